@@ -1,0 +1,191 @@
+//! The names of things: 32-byte BLAKE3 newtypes, each with its own domain. The only user of `blake3`.
+//!
+//! A chunk's id is the plain BLAKE3 of its bytes, so that any tool can check it. Every other id is BLAKE3 in
+//! `derive_key` mode under a context string of its own, so that bytes of one kind never pass for another.
+
+use std::{fmt, str::FromStr};
+
+use crate::error::{Error, Result};
+
+/// Bytes of an id.
+pub const ID_LEN: usize = 32;
+
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; ID_LEN]);
+
+        impl $name {
+            /// Takes the 32 bytes as they are.
+            pub const fn from_bytes(bytes: [u8; ID_LEN]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 32 bytes.
+            pub const fn as_bytes(&self) -> &[u8; ID_LEN] {
+                &self.0
+            }
+
+            /// The first ten hexadecimal digits, for people.
+            pub fn short(&self) -> String {
+                self.to_string().chars().take(10).collect()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.short())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                let bytes = data_encoding::HEXLOWER_PERMISSIVE
+                    .decode(text.as_bytes())
+                    .ok()
+                    .and_then(|bytes| bytes.try_into().ok())
+                    .ok_or_else(|| Error::Invalid(format!("`{text}` is not an id of 64 hexadecimal digits")))?;
+                Ok(Self(bytes))
+            }
+        }
+    };
+}
+
+id_type!(
+    /// A content-defined run of bytes: BLAKE3 of the plain bytes.
+    ChunkId
+);
+id_type!(
+    /// A node of a Merkle tree, or a table or class header kept as one: see [`PageId::of`].
+    PageId
+);
+id_type!(
+    /// A class table: what a release names.
+    ManifestId
+);
+id_type!(
+    /// A class commitment: the id of a class header.
+    Commitment
+);
+id_type!(
+    /// A statement: its signed bytes, without the signatures.
+    StatementId
+);
+id_type!(
+    /// A library: its first root document.
+    LibraryId
+);
+id_type!(
+    /// A node: its first public key.
+    NodeId
+);
+id_type!(
+    /// A ticket's salt, a class's salt, a root's nonce: 32 bytes that only must not repeat.
+    Salt
+);
+
+const PAGE_CONTEXT: &str = "chuan 2026-11 page v1";
+const TABLE_CONTEXT: &str = "chuan 2026-11 class table v1";
+const HEADER_CONTEXT: &str = "chuan 2026-11 class header v1";
+const STATEMENT_CONTEXT: &str = "chuan 2026-11 statement v1";
+const LIBRARY_CONTEXT: &str = "chuan 2026-11 library v1";
+const NODE_CONTEXT: &str = "chuan 2026-11 node v1";
+const SALT_CONTEXT: &str = "chuan 2026-11 class salt v1";
+
+fn derive(context: &str, bytes: &[u8]) -> [u8; ID_LEN] {
+    blake3::derive_key(context, bytes)
+}
+
+impl ChunkId {
+    /// Hashes a chunk's plain bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+}
+
+impl PageId {
+    /// Hashes a tree page's canonical bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(derive(PAGE_CONTEXT, bytes))
+    }
+}
+
+impl ManifestId {
+    /// Hashes a class table's canonical bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(derive(TABLE_CONTEXT, bytes))
+    }
+
+    /// The key under which the store keeps the table: tables live among the pages.
+    pub const fn as_page(&self) -> PageId {
+        PageId(self.0)
+    }
+}
+
+impl Commitment {
+    /// Hashes a class header's canonical bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(derive(HEADER_CONTEXT, bytes))
+    }
+
+    /// The key under which the store keeps the header: headers live among the pages.
+    pub const fn as_page(&self) -> PageId {
+        PageId(self.0)
+    }
+}
+
+impl StatementId {
+    /// Hashes the signed part of a statement.
+    pub fn of(signed: &[u8]) -> Self {
+        Self(derive(STATEMENT_CONTEXT, signed))
+    }
+}
+
+impl LibraryId {
+    /// Hashes the signed part of a library's first root statement.
+    pub fn of(first_root: &[u8]) -> Self {
+        Self(derive(LIBRARY_CONTEXT, first_root))
+    }
+}
+
+impl NodeId {
+    /// Hashes a node's first Ed25519 public key (32 bytes).
+    pub fn of(public_key: &[u8; 32]) -> Self {
+        Self(derive(NODE_CONTEXT, public_key))
+    }
+}
+
+impl Salt {
+    /// The salt of a class header: keyed by a secret of the publishers, over the root of the entry tree, so that who
+    /// may not read a class cannot confirm a guess at its content from the commitment.
+    pub fn of_class(publisher_secret: &[u8; 32], root: &PageId) -> Self {
+        let key = derive(SALT_CONTEXT, publisher_secret);
+        Self(*blake3::keyed_hash(&key, root.as_bytes()).as_bytes())
+    }
+}
+
+/// A 64-bit hash of `bytes` under `level`, from which tree pages take their cut points. Not a name: it is never stored.
+pub fn boundary_hash(level: u8, bytes: &[u8]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[level]);
+    hasher.update(bytes);
+    let mut out = [0u8; 8];
+    hasher.finalize_xof().fill(&mut out);
+    u64::from_le_bytes(out)
+}
+
+/// Checks that `bytes` of a page record are what `id` names, whichever kind of page it is (tree page, table, header).
+pub fn is_page(id: &PageId, bytes: &[u8]) -> bool {
+    PageId::of(bytes) == *id
+        || ManifestId::of(bytes).as_page() == *id
+        || Commitment::of(bytes).as_page() == *id
+}

@@ -1,0 +1,85 @@
+//! Every bound of formats, protocol and memory, by name, with the relations that must hold between them.
+
+/// Bytes of a path component at most.
+pub const PATH_COMPONENT_BYTES: usize = 255;
+/// Bytes of a path at most.
+pub const PATH_BYTES: usize = 4096;
+/// Components of a path at most.
+pub const PATH_DEPTH: usize = 64;
+
+/// Bytes of the largest chunk any profile may cut.
+pub const CHUNK_BYTES: usize = 256 * 1024;
+/// Chunks an entry lists inline at most; more become a tree.
+pub const INLINE_CHUNKS: usize = 4;
+/// Extensions of an entry at most.
+pub const EXTENSIONS: usize = 16;
+/// Bytes of all of an entry's extensions together.
+pub const EXTENSION_BYTES: usize = 1024;
+
+/// Items of a page: at least (but the last of its level, and where [`PAGE_BYTES`] comes first).
+pub const PAGE_ITEMS_MIN: usize = 16;
+/// Items of a page, on average.
+pub const PAGE_ITEMS_AVG: usize = 64;
+/// Items of a page at most.
+pub const PAGE_ITEMS_MAX: usize = 256;
+/// Encoded bytes of a page at most.
+pub const PAGE_BYTES: usize = 64 * 1024;
+/// Levels of a tree at most: every level shrinks by two, in practice by fifty.
+pub const TREE_LEVELS: u8 = 32;
+/// Classes of a library at most.
+pub const CLASSES: usize = 64;
+/// Bytes of a class's name at most.
+pub const CLASS_NAME_BYTES: usize = 64;
+/// Bytes of a class's policy at most.
+pub const CLASS_POLICY_BYTES: usize = 4096;
+/// Entries of a class at most.
+pub const CLASS_ENTRIES: u64 = 1 << 32;
+
+/// Bytes of a statement at most, signatures included.
+pub const STATEMENT_BYTES: usize = 64 * 1024;
+/// Signatures of a statement at most.
+pub const SIGNATURES: usize = 32;
+/// Parents of a release at most.
+pub const RELEASE_PARENTS: usize = 8;
+/// Bytes of a name (library, node, channel) at most.
+pub const NAME_BYTES: usize = 64;
+/// Bytes of a release's message at most.
+pub const MESSAGE_BYTES: usize = 4096;
+/// A sequence may not jump further than this above the one known.
+pub const SEQUENCE_JUMP: u64 = 1 << 20;
+/// Addresses in a ticket or a hello at most.
+pub const ADDRESSES: usize = 16;
+/// Bytes of an address at most.
+pub const ADDRESS_BYTES: usize = 256;
+/// Bytes of a ticket's text at most.
+pub const TICKET_BYTES: usize = 8192;
+
+/// Bytes of a sealed segment file at most.
+pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Alignment of group commits in a segment.
+pub const SEGMENT_BLOCK: usize = 4096;
+/// Bytes appended before the store commits a group by itself.
+pub const GROUP_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes handed to the store and not yet written, at most.
+pub const APPEND_QUEUE_BYTES: u64 = 4 * 1024 * 1024;
+/// Ids in one has-check or read, at most.
+pub const BATCH_IDS: usize = 1024;
+
+/// Bytes of a control frame (hello, request, end) at most.
+pub const FRAME_CONTROL_BYTES: usize = 1024 * 1024;
+/// Bytes of a chunk frame at most: the chunk, and room for its header.
+pub const FRAME_CHUNK_BYTES: usize = CHUNK_BYTES + 64;
+/// Commitments in the `have` of a pull at most.
+pub const PULL_HAVE: usize = 8;
+/// Positions or ranges in one request at most.
+pub const REQUEST_POSITIONS: usize = 4096;
+/// Statements in one answer at most.
+pub const ANSWER_STATEMENTS: usize = 4096;
+
+const _: () =
+    assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);
+// Two of the largest entries fit a page, so every level shrinks.
+const _: () = assert!(2 * (PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
+const _: () = assert!(PAGE_BYTES + 64 <= FRAME_CONTROL_BYTES && STATEMENT_BYTES + 64 <= FRAME_CONTROL_BYTES);
+// What a crash may cost a puller: the open group and all that waits before it.
+const _: () = assert!(GROUP_BYTES + APPEND_QUEUE_BYTES <= 12 * 1024 * 1024);

@@ -1,0 +1,118 @@
+//! What a manifest says of a path.
+
+use crate::{
+    chunk::Profile,
+    id::{ChunkId, PageId},
+};
+
+/// Seconds and nanoseconds since 1970 UTC; nanoseconds < 10⁹.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp {
+    /// Seconds, negative before 1970.
+    pub seconds: i64,
+    /// Nanoseconds within the second.
+    pub nanos: u32,
+}
+
+/// One chunk of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ChunkRef {
+    /// BLAKE3 of its bytes.
+    pub id: ChunkId,
+    /// Its length in bytes, 1 to the profile's maximum.
+    pub len: u32,
+}
+
+/// What lies below a page or within an entry. Sums are with multiplicity: a chunk named twice counts twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Entries (0 within a chunk tree).
+    pub entries: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Bytes of file content.
+    pub bytes: u64,
+}
+
+impl Sums {
+    /// Adds; `None` on overflow, which only forged pages reach.
+    pub fn checked_add(self, other: Sums) -> Option<Sums> {
+        Some(Sums {
+            entries: self.entries.checked_add(other.entries)?,
+            chunks: self.chunks.checked_add(other.chunks)?,
+            bytes: self.bytes.checked_add(other.bytes)?,
+        })
+    }
+}
+
+/// The chunks of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// At most [`INLINE_CHUNKS`](crate::limits::INLINE_CHUNKS) chunks; none for an empty file or a directory.
+    Inline(Vec<ChunkRef>),
+    /// More: the root of a chunk tree.
+    Tree {
+        /// The root page.
+        root: PageId,
+        /// Chunks below it.
+        chunks: u64,
+    },
+}
+
+impl Content {
+    /// How many chunks.
+    pub fn chunks(&self) -> u64 {
+        match self {
+            Content::Inline(chunks) => chunks.len() as u64,
+            Content::Tree { chunks, .. } => *chunks,
+        }
+    }
+}
+
+/// What a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum EntryKind {
+    /// A regular file.
+    File = 1,
+    /// A directory without entries; others are implied by the paths in them.
+    EmptyDir = 2,
+    // 3 is reserved for symbolic links.
+}
+
+/// Something an entry says beyond the fixed fields.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Extension {
+    /// What it is; sorted and unique within an entry.
+    pub tag: u16,
+    /// Whether a reader that does not know `tag` must refuse the entry. Unknown non-critical ones are kept as they are.
+    pub critical: bool,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What a manifest says of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// File or empty directory.
+    pub kind: EntryKind,
+    /// Bytes of content: the sum of the chunks' lengths; 0 for a directory.
+    pub size: u64,
+    /// Modification time.
+    pub mtime: Timestamp,
+    /// Permission bits, ≤ 0o7777.
+    pub mode: u16,
+    /// How the content is cut.
+    pub profile: Profile,
+    /// The content.
+    pub content: Content,
+    /// Sorted by tag.
+    pub extensions: Vec<Extension>,
+}
+
+impl Entry {
+    /// What the entry adds to a page's sums.
+    pub fn sums(&self) -> Sums {
+        Sums { entries: 1, chunks: self.content.chunks(), bytes: self.size }
+    }
+}

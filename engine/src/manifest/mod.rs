@@ -1,0 +1,55 @@
+//! Merkle manifests: which paths a version of a library holds, and of which chunks each is made.
+//!
+//! ```text
+//! release ─► table (ManifestId) ─► class header (Commitment) ─► entry tree: path → entry
+//!                                                                               └─► chunk tree: (id, length) …
+//! ```
+//!
+//! [`entry`] has the types, [`page`] their canonical bytes, [`builder`] cuts pages, [`cursor`] reads them back,
+//! [`diff`] compares two trees, [`table`] is the class table and the class header.
+
+pub mod builder;
+pub mod cursor;
+pub mod diff;
+pub mod entry;
+pub mod page;
+pub mod path;
+pub mod table;
+
+use bytes::Bytes;
+
+use crate::{
+    error::{Error, Result},
+    id::PageId,
+    store::Store,
+};
+
+pub use entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp};
+pub use path::EntryPath;
+
+/// Where pages are read from.
+pub trait PageSource {
+    /// The canonical bytes of a page, verified; [`Error::Missing`] where it is not held.
+    fn page(&self, id: &PageId) -> Result<Bytes>;
+}
+
+impl<S: Store + ?Sized> PageSource for S {
+    fn page(&self, id: &PageId) -> Result<Bytes> {
+        self.read_pages(std::slice::from_ref(id))?.pop().flatten().ok_or_else(|| {
+            Error::Missing(format!("page {} is not held here; pull the library again", id.short()))
+        })
+    }
+}
+
+/// Where new pages are written to.
+pub trait PageSink {
+    /// Takes one page; called children before parents.
+    fn put(&mut self, id: PageId, bytes: Bytes) -> Result<()>;
+}
+
+impl PageSink for Vec<(PageId, Bytes)> {
+    fn put(&mut self, id: PageId, bytes: Bytes) -> Result<()> {
+        self.push((id, bytes));
+        Ok(())
+    }
+}
