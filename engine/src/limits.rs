@@ -83,6 +83,10 @@ pub const FRAME_SMALL_BYTES: usize = 1024;
 pub const FRAME_HEADER_BYTES: usize = 8 * 1024;
 /// Bytes of the text of a refusal at most.
 pub const REFUSAL_BYTES: usize = 512;
+/// Bytes of chunks that an answer reads at a time.
+pub const ANSWER_BATCH_BYTES: usize = 1024 * 1024;
+/// Chunks and pages of which an answer remembers that it sent them: sixteen bytes each, for every answer in the making.
+pub const ANSWER_SENT: u64 = 128 * 1024;
 /// Statements in one answer at most.
 pub const ANSWER_STATEMENTS: usize = 4096;
 

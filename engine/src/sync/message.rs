@@ -12,10 +12,14 @@ use crate::{
     error::{Error, Result},
     id::{Commitment, LibraryId, NodeId, StatementId},
     limits,
+    manifest::page::TreeKind,
 };
 
 /// The protocol's version within the ALPN `chuan/1`: what a hello says and its receiver compares.
 pub const VERSION: u16 = 1;
+
+/// The level of a [`PagePosition`] that means the root of its tree.
+pub const ROOT_LEVEL: u8 = u8::MAX;
 
 /// What the dialler says of itself, before any answer, on a stream of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -104,24 +108,15 @@ pub enum Mode {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Scope(pub Vec<(u64, u64)>);
 
-/// The place of a page in a class: the page at `level` of its tree below which the item `ordinal` lies.
+/// The place of a page in a class: of the pages at `level` of its tree, the one that begins with the item `ordinal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct PagePosition {
     /// Which of the class's trees.
-    pub tree: Tree,
-    /// 0 for a leaf.
+    pub tree: TreeKind,
+    /// 0 for a leaf; [`ROOT_LEVEL`] for the tree's root, whose level the requester need not know.
     pub level: u8,
-    /// Of an entry or of a chunk, class-wide.
+    /// Class-wide: of an entry, or of a chunk in the tree of the entry that holds it.
     pub ordinal: u64,
-}
-
-/// Which tree a position is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub enum Tree {
-    /// The entry tree; ordinals count entries.
-    Entries,
-    /// The chunk tree of the entry in which the chunk lies; ordinals count chunks.
-    Content,
 }
 
 /// Asks to be made a member by whoever redeems a ticket.
@@ -262,6 +257,17 @@ impl Scope {
     /// The runs as ranges.
     pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.0.iter().map(|(first, count)| *first..first.saturating_add(*count))
+    }
+
+    /// Whether `ordinal` is in it.
+    pub fn contains(&self, ordinal: u64) -> bool {
+        ordinal.checked_add(1).is_some_and(|end| self.meets(&(ordinal..end)))
+    }
+
+    /// Whether any of `range` is in it.
+    pub fn meets(&self, range: &Range<u64>) -> bool {
+        let next = self.0.partition_point(|(first, count)| first.saturating_add(*count) <= range.start);
+        !range.is_empty() && self.0.get(next).is_some_and(|(first, _)| *first < range.end)
     }
 
     fn check(&self) -> Result<()> {

@@ -46,7 +46,7 @@ fn other_messages_have_their_golden_bytes() {
     let pages = Request::Pages {
         library: library(),
         commitment: Commitment::from_bytes([0x22; 32]),
-        positions: vec![PagePosition { tree: Tree::Content, level: 1, ordinal: 300 }],
+        positions: vec![PagePosition { tree: TreeKind::Content, level: 1, ordinal: 300 }],
     };
     let golden = ["01", &"11".repeat(32), &"22".repeat(32), "01", "01", "01", "fb2c01"].concat();
     assert_eq!(hex(&codec::encode(&pages)), golden);
