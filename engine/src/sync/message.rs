@@ -12,14 +12,11 @@ use crate::{
     error::{Error, Result},
     id::{Commitment, LibraryId, NodeId, StatementId},
     limits,
-    manifest::page::TreeKind,
+    manifest::position::PagePosition,
 };
 
 /// The protocol's version within the ALPN `chuan/1`: what a hello says and its receiver compares.
 pub const VERSION: u16 = 1;
-
-/// The level of a [`PagePosition`] that means the root of its tree.
-pub const ROOT_LEVEL: u8 = u8::MAX;
 
 /// What the dialler says of itself, before any answer, on a stream of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -107,17 +104,6 @@ pub enum Mode {
 /// [`REQUEST_POSITIONS`](limits::REQUEST_POSITIONS).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Scope(pub Vec<(u64, u64)>);
-
-/// The place of a page in a class: of the pages at `level` of its tree, the one that begins with the item `ordinal`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct PagePosition {
-    /// Which of the class's trees.
-    pub tree: TreeKind,
-    /// 0 for a leaf; [`ROOT_LEVEL`] for the tree's root, whose level the requester need not know.
-    pub level: u8,
-    /// Class-wide: of an entry, or of a chunk in the tree of the entry that holds it.
-    pub ordinal: u64,
-}
 
 /// Asks to be made a member by whoever redeems a ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -13,10 +13,10 @@ use crate::{
     id::PageId,
     manifest::{
         ChunkRef, Content, Sums,
-        page::{Expect, Items, Page, TreeKind},
+        page::{Expect, Items, TreeKind},
+        position::{PagePosition, ROOT_LEVEL},
         table::ClassHeader,
     },
-    sync::message::{PagePosition, ROOT_LEVEL},
 };
 
 /// A page that something verified names, with all that is said of it, and what lies before it in the class.
@@ -160,9 +160,13 @@ impl Walk {
 
     /// Goes into the page that came last.
     pub(super) fn descend(&mut self, place: &Place, bytes: &Bytes) -> Result<()> {
-        let steps = place.open(bytes)?;
-        self.stack.extend(steps.into_iter().rev());
+        self.push(place.open(bytes)?);
         Ok(())
+    }
+
+    /// Visits `steps` next, in order.
+    pub(super) fn push(&mut self, steps: Vec<Step>) {
+        self.stack.extend(steps.into_iter().rev());
     }
 }
 

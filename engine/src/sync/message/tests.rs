@@ -1,6 +1,7 @@
 //! Goldens and bounds of the control messages.
 
 use super::*;
+use crate::manifest::TreeKind;
 
 fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
