@@ -16,8 +16,6 @@
 
 mod claim;
 mod intake;
-#[cfg(test)]
-mod tests;
 mod wants;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -33,18 +31,15 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, Commitment, ManifestId, PageId, StatementId},
     limits::FETCH_REQUESTS,
-    manifest::{
-        PageSource,
-        table::{ClassHeader, ClassTable},
-    },
+    manifest::table::{ClassHeader, ClassTable},
     statement::library::Library,
-    store::Store,
+    store::{PageState, Store},
     sync::{
         frame::Frame,
         message::{Mode, Pull, Request, Want},
         place::Place,
     },
-    verify,
+    verify::{self, Missing},
 };
 
 /// How to fetch.
@@ -379,9 +374,12 @@ impl Fetch {
                 _ => {}
             }
         }
-        let missing = self.options.classes.iter().find(|name| !self.left.iter().any(|(_, h)| h.name == **name));
+        let missing =
+            self.options.classes.iter().find(|name| !self.left.iter().any(|(_, h)| h.name == **name));
         if let Some(name) = missing {
-            return Err(Error::Missing(format!("the release has no class `{name}`, or the source withholds it")));
+            return Err(Error::Missing(format!(
+                "the release has no class `{name}`, or the source withholds it"
+            )));
         }
         let report = &mut self.intake.report;
         for (_, header) in &self.left {
@@ -404,7 +402,7 @@ impl Fetch {
         self.intake.commit()?;
         let Some((commitment, header)) = self.left.last() else { return self.finish() };
         let Pass { undelivered, before } = self.pass;
-        if undelivered == 0 && verify::mark_full(self.intake.store(), commitment)? {
+        if undelivered == 0 && is_whole(self.intake.store(), commitment)? {
             self.left.pop();
         } else if before == (self.intake.report.chunks_fetched, self.intake.report.page_bytes) {
             return Err(Error::Missing(format!(
@@ -429,4 +427,10 @@ impl Fetch {
         self.phase = Phase::Done;
         Ok(())
     }
+}
+
+/// Walks a class once more, from what is durable, and marks what is whole.
+fn is_whole(store: &dyn Store, commitment: &Commitment) -> Result<bool> {
+    let walked = verify::mark_full(store, commitment, &mut Missing::up_to(1))?;
+    Ok(walked.state == PageState::Full)
 }

@@ -83,7 +83,8 @@ impl Unpacker {
                 let zstd = match &mut self.zstd {
                     Some(zstd) => zstd,
                     none => none.insert(
-                        Decompressor::new().map_err(|error| Error::io("preparing to unpack chunks", error))?,
+                        Decompressor::new()
+                            .map_err(|error| Error::io("preparing to unpack chunks", error))?,
                     ),
                 };
                 Bytes::from(zstd.decompress(&frame.data, declared).map_err(|_| broken())?)

@@ -49,10 +49,6 @@ impl Place {
         self.expect.tree
     }
 
-    pub(super) fn slot(&self) -> Option<u8> {
-        self.expect.slot
-    }
-
     /// What lies below it. Whoever names a page says that of it; a place is made by nothing else.
     fn sums(&self) -> Sums {
         self.expect.sums.unwrap_or_default()
@@ -98,7 +94,7 @@ impl Place {
                     match &entry.content {
                         Content::Inline(chunks) => steps.chunks(chunks),
                         Content::Tree { .. } => {
-                            page.content(entry).into_iter().for_each(|named| steps.page(named));
+                            Expect::content(page.slot, entry).into_iter().for_each(|named| steps.page(named));
                         }
                     }
                     steps.entry += 1;

@@ -37,6 +37,12 @@ impl<K: Copy + Eq + Hash> Recent<K> {
         true
     }
 
+    pub(super) fn clear(&mut self) {
+        self.seen.clear();
+        self.order.clear();
+        self.weight = 0;
+    }
+
     pub(super) fn contains(&self, key: &K) -> bool {
         self.seen.contains(key)
     }

@@ -257,10 +257,16 @@ impl ClassWork {
 
 /// Sends a whole class, depth-first.
 fn send_all(store: &dyn Store, header: &ClassHeader, sender: &mut Sender<'_>) -> Result<()> {
-    visit(store, header, sender, |_| true, |sender, place, bytes| {
-        sender.page(&place.id, bytes)?;
-        Ok(true)
-    })
+    visit(
+        store,
+        header,
+        sender,
+        |_| true,
+        |sender, place, bytes| {
+            sender.page(&place.id, bytes)?;
+            Ok(true)
+        },
+    )
 }
 
 /// Sends the chunks of `scope`; the sender keeps out all others.
@@ -269,7 +275,12 @@ fn send_scope(store: &dyn Store, header: &ClassHeader, scope: &Scope, sender: &m
 }
 
 /// Sends the pages that are asked for by their place.
-fn send_pages(store: &dyn Store, header: &ClassHeader, targets: &Targets, sender: &mut Sender<'_>) -> Result<()> {
+fn send_pages(
+    store: &dyn Store,
+    header: &ClassHeader,
+    targets: &Targets,
+    sender: &mut Sender<'_>,
+) -> Result<()> {
     let leads = |place: &Place| targets.at(place) || targets.below(place);
     visit(store, header, sender, leads, |sender, place, bytes| {
         if targets.at(place) {

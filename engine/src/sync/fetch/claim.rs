@@ -7,10 +7,7 @@ use crate::{
     error::{Error, Result},
     id::{Commitment, LibraryId, ManifestId, StatementId},
     limits::{ANSWER_STATEMENTS, FETCH_HAVE, FETCH_RELEASES, PULL_KNOWN},
-    manifest::{
-        PageSource,
-        table::{ClassHeader, ClassTable},
-    },
+    manifest::table::{ClassHeader, ClassTable},
     statement::{
         Statement, StatementKind,
         library::{Accepted, Library},
@@ -144,7 +141,9 @@ impl Claim {
     /// Why the source's data is not that of the wanted release.
     pub(super) fn mismatch(&self) -> Error {
         if self.source_is_behind {
-            return Error::Missing("the source is behind what is known here; pull from another source".into());
+            return Error::Missing(
+                "the source is behind what is known here; pull from another source".into(),
+            );
         }
         if self.doubts.is_empty() {
             return Error::Peer("its class table is not the one that the release names".into());

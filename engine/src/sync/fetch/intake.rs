@@ -23,14 +23,14 @@ use crate::{
 };
 
 /// The receiving end of a fetch.
-#[derive(Debug)]
 pub(super) struct Intake {
     store: Arc<dyn Store>,
     pages: HashMap<PageId, Place>,
     chunks: HashMap<ChunkId, u32>,
     /// Some expectation was dropped for want of room: what nobody expects may then be honest.
     overflowed: bool,
-    /// What was handed to the store, which shows it only after its next commit.
+    /// What was taken since the last commit here; the store may not show it yet. Of the pages among it, all that they
+    /// name was looked at as they came.
     recent: Recent<[u8; 32]>,
     pending: Vec<Object>,
     pending_bytes: usize,
@@ -210,10 +210,12 @@ impl Intake {
         self.commit()
     }
 
-    /// Makes what was taken durable and visible.
+    /// Makes what was taken durable and visible. From here on the store alone says what is held.
     pub(super) fn commit(&mut self) -> Result<()> {
         self.flush()?;
-        self.store.commit()
+        self.store.commit()?;
+        self.recent.clear();
+        Ok(())
     }
 
     fn state(&self, id: &PageId) -> Result<PageState> {
@@ -233,5 +235,15 @@ impl Intake {
             self.store.append(std::mem::take(&mut self.pending))?;
         }
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake")
+            .field("pages", &self.pages.len())
+            .field("chunks", &self.chunks.len())
+            .field("report", &self.report)
+            .finish_non_exhaustive()
     }
 }

@@ -9,9 +9,9 @@ use crate::{
     error::Result,
     id::{ChunkId, PageId},
     limits::{FETCH_PAGES, FETCH_WINDOW_BYTES, FETCH_WINDOW_CHUNKS, REQUEST_POSITIONS},
-    manifest::{ChunkRef, PageSource, table::ClassHeader},
+    manifest::{ChunkRef, PageSource, position::PagePosition, table::ClassHeader},
     sync::{
-        message::{PagePosition, Scope},
+        message::Scope,
         place::{Place, Step, Walk},
     },
 };
