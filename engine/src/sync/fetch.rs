@@ -126,10 +126,12 @@ enum Phase {
 /// One walk over a class.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pass {
-    /// Things asked for that did not come.
+    /// Pages and chunks asked for that did not come.
     undelivered: u64,
     /// What had been fetched when it began.
     before: (u64, u64),
+    /// Whether the pass before brought nothing.
+    is_retry: bool,
 }
 
 /// A request under way.
@@ -139,6 +141,21 @@ struct Flight {
     pages: Vec<PageId>,
     chunks: Vec<ChunkId>,
     ended: bool,
+}
+
+impl Report {
+    fn fetched(&self) -> (u64, u64) {
+        (self.chunks_fetched, self.page_bytes)
+    }
+
+    fn add_up<'a>(&mut self, headers: impl Iterator<Item = &'a ClassHeader>) {
+        (self.files, self.bytes_total, self.chunks_total) = (0, 0, 0);
+        for header in headers {
+            self.files = self.files.saturating_add(header.sums.entries);
+            self.bytes_total = self.bytes_total.saturating_add(header.sums.bytes);
+            self.chunks_total = self.chunks_total.saturating_add(header.sums.chunks);
+        }
+    }
 }
 
 impl Fetch {
@@ -314,6 +331,7 @@ impl Fetch {
         }
         self.intake.expect(Place::root(&header));
         self.headers.insert(commitment, header);
+        self.intake.report.add_up(self.headers.values());
         self.intake.document(commitment.as_page(), bytes)
     }
 
@@ -381,37 +399,49 @@ impl Fetch {
                 "the release has no class `{name}`, or the source withholds it"
             )));
         }
-        let report = &mut self.intake.report;
-        for (_, header) in &self.left {
-            report.files = report.files.saturating_add(header.sums.entries);
-            report.bytes_total = report.bytes_total.saturating_add(header.sums.bytes);
-            report.chunks_total = report.chunks_total.saturating_add(header.sums.chunks);
-        }
-        self.begin_pass();
+        self.intake.report.add_up(self.left.iter().map(|(_, header)| header));
+        self.begin_pass(false);
         Ok(())
     }
 
-    fn begin_pass(&mut self) {
+    fn begin_pass(&mut self, is_retry: bool) {
         self.wants = self.left.last().map_or_else(Wants::default, |(_, header)| Wants::new(header));
-        let report = &self.intake.report;
-        self.pass = Pass { undelivered: 0, before: (report.chunks_fetched, report.page_bytes) };
+        self.pass = Pass { undelivered: 0, before: self.intake.report.fetched(), is_retry };
     }
 
     /// A class has been walked to its end: it is whole, or is walked again as long as that brings something.
     fn end_pass(&mut self) -> Result<()> {
         self.intake.commit()?;
-        let Some((commitment, header)) = self.left.last() else { return self.finish() };
-        let Pass { undelivered, before } = self.pass;
-        if undelivered == 0 && is_whole(self.intake.store(), commitment)? {
+        let Some((commitment, header)) = self.left.last().cloned() else { return self.finish() };
+        let Pass { undelivered, before, is_retry } = self.pass;
+        let is_barren = before == self.intake.report.fetched();
+        if undelivered == 0 && self.is_whole(&commitment, &header)? {
             self.left.pop();
-        } else if before == (self.intake.report.chunks_fetched, self.intake.report.page_bytes) {
+            self.begin_pass(false);
+        } else if is_barren && (undelivered > 0 || is_retry) {
             return Err(Error::Missing(format!(
                 "the source lacks {undelivered} pages or chunks of class `{}`; pull from another source too",
                 header.name
             )));
+        } else {
+            // Something did not come, or was found damaged here only now.
+            self.begin_pass(is_barren);
         }
-        self.begin_pass();
         Ok(())
+    }
+
+    /// Walks a class once more, over what is durable, and marks what is whole.
+    fn is_whole(&mut self, commitment: &Commitment, header: &ClassHeader) -> Result<bool> {
+        match verify::mark_full(self.intake.store(), commitment, &mut Missing::up_to(1)) {
+            Ok(walked) => Ok(walked.state == PageState::Full),
+            // The header was held, and turns out to be damaged.
+            Err(Error::Corrupt(_) | Error::Missing(_)) => {
+                self.intake.document(commitment.as_page(), header.encode().into())?;
+                self.intake.commit()?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Everything is whole and durable: only now do the statements become known here, and the channel moves last.
@@ -427,10 +457,4 @@ impl Fetch {
         self.phase = Phase::Done;
         Ok(())
     }
-}
-
-/// Walks a class once more, from what is durable, and marks what is whole.
-fn is_whole(store: &dyn Store, commitment: &Commitment) -> Result<bool> {
-    let walked = verify::mark_full(store, commitment, &mut Missing::up_to(1))?;
-    Ok(walked.state == PageState::Full)
 }

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, Commitment, LibraryId, ManifestId, NodeId, PageId, Salt, StatementId},
     manifest::{
-        ChunkRef, Content, Entry, EntryKind, EntryPath, PageSink, PageSource, Timestamp,
+        ChunkRef, Content, Entry, EntryKind, EntryPath, PageSink, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
         cursor,
         table::{ClassHeader, ClassTable},

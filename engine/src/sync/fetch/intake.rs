@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, PageId},
     limits::{APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, RECENT_BYTES},
-    manifest::ChunkRef,
+    manifest::{ChunkRef, PageSource},
     store::{Object, PageState, Store},
     sync::{
         frame::ChunkFrame,
@@ -41,12 +41,12 @@ pub(super) struct Intake {
 }
 
 /// How much of a page is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Held {
     /// Nothing.
     No,
     /// The page; what is below it may be missing.
-    Page,
+    Page(Bytes),
     /// The page, and all below it is held or expected.
     All,
 }
@@ -157,7 +157,12 @@ impl Intake {
         Ok(match self.state(&place.id)? {
             PageState::Absent => Held::No,
             PageState::Full if self.marks_hold => Held::All,
-            _ => Held::Page,
+            _ => match self.store.page(&place.id) {
+                Ok(bytes) => Held::Page(bytes),
+                // It is lost, and comes anew.
+                Err(Error::Corrupt(_) | Error::Missing(_)) => Held::No,
+                Err(error) => return Err(error),
+            },
         })
     }
 
@@ -215,6 +220,7 @@ impl Intake {
         self.flush()?;
         self.store.commit()?;
         self.recent.clear();
+        self.marks_hold = self.store.lost()?.is_empty();
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     id::{ChunkId, PageId},
     limits::{FETCH_PAGES, FETCH_WINDOW_BYTES, FETCH_WINDOW_CHUNKS, REQUEST_POSITIONS},
-    manifest::{ChunkRef, PageSource, position::PagePosition, table::ClassHeader},
+    manifest::{ChunkRef, position::PagePosition, table::ClassHeader},
     sync::{
         message::Scope,
         place::{Place, Step, Walk},
@@ -56,10 +56,7 @@ impl Wants {
                 }
                 Some(Step::Page(place)) => match intake.held(&place)? {
                     Held::All => {}
-                    Held::Page => {
-                        let bytes = intake.store().page(&place.id)?;
-                        self.walk.descend(&place, &bytes)?;
-                    }
+                    Held::Page(bytes) => self.walk.descend(&place, &bytes)?,
                     Held::No => {
                         intake.expect(place.clone());
                         self.pages.push(place);
