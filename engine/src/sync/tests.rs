@@ -333,8 +333,11 @@ proptest! {
             frames
         };
         match pair.pull_with(Options { resume, ..Options::default() }, &mut spoil) {
-            Ok(_) => prop_assert_eq!(pair.mirror.files(&release).unwrap(), files.clone()),
-            Err(_) => {
+            Ok(pulled) if pulled.report.release == Some(release) => {
+                prop_assert_eq!(pair.mirror.files(&release).unwrap(), files.clone());
+            }
+            // Where the channel's statement is lost, the source seems to have no news.
+            _ => {
                 prop_assert_eq!(pair.mirror.channel(), at);
                 prop_assert_eq!(pair.mirror.files(&old).unwrap(), before);
             }
@@ -367,10 +370,8 @@ proptest! {
         let release = pair.publish(&files);
         pair.pull().unwrap();
         // Damage that nobody had met comes to light in reading, and is mended by the next pull.
-        if pair.mirror.files(&release).is_err() {
-            while pair.mirror.files(&release).is_err() {
-                pair.pull().unwrap();
-            }
+        while pair.mirror.files(&release).is_err() {
+            pair.pull().unwrap();
         }
         prop_assert_eq!(pair.mirror.files(&release).unwrap(), files);
     }

@@ -106,7 +106,12 @@ impl Claim {
         Ok(())
     }
 
-    /// Verifies what was offered and says which release is wanted.
+    /// Verifies what was offered and says which release is wanted. Where a channel is wanted and the source has no news
+    /// of it, that is the release that is known here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] where a statement is not proved, [`Error::Invalid`] where one is forged or malformed.
     pub(super) fn resolve(&mut self) -> Result<Target> {
         let offered = std::mem::take(&mut self.offered);
         let outcomes = self.library.offer_all(&offered, self.now_ms);
@@ -127,6 +132,9 @@ impl Claim {
                 }
             }
         }
+        if !self.doubts.is_empty() {
+            return Err(self.unproved());
+        }
         // In the order in which they prove each other, so that they can be taken up again one by one.
         self.accepted.sort_by_key(|statement| (statement.kind(), statement.sequence()));
         let release = match &self.want {
@@ -145,10 +153,7 @@ impl Claim {
                 "the source is behind what is known here; pull from another source".into(),
             );
         }
-        if self.doubts.is_empty() {
-            return Error::Peer("its class table is not the one that the release names".into());
-        }
-        self.unproved()
+        Error::Peer("its class table is not the one that the release names".into())
     }
 
     fn unproved(&self) -> Error {
@@ -162,7 +167,9 @@ impl Claim {
 
     /// What makes the release current here, in the order in which it is to be kept; nothing where it is already.
     pub(super) fn keepsakes(&self, store: &dyn Store, target: &Target) -> Result<Vec<Object>> {
-        let mut objects: Vec<Object> = self.accepted.iter().map(object).collect();
+        // A release whose data is not here is no release of this node.
+        let keeps = |said: &&Statement| said.kind() != StatementKind::Release || said.id() == target.release;
+        let mut objects: Vec<Object> = self.accepted.iter().filter(keeps).map(object).collect();
         if let Want::Channel(name) = &self.want
             && let Some(said) = self.library.channel(name).filter(|said| said.body.release == target.release)
         {
