@@ -178,6 +178,7 @@ fn history() -> Vec<Statement> {
     world.channel(&key(3), first, &key(3));
     let second = world.release(vec![first], 2);
     let side = world.release(vec![first], 3);
+    world.release(vec![first], 9); // nobody follows it, so it goes with its publisher
     world.channel(&key(3), second, &key(3));
     world.take(library::member(&world.library, &key(2), member(10, None), NOW).unwrap());
     let ends = Member { expires_ms: NOW + DAY, ..member(10, None) };
