@@ -1,3 +1,10 @@
 //! The one integration-test binary: whole processes, and the rules that no compiler checks.
 
+mod admin;
+mod bad_input;
+mod flips;
+mod kill;
+mod many_files;
+mod relayed;
+mod round;
 mod tidy;
