@@ -121,8 +121,9 @@ pub fn statement(bytes: &[u8]) {
 pub fn ticket(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(ticket) = text.parse::<Ticket>() {
-        let again = ticket.to_string();
-        assert!(again.parse::<Ticket>().is_ok(), "a ticket that was taken can be passed on");
+        let again = ticket.to_text().expect("a ticket that was taken can be passed on");
+        let parsed: Ticket = again.parse().expect("and read again");
+        assert_eq!(parsed.to_text().ok(), Some(again), "and is the same then");
     }
 }
 
