@@ -14,12 +14,14 @@ fn every_corpus_input_is_clean() -> Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
     for (name, target) in targets::TARGETS {
         let folder = corpus.join(name);
-        let mut count = 0;
-        for item in fs::read_dir(&folder).with_context(|| format!("no corpus for {name} in {}", folder.display()))? {
-            target(&fs::read(item?.path())?);
-            count += 1;
+        let mut taken = 0;
+        for item in
+            fs::read_dir(&folder).with_context(|| format!("no corpus for {name} in {}", folder.display()))?
+        {
+            taken += u32::from(target(&fs::read(item?.path())?));
         }
-        ensure!(count > 0, "the corpus of {name} is empty");
+        // Else the format has moved on and the corpus has not: `cargo run -p chuan-tests --bin seeds`.
+        ensure!(taken > 0, "nothing in the corpus of {name} is taken");
     }
     Ok(())
 }

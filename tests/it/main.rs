@@ -3,6 +3,7 @@
 mod admin;
 mod bad_input;
 mod flips;
+mod fuzz_corpus;
 mod kill;
 mod many_files;
 mod relayed;

@@ -285,9 +285,9 @@ fn segment(pages: &[Vec<u8>]) -> Vec<u8> {
     let mut out = SegmentHeader { id: SEGMENT, number: 1 }.encode();
     let mut entries = Vec::new();
     let small = pages.iter().filter(|page| page.len() < 2000).take(2);
-    for (group, page) in (0..).zip(small) {
+    for (group, page) in (0u8..).zip(small) {
         let start = narrow(out.len());
-        let chunk = vec![group as u8; 100];
+        let chunk = vec![group; 100];
         for (key, payload) in
             [(RecordKey::Page(PageId::of(page)), page), (RecordKey::Chunk(ChunkId::of(&chunk)), &chunk)]
         {
@@ -297,7 +297,7 @@ fn segment(pages: &[Vec<u8>]) -> Vec<u8> {
             out.extend_from_slice(&header.encode(Place { segment: SEGMENT, offset }));
             out.extend_from_slice(payload);
         }
-        let marker = RecordKey::Marker(Marker { segment: SEGMENT, group, records: 2, start });
+        let marker = RecordKey::Marker(Marker { segment: SEGMENT, group: group.into(), records: 2, start });
         for _ in 0..2 {
             let place = Place { segment: SEGMENT, offset: narrow(out.len()) };
             out.extend_from_slice(&RecordHeader::raw(marker, &[]).encode(place));
