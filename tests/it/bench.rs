@@ -20,7 +20,15 @@ fn the_benchmark_runs_to_its_end_at_tiny_size() -> Result<()> {
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for line in ["ingest of new data", "pull to an empty peer", "restore", "chunker", "store put", "store get", "peak"] {
+    for line in [
+        "ingest of new data",
+        "pull to an empty peer",
+        "restore",
+        "chunker",
+        "store put",
+        "store get",
+        "peak",
+    ] {
         ensure!(text.contains(line), "no `{line}` in {text}");
     }
     ensure!(std::fs::read_dir(dir.path())?.next().is_none(), "the benchmark left something behind");

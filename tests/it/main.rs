@@ -2,6 +2,7 @@
 
 mod admin;
 mod bad_input;
+mod bench;
 mod flips;
 mod fuzz_corpus;
 mod kill;
