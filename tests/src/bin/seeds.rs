@@ -13,7 +13,9 @@ use chuan_engine::{
         PageSink,
         builder::{ContentBuilder, EntryTreeBuilder},
         entry::{ChunkRef, Content, Entry, EntryKind, Extension, Timestamp},
+        page::TreeKind,
         path::EntryPath,
+        position::PagePosition,
         table::{ClassHeader, ClassTable},
     },
     segment::{
@@ -25,10 +27,7 @@ use chuan_engine::{
     },
     sync::{
         frame::{ChunkCodec, ChunkFrame, Frame},
-        message::{
-            End, ErrorCode, Hello, Join, Mode, PagePosition, Pull, Refusal, Request, Scope, Tree, VERSION,
-            Want,
-        },
+        message::{End, ErrorCode, Hello, Join, Mode, Pull, Refusal, Request, Scope, VERSION, Want},
     },
 };
 use chuan_tests::rng::Rng;
@@ -225,7 +224,7 @@ fn frames(statements: &[Statement], pages: &[Vec<u8>]) -> Vec<Frame> {
         mode: Mode::All,
         budget: u64::MAX,
     };
-    let positions = vec![PagePosition { tree: Tree::Content, level: 1, ordinal: 77 }];
+    let positions = vec![PagePosition { tree: TreeKind::Content, level: 1, ordinal: 77 }];
     let mut frames = vec![
         Frame::Hello(Hello {
             version: VERSION,
