@@ -10,11 +10,23 @@
 
 pub mod builder;
 pub mod cursor;
+mod cut;
 pub mod diff;
+mod diff_content;
+mod edit;
 pub mod entry;
+mod item;
+mod levels;
+mod load;
 pub mod page;
 pub mod path;
+pub mod position;
+#[cfg(test)]
+mod properties;
+mod raw;
 pub mod table;
+#[cfg(test)]
+mod testing;
 
 use bytes::Bytes;
 
@@ -25,6 +37,7 @@ use crate::{
 };
 
 pub use entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp};
+pub use page::{Page, TreeKind};
 pub use path::EntryPath;
 
 /// Where pages are read from.
