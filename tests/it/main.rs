@@ -1,3 +1,4 @@
 //! The one integration-test binary: whole processes, and the rules that no compiler checks.
 
+mod goldens;
 mod tidy;
