@@ -14,6 +14,7 @@ pub mod id;
 pub mod ingest;
 pub mod limits;
 pub mod manifest;
+pub mod progress;
 pub mod restore;
 pub mod segment;
 pub mod statement;

@@ -1,0 +1,298 @@
+//! Puts what the readers found back in path order: chunks go to the store as they come, entries into the tree in turn.
+//!
+//! Runs arrive in any order. A chunk's bytes need none, so they are handed to the store at once; only names wait, those
+//! of one file until the runs before have come, and entries until the jobs before are done. Every file has a content
+//! builder of its own, so that a file of a terabyte holds back pages, not lists. This file reads no file.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{
+    IngestReport, Passed, Tally,
+    cache::{Record, ScanCache, Writer},
+    read::{Mark, Run, Said},
+    source::Stat,
+};
+use crate::{
+    chunk::Profile,
+    error::{Error, Result},
+    id::PageId,
+    limits::BATCH_IDS,
+    manifest::{
+        ChunkRef, Entry, EntryKind, EntryPath, PageSink, Timestamp,
+        builder::{ContentBuilder, EntryTreeBuilder, Tree},
+    },
+    progress::{Counts, Progress},
+    store::{Appended, Object, Store},
+};
+
+/// Bytes handed to the store at a time.
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
+
+/// Takes runs and becomes a tree.
+pub(super) struct Assembler<'a> {
+    batch: Batch<'a>,
+    tree: EntryTreeBuilder,
+    cache: Option<Writer>,
+    slot: u8,
+    jobs: BTreeMap<u64, Pending>,
+    /// The job whose entries are due.
+    due: u64,
+    counts: Counts,
+    pub(super) tally: Tally,
+}
+
+/// A job that is not yet retired.
+#[derive(Default)]
+struct Pending {
+    due: u32,
+    waiting: BTreeMap<u32, (Vec<ChunkRef>, Vec<Mark>, bool)>,
+    file: Option<(ContentBuilder, u64)>,
+    outcomes: Vec<Outcome>,
+    complete: bool,
+}
+
+enum Outcome {
+    Entry { path: EntryPath, entry: Entry, record: Option<Record>, read: bool },
+    Skipped { path: String, why: String },
+    Unreadable { path: String, why: String },
+}
+
+impl<'a> Assembler<'a> {
+    pub(super) fn new(store: &'a dyn Store, slot: u8, cache: Option<Writer>) -> Result<Self> {
+        Ok(Self {
+            batch: Batch {
+                store,
+                objects: Vec::new(),
+                bytes: 0,
+                chunk_bytes: 0,
+                saved: 0,
+                new: Appended::default(),
+            },
+            tree: EntryTreeBuilder::new(slot)?,
+            cache,
+            slot,
+            jobs: BTreeMap::new(),
+            due: 0,
+            counts: Counts::default(),
+            tally: Tally::default(),
+        })
+    }
+
+    /// Takes one run; gives how many jobs it completed.
+    pub(super) fn take(&mut self, run: Run, progress: &mut dyn Progress) -> Result<usize> {
+        let job = self.jobs.entry(run.job).or_default();
+        for (chunk, bytes) in run.refs.iter().zip(run.chunks) {
+            self.counts.bytes += u64::from(chunk.len);
+            self.batch.chunk(chunk, bytes)?;
+        }
+        job.waiting.insert(run.number, (run.refs, run.marks, run.last));
+        while let Some((refs, marks, last)) = job.waiting.remove(&job.due) {
+            job.due += 1;
+            job.complete = last;
+            job.settle(refs, marks, self.slot, &mut self.batch)?;
+        }
+        let retired = self.retire(progress)?;
+        self.counts.bytes_saved = self.tally.bytes_skipped + self.batch.saved;
+        progress.advanced(&self.counts);
+        Ok(retired)
+    }
+
+    /// Adds the entries of all complete jobs that are due.
+    fn retire(&mut self, progress: &mut dyn Progress) -> Result<usize> {
+        let mut retired = 0;
+        while self.jobs.first_key_value().is_some_and(|(number, job)| *number == self.due && job.complete) {
+            let Some((_, job)) = self.jobs.pop_first() else { break };
+            for outcome in job.outcomes {
+                self.add(outcome, progress)?;
+            }
+            self.due += 1;
+            retired += 1;
+        }
+        Ok(retired)
+    }
+
+    fn add(&mut self, outcome: Outcome, progress: &mut dyn Progress) -> Result<()> {
+        match outcome {
+            Outcome::Entry { path, entry, record, read } => {
+                if entry.kind == EntryKind::File {
+                    self.tally.files += 1;
+                    self.counts.files += 1;
+                }
+                if read {
+                    self.tally.files_read += 1;
+                    self.tally.bytes_read += entry.size;
+                } else {
+                    self.tally.bytes_skipped += entry.size;
+                    self.counts.bytes += entry.size;
+                }
+                self.remember(record);
+                self.tree.push(path, &entry, &mut self.batch)?;
+            }
+            Outcome::Skipped { path, why } => {
+                progress.skipped(&path, &why);
+                self.tally.skipped.add(path, why);
+            }
+            Outcome::Unreadable { path, why } => {
+                progress.skipped(&path, &why);
+                self.tally.unreadable.add(path, why);
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers a file's record. A cache that cannot be written is given up: it only saves time.
+    fn remember(&mut self, record: Option<Record>) {
+        if let Some(Err(error)) = self.cache.as_mut().map(|cache| cache.push(record)) {
+            tracing::warn!(%error, "scan cache not written; the next publish reads every file");
+            self.cache = None;
+        }
+    }
+
+    /// Writes what is left, makes all of it durable, and gives the tree.
+    pub(super) fn finish(mut self, began: Timestamp) -> Result<IngestReport> {
+        if !self.jobs.is_empty() {
+            return Err(Error::Cancelled);
+        }
+        let tree: Tree = self.tree.finish(&mut self.batch)?;
+        self.batch.flush()?;
+        self.batch.store.commit()?;
+        let cache = self.cache.map(|cache| cache.finish(began, tree.root)).transpose();
+        let cache: Option<ScanCache> = cache.unwrap_or_else(|error| {
+            tracing::warn!(%error, "scan cache not written; the next publish reads every file");
+            None
+        });
+        let Appended { chunks, chunk_bytes, page_bytes, .. } = self.batch.new;
+        let tally = Tally {
+            chunks_new: chunks,
+            chunk_bytes_new: chunk_bytes,
+            page_bytes_new: page_bytes,
+            ..self.tally
+        };
+        Ok(IngestReport { tree, tally, cache })
+    }
+}
+
+impl Pending {
+    /// Takes the names and marks of the run that is due.
+    fn settle(
+        &mut self,
+        refs: Vec<ChunkRef>,
+        marks: Vec<Mark>,
+        slot: u8,
+        sink: &mut Batch<'_>,
+    ) -> Result<()> {
+        let mut refs = refs.into_iter();
+        let mut taken = 0;
+        for mark in marks {
+            self.extend(refs.by_ref().take(mark.chunks.saturating_sub(taken)), slot, sink)?;
+            taken = mark.chunks;
+            let outcome = match mark.said {
+                Said::Keep { path, entry, record } => Outcome::Entry { path, entry, record, read: false },
+                Said::File { path, stat, profile } => {
+                    let entry = self.end_file(&stat, profile, slot, sink)?;
+                    Outcome::Entry { path, entry, record: Some(Record::of(&stat)), read: true }
+                }
+                Said::Again => {
+                    self.file = None;
+                    continue;
+                }
+                Said::Skipped { path, why } => Outcome::Skipped { path, why: why.to_owned() },
+                Said::Unreadable { path, why } => {
+                    self.file = None;
+                    Outcome::Unreadable { path, why }
+                }
+            };
+            self.outcomes.push(outcome);
+        }
+        self.extend(refs, slot, sink)
+    }
+
+    /// Adds chunks to the file that is open, or opens one.
+    fn extend(&mut self, refs: impl Iterator<Item = ChunkRef>, slot: u8, sink: &mut Batch<'_>) -> Result<()> {
+        for chunk in refs {
+            let (builder, bytes) = match &mut self.file {
+                Some(file) => file,
+                empty => empty.insert((ContentBuilder::new(slot)?, 0)),
+            };
+            *bytes += u64::from(chunk.len);
+            builder.push(chunk, sink)?;
+        }
+        Ok(())
+    }
+
+    fn end_file(&mut self, stat: &Stat, profile: Profile, slot: u8, sink: &mut Batch<'_>) -> Result<Entry> {
+        let (builder, bytes) = match self.file.take() {
+            Some(file) => file,
+            None => (ContentBuilder::new(slot)?, 0),
+        };
+        // What the reader promised; a slip here would publish half a file.
+        if bytes != stat.size {
+            return Err(Error::Corrupt(format!("{bytes} bytes were cut of a file of {}", stat.size)));
+        }
+        Ok(Entry {
+            kind: EntryKind::File,
+            size: stat.size,
+            mtime: stat.mtime,
+            mode: stat.mode,
+            profile,
+            content: builder.finish(sink)?,
+            extensions: Vec::new(),
+        })
+    }
+}
+
+impl Passed {
+    fn add(&mut self, path: String, why: String) {
+        self.count += 1;
+        if self.first.len() < Self::NAMED {
+            self.first.push((path, why));
+        }
+    }
+}
+
+/// Objects on their way to the store, in order.
+struct Batch<'a> {
+    store: &'a dyn Store,
+    objects: Vec<Object>,
+    bytes: usize,
+    chunk_bytes: u64,
+    /// Chunk bytes handed over that were held already.
+    saved: u64,
+    new: Appended,
+}
+
+impl Batch<'_> {
+    fn chunk(&mut self, chunk: &ChunkRef, bytes: Bytes) -> Result<()> {
+        self.chunk_bytes += u64::from(chunk.len);
+        self.push(Object::Chunk { id: chunk.id, bytes })
+    }
+
+    fn push(&mut self, object: Object) -> Result<()> {
+        self.bytes += object.len();
+        self.objects.push(object);
+        if self.bytes >= BATCH_BYTES || self.objects.len() >= BATCH_IDS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.objects.is_empty() {
+            return Ok(());
+        }
+        let new = self.store.append(std::mem::take(&mut self.objects))?;
+        self.saved += self.chunk_bytes.saturating_sub(new.chunk_bytes);
+        self.new.chunks += new.chunks;
+        self.new.chunk_bytes += new.chunk_bytes;
+        self.new.pages += new.pages;
+        self.new.page_bytes += new.page_bytes;
+        self.bytes = 0;
+        self.chunk_bytes = 0;
+        Ok(())
+    }
+}
+
+impl PageSink for Batch<'_> {
+    fn put(&mut self, id: PageId, bytes: Bytes) -> Result<()> {
+        self.push(Object::Page { id, bytes })
+    }
+}

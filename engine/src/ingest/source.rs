@@ -1,0 +1,149 @@
+//! Opens what lies below a source without ever following a symbolic link, and reads what the kernel says of it.
+//!
+//! Every path is opened relative to one directory handle, so that renaming or replacing the source's parents while it is
+//! read leads nowhere else. This file decides nothing about what is published.
+
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
+
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, statat},
+    io::Errno,
+};
+
+use crate::manifest::Timestamp;
+
+/// A pipe opened for reading would wait for a writer without `NONBLOCK`, and a terminal would become ours without
+/// `NOCTTY`; on regular files neither does anything.
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const STRICT: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+
+/// What the kernel says of a file: enough to tell whether it changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) kind: FileType,
+    pub(super) mode: u16,
+    pub(super) size: u64,
+    pub(super) mtime: Timestamp,
+    pub(super) ctime: Timestamp,
+    pub(super) inode: u64,
+    pub(super) device: u64,
+}
+
+impl Stat {
+    /// Of an open file.
+    pub(super) fn of(file: impl AsFd) -> io::Result<Self> {
+        Ok(Self::from_kernel(&fstat(file)?))
+    }
+
+    /// Of a name in a directory, without following a link.
+    pub(super) fn at(directory: BorrowedFd<'_>, name: &str) -> io::Result<Self> {
+        Ok(Self::from_kernel(&statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?))
+    }
+
+    // The kernel's own widths differ between platforms; the values fit on all.
+    #[expect(clippy::cast_possible_truncation, reason = "nanoseconds and permission bits fit")]
+    #[allow(clippy::unnecessary_cast, reason = "widths differ between platforms")]
+    fn from_kernel(stat: &rustix::fs::Stat) -> Self {
+        Self {
+            kind: FileType::from_raw_mode(stat.st_mode),
+            mode: (stat.st_mode & 0o7777) as u16,
+            size: u64::try_from(stat.st_size).unwrap_or_default(),
+            mtime: Timestamp { seconds: stat.st_mtime as i64, nanos: stat.st_mtime_nsec as u32 },
+            ctime: Timestamp { seconds: stat.st_ctime as i64, nanos: stat.st_ctime_nsec as u32 },
+            inode: stat.st_ino as u64,
+            device: stat.st_dev as u64,
+        }
+    }
+}
+
+/// The directory that all paths of a publish are below.
+#[derive(Debug)]
+pub(super) struct Source {
+    root: OwnedFd,
+    /// Whether the kernel resolves whole paths strictly; else they are walked component by component.
+    strict: bool,
+}
+
+impl Source {
+    /// Opens the source's root. A link given by the user himself is followed.
+    pub(super) fn open(root: &Path) -> io::Result<Self> {
+        let root = openat(CWD, root, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
+        let strict = openat2(&root, ".", DIRECTORY, Mode::empty(), STRICT).is_ok();
+        Ok(Self { root, strict })
+    }
+
+    /// Opens a file for reading. The caller checks that it is a regular one.
+    pub(super) fn file(&self, path: &str) -> io::Result<File> {
+        Ok(self.open_below(path, FILE)?.into())
+    }
+
+    /// Opens the root again, for listing.
+    pub(super) fn root(&self) -> io::Result<OwnedFd> {
+        Ok(openat(&self.root, ".", DIRECTORY, Mode::empty())?)
+    }
+
+    fn open_below(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        if self.strict {
+            let opened = openat2(&self.root, path, flags, Mode::empty(), STRICT);
+            // A library's path may be one byte longer than the kernel's.
+            if !matches!(opened, Err(Errno::NAMETOOLONG)) {
+                return opened;
+            }
+        }
+        let Some((parents, name)) = path.rsplit_once('/') else {
+            return openat(&self.root, path, flags, Mode::empty());
+        };
+        let mut components = parents.split('/');
+        let outermost = components.next().unwrap_or_default();
+        let mut directory = openat(&self.root, outermost, DIRECTORY, Mode::empty())?;
+        for component in components {
+            directory = openat(&directory, component, DIRECTORY, Mode::empty())?;
+        }
+        openat(&directory, name, flags, Mode::empty())
+    }
+}
+
+/// Opens a directory in a directory, for listing, unless it is a link.
+pub(super) fn open_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    Ok(openat(parent, name, DIRECTORY, Mode::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_are_followed_neither_last_nor_on_the_way() {
+        let outer = tempfile::tempdir().unwrap();
+        let root = outer.path().join("root");
+        std::fs::create_dir_all(root.join("real/deep")).unwrap();
+        std::fs::write(root.join("real/deep/file"), b"x").unwrap();
+        std::fs::write(outer.path().join("secret"), b"s").unwrap();
+        symlink("real", root.join("way")).unwrap();
+        symlink("file", root.join("real/deep/last")).unwrap();
+        symlink("../secret", root.join("out")).unwrap();
+        for strict in [true, false] {
+            let source = Source { strict, ..Source::open(&root).unwrap() };
+            assert!(source.file("real/deep/file").is_ok());
+            for path in ["way/deep/file", "real/deep/last", "out"] {
+                let error = source.file(path).unwrap_err();
+                let refused = [Some(Errno::LOOP.raw_os_error()), Some(Errno::NOTDIR.raw_os_error())];
+                assert!(refused.contains(&error.raw_os_error()), "{path}, strict {strict}: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! Publishing real directories into the strict store in memory.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{PermissionsExt, symlink},
+    },
+    time::SystemTime,
+};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    chunk::{Profile, cut, testing::noise},
+    manifest::{Content, Entry, EntryKind},
+    store::{Check, memory::MemoryStore},
+};
+
+/// A library's directory, its store and what was published last.
+struct Library {
+    home: tempfile::TempDir,
+    store: MemoryStore,
+    previous: Option<PageId>,
+}
+
+impl Library {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("src")).unwrap();
+        Self { home, store: MemoryStore::new(), previous: None }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join("src").join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// The options of the next publish, begun long after all that was written.
+    fn ingest(&self) -> Ingest {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        Ingest {
+            previous: self.previous,
+            cache: Some(self.home.path().join("scan")),
+            ..Ingest::new(self.path(""), Timestamp { seconds: now as i64 + 100, nanos: 0 })
+        }
+    }
+
+    fn try_publish(&mut self, ingest: &Ingest) -> Result<Tally> {
+        let report = publish(&self.store, ingest, &mut (), &AtomicBool::new(false))?;
+        self.previous = Some(report.tree.root);
+        if let Some(cache) = report.cache {
+            cache.install()?;
+        }
+        assert_eq!(report.tree.sums.bytes, report.tally.bytes_read + report.tally.bytes_skipped);
+        Ok(report.tally)
+    }
+
+    fn publish(&mut self) -> Tally {
+        self.try_publish(&self.ingest()).unwrap()
+    }
+
+    fn entries(&self) -> BTreeMap<String, Entry> {
+        let entries = cursor::entries(&self.store, &self.previous.unwrap());
+        entries.map(|entry| entry.map(|(path, entry)| (path.to_string(), entry)).unwrap()).collect()
+    }
+
+    fn content(&self, entry: &Entry) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for chunk in cursor::chunks(&self.store, &entry.content) {
+            let chunk = self.store.read_chunks(&[chunk.unwrap().id], Check::Verify).unwrap();
+            bytes.extend_from_slice(chunk[0].as_ref().unwrap());
+        }
+        bytes
+    }
+}
+
+#[track_caller]
+fn check_refused(outcome: Result<Tally>, parts: &[&str]) {
+    let error = outcome.unwrap_err().to_string();
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    }
+}
+
+#[test]
+fn files_large_and_small_come_back_whole() {
+    let mut library = Library::new();
+    let files = [
+        ("film.mkv", noise(1, 9_000_001)),
+        ("film.zh.srt", noise(2, 70_000)),
+        ("一/二/三.txt", b"text".to_vec()),
+        ("empty.bin", Vec::new()),
+        ("exact.bin", noise(3, 1024 * 1024)),
+        ("zeros.bin", vec![0; 3_000_000]),
+    ];
+    files.iter().for_each(|(name, bytes)| library.write(name, bytes));
+    let tally = library.publish();
+    assert_eq!((tally.files, tally.files_read, tally.bytes_skipped), (6, 6, 0));
+    let entries = library.entries();
+    assert_eq!(entries.len(), 6);
+    for (name, bytes) in &files {
+        let entry = &entries[*name];
+        assert_eq!(library.content(entry), *bytes, "{name}");
+        let mut rest = bytes.as_slice();
+        for chunk in cursor::chunks(&library.store, &entry.content) {
+            let (head, tail) = rest.split_at(cut::next(entry.profile, rest));
+            assert_eq!(chunk.unwrap().id, ChunkId::of(head), "{name}");
+            rest = tail;
+        }
+    }
+    assert_eq!(entries["film.zh.srt"].profile, Profile::Fine);
+    assert_eq!(entries["film.mkv"].profile, Profile::Video);
+}
+
+#[test]
+fn paths_ascend_where_directory_order_does_not() {
+    let mut library = Library::new();
+    let names = ["a/x", "a.txt", "a-b", "a0", "a/b/c", "a/b.c", "b/deep/er/f", "b.d/f", "c"];
+    names.iter().for_each(|name| library.write(name, name.as_bytes()));
+    for name in ["e", "a!", "a/empty", "a.e", "b/deep.e"] {
+        fs::create_dir_all(library.path(name)).unwrap();
+    }
+    fs::create_dir(library.path("only-links")).unwrap();
+    symlink("/etc/passwd", library.path("only-links/way-out")).unwrap();
+    let tally = library.publish();
+    let entries = library.entries();
+    let dirs: Vec<_> =
+        entries.iter().filter(|(_, e)| e.kind == EntryKind::EmptyDir).map(|(p, _)| p.as_str()).collect();
+    assert_eq!(dirs, ["a!", "a.e", "a/empty", "b/deep.e", "e", "only-links"]);
+    assert_eq!(entries.len(), names.len() + dirs.len());
+    assert_eq!(tally.skipped.first, [("only-links/way-out".to_owned(), "symbolic link".to_owned())]);
+}
+
+#[test]
+fn an_unchanged_library_is_not_read_again() {
+    let mut library = Library::new();
+    (0..700).for_each(|n| library.write(&format!("d{}/{n}.txt", n % 7), format!("file {n}").as_bytes()));
+    library.write("film.mkv", &noise(1, 3_000_000));
+    let first = library.publish();
+    let root = library.previous;
+    let second = library.publish();
+    assert_eq!((second.files_read, second.bytes_read, second.chunks_new), (0, 0, 0));
+    assert_eq!(second.bytes_skipped, first.bytes_read);
+    assert_eq!(library.previous, root);
+
+    // Touched only: read, but nothing in it is new.
+    fs::File::open(library.path("film.mkv")).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    library.write("d3/3.txt", b"other!");
+    fs::remove_file(library.path("d4/4.txt")).unwrap();
+    let third = library.publish();
+    assert_eq!((third.files, third.files_read, third.chunks_new), (700, 2, 1));
+    assert_eq!(library.entries()["film.mkv"].mtime, Timestamp::default());
+
+    let checked = library.try_publish(&Ingest { check: true, ..library.ingest() }).unwrap();
+    assert_eq!((checked.files_read, checked.bytes_skipped, checked.chunks_new), (700, 0, 0));
+}
+
+/// The racy-git problem: a file that changes within the clock's grain of a scan keeps its times.
+#[test]
+fn a_file_as_young_as_the_scan_is_read_again() {
+    let mut library = Library::new();
+    library.write("young", b"x");
+    let now = library.ingest().began.seconds - 100;
+    let began = |seconds| Timestamp { seconds, nanos: 0 };
+    library.try_publish(&Ingest { began: began(now), ..library.ingest() }).unwrap();
+    assert_eq!(library.publish().files_read, 1);
+    assert_eq!(library.publish().files_read, 0);
+}
+
+#[test]
+fn a_cache_of_another_tree_or_a_damaged_one_costs_a_read_only() {
+    let mut library = Library::new();
+    library.write("a", b"a");
+    library.publish();
+    let scan = library.home.path().join("scan");
+    let mut bytes = fs::read(&scan).unwrap();
+    bytes[70] ^= 1;
+    fs::write(&scan, bytes).unwrap();
+    assert_eq!(library.publish().files_read, 1);
+    assert_eq!(library.publish().files_read, 0);
+    library.previous = None;
+    assert_eq!(library.publish().files_read, 1);
+}
+
+#[test]
+fn a_path_keeps_its_profile_for_life() {
+    let mut library = Library::new();
+    library.write("notes.txt", &noise(1, 100_000));
+    library.publish();
+    let fine = library.entries()["notes.txt"].clone();
+    assert_eq!(fine.profile, Profile::Fine);
+    // As an older version might have published it.
+    let video = Entry { profile: Profile::Video, ..fine };
+    let mut pages = Vec::new();
+    let mut builder = crate::manifest::builder::EntryTreeBuilder::new(0).unwrap();
+    builder.push("notes.txt".to_owned().try_into_path(), &video, &mut pages).unwrap();
+    let tree = builder.finish(&mut pages).unwrap();
+    let objects = pages.into_iter().map(|(id, bytes)| crate::store::Object::Page { id, bytes }).collect();
+    library.store.append(objects).unwrap();
+    library.store.commit().unwrap();
+    library.previous = Some(tree.root);
+    library.write("notes.txt", &noise(2, 100_000));
+    library.publish();
+    assert_eq!(library.entries()["notes.txt"].profile, Profile::Video);
+}
+
+trait TryIntoPath {
+    fn try_into_path(self) -> crate::manifest::EntryPath;
+}
+
+impl TryIntoPath for String {
+    fn try_into_path(self) -> crate::manifest::EntryPath {
+        crate::manifest::EntryPath::new(self).unwrap()
+    }
+}
+
+#[test]
+fn a_single_file_is_published_alone_or_beside_the_others() {
+    let mut library = Library::new();
+    library.write("Film.mp4", b"film");
+    library.write("b.txt", b"b");
+    library.publish();
+    library.write("b.txt", b"b2");
+    let one = Ingest { source: library.path("b.txt"), keep_others: true, ..library.ingest() };
+    let tally = library.try_publish(&one).unwrap();
+    assert_eq!((tally.files, tally.files_read), (2, 1));
+    assert_eq!(library.content(&library.entries()["b.txt"]), b"b2");
+
+    library.write("film.mp4", b"other case");
+    let collides = Ingest { source: library.path("film.mp4"), ..one.clone() };
+    check_refused(library.try_publish(&collides), &["film.mp4", "Film.mp4", "rename"]);
+
+    library.try_publish(&Ingest { keep_others: false, ..one }).unwrap();
+    assert_eq!(library.entries().into_keys().collect::<Vec<_>>(), ["b.txt"]);
+}
+
+#[test]
+fn links_and_special_files_are_skipped_and_named() {
+    let mut library = Library::new();
+    library.write("real", b"x");
+    symlink("real", library.path("link")).unwrap();
+    symlink("/etc", library.path("dir-link")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(library.path("socket")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        library.path("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    let tally = library.publish();
+    assert_eq!(library.entries().into_keys().collect::<Vec<_>>(), ["real"]);
+    let skipped: Vec<_> =
+        tally.skipped.first.iter().map(|(path, why)| (path.as_str(), why.as_str())).collect();
+    let expected =
+        [("dir-link", "symbolic link"), ("link", "symbolic link"), ("pipe", "pipe"), ("socket", "socket")];
+    assert_eq!(skipped, expected);
+    let link = Ingest { source: library.path("link"), ..library.ingest() };
+    check_refused(library.try_publish(&link), &["link", "symbolic link"]);
+}
+
+#[test]
+fn names_that_cannot_be_restored_elsewhere_are_refused() {
+    let mut library = Library::new();
+    library.write("d/Film.mkv", b"1");
+    library.write("d/film.MKV", b"2");
+    check_refused(library.try_publish(&library.ingest()), &["d/Film.mkv", "d/film.MKV", "rename"]);
+    fs::remove_file(library.path("d/film.MKV")).unwrap();
+
+    library.write("d/caf\u{e9}", b"1");
+    library.write("d/cafe\u{301}", b"2");
+    check_refused(library.try_publish(&library.ingest()), &["same", "rename"]);
+    fs::remove_file(library.path("d/caf\u{e9}")).unwrap();
+
+    let foreign = library.path("d").join(std::ffi::OsStr::from_bytes(b"b\xff\xfed"));
+    fs::write(&foreign, b"x").unwrap();
+    check_refused(library.try_publish(&library.ingest()), &["d/b", "62fffe64", "not UTF-8", "convmv"]);
+    fs::remove_file(foreign).unwrap();
+
+    library.write("d/line\nbreak", b"x");
+    check_refused(library.try_publish(&library.ingest()), &["line\\nbreak", "rename"]);
+    fs::remove_file(library.path("d/line\nbreak")).unwrap();
+    assert_eq!(library.publish().files, 2);
+}
+
+#[test]
+fn unreadable_files_fail_a_publish_unless_skipped() {
+    let mut library = Library::new();
+    // A file of the kernel's that may only be written: it refuses root, too.
+    let write_only = Path::new("/sys/bus/cpu/uevent");
+    if write_only.exists() {
+        let ingest = Ingest { source: write_only.to_owned(), ..library.ingest() };
+        check_refused(
+            library.try_publish(&ingest),
+            &["1 file could", "uevent", "denied", "--skip-unreadable"],
+        );
+        let tally = library.try_publish(&Ingest { skip_unreadable: true, ..ingest }).unwrap();
+        assert_eq!((tally.files, tally.unreadable.count), (0, 1));
+    }
+    if rustix::process::geteuid().is_root() {
+        eprintln!("skipped in part: root may read all files");
+        return;
+    }
+    library.write("good", b"x");
+    for name in ["bad", "worse", "dir/file"] {
+        library.write(name, b"x");
+    }
+    for name in ["bad", "worse", "dir"] {
+        fs::set_permissions(library.path(name), fs::Permissions::from_mode(0o0)).unwrap();
+    }
+    check_refused(library.try_publish(&library.ingest()), &["3 files", "bad", "worse", "dir"]);
+    let tally = library.try_publish(&Ingest { skip_unreadable: true, ..library.ingest() }).unwrap();
+    assert_eq!((tally.files, tally.unreadable.count), (1, 3));
+    fs::set_permissions(library.path("dir"), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+/// A library's path may be as long as the kernel's limit, which counts a byte more.
+#[test]
+fn the_longest_path_is_published() {
+    let mut library = Library::new();
+    let mut components = vec!["x".repeat(255); 15];
+    components.extend(["y".repeat(127), "z".repeat(128)]);
+    let path = components.join("/");
+    assert_eq!(path.len(), crate::limits::PATH_BYTES);
+    let (name, parents) = components.split_last().unwrap();
+    let mut at = fs::File::open(library.path("")).unwrap().into();
+    for parent in parents {
+        rustix::fs::mkdirat(&at, parent.as_str(), rustix::fs::Mode::RWXU).unwrap();
+        at = source::open_directory(std::os::fd::AsFd::as_fd(&at), parent).unwrap();
+    }
+    let flags = rustix::fs::OFlags::CREATE.union(rustix::fs::OFlags::WRONLY);
+    rustix::fs::openat(&at, name.as_str(), flags, rustix::fs::Mode::RUSR).unwrap();
+    assert_eq!(library.publish().files, 1);
+    assert_eq!(library.entries().into_keys().collect::<Vec<_>>(), [path]);
+}
+
+#[test]
+fn a_cancelled_publish_stops_and_the_next_one_ends_it() {
+    /// Sets the flag once some bytes have passed.
+    struct Canceller<'a>(&'a AtomicBool);
+
+    impl Progress for Canceller<'_> {
+        fn advanced(&mut self, counts: &crate::progress::Counts) {
+            self.0.store(counts.bytes > 2_000_000, Ordering::Relaxed);
+        }
+
+        fn skipped(&mut self, _path: &str, _why: &str) {}
+    }
+
+    let mut library = Library::new();
+    (0..6).for_each(|n| library.write(&format!("{n}.mkv"), &noise(n, 4_000_000)));
+    let cancel = AtomicBool::new(false);
+    let outcome = publish(&library.store, &library.ingest(), &mut Canceller(&cancel), &cancel);
+    assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
+    library.store.commit().unwrap();
+    let tally = library.publish();
+    assert_eq!(tally.bytes_read, 24_000_000);
+    assert!(tally.chunk_bytes_new < 23_000_000, "what was stored before is stored again: {tally:?}");
+}
+
+#[test]
+fn a_store_that_fails_ends_the_publish() {
+    let mut library = Library::new();
+    (0..40).for_each(|n| library.write(&format!("{n}.mkv"), &noise(n, 1_000_000)));
+    library.store.set_full(true);
+    assert!(matches!(library.try_publish(&library.ingest()), Err(Error::Full(_))));
+    library.store.set_full(false);
+    assert_eq!(library.publish().files, 40);
+}
+
+#[test]
+fn a_source_that_is_not_there_is_named() {
+    let mut library = Library::new();
+    let gone = Ingest { source: library.path("gone"), ..library.ingest() };
+    check_refused(library.try_publish(&gone), &["gone", "No such file"]);
+}
+
+#[test]
+fn an_empty_source_is_an_empty_tree() {
+    let mut library = Library::new();
+    let tally = library.publish();
+    assert_eq!(Tally { page_bytes_new: 0, ..tally }, Tally::default());
+    assert!(library.entries().is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Any tree of directories is walked in the order of its paths: the tree builder refuses any other.
+    #[test]
+    fn any_directory_is_walked_in_path_order(paths in prop::collection::vec("[a\\-./0é]{1,4}(/[a\\-.0]{1,3}){0,3}", 1..40)) {
+        let mut library = Library::new();
+        let mut expected = std::collections::BTreeSet::new();
+        for path in paths {
+            let plain: Vec<_> = path.split('/').filter(|c| !matches!(*c, "" | "." | "..")).collect();
+            let full = library.path(&plain.join("/"));
+            let made = !plain.is_empty()
+                && fs::create_dir_all(full.parent().unwrap()).is_ok()
+                && !full.exists()
+                && fs::write(&full, b"x").is_ok();
+            if made {
+                expected.insert(plain.join("/"));
+            }
+        }
+        library.publish();
+        let files: std::collections::BTreeSet<_> = library
+            .entries()
+            .into_iter()
+            .filter(|(_, entry)| entry.content != Content::Inline(Vec::new()))
+            .map(|(path, _)| path)
+            .collect();
+        prop_assert_eq!(files, expected);
+    }
+}
