@@ -74,6 +74,11 @@ impl Cancel {
         self.0.flag.load(Ordering::SeqCst)
     }
 
+    /// Whether both are the same request.
+    pub fn is(&self, other: &Cancel) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The flag itself, for code that polls it on threads of its own.
     pub fn flag(&self) -> &Arc<AtomicBool> {
         &self.0.flag
