@@ -25,9 +25,12 @@ pub trait Subject {
     fn poison(&mut self);
 }
 
+/// One promise, checked.
+type Promise = fn(&mut dyn Subject) -> Result<()>;
+
 /// Runs every check, each on a fresh store.
 pub fn run(make: &dyn Fn() -> Box<dyn Subject>) {
-    let checks: [(&str, fn(&mut dyn Subject) -> Result<()>); 11] = [
+    let checks: [(&str, Promise); 11] = [
         ("visible means durable", visible_means_durable),
         ("a crash loses only what is not committed", crash_loses_only_uncommitted),
         ("groups commit by themselves", groups_commit_by_themselves),
@@ -85,10 +88,10 @@ fn crash_loses_only_uncommitted(subject: &mut dyn Subject) -> Result<()> {
 
 fn groups_commit_by_themselves(subject: &mut dyn Subject) -> Result<()> {
     let len = limits::CHUNK_BYTES;
-    let count = 2 * limits::GROUP_BYTES as usize / len + 1;
+    let count = 2 * limits::GROUP_BYTES / len as u64 + 1;
     let first = chunk(0, len);
     for seed in 0..count {
-        subject.store().append(vec![chunk(seed as u64, len)])?;
+        subject.store().append(vec![chunk(seed, len)])?;
     }
     subject.crash();
     assert!(has(subject.store(), &first)?, "two groups' bytes were appended and the first is not durable");
@@ -108,7 +111,7 @@ fn appending_is_idempotent(subject: &mut dyn Subject) -> Result<()> {
 
 fn answers_in_order(subject: &mut dyn Subject) -> Result<()> {
     let store = subject.store();
-    let all: Vec<Object> = (0..200).map(|seed| chunk(seed, 1 + seed as usize * 37)).collect();
+    let all: Vec<Object> = (0u16..200).map(|seed| chunk(seed.into(), 1 + usize::from(seed) * 37)).collect();
     store.append(all.clone())?;
     store.commit()?;
     // Backwards, every third unknown, and one asked for twice.

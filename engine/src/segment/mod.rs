@@ -1,0 +1,116 @@
+//! The form of a segment file, as pure codecs: bytes in, bytes out. It opens no file and decides nothing about repair.
+//!
+//! A segment is a file of 4096-byte blocks, appended to only:
+//!
+//! ```text
+//! block 0      segment header            [`header`]
+//! group        record, record, … marker, marker, zeros up to the next block     [`record`], [`payload`]
+//! group        …
+//! footer       only in a sealed segment: what lies where                        [`footer`]
+//! ```
+//!
+//! Groups begin on a block, so that a torn group never touches the one before it and a group can be written with
+//! O_DIRECT and no read-modify-write. A group counts once one of its two markers is whole: one flipped bit cannot
+//! un-acknowledge it. Every record's header is bound to its segment and offset by its checksum, so that bytes of a
+//! segment that were published as somebody's content never pass for records of the segment they are stored in.
+//! [`scan`] walks a segment and finds its way again after damage.
+
+pub mod footer;
+pub mod header;
+pub mod payload;
+pub mod record;
+pub mod scan;
+
+use std::fmt;
+
+use crate::{
+    error::{Error, Result},
+    limits,
+};
+
+pub use footer::{Footer, FooterEntry, Trailer};
+pub use header::SegmentHeader;
+pub use record::{Codec, Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey};
+pub use scan::{Item, Scanner, Step};
+
+/// Bytes of a segment's random name.
+pub const SEGMENT_ID_LEN: usize = 16;
+
+/// A segment's random name, never used again: what binds its records to it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId([u8; SEGMENT_ID_LEN]);
+
+impl SegmentId {
+    /// Takes the 16 bytes as they are.
+    pub const fn from_bytes(bytes: [u8; SEGMENT_ID_LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; SEGMENT_ID_LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SegmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SegmentId(")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(")")
+    }
+}
+
+/// The next multiple of [`SEGMENT_BLOCK`](limits::SEGMENT_BLOCK) at or above `offset`.
+pub const fn align_up(offset: u64) -> u64 {
+    offset.next_multiple_of(limits::SEGMENT_BLOCK as u64)
+}
+
+/// Reads fixed fields off the front of untrusted bytes.
+struct Fields<'a> {
+    rest: &'a [u8],
+    what: &'static str,
+}
+
+impl<'a> Fields<'a> {
+    fn new(bytes: &'a [u8], what: &'static str) -> Self {
+        Self { rest: bytes, what }
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let (field, rest) = self.rest.split_first_chunk::<N>().ok_or_else(|| self.invalid("is cut short"))?;
+        self.rest = rest;
+        Ok(*field)
+    }
+
+    fn u8(&mut self) -> Result<u8> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Result<u16> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    /// Fails unless the next bytes are exactly `expected`.
+    fn expect<const N: usize>(&mut self, expected: &[u8; N], problem: &str) -> Result<()> {
+        if self.take::<N>()? == *expected { Ok(()) } else { Err(self.invalid(problem)) }
+    }
+
+    fn invalid(&self, problem: &str) -> Error {
+        Error::Invalid(format!("{} {problem}", self.what))
+    }
+}
+
+/// A count or length that is known to be below the segment's size.
+fn narrow(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+const _: () = assert!(limits::SEGMENT_BYTES < u32::MAX as u64);

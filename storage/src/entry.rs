@@ -1,0 +1,141 @@
+//! What the index knows of a record: its key and where it lies; and how far the index knows the segments.
+
+use chuan_engine::{
+    Error, Result,
+    id::{ChunkId, PageId, StatementId},
+    segment::{SEGMENT_ID_LEN, SegmentId, payload::StatementPrefix},
+    store::{LostId, RefMove},
+};
+
+/// Bytes of an encoded [`Location`].
+pub(crate) const LOCATION_BYTES: usize = 16;
+const POSITION_BYTES: usize = 40;
+
+/// A record as the index keys it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Indexed {
+    Chunk(ChunkId),
+    Page(PageId),
+    Statement { id: StatementId, prefix: StatementPrefix },
+    Ref(RefMove),
+}
+
+impl Indexed {
+    pub(crate) fn lost_id(&self) -> Option<LostId> {
+        match self {
+            Indexed::Chunk(id) => Some(LostId::Chunk(*id)),
+            Indexed::Page(id) => Some(LostId::Page(*id)),
+            Indexed::Statement { id, .. } => Some(LostId::Statement(*id)),
+            Indexed::Ref(_) => None,
+        }
+    }
+}
+
+/// Where a record lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Location {
+    /// Number of the segment.
+    pub(crate) segment: u32,
+    /// Offset of the record's header.
+    pub(crate) offset: u32,
+    /// Bytes of payload.
+    pub(crate) stored_len: u32,
+    /// Bytes of the object.
+    pub(crate) raw_len: u32,
+}
+
+impl Location {
+    pub(crate) fn encode(&self) -> [u8; LOCATION_BYTES] {
+        let mut out = [0; LOCATION_BYTES];
+        for (place, field) in
+            out.chunks_exact_mut(4).zip([self.segment, self.offset, self.stored_len, self.raw_len])
+        {
+            place.copy_from_slice(&field.to_le_bytes());
+        }
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let (fields, rest) = bytes.as_chunks::<4>();
+        let [segment, offset, stored_len, raw_len] = fields else { return Err(malformed("location")) };
+        if !rest.is_empty() {
+            return Err(malformed("location"));
+        }
+        Ok(Self {
+            segment: u32::from_le_bytes(*segment),
+            offset: u32::from_le_bytes(*offset),
+            stored_len: u32::from_le_bytes(*stored_len),
+            raw_len: u32::from_le_bytes(*raw_len),
+        })
+    }
+}
+
+/// How far the index knows the segments: the end of the last group that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Number of the segment.
+    pub(crate) segment: u32,
+    /// The segment's random name.
+    pub(crate) id: SegmentId,
+    /// Offset in it.
+    pub(crate) end: u64,
+    /// Records in it up to there.
+    pub(crate) records: u32,
+    /// Number of the last group.
+    pub(crate) group: u64,
+}
+
+impl Position {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(POSITION_BYTES);
+        out.extend_from_slice(&self.segment.to_le_bytes());
+        out.extend_from_slice(self.id.as_bytes());
+        out.extend_from_slice(&self.end.to_le_bytes());
+        out.extend_from_slice(&self.records.to_le_bytes());
+        out.extend_from_slice(&self.group.to_le_bytes());
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        Self::parse(bytes).ok_or_else(|| malformed("position"))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (segment, rest) = bytes.split_first_chunk()?;
+        let (id, rest) = rest.split_first_chunk::<SEGMENT_ID_LEN>()?;
+        let (end, rest) = rest.split_first_chunk()?;
+        let (records, rest) = rest.split_first_chunk()?;
+        let (group, rest) = rest.split_first_chunk()?;
+        rest.is_empty().then_some(Self {
+            segment: u32::from_le_bytes(*segment),
+            id: SegmentId::from_bytes(*id),
+            end: u64::from_le_bytes(*end),
+            records: u32::from_le_bytes(*records),
+            group: u64::from_le_bytes(*group),
+        })
+    }
+}
+
+/// A value of the index that does not decode: its checksum held, so another program wrote it.
+pub(crate) fn malformed(what: &str) -> Error {
+    Error::Corrupt(format!("the index holds a malformed {what}; run `chuan rebuild`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trips_and_refuses_other_lengths() {
+        let location = Location { segment: 1, offset: 2, stored_len: 3, raw_len: 4 };
+        assert_eq!(Location::decode(&location.encode()).unwrap(), location);
+        let id = SegmentId::from_bytes([7; 16]);
+        let position = Position { segment: 1, id, end: 2, records: 3, group: 4 };
+        assert_eq!(Position::decode(&position.encode()).unwrap(), position);
+        for len in 0..LOCATION_BYTES {
+            assert!(Location::decode(&location.encode()[..len]).is_err());
+        }
+        assert!(Position::decode(&[position.encode(), vec![0]].concat()).is_err());
+        assert!(Position::decode(&[]).is_err());
+    }
+}

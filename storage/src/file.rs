@@ -1,0 +1,136 @@
+//! A segment file that is written: O_DIRECT where the file system lets us, preallocated, synced.
+//!
+//! It knows offsets and bytes, not records. After any error the caller must write no more to it.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use chuan_engine::{Error, Result};
+use rustix::fs::FallocateFlags;
+
+/// A segment file open for appending.
+#[derive(Debug)]
+pub(crate) struct AppendFile {
+    file: File,
+    path: PathBuf,
+    direct: bool,
+    /// Up to where the file's blocks are allocated.
+    allocated: u64,
+    #[cfg(test)]
+    faults: std::sync::Arc<Faults>,
+}
+
+/// Failures that a test asks for.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    pub(crate) fail_sync: std::sync::atomic::AtomicBool,
+    pub(crate) fail_write: std::sync::atomic::AtomicBool,
+}
+
+impl AppendFile {
+    /// Makes a file that must not be there yet.
+    pub(crate) fn create(path: &Path, options: &crate::Options) -> Result<Self> {
+        Self::with(path, options, OpenOptions::new().write(true).create_new(true), 0)
+    }
+
+    /// Opens a file to append after `end`.
+    pub(crate) fn open(path: &Path, options: &crate::Options) -> Result<Self> {
+        let len =
+            path.metadata().map_err(|error| Error::io(format!("open {}", path.display()), error))?.len();
+        Self::with(path, options, OpenOptions::new().write(true), len)
+    }
+
+    fn with(path: &Path, options: &crate::Options, how: &OpenOptions, allocated: u64) -> Result<Self> {
+        let mut direct = options.direct;
+        let opened =
+            if direct { how.clone().custom_flags(libc::O_DIRECT).open(path) } else { how.open(path) };
+        let file = match opened {
+            Err(error) if direct && refuses_direct(&error) => {
+                direct = false;
+                // A refused create may have left the file behind.
+                how.clone().create_new(false).create(allocated == 0).open(path)
+            }
+            other => other,
+        }
+        .map_err(|error| Error::io(format!("open {}", path.display()), error))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            direct,
+            allocated,
+            #[cfg(test)]
+            faults: options.faults.clone(),
+        })
+    }
+
+    pub(crate) fn allocated(&self) -> u64 {
+        self.allocated
+    }
+
+    /// Allocates blocks up to `end`. Tells whether the file system did: where it cannot, writes allocate.
+    pub(crate) fn allocate(&mut self, end: u64) -> bool {
+        if end <= self.allocated {
+            return true;
+        }
+        let len = end - self.allocated;
+        let done = rustix::fs::fallocate(&self.file, FallocateFlags::empty(), self.allocated, len).is_ok();
+        if done {
+            self.allocated = end;
+        }
+        done
+    }
+
+    /// Writes whole blocks at a block's offset; not durable before [`sync`](Self::sync).
+    pub(crate) fn write(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        #[cfg(test)]
+        if self.faults.fail_write.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(self.failed("write", io::Error::other("a test's fault")));
+        }
+        let written = match self.file.write_all_at(bytes, offset) {
+            Err(error) if self.direct && refuses_direct(&error) => {
+                self.reopen_buffered()?;
+                self.file.write_all_at(bytes, offset)
+            }
+            other => other,
+        };
+        written.map_err(|error| self.failed("write", error))?;
+        self.allocated = self.allocated.max(offset + bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Makes what was written durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        #[cfg(test)]
+        if self.faults.fail_sync.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(self.failed("sync", io::Error::other("a test's fault")));
+        }
+        self.file.sync_data().map_err(|error| self.failed("sync", error))
+    }
+
+    /// Cuts the file to `len`: preallocated space, or bytes after the last marker.
+    pub(crate) fn truncate(&mut self, len: u64) -> Result<()> {
+        self.file.set_len(len).map_err(|error| self.failed("truncate", error))?;
+        self.allocated = len;
+        Ok(())
+    }
+
+    fn reopen_buffered(&mut self) -> Result<()> {
+        self.file =
+            OpenOptions::new().write(true).open(&self.path).map_err(|error| self.failed("open", error))?;
+        self.direct = false;
+        Ok(())
+    }
+
+    fn failed(&self, what: &str, error: io::Error) -> Error {
+        Error::io(format!("{what} {}", self.path.display()), error)
+    }
+}
+
+fn refuses_direct(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINVAL)
+}

@@ -1,0 +1,91 @@
+//! The group that is being filled: records packed into one aligned buffer for their place in a segment.
+
+use chuan_engine::segment::{
+    FooterEntry, Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SegmentId, align_up,
+};
+
+use crate::aligned::AlignedBuf;
+
+/// Records that are written, and become durable, together.
+#[derive(Debug)]
+pub(crate) struct Group {
+    buf: AlignedBuf,
+    segment: SegmentId,
+    start: u64,
+    entries: Vec<FooterEntry>,
+}
+
+impl Group {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            buf: AlignedBuf::with_capacity(bytes),
+            segment: SegmentId::from_bytes([0; 16]),
+            start: 0,
+            entries: Vec::new(),
+        }
+    }
+
+    /// Begins anew, at a place in a segment.
+    pub(crate) fn begin(&mut self, segment: SegmentId, start: u64) {
+        self.buf.clear();
+        self.entries.clear();
+        self.segment = segment;
+        self.start = start;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of records so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.buf.len() as u64
+    }
+
+    /// Bytes of the finished group with one more record of `payload_len`.
+    pub(crate) fn finished_len_with(&self, payload_len: usize) -> u64 {
+        align_up((self.buf.len() + payload_len + 3 * RECORD_HEADER_BYTES) as u64)
+    }
+
+    pub(crate) fn entries(&self) -> &[FooterEntry] {
+        &self.entries
+    }
+
+    /// Packs a record.
+    pub(crate) fn push(&mut self, key: RecordKey, payload: &[u8]) -> FooterEntry {
+        let header = RecordHeader::raw(key, payload);
+        let offset = self.offset();
+        self.buf.push(&header.encode(Place { segment: self.segment, offset }));
+        self.buf.push(payload);
+        let entry = FooterEntry {
+            key,
+            codec: header.codec,
+            offset,
+            raw_len: header.raw_len,
+            stored_len: header.stored_len,
+        };
+        self.entries.push(entry);
+        entry
+    }
+
+    /// Ends the group with its two markers; the bytes to write, whole blocks at an aligned address.
+    pub(crate) fn finish(&mut self, number: u64) -> &[u8] {
+        let marker = Marker {
+            segment: self.segment,
+            group: number,
+            records: u32::try_from(self.entries.len()).unwrap_or(u32::MAX),
+            start: u32::try_from(self.start).unwrap_or(u32::MAX),
+        };
+        for _ in 0..2 {
+            let place = Place { segment: self.segment, offset: self.offset() };
+            self.buf.push(&RecordHeader::raw(RecordKey::Marker(marker), &[]).encode(place));
+        }
+        self.buf.pad_to_block();
+        self.buf.as_slice()
+    }
+
+    /// The offset of the next record. Segments are far below 4 GiB.
+    fn offset(&self) -> u32 {
+        u32::try_from(self.start + self.len()).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,92 @@
+//! RocksDB's options: fixed memory, every checksum on, no journal.
+//!
+//! Memory in all, whatever the library's size: [`CACHE_BYTES`] for blocks, indexes and filters, [`MEMTABLE_BYTES`] for
+//! what is not yet flushed, and the table handles of [`OPEN_FILES`] files.
+
+use rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, LogLevel, LruCacheOptions, Options,
+    ReadOptions, WriteOptions,
+};
+
+const MIB: usize = 1024 * 1024;
+const CACHE_BYTES: usize = 32 * MIB;
+/// Also how much a crash makes the next open index again: about 60 bytes each of so many records.
+const MEMTABLE_BYTES: usize = 16 * MIB;
+const OPEN_FILES: i32 = 64;
+const BLOOM_BITS: f64 = 10.0;
+
+/// Options of the database; `exists` where it must not be made, nor any column family of it: one that is gone is damage.
+pub(super) fn database(exists: bool) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(!exists);
+    options.create_missing_column_families(!exists);
+    options.set_paranoid_checks(true);
+    // All column families are flushed as one: the position never runs ahead of the entries.
+    options.set_atomic_flush(true);
+    options.set_db_write_buffer_size(MEMTABLE_BYTES);
+    options.set_max_open_files(OPEN_FILES);
+    options.set_max_background_jobs(2);
+    options.set_manifest_preallocation_size(64 * 1024);
+    options.set_max_log_file_size(MIB);
+    options.set_keep_log_file_num(2);
+    options.set_log_level(LogLevel::Warn);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options.set_skip_stats_update_on_db_open(true);
+    options
+}
+
+/// One cache for all column families.
+pub(super) fn cache() -> Cache {
+    let mut options = LruCacheOptions::default();
+    options.set_capacity(CACHE_BYTES);
+    // Few shards: a filter's partition must fit into one beside others.
+    options.set_num_shard_bits(2);
+    Cache::new_lru_cache_opts(&options)
+}
+
+/// Options of a column family whose memtable holds at most `memtable_bytes`.
+pub(super) fn column_family(cache: &Cache, memtable_bytes: usize) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_block_size(4096);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_bloom_filter(BLOOM_BITS, false);
+    // In partitions, so that the index and filter of a large library go through the cache by the page.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(4096);
+    table.set_format_version(5);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_write_buffer_size(memtable_bytes);
+    options.set_max_write_buffer_number(2);
+    options.set_paranoid_checks(true);
+    options
+}
+
+/// Column families and their memtables' bytes.
+pub(super) const FAMILIES: [(&str, usize); 7] = [
+    (super::META, MIB),
+    (super::CHUNKS, 8 * MIB),
+    (super::PAGES, 4 * MIB),
+    (super::STATEMENTS, MIB),
+    (super::REFS, MIB),
+    (super::MARKS, 2 * MIB),
+    (super::LOST, MIB),
+];
+
+pub(super) fn read() -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_verify_checksums(true);
+    options
+}
+
+/// No journal: what a crash takes from the memtables is read from the segments again.
+pub(super) fn write() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.disable_wal(true);
+    options
+}

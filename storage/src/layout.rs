@@ -1,0 +1,87 @@
+//! Names of files and directories under a store's directory.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use chuan_engine::{Error, Result};
+
+const SEGMENTS: &str = "segments";
+const INDEX: &str = "index";
+const DISCARDED_INDEX: &str = "index.discarded";
+const DAMAGED_INDEX: &str = "index.damaged";
+const SEGMENT_EXTENSION: &str = "seg";
+
+/// A store's directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    dir: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// Makes the directories, durably.
+    pub(crate) fn create(&self) -> Result<()> {
+        let segments = self.segments();
+        if segments.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(&segments)
+            .map_err(|error| Error::io(format!("make {}", segments.display()), error))?;
+        sync_dir(&self.dir)
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn segments(&self) -> PathBuf {
+        self.dir.join(SEGMENTS)
+    }
+
+    pub(crate) fn index(&self) -> PathBuf {
+        self.dir.join(INDEX)
+    }
+
+    /// Where an index is moved to before it is built anew.
+    pub(crate) fn discarded_index(&self) -> PathBuf {
+        self.dir.join(DISCARDED_INDEX)
+    }
+
+    /// A file that says: the index was found damaged while it was open; build it anew at the next open.
+    pub(crate) fn damaged_index(&self) -> PathBuf {
+        self.dir.join(DAMAGED_INDEX)
+    }
+
+    pub(crate) fn segment(&self, number: u32) -> PathBuf {
+        self.segments().join(format!("{number:08}.{SEGMENT_EXTENSION}"))
+    }
+
+    /// Numbers of the segment files, ascending. Other files are passed over.
+    pub(crate) fn list_segments(&self) -> Result<Vec<u32>> {
+        let dir = self.segments();
+        let context = |error: io::Error| Error::io(format!("list {}", dir.display()), error);
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&dir).map_err(context)? {
+            let name = entry.map_err(context)?.file_name();
+            let number = Path::new(&name)
+                .extension()
+                .filter(|extension| *extension == SEGMENT_EXTENSION)
+                .and_then(|_| Path::new(&name).file_stem()?.to_str()?.parse::<u32>().ok());
+            numbers.extend(number);
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    fs::File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| Error::io(format!("sync {}", dir.display()), error))
+}

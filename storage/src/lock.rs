@@ -1,0 +1,83 @@
+//! The lock on a home: one process has it, and the file says which, for people.
+//!
+//! The lock is the kernel's (`flock`), so that it ends with its process; what is written in the file decides nothing.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, Write},
+    path::Path,
+};
+
+use chuan_engine::{Error, Result};
+use rustix::fs::FlockOperation;
+
+const NAME: &str = "lock";
+/// More than any holder writes.
+const TEXT_BYTES: u64 = 4096;
+
+/// A locked home; unlocks when dropped.
+#[derive(Debug)]
+pub struct HomeLock {
+    _file: File,
+}
+
+impl HomeLock {
+    /// Locks `home`, which must be a directory, for this process. [`Error::Busy`] names who has it.
+    pub fn acquire(home: &Path) -> Result<Self> {
+        let program = std::env::current_exe().ok();
+        let program =
+            program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        Self::acquire_for(home, program.as_deref().unwrap_or("chuan"))
+    }
+
+    /// Locks `home` and leaves `command` for people. It must hold no secret: others may read the file.
+    pub fn acquire_for(home: &Path, command: &str) -> Result<Self> {
+        let path = home.join(NAME);
+        let context = |error| Error::io(format!("lock {}", path.display()), error);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(context)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut holder = String::new();
+                let _ = file.take(TEXT_BYTES).read_to_string(&mut holder);
+                let holder = if holder.trim().is_empty() { "another process" } else { holder.trim() };
+                return Err(Error::Busy(format!("{} is in use by {holder}", home.display())));
+            }
+            Err(error) => return Err(context(error.into())),
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "process {} ({command})", std::process::id()))
+            .map_err(context)?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_its_name_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let held = HomeLock::acquire_for(home.path(), "chuan serve").unwrap();
+        let Err(Error::Busy(text)) = HomeLock::acquire(home.path()) else { panic!("two hold the lock") };
+        assert!(text.contains(&std::process::id().to_string()) && text.contains("chuan serve"), "{text}");
+        drop(held);
+        HomeLock::acquire(home.path()).unwrap();
+    }
+
+    #[test]
+    fn a_home_that_is_not_there_is_an_error_that_names_it() {
+        let Err(Error::Io { context, .. }) = HomeLock::acquire(Path::new("/nowhere/at/all")) else {
+            panic!()
+        };
+        assert!(context.contains("/nowhere/at/all"));
+    }
+}

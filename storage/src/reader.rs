@@ -1,0 +1,244 @@
+//! Reads records out of segment files: neighbours in one read, from few open files, checked.
+//!
+//! It changes nothing: what cannot be read is handed back as damaged, and the store decides.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    os::unix::fs::FileExt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use chuan_engine::{
+    Error, Result,
+    segment::{Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey},
+    store::Check,
+};
+use rustix::fs::Advice;
+
+use crate::{entry::Location, index::Index, layout::Layout};
+
+/// Segment files kept open.
+const OPEN_FILES: usize = 64;
+/// Bytes of one read at most.
+const RUN_BYTES: u64 = 4 * 1024 * 1024;
+/// Records that lie no further apart are read as one: the bytes between cost less than another read.
+const RUN_GAP_BYTES: u64 = 32 * 1024;
+
+/// A record to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) key: RecordKey,
+    pub(crate) location: Location,
+}
+
+/// What became of it: its payload, or where and how it is damaged.
+pub(crate) type Outcome = std::result::Result<Bytes, String>;
+
+/// Reads records.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    layout: Layout,
+    /// Most recently used last.
+    files: Mutex<VecDeque<(u32, Arc<File>)>>,
+}
+
+impl Reader {
+    pub(crate) fn new(layout: Layout) -> Self {
+        Self { layout, files: Mutex::default() }
+    }
+
+    /// Reads records; the answers stand in their order. Fails only where nothing can be said of the records.
+    pub(crate) fn read(&self, index: &Index, wanted: &[Wanted], check: Check) -> Result<Vec<Outcome>> {
+        let mut order: Vec<(usize, &Wanted)> = wanted.iter().enumerate().collect();
+        order.sort_by_key(|(_, wanted)| (wanted.location.segment, wanted.location.offset));
+        let runs = runs(&order);
+        if runs.len() > 1 {
+            self.advise(&runs)?;
+        }
+        let mut outcomes: Vec<Outcome> = vec![Err(String::new()); wanted.len()];
+        for run in &runs {
+            self.read_run(index, run, check, &mut outcomes)?;
+        }
+        Ok(outcomes)
+    }
+
+    /// Tells the kernel of all reads before the first: they are fetched while the first are hashed.
+    fn advise(&self, runs: &[Run<'_>]) -> Result<()> {
+        for run in runs {
+            if let Some(file) = self.file(run.segment)? {
+                let len = std::num::NonZeroU64::new(run.end - run.start);
+                // Advice only: nothing depends on it.
+                let _ = rustix::fs::fadvise(&*file, run.start, len, Advice::WillNeed);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_run(&self, index: &Index, run: &Run<'_>, check: Check, outcomes: &mut [Outcome]) -> Result<()> {
+        let bytes = self.read_bytes(run)?;
+        for (slot, wanted) in run.records {
+            let mut outcome = self.check(index, &bytes, run.start, wanted, check);
+            if outcome.is_err() {
+                // Once more, alone and from the disk itself: a bad copy in memory must not condemn a good one.
+                outcome = self.read_again(index, wanted, check)?;
+            }
+            if let Some(place) = outcomes.get_mut(*slot) {
+                *place = outcome;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_again(&self, index: &Index, wanted: &Wanted, check: Check) -> Result<Outcome> {
+        let start = u64::from(wanted.location.offset);
+        let run = Run { segment: wanted.location.segment, start, end: end_of(wanted), records: &[] };
+        if let Some(file) = self.file(run.segment)? {
+            let len = std::num::NonZeroU64::new(run.end - run.start);
+            let _ = rustix::fs::fadvise(&*file, run.start, len, Advice::DontNeed);
+        }
+        let bytes = self.read_bytes(&run)?;
+        Ok(self.check(index, &bytes, start, wanted, check))
+    }
+
+    /// As many of a run's bytes as the file has and the disk gives.
+    fn read_bytes(&self, run: &Run<'_>) -> Result<Bytes> {
+        let Some(file) = self.file(run.segment)? else { return Ok(Bytes::new()) };
+        let mut bytes = vec![0; usize::try_from(run.end - run.start).unwrap_or_default()];
+        let mut filled = 0;
+        while let Some(place) = bytes.get_mut(filled..).filter(|place| !place.is_empty()) {
+            match file.read_at(place, run.start + filled as u64) {
+                Ok(0) => break,
+                Ok(len) => filled += len,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // A sector that cannot be read is a damaged record, not a failed store.
+                Err(error) if error.raw_os_error() == Some(libc::EIO) => break,
+                Err(error) => {
+                    let path = self.layout.segment(run.segment);
+                    return Err(Error::io(format!("read {}", path.display()), error));
+                }
+            }
+        }
+        bytes.truncate(filled);
+        Ok(Bytes::from(bytes))
+    }
+
+    /// The payload of a record in `bytes`, which lie at `start` in its segment.
+    fn check(&self, index: &Index, bytes: &Bytes, start: u64, wanted: &Wanted, check: Check) -> Outcome {
+        let Location { segment, offset, stored_len, .. } = wanted.location;
+        let damaged = |what: &str| {
+            format!("{} at offset {offset}: {what}; pull it again", self.layout.segment(segment).display())
+        };
+        let at = usize::try_from(u64::from(offset) - start).unwrap_or(usize::MAX);
+        let end = at.saturating_add(RECORD_HEADER_BYTES + stored_len as usize);
+        if bytes.len() < end {
+            return Err(damaged("the record cannot be read"));
+        }
+        let record = bytes.slice(at..end);
+        let payload = record.slice(RECORD_HEADER_BYTES..);
+        let id = index.segment_id(segment).ok_or_else(|| damaged("the segment is unknown"))?;
+        let header = RecordHeader::decode(&record, Place { segment: id, offset })
+            .ok()
+            .filter(|header| header.key == wanted.key && header.stored_len == stored_len)
+            .ok_or_else(|| damaged("the record's header is damaged"))?;
+        if check == Check::Verify && !header.matches(&payload) {
+            return Err(damaged("the record is not what its id names"));
+        }
+        Ok(payload)
+    }
+
+    /// An open segment; `None` where there is no such file.
+    fn file(&self, segment: u32) -> Result<Option<Arc<File>>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = files.iter().rposition(|(number, _)| *number == segment) {
+            let found = files.remove(at);
+            files.extend(found.clone());
+            return Ok(found.map(|(_, file)| file));
+        }
+        let path = self.layout.segment(segment);
+        let file = match File::open(&path) {
+            Ok(file) => Arc::new(file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(format!("open {}", path.display()), error)),
+        };
+        if files.len() >= OPEN_FILES {
+            files.pop_front();
+        }
+        files.push_back((segment, file.clone()));
+        Ok(Some(file))
+    }
+}
+
+/// Records of one segment that are read in one go.
+struct Run<'a> {
+    segment: u32,
+    start: u64,
+    end: u64,
+    records: &'a [(usize, &'a Wanted)],
+}
+
+/// Splits records, ordered by place, into runs.
+fn runs<'a>(mut order: &'a [(usize, &'a Wanted)]) -> Vec<Run<'a>> {
+    let mut runs = Vec::new();
+    while let Some((_, first)) = order.first() {
+        let Location { segment, offset, .. } = first.location;
+        let start = u64::from(offset);
+        let mut end = end_of(first);
+        let joined = order
+            .iter()
+            .skip(1)
+            .take_while(|(_, next)| {
+                let joins = next.location.segment == segment
+                    && u64::from(next.location.offset) <= end + RUN_GAP_BYTES
+                    && end_of(next) - start <= RUN_BYTES;
+                if joins {
+                    end = end.max(end_of(next));
+                }
+                joins
+            })
+            .count();
+        let (records, rest) = order.split_at_checked(joined + 1).unwrap_or((order, &[]));
+        runs.push(Run { segment, start, end, records });
+        order = rest;
+    }
+    runs
+}
+
+fn end_of(wanted: &Wanted) -> u64 {
+    let Location { offset, stored_len, .. } = wanted.location;
+    u64::from(offset) + RECORD_HEADER_BYTES as u64 + u64::from(stored_len)
+}
+
+#[cfg(test)]
+mod tests {
+    use chuan_engine::id::ChunkId;
+
+    use super::*;
+
+    fn wanted(segment: u32, offset: u32, stored_len: u32) -> Wanted {
+        let location = Location { segment, offset, stored_len, raw_len: stored_len };
+        Wanted { key: RecordKey::Chunk(ChunkId::of(b"")), location }
+    }
+
+    #[test]
+    fn neighbours_are_one_read() {
+        let far = 4096 + 2 * 1024 * 1024;
+        let all = [wanted(1, 4096, 1000), wanted(1, 5152, 1000), wanted(1, far, 10), wanted(2, 4096, 10)];
+        let order: Vec<(usize, &Wanted)> = all.iter().enumerate().collect();
+        let spans: Vec<_> =
+            runs(&order).iter().map(|run| (run.segment, run.start, run.end, run.records.len())).collect();
+        let far = u64::from(far);
+        assert_eq!(spans, [(1, 4096, 6208, 2), (1, far, far + 66, 1), (2, 4096, 4162, 1)]);
+    }
+
+    #[test]
+    fn a_read_has_a_bound() {
+        let len = 256 * 1024;
+        let all: Vec<Wanted> = (0..40).map(|at| wanted(1, 4096 + at * (len + 56), len)).collect();
+        let order: Vec<(usize, &Wanted)> = all.iter().enumerate().collect();
+        let runs = runs(&order);
+        assert!(runs.len() > 2 && runs.iter().all(|run| run.end - run.start <= RUN_BYTES));
+        assert_eq!(runs.iter().map(|run| run.records.len()).sum::<usize>(), 40);
+    }
+}

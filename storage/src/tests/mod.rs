@@ -1,0 +1,3 @@
+//! Tests of the store as a whole: the conformance suite here, the rest one subject a file.
+
+mod conformance;
