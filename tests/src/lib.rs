@@ -1,1 +1,10 @@
-//! placeholder
+//! The harness of the integration tests, the demo, the kill test and the benchmarks.
+//!
+//! It runs the real `chuan` binary in homes of its own ([`program`]), makes data from seeds ([`media`], [`rng`]), and puts
+//! a network of known badness between two nodes ([`relay`]). It must not look inside a home: what a user cannot see, a
+//! test here cannot either.
+
+pub mod media;
+pub mod program;
+pub mod relay;
+pub mod rng;

@@ -1,0 +1,34 @@
+# What a person does with this repository. `make help` lists it; the work is in .ci, tests/scripts and cargo.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build test demo bench kill flips fuzz audit
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what a build needs and this machine lacks
+	@.ci/setup
+
+build: setup ## the `chuan` binary, release
+	@. .ci/env && cargo build --release --locked -p chuan && echo "$$CHUAN_TARGET/release/chuan"
+
+test: setup ## format, lints, documentation, all tests: under 45 minutes from nothing on two cores
+	@.ci/test
+
+demo: setup ## publish, pull, edit, pull again, restore, compare; MEDIA=DIR takes your own films
+	@tests/scripts/demo
+
+bench: setup ## every figure beside its reference; BENCH_BYTES=2G, BENCH_RUNS=3, BENCH_DIR=DIR
+	@. .ci/env && cargo build --release --locked -p chuan -p chuan-benches && "$$CHUAN_TARGET/release/bench"
+
+kill: setup ## kill -9 of publisher, puller and server at 50 random moments of a 1 GB job
+	@. .ci/env && cargo build --release --locked -p chuan -p chuan-tests && "$$CHUAN_TARGET/release/kill"
+
+flips: setup ## a flipped bit at 1,000 offsets of a home: no difference, or a loud error and a rebuild
+	@. .ci/env && cargo build --release --locked -p chuan -p chuan-tests && "$$CHUAN_TARGET/release/flips"
+
+fuzz: setup ## every fuzz target for FUZZ_SECONDS=60, from the committed corpora
+	@tests/scripts/fuzz
+
+audit: setup ## licences, sources, crate boundaries, advisories
+	@tests/scripts/audit

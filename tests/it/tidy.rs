@@ -1,0 +1,197 @@
+//! Style that a machine can check, as a test: what each file opens with, how long it is, what each crate may see.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+
+/// Lines of a Rust file at most.
+const FILE_LINES: usize = 500;
+/// Files that are longer, with how long they may be. A ratchet: entries go, or shrink; new ones need a good reason.
+const LONG_FILES: &[(&str, usize)] = &[];
+
+/// What a crate may not name in its manifest, not even for its tests.
+const BOUNDARIES: &[(&str, &[&str])] = &[
+    (
+        "engine",
+        &[
+            "tokio",
+            "quinn",
+            "rustls",
+            "rocksdb",
+            "axum",
+            "hyper",
+            "clap",
+            "anyhow",
+            "chuan",
+            "chuan-net",
+            "chuan-storage",
+            "getrandom",
+            "rustix",
+            "serde",
+            "serde_json",
+        ],
+    ),
+    (
+        "storage",
+        &[
+            "tokio",
+            "quinn",
+            "rustls",
+            "axum",
+            "hyper",
+            "clap",
+            "anyhow",
+            "chuan",
+            "chuan-net",
+            "blake3",
+            "bincode",
+        ],
+    ),
+    ("net", &["rocksdb", "axum", "clap", "anyhow", "chuan", "chuan-storage", "blake3", "bincode"]),
+    ("node", &["rocksdb", "quinn", "rustls", "blake3", "bincode"]),
+];
+
+#[test]
+fn every_file_opens_with_what_it_owns() -> Result<()> {
+    for file in rust_files()? {
+        let text = read(&file)?;
+        ensure!(text.starts_with("//!"), "{file} does not open with `//!`");
+    }
+    Ok(())
+}
+
+#[test]
+fn files_fit_a_reader() -> Result<()> {
+    for file in rust_files()? {
+        let lines = read(&file)?.lines().count();
+        let most = LONG_FILES.iter().find(|(name, _)| *name == file).map_or(FILE_LINES, |(_, most)| *most);
+        ensure!(lines <= most, "{file} has {lines} lines, {most} are the most: split it by noun");
+    }
+    for (name, most) in LONG_FILES {
+        let lines =
+            read(name).with_context(|| format!("{name} is listed as long and is gone"))?.lines().count();
+        ensure!(lines > FILE_LINES && lines + 100 > *most, "{name} has {lines} lines now: tighten its entry");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_crate_is_what_it_cannot_see() -> Result<()> {
+    for (krate, forbidden) in BOUNDARIES {
+        let manifest = read(&format!("{krate}/Cargo.toml"))?;
+        let named: BTreeSet<_> = manifest.lines().filter_map(dependency).collect();
+        ensure!(
+            named.contains("bytes"),
+            "{krate}/Cargo.toml: no dependencies found, this test reads it wrong"
+        );
+        for name in *forbidden {
+            ensure!(!named.contains(name), "{krate} must not depend on {name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn one_module_uses_what_only_it_may_use() -> Result<()> {
+    for (word, owner) in [
+        ("blake3::", "engine/src/id.rs"),
+        ("bincode::", "engine/src/codec.rs"),
+        ("quinn::Endpoint", "net/src/endpoint.rs"),
+    ] {
+        for file in rust_files()? {
+            let crate_name = file.split('/').next().unwrap_or_default();
+            if file == owner || !["engine", "storage", "net", "node"].contains(&crate_name) {
+                continue;
+            }
+            let found =
+                read(&file)?.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
+            ensure!(!found, "{file} names {word}, which is {owner}'s");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_test_file_is_forgotten() -> Result<()> {
+    let main = read("tests/it/main.rs")?;
+    for item in fs::read_dir(root().join("tests/it"))? {
+        let path = item?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if name != "main" {
+            ensure!(
+                main.contains(&format!("mod {name};")),
+                "tests/it/{name} is no module of tests/it/main.rs"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_names_the_machine_it_was_written_on() -> Result<()> {
+    // Put together here, so that this file does not name them either.
+    let places = ["home", "root", "work", "Users"].map(|place| format!("/{place}/"));
+    for file in text_files()? {
+        for (number, line) in read(&file)?.lines().enumerate() {
+            let named = places.iter().find(|place| {
+                line.match_indices(place.as_str()).any(|(at, _)| {
+                    let before = line.get(..at).unwrap_or_default().chars().next_back();
+                    before.is_none_or(|c| c.is_whitespace() || "\"'`=(".contains(c))
+                })
+            });
+            ensure!(named.is_none(), "{file}:{} names a path of one machine: {line}", number + 1);
+        }
+    }
+    Ok(())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(1).map(Path::to_owned).unwrap_or_default()
+}
+
+fn read(file: &str) -> Result<String> {
+    fs::read_to_string(root().join(file)).with_context(|| format!("read {file}"))
+}
+
+/// The name a line of a manifest depends on, if it does: `name.workspace = true` or `name = …`.
+fn dependency(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once(['.', '=', ' '])?;
+    (!name.is_empty() && !name.starts_with('[')).then_some(name)
+}
+
+fn rust_files() -> Result<Vec<String>> {
+    Ok(text_files()?.into_iter().filter(|file| file.ends_with(".rs")).collect())
+}
+
+/// Every text file of the repository, by its path from the root.
+fn text_files() -> Result<Vec<String>> {
+    const SKIPPED: [&str; 5] = ["target", ".git", "corpus", "artifacts", "proptest-regressions"];
+    const KEPT: [&str; 7] = ["rs", "toml", "md", "yml", "sh", "json", "txt"];
+    let root = root();
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for item in fs::read_dir(&folder)? {
+            let path = item?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let script = folder.ends_with("scripts") || folder.ends_with(".ci");
+            if path.is_dir() {
+                if !SKIPPED.contains(&name.as_str()) {
+                    folders.push(path);
+                }
+            } else if script || path.extension().is_some_and(|kind| KEPT.iter().any(|kept| kind == *kept)) {
+                found.push(path.strip_prefix(&root)?.to_string_lossy().into_owned());
+            }
+        }
+    }
+    ensure!(
+        found.iter().any(|file| file == "engine/src/lib.rs"),
+        "the repository's root is not where it was"
+    );
+    found.sort();
+    Ok(found)
+}
