@@ -2,7 +2,10 @@
 //!
 //! Its varints are not canonical, so nothing that is hashed, signed or kept in a segment passes through here.
 
-use bincode::{Decode, Encode, config};
+use bincode::config;
+
+/// Derives the wire form of messages and index values.
+pub use bincode::{Decode, Encode};
 
 use crate::error::{Error, Result};
 

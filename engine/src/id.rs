@@ -5,7 +5,10 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::error::{Error, Result};
+use crate::{
+    codec,
+    error::{Error, Result},
+};
 
 /// Bytes of an id.
 pub const ID_LEN: usize = 32;
@@ -13,7 +16,7 @@ pub const ID_LEN: usize = 32;
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, codec::Encode, codec::Decode)]
         pub struct $name([u8; ID_LEN]);
 
         impl $name {

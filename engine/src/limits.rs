@@ -73,6 +73,16 @@ pub const FRAME_CHUNK_BYTES: usize = CHUNK_BYTES + 64;
 pub const PULL_HAVE: usize = 8;
 /// Positions or ranges in one request at most.
 pub const REQUEST_POSITIONS: usize = 4096;
+/// Statements a pull says it knows, at most.
+pub const PULL_KNOWN: usize = 16;
+/// Statements in a hello at most.
+pub const HELLO_STATEMENTS: usize = 16;
+/// Bytes of the frames that only carry a few fixed fields (end, error).
+pub const FRAME_SMALL_BYTES: usize = 1024;
+/// Bytes of a class table's or class header's frame at most.
+pub const FRAME_HEADER_BYTES: usize = 8 * 1024;
+/// Bytes of the text of a refusal at most.
+pub const REFUSAL_BYTES: usize = 512;
 /// Statements in one answer at most.
 pub const ANSWER_STATEMENTS: usize = 4096;
 
@@ -80,6 +90,10 @@ const _: () =
     assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);
 // Two of the largest entries fit a page, so every level shrinks.
 const _: () = assert!(2 * (PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
+const _: () = assert!(CLASSES * (1 + 32) + 64 <= FRAME_HEADER_BYTES);
+const _: () = assert!(CLASS_NAME_BYTES + CLASS_POLICY_BYTES + 256 <= FRAME_HEADER_BYTES);
+const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);
+const _: () = assert!(HELLO_STATEMENTS * STATEMENT_BYTES <= FRAME_CONTROL_BYTES);
 const _: () = assert!(PAGE_BYTES + 64 <= FRAME_CONTROL_BYTES && STATEMENT_BYTES + 64 <= FRAME_CONTROL_BYTES);
 // What a crash may cost a puller: the open group and all that waits before it.
 const _: () = assert!(GROUP_BYTES + APPEND_QUEUE_BYTES <= 12 * 1024 * 1024);

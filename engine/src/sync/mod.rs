@@ -1,1 +1,4 @@
-//! To be filled.
+//! The sync protocol, without I/O.
+
+pub mod frame;
+pub mod message;

@@ -1,0 +1,354 @@
+//! Frames: how messages, statements, pages and chunks lie on a stream.
+//!
+//! ```text
+//! frame   length u32 LE, of the payload | type u8 | payload
+//! chunk   ordinal u64 LE | codec u8: 0 raw, 1 zstd | raw length u32 LE | data
+//! ```
+//!
+//! | type | payload | at most |
+//! | --- | --- | --- |
+//! | 1 hello | [`Hello`] | [`FRAME_CONTROL_BYTES`] |
+//! | 2 request | [`Request`] | [`FRAME_CONTROL_BYTES`] |
+//! | 3 statement | an envelope as received | [`STATEMENT_BYTES`] |
+//! | 4 table | a class table's canonical bytes | [`FRAME_HEADER_BYTES`] |
+//! | 5 header | a class header's canonical bytes | [`FRAME_HEADER_BYTES`] |
+//! | 6 page | a tree page's canonical bytes | [`PAGE_BYTES`] |
+//! | 7 chunk | as above | [`FRAME_CHUNK_BYTES`] |
+//! | 8 end | [`End`] | [`FRAME_SMALL_BYTES`] |
+//! | 9 error | [`Refusal`] | [`FRAME_SMALL_BYTES`] |
+//!
+//! A length is checked against the type's bound before anything of the payload is read or allocated. Payloads are
+//! [`Bytes`]: a chunk goes from the store to the socket and from the socket to the store without a copy of ours, but
+//! for one where a received frame lies in several buffers. Nothing here checks an id: that is
+//! [`fetch`](super::fetch)'s.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::{
+    codec,
+    error::{Error, Result},
+    limits::{
+        CHUNK_BYTES, FRAME_CHUNK_BYTES, FRAME_CONTROL_BYTES, FRAME_HEADER_BYTES, FRAME_SMALL_BYTES,
+        PAGE_BYTES, STATEMENT_BYTES,
+    },
+    sync::message::{End, Hello, Refusal, Request},
+};
+
+/// Bytes of a frame's header.
+pub const HEADER_LEN: usize = 5;
+/// Bytes of the fixed fields before a chunk's data.
+pub const CHUNK_HEADER_LEN: usize = 13;
+
+/// A message on a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Who dials.
+    Hello(Hello),
+    /// What is wanted.
+    Request(Request),
+    /// An envelope as received.
+    Statement(Bytes),
+    /// A class table.
+    Table(Bytes),
+    /// A class header.
+    Header(Bytes),
+    /// A tree page.
+    Page(Bytes),
+    /// A chunk.
+    Chunk(ChunkFrame),
+    /// Nothing more comes.
+    End(End),
+    /// Nothing more comes, and why.
+    Error(Refusal),
+}
+
+/// A chunk on its way; unverified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkFrame {
+    /// One of its class-wide ordinals in the class asked for.
+    pub ordinal: u64,
+    /// How `data` is packed.
+    pub codec: ChunkCodec,
+    /// Bytes of the chunk once unpacked, 1 to [`CHUNK_BYTES`].
+    pub raw_len: u32,
+    /// The chunk as packed.
+    pub data: Bytes,
+}
+
+/// How a chunk's bytes are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ChunkCodec {
+    /// As they are.
+    Raw = 0,
+    /// One zstd frame.
+    Zstd = 1,
+}
+
+/// What a frame holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FrameKind {
+    /// [`Frame::Hello`].
+    Hello = 1,
+    /// [`Frame::Request`].
+    Request = 2,
+    /// [`Frame::Statement`].
+    Statement = 3,
+    /// [`Frame::Table`].
+    Table = 4,
+    /// [`Frame::Header`].
+    Header = 5,
+    /// [`Frame::Page`].
+    Page = 6,
+    /// [`Frame::Chunk`].
+    Chunk = 7,
+    /// [`Frame::End`].
+    End = 8,
+    /// [`Frame::Error`].
+    Error = 9,
+}
+
+/// A frame as it goes out: the two parts follow each other on the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The frame's header, and a chunk's fixed fields.
+    pub head: Bytes,
+    /// The rest; shared with where it came from.
+    pub payload: Bytes,
+}
+
+/// A frame's header, its length within the bound of its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// What follows.
+    pub kind: FrameKind,
+    /// Bytes that follow.
+    pub len: usize,
+}
+
+impl Frame {
+    /// What it is.
+    pub fn kind(&self) -> FrameKind {
+        match self {
+            Frame::Hello(_) => FrameKind::Hello,
+            Frame::Request(_) => FrameKind::Request,
+            Frame::Statement(_) => FrameKind::Statement,
+            Frame::Table(_) => FrameKind::Table,
+            Frame::Header(_) => FrameKind::Header,
+            Frame::Page(_) => FrameKind::Page,
+            Frame::Chunk(_) => FrameKind::Chunk,
+            Frame::End(_) => FrameKind::End,
+            Frame::Error(_) => FrameKind::Error,
+        }
+    }
+
+    /// Encodes it; fails where it is larger than its type may be, so that what is sent can be received.
+    pub fn encode(&self) -> Result<Encoded> {
+        let payload = match self {
+            Frame::Hello(hello) => codec::encode(hello).into(),
+            Frame::Request(request) => codec::encode(request).into(),
+            Frame::End(end) => codec::encode(end).into(),
+            Frame::Error(refusal) => codec::encode(refusal).into(),
+            Frame::Statement(bytes) | Frame::Table(bytes) | Frame::Header(bytes) | Frame::Page(bytes) => {
+                bytes.clone()
+            }
+            Frame::Chunk(chunk) => chunk.data.clone(),
+        };
+        let fields = if matches!(self, Frame::Chunk(_)) { CHUNK_HEADER_LEN } else { 0 };
+        let header = FrameHeader::new(self.kind(), fields + payload.len())?;
+        let mut head = BytesMut::with_capacity(HEADER_LEN + fields);
+        header.put(&mut head);
+        if let Frame::Chunk(chunk) = self {
+            head.put_u64_le(chunk.ordinal);
+            head.put_u8(chunk.codec as u8);
+            head.put_u32_le(chunk.raw_len);
+        }
+        Ok(Encoded { head: head.freeze(), payload })
+    }
+
+    /// Decodes the payload of a frame of `kind`.
+    pub fn decode(kind: FrameKind, payload: Bytes) -> Result<Self> {
+        FrameHeader::new(kind, payload.len())?;
+        Ok(match kind {
+            FrameKind::Hello => Frame::Hello(Hello::decode(&payload)?),
+            FrameKind::Request => Frame::Request(Request::decode(&payload)?),
+            FrameKind::Statement => Frame::Statement(payload),
+            FrameKind::Table => Frame::Table(payload),
+            FrameKind::Header => Frame::Header(payload),
+            FrameKind::Page => Frame::Page(payload),
+            FrameKind::Chunk => Frame::Chunk(ChunkFrame::decode(payload)?),
+            FrameKind::End => Frame::End(End::decode(&payload)?),
+            FrameKind::Error => Frame::Error(Refusal::decode(&payload)?),
+        })
+    }
+
+    /// Whether an answer ends with it.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Frame::End(_) | Frame::Error(_))
+    }
+}
+
+impl Encoded {
+    /// Bytes on the stream.
+    pub fn len(&self) -> usize {
+        self.head.len() + self.payload.len()
+    }
+
+    /// Never: a frame has a header.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+impl ChunkFrame {
+    fn decode(mut payload: Bytes) -> Result<Self> {
+        let short = |_| Error::Peer("a chunk frame ends within its fields".into());
+        let ordinal = payload.try_get_u64_le().map_err(short)?;
+        let codec = match payload.try_get_u8().map_err(short)? {
+            0 => ChunkCodec::Raw,
+            1 => ChunkCodec::Zstd,
+            other => return Err(Error::Peer(format!("chunk {ordinal} has the unknown codec {other}"))),
+        };
+        let raw_len = payload.try_get_u32_le().map_err(short)?;
+        let fits = raw_len as usize <= CHUNK_BYTES
+            && match codec {
+                ChunkCodec::Raw => payload.len() == raw_len as usize,
+                ChunkCodec::Zstd => payload.len() < raw_len as usize,
+            };
+        if raw_len == 0 || !fits {
+            let len = payload.len();
+            return Err(Error::Peer(format!("chunk {ordinal} claims {raw_len} bytes and carries {len}")));
+        }
+        Ok(Self { ordinal, codec, raw_len, data: payload })
+    }
+}
+
+impl FrameKind {
+    const ALL: [FrameKind; 9] = [
+        FrameKind::Hello,
+        FrameKind::Request,
+        FrameKind::Statement,
+        FrameKind::Table,
+        FrameKind::Header,
+        FrameKind::Page,
+        FrameKind::Chunk,
+        FrameKind::End,
+        FrameKind::Error,
+    ];
+
+    /// Bytes of its payload at most.
+    pub const fn limit(self) -> usize {
+        match self {
+            FrameKind::Hello | FrameKind::Request => FRAME_CONTROL_BYTES,
+            FrameKind::Statement => STATEMENT_BYTES,
+            FrameKind::Table | FrameKind::Header => FRAME_HEADER_BYTES,
+            FrameKind::Page => PAGE_BYTES,
+            FrameKind::Chunk => FRAME_CHUNK_BYTES,
+            FrameKind::End | FrameKind::Error => FRAME_SMALL_BYTES,
+        }
+    }
+}
+
+impl FrameHeader {
+    fn new(kind: FrameKind, len: usize) -> Result<Self> {
+        if len > kind.limit() {
+            return Err(Error::Peer(format!(
+                "a {kind:?} frame of {len} bytes: at most {} may be",
+                kind.limit()
+            )));
+        }
+        Ok(Self { kind, len })
+    }
+
+    /// Reads a header; fails on an unknown type and on a length beyond the type's bound.
+    pub fn decode(bytes: [u8; HEADER_LEN]) -> Result<Self> {
+        let [a, b, c, d, tag] = bytes;
+        let kind = FrameKind::ALL
+            .into_iter()
+            .find(|kind| *kind as u8 == tag)
+            .ok_or_else(|| Error::Peer(format!("unknown frame type {tag}")))?;
+        Self::new(kind, u32::from_le_bytes([a, b, c, d]) as usize)
+    }
+
+    fn put(self, out: &mut BytesMut) {
+        // Every bound is far below 2³².
+        out.put_u32_le(u32::try_from(self.len).unwrap_or(u32::MAX));
+        out.put_u8(self.kind as u8);
+    }
+}
+
+/// Puts a stream's buffers together into frames.
+///
+/// Push what arrives, then drain [`next`](Assembler::next) until it gives `None`; a stream that ends while
+/// [`is_between`](Assembler::is_between) is false was cut. Holds at most one frame and what was pushed since.
+#[derive(Debug, Default)]
+pub struct Assembler {
+    waiting: VecDeque<Bytes>,
+    len: usize,
+    header: Option<FrameHeader>,
+}
+
+impl Assembler {
+    /// Adds what arrived.
+    pub fn push(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.len += bytes.len();
+            self.waiting.push_back(bytes);
+        }
+    }
+
+    /// The next whole frame; `None` until more is pushed. After an error the stream is of no more use.
+    #[expect(clippy::should_implement_trait, reason = "more may come after `None`, and an error ends it")]
+    pub fn next(&mut self) -> Result<Option<Frame>> {
+        let header = match self.header {
+            Some(header) => header,
+            None if self.len < HEADER_LEN => return Ok(None),
+            None => {
+                let mut bytes = [0; HEADER_LEN];
+                self.take(HEADER_LEN).copy_to_slice(&mut bytes);
+                *self.header.insert(FrameHeader::decode(bytes)?)
+            }
+        };
+        if self.len < header.len {
+            return Ok(None);
+        }
+        self.header = None;
+        let payload = self.take(header.len);
+        Frame::decode(header.kind, payload).map(Some)
+    }
+
+    /// Whether nothing of a next frame has come.
+    pub fn is_between(&self) -> bool {
+        self.len == 0 && self.header.is_none()
+    }
+
+    /// Takes `len` bytes that are there: shared where one buffer holds them all, copied together where not.
+    fn take(&mut self, len: usize) -> Bytes {
+        self.len -= len;
+        if let Some(first) = self.waiting.front_mut()
+            && first.len() >= len
+        {
+            let taken = first.split_to(len);
+            if first.is_empty() {
+                self.waiting.pop_front();
+            }
+            return taken;
+        }
+        let mut whole = BytesMut::with_capacity(len);
+        while whole.len() < len {
+            let Some(mut first) = self.waiting.pop_front() else { break };
+            let part = first.split_to(first.len().min(len - whole.len()));
+            whole.extend_from_slice(&part);
+            if !first.is_empty() {
+                self.waiting.push_front(first);
+            }
+        }
+        whole.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests;

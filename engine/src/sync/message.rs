@@ -1,0 +1,363 @@
+//! The control messages of the sync protocol and the rules their fields must keep.
+//!
+//! Owns what a hello, a request, an end and a refusal say, and that no count or text in them exceeds its bound in
+//! [`limits`]. Must not know how they are framed ([`frame`](super::frame)) nor what they do. They are
+//! `bincode`: nothing here is hashed, signed or kept. Variants and fields are encoded in the order they stand in, which
+//! the goldens below hold; new ones go to the end.
+
+use std::ops::Range;
+
+use crate::{
+    codec::{self, Decode, Encode},
+    error::{Error, Result},
+    id::{Commitment, LibraryId, NodeId, StatementId},
+    limits,
+};
+
+/// The protocol's version within the ALPN `chuan/1`: what a hello says and its receiver compares.
+pub const VERSION: u16 = 1;
+
+/// What the dialler says of itself, before any answer, on a stream of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Hello {
+    /// [`VERSION`] of the sender.
+    pub version: u16,
+    /// The sender; the receiver checks it against the key that the handshake proved.
+    pub node: NodeId,
+    /// Where the sender believes it can be reached, `host:port`; hints only.
+    pub addresses: Vec<String>,
+    /// A name for people.
+    pub name: String,
+    /// Envelopes that show the sender's membership (its member and ticket statements), as received.
+    pub statements: Vec<Vec<u8>>,
+}
+
+/// What a requester wants; each on a bidirectional stream of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Request {
+    /// A release, told from what the requester has.
+    Pull(Pull),
+    /// Pages of one class by their place.
+    Pages {
+        /// The library.
+        library: LibraryId,
+        /// The class, in one of the releases of the library.
+        commitment: Commitment,
+        /// At most [`REQUEST_POSITIONS`](limits::REQUEST_POSITIONS), at least one.
+        positions: Vec<PagePosition>,
+    },
+    /// Chunks of one class by their place.
+    Chunks {
+        /// The library.
+        library: LibraryId,
+        /// The class, in one of the releases of the library.
+        commitment: Commitment,
+        /// Runs of class-wide chunk ordinals.
+        scope: Scope,
+    },
+    /// To become a member.
+    Join(Join),
+}
+
+/// Asks for a release; see [`Request::Pull`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Pull {
+    /// The library.
+    pub library: LibraryId,
+    /// Which release of it.
+    pub want: Want,
+    /// Names of the classes wanted; empty for all that the requester is granted.
+    pub classes: Vec<String>,
+    /// Class commitments that the requester holds whole, newest first. A false one costs round trips, never correctness.
+    pub have: Vec<Commitment>,
+    /// Statements of the library that the requester holds and need not be sent: its channel's, its newest releases' and
+    /// its newest root's.
+    pub known: Vec<StatementId>,
+    /// Which chunks to send, by class-wide ordinal; all without it.
+    pub scope: Option<Scope>,
+    /// How much to send where no `have` is known to the answerer.
+    pub mode: Mode,
+    /// Bytes of pages and chunks after which the answer may end, incomplete; `u64::MAX` for no bound.
+    pub budget: u64,
+}
+
+/// Which release.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Want {
+    /// The one a channel names at the answerer.
+    Channel(String),
+    /// This one.
+    Release(StatementId),
+}
+
+/// How much an answerer sends when it knows none of what the requester has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Mode {
+    /// The root pages only: the requester holds parts and will ask for the rest by position.
+    Pages,
+    /// Everything, depth-first.
+    All,
+}
+
+/// Runs (first, count) of class-wide chunk ordinals: ascending, not touching, none empty; at most
+/// [`REQUEST_POSITIONS`](limits::REQUEST_POSITIONS).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Scope(pub Vec<(u64, u64)>);
+
+/// The place of a page in a class: the page at `level` of its tree below which the item `ordinal` lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct PagePosition {
+    /// Which of the class's trees.
+    pub tree: Tree,
+    /// 0 for a leaf.
+    pub level: u8,
+    /// Of an entry or of a chunk, class-wide.
+    pub ordinal: u64,
+}
+
+/// Which tree a position is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum Tree {
+    /// The entry tree; ordinals count entries.
+    Entries,
+    /// The chunk tree of the entry in which the chunk lies; ordinals count chunks.
+    Content,
+}
+
+/// Asks to be made a member by whoever redeems a ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Join {
+    /// The library.
+    pub library: LibraryId,
+    /// The ticket's statement.
+    pub ticket: StatementId,
+    /// A name for people.
+    pub name: String,
+    /// The role the joiner would like, as the tag in a member statement.
+    pub role: u8,
+    /// The ticket key's signature over what ties the ticket to this joiner and this connection.
+    pub proof: [u8; 64],
+}
+
+/// Closes an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct End {
+    /// Whether all that was asked for and held was sent; otherwise the budget ran out or something was not readable.
+    pub complete: bool,
+    /// Chunks sent.
+    pub chunks: u64,
+    /// Their raw bytes.
+    pub chunk_bytes: u64,
+}
+
+/// Why nothing more comes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Refusal {
+    /// The reason, to branch on.
+    pub code: ErrorCode,
+    /// The reason for people; empty where it would tell a stranger something.
+    pub text: String,
+}
+
+/// Reasons of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ErrorCode {
+    /// The requester is no member of the library, or the library is not here: the same answer for both.
+    Denied,
+    /// Not held here, or not granted: the same answer for both.
+    NotFound,
+    /// The request breaks a rule.
+    Invalid,
+    /// Too much is going on; try again later.
+    Busy,
+    /// The answerer failed.
+    Internal,
+    /// The ticket is out of date.
+    TicketExpired,
+    /// The ticket was used by another.
+    TicketUsed,
+    /// The versions don't go together.
+    Version,
+}
+
+impl Hello {
+    /// Decodes a hello and checks its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let hello: Self = codec::decode::<_, { limits::FRAME_CONTROL_BYTES }>(bytes)?;
+        at_most("addresses", hello.addresses.len(), limits::ADDRESSES)?;
+        for address in &hello.addresses {
+            at_most("bytes of an address", address.len(), limits::ADDRESS_BYTES)?;
+        }
+        at_most("bytes of a name", hello.name.len(), limits::NAME_BYTES)?;
+        at_most("statements", hello.statements.len(), limits::HELLO_STATEMENTS)?;
+        for statement in &hello.statements {
+            at_most("bytes of a statement", statement.len(), limits::STATEMENT_BYTES)?;
+        }
+        Ok(hello)
+    }
+}
+
+impl Request {
+    /// Decodes a request and checks its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let request: Self = codec::decode::<_, { limits::FRAME_CONTROL_BYTES }>(bytes)?;
+        match &request {
+            Request::Pull(pull) => pull.check()?,
+            Request::Pages { positions, .. } => {
+                at_least_one("positions", positions.len())?;
+                at_most("positions", positions.len(), limits::REQUEST_POSITIONS)?;
+            }
+            Request::Chunks { scope, .. } => {
+                at_least_one("ranges", scope.0.len())?;
+                scope.check()?;
+            }
+            Request::Join(join) => at_most("bytes of a name", join.name.len(), limits::NAME_BYTES)?,
+        }
+        Ok(request)
+    }
+
+    /// The library it is about.
+    pub fn library(&self) -> &LibraryId {
+        match self {
+            Request::Pull(pull) => &pull.library,
+            Request::Pages { library, .. } | Request::Chunks { library, .. } => library,
+            Request::Join(join) => &join.library,
+        }
+    }
+}
+
+impl Pull {
+    fn check(&self) -> Result<()> {
+        if let Want::Channel(name) = &self.want {
+            at_most("bytes of a channel's name", name.len(), limits::NAME_BYTES)?;
+        }
+        at_most("classes", self.classes.len(), limits::CLASSES)?;
+        for class in &self.classes {
+            at_most("bytes of a class's name", class.len(), limits::CLASS_NAME_BYTES)?;
+        }
+        at_most("commitments", self.have.len(), limits::PULL_HAVE)?;
+        at_most("known statements", self.known.len(), limits::PULL_KNOWN)?;
+        self.scope.as_ref().map_or(Ok(()), Scope::check)
+    }
+}
+
+impl Scope {
+    /// Gathers ascending ordinals into runs.
+    pub fn of(ordinals: impl IntoIterator<Item = u64>) -> Self {
+        let mut scope = Scope::default();
+        for ordinal in ordinals {
+            scope.push(ordinal);
+        }
+        scope
+    }
+
+    /// Adds an ordinal that is not below those already there.
+    pub fn push(&mut self, ordinal: u64) {
+        match self.0.last_mut() {
+            Some((first, count)) if ordinal == first.saturating_add(*count) => *count += 1,
+            _ => self.0.push((ordinal, 1)),
+        }
+    }
+
+    /// The runs as ranges.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.0.iter().map(|(first, count)| *first..first.saturating_add(*count))
+    }
+
+    fn check(&self) -> Result<()> {
+        at_most("ranges", self.0.len(), limits::REQUEST_POSITIONS)?;
+        let mut free = 0u64;
+        for (index, (first, count)) in self.0.iter().enumerate() {
+            let end = first.checked_add(*count).filter(|_| *count > 0);
+            let apart = index == 0 || *first > free;
+            match end {
+                Some(end) if apart => free = end,
+                _ => {
+                    return Err(Error::Invalid(
+                        "ranges of a request must ascend, apart and not empty".into(),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl End {
+    /// Decodes an end.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        codec::decode::<_, { limits::FRAME_SMALL_BYTES }>(bytes)
+    }
+}
+
+impl Refusal {
+    /// A refusal that says why; the text is cut at [`REFUSAL_BYTES`](limits::REFUSAL_BYTES).
+    pub fn new(code: ErrorCode, text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        let end = (0..=limits::REFUSAL_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        Self { code, text }
+    }
+
+    /// What a failure looks like to the peer: its kind, and nothing of this node's insides.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Denied(_) => Self::new(ErrorCode::Denied, ""),
+            Error::Missing(_) => Self::new(ErrorCode::NotFound, ""),
+            Error::Invalid(text) | Error::Peer(text) => Self::new(ErrorCode::Invalid, text.as_str()),
+            Error::Busy(_) => Self::new(ErrorCode::Busy, ""),
+            _ => Self::new(ErrorCode::Internal, ""),
+        }
+    }
+
+    /// Decodes a refusal and checks its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let refusal: Self = codec::decode::<_, { limits::FRAME_SMALL_BYTES }>(bytes)?;
+        at_most("bytes of a refusal", refusal.text.len(), limits::REFUSAL_BYTES)?;
+        Ok(refusal)
+    }
+
+    /// What the refusal means to the requester. Control characters in the peer's text are dropped: it goes to a
+    /// terminal or a log.
+    pub fn into_error(self) -> Error {
+        let said: String = self.text.chars().filter(|c| !c.is_control()).collect();
+        let said = if said.is_empty() { said } else { format!(" (it says: {said})") };
+        match self.code {
+            ErrorCode::Denied => Error::Denied(format!(
+                "the peer takes this node for no member of the library; ask for a ticket and `chuan join` it{said}"
+            )),
+            ErrorCode::NotFound => {
+                Error::Missing(format!("the peer does not have what was asked for; try another source{said}"))
+            }
+            ErrorCode::Invalid => Error::Peer(format!("the request was refused as malformed{said}")),
+            ErrorCode::Busy => Error::Busy(format!("the peer is busy; try again later{said}")),
+            ErrorCode::Internal => Error::Peer(format!("the peer failed; look at its log{said}")),
+            ErrorCode::TicketExpired => {
+                Error::Denied(format!("the ticket has expired; ask for a new one with `chuan invite`{said}"))
+            }
+            ErrorCode::TicketUsed => Error::Denied(format!(
+                "the ticket was used already; ask for a new one with `chuan invite`{said}"
+            )),
+            ErrorCode::Version => {
+                Error::Peer(format!("the peer speaks another version of the protocol{said}"))
+            }
+        }
+    }
+}
+
+fn at_most(what: &str, count: usize, limit: usize) -> Result<()> {
+    if count > limit {
+        return Err(Error::Invalid(format!("a message has {count} {what}, more than {limit}")));
+    }
+    Ok(())
+}
+
+fn at_least_one(what: &str, count: usize) -> Result<()> {
+    if count == 0 {
+        return Err(Error::Invalid(format!("a request names no {what}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Goldens and bounds of the control messages.
+
+use super::*;
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+fn library() -> LibraryId {
+    LibraryId::from_bytes([0x11; 32])
+}
+
+fn pull() -> Pull {
+    Pull {
+        library: library(),
+        want: Want::Channel("live".into()),
+        classes: vec![],
+        have: vec![Commitment::from_bytes([0x22; 32])],
+        known: vec![StatementId::from_bytes([0x33; 32])],
+        scope: None,
+        mode: Mode::All,
+        budget: u64::MAX,
+    }
+}
+
+#[test]
+fn pull_has_its_golden_bytes() {
+    let bytes = codec::encode(&Request::Pull(pull()));
+    let golden = [
+        "00",                              // request: pull
+        &"11".repeat(32),                  // library
+        "00046c697665",                    // want: channel, "live"
+        "00",                              // no classes named
+        &format!("01{}", "22".repeat(32)), // have: one
+        &format!("01{}", "33".repeat(32)), // known: one
+        "00",                              // no scope
+        "01",                              // mode: all
+        "fdffffffffffffffff",              // no budget
+    ];
+    assert_eq!(hex(&bytes), golden.concat());
+    assert_eq!(Request::decode(&bytes).unwrap(), Request::Pull(pull()));
+}
+
+#[test]
+fn other_messages_have_their_golden_bytes() {
+    let pages = Request::Pages {
+        library: library(),
+        commitment: Commitment::from_bytes([0x22; 32]),
+        positions: vec![PagePosition { tree: Tree::Content, level: 1, ordinal: 300 }],
+    };
+    let golden = ["01", &"11".repeat(32), &"22".repeat(32), "01", "01", "01", "fb2c01"].concat();
+    assert_eq!(hex(&codec::encode(&pages)), golden);
+    assert_eq!(Request::decode(&codec::encode(&pages)).unwrap(), pages);
+
+    let chunks = Request::Chunks {
+        library: library(),
+        commitment: Commitment::from_bytes([0x22; 32]),
+        scope: Scope::of([3, 4, 9]),
+    };
+    let golden = ["02", &"11".repeat(32), &"22".repeat(32), "02", "0302", "0901"].concat();
+    assert_eq!(hex(&codec::encode(&chunks)), golden);
+    assert_eq!(Request::decode(&codec::encode(&chunks)).unwrap(), chunks);
+
+    let join = Request::Join(Join {
+        library: library(),
+        ticket: StatementId::from_bytes([0x44; 32]),
+        name: "m".into(),
+        role: 2,
+        proof: [0x55; 64],
+    });
+    let golden = ["03", &"11".repeat(32), &"44".repeat(32), "016d", "02", &"55".repeat(64)].concat();
+    assert_eq!(hex(&codec::encode(&join)), golden);
+    assert_eq!(Request::decode(&codec::encode(&join)).unwrap(), join);
+
+    let end = End { complete: true, chunks: 2, chunk_bytes: 300 };
+    assert_eq!(hex(&codec::encode(&end)), "0102fb2c01");
+    assert_eq!(End::decode(&codec::encode(&end)).unwrap(), end);
+
+    let refusal = Refusal::new(ErrorCode::NotFound, "no");
+    assert_eq!(hex(&codec::encode(&refusal)), "01026e6f");
+    assert_eq!(Refusal::decode(&codec::encode(&refusal)).unwrap(), refusal);
+
+    let hello = Hello {
+        version: VERSION,
+        node: NodeId::from_bytes([0x66; 32]),
+        addresses: vec!["a:1".into()],
+        name: "n".into(),
+        statements: vec![vec![0xaa, 0xbb]],
+    };
+    assert_eq!(
+        hex(&codec::encode(&hello)),
+        ["01", &"66".repeat(32), "0103613a31", "016e", "0102aabb"].concat()
+    );
+    assert_eq!(Hello::decode(&codec::encode(&hello)).unwrap(), hello);
+}
+
+#[test]
+fn every_code_has_its_number() {
+    use ErrorCode::*;
+    let codes = [Denied, NotFound, Invalid, Busy, Internal, TicketExpired, TicketUsed, Version];
+    for (number, code) in codes.into_iter().enumerate() {
+        assert_eq!(codec::encode(&code), [u8::try_from(number).unwrap()]);
+    }
+}
+
+#[test]
+fn truncated_and_overlong_messages_are_refused() {
+    let bytes = codec::encode(&Request::Pull(pull()));
+    for end in 0..bytes.len() {
+        assert!(Request::decode(&bytes[..end]).is_err(), "{end} bytes of a request passed");
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert!(Request::decode(&longer).is_err());
+}
+
+#[test]
+fn counts_over_their_bounds_are_refused() {
+    let check = |change: &dyn Fn(&mut Pull)| {
+        let mut pull = pull();
+        change(&mut pull);
+        assert!(Request::decode(&codec::encode(&Request::Pull(pull))).is_err());
+    };
+    check(&|pull| pull.have = vec![Commitment::from_bytes([1; 32]); limits::PULL_HAVE + 1]);
+    check(&|pull| pull.known = vec![StatementId::from_bytes([1; 32]); limits::PULL_KNOWN + 1]);
+    check(&|pull| pull.classes = vec!["x".into(); limits::CLASSES + 1]);
+    check(&|pull| pull.classes = vec!["x".repeat(limits::CLASS_NAME_BYTES + 1)]);
+    check(&|pull| pull.want = Want::Channel("x".repeat(limits::NAME_BYTES + 1)));
+    for ranges in
+        [vec![(0, 0)], vec![(5, 2), (6, 1)], vec![(5, 2), (7, 1)], vec![(u64::MAX, 2)], vec![(5, 1), (0, 1)]]
+    {
+        check(&|pull| pull.scope = Some(Scope(ranges.clone())));
+    }
+    let many: Vec<_> = (0..=limits::REQUEST_POSITIONS as u64).map(|n| (n * 2, 1)).collect();
+    check(&|pull| pull.scope = Some(Scope(many.clone())));
+}
+
+#[test]
+fn a_length_claimed_beyond_the_message_allocates_nothing() {
+    // A request for pages whose count of positions is 2^60: the bound of the decoder refuses it before the vector.
+    let mut bytes = [vec![1u8], vec![0x11; 64]].concat();
+    bytes.push(0xfd);
+    bytes.extend_from_slice(&(1u64 << 60).to_le_bytes());
+    assert!(Request::decode(&bytes).is_err());
+}
+
+#[test]
+fn a_refusal_is_cut_at_a_character() {
+    let refusal = Refusal::new(ErrorCode::Invalid, "川".repeat(limits::REFUSAL_BYTES));
+    assert!(refusal.text.len() <= limits::REFUSAL_BYTES && refusal.text.len() > limits::REFUSAL_BYTES - 3);
+    assert!(Refusal::decode(&codec::encode(&refusal)).is_ok());
+}
