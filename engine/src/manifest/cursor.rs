@@ -1,1 +1,331 @@
-//! To be filled.
+//! Reads trees back, streaming and in order. Every page is checked against what its parent says of it before anything of
+//! it is handed out, so a forged page ends in an error and never in wrong entries.
+//!
+//! Memory is one page of child names a level; nothing recurses.
+
+use std::vec;
+
+use super::{
+    PageSource,
+    entry::{ChunkRef, Content, Entry, Sums},
+    load,
+    page::{Expect, Items, TreeKind},
+    path::EntryPath,
+};
+use crate::{error::Result, id::PageId};
+
+/// All entries of a tree, in path order.
+pub fn entries<'a, S: PageSource + ?Sized>(source: &'a S, root: &PageId) -> Entries<'a, S> {
+    Entries::new(source, root)
+}
+
+/// The entries of a tree at and after `path`, in path order. Reads no page that lies wholly before it.
+pub fn entries_from<'a, S: PageSource + ?Sized>(
+    source: &'a S,
+    root: &PageId,
+    path: EntryPath,
+) -> Entries<'a, S> {
+    Entries { from: Some(path), ..Entries::new(source, root) }
+}
+
+/// What a tree says of `path`. Reads one page a level.
+///
+/// # Errors
+///
+/// [`Error::Missing`] where a page is not held, [`Error::Invalid`] where one is forged.
+pub fn find<S: PageSource + ?Sized>(source: &S, root: &PageId, path: &EntryPath) -> Result<Option<Entry>> {
+    match entries_from(source, root, path.clone()).next().transpose()? {
+        Some((found, entry)) if found == *path => Ok(Some(entry)),
+        _ => Ok(None),
+    }
+}
+
+/// All chunks of a file, in order.
+pub fn chunks<'a, S: PageSource + ?Sized>(source: &'a S, content: &Content) -> Chunks<'a, S> {
+    Chunks::new(source, content, None, Skip::default())
+}
+
+/// The chunks of a file from the one that holds byte `offset` on, and how many bytes of that first one lie before it.
+/// At or past the end of the file there are no chunks. Reads one page a level to get there.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn chunks_at<'a, S: PageSource + ?Sized>(
+    source: &'a S,
+    content: &Content,
+    offset: u64,
+) -> Result<(u64, Chunks<'a, S>)> {
+    let mut chunks = Chunks::new(source, content, None, Skip { chunks: 0, bytes: offset });
+    chunks.seek()?;
+    Ok((chunks.inner, chunks))
+}
+
+/// The iterator of [`entries`] and [`entries_from`]; ends after its first error.
+pub struct Entries<'a, S: ?Sized> {
+    source: &'a S,
+    stack: Vec<vec::IntoIter<(PageId, Expect)>>,
+    leaf: vec::IntoIter<(EntryPath, Entry)>,
+    from: Option<EntryPath>,
+    /// Chunks below entries still to be passed over.
+    skip_chunks: u64,
+    /// Chunks of the entry found last that lie before the target.
+    pub(super) inner_chunks: u64,
+    /// The slot of the page that the last entry came from.
+    pub(super) slot: u8,
+}
+
+impl<S: ?Sized> std::fmt::Debug for Entries<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entries").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+impl<'a, S: PageSource + ?Sized> Entries<'a, S> {
+    fn new(source: &'a S, root: &PageId) -> Self {
+        let root = vec![(*root, Expect::root(TreeKind::Entries))];
+        let leaf = Vec::new().into_iter();
+        Self {
+            source,
+            stack: vec![root.into_iter()],
+            leaf,
+            from: None,
+            skip_chunks: 0,
+            inner_chunks: 0,
+            slot: 0,
+        }
+    }
+
+    /// Passes over the entries before the one that holds chunk `ordinal`, leaving in `inner_chunks` how many of that
+    /// entry's own chunks come before it.
+    pub(super) fn at_chunk(source: &'a S, root: &PageId, ordinal: u64) -> Self {
+        Entries { skip_chunks: ordinal, ..Entries::new(source, root) }
+    }
+
+    fn step(&mut self) -> Result<Option<(EntryPath, Entry)>> {
+        loop {
+            while let Some((path, entry)) = self.leaf.next() {
+                let is_before = self.from.as_ref().is_some_and(|from| path < *from);
+                if !is_before && !passes(&mut self.skip_chunks, entry.content.chunks()) {
+                    self.inner_chunks = std::mem::take(&mut self.skip_chunks);
+                    return Ok(Some((path, entry)));
+                }
+            }
+            let Some(level) = self.stack.last_mut() else { return Ok(None) };
+            let Some((id, expect)) = level.next() else {
+                self.stack.pop();
+                continue;
+            };
+            let is_before = |from| expect.last.as_ref().is_some_and(|last| last < from);
+            if self.from.as_ref().is_some_and(is_before)
+                || expect.sums.is_some_and(|sums| passes(&mut self.skip_chunks, sums.chunks))
+            {
+                continue;
+            }
+            let page = load::page(self.source, &id, &expect)?;
+            match page.items {
+                Items::Entries(entries) => {
+                    self.slot = page.slot;
+                    self.leaf = entries.into_iter();
+                }
+                _ => self.stack.push(page.expects(expect.after.as_ref()).into_iter()),
+            }
+        }
+    }
+}
+
+impl<S: PageSource + ?Sized> Iterator for Entries<'_, S> {
+    type Item = Result<(EntryPath, Entry)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step().transpose();
+        if matches!(step, Some(Err(_))) {
+            self.stack.clear();
+            self.leaf = Vec::new().into_iter();
+        }
+        step
+    }
+}
+
+/// What of a file is still to be passed over, in chunks or in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Skip {
+    pub(super) chunks: u64,
+    pub(super) bytes: u64,
+}
+
+impl Skip {
+    /// Passes over something that adds up to `sums`, if all of it lies before the target.
+    fn passes(&mut self, sums: Sums) -> bool {
+        passes(&mut self.chunks, sums.chunks) || passes(&mut self.bytes, sums.bytes)
+    }
+}
+
+/// Takes `size` off `left` where it is not more.
+fn passes(left: &mut u64, size: u64) -> bool {
+    if *left == 0 || size > *left {
+        return false;
+    }
+    *left -= size;
+    true
+}
+
+/// The iterator of [`chunks`] and [`chunks_at`]; ends after its first error.
+pub struct Chunks<'a, S: ?Sized> {
+    source: &'a S,
+    stack: Vec<vec::IntoIter<(PageId, Expect)>>,
+    leaf: vec::IntoIter<ChunkRef>,
+    skip: Skip,
+    /// Bytes of the chunk found last that lie before the target.
+    inner: u64,
+    found: Option<ChunkRef>,
+}
+
+impl<S: ?Sized> std::fmt::Debug for Chunks<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chunks").field("skip", &self.skip).finish_non_exhaustive()
+    }
+}
+
+impl<'a, S: PageSource + ?Sized> Chunks<'a, S> {
+    /// `expect` is what the entry's page says of the root of a tree, where it is at hand.
+    pub(super) fn new(source: &'a S, content: &Content, expect: Option<Expect>, skip: Skip) -> Self {
+        let mut this =
+            Self { source, stack: Vec::new(), leaf: Vec::new().into_iter(), skip, inner: 0, found: None };
+        match content {
+            Content::Inline(chunks) => this.leaf = chunks.clone().into_iter(),
+            Content::Tree { root, .. } => {
+                let expect = expect.unwrap_or(Expect::root(TreeKind::Content));
+                this.stack.push(vec![(*root, expect)].into_iter());
+            }
+        }
+        this
+    }
+
+    /// Goes to the first chunk that is not passed over.
+    fn seek(&mut self) -> Result<()> {
+        self.found = self.step()?;
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Option<ChunkRef>> {
+        loop {
+            while let Some(chunk) = self.leaf.next() {
+                if !self.skip.passes(chunk.sums()) {
+                    self.inner = std::mem::take(&mut self.skip).bytes;
+                    return Ok(Some(chunk));
+                }
+            }
+            let Some(level) = self.stack.last_mut() else { return Ok(None) };
+            let Some((id, expect)) = level.next() else {
+                self.stack.pop();
+                continue;
+            };
+            if expect.sums.is_some_and(|sums| self.skip.passes(sums)) {
+                continue;
+            }
+            let page = load::page(self.source, &id, &expect)?;
+            self.stack.push(page.expects(None).into_iter());
+            if let Items::Chunks(chunks) = page.items {
+                self.leaf = chunks.into_iter();
+            }
+        }
+    }
+}
+
+impl<S: PageSource + ?Sized> Iterator for Chunks<'_, S> {
+    type Item = Result<ChunkRef>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(chunk) = self.found.take() {
+            return Some(Ok(chunk));
+        }
+        let step = self.step().transpose();
+        if matches!(step, Some(Err(_))) {
+            self.stack.clear();
+        }
+        step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::manifest::testing::{Pages, build, chunk, content, library, path};
+
+    #[test]
+    fn reads_back_what_was_built() {
+        for n in [0, 1, 15, 16, 300, 5000] {
+            let (entries, mut pages) = (library(n), Pages::default());
+            let tree = build(&entries, &mut pages);
+            let read = super::entries(&pages, &tree.root).collect::<Result<Vec<_>>>().unwrap();
+            assert!(read == entries.clone().into_iter().collect::<Vec<_>>());
+            assert_eq!(tree.sums.entries, n);
+            assert_eq!(
+                load::page(&pages, &tree.root, &Expect::root(TreeKind::Entries)).unwrap().sums().unwrap(),
+                tree.sums
+            );
+        }
+    }
+
+    #[test]
+    fn seeks_without_reading_what_lies_before() {
+        let (entries, mut pages) = (library(5000), Pages::default());
+        let tree = build(&entries, &mut pages);
+        for (wanted, entry) in entries.iter().step_by(37) {
+            pages.reads.set(0);
+            assert_eq!(find(&pages, &tree.root, wanted).unwrap().as_ref(), Some(entry));
+            assert!(pages.reads.get() <= usize::from(tree.level) + 1);
+            let after = path(&format!("{wanted}x"));
+            assert_eq!(find(&pages, &tree.root, &after).unwrap(), None);
+            let next = entries_from(&pages, &tree.root, after.clone()).next().transpose().unwrap();
+            assert_eq!(next.map(|(path, _)| path), entries.range(after..).next().map(|(p, _)| p.clone()));
+        }
+    }
+
+    #[test]
+    fn content_is_inline_up_to_four_chunks() {
+        let mut pages = Pages::default();
+        let chunks: Vec<_> = (0..5).map(chunk).collect();
+        assert_eq!(content(&chunks[..4], &mut pages), Content::Inline(chunks[..4].to_vec()));
+        assert!(pages.map.is_empty());
+        assert_eq!(content(&chunks, &mut pages).chunks(), 5);
+        assert_eq!(pages.map.len(), 1);
+    }
+
+    #[test]
+    fn chunks_read_back_and_seek_by_byte() {
+        let mut pages = Pages::default();
+        for n in [0, 3, 5, 4000] {
+            let all: Vec<_> = (0..n).map(chunk).collect();
+            let content = content(&all, &mut pages);
+            assert_eq!(chunks(&pages, &content).collect::<Result<Vec<_>>>().unwrap(), all);
+            let size: u64 = all.iter().map(|chunk| u64::from(chunk.len)).sum();
+            let mut start = 0;
+            for (at, chunk) in all.iter().enumerate().step_by(501) {
+                start = all[..at].iter().map(|chunk| u64::from(chunk.len)).sum();
+                for inner in [0, 1, u64::from(chunk.len) - 1] {
+                    let (skip, rest) = chunks_at(&pages, &content, start + inner).unwrap();
+                    assert_eq!(skip, inner);
+                    assert!(rest.collect::<Result<Vec<_>>>().unwrap() == all[at..]);
+                }
+            }
+            assert!(start <= size);
+            assert_eq!(chunks_at(&pages, &content, size).unwrap().1.count(), 0);
+            assert_eq!(chunks_at(&pages, &content, u64::MAX).unwrap().1.count(), 0);
+        }
+    }
+
+    #[test]
+    fn ends_at_a_missing_page() {
+        let (entries, mut pages) = (library(500), Pages::default());
+        let tree = build(&entries, &mut pages);
+        let leaf =
+            load::page(&pages, &tree.root, &Expect::root(TreeKind::Entries)).unwrap().expects(None)[2].0;
+        pages.map.remove(&leaf);
+        let read: Vec<_> = super::entries(&pages, &tree.root).collect();
+        assert!(matches!(read.last(), Some(Err(Error::Missing(_)))));
+        assert_eq!(read.iter().filter(|item| item.is_err()).count(), 1);
+    }
+}

@@ -10,11 +10,18 @@
 
 pub mod builder;
 pub mod cursor;
+mod cut;
 pub mod diff;
 pub mod entry;
+mod item;
+mod levels;
+mod load;
 pub mod page;
 pub mod path;
+mod raw;
 pub mod table;
+#[cfg(test)]
+mod testing;
 
 use bytes::Bytes;
 
@@ -25,6 +32,7 @@ use crate::{
 };
 
 pub use entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp};
+pub use page::{Page, TreeKind};
 pub use path::EntryPath;
 
 /// Where pages are read from.

@@ -1,1 +1,446 @@
-//! To be filled.
+//! Tree pages and their one canonical form.
+//!
+//! ```text
+//! offset  bytes
+//!      0      4  magic "CHPG"
+//!      4      1  format version, 1
+//!      5      1  kind: 1 entries, 2 entry index, 3 chunks, 4 chunk index
+//!      6      1  slot of the class the page belongs to, < 64
+//!      7      1  level: 0 for entries and chunks, from 1 up for an index
+//!      8      2  number of items, ≤ 256; 0 only for the entries of an empty class
+//!     10      2  zero
+//!     12         items
+//!
+//! path of an item (entries, entry index)
+//!      0      2  bytes shared with the item before (as many as there are; 0 in the first)
+//!      2      2  bytes that follow, s ≥ 1
+//!      4      s  the rest of the path
+//!
+//! entries: path, then                          entry index: last path below the child, then
+//!      0      1  kind: 1 file, 2 empty dir          0     32  child's PageId
+//!      1      1  profile                           32      8  entries below it
+//!      2      2  mode                              40      8  chunks below it
+//!      4      8  mtime, seconds (signed)           48      8  bytes of content below it
+//!     12      4  mtime, nanoseconds
+//!     16      8  size                         chunks:
+//!     24      1  inline chunks (0 to 4), or 255     0     32  ChunkId
+//!     25      …  inline: 36 bytes each, as in      32      4  length
+//!                "chunks"; 255: root PageId (32),
+//!                chunks (8)                   chunk index:
+//!      …      1  extensions, e ≤ 16                 0     32  child's PageId
+//!      …      …  each: tag (2), critical (1),      32      8  chunks below it
+//!                length (2), bytes                 40      8  bytes below it
+//! ```
+//!
+//! Integers are little-endian. A page's id is `PageId::of` all its bytes. [`Page::decode`] takes canonical bytes only, so
+//! that one page has one id; what a page says of others is checked with [`Expect`] when they are at hand.
+
+use bytes::Bytes;
+
+use super::{
+    entry::{ChunkRef, Content, Entry, Sums},
+    item,
+    path::EntryPath,
+    raw::{Reader, put_u16},
+};
+use crate::{
+    error::{Error, Result},
+    id::PageId,
+    limits::{CLASSES, PAGE_BYTES, PAGE_ITEMS_MAX, PATH_BYTES, TREE_LEVELS},
+};
+
+const MAGIC: [u8; 4] = *b"CHPG";
+const VERSION: u8 = 1;
+/// Bytes before the first item.
+pub(super) const HEADER_BYTES: usize = 12;
+/// Bytes of a path's two lengths.
+pub(super) const PATH_HEADER_BYTES: usize = 4;
+
+// Every level shrinks: four of the largest items fit a page, so a forced page keeps at least two.
+const _: () =
+    assert!(HEADER_BYTES + 4 * (PATH_HEADER_BYTES + PATH_BYTES + item::ENTRY_MAX_BYTES) <= PAGE_BYTES);
+const _: () = assert!(item::ENTRY_CHILD_BYTES <= item::ENTRY_MAX_BYTES);
+
+/// Which of the two kinds of tree a page belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, bincode::Encode, bincode::Decode)]
+pub enum TreeKind {
+    /// Path → entry.
+    Entries,
+    /// The chunks of one file.
+    Content,
+}
+
+/// A child of an entry tree's page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryChild {
+    /// The last path below the child.
+    pub last: EntryPath,
+    /// The child.
+    pub id: PageId,
+    /// What lies below it.
+    pub sums: Sums,
+}
+
+/// A child of a chunk tree's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkChild {
+    /// The child.
+    pub id: PageId,
+    /// What lies below it; no entries.
+    pub sums: Sums,
+}
+
+/// What a page holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Items {
+    /// Entries, strictly ascending by path.
+    Entries(Vec<(EntryPath, Entry)>),
+    /// Children, strictly ascending by last path.
+    EntryIndex(Vec<EntryChild>),
+    /// Chunks of a file, in order.
+    Chunks(Vec<ChunkRef>),
+    /// Children, in order.
+    ChunkIndex(Vec<ChunkChild>),
+}
+
+/// A decoded page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The class it belongs to.
+    pub slot: u8,
+    /// 0 for entries and chunks, from 1 up for an index.
+    pub level: u8,
+    /// What it holds.
+    pub items: Items,
+}
+
+impl Page {
+    /// Reads a page's canonical bytes; allocates in proportion to them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the bytes are not the one canonical form of a page, or the page breaks a rule of its
+    /// kind: unsorted or malformed paths, impossible sizes, sums that overflow.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes, "page");
+        if bytes.len() > PAGE_BYTES {
+            return Err(reader.broken("is longer than 64 KiB"));
+        }
+        if reader.array()? != MAGIC {
+            return Err(reader.broken("does not begin as a page"));
+        }
+        let version = reader.u8()?;
+        if version != VERSION {
+            return Err(reader.broken(&format!("is of version {version}: a newer chuan wrote it")));
+        }
+        let (kind, slot, level) = (reader.u8()?, reader.u8()?, reader.u8()?);
+        let (count, zero) = (usize::from(reader.u16()?), reader.u16()?);
+        let is_index = matches!(kind, 2 | 4);
+        if usize::from(slot) >= CLASSES || level >= TREE_LEVELS || is_index != (level > 0) || zero != 0 {
+            return Err(reader.broken("has a slot, level or flag that no page has"));
+        }
+        if count > PAGE_ITEMS_MAX || (count == 0 && kind != 1) {
+            return Err(reader.broken("has too many items, or none"));
+        }
+        let items = match kind {
+            1 => Items::Entries(read_paths(&mut reader, count, item::ENTRY_MIN_BYTES, |reader, path| {
+                Ok((path, item::read_entry(reader)?))
+            })?),
+            2 => Items::EntryIndex(read_paths(
+                &mut reader,
+                count,
+                item::ENTRY_CHILD_BYTES,
+                item::read_entry_child,
+            )?),
+            3 => Items::Chunks(read_items(&mut reader, count, item::CHUNK_REF_BYTES, item::read_chunk)?),
+            4 => Items::ChunkIndex(read_items(
+                &mut reader,
+                count,
+                item::CHUNK_CHILD_BYTES,
+                item::read_chunk_child,
+            )?),
+            _ => return Err(reader.broken("is of an unknown kind")),
+        };
+        reader.finish()?;
+        let page = Self { slot, level, items };
+        page.sums()?;
+        Ok(page)
+    }
+
+    /// The canonical bytes. Of a page that [`decode`](Self::decode) would refuse, bytes that it refuses.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new(self.tree(), self.slot, self.level);
+        match &self.items {
+            Items::Entries(entries) => entries.iter().for_each(|(path, entry)| {
+                writer.item(path.as_str().as_bytes(), |out| item::write_entry(out, entry));
+            }),
+            Items::EntryIndex(children) => children.iter().for_each(|child| {
+                writer.item(child.last.as_str().as_bytes(), |out| {
+                    item::write_entry_child(out, &child.id, &child.sums);
+                });
+            }),
+            Items::Chunks(chunks) => {
+                chunks.iter().for_each(|chunk| writer.item(&[], |out| item::write_chunk(out, chunk)));
+            }
+            Items::ChunkIndex(children) => children.iter().for_each(|child| {
+                writer.item(&[], |out| item::write_chunk_child(out, &child.id, &child.sums))
+            }),
+        }
+        writer.finish()
+    }
+
+    /// Which kind of tree the page belongs to.
+    pub fn tree(&self) -> TreeKind {
+        match self.items {
+            Items::Entries(_) | Items::EntryIndex(_) => TreeKind::Entries,
+            Items::Chunks(_) | Items::ChunkIndex(_) => TreeKind::Content,
+        }
+    }
+
+    /// How many items the page has.
+    pub fn len(&self) -> usize {
+        match &self.items {
+            Items::Entries(items) => items.len(),
+            Items::EntryIndex(items) => items.len(),
+            Items::Chunks(items) => items.len(),
+            Items::ChunkIndex(items) => items.len(),
+        }
+    }
+
+    /// Whether the page has no items: the root of an empty class.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What lies at and below the page.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where a sum overflows, which only forged pages reach.
+    pub fn sums(&self) -> Result<Sums> {
+        let sums = match &self.items {
+            Items::Entries(items) => add_up(items.iter().map(|(_, entry)| entry.sums())),
+            Items::EntryIndex(items) => add_up(items.iter().map(|child| child.sums)),
+            Items::Chunks(items) => add_up(items.iter().map(ChunkRef::sums)),
+            Items::ChunkIndex(items) => add_up(items.iter().map(|child| child.sums)),
+        };
+        sums.ok_or_else(|| Error::Invalid("malformed page: its sums overflow".into()))
+    }
+
+    /// The first and last path of a page of an entry tree; of an index, the last paths of its first and last child.
+    fn path_range(&self) -> Option<(&EntryPath, &EntryPath)> {
+        match &self.items {
+            Items::Entries(items) => Some((&items.first()?.0, &items.last()?.0)),
+            Items::EntryIndex(items) => Some((&items.first()?.last, &items.last()?.last)),
+            Items::Chunks(_) | Items::ChunkIndex(_) => None,
+        }
+    }
+
+    /// The pages that this one names, in order, with all it says of them: the children of an index, the roots of the
+    /// chunk trees of entries. `after` is the path that all paths of this page must come after, if one is known.
+    pub fn expects(&self, after: Option<&EntryPath>) -> Vec<(PageId, Expect)> {
+        let (slot, level) = (Some(self.slot), self.level.checked_sub(1));
+        match &self.items {
+            Items::Entries(entries) => entries.iter().filter_map(|(_, entry)| self.content(entry)).collect(),
+            Items::EntryIndex(children) => {
+                let mut after = after.cloned();
+                let expect = |child: &EntryChild| {
+                    let last = Some(child.last.clone());
+                    let after = std::mem::replace(&mut after, last.clone());
+                    let sums = Some(child.sums);
+                    let expect =
+                        Expect { tree: TreeKind::Entries, is_root: false, slot, level, sums, after, last };
+                    (child.id, expect)
+                };
+                children.iter().map(expect).collect()
+            }
+            Items::Chunks(_) => Vec::new(),
+            Items::ChunkIndex(children) => children
+                .iter()
+                .map(|child| {
+                    let mut expect = Expect::root(TreeKind::Content);
+                    (expect.is_root, expect.slot, expect.level) = (false, slot, level);
+                    expect.sums = Some(child.sums);
+                    (child.id, expect)
+                })
+                .collect(),
+        }
+    }
+
+    /// The root of the chunk tree that `entry`, of this page, names.
+    pub fn content(&self, entry: &Entry) -> Option<(PageId, Expect)> {
+        let Content::Tree { root, chunks } = entry.content else { return None };
+        let mut expect = Expect::root(TreeKind::Content);
+        expect.slot = Some(self.slot);
+        expect.sums = Some(Sums { entries: 0, chunks, bytes: entry.size });
+        Some((root, expect))
+    }
+}
+
+impl ChunkRef {
+    /// What the chunk adds to a page's sums.
+    pub fn sums(&self) -> Sums {
+        Sums { entries: 0, chunks: 1, bytes: u64::from(self.len) }
+    }
+}
+
+/// What is known of a page before it is read, from what names it. A page is taken only when all of it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// The kind of its tree.
+    pub tree: TreeKind,
+    /// Whether it is a tree's root: an index with one child is none.
+    pub is_root: bool,
+    /// Its class.
+    pub slot: Option<u8>,
+    /// Its level.
+    pub level: Option<u8>,
+    /// What lies below it.
+    pub sums: Option<Sums>,
+    /// A path that all its paths come after.
+    pub after: Option<EntryPath>,
+    /// Its last path.
+    pub last: Option<EntryPath>,
+}
+
+impl Expect {
+    /// A root of which nothing else is known.
+    pub const fn root(tree: TreeKind) -> Self {
+        Self { tree, is_root: true, slot: None, level: None, sums: None, after: None, last: None }
+    }
+
+    /// Checks a page against what is known of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`]: whoever made the tree forged it.
+    pub fn check(&self, page: &Page) -> Result<()> {
+        let sums = page.sums()?;
+        let paths = page.path_range();
+        let disagreement = if self.tree != page.tree() {
+            "it belongs to another kind of tree"
+        } else if self.slot.is_some_and(|slot| slot != page.slot) {
+            "it belongs to another class"
+        } else if self.level.is_some_and(|level| level != page.level) {
+            "it is of another level"
+        } else if self.sums.is_some_and(|expected| expected != sums) {
+            "it does not add up to what its parent says"
+        } else if self.last.as_ref().is_some_and(|last| paths.is_none_or(|(_, found)| found != last)) {
+            "its last path is not the one its parent names"
+        } else if self.after.as_ref().is_some_and(|after| paths.is_none_or(|(found, _)| found <= after)) {
+            "its paths do not come after its left neighbour's"
+        } else if !self.is_root && page.is_empty() {
+            "it is empty"
+        } else if self.is_root && page.level > 0 && page.len() < 2 {
+            "it is a root with a single child"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Invalid(format!("forged tree page: {disagreement}")))
+    }
+
+    /// Decodes a page that is known to have the right id and checks it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] as [`Page::decode`] and [`Expect::check`].
+    pub fn decode(&self, id: &PageId, bytes: &Bytes) -> Result<Page> {
+        let named = |error| match error {
+            Error::Invalid(text) => Error::Invalid(format!("page {}: {text}", id.short())),
+            error => error,
+        };
+        let page = Page::decode(bytes).map_err(named)?;
+        self.check(&page).map_err(named)?;
+        Ok(page)
+    }
+}
+
+/// Puts a page together item by item.
+pub(super) struct Writer {
+    out: Vec<u8>,
+    count: usize,
+    before: Option<Vec<u8>>,
+}
+
+impl Writer {
+    pub(super) fn new(tree: TreeKind, slot: u8, level: u8) -> Self {
+        let (kind, before) = match tree {
+            TreeKind::Entries => (1, Some(Vec::new())),
+            TreeKind::Content => (3, None),
+        };
+        let mut out = Vec::with_capacity(4096);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&[VERSION, kind + u8::from(level > 0), slot, level, 0, 0, 0, 0]);
+        Self { out, count: 0, before }
+    }
+
+    /// Adds an item; `path` counts in entry trees only.
+    pub(super) fn item(&mut self, path: &[u8], body: impl FnOnce(&mut Vec<u8>)) {
+        self.count += 1;
+        if let Some(before) = &mut self.before {
+            let shared = shared(before, path);
+            put_u16(&mut self.out, shared);
+            let rest = path.get(shared..).unwrap_or_default();
+            put_u16(&mut self.out, rest.len());
+            self.out.extend_from_slice(rest);
+            before.clear();
+            before.extend_from_slice(path);
+        }
+        body(&mut self.out);
+    }
+
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        let count = u16::try_from(self.count).unwrap_or(u16::MAX);
+        if let Some(field) = self.out.get_mut(8..10) {
+            field.copy_from_slice(&count.to_le_bytes());
+        }
+        self.out
+    }
+}
+
+/// How many bytes two paths have in common at their front.
+pub(super) fn shared(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+fn add_up(mut sums: impl Iterator<Item = Sums>) -> Option<Sums> {
+    sums.try_fold(Sums::default(), Sums::checked_add)
+}
+
+/// Reads `count` items of at least `min` bytes each.
+fn read_items<T>(
+    reader: &mut Reader<'_>,
+    count: usize,
+    min: usize,
+    mut read: impl FnMut(&mut Reader<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    if reader.left() < count * min {
+        return Err(reader.broken("ends early"));
+    }
+    (0..count).map(|_| read(reader)).collect()
+}
+
+/// Reads `count` items that begin with a path, compressed as much as it can be and above the one before.
+fn read_paths<T>(
+    reader: &mut Reader<'_>,
+    count: usize,
+    min: usize,
+    mut read: impl FnMut(&mut Reader<'_>, EntryPath) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut before: Vec<u8> = Vec::new();
+    read_items(reader, count, PATH_HEADER_BYTES + 1 + min, |reader| {
+        let (kept, rest) = (usize::from(reader.u16()?), usize::from(reader.u16()?));
+        if kept > before.len() || rest == 0 || kept + rest > PATH_BYTES {
+            return Err(reader.broken("has a path of impossible length"));
+        }
+        let rest = reader.take(rest)?;
+        // Both maximal compression and order show in the first byte that differs.
+        if before.get(kept).is_some_and(|byte| rest.first() <= Some(byte)) {
+            return Err(reader.broken("has paths out of order, or not compressed"));
+        }
+        before.truncate(kept);
+        before.extend_from_slice(rest);
+        let path = std::str::from_utf8(&before).map_err(|_| reader.broken("has a path that is not UTF-8"))?;
+        read(reader, EntryPath::new(path)?)
+    })
+}

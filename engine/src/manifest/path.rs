@@ -1,5 +1,149 @@
-//! Paths within a library, checked once and then trusted by type.
+//! Paths within a library: checked once, and then trusted by type.
+//!
+//! A path is kept byte for byte as its publisher wrote it: nothing here normalises. What two file systems may take for
+//! one name is found by [`collision_key`], which publishing compares and nobody stores.
 
-/// A checked path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{
+    error::{Error, Result},
+    limits::{PATH_BYTES, PATH_COMPONENT_BYTES, PATH_DEPTH},
+};
+
+/// A checked path: relative, `/`-separated UTF-8 that can leave no directory it is joined to. Ordered by its bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryPath(String);
+
+impl EntryPath {
+    /// Checks the rules: no empty, `.` or `..` component, no control character, at most
+    /// [`PATH_COMPONENT_BYTES`] a component, [`PATH_DEPTH`] components and [`PATH_BYTES`] in all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] naming the path and the rule it breaks.
+    pub fn new(path: impl Into<String>) -> Result<Self> {
+        let path = path.into();
+        match broken_rule(&path) {
+            Some(rule) => Err(Error::Invalid(format!("path {:?} {rule}", Shortened(&path)))),
+            None => Ok(Self(path)),
+        }
+    }
+
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The components, outermost first; never none.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/')
+    }
+}
+
+impl AsRef<str> for EntryPath {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EntryPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for EntryPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// What a file system that folds case and normalises Unicode may take `path` for: two paths with one key must not both
+/// be published.
+pub fn collision_key(path: &EntryPath) -> String {
+    path.0.nfc().collect::<String>().to_lowercase().nfc().collect()
+}
+
+/// The first rule that `path` breaks.
+fn broken_rule(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        return Some("is empty");
+    }
+    if path.len() > PATH_BYTES {
+        return Some("is longer than 4,096 bytes");
+    }
+    if path.starts_with('/') {
+        return Some("is absolute");
+    }
+    if path.chars().any(char::is_control) {
+        return Some("has a control character");
+    }
+    let mut depth = 0;
+    for component in path.split('/') {
+        depth += 1;
+        match component {
+            "" => return Some("has an empty component"),
+            "." | ".." => return Some("has a `.` or `..` component"),
+            _ if component.len() > PATH_COMPONENT_BYTES => {
+                return Some("has a component longer than 255 bytes");
+            }
+            _ => {}
+        }
+    }
+    (depth > PATH_DEPTH).then_some("has more than 64 components")
+}
+
+/// A path cut to what fits an error message.
+struct Shortened<'a>(&'a str);
+
+impl fmt::Debug for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.0.char_indices().nth(200).map_or(self.0.len(), |(at, _)| at);
+        let head = self.0.get(..end).unwrap_or_default();
+        write!(f, "{head:?}{}", if end < self.0.len() { "…" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_file_systems_take() {
+        let deep = vec!["d"; PATH_DEPTH].join("/");
+        let long = "字".repeat(85);
+        for path in ["a", "电影/第一部.mkv", "a b/..c/d..", "...", "a\\b", "C:", &deep, &long] {
+            assert_eq!(EntryPath::new(path).unwrap().as_str(), path);
+        }
+    }
+
+    #[test]
+    fn refuses_what_could_leave_or_confuse() {
+        let deep = vec!["d"; PATH_DEPTH + 1].join("/");
+        let wide = "w".repeat(PATH_COMPONENT_BYTES + 1);
+        let long = vec!["l".repeat(255); 17].join("/");
+        let bad = [
+            "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b", "a\0b", "a\nb", "a\u{7f}",
+            "a\u{85}", &deep, &wide, &long,
+        ];
+        for path in bad {
+            assert!(EntryPath::new(path).is_err(), "{path:?} was taken");
+        }
+    }
+
+    #[test]
+    fn error_of_a_long_path_is_short() {
+        let error = EntryPath::new("长".repeat(5000)).unwrap_err().to_string();
+        assert!(error.len() < 1000, "{}", error.len());
+    }
+
+    #[test]
+    fn one_key_for_what_folds_together() {
+        let key = |path: &str| collision_key(&EntryPath::new(path).unwrap());
+        assert_eq!(key("Film/É.mkv"), key("film/e\u{301}.MKV"));
+        assert_eq!(key("Å"), key("\u{212b}"));
+        assert_ne!(key("a"), key("b"));
+    }
+}

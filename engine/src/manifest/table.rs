@@ -1,1 +1,216 @@
-//! To be filled.
+//! The class table and the class header: what stands between a release and the trees.
+//!
+//! ```text
+//! table, ManifestId::of all its bytes         header, Commitment::of all its bytes
+//! offset  bytes                               offset  bytes
+//!      0      4  magic "CHTB"                      0      4  magic "CHCL"
+//!      4      1  format version, 1                 4      1  format version, 1
+//!      5      1  classes, 1 to 64                  5      1  slot, < 64
+//!      6     33  each: slot (1), Commitment        6      1  level of the root page
+//!                (32); ascending by slot           7      1  bytes of the name, n
+//!                                                  8     32  salt
+//!                                                 40     32  root PageId of the entry tree
+//!                                                 72      8  entries
+//!                                                 80      8  chunks, with multiplicity
+//!                                                 88      8  bytes of content
+//!                                                 96      2  bytes of the policy, p
+//!                                                 98      n  name
+//!                                               98+n      p  policy
+//! ```
+//!
+//! Both are kept among the pages of a store, under [`ManifestId::as_page`] and [`Commitment::as_page`].
+
+use bytes::Bytes;
+
+use super::{
+    PageSource,
+    entry::Sums,
+    page::{Expect, TreeKind},
+    raw::{Reader, put_u8, put_u16},
+};
+use crate::{
+    error::{Error, Result},
+    id::{Commitment, ManifestId, PageId, Salt},
+    limits::{CHUNK_BYTES, CLASS_ENTRIES, CLASS_NAME_BYTES, CLASS_POLICY_BYTES, CLASSES, TREE_LEVELS},
+};
+
+const TABLE_MAGIC: [u8; 4] = *b"CHTB";
+const HEADER_MAGIC: [u8; 4] = *b"CHCL";
+const VERSION: u8 = 1;
+
+/// The slot and name of the one class that the first version writes.
+pub const DEFAULT_CLASS: (u8, &str) = (0, "default");
+
+/// The classes of a manifest: what a release names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassTable {
+    /// Slot and commitment of each class, ascending by slot; 1 to [`CLASSES`].
+    pub classes: Vec<(u8, Commitment)>,
+}
+
+impl ClassTable {
+    /// The canonical bytes. Of a table that [`decode`](Self::decode) would refuse, bytes that it refuses.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::from(TABLE_MAGIC);
+        out.push(VERSION);
+        put_u8(&mut out, self.classes.len());
+        for (slot, commitment) in &self.classes {
+            out.push(*slot);
+            out.extend_from_slice(commitment.as_bytes());
+        }
+        out
+    }
+
+    /// Reads a table's canonical bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where they are not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes, "class table");
+        begin(&mut reader, TABLE_MAGIC)?;
+        let count = usize::from(reader.u8()?);
+        if count == 0 || count > CLASSES {
+            return Err(reader.broken("has no class, or more than 64"));
+        }
+        let classes = (0..count)
+            .map(|_| Ok((reader.u8()?, Commitment::from_bytes(reader.id()?))))
+            .collect::<Result<Vec<_>>>()?;
+        let in_range = classes.iter().all(|(slot, _)| usize::from(*slot) < CLASSES);
+        if !in_range || !classes.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(reader.broken("has slots out of order or range"));
+        }
+        reader.finish()?;
+        Ok(Self { classes })
+    }
+
+    /// The table's name.
+    pub fn id(&self) -> ManifestId {
+        ManifestId::of(&self.encode())
+    }
+
+    /// Reads a table from where pages are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] where it is not held, [`Error::Invalid`] where it is malformed.
+    pub fn load<S: PageSource + ?Sized>(source: &S, id: &ManifestId) -> Result<Self> {
+        Self::decode(&named(source, &id.as_page(), |bytes| ManifestId::of(bytes) == *id)?)
+    }
+}
+
+/// One class of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassHeader {
+    /// The class's name: 1 to [`CLASS_NAME_BYTES`] bytes of visible UTF-8 without `*?[]{},/`.
+    pub name: String,
+    /// Its slot, which its pages carry.
+    pub slot: u8,
+    /// Keeps who may not read the class from confirming a guess at it: [`Salt::of_class`].
+    pub salt: Salt,
+    /// The root page of the entry tree.
+    pub root: PageId,
+    /// The root page's level.
+    pub level: u8,
+    /// What lies below the root.
+    pub sums: Sums,
+    /// The class's policy, at most [`CLASS_POLICY_BYTES`]; empty for none.
+    pub policy: Vec<u8>,
+}
+
+impl ClassHeader {
+    /// The canonical bytes. Of a header that [`decode`](Self::decode) would refuse, bytes that it refuses.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::from(HEADER_MAGIC);
+        out.extend_from_slice(&[VERSION, self.slot, self.level]);
+        put_u8(&mut out, self.name.len());
+        out.extend_from_slice(self.salt.as_bytes());
+        out.extend_from_slice(self.root.as_bytes());
+        for sum in [self.sums.entries, self.sums.chunks, self.sums.bytes] {
+            out.extend_from_slice(&sum.to_le_bytes());
+        }
+        put_u16(&mut out, self.policy.len());
+        out.extend_from_slice(self.name.as_bytes());
+        out.extend_from_slice(&self.policy);
+        out
+    }
+
+    /// Reads a header's canonical bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where they are not canonical, or say what no class can be.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes, "class header");
+        begin(&mut reader, HEADER_MAGIC)?;
+        let (slot, level, name_len) = (reader.u8()?, reader.u8()?, usize::from(reader.u8()?));
+        let (salt, root) = (Salt::from_bytes(reader.id()?), PageId::from_bytes(reader.id()?));
+        let sums = Sums { entries: reader.u64()?, chunks: reader.u64()?, bytes: reader.u64()? };
+        let policy_len = usize::from(reader.u16()?);
+        if usize::from(slot) >= CLASSES || level >= TREE_LEVELS {
+            return Err(reader.broken("has a slot or level that no class has"));
+        }
+        let most = sums.chunks.saturating_mul(CHUNK_BYTES as u64);
+        if sums.entries > CLASS_ENTRIES || sums.bytes < sums.chunks || sums.bytes > most {
+            return Err(reader.broken("sums up a class as none can be"));
+        }
+        if name_len > CLASS_NAME_BYTES || policy_len > CLASS_POLICY_BYTES {
+            return Err(reader.broken("has too long a name or policy"));
+        }
+        let name = match std::str::from_utf8(reader.take(name_len)?) {
+            Ok(name) if is_class_name(name) => name.to_owned(),
+            _ => return Err(reader.broken("has a name that no class may have")),
+        };
+        let policy = reader.take(policy_len)?.to_vec();
+        reader.finish()?;
+        Ok(Self { name, slot, salt, root, level, sums, policy })
+    }
+
+    /// The header's name: the class's commitment.
+    pub fn id(&self) -> Commitment {
+        Commitment::of(&self.encode())
+    }
+
+    /// What the header says of its root page.
+    pub fn expect(&self) -> Expect {
+        let mut expect = Expect::root(TreeKind::Entries);
+        (expect.slot, expect.level, expect.sums) = (Some(self.slot), Some(self.level), Some(self.sums));
+        expect
+    }
+
+    /// Reads a header from where pages are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] where it is not held, [`Error::Invalid`] where it is malformed.
+    pub fn load<S: PageSource + ?Sized>(source: &S, id: &Commitment) -> Result<Self> {
+        Self::decode(&named(source, &id.as_page(), |bytes| Commitment::of(bytes) == *id)?)
+    }
+}
+
+/// Whether a class may be called `name`.
+pub fn is_class_name(name: &str) -> bool {
+    let refused = |c: char| c.is_control() || c.is_whitespace() || "*?[]{},/".contains(c);
+    !name.is_empty() && name.len() <= CLASS_NAME_BYTES && !name.chars().any(refused)
+}
+
+fn begin(reader: &mut Reader<'_>, magic: [u8; 4]) -> Result<()> {
+    if reader.array()? != magic {
+        return Err(reader.broken("does not begin as one"));
+    }
+    match reader.u8()? {
+        VERSION => Ok(()),
+        version => Err(reader.broken(&format!("is of version {version}: a newer chuan wrote it"))),
+    }
+}
+
+/// Reads what is kept under a page's id and makes sure that it was hashed as what it is read as: tables, headers and
+/// pages share one key space in the store.
+fn named<S: PageSource + ?Sized>(source: &S, id: &PageId, is: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
+    let bytes = source.page(id)?;
+    if is(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(Error::Invalid(format!("{} names a page of another kind", id.short())))
+    }
+}

@@ -7,8 +7,9 @@ pub mod memory;
 use bytes::Bytes;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     id::{ChunkId, LibraryId, PageId, StatementId},
+    limits,
     statement::StatementKind,
 };
 
@@ -44,6 +45,33 @@ pub enum Object {
     },
     /// A channel's move.
     Ref(RefMove),
+}
+
+impl Object {
+    /// The id under which it could be lost; a ref move has none.
+    pub fn lost_id(&self) -> Option<LostId> {
+        match self {
+            Object::Chunk { id, .. } => Some(LostId::Chunk(*id)),
+            Object::Page { id, .. } => Some(LostId::Page(*id)),
+            Object::Statement { id, .. } => Some(LostId::Statement(*id)),
+            Object::Ref(_) => None,
+        }
+    }
+
+    /// Bytes of its content; 0 for a ref move.
+    pub fn len(&self) -> usize {
+        match self {
+            Object::Chunk { bytes, .. } | Object::Page { bytes, .. } | Object::Statement { bytes, .. } => {
+                bytes.len()
+            }
+            Object::Ref(_) => 0,
+        }
+    }
+
+    /// Whether it has no content.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Where a channel of a library stands on this node.
@@ -144,7 +172,8 @@ pub trait Store: Send + Sync {
     fn commit(&self) -> Result<()>;
 
     /// Raises the states of visible pages to [`PageState::Paged`] or [`PageState::Full`], bottom-up in the order
-    /// given. A mark is a memory of work done, not data: it may be lost in a crash.
+    /// given; passes over pages that are not visible. A mark is a memory of work done, not data: it may be lost in a
+    /// crash.
     fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()>;
 
     /// All visible statements of one kind, of one library or of all, by (library, sequence, id), as received.
@@ -160,4 +189,34 @@ pub trait Store: Send + Sync {
     /// What was held once and can no longer be read. While it is not empty, `Paged` and `Full` are hints only: whoever
     /// relies on them looks below.
     fn lost(&self) -> Result<Vec<LostId>>;
+}
+
+/// Checks a batch against [`BATCH_IDS`](limits::BATCH_IDS), for implementations.
+pub fn check_batch(len: usize) -> Result<()> {
+    if len <= limits::BATCH_IDS {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{len} ids in one batch; at most {} are taken", limits::BATCH_IDS)))
+}
+
+/// Checks an object's size against its bound, for implementations. It hashes nothing.
+pub fn check_object(object: &Object) -> Result<()> {
+    let (range, what) = match object {
+        Object::Chunk { .. } => (1..=limits::CHUNK_BYTES, "chunk"),
+        Object::Page { .. } => (1..=limits::PAGE_BYTES, "page"),
+        Object::Statement { .. } => (1..=limits::STATEMENT_BYTES, "statement"),
+        Object::Ref(to) if to.channel.is_empty() || to.channel.len() > limits::NAME_BYTES => {
+            return Err(Error::Invalid(format!("a channel's name of {} bytes", to.channel.len())));
+        }
+        Object::Ref(_) => return Ok(()),
+    };
+    if range.contains(&object.len()) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "a {what} of {} bytes; {} to {} are taken",
+        object.len(),
+        range.start(),
+        range.end()
+    )))
 }
