@@ -38,15 +38,14 @@ pub enum Error {
         /// How it ended.
         cause: String,
     },
-    /// The peer answered that it will not.
-    #[error("{peer} refused: {text}")]
+    /// The peer answered that it will not; the source says why and what to do.
+    #[error("{peer} refused: {source}")]
     Refused {
         /// The node and its address.
         peer: String,
-        /// The protocol's code.
-        code: u16,
-        /// The peer's words.
-        text: String,
+        /// Its reason.
+        #[source]
+        source: chuan_engine::Error,
     },
     /// The peer has no room for another connection or request now.
     #[error("{0} is busy; try again later")]
