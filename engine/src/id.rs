@@ -103,6 +103,7 @@ const STATEMENT_CONTEXT: &str = "chuan 2026-11 statement v1";
 const LIBRARY_CONTEXT: &str = "chuan 2026-11 library v1";
 const NODE_CONTEXT: &str = "chuan 2026-11 node v1";
 const SALT_CONTEXT: &str = "chuan 2026-11 class salt v1";
+const TICKET_CONTEXT: &str = "chuan 2026-11 ticket checksum v1";
 
 fn derive(context: &str, bytes: &[u8]) -> [u8; ID_LEN] {
     blake3::derive_key(context, bytes)
@@ -184,6 +185,13 @@ pub fn boundary_hash(level: u8, bytes: &[u8]) -> u64 {
     let mut out = [0u8; 8];
     hasher.finalize_xof().fill(&mut out);
     u64::from_le_bytes(out)
+}
+
+/// Eight bytes that tell a damaged or shortened ticket text from one whose key or statement is wrong. Not a signature.
+pub fn ticket_checksum(bytes: &[u8]) -> [u8; 8] {
+    let mut out = [0u8; 8];
+    out.copy_from_slice(derive(TICKET_CONTEXT, bytes).split_at(8).0);
+    out
 }
 
 /// Checks that `bytes` of a page record are what `id` names, whichever kind of page it is (tree page, table, header).

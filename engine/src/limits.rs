@@ -47,12 +47,20 @@ pub const NAME_BYTES: usize = 64;
 pub const MESSAGE_BYTES: usize = 4096;
 /// A sequence may not jump further than this above the one known.
 pub const SEQUENCE_JUMP: u64 = 1 << 20;
+/// Role entries of a root at most.
+pub const ROLES: usize = 64;
+/// Keys of a role at most: as many as a statement may carry signatures.
+pub const ROLE_KEYS: usize = SIGNATURES;
+/// Nodes that may redeem one ticket at most.
+pub const TICKET_REDEEMERS: usize = 32;
+/// Members one ticket may make at most.
+pub const TICKET_USES: u32 = 4096;
 /// Addresses in a ticket or a hello at most.
 pub const ADDRESSES: usize = 16;
 /// Bytes of an address at most.
 pub const ADDRESS_BYTES: usize = 256;
 /// Bytes of a ticket's text at most.
-pub const TICKET_BYTES: usize = 8192;
+pub const TICKET_BYTES: usize = 9216;
 
 /// Bytes of a sealed segment file at most.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -90,6 +98,13 @@ const _: () =
     assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);
 // Two of the largest entries fit a page, so every level shrinks.
 const _: () = assert!(2 * (PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
+// Every count of a statement's body is one byte.
+const _: () = assert!(ROLES <= 255 && ROLE_KEYS <= 255 && SIGNATURES <= 255 && TICKET_REDEEMERS <= 255);
+const _: () = assert!(CLASSES <= 255 && RELEASE_PARENTS <= 255 && ADDRESSES <= 255 && NAME_BYTES <= 255);
+// A full ticket fits its text: base32 takes eight letters for five bytes.
+const _: () = assert!(
+    (ADDRESSES * (2 + ADDRESS_BYTES) + 32 * TICKET_REDEEMERS + NAME_BYTES + 256) * 8 / 5 + 8 <= TICKET_BYTES
+);
 const _: () = assert!(CLASSES * (1 + 32) + 64 <= FRAME_HEADER_BYTES);
 const _: () = assert!(CLASS_NAME_BYTES + CLASS_POLICY_BYTES + 256 <= FRAME_HEADER_BYTES);
 const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);

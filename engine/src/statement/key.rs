@@ -1,0 +1,248 @@
+//! Keys and signatures: Ed25519 under one strict rule, used by statements, tickets and TLS alike.
+//!
+//! A public key is 32 bytes that encode a point of large order in its one canonical form; a signature is checked with
+//! the strict equation (reduced `S`, `R` and key of large order), so that nobody can make a second valid signature out of a first
+//! one, and no key verifies everything. Whatever signs prefixes its message with a domain of its own.
+
+use std::{fmt, str::FromStr};
+
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+
+use crate::{
+    error::{Error, Result},
+    id::NodeId,
+};
+
+/// Bytes of a secret seed and of a public key.
+pub const KEY_LEN: usize = 32;
+/// Bytes of a signature.
+pub const SIGNATURE_LEN: usize = 64;
+
+/// A secret signing key. Wiped from memory when dropped; its `Debug` shows the public half only.
+#[derive(Clone)]
+pub struct Key(SigningKey);
+
+impl Key {
+    /// The key of a seed: 32 bytes from the system's source of randomness.
+    pub fn from_seed(seed: [u8; KEY_LEN]) -> Self {
+        Self(SigningKey::from_bytes(&seed))
+    }
+
+    /// The seed, for a key file, a ticket or a TLS stack. Never log it.
+    pub fn seed(&self) -> &[u8; KEY_LEN] {
+        self.0.as_bytes()
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// The node whose first key this is.
+    pub fn node(&self) -> NodeId {
+        self.public().node()
+    }
+
+    /// Signs `message`, which must begin with a domain that no other use of this key shares.
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        Signature(self.0.sign(message).to_bytes())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key(secret of {:?})", self.public())
+    }
+}
+
+/// A public key that passed [`PublicKey::from_bytes`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; KEY_LEN]);
+
+impl PublicKey {
+    /// Takes the 32 bytes of an Ed25519 public key; refuses what is no point, a point of small order, and the
+    /// second encodings of a point.
+    pub fn from_bytes(bytes: [u8; KEY_LEN]) -> Result<Self> {
+        let key =
+            VerifyingKey::from_bytes(&bytes).map_err(|_| invalid_key("encodes no point of the curve"))?;
+        if key.is_weak() {
+            return Err(invalid_key("has small order, so anything would verify under it"));
+        }
+        if !is_reduced(&bytes) {
+            return Err(invalid_key("is not in canonical form"));
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; KEY_LEN] {
+        &self.0
+    }
+
+    /// The node whose first key this is.
+    pub fn node(&self) -> NodeId {
+        NodeId::of(&self.0)
+    }
+
+    /// Checks a signature over `message` (domain included) by the strict rule.
+    pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<()> {
+        VerifyingKey::from_bytes(&self.0)
+            .and_then(|key| {
+                key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature.as_bytes()))
+            })
+            .map_err(|_| Error::Denied(format!("the signature of key {} does not verify", self.short())))
+    }
+
+    /// The first ten hexadecimal digits, for people.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(10).collect()
+    }
+}
+
+/// Whether the y coordinate is below the field's prime 2²⁵⁵ − 19; the top bit of the last byte is the sign of x.
+fn is_reduced(bytes: &[u8; KEY_LEN]) -> bool {
+    let [first, middle @ .., last] = bytes;
+    !(last & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *first >= 0xed)
+}
+
+fn invalid_key(why: &str) -> Error {
+    Error::Invalid(format!("a public key {why}"))
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.short())
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bytes = data_encoding::HEXLOWER_PERMISSIVE
+            .decode(text.as_bytes())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or_else(|| Error::Invalid(format!("`{text}` is not a key of 64 hexadecimal digits")))?;
+        Self::from_bytes(bytes)
+    }
+}
+
+/// The 64 bytes of a signature, not yet checked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Signature([u8; SIGNATURE_LEN]);
+
+impl Signature {
+    /// Takes the 64 bytes as they are.
+    pub const fn from_bytes(bytes: [u8; SIGNATURE_LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 64 bytes.
+    pub const fn as_bytes(&self) -> &[u8; SIGNATURE_LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start: String = self.0.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        write!(f, "Signature({start}…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order of the base point, little-endian.
+    const L: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
+    }
+
+    /// RFC 8032 section 7.1, test 2.
+    #[test]
+    fn signs_as_the_rfc() {
+        let seed = bytes("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
+        let key = Key::from_seed(seed.try_into().unwrap());
+        assert_eq!(
+            key.public().to_string(),
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+        );
+        let signature = key.sign(&[0x72]);
+        let expected = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+                        085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
+        assert_eq!(signature.as_bytes().to_vec(), bytes(expected));
+        key.public().verify(&[0x72], &signature).unwrap();
+        assert!(key.public().verify(&[0x73], &signature).is_err());
+    }
+
+    /// Malleability: adding the group's order to `S` gives the same equation, and must not give a second signature.
+    #[test]
+    fn refuses_an_unreduced_s() {
+        let key = Key::from_seed([7; 32]);
+        let mut forged = *key.sign(b"message").as_bytes();
+        let mut carry = 0u16;
+        for (byte, add) in forged[32..].iter_mut().zip(L) {
+            let sum = u16::from(*byte) + u16::from(add) + carry;
+            *byte = u8::try_from(sum & 0xff).unwrap();
+            carry = sum >> 8;
+        }
+        assert_eq!(carry, 0);
+        assert!(key.public().verify(b"message", &Signature::from_bytes(forged)).is_err());
+    }
+
+    /// The eight points of small order and the second encodings of two of them: under such a key, a signature of
+    /// zeros verifies for every (or every eighth) message by the loose rule.
+    #[test]
+    fn refuses_small_order_and_second_encodings() {
+        let weak = [
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0000000000000000000000000000000000000000000000000000000000000080",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        ];
+        for hex in weak {
+            assert!(PublicKey::from_bytes(bytes(hex).try_into().unwrap()).is_err(), "{hex}");
+        }
+        // y = 3 is a point of large order; y = p + 3 is its second encoding.
+        let mut three = [0u8; 32];
+        three[0] = 3;
+        PublicKey::from_bytes(three).unwrap();
+        let mut second = [0xff; 32];
+        (second[0], second[31]) = (0xf0, 0x7f);
+        assert!(PublicKey::from_bytes(second).unwrap_err().to_string().contains("canonical"));
+    }
+
+    /// A signature whose `R` has small order verifies for a chosen key by the loose rule.
+    #[test]
+    fn refuses_a_small_order_r() {
+        let key = Key::from_seed([7; 32]);
+        let mut forged = [0u8; 64];
+        forged[0] = 1;
+        assert!(key.public().verify(b"message", &Signature::from_bytes(forged)).is_err());
+    }
+
+    #[test]
+    fn debug_keeps_the_secret() {
+        let key = Key::from_seed([0x5a; 32]);
+        assert!(!format!("{key:?}").contains("5a5a"), "{key:?}");
+    }
+}

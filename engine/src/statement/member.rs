@@ -1,0 +1,130 @@
+//! The body of a `member` statement: a node may do something.
+//!
+//! ```text
+//! node [32] | key [32] | name (len u16, UTF-8) | role u8 (1 origin, 2 mirror, 3 edge)
+//! | class count u8 | class × (len u16, pattern) | verbs u32 | expires_ms i64 (0 = never)
+//! | ticket present u8 (0 or 1) | ticket [32] if present
+//! ```
+
+use crate::{
+    error::{Error, Result},
+    id::{NodeId, StatementId},
+    limits::NAME_BYTES,
+    statement::{
+        key::PublicKey,
+        scope::{Classes, Verbs},
+        wire::{Reader, check_name, put_string},
+    },
+};
+
+/// What a node is for. It carries no authority over content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum NodeRole {
+    /// Publishes.
+    Origin = 1,
+    /// Holds full copies.
+    Mirror = 2,
+    /// Caches on demand.
+    Edge = 3,
+}
+
+impl NodeRole {
+    const ALL: [NodeRole; 3] = [NodeRole::Origin, NodeRole::Mirror, NodeRole::Edge];
+
+    /// The word for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NodeRole::Origin => "origin",
+            NodeRole::Mirror => "mirror",
+            NodeRole::Edge => "edge",
+        }
+    }
+
+    pub(crate) fn from_tag(tag: u8) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|role| *role as u8 == tag)
+            .ok_or_else(|| Error::Invalid(format!("unknown node role {tag}: a newer chuan wrote this")))
+    }
+}
+
+impl std::str::FromStr for NodeRole {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.name() == text)
+            .ok_or_else(|| Error::Invalid(format!("`{text}` is no role; use origin, mirror or edge")))
+    }
+}
+
+/// A node that belongs to the library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The node.
+    pub node: NodeId,
+    /// The key it proves in the TLS handshake; today its first, so that it hashes to `node`.
+    pub key: PublicKey,
+    /// What people call it.
+    pub name: String,
+    /// What it is for.
+    pub role: NodeRole,
+    /// On which classes it may do what `verbs` says.
+    pub classes: Classes,
+    /// What it may do.
+    pub verbs: Verbs,
+    /// Until when, in ms since 1970; 0 = for good.
+    pub expires_ms: i64,
+    /// The ticket that a redeemer acted on; none when an operator signs.
+    pub ticket: Option<StatementId>,
+}
+
+impl Member {
+    /// Whether the grant holds for `verb` on `class` at `now_ms`.
+    pub fn allows(&self, class: &str, verb: Verbs, now_ms: i64) -> bool {
+        self.is_current(now_ms) && self.verbs.contains(verb) && self.classes.covers(class)
+    }
+
+    /// Whether the grant has not ended at `now_ms`.
+    pub fn is_current(&self, now_ms: i64) -> bool {
+        self.expires_ms == 0 || now_ms < self.expires_ms
+    }
+
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self {
+            node: NodeId::from_bytes(reader.array()?),
+            key: reader.key()?,
+            name: reader.string(NAME_BYTES)?,
+            role: NodeRole::from_tag(reader.u8()?)?,
+            classes: Classes::decode(reader)?,
+            verbs: Verbs::from_bits(reader.u32()?),
+            expires_ms: reader.i64()?,
+            ticket: if reader.bool()? { Some(StatementId::from_bytes(reader.array()?)) } else { None },
+        })
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.node.as_bytes());
+        out.extend_from_slice(self.key.as_bytes());
+        put_string(out, &self.name);
+        out.push(self.role as u8);
+        self.classes.encode(out);
+        out.extend_from_slice(&self.verbs.bits().to_le_bytes());
+        out.extend_from_slice(&self.expires_ms.to_le_bytes());
+        out.push(u8::from(self.ticket.is_some()));
+        if let Some(ticket) = &self.ticket {
+            out.extend_from_slice(ticket.as_bytes());
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check_name(&self.name, "the node name")?;
+        self.verbs.check()?;
+        if self.expires_ms < 0 {
+            return Err(Error::Invalid("a membership cannot end before 1970".into()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! The primitives of a statement's canonical form: little-endian integers, counted lists, checked names. Everything
+//! read here comes from anybody: no allocation beyond the input's length, no panic, one form for one value.
+
+use crate::{
+    error::{Error, Result},
+    limits::NAME_BYTES,
+    statement::key::PublicKey,
+};
+
+/// Takes fields off the front of untrusted bytes.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    what: &'static str,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `bytes`, which errors call `what`.
+    pub(crate) fn new(bytes: &'a [u8], what: &'static str) -> Self {
+        Self { rest: bytes, what }
+    }
+
+    /// An error about the thing that is read.
+    pub(crate) fn invalid(&self, why: impl std::fmt::Display) -> Error {
+        Error::Invalid(format!("malformed {}: {why}", self.what))
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.invalid("it is cut short"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or_else(|| self.invalid("it is cut short"))?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn u16(&mut self) -> Result<u16> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn i64(&mut self) -> Result<i64> {
+        Ok(i64::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn bool(&mut self) -> Result<bool> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(self.invalid(format!("a flag is {other}, not 0 or 1"))),
+        }
+    }
+
+    pub(crate) fn key(&mut self) -> Result<PublicKey> {
+        PublicKey::from_bytes(self.array()?)
+    }
+
+    /// A string of ≤ `max` bytes after its length in two bytes.
+    pub(crate) fn string(&mut self, max: usize) -> Result<String> {
+        let len = usize::from(self.u16()?);
+        if len > max {
+            return Err(self.invalid(format!("a text of {len} bytes; at most {max} are allowed")));
+        }
+        let bytes = self.bytes(len)?;
+        let text = std::str::from_utf8(bytes).map_err(|_| self.invalid("a text is not UTF-8"))?;
+        Ok(text.to_owned())
+    }
+
+    /// A list of ≤ `max` items after its count in one byte. Grows with what is really there, not with the count.
+    pub(crate) fn list<T>(
+        &mut self,
+        max: usize,
+        mut item: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let count = usize::from(self.u8()?);
+        if count > max {
+            return Err(self.invalid(format!("a list of {count} items; at most {max} are allowed")));
+        }
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(item(self)?);
+        }
+        Ok(items)
+    }
+
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Fails where bytes are left over.
+    pub(crate) fn finish(self) -> Result<()> {
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        Err(self.invalid(format!("{} bytes are left over", self.rest.len())))
+    }
+}
+
+/// Appends a text as [`Reader::string`] reads it; the caller has checked its length.
+pub(crate) fn put_string(out: &mut Vec<u8>, text: &str) {
+    let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends a list as [`Reader::list`] reads it; the caller has checked its count.
+pub(crate) fn put_list<T>(out: &mut Vec<u8>, items: &[T], mut item: impl FnMut(&mut Vec<u8>, &T)) {
+    out.push(u8::try_from(items.len()).unwrap_or(u8::MAX));
+    for each in items {
+        item(out, each);
+    }
+}
+
+/// Fails unless `items` ascend strictly, which makes a set's form the only one and counts nothing twice.
+pub(crate) fn check_ascending<T: Ord>(items: &[T], what: &str) -> Result<()> {
+    if items.is_sorted_by(|left, right| left < right) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{what} must be sorted and named once each")))
+}
+
+/// Fails where a list is longer than its bound.
+pub(crate) fn check_count(count: usize, max: usize, what: &str) -> Result<()> {
+    if count <= max {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{count} {what}; at most {max} are allowed")))
+}
+
+/// Fails on what is no name of a library, channel or node: 1 to [`NAME_BYTES`] bytes without white space, control or
+/// invisible characters, without the characters that command lines and addresses give a meaning (`@ / \ : *`), and not
+/// beginning with `-` or `.`.
+pub(crate) fn check_name(name: &str, what: &str) -> Result<()> {
+    let refuse = |why: &str| Err(Error::Invalid(format!("{what} `{}` {why}", name.escape_debug())));
+    if name.is_empty() || name.len() > NAME_BYTES {
+        return refuse(&format!("must have 1 to {NAME_BYTES} bytes"));
+    }
+    if name.starts_with(['-', '.']) {
+        return refuse("must not begin with `-` or `.`");
+    }
+    if name.chars().any(|c| c.is_whitespace() || c.is_control() || is_invisible(c) || "@/\\:*".contains(c)) {
+        return refuse("must not contain white space, invisible characters or any of `@ / \\ : *`");
+    }
+    Ok(())
+}
+
+/// Characters that change how a text looks without being seen, so that two names could look the same.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{00ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["films", "电影", "live", "node-1.lan", "a_b", &"x".repeat(NAME_BYTES)] {
+            check_name(good, "a name").unwrap();
+        }
+        let long = "x".repeat(NAME_BYTES + 1);
+        for bad in [
+            "",
+            &long,
+            "-x",
+            ".x",
+            "a b",
+            "a@b",
+            "a/b",
+            "a\\b",
+            "a:b",
+            "a\n",
+            "a\u{202e}b",
+            "a*",
+            "a\u{200b}",
+        ] {
+            assert!(check_name(bad, "a name").is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_count_alone_allocates_nothing() {
+        let mut reader = Reader::new(&[255], "thing");
+        assert!(reader.list(255, Reader::u64).unwrap_err().to_string().contains("cut short"));
+    }
+}
