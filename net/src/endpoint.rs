@@ -104,6 +104,11 @@ impl Endpoint {
         let _ = tokio::time::timeout(limits::CLOSE_GRACE, self.quic.wait_idle()).await;
     }
 
+    #[cfg(test)]
+    pub(crate) const fn quic(&self) -> &quinn::Endpoint {
+        &self.quic
+    }
+
     /// The next dialler. `None` once the endpoint is closed. Cancel-safe.
     pub(crate) async fn accept(&self) -> Option<quinn::Incoming> {
         self.quic.accept().await
@@ -214,4 +219,14 @@ fn transport(window: u32) -> Result<TransportConfig> {
         .mtu_discovery_config(Some(discovery))
         .congestion_controller_factory(Arc::new(congestion));
     Ok(transport)
+}
+
+/// quinn's own settings with our keys, to measure against.
+#[cfg(test)]
+pub(crate) fn plain_configs(identity: &Identity) -> (quinn::ServerConfig, quinn::ClientConfig) {
+    let server = QuicServerConfig::try_from(identity.accept_config().expect("configures")).expect("suits");
+    let expectation = Expectation::new(identity.node());
+    let client =
+        QuicClientConfig::try_from(identity.dial_config(&expectation).expect("configures")).expect("suits");
+    (quinn::ServerConfig::with_crypto(Arc::new(server)), quinn::ClientConfig::new(Arc::new(client)))
 }

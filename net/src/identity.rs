@@ -8,8 +8,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use chuan_engine::id::NodeId;
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use chuan_engine::{
+    id::NodeId,
+    statement::{Key, PublicKey, Signature},
+};
 use rustls::{
     CertificateError, CipherSuite, DigitallySignedStruct, DistinguishedName, Error as TlsError, NamedGroup,
     SignatureAlgorithm, SignatureScheme,
@@ -37,15 +39,14 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 /// A node's secret key in the form TLS needs. Cheap to clone; the secret is wiped with the last clone.
 #[derive(Clone)]
 pub struct Identity {
-    key: Arc<SigningKey>,
+    key: Arc<Key>,
     node: NodeId,
 }
 
 impl Identity {
-    /// The identity of the Ed25519 key with this seed.
-    pub fn from_seed(seed: [u8; 32]) -> Self {
-        let key = SigningKey::from_bytes(&seed);
-        let node = NodeId::of(key.verifying_key().as_bytes());
+    /// The identity of a node's key.
+    pub fn new(key: Key) -> Self {
+        let node = key.node();
         Self { key: Arc::new(key), node }
     }
 
@@ -55,8 +56,8 @@ impl Identity {
     }
 
     /// The public key.
-    pub fn public_key(&self) -> [u8; 32] {
-        self.key.verifying_key().to_bytes()
+    pub fn public(&self) -> PublicKey {
+        self.key.public()
     }
 
     /// TLS for accepting: every dialler proves a key, whichever it is.
@@ -91,7 +92,7 @@ impl Identity {
     }
 
     fn certified(&self) -> Arc<CertifiedKey> {
-        let spki = CertificateDer::from(spki(&self.public_key()));
+        let spki = CertificateDer::from(spki(&self.public()));
         Arc::new(CertifiedKey::new(vec![spki], Arc::new(NodeKey(Arc::clone(&self.key)))))
     }
 }
@@ -106,24 +107,23 @@ impl fmt::Debug for Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerKey {
     /// The public key.
-    pub key: [u8; 32],
+    pub key: PublicKey,
     /// Its id.
     pub node: NodeId,
 }
 
 impl PeerKey {
-    /// Reads the only form of key that is taken: an Ed25519 SubjectPublicKeyInfo of exactly 44 bytes whose point is
-    /// canonical and not of small order (the rule of `verify_strict`, as for statements).
+    /// Reads the only form of key that is taken: an Ed25519 SubjectPublicKeyInfo of exactly 44 bytes, its key valid by
+    /// the rule that statements follow.
     pub(crate) fn of_spki(der: &[u8]) -> Option<Self> {
-        let key: [u8; 32] = der.strip_prefix(&SPKI_PREFIX)?.try_into().ok()?;
-        let point = VerifyingKey::from_bytes(&key).ok()?;
-        (!point.is_weak() && point.to_edwards().compress().as_bytes() == &key)
-            .then(|| Self { key, node: NodeId::of(&key) })
+        let bytes: [u8; 32] = der.strip_prefix(&SPKI_PREFIX)?.try_into().ok()?;
+        let key = PublicKey::from_bytes(bytes).ok()?;
+        Some(Self { key, node: key.node() })
     }
 }
 
-fn spki(key: &[u8; 32]) -> Vec<u8> {
-    [SPKI_PREFIX.as_slice(), key.as_slice()].concat()
+fn spki(key: &PublicKey) -> Vec<u8> {
+    [SPKI_PREFIX.as_slice(), key.as_bytes().as_slice()].concat()
 }
 
 /// One group and the fast suites: a small ClientHello, and AES-128 first, which QUIC's first packets need anyway.
@@ -141,7 +141,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 /// The node key as rustls signs handshakes with it.
-struct NodeKey(Arc<SigningKey>);
+struct NodeKey(Arc<Key>);
 
 impl fmt::Debug for NodeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,7 +155,7 @@ impl TlsSigningKey for NodeKey {
     }
 
     fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
-        Some(SubjectPublicKeyInfoDer::from(spki(self.0.verifying_key().as_bytes())))
+        Some(SubjectPublicKeyInfoDer::from(spki(&self.0.public())))
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
@@ -165,7 +165,7 @@ impl TlsSigningKey for NodeKey {
 
 impl Signer for NodeKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TlsError> {
-        Ok(self.0.sign(message).to_bytes().to_vec())
+        Ok(self.0.sign(message).as_bytes().to_vec())
     }
 
     fn scheme(&self) -> SignatureScheme {
@@ -194,10 +194,8 @@ fn verify_tls13(
         return Err(bad());
     }
     let key = peer_key(cert, &[])?;
-    let signature = Signature::from_slice(signed.signature()).map_err(|_| bad())?;
-    VerifyingKey::from_bytes(&key.key)
-        .and_then(|key| key.verify_strict(message, &signature))
-        .map_err(|_| bad())?;
+    let signature = signed.signature().try_into().map(Signature::from_bytes).map_err(|_| bad())?;
+    key.key.verify(message, &signature).map_err(|_| bad())?;
     Ok(HandshakeSignatureValid::assertion())
 }
 
@@ -319,8 +317,8 @@ mod tests {
 
     #[test]
     fn a_key_is_44_bytes_of_der_and_nothing_else() {
-        let identity = Identity::from_seed([7; 32]);
-        let der = spki(&identity.public_key());
+        let identity = Identity::new(Key::from_seed([7; 32]));
+        let der = spki(&identity.public());
         assert_eq!(der.len(), 44);
         assert_eq!(PeerKey::of_spki(&der).map(|peer| peer.node), Some(identity.node()));
         assert_eq!(PeerKey::of_spki(&der[..43]), None);
@@ -343,13 +341,13 @@ mod tests {
         non_canonical[0] = 0xee;
         non_canonical[31] = 0x7f;
         for key in [identity_point, order_eight, non_canonical] {
-            assert_eq!(PeerKey::of_spki(&spki(&key)), None);
+            assert_eq!(PeerKey::of_spki(&[SPKI_PREFIX.as_slice(), key.as_slice()].concat()), None);
         }
     }
 
     #[test]
     fn debug_shows_no_secret() {
-        let text = format!("{:?}", Identity::from_seed([0x41; 32]));
+        let text = format!("{:?}", Identity::new(Key::from_seed([0x41; 32])));
         assert!(text.starts_with("Identity(NodeId("), "{text}");
     }
 }

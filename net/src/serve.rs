@@ -7,7 +7,9 @@ use std::{collections::HashMap, future::Future, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use chuan_engine::{
-    id::NodeId,
+    id::{LibraryId, NodeId},
+    statement::library::Library,
+    store::Store,
     sync::{
         frame::Frame,
         message::{Join, Request},
@@ -28,8 +30,17 @@ use crate::{
 /// What a node does for its peers' sessions.
 ///
 /// Every method may block, is called from threads that may, and by several at once. Whether a peer may have what it asks
-/// for is decided behind this trait, from the library's statements.
+/// for is decided from the library's statements.
 pub trait Host: Send + Sync + 'static {
+    /// Where chunks, pages and statements are.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// What is known of a library now; `None` where it is not served here.
+    fn library(&self, id: &LibraryId) -> Option<Arc<Library>>;
+
+    /// The time, in milliseconds since 1970: memberships may expire.
+    fn now_ms(&self) -> i64;
+
     /// Takes statements a peer brought along, unverified; who brought them means nothing. Bad ones are dropped.
     fn offer(&self, statements: Vec<Bytes>);
 

@@ -88,7 +88,7 @@ async fn malformed_requests_are_refused_and_answered_by_nothing_else() {
 async fn a_false_hello_ends_the_connection() {
     let origin = Origin::start(Script::default());
     let endpoint = pair::dialler();
-    let stranger = Identity::from_seed([3; 32]).node();
+    let stranger = pair::identity([3; 32]).node();
     for (hello, rule) in [
         (Hello { node: stranger, ..pair::hello() }, "another node"),
         (Hello { version: VERSION + 1, ..pair::hello() }, "another version"),
@@ -124,7 +124,7 @@ async fn nothing_is_answered_before_a_hello() {
 #[tokio::test]
 async fn another_protocol_version_fails_in_the_handshake() {
     let origin = Origin::start(Script::default());
-    let identity = Identity::from_seed(pair::MIRROR);
+    let identity = pair::identity(pair::MIRROR);
     let mut tls = identity.dial_config(&Expectation::new(pair::origin_id())).expect("configures");
     tls.alpn_protocols = vec![b"chuan/2".to_vec()];
     let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("suits")));
@@ -220,9 +220,8 @@ async fn one_node_gets_so_many_connections_and_no_more() {
 /// A peer that breaks the protocol in its answer is named.
 #[tokio::test]
 async fn a_server_that_answers_nonsense_is_named() {
-    let endpoint =
-        Endpoint::listen("127.0.0.1:0".parse().expect("parses"), Identity::from_seed(pair::ORIGIN))
-            .expect("binds");
+    let endpoint = Endpoint::listen("127.0.0.1:0".parse().expect("parses"), pair::identity(pair::ORIGIN))
+        .expect("binds");
     let address = endpoint.local_address().expect("bound");
     let serving = tokio::spawn(async move {
         let connection = endpoint.accept().await.expect("accepts").await.expect("shakes hands");

@@ -3,3 +3,4 @@
 mod abuse;
 mod pair;
 mod sessions;
+mod speed;

@@ -12,6 +12,8 @@ use bytes::Bytes;
 use chuan_engine::{
     Error as EngineError,
     id::{LibraryId, StatementId},
+    statement::{Key, library::Library},
+    store::{Store, memory::MemoryStore},
     sync::{
         frame::{ChunkCodec, ChunkFrame, Frame},
         message::{End, Hello, Join, Mode, Pull, Request, VERSION, Want},
@@ -42,6 +44,18 @@ pub(super) struct Script {
 }
 
 impl Host for Script {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(MemoryStore::default())
+    }
+
+    fn library(&self, _id: &LibraryId) -> Option<Arc<Library>> {
+        None
+    }
+
+    fn now_ms(&self) -> i64 {
+        0
+    }
+
     fn offer(&self, statements: Vec<Bytes>) {
         self.offered.lock().expect("unpoisoned").extend(statements);
     }
@@ -87,8 +101,7 @@ pub(super) struct Origin {
 impl Origin {
     pub(super) fn start(script: Script) -> Self {
         let script = Arc::new(script);
-        let endpoint =
-            Endpoint::listen((Ipv4Addr::LOCALHOST, 0).into(), Identity::from_seed(ORIGIN)).expect("binds");
+        let endpoint = Endpoint::listen((Ipv4Addr::LOCALHOST, 0).into(), identity(ORIGIN)).expect("binds");
         let address = endpoint.local_address().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let host = Arc::clone(&script) as Arc<dyn Host>;
@@ -109,18 +122,22 @@ impl Origin {
     }
 }
 
+pub(super) fn identity(seed: [u8; 32]) -> Identity {
+    Identity::new(Key::from_seed(seed))
+}
+
 pub(super) fn dialler() -> Endpoint {
-    Endpoint::dialler(Identity::from_seed(MIRROR)).expect("binds")
+    Endpoint::dialler(identity(MIRROR)).expect("binds")
 }
 
 pub(super) fn origin_id() -> chuan_engine::id::NodeId {
-    Identity::from_seed(ORIGIN).node()
+    identity(ORIGIN).node()
 }
 
 pub(super) fn hello() -> Hello {
     Hello {
         version: VERSION,
-        node: Identity::from_seed(MIRROR).node(),
+        node: identity(MIRROR).node(),
         addresses: vec!["192.0.2.1:4433".into()],
         name: "mirror".into(),
         statements: vec![b"ticket".to_vec()],

@@ -62,7 +62,7 @@ async fn both_ends_derive_the_same_secret_for_a_join() {
     assert_ne!(exporter, other, "a proof for one connection must be worth nothing on another");
     let script = origin.stop().await;
     let joined = script.joined.lock().expect("unpoisoned").expect("joined");
-    assert_eq!(joined.0.node, Identity::from_seed(pair::MIRROR).node());
+    assert_eq!(joined.0.node, pair::identity(pair::MIRROR).node());
     assert_eq!(joined.1, exporter);
 }
 
@@ -134,7 +134,7 @@ async fn a_cancelled_pull_ends_the_thread_that_answers() {
 async fn another_key_than_expected_is_named() {
     let origin = Origin::start(Script::default());
     let endpoint = pair::dialler();
-    let expected = Identity::from_seed([3; 32]).node();
+    let expected = pair::identity([3; 32]).node();
     let addresses = [origin.address.to_string()];
     let error =
         Connection::open(&endpoint, &addresses, expected, &pair::hello()).await.expect_err("wrong key");
