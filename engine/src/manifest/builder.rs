@@ -16,6 +16,8 @@ use crate::{
     limits::{CHUNK_BYTES, CLASS_ENTRIES, CLASSES, INLINE_CHUNKS},
 };
 
+pub use super::edit::edit;
+
 /// A finished tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tree {

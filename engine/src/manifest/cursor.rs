@@ -104,7 +104,7 @@ impl<'a, S: PageSource + ?Sized> Entries<'a, S> {
 
     fn step(&mut self) -> Result<Option<(EntryPath, Entry)>> {
         loop {
-            while let Some((path, entry)) = self.leaf.next() {
+            for (path, entry) in self.leaf.by_ref() {
                 let is_before = self.from.as_ref().is_some_and(|from| path < *from);
                 if !is_before && !passes(&mut self.skip_chunks, entry.content.chunks()) {
                     self.inner_chunks = std::mem::take(&mut self.skip_chunks);
@@ -210,7 +210,7 @@ impl<'a, S: PageSource + ?Sized> Chunks<'a, S> {
 
     fn step(&mut self) -> Result<Option<ChunkRef>> {
         loop {
-            while let Some(chunk) = self.leaf.next() {
+            for chunk in self.leaf.by_ref() {
                 if !self.skip.passes(chunk.sums()) {
                     self.inner = std::mem::take(&mut self.skip).bytes;
                     return Ok(Some(chunk));

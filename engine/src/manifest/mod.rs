@@ -12,12 +12,17 @@ pub mod builder;
 pub mod cursor;
 mod cut;
 pub mod diff;
+mod diff_content;
+mod edit;
 pub mod entry;
 mod item;
 mod levels;
 mod load;
 pub mod page;
 pub mod path;
+pub mod position;
+#[cfg(test)]
+mod properties;
 mod raw;
 pub mod table;
 #[cfg(test)]

@@ -241,7 +241,9 @@ impl Page {
     pub fn expects(&self, after: Option<&EntryPath>) -> Vec<(PageId, Expect)> {
         let (slot, level) = (Some(self.slot), self.level.checked_sub(1));
         match &self.items {
-            Items::Entries(entries) => entries.iter().filter_map(|(_, entry)| self.content(entry)).collect(),
+            Items::Entries(entries) => {
+                entries.iter().filter_map(|(_, entry)| Expect::content(self.slot, entry)).collect()
+            }
             Items::EntryIndex(children) => {
                 let mut after = after.cloned();
                 let expect = |child: &EntryChild| {
@@ -265,15 +267,6 @@ impl Page {
                 })
                 .collect(),
         }
-    }
-
-    /// The root of the chunk tree that `entry`, of this page, names.
-    pub fn content(&self, entry: &Entry) -> Option<(PageId, Expect)> {
-        let Content::Tree { root, chunks } = entry.content else { return None };
-        let mut expect = Expect::root(TreeKind::Content);
-        expect.slot = Some(self.slot);
-        expect.sums = Some(Sums { entries: 0, chunks, bytes: entry.size });
-        Some((root, expect))
     }
 }
 
@@ -307,6 +300,15 @@ impl Expect {
     /// A root of which nothing else is known.
     pub const fn root(tree: TreeKind) -> Self {
         Self { tree, is_root: true, slot: None, level: None, sums: None, after: None, last: None }
+    }
+
+    /// The root of the chunk tree that an entry of class `slot` names, if it names one.
+    pub fn content(slot: u8, entry: &Entry) -> Option<(PageId, Self)> {
+        let Content::Tree { root, chunks } = entry.content else { return None };
+        let mut expect = Self::root(TreeKind::Content);
+        expect.slot = Some(slot);
+        expect.sums = Some(Sums { entries: 0, chunks, bytes: entry.size });
+        Some((root, expect))
     }
 
     /// Checks a page against what is known of it.

@@ -1,6 +1,36 @@
 //! Statements: anything anyone may say about a library, signed over its exact bytes.
 //!
-//! (prose follows)
+//! # The trust model
+//!
+//! A library begins with a **root**: a statement that names public keys and what each may vouch for. Its hash is the
+//! [`LibraryId`](crate::id::LibraryId), so who knows the id needs to trust nobody for the rest: every other statement
+//! is checked, through its signatures, against the root. It never matters who brought a statement, or in which order.
+//!
+//! - The **root** keys sign the next root, and nothing else. Version n + 1 needs the thresholds of both n and n + 1.
+//! - **Publisher** keys sign **releases**: this manifest is a version of the library. Content has no other
+//!   authority. From a release on, every byte is checked by hash.
+//! - **Operator** keys say who belongs to the library (**members**, **tickets**) and where its **channels** stand. The
+//!   active publisher moves a channel too.
+//! - A **node** key identifies a machine in TLS, and may turn a ticket that names it as redeemer into a member
+//!   statement. Who steals it can pull what that node could; it can publish, roll back and admit nothing.
+//!
+//! A channel is the only thing with a memory of order: its sequence never goes back, so an old statement played again
+//! changes nothing. Going back to an older release is a newer statement.
+//!
+//! To join, someone is handed a [`Ticket`]: a text with a secret key. The operator's ticket statement names its
+//! public half and what it is good for. The joiner proves the key over its TLS connection ([`Proof`]) and the redeemer
+//! answers with a member statement, which anybody can check offline against the ticket statement and the root. A ticket
+//! is good for as many nodes as it says; the earliest member statements win.
+//!
+//! Times are labels. A root that should have been renewed still counts, a release never expires; only a ticket
+//! (when it is redeemed) and a membership that says so end at a time, and the caller brings the clock.
+//!
+//! # Where things are
+//!
+//! [`key`] has keys and signatures, [`envelope`] the form of every statement, [`body`] what each kind says
+//! ([`root`], [`release`], [`channel`], [`member`], [`terms`], with [`scope`] for classes and verbs), [`library`] the rules and
+//! the constructors, [`ticket`] and [`proof`] the way in. Nothing here reads a clock, randomness or a disk. What is parsed
+//! may come from anybody: parsing never panics and allocates no more than in proportion to its input.
 
 mod author;
 pub mod body;
@@ -10,6 +40,8 @@ mod judge;
 pub mod key;
 pub mod library;
 pub mod member;
+pub mod proof;
+mod query;
 pub mod release;
 pub mod root;
 pub mod scope;
@@ -17,6 +49,7 @@ mod standing;
 pub mod terms;
 #[cfg(test)]
 mod tests;
+pub mod ticket;
 mod wire;
 
 use crate::error::{Error, Result};
@@ -25,12 +58,15 @@ pub use body::Body;
 pub use channel::Channel;
 pub use envelope::{Header, Statement};
 pub use key::{Key, PublicKey, Signature};
-pub use library::{Accepted, Library, Said};
+pub use library::{Accepted, Library};
 pub use member::{Member, NodeRole};
+pub use proof::Proof;
+pub use query::Said;
 pub use release::Release;
 pub use root::{Role, RoleKind, Root};
 pub use scope::{Classes, Verbs};
 pub use terms::TicketTerms;
+pub use ticket::Ticket;
 
 /// What a statement says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

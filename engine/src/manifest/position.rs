@@ -1,0 +1,166 @@
+//! Names pages and chunks by where they stand in a class, and finds them by sums: what peers ask each other for.
+//!
+//! A position means something only under a class header that both sides know; a bare id answers nothing, so that who
+//! may read one class learns nothing of another.
+
+use bytes::Bytes;
+
+use super::{
+    PageSource,
+    cursor::{Chunks, Entries, Skip},
+    entry::{ChunkRef, Sums},
+    load,
+    page::{Expect, TreeKind},
+};
+use crate::{error::Result, id::PageId};
+
+/// The level of a page that is its tree's root, whatever level that is.
+pub const ROOT_LEVEL: u8 = u8::MAX;
+
+/// Where a page stands in a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, bincode::Encode, bincode::Decode)]
+pub struct PagePosition {
+    /// The tree it belongs to.
+    pub tree: TreeKind,
+    /// Its level, or [`ROOT_LEVEL`]: an entry does not say of what level the root of its chunk tree is.
+    pub level: u8,
+    /// In the entry tree: how many entries of the class come before the page's first. In a chunk tree: how many chunks
+    /// of the class, with multiplicity, come before the page's first.
+    pub ordinal: u64,
+}
+
+impl PagePosition {
+    /// The root of the entry tree.
+    pub const ROOT: Self = Self { tree: TreeKind::Entries, level: ROOT_LEVEL, ordinal: 0 };
+}
+
+/// Finds the page at a position of the class whose entry tree begins at `root`; none where no page begins there. Reads
+/// one page a level.
+///
+/// # Errors
+///
+/// [`Error::Missing`](crate::Error::Missing) where a page on the way is not held,
+/// [`Error::Invalid`](crate::Error::Invalid) where one is forged.
+pub fn page<S: PageSource + ?Sized>(
+    source: &S,
+    root: &PageId,
+    position: &PagePosition,
+) -> Result<Option<(PageId, Bytes)>> {
+    match position.tree {
+        TreeKind::Entries => {
+            let expect = Expect::root(TreeKind::Entries);
+            descend(source, (*root, expect), position.level, position.ordinal, |sums| sums.entries)
+        }
+        TreeKind::Content => {
+            let mut entries = Entries::at_chunk(source, root, position.ordinal);
+            // Where the ordinal is that of a page, the entry that holds the chunk follows files without chunks.
+            loop {
+                let Some((_, entry)) = entries.next().transpose()? else { return Ok(None) };
+                if entry.content.chunks() == 0 {
+                    continue;
+                }
+                let Some(root) = Expect::content(entries.slot, &entry) else { return Ok(None) };
+                return descend(source, root, position.level, entries.inner_chunks, |sums| sums.chunks);
+            }
+        }
+    }
+}
+
+/// The chunks of the class whose entry tree begins at `root`, by their class-wide ordinals: `count` from `start` on, or
+/// as many as there are. Reads one page a level to get there; ends after its first error.
+pub fn chunks<'a, S: PageSource + ?Sized>(
+    source: &'a S,
+    root: &PageId,
+    start: u64,
+    count: u64,
+) -> ClassChunks<'a, S> {
+    let entries = Entries::at_chunk(source, root, start);
+    ClassChunks { source, entries, file: None, ordinal: start, left: count }
+}
+
+/// The iterator of [`chunks`].
+pub struct ClassChunks<'a, S: ?Sized> {
+    source: &'a S,
+    entries: Entries<'a, S>,
+    file: Option<Chunks<'a, S>>,
+    ordinal: u64,
+    left: u64,
+}
+
+impl<S: ?Sized> std::fmt::Debug for ClassChunks<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClassChunks")
+            .field("ordinal", &self.ordinal)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: PageSource + ?Sized> ClassChunks<'_, S> {
+    fn step(&mut self) -> Result<Option<(u64, ChunkRef)>> {
+        loop {
+            if let Some(file) = &mut self.file {
+                if let Some(chunk) = file.next().transpose()? {
+                    let ordinal = self.ordinal;
+                    self.ordinal += 1;
+                    self.left -= 1;
+                    return Ok(Some((ordinal, chunk)));
+                }
+                self.file = None;
+            }
+            let Some((_, entry)) = self.entries.next().transpose()? else { return Ok(None) };
+            let expect = Expect::content(self.entries.slot, &entry).map(|(_, expect)| expect);
+            let skip = Skip { chunks: self.entries.inner_chunks, bytes: 0 };
+            self.file = Some(Chunks::new(self.source, &entry.content, expect, skip));
+        }
+    }
+}
+
+impl<S: PageSource + ?Sized> Iterator for ClassChunks<'_, S> {
+    type Item = Result<(u64, ChunkRef)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let step = self.step().transpose();
+        if !matches!(step, Some(Ok(_))) {
+            self.left = 0;
+        }
+        step
+    }
+}
+
+/// The page of `level` that begins exactly `ordinal` units into a tree.
+fn descend<S: PageSource + ?Sized>(
+    source: &S,
+    root: (PageId, Expect),
+    level: u8,
+    ordinal: u64,
+    unit: fn(Sums) -> u64,
+) -> Result<Option<(PageId, Bytes)>> {
+    let (mut id, mut expect) = root;
+    let mut left = ordinal;
+    loop {
+        let (page, bytes) = load::page_and_bytes(source, &id, &expect)?;
+        if page.level == level || (expect.is_root && level == ROOT_LEVEL) {
+            return Ok((left == 0).then_some((id, bytes)));
+        }
+        if page.level < level {
+            return Ok(None);
+        }
+        let mut children = page.expects(expect.after.as_ref()).into_iter();
+        let child = children.find(|(_, expect)| {
+            let size = expect.sums.map_or(0, unit);
+            let is_before = size <= left;
+            if is_before {
+                left -= size;
+            }
+            !is_before
+        });
+        match child {
+            Some(child) => (id, expect) = child,
+            None => return Ok(None),
+        }
+    }
+}
