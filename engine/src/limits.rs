@@ -95,6 +95,34 @@ pub const FRAME_SMALL_BYTES: usize = 1024;
 pub const FRAME_HEADER_BYTES: usize = 8 * 1024;
 /// Bytes of the text of a refusal at most.
 pub const REFUSAL_BYTES: usize = 512;
+/// Bytes of chunks that an answer reads at a time.
+pub const ANSWER_BATCH_BYTES: usize = 1024 * 1024;
+/// Chunks and pages of which an answer remembers that it sent them: sixteen bytes each, for every answer in the making.
+pub const ANSWER_SENT: u64 = 128 * 1024;
+/// Removed files among which an answer looks for what a new one came from.
+pub const ANSWER_REMOVED: usize = 16 * 1024;
+/// Of those, how many it compares a new one with.
+pub const ANSWER_BASES: usize = 4;
+/// Requests that a fetch has under way at most.
+pub const FETCH_REQUESTS: usize = 2;
+/// Commitments that a fetch says it has: more would cost bytes in every pull, and an older base serves little.
+pub const FETCH_HAVE: usize = 4;
+/// Releases among which a fetch looks for those, newest first.
+pub const FETCH_RELEASES: usize = 16;
+/// Pages in one request of a fetch.
+pub const FETCH_PAGES: usize = 1024;
+/// Bytes of chunks in one request of a fetch, about.
+pub const FETCH_WINDOW_BYTES: u64 = 64 * 1024 * 1024;
+/// Chunks in one request of a fetch, about.
+pub const FETCH_WINDOW_CHUNKS: usize = 32 * 1024;
+/// Bytes that a fetch gathers before it hands them to the store.
+pub const APPEND_BYTES: usize = 1024 * 1024;
+/// Bytes of received objects that a fetch remembers as held: more than a store keeps invisible.
+pub const RECENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Pages that a fetch expects at a time.
+pub const EXPECTED_PAGES: usize = 64 * 1024;
+/// Chunks that a fetch expects at a time.
+pub const EXPECTED_CHUNKS: usize = 256 * 1024;
 /// Statements in one answer at most.
 pub const ANSWER_STATEMENTS: usize = 4096;
 
@@ -114,5 +142,12 @@ const _: () = assert!(CLASS_NAME_BYTES + CLASS_POLICY_BYTES + 256 <= FRAME_HEADE
 const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);
 const _: () = assert!(HELLO_STATEMENTS * STATEMENT_BYTES <= FRAME_CONTROL_BYTES);
 const _: () = assert!(PAGE_BYTES + 64 <= FRAME_CONTROL_BYTES && STATEMENT_BYTES + 64 <= FRAME_CONTROL_BYTES);
+const _: () = assert!(FETCH_HAVE <= PULL_HAVE && FETCH_PAGES <= REQUEST_POSITIONS);
+const _: () = assert!(RECENT_BYTES > 2 * (GROUP_BYTES + APPEND_QUEUE_BYTES + APPEND_BYTES as u64));
+// By position nothing is wanted that is not expected: one window is gathered while all requests are under way.
+const _: () = assert!((FETCH_REQUESTS + 1) * (FETCH_WINDOW_CHUNKS + BATCH_IDS) <= EXPECTED_CHUNKS);
+const _: () = assert!((FETCH_REQUESTS + 1) * FETCH_PAGES <= EXPECTED_PAGES);
+// A page of inline chunks is looked up in one batch.
+const _: () = assert!(PAGE_ITEMS_MAX * INLINE_CHUNKS <= BATCH_IDS);
 // What a crash may cost a puller: the open group and all that waits before it.
 const _: () = assert!(GROUP_BYTES + APPEND_QUEUE_BYTES <= 12 * 1024 * 1024);

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     id::{Commitment, LibraryId, NodeId, StatementId},
     limits,
+    manifest::position::PagePosition,
 };
 
 /// The protocol's version within the ALPN `chuan/1`: what a hello says and its receiver compares.
@@ -103,26 +104,6 @@ pub enum Mode {
 /// [`REQUEST_POSITIONS`](limits::REQUEST_POSITIONS).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Scope(pub Vec<(u64, u64)>);
-
-/// The place of a page in a class: the page at `level` of its tree below which the item `ordinal` lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub struct PagePosition {
-    /// Which of the class's trees.
-    pub tree: Tree,
-    /// 0 for a leaf.
-    pub level: u8,
-    /// Of an entry or of a chunk, class-wide.
-    pub ordinal: u64,
-}
-
-/// Which tree a position is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
-pub enum Tree {
-    /// The entry tree; ordinals count entries.
-    Entries,
-    /// The chunk tree of the entry in which the chunk lies; ordinals count chunks.
-    Content,
-}
 
 /// Asks to be made a member by whoever redeems a ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -262,6 +243,17 @@ impl Scope {
     /// The runs as ranges.
     pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.0.iter().map(|(first, count)| *first..first.saturating_add(*count))
+    }
+
+    /// Whether `ordinal` is in it.
+    pub fn contains(&self, ordinal: u64) -> bool {
+        ordinal.checked_add(1).is_some_and(|end| self.meets(&(ordinal..end)))
+    }
+
+    /// Whether any of `range` is in it.
+    pub fn meets(&self, range: &Range<u64>) -> bool {
+        let next = self.0.partition_point(|(first, count)| first.saturating_add(*count) <= range.start);
+        !range.is_empty() && self.0.get(next).is_some_and(|(first, _)| *first < range.end)
     }
 
     fn check(&self) -> Result<()> {

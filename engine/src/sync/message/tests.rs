@@ -1,6 +1,7 @@
 //! Goldens and bounds of the control messages.
 
 use super::*;
+use crate::manifest::TreeKind;
 
 fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
@@ -46,7 +47,7 @@ fn other_messages_have_their_golden_bytes() {
     let pages = Request::Pages {
         library: library(),
         commitment: Commitment::from_bytes([0x22; 32]),
-        positions: vec![PagePosition { tree: Tree::Content, level: 1, ordinal: 300 }],
+        positions: vec![PagePosition { tree: TreeKind::Content, level: 1, ordinal: 300 }],
     };
     let golden = ["01", &"11".repeat(32), &"22".repeat(32), "01", "01", "01", "fb2c01"].concat();
     assert_eq!(hex(&codec::encode(&pages)), golden);

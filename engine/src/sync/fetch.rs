@@ -1,0 +1,436 @@
+//! The asking side: fetches a release, verified from the signature down, and moves the channel last.
+//!
+//! ```text
+//! pull ──► statements, table, headers, pages, chunks      whatever the source thinks is missing here
+//!      ──► walk what is held: what is missing?  ◄──┐
+//!          ──► pages and chunks by position ───────┘      until nothing is
+//!      ──► commit ──► mark whole ──► statements, channel ──► commit
+//! ```
+//!
+//! [`Fetch`] is driven by [`poll_request`](Fetch::poll_request) and fed with the frames of the answers. It opens no
+//! stream and reads no clock, but reads and writes the store, and so blocks. `claim` has the statements, `intake`
+//! holds what arrives against what was named, `wants` finds what is missing.
+//!
+//! A fetch that ends early leaves the library as it was; pages and chunks that came stay in the store, and the next
+//! fetch with [`Options::resume`] asks for the rest by position.
+
+mod claim;
+mod intake;
+mod wants;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+
+use self::{
+    claim::{Claim, Target},
+    intake::Intake,
+    wants::{Ask, Wants},
+};
+use crate::{
+    error::{Error, Result},
+    id::{ChunkId, Commitment, ManifestId, PageId, StatementId},
+    limits::FETCH_REQUESTS,
+    manifest::table::{ClassHeader, ClassTable},
+    statement::library::Library,
+    store::{PageState, Store},
+    sync::{
+        frame::Frame,
+        message::{Mode, Pull, Request, Want},
+        place::Place,
+    },
+    verify::{self, Missing},
+};
+
+/// How to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether an earlier fetch was cut short: then only what is missing is asked for, at the price of a round trip
+    /// per level of the trees.
+    pub resume: bool,
+    /// Names of the classes to fetch; empty for all classes of the release, and the fetch fails where one is withheld.
+    pub classes: Vec<String>,
+    /// Bytes of the first answer at most, about; the rest is then asked for by position. `u64::MAX` for no bound.
+    pub budget: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { resume: false, classes: Vec::new(), budget: u64::MAX }
+    }
+}
+
+/// How far a fetch is, and what it came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The release, once its statements are verified.
+    pub release: Option<StatementId>,
+    /// Whether all is done: the release is whole here, durably, and the channel stands where it was fetched from.
+    pub done: bool,
+    /// Entries of the release.
+    pub files: u64,
+    /// Bytes of its files.
+    pub bytes_total: u64,
+    /// Its chunks, with multiplicity.
+    pub chunks_total: u64,
+    /// Chunks that came and were not held.
+    pub chunks_fetched: u64,
+    /// Their plain bytes.
+    pub chunk_bytes_fetched: u64,
+    /// Their bytes as packed for the way.
+    pub chunk_bytes_encoded: u64,
+    /// Bytes of pages, tables and headers that came.
+    pub page_bytes: u64,
+    /// Requests that had to wait for the answer to another, and the first.
+    pub round_trips: u64,
+    /// Bytes of pages and packed chunks that came and were held already.
+    pub wasted_bytes: u64,
+}
+
+/// A release being fetched from one source.
+///
+/// Ask [`poll_request`](Self::poll_request) until it gives nothing, send what it gives, feed every frame of an answer to
+/// [`handle`](Self::handle) and its end to [`handle_end`](Self::handle_end), and ask again. When it gives nothing and no
+/// answer is outstanding, the fetch is done. After an error it is of no more use, but for [`suspend`](Self::suspend).
+#[derive(Debug)]
+pub struct Fetch {
+    options: Options,
+    claim: Claim,
+    intake: Intake,
+    phase: Phase,
+    target: Option<Target>,
+    table: Option<ClassTable>,
+    headers: BTreeMap<Commitment, ClassHeader>,
+    /// Classes still to be completed, the next at the end.
+    left: Vec<(Commitment, ClassHeader)>,
+    wants: Wants,
+    pass: Pass,
+    in_flight: BTreeMap<u64, Flight>,
+    next_id: u64,
+    /// The highest turn of which something has come.
+    turn: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has been asked.
+    New,
+    /// The pull is under way.
+    Pulling,
+    /// What is missing is asked for by position.
+    Completing,
+    /// The release is whole here.
+    Done,
+}
+
+/// One walk over a class.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pass {
+    /// Things asked for that did not come.
+    undelivered: u64,
+    /// What had been fetched when it began.
+    before: (u64, u64),
+}
+
+/// A request under way.
+#[derive(Debug, Default)]
+struct Flight {
+    turn: u64,
+    pages: Vec<PageId>,
+    chunks: Vec<ChunkId>,
+    ended: bool,
+}
+
+impl Fetch {
+    /// Prepares to fetch `want` into `store`. `library` is what is known of the library now; the fetch keeps its own
+    /// copy, and stores what is new only when it is done. `now_ms` is the time in milliseconds since 1970.
+    pub fn new(
+        store: Arc<dyn Store>,
+        library: Library,
+        want: Want,
+        now_ms: i64,
+        options: Options,
+    ) -> Result<Self> {
+        Ok(Self {
+            options,
+            claim: Claim::new(library, want, now_ms),
+            intake: Intake::new(store)?,
+            phase: Phase::New,
+            target: None,
+            table: None,
+            headers: BTreeMap::new(),
+            left: Vec::new(),
+            wants: Wants::default(),
+            pass: Pass::default(),
+            in_flight: BTreeMap::new(),
+            next_id: 0,
+            turn: 0,
+        })
+    }
+
+    /// How far it is.
+    pub fn report(&self) -> &Report {
+        &self.intake.report
+    }
+
+    /// The next request that may go out now, and a number for its answer; at most
+    /// [`FETCH_REQUESTS`] are under way at a time.
+    pub fn poll_request(&mut self) -> Result<Option<(u64, Request)>> {
+        loop {
+            match self.phase {
+                Phase::New => {
+                    self.phase = Phase::Pulling;
+                    let pull = self.pull()?;
+                    return Ok(Some(self.send(Flight::default(), pull)));
+                }
+                Phase::Pulling | Phase::Done => return Ok(None),
+                Phase::Completing => {
+                    if self.in_flight.len() >= FETCH_REQUESTS {
+                        return Ok(None);
+                    }
+                    self.wants.walk(&mut self.intake)?;
+                    if let Some(request) = self.ask() {
+                        return Ok(Some(request));
+                    }
+                    if !self.in_flight.is_empty() {
+                        return Ok(None);
+                    }
+                    self.end_pass()?;
+                }
+            }
+        }
+    }
+
+    /// Takes a frame of the answer to request `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Peer`] where the source broke the protocol or sent what was not named; what [`Error`] a refusal stands
+    /// for; [`Error::Invalid`] where what was signed is malformed; the store's errors.
+    pub fn handle(&mut self, id: u64, frame: Frame) -> Result<()> {
+        let flight = self.in_flight.get(&id).filter(|flight| !flight.ended);
+        let turn = flight.ok_or_else(|| Error::Peer("an answer goes on after its end".into()))?.turn;
+        self.turn = self.turn.max(turn);
+        let pulling = self.phase == Phase::Pulling;
+        match frame {
+            Frame::Statement(bytes) if pulling && self.target.is_none() => self.claim.offer(&bytes),
+            Frame::Table(bytes) if pulling && self.table.is_none() => self.take_table(bytes),
+            Frame::Header(bytes) if pulling => self.take_header(bytes),
+            Frame::Page(bytes) => match self.intake.page(bytes)? {
+                Some(steps) if pulling => self.intake.learn(steps),
+                Some(steps) => {
+                    self.wants.look_into(steps);
+                    Ok(())
+                }
+                None => Ok(()),
+            },
+            Frame::Chunk(chunk) => self.intake.chunk(chunk),
+            Frame::End(_) => self.end_answer(id),
+            Frame::Error(refusal) => Err(refusal.into_error()),
+            other => Err(Error::Peer(format!("a {:?} frame out of place", other.kind()))),
+        }
+    }
+
+    /// The stream of the answer to request `id` has ended between frames; fails where the answer had not.
+    pub fn handle_end(&mut self, id: u64) -> Result<()> {
+        match self.in_flight.remove(&id) {
+            Some(flight) if flight.ended => Ok(()),
+            _ => Err(Error::Peer("an answer ended without its end".into())),
+        }
+    }
+
+    /// Makes durable what has come so far. For a source that vanished: the next fetch goes on from there.
+    pub fn suspend(&mut self) -> Result<()> {
+        self.intake.commit()
+    }
+
+    fn pull(&self) -> Result<Request> {
+        let store = self.intake.store();
+        // Who resumes has parts of the release that no commitment names, and walks.
+        let (mode, have) = match self.options.resume {
+            true => (Mode::Pages, Vec::new()),
+            false => (Mode::All, self.claim.have(store)?),
+        };
+        Ok(Request::Pull(Pull {
+            library: self.claim.library(),
+            want: self.claim.want().clone(),
+            classes: self.options.classes.clone(),
+            have,
+            known: self.claim.known(store),
+            scope: None,
+            mode,
+            budget: self.options.budget,
+        }))
+    }
+
+    /// The next request by position, if something is wanted.
+    fn ask(&mut self) -> Option<(u64, Request)> {
+        let (commitment, _) = self.left.last()?;
+        let (library, commitment) = (self.claim.library(), *commitment);
+        let (flight, request) = match self.wants.ask()? {
+            Ask::Pages(positions, pages) => {
+                let flight = Flight { pages, ..Flight::default() };
+                (flight, Request::Pages { library, commitment, positions })
+            }
+            Ask::Chunks(scope, chunks) => {
+                let flight = Flight { chunks, ..Flight::default() };
+                (flight, Request::Chunks { library, commitment, scope })
+            }
+        };
+        Some(self.send(flight, request))
+    }
+
+    fn send(&mut self, mut flight: Flight, request: Request) -> (u64, Request) {
+        // Chunks that are asked for while others are under way wait for nothing.
+        let beside = self.in_flight.values().map(|other| other.turn).max();
+        flight.turn = match beside {
+            Some(turn) if flight.pages.is_empty() => turn,
+            _ => self.turn + 1,
+        };
+        let trips = &mut self.intake.report.round_trips;
+        *trips = (*trips).max(flight.turn);
+        let id = self.next_id;
+        self.next_id += 1;
+        self.in_flight.insert(id, flight);
+        (id, request)
+    }
+
+    fn take_table(&mut self, bytes: Bytes) -> Result<()> {
+        let target = self.resolve()?;
+        if ManifestId::of(&bytes) != target.manifest {
+            return Err(self.claim.mismatch());
+        }
+        self.table = Some(ClassTable::decode(&bytes)?);
+        self.intake.document(target.manifest.as_page(), bytes)
+    }
+
+    fn take_header(&mut self, bytes: Bytes) -> Result<()> {
+        let commitment = Commitment::of(&bytes);
+        let named = self.table()?.classes.iter().find(|(_, named)| *named == commitment);
+        let slot = named.map(|(slot, _)| *slot);
+        let header = ClassHeader::decode(&bytes)?;
+        if slot != Some(header.slot) {
+            return Err(Error::Peer(format!("class header {} is not in the table", commitment.short())));
+        }
+        self.intake.expect(Place::root(&header));
+        self.headers.insert(commitment, header);
+        self.intake.document(commitment.as_page(), bytes)
+    }
+
+    /// The wanted release, from the statements that came before.
+    fn resolve(&mut self) -> Result<Target> {
+        if let Some(target) = self.target {
+            return Ok(target);
+        }
+        let target = self.claim.resolve()?;
+        self.intake.report.release = Some(target.release);
+        self.target = Some(target);
+        Ok(target)
+    }
+
+    /// The class table: as it came, or where it did not come, as it is held.
+    fn table(&mut self) -> Result<&ClassTable> {
+        let target = self.resolve()?;
+        if self.table.is_none() {
+            let held = ClassTable::load(self.intake.store(), &target.manifest);
+            self.table = Some(held.map_err(|_| self.claim.mismatch())?);
+        }
+        self.table.as_ref().ok_or_else(|| self.claim.mismatch())
+    }
+
+    fn end_answer(&mut self, id: u64) -> Result<()> {
+        if self.phase == Phase::Pulling {
+            self.phase = Phase::Completing;
+            self.begin_completing()?;
+        }
+        if let Some(flight) = self.in_flight.get_mut(&id) {
+            flight.ended = true;
+            let pages = flight.pages.iter().filter(|page| self.intake.forget_page(page)).count();
+            let chunks = flight.chunks.iter().filter(|chunk| self.intake.forget_chunk(chunk)).count();
+            self.pass.undelivered += (pages + chunks) as u64;
+        }
+        Ok(())
+    }
+
+    /// After the pull's answer: knows what is to be complete, and what it adds up to.
+    fn begin_completing(&mut self) -> Result<()> {
+        self.intake.settle()?;
+        let table = self.table()?.clone();
+        for (slot, commitment) in table.classes {
+            let header = match self.headers.remove(&commitment) {
+                Some(header) => Some(header),
+                None => ClassHeader::load(self.intake.store(), &commitment).ok(),
+            };
+            let asked_for = |header: &ClassHeader| self.options.classes.contains(&header.name);
+            match header {
+                Some(header) if self.options.classes.is_empty() || asked_for(&header) => {
+                    self.left.push((commitment, header));
+                }
+                None if self.options.classes.is_empty() => {
+                    return Err(Error::Missing(format!(
+                        "the source withholds class {slot}; name the classes that this node is granted"
+                    )));
+                }
+                _ => {}
+            }
+        }
+        let missing =
+            self.options.classes.iter().find(|name| !self.left.iter().any(|(_, h)| h.name == **name));
+        if let Some(name) = missing {
+            return Err(Error::Missing(format!(
+                "the release has no class `{name}`, or the source withholds it"
+            )));
+        }
+        let report = &mut self.intake.report;
+        for (_, header) in &self.left {
+            report.files = report.files.saturating_add(header.sums.entries);
+            report.bytes_total = report.bytes_total.saturating_add(header.sums.bytes);
+            report.chunks_total = report.chunks_total.saturating_add(header.sums.chunks);
+        }
+        self.begin_pass();
+        Ok(())
+    }
+
+    fn begin_pass(&mut self) {
+        self.wants = self.left.last().map_or_else(Wants::default, |(_, header)| Wants::new(header));
+        let report = &self.intake.report;
+        self.pass = Pass { undelivered: 0, before: (report.chunks_fetched, report.page_bytes) };
+    }
+
+    /// A class has been walked to its end: it is whole, or is walked again as long as that brings something.
+    fn end_pass(&mut self) -> Result<()> {
+        self.intake.commit()?;
+        let Some((commitment, header)) = self.left.last() else { return self.finish() };
+        let Pass { undelivered, before } = self.pass;
+        if undelivered == 0 && is_whole(self.intake.store(), commitment)? {
+            self.left.pop();
+        } else if before == (self.intake.report.chunks_fetched, self.intake.report.page_bytes) {
+            return Err(Error::Missing(format!(
+                "the source lacks {undelivered} pages or chunks of class `{}`; pull from another source too",
+                header.name
+            )));
+        }
+        self.begin_pass();
+        Ok(())
+    }
+
+    /// Everything is whole and durable: only now do the statements become known here, and the channel moves last.
+    fn finish(&mut self) -> Result<()> {
+        let target = self.resolve()?;
+        let store = self.intake.store();
+        let objects = self.claim.keepsakes(store, &target)?;
+        if !objects.is_empty() {
+            store.append(objects)?;
+            store.commit()?;
+        }
+        self.intake.report.done = true;
+        self.phase = Phase::Done;
+        Ok(())
+    }
+}
+
+/// Walks a class once more, from what is durable, and marks what is whole.
+fn is_whole(store: &dyn Store, commitment: &Commitment) -> Result<bool> {
+    let walked = verify::mark_full(store, commitment, &mut Missing::up_to(1))?;
+    Ok(walked.state == PageState::Full)
+}

@@ -1,0 +1,198 @@
+//! What a fetch is after, from statements alone: which release, and what that names.
+//!
+//! Owns the requester's view of the library, which it changes by verified statements only. Whoever sends them does
+//! not matter, nor in which order they come.
+
+use crate::{
+    error::{Error, Result},
+    id::{Commitment, LibraryId, ManifestId, StatementId},
+    limits::{ANSWER_STATEMENTS, FETCH_HAVE, FETCH_RELEASES, PULL_KNOWN},
+    manifest::table::{ClassHeader, ClassTable},
+    statement::{
+        Statement, StatementKind,
+        library::{Accepted, Library},
+    },
+    store::{Object, PageState, RefMove, Store},
+    sync::message::Want,
+};
+
+/// A want and what is known about it.
+#[derive(Debug)]
+pub(super) struct Claim {
+    library: Library,
+    want: Want,
+    now_ms: i64,
+    offered: Vec<Statement>,
+    /// Those that were new and stand; to be kept when the pull is done.
+    accepted: Vec<Statement>,
+    /// Why statements were not taken, for people.
+    doubts: Vec<String>,
+    /// A newer channel statement than the source's is known here.
+    source_is_behind: bool,
+}
+
+/// The release that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) release: StatementId,
+    pub(super) manifest: ManifestId,
+}
+
+impl Claim {
+    pub(super) fn new(library: Library, want: Want, now_ms: i64) -> Self {
+        Self {
+            library,
+            want,
+            now_ms,
+            offered: Vec::new(),
+            accepted: Vec::new(),
+            doubts: Vec::new(),
+            source_is_behind: false,
+        }
+    }
+
+    pub(super) fn library(&self) -> LibraryId {
+        self.library.id()
+    }
+
+    pub(super) fn want(&self) -> &Want {
+        &self.want
+    }
+
+    /// The classes that are held whole, of the newest releases.
+    pub(super) fn have(&self, store: &dyn Store) -> Result<Vec<Commitment>> {
+        let mut have = Vec::new();
+        for said in self.library.releases().iter().rev().take(FETCH_RELEASES) {
+            let Ok(table) = ClassTable::load(store, &said.body.manifest) else { continue };
+            for (_, commitment) in table.classes {
+                if have.len() < FETCH_HAVE && !have.contains(&commitment) && is_whole(store, &commitment)? {
+                    have.push(commitment);
+                }
+            }
+        }
+        Ok(have)
+    }
+
+    /// The statements that the source need not send: the channel's, its release's where its table is here, the newest
+    /// root's.
+    pub(super) fn known(&self, store: &dyn Store) -> Vec<StatementId> {
+        let channel = match &self.want {
+            Want::Channel(name) => self.library.channel(name),
+            Want::Release(_) => None,
+        };
+        let release = match &self.want {
+            Want::Channel(_) => channel.map(|said| said.body.release),
+            Want::Release(release) => Some(*release),
+        };
+        let release = release.filter(|id| {
+            let said = self.library.release(id);
+            said.is_some_and(|said| ClassTable::load(store, &said.body.manifest).is_ok())
+        });
+        let statements = self.library.statements();
+        let root = statements.iter().rfind(|statement| statement.kind() == StatementKind::Root);
+        let mut known: Vec<_> =
+            root.map(|root| root.id()).into_iter().chain(channel.map(|said| said.statement.id())).collect();
+        known.extend(release);
+        known.truncate(PULL_KNOWN);
+        known
+    }
+
+    /// Takes a statement that the source sent. Nothing comes of it before [`resolve`](Self::resolve).
+    pub(super) fn offer(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.offered.len() >= ANSWER_STATEMENTS {
+            return Err(Error::Peer(format!("more than {ANSWER_STATEMENTS} statements in an answer")));
+        }
+        self.offered.push(Statement::decode(bytes)?);
+        Ok(())
+    }
+
+    /// Verifies what was offered and says which release is wanted.
+    pub(super) fn resolve(&mut self) -> Result<Target> {
+        let offered = std::mem::take(&mut self.offered);
+        let outcomes = self.library.offer_all(&offered, self.now_ms);
+        for (statement, outcome) in offered.into_iter().zip(outcomes) {
+            let is_channel = statement.kind() == StatementKind::Channel;
+            match outcome? {
+                Accepted::New => self.accepted.push(statement),
+                Accepted::Known => {}
+                Accepted::Stale => self.source_is_behind |= is_channel,
+                Accepted::Conflict { stands } => self.doubts.push(format!(
+                    "its {} {} contradicts {}, which was known first",
+                    statement.kind().name(),
+                    statement.id().short(),
+                    stands.short()
+                )),
+                Accepted::Unproved { reason } => {
+                    self.doubts.push(format!("its {} is not proved: {reason}", statement.kind().name()));
+                }
+            }
+        }
+        // In the order in which they prove each other, so that they can be taken up again one by one.
+        self.accepted.sort_by_key(|statement| (statement.kind(), statement.sequence()));
+        let release = match &self.want {
+            Want::Release(release) => Some(*release),
+            Want::Channel(name) => self.library.channel(name).map(|said| said.body.release),
+        };
+        let said = release.and_then(|release| self.library.release(&release));
+        said.map(|said| Target { release: said.statement.id(), manifest: said.body.manifest })
+            .ok_or_else(|| self.unproved())
+    }
+
+    /// Why the source's data is not that of the wanted release.
+    pub(super) fn mismatch(&self) -> Error {
+        if self.source_is_behind {
+            return Error::Missing(
+                "the source is behind what is known here; pull from another source".into(),
+            );
+        }
+        if self.doubts.is_empty() {
+            return Error::Peer("its class table is not the one that the release names".into());
+        }
+        self.unproved()
+    }
+
+    fn unproved(&self) -> Error {
+        let what = match &self.want {
+            Want::Channel(name) => format!("channel `{name}`"),
+            Want::Release(release) => format!("release {}", release.short()),
+        };
+        let why = if self.doubts.is_empty() { "nothing".to_owned() } else { self.doubts.join("; ") };
+        Error::Denied(format!("the source proved no {what} of the library: {why}"))
+    }
+
+    /// What makes the release current here, in the order in which it is to be kept; nothing where it is already.
+    pub(super) fn keepsakes(&self, store: &dyn Store, target: &Target) -> Result<Vec<Object>> {
+        let mut objects: Vec<Object> = self.accepted.iter().map(object).collect();
+        if let Want::Channel(name) = &self.want
+            && let Some(said) = self.library.channel(name).filter(|said| said.body.release == target.release)
+        {
+            let moved = RefMove {
+                library: self.library.id(),
+                channel: name.clone(),
+                statement: said.statement.id(),
+                release: target.release,
+                sequence: said.statement.sequence(),
+            };
+            if !store.refs()?.contains(&moved) {
+                objects.push(Object::Ref(moved));
+            }
+        }
+        Ok(objects)
+    }
+}
+
+fn object(statement: &Statement) -> Object {
+    Object::Statement {
+        id: statement.id(),
+        library: statement.library(),
+        kind: statement.kind(),
+        sequence: statement.sequence(),
+        bytes: statement.bytes().clone(),
+    }
+}
+
+/// Whether all of a class is held, as far as marks tell.
+fn is_whole(store: &dyn Store, commitment: &Commitment) -> Result<bool> {
+    let Ok(header) = ClassHeader::load(store, commitment) else { return Ok(false) };
+    Ok(store.page_states(&[header.root])?.first() == Some(&PageState::Full))
+}

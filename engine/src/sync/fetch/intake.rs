@@ -1,0 +1,249 @@
+//! What arrives is held against what was expected, and handed to the store.
+//!
+//! Nothing is stored that no verified page, header or release names: every page and chunk must be expected here first.
+//! What to expect next is decided elsewhere; [`Intake::learn`] only says which of a page's children are not held.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+
+use super::Report;
+use crate::{
+    error::{Error, Result},
+    id::{ChunkId, PageId},
+    limits::{APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, RECENT_BYTES},
+    manifest::ChunkRef,
+    store::{Object, PageState, Store},
+    sync::{
+        frame::ChunkFrame,
+        pack::Unpacker,
+        place::{Place, Step},
+        recent::Recent,
+    },
+};
+
+/// The receiving end of a fetch.
+pub(super) struct Intake {
+    store: Arc<dyn Store>,
+    pages: HashMap<PageId, Place>,
+    chunks: HashMap<ChunkId, u32>,
+    /// Some expectation was dropped for want of room: what nobody expects may then be honest.
+    overflowed: bool,
+    /// What was taken since the last commit here; the store may not show it yet. Of the pages among it, all that they
+    /// name was looked at as they came.
+    recent: Recent<[u8; 32]>,
+    pending: Vec<Object>,
+    pending_bytes: usize,
+    unpacker: Unpacker,
+    /// Whether a page's mark says all about what is below it.
+    marks_hold: bool,
+    pub(super) report: Report,
+}
+
+/// How much of a page is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nothing.
+    No,
+    /// The page; what is below it may be missing.
+    Page,
+    /// The page, and all below it is held or expected.
+    All,
+}
+
+impl Intake {
+    pub(super) fn new(store: Arc<dyn Store>) -> Result<Self> {
+        let marks_hold = store.lost()?.is_empty();
+        Ok(Self {
+            store,
+            pages: HashMap::new(),
+            chunks: HashMap::new(),
+            overflowed: false,
+            recent: Recent::new(RECENT_BYTES),
+            pending: Vec::new(),
+            pending_bytes: 0,
+            unpacker: Unpacker::new(),
+            marks_hold,
+            report: Report::default(),
+        })
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Takes a page that must be expected; gives what it names. `None` for one that was held anyway.
+    pub(super) fn page(&mut self, bytes: Bytes) -> Result<Option<Vec<Step>>> {
+        let id = PageId::of(&bytes);
+        let Some(place) = self.pages.remove(&id) else {
+            let held = self.overflowed
+                || self.recent.contains(id.as_bytes())
+                || self.state(&id)? != PageState::Absent;
+            if !held {
+                return Err(Error::Peer(format!("page {} is not one that was asked for", id.short())));
+            }
+            self.report.wasted_bytes += bytes.len() as u64;
+            return Ok(None);
+        };
+        let steps = place.open(&bytes)?;
+        self.report.page_bytes += bytes.len() as u64;
+        self.keep(*id.as_bytes(), bytes.len(), Object::Page { id, bytes })?;
+        Ok(Some(steps))
+    }
+
+    /// Takes a chunk that must be expected.
+    pub(super) fn chunk(&mut self, frame: ChunkFrame) -> Result<()> {
+        let (ordinal, encoded) = (frame.ordinal, frame.data.len() as u64);
+        let bytes = self.unpacker.unpack(frame)?;
+        let id = ChunkId::of(&bytes);
+        let Some(len) = self.chunks.remove(&id) else {
+            let held = self.overflowed
+                || self.recent.contains(id.as_bytes())
+                || self.store.has_chunks(&[id])?.first() == Some(&true);
+            if !held {
+                return Err(Error::Peer(format!("chunk {ordinal} is not what the manifest names there")));
+            }
+            self.report.wasted_bytes += encoded;
+            return Ok(());
+        };
+        if len as usize != bytes.len() {
+            return Err(Error::Invalid(format!(
+                "forged manifest: chunk {} is not of the length that a page says",
+                id.short()
+            )));
+        }
+        self.report.chunks_fetched += 1;
+        self.report.chunk_bytes_fetched += u64::from(len);
+        self.report.chunk_bytes_encoded += encoded;
+        self.keep(*id.as_bytes(), bytes.len(), Object::Chunk { id, bytes })
+    }
+
+    /// Keeps a class table or header, which its caller has verified.
+    pub(super) fn document(&mut self, id: PageId, bytes: Bytes) -> Result<()> {
+        self.report.page_bytes += bytes.len() as u64;
+        self.keep(*id.as_bytes(), bytes.len(), Object::Page { id, bytes })
+    }
+
+    /// Expects all that `steps` name and that may come now: what is not held, and held pages of which something below
+    /// may be missing.
+    pub(super) fn learn(&mut self, steps: Vec<Step>) -> Result<()> {
+        let mut places = Vec::new();
+        for step in steps {
+            match step {
+                Step::Page(place) => places.push(place),
+                Step::Chunks { chunks, .. } => {
+                    self.missing(0, &chunks)?;
+                }
+            }
+        }
+        for batch in places.chunks(BATCH_IDS) {
+            let ids: Vec<PageId> = batch.iter().map(|place| place.id).collect();
+            for (place, state) in batch.iter().zip(self.store.page_states(&ids)?) {
+                let whole = state == PageState::Full && self.marks_hold;
+                if !whole && !self.recent.contains(place.id.as_bytes()) {
+                    self.expect(place.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How much of the page at `place` is held.
+    pub(super) fn held(&self, place: &Place) -> Result<Held> {
+        if self.pages.contains_key(&place.id) || self.recent.contains(place.id.as_bytes()) {
+            // Its children are looked at when it arrives, or were when it did.
+            return Ok(Held::All);
+        }
+        Ok(match self.state(&place.id)? {
+            PageState::Absent => Held::No,
+            PageState::Full if self.marks_hold => Held::All,
+            _ => Held::Page,
+        })
+    }
+
+    /// Expects a page.
+    pub(super) fn expect(&mut self, place: Place) {
+        if self.pages.len() >= EXPECTED_PAGES {
+            self.overflowed = true;
+        } else {
+            self.pages.insert(place.id, place);
+        }
+    }
+
+    /// Expects those of neighbouring chunks that are neither held nor expected already, and gives them.
+    pub(super) fn missing(&mut self, first: u64, chunks: &[ChunkRef]) -> Result<Vec<(u64, ChunkRef)>> {
+        let mut missing = Vec::new();
+        let mut ordinals = first..;
+        for batch in chunks.chunks(BATCH_IDS) {
+            let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
+            let held = self.store.has_chunks(&ids)?;
+            for ((chunk, held), ordinal) in batch.iter().zip(held).zip(&mut ordinals) {
+                if held || self.recent.contains(chunk.id.as_bytes()) || self.chunks.contains_key(&chunk.id) {
+                    continue;
+                }
+                if self.chunks.len() >= EXPECTED_CHUNKS {
+                    self.overflowed = true;
+                    continue;
+                }
+                self.chunks.insert(chunk.id, chunk.len);
+                missing.push((ordinal, *chunk));
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Expects a page no more; tells whether it was still expected.
+    pub(super) fn forget_page(&mut self, id: &PageId) -> bool {
+        self.pages.remove(id).is_some()
+    }
+
+    /// Expects a chunk no more; tells whether it was still expected.
+    pub(super) fn forget_chunk(&mut self, id: &ChunkId) -> bool {
+        self.chunks.remove(id).is_some()
+    }
+
+    /// Makes what was taken durable and visible, and expects nothing any more.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        self.pages.clear();
+        self.chunks.clear();
+        self.overflowed = false;
+        self.commit()
+    }
+
+    /// Makes what was taken durable and visible. From here on the store alone says what is held.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        self.flush()?;
+        self.store.commit()?;
+        self.recent.clear();
+        Ok(())
+    }
+
+    fn state(&self, id: &PageId) -> Result<PageState> {
+        Ok(self.store.page_states(std::slice::from_ref(id))?.first().copied().unwrap_or(PageState::Absent))
+    }
+
+    fn keep(&mut self, id: [u8; 32], len: usize, object: Object) -> Result<()> {
+        self.recent.insert(id, len as u64);
+        self.pending.push(object);
+        self.pending_bytes += len;
+        if self.pending_bytes >= APPEND_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.pending_bytes = 0;
+        if !self.pending.is_empty() {
+            self.store.append(std::mem::take(&mut self.pending))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake")
+            .field("pages", &self.pages.len())
+            .field("chunks", &self.chunks.len())
+            .field("report", &self.report)
+            .finish_non_exhaustive()
+    }
+}

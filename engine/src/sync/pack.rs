@@ -1,0 +1,161 @@
+//! Packing chunks for the way, and unpacking them within their declared size.
+//!
+//! Decides when compression pays. Must not trust a length: what comes out is checked against what was declared.
+
+use bytes::Bytes;
+use zstd::bulk::{Compressor, Decompressor};
+
+use crate::{
+    error::{Error, Result},
+    sync::frame::{ChunkCodec, ChunkFrame},
+};
+
+/// The fastest level: text shrinks to a third, and a film costs little to find out about.
+const LEVEL: i32 = 1;
+/// Chunks sent raw, at most, between two attempts at data that does not shrink.
+const REST: u32 = 63;
+/// Chunks smaller than this are not worth a header.
+const SMALLEST: usize = 128;
+
+/// Packs chunks. After data that did not shrink it rests for twice as many chunks as before, so that a film costs one
+/// attempt in 64 chunks.
+pub(super) struct Packer {
+    zstd: Option<Compressor<'static>>,
+    resting: u32,
+    rest: u32,
+}
+
+impl Packer {
+    pub(super) fn new() -> Self {
+        Self { zstd: Compressor::new(LEVEL).ok(), resting: 0, rest: 0 }
+    }
+
+    /// Packs a chunk of 1 to [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES) bytes.
+    pub(super) fn pack(&mut self, ordinal: u64, raw: Bytes) -> ChunkFrame {
+        let raw_len = u32::try_from(raw.len()).unwrap_or(u32::MAX);
+        match self.squeeze(&raw) {
+            Some(data) => ChunkFrame { ordinal, codec: ChunkCodec::Zstd, raw_len, data },
+            None => ChunkFrame { ordinal, codec: ChunkCodec::Raw, raw_len, data: raw },
+        }
+    }
+
+    /// The packed bytes where they are smaller by a sixteenth at least.
+    fn squeeze(&mut self, raw: &[u8]) -> Option<Bytes> {
+        if self.resting > 0 {
+            self.resting -= 1;
+            return None;
+        }
+        let zstd = self.zstd.as_mut().filter(|_| raw.len() >= SMALLEST)?;
+        let room = raw.len() - raw.len() / 16;
+        let mut packed = Vec::with_capacity(room);
+        // It fails where the result would not fit, and then it is not worth it.
+        match zstd.compress_to_buffer(raw, &mut packed) {
+            Ok(_) => {
+                self.rest = 0;
+                Some(packed.into())
+            }
+            Err(_) => {
+                self.rest = (2 * self.rest + 1).min(REST);
+                self.resting = self.rest;
+                None
+            }
+        }
+    }
+}
+
+/// Unpacks chunks.
+pub(super) struct Unpacker {
+    zstd: Option<Decompressor<'static>>,
+}
+
+impl Unpacker {
+    pub(super) fn new() -> Self {
+        Self { zstd: None }
+    }
+
+    /// The plain bytes, exactly as many as the frame declared; allocates no more than those.
+    pub(super) fn unpack(&mut self, frame: ChunkFrame) -> Result<Bytes> {
+        let declared = frame.raw_len as usize;
+        let broken = || Error::Peer(format!("chunk {} does not unpack to {declared} bytes", frame.ordinal));
+        let raw = match frame.codec {
+            ChunkCodec::Raw => frame.data.clone(),
+            ChunkCodec::Zstd => {
+                let zstd = match &mut self.zstd {
+                    Some(zstd) => zstd,
+                    none => none.insert(
+                        Decompressor::new()
+                            .map_err(|error| Error::io("preparing to unpack chunks", error))?,
+                    ),
+                };
+                Bytes::from(zstd.decompress(&frame.data, declared).map_err(|_| broken())?)
+            }
+        };
+        if raw.len() != declared {
+            return Err(broken());
+        }
+        Ok(raw)
+    }
+}
+
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").field("resting", &self.resting).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Unpacker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unpacker").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(len: usize) -> Bytes {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[0]
+        };
+        std::iter::repeat_with(next).take(len).collect()
+    }
+
+    #[test]
+    fn text_shrinks_and_comes_back() {
+        let raw = Bytes::from("以下字幕由志愿者翻译。".repeat(500));
+        let frame = Packer::new().pack(7, raw.clone());
+        assert_eq!(frame.codec, ChunkCodec::Zstd);
+        assert!(frame.data.len() < raw.len() / 2);
+        assert_eq!(Unpacker::new().unpack(frame).unwrap(), raw);
+    }
+
+    #[test]
+    fn noise_goes_raw_and_is_tried_less_and_less() {
+        let mut packer = Packer::new();
+        let raw = noise(4096);
+        let text = Bytes::from(vec![b'a'; 4096]);
+        for _ in 0..200 {
+            assert_eq!(packer.pack(0, raw.clone()).codec, ChunkCodec::Raw);
+        }
+        let waited = (0..).take_while(|_| packer.pack(0, text.clone()).codec == ChunkCodec::Raw).count();
+        assert!(waited <= REST as usize, "{waited} chunks of text went unpacked");
+        assert_eq!(packer.pack(0, text).codec, ChunkCodec::Zstd);
+    }
+
+    #[test]
+    fn what_unpacks_to_another_length_is_refused() {
+        let raw = Bytes::from(vec![b'a'; 4096]);
+        let good = Packer::new().pack(0, raw);
+        for raw_len in [4095, 4097, 1 << 18] {
+            assert!(Unpacker::new().unpack(ChunkFrame { raw_len, ..good.clone() }).is_err(), "{raw_len}");
+        }
+        for cut in 0..good.data.len() {
+            let data = good.data.slice(..cut);
+            assert!(Unpacker::new().unpack(ChunkFrame { data, ..good.clone() }).is_err(), "{cut}");
+        }
+    }
+}

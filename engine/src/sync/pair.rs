@@ -1,0 +1,388 @@
+//! Two nodes in memory and a wire between them that can be made to misbehave: the harness of the tests of this module.
+//!
+//! Requests and answers pass through their bytes. Nothing here has a clock or randomness of its own.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+
+use super::{
+    fetch::{Fetch, Options, Report},
+    frame::{Assembler, Frame},
+    message::{Refusal, Request, Want},
+    session::Answer,
+};
+use crate::{
+    chunk::Profile,
+    error::{Error, Result},
+    id::{ChunkId, Commitment, LibraryId, ManifestId, NodeId, PageId, Salt, StatementId},
+    manifest::{
+        ChunkRef, Content, Entry, EntryKind, EntryPath, PageSink, PageSource, Timestamp,
+        builder::{ContentBuilder, EntryTreeBuilder},
+        cursor,
+        table::{ClassHeader, ClassTable},
+    },
+    statement::{
+        Channel, Classes, Key, Member, NodeRole, Statement, StatementKind, Verbs,
+        library::{Founders, Library, channel, found, member, release},
+    },
+    store::{Appended, Check, LostId, Object, PageState, RefMove, Store, memory::MemoryStore},
+    verify,
+};
+
+pub(super) const NOW_MS: i64 = 1_800_000_000_000;
+pub(super) const LIVE: &str = "live";
+
+/// A library's files.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+
+/// A store that remembers what it was handed.
+#[derive(Debug, Default)]
+pub(super) struct Recorder {
+    pub(super) inner: MemoryStore,
+    pub(super) handed: Mutex<HashSet<LostId>>,
+}
+
+impl Store for Recorder {
+    fn has_chunks(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
+        self.inner.has_chunks(ids)
+    }
+
+    fn read_chunks(&self, ids: &[ChunkId], check: Check) -> Result<Vec<Option<Bytes>>> {
+        self.inner.read_chunks(ids, check)
+    }
+
+    fn read_pages(&self, ids: &[PageId]) -> Result<Vec<Option<Bytes>>> {
+        self.inner.read_pages(ids)
+    }
+
+    fn page_states(&self, ids: &[PageId]) -> Result<Vec<PageState>> {
+        self.inner.page_states(ids)
+    }
+
+    fn append(&self, objects: Vec<Object>) -> Result<Appended> {
+        let mut handed = self.handed.lock().unwrap();
+        for object in &objects {
+            match object {
+                Object::Chunk { id, .. } => handed.insert(LostId::Chunk(*id)),
+                Object::Page { id, .. } => handed.insert(LostId::Page(*id)),
+                Object::Statement { id, .. } => handed.insert(LostId::Statement(*id)),
+                Object::Ref(_) => false,
+            };
+        }
+        self.inner.append(objects)
+    }
+
+    fn commit(&self) -> Result<()> {
+        self.inner.commit()
+    }
+
+    fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()> {
+        self.inner.mark(marks)
+    }
+
+    fn statements(
+        &self,
+        library: Option<&LibraryId>,
+        kind: StatementKind,
+    ) -> Result<Vec<(StatementId, Bytes)>> {
+        self.inner.statements(library, kind)
+    }
+
+    fn refs(&self) -> Result<Vec<RefMove>> {
+        self.inner.refs()
+    }
+
+    fn lost(&self) -> Result<Vec<LostId>> {
+        self.inner.lost()
+    }
+}
+
+/// A node.
+pub(super) struct Node {
+    pub(super) id: NodeId,
+    pub(super) store: Arc<Recorder>,
+    pub(super) library: Library,
+}
+
+impl Node {
+    fn new(seed: u8, library: LibraryId, statements: &[Statement]) -> Self {
+        let mut node = Self {
+            id: Key::from_seed([seed; 32]).node(),
+            store: Arc::new(Recorder::default()),
+            library: Library::new(library),
+        };
+        node.learn(statements);
+        node
+    }
+
+    pub(super) fn learn(&mut self, statements: &[Statement]) {
+        for outcome in self.library.offer_all(statements, NOW_MS) {
+            let _ = outcome.unwrap();
+        }
+        let objects = statements.iter().map(|statement| Object::Statement {
+            id: statement.id(),
+            library: statement.library(),
+            kind: statement.kind(),
+            sequence: statement.sequence(),
+            bytes: statement.bytes().clone(),
+        });
+        self.store.append(objects.collect()).unwrap();
+        self.store.commit().unwrap();
+    }
+
+    /// What the node knows after a restart: what its store holds.
+    pub(super) fn restart(&mut self) {
+        self.store.inner.crash();
+        let kept: Vec<Bytes> = StatementKind::ALL
+            .into_iter()
+            .flat_map(|kind| self.store.statements(Some(&self.library.id()), kind).unwrap())
+            .map(|(_, bytes)| bytes)
+            .collect();
+        self.library = Library::load(self.library.id(), kept, NOW_MS).unwrap();
+    }
+
+    pub(super) fn channel(&self) -> Option<RefMove> {
+        self.store.refs().unwrap().into_iter().find(|r| r.channel == LIVE)
+    }
+
+    pub(super) fn header(&self, release: &StatementId) -> Result<(Commitment, ClassHeader)> {
+        let manifest = self.library.release(release).unwrap().body.manifest;
+        let table = ClassTable::load(&*self.store, &manifest)?;
+        let (_, commitment) = table.classes[0];
+        Ok((commitment, ClassHeader::load(&*self.store, &commitment)?))
+    }
+
+    /// Reads back all files of a release.
+    pub(super) fn files(&self, release: &StatementId) -> Result<Files> {
+        let store = &*self.store;
+        let (_, header) = self.header(release)?;
+        let mut files = Files::new();
+        for item in cursor::entries(store, &header.root) {
+            let (path, entry) = item?;
+            let mut bytes = Vec::new();
+            for chunk in cursor::chunks(store, &entry.content) {
+                let chunk = store.read_chunks(&[chunk?.id], Check::Verify)?.pop().flatten();
+                bytes.extend_from_slice(&chunk.ok_or_else(|| Error::Missing("a chunk".into()))?);
+            }
+            files.insert(path.as_str().to_owned(), bytes);
+        }
+        Ok(files)
+    }
+}
+
+/// A publisher and a mirror.
+pub(super) struct Pair {
+    pub(super) origin: Node,
+    pub(super) mirror: Node,
+    publisher: Key,
+}
+
+struct Sink<'a>(&'a dyn Store);
+
+impl PageSink for Sink<'_> {
+    fn put(&mut self, id: PageId, bytes: Bytes) -> Result<()> {
+        self.0.append(vec![Object::Page { id, bytes }]).map(drop)
+    }
+}
+
+impl Pair {
+    pub(super) fn new() -> Self {
+        let [root, operator, publisher] = [1, 2, 3].map(|seed| Key::from_seed([seed; 32]));
+        let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
+        let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), NOW_MS).unwrap();
+        let mut library = Library::new(id);
+        assert!(library.offer(&first, NOW_MS).is_ok());
+        let joined = [4, 5].map(|seed| {
+            let key = Key::from_seed([seed; 32]);
+            let body = Member {
+                node: key.node(),
+                key: key.public(),
+                name: format!("node-{seed}"),
+                role: NodeRole::Mirror,
+                classes: Classes::all(),
+                verbs: Verbs::PULL,
+                expires_ms: 0,
+                ticket: None,
+            };
+            member(&library, &operator, body, NOW_MS).unwrap()
+        });
+        let statements = [vec![first], joined.to_vec()].concat();
+        Self { origin: Node::new(4, id, &statements), mirror: Node::new(5, id, &statements), publisher }
+    }
+
+    /// Publishes `files` at the origin and moves the channel.
+    pub(super) fn publish(&mut self, files: &Files) -> StatementId {
+        let store = &*self.origin.store;
+        let mut sink = Sink(store);
+        let mut tree = EntryTreeBuilder::new(0).unwrap();
+        for (path, bytes) in files {
+            tree.push(EntryPath::new(path.as_str()).unwrap(), &entry(store, bytes), &mut sink).unwrap();
+        }
+        let tree = tree.finish(&mut sink).unwrap();
+        let header = ClassHeader {
+            name: "default".into(),
+            slot: 0,
+            salt: Salt::of_class(&[7; 32], &tree.root),
+            root: tree.root,
+            level: tree.level,
+            sums: tree.sums,
+            policy: vec![],
+        };
+        let table = ClassTable { classes: vec![(0, header.id())] };
+        sink.put(header.id().as_page(), header.encode().into()).unwrap();
+        sink.put(table.id().as_page(), table.encode().into()).unwrap();
+        store.commit().unwrap();
+        let mut missing = verify::Missing::up_to(1);
+        assert_eq!(verify::mark_full(store, &header.id(), &mut missing).unwrap().state, PageState::Full);
+        self.announce(table.id())
+    }
+
+    fn announce(&mut self, manifest: ManifestId) -> StatementId {
+        let library = &self.origin.library;
+        let parents = library.channel(LIVE).map(|said| said.body.release).into_iter().collect();
+        let made = release(library, &self.publisher, parents, manifest, "", NOW_MS).unwrap();
+        self.origin.learn(std::slice::from_ref(&made));
+        let active = self.publisher.public();
+        let body = Channel { name: LIVE.into(), release: made.id(), active, follow: true };
+        let moved = channel(&self.origin.library, &self.publisher, body, NOW_MS).unwrap();
+        self.origin.learn(std::slice::from_ref(&moved));
+        let at = RefMove {
+            library: self.origin.library.id(),
+            channel: LIVE.into(),
+            statement: moved.id(),
+            release: made.id(),
+            sequence: moved.sequence(),
+        };
+        self.origin.store.append(vec![Object::Ref(at)]).unwrap();
+        self.origin.store.commit().unwrap();
+        made.id()
+    }
+
+    /// Pulls the channel, undisturbed, and takes up what came.
+    pub(super) fn pull(&mut self) -> Result<Pulled> {
+        self.pull_with(Options::default(), &mut |_, frames| frames)
+    }
+
+    /// Pulls the channel over a wire that `meddle` makes worse: it gets the number of a request and its answer, frame by
+    /// frame in bytes, and gives what arrives.
+    pub(super) fn pull_with(&mut self, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
+        let pulled = self.drive(options, meddle);
+        self.mirror.restart();
+        pulled
+    }
+
+    fn drive(&mut self, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
+        let store: Arc<dyn Store> = Arc::clone(&self.mirror.store) as _;
+        let want = Want::Channel(LIVE.into());
+        let mut fetch = Fetch::new(store, self.mirror.library.clone(), want, NOW_MS, options)?;
+        let went = self.run(&mut fetch, meddle);
+        match went {
+            Ok((bytes_out, bytes_in)) => {
+                assert!(fetch.report().done, "it stopped with nothing outstanding, and is not done");
+                Ok(Pulled { report: fetch.report().clone(), bytes_out, bytes_in })
+            }
+            Err(error) => {
+                fetch.suspend()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn run(&self, fetch: &mut Fetch, meddle: Meddle<'_>) -> Result<(usize, usize)> {
+        let (mut bytes_out, mut bytes_in) = (0, 0);
+        let mut answers: Vec<(u64, std::vec::IntoIter<Vec<u8>>, Assembler)> = Vec::new();
+        loop {
+            while let Some((id, request)) = fetch.poll_request()? {
+                assert!(answers.len() < 2, "too many requests under way");
+                let encoded = Frame::Request(request).encode()?;
+                bytes_out += encoded.len();
+                let frames = meddle(id, self.answer(encoded.payload)?);
+                bytes_in += frames.iter().map(Vec::len).sum::<usize>();
+                answers.push((id, frames.into_iter(), Assembler::default()));
+            }
+            if answers.is_empty() {
+                return Ok((bytes_out, bytes_in));
+            }
+            // Answers take turns, frame by frame, so that two under way are mixed.
+            let (id, mut frames, mut assembler) = answers.remove(0);
+            match frames.next() {
+                Some(bytes) => {
+                    assembler.push(bytes.into());
+                    while let Some(frame) = assembler.next()? {
+                        fetch.handle(id, frame)?;
+                    }
+                    answers.push((id, frames, assembler));
+                }
+                None if assembler.is_between() => fetch.handle_end(id)?,
+                None => return Err(Error::Peer("the stream was cut".into())),
+            }
+        }
+    }
+
+    /// The origin's answer, frame by frame, in bytes.
+    pub(super) fn answer(&self, request: Bytes) -> Result<Vec<Vec<u8>>> {
+        let request = Request::decode(&request)?;
+        Ok(answer(&self.origin, &self.mirror.id, request).iter().map(to_bytes).collect())
+    }
+}
+
+/// What arrives of an answer; see [`Pair::pull_with`].
+pub(super) type Meddle<'a> = &'a mut dyn FnMut(u64, Vec<Vec<u8>>) -> Vec<Vec<u8>>;
+
+/// What a pull came to.
+#[derive(Clone, Debug)]
+pub(super) struct Pulled {
+    pub(super) report: Report,
+    pub(super) bytes_out: usize,
+    pub(super) bytes_in: usize,
+}
+
+/// What `node` sends to `peer`, a refusal included.
+pub(super) fn answer(node: &Node, peer: &NodeId, request: Request) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    let went =
+        Answer::new(Arc::clone(&node.store) as _, &node.library, request, peer, NOW_MS).and_then(|answer| {
+            answer.run(&mut |frame| {
+                frames.push(frame);
+                true
+            })
+        });
+    if let Err(error) = went {
+        frames.push(Frame::Error(Refusal::of(&error)));
+    }
+    frames
+}
+
+pub(super) fn to_bytes(frame: &Frame) -> Vec<u8> {
+    let encoded = frame.encode().unwrap();
+    [encoded.head, encoded.payload].concat()
+}
+
+/// Cuts after every byte below 4, so that content of a few kilobytes has many chunks and edits move few cuts.
+pub(super) fn cut(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes.split_inclusive(|byte| *byte < 4).flat_map(|run| run.chunks(512)).collect()
+}
+
+fn entry(store: &dyn Store, bytes: &[u8]) -> Entry {
+    let mut builder = ContentBuilder::new(0).unwrap();
+    let mut sink = Sink(store);
+    for chunk in cut(bytes) {
+        let id = ChunkId::of(chunk);
+        store.append(vec![Object::Chunk { id, bytes: Bytes::copy_from_slice(chunk) }]).unwrap();
+        builder.push(ChunkRef { id, len: u32::try_from(chunk.len()).unwrap() }, &mut sink).unwrap();
+    }
+    let content: Content = builder.finish(&mut sink).unwrap();
+    Entry {
+        kind: EntryKind::File,
+        size: bytes.len() as u64,
+        mtime: Timestamp::default(),
+        mode: 0o644,
+        profile: Profile::Video,
+        content,
+        extensions: vec![],
+    }
+}

@@ -1,0 +1,65 @@
+//! A bounded memory of what went by lately.
+//!
+//! Owns nothing but keys and their weights; whoever asks it must be right, only slower, when it has forgotten.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    hash::Hash,
+};
+
+/// The keys seen last, as many as weigh `capacity` together.
+#[derive(Debug)]
+pub(super) struct Recent<K> {
+    seen: HashSet<K>,
+    order: VecDeque<(K, u64)>,
+    weight: u64,
+    capacity: u64,
+}
+
+impl<K: Copy + Eq + Hash> Recent<K> {
+    pub(super) fn new(capacity: u64) -> Self {
+        Self { seen: HashSet::new(), order: VecDeque::new(), weight: 0, capacity }
+    }
+
+    /// Remembers `key`, and forgets the oldest beyond the capacity. Tells whether it was new.
+    pub(super) fn insert(&mut self, key: K, weight: u64) -> bool {
+        if !self.seen.insert(key) {
+            return false;
+        }
+        self.order.push_back((key, weight));
+        self.weight += weight;
+        while self.weight > self.capacity
+            && let Some((oldest, weight)) = self.order.pop_front()
+        {
+            self.seen.remove(&oldest);
+            self.weight -= weight;
+        }
+        true
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.seen.clear();
+        self.order.clear();
+        self.weight = 0;
+    }
+
+    pub(super) fn contains(&self, key: &K) -> bool {
+        self.seen.contains(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgets_the_oldest_beyond_its_capacity() {
+        let mut recent = Recent::new(10);
+        assert!(recent.insert(1, 4) && recent.insert(2, 4) && !recent.insert(1, 4));
+        assert!(recent.contains(&1) && recent.contains(&2));
+        assert!(recent.insert(3, 4));
+        assert!(!recent.contains(&1) && recent.contains(&2) && recent.contains(&3));
+        assert!(recent.insert(1, 2));
+        assert!(recent.contains(&2));
+    }
+}

@@ -1,0 +1,324 @@
+//! The answering side: what a peer gets for a request.
+//!
+//! [`Answer::new`] decides, from the library's statements, whether and what; [`Answer::run`] walks the trees and sends.
+//! Both read the store and block. It must not reveal anything of what the peer is not granted: what is absent and what
+//! is not granted get one answer, and who is no member gets one answer for everything.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{
+    error::{Error, Result},
+    id::{Commitment, LibraryId, ManifestId, NodeId, PageId, StatementId},
+    manifest::{
+        PageSource,
+        table::{ClassHeader, ClassTable},
+    },
+    statement::{Release, StatementKind, Verbs, library::Library},
+    store::{PageState, Store},
+    sync::{
+        changes,
+        frame::Frame,
+        message::{Mode, Pull, Request, Scope, Want},
+        place::{Place, Step, Targets, Walk},
+        send::Sender,
+    },
+};
+
+/// What is sent for one request. Holds no more than the request's size; all else is read while it runs.
+pub struct Answer {
+    store: Arc<dyn Store>,
+    work: Work,
+}
+
+enum Work {
+    Pull { frames: Vec<Frame>, classes: Vec<ClassWork>, mode: Mode, scope: Option<Scope>, budget: u64 },
+    Pages { header: ClassHeader, targets: Targets },
+    Chunks { header: ClassHeader, scope: Scope },
+}
+
+/// One class of a pull that the peer does not have yet.
+struct ClassWork {
+    header: ClassHeader,
+    bytes: Bytes,
+    /// The root of a version of the class that the peer has.
+    base: Option<PageId>,
+}
+
+impl Answer {
+    /// Decides about `request` of the node `peer`, which has proved its key, at the time `now_ms`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] for who is no member; [`Error::Missing`] for what is not held or not granted;
+    /// [`Error::Invalid`] for a request that is not for this machine. [`Refusal::of`](super::message::Refusal::of) makes
+    /// them fit for the peer.
+    pub fn new(
+        store: Arc<dyn Store>,
+        library: &Library,
+        request: Request,
+        peer: &NodeId,
+        now_ms: i64,
+    ) -> Result<Self> {
+        let desk = Desk { store: &*store, library, peer, now_ms };
+        desk.admit(request.library())?;
+        let work = match request {
+            Request::Pull(pull) => desk.pull(pull)?,
+            Request::Pages { commitment, positions, .. } => {
+                Work::Pages { header: desk.class(&commitment)?, targets: Targets::new(positions) }
+            }
+            Request::Chunks { commitment, scope, .. } => {
+                Work::Chunks { header: desk.class(&commitment)?, scope }
+            }
+            Request::Join(_) => return Err(Error::Invalid("a join is not answered from a store".into())),
+        };
+        Ok(Self { store, work })
+    }
+
+    /// Sends the answer, the end included, until `out` says that nobody takes more: then it fails as cancelled.
+    pub fn run(self, out: &mut dyn FnMut(Frame) -> bool) -> Result<()> {
+        let store = &*self.store;
+        match self.work {
+            Work::Pull { frames, classes, mode, scope, budget } => {
+                let mut sender = Sender::new(store, out, scope, budget);
+                let went = frames
+                    .into_iter()
+                    .try_for_each(|frame| sender.frame(frame))
+                    .and_then(|()| classes.iter().try_for_each(|class| class.send(store, mode, &mut sender)));
+                sender.finish(went)
+            }
+            Work::Pages { header, targets } => {
+                let mut sender = Sender::new(store, out, Some(Scope::default()), u64::MAX);
+                let went = send_pages(store, &header, &targets, &mut sender);
+                sender.finish(went)
+            }
+            Work::Chunks { header, scope } => {
+                let mut sender = Sender::new(store, out, Some(scope.clone()), u64::MAX);
+                let went = send_scope(store, &header, &scope, &mut sender);
+                sender.finish(went)
+            }
+        }
+    }
+}
+
+/// Where a request is looked at: everything that decides what a peer may have.
+struct Desk<'a> {
+    store: &'a dyn Store,
+    library: &'a Library,
+    peer: &'a NodeId,
+    now_ms: i64,
+}
+
+impl Desk<'_> {
+    /// Turns away who is no member of the library, and who asks for another.
+    fn admit(&self, library: &LibraryId) -> Result<()> {
+        let member = self.library.member(self.peer);
+        if *library != self.library.id() || !member.is_some_and(|said| said.body.is_current(self.now_ms)) {
+            return Err(Error::Denied("the peer is no member of the library".into()));
+        }
+        Ok(())
+    }
+
+    fn may(&self, class: &str) -> bool {
+        self.library.may(self.peer, class, Verbs::PULL, self.now_ms)
+    }
+
+    fn pull(&self, pull: Pull) -> Result<Work> {
+        let (release, channel) = self.find(&pull.want)?;
+        let manifest = self.library.release(&release).ok_or_else(absent)?.body.manifest;
+        let table_bytes = self.store.page(&manifest.as_page()).map_err(|_| absent())?;
+        let table = ClassTable::decode(&table_bytes)?;
+
+        let mut frames = self.statements(&pull.known, &release, channel.as_ref())?;
+        if !self.knows_manifest(&pull.known, &manifest) {
+            frames.push(Frame::Table(table_bytes));
+        }
+        let mut classes = Vec::new();
+        let mut granted = Vec::new();
+        for (_, commitment) in &table.classes {
+            let bytes = self.store.page(&commitment.as_page()).map_err(|_| absent())?;
+            let header = ClassHeader::decode(&bytes)?;
+            let wanted = pull.classes.is_empty() || pull.classes.contains(&header.name);
+            if !wanted || !self.may(&header.name) {
+                continue;
+            }
+            granted.push(header.name.clone());
+            if !pull.have.contains(commitment) {
+                let base = self.base(&pull.have, &header)?;
+                classes.push(ClassWork { header, bytes, base });
+            }
+        }
+        if granted.is_empty() || pull.classes.iter().any(|class| !granted.contains(class)) {
+            return Err(absent());
+        }
+        Ok(Work::Pull { frames, classes, mode: pull.mode, scope: pull.scope, budget: pull.budget })
+    }
+
+    /// The release that is wanted, and the channel statement that names it. A channel is where its data is whole here,
+    /// which may be behind what statements say.
+    fn find(&self, want: &Want) -> Result<(StatementId, Option<StatementId>)> {
+        match want {
+            Want::Release(release) => Ok((*release, None)),
+            Want::Channel(name) => {
+                let refs = self.store.refs()?;
+                let here = refs.into_iter().find(|r| r.library == self.library.id() && r.channel == *name);
+                here.map(|here| (here.release, Some(here.statement))).ok_or_else(absent)
+            }
+        }
+    }
+
+    /// The statements that the peer needs to verify the release and does not know: roots, release, channel.
+    fn statements(
+        &self,
+        known: &[StatementId],
+        release: &StatementId,
+        channel: Option<&StatementId>,
+    ) -> Result<Vec<Frame>> {
+        let all = self.library.statements();
+        let roots: Vec<_> = all.iter().filter(|statement| statement.kind() == StatementKind::Root).collect();
+        let known_roots = roots.iter().rposition(|root| known.contains(&root.id())).map_or(0, |at| at + 1);
+        let mut bytes: Vec<Bytes> =
+            roots.into_iter().skip(known_roots).map(|root| root.bytes().clone()).collect();
+        if !known.contains(release) {
+            bytes.push(self.statement(release, StatementKind::Release)?);
+        }
+        if let Some(channel) = channel.filter(|id| !known.contains(id)) {
+            bytes.push(self.statement(channel, StatementKind::Channel)?);
+        }
+        Ok(bytes.into_iter().map(Frame::Statement).collect())
+    }
+
+    /// A statement's envelope; one that stands no more is still in the store.
+    fn statement(&self, id: &StatementId, kind: StatementKind) -> Result<Bytes> {
+        if let Some(statement) = self.library.statement(id) {
+            return Ok(statement.bytes().clone());
+        }
+        let kept = self.store.statements(Some(&self.library.id()), kind)?;
+        kept.into_iter().find(|(kept, _)| kept == id).map(|(_, bytes)| bytes).ok_or_else(absent)
+    }
+
+    /// Whether a release that the peer knows has the same table: then it has the table, or is told that it must ask
+    /// for all.
+    fn knows_manifest(&self, known: &[StatementId], manifest: &ManifestId) -> bool {
+        let mut releases = known.iter().filter_map(|id| self.library.release(id));
+        releases.any(|said| said.body.manifest == *manifest)
+    }
+
+    /// The newest of the versions that the peer has of `header`'s class, by its root, where this node has it too.
+    fn base(&self, have: &[Commitment], header: &ClassHeader) -> Result<Option<PageId>> {
+        for commitment in have {
+            let Ok(old) = self.class(commitment) else { continue };
+            let held = self.store.page_states(&[old.root])?.first() != Some(&PageState::Absent);
+            if old.slot == header.slot && held {
+                return Ok(Some(old.root));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A class that the peer is granted, in any of the library's releases.
+    fn class(&self, commitment: &Commitment) -> Result<ClassHeader> {
+        let names = |release: &Release| {
+            ClassTable::load(self.store, &release.manifest)
+                .is_ok_and(|table| table.classes.iter().any(|(_, named)| named == commitment))
+        };
+        if !self.library.releases().iter().rev().any(|said| names(said.body)) {
+            return Err(absent());
+        }
+        let header = ClassHeader::load(self.store, commitment).map_err(|_| absent())?;
+        if !self.may(&header.name) {
+            return Err(absent());
+        }
+        Ok(header)
+    }
+}
+
+fn absent() -> Error {
+    Error::Missing("what was asked for is not held here, or not granted".into())
+}
+
+impl ClassWork {
+    fn send(&self, store: &dyn Store, mode: Mode, sender: &mut Sender<'_>) -> Result<()> {
+        sender.frame(Frame::Header(self.bytes.clone()))?;
+        match (&self.base, mode) {
+            (Some(base), _) => changes::send(store, base, &self.header, sender),
+            (None, Mode::All) => send_all(store, &self.header, sender),
+            (None, Mode::Pages) => match store.page(&self.header.root) {
+                Ok(bytes) => sender.page(&self.header.root, &bytes),
+                Err(error) => {
+                    sender.leave_out(&self.header.root, &error);
+                    Ok(())
+                }
+            },
+        }
+    }
+}
+
+/// Sends a whole class, depth-first.
+fn send_all(store: &dyn Store, header: &ClassHeader, sender: &mut Sender<'_>) -> Result<()> {
+    visit(
+        store,
+        header,
+        sender,
+        |_| true,
+        |sender, place, bytes| {
+            sender.page(&place.id, bytes)?;
+            Ok(true)
+        },
+    )
+}
+
+/// Sends the chunks of `scope`; the sender keeps out all others.
+fn send_scope(store: &dyn Store, header: &ClassHeader, scope: &Scope, sender: &mut Sender<'_>) -> Result<()> {
+    visit(store, header, sender, |place| scope.meets(&place.chunks()), |_, _, _| Ok(true))
+}
+
+/// Sends the pages that are asked for by their place.
+fn send_pages(
+    store: &dyn Store,
+    header: &ClassHeader,
+    targets: &Targets,
+    sender: &mut Sender<'_>,
+) -> Result<()> {
+    let leads = |place: &Place| targets.at(place) || targets.below(place);
+    visit(store, header, sender, leads, |sender, place, bytes| {
+        if targets.at(place) {
+            sender.page(&place.id, bytes)?;
+        }
+        Ok(targets.below(place))
+    })
+}
+
+/// Walks a class where `leads` says so, shows every page to `found`, which says whether to go below it, and sends the
+/// chunks that it passes.
+fn visit<'a>(
+    store: &dyn Store,
+    header: &ClassHeader,
+    sender: &mut Sender<'a>,
+    leads: impl Fn(&Place) -> bool,
+    found: impl Fn(&mut Sender<'a>, &Place, &Bytes) -> Result<bool>,
+) -> Result<()> {
+    let mut walk = Walk::new(header);
+    while let Some(step) = walk.next() {
+        match step {
+            Step::Chunks { first, chunks } => sender.chunks(first, &chunks)?,
+            Step::Page(place) if leads(&place) => match store.page(&place.id) {
+                Ok(bytes) => {
+                    if found(sender, &place, &bytes)? {
+                        walk.descend(&place, &bytes)?;
+                    }
+                }
+                Err(error) => sender.leave_out(&place.id, &error),
+            },
+            Step::Page(_) => {}
+        }
+    }
+    Ok(())
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! Pulls between two nodes in memory, undisturbed and disturbed.
+
+use std::collections::HashSet;
+
+use super::{
+    fetch::Options,
+    pair::{Files, Pair, cut},
+};
+
+/// Bytes that look like a film: no two stretches alike.
+fn film(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+fn library(files: u64, len: usize) -> Files {
+    (0..files).map(|n| (format!("电影/{:02}/film-{n:03}.mkv", n % 7), film(n, len))).collect()
+}
+
+/// Distinct chunks of `files`, and their bytes.
+fn distinct(files: &Files) -> (u64, u64) {
+    let chunks: HashSet<&[u8]> = files.values().flat_map(|bytes| cut(bytes)).collect();
+    (chunks.len() as u64, chunks.iter().map(|chunk| chunk.len() as u64).sum())
+}
+
+#[test]
+fn an_empty_mirror_gets_everything_in_one_round_trip() {
+    let mut pair = Pair::new();
+    let mut files = library(40, 3000);
+    files.insert("big.mkv".into(), film(1000, 60_000));
+    files.insert("empty".into(), vec![]);
+    let release = pair.publish(&files);
+    let pulled = pair.pull().unwrap();
+    assert_eq!(pair.mirror.files(&release).unwrap(), files);
+    assert_eq!(pair.mirror.channel(), pair.origin.channel());
+    assert_eq!(pulled.report.round_trips, 1);
+    assert_eq!(pulled.report.wasted_bytes, 0);
+    assert_eq!(pulled.report.release, Some(release));
+    assert_eq!(pulled.report.files, 42);
+    assert_eq!(pulled.report.bytes_total, 40 * 3000 + 60_000);
+    assert_eq!((pulled.report.chunks_fetched, pulled.report.chunk_bytes_fetched), distinct(&files));
+}
+
+#[test]
+fn nothing_new_is_one_round_trip_and_under_a_kilobyte_each_way() {
+    let mut pair = Pair::new();
+    pair.publish(&library(40, 3000));
+    pair.pull().unwrap();
+    let again = pair.pull().unwrap();
+    assert_eq!(again.report.round_trips, 1);
+    assert_eq!((again.report.chunks_fetched, again.report.page_bytes), (0, 0));
+    assert!(again.bytes_out < 300 && again.bytes_in < 100, "{again:?}");
+}
+
+#[test]
+fn an_edit_costs_the_chunks_and_pages_it_touched() {
+    let mut pair = Pair::new();
+    let mut files = library(400, 500);
+    files.insert("big.mkv".into(), film(1000, 200_000));
+    pair.publish(&files);
+    let all = pair.pull().unwrap();
+    files.get_mut("big.mkv").unwrap().splice(100_000..100_000, [9, 9, 9]);
+    let release = pair.publish(&files);
+    let edit = pair.pull().unwrap();
+    assert_eq!(pair.mirror.files(&release).unwrap(), files);
+    assert_eq!(edit.report.round_trips, 1);
+    assert_eq!(edit.report.wasted_bytes, 0);
+    assert!(edit.report.chunks_fetched <= 2, "{edit:?}");
+    assert!(edit.report.page_bytes < all.report.page_bytes / 4, "{edit:?} of {all:?}");
+}
+
+#[test]
+fn renames_cost_no_chunks() {
+    let mut pair = Pair::new();
+    let mut files = library(20, 5000);
+    pair.publish(&files);
+    pair.pull().unwrap();
+    let film = files.remove("电影/03/film-003.mkv").unwrap();
+    files.insert("新/film-003.mkv".into(), film);
+    let mut film = files.remove("电影/04/film-004.mkv").unwrap();
+    film.splice(2000..2000, [9; 10]);
+    files.insert("新/film-004.mkv".into(), film);
+    let release = pair.publish(&files);
+    let pulled = pair.pull().unwrap();
+    assert_eq!(pair.mirror.files(&release).unwrap(), files);
+    assert_eq!(pulled.report.round_trips, 1);
+    assert!(pulled.report.chunks_fetched <= 2, "{pulled:?}");
+}
+
+#[test]
+fn a_pull_cut_anywhere_leaves_the_previous_state_and_is_resumed() {
+    let files = library(30, 2000);
+    let mut pair = Pair::new();
+    pair.publish(&files);
+    let mut frames = 0;
+    pair.pull_with(Options::default(), &mut |_, all| {
+        frames = all.len();
+        all
+    })
+    .unwrap();
+    for cut in (0..frames).step_by(7) {
+        let mut pair = Pair::new();
+        let release = pair.publish(&files);
+        let mut arrived = 0;
+        pair.pull_with(Options::default(), &mut |_, all| {
+            let all: Vec<_> = all.into_iter().take(cut).collect();
+            arrived = all.len();
+            all
+        })
+        .unwrap_err();
+        assert_eq!(pair.mirror.channel(), None);
+        let resumed =
+            pair.pull_with(Options { resume: true, ..Options::default() }, &mut |_, all| all).unwrap();
+        assert_eq!(pair.mirror.files(&release).unwrap(), files);
+        assert_eq!(resumed.report.wasted_bytes, 0, "cut after {cut}");
+    }
+}
