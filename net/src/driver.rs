@@ -129,7 +129,7 @@ async fn answer(mut send: SendStream, mut receive: FrameReader, caller: Caller, 
 async fn relay(send: &mut SendStream, request: Request, caller: Caller, lent: &Lent) -> Result<(), Stalled> {
     // Closed never: the semaphore lives as long as the server.
     let Ok(permit) = Arc::clone(&lent.answers).acquire_owned().await else { return Err(Stalled) };
-    let (frames, mut batches) = mpsc::channel(limits::ANSWER_QUEUE_BYTES / limits::BATCH_BYTES);
+    let (frames, mut batches) = mpsc::channel(limits::ANSWER_QUEUE_BYTES / limits::ANSWER_BATCH_BYTES);
     let host = Arc::clone(&lent.host);
     tokio::task::spawn_blocking(move || produce(&*host, request, &caller, Sink::new(frames, permit)));
     let stopped = send.stopped();
@@ -209,7 +209,7 @@ impl Sink {
         }
         // While the stream waits for work a small batch is better than a full one later.
         let idle = self.batches.capacity() == self.batches.max_capacity();
-        if self.len >= if idle { limits::BATCH_BYTES / 4 } else { limits::BATCH_BYTES } {
+        if self.len >= if idle { limits::ANSWER_BATCH_BYTES / 4 } else { limits::ANSWER_BATCH_BYTES } {
             self.flush();
         }
         self.open

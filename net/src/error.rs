@@ -38,8 +38,8 @@ pub enum Error {
         /// How it ended.
         cause: String,
     },
-    /// The peer answered that it will not; the source says why and what to do.
-    #[error("{peer} refused: {source}")]
+    /// The peer will not, or has not; the source says why and what to do.
+    #[error("{peer}: {source}")]
     Refused {
         /// The node and its address.
         peer: String,

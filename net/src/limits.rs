@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use chuan_engine::limits as engine;
+
 /// The handshake must be over by then.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The hello, and the body of a request on a stream that was opened, must be here by then.
@@ -25,8 +27,8 @@ pub const STREAMS_BIDI: u32 = 64;
 /// One-way streams a peer may have open on one connection: the hello, and room for gossip.
 pub const STREAMS_UNI: u32 = 16;
 /// Bytes on their way to a dialler, over all streams, that it has not read yet. 100 ms × 200 Mbit/s are 2.5 MB; a pull
-/// that is killed fetches again at most this, what waits in [`ANSWER_QUEUE_BYTES`], and what the store had not committed.
-pub const DIAL_WINDOW_BYTES: u32 = 3 * 1024 * 1024;
+/// that is killed fetches again at most this, what waits in [`PULL_QUEUE_BYTES`], and what the store had not committed.
+pub const DIAL_WINDOW_BYTES: u32 = 5 * 512 * 1024;
 /// Bytes on their way to an acceptor that it has not read yet: hellos and requests only.
 pub const ACCEPT_WINDOW_BYTES: u32 = 256 * 1024;
 /// Bytes an acceptor may have written to all dialers and not yet seen acknowledged. Shared out over the connections.
@@ -61,18 +63,26 @@ pub const INCOMING_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
 pub const ANSWERS_PER_CONNECTION: usize = 4;
 /// Answers in the making in a process.
 pub const ANSWERS: usize = 64;
-/// Bytes of frames handed from one thread to another at once.
-pub const BATCH_BYTES: usize = 256 * 1024;
-/// Bytes of frames that wait between a stream and the thread that makes or takes them.
+/// Bytes of frames that an answering thread hands to its stream at once.
+pub const ANSWER_BATCH_BYTES: usize = 256 * 1024;
+/// Bytes of frames that wait between an answering thread and its stream.
 pub const ANSWER_QUEUE_BYTES: usize = 512 * 1024;
+/// Bytes of frames that a stream hands to a pulling thread at once.
+pub const PULL_BATCH_BYTES: usize = 64 * 1024;
+/// Bytes of frames that wait between the streams of a pull and its thread.
+pub const PULL_QUEUE_BYTES: usize = 256 * 1024;
 /// Requests of one pull in flight.
-pub const PULL_REQUESTS: usize = 2;
+pub const PULL_REQUESTS: usize = engine::FETCH_REQUESTS;
 
-const _: () = assert!(ANSWER_QUEUE_BYTES >= BATCH_BYTES);
-// What a killed puller fetches again: windows and queues here, group and queue in the store.
+const _: () = assert!(ANSWER_QUEUE_BYTES >= ANSWER_BATCH_BYTES && PULL_QUEUE_BYTES >= PULL_BATCH_BYTES);
+// A killed puller fetches at most 16 MiB again: what is in a window or queue here, and in batch, queue and group there.
 const _: () = assert!(
-    DIAL_WINDOW_BYTES as u64 + (ANSWER_QUEUE_BYTES + 2 * BATCH_BYTES) as u64
-        <= 16 * 1024 * 1024 - chuan_engine::limits::GROUP_BYTES - chuan_engine::limits::APPEND_QUEUE_BYTES
+    DIAL_WINDOW_BYTES as usize
+        + PULL_QUEUE_BYTES
+        + PULL_REQUESTS * PULL_BATCH_BYTES
+        + engine::APPEND_BYTES
+        + (engine::APPEND_QUEUE_BYTES + engine::GROUP_BYTES) as usize
+        <= 16 * 1024 * 1024
 );
 const _: () = assert!(SEND_POOL_BYTES / CONNECTIONS as u64 >= 256 * 1024);
 const _: () = assert!(KEEP_ALIVE.as_secs() + IDLE_TIMEOUT.as_secs() < 15);

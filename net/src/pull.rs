@@ -17,7 +17,14 @@ use std::{
     time::Duration,
 };
 
-use chuan_engine::sync::{frame::Frame, message::Request};
+use chuan_engine::{
+    Error as EngineError,
+    sync::{
+        fetch::{Fetch, Report},
+        frame::Frame,
+        message::Request,
+    },
+};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -29,6 +36,78 @@ use crate::{
 /// How often a flag that is set from a signal handler is looked at.
 const CANCEL_TICK: Duration = Duration::from_millis(100);
 
+impl Connection {
+    /// Runs `fetch` against this source until the release is whole here, durably, and its channel has moved.
+    ///
+    /// `progress` is called on the fetch's thread after every few frames, and once at the end, whichever that is. Setting
+    /// `cancel`, or dropping the future, stops the pull; either way, and on every error, what has come is made durable and
+    /// the library stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Vanished`] for a source that is gone, [`Error::Refused`] for one that will not or lacks something,
+    /// [`Error::Protocol`] for one that sent what may not be, [`Error::Cancelled`], and [`Error::Engine`] for what failed
+    /// here.
+    pub async fn pull(
+        &self,
+        fetch: Fetch,
+        progress: impl FnMut(&Report) + Send + 'static,
+        cancel: &Arc<AtomicBool>,
+    ) -> Result<Report> {
+        let (machine, went) = drive(self, Pull { fetch, progress }, cancel).await;
+        went.map_err(|error| self.blame(error))?;
+        // A machine that went well came back.
+        machine.map(|machine| machine.fetch.report().clone()).ok_or(Error::Cancelled)
+    }
+
+    /// Names the peer in what the engine says of it.
+    fn blame(&self, error: Error) -> Error {
+        let peer = self.name().to_owned();
+        match error {
+            Error::Engine(EngineError::Peer(text) | EngineError::Invalid(text)) => {
+                Error::Protocol { peer, text }
+            }
+            Error::Engine(
+                source @ (EngineError::Denied(_) | EngineError::Missing(_) | EngineError::Busy(_)),
+            ) => Error::Refused { peer, source },
+            Error::Engine(EngineError::Cancelled) => Error::Cancelled,
+            other => other,
+        }
+    }
+}
+
+/// A fetch, and who watches it.
+struct Pull<P> {
+    fetch: Fetch,
+    progress: P,
+}
+
+impl<P: FnMut(&Report) + Send + 'static> Machine for Pull<P> {
+    fn poll_request(&mut self) -> chuan_engine::Result<Option<(u64, Request)>> {
+        self.fetch.poll_request()
+    }
+
+    fn handle_frames(&mut self, id: u64, frames: Vec<Frame>) -> chuan_engine::Result<()> {
+        for frame in frames {
+            self.fetch.handle(id, frame)?;
+        }
+        (self.progress)(self.fetch.report());
+        Ok(())
+    }
+
+    fn handle_end(&mut self, id: u64) -> chuan_engine::Result<()> {
+        self.fetch.handle_end(id)
+    }
+
+    fn stop(&mut self, failed: bool) {
+        if failed && let Err(error) = self.fetch.suspend() {
+            // The first error says what happened; what is lost here is fetched again.
+            tracing::debug!(%error, "what came last was not kept");
+        }
+        (self.progress)(self.fetch.report());
+    }
+}
+
 /// What asks: a machine without I/O of its own but for a store.
 pub(crate) trait Machine: Send + 'static {
     /// The next request that may go out now, and a number for its answer.
@@ -39,6 +118,9 @@ pub(crate) trait Machine: Send + 'static {
 
     /// The stream of the answer to request `id` has ended well.
     fn handle_end(&mut self, id: u64) -> chuan_engine::Result<()>;
+
+    /// Nothing more comes; the machine may keep what it has.
+    fn stop(&mut self, failed: bool);
 }
 
 /// What came of an answer.
@@ -57,10 +139,11 @@ pub(crate) async fn drive<M: Machine>(
     cancel: &Arc<AtomicBool>,
 ) -> (Option<M>, Result<()>) {
     let (orders, wanted) = mpsc::channel(limits::PULL_REQUESTS);
-    let (events, happened) = mpsc::channel(limits::ANSWER_QUEUE_BYTES / limits::BATCH_BYTES);
+    let (events, happened) = mpsc::channel(limits::PULL_QUEUE_BYTES / limits::PULL_BATCH_BYTES);
     let flag = Arc::clone(cancel);
     let mut thread = tokio::task::spawn_blocking(move || {
         let went = run(&mut machine, &orders, happened, &flag);
+        machine.stop(went.is_err());
         (machine, went)
     });
     let mut failure = None;
@@ -148,7 +231,7 @@ async fn carry(
 /// Reads one answer to its end.
 async fn read(mut reader: FrameReader, id: u64, events: mpsc::Sender<Event>) -> Result<(), StreamError> {
     loop {
-        let frames = reader.batch(limits::BATCH_BYTES).await?;
+        let frames = reader.batch(limits::PULL_BATCH_BYTES).await?;
         let event = if frames.is_empty() { Event::End(id) } else { Event::Frames(id, frames) };
         let last = matches!(event, Event::End(_));
         // Nobody takes events once the machine has ended, and then nobody asks how the stream ended either.

@@ -13,6 +13,7 @@ use chuan_engine::{
     sync::{
         frame::Frame,
         message::{Join, Request},
+        session::Answer,
     },
 };
 use tokio::{
@@ -51,7 +52,13 @@ pub trait Host: Send + Sync + 'static {
         peer: &PeerKey,
         request: Request,
         send: &mut dyn FnMut(Frame) -> bool,
-    ) -> chuan_engine::Result<()>;
+    ) -> chuan_engine::Result<()> {
+        // A library that is not here gets the answer that a stranger gets.
+        let library = self
+            .library(request.library())
+            .ok_or_else(|| chuan_engine::Error::Denied("the library is not served here".into()))?;
+        Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?.run(send)
+    }
 
     /// Redeems a ticket for `peer`: checks the proof over `exporter`, stores the use durably, and gives the statements
     /// the new member needs (roots, the ticket, its own and the issuer's membership).

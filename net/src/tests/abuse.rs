@@ -10,9 +10,7 @@ use chuan_engine::sync::{
 use quinn::crypto::rustls::QuicClientConfig;
 
 use super::pair::{self, Origin, Script};
-use crate::{
-    Endpoint, Error, Identity, endpoint::CloseCode, frame::FrameReader, identity::Expectation, limits,
-};
+use crate::{Endpoint, Error, endpoint::CloseCode, frame::FrameReader, identity::Expectation, limits};
 
 /// A connection without a hello.
 async fn raw(endpoint: &Endpoint, origin: &Origin) -> quinn::Connection {

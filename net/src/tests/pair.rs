@@ -91,30 +91,30 @@ impl Host for Script {
 }
 
 /// A serving node.
-pub(super) struct Origin {
+pub(super) struct Origin<H = Script> {
     pub(super) address: SocketAddr,
-    pub(super) script: Arc<Script>,
+    pub(super) host: Arc<H>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
-impl Origin {
-    pub(super) fn start(script: Script) -> Self {
-        let script = Arc::new(script);
+impl<H: Host> Origin<H> {
+    pub(super) fn start(host: H) -> Self {
+        let host = Arc::new(host);
         let endpoint = Endpoint::listen((Ipv4Addr::LOCALHOST, 0).into(), identity(ORIGIN)).expect("binds");
         let address = endpoint.local_address().expect("bound");
         let (stop, stopped) = oneshot::channel();
-        let host = Arc::clone(&script) as Arc<dyn Host>;
-        let task = tokio::spawn(serve::run(endpoint, host, async {
+        let lent = Arc::clone(&host) as Arc<dyn Host>;
+        let task = tokio::spawn(serve::run(endpoint, lent, async {
             let _ = stopped.await;
         }));
-        Self { address, script, stop: Some(stop), task }
+        Self { address, host, stop: Some(stop), task }
     }
 
-    pub(super) async fn stop(mut self) -> Arc<Script> {
-        drop(self.stop.take());
+    pub(super) async fn stop(mut self) -> Arc<H> {
+        self.tell_to_stop();
         self.task.await.expect("the server ends well");
-        self.script
+        self.host
     }
 
     pub(super) fn tell_to_stop(&mut self) {
@@ -212,4 +212,6 @@ impl Machine for Counter {
         self.ended += 1;
         Ok(())
     }
+
+    fn stop(&mut self, _failed: bool) {}
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::pair::{self, CHUNK_LEN, Counter, Origin, Script};
-use crate::{Connection, Error, Identity, pull::drive};
+use crate::{Connection, Error, pull::drive};
 
 const MANY: u64 = 2_000;
 
@@ -85,7 +85,7 @@ async fn a_stopping_server_finishes_what_it_is_answering() {
     let mut origin = Origin::start(Script { chunks: MANY, ..Script::default() });
     let endpoint = pair::dialler();
     let connection = pair::connect(&endpoint, origin.address).await.expect("connects");
-    let script = Arc::clone(&origin.script);
+    let script = Arc::clone(&origin.host);
     let pulling = tokio::spawn(async move {
         let result = drive(&connection, Counter::new(1), &never()).await;
         (result, connection)
@@ -111,7 +111,7 @@ async fn a_cancelled_pull_ends_the_thread_that_answers() {
     let connection = pair::connect(&endpoint, origin.address).await.expect("connects");
     let cancel = never();
     let flag = Arc::clone(&cancel);
-    let script = Arc::clone(&origin.script);
+    let script = Arc::clone(&origin.host);
     let canceller = tokio::spawn(async move {
         while script.sent.load(Ordering::Relaxed) < 100 {
             tokio::task::yield_now().await;
@@ -123,7 +123,7 @@ async fn a_cancelled_pull_ends_the_thread_that_answers() {
     assert!(machine.is_some());
     canceller.await.expect("no panic");
     // The stream was stopped, not the connection: the answering thread must notice from that alone.
-    while !origin.script.abandoned.load(Ordering::Relaxed) {
+    while !origin.host.abandoned.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     drop(connection);
@@ -186,7 +186,7 @@ fn a_killed_source_is_noticed_within_fifteen_seconds() {
     let went = pulling.block_on(async {
         let endpoint = pair::dialler();
         let connection = pair::connect(&endpoint, origin.address).await.expect("connects");
-        let script = Arc::clone(&origin.script);
+        let script = Arc::clone(&origin.host);
         let killer = std::thread::spawn(move || {
             while script.sent.load(Ordering::Relaxed) < 100 {
                 std::thread::yield_now();
