@@ -77,9 +77,10 @@ pub struct Invite {
     #[arg(long, default_value = "7d", value_name = "TIME", value_parser = parse_duration)]
     #[serde(rename = "expires_s")]
     pub expires: u64,
-    /// The role the new member gets
-    #[arg(long, value_enum, default_value_t = Role::Mirror)]
-    pub role: Role,
+    /// The role the new member gets [default: mirror or edge, as its own configuration says]
+    #[arg(long, value_enum)]
+    #[serde(default)]
+    pub role: Option<Role>,
     /// How many nodes may join with it
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub uses: u32,
@@ -91,7 +92,7 @@ pub struct Invite {
 
 impl Default for Invite {
     fn default() -> Self {
-        Self { library: None, expires: 7 * 24 * 3600, role: Role::Mirror, uses: 1, addresses: Vec::new() }
+        Self { library: None, expires: 7 * 24 * 3600, role: None, uses: 1, addresses: Vec::new() }
     }
 }
 
@@ -122,10 +123,21 @@ pub struct Restore {
     pub release: Spec,
     /// The folder to write to; made if it is not there
     pub dest: PathBuf,
-    /// Only paths that match; may be repeated (`*` stays within a folder, `**` does not)
-    #[arg(long = "path", value_name = "GLOB")]
+    /// Only paths that match: `*` stays within a folder, `**` does not
+    #[arg(long, value_name = "GLOB")]
     #[serde(default)]
-    pub paths: Vec<String>,
+    pub path: Option<String>,
+    /// Compare the content of files whose size and time are right, too
+    #[arg(long)]
+    #[serde(default)]
+    pub check: bool,
+}
+
+impl Restore {
+    /// All of a release, to `dest`.
+    pub fn all(release: Spec, dest: impl Into<PathBuf>) -> Self {
+        Self { release, dest: dest.into(), path: None, check: false }
+    }
 }
 
 /// Options of `releases`.

@@ -132,7 +132,7 @@ mod tests {
         let Command::Invite(invite) = command("chuan invite --expires 2h --uses 3 --role edge") else {
             panic!()
         };
-        assert_eq!((invite.expires, invite.uses, invite.role), (7200, 3, Role::Edge));
+        assert_eq!((invite.expires, invite.uses, invite.role), (7200, 3, Some(Role::Edge)));
         assert_eq!(command("chuan invite"), Command::Invite(crate::command::Invite::default()));
     }
 }

@@ -260,9 +260,7 @@ fn status(out: &mut impl Write, status: &Status) -> io::Result<()> {
     if store.lost > 0 {
         writeln!(out, "           {} lost: see `chuan verify`", count(store.lost))?;
     }
-    if let Some(why) = &store.poisoned {
-        writeln!(out, "           takes no more: {why}")?;
-    }
+    writeln!(out, "room       for {}", bytes(store.usable_bytes))?;
     status.libraries.iter().try_for_each(|library| library_status(out, library))?;
     if status.peers.is_empty() {
         return Ok(());

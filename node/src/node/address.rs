@@ -17,7 +17,9 @@ use crate::{
 /// Reads `IP:PORT`.
 pub(super) fn parse(text: &str) -> Result<SocketAddr> {
     text.parse().map_err(|_| {
-        Failure::usage(format!("`{text}` is no address to listen on; write IP:PORT, as 0.0.0.0:4040 or [::]:4040"))
+        Failure::usage(format!(
+            "`{text}` is no address to listen on; write IP:PORT, as 0.0.0.0:4040 or [::]:4040"
+        ))
     })
 }
 

@@ -27,22 +27,7 @@ pub(super) struct Libraries<S> {
 impl<S: Store> Libraries<S> {
     /// Takes up what the store holds, verified anew.
     pub(super) fn load(store: Arc<S>, now_ms: i64) -> Result<Self> {
-        let mut kept: BTreeMap<LibraryId, Vec<Bytes>> = BTreeMap::new();
-        for kind in StatementKind::ALL {
-            for (_, bytes) in store.statements(None, kind)? {
-                match Statement::decode(&bytes) {
-                    Ok(statement) => kept.entry(statement.library()).or_default().push(bytes),
-                    Err(error) => tracing::warn!(%error, "a kept statement is left out"),
-                }
-            }
-        }
-        let mut known = BTreeMap::new();
-        for (id, statements) in kept {
-            match Library::load(id, statements, now_ms) {
-                Ok(library) => drop(known.insert(id, Arc::new(library))),
-                Err(error) => tracing::error!(library = %id, %error, "a library is left out"),
-            }
-        }
+        let known = load(&*store, now_ms)?;
         Ok(Self { store, known: RwLock::new(known), change: Mutex::new(()) })
     }
 
@@ -56,6 +41,14 @@ impl<S: Store> Libraries<S> {
         let library = Arc::new(Library::load(*id, kept, now_ms)?);
         self.show(Arc::clone(&library));
         Ok(library)
+    }
+
+    /// Takes up everything again from the store, after it was rebuilt.
+    pub(super) fn reload_all(&self, now_ms: i64) -> Result<()> {
+        let _change = self.lock();
+        let fresh = load(&*self.store, now_ms)?;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
     }
 
     /// All libraries, by id.
@@ -107,7 +100,9 @@ impl<S: Store> Libraries<S> {
         }
         let all = self.all();
         match all.as_slice() {
-            [] => Err(Failure::missing("no library here yet; join one with a ticket, or `chuan publish` one")),
+            [] => {
+                Err(Failure::missing("no library here yet; join one with a ticket, or `chuan publish` one"))
+            }
             [library] => Ok(Arc::clone(library)),
             several => {
                 let names: Vec<_> = several.iter().map(|library| library.name()).collect();
@@ -136,7 +131,9 @@ impl<S: Store> Libraries<S> {
             match outcome? {
                 Accepted::New => batch.extend(kept(statement)),
                 Accepted::Known => {}
-                other => return Err(Failure::denied(format!("{}: {}", statement.kind().name(), why(&other)))),
+                other => {
+                    return Err(Failure::denied(format!("{}: {}", statement.kind().name(), why(&other))));
+                }
             }
         }
         self.keep(batch)?;
@@ -163,7 +160,8 @@ impl<S: Store> Libraries<S> {
             let Some(known) = self.get(&id) else { continue };
             let mut library = (*known).clone();
             let outcomes = library.offer_all(&offered, now_ms);
-            let new = offered.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Ok(Accepted::New)));
+            let new =
+                offered.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Ok(Accepted::New)));
             let batch: Vec<Object> = new.flat_map(|(statement, _)| kept(statement)).collect();
             if !batch.is_empty() {
                 self.keep(batch)?;
@@ -188,6 +186,27 @@ impl<S: Store> Libraries<S> {
     fn lock(&self) -> MutexGuard<'_, ()> {
         self.change.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Every library of which the store holds the root, its statements verified anew.
+fn load(store: &dyn Store, now_ms: i64) -> Result<BTreeMap<LibraryId, Arc<Library>>> {
+    let mut kept: BTreeMap<LibraryId, Vec<Bytes>> = BTreeMap::new();
+    for kind in StatementKind::ALL {
+        for (_, bytes) in store.statements(None, kind)? {
+            match Statement::decode(&bytes) {
+                Ok(statement) => kept.entry(statement.library()).or_default().push(bytes),
+                Err(error) => tracing::warn!(%error, "a kept statement is left out"),
+            }
+        }
+    }
+    let mut known = BTreeMap::new();
+    for (id, statements) in kept {
+        match Library::load(id, statements, now_ms) {
+            Ok(library) => drop(known.insert(id, Arc::new(library))),
+            Err(error) => tracing::error!(library = %id, %error, "a library is left out"),
+        }
+    }
+    Ok(known)
 }
 
 /// What the store keeps of a statement: itself, and for a channel where the channel stands now.
@@ -226,7 +245,10 @@ fn why(accepted: &Accepted) -> String {
 mod tests {
     use chuan_engine::{
         id::Salt,
-        statement::{Founders, Key, library::found},
+        statement::{
+            Key,
+            library::{Founders, found},
+        },
         store::memory::MemoryStore,
     };
 

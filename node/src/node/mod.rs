@@ -41,7 +41,6 @@ use crate::{
     home::{Home, config::Config},
     job::{Cancel, Job},
     outcome::{Identity, Outcome},
-    spec::check_name,
 };
 use libraries::Libraries;
 use serve::Serving;

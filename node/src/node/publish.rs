@@ -2,13 +2,9 @@
 //! release that names them, the release before the channel that makes it current, and the keys of a new library before
 //! anything they signed.
 
-use std::{
-    path::Path,
-    time::{Instant, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use chuan_engine::{
-    chunk,
     id::{LibraryId, Salt, StatementId},
     ingest::{self, Ingest, IngestReport},
     manifest::{
@@ -16,20 +12,14 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     statement::{
-        Channel, Classes, Founders, Key, Library, Member, NodeRole, Said, Statement, Verbs,
-        library::{channel, found, member, release},
+        Channel, Classes, Key, Library, Member, NodeRole, Said, Statement, Verbs,
+        library::{Founders, channel, found, member, release},
     },
     store::{Object, Store},
     verify::{self, Missing},
 };
 
-use super::{
-    Inner, Node,
-    libraries::Libraries,
-    now_ms,
-    release::class,
-    report::Reporter,
-};
+use super::{Inner, Node, libraries::Libraries, now_ms, release::class, report::Reporter};
 use crate::{
     command::{Publish, Role},
     exit::{Failure, Result},
@@ -173,14 +163,13 @@ impl Inner {
             let mut made: Vec<_> = author.founding.iter().map(|(_, root)| root.clone()).collect();
             made.extend(self.own_membership(library, author, now)?);
             // One that was cut short before the channel moved is finished, not made twice.
-            let left = library.releases().into_iter().find(|said| {
-                said.body.manifest == table.id() && said.body.parents == parents
-            });
+            let left = library
+                .releases()
+                .into_iter()
+                .find(|said| said.body.manifest == table.id() && said.body.parents == parents);
             let statement = match left {
                 Some(said) => said.statement.clone(),
-                None => {
-                    release(library, &author.publisher, parents, table.id(), &options.message, now)?
-                }
+                None => release(library, &author.publisher, parents, table.id(), &options.message, now)?,
             };
             signed = Some((statement.id(), statement.sequence()));
             made.push(statement);
@@ -249,11 +238,7 @@ struct Current {
 fn current(library: &Library) -> Option<Current> {
     let Said { body, .. } = library.channel(LIVE)?;
     let said = library.release(&body.release)?;
-    Some(Current {
-        release: body.release,
-        sequence: said.statement.sequence(),
-        manifest: said.body.manifest,
-    })
+    Some(Current { release: body.release, sequence: said.statement.sequence(), manifest: said.body.manifest })
 }
 
 pub(super) const fn node_role(role: Role) -> NodeRole {

@@ -60,9 +60,11 @@ impl Found {
 /// The class of a manifest: today there is one.
 pub(super) fn class(store: &dyn Store, manifest: &ManifestId) -> Result<Class, Error> {
     let table = ClassTable::load(store, manifest)?;
-    let (_, commitment) = table.classes.first().copied().ok_or_else(|| {
-        Error::Invalid(format!("manifest {} has no class", manifest.short()))
-    })?;
+    let (_, commitment) = table
+        .classes
+        .first()
+        .copied()
+        .ok_or_else(|| Error::Invalid(format!("manifest {} has no class", manifest.short())))?;
     Ok(Class { commitment, header: ClassHeader::load(store, &commitment)? })
 }
 
@@ -77,7 +79,9 @@ fn find<'a>(library: &'a Library, at: &At) -> Result<Said<'a, Release>> {
     let prefix = at.as_prefix();
     let named = |said: &Said<'_, Release>| match at {
         At::Sequence(sequence) => said.statement.sequence() == *sequence,
-        At::Name(_) => prefix.as_ref().is_some_and(|prefix| said.statement.id().to_string().starts_with(prefix)),
+        At::Name(_) => {
+            prefix.as_ref().is_some_and(|prefix| said.statement.id().to_string().starts_with(prefix))
+        }
     };
     let found: Vec<_> = library.releases().into_iter().filter(named).collect();
     match found.as_slice() {

@@ -1,9 +1,13 @@
 //! What commands answer: the objects of `--json`. Fields are only added, never renamed or dropped; sizes are bytes,
 //! times are milliseconds since 1970 UTC unless the name says otherwise.
 
+mod status;
+
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
+
+pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 
 /// The answer of any command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -220,10 +224,6 @@ pub struct Pulled {
     pub chunk_bytes_encoded: u64,
     /// Bytes of manifest pages that travelled.
     pub page_bytes: u64,
-    /// Bytes of messages received, without transport.
-    pub message_bytes_in: u64,
-    /// Bytes of messages sent, without transport.
-    pub message_bytes_out: u64,
     /// UDP payload received, handshake included.
     pub wire_bytes_in: u64,
     /// UDP payload sent, handshake included.
@@ -374,100 +374,6 @@ pub struct Rebuilt {
     pub problems: Vec<String>,
     /// How long it took.
     pub seconds: f64,
-}
-
-/// Answer of `status`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Status {
-    /// Who this node is.
-    #[serde(flatten)]
-    pub identity: Identity,
-    /// The process that holds the home.
-    pub pid: u32,
-    /// What that process was started to do: `serve`, or a command's name.
-    pub doing: String,
-    /// Where it listens, if it does.
-    pub listening: Option<String>,
-    /// The libraries.
-    pub libraries: Vec<LibraryStatus>,
-    /// The store.
-    pub store: StoreStatus,
-    /// Known peers.
-    pub peers: Vec<PeerStatus>,
-}
-
-/// A library, in `status`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LibraryStatus {
-    /// Its id.
-    pub id: String,
-    /// Its label.
-    pub name: String,
-    /// The root's version.
-    pub root_version: u64,
-    /// Who may change the root, as `1 of 1`.
-    pub root: String,
-    /// What to know about that, if anything.
-    pub trust: String,
-    /// Members known here.
-    pub members: u64,
-    /// Releases known here.
-    pub releases: u64,
-    /// Roles whose secret keys are in this home.
-    pub keys: Vec<String>,
-    /// Its channels.
-    pub channels: Vec<ChannelStatus>,
-    /// Whether a pull was interrupted and will be resumed.
-    pub pull_unfinished: bool,
-}
-
-/// A channel, in `status`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ChannelStatus {
-    /// Its name.
-    pub name: String,
-    /// The release it stands on.
-    pub release: String,
-    /// That release's sequence.
-    pub sequence: u64,
-    /// When the channel was last vouched for, by the signer's clock.
-    pub time_ms: i64,
-    /// Seconds since then, by this node's clock.
-    pub age_seconds: u64,
-    /// Whether all its data is known to be held.
-    pub complete: bool,
-}
-
-/// The store, in `status`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StoreStatus {
-    /// Segment files.
-    pub segments: u64,
-    /// Their bytes on disk.
-    pub segment_bytes: u64,
-    /// Chunks held.
-    pub chunks: u64,
-    /// Their raw bytes.
-    pub chunk_bytes: u64,
-    /// Pages held.
-    pub pages: u64,
-    /// Things that were held and can no longer be read.
-    pub lost: u64,
-    /// Why the store takes no more, if it does not.
-    pub poisoned: Option<String>,
-}
-
-/// A peer, in `status`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PeerStatus {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Where it was reached.
-    pub addresses: Vec<String>,
-    /// Libraries it is a source of.
-    pub libraries: Vec<String>,
 }
 
 #[cfg(test)]
