@@ -15,7 +15,8 @@ build: setup ## the `chuan` binary, release
 test: setup ## format, lints, documentation, all tests: under 45 minutes from nothing on two cores
 	@.ci/test
 
-demo: setup ## publish, pull, edit, pull again, restore, compare; MEDIA=DIR takes your own films
+demo: ## publish, pull, edit, pull again, restore, compare; MEDIA=DIR takes your own films
+	@.ci/setup demo
 	@tests/scripts/demo
 
 bench: setup ## every figure beside its reference; BENCH_BYTES=2G, BENCH_RUNS=3, BENCH_DIR=DIR

@@ -1,2 +1,99 @@
-//! placeholder
-fn main() {}
+//! `bench`: what Chuan does on this machine, each figure beside a reference taken in the same run, on the same disk.
+//!
+//! Absolute figures drift from hour to hour on a shared or virtual machine, so only the ratios are judged. Subject and
+//! reference alternate, and the medians of all runs are compared. Nothing is dropped from the page cache: sources were
+//! just written and are read from memory by subject and reference alike; what is written must reach the disk where the
+//! reference does (`fsync`).
+//!
+//! ```text
+//! BENCH_BYTES   bytes of new data, with K, M or G (2G)
+//! BENCH_RUNS    runs of each figure (3)
+//! BENCH_DIR     where to work: the disk that is measured (the temporary directory)
+//! BENCH_GOALS   `off`: print the verdicts, but do not fail on them
+//! ```
+
+mod chunking;
+mod process;
+mod quic;
+mod reference;
+mod report;
+mod store;
+mod system;
+
+use std::{env, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+use crate::report::Report;
+
+/// What a run is asked to do.
+#[derive(Debug)]
+struct Options {
+    bytes: u64,
+    runs: usize,
+    dir: PathBuf,
+    goals: bool,
+}
+
+fn main() -> Result<ExitCode> {
+    let args: Vec<_> = env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => {}
+        ["raw-send", file] => return quic::send(file.as_ref()).map(|()| ExitCode::SUCCESS),
+        ["raw-receive", address] => return quic::receive(address.parse()?).map(|()| ExitCode::SUCCESS),
+        other => bail!("unknown arguments {other:?}; `bench` takes none, its options are in the environment"),
+    }
+    let options = options()?;
+    let report = measure(&options)?;
+    print!("{report}");
+    let missed = options.goals && report.missed();
+    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn measure(options: &Options) -> Result<Report> {
+    let work = tempfile::Builder::new().prefix("chuan-bench-").tempdir_in(&options.dir)?;
+    let mut report = Report::new(options.bytes, options.runs, work.path());
+    let library = system::library(work.path(), options.bytes)?;
+    for run in 1..=options.runs {
+        eprintln!("run {run} of {}", options.runs);
+        chunking::run(&mut report, options.bytes)?;
+        store::run(&mut report, work.path(), options.bytes)?;
+        system::run(&mut report, work.path(), &library, options.bytes)?;
+    }
+    Ok(report)
+}
+
+fn options() -> Result<Options> {
+    let text = |name: &str, fallback: &str| env::var(name).unwrap_or_else(|_| fallback.to_owned());
+    Ok(Options {
+        bytes: parse_bytes(&text("BENCH_BYTES", "2G"))?,
+        runs: text("BENCH_RUNS", "3").parse().context("BENCH_RUNS is no number")?,
+        dir: env::var_os("BENCH_DIR").map_or_else(env::temp_dir, PathBuf::from),
+        goals: text("BENCH_GOALS", "on") != "off",
+    })
+}
+
+fn parse_bytes(text: &str) -> Result<u64> {
+    let (digits, unit) = match text.chars().last() {
+        Some('K' | 'k') => (text.trim_end_matches(['K', 'k']), 1_000),
+        Some('M' | 'm') => (text.trim_end_matches(['M', 'm']), 1_000_000),
+        Some('G' | 'g') => (text.trim_end_matches(['G', 'g']), 1_000_000_000),
+        _ => (text, 1),
+    };
+    let count: u64 =
+        digits.parse().with_context(|| format!("BENCH_BYTES: `{text}` is no size such as 2G"))?;
+    count.checked_mul(unit).context("BENCH_BYTES is too large")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_bytes("2G").unwrap(), 2_000_000_000);
+        assert_eq!(parse_bytes("16m").unwrap(), 16_000_000);
+        assert_eq!(parse_bytes("77").unwrap(), 77);
+        assert!(parse_bytes("two").is_err());
+    }
+}

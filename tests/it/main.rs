@@ -1,3 +1,13 @@
 //! The one integration-test binary: whole processes, and the rules that no compiler checks.
 
+mod admin;
+mod bad_input;
+mod bench;
+mod flips;
+mod fuzz_corpus;
+mod goldens;
+mod kill;
+mod many_files;
+mod relayed;
+mod round;
 mod tidy;

@@ -30,7 +30,6 @@ const BOUNDARIES: &[(&str, &[&str])] = &[
             "chuan-net",
             "chuan-storage",
             "getrandom",
-            "rustix",
             "serde",
             "serde_json",
         ],

@@ -4,7 +4,10 @@
 //! a network of known badness between two nodes ([`relay`]). It must not look inside a home: what a user cannot see, a
 //! test here cannot either.
 
+pub mod flips;
+pub mod kill;
 pub mod media;
+pub mod pair;
 pub mod program;
 pub mod relay;
 pub mod rng;

@@ -2,8 +2,8 @@
 //! many small files with names in several scripts.
 
 use std::{
-    fs,
-    io::{BufWriter, Write},
+    fs::{self, File},
+    io::{BufRead, BufReader, BufWriter, Write},
     path::Path,
 };
 
@@ -17,7 +17,7 @@ const BLOCK: usize = 1 << 20;
 pub fn film(path: &Path, bytes: u64, seed: u64) -> Result<()> {
     let mut rng = Rng::new(seed);
     let mut block = vec![0; BLOCK];
-    let file = fs::File::create(path).with_context(|| format!("create {}", path.display()))?;
+    let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
     let mut out = BufWriter::with_capacity(BLOCK, file);
     let mut left = bytes;
     while left > 0 {
@@ -135,11 +135,29 @@ pub fn difference(left: &Path, right: &Path) -> Result<Option<String>> {
         )));
     }
     for path in ours {
-        if fs::read(left.join(&path))? != fs::read(right.join(&path))? {
+        if !same_bytes(&left.join(&path), &right.join(&path))? {
             return Ok(Some(format!("{path} differs between {} and {}", left.display(), right.display())));
         }
     }
     Ok(None)
+}
+
+fn same_bytes(left: &Path, right: &Path) -> Result<bool> {
+    let open = |path: &Path| {
+        let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+        anyhow::Ok(BufReader::with_capacity(BLOCK, file))
+    };
+    let (mut ours, mut theirs) = (open(left)?, open(right)?);
+    loop {
+        // A block is read as a whole from a regular file, so equal files give equal blocks.
+        let (a, b) = (ours.fill_buf()?, theirs.fill_buf()?);
+        if a != b || a.is_empty() {
+            return Ok(a == b);
+        }
+        let len = a.len();
+        ours.consume(len);
+        theirs.consume(len);
+    }
 }
 
 /// Every file below `dir`, as sorted relative paths.

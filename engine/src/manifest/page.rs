@@ -44,6 +44,7 @@ use super::{
     raw::{Reader, put_u16},
 };
 use crate::{
+    codec::{Decode, Encode},
     error::{Error, Result},
     id::PageId,
     limits::{CLASSES, PAGE_BYTES, PAGE_ITEMS_MAX, PATH_BYTES, TREE_LEVELS},
@@ -62,7 +63,7 @@ const _: () =
 const _: () = assert!(item::ENTRY_CHILD_BYTES <= item::ENTRY_MAX_BYTES);
 
 /// Which of the two kinds of tree a page belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, bincode::Encode, bincode::Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum TreeKind {
     /// Path → entry.
     Entries,

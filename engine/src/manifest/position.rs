@@ -18,7 +18,9 @@ use crate::{error::Result, id::PageId};
 pub const ROOT_LEVEL: u8 = u8::MAX;
 
 /// Where a page stands in a class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, bincode::Encode, bincode::Decode)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, crate::codec::Encode, crate::codec::Decode,
+)]
 pub struct PagePosition {
     /// The tree it belongs to.
     pub tree: TreeKind,

@@ -1,0 +1,98 @@
+//! What a user would hold us against: `dd`, `cp`, and a raw file written past the page cache.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+
+use crate::process;
+
+const BLOCK: usize = 4 << 20;
+const ALIGNMENT: usize = 4096;
+
+/// `dd` of `bytes` zeros to a new file in `dir`, past the page cache, until they are on the disk. A file system that
+/// refuses `O_DIRECT` (tmpfs) is written through the page cache, and the report's reader is told.
+pub(crate) fn dd(dir: &Path, bytes: u64) -> Result<Duration> {
+    let target = dir.join("dd");
+    let direct = accepts_direct(dir);
+    let mut command = Command::new("dd");
+    command
+        .args(["if=/dev/zero", "bs=4M", "iflag=count_bytes", "conv=fsync"])
+        .arg(format!("count={}", bytes.div_ceil(ALIGNMENT as u64) * ALIGNMENT as u64))
+        .arg(format!("of={}", target.display()));
+    if direct {
+        command.arg("oflag=direct");
+    } else {
+        eprintln!("  {} refuses O_DIRECT: dd writes through the page cache", dir.display());
+    }
+    let cost = process::run(&mut command)?;
+    fs::remove_file(target)?;
+    Ok(cost.took)
+}
+
+/// `cp -r`, into a place that must not exist and does not afterwards.
+pub(crate) fn cp(from: &Path, to: &Path) -> Result<Duration> {
+    let cost = process::run(Command::new("cp").arg("-r").arg(from).arg(to))?;
+    fs::remove_dir_all(to)?;
+    Ok(cost.took)
+}
+
+/// Writes `bytes` of `block`, repeated, to a new file, past the page cache where that is possible, until they are on
+/// the disk.
+pub(crate) fn write_raw(path: &Path, block: &[u8], bytes: u64) -> Result<Duration> {
+    // An aligned window in a larger buffer: O_DIRECT takes nothing else.
+    let mut room = vec![0; BLOCK + ALIGNMENT];
+    let at = room.as_ptr().align_offset(ALIGNMENT);
+    let window = room.get_mut(at..at + BLOCK).context("align")?;
+    for (to, from) in window.iter_mut().zip(block.iter().cycle()) {
+        *to = *from;
+    }
+    let dir = path.parent().context("a file in a directory")?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    if accepts_direct(dir) {
+        options.custom_flags(direct_flag());
+    }
+    let ((), took) = process::timed(|| {
+        let mut file = options.open(path)?;
+        for _ in 0..bytes.div_ceil(BLOCK as u64) {
+            file.write_all(window)?;
+        }
+        Ok(file.sync_all()?)
+    })?;
+    Ok(took)
+}
+
+/// Reads a file from its beginning to its end.
+pub(crate) fn read_raw(path: &Path) -> Result<Duration> {
+    let mut block = vec![0; BLOCK];
+    let ((), took) = process::timed(|| {
+        let mut file = File::open(path)?;
+        while file.read(&mut block)? > 0 {}
+        Ok(())
+    })?;
+    Ok(took)
+}
+
+fn accepts_direct(dir: &Path) -> bool {
+    let probe = dir.join("direct-probe");
+    let accepted = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(direct_flag())
+        .open(&probe)
+        .is_ok();
+    let _ = fs::remove_file(probe);
+    accepted
+}
+
+fn direct_flag() -> i32 {
+    rustix::fs::OFlags::DIRECT.bits().cast_signed()
+}

@@ -1,0 +1,181 @@
+//! Figures, their references, and the table they end in.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A figure that is measured, with what it is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figure {
+    Chunker,
+    StorePut,
+    StoreGet,
+    Ingest,
+    Pull,
+    Restore,
+}
+
+impl Figure {
+    const ALL: [Figure; 6] =
+        [Figure::Ingest, Figure::Pull, Figure::Restore, Figure::Chunker, Figure::StorePut, Figure::StoreGet];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Figure::Chunker => "chunker, one thread",
+            Figure::StorePut => "store put, durable",
+            Figure::StoreGet => "store get, verified",
+            Figure::Ingest => "ingest of new data",
+            Figure::Pull => "pull to an empty peer",
+            Figure::Restore => "restore",
+        }
+    }
+
+    const fn reference(self) -> &'static str {
+        match self {
+            Figure::Chunker => "fastcdc v2020, the crate",
+            Figure::StorePut => "raw file, O_DIRECT, fsync",
+            Figure::StoreGet => "raw file, buffered read",
+            Figure::Ingest => "dd oflag=direct conv=fsync",
+            Figure::Pull => "raw quinn, one stream, discarded",
+            Figure::Restore => "cp -r",
+        }
+    }
+
+    /// The least share of the reference that is to be reached, where one is promised.
+    const fn goal(self) -> Option<f64> {
+        match self {
+            Figure::Ingest => Some(0.35),
+            Figure::Pull => Some(0.45),
+            Figure::Restore => Some(0.50),
+            Figure::Chunker | Figure::StorePut | Figure::StoreGet => None,
+        }
+    }
+}
+
+/// Peak resident memory of any process, at most.
+const MEMORY_BYTES: u64 = 256 << 20;
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    figure: Figure,
+    ours: f64,
+    reference: f64,
+}
+
+/// All that was measured.
+#[derive(Debug)]
+pub(crate) struct Report {
+    bytes: u64,
+    runs: usize,
+    disk: PathBuf,
+    samples: Vec<Sample>,
+    peaks: Vec<(String, u64)>,
+}
+
+impl Report {
+    pub(crate) fn new(bytes: u64, runs: usize, disk: &Path) -> Self {
+        Self { bytes, runs, disk: disk.to_owned(), samples: Vec::new(), peaks: Vec::new() }
+    }
+
+    /// Adds one run of a figure: how long we and the reference took for the same `bytes`.
+    pub(crate) fn add(&mut self, figure: Figure, bytes: u64, ours: Duration, reference: Duration) {
+        let rate = |took: Duration| bytes as f64 / took.as_secs_f64().max(1e-9) / 1e9;
+        let sample = Sample { figure, ours: rate(ours), reference: rate(reference) };
+        eprintln!("  {:22} {:6.2} GB/s beside {:6.2} GB/s", figure.name(), sample.ours, sample.reference);
+        self.samples.push(sample);
+    }
+
+    /// Notes the peak resident memory of a process; the highest of its name is kept.
+    pub(crate) fn peak(&mut self, process: &str, bytes: u64) {
+        match self.peaks.iter_mut().find(|(name, _)| name == process) {
+            Some((_, highest)) => *highest = (*highest).max(bytes),
+            None => self.peaks.push((process.to_owned(), bytes)),
+        }
+    }
+
+    /// Whether a promised figure was not reached.
+    pub(crate) fn missed(&self) -> bool {
+        let slow = Figure::ALL.into_iter().any(|figure| {
+            let (ours, reference) = self.medians(figure);
+            figure.goal().is_some_and(|goal| ours < goal * reference)
+        });
+        slow || self.peaks.iter().any(|(_, bytes)| *bytes > MEMORY_BYTES)
+    }
+
+    fn medians(&self, figure: Figure) -> (f64, f64) {
+        let of = |value: fn(&Sample) -> f64| {
+            median(self.samples.iter().filter(|sample| sample.figure == figure).map(value).collect())
+        };
+        (of(|sample| sample.ours), of(|sample| sample.reference))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\n{} MB of new data, medians of {} runs, in {}; page cache as left by the step before\n",
+            self.bytes / 1_000_000,
+            self.runs,
+            self.disk.display(),
+        )?;
+        writeln!(
+            f,
+            "{:24} {:>9}   {:34} {:>9}   {:>6}   {:>5}",
+            "", "GB/s", "beside", "GB/s", "ratio", "goal"
+        )?;
+        for figure in Figure::ALL {
+            let (ours, reference) = self.medians(figure);
+            let ratio = ours / reference.max(1e-9);
+            let goal = figure.goal().map_or_else(String::new, |goal| {
+                format!("{:4.0} %  {}", goal * 100.0, if ratio < goal { "MISSED" } else { "reached" })
+            });
+            writeln!(
+                f,
+                "{:24} {ours:9.2}   {:34} {reference:9.2}   {:4.0} %   {goal}",
+                figure.name(),
+                figure.reference(),
+                ratio * 100.0,
+            )?;
+        }
+        writeln!(f, "\npeak resident memory (goal: at most {} MiB)", MEMORY_BYTES >> 20)?;
+        for (process, bytes) in &self.peaks {
+            let verdict = if *bytes > MEMORY_BYTES { "MISSED" } else { "reached" };
+            writeln!(f, "{process:24} {:9} MiB   {verdict}", bytes >> 20)?;
+        }
+        Ok(())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_goal_is_noticed_and_a_reached_one_is_not() {
+        let second = Duration::from_secs(1);
+        let mut report = Report::new(1, 3, Path::new("disk"));
+        for (figure, share) in [(Figure::Ingest, 36), (Figure::Pull, 46), (Figure::Restore, 51)] {
+            report.add(figure, 1_000_000_000, second * 100 / share, second);
+        }
+        assert!(!report.missed());
+        report.peak("puller", MEMORY_BYTES + 1);
+        assert!(report.missed());
+        let mut report = Report::new(1, 3, Path::new("disk"));
+        report.add(Figure::Restore, 1_000_000_000, second * 100 / 49, second);
+        assert!(report.missed());
+        assert!(report.to_string().contains("MISSED"));
+    }
+
+    #[test]
+    fn one_slow_run_of_three_does_not_move_a_median() {
+        assert!((median(vec![9.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+    }
+}

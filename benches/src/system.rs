@@ -1,0 +1,62 @@
+//! The whole program as a user runs it: publish, pull over the loopback interface, restore. Each step is one process,
+//! timed from its start to its end.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, ensure};
+use chuan_tests::{media, program::Home};
+
+use crate::{
+    process, quic, reference,
+    report::{Figure, Report},
+};
+
+/// Films that the library is split into; none is much smaller than a segment at full size.
+const FILMS: u64 = 4;
+
+/// Makes the library that every run publishes, and beside it the same bytes as one file.
+pub(crate) fn library(work: &Path, bytes: u64) -> Result<PathBuf> {
+    let library = work.join("library");
+    fs::create_dir(&library)?;
+    for number in 0..FILMS {
+        media::film(&library.join(format!("film {number}.mp4")), bytes / FILMS, number)?;
+    }
+    media::film(&work.join("one"), bytes, FILMS)?;
+    Ok(library)
+}
+
+pub(crate) fn run(report: &mut Report, work: &Path, library: &Path, bytes: u64) -> Result<()> {
+    let bytes_published = bytes / FILMS * FILMS;
+    let origin = Home::init(work.join("origin"), "origin", "origin")?;
+    let raw_write = reference::dd(work, bytes_published)?;
+    let mut publish = origin.command(["-q", "publish"]);
+    let ingest = process::run(publish.arg(library).args(["--library", "films"]))?;
+    report.add(Figure::Ingest, bytes_published, ingest.took, raw_write);
+    report.peak("publish", ingest.peak_bytes);
+
+    let raw_quinn = quic::transfer(&work.join("one"), bytes)?;
+    let mirror = Home::init(work.join("mirror"), "mirror", "mirror")?;
+    let server = origin.serve()?;
+    mirror.run(["join", &origin.ticket("films")?])?;
+    let pull = process::run(&mut mirror.command(["-q", "pull", "films"]))?;
+    report.add(Figure::Pull, bytes_published, pull.took, raw_quinn);
+    report.peak("pull", pull.peak_bytes);
+    report.peak("serve", process::peak(&server.process.child));
+    server.stop()?;
+
+    let copy = reference::cp(library, &work.join("copy"))?;
+    let target = work.join("restored");
+    let restore = process::run(mirror.command(["-q", "restore", "films"]).arg(&target))?;
+    report.add(Figure::Restore, bytes_published, restore.took, copy);
+    report.peak("restore", restore.peak_bytes);
+    let difference = media::difference(library, &target)?;
+    ensure!(difference.is_none(), "restore gave other bytes: {difference:?}");
+
+    for dir in [target, origin.path, mirror.path] {
+        fs::remove_dir_all(dir)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! What the fuzz targets do with their bytes: one function each, without libFuzzer, so that the ordinary tests replay
+//! the committed corpora through the very same code.
+//!
+//! Each decodes bytes as they may come from a disk or a peer. Nothing may panic, hang or allocate beyond its bound; and
+//! what is taken at all must, where the form is canonical, be written back as exactly the same bytes. Each says whether
+//! it took anything, so that a corpus of which nothing is taken is noticed.
+
+use bytes::Bytes;
+use chuan_engine::{
+    manifest::{
+        page::Page,
+        path::{EntryPath, collision_key},
+        table::{ClassHeader, ClassTable},
+    },
+    segment::{Footer, Item, Scanner, SegmentHeader, SegmentId, Step, Trailer, footer, payload},
+    statement::{Statement, ticket::Ticket},
+    sync::{
+        frame::{Assembler, Frame},
+        message::{End, Hello, Refusal, Request},
+    },
+};
+
+/// A target by its name.
+pub type Target = (&'static str, fn(&[u8]) -> bool);
+
+/// Every target.
+pub const TARGETS: [Target; 8] = [
+    ("frame", frame),
+    ("message", message),
+    ("page", page),
+    ("table", table),
+    ("statement", statement),
+    ("ticket", ticket),
+    ("path", path),
+    ("segment", segment),
+];
+
+/// A stream of frames, arriving in pieces: the first byte says how long the pieces are.
+pub fn frame(bytes: &[u8]) -> bool {
+    let Some((step, stream)) = bytes.split_first() else { return false };
+    let whole = frames(stream, stream.len().max(1));
+    let pieces = frames(stream, usize::from(*step) + 1);
+    assert_eq!(whole, pieces, "how a stream is cut into buffers must not matter");
+    let taken = !whole.is_empty();
+    for frame in whole {
+        let encoded = frame.encode().expect("a frame that was taken can be sent");
+        let stream = [encoded.head, encoded.payload].concat();
+        assert_eq!(frames(&stream, stream.len()), [frame]);
+    }
+    taken
+}
+
+/// The frames of a stream up to its first fault.
+fn frames(stream: &[u8], step: usize) -> Vec<Frame> {
+    let mut assembler = Assembler::default();
+    let mut found = Vec::new();
+    for piece in stream.chunks(step) {
+        assembler.push(Bytes::copy_from_slice(piece));
+        loop {
+            match assembler.next() {
+                Ok(Some(frame)) => found.push(frame),
+                Ok(None) => break,
+                Err(_) => return found,
+            }
+        }
+    }
+    found
+}
+
+/// A control message: the first byte says of which kind.
+pub fn message(bytes: &[u8]) -> bool {
+    let Some((kind, bytes)) = bytes.split_first() else { return false };
+    match kind % 4 {
+        0 => Hello::decode(bytes).is_ok(),
+        1 => {
+            let request = Request::decode(bytes);
+            if let Ok(Request::Chunks { scope, .. }) = &request {
+                let mut end = 0;
+                for range in scope.ranges() {
+                    assert!(range.start >= end && range.end > range.start, "ranges ascend and are not empty");
+                    end = range.end;
+                }
+            }
+            request.is_ok()
+        }
+        2 => End::decode(bytes).is_ok(),
+        _ => {
+            let Ok(refusal) = Refusal::decode(bytes) else { return false };
+            let text = refusal.into_error().to_string();
+            assert!(!text.contains('\u{1b}'), "a peer's text reaches a terminal without control characters");
+            true
+        }
+    }
+}
+
+/// A page of a tree.
+pub fn page(bytes: &[u8]) -> bool {
+    let Ok(page) = Page::decode(bytes) else { return false };
+    assert_eq!(page.encode(), bytes, "a page has one form");
+    assert!(page.sums().is_ok(), "what was taken can be summed");
+    true
+}
+
+/// A class table, or a class header.
+pub fn table(bytes: &[u8]) -> bool {
+    if let Ok(table) = ClassTable::decode(bytes) {
+        assert_eq!(table.encode(), bytes, "a class table has one form");
+        return true;
+    }
+    let Ok(header) = ClassHeader::decode(bytes) else { return false };
+    assert_eq!(header.encode(), bytes, "a class header has one form");
+    true
+}
+
+/// A statement's envelope and body, and the signatures if both are well-formed.
+pub fn statement(bytes: &[u8]) -> bool {
+    let Ok(statement) = Statement::decode(bytes) else { return false };
+    assert_eq!(statement.bytes().as_ref(), bytes, "a statement is kept as received");
+    let signers = statement.signers().count();
+    if let Ok(keys) = statement.verify_signatures() {
+        assert!(!keys.is_empty() && keys.len() <= signers, "each key is counted once");
+    }
+    true
+}
+
+/// A ticket's text.
+pub fn ticket(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(ticket) = text.parse::<Ticket>() else { return false };
+    let again = ticket.to_text().expect("a ticket that was taken can be passed on");
+    let parsed: Ticket = again.parse().expect("and read again");
+    assert_eq!(parsed.to_text().ok(), Some(again), "and is the same then");
+    true
+}
+
+/// A path of a manifest.
+pub fn path(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(path) = EntryPath::new(text) else { return false };
+    assert_eq!(path.as_str(), text, "a path is kept byte for byte");
+    assert!(path.components().all(|part| !matches!(part, "" | "." | "..") && !part.contains('/')));
+    assert!(!text.contains('\0') && !text.starts_with('/'));
+    let key = collision_key(&path);
+    assert_eq!(key.split('/').count(), path.components().count(), "folding keeps the components");
+    true
+}
+
+/// A segment: its header, records and footer. The id is fixed, as if the file's own header had been read.
+pub fn segment(bytes: &[u8]) -> bool {
+    let header = SegmentHeader::decode(bytes).is_ok();
+    let refs = payload::decode_ref(bytes).is_ok();
+    let footer = bytes
+        .last_chunk::<{ footer::TRAILER_BYTES }>()
+        .and_then(|trailer| Trailer::decode(trailer, bytes.len() as u64).ok())
+        .is_some_and(|trailer| Footer::decode(bytes, trailer).is_ok());
+    scan(bytes) || header || refs || footer
+}
+
+/// Walks the bytes to their end; returns whether there was a record.
+fn scan(bytes: &[u8]) -> bool {
+    let end = bytes.len() as u64;
+    let mut scanner = Scanner::new(SegmentId::from_bytes([7; 16]), 0, end);
+    let mut records = 0;
+    let mut want = 0;
+    // Every step either moves on, or asks for more than it had.
+    for _ in 0..=4 * bytes.len() + 16 {
+        let from = usize::try_from(scanner.offset()).expect("a segment's offset");
+        let left = bytes.get(from..).expect("a scan stays within its segment");
+        match scanner.step(left.get(..want).unwrap_or(left)) {
+            Step::Need(more) => {
+                assert!(
+                    more <= left.len() || scanner.offset() > from as u64,
+                    "it asks for more than there is"
+                );
+                want = more;
+            }
+            Step::Found(item) => {
+                records += check_item(&item, end);
+                want = 0;
+            }
+            Step::End => return records > 0,
+        }
+    }
+    panic!("a scan does not end");
+}
+
+/// Checks that what was found lies within the segment; returns the records in it.
+fn check_item(item: &Item<'_>, end: u64) -> u64 {
+    match item {
+        Item::Record { offset, header, .. } => {
+            assert!(offset + header.total_len() <= end, "a record lies within its segment");
+            1
+        }
+        Item::Marker { offset, .. } => {
+            assert!(*offset < end);
+            0
+        }
+        Item::Gap { from, to, .. } => {
+            assert!(from < to && *to <= end, "a gap is not empty");
+            0
+        }
+    }
+}

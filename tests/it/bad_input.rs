@@ -1,0 +1,342 @@
+//! What goes wrong outside: bad tickets, strangers, full disks, vanishing sources, unreadable files. Each must end in an
+//! error that names the thing and the remedy, with an exit code to branch on, and leave the previous state whole.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use chuan_tests::{
+    media,
+    pair::{Pair, text},
+    program::{self, Home, Process, number},
+    relay::{self, Relay},
+    rng::Rng,
+};
+
+/// Exit codes of the command line's contract.
+const INVALID: i32 = 4;
+const DENIED: i32 = 5;
+const PEER: i32 = 8;
+const FULL: i32 = 9;
+
+/// A user without rights: `nobody`.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn a_truncated_or_altered_ticket_is_told_as_such() -> Result<()> {
+    let pair = published(500_000)?;
+    let _server = pair.origin.serve()?;
+    let ticket = pair.origin.ticket("films")?;
+    let mut rng = Rng::new(1);
+    let mut bad = vec![
+        ticket[..ticket.len() / 2].to_owned(),
+        ticket[..ticket.len() - 1].to_owned(),
+        "chuan1".to_owned(),
+    ];
+    for _ in 0..5 {
+        let at = usize::try_from(6 + rng.below(ticket.len() as u64 - 6))?;
+        let (before, after) = ticket.split_at(at);
+        let other = if after.starts_with('a') { 'b' } else { 'a' };
+        bad.push(format!("{before}{other}{}", &after[1..]));
+    }
+    for bad in bad {
+        let (code, error) = pair.mirror.fails(["join", &bad])?;
+        ensure!(code == INVALID, "exit code {code}: {error}");
+        ensure!(error.contains("ticket") && error.contains("chuan invite"), "no remedy named: {error}");
+    }
+    pair.mirror.run(["join", &ticket])?;
+    Ok(())
+}
+
+#[test]
+fn a_used_ticket_and_an_expired_one_are_refused() -> Result<()> {
+    let pair = published(500_000)?;
+    let _server = pair.connect()?;
+    let ticket = pair.origin.ticket("films")?;
+    let expired = last_line(&pair.origin.run(["invite", "--library", "films", "--expires", "1s"])?)?;
+    let (second, third) = (third_home(&pair, "second")?, third_home(&pair, "third")?);
+    second.run(["join", &ticket])?;
+    let (code, error) = third.fails(["join", &ticket])?;
+    ensure!(code == DENIED && error.contains("used") && error.contains("chuan invite"), "{code}: {error}");
+    let issued = Instant::now();
+    while issued.elapsed() < Duration::from_millis(1500) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let (code, error) = third.fails(["join", &expired])?;
+    ensure!([INVALID, DENIED].contains(&code) && error.contains("expired"), "{code}: {error}");
+    ensure!(error.contains("chuan invite"), "no remedy named: {error}");
+    Ok(())
+}
+
+#[test]
+fn a_stranger_gets_nothing() -> Result<()> {
+    let pair = published(500_000)?;
+    let server = pair.connect()?;
+    pair.pull()?;
+    // A copy of the member's home with a key of its own: it knows library and source, and is no member.
+    let stranger = third_home(&pair, "stranger")?;
+    copy_without_keys(&pair.mirror.path, &stranger.path)?;
+    let (code, error) = stranger.fails(["pull", "films"])?;
+    ensure!(code == DENIED || code == PEER, "{code}: {error}");
+    ensure!(error.contains("member") || error.contains("ticket"), "no remedy named: {error}");
+    server.stop()?;
+    Ok(())
+}
+
+#[test]
+fn another_node_at_a_known_address_is_not_taken_for_the_source() -> Result<()> {
+    let pair = published(500_000)?;
+    let server = pair.connect()?;
+    let release = text(&pair.pull()?, "release").to_owned();
+    let address = server.address;
+    server.stop()?;
+    let impostor = third_home(&pair, "impostor")?;
+    let _server = impostor.serve_on(address)?;
+    let (code, error) = pair.mirror.fails(["pull", "films"])?;
+    ensure!(code == PEER || code == DENIED, "{code}: {error}");
+    ensure!(error.contains(&address.to_string()) || error.contains("origin"), "names no peer: {error}");
+    pair.check_mirror_kept(&release)
+}
+
+#[test]
+fn a_source_that_vanishes_during_a_pull_leaves_the_old_release_and_the_pull_goes_on_later() -> Result<()> {
+    let pair = published(500_000)?;
+    let server = pair.origin.serve()?;
+    let slow = relay::Path { rate: Some(4_000_000), ..relay::Path::default() };
+    let relay = Relay::start(server.address, relay::Path::default(), slow, 1)?;
+    let ticket =
+        last_line(&pair.origin.run(["invite", "-l", "films", "--address", &relay.address.to_string()])?)?;
+    pair.mirror.run(["join", &ticket])?;
+    let release = text(&pair.pull()?, "release").to_owned();
+    media::film(&pair.library.join("new.mp4"), 30_000_000, 9)?;
+    pair.publish()?;
+
+    relay.clear();
+    let mut pull =
+        Process::spawn(pair.mirror.command(["pull", "films"]).stderr(std::process::Stdio::piped()))?;
+    while relay.seen().iter().map(|seen| seen.bytes).sum::<usize>() < 6_000_000 {
+        ensure!(pull.child.try_wait()?.is_none(), "the pull ended before its source was gone");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let address = server.address;
+    drop(server);
+    let error = program::drain(pull.child.stderr.take());
+    let status = pull.wait(Duration::from_secs(120))?;
+    ensure!(status.code() == Some(PEER), "{status}: {error}");
+    ensure!(!error.contains("panicked"), "{error}");
+    pair.check_mirror_kept(&release)?;
+
+    relay.set(relay::Direction::ToClient, relay::Path::default());
+    let _server = pair.origin.serve_on(address)?;
+    let pulled = pair.pull()?;
+    ensure!(
+        number(&pulled, "chunk_bytes_fetched")? < 30_000_000,
+        "nothing of the first attempt was kept: {pulled}"
+    );
+    pair.check_restored()
+}
+
+#[test]
+fn a_full_disk_is_said_and_the_previous_release_stays() -> Result<()> {
+    let Some(disk) = SmallDisk::mount()? else { return Ok(()) };
+    let pair = published(4_000_000)?;
+    let (origin, mirror) = (disk.path.join("origin"), disk.path.join("mirror"));
+    let origin = Home::init(origin, "small", "origin")?;
+    let source =
+        |dir: &Path| ["publish".into(), dir.as_os_str().to_owned(), "--library".into(), "films".into()];
+    let first = origin.json(source(&pair.library))?;
+    let large = pair.scratch().join("large");
+    media::library(&large, 1, 100_000_000, 2)?;
+    let (code, error) = origin.fails(source(&large))?;
+    ensure!(code == FULL && error.contains("space"), "{code}: {error}");
+    ensure!(origin.run(["releases", "films"])?.lines().count() > 0);
+    origin.run(["verify", "--deep"])?;
+    origin.run(["restore".as_ref(), "films".as_ref(), pair.scratch().join("kept").as_os_str()])?;
+    ensure!(text(&first, "release").len() == 64);
+    fs::remove_dir_all(&origin.path)?;
+
+    // The same for a puller.
+    let mirror = Home::init(mirror, "small", "mirror")?;
+    let _server = pair.origin.serve()?;
+    mirror.run(["join", &pair.origin.ticket("films")?])?;
+    let release = text(&mirror.json(["pull", "films"])?, "release").to_owned();
+    media::film(&pair.library.join("large.mp4"), 100_000_000, 3)?;
+    pair.publish()?;
+    let (code, error) = mirror.fails(["pull", "films"])?;
+    ensure!(code == FULL && error.contains("space"), "{code}: {error}");
+    let listed = mirror.run(["--json", "releases", "films"])?;
+    ensure!(listed.contains(&release), "{listed}");
+    mirror.run(["verify", "--deep"])?;
+    Ok(())
+}
+
+#[test]
+fn an_unreadable_file_fails_the_publish_by_name_unless_it_may_be_skipped() -> Result<()> {
+    let user = User::without_rights()?;
+    let library = user.dir.path().join("library");
+    media::library(&library, 1, 200_000, 1)?;
+    user.own(&library)?;
+    user.run(["init", "--name", "n"])?;
+    user.run(["publish", &library.to_string_lossy(), "--library", "films"])?;
+    let secret = library.join("secret.mp4");
+    media::film(&secret, 100_000, 2)?;
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000))?;
+    let args = ["publish", &library.to_string_lossy(), "--library", "films"];
+    let output = user.output(args)?;
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(!output.status.success() && error.contains("secret.mp4"), "{error}");
+    ensure!(error.contains("--skip-unreadable"), "no remedy named: {error}");
+    let listed = user.run(["ls", "films"])?;
+    ensure!(!listed.contains("secret.mp4"), "{listed}");
+    user.run(args.into_iter().chain(["--skip-unreadable"]))?;
+    Ok(())
+}
+
+#[test]
+fn a_name_that_is_not_utf8_is_refused_by_name() -> Result<()> {
+    let pair = published(100_000)?;
+    let release = pair.origin.run(["releases", "films"])?;
+    fs::write(pair.library.join(OsStr::from_bytes(b"bad-\xff-name.mp4")), b"film")?;
+    let args = ["publish".as_ref(), pair.library.as_os_str(), "--library".as_ref(), "films".as_ref()];
+    let (code, error) = pair.origin.fails(args)?;
+    ensure!(code == INVALID, "{code}: {error}");
+    ensure!(error.contains("bad-") && error.contains("UTF-8") && error.contains("rename"), "{error}");
+    ensure!(pair.origin.run(["releases", "films"])? == release, "a failed publish left a release");
+    Ok(())
+}
+
+#[test]
+fn a_damaged_node_key_or_configuration_is_named() -> Result<()> {
+    let pair = published(100_000)?;
+    for file in ["keys/node.key", "chuan.toml"] {
+        let path = pair.origin.path.join(file);
+        let sound = fs::read(&path)?;
+        fs::write(&path, b"\x00nonsense = [")?;
+        let (_, error) = pair.origin.fails(["status"])?;
+        let name = file.rsplit('/').next().unwrap_or(file);
+        ensure!(error.contains(name), "the error does not name {name}: {error}");
+        fs::write(&path, sound)?;
+        pair.origin.run(["status"])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_does_not_exist_is_named() -> Result<()> {
+    let pair = published(100_000)?;
+    for (args, name) in [
+        (&["restore", "films@99", "unused"][..], "99"),
+        (&["ls", "no-such-library"][..], "no-such-library"),
+        (&["cat", "films", "no-such-file"][..], "no-such-file"),
+        (&["pull", "films", "--from", "no-such-peer"][..], "no-such-peer"),
+        (&["publish", "no-such-folder", "--library", "films"][..], "no-such-folder"),
+    ] {
+        let (_, error) = pair.origin.fails(args)?;
+        ensure!(error.contains(name), "{args:?}: the error does not name {name}: {error}");
+    }
+    Ok(())
+}
+
+fn published(film_bytes: u64) -> Result<Pair> {
+    let pair = Pair::new()?;
+    media::film(&pair.library.join("a.mp4"), film_bytes, 1)?;
+    pair.publish()?;
+    Ok(pair)
+}
+
+fn third_home(pair: &Pair, name: &str) -> Result<Home> {
+    Home::init(pair.scratch().join(name), name, "mirror")
+}
+
+fn last_line(text: &str) -> Result<String> {
+    text.lines().last().map(|line| line.trim().to_owned()).context("no output")
+}
+
+fn copy_without_keys(from: &Path, to: &Path) -> Result<()> {
+    for item in fs::read_dir(from)? {
+        let path = item?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !matches!(name.as_str(), "keys" | "run" | "lock" | "chuan.toml") {
+            let _ = fs::remove_dir_all(to.join(&name));
+            let status = Command::new("cp").arg("-r").arg(&path).arg(to).status()?;
+            ensure!(status.success(), "cp of {}", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// A tmpfs of 64 MiB, unmounted when dropped.
+struct SmallDisk {
+    path: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    /// `None`, said aloud, where mounting is not allowed: the test was skipped then, not passed.
+    fn mount() -> Result<Option<Self>> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("disk");
+        fs::create_dir(&path)?;
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(&path).output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED: a full disk, since this user may not mount a small tmpfs");
+            return Ok(None);
+        }
+        Ok(Some(Self { path, _dir: dir }))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}
+
+/// Runs `chuan` so that permissions bind it: as `nobody` where this is root, as it is otherwise.
+struct User {
+    dir: tempfile::TempDir,
+    binary: PathBuf,
+    is_root: bool,
+}
+
+impl User {
+    fn without_rights() -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777))?;
+        // The build directory may be out of another user's reach.
+        let binary = dir.path().join("chuan");
+        fs::copy(program::binary()?, &binary)?;
+        Ok(Self { dir, binary, is_root: rustix::process::geteuid().is_root() })
+    }
+
+    fn own(&self, dir: &Path) -> Result<()> {
+        if self.is_root {
+            let status = Command::new("chown").args(["-R", &NOBODY.to_string()]).arg(dir).status()?;
+            ensure!(status.success(), "chown {}", dir.display());
+        }
+        Ok(())
+    }
+
+    fn output<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<std::process::Output> {
+        let mut command = Command::new(&self.binary);
+        command.arg("--home").arg(self.dir.path().join("home")).args(args).current_dir(self.dir.path());
+        if self.is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        Ok(command.output()?)
+    }
+
+    fn run<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<String> {
+        let output = self.output(args)?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}

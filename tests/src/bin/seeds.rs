@@ -1,0 +1,314 @@
+//! `seeds`: writes the seed corpora of the fuzz targets, made by the real encoders: `cargo run -p chuan-tests --bin seeds`.
+//!
+//! To be run again when a format gains something; what the fuzzer has found beside the seeds stays.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+use bytes::Bytes;
+use chuan_engine::{
+    chunk::Profile,
+    id::{ChunkId, Commitment, LibraryId, NodeId, PageId, Salt, StatementId},
+    manifest::{
+        PageSink,
+        builder::{ContentBuilder, EntryTreeBuilder},
+        entry::{ChunkRef, Content, Entry, EntryKind, Extension, Timestamp},
+        page::TreeKind,
+        path::EntryPath,
+        position::PagePosition,
+        table::{ClassHeader, ClassTable},
+    },
+    segment::{
+        Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId, align_up,
+    },
+    statement::{
+        Body, Channel, Classes, Header, Key, Member, NodeRole, Release, Role, RoleKind, Root, Statement,
+        TicketTerms, Verbs, ticket::Ticket,
+    },
+    sync::{
+        frame::{ChunkCodec, ChunkFrame, Frame},
+        message::{End, ErrorCode, Hello, Join, Mode, Pull, Refusal, Request, Scope, VERSION, Want},
+    },
+};
+use chuan_tests::rng::Rng;
+
+/// The segment that the target `segment` takes its bytes for.
+const SEGMENT: SegmentId = SegmentId::from_bytes([7; 16]);
+
+fn main() -> Result<()> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let statements = statements()?;
+    let pages = pages()?;
+    let frames = frames(&statements, &pages);
+    let write = |target: &str, seeds: Vec<Vec<u8>>| -> Result<()> {
+        let dir = corpus.join(target);
+        fs::create_dir_all(&dir)?;
+        for (number, seed) in seeds.iter().enumerate() {
+            fs::write(dir.join(format!("seed-{number:02}")), seed)?;
+        }
+        println!("{target}: {} seeds", seeds.len());
+        Ok(())
+    };
+    write("message", frames.iter().filter_map(as_message).collect::<Result<_>>()?)?;
+    write("frame", frames.iter().map(as_stream).collect::<Result<_>>()?)?;
+    write("statement", statements.iter().map(|statement| statement.bytes().to_vec()).collect())?;
+    write("ticket", vec![ticket()?.to_text()?.into_bytes()])?;
+    write("table", tables())?;
+    write("segment", vec![segment(&pages)])?;
+    write("page", pages)?;
+    write("path", paths().iter().map(|path| path.as_bytes().to_vec()).collect())?;
+    Ok(())
+}
+
+fn paths() -> [&'static str; 8] {
+    [
+        "a",
+        "长江 (2019)/长江.mp4",
+        "été/川流不息.srt",
+        "a/../b",
+        "a//b",
+        ".hidden/..still a name/...",
+        "CON/aux.txt",
+        "ＡＢＣ/ﬁ/İ/ß",
+    ]
+}
+
+/// Collects pages; their store is the corpus.
+#[derive(Default)]
+struct Pages(Vec<Vec<u8>>);
+
+impl PageSink for Pages {
+    fn put(&mut self, _id: PageId, bytes: Bytes) -> chuan_engine::Result<()> {
+        self.0.push(bytes.to_vec());
+        Ok(())
+    }
+}
+
+/// Of each kind of page, a small one and a large one.
+fn pages() -> Result<Vec<Vec<u8>>> {
+    let mut sink = Pages::default();
+    let mut rng = Rng::new(1);
+    let mut content = ContentBuilder::new(0)?;
+    for _ in 0..600 {
+        content.push(chunk(&mut rng), &mut sink)?;
+    }
+    let content = content.finish(&mut sink)?;
+    let mut entries = EntryTreeBuilder::new(0)?;
+    for number in 0..300u32 {
+        let path = EntryPath::new(format!("films/{number:04}/第{number}集.mp4"))?;
+        entries.push(path, &entry(number, &content, &mut rng), &mut sink)?;
+    }
+    entries.finish(&mut sink)?;
+    EntryTreeBuilder::new(3)?.finish(&mut sink)?;
+    let mut pages = sink.0;
+    pages.sort_by_key(|page| (page.get(5).copied(), page.len()));
+    // The smallest and the largest of each kind: byte 5 is the kind.
+    let ends = |(index, page): (usize, &Vec<u8>)| {
+        let kind = |at: Option<usize>| at.and_then(|at| pages.get(at)).and_then(|page| page.get(5).copied());
+        let own = page.get(5).copied();
+        (kind(index.checked_sub(1)) != own || kind(Some(index + 1)) != own).then(|| page.clone())
+    };
+    Ok(pages.iter().enumerate().filter_map(ends).collect())
+}
+
+fn chunk(rng: &mut Rng) -> ChunkRef {
+    ChunkRef { id: ChunkId::of(&rng.next_u64().to_le_bytes()), len: 65_536 }
+}
+
+fn entry(number: u32, tree: &Content, rng: &mut Rng) -> Entry {
+    let (kind, content) = match number % 4 {
+        0 => (EntryKind::EmptyDir, Content::Inline(Vec::new())),
+        1 => (EntryKind::File, tree.clone()),
+        count => (EntryKind::File, Content::Inline((0..count).map(|_| chunk(rng)).collect())),
+    };
+    let extension = Extension { tag: 9, critical: false, bytes: b"kept as it is".to_vec() };
+    Entry {
+        kind,
+        size: content.chunks() * 65_536,
+        mtime: Timestamp { seconds: 1_700_000_000 + i64::from(number), nanos: number },
+        mode: 0o644,
+        profile: Profile::Video,
+        content,
+        extensions: if number % 7 == 1 { vec![extension] } else { Vec::new() },
+    }
+}
+
+fn tables() -> Vec<Vec<u8>> {
+    let header = ClassHeader {
+        name: "default".into(),
+        slot: 0,
+        salt: Salt::from_bytes([1; 32]),
+        root: PageId::from_bytes([2; 32]),
+        level: 1,
+        sums: chuan_engine::manifest::entry::Sums { entries: 3, chunks: 40, bytes: 2_000_000 },
+        policy: b"keep".to_vec(),
+    };
+    let table = ClassTable { classes: vec![(0, header.id()), (5, Commitment::from_bytes([9; 32]))] };
+    vec![header.encode(), table.encode()]
+}
+
+fn statements() -> Result<Vec<Statement>> {
+    let [root, operator, publisher, node] = [1, 2, 3, 4].map(|seed| Key::from_seed([seed; 32]));
+    let founding = Body::Root(Root {
+        version: 1,
+        nonce: Salt::from_bytes([5; 32]),
+        name: "films".into(),
+        expires_ms: 0,
+        roles: vec![
+            Role::any_of(RoleKind::Root, [root.public()]),
+            Role::any_of(RoleKind::Operator, [operator.public()]),
+            Role::any_of(RoleKind::Publisher, [publisher.public()]),
+        ],
+    });
+    let first = Statement::sign(Header { library: None, sequence: 1, time_ms: 1 }, &founding, &[&root])?;
+    let library = Some(first.library());
+    let sign = |sequence, body: &Body, keys: &[&Key]| {
+        Statement::sign(Header { library, sequence, time_ms: 1_700_000_000_000 }, body, keys)
+    };
+    let manifest = chuan_engine::id::ManifestId::from_bytes([6; 32]);
+    let release = sign(
+        2,
+        &Body::Release(Release { parents: vec![first.id()], manifest, message: "第二版".into() }),
+        &[&publisher],
+    )?;
+    let channel =
+        Channel { name: "live".into(), release: release.id(), active: publisher.public(), follow: true };
+    let channel = sign(3, &Body::Channel(channel), &[&publisher, &operator])?;
+    let terms = TicketTerms {
+        key: Key::from_seed([8; 32]).public(),
+        redeemers: vec![node.node()],
+        classes: Classes::all(),
+        verbs: Verbs::PULL,
+        role: None,
+        expires_ms: 1_900_000_000_000,
+        uses: 1,
+    };
+    let ticket = sign(1, &Body::Ticket(terms), &[&operator])?;
+    let member = Member {
+        node: node.node(),
+        key: node.public(),
+        name: "镜像".into(),
+        role: NodeRole::Mirror,
+        classes: Classes::new(vec!["news*".into(), "default".into()])?,
+        verbs: Verbs::PULL,
+        expires_ms: 0,
+        ticket: Some(ticket.id()),
+    };
+    let member = sign(1, &Body::Member(member), &[&node])?;
+    Ok(vec![first, release, channel, ticket, member])
+}
+
+fn ticket() -> Result<Ticket> {
+    Ok(Ticket {
+        addresses: vec!["192.0.2.7:4433".into(), "[2001:db8::1]:4433".into()],
+        issuer: NodeId::from_bytes([1; 32]),
+        library: LibraryId::from_bytes([2; 32]),
+        label: "films".into(),
+        root_version: 1,
+        expires_ms: 1_900_000_000_000,
+        redeemers: vec![NodeId::from_bytes([1; 32])],
+        key: Key::from_seed([9; 32]),
+        statement: StatementId::from_bytes([3; 32]),
+    })
+}
+
+fn frames(statements: &[Statement], pages: &[Vec<u8>]) -> Vec<Frame> {
+    let (library, commitment) = (LibraryId::from_bytes([2; 32]), Commitment::from_bytes([3; 32]));
+    let pull = Pull {
+        library,
+        want: Want::Channel("live".into()),
+        classes: vec!["default".into()],
+        have: vec![commitment],
+        known: vec![StatementId::from_bytes([4; 32])],
+        scope: Some(Scope(vec![(0, 10), (20, 5)])),
+        mode: Mode::All,
+        budget: u64::MAX,
+    };
+    let positions = vec![PagePosition { tree: TreeKind::Content, level: 1, ordinal: 77 }];
+    let mut frames = vec![
+        Frame::Hello(Hello {
+            version: VERSION,
+            node: NodeId::from_bytes([1; 32]),
+            addresses: vec!["192.0.2.7:4433".into()],
+            name: "镜像".into(),
+            statements: statements.iter().map(|statement| statement.bytes().to_vec()).collect(),
+        }),
+        Frame::Request(Request::Pull(pull)),
+        Frame::Request(Request::Pages { library, commitment, positions }),
+        Frame::Request(Request::Chunks { library, commitment, scope: Scope::of([1, 2, 9]) }),
+        Frame::Request(Request::Join(Join {
+            library,
+            ticket: StatementId::from_bytes([4; 32]),
+            name: "n".into(),
+            role: 2,
+            proof: [5; 64],
+        })),
+        Frame::Chunk(ChunkFrame {
+            ordinal: 7,
+            codec: ChunkCodec::Raw,
+            raw_len: 5,
+            data: Bytes::from_static(b"chunk"),
+        }),
+        Frame::End(End { complete: true, chunks: 1, chunk_bytes: 5 }),
+        Frame::Error(Refusal::new(ErrorCode::Denied, "ask for a ticket\u{1b}[2J")),
+    ];
+    frames.extend(statements.first().map(|statement| Frame::Statement(statement.bytes().clone())));
+    frames.extend(pages.first().map(|page| Frame::Page(Bytes::copy_from_slice(page))));
+    frames
+}
+
+/// For the target `frame`: in pieces of eight bytes.
+fn as_stream(frame: &Frame) -> Result<Vec<u8>> {
+    let encoded = frame.encode()?;
+    Ok([&[7], encoded.head.as_ref(), encoded.payload.as_ref()].concat())
+}
+
+/// For the target `message`: the kind, and the payload without a frame around it.
+fn as_message(frame: &Frame) -> Option<Result<Vec<u8>>> {
+    let kind = match frame {
+        Frame::Hello(_) => 0,
+        Frame::Request(_) => 1,
+        Frame::End(_) => 2,
+        Frame::Error(_) => 3,
+        _ => return None,
+    };
+    let seed = frame.encode().map(|encoded| {
+        let whole = [encoded.head, encoded.payload].concat();
+        [&[kind], whole.get(chuan_engine::sync::frame::HEADER_LEN..).unwrap_or_default()].concat()
+    });
+    Some(seed.map_err(Into::into))
+}
+
+/// A segment with two groups and a footer.
+fn segment(pages: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = SegmentHeader { id: SEGMENT, number: 1 }.encode();
+    let mut entries = Vec::new();
+    let small = pages.iter().filter(|page| page.len() < 2000).take(2);
+    for (group, page) in (0u8..).zip(small) {
+        let start = narrow(out.len());
+        let chunk = vec![group; 100];
+        for (key, payload) in
+            [(RecordKey::Page(PageId::of(page)), page), (RecordKey::Chunk(ChunkId::of(&chunk)), &chunk)]
+        {
+            let (offset, len) = (narrow(out.len()), narrow(payload.len()));
+            let header = RecordHeader::raw(key, payload);
+            entries.push(FooterEntry { key, codec: header.codec, offset, raw_len: len, stored_len: len });
+            out.extend_from_slice(&header.encode(Place { segment: SEGMENT, offset }));
+            out.extend_from_slice(payload);
+        }
+        let marker = RecordKey::Marker(Marker { segment: SEGMENT, group: group.into(), records: 2, start });
+        for _ in 0..2 {
+            let place = Place { segment: SEGMENT, offset: narrow(out.len()) };
+            out.extend_from_slice(&RecordHeader::raw(marker, &[]).encode(place));
+        }
+        out.resize(usize::try_from(align_up(out.len() as u64)).unwrap_or(out.len()), 0);
+    }
+    let footer = Footer { segment: SEGMENT, entries }.encode(narrow(out.len()));
+    out.extend_from_slice(&footer);
+    out
+}
+
+/// Offsets and lengths in a seed, far below 4 GiB.
+fn narrow(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

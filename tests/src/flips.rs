@@ -1,0 +1,217 @@
+//! The flip test: one bit of one file of a store is flipped, many times over, each time in a fresh copy of the home.
+//!
+//! Each flip must make no difference, or be a loud error that names the file; and `rebuild` must bring back all that the
+//! segments still hold. A restore that succeeds must give the right bytes: a silent loss is what this test is to find.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{
+    media,
+    program::{Home, final_object, number},
+    rng::Rng,
+};
+
+/// Objects that one flipped bit may cost: a record.
+const LOST_OBJECTS: u64 = 1;
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Bytes of the library; small, for every flip copies the home.
+    pub bytes: u64,
+    /// Flips.
+    pub flips: u64,
+    /// Decides files, offsets and bits.
+    pub seed: u64,
+    /// Where to work.
+    pub dir: PathBuf,
+}
+
+/// What was seen, by the kind of file: flips that made no difference, flips that were reported.
+pub type Summary = BTreeMap<String, [u64; 2]>;
+
+/// Runs all flips; fails at the first that is silent, unnamed, or not mended by `rebuild`.
+pub fn run(plan: &Plan) -> Result<Summary> {
+    let mut rng = Rng::new(plan.seed);
+    let library = plan.dir.join("library");
+    media::library(&library, 2, plan.bytes / 2, plan.seed)?;
+    media::small_files(&library.join("small"), 50, plan.seed)?;
+    let home = Home::init(plan.dir.join("home"), "origin", "origin")?;
+    home.run(["publish".as_ref(), library.as_os_str(), "--library".as_ref(), "films".as_ref()])?;
+    media::edit(&library.join("The River (1951)/The River (1951).mp4"), media::Edit::Inserts, plan.seed)?;
+    home.run(["publish".as_ref(), library.as_os_str(), "--library".as_ref(), "films".as_ref()])?;
+
+    let sound = Sound { objects: objects(&home)?, library };
+    let files = store_files(&home.path)?;
+    let mut summary = Summary::new();
+    for number in 0..plan.flips {
+        let flip = Flip::choose(&files, number, &mut rng)?;
+        let loud = try_flip(plan, &home, &sound, &flip)
+            .with_context(|| format!("flip {number} of seed {}: {flip:?}", plan.seed))?;
+        let [quiet, reported] = summary.entry(kind(&flip.file)).or_default();
+        *(if loud { reported } else { quiet }) += 1;
+    }
+    Ok(summary)
+}
+
+/// What the home holds as long as nobody meddles with it.
+struct Sound {
+    objects: u64,
+    library: PathBuf,
+}
+
+#[derive(Debug)]
+struct Flip {
+    /// From the home.
+    file: String,
+    offset: u64,
+    bit: u8,
+}
+
+impl Flip {
+    /// Takes files in turn, so that small ones are met as often as large ones, and an even spread within each.
+    fn choose(files: &[(String, u64)], number: u64, rng: &mut Rng) -> Result<Self> {
+        let index = usize::try_from(number % files.len() as u64)?;
+        let (file, bytes) = files.get(index).context("a store without files")?;
+        Ok(Self { file: file.clone(), offset: rng.below(*bytes), bit: 1 << rng.below(8) })
+    }
+
+    fn apply(&self, home: &Path) -> Result<()> {
+        let file = fs::File::options().read(true).write(true).open(home.join(&self.file))?;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, self.offset)?;
+        Ok(file.write_all_at(&byte.map(|byte| byte ^ self.bit), self.offset)?)
+    }
+}
+
+/// Returns whether the flip was reported.
+fn try_flip(plan: &Plan, sound_home: &Home, sound: &Sound, flip: &Flip) -> Result<bool> {
+    let home = Home::at(plan.dir.join("flipped"))?;
+    let target = plan.dir.join("restored");
+    copy(&sound_home.path, &home.path)?;
+    flip.apply(&home.path)?;
+
+    let deep = ended(home.output(["verify", "--deep"])?)?;
+    let restored = restore(&home, sound, &target)?;
+    let loud = !(deep.status.success() && restored);
+    if !deep.status.success() {
+        let text = text_of(&deep);
+        let name = flip.file.rsplit('/').next().unwrap_or_default();
+        ensure!(text.contains(name), "the error does not name {name}: {text}");
+    } else {
+        ensure!(restored, "verify --deep finds nothing wrong, but a restore fails");
+    }
+
+    // Rebuild reports what it could not read back by its exit code; what matters here is what it does bring back.
+    let rebuilt = ended(home.output(["rebuild"])?)?;
+    let in_segment = flip.file.contains("segment") || flip.file.ends_with(".seg");
+    let allowed = if in_segment { LOST_OBJECTS } else { 0 };
+    let held = objects(&home).with_context(|| format!("after rebuild: {}", text_of(&rebuilt)))?;
+    ensure!(held + allowed >= sound.objects, "rebuild brought back {held} of {} objects", sound.objects);
+    let whole = restore(&home, sound, &target)?;
+    ensure!(whole || in_segment, "the segments are sound, but a restore fails after rebuild");
+    fs::remove_dir_all(&home.path)?;
+    Ok(loud)
+}
+
+/// Restores; returns whether that succeeded, and fails if it succeeded with other bytes.
+fn restore(home: &Home, sound: &Sound, target: &Path) -> Result<bool> {
+    let output = ended(home.output(["restore".as_ref(), "films".as_ref(), target.as_os_str()])?)?;
+    let success = output.status.success();
+    if success {
+        let difference = media::difference(&sound.library, target)?;
+        ensure!(difference.is_none(), "restore succeeded with other bytes: {difference:?}");
+    } else {
+        ensure!(!output.stderr.is_empty(), "restore failed without a word");
+    }
+    if target.exists() {
+        fs::remove_dir_all(target)?;
+    }
+    Ok(success)
+}
+
+/// Passes on what ended by itself, with whatever exit code; fails on a panic or a signal.
+fn ended(output: Output) -> Result<Output> {
+    match output.status.code() {
+        Some(code) if code != 101 && !text_of(&output).contains("panicked at") => Ok(output),
+        _ => bail!("{}: {}", output.status, text_of(&output)),
+    }
+}
+
+fn text_of(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
+
+fn objects(home: &Home) -> Result<u64> {
+    let status = final_object(&home.run(["--json", "status"])?)?;
+    let store = status.get("store").context("no `store` in the status")?;
+    Ok(number(store, "chunks")? + number(store, "pages")?)
+}
+
+/// Every file of the store that is not empty, with its length.
+fn store_files(home: &Path) -> Result<Vec<(String, u64)>> {
+    let mut files = Vec::new();
+    for file in media::listing(&home.join("store"))? {
+        let bytes = fs::metadata(home.join("store").join(&file))?.len();
+        // RocksDB's own log of what it did is for people; nothing reads it.
+        if bytes > 0 && !file.contains("LOG") {
+            files.push((format!("store/{file}"), bytes));
+        }
+    }
+    ensure!(files.len() > 3, "no store found in {}", home.display());
+    Ok(files)
+}
+
+/// A file's kind: its name without digits.
+fn kind(file: &str) -> String {
+    let name = file.rsplit('/').next().unwrap_or_default();
+    match name.rsplit_once('.') {
+        Some((_, extension)) => format!("*.{extension}"),
+        None => name.trim_end_matches(|c: char| c.is_ascii_hexdigit() || c == '-').to_owned(),
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        fs::create_dir_all(to.join(&folder))?;
+        fs::set_permissions(to.join(&folder), fs::metadata(from.join(&folder))?.permissions())?;
+        for item in fs::read_dir(from.join(&folder))? {
+            let item = item?;
+            let path = folder.join(item.file_name());
+            if item.file_type()?.is_dir() {
+                folders.push(path);
+            } else if item.file_type()?.is_file() {
+                fs::copy(from.join(&path), to.join(&path))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_gather_files_of_one_sort() {
+        for (file, expected) in [
+            ("store/index/000012.sst", "*.sst"),
+            ("store/index/MANIFEST-000004", "MANIFEST"),
+            ("store/index/CURRENT", "CURRENT"),
+        ] {
+            assert_eq!(kind(file), expected);
+        }
+    }
+}
