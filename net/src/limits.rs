@@ -77,11 +77,10 @@ pub const PULL_REQUESTS: usize = engine::FETCH_REQUESTS;
 const _: () = assert!(ANSWER_QUEUE_BYTES >= ANSWER_BATCH_BYTES && PULL_QUEUE_BYTES >= PULL_BATCH_BYTES);
 // A killed puller fetches at most 16 MiB again: what is in a window or queue here, and in batch, queue and group there.
 const _: () = assert!(
-    DIAL_WINDOW_BYTES as usize
-        + PULL_QUEUE_BYTES
-        + PULL_REQUESTS * PULL_BATCH_BYTES
-        + engine::APPEND_BYTES
-        + (engine::APPEND_QUEUE_BYTES + engine::GROUP_BYTES) as usize
+    DIAL_WINDOW_BYTES as u64
+        + (PULL_QUEUE_BYTES + PULL_REQUESTS * PULL_BATCH_BYTES + engine::APPEND_BYTES) as u64
+        + engine::APPEND_QUEUE_BYTES
+        + engine::GROUP_BYTES
         <= 16 * 1024 * 1024
 );
 const _: () = assert!(SEND_POOL_BYTES / CONNECTIONS as u64 >= 256 * 1024);

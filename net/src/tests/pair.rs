@@ -100,7 +100,10 @@ pub(super) struct Origin<H = Script> {
 
 impl<H: Host> Origin<H> {
     pub(super) fn start(host: H) -> Self {
-        let host = Arc::new(host);
+        Self::start_shared(Arc::new(host))
+    }
+
+    pub(super) fn start_shared(host: Arc<H>) -> Self {
         let endpoint = Endpoint::listen((Ipv4Addr::LOCALHOST, 0).into(), identity(ORIGIN)).expect("binds");
         let address = endpoint.local_address().expect("bound");
         let (stop, stopped) = oneshot::channel();

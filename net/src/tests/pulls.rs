@@ -1,11 +1,8 @@
 //! Whole pulls of a real library over real sockets.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use chuan_engine::sync::{
@@ -16,6 +13,7 @@ use chuan_engine::sync::{
 use super::{
     films::{Cinema, Films, NOW_MS, live},
     pair::{self, CHUNK_LEN, Origin},
+    speed::measured,
 };
 use crate::{Connection, Endpoint, Error, WireStats};
 
@@ -162,17 +160,17 @@ async fn an_interrupted_pull_goes_on_where_it_was() {
 #[ignore = "a measurement, not a check"]
 fn speed_of_a_pull_between_stores_in_memory() {
     const CHUNKS: u64 = 8 * 1024;
+    let (origin, _) = Films::found();
+    origin.publish(CHUNKS, 0, 0);
+    let cinema = Arc::new(Cinema::new(origin));
     for _ in 0..3 {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runs");
-        runtime.block_on(async {
-            let (origin, mirror) = Films::found();
-            let origin = Origin::start(Cinema::new(origin));
-            origin.host.films.publish(CHUNKS, 0, 0);
-            let started = Instant::now();
+        let host = Arc::clone(&cinema);
+        measured("a pull between stores in memory", async {
+            let (_, mirror) = Films::found();
+            let origin = Origin::start_shared(host);
             let (report, _) = pull(&mirror, &origin, false).await.expect("pulls");
-            let speed = report.chunk_bytes_fetched as f64 / started.elapsed().as_secs_f64() / 1e9;
-            println!("{speed:.2} GB/s, {} round trips", report.round_trips);
             origin.stop().await;
+            report.chunk_bytes_fetched
         });
     }
 }
