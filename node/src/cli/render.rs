@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::{
-    human::{bytes, count, counted, rate, span, time},
+    human::{age, bytes, count, counted, rate, span, time},
     table::{Align, Table, pad},
 };
 use crate::outcome::{
@@ -292,14 +292,12 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
     }
     let mut table = Table::new(&["CHANNEL", ">SEQUENCE", "RELEASE", "HELD", "AGE"]);
     for channel in &library.channels {
-        #[expect(clippy::cast_precision_loss, reason = "an age for people")]
-        let age = span(channel.age_seconds as f64);
         table.row([
             channel.name.clone(),
             channel.sequence.to_string(),
             short(&channel.release),
             held(channel.complete),
-            age,
+            age(channel.age_seconds),
         ]);
     }
     if library.channels.is_empty() { Ok(()) } else { write_table(out, &table) }

@@ -23,6 +23,11 @@ pub(super) fn parse(text: &str) -> Result<SocketAddr> {
     })
 }
 
+/// An address as people write it: IPv4 is IPv4, though it was reached through an IPv6 socket.
+pub(super) fn plain(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+}
+
 /// Where peers are told to go, the best first.
 pub(super) fn announced(config: &Config, listening: Option<SocketAddr>) -> Result<Vec<String>> {
     if !config.announce.is_empty() {

@@ -8,7 +8,7 @@ use chuan_engine::{
 };
 use chuan_net::{Connection, Endpoint, Identity};
 
-use super::{Inner, Node, now_ms, publish::node_role};
+use super::{Inner, Node, address::plain, now_ms, publish::node_role};
 use crate::{
     command::Join,
     exit::{Failure, Result},
@@ -27,7 +27,7 @@ impl Node {
         let hello = node.hello(None, self.listening())?;
         let connection = Connection::open(&endpoint, &ticket.addresses, issuer, &hello).await?;
         let statements = connection.join(node.proof(&ticket, connection.exporter()?)).await?;
-        let address = connection.address().to_string();
+        let address = plain(connection.address());
         connection.close();
         let joined = self.blocking(move |node| node.take_in(&ticket, &statements, address)).await;
         endpoint.close().await;

@@ -9,7 +9,6 @@ use chuan_engine::{
         diff::{self, Change, DiffSink},
     },
     statement::{Library, Release, Said},
-    store::PageState,
 };
 
 use super::{Inner, Node, release::class};
@@ -98,12 +97,6 @@ impl Inner {
             bytes: class.as_ref().map(|class| class.header.sums.bytes),
             complete,
         })
-    }
-
-    /// Whether all below a page is known to be held. Where something was lost since, nobody knows.
-    pub(super) fn is_full(&self, page: &PageId) -> Result<bool> {
-        let state = self.store().page_states(std::slice::from_ref(page))?.pop();
-        Ok(state == Some(PageState::Full) && self.store().lost()?.is_empty())
     }
 }
 

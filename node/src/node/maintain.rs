@@ -10,7 +10,7 @@ use chuan_engine::{
 };
 use chuan_storage::scrub::scrub;
 
-use super::{Inner, Node, now_ms, report::Reporter};
+use super::{Inner, Node, now_ms, on_thread, release::class, report::Reporter};
 use crate::{
     command::Verify,
     exit::{Failure, Result},
@@ -54,9 +54,7 @@ impl Node {
         let Ok(_closed) = tokio::time::timeout(PATIENCE, self.0.gate.write()).await else {
             return Err(Failure::busy("other commands run on this home; rebuild when they have ended"));
         };
-        tokio::task::spawn_blocking(move || node.0.rebuild(&job))
-            .await
-            .map_err(|error| Failure::internal(format!("a command failed: {error}")))?
+        on_thread(move || node.0.rebuild(&job)).await
     }
 }
 
@@ -110,11 +108,23 @@ impl Inner {
         Ok(())
     }
 
+    /// Remembers again which releases are whole, which the index knew before.
+    fn mark_all(&self) {
+        for library in self.libraries.all() {
+            for said in library.releases() {
+                if let Ok(class) = class(self.store(), &said.body.manifest) {
+                    self.mark(&class.commitment);
+                }
+            }
+        }
+    }
+
     fn rebuild(&self, job: &Job) -> Result<Rebuilt> {
         let begun = Instant::now();
         let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild"));
         let report = self.shelf.rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
         self.libraries.reload_all(now_ms())?;
+        self.mark_all();
         Ok(Rebuilt {
             segments: report.segments,
             chunks: report.chunks,

@@ -104,14 +104,13 @@ impl Node {
         let (config, key) = (home.config()?, home.node_key()?);
         // Before the store, whose opening may take long after a crash: others find someone who will answer.
         let listener = socket::bind(&home.run_dir())?;
-        let (home, shelf, libraries) = tokio::task::spawn_blocking(move || {
+        let (home, shelf, libraries) = on_thread(move || {
             let shelf = Arc::new(Shelf::open(&home.store_dir(), lock)?);
             let libraries = Libraries::load(Arc::clone(&shelf), now_ms())?;
             publish::finish_foundings(&home, &libraries)?;
-            Ok::<_, Failure>((home, shelf, libraries))
+            Ok((home, shelf, libraries))
         })
-        .await
-        .map_err(|error| Failure::internal(format!("open the store: {error}")))??;
+        .await?;
         let inner = Arc::new(Inner {
             home,
             config,
@@ -190,9 +189,7 @@ impl Node {
     ) -> Result<T> {
         let node = self.clone();
         let _open = self.0.gate.read().await;
-        tokio::task::spawn_blocking(move || work(&node.0))
-            .await
-            .map_err(|error| Failure::internal(format!("a command failed: {error}")))?
+        on_thread(move || work(&node.0)).await
     }
 }
 
@@ -273,6 +270,12 @@ pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAdd
         addresses: address::announced(config, listening)?,
         home: home.root().display().to_string(),
     })
+}
+
+/// Works on a thread that may block.
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let result = tokio::task::spawn_blocking(work).await;
+    result.map_err(|error| Failure::internal(format!("a command failed: {error}")))?
 }
 
 /// The time by this machine's clock, in ms since 1970.

@@ -16,7 +16,6 @@ use chuan_engine::{
         library::{Founders, channel, found, member, release},
     },
     store::{Object, Store},
-    verify::{self, Missing},
 };
 
 use super::{Inner, Node, libraries::Libraries, now_ms, release::class, report::Reporter};
@@ -89,7 +88,7 @@ impl Inner {
             manifest: table.id().to_string(),
             changed: unchanged.is_none(),
             founded: author.founding.is_some(),
-            files: report.tally.files,
+            files: header.sums.entries,
             bytes_total: header.sums.bytes,
             bytes_read: report.tally.bytes_read,
             bytes_skipped: report.tally.bytes_skipped,
@@ -176,7 +175,7 @@ impl Inner {
             Ok(made)
         })?;
         let (id, sequence) = signed.ok_or_else(|| Failure::internal("no release was made"))?;
-        self.mark(header);
+        self.mark(&header.id());
         self.libraries.change(&author.id, Vec::new(), now, |library| {
             let active = author.publisher.public();
             let body = Channel { name: LIVE.to_owned(), release: id, active, follow: true };
@@ -206,14 +205,6 @@ impl Inner {
             ticket: None,
         };
         Ok(Some(member(library, &operator, body, now)?))
-    }
-
-    /// Remembers that all of the class is held. Only a memory: without it, the next reader looks for itself.
-    fn mark(&self, header: &ClassHeader) {
-        match verify::mark_full(self.store(), &header.id(), &mut Missing::up_to(1)) {
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the release could not be marked as whole"),
-        }
     }
 }
 

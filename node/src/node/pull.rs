@@ -15,7 +15,7 @@ use chuan_engine::{
 };
 use chuan_net::{Connection, Endpoint, Error as NetError, Identity, WireStats};
 
-use super::{Inner, Node, now_ms, peer::Source};
+use super::{Inner, Node, address::plain, now_ms, on_thread, peer::Source, release::class};
 use crate::{
     command::Pull,
     exit::{Exit, Failure, Result},
@@ -49,8 +49,10 @@ impl Node {
         let sources = node.sources(&library, options.from.as_deref())?;
         let before = library.channel(LIVE).map(|said| said.body.release);
 
-        let resume = node.home.pull_unfinished(&library.id());
-        node.home.begin_pull(&library.id())?;
+        let resume = {
+            let (inner, library) = (Arc::clone(node), Arc::clone(&library));
+            on_thread(move || inner.begin_pull(&library)).await?
+        };
         let endpoint = Endpoint::dialler(Identity::new(node.key.clone()))?;
         let brought = self.pull_from_any(&endpoint, &library, sources, resume, job).await;
         endpoint.close().await;
@@ -58,8 +60,7 @@ impl Node {
 
         let id = library.id();
         let inner = Arc::clone(node);
-        let pulled = tokio::task::spawn_blocking(move || inner.pulled(&id, before, brought, begun)).await;
-        pulled.map_err(|error| Failure::internal(format!("a command failed: {error}")))?
+        on_thread(move || inner.pulled(&id, before, brought, begun)).await
     }
 
     async fn pull_from_any(
@@ -120,7 +121,7 @@ impl Node {
         let fetch = Fetch::new(shelf, Library::clone(library), want, now_ms(), options)?;
         let first = library.channel(LIVE).is_none();
         let report = connection.pull(fetch, teller(job.clone(), first), job.cancel().flag()).await?;
-        let address = connection.address().to_string();
+        let address = plain(connection.address());
         let wire = connection.stats();
         connection.close();
         Ok(Brought { source, address, report, wire })
@@ -128,6 +129,20 @@ impl Node {
 }
 
 impl Inner {
+    /// Notes that a pull begins, and says whether it must look for what is missing: where an earlier one was cut short, or
+    /// the current release is not whole any more. Else a source tells what is new from what is held.
+    fn begin_pull(&self, library: &Library) -> Result<bool> {
+        let unfinished = self.home.pull_unfinished(&library.id());
+        self.home.begin_pull(&library.id())?;
+        let current = library.channel(LIVE).and_then(|said| library.release(&said.body.release));
+        let Some(current) = current else { return Ok(unfinished) };
+        let whole = match class(self.store(), &current.body.manifest) {
+            Ok(class) => self.is_whole(&class.commitment)?,
+            Err(_) => false,
+        };
+        Ok(unfinished || !whole)
+    }
+
     /// Takes up what was pulled and remembers from whom.
     fn pulled(
         &self,

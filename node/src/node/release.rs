@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use chuan_engine::{
     Error,
-    id::{Commitment, ManifestId, StatementId},
+    id::{Commitment, ManifestId, PageId, StatementId},
     manifest::table::{ClassHeader, ClassTable},
     statement::{Library, Release, Said},
-    store::Store,
+    store::{PageState, Store},
+    verify::{self, Missing},
 };
 
 use super::Inner;
@@ -39,6 +40,30 @@ impl Inner {
         let said = find(&library, &spec.at)?;
         let (id, sequence, manifest) = (said.statement.id(), said.statement.sequence(), said.body.manifest);
         Ok(Found { library, id, sequence, manifest })
+    }
+}
+
+impl Inner {
+    /// Whether all below a class header is held: looks where no mark says so, and remembers what it sees.
+    pub(super) fn is_whole(&self, commitment: &Commitment) -> Result<bool> {
+        if self.is_full(&commitment.as_page())? {
+            return Ok(true);
+        }
+        let walked = verify::mark_full(self.store(), commitment, &mut Missing::up_to(1))?;
+        Ok(walked.state == PageState::Full)
+    }
+
+    /// Like [`Inner::is_whole`], where nothing hangs on the answer but time.
+    pub(super) fn mark(&self, commitment: &Commitment) {
+        if let Err(failure) = self.is_whole(commitment) {
+            tracing::debug!(%failure, "a release could not be marked as whole");
+        }
+    }
+
+    /// Whether all below a page is known to be held. Where something was lost since, nobody knows.
+    pub(super) fn is_full(&self, page: &PageId) -> Result<bool> {
+        let state = self.store().page_states(std::slice::from_ref(page))?.pop();
+        Ok(state == Some(PageState::Full) && self.store().lost()?.is_empty())
     }
 }
 
