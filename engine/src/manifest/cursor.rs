@@ -12,7 +12,10 @@ use super::{
     page::{Expect, Items, TreeKind},
     path::EntryPath,
 };
-use crate::{error::Result, id::PageId};
+use crate::{
+    error::{Error, Result},
+    id::PageId,
+};
 
 /// All entries of a tree, in path order.
 pub fn entries<'a, S: PageSource + ?Sized>(source: &'a S, root: &PageId) -> Entries<'a, S> {
@@ -175,6 +178,8 @@ pub struct Chunks<'a, S: ?Sized> {
     source: &'a S,
     stack: Vec<vec::IntoIter<(PageId, Expect)>>,
     leaf: vec::IntoIter<ChunkRef>,
+    /// How many chunks the entry says there are.
+    count: u64,
     skip: Skip,
     /// Bytes of the chunk found last that lie before the target.
     inner: u64,
@@ -190,8 +195,15 @@ impl<S: ?Sized> std::fmt::Debug for Chunks<'_, S> {
 impl<'a, S: PageSource + ?Sized> Chunks<'a, S> {
     /// `expect` is what the entry's page says of the root of a tree, where it is at hand.
     pub(super) fn new(source: &'a S, content: &Content, expect: Option<Expect>, skip: Skip) -> Self {
-        let mut this =
-            Self { source, stack: Vec::new(), leaf: Vec::new().into_iter(), skip, inner: 0, found: None };
+        let mut this = Self {
+            source,
+            stack: Vec::new(),
+            leaf: Vec::new().into_iter(),
+            count: content.chunks(),
+            skip,
+            inner: 0,
+            found: None,
+        };
         match content {
             Content::Inline(chunks) => this.leaf = chunks.clone().into_iter(),
             Content::Tree { root, .. } => {
@@ -225,6 +237,13 @@ impl<'a, S: PageSource + ?Sized> Chunks<'a, S> {
                 continue;
             }
             let page = load::page(self.source, &id, &expect)?;
+            if expect.is_root && page.sums()?.chunks != self.count {
+                let text = format!(
+                    "page {}: forged tree page: it has not as many chunks as its entry says",
+                    id.short()
+                );
+                return Err(Error::Invalid(text));
+            }
             self.stack.push(page.expects(None).into_iter());
             if let Items::Chunks(chunks) = page.items {
                 self.leaf = chunks.into_iter();
@@ -251,7 +270,6 @@ impl<S: PageSource + ?Sized> Iterator for Chunks<'_, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
     use crate::manifest::testing::{Pages, build, chunk, content, library, path};
 
     #[test]

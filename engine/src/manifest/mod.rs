@@ -15,6 +15,8 @@ pub mod diff;
 mod diff_content;
 mod edit;
 pub mod entry;
+#[cfg(test)]
+mod format_tests;
 mod item;
 mod levels;
 mod load;

@@ -232,8 +232,8 @@ proptest! {
 /// Prints and checks how many new pages single edits make.
 fn check_touched(what: &str, depth: usize, mut touched: Vec<usize>) {
     touched.sort_unstable();
-    let at = |share: f64| touched[((touched.len() - 1) as f64 * share) as usize];
-    let (median, tail, most) = (at(0.5), at(0.999), at(1.0));
+    let at = |per_mille: usize| touched[(touched.len() - 1) * per_mille / 1000];
+    let (median, tail, most) = (at(500), at(999), at(1000));
     println!("{what}: depth {depth}, {} edits: median {median}, p99.9 {tail}, most {most}", touched.len());
     assert!(median <= 2 * depth, "{what}: median {median} pages at depth {depth}");
     assert!(tail <= 6 * depth, "{what}: p99.9 {tail} pages at depth {depth}");

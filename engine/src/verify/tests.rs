@@ -120,7 +120,7 @@ fn whole_class_is_marked_and_then_passed_over() {
     assert!(report.is_whole() && report.absent.is_empty());
     let walked = report.classes[0].walked;
     // Of the constant film, each page is walked once in each place that it can be told from others.
-    assert!(walked.pages as usize <= class.pages.len() + 2, "{} of {}", walked.pages, class.pages.len());
+    assert!(walked.pages <= class.pages.len() as u64 + 2, "{} of {}", walked.pages, class.pages.len());
 }
 
 #[test]

@@ -1,0 +1,502 @@
+//! The format is the spec: goldens of every kind, one canonical form for each, and refusal of what is forged.
+
+use proptest::prelude::*;
+
+use super::{
+    Sums,
+    builder::{EntryTreeBuilder, edit},
+    cursor,
+    entry::{ChunkRef, Content, Entry, EntryKind, Extension},
+    page::{ChunkChild, EntryChild, Items, Page},
+    table::{ClassHeader, ClassTable},
+    testing::{Pages, build, chunk, content, file, library, path, small},
+};
+use crate::{
+    error::{Error, Result},
+    id::{ChunkId, Commitment, ManifestId, PageId, Salt, boundary_hash},
+    limits::{PAGE_BYTES, PAGE_ITEMS_MAX},
+};
+
+fn sums(entries: u64, chunks: u64, bytes: u64) -> Sums {
+    Sums { entries, chunks, bytes }
+}
+
+fn page_id(n: u8) -> PageId {
+    PageId::from_bytes([n; 32])
+}
+
+fn chunk_ref(n: u8, len: u32) -> ChunkRef {
+    ChunkRef { id: ChunkId::from_bytes([n; 32]), len }
+}
+
+fn entry_child(n: u8, last: &str) -> EntryChild {
+    EntryChild { last: path(last), id: page_id(n), sums: sums(64, 70, 900_000) }
+}
+
+fn chunk_child(n: u8) -> ChunkChild {
+    ChunkChild { id: page_id(n), sums: sums(0, 64, 4_000_000) }
+}
+
+fn leaf(entries: Vec<(&str, Entry)>) -> Page {
+    let entries = entries.into_iter().map(|(name, entry)| (path(name), entry)).collect();
+    Page { slot: 0, level: 0, items: Items::Entries(entries) }
+}
+
+/// One page of each kind, and the empty one.
+fn samples() -> [Page; 5] {
+    let mut film = file(Content::Tree { root: page_id(0xaa), chunks: 5 }, 400_000);
+    film.extensions = vec![Extension { tag: 7, critical: true, bytes: vec![1, 2, 3] }];
+    let poster = file(Content::Inline(vec![chunk_ref(0xbb, 20_000)]), 20_000);
+    let mut dir = file(Content::Inline(vec![]), 0);
+    (dir.kind, dir.mode) = (EntryKind::EmptyDir, 0o755);
+    [
+        leaf(vec![("a/film.mkv", film), ("a/p.jpg", poster), ("b", dir)]),
+        Page {
+            slot: 1,
+            level: 1,
+            items: Items::EntryIndex(vec![entry_child(1, "a/z"), entry_child(2, "a/é")]),
+        },
+        Page { slot: 0, level: 0, items: Items::Chunks(vec![chunk_ref(1, 1), chunk_ref(2, 262_144)]) },
+        Page { slot: 63, level: 31, items: Items::ChunkIndex(vec![chunk_child(3), chunk_child(3)]) },
+        leaf(vec![]),
+    ]
+}
+
+fn header() -> ClassHeader {
+    ClassHeader {
+        name: "default".into(),
+        slot: 0,
+        salt: Salt::from_bytes([0x5a; 32]),
+        root: page_id(0xcc),
+        level: 2,
+        sums: sums(5000, 6000, 70_000_000),
+        policy: vec![0xee],
+    }
+}
+
+fn table() -> ClassTable {
+    ClassTable {
+        classes: vec![(0, Commitment::from_bytes([0x11; 32])), (9, Commitment::from_bytes([0x22; 32]))],
+    }
+}
+
+/// Hexadecimal with the commentary of a golden left out: what follows `#`, and spaces. `xx*n` stands for n times xx.
+fn golden(text: &str) -> String {
+    let words = text.lines().flat_map(|line| line.split('#').next().unwrap().split_whitespace());
+    words
+        .map(|word| match word.split_once('*') {
+            Some((byte, times)) => byte.repeat(times.parse().unwrap()),
+            None => word.to_owned(),
+        })
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+#[test]
+fn goldens_of_pages() {
+    let goldens = [
+        "43485047 01 01 00 00 0300 0000          # magic, version, entries, slot 0, level 0, 3 items
+         0000 0a00 612f66696c6d2e6d6b76          # shares nothing, 10 bytes: a/film.mkv
+         01 01 a401 00f1536500000000 05000000    # file, video, 0644, mtime
+         801a060000000000                        # 400,000 bytes
+         ff aa*32 0500000000000000               # a tree of 5 chunks
+         01 0700 01 0300 010203                  # one extension: tag 7, critical, 3 bytes
+         0200 0500 702e6a7067                    # shares `a/`, then p.jpg
+         01 01 a401 00f1536500000000 05000000
+         204e000000000000                        # 20,000 bytes
+         01 bb*32 204e0000 00                    # one chunk inline, no extension
+         0000 0100 62                            # shares nothing, 1 byte: b
+         02 01 ed01 00f1536500000000 05000000    # empty directory, 0755
+         0000000000000000 00 00",
+        "43485047 01 02 01 01 0200 0000          # entry index, slot 1, level 1, 2 items
+         0000 0300 612f7a 01*32                  # last path a/z, page 01…
+         4000000000000000 4600000000000000 a0bb0d0000000000
+         0200 0200 c3a9 02*32                    # last path a/é
+         4000000000000000 4600000000000000 a0bb0d0000000000",
+        "43485047 01 03 00 00 0200 0000          # chunks, 2 items
+         01*32 01000000
+         02*32 00000400",
+        "43485047 01 04 3f 1f 0200 0000          # chunk index, slot 63, level 31, 2 items
+         03*32 4000000000000000 00093d0000000000
+         03*32 4000000000000000 00093d0000000000",
+        "43485047 01 01 00 00 0000 0000          # an empty class",
+    ];
+    for (page, text) in samples().iter().zip(goldens) {
+        assert_eq!(hex(&page.encode()), golden(text));
+        assert_eq!(Page::decode(&page.encode()).unwrap(), *page);
+    }
+    let ids: Vec<_> = samples().iter().map(|page| PageId::of(&page.encode()).short()).collect();
+    assert_eq!(ids, PAGE_IDS);
+}
+
+const PAGE_IDS: [&str; 5] = ["f5be881459", "5766c01b9d", "4b70e9925f", "73f2135b35", "56d5deb7fe"];
+
+#[test]
+fn goldens_of_table_and_header() {
+    let text = "43485442 01 02                   # magic, version, 2 classes
+                00 11*32
+                09 22*32";
+    assert_eq!(hex(&table().encode()), golden(text));
+    assert_eq!(ClassTable::decode(&table().encode()).unwrap(), table());
+    assert_eq!(table().id().short(), "31e99d8dda");
+
+    let text = "4348434c 01 00 02 07             # magic, version, slot 0, level 2, 7 bytes of name
+                5a*32 cc*32                      # salt, root
+                8813000000000000 7017000000000000 801d2c0400000000
+                0100 64656661756c74 ee           # 1 byte of policy; default; the policy";
+    assert_eq!(hex(&header().encode()), golden(text));
+    assert_eq!(ClassHeader::decode(&header().encode()).unwrap(), header());
+    assert_eq!(header().id().short(), "1a51649ba8");
+}
+
+/// The shape of trees is format too: another cut rule would give other roots for the same library.
+#[test]
+fn goldens_of_roots() {
+    let mut pages = Pages::default();
+    let tree = build(&library(3000), &mut pages);
+    assert_eq!((tree.root.short().as_str(), tree.level, pages.map.len()), ("c1892ecaca", 1, 33));
+    let mut pages = Pages::default();
+    let Content::Tree { root, .. } = content(&(0..3000).map(chunk).collect::<Vec<_>>(), &mut pages) else {
+        panic!("3,000 chunks are a tree")
+    };
+    assert_eq!((root.short().as_str(), pages.map.len()), ("58e0225d78", 39));
+}
+
+#[test]
+fn corrupt_byte_is_refused_or_another_page() {
+    for page in samples() {
+        let bytes = page.encode();
+        for at in 0..bytes.len() {
+            for flip in 1..=255u8 {
+                let mut corrupt = bytes.clone();
+                corrupt[at] ^= flip;
+                if let Ok(other) = Page::decode(&corrupt) {
+                    assert!(other != page && other.encode() == corrupt, "byte {at} ^ {flip}");
+                }
+            }
+            assert!(Page::decode(&bytes[..at]).is_err(), "cut at {at}");
+        }
+        assert!(Page::decode(&[&bytes[..], &[0]].concat()).is_err());
+    }
+}
+
+#[test]
+fn corrupt_byte_of_table_or_header_is_refused_or_another() {
+    let (table_bytes, header_bytes) = (table().encode(), header().encode());
+    for at in 0..table_bytes.len().max(header_bytes.len()) {
+        for flip in 1..=255u8 {
+            let flipped = |bytes: &[u8]| {
+                let mut bytes = bytes.to_vec();
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= flip;
+                }
+                bytes
+            };
+            let corrupt = flipped(&table_bytes);
+            if let (true, Ok(other)) = (at < table_bytes.len(), ClassTable::decode(&corrupt)) {
+                assert!(other != table() && other.encode() == corrupt);
+            }
+            let corrupt = flipped(&header_bytes);
+            if let (true, Ok(other)) = (at < header_bytes.len(), ClassHeader::decode(&corrupt)) {
+                assert!(other != header() && other.encode() == corrupt);
+            }
+        }
+        assert!(at >= table_bytes.len() || ClassTable::decode(&table_bytes[..at]).is_err());
+        assert!(at >= header_bytes.len() || ClassHeader::decode(&header_bytes[..at]).is_err());
+    }
+    assert!(ClassTable::decode(&[&table_bytes[..], &[0]].concat()).is_err());
+    assert!(ClassHeader::decode(&[&header_bytes[..], &[0]].concat()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn what_decodes_is_canonical(which in 0..5usize, edits in prop::collection::vec((any::<u16>(), any::<u8>(), 0..3u8), 1..6)) {
+        let mut bytes = samples()[which].encode();
+        for (at, byte, how) in edits {
+            let at = usize::from(at) % bytes.len();
+            match how {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        if let Ok(page) = Page::decode(&bytes) {
+            prop_assert_eq!(page.encode(), bytes);
+        }
+    }
+}
+
+#[test]
+fn malformed_pages_are_refused() {
+    let refused = |what: &str, page: Page| assert!(Page::decode(&page.encode()).is_err(), "{what} was taken");
+    let one = |change: &dyn Fn(&mut Entry)| {
+        let mut entry = small(1);
+        change(&mut entry);
+        leaf(vec![("a", entry)])
+    };
+    let index = |children| Page { slot: 0, level: 1, items: Items::EntryIndex(children) };
+    let chunks = |chunks| Page { slot: 0, level: 0, items: Items::Chunks(chunks) };
+    let chunk_index = |level, children| Page { slot: 0, level, items: Items::ChunkIndex(children) };
+    assert!(Page::decode(&one(&|_| {}).encode()).is_ok());
+
+    refused("unsorted paths", leaf(vec![("b", small(1)), ("a", small(2))]));
+    refused("a path twice", leaf(vec![("a", small(1)), ("a", small(2))]));
+    refused("a path after its extension", leaf(vec![("ab", small(1)), ("a", small(2))]));
+    refused("unsorted children", index(vec![entry_child(1, "b"), entry_child(2, "a")]));
+    refused("a slot out of range", Page { slot: 64, ..chunks(vec![chunk(1)]) });
+    refused("chunks above level 0", Page { level: 1, ..chunks(vec![chunk(1)]) });
+    refused("an index at level 0", chunk_index(0, vec![chunk_child(1)]));
+    refused("a level out of range", chunk_index(32, vec![chunk_child(1)]));
+    refused("no chunk", chunks(vec![]));
+    refused("no child", chunk_index(1, vec![]));
+    refused("too many items", chunks(vec![chunk(1); PAGE_ITEMS_MAX + 1]));
+    refused("an empty chunk", chunks(vec![chunk_ref(1, 0)]));
+    refused("a chunk too long", chunks(vec![chunk_ref(1, 262_145)]));
+    refused("sizes that do not add up", one(&|entry| entry.size += 1));
+    refused("a mode out of range", one(&|entry| entry.mode = 0o10000));
+    refused("a time out of range", one(&|entry| entry.mtime.nanos = 1_000_000_000));
+    refused("a directory with content", one(&|entry| entry.kind = EntryKind::EmptyDir));
+    refused(
+        "a tree that could be inline",
+        one(&|entry| {
+            (entry.content, entry.size) = (Content::Tree { root: page_id(1), chunks: 4 }, 4);
+        }),
+    );
+    refused(
+        "more chunks than bytes",
+        one(&|entry| {
+            (entry.content, entry.size) = (Content::Tree { root: page_id(1), chunks: 5 }, 4);
+        }),
+    );
+    refused(
+        "more bytes than chunks",
+        one(&|entry| {
+            (entry.content, entry.size) = (Content::Tree { root: page_id(1), chunks: 5 }, 5 * 262_144 + 1);
+        }),
+    );
+    refused(
+        "five inline chunks",
+        one(&|entry| {
+            (entry.content, entry.size) = (Content::Inline(vec![chunk_ref(1, 1); 5]), 5);
+        }),
+    );
+    let extension = |tag, len| Extension { tag, critical: false, bytes: vec![0; len] };
+    refused("unsorted extensions", one(&|entry| entry.extensions = vec![extension(2, 0), extension(1, 0)]));
+    refused("an extension twice", one(&|entry| entry.extensions = vec![extension(1, 0), extension(1, 0)]));
+    refused(
+        "too many extensions",
+        one(&|entry| {
+            entry.extensions = (0..17).map(|tag| extension(tag, 0)).collect();
+        }),
+    );
+    refused(
+        "too long extensions",
+        one(&|entry| {
+            entry.extensions = vec![extension(1, 600), extension(2, 600)];
+        }),
+    );
+
+    let forged = |sums| chunk_index(1, vec![ChunkChild { id: page_id(1), sums }, chunk_child(2)]);
+    refused("a child without chunks", forged(sums(0, 0, 0)));
+    refused("sums that no chunks make", forged(sums(0, 1, 262_145)));
+    refused("sums that overflow", forged(sums(0, u64::MAX, u64::MAX)));
+    let child = |sums| index(vec![EntryChild { sums, ..entry_child(1, "a") }]);
+    refused("a child without entries", child(sums(0, 0, 0)));
+    refused("a child of too many entries", child(sums((1 << 32) + 1, 0, 0)));
+}
+
+#[test]
+fn uncompressed_or_overlong_pages_are_refused() {
+    let bytes = leaf(vec![("ab", small(1)), ("ac", small(1))]).encode();
+    let item = 4 + 2 + 26 + 36;
+    assert_eq!(bytes[12 + item..][..5], [1, 0, 1, 0, b'c']);
+    let mut loose = bytes.clone();
+    loose.splice(12 + item..12 + item + 5, [0, 0, 2, 0, b'a', b'c']);
+    assert!(Page::decode(&bytes).is_ok() && Page::decode(&loose).is_err());
+
+    let count_only = [&bytes[..8], &[0, 1, 0, 0]].concat();
+    assert!(Page::decode(&count_only).is_err());
+    assert!(Page::decode(&vec![0; PAGE_BYTES + 1]).is_err());
+}
+
+#[test]
+fn malformed_tables_and_headers_are_refused() {
+    let commitment = Commitment::from_bytes([1; 32]);
+    let tables =
+        [vec![], vec![(1, commitment), (0, commitment)], vec![(0, commitment); 2], vec![(64, commitment)]];
+    for classes in tables {
+        assert!(
+            ClassTable::decode(&ClassTable { classes: classes.clone() }.encode()).is_err(),
+            "{classes:?}"
+        );
+    }
+    let refused = |change: &dyn Fn(&mut ClassHeader)| {
+        let mut header = header();
+        change(&mut header);
+        assert!(ClassHeader::decode(&header.encode()).is_err(), "{header:?}");
+    };
+    for name in ["", "a b", "a*", "a/b", "a\n", &"n".repeat(65)] {
+        refused(&|header| header.name = name.into());
+    }
+    refused(&|header| header.slot = 64);
+    refused(&|header| header.level = 32);
+    refused(&|header| header.policy = vec![0; 4097]);
+    refused(&|header| header.sums.entries = (1 << 32) + 1);
+    refused(&|header| header.sums.bytes = 5999);
+    refused(&|header| header.sums.bytes = 6000 * 262_144 + 1);
+}
+
+/// Reads all of a tree and gives the first error.
+fn first_error(pages: &Pages, root: &PageId) -> Option<Error> {
+    cursor::entries(pages, root).find_map(Result::err)
+}
+
+#[test]
+fn forged_trees_are_refused() {
+    let mut pages = Pages::default();
+    let root = build(&library(400), &mut pages).root;
+    let page = Page::decode(&pages.map[&root]).unwrap();
+    let Items::EntryIndex(children) = page.items.clone() else { panic!("400 entries have an index") };
+    assert!(first_error(&pages, &root).is_none());
+
+    let mut refused = |what: &str, change: &dyn Fn(&mut Page, &mut Vec<EntryChild>)| {
+        let (mut page, mut children) = (page.clone(), children.clone());
+        change(&mut page, &mut children);
+        page.items = Items::EntryIndex(children);
+        Page::decode(&page.encode()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let root = pages.keep(page.encode());
+        assert!(matches!(first_error(&pages, &root), Some(Error::Invalid(_))), "{what} was taken");
+    };
+    refused("one entry more", &|_, children| children[1].sums.entries += 1);
+    refused("one chunk fewer", &|_, children| children[1].sums.chunks -= 1);
+    refused("one byte more", &|_, children| children[1].sums.bytes += 1);
+    refused("another last path", &|_, children| children[0].last = path(&format!("{}x", children[0].last)));
+    refused("another class", &|page, _| page.slot = 1);
+    refused("a wrong level", &|page, _| page.level = 2);
+    refused("a root with one child", &|_, children| children.truncate(1));
+
+    // Pages of the other kind of tree under a right id.
+    let Content::Tree { root: film, .. } = content(&(0..400).map(chunk).collect::<Vec<_>>(), &mut pages)
+    else {
+        panic!("400 chunks are a tree")
+    };
+    assert!(matches!(first_error(&pages, &film), Some(Error::Invalid(_))));
+    let swapped = Content::Tree { root, chunks: 400 };
+    assert!(matches!(cursor::chunks(&pages, &swapped).next(), Some(Err(Error::Invalid(_)))));
+}
+
+#[test]
+fn overlapping_leaves_are_refused() {
+    let mut pages = Pages::default();
+    let mut child = |first: &str, last: &str| {
+        let page = leaf(vec![(first, small(1)), (last, small(2))]);
+        EntryChild { last: path(last), sums: page.sums().unwrap(), id: pages.keep(page.encode()) }
+    };
+    let (left, right) = (child("a", "m"), child("k", "z"));
+    let root = Page { slot: 0, level: 1, items: Items::EntryIndex(vec![left, right]) };
+    let root = pages.keep(root.encode());
+    assert!(matches!(first_error(&pages, &root), Some(Error::Invalid(_))));
+}
+
+#[test]
+fn forged_chunk_trees_are_refused() {
+    let mut pages = Pages::default();
+    let chunks: Vec<_> = (0..400).map(chunk).collect();
+    let Content::Tree { root, .. } = content(&chunks, &mut pages) else { panic!("400 chunks are a tree") };
+    let page = Page::decode(&pages.map[&root]).unwrap();
+    let Items::ChunkIndex(children) = page.items.clone() else { panic!("400 chunks have an index") };
+    let mut refused = |what: &str, change: &dyn Fn(&mut Page, &mut Vec<ChunkChild>)| {
+        let (mut page, mut children) = (page.clone(), children.clone());
+        change(&mut page, &mut children);
+        page.items = Items::ChunkIndex(children);
+        let root = pages.keep(page.encode());
+        let error = cursor::chunks(&pages, &Content::Tree { root, chunks: 400 }).find_map(Result::err);
+        assert!(matches!(error, Some(Error::Invalid(_))), "{what} was taken");
+    };
+    refused("one chunk more", &|_, children| children[1].sums.chunks += 1);
+    refused("one byte fewer", &|_, children| children[1].sums.bytes -= 1);
+    refused("another class", &|page, _| page.slot = 1);
+    refused("a wrong level", &|page, _| page.level = 3);
+    refused("a child left out", &|_, children| children.truncate(2));
+}
+
+#[test]
+fn builder_refuses_what_no_tree_holds() {
+    let mut pages = Pages::default();
+    assert!(EntryTreeBuilder::new(64).is_err());
+    let mut builder = EntryTreeBuilder::new(0).unwrap();
+    builder.push(path("b"), &small(1), &mut pages).unwrap();
+    for refused in ["a", "b"] {
+        assert!(builder.push(path(refused), &small(1), &mut pages).is_err());
+    }
+    let tree = build(&library(10), &mut pages);
+    let mut out = Pages::default();
+    assert!(edit(&pages, &tree.root, [], 1, &mut out).is_err(), "a tree of another class was taken");
+    let unsorted = [(path("b"), None), (path("a"), None)];
+    assert!(edit(&pages, &tree.root, unsorted, 0, &mut out).is_err());
+}
+
+#[test]
+fn pages_are_cut_by_the_rule() {
+    // The rule once more, over all items at once instead of as they come.
+    let all: Vec<_> = (0..20_000).map(chunk).collect();
+    let hashes: Vec<_> = all.iter().map(|chunk| boundary_hash(0, chunk.id.as_bytes())).collect();
+    let (mut rest, mut expected) = (&hashes[..], Vec::new());
+    while !rest.is_empty() {
+        let fires = |n: &usize| match *n {
+            0..16 => false,
+            16..64 => rest[n - 1] >> 57 == 0,
+            _ => rest[n - 1] >> 59 == 0,
+        };
+        let forced = || {
+            let half = rest.get(128..256)?.iter().rev().enumerate().min_by_key(|(_, hash)| **hash)?;
+            (rest.len() > 256).then(|| 256 - half.0)
+        };
+        let len = (1..=rest.len().min(256)).find(fires).or_else(forced).unwrap_or(rest.len());
+        expected.push(len);
+        rest = &rest[len..];
+    }
+    assert!(expected.contains(&16) || expected.iter().any(|len| *len < 40));
+
+    let mut pages = Pages::default();
+    let Content::Tree { root, .. } = content(&all, &mut pages) else { panic!("many chunks are a tree") };
+    let mut leaves = Vec::new();
+    let mut stack = vec![root];
+    while let Some(id) = stack.pop() {
+        let page = Page::decode(&pages.map[&id]).unwrap();
+        if let Items::Chunks(chunks) = &page.items {
+            leaves.push(chunks.len());
+        }
+        stack.extend(page.expects(None).into_iter().map(|(id, _)| id).rev());
+    }
+    assert_eq!(leaves, expected);
+    let average = all.len() / leaves.len();
+    assert!((56..=90).contains(&average), "{average} items a page");
+}
+
+#[test]
+fn long_paths_fill_pages_by_bytes() {
+    let mut pages = Pages::default();
+    let name =
+        |n: u32| format!("{}/{}", vec![format!("{n:05}{}", "长".repeat(80)); 15].join("/"), "x".repeat(200));
+    let entries = (0..300).map(|n| (path(&name(n)), small(u64::from(n)))).collect();
+    let tree = build(&entries, &mut pages);
+    assert!(tree.level >= 1 && pages.map.values().all(|bytes| bytes.len() <= PAGE_BYTES));
+    assert!(pages.map.values().filter(|bytes| bytes.len() > PAGE_BYTES / 4).count() > 10);
+    assert_eq!(cursor::entries(&pages, &tree.root).filter(|entry| entry.is_ok()).count(), 300);
+}
+
+#[test]
+fn one_name_for_one_kind() {
+    let bytes = table().encode();
+    let mut pages = Pages::default();
+    let id = pages.keep(bytes.clone());
+    assert_ne!(ManifestId::of(&bytes).as_page(), id);
+    // Table bytes stored under a page's hash are no table.
+    assert!(ClassTable::load(&pages, &ManifestId::from_bytes(*id.as_bytes())).is_err());
+    pages.map.insert(ManifestId::of(&bytes).as_page(), bytes.into());
+    assert_eq!(ClassTable::load(&pages, &table().id()).unwrap(), table());
+}
