@@ -23,6 +23,17 @@ pub(super) fn parse(text: &str) -> Result<SocketAddr> {
     })
 }
 
+/// Reads `IP:PORT`, or looks up `NAME:PORT`.
+pub(super) async fn resolve(text: &str) -> Result<SocketAddr> {
+    match parse(text) {
+        Ok(address) => Ok(address),
+        Err(failure) => {
+            let mut found = tokio::net::lookup_host(text).await.map_err(|_| failure.clone())?;
+            found.next().ok_or(failure)
+        }
+    }
+}
+
 /// An address as people write it: IPv4 is IPv4, though it was reached through an IPv6 socket.
 pub(super) fn plain(address: SocketAddr) -> String {
     SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()

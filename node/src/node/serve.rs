@@ -42,7 +42,7 @@ impl Node {
     /// configured address without it; gives where it listens, with the port that was found for port 0.
     pub async fn serve(&self, listen: Option<&str>) -> Result<SocketAddr> {
         let node = &self.0;
-        let address = address::parse(listen.unwrap_or(&node.config.listen))?;
+        let address = address::resolve(listen.unwrap_or(&node.config.listen)).await?;
         let mut serving = lock_of(&node.serving);
         if let Some(serving) = serving.as_ref() {
             return Err(Failure::busy(format!("this node listens on {} already", serving.address)));
