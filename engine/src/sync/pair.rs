@@ -179,6 +179,22 @@ pub(super) struct Pair {
     pub(super) origin: Node,
     pub(super) mirror: Node,
     publisher: Key,
+    operator: Key,
+}
+
+fn membership(library: &Library, operator: &Key, seed: u8, classes: &[&str], expires_ms: i64) -> Statement {
+    let key = Key::from_seed([seed; 32]);
+    let body = Member {
+        node: key.node(),
+        key: key.public(),
+        name: format!("node-{seed}"),
+        role: NodeRole::Mirror,
+        classes: Classes::new(classes.iter().map(|class| (*class).to_owned()).collect()).unwrap(),
+        verbs: Verbs::PULL,
+        expires_ms,
+        ticket: None,
+    };
+    member(library, operator, body, NOW_MS).unwrap()
 }
 
 struct Sink<'a>(&'a dyn Store);
@@ -196,22 +212,17 @@ impl Pair {
         let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), NOW_MS).unwrap();
         let mut library = Library::new(id);
         assert!(library.offer(&first, NOW_MS).is_ok());
-        let joined = [4, 5].map(|seed| {
-            let key = Key::from_seed([seed; 32]);
-            let body = Member {
-                node: key.node(),
-                key: key.public(),
-                name: format!("node-{seed}"),
-                role: NodeRole::Mirror,
-                classes: Classes::all(),
-                verbs: Verbs::PULL,
-                expires_ms: 0,
-                ticket: None,
-            };
-            member(&library, &operator, body, NOW_MS).unwrap()
-        });
+        let joined = [4, 5].map(|seed| membership(&library, &operator, seed, &[], 0));
         let statements = [vec![first], joined.to_vec()].concat();
-        Self { origin: Node::new(4, id, &statements), mirror: Node::new(5, id, &statements), publisher }
+        let (origin, mirror) = (Node::new(4, id, &statements), Node::new(5, id, &statements));
+        Self { origin, mirror, publisher, operator }
+    }
+
+    /// Makes another node a member at the origin.
+    pub(super) fn admit(&mut self, seed: u8, classes: &[&str], expires_ms: i64) -> NodeId {
+        let made = membership(&self.origin.library, &self.operator, seed, classes, expires_ms);
+        self.origin.learn(&[made]);
+        Key::from_seed([seed; 32]).node()
     }
 
     /// Publishes `files` at the origin and moves the channel.
