@@ -1,0 +1,90 @@
+//! Reads a range of one file, verified, without restoring the rest.
+
+use std::{io::Write, ops::Range};
+
+use bytes::Bytes;
+
+use crate::{
+    error::{Error, Result},
+    manifest::{ChunkRef, Content, cursor},
+    store::{Check, Store},
+};
+
+/// Chunks read at a time: two mebibytes of a film.
+const BATCH_CHUNKS: usize = 32;
+
+/// Writes the bytes `range` of a file to `out`, each checked against its chunk's id first; gives how many. What lies
+/// past the file's end is left out. Reads one page a level to get to the start.
+///
+/// Blocks; memory is a few mebibytes. What was written before an error is right as far as it goes.
+///
+/// # Errors
+///
+/// [`Error::Missing`] where a page or chunk is not held; what the store or `out` fails with.
+pub fn read_range(
+    store: &dyn Store,
+    content: &Content,
+    range: Range<u64>,
+    out: &mut dyn Write,
+) -> Result<u64> {
+    let mut left = range.end.saturating_sub(range.start);
+    if left == 0 {
+        return Ok(0);
+    }
+    let (mut skip, mut chunks) = cursor::chunks_at(store, content, range.start)?;
+    let mut written = 0;
+    let mut batch = Vec::new();
+    while left > 0 {
+        batch.clear();
+        while batch.len() < BATCH_CHUNKS && bytes_of(&batch) < left.saturating_add(skip) {
+            match chunks.next().transpose()? {
+                Some(chunk) => batch.push(chunk),
+                None => break,
+            }
+        }
+        if batch.is_empty() {
+            break;
+        }
+        for bytes in read_batch(store, &batch, |_| String::new())? {
+            let from = usize::try_from(skip).unwrap_or(usize::MAX).min(bytes.len());
+            skip -= from as u64;
+            let upto = bytes.len().min(from.saturating_add(usize::try_from(left).unwrap_or(usize::MAX)));
+            let part = bytes.get(from..upto).unwrap_or_default();
+            out.write_all(part).map_err(|error| Error::io("writing the output", error))?;
+            written += part.len() as u64;
+            left -= part.len() as u64;
+        }
+    }
+    Ok(written)
+}
+
+fn bytes_of(chunks: &[ChunkRef]) -> u64 {
+    chunks.iter().map(|chunk| u64::from(chunk.len)).sum()
+}
+
+/// Reads chunks, verified; every one must be held and as long as the manifest says. `file` says whose the chunk at an
+/// index is, to begin an error with.
+pub(super) fn read_batch(
+    store: &dyn Store,
+    chunks: &[ChunkRef],
+    file: impl Fn(usize) -> String,
+) -> Result<Vec<Bytes>> {
+    let ids: Vec<_> = chunks.iter().map(|chunk| chunk.id).collect();
+    let read = store.read_chunks(&ids, Check::Verify)?;
+    let checked = read.into_iter().zip(chunks).enumerate().map(|(at, (bytes, chunk))| match bytes {
+        Some(bytes) if bytes.len() as u64 == u64::from(chunk.len) => Ok(bytes),
+        Some(bytes) => Err(Error::Invalid(format!(
+            "{}the manifest says that chunk {} has {} bytes; it has {}",
+            file(at),
+            chunk.id.short(),
+            chunk.len,
+            bytes.len()
+        ))),
+        None => Err(Error::Missing(format!(
+            "{}chunk {} is not held here; pull the library again",
+            file(at),
+            chunk.id.short()
+        ))),
+    });
+    checked.collect()
+}

@@ -1,0 +1,518 @@
+//! Restoring from the strict store in memory to real directories.
+
+#![expect(clippy::cast_possible_truncation, reason = "what tests count is small")]
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    time::SystemTime,
+};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    chunk::{Profile, cut, testing::noise},
+    id::ChunkId,
+    manifest::{
+        ChunkRef, Content, EntryKind, Timestamp,
+        builder::{ContentBuilder, EntryTreeBuilder},
+    },
+    store::{Check, LostId, Object, memory::MemoryStore},
+};
+
+const MTIME: Timestamp = Timestamp { seconds: 1_700_000_000, nanos: 123_456_789 };
+
+/// A store with one tree in it, and a directory to restore to.
+struct Case {
+    home: tempfile::TempDir,
+    store: MemoryStore,
+    root: PageId,
+}
+
+impl Case {
+    /// Keeps `files`; a path that ends in `/` is an empty directory.
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let store = MemoryStore::new();
+        let root = keep(&store, files);
+        Self { home, store, root }
+    }
+
+    fn dest(&self) -> PathBuf {
+        self.home.path().join("dest")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dest().join(name)
+    }
+
+    fn options(&self) -> Restore {
+        Restore::new(self.root, self.dest())
+    }
+
+    fn run(&self, options: &Restore) -> Result<RestoreReport> {
+        restore(&self.store, options, &mut (), &AtomicBool::new(false))
+    }
+
+    fn restore(&self) -> RestoreReport {
+        self.run(&self.options()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(&self, files: &[(&str, &[u8])]) {
+        for (name, bytes) in files.iter().filter(|(name, _)| !name.ends_with('/')) {
+            assert!(fs::read(self.path(name)).unwrap() == *bytes, "{name} differs");
+            let metadata = fs::metadata(self.path(name)).unwrap();
+            let mtime = (metadata.mtime(), metadata.mtime_nsec());
+            assert_eq!(mtime, (MTIME.seconds, MTIME.nanos.into()), "{name}");
+            assert_eq!(metadata.mode() & 0o7777, 0o640, "{name}");
+        }
+    }
+}
+
+fn keep(store: &MemoryStore, files: &[(&str, &[u8])]) -> PageId {
+    let mut pages = Vec::new();
+    let mut tree = EntryTreeBuilder::new(0).unwrap();
+    let mut sorted = files.to_vec();
+    sorted.sort_unstable();
+    for (name, bytes) in sorted {
+        let profile = Profile::for_path(name);
+        let mut content = ContentBuilder::new(0).unwrap();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (chunk, tail) = rest.split_at(cut::next(profile, rest));
+            let id = ChunkId::of(chunk);
+            let bytes = bytes::Bytes::copy_from_slice(chunk);
+            content.push(ChunkRef { id, len: chunk.len() as u32 }, &mut pages).unwrap();
+            store.append(vec![Object::Chunk { id, bytes }]).unwrap();
+            rest = tail;
+        }
+        let kind = if name.ends_with('/') { EntryKind::EmptyDir } else { EntryKind::File };
+        let path = EntryPath::new(name.trim_end_matches('/')).unwrap();
+        let content = content.finish(&mut pages).unwrap();
+        let size = bytes.len() as u64;
+        // The set-user-id bit of the manifest must not come through.
+        let entry = Entry { kind, size, mtime: MTIME, mode: 0o4640, profile, content, extensions: vec![] };
+        tree.push(path, &entry, &mut pages).unwrap();
+    }
+    let root = tree.finish(&mut pages).unwrap().root;
+    for (id, bytes) in pages {
+        store.append(vec![Object::Page { id, bytes }]).unwrap();
+    }
+    store.commit().unwrap();
+    root
+}
+
+#[track_caller]
+fn check_refused<T: std::fmt::Debug>(outcome: Result<T>, parts: &[&str]) {
+    let error = outcome.unwrap_err().to_string();
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    }
+}
+
+/// Everything below a directory: names, kinds, content and times.
+fn snapshot(root: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(path) = open.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let content = if metadata.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        let times = (metadata.mtime(), metadata.mtime_nsec(), metadata.mode());
+        lines.push(format!("{} {times:?} {}", path.display(), ChunkId::of(&content)));
+        if metadata.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+#[test]
+fn files_come_back_byte_for_byte_with_time_and_mode() {
+    let film = noise(1, 20_000_003);
+    let files: &[(&str, &[u8])] = &[
+        ("film.mkv", &film),
+        ("一/二/三.srt", &film[..90_000]),
+        ("empty", b""),
+        ("d/none/", b""),
+        ("d.txt", b"x"),
+    ];
+    let case = Case::new(files);
+    let report = case.restore();
+    case.check(files);
+    assert!(case.path("d/none").is_dir());
+    let expected = RestoreReport {
+        files: 4,
+        bytes: 20_090_004,
+        bytes_written: 20_090_004,
+        directories: 1,
+        ..RestoreReport::default()
+    };
+    assert_eq!(report, expected);
+    let again = case.restore();
+    assert_eq!(again, RestoreReport { files_unchanged: 4, bytes_written: 0, ..expected });
+}
+
+#[test]
+fn many_small_files_come_back() {
+    let names: Vec<_> = (0..5000).map(|n| format!("目录{}/文件{n}.txt", n / 300)).collect();
+    let contents: Vec<_> = (0..5000).map(|n| noise(n, (n as usize * 37) % 9000)).collect();
+    let files: Vec<_> = names.iter().map(String::as_str).zip(contents.iter().map(Vec::as_slice)).collect();
+    let case = Case::new(&files);
+    assert_eq!(case.restore().files, 5000);
+    case.check(&files);
+}
+
+#[test]
+fn only_what_differs_is_written_and_old_bytes_are_used() {
+    let film = noise(1, 6_000_000);
+    let case = Case::new(&[("a.mkv", &film), ("b.mkv", &film[..2_000_000])]);
+    case.restore();
+    let untouched = fs::metadata(case.path("b.mkv")).unwrap().ino();
+
+    let mut edited = film.clone();
+    edited.splice(3_000_000..3_000_000, noise(2, 1000));
+    let root = keep(&case.store, &[("a.mkv", &edited), ("b.mkv", &film[..2_000_000])]);
+    let report = case.run(&Restore { root, ..case.options() }).unwrap();
+    case.check(&[("a.mkv", &edited), ("b.mkv", &film[..2_000_000])]);
+    assert_eq!((report.files_unchanged, report.bytes_written), (1, 6_001_000));
+    assert!(report.bytes_reused > 5_400_000 && report.bytes_reused < 6_000_000, "{report:?}");
+    assert_eq!(fs::metadata(case.path("b.mkv")).unwrap().ino(), untouched);
+}
+
+#[test]
+fn reused_bytes_need_no_chunk_in_the_store() {
+    let film = noise(1, 3_000_000);
+    let case = Case::new(&[("a.mkv", &film)]);
+    case.restore();
+    fs::File::open(case.path("a.mkv")).unwrap().set_modified(SystemTime::now()).unwrap();
+    fs::OpenOptions::new()
+        .append(true)
+        .open(case.path("a.mkv"))
+        .map(|f| f.set_len(3_000_100))
+        .unwrap()
+        .unwrap();
+    let entry = cursor::find(&case.store, &case.root, &EntryPath::new("a.mkv").unwrap()).unwrap().unwrap();
+    let first = cursor::chunks(&case.store, &entry.content).next().unwrap().unwrap();
+    assert!(case.store.lose(LostId::Chunk(first.id)));
+    assert!(case.restore().bytes_reused > 2_500_000);
+    case.check(&[("a.mkv", &film)]);
+}
+
+#[test]
+fn a_touched_file_gets_its_time_and_mode_back_only() {
+    let case = Case::new(&[("a.mkv", &noise(1, 3_000_000))]);
+    case.restore();
+    let inode = fs::metadata(case.path("a.mkv")).unwrap().ino();
+    fs::File::open(case.path("a.mkv")).unwrap().set_modified(SystemTime::now()).unwrap();
+    fs::set_permissions(case.path("a.mkv"), fs::Permissions::from_mode(0o400)).unwrap();
+    let report = case.restore();
+    assert_eq!((report.files_unchanged, report.bytes_written), (1, 0));
+    case.check(&[("a.mkv", &noise(1, 3_000_000))]);
+    assert_eq!(fs::metadata(case.path("a.mkv")).unwrap().ino(), inode);
+}
+
+#[test]
+fn check_finds_damage_that_keeps_size_and_time() {
+    let film = noise(1, 3_000_000);
+    let case = Case::new(&[("a.mkv", &film)]);
+    case.restore();
+    let mut bad = film.clone();
+    bad[1_500_000] ^= 1;
+    fs::write(case.path("a.mkv"), bad).unwrap();
+    let time = SystemTime::UNIX_EPOCH + std::time::Duration::new(MTIME.seconds as u64, MTIME.nanos);
+    fs::File::open(case.path("a.mkv")).unwrap().set_modified(time).unwrap();
+    assert_eq!(case.restore().files_unchanged, 1, "as rsync: size and time are enough");
+    let report = case.run(&Restore { check: true, ..case.options() }).unwrap();
+    assert_eq!((report.files_unchanged, report.bytes_written), (0, 3_000_000));
+    case.check(&[("a.mkv", &film)]);
+    assert_eq!(case.run(&Restore { check: true, ..case.options() }).unwrap().files_unchanged, 1);
+}
+
+#[test]
+fn a_glob_selects_and_its_star_stays_in_a_directory() {
+    let case = Case::new(&[("a/1.srt", b"1"), ("a/b/2.srt", b"2"), ("3.srt", b"3"), ("a/4.mkv", b"4")]);
+    let run = |glob: &str| {
+        let _ = fs::remove_dir_all(case.dest());
+        case.run(&Restore { filter: Some(glob.into()), ..case.options() }).map(|report| report.files)
+    };
+    assert_eq!(run("*.srt").unwrap(), 1);
+    assert_eq!(run("a/*.srt").unwrap(), 1);
+    assert_eq!(run("**/*.srt").unwrap(), 3);
+    assert_eq!(run("a/**").unwrap(), 3);
+    assert_eq!(run("none").unwrap(), 0);
+    check_refused(run("a["), &["malformed path pattern"]);
+}
+
+#[test]
+fn what_an_interrupted_restore_left_is_removed() {
+    let case = Case::new(&[("a/b/f", b"x"), ("g", b"y")]);
+    case.restore();
+    let left = [".chuan-restore-00000001.tmp", "a/b/.chuan-restore-0000002a.tmp"];
+    left.iter().for_each(|name| fs::write(case.path(name), b"half").unwrap());
+    fs::write(case.path("a/.chuan-restore-notes.txt"), b"mine").unwrap();
+    case.restore();
+    left.iter().for_each(|name| assert!(!case.path(name).exists(), "{name}"));
+    assert!(case.path("a/.chuan-restore-notes.txt").exists());
+}
+
+#[test]
+fn a_missing_chunk_is_named_with_its_file_and_nothing_half_is_left() {
+    let case = Case::new(&[("a.mkv", &noise(1, 300_000)), ("b.mkv", &noise(2, 9_000_000)), ("c", b"c")]);
+    let entry = cursor::find(&case.store, &case.root, &EntryPath::new("b.mkv").unwrap()).unwrap().unwrap();
+    let last = cursor::chunks(&case.store, &entry.content).last().unwrap().unwrap();
+    assert!(case.store.lose(LostId::Chunk(last.id)));
+    let outcome = case.run(&case.options());
+    check_refused(outcome, &["b.mkv", &last.id.short()]);
+    let names: Vec<_> = fs::read_dir(case.dest()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["a.mkv"]);
+}
+
+#[test]
+fn a_cancelled_restore_leaves_whole_files_only() {
+    struct Canceller<'a>(&'a AtomicBool);
+
+    impl Progress for Canceller<'_> {
+        fn advanced(&mut self, _counts: &Counts) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+
+        fn skipped(&mut self, _path: &str, _why: &str) {}
+    }
+
+    let film = noise(1, 30_000_000);
+    let case = Case::new(&[("a.mkv", &film[..1000]), ("b.mkv", &film)]);
+    let cancel = AtomicBool::new(false);
+    let outcome = restore(&case.store, &case.options(), &mut Canceller(&cancel), &cancel);
+    assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
+    let names: Vec<_> = fs::read_dir(case.dest()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["a.mkv"]);
+    case.restore();
+    case.check(&[("b.mkv", &film)]);
+}
+
+#[test]
+fn a_second_restore_to_the_same_place_is_told_to_wait() {
+    let case = Case::new(&[("a", b"x")]);
+    fs::create_dir(case.dest()).unwrap();
+    let other = fs::File::open(case.dest()).unwrap();
+    other.lock().unwrap();
+    let outcome = case.run(&case.options());
+    assert!(matches!(outcome, Err(Error::Busy(_))), "{outcome:?}");
+}
+
+#[test]
+fn what_cannot_fit_is_refused_before_anything_is_written() {
+    // The manifest claims a size that no disk has; its chunks need not exist for that.
+    let case = Case::new(&[]);
+    let mut pages = Vec::new();
+    let mut content = ContentBuilder::new(0).unwrap();
+    let chunk = ChunkRef { id: ChunkId::of(b"x"), len: 262_144 };
+    (0..100_000).for_each(|_| content.push(chunk, &mut pages).unwrap());
+    let content = content.finish(&mut pages).unwrap();
+    let size = 100_000 * 262_144;
+    let entry = Entry {
+        kind: EntryKind::File,
+        size,
+        mtime: MTIME,
+        mode: 0o644,
+        profile: Profile::Video,
+        content,
+        extensions: vec![],
+    };
+    let mut tree = EntryTreeBuilder::new(0).unwrap();
+    for n in 0..40_000 {
+        tree.push(EntryPath::new(format!("{n:05}")).unwrap(), &entry, &mut pages).unwrap();
+    }
+    let root = tree.finish(&mut pages).unwrap().root;
+    for (id, bytes) in pages {
+        case.store.append(vec![Object::Page { id, bytes }]).unwrap();
+    }
+    case.store.commit().unwrap();
+    let outcome = case.run(&Restore { root, ..case.options() });
+    assert!(matches!(outcome, Err(Error::Full(_))), "{outcome:?}");
+    check_refused(outcome, &["1048576000000000 bytes", "free", "dest"]);
+    assert_eq!(fs::read_dir(case.dest()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_in_the_way_is_named_and_stays() {
+    let case = Case::new(&[("a/b/f", b"x")]);
+    fs::create_dir_all(case.dest()).unwrap();
+    fs::write(case.path("a"), b"mine").unwrap();
+    check_refused(case.run(&case.options()), &["\"a\"", "in the way", "move it away"]);
+    fs::remove_file(case.path("a")).unwrap();
+    fs::create_dir_all(case.path("a/b/f")).unwrap();
+    check_refused(case.run(&case.options()), &["\"a/b/f\"", "in the way"]);
+    fs::remove_dir_all(case.path("a/b")).unwrap();
+    fs::create_dir(case.path("elsewhere")).unwrap();
+    symlink("../elsewhere", case.path("a/b")).unwrap();
+    check_refused(case.run(&case.options()), &["\"a/b\"", "in the way"]);
+    assert_eq!(fs::read_dir(case.path("elsewhere")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_link_in_a_files_place_is_replaced_not_followed() {
+    let case = Case::new(&[("f", b"new")]);
+    fs::create_dir_all(case.dest()).unwrap();
+    let outside = case.home.path().join("outside");
+    fs::write(&outside, b"canary").unwrap();
+    symlink(&outside, case.path("f")).unwrap();
+    case.restore();
+    assert_eq!(fs::read(&outside).unwrap(), b"canary");
+    case.check(&[("f", b"new")]);
+    assert!(fs::symlink_metadata(case.path("f")).unwrap().is_file());
+}
+
+#[test]
+fn ranges_are_exact_at_every_edge() {
+    let film = noise(1, 3_000_000);
+    let case = Case::new(&[("a.mkv", &film), ("small", b"0123456789")]);
+    let content = |name: &str| {
+        let path = EntryPath::new(name).unwrap();
+        cursor::find(&case.store, &case.root, &path).unwrap().unwrap().content
+    };
+    let check = |content: &Content, bytes: &[u8], from: u64, to: u64| {
+        let mut out = Vec::new();
+        let written = read_range(&case.store, content, from..to, &mut out).unwrap();
+        let upto = (to as usize).min(bytes.len());
+        let expected = bytes.get(from as usize..upto).unwrap_or_default();
+        assert!(out == expected && written == out.len() as u64, "{from}..{to}: {} bytes", out.len());
+    };
+    let film_content = content("a.mkv");
+    let edges: Vec<u64> = cursor::chunks(&case.store, &film_content)
+        .scan(0, |at, chunk| {
+            *at += u64::from(chunk.unwrap().len);
+            Some(*at)
+        })
+        .collect();
+    for edge in [0].into_iter().chain(edges) {
+        for from in [edge.saturating_sub(1), edge, edge + 1] {
+            for len in [0, 1, 2, 100_000, u64::MAX - 4_000_000] {
+                check(&film_content, &film, from, from + len);
+            }
+        }
+    }
+    (0..12).for_each(|from| (0..14).for_each(|to| check(&content("small"), b"0123456789", from, to)));
+    assert_eq!(case.store.read_chunks(&[], Check::Verify).unwrap().len(), 0);
+}
+
+/// Paths that must never be written. `EntryPath` refuses nearly all of them already; here they are forged past it.
+fn nasty_paths() -> Vec<String> {
+    let mut parts: Vec<String> =
+        ["..", ".", "", "../..", "/", "//", "a/..", "./..", "../canary", "\0", "a\0b", "..\0"]
+            .map(Into::into)
+            .into();
+    parts.extend(
+        ["/etc/passwd", "/tmp/x", "link", "link/x", "link/../x", "dir-link/x", "abs-link/canary"]
+            .map(Into::into),
+    );
+    let mut paths = Vec::new();
+    for left in &parts {
+        for middle in ["", "a/", "sub/", "link/", "../", "./", "dir-link/", "sub/dir-link/"] {
+            for right in ["", "/x", "/../canary", "/../../outside/canary", "/..", "/."] {
+                paths.push(format!("{middle}{left}{right}"));
+            }
+        }
+    }
+    paths.push("../".repeat(64) + "etc/chuan-test");
+    paths.push("sub/".to_owned() + &"../".repeat(3) + "outside/canary");
+    paths
+}
+
+/// T9: whatever the path, nothing outside the destination changes.
+#[test]
+fn no_forged_path_leaves_the_destination() {
+    let home = tempfile::tempdir().unwrap();
+    let (dest, outside) = (home.path().join("dest"), home.path().join("outside"));
+    fs::create_dir_all(dest.join("sub")).unwrap();
+    fs::create_dir_all(outside.join("deep")).unwrap();
+    for canary in [home.path().join("canary"), outside.join("canary"), outside.join("deep/canary")] {
+        fs::write(canary, b"canary").unwrap();
+    }
+    symlink("../outside/canary", dest.join("link")).unwrap();
+    symlink("../outside", dest.join("dir-link")).unwrap();
+    symlink("../../outside", dest.join("sub/dir-link")).unwrap();
+    symlink(&outside, dest.join("abs-link")).unwrap();
+    let before = (snapshot(&outside), fs::read(home.path().join("canary")).unwrap());
+    let names_before = fs::read_dir(home.path()).unwrap().count();
+    let paths = nasty_paths();
+    assert!(paths.len() >= 500, "{}", paths.len());
+    let mut refused = 0;
+    for path in &paths {
+        // As the two halves of a restore use it, each with a fresh idea of the destination.
+        let mut place = Place::open(&dest, true).unwrap();
+        let _ = place.look(path);
+        let _ = place.open_file(path).map(|file| assert!(file.is_none(), "{path:?} was opened"));
+        let written = place.create(path, false).and_then(|(_, temp)| place.finish(path, &temp));
+        let made = place.make_dir(path);
+        refused += usize::from(written.is_err() && made.is_err());
+        for link in ["link", "dir-link", "sub/dir-link", "abs-link"] {
+            // Replacing a link at the very end is right; put it back for the next path.
+            if !fs::symlink_metadata(dest.join(link)).is_ok_and(|m| m.is_symlink()) {
+                let _ = fs::remove_file(dest.join(link));
+                let target = if link == "link" { outside.join("canary") } else { outside.clone() };
+                symlink(target, dest.join(link)).unwrap();
+            }
+        }
+    }
+    assert!(refused > 450, "{refused} of {}", paths.len());
+    assert_eq!(before, (snapshot(&outside), fs::read(home.path().join("canary")).unwrap()));
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), names_before);
+}
+
+/// T9: a directory that is swapped for a link, over and over, while files are restored into it.
+#[test]
+fn a_directory_swapped_for_a_link_leads_nowhere() {
+    let home = tempfile::tempdir().unwrap();
+    let (dest, outside) = (home.path().join("dest"), home.path().join("outside"));
+    fs::create_dir_all(dest.join("real")).unwrap();
+    fs::create_dir_all(&outside).unwrap();
+    fs::write(outside.join("f"), b"canary").unwrap();
+    symlink(&outside, dest.join("way")).unwrap();
+    let before = snapshot(&outside);
+    let ended = AtomicBool::new(false);
+    let (mut written, mut refused) = (0, 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let relaxed = std::sync::atomic::Ordering::Relaxed;
+            while !ended.load(relaxed) {
+                let flags = rustix::fs::RenameFlags::EXCHANGE;
+                let dir = rustix::fs::CWD;
+                rustix::fs::renameat_with(dir, dest.join("real"), dir, dest.join("way"), flags).unwrap();
+            }
+        });
+        for _ in 0..5000 {
+            let mut place = Place::open(&dest, false).unwrap();
+            let outcome = place.create("real/f", false).and_then(|(mut file, temp)| {
+                std::io::Write::write_all(&mut file, b"new").unwrap();
+                place.finish("real/f", &temp)
+            });
+            let made = place.make_dir("real/d/e");
+            if outcome.is_ok() && made.is_ok() { written += 1 } else { refused += 1 }
+        }
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(before, snapshot(&outside));
+    assert!(written > 0 && refused > 0, "no race: {written} written, {refused} refused");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any text used as a path: nothing is written but below the destination.
+    #[test]
+    fn any_text_as_a_path_stays_inside(path in "[./a\\\\\u{0}-\u{20}é]{0,12}") {
+        let home = tempfile::tempdir().unwrap();
+        let dest = home.path().join("x/y/dest");
+        fs::create_dir_all(&dest).unwrap();
+        let mut place = Place::open(&dest, true).unwrap();
+        let _ = place.create(&path, false).and_then(|(_, temp)| place.finish(&path, &temp));
+        let _ = place.make_dir(&path);
+        for (parent, count) in [(home.path().to_owned(), 1), (home.path().join("x"), 1), (home.path().join("x/y"), 1)] {
+            prop_assert_eq!(fs::read_dir(parent).unwrap().count(), count);
+        }
+    }
+}
