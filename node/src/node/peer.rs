@@ -63,7 +63,7 @@ impl Inner {
     pub(super) fn sources(&self, library: &Library, from: Option<&str>) -> Result<Vec<Source>> {
         let peers = self.home.peers()?;
         let mut sources = match from {
-            Some(who) => named(&peers, library, who)?,
+            Some(who) => named(&peers, library, who, &self.key.node())?,
             None => peers.sources(&library.id()).filter_map(source).collect(),
         };
         sources.retain(|source| source.node != self.key.node());
@@ -78,7 +78,7 @@ impl Inner {
 }
 
 /// The nodes that a person may mean by `who`.
-fn named(peers: &Peers, library: &Library, who: &str) -> Result<Vec<Source>> {
+fn named(peers: &Peers, library: &Library, who: &str, me: &NodeId) -> Result<Vec<Source>> {
     if let Some(peer) = peers.find(who)? {
         return Ok(source(peer).into_iter().collect());
     }
@@ -96,7 +96,7 @@ fn named(peers: &Peers, library: &Library, who: &str) -> Result<Vec<Source>> {
             .collect());
     }
     // A key is expected of everyone who is dialled. Any member's will do: the connection says whose it is.
-    let member = library.members().into_iter().next().map(|said| Source {
+    let member = library.members().into_iter().find(|said| said.body.node != *me).map(|said| Source {
         node: said.body.node,
         name: said.body.name.clone(),
         addresses: vec![who.to_owned()],
