@@ -10,11 +10,12 @@ use std::{
 
 use bytes::Bytes;
 use chuan_engine::{
+    Error as EngineError,
     id::NodeId,
     limits::ANSWER_STATEMENTS,
     sync::{
         frame::{Encoded, Frame},
-        message::{Hello, Join, Refusal, Request},
+        message::{ErrorCode, Hello, Join, Refusal, Request},
     },
 };
 use quinn::ConnectionError;
@@ -138,7 +139,7 @@ impl Connection {
                     statements.push(statement);
                 }
                 Some(Frame::End(_)) => return Ok(statements),
-                Some(Frame::Error(refusal)) => return Err(self.refused(refusal)),
+                Some(Frame::Error(refusal)) => return Err(self.turned_away(refusal)),
                 Some(_) => {
                     return Err(self.protocol("an answer to a join held something else than statements"));
                 }
@@ -169,9 +170,14 @@ impl Connection {
         Ok(())
     }
 
-    /// The peer's refusal, in its name.
-    pub(crate) fn refused(&self, refusal: Refusal) -> Error {
-        Error::Refused { peer: self.name.clone(), source: refusal.into_error() }
+    /// Why a ticket was not taken: in the redeemer's words, where it gives any.
+    fn turned_away(&self, refusal: Refusal) -> Error {
+        let words: String = refusal.text.chars().filter(|c| !c.is_control()).collect();
+        let source = match refusal.code {
+            ErrorCode::Denied if !words.is_empty() => EngineError::Denied(words),
+            _ => refusal.into_error(),
+        };
+        Error::Refused { peer: self.name.clone(), source }
     }
 
     fn protocol(&self, text: &str) -> Error {
@@ -186,7 +192,7 @@ impl Connection {
             }
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Protocol.varint() => {
                 let text = String::from_utf8_lossy(&close.reason).replace(char::is_control, " ");
-                Error::Refused { peer: self.name.clone(), source: chuan_engine::Error::Peer(text) }
+                Error::Refused { peer: self.name.clone(), source: EngineError::Peer(text) }
             }
             other => Error::Vanished { peer: self.name.clone(), cause: describe(other) },
         }
@@ -200,6 +206,10 @@ impl Connection {
             StreamError::Abandoned => match self.quic.close_reason() {
                 Some(error) => self.lost(&error),
                 None => Error::Vanished { peer: peer(), cause: "it gave up answering".into() },
+            },
+            StreamError::Silent => Error::Vanished {
+                peer: peer(),
+                cause: format!("it has answered nothing for {} seconds", limits::SILENCE_TIMEOUT.as_secs()),
             },
             StreamError::Cut => Error::Vanished { peer: peer(), cause: "its answer ended early".into() },
             StreamError::Malformed(error) => Error::Protocol { peer: peer(), text: error.to_string() },

@@ -34,6 +34,14 @@ pub(crate) struct Lent {
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
+impl Lent {
+    /// Whether a peer is a member of anything here.
+    pub(crate) async fn knows(&self, peer: &PeerKey) -> bool {
+        let (host, node) = (Arc::clone(&self.host), peer.node);
+        blocking(move || host.knows(&node)).await.unwrap_or(false)
+    }
+}
+
 /// Serves a peer until it leaves, breaks a rule, or the node stops.
 pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, lent: Lent) {
     let name = peer_name(&peer.node, quic.remote_address());
@@ -44,7 +52,7 @@ pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, lent: Lent) 
     tracing::debug!(peer = name, "connected");
     let code = serve(&quic, peer, &lent).await;
     quic.close(code.varint(), b"");
-    tracing::debug!(peer = name, "disconnected");
+    tracing::debug!(peer = name, ?code, "disconnected");
 }
 
 /// Takes the peer's hello, and the statements in it, before anything is answered. The error is the rule that was broken.
@@ -78,8 +86,15 @@ async fn hello(quic: &quinn::Connection) -> Result<Hello, &'static str> {
 async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCode {
     let mut stopped = lent.stopped.clone();
     let mut answers = JoinSet::new();
+    let mut known = false;
     loop {
+        if !known && answers.is_empty() {
+            // Its hello, or a join, may have made it known since.
+            known = lent.knows(&peer).await;
+        }
+        let is_idle_stranger = !known && answers.is_empty();
         tokio::select! {
+            () = tokio::time::sleep(limits::STRANGER_TIMEOUT), if is_idle_stranger => return CloseCode::Busy,
             stream = quic.accept_bi(), if answers.len() < limits::ANSWERS_PER_CONNECTION => match stream {
                 Ok((send, receive)) => {
                     let caller = Caller { peer, exporter: exporter(quic) };
@@ -163,17 +178,27 @@ fn abandon(send: &mut SendStream) {
 
 /// Makes the frames of an answer; blocks on the store and on the peer.
 fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
-    let made = match request {
-        Request::Join(join) => redeem(host, &join, caller, &mut sink),
-        request => host.answer(&caller.peer, request, &mut |frame| sink.push(frame)),
-    };
-    match made {
-        Ok(()) => sink.flush(),
-        Err(error) => {
-            tracing::debug!(peer = %caller.peer.node.short(), %error, "a request was refused");
-            sink.push(Frame::Error(Refusal::of(&error)));
-            sink.flush();
+    let refused = match request {
+        Request::Join(join) => {
+            redeem(host, &join, caller, &mut sink).err().map(|error| (refuse_join(&error), error))
         }
+        request => host
+            .answer(&caller.peer, request, &mut |frame| sink.push(frame))
+            .err()
+            .map(|error| (Refusal::of(&error), error)),
+    };
+    if let Some((refusal, error)) = refused {
+        tracing::debug!(peer = %caller.peer.node.short(), %error, "a request was refused");
+        sink.push(Frame::Error(refusal));
+    }
+    sink.flush();
+}
+
+/// What a joiner is told. It holds a ticket, so it may know what is wrong with it.
+fn refuse_join(error: &chuan_engine::Error) -> Refusal {
+    match error {
+        chuan_engine::Error::Denied(text) => Refusal::new(ErrorCode::Denied, text.as_str()),
+        other => Refusal::of(other),
     }
 }
 

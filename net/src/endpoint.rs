@@ -16,7 +16,7 @@ use quinn::{
 
 use crate::{
     error::{Error, Result},
-    identity::{Expectation, Identity},
+    identity::{Expectation, Identity, PeerKey},
     limits,
 };
 
@@ -104,11 +104,6 @@ impl Endpoint {
         let _ = tokio::time::timeout(limits::CLOSE_GRACE, self.quic.wait_idle()).await;
     }
 
-    #[cfg(test)]
-    pub(crate) const fn quic(&self) -> &quinn::Endpoint {
-        &self.quic
-    }
-
     /// The next dialler. `None` once the endpoint is closed. Cancel-safe.
     pub(crate) async fn accept(&self) -> Option<quinn::Incoming> {
         self.quic.accept().await
@@ -120,7 +115,15 @@ impl Endpoint {
         address: SocketAddr,
         expectation: &Arc<Expectation>,
     ) -> Result<quinn::Connecting> {
-        let tls = self.identity.dial_config(expectation)?;
+        self.dial_as(address, self.identity.dial_config(expectation)?)
+    }
+
+    /// Starts a handshake with these rules of TLS.
+    pub(crate) fn dial_as(
+        &self,
+        address: SocketAddr,
+        tls: rustls::ClientConfig,
+    ) -> Result<quinn::Connecting> {
         let crypto = QuicClientConfig::try_from(tls)
             .map_err(|error| Error::Local(format!("cannot set up QUIC: {error}")))?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
@@ -141,11 +144,11 @@ impl fmt::Debug for Endpoint {
 }
 
 /// What a peer's key says of it, once its handshake is over. `None` where it proved none, which TLS does not allow.
-pub(crate) fn proved_node(connection: &quinn::Connection) -> Option<crate::identity::PeerKey> {
+pub(crate) fn proved_node(connection: &quinn::Connection) -> Option<PeerKey> {
     let certificates =
         connection.peer_identity()?.downcast::<Vec<rustls::pki_types::CertificateDer>>().ok()?;
     match certificates.as_slice() {
-        [only] => crate::identity::PeerKey::of_spki(only),
+        [only] => PeerKey::of_spki(only),
         _ => None,
     }
 }
@@ -215,7 +218,6 @@ fn transport(window: u32) -> Result<TransportConfig> {
         .stream_receive_window(VarInt::from_u32(window))
         .receive_window(VarInt::from_u32(window))
         .send_window(limits::SEND_WINDOW_MAX_BYTES)
-        .send_fairness(false)
         .datagram_receive_buffer_size(None)
         .datagram_send_buffer_size(0)
         .mtu_discovery_config(Some(discovery))
@@ -223,12 +225,19 @@ fn transport(window: u32) -> Result<TransportConfig> {
     Ok(transport)
 }
 
-/// quinn's own settings with our keys, to measure against.
+/// A handshake under way between two endpoints with quinn's own settings and our keys, to measure against.
 #[cfg(test)]
-pub(crate) fn plain_configs(identity: &Identity) -> (quinn::ServerConfig, quinn::ClientConfig) {
+pub(crate) fn plain_loopback(
+    identity: &Identity,
+) -> (impl Future<Output = quinn::Incoming> + use<>, quinn::Connecting) {
     let server = QuicServerConfig::try_from(identity.accept_config().expect("configures")).expect("suits");
-    let expectation = Expectation::new(identity.node());
-    let client =
-        QuicClientConfig::try_from(identity.dial_config(&expectation).expect("configures")).expect("suits");
-    (quinn::ServerConfig::with_crypto(Arc::new(server)), quinn::ClientConfig::new(Arc::new(client)))
+    let server = quinn::ServerConfig::with_crypto(Arc::new(server));
+    let tls = identity.dial_config(&Expectation::new(identity.node())).expect("configures");
+    let client = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("suits")));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listener = quinn::Endpoint::server(server, address).expect("binds");
+    let dialler = quinn::Endpoint::client(address).expect("binds");
+    let address = listener.local_addr().expect("bound");
+    let dialled = dialler.connect_with(client, address, TLS_NAME).expect("dials");
+    (async move { listener.accept().await.expect("accepts") }, dialled)
 }

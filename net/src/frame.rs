@@ -5,6 +5,9 @@
 use bytes::Bytes;
 use chuan_engine::sync::frame::{Assembler, Encoded, Frame};
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, WriteError};
+use tokio::time::timeout;
+
+use crate::limits;
 
 /// Buffers taken from a stream under one lock of its connection; each holds about a datagram.
 const BUFFERS: usize = 128;
@@ -16,6 +19,8 @@ pub(crate) enum StreamError {
     Lost(ConnectionError),
     /// The peer gave the stream up.
     Abandoned,
+    /// Nothing came for [`SILENCE_TIMEOUT`](limits::SILENCE_TIMEOUT).
+    Silent,
     /// The stream ended within a frame.
     Cut,
     /// A frame that may not be.
@@ -27,6 +32,7 @@ impl std::fmt::Display for StreamError {
         match self {
             StreamError::Lost(error) => error.fmt(f),
             StreamError::Abandoned => f.write_str("the stream was given up"),
+            StreamError::Silent => f.write_str("nothing came any more"),
             StreamError::Cut => f.write_str("a stream ended within a frame"),
             StreamError::Malformed(error) => error.fmt(f),
         }
@@ -76,7 +82,8 @@ impl FrameReader {
     }
 
     async fn fill(&mut self) -> Result<(), StreamError> {
-        match self.stream.read_chunks(&mut self.buffers).await {
+        let read = timeout(limits::SILENCE_TIMEOUT, self.stream.read_chunks(&mut self.buffers));
+        match read.await.map_err(|_| StreamError::Silent)? {
             Ok(Some(count)) => {
                 for buffer in self.buffers.iter_mut().take(count) {
                     self.assembler.push(std::mem::take(buffer));

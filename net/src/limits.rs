@@ -15,6 +15,10 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The dialler lets itself be heard this often. A vanished peer is noticed after at most this and [`IDLE_TIMEOUT`]:
 /// the last keep-alive sent moves the deadline once.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
+/// An answer of which nothing came for this long will not come. Its connection may live on: the peer hangs, not the path.
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A node that is a member of nothing here is shown out when it has asked nothing for this long.
+pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A dialler that takes nothing of an answer for this long loses the answer: it holds memory and a thread.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a closing server lets answers finish.
@@ -44,8 +48,10 @@ pub const DATAGRAM_BYTES: u16 = 1452;
 
 /// Connections an acceptor holds.
 pub const CONNECTIONS: usize = 256;
+/// Of [`CONNECTIONS`], those that nodes which are members of nothing here may hold: keys cost nothing.
+pub const CONNECTIONS_OF_STRANGERS: usize = 64;
 /// Connections of one node key an acceptor holds.
-pub const CONNECTIONS_PER_NODE: usize = 8;
+pub const CONNECTIONS_PER_NODE: usize = 4;
 /// Connections of one IP address an acceptor holds. Many nodes may share one behind address translation.
 pub const CONNECTIONS_PER_ADDRESS: usize = 128;
 /// Handshakes under way from which on a dialler must prove its address first.
@@ -60,17 +66,17 @@ pub const INCOMING_BYTES: u64 = 64 * 1024;
 pub const INCOMING_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Answers in the making on one connection.
-pub const ANSWERS_PER_CONNECTION: usize = 4;
-/// Answers in the making in a process.
-pub const ANSWERS: usize = 64;
+pub const ANSWERS_PER_CONNECTION: usize = 2;
+/// Answers in the making in a process; more wait. Each holds a thread and up to 2 MiB.
+pub const ANSWERS: usize = 32;
 /// Bytes of frames that an answering thread hands to its stream at once.
 pub const ANSWER_BATCH_BYTES: usize = 256 * 1024;
 /// Bytes of frames that wait between an answering thread and its stream.
 pub const ANSWER_QUEUE_BYTES: usize = 512 * 1024;
 /// Bytes of frames that a stream hands to a pulling thread at once.
-pub const PULL_BATCH_BYTES: usize = 64 * 1024;
+pub const PULL_BATCH_BYTES: usize = 128 * 1024;
 /// Bytes of frames that wait between the streams of a pull and its thread.
-pub const PULL_QUEUE_BYTES: usize = 256 * 1024;
+pub const PULL_QUEUE_BYTES: usize = 128 * 1024;
 /// Requests of one pull in flight.
 pub const PULL_REQUESTS: usize = engine::FETCH_REQUESTS;
 
@@ -83,5 +89,8 @@ const _: () = assert!(
         + engine::GROUP_BYTES
         <= 16 * 1024 * 1024
 );
+// No node alone keeps all others from their answers.
+const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= ANSWERS);
+const _: () = assert!(CONNECTIONS_OF_STRANGERS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
 const _: () = assert!(SEND_POOL_BYTES / CONNECTIONS as u64 >= 256 * 1024);
 const _: () = assert!(KEEP_ALIVE.as_secs() + IDLE_TIMEOUT.as_secs() < 15);

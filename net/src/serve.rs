@@ -42,6 +42,13 @@ pub trait Host: Send + Sync + 'static {
     /// The time, in milliseconds since 1970: memberships may expire.
     fn now_ms(&self) -> i64;
 
+    /// Whether `node` is a member of anything here. Others are given little time and few places; a host that does not say
+    /// takes everyone for a member.
+    fn knows(&self, node: &NodeId) -> bool {
+        let _ = node;
+        true
+    }
+
     /// Takes statements a peer brought along, unverified; who brought them means nothing. Bad ones are dropped.
     fn offer(&self, statements: Vec<Bytes>);
 
@@ -61,7 +68,8 @@ pub trait Host: Send + Sync + 'static {
     }
 
     /// Redeems a ticket for `peer`: checks the proof over `exporter`, stores the use durably, and gives the statements
-    /// the new member needs (roots, the ticket, its own and the issuer's membership).
+    /// the new member needs (roots, the ticket, its own and the issuer's membership). The text of an
+    /// [`Error::Denied`](chuan_engine::Error::Denied) goes to the peer.
     fn join(&self, peer: &PeerKey, exporter: &[u8; 32], join: &Join) -> chuan_engine::Result<Vec<Bytes>>;
 }
 
@@ -90,10 +98,18 @@ pub async fn run(endpoint: Endpoint, host: Arc<dyn Host>, stop: impl Future<Outp
     endpoint.close().await;
 }
 
-/// What a dialler that shook hands in time has proved.
-type Proved = Option<(quinn::Connection, PeerKey)>;
+/// Who shook hands in time.
+type Proved = Option<Guest>;
 /// The end of a task, with its id either way.
 type Ended<T> = std::result::Result<(task::Id, T), task::JoinError>;
+
+/// A peer that has proved a key.
+struct Guest {
+    quic: quinn::Connection,
+    peer: PeerKey,
+    /// Whether it was known when it came. Its hello may make it known later.
+    known: bool,
+}
 
 /// Who is at the door and who is in.
 struct Door {
@@ -103,7 +119,7 @@ struct Door {
     /// The address of each task in `handshakes` and `sessions`.
     addresses: HashMap<task::Id, IpAddr>,
     /// The guest of each task in `sessions`.
-    guests: HashMap<task::Id, (NodeId, quinn::Connection)>,
+    guests: HashMap<task::Id, Guest>,
     send_window: u64,
 }
 
@@ -137,7 +153,7 @@ impl Door {
             tracing::debug!(%address, "no room for another connection");
             return incoming.refuse();
         }
-        let task = self.handshakes.spawn(shake_hands(incoming));
+        let task = self.handshakes.spawn(shake_hands(incoming, self.lent.clone()));
         self.addresses.insert(task.id(), address);
     }
 
@@ -148,17 +164,18 @@ impl Door {
             Err(error) => (error.id(), None),
         };
         let address = self.addresses.remove(&id);
-        let (Some(address), Some((connection, peer))) = (address, proved) else { return };
-        let same = self.guests.values().filter(|(node, _)| *node == peer.node).count();
-        if same >= limits::CONNECTIONS_PER_NODE {
-            connection.close(CloseCode::Busy.varint(), b"too many connections of this node");
-            return;
+        let (Some(address), Some(guest)) = (address, proved) else { return };
+        let same = self.guests.values().filter(|other| other.peer.node == guest.peer.node).count();
+        let strangers = self.guests.values().filter(|other| !other.known).count();
+        if same >= limits::CONNECTIONS_PER_NODE
+            || (!guest.known && strangers >= limits::CONNECTIONS_OF_STRANGERS)
+        {
+            return guest.quic.close(CloseCode::Busy.varint(), b"");
         }
-        let session = driver::session(connection.clone(), peer, self.lent.clone());
-        let task = self.sessions.spawn(session);
-        connection.set_send_window(self.send_window);
+        let task = self.sessions.spawn(driver::session(guest.quic.clone(), guest.peer, self.lent.clone()));
+        guest.quic.set_send_window(self.send_window);
         self.addresses.insert(task.id(), address);
-        self.guests.insert(task.id(), (peer.node, connection));
+        self.guests.insert(task.id(), guest);
         self.share_windows();
     }
 
@@ -182,7 +199,7 @@ impl Door {
         let share = share.min(limits::SEND_WINDOW_MAX_BYTES);
         if share != self.send_window {
             self.send_window = share;
-            self.guests.values().for_each(|(_, connection)| connection.set_send_window(share));
+            self.guests.values().for_each(|guest| guest.quic.set_send_window(share));
         }
     }
 
@@ -192,11 +209,15 @@ impl Door {
     }
 }
 
-async fn shake_hands(incoming: quinn::Incoming) -> Proved {
+async fn shake_hands(incoming: quinn::Incoming, lent: driver::Lent) -> Proved {
     let address = incoming.remote_address();
     let handshake = async { incoming.accept()?.await };
     match tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, handshake).await {
-        Ok(Ok(connection)) => proved_node(&connection).map(|peer| (connection, peer)),
+        Ok(Ok(quic)) => {
+            let peer = proved_node(&quic)?;
+            let known = lent.knows(&peer).await;
+            Some(Guest { quic, peer, known })
+        }
         Ok(Err(error)) => {
             tracing::debug!(%address, %error, "a handshake failed");
             None

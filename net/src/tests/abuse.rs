@@ -2,15 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::pair::{self, Origin, Script};
+use crate::{Endpoint, Error, endpoint::CloseCode, frame::FrameReader, identity::Expectation, limits};
 use bytes::Bytes;
 use chuan_engine::sync::{
     frame::{Frame, FrameKind},
     message::{Hello, VERSION},
 };
-use quinn::crypto::rustls::QuicClientConfig;
-
-use super::pair::{self, Origin, Script};
-use crate::{Endpoint, Error, endpoint::CloseCode, frame::FrameReader, identity::Expectation, limits};
 
 /// A connection without a hello.
 async fn raw(endpoint: &Endpoint, origin: &Origin) -> quinn::Connection {
@@ -125,13 +123,8 @@ async fn another_protocol_version_fails_in_the_handshake() {
     let identity = pair::identity(pair::MIRROR);
     let mut tls = identity.dial_config(&Expectation::new(pair::origin_id())).expect("configures");
     tls.alpn_protocols = vec![b"chuan/2".to_vec()];
-    let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("suits")));
-    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().expect("parses")).expect("binds");
-    let error = endpoint
-        .connect_with(config, origin.address, "chuan.invalid")
-        .expect("dials")
-        .await
-        .expect_err("fails");
+    let endpoint = pair::dialler();
+    let error = endpoint.dial_as(origin.address, tls).expect("dials").await.expect_err("fails");
     assert!(crate::dial::describe(&error).contains("another version of the protocol"), "{error}");
     origin.stop().await;
 }
@@ -148,9 +141,8 @@ async fn a_dialler_must_prove_a_key() {
         .with_custom_certificate_verifier(expectation)
         .with_no_client_auth();
     tls.alpn_protocols = vec![crate::identity::ALPN.to_vec()];
-    let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("suits")));
-    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().expect("parses")).expect("binds");
-    let dialled = endpoint.connect_with(config, origin.address, "chuan.invalid").expect("dials").await;
+    let endpoint = pair::dialler();
+    let dialled = endpoint.dial_as(origin.address, tls).expect("dials").await;
     // The dialler may believe for a moment that it is in; the server's alert ends that.
     let error = match dialled {
         Ok(connection) => connection.closed().await,
@@ -234,4 +226,17 @@ async fn a_server_that_answers_nonsense_is_named() {
     assert!(matches!(&error, Error::Protocol { peer, .. } if peer == connection.name()), "{error:?}");
     drop(connection);
     serving.await.expect("no panic");
+}
+
+/// Keys cost nothing: who has one and is no member may not hold a place for nothing.
+#[tokio::test]
+async fn a_stranger_that_asks_nothing_is_shown_out() {
+    let origin = Origin::start(Script { strangers: true, ..Script::default() });
+    let endpoint = pair::dialler();
+    let connection = raw(&endpoint, &origin).await;
+    greet(&connection, pair::hello()).await;
+    let shown_out =
+        tokio::time::timeout(limits::STRANGER_TIMEOUT + Duration::from_secs(3), closed(&connection));
+    assert_eq!(shown_out.await.expect("in time").0, CloseCode::Busy as u64);
+    origin.stop().await;
 }

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     Error as EngineError,
-    id::{LibraryId, StatementId},
+    id::{LibraryId, NodeId, StatementId},
     statement::{Key, library::Library},
     store::{Store, memory::MemoryStore},
     sync::{
@@ -54,6 +54,10 @@ impl Host for Script {
 
     fn now_ms(&self) -> i64 {
         0
+    }
+
+    fn knows(&self, _node: &NodeId) -> bool {
+        !self.strangers
     }
 
     fn offer(&self, statements: Vec<Bytes>) {
@@ -133,7 +137,7 @@ pub(super) fn dialler() -> Endpoint {
     Endpoint::dialler(identity(MIRROR)).expect("binds")
 }
 
-pub(super) fn origin_id() -> chuan_engine::id::NodeId {
+pub(super) fn origin_id() -> NodeId {
     identity(ORIGIN).node()
 }
 

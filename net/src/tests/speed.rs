@@ -3,6 +3,8 @@
 
 use std::{
     future::Future,
+    net::Ipv4Addr,
+    pin::Pin,
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
@@ -10,7 +12,7 @@ use std::{
 use bytes::Bytes;
 
 use super::pair::{self, CHUNK_LEN, Counter, Origin, Script};
-use crate::{Endpoint, identity::Expectation, pull::drive};
+use crate::{Endpoint, endpoint::plain_loopback, identity::Expectation, pull::drive};
 
 const CHUNKS: u64 = 32 * 1024;
 const ROUNDS: usize = 3;
@@ -62,26 +64,19 @@ async fn session() -> u64 {
 
 /// One stream of the same bytes, read and dropped; with quinn's own settings or with ours.
 async fn raw_stream(ours: bool) -> u64 {
-    let listener = Endpoint::listen("127.0.0.1:0".parse().expect("parses"), pair::identity(pair::ORIGIN))
-        .expect("binds");
-    let dialler = pair::dialler();
-    let (listener, dialled) = if ours {
-        let address = listener.local_address().expect("bound");
+    let identity = pair::identity(pair::ORIGIN);
+    let (incoming, dialled): (Pin<Box<dyn Future<Output = quinn::Incoming> + Send>>, _) = if ours {
+        let listener = Endpoint::listen((Ipv4Addr::LOCALHOST, 0).into(), identity).expect("binds");
         let expectation = Expectation::new(pair::origin_id());
-        let dialled = dialler.dial(address, &expectation).expect("dials");
-        (listener.quic().clone(), dialled)
+        let address = listener.local_address().expect("bound");
+        let dialled = pair::dialler().dial(address, &expectation).expect("dials");
+        (Box::pin(async move { listener.accept().await.expect("accepts") }), dialled)
     } else {
-        let (server, client) = crate::endpoint::plain_configs(listener.identity());
-        let address = "127.0.0.1:0".parse().expect("parses");
-        let listener = quinn::Endpoint::server(server, address).expect("binds");
-        let dialler = quinn::Endpoint::client(address).expect("binds");
-        let dialled = dialler
-            .connect_with(client, listener.local_addr().expect("bound"), "chuan.invalid")
-            .expect("dials");
-        (listener, dialled)
+        let (incoming, dialled) = plain_loopback(&identity);
+        (Box::pin(incoming), dialled)
     };
     let serving = tokio::spawn(async move {
-        let connection = listener.accept().await.expect("accepts").await.expect("shakes hands");
+        let connection = incoming.await.await.expect("shakes hands");
         let (mut send, _receive) = connection.accept_bi().await.expect("is asked");
         let data = Bytes::from(vec![7; CHUNK_LEN]);
         for _ in 0..CHUNKS {

@@ -314,6 +314,50 @@ fn a_failed_write_poisons_and_the_next_start_has_what_was_acknowledged() {
 }
 
 #[test]
+fn a_ref_move_is_in_a_later_group_than_the_data_before_it() {
+    let home = scratch();
+    let store = DiskStore::open(home.path(), small()).unwrap();
+    store
+        .append(vec![chunk(1, 100), Object::Ref(ref_move(1)), Object::Ref(ref_move(2)), chunk(2, 100)])
+        .unwrap();
+    store.commit().unwrap();
+    let position = store.index().position().unwrap().unwrap();
+    let view = View::open(store.layout(), position.segment, None).unwrap();
+    let mut order = String::new();
+    walk::walk(&view.file, &view.path, position.id, (4096, position.end), &mut |item| {
+        order.push(match item {
+            Item::Record { header, .. } => {
+                if header.key.lost_id().is_some() {
+                    'c'
+                } else {
+                    'r'
+                }
+            }
+            Item::Marker { .. } => '.',
+            Item::Gap { .. } => '?',
+        });
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(order, "c..rrc..");
+}
+
+#[test]
+fn a_segment_without_its_first_group_is_no_damage() {
+    let home = scratch();
+    let dir = home.path();
+    drop(filled(dir, &[chunk(1, 100)]));
+    // As a crash leaves it that comes after the file was made and before anything in it was durable.
+    fs::write(Layout::new(dir).segment(2), vec![0; 100_000]).unwrap();
+    let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
+    assert!(heard.is_empty(), "{heard:?}");
+    store.append(vec![chunk(2, 100)]).unwrap();
+    store.commit().unwrap();
+    assert_eq!(read_back(&store, &[chunk(1, 100), chunk(2, 100)]).0.len(), 2);
+    assert!(scrub(&store, &|_, _| {}, &AtomicBool::new(false)).unwrap().is_clean());
+}
+
+#[test]
 fn two_stores_in_one_directory_are_refused_and_harm_nothing() {
     let home = scratch();
     let first = filled(home.path(), &[chunk(1, 100)]);
