@@ -21,8 +21,9 @@ pub(super) struct Source {
     pub(super) node: NodeId,
     pub(super) name: String,
     pub(super) addresses: Vec<String>,
-    /// Whether another member at the address will do: it was named by its address alone.
-    pub(super) any_member: bool,
+    /// Whether whoever answers there will do, since a person named the address alone. What it sends is checked against
+    /// the library's publishers like anyone's.
+    pub(super) any_node: bool,
 }
 
 impl Inner {
@@ -92,15 +93,15 @@ fn named(peers: &Peers, library: &Library, who: &str, me: &NodeId) -> Result<Vec
     if !known.is_empty() {
         return Ok(known
             .into_iter()
-            .map(|source| Source { addresses: vec![who.to_owned()], any_member: true, ..source })
+            .map(|source| Source { addresses: vec![who.to_owned()], any_node: true, ..source })
             .collect());
     }
-    // A key is expected of everyone who is dialled. Any member's will do: the connection says whose it is.
+    // A key is expected of everyone who is dialled. Any will do: the connection says whose answers.
     let member = library.members().into_iter().find(|said| said.body.node != *me).map(|said| Source {
         node: said.body.node,
         name: said.body.name.clone(),
         addresses: vec![who.to_owned()],
-        any_member: true,
+        any_node: true,
     });
     Ok(member.into_iter().collect())
 }
@@ -110,6 +111,6 @@ fn source(peer: &Peer) -> Option<Source> {
         node: peer.id.parse().ok()?,
         name: peer.name.clone(),
         addresses: peer.addresses.clone(),
-        any_member: false,
+        any_node: false,
     })
 }
