@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! The `chuan` program: nothing but [`chuan::cli::main`].
+
+fn main() -> std::process::ExitCode {
+    chuan::cli::main()
+}

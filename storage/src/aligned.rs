@@ -26,6 +26,13 @@ impl AlignedBuf {
         self.len = 0;
     }
 
+    /// Drops the first `len` bytes; the rest moves to the front.
+    pub(crate) fn consume(&mut self, len: usize) {
+        let len = len.min(self.len);
+        self.memory.copy_within(self.start + len..self.start + self.len, self.start);
+        self.len -= len;
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         self.memory.get(self.start..self.start + self.len).unwrap_or_default()
     }
@@ -73,6 +80,8 @@ mod tests {
         buf.pad_to_block();
         assert_eq!(buf.len(), expected.len().next_multiple_of(SEGMENT_BLOCK));
         assert!(buf.as_slice()[expected.len()..].iter().all(|byte| *byte == 0));
+        buf.consume(1000);
+        assert_eq!(buf.as_slice()[..39_000], expected[1000..]);
         buf.clear();
         buf.pad_to_block();
         assert!(buf.as_slice().is_empty());

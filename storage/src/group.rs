@@ -1,7 +1,13 @@
-//! The group that is being filled: records packed into one aligned buffer for their place in a segment.
+//! The group that is being filled: records packed into an aligned buffer for their place in a segment.
+//!
+//! It is written in pieces as it fills, so that the disk works while more arrives; without a marker they count for
+//! nothing.
 
-use chuan_engine::segment::{
-    FooterEntry, Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SegmentId, align_up,
+use chuan_engine::{
+    limits::SEGMENT_BLOCK,
+    segment::{
+        FooterEntry, Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SegmentId, align_up,
+    },
 };
 
 use crate::aligned::AlignedBuf;
@@ -12,6 +18,8 @@ pub(crate) struct Group {
     buf: AlignedBuf,
     segment: SegmentId,
     start: u64,
+    /// Bytes that have left the buffer.
+    written: u64,
     entries: Vec<FooterEntry>,
 }
 
@@ -21,6 +29,7 @@ impl Group {
             buf: AlignedBuf::with_capacity(bytes),
             segment: SegmentId::from_bytes([0; 16]),
             start: 0,
+            written: 0,
             entries: Vec::new(),
         }
     }
@@ -31,6 +40,7 @@ impl Group {
         self.entries.clear();
         self.segment = segment;
         self.start = start;
+        self.written = 0;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -39,12 +49,12 @@ impl Group {
 
     /// Bytes of records so far.
     pub(crate) fn len(&self) -> u64 {
-        self.buf.len() as u64
+        self.written + self.buf.len() as u64
     }
 
     /// Bytes of the finished group with one more record of `payload_len`.
     pub(crate) fn finished_len_with(&self, payload_len: usize) -> u64 {
-        align_up((self.buf.len() + payload_len + 3 * RECORD_HEADER_BYTES) as u64)
+        align_up(self.len() + (payload_len + 3 * RECORD_HEADER_BYTES) as u64)
     }
 
     pub(crate) fn entries(&self) -> &[FooterEntry] {
@@ -68,8 +78,22 @@ impl Group {
         entry
     }
 
-    /// Ends the group with its two markers; the bytes to write, whole blocks at an aligned address.
-    pub(crate) fn finish(&mut self, number: u64) -> &[u8] {
+    /// Whole blocks to write, and their offset, once there are `least` bytes. Say [`written`](Self::written) after.
+    pub(crate) fn piece(&self, least: usize) -> Option<(&[u8], u64)> {
+        let whole = self.buf.len() - self.buf.len() % SEGMENT_BLOCK;
+        let bytes =
+            self.buf.as_slice().get(..whole).filter(|bytes| !bytes.is_empty() && bytes.len() >= least)?;
+        Some((bytes, self.start + self.written))
+    }
+
+    /// Takes note that the first `len` bytes are in the file.
+    pub(crate) fn written(&mut self, len: usize) {
+        self.buf.consume(len);
+        self.written += len as u64;
+    }
+
+    /// Ends the group with its two markers and whole blocks.
+    pub(crate) fn finish(&mut self, number: u64) {
         let marker = Marker {
             segment: self.segment,
             group: number,
@@ -81,7 +105,6 @@ impl Group {
             self.buf.push(&RecordHeader::raw(RecordKey::Marker(marker), &[]).encode(place));
         }
         self.buf.pad_to_block();
-        self.buf.as_slice()
     }
 
     /// The offset of the next record. Segments are far below 4 GiB.

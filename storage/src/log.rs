@@ -61,7 +61,7 @@ impl Log {
     /// Goes on where `resume` says.
     pub(crate) fn resume(layout: Layout, options: Options, resume: Resume) -> Result<Self> {
         let mut log = Self {
-            group: Group::with_capacity(capacity(options.group_bytes)),
+            group: Group::with_capacity(capacity(&options)),
             layout,
             options,
             open: None,
@@ -106,7 +106,9 @@ impl Log {
             Some(open) => open.number,
             None => self.create()?,
         };
-        Ok((number, self.group.push(key, payload)))
+        let entry = self.group.push(key, payload);
+        self.write(piece_bytes(&self.options))?;
+        Ok((number, entry))
     }
 
     /// Whether the group is empty.
@@ -114,14 +116,12 @@ impl Log {
         self.group.is_empty()
     }
 
-    /// Writes the group and makes it durable: one write, one sync. The position after it.
+    /// Writes what is left of the group and makes it durable with one sync. The position after it.
     pub(crate) fn commit(&mut self) -> Result<Position> {
-        let Some(open) = &mut self.open else { return Err(Error::Invalid("an empty group".to_owned())) };
         let group = self.last_group + 1;
-        let bytes = self.group.finish(group);
-        let end = open.end + bytes.len() as u64;
-        open.make_room(end, &self.layout, &self.options)?;
-        open.file.write(bytes, open.end)?;
+        self.group.finish(group);
+        let end = self.write(0)?;
+        let Some(open) = &mut self.open else { return Err(Error::Invalid("an empty group".to_owned())) };
         open.file.sync()?;
         open.end = end;
         open.records += u32::try_from(self.group.entries().len()).unwrap_or(u32::MAX);
@@ -143,6 +143,18 @@ impl Log {
             Some(open) if open.file.allocated() > open.end => open.file.truncate(open.end),
             _ => Ok(()),
         }
+    }
+
+    /// Writes the group's whole blocks once there are `least` bytes; returns the end of what is written of it.
+    fn write(&mut self, least: usize) -> Result<u64> {
+        let Some(open) = &mut self.open else { return Ok(0) };
+        if let Some((bytes, offset)) = self.group.piece(least) {
+            let len = bytes.len();
+            open.make_room(offset + len as u64, &self.layout, &self.options)?;
+            open.file.write(bytes, offset)?;
+            self.group.written(len);
+        }
+        Ok(open.end + self.group.len())
     }
 
     fn begin_group(&mut self) {
@@ -175,8 +187,8 @@ impl Log {
         open.preallocate(first.min(self.options.segment_bytes), &self.layout);
         let mut block = crate::aligned::AlignedBuf::with_capacity(limits::SEGMENT_BLOCK);
         block.push(&header.encode());
+        // Durable with the first group: without one, nothing of the segment counts.
         open.file.write(block.as_slice(), 0)?;
-        open.file.sync()?;
         sync_dir(&self.layout.segments())?;
         open.end = limits::SEGMENT_BLOCK as u64;
         self.open = Some(open);
@@ -184,7 +196,8 @@ impl Log {
         Ok(number)
     }
 
-    /// Ends the open segment with its footer. The group must be empty.
+    /// Ends the open segment with its footer. The group must be empty. Nothing is synced: the records are durable, and
+    /// a footer that is lost or torn costs a scan.
     fn seal(&mut self) -> Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         let mut entries = Vec::new();
@@ -199,8 +212,7 @@ impl Log {
         let mut aligned = crate::aligned::AlignedBuf::with_capacity(bytes.len());
         aligned.push(&bytes);
         open.file.write(aligned.as_slice(), open.end)?;
-        open.file.truncate(open.end + bytes.len() as u64)?;
-        open.file.sync()
+        open.file.truncate(open.end + bytes.len() as u64)
     }
 }
 
@@ -238,7 +250,12 @@ impl OpenSegment {
     }
 }
 
-/// A group's buffer: its bytes, one record more, markers and padding.
-fn capacity(group_bytes: u64) -> usize {
-    usize::try_from(group_bytes).unwrap_or(usize::MAX / 2) + limits::CHUNK_BYTES + 2 * limits::SEGMENT_BLOCK
+/// Bytes after which a piece of the open group is written: the disk works while the rest arrives.
+fn piece_bytes(options: &Options) -> usize {
+    usize::try_from(options.group_bytes / 4).unwrap_or(usize::MAX).max(limits::SEGMENT_BLOCK)
+}
+
+/// The buffer of a group: a piece, one record more, markers and padding.
+fn capacity(options: &Options) -> usize {
+    piece_bytes(options) + limits::CHUNK_BYTES + 2 * limits::SEGMENT_BLOCK
 }

@@ -84,7 +84,8 @@ impl Recovered {
     fn segment(&mut self, index: &Index, view: &View, known: Option<Position>, last: bool) -> Result<()> {
         self.segments += 1;
         let Some(id) = view.id else {
-            if view.len > FIRST_GROUP {
+            // A crash right after the file was made leaves one without a name; nothing was acknowledged in it.
+            if !view.is_blank()? {
                 self.report(format!(
                     "{}: the segment's name is nowhere to be read; nothing of it is",
                     view.path.display()

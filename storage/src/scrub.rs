@@ -115,7 +115,7 @@ impl Scrub<'_> {
     fn segment(&mut self, view: &View, end: &Position) -> Result<()> {
         self.report.segments += 1;
         let Some(id) = view.id else {
-            if view.len > SEGMENT_BLOCK as u64 {
+            if !view.is_blank()? {
                 self.damage(view, 0, None, "the segment's name is nowhere to be read");
             }
             return Ok(());

@@ -6,12 +6,12 @@ use chuan_engine::{
     Error, Result,
     limits::SEGMENT_BLOCK,
     segment::{
-        Footer, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SegmentHeader, SegmentId, Trailer,
-        footer::TRAILER_BYTES, record::RECORD_MAGIC,
+        Footer, Item, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SEGMENT_ID_LEN, SegmentHeader,
+        SegmentId, Trailer, footer::TRAILER_BYTES, record::RECORD_MAGIC,
     },
 };
 
-use crate::layout::Layout;
+use crate::{layout::Layout, walk};
 
 /// A segment file open for reading.
 #[derive(Debug)]
@@ -71,6 +71,19 @@ impl View {
             id = id_of_a_marker(&file, len).map_err(context)?;
         }
         Ok(Self { number, path, file, len, id, header_ok, footer })
+    }
+
+    /// Whether nothing was ever written after the first block.
+    pub(crate) fn is_blank(&self) -> Result<bool> {
+        let mut blank = true;
+        let span = ((SEGMENT_BLOCK as u64).min(self.len), self.len);
+        // No record can be read under a made-up name: all is one gap.
+        let nobody = SegmentId::from_bytes([0; SEGMENT_ID_LEN]);
+        walk::walk(&self.file, &self.path, nobody, span, &mut |item| {
+            blank &= matches!(item, Item::Gap { blank: true, .. });
+            Ok(())
+        })?;
+        Ok(blank)
     }
 
     /// Where records end: at the footer, or at the end of the file.

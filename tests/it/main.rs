@@ -5,6 +5,7 @@ mod bad_input;
 mod bench;
 mod flips;
 mod fuzz_corpus;
+mod goldens;
 mod kill;
 mod many_files;
 mod relayed;

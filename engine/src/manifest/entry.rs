@@ -111,8 +111,31 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The first critical extension whose tag is not among `known`: a reader that meets one must refuse the entry, while
+    /// a node that only passes it on need not.
+    pub fn unknown_critical(&self, known: &[u16]) -> Option<u16> {
+        let unknown = |extension: &&Extension| extension.critical && !known.contains(&extension.tag);
+        self.extensions.iter().find(unknown).map(|extension| extension.tag)
+    }
+
     /// What the entry adds to a page's sums.
     pub fn sums(&self) -> Sums {
         Sums { entries: 1, chunks: self.content.chunks(), bytes: self.size }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::testing::small;
+
+    #[test]
+    fn only_unknown_critical_extensions_stand_in_the_way() {
+        let mut entry = small(1);
+        let extension = |tag, critical| Extension { tag, critical, bytes: vec![] };
+        entry.extensions = vec![extension(1, false), extension(2, true), extension(3, true)];
+        assert_eq!(entry.unknown_critical(&[]), Some(2));
+        assert_eq!(entry.unknown_critical(&[2]), Some(3));
+        assert_eq!(entry.unknown_critical(&[2, 3]), None);
     }
 }

@@ -5,16 +5,22 @@
 //!                                                                               └─► chunk tree: (id, length) …
 //! ```
 //!
-//! [`entry`] has the types, [`page`] their canonical bytes, [`builder`] cuts pages, [`cursor`] reads them back,
-//! [`diff`] compares two trees, [`table`] is the class table and the class header.
+//! [`entry`] has the types, [`path`] the rules for paths, [`page`] the canonical bytes, [`table`] the class table and the
+//! class header. [`builder`] builds and edits trees, [`cursor`] reads them back, [`position`] finds what stands at an
+//! ordinal, [`diff`] compares two.
+//!
+//! Nothing here trusts a page: an id proves the bytes, [`page::Expect`] that they are what the parent says, and whoever
+//! descends checks both. What is held of a tree is not known here but to [`verify`](crate::verify).
 
 pub mod builder;
 pub mod cursor;
-mod cut;
+pub mod cut;
 pub mod diff;
 mod diff_content;
 mod edit;
 pub mod entry;
+#[cfg(test)]
+mod forgery_tests;
 #[cfg(test)]
 mod format_tests;
 mod item;

@@ -10,6 +10,7 @@ use super::{
     cursor,
     diff::{self, Change, ContentSink, DiffSink},
     entry::{ChunkRef, Content, Entry, Extension},
+    page::{Items, Page},
     path::EntryPath,
     position,
     testing::{Pages, Rng, build, chunk, content, file, library, path, small},
@@ -197,7 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn positions_find_every_page_and_chunk(entries in any_entries(400), film in prop::collection::vec(any::<u64>(), 5..900)) {
+    fn positions_find_every_page_and_chunk(entries in any_entries(120), film in prop::collection::vec(any::<u64>(), 5..300)) {
         let mut pages = Pages::default();
         let mut entries = entries;
         let film: Vec<_> = film.into_iter().map(chunk).collect();
@@ -335,6 +336,48 @@ fn one_edit_reads_little() {
     }
     reads.sort_unstable();
     assert!(reads[199] < 400, "an edit of one entry read {} pages", reads[199]);
+}
+
+/// Paths so long and unlike each other that nearly every page is full before an item fires.
+fn wide_library(n: u64) -> BTreeMap<EntryPath, Entry> {
+    let name = |n: u64| format!("{}/{n}", vec![format!("{n:05}{}", "长".repeat(80)); 10].join("/"));
+    (0..n).map(|n| (path(&name(n)), small(n))).collect()
+}
+
+#[test]
+fn edits_at_page_borders_give_the_tree_built_from_scratch() {
+    for entries in [library(1500), wide_library(300)] {
+        let mut pages = Pages::default();
+        let root = build(&entries, &mut pages).root;
+        let check = |edits: Edits| {
+            let mut edited = entries.clone();
+            for (path, entry) in &edits {
+                match entry {
+                    Some(entry) => drop(edited.insert(path.clone(), entry.clone())),
+                    None => drop(edited.remove(path)),
+                }
+            }
+            let tree = builder::edit(&pages, &root, edits, 0, &mut Pages::default()).unwrap();
+            assert_eq!(tree, build(&edited, &mut Pages::default()));
+        };
+        let leaves = pages.map.values().filter_map(|bytes| match Page::decode(bytes).unwrap().items {
+            Items::Entries(entries) => entries.last().cloned(),
+            _ => None,
+        });
+        for (last, entry) in leaves.collect::<Vec<_>>() {
+            let behind = path(&format!("{last}0"));
+            check(vec![(behind.clone(), Some(small(9)))]);
+            check(vec![(last.clone(), None)]);
+            if let Some((next, _)) = entries.range(behind.clone()..).next() {
+                check(vec![(next.clone(), None)]);
+            }
+            check(vec![(last, None), (behind, Some(entry))]);
+        }
+        check(vec![(path("￿"), Some(small(1)))]);
+        check(vec![(path("!"), Some(small(1)))]);
+        check(entries.keys().skip(20).map(|path| (path.clone(), None)).collect());
+        check(entries.keys().map(|path| (path.clone(), None)).collect());
+    }
 }
 
 #[test]

@@ -23,14 +23,6 @@ use crate::{
 
 /// Bytes before a statement's envelope.
 pub const STATEMENT_PREFIX_BYTES: usize = 41;
-/// Every kind a statement record may have.
-pub const KINDS: [StatementKind; 5] = [
-    StatementKind::Root,
-    StatementKind::Release,
-    StatementKind::Channel,
-    StatementKind::Member,
-    StatementKind::Ticket,
-];
 /// Bytes of a ref move without its channel's name.
 pub const REF_FIXED_BYTES: usize = 105;
 
@@ -60,8 +52,7 @@ impl StatementPrefix {
     pub fn decode(payload: &[u8]) -> Result<(Self, &[u8])> {
         let mut fields = Fields::new(payload, "the statement record");
         let library = LibraryId::from_bytes(fields.take()?);
-        let tag = fields.u8()?;
-        let kind = kind(tag).ok_or_else(|| fields.invalid(&format!("has unknown kind {tag}")))?;
+        let kind = StatementKind::from_tag(fields.u8()?)?;
         let prefix = Self { library, kind, sequence: fields.u64()? };
         if fields.rest.is_empty() || fields.rest.len() > limits::STATEMENT_BYTES {
             return Err(fields.invalid("has an envelope out of bounds"));
@@ -97,10 +88,6 @@ pub fn decode_ref(payload: &[u8]) -> Result<RefMove> {
     let channel =
         std::str::from_utf8(fields.rest).map_err(|_| fields.invalid("has a name that is not UTF-8"))?;
     Ok(RefMove { library, channel: channel.to_owned(), statement, release, sequence })
-}
-
-fn kind(tag: u8) -> Option<StatementKind> {
-    KINDS.into_iter().find(|kind| *kind as u8 == tag)
 }
 
 #[cfg(test)]

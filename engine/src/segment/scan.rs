@@ -178,6 +178,7 @@ fn is_blank(bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test data is small")]
 mod tests {
     use proptest::prelude::*;
 

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use super::{Appended, Check, LostId, Object, PageState, RefMove, Store};
 use crate::{
     error::{Error, Result},
-    id::{ChunkId, LibraryId, PageId, StatementId},
+    id::{ChunkId, LibraryId, ManifestId, PageId, StatementId},
     limits,
-    statement::StatementKind,
+    statement::{Body, Channel, Header, Key, Release, Statement, StatementKind},
 };
 
 /// A store under test and the misfortunes it can meet.
@@ -165,10 +165,10 @@ fn marks_only_rise(subject: &mut dyn Subject) -> Result<()> {
 fn statements_in_order(subject: &mut dyn Subject) -> Result<()> {
     let (a, b) = (library(1), library(2));
     let made = [
-        statement(b, StatementKind::Channel, 1),
-        statement(a, StatementKind::Channel, 300),
-        statement(a, StatementKind::Channel, 2),
-        statement(a, StatementKind::Release, 2),
+        statement(b, StatementKind::Channel, 1)?,
+        statement(a, StatementKind::Channel, 300)?,
+        statement(a, StatementKind::Channel, 2)?,
+        statement(a, StatementKind::Release, 1)?,
     ];
     subject.store().append(made.to_vec())?;
     assert!(subject.store().statements(None, StatementKind::Channel)?.is_empty());
@@ -273,9 +273,25 @@ fn library(seed: u8) -> LibraryId {
     LibraryId::of(&[seed])
 }
 
-fn statement(library: LibraryId, kind: StatementKind, sequence: u64) -> Object {
-    let bytes = Bytes::from(format!("{library} {kind:?} {sequence}"));
-    Object::Statement { id: StatementId::of(&bytes), library, kind, sequence, bytes }
+/// A signed statement of either kind that needs no more than a name and an id.
+fn statement(library: LibraryId, kind: StatementKind, sequence: u64) -> Result<Object> {
+    let key = Key::from_seed([7; 32]);
+    let body = match kind {
+        StatementKind::Channel => Body::Channel(Channel {
+            name: "live".to_owned(),
+            release: StatementId::of(b"a release"),
+            active: key.public(),
+            follow: false,
+        }),
+        _ => Body::Release(Release {
+            parents: Vec::new(),
+            manifest: ManifestId::of(b"a table"),
+            message: String::new(),
+        }),
+    };
+    let header = Header { library: Some(library), sequence, time_ms: 1 };
+    let made = Statement::sign(header, &body, &[&key])?;
+    Ok(Object::Statement { id: made.id(), library, kind: made.kind(), sequence, bytes: made.bytes().clone() })
 }
 
 fn ref_move(channel: &str, sequence: u64) -> RefMove {

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, LibraryId, PageId, StatementId, is_page},
     limits,
-    statement::StatementKind,
+    statement::{Statement, StatementKind},
 };
 
 /// Keeps objects in memory, strictly.
@@ -297,7 +297,12 @@ fn check_strictly(object: &Object) -> Result<()> {
     let named = match object {
         Object::Chunk { id, bytes } => ChunkId::of(bytes) == *id,
         Object::Page { id, bytes } => is_page(id, bytes),
-        Object::Statement { .. } | Object::Ref(_) => true,
+        Object::Statement { id, library, kind, sequence, bytes } => {
+            let statement = Statement::decode(bytes)?;
+            (statement.id(), statement.library(), statement.kind(), statement.sequence())
+                == (*id, *library, *kind, *sequence)
+        }
+        Object::Ref(_) => true,
     };
     if named {
         Ok(())

@@ -16,12 +16,14 @@
 
 mod claim;
 mod intake;
+mod report;
 mod wants;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 
+pub use self::report::{Options, Report};
 use self::{
     claim::{Claim, Target},
     intake::Intake,
@@ -29,8 +31,8 @@ use self::{
 };
 use crate::{
     error::{Error, Result},
-    id::{ChunkId, Commitment, ManifestId, PageId, StatementId},
-    limits::FETCH_REQUESTS,
+    id::{ChunkId, Commitment, ManifestId, PageId},
+    limits::{BARREN_PASSES, FETCH_REQUESTS},
     manifest::table::{ClassHeader, ClassTable},
     statement::library::Library,
     store::{PageState, Store},
@@ -41,51 +43,6 @@ use crate::{
     },
     verify::{self, Missing},
 };
-
-/// How to fetch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Whether an earlier fetch was cut short: then only what is missing is asked for, at the price of a round trip
-    /// per level of the trees.
-    pub resume: bool,
-    /// Names of the classes to fetch; empty for all classes of the release, and the fetch fails where one is withheld.
-    pub classes: Vec<String>,
-    /// Bytes of the first answer at most, about; the rest is then asked for by position. `u64::MAX` for no bound.
-    pub budget: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { resume: false, classes: Vec::new(), budget: u64::MAX }
-    }
-}
-
-/// How far a fetch is, and what it came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// The release, once its statements are verified.
-    pub release: Option<StatementId>,
-    /// Whether all is done: the release is whole here, durably, and the channel stands where it was fetched from.
-    pub done: bool,
-    /// Entries of the release.
-    pub files: u64,
-    /// Bytes of its files.
-    pub bytes_total: u64,
-    /// Its chunks, with multiplicity.
-    pub chunks_total: u64,
-    /// Chunks that came and were not held.
-    pub chunks_fetched: u64,
-    /// Their plain bytes.
-    pub chunk_bytes_fetched: u64,
-    /// Their bytes as packed for the way.
-    pub chunk_bytes_encoded: u64,
-    /// Bytes of pages, tables and headers that came.
-    pub page_bytes: u64,
-    /// Requests that had to wait for the answer to another, and the first.
-    pub round_trips: u64,
-    /// Bytes of pages and packed chunks that came and were held already.
-    pub wasted_bytes: u64,
-}
 
 /// A release being fetched from one source.
 ///
@@ -130,8 +87,8 @@ struct Pass {
     undelivered: u64,
     /// What had been fetched when it began.
     before: (u64, u64),
-    /// Whether the pass before brought nothing.
-    is_retry: bool,
+    /// How many passes before it brought nothing.
+    barren: u32,
 }
 
 /// A request under way.
@@ -141,21 +98,6 @@ struct Flight {
     pages: Vec<PageId>,
     chunks: Vec<ChunkId>,
     ended: bool,
-}
-
-impl Report {
-    fn fetched(&self) -> (u64, u64) {
-        (self.chunks_fetched, self.page_bytes)
-    }
-
-    fn add_up<'a>(&mut self, headers: impl Iterator<Item = &'a ClassHeader>) {
-        (self.files, self.bytes_total, self.chunks_total) = (0, 0, 0);
-        for header in headers {
-            self.files = self.files.saturating_add(header.sums.entries);
-            self.bytes_total = self.bytes_total.saturating_add(header.sums.bytes);
-            self.chunks_total = self.chunks_total.saturating_add(header.sums.chunks);
-        }
-    }
 }
 
 impl Fetch {
@@ -230,6 +172,14 @@ impl Fetch {
         self.turn = self.turn.max(turn);
         let pulling = self.phase == Phase::Pulling;
         match frame {
+            Frame::Header(bytes) | Frame::Page(bytes) if self.is_deaf() => {
+                self.intake.waste(bytes.len());
+                Ok(())
+            }
+            Frame::Chunk(chunk) if self.is_deaf() => {
+                self.intake.waste(chunk.data.len());
+                Ok(())
+            }
             Frame::Statement(bytes) if pulling && self.target.is_none() => self.claim.offer(&bytes),
             Frame::Table(bytes) if pulling && self.table.is_none() => self.take_table(bytes),
             Frame::Header(bytes) if pulling => self.take_header(bytes),
@@ -315,7 +265,8 @@ impl Fetch {
     fn take_table(&mut self, bytes: Bytes) -> Result<()> {
         let target = self.resolve()?;
         if ManifestId::of(&bytes) != target.manifest {
-            return Err(self.claim.mismatch());
+            // What follows is of an older release, which is of no use here.
+            return if self.is_deaf() { Ok(()) } else { Err(mismatch()) };
         }
         self.table = Some(ClassTable::decode(&bytes)?);
         self.intake.document(target.manifest.as_page(), bytes)
@@ -342,6 +293,7 @@ impl Fetch {
         }
         let target = self.claim.resolve()?;
         self.intake.report.release = Some(target.release);
+        self.intake.report.is_source_behind = self.claim.is_source_behind();
         self.target = Some(target);
         Ok(target)
     }
@@ -351,9 +303,15 @@ impl Fetch {
         let target = self.resolve()?;
         if self.table.is_none() {
             let held = ClassTable::load(self.intake.store(), &target.manifest);
-            self.table = Some(held.map_err(|_| self.claim.mismatch())?);
+            let is_behind = self.is_deaf();
+            self.table = Some(held.map_err(|_| if is_behind { behind() } else { mismatch() })?);
         }
-        self.table.as_ref().ok_or_else(|| self.claim.mismatch())
+        self.table.as_ref().ok_or_else(mismatch)
+    }
+
+    /// Whether the pull's answer is not listened to: it is about an older release than the one known here.
+    fn is_deaf(&self) -> bool {
+        self.phase == Phase::Pulling && self.intake.report.is_source_behind
     }
 
     fn end_answer(&mut self, id: u64) -> Result<()> {
@@ -400,32 +358,32 @@ impl Fetch {
             )));
         }
         self.intake.report.add_up(self.left.iter().map(|(_, header)| header));
-        self.begin_pass(false);
+        self.begin_pass(0);
         Ok(())
     }
 
-    fn begin_pass(&mut self, is_retry: bool) {
+    fn begin_pass(&mut self, barren: u32) {
         self.wants = self.left.last().map_or_else(Wants::default, |(_, header)| Wants::new(header));
-        self.pass = Pass { undelivered: 0, before: self.intake.report.fetched(), is_retry };
+        self.pass = Pass { undelivered: 0, before: self.intake.report.fetched(), barren };
     }
 
     /// A class has been walked to its end: it is whole, or is walked again as long as that brings something.
     fn end_pass(&mut self) -> Result<()> {
         self.intake.commit()?;
         let Some((commitment, header)) = self.left.last().cloned() else { return self.finish() };
-        let Pass { undelivered, before, is_retry } = self.pass;
+        let Pass { undelivered, before, barren } = self.pass;
         let is_barren = before == self.intake.report.fetched();
         if undelivered == 0 && self.is_whole(&commitment, &header)? {
             self.left.pop();
-            self.begin_pass(false);
-        } else if is_barren && (undelivered > 0 || is_retry) {
+            self.begin_pass(0);
+        } else if is_barren && (undelivered > 0 || barren >= BARREN_PASSES) {
             return Err(Error::Missing(format!(
                 "the source lacks {undelivered} pages or chunks of class `{}`; pull from another source too",
                 header.name
             )));
         } else {
-            // Something did not come, or was found damaged here only now.
-            self.begin_pass(is_barren);
+            // Something did not come, or was found damaged here only now, and the next pass wants it.
+            self.begin_pass(if is_barren { barren + 1 } else { 0 });
         }
         Ok(())
     }
@@ -457,4 +415,12 @@ impl Fetch {
         self.phase = Phase::Done;
         Ok(())
     }
+}
+
+fn mismatch() -> Error {
+    Error::Peer("its class table is not the one that the release names".into())
+}
+
+fn behind() -> Error {
+    Error::Missing("the source is behind what is known here; pull from another source".into())
 }

@@ -221,7 +221,7 @@ impl Index {
         self.scan(PAGES, &[], |key, value| {
             visit(Indexed::Page(PageId::from_bytes(id(key)?)), Location::decode(value)?)
         })?;
-        for kind in chuan_engine::segment::payload::KINDS {
+        for kind in StatementKind::ALL {
             for (indexed, location) in self.statements(None, kind)? {
                 visit(indexed, location)?;
             }

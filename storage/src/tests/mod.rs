@@ -1,3 +1,10 @@
-//! Tests of the store as a whole: the conformance suite here, the rest one subject a file.
+//! Tests of the store as a whole, one subject a file; [`support`] has what they share.
+
+#![expect(clippy::cast_possible_truncation, reason = "test data is small")]
 
 mod conformance;
+mod corruption;
+mod full_disk;
+mod model;
+mod repair;
+mod support;

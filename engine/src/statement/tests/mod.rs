@@ -1,5 +1,8 @@
 //! Tests of the trust model as a whole; those of one file's own rules stand in that file.
 
+mod form;
+mod goldens;
+mod rotation;
 mod rules;
 
 use crate::{
@@ -55,6 +58,12 @@ impl World {
 
     pub(super) fn ticket(&mut self, uses: u32) -> StatementId {
         let made = library::ticket(&self.library, &key(2), terms(uses), NOW).unwrap();
+        self.take(made)
+    }
+
+    /// Node 10 redeems `ticket` for node `n`.
+    pub(super) fn join(&mut self, n: u8, ticket: StatementId) -> StatementId {
+        let made = library::member(&self.library, &key(10), member(n, Some(ticket)), NOW).unwrap();
         self.take(made)
     }
 

@@ -27,8 +27,7 @@ pub(super) struct Claim {
     accepted: Vec<Statement>,
     /// Why statements were not taken, for people.
     doubts: Vec<String>,
-    /// A newer channel statement than the source's is known here.
-    source_is_behind: bool,
+    is_source_behind: bool,
 }
 
 /// The release that is wanted.
@@ -47,7 +46,7 @@ impl Claim {
             offered: Vec::new(),
             accepted: Vec::new(),
             doubts: Vec::new(),
-            source_is_behind: false,
+            is_source_behind: false,
         }
     }
 
@@ -120,7 +119,7 @@ impl Claim {
             match outcome? {
                 Accepted::New => self.accepted.push(statement),
                 Accepted::Known => {}
-                Accepted::Stale => self.source_is_behind |= is_channel,
+                Accepted::Stale => self.is_source_behind |= is_channel,
                 Accepted::Conflict { stands } => self.doubts.push(format!(
                     "its {} {} contradicts {}, which was known first",
                     statement.kind().name(),
@@ -146,14 +145,9 @@ impl Claim {
             .ok_or_else(|| self.unproved())
     }
 
-    /// Why the source's data is not that of the wanted release.
-    pub(super) fn mismatch(&self) -> Error {
-        if self.source_is_behind {
-            return Error::Missing(
-                "the source is behind what is known here; pull from another source".into(),
-            );
-        }
-        Error::Peer("its class table is not the one that the release names".into())
+    /// Whether a newer channel statement than the source's is known here.
+    pub(super) fn is_source_behind(&self) -> bool {
+        self.is_source_behind
     }
 
     fn unproved(&self) -> Error {

@@ -82,7 +82,7 @@ impl Intake {
             if !held {
                 return Err(Error::Peer(format!("page {} is not one that was asked for", id.short())));
             }
-            self.report.wasted_bytes += bytes.len() as u64;
+            self.waste(bytes.len());
             return Ok(None);
         };
         let steps = place.open(&bytes)?;
@@ -93,7 +93,7 @@ impl Intake {
 
     /// Takes a chunk that must be expected.
     pub(super) fn chunk(&mut self, frame: ChunkFrame) -> Result<()> {
-        let (ordinal, encoded) = (frame.ordinal, frame.data.len() as u64);
+        let (ordinal, encoded) = (frame.ordinal, frame.data.len());
         let bytes = self.unpacker.unpack(frame)?;
         let id = ChunkId::of(&bytes);
         let Some(len) = self.chunks.remove(&id) else {
@@ -103,7 +103,7 @@ impl Intake {
             if !held {
                 return Err(Error::Peer(format!("chunk {ordinal} is not what the manifest names there")));
             }
-            self.report.wasted_bytes += encoded;
+            self.waste(encoded);
             return Ok(());
         };
         if len as usize != bytes.len() {
@@ -114,8 +114,13 @@ impl Intake {
         }
         self.report.chunks_fetched += 1;
         self.report.chunk_bytes_fetched += u64::from(len);
-        self.report.chunk_bytes_encoded += encoded;
+        self.report.chunk_bytes_encoded += encoded as u64;
         self.keep(*id.as_bytes(), bytes.len(), Object::Chunk { id, bytes })
+    }
+
+    /// Counts what came for nothing.
+    pub(super) fn waste(&mut self, bytes: usize) {
+        self.report.wasted_bytes += bytes as u64;
     }
 
     /// Keeps a class table or header, which its caller has verified.

@@ -71,9 +71,8 @@ impl Wants {
     /// there are.
     pub(super) fn ask(&mut self) -> Option<Ask> {
         if !self.is_window() && !self.pages.is_empty() {
-            let batch = self.pages.split_off(self.pages.len().saturating_sub(FETCH_PAGES));
             let (mut positions, ids): (Vec<_>, Vec<_>) =
-                batch.iter().map(|place| (place.position(), place.id)).unzip();
+                self.pages.drain(..).map(|place| (place.position(), place.id)).unzip();
             positions.sort_unstable();
             return Some(Ask::Pages(positions, ids));
         }

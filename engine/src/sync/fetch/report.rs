@@ -1,0 +1,67 @@
+//! What a fetch is told and what it tells: options in, counts out.
+
+use crate::{id::StatementId, manifest::table::ClassHeader};
+
+/// How to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether an earlier fetch was cut short: then only what is missing is asked for, at the price of a round trip
+    /// per level of the trees.
+    pub resume: bool,
+    /// Names of the classes to fetch; empty for all classes of the release, and the fetch fails where one is withheld.
+    pub classes: Vec<String>,
+    /// Bytes of the first answer at most, about; the rest is then asked for by position. `u64::MAX` for no bound.
+    pub budget: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { resume: false, classes: Vec::new(), budget: u64::MAX }
+    }
+}
+
+/// How far a fetch is, and what it came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The release, once its statements are verified.
+    pub release: Option<StatementId>,
+    /// Whether all is done: the release is whole here, durably, and the channel stands where it was fetched from.
+    pub done: bool,
+    /// Entries of the release.
+    pub files: u64,
+    /// Bytes of its files.
+    pub bytes_total: u64,
+    /// Its chunks, with multiplicity.
+    pub chunks_total: u64,
+    /// Chunks that came and were not held.
+    pub chunks_fetched: u64,
+    /// Their plain bytes.
+    pub chunk_bytes_fetched: u64,
+    /// Their bytes as packed for the way.
+    pub chunk_bytes_encoded: u64,
+    /// Bytes of pages, tables and headers that came.
+    pub page_bytes: u64,
+    /// Requests that had to wait for the answer to another, and the first.
+    pub round_trips: u64,
+    /// Bytes of pages and packed chunks that came and were held already, or were of no use.
+    pub wasted_bytes: u64,
+    /// Whether the source's channel is older than what is known here: then it was of no use.
+    pub is_source_behind: bool,
+}
+
+impl Report {
+    /// What has come and was of use: grows as long as a source is worth asking.
+    pub(super) fn fetched(&self) -> (u64, u64) {
+        (self.chunks_fetched, self.page_bytes)
+    }
+
+    /// Sums up the classes of the release.
+    pub(super) fn add_up<'a>(&mut self, headers: impl Iterator<Item = &'a ClassHeader>) {
+        (self.files, self.bytes_total, self.chunks_total) = (0, 0, 0);
+        for header in headers {
+            self.files = self.files.saturating_add(header.sums.entries);
+            self.bytes_total = self.bytes_total.saturating_add(header.sums.bytes);
+            self.chunks_total = self.chunks_total.saturating_add(header.sums.chunks);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! One task owns one session: a connection that was accepted, from its hello to its end.
+//!
+//! Makes no decision about a request: the engine's answer does, on a thread that may block, and this task only moves
+//! its frames. A request is cancelled by stopping its stream; the thread notices with its next batch.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chuan_engine::sync::{
+    frame::{Encoded, Frame},
+    message::{End, ErrorCode, Hello, Join, Refusal, Request, VERSION},
+};
+use quinn::SendStream;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    dial::exporter,
+    endpoint::{CloseCode, peer_name},
+    frame::{self, FrameReader},
+    identity::PeerKey,
+    limits,
+    serve::Host,
+};
+
+/// What every session uses.
+#[derive(Clone)]
+pub(crate) struct Lent {
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) answers: Arc<Semaphore>,
+    pub(crate) stopped: watch::Receiver<bool>,
+}
+
+impl Lent {
+    /// Whether a peer is a member of anything here.
+    pub(crate) async fn knows(&self, peer: &PeerKey) -> bool {
+        let (host, node) = (Arc::clone(&self.host), peer.node);
+        blocking(move || host.knows(&node)).await.unwrap_or(false)
+    }
+}
+
+/// Serves a peer until it leaves, breaks a rule, or the node stops.
+pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, lent: Lent) {
+    let name = peer_name(&peer.node, quic.remote_address());
+    if let Err(rule) = greet(&quic, &peer, &lent).await {
+        tracing::debug!(peer = name, rule, "no hello");
+        return quic.close(CloseCode::Protocol.varint(), rule.as_bytes());
+    }
+    tracing::debug!(peer = name, "connected");
+    let code = serve(&quic, peer, &lent).await;
+    quic.close(code.varint(), b"");
+    tracing::debug!(peer = name, ?code, "disconnected");
+}
+
+/// Takes the peer's hello, and the statements in it, before anything is answered. The error is the rule that was broken.
+async fn greet(quic: &quinn::Connection, peer: &PeerKey, lent: &Lent) -> Result<(), &'static str> {
+    let hello = timeout(limits::REQUEST_TIMEOUT, hello(quic))
+        .await
+        .map_err(|_| "the hello did not come in time")??;
+    if hello.version != VERSION {
+        return Err("the hello speaks another version");
+    }
+    if hello.node != peer.node {
+        return Err("the hello names another node than the handshake proved");
+    }
+    if !hello.statements.is_empty() {
+        let statements = hello.statements.into_iter().map(Bytes::from).collect();
+        let host = Arc::clone(&lent.host);
+        blocking(move || host.offer(statements)).await;
+    }
+    Ok(())
+}
+
+async fn hello(quic: &quinn::Connection) -> Result<Hello, &'static str> {
+    let stream = quic.accept_uni().await.map_err(|_| "the connection ended before the hello")?;
+    match FrameReader::new(stream).next().await {
+        Ok(Some(Frame::Hello(hello))) => Ok(hello),
+        _ => Err("the first stream is no hello"),
+    }
+}
+
+/// Answers requests, a few at a time; more wait in their streams. Gives the reason for the end.
+async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCode {
+    let mut stopped = lent.stopped.clone();
+    let mut answers = JoinSet::new();
+    let mut known = false;
+    loop {
+        if !known && answers.is_empty() {
+            // Its hello, or a join, may have made it known since.
+            known = lent.knows(&peer).await;
+        }
+        let is_idle_stranger = !known && answers.is_empty();
+        tokio::select! {
+            () = tokio::time::sleep(limits::STRANGER_TIMEOUT), if is_idle_stranger => return CloseCode::Busy,
+            stream = quic.accept_bi(), if answers.len() < limits::ANSWERS_PER_CONNECTION => match stream {
+                Ok((send, receive)) => {
+                    let caller = Caller { peer, exporter: exporter(quic) };
+                    answers.spawn(answer(send, FrameReader::new(receive), caller, lent.clone()));
+                }
+                // The streams went with the connection; the threads behind them end with their next batch.
+                Err(_) => return CloseCode::Done,
+            },
+            Some(_) = answers.join_next() => {}
+            // An error means that the server is gone, which is as good a reason.
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        }
+    }
+    while answers.join_next().await.is_some() {}
+    CloseCode::Stopping
+}
+
+/// Who asks.
+struct Caller {
+    peer: PeerKey,
+    exporter: Option<[u8; 32]>,
+}
+
+/// Reads one request and writes its answer.
+async fn answer(mut send: SendStream, mut receive: FrameReader, caller: Caller, lent: Lent) {
+    let request = match timeout(limits::REQUEST_TIMEOUT, receive.next()).await {
+        Ok(Ok(Some(Frame::Request(request)))) => Ok(request),
+        Ok(Err(frame::StreamError::Malformed(error))) => {
+            Err(Refusal::new(ErrorCode::Invalid, error.to_string()))
+        }
+        Ok(Ok(Some(_))) => Err(Refusal::new(ErrorCode::Invalid, "a stream must begin with a request")),
+        Ok(Ok(None) | Err(_)) | Err(_) => return abandon(&mut send),
+    };
+    let written = match request {
+        Ok(request) => relay(&mut send, request, caller, &lent).await,
+        Err(refusal) => write(&mut send, encode(&Frame::Error(refusal)).into_iter().collect()).await,
+    };
+    if written.is_err() {
+        return abandon(&mut send);
+    }
+    // Closing the connection drops what is not acknowledged, so the answer ends when all of it is.
+    let _ = send.finish();
+    let _ = timeout(limits::STALL_TIMEOUT, send.stopped()).await;
+}
+
+/// Carries the frames of an answer from the thread that makes them to the stream.
+async fn relay(send: &mut SendStream, request: Request, caller: Caller, lent: &Lent) -> Result<(), Stalled> {
+    // Closed never: the semaphore lives as long as the server.
+    let Ok(permit) = Arc::clone(&lent.answers).acquire_owned().await else { return Err(Stalled) };
+    let (frames, mut batches) = mpsc::channel(limits::ANSWER_QUEUE_BYTES / limits::ANSWER_BATCH_BYTES);
+    let host = Arc::clone(&lent.host);
+    tokio::task::spawn_blocking(move || produce(&*host, request, &caller, Sink::new(frames, permit)));
+    let stopped = send.stopped();
+    tokio::pin!(stopped);
+    loop {
+        let batch = tokio::select! {
+            batch = batches.recv() => batch,
+            _ = &mut stopped => return Err(Stalled),
+        };
+        match batch {
+            Some(batch) => write(send, batch).await?,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The peer takes nothing more.
+struct Stalled;
+
+async fn write(send: &mut SendStream, frames: Vec<Encoded>) -> Result<(), Stalled> {
+    match timeout(limits::STALL_TIMEOUT, frame::write(send, frames)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Stalled),
+    }
+}
+
+fn abandon(send: &mut SendStream) {
+    // A stream that has ended needs no reset.
+    let _ = send.reset(CloseCode::Stopping.varint());
+}
+
+/// Makes the frames of an answer; blocks on the store and on the peer.
+fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
+    let refused = match request {
+        Request::Join(join) => {
+            redeem(host, &join, caller, &mut sink).err().map(|error| (refuse_join(&error), error))
+        }
+        request => host
+            .answer(&caller.peer, request, &mut |frame| sink.push(frame))
+            .err()
+            .map(|error| (Refusal::of(&error), error)),
+    };
+    if let Some((refusal, error)) = refused {
+        tracing::debug!(peer = %caller.peer.node.short(), %error, "a request was refused");
+        sink.push(Frame::Error(refusal));
+    }
+    sink.flush();
+}
+
+/// What a joiner is told. It holds a ticket, so it may know what is wrong with it.
+fn refuse_join(error: &chuan_engine::Error) -> Refusal {
+    match error {
+        chuan_engine::Error::Denied(text) => Refusal::new(ErrorCode::Denied, text.as_str()),
+        other => Refusal::of(other),
+    }
+}
+
+fn redeem(host: &dyn Host, join: &Join, caller: &Caller, sink: &mut Sink) -> chuan_engine::Result<()> {
+    let exporter = caller.exporter.ok_or_else(|| chuan_engine::Error::Busy("no keying material".into()))?;
+    for statement in host.join(&caller.peer, &exporter, join)? {
+        sink.push(Frame::Statement(statement));
+    }
+    sink.push(Frame::End(End { complete: true, ..End::default() }));
+    Ok(())
+}
+
+/// Gathers frames into batches for the stream.
+struct Sink {
+    batches: mpsc::Sender<Vec<Encoded>>,
+    waiting: Vec<Encoded>,
+    len: usize,
+    open: bool,
+    /// Held while the answer is in the making.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Sink {
+    fn new(batches: mpsc::Sender<Vec<Encoded>>, permit: OwnedSemaphorePermit) -> Self {
+        Self { batches, waiting: Vec::new(), len: 0, open: true, _permit: permit }
+    }
+
+    /// Adds a frame; false once nobody takes any.
+    fn push(&mut self, frame: Frame) -> bool {
+        if let Some(encoded) = encode(&frame) {
+            self.len += encoded.len();
+            self.waiting.push(encoded);
+        }
+        // While the stream waits for work a small batch is better than a full one later.
+        let idle = self.batches.capacity() == self.batches.max_capacity();
+        if self.len >= if idle { limits::ANSWER_BATCH_BYTES / 4 } else { limits::ANSWER_BATCH_BYTES } {
+            self.flush();
+        }
+        self.open
+    }
+
+    fn flush(&mut self) {
+        self.len = 0;
+        let batch = std::mem::take(&mut self.waiting);
+        self.open &= batch.is_empty() || self.batches.blocking_send(batch).is_ok();
+    }
+}
+
+/// The frame as it goes out; in place of one that may not be sent, a refusal.
+fn encode(frame: &Frame) -> Option<Encoded> {
+    let refusal = || Frame::Error(Refusal::new(ErrorCode::Internal, ""));
+    frame
+        .encode()
+        .inspect_err(|error| tracing::error!(%error, "an answer held what may not be sent"))
+        .or_else(|_| refusal().encode())
+        .ok()
+}
+
+/// Runs what may block on a thread that may. `None` where it panicked or the runtime is going down.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.inspect_err(|error| tracing::error!(%error, "a task failed")).ok()
+}

@@ -1,0 +1,243 @@
+//! One UDP socket and the QUIC endpoint on it: windows, limits and time-outs. The only file that names
+//! `quinn::Endpoint`; it decides nothing about what peers may do.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::Arc,
+};
+
+use chuan_engine::id::NodeId;
+use quinn::{
+    IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt,
+    congestion::CubicConfig,
+    crypto::rustls::{QuicClientConfig, QuicServerConfig},
+};
+
+use crate::{
+    error::{Error, Result},
+    identity::{Expectation, Identity, PeerKey},
+    limits,
+};
+
+/// The name that TLS wants and nobody sees: it is never sent.
+const TLS_NAME: &str = "chuan.invalid";
+
+/// Closing codes of a connection, as the peer sees them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CloseCode {
+    /// The work is done.
+    Done = 0,
+    /// This side stops.
+    Stopping = 1,
+    /// No room for another connection.
+    Busy = 2,
+    /// The peer broke the protocol.
+    Protocol = 3,
+}
+
+impl CloseCode {
+    pub(crate) fn varint(self) -> VarInt {
+        VarInt::from_u32(self as u32)
+    }
+}
+
+/// A socket on which a node dials and, if it was bound to listen, accepts.
+///
+/// Cheap to clone; the socket closes with the last clone and connection.
+#[derive(Clone)]
+pub struct Endpoint {
+    quic: quinn::Endpoint,
+    identity: Identity,
+    dial_transport: Arc<TransportConfig>,
+}
+
+impl Endpoint {
+    /// Binds `address` and accepts connections there once a server runs on the endpoint.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn listen(address: SocketAddr, identity: Identity) -> Result<Self> {
+        let socket = bind(address)?;
+        let config = server_config(&identity)?;
+        Self::new(socket, identity, Some(config))
+    }
+
+    /// Binds any free port, to dial only. Prefers a socket that reaches both IPv6 and IPv4.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn dialler(identity: Identity) -> Result<Self> {
+        let socket =
+            bind((Ipv6Addr::UNSPECIFIED, 0).into()).or_else(|_| bind((Ipv4Addr::UNSPECIFIED, 0).into()))?;
+        Self::new(socket, identity, None)
+    }
+
+    fn new(socket: UdpSocket, identity: Identity, server: Option<quinn::ServerConfig>) -> Result<Self> {
+        let quic = quinn::Endpoint::new(
+            quinn::EndpointConfig::default(),
+            server,
+            socket,
+            Arc::new(quinn::TokioRuntime),
+        )
+        .map_err(|source| Error::io("cannot run QUIC on the socket", source))?;
+        Ok(Self { quic, identity, dial_transport: Arc::new(dial_transport()?) })
+    }
+
+    /// The address the socket is bound to.
+    pub fn local_address(&self) -> Result<SocketAddr> {
+        self.quic.local_addr().map_err(|source| Error::io("cannot read the socket's address", source))
+    }
+
+    /// The identity this endpoint proves.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Connections that are open, handshakes among them.
+    pub fn connections(&self) -> usize {
+        self.quic.open_connections()
+    }
+
+    /// Closes every connection, tells the peers so and waits until that is sent.
+    pub async fn close(&self) {
+        self.quic.close(CloseCode::Stopping.varint(), b"stopping");
+        // Diallers that are gone must not hold up the end: what is lost is only a notice.
+        let _ = tokio::time::timeout(limits::CLOSE_GRACE, self.quic.wait_idle()).await;
+    }
+
+    /// The next dialler. `None` once the endpoint is closed. Cancel-safe.
+    pub(crate) async fn accept(&self) -> Option<quinn::Incoming> {
+        self.quic.accept().await
+    }
+
+    /// Starts a handshake with the node at `address`.
+    pub(crate) fn dial(
+        &self,
+        address: SocketAddr,
+        expectation: &Arc<Expectation>,
+    ) -> Result<quinn::Connecting> {
+        self.dial_as(address, self.identity.dial_config(expectation)?)
+    }
+
+    /// Starts a handshake with these rules of TLS.
+    pub(crate) fn dial_as(
+        &self,
+        address: SocketAddr,
+        tls: rustls::ClientConfig,
+    ) -> Result<quinn::Connecting> {
+        let crypto = QuicClientConfig::try_from(tls)
+            .map_err(|error| Error::Local(format!("cannot set up QUIC: {error}")))?;
+        let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+        config.transport_config(Arc::clone(&self.dial_transport));
+        self.quic
+            .connect_with(config, address, TLS_NAME)
+            .map_err(|error| Error::Local(format!("cannot dial {address}: {error}")))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("address", &self.quic.local_addr().ok())
+            .field("node", &self.identity.node())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a peer's key says of it, once its handshake is over. `None` where it proved none, which TLS does not allow.
+pub(crate) fn proved_node(connection: &quinn::Connection) -> Option<PeerKey> {
+    let certificates =
+        connection.peer_identity()?.downcast::<Vec<rustls::pki_types::CertificateDer>>().ok()?;
+    match certificates.as_slice() {
+        [only] => PeerKey::of_spki(only),
+        _ => None,
+    }
+}
+
+/// A name of a peer for messages.
+pub(crate) fn peer_name(node: &NodeId, address: SocketAddr) -> String {
+    // IPv4 is shown as IPv4, though the socket is an IPv6 one.
+    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    format!("node {} at {address}", node.short())
+}
+
+fn bind(address: SocketAddr) -> Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)
+        .map_err(|source| Error::io(format!("cannot listen on UDP {address}"), source))?;
+    // The kernel grants what its administrator allows; a smaller buffer costs speed only.
+    let bytes = limits::SOCKET_BUFFER_BYTES;
+    if let Err(error) = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, bytes)
+        .and_then(|()| rustix::net::sockopt::set_socket_send_buffer_size(&socket, bytes))
+    {
+        tracing::debug!(%address, %error, "the socket keeps its default buffers");
+    }
+    Ok(socket)
+}
+
+fn server_config(identity: &Identity) -> Result<quinn::ServerConfig> {
+    let crypto = QuicServerConfig::try_from(identity.accept_config()?)
+        .map_err(|error| Error::Local(format!("cannot set up QUIC: {error}")))?;
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+    config.transport_config(Arc::new(accept_transport()?));
+    config.migration(false);
+    config.max_incoming(limits::INCOMING);
+    config.incoming_buffer_size(limits::INCOMING_BYTES);
+    config.incoming_buffer_size_total(limits::INCOMING_TOTAL_BYTES);
+    config.validation_token.sent(0);
+    Ok(config)
+}
+
+fn dial_transport() -> Result<TransportConfig> {
+    let mut transport = transport(limits::DIAL_WINDOW_BYTES)?;
+    transport.keep_alive_interval(Some(limits::KEEP_ALIVE));
+    // Nobody who is dialled opens streams.
+    transport.max_concurrent_bidi_streams(VarInt::from_u32(0));
+    transport.max_concurrent_uni_streams(VarInt::from_u32(0));
+    Ok(transport)
+}
+
+fn accept_transport() -> Result<TransportConfig> {
+    let mut transport = transport(limits::ACCEPT_WINDOW_BYTES)?;
+    transport.max_concurrent_bidi_streams(VarInt::from_u32(limits::STREAMS_BIDI));
+    transport.max_concurrent_uni_streams(VarInt::from_u32(limits::STREAMS_UNI));
+    Ok(transport)
+}
+
+/// What both sides share. `window` bounds what a peer may have sent and this side not yet read.
+fn transport(window: u32) -> Result<TransportConfig> {
+    let idle = IdleTimeout::try_from(limits::IDLE_TIMEOUT)
+        .map_err(|error| Error::Local(format!("the idle time-out does not fit: {error}")))?;
+    let mut congestion = CubicConfig::default();
+    congestion.initial_window(limits::INITIAL_WINDOW_BYTES);
+    // Discovery by halves spends six probes of up to this size in the first second of every connection, which is most of
+    // what a pull with nothing new sends. One probe of the size that nearly every path carries tells as much.
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(limits::DATAGRAM_BYTES).minimum_change(limits::DATAGRAM_BYTES - 1200);
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(idle))
+        .stream_receive_window(VarInt::from_u32(window))
+        .receive_window(VarInt::from_u32(window))
+        .send_window(limits::SEND_WINDOW_MAX_BYTES)
+        .datagram_receive_buffer_size(None)
+        .datagram_send_buffer_size(0)
+        .mtu_discovery_config(Some(discovery))
+        .congestion_controller_factory(Arc::new(congestion));
+    Ok(transport)
+}
+
+/// A handshake under way between two endpoints with quinn's own settings and our keys, to measure against.
+#[cfg(test)]
+pub(crate) fn plain_loopback(
+    identity: &Identity,
+) -> (impl Future<Output = quinn::Incoming> + use<>, quinn::Connecting) {
+    let server = QuicServerConfig::try_from(identity.accept_config().expect("configures")).expect("suits");
+    let server = quinn::ServerConfig::with_crypto(Arc::new(server));
+    let tls = identity.dial_config(&Expectation::new(identity.node())).expect("configures");
+    let client = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("suits")));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listener = quinn::Endpoint::server(server, address).expect("binds");
+    let dialler = quinn::Endpoint::client(address).expect("binds");
+    let address = listener.local_addr().expect("bound");
+    let dialled = dialler.connect_with(client, address, TLS_NAME).expect("dials");
+    (async move { listener.accept().await.expect("accepts") }, dialled)
+}

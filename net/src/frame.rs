@@ -1,0 +1,126 @@
+//! The engine's frames over QUIC streams: many at a time, each length checked before anything of it is kept.
+//!
+//! Only moves frames; what they mean is the engine's, what to do about a lost stream is the caller's.
+
+use bytes::Bytes;
+use chuan_engine::sync::frame::{Assembler, Encoded, Frame};
+use quinn::{ConnectionError, ReadError, RecvStream, SendStream, WriteError};
+use tokio::time::timeout;
+
+use crate::limits;
+
+/// Buffers taken from a stream under one lock of its connection; each holds about a datagram.
+const BUFFERS: usize = 128;
+
+/// Why a stream gave no more frames.
+#[derive(Debug)]
+pub(crate) enum StreamError {
+    /// The connection ended.
+    Lost(ConnectionError),
+    /// The peer gave the stream up.
+    Abandoned,
+    /// Nothing came for [`SILENCE_TIMEOUT`](limits::SILENCE_TIMEOUT).
+    Silent,
+    /// The stream ended within a frame.
+    Cut,
+    /// A frame that may not be.
+    Malformed(chuan_engine::Error),
+}
+
+impl std::fmt::Display for StreamError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StreamError::Lost(error) => error.fmt(f),
+            StreamError::Abandoned => f.write_str("the stream was given up"),
+            StreamError::Silent => f.write_str("nothing came any more"),
+            StreamError::Cut => f.write_str("a stream ended within a frame"),
+            StreamError::Malformed(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Reads frames from a stream.
+#[derive(Debug)]
+pub(crate) struct FrameReader {
+    stream: RecvStream,
+    assembler: Assembler,
+    buffers: Vec<Bytes>,
+    ended: bool,
+}
+
+impl FrameReader {
+    pub(crate) fn new(stream: RecvStream) -> Self {
+        Self { stream, assembler: Assembler::default(), buffers: vec![Bytes::new(); BUFFERS], ended: false }
+    }
+
+    /// The next frame; `None` where the stream ends between frames. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<Option<Frame>, StreamError> {
+        loop {
+            if let Some(frame) = self.assembler.next().map_err(StreamError::Malformed)? {
+                return Ok(Some(frame));
+            }
+            if self.ended {
+                return if self.assembler.is_between() { Ok(None) } else { Err(StreamError::Cut) };
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Waits for at least one frame, then takes those that are here already, about `bytes` of them at most. Empty where
+    /// the stream has ended. Cancel-safe.
+    pub(crate) async fn batch(&mut self, bytes: usize) -> Result<Vec<Frame>, StreamError> {
+        let Some(first) = self.next().await? else { return Ok(Vec::new()) };
+        let mut taken = weight(&first);
+        let mut frames = vec![first];
+        while taken < bytes
+            && let Some(frame) = self.assembler.next().map_err(StreamError::Malformed)?
+        {
+            taken += weight(&frame);
+            frames.push(frame);
+        }
+        Ok(frames)
+    }
+
+    async fn fill(&mut self) -> Result<(), StreamError> {
+        let read = timeout(limits::SILENCE_TIMEOUT, self.stream.read_chunks(&mut self.buffers));
+        match read.await.map_err(|_| StreamError::Silent)? {
+            Ok(Some(count)) => {
+                for buffer in self.buffers.iter_mut().take(count) {
+                    self.assembler.push(std::mem::take(buffer));
+                }
+            }
+            Ok(None) => self.ended = true,
+            Err(ReadError::ConnectionLost(error)) => return Err(StreamError::Lost(error)),
+            Err(_) => return Err(StreamError::Abandoned),
+        }
+        Ok(())
+    }
+}
+
+/// Bytes a frame holds in memory, about.
+pub(crate) fn weight(frame: &Frame) -> usize {
+    const FIXED: usize = 128;
+    FIXED
+        + match frame {
+            Frame::Statement(bytes) | Frame::Table(bytes) | Frame::Header(bytes) | Frame::Page(bytes) => {
+                bytes.len()
+            }
+            Frame::Chunk(chunk) => chunk.data.len(),
+            Frame::Hello(_) | Frame::Request(_) | Frame::End(_) | Frame::Error(_) => 0,
+        }
+}
+
+/// Writes frames in one go. Not cancel-safe: a part of a frame may be out.
+pub(crate) async fn write(stream: &mut SendStream, frames: Vec<Encoded>) -> Result<(), StreamError> {
+    let mut parts: Vec<Bytes> = Vec::with_capacity(2 * frames.len());
+    for frame in frames {
+        parts.push(frame.head);
+        if !frame.payload.is_empty() {
+            parts.push(frame.payload);
+        }
+    }
+    stream.write_all_chunks(&mut parts).await.map_err(|error| match error {
+        WriteError::ConnectionLost(error) => StreamError::Lost(error),
+        _ => StreamError::Abandoned,
+    })
+}

@@ -1,0 +1,96 @@
+//! Every bound of the transport, by name, with the relations that must hold between them.
+//!
+//! Bounds of the protocol itself (frames, requests) are the engine's; these are of sockets, windows and time.
+
+use std::time::Duration;
+
+use chuan_engine::limits as engine;
+
+/// The handshake must be over by then.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The hello, and the body of a request on a stream that was opened, must be here by then.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection on which nothing came for this long is dead.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The dialler lets itself be heard this often. A vanished peer is noticed after at most this and [`IDLE_TIMEOUT`]:
+/// the last keep-alive sent moves the deadline once.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
+/// An answer of which nothing came for this long will not come. Its connection may live on: the peer hangs, not the path.
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A node that is a member of nothing here is shown out when it has asked nothing for this long.
+pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// A dialler that takes nothing of an answer for this long loses the answer: it holds memory and a thread.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a closing server lets answers finish.
+pub const CLOSE_GRACE: Duration = Duration::from_secs(3);
+/// The next address of a node is tried when the one before has not answered for this long.
+pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
+
+/// Requests a peer may have open on one connection.
+pub const STREAMS_BIDI: u32 = 64;
+/// One-way streams a peer may have open on one connection: the hello, and room for gossip.
+pub const STREAMS_UNI: u32 = 16;
+/// Bytes on their way to a dialler, over all streams, that it has not read yet. 100 ms × 200 Mbit/s are 2.5 MB; a pull
+/// that is killed fetches again at most this, what waits in [`PULL_QUEUE_BYTES`], and what the store had not committed.
+pub const DIAL_WINDOW_BYTES: u32 = 5 * 512 * 1024;
+/// Bytes on their way to an acceptor that it has not read yet: hellos and requests only.
+pub const ACCEPT_WINDOW_BYTES: u32 = 256 * 1024;
+/// Bytes an acceptor may have written to all dialers and not yet seen acknowledged. Shared out over the connections.
+pub const SEND_POOL_BYTES: u64 = 64 * 1024 * 1024;
+/// Of [`SEND_POOL_BYTES`], what one connection gets at most.
+pub const SEND_WINDOW_MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes in flight before the first acknowledgement: an answer of this size takes one round trip.
+pub const INITIAL_WINDOW_BYTES: u64 = 1024 * 1024;
+/// Bytes asked of the kernel for a socket's receive buffer: a burst of [`INITIAL_WINDOW_BYTES`] and its bookkeeping.
+pub const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// The UDP payload that path discovery tries, once: what Ethernet carries over IPv4 and IPv6.
+pub const DATAGRAM_BYTES: u16 = 1452;
+
+/// Connections an acceptor holds.
+pub const CONNECTIONS: usize = 256;
+/// Of [`CONNECTIONS`], those that nodes which are members of nothing here may hold: keys cost nothing.
+pub const CONNECTIONS_OF_STRANGERS: usize = 64;
+/// Connections of one node key an acceptor holds.
+pub const CONNECTIONS_PER_NODE: usize = 4;
+/// Connections of one IP address an acceptor holds. Many nodes may share one behind address translation.
+pub const CONNECTIONS_PER_ADDRESS: usize = 128;
+/// Handshakes under way from which on a dialler must prove its address first.
+pub const HALF_OPEN_RETRY: usize = 32;
+/// Handshakes under way at most; more are ignored.
+pub const HALF_OPEN: usize = 128;
+/// First datagrams waiting for a decision at most.
+pub const INCOMING: usize = 1024;
+/// Bytes kept of one dialler that waits for a decision.
+pub const INCOMING_BYTES: u64 = 64 * 1024;
+/// The same over all that wait.
+pub const INCOMING_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Answers in the making on one connection.
+pub const ANSWERS_PER_CONNECTION: usize = 2;
+/// Answers in the making in a process; more wait. Each holds a thread and up to 2 MiB.
+pub const ANSWERS: usize = 32;
+/// Bytes of frames that an answering thread hands to its stream at once.
+pub const ANSWER_BATCH_BYTES: usize = 256 * 1024;
+/// Bytes of frames that wait between an answering thread and its stream.
+pub const ANSWER_QUEUE_BYTES: usize = 512 * 1024;
+/// Bytes of frames that a stream hands to a pulling thread at once.
+pub const PULL_BATCH_BYTES: usize = 128 * 1024;
+/// Bytes of frames that wait between the streams of a pull and its thread.
+pub const PULL_QUEUE_BYTES: usize = 128 * 1024;
+/// Requests of one pull in flight.
+pub const PULL_REQUESTS: usize = engine::FETCH_REQUESTS;
+
+const _: () = assert!(ANSWER_QUEUE_BYTES >= ANSWER_BATCH_BYTES && PULL_QUEUE_BYTES >= PULL_BATCH_BYTES);
+// A killed puller fetches at most 16 MiB again: what is in a window or queue here, and in batch, queue and group there.
+const _: () = assert!(
+    DIAL_WINDOW_BYTES as u64
+        + (PULL_QUEUE_BYTES + PULL_REQUESTS * PULL_BATCH_BYTES + engine::APPEND_BYTES) as u64
+        + engine::APPEND_QUEUE_BYTES
+        + engine::GROUP_BYTES
+        <= 16 * 1024 * 1024
+);
+// No node alone keeps all others from their answers.
+const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= ANSWERS);
+const _: () = assert!(CONNECTIONS_OF_STRANGERS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
+const _: () = assert!(SEND_POOL_BYTES / CONNECTIONS as u64 >= 256 * 1024);
+const _: () = assert!(KEEP_ALIVE.as_secs() + IDLE_TIMEOUT.as_secs() < 15);

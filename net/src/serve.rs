@@ -1,0 +1,230 @@
+//! Accepting: who may connect, how many, and how all of it ends.
+//!
+//! One loop owns the count of handshakes and sessions and takes every decision about them; a session itself is
+//! [`driver`](crate::driver)'s. Nothing here looks into a request.
+
+use std::{collections::HashMap, future::Future, net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use chuan_engine::{
+    id::{LibraryId, NodeId},
+    statement::library::Library,
+    store::Store,
+    sync::{
+        frame::Frame,
+        message::{Join, Request},
+        session::Answer,
+    },
+};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::{self, JoinSet},
+};
+
+use crate::{
+    Endpoint, driver,
+    endpoint::{CloseCode, proved_node},
+    identity::PeerKey,
+    limits,
+};
+
+/// What a node does for its peers' sessions.
+///
+/// Every method may block, is called from threads that may, and by several at once. Whether a peer may have what it asks
+/// for is decided from the library's statements.
+pub trait Host: Send + Sync + 'static {
+    /// Where chunks, pages and statements are.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// What is known of a library now; `None` where it is not served here.
+    fn library(&self, id: &LibraryId) -> Option<Arc<Library>>;
+
+    /// The time, in milliseconds since 1970: memberships may expire.
+    fn now_ms(&self) -> i64;
+
+    /// Whether `node` is a member of anything here. Others are given little time and few places; a host that does not say
+    /// takes everyone for a member.
+    fn knows(&self, node: &NodeId) -> bool {
+        let _ = node;
+        true
+    }
+
+    /// Takes statements a peer brought along, unverified; who brought them means nothing. Bad ones are dropped.
+    fn offer(&self, statements: Vec<Bytes>);
+
+    /// Answers any request but a join, frame by frame, until `send` says that nobody takes more. An error becomes the
+    /// refusal that ends the answer.
+    fn answer(
+        &self,
+        peer: &PeerKey,
+        request: Request,
+        send: &mut dyn FnMut(Frame) -> bool,
+    ) -> chuan_engine::Result<()> {
+        // A library that is not here gets the answer that a stranger gets.
+        let library = self
+            .library(request.library())
+            .ok_or_else(|| chuan_engine::Error::Denied("the library is not served here".into()))?;
+        Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?.run(send)
+    }
+
+    /// Redeems a ticket for `peer`: checks the proof over `exporter`, stores the use durably, and gives the statements
+    /// the new member needs (roots, the ticket, its own and the issuer's membership). The text of an
+    /// [`Error::Denied`](chuan_engine::Error::Denied) goes to the peer.
+    fn join(&self, peer: &PeerKey, exporter: &[u8; 32], join: &Join) -> chuan_engine::Result<Vec<Bytes>>;
+}
+
+/// Accepts connections on `endpoint` and answers them from `host` until `stop` is ready.
+///
+/// Then no new request is taken, answers under way get [`CLOSE_GRACE`](limits::CLOSE_GRACE) to finish, and every peer is
+/// told. Dropping the future instead ends everything at once.
+pub async fn run(endpoint: Endpoint, host: Arc<dyn Host>, stop: impl Future<Output = ()>) {
+    let (stopping, stopped) = watch::channel(false);
+    let mut door = Door::new(host, stopped);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            incoming = endpoint.accept() => match incoming {
+                Some(incoming) => door.knock(incoming),
+                None => break,
+            },
+            Some(ended) = door.handshakes.join_next_with_id() => door.shake(ended),
+            Some(ended) = door.sessions.join_next_with_id() => door.leave(ended),
+        }
+    }
+    // Nobody listens any more where the last session has ended.
+    let _ = stopping.send(true);
+    let _ = tokio::time::timeout(limits::CLOSE_GRACE, door.empty()).await;
+    endpoint.close().await;
+}
+
+/// Who shook hands in time.
+type Proved = Option<Guest>;
+/// The end of a task, with its id either way.
+type Ended<T> = std::result::Result<(task::Id, T), task::JoinError>;
+
+/// A peer that has proved a key.
+struct Guest {
+    quic: quinn::Connection,
+    peer: PeerKey,
+    /// Whether it was known when it came. Its hello may make it known later.
+    known: bool,
+}
+
+/// Who is at the door and who is in.
+struct Door {
+    lent: driver::Lent,
+    handshakes: JoinSet<Proved>,
+    sessions: JoinSet<()>,
+    /// The address of each task in `handshakes` and `sessions`.
+    addresses: HashMap<task::Id, IpAddr>,
+    /// The guest of each task in `sessions`.
+    guests: HashMap<task::Id, Guest>,
+    send_window: u64,
+}
+
+impl Door {
+    fn new(host: Arc<dyn Host>, stopped: watch::Receiver<bool>) -> Self {
+        let answers = Arc::new(Semaphore::new(limits::ANSWERS));
+        Self {
+            lent: driver::Lent { host, answers, stopped },
+            handshakes: JoinSet::new(),
+            sessions: JoinSet::new(),
+            addresses: HashMap::new(),
+            guests: HashMap::new(),
+            send_window: limits::SEND_WINDOW_MAX_BYTES,
+        }
+    }
+
+    /// Decides on a first datagram. Whoever sent it may have forged its address.
+    fn knock(&mut self, incoming: quinn::Incoming) {
+        let address = incoming.remote_address().ip().to_canonical();
+        let there = self.addresses.values().filter(|other| **other == address).count();
+        let half_open = self.handshakes.len();
+        if half_open >= limits::HALF_OPEN {
+            return incoming.ignore();
+        }
+        if half_open >= limits::HALF_OPEN_RETRY && !incoming.remote_address_validated() {
+            // An unvalidated address may always be asked to prove itself; the error case cannot be.
+            let _ = incoming.retry();
+            return;
+        }
+        if self.addresses.len() >= limits::CONNECTIONS || there >= limits::CONNECTIONS_PER_ADDRESS {
+            tracing::debug!(%address, "no room for another connection");
+            return incoming.refuse();
+        }
+        let task = self.handshakes.spawn(shake_hands(incoming, self.lent.clone()));
+        self.addresses.insert(task.id(), address);
+    }
+
+    /// Lets in who has proved a key, within the number of connections of one node.
+    fn shake(&mut self, ended: Ended<Proved>) {
+        let (id, proved) = match ended {
+            Ok((id, proved)) => (id, proved),
+            Err(error) => (error.id(), None),
+        };
+        let address = self.addresses.remove(&id);
+        let (Some(address), Some(guest)) = (address, proved) else { return };
+        let same = self.guests.values().filter(|other| other.peer.node == guest.peer.node).count();
+        let strangers = self.guests.values().filter(|other| !other.known).count();
+        if same >= limits::CONNECTIONS_PER_NODE
+            || (!guest.known && strangers >= limits::CONNECTIONS_OF_STRANGERS)
+        {
+            return guest.quic.close(CloseCode::Busy.varint(), b"");
+        }
+        let task = self.sessions.spawn(driver::session(guest.quic.clone(), guest.peer, self.lent.clone()));
+        guest.quic.set_send_window(self.send_window);
+        self.addresses.insert(task.id(), address);
+        self.guests.insert(task.id(), guest);
+        self.share_windows();
+    }
+
+    fn leave(&mut self, ended: Ended<()>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(%error, "a session failed");
+                error.id()
+            }
+        };
+        self.addresses.remove(&id);
+        self.guests.remove(&id);
+        self.share_windows();
+    }
+
+    /// Shares the send pool out evenly; by powers of two, so that a newcomer seldom changes everyone's share.
+    fn share_windows(&mut self) {
+        let guests = self.guests.len().max(1).next_power_of_two();
+        let share = limits::SEND_POOL_BYTES / u64::try_from(guests).unwrap_or(u64::MAX);
+        let share = share.min(limits::SEND_WINDOW_MAX_BYTES);
+        if share != self.send_window {
+            self.send_window = share;
+            self.guests.values().for_each(|guest| guest.quic.set_send_window(share));
+        }
+    }
+
+    /// Waits until all sessions have ended.
+    async fn empty(&mut self) {
+        while self.sessions.join_next().await.is_some() {}
+    }
+}
+
+async fn shake_hands(incoming: quinn::Incoming, lent: driver::Lent) -> Proved {
+    let address = incoming.remote_address();
+    let handshake = async { incoming.accept()?.await };
+    match tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, handshake).await {
+        Ok(Ok(quic)) => {
+            let peer = proved_node(&quic)?;
+            let known = lent.knows(&peer).await;
+            Some(Guest { quic, peer, known })
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%address, %error, "a handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(%address, "a handshake took too long");
+            None
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What hostile peers get.
+
+use std::{sync::Arc, time::Duration};
+
+use super::pair::{self, Origin, Script};
+use crate::{Endpoint, Error, endpoint::CloseCode, frame::FrameReader, identity::Expectation, limits};
+use bytes::Bytes;
+use chuan_engine::sync::{
+    frame::{Frame, FrameKind},
+    message::{Hello, VERSION},
+};
+
+/// A connection without a hello.
+async fn raw(endpoint: &Endpoint, origin: &Origin) -> quinn::Connection {
+    let expectation = Expectation::new(pair::origin_id());
+    endpoint.dial(origin.address, &expectation).expect("dials").await.expect("shakes hands")
+}
+
+async fn greet(connection: &quinn::Connection, hello: Hello) {
+    let frame = Frame::Hello(hello).encode().expect("encodes");
+    let mut stream = connection.open_uni().await.expect("opens");
+    stream.write_all_chunks(&mut [frame.head, frame.payload]).await.expect("writes");
+    stream.finish().expect("finishes");
+}
+
+/// The code and words with which the server closed.
+async fn closed(connection: &quinn::Connection) -> (u64, String) {
+    match connection.closed().await {
+        quinn::ConnectionError::ApplicationClosed(close) => {
+            (close.error_code.into_inner(), String::from_utf8_lossy(&close.reason).into_owned())
+        }
+        other => panic!("closed otherwise: {other}"),
+    }
+}
+
+/// Sends `bytes` as a request after a good hello and gives the answer's frames.
+async fn ask(origin: &Origin, bytes: Vec<u8>) -> Vec<Frame> {
+    let endpoint = pair::dialler();
+    let connection = raw(&endpoint, origin).await;
+    greet(&connection, pair::hello()).await;
+    let (mut send, receive) = connection.open_bi().await.expect("opens");
+    send.write_all(&bytes).await.expect("writes");
+    send.finish().expect("finishes");
+    let mut reader = FrameReader::new(receive);
+    let mut frames = Vec::new();
+    while let Ok(Some(frame)) = reader.next().await {
+        frames.push(frame);
+    }
+    frames
+}
+
+fn header(len: u32, kind: u8) -> Vec<u8> {
+    [len.to_le_bytes().as_slice(), &[kind]].concat()
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused_and_answered_by_nothing_else() {
+    let origin = Origin::start(Script { chunks: 5, ..Script::default() });
+    let requests = [
+        // Four gigabytes of request, claimed.
+        header(u32::MAX, FrameKind::Request as u8),
+        // One byte more than may be.
+        header(u32::try_from(chuan_engine::limits::FRAME_CONTROL_BYTES).expect("small") + 1, 2),
+        // An unknown type.
+        header(1, 200),
+        // What only an answer may hold.
+        [header(1, FrameKind::Page as u8), vec![0]].concat(),
+        // No request at all inside.
+        [header(4, FrameKind::Request as u8), vec![0xff; 4]].concat(),
+    ];
+    for request in requests {
+        let frames = ask(&origin, request.clone()).await;
+        assert!(matches!(frames.as_slice(), [Frame::Error(_)]), "{request:?}: {frames:?}");
+    }
+    // Cut within the header and within the payload: the stream is given up.
+    for request in [vec![4, 0], header(100, FrameKind::Request as u8)] {
+        assert!(ask(&origin, request.clone()).await.is_empty(), "{request:?}");
+    }
+    let script = origin.stop().await;
+    assert_eq!(script.answers.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_false_hello_ends_the_connection() {
+    let origin = Origin::start(Script::default());
+    let endpoint = pair::dialler();
+    let stranger = pair::identity([3; 32]).node();
+    for (hello, rule) in [
+        (Hello { node: stranger, ..pair::hello() }, "another node"),
+        (Hello { version: VERSION + 1, ..pair::hello() }, "another version"),
+    ] {
+        let connection = raw(&endpoint, &origin).await;
+        greet(&connection, hello).await;
+        let (code, reason) = closed(&connection).await;
+        assert_eq!(code, CloseCode::Protocol as u64);
+        assert!(reason.contains(rule), "{reason}");
+    }
+    let script = origin.stop().await;
+    assert!(script.offered.lock().expect("unpoisoned").is_empty(), "nothing is taken from a false hello");
+}
+
+#[tokio::test]
+async fn nothing_is_answered_before_a_hello() {
+    let origin = Origin::start(Script { chunks: 5, ..Script::default() });
+    let endpoint = pair::dialler();
+    let connection = raw(&endpoint, &origin).await;
+    let request = Frame::Request(pair::pull()).encode().expect("encodes");
+    let (mut send, _receive) = connection.open_bi().await.expect("opens");
+    send.write_all_chunks(&mut [request.head, request.payload]).await.expect("writes");
+    let (code, reason) =
+        tokio::time::timeout(limits::REQUEST_TIMEOUT + Duration::from_secs(3), closed(&connection))
+            .await
+            .expect("in time");
+    assert_eq!(code, CloseCode::Protocol as u64);
+    assert!(reason.contains("in time"), "{reason}");
+    let script = origin.stop().await;
+    assert_eq!(script.answers.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn another_protocol_version_fails_in_the_handshake() {
+    let origin = Origin::start(Script::default());
+    let identity = pair::identity(pair::MIRROR);
+    let mut tls = identity.dial_config(&Expectation::new(pair::origin_id())).expect("configures");
+    tls.alpn_protocols = vec![b"chuan/2".to_vec()];
+    let endpoint = pair::dialler();
+    let error = endpoint.dial_as(origin.address, tls).expect("dials").await.expect_err("fails");
+    assert!(crate::dial::describe(&error).contains("another version of the protocol"), "{error}");
+    origin.stop().await;
+}
+
+#[tokio::test]
+async fn a_dialler_must_prove_a_key() {
+    let origin = Origin::start(Script::default());
+    let expectation = Expectation::new(pair::origin_id());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("configures")
+        .dangerous()
+        .with_custom_certificate_verifier(expectation)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![crate::identity::ALPN.to_vec()];
+    let endpoint = pair::dialler();
+    let dialled = endpoint.dial_as(origin.address, tls).expect("dials").await;
+    // The dialler may believe for a moment that it is in; the server's alert ends that.
+    let error = match dialled {
+        Ok(connection) => connection.closed().await,
+        Err(error) => error,
+    };
+    assert!(matches!(error, quinn::ConnectionError::ConnectionClosed(_)), "{error}");
+    origin.stop().await;
+}
+
+#[tokio::test]
+async fn garbage_datagrams_change_nothing() {
+    let origin = Origin::start(Script { chunks: 10, ..Script::default() });
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("binds");
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for round in 0..5_000 {
+        let len = usize::try_from(random() % 1_400).expect("small") + 1;
+        let mut datagram: Vec<u8> = std::iter::repeat_with(|| random().to_le_bytes()[0]).take(len).collect();
+        if round % 2 == 0 {
+            // A long header of QUIC version 1, so that it gets further in.
+            let initial = [0xc0, 0, 0, 0, 1, 8];
+            let known = initial.len().min(len);
+            datagram[..known].copy_from_slice(&initial[..known]);
+        }
+        socket.send_to(&datagram, origin.address).expect("sends");
+    }
+    let endpoint = pair::dialler();
+    let connection = pair::connect(&endpoint, origin.address).await.expect("still connects");
+    drop(connection);
+    origin.stop().await;
+}
+
+#[tokio::test]
+async fn one_node_gets_so_many_connections_and_no_more() {
+    let origin = Origin::start(Script::default());
+    let endpoint = pair::dialler();
+    let mut held = Vec::new();
+    for _ in 0..limits::CONNECTIONS_PER_NODE {
+        let connection = pair::connect(&endpoint, origin.address).await.expect("connects");
+        connection.join(pair::join()).await.expect("is in");
+        held.push(connection);
+    }
+    let refused = match pair::connect(&endpoint, origin.address).await {
+        Ok(connection) => connection.join(pair::join()).await.expect_err("refused"),
+        Err(error) => error,
+    };
+    assert!(matches!(refused, Error::Busy(_)), "{refused:?}");
+
+    held.pop();
+    // The place is free once the server has seen the end of the old connection.
+    loop {
+        let connection = pair::connect(&endpoint, origin.address).await.expect("connects");
+        if connection.join(pair::join()).await.is_ok() {
+            break;
+        }
+    }
+    origin.stop().await;
+}
+
+/// A peer that breaks the protocol in its answer is named.
+#[tokio::test]
+async fn a_server_that_answers_nonsense_is_named() {
+    let endpoint = Endpoint::listen("127.0.0.1:0".parse().expect("parses"), pair::identity(pair::ORIGIN))
+        .expect("binds");
+    let address = endpoint.local_address().expect("bound");
+    let serving = tokio::spawn(async move {
+        let connection = endpoint.accept().await.expect("accepts").await.expect("shakes hands");
+        let (mut send, _receive) = connection.accept_bi().await.expect("is asked");
+        send.write_chunk(Bytes::from_static(&[1, 2, 3, 4, 5])).await.expect("writes");
+        send.finish().expect("finishes");
+        connection.closed().await;
+    });
+    let dialler = pair::dialler();
+    let connection = pair::connect(&dialler, address).await.expect("connects");
+    let error = connection.join(pair::join()).await.expect_err("nonsense");
+    assert!(matches!(&error, Error::Protocol { peer, .. } if peer == connection.name()), "{error:?}");
+    drop(connection);
+    serving.await.expect("no panic");
+}
+
+/// Keys cost nothing: who has one and is no member may not hold a place for nothing.
+#[tokio::test]
+async fn a_stranger_that_asks_nothing_is_shown_out() {
+    let origin = Origin::start(Script { strangers: true, ..Script::default() });
+    let endpoint = pair::dialler();
+    let connection = raw(&endpoint, &origin).await;
+    greet(&connection, pair::hello()).await;
+    let shown_out =
+        tokio::time::timeout(limits::STRANGER_TIMEOUT + Duration::from_secs(3), closed(&connection));
+    assert_eq!(shown_out.await.expect("in time").0, CloseCode::Busy as u64);
+    origin.stop().await;
+}

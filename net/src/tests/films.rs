@@ -1,0 +1,229 @@
+//! A small library in memory, and a host that serves it as a node does.
+
+use std::sync::{
+    Arc, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use chuan_engine::{
+    chunk::Profile,
+    id::{ChunkId, LibraryId, Salt, StatementId},
+    manifest::{
+        ChunkRef, Entry, EntryKind, EntryPath, PageSink, Timestamp,
+        builder::{ContentBuilder, EntryTreeBuilder},
+        table::{ClassHeader, ClassTable},
+    },
+    statement::{
+        Channel, Classes, Key, Library, Member, NodeRole, Statement, StatementKind, Verbs,
+        library::{Founders, channel, found, member, release},
+    },
+    store::{Object, RefMove, Store, memory::MemoryStore},
+    sync::message::{Join, Want},
+    verify,
+};
+
+use super::pair::{self, CHUNK_LEN};
+use crate::{PeerKey, serve::Host};
+
+pub(super) const NOW_MS: i64 = 1_800_000_000_000;
+const LIVE: &str = "live";
+
+pub(super) fn live() -> Want {
+    Want::Channel(LIVE.into())
+}
+
+/// What one node has.
+pub(super) struct Films {
+    pub(super) store: Arc<MemoryStore>,
+    library: RwLock<Library>,
+}
+
+impl Films {
+    /// An origin that has nothing published, and a mirror that is a member.
+    pub(super) fn found() -> (Self, Self) {
+        let [root, operator] = [11, 12].map(|seed| Key::from_seed([seed; 32]));
+        let publisher = Self::publisher();
+        let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
+        let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), NOW_MS).expect("founds");
+        let mut library = Library::new(id);
+        assert!(library.offer(&first, NOW_MS).is_ok());
+        let members = [pair::ORIGIN, pair::MIRROR].map(|seed| {
+            let key = Key::from_seed(seed);
+            let body = Member {
+                node: key.node(),
+                key: key.public(),
+                name: "node".into(),
+                role: NodeRole::Mirror,
+                classes: Classes::all(),
+                verbs: Verbs::PULL,
+                expires_ms: 0,
+                ticket: None,
+            };
+            member(&library, &operator, body, NOW_MS).expect("admits")
+        });
+        let statements = [vec![first], members.to_vec()].concat();
+        let node = || {
+            let films = Self { store: Arc::default(), library: RwLock::new(Library::new(id)) };
+            films.learn(&statements);
+            films
+        };
+        (node(), node())
+    }
+
+    fn publisher() -> Key {
+        Key::from_seed([13; 32])
+    }
+
+    pub(super) fn library(&self) -> Library {
+        self.library.read().expect("unpoisoned").clone()
+    }
+
+    /// Takes statements up and keeps them.
+    fn learn(&self, statements: &[Statement]) {
+        let outcomes = self.library.write().expect("unpoisoned").offer_all(statements, NOW_MS);
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        let objects = statements.iter().map(|statement| Object::Statement {
+            id: statement.id(),
+            library: statement.library(),
+            kind: statement.kind(),
+            sequence: statement.sequence(),
+            bytes: statement.bytes().clone(),
+        });
+        self.store.append(objects.collect()).expect("appends");
+        self.store.commit().expect("commits");
+    }
+
+    /// Knows what its store holds, as after a restart.
+    pub(super) fn reload(&self) {
+        let id = self.library().id();
+        let kept: Vec<Bytes> = StatementKind::ALL
+            .into_iter()
+            .flat_map(|kind| self.store.statements(Some(&id), kind).expect("reads"))
+            .map(|(_, bytes)| bytes)
+            .collect();
+        *self.library.write().expect("unpoisoned") = Library::load(id, kept, NOW_MS).expect("loads");
+    }
+
+    /// Publishes one film of `chunks` chunks, of which the first `changed` differ from those of another `edition`.
+    pub(super) fn publish(&self, chunks: u64, changed: u64, edition: u64) -> StatementId {
+        let mut sink = Sink(&*self.store);
+        let mut content = ContentBuilder::new(0).expect("begins");
+        for number in 0..chunks {
+            let salt = if number < changed { edition } else { 0 };
+            let bytes = film(number, salt);
+            let id = ChunkId::of(&bytes);
+            let len = u32::try_from(bytes.len()).expect("small");
+            self.store.append(vec![Object::Chunk { id, bytes }]).expect("appends");
+            content.push(ChunkRef { id, len }, &mut sink).expect("pushes");
+        }
+        let entry = Entry {
+            kind: EntryKind::File,
+            size: chunks * CHUNK_LEN as u64,
+            mtime: Timestamp::default(),
+            mode: 0o644,
+            profile: Profile::Video,
+            content: content.finish(&mut sink).expect("finishes"),
+            extensions: vec![],
+        };
+        let mut tree = EntryTreeBuilder::new(0).expect("begins");
+        tree.push(EntryPath::new("film.mp4").expect("is a path"), &entry, &mut sink).expect("pushes");
+        let tree = tree.finish(&mut sink).expect("finishes");
+        let header = ClassHeader {
+            name: "default".into(),
+            slot: 0,
+            salt: Salt::of_class(&[7; 32], &tree.root),
+            root: tree.root,
+            level: tree.level,
+            sums: tree.sums,
+            policy: vec![],
+        };
+        let table = ClassTable { classes: vec![(0, header.id())] };
+        sink.put(header.id().as_page(), header.encode().into()).expect("puts");
+        sink.put(table.id().as_page(), table.encode().into()).expect("puts");
+        self.store.commit().expect("commits");
+        verify::mark_full(&*self.store, &header.id(), &mut verify::Missing::up_to(1)).expect("marks");
+        self.announce(&table)
+    }
+
+    fn announce(&self, table: &ClassTable) -> StatementId {
+        let publisher = Self::publisher();
+        let library = self.library();
+        let parents = library.channel(LIVE).map(|said| said.body.release).into_iter().collect();
+        let made = release(&library, &publisher, parents, table.id(), "", NOW_MS).expect("signs");
+        self.learn(std::slice::from_ref(&made));
+        let body =
+            Channel { name: LIVE.into(), release: made.id(), active: publisher.public(), follow: true };
+        let moved = channel(&self.library(), &publisher, body, NOW_MS).expect("signs");
+        self.learn(std::slice::from_ref(&moved));
+        let at = RefMove {
+            library: library.id(),
+            channel: LIVE.into(),
+            statement: moved.id(),
+            release: made.id(),
+            sequence: moved.sequence(),
+        };
+        self.store.append(vec![Object::Ref(at)]).expect("appends");
+        self.store.commit().expect("commits");
+        made.id()
+    }
+
+    /// Where the channel stands here.
+    pub(super) fn current(&self) -> Option<StatementId> {
+        self.store.refs().expect("reads").first().map(|at| at.release)
+    }
+}
+
+struct Sink<'a>(&'a dyn Store);
+
+impl PageSink for Sink<'_> {
+    fn put(&mut self, id: chuan_engine::id::PageId, bytes: Bytes) -> chuan_engine::Result<()> {
+        self.0.append(vec![Object::Page { id, bytes }]).map(drop)
+    }
+}
+
+/// A chunk's worth of bytes that no compression shrinks (SplitMix64).
+fn film(number: u64, salt: u64) -> Bytes {
+    let mut state = (number << 20) ^ salt.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let words = std::iter::repeat_with(move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    });
+    words.flat_map(u64::to_le_bytes).take(CHUNK_LEN).collect::<Vec<u8>>().into()
+}
+
+/// Serves what a node has, and counts what it is asked.
+pub(super) struct Cinema {
+    pub(super) films: Films,
+    pub(super) libraries_asked: AtomicU64,
+}
+
+impl Cinema {
+    pub(super) fn new(films: Films) -> Self {
+        Self { films, libraries_asked: AtomicU64::new(0) }
+    }
+}
+
+impl Host for Cinema {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.films.store) as _
+    }
+
+    fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {
+        self.libraries_asked.fetch_add(1, Ordering::Relaxed);
+        let library = self.films.library();
+        (library.id() == *id).then(|| Arc::new(library))
+    }
+
+    fn now_ms(&self) -> i64 {
+        NOW_MS
+    }
+
+    fn offer(&self, _statements: Vec<Bytes>) {}
+
+    fn join(&self, _: &PeerKey, _: &[u8; 32], _: &Join) -> chuan_engine::Result<Vec<Bytes>> {
+        Err(chuan_engine::Error::Denied("nobody is admitted here".into()))
+    }
+}

@@ -1,0 +1,8 @@
+//! Two ends over real loopback sockets, with a host and a machine that only pretend to have a library.
+
+mod abuse;
+mod films;
+mod pair;
+mod pulls;
+mod sessions;
+mod speed;

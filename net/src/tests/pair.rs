@@ -1,0 +1,224 @@
+//! The harness: a serving node whose host answers from a script, and a dialling one.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use chuan_engine::{
+    Error as EngineError,
+    id::{LibraryId, NodeId, StatementId},
+    statement::{Key, library::Library},
+    store::{Store, memory::MemoryStore},
+    sync::{
+        frame::{ChunkCodec, ChunkFrame, Frame},
+        message::{End, Hello, Join, Mode, Pull, Request, VERSION, Want},
+    },
+};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::{
+    Connection, Endpoint, Identity, PeerKey,
+    pull::Machine,
+    serve::{self, Host},
+};
+
+pub(super) const ORIGIN: [u8; 32] = [1; 32];
+pub(super) const MIRROR: [u8; 32] = [2; 32];
+pub(super) const CHUNK_LEN: usize = 64 * 1024;
+
+/// Answers every pull with `chunks` chunks, to members; notes all that happens.
+#[derive(Default)]
+pub(super) struct Script {
+    pub(super) chunks: u64,
+    pub(super) strangers: bool,
+    pub(super) offered: Mutex<Vec<Bytes>>,
+    pub(super) joined: Mutex<Option<(PeerKey, [u8; 32])>>,
+    pub(super) sent: AtomicUsize,
+    pub(super) abandoned: AtomicBool,
+    pub(super) answers: AtomicUsize,
+}
+
+impl Host for Script {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(MemoryStore::default())
+    }
+
+    fn library(&self, _id: &LibraryId) -> Option<Arc<Library>> {
+        None
+    }
+
+    fn now_ms(&self) -> i64 {
+        0
+    }
+
+    fn knows(&self, _node: &NodeId) -> bool {
+        !self.strangers
+    }
+
+    fn offer(&self, statements: Vec<Bytes>) {
+        self.offered.lock().expect("unpoisoned").extend(statements);
+    }
+
+    fn answer(
+        &self,
+        _peer: &PeerKey,
+        _request: Request,
+        send: &mut dyn FnMut(Frame) -> bool,
+    ) -> chuan_engine::Result<()> {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        if self.strangers {
+            return Err(EngineError::Denied("a text that stays here".into()));
+        }
+        let data = Bytes::from(vec![7; CHUNK_LEN]);
+        for ordinal in 0..self.chunks {
+            let raw_len = u32::try_from(CHUNK_LEN).expect("small");
+            let chunk = ChunkFrame { ordinal, codec: ChunkCodec::Raw, raw_len, data: data.clone() };
+            if !send(Frame::Chunk(chunk)) {
+                self.abandoned.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            self.sent.fetch_add(1, Ordering::Relaxed);
+        }
+        send(Frame::End(End { complete: true, chunks: self.chunks, chunk_bytes: 0 }));
+        Ok(())
+    }
+
+    fn join(&self, peer: &PeerKey, exporter: &[u8; 32], _join: &Join) -> chuan_engine::Result<Vec<Bytes>> {
+        *self.joined.lock().expect("unpoisoned") = Some((*peer, *exporter));
+        Ok(vec![Bytes::from_static(b"root"), Bytes::from_static(b"member")])
+    }
+}
+
+/// A serving node.
+pub(super) struct Origin<H = Script> {
+    pub(super) address: SocketAddr,
+    pub(super) host: Arc<H>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl<H: Host> Origin<H> {
+    pub(super) fn start(host: H) -> Self {
+        Self::start_shared(Arc::new(host))
+    }
+
+    pub(super) fn start_shared(host: Arc<H>) -> Self {
+        let endpoint = Endpoint::listen((Ipv4Addr::LOCALHOST, 0).into(), identity(ORIGIN)).expect("binds");
+        let address = endpoint.local_address().expect("bound");
+        let (stop, stopped) = oneshot::channel();
+        let lent = Arc::clone(&host) as Arc<dyn Host>;
+        let task = tokio::spawn(serve::run(endpoint, lent, async {
+            let _ = stopped.await;
+        }));
+        Self { address, host, stop: Some(stop), task }
+    }
+
+    pub(super) async fn stop(mut self) -> Arc<H> {
+        self.tell_to_stop();
+        self.task.await.expect("the server ends well");
+        self.host
+    }
+
+    pub(super) fn tell_to_stop(&mut self) {
+        drop(self.stop.take());
+    }
+}
+
+pub(super) fn identity(seed: [u8; 32]) -> Identity {
+    Identity::new(Key::from_seed(seed))
+}
+
+pub(super) fn dialler() -> Endpoint {
+    Endpoint::dialler(identity(MIRROR)).expect("binds")
+}
+
+pub(super) fn origin_id() -> NodeId {
+    identity(ORIGIN).node()
+}
+
+pub(super) fn hello() -> Hello {
+    Hello {
+        version: VERSION,
+        node: identity(MIRROR).node(),
+        addresses: vec!["192.0.2.1:4433".into()],
+        name: "mirror".into(),
+        statements: vec![b"ticket".to_vec()],
+    }
+}
+
+pub(super) async fn connect(endpoint: &Endpoint, address: SocketAddr) -> crate::Result<Connection> {
+    Connection::open(endpoint, &[address.to_string()], origin_id(), &hello()).await
+}
+
+pub(super) fn pull() -> Request {
+    Request::Pull(Pull {
+        library: LibraryId::from_bytes([9; 32]),
+        want: Want::Channel("live".into()),
+        classes: Vec::new(),
+        have: Vec::new(),
+        known: Vec::new(),
+        scope: None,
+        mode: Mode::All,
+        budget: u64::MAX,
+    })
+}
+
+pub(super) fn join() -> Join {
+    Join {
+        library: LibraryId::from_bytes([9; 32]),
+        ticket: StatementId::from_bytes([8; 32]),
+        name: "mirror".into(),
+        role: 1,
+        proof: [0; 64],
+    }
+}
+
+/// Asks a number of times and counts what comes.
+pub(super) struct Counter {
+    pub(super) requests: u64,
+    asked: u64,
+    pub(super) ended: u64,
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+    pub(super) refused: Option<String>,
+}
+
+impl Counter {
+    pub(super) fn new(requests: u64) -> Self {
+        Self { requests, asked: 0, ended: 0, frames: 0, bytes: 0, refused: None }
+    }
+}
+
+impl Machine for Counter {
+    fn poll_request(&mut self) -> chuan_engine::Result<Option<(u64, Request)>> {
+        if self.asked == self.requests {
+            return Ok(None);
+        }
+        self.asked += 1;
+        Ok(Some((self.asked, pull())))
+    }
+
+    fn handle_frames(&mut self, _id: u64, frames: Vec<Frame>) -> chuan_engine::Result<()> {
+        for frame in frames {
+            self.frames += 1;
+            match frame {
+                Frame::Chunk(chunk) => self.bytes += chunk.data.len() as u64,
+                Frame::Error(refusal) => self.refused = Some(refusal.into_error().to_string()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_end(&mut self, _id: u64) -> chuan_engine::Result<()> {
+        self.ended += 1;
+        Ok(())
+    }
+
+    fn stop(&mut self, _failed: bool) {}
+}

@@ -1,0 +1,258 @@
+//! The guest's end of the admin socket: sends a command to whoever holds the home, and replays what it says.
+
+use std::path::Path;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    client::conn::http1,
+    header::{CONTENT_TYPE, HOST, TE},
+};
+use hyper_util::rt::TokioIo;
+use tokio::sync::mpsc;
+
+use super::{COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINE_BYTES, LINES_TYPE, Line, socket};
+use crate::{
+    command::Command,
+    exit::{Failure, Result},
+    job::Event,
+    outcome::Outcome,
+};
+
+/// Asks who holds the home. `None` if nobody answers.
+pub async fn holder(run_dir: &Path) -> Result<Option<Holder>> {
+    let request = Request::get(HOLDER_PATH).header(HOST, "chuan").body(Full::default());
+    let Some(response) = send(run_dir, request).await? else { return Ok(None) };
+    let Ok(body) = response.into_body().collect().await else { return Ok(None) };
+    serde_json::from_slice(&body.to_bytes())
+        .map(Some)
+        .map_err(|error| Failure::internal(format!("the home's holder answers strangely: {error}")))
+}
+
+/// Runs `command` in the process that holds the home. `None` if nobody took it: the holder is just starting or
+/// ending, and nothing was done. Dropping the future cancels the command.
+pub async fn run(
+    run_dir: &Path,
+    command: &Command,
+    events: &mpsc::Sender<Event>,
+) -> Result<Option<Result<Outcome>>> {
+    let body = serde_json::to_vec(command)
+        .map_err(|error| Failure::internal(format!("cannot encode the command: {error}")))?;
+    let request = Request::post(COMMANDS_PATH)
+        .header(HOST, "chuan")
+        .header(CONTENT_TYPE, "application/json")
+        .header(TE, "trailers")
+        .body(Full::new(Bytes::from(body)));
+    let Some(response) = send(run_dir, request).await? else { return Ok(None) };
+    if !response.status().is_success() {
+        let status = response.status();
+        let text = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        return Err(Failure::internal(format!(
+            "the home's holder refuses the command ({status}: {}); is it another version of chuan?",
+            String::from_utf8_lossy(&text)
+        )));
+    }
+    let lines = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == LINES_TYPE);
+    let end = if lines {
+        replay_lines(response.into_body(), events).await?
+    } else {
+        replay_bytes(response.into_body(), events).await?
+    };
+    Ok(Some(end.map_or_else(
+        || Err(Failure::busy("the process that held the home ended before the command did; run it again")),
+        Result::from,
+    )))
+}
+
+/// Sends a request over a connection of its own. `None` if nobody listens, or the listener goes away before it
+/// answers.
+async fn send(
+    run_dir: &Path,
+    request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+) -> Result<Option<Response<Incoming>>> {
+    let request = request.map_err(|error| Failure::internal(format!("cannot form a request: {error}")))?;
+    let Some(stream) = socket::connect(run_dir).await? else { return Ok(None) };
+    let Ok((mut sender, connection)) = http1::handshake(TokioIo::new(stream)).await else { return Ok(None) };
+    tokio::spawn(connection);
+    Ok(sender.send_request(request).await.ok())
+}
+
+async fn replay_lines(mut body: Incoming, events: &mpsc::Sender<Event>) -> Result<Option<End>> {
+    let mut waiting = BytesMut::new();
+    let mut end = None;
+    while let Some(Ok(frame)) = body.frame().await {
+        let Ok(data) = frame.into_data() else { continue };
+        // Only the new bytes are searched, so that one long line costs no more than many short ones.
+        let mut from = waiting.len();
+        waiting.extend_from_slice(&data);
+        while let Some(at) = waiting.get(from..).and_then(|new| new.iter().position(|byte| *byte == b'\n')) {
+            let line = waiting.split_to(from + at + 1);
+            from = 0;
+            match parse(&line)? {
+                Line::Event(event) => deliver(events, event).await?,
+                Line::End(last) => end = Some(last),
+            }
+        }
+        if waiting.len() > LINE_BYTES {
+            return Err(Failure::internal("the home's holder sends a line without end"));
+        }
+    }
+    Ok(end)
+}
+
+async fn replay_bytes(mut body: Incoming, events: &mpsc::Sender<Event>) -> Result<Option<End>> {
+    while let Some(Ok(frame)) = body.frame().await {
+        match frame.into_data() {
+            Ok(data) => deliver(events, Event::Data(data)).await?,
+            Err(frame) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                let Some(value) = trailers.get(END_TRAILER) else { continue };
+                return parse_end(value.as_bytes()).map(Some);
+            }
+        }
+    }
+    Ok(None)
+}
+
+async fn deliver(events: &mpsc::Sender<Event>, event: Event) -> Result<()> {
+    events.send(event).await.map_err(|_| Failure::interrupted())
+}
+
+fn parse(line: &[u8]) -> Result<Line> {
+    serde_json::from_slice(line).map_err(|error| strange(&error))
+}
+
+fn parse_end(text: &[u8]) -> Result<End> {
+    serde_json::from_slice(text).map_err(|error| strange(&error))
+}
+
+fn strange(error: &serde_json::Error) -> Failure {
+    Failure::internal(format!(
+        "the home's holder answers strangely ({error}); is it another version of chuan?"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{
+        admin::server::{BoxFuture, Runner, Server},
+        command::{Cat, Ls},
+        job::{Job, Progress},
+        outcome::{Listed, Row, Shown},
+    };
+
+    const ROWS: u64 = 10_000;
+    const BLOCK: usize = 100_000;
+
+    /// Lists for `ls`, sends blocks for `cat` and fails after them, waits to be cancelled for `status`.
+    struct Fake(mpsc::UnboundedSender<&'static str>);
+
+    impl Runner for Fake {
+        fn holder(&self) -> Holder {
+            Holder { pid: 7, doing: "serve".into() }
+        }
+
+        fn run(&self, command: Command, job: Job) -> BoxFuture<Result<Outcome>> {
+            let told = self.0.clone();
+            Box::pin(async move {
+                match command {
+                    Command::Status => {
+                        let _ = told.send("started");
+                        job.cancel().cancelled().await;
+                        let _ = told.send("cancelled");
+                        Err(Failure::interrupted())
+                    }
+                    Command::Cat(cat) => tokio::task::spawn_blocking(move || {
+                        for _ in 0..20 {
+                            job.data(Bytes::from(vec![7; BLOCK]))?;
+                        }
+                        match cat.path.as_str() {
+                            "bad" => Err(Failure::new(crate::Exit::Corrupt, "坏\n块")),
+                            _ => Ok(Outcome::Cat(Shown::default())),
+                        }
+                    })
+                    .await
+                    .unwrap(),
+                    _ => tokio::task::spawn_blocking(move || {
+                        job.progress(Progress::default());
+                        for size in 0..ROWS {
+                            job.row(row(size))?;
+                        }
+                        Ok(Outcome::Ls(Listed::default()))
+                    })
+                    .await
+                    .unwrap(),
+                }
+            })
+        }
+    }
+
+    fn row(size: u64) -> Row {
+        Row::Entry { path: "甲".into(), kind: "file".into(), size, mtime_ms: 0, mode: 0o644, chunks: 1 }
+    }
+
+    fn cat(path: &str) -> Command {
+        Command::Cat(Cat { release: "films".parse().unwrap(), path: path.into(), range: None })
+    }
+
+    async fn collect(run_dir: &Path, command: Command) -> (Vec<Event>, Option<Result<Outcome>>) {
+        let (sender, mut receiver) = mpsc::channel(4);
+        let reader = tokio::spawn(async move {
+            let mut events = Vec::new();
+            while let Some(event) = receiver.recv().await {
+                events.push(event);
+            }
+            events
+        });
+        let result = run(run_dir, &command, &sender).await.unwrap();
+        drop(sender);
+        (reader.await.unwrap(), result)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rows_bytes_and_ends_arrive_as_they_were_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let (told, _heard) = mpsc::unbounded_channel();
+        let server = Server::start(socket::bind(dir.path()).unwrap(), Arc::new(Fake(told)));
+        assert_eq!(holder(dir.path()).await.unwrap().unwrap().pid, 7);
+
+        let ls = Command::Ls(Ls { release: "films".parse().unwrap() });
+        let (events, result) = collect(dir.path(), ls).await;
+        let rows: Vec<_> = events.into_iter().filter(|event| matches!(event, Event::Row(_))).collect();
+        assert_eq!(rows, (0..ROWS).map(|size| Event::Row(row(size))).collect::<Vec<_>>());
+        assert_eq!(result, Some(Ok(Outcome::Ls(Listed::default()))));
+
+        for path in ["good", "bad"] {
+            let (events, result) = collect(dir.path(), cat(path)).await;
+            let bytes: usize =
+                events.iter().map(|e| if let Event::Data(data) = e { data.len() } else { 0 }).sum();
+            assert_eq!(bytes, 20 * BLOCK);
+            match path {
+                "good" => assert_eq!(result, Some(Ok(Outcome::Cat(Shown::default())))),
+                _ => assert_eq!(result, Some(Err(Failure::new(crate::Exit::Corrupt, "坏\n块")))),
+            }
+        }
+
+        server.stop().await;
+        assert!(holder(dir.path()).await.unwrap().is_none());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_guest_that_goes_away_cancels_its_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let (told, mut heard) = mpsc::unbounded_channel();
+        let server = Server::start(socket::bind(dir.path()).unwrap(), Arc::new(Fake(told)));
+        let run_dir = dir.path().to_owned();
+        let guest = tokio::spawn(async move { collect(&run_dir, Command::Status).await });
+        assert_eq!(heard.recv().await, Some("started"));
+        guest.abort();
+        let cancelled = tokio::time::timeout(Duration::from_secs(10), heard.recv()).await;
+        assert_eq!(cancelled.unwrap(), Some("cancelled"));
+        server.stop().await;
+    }
+}

@@ -1,0 +1,75 @@
+//! The admin socket: how commands reach the process that holds a home. HTTP/1.1 over a Unix socket in `H/run`.
+//!
+//! ```text
+//! GET  /api/v1/holder     {"pid":4711,"doing":"serve"}
+//! POST /api/v1/commands   a Command; the answer is a stream of lines, one JSON object each:
+//!                         {"progress":{…}} {"note":"…"} {"row":{…}} …
+//!                         and last {"outcome":{…}} or {"failure":{…}}
+//! ```
+//!
+//! `cat` answers with the bytes themselves, and with its last line in the trailer `chuan-end`. Whoever closes the
+//! connection cancels the command. The lock on the home decides who listens here; a socket file alone means nothing.
+
+pub mod client;
+pub mod server;
+pub mod socket;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    exit::{Failure, Result},
+    job::Event,
+    outcome::Outcome,
+};
+
+const HOLDER_PATH: &str = "/api/v1/holder";
+const COMMANDS_PATH: &str = "/api/v1/commands";
+const LINES_TYPE: &str = "application/x-ndjson";
+const BYTES_TYPE: &str = "application/octet-stream";
+const END_TRAILER: &str = "chuan-end";
+
+/// Bytes of one line at most: a `status` of the largest libraries stays far below.
+const LINE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The process that holds a home.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// What it was started to do: `serve`, a command's name, or `embedded`.
+    pub doing: String,
+}
+
+/// One line of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Event(Event),
+    End(End),
+}
+
+/// The last line of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum End {
+    Outcome(Outcome),
+    Failure(Failure),
+}
+
+impl From<Result<Outcome>> for End {
+    fn from(result: Result<Outcome>) -> Self {
+        match result {
+            Ok(outcome) => End::Outcome(outcome),
+            Err(failure) => End::Failure(failure),
+        }
+    }
+}
+
+impl From<End> for Result<Outcome> {
+    fn from(end: End) -> Self {
+        match end {
+            End::Outcome(outcome) => Ok(outcome),
+            End::Failure(failure) => Err(failure),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The holder's end of the admin socket: takes commands, runs them, streams what they say. Decides nothing: what a
+//! command does is the [`Runner`]'s.
+
+use std::{convert::Infallible, io, pin::Pin, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use tokio::{
+    net::{UnixListener, UnixStream, unix::SocketAddr},
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+
+use super::{BYTES_TYPE, COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINES_TYPE, Line, socket};
+use crate::{
+    command::Command,
+    exit::{Failure, Result},
+    job::{Cancel, Event, Job},
+    outcome::Outcome,
+};
+
+/// Pause after a failed accept: the usual cause is a lack of file descriptors, which passes.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Frames of an answer that wait for a slow client, at most.
+const FRAME_QUEUE: usize = 16;
+
+/// A future that may cross threads.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What the socket hands commands to.
+pub trait Runner: Send + Sync + 'static {
+    /// Who holds the home.
+    fn holder(&self) -> Holder;
+
+    /// Runs one command to its end.
+    fn run(&self, command: Command, job: Job) -> BoxFuture<Result<Outcome>>;
+}
+
+/// A running server; dropping it stops accepting and lets running commands go on.
+#[derive(Debug)]
+pub struct Server {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves `listener` until stopped. Must be called within a tokio runtime.
+    pub fn start(listener: UnixListener, runner: Arc<dyn Runner>) -> Self {
+        let router = Router::new()
+            .route(HOLDER_PATH, get(holder))
+            .route(COMMANDS_PATH, post(command))
+            .with_state(runner);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let served = axum::serve(OwnerOnly(listener), router)
+                .with_graceful_shutdown(async {
+                    let _ = stopped.await;
+                })
+                .await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the admin socket failed");
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Takes no more connections, and returns when all answers under way have been sent.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
+/// Hangs up on other users' processes before they can say anything.
+struct OwnerOnly(UnixListener);
+
+impl axum::serve::Listener for OwnerOnly {
+    type Io = UnixStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (UnixStream, SocketAddr) {
+        loop {
+            match self.0.accept().await {
+                Ok((stream, address)) => match socket::check_peer(&stream) {
+                    Ok(()) => return (stream, address),
+                    Err(error) => tracing::warn!(%error, "admin connection refused"),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "admin connection not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+async fn holder(State(runner): State<Arc<dyn Runner>>) -> Json<Holder> {
+    Json(runner.holder())
+}
+
+async fn command(State(runner): State<Arc<dyn Runner>>, Json(command): Json<Command>) -> Response {
+    let raw = matches!(command, Command::Cat(_));
+    let cancel = Cancel::default();
+    let (job, events) = Job::watched(cancel.clone());
+    let running = tokio::spawn(runner.run(command, job));
+    let (frames, stream) = mpsc::channel(FRAME_QUEUE);
+    tokio::spawn(forward(events, running, frames, raw, cancel));
+
+    let body = Body::new(StreamBody::new(infallible(ReceiverStream::new(stream))));
+    let content_type = if raw { BYTES_TYPE } else { LINES_TYPE };
+    ([(header::CONTENT_TYPE, content_type), (header::TRAILER, END_TRAILER)], body).into_response()
+}
+
+/// Turns what a command says into frames of the answer. When the client is gone, the command is cancelled, and waited
+/// for, so that it never outlives its answer unseen.
+async fn forward(
+    mut events: mpsc::Receiver<Event>,
+    running: JoinHandle<Result<Outcome>>,
+    frames: mpsc::Sender<Frame<Bytes>>,
+    raw: bool,
+    cancel: Cancel,
+) {
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = frames.closed() => None,
+        };
+        let Some(event) = event else { break };
+        let frame = match event {
+            Event::Data(data) if raw => Frame::data(data),
+            _ if raw => continue,
+            event => Frame::data(line(&Line::Event(event))),
+        };
+        if frames.send(frame).await.is_err() {
+            break;
+        }
+    }
+    if frames.is_closed() {
+        cancel.cancel();
+    }
+    // A command that waits for room in its queue of events must see that nobody reads any more.
+    drop(events);
+    let result =
+        running.await.unwrap_or_else(|error| Err(Failure::internal(format!("command failed: {error}"))));
+    let end = End::from(result);
+    let frame = if raw { trailer(&end) } else { Frame::data(line(&Line::End(end))) };
+    let _ = frames.send(frame).await;
+}
+
+fn line(line: &Line) -> Bytes {
+    let mut text = serde_json::to_vec(line).unwrap_or_else(|error| unencodable(&error).into_bytes());
+    text.push(b'\n');
+    text.into()
+}
+
+fn trailer(end: &End) -> Frame<Bytes> {
+    let text = serde_json::to_string(end).unwrap_or_else(|error| unencodable(&error));
+    let mut trailers = HeaderMap::new();
+    // JSON has no bare control characters, so every text is a header value; all other bytes pass as they are.
+    if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+        trailers.insert(HeaderName::from_static(END_TRAILER), value);
+    }
+    Frame::trailers(trailers)
+}
+
+fn unencodable(error: &serde_json::Error) -> String {
+    let failure = Failure::internal(format!("cannot encode the answer: {error}"));
+    serde_json::json!({ "failure": failure }).to_string()
+}
+
+fn infallible<S: Stream<Item = Frame<Bytes>>>(
+    stream: S,
+) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> {
+    use tokio_stream::StreamExt;
+    stream.map(Ok)
+}

@@ -1,0 +1,97 @@
+//! The socket file itself: a path of any length, a folder nobody else may enter, and a peer of the same user.
+//!
+//! A Unix socket's address holds 108 bytes and homes may lie deeper than that, so both ends open the folder and name the
+//! socket through `/proc/self/fd`.
+
+use std::{
+    fs::Permissions,
+    io,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::PermissionsExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{Mode, OFlags};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::exit::{Failure, Result};
+
+const NAME: &str = "admin.sock";
+
+/// Listens in `run_dir`. The caller holds the home's lock, so a socket that lies there already is left over and removed.
+pub fn bind(run_dir: &Path) -> Result<UnixListener> {
+    let failed = |error| Failure::io(format!("listen on {}", run_dir.join(NAME).display()), error);
+    // Before the socket is there: nobody else may enter, however the folder came to be.
+    std::fs::set_permissions(run_dir, Permissions::from_mode(0o700)).map_err(failed)?;
+    let dir = open_dir(run_dir).map_err(failed)?;
+    let path = short_path(&dir);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    UnixListener::bind(&path).map_err(failed)
+}
+
+/// Connects to the socket in `run_dir`. `None` if nobody listens there.
+pub async fn connect(run_dir: &Path) -> Result<Option<UnixStream>> {
+    let failed = |error| Failure::io(format!("connect to {}", run_dir.join(NAME).display()), error);
+    let dir = open_dir(run_dir).map_err(failed)?;
+    match UnixStream::connect(short_path(&dir)).await {
+        Ok(stream) => {
+            check_peer(&stream).map_err(failed)?;
+            Ok(Some(stream))
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            Ok(None)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Removes the socket file; the lock must still be held.
+pub fn remove(run_dir: &Path) {
+    let _ = std::fs::remove_file(run_dir.join(NAME));
+}
+
+/// Fails unless the process at the other end runs as this user, or as root.
+pub(super) fn check_peer(stream: &UnixStream) -> io::Result<()> {
+    let peer = stream.peer_cred()?.uid();
+    if peer == rustix::process::geteuid().as_raw() || peer == 0 {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("user {peer} is not the home's user")))
+}
+
+fn open_dir(dir: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+fn short_path(dir: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/{NAME}", dir.as_raw_fd()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn paths_longer_than_a_socket_address_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = dir.path().join("d".repeat(120)).join("电影".repeat(30));
+        std::fs::create_dir_all(&run_dir).unwrap();
+        assert!(connect(&run_dir).await.unwrap().is_none());
+
+        let listener = bind(&run_dir).unwrap();
+        assert!(connect(&run_dir).await.unwrap().is_some());
+        assert_eq!(std::fs::metadata(&run_dir).unwrap().permissions().mode() & 0o777, 0o700);
+
+        // What a process that was killed leaves behind refuses, and gives way to the next holder.
+        drop(listener);
+        assert!(run_dir.join(NAME).exists());
+        assert!(connect(&run_dir).await.unwrap().is_none());
+        let _listener = bind(&run_dir).unwrap();
+        assert!(connect(&run_dir).await.unwrap().is_some());
+    }
+}

@@ -1,0 +1,138 @@
+//! The command line's grammar: global options, and the commands that are not sent to an open home. The rest is
+//! [`Command`].
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    command::{Command, Role},
+    exit::EXIT_HELP,
+};
+
+/// Content-addressed replication for the mirror nodes of a film library
+#[derive(Debug, Parser)]
+#[command(name = "chuan", version, after_help = EXIT_HELP, max_term_width = 100)]
+pub(super) struct Cli {
+    /// The node's home [default: ~/.chuan]
+    #[arg(long, env = "CHUAN_HOME", global = true, value_name = "DIR")]
+    pub(super) home: Option<PathBuf>,
+    /// Print one JSON object instead of text, also for errors
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// How progress is shown, on standard error
+    #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
+    pub(super) progress: ProgressMode,
+    /// Log what is being done; twice for details
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// No progress and no notes
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressMode {
+    /// A bar on a terminal, else a line now and then
+    Auto,
+    /// A bar
+    Bar,
+    /// A line now and then
+    Plain,
+    /// A JSON object a line
+    Json,
+    /// Nothing
+    None,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Make a home: store, node key and chuan.toml
+    Init {
+        /// What to call the node [default: from its id]
+        #[arg(long)]
+        name: Option<String>,
+        /// What the node is for
+        #[arg(long, value_enum, default_value_t = Role::Mirror)]
+        role: Role,
+    },
+    /// Run the node: answer peers until stopped
+    Serve {
+        /// Where to listen (UDP): IP:PORT, port 0 for any free one [default: from chuan.toml]
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+    },
+    #[command(flatten)]
+    Run(Command),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn command(line: &str) -> Command {
+        match Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
+            Verb::Run(command) => command,
+            verb => panic!("{verb:?}"),
+        }
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Issue "the command line is the contract": each of its lines parses.
+    #[test]
+    fn every_promised_line_parses() {
+        for line in [
+            "chuan --home H init --name a --role origin",
+            "chuan --home H id",
+            "chuan --home H publish D --library films --message M",
+            "chuan --home H publish F --library films --check --skip-unreadable",
+            "chuan --home H serve --listen 127.0.0.1:0",
+            "chuan --home H invite --library films",
+            "chuan --home H invite",
+            "chuan --home H join chuan1abc",
+            "chuan --home H pull",
+            "chuan --home H pull films --from 127.0.0.1:4040 --json --progress json",
+            "chuan --home H restore films D",
+            "chuan --home H restore films@3 D --path *.mp4",
+            "chuan --home H releases films",
+            "chuan --home H ls films@live",
+            "chuan --home H diff films@1 films@2",
+            "chuan --home H cat films p --range 0-99",
+            "chuan --home H cat films p --range -99",
+            "chuan --home H verify --deep",
+            "chuan --home H rebuild",
+            "chuan --home H status --json",
+            "chuan completions bash",
+            "chuan status --home H -v -q",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn options_reach_the_command() {
+        let Command::Pull(pull) = command("chuan pull films --from a") else { panic!() };
+        assert_eq!((pull.library.as_deref(), pull.from.as_deref()), (Some("films"), Some("a")));
+        let Command::Invite(invite) = command("chuan invite --expires 2h --uses 3 --role edge") else {
+            panic!()
+        };
+        assert_eq!((invite.expires, invite.uses, invite.role), (7200, 3, Some(Role::Edge)));
+        assert_eq!(command("chuan invite"), Command::Invite(crate::command::Invite::default()));
+    }
+}

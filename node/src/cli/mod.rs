@@ -1,0 +1,288 @@
+//! The command line: reads it, runs it, shows what comes. Everything it does goes through [`session`], so it works the
+//! same whether this process holds the home or another.
+
+mod args;
+mod human;
+mod output;
+mod progress;
+mod render;
+mod table;
+
+use std::{
+    ffi::OsStr,
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{CommandFactory, Parser};
+use serde_json::json;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    command::{Command, Role},
+    exit::{Exit, Failure, Result},
+    home::{self, Home},
+    job::{Cancel, Event},
+    node::{Node, identity},
+    outcome::Outcome,
+    session::{self, Ran},
+};
+use args::{Cli, ProgressMode, Verb};
+use output::Output;
+use progress::Meter;
+
+/// Events that wait to be shown, at most.
+const EVENT_QUEUE: usize = 64;
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    log_to_stderr(cli.verbose, cli.quiet);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return show_failure(&Failure::io("start threads", error), cli.json, ""),
+    };
+    let exit = runtime.block_on(run(cli));
+    // A blocking call that heeds no cancellation must not hold up the end; what it does is safe to break off.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn run(cli: Cli) -> ExitCode {
+    let (json, name) = (cli.json, verb_name(&cli.verb));
+    match dispatch(cli).await {
+        Ok(exit) => ExitCode::from(exit.number()),
+        Err(failure) => show_failure(&failure, json, name),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit> {
+    let show = Show { json: cli.json, progress: cli.progress, quiet: cli.quiet };
+    let root = || cli.home.clone().map_or_else(home::default_root, Ok);
+    match cli.verb {
+        Verb::Completions { shell } => completions(shell),
+        Verb::Init { name, role } => init(&root()?, name.as_deref(), role, show),
+        Verb::Serve { listen } => serve(&root()?, listen.as_deref(), show).await,
+        Verb::Run(command) => execute(root()?, command, show).await,
+    }
+}
+
+/// How answers are shown.
+#[derive(Clone, Copy, Debug)]
+struct Show {
+    json: bool,
+    progress: ProgressMode,
+    quiet: bool,
+}
+
+fn init(root: &Path, name: Option<&str>, role: Role, show: Show) -> Result<Exit> {
+    let home = Home::init(root, name, role)?;
+    let outcome = Outcome::Id(identity(&home, &home.config()?, None)?);
+    Output::stdout(show.json, "init").outcome(&outcome)?;
+    Ok(Exit::Ok)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "chuan", &mut script);
+    let mut output = Output::stdout(false, "completions");
+    output.data(&script)?;
+    output.flush()?;
+    Ok(Exit::Ok)
+}
+
+async fn serve(root: &Path, listen: Option<&str>, show: Show) -> Result<Exit> {
+    let mut signals = Signals::new()?;
+    let node = tokio::select! {
+        node = session::open_to_serve(root) => node?,
+        () = signals.next() => return Err(Failure::interrupted()),
+    };
+    let address = match node.serve(listen).await {
+        Ok(address) => address,
+        Err(failure) => {
+            node.close().await;
+            return Err(failure);
+        }
+    };
+    {
+        let id = node.id().to_string();
+        let object = json!({ "event": "ready", "id": id, "address": address.to_string() });
+        // Scripts wait for this line, so a reader that has gone away since is fine: the node serves on.
+        Output::stdout(show.json, "serve").line(&format!("serving {id} on {address}"), &object)?;
+    }
+    signals.next().await;
+    node.stop_commands();
+    tokio::select! {
+        () = node.close() => {}
+        () = signals.next() => {}
+    }
+    Ok(Exit::Ok)
+}
+
+async fn execute(root: PathBuf, command: Command, show: Show) -> Result<Exit> {
+    let mut signals = Signals::new()?;
+    let cancel = Cancel::default();
+    let (sender, mut events) = mpsc::channel(EVENT_QUEUE);
+    let mut output = Output::stdout(show.json, command.name());
+    let mut meter = Meter::new(show.progress, show.quiet, show.json);
+
+    let mut running = tokio::spawn({
+        let cancel = cancel.clone();
+        async move { session::run(&root, command, cancel, sender).await }
+    });
+    let ran = loop {
+        tokio::select! {
+            // Events first: what was said before the end is shown before the end.
+            biased;
+            () = signals.next() => if cancel.is_cancelled() { return Err(Failure::interrupted()) } else { cancel.cancel() },
+            Some(event) = events.recv() => {
+                show_event(event, &mut output, &mut meter, show.quiet)?;
+                if output.is_closed() {
+                    cancel.cancel();
+                }
+            }
+            ran = &mut running => break ran,
+        }
+    };
+    while let Ok(event) = events.try_recv() {
+        show_event(event, &mut output, &mut meter, show.quiet)?;
+    }
+    meter.finish();
+    let Ran { result, node } =
+        ran.map_err(|error| Failure::internal(format!("command failed: {error}")))??;
+
+    let exit = match result {
+        Ok(outcome) => {
+            output.outcome(&outcome)?;
+            outcome.exit()
+        }
+        // Nobody is left to tell.
+        Err(_) if output.is_closed() => Exit::Ok,
+        Err(failure) => {
+            tell_failure(&failure, &mut output, show.json)?;
+            failure.exit
+        }
+    };
+    drop(output);
+    if let Some(node) = node {
+        leave(&node, &cancel, &mut signals).await;
+    }
+    Ok(exit)
+}
+
+/// Closes the home. Commands of other processes that run in this one are waited for, or stopped on a signal.
+async fn leave(node: &Node, cancel: &Cancel, signals: &mut Signals) {
+    if cancel.is_cancelled() {
+        node.stop_commands();
+    }
+    let closing = node.close();
+    tokio::pin!(closing);
+    tokio::select! {
+        () = &mut closing => return,
+        () = signals.next() => node.stop_commands(),
+    }
+    tokio::select! {
+        () = closing => {}
+        () = signals.next() => {}
+    }
+}
+
+fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool) -> Result<()> {
+    match event {
+        Event::Progress(progress) => meter.progress(&progress),
+        Event::Note(note) => meter.note(&note, quiet),
+        Event::Row(row) => output.row(&row)?,
+        Event::Data(data) => output.data(&data)?,
+    }
+    Ok(())
+}
+
+fn tell_failure(failure: &Failure, output: &mut Output, json: bool) -> Result<()> {
+    if !json {
+        let _ = writeln!(io::stderr(), "{} {failure}", error_word());
+    }
+    output.failure(failure)
+}
+
+/// Shows a failure that came before any answer.
+fn show_failure(failure: &Failure, json: bool, command: &str) -> ExitCode {
+    let _ = tell_failure(failure, &mut Output::stdout(json, command), json);
+    ExitCode::from(failure.exit.number())
+}
+
+/// Shows a command line that cannot be read, or the help that was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help or version; a closed pipe is fine.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args_os().any(|arg| arg == OsStr::new("--json")) {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or(first);
+        return show_failure(&Failure::usage(message), true, "");
+    }
+    let _ = error.print();
+    ExitCode::from(Exit::Usage.number())
+}
+
+fn error_word() -> &'static str {
+    if colours() { "\x1b[1;31merror:\x1b[0m" } else { "error:" }
+}
+
+/// Whether standard error may be coloured.
+fn colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && io::stderr().is_terminal()
+}
+
+fn log_to_stderr(verbose: u8, quiet: bool) {
+    let level = match (quiet, verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "chuan=info,chuan_net=info,chuan_storage=info,chuan_engine=info,warn",
+        (false, 2) => "chuan=debug,chuan_net=debug,chuan_storage=debug,chuan_engine=debug,info",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours()).init();
+}
+
+const fn verb_name(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Init { .. } => "init",
+        Verb::Serve { .. } => "serve",
+        Verb::Completions { .. } => "completions",
+        Verb::Run(command) => command.name(),
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let on = |kind| signal(kind).map_err(|error| Failure::io("catch signals", error));
+        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+    }
+
+    /// Returns at the next one. Cancel-safe.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

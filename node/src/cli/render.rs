@@ -1,0 +1,355 @@
+//! Answers as text for people. Gets everything it shows from the answer, so that a command looks the same whichever
+//! process ran it.
+
+use std::io::{self, Write};
+
+use super::{
+    human::{age, bytes, count, counted, rate, span, time},
+    table::{Align, Table, pad},
+};
+use crate::outcome::{
+    Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Published, Pulled, Rebuilt,
+    ReleaseList, Restored, Row, Status, Verified,
+};
+
+/// Digits of an id that are shown in tables.
+const SHORT: usize = 10;
+/// Room for a size in streamed listings, whose widths are not known beforehand.
+const SIZE_WIDTH: usize = 9;
+
+/// Writes an answer.
+pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
+    match outcome {
+        Outcome::Id(identity) => id(out, identity),
+        Outcome::Publish(published) => publish(out, published),
+        Outcome::Invite(invited) => invite(out, invited),
+        Outcome::Join(joined) => join(out, joined),
+        Outcome::Pull(pulled) => pull(out, pulled),
+        Outcome::Restore(restored) => restore(out, restored),
+        Outcome::Releases(list) => releases(out, list),
+        Outcome::Ls(listed) => ls(out, listed),
+        Outcome::Diff(differed) => diff(out, differed),
+        // What was asked for is the bytes, and they are out.
+        Outcome::Cat(_) => Ok(()),
+        Outcome::Verify(verified) => verify(out, verified),
+        Outcome::Rebuild(rebuilt) => rebuild(out, rebuilt),
+        Outcome::Status(found) => status(out, found),
+    }
+}
+
+/// Writes one line of a listing.
+pub(super) fn row(out: &mut impl Write, row: &Row) -> io::Result<()> {
+    match row {
+        Row::Entry { path, kind, size, mtime_ms, .. } => {
+            let size = if kind == "dir" { "-".to_owned() } else { bytes(*size) };
+            writeln!(out, "{}  {}  {path}", pad(&size, SIZE_WIDTH, Align::Right), time(*mtime_ms))
+        }
+        Row::Change { path, change, size_old, size_new } => {
+            let sign = match change.as_str() {
+                "added" => '+',
+                "removed" => '-',
+                _ => '~',
+            };
+            let size = |size: &Option<u64>| size.map(bytes).unwrap_or_default();
+            let sizes = match (size_old, size_new) {
+                (Some(_), Some(_)) => format!("{} -> {}", size(size_old), size(size_new)),
+                _ => size(if size_new.is_some() { size_new } else { size_old }),
+            };
+            writeln!(out, "{sign} {path}  {sizes}")
+        }
+    }
+}
+
+fn id(out: &mut impl Write, identity: &Identity) -> io::Result<()> {
+    writeln!(out, "{}", identity.id)?;
+    writeln!(out, "name       {} ({})", identity.name, identity.role)?;
+    writeln!(out, "home       {}", identity.home)?;
+    identity.addresses.iter().try_for_each(|address| writeln!(out, "address    {address}"))
+}
+
+fn publish(out: &mut impl Write, published: &Published) -> io::Result<()> {
+    let Published { library_name: name, sequence, .. } = published;
+    if published.founded {
+        writeln!(
+            out,
+            "founded library {name} ({}); its keys are in this home, root 1 of 1",
+            published.library
+        )?;
+    }
+    if published.changed {
+        writeln!(out, "published {name}@{sequence} {}", published.release)?;
+    } else {
+        writeln!(out, "nothing changed: {name}@{sequence} {} is current", published.release)?;
+    }
+    writeln!(
+        out,
+        "{}, {}: read {} in {}, skipped {} unchanged; new: {}, {}",
+        counted(published.files, "file"),
+        bytes(published.bytes_total),
+        bytes(published.bytes_read),
+        span(published.seconds),
+        bytes(published.bytes_skipped),
+        counted(published.chunks_new, "chunk"),
+        bytes(published.chunk_bytes_new),
+    )
+}
+
+fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
+    writeln!(
+        out,
+        "ticket for {} at {}, for {}, until {} UTC; whoever has it can use it:",
+        invited.library_name,
+        invited.addresses.join(", "),
+        counted(u64::from(invited.uses), "node"),
+        time(invited.expires_ms)
+    )?;
+    writeln!(out, "{}", invited.ticket)
+}
+
+fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {
+    writeln!(
+        out,
+        "joined {} ({}) as {}, through {} at {}",
+        joined.library_name,
+        joined.library,
+        joined.role,
+        short(&joined.from),
+        joined.address
+    )?;
+    writeln!(out, "now: chuan pull {}", joined.library_name)
+}
+
+fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
+    let what = if pulled.changed { "pulled" } else { "nothing new:" };
+    writeln!(out, "{what} {}@{} {}", pulled.library_name, pulled.sequence, pulled.release)?;
+    writeln!(
+        out,
+        "{}, {}; fetched {} ({}, {} encoded) and {} of pages from {} at {}",
+        counted(pulled.files, "file"),
+        bytes(pulled.bytes_total),
+        counted(pulled.chunks_fetched, "chunk"),
+        bytes(pulled.chunk_bytes_fetched),
+        bytes(pulled.chunk_bytes_encoded),
+        bytes(pulled.page_bytes),
+        short(&pulled.from),
+        pulled.address,
+    )?;
+    writeln!(
+        out,
+        "{} in and {} out on the wire, {}, {}, {}",
+        bytes(pulled.wire_bytes_in),
+        bytes(pulled.wire_bytes_out),
+        counted(pulled.round_trips, "round trip"),
+        span(pulled.seconds),
+        rate(pulled.chunk_bytes_fetched, pulled.seconds),
+    )
+}
+
+fn restore(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
+    writeln!(out, "restored {} to {}", short(&restored.release), restored.dest)?;
+    writeln!(
+        out,
+        "{}, {}: wrote {} ({}), left {} alone, reused {} in {}",
+        counted(restored.files, "file"),
+        bytes(restored.bytes_total),
+        count(restored.files_written),
+        bytes(restored.bytes_written),
+        count(restored.files_unchanged),
+        bytes(restored.bytes_reused),
+        span(restored.seconds),
+    )
+}
+
+fn releases(out: &mut impl Write, list: &ReleaseList) -> io::Result<()> {
+    let mut table =
+        Table::new(&[">SEQUENCE", "RELEASE", "TIME (UTC)", ">FILES", ">SIZE", "HELD", "CHANNELS", "MESSAGE"]);
+    let known = |number: Option<u64>, show: fn(u64) -> String| number.map_or_else(|| "?".into(), show);
+    for release in &list.releases {
+        table.row([
+            release.sequence.to_string(),
+            short(&release.release),
+            time(release.time_ms),
+            known(release.files, count),
+            known(release.bytes, bytes),
+            held(release.complete),
+            release.channels.join(","),
+            release.message.lines().next().unwrap_or_default().to_owned(),
+        ]);
+    }
+    write_table(out, &table)
+}
+
+fn ls(out: &mut impl Write, listed: &Listed) -> io::Result<()> {
+    let Listed { sequence, release, files, bytes_total } = listed;
+    writeln!(
+        out,
+        "{}, {} in release {sequence} {}",
+        counted(*files, "file"),
+        bytes(*bytes_total),
+        short(release)
+    )
+}
+
+fn diff(out: &mut impl Write, differed: &Differed) -> io::Result<()> {
+    let Differed { added, removed, changed, .. } = differed;
+    writeln!(out, "{} added, {} removed, {} changed", count(*added), count(*removed), count(*changed))
+}
+
+fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
+    problems(out, &verified.problems, verified.missing + verified.corrupt)?;
+    let verdict = if verified.ok { "all is well" } else { "something is wrong" };
+    writeln!(
+        out,
+        "{verdict}: {}, {}, {}, {} hashed in {}; {} missing, {} corrupt",
+        counted(verified.releases, "release"),
+        counted(verified.pages, "page"),
+        counted(verified.chunks, "chunk"),
+        bytes(verified.bytes),
+        span(verified.seconds),
+        count(verified.missing),
+        count(verified.corrupt),
+    )?;
+    if !verified.ok {
+        writeln!(
+            out,
+            "mend it with `chuan pull` from a node that has the data, or publish the source again"
+        )?;
+    }
+    Ok(())
+}
+
+fn rebuild(out: &mut impl Write, rebuilt: &Rebuilt) -> io::Result<()> {
+    problems(out, &rebuilt.problems, rebuilt.lost)?;
+    writeln!(
+        out,
+        "rebuilt the index from {} in {}: {}, {}, {}; {} lost",
+        counted(rebuilt.segments, "segment"),
+        span(rebuilt.seconds),
+        counted(rebuilt.chunks, "chunk"),
+        counted(rebuilt.pages, "page"),
+        counted(rebuilt.statements, "statement"),
+        count(rebuilt.lost),
+    )
+}
+
+fn problems(out: &mut impl Write, problems: &[String], total: u64) -> io::Result<()> {
+    problems.iter().try_for_each(|problem| writeln!(out, "! {problem}"))?;
+    match total.saturating_sub(problems.len() as u64) {
+        0 => Ok(()),
+        more => writeln!(out, "! and {} more", count(more)),
+    }
+}
+
+fn status(out: &mut impl Write, status: &Status) -> io::Result<()> {
+    let identity = &status.identity;
+    writeln!(out, "node       {} {} ({})", short(&identity.id), identity.name, identity.role)?;
+    writeln!(out, "home       {}", identity.home)?;
+    match &status.listening {
+        Some(address) => writeln!(out, "serving    on {address} (process {})", status.pid)?,
+        None => writeln!(out, "serving    no")?,
+    }
+    let store = &status.store;
+    writeln!(
+        out,
+        "store      {}, {} in {}, {}",
+        counted(store.chunks, "chunk"),
+        bytes(store.segment_bytes),
+        counted(store.segments, "segment"),
+        counted(store.pages, "page"),
+    )?;
+    if store.lost > 0 {
+        writeln!(out, "           {} lost: see `chuan verify`", count(store.lost))?;
+    }
+    writeln!(out, "room       for {}", bytes(store.usable_bytes))?;
+    status.libraries.iter().try_for_each(|library| library_status(out, library))?;
+    if status.peers.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut table = Table::new(&["PEER", "NAME", "ADDRESS"]);
+    for peer in &status.peers {
+        table.row([short(&peer.id), peer.name.clone(), peer.addresses.first().cloned().unwrap_or_default()]);
+    }
+    write_table(out, &table)
+}
+
+fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<()> {
+    writeln!(out)?;
+    writeln!(out, "library    {} {}", library.name, library.id)?;
+    let keys = if library.keys.is_empty() { "none".to_owned() } else { library.keys.join(", ") };
+    writeln!(out, "trust      root {} (version {}); keys here: {keys}", library.root, library.root_version)?;
+    if !library.trust.is_empty() {
+        writeln!(out, "           {}", library.trust)?;
+    }
+    writeln!(
+        out,
+        "known      {}, {}",
+        counted(library.members, "member"),
+        counted(library.releases, "release")
+    )?;
+    if library.pull_unfinished {
+        writeln!(out, "unfinished pull: `chuan pull {}` goes on with it", library.name)?;
+    }
+    let mut table = Table::new(&["CHANNEL", ">SEQUENCE", "RELEASE", "HELD", "AGE"]);
+    for channel in &library.channels {
+        table.row([
+            channel.name.clone(),
+            channel.sequence.to_string(),
+            short(&channel.release),
+            held(channel.complete),
+            age(channel.age_seconds),
+        ]);
+    }
+    if library.channels.is_empty() { Ok(()) } else { write_table(out, &table) }
+}
+
+fn held(complete: bool) -> String {
+    (if complete { "all" } else { "part" }).to_owned()
+}
+
+fn short(id: &str) -> String {
+    id.chars().take(SHORT).collect()
+}
+
+fn write_table(out: &mut impl Write, table: &Table) -> io::Result<()> {
+    table.lines().iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_ticket_is_the_last_line_alone() {
+        let invited = Invited { ticket: "chuan1abc".into(), uses: 1, ..Invited::default() };
+        let text = text(|out| outcome(out, &Outcome::Invite(invited.clone())));
+        assert_eq!(text.lines().last(), Some("chuan1abc"));
+    }
+
+    #[test]
+    fn rows_say_what_changed() {
+        let change = |change: &str, old, new| Row::Change {
+            path: "甲".into(),
+            change: change.into(),
+            size_old: old,
+            size_new: new,
+        };
+        assert_eq!(text(|out| row(out, &change("added", None, Some(5)))), "+ 甲  5 B\n");
+        assert_eq!(text(|out| row(out, &change("changed", Some(4), Some(2048)))), "~ 甲  4 B -> 2.00 KiB\n");
+        assert_eq!(text(|out| row(out, &change("removed", Some(4), None))), "- 甲  4 B\n");
+    }
+
+    #[test]
+    fn problems_beyond_the_shown_are_counted() {
+        let verified =
+            Verified { missing: 5, problems: vec!["page ab is missing".into()], ..Verified::default() };
+        let text = text(|out| outcome(out, &Outcome::Verify(verified.clone())));
+        assert!(text.starts_with("! page ab is missing\n! and 4 more\n"), "{text}");
+    }
+}

@@ -1,0 +1,379 @@
+//! What can be asked of a home: the commands, their options and their defaults. The same types are the command line
+//! (`clap`), the body of an admin request (`serde`) and the arguments of [`Node`](crate::Node)'s methods, so that the
+//! three never drift apart.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    exit::{Failure, Result},
+    spec::Spec,
+};
+
+/// A command that runs on an open home, in this process or in the one that holds the home.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case", tag = "command")]
+pub enum Command {
+    /// Print the node's id and addresses
+    Id,
+    /// Ingest what changed in a folder or file, sign a release and move the channel `live` to it
+    Publish(Publish),
+    /// Print a ticket that makes another node a member (last line of the output)
+    Invite(Invite),
+    /// Become a member of a library with a ticket, and remember who issued it as a source
+    Join(Join),
+    /// Fetch the current release of a library from a peer: only what is not held yet
+    Pull(Pull),
+    /// Write a release's files to a folder, verified; only what differs is written
+    Restore(Restore),
+    /// List a library's releases, newest first
+    Releases(Releases),
+    /// List a release's files
+    Ls(Ls),
+    /// List what differs between two releases
+    Diff(Diff),
+    /// Write a file's content, or a part of it, to standard output
+    Cat(Cat),
+    /// Check that everything the releases name is held; with --deep, every stored byte against its hash
+    Verify(Verify),
+    /// Build the index again, from the segments alone
+    Rebuild,
+    /// Show libraries, channels, releases, peers and the store
+    Status,
+}
+
+/// Options of `publish`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+pub struct Publish {
+    /// The folder or file to publish
+    pub source: PathBuf,
+    /// The library; founded here if the name is new
+    #[arg(long, short = 'l', value_name = "NAME")]
+    pub library: String,
+    /// A line on what changed, kept in the release
+    #[arg(long, short = 'm', default_value = "")]
+    #[serde(default)]
+    pub message: String,
+    /// Read every file, also those whose size, times and inode have not changed
+    #[arg(long)]
+    #[serde(default)]
+    pub check: bool,
+    /// Leave out files that cannot be read, instead of failing
+    #[arg(long)]
+    #[serde(default)]
+    pub skip_unreadable: bool,
+}
+
+/// Options of `invite`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+pub struct Invite {
+    /// The library; may be left out if the home has only one
+    #[arg(long, short = 'l', value_name = "NAME")]
+    #[serde(default)]
+    pub library: Option<String>,
+    /// How long the ticket can be used: a number and s, m, h or d
+    #[arg(long, default_value = "7d", value_name = "TIME", value_parser = parse_duration)]
+    #[serde(rename = "expires_s")]
+    pub expires: u64,
+    /// The role the new member gets [default: mirror or edge, as its own configuration says]
+    #[arg(long, value_enum)]
+    #[serde(default)]
+    pub role: Option<Role>,
+    /// How many nodes may join with it
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub uses: u32,
+    /// An address to put in the ticket, instead of the configured or found ones; may be repeated
+    #[arg(long = "address", value_name = "HOST:PORT")]
+    #[serde(default)]
+    pub addresses: Vec<String>,
+}
+
+impl Default for Invite {
+    fn default() -> Self {
+        Self { library: None, expires: 7 * 24 * 3600, role: None, uses: 1, addresses: Vec::new() }
+    }
+}
+
+/// Options of `join`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+pub struct Join {
+    /// The ticket that `chuan invite` printed
+    pub ticket: String,
+}
+
+/// Options of `pull`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+pub struct Pull {
+    /// The library; may be left out if the home has only one
+    #[serde(default)]
+    pub library: Option<String>,
+    /// Fetch from this peer only: its id, the beginning of its id, its name or its address
+    #[arg(long, value_name = "PEER")]
+    #[serde(default)]
+    pub from: Option<String>,
+}
+
+/// Options of `restore`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+pub struct Restore {
+    /// LIBRARY[@RELEASE]: RELEASE is a sequence number, the beginning of an id, or a channel
+    #[arg(value_name = "LIBRARY[@RELEASE]")]
+    pub release: Spec,
+    /// The folder to write to; made if it is not there
+    pub dest: PathBuf,
+    /// Only paths that match: `*` stays within a folder, `**` does not
+    #[arg(long, value_name = "GLOB")]
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Compare the content of files whose size and time are right, too
+    #[arg(long)]
+    #[serde(default)]
+    pub check: bool,
+}
+
+impl Restore {
+    /// All of a release, to `dest`.
+    pub fn all(release: Spec, dest: impl Into<PathBuf>) -> Self {
+        Self { release, dest: dest.into(), path: None, check: false }
+    }
+}
+
+/// Options of `releases`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+pub struct Releases {
+    /// The library
+    pub library: String,
+}
+
+/// Options of `ls`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+pub struct Ls {
+    /// LIBRARY[@RELEASE]
+    #[arg(value_name = "LIBRARY[@RELEASE]")]
+    pub release: Spec,
+}
+
+/// Options of `diff`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+pub struct Diff {
+    /// LIBRARY@RELEASE, the old one
+    #[arg(value_name = "LIBRARY@OLD")]
+    pub old: Spec,
+    /// LIBRARY@RELEASE, the new one
+    #[arg(value_name = "LIBRARY@NEW")]
+    pub new: Spec,
+}
+
+/// Options of `cat`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+pub struct Cat {
+    /// LIBRARY[@RELEASE]
+    #[arg(value_name = "LIBRARY[@RELEASE]")]
+    pub release: Spec,
+    /// A path in the release
+    pub path: String,
+    /// Bytes A to B only, both counted from 0 and included; `A-` to the end, `-N` the last N
+    #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
+    #[serde(default)]
+    pub range: Option<ByteRange>,
+}
+
+/// Options of `verify`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+pub struct Verify {
+    /// Read every stored byte and hash it
+    #[arg(long)]
+    #[serde(default)]
+    pub deep: bool,
+}
+
+/// What a node is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Publishes.
+    Origin,
+    /// Holds full copies.
+    #[default]
+    Mirror,
+    /// Caches on demand.
+    Edge,
+}
+
+impl Role {
+    /// The word in configuration and output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Origin => "origin",
+            Role::Mirror => "mirror",
+            Role::Edge => "edge",
+        }
+    }
+}
+
+/// A part of a file, as in an HTTP range: both ends counted from 0 and included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum ByteRange {
+    /// From the first byte to the last, or to the end.
+    From(u64, Option<u64>),
+    /// So many bytes at the end.
+    Last(u64),
+}
+
+impl ByteRange {
+    /// Offset and length within a file of `size` bytes; fails where nothing of the range is in the file.
+    pub fn within(self, size: u64) -> Result<(u64, u64)> {
+        let (start, end) = match self {
+            ByteRange::From(start, last) => {
+                (start, last.map_or(size, |last| last.saturating_add(1).min(size)))
+            }
+            ByteRange::Last(count) => (size.saturating_sub(count), size),
+        };
+        if start >= end && !(size == 0 && start == 0) {
+            return Err(Failure::invalid(format!("range {self} is outside the file of {size} bytes")));
+        }
+        Ok((start, end - start))
+    }
+}
+
+impl std::fmt::Display for ByteRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ByteRange::From(start, Some(last)) => write!(f, "{start}-{last}"),
+            ByteRange::From(start, None) => write!(f, "{start}-"),
+            ByteRange::Last(count) => write!(f, "-{count}"),
+        }
+    }
+}
+
+impl std::str::FromStr for ByteRange {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = || Failure::usage(format!("`{text}` is no byte range; write 0-99, 100- or -100"));
+        let number = |part: &str| part.parse::<u64>().map_err(|_| bad());
+        match text.split_once('-').ok_or_else(bad)? {
+            ("", count) => Ok(ByteRange::Last(number(count)?)),
+            (start, "") => Ok(ByteRange::From(number(start)?, None)),
+            (start, last) => {
+                let (start, last) = (number(start)?, number(last)?);
+                if start > last { Err(bad()) } else { Ok(ByteRange::From(start, Some(last))) }
+            }
+        }
+    }
+}
+
+impl From<ByteRange> for String {
+    fn from(range: ByteRange) -> Self {
+        range.to_string()
+    }
+}
+
+impl TryFrom<String> for ByteRange {
+    type Error = Failure;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl Command {
+    /// The word on the command line.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::Id => "id",
+            Command::Publish(_) => "publish",
+            Command::Invite(_) => "invite",
+            Command::Join(_) => "join",
+            Command::Pull(_) => "pull",
+            Command::Restore(_) => "restore",
+            Command::Releases(_) => "releases",
+            Command::Ls(_) => "ls",
+            Command::Diff(_) => "diff",
+            Command::Cat(_) => "cat",
+            Command::Verify(_) => "verify",
+            Command::Rebuild => "rebuild",
+            Command::Status => "status",
+        }
+    }
+
+    /// Makes paths absolute, so that the command means the same in a process with another working directory.
+    pub fn absolute(mut self) -> Result<Self> {
+        let path = match &mut self {
+            Command::Publish(publish) => &mut publish.source,
+            Command::Restore(restore) => &mut restore.dest,
+            _ => return Ok(self),
+        };
+        *path = std::path::absolute(&*path)
+            .map_err(|error| Failure::io(format!("resolve {}", path.display()), error))?;
+        Ok(self)
+    }
+}
+
+/// Reads `90s`, `15m`, `12h` or `7d` as seconds.
+fn parse_duration(text: &str) -> Result<u64> {
+    let bad = || Failure::usage(format!("`{text}` is no time; write 90s, 15m, 12h or 7d"));
+    let unit = match text.chars().last().ok_or_else(bad)? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        _ => return Err(bad()),
+    };
+    let count: u64 = text.get(..text.len() - 1).and_then(|count| count.parse().ok()).ok_or_else(bad)?;
+    let seconds = count.checked_mul(unit).ok_or_else(bad)?;
+    // A century: beyond it, milliseconds since 1970 come near their limits for nobody's good.
+    if (1..=100 * 366 * 24 * 3600).contains(&seconds) { Ok(seconds) } else { Err(bad()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_read_back_and_clamp_to_the_file() {
+        for text in ["0-99", "100-", "-7"] {
+            assert_eq!(text.parse::<ByteRange>().unwrap().to_string(), text);
+        }
+        for text in ["", "-", "9-1", "a-b", "1", "--1"] {
+            assert!(text.parse::<ByteRange>().is_err(), "{text}");
+        }
+        let within = |text: &str, size| text.parse::<ByteRange>().unwrap().within(size).ok();
+        assert_eq!(within("0-99", 50), Some((0, 50)));
+        assert_eq!(within("10-19", 50), Some((10, 10)));
+        assert_eq!(within("-7", 50), Some((43, 7)));
+        assert_eq!(within("-70", 50), Some((0, 50)));
+        assert_eq!(within("0-", 0), Some((0, 0)));
+        assert_eq!(within("50-", 50), None);
+        assert_eq!(within("0-18446744073709551615", 50), Some((0, 50)));
+    }
+
+    #[test]
+    fn durations_have_units_and_bounds() {
+        assert_eq!(parse_duration("90s").unwrap(), 90);
+        assert_eq!(parse_duration("7d").unwrap(), 604_800);
+        for text in ["", "7", "d", "-1d", "0s", "9999999999999999999d", "七d", "7日"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn commands_cross_the_admin_socket_unchanged() {
+        let commands = [
+            Command::Status,
+            Command::Invite(Invite::default()),
+            Command::Cat(Cat {
+                release: "films@3".parse().unwrap(),
+                path: "a/b".into(),
+                range: Some(ByteRange::Last(3)),
+            }),
+        ];
+        for command in commands {
+            let text = serde_json::to_string(&command).unwrap();
+            assert_eq!(serde_json::from_str::<Command>(&text).unwrap(), command, "{text}");
+        }
+    }
+}

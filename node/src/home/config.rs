@@ -1,0 +1,108 @@
+//! `chuan.toml`: what an operator decides about a node. Read at each start, under `CHUAN_…` variables; written once, by
+//! `init`.
+
+use std::path::Path;
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+use super::file;
+use crate::{
+    command::Role,
+    exit::{Failure, Result},
+    spec::check_name,
+};
+
+/// The port a node listens on unless told otherwise.
+pub const DEFAULT_PORT: u16 = 4040;
+
+/// What an operator decides about a node. Every field but `name` has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What people call the node.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Where `serve` listens: `IP:PORT`; port 0 takes any free one.
+    pub listen: String,
+    /// Where peers reach it (`HOST:PORT`), if that is not where it listens: behind a forwarded port or a name.
+    pub announce: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            role: Role::default(),
+            listen: format!("0.0.0.0:{DEFAULT_PORT}"),
+            announce: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file at `path`, then variables `CHUAN_LISTEN`, `CHUAN_ANNOUNCE` (`["a:1", "b:2"]`) over it.
+    pub fn read(path: &Path) -> Result<Config> {
+        let config: Config = Figment::from(Serialized::defaults(Config::default()))
+            .merge(Toml::file_exact(path))
+            .merge(Env::prefixed("CHUAN_").only(&["listen", "announce"]))
+            .extract()
+            .map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))?;
+        check_name("node", &config.name)
+            .map_err(|failure| Failure::invalid(format!("{}: {failure}", path.display())))?;
+        Ok(config)
+    }
+
+    /// Writes a first `chuan.toml`, with a word on each setting.
+    pub(super) fn write_first(path: &Path, name: &str, role: Role) -> Result<()> {
+        check_name("node", name)?;
+        let text = format!(
+            "# Settings of this chuan node; `chuan serve` reads them when it starts.\n\
+             \n\
+             # What people call the node.\n\
+             name = \"{name}\"\n\
+             # What it is for: origin, mirror or edge.\n\
+             role = \"{}\"\n\
+             \n\
+             # Where `chuan serve` listens (UDP). Port 0 takes any free one.\n\
+             listen = \"0.0.0.0:{DEFAULT_PORT}\"\n\
+             # Where peers reach this node, if not where it listens: [\"mirror.example.org:{DEFAULT_PORT}\"].\n\
+             announce = []\n",
+            role.as_str()
+        );
+        file::write_atomic(path, text.as_bytes(), 0o644)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Exit;
+
+    #[test]
+    fn the_first_file_reads_back_as_the_defaults() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("chuan.toml");
+        Config::write_first(&path, "北京-1", Role::Edge).unwrap();
+        let config = Config::read(&path).unwrap();
+        assert_eq!(config, Config { name: "北京-1".into(), role: Role::Edge, ..Config::default() });
+    }
+
+    #[test]
+    fn mistakes_are_named_with_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("chuan.toml");
+        for text in ["name = 3", "nme = \"x\"", "name = \"a b\"", "name = \"x\"\nrole = \"king\"", "name = "]
+        {
+            std::fs::write(&path, text).unwrap();
+            let failure = Config::read(&path).unwrap_err();
+            assert_eq!(failure.exit, Exit::Invalid, "{text}");
+            assert!(failure.message.contains("chuan.toml"), "{text}: {failure}");
+        }
+        assert!(Config::write_first(&path, "a\"b", Role::Edge).is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! Small files written whole and durably: the one place that knows the order of write, fsync, rename and fsync.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use crate::exit::{Failure, Result};
+
+/// Reads a small file whole; [`Exit::Missing`](crate::Exit::Missing) where it is not there.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| Failure::io(format!("read {}", path.display()), error))
+}
+
+/// Replaces the file at `path` by `bytes` with permission bits `mode`. A crash leaves the old file or the new one,
+/// never a part; durable when it returns.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let failed = |error| Failure::io(format!("write {}", path.display()), error);
+    let dir = path.parent().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    // One name per file, not per write: what a crash leaves behind is overwritten by the next write. The home's lock
+    // keeps other processes away, and callers within the process hold a lock of their own.
+    let mut temp_name = std::ffi::OsString::from(".");
+    temp_name.push(name);
+    temp_name.push(".tmp");
+    let temp = dir.join(temp_name);
+    let write = || -> io::Result<()> {
+        match fs::remove_file(&temp) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temp, path)
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&temp);
+        failed(error)
+    })?;
+    sync_dir(dir)
+}
+
+/// Removes a file durably; one that is not there is fine.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Ok(()) => path.parent().map_or(Ok(()), sync_dir),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::io(format!("remove {}", path.display()), error)),
+    }
+}
+
+/// Makes a folder's entries durable.
+pub fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| Failure::io(format!("sync {}", dir.display()), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_all_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        fs::write(dir.path().join(".x.tmp"), b"left by a crash").unwrap();
+        write_atomic(&path, b"first, and longer", 0o600).unwrap();
+        write_atomic(&path, b"second", 0o600).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        write_atomic(&path, b"old", 0o600).unwrap();
+        fs::create_dir(dir.path().join(".x.tmp")).unwrap();
+        assert!(write_atomic(&path, b"new", 0o600).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+}

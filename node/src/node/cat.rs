@@ -1,0 +1,72 @@
+//! `cat`: a file's bytes, each checked against its hash before it leaves.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use chuan_engine::{
+    manifest::{EntryKind, EntryPath, cursor},
+    restore::read_range,
+};
+
+use super::Node;
+use crate::{
+    command::{ByteRange, Cat},
+    exit::{Failure, Result},
+    job::Job,
+    outcome::Shown,
+};
+
+impl Node {
+    /// The content of a file, or a part of it, as data of `job`.
+    pub async fn cat(&self, options: Cat, job: &Job) -> Result<Shown> {
+        let job = job.clone();
+        self.blocking(move |node| {
+            let found = node.release(&options.release)?;
+            let class = found.class(node.store())?;
+            let path = EntryPath::new(options.path.as_str())?;
+            let entry = cursor::find(node.store(), &class.header.root, &path)?
+                .filter(|entry| entry.kind == EntryKind::File)
+                .ok_or_else(|| {
+                    Failure::missing(format!(
+                        "no file `{path}` in {}; `chuan ls {}` lists them",
+                        options.release, options.release
+                    ))
+                })?;
+            let range = options.range.unwrap_or(ByteRange::From(0, None));
+            let (start, len) = range.within(entry.size)?;
+            let mut out = Out { job: &job, failure: None };
+            let written = read_range(node.store(), &entry.content, start..start + len, &mut out);
+            let written = written.map_err(|error| out.failure.take().unwrap_or_else(|| error.into()))?;
+            Ok(Shown {
+                release: found.id.to_string(),
+                path: path.to_string(),
+                size: entry.size,
+                bytes: written,
+            })
+        })
+        .await
+    }
+}
+
+/// Hands bytes to a job.
+struct Out<'a> {
+    job: &'a Job,
+    /// Why the job takes no more.
+    failure: Option<Failure>,
+}
+
+impl Write for Out<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.job.data(Bytes::copy_from_slice(bytes)) {
+            Ok(()) => Ok(bytes.len()),
+            Err(failure) => {
+                self.failure = Some(failure);
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,303 @@
+//! The libraries a node knows: their statements in memory, always a mirror of what is durable in the store. Owns the
+//! order of the two (durable first, then visible) and the meaning of labels; what may stand is the engine's to say.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use chuan_engine::{
+    id::LibraryId,
+    statement::{Accepted, Body, Library, Statement, StatementKind},
+    store::{Object, RefMove, Store},
+};
+
+use crate::exit::{Failure, Result};
+
+/// The libraries of an open home.
+#[derive(Debug)]
+pub(super) struct Libraries<S> {
+    store: Arc<S>,
+    known: RwLock<BTreeMap<LibraryId, Arc<Library>>>,
+    /// Held while statements go from here to the store: one change at a time, so that none is made from an old state.
+    change: Mutex<()>,
+}
+
+impl<S: Store> Libraries<S> {
+    /// Takes up what the store holds, verified anew.
+    pub(super) fn load(store: Arc<S>, now_ms: i64) -> Result<Self> {
+        let known = load(&*store, now_ms)?;
+        Ok(Self { store, known: RwLock::new(known), change: Mutex::new(()) })
+    }
+
+    /// Takes up a library again from the store, after something else has written there.
+    pub(super) fn reload(&self, id: &LibraryId, now_ms: i64) -> Result<Arc<Library>> {
+        let _change = self.lock();
+        let mut kept = Vec::new();
+        for kind in StatementKind::ALL {
+            kept.extend(self.store.statements(Some(id), kind)?.into_iter().map(|(_, bytes)| bytes));
+        }
+        let library = Arc::new(Library::load(*id, kept, now_ms)?);
+        self.show(Arc::clone(&library));
+        Ok(library)
+    }
+
+    /// Takes up everything again from the store, after it was rebuilt.
+    pub(super) fn reload_all(&self, now_ms: i64) -> Result<()> {
+        let _change = self.lock();
+        let fresh = load(&*self.store, now_ms)?;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    /// All libraries, by id.
+    pub(super) fn all(&self) -> Vec<Arc<Library>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The library with this id.
+    pub(super) fn get(&self, id: &LibraryId) -> Option<Arc<Library>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The library of this label or id.
+    pub(super) fn named(&self, name: &str) -> Result<Arc<Library>> {
+        self.find(name)?.ok_or_else(|| {
+            let all = self.all();
+            let names: Vec<_> = all.iter().map(|library| library.name()).collect();
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Failure::missing(format!(
+                "no library `{name}` here (known: {known}); join it with a ticket, or found it with `chuan publish`"
+            ))
+        })
+    }
+
+    /// The library of this label or id, `None` where there is none; fails where several have the label.
+    pub(super) fn find(&self, name: &str) -> Result<Option<Arc<Library>>> {
+        if let Ok(id) = name.parse::<LibraryId>() {
+            return Ok(self.get(&id));
+        }
+        let mut found = self.all();
+        found.retain(|library| library.name() == name);
+        match found.as_slice() {
+            [] => Ok(None),
+            [library] => Ok(Some(Arc::clone(library))),
+            several => {
+                let ids: Vec<_> = several.iter().map(|library| library.id().to_string()).collect();
+                Err(Failure::usage(format!(
+                    "several libraries are called `{name}`; name one by its id: {}",
+                    ids.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The library of this label or id, or the only one where none is named.
+    pub(super) fn named_or_only(&self, name: Option<&str>) -> Result<Arc<Library>> {
+        if let Some(name) = name {
+            return self.named(name);
+        }
+        let all = self.all();
+        match all.as_slice() {
+            [] => {
+                Err(Failure::missing("no library here yet; join one with a ticket, or `chuan publish` one"))
+            }
+            [library] => Ok(Arc::clone(library)),
+            several => {
+                let names: Vec<_> = several.iter().map(|library| library.name()).collect();
+                Err(Failure::usage(format!("several libraries are here; name one of {}", names.join(", "))))
+            }
+        }
+    }
+
+    /// Changes a library: `make` gets it as it stands and gives the statements to add. They are offered to the library,
+    /// made durable with `objects` before them, and only then seen by anyone. `library` need not be known yet.
+    ///
+    /// Channel statements must come alone: they go with their ref move, after everything they rest on is durable.
+    pub(super) fn change(
+        &self,
+        id: &LibraryId,
+        objects: Vec<Object>,
+        now_ms: i64,
+        make: impl FnOnce(&Library) -> Result<Vec<Statement>>,
+    ) -> Result<Arc<Library>> {
+        let _change = self.lock();
+        let mut library = self.get(id).map_or_else(|| Library::new(*id), |library| (*library).clone());
+        let made = make(&library)?;
+        let outcomes = library.offer_all(&made, now_ms);
+        let mut batch = objects;
+        for (statement, outcome) in made.iter().zip(outcomes) {
+            match outcome? {
+                Accepted::New => batch.extend(kept(statement)),
+                Accepted::Known => {}
+                other => {
+                    return Err(Failure::denied(format!("{}: {}", statement.kind().name(), why(&other))));
+                }
+            }
+        }
+        self.keep(batch)?;
+        let library = Arc::new(library);
+        self.show(Arc::clone(&library));
+        Ok(library)
+    }
+
+    /// Takes statements from anybody: what stands is kept, the rest is dropped.
+    pub(super) fn offer(&self, statements: &[Bytes], now_ms: i64) -> Result<()> {
+        let mut by_library: BTreeMap<LibraryId, Vec<Statement>> = BTreeMap::new();
+        for statement in statements.iter().filter_map(|bytes| Statement::decode(bytes).ok()) {
+            by_library.entry(statement.library()).or_default().push(statement);
+        }
+        for (id, mut offered) in by_library {
+            // Channels and releases come by pulls, whose data comes first.
+            offered.retain(|s| !matches!(s.kind(), StatementKind::Channel | StatementKind::Release));
+            let Some(known) = self.get(&id) else { continue };
+            offered.retain(|statement| known.statement(&statement.id()).is_none());
+            if offered.is_empty() {
+                continue;
+            }
+            let _change = self.lock();
+            let Some(known) = self.get(&id) else { continue };
+            let mut library = (*known).clone();
+            let outcomes = library.offer_all(&offered, now_ms);
+            let new =
+                offered.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Ok(Accepted::New)));
+            let batch: Vec<Object> = new.flat_map(|(statement, _)| kept(statement)).collect();
+            if !batch.is_empty() {
+                self.keep(batch)?;
+                self.show(Arc::new(library));
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows another state than the store holds: what a crash would have left.
+    #[cfg(test)]
+    pub(super) fn replace(&self, library: Arc<Library>) {
+        self.show(library);
+    }
+
+    fn keep(&self, batch: Vec<Object>) -> Result<()> {
+        if !batch.is_empty() {
+            self.store.append(batch)?;
+            self.store.commit()?;
+        }
+        Ok(())
+    }
+
+    fn show(&self, library: Arc<Library>) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(library.id(), library);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.change.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every library of which the store holds the root, its statements verified anew.
+fn load(store: &dyn Store, now_ms: i64) -> Result<BTreeMap<LibraryId, Arc<Library>>> {
+    let mut kept: BTreeMap<LibraryId, Vec<Bytes>> = BTreeMap::new();
+    for kind in StatementKind::ALL {
+        for (_, bytes) in store.statements(None, kind)? {
+            match Statement::decode(&bytes) {
+                Ok(statement) => kept.entry(statement.library()).or_default().push(bytes),
+                Err(error) => tracing::warn!(%error, "a kept statement is left out"),
+            }
+        }
+    }
+    let mut known = BTreeMap::new();
+    for (id, statements) in kept {
+        match Library::load(id, statements, now_ms) {
+            Ok(library) => drop(known.insert(id, Arc::new(library))),
+            Err(error) => tracing::error!(library = %id, %error, "a library is left out"),
+        }
+    }
+    Ok(known)
+}
+
+/// What the store keeps of a statement: itself, and for a channel where the channel stands now.
+fn kept(statement: &Statement) -> Vec<Object> {
+    let mut objects = vec![Object::Statement {
+        id: statement.id(),
+        library: statement.library(),
+        kind: statement.kind(),
+        sequence: statement.sequence(),
+        bytes: statement.bytes().clone(),
+    }];
+    if let Body::Channel(channel) = statement.body() {
+        objects.push(Object::Ref(RefMove {
+            library: statement.library(),
+            channel: channel.name.clone(),
+            statement: statement.id(),
+            release: channel.release,
+            sequence: statement.sequence(),
+        }));
+    }
+    objects
+}
+
+fn why(accepted: &Accepted) -> String {
+    match accepted {
+        Accepted::New | Accepted::Known => "it stands".into(),
+        Accepted::Stale => "something newer stands already; pull the library and try again".into(),
+        Accepted::Conflict { stands } => {
+            format!("another statement has its place ({}); an operator must resolve that", stands.short())
+        }
+        Accepted::Unproved { reason } => reason.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chuan_engine::{
+        id::Salt,
+        statement::{
+            Key,
+            library::{Founders, found},
+        },
+        store::memory::MemoryStore,
+    };
+
+    use super::*;
+    use crate::Exit;
+
+    fn founded(libraries: &Libraries<MemoryStore>, name: &str, nonce: u8) -> LibraryId {
+        let key = |seed| Key::from_seed([seed; 32]);
+        let keys = Founders { root: &key(1), operator: &key(2), publisher: &key(3) };
+        let (id, root) = found(name, keys, Salt::from_bytes([nonce; 32]), 1).unwrap();
+        libraries.change(&id, Vec::new(), 1, |_| Ok(vec![root])).unwrap();
+        id
+    }
+
+    #[test]
+    fn labels_resolve_and_ambiguity_names_the_ids() {
+        let store = Arc::new(MemoryStore::default());
+        let libraries = Libraries::load(Arc::clone(&store), 1).unwrap();
+        assert_eq!(libraries.named_or_only(None).unwrap_err().exit, Exit::Missing);
+        let films = founded(&libraries, "films", 1);
+        assert_eq!(libraries.named_or_only(None).unwrap().id(), films);
+        let other = founded(&libraries, "films", 2);
+        assert_eq!(libraries.named(&films.to_string()).unwrap().id(), films);
+        let failure = libraries.named("films").unwrap_err();
+        assert!(failure.message.contains(&other.to_string()), "{failure}");
+        assert_eq!(libraries.named("opera").unwrap_err().exit, Exit::Missing);
+
+        // What was shown is what the store holds.
+        let again = Libraries::load(store, 1).unwrap();
+        assert_eq!(again.all().len(), 2);
+    }
+
+    #[test]
+    fn a_change_that_does_not_stand_leaves_nothing() {
+        let store = Arc::new(MemoryStore::default());
+        let libraries = Libraries::load(Arc::clone(&store), 1).unwrap();
+        let id = founded(&libraries, "films", 1);
+        let stranger = Key::from_seed([9; 32]);
+        let result = libraries.change(&id, Vec::new(), 1, |library| {
+            let manifest = chuan_engine::id::ManifestId::of(b"x");
+            Ok(vec![chuan_engine::statement::library::release(library, &stranger, vec![], manifest, "", 1)?])
+        });
+        assert_eq!(result.unwrap_err().exit, Exit::Denied);
+        assert!(store.statements(Some(&id), StatementKind::Release).unwrap().is_empty());
+    }
+}

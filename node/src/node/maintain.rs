@@ -1,0 +1,170 @@
+//! `verify` and `rebuild`: whether what should be held is held, and the index made anew from what is.
+
+use std::time::{Duration, Instant};
+
+use chuan_engine::{
+    Error,
+    statement::Library,
+    store::{LostId, PageState},
+    verify::{Report, structure},
+};
+use chuan_storage::scrub::scrub;
+
+use super::{Inner, Node, now_ms, on_thread, release::class, report::Reporter};
+use crate::{
+    command::Verify,
+    exit::{Failure, Result},
+    job::Job,
+    outcome::{Rebuilt, Verified},
+};
+
+/// Problems that are named; the rest are counted.
+const NAMED: usize = 20;
+/// Missing things that are listed per release, to be named.
+const LISTED: usize = 20;
+/// How long a rebuild waits for the commands that are under way.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Node {
+    /// Walks every release that is held and checks that all it names is held too; with `deep`, reads every stored byte
+    /// against its hash first. Finding something is an answer, not a failure.
+    pub async fn verify(&self, options: Verify, job: &Job) -> Result<Verified> {
+        let job = job.clone();
+        self.blocking(move |node| {
+            let begun = Instant::now();
+            let mut verified = Verified { deep: options.deep, ..Verified::default() };
+            // First, since what it finds damaged is missing from then on.
+            if options.deep {
+                node.scrub(&mut verified, &job)?;
+            }
+            for library in node.libraries.all() {
+                node.walk(&library, &mut verified, &job)?;
+            }
+            verified.ok = verified.missing == 0 && verified.corrupt == 0;
+            verified.seconds = begun.elapsed().as_secs_f64();
+            Ok(verified)
+        })
+        .await
+    }
+
+    /// Throws the index away and builds it again from the segments. Waits for the commands under way, and peers are told to
+    /// come back later; fails with [`Exit::Busy`](crate::Exit::Busy) where that takes too long.
+    pub async fn rebuild(&self, job: &Job) -> Result<Rebuilt> {
+        let (node, job) = (self.clone(), job.clone());
+        let Ok(_closed) = tokio::time::timeout(PATIENCE, self.0.gate.write()).await else {
+            return Err(Failure::busy("other commands run on this home; rebuild when they have ended"));
+        };
+        on_thread(move || node.0.rebuild(&job)).await
+    }
+}
+
+impl Inner {
+    fn scrub(&self, verified: &mut Verified, job: &Job) -> Result<()> {
+        let reporter = std::cell::RefCell::new(Reporter::new(job, "verify"));
+        let progress = |done, total| reporter.borrow_mut().bytes(done, total);
+        let report = self.shelf.with(|disk| scrub(disk, &progress, job.cancel().flag()))?;
+        verified.bytes = report.bytes;
+        verified.corrupt += report.damaged;
+        for damage in &report.damage {
+            let (file, offset, what) = (damage.file.display(), damage.offset, &damage.what);
+            name(verified, || format!("{file} at {offset}: {what}"));
+        }
+        if report.unindexed > 0 {
+            verified.missing += report.unindexed;
+            name(verified, || {
+                format!(
+                    "{} whole records are not in the index; `chuan rebuild` brings them back",
+                    report.unindexed
+                )
+            });
+        }
+        Ok(())
+    }
+
+    /// Walks the releases of a library: those on which a channel stands must be held, others if their table is.
+    fn walk(&self, library: &Library, verified: &mut Verified, job: &Job) -> Result<()> {
+        for said in library.releases() {
+            job.check()?;
+            let release = said.statement.id();
+            let table = said.body.manifest.as_page();
+            let state = self.store().page_states(std::slice::from_ref(&table))?.pop();
+            let current = library.channels().any(|channel| channel.body.release == release);
+            let lost = || Ok::<_, Failure>(self.store().lost()?.contains(&LostId::Page(table)));
+            if state == Some(PageState::Absent) && !current && !lost()? {
+                continue;
+            }
+            verified.releases += 1;
+            let context = format!("{}@{}", library.name(), said.statement.sequence());
+            match structure(self.store(), &said.body.manifest, LISTED) {
+                Ok(report) => take_report(verified, &context, &report),
+                Err(error @ (Error::Missing(_) | Error::Corrupt(_) | Error::Invalid(_))) => {
+                    let missing = matches!(error, Error::Missing(_));
+                    *(if missing { &mut verified.missing } else { &mut verified.corrupt }) += 1;
+                    name(verified, || format!("{context}: {error}"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers again which releases are whole, which the index knew before.
+    fn mark_all(&self) {
+        for library in self.libraries.all() {
+            for said in library.releases() {
+                if let Ok(class) = class(self.store(), &said.body.manifest) {
+                    self.mark(&class.commitment);
+                }
+            }
+        }
+    }
+
+    fn rebuild(&self, job: &Job) -> Result<Rebuilt> {
+        let begun = Instant::now();
+        let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild"));
+        let report = self.shelf.rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
+        self.libraries.reload_all(now_ms())?;
+        self.mark_all();
+        Ok(Rebuilt {
+            segments: report.segments,
+            chunks: report.chunks,
+            pages: report.pages,
+            statements: report.statements,
+            lost: report.damage.len() as u64,
+            problems: report.damage.into_iter().take(NAMED).collect(),
+            seconds: begun.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+fn take_report(verified: &mut Verified, context: &str, report: &Report) {
+    for class in &report.classes {
+        verified.pages += class.walked.pages;
+        verified.chunks += class.walked.chunks;
+        let missing = &class.missing;
+        for page in &missing.pages {
+            verified.missing += 1;
+            name(verified, || format!("{context}: page {} is not held", page.id.short()));
+        }
+        for (_, chunk) in &missing.chunks {
+            verified.missing += 1;
+            name(verified, || {
+                format!("{context}: chunk {} ({} bytes) is not held", chunk.id.short(), chunk.len)
+            });
+        }
+        if missing.is_empty() && !report.is_whole() && class.walked.state != PageState::Full {
+            verified.missing += 1;
+            name(verified, || format!("{context}: class {} is not whole", class.header.name));
+        }
+    }
+    for (_, commitment) in &report.absent {
+        verified.missing += 1;
+        name(verified, || format!("{context}: class header {} is not held", commitment.short()));
+    }
+}
+
+fn name(verified: &mut Verified, problem: impl FnOnce() -> String) {
+    if verified.problems.len() < NAMED {
+        verified.problems.push(problem());
+    }
+}

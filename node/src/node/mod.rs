@@ -1,0 +1,292 @@
+//! [`Node`]: a home, open. Owns what runs in it (the store, the libraries, the admin socket, the listener) and how all
+//! of it begins and ends; each command has a file of its own.
+
+mod address;
+mod cat;
+mod invite;
+mod join;
+mod libraries;
+mod listing;
+mod maintain;
+mod peer;
+mod publish;
+mod pull;
+mod release;
+mod report;
+mod restore;
+mod serve;
+mod shelf;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use chuan_engine::{Error, id::NodeId, statement::Key, store::Store};
+use chuan_storage::lock::HomeLock;
+use tokio::sync::{OwnedMutexGuard, RwLock};
+
+use crate::{
+    admin::{
+        Holder,
+        server::{BoxFuture, Runner, Server},
+        socket,
+    },
+    command::{Command, Role},
+    exit::{Exit, Failure, Result},
+    home::{Home, config::Config},
+    job::{Cancel, Job},
+    outcome::{Identity, Outcome},
+};
+use libraries::Libraries;
+use serve::Serving;
+use shelf::Shelf;
+
+/// An open home. Cheap to clone; the home is free again when every clone is dropped and what runs in it has ended.
+///
+/// Every method is one command. All of them may run at once, but for two that change one library, which wait for each
+/// other, and for [`Node::rebuild`], which waits for all. Dropping a future stops waiting for the command, not the
+/// command: use the [`Job`]'s [`Cancel`] for that.
+#[derive(Clone, Debug)]
+pub struct Node(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    home: Home,
+    config: Config,
+    key: Key,
+    /// What this process was started to do.
+    doing: String,
+    shelf: Arc<Shelf>,
+    libraries: Libraries<Shelf>,
+    /// Held for reading by what needs the store open, for writing by what needs it closed.
+    gate: RwLock<()>,
+    /// By label: held by what changes a library for long.
+    turns: Mutex<BTreeMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    running: Mutex<Vec<Cancel>>,
+    /// Held while `peers.json` is read and written again.
+    peers: Mutex<()>,
+    serving: Mutex<Option<Serving>>,
+    admin: Mutex<Option<Server>>,
+}
+
+impl Node {
+    /// Makes a home at `root` and opens it. `name` may be left to the node's id.
+    pub async fn init(root: &Path, name: Option<&str>, role: Role) -> Result<Node> {
+        Home::init(root, name, role)?;
+        Node::open(root).await
+    }
+
+    /// Opens the home at `root`: locks it, serves its admin socket, finishes what a crash left undone. Fails with
+    /// [`Exit::Busy`] where another process has it open.
+    pub async fn open(root: &Path) -> Result<Node> {
+        match HomeLock::acquire_for(Home::find(root)?.root(), "embedded") {
+            Ok(lock) => Node::open_locked(Home::find(root)?, lock, "embedded").await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Like [`Node::open`]; `None` where another process has the home open. `doing` tells others what this one does.
+    pub(crate) async fn try_open(root: &Path, doing: &str) -> Result<Option<Node>> {
+        let home = Home::find(root)?;
+        match HomeLock::acquire_for(home.root(), doing) {
+            Ok(lock) => Node::open_locked(home, lock, doing).await.map(Some),
+            Err(Error::Busy(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn open_locked(home: Home, lock: HomeLock, doing: &str) -> Result<Node> {
+        let (config, key) = (home.config()?, home.node_key()?);
+        // Before the store, whose opening may take long after a crash: others find someone who will answer.
+        let listener = socket::bind(&home.run_dir())?;
+        let (home, shelf, libraries) = on_thread(move || {
+            let shelf = Arc::new(Shelf::open(&home.store_dir(), lock)?);
+            let libraries = Libraries::load(Arc::clone(&shelf), now_ms())?;
+            publish::finish_foundings(&home, &libraries)?;
+            Ok((home, shelf, libraries))
+        })
+        .await?;
+        let inner = Arc::new(Inner {
+            home,
+            config,
+            key,
+            doing: doing.to_owned(),
+            shelf,
+            libraries,
+            gate: RwLock::default(),
+            turns: Mutex::default(),
+            running: Mutex::default(),
+            peers: Mutex::default(),
+            serving: Mutex::default(),
+            admin: Mutex::default(),
+        });
+        let reception = Reception { holder: inner.holder(), node: Arc::downgrade(&inner) };
+        *lock_of(&inner.admin) = Some(Server::start(listener, Arc::new(reception)));
+        Ok(Node(inner))
+    }
+
+    /// The node's id.
+    pub fn id(&self) -> NodeId {
+        self.0.key.node()
+    }
+
+    /// Where the node listens, while it serves.
+    pub fn listening(&self) -> Option<SocketAddr> {
+        lock_of(&self.0.serving).as_ref().map(Serving::address)
+    }
+
+    /// Who the node is, and where peers may reach it.
+    pub fn identity(&self) -> Result<Identity> {
+        identity(&self.0.home, &self.0.config, self.listening())
+    }
+
+    /// Runs any command; what it says goes to `job`.
+    pub async fn run(&self, command: Command, job: Job) -> Result<Outcome> {
+        let _running = self.0.register(job.cancel());
+        match command {
+            Command::Id => self.identity().map(Outcome::Id),
+            Command::Publish(options) => self.publish(options, &job).await.map(Outcome::Publish),
+            Command::Invite(options) => self.invite(options).await.map(Outcome::Invite),
+            Command::Join(options) => self.join(options).await.map(Outcome::Join),
+            Command::Pull(options) => self.pull(options, &job).await.map(Outcome::Pull),
+            Command::Restore(options) => self.restore(options, &job).await.map(Outcome::Restore),
+            Command::Releases(options) => self.releases(options).await.map(Outcome::Releases),
+            Command::Ls(options) => self.ls(options, &job).await.map(Outcome::Ls),
+            Command::Diff(options) => self.diff(options, &job).await.map(Outcome::Diff),
+            Command::Cat(options) => self.cat(options, &job).await.map(Outcome::Cat),
+            Command::Verify(options) => self.verify(options, &job).await.map(Outcome::Verify),
+            Command::Rebuild => self.rebuild(&job).await.map(Outcome::Rebuild),
+            Command::Status => self.status().await.map(|status| Outcome::Status(Box::new(status))),
+        }
+    }
+
+    /// Asks every command that runs here to stop, also those of other processes.
+    pub fn stop_commands(&self) {
+        lock_of(&self.0.running).iter().for_each(Cancel::cancel);
+    }
+
+    /// Takes no more commands and no more peers, and returns when those under way have ended.
+    pub async fn close(&self) {
+        let admin = lock_of(&self.0.admin).take();
+        if let Some(admin) = admin {
+            admin.stop().await;
+        }
+        let serving = lock_of(&self.0.serving).take();
+        if let Some(serving) = serving {
+            serving.stop().await;
+        }
+    }
+
+    /// Works on a thread that may block, with the store open.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let node = self.clone();
+        let _open = self.0.gate.read().await;
+        on_thread(move || work(&node.0)).await
+    }
+}
+
+impl Inner {
+    fn holder(&self) -> Holder {
+        Holder { pid: std::process::id(), doing: self.doing.clone() }
+    }
+
+    /// Waits until nothing else changes the library of this name for long.
+    async fn turn(&self, library: &str, job: &Job) -> Result<OwnedMutexGuard<()>> {
+        let turn = {
+            let mut turns = lock_of(&self.turns);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            let turn = turns.get(library).and_then(Weak::upgrade).unwrap_or_default();
+            turns.insert(library.to_owned(), Arc::downgrade(&turn));
+            turn
+        };
+        if let Ok(guard) = Arc::clone(&turn).try_lock_owned() {
+            return Ok(guard);
+        }
+        job.say(format!("waiting for another publish or pull of {library}")).await;
+        tokio::select! {
+            guard = turn.lock_owned() => Ok(guard),
+            () = job.cancel().cancelled() => Err(Failure::interrupted()),
+        }
+    }
+
+    fn register(self: &Arc<Self>, cancel: &Cancel) -> Running {
+        lock_of(&self.running).push(cancel.clone());
+        Running { node: Arc::clone(self), cancel: cancel.clone() }
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.shelf
+    }
+}
+
+/// A command under way, as long as this is held.
+struct Running {
+    node: Arc<Inner>,
+    cancel: Cancel,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock_of(&self.node.running).retain(|cancel| !cancel.is(&self.cancel));
+    }
+}
+
+/// Hands commands from the admin socket to the node, and does not keep it open.
+struct Reception {
+    holder: Holder,
+    node: Weak<Inner>,
+}
+
+impl Runner for Reception {
+    fn holder(&self) -> Holder {
+        self.holder.clone()
+    }
+
+    fn run(&self, command: Command, job: Job) -> BoxFuture<Result<Outcome>> {
+        let node = self.node.upgrade().map(Node);
+        Box::pin(async move {
+            match node {
+                Some(node) => node.run(command, job).await,
+                None => Err(Failure::new(Exit::Busy, "the home is being closed; try again")),
+            }
+        })
+    }
+}
+
+/// Who the node of a home is. `listening` is where it listens now, if it does.
+pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAddr>) -> Result<Identity> {
+    Ok(Identity {
+        id: home.node_key()?.node().to_string(),
+        name: config.name.clone(),
+        role: config.role.as_str().to_owned(),
+        addresses: address::announced(config, listening)?,
+        home: home.root().display().to_string(),
+    })
+}
+
+/// Works on a thread that may block.
+async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let result = tokio::task::spawn_blocking(work).await;
+    result.map_err(|error| Failure::internal(format!("a command failed: {error}")))?
+}
+
+/// The time by this machine's clock, in ms since 1970.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A lock whose holder panicked still guards whole data: all of them are held for single assignments.
+fn lock_of<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

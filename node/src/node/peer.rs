@@ -1,0 +1,116 @@
+//! Other nodes, as this one knows them: what it says of itself to them, where it remembers them, and whom it asks for a
+//! library.
+
+use std::net::SocketAddr;
+
+use chuan_engine::{
+    id::{LibraryId, NodeId},
+    statement::Library,
+    sync::message::{Hello, VERSION},
+};
+
+use super::{Inner, address, lock_of};
+use crate::{
+    exit::{Failure, Result},
+    home::peers::{Peer, Peers},
+};
+
+/// A node that may have a library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) node: NodeId,
+    pub(super) name: String,
+    pub(super) addresses: Vec<String>,
+    /// Whether whoever answers there will do, since a person named the address alone. What it sends is checked against
+    /// the library's publishers like anyone's.
+    pub(super) any_node: bool,
+}
+
+impl Inner {
+    /// What this node says of itself when it connects: for a library, also what shows its membership.
+    pub(super) fn hello(&self, library: Option<&Library>, listening: Option<SocketAddr>) -> Result<Hello> {
+        let node = self.key.node();
+        let mut statements = Vec::new();
+        if let Some((library, said)) = library.and_then(|library| Some((library, library.member(&node)?))) {
+            let ticket = said.body.ticket.and_then(|id| library.statement(&id));
+            statements.extend(ticket.map(|statement| statement.bytes().to_vec()));
+            statements.push(said.statement.bytes().to_vec());
+        }
+        // Whoever does not listen cannot be reached, whatever its configuration says.
+        let addresses = match listening {
+            Some(_) => address::announced(&self.config, listening)?,
+            None => Vec::new(),
+        };
+        Ok(Hello { version: VERSION, node, addresses, name: self.config.name.clone(), statements })
+    }
+
+    /// Remembers that a node was reached, as a source of `library`.
+    pub(super) fn met(
+        &self,
+        node: &NodeId,
+        name: &str,
+        addresses: &[String],
+        library: &LibraryId,
+    ) -> Result<()> {
+        let _peers = lock_of(&self.peers);
+        let before = self.home.peers()?;
+        let mut peers = before.clone();
+        peers.met(node, name, addresses, Some(library));
+        // Most pulls meet the same source at the same place.
+        if peers == before { Ok(()) } else { self.home.keep_peers(&peers) }
+    }
+
+    /// Whom to ask for a library, the best first: who is named, else whoever is known as its source.
+    pub(super) fn sources(&self, library: &Library, from: Option<&str>) -> Result<Vec<Source>> {
+        let peers = self.home.peers()?;
+        let mut sources = match from {
+            Some(who) => named(&peers, library, who, &self.key.node())?,
+            None => peers.sources(&library.id()).filter_map(source).collect(),
+        };
+        sources.retain(|source| source.node != self.key.node());
+        if sources.is_empty() {
+            return Err(Failure::missing(format!(
+                "no source of {0} is known; name one with --from HOST:PORT, or join with a ticket from a node that has it",
+                library.name()
+            )));
+        }
+        Ok(sources)
+    }
+}
+
+/// The nodes that a person may mean by `who`.
+fn named(peers: &Peers, library: &Library, who: &str, me: &NodeId) -> Result<Vec<Source>> {
+    if let Some(peer) = peers.find(who)? {
+        return Ok(source(peer).into_iter().collect());
+    }
+    if who.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+        return Err(Failure::missing(format!(
+            "no peer `{who}` is known; `chuan status` lists them, or give an address as HOST:PORT"
+        )));
+    }
+    let at = |peer: &&Peer| peer.addresses.iter().any(|address| address == who);
+    let known: Vec<_> = peers.iter().filter(at).filter_map(source).collect();
+    if !known.is_empty() {
+        return Ok(known
+            .into_iter()
+            .map(|source| Source { addresses: vec![who.to_owned()], any_node: true, ..source })
+            .collect());
+    }
+    // A key is expected of everyone who is dialled. Any will do: the connection says whose answers.
+    let member = library.members().into_iter().find(|said| said.body.node != *me).map(|said| Source {
+        node: said.body.node,
+        name: said.body.name.clone(),
+        addresses: vec![who.to_owned()],
+        any_node: true,
+    });
+    Ok(member.into_iter().collect())
+}
+
+fn source(peer: &Peer) -> Option<Source> {
+    Some(Source {
+        node: peer.id.parse().ok()?,
+        name: peer.name.clone(),
+        addresses: peer.addresses.clone(),
+        any_node: false,
+    })
+}

@@ -1,0 +1,253 @@
+//! `publish`: ingest, then sign. The order is what keeps a crash harmless: chunks and pages are durable before the
+//! release that names them, the release before the channel that makes it current, and the keys of a new library before
+//! anything they signed.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use chuan_engine::{
+    id::{LibraryId, Salt, StatementId},
+    ingest::{self, Ingest, IngestReport},
+    manifest::{
+        Timestamp,
+        table::{ClassHeader, ClassTable},
+    },
+    statement::{
+        Channel, Classes, Key, Library, Member, NodeRole, Said, Statement, Verbs,
+        library::{Founders, channel, found, member, release},
+    },
+    store::{Object, Store},
+};
+
+use super::{Inner, Node, libraries::Libraries, now_ms, release::class, report::Reporter};
+use crate::{
+    command::{Publish, Role},
+    exit::{Failure, Result},
+    home::{
+        Home,
+        keys::{self, KeyRole, RoleKeys},
+    },
+    job::Job,
+    outcome::{Published, Skipped},
+    spec::{LIVE, check_name},
+};
+
+/// The one class of this version.
+const CLASS_NAME: &str = "default";
+const CLASS_SLOT: u8 = 0;
+
+impl Node {
+    /// Ingests what changed, signs a release and moves the channel `live` to it. A name that is new founds a library,
+    /// whose keys stay in this home. A single file is added to the library, or put in its old version's place; a folder is
+    /// the library.
+    ///
+    /// Stopped at any moment, the library is as before, and what was ingested is not ingested again.
+    pub async fn publish(&self, options: Publish, job: &Job) -> Result<Published> {
+        let _turn = self.0.turn(&options.library, job).await?;
+        let job = job.clone();
+        self.blocking(move |node| node.publish(&options, &job)).await
+    }
+}
+
+/// Whose keys sign, and the root of a library that does not exist yet.
+pub(super) struct Author {
+    pub(super) id: LibraryId,
+    publisher: Key,
+    pub(super) founding: Option<(RoleKeys, Statement)>,
+}
+
+impl Inner {
+    fn publish(&self, options: &Publish, job: &Job) -> Result<Published> {
+        let begun = Instant::now();
+        let library = self.libraries.find(&options.library)?;
+        let author = self.author(library.as_deref(), &options.library)?;
+        let current = library.as_deref().and_then(current);
+        let report = self.ingest(options, &author, current.as_ref(), job)?;
+
+        let header = ClassHeader {
+            name: CLASS_NAME.to_owned(),
+            slot: CLASS_SLOT,
+            salt: Salt::of_class(author.publisher.seed(), &report.tree.root),
+            root: report.tree.root,
+            level: report.tree.level,
+            sums: report.tree.sums,
+            policy: Vec::new(),
+        };
+        let table = ClassTable { classes: vec![(CLASS_SLOT, header.id())] };
+        let unchanged = current.as_ref().filter(|current| current.manifest == table.id());
+        let (release, sequence) = match unchanged {
+            Some(current) => (current.release, current.sequence),
+            None => self.sign(options, &author, current.as_ref(), &header, &table)?,
+        };
+        install(report.cache);
+        let skipped = report.tally.skipped.first.into_iter().chain(report.tally.unreadable.first);
+        Ok(Published {
+            library: author.id.to_string(),
+            library_name: options.library.clone(),
+            release: release.to_string(),
+            sequence,
+            manifest: table.id().to_string(),
+            changed: unchanged.is_none(),
+            founded: author.founding.is_some(),
+            files: header.sums.entries,
+            bytes_total: header.sums.bytes,
+            bytes_read: report.tally.bytes_read,
+            bytes_skipped: report.tally.bytes_skipped,
+            chunks_new: report.tally.chunks_new,
+            chunk_bytes_new: report.tally.chunk_bytes_new,
+            skipped: skipped.map(|(path, reason)| Skipped { path, reason }).collect(),
+            seconds: begun.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The keys to sign with: this home's for a library that is known, new ones for a name that is not.
+    pub(super) fn author(&self, library: Option<&Library>, name: &str) -> Result<Author> {
+        if let Some(library) = library {
+            let publisher = self.home.role_key(&library.id(), KeyRole::Publisher)?;
+            return Ok(Author { id: library.id(), publisher, founding: None });
+        }
+        if name.parse::<LibraryId>().is_ok() {
+            return Err(Failure::missing(format!("no library {name} here; join it with a ticket")));
+        }
+        check_name("library", name)?;
+        let keys = RoleKeys::generate()?;
+        let founders = Founders { root: &keys.root, operator: &keys.operator, publisher: &keys.publisher };
+        let (id, root) = found(name, founders, Salt::from_bytes(keys::random()?), now_ms())?;
+        Ok(Author { id, publisher: keys.publisher.clone(), founding: Some((keys, root)) })
+    }
+
+    fn ingest(
+        &self,
+        options: &Publish,
+        author: &Author,
+        current: Option<&Current>,
+        job: &Job,
+    ) -> Result<IngestReport> {
+        let previous = match current {
+            Some(current) => Some(class(self.store(), &current.manifest)?.header.root),
+            None => None,
+        };
+        let ingest = Ingest {
+            previous,
+            cache: Some(self.home.cache_dir().join(format!("{}.scan", author.id))),
+            slot: CLASS_SLOT,
+            check: options.check,
+            skip_unreadable: options.skip_unreadable,
+            keep_others: true,
+            ..Ingest::new(&options.source, timestamp())
+        };
+        let mut reporter = Reporter::new(job, "publish");
+        Ok(ingest::publish(self.store(), &ingest, &mut reporter, job.cancel().flag())?)
+    }
+
+    /// Makes the release durable, then current.
+    fn sign(
+        &self,
+        options: &Publish,
+        author: &Author,
+        current: Option<&Current>,
+        header: &ClassHeader,
+        table: &ClassTable,
+    ) -> Result<(StatementId, u64)> {
+        if let Some((keys, root)) = &author.founding {
+            self.home.keep_founding(&author.id, keys, root.bytes())?;
+        }
+        let pages = vec![
+            Object::Page { id: header.id().as_page(), bytes: header.encode().into() },
+            Object::Page { id: table.id().as_page(), bytes: table.encode().into() },
+        ];
+        let parents: Vec<_> = current.map(|current| current.release).into_iter().collect();
+        let now = now_ms();
+        let mut signed = None;
+        self.libraries.change(&author.id, pages, now, |library| {
+            let mut made: Vec<_> = author.founding.iter().map(|(_, root)| root.clone()).collect();
+            made.extend(self.own_membership(library, author, now)?);
+            // One that was cut short before the channel moved is finished, not made twice.
+            let left = library
+                .releases()
+                .into_iter()
+                .find(|said| said.body.manifest == table.id() && said.body.parents == parents);
+            let statement = match left {
+                Some(said) => said.statement.clone(),
+                None => release(library, &author.publisher, parents, table.id(), &options.message, now)?,
+            };
+            signed = Some((statement.id(), statement.sequence()));
+            made.push(statement);
+            Ok(made)
+        })?;
+        let (id, sequence) = signed.ok_or_else(|| Failure::internal("no release was made"))?;
+        self.mark(&header.id());
+        self.libraries.change(&author.id, Vec::new(), now, |library| {
+            let active = author.publisher.public();
+            let body = Channel { name: LIVE.to_owned(), release: id, active, follow: true };
+            Ok(vec![channel(library, &author.publisher, body, now)?])
+        })?;
+        Ok((id, sequence))
+    }
+
+    /// The statement that makes this node a member of a library whose operator key it has, if it is not one yet.
+    fn own_membership(&self, library: &Library, author: &Author, now: i64) -> Result<Option<Statement>> {
+        let node = self.key.node();
+        if library.member(&node).is_some() {
+            return Ok(None);
+        }
+        let operator = match &author.founding {
+            Some((keys, _)) => keys.operator.clone(),
+            None => self.home.role_key(&author.id, KeyRole::Operator)?,
+        };
+        let body = Member {
+            node,
+            key: self.key.public(),
+            name: self.config.name.clone(),
+            role: node_role(self.config.role),
+            classes: Classes::all(),
+            verbs: Verbs::PULL,
+            expires_ms: 0,
+            ticket: None,
+        };
+        Ok(Some(member(library, &operator, body, now)?))
+    }
+}
+
+/// Stores the roots of libraries that were founded here when a crash came between their keys and their first release.
+pub(super) fn finish_foundings<S: Store>(home: &Home, libraries: &Libraries<S>) -> Result<()> {
+    for bytes in home.foundings()? {
+        let root = Statement::decode(&bytes)?;
+        if libraries.get(&root.library()).is_none() {
+            libraries.change(&root.library(), Vec::new(), now_ms(), |_| Ok(vec![root.clone()]))?;
+        }
+    }
+    Ok(())
+}
+
+/// The release on which `live` stands.
+struct Current {
+    release: StatementId,
+    sequence: u64,
+    manifest: chuan_engine::id::ManifestId,
+}
+
+fn current(library: &Library) -> Option<Current> {
+    let Said { body, .. } = library.channel(LIVE)?;
+    let said = library.release(&body.release)?;
+    Some(Current { release: body.release, sequence: said.statement.sequence(), manifest: said.body.manifest })
+}
+
+pub(super) const fn node_role(role: Role) -> NodeRole {
+    match role {
+        Role::Origin => NodeRole::Origin,
+        Role::Mirror => NodeRole::Mirror,
+        Role::Edge => NodeRole::Edge,
+    }
+}
+
+/// A scan cache that cannot be kept costs the next publish its time, not this one its success.
+fn install(cache: Option<ingest::ScanCache>) {
+    if let Some(Err(error)) = cache.map(ingest::ScanCache::install) {
+        tracing::warn!(%error, "scan cache not kept; the next publish reads every file");
+    }
+}
+
+fn timestamp() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos: since.subsec_nanos() }
+}

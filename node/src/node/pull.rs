@@ -1,0 +1,203 @@
+//! `pull`: asks the sources of a library in turn until one has brought its current release whole.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chuan_engine::{
+    id::StatementId,
+    statement::Library,
+    sync::{
+        fetch::{Fetch, Options, Report},
+        message::Want,
+    },
+};
+use chuan_net::{Connection, Endpoint, Error as NetError, Identity, WireStats};
+
+use super::{Inner, Node, address::plain, now_ms, on_thread, peer::Source, release::class};
+use crate::{
+    command::Pull,
+    exit::{Exit, Failure, Result},
+    job::{Job, Progress},
+    outcome::Pulled,
+    spec::LIVE,
+};
+
+/// Between two events.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a source brought, and over which wire.
+struct Brought {
+    source: Source,
+    address: String,
+    report: Report,
+    wire: WireStats,
+}
+
+impl Node {
+    /// Fetches the release on which `live` stands at a source: only what is not held here. The channel moves last, when
+    /// everything is durable; stopped at any moment, the library is as before, and the next pull goes on from there.
+    pub async fn pull(&self, options: Pull, job: &Job) -> Result<Pulled> {
+        let begun = Instant::now();
+        let node = &self.0;
+        let _open = node.gate.read().await;
+        let library = node.libraries.named_or_only(options.library.as_deref())?;
+        let _turn = node.turn(library.name(), job).await?;
+        // Again: what had the turn before may have changed it.
+        let library = node.libraries.named(&library.id().to_string())?;
+        let sources = node.sources(&library, options.from.as_deref())?;
+        let before = library.channel(LIVE).map(|said| said.body.release);
+
+        let resume = {
+            let (inner, library) = (Arc::clone(node), Arc::clone(&library));
+            on_thread(move || inner.begin_pull(&library)).await?
+        };
+        let endpoint = Endpoint::dialler(Identity::new(node.key.clone()))?;
+        let brought = self.pull_from_any(&endpoint, &library, sources, resume, job).await;
+        endpoint.close().await;
+        let brought = brought?;
+
+        let id = library.id();
+        let inner = Arc::clone(node);
+        on_thread(move || inner.pulled(&id, before, brought, begun)).await
+    }
+
+    async fn pull_from_any(
+        &self,
+        endpoint: &Endpoint,
+        library: &Arc<Library>,
+        sources: Vec<Source>,
+        mut resume: bool,
+        job: &Job,
+    ) -> Result<Brought> {
+        let mut failures: Vec<Failure> = Vec::new();
+        for source in sources {
+            job.check()?;
+            match self.pull_from(endpoint, library, source, resume, job).await {
+                Ok(brought) => return Ok(brought),
+                Err(failure) => {
+                    // What fails here fails with every source.
+                    if !matches!(failure.exit, Exit::Peer | Exit::Denied | Exit::Missing | Exit::Busy) {
+                        return Err(failure);
+                    }
+                    failures.push(failure);
+                    resume = true;
+                }
+            }
+        }
+        let messages: Vec<_> = failures.iter().map(|failure| failure.message.as_str()).collect();
+        let exit = failures.first().map_or(Exit::Peer, |failure| failure.exit);
+        Err(Failure::new(exit, messages.join("; ")))
+    }
+
+    async fn pull_from(
+        &self,
+        endpoint: &Endpoint,
+        library: &Arc<Library>,
+        mut source: Source,
+        resume: bool,
+        job: &Job,
+    ) -> Result<Brought> {
+        let node = &self.0;
+        let hello = node.hello(Some(library), self.listening())?;
+        let opened = tokio::select! {
+            opened = Connection::open(endpoint, &source.addresses, source.node, &hello) => opened,
+            () = job.cancel().cancelled() => return Err(Failure::interrupted()),
+        };
+        let connection = match opened {
+            Err(NetError::WrongKey { proved, .. }) if source.any_node => {
+                source.node = proved;
+                source.name = library.member(&proved).map_or("", |said| &said.body.name).to_owned();
+                Connection::open(endpoint, &source.addresses, proved, &hello).await?
+            }
+            opened => opened?,
+        };
+        let options = Options { resume, ..Options::default() };
+        let want = Want::Channel(LIVE.to_owned());
+        let shelf = Arc::clone(&node.shelf);
+        let fetch = Fetch::new(shelf, Library::clone(library), want, now_ms(), options)?;
+        let first = library.channel(LIVE).is_none();
+        let report = connection.pull(fetch, teller(job.clone(), first), job.cancel().flag()).await?;
+        let address = plain(connection.address());
+        let wire = connection.stats();
+        connection.close();
+        Ok(Brought { source, address, report, wire })
+    }
+}
+
+impl Inner {
+    /// Notes that a pull begins, and says whether it must look for what is missing: where an earlier one was cut short, or
+    /// the current release is not whole any more. Else a source tells what is new from what is held.
+    fn begin_pull(&self, library: &Library) -> Result<bool> {
+        let unfinished = self.home.pull_unfinished(&library.id());
+        self.home.begin_pull(&library.id())?;
+        let current = library.channel(LIVE).and_then(|said| library.release(&said.body.release));
+        let Some(current) = current else { return Ok(unfinished) };
+        let whole = match class(self.store(), &current.body.manifest) {
+            Ok(class) => self.is_whole(&class.commitment)?,
+            Err(_) => false,
+        };
+        Ok(unfinished || !whole)
+    }
+
+    /// Takes up what was pulled and remembers from whom.
+    fn pulled(
+        &self,
+        id: &chuan_engine::id::LibraryId,
+        before: Option<StatementId>,
+        brought: Brought,
+        begun: Instant,
+    ) -> Result<Pulled> {
+        let Brought { source, address, report, wire } = brought;
+        let library = self.libraries.reload(id, now_ms())?;
+        self.home.end_pull(id)?;
+        let mut addresses = vec![address.clone()];
+        addresses.extend(source.addresses.iter().filter(|other| **other != address).cloned());
+        self.met(&source.node, &source.name, &addresses, id)?;
+        let release = report.release.ok_or_else(|| Failure::internal("a pull ended without a release"))?;
+        let sequence = library.release(&release).map_or(0, |said| said.statement.sequence());
+        Ok(Pulled {
+            library: id.to_string(),
+            library_name: library.name().to_owned(),
+            release: release.to_string(),
+            sequence,
+            from: source.node.to_string(),
+            address,
+            changed: before != Some(release),
+            files: report.files,
+            bytes_total: report.bytes_total,
+            chunks_total: report.chunks_total,
+            chunks_fetched: report.chunks_fetched,
+            chunk_bytes_fetched: report.chunk_bytes_fetched,
+            chunk_bytes_encoded: report.chunk_bytes_encoded,
+            page_bytes: report.page_bytes,
+            wire_bytes_in: wire.bytes_in,
+            wire_bytes_out: wire.bytes_out,
+            round_trips: report.round_trips,
+            seconds: begun.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+/// Tells a job how far a fetch is. How much there is to come is known only where nothing is held: of a newer version, the
+/// walk finds out.
+fn teller(job: Job, first: bool) -> impl FnMut(&Report) + Send + 'static {
+    let mut told: Option<Instant> = None;
+    move |report| {
+        if told.is_some_and(|told| told.elapsed() < PAUSE) && !report.done {
+            return;
+        }
+        told = Some(Instant::now());
+        let total = (first && report.bytes_total > 0).then_some(report.bytes_total);
+        let fetched = report.chunk_bytes_fetched;
+        job.progress(Progress {
+            phase: "pull".to_owned(),
+            bytes_done: if report.done { total.unwrap_or(fetched) } else { fetched },
+            bytes_total: total,
+            bytes_saved: if report.done { report.bytes_total.saturating_sub(fetched) } else { 0 },
+            files_done: if report.done { report.files } else { 0 },
+            files_total: (report.files > 0).then_some(report.files),
+        });
+    }
+}

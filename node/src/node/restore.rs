@@ -1,0 +1,40 @@
+//! `restore`: a release's files, written out.
+
+use std::time::Instant;
+
+use chuan_engine::restore;
+
+use super::{Node, report::Reporter};
+use crate::{command::Restore, exit::Result, job::Job, outcome::Restored};
+
+impl Node {
+    /// Writes a release's files to a folder, verified and durable. Files that are right are left alone, and nothing outside
+    /// the folder is touched whatever the manifest says.
+    pub async fn restore(&self, options: Restore, job: &Job) -> Result<Restored> {
+        let job = job.clone();
+        self.blocking(move |node| {
+            let begun = Instant::now();
+            let found = node.release(&options.release)?;
+            let class = found.class(node.store())?;
+            let order = restore::Restore {
+                filter: options.path,
+                check: options.check,
+                ..restore::Restore::new(class.header.root, &options.dest)
+            };
+            let mut reporter = Reporter::new(&job, "restore");
+            let report = restore::restore(node.store(), &order, &mut reporter, job.cancel().flag())?;
+            Ok(Restored {
+                release: found.id.to_string(),
+                dest: options.dest.display().to_string(),
+                files: report.files,
+                files_written: report.files.saturating_sub(report.files_unchanged),
+                files_unchanged: report.files_unchanged,
+                bytes_total: report.bytes,
+                bytes_written: report.bytes_written,
+                bytes_reused: report.bytes_reused,
+                seconds: begun.elapsed().as_secs_f64(),
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,104 @@
+//! `serve`: the listener, and what the node does for its peers.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
+
+use bytes::Bytes;
+use chuan_engine::{
+    Error,
+    id::{LibraryId, NodeId},
+    statement::Library,
+    store::Store,
+    sync::message::Join,
+};
+use chuan_net::{
+    Endpoint, Identity, PeerKey,
+    serve::{self, Host},
+};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::{Inner, Node, address, lock_of, now_ms, shelf::Shelf};
+use crate::exit::{Failure, Result};
+
+/// A running listener; it stops when this is dropped.
+#[derive(Debug)]
+pub(super) struct Serving {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Where it listens.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more requests, and returns when answers under way have ended or their grace is over.
+    pub(super) async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
+impl Node {
+    /// Listens and answers peers until [`Node::close`], or until the last clone is dropped. `listen` is `IP:PORT`, the
+    /// configured address without it; gives where it listens, with the port that was found for port 0.
+    pub async fn serve(&self, listen: Option<&str>) -> Result<SocketAddr> {
+        let node = &self.0;
+        let address = address::resolve(listen.unwrap_or(&node.config.listen)).await?;
+        let mut serving = lock_of(&node.serving);
+        if let Some(serving) = serving.as_ref() {
+            return Err(Failure::busy(format!("this node listens on {} already", serving.address)));
+        }
+        let endpoint = Endpoint::listen(address, Identity::new(node.key.clone()))?;
+        let address = endpoint.local_address()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let desk = Arc::new(Desk { node: Arc::downgrade(node), shelf: Arc::clone(&node.shelf) });
+        let task = tokio::spawn(serve::run(endpoint, desk, async {
+            let _ = stopped.await;
+        }));
+        *serving = Some(Serving { address, stop, task });
+        tracing::info!(%address, "serving");
+        Ok(address)
+    }
+}
+
+/// What peers talk to. Does not keep the node open, only the store until its answers have ended.
+struct Desk {
+    node: Weak<Inner>,
+    shelf: Arc<Shelf>,
+}
+
+impl Host for Desk {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.shelf) as Arc<dyn Store>
+    }
+
+    fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {
+        self.node.upgrade()?.libraries.get(id)
+    }
+
+    fn now_ms(&self) -> i64 {
+        now_ms()
+    }
+
+    fn knows(&self, node: &NodeId) -> bool {
+        let Some(inner) = self.node.upgrade() else { return false };
+        inner.libraries.all().iter().any(|library| library.member(node).is_some())
+    }
+
+    fn offer(&self, statements: Vec<Bytes>) {
+        let Some(node) = self.node.upgrade() else { return };
+        if let Err(failure) = node.libraries.offer(&statements, now_ms()) {
+            tracing::warn!(%failure, "statements of a peer were not kept");
+        }
+    }
+
+    fn join(&self, peer: &PeerKey, exporter: &[u8; 32], join: &Join) -> Result<Vec<Bytes>, Error> {
+        let node = self.node.upgrade().ok_or_else(|| Error::Busy("the node is stopping".into()))?;
+        node.redeem(peer, exporter, join)
+    }
+}

@@ -1,0 +1,119 @@
+//! `status`: everything worth knowing at a glance.
+
+use chuan_engine::statement::{Library, RoleKind};
+
+use super::{Inner, Node, now_ms, release::class};
+use crate::{
+    exit::Result,
+    outcome::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus},
+};
+
+impl Node {
+    /// Libraries, channels, the store and the peers, as they are now.
+    pub async fn status(&self) -> Result<Status> {
+        let identity = self.identity()?;
+        let listening = self.listening();
+        self.blocking(move |node| {
+            let mut libraries = Vec::new();
+            for library in node.libraries.all() {
+                libraries.push(node.library_status(&library)?);
+            }
+            let holder = node.holder();
+            Ok(Status {
+                identity,
+                pid: holder.pid,
+                doing: holder.doing,
+                listening: listening.map(|address| address.to_string()),
+                libraries,
+                store: node.store_status()?,
+                peers: node.peers_status()?,
+            })
+        })
+        .await
+    }
+}
+
+impl Inner {
+    fn library_status(&self, library: &Library) -> Result<LibraryStatus> {
+        let now = now_ms();
+        let mut channels = Vec::new();
+        for said in library.channels() {
+            let release = library.release(&said.body.release);
+            let complete = match release {
+                Some(release) => match class(self.store(), &release.body.manifest) {
+                    Ok(class) => self.is_full(&class.commitment.as_page())?,
+                    Err(_) => false,
+                },
+                None => false,
+            };
+            let time_ms = said.statement.time_ms();
+            channels.push(ChannelStatus {
+                name: said.body.name.clone(),
+                release: said.body.release.to_string(),
+                sequence: release.map_or(0, |release| release.statement.sequence()),
+                time_ms,
+                age_seconds: now.saturating_sub(time_ms).max(0).unsigned_abs() / 1000,
+                complete,
+            });
+        }
+        let (root, trust) = trust(library, now);
+        Ok(LibraryStatus {
+            id: library.id().to_string(),
+            name: library.name().to_owned(),
+            root_version: library.root().map_or(0, |root| root.version),
+            root,
+            trust,
+            members: library.members().len() as u64,
+            releases: library.releases().len() as u64,
+            keys: self
+                .home
+                .roles_held(&library.id())
+                .into_iter()
+                .map(|role| role.as_str().to_owned())
+                .collect(),
+            channels,
+            pull_unfinished: self.home.pull_unfinished(&library.id()),
+        })
+    }
+
+    fn store_status(&self) -> Result<StoreStatus> {
+        let stats = self.shelf.with(|disk| disk.stats())?;
+        Ok(StoreStatus {
+            segments: stats.segments,
+            segment_bytes: stats.segment_bytes,
+            chunks: stats.chunks,
+            chunk_bytes: stats.chunk_bytes,
+            pages: stats.pages,
+            lost: stats.lost,
+            usable_bytes: stats.usable_bytes,
+        })
+    }
+
+    fn peers_status(&self) -> Result<Vec<PeerStatus>> {
+        let peers = self.home.peers()?;
+        let status = peers.iter().map(|peer| PeerStatus {
+            id: peer.id.clone(),
+            name: peer.name.clone(),
+            addresses: peer.addresses.clone(),
+            libraries: peer.libraries.iter().cloned().collect(),
+        });
+        Ok(status.collect())
+    }
+}
+
+/// Who may change the root, and what an operator should know about that.
+fn trust(library: &Library, now: i64) -> (String, String) {
+    let Some(role) = library.root().and_then(|root| root.root_role()) else {
+        return ("unknown".to_owned(), String::new());
+    };
+    debug_assert_eq!(role.kind, RoleKind::Root);
+    let keys = role.keys.len();
+    let mut notes = Vec::new();
+    if role.threshold == 1 {
+        notes.push("one key can change everything: keep it offline");
+    }
+    if library.root_expired(now) {
+        notes.push("the root should have been renewed by now; nothing stops for that");
+    }
+    (format!("{} of {keys}", role.threshold), notes.join("; "))
+}

@@ -1,0 +1,434 @@
+//! What commands answer: the objects of `--json`. Fields are only added, never renamed or dropped; sizes are bytes,
+//! times are milliseconds since 1970 UTC unless the name says otherwise.
+
+mod status;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Exit;
+
+pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
+
+/// The answer of any command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Of `init` and `id`.
+    Id(Identity),
+    /// Of `publish`.
+    Publish(Published),
+    /// Of `invite`.
+    Invite(Invited),
+    /// Of `join`.
+    Join(Joined),
+    /// Of `pull`.
+    Pull(Pulled),
+    /// Of `restore`.
+    Restore(Restored),
+    /// Of `releases`.
+    Releases(ReleaseList),
+    /// Of `ls`; the entries came as rows before it.
+    Ls(Listed),
+    /// Of `diff`; the changes came as rows before it.
+    Diff(Differed),
+    /// Of `cat`; the bytes came before it.
+    Cat(Shown),
+    /// Of `verify`.
+    Verify(Verified),
+    /// Of `rebuild`.
+    Rebuild(Rebuilt),
+    /// Of `status`.
+    Status(Box<Status>),
+}
+
+impl Outcome {
+    /// The object of `--json`: the answer itself, without the name of the command around it.
+    pub fn object(&self) -> serde_json::Value {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(map)) => map.into_iter().next().map(|(_, v)| v).unwrap_or_default(),
+            _ => serde_json::Value::Null,
+        }
+    }
+
+    /// How the process ends: a command that did its work may still have found that something is wrong.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Outcome::Verify(verified) if verified.corrupt > 0 => Exit::Corrupt,
+            Outcome::Verify(verified) if verified.missing > 0 => Exit::Missing,
+            Outcome::Rebuild(rebuilt) if rebuilt.lost > 0 => Exit::Corrupt,
+            _ => Exit::Ok,
+        }
+    }
+
+    /// The name under which rows stand in the `--json` object, for commands that have rows.
+    pub fn rows_name(command: &str) -> Option<&'static str> {
+        match command {
+            "ls" => Some("entries"),
+            "diff" => Some("changes"),
+            _ => None,
+        }
+    }
+}
+
+/// One line of a listing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Row {
+    /// Of `diff`: `change` is `added`, `removed` or `changed`.
+    Change {
+        /// The path.
+        path: String,
+        /// `added`, `removed` or `changed`.
+        change: String,
+        /// Bytes before; absent if added.
+        size_old: Option<u64>,
+        /// Bytes after; absent if removed.
+        size_new: Option<u64>,
+    },
+    /// Of `ls`.
+    Entry {
+        /// The path.
+        path: String,
+        /// `file` or `dir` (an empty folder).
+        kind: String,
+        /// Bytes.
+        size: u64,
+        /// Modification time.
+        mtime_ms: i64,
+        /// Permission bits.
+        mode: u16,
+        /// Chunks of content.
+        chunks: u64,
+    },
+}
+
+/// Who a node is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The node's id: 64 hexadecimal digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `origin`, `mirror` or `edge`.
+    pub role: String,
+    /// Where peers may reach it: what is configured, or what is being listened on.
+    pub addresses: Vec<String>,
+    /// The home.
+    pub home: String,
+}
+
+/// A file that was left out of a publish.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The path, with what is not UTF-8 replaced.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Answer of `publish`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// The library's id.
+    pub library: String,
+    /// Its label.
+    pub library_name: String,
+    /// The release that is current now.
+    pub release: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// Its manifest.
+    pub manifest: String,
+    /// Whether a new release was made; `false` when nothing changed.
+    pub changed: bool,
+    /// Whether the library was founded by this publish.
+    pub founded: bool,
+    /// Files in the release.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes_total: u64,
+    /// Bytes read from the source.
+    pub bytes_read: u64,
+    /// Bytes of files that had not changed and were not read.
+    pub bytes_skipped: u64,
+    /// Chunks the store did not hold.
+    pub chunks_new: u64,
+    /// Their bytes.
+    pub chunk_bytes_new: u64,
+    /// What was left out.
+    pub skipped: Vec<Skipped>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Answer of `invite`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Invited {
+    /// The ticket.
+    pub ticket: String,
+    /// The library's id.
+    pub library: String,
+    /// Its label.
+    pub library_name: String,
+    /// Where the ticket says to go.
+    pub addresses: Vec<String>,
+    /// When it expires.
+    pub expires_ms: i64,
+    /// How many nodes may join with it.
+    pub uses: u32,
+}
+
+/// Answer of `join`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Joined {
+    /// The library's id.
+    pub library: String,
+    /// Its label.
+    pub library_name: String,
+    /// The node that let us in.
+    pub from: String,
+    /// Its address that worked.
+    pub address: String,
+    /// The role this node has in the library.
+    pub role: String,
+}
+
+/// Answer of `pull`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pulled {
+    /// The library's id.
+    pub library: String,
+    /// Its label.
+    pub library_name: String,
+    /// The release that is current now.
+    pub release: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// The peer it came from.
+    pub from: String,
+    /// The peer's address.
+    pub address: String,
+    /// Whether the channel moved.
+    pub changed: bool,
+    /// Files in the release.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes_total: u64,
+    /// Chunks in the release, with multiplicity.
+    pub chunks_total: u64,
+    /// Chunks that travelled.
+    pub chunks_fetched: u64,
+    /// Their raw bytes.
+    pub chunk_bytes_fetched: u64,
+    /// Their bytes as they travelled.
+    pub chunk_bytes_encoded: u64,
+    /// Bytes of manifest pages that travelled.
+    pub page_bytes: u64,
+    /// UDP payload received, handshake included.
+    pub wire_bytes_in: u64,
+    /// UDP payload sent, handshake included.
+    pub wire_bytes_out: u64,
+    /// Turns until the last byte, the handshake not counted.
+    pub round_trips: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Answer of `restore`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Restored {
+    /// The release.
+    pub release: String,
+    /// Where to.
+    pub dest: String,
+    /// Files the release has (those that match, with `--path`).
+    pub files: u64,
+    /// Files that were written.
+    pub files_written: u64,
+    /// Files that were right already.
+    pub files_unchanged: u64,
+    /// Bytes of all those files.
+    pub bytes_total: u64,
+    /// Bytes written.
+    pub bytes_written: u64,
+    /// Bytes among them taken from the old file in its place.
+    pub bytes_reused: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// A release, in lists.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseRow {
+    /// Its id.
+    pub release: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// When it was made, by the publisher's clock.
+    pub time_ms: i64,
+    /// Its manifest.
+    pub manifest: String,
+    /// What the publisher said.
+    pub message: String,
+    /// Channels that stand on it here.
+    pub channels: Vec<String>,
+    /// Files; absent where the manifest is not held.
+    pub files: Option<u64>,
+    /// Their bytes; absent where the manifest is not held.
+    pub bytes: Option<u64>,
+    /// Whether all of its data is known to be held.
+    pub complete: bool,
+}
+
+/// Answer of `releases`, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseList {
+    /// The library's id.
+    pub library: String,
+    /// Its label.
+    pub library_name: String,
+    /// Newest first.
+    pub releases: Vec<ReleaseRow>,
+}
+
+/// Answer of `ls`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The release.
+    pub release: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// Files in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes_total: u64,
+}
+
+/// Answer of `diff`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Differed {
+    /// The old release.
+    pub old: String,
+    /// The new release.
+    pub new: String,
+    /// Paths only in the new.
+    pub added: u64,
+    /// Paths only in the old.
+    pub removed: u64,
+    /// Paths that differ.
+    pub changed: u64,
+}
+
+/// Answer of `cat`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The release.
+    pub release: String,
+    /// The path.
+    pub path: String,
+    /// The file's size.
+    pub size: u64,
+    /// Bytes written.
+    pub bytes: u64,
+}
+
+/// Answer of `verify`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Whether nothing is missing and nothing corrupt.
+    pub ok: bool,
+    /// Whether bytes were hashed.
+    pub deep: bool,
+    /// Releases whose structure was walked.
+    pub releases: u64,
+    /// Pages checked.
+    pub pages: u64,
+    /// Chunks checked.
+    pub chunks: u64,
+    /// Bytes hashed.
+    pub bytes: u64,
+    /// Things that are named and not held.
+    pub missing: u64,
+    /// Things whose bytes are damaged.
+    pub corrupt: u64,
+    /// The first of them, in words.
+    pub problems: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Answer of `rebuild`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rebuilt {
+    /// Segments read.
+    pub segments: u64,
+    /// Chunks indexed.
+    pub chunks: u64,
+    /// Pages indexed.
+    pub pages: u64,
+    /// Statements indexed.
+    pub statements: u64,
+    /// Records that could not be read back.
+    pub lost: u64,
+    /// What was found damaged, in words.
+    pub problems: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_object_is_the_answer_itself() {
+        let outcome = Outcome::Publish(Published { release: "ab".into(), ..Published::default() });
+        let object = outcome.object();
+        assert_eq!(object["release"], "ab");
+        for field in ["files", "bytes_read", "bytes_skipped", "chunks_new", "chunk_bytes_new", "seconds"] {
+            assert!(object[field].is_number(), "{field}");
+        }
+        let object = Outcome::Pull(Pulled::default()).object();
+        for field in [
+            "files",
+            "bytes_total",
+            "chunks_total",
+            "chunks_fetched",
+            "chunk_bytes_fetched",
+            "chunk_bytes_encoded",
+            "page_bytes",
+            "wire_bytes_in",
+            "wire_bytes_out",
+            "round_trips",
+            "seconds",
+        ] {
+            assert!(object[field].is_number(), "{field}");
+        }
+    }
+
+    #[test]
+    fn rows_are_told_apart_when_read_back() {
+        let entry = Row::Entry {
+            path: "甲".into(),
+            kind: "file".into(),
+            size: 1,
+            mtime_ms: -1,
+            mode: 0o644,
+            chunks: 1,
+        };
+        let change =
+            Row::Change { path: "a".into(), change: "removed".into(), size_old: Some(1), size_new: None };
+        for row in [entry, change] {
+            let text = serde_json::to_string(&row).unwrap();
+            assert_eq!(serde_json::from_str::<Row>(&text).unwrap(), row);
+        }
+    }
+
+    #[test]
+    fn findings_end_the_process_with_their_own_code() {
+        let verified = Verified { missing: 1, corrupt: 1, ..Verified::default() };
+        assert_eq!(Outcome::Verify(verified).exit(), Exit::Corrupt);
+        assert_eq!(Outcome::Verify(Verified { missing: 1, ..Verified::default() }).exit(), Exit::Missing);
+        assert_eq!(Outcome::Verify(Verified::default()).exit(), Exit::Ok);
+    }
+}

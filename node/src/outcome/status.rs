@@ -1,0 +1,99 @@
+//! The answer of `status`.
+
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+
+/// Answer of `status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Who this node is.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// The process that holds the home.
+    pub pid: u32,
+    /// What that process was started to do: `serve`, or a command's name.
+    pub doing: String,
+    /// Where it listens, if it does.
+    pub listening: Option<String>,
+    /// The libraries.
+    pub libraries: Vec<LibraryStatus>,
+    /// The store.
+    pub store: StoreStatus,
+    /// Known peers.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// A library, in `status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LibraryStatus {
+    /// Its id.
+    pub id: String,
+    /// Its label.
+    pub name: String,
+    /// The root's version.
+    pub root_version: u64,
+    /// Who may change the root, as `1 of 1`.
+    pub root: String,
+    /// What to know about that, if anything.
+    pub trust: String,
+    /// Members known here.
+    pub members: u64,
+    /// Releases known here.
+    pub releases: u64,
+    /// Roles whose secret keys are in this home.
+    pub keys: Vec<String>,
+    /// Its channels.
+    pub channels: Vec<ChannelStatus>,
+    /// Whether a pull was interrupted and will be resumed.
+    pub pull_unfinished: bool,
+}
+
+/// A channel, in `status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChannelStatus {
+    /// Its name.
+    pub name: String,
+    /// The release it stands on.
+    pub release: String,
+    /// That release's sequence.
+    pub sequence: u64,
+    /// When the channel was last vouched for, by the signer's clock.
+    pub time_ms: i64,
+    /// Seconds since then, by this node's clock.
+    pub age_seconds: u64,
+    /// Whether all its data is known to be held.
+    pub complete: bool,
+}
+
+/// The store, in `status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// Segment files.
+    pub segments: u64,
+    /// Their bytes on disk.
+    pub segment_bytes: u64,
+    /// Chunks held.
+    pub chunks: u64,
+    /// Their raw bytes.
+    pub chunk_bytes: u64,
+    /// Pages held.
+    pub pages: u64,
+    /// Things that were held and can no longer be read.
+    pub lost: u64,
+    /// Bytes that the store may still grow by.
+    pub usable_bytes: u64,
+}
+
+/// A peer, in `status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it was reached.
+    pub addresses: Vec<String>,
+    /// Libraries it is a source of.
+    pub libraries: Vec<String>,
+}

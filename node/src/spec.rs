@@ -1,0 +1,133 @@
+//! `LIBRARY[@RELEASE]` as people write it. Only the text is read here: what it names is decided by the node that has
+//! the library.
+
+use std::{fmt, str::FromStr};
+
+use chuan_engine::limits::NAME_BYTES;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Failure, Result};
+
+/// The channel that is meant where none is named.
+pub const LIVE: &str = "live";
+
+/// Shortest beginning of an id that is taken for one.
+const PREFIX_DIGITS: usize = 4;
+/// Digits of an id.
+const ID_DIGITS: usize = 64;
+/// More digits than this are never a sequence number.
+const SEQUENCE_DIGITS: usize = 10;
+
+/// A release of a library, as named by a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Spec {
+    /// The library's label or id.
+    pub library: String,
+    /// Which of its releases.
+    pub at: At,
+}
+
+/// Which release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The one with this sequence number.
+    Sequence(u64),
+    /// A channel's, or the one whose id begins so.
+    Name(String),
+}
+
+impl At {
+    /// The name as the beginning of an id, if it can be one.
+    pub fn as_prefix(&self) -> Option<String> {
+        let At::Name(name) = self else { return None };
+        let hex = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (hex && (PREFIX_DIGITS..=ID_DIGITS).contains(&name.len())).then(|| name.to_ascii_lowercase())
+    }
+}
+
+impl FromStr for Spec {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (library, at) = text.rsplit_once('@').unwrap_or((text, LIVE));
+        check_name("library", library)?;
+        let digits = !at.is_empty() && at.len() <= SEQUENCE_DIGITS && at.bytes().all(|b| b.is_ascii_digit());
+        let at = match at.parse() {
+            Ok(sequence) if digits => At::Sequence(sequence),
+            _ => {
+                check_name("release", at)?;
+                At::Name(at.to_owned())
+            }
+        };
+        Ok(Spec { library: library.to_owned(), at })
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.at {
+            At::Sequence(sequence) => write!(f, "{}@{sequence}", self.library),
+            At::Name(name) => write!(f, "{}@{name}", self.library),
+        }
+    }
+}
+
+impl From<Spec> for String {
+    fn from(spec: Spec) -> Self {
+        spec.to_string()
+    }
+}
+
+impl TryFrom<String> for Spec {
+    type Error = Failure;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+/// Checks a label of a library or node, or a channel's name: 1 to [`NAME_BYTES`] bytes of letters and digits of any
+/// script, `-`, `_` and `.`, so that it stands in paths, specs and tables without quoting. Ids pass too.
+pub fn check_name(what: &str, name: &str) -> Result<()> {
+    let fine = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let starts = name.chars().next().is_some_and(char::is_alphanumeric);
+    if !starts || name.len() > NAME_BYTES || !name.chars().all(fine) {
+        return Err(Failure::usage(format!(
+            "`{name}` is no {what} name; use 1 to {NAME_BYTES} bytes of letters, digits, `-`, `_` and `.`, \
+             beginning with a letter or digit"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_release_is_the_live_channel() {
+        let spec: Spec = "films".parse().unwrap();
+        assert_eq!((spec.library.as_str(), spec.at), ("films", At::Name(LIVE.into())));
+    }
+
+    #[test]
+    fn numbers_are_sequences_and_hex_may_be_an_id() {
+        let at = |text: &str| text.parse::<Spec>().unwrap().at;
+        assert_eq!(at("films@12"), At::Sequence(12));
+        assert_eq!(at("films@abcdef").as_prefix().as_deref(), Some("abcdef"));
+        assert_eq!(at("films@live").as_prefix(), None);
+        assert_eq!(at("films@abc").as_prefix(), None);
+        assert_eq!(at("电影@12345678901").as_prefix().as_deref(), Some("12345678901"));
+    }
+
+    #[test]
+    fn names_that_would_need_quoting_are_refused() {
+        for text in ["", "@", "films@", "a b", "a/b", "-x", ".x", "films@a@", &"x".repeat(65)] {
+            assert!(text.parse::<Spec>().is_err(), "{text}");
+        }
+        for text in ["films", "电影@3", "a-b_c.d@canary", &"x".repeat(64)] {
+            assert_eq!(text.parse::<Spec>().unwrap().to_string().split('@').next(), text.split('@').next());
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A flipped bit anywhere: it makes no difference, or it is said aloud with the file's name and `rebuild` brings back
+//! all that the segments still hold. `CHUAN_FLIPS` sets how many offsets are tried.
+
+use std::{fs, path::Path};
+
+use chuan_engine::{
+    segment::RECORD_HEADER_BYTES,
+    store::{Object, Store},
+};
+
+use super::support::{
+    Contents, Numbers, chunk, contents, copy_dir, files, flip, listen, name, page, read_back, ref_move,
+    scratch, small, statement,
+};
+use crate::{DiskStore, Result, rebuild::rebuild};
+
+const SEED: u64 = 20_261_122;
+const FLIPS: u64 = 150;
+
+/// A store with several segments, an index of several generations of tables, and what each record covers.
+struct Template {
+    objects: Vec<Object>,
+    /// Segment file, first byte and the one after the last, of each object's record.
+    spans: Vec<(String, u64, u64)>,
+}
+
+fn template(dir: &Path) -> Template {
+    let mut objects: Vec<Object> = (0..60).map(|seed| chunk(seed, 200 + seed as usize * 180)).collect();
+    objects.extend((0..12).map(page));
+    objects.extend((1..6).map(statement));
+    objects.push(Object::Ref(ref_move(1)));
+    for part in objects.chunks(30) {
+        let store = DiskStore::open(dir, small()).unwrap();
+        for objects in part.chunks(5) {
+            store.append(objects.to_vec()).unwrap();
+            store.commit().unwrap();
+        }
+    }
+    let store = DiskStore::open(dir, small()).unwrap();
+    let mut spans = vec![(String::new(), 0, 0); objects.len()];
+    store
+        .index()
+        .visit(|indexed, place| {
+            let at = objects.iter().position(|object| object.lost_id() == indexed.lost_id()).unwrap();
+            let start = u64::from(place.offset);
+            let file = format!("segments/{:08}.seg", place.segment);
+            spans[at] = (file, start, start + RECORD_HEADER_BYTES as u64 + u64::from(place.stored_len));
+            Ok(())
+        })
+        .unwrap();
+    Template { objects, spans }
+}
+
+/// Every file gets its share, and the long ones the rest.
+fn sample(dir: &Path, count: u64) -> Vec<(String, u64, u8)> {
+    let mut numbers = Numbers(SEED);
+    let all: Vec<(String, u64)> = files(dir)
+        .into_iter()
+        .filter(|(_, len)| *len > 0)
+        .map(|(path, len)| (path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned(), len))
+        .collect();
+    let total: u64 = all.iter().map(|(_, len)| len).sum();
+    let pick_long = |at: u64| {
+        let mut at = at;
+        let file = all.iter().find(|(_, len)| {
+            let here = at < *len;
+            at = if here { at } else { at - len };
+            here
+        });
+        (file.unwrap().0.clone(), at)
+    };
+    (0..count)
+        .map(|round| {
+            let (file, offset) = if round % 2 == 0 {
+                pick_long(numbers.below(total))
+            } else {
+                let (file, len) = &all[(round / 2) as usize % all.len()];
+                (file.clone(), numbers.below(*len))
+            };
+            (file, offset, numbers.below(8) as u8)
+        })
+        .collect()
+}
+
+/// What a user meets: open, read everything.
+fn use_store(dir: &Path, objects: &[Object]) -> Result<(Contents, Vec<String>)> {
+    let store = DiskStore::open(dir, small())?;
+    let (found, mut errors) = read_back(&store, objects);
+    if let Err(error) = store.lost() {
+        errors.push(error.to_string());
+    }
+    Ok((found, errors))
+}
+
+#[test]
+fn a_flipped_bit_is_never_a_silent_loss() {
+    let home = scratch();
+    let (whole, broken) = (home.path().join("whole"), home.path().join("broken"));
+    let template = template(&whole);
+    let expected = contents(&template.objects);
+    assert_eq!(use_store(&whole, &template.objects).unwrap(), (expected.clone(), Vec::new()));
+    let count = std::env::var("CHUAN_FLIPS").ok().and_then(|count| count.parse().ok()).unwrap_or(FLIPS);
+    let (mut silent, mut loud) = (0, 0);
+    for (file, offset, bit) in sample(&whole, count) {
+        let at = format!("seed {SEED}: {file}, byte {offset}, bit {bit}");
+        if broken.exists() {
+            fs::remove_dir_all(&broken).unwrap();
+        }
+        copy_dir(&whole, &broken);
+        flip(&broken.join(&file), offset, bit);
+        let (used, mut heard) = listen(|| use_store(&broken, &template.objects));
+        let found = match used {
+            Ok((found, errors)) => {
+                heard.extend(errors);
+                found
+            }
+            Err(error) => {
+                heard.push(error.to_string());
+                Contents::new()
+            }
+        };
+        for (name, bytes) in &found {
+            assert_eq!(expected.get(name), Some(bytes), "{at}: wrong bytes");
+        }
+        if found == expected {
+            silent += 1;
+            continue;
+        }
+        loud += 1;
+        let named = if file.starts_with("segments") { file.as_str() } else { "index" };
+        assert!(heard.iter().any(|line| line.contains(named)), "{at}: {named} is not named in {heard:?}");
+        let (_, _) = listen(|| rebuild(&broken, &|_, _| {}).unwrap());
+        let ((found, _), _) = listen(|| use_store(&broken, &template.objects).unwrap());
+        for (object, (segment, start, end)) in template.objects.iter().zip(&template.spans) {
+            let hit = *segment == file && (*start..*end).contains(&offset);
+            assert!(hit || found.contains_key(&name(object)), "{at}: {} did not come back", name(object));
+        }
+    }
+    println!("{count} flips: {silent} made no difference, {loud} were loud");
+    assert!(loud > 0);
+}

@@ -1,0 +1,387 @@
+//! What open does after a crash or to damage, rule by rule.
+
+use std::{
+    fs::{self, OpenOptions},
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use chuan_engine::{
+    Error,
+    segment::{Item, RECORD_HEADER_BYTES},
+    store::{LostId, Object, PageState, Store},
+};
+
+use super::support::{
+    chunk, contents, copy_dir, files, flip, listen, page, read_back, ref_move, scratch, small, statement,
+};
+use crate::{DiskStore, layout::Layout, rebuild::rebuild, scrub::scrub, view::View, walk};
+
+type Break = fn(&Path);
+
+/// Some of everything, over several segments.
+fn library() -> Vec<Object> {
+    let mut objects: Vec<Object> = (0..80).map(|seed| chunk(seed, 1000 + seed as usize * 150)).collect();
+    objects.extend((0..10).map(page));
+    objects.extend((1..5).map(statement));
+    objects.push(Object::Ref(ref_move(1)));
+    objects
+}
+
+fn filled(dir: &Path, objects: &[Object]) -> DiskStore {
+    let store = DiskStore::open(dir, small()).unwrap();
+    for objects in objects.chunks(7) {
+        store.append(objects.to_vec()).unwrap();
+    }
+    store.commit().unwrap();
+    store
+}
+
+#[test]
+fn a_tail_torn_at_any_byte_loses_nothing_acknowledged() {
+    let home = scratch();
+    let dir = home.path();
+    let store = filled(dir, &[chunk(1, 3000), chunk(2, 100)]);
+    let acknowledged = store.index().position().unwrap().unwrap();
+    store.append(vec![chunk(3, 2000), page(1), chunk(4, 3000)]).unwrap();
+    store.commit().unwrap();
+    let torn = store.index().position().unwrap().unwrap();
+    drop(store);
+    let path = Layout::new(dir).segment(torn.segment);
+    let whole = fs::read(&path).unwrap();
+    assert_eq!(whole.len() as u64, torn.end);
+    // Cut short, and overwritten with zeros to its old length, at each byte of the last group.
+    for len in acknowledged.end..torn.end {
+        for pad in [false, true] {
+            let mut bytes = whole[..len as usize].to_vec();
+            bytes.resize(if pad { whole.len() } else { bytes.len() }, 0);
+            fs::write(&path, bytes).unwrap();
+            let view = View::open(&Layout::new(dir), torn.segment, None).unwrap();
+            let (mut records, mut markers) = (0, 0);
+            walk::walk(&view.file, &view.path, torn.id, (4096, view.len), &mut |item| {
+                match item {
+                    Item::Record { payload: Some(_), .. } if markers == 0 => records += 1,
+                    Item::Marker { .. } => markers += 1,
+                    Item::Record { .. } | Item::Gap { .. } => {}
+                }
+                Ok(())
+            })
+            .unwrap();
+            assert!(records >= 2 && markers >= 2, "{len} bytes: {records} records, {markers} markers");
+        }
+    }
+    // And through the front door at some of them, with an index that knows nothing.
+    for len in (acknowledged.end..=torn.end).step_by(517) {
+        fs::write(&path, &whole[..len as usize]).unwrap();
+        fs::remove_dir_all(dir.join("index")).unwrap();
+        let store = DiskStore::open(dir, small()).unwrap();
+        let (found, errors) = read_back(&store, &[chunk(1, 3000), chunk(2, 100)]);
+        assert_eq!((found.len(), errors.len()), (2, 0), "{len} bytes");
+        assert!(store.lost().unwrap().is_empty());
+        let again = [chunk(3, 2000), page(1), chunk(4, 3000), chunk(5, 10)];
+        store.append(again.to_vec()).unwrap();
+        store.commit().unwrap();
+        assert_eq!(read_back(&store, &again).0, contents(&again));
+        drop(store);
+        for number in
+            Layout::new(dir).list_segments().unwrap().into_iter().filter(|number| *number > torn.segment)
+        {
+            fs::remove_file(Layout::new(dir).segment(number)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn damage_before_a_marker_is_kept_reported_and_never_cut() {
+    let home = scratch();
+    let dir = home.path();
+    let all = [chunk(1, 3000), chunk(2, 3000), chunk(3, 3000)];
+    let store = filled(dir, &all);
+    let position = store.index().position().unwrap().unwrap();
+    let place = store.index().chunks(&[chunk_id(&all[1])]).unwrap()[0].unwrap();
+    drop(store);
+    let path = Layout::new(dir).segment(place.segment);
+    fs::remove_dir_all(dir.join("index")).unwrap();
+    // In the payload the header still tells the id; in the header nothing does.
+    for (at, tells) in [(RECORD_HEADER_BYTES as u64 + 5, true), (20, false)] {
+        let offset = u64::from(place.offset) + at;
+        flip(&path, offset, 0);
+        let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
+        let text = format!("{} at offset {}", path.display(), place.offset);
+        assert!(heard.iter().any(|line| line.contains(&text)), "{heard:?}");
+        let expected: &[LostId] = if tells { &[LostId::Chunk(chunk_id(&all[1]))] } else { &[] };
+        assert_eq!(store.lost().unwrap(), expected);
+        let (found, _) = read_back(&store, &all);
+        assert_eq!(found.len(), 2);
+        drop(store);
+        assert_eq!(path.metadata().unwrap().len(), position.end, "the segment was cut");
+        flip(&path, offset, 0);
+        fs::remove_dir_all(dir.join("index")).unwrap();
+    }
+}
+
+#[test]
+fn an_index_that_is_gone_or_damaged_is_built_anew() {
+    let home = scratch();
+    let dir = home.path();
+    let objects = library();
+    drop(filled(dir, &objects));
+    let before = contents(&objects);
+    let break_index: [(&str, Break); 4] = [
+        ("gone", |index| fs::remove_dir_all(index).unwrap()),
+        ("without its first file", |index| fs::remove_file(index.join("CURRENT")).unwrap()),
+        ("with its first file garbled", |index| {
+            fs::write(index.join("CURRENT"), "MANIFEST-999999\n").unwrap()
+        }),
+        ("without its tables", |index| {
+            for (path, _) in
+                files(index).iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "sst"))
+            {
+                fs::remove_file(path).unwrap();
+            }
+        }),
+    ];
+    for (what, break_index) in break_index {
+        break_index(&dir.join("index"));
+        let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
+        assert_eq!(read_back(&store, &objects).0, before, "an index {what}");
+        if !["gone", "without its first file"].contains(&what) {
+            assert!(heard.iter().any(|line| line.contains("index")), "an index {what}: {heard:?}");
+        }
+        assert!(scrub(&store, &|_, _| {}, &AtomicBool::new(false)).unwrap().is_clean());
+    }
+}
+
+#[test]
+fn rebuild_gives_the_same_set() {
+    let home = scratch();
+    let dir = home.path();
+    let objects = library();
+    let store = filled(dir, &objects);
+    let Object::Page { id, .. } = &objects[80] else { panic!() };
+    store.mark(&[(*id, PageState::Full)]).unwrap();
+    let stats = store.stats().unwrap();
+    assert!(stats.segments > 2, "{stats:?}");
+    drop(store);
+    let report = rebuild(dir, &|_, _| {}).unwrap();
+    assert_eq!(
+        (report.chunks, report.pages, report.statements),
+        (stats.chunks, stats.pages, stats.statements)
+    );
+    assert_eq!((report.segments, report.scanned), (stats.segments, 1));
+    assert!(report.damage.is_empty());
+    let store = DiskStore::open(dir, small()).unwrap();
+    assert_eq!(read_back(&store, &objects).0, contents(&objects));
+    let after = store.stats().unwrap();
+    assert_eq!((after.chunk_bytes, after.page_bytes, after.lost), (stats.chunk_bytes, stats.page_bytes, 0));
+}
+
+#[test]
+fn a_damaged_footer_costs_a_scan_and_nothing_else() {
+    let home = scratch();
+    let dir = home.path();
+    let objects = library();
+    drop(filled(dir, &objects));
+    let path = Layout::new(dir).segment(1);
+    let len = path.metadata().unwrap().len();
+    for back in [100, 20, 4000] {
+        flip(&path, len - back, 3);
+        let report = rebuild(dir, &|_, _| {}).unwrap();
+        assert_eq!(report.scanned, 2, "{back} from the end");
+        let store = DiskStore::open(dir, small()).unwrap();
+        assert_eq!(read_back(&store, &objects).0, contents(&objects));
+        drop(store);
+        flip(&path, len - back, 3);
+    }
+}
+
+#[test]
+fn a_segment_reads_without_its_first_block() {
+    let home = scratch();
+    let dir = home.path();
+    let objects = library();
+    drop(filled(dir, &objects));
+    for number in Layout::new(dir).list_segments().unwrap() {
+        flip(&Layout::new(dir).segment(number), 17, 0);
+    }
+    let report = rebuild(dir, &|_, _| {}).unwrap();
+    assert_eq!(report.damage.len() as u64, report.segments, "{:?}", report.damage);
+    let store = DiskStore::open(dir, small()).unwrap();
+    assert_eq!(read_back(&store, &objects).0, contents(&objects));
+}
+
+#[test]
+fn a_scrub_finds_what_reads_have_not_met() {
+    let home = scratch();
+    let dir = home.path();
+    let objects = library();
+    let store = filled(dir, &objects);
+    let not = AtomicBool::new(false);
+    let report = scrub(&store, &|_, _| {}, &not).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.records, objects.len() as u64);
+
+    let place = store.index().chunks(&[chunk_id(&objects[3])]).unwrap()[0].unwrap();
+    let path = store.layout().segment(place.segment);
+    flip(&path, u64::from(place.offset) + 500, 7);
+    let report = scrub(&store, &|_, _| {}, &not).unwrap();
+    let [damage] = &report.damage[..] else { panic!("{report:?}") };
+    assert_eq!((&damage.file, damage.offset), (&path, u64::from(place.offset)));
+    assert_eq!(store.lost().unwrap(), [LostId::Chunk(chunk_id(&objects[3]))]);
+    assert_eq!(store.append(vec![objects[3].clone()]).unwrap().chunks, 1);
+    store.commit().unwrap();
+    assert!(store.lost().unwrap().is_empty());
+    assert_eq!(read_back(&store, &objects).0, contents(&objects));
+
+    not.store(true, Ordering::Relaxed);
+    assert!(matches!(scrub(&store, &|_, _| {}, &not), Err(Error::Cancelled)));
+}
+
+#[test]
+fn a_scrub_finds_entries_that_lead_nowhere() {
+    let home = scratch();
+    let dir = home.path();
+    let objects = library();
+    let store = filled(dir, &objects);
+    let place = store.index().chunks(&[chunk_id(&objects[3])]).unwrap()[0].unwrap();
+    // A header that cannot be read tells no id: only the index can say what is missing.
+    flip(&store.layout().segment(place.segment), u64::from(place.offset) + 2, 0);
+    let report = scrub(&store, &|_, _| {}, &AtomicBool::new(false)).unwrap();
+    assert!(!report.is_clean());
+    assert_eq!(store.lost().unwrap(), [LostId::Chunk(chunk_id(&objects[3]))]);
+}
+
+#[test]
+fn a_segment_that_is_gone_is_loud_and_its_objects_are_lost() {
+    let home = scratch();
+    let dir = home.path();
+    let objects = library();
+    drop(filled(dir, &objects));
+    let path = Layout::new(dir).segment(2);
+    fs::remove_file(&path).unwrap();
+    let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
+    assert!(heard.iter().any(|line| line.contains(&path.display().to_string())), "{heard:?}");
+    let (found, _) = read_back(&store, &objects);
+    let lost = store.lost().unwrap();
+    assert!(!lost.is_empty());
+    assert_eq!(found.len() + lost.len(), objects.len());
+    store.append(objects.clone()).unwrap();
+    store.commit().unwrap();
+    assert!(store.lost().unwrap().is_empty());
+    assert_eq!(read_back(&store, &objects).0, contents(&objects));
+}
+
+#[test]
+fn a_segment_that_was_cut_from_outside_is_loud() {
+    let home = scratch();
+    let dir = home.path();
+    let objects = library();
+    drop(filled(dir, &objects));
+    let last = Layout::new(dir).list_segments().unwrap().pop().unwrap();
+    let path = Layout::new(dir).segment(last);
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(4096).unwrap();
+    let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
+    assert!(heard.iter().any(|line| line.contains(&path.display().to_string())), "{heard:?}");
+    store.append(vec![chunk(1000, 10)]).unwrap();
+    store.commit().unwrap();
+    assert_eq!(path.metadata().unwrap().len(), 4096, "a damaged segment was written to");
+}
+
+#[test]
+fn a_failed_write_poisons_and_the_next_start_has_what_was_acknowledged() {
+    let home = scratch();
+    let dir = home.path();
+    for sync in [false, true] {
+        let options = small();
+        let store = DiskStore::open(dir, options.clone()).unwrap();
+        store.append(vec![chunk(1, 100)]).unwrap();
+        store.commit().unwrap();
+        let fault = if sync { &options.faults.fail_sync } else { &options.faults.fail_write };
+        fault.store(true, Ordering::Relaxed);
+        store.append(vec![chunk(2, 100)]).unwrap();
+        assert!(matches!(store.commit(), Err(Error::Poisoned(_))));
+        fault.store(false, Ordering::Relaxed);
+        assert!(matches!(store.append(vec![chunk(3, 100)]), Err(Error::Poisoned(_))), "it took more");
+        let segment = store.index().position().unwrap().unwrap().segment;
+        drop(store);
+        let store = DiskStore::open(dir, small()).unwrap();
+        assert_eq!(read_back(&store, &[chunk(1, 100)]).0.len(), 1);
+        store.append(vec![chunk(4 + u64::from(sync), 100)]).unwrap();
+        store.commit().unwrap();
+        let now = store.index().position().unwrap().unwrap().segment;
+        assert_eq!(now > segment, sync, "a file whose sync failed must not be synced again");
+    }
+}
+
+#[test]
+fn a_ref_move_is_in_a_later_group_than_the_data_before_it() {
+    let home = scratch();
+    let store = DiskStore::open(home.path(), small()).unwrap();
+    store
+        .append(vec![chunk(1, 100), Object::Ref(ref_move(1)), Object::Ref(ref_move(2)), chunk(2, 100)])
+        .unwrap();
+    store.commit().unwrap();
+    let position = store.index().position().unwrap().unwrap();
+    let view = View::open(store.layout(), position.segment, None).unwrap();
+    let mut order = String::new();
+    walk::walk(&view.file, &view.path, position.id, (4096, position.end), &mut |item| {
+        order.push(match item {
+            Item::Record { header, .. } => {
+                if header.key.lost_id().is_some() {
+                    'c'
+                } else {
+                    'r'
+                }
+            }
+            Item::Marker { .. } => '.',
+            Item::Gap { .. } => '?',
+        });
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(order, "c..rrc..");
+}
+
+#[test]
+fn a_segment_without_its_first_group_is_no_damage() {
+    let home = scratch();
+    let dir = home.path();
+    drop(filled(dir, &[chunk(1, 100)]));
+    // As a crash leaves it that comes after the file was made and before anything in it was durable.
+    fs::write(Layout::new(dir).segment(2), vec![0; 100_000]).unwrap();
+    let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
+    assert!(heard.is_empty(), "{heard:?}");
+    store.append(vec![chunk(2, 100)]).unwrap();
+    store.commit().unwrap();
+    assert_eq!(read_back(&store, &[chunk(1, 100), chunk(2, 100)]).0.len(), 2);
+    assert!(scrub(&store, &|_, _| {}, &AtomicBool::new(false)).unwrap().is_clean());
+}
+
+#[test]
+fn two_stores_in_one_directory_are_refused_and_harm_nothing() {
+    let home = scratch();
+    let first = filled(home.path(), &[chunk(1, 100)]);
+    assert!(matches!(DiskStore::open(home.path(), small()), Err(Error::Busy(_))));
+    assert_eq!(read_back(&first, &[chunk(1, 100)]).0.len(), 1);
+    first.append(vec![chunk(2, 100)]).unwrap();
+    first.commit().unwrap();
+}
+
+#[test]
+fn a_copy_taken_while_open_is_a_crash_and_opens() {
+    let home = scratch();
+    let (dir, copy) = (home.path().join("a"), home.path().join("b"));
+    let objects = library();
+    let store = filled(&dir, &objects);
+    copy_dir(&dir, &copy);
+    drop(store);
+    let store = DiskStore::open(&copy, small()).unwrap();
+    assert_eq!(read_back(&store, &objects).0, contents(&objects));
+}
+
+fn chunk_id(object: &Object) -> chuan_engine::id::ChunkId {
+    match object {
+        Object::Chunk { id, .. } => *id,
+        other => panic!("{other:?} is no chunk"),
+    }
+}

@@ -1,0 +1,197 @@
+//! Objects to store, directories to store them in, and ears for what is said aloud.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    fs::{self, OpenOptions},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use chuan_engine::{
+    Result,
+    id::{ChunkId, LibraryId, PageId, StatementId},
+    statement::StatementKind,
+    store::{Check, Object, RefMove, Store},
+};
+use tracing::{Event, Level, Metadata, Subscriber, field, span};
+
+use crate::{DiskStore, Options};
+
+/// A directory for tests that ask nothing of the disk itself: in memory where there is room for that.
+pub(super) fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// Small segments and groups, so that a small store has many.
+pub(super) fn small() -> Options {
+    Options { segment_bytes: 256 * 1024, group_bytes: 32 * 1024, direct: false, ..Options::default() }
+}
+
+/// A generator of numbers that a seed repeats.
+pub(super) struct Numbers(pub(super) u64);
+
+impl Numbers {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 20) % bound
+    }
+}
+
+pub(super) fn chunk(seed: u64, len: usize) -> Object {
+    let mut numbers = Numbers(seed);
+    let bytes: Bytes = (0..len).map(|_| numbers.below(256) as u8).collect();
+    Object::Chunk { id: ChunkId::of(&bytes), bytes }
+}
+
+pub(super) fn page(seed: u64) -> Object {
+    let bytes = Bytes::from(format!("page {seed} ").repeat(30));
+    Object::Page { id: PageId::of(&bytes), bytes }
+}
+
+pub(super) fn statement(sequence: u64) -> Object {
+    let bytes = Bytes::from(format!("statement {sequence}"));
+    let library = LibraryId::of(b"films");
+    Object::Statement { id: StatementId::of(&bytes), library, kind: StatementKind::Release, sequence, bytes }
+}
+
+pub(super) fn ref_move(sequence: u64) -> RefMove {
+    RefMove {
+        library: LibraryId::of(b"films"),
+        channel: "live".to_owned(),
+        statement: StatementId::of(&sequence.to_le_bytes()),
+        release: StatementId::of(b"release"),
+        sequence,
+    }
+}
+
+/// An object's name and bytes, to compare stores by.
+pub(super) type Contents = BTreeMap<String, Vec<u8>>;
+
+pub(super) fn name(object: &Object) -> String {
+    object.lost_id().map_or("ref".to_owned(), |id| format!("{id:?}"))
+}
+
+pub(super) fn content(object: &Object) -> Vec<u8> {
+    match object {
+        Object::Chunk { bytes, .. } | Object::Page { bytes, .. } | Object::Statement { bytes, .. } => {
+            bytes.to_vec()
+        }
+        Object::Ref(to) => format!("{to:?}").into_bytes(),
+    }
+}
+
+pub(super) fn contents(objects: &[Object]) -> Contents {
+    objects.iter().map(|object| (name(object), content(object))).collect()
+}
+
+/// Reads whichever of `objects` the store has, one by one; the errors on the way.
+pub(super) fn read_back(store: &DiskStore, objects: &[Object]) -> (Contents, Vec<String>) {
+    let mut found = Contents::new();
+    let mut errors = Vec::new();
+    for object in objects {
+        match read(store, object) {
+            Ok(Some(bytes)) => {
+                found.insert(name(object), bytes);
+            }
+            Ok(None) => {}
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    (found, errors)
+}
+
+fn read(store: &DiskStore, object: &Object) -> Result<Option<Vec<u8>>> {
+    let bytes = match object {
+        Object::Chunk { id, .. } => store.read_chunks(&[*id], Check::Verify)?.remove(0),
+        Object::Page { id, .. } => store.read_pages(&[*id])?.remove(0),
+        Object::Statement { id, kind, library, .. } => store
+            .statements(Some(library), *kind)?
+            .into_iter()
+            .find(|(held, _)| held == id)
+            .map(|(_, bytes)| bytes),
+        Object::Ref(to) => {
+            let moves = store.refs()?;
+            let found = moves.into_iter().find(|held| held.channel == to.channel);
+            return Ok(found.map(|to| format!("{to:?}").into_bytes()));
+        }
+    };
+    Ok(bytes.map(|bytes| bytes.to_vec()))
+}
+
+pub(super) fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// All files below a directory, with their lengths.
+pub(super) fn files(dir: &Path) -> Vec<(PathBuf, u64)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push((entry.path(), entry.metadata().unwrap().len()));
+        }
+    }
+    found.sort();
+    found
+}
+
+pub(super) fn flip(path: &Path, offset: u64, bit: u8) {
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).unwrap();
+    file.write_all_at(&[byte[0] ^ (1 << bit)], offset).unwrap();
+}
+
+/// Runs something and returns what it said at level warn or error, on this thread.
+pub(super) fn listen<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let result = tracing::subscriber::with_default(Ears(heard.clone()), run);
+    let heard = std::mem::take(&mut *heard.lock().unwrap());
+    (result, heard)
+}
+
+struct Ears(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Ears {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        struct Text(String);
+        impl field::Visit for Text {
+            fn record_debug(&mut self, _: &field::Field, value: &dyn fmt::Debug) {
+                write!(self.0, "{value:?}").unwrap();
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
