@@ -155,6 +155,8 @@ pub(crate) fn proved_node(connection: &quinn::Connection) -> Option<PeerKey> {
 
 /// A name of a peer for messages.
 pub(crate) fn peer_name(node: &NodeId, address: SocketAddr) -> String {
+    // IPv4 is shown as IPv4, though the socket is an IPv6 one.
+    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     format!("node {} at {address}", node.short())
 }
 

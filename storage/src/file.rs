@@ -12,6 +12,8 @@ use std::{
 use chuan_engine::{Error, Result};
 use rustix::fs::FallocateFlags;
 
+use crate::space;
+
 /// A segment file open for appending.
 #[derive(Debug)]
 pub(crate) struct AppendFile {
@@ -127,7 +129,10 @@ impl AppendFile {
     }
 
     fn failed(&self, what: &str, error: io::Error) -> Error {
-        Error::io(format!("{what} {}", self.path.display()), error)
+        match Error::io(format!("{what} {}", self.path.display()), error) {
+            Error::Full(text) => space::full(self.path.parent().unwrap_or(&self.path), &text),
+            other => other,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What waits between those who append and the one who writes: bounded in bytes, in order, each object once.
 //!
-//! It is a mutex over plain state and never holds it while anything is written or read.
+//! It is a mutex over plain state. Nothing is written under it, and read no more than a second look into the index.
 
 use std::{
     collections::{HashSet, VecDeque},

@@ -5,7 +5,6 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    os::unix::fs::FileExt,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,7 +14,7 @@ use chuan_engine::{
     segment::{Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey},
     store::Check,
 };
-use rustix::fs::Advice;
+use rustix::{fs::Advice, io::Errno};
 
 use crate::{entry::Location, index::Index, layout::Layout};
 
@@ -105,22 +104,22 @@ impl Reader {
     /// As many of a run's bytes as the file has and the disk gives.
     fn read_bytes(&self, run: &Run<'_>) -> Result<Bytes> {
         let Some(file) = self.file(run.segment)? else { return Ok(Bytes::new()) };
-        let mut bytes = vec![0; usize::try_from(run.end - run.start).unwrap_or_default()];
-        let mut filled = 0;
-        while let Some(place) = bytes.get_mut(filled..).filter(|place| !place.is_empty()) {
-            match file.read_at(place, run.start + filled as u64) {
+        let len = usize::try_from(run.end - run.start).unwrap_or_default();
+        // Into memory that is not zeroed first: at 4 MiB a read that would show.
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            let at = run.start + bytes.len() as u64;
+            match rustix::io::pread(&*file, rustix::buffer::spare_capacity(&mut bytes), at) {
                 Ok(0) => break,
-                Ok(len) => filled += len,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(Errno::INTR) => {}
                 // A sector that cannot be read is a damaged record, not a failed store.
-                Err(error) if error.raw_os_error() == Some(libc::EIO) => break,
+                Err(Errno::IO) => break,
                 Err(error) => {
                     let path = self.layout.segment(run.segment);
-                    return Err(Error::io(format!("read {}", path.display()), error));
+                    return Err(Error::io(format!("read {}", path.display()), error.into()));
                 }
             }
         }
-        bytes.truncate(filled);
         Ok(Bytes::from(bytes))
     }
 

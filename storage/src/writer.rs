@@ -139,7 +139,7 @@ fn keys(object: &Object) -> (Indexed, RecordKey) {
 
 fn refusal(error: &Error) -> Refusal {
     match error {
-        Error::Full(text) => Refusal::Full(text.clone()),
+        Error::Full(text) => Refusal::Full(format!("{text}; then start again")),
         other => Refusal::Poisoned(other.to_string()),
     }
 }

@@ -253,7 +253,7 @@ fn log_to_stderr(verbose: u8, quiet: bool) {
         (false, 2) => "chuan=debug,chuan_net=debug,chuan_storage=debug,chuan_engine=debug,info",
         (false, _) => "trace",
     };
-    let filter = EnvFilter::try_from_env("CHUAN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours()).init();
 }
 

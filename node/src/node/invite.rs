@@ -14,7 +14,7 @@ use chuan_net::PeerKey;
 use super::{Inner, Node, address, now_ms, publish::node_role};
 use crate::{
     command::Invite,
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     home::keys::{self, KeyRole},
     outcome::Invited,
 };
@@ -104,27 +104,45 @@ impl Inner {
         proof.verify(&terms.key, &Signature::from_bytes(join.proof))?;
 
         let me = self.key.node();
-        let library = self
-            .libraries
-            .change(&join.library, Vec::new(), now, |library| {
-                if library.redeem(&join.ticket, &peer.node, &me, now)?.is_some() {
-                    return Ok(Vec::new());
-                }
-                let body = Member {
-                    node: peer.node,
-                    key: peer.key,
-                    name: join.name.clone(),
-                    role: terms.role.unwrap_or_else(|| chosen_role(join.role)),
-                    classes: terms.classes.clone(),
-                    verbs: terms.verbs,
-                    expires_ms: 0,
-                    ticket: Some(join.ticket),
-                };
-                Ok(vec![member(library, &self.key, body, now)?])
-            })
-            .map_err(|failure| Error::Denied(failure.message))?;
+        let redeemed = self.libraries.change(&join.library, Vec::new(), now, |library| {
+            if library.redeem(&join.ticket, &peer.node, &me, now).map_err(denied)?.is_some() {
+                return Ok(Vec::new());
+            }
+            let body = Member {
+                node: peer.node,
+                key: peer.key,
+                name: join.name.clone(),
+                role: terms.role.unwrap_or_else(|| chosen_role(join.role)),
+                classes: terms.classes.clone(),
+                verbs: terms.verbs,
+                expires_ms: 0,
+                ticket: Some(join.ticket),
+            };
+            Ok(vec![member(library, &self.key, body, now)?])
+        });
+        let library = redeemed.map_err(|failure| for_joiner(&failure))?;
         tracing::info!(node = %peer.node, name = %join.name, library = %library.name(), "a node joined");
         Ok(welcome(&library, &[peer.node, me], &join.ticket).map(|s| s.bytes().clone()).collect())
+    }
+}
+
+/// The joiner hears the reason itself, without what stands before it in an error.
+fn denied(error: Error) -> Failure {
+    match error {
+        Error::Denied(reason) => Failure::denied(reason),
+        error => error.into(),
+    }
+}
+
+/// Why a ticket was not redeemed; what went wrong inside this node is for its own log.
+fn for_joiner(failure: &Failure) -> Error {
+    match failure.exit {
+        Exit::Denied => Error::Denied(failure.message.clone()),
+        Exit::Invalid => Error::Invalid(failure.message.clone()),
+        _ => {
+            tracing::error!(%failure, "a ticket could not be redeemed");
+            Error::Busy("the node cannot redeem a ticket now".into())
+        }
     }
 }
 

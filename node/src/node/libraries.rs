@@ -171,6 +171,12 @@ impl<S: Store> Libraries<S> {
         Ok(())
     }
 
+    /// Shows another state than the store holds: what a crash would have left.
+    #[cfg(test)]
+    pub(super) fn replace(&self, library: Arc<Library>) {
+        self.show(library);
+    }
+
     fn keep(&self, batch: Vec<Object>) -> Result<()> {
         if !batch.is_empty() {
             self.store.append(batch)?;

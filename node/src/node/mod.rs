@@ -17,6 +17,8 @@ mod restore;
 mod serve;
 mod shelf;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,

@@ -21,8 +21,9 @@ pub(super) struct Source {
     pub(super) node: NodeId,
     pub(super) name: String,
     pub(super) addresses: Vec<String>,
-    /// Whether another member at the address will do: it was named by its address alone.
-    pub(super) any_member: bool,
+    /// Whether whoever answers there will do, since a person named the address alone. What it sends is checked against
+    /// the library's publishers like anyone's.
+    pub(super) any_node: bool,
 }
 
 impl Inner {
@@ -63,7 +64,7 @@ impl Inner {
     pub(super) fn sources(&self, library: &Library, from: Option<&str>) -> Result<Vec<Source>> {
         let peers = self.home.peers()?;
         let mut sources = match from {
-            Some(who) => named(&peers, library, who)?,
+            Some(who) => named(&peers, library, who, &self.key.node())?,
             None => peers.sources(&library.id()).filter_map(source).collect(),
         };
         sources.retain(|source| source.node != self.key.node());
@@ -78,7 +79,7 @@ impl Inner {
 }
 
 /// The nodes that a person may mean by `who`.
-fn named(peers: &Peers, library: &Library, who: &str) -> Result<Vec<Source>> {
+fn named(peers: &Peers, library: &Library, who: &str, me: &NodeId) -> Result<Vec<Source>> {
     if let Some(peer) = peers.find(who)? {
         return Ok(source(peer).into_iter().collect());
     }
@@ -92,15 +93,15 @@ fn named(peers: &Peers, library: &Library, who: &str) -> Result<Vec<Source>> {
     if !known.is_empty() {
         return Ok(known
             .into_iter()
-            .map(|source| Source { addresses: vec![who.to_owned()], any_member: true, ..source })
+            .map(|source| Source { addresses: vec![who.to_owned()], any_node: true, ..source })
             .collect());
     }
-    // A key is expected of everyone who is dialled. Any member's will do: the connection says whose it is.
-    let member = library.members().into_iter().next().map(|said| Source {
+    // A key is expected of everyone who is dialled. Any will do: the connection says whose answers.
+    let member = library.members().into_iter().find(|said| said.body.node != *me).map(|said| Source {
         node: said.body.node,
         name: said.body.name.clone(),
         addresses: vec![who.to_owned()],
-        any_member: true,
+        any_node: true,
     });
     Ok(member.into_iter().collect())
 }
@@ -110,6 +111,6 @@ fn source(peer: &Peer) -> Option<Source> {
         node: peer.id.parse().ok()?,
         name: peer.name.clone(),
         addresses: peer.addresses.clone(),
-        any_member: false,
+        any_node: false,
     })
 }

@@ -49,10 +49,10 @@ impl Node {
 }
 
 /// Whose keys sign, and the root of a library that does not exist yet.
-struct Author {
-    id: LibraryId,
+pub(super) struct Author {
+    pub(super) id: LibraryId,
     publisher: Key,
-    founding: Option<(RoleKeys, Statement)>,
+    pub(super) founding: Option<(RoleKeys, Statement)>,
 }
 
 impl Inner {
@@ -100,7 +100,7 @@ impl Inner {
     }
 
     /// The keys to sign with: this home's for a library that is known, new ones for a name that is not.
-    fn author(&self, library: Option<&Library>, name: &str) -> Result<Author> {
+    pub(super) fn author(&self, library: Option<&Library>, name: &str) -> Result<Author> {
         if let Some(library) = library {
             let publisher = self.home.role_key(&library.id(), KeyRole::Publisher)?;
             return Ok(Author { id: library.id(), publisher, founding: None });

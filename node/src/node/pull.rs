@@ -106,9 +106,7 @@ impl Node {
             () = job.cancel().cancelled() => return Err(Failure::interrupted()),
         };
         let connection = match opened {
-            Err(NetError::WrongKey { proved, .. })
-                if source.any_member && library.member(&proved).is_some() =>
-            {
+            Err(NetError::WrongKey { proved, .. }) if source.any_node => {
                 source.node = proved;
                 source.name = library.member(&proved).map_or("", |said| &said.body.name).to_owned();
                 Connection::open(endpoint, &source.addresses, proved, &hello).await?

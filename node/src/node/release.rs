@@ -14,7 +14,7 @@ use chuan_engine::{
 use super::Inner;
 use crate::{
     exit::{Failure, Result},
-    spec::{At, Spec},
+    spec::{At, LIVE, Spec},
 };
 
 /// A release that was asked for.
@@ -111,10 +111,22 @@ fn find<'a>(library: &'a Library, at: &At) -> Result<Said<'a, Release>> {
     let found: Vec<_> = library.releases().into_iter().filter(named).collect();
     match found.as_slice() {
         [said] => Ok(*said),
-        [] => Err(Failure::missing(format!(
-            "no such release of {0}; `chuan releases {0}` lists them",
-            library.name()
-        ))),
+        [] => {
+            let what = match at {
+                At::Name(name) if name == LIVE => {
+                    format!("nothing of {0} is here yet; `chuan pull {0}`", library.name())
+                }
+                At::Name(name) => format!(
+                    "{0} has no release or channel `{name}` here; `chuan releases {0}` lists them",
+                    library.name()
+                ),
+                At::Sequence(sequence) => format!(
+                    "{0} has no release {sequence} here; `chuan releases {0}` lists them",
+                    library.name()
+                ),
+            };
+            Err(Failure::missing(what))
+        }
         several => {
             let ids: Vec<_> = several.iter().map(|said| said.statement.id().short()).collect();
             Err(Failure::usage(format!("several releases match; name one by its id: {}", ids.join(", "))))

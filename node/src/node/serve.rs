@@ -6,7 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use chuan_engine::{Error, id::LibraryId, statement::Library, store::Store, sync::message::Join};
+use chuan_engine::{
+    Error,
+    id::{LibraryId, NodeId},
+    statement::Library,
+    store::Store,
+    sync::message::Join,
+};
 use chuan_net::{
     Endpoint, Identity, PeerKey,
     serve::{self, Host},
@@ -77,6 +83,11 @@ impl Host for Desk {
 
     fn now_ms(&self) -> i64 {
         now_ms()
+    }
+
+    fn knows(&self, node: &NodeId) -> bool {
+        let Some(inner) = self.node.upgrade() else { return false };
+        inner.libraries.all().iter().any(|library| library.member(node).is_some())
     }
 
     fn offer(&self, statements: Vec<Bytes>) {

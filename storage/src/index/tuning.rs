@@ -63,6 +63,9 @@ pub(super) fn column_family(cache: &Cache, memtable_bytes: usize) -> Options {
     options.set_compression_type(DBCompressionType::None);
     options.set_write_buffer_size(memtable_bytes);
     options.set_max_write_buffer_number(2);
+    // Most of what is asked for before an append is not there.
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(0.05);
     options.set_paranoid_checks(true);
     options
 }

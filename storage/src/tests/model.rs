@@ -189,8 +189,13 @@ fn end_after_drop(store: &mut Option<DiskStore>) -> Option<(u32, u64)> {
     matches!(view.footer, crate::view::Sealing::Open).then_some((segment, view.len))
 }
 
+/// Each case opens several stores: fewer than usual, unless asked for.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(40)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn every_history_keeps_what_was_committed(steps in proptest::collection::vec(step(), 1..25)) {
