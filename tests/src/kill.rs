@@ -8,10 +8,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -172,6 +169,7 @@ impl Test<'_> {
                 run.succeeded()?;
                 break;
             }
+            let end = Instant::now();
             let victim = if self.rng.below(2) == 0 { Victim::Puller } else { Victim::Server };
             match victim {
                 Victim::Puller | Victim::Publisher => run.process.kill()?,
@@ -183,7 +181,7 @@ impl Test<'_> {
                     *server = pair.origin.serve_on(address)?;
                 }
             }
-            let received = run.received();
+            let received = run.received(end);
             let kept = stored_bytes(&pair.mirror)?;
             let cost = (stored + received).saturating_sub(kept);
             self.count(victim, moment, cost);
@@ -266,7 +264,7 @@ fn stored_bytes(home: &Home) -> Result<u64> {
 /// A command that runs with `--json --progress json`, and what it has said of its progress.
 struct Run {
     process: Process,
-    received: Arc<AtomicU64>,
+    progress: Arc<Mutex<Lines>>,
     readers: Vec<JoinHandle<String>>,
 }
 
@@ -275,15 +273,15 @@ impl Run {
         let mut command = home.command(["--json", "--progress", "json"]);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command)?;
-        let received = Arc::new(AtomicU64::new(0));
+        let progress = Arc::default();
         let mut readers = Vec::new();
         if let Some(pipe) = process.child.stdout.take() {
-            readers.push(follow(pipe, received.clone()));
+            readers.push(follow(pipe, Arc::clone(&progress)));
         }
         if let Some(pipe) = process.child.stderr.take() {
-            readers.push(follow(pipe, received.clone()));
+            readers.push(follow(pipe, Arc::clone(&progress)));
         }
-        Ok(Self { process, received, readers })
+        Ok(Self { process, progress, readers })
     }
 
     fn ends_within(&mut self, time: Duration) -> Result<bool> {
@@ -304,22 +302,55 @@ impl Run {
         final_object(&text).map(drop)
     }
 
-    /// Chunk bytes received by the last progress line; to be asked when the process has ended.
-    fn received(mut self) -> u64 {
+    /// Chunk bytes received by `end`, to be asked when the process has ended.
+    fn received(mut self, end: Instant) -> u64 {
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
-        self.received.load(Ordering::SeqCst)
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).at(end)
+    }
+}
+
+/// What progress lines have said.
+#[derive(Debug, Default)]
+struct Lines {
+    first: Option<(Instant, u64)>,
+    last: Option<(Instant, u64)>,
+}
+
+impl Lines {
+    fn add(&mut self, at: Instant, bytes: u64) {
+        self.first.get_or_insert((at, bytes));
+        self.last = Some((at, bytes));
+    }
+
+    /// Bytes by `end`: what the last line said, and as much more as would have come since then at the speed so far. A
+    /// kill falls between two lines, and what came after the last one was received all the same.
+    fn at(&self, end: Instant) -> u64 {
+        let (Some((begun, first)), Some((told, last))) = (self.first, self.last) else { return 0 };
+        let span = told.duration_since(begun).as_secs_f64();
+        let since = end.saturating_duration_since(told).as_secs_f64();
+        let speed = if span > 0.0 { last.saturating_sub(first) as f64 / span } else { 0.0 };
+        // A speed and a fraction of a second: far from any limit of the types.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a positive whole number"
+        )]
+        let since = (speed * since) as u64;
+        last + since
     }
 }
 
 /// Reads lines to the end, noting what progress lines say was fetched: bytes done, without those that were held.
-fn follow(pipe: impl Read + Send + 'static, received: Arc<AtomicU64>) -> JoinHandle<String> {
+fn follow(pipe: impl Read + Send + 'static, lines: Arc<Mutex<Lines>>) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut rest = String::new();
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             match progress(&line) {
-                Some(bytes) => received.store(bytes, Ordering::SeqCst),
+                Some(bytes) => {
+                    lines.lock().unwrap_or_else(PoisonError::into_inner).add(Instant::now(), bytes)
+                }
                 None => {
                     rest.push_str(&line);
                     rest.push('\n');
@@ -341,6 +372,17 @@ fn progress(line: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kill_between_two_lines_counts_what_came_after_the_last() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        let tenth = Duration::from_millis(100);
+        assert_eq!(lines.at(start), 0);
+        lines.add(start, 0);
+        lines.add(start + tenth, 1000);
+        assert_eq!(lines.at(start + tenth), 1000);
+        assert_eq!(lines.at(start + tenth * 3 / 2), 1500);
+    }
 
     #[test]
     fn what_was_fetched_is_what_was_done_and_not_saved() {

@@ -211,11 +211,14 @@ impl Drop for Process {
     }
 }
 
-/// The last line of `text` that is a JSON object: what `--json` ends with.
+/// The last JSON object of `text`: what `--json` ends with. Lines that are no JSON are passed over.
 pub fn final_object(text: &str) -> Result<Value> {
-    let line = text.lines().rev().find(|line| line.starts_with('{'));
-    let line = line.with_context(|| format!("no JSON object in the output: {text:?}"))?;
-    serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))
+    let start = if text.starts_with('{') { Some(0) } else { text.find("\n{").map(|at| at + 1) };
+    let objects = start.and_then(|start| text.get(start..)).unwrap_or_default();
+    let last =
+        serde_json::Deserializer::from_str(objects).into_iter().try_fold(None, |_, value| value.map(Some));
+    last.with_context(|| format!("not JSON: {text}"))?
+        .with_context(|| format!("no JSON object in the output: {text:?}"))
 }
 
 /// A non-negative whole number of a JSON object.
@@ -264,6 +267,8 @@ mod tests {
     fn the_last_object_is_the_final_one() {
         let text = "{\"progress\":1}\n{\"release\":\"ab\",\"files\":3}\n";
         assert_eq!(number(&final_object(text).unwrap(), "files").unwrap(), 3);
+        let over_lines = "{\"entries\":[{\"path\":\"a\"},\n{\"path\":\"b\"}],\"files\":2}\n";
+        assert_eq!(number(&final_object(over_lines).unwrap(), "files").unwrap(), 2);
         assert!(final_object("nothing").is_err());
     }
 }

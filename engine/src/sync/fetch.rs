@@ -32,7 +32,7 @@ use self::{
 use crate::{
     error::{Error, Result},
     id::{ChunkId, Commitment, ManifestId, PageId},
-    limits::FETCH_REQUESTS,
+    limits::{BARREN_PASSES, FETCH_REQUESTS},
     manifest::table::{ClassHeader, ClassTable},
     statement::library::Library,
     store::{PageState, Store},
@@ -87,8 +87,8 @@ struct Pass {
     undelivered: u64,
     /// What had been fetched when it began.
     before: (u64, u64),
-    /// Whether the pass before brought nothing.
-    is_retry: bool,
+    /// How many passes before it brought nothing.
+    barren: u32,
 }
 
 /// A request under way.
@@ -358,32 +358,32 @@ impl Fetch {
             )));
         }
         self.intake.report.add_up(self.left.iter().map(|(_, header)| header));
-        self.begin_pass(false);
+        self.begin_pass(0);
         Ok(())
     }
 
-    fn begin_pass(&mut self, is_retry: bool) {
+    fn begin_pass(&mut self, barren: u32) {
         self.wants = self.left.last().map_or_else(Wants::default, |(_, header)| Wants::new(header));
-        self.pass = Pass { undelivered: 0, before: self.intake.report.fetched(), is_retry };
+        self.pass = Pass { undelivered: 0, before: self.intake.report.fetched(), barren };
     }
 
     /// A class has been walked to its end: it is whole, or is walked again as long as that brings something.
     fn end_pass(&mut self) -> Result<()> {
         self.intake.commit()?;
         let Some((commitment, header)) = self.left.last().cloned() else { return self.finish() };
-        let Pass { undelivered, before, is_retry } = self.pass;
+        let Pass { undelivered, before, barren } = self.pass;
         let is_barren = before == self.intake.report.fetched();
         if undelivered == 0 && self.is_whole(&commitment, &header)? {
             self.left.pop();
-            self.begin_pass(false);
-        } else if is_barren && (undelivered > 0 || is_retry) {
+            self.begin_pass(0);
+        } else if is_barren && (undelivered > 0 || barren >= BARREN_PASSES) {
             return Err(Error::Missing(format!(
                 "the source lacks {undelivered} pages or chunks of class `{}`; pull from another source too",
                 header.name
             )));
         } else {
-            // Something did not come, or was found damaged here only now.
-            self.begin_pass(is_barren);
+            // Something did not come, or was found damaged here only now, and the next pass wants it.
+            self.begin_pass(if is_barren { barren + 1 } else { 0 });
         }
         Ok(())
     }

@@ -143,7 +143,8 @@ pub struct Refusal {
 /// Reasons of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ErrorCode {
-    /// The requester is no member of the library, or the library is not here: the same answer for both.
+    /// The requester is no member of the library, or the library is not here: the same answer for both. To who redeems a
+    /// ticket, what is wrong with it.
     Denied,
     /// Not held here, or not granted: the same answer for both.
     NotFound,
@@ -153,10 +154,6 @@ pub enum ErrorCode {
     Busy,
     /// The answerer failed.
     Internal,
-    /// The ticket is out of date.
-    TicketExpired,
-    /// The ticket was used by another.
-    TicketUsed,
     /// The versions don't go together.
     Version,
 }
@@ -313,6 +310,9 @@ impl Refusal {
     /// terminal or a log.
     pub fn into_error(self) -> Error {
         let said: String = self.text.chars().filter(|c| !c.is_control()).collect();
+        if self.code == ErrorCode::Denied && !said.is_empty() {
+            return Error::Denied(said);
+        }
         let said = if said.is_empty() { said } else { format!(" (it says: {said})") };
         match self.code {
             ErrorCode::Denied => Error::Denied(format!(
@@ -324,12 +324,6 @@ impl Refusal {
             ErrorCode::Invalid => Error::Peer(format!("the request was refused as malformed{said}")),
             ErrorCode::Busy => Error::Busy(format!("the peer is busy; try again later{said}")),
             ErrorCode::Internal => Error::Peer(format!("the peer failed; look at its log{said}")),
-            ErrorCode::TicketExpired => {
-                Error::Denied(format!("the ticket has expired; ask for a new one with `chuan invite`{said}"))
-            }
-            ErrorCode::TicketUsed => Error::Denied(format!(
-                "the ticket was used already; ask for a new one with `chuan invite`{said}"
-            )),
             ErrorCode::Version => {
                 Error::Peer(format!("the peer speaks another version of the protocol{said}"))
             }

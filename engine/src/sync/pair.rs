@@ -2,13 +2,13 @@
 //!
 //! Requests and answers pass through their bytes. Nothing here has a clock or randomness of its own.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex},
-};
+mod recorder;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 
+use self::recorder::Recorder;
 use super::{
     fetch::{Fetch, Options, Report},
     frame::{Assembler, Frame},
@@ -29,77 +29,16 @@ use crate::{
         Channel, Classes, Key, Member, NodeRole, Statement, StatementKind, Verbs,
         library::{Founders, Library, channel, found, member, release},
     },
-    store::{Appended, Check, LostId, Object, PageState, RefMove, Store, memory::MemoryStore},
+    store::{Check, Object, PageState, RefMove, Store},
     verify,
 };
 
 pub(super) const NOW_MS: i64 = 1_800_000_000_000;
+pub(super) const MIRROR: u8 = 5;
 pub(super) const LIVE: &str = "live";
 
 /// A library's files.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
-
-/// A store that remembers what it was handed.
-#[derive(Debug, Default)]
-pub(super) struct Recorder {
-    pub(super) inner: MemoryStore,
-    pub(super) handed: Mutex<HashSet<LostId>>,
-}
-
-impl Store for Recorder {
-    fn has_chunks(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
-        self.inner.has_chunks(ids)
-    }
-
-    fn read_chunks(&self, ids: &[ChunkId], check: Check) -> Result<Vec<Option<Bytes>>> {
-        self.inner.read_chunks(ids, check)
-    }
-
-    fn read_pages(&self, ids: &[PageId]) -> Result<Vec<Option<Bytes>>> {
-        self.inner.read_pages(ids)
-    }
-
-    fn page_states(&self, ids: &[PageId]) -> Result<Vec<PageState>> {
-        self.inner.page_states(ids)
-    }
-
-    fn append(&self, objects: Vec<Object>) -> Result<Appended> {
-        let mut handed = self.handed.lock().unwrap();
-        for object in &objects {
-            match object {
-                Object::Chunk { id, .. } => handed.insert(LostId::Chunk(*id)),
-                Object::Page { id, .. } => handed.insert(LostId::Page(*id)),
-                Object::Statement { id, .. } => handed.insert(LostId::Statement(*id)),
-                Object::Ref(_) => false,
-            };
-        }
-        self.inner.append(objects)
-    }
-
-    fn commit(&self) -> Result<()> {
-        self.inner.commit()
-    }
-
-    fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()> {
-        self.inner.mark(marks)
-    }
-
-    fn statements(
-        &self,
-        library: Option<&LibraryId>,
-        kind: StatementKind,
-    ) -> Result<Vec<(StatementId, Bytes)>> {
-        self.inner.statements(library, kind)
-    }
-
-    fn refs(&self) -> Result<Vec<RefMove>> {
-        self.inner.refs()
-    }
-
-    fn lost(&self) -> Result<Vec<LostId>> {
-        self.inner.lost()
-    }
-}
 
 /// A node.
 pub(super) struct Node {
@@ -150,16 +89,25 @@ impl Node {
     }
 
     pub(super) fn header(&self, release: &StatementId) -> Result<(Commitment, ClassHeader)> {
+        self.header_of(release, 0)
+    }
+
+    fn header_of(&self, release: &StatementId, slot: usize) -> Result<(Commitment, ClassHeader)> {
         let manifest = self.library.release(release).unwrap().body.manifest;
         let table = ClassTable::load(&*self.store, &manifest)?;
-        let (_, commitment) = table.classes[0];
+        let (_, commitment) = table.classes[slot];
         Ok((commitment, ClassHeader::load(&*self.store, &commitment)?))
     }
 
-    /// Reads back all files of a release.
+    /// Reads back all files of a release's first class.
     pub(super) fn files(&self, release: &StatementId) -> Result<Files> {
+        self.files_of(release, 0)
+    }
+
+    /// Reads back all files of the class in a slot.
+    pub(super) fn files_of(&self, release: &StatementId, slot: usize) -> Result<Files> {
         let store = &*self.store;
-        let (_, header) = self.header(release)?;
+        let (_, header) = self.header_of(release, slot)?;
         let mut files = Files::new();
         for item in cursor::entries(store, &header.root) {
             let (path, entry) = item?;
@@ -212,13 +160,13 @@ impl Pair {
         let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), NOW_MS).unwrap();
         let mut library = Library::new(id);
         assert!(library.offer(&first, NOW_MS).is_ok());
-        let joined = [4, 5].map(|seed| membership(&library, &operator, seed, &[], 0));
+        let joined = [4, MIRROR].map(|seed| membership(&library, &operator, seed, &[], 0));
         let statements = [vec![first], joined.to_vec()].concat();
-        let (origin, mirror) = (Node::new(4, id, &statements), Node::new(5, id, &statements));
+        let (origin, mirror) = (Node::new(4, id, &statements), Node::new(MIRROR, id, &statements));
         Self { origin, mirror, publisher, operator }
     }
 
-    /// Makes another node a member at the origin.
+    /// Grants a node classes at the origin, by the seed of its key; the mirror's is [`MIRROR`].
     pub(super) fn admit(&mut self, seed: u8, classes: &[&str], expires_ms: i64) -> NodeId {
         let made = membership(&self.origin.library, &self.operator, seed, classes, expires_ms);
         self.origin.learn(&[made]);
@@ -227,28 +175,16 @@ impl Pair {
 
     /// Publishes `files` at the origin and moves the channel.
     pub(super) fn publish(&mut self, files: &Files) -> StatementId {
+        self.publish_classes(&[("default", files)])
+    }
+
+    /// Publishes classes by name, in slots from 0 on, and moves the channel.
+    pub(super) fn publish_classes(&mut self, classes: &[(&str, &Files)]) -> StatementId {
         let store = &*self.origin.store;
-        let mut sink = Sink(store);
-        let mut tree = EntryTreeBuilder::new(0).unwrap();
-        for (path, bytes) in files {
-            tree.push(EntryPath::new(path.as_str()).unwrap(), &entry(store, bytes), &mut sink).unwrap();
-        }
-        let tree = tree.finish(&mut sink).unwrap();
-        let header = ClassHeader {
-            name: "default".into(),
-            slot: 0,
-            salt: Salt::of_class(&[7; 32], &tree.root),
-            root: tree.root,
-            level: tree.level,
-            sums: tree.sums,
-            policy: vec![],
-        };
-        let table = ClassTable { classes: vec![(0, header.id())] };
-        sink.put(header.id().as_page(), header.encode().into()).unwrap();
-        sink.put(table.id().as_page(), table.encode().into()).unwrap();
+        let commit = |(slot, (name, files)): (u8, &(&str, &Files))| (slot, class(store, slot, name, files));
+        let table = ClassTable { classes: (0..).zip(classes).map(commit).collect() };
+        Sink(store).put(table.id().as_page(), table.encode().into()).unwrap();
         store.commit().unwrap();
-        let mut missing = verify::Missing::up_to(1);
-        assert_eq!(verify::mark_full(store, &header.id(), &mut missing).unwrap().state, PageState::Full);
         self.announce(table.id())
     }
 
@@ -281,14 +217,18 @@ impl Pair {
     /// Pulls the channel over a wire that `meddle` makes worse: it gets the number of a request and its answer, frame by
     /// frame in bytes, and gives what arrives.
     pub(super) fn pull_with(&mut self, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
-        let pulled = self.drive(options, meddle);
+        self.pull_want(Want::Channel(LIVE.into()), options, meddle)
+    }
+
+    /// Pulls what is wanted; see [`Pair::pull_with`].
+    pub(super) fn pull_want(&mut self, want: Want, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
+        let pulled = self.drive(want, options, meddle);
         self.mirror.restart();
         pulled
     }
 
-    fn drive(&mut self, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
+    fn drive(&mut self, want: Want, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
         let store: Arc<dyn Store> = Arc::clone(&self.mirror.store) as _;
-        let want = Want::Channel(LIVE.into());
         let mut fetch = Fetch::new(store, self.mirror.library.clone(), want, NOW_MS, options)?;
         let went = self.run(&mut fetch, meddle);
         match went {
@@ -341,6 +281,30 @@ impl Pair {
     }
 }
 
+/// Builds a class at a publisher.
+fn class(store: &dyn Store, slot: u8, name: &str, files: &Files) -> Commitment {
+    let mut sink = Sink(store);
+    let mut tree = EntryTreeBuilder::new(slot).unwrap();
+    for (path, bytes) in files {
+        tree.push(EntryPath::new(path.as_str()).unwrap(), &entry(store, slot, bytes), &mut sink).unwrap();
+    }
+    let tree = tree.finish(&mut sink).unwrap();
+    let header = ClassHeader {
+        name: name.into(),
+        slot,
+        salt: Salt::of_class(&[7; 32], &tree.root),
+        root: tree.root,
+        level: tree.level,
+        sums: tree.sums,
+        policy: vec![],
+    };
+    sink.put(header.id().as_page(), header.encode().into()).unwrap();
+    store.commit().unwrap();
+    let walked = verify::mark_full(store, &header.id(), &mut verify::Missing::up_to(1)).unwrap();
+    assert_eq!(walked.state, PageState::Full);
+    header.id()
+}
+
 /// What arrives of an answer; see [`Pair::pull_with`].
 pub(super) type Meddle<'a> = &'a mut dyn FnMut(u64, Vec<Vec<u8>>) -> Vec<Vec<u8>>;
 
@@ -378,8 +342,8 @@ pub(super) fn cut(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|byte| *byte < 4).flat_map(|run| run.chunks(512)).collect()
 }
 
-fn entry(store: &dyn Store, bytes: &[u8]) -> Entry {
-    let mut builder = ContentBuilder::new(0).unwrap();
+fn entry(store: &dyn Store, slot: u8, bytes: &[u8]) -> Entry {
+    let mut builder = ContentBuilder::new(slot).unwrap();
     let mut sink = Sink(store);
     for chunk in cut(bytes) {
         let id = ChunkId::of(chunk);

@@ -1,6 +1,7 @@
 //! Who gets what: what a stranger learns, what a grant covers, what a position finds.
 
 use crate::{
+    error::Error,
     id::{Commitment, LibraryId, NodeId},
     manifest::{
         PageSource,
@@ -8,9 +9,10 @@ use crate::{
         position::{PagePosition, ROOT_LEVEL},
     },
     sync::{
+        fetch::Options,
         frame::Frame,
         message::{End, ErrorCode, Mode, Pull, Refusal, Request, Scope, Want},
-        pair::{LIVE, Pair, answer},
+        pair::{Files, LIVE, MIRROR, Pair, answer},
         place::{Step, Walk},
         tests::{film, library},
     },
@@ -166,4 +168,47 @@ fn a_scope_restricts_which_chunks_are_pulled() {
         .collect();
     assert!(header.sums.chunks > 200 && ordinals.len() > 20);
     assert!(ordinals.iter().all(|ordinal| scope.contains(*ordinal)), "{ordinals:?}");
+}
+
+#[test]
+fn a_mirror_of_one_class_gets_that_and_no_more() {
+    let mut pair = Pair::new();
+    let (films, mut music) = (library(20, 700), Files::new());
+    music.insert("song.opus".into(), film(800, 9000));
+    music.insert("tune.opus".into(), film(801, 9000));
+    pair.publish_classes(&[("films", &films), ("music", &music)]);
+    let all = pair.pull().unwrap();
+    assert_eq!(all.report.files, 22);
+
+    let mut pair = Pair::new();
+    pair.admit(MIRROR, &["music"], 0);
+    pair.publish_classes(&[("films", &films), ("music", &music)]);
+    let error = pair.pull().unwrap_err();
+    assert!(matches!(&error, Error::Missing(text) if text.contains("withholds")), "{error}");
+    let options = Options { classes: vec!["music".into()], ..Options::default() };
+    let some = pair.pull_with(options.clone(), &mut |_, frames| frames).unwrap();
+    assert_eq!((some.report.files, some.report.bytes_total), (2, 18_000));
+
+    music.get_mut("song.opus").unwrap().truncate(8000);
+    let release = pair.publish_classes(&[("films", &films), ("music", &music)]);
+    let edit = pair.pull_with(options, &mut |_, frames| frames).unwrap();
+    assert!(edit.report.round_trips == 1 && edit.report.chunks_fetched <= 1, "{edit:?}");
+    assert_eq!(pair.mirror.files_of(&release, 1).unwrap(), music);
+    assert!(matches!(pair.mirror.files_of(&release, 0), Err(Error::Missing(_))));
+}
+
+#[test]
+fn an_old_release_is_pulled_by_name_and_moves_no_channel() {
+    let mut pair = Pair::new();
+    let mut files = library(10, 700);
+    let old = pair.publish(&files);
+    files.insert("new.mkv".into(), film(800, 9000));
+    pair.publish(&files);
+    let pulled = pair.pull_want(Want::Release(old), Options::default(), &mut |_, frames| frames).unwrap();
+    assert_eq!((pulled.report.release, pulled.report.files), (Some(old), 10));
+    assert_eq!(pair.mirror.channel(), None);
+    files.remove("new.mkv");
+    assert_eq!(pair.mirror.files(&old).unwrap(), files);
+    let newer = pair.pull().unwrap();
+    assert!(newer.report.chunk_bytes_fetched <= 9000 && newer.report.round_trips == 1, "{newer:?}");
 }

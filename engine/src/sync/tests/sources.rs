@@ -150,3 +150,20 @@ fn the_channel_never_names_what_is_not_whole() {
         assert!(answered < 20);
     }
 }
+
+/// Symptom: a pull into a damaged mirror failed with "the source lacks 0 pages". Cause: table, header and root were all
+/// damaged and nobody had noticed; what arrived again was not written, being held as far as the store knew, and each
+/// walk came upon one of them only. Fix: a walk that finds new damage may be followed by another.
+#[test]
+fn damage_that_nobody_had_noticed_is_mended_in_one_pull() {
+    let mut pair = Pair::new();
+    let files = library(3, 500);
+    let release = pair.publish(&files);
+    pair.pull().unwrap();
+    let pages: Vec<LostId> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
+    for page in pages.into_iter().filter(|id| matches!(id, LostId::Page(_))) {
+        assert!(pair.mirror.store.inner.damage(page));
+    }
+    pair.pull().unwrap();
+    assert_eq!(pair.mirror.files(&release).unwrap(), files);
+}
