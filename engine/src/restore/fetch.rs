@@ -38,6 +38,8 @@ pub(super) struct Fetcher<'a> {
     pub(super) progress: &'a mut dyn Progress,
     pub(super) pool: Arc<BufferPool>,
     pub(super) batch: Batch,
+    /// The directory that the writer was last told to enter.
+    pub(super) entered: Option<String>,
     pub(super) steps: Sender<Vec<Step>>,
     pub(super) counts: Counts,
     pub(super) report: RestoreReport,
@@ -79,6 +81,7 @@ impl Fetcher<'_> {
 
     fn entry(&mut self, path: &str, entry: &Entry) -> Result<()> {
         self.stop_if_cancelled()?;
+        self.enter(path)?;
         let target = Target::new(path, entry);
         if entry.kind == EntryKind::EmptyDir {
             self.report.directories += 1;
@@ -101,6 +104,16 @@ impl Fetcher<'_> {
             Standing::Nothing | Standing::Other => None,
         };
         self.file(target, entry, old.as_ref())
+    }
+
+    /// Tells the writer of a new directory, even if nothing will be written there: an unfinished file may be in it.
+    fn enter(&mut self, path: &str) -> Result<()> {
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        if self.entered.as_deref() == Some(directory) {
+            return Ok(());
+        }
+        self.entered = Some(directory.to_owned());
+        self.step(Step::Enter(path.to_owned()))
     }
 
     /// A file's content is left as it is, and so are time and mode unless they must be mended.

@@ -6,8 +6,11 @@
 //! A restore that stops half-way leaves whole files and, at worst, unfinished ones under names of their own, which the
 //! next restore removes. Files that the manifest does not name are never touched.
 
+#[cfg(test)]
+mod escape_tests;
 mod fetch;
 mod old;
+mod output;
 mod place;
 mod range;
 #[cfg(test)]
@@ -101,12 +104,12 @@ pub fn restore(
     let filter = restore.filter.as_deref().map(matcher).transpose()?;
     std::fs::create_dir_all(&restore.dest)
         .map_err(|error| Error::io(format!("making the destination {}", restore.dest.display()), error))?;
-    let mut place = Place::open(&restore.dest, true)?;
+    let mut place = Place::open(&restore.dest, false)?;
     lock(&place, &restore.dest)?;
     let selection = Selection { store, root: restore.root, filter };
     let total = selection.total()?;
     check_space(&selection, &mut place, &restore.dest)?;
-    let writing = Place::open(&restore.dest, false)?;
+    let writing = Place::open(&restore.dest, true)?;
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
     let mut fetcher = Fetcher {
         store,
@@ -116,6 +119,7 @@ pub fn restore(
         progress,
         pool: Arc::new(BufferPool::new(4)),
         batch: Batch::default(),
+        entered: None,
         steps,
         counts: total.unwrap_or_default(),
         report: RestoreReport::default(),

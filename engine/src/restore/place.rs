@@ -27,7 +27,8 @@ const SUFFIX: &str = ".tmp";
 pub(super) struct Place {
     root: Dir,
     levels: Vec<Level>,
-    /// Whether directories are cleared of unfinished files when they are entered.
+    /// Whether directories are cleared of unfinished files when they are entered: only by who writes them, lest the
+    /// other remove the one that is being written.
     sweeps: bool,
     /// The number of the last unfinished file.
     temps: u64,
@@ -68,6 +69,11 @@ impl Place {
     /// The destination itself, for locks and questions about its file system.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
+    }
+
+    /// Enters the directory of `path`, if it is there.
+    pub(super) fn enter_parent(&mut self, path: &str) -> Result<()> {
+        self.parent(path, false).map(|_| ())
     }
 
     /// What stands at `path`; nothing where a parent is missing.

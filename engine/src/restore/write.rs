@@ -3,34 +3,26 @@
 //! A file is written under another name and renamed when it is whole, with its times and mode already set, so that nobody
 //! ever sees half of one. This file decides nothing: what is written, and from where it comes, is settled before.
 
-use std::{
-    fs::File,
-    io::{IoSlice, Write},
-    os::fd::AsFd,
-};
+use std::os::fd::AsFd;
 
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
-use rustix::{
-    fs::{FallocateFlags, Mode, Timespec, Timestamps, UTIME_OMIT, fallocate, fchmod, futimens},
-    io::Errno,
-};
+use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens};
 
-use super::place::Place;
+use super::{
+    output::{Buffer, DIRECT_BYTES, Output},
+    place::Place,
+};
 use crate::{
     error::{Error, Result},
     manifest::{Entry, Timestamp},
 };
 
-/// Files from this size on get their space before they are written: it stays in one piece, and a full disk is known at
-/// once.
-const PREALLOCATED_BYTES: u64 = 1024 * 1024;
-/// Slices in one system call at most (`IOV_MAX` is 1,024).
-const SLICES: usize = 512;
-
 /// One thing to do.
 #[derive(Debug)]
 pub(super) enum Step {
+    /// Enter the directory of a path, if it is there, which clears it of unfinished files.
+    Enter(String),
     /// Begin a file.
     Begin(Target),
     /// Its next bytes.
@@ -60,125 +52,106 @@ impl Target {
 }
 
 /// Carries out steps until there are no more; fails at the first that cannot be carried out.
-pub(super) fn write(mut place: Place, steps: &Receiver<Vec<Step>>) -> Result<()> {
-    let mut open: Option<Unfinished> = None;
-    let outcome = steps.iter().try_for_each(|steps| carry_out(&mut place, &mut open, steps));
-    // The steps may have ended in the midst of a file.
-    if let Some(unfinished) = open {
-        place.discard(&unfinished.target.path, &unfinished.temp);
-    }
-    outcome
+pub(super) fn write(place: Place, steps: &Receiver<Vec<Step>>) -> Result<()> {
+    let mut writer = Writer { place, buffer: Buffer::default(), open: None };
+    steps.iter().try_for_each(|steps| writer.carry_out(steps))
+}
+
+/// The writing thread's state.
+struct Writer {
+    place: Place,
+    buffer: Buffer,
+    open: Option<Unfinished>,
 }
 
 /// A file that is being written.
 struct Unfinished {
     target: Target,
     temp: String,
-    file: File,
-    written: u64,
+    output: Output,
 }
 
-fn carry_out(place: &mut Place, open: &mut Option<Unfinished>, steps: Vec<Step>) -> Result<()> {
-    let mut bytes = Vec::new();
-    for step in steps {
-        let step = match step {
-            Step::Bytes(more) => {
+impl Writer {
+    fn carry_out(&mut self, steps: Vec<Step>) -> Result<()> {
+        // Bytes of one file that follow one another are written together.
+        let mut bytes = Vec::new();
+        for step in steps {
+            if let Step::Bytes(more) = step {
                 bytes.push(more);
                 continue;
             }
-            other => other,
-        };
-        flush(open.as_mut(), &mut bytes)?;
-        match step {
-            Step::Begin(target) => *open = Some(Unfinished::begin(place, target)?),
-            Step::End => {
-                if let Some(unfinished) = open.take() {
-                    unfinished.end(place)?;
-                }
-            }
-            Step::Mend(target) => {
-                if let Some(file) = place.open_file(&target.path)? {
-                    mend(&file, &target)?;
-                }
-            }
-            Step::Dir(target) => {
-                if let Some(dir) = place.make_dir(&target.path)? {
-                    mend(&dir, &target)?;
-                }
-            }
-            Step::Bytes(_) => {}
-        }
-    }
-    flush(open.as_mut(), &mut bytes)
-}
-
-fn flush(open: Option<&mut Unfinished>, bytes: &mut Vec<Bytes>) -> Result<()> {
-    if let Some(unfinished) = open.filter(|_| !bytes.is_empty()) {
-        unfinished.write(bytes)?;
-    }
-    bytes.clear();
-    Ok(())
-}
-
-impl Unfinished {
-    fn begin(place: &mut Place, target: Target) -> Result<Self> {
-        let (file, temp) = place.create(&target.path, false)?;
-        let unfinished = Self { target, temp, file, written: 0 };
-        if let Err(error) = unfinished.preallocate() {
-            place.discard(&unfinished.target.path, &unfinished.temp);
-            return Err(unfinished.failed(error.into()));
-        }
-        Ok(unfinished)
-    }
-
-    fn preallocate(&self) -> Result<(), Errno> {
-        if self.target.size < PREALLOCATED_BYTES {
-            return Ok(());
-        }
-        match fallocate(&self.file, FallocateFlags::empty(), 0, self.target.size) {
-            Err(Errno::NOSPC) => Err(Errno::NOSPC),
-            // Only a convenience.
-            _ => Ok(()),
-        }
-    }
-
-    fn write(&mut self, bytes: &[Bytes]) -> Result<()> {
-        for group in bytes.chunks(SLICES) {
-            let mut slices: Vec<_> = group.iter().map(|bytes| IoSlice::new(bytes)).collect();
-            let mut left = slices.as_mut_slice();
-            while !left.is_empty() {
-                match self.file.write_vectored(left) {
-                    Ok(0) => return Err(self.failed(Errno::NOSPC.into())),
-                    Ok(written) => {
-                        self.written += written as u64;
-                        IoSlice::advance_slices(&mut left, written);
+            self.flush(&mut bytes)?;
+            match step {
+                Step::Enter(path) => self.place.enter_parent(&path)?,
+                Step::Begin(target) => self.begin(target)?,
+                Step::Bytes(_) => {}
+                Step::End => self.end()?,
+                Step::Mend(target) => {
+                    if let Some(file) = self.place.open_file(&target.path)? {
+                        mend(&file, &target)?;
                     }
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(self.failed(error)),
+                }
+                Step::Dir(target) => {
+                    if let Some(dir) = self.place.make_dir(&target.path)? {
+                        mend(&dir, &target)?;
+                    }
                 }
             }
         }
+        self.flush(&mut bytes)
+    }
+
+    fn begin(&mut self, target: Target) -> Result<()> {
+        let (file, temp) = self.place.create(&target.path, target.size >= DIRECT_BYTES)?;
+        match Output::begin(file, target.size, &mut self.buffer) {
+            Ok(output) => {
+                self.open = Some(Unfinished { target, temp, output });
+                Ok(())
+            }
+            Err(error) => {
+                self.place.discard(&target.path, &temp);
+                Err(failed(&target, error))
+            }
+        }
+    }
+
+    fn flush(&mut self, bytes: &mut Vec<Bytes>) -> Result<()> {
+        if let Some(Unfinished { target, output, .. }) = self.open.as_mut().filter(|_| !bytes.is_empty()) {
+            output.write(bytes, &mut self.buffer).map_err(|error| failed(target, error))?;
+        }
+        bytes.clear();
         Ok(())
     }
 
-    fn end(self, place: &mut Place) -> Result<()> {
-        let finished = if self.written == self.target.size {
-            mend(&self.file, &self.target).and_then(|()| place.finish(&self.target.path, &self.temp))
-        } else {
-            Err(Error::Corrupt(format!(
-                "{:?} has {} bytes of chunks but a size of {}",
-                self.target.path, self.written, self.target.size
-            )))
-        };
-        if finished.is_err() {
-            place.discard(&self.target.path, &self.temp);
+    /// Puts the open file in its place. Until that is done it is still open, to be discarded if anything fails.
+    fn end(&mut self) -> Result<()> {
+        let Some(Unfinished { target, temp, output }) = &mut self.open else { return Ok(()) };
+        if output.taken != target.size {
+            let Target { path, size, .. } = target;
+            return Err(Error::Corrupt(format!(
+                "{path:?} has {} bytes of chunks but a size of {size}",
+                output.taken
+            )));
         }
-        finished
+        output.end(&mut self.buffer).map_err(|error| failed(target, error))?;
+        mend(&output.file, target)?;
+        self.place.finish(&target.path, temp)?;
+        self.open = None;
+        Ok(())
     }
+}
 
-    fn failed(&self, error: std::io::Error) -> Error {
-        Error::io(format!("writing {:?} in the destination", self.target.path), error)
+/// The steps may end in the midst of a file.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(unfinished) = self.open.take() {
+            self.place.discard(&unfinished.target.path, &unfinished.temp);
+        }
     }
+}
+
+fn failed(target: &Target, error: std::io::Error) -> Error {
+    Error::io(format!("writing {:?} in the destination", target.path), error)
 }
 
 /// Sets mode and time.

@@ -209,6 +209,10 @@ fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
         count(verified.missing),
         count(verified.corrupt),
     )?;
+    if verified.superseded > 0 {
+        let count = counted(verified.superseded, "damaged record");
+        writeln!(out, "{count} no longer matter: their content was stored again")?;
+    }
     if !verified.ok {
         writeln!(
             out,

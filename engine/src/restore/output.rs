@@ -1,0 +1,209 @@
+//! One file's bytes on their way to the disk.
+//!
+//! Large files go past the page cache (`O_DIRECT`) from an aligned buffer: on fresh files that is several times as fast
+//! as through it, and a film restored leaves others' pages in the cache alone. Where the file system refuses, and for
+//! small files, they are written as any file is. This file names nothing and renames nothing.
+
+use std::{
+    fs::File,
+    io::{self, IoSlice, Write},
+};
+
+use bytes::Bytes;
+use rustix::{
+    fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl},
+    io::Errno,
+};
+
+/// Files from this size on go past the page cache.
+pub(super) const DIRECT_BYTES: u64 = 4 * 1024 * 1024;
+/// Files from this size on get their space before they are written: it stays in one piece, and a full disk is known at
+/// once.
+const PREALLOCATED_BYTES: u64 = 1024 * 1024;
+/// Bytes of one direct write.
+const BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// What the place in memory, the place in the file and the length of a direct write must be multiples of.
+const ALIGNMENT: usize = 4096;
+/// Slices in one system call at most (`IOV_MAX` is 1,024).
+const SLICES: usize = 512;
+
+const _: () = assert!(BUFFER_BYTES.is_multiple_of(ALIGNMENT));
+
+/// A buffer that begins at an aligned address. Its memory is taken with the first use.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    memory: Vec<u8>,
+    filled: usize,
+}
+
+impl Buffer {
+    fn start(&self) -> usize {
+        self.memory.as_ptr().align_offset(ALIGNMENT)
+    }
+
+    /// Copies what fits of `bytes`; gives the rest.
+    fn fill<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        self.memory.resize(BUFFER_BYTES + ALIGNMENT, 0);
+        let from = self.start() + self.filled;
+        let taken = bytes.len().min(BUFFER_BYTES - self.filled);
+        let (head, rest) = bytes.split_at(taken);
+        if let Some(room) = self.memory.get_mut(from..from + taken) {
+            room.copy_from_slice(head);
+        }
+        self.filled += taken;
+        rest
+    }
+
+    fn is_full(&self) -> bool {
+        self.filled == BUFFER_BYTES
+    }
+
+    /// What is filled, made longer to a multiple of the alignment; the bytes added mean nothing.
+    fn padded(&self) -> &[u8] {
+        let start = self.start();
+        self.memory.get(start..start + self.filled.next_multiple_of(ALIGNMENT)).unwrap_or_default()
+    }
+
+    fn filled(&self) -> &[u8] {
+        let start = self.start();
+        self.memory.get(start..start + self.filled).unwrap_or_default()
+    }
+}
+
+/// A new file of known size.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) file: File,
+    size: u64,
+    /// Bytes taken.
+    pub(super) taken: u64,
+    is_direct: bool,
+}
+
+impl Output {
+    /// Begins an empty file; `buffer` is its own until the end.
+    pub(super) fn begin(file: File, size: u64, buffer: &mut Buffer) -> io::Result<Self> {
+        buffer.filled = 0;
+        let is_direct = fcntl_getfl(&file).is_ok_and(|flags| flags.contains(OFlags::DIRECT));
+        let output = Self { file, size, taken: 0, is_direct };
+        let is_full = size >= PREALLOCATED_BYTES
+            && fallocate(&output.file, FallocateFlags::empty(), 0, size) == Err(Errno::NOSPC);
+        // Any other refusal costs speed only.
+        if is_full { Err(Errno::NOSPC.into()) } else { Ok(output) }
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn write(&mut self, bytes: &[Bytes], buffer: &mut Buffer) -> io::Result<()> {
+        self.taken += bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+        for (at, piece) in bytes.iter().enumerate() {
+            if !self.is_direct {
+                return self.write_slices(bytes.get(at..).unwrap_or_default());
+            }
+            let mut rest = piece.as_ref();
+            while !rest.is_empty() {
+                rest = buffer.fill(rest);
+                if buffer.is_full() {
+                    self.write_out(buffer)?;
+                }
+                if !self.is_direct {
+                    self.file.write_all(rest)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left. The caller has checked that as many bytes were taken as the file has.
+    pub(super) fn end(&mut self, buffer: &mut Buffer) -> io::Result<()> {
+        if self.is_direct {
+            self.write_out(buffer)?;
+            self.file.set_len(self.size)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the buffer past the page cache, or, where that is refused, gives up doing so.
+    fn write_out(&mut self, buffer: &mut Buffer) -> io::Result<()> {
+        let outcome = match self.file.write_all(buffer.padded()) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                fcntl_setfl(&self.file, fcntl_getfl(&self.file)?.difference(OFlags::DIRECT))?;
+                self.is_direct = false;
+                self.file.write_all(buffer.filled())
+            }
+            outcome => outcome,
+        };
+        buffer.filled = 0;
+        outcome
+    }
+
+    fn write_slices(&mut self, bytes: &[Bytes]) -> io::Result<()> {
+        for group in bytes.chunks(SLICES) {
+            let mut slices: Vec<_> = group.iter().map(|bytes| IoSlice::new(bytes)).collect();
+            let mut left = slices.as_mut_slice();
+            while !left.is_empty() {
+                match self.file.write_vectored(left) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => IoSlice::advance_slices(&mut left, written),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chunk::testing::noise;
+
+    /// Writes `bytes` in pieces and gives what the file holds.
+    fn write(dir: &std::path::Path, bytes: &[u8], step: usize, direct: bool) -> Vec<u8> {
+        let path = dir.join("file");
+        let _ = std::fs::remove_file(&path);
+        let flags = OFlags::CREATE | OFlags::WRONLY | if direct { OFlags::DIRECT } else { OFlags::empty() };
+        let mode = rustix::fs::Mode::RUSR;
+        let Ok(file) = rustix::fs::openat(rustix::fs::CWD, &path, flags, mode) else {
+            eprintln!("skipped in part: no O_DIRECT in {}", dir.display());
+            return bytes.to_vec();
+        };
+        let mut buffer = Buffer::default();
+        let mut output = Output::begin(file.into(), bytes.len() as u64, &mut buffer).unwrap();
+        let pieces: Vec<_> = bytes.chunks(step).map(Bytes::copy_from_slice).collect();
+        pieces.chunks(7).for_each(|pieces| output.write(pieces, &mut buffer).unwrap());
+        output.end(&mut buffer).unwrap();
+        assert_eq!(output.taken, bytes.len() as u64);
+        std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn both_ways_write_the_same_bytes_at_every_edge() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = noise(1, 2 * BUFFER_BYTES + ALIGNMENT + 1);
+        for len in
+            [0, 1, ALIGNMENT - 1, ALIGNMENT, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1, bytes.len()]
+        {
+            for step in [65_537, BUFFER_BYTES + 5] {
+                for direct in [true, false] {
+                    let written = write(dir.path(), &bytes[..len], step, direct);
+                    assert!(written == bytes[..len], "{len} bytes by {step}, direct {direct}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn any_length_in_any_pieces(seed: u64, len in 0usize..9_000_000, step in 30_000usize..300_000) {
+            let dir = tempfile::tempdir().unwrap();
+            let bytes = noise(seed, len);
+            prop_assert!(write(dir.path(), &bytes, step, true) == bytes);
+        }
+    }
+}
