@@ -210,8 +210,11 @@ fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
         count(verified.corrupt),
     )?;
     if verified.superseded > 0 {
-        let count = counted(verified.superseded, "damaged record");
-        writeln!(out, "{count} no longer matter: their content was stored again")?;
+        let number = count(verified.superseded);
+        writeln!(
+            out,
+            "damaged records that no longer matter, since their content was stored again: {number}"
+        )?;
     }
     if !verified.ok {
         writeln!(
