@@ -103,6 +103,8 @@ pub const ANSWER_SENT: u64 = 128 * 1024;
 pub const ANSWER_REMOVED: usize = 16 * 1024;
 /// Of those, how many it compares a new one with.
 pub const ANSWER_BASES: usize = 4;
+/// Paths that an answer looks up in the versions before the base.
+pub const ANSWER_LOOKUPS: usize = 16 * 1024;
 /// Walks in a row in which a fetch finds damage in its own store and nothing to ask for, before it gives up.
 pub const BARREN_PASSES: u32 = 4;
 /// Requests that a fetch has under way at most.

@@ -1,7 +1,7 @@
 //! What a peer lacks of a class of which it has another version.
 //!
-//! Owns which old content a new file is held against: its own under the same path, and for a new path what was
-//! removed. A wrong guess costs bytes, never correctness.
+//! Owns which old content a new file is held against: its own under the same path in every version the peer has, and
+//! for a new path what was removed. A wrong guess costs bytes, never correctness.
 
 use std::collections::HashSet;
 
@@ -10,9 +10,10 @@ use bytes::Bytes;
 use crate::{
     error::{Error, Result},
     id::PageId,
-    limits::{ANSWER_BASES, ANSWER_REMOVED},
+    limits::{ANSWER_BASES, ANSWER_LOOKUPS, ANSWER_REMOVED},
     manifest::{
         ChunkRef, Content, Entry, EntryPath,
+        cursor::find,
         diff::{Change, ContentSink, DiffSink, content, diff},
         table::ClassHeader,
     },
@@ -21,16 +22,19 @@ use crate::{
 };
 
 /// Sends what is in the class and not in the version of it below `base`: new pages, parents first, and after an entry
-/// page for each changed path in order its new content pages and chunks.
+/// page for each changed path in order those of its content pages and chunks that `older` versions do not have either.
 pub(super) fn send(
     store: &dyn Store,
     base: &PageId,
+    older: &[PageId],
     header: &ClassHeader,
     sender: &mut Sender<'_>,
 ) -> Result<()> {
     let mut removed = Removed::default();
-    let went = diff(store, Some(base), &header.root, &mut removed)
-        .and_then(|()| diff(store, Some(base), &header.root, &mut Changes { store, sender, removed }));
+    let went = diff(store, Some(base), &header.root, &mut removed).and_then(|()| {
+        let older = Older { roots: older, left: ANSWER_LOOKUPS };
+        diff(store, Some(base), &header.root, &mut Changes { store, sender, removed, older })
+    });
     match went {
         // What this node cannot compare, the peer finds missing and asks for.
         Err(error) if !matches!(error, Error::Cancelled) => {
@@ -86,11 +90,29 @@ fn name(path: &EntryPath) -> Option<&str> {
     path.as_str().rsplit('/').next()
 }
 
+/// Versions before the base. An edit that is taken back, or made to the version before, has most of its bytes there.
+struct Older<'s> {
+    roots: &'s [PageId],
+    /// Look-ups still to be afforded.
+    left: usize,
+}
+
+impl Older<'_> {
+    /// What `path` held in those versions.
+    fn contents(&mut self, store: &dyn Store, path: &EntryPath) -> Result<Vec<Content>> {
+        let affordable = self.roots.len().min(self.left);
+        self.left -= affordable;
+        let found = self.roots.iter().take(affordable).map(|root| find(store, root, path));
+        found.filter_map(|entry| entry.map(|entry| entry.map(|entry| entry.content)).transpose()).collect()
+    }
+}
+
 /// Second pass: sends.
 struct Changes<'s, 'a> {
     store: &'s dyn Store,
     sender: &'s mut Sender<'a>,
     removed: Removed,
+    older: Older<'s>,
 }
 
 impl DiffSink for Changes<'_, '_> {
@@ -99,12 +121,16 @@ impl DiffSink for Changes<'_, '_> {
     }
 
     fn change(&mut self, change: Change, first_chunk: u64) -> Result<()> {
-        let (old, new) = match change {
+        let (path, mut old, new) = match change {
             Change::Removed { .. } => return Ok(()),
             Change::Added { entry, .. } if self.removed.contents.contains(&entry.content) => return Ok(()),
-            Change::Added { path, entry } => (self.removed.bases(&path, &entry), entry.content),
-            Change::Changed { old, new, .. } => (vec![old.content], new.content),
+            Change::Added { path, entry } => {
+                let bases = self.removed.bases(&path, &entry);
+                (path, bases, entry.content)
+            }
+            Change::Changed { path, old, new } => (path, vec![old.content], new.content),
         };
+        old.extend(self.older.contents(self.store, &path)?);
         content(self.store, &old, &new, &mut File { sender: self.sender, first_chunk })
     }
 }

@@ -42,8 +42,8 @@ enum Work {
 struct ClassWork {
     header: ClassHeader,
     bytes: Bytes,
-    /// The root of a version of the class that the peer has.
-    base: Option<PageId>,
+    /// The roots of versions of the class that the peer has, newest first.
+    bases: Vec<PageId>,
 }
 
 impl Answer {
@@ -145,8 +145,8 @@ impl Desk<'_> {
             }
             granted.push(header.name.clone());
             if !pull.have.contains(commitment) {
-                let base = self.base(&pull.have, &header)?;
-                classes.push(ClassWork { header, bytes, base });
+                let bases = self.bases(&pull.have, &header)?;
+                classes.push(ClassWork { header, bytes, bases });
             }
         }
         if granted.is_empty() || pull.classes.iter().any(|class| !granted.contains(class)) {
@@ -205,16 +205,17 @@ impl Desk<'_> {
         releases.any(|said| said.body.manifest == *manifest)
     }
 
-    /// The newest of the versions that the peer has of `header`'s class, by its root, where this node has it too.
-    fn base(&self, have: &[Commitment], header: &ClassHeader) -> Result<Option<PageId>> {
+    /// The versions that the peer has of `header`'s class, by their roots, where this node has them too.
+    fn bases(&self, have: &[Commitment], header: &ClassHeader) -> Result<Vec<PageId>> {
+        let mut bases = Vec::new();
         for commitment in have {
             let Ok(old) = self.class(commitment) else { continue };
             let held = self.store.page_states(&[old.root])?.first() != Some(&PageState::Absent);
             if old.slot == header.slot && held {
-                return Ok(Some(old.root));
+                bases.push(old.root);
             }
         }
-        Ok(None)
+        Ok(bases)
     }
 
     /// A class that the peer is granted, in any of the library's releases.
@@ -241,8 +242,8 @@ fn absent() -> Error {
 impl ClassWork {
     fn send(&self, store: &dyn Store, mode: Mode, sender: &mut Sender<'_>) -> Result<()> {
         sender.frame(Frame::Header(self.bytes.clone()))?;
-        match (&self.base, mode) {
-            (Some(base), _) => changes::send(store, base, &self.header, sender),
+        match (self.bases.split_first(), mode) {
+            (Some((base, older)), _) => changes::send(store, base, older, &self.header, sender),
             (None, Mode::All) => send_all(store, &self.header, sender),
             (None, Mode::Pages) => match store.page(&self.header.root) {
                 Ok(bytes) => sender.page(&self.header.root, &bytes),

@@ -80,6 +80,30 @@ fn an_edit_costs_the_chunks_and_pages_it_touched() {
     assert!(edit.report.page_bytes < all.report.page_bytes / 4, "{edit:?} of {all:?}");
 }
 
+/// A film was edited, and edited again from the first cut. The answer was held against the newest version only, so
+/// all that the two edits did not share travelled again though the mirror had it from the first.
+#[test]
+fn an_edit_of_the_version_before_costs_only_what_is_new_to_the_mirror() {
+    let mut pair = Pair::new();
+    let mut files = library(3, 400_000);
+    let first = film(1, 6_000_000);
+    files.insert("film.mp4".into(), first.clone());
+    pair.publish(&files);
+    pair.pull().unwrap();
+    let mut recut = first.clone();
+    recut.splice(1_000_000..4_000_000, film(2, 3_000_000));
+    files.insert("film.mp4".into(), recut);
+    pair.publish(&files);
+    pair.pull().unwrap();
+    let mut again = first;
+    again.splice(5_000_000..5_000_000, *b"one more line");
+    files.insert("film.mp4".into(), again);
+    pair.publish(&files);
+    let pulled = pair.pull().unwrap();
+    assert_eq!(pulled.report.round_trips, 1);
+    assert!(pulled.report.wasted_bytes == 0 && pulled.report.chunks_fetched <= 2, "{pulled:?}");
+}
+
 #[test]
 fn renames_cost_no_chunks() {
     let mut pair = Pair::new();
