@@ -5,6 +5,10 @@
 
 use std::{
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,6 +17,7 @@ use chuan_engine::{
     Error as EngineError,
     id::NodeId,
     limits::ANSWER_STATEMENTS,
+    statement::proof::{EXPORTER_LABEL, EXPORTER_LEN},
     sync::{
         frame::{Encoded, Frame},
         message::{ErrorCode, Hello, Join, Refusal, Request},
@@ -29,9 +34,6 @@ use crate::{
     limits,
 };
 
-/// The label under which both ends derive what a join's proof signs (RFC 8446 §7.5).
-pub(crate) const JOIN_EXPORTER_LABEL: &[u8] = b"EXPORTER-chuan-join";
-
 /// The TLS alert of a peer with which no protocol version is shared (`no_application_protocol`, RFC 7301).
 const ALERT_NO_PROTOCOL: u64 = 0x100 | 120;
 /// QUIC's own word for "not now" (RFC 9000 §20.1).
@@ -44,6 +46,9 @@ pub struct Connection {
     peer: PeerKey,
     name: String,
     handshake: Duration,
+    /// Bytes of frames sent, and received by the readers of answers.
+    sent: AtomicU64,
+    received: Arc<AtomicU64>,
 }
 
 /// What went over the wire of a connection so far, as UDP payload, handshake included.
@@ -53,6 +58,10 @@ pub struct WireStats {
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
+    /// Bytes of messages and data received: the frames alone, without what QUIC puts around them.
+    pub frame_bytes_in: u64,
+    /// The same of what was sent, the hello included.
+    pub frame_bytes_out: u64,
     /// Datagrams received.
     pub datagrams_in: u64,
     /// Datagrams sent.
@@ -85,7 +94,9 @@ impl Connection {
         let name = peer_name(&expected, quic.remote_address());
         let peer = proved_node(&quic)
             .ok_or_else(|| Error::Protocol { peer: name.clone(), text: "it proved no key".into() })?;
-        let connection = Self { quic, peer, name, handshake: started.elapsed() };
+        let handshake = started.elapsed();
+        let (sent, received) = Default::default();
+        let connection = Self { quic, peer, name, handshake, sent, received };
         connection.greet(hello).await?;
         Ok(connection)
     }
@@ -116,6 +127,8 @@ impl Connection {
         WireStats {
             bytes_in: stats.udp_rx.bytes,
             bytes_out: stats.udp_tx.bytes,
+            frame_bytes_in: self.received.load(Ordering::Relaxed),
+            frame_bytes_out: self.sent.load(Ordering::Relaxed),
             datagrams_in: stats.udp_rx.datagrams,
             datagrams_out: stats.udp_tx.datagrams,
             rtt: stats.path.rtt,
@@ -156,14 +169,20 @@ impl Connection {
     /// Sends a request on a stream of its own and gives the stream of its answer.
     pub(crate) async fn ask(&self, request: Request) -> Result<FrameReader> {
         let frame = Frame::Request(request).encode()?;
+        self.count(&frame);
         let (mut send, receive) = self.quic.open_bi().await.map_err(|error| self.lost(&error))?;
         frame::write(&mut send, vec![frame]).await.map_err(|error| self.broken(error))?;
         // A stream that the peer has stopped already says so where its answer is read.
         let _ = send.finish();
-        Ok(FrameReader::new(receive))
+        Ok(FrameReader::counting(receive, Arc::clone(&self.received)))
+    }
+
+    fn count(&self, frame: &Encoded) {
+        self.sent.fetch_add((frame.head.len() + frame.payload.len()) as u64, Ordering::Relaxed);
     }
 
     async fn greet(&self, hello: Encoded) -> Result<()> {
+        self.count(&hello);
         let mut send = self.quic.open_uni().await.map_err(|error| self.lost(&error))?;
         frame::write(&mut send, vec![hello]).await.map_err(|error| self.broken(error))?;
         let _ = send.finish();
@@ -224,9 +243,9 @@ impl Drop for Connection {
 }
 
 /// The joiner's and the redeemer's view of the same secret.
-pub(crate) fn exporter(quic: &quinn::Connection) -> Option<[u8; 32]> {
-    let mut out = [0; 32];
-    quic.export_keying_material(&mut out, JOIN_EXPORTER_LABEL, b"").ok()?;
+pub(crate) fn exporter(quic: &quinn::Connection) -> Option<[u8; EXPORTER_LEN]> {
+    let mut out = [0; EXPORTER_LEN];
+    quic.export_keying_material(&mut out, EXPORTER_LABEL, b"").ok()?;
     Some(out)
 }
 

@@ -2,6 +2,11 @@
 //!
 //! Only moves frames; what they mean is the engine's, what to do about a lost stream is the caller's.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use bytes::Bytes;
 use chuan_engine::sync::frame::{Assembler, Encoded, Frame};
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, WriteError};
@@ -46,11 +51,19 @@ pub(crate) struct FrameReader {
     assembler: Assembler,
     buffers: Vec<Bytes>,
     ended: bool,
+    /// Where the bytes that come are counted.
+    count: Arc<AtomicU64>,
 }
 
 impl FrameReader {
     pub(crate) fn new(stream: RecvStream) -> Self {
-        Self { stream, assembler: Assembler::default(), buffers: vec![Bytes::new(); BUFFERS], ended: false }
+        Self::counting(stream, Arc::default())
+    }
+
+    /// A reader that adds the bytes it takes to `count`.
+    pub(crate) fn counting(stream: RecvStream, count: Arc<AtomicU64>) -> Self {
+        let buffers = vec![Bytes::new(); BUFFERS];
+        Self { stream, assembler: Assembler::default(), buffers, ended: false, count }
     }
 
     /// The next frame; `None` where the stream ends between frames. Cancel-safe.
@@ -86,6 +99,7 @@ impl FrameReader {
         match read.await.map_err(|_| StreamError::Silent)? {
             Ok(Some(count)) => {
                 for buffer in self.buffers.iter_mut().take(count) {
+                    self.count.fetch_add(buffer.len() as u64, Ordering::Relaxed);
                     self.assembler.push(std::mem::take(buffer));
                 }
             }

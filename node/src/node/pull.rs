@@ -172,6 +172,8 @@ impl Inner {
             chunk_bytes_fetched: report.chunk_bytes_fetched,
             chunk_bytes_encoded: report.chunk_bytes_encoded,
             page_bytes: report.page_bytes,
+            frame_bytes_in: wire.frame_bytes_in,
+            frame_bytes_out: wire.frame_bytes_out,
             wire_bytes_in: wire.bytes_in,
             wire_bytes_out: wire.bytes_out,
             round_trips: report.round_trips,

@@ -155,6 +155,7 @@ async fn a_rebuilt_node_fetches_nothing_again() {
     let again = pull(&mirror).await.unwrap();
     assert_eq!((again.changed, again.chunks_fetched, again.page_bytes), (false, 0, 0));
     assert!(again.wire_bytes_in < 8192, "{again:?}");
+    assert!(again.frame_bytes_in < 1024 && again.frame_bytes_out < 1024, "{again:?}");
     let verified = mirror.verify(Verify { deep: true }, &Job::silent()).await.unwrap();
     assert!(verified.ok && verified.releases == 1, "{verified:?}");
 }

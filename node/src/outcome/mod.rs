@@ -224,6 +224,10 @@ pub struct Pulled {
     pub chunk_bytes_encoded: u64,
     /// Bytes of manifest pages that travelled.
     pub page_bytes: u64,
+    /// Bytes of frames received: messages and data, without what QUIC puts around them.
+    pub frame_bytes_in: u64,
+    /// Bytes of frames sent.
+    pub frame_bytes_out: u64,
     /// UDP payload received, handshake included.
     pub wire_bytes_in: u64,
     /// UDP payload sent, handshake included.
@@ -399,6 +403,8 @@ mod tests {
             "chunk_bytes_fetched",
             "chunk_bytes_encoded",
             "page_bytes",
+            "frame_bytes_in",
+            "frame_bytes_out",
             "wire_bytes_in",
             "wire_bytes_out",
             "round_trips",
