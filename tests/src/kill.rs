@@ -297,9 +297,10 @@ impl Run {
 
     fn succeeded(mut self) -> Result<()> {
         let status = self.process.wait(PATIENCE)?;
-        let text: String = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default()).collect();
-        ensure!(status.success(), "{status}\n{text}");
-        final_object(&text).map(drop)
+        // Standard output first, then standard error.
+        let texts: Vec<_> = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default()).collect();
+        ensure!(status.success(), "{status}\n{}", texts.concat());
+        final_object(texts.first().map_or("", String::as_str)).map(drop)
     }
 
     /// Chunk bytes received by `end`, to be asked when the process has ended.
