@@ -30,9 +30,10 @@ pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
 pub const STREAMS_BIDI: u32 = 64;
 /// One-way streams a peer may have open on one connection: the hello, and room for gossip.
 pub const STREAMS_UNI: u32 = 16;
-/// Bytes on their way to a dialler, over all streams, that it has not read yet. 100 ms × 200 Mbit/s are 2.5 MB; a pull
-/// that is killed fetches again at most this, what waits in [`PULL_QUEUE_BYTES`], and what the store had not committed.
-pub const DIAL_WINDOW_BYTES: u32 = 5 * 512 * 1024;
+/// Bytes on their way to a dialler, over all streams, that it has not read yet: enough for 200 Mbit/s over 100 ms, of
+/// which an eighth is always still to be granted again. A pull that is killed fetches again at most this, what waits in
+/// [`PULL_QUEUE_BYTES`], and what the store had not committed.
+pub const DIAL_WINDOW_BYTES: u32 = 45 * 64 * 1024;
 /// Bytes on their way to an acceptor that it has not read yet: hellos and requests only.
 pub const ACCEPT_WINDOW_BYTES: u32 = 256 * 1024;
 /// Bytes an acceptor may have written to all dialers and not yet seen acknowledged. Shared out over the connections.
@@ -74,9 +75,9 @@ pub const ANSWER_BATCH_BYTES: usize = 256 * 1024;
 /// Bytes of frames that wait between an answering thread and its stream.
 pub const ANSWER_QUEUE_BYTES: usize = 512 * 1024;
 /// Bytes of frames that a stream hands to a pulling thread at once.
-pub const PULL_BATCH_BYTES: usize = 128 * 1024;
+pub const PULL_BATCH_BYTES: usize = 64 * 1024;
 /// Bytes of frames that wait between the streams of a pull and its thread.
-pub const PULL_QUEUE_BYTES: usize = 128 * 1024;
+pub const PULL_QUEUE_BYTES: usize = 64 * 1024;
 /// Requests of one pull in flight.
 pub const PULL_REQUESTS: usize = engine::FETCH_REQUESTS;
 

@@ -118,7 +118,7 @@ pub struct Pull {
 /// Options of `restore`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 pub struct Restore {
-    /// LIBRARY[@RELEASE]: RELEASE is a sequence number, the beginning of an id, or a channel
+    /// The release: films, films@12, films@abcdef (the beginning of an id) or films@live (a channel)
     #[arg(value_name = "LIBRARY[@RELEASE]")]
     pub release: Spec,
     /// The folder to write to; made if it is not there
@@ -150,7 +150,7 @@ pub struct Releases {
 /// Options of `ls`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 pub struct Ls {
-    /// LIBRARY[@RELEASE]
+    /// The release: films, films@12, films@abcdef or films@live
     #[arg(value_name = "LIBRARY[@RELEASE]")]
     pub release: Spec,
 }
@@ -158,10 +158,10 @@ pub struct Ls {
 /// Options of `diff`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 pub struct Diff {
-    /// LIBRARY@RELEASE, the old one
+    /// The old release
     #[arg(value_name = "LIBRARY@OLD")]
     pub old: Spec,
-    /// LIBRARY@RELEASE, the new one
+    /// The new release
     #[arg(value_name = "LIBRARY@NEW")]
     pub new: Spec,
 }
@@ -169,7 +169,7 @@ pub struct Diff {
 /// Options of `cat`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 pub struct Cat {
-    /// LIBRARY[@RELEASE]
+    /// The release: films, films@12, films@abcdef or films@live
     #[arg(value_name = "LIBRARY[@RELEASE]")]
     pub release: Spec,
     /// A path in the release

@@ -23,9 +23,10 @@ async fn greet(connection: &quinn::Connection, hello: Hello) {
     stream.finish().expect("finishes");
 }
 
-/// The code and words with which the server closed.
+/// The code and words with which the server closed. Nothing that is waited for here takes longer than a few seconds.
 async fn closed(connection: &quinn::Connection) -> (u64, String) {
-    match connection.closed().await {
+    let patience = limits::REQUEST_TIMEOUT.max(limits::STRANGER_TIMEOUT) + Duration::from_secs(3);
+    match tokio::time::timeout(patience, connection.closed()).await.expect("closes in time") {
         quinn::ConnectionError::ApplicationClosed(close) => {
             (close.error_code.into_inner(), String::from_utf8_lossy(&close.reason).into_owned())
         }
@@ -107,10 +108,7 @@ async fn nothing_is_answered_before_a_hello() {
     let request = Frame::Request(pair::pull()).encode().expect("encodes");
     let (mut send, _receive) = connection.open_bi().await.expect("opens");
     send.write_all_chunks(&mut [request.head, request.payload]).await.expect("writes");
-    let (code, reason) =
-        tokio::time::timeout(limits::REQUEST_TIMEOUT + Duration::from_secs(3), closed(&connection))
-            .await
-            .expect("in time");
+    let (code, reason) = closed(&connection).await;
     assert_eq!(code, CloseCode::Protocol as u64);
     assert!(reason.contains("in time"), "{reason}");
     let script = origin.stop().await;
@@ -235,8 +233,6 @@ async fn a_stranger_that_asks_nothing_is_shown_out() {
     let endpoint = pair::dialler();
     let connection = raw(&endpoint, &origin).await;
     greet(&connection, pair::hello()).await;
-    let shown_out =
-        tokio::time::timeout(limits::STRANGER_TIMEOUT + Duration::from_secs(3), closed(&connection));
-    assert_eq!(shown_out.await.expect("in time").0, CloseCode::Busy as u64);
+    assert_eq!(closed(&connection).await.0, CloseCode::Busy as u64);
     origin.stop().await;
 }

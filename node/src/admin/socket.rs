@@ -50,11 +50,6 @@ pub async fn connect(run_dir: &Path) -> Result<Option<UnixStream>> {
     }
 }
 
-/// Removes the socket file; the lock must still be held.
-pub fn remove(run_dir: &Path) {
-    let _ = std::fs::remove_file(run_dir.join(NAME));
-}
-
 /// Fails unless the process at the other end runs as this user, or as root.
 pub(super) fn check_peer(stream: &UnixStream) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();

@@ -1,4 +1,4 @@
-//! The command line: reads it, runs it, shows what comes. Everything it does goes through [`session`], so it works the
+//! The command line: reads it, runs it, shows what comes. Everything it does goes through `session`, so it works the
 //! same whether this process holds the home or another.
 
 mod args;

@@ -209,6 +209,13 @@ fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
         count(verified.missing),
         count(verified.corrupt),
     )?;
+    if verified.superseded > 0 {
+        let number = count(verified.superseded);
+        writeln!(
+            out,
+            "damaged records that no longer matter, since their content was stored again: {number}"
+        )?;
+    }
     if !verified.ok {
         writeln!(
             out,

@@ -82,7 +82,7 @@ impl Inner {
             Err(error) => return Err(error.into()),
         };
         let complete = match &class {
-            Some(class) => self.is_full(&class.commitment.as_page())?,
+            Some(_) => self.is_complete(library, &said.body.manifest)?,
             None => false,
         };
         let channels = library.channels().filter(|channel| channel.body.release == id);

@@ -64,11 +64,16 @@ impl Inner {
         let progress = |done, total| reporter.borrow_mut().bytes(done, total);
         let report = self.shelf.with(|disk| scrub(disk, &progress, job.cancel().flag()))?;
         verified.bytes = report.bytes;
-        verified.corrupt += report.damaged;
         for damage in &report.damage {
+            // What was damaged is lost from then on; what is held all the same was stored again elsewhere.
+            if damage.id.is_some_and(|id| self.is_held(id).unwrap_or(false)) {
+                verified.superseded += 1;
+                continue;
+            }
             let (file, offset, what) = (damage.file.display(), damage.offset, &damage.what);
             name(verified, || format!("{file} at {offset}: {what}"));
         }
+        verified.corrupt += report.damaged.saturating_sub(verified.superseded);
         if report.unindexed > 0 {
             verified.missing += report.unindexed;
             name(verified, || {
@@ -79,6 +84,21 @@ impl Inner {
             });
         }
         Ok(())
+    }
+
+    fn is_held(&self, id: LostId) -> Result<bool> {
+        if self.store().lost()?.contains(&id) {
+            return Ok(false);
+        }
+        Ok(match id {
+            LostId::Chunk(id) => self.store().has_chunks(&[id])? == [true],
+            LostId::Page(id) => {
+                self.store().page_states(&[id])?.iter().all(|state| *state > PageState::Absent)
+            }
+            LostId::Statement(id) => {
+                self.libraries.all().iter().any(|library| library.statement(&id).is_some())
+            }
+        })
     }
 
     /// Walks the releases of a library: those on which a channel stands must be held, others if their table is.

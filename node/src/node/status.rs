@@ -1,6 +1,9 @@
 //! `status`: everything worth knowing at a glance.
 
-use chuan_engine::statement::{Library, RoleKind};
+use chuan_engine::{
+    id::ManifestId,
+    statement::{Library, RoleKind},
+};
 
 use super::{Inner, Node, now_ms, release::class};
 use crate::{
@@ -40,10 +43,7 @@ impl Inner {
         for said in library.channels() {
             let release = library.release(&said.body.release);
             let complete = match release {
-                Some(release) => match class(self.store(), &release.body.manifest) {
-                    Ok(class) => self.is_full(&class.commitment.as_page())?,
-                    Err(_) => false,
-                },
+                Some(release) => self.is_complete(library, &release.body.manifest)?,
                 None => false,
             };
             let time_ms = said.statement.time_ms();
@@ -74,6 +74,16 @@ impl Inner {
             channels,
             pull_unfinished: self.home.pull_unfinished(&library.id()),
         })
+    }
+
+    /// Whether a release is whole here. Looks for itself only where nothing speaks against it: marks are forgotten when the
+    /// index is rebuilt.
+    pub(super) fn is_complete(&self, library: &Library, manifest: &ManifestId) -> Result<bool> {
+        let Ok(class) = class(self.store(), manifest) else { return Ok(false) };
+        if self.home.pull_unfinished(&library.id()) || !self.store().lost()?.is_empty() {
+            return self.is_full(&class.commitment.as_page());
+        }
+        self.is_whole(&class.commitment)
     }
 
     fn store_status(&self) -> Result<StoreStatus> {

@@ -351,6 +351,8 @@ pub struct Verified {
     pub missing: u64,
     /// Things whose bytes are damaged.
     pub corrupt: u64,
+    /// Damaged records whose content has been fetched or published again since: no harm, and no use.
+    pub superseded: u64,
     /// The first of them, in words.
     pub problems: Vec<String>,
     /// How long it took.
