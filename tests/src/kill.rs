@@ -24,6 +24,8 @@ use crate::{
 
 /// Chunk bytes that one kill may cost: they were received, and are fetched again.
 pub const REFETCH_BYTES: u64 = 16 << 20;
+/// A pull that receives says so at least this often.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
 /// How long any command may take to end by itself, a puller whose server is gone included.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -181,7 +183,7 @@ impl Test<'_> {
                     *server = pair.origin.serve_on(address)?;
                 }
             }
-            let received = run.received(end);
+            let received = run.received(end, victim);
             let kept = stored_bytes(&pair.mirror)?;
             let cost = (stored + received).saturating_sub(kept);
             self.count(victim, moment, cost);
@@ -303,12 +305,17 @@ impl Run {
         final_object(texts.first().map_or("", String::as_str)).map(drop)
     }
 
-    /// Chunk bytes received by `end`, to be asked when the process has ended.
-    fn received(mut self, end: Instant) -> u64 {
+    /// Chunk bytes received by the puller when `victim` was killed at `end`; to be asked when the process has ended.
+    fn received(mut self, end: Instant, victim: Victim) -> u64 {
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).at(end)
+        let lines = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        match victim {
+            // It lived on, and said all there was to say.
+            Victim::Server => lines.last.map_or(0, |(_, bytes)| bytes),
+            Victim::Puller | Victim::Publisher => lines.at(end),
+        }
     }
 }
 
@@ -326,11 +333,12 @@ impl Lines {
     }
 
     /// Bytes by `end`: what the last line said, and as much more as would have come since then at the speed so far. A
-    /// kill falls between two lines, and what came after the last one was received all the same.
+    /// kill falls between two lines, and what came after the last one was received all the same. After a longer
+    /// silence there was nothing to say.
     fn at(&self, end: Instant) -> u64 {
         let (Some((begun, first)), Some((told, last))) = (self.first, self.last) else { return 0 };
         let span = told.duration_since(begun).as_secs_f64();
-        let since = end.saturating_duration_since(told).as_secs_f64();
+        let since = end.saturating_duration_since(told).min(PROGRESS_PAUSE).as_secs_f64();
         let speed = if span > 0.0 { last.saturating_sub(first) as f64 / span } else { 0.0 };
         // A speed and a fraction of a second: far from any limit of the types.
         #[expect(
@@ -377,12 +385,13 @@ mod tests {
     #[test]
     fn a_kill_between_two_lines_counts_what_came_after_the_last() {
         let (mut lines, start) = (Lines::default(), Instant::now());
-        let tenth = Duration::from_millis(100);
+        let pause = PROGRESS_PAUSE;
         assert_eq!(lines.at(start), 0);
         lines.add(start, 0);
-        lines.add(start + tenth, 1000);
-        assert_eq!(lines.at(start + tenth), 1000);
-        assert_eq!(lines.at(start + tenth * 3 / 2), 1500);
+        lines.add(start + pause, 1000);
+        assert_eq!(lines.at(start + pause), 1000);
+        assert_eq!(lines.at(start + pause * 3 / 2), 1500);
+        assert_eq!(lines.at(start + pause * 9), 2000);
     }
 
     #[test]
