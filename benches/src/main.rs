@@ -1,9 +1,9 @@
 //! `bench`: what Chuan does on this machine, each figure beside a reference taken in the same run, on the same disk.
 //!
 //! Absolute figures drift from hour to hour on a shared or virtual machine, so only the ratios are judged. Subject and
-//! reference alternate, and the medians of all runs are compared. Nothing is dropped from the page cache: sources were
-//! just written and are read from memory by subject and reference alike; what is written must reach the disk where the
-//! reference does (`fsync`).
+//! reference alternate, and the medians of all runs are compared. Subject and reference start from the same place: their
+//! sources are in the page cache, or, where a row says so, both are not. What is written must reach the disk where the
+//! reference's does (`fsync`); `restore` does although `cp` does not.
 //!
 //! ```text
 //! BENCH_BYTES   bytes of new data, with K, M or G (2G)
@@ -12,6 +12,7 @@
 //! BENCH_GOALS   `off`: print the verdicts, but do not fail on them
 //! ```
 
+mod cache;
 mod chunking;
 mod process;
 mod quic;
@@ -20,7 +21,7 @@ mod report;
 mod store;
 mod system;
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{env, fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 
@@ -51,6 +52,7 @@ fn main() -> Result<ExitCode> {
 }
 
 fn measure(options: &Options) -> Result<Report> {
+    fs::create_dir_all(&options.dir).with_context(|| format!("make {}", options.dir.display()))?;
     let work = tempfile::Builder::new().prefix("chuan-bench-").tempdir_in(&options.dir)?;
     let mut report = Report::new(options.bytes, options.runs, work.path());
     let library = system::library(work.path(), options.bytes)?;

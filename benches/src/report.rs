@@ -15,11 +15,19 @@ pub(crate) enum Figure {
     Ingest,
     Pull,
     Restore,
+    RestoreCold,
 }
 
 impl Figure {
-    const ALL: [Figure; 6] =
-        [Figure::Ingest, Figure::Pull, Figure::Restore, Figure::Chunker, Figure::StorePut, Figure::StoreGet];
+    const ALL: [Figure; 7] = [
+        Figure::Ingest,
+        Figure::Pull,
+        Figure::Restore,
+        Figure::RestoreCold,
+        Figure::Chunker,
+        Figure::StorePut,
+        Figure::StoreGet,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -28,7 +36,8 @@ impl Figure {
             Figure::StoreGet => "store get, verified",
             Figure::Ingest => "ingest of new data",
             Figure::Pull => "pull to an empty peer",
-            Figure::Restore => "restore",
+            Figure::Restore => "restore, synced",
+            Figure::RestoreCold => "restore, source on disk",
         }
     }
 
@@ -39,7 +48,8 @@ impl Figure {
             Figure::StoreGet => "raw file, buffered read",
             Figure::Ingest => "dd oflag=direct conv=fsync",
             Figure::Pull => "raw quinn, one stream, discarded",
-            Figure::Restore => "cp -r",
+            Figure::Restore => "cp -r, not synced",
+            Figure::RestoreCold => "cp -r, not synced, source on disk",
         }
     }
 
@@ -49,7 +59,7 @@ impl Figure {
             Figure::Ingest => Some(0.35),
             Figure::Pull => Some(0.45),
             Figure::Restore => Some(0.50),
-            Figure::Chunker | Figure::StorePut | Figure::StoreGet => None,
+            Figure::RestoreCold | Figure::Chunker | Figure::StorePut | Figure::StoreGet => None,
         }
     }
 }
@@ -116,7 +126,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{} MB of new data, medians of {} runs, in {}; page cache as left by the step before\n",
+            "\n{} MB of new data, medians of {} runs, in {}; sources in memory unless it says otherwise\n",
             self.bytes / 1_000_000,
             self.runs,
             self.disk.display(),

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use chuan_tests::{media, program::Home};
 
 use crate::{
-    process, quic, reference,
+    cache, process, quic, reference,
     report::{Figure, Report},
 };
 
@@ -47,15 +47,22 @@ pub(crate) fn run(report: &mut Report, work: &Path, library: &Path, bytes: u64) 
     report.peak("serve", process::peak(&server.process.child));
     server.stop()?;
 
-    let copy = reference::cp(library, &work.join("copy"))?;
     let target = work.join("restored");
-    let restore = process::run(mirror.command(["-q", "restore", "films"]).arg(&target))?;
-    report.add(Figure::Restore, bytes_published, restore.took, copy);
-    report.peak("restore", restore.peak_bytes);
-    let difference = media::difference(library, &target)?;
-    ensure!(difference.is_none(), "restore gave other bytes: {difference:?}");
+    for (figure, prepare) in
+        [(Figure::Restore, cache::fill as fn(&Path) -> Result<()>), (Figure::RestoreCold, cache::drop_files)]
+    {
+        prepare(library)?;
+        let copy = reference::cp(library, &work.join("copy"))?;
+        prepare(&mirror.path)?;
+        let restore = process::run(mirror.command(["-q", "restore", "films"]).arg(&target))?;
+        report.add(figure, bytes_published, restore.took, copy);
+        report.peak("restore", restore.peak_bytes);
+        let difference = media::difference(library, &target)?;
+        ensure!(difference.is_none(), "restore gave other bytes: {difference:?}");
+        fs::remove_dir_all(&target)?;
+    }
 
-    for dir in [target, origin.path, mirror.path] {
+    for dir in [origin.path, mirror.path] {
         fs::remove_dir_all(dir)?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Feeds [`cut`](super::cut) from a stream: large reads, and chunks handed out as slices of the read buffer.
+//! Feeds [`cut`] from a stream: large reads, and chunks handed out as slices of the read buffer.
 //!
 //! Only what is left over at a buffer's end is copied, to the front of the next one; chunks are not. Buffers come from
 //! a [`BufferPool`] and go back to it when the last slice of them is dropped, so that steady work touches no fresh

@@ -1,0 +1,38 @@
+//! Puts the files of a directory into the page cache, or out of it, so that two programs start from the same place.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+use rustix::fs::{Advice, fadvise};
+
+/// Reads every file once.
+pub(crate) fn fill(dir: &Path) -> Result<()> {
+    each(dir, &|mut file| {
+        io::copy(&mut file, &mut io::sink())?;
+        Ok(())
+    })
+}
+
+/// Writes every file out and asks the kernel to forget it.
+pub(crate) fn drop_files(dir: &Path) -> Result<()> {
+    each(dir, &|file| {
+        file.sync_all()?;
+        Ok(fadvise(&file, 0, None, Advice::DontNeed)?)
+    })
+}
+
+fn each(dir: &Path, act: &dyn Fn(File) -> io::Result<()>) -> Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            each(&path, act)?;
+        } else if path.is_file() {
+            File::open(&path).and_then(act).with_context(|| format!("read {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
