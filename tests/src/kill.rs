@@ -8,7 +8,10 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -24,6 +27,8 @@ use crate::{
 
 /// Chunk bytes that one kill may cost: they were received, and are fetched again.
 pub const REFETCH_BYTES: u64 = 16 << 20;
+/// A pull that receives says so more often than this.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(60);
 /// How long any command may take to end by itself, a puller whose server is gone included.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -169,8 +174,11 @@ impl Test<'_> {
                 run.succeeded()?;
                 break;
             }
-            let end = Instant::now();
             let victim = if self.rng.below(2) == 0 { Victim::Puller } else { Victim::Server };
+            // Half of the kills fall anywhere, and are charged with what the last line before them said.
+            if self.rng.below(2) == 0 {
+                run.next_line();
+            }
             match victim {
                 Victim::Puller | Victim::Publisher => run.process.kill()?,
                 Victim::Server => {
@@ -181,7 +189,7 @@ impl Test<'_> {
                     *server = pair.origin.serve_on(address)?;
                 }
             }
-            let received = run.received(end);
+            let received = run.received();
             let kept = stored_bytes(&pair.mirror)?;
             let cost = (stored + received).saturating_sub(kept);
             self.count(victim, moment, cost);
@@ -264,7 +272,7 @@ fn stored_bytes(home: &Home) -> Result<u64> {
 /// A command that runs with `--json --progress json`, and what it has said of its progress.
 struct Run {
     process: Process,
-    progress: Arc<Mutex<Lines>>,
+    received: Arc<AtomicU64>,
     readers: Vec<JoinHandle<String>>,
 }
 
@@ -273,15 +281,15 @@ impl Run {
         let mut command = home.command(["--json", "--progress", "json"]);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command)?;
-        let progress = Arc::default();
+        let received = Arc::new(AtomicU64::new(0));
         let mut readers = Vec::new();
         if let Some(pipe) = process.child.stdout.take() {
-            readers.push(follow(pipe, Arc::clone(&progress)));
+            readers.push(follow(pipe, Arc::clone(&received)));
         }
         if let Some(pipe) = process.child.stderr.take() {
-            readers.push(follow(pipe, Arc::clone(&progress)));
+            readers.push(follow(pipe, Arc::clone(&received)));
         }
-        Ok(Self { process, progress, readers })
+        Ok(Self { process, received, readers })
     }
 
     fn ends_within(&mut self, time: Duration) -> Result<bool> {
@@ -297,60 +305,36 @@ impl Run {
 
     fn succeeded(mut self) -> Result<()> {
         let status = self.process.wait(PATIENCE)?;
-        let text: String = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default()).collect();
-        ensure!(status.success(), "{status}\n{text}");
-        final_object(&text).map(drop)
+        // Standard output first, then standard error.
+        let texts: Vec<_> = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default()).collect();
+        ensure!(status.success(), "{status}\n{}", texts.concat());
+        final_object(texts.first().map_or("", String::as_str)).map(drop)
     }
 
-    /// Chunk bytes received by `end`, to be asked when the process has ended.
-    fn received(mut self, end: Instant) -> u64 {
+    /// Waits for the next progress line, not for long: who is killed just after it has said exactly what it received.
+    fn next_line(&self) {
+        let (start, before) = (Instant::now(), self.received.load(Ordering::SeqCst));
+        while self.received.load(Ordering::SeqCst) == before && start.elapsed() < PROGRESS_PAUSE {
+            thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    /// Chunk bytes received by the last progress line; to be asked when the process has ended.
+    fn received(mut self) -> u64 {
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).at(end)
-    }
-}
-
-/// What progress lines have said.
-#[derive(Debug, Default)]
-struct Lines {
-    first: Option<(Instant, u64)>,
-    last: Option<(Instant, u64)>,
-}
-
-impl Lines {
-    fn add(&mut self, at: Instant, bytes: u64) {
-        self.first.get_or_insert((at, bytes));
-        self.last = Some((at, bytes));
-    }
-
-    /// Bytes by `end`: what the last line said, and as much more as would have come since then at the speed so far. A
-    /// kill falls between two lines, and what came after the last one was received all the same.
-    fn at(&self, end: Instant) -> u64 {
-        let (Some((begun, first)), Some((told, last))) = (self.first, self.last) else { return 0 };
-        let span = told.duration_since(begun).as_secs_f64();
-        let since = end.saturating_duration_since(told).as_secs_f64();
-        let speed = if span > 0.0 { last.saturating_sub(first) as f64 / span } else { 0.0 };
-        // A speed and a fraction of a second: far from any limit of the types.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a positive whole number"
-        )]
-        let since = (speed * since) as u64;
-        last + since
+        self.received.load(Ordering::SeqCst)
     }
 }
 
 /// Reads lines to the end, noting what progress lines say was fetched: bytes done, without those that were held.
-fn follow(pipe: impl Read + Send + 'static, lines: Arc<Mutex<Lines>>) -> JoinHandle<String> {
+fn follow(pipe: impl Read + Send + 'static, received: Arc<AtomicU64>) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut rest = String::new();
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             match progress(&line) {
-                Some(bytes) => {
-                    lines.lock().unwrap_or_else(PoisonError::into_inner).add(Instant::now(), bytes)
-                }
+                Some(bytes) => received.store(bytes, Ordering::SeqCst),
                 None => {
                     rest.push_str(&line);
                     rest.push('\n');
@@ -372,17 +356,6 @@ fn progress(line: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_kill_between_two_lines_counts_what_came_after_the_last() {
-        let (mut lines, start) = (Lines::default(), Instant::now());
-        let tenth = Duration::from_millis(100);
-        assert_eq!(lines.at(start), 0);
-        lines.add(start, 0);
-        lines.add(start + tenth, 1000);
-        assert_eq!(lines.at(start + tenth), 1000);
-        assert_eq!(lines.at(start + tenth * 3 / 2), 1500);
-    }
 
     #[test]
     fn what_was_fetched_is_what_was_done_and_not_saved() {

@@ -24,8 +24,8 @@ use crate::{
     spec::LIVE,
 };
 
-/// Between two events.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two events: short, so that the last one of a pull that is killed tells nearly all it had received.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// What a source brought, and over which wire.
 struct Brought {
