@@ -52,14 +52,14 @@ enum Line {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum End {
-    Outcome(Outcome),
+    Outcome(Box<Outcome>),
     Failure(Failure),
 }
 
 impl From<Result<Outcome>> for End {
     fn from(result: Result<Outcome>) -> Self {
         match result {
-            Ok(outcome) => End::Outcome(outcome),
+            Ok(outcome) => End::Outcome(Box::new(outcome)),
             Err(failure) => End::Failure(failure),
         }
     }
@@ -68,7 +68,7 @@ impl From<Result<Outcome>> for End {
 impl From<End> for Result<Outcome> {
     fn from(end: End) -> Self {
         match end {
-            End::Outcome(outcome) => Ok(outcome),
+            End::Outcome(outcome) => Ok(*outcome),
             End::Failure(failure) => Err(failure),
         }
     }
