@@ -1,7 +1,7 @@
 //! Reaching a node: its addresses in turn, its key checked, the hello sent with whatever is asked first.
 //!
 //! Owns what a connection is to the dialler. What is asked on it, and what becomes of the answers, is
-//! [`driver`](crate::driver)'s.
+//! `driver`'s.
 
 use std::{
     net::SocketAddr,

@@ -1,7 +1,7 @@
 //! Accepting: who may connect, how many, and how all of it ends.
 //!
 //! One loop owns the count of handshakes and sessions and takes every decision about them; a session itself is
-//! [`driver`](crate::driver)'s. Nothing here looks into a request.
+//! `driver`'s. Nothing here looks into a request.
 
 use std::{collections::HashMap, future::Future, net::IpAddr, sync::Arc};
 
