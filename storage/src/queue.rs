@@ -113,7 +113,7 @@ impl Queue {
             .filter(|(object, held)| !held && object.lost_id().is_none_or(|id| state.waiting.insert(id)))
             .map(|(object, _)| object)
             .collect();
-        new.iter().for_each(|object| count(&mut appended, object));
+        new.iter().for_each(|object| appended.count(object));
         let cost: u64 = new.iter().map(self::cost).sum();
         state.queued += cost;
         state.unwritten += cost;
@@ -218,18 +218,4 @@ impl From<Refusal> for Error {
 /// What an object costs in queue and log.
 pub(crate) fn cost(object: &Object) -> u64 {
     object.len() as u64 + OBJECT_COST
-}
-
-fn count(appended: &mut Appended, object: &Object) {
-    match object {
-        Object::Chunk { bytes, .. } => {
-            appended.chunks += 1;
-            appended.chunk_bytes += bytes.len() as u64;
-        }
-        Object::Page { bytes, .. } => {
-            appended.pages += 1;
-            appended.page_bytes += bytes.len() as u64;
-        }
-        Object::Statement { .. } | Object::Ref(_) => {}
-    }
 }

@@ -136,7 +136,7 @@ impl Store for MemoryStore {
         let mut appended = Appended::default();
         for object in objects {
             if state.take(&object) {
-                count(&mut appended, &object);
+                appended.count(&object);
                 state.waiting_bytes += object.len() as u64;
                 state.waiting.push(object);
             }
@@ -308,20 +308,6 @@ fn check_strictly(object: &Object) -> Result<()> {
         Ok(())
     } else {
         Err(Error::Invalid(format!("{:?} is not what its bytes hash to", object.lost_id())))
-    }
-}
-
-fn count(appended: &mut Appended, object: &Object) {
-    match object {
-        Object::Chunk { bytes, .. } => {
-            appended.chunks += 1;
-            appended.chunk_bytes += bytes.len() as u64;
-        }
-        Object::Page { bytes, .. } => {
-            appended.pages += 1;
-            appended.page_bytes += bytes.len() as u64;
-        }
-        Object::Statement { .. } | Object::Ref(_) => {}
     }
 }
 

@@ -102,6 +102,23 @@ pub struct Appended {
     pub page_bytes: u64,
 }
 
+impl Appended {
+    /// Adds an object that was new.
+    pub fn count(&mut self, object: &Object) {
+        match object {
+            Object::Chunk { bytes, .. } => {
+                self.chunks += 1;
+                self.chunk_bytes += bytes.len() as u64;
+            }
+            Object::Page { bytes, .. } => {
+                self.pages += 1;
+                self.page_bytes += bytes.len() as u64;
+            }
+            Object::Statement { .. } | Object::Ref(_) => {}
+        }
+    }
+}
+
 /// How far the tree under a page is known to be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PageState {
