@@ -1,6 +1,6 @@
 //! Compares two versions, reading only what differs: [`diff`] two entry trees, [`content`] the chunks of one file.
 
-use std::{cmp::Ordering, vec};
+use std::{cmp::Ordering, collections::BTreeMap, vec};
 
 use bytes::Bytes;
 
@@ -10,10 +10,11 @@ use super::{
     load,
     page::{Expect, Items, TreeKind},
     path::EntryPath,
+    position::PagePosition,
 };
 use crate::{error::Result, id::PageId};
 
-pub use super::diff_content::{ContentSink, content};
+pub use super::diff_content::{ContentSink, Gap, Match, Stood, content};
 
 /// What became of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,12 +56,20 @@ impl Change {
 /// Takes a difference as it is found. An error ends the comparison.
 pub trait DiffSink {
     /// A page of the new tree that the old one does not have in this place: parents before their children, and before the
-    /// changes below them.
-    fn page(&mut self, id: &PageId, bytes: &Bytes) -> Result<()>;
+    /// changes below them. `stood` is a page of the old tree that covers about the same paths, if there is one.
+    fn page(&mut self, id: &PageId, bytes: &Bytes, stood: Option<PagePosition>) -> Result<()>;
 
-    /// A change, in path order. `first_chunk` counts the chunks of the new tree, with multiplicity, that come before
-    /// the path: the class-wide ordinal of its first chunk.
-    fn change(&mut self, change: Change, first_chunk: u64) -> Result<()>;
+    /// A change, in path order.
+    fn change(&mut self, change: Change, first: FirstChunk) -> Result<()>;
+}
+
+/// How many chunks of a tree, with multiplicity, come before a path: the class-wide ordinal of its first chunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstChunk {
+    /// In the old tree.
+    pub old: u64,
+    /// In the new tree.
+    pub new: u64,
 }
 
 /// Compares the entry trees below `old` and `new`; without `old`, all of `new` is added. Reads only subtrees that
@@ -80,37 +89,38 @@ pub fn diff<S: PageSource + ?Sized>(
         return Ok(());
     }
     let (mut old, mut new) = (Side::new(source, old), Side::new(source, Some(new)));
+    // The page opened last of each level of the old tree.
+    let mut stood = BTreeMap::new();
     while let Some(step) = choose(old.head.as_ref(), new.head.as_ref()) {
         match step {
             Step::SkipBoth => {
                 old.skip();
                 new.skip();
             }
-            Step::OpenOld => {
-                old.open()?;
-            }
-            Step::OpenNew => new.open_into(sink)?,
+            Step::OpenOld => old.open_over(&mut stood)?,
+            Step::OpenNew => new.open_into(&stood, sink)?,
             Step::OpenBoth => {
-                old.open()?;
-                new.open_into(sink)?;
+                old.open_over(&mut stood)?;
+                new.open_into(&stood, sink)?;
             }
             Step::TakeOld => {
+                let first = FirstChunk { old: old.passed.chunks, new: new.passed.chunks };
                 if let Some((path, entry)) = old.take() {
-                    sink.change(Change::Removed { path, entry }, new.passed.chunks)?;
+                    sink.change(Change::Removed { path, entry }, first)?;
                 }
             }
             Step::TakeNew => {
-                let first_chunk = new.passed.chunks;
+                let first = FirstChunk { old: old.passed.chunks, new: new.passed.chunks };
                 if let Some((path, entry)) = new.take() {
-                    sink.change(Change::Added { path, entry }, first_chunk)?;
+                    sink.change(Change::Added { path, entry }, first)?;
                 }
             }
             Step::TakeBoth => {
-                let first_chunk = new.passed.chunks;
+                let first = FirstChunk { old: old.passed.chunks, new: new.passed.chunks };
                 if let (Some((_, old)), Some((path, new))) = (old.take(), new.take())
                     && old != new
                 {
-                    sink.change(Change::Changed { path, old, new }, first_chunk)?;
+                    sink.change(Change::Changed { path, old, new }, first)?;
                 }
             }
         }
@@ -227,21 +237,32 @@ impl<'a, S: PageSource + ?Sized> Side<'a, S> {
         self.advance();
     }
 
-    /// Replaces a head that is a page by what the page holds.
-    fn open(&mut self) -> Result<Option<(PageId, Bytes)>> {
+    /// Replaces a head that is a page by what the page holds; gives the page and its level.
+    fn open(&mut self) -> Result<Option<(PageId, Bytes, u8)>> {
         let Some(Head::Page(id, expect)) = self.head.take() else { return Ok(None) };
         let (page, bytes) = load::page_and_bytes(self.source, &id, &expect)?;
+        let level = page.level;
         match page.items {
             Items::Entries(entries) => self.leaf = entries.into_iter(),
             _ => self.stack.push(page.expects(expect.after.as_ref()).into_iter()),
         }
         self.advance();
-        Ok(Some((id, bytes)))
+        Ok(Some((id, bytes, level)))
     }
 
-    fn open_into(&mut self, sink: &mut dyn DiffSink) -> Result<()> {
+    /// Opens a page of the old tree and remembers where it stood.
+    fn open_over(&mut self, stood: &mut BTreeMap<u8, PagePosition>) -> Result<()> {
+        let ordinal = self.passed.entries;
+        if let Some((.., level)) = self.open()? {
+            stood.insert(level, PagePosition { tree: TreeKind::Entries, level, ordinal });
+        }
+        Ok(())
+    }
+
+    /// Opens a page of the new tree and shows it.
+    fn open_into(&mut self, stood: &BTreeMap<u8, PagePosition>, sink: &mut dyn DiffSink) -> Result<()> {
         match self.open()? {
-            Some((id, bytes)) => sink.page(&id, &bytes),
+            Some((id, bytes, level)) => sink.page(&id, &bytes, stood.get(&level).copied()),
             None => Ok(()),
         }
     }

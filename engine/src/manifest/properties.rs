@@ -1,6 +1,9 @@
 //! What must hold of trees whatever is in them: one shape for one content, differences that apply, small edits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -8,11 +11,11 @@ use proptest::prelude::*;
 use super::{
     builder::{self, Tree},
     cursor,
-    diff::{self, Change, ContentSink, DiffSink},
+    diff::{self, Change, ContentSink, DiffSink, FirstChunk, Gap, Stood},
     entry::{ChunkRef, Content, Entry, Extension},
     page::{Items, Page},
     path::EntryPath,
-    position,
+    position::{self, PagePosition},
     testing::{Pages, Rng, build, chunk, content, file, library, path, small},
 };
 use crate::{
@@ -34,35 +37,45 @@ fn edit(pages: &mut Pages, root: &PageId, edits: Edits) -> Tree {
 #[derive(Default)]
 struct Found {
     pages: Vec<PageId>,
-    changes: Vec<(Change, u64)>,
+    changes: Vec<(Change, FirstChunk)>,
     chunks: Vec<(u64, ChunkRef)>,
+    gaps: Vec<(Range<usize>, Gap)>,
+    stood: Vec<(PageId, PagePosition)>,
+    stood_content: Vec<(PageId, Stood)>,
 }
 
 impl DiffSink for Found {
-    fn page(&mut self, id: &PageId, bytes: &Bytes) -> Result<()> {
+    fn page(&mut self, id: &PageId, bytes: &Bytes, stood: Option<PagePosition>) -> Result<()> {
         assert_eq!(PageId::of(bytes), *id);
         self.pages.push(*id);
+        self.stood.extend(stood.map(|stood| (*id, stood)));
         Ok(())
     }
 
-    fn change(&mut self, change: Change, first_chunk: u64) -> Result<()> {
-        self.changes.push((change, first_chunk));
+    fn change(&mut self, change: Change, first: FirstChunk) -> Result<()> {
+        self.changes.push((change, first));
         Ok(())
     }
 }
 
 impl ContentSink for Found {
-    fn page(&mut self, id: &PageId, bytes: &Bytes) -> Result<()> {
-        DiffSink::page(self, id, bytes)
+    fn page(&mut self, id: &PageId, bytes: &Bytes, stood: Option<Stood>) -> Result<()> {
+        self.stood_content.extend(stood.map(|stood| (*id, stood)));
+        DiffSink::page(self, id, bytes, None)
     }
 
-    fn chunk(&mut self, ordinal: u64, chunk: ChunkRef) -> Result<()> {
-        self.chunks.push((ordinal, chunk));
+    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap) -> Result<()> {
+        let first = self.chunks.len();
+        self.chunks.extend(run);
+        self.gaps.push((first..self.chunks.len(), gap));
         Ok(())
     }
 }
 
-fn apply(entries: &BTreeMap<EntryPath, Entry>, changes: &[(Change, u64)]) -> BTreeMap<EntryPath, Entry> {
+fn apply(
+    entries: &BTreeMap<EntryPath, Entry>,
+    changes: &[(Change, FirstChunk)],
+) -> BTreeMap<EntryPath, Entry> {
     let mut entries = entries.clone();
     for (change, _) in changes {
         match change.clone() {
@@ -146,15 +159,19 @@ proptest! {
         let start = if has_old { old.clone() } else { BTreeMap::new() };
         prop_assert!(apply(&start, &found.changes) == new);
         prop_assert!(found.changes.is_sorted_by(|a, b| a.0.path() < b.0.path()));
-        let mut ordinals = BTreeMap::new();
-        new.iter().fold(0, |first, (path, entry)| {
-            ordinals.insert(path.clone(), first);
-            first + entry.content.chunks()
-        });
+        let before = |entries: &BTreeMap<EntryPath, Entry>, path| -> u64 {
+            entries.range(..path).map(|(_, entry)| entry.content.chunks()).sum()
+        };
         for (change, first) in &found.changes {
-            if let Some(expected) = ordinals.get(change.path()) {
-                prop_assert_eq!(first, expected);
-            }
+            let expected = FirstChunk {
+                old: before(&start, change.path().clone()),
+                new: before(&new, change.path().clone()),
+            };
+            prop_assert_eq!(*first, expected);
+        }
+        for (id, stood) in &found.stood {
+            let (_, there) = position::page(&pages, &old_root, stood).unwrap().unwrap();
+            prop_assert_eq!(Page::decode(&there).unwrap().level, Page::decode(&both.map[id]).unwrap().level);
         }
         // With the old pages and those reported, the new tree is whole.
         if has_old {
@@ -195,6 +212,24 @@ proptest! {
             prop_assert!(sent.insert(chunk.id), "a chunk was reported twice");
         }
         prop_assert!(new.iter().all(|chunk| held.contains(&chunk.id) || sent.contains(&chunk.id)));
+
+        // What is said to stand around a run does.
+        for (run, gap) in found.gaps {
+            let ends = found.chunks[run].iter().map(|(ordinal, _)| usize::try_from(*ordinal).unwrap());
+            let (first, last) = (ends.clone().min().unwrap(), ends.max().unwrap());
+            if let Some(from) = gap.from.filter(|from| from.ordinal > 0) {
+                let before = new[..first].iter().rev().find(|chunk| held.contains(&chunk.id)).unwrap();
+                prop_assert_eq!(old[usize::try_from(from.ordinal).unwrap() - 1], *before);
+            }
+            if let Some(to) = gap.to {
+                let after = new[last + 1..].iter().find(|chunk| held.contains(&chunk.id)).unwrap();
+                prop_assert_eq!(old[usize::try_from(to.ordinal).unwrap()], *after);
+            }
+        }
+        for (id, stood) in found.stood_content {
+            prop_assert_eq!(stood.level, Page::decode(&both.map[&id]).unwrap().level);
+            prop_assert!(stood.pages >= 1 && stood.content == 1);
+        }
     }
 
     #[test]

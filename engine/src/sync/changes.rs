@@ -14,7 +14,8 @@ use crate::{
     manifest::{
         ChunkRef, Content, Entry, EntryPath,
         cursor::find,
-        diff::{Change, ContentSink, DiffSink, content, diff},
+        diff::{Change, ContentSink, DiffSink, FirstChunk, Gap, Stood, content, diff},
+        position::PagePosition,
         table::ClassHeader,
     },
     store::Store,
@@ -53,11 +54,11 @@ struct Removed {
 }
 
 impl DiffSink for Removed {
-    fn page(&mut self, _: &PageId, _: &Bytes) -> Result<()> {
+    fn page(&mut self, _: &PageId, _: &Bytes, _: Option<PagePosition>) -> Result<()> {
         Ok(())
     }
 
-    fn change(&mut self, change: Change, _: u64) -> Result<()> {
+    fn change(&mut self, change: Change, _: FirstChunk) -> Result<()> {
         if let Change::Removed { path, entry } = change
             && self.entries.len() < ANSWER_REMOVED
             && entry.size > 0
@@ -116,11 +117,11 @@ struct Changes<'s, 'a> {
 }
 
 impl DiffSink for Changes<'_, '_> {
-    fn page(&mut self, id: &PageId, bytes: &Bytes) -> Result<()> {
+    fn page(&mut self, id: &PageId, bytes: &Bytes, _: Option<PagePosition>) -> Result<()> {
         self.sender.page(id, bytes)
     }
 
-    fn change(&mut self, change: Change, first_chunk: u64) -> Result<()> {
+    fn change(&mut self, change: Change, first: FirstChunk) -> Result<()> {
         let (path, mut old, new) = match change {
             Change::Removed { .. } => return Ok(()),
             Change::Added { entry, .. } if self.removed.contents.contains(&entry.content) => return Ok(()),
@@ -131,7 +132,7 @@ impl DiffSink for Changes<'_, '_> {
             Change::Changed { path, old, new } => (path, vec![old.content], new.content),
         };
         old.extend(self.older.contents(self.store, &path)?);
-        content(self.store, &old, &new, &mut File { sender: self.sender, first_chunk })
+        content(self.store, &old, &new, &mut File { sender: self.sender, first_chunk: first.new })
     }
 }
 
@@ -142,11 +143,13 @@ struct File<'s, 'a> {
 }
 
 impl ContentSink for File<'_, '_> {
-    fn page(&mut self, id: &PageId, bytes: &Bytes) -> Result<()> {
+    fn page(&mut self, id: &PageId, bytes: &Bytes, _: Option<Stood>) -> Result<()> {
         self.sender.page(id, bytes)
     }
 
-    fn chunk(&mut self, ordinal: u64, chunk: ChunkRef) -> Result<()> {
-        self.sender.chunks(self.first_chunk.saturating_add(ordinal), &[chunk])
+    fn chunks(&mut self, run: &[(u64, ChunkRef)], _: Gap) -> Result<()> {
+        run.iter().try_for_each(|(ordinal, chunk)| {
+            self.sender.chunks(self.first_chunk.saturating_add(*ordinal), &[*chunk])
+        })
     }
 }

@@ -6,7 +6,8 @@ use chuan_engine::{
     id::PageId,
     manifest::{
         Entry, EntryKind, Timestamp, cursor,
-        diff::{self, Change, DiffSink},
+        diff::{self, Change, DiffSink, FirstChunk},
+        position::PagePosition,
     },
     statement::{Library, Release, Said},
 };
@@ -107,11 +108,11 @@ struct Rows<'a> {
 }
 
 impl DiffSink for Rows<'_> {
-    fn page(&mut self, _id: &PageId, _bytes: &Bytes) -> Result<(), Error> {
+    fn page(&mut self, _: &PageId, _: &Bytes, _: Option<PagePosition>) -> Result<(), Error> {
         Ok(())
     }
 
-    fn change(&mut self, change: Change, _first_chunk: u64) -> Result<(), Error> {
+    fn change(&mut self, change: Change, _: FirstChunk) -> Result<(), Error> {
         let path = change.path().to_string();
         let (word, count, size_old, size_new) = match change {
             Change::Added { entry, .. } => ("added", &mut self.differed.added, None, Some(entry.size)),
