@@ -1,10 +1,10 @@
 # What a person does with this repository. `make help` lists it; the work is in .ci, tests/scripts and cargo.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench kill flips fuzz audit
+.PHONY: help setup build test demo bench bench-peers kill flips fuzz audit
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what a build needs and this machine lacks
 	@.ci/setup
@@ -21,6 +21,11 @@ demo: ## publish, pull, edit, pull again, restore, compare; MEDIA=DIR takes your
 
 bench: setup ## every figure beside its reference; BENCH_BYTES=2G, BENCH_RUNS=3, BENCH_DIR=DIR
 	@. .ci/env && cargo build --release --locked -p chuan -p chuan-benches && "$$CHUAN_TARGET/release/bench"
+
+bench-peers: ## Chuan beside rsync, restic, borg, casync, sendme and ffsync; PEERS_BYTES=2G, PEERS_RUNS=3, PEERS_README=on
+	@.ci/setup peers
+	@. .ci/env && cargo build --release --locked -p chuan -p chuan-benches && \
+		PEERS_OUT="$${PEERS_OUT:-benches/results/$$(date +%F).md}" "$$CHUAN_TARGET/release/peers"
 
 kill: setup ## kill -9 of publisher, puller and server at 50 random moments of a 1 GB job
 	@. .ci/env && cargo build --release --locked -p chuan -p chuan-tests && "$$CHUAN_TARGET/release/kill"

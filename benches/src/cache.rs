@@ -10,7 +10,11 @@ use anyhow::{Context, Result};
 use rustix::fs::{Advice, fadvise};
 
 /// Reads every file once.
-pub(crate) fn fill(dir: &Path) -> Result<()> {
+///
+/// # Errors
+///
+/// Fails where a file cannot be read.
+pub fn fill(dir: &Path) -> Result<()> {
     each(dir, &|mut file| {
         io::copy(&mut file, &mut io::sink())?;
         Ok(())
@@ -18,7 +22,11 @@ pub(crate) fn fill(dir: &Path) -> Result<()> {
 }
 
 /// Writes every file out and asks the kernel to forget it.
-pub(crate) fn drop_files(dir: &Path) -> Result<()> {
+///
+/// # Errors
+///
+/// Fails where a file cannot be opened or written out.
+pub fn drop_files(dir: &Path) -> Result<()> {
     each(dir, &|file| {
         file.sync_all()?;
         Ok(fadvise(&file, 0, None, Advice::DontNeed)?)

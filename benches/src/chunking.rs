@@ -1,14 +1,12 @@
 //! The chunker against the crate whose cut points it promises, on the same bytes in memory, one thread each.
 
 use anyhow::{Result, ensure};
+use chuan_benches::process::timed;
 use chuan_engine::chunk::{Profile, cut};
 use chuan_tests::rng::Rng;
 use fastcdc::v2020::{FastCDC, Normalization};
 
-use crate::{
-    process::timed,
-    report::{Figure, Report},
-};
+use crate::report::{Figure, Report};
 
 const MOST_BYTES: u64 = 256 << 20;
 

@@ -12,9 +12,7 @@
 //! BENCH_GOALS   `off`: print the verdicts, but do not fail on them
 //! ```
 
-mod cache;
 mod chunking;
-mod process;
 mod quic;
 mod reference;
 mod report;
@@ -24,6 +22,7 @@ mod system;
 use std::{env, fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
+use chuan_benches::sample::parse_bytes;
 
 use crate::report::Report;
 
@@ -68,34 +67,9 @@ fn measure(options: &Options) -> Result<Report> {
 fn options() -> Result<Options> {
     let text = |name: &str, fallback: &str| env::var(name).unwrap_or_else(|_| fallback.to_owned());
     Ok(Options {
-        bytes: parse_bytes(&text("BENCH_BYTES", "2G"))?,
+        bytes: parse_bytes(&text("BENCH_BYTES", "2G")).context("BENCH_BYTES")?,
         runs: text("BENCH_RUNS", "3").parse().context("BENCH_RUNS is no number")?,
         dir: env::var_os("BENCH_DIR").map_or_else(env::temp_dir, PathBuf::from),
         goals: text("BENCH_GOALS", "on") != "off",
     })
-}
-
-fn parse_bytes(text: &str) -> Result<u64> {
-    let (digits, unit) = match text.chars().last() {
-        Some('K' | 'k') => (text.trim_end_matches(['K', 'k']), 1_000),
-        Some('M' | 'm') => (text.trim_end_matches(['M', 'm']), 1_000_000),
-        Some('G' | 'g') => (text.trim_end_matches(['G', 'g']), 1_000_000_000),
-        _ => (text, 1),
-    };
-    let count: u64 =
-        digits.parse().with_context(|| format!("BENCH_BYTES: `{text}` is no size such as 2G"))?;
-    count.checked_mul(unit).context("BENCH_BYTES is too large")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(parse_bytes("2G").unwrap(), 2_000_000_000);
-        assert_eq!(parse_bytes("16m").unwrap(), 16_000_000);
-        assert_eq!(parse_bytes("77").unwrap(), 77);
-        assert!(parse_bytes("two").is_err());
-    }
 }

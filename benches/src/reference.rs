@@ -10,8 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-
-use crate::process;
+use chuan_benches::process;
 
 const BLOCK: usize = 4 << 20;
 const ALIGNMENT: usize = 4096;

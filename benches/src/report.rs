@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use chuan_benches::sample::median;
+
 /// A figure that is measured, with what it is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Figure {
@@ -159,11 +161,6 @@ impl fmt::Display for Report {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,10 +179,5 @@ mod tests {
         report.add(Figure::Restore, 1_000_000_000, second * 100 / 49, second);
         assert!(report.missed());
         assert!(report.to_string().contains("MISSED"));
-    }
-
-    #[test]
-    fn one_slow_run_of_three_does_not_move_a_median() {
-        assert!((median(vec![9.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
     }
 }

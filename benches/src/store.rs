@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
+use chuan_benches::process::timed;
 use chuan_engine::{
     id::ChunkId,
     store::{Check, Object, Store},
@@ -13,7 +14,6 @@ use chuan_storage::DiskStore;
 use chuan_tests::rng::Rng;
 
 use crate::{
-    process::timed,
     reference,
     report::{Figure, Report},
 };

@@ -7,10 +7,11 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use chuan_benches::{cache, process};
 use chuan_tests::{media, program::Home};
 
 use crate::{
-    cache, process, quic, reference,
+    quic, reference,
     report::{Figure, Report},
 };
 
@@ -44,7 +45,7 @@ pub(crate) fn run(report: &mut Report, work: &Path, library: &Path, bytes: u64) 
     let pull = process::run(&mut mirror.command(["-q", "pull", "films"]))?;
     report.add(Figure::Pull, bytes_published, pull.took, raw_quinn);
     report.peak("pull", pull.peak_bytes);
-    report.peak("serve", process::peak(&server.process.child));
+    report.peak("serve", process::peak(server.process.child.id()));
     server.stop()?;
 
     let target = work.join("restored");

@@ -1,0 +1,154 @@
+//! The tasks, each done by every tool of its rows.
+
+use std::{env, fs, path::Path, process::Command};
+
+use anyhow::Result;
+use chuan_benches::cache;
+
+use crate::{
+    archive::Archive,
+    data::{self, Data},
+    measure::{self, Measured, local},
+    replica,
+    row::{Task, Tool},
+    table::{Reason, Table},
+};
+
+/// Runs everything `runs` times below `work`.
+pub(crate) fn run_all(table: &mut Table, work: &Path, bytes: u64, runs: usize) -> Result<()> {
+    let data = Data::make(&fresh(work, "data")?, bytes)?;
+    for run in 0..runs {
+        eprintln!("run {} of {runs}", run + 1);
+        let mut row = Rows { table, work, run };
+        row.take_in(&data)?;
+        row.copy(Task::Copy, &data.library)?;
+        for task in [Task::EditHeader, Task::EditInserts, Task::EditAudio] {
+            row.edit(task, &data)?;
+        }
+        row.copy(Task::SmallFiles, &data.small)?;
+    }
+    Ok(())
+}
+
+/// One run, on its way into the table.
+struct Rows<'a> {
+    table: &'a mut Table,
+    work: &'a Path,
+    run: usize,
+}
+
+impl Rows<'_> {
+    /// A library as new, and again after some of it has changed.
+    fn take_in(&mut self, data: &Data) -> Result<()> {
+        for tool in self.turn(Task::TakeNew) {
+            let dir = self.work.join("archive");
+            let mut archive = None;
+            self.row(Task::TakeNew, tool, || {
+                cache::fill(&data.library)?;
+                archive.insert(Archive::open(tool, &dir)?).take(&data.library)
+            })?;
+            data::change(&data.library, self.run as u64)?;
+            self.row(Task::TakeChanged, tool, || {
+                cache::fill(&data.library)?;
+                let Some(archive) = &mut archive else { anyhow::bail!("it took in nothing before") };
+                archive.take(&data.library)
+            })?;
+            remove(&dir)?;
+        }
+        Ok(())
+    }
+
+    /// A folder to a peer that has nothing.
+    fn copy(&mut self, task: Task, source: &Path) -> Result<()> {
+        for tool in self.turn(task) {
+            let dir = self.work.join("copy");
+            self.row(task, tool, || {
+                cache::fill(source)?;
+                replica::open(tool, source, &dir)?.update()
+            })?;
+            remove(&dir)?;
+        }
+        Ok(())
+    }
+
+    /// An edited film to a peer that has it as it was.
+    fn edit(&mut self, task: Task, data: &Data) -> Result<()> {
+        for tool in self.turn(task) {
+            let dir = self.work.join("edit");
+            match &data.film {
+                Ok(film) => {
+                    let edited = data.edit(task, film)?;
+                    cache::fill(&self.work.join("data"))?;
+                    self.row(task, tool, || edit(tool, film, &edited, &dir))?;
+                    remove(&dir)?;
+                }
+                Err(error) => {
+                    eprintln!("{error}");
+                    self.table.add(task, tool, Err(Reason::NoFilm));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has one tool do its task and notes what came of it; a tool that was slow at it is spared.
+    fn row(&mut self, task: Task, tool: Tool, work: impl FnOnce() -> Result<Measured>) -> Result<()> {
+        if self.table.is_slow(task, tool) {
+            return Ok(());
+        }
+        let outcome = if tool.program().is_some_and(|program| !is_installed(program)) {
+            Err(Reason::NotInstalled)
+        } else {
+            // What the tool before left unwritten is not this one's to wait for.
+            measure::sync(self.work)?;
+            work().map_err(|error| {
+                eprintln!("{tool:?} did not get through: {error:#}");
+                Reason::Failed
+            })
+        };
+        self.table.add(task, tool, outcome);
+        Ok(())
+    }
+
+    /// The tools of a task, beginning with another one in each run.
+    fn turn(&self, task: Task) -> Vec<Tool> {
+        let mut tools = task.tools().to_vec();
+        let first = self.run % tools.len();
+        tools.rotate_left(first);
+        tools
+    }
+}
+
+fn edit(tool: Tool, film: &Path, edited: &Path, dir: &Path) -> Result<Measured> {
+    let source = fresh(dir, "source")?;
+    let place = source.join("film.mp4");
+    if tool == Tool::Patch {
+        let patch = dir.join("patch");
+        let mut zstd = Command::new("zstd");
+        zstd.args(["-q", "-1", "--long=31"]).arg(format!("--patch-from={}", film.display()));
+        let measured = local(zstd.arg(edited).arg("-o").arg(&patch), dir)?;
+        return Ok(Measured { wire_bytes: Some(fs::metadata(patch)?.len()), ..measured });
+    }
+    fs::copy(film, &place)?;
+    let mut replica = replica::open(tool, &source, &dir.join("replica"))?;
+    replica.update()?;
+    fs::remove_file(&place)?;
+    fs::copy(edited, &place)?;
+    measure::sync(dir)?;
+    replica.update()
+}
+
+/// A new folder.
+fn fresh(dir: &Path, name: &str) -> Result<std::path::PathBuf> {
+    let path = dir.join(name);
+    fs::create_dir_all(&path)?;
+    Ok(path)
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    if dir.exists() { Ok(fs::remove_dir_all(dir)?) } else { Ok(()) }
+}
+
+fn is_installed(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|paths| env::split_paths(&paths).any(|dir| dir.join(program).is_file()))
+}
