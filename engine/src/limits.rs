@@ -26,8 +26,10 @@ pub const PAGE_ITEMS_MAX: usize = 256;
 pub const PAGE_BYTES: usize = 64 * 1024;
 /// Levels of a tree at most: every level shrinks by two, in practice by fifty.
 pub const TREE_LEVELS: u8 = 32;
-/// Chunks of an old content that a comparison remembers at most, at about 40 bytes each.
+/// Chunks of an old content that a comparison remembers at most, at about 24 bytes each.
 pub const DIFF_CHUNKS: usize = 1 << 20;
+/// Pages that a comparison reads at a time.
+pub const DIFF_READ_PAGES: usize = 64;
 /// New chunks that follow each other and that a comparison reports at once, at most.
 pub const DIFF_RUN_CHUNKS: usize = 1024;
 /// Old pages in whose place a comparison says that a new one stands, at most.

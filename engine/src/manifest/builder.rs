@@ -59,10 +59,9 @@ impl EntryTreeBuilder {
     /// [`Error::Invalid`] where `path` does not come after the last one, the entry is malformed or the class is full;
     /// whatever `sink` fails with.
     pub fn push(&mut self, path: EntryPath, entry: &Entry, sink: &mut dyn PageSink) -> Result<()> {
-        item::check_entry(entry)?;
-        self.advance(&path, 1)?;
         let mut body = Vec::new();
-        item::write_entry(&mut body, entry);
+        item::write_checked_entry(&mut body, entry)?;
+        self.advance(&path, 1)?;
         let key = path.as_str().as_bytes().to_vec();
         self.last = Some(path);
         self.levels.push(0, Pending { key, body, sums: entry.sums(), page: None }, sink)
@@ -140,7 +139,7 @@ impl ContentBuilder {
     ///
     /// [`Error::Invalid`] for a chunk of impossible length; whatever `sink` fails with.
     pub fn push(&mut self, chunk: ChunkRef, sink: &mut dyn PageSink) -> Result<()> {
-        item::check_chunk(&chunk, CHUNK_BYTES)?;
+        item::check_len(chunk.len, CHUNK_BYTES)?;
         match &mut self.levels {
             Some(levels) => push_chunk(levels, chunk, sink),
             None => {

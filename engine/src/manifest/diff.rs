@@ -7,10 +7,10 @@ use bytes::Bytes;
 use super::{
     PageSource,
     entry::{Entry, Sums},
-    load,
-    page::{Expect, Items, TreeKind},
+    page::{Expect, TreeKind},
     path::EntryPath,
     position::PagePosition,
+    view::{EntryPage, Leaf},
 };
 use crate::{error::Result, id::PageId};
 
@@ -91,11 +91,11 @@ pub fn diff<S: PageSource + ?Sized>(
     let (mut old, mut new) = (Side::new(source, old), Side::new(source, Some(new)));
     // The page opened last of each level of the old tree.
     let mut stood = BTreeMap::new();
-    while let Some(step) = choose(old.head.as_ref(), new.head.as_ref()) {
+    while let Some(step) = choose(old.head(), new.head()) {
         match step {
             Step::SkipBoth => {
-                old.skip();
-                new.skip();
+                old.skip()?;
+                new.skip()?;
             }
             Step::OpenOld => old.open_over(&mut stood)?,
             Step::OpenNew => new.open_into(&stood, sink)?,
@@ -105,21 +105,19 @@ pub fn diff<S: PageSource + ?Sized>(
             }
             Step::TakeOld => {
                 let first = FirstChunk { old: old.passed.chunks, new: new.passed.chunks };
-                if let Some((path, entry)) = old.take() {
+                if let Some((path, entry)) = old.take()? {
                     sink.change(Change::Removed { path, entry }, first)?;
                 }
             }
             Step::TakeNew => {
                 let first = FirstChunk { old: old.passed.chunks, new: new.passed.chunks };
-                if let Some((path, entry)) = new.take() {
+                if let Some((path, entry)) = new.take()? {
                     sink.change(Change::Added { path, entry }, first)?;
                 }
             }
             Step::TakeBoth => {
                 let first = FirstChunk { old: old.passed.chunks, new: new.passed.chunks };
-                if let (Some((_, old)), Some((path, new))) = (old.take(), new.take())
-                    && old != new
-                {
+                if let (Some((_, old)), Some((path, new))) = (old.take()?, new.take()?) {
                     sink.change(Change::Changed { path, old, new }, first)?;
                 }
             }
@@ -129,9 +127,11 @@ pub fn diff<S: PageSource + ?Sized>(
 }
 
 /// What stands at the front of what is left of a tree.
-enum Head {
-    Page(PageId, Expect),
-    Entry(EntryPath, Entry),
+#[derive(Clone, Copy)]
+enum Head<'a> {
+    Page(&'a PageId, &'a Expect),
+    /// An entry's path and its bytes, of which it has one form.
+    Entry(&'a [u8], &'a [u8]),
 }
 
 /// What to do with the two heads.
@@ -147,16 +147,17 @@ enum Step {
 
 /// Decides so that pages are opened as late as possible: a head that lies wholly before the other goes first, because
 /// what is equal behind it can then still meet.
-fn choose(old: Option<&Head>, new: Option<&Head>) -> Option<Step> {
+fn choose(old: Option<Head<'_>>, new: Option<Head<'_>>) -> Option<Step> {
     let step = match (old, new) {
         (None, None) => return None,
         (Some(Head::Page(..)), None) => Step::OpenOld,
         (None, Some(Head::Page(..))) => Step::OpenNew,
         (Some(Head::Entry(..)), None) => Step::TakeOld,
         (None, Some(Head::Entry(..))) => Step::TakeNew,
-        (Some(Head::Entry(old, _)), Some(Head::Entry(new, _))) => match old.cmp(new) {
+        (Some(Head::Entry(old, old_entry)), Some(Head::Entry(new, new_entry))) => match old.cmp(new) {
             Ordering::Less => Step::TakeOld,
             Ordering::Greater => Step::TakeNew,
+            Ordering::Equal if old_entry == new_entry => Step::SkipBoth,
             Ordering::Equal => Step::TakeBoth,
         },
         (Some(Head::Entry(old, _)), Some(Head::Page(_, new))) => {
@@ -176,9 +177,9 @@ fn choose(old: Option<&Head>, new: Option<&Head>) -> Option<Step> {
         (Some(Head::Page(old_id, old)), Some(Head::Page(new_id, new))) => {
             if old_id == new_id {
                 Step::SkipBoth
-            } else if is_at_or_before(old.last.as_ref(), new) {
+            } else if is_at_or_before(last(old), new) {
                 Step::OpenOld
-            } else if is_at_or_before(new.last.as_ref(), old) {
+            } else if is_at_or_before(last(new), old) {
                 Step::OpenNew
             } else {
                 // A root, whose level nobody told, is above all.
@@ -194,59 +195,73 @@ fn choose(old: Option<&Head>, new: Option<&Head>) -> Option<Step> {
 }
 
 /// Whether `path` comes before everything below a page.
-fn is_at_or_before(path: Option<&EntryPath>, page: &Expect) -> bool {
+fn is_at_or_before(path: Option<&[u8]>, page: &Expect) -> bool {
     match (path, &page.after) {
-        (Some(path), Some(after)) => path <= after,
+        (Some(path), Some(after)) => path <= after.as_str().as_bytes(),
         _ => false,
     }
 }
 
-/// What is left of one tree, of which only the head is looked at.
+fn last(page: &Expect) -> Option<&[u8]> {
+    page.last.as_ref().map(|last| last.as_str().as_bytes())
+}
+
+/// What is left of one tree, of which only the head is looked at: the next entry of the leaf, or where that is through
+/// the next page.
 struct Side<'a, S: ?Sized> {
     source: &'a S,
+    leaf: Leaf,
     stack: Vec<vec::IntoIter<(PageId, Expect)>>,
-    leaf: vec::IntoIter<(EntryPath, Entry)>,
-    head: Option<Head>,
     /// What lies before the head.
     passed: Sums,
 }
 
 impl<'a, S: PageSource + ?Sized> Side<'a, S> {
     fn new(source: &'a S, root: Option<&PageId>) -> Self {
-        let head = root.map(|root| Head::Page(*root, Expect::root(TreeKind::Entries)));
-        Self { source, stack: Vec::new(), leaf: Vec::new().into_iter(), head, passed: Sums::default() }
+        let root: Vec<_> = root.map(|root| (*root, Expect::root(TreeKind::Entries))).into_iter().collect();
+        Self { source, leaf: Leaf::default(), stack: vec![root.into_iter()], passed: Sums::default() }
     }
 
-    /// Goes to the next head.
-    fn advance(&mut self) {
-        self.head = self.leaf.next().map(|(path, entry)| Head::Entry(path, entry));
-        while self.head.is_none() {
-            let Some(level) = self.stack.last_mut() else { return };
-            match level.next() {
-                Some((id, expect)) => self.head = Some(Head::Page(id, expect)),
-                None => drop(self.stack.pop()),
+    fn head(&mut self) -> Option<Head<'_>> {
+        while self.stack.last().is_some_and(|level| level.as_slice().is_empty()) {
+            self.stack.pop();
+        }
+        match self.leaf.head() {
+            Some((path, entry, _)) => Some(Head::Entry(path, entry)),
+            None => self.stack.last()?.as_slice().first().map(|(id, expect)| Head::Page(id, expect)),
+        }
+    }
+
+    /// Passes over the head.
+    fn skip(&mut self) -> Result<()> {
+        let sums = match self.leaf.head() {
+            Some((_, _, sums)) => {
+                self.leaf.advance()?;
+                Some(sums)
             }
-        }
-    }
-
-    /// Passes over a head that is a page.
-    fn skip(&mut self) {
-        if let Some(Head::Page(_, Expect { sums: Some(sums), .. })) = &self.head {
-            self.pass(*sums);
-        }
-        self.advance();
+            None => self.stack.last_mut().and_then(|level| level.next()).and_then(|(_, expect)| expect.sums),
+        };
+        // Parents' sums were checked when their pages were opened, so this cannot overflow.
+        self.passed = self.passed.checked_add(sums.unwrap_or_default()).unwrap_or(self.passed);
+        Ok(())
     }
 
     /// Replaces a head that is a page by what the page holds; gives the page and its level.
     fn open(&mut self) -> Result<Option<(PageId, Bytes, u8)>> {
-        let Some(Head::Page(id, expect)) = self.head.take() else { return Ok(None) };
-        let (page, bytes) = load::page_and_bytes(self.source, &id, &expect)?;
-        let level = page.level;
-        match page.items {
-            Items::Entries(entries) => self.leaf = entries.into_iter(),
-            _ => self.stack.push(page.expects(expect.after.as_ref()).into_iter()),
-        }
-        self.advance();
+        let Some((id, expect)) = self.stack.last_mut().and_then(|level| level.next()) else {
+            return Ok(None);
+        };
+        let bytes = self.source.page(&id)?;
+        let level = match EntryPage::open(&id, &bytes, &expect)? {
+            EntryPage::Leaf(leaf) => {
+                self.leaf = leaf;
+                0
+            }
+            EntryPage::Index { level, children } => {
+                self.stack.push(children.into_iter());
+                level
+            }
+        };
         Ok(Some((id, bytes, level)))
     }
 
@@ -268,15 +283,9 @@ impl<'a, S: PageSource + ?Sized> Side<'a, S> {
     }
 
     /// Takes a head that is an entry.
-    fn take(&mut self) -> Option<(EntryPath, Entry)> {
-        let Some(Head::Entry(path, entry)) = self.head.take() else { return None };
-        self.pass(entry.sums());
-        self.advance();
-        Some((path, entry))
-    }
-
-    fn pass(&mut self, sums: Sums) {
-        // Parents' sums were checked when their pages were opened, so this cannot overflow.
-        self.passed = self.passed.checked_add(sums).unwrap_or(self.passed);
+    fn take(&mut self) -> Result<Option<(EntryPath, Entry)>> {
+        let entry = self.leaf.entry()?;
+        self.skip()?;
+        Ok(entry)
     }
 }

@@ -3,21 +3,25 @@
 //! Insertions shift every ordinal behind them, so the trees are compared level by level as sets of page ids, from the
 //! top: what both have at one level is dropped with all below it. What is dropped anchors the rest: between two
 //! neighbouring anchors lies what the one has in the place of the other's, which is what a sender encodes it against.
+//!
+//! Both at a level stand in nearly the same order, so what is looked for is most often what follows the last find: see
+//! [`Seen`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 
 use super::{
     PageSource,
     entry::{ChunkRef, Content, Sums},
-    load,
-    page::{Expect, Items, Page, TreeKind},
+    page::{ChunkChild, Expect, TreeKind},
+    seen::Seen,
+    view::{ContentItems, ContentPage},
 };
 use crate::{
     error::Result,
     id::{ChunkId, PageId},
-    limits::{DIFF_CHUNKS, DIFF_RUN_CHUNKS, DIFF_STOOD_PAGES},
+    limits::{DIFF_CHUNKS, DIFF_READ_PAGES, DIFF_RUN_CHUNKS, DIFF_STOOD_PAGES},
 };
 
 /// Takes the difference of two contents as it is found. An error ends the comparison.
@@ -46,7 +50,7 @@ pub struct Stood {
 }
 
 /// A place in an old content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Match {
     /// Which of the old contents.
     pub content: usize,
@@ -65,7 +69,7 @@ pub struct Gap {
 
 /// Compares `new` with the contents in `old`; without any, all of `new` is new. Reads only pages that differ.
 ///
-/// Memory: about 60 bytes for each page that differs, and 20 for each of at most [`DIFF_CHUNKS`] old chunks; what lies
+/// Memory: 80 bytes for each page that differs, and about 24 for each of at most [`DIFF_CHUNKS`] old chunks; what lies
 /// beyond them may be reported though the old content has it.
 ///
 /// # Errors
@@ -81,41 +85,42 @@ pub fn content<S: PageSource + ?Sized>(
     if old.contains(new) {
         return Ok(());
     }
-    let mut known = Known::default();
+    let mut known = Known::new();
     for (index, content) in old.iter().enumerate() {
         if let Content::Inline(chunks) = content {
-            known.add(chunks, Match { content: index, ordinal: 0 });
+            known.reserve(chunks.len() as u64);
+            known.add(chunks.iter().copied(), Match { content: index, ordinal: 0 });
         }
     }
     let mut run = Run::default();
-    let Content::Tree { root, chunks } = new else {
-        let Content::Inline(chunks) = new else { return Ok(()) };
-        run.leaf(&mut known, 0, chunks, sink)?;
+    if let Content::Inline(chunks) = new {
+        run.leaf(&mut known, 0, chunks.iter().copied(), sink)?;
         return run.close(None, sink);
-    };
+    }
+    let mut pages = Pages { source, roots: Vec::new() };
     let (mut old_pages, mut new_pages) = (Frontier::default(), Frontier::default());
-    let mut top = new_pages.add_root(source, root, *chunks, 0)?;
+    let mut top = pages.add_root(new, 0, &mut new_pages)?;
     for (index, content) in old.iter().enumerate() {
-        if let Content::Tree { root, chunks } = content {
-            top = top.max(old_pages.add_root(source, root, *chunks, index)?);
-        }
+        top = top.max(pages.add_root(content, index, &mut old_pages)?);
     }
     let mut anchors = Anchors::default();
     for level in (0..=top).rev() {
         let (mut old_level, mut new_level) = (old_pages.take(level), new_pages.take(level));
         anchors.drop_equal(&mut old_level, &mut new_level);
-        for node in &old_level {
-            let (page, _) = node.load(source, level)?;
-            match &page.items {
-                Items::Chunks(chunks) => known.add(chunks, node.start()),
-                _ => old_pages.add_children(node, &page),
-            }
+        if level == 0 {
+            known.reserve(old_level.iter().map(|node| node.chunks).sum());
         }
-        for node in &new_level {
-            let (page, bytes) = node.load(source, level)?;
-            sink.page(&node.id, &bytes, anchors.stood(node, level, &old_level))?;
-            match &page.items {
-                Items::Chunks(chunks) => {
+        pages.open(level, &old_level, |node, items, _| {
+            match items {
+                ContentItems::Chunks(chunks) => known.add(chunks.iter(), node.start()),
+                ContentItems::Children(children) => old_pages.add_children(node, level, &children),
+            }
+            Ok(())
+        })?;
+        pages.open(level, &new_level, |node, items, bytes| {
+            sink.page(&node.id, bytes, anchors.stood(node, level, &old_level))?;
+            match items {
+                ContentItems::Chunks(chunks) => {
                     let (before, after) = anchors.around(node.first);
                     if let Some(before) = before.filter(|anchor| anchor.new >= run.end) {
                         // Something equal lies between the last leaf and this one.
@@ -123,12 +128,13 @@ pub fn content<S: PageSource + ?Sized>(
                         run.close(Some(after_run.start()), sink)?;
                         run.from = Some(before.end());
                     }
-                    run.leaf(&mut known, node.first, chunks, sink)?;
+                    run.leaf(&mut known, node.first, chunks.iter(), sink)?;
                     run.next = after.map(Anchor::start);
                 }
-                _ => new_pages.add_children(node, &page),
+                ContentItems::Children(children) => new_pages.add_children(node, level, &children),
             }
-        }
+            Ok(())
+        })?;
     }
     let next = run.next;
     run.close(next, sink)
@@ -151,9 +157,10 @@ impl Run {
         &mut self,
         known: &mut Known,
         first: u64,
-        chunks: &[ChunkRef],
+        chunks: impl ExactSizeIterator<Item = ChunkRef>,
         sink: &mut dyn ContentSink,
     ) -> Result<()> {
+        self.end = first.saturating_add(chunks.len() as u64);
         for (ordinal, chunk) in (first..).zip(chunks) {
             match known.meet(&chunk.id) {
                 Met::Old(place) => {
@@ -161,7 +168,7 @@ impl Run {
                     self.from = Some(Match { ordinal: place.ordinal.saturating_add(1), ..place });
                 }
                 Met::New => {
-                    self.chunks.push((ordinal, *chunk));
+                    self.chunks.push((ordinal, chunk));
                     if self.chunks.len() >= DIFF_RUN_CHUNKS {
                         self.close(None, sink)?;
                     }
@@ -169,7 +176,6 @@ impl Run {
                 Met::Again => {}
             }
         }
-        self.end = first.saturating_add(chunks.len() as u64);
         Ok(())
     }
 
@@ -184,10 +190,18 @@ impl Run {
     }
 }
 
-/// Chunks that need not be reported (again), and where the old contents have them. Keeps 8 bytes of an id: two that
-/// agree in them cost a round trip, since what a peer was not sent it asks for.
-#[derive(Default)]
-struct Known(HashMap<[u8; 8], Met>);
+/// Chunks that need not be reported (again), and where the old contents have them. What a peer was not sent for the
+/// likeness of two ids it asks for.
+struct Known {
+    old: Seen,
+    /// Where the leaves that were added begin among `old`.
+    leaves: Vec<(usize, Match)>,
+    /// The leaf of the last find.
+    leaf: usize,
+    /// How many old chunks there is still room for.
+    left: usize,
+    reported: HashSet<ChunkId>,
+}
 
 /// What is known of a chunk.
 #[derive(Clone, Copy, Debug)]
@@ -198,27 +212,42 @@ enum Met {
 }
 
 impl Known {
+    fn new() -> Self {
+        let (old, leaves, reported) = (Seen::default(), Vec::new(), HashSet::new());
+        Self { old, leaves, leaf: 0, left: DIFF_CHUNKS, reported }
+    }
+
+    /// Makes room for old chunks, as far as they are remembered.
+    fn reserve(&mut self, more: u64) {
+        let more = usize::try_from(more).unwrap_or(usize::MAX).min(self.left);
+        self.left -= more;
+        self.old.reserve(more);
+    }
+
     /// Adds the chunks of an old leaf that begins at `start`.
-    fn add(&mut self, chunks: &[ChunkRef], start: Match) {
-        for (ordinal, chunk) in (start.ordinal..).zip(chunks) {
-            if let Some(head) = chunk.id.as_bytes().first_chunk()
-                && self.0.len() < DIFF_CHUNKS
-            {
-                self.0.entry(*head).or_insert(Met::Old(Match { ordinal, ..start }));
-            }
-        }
+    fn add(&mut self, chunks: impl Iterator<Item = ChunkRef>, start: Match) {
+        self.leaves.push((self.old.len(), start));
+        chunks.for_each(|chunk| self.old.push(chunk.id.as_bytes()));
     }
 
     /// What is known of a chunk of a new leaf, which is then known.
     fn meet(&mut self, id: &ChunkId) -> Met {
-        let Some(head) = id.as_bytes().first_chunk() else { return Met::New };
-        if let Some(met) = self.0.get(head) {
-            return *met;
+        match self.old.find(id.as_bytes()) {
+            Some(at) => Met::Old(self.place(at)),
+            None if self.reported.len() >= DIFF_CHUNKS || self.reported.insert(*id) => Met::New,
+            None => Met::Again,
         }
-        if self.0.len() < DIFF_CHUNKS {
-            self.0.insert(*head, Met::Again);
+    }
+
+    /// Where the `at`-th of the old chunks stands in its content: mostly in the leaf of the last find.
+    fn place(&mut self, at: usize) -> Match {
+        let begins = |leaf: usize| self.leaves.get(leaf).map(|(begin, _)| *begin);
+        let is_in = |leaf: usize| begins(leaf) <= Some(at) && begins(leaf + 1).is_none_or(|end| at < end);
+        if !is_in(self.leaf) {
+            self.leaf = self.leaves.partition_point(|(begin, _)| *begin <= at).saturating_sub(1);
         }
-        Met::New
+        let (begin, start) = self.leaves.get(self.leaf).copied().unwrap_or_default();
+        Match { ordinal: start.ordinal.saturating_add((at - begin) as u64), ..start }
     }
 }
 
@@ -247,19 +276,32 @@ impl Anchor {
 }
 
 impl Anchors {
-    /// Drops from two levels what they have in common, and remembers where it stood.
+    /// Drops from two levels what they have in common, and remembers where it stood. Of the rest each page stays once.
     fn drop_equal(&mut self, old: &mut Vec<Node>, new: &mut Vec<Node>) {
-        let in_old: HashMap<PageId, Match> = old.iter().map(|node| (node.id, node.start())).collect();
-        let mut in_both = HashSet::new();
-        new.retain(|node| {
-            let equal = in_old.get(&node.id);
-            if let Some(old) = equal {
-                self.0.push(Anchor { new: node.first, chunks: node.chunks(), old: *old });
-                in_both.insert(node.id);
+        let mut seen = Seen::default();
+        seen.reserve(old.len());
+        old.retain(|node| {
+            let is_first = !seen.contains(node.id.as_bytes());
+            if is_first {
+                seen.push(node.id.as_bytes());
             }
-            equal.is_none()
+            is_first
         });
-        old.retain(|node| !in_both.contains(&node.id));
+        let mut is_in_both = vec![false; old.len()];
+        let mut once = HashSet::new();
+        new.retain(|node| {
+            let at = seen.find(node.id.as_bytes());
+            match at.and_then(|at| old.get(at).filter(|old| old.id == node.id).zip(is_in_both.get_mut(at))) {
+                Some((old, is_in_both)) => {
+                    self.0.push(Anchor { new: node.first, chunks: node.chunks, old: old.start() });
+                    *is_in_both = true;
+                    false
+                }
+                None => once.insert(node.id),
+            }
+        });
+        let mut is_in_both = is_in_both.into_iter();
+        old.retain(|_| is_in_both.next() == Some(false));
         self.0.sort_unstable_by_key(|anchor| anchor.new);
     }
 
@@ -298,77 +340,91 @@ impl Anchors {
 #[derive(Clone, Copy)]
 struct Node {
     id: PageId,
-    sums: Option<Sums>,
-    slot: Option<u8>,
-    is_root: bool,
+    /// Chunks and bytes below it.
+    chunks: u64,
+    bytes: u64,
     /// Which of the old contents it belongs to.
     content: usize,
     /// Chunks of the file before its first.
     first: u64,
+    slot: u8,
+    is_root: bool,
 }
 
 impl Node {
-    fn load<S: PageSource + ?Sized>(&self, source: &S, level: u8) -> Result<(Page, Bytes)> {
+    fn expect(&self, level: u8) -> Expect {
         let mut expect = Expect::root(TreeKind::Content);
-        expect.level = Some(level);
-        (expect.is_root, expect.sums, expect.slot) = (self.is_root, self.sums, self.slot);
-        load::page_and_bytes(source, &self.id, &expect)
+        (expect.is_root, expect.slot, expect.level) = (self.is_root, Some(self.slot), Some(level));
+        expect.sums = Some(Sums { entries: 0, chunks: self.chunks, bytes: self.bytes });
+        expect
     }
 
     fn start(&self) -> Match {
         Match { content: self.content, ordinal: self.first }
     }
+}
 
-    fn chunks(&self) -> u64 {
-        self.sums.map_or(0, |sums| sums.chunks)
+/// Where pages are read from. Roots are read first, to know their levels, and kept.
+struct Pages<'s, S: ?Sized> {
+    source: &'s S,
+    roots: Vec<(PageId, Bytes)>,
+}
+
+impl<S: PageSource + ?Sized> Pages<'_, S> {
+    /// Puts the root of a content, if it is a tree, where it belongs; gives its level.
+    fn add_root(&mut self, of: &Content, content: usize, frontier: &mut Frontier) -> Result<u8> {
+        let Content::Tree { root: id, chunks } = *of else { return Ok(0) };
+        let read = self.source.page(&id)?;
+        let ContentPage { slot, level, sums, .. } =
+            ContentPage::open(&id, &read, &Expect::root(TreeKind::Content))?;
+        // The entry's count of chunks is what its page is checked for.
+        let node = Node { id, chunks, bytes: sums.bytes, content, first: 0, slot, is_root: true };
+        frontier.levels.entry(level).or_default().push(node);
+        self.roots.push((id, read));
+        Ok(level)
+    }
+
+    /// Reads pages of one level and hands them out in order.
+    fn open(
+        &self,
+        level: u8,
+        nodes: &[Node],
+        mut each: impl FnMut(&Node, ContentItems<'_>, &Bytes) -> Result<()>,
+    ) -> Result<()> {
+        let root = |node: &Node| self.roots.iter().find(|(id, _)| node.is_root && *id == node.id);
+        for nodes in nodes.chunks(DIFF_READ_PAGES) {
+            let ids: Vec<_> = nodes.iter().filter(|node| root(node).is_none()).map(|node| node.id).collect();
+            let mut read = self.source.pages(&ids)?.into_iter();
+            for node in nodes {
+                let held = root(node).map(|(_, bytes)| bytes.clone());
+                let Some(bytes) = held.or_else(|| read.next()) else { break };
+                each(node, ContentPage::open(&node.id, &bytes, &node.expect(level))?.items, &bytes)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// The pages still to be compared, by level, each once, in the order of the contents.
+/// The pages still to be compared, by level.
 #[derive(Default)]
 struct Frontier {
-    levels: BTreeMap<u8, (Vec<Node>, HashSet<PageId>)>,
+    levels: BTreeMap<u8, Vec<Node>>,
 }
 
 impl Frontier {
-    /// Adds a root, which has to be read to know its level.
-    fn add_root<S: PageSource + ?Sized>(
-        &mut self,
-        source: &S,
-        root: &PageId,
-        chunks: u64,
-        content: usize,
-    ) -> Result<u8> {
-        let page = load::page(source, root, &Expect::root(TreeKind::Content))?;
-        let sums = page.sums()?;
-        // The entry's count of chunks is what its page was checked for.
-        let sums = Some(Sums { chunks, ..sums });
-        let node = Node { id: *root, sums, slot: Some(page.slot), is_root: true, content, first: 0 };
-        self.add(page.level, node);
-        Ok(page.level)
-    }
-
-    fn add_children(&mut self, parent: &Node, page: &Page) {
-        let Some(level) = page.level.checked_sub(1) else { return };
+    /// Adds what a page of `level` names.
+    fn add_children(&mut self, parent: &Node, level: u8, children: &[ChunkChild]) {
+        let below = self.levels.entry(level.saturating_sub(1)).or_default();
         let mut first = parent.first;
-        for (id, expect) in page.expects(None) {
-            let (sums, slot) = (expect.sums, expect.slot);
-            let child = Node { id, sums, slot, is_root: false, content: parent.content, first };
-            first = first.saturating_add(child.chunks());
-            self.add(level, child);
-        }
-    }
-
-    fn add(&mut self, level: u8, node: Node) {
-        let (nodes, ids) = self.levels.entry(level).or_default();
-        if ids.insert(node.id) {
-            nodes.push(node);
+        for ChunkChild { id, sums: Sums { chunks, bytes, .. } } in children.iter().copied() {
+            below.push(Node { id, chunks, bytes, first, is_root: false, ..*parent });
+            first = first.saturating_add(chunks);
         }
     }
 
     /// The pages of a level, ascending by content and place.
     fn take(&mut self, level: u8) -> Vec<Node> {
-        let mut nodes = self.levels.remove(&level).map(|(nodes, _)| nodes).unwrap_or_default();
+        let mut nodes = self.levels.remove(&level).unwrap_or_default();
         nodes.sort_by_key(|node| (node.content, node.first));
         nodes
     }

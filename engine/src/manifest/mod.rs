@@ -17,6 +17,8 @@ pub mod cursor;
 pub mod cut;
 pub mod diff;
 mod diff_content;
+#[cfg(test)]
+mod diff_tests;
 mod edit;
 pub mod entry;
 #[cfg(test)]
@@ -32,15 +34,18 @@ pub mod position;
 #[cfg(test)]
 mod properties;
 mod raw;
+mod seen;
 pub mod table;
 #[cfg(test)]
 mod testing;
+mod view;
 
 use bytes::Bytes;
 
 use crate::{
     error::{Error, Result},
     id::PageId,
+    limits::BATCH_IDS,
     store::Store,
 };
 
@@ -52,14 +57,32 @@ pub use path::EntryPath;
 pub trait PageSource {
     /// The canonical bytes of a page, verified; [`Error::Missing`] where it is not held.
     fn page(&self, id: &PageId) -> Result<Bytes>;
+
+    /// Several pages, in the order asked for; fails where one of them is not held.
+    fn pages(&self, ids: &[PageId]) -> Result<Vec<Bytes>> {
+        ids.iter().map(|id| self.page(id)).collect()
+    }
 }
 
 impl<S: Store + ?Sized> PageSource for S {
     fn page(&self, id: &PageId) -> Result<Bytes> {
-        self.read_pages(std::slice::from_ref(id))?.pop().flatten().ok_or_else(|| {
-            Error::Missing(format!("page {} is not held here; pull the library again", id.short()))
-        })
+        let page = self.read_pages(std::slice::from_ref(id))?.pop().flatten();
+        page.ok_or_else(|| not_held(id))
     }
+
+    fn pages(&self, ids: &[PageId]) -> Result<Vec<Bytes>> {
+        let mut pages = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(BATCH_IDS) {
+            for (id, page) in ids.iter().zip(self.read_pages(ids)?) {
+                pages.push(page.ok_or_else(|| not_held(id))?);
+            }
+        }
+        Ok(pages)
+    }
+}
+
+fn not_held(id: &PageId) -> Error {
+    Error::Missing(format!("page {} is not held here; pull the library again", id.short()))
 }
 
 /// Where new pages are written to.

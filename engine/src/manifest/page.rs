@@ -40,14 +40,14 @@ use bytes::Bytes;
 use super::{
     entry::{ChunkRef, Content, Entry, Sums},
     item,
-    path::EntryPath,
+    path::{self, EntryPath},
     raw::{Reader, put_u16},
 };
 use crate::{
     codec::{Decode, Encode},
     error::{Error, Result},
     id::PageId,
-    limits::{CLASSES, PAGE_BYTES, PAGE_ITEMS_MAX, PATH_BYTES, TREE_LEVELS},
+    limits::{CHUNK_BYTES, CLASSES, PAGE_BYTES, PAGE_ITEMS_MAX, PATH_BYTES, TREE_LEVELS},
 };
 
 const MAGIC: [u8; 4] = *b"CHPG";
@@ -124,43 +124,30 @@ impl Page {
     /// kind: unsorted or malformed paths, impossible sizes, sums that overflow.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes, "page");
-        if bytes.len() > PAGE_BYTES {
-            return Err(reader.broken("is longer than 64 KiB"));
-        }
-        if reader.array()? != MAGIC {
-            return Err(reader.broken("does not begin as a page"));
-        }
-        let version = reader.u8()?;
-        if version != VERSION {
-            return Err(reader.broken(&format!("is of version {version}: a newer chuan wrote it")));
-        }
-        let (kind, slot, level) = (reader.u8()?, reader.u8()?, reader.u8()?);
-        let (count, zero) = (usize::from(reader.u16()?), reader.u16()?);
-        let is_index = matches!(kind, 2 | 4);
-        if usize::from(slot) >= CLASSES || level >= TREE_LEVELS || is_index != (level > 0) || zero != 0 {
-            return Err(reader.broken("has a slot, level or flag that no page has"));
-        }
-        if count > PAGE_ITEMS_MAX || (count == 0 && kind != 1) {
-            return Err(reader.broken("has too many items, or none"));
-        }
+        let Header { kind, slot, level, count } = Header::read(&mut reader)?;
         let items = match kind {
-            1 => Items::Entries(read_paths(&mut reader, count, item::ENTRY_MIN_BYTES, |reader, path| {
-                Ok((path, item::read_entry(reader)?))
-            })?),
-            2 => Items::EntryIndex(read_paths(
-                &mut reader,
-                count,
-                item::ENTRY_CHILD_BYTES,
-                item::read_entry_child,
-            )?),
-            3 => Items::Chunks(read_items(&mut reader, count, item::CHUNK_REF_BYTES, item::read_chunk)?),
-            4 => Items::ChunkIndex(read_items(
-                &mut reader,
-                count,
-                item::CHUNK_CHILD_BYTES,
-                item::read_chunk_child,
-            )?),
-            _ => return Err(reader.broken("is of an unknown kind")),
+            Kind::Entries => {
+                let mut entries = Vec::with_capacity(count);
+                read_paths(&mut reader, count, item::ENTRY_MIN_BYTES, |reader, path| {
+                    entries.push((EntryPath::checked(path), item::RawEntry::read(reader)?.to_entry()?));
+                    Ok(())
+                })?;
+                Items::Entries(entries)
+            }
+            Kind::EntryIndex => {
+                let mut children = Vec::with_capacity(count);
+                read_paths(&mut reader, count, item::ENTRY_CHILD_BYTES, |reader, path| {
+                    children.push(item::read_entry_child(reader, EntryPath::checked(path))?);
+                    Ok(())
+                })?;
+                Items::EntryIndex(children)
+            }
+            Kind::Chunks => {
+                Items::Chunks(read_chunks(&mut reader, count)?.0.iter().map(item::chunk_of).collect())
+            }
+            Kind::ChunkIndex => Items::ChunkIndex(
+                read_fixed(&mut reader, count)?.iter().map(item::chunk_child_of).collect::<Result<_>>()?,
+            ),
         };
         reader.finish()?;
         let page = Self { slot, level, items };
@@ -318,23 +305,38 @@ impl Expect {
     ///
     /// [`Error::Invalid`]: whoever made the tree forged it.
     pub fn check(&self, page: &Page) -> Result<()> {
-        let sums = page.sums()?;
-        let paths = page.path_range();
-        let disagreement = if self.tree != page.tree() {
+        self.check_facts(&Facts {
+            tree: page.tree(),
+            slot: page.slot,
+            level: page.level,
+            count: page.len(),
+            sums: page.sums()?,
+            paths: page
+                .path_range()
+                .map(|(first, last)| (first.as_str().as_bytes(), last.as_str().as_bytes())),
+        })
+    }
+
+    pub(super) fn check_facts(&self, facts: &Facts<'_>) -> Result<()> {
+        let is_last =
+            |last: &EntryPath| facts.paths.is_some_and(|(_, found)| found == last.as_str().as_bytes());
+        let is_after =
+            |after: &EntryPath| facts.paths.is_some_and(|(found, _)| found > after.as_str().as_bytes());
+        let disagreement = if self.tree != facts.tree {
             "it belongs to another kind of tree"
-        } else if self.slot.is_some_and(|slot| slot != page.slot) {
+        } else if self.slot.is_some_and(|slot| slot != facts.slot) {
             "it belongs to another class"
-        } else if self.level.is_some_and(|level| level != page.level) {
+        } else if self.level.is_some_and(|level| level != facts.level) {
             "it is of another level"
-        } else if self.sums.is_some_and(|expected| expected != sums) {
+        } else if self.sums.is_some_and(|expected| expected != facts.sums) {
             "it does not add up to what its parent says"
-        } else if self.last.as_ref().is_some_and(|last| paths.is_none_or(|(_, found)| found != last)) {
+        } else if !self.last.as_ref().is_none_or(is_last) {
             "its last path is not the one its parent names"
-        } else if self.after.as_ref().is_some_and(|after| paths.is_none_or(|(found, _)| found <= after)) {
+        } else if !self.after.as_ref().is_none_or(is_after) {
             "its paths do not come after its left neighbour's"
-        } else if !self.is_root && page.is_empty() {
+        } else if !self.is_root && facts.count == 0 {
             "it is empty"
-        } else if self.is_root && page.level > 0 && page.len() < 2 {
+        } else if self.is_root && facts.level > 0 && facts.count < 2 {
             "it is a root with a single child"
         } else {
             return Ok(());
@@ -348,13 +350,78 @@ impl Expect {
     ///
     /// [`Error::Invalid`] as [`Page::decode`] and [`Expect::check`].
     pub fn decode(&self, id: &PageId, bytes: &Bytes) -> Result<Page> {
-        let named = |error| match error {
-            Error::Invalid(text) => Error::Invalid(format!("page {}: {text}", id.short())),
-            error => error,
-        };
-        let page = Page::decode(bytes).map_err(named)?;
-        self.check(&page).map_err(named)?;
+        let page = Page::decode(bytes).map_err(|error| named(id, error))?;
+        self.check(&page).map_err(|error| named(id, error))?;
         Ok(page)
+    }
+}
+
+/// Names the page that an error is about.
+pub(super) fn named(id: &PageId, error: Error) -> Error {
+    match error {
+        Error::Invalid(text) => Error::Invalid(format!("page {}: {text}", id.short())),
+        error => error,
+    }
+}
+
+/// What a page says of itself, which [`Expect`] is held against.
+pub(super) struct Facts<'a> {
+    pub(super) tree: TreeKind,
+    pub(super) slot: u8,
+    pub(super) level: u8,
+    pub(super) count: usize,
+    pub(super) sums: Sums,
+    /// The first and last path in an entry tree; of an index, the last paths of its first and last child.
+    pub(super) paths: Option<(&'a [u8], &'a [u8])>,
+}
+
+/// The kind of a page's items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Entries,
+    EntryIndex,
+    Chunks,
+    ChunkIndex,
+}
+
+/// What a page begins with.
+pub(super) struct Header {
+    pub(super) kind: Kind,
+    pub(super) slot: u8,
+    pub(super) level: u8,
+    pub(super) count: usize,
+}
+
+impl Header {
+    /// Reads the front of a page; `reader` holds all of it.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        if reader.left() > PAGE_BYTES {
+            return Err(reader.broken("is longer than 64 KiB"));
+        }
+        if reader.array()? != MAGIC {
+            return Err(reader.broken("does not begin as a page"));
+        }
+        let version = reader.u8()?;
+        if version != VERSION {
+            return Err(reader.broken(&format!("is of version {version}: a newer chuan wrote it")));
+        }
+        let kind = match reader.u8()? {
+            1 => Kind::Entries,
+            2 => Kind::EntryIndex,
+            3 => Kind::Chunks,
+            4 => Kind::ChunkIndex,
+            _ => return Err(reader.broken("is of an unknown kind")),
+        };
+        let (slot, level) = (reader.u8()?, reader.u8()?);
+        let (count, zero) = (usize::from(reader.u16()?), reader.u16()?);
+        let is_index = matches!(kind, Kind::EntryIndex | Kind::ChunkIndex);
+        if usize::from(slot) >= CLASSES || level >= TREE_LEVELS || is_index != (level > 0) || zero != 0 {
+            return Err(reader.broken("has a slot, level or flag that no page has"));
+        }
+        if count > PAGE_ITEMS_MAX || (count == 0 && kind != Kind::Entries) {
+            return Err(reader.broken("has too many items, or none"));
+        }
+        Ok(Self { kind, slot, level, count })
     }
 }
 
@@ -410,40 +477,59 @@ fn add_up(mut sums: impl Iterator<Item = Sums>) -> Option<Sums> {
     sums.try_fold(Sums::default(), Sums::checked_add)
 }
 
-/// Reads `count` items of at least `min` bytes each.
-fn read_items<T>(
-    reader: &mut Reader<'_>,
-    count: usize,
-    min: usize,
-    mut read: impl FnMut(&mut Reader<'_>) -> Result<T>,
-) -> Result<Vec<T>> {
-    if reader.left() < count * min {
-        return Err(reader.broken("ends early"));
-    }
-    (0..count).map(|_| read(reader)).collect()
+/// Takes `count` items of `N` bytes each, where they lie.
+pub(super) fn read_fixed<'a, const N: usize>(reader: &mut Reader<'a>, count: usize) -> Result<&'a [[u8; N]]> {
+    Ok(reader.take(count * N)?.as_chunks().0)
 }
 
-/// Reads `count` items that begin with a path, compressed as much as it can be and above the one before.
-fn read_paths<T>(
-    reader: &mut Reader<'_>,
+/// Takes `count` chunk references, checked, where they lie, and their sums.
+pub(super) fn read_chunks<'a>(
+    reader: &mut Reader<'a>,
+    count: usize,
+) -> Result<(&'a [[u8; item::CHUNK_REF_BYTES]], Sums)> {
+    let chunks = read_fixed(reader, count)?;
+    let mut bytes = 0;
+    for len in chunks.iter().map(item::chunk_len) {
+        item::check_len(len, CHUNK_BYTES)?;
+        // At most 256 of at most 256 KiB.
+        bytes += u64::from(len);
+    }
+    Ok((chunks, Sums { entries: 0, chunks: count as u64, bytes }))
+}
+
+/// Reads `count` items that begin with a path, compressed as much as it can be and above the one before, and go on with
+/// at least `min` bytes, which `read` takes.
+pub(super) fn read_paths<'a>(
+    reader: &mut Reader<'a>,
     count: usize,
     min: usize,
-    mut read: impl FnMut(&mut Reader<'_>, EntryPath) -> Result<T>,
-) -> Result<Vec<T>> {
-    let mut before: Vec<u8> = Vec::new();
-    read_items(reader, count, PATH_HEADER_BYTES + 1 + min, |reader| {
-        let (kept, rest) = (usize::from(reader.u16()?), usize::from(reader.u16()?));
-        if kept > before.len() || rest == 0 || kept + rest > PATH_BYTES {
+    mut read: impl FnMut(&mut Reader<'a>, &str) -> Result<()>,
+) -> Result<()> {
+    if reader.left() < count * (PATH_HEADER_BYTES + 1 + min) {
+        return Err(reader.broken("ends early"));
+    }
+    let mut path = Vec::new();
+    for _ in 0..count {
+        let before = path.len();
+        let (kept, rest) = read_path(reader)?;
+        if kept > before || rest.is_empty() || kept + rest.len() > PATH_BYTES {
             return Err(reader.broken("has a path of impossible length"));
         }
-        let rest = reader.take(rest)?;
         // Both maximal compression and order show in the first byte that differs.
-        if before.get(kept).is_some_and(|byte| rest.first() <= Some(byte)) {
+        if path.get(kept).is_some_and(|byte| rest.first() <= Some(byte)) {
             return Err(reader.broken("has paths out of order, or not compressed"));
         }
-        before.truncate(kept);
-        before.extend_from_slice(rest);
-        let path = std::str::from_utf8(&before).map_err(|_| reader.broken("has a path that is not UTF-8"))?;
-        read(reader, EntryPath::new(path)?)
-    })
+        path.truncate(kept);
+        path.extend_from_slice(rest);
+        let path = std::str::from_utf8(&path).map_err(|_| reader.broken("has a path that is not UTF-8"))?;
+        path::check(path)?;
+        read(reader, path)?;
+    }
+    Ok(())
+}
+
+/// How many bytes a path shares with the one before, and the rest of it.
+pub(super) fn read_path<'a>(reader: &mut Reader<'a>) -> Result<(usize, &'a [u8])> {
+    let (kept, rest) = (usize::from(reader.u16()?), usize::from(reader.u16()?));
+    Ok((kept, reader.take(rest)?))
 }

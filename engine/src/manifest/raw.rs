@@ -20,6 +20,11 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
+    /// What is not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let (head, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.broken("ends early"))?;
         self.rest = rest;

@@ -1,0 +1,178 @@
+//! Pages read in place, for a comparison, which goes through many and keeps little of them. They are checked as
+//! [`Page::decode`](super::page::Page::decode) and [`Expect`] check them, but no item is copied before somebody wants it.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{
+    entry::{ChunkRef, Entry, Sums},
+    item,
+    page::{
+        ChunkChild, Expect, Facts, Header, Kind, TreeKind, named, read_chunks, read_fixed, read_path,
+        read_paths,
+    },
+    path::EntryPath,
+    raw::Reader,
+};
+use crate::{
+    error::{Error, Result},
+    id::PageId,
+};
+
+/// A page of a chunk tree.
+pub(super) struct ContentPage<'a> {
+    pub(super) slot: u8,
+    pub(super) level: u8,
+    pub(super) sums: Sums,
+    pub(super) items: ContentItems<'a>,
+}
+
+/// What it holds.
+pub(super) enum ContentItems<'a> {
+    Chunks(Chunks<'a>),
+    Children(Vec<ChunkChild>),
+}
+
+impl<'a> ContentPage<'a> {
+    /// Checks the bytes that `id` names.
+    pub(super) fn open(id: &PageId, bytes: &'a [u8], expect: &Expect) -> Result<Self> {
+        Self::read(bytes, expect).map_err(|error| named(id, error))
+    }
+
+    fn read(bytes: &'a [u8], expect: &Expect) -> Result<Self> {
+        let mut reader = Reader::new(bytes, "page");
+        let Header { kind, slot, level, count } = Header::read(&mut reader)?;
+        let (items, sums) = match kind {
+            Kind::Chunks => {
+                let (chunks, sums) = read_chunks(&mut reader, count)?;
+                (ContentItems::Chunks(Chunks(chunks)), Some(sums))
+            }
+            Kind::ChunkIndex => {
+                let children = read_fixed(&mut reader, count)?.iter().map(item::chunk_child_of);
+                let children = children.collect::<Result<Vec<_>>>()?;
+                let mut sums = children.iter().map(|child| child.sums);
+                let sums = sums.try_fold(Sums::default(), Sums::checked_add);
+                (ContentItems::Children(children), sums)
+            }
+            Kind::Entries | Kind::EntryIndex => {
+                return Err(Error::Invalid("forged tree page: it belongs to another kind of tree".into()));
+            }
+        };
+        reader.finish()?;
+        let sums = sums.ok_or_else(|| Error::Invalid("malformed page: its sums overflow".into()))?;
+        let tree = TreeKind::Content;
+        expect.check_facts(&Facts { tree, slot, level, count, sums, paths: None })?;
+        Ok(Self { slot, level, sums, items })
+    }
+}
+
+/// The chunks of a leaf.
+#[derive(Clone, Copy)]
+pub(super) struct Chunks<'a>(&'a [[u8; item::CHUNK_REF_BYTES]]);
+
+impl<'a> Chunks<'a> {
+    pub(super) fn iter(self) -> impl ExactSizeIterator<Item = ChunkRef> + 'a {
+        self.0.iter().map(item::chunk_of)
+    }
+}
+
+/// A page of an entry tree.
+pub(super) enum EntryPage {
+    Leaf(Leaf),
+    /// The children, with all that the page says of them.
+    Index {
+        level: u8,
+        children: Vec<(PageId, Expect)>,
+    },
+}
+
+impl EntryPage {
+    /// Checks the bytes that `id` names.
+    pub(super) fn open(id: &PageId, bytes: &Bytes, expect: &Expect) -> Result<Self> {
+        let header = Header::read(&mut Reader::new(bytes, "page")).map_err(|error| named(id, error))?;
+        match header.kind {
+            Kind::Entries => Leaf::read(bytes, expect).map(Self::Leaf).map_err(|error| named(id, error)),
+            _ => {
+                let children = expect.decode(id, bytes)?.expects(expect.after.as_ref());
+                Ok(Self::Index { level: header.level, children })
+            }
+        }
+    }
+}
+
+/// What is left of a page of entries, the first of which is looked at.
+#[derive(Default)]
+pub(super) struct Leaf {
+    bytes: Bytes,
+    items: std::vec::IntoIter<Place>,
+    /// The entry that is looked at; its path.
+    head: Option<Place>,
+    path: Vec<u8>,
+}
+
+/// Where an entry lies in its page.
+#[derive(Clone)]
+struct Place {
+    path: usize,
+    body: Range<usize>,
+    sums: Sums,
+}
+
+impl Leaf {
+    fn read(bytes: &Bytes, expect: &Expect) -> Result<Self> {
+        let mut reader = Reader::new(bytes, "page");
+        let at = |reader: &Reader<'_>| bytes.len() - reader.left();
+        let Header { slot, level, count, .. } = Header::read(&mut reader)?;
+        let mut items = Vec::with_capacity(count);
+        let mut sums = Some(Sums::default());
+        let (mut first, mut last, mut path) = (Vec::new(), Vec::new(), at(&reader));
+        read_paths(&mut reader, count, item::ENTRY_MIN_BYTES, |reader, text| {
+            let start = at(reader);
+            let entry = item::RawEntry::read(reader)?.sums();
+            sums = sums.and_then(|sums| sums.checked_add(entry));
+            items.push(Place { path, body: start..at(reader), sums: entry });
+            path = at(reader);
+            if items.len() == 1 {
+                first.extend_from_slice(text.as_bytes());
+            }
+            if items.len() == count {
+                last.extend_from_slice(text.as_bytes());
+            }
+            Ok(())
+        })?;
+        reader.finish()?;
+        let sums = sums.ok_or_else(|| Error::Invalid("malformed page: its sums overflow".into()))?;
+        let paths = (count > 0).then_some((first.as_slice(), last.as_slice()));
+        expect.check_facts(&Facts { tree: TreeKind::Entries, slot, level, count, sums, paths })?;
+        let mut leaf = Self { bytes: bytes.clone(), items: items.into_iter(), head: None, path: Vec::new() };
+        leaf.advance()?;
+        Ok(leaf)
+    }
+
+    /// The path and the bytes of the entry that is looked at, and what it adds to sums.
+    pub(super) fn head(&self) -> Option<(&[u8], &[u8], Sums)> {
+        let head = self.head.as_ref()?;
+        Some((&self.path, self.bytes.get(head.body.clone())?, head.sums))
+    }
+
+    /// The entry that is looked at.
+    pub(super) fn entry(&self) -> Result<Option<(EntryPath, Entry)>> {
+        let Some((path, body, _)) = self.head() else { return Ok(None) };
+        let mut reader = Reader::new(body, "entry");
+        let path = std::str::from_utf8(path).map_err(|_| reader.broken("has a path that is not UTF-8"))?;
+        Ok(Some((EntryPath::checked(path), item::RawEntry::read(&mut reader)?.to_entry()?)))
+    }
+
+    /// Looks at the next entry.
+    pub(super) fn advance(&mut self) -> Result<()> {
+        self.head = self.items.next();
+        if let Some(head) = &self.head {
+            let mut reader = Reader::new(self.bytes.get(head.path..).unwrap_or_default(), "page");
+            let (kept, rest) = read_path(&mut reader)?;
+            self.path.truncate(kept);
+            self.path.extend_from_slice(rest);
+        }
+        Ok(())
+    }
+}
