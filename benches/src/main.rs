@@ -5,14 +5,20 @@
 //! sources are in the page cache, or, where a row says so, both are not. What is written must reach the disk where the
 //! reference's does (`fsync`); `restore` does although `cp` does not.
 //!
+//! `bench diff` runs the comparison of manifests alone; `bench large` every command on a library of millions of chunks,
+//! which is not part of the rest.
+//!
 //! ```text
 //! BENCH_BYTES   bytes of new data, with K, M or G (2G)
 //! BENCH_RUNS    runs of each figure (3)
 //! BENCH_DIR     where to work: the disk that is measured (the temporary directory)
+//! BENCH_LARGE   chunks of the library that `bench large` makes (5000000)
 //! BENCH_GOALS   `off`: print the verdicts, but do not fail on them
 //! ```
 
 mod chunking;
+mod diff;
+mod large;
 mod quic;
 mod reference;
 mod report;
@@ -39,15 +45,41 @@ fn main() -> Result<ExitCode> {
     let args: Vec<_> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => {}
+        ["diff"] => {
+            print!("{}", manifests(&options()?)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        ["large"] => return large(),
         ["raw-send", file] => return quic::send(file.as_ref()).map(|()| ExitCode::SUCCESS),
         ["raw-receive", address] => return quic::receive(address.parse()?).map(|()| ExitCode::SUCCESS),
-        other => bail!("unknown arguments {other:?}; `bench` takes none, its options are in the environment"),
+        other => bail!(
+            "unknown arguments {other:?}; `bench` takes `diff`, `large` or none, and its options from the environment"
+        ),
     }
     let options = options()?;
     let report = measure(&options)?;
     print!("{report}");
-    let missed = options.goals && report.missed();
+    let diffs = manifests(&options)?;
+    print!("{diffs}");
+    let missed = options.goals && (report.missed() || diffs.missed());
     Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The comparison of manifests, which needs neither a network nor much of a disk.
+fn manifests(options: &Options) -> Result<diff::Table> {
+    let work = tempfile::Builder::new().prefix("chuan-bench-").tempdir_in(&options.dir)?;
+    diff::run(work.path(), options.bytes)
+}
+
+/// A library of `BENCH_LARGE` chunks.
+fn large() -> Result<ExitCode> {
+    let options = options()?;
+    let chunks = env::var("BENCH_LARGE").unwrap_or_else(|_| "5000000".to_owned());
+    let chunks = chunks.parse().context("BENCH_LARGE is no number")?;
+    let work = tempfile::Builder::new().prefix("chuan-bench-").tempdir_in(&options.dir)?;
+    let table = large::run(work.path(), chunks)?;
+    print!("{table}");
+    Ok(if options.goals && table.missed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn measure(options: &Options) -> Result<Report> {
