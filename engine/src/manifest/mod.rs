@@ -21,6 +21,7 @@ mod diff_content;
 mod diff_tests;
 mod edit;
 pub mod entry;
+mod expect;
 #[cfg(test)]
 mod forgery_tests;
 #[cfg(test)]

@@ -35,10 +35,8 @@
 //! Integers are little-endian. A page's id is `PageId::of` all its bytes. [`Page::decode`] takes canonical bytes only, so
 //! that one page has one id; what a page says of others is checked with [`Expect`] when they are at hand.
 
-use bytes::Bytes;
-
 use super::{
-    entry::{ChunkRef, Content, Entry, Sums},
+    entry::{ChunkRef, Entry, Sums},
     item,
     path::{self, EntryPath},
     raw::{Reader, put_u16},
@@ -61,6 +59,8 @@ pub(super) const PATH_HEADER_BYTES: usize = 4;
 const _: () =
     assert!(HEADER_BYTES + 4 * (PATH_HEADER_BYTES + PATH_BYTES + item::ENTRY_MAX_BYTES) <= PAGE_BYTES);
 const _: () = assert!(item::ENTRY_CHILD_BYTES <= item::ENTRY_MAX_BYTES);
+
+pub use super::expect::Expect;
 
 /// Which of the two kinds of tree a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -216,7 +216,7 @@ impl Page {
     }
 
     /// The first and last path of a page of an entry tree; of an index, the last paths of its first and last child.
-    fn path_range(&self) -> Option<(&EntryPath, &EntryPath)> {
+    pub(super) fn path_range(&self) -> Option<(&EntryPath, &EntryPath)> {
         match &self.items {
             Items::Entries(items) => Some((&items.first()?.0, &items.last()?.0)),
             Items::EntryIndex(items) => Some((&items.first()?.last, &items.last()?.last)),
@@ -263,116 +263,6 @@ impl ChunkRef {
     pub fn sums(&self) -> Sums {
         Sums { entries: 0, chunks: 1, bytes: u64::from(self.len) }
     }
-}
-
-/// What is known of a page before it is read, from what names it. A page is taken only when all of it holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expect {
-    /// The kind of its tree.
-    pub tree: TreeKind,
-    /// Whether it is a tree's root: an index with one child is none.
-    pub is_root: bool,
-    /// Its class.
-    pub slot: Option<u8>,
-    /// Its level.
-    pub level: Option<u8>,
-    /// What lies below it.
-    pub sums: Option<Sums>,
-    /// A path that all its paths come after.
-    pub after: Option<EntryPath>,
-    /// Its last path.
-    pub last: Option<EntryPath>,
-}
-
-impl Expect {
-    /// A root of which nothing else is known.
-    pub const fn root(tree: TreeKind) -> Self {
-        Self { tree, is_root: true, slot: None, level: None, sums: None, after: None, last: None }
-    }
-
-    /// The root of the chunk tree that an entry of class `slot` names, if it names one.
-    pub fn content(slot: u8, entry: &Entry) -> Option<(PageId, Self)> {
-        let Content::Tree { root, chunks } = entry.content else { return None };
-        let mut expect = Self::root(TreeKind::Content);
-        expect.slot = Some(slot);
-        expect.sums = Some(Sums { entries: 0, chunks, bytes: entry.size });
-        Some((root, expect))
-    }
-
-    /// Checks a page against what is known of it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`]: whoever made the tree forged it.
-    pub fn check(&self, page: &Page) -> Result<()> {
-        self.check_facts(&Facts {
-            tree: page.tree(),
-            slot: page.slot,
-            level: page.level,
-            count: page.len(),
-            sums: page.sums()?,
-            paths: page
-                .path_range()
-                .map(|(first, last)| (first.as_str().as_bytes(), last.as_str().as_bytes())),
-        })
-    }
-
-    pub(super) fn check_facts(&self, facts: &Facts<'_>) -> Result<()> {
-        let is_last =
-            |last: &EntryPath| facts.paths.is_some_and(|(_, found)| found == last.as_str().as_bytes());
-        let is_after =
-            |after: &EntryPath| facts.paths.is_some_and(|(found, _)| found > after.as_str().as_bytes());
-        let disagreement = if self.tree != facts.tree {
-            "it belongs to another kind of tree"
-        } else if self.slot.is_some_and(|slot| slot != facts.slot) {
-            "it belongs to another class"
-        } else if self.level.is_some_and(|level| level != facts.level) {
-            "it is of another level"
-        } else if self.sums.is_some_and(|expected| expected != facts.sums) {
-            "it does not add up to what its parent says"
-        } else if !self.last.as_ref().is_none_or(is_last) {
-            "its last path is not the one its parent names"
-        } else if !self.after.as_ref().is_none_or(is_after) {
-            "its paths do not come after its left neighbour's"
-        } else if !self.is_root && facts.count == 0 {
-            "it is empty"
-        } else if self.is_root && facts.level > 0 && facts.count < 2 {
-            "it is a root with a single child"
-        } else {
-            return Ok(());
-        };
-        Err(Error::Invalid(format!("forged tree page: {disagreement}")))
-    }
-
-    /// Decodes a page that is known to have the right id and checks it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] as [`Page::decode`] and [`Expect::check`].
-    pub fn decode(&self, id: &PageId, bytes: &Bytes) -> Result<Page> {
-        let page = Page::decode(bytes).map_err(|error| named(id, error))?;
-        self.check(&page).map_err(|error| named(id, error))?;
-        Ok(page)
-    }
-}
-
-/// Names the page that an error is about.
-pub(super) fn named(id: &PageId, error: Error) -> Error {
-    match error {
-        Error::Invalid(text) => Error::Invalid(format!("page {}: {text}", id.short())),
-        error => error,
-    }
-}
-
-/// What a page says of itself, which [`Expect`] is held against.
-pub(super) struct Facts<'a> {
-    pub(super) tree: TreeKind,
-    pub(super) slot: u8,
-    pub(super) level: u8,
-    pub(super) count: usize,
-    pub(super) sums: Sums,
-    /// The first and last path in an entry tree; of an index, the last paths of its first and last child.
-    pub(super) paths: Option<(&'a [u8], &'a [u8])>,
 }
 
 /// The kind of a page's items.

@@ -7,11 +7,9 @@ use bytes::Bytes;
 
 use super::{
     entry::{ChunkRef, Entry, Sums},
+    expect::{Facts, named},
     item,
-    page::{
-        ChunkChild, Expect, Facts, Header, Kind, TreeKind, named, read_chunks, read_fixed, read_path,
-        read_paths,
-    },
+    page::{ChunkChild, Expect, Header, Kind, TreeKind, read_chunks, read_fixed, read_path, read_paths},
     path::EntryPath,
     raw::Reader,
 };
