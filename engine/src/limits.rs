@@ -24,6 +24,10 @@ pub const PAGE_ITEMS_AVG: usize = 64;
 pub const PAGE_ITEMS_MAX: usize = 256;
 /// Encoded bytes of a page at most.
 pub const PAGE_BYTES: usize = 64 * 1024;
+/// Bytes of a large file that one thread cuts at a time. A publish holds some such parts in memory.
+pub const INGEST_PART_BYTES: u64 = 16 * 1024 * 1024;
+/// Chunks of a file's older version by which the new one is cut, at about 64 bytes each.
+pub const GUIDE_CHUNKS: usize = 1 << 18;
 /// Levels of a tree at most: every level shrinks by two, in practice by fifty.
 pub const TREE_LEVELS: u8 = 32;
 /// Chunks of an old content that a comparison remembers at most, at about 24 bytes each.

@@ -1,8 +1,8 @@
-//! Feeds [`cut`] from a stream: large reads, and chunks handed out as slices of the read buffer.
+//! Feeds a [`Cutter`] from a stream: large reads, and chunks handed out as slices of the read buffer.
 //!
 //! Only what is left over at a buffer's end is copied, to the front of the next one; chunks are not. Buffers come from
 //! a [`BufferPool`] and go back to it when the last slice of them is dropped, so that steady work touches no fresh
-//! memory. This file hashes nothing and knows no store.
+//! memory. This file knows no store.
 
 use std::{
     io::{self, Read},
@@ -12,8 +12,8 @@ use std::{
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Profile, cut};
-use crate::limits::CHUNK_BYTES;
+use super::guide::Cutter;
+use crate::{limits::CHUNK_BYTES, manifest::ChunkRef};
 
 /// Bytes asked of the source at a time: enough to make system calls cheap, little enough to stay in a core's cache
 /// between reading and cutting. One chunk that is kept also keeps the buffer it lies in, so more would cost memory.
@@ -66,10 +66,10 @@ impl Drop for Lent {
     }
 }
 
-/// Cuts one stream into chunks, a run at a time.
+/// Cuts one stream into chunks, a run at a time, and names them while their bytes are in the cache.
 #[derive(Debug)]
 pub struct Chunker {
-    profile: Profile,
+    cutter: Cutter,
     pool: Arc<BufferPool>,
     /// The end of the last buffer that may be the beginning of a chunk not yet read to its end.
     carry: Bytes,
@@ -78,27 +78,34 @@ pub struct Chunker {
 
 impl Chunker {
     /// A chunker at the beginning of a stream.
-    pub fn new(profile: Profile, pool: Arc<BufferPool>) -> Self {
-        Self { profile, pool, carry: Bytes::new(), ended: false }
+    pub fn new(cutter: Cutter, pool: Arc<BufferPool>) -> Self {
+        Self { cutter, pool, carry: Bytes::new(), ended: false }
     }
 
-    /// Reads about [`READ_BYTES`] and appends the chunks that are complete to `run`. `false` at the end of the stream,
-    /// when everything has been handed out. After an error the chunker is of no further use.
-    pub fn next_run(&mut self, source: &mut dyn Read, run: &mut Vec<Bytes>) -> io::Result<bool> {
+    /// Reads about `bytes`, which are [`READ_BYTES`] at most, and appends the chunks that are complete to `run`. `false` at
+    /// the end of the stream, when everything has been handed out. After an error the chunker is of no further use.
+    pub fn next_run(
+        &mut self,
+        source: &mut dyn Read,
+        bytes: usize,
+        run: &mut Vec<(ChunkRef, Bytes)>,
+    ) -> io::Result<bool> {
         if self.ended {
             return Ok(false);
         }
+        let bytes = bytes.clamp(1, READ_BYTES);
         let mut buffer = self.pool.take();
         let start = self.carry.len();
         if let Some(front) = buffer.get_mut(..start) {
             front.copy_from_slice(&self.carry);
         }
-        let room = buffer.get_mut(start..start + READ_BYTES).unwrap_or_default();
+        let room = buffer.get_mut(start..start + bytes).unwrap_or_default();
         let read = read_full(source, room)?;
-        self.ended = read < READ_BYTES;
+        self.ended = read < bytes;
         let mut rest = self.pool.share(buffer).slice(..start + read);
-        while !rest.is_empty() && (self.ended || rest.len() >= self.profile.max()) {
-            run.push(rest.split_to(cut::next(self.profile, &rest)));
+        while !rest.is_empty() && (self.ended || rest.len() >= self.cutter.profile().max()) {
+            let chunk = self.cutter.next(&rest);
+            run.push((chunk, rest.split_to(chunk.len as usize)));
         }
         self.carry = rest;
         Ok(!self.ended)
@@ -124,7 +131,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::chunk::testing::noise;
+    use crate::chunk::{
+        Profile,
+        testing::{noise, plain},
+    };
 
     /// Gives at most `step` bytes a read, as a pipe or a slow disk would.
     struct Trickle<'a>(&'a [u8], usize);
@@ -136,22 +146,14 @@ mod tests {
         }
     }
 
-    fn chunks(profile: Profile, data: &[u8], step: usize) -> Vec<Bytes> {
-        let mut chunker = Chunker::new(profile, Arc::new(BufferPool::new(2)));
+    fn chunks(profile: Profile, data: &[u8], step: usize, bytes: usize) -> Vec<ChunkRef> {
+        let mut chunker = Chunker::new(Cutter::plain(profile), Arc::new(BufferPool::new(2)));
         let mut run = Vec::new();
         let mut source = Trickle(data, step);
-        while chunker.next_run(&mut source, &mut run).unwrap() {}
-        run
-    }
-
-    fn whole(profile: Profile, mut data: &[u8]) -> Vec<Bytes> {
-        let mut chunks = Vec::new();
-        while !data.is_empty() {
-            let (chunk, rest) = data.split_at(cut::next(profile, data));
-            chunks.push(Bytes::copy_from_slice(chunk));
-            data = rest;
-        }
-        chunks
+        while chunker.next_run(&mut source, bytes, &mut run).unwrap() {}
+        let bytes: Vec<&[u8]> = run.iter().map(|(_, bytes)| bytes.as_ref()).collect();
+        assert!(bytes.concat() == data);
+        run.into_iter().map(|(chunk, _)| chunk).collect()
     }
 
     #[test]
@@ -159,7 +161,7 @@ mod tests {
         for profile in Profile::ALL {
             for len in [0, 1, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 5 * READ_BYTES + 77] {
                 let data = noise(len as u64, len);
-                assert_eq!(chunks(profile, &data, usize::MAX), whole(profile, &data), "{profile:?} {len}");
+                assert_eq!(chunks(profile, &data, usize::MAX, READ_BYTES), plain(profile, &data), "{profile:?} {len}");
             }
         }
     }
@@ -183,10 +185,15 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
-        fn reads_of_any_size_cut_the_same(seed: u64, len in 0usize..3_500_000, step in 1000usize..2_000_000) {
+        fn reads_of_any_size_cut_the_same(
+            seed: u64,
+            len in 0usize..3_500_000,
+            step in 1000usize..2_000_000,
+            bytes in 10_000usize..2_000_000,
+        ) {
             let data = noise(seed, len);
             for profile in Profile::ALL {
-                prop_assert_eq!(chunks(profile, &data, step), whole(profile, &data));
+                prop_assert_eq!(chunks(profile, &data, step, bytes), plain(profile, &data));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Puts what the readers found back in path order: chunks go to the store as they come, entries into the tree in turn.
 //!
-//! Runs arrive in any order. A chunk's bytes need none, so they are handed to the store at once; only names wait, those
-//! of one file until the runs before have come, and entries until the jobs before are done. Every file has a content
-//! builder of its own, so that a file of a terabyte holds back pages, not lists. This file reads no file.
+//! Runs arrive in any order. Those of one job are taken in turn, and the chunks among them that belong to the file are
+//! handed to the store at once; entries wait until the jobs before are done. Every file has a content builder of its own,
+//! so that a file of a terabyte holds back pages, not lists. This file reads no file.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{
     IngestReport, Passed, Tally,
     cache::{Record, ScanCache, Writer},
-    read::{Mark, Run, Said},
+    run::{Ends, Run, Said},
     source::Stat,
 };
 use crate::{
@@ -43,11 +43,21 @@ pub(super) struct Assembler<'a> {
     pub(super) tally: Tally,
 }
 
+/// What a run ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Retired {
+    /// Parts of large files.
+    pub(super) parts: usize,
+    /// Jobs.
+    pub(super) jobs: usize,
+}
+
 /// A job that is not yet retired.
 #[derive(Default)]
 struct Pending {
-    due: u32,
-    waiting: BTreeMap<u32, (Vec<ChunkRef>, Vec<Mark>, bool)>,
+    /// The part and number of the run that is due.
+    due: (u32, u32),
+    waiting: BTreeMap<(u32, u32), Run>,
     file: Option<(ContentBuilder, u64)>,
     outcomes: Vec<Outcome>,
     complete: bool,
@@ -80,20 +90,24 @@ impl<'a> Assembler<'a> {
         })
     }
 
-    /// Takes one run; gives how many jobs it completed.
-    pub(super) fn take(&mut self, run: Run, progress: &mut dyn Progress) -> Result<usize> {
+    /// Takes one run; gives how much that ended.
+    pub(super) fn take(&mut self, run: Run, progress: &mut dyn Progress) -> Result<Retired> {
+        let mut retired = Retired::default();
         let job = self.jobs.entry(run.job).or_default();
-        for (chunk, bytes) in run.refs.iter().zip(run.chunks) {
-            self.counts.bytes += u64::from(chunk.len);
-            self.batch.chunk(chunk, bytes)?;
+        job.waiting.insert((run.part, run.number), run);
+        while let Some(run) = job.waiting.remove(&job.due) {
+            job.due.1 += 1;
+            match run.ends {
+                Ends::Nothing => {}
+                Ends::Part => {
+                    job.due = (run.part + 1, 0);
+                    retired.parts += 1;
+                }
+                Ends::Job => job.complete = true,
+            }
+            self.counts.bytes += job.settle(run, self.slot, &mut self.batch)?;
         }
-        job.waiting.insert(run.number, (run.refs, run.marks, run.last));
-        while let Some((refs, marks, last)) = job.waiting.remove(&job.due) {
-            job.due += 1;
-            job.complete = last;
-            job.settle(refs, marks, self.slot, &mut self.batch)?;
-        }
-        let retired = self.retire(progress)?;
+        retired.jobs = self.retire(progress)?;
         self.counts.bytes_saved = self.tally.bytes_skipped + self.batch.saved;
         progress.advanced(&self.counts);
         Ok(retired)
@@ -175,23 +189,20 @@ impl<'a> Assembler<'a> {
 }
 
 impl Pending {
-    /// Takes the names and marks of the run that is due.
-    fn settle(
-        &mut self,
-        refs: Vec<ChunkRef>,
-        marks: Vec<Mark>,
-        slot: u8,
-        sink: &mut Batch<'_>,
-    ) -> Result<()> {
-        let mut refs = refs.into_iter();
-        let mut taken = 0;
-        for mark in marks {
-            self.extend(refs.by_ref().take(mark.chunks.saturating_sub(taken)), slot, sink)?;
+    /// Takes the chunks and marks of the run that is due; gives how many bytes belong to files.
+    fn settle(&mut self, run: Run, slot: u8, sink: &mut Batch<'_>) -> Result<u64> {
+        let mut chunks = run.chunks.into_iter();
+        let (mut taken, mut bytes) = (0, 0);
+        let mut offset = run.offset;
+        for mark in run.marks {
+            let own = chunks.by_ref().take(mark.chunks.saturating_sub(taken));
+            bytes += self.extend(own, &mut offset, slot, sink)?;
             taken = mark.chunks;
             let outcome = match mark.said {
                 Said::Keep { path, entry, record } => Outcome::Entry { path, entry, record, read: false },
                 Said::File { path, stat, profile } => {
                     let entry = self.end_file(&stat, profile, slot, sink)?;
+                    offset = 0;
                     Outcome::Entry { path, entry, record: Some(Record::of(&stat)), read: true }
                 }
                 Said::Again => {
@@ -206,20 +217,33 @@ impl Pending {
             };
             self.outcomes.push(outcome);
         }
-        self.extend(refs, slot, sink)
+        Ok(bytes + self.extend(chunks, &mut offset, slot, sink)?)
     }
 
-    /// Adds chunks to the file that is open, or opens one.
-    fn extend(&mut self, refs: impl Iterator<Item = ChunkRef>, slot: u8, sink: &mut Batch<'_>) -> Result<()> {
-        for chunk in refs {
-            let (builder, bytes) = match &mut self.file {
+    /// Adds those of `chunks`, the first of which begins at `offset`, that go on where the open file ends; opens one where
+    /// none is. A part begins with chunks that are not the file's where its guess was wrong.
+    fn extend(
+        &mut self,
+        chunks: impl Iterator<Item = (ChunkRef, Bytes)>,
+        offset: &mut u64,
+        slot: u8,
+        sink: &mut Batch<'_>,
+    ) -> Result<u64> {
+        let mut added = 0;
+        for (chunk, bytes) in chunks {
+            let (builder, end) = match &mut self.file {
                 Some(file) => file,
                 empty => empty.insert((ContentBuilder::new(slot)?, 0)),
             };
-            *bytes += u64::from(chunk.len);
-            builder.push(chunk, sink)?;
+            if offset == end {
+                *end += u64::from(chunk.len);
+                added += u64::from(chunk.len);
+                sink.chunk(&chunk, bytes)?;
+                builder.push(chunk, sink)?;
+            }
+            *offset += u64::from(chunk.len);
         }
-        Ok(())
+        Ok(added)
     }
 
     fn end_file(&mut self, stat: &Stat, profile: Profile, slot: u8, sink: &mut Batch<'_>) -> Result<Entry> {

@@ -1,22 +1,26 @@
 //! Reads a directory or a file into the store and gives the entry tree that describes it.
 //!
 //! ```text
-//!            jobs                 runs               named runs
-//! planner ──────────► readers ──────────► hashers ──────────────► assembler ──► store
-//!   walk, previous      read, cut            BLAKE3                  path order, pages
-//!   manifest, cache
+//!            work                     runs
+//! planner ──────────► workers ─────────────────► assembler ──► store
+//!   walk, previous      read, cut, name: each      path order, pages
+//!   manifest, cache     mebibyte in one cache
 //! ```
 //!
-//! All channels are bounded, and the planner may be only so many jobs ahead of the one that is due, so memory is bounded
-//! whatever the source holds. The assembler runs on the caller's thread: progress is heard there.
+//! A large file is worked on by all workers at once, in parts. All channels are bounded, and the planner may be only so many
+//! jobs and parts ahead of the one that is due, so memory is bounded whatever the source holds. The assembler runs on the
+//! caller's thread: progress is heard there.
 //!
 //! Nothing here signs or moves a channel. A publish that stops half-way leaves chunks that no release names; the next
 //! one finds them and does not store them again.
 
 mod assemble;
 mod cache;
+mod large;
 mod plan;
 mod read;
+mod run;
+mod seam;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -35,10 +39,11 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::{
-    chunk::chunker::BufferPool,
+    chunk::chunker::{BufferPool, READ_BYTES},
     error::{Error, Result},
-    id::{ChunkId, PageId},
-    manifest::{ChunkRef, Timestamp, builder::Tree, cursor},
+    id::PageId,
+    limits::INGEST_PART_BYTES,
+    manifest::{Timestamp, builder::Tree, cursor},
     progress::Progress,
     store::Store,
 };
@@ -46,17 +51,23 @@ use crate::{
 pub use cache::ScanCache;
 
 use assemble::Assembler;
-use plan::{Job, Previous, Rules, plan};
-use read::{FileReader, Run};
+use large::Large;
+use plan::{Item, Job, Previous, Rules, plan};
+use read::{SMALL_BYTES, Work, Worker};
+use run::Run;
 use source::Source;
 use walk::{Found, Walk, enumeration, plural, single};
 
-/// Runs waiting between two stages at most. A run is about a mebibyte.
+/// Runs waiting for the assembler at most. A run is about a mebibyte.
 const QUEUE_RUNS: usize = 4;
 /// Jobs begun and not yet retired at most.
 const WINDOW_JOBS: usize = 64;
-/// Threads of a stage at most: more would only make a disk seek.
-const STAGE_THREADS: usize = 4;
+/// Workers at most: more would only make a disk seek.
+const WORKERS: usize = 4;
+
+/// Buffers that a part fills.
+#[expect(clippy::cast_possible_truncation, reason = "a part is some mebibytes")]
+const PART_BUFFERS: usize = INGEST_PART_BYTES as usize / READ_BYTES;
 
 /// What is to be published, and how.
 #[derive(Clone, Debug)]
@@ -159,34 +170,48 @@ pub fn publish(
     progress: &mut dyn Progress,
     cancel: &AtomicBool,
 ) -> Result<IngestReport> {
+    publish_in_parts(store, ingest, INGEST_PART_BYTES, progress, cancel)
+}
+
+/// [`publish`] with large files cut in parts of so many bytes.
+fn publish_in_parts(
+    store: &dyn Store,
+    ingest: &Ingest,
+    part_bytes: u64,
+    progress: &mut dyn Progress,
+    cancel: &AtomicBool,
+) -> Result<IngestReport> {
     let (source, name) = open(&ingest.source)?;
     let writer = ingest.cache.as_deref().map(cache::Writer::create).transpose().unwrap_or_else(|error| {
         tracing::warn!(%error, "scan cache not written; the next publish reads every file");
         None
     });
     let assembler = Assembler::new(store, ingest.slot, writer)?;
-    let stages = thread::available_parallelism().map_or(2, usize::from).clamp(2, STAGE_THREADS);
-    let (jobs, jobs_in) = bounded(stages);
-    let (window, window_out) = bounded(WINDOW_JOBS);
-    let (cut, cut_in) = bounded(QUEUE_RUNS);
-    let (named, named_in) = bounded(QUEUE_RUNS);
+    let workers = thread::available_parallelism().map_or(2, usize::from).clamp(2, WORKERS);
+    let (work, work_in) = bounded(workers);
+    let (runs, runs_in) = bounded(QUEUE_RUNS);
+    let (jobs, jobs_out) = bounded(WINDOW_JOBS);
+    // One more than are worked on, so that who ends a part need not wait for the one before it to end.
+    let (parts, parts_out) = bounded(workers + 1);
     let source = &source;
     thread::scope(|scope| {
         let planner = scope.spawn(move || {
-            let mut emit =
-                |job| !cancel.load(Ordering::Relaxed) && window.send(()).is_ok() && jobs.send(job).is_ok();
-            run_planner(store, ingest, source, name.as_deref(), &mut emit)
+            let window = Window { work, jobs, parts, part_bytes, cancel };
+            run_planner(store, ingest, source, name.as_deref(), &mut |job| window.emit(job))
         });
-        let pool = Arc::new(BufferPool::new(4 * QUEUE_RUNS));
-        for _ in 0..stages {
-            let (jobs_in, cut, pool) = (jobs_in.clone(), cut.clone(), Arc::clone(&pool));
-            scope.spawn(move || run_reader(source, pool, cancel, &jobs_in, &cut));
-            let (cut_in, named) = (cut_in.clone(), named.clone());
-            scope.spawn(move || run_hasher(&cut_in, &named));
+        // Parts that were cut ahead of their turn keep their buffers.
+        let pool = Arc::new(BufferPool::new(2 * QUEUE_RUNS + workers * PART_BUFFERS));
+        for _ in 0..workers {
+            let (work_in, runs, pool) = (work_in.clone(), runs.clone(), Arc::clone(&pool));
+            scope.spawn(move || {
+                let send = &mut |run| runs.send(run).is_ok();
+                let mut worker = Worker { source, store, pool, cancel, send };
+                work_in.into_iter().all(|work| worker.work(work));
+            });
         }
         // Each end belongs to its threads alone now, so that one that stops ends the others.
-        drop((jobs_in, cut, cut_in, named));
-        let assembled = run_assembler(assembler, named_in, window_out, progress, cancel);
+        drop((work_in, runs));
+        let assembled = run_assembler(assembler, runs_in, (jobs_out, parts_out), progress, cancel);
         let planned = planner.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let assembler = assembled?;
         planned?;
@@ -198,6 +223,32 @@ pub fn publish(
         }
         assembler.finish(ingest.began)
     })
+}
+
+/// Lets the planner only so far ahead.
+struct Window<'a> {
+    work: Sender<Work>,
+    jobs: Sender<()>,
+    parts: Sender<()>,
+    part_bytes: u64,
+    cancel: &'a AtomicBool,
+}
+
+impl Window<'_> {
+    /// Hands a job on as work once there is room for it; `false` when nobody wants it any more.
+    fn emit(&self, mut job: Job) -> bool {
+        if self.cancel.load(Ordering::Relaxed) || self.jobs.send(()).is_err() {
+            return false;
+        }
+        let large = job.items.pop_if(|item| matches!(item, Item::Read { size, .. } if *size > SMALL_BYTES));
+        let Some(Item::Read { path, size, profile, old }) = large else {
+            return self.work.send(Work::Small(job)).is_ok();
+        };
+        let large = Arc::new(Large::new(job.number, path, size, profile, old, self.part_bytes));
+        (0..large.parts()).all(|part| {
+            self.parts.send(()).is_ok() && self.work.send(Work::Part(Arc::clone(&large), part)).is_ok()
+        })
+    }
 }
 
 /// Opens the source; a file is a name in its directory.
@@ -240,54 +291,22 @@ fn run_planner(
     }
 }
 
-fn run_reader(
-    source: &Source,
-    pool: Arc<BufferPool>,
-    cancel: &AtomicBool,
-    jobs: &Receiver<Job>,
-    cut: &Sender<Run>,
-) {
-    let send = &mut |run| cut.send(run).is_ok();
-    let mut reader = FileReader { source, pool, cancel, send };
-    for job in jobs {
-        if !reader.job(job) {
-            return;
-        }
-    }
-}
-
-fn run_hasher(cut: &Receiver<Run>, named: &Sender<Run>) {
-    for mut run in cut {
-        run.refs = run
-            .chunks
-            .iter()
-            .map(|bytes| ChunkRef {
-                id: ChunkId::of(bytes),
-                len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-            })
-            .collect();
-        if named.send(run).is_err() {
-            return;
-        }
-    }
-}
-
 /// Takes runs until there are no more. Returning early drops the receivers, which ends every other thread.
 fn run_assembler<'a>(
     mut assembler: Assembler<'a>,
-    named: Receiver<Run>,
-    window: Receiver<()>,
+    runs: Receiver<Run>,
+    (jobs, parts): (Receiver<()>, Receiver<()>),
     progress: &mut dyn Progress,
     cancel: &AtomicBool,
 ) -> Result<Assembler<'a>> {
-    for run in &named {
+    for run in &runs {
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
-        for _ in 0..assembler.take(run, progress)? {
-            // The planner put one in for every job.
-            let _ = window.try_recv();
-        }
+        let retired = assembler.take(run, progress)?;
+        // The planner put one in for every job and every part.
+        jobs.try_iter().take(retired.jobs).for_each(drop);
+        parts.try_iter().take(retired.parts).for_each(drop);
     }
     Ok(assembler)
 }

@@ -24,8 +24,8 @@ const JOB_ITEMS: usize = 256;
 pub(super) enum Item {
     /// The entry stands as it is.
     Keep { path: EntryPath, entry: Entry, record: Option<Record> },
-    /// The file must be read.
-    Read { path: EntryPath, size: u64, profile: Profile },
+    /// The file must be read. `old` is what it was made of, if it was cut by the same profile.
+    Read { path: EntryPath, size: u64, profile: Profile, old: Option<Content> },
     /// A link or special file.
     Skipped { path: String, why: &'static str },
     /// It cannot be looked at.
@@ -124,10 +124,13 @@ pub(super) fn plan(
                         Item::Keep { path, entry: known.entry, record: Some(Record::of(&stat)) }
                     }
                     // A path keeps its profile for life.
-                    Some(Known { entry: Entry { kind: EntryKind::File, profile, .. }, .. }) => {
-                        Item::Read { path, size: stat.size, profile }
+                    Some(Known { entry: Entry { kind: EntryKind::File, profile, content, .. }, .. }) => {
+                        Item::Read { path, size: stat.size, profile, old: Some(content) }
                     }
-                    _ => Item::Read { size: stat.size, profile: Profile::for_path(path.as_str()), path },
+                    _ => {
+                        let profile = Profile::for_path(path.as_str());
+                        Item::Read { path, size: stat.size, profile, old: None }
+                    }
                 }
             }
             Found::EmptyDir { path, stat } => {

@@ -1,7 +1,8 @@
-//! Reads files and cuts them, job by job, and never lets half a file through.
+//! What a worker does: it reads, cuts and names, one job or one part of a large file at a time, while the bytes are in its
+//! core's cache.
 //!
 //! A file counts as read when what the kernel says of it is the same before and after and as many bytes came as it says;
-//! else it is read again, and reported when it does not come to rest. This file hashes nothing and knows no store.
+//! else it is read again, and reported when it does not come to rest. Large files are [`large`](super::large)'s.
 
 use std::{
     fs::File,
@@ -15,69 +16,36 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::fs::{Advice, FileType, fadvise};
+use rustix::fs::FileType;
 
 use super::{
-    cache::Record,
+    large::Large,
     plan::{Item, Job},
+    run::{Ends, Mark, Run, Said},
+    seam::Broken,
     source::{Source, Stat},
     walk::replaced,
 };
 use crate::{
     chunk::{
         Profile,
-        chunker::{BufferPool, Chunker, READ_BYTES},
-        cut,
+        chunker::{BufferPool, READ_BYTES},
+        guide::Cutter,
     },
-    manifest::{ChunkRef, Entry, EntryPath},
+    manifest::ChunkRef,
+    store::Store,
 };
 
 /// A file up to this size shares a job and a buffer with others.
 pub(super) const SMALL_BYTES: u64 = 256 * 1024;
 /// How often a file that changes under the reader is read.
-const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 /// What a writer gets to finish before the file is read again.
-const SETTLE: Duration = Duration::from_millis(50);
+pub(super) const SETTLE: Duration = Duration::from_millis(50);
 
 /// Whether small files of `bytes` in all fit one buffer.
 pub(super) fn buffer_holds(bytes: u64) -> bool {
     bytes <= READ_BYTES as u64
-}
-
-/// What a reader made of a part of a job: chunks, and what became of the items they belong to.
-#[derive(Debug, Default)]
-pub(super) struct Run {
-    pub(super) job: u64,
-    /// Counts up from 0 within the job.
-    pub(super) number: u32,
-    /// Whether the job ends here.
-    pub(super) last: bool,
-    pub(super) chunks: Vec<Bytes>,
-    /// The names of `chunks`: filled in by the hashers.
-    pub(super) refs: Vec<ChunkRef>,
-    pub(super) marks: Vec<Mark>,
-}
-
-/// Something to be known once the first `chunks` chunks of a run are.
-#[derive(Debug)]
-pub(super) struct Mark {
-    pub(super) chunks: usize,
-    pub(super) said: Said,
-}
-
-/// What became of an item.
-#[derive(Debug)]
-pub(super) enum Said {
-    /// The entry stands as it is.
-    Keep { path: EntryPath, entry: Entry, record: Option<Record> },
-    /// The chunks since the last mark, and those of earlier runs, are the whole of this file.
-    File { path: EntryPath, stat: Stat, profile: Profile },
-    /// The chunks since the last mark are worth nothing: the file changed and is read again.
-    Again,
-    /// A link or special file.
-    Skipped { path: String, why: &'static str },
-    /// The file could not be read. Chunks of it that came before are worth nothing.
-    Unreadable { path: String, why: String },
 }
 
 /// Why a reader stops.
@@ -97,87 +65,45 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// One reading thread's state.
-pub(super) struct FileReader<'a> {
+impl From<Broken> for Stop {
+    fn from(_: Broken) -> Self {
+        Stop::Changed
+    }
+}
+
+/// What a worker takes up.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Small files, and what need not be read.
+    Small(Job),
+    /// A part of a large file.
+    Part(Arc<Large>, u32),
+}
+
+/// One working thread's state.
+pub(super) struct Worker<'a> {
     pub(super) source: &'a Source,
+    /// Where older versions are looked up.
+    pub(super) store: &'a dyn Store,
     pub(super) pool: Arc<BufferPool>,
     pub(super) cancel: &'a AtomicBool,
     /// Takes a run on; `false` when nobody wants it.
     pub(super) send: &'a mut dyn FnMut(Run) -> bool,
 }
 
-impl FileReader<'_> {
-    /// Deals with a job; `false` when there is no use in going on.
-    pub(super) fn job(&mut self, job: Job) -> bool {
-        let outcome = match <[Item; 1]>::try_from(job.items) {
-            Ok([Item::Read { path, size, profile }]) if size > SMALL_BYTES => {
-                self.large(job.number, path, profile)
-            }
-            Ok([item]) => self.small(job.number, vec![item]),
-            Err(items) => self.small(job.number, items),
-        };
-        outcome.is_ok()
-    }
-
-    /// Reads one file, a run per buffer.
-    fn large(&mut self, job: u64, path: EntryPath, profile: Profile) -> Result<(), Stop> {
-        let mut next = 0;
-        for attempt in 1.. {
-            match self.stream(job, &mut next, path.as_str(), profile) {
-                Ok((mut run, stat)) => {
-                    run.marks
-                        .push(Mark { chunks: run.chunks.len(), said: Said::File { path, stat, profile } });
-                    run.last = true;
-                    return self.hand_on(run);
-                }
-                Err(Stop::Ended) => return Err(Stop::Ended),
-                Err(Stop::Changed) if attempt < ATTEMPTS => {
-                    let marks = vec![Mark { chunks: 0, said: Said::Again }];
-                    self.hand_on(Run { job, number: next, marks, ..Run::default() })?;
-                    next += 1;
-                    thread::sleep(SETTLE * attempt);
-                }
-                Err(stop) => {
-                    let marks = vec![Mark { chunks: 0, said: unreadable(path.as_str(), &stop) }];
-                    return self.hand_on(Run { job, number: next, last: true, marks, ..Run::default() });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads one file once; gives its last run, not yet handed on, and what it looked like. `next` is the number of the
-    /// next run to be handed on: there must be no gap, whatever happens.
-    fn stream(
-        &mut self,
-        job: u64,
-        next: &mut u32,
-        path: &str,
-        profile: Profile,
-    ) -> Result<(Run, Stat), Stop> {
-        let (file, before) = open(self.source, path)?;
-        // Advice only.
-        let _ = fadvise(&file, 0, None, Advice::Sequential);
-        let mut chunker = Chunker::new(profile, Arc::clone(&self.pool));
-        let mut content = Counted { source: (&file).take(before.size), bytes: 0 };
-        loop {
-            let mut run = Run { job, number: *next, ..Run::default() };
-            if !chunker.next_run(&mut content, &mut run.chunks)? {
-                let after = Stat::of(&file)?;
-                if after != before || content.bytes != before.size {
-                    return Err(Stop::Changed);
-                }
-                return Ok((run, after));
-            }
-            self.hand_on(run)?;
-            *next += 1;
+impl Worker<'_> {
+    /// Does a piece of work; `false` when there is no use in going on.
+    pub(super) fn work(&mut self, work: Work) -> bool {
+        match work {
+            Work::Small(job) => self.small(job.number, job.items).is_ok(),
+            Work::Part(large, part) => self.part(&large, part).is_ok(),
         }
     }
 
     /// Reads many small files into one buffer, or none at all where nothing must be read.
     fn small(&mut self, job: u64, items: Vec<Item>) -> Result<(), Stop> {
-        let mut run = Run { job, last: true, ..Run::default() };
-        let mut shelf = Shelf { pool: &self.pool, buffer: Vec::new(), filled: 0, cuts: Vec::new() };
+        let mut run = Run { job, ends: Ends::Job, ..Run::default() };
+        let mut shelf = Shelf { pool: &self.pool, buffer: Vec::new(), filled: 0, chunks: Vec::new() };
         for item in items {
             let said = match item {
                 Item::Keep { path, entry, record } => Said::Keep { path, entry, record },
@@ -193,13 +119,13 @@ impl FileReader<'_> {
                     }
                 }
             };
-            run.marks.push(Mark { chunks: shelf.cuts.len(), said });
+            run.marks.push(Mark { chunks: shelf.chunks.len(), said });
         }
         run.chunks = shelf.into_chunks();
         self.hand_on(run)
     }
 
-    fn hand_on(&mut self, run: Run) -> Result<(), Stop> {
+    pub(super) fn hand_on(&mut self, run: Run) -> Result<(), Stop> {
         if self.cancel.load(Ordering::Relaxed) || !(self.send)(run) { Err(Stop::Ended) } else { Ok(()) }
     }
 }
@@ -209,8 +135,8 @@ struct Shelf<'a> {
     pool: &'a BufferPool,
     buffer: Vec<u8>,
     filled: usize,
-    /// The lengths of the chunks in the buffer.
-    cuts: Vec<usize>,
+    /// The chunks in the buffer.
+    chunks: Vec<ChunkRef>,
 }
 
 impl Shelf<'_> {
@@ -242,27 +168,28 @@ impl Shelf<'_> {
         if Stat::of(&file)? != before {
             return Err(Stop::Changed);
         }
+        let mut cutter = Cutter::plain(profile);
         let mut rest = &*room;
         while !rest.is_empty() {
-            let (chunk, behind) = rest.split_at(cut::next(profile, rest));
-            self.cuts.push(chunk.len());
-            rest = behind;
+            let chunk = cutter.next(rest);
+            self.chunks.push(chunk);
+            rest = rest.get(chunk.len as usize..).unwrap_or_default();
         }
         self.filled = end;
         Ok(before)
     }
 
-    fn into_chunks(self) -> Vec<Bytes> {
-        if self.cuts.is_empty() {
+    fn into_chunks(self) -> Vec<(ChunkRef, Bytes)> {
+        if self.chunks.is_empty() {
             return Vec::new();
         }
         let mut rest = self.pool.share(self.buffer);
-        self.cuts.into_iter().map(|len| rest.split_to(len)).collect()
+        self.chunks.into_iter().map(|chunk| (chunk, rest.split_to(chunk.len as usize))).collect()
     }
 }
 
 /// Opens a regular file and looks at it.
-fn open(source: &Source, path: &str) -> Result<(File, Stat), Stop> {
+pub(super) fn open(source: &Source, path: &str) -> Result<(File, Stat), Stop> {
     let file = source.file(path)?;
     let stat = Stat::of(&file)?;
     if stat.kind != FileType::RegularFile {
@@ -271,7 +198,7 @@ fn open(source: &Source, path: &str) -> Result<(File, Stat), Stop> {
     Ok((file, stat))
 }
 
-fn unreadable(path: &str, stop: &Stop) -> Said {
+pub(super) fn unreadable(path: &str, stop: &Stop) -> Said {
     let why = match stop {
         Stop::Failed(error) => error.to_string(),
         Stop::Changed | Stop::Ended => "it changes while it is read".to_owned(),
@@ -279,26 +206,12 @@ fn unreadable(path: &str, stop: &Stop) -> Said {
     Said::Unreadable { path: path.to_owned(), why }
 }
 
-/// Counts what passes.
-struct Counted<R> {
-    source: R,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(buffer)?;
-        self.bytes += read as u64;
-        Ok(read)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, io::Write, path::Path};
 
     use super::*;
-    use crate::chunk::testing::noise;
+    use crate::{chunk::testing::noise, manifest::EntryPath, store::memory::MemoryStore};
 
     /// Reads `film`, which is appended to before each of the first `changes` attempts has ended; gives what was said
     /// and the bytes that belong to it.
@@ -309,11 +222,11 @@ mod tests {
         let mut left = changes;
         let mut said = Vec::new();
         let mut bytes = Vec::new();
-        let mut expected = 0;
+        let mut due = std::collections::BTreeSet::new();
         let mut send = |run: Run| {
-            assert_eq!(run.number, expected, "no gap and no repetition");
-            expected += 1;
-            bytes.extend(run.chunks.concat());
+            let expected = due.insert((run.part, run.number));
+            assert!(expected, "no repetition");
+            bytes.extend(run.chunks.iter().flat_map(|(_, bytes)| bytes.to_vec()));
             for mark in run.marks {
                 match mark.said {
                     Said::Again => {
@@ -335,10 +248,12 @@ mod tests {
         let source = Source::open(home.path()).unwrap();
         let pool = Arc::new(BufferPool::new(4));
         let cancel = AtomicBool::new(false);
-        let mut reader = FileReader { source: &source, pool, cancel: &cancel, send: &mut send };
+        let store = MemoryStore::new();
+        let mut worker = Worker { source: &source, store: &store, pool, cancel: &cancel, send: &mut send };
         let path = EntryPath::new("film").unwrap();
-        let item = Item::Read { path, size: 3_000_000, profile: Profile::Video };
-        assert!(reader.job(Job { number: 0, items: vec![item] }));
+        let large = Arc::new(Large::new(0, path, 3_000_000, Profile::Video, None, 1 << 24));
+        assert_eq!(large.parts(), 1);
+        assert!(worker.work(Work::Part(large, 0)));
         (said, bytes, fs::read(Path::new(&film)).unwrap())
     }
 

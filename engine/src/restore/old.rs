@@ -10,7 +10,8 @@ use bytes::Bytes;
 use crate::{
     chunk::{
         Profile,
-        chunker::{BufferPool, Chunker},
+        chunker::{BufferPool, Chunker, READ_BYTES},
+        guide::Cutter,
     },
     error::Result,
     id::ChunkId,
@@ -41,24 +42,23 @@ impl Old {
         mut wanted: impl Iterator<Item = Result<ChunkRef>>,
         mut is_cancelled: impl FnMut() -> bool,
     ) -> Result<io::Result<Self>> {
-        let mut chunker = Chunker::new(profile, Arc::clone(pool));
+        let mut chunker = Chunker::new(Cutter::plain(profile), Arc::clone(pool));
         let mut old = Self { file, places: HashMap::new(), is_same: true };
         let mut offset = 0;
         let mut run = Vec::new();
         loop {
-            let more = match chunker.next_run(&mut &old.file, &mut run) {
+            let more = match chunker.next_run(&mut &old.file, READ_BYTES, &mut run) {
                 Ok(more) => more && !is_cancelled(),
                 Err(error) => return Ok(Err(error)),
             };
-            for bytes in run.drain(..) {
-                let id = ChunkId::of(&bytes);
+            for (found, _) in run.drain(..) {
                 if old.is_same {
-                    old.is_same = wanted.next().transpose()?.is_some_and(|chunk| chunk.id == id);
+                    old.is_same = wanted.next().transpose()?.is_some_and(|chunk| chunk.id == found.id);
                 }
                 if old.places.len() < REMEMBERED {
-                    old.places.insert(key(&id), offset);
+                    old.places.insert(key(&found.id), offset);
                 }
-                offset += bytes.len() as u64;
+                offset += u64::from(found.len);
             }
             if !more {
                 break;

@@ -1,0 +1,249 @@
+//! Cuts a file by the example of its older version: the same chunks as a plain scan, found without one.
+//!
+//! The old version's next chunk was `len` bytes long. If its bytes stand here too, then a scan from here finds what the
+//! old scan found: no cut before `len`, for that hangs on these bytes alone, and a cut at `len`, if the hash says so there.
+//! Whether its bytes stand here is what their BLAKE3 tells, which is needed anyway. So [`cut::cuts_at`] at `len` and an
+//! equal id prove the cut; where either fails, the scan is made.
+//!
+//! The proof takes the old chunks to have been cut by the same profile, and never rests on a file's last chunk, which
+//! ends because the file does. A chunk of the greatest length needs no test: a scan that finds nothing ends there.
+//!
+//! This file reads nothing and knows no store.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Profile, cut};
+use crate::{
+    id::{ChunkId, ID_LEN},
+    manifest::ChunkRef,
+};
+
+/// Chunks of an old version, to go by.
+#[derive(Debug, Default)]
+pub struct Guide {
+    /// Where each chunk begins in the old version, ascending.
+    starts: Vec<u64>,
+    chunks: Vec<ChunkRef>,
+    /// Where a chunk stands, by the beginning of its id; the first of equal ones.
+    places: HashMap<u64, u32>,
+    /// Where the last chunk ends.
+    end: u64,
+}
+
+impl Guide {
+    /// A guide by `chunks`, which follow each other in the old version from `start` on. The old file's last chunk must not
+    /// be among them.
+    pub fn new(start: u64, chunks: Vec<ChunkRef>) -> Self {
+        let mut end = start;
+        let mut starts = Vec::with_capacity(chunks.len());
+        let mut places = HashMap::with_capacity(chunks.len());
+        for (at, chunk) in (0..).zip(&chunks) {
+            starts.push(end);
+            end = end.saturating_add(u64::from(chunk.len));
+            places.entry(key(&chunk.id)).or_insert(at);
+        }
+        Self { starts, chunks, places, end }
+    }
+
+    /// Where the old version is known from and to.
+    pub fn span(&self) -> std::ops::Range<u64> {
+        self.starts.first().copied().unwrap_or(self.end)..self.end
+    }
+
+    /// The beginning of the old chunk at or after `offset`, where one is known.
+    pub fn boundary(&self, offset: u64) -> Option<u64> {
+        self.starts.get(self.starts.partition_point(|start| *start < offset)).copied()
+    }
+
+    /// Where an old chunk of this id stands.
+    fn find(&self, id: &ChunkId) -> Option<usize> {
+        let at = usize::try_from(*self.places.get(&key(id))?).ok()?;
+        self.chunks.get(at).filter(|chunk| chunk.id == *id).map(|_| at)
+    }
+}
+
+/// The beginning of an id: as good as random, so that it needs no second look but the id itself.
+fn key(id: &ChunkId) -> u64 {
+    const _: () = assert!(ID_LEN >= 8);
+    id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Cuts and names chunk after chunk.
+#[derive(Clone, Debug)]
+pub struct Cutter {
+    profile: Profile,
+    guide: Arc<Guide>,
+    /// The old chunk that is expected next.
+    next: usize,
+}
+
+impl Cutter {
+    /// A cutter that begins at `offset` of a file and goes by `guide`.
+    pub fn new(profile: Profile, guide: Arc<Guide>, offset: u64) -> Self {
+        let next = guide.starts.partition_point(|start| *start < offset);
+        Self { profile, guide, next }
+    }
+
+    /// A cutter that scans.
+    pub fn plain(profile: Profile) -> Self {
+        Self::new(profile, Arc::default(), 0)
+    }
+
+    /// The profile it cuts by.
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// The next chunk of `data`, which is not empty, and which holds at least [`Profile::max`] bytes or reaches to the end
+    /// of the file.
+    pub fn next(&mut self, data: &[u8]) -> ChunkRef {
+        let mut tried = None;
+        if let Some(old) = self.guide.chunks.get(self.next) {
+            let len = usize::try_from(old.len).unwrap_or(usize::MAX);
+            if cut::cuts_at(self.profile, data, len) {
+                let chunk = name(data, len);
+                if chunk == *old {
+                    self.next += 1;
+                    return chunk;
+                }
+                tried = Some(chunk);
+            }
+        }
+        let len = cut::next(self.profile, data);
+        let chunk = tried.filter(|tried| tried.len as usize == len).unwrap_or_else(|| name(data, len));
+        // Where content was replaced or moved a little, the old version goes on with its next chunk; where it was moved
+        // far, a chunk that is known tells where it goes on.
+        self.next = self.guide.find(&chunk.id).unwrap_or(self.next) + 1;
+        chunk
+    }
+}
+
+fn name(data: &[u8], len: usize) -> ChunkRef {
+    let bytes = data.get(..len).unwrap_or(data);
+    ChunkRef { id: ChunkId::of(bytes), len: u32::try_from(bytes.len()).unwrap_or(u32::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chunk::testing::{content, edited, plain};
+
+    /// A guide by all of an old version.
+    fn guide(profile: Profile, old: &[u8]) -> Arc<Guide> {
+        let mut chunks = plain(profile, old);
+        chunks.pop();
+        Arc::new(Guide::new(0, chunks))
+    }
+
+    /// Cuts `data` by a guide; how many chunks were found without a scan, and all of them.
+    fn guided(profile: Profile, guide: Arc<Guide>, mut data: &[u8]) -> (usize, Vec<ChunkRef>) {
+        let mut cutter = Cutter::new(profile, guide, 0);
+        let (mut kept, mut chunks) = (0, Vec::new());
+        while !data.is_empty() {
+            let before = cutter.next;
+            let chunk = cutter.next(data);
+            kept += usize::from(cutter.guide.chunks.get(before) == Some(&chunk));
+            data = &data[chunk.len as usize..];
+            chunks.push(chunk);
+        }
+        (kept, chunks)
+    }
+
+    #[track_caller]
+    fn check(profile: Profile, old: &[u8], new: &[u8]) -> usize {
+        let (kept, chunks) = guided(profile, guide(profile, old), new);
+        assert!(chunks == plain(profile, new), "{profile:?}: {} bytes guided by {}", new.len(), old.len());
+        kept
+    }
+
+    #[test]
+    fn an_unchanged_file_is_not_scanned() {
+        for profile in Profile::ALL {
+            for data in (0..4).map(|kind| content(kind, 7, 40 * profile.avg())) {
+                let chunks = plain(profile, &data).len();
+                // Within the maximum of the end, no cut is taken on trust.
+                let kept = check(profile, &data, &data);
+                assert!(kept + 1 + profile.max() / profile.min() >= chunks && kept > 0, "{kept} of {chunks}");
+            }
+        }
+    }
+
+    #[test]
+    fn after_an_insert_the_old_cuts_are_found_again() {
+        let profile = Profile::Fine;
+        let old = content(0, 3, 2 << 20);
+        let mut new = old.clone();
+        new.splice(700_000..700_000, [1, 2, 3]);
+        let chunks = plain(profile, &new).len();
+        assert!(check(profile, &old, &new) + 20 > chunks);
+        let mut moved = old[1_000_000..].to_vec();
+        moved.extend(&old[..1_000_000]);
+        assert!(check(profile, &old, &moved) + 40 > chunks);
+    }
+
+    /// The old version ends after each length around the bounds, and the new one goes on: what ended with the old file must
+    /// not be taken for a cut.
+    #[test]
+    fn lengths_around_the_bounds_of_either_version() {
+        for profile in Profile::ALL {
+            for kind in 0..4 {
+                let data = content(kind, 11, 3 * profile.max() + 77);
+                for bound in [profile.min(), profile.avg(), profile.max(), 2 * profile.max()] {
+                    for len in bound - 3..bound + 4 {
+                        check(profile, &data[..len], &data);
+                        check(profile, &data, &data[..len]);
+                        check(profile, &data[..len], &data[..len - 1]);
+                        check(profile, &data[..len], &data[..len + 1]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A guide that lies about lengths and ids is no guide: nothing it says is taken without proof.
+    #[test]
+    fn a_wrong_guide_changes_nothing() {
+        let profile = Profile::Fine;
+        let data = content(0, 5, 1 << 20);
+        let right = plain(profile, &data);
+        for shift in [1u32, 4096, u32::MAX / 2] {
+            let wrong = right.iter().map(|chunk| ChunkRef { len: chunk.len.wrapping_add(shift), ..*chunk });
+            let guide = Arc::new(Guide::new(0, wrong.collect()));
+            assert!(guided(profile, guide, &data).1 == right, "{shift}");
+        }
+        let halves = right.iter().flat_map(|chunk| [ChunkRef { len: chunk.len / 2, ..*chunk }; 2]);
+        assert!(guided(profile, Arc::new(Guide::new(0, halves.collect())), &data).1 == right);
+    }
+
+    #[test]
+    fn boundaries_are_those_of_the_old_version() {
+        let chunks: Vec<_> = (0..3u8).map(|n| ChunkRef { id: ChunkId::of(&[n]), len: 100 }).collect();
+        let guide = Guide::new(1000, chunks);
+        assert_eq!(guide.span(), 1000..1300);
+        assert_eq!([0, 1000, 1001, 1200, 1201].map(|at| guide.boundary(at)), [
+            Some(1000),
+            Some(1000),
+            Some(1100),
+            Some(1200),
+            None
+        ]);
+        assert_eq!(Guide::default().span(), 0..0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Any content, any edit, any profile: guided by the old version, or by a third one, it is cut as a scan cuts it.
+        #[test]
+        fn guided_is_plain(kind in 0u64..4, seed: u64, len in 1usize..1_500_000, edits in 0u64..6) {
+            let old = content(kind, seed, len);
+            let new = edited(&old, seed, edits);
+            for profile in Profile::ALL {
+                check(profile, &old, &new);
+                check(profile, &new, &old);
+            }
+        }
+    }
+}
