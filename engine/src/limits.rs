@@ -80,8 +80,8 @@ pub const TICKET_BYTES: usize = 9216;
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Alignment of group commits in a segment.
 pub const SEGMENT_BLOCK: usize = 4096;
-/// Bytes appended before the store commits a group by itself.
-pub const GROUP_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes appended before the store commits a group by itself. One more may be on its way to the disk meanwhile.
+pub const GROUP_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes handed to the store and not yet written, at most.
 pub const APPEND_QUEUE_BYTES: u64 = 4 * 1024 * 1024;
 /// Ids in one has-check or read, at most.
@@ -157,11 +157,11 @@ const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);
 const _: () = assert!(HELLO_STATEMENTS * STATEMENT_BYTES <= FRAME_CONTROL_BYTES);
 const _: () = assert!(PAGE_BYTES + 64 <= FRAME_CONTROL_BYTES && STATEMENT_BYTES + 64 <= FRAME_CONTROL_BYTES);
 const _: () = assert!(FETCH_HAVE <= PULL_HAVE && FETCH_PAGES <= REQUEST_POSITIONS);
-const _: () = assert!(RECENT_BYTES > 2 * (GROUP_BYTES + APPEND_QUEUE_BYTES + APPEND_BYTES as u64));
+const _: () = assert!(RECENT_BYTES > 2 * (2 * GROUP_BYTES + APPEND_QUEUE_BYTES + APPEND_BYTES as u64));
 // By position nothing is wanted that is not expected: one window is gathered while all requests are under way.
 const _: () = assert!((FETCH_REQUESTS + 1) * (FETCH_WINDOW_CHUNKS + BATCH_IDS) <= EXPECTED_CHUNKS);
 const _: () = assert!((FETCH_REQUESTS + 1) * FETCH_PAGES <= EXPECTED_PAGES);
 // A page of inline chunks is looked up in one batch.
 const _: () = assert!(PAGE_ITEMS_MAX * INLINE_CHUNKS <= BATCH_IDS);
-// What a crash may cost a puller: the open group and all that waits before it.
-const _: () = assert!(GROUP_BYTES + APPEND_QUEUE_BYTES <= 12 * 1024 * 1024);
+// What a crash may cost a puller: the open group, the one on its way to the disk, and all that waits for them.
+const _: () = assert!(2 * GROUP_BYTES + APPEND_QUEUE_BYTES <= 12 * 1024 * 1024);

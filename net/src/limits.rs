@@ -82,12 +82,12 @@ pub const PULL_QUEUE_BYTES: usize = 64 * 1024;
 pub const PULL_REQUESTS: usize = engine::FETCH_REQUESTS;
 
 const _: () = assert!(ANSWER_QUEUE_BYTES >= ANSWER_BATCH_BYTES && PULL_QUEUE_BYTES >= PULL_BATCH_BYTES);
-// A killed puller fetches at most 16 MiB again: what is in a window or queue here, and in batch, queue and group there.
+// A killed puller fetches at most 16 MiB again: what is in a window or queue here, and in batch, queue and two groups there.
 const _: () = assert!(
     DIAL_WINDOW_BYTES as u64
         + (PULL_QUEUE_BYTES + PULL_REQUESTS * PULL_BATCH_BYTES + engine::APPEND_BYTES) as u64
         + engine::APPEND_QUEUE_BYTES
-        + engine::GROUP_BYTES
+        + 2 * engine::GROUP_BYTES
         <= 16 * 1024 * 1024
 );
 // No node alone keeps all others from their answers.

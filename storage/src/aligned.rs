@@ -26,11 +26,9 @@ impl AlignedBuf {
         self.len = 0;
     }
 
-    /// Drops the first `len` bytes; the rest moves to the front.
-    pub(crate) fn consume(&mut self, len: usize) {
-        let len = len.min(self.len);
-        self.memory.copy_within(self.start + len..self.start + self.len, self.start);
-        self.len -= len;
+    /// Keeps the first `len` bytes.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
@@ -80,8 +78,8 @@ mod tests {
         buf.pad_to_block();
         assert_eq!(buf.len(), expected.len().next_multiple_of(SEGMENT_BLOCK));
         assert!(buf.as_slice()[expected.len()..].iter().all(|byte| *byte == 0));
-        buf.consume(1000);
-        assert_eq!(buf.as_slice()[..39_000], expected[1000..]);
+        buf.truncate(1000);
+        assert_eq!(buf.as_slice(), &expected[..1000]);
         buf.clear();
         buf.pad_to_block();
         assert!(buf.as_slice().is_empty());

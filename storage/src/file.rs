@@ -7,6 +7,7 @@ use std::{
     io,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use chuan_engine::{Error, Result};
@@ -17,13 +18,22 @@ use crate::space;
 /// A segment file open for appending.
 #[derive(Debug)]
 pub(crate) struct AppendFile {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     direct: bool,
     /// Up to where the file's blocks are allocated.
     allocated: u64,
     #[cfg(test)]
-    faults: std::sync::Arc<Faults>,
+    faults: Arc<Faults>,
+}
+
+/// Makes a segment file durable.
+#[derive(Debug)]
+pub(crate) struct SyncHandle {
+    file: Arc<File>,
+    path: PathBuf,
+    #[cfg(test)]
+    faults: Arc<Faults>,
 }
 
 /// Failures that a test asks for.
@@ -32,6 +42,8 @@ pub(crate) struct AppendFile {
 pub(crate) struct Faults {
     pub(crate) fail_sync: std::sync::atomic::AtomicBool,
     pub(crate) fail_write: std::sync::atomic::AtomicBool,
+    /// Whoever holds it keeps syncs from beginning.
+    pub(crate) hold_sync: std::sync::Mutex<()>,
 }
 
 impl AppendFile {
@@ -61,7 +73,7 @@ impl AppendFile {
         }
         .map_err(|error| Error::io(format!("open {}", path.display()), error))?;
         Ok(Self {
-            file,
+            file: Arc::new(file),
             path: path.to_owned(),
             direct,
             allocated,
@@ -87,7 +99,7 @@ impl AppendFile {
         done
     }
 
-    /// Writes whole blocks at a block's offset; not durable before [`sync`](Self::sync).
+    /// Writes whole blocks at a block's offset; not durable before [`SyncHandle::sync`].
     pub(crate) fn write(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
         #[cfg(test)]
         if self.faults.fail_write.load(std::sync::atomic::Ordering::Relaxed) {
@@ -105,13 +117,14 @@ impl AppendFile {
         Ok(())
     }
 
-    /// Makes what was written durable.
-    pub(crate) fn sync(&self) -> Result<()> {
-        #[cfg(test)]
-        if self.faults.fail_sync.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(self.failed("sync", io::Error::other("a test's fault")));
+    /// What makes the file durable, for another thread.
+    pub(crate) fn handle(&self) -> SyncHandle {
+        SyncHandle {
+            file: Arc::clone(&self.file),
+            path: self.path.clone(),
+            #[cfg(test)]
+            faults: self.faults.clone(),
         }
-        self.file.sync_data().map_err(|error| self.failed("sync", error))
     }
 
     /// Cuts the file to `len`: preallocated space, or bytes after the last marker.
@@ -122,17 +135,34 @@ impl AppendFile {
     }
 
     fn reopen_buffered(&mut self) -> Result<()> {
-        self.file =
-            OpenOptions::new().write(true).open(&self.path).map_err(|error| self.failed("open", error))?;
+        let file = OpenOptions::new().write(true).open(&self.path);
+        self.file = Arc::new(file.map_err(|error| self.failed("open", error))?);
         self.direct = false;
         Ok(())
     }
 
     fn failed(&self, what: &str, error: io::Error) -> Error {
-        match Error::io(format!("{what} {}", self.path.display()), error) {
-            Error::Full(text) => space::full(self.path.parent().unwrap_or(&self.path), &text),
-            other => other,
+        failed(&self.path, what, error)
+    }
+}
+
+impl SyncHandle {
+    /// Makes durable what was written so far. After an error the file must never be synced again.
+    pub(crate) fn sync(&self) -> Result<()> {
+        #[cfg(test)]
+        drop(self.faults.hold_sync.lock());
+        #[cfg(test)]
+        if self.faults.fail_sync.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(failed(&self.path, "sync", io::Error::other("a test's fault")));
         }
+        self.file.sync_data().map_err(|error| failed(&self.path, "sync", error))
+    }
+}
+
+fn failed(path: &Path, what: &str, error: io::Error) -> Error {
+    match Error::io(format!("{what} {}", path.display()), error) {
+        Error::Full(text) => space::full(path.parent().unwrap_or(path), &text),
+        other => other,
     }
 }
 

@@ -12,6 +12,14 @@ use chuan_engine::{
 
 use crate::aligned::AlignedBuf;
 
+/// Whole blocks on their way to the file.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) buf: AlignedBuf,
+    /// Where in the file they belong.
+    pub(crate) offset: u64,
+}
+
 /// Records that are written, and become durable, together.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -24,14 +32,9 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self {
-            buf: AlignedBuf::with_capacity(bytes),
-            segment: SegmentId::from_bytes([0; 16]),
-            start: 0,
-            written: 0,
-            entries: Vec::new(),
-        }
+    /// No group yet: [`begin`](Self::begin) one.
+    pub(crate) fn new(buf: AlignedBuf) -> Self {
+        Self { buf, segment: SegmentId::from_bytes([0; 16]), start: 0, written: 0, entries: Vec::new() }
     }
 
     /// Begins anew, at a place in a segment.
@@ -78,18 +81,21 @@ impl Group {
         entry
     }
 
-    /// Whole blocks to write, and their offset, once there are `least` bytes. Say [`written`](Self::written) after.
-    pub(crate) fn piece(&self, least: usize) -> Option<(&[u8], u64)> {
-        let whole = self.buf.len() - self.buf.len() % SEGMENT_BLOCK;
-        let bytes =
-            self.buf.as_slice().get(..whole).filter(|bytes| !bytes.is_empty() && bytes.len() >= least)?;
-        Some((bytes, self.start + self.written))
+    /// Bytes that have not left the buffer.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buf.len()
     }
 
-    /// Takes note that the first `len` bytes are in the file.
-    pub(crate) fn written(&mut self, len: usize) {
-        self.buf.consume(len);
-        self.written += len as u64;
+    /// Gives all whole blocks away and goes on in `fresh`.
+    pub(crate) fn split(&mut self, mut fresh: AlignedBuf) -> Piece {
+        let whole = self.buf.len() - self.buf.len() % SEGMENT_BLOCK;
+        fresh.clear();
+        fresh.push(self.buf.as_slice().get(whole..).unwrap_or_default());
+        let mut buf = std::mem::replace(&mut self.buf, fresh);
+        buf.truncate(whole);
+        let offset = self.start + self.written;
+        self.written += whole as u64;
+        Piece { buf, offset }
     }
 
     /// Ends the group with its two markers and whole blocks.

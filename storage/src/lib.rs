@@ -13,6 +13,7 @@
 //! It decides nothing about content and sees no network. No RocksDB type leaves this crate.
 
 mod aligned;
+mod disk;
 mod entry;
 mod file;
 mod group;
@@ -26,6 +27,7 @@ mod reader;
 pub mod rebuild;
 mod recover;
 pub mod scrub;
+mod settle;
 mod space;
 mod stats;
 mod store;

@@ -5,7 +5,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     path::PathBuf,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use chuan_engine::{
@@ -133,11 +133,12 @@ impl Queue {
         Ok(())
     }
 
-    /// The next job, in order; waits for one. `None` once the queue is closed: what is still in it is dropped.
+    /// The next job, in order; waits for one. `None` once the queue is closed, where what is still in it is dropped, or
+    /// refuses.
     pub(crate) fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            if state.closed {
+            if state.closed || state.refusal.is_some() {
                 return None;
             }
             if let Some(job) = state.jobs.pop_front() {
@@ -162,9 +163,13 @@ impl Queue {
         state.epoch += 1;
     }
 
-    /// Takes no more, drops what waits and tells everyone.
+    /// Takes no more, drops what waits and tells everyone. The first refusal stands.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         let mut state = self.lock();
+        if state.refusal.is_some() {
+            return;
+        }
+        tracing::error!("the store takes no more: {}", Error::from(refusal.clone()));
         for job in std::mem::take(&mut state.jobs) {
             if let Job::Barrier(answer) = job {
                 // Whoever asked may be gone.
@@ -175,6 +180,17 @@ impl Queue {
         (state.queued, state.unwritten) = (0, 0);
         state.refusal = Some(refusal);
         self.room.notify_all();
+        self.work.notify_all();
+    }
+
+    /// Whether [`refuse`](Self::refuse) was called.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.lock().refusal.is_some()
+    }
+
+    /// For a thread that others wait for: where it panics, nobody waits on.
+    pub(crate) fn guard(self: &Arc<Self>) -> PanicGuard {
+        PanicGuard(Arc::clone(self))
     }
 
     /// Ends the writer after the job it is at.
@@ -202,6 +218,28 @@ impl State {
         match &self.refusal {
             None => Ok(()),
             Some(refusal) => Err(refusal.clone().into()),
+        }
+    }
+}
+
+impl Refusal {
+    /// What an error of one of the store's threads means for everyone.
+    pub(crate) fn of(error: &Error) -> Self {
+        match error {
+            Error::Full(text) => Self::Full(format!("{text}; then start again")),
+            other => Self::Poisoned(other.to_string()),
+        }
+    }
+}
+
+/// Nobody may wait for a thread that is gone.
+#[derive(Debug)]
+pub(crate) struct PanicGuard(Arc<Queue>);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.refuse(Refusal::Poisoned("a thread of the store panicked".to_owned()));
         }
     }
 }

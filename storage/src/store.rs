@@ -14,13 +14,16 @@ use chuan_engine::{
 
 use crate::{
     Options, Stats,
+    disk::Disk,
     entry::{Indexed, Location},
+    file::AppendFile,
     index::Index,
     layout::Layout,
     log::Log,
     queue::{Batch, Queue, cost},
     reader::{Outcome, Reader, Wanted},
     recover::{self, Recovered},
+    settle::Settle,
     space::Space,
     writer,
 };
@@ -51,10 +54,16 @@ impl DiskStore {
         let layout = Layout::new(dir);
         layout.create()?;
         let (index, recovered) = open_index(&layout)?;
-        let log = Log::resume(layout.clone(), options, recovered.resume)?;
-        let queue = Arc::new(Queue::new(dir.to_owned(), log.slack()));
         let index = Arc::new(index);
-        let writer = Some(writer::start(log, index.clone(), queue.clone())?);
+        let open = recovered.resume.open;
+        let file = open.map(|position| AppendFile::open(&layout.segment(position.segment), &options));
+        let file = file.transpose()?.zip(open);
+        let slack = file.as_ref().map_or(0, |(file, open)| file.allocated().saturating_sub(open.end));
+        let queue = Arc::new(Queue::new(dir.to_owned(), slack));
+        let settle = Settle::start(layout.clone(), index.clone(), queue.clone())?;
+        let disk = Disk::start(layout.clone(), options.clone(), file, queue.clone(), settle)?;
+        let log = Log::resume(disk, options, recovered.resume);
+        let writer = Some(writer::start(log, queue.clone())?);
         Ok(Self { reader: Reader::new(layout.clone()), layout, index, queue, writer })
     }
 
@@ -188,7 +197,8 @@ impl Store for DiskStore {
         self.queue.push_barrier(answer)?;
         match answered.recv() {
             Ok(result) => result.map_err(Error::from),
-            Err(_) => Err(Error::Poisoned("the store's thread is gone".to_owned())),
+            // Nobody is there to answer: the queue knows why.
+            Err(_) => self.queue.epoch().and(Err(Error::Poisoned("the store's threads are gone".to_owned()))),
         }
     }
 

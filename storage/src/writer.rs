@@ -1,9 +1,9 @@
-//! The one thread that writes: takes jobs from the queue in order, owns the log, and tells the index what is durable.
+//! The one thread that packs: takes jobs from the queue in order and owns the log.
 //!
 //! It ends at the first failure and leaves its reason in the queue. It decides when a group ends; the log decides
-//! where it goes.
+//! where it goes; other threads write it and make it durable.
 
-use std::{sync::Arc, thread};
+use std::{mem, sync::Arc, thread};
 
 use chuan_engine::{
     Error, Result,
@@ -16,15 +16,14 @@ use chuan_engine::{
 
 use crate::{
     entry::{Indexed, Location},
-    index::{Change, Index},
     log::Log,
     queue::{Job, Queue, Refusal, cost},
     recover::location,
 };
 
 /// Starts the thread.
-pub(crate) fn start(log: Log, index: Arc<Index>, queue: Arc<Queue>) -> Result<thread::JoinHandle<()>> {
-    let writer = Writer { log, index, queue, records: Vec::new(), cost: 0, holds_data: false };
+pub(crate) fn start(log: Log, queue: Arc<Queue>) -> Result<thread::JoinHandle<()>> {
+    let writer = Writer { log, queue, records: Vec::new(), cost: 0, holds_data: false };
     thread::Builder::new()
         .name("chuan-store".to_owned())
         .spawn(move || writer.run())
@@ -33,7 +32,6 @@ pub(crate) fn start(log: Log, index: Arc<Index>, queue: Arc<Queue>) -> Result<th
 
 struct Writer {
     log: Log,
-    index: Arc<Index>,
     queue: Arc<Queue>,
     /// The open group's records.
     records: Vec<(Indexed, Location)>,
@@ -45,31 +43,17 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
-        let _guard = PanicGuard(self.queue.clone());
+        let _guard = self.queue.guard();
         while let Some(job) = self.queue.next() {
             let result = match job {
                 Job::Objects(objects) => objects.into_iter().try_for_each(|object| self.put(object)),
-                Job::Barrier(answer) => {
-                    let result = self.commit();
-                    let told = match &result {
-                        Ok(()) => Ok(()),
-                        Err(error) => Err(refusal(error)),
-                    };
-                    // After the refusal is in place: whoever is told may look at once.
-                    if let Err(refusal) = &told {
-                        self.queue.refuse(refusal.clone());
-                    }
-                    let _ = answer.send(told);
-                    result
-                }
+                Job::Barrier(answer) => self.commit().and_then(|()| self.log.barrier(answer)),
             };
             if let Err(error) = result {
-                tracing::error!("the store takes no more: {error}");
-                self.queue.refuse(refusal(&error));
+                self.queue.refuse(Refusal::of(&error));
                 return;
             }
         }
-        self.close();
     }
 
     /// Puts an object into the open group; ends the group first where it must not join it.
@@ -101,27 +85,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes the open group durable, then visible.
+    /// Ends the open group, if there is one.
     fn commit(&mut self) -> Result<()> {
         if self.log.is_empty() {
             return Ok(());
         }
-        let position = self.log.commit()?;
-        self.index.apply(&Change { records: &self.records, fresh: true, damaged: &[], position })?;
-        let ids = self.records.drain(..).filter_map(|(indexed, _)| indexed.lost_id());
-        self.queue.committed(ids, self.cost, self.log.slack());
-        (self.cost, self.holds_data) = (0, false);
-        Ok(())
-    }
-
-    /// An orderly end: the next open finds the index up to date and the segment fit to go on with.
-    fn close(self) {
-        let closed = self.log.close().and_then(|()| self.index.flush());
-        if let Err(error) = closed {
-            tracing::warn!(
-                "the store was closed in haste and will be looked over at the next start: {error}"
-            );
-        }
+        self.holds_data = false;
+        self.log.commit(mem::take(&mut self.records), mem::take(&mut self.cost))
     }
 }
 
@@ -134,23 +104,5 @@ fn keys(object: &Object) -> (Indexed, RecordKey) {
             (Indexed::Statement { id: *id, prefix }, RecordKey::Statement(*id))
         }
         Object::Ref(to) => (Indexed::Ref(to.clone()), RecordKey::Ref),
-    }
-}
-
-fn refusal(error: &Error) -> Refusal {
-    match error {
-        Error::Full(text) => Refusal::Full(format!("{text}; then start again")),
-        other => Refusal::Poisoned(other.to_string()),
-    }
-}
-
-/// Nobody may wait for a writer that is gone.
-struct PanicGuard(Arc<Queue>);
-
-impl Drop for PanicGuard {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.refuse(Refusal::Poisoned("the store's thread panicked".to_owned()));
-        }
     }
 }

@@ -161,7 +161,11 @@ mod tests {
         for profile in Profile::ALL {
             for len in [0, 1, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 5 * READ_BYTES + 77] {
                 let data = noise(len as u64, len);
-                assert_eq!(chunks(profile, &data, usize::MAX, READ_BYTES), plain(profile, &data), "{profile:?} {len}");
+                assert_eq!(
+                    chunks(profile, &data, usize::MAX, READ_BYTES),
+                    plain(profile, &data),
+                    "{profile:?} {len}"
+                );
             }
         }
     }

@@ -158,7 +158,11 @@ mod tests {
                 let cut = next(profile, &data);
                 for len in (profile.min()..cut).step_by(101).chain(cut - 70..=cut) {
                     if len >= profile.min() {
-                        assert_eq!(cuts_at(profile, &data, len), len == cut, "{profile:?}, seed {seed}, {len}");
+                        assert_eq!(
+                            cuts_at(profile, &data, len),
+                            len == cut,
+                            "{profile:?}, seed {seed}, {len}"
+                        );
                         tried[usize::from(len == cut)] += 1;
                     }
                 }

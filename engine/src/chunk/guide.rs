@@ -222,13 +222,10 @@ mod tests {
         let chunks: Vec<_> = (0..3u8).map(|n| ChunkRef { id: ChunkId::of(&[n]), len: 100 }).collect();
         let guide = Guide::new(1000, chunks);
         assert_eq!(guide.span(), 1000..1300);
-        assert_eq!([0, 1000, 1001, 1200, 1201].map(|at| guide.boundary(at)), [
-            Some(1000),
-            Some(1000),
-            Some(1100),
-            Some(1200),
-            None
-        ]);
+        assert_eq!(
+            [0, 1000, 1001, 1200, 1201].map(|at| guide.boundary(at)),
+            [Some(1000), Some(1000), Some(1100), Some(1200), None]
+        );
         assert_eq!(Guide::default().span(), 0..0);
     }
 

@@ -163,7 +163,10 @@ fn what_a_part_guessed_wrong_is_not_stored() {
     let data = noise(4, 9_000_000);
     library.write("film.mkv", &data);
     let tally = library.check_parts(512 * 1024);
-    assert_eq!((tally.chunks_new, tally.chunk_bytes_new), (plain(Profile::Video, &data).len() as u64, 9_000_000));
+    assert_eq!(
+        (tally.chunks_new, tally.chunk_bytes_new),
+        (plain(Profile::Video, &data).len() as u64, 9_000_000)
+    );
 }
 
 #[test]

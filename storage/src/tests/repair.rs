@@ -313,6 +313,51 @@ fn a_failed_write_poisons_and_the_next_start_has_what_was_acknowledged() {
     }
 }
 
+/// Groups are written while the one before is synced, but for their ends: were a later marker on the disk when a sync
+/// fails, what stands before it would pass for acknowledged.
+#[test]
+fn no_marker_is_written_before_the_group_ahead_is_durable() {
+    let home = scratch();
+    let options = small();
+    let store = DiskStore::open(home.path(), options.clone()).unwrap();
+    let held = options.faults.hold_sync.lock().unwrap();
+    let bytes = usize::try_from(options.group_bytes / 8).unwrap();
+    store.append((0..24).map(|seed| chunk(seed, bytes)).collect()).unwrap();
+    // Of each segment: how many markers, and how many records after them.
+    let written = || {
+        let layout = store.layout();
+        let (mut markers, mut after) = (0, 0);
+        for number in layout.list_segments().unwrap() {
+            let Ok(View { id: Some(id), file, path, len, .. }) = View::open(layout, number, None) else {
+                continue;
+            };
+            walk::walk(&file, &path, id, (4096, len), &mut |item| {
+                match item {
+                    Item::Marker { .. } => (markers, after) = (markers + 1, 0),
+                    Item::Record { .. } => after += 1,
+                    Item::Gap { .. } => {}
+                }
+                Ok(())
+            })
+            .unwrap();
+        }
+        (markers, after)
+    };
+    let begun = std::time::Instant::now();
+    while !matches!(written(), (2, 1..)) {
+        assert!(
+            begun.elapsed().as_secs() < 60,
+            "nothing is written while a sync is under way: {:?}",
+            written()
+        );
+        std::thread::yield_now();
+    }
+    options.faults.fail_sync.store(true, Ordering::Relaxed);
+    drop(held);
+    assert!(matches!(store.commit(), Err(Error::Poisoned(_))));
+    assert_eq!(written().0, 2, "the second group was ended");
+}
+
 #[test]
 fn a_ref_move_is_in_a_later_group_than_the_data_before_it() {
     let home = scratch();
