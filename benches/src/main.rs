@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! BENCH_BYTES   bytes of new data, with K, M or G (2G)
-//! BENCH_RUNS    runs of each figure (3)
+//! BENCH_RUNS    runs of each figure (5)
 //! BENCH_DIR     where to work: the disk that is measured (the temporary directory)
 //! BENCH_LARGE   chunks of the library that `bench large` makes (5000000)
 //! BENCH_GOALS   `off`: print the verdicts, but do not fail on them
@@ -100,7 +100,7 @@ fn options() -> Result<Options> {
     let text = |name: &str, fallback: &str| env::var(name).unwrap_or_else(|_| fallback.to_owned());
     Ok(Options {
         bytes: parse_bytes(&text("BENCH_BYTES", "2G")).context("BENCH_BYTES")?,
-        runs: text("BENCH_RUNS", "3").parse().context("BENCH_RUNS is no number")?,
+        runs: text("BENCH_RUNS", "5").parse().context("BENCH_RUNS is no number")?,
         dir: env::var_os("BENCH_DIR").map_or_else(env::temp_dir, PathBuf::from),
         goals: text("BENCH_GOALS", "on") != "off",
     })

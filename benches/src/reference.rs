@@ -2,10 +2,13 @@
 
 use std::{
     fs::{self, File, OpenOptions},
+    hint::black_box,
     io::{Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
     time::Duration,
 };
 
@@ -14,6 +17,8 @@ use chuan_benches::process;
 
 const BLOCK: usize = 4 << 20;
 const ALIGNMENT: usize = 4096;
+/// Bytes that one core hashes in a row.
+const SPAN: usize = 16 << 20;
 
 /// `dd` of `bytes` zeros to a new file in `dir`, past the page cache, until they are on the disk. A file system that
 /// refuses `O_DIRECT` (tmpfs) is written through the page cache, and the report's reader is told.
@@ -75,6 +80,52 @@ pub(crate) fn read_raw(path: &Path) -> Result<Duration> {
         let mut file = File::open(path)?;
         while file.read(&mut block)? > 0 {}
         Ok(())
+    })?;
+    Ok(took)
+}
+
+/// Reads all files of a directory and hashes them in pieces as large as an average chunk, on all cores.
+pub(crate) fn hash(dir: &Path) -> Result<Duration> {
+    const PIECE: usize = 64 << 10;
+    let files = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let next = AtomicUsize::new(0);
+    // A span of the files is a core's at a time, so that one large file is hashed by all.
+    let span = |block: &mut [u8]| -> Result<bool> {
+        let mut at = next.fetch_add(1, Ordering::Relaxed) * SPAN;
+        for path in &files {
+            let file = File::open(path)?;
+            let len = usize::try_from(file.metadata()?.len())?.next_multiple_of(SPAN);
+            if at < len {
+                let end = at + SPAN;
+                while at < end {
+                    let read = file.read_at(block, at as u64)?;
+                    for piece in block.get(..read).unwrap_or_default().chunks(PIECE) {
+                        black_box(blake3::hash(piece));
+                    }
+                    at += block.len();
+                }
+                return Ok(true);
+            }
+            at -= len;
+        }
+        Ok(false)
+    };
+    let ((), took) = process::timed(|| {
+        thread::scope(|scope| {
+            let cores = thread::available_parallelism()?.get();
+            let workers: Vec<_> = (0..cores)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut block = vec![0; 1 << 20];
+                        while span(&mut block)? {}
+                        anyhow::Ok(())
+                    })
+                })
+                .collect();
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
     })?;
     Ok(took)
 }

@@ -22,6 +22,8 @@ fn the_benchmark_runs_to_its_end_at_tiny_size() -> Result<()> {
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for line in [
         "ingest of new data",
+        "ingest of one new file",
+        "ingest again",
         "pull to an empty peer",
         "restore",
         "chunker",
