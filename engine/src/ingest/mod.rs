@@ -17,6 +17,8 @@
 mod assemble;
 mod cache;
 mod large;
+#[cfg(test)]
+mod parts_tests;
 mod plan;
 mod read;
 mod run;

@@ -14,41 +14,38 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    chunk::{
-        Profile, cut,
-        testing::{content, edited, noise, plain},
-    },
+    chunk::{Profile, cut, testing::noise},
     id::ChunkId,
-    manifest::{ChunkRef, Content, Entry, EntryKind},
+    manifest::{Content, Entry, EntryKind},
     store::{Check, memory::MemoryStore},
 };
 
 /// A library's directory, its store and what was published last.
-struct Library {
+pub(super) struct Library {
     home: tempfile::TempDir,
-    store: MemoryStore,
-    previous: Option<PageId>,
+    pub(super) store: MemoryStore,
+    pub(super) previous: Option<PageId>,
 }
 
 impl Library {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("src")).unwrap();
         Self { home, store: MemoryStore::new(), previous: None }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join("src").join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
     /// The options of the next publish, begun long after all that was written.
-    fn ingest(&self) -> Ingest {
+    pub(super) fn ingest(&self) -> Ingest {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         Ingest {
             previous: self.previous,
@@ -71,24 +68,9 @@ impl Library {
         self.try_publish(&self.ingest()).unwrap()
     }
 
-    fn entries(&self) -> BTreeMap<String, Entry> {
+    pub(super) fn entries(&self) -> BTreeMap<String, Entry> {
         let entries = cursor::entries(&self.store, &self.previous.unwrap());
         entries.map(|entry| entry.map(|(path, entry)| (path.to_string(), entry)).unwrap()).collect()
-    }
-
-    /// Publishes with large files cut in small parts, and compares each file's chunks with those of a plain scan.
-    fn check_parts(&mut self, part_bytes: u64) -> Tally {
-        let ingest = self.ingest();
-        let report =
-            publish_in_parts(&self.store, &ingest, part_bytes, &mut (), &AtomicBool::new(false)).unwrap();
-        self.previous = Some(report.tree.root);
-        for (path, entry) in self.entries() {
-            let chunks: Vec<ChunkRef> =
-                cursor::chunks(&self.store, &entry.content).collect::<Result<_>>().unwrap();
-            let data = fs::read(self.path(&path)).unwrap();
-            assert!(chunks == plain(entry.profile, &data), "{path}: not cut as one scan cuts it");
-        }
-        report.tally
     }
 
     fn content(&self, entry: &Entry) -> Vec<u8> {
@@ -137,36 +119,6 @@ fn files_large_and_small_come_back_whole() {
     }
     assert_eq!(entries["film.zh.srt"].profile, Profile::Fine);
     assert_eq!(entries["film.mkv"].profile, Profile::Video);
-}
-
-#[test]
-fn a_file_cut_in_parts_is_cut_as_a_whole() {
-    let mut library = Library::new();
-    let parts: u64 = 512 * 1024;
-    for kind in 0..4 {
-        for extra in [-1, 0, 1] {
-            let len = (6 * parts).strict_add_signed(extra) as usize;
-            library.write(&format!("{kind} {extra}.mkv"), &content(kind, kind + 5, len));
-            library.write(&format!("{kind} {extra}.srt"), &content(kind, kind + 6, len / 3));
-        }
-    }
-    // Out of step from the first part on, and in step never again.
-    library.write("late.mkv", &[noise(9, 70_001), vec![7; 4_000_000]].concat());
-    library.check_parts(parts);
-    assert_eq!(library.check_parts(parts).chunks_new, 0);
-}
-
-/// Only what belongs to a file is stored, not what a part found before it met its neighbour.
-#[test]
-fn what_a_part_guessed_wrong_is_not_stored() {
-    let mut library = Library::new();
-    let data = noise(4, 9_000_000);
-    library.write("film.mkv", &data);
-    let tally = library.check_parts(512 * 1024);
-    assert_eq!(
-        (tally.chunks_new, tally.chunk_bytes_new),
-        (plain(Profile::Video, &data).len() as u64, 9_000_000)
-    );
 }
 
 #[test]
@@ -443,33 +395,6 @@ fn an_empty_source_is_an_empty_tree() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// Any content after any edits, in parts, guided by what the path held: cut as a plain scan cuts it, and only what
-    /// is new is stored.
-    #[test]
-    fn guided_and_in_parts_is_plain(
-        kind in 0u64..4,
-        seed: u64,
-        len in 300_000usize..3_000_000,
-        edits in 0u64..5,
-        parts in 300_000u64..900_000,
-    ) {
-        let mut library = Library::new();
-        let old = content(kind, seed, len);
-        let new = edited(&old, seed, edits);
-        for name in ["film.mkv", "text.srt"] {
-            library.write(name, &old);
-        }
-        library.check_parts(parts);
-        for name in ["film.mkv", "text.srt"] {
-            library.write(name, &new);
-        }
-        let tally = library.check_parts(parts);
-        let ids = |data: &[u8]| -> std::collections::BTreeSet<ChunkId> {
-            Profile::ALL.iter().flat_map(|profile| plain(*profile, data)).map(|chunk| chunk.id).collect()
-        };
-        prop_assert_eq!(tally.chunks_new as usize, ids(&new).difference(&ids(&old)).count());
-    }
 
     /// Any tree of directories is walked in the order of its paths: the tree builder refuses any other.
     #[test]
