@@ -78,6 +78,9 @@ pub const TICKET_BYTES: usize = 9216;
 
 /// Bytes of a sealed segment file at most.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Records of a segment at most. Whoever reads its footer or indexes it again holds them all, at some hundred bytes each:
+/// without a bound, a library of tiny files would take more memory than a process may.
+pub const SEGMENT_RECORDS: usize = 128 * 1024;
 /// Alignment of group commits in a segment.
 pub const SEGMENT_BLOCK: usize = 4096;
 /// Bytes appended before the store commits a group by itself. One more may be on its way to the disk meanwhile.

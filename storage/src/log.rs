@@ -162,10 +162,11 @@ impl Log {
 }
 
 impl OpenSegment {
-    /// Whether the segment with `group` and one more record, and the footer for all of it, stays within its size.
+    /// Whether the segment with `group` and one more record, and the footer for all of it, stays within its bounds.
     fn fits(&self, group: &Group, payload_len: usize, segment_bytes: u64) -> bool {
         let records = self.records as usize + group.entries().len() + 1;
-        self.end + group.finished_len_with(payload_len) + Footer::encoded_len(records) <= segment_bytes
+        records <= limits::SEGMENT_RECORDS
+            && self.end + group.finished_len_with(payload_len) + Footer::encoded_len(records) <= segment_bytes
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "test data is small")]
 
+mod bounds;
 mod conformance;
 mod corruption;
 mod full_disk;
