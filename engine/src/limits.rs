@@ -136,6 +136,8 @@ pub const FETCH_WINDOW_CHUNKS: usize = 32 * 1024;
 pub const APPEND_BYTES: usize = 1024 * 1024;
 /// Bytes of received objects that a fetch remembers as held: more than a store keeps invisible.
 pub const RECENT_BYTES: u64 = 64 * 1024 * 1024;
+/// What each of them counts beside its bytes: about what it takes to remember it, so that tiny objects are few, too.
+pub const RECENT_OBJECT_BYTES: u64 = 128;
 /// Pages that a fetch expects at a time.
 pub const EXPECTED_PAGES: usize = 64 * 1024;
 /// Chunks that a fetch expects at a time.

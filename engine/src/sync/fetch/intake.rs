@@ -11,7 +11,7 @@ use super::Report;
 use crate::{
     error::{Error, Result},
     id::{ChunkId, PageId},
-    limits::{APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, RECENT_BYTES},
+    limits::{APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, RECENT_BYTES, RECENT_OBJECT_BYTES},
     manifest::{ChunkRef, PageSource},
     store::{Object, PageState, Store},
     sync::{
@@ -234,7 +234,7 @@ impl Intake {
     }
 
     fn keep(&mut self, id: [u8; 32], len: usize, object: Object) -> Result<()> {
-        self.recent.insert(id, len as u64);
+        self.recent.insert(id, len as u64 + RECENT_OBJECT_BYTES);
         self.pending.push(object);
         self.pending_bytes += len;
         if self.pending_bytes >= APPEND_BYTES { self.flush() } else { Ok(()) }
