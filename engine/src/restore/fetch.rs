@@ -2,9 +2,12 @@
 //!
 //! Runs on the caller's thread and may block in the store. It looks at the destination and changes nothing in it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -12,7 +15,8 @@ use crossbeam_channel::Sender;
 
 use super::{
     RestoreReport,
-    old::Old,
+    held::{self, Windows},
+    old::{Found, Old},
     place::{Place, Standing, in_the_way},
     range::read_batch,
     write::{Step, Target},
@@ -28,6 +32,8 @@ use crate::{
 
 /// Bytes fetched and handed to the writer at a time.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Old files from this size on are cloned where that is possible: smaller ones are written sooner than cloned.
+const CLONED_BYTES: u64 = 1024 * 1024;
 
 /// The fetching half of a restore.
 pub(super) struct Fetcher<'a> {
@@ -94,16 +100,17 @@ impl Fetcher<'_> {
                 if size == entry.size && mtime == entry.mtime && !self.check {
                     return self.unchanged(target, is_mended);
                 }
-                let old = self.scan_old(path, entry)?;
-                if old.as_ref().is_some_and(|old| old.is_same) {
+                let Some(file) = self.place.open_file(path)? else { return self.file(target, entry, None) };
+                if size == entry.size && self.is_same(&file, entry)? {
                     return self.unchanged(target, is_mended);
                 }
-                old
+                let clone = if size < CLONED_BYTES { None } else { self.place.clone_of(&file) };
+                Some(Old::new(file, clone, entry.profile, &self.pool))
             }
             Standing::Directory => return Err(in_the_way(path)),
             Standing::Nothing | Standing::Other => None,
         };
-        self.file(target, entry, old.as_ref())
+        self.file(target, entry, old)
     }
 
     /// Tells the writer of a new directory, even if nothing will be written there: an unfinished file may be in it.
@@ -127,42 +134,73 @@ impl Fetcher<'_> {
         if is_mended { Ok(()) } else { self.step(Step::Mend(target)) }
     }
 
-    fn scan_old(&mut self, path: &str, entry: &Entry) -> Result<Option<Old>> {
-        let Some(file) = self.place.open_file(path)? else { return Ok(None) };
-        let wanted = cursor::chunks(self.store, &entry.content);
-        let cancel = self.cancel;
-        let old = Old::scan(file, entry.profile, &self.pool, wanted, || cancel.load(Ordering::Relaxed))?;
-        self.stop_if_cancelled()?;
-        Ok(old.ok())
+    /// Whether a file of the right size holds what it shall.
+    fn is_same(&mut self, file: &File, entry: &Entry) -> Result<bool> {
+        for window in Windows::new(cursor::chunks(self.store, &entry.content)) {
+            self.stop_if_cancelled()?;
+            let (offset, window) = window?;
+            if held::holds(file, offset, &window).contains(&false) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
-    fn file(&mut self, target: Target, entry: &Entry, old: Option<&Old>) -> Result<()> {
+    fn file(&mut self, target: Target, entry: &Entry, mut old: Option<Old>) -> Result<()> {
         let path = target.path.clone();
-        self.step(Step::Begin(target))?;
-        self.batch.files.push((self.batch.wanted.len(), path));
-        for chunk in cursor::chunks(self.store, &entry.content) {
-            let chunk = chunk?;
-            let held = old.and_then(|old| old.read(&chunk));
-            self.report.bytes_written += u64::from(chunk.len);
-            self.counts.bytes += u64::from(chunk.len);
-            self.batch.bytes += usize::try_from(chunk.len).unwrap_or_default();
-            match held {
-                Some(bytes) => {
-                    self.report.bytes_reused += u64::from(chunk.len);
-                    self.counts.bytes_saved += u64::from(chunk.len);
-                    self.batch.steps.push(Draft::Step(Step::Bytes(bytes)));
-                }
-                None => {
-                    self.batch.wanted.push(chunk);
-                    self.batch.steps.push(Draft::Wanted);
-                }
+        let mut target = Some(target);
+        for window in Windows::new(cursor::chunks(self.store, &entry.content)) {
+            self.stop_if_cancelled()?;
+            let (offset, window) = window?;
+            let cancel = self.cancel;
+            let found = old.as_mut().map(|old| old.find(offset, &window, || cancel.load(Ordering::Relaxed)));
+            let found = found.unwrap_or_default();
+            if let Some(target) = target.take() {
+                let base = old.as_mut().map(|old| old.base(&found)).transpose()?.flatten();
+                self.begin(target, base, &path)?;
             }
-            self.flush_if_full()?;
+            let mut found = found.into_iter();
+            for chunk in window {
+                self.chunk(chunk, found.next().unwrap_or(Found::Nothing))?;
+            }
+        }
+        if let Some(target) = target {
+            self.begin(target, None, &path)?;
         }
         self.report.files += 1;
         self.report.bytes += entry.size;
         self.counts.files += 1;
         self.step(Step::End)
+    }
+
+    fn begin(&mut self, target: Target, base: Option<File>, path: &str) -> Result<()> {
+        self.step(Step::Begin(target, base))?;
+        self.batch.files.push((self.batch.wanted.len(), path.to_owned()));
+        Ok(())
+    }
+
+    fn chunk(&mut self, chunk: ChunkRef, found: Found) -> Result<()> {
+        let len = u64::from(chunk.len);
+        self.counts.bytes += len;
+        if found != Found::Nothing {
+            self.counts.bytes_saved += len;
+        }
+        if found != Found::InPlace {
+            self.report.bytes_written += len;
+            self.batch.bytes += usize::try_from(len).unwrap_or_default();
+        }
+        self.batch.steps.push(match found {
+            Found::InPlace => Draft::Step(Step::Keep(chunk.len)),
+            Found::Bytes(bytes) => {
+                self.report.bytes_reused += len;
+                Draft::Step(Step::Bytes(bytes))
+            }
+            Found::Nothing => {
+                self.batch.wanted.push(chunk);
+                Draft::Wanted
+            }
+        });
+        self.flush_if_full()
     }
 
     fn step(&mut self, step: Step) -> Result<()> {

@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod escape_tests;
 mod fetch;
+mod held;
 mod old;
 mod output;
 mod place;
@@ -76,7 +77,8 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// Of the files, those that were so before, or all but for time and mode.
     pub files_unchanged: u64,
-    /// Bytes of the files that were written anew.
+    /// Bytes of the files that were written anew. Where the file system can share blocks between files, what stayed in its
+    /// place in a changed file is not among them.
     pub bytes_written: u64,
     /// Of these, bytes that came from the old file in the same place rather than from the store.
     pub bytes_reused: u64,

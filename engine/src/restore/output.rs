@@ -2,16 +2,17 @@
 //!
 //! Large files go past the page cache (`O_DIRECT`) from an aligned buffer: on fresh files that is several times as fast
 //! as through it, and a film restored leaves others' pages in the cache alone. Where the file system refuses, and for
-//! small files, they are written as any file is. This file names nothing and renames nothing.
+//! small files, they are written as any file is, and so is what changes in a clone of an old file. This file names nothing
+//! and renames nothing.
 
 use std::{
     fs::File,
-    io::{self, IoSlice, Write},
+    io::{self, IoSlice, Seek, Write},
 };
 
 use bytes::Bytes;
 use rustix::{
-    fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl},
+    fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl, ioctl_ficlone},
     io::Errno,
 };
 
@@ -90,6 +91,19 @@ impl Output {
             && fallocate(&output.file, FallocateFlags::empty(), 0, size) == Err(Errno::NOSPC);
         // Any other refusal costs speed only.
         if is_full { Err(Errno::NOSPC.into()) } else { Ok(output) }
+    }
+
+    /// Begins an empty file as a clone of `base`, whose blocks it shares until they are written over.
+    pub(super) fn begin_from(file: File, size: u64, base: &File) -> io::Result<Self> {
+        ioctl_ficlone(&file, base)?;
+        file.set_len(size)?;
+        Ok(Self { file, size, taken: 0, is_direct: false })
+    }
+
+    /// Leaves the next `bytes` as they are.
+    pub(super) fn keep(&mut self, bytes: u32) -> io::Result<()> {
+        self.taken += u64::from(bytes);
+        self.file.seek_relative(bytes.into())
     }
 
     /// Takes the next bytes.

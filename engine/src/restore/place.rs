@@ -12,7 +12,7 @@ use std::{
 };
 
 use cap_std::fs::{Dir, File, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags, ioctl_ficlone, openat};
 
 use crate::{
     error::{Error, Result},
@@ -30,6 +30,8 @@ pub(super) struct Place {
     /// Whether directories are cleared of unfinished files when they are entered: only by who writes them, lest the
     /// other remove the one that is being written.
     sweeps: bool,
+    /// Whether the file system has not refused to share blocks between files.
+    clones: bool,
     /// The number of the last unfinished file.
     temps: u64,
 }
@@ -59,7 +61,8 @@ impl Place {
         // Not `open_ambient_dir`, whose handle can neither be locked nor synced.
         let root = std::fs::File::open(dest)
             .map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))?;
-        let place = Self { root: Dir::from_std_file(root), levels: Vec::new(), sweeps, temps: 0 };
+        let place =
+            Self { root: Dir::from_std_file(root), levels: Vec::new(), sweeps, clones: true, temps: 0 };
         if sweeps {
             sweep(&place.root);
         }
@@ -97,6 +100,22 @@ impl Place {
             Ok(is_file.then(|| file.into_std()))
         });
         opened.map_err(|error| Error::io(format!("opening {path:?} in the destination"), error))
+    }
+
+    /// A clone of a file of the destination: it has no name, and shares the file's blocks. None where the file system
+    /// cannot share them.
+    pub(super) fn clone_of(&mut self, file: &std::fs::File) -> Option<std::fs::File> {
+        if !self.clones {
+            return None;
+        }
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let clone = openat(&self.root, ".", flags, Mode::RUSR | Mode::WUSR).and_then(|clone| {
+            ioctl_ficlone(&clone, file)?;
+            Ok(clone)
+        });
+        // Whatever the reason is, it costs speed only.
+        self.clones = clone.is_ok();
+        clone.ok().map(Into::into)
     }
 
     /// Makes an unfinished file beside `path`, and the directories on the way to it.

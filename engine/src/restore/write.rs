@@ -3,7 +3,7 @@
 //! A file is written under another name and renamed when it is whole, with its times and mode already set, so that nobody
 //! ever sees half of one. This file decides nothing: what is written, and from where it comes, is settled before.
 
-use std::os::fd::AsFd;
+use std::{fs::File, os::fd::AsFd};
 
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
@@ -23,10 +23,12 @@ use crate::{
 pub(super) enum Step {
     /// Enter the directory of a path, if it is there, which clears it of unfinished files.
     Enter(String),
-    /// Begin a file.
-    Begin(Target),
+    /// Begin a file; as a clone of another, if one is given.
+    Begin(Target, Option<File>),
     /// Its next bytes.
     Bytes(Bytes),
+    /// As many bytes stay what they are in the clone.
+    Keep(u32),
     /// It is whole.
     End,
     /// A file's content is right already: set its times and mode.
@@ -83,8 +85,9 @@ impl Writer {
             self.flush(&mut bytes)?;
             match step {
                 Step::Enter(path) => self.place.enter_parent(&path)?,
-                Step::Begin(target) => self.begin(target)?,
+                Step::Begin(target, base) => self.begin(target, base.as_ref())?,
                 Step::Bytes(_) => {}
+                Step::Keep(bytes) => self.keep(bytes)?,
                 Step::End => self.end()?,
                 Step::Mend(target) => {
                     if let Some(file) = self.place.open_file(&target.path)? {
@@ -101,9 +104,14 @@ impl Writer {
         self.flush(&mut bytes)
     }
 
-    fn begin(&mut self, target: Target) -> Result<()> {
-        let (file, temp) = self.place.create(&target.path, target.size >= DIRECT_BYTES)?;
-        match Output::begin(file, target.size, &mut self.buffer) {
+    fn begin(&mut self, target: Target, base: Option<&File>) -> Result<()> {
+        let is_direct = base.is_none() && target.size >= DIRECT_BYTES;
+        let (file, temp) = self.place.create(&target.path, is_direct)?;
+        let begun = match base {
+            Some(base) => Output::begin_from(file, target.size, base),
+            None => Output::begin(file, target.size, &mut self.buffer),
+        };
+        match begun {
             Ok(output) => {
                 self.open = Some(Unfinished { target, temp, output });
                 Ok(())
@@ -121,6 +129,11 @@ impl Writer {
         }
         bytes.clear();
         Ok(())
+    }
+
+    fn keep(&mut self, bytes: u32) -> Result<()> {
+        let Some(Unfinished { target, output, .. }) = &mut self.open else { return Ok(()) };
+        output.keep(bytes).map_err(|error| failed(target, error))
     }
 
     /// Puts the open file in its place. Until that is done it is still open, to be discarded if anything fails.
