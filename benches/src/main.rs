@@ -3,7 +3,7 @@
 //! Absolute figures drift from hour to hour on a shared or virtual machine, so only the ratios are judged. Subject and
 //! reference alternate, and the medians of all runs are compared. Subject and reference start from the same place: their
 //! sources are in the page cache, or, where a row says so, both are not. What is written must reach the disk where the
-//! reference's does (`fsync`); `restore` does although `cp` does not.
+//! reference's does (`fsync`); `restore` does although `cp` does not, so that it has a second row beside `cp` and `sync -f`.
 //!
 //! `bench diff` runs the comparison of manifests alone; `bench large` every command on a library of millions of chunks,
 //! which is not part of the rest.
@@ -22,6 +22,7 @@ mod large;
 mod quic;
 mod reference;
 mod report;
+mod restore;
 mod store;
 mod system;
 

@@ -40,11 +40,21 @@ pub(crate) fn dd(dir: &Path, bytes: u64) -> Result<Duration> {
     Ok(cost.took)
 }
 
-/// `cp -r`, into a place that must not exist and does not afterwards.
-pub(crate) fn cp(from: &Path, to: &Path) -> Result<Duration> {
-    let cost = process::run(Command::new("cp").arg("-r").arg(from).arg(to))?;
+/// How long a copy took.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    /// Until `cp` ended: what it wrote is in the page cache.
+    pub(crate) took: Duration,
+    /// Until it was on the disk.
+    pub(crate) synced: Duration,
+}
+
+/// `cp -r` and `sync -f`, into a place that must not exist and does not afterwards.
+pub(crate) fn cp(from: &Path, to: &Path) -> Result<Copied> {
+    let copy = process::run(Command::new("cp").arg("-r").arg(from).arg(to))?;
+    let sync = process::run(Command::new("sync").arg("-f").arg(to))?;
     fs::remove_dir_all(to)?;
-    Ok(cost.took)
+    Ok(Copied { took: copy.took, synced: copy.took + sync.took })
 }
 
 /// Writes `bytes` of `block`, repeated, to a new file, past the page cache where that is possible, until they are on

@@ -19,17 +19,25 @@ pub(crate) enum Figure {
     IngestAgain,
     Pull,
     Restore,
+    RestoreSynced,
     RestoreCold,
+    RestoreColdSynced,
+    RestoreOver,
+    RestoreCheck,
 }
 
 impl Figure {
-    const ALL: [Figure; 9] = [
+    const ALL: [Figure; 13] = [
         Figure::Ingest,
         Figure::IngestOne,
         Figure::IngestAgain,
         Figure::Pull,
         Figure::Restore,
+        Figure::RestoreSynced,
         Figure::RestoreCold,
+        Figure::RestoreColdSynced,
+        Figure::RestoreOver,
+        Figure::RestoreCheck,
         Figure::Chunker,
         Figure::StorePut,
         Figure::StoreGet,
@@ -44,8 +52,10 @@ impl Figure {
             Figure::IngestOne => "ingest of one new file",
             Figure::IngestAgain => "ingest again, 1 % new",
             Figure::Pull => "pull to an empty peer",
-            Figure::Restore => "restore, synced",
-            Figure::RestoreCold => "restore, source on disk",
+            Figure::Restore | Figure::RestoreSynced => "restore, synced",
+            Figure::RestoreCold | Figure::RestoreColdSynced => "restore, source on disk",
+            Figure::RestoreOver => "restore over 1 % changed",
+            Figure::RestoreCheck => "restore, nothing to do",
         }
     }
 
@@ -58,7 +68,10 @@ impl Figure {
             Figure::IngestAgain => "read and BLAKE3, all cores",
             Figure::Pull => "raw quinn, one stream, discarded",
             Figure::Restore => "cp -r, not synced",
+            Figure::RestoreSynced | Figure::RestoreOver => "cp -r, sync -f",
             Figure::RestoreCold => "cp -r, not synced, source on disk",
+            Figure::RestoreColdSynced => "cp -r, sync -f, source on disk",
+            Figure::RestoreCheck => "read and BLAKE3, all cores",
         }
     }
 
@@ -70,8 +83,14 @@ impl Figure {
             Figure::IngestAgain => Some(0.40),
             Figure::Chunker => Some(1.30),
             Figure::Pull => Some(0.45),
-            Figure::Restore => Some(0.50),
-            Figure::RestoreCold | Figure::StorePut | Figure::StoreGet => None,
+            Figure::Restore => Some(0.80),
+            Figure::RestoreSynced
+            | Figure::RestoreCold
+            | Figure::RestoreColdSynced
+            | Figure::RestoreOver
+            | Figure::RestoreCheck
+            | Figure::StorePut
+            | Figure::StoreGet => None,
         }
     }
 }
@@ -187,7 +206,7 @@ mod tests {
         report.peak("puller", MEMORY_BYTES + 1);
         assert!(report.missed());
         let mut report = Report::new(1, 3, Path::new("disk"));
-        report.add(Figure::Restore, 1_000_000_000, second * 100 / 49, second);
+        report.add(Figure::Restore, 1_000_000_000, second * 100 / 79, second);
         assert!(report.missed());
         assert!(report.to_string().contains("MISSED"));
     }

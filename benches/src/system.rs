@@ -8,13 +8,14 @@ use std::{
     time::SystemTime,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use chuan_benches::{cache, process};
 use chuan_tests::{media, program::Home, rng::Rng};
 
 use crate::{
     quic, reference,
     report::{Figure, Report},
+    restore,
 };
 
 /// Films that the library is split into; none is much smaller than a segment at full size.
@@ -50,21 +51,7 @@ pub(crate) fn run(report: &mut Report, work: &Path, library: &Path, bytes: u64) 
     report.peak("serve", process::peak(server.process.child.id()));
     server.stop()?;
 
-    let target = work.join("restored");
-    for (figure, prepare) in
-        [(Figure::Restore, cache::fill as fn(&Path) -> Result<()>), (Figure::RestoreCold, cache::drop_files)]
-    {
-        prepare(library)?;
-        let copy = reference::cp(library, &work.join("copy"))?;
-        prepare(&mirror.path)?;
-        let restore = process::run(mirror.command(["-q", "restore", "films"]).arg(&target))?;
-        report.add(figure, bytes_published, restore.took, copy);
-        report.peak("restore", restore.peak_bytes);
-        let difference = media::difference(library, &target)?;
-        ensure!(difference.is_none(), "restore gave other bytes: {difference:?}");
-        fs::remove_dir_all(&target)?;
-    }
-
+    restore::run(report, work, &mirror, library, bytes_published)?;
     again(report, &origin, library)?;
     for dir in [origin.path, mirror.path] {
         fs::remove_dir_all(dir)?;

@@ -4,7 +4,9 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, BufWriter, Write},
+    os::unix::fs::FileExt,
     path::Path,
+    time::SystemTime,
 };
 
 use anyhow::{Context, Result};
@@ -12,6 +14,8 @@ use anyhow::{Context, Result};
 use crate::rng::Rng;
 
 const BLOCK: usize = 1 << 20;
+/// Bytes that [`change`] changes in one place.
+const CHANGED_RUN: u64 = 256 << 10;
 
 /// Writes a file of `bytes` incompressible bytes, the same for the same seed.
 pub fn film(path: &Path, bytes: u64, seed: u64) -> Result<()> {
@@ -70,6 +74,25 @@ pub fn edit(path: &Path, edit: Edit, seed: u64) -> Result<()> {
         Edit::Cut => data.truncate(data.len() / 10 * 9),
     }
     fs::write(path, data).with_context(|| format!("write {}", path.display()))
+}
+
+/// Changes one byte in a hundred of every file, in runs at random places, and gives every file a new time.
+pub fn change(dir: &Path, seed: u64) -> Result<()> {
+    let mut rng = Rng::new(seed);
+    for path in listing(dir)? {
+        let path = dir.join(path);
+        let file =
+            File::options().write(true).open(&path).with_context(|| format!("open {}", path.display()))?;
+        let size = file.metadata()?.len();
+        let run = CHANGED_RUN.min(size / 100);
+        let runs = (size / 100).checked_div(run).unwrap_or_default();
+        for _ in 0..runs {
+            let bytes = rng.bytes(usize::try_from(run)?);
+            file.write_all_at(&bytes, rng.below(size - run))?;
+        }
+        file.set_modified(SystemTime::now())?;
+    }
+    Ok(())
 }
 
 /// Writes `count` small files (1 to 20 KiB) below `dir`, a fifth of them with Chinese names, in folders of 500.
@@ -212,5 +235,18 @@ mod tests {
         assert!(difference(&left, &right).unwrap().unwrap().contains("poster.jpg"));
         fs::remove_file(&poster).unwrap();
         assert!(difference(&left, &right).unwrap().unwrap().contains("poster.jpg"));
+    }
+
+    #[test]
+    fn a_hundredth_changes_and_the_size_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("film");
+        film(&path, 40_000_000, 1).unwrap();
+        let before = fs::read(&path).unwrap();
+        change(dir.path(), 2).unwrap();
+        let after = fs::read(&path).unwrap();
+        assert_eq!(before.len(), after.len());
+        let changed = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+        assert!((100_000..=400_000).contains(&changed), "{changed} bytes of 40,000,000");
     }
 }

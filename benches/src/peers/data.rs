@@ -2,24 +2,20 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
-    os::unix::fs::FileExt,
+    fs,
     path::{Path, PathBuf},
     process::Command,
-    time::SystemTime,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chuan_benches::process;
-use chuan_tests::{media, rng::Rng};
+use chuan_tests::media;
 
 use crate::row::Task;
 
 /// Bytes of a film's second, about.
 const FILM_RATE: u64 = 7_600_000;
 const LONGEST_FILM_S: u64 = 40;
-/// Bytes that change in one place.
-const CHANGED_RUN: u64 = 256 << 10;
 
 /// What is made once.
 #[derive(Debug)]
@@ -101,41 +97,4 @@ fn ffmpeg<'a>(
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-nostdin", "-y"]).args(input).args(args).arg(out);
     process::run(&mut command).map(drop)
-}
-
-/// Changes one byte in a hundred of every file, in runs at random places, and gives every file a new time.
-pub(crate) fn change(dir: &Path, seed: u64) -> Result<()> {
-    let mut rng = Rng::new(seed);
-    for path in media::listing(dir)? {
-        let path = dir.join(path);
-        let file =
-            File::options().write(true).open(&path).with_context(|| format!("open {}", path.display()))?;
-        let size = file.metadata()?.len();
-        let run = CHANGED_RUN.min(size / 100);
-        let runs = (size / 100).checked_div(run).unwrap_or_default();
-        for _ in 0..runs {
-            let bytes = rng.bytes(usize::try_from(run)?);
-            file.write_all_at(&bytes, rng.below(size - run))?;
-        }
-        file.set_modified(SystemTime::now())?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hundredth_changes_and_the_size_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("film");
-        media::film(&path, 40_000_000, 1).unwrap();
-        let before = fs::read(&path).unwrap();
-        change(dir.path(), 2).unwrap();
-        let after = fs::read(&path).unwrap();
-        assert_eq!(before.len(), after.len());
-        let changed = before.iter().zip(&after).filter(|(a, b)| a != b).count();
-        assert!((100_000..=400_000).contains(&changed), "{changed} bytes of 40,000,000");
-    }
 }

@@ -4,10 +4,11 @@ use std::{env, fs, path::Path, process::Command};
 
 use anyhow::Result;
 use chuan_benches::cache;
+use chuan_tests::media;
 
 use crate::{
     archive::Archive,
-    data::{self, Data},
+    data::Data,
     measure::{self, Measured, local},
     replica,
     row::{Task, Tool},
@@ -47,7 +48,7 @@ impl Rows<'_> {
                 cache::fill(&data.library)?;
                 archive.insert(Archive::open(tool, &dir)?).take(&data.library)
             })?;
-            data::change(&data.library, self.run as u64)?;
+            media::change(&data.library, self.run as u64)?;
             self.row(Task::TakeChanged, tool, || {
                 cache::fill(&data.library)?;
                 let Some(archive) = &mut archive else { anyhow::bail!("it took in nothing before") };
