@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod progress;
 pub mod restore;
 pub mod segment;
+pub mod slab;
 pub mod statement;
 pub mod store;
 pub mod sync;

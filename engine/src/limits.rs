@@ -104,6 +104,8 @@ pub const PULL_KNOWN: usize = 16;
 pub const HELLO_STATEMENTS: usize = 16;
 /// Bytes of the frames that only carry a few fixed fields (end, error).
 pub const FRAME_SMALL_BYTES: usize = 1024;
+/// Buffers that frames of one stream are put together in and that are used again: those on their way to the disk.
+pub const FRAME_SLABS: usize = 10;
 /// Bytes of a class table's or class header's frame at most.
 pub const FRAME_HEADER_BYTES: usize = 8 * 1024;
 /// Bytes of the text of a refusal at most.

@@ -8,10 +8,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chuan_engine::{
     Error, Result,
     segment::{Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey},
+    slab::Slabs,
     store::Check,
 };
 use rustix::{fs::Advice, io::Errno};
@@ -22,6 +23,10 @@ use crate::{entry::Location, index::Index, layout::Layout};
 const OPEN_FILES: usize = 64;
 /// Bytes of one read at most.
 const RUN_BYTES: u64 = 4 * 1024 * 1024;
+/// Reads that are large enough for a buffer of [`SLAB_BYTES`](chuan_engine::slab::SLAB_BYTES).
+const SLAB_READ_BYTES: usize = 256 * 1024;
+/// Such buffers kept to be used again: as many as an answer has on its way to a peer that is near.
+const SLABS: usize = 6;
 /// Records that lie no further apart are read as one: the bytes between cost less than another read.
 const RUN_GAP_BYTES: u64 = 32 * 1024;
 
@@ -41,11 +46,12 @@ pub(crate) struct Reader {
     layout: Layout,
     /// Most recently used last.
     files: Mutex<VecDeque<(u32, Arc<File>)>>,
+    slabs: Mutex<Slabs>,
 }
 
 impl Reader {
     pub(crate) fn new(layout: Layout) -> Self {
-        Self { layout, files: Mutex::default() }
+        Self { layout, files: Mutex::default(), slabs: Mutex::new(Slabs::up_to(SLABS)) }
     }
 
     /// Reads records; the answers stand in their order. Fails only where nothing can be said of the records.
@@ -105,13 +111,13 @@ impl Reader {
     fn read_bytes(&self, run: &Run<'_>) -> Result<Bytes> {
         let Some(file) = self.file(run.segment)? else { return Ok(Bytes::new()) };
         let len = usize::try_from(run.end - run.start).unwrap_or_default();
-        // Into memory that is not zeroed first: at 4 MiB a read that would show.
-        let mut bytes = Vec::with_capacity(len);
-        while bytes.len() < len {
-            let at = run.start + bytes.len() as u64;
-            match rustix::io::pread(&*file, rustix::buffer::spare_capacity(&mut bytes), at) {
+        let mut buffer = self.buffer(len);
+        let mut read = 0;
+        while let Some(rest) = buffer.get_mut(read..len).filter(|rest| !rest.is_empty()) {
+            match rustix::io::pread(&*file, rest, run.start + read as u64) {
                 Ok(0) => break,
-                Ok(_) | Err(Errno::INTR) => {}
+                Ok(more) => read += more,
+                Err(Errno::INTR) => {}
                 // A sector that cannot be read is a damaged record, not a failed store.
                 Err(Errno::IO) => break,
                 Err(error) => {
@@ -120,7 +126,23 @@ impl Reader {
                 }
             }
         }
-        Ok(Bytes::from(bytes))
+        let buffer = buffer.freeze();
+        if buffer.len() >= SLAB_READ_BYTES {
+            self.slabs.lock().unwrap_or_else(PoisonError::into_inner).keep(buffer.clone());
+        }
+        Ok(buffer.slice(..read))
+    }
+
+    /// A buffer of `len` bytes or more; a large one is used again when all that was read into it is gone.
+    fn buffer(&self, len: usize) -> BytesMut {
+        if len < SLAB_READ_BYTES {
+            return BytesMut::zeroed(len);
+        }
+        let mut buffer = self.slabs.lock().unwrap_or_else(PoisonError::into_inner).take(len);
+        if buffer.len() < len {
+            buffer.resize(len, 0);
+        }
+        buffer
     }
 
     /// The payload of a record in `bytes`, which lie at `start` in its segment.

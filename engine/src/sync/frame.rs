@@ -30,9 +30,10 @@ use crate::{
     codec,
     error::{Error, Result},
     limits::{
-        CHUNK_BYTES, FRAME_CHUNK_BYTES, FRAME_CONTROL_BYTES, FRAME_HEADER_BYTES, FRAME_SMALL_BYTES,
-        PAGE_BYTES, STATEMENT_BYTES,
+        CHUNK_BYTES, FRAME_CHUNK_BYTES, FRAME_CONTROL_BYTES, FRAME_HEADER_BYTES, FRAME_SLABS,
+        FRAME_SMALL_BYTES, PAGE_BYTES, STATEMENT_BYTES,
     },
+    slab::Slabs,
     sync::message::{End, Hello, Refusal, Request},
 };
 
@@ -284,11 +285,21 @@ impl FrameHeader {
 ///
 /// Push what arrives, then drain [`next`](Assembler::next) until it gives `None`; a stream that ends while
 /// [`is_between`](Assembler::is_between) is false was cut. Holds at most one frame and what was pushed since.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Assembler {
     waiting: VecDeque<Bytes>,
     len: usize,
     header: Option<FrameHeader>,
+    /// Where the next frame that lies in several buffers is put together.
+    slab: BytesMut,
+    slabs: Slabs,
+}
+
+impl Default for Assembler {
+    fn default() -> Self {
+        let (slab, slabs) = (BytesMut::new(), Slabs::up_to(FRAME_SLABS));
+        Self { waiting: VecDeque::new(), len: 0, header: None, slab, slabs }
+    }
 }
 
 impl Assembler {
@@ -307,9 +318,8 @@ impl Assembler {
             Some(header) => header,
             None if self.len < HEADER_LEN => return Ok(None),
             None => {
-                let mut bytes = [0; HEADER_LEN];
-                self.take(HEADER_LEN).copy_to_slice(&mut bytes);
-                *self.header.insert(FrameHeader::decode(bytes)?)
+                let header = self.take_header();
+                *self.header.insert(FrameHeader::decode(header)?)
             }
         };
         if self.len < header.len {
@@ -325,28 +335,52 @@ impl Assembler {
         self.len == 0 && self.header.is_none()
     }
 
+    fn take_header(&mut self) -> [u8; HEADER_LEN] {
+        self.len -= HEADER_LEN;
+        let mut header = [0; HEADER_LEN];
+        for byte in &mut header {
+            while let Some(first) = self.waiting.front_mut() {
+                if let Ok(next) = first.try_get_u8() {
+                    *byte = next;
+                    break;
+                }
+                self.waiting.pop_front();
+            }
+        }
+        header
+    }
+
     /// Takes `len` bytes that are there: shared where one buffer holds them all, copied together where not.
     fn take(&mut self, len: usize) -> Bytes {
         self.len -= len;
+        while self.waiting.front().is_some_and(Bytes::is_empty) {
+            self.waiting.pop_front();
+        }
         if let Some(first) = self.waiting.front_mut()
             && first.len() >= len
         {
-            let taken = first.split_to(len);
+            return first.split_to(len);
+        }
+        let is_new = self.slab.capacity() < len;
+        if is_new {
+            self.slab = self.slabs.take(len);
+            self.slab.clear();
+        }
+        let mut missing = len;
+        while missing > 0 {
+            let Some(first) = self.waiting.front_mut() else { break };
+            let part = first.split_to(first.len().min(missing));
+            missing -= part.len();
+            self.slab.extend_from_slice(&part);
             if first.is_empty() {
                 self.waiting.pop_front();
             }
-            return taken;
         }
-        let mut whole = BytesMut::with_capacity(len);
-        while whole.len() < len {
-            let Some(mut first) = self.waiting.pop_front() else { break };
-            let part = first.split_to(first.len().min(len - whole.len()));
-            whole.extend_from_slice(&part);
-            if !first.is_empty() {
-                self.waiting.push_front(first);
-            }
+        let taken = self.slab.split().freeze();
+        if is_new {
+            self.slabs.keep(taken.clone());
         }
-        whole.freeze()
+        taken
     }
 }
 
