@@ -6,7 +6,7 @@
 //! reference's does (`fsync`); `restore` does although `cp` does not, so that it has a second row beside `cp` and `sync -f`.
 //!
 //! `bench diff` runs the comparison of manifests alone; `bench large` every command on a library of millions of chunks,
-//! which is not part of the rest.
+//! which is not part of the rest. `bench system link` and the like run some parts of it.
 //!
 //! ```text
 //! BENCH_BYTES   bytes of new data, with K, M or G (2G)
@@ -19,10 +19,12 @@
 mod chunking;
 mod diff;
 mod large;
+mod link;
 mod quic;
 mod reference;
 mod report;
 mod restore;
+mod small;
 mod store;
 mod system;
 
@@ -42,10 +44,20 @@ struct Options {
     goals: bool,
 }
 
+/// What `measure` may be asked for by name.
+const PARTS: [&str; 5] = ["chunking", "store", "system", "small", "link"];
+
 fn main() -> Result<ExitCode> {
     let args: Vec<_> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => {}
+        parts if parts.iter().all(|part| PARTS.contains(part)) => {
+            let options = options()?;
+            let report = measure(&options, parts)?;
+            print!("{report}");
+            let missed = options.goals && report.missed();
+            return Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
         ["diff"] => {
             print!("{}", manifests(&options()?)?);
             return Ok(ExitCode::SUCCESS);
@@ -54,11 +66,12 @@ fn main() -> Result<ExitCode> {
         ["raw-send", file] => return quic::send(file.as_ref()).map(|()| ExitCode::SUCCESS),
         ["raw-receive", address] => return quic::receive(address.parse()?).map(|()| ExitCode::SUCCESS),
         other => bail!(
-            "unknown arguments {other:?}; `bench` takes `diff`, `large` or none, and its options from the environment"
+            "unknown arguments {other:?}; `bench` takes none, `diff`, `large` or some of {PARTS:?}, and its options from \
+             the environment"
         ),
     }
     let options = options()?;
-    let report = measure(&options)?;
+    let report = measure(&options, &PARTS)?;
     print!("{report}");
     let diffs = manifests(&options)?;
     print!("{diffs}");
@@ -83,16 +96,28 @@ fn large() -> Result<ExitCode> {
     Ok(if options.goals && table.missed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn measure(options: &Options) -> Result<Report> {
+fn measure(options: &Options, parts: &[&str]) -> Result<Report> {
     fs::create_dir_all(&options.dir).with_context(|| format!("make {}", options.dir.display()))?;
     let work = tempfile::Builder::new().prefix("chuan-bench-").tempdir_in(&options.dir)?;
     let mut report = Report::new(options.bytes, options.runs, work.path());
     let library = system::library(work.path(), options.bytes)?;
     for run in 1..=options.runs {
         eprintln!("run {run} of {}", options.runs);
-        chunking::run(&mut report, options.bytes)?;
-        store::run(&mut report, work.path(), options.bytes)?;
-        system::run(&mut report, work.path(), &library, options.bytes)?;
+        if parts.contains(&"chunking") {
+            chunking::run(&mut report, options.bytes)?;
+        }
+        if parts.contains(&"store") {
+            store::run(&mut report, work.path(), options.bytes)?;
+        }
+        if parts.contains(&"system") {
+            system::run(&mut report, work.path(), &library, options.bytes)?;
+        }
+        if parts.contains(&"small") {
+            small::run(&mut report, work.path(), options.bytes)?;
+        }
+        if parts.contains(&"link") {
+            link::run(&mut report, work.path(), options.bytes)?;
+        }
     }
     Ok(report)
 }

@@ -18,6 +18,13 @@ pub(crate) enum Figure {
     IngestOne,
     IngestAgain,
     Pull,
+    Small,
+    SmallFiles,
+    Link20,
+    Edit20,
+    Link100,
+    Edit100,
+    SmallLink,
     Restore,
     RestoreSynced,
     RestoreCold,
@@ -27,11 +34,18 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
-    const ALL: [Figure; 13] = [
+    const ALL: [Figure; 20] = [
         Figure::Ingest,
         Figure::IngestOne,
         Figure::IngestAgain,
         Figure::Pull,
+        Figure::Small,
+        Figure::SmallFiles,
+        Figure::Link20,
+        Figure::Edit20,
+        Figure::Link100,
+        Figure::Edit100,
+        Figure::SmallLink,
         Figure::Restore,
         Figure::RestoreSynced,
         Figure::RestoreCold,
@@ -52,6 +66,13 @@ impl Figure {
             Figure::IngestOne => "ingest of one new file",
             Figure::IngestAgain => "ingest again, 1 % new",
             Figure::Pull => "pull to an empty peer",
+            Figure::Small => "pull of small files",
+            Figure::SmallFiles => "the same, by the file",
+            Figure::Link20 => "pull, 20 ms each way",
+            Figure::Edit20 => "edited film, 20 ms",
+            Figure::Link100 => "pull, 100 ms each way",
+            Figure::Edit100 => "edited film, 100 ms",
+            Figure::SmallLink => "small files, 100 ms",
             Figure::Restore | Figure::RestoreSynced => "restore, synced",
             Figure::RestoreCold | Figure::RestoreColdSynced => "restore, source on disk",
             Figure::RestoreOver => "restore over 1 % changed",
@@ -66,7 +87,10 @@ impl Figure {
             Figure::StoreGet => "raw file, buffered read",
             Figure::Ingest | Figure::IngestOne => "dd oflag=direct conv=fsync",
             Figure::IngestAgain => "read and BLAKE3, all cores",
-            Figure::Pull => "raw quinn, one stream, discarded",
+            Figure::Pull | Figure::Small => "raw quinn, one stream, discarded",
+            Figure::SmallFiles => "20,000 files a second",
+            Figure::Link20 | Figure::Link100 | Figure::SmallLink => "the line's 200 Mbit/s",
+            Figure::Edit20 | Figure::Edit100 => "3 round trips and its bytes",
             Figure::Restore => "cp -r, not synced",
             Figure::RestoreSynced | Figure::RestoreOver => "cp -r, sync -f",
             Figure::RestoreCold => "cp -r, not synced, source on disk",
@@ -82,9 +106,13 @@ impl Figure {
             // 3 GB/s where two cores read and hash 7.5.
             Figure::IngestAgain => Some(0.40),
             Figure::Chunker => Some(1.30),
-            Figure::Pull => Some(0.45),
+            Figure::Pull => Some(0.65),
+            Figure::SmallFiles | Figure::Edit20 | Figure::Edit100 => Some(1.0),
+            Figure::Link20 | Figure::Link100 => Some(0.90),
+            Figure::SmallLink => Some(0.80),
             Figure::Restore => Some(0.80),
-            Figure::RestoreSynced
+            Figure::Small
+            | Figure::RestoreSynced
             | Figure::RestoreCold
             | Figure::RestoreColdSynced
             | Figure::RestoreOver
@@ -124,7 +152,7 @@ impl Report {
     pub(crate) fn add(&mut self, figure: Figure, bytes: u64, ours: Duration, reference: Duration) {
         let rate = |took: Duration| bytes as f64 / took.as_secs_f64().max(1e-9) / 1e9;
         let sample = Sample { figure, ours: rate(ours), reference: rate(reference) };
-        eprintln!("  {:22} {:6.2} GB/s beside {:6.2} GB/s", figure.name(), sample.ours, sample.reference);
+        eprintln!("  {:22} {:7.3} GB/s beside {:7.3} GB/s", figure.name(), sample.ours, sample.reference);
         self.samples.push(sample);
     }
 
@@ -167,7 +195,8 @@ impl fmt::Display for Report {
             "{:24} {:>9}   {:34} {:>9}   {:>6}   {:>5}",
             "", "GB/s", "beside", "GB/s", "ratio", "goal"
         )?;
-        for figure in Figure::ALL {
+        let measured = |figure: &Figure| self.samples.iter().any(|sample| sample.figure == *figure);
+        for figure in Figure::ALL.into_iter().filter(measured) {
             let (ours, reference) = self.medians(figure);
             let ratio = ours / reference.max(1e-9);
             let goal = figure.goal().map_or_else(String::new, |goal| {
@@ -175,7 +204,7 @@ impl fmt::Display for Report {
             });
             writeln!(
                 f,
-                "{:24} {ours:9.2}   {:34} {reference:9.2}   {:4.0} %   {goal}",
+                "{:24} {ours:9.3}   {:34} {reference:9.3}   {:4.0} %   {goal}",
                 figure.name(),
                 figure.reference(),
                 ratio * 100.0,

@@ -45,6 +45,8 @@ pub(crate) fn run(report: &mut Report, work: &Path, library: &Path, bytes: u64) 
     let mirror = Home::init(work.join("mirror"), "mirror", "mirror")?;
     let server = origin.serve()?;
     mirror.run(["join", &origin.ticket("films")?])?;
+    // What was just appended is on the disk only; the reference's file is in memory.
+    cache::fill(&origin.path)?;
     let pull = process::run(&mut mirror.command(["-q", "pull", "films"]))?;
     report.add(Figure::Pull, bytes_published, pull.took, raw_quinn);
     report.peak("pull", pull.peak_bytes);

@@ -23,6 +23,8 @@ use crate::rng::Rng;
 
 /// The largest datagram that is relayed.
 const DATAGRAM_BYTES: usize = 65_535;
+/// Bytes asked of the kernel for what has come and was not looked at.
+const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 /// How often an idle thread looks whether the relay has ended.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -39,6 +41,8 @@ pub struct Path {
     pub reorder: f64,
     /// Bytes a second that pass; `None` is without limit.
     pub rate: Option<u64>,
+    /// Bytes that may wait for their turn to pass at `rate`; what comes when they do is lost. `None` is without limit.
+    pub queue: Option<u64>,
 }
 
 /// Which way a datagram went.
@@ -75,8 +79,7 @@ pub struct Relay {
 impl Relay {
     /// Starts a relay in front of `server`. The same seed and the same order of arrival give the same losses.
     pub fn start(server: SocketAddr, to_server: Path, to_client: Path, seed: u64) -> Result<Self> {
-        let front = UdpSocket::bind("127.0.0.1:0").context("bind the relay")?;
-        front.set_read_timeout(Some(TICK))?;
+        let front = open().context("bind the relay")?;
         let address = front.local_addr()?;
         let shared = Arc::new(Shared {
             start: Instant::now(),
@@ -191,8 +194,12 @@ impl Line {
         }
         let mut due = now;
         if let Some(rate) = self.path.rate {
-            let wire = Duration::from_secs_f64(bytes as f64 / rate as f64);
-            due = self.busy_until.map_or(now, |busy| busy.max(now)) + wire;
+            let passing = |bytes: u64| Duration::from_secs_f64(bytes as f64 / rate as f64);
+            let turn = self.busy_until.map_or(now, |busy| busy.max(now));
+            if self.path.queue.is_some_and(|queue| turn - now > passing(queue)) {
+                return None;
+            }
+            due = turn + passing(bytes as u64);
             self.busy_until = Some(due);
         }
         due += self.path.delay + self.path.jitter.mul_f64(jitter);
@@ -248,7 +255,7 @@ fn receive_front(shared: &Arc<Shared>, front: &Arc<UdpSocket>) {
         let back = match backs.entry(client) {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(place) => {
-                let Ok(back) = open_back() else { continue };
+                let Ok(back) = open().map(Arc::new) else { continue };
                 let (shared, front, answering) = (shared.clone(), front.clone(), back.clone());
                 answers.push(thread::spawn(move || receive_back(&shared, &answering, &front, client)));
                 place.insert(back).clone()
@@ -261,10 +268,12 @@ fn receive_front(shared: &Arc<Shared>, front: &Arc<UdpSocket>) {
     }
 }
 
-fn open_back() -> io::Result<Arc<UdpSocket>> {
-    let back = UdpSocket::bind("127.0.0.1:0")?;
-    back.set_read_timeout(Some(TICK))?;
-    Ok(Arc::new(back))
+/// A socket of the relay. Its buffer holds a burst, which must not be lost before the relay has decided on it.
+fn open() -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_read_timeout(Some(TICK))?;
+    rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET_BUFFER_BYTES)?;
+    Ok(socket)
 }
 
 fn receive_back(shared: &Shared, back: &UdpSocket, front: &Arc<UdpSocket>, client: SocketAddr) {
@@ -380,6 +389,16 @@ mod tests {
         assert_eq!(seen.len(), 2);
         assert!(seen[1].at - seen[0].at >= delay);
         ended.store(true, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn a_full_queue_loses_what_comes_and_takes_again_when_it_has_drained() {
+        let path = Path { rate: Some(120_000), queue: Some(12_000), ..Path::default() };
+        let mut line = Line::new(path, 1);
+        let now = Instant::now();
+        // Ten wait, and one is passing.
+        assert_eq!((0..100).filter_map(|_| line.fate(now, 1200)).count(), 11);
+        assert_eq!((0..100).filter_map(|_| line.fate(now + Duration::from_millis(50), 1200)).count(), 5);
     }
 
     #[test]
