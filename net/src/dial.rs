@@ -4,6 +4,7 @@
 //! `driver`'s.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc,
@@ -23,7 +24,7 @@ use chuan_engine::{
         message::{ErrorCode, Hello, Join, Refusal, Request},
     },
 };
-use quinn::ConnectionError;
+use quinn::{ConnectionError, VarInt};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -32,6 +33,7 @@ use crate::{
     frame::{self, FrameReader, StreamError},
     identity::{Expectation, PeerKey},
     limits,
+    window::Window,
 };
 
 /// The TLS alert of a peer with which no protocol version is shared (`no_application_protocol`, RFC 7301).
@@ -175,6 +177,21 @@ impl Connection {
         // A stream that the peer has stopped already says so where its answer is read.
         let _ = send.finish();
         Ok(FrameReader::counting(receive, Arc::clone(&self.received)))
+    }
+
+    /// Widens what may be on its way here as the path turns out to hold more; for as long as answers come.
+    pub(crate) async fn widen(&self) -> Infallible {
+        let mut window = Window::new(self.quic.rtt());
+        let apply = |bytes| self.quic.set_receive_window(VarInt::from_u32(bytes));
+        apply(window.bytes());
+        loop {
+            let (before, since) = (self.received.load(Ordering::Relaxed), Instant::now());
+            tokio::time::sleep(self.quic.rtt().max(limits::WINDOW_TICK)).await;
+            let came = self.received.load(Ordering::Relaxed) - before;
+            if let Some(bytes) = window.measure(came, since.elapsed(), self.quic.rtt()) {
+                apply(bytes);
+            }
+        }
     }
 
     fn count(&self, frame: &Encoded) {

@@ -5,6 +5,7 @@ use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::Arc,
+    time::Duration,
 };
 
 use chuan_engine::id::NodeId;
@@ -97,11 +98,20 @@ impl Endpoint {
         self.quic.open_connections()
     }
 
-    /// Closes every connection, tells the peers so and waits until that is sent.
+    /// Closes every connection, tells the peers so and waits until they know.
     pub async fn close(&self) {
+        self.close_within(limits::CLOSE_GRACE).await;
+    }
+
+    /// The same for who has only dialled and lost nothing if a peer hears of it later: waits until that is sent.
+    pub async fn hang_up(&self) {
+        self.close_within(limits::HANG_UP_GRACE).await;
+    }
+
+    async fn close_within(&self, grace: Duration) {
         self.quic.close(CloseCode::Stopping.varint(), b"stopping");
-        // Diallers that are gone must not hold up the end: what is lost is only a notice.
-        let _ = tokio::time::timeout(limits::CLOSE_GRACE, self.quic.wait_idle()).await;
+        // Peers that are gone must not hold up the end: what is lost is only a notice.
+        let _ = tokio::time::timeout(grace, self.quic.wait_idle()).await;
     }
 
     /// The next dialler. `None` once the endpoint is closed. Cancel-safe.
@@ -187,7 +197,9 @@ fn server_config(identity: &Identity) -> Result<quinn::ServerConfig> {
 }
 
 fn dial_transport() -> Result<TransportConfig> {
-    let mut transport = transport(limits::DIAL_WINDOW_BYTES)?;
+    let mut transport = transport(limits::WINDOW_BYTES)?;
+    // Of a stream; the connection's own window is the bound, and grows with the path.
+    transport.stream_receive_window(VarInt::from_u32(limits::WINDOW_MAX_BYTES));
     transport.keep_alive_interval(Some(limits::KEEP_ALIVE));
     // Nobody who is dialled opens streams.
     transport.max_concurrent_bidi_streams(VarInt::from_u32(0));
@@ -217,7 +229,7 @@ fn transport(window: u32) -> Result<TransportConfig> {
         .max_idle_timeout(Some(idle))
         .stream_receive_window(VarInt::from_u32(window))
         .receive_window(VarInt::from_u32(window))
-        .send_window(limits::SEND_WINDOW_MAX_BYTES)
+        .send_window(limits::WINDOW_BYTES.into())
         .datagram_receive_buffer_size(None)
         .datagram_send_buffer_size(0)
         .mtu_discovery_config(Some(discovery))

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::limits;
 
 /// Buffers taken from a stream under one lock of its connection; each holds about a datagram.
-const BUFFERS: usize = 128;
+const BUFFERS: usize = limits::PULL_BATCH_BYTES / limits::DATAGRAM_BYTES as usize;
 
 /// Why a stream gave no more frames.
 #[derive(Debug)]
@@ -79,16 +79,12 @@ impl FrameReader {
         }
     }
 
-    /// Waits for at least one frame, then takes those that are here already, about `bytes` of them at most. Empty where
-    /// the stream has ended. Cancel-safe.
-    pub(crate) async fn batch(&mut self, bytes: usize) -> Result<Vec<Frame>, StreamError> {
+    /// Waits for at least one frame, then takes those that are here already; about
+    /// [`PULL_BATCH_BYTES`](limits::PULL_BATCH_BYTES) at most. Empty where the stream has ended. Cancel-safe.
+    pub(crate) async fn batch(&mut self) -> Result<Vec<Frame>, StreamError> {
         let Some(first) = self.next().await? else { return Ok(Vec::new()) };
-        let mut taken = weight(&first);
         let mut frames = vec![first];
-        while taken < bytes
-            && let Some(frame) = self.assembler.next().map_err(StreamError::Malformed)?
-        {
-            taken += weight(&frame);
+        while let Some(frame) = self.assembler.next().map_err(StreamError::Malformed)? {
             frames.push(frame);
         }
         Ok(frames)
@@ -109,19 +105,6 @@ impl FrameReader {
         }
         Ok(())
     }
-}
-
-/// Bytes a frame holds in memory, about.
-pub(crate) fn weight(frame: &Frame) -> usize {
-    const FIXED: usize = 128;
-    FIXED
-        + match frame {
-            Frame::Statement(bytes) | Frame::Table(bytes) | Frame::Header(bytes) | Frame::Page(bytes) => {
-                bytes.len()
-            }
-            Frame::Chunk(chunk) => chunk.data.len(),
-            Frame::Hello(_) | Frame::Request(_) | Frame::End(_) | Frame::Error(_) => 0,
-        }
 }
 
 /// Writes frames in one go. Not cancel-safe: a part of a frame may be out.

@@ -19,6 +19,7 @@ mod pull;
 pub mod serve;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use dial::{Connection, WireStats};
 pub use endpoint::Endpoint;

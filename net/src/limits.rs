@@ -23,6 +23,9 @@ pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a closing server lets answers finish.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(3);
+/// How long a dialler that is done stays for its notice to go out: QUIC would have it wait three times its time-out, which
+/// is a second where a round trip takes 200 ms.
+pub const HANG_UP_GRACE: Duration = Duration::from_millis(20);
 /// The next address of a node is tried when the one before has not answered for this long.
 pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
 
@@ -30,16 +33,20 @@ pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
 pub const STREAMS_BIDI: u32 = 64;
 /// One-way streams a peer may have open on one connection: the hello, and room for gossip.
 pub const STREAMS_UNI: u32 = 16;
-/// Bytes on their way to a dialler, over all streams, that it has not read yet: enough for 200 Mbit/s over 100 ms, of
-/// which an eighth is always still to be granted again. A pull that is killed fetches again at most this, what waits in
-/// [`PULL_QUEUE_BYTES`], and what the store had not committed.
-pub const DIAL_WINDOW_BYTES: u32 = 45 * 64 * 1024;
+/// Bytes on their way to a dialler, over all streams, that it has not read yet, where the path is short; and what an acceptor may have written to one dialler that is near and not yet seen acknowledged.
+pub const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+/// The same where the path is long. Of so many bytes no loss leaves a thousand gaps.
+pub const WINDOW_SAFE_BYTES: u32 = 45 * 64 * 1024;
+/// The same at most, once the path has shown that it holds so much: enough for 200 Mbit/s over 400 ms, or 1 Gbit/s over 80 ms.
+pub const WINDOW_MAX_BYTES: u32 = 16 * 1024 * 1024;
+/// Bytes a second at most that an acceptor reads ahead for.
+pub const WINDOW_RATE: u64 = 1_250_000_000;
+/// A window is looked at once a round trip, but not more often than this.
+pub const WINDOW_TICK: Duration = Duration::from_millis(10);
 /// Bytes on their way to an acceptor that it has not read yet: hellos and requests only.
 pub const ACCEPT_WINDOW_BYTES: u32 = 256 * 1024;
 /// Bytes an acceptor may have written to all dialers and not yet seen acknowledged. Shared out over the connections.
 pub const SEND_POOL_BYTES: u64 = 64 * 1024 * 1024;
-/// Of [`SEND_POOL_BYTES`], what one connection gets at most.
-pub const SEND_WINDOW_MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes in flight before the first acknowledgement: an answer of this size takes one round trip.
 pub const INITIAL_WINDOW_BYTES: u64 = 1024 * 1024;
 /// Bytes asked of the kernel for a socket's receive buffer: a burst of [`INITIAL_WINDOW_BYTES`] and its bookkeeping.
@@ -74,18 +81,17 @@ pub const ANSWERS: usize = 32;
 pub const ANSWER_BATCH_BYTES: usize = 256 * 1024;
 /// Bytes of frames that wait between an answering thread and its stream.
 pub const ANSWER_QUEUE_BYTES: usize = 512 * 1024;
-/// Bytes of frames that a stream hands to a pulling thread at once.
-pub const PULL_BATCH_BYTES: usize = 64 * 1024;
-/// Bytes of frames that wait between the streams of a pull and its thread.
-pub const PULL_QUEUE_BYTES: usize = 64 * 1024;
+/// Bytes that a pulling thread takes from a stream at once, about.
+pub const PULL_BATCH_BYTES: usize = 384 * 1024;
 /// Requests of one pull in flight.
 pub const PULL_REQUESTS: usize = engine::FETCH_REQUESTS;
 
-const _: () = assert!(ANSWER_QUEUE_BYTES >= ANSWER_BATCH_BYTES && PULL_QUEUE_BYTES >= PULL_BATCH_BYTES);
-// A killed puller fetches at most 16 MiB again: what is in a window or queue here, and in batch, queue and two groups there.
+const _: () = assert!(ANSWER_QUEUE_BYTES >= ANSWER_BATCH_BYTES);
+// A killed puller fetches at most 16 MiB again, and what was on its way: what is in a window here, in a batch of each
+// stream, and in batch, queue and two groups there.
 const _: () = assert!(
-    DIAL_WINDOW_BYTES as u64
-        + (PULL_QUEUE_BYTES + PULL_REQUESTS * PULL_BATCH_BYTES + engine::APPEND_BYTES) as u64
+    WINDOW_BYTES as u64
+        + (PULL_REQUESTS * PULL_BATCH_BYTES + engine::APPEND_BYTES) as u64
         + engine::APPEND_QUEUE_BYTES
         + 2 * engine::GROUP_BYTES
         <= 16 * 1024 * 1024
@@ -94,4 +100,7 @@ const _: () = assert!(
 const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= ANSWERS);
 const _: () = assert!(CONNECTIONS_OF_STRANGERS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
 const _: () = assert!(SEND_POOL_BYTES / CONNECTIONS as u64 >= 256 * 1024);
+const _: () = assert!(INITIAL_WINDOW_BYTES < WINDOW_BYTES as u64 && WINDOW_BYTES < WINDOW_SAFE_BYTES);
+const _: () =
+    assert!(WINDOW_SAFE_BYTES < 2 * 1024 * DATAGRAM_BYTES as u32 && WINDOW_SAFE_BYTES < WINDOW_MAX_BYTES);
 const _: () = assert!(KEEP_ALIVE.as_secs() + IDLE_TIMEOUT.as_secs() < 15);

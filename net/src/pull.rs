@@ -1,19 +1,23 @@
 //! The asking side of a session: requests go out as the engine's machine wants them, and every frame of their answers
-//! goes back into it, on a thread of its own that may block on the store.
+//! goes into it, on a thread of its own that may block on the store.
 //!
 //! ```text
-//!             orders                        one reader per answer
-//! machine ──────────────► task ──► streams ──────────────────────► events ──► machine
+//!             orders                        streams
+//! machine ──────────────► task ──► request ─────────► machine's thread ──► machine
 //! ```
 //!
-//! Both channels are bounded, so a slow store slows the streams and nothing piles up. Decides nothing: what to ask and what
-//! an answer is worth is the machine's.
+//! The thread reads the streams itself: while the store is slow nobody reads, their windows fill, and the source waits.
+//! Nothing else is between, so that a frame is put together, hashed and handed to the store while it is in the cache.
+//! Decides nothing: what to ask and what an answer is worth is the machine's.
 
 use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -25,7 +29,7 @@ use chuan_engine::{
         message::Request,
     },
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     Connection, Error, Result,
@@ -123,12 +127,6 @@ pub(crate) trait Machine: Send + 'static {
     fn stop(&mut self, failed: bool);
 }
 
-/// What came of an answer.
-enum Event {
-    Frames(u64, Vec<Frame>),
-    End(u64),
-}
-
 /// Runs `machine` over `connection` until it wants nothing more, and gives it back with how it went.
 ///
 /// Setting `cancel`, or dropping the future, stops the streams; the machine then ends with [`Error::Cancelled`]. What it
@@ -139,26 +137,42 @@ pub(crate) async fn drive<M: Machine>(
     cancel: &Arc<AtomicBool>,
 ) -> (Option<M>, Result<()>) {
     let (orders, wanted) = mpsc::channel(limits::PULL_REQUESTS);
-    let (events, happened) = mpsc::channel(limits::PULL_QUEUE_BYTES / limits::PULL_BATCH_BYTES);
-    let flag = Arc::clone(cancel);
+    let (opened, streams) = mpsc::channel(limits::PULL_REQUESTS);
+    let (runtime, flag) = (Handle::current(), Arc::clone(cancel));
     let mut thread = tokio::task::spawn_blocking(move || {
-        let went = run(&mut machine, &orders, happened, &flag);
+        let went = run(&mut machine, &orders, Answers::new(streams), &flag, &runtime);
         machine.stop(went.is_err());
         (machine, went)
     });
     let mut failure = None;
     let ended = tokio::select! {
         ended = &mut thread => ended,
-        // The machine first takes what has arrived, then finds its channels closed.
-        error = carry(connection, wanted, events, cancel) => {
+        error = carry(connection, wanted, opened, cancel) => {
             failure = error;
+            // The machine ends what it is at, then finds its channels closed.
             thread.await
         }
+        never = connection.widen() => match never {},
     };
     match ended {
-        Ok((machine, Err(Error::Cancelled))) => (Some(machine), Err(failure.unwrap_or(Error::Cancelled))),
-        Ok((machine, went)) => (Some(machine), went),
+        Ok((machine, Err(Broken::Cancelled))) => (Some(machine), Err(failure.unwrap_or(Error::Cancelled))),
+        Ok((machine, Err(Broken::Engine(error)))) => (Some(machine), Err(error.into())),
+        Ok((machine, Err(Broken::Stream(error)))) => (Some(machine), Err(connection.broken(error))),
+        Ok((machine, Ok(()))) => (Some(machine), Ok(())),
         Err(error) => (None, Err(Error::Local(format!("the thread that takes the answers failed: {error}")))),
+    }
+}
+
+/// Why the machine's thread ended early.
+enum Broken {
+    Cancelled,
+    Engine(EngineError),
+    Stream(StreamError),
+}
+
+impl From<EngineError> for Broken {
+    fn from(error: EngineError) -> Self {
+        Broken::Engine(error)
     }
 }
 
@@ -166,77 +180,104 @@ pub(crate) async fn drive<M: Machine>(
 fn run<M: Machine>(
     machine: &mut M,
     orders: &mpsc::Sender<(u64, Request)>,
-    mut events: mpsc::Receiver<Event>,
+    mut answers: Answers,
     cancel: &AtomicBool,
-) -> Result<()> {
+    runtime: &Handle,
+) -> Result<(), Broken> {
     let mut in_flight = 0;
-    let mut carried = true;
     loop {
-        while carried
-            && in_flight < limits::PULL_REQUESTS
+        while in_flight < limits::PULL_REQUESTS
             && let Some(order) = machine.poll_request()?
         {
-            carried = orders.blocking_send(order).is_ok();
+            orders.blocking_send(order).map_err(|_| Broken::Cancelled)?;
             in_flight += 1;
         }
         if in_flight == 0 {
             return Ok(());
         }
-        // The channel closes only when nobody carries any more.
-        let event = events.blocking_recv().ok_or(Error::Cancelled)?;
+        let (id, frames) = runtime.block_on(answers.next());
         if cancel.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled);
+            return Err(Broken::Cancelled);
         }
-        match event {
-            Event::Frames(id, frames) => machine.handle_frames(id, frames)?,
-            Event::End(id) => {
+        match frames {
+            Ok(frames) if frames.is_empty() => {
                 machine.handle_end(id)?;
                 in_flight -= 1;
             }
+            Ok(frames) => machine.handle_frames(id, frames)?,
+            Err(error) => return Err(error),
         }
     }
 }
 
-/// Sends requests and reads their answers until something fails or `cancel` is set; the error is what failed.
+/// The streams of the answers under way.
+struct Answers {
+    /// Streams that were opened. Closed when nobody carries requests any more.
+    opened: mpsc::Receiver<(u64, FrameReader)>,
+    reading: Vec<Reading>,
+}
+
+/// The next frames of an answer, on their way, and what reads the rest.
+type Reading = Pin<Box<dyn Future<Output = (u64, FrameReader, Result<Vec<Frame>, StreamError>)> + Send>>;
+
+impl Answers {
+    fn new(opened: mpsc::Receiver<(u64, FrameReader)>) -> Self {
+        Self { opened, reading: Vec::new() }
+    }
+
+    /// The next frames of any answer, which has ended where there are none.
+    async fn next(&mut self) -> (u64, Result<Vec<Frame>, Broken>) {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(u64, Result<Vec<Frame>, Broken>)> {
+        while let Poll::Ready(opened) = self.opened.poll_recv(context) {
+            match opened {
+                Some((id, reader)) => self.reading.push(Box::pin(read(id, reader))),
+                None => return Poll::Ready((0, Err(Broken::Cancelled))),
+            }
+        }
+        for at in 0..self.reading.len() {
+            let Some(reading) = self.reading.get_mut(at) else { continue };
+            if let Poll::Ready((id, reader, frames)) = reading.as_mut().poll(context) {
+                // The last takes its place, and whoever was ready goes behind: each has its turn.
+                drop(self.reading.swap_remove(at));
+                if frames.as_ref().is_ok_and(|frames| !frames.is_empty()) {
+                    self.reading.push(Box::pin(read(id, reader)));
+                }
+                return Poll::Ready((id, frames.map_err(Broken::Stream)));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+async fn read(id: u64, mut reader: FrameReader) -> (u64, FrameReader, Result<Vec<Frame>, StreamError>) {
+    let frames = reader.batch().await;
+    (id, reader, frames)
+}
+
+/// Sends requests and hands over the streams of their answers until something fails or `cancel` is set; the error is what
+/// failed.
 async fn carry(
     connection: &Connection,
     mut orders: mpsc::Receiver<(u64, Request)>,
-    events: mpsc::Sender<Event>,
+    opened: mpsc::Sender<(u64, FrameReader)>,
     cancel: &AtomicBool,
 ) -> Option<Error> {
-    let mut readers = JoinSet::new();
     let mut tick = tokio::time::interval(CANCEL_TICK);
     loop {
         tokio::select! {
             Some((id, request)) = orders.recv() => match connection.ask(request).await {
-                Ok(reader) => {
-                    readers.spawn(read(reader, id, events.clone()));
-                }
+                // Where the machine has ended nobody takes it.
+                Ok(reader) => drop(opened.send((id, reader)).await),
                 Err(error) => return Some(error),
-            },
-            Some(ended) = readers.join_next() => match ended {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Some(connection.broken(error)),
-                Err(error) => return Some(Error::Local(format!("a reader failed: {error}"))),
             },
             _ = tick.tick() => {
                 if cancel.load(Ordering::Relaxed) {
                     return Some(Error::Cancelled);
                 }
             }
-        }
-    }
-}
-
-/// Reads one answer to its end.
-async fn read(mut reader: FrameReader, id: u64, events: mpsc::Sender<Event>) -> Result<(), StreamError> {
-    loop {
-        let frames = reader.batch(limits::PULL_BATCH_BYTES).await?;
-        let event = if frames.is_empty() { Event::End(id) } else { Event::Frames(id, frames) };
-        let last = matches!(event, Event::End(_));
-        // Nobody takes events once the machine has ended, and then nobody asks how the stream ended either.
-        if events.send(event).await.is_err() || last {
-            return Ok(());
         }
     }
 }

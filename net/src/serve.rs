@@ -26,6 +26,7 @@ use crate::{
     endpoint::{CloseCode, proved_node},
     identity::PeerKey,
     limits,
+    window::unacknowledged,
 };
 
 /// What a node does for its peers' sessions.
@@ -109,6 +110,8 @@ struct Guest {
     peer: PeerKey,
     /// Whether it was known when it came. Its hello may make it known later.
     known: bool,
+    /// What its path can use of a send window.
+    window: u64,
 }
 
 /// Who is at the door and who is in.
@@ -120,7 +123,8 @@ struct Door {
     addresses: HashMap<task::Id, IpAddr>,
     /// The guest of each task in `sessions`.
     guests: HashMap<task::Id, Guest>,
-    send_window: u64,
+    /// What each connection may use of the send pool.
+    share: u64,
 }
 
 impl Door {
@@ -132,7 +136,7 @@ impl Door {
             sessions: JoinSet::new(),
             addresses: HashMap::new(),
             guests: HashMap::new(),
-            send_window: limits::SEND_WINDOW_MAX_BYTES,
+            share: limits::SEND_POOL_BYTES,
         }
     }
 
@@ -173,7 +177,7 @@ impl Door {
             return guest.quic.close(CloseCode::Busy.varint(), b"");
         }
         let task = self.sessions.spawn(driver::session(guest.quic.clone(), guest.peer, self.lent.clone()));
-        guest.quic.set_send_window(self.send_window);
+        guest.quic.set_send_window(guest.window.min(self.share));
         self.addresses.insert(task.id(), address);
         self.guests.insert(task.id(), guest);
         self.share_windows();
@@ -196,10 +200,9 @@ impl Door {
     fn share_windows(&mut self) {
         let guests = self.guests.len().max(1).next_power_of_two();
         let share = limits::SEND_POOL_BYTES / u64::try_from(guests).unwrap_or(u64::MAX);
-        let share = share.min(limits::SEND_WINDOW_MAX_BYTES);
-        if share != self.send_window {
-            self.send_window = share;
-            self.guests.values().for_each(|guest| guest.quic.set_send_window(share));
+        if share != self.share {
+            self.share = share;
+            self.guests.values().for_each(|guest| guest.quic.set_send_window(guest.window.min(share)));
         }
     }
 
@@ -216,7 +219,8 @@ async fn shake_hands(incoming: quinn::Incoming, lent: driver::Lent) -> Proved {
         Ok(Ok(quic)) => {
             let peer = proved_node(&quic)?;
             let known = lent.knows(&peer).await;
-            Some(Guest { quic, peer, known })
+            let window = unacknowledged(quic.rtt());
+            Some(Guest { quic, peer, known, window })
         }
         Ok(Err(error)) => {
             tracing::debug!(%address, %error, "a handshake failed");

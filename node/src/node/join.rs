@@ -30,7 +30,7 @@ impl Node {
         let address = plain(connection.address());
         connection.close();
         let joined = self.blocking(move |node| node.take_in(&ticket, &statements, address)).await;
-        endpoint.close().await;
+        endpoint.hang_up().await;
         joined
     }
 }

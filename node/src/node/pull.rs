@@ -55,12 +55,13 @@ impl Node {
         };
         let endpoint = Endpoint::dialler(Identity::new(node.key.clone()))?;
         let brought = self.pull_from_any(&endpoint, &library, sources, resume, job).await;
-        endpoint.close().await;
-        let brought = brought?;
-
-        let id = library.id();
-        let inner = Arc::clone(node);
-        on_thread(move || inner.pulled(&id, before, brought, begun)).await
+        let (id, inner) = (library.id(), Arc::clone(node));
+        let taken_up = async {
+            let brought = brought?;
+            on_thread(move || inner.pulled(&id, before, brought, begun)).await
+        };
+        let (pulled, ()) = tokio::join!(taken_up, endpoint.hang_up());
+        pulled
     }
 
     async fn pull_from_any(
