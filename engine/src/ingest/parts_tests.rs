@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, fs};
 
+use fastcdc::v2020::{Normalization, get_gear_with_seed, select_masks};
 use proptest::prelude::*;
 
 use super::{tests::Library, *};
@@ -61,6 +62,37 @@ fn what_a_part_guessed_wrong_is_not_stored() {
         (tally.chunks_new, tally.chunk_bytes_new),
         (plain(Profile::Video, &data).len() as u64, 9_000_000)
     );
+}
+
+/// Of an odd number of bytes the scan leaves the last one untested. A file that ends so has a last chunk that a scan of a
+/// longer file would have cut one byte earlier; were it taken for an example, the cut would be wrong.
+#[test]
+fn the_last_chunk_of_the_old_version_is_no_example() {
+    let profile = Profile::Fine;
+    let (gear, _) = get_gear_with_seed(0);
+    let (_, mask) = select_masks(profile.avg(), Normalization::Level1);
+    let roll = |hash: u64, byte: u8| (hash << 1).wrapping_add(gear[usize::from(byte)]);
+    // 64 bytes after which the mask fires, and a byte after which it fires again.
+    let noise = noise(3, 8 << 20);
+    let (fires, again) = noise
+        .windows(64)
+        .map(|bytes| (bytes, bytes.iter().fold(0, |hash, byte| roll(hash, *byte))))
+        .filter(|(_, hash)| hash & mask == 0)
+        .find_map(|(bytes, hash)| {
+            (0..=255).find(|byte| roll(hash, *byte) & mask == 0).map(|byte| (bytes, byte))
+        })
+        .unwrap();
+    let last = profile.avg() + 1001;
+    let mut data = vec![0; 6 * profile.max() + last - 64];
+    data.extend(fires);
+    let mut library = Library::new();
+    library.write("text.srt", &data);
+    library.check_parts(1 << 24);
+    data.push(again);
+    data.extend(&noise[..2 * profile.max()]);
+    assert_eq!(plain(profile, &data)[6].len as usize, last - 1);
+    library.write("text.srt", &data);
+    library.check_parts(1 << 24);
 }
 
 proptest! {
