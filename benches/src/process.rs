@@ -23,8 +23,8 @@ use rustix::{
 const LOOK: Duration = Duration::from_millis(5);
 /// Looks from one search for new descendants to the next.
 const SEARCH: u32 = 40;
-/// What no process of a benchmark should ever take.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// What no process of a benchmark should ever take: it is ended then.
+const PATIENCE: Duration = Duration::from_mins(5);
 /// What `/proc` counts CPU time in: the same on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -43,7 +43,7 @@ pub struct Cost {
 ///
 /// # Errors
 ///
-/// Fails where it does not start, does not succeed, or does not end within ten minutes.
+/// Fails where it does not start, does not succeed, or does not end within five minutes.
 pub fn run(command: &mut Command) -> Result<Cost> {
     let start = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

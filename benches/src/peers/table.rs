@@ -29,7 +29,9 @@ impl Reason {
         let (english, chinese) = match self {
             Reason::NotInstalled => ("not run: not installed", "未运行：未安装"),
             Reason::NoFilm => ("not run: no ffmpeg to make a film with", "未运行：没有 ffmpeg 可制作影片"),
-            Reason::Failed => ("not run: it did not get through", "未运行：中途失败"),
+            Reason::Failed => {
+                ("no figure: it failed, or took over five minutes", "无数字：失败，或超过五分钟")
+            }
         };
         language.pick(english, chinese)
     }
@@ -62,8 +64,11 @@ impl Table {
         self.samples.push(Sample { task, tool, outcome });
     }
 
-    /// Whether a tool has taken so long for a task that once must do.
-    pub(crate) fn is_slow(&self, task: Task, tool: Tool) -> bool {
+    /// Whether a tool is not to try a task again: it failed, or took so long that once must do.
+    pub(crate) fn is_done(&self, task: Task, tool: Tool) -> bool {
+        if self.of(task, tool).any(|outcome| outcome.is_err()) {
+            return true;
+        }
         let took = self.of(task, tool).filter_map(|outcome| outcome.ok()).map(|measured| measured.took);
         took.sum::<Duration>() > SLOW
     }
@@ -179,9 +184,10 @@ mod tests {
         }
         assert_eq!(table.cells(Task::Copy, Tool::Rsync, Language::English), "2.00 | 4.00 | 2.00 | 7 | 41 kB");
         table.add(Task::Copy, Tool::Rsync, Err(Reason::Failed));
-        assert!(table.cells(Task::Copy, Tool::Rsync, Language::English).starts_with("not run"));
+        assert!(table.cells(Task::Copy, Tool::Rsync, Language::English).starts_with("no figure"));
+        assert!(table.is_done(Task::Copy, Tool::Rsync));
         table.add(Task::SmallFiles, Tool::FfsyncTls, Ok(measured(61, 1)));
-        assert!(table.is_slow(Task::SmallFiles, Tool::FfsyncTls) && !table.is_slow(Task::Copy, Tool::Sendme));
+        assert!(table.is_done(Task::SmallFiles, Tool::FfsyncTls) && !table.is_done(Task::Copy, Tool::Sendme));
         let slow = table.cells(Task::SmallFiles, Tool::FfsyncTls, Language::English);
         assert!(slow.starts_with("61.00 \\* |"), "{slow}");
         assert!(!table.chuan_failed());

@@ -92,9 +92,9 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Has one tool do its task and notes what came of it; a tool that was slow at it is spared.
+    /// Has one tool do its task and notes what came of it; one that was slow at it, or failed, does not try again.
     fn row(&mut self, task: Task, tool: Tool, work: impl FnOnce() -> Result<Measured>) -> Result<()> {
-        if self.table.is_slow(task, tool) {
+        if self.table.is_done(task, tool) {
             return Ok(());
         }
         let outcome = if tool.program().is_some_and(|program| !is_installed(program)) {
