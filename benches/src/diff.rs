@@ -21,7 +21,7 @@ use chuan_engine::{
         ChunkRef, Content, Entry, EntryKind, EntryPath, PageSink, PageSource, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
         cursor,
-        diff::{self, Change, ContentSink, DiffSink, FirstChunk, Gap, Stood},
+        diff::{self, Change, ContentSink, DiffSink, FirstChunk, Gap, Spare, Stood},
         position::PagePosition,
     },
     store::{Object, Store, memory::MemoryStore},
@@ -263,7 +263,7 @@ impl<S: PageSource + ?Sized> ContentSink for Found<'_, S> {
         Ok(())
     }
 
-    fn chunks(&mut self, run: &[(u64, ChunkRef)], _: Gap) -> chuan_engine::Result<()> {
+    fn chunks(&mut self, run: &[(u64, ChunkRef)], _: Gap, _: &[Spare]) -> chuan_engine::Result<()> {
         self.chunks += run.len() as u64;
         Ok(())
     }

@@ -30,12 +30,16 @@ pub const INGEST_PART_BYTES: u64 = 16 * 1024 * 1024;
 pub const GUIDE_CHUNKS: usize = 1 << 18;
 /// Levels of a tree at most: every level shrinks by two, in practice by fifty.
 pub const TREE_LEVELS: u8 = 32;
-/// Chunks of an old content that a comparison remembers at most, at about 24 bytes each.
+/// Chunks of an old content that a comparison remembers at most, at about 30 bytes each.
 pub const DIFF_CHUNKS: usize = 1 << 20;
 /// Pages that a comparison reads at a time.
 pub const DIFF_READ_PAGES: usize = 64;
 /// New chunks that follow each other and that a comparison reports at once, at most.
 pub const DIFF_RUN_CHUNKS: usize = 1024;
+/// New chunks that a comparison gathers before it reports them, at most.
+pub const DIFF_GATHERED: usize = 16 * DIFF_RUN_CHUNKS;
+/// Runs of old chunks that a comparison reports as gone, at most.
+pub const DIFF_SPARES: usize = 64;
 /// Old pages in whose place a comparison says that a new one stands, at most.
 pub const DIFF_STOOD_PAGES: usize = 16;
 /// Pages or chunks that a walk over a class remembers having seen, at most.
@@ -94,6 +98,18 @@ pub const BATCH_IDS: usize = 1024;
 pub const FRAME_CONTROL_BYTES: usize = 1024 * 1024;
 /// Bytes of a chunk frame at most: the chunk, and room for its header.
 pub const FRAME_CHUNK_BYTES: usize = CHUNK_BYTES + 64;
+/// Bytes that one delta frame makes at most.
+pub const DELTA_RAW_BYTES: usize = 1024 * 1024;
+/// Bytes that one delta frame is made from at most.
+pub const DELTA_BASE_BYTES: usize = 2 * 1024 * 1024;
+/// Chunks that one delta frame is made from at most.
+pub const DELTA_BASE_CHUNKS: usize = DELTA_RUNS * BATCH_IDS;
+/// Chunks or pages in one delta frame at most.
+pub const DELTA_ITEMS: usize = 256;
+/// Runs of chunks or pages that one delta frame is made from at most.
+pub const DELTA_RUNS: usize = 16;
+/// Bytes of a delta frame at most: never more than what it makes, and its fields.
+pub const FRAME_DELTA_BYTES: usize = DELTA_RAW_BYTES + 5 * DELTA_ITEMS + 32 * DELTA_RUNS + 64;
 /// Commitments in the `have` of a pull at most.
 pub const PULL_HAVE: usize = 8;
 /// Positions or ranges in one request at most.
@@ -120,6 +136,12 @@ pub const ANSWER_REMOVED: usize = 16 * 1024;
 pub const ANSWER_BASES: usize = 4;
 /// Paths that an answer looks up in the versions before the base.
 pub const ANSWER_LOOKUPS: usize = 16 * 1024;
+/// Bytes of an answer that are made from what the peer has whatever the speed of the link: nobody waits for so few.
+pub const ANSWER_FREE_BYTES: u64 = 32 * 1024 * 1024;
+/// Chunks of the base among which an answer looks for what new paths came from, at most.
+pub const ANSWER_SAMPLED: u64 = 256 * 1024;
+/// Of those, one in so many is remembered.
+pub const ANSWER_SAMPLE: u8 = 8;
 /// Walks in a row in which a fetch finds damage in its own store and nothing to ask for, before it gives up.
 pub const BARREN_PASSES: u32 = 4;
 /// Requests that a fetch has under way at most.
@@ -158,6 +180,9 @@ const _: () = assert!(CLASSES <= 255 && RELEASE_PARENTS <= 255 && ADDRESSES <= 2
 const _: () = assert!(
     (ADDRESSES * (2 + ADDRESS_BYTES) + 32 * TICKET_REDEEMERS + NAME_BYTES + 256) * 8 / 5 + 8 <= TICKET_BYTES
 );
+// One chunk or page always fits a delta, with both its neighbours as a base.
+const _: () = assert!(DELTA_RAW_BYTES >= CHUNK_BYTES && DELTA_BASE_BYTES >= 3 * CHUNK_BYTES);
+const _: () = assert!(DELTA_BASE_BYTES >= DIFF_STOOD_PAGES * PAGE_BYTES);
 const _: () = assert!(CLASSES * (1 + 32) + 64 <= FRAME_HEADER_BYTES);
 const _: () = assert!(CLASS_NAME_BYTES + CLASS_POLICY_BYTES + 256 <= FRAME_HEADER_BYTES);
 const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);

@@ -15,6 +15,7 @@ use chuan_engine::{
     segment::{Footer, Item, Scanner, SegmentHeader, SegmentId, Step, Trailer, footer, payload},
     statement::{Statement, ticket::Ticket},
     sync::{
+        delta::Delta,
         frame::{Assembler, Frame},
         message::{End, Hello, Refusal, Request},
     },
@@ -24,9 +25,10 @@ use chuan_engine::{
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("frame", frame),
     ("message", message),
+    ("delta", delta),
     ("page", page),
     ("table", table),
     ("statement", statement),
@@ -91,6 +93,16 @@ pub fn message(bytes: &[u8]) -> bool {
             true
         }
     }
+}
+
+/// A delta, made from bytes that both sides have: here, those of its own encoding twice over.
+pub fn delta(bytes: &[u8]) -> bool {
+    let Ok(delta) = Delta::decode(bytes) else { return false };
+    let prefix = [bytes, bytes].concat();
+    if let Ok(made) = delta.apply(&prefix) {
+        assert_eq!(made.len(), delta.raw_len(), "a delta makes as much as it declares");
+    }
+    true
 }
 
 /// A page of a tree.

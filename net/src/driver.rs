@@ -3,12 +3,16 @@
 //! Makes no decision about a request: the engine's answer does, on a thread that may block, and this task only moves
 //! its frames. A request is cancelled by stopping its stream; the thread notices with its next batch.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use chuan_engine::sync::{
     frame::{Encoded, Frame},
     message::{End, ErrorCode, Hello, Join, Refusal, Request, VERSION},
+    session::Outlet,
 };
 use quinn::SendStream;
 use tokio::{
@@ -97,7 +101,7 @@ async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCod
             () = tokio::time::sleep(limits::STRANGER_TIMEOUT), if is_idle_stranger => return CloseCode::Busy,
             stream = quic.accept_bi(), if answers.len() < limits::ANSWERS_PER_CONNECTION => match stream {
                 Ok((send, receive)) => {
-                    let caller = Caller { peer, exporter: exporter(quic) };
+                    let caller = Caller { peer, exporter: exporter(quic), quic: quic.clone() };
                     answers.spawn(answer(send, FrameReader::new(receive), caller, lent.clone()));
                 }
                 // The streams went with the connection; the threads behind them end with their next batch.
@@ -116,6 +120,7 @@ async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCod
 struct Caller {
     peer: PeerKey,
     exporter: Option<[u8; 32]>,
+    quic: quinn::Connection,
 }
 
 /// Reads one request and writes its answer.
@@ -146,7 +151,8 @@ async fn relay(send: &mut SendStream, request: Request, caller: Caller, lent: &L
     let Ok(permit) = Arc::clone(&lent.answers).acquire_owned().await else { return Err(Stalled) };
     let (frames, mut batches) = mpsc::channel(limits::ANSWER_QUEUE_BYTES / limits::ANSWER_BATCH_BYTES);
     let host = Arc::clone(&lent.host);
-    tokio::task::spawn_blocking(move || produce(&*host, request, &caller, Sink::new(frames, permit)));
+    let sink = Sink::new(frames, caller.quic.clone(), permit);
+    tokio::task::spawn_blocking(move || produce(&*host, request, &caller, sink));
     let stopped = send.stopped();
     tokio::pin!(stopped);
     loop {
@@ -182,10 +188,9 @@ fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
         Request::Join(join) => {
             redeem(host, &join, caller, &mut sink).err().map(|error| (refuse_join(&error), error))
         }
-        request => host
-            .answer(&caller.peer, request, &mut |frame| sink.push(frame))
-            .err()
-            .map(|error| (Refusal::of(&error), error)),
+        request => {
+            host.answer(&caller.peer, request, &mut sink).err().map(|error| (Refusal::of(&error), error))
+        }
     };
     if let Some((refusal, error)) = refused {
         tracing::debug!(peer = %caller.peer.node.short(), %error, "a request was refused");
@@ -217,13 +222,20 @@ struct Sink {
     waiting: Vec<Encoded>,
     len: usize,
     open: bool,
+    quic: quinn::Connection,
+    started: Instant,
     /// Held while the answer is in the making.
     _permit: OwnedSemaphorePermit,
 }
 
 impl Sink {
-    fn new(batches: mpsc::Sender<Vec<Encoded>>, permit: OwnedSemaphorePermit) -> Self {
-        Self { batches, waiting: Vec::new(), len: 0, open: true, _permit: permit }
+    fn new(
+        batches: mpsc::Sender<Vec<Encoded>>,
+        quic: quinn::Connection,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let started = Instant::now();
+        Self { batches, waiting: Vec::new(), len: 0, open: true, quic, started, _permit: permit }
     }
 
     /// Adds a frame; false once nobody takes any.
@@ -244,6 +256,23 @@ impl Sink {
         self.len = 0;
         let batch = std::mem::take(&mut self.waiting);
         self.open &= batch.is_empty() || self.batches.blocking_send(batch).is_ok();
+    }
+}
+
+impl Outlet for Sink {
+    fn send(&mut self, frame: Frame) -> bool {
+        self.push(frame)
+    }
+
+    /// What the congestion controller lets out in a round trip.
+    fn rate(&self) -> Option<u64> {
+        let path = self.quic.stats().path;
+        let micros = u64::try_from(path.rtt.as_micros()).ok()?.max(1);
+        path.cwnd.saturating_mul(1_000_000).checked_div(micros)
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
     }
 }
 

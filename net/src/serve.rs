@@ -11,9 +11,8 @@ use chuan_engine::{
     statement::library::Library,
     store::Store,
     sync::{
-        frame::Frame,
         message::{Join, Request},
-        session::Answer,
+        session::{Answer, Outlet},
     },
 };
 use tokio::{
@@ -53,19 +52,14 @@ pub trait Host: Send + Sync + 'static {
     /// Takes statements a peer brought along, unverified; who brought them means nothing. Bad ones are dropped.
     fn offer(&self, statements: Vec<Bytes>);
 
-    /// Answers any request but a join, frame by frame, until `send` says that nobody takes more. An error becomes the
+    /// Answers any request but a join, frame by frame, until `out` says that nobody takes more. An error becomes the
     /// refusal that ends the answer.
-    fn answer(
-        &self,
-        peer: &PeerKey,
-        request: Request,
-        send: &mut dyn FnMut(Frame) -> bool,
-    ) -> chuan_engine::Result<()> {
+    fn answer(&self, peer: &PeerKey, request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
         // A library that is not here gets the answer that a stranger gets.
         let library = self
             .library(request.library())
             .ok_or_else(|| chuan_engine::Error::Denied("the library is not served here".into()))?;
-        Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?.run(send)
+        Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?.run(out)
     }
 
     /// Redeems a ticket for `peer`: checks the proof over `exporter`, stores the use durably, and gives the statements

@@ -113,6 +113,33 @@ pub struct Pull {
     #[arg(long, value_name = "PEER")]
     #[serde(default)]
     pub from: Option<String>,
+    /// What the source saves: bytes, time, or whatever the link is slower at; chuan.toml says it where this does not
+    #[arg(long, value_name = "HOW")]
+    #[serde(default)]
+    pub packing: Option<Packing>,
+}
+
+/// What a source saves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Packing {
+    /// Bytes, as long as that is faster than the link
+    #[default]
+    Auto,
+    /// Bytes, always: for links that are paid by the byte
+    Smallest,
+    /// Time: everything travels as it is stored
+    Fastest,
+}
+
+impl From<Packing> for chuan_engine::sync::message::Packing {
+    fn from(packing: Packing) -> Self {
+        match packing {
+            Packing::Auto => Self::Auto,
+            Packing::Smallest => Self::Smallest,
+            Packing::Fastest => Self::Fastest,
+        }
+    }
 }
 
 /// Options of `restore`.

@@ -22,8 +22,9 @@ use chuan_engine::{
     segment::{Codec, Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId},
     statement::{Body, Channel, Header, Key, Release, Statement},
     sync::{
+        delta::{Delta, Items, Part, Run},
         frame::{ChunkCodec, ChunkFrame, Frame},
-        message::{End, ErrorCode, Hello, Mode, Pull, Refusal, Request, Scope, VERSION, Want},
+        message::{End, ErrorCode, Hello, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want},
     },
 };
 
@@ -222,6 +223,7 @@ fn frames() -> Vec<Golden> {
         scope: None,
         mode: Mode::All,
         budget: u64::MAX,
+        packing: Packing::Auto,
     };
     let position = PagePosition { tree: TreeKind::Content, level: 1, ordinal: 70_000 };
     let pages = Request::Pages { library, commitment, positions: vec![position] };
@@ -231,6 +233,12 @@ fn frames() -> Vec<Golden> {
         codec: ChunkCodec::Raw,
         raw_len: 5,
         data: Bytes::from_static(b"river"),
+    };
+    let delta = Delta {
+        items: Items::Chunks,
+        base: vec![Run { have: 0, part: Part::Chunks { first: 70_000, count: 2 } }],
+        lens: vec![65_536, 70_000],
+        data: b"zstd".to_vec(),
     };
     let refusal = Refusal::new(ErrorCode::Denied, "");
     let send = |frame: Frame| {
@@ -243,6 +251,7 @@ fn frames() -> Vec<Golden> {
         ("frame-request-pages", send(Frame::Request(pages))),
         ("frame-request-chunks", send(Frame::Request(chunks))),
         ("frame-chunk", send(Frame::Chunk(river))),
+        ("frame-delta", send(Frame::Delta(delta))),
         ("frame-end", send(Frame::End(End { complete: true, chunks: 1, chunk_bytes: 5 }))),
         ("frame-error", send(Frame::Error(refusal))),
     ]

@@ -36,7 +36,7 @@ fn the_first_chunk_byte_comes_one_round_trip_after_the_handshake() -> Result<()>
     relay.clear();
     let pulled = pair.pull()?;
     let encoded = number(&pulled, "chunk_bytes_encoded")?;
-    ensure!(encoded > 200_000, "too little travelled to judge by: {pulled}");
+    ensure!((10_000..1_000_000).contains(&encoded), "too little or too much travelled to judge by: {pulled}");
 
     // At the relay, in delays since the dialler's first datagram: the server's handshake at 1, the request at 2, its
     // answer at 3, and whatever the answer to a later request would be at 5 or more. What is between is the machine's.
@@ -51,10 +51,10 @@ fn the_first_chunk_byte_comes_one_round_trip_after_the_handshake() -> Result<()>
     ensure!(handshake < 8192, "{handshake} bytes came before the request could be answered");
     let first_flight = answered_by(DELAY * 49 / 10);
     ensure!(
-        first_flight > handshake + 100_000,
+        first_flight > handshake + encoded,
         "{first_flight} bytes had come one round trip after the handshake, {encoded} were to come"
     );
-    ensure!(number(&pulled, "round_trips")? <= 2, "{pulled}");
+    ensure!(number(&pulled, "round_trips")? == 1, "{pulled}");
     pair.check_restored()
 }
 

@@ -37,8 +37,18 @@ pub fn entries_from<'a, S: PageSource + ?Sized>(
 ///
 /// [`Error::Missing`] where a page is not held, [`Error::Invalid`] where one is forged.
 pub fn find<S: PageSource + ?Sized>(source: &S, root: &PageId, path: &EntryPath) -> Result<Option<Entry>> {
-    match entries_from(source, root, path.clone()).next().transpose()? {
-        Some((found, entry)) if found == *path => Ok(Some(entry)),
+    Ok(find_at(source, root, path)?.map(|(_, entry)| entry))
+}
+
+/// As [`find`], with the class-wide ordinal of the entry's first chunk.
+pub fn find_at<S: PageSource + ?Sized>(
+    source: &S,
+    root: &PageId,
+    path: &EntryPath,
+) -> Result<Option<(u64, Entry)>> {
+    let mut entries = entries_from(source, root, path.clone());
+    match entries.next().transpose()? {
+        Some((found, entry)) if found == *path => Ok(Some((entries.first_chunk(), entry))),
         _ => Ok(None),
     }
 }
@@ -76,6 +86,10 @@ pub struct Entries<'a, S: ?Sized> {
     pub(super) inner_chunks: u64,
     /// The slot of the page that the last entry came from.
     pub(super) slot: u8,
+    /// Chunks of all entries before the next.
+    passed: u64,
+    /// Chunks of the entry found last.
+    found: u64,
 }
 
 impl<S: ?Sized> std::fmt::Debug for Entries<'_, S> {
@@ -96,7 +110,14 @@ impl<'a, S: PageSource + ?Sized> Entries<'a, S> {
             skip_chunks: 0,
             inner_chunks: 0,
             slot: 0,
+            passed: 0,
+            found: 0,
         }
+    }
+
+    /// The class-wide ordinal of the first chunk of the entry found last.
+    pub fn first_chunk(&self) -> u64 {
+        self.passed - self.found
     }
 
     /// Passes over the entries before the one that holds chunk `ordinal`, leaving in `inner_chunks` how many of that
@@ -109,6 +130,9 @@ impl<'a, S: PageSource + ?Sized> Entries<'a, S> {
         loop {
             for (path, entry) in self.leaf.by_ref() {
                 let is_before = self.from.as_ref().is_some_and(|from| path < *from);
+                self.found = entry.content.chunks();
+                // A page's sums were checked against overflow, and its parent's.
+                self.passed = self.passed.saturating_add(self.found);
                 if !is_before && !passes(&mut self.skip_chunks, entry.content.chunks()) {
                     self.inner_chunks = std::mem::take(&mut self.skip_chunks);
                     return Ok(Some((path, entry)));
@@ -123,6 +147,7 @@ impl<'a, S: PageSource + ?Sized> Entries<'a, S> {
             if self.from.as_ref().is_some_and(is_before)
                 || expect.sums.is_some_and(|sums| passes(&mut self.skip_chunks, sums.chunks))
             {
+                self.passed = self.passed.saturating_add(expect.sums.map_or(0, |sums| sums.chunks));
                 continue;
             }
             let page = load::page(self.source, &id, &expect)?;

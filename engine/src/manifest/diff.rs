@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{error::Result, id::PageId};
 
-pub use super::diff_content::{ContentSink, Gap, Match, Stood, content};
+pub use super::diff_content::{ContentSink, Gap, Match, Spare, Stood, content};
 
 /// What became of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]

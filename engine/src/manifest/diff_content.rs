@@ -7,7 +7,10 @@
 //! Both at a level stand in nearly the same order, so what is looked for is most often what follows the last find: see
 //! [`Seen`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashSet},
+};
 
 use bytes::Bytes;
 
@@ -21,7 +24,7 @@ use super::{
 use crate::{
     error::Result,
     id::{ChunkId, PageId},
-    limits::{DIFF_CHUNKS, DIFF_READ_PAGES, DIFF_RUN_CHUNKS, DIFF_STOOD_PAGES},
+    limits::{DIFF_CHUNKS, DIFF_GATHERED, DIFF_READ_PAGES, DIFF_RUN_CHUNKS, DIFF_SPARES, DIFF_STOOD_PAGES},
 };
 
 /// Takes the difference of two contents as it is found. An error ends the comparison.
@@ -30,10 +33,10 @@ pub trait ContentSink {
     /// `stood` are old pages in whose place it stands, if there are any.
     fn page(&mut self, id: &PageId, bytes: &Bytes, stood: Option<Stood>) -> Result<()>;
 
-    /// Chunks of new leaves that no old leaf has, each once, in order, by their ordinal from the file's first chunk on.
-    /// The old content has none between them, and `gap` on both sides of them; at most
-    /// [`DIFF_RUN_CHUNKS`] at a time.
-    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap) -> Result<()>;
+    /// Chunks of new leaves that no old leaf has, each once, in order, by their ordinal from the file's first chunk on;
+    /// at most [`DIFF_RUN_CHUNKS`] at a time. `gap` is what the old contents have on both sides of the run; `spare` the
+    /// largest runs that they have and the new one lacks, as far as that is known.
+    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap, spare: &[Spare]) -> Result<()>;
 }
 
 /// Pages of one level of an old content that follow each other.
@@ -67,10 +70,21 @@ pub struct Gap {
     pub to: Option<Match>,
 }
 
+/// Neighbouring chunks of an old content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spare {
+    /// The first.
+    pub first: Match,
+    /// How many.
+    pub chunks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// Compares `new` with the contents in `old`; without any, all of `new` is new. Reads only pages that differ.
 ///
-/// Memory: 80 bytes for each page that differs, and about 24 for each of at most [`DIFF_CHUNKS`] old chunks; what lies
-/// beyond them may be reported though the old content has it.
+/// Memory: 80 bytes for each page that differs, about 30 for each of at most [`DIFF_CHUNKS`] old chunks, and 40 for each of
+/// [`DIFF_GATHERED`] new ones; what lies beyond the old ones may be reported though the old content has it.
 ///
 /// # Errors
 ///
@@ -95,7 +109,8 @@ pub fn content<S: PageSource + ?Sized>(
     let mut run = Run::default();
     if let Content::Inline(chunks) = new {
         run.leaf(&mut known, 0, chunks.iter().copied(), sink)?;
-        return run.close(None, sink);
+        run.close(None);
+        return run.report(&known, sink);
     }
     let mut pages = Pages { source, roots: Vec::new() };
     let (mut old_pages, mut new_pages) = (Frontier::default(), Frontier::default());
@@ -125,7 +140,7 @@ pub fn content<S: PageSource + ?Sized>(
                     if let Some(before) = before.filter(|anchor| anchor.new >= run.end) {
                         // Something equal lies between the last leaf and this one.
                         let after_run = anchors.around(run.end).1.unwrap_or(before);
-                        run.close(Some(after_run.start()), sink)?;
+                        run.close(Some(after_run.start()));
                         run.from = Some(before.end());
                     }
                     run.leaf(&mut known, node.first, chunks.iter(), sink)?;
@@ -137,13 +152,16 @@ pub fn content<S: PageSource + ?Sized>(
         })?;
     }
     let next = run.next;
-    run.close(next, sink)
+    run.close(next);
+    run.report(&known, sink)
 }
 
-/// Chunks of a new content that no old one has, gathered between two that they have.
+/// Chunks of a new content that no old one has, in runs between two that they have.
 #[derive(Default)]
 struct Run {
     chunks: Vec<(u64, ChunkRef)>,
+    /// The end in `chunks` and the gap of each run that is closed.
+    closed: Vec<(usize, Gap)>,
     from: Option<Match>,
     /// Where the old content has what follows the last leaf.
     next: Option<Match>,
@@ -164,13 +182,17 @@ impl Run {
         for (ordinal, chunk) in (first..).zip(chunks) {
             match known.meet(&chunk.id) {
                 Met::Old(place) => {
-                    self.close(Some(place), sink)?;
+                    self.close(Some(place));
                     self.from = Some(Match { ordinal: place.ordinal.saturating_add(1), ..place });
                 }
                 Met::New => {
                     self.chunks.push((ordinal, chunk));
-                    if self.chunks.len() >= DIFF_RUN_CHUNKS {
-                        self.close(None, sink)?;
+                    if self.chunks.len() - self.closed.last().map_or(0, |(end, _)| *end) >= DIFF_RUN_CHUNKS {
+                        self.close(None);
+                    }
+                    if self.chunks.len() >= DIFF_GATHERED {
+                        self.close(None);
+                        self.report(known, sink)?;
                     }
                 }
                 Met::Again => {}
@@ -179,14 +201,28 @@ impl Run {
         Ok(())
     }
 
-    /// Reports what was gathered; the old content has what follows it at `to`.
-    fn close(&mut self, to: Option<Match>, sink: &mut dyn ContentSink) -> Result<()> {
-        if self.chunks.is_empty() {
+    /// Ends a run where the old content has what follows it at `to`.
+    fn close(&mut self, to: Option<Match>) {
+        let end = self.chunks.len();
+        if end > self.closed.last().map_or(0, |(end, _)| *end) {
+            self.closed.push((end, Gap { from: self.from, to }));
+        }
+    }
+
+    /// Reports the closed runs.
+    fn report(&mut self, known: &Known, sink: &mut dyn ContentSink) -> Result<()> {
+        if self.closed.is_empty() {
             return Ok(());
         }
-        let went = sink.chunks(&self.chunks, Gap { from: self.from, to });
+        let spare = known.spare();
+        let mut first = 0;
+        for (end, gap) in self.closed.drain(..) {
+            let run = self.chunks.get(first..end).unwrap_or_default();
+            first = end;
+            sink.chunks(run, gap, &spare)?;
+        }
         self.chunks.clear();
-        went
+        Ok(())
     }
 }
 
@@ -194,6 +230,8 @@ impl Run {
 /// likeness of two ids it asks for.
 struct Known {
     old: Seen,
+    /// Of each of them, its length, and whether the new content has it.
+    lens: Vec<(u32, bool)>,
     /// Where the leaves that were added begin among `old`.
     leaves: Vec<(usize, Match)>,
     /// The leaf of the last find.
@@ -203,8 +241,7 @@ struct Known {
     reported: HashSet<ChunkId>,
 }
 
-/// What is known of a chunk.
-#[derive(Clone, Copy, Debug)]
+/// What is known of a chunk of the new content.
 enum Met {
     Old(Match),
     New,
@@ -213,8 +250,8 @@ enum Met {
 
 impl Known {
     fn new() -> Self {
-        let (old, leaves, reported) = (Seen::default(), Vec::new(), HashSet::new());
-        Self { old, leaves, leaf: 0, left: DIFF_CHUNKS, reported }
+        let (old, lens, leaves) = (Seen::default(), Vec::new(), Vec::new());
+        Self { old, lens, leaves, leaf: 0, left: DIFF_CHUNKS, reported: HashSet::new() }
     }
 
     /// Makes room for old chunks, as far as they are remembered.
@@ -227,13 +264,23 @@ impl Known {
     /// Adds the chunks of an old leaf that begins at `start`.
     fn add(&mut self, chunks: impl Iterator<Item = ChunkRef>, start: Match) {
         self.leaves.push((self.old.len(), start));
-        chunks.for_each(|chunk| self.old.push(chunk.id.as_bytes()));
+        for chunk in chunks {
+            self.old.push(chunk.id.as_bytes());
+            self.lens.push((chunk.len, false));
+        }
+        // Without room none was taken.
+        self.lens.truncate(self.old.len());
     }
 
     /// What is known of a chunk of a new leaf, which is then known.
     fn meet(&mut self, id: &ChunkId) -> Met {
         match self.old.find(id.as_bytes()) {
-            Some(at) => Met::Old(self.place(at)),
+            Some(at) => {
+                if let Some((_, used)) = self.lens.get_mut(at) {
+                    *used = true;
+                }
+                Met::Old(self.place(at))
+            }
             None if self.reported.len() >= DIFF_CHUNKS || self.reported.insert(*id) => Met::New,
             None => Met::Again,
         }
@@ -248,6 +295,34 @@ impl Known {
         }
         let (begin, start) = self.leaves.get(self.leaf).copied().unwrap_or_default();
         Match { ordinal: start.ordinal.saturating_add((at - begin) as u64), ..start }
+    }
+
+    /// What of the old leaves was not met, the [`DIFF_SPARES`] largest runs of it. Of a chunk that an old content has twice,
+    /// one may not have been.
+    fn spare(&self) -> Vec<Spare> {
+        let mut spare: Vec<Spare> = Vec::new();
+        for (index, (begin, start)) in self.leaves.iter().enumerate() {
+            let end = self.leaves.get(index + 1).map_or(self.lens.len(), |(next, _)| *next);
+            for (ordinal, (len, used)) in
+                (start.ordinal..).zip(self.lens.get(*begin..end).unwrap_or_default())
+            {
+                let bytes = u64::from(*len);
+                match spare.last_mut() {
+                    _ if *used => {}
+                    Some(last)
+                        if last.first.content == start.content
+                            && last.first.ordinal.saturating_add(last.chunks) == ordinal =>
+                    {
+                        last.chunks += 1;
+                        last.bytes = last.bytes.saturating_add(bytes);
+                    }
+                    _ => spare.push(Spare { first: Match { ordinal, ..*start }, chunks: 1, bytes }),
+                }
+            }
+        }
+        spare.sort_by_key(|spare| Reverse(spare.bytes));
+        spare.truncate(DIFF_SPARES);
+        spare
     }
 }
 

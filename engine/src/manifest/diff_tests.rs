@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     PageSource,
-    diff::{self, ContentSink, Gap, Stood},
+    diff::{self, ContentSink, Gap, Spare, Stood},
     entry::{ChunkRef, Content},
     page::{Items, Page},
     testing::{Pages, Rng, chunk, content},
@@ -27,7 +27,7 @@ impl ContentSink for Found {
         Ok(())
     }
 
-    fn chunks(&mut self, run: &[(u64, ChunkRef)], _: Gap) -> Result<()> {
+    fn chunks(&mut self, run: &[(u64, ChunkRef)], _: Gap, _: &[Spare]) -> Result<()> {
         self.chunks.extend(run);
         Ok(())
     }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::{
     builder::{self, Tree},
     cursor,
-    diff::{self, Change, ContentSink, DiffSink, FirstChunk, Gap, Stood},
+    diff::{self, Change, ContentSink, DiffSink, FirstChunk, Gap, Spare, Stood},
     entry::{ChunkRef, Content, Entry, Extension},
     page::{Items, Page},
     path::EntryPath,
@@ -40,6 +40,7 @@ struct Found {
     changes: Vec<(Change, FirstChunk)>,
     chunks: Vec<(u64, ChunkRef)>,
     gaps: Vec<(Range<usize>, Gap)>,
+    spare: Vec<Spare>,
     stood: Vec<(PageId, PagePosition)>,
     stood_content: Vec<(PageId, Stood)>,
 }
@@ -64,7 +65,8 @@ impl ContentSink for Found {
         DiffSink::page(self, id, bytes, None)
     }
 
-    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap) -> Result<()> {
+    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap, spare: &[Spare]) -> Result<()> {
+        self.spare = spare.to_vec();
         let first = self.chunks.len();
         self.chunks.extend(run);
         self.gaps.push((first..self.chunks.len(), gap));
@@ -226,6 +228,14 @@ proptest! {
                 let after = new[last + 1..].iter().find(|chunk| held.contains(&chunk.id)).unwrap();
                 prop_assert_eq!(old[usize::try_from(to.ordinal).unwrap()], *after);
             }
+        }
+        let kept: BTreeSet<_> = new.iter().map(|chunk| chunk.id).collect();
+        let is_plain = held.len() == old.len();
+        for spare in found.spare.iter().filter(|_| is_plain) {
+            let first = usize::try_from(spare.first.ordinal).unwrap();
+            let spared = &old[first..first + usize::try_from(spare.chunks).unwrap()];
+            prop_assert!(spared.iter().all(|chunk| !kept.contains(&chunk.id)));
+            prop_assert_eq!(spared.iter().map(|chunk| u64::from(chunk.len)).sum::<u64>(), spare.bytes);
         }
         for (id, stood) in found.stood_content {
             prop_assert_eq!(stood.level, Page::decode(&both.map[&id]).unwrap().level);

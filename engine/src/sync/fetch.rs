@@ -180,6 +180,11 @@ impl Fetch {
                 self.intake.waste(chunk.data.len());
                 Ok(())
             }
+            Frame::Delta(delta) if self.is_deaf() => {
+                self.intake.waste(delta.data.len());
+                Ok(())
+            }
+            Frame::Delta(delta) if pulling => self.intake.delta(&delta),
             Frame::Statement(bytes) if pulling && self.target.is_none() => self.claim.offer(&bytes),
             Frame::Table(bytes) if pulling && self.table.is_none() => self.take_table(bytes),
             Frame::Header(bytes) if pulling => self.take_header(bytes),
@@ -211,22 +216,25 @@ impl Fetch {
         self.intake.commit()
     }
 
-    fn pull(&self) -> Result<Request> {
+    fn pull(&mut self) -> Result<Request> {
         let store = self.intake.store();
         // Who resumes has parts of the release that no commitment names, and walks.
         let (mode, have) = match self.options.resume {
             true => (Mode::Pages, Vec::new()),
             false => (Mode::All, self.claim.have(store)?),
         };
+        let known = self.claim.known(store);
+        self.intake.set_bases(&have);
         Ok(Request::Pull(Pull {
             library: self.claim.library(),
             want: self.claim.want().clone(),
             classes: self.options.classes.clone(),
             have,
-            known: self.claim.known(store),
+            known,
             scope: None,
             mode,
             budget: self.options.budget,
+            packing: self.options.packing,
         }))
     }
 
@@ -249,7 +257,7 @@ impl Fetch {
 
     fn send(&mut self, mut flight: Flight, request: Request) -> (u64, Request) {
         // Chunks that are asked for while others are under way wait for nothing.
-        let beside = self.in_flight.values().map(|other| other.turn).max();
+        let beside = self.in_flight.values().filter(|other| !other.ended).map(|other| other.turn).max();
         flight.turn = match beside {
             Some(turn) if flight.pages.is_empty() => turn,
             _ => self.turn + 1,

@@ -16,6 +16,7 @@
 //! | 7 chunk | as above | [`FRAME_CHUNK_BYTES`] |
 //! | 8 end | [`End`] | [`FRAME_SMALL_BYTES`] |
 //! | 9 error | [`Refusal`] | [`FRAME_SMALL_BYTES`] |
+//! | 10 delta | [`Delta`] | [`FRAME_DELTA_BYTES`] |
 //!
 //! A length is checked against the type's bound before anything of the payload is read or allocated. Payloads are
 //! [`Bytes`]: a chunk goes from the store to the socket and from the socket to the store without a copy of ours, but
@@ -30,11 +31,14 @@ use crate::{
     codec,
     error::{Error, Result},
     limits::{
-        CHUNK_BYTES, FRAME_CHUNK_BYTES, FRAME_CONTROL_BYTES, FRAME_HEADER_BYTES, FRAME_SLABS,
-        FRAME_SMALL_BYTES, PAGE_BYTES, STATEMENT_BYTES,
+        CHUNK_BYTES, FRAME_CHUNK_BYTES, FRAME_CONTROL_BYTES, FRAME_DELTA_BYTES, FRAME_HEADER_BYTES,
+        FRAME_SLABS, FRAME_SMALL_BYTES, PAGE_BYTES, STATEMENT_BYTES,
     },
     slab::Slabs,
-    sync::message::{End, Hello, Refusal, Request},
+    sync::{
+        delta::Delta,
+        message::{End, Hello, Refusal, Request},
+    },
 };
 
 /// Bytes of a frame's header.
@@ -63,6 +67,8 @@ pub enum Frame {
     End(End),
     /// Nothing more comes, and why.
     Error(Refusal),
+    /// Chunks or pages, made from what the receiver has.
+    Delta(Delta),
 }
 
 /// A chunk on its way; unverified.
@@ -110,6 +116,8 @@ pub enum FrameKind {
     End = 8,
     /// [`Frame::Error`].
     Error = 9,
+    /// [`Frame::Delta`].
+    Delta = 10,
 }
 
 /// A frame as it goes out: the two parts follow each other on the stream.
@@ -143,6 +151,7 @@ impl Frame {
             Frame::Chunk(_) => FrameKind::Chunk,
             Frame::End(_) => FrameKind::End,
             Frame::Error(_) => FrameKind::Error,
+            Frame::Delta(_) => FrameKind::Delta,
         }
     }
 
@@ -153,6 +162,7 @@ impl Frame {
             Frame::Request(request) => codec::encode(request).into(),
             Frame::End(end) => codec::encode(end).into(),
             Frame::Error(refusal) => codec::encode(refusal).into(),
+            Frame::Delta(delta) => codec::encode(delta).into(),
             Frame::Statement(bytes) | Frame::Table(bytes) | Frame::Header(bytes) | Frame::Page(bytes) => {
                 bytes.clone()
             }
@@ -183,6 +193,7 @@ impl Frame {
             FrameKind::Chunk => Frame::Chunk(ChunkFrame::decode(payload)?),
             FrameKind::End => Frame::End(End::decode(&payload)?),
             FrameKind::Error => Frame::Error(Refusal::decode(&payload)?),
+            FrameKind::Delta => Frame::Delta(Delta::decode(&payload)?),
         })
     }
 
@@ -228,7 +239,7 @@ impl ChunkFrame {
 }
 
 impl FrameKind {
-    const ALL: [FrameKind; 9] = [
+    const ALL: [FrameKind; 10] = [
         FrameKind::Hello,
         FrameKind::Request,
         FrameKind::Statement,
@@ -238,6 +249,7 @@ impl FrameKind {
         FrameKind::Chunk,
         FrameKind::End,
         FrameKind::Error,
+        FrameKind::Delta,
     ];
 
     /// Bytes of its payload at most.
@@ -249,6 +261,7 @@ impl FrameKind {
             FrameKind::Page => PAGE_BYTES,
             FrameKind::Chunk => FRAME_CHUNK_BYTES,
             FrameKind::End | FrameKind::Error => FRAME_SMALL_BYTES,
+            FrameKind::Delta => FRAME_DELTA_BYTES,
         }
     }
 }

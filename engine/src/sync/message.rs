@@ -80,6 +80,20 @@ pub struct Pull {
     pub mode: Mode,
     /// Bytes of pages and chunks after which the answer may end, incomplete; `u64::MAX` for no bound.
     pub budget: u64,
+    /// What the answerer is to save.
+    pub packing: Packing,
+}
+
+/// What an answer saves: bytes on the way, or the time it takes to save them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Packing {
+    /// Bytes, as long as they can be saved as fast as the link would carry them.
+    #[default]
+    Auto,
+    /// Bytes, always.
+    Smallest,
+    /// Time: nothing is compressed nor made from what the peer has.
+    Fastest,
 }
 
 /// Which release.

@@ -60,16 +60,20 @@
 //! [`frame`] has the bytes on a stream and [`message`] the messages in them. [`session`] answers a request, [`fetch`]
 //! makes requests and takes the answers. Each runs on a thread of its own that may block on the store; whoever drives
 //! them owns streams, timeouts and memory between the two. `place` is the walk over a class that both share, `send`
-//! and `pack` get chunks out, `changes` compares versions, `recent` is a bounded memory.
+//! and `pack` get chunks out, `changes` compares versions, `origin` and `likeness` say what new chunks are made from,
+//! [`delta`] makes them, `recent` is a bounded memory.
 //!
 //! Rules that the drivers keep: a hello comes first on a connection, on a unidirectional stream of its own; each request
 //! has a bidirectional stream of its own; an answer ends with [`End`](message::End) or [`Refusal`](message::Refusal), and
 //! a stream that ends without was cut; stopping a stream cancels the request.
 
 mod changes;
+pub mod delta;
 pub mod fetch;
 pub mod frame;
+mod likeness;
 pub mod message;
+mod origin;
 mod pack;
 #[cfg(test)]
 mod pair;

@@ -7,7 +7,10 @@ use zstd::bulk::{Compressor, Decompressor};
 
 use crate::{
     error::{Error, Result},
-    sync::frame::{ChunkCodec, ChunkFrame},
+    sync::{
+        frame::{ChunkCodec, ChunkFrame},
+        message::Packing,
+    },
 };
 
 /// The fastest level: text shrinks to a third, and a film costs little to find out about.
@@ -26,8 +29,9 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    pub(super) fn new() -> Self {
-        Self { zstd: Compressor::new(LEVEL).ok(), resting: 0, rest: 0 }
+    pub(super) fn new(packing: Packing) -> Self {
+        let zstd = if packing == Packing::Fastest { None } else { Compressor::new(LEVEL).ok() };
+        Self { zstd, resting: 0, rest: 0 }
     }
 
     /// Packs a chunk of 1 to [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES) bytes.
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn text_shrinks_and_comes_back() {
         let raw = Bytes::from("以下字幕由志愿者翻译。".repeat(500));
-        let frame = Packer::new().pack(7, raw.clone());
+        let frame = Packer::new(Packing::Auto).pack(7, raw.clone());
         assert_eq!(frame.codec, ChunkCodec::Zstd);
         assert!(frame.data.len() < raw.len() / 2);
         assert_eq!(Unpacker::new().unpack(frame).unwrap(), raw);
@@ -135,7 +139,7 @@ mod tests {
 
     #[test]
     fn noise_goes_raw_and_is_tried_less_and_less() {
-        let mut packer = Packer::new();
+        let mut packer = Packer::new(Packing::Auto);
         let raw = noise(4096);
         let text = Bytes::from(vec![b'a'; 4096]);
         for _ in 0..200 {
@@ -149,7 +153,7 @@ mod tests {
     #[test]
     fn what_unpacks_to_another_length_is_refused() {
         let raw = Bytes::from(vec![b'a'; 4096]);
-        let good = Packer::new().pack(0, raw);
+        let good = Packer::new(Packing::Auto).pack(0, raw);
         for raw_len in [4095, 4097, 1 << 18] {
             assert!(Unpacker::new().unpack(ChunkFrame { raw_len, ..good.clone() }).is_err(), "{raw_len}");
         }

@@ -1,31 +1,72 @@
 //! The outgoing side of an answer: gathers chunks into batches, reads, packs and frames them.
 //!
-//! Owns what is sent at most once, within the scope and within the budget. What to send is
-//! [`session`](super::session)'s. A chunk that cannot be read is left out, and the answer says that it is not complete.
+//! Owns what is sent at most once, within the scope and within the budget, and whether as it is or as a delta. What to
+//! send, and what it is made from, is decided elsewhere. A chunk that cannot be read is left out, and the answer says that it
+//! is not complete.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::{
     error::{Error, Result},
     id::{ChunkId, PageId},
-    limits::{ANSWER_BATCH_BYTES, ANSWER_SENT, BATCH_IDS},
+    limits::{
+        ANSWER_BATCH_BYTES, ANSWER_FREE_BYTES, ANSWER_SENT, BATCH_IDS, DELTA_BASE_BYTES, DELTA_ITEMS,
+        DELTA_RAW_BYTES, DELTA_RUNS,
+    },
     manifest::ChunkRef,
     store::{Check, Store},
     sync::{
+        delta::{Bases, Delta, Items, Part, Run},
         frame::Frame,
-        message::{End, Scope},
+        message::{End, Packing, Scope},
         pack::Packer,
         recent::Recent,
     },
 };
 
-/// Where frames go; false once nobody takes more.
-pub(super) type Out<'a> = &'a mut dyn FnMut(Frame) -> bool;
+/// Where an answer goes.
+pub trait Outlet {
+    /// Takes a frame; false once nobody takes more.
+    fn send(&mut self, frame: Frame) -> bool;
+
+    /// Bytes that the way to the peer carries in a second, as measured now; `None` where nobody measures.
+    fn rate(&self) -> Option<u64> {
+        None
+    }
+
+    /// The time since any fixed moment; what an answer costs to make is measured by it.
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl<F: FnMut(Frame) -> bool> Outlet for F {
+    fn send(&mut self, frame: Frame) -> bool {
+        self(frame)
+    }
+}
+
+/// Deltas not tried, at most, after one that saved nothing.
+const REST: u32 = 15;
 
 /// Sends the parts of one answer.
 pub(super) struct Sender<'a> {
     store: &'a dyn Store,
-    out: Out<'a>,
+    out: &'a mut dyn Outlet,
+    packing: Packing,
+    bases: Bases,
+    /// Pages that wait to be made from the same run.
+    pages: Vec<Bytes>,
+    pages_from: Option<Run>,
+    pages_bytes: usize,
+    /// Chunks that wait to be made together, and from what.
+    chunks: Vec<(u64, ChunkRef)>,
+    chunks_from: Vec<Run>,
+    chunks_bytes: u64,
+    chunks_from_bytes: u64,
+    made: Made,
     scope: Option<Scope>,
     budget: u64,
     sent: Recent<u64>,
@@ -36,34 +77,191 @@ pub(super) struct Sender<'a> {
     spent: bool,
 }
 
+/// What was made from what the peer has, and what that took.
+#[derive(Debug, Default)]
+struct Made {
+    bytes: u64,
+    time: Duration,
+    resting: u32,
+    rest: u32,
+}
+
 impl<'a> Sender<'a> {
-    pub(super) fn new(store: &'a dyn Store, out: Out<'a>, scope: Option<Scope>, budget: u64) -> Self {
+    pub(super) fn new(
+        store: &'a dyn Store,
+        out: &'a mut dyn Outlet,
+        packing: Packing,
+        scope: Option<Scope>,
+        budget: u64,
+    ) -> Self {
         Self {
             store,
             out,
+            packing,
+            bases: Bases::default(),
+            pages: Vec::new(),
+            pages_from: None,
+            pages_bytes: 0,
+            chunks: Vec::new(),
+            chunks_from: Vec::new(),
+            chunks_bytes: 0,
+            chunks_from_bytes: 0,
+            made: Made::default(),
             scope,
             budget,
             sent: Recent::new(ANSWER_SENT),
             batch: Vec::new(),
             batch_bytes: 0,
-            packer: Packer::new(),
+            packer: Packer::new(packing),
             end: End { complete: true, ..End::default() },
             spent: false,
         }
     }
 
-    /// Sends one frame, whatever it costs.
+    /// Sends one frame, whatever it costs, after all before it.
     pub(super) fn frame(&mut self, frame: Frame) -> Result<()> {
-        if (self.out)(frame) { Ok(()) } else { Err(Error::Cancelled) }
+        self.flush_delta()?;
+        self.flush_pages()?;
+        self.out(frame)
     }
 
-    /// Sends a page, once.
-    pub(super) fn page(&mut self, id: &PageId, bytes: &Bytes) -> Result<()> {
-        if self.sent.insert(prefix(id.as_bytes()), 1) {
-            self.spend(bytes.len())?;
-            self.frame(Frame::Page(bytes.clone()))?;
+    fn out(&mut self, frame: Frame) -> Result<()> {
+        if self.out.send(frame) { Ok(()) } else { Err(Error::Cancelled) }
+    }
+
+    /// From here on, what may be made from the versions of a class is.
+    pub(super) fn set_bases(&mut self, bases: Bases) {
+        self.bases = bases;
+    }
+
+    /// The roots of those versions.
+    pub(super) fn roots(&self) -> Vec<Option<PageId>> {
+        self.bases.0.clone()
+    }
+
+    /// Sends a page, once; made from the pages of `from` where that is less.
+    pub(super) fn page(&mut self, id: &PageId, bytes: &Bytes, from: Option<Run>) -> Result<()> {
+        if !self.sent.insert(prefix(id.as_bytes()), 1) {
+            return Ok(());
         }
+        let is_full = self.pages.len() >= DELTA_ITEMS || self.pages_bytes + bytes.len() > DELTA_RAW_BYTES;
+        if from != self.pages_from || is_full {
+            self.flush_pages()?;
+        }
+        if from.is_none() || self.packing == Packing::Fastest {
+            self.spend(bytes.len())?;
+            return self.out(Frame::Page(bytes.clone()));
+        }
+        self.pages_from = from;
+        self.pages_bytes += bytes.len();
+        self.pages.push(bytes.clone());
         Ok(())
+    }
+
+    /// Sends the pages that wait.
+    fn flush_pages(&mut self) -> Result<()> {
+        self.pages_bytes = 0;
+        let pages = std::mem::take(&mut self.pages);
+        let Some(from) = self.pages_from.take() else { return Ok(()) };
+        match self.make(Items::Pages, vec![from], &pages) {
+            Some(delta) => self.send_delta(delta),
+            None => pages.into_iter().try_for_each(|bytes| {
+                self.spend(bytes.len())?;
+                self.out(Frame::Page(bytes))
+            }),
+        }
+    }
+
+    /// Whether bytes are to be saved now, although that takes time.
+    pub(super) fn saves_bytes(&self) -> bool {
+        match self.packing {
+            Packing::Smallest => true,
+            Packing::Fastest => false,
+            Packing::Auto => {
+                let micros = u64::try_from(self.made.time.as_micros()).unwrap_or(u64::MAX);
+                let speed = self.made.bytes.saturating_mul(1_000_000).checked_div(micros);
+                self.made.bytes < ANSWER_FREE_BYTES
+                    || self.out.rate().is_none_or(|link| speed.is_none_or(|speed| link <= speed))
+            }
+        }
+    }
+
+    /// Sends chunks that fit one delta, each once, those that lie in the scope; made from `from`, which is `len` bytes, where
+    /// that is less. Some wait, so that few deltas are made of many small runs.
+    pub(super) fn delta(&mut self, chunks: &[(u64, ChunkRef)], from: &[Run], len: u64) -> Result<()> {
+        if from.is_empty() {
+            return self.full(chunks);
+        }
+        let is_wanted = |ordinal| self.scope.as_ref().is_none_or(|scope| scope.contains(ordinal));
+        let mut wanted: Vec<_> = chunks.iter().filter(|(ordinal, _)| is_wanted(*ordinal)).copied().collect();
+        wanted.retain(|(_, chunk)| self.sent.insert(prefix(chunk.id.as_bytes()), 1));
+        let bytes: u64 = wanted.iter().map(|(_, chunk)| u64::from(chunk.len)).sum();
+        let is_full = self.chunks.len() + wanted.len() > DELTA_ITEMS
+            || self.chunks_bytes + bytes > DELTA_RAW_BYTES as u64
+            || self.chunks_from.len() + from.len() > DELTA_RUNS
+            || self.chunks_from_bytes + len > DELTA_BASE_BYTES as u64;
+        if is_full {
+            self.flush_delta()?;
+        }
+        self.chunks.append(&mut wanted);
+        self.chunks_bytes += bytes;
+        self.chunks_from.extend(from);
+        self.chunks_from_bytes += len;
+        Ok(())
+    }
+
+    /// Sends the chunks that wait to be made.
+    fn flush_delta(&mut self) -> Result<()> {
+        (self.chunks_bytes, self.chunks_from_bytes) = (0, 0);
+        let wanted = std::mem::take(&mut self.chunks);
+        let from = std::mem::take(&mut self.chunks_from);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.flush_pages()?;
+        let ids: Vec<ChunkId> = wanted.iter().map(|(_, chunk)| chunk.id).collect();
+        let read = self.read(&ids);
+        let is_sound = |((_, chunk), bytes): (&(u64, ChunkRef), &Option<Bytes>)| {
+            bytes.as_ref().is_some_and(|bytes| bytes.len() == chunk.len as usize)
+        };
+        self.made.resting = self.made.resting.saturating_sub(1);
+        if self.made.resting == 0 && wanted.iter().zip(&read).all(is_sound) {
+            let raw: Vec<Bytes> = read.iter().flatten().cloned().collect();
+            if let Some(delta) = self.make(Items::Chunks, merged(from), &raw) {
+                self.made.rest = 0;
+                self.end.chunks += raw.len() as u64;
+                self.end.chunk_bytes += delta.raw_len() as u64;
+                return self.send_delta(delta);
+            }
+            self.made.rest = (2 * self.made.rest + 1).min(REST);
+            self.made.resting = self.made.rest + 1;
+        }
+        wanted
+            .into_iter()
+            .zip(read)
+            .try_for_each(|((ordinal, chunk), bytes)| self.put(ordinal, &chunk, bytes))
+    }
+
+    /// A delta of `parts`, where it is smaller than they are.
+    fn make(&mut self, items: Items, base: Vec<Run>, parts: &[Bytes]) -> Option<Delta> {
+        let started = self.out.now();
+        let raw = parts.concat();
+        let lens = parts.iter().map(|part| u32::try_from(part.len()).unwrap_or(u32::MAX)).collect();
+        let prefix = self.bases.bytes(self.store, &base).ok()?;
+        let delta = Delta::make(items, base, &prefix, lens, &raw, raw.len() - raw.len() / 16);
+        self.made.bytes += raw.len() as u64;
+        self.made.time += self.out.now().saturating_sub(started);
+        delta
+    }
+
+    fn send_delta(&mut self, delta: Delta) -> Result<()> {
+        self.spend(delta.data.len())?;
+        self.out(Frame::Delta(delta))
+    }
+
+    /// Sends chunks as they are, each once, those that lie in the scope.
+    pub(super) fn full(&mut self, chunks: &[(u64, ChunkRef)]) -> Result<()> {
+        chunks.iter().try_for_each(|(ordinal, chunk)| self.chunks(*ordinal, std::slice::from_ref(chunk)))
     }
 
     /// Sends neighbouring chunks, each once, those that lie in the scope.
@@ -107,22 +305,26 @@ impl<'a> Sender<'a> {
 
     /// Reads, packs and sends the batch.
     fn flush(&mut self) -> Result<()> {
+        self.flush_delta()?;
+        self.flush_pages()?;
         let batch = std::mem::take(&mut self.batch);
         self.batch_bytes = 0;
         let ids: Vec<ChunkId> = batch.iter().map(|(_, chunk)| chunk.id).collect();
-        for ((ordinal, chunk), bytes) in batch.into_iter().zip(self.read(&ids)) {
-            match bytes {
-                Some(bytes) if bytes.len() == chunk.len as usize => {
-                    let packed = self.packer.pack(ordinal, bytes);
-                    self.spend(packed.data.len())?;
-                    self.end.chunks += 1;
-                    self.end.chunk_bytes += u64::from(chunk.len);
-                    self.frame(Frame::Chunk(packed))?;
-                }
-                _ => self.end.complete = false,
-            }
-        }
-        Ok(())
+        let read = self.read(&ids);
+        batch.into_iter().zip(read).try_for_each(|((ordinal, chunk), bytes)| self.put(ordinal, &chunk, bytes))
+    }
+
+    /// Packs and sends a chunk, if it could be read.
+    fn put(&mut self, ordinal: u64, chunk: &ChunkRef, bytes: Option<Bytes>) -> Result<()> {
+        let Some(bytes) = bytes.filter(|bytes| bytes.len() == chunk.len as usize) else {
+            self.end.complete = false;
+            return Ok(());
+        };
+        let packed = self.packer.pack(ordinal, bytes);
+        self.spend(packed.data.len())?;
+        self.end.chunks += 1;
+        self.end.chunk_bytes += u64::from(chunk.len);
+        self.out(Frame::Chunk(packed))
     }
 
     /// What can be read of `ids`. One that is damaged fails the whole batch, so they are then read one by one.
@@ -152,6 +354,27 @@ impl<'a> Sender<'a> {
         self.budget = self.budget.saturating_sub(bytes as u64);
         Ok(())
     }
+}
+
+/// Runs in order, those of chunks that touch or overlap as one: two gaps beside one chunk share it as a neighbour.
+fn merged(mut runs: Vec<Run>) -> Vec<Run> {
+    let place = |run: &Run| match run.part {
+        Part::Chunks { first, count } => (run.have, first, count),
+        Part::Pages { first, count } => (run.have, first.ordinal, count),
+    };
+    runs.sort_unstable_by_key(place);
+    runs.dedup_by(|next, run| match (&mut run.part, next.part) {
+        (Part::Chunks { first, count }, Part::Chunks { first: next_first, count: next_count }) => {
+            let end = first.saturating_add(*count);
+            let joins = run.have == next.have && next_first <= end;
+            if joins {
+                *count = end.max(next_first.saturating_add(next_count)) - *first;
+            }
+            joins
+        }
+        _ => false,
+    });
+    runs
 }
 
 /// Eight bytes of an id: enough to remember it by. A chunk left out for the likeness of another is asked for again.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     error::{Error, Result},
-    id::{Commitment, LibraryId, ManifestId, NodeId, PageId, StatementId},
+    id::{Commitment, LibraryId, ManifestId, NodeId, StatementId},
     manifest::{
         PageSource,
         table::{ClassHeader, ClassTable},
@@ -18,13 +18,16 @@ use crate::{
     statement::{Release, StatementKind, Verbs, library::Library},
     store::{PageState, Store},
     sync::{
-        changes,
+        changes::{self, Version},
+        delta::Bases,
         frame::Frame,
-        message::{Mode, Pull, Request, Scope, Want},
+        message::{Mode, Packing, Pull, Request, Scope, Want},
         place::{Place, Step, Targets, Walk},
         send::Sender,
     },
 };
+
+pub use super::send::Outlet;
 
 /// What is sent for one request. Holds no more than the request's size; all else is read while it runs.
 pub struct Answer {
@@ -33,17 +36,26 @@ pub struct Answer {
 }
 
 enum Work {
-    Pull { frames: Vec<Frame>, classes: Vec<ClassWork>, mode: Mode, scope: Option<Scope>, budget: u64 },
+    Pull(PullWork),
     Pages { header: ClassHeader, targets: Targets },
     Chunks { header: ClassHeader, scope: Scope },
+}
+
+struct PullWork {
+    frames: Vec<Frame>,
+    classes: Vec<ClassWork>,
+    mode: Mode,
+    packing: Packing,
+    scope: Option<Scope>,
+    budget: u64,
 }
 
 /// One class of a pull that the peer does not have yet.
 struct ClassWork {
     header: ClassHeader,
     bytes: Bytes,
-    /// The roots of versions of the class that the peer has, newest first.
-    bases: Vec<PageId>,
+    /// The roots of versions of the class that the peer has, by their index in its `have`, newest first.
+    bases: Bases,
 }
 
 impl Answer {
@@ -77,11 +89,11 @@ impl Answer {
     }
 
     /// Sends the answer, the end included, until `out` says that nobody takes more: then it fails as cancelled.
-    pub fn run(self, out: &mut dyn FnMut(Frame) -> bool) -> Result<()> {
+    pub fn run(self, out: &mut dyn Outlet) -> Result<()> {
         let store = &*self.store;
         match self.work {
-            Work::Pull { frames, classes, mode, scope, budget } => {
-                let mut sender = Sender::new(store, out, scope, budget);
+            Work::Pull(PullWork { frames, classes, mode, packing, scope, budget }) => {
+                let mut sender = Sender::new(store, out, packing, scope, budget);
                 let went = frames
                     .into_iter()
                     .try_for_each(|frame| sender.frame(frame))
@@ -89,12 +101,13 @@ impl Answer {
                 sender.finish(went)
             }
             Work::Pages { header, targets } => {
-                let mut sender = Sender::new(store, out, Some(Scope::default()), u64::MAX);
+                let mut sender =
+                    Sender::new(store, out, Packing::default(), Some(Scope::default()), u64::MAX);
                 let went = send_pages(store, &header, &targets, &mut sender);
                 sender.finish(went)
             }
             Work::Chunks { header, scope } => {
-                let mut sender = Sender::new(store, out, Some(scope.clone()), u64::MAX);
+                let mut sender = Sender::new(store, out, Packing::default(), Some(scope.clone()), u64::MAX);
                 let went = send_scope(store, &header, &scope, &mut sender);
                 sender.finish(went)
             }
@@ -152,7 +165,8 @@ impl Desk<'_> {
         if granted.is_empty() || pull.classes.iter().any(|class| !granted.contains(class)) {
             return Err(absent());
         }
-        Ok(Work::Pull { frames, classes, mode: pull.mode, scope: pull.scope, budget: pull.budget })
+        let Pull { mode, packing, scope, budget, .. } = pull;
+        Ok(Work::Pull(PullWork { frames, classes, mode, packing, scope, budget }))
     }
 
     /// The release that is wanted, and the channel statement that names it. A channel is where its data is whole here,
@@ -205,17 +219,14 @@ impl Desk<'_> {
         releases.any(|said| said.body.manifest == *manifest)
     }
 
-    /// The versions that the peer has of `header`'s class, by their roots, where this node has them too.
-    fn bases(&self, have: &[Commitment], header: &ClassHeader) -> Result<Vec<PageId>> {
-        let mut bases = Vec::new();
-        for commitment in have {
-            let Ok(old) = self.class(commitment) else { continue };
+    /// The versions that the peer has of `header`'s class, where this node has them too.
+    fn bases(&self, have: &[Commitment], header: &ClassHeader) -> Result<Bases> {
+        let root = |commitment| {
+            let Ok(old) = self.class(commitment) else { return Ok(None) };
             let held = self.store.page_states(&[old.root])?.first() != Some(&PageState::Absent);
-            if old.slot == header.slot && held {
-                bases.push(old.root);
-            }
-        }
-        Ok(bases)
+            Ok((old.slot == header.slot && held).then_some(old.root))
+        };
+        have.iter().map(root).collect::<Result<_>>().map(Bases)
     }
 
     /// A class that the peer is granted, in any of the library's releases.
@@ -242,11 +253,18 @@ fn absent() -> Error {
 impl ClassWork {
     fn send(&self, store: &dyn Store, mode: Mode, sender: &mut Sender<'_>) -> Result<()> {
         sender.frame(Frame::Header(self.bytes.clone()))?;
-        match (self.bases.split_first(), mode) {
-            (Some((base, older)), _) => changes::send(store, base, older, &self.header, sender),
+        let versions: Vec<_> = (0u8..)
+            .zip(&self.bases.0)
+            .filter_map(|(have, root)| root.map(|root| Version { have, root }))
+            .collect();
+        match (versions.split_first(), mode) {
+            (Some((base, older)), _) => {
+                sender.set_bases(self.bases.clone());
+                changes::send(store, base, older, &self.header, sender)
+            }
             (None, Mode::All) => send_all(store, &self.header, sender),
             (None, Mode::Pages) => match store.page(&self.header.root) {
-                Ok(bytes) => sender.page(&self.header.root, &bytes),
+                Ok(bytes) => sender.page(&self.header.root, &bytes, None),
                 Err(error) => {
                     sender.leave_out(&self.header.root, &error);
                     Ok(())
@@ -264,7 +282,7 @@ fn send_all(store: &dyn Store, header: &ClassHeader, sender: &mut Sender<'_>) ->
         sender,
         |_| true,
         |sender, place, bytes| {
-            sender.page(&place.id, bytes)?;
+            sender.page(&place.id, bytes, None)?;
             Ok(true)
         },
     )
@@ -285,7 +303,7 @@ fn send_pages(
     let leads = |place: &Place| targets.at(place) || targets.below(place);
     visit(store, header, sender, leads, |sender, place, bytes| {
         if targets.at(place) {
-            sender.page(&place.id, bytes)?;
+            sender.page(&place.id, bytes, None)?;
         }
         Ok(targets.below(place))
     })

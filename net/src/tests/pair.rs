@@ -16,7 +16,8 @@ use chuan_engine::{
     store::{Store, memory::MemoryStore},
     sync::{
         frame::{ChunkCodec, ChunkFrame, Frame},
-        message::{End, Hello, Join, Mode, Pull, Request, VERSION, Want},
+        message::{End, Hello, Join, Mode, Packing, Pull, Request, VERSION, Want},
+        session::Outlet,
     },
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -64,12 +65,7 @@ impl Host for Script {
         self.offered.lock().expect("unpoisoned").extend(statements);
     }
 
-    fn answer(
-        &self,
-        _peer: &PeerKey,
-        _request: Request,
-        send: &mut dyn FnMut(Frame) -> bool,
-    ) -> chuan_engine::Result<()> {
+    fn answer(&self, _peer: &PeerKey, _request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
         self.answers.fetch_add(1, Ordering::Relaxed);
         if self.strangers {
             return Err(EngineError::Denied("a text that stays here".into()));
@@ -78,13 +74,13 @@ impl Host for Script {
         for ordinal in 0..self.chunks {
             let raw_len = u32::try_from(CHUNK_LEN).expect("small");
             let chunk = ChunkFrame { ordinal, codec: ChunkCodec::Raw, raw_len, data: data.clone() };
-            if !send(Frame::Chunk(chunk)) {
+            if !out.send(Frame::Chunk(chunk)) {
                 self.abandoned.store(true, Ordering::Relaxed);
                 return Ok(());
             }
             self.sent.fetch_add(1, Ordering::Relaxed);
         }
-        send(Frame::End(End { complete: true, chunks: self.chunks, chunk_bytes: 0 }));
+        out.send(Frame::End(End { complete: true, chunks: self.chunks, chunk_bytes: 0 }));
         Ok(())
     }
 
@@ -165,6 +161,7 @@ pub(super) fn pull() -> Request {
         scope: None,
         mode: Mode::All,
         budget: u64::MAX,
+        packing: Packing::Auto,
     })
 }
 

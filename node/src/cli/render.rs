@@ -130,7 +130,7 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
         counted(pulled.chunks_fetched, "chunk"),
         bytes(pulled.chunk_bytes_fetched),
         bytes(pulled.chunk_bytes_encoded),
-        bytes(pulled.page_bytes),
+        bytes(pulled.page_bytes_encoded),
         short(&pulled.from),
         pulled.address,
     )?;

@@ -1,7 +1,7 @@
 //! `chuan.toml`: what an operator decides about a node. Read at each start, under `CHUAN_…` variables; written once, by
 //! `init`.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use figment::{
     Figment,
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file;
 use crate::{
-    command::Role,
+    command::{Packing, Role},
     exit::{Failure, Result},
     spec::check_name,
 };
@@ -31,6 +31,18 @@ pub struct Config {
     pub listen: String,
     /// Where peers reach it (`HOST:PORT`), if that is not where it listens: behind a forwarded port or a name.
     pub announce: Vec<String>,
+    /// What sources are to save: bytes or time.
+    pub packing: Packing,
+    /// What differs for some peers, by their name or id.
+    pub peer: BTreeMap<String, Peer>,
+}
+
+/// What an operator decides about a peer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Peer {
+    /// What it is to save when this node pulls from it.
+    pub packing: Option<Packing>,
 }
 
 impl Default for Config {
@@ -40,16 +52,19 @@ impl Default for Config {
             role: Role::default(),
             listen: format!("0.0.0.0:{DEFAULT_PORT}"),
             announce: Vec::new(),
+            packing: Packing::default(),
+            peer: BTreeMap::new(),
         }
     }
 }
 
 impl Config {
-    /// Reads the file at `path`, then variables `CHUAN_LISTEN`, `CHUAN_ANNOUNCE` (`["a:1", "b:2"]`) over it.
+    /// Reads the file at `path`, then variables `CHUAN_LISTEN`, `CHUAN_ANNOUNCE` (`["a:1", "b:2"]`) and `CHUAN_PACKING`
+    /// over it.
     pub fn read(path: &Path) -> Result<Config> {
         let config: Config = Figment::from(Serialized::defaults(Config::default()))
             .merge(Toml::file_exact(path))
-            .merge(Env::prefixed("CHUAN_").only(&["listen", "announce"]))
+            .merge(Env::prefixed("CHUAN_").only(&["listen", "announce", "packing"]))
             .extract()
             .map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))?;
         check_name("node", &config.name)
@@ -71,7 +86,10 @@ impl Config {
              # Where `chuan serve` listens (UDP). Port 0 takes any free one.\n\
              listen = \"0.0.0.0:{DEFAULT_PORT}\"\n\
              # Where peers reach this node, if not where it listens: [\"mirror.example.org:{DEFAULT_PORT}\"].\n\
-             announce = []\n",
+             announce = []\n\
+             # What this node's sources are to save: bytes (smallest), time (fastest), or whatever the link is slower at\n\
+             # (auto). For one peer: a table [peer.\"its name\"] with a line packing = \"smallest\".\n\
+             packing = \"auto\"\n",
             role.as_str()
         );
         file::write_atomic(path, text.as_bytes(), 0o644)

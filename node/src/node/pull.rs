@@ -17,7 +17,7 @@ use chuan_net::{Connection, Endpoint, Error as NetError, Identity, WireStats};
 
 use super::{Inner, Node, address::plain, now_ms, on_thread, peer::Source, release::class};
 use crate::{
-    command::Pull,
+    command::{Packing, Pull},
     exit::{Exit, Failure, Result},
     job::{Job, Progress},
     outcome::Pulled,
@@ -33,6 +33,15 @@ struct Brought {
     address: String,
     report: Report,
     wire: WireStats,
+}
+
+/// How to pull.
+#[derive(Clone, Copy)]
+struct How {
+    /// Whether to look for what is missing.
+    resume: bool,
+    /// What sources save, where the command says it.
+    packing: Option<Packing>,
 }
 
 impl Node {
@@ -54,7 +63,8 @@ impl Node {
             on_thread(move || inner.begin_pull(&library)).await?
         };
         let endpoint = Endpoint::dialler(Identity::new(node.key.clone()))?;
-        let brought = self.pull_from_any(&endpoint, &library, sources, resume, job).await;
+        let how = How { resume, packing: options.packing };
+        let brought = self.pull_from_any(&endpoint, &library, sources, how, job).await;
         let (id, inner) = (library.id(), Arc::clone(node));
         let taken_up = async {
             let brought = brought?;
@@ -69,13 +79,13 @@ impl Node {
         endpoint: &Endpoint,
         library: &Arc<Library>,
         sources: Vec<Source>,
-        mut resume: bool,
+        mut how: How,
         job: &Job,
     ) -> Result<Brought> {
         let mut failures: Vec<Failure> = Vec::new();
         for source in sources {
             job.check()?;
-            match self.pull_from(endpoint, library, source, resume, job).await {
+            match self.pull_from(endpoint, library, source, how, job).await {
                 Ok(brought) => return Ok(brought),
                 Err(failure) => {
                     // What fails here fails with every source.
@@ -83,7 +93,7 @@ impl Node {
                         return Err(failure);
                     }
                     failures.push(failure);
-                    resume = true;
+                    how.resume = true;
                 }
             }
         }
@@ -97,7 +107,7 @@ impl Node {
         endpoint: &Endpoint,
         library: &Arc<Library>,
         mut source: Source,
-        resume: bool,
+        how: How,
         job: &Job,
     ) -> Result<Brought> {
         let node = &self.0;
@@ -114,7 +124,8 @@ impl Node {
             }
             opened => opened?,
         };
-        let options = Options { resume, ..Options::default() };
+        let packing = how.packing.unwrap_or_else(|| node.packing(&source));
+        let options = Options { resume: how.resume, packing: packing.into(), ..Options::default() };
         let want = Want::Channel(LIVE.to_owned());
         let shelf = Arc::clone(&node.shelf);
         let fetch = Fetch::new(shelf, Library::clone(library), want, now_ms(), options)?;
@@ -128,6 +139,13 @@ impl Node {
 }
 
 impl Inner {
+    /// What a source is to save, by the configuration.
+    fn packing(&self, source: &Source) -> Packing {
+        let peers = &self.config.peer;
+        let peer = peers.get(&source.node.to_string()).or_else(|| peers.get(&source.name));
+        peer.and_then(|peer| peer.packing).unwrap_or(self.config.packing)
+    }
+
     /// Notes that a pull begins, and says whether it must look for what is missing: where an earlier one was cut short, or
     /// the current release is not whole any more. Else a source tells what is new from what is held.
     fn begin_pull(&self, library: &Library) -> Result<bool> {
@@ -172,7 +190,9 @@ impl Inner {
             chunks_fetched: report.chunks_fetched,
             chunk_bytes_fetched: report.chunk_bytes_fetched,
             chunk_bytes_encoded: report.chunk_bytes_encoded,
+            chunks_from_deltas: report.chunks_from_deltas,
             page_bytes: report.page_bytes,
+            page_bytes_encoded: report.page_bytes_encoded,
             frame_bytes_in: wire.frame_bytes_in,
             frame_bytes_out: wire.frame_bytes_out,
             wire_bytes_in: wire.bytes_in,

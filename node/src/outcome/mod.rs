@@ -222,8 +222,12 @@ pub struct Pulled {
     pub chunk_bytes_fetched: u64,
     /// Their bytes as they travelled.
     pub chunk_bytes_encoded: u64,
-    /// Bytes of manifest pages that travelled.
+    /// How many of the chunks travelled as what differs from bytes that were here.
+    pub chunks_from_deltas: u64,
+    /// Bytes of the manifest pages that came.
     pub page_bytes: u64,
+    /// Their bytes as they travelled.
+    pub page_bytes_encoded: u64,
     /// Bytes of frames received: messages and data, without what QUIC puts around them.
     pub frame_bytes_in: u64,
     /// Bytes of frames sent.
@@ -402,7 +406,9 @@ mod tests {
             "chunks_fetched",
             "chunk_bytes_fetched",
             "chunk_bytes_encoded",
+            "chunks_from_deltas",
             "page_bytes",
+            "page_bytes_encoded",
             "frame_bytes_in",
             "frame_bytes_out",
             "wire_bytes_in",

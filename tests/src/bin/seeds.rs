@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use chuan_engine::{
     chunk::Profile,
@@ -26,8 +26,9 @@ use chuan_engine::{
         TicketTerms, Verbs, ticket::Ticket,
     },
     sync::{
-        frame::{ChunkCodec, ChunkFrame, Frame},
-        message::{End, ErrorCode, Hello, Join, Mode, Pull, Refusal, Request, Scope, VERSION, Want},
+        delta::{Delta, Items, Part, Run},
+        frame::{ChunkCodec, ChunkFrame, Frame, FrameKind},
+        message::{End, ErrorCode, Hello, Join, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want},
     },
 };
 use chuan_tests::rng::Rng;
@@ -39,7 +40,7 @@ fn main() -> Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
     let statements = statements()?;
     let pages = pages()?;
-    let frames = frames(&statements, &pages);
+    let frames = frames(&statements, &pages)?;
     let write = |target: &str, seeds: Vec<Vec<u8>>| -> Result<()> {
         let dir = corpus.join(target);
         fs::create_dir_all(&dir)?;
@@ -50,6 +51,7 @@ fn main() -> Result<()> {
         Ok(())
     };
     write("message", frames.iter().filter_map(as_message).collect::<Result<_>>()?)?;
+    write("delta", vec![delta()?.into()])?;
     write("frame", frames.iter().map(as_stream).collect::<Result<_>>()?)?;
     write("statement", statements.iter().map(|statement| statement.bytes().to_vec()).collect())?;
     write("ticket", vec![ticket()?.to_text()?.into_bytes()])?;
@@ -212,7 +214,19 @@ fn ticket() -> Result<Ticket> {
     })
 }
 
-fn frames(statements: &[Statement], pages: &[Vec<u8>]) -> Vec<Frame> {
+/// Two chunks made from others, as a payload.
+fn delta() -> Result<Bytes> {
+    let (old, new) = (vec![b'o'; 3000], vec![b'n'; 3000]);
+    let runs = vec![
+        Run { have: 0, part: Part::Chunks { first: 70_000, count: 3 } },
+        Run { have: 1, part: Part::Pages { first: PagePosition::ROOT, count: 1 } },
+    ];
+    let delta =
+        Delta::make(Items::Chunks, runs, &old, vec![1000, 2000], &new, 3000).context("make a delta")?;
+    Ok(Frame::Delta(delta).encode()?.payload)
+}
+
+fn frames(statements: &[Statement], pages: &[Vec<u8>]) -> Result<Vec<Frame>> {
     let (library, commitment) = (LibraryId::from_bytes([2; 32]), Commitment::from_bytes([3; 32]));
     let pull = Pull {
         library,
@@ -223,6 +237,7 @@ fn frames(statements: &[Statement], pages: &[Vec<u8>]) -> Vec<Frame> {
         scope: Some(Scope(vec![(0, 10), (20, 5)])),
         mode: Mode::All,
         budget: u64::MAX,
+        packing: Packing::Auto,
     };
     let positions = vec![PagePosition { tree: TreeKind::Content, level: 1, ordinal: 77 }];
     let mut frames = vec![
@@ -249,12 +264,13 @@ fn frames(statements: &[Statement], pages: &[Vec<u8>]) -> Vec<Frame> {
             raw_len: 5,
             data: Bytes::from_static(b"chunk"),
         }),
+        Frame::decode(FrameKind::Delta, delta()?)?,
         Frame::End(End { complete: true, chunks: 1, chunk_bytes: 5 }),
         Frame::Error(Refusal::new(ErrorCode::Denied, "ask for a ticket\u{1b}[2J")),
     ];
     frames.extend(statements.first().map(|statement| Frame::Statement(statement.bytes().clone())));
     frames.extend(pages.first().map(|page| Frame::Page(Bytes::copy_from_slice(page))));
-    frames
+    Ok(frames)
 }
 
 /// For the target `frame`: in pieces of eight bytes.

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use super::Report;
 use crate::{
     error::{Error, Result},
-    id::{ChunkId, PageId},
+    id::{ChunkId, Commitment, PageId},
     limits::{APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, RECENT_BYTES, RECENT_OBJECT_BYTES},
-    manifest::{ChunkRef, PageSource},
+    manifest::{ChunkRef, PageSource, table::ClassHeader},
     store::{Object, PageState, Store},
     sync::{
+        delta::{Bases, Delta, Items},
         frame::ChunkFrame,
         pack::Unpacker,
         place::{Place, Step},
@@ -27,7 +28,8 @@ pub(super) struct Intake {
     store: Arc<dyn Store>,
     pages: HashMap<PageId, Place>,
     chunks: HashMap<ChunkId, u32>,
-    /// Some expectation was dropped for want of room: what nobody expects may then be honest.
+    /// Some expectation was dropped for want of room, or a page did not come of a delta: what nobody expects may then be
+    /// honest.
     overflowed: bool,
     /// What was taken since the last commit here; the store may not show it yet. Of the pages among it, all that they
     /// name was looked at as they came.
@@ -35,6 +37,8 @@ pub(super) struct Intake {
     pending: Vec<Object>,
     pending_bytes: usize,
     unpacker: Unpacker,
+    /// The versions that the source was told of.
+    bases: Bases,
     /// Whether a page's mark says all about what is below it.
     marks_hold: bool,
     pub(super) report: Report,
@@ -63,6 +67,7 @@ impl Intake {
             pending: Vec::new(),
             pending_bytes: 0,
             unpacker: Unpacker::new(),
+            bases: Bases::default(),
             marks_hold,
             report: Report::default(),
         })
@@ -85,10 +90,70 @@ impl Intake {
             self.waste(bytes.len());
             return Ok(None);
         };
+        self.report.page_bytes_encoded += bytes.len() as u64;
+        self.take_page(&place, bytes).map(Some)
+    }
+
+    fn take_page(&mut self, place: &Place, bytes: Bytes) -> Result<Vec<Step>> {
         let steps = place.open(&bytes)?;
         self.report.page_bytes += bytes.len() as u64;
-        self.keep(*id.as_bytes(), bytes.len(), Object::Page { id, bytes })?;
-        Ok(Some(steps))
+        self.keep(*place.id.as_bytes(), bytes.len(), Object::Page { id: place.id, bytes })?;
+        Ok(steps)
+    }
+
+    /// Says which versions the source is told of, in this order.
+    pub(super) fn set_bases(&mut self, have: &[Commitment]) {
+        let root = |commitment| ClassHeader::load(self.store(), commitment).ok().map(|header| header.root);
+        self.bases = Bases(have.iter().map(root).collect());
+    }
+
+    /// Takes what a delta makes and is expected. The rest is of no use, and not a fault of the source: what the delta is
+    /// made from may be damaged here. What is missing then is asked for as it is.
+    pub(super) fn delta(&mut self, delta: &Delta) -> Result<()> {
+        let made = self.bases.bytes(self.store(), &delta.base).and_then(|prefix| delta.apply(&prefix));
+        let mut raw = match made {
+            Ok(raw) => Bytes::from(raw),
+            Err(error) => {
+                tracing::debug!(%error, "a delta is of no use here");
+                self.overflowed |= delta.items == Items::Pages;
+                self.waste(delta.data.len());
+                return Ok(());
+            }
+        };
+        let mut useless = 0;
+        for len in &delta.lens {
+            let bytes = raw.split_to((*len as usize).min(raw.len()));
+            let is_of_use = match delta.items {
+                Items::Chunks => self.made_chunk(bytes)?,
+                Items::Pages => self.made_page(bytes)?,
+            };
+            useless += usize::from(!is_of_use);
+        }
+        self.overflowed |= useless > 0 && delta.items == Items::Pages;
+        let encoded = delta.data.len();
+        let wasted = encoded * useless / delta.lens.len().max(1);
+        self.waste(wasted);
+        let counted = match delta.items {
+            Items::Chunks => &mut self.report.chunk_bytes_encoded,
+            Items::Pages => &mut self.report.page_bytes_encoded,
+        };
+        *counted += (encoded - wasted) as u64;
+        Ok(())
+    }
+
+    fn made_chunk(&mut self, bytes: Bytes) -> Result<bool> {
+        let id = ChunkId::of(&bytes);
+        let Some(len) = self.chunks.remove(&id) else { return Ok(false) };
+        self.report.chunks_from_deltas += 1;
+        self.take_chunk(id, len, bytes)?;
+        Ok(true)
+    }
+
+    fn made_page(&mut self, bytes: Bytes) -> Result<bool> {
+        let Some(place) = self.pages.remove(&PageId::of(&bytes)) else { return Ok(false) };
+        let steps = self.take_page(&place, bytes)?;
+        self.learn(steps)?;
+        Ok(true)
     }
 
     /// Takes a chunk that must be expected.
@@ -106,6 +171,12 @@ impl Intake {
             self.waste(encoded);
             return Ok(());
         };
+        self.report.chunk_bytes_encoded += encoded as u64;
+        self.take_chunk(id, len, bytes)
+    }
+
+    /// Takes a chunk of which a page says that it is `len` long.
+    fn take_chunk(&mut self, id: ChunkId, len: u32, bytes: Bytes) -> Result<()> {
         if len as usize != bytes.len() {
             return Err(Error::Invalid(format!(
                 "forged manifest: chunk {} is not of the length that a page says",
@@ -114,7 +185,6 @@ impl Intake {
         }
         self.report.chunks_fetched += 1;
         self.report.chunk_bytes_fetched += u64::from(len);
-        self.report.chunk_bytes_encoded += encoded as u64;
         self.keep(*id.as_bytes(), bytes.len(), Object::Chunk { id, bytes })
     }
 
@@ -126,6 +196,7 @@ impl Intake {
     /// Keeps a class table or header, which its caller has verified.
     pub(super) fn document(&mut self, id: PageId, bytes: Bytes) -> Result<()> {
         self.report.page_bytes += bytes.len() as u64;
+        self.report.page_bytes_encoded += bytes.len() as u64;
         self.keep(*id.as_bytes(), bytes.len(), Object::Page { id, bytes })
     }
 

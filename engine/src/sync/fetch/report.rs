@@ -1,6 +1,6 @@
 //! What a fetch is told and what it tells: options in, counts out.
 
-use crate::{id::StatementId, manifest::table::ClassHeader};
+use crate::{id::StatementId, manifest::table::ClassHeader, sync::message::Packing};
 
 /// How to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,11 +12,13 @@ pub struct Options {
     pub classes: Vec<String>,
     /// Bytes of the first answer at most, about; the rest is then asked for by position. `u64::MAX` for no bound.
     pub budget: u64,
+    /// What the source is to save.
+    pub packing: Packing,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { resume: false, classes: Vec::new(), budget: u64::MAX }
+        Self { resume: false, classes: Vec::new(), budget: u64::MAX, packing: Packing::default() }
     }
 }
 
@@ -39,8 +41,12 @@ pub struct Report {
     pub chunk_bytes_fetched: u64,
     /// Their bytes as packed for the way.
     pub chunk_bytes_encoded: u64,
+    /// How many of the chunks were made from what was held.
+    pub chunks_from_deltas: u64,
     /// Bytes of pages, tables and headers that came.
     pub page_bytes: u64,
+    /// Their bytes as packed for the way.
+    pub page_bytes_encoded: u64,
     /// Requests that had to wait for the answer to another, and the first.
     pub round_trips: u64,
     /// Bytes of pages and packed chunks that came and were held already, or were of no use.

@@ -21,6 +21,7 @@ fn pull() -> Pull {
         scope: None,
         mode: Mode::All,
         budget: u64::MAX,
+        packing: Packing::Auto,
     }
 }
 
@@ -37,6 +38,7 @@ fn pull_has_its_golden_bytes() {
         "00",                              // no scope
         "01",                              // mode: all
         "fdffffffffffffffff",              // no budget
+        "00",                              // packing: auto
     ];
     assert_eq!(hex(&bytes), golden.concat());
     assert_eq!(Request::decode(&bytes).unwrap(), Request::Pull(pull()));

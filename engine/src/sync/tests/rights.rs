@@ -11,7 +11,7 @@ use crate::{
     sync::{
         fetch::Options,
         frame::Frame,
-        message::{End, ErrorCode, Mode, Pull, Refusal, Request, Scope, Want},
+        message::{End, ErrorCode, Mode, Packing, Pull, Refusal, Request, Scope, Want},
         pair::{Files, LIVE, MIRROR, Pair, answer},
         place::{Step, Walk},
         tests::{film, library},
@@ -28,6 +28,7 @@ fn requests(library: LibraryId, commitment: Commitment) -> [Request; 3] {
         scope: None,
         mode: Mode::All,
         budget: u64::MAX,
+        packing: Packing::Auto,
     };
     [
         Request::Pull(pull),

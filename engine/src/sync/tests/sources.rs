@@ -11,12 +11,14 @@ use crate::{
     sync::{
         fetch::Options,
         frame::Frame,
+        message::Packing,
         pair::{NOW_MS, Pair, to_bytes},
         tests::library,
     },
 };
 
-const RESUME: Options = Options { resume: true, classes: Vec::new(), budget: u64::MAX };
+const RESUME: Options =
+    Options { resume: true, classes: Vec::new(), budget: u64::MAX, packing: Packing::Auto };
 
 #[test]
 fn what_a_source_lacks_is_said_and_the_rest_is_kept() {

@@ -1,0 +1,135 @@
+//! Chunks and pages made from what the mirror has: that they save bytes, and that a base that is not there costs no more
+//! than a round trip.
+
+use super::{film, library};
+use crate::{
+    store::LostId,
+    sync::{
+        delta::{Part, Run},
+        fetch::Options,
+        frame::{Frame, FrameHeader, FrameKind, HEADER_LEN},
+        message::Packing,
+        pair::{Files, Pair, Pulled, to_bytes},
+    },
+};
+
+/// Overwrites one byte in every `every`.
+fn speckled(bytes: &[u8], every: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes.iter_mut().step_by(every).for_each(|byte| *byte = byte.wrapping_add(97));
+    bytes
+}
+
+fn pull(pair: &mut Pair, packing: Packing) -> Pulled {
+    pair.pull_with(Options { packing, ..Options::default() }, &mut |_, frames| frames).unwrap()
+}
+
+fn edited_pair(files: &mut Files) -> Pair {
+    let mut pair = Pair::new();
+    files.insert("big.mkv".into(), film(1000, 400_000));
+    pair.publish(files);
+    pair.pull().unwrap();
+    let edited = speckled(&files["big.mkv"], 3000);
+    files.insert("big.mkv".into(), edited);
+    pair.publish(files);
+    pair
+}
+
+#[test]
+fn an_edit_travels_as_what_differs() {
+    let mut files = library(50, 500);
+    let mut pair = edited_pair(&mut files);
+    let pulled = pull(&mut pair, Packing::Smallest).report;
+    assert_eq!(pair.mirror.files(&pulled.release.unwrap()).unwrap(), files);
+    assert_eq!((pulled.round_trips, pulled.wasted_bytes), (1, 0), "{pulled:?}");
+    assert_eq!(pulled.chunks_from_deltas, pulled.chunks_fetched);
+    assert!(pulled.chunk_bytes_encoded < pulled.chunk_bytes_fetched / 8, "{pulled:?}");
+    assert!(pulled.page_bytes_encoded < pulled.page_bytes * 3 / 4, "{pulled:?}");
+}
+
+#[test]
+fn fastest_saves_nothing_and_makes_nothing() {
+    let mut files = library(50, 500);
+    let mut pair = edited_pair(&mut files);
+    let pulled = pull(&mut pair, Packing::Fastest).report;
+    assert_eq!(pair.mirror.files(&pulled.release.unwrap()).unwrap(), files);
+    assert_eq!((pulled.chunks_from_deltas, pulled.wasted_bytes), (0, 0));
+    assert_eq!(pulled.chunk_bytes_encoded, pulled.chunk_bytes_fetched);
+}
+
+/// What a remux does: new path, old path stays, most chunks shared, the others like old ones.
+#[test]
+fn a_new_path_is_made_from_the_file_it_is_like() {
+    let mut pair = Pair::new();
+    let mut files = library(50, 500);
+    let original = film(7, 600_000);
+    files.insert("a/原片.mkv".into(), original.clone());
+    pair.publish(&files);
+    pair.pull().unwrap();
+    let mut remuxed = original[..300_000].to_vec();
+    remuxed.extend_from_slice(&speckled(&original[300_000..330_000], 2000));
+    remuxed.extend_from_slice(&original[330_000..]);
+    files.insert("z/重封装.mp4".into(), remuxed);
+    pair.publish(&files);
+    let pulled = pull(&mut pair, Packing::Smallest).report;
+    assert_eq!(pair.mirror.files(&pulled.release.unwrap()).unwrap(), files);
+    assert!(pulled.chunk_bytes_fetched < 40_000, "{pulled:?}");
+    assert!(pulled.chunk_bytes_encoded < pulled.chunk_bytes_fetched / 4, "{pulled:?}");
+}
+
+/// What moves within a file (an index put in front) is found although nothing beside it matches.
+#[test]
+fn what_moved_and_changed_is_found() {
+    let mut pair = Pair::new();
+    let (index, body) = (film(1, 50_000), film(2, 500_000));
+    let mut files = Files::from([("film.mp4".into(), [&body[..], &index].concat())]);
+    pair.publish(&files);
+    pair.pull().unwrap();
+    files.insert("film.mp4".into(), [&speckled(&index, 100)[..], &body].concat());
+    pair.publish(&files);
+    let pulled = pull(&mut pair, Packing::Smallest).report;
+    assert_eq!(pair.mirror.files(&pulled.release.unwrap()).unwrap(), files);
+    assert!(pulled.chunk_bytes_encoded < 12_000, "{pulled:?}");
+}
+
+#[test]
+fn a_lost_base_costs_a_round_trip() {
+    let mut files = library(50, 500);
+    let mut pair = edited_pair(&mut files);
+    let chunks: Vec<_> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
+    for id in chunks.into_iter().filter(|id| matches!(id, LostId::Chunk(_))).take(60) {
+        pair.mirror.store.inner.damage(id);
+    }
+    let pulled = pull(&mut pair, Packing::Smallest).report;
+    assert!(pulled.wasted_bytes > 0 && pulled.round_trips == 2, "{pulled:?}");
+    while pair.mirror.files(&pulled.release.unwrap()).is_err() {
+        pair.pull().unwrap();
+    }
+    assert_eq!(pair.mirror.files(&pulled.release.unwrap()).unwrap(), files);
+}
+
+/// A source that makes deltas from something else than it says: nothing it sends is kept, and what it was to bring comes
+/// as it is.
+#[test]
+fn a_wrong_base_costs_a_round_trip() {
+    let mut files = library(50, 500);
+    let mut pair = edited_pair(&mut files);
+    let lie = |bytes: Vec<u8>| {
+        let header = FrameHeader::decode(*bytes.first_chunk::<HEADER_LEN>().unwrap()).unwrap();
+        if header.kind != FrameKind::Delta {
+            return bytes;
+        }
+        let payload = bytes[HEADER_LEN..].to_vec().into();
+        let Ok(Frame::Delta(mut delta)) = Frame::decode(FrameKind::Delta, payload) else {
+            panic!("no delta")
+        };
+        delta.base = vec![Run { have: 0, part: Part::Chunks { first: 0, count: 1 } }];
+        to_bytes(&Frame::Delta(delta))
+    };
+    let options = Options { packing: Packing::Smallest, ..Options::default() };
+    let pulled =
+        pair.pull_with(options, &mut |_, frames| frames.into_iter().map(lie).collect()).unwrap().report;
+    assert_eq!(pair.mirror.files(&pulled.release.unwrap()).unwrap(), files);
+    assert_eq!(pulled.chunks_from_deltas, 0);
+    assert!(pulled.wasted_bytes > 0 && pulled.round_trips > 1, "{pulled:?}");
+}
