@@ -22,7 +22,7 @@ use chuan_engine::{
     segment::{Codec, Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId},
     statement::{Body, Channel, Header, Key, Release, Statement},
     sync::{
-        delta::{Delta, Items, Part, Run},
+        delta::{Delta, DeltaKind, Part, Run},
         frame::{ChunkCodec, ChunkFrame, Frame},
         message::{End, ErrorCode, Hello, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want},
     },
@@ -235,7 +235,7 @@ fn frames() -> Vec<Golden> {
         data: Bytes::from_static(b"river"),
     };
     let delta = Delta {
-        items: Items::Chunks,
+        kind: DeltaKind::Chunks,
         base: vec![Run { have: 0, part: Part::Chunks { first: 70_000, count: 2 } }],
         lens: vec![65_536, 70_000],
         data: b"zstd".to_vec(),

@@ -1,10 +1,10 @@
 //! Chunks and pages made from what the receiver has.
 //!
 //! ```text
-//! delta   items u8: 0 chunks, 1 pages | base: runs in versions that the receiver named | lengths | zstd frame
+//! delta   kind u8: 0 chunks, 1 pages | base: runs in versions that the receiver named | lengths | zstd frame
 //! ```
 //!
-//! The zstd frame holds the items, one after the other, and refers to the bytes of the base, one after the other, as
+//! The zstd frame holds them, one after the other, and refers to the bytes of the base, one after the other, as
 //! what came before it (its *prefix*). Both sides find those bytes by position in a class version of the pull's `have`, so
 //! that no peer can ask for or name anything else. A base that is not what the sender believes gives bytes whose
 //! hashes nobody expects: it costs what they weigh, never correctness.
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Delta {
     /// What they are.
-    pub items: Items,
+    pub kind: DeltaKind,
     /// What they are made from, in this order; at most [`DELTA_BASE_BYTES`] of it.
     pub base: Vec<Run>,
     /// How long each of them is; together at most [`DELTA_RAW_BYTES`].
@@ -41,7 +41,7 @@ pub struct Delta {
 
 /// What a delta makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum Items {
+pub enum DeltaKind {
     /// Chunks.
     Chunks,
     /// Tree pages.
@@ -81,9 +81,9 @@ impl Delta {
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         // The bound counts what the lists take in memory.
         let delta: Self = codec::decode::<_, { 2 * FRAME_DELTA_BYTES }>(bytes)?;
-        let largest = match delta.items {
-            Items::Chunks => CHUNK_BYTES,
-            Items::Pages => PAGE_BYTES,
+        let largest = match delta.kind {
+            DeltaKind::Chunks => CHUNK_BYTES,
+            DeltaKind::Pages => PAGE_BYTES,
         };
         let fits = |len: &u32| (1..=largest).contains(&(*len as usize));
         let is_sound = (1..=DELTA_ITEMS).contains(&delta.lens.len())
@@ -103,10 +103,10 @@ impl Delta {
         self.lens.iter().map(|len| *len as usize).sum()
     }
 
-    /// Makes a delta of the items that lie one after the other in `raw`, of the lengths `lens`, where that takes at most `room`
+    /// Makes a delta of what lies one after the other in `raw`, of the lengths `lens`, where that takes at most `room`
     /// bytes. `prefix` are the bytes of `base`, and must not share memory with `raw`: zstd takes that for overwritten.
     pub fn make(
-        items: Items,
+        kind: DeltaKind,
         base: Vec<Run>,
         prefix: &[u8],
         lens: Vec<u32>,
@@ -121,10 +121,10 @@ impl Delta {
         zstd.ref_prefix(prefix).ok()?;
         // It fails where the result would not fit, and then it is not worth it.
         zstd.compress2(&mut data, raw).ok()?;
-        Some(Self { items, base, lens, data })
+        Some(Self { kind, base, lens, data })
     }
 
-    /// The bytes of all items, made from those of the base: exactly as many as it declares; allocates no more.
+    /// The bytes of all of them, made from those of the base: exactly as many as it declares; allocates no more.
     ///
     /// # Errors
     ///
@@ -247,7 +247,7 @@ mod tests {
 
     fn delta(old: &[u8], new: &[u8]) -> Delta {
         let lens = new.chunks(CHUNK_BYTES).map(|part| u32::try_from(part.len()).unwrap()).collect();
-        Delta::make(Items::Chunks, vec![BASE], old, lens, new, new.len()).unwrap()
+        Delta::make(DeltaKind::Chunks, vec![BASE], old, lens, new, new.len()).unwrap()
     }
 
     #[test]
@@ -289,13 +289,13 @@ mod tests {
 
     #[test]
     fn bounds_hold_before_anything_is_made() {
-        let good = Delta { items: Items::Chunks, base: vec![BASE], lens: vec![100], data: vec![1; 20] };
+        let good = Delta { kind: DeltaKind::Chunks, base: vec![BASE], lens: vec![100], data: vec![1; 20] };
         let decode = |delta: &Delta| Delta::decode(&codec::encode(delta));
         assert_eq!(decode(&good).unwrap(), good);
         let root = PagePosition { level: ROOT_LEVEL, ..PagePosition::ROOT };
         let pages = Run { have: 7, part: Part::Pages { first: root, count: u64::MAX } };
         assert!(
-            decode(&Delta { items: Items::Pages, base: vec![pages; DELTA_RUNS], ..good.clone() }).is_ok()
+            decode(&Delta { kind: DeltaKind::Pages, base: vec![pages; DELTA_RUNS], ..good.clone() }).is_ok()
         );
         let chunk = u32::try_from(CHUNK_BYTES).unwrap();
         let page = u32::try_from(PAGE_BYTES).unwrap();
@@ -308,7 +308,7 @@ mod tests {
             Delta { lens: vec![chunk + 1], ..good.clone() },
             Delta { lens: vec![chunk; 5], ..good.clone() },
             Delta { lens: vec![1; DELTA_ITEMS + 1], ..good.clone() },
-            Delta { items: Items::Pages, lens: vec![page + 1], ..good.clone() },
+            Delta { kind: DeltaKind::Pages, lens: vec![page + 1], ..good.clone() },
             Delta { data: vec![1; 100], ..good.clone() },
         ] {
             assert!(decode(&bad).is_err(), "{bad:?}");

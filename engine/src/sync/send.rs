@@ -18,7 +18,7 @@ use crate::{
     manifest::ChunkRef,
     store::{Check, Store},
     sync::{
-        delta::{Bases, Delta, Items, Part, Run},
+        delta::{Bases, Delta, DeltaKind, Part, Run},
         frame::Frame,
         message::{End, Packing, Scope},
         pack::Packer,
@@ -163,7 +163,7 @@ impl<'a> Sender<'a> {
         self.pages_bytes = 0;
         let pages = std::mem::take(&mut self.pages);
         let Some(from) = self.pages_from.take() else { return Ok(()) };
-        match self.make(Items::Pages, vec![from], &pages) {
+        match self.make(DeltaKind::Pages, vec![from], &pages) {
             Some(delta) => self.send_delta(delta),
             None => pages.into_iter().try_for_each(|bytes| {
                 self.spend(bytes.len())?;
@@ -227,7 +227,7 @@ impl<'a> Sender<'a> {
         self.made.resting = self.made.resting.saturating_sub(1);
         if self.made.resting == 0 && wanted.iter().zip(&read).all(is_sound) {
             let raw: Vec<Bytes> = read.iter().flatten().cloned().collect();
-            if let Some(delta) = self.make(Items::Chunks, merged(from), &raw) {
+            if let Some(delta) = self.make(DeltaKind::Chunks, merged(from), &raw) {
                 self.made.rest = 0;
                 self.end.chunks += raw.len() as u64;
                 self.end.chunk_bytes += delta.raw_len() as u64;
@@ -243,12 +243,12 @@ impl<'a> Sender<'a> {
     }
 
     /// A delta of `parts`, where it is smaller than they are.
-    fn make(&mut self, items: Items, base: Vec<Run>, parts: &[Bytes]) -> Option<Delta> {
+    fn make(&mut self, kind: DeltaKind, base: Vec<Run>, parts: &[Bytes]) -> Option<Delta> {
         let started = self.out.now();
         let raw = parts.concat();
         let lens = parts.iter().map(|part| u32::try_from(part.len()).unwrap_or(u32::MAX)).collect();
         let prefix = self.bases.bytes(self.store, &base).ok()?;
-        let delta = Delta::make(items, base, &prefix, lens, &raw, raw.len() - raw.len() / 16);
+        let delta = Delta::make(kind, base, &prefix, lens, &raw, raw.len() - raw.len() / 16);
         self.made.bytes += raw.len() as u64;
         self.made.time += self.out.now().saturating_sub(started);
         delta

@@ -26,7 +26,7 @@ use chuan_engine::{
         TicketTerms, Verbs, ticket::Ticket,
     },
     sync::{
-        delta::{Delta, Items, Part, Run},
+        delta::{Delta, DeltaKind, Part, Run},
         frame::{ChunkCodec, ChunkFrame, Frame, FrameKind},
         message::{End, ErrorCode, Hello, Join, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want},
     },
@@ -222,7 +222,7 @@ fn delta() -> Result<Bytes> {
         Run { have: 1, part: Part::Pages { first: PagePosition::ROOT, count: 1 } },
     ];
     let delta =
-        Delta::make(Items::Chunks, runs, &old, vec![1000, 2000], &new, 3000).context("make a delta")?;
+        Delta::make(DeltaKind::Chunks, runs, &old, vec![1000, 2000], &new, 3000).context("make a delta")?;
     Ok(Frame::Delta(delta).encode()?.payload)
 }
 

@@ -15,7 +15,7 @@ use crate::{
     manifest::{ChunkRef, PageSource, table::ClassHeader},
     store::{Object, PageState, Store},
     sync::{
-        delta::{Bases, Delta, Items},
+        delta::{Bases, Delta, DeltaKind},
         frame::ChunkFrame,
         pack::Unpacker,
         place::{Place, Step},
@@ -115,7 +115,7 @@ impl Intake {
             Ok(raw) => Bytes::from(raw),
             Err(error) => {
                 tracing::debug!(%error, "a delta is of no use here");
-                self.overflowed |= delta.items == Items::Pages;
+                self.overflowed |= delta.kind == DeltaKind::Pages;
                 self.waste(delta.data.len());
                 return Ok(());
             }
@@ -123,19 +123,19 @@ impl Intake {
         let mut useless = 0;
         for len in &delta.lens {
             let bytes = raw.split_to((*len as usize).min(raw.len()));
-            let is_of_use = match delta.items {
-                Items::Chunks => self.made_chunk(bytes)?,
-                Items::Pages => self.made_page(bytes)?,
+            let is_of_use = match delta.kind {
+                DeltaKind::Chunks => self.made_chunk(bytes)?,
+                DeltaKind::Pages => self.made_page(bytes)?,
             };
             useless += usize::from(!is_of_use);
         }
-        self.overflowed |= useless > 0 && delta.items == Items::Pages;
+        self.overflowed |= useless > 0 && delta.kind == DeltaKind::Pages;
         let encoded = delta.data.len();
         let wasted = encoded * useless / delta.lens.len().max(1);
         self.waste(wasted);
-        let counted = match delta.items {
-            Items::Chunks => &mut self.report.chunk_bytes_encoded,
-            Items::Pages => &mut self.report.page_bytes_encoded,
+        let counted = match delta.kind {
+            DeltaKind::Chunks => &mut self.report.chunk_bytes_encoded,
+            DeltaKind::Pages => &mut self.report.page_bytes_encoded,
         };
         *counted += (encoded - wasted) as u64;
         Ok(())
