@@ -1,4 +1,4 @@
-//! Finds out what of a class is held: [`walk`] goes over its trees once, in order, and says what is missing and where it
+//! Finds out what of a class is held: [`walk()`] goes over its trees once, in order, and says what is missing and where it
 //! stands; [`mark_full`] remembers what is complete; [`structure`] and [`deep`] are what an operator runs.
 //!
 //! Nothing here fetches or repairs. Memory is bounded whatever the library's size.

@@ -27,6 +27,7 @@ mod forgery_tests;
 #[cfg(test)]
 mod format_tests;
 mod item;
+mod known;
 mod levels;
 mod load;
 pub mod page;
