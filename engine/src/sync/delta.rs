@@ -226,20 +226,13 @@ fn too_much() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::position::ROOT_LEVEL;
+    use crate::{chunk::testing::noise, manifest::position::ROOT_LEVEL};
 
     const BASE: Run = Run { have: 0, part: Part::Chunks { first: 3, count: 2 } };
 
     /// Bytes without structure, and the same with a few changed.
     fn pair(len: usize) -> (Vec<u8>, Vec<u8>) {
-        let mut state = 0x9e37_79b9_7f4a_7c15u64;
-        let next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()[0]
-        };
-        let old: Vec<u8> = std::iter::repeat_with(next).take(len).collect();
+        let old = noise(1, len);
         let mut new = old.clone();
         new.splice(len / 3..len / 3 + 5, *b"a line of text");
         (old, new)
