@@ -300,7 +300,8 @@ impl<'a> Sender<'a> {
             Err(error) => return Err(error),
         }
         let end = self.end;
-        self.frame(Frame::End(end))
+        // Everything before it was flushed, or is not sent any more.
+        self.out(Frame::End(end))
     }
 
     /// Reads, packs and sends the batch.

@@ -133,3 +133,22 @@ fn a_wrong_base_costs_a_round_trip() {
     assert_eq!(pulled.chunks_from_deltas, 0);
     assert!(pulled.wasted_bytes > 0 && pulled.round_trips > 1, "{pulled:?}");
 }
+
+/// Wherever the budget ends, with chunks or pages still waiting to be made together, the answer ends well.
+#[test]
+fn a_budget_may_end_between_any_two_deltas() {
+    for budget in (0..12_000).step_by(400) {
+        let mut pair = Pair::new();
+        let mut files: Files = (1..4).map(|n| (format!("{n}.mkv"), film(n, 60_000))).collect();
+        pair.publish(&files);
+        pair.pull().unwrap();
+        for bytes in files.values_mut() {
+            *bytes = speckled(bytes, 3000);
+        }
+        let release = pair.publish(&files);
+        let options = Options { packing: Packing::Smallest, budget, ..Options::default() };
+        let pulled = pair.pull_with(options, &mut |_, frames| frames);
+        assert!(pulled.is_ok(), "budget {budget}: {pulled:?}");
+        assert_eq!(pair.mirror.files(&release).unwrap(), files, "budget {budget}");
+    }
+}
