@@ -177,7 +177,8 @@ fn chunk(rng: &mut Rng) -> ChunkRef {
     }
 }
 
-fn entry(content: Content, size: u64) -> Entry {
+/// A file of a made-up library.
+pub(crate) fn entry(content: Content, size: u64) -> Entry {
     Entry {
         kind: EntryKind::File,
         size,

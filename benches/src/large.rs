@@ -15,10 +15,9 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use chuan_benches::process;
 use chuan_engine::{
-    chunk::Profile,
     id::{ChunkId, LibraryId, PageId, Salt},
     manifest::{
-        ChunkRef, Content, Entry, EntryKind, EntryPath, PageSink, Timestamp,
+        ChunkRef, Content, EntryPath, PageSink,
         builder::{ContentBuilder, EntryTreeBuilder, Tree},
         table::{ClassHeader, ClassTable, DEFAULT_CLASS},
     },
@@ -33,6 +32,8 @@ use chuan_tests::{
     program::{self, Home},
     rng::Rng,
 };
+
+use crate::diff::entry;
 
 /// Chunks of a film; what is left after whole films are small files of one chunk, a fifth of all.
 const FILM: u64 = 2_000;
@@ -125,10 +126,10 @@ fn fill(origin: &Home, chunks: u64) -> Result<()> {
     let body =
         Channel { name: "live".into(), release: release.id(), active: publisher.public(), follow: true };
     let channel = channel(&library, &publisher, body, now_ms)?;
-    objects.add(kept_as(&release))?;
+    objects.add(Object::from(&release))?;
     objects.flush()?;
     store.commit()?;
-    objects.add(kept_as(&channel))?;
+    objects.add(Object::from(&channel))?;
     objects.add(Object::Ref(RefMove {
         library: library.id(),
         channel: "live".into(),
@@ -144,16 +145,6 @@ fn publisher(origin: &Home, library: &LibraryId) -> Result<Key> {
     let text = fs::read_to_string(origin.path.join(format!("keys/{library}/publisher.key")))?;
     let digits = text.split_whitespace().last().context("an empty key file")?;
     Ok(Key::from_seed(*digits.parse::<Salt>()?.as_bytes()))
-}
-
-fn kept_as(statement: &Statement) -> Object {
-    Object::Statement {
-        id: statement.id(),
-        library: statement.library(),
-        kind: statement.kind(),
-        sequence: statement.sequence(),
-        bytes: statement.bytes().clone(),
-    }
 }
 
 /// Chunks and pages of films, and of small files.
@@ -178,18 +169,6 @@ fn tree(chunks: u64, objects: &mut Objects<'_>) -> Result<Tree> {
         tree.push(path, &entry(Content::Inline(vec![chunk]), chunk.len.into()), objects)?;
     }
     Ok(tree.finish(objects)?)
-}
-
-fn entry(content: Content, size: u64) -> Entry {
-    Entry {
-        kind: EntryKind::File,
-        size,
-        mtime: Timestamp { seconds: 1_800_000_000, nanos: 0 },
-        mode: 0o644,
-        profile: Profile::Video,
-        content,
-        extensions: Vec::new(),
-    }
 }
 
 /// Hands objects to a store in batches.

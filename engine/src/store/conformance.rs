@@ -290,8 +290,7 @@ fn statement(library: LibraryId, kind: StatementKind, sequence: u64) -> Result<O
         }),
     };
     let header = Header { library: Some(library), sequence, time_ms: 1 };
-    let made = Statement::sign(header, &body, &[&key])?;
-    Ok(Object::Statement { id: made.id(), library, kind: made.kind(), sequence, bytes: made.bytes().clone() })
+    Ok(Object::from(&Statement::sign(header, &body, &[&key])?))
 }
 
 fn ref_move(channel: &str, sequence: u64) -> RefMove {

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, LibraryId, PageId, StatementId},
     limits,
-    statement::StatementKind,
+    statement::{Statement, StatementKind},
 };
 
 /// Something to keep. The caller has checked that the bytes are what the id names; the strict twin checks it again.
@@ -71,6 +71,19 @@ impl Object {
     /// Whether it has no content.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// As it is kept: exactly as received.
+impl From<&Statement> for Object {
+    fn from(statement: &Statement) -> Self {
+        Object::Statement {
+            id: statement.id(),
+            library: statement.library(),
+            kind: statement.kind(),
+            sequence: statement.sequence(),
+            bytes: statement.bytes().clone(),
+        }
     }
 }
 

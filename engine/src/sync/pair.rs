@@ -62,13 +62,7 @@ impl Node {
         for outcome in self.library.offer_all(statements, NOW_MS) {
             let _ = outcome.unwrap();
         }
-        let objects = statements.iter().map(|statement| Object::Statement {
-            id: statement.id(),
-            library: statement.library(),
-            kind: statement.kind(),
-            sequence: statement.sequence(),
-            bytes: statement.bytes().clone(),
-        });
+        let objects = statements.iter().map(Object::from);
         self.store.append(objects.collect()).unwrap();
         self.store.commit().unwrap();
     }

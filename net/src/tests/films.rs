@@ -83,13 +83,7 @@ impl Films {
     fn learn(&self, statements: &[Statement]) {
         let outcomes = self.library.write().expect("unpoisoned").offer_all(statements, NOW_MS);
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-        let objects = statements.iter().map(|statement| Object::Statement {
-            id: statement.id(),
-            library: statement.library(),
-            kind: statement.kind(),
-            sequence: statement.sequence(),
-            bytes: statement.bytes().clone(),
-        });
+        let objects = statements.iter().map(Object::from);
         self.store.append(objects.collect()).expect("appends");
         self.store.commit().expect("commits");
     }

@@ -217,13 +217,7 @@ fn load(store: &dyn Store, now_ms: i64) -> Result<BTreeMap<LibraryId, Arc<Librar
 
 /// What the store keeps of a statement: itself, and for a channel where the channel stands now.
 fn kept(statement: &Statement) -> Vec<Object> {
-    let mut objects = vec![Object::Statement {
-        id: statement.id(),
-        library: statement.library(),
-        kind: statement.kind(),
-        sequence: statement.sequence(),
-        bytes: statement.bytes().clone(),
-    }];
+    let mut objects = vec![Object::from(statement)];
     if let Body::Channel(channel) = statement.body() {
         objects.push(Object::Ref(RefMove {
             library: statement.library(),

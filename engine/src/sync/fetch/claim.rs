@@ -163,7 +163,7 @@ impl Claim {
     pub(super) fn keepsakes(&self, store: &dyn Store, target: &Target) -> Result<Vec<Object>> {
         // A release whose data is not here is no release of this node.
         let keeps = |said: &&Statement| said.kind() != StatementKind::Release || said.id() == target.release;
-        let mut objects: Vec<Object> = self.accepted.iter().filter(keeps).map(object).collect();
+        let mut objects: Vec<Object> = self.accepted.iter().filter(keeps).map(Object::from).collect();
         if let Want::Channel(name) = &self.want
             && let Some(said) = self.library.channel(name).filter(|said| said.body.release == target.release)
         {
@@ -179,16 +179,6 @@ impl Claim {
             }
         }
         Ok(objects)
-    }
-}
-
-fn object(statement: &Statement) -> Object {
-    Object::Statement {
-        id: statement.id(),
-        library: statement.library(),
-        kind: statement.kind(),
-        sequence: statement.sequence(),
-        bytes: statement.bytes().clone(),
     }
 }
 
