@@ -103,6 +103,7 @@ const STATEMENT_CONTEXT: &str = "chuan 2026-11 statement v1";
 const LIBRARY_CONTEXT: &str = "chuan 2026-11 library v1";
 const NODE_CONTEXT: &str = "chuan 2026-11 node v1";
 const SALT_CONTEXT: &str = "chuan 2026-11 class salt v1";
+const FINGERPRINT_CONTEXT: &str = "chuan 2026-11 fingerprint v1";
 const TICKET_CONTEXT: &str = "chuan 2026-11 ticket checksum v1";
 
 fn derive(context: &str, bytes: &[u8]) -> [u8; ID_LEN] {
@@ -192,6 +193,13 @@ pub fn ticket_checksum(bytes: &[u8]) -> [u8; 8] {
     let mut out = [0u8; 8];
     out.copy_from_slice(derive(TICKET_CONTEXT, bytes).split_at(8).0);
     out
+}
+
+/// The hash behind a fingerprint: of 32 bytes that are a key or an id, as `kind` says.
+pub fn fingerprint_hash(kind: u8, bytes: &[u8; 32]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key(FINGERPRINT_CONTEXT);
+    hasher.update(&[kind]).update(bytes);
+    *hasher.finalize().as_bytes()
 }
 
 /// Checks that `bytes` of a page record are what `id` names, whichever kind of page it is (tree page, table, header).

@@ -69,6 +69,14 @@ pub const SEQUENCE_JUMP: u64 = 1 << 20;
 pub const ROLES: usize = 64;
 /// Keys of a role at most: as many as a statement may carry signatures.
 pub const ROLE_KEYS: usize = SIGNATURES;
+/// Roots in a file of roots at most: more than a library changes its keys in its life.
+pub const DRAFT_ROOTS: usize = 1024;
+/// Bytes of a file of roots at most.
+pub const DRAFT_BYTES: usize = 16 * 1024 * 1024;
+/// Statements in a bundle at most.
+pub const BUNDLE_STATEMENTS: usize = 1 << 18;
+/// Bytes of a bundle at most.
+pub const BUNDLE_BYTES: usize = 64 * 1024 * 1024;
 /// Nodes that may redeem one ticket at most.
 pub const TICKET_REDEEMERS: usize = 32;
 /// Members one ticket may make at most.

@@ -78,20 +78,10 @@ impl Statement {
             )));
         }
         let mut reader = Reader::new(bytes, "statement");
-        let (kind, library) = decode_start(&mut reader)?;
-        let (sequence, time_ms) = (reader.u64()?, reader.i64()?);
-        let body_len = reader.u32()?;
-        let body = reader.bytes(usize::try_from(body_len).unwrap_or(usize::MAX))?;
-        let body = Body::decode(kind, body)?;
+        let (header, body) = read_unsigned(&mut reader)?;
         let signed = 0..bytes.len().saturating_sub(reader.rest().len());
-        let signatures =
-            reader.list(SIGNATURES, |reader| Ok((reader.key()?, Signature::from_bytes(reader.array()?))))?;
+        let signatures = read_signatures(&mut reader)?;
         reader.finish()?;
-
-        let header = Header { library, sequence, time_ms };
-        check_header(&header, &body)?;
-        let signers: Vec<_> = signatures.iter().map(|(key, _)| *key).collect();
-        check_ascending(&signers, "the signatures of a statement")?;
         if signatures.is_empty() {
             return Err(Error::Invalid("malformed statement: it carries no signature".into()));
         }
@@ -99,10 +89,10 @@ impl Statement {
         let signed_bytes = bytes.slice(signed.clone());
         Ok(Self {
             id: StatementId::of(&signed_bytes),
-            library: library.unwrap_or_else(|| LibraryId::of(&signed_bytes)),
+            library: header.library.unwrap_or_else(|| LibraryId::of(&signed_bytes)),
             signed,
-            sequence,
-            time_ms,
+            sequence: header.sequence,
+            time_ms: header.time_ms,
             body,
             signatures,
             bytes,
@@ -111,16 +101,7 @@ impl Statement {
 
     /// Makes and signs a statement. Fails where the body or the header breaks a rule, or without a key.
     pub fn sign(header: Header, body: &Body, keys: &[&Key]) -> Result<Self> {
-        let encoded = body.encode()?;
-        let body_len = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
-        let mut bytes = Vec::with_capacity(HEADER_LEN + encoded.len());
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&[VERSION, body.kind() as u8, 0, 0]);
-        bytes.extend_from_slice(&header.library.map_or(NO_LIBRARY, |library| *library.as_bytes()));
-        bytes.extend_from_slice(&header.sequence.to_le_bytes());
-        bytes.extend_from_slice(&header.time_ms.to_le_bytes());
-        bytes.extend_from_slice(&body_len.to_le_bytes());
-        bytes.extend_from_slice(&encoded);
+        let bytes = unsigned(&header, body)?;
         let message = signed_message(&bytes);
         let signatures = keys.iter().map(|key| (key.public(), key.sign(&message))).collect();
         Self::assemble(bytes, signatures)
@@ -194,13 +175,10 @@ impl Statement {
     }
 
     /// Appends signatures to signed bytes and reads the whole back, so that nothing is ever made that would not parse.
-    fn assemble(mut bytes: Vec<u8>, mut signatures: Vec<(PublicKey, Signature)>) -> Result<Self> {
+    pub(super) fn assemble(mut bytes: Vec<u8>, mut signatures: Vec<(PublicKey, Signature)>) -> Result<Self> {
         signatures.sort_unstable_by_key(|(key, _)| *key);
         signatures.dedup_by_key(|(key, _)| *key);
-        put_list(&mut bytes, &signatures, |out, (key, signature)| {
-            out.extend_from_slice(key.as_bytes());
-            out.extend_from_slice(signature.as_bytes());
-        });
+        put_signatures(&mut bytes, &signatures);
         Self::decode(&bytes)
     }
 }
@@ -213,6 +191,50 @@ impl PartialEq for Statement {
 }
 
 impl Eq for Statement {}
+
+/// What is signed of a statement, as bytes. Fails where the body breaks a rule.
+pub(super) fn unsigned(header: &Header, body: &Body) -> Result<Vec<u8>> {
+    let encoded = body.encode()?;
+    let body_len = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
+    let mut bytes = Vec::with_capacity(HEADER_LEN + encoded.len());
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&[VERSION, body.kind() as u8, 0, 0]);
+    bytes.extend_from_slice(&header.library.map_or(NO_LIBRARY, |library| *library.as_bytes()));
+    bytes.extend_from_slice(&header.sequence.to_le_bytes());
+    bytes.extend_from_slice(&header.time_ms.to_le_bytes());
+    bytes.extend_from_slice(&body_len.to_le_bytes());
+    bytes.extend_from_slice(&encoded);
+    Ok(bytes)
+}
+
+/// Reads what [`unsigned`] wrote.
+pub(super) fn read_unsigned(reader: &mut Reader<'_>) -> Result<(Header, Body)> {
+    let (kind, library) = decode_start(reader)?;
+    let (sequence, time_ms) = (reader.u64()?, reader.i64()?);
+    let body_len = reader.u32()?;
+    let body = reader.bytes(usize::try_from(body_len).unwrap_or(usize::MAX))?;
+    let body = Body::decode(kind, body)?;
+    let header = Header { library, sequence, time_ms };
+    check_header(&header, &body)?;
+    Ok((header, body))
+}
+
+/// Appends the signatures, which ascend by key.
+pub(super) fn put_signatures(out: &mut Vec<u8>, signatures: &[(PublicKey, Signature)]) {
+    put_list(out, signatures, |out, (key, signature)| {
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(signature.as_bytes());
+    });
+}
+
+/// Reads what [`put_signatures`] wrote.
+pub(super) fn read_signatures(reader: &mut Reader<'_>) -> Result<Vec<(PublicKey, Signature)>> {
+    let signatures =
+        reader.list(SIGNATURES, |reader| Ok((reader.key()?, Signature::from_bytes(reader.array()?))))?;
+    let signers: Vec<_> = signatures.iter().map(|(key, _)| *key).collect();
+    check_ascending(&signers, "the signatures of a statement")?;
+    Ok(signatures)
+}
 
 fn decode_start(reader: &mut Reader<'_>) -> Result<(StatementKind, Option<LibraryId>)> {
     if reader.array::<4>()? != *MAGIC {
@@ -252,6 +274,7 @@ fn check_header(header: &Header, body: &Body) -> Result<()> {
     }
 }
 
-fn signed_message(signed: &[u8]) -> Vec<u8> {
+/// What each signature is over.
+pub(super) fn signed_message(signed: &[u8]) -> Vec<u8> {
     [DOMAIN, signed].concat()
 }

@@ -29,13 +29,18 @@
 //!
 //! [`key`] has keys and signatures, [`envelope`] the form of every statement, [`body`] what each kind says
 //! ([`root`], [`release`], [`channel`], [`member`], [`terms`], with [`scope`] for classes and verbs), [`library`] the rules and
-//! the constructors, [`ticket`] and [`proof`] the way in. Nothing here reads a clock, randomness or a disk. What is parsed
+//! the constructors, [`ticket`] and [`proof`] the way in, [`draft`] and [`bundle`] the files that go by hand,
+//! [`fingerprint`] what people compare. Nothing here reads a clock, randomness or a disk. What is parsed
 //! may come from anybody: parsing never panics and allocates no more than in proportion to its input.
 
+mod amend;
 mod author;
 pub mod body;
+pub mod bundle;
 pub mod channel;
+pub mod draft;
 pub mod envelope;
+pub mod fingerprint;
 mod judge;
 pub mod key;
 pub mod library;
@@ -55,8 +60,11 @@ mod wire;
 use crate::error::{Error, Result};
 
 pub use body::Body;
+pub use bundle::Bundle;
 pub use channel::Channel;
+pub use draft::Draft;
 pub use envelope::{Header, Statement};
+pub use fingerprint::Fingerprint;
 pub use key::{Key, PublicKey, Signature};
 pub use library::{Accepted, Library};
 pub use member::{Member, NodeRole};
