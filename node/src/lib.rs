@@ -42,7 +42,7 @@
 //! # Where things are
 //!
 //! [`command`] has what can be asked and [`outcome`] what is answered; [`job`] carries progress and cancellation, [`exit`]
-//! failures and their numbers. [`home`] is the layout on disk, [`mod@node`] what runs in an open home, [`admin`] the socket
+//! failures and their numbers. [`home`] is the layout on disk, [`keyring`] the secret keys, [`mod@node`] what runs in an open home, [`admin`] the socket
 //! through which other processes reach it, and [`cli`] the program. This crate wires and shows; what is true of
 //! chunks, manifests, statements and the protocol is decided in `chuan-engine`.
 
@@ -52,6 +52,7 @@ pub mod command;
 pub mod exit;
 pub mod home;
 pub mod job;
+pub mod keyring;
 pub mod node;
 pub mod outcome;
 mod session;

@@ -6,6 +6,7 @@ mod bench;
 mod flips;
 mod fuzz_corpus;
 mod goldens;
+mod keys;
 mod kill;
 mod many_files;
 mod relayed;

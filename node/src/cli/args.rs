@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::key::KeyVerb;
 use crate::{
     command::{Command, Role},
     exit::EXIT_HELP,
@@ -69,6 +70,9 @@ pub(super) enum Verb {
     },
     #[command(flatten)]
     Run(Command),
+    /// Make secret keys, show their public halves, change their passphrases; needs no home
+    #[command(subcommand)]
+    Key(KeyVerb),
     /// Print a completion script for a shell
     Completions {
         /// The shell

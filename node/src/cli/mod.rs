@@ -3,6 +3,7 @@
 
 mod args;
 mod human;
+mod key;
 mod output;
 mod progress;
 mod render;
@@ -72,6 +73,7 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Verb::Init { name, role } => init(&root()?, name.as_deref(), role, show),
         Verb::Serve { listen } => serve(&root()?, listen.as_deref(), show).await,
         Verb::Run(command) => execute(root()?, command, show).await,
+        Verb::Key(verb) => answer(&Outcome::Key(key::run(&verb)?), "key", show),
     }
 }
 
@@ -86,8 +88,13 @@ struct Show {
 fn init(root: &Path, name: Option<&str>, role: Role, show: Show) -> Result<Exit> {
     let home = Home::init(root, name, role)?;
     let outcome = Outcome::Id(identity(&home, &home.config()?, None)?);
-    Output::stdout(show.json, "init").outcome(&outcome)?;
-    Ok(Exit::Ok)
+    answer(&outcome, "init", show)
+}
+
+/// Shows the answer of a command that was done here.
+fn answer(outcome: &Outcome, command: &str, show: Show) -> Result<Exit> {
+    Output::stdout(show.json, command).outcome(outcome)?;
+    Ok(outcome.exit())
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit> {
@@ -261,6 +268,7 @@ const fn verb_name(verb: &Verb) -> &'static str {
     match verb {
         Verb::Init { .. } => "init",
         Verb::Serve { .. } => "serve",
+        Verb::Key(_) => "key",
         Verb::Completions { .. } => "completions",
         Verb::Run(command) => command.name(),
     }

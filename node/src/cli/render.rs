@@ -1,6 +1,8 @@
 //! Answers as text for people. Gets everything it shows from the answer, so that a command looks the same whichever
 //! process ran it.
 
+mod trust;
+
 use std::io::{self, Write};
 
 use super::{
@@ -34,6 +36,7 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Verify(verified) => verify(out, verified),
         Outcome::Rebuild(rebuilt) => rebuild(out, rebuilt),
         Outcome::Status(found) => status(out, found),
+        Outcome::Key(shown) => trust::key(out, shown),
     }
 }
 

@@ -1,22 +1,21 @@
-//! Secret keys as files: one line of text each, readable by their owner only. Owns the form of the file; what a key may
-//! do is decided by statements.
-//!
-//! ```text
-//! chuan-secret-key-1 <64 hexadecimal digits: the Ed25519 seed>\n
-//! ```
+//! The keys of a home: where they lie, and how those of a new library are kept whole. The form of a key file is
+//! [`keyring`](crate::keyring)'s.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+use std::{fs, path::PathBuf};
+
+use chuan_engine::{
+    id::LibraryId,
+    statement::{Key, RoleKind},
 };
 
-use chuan_engine::{id::LibraryId, statement::Key};
-
 use super::{Home, file, make_dir};
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    keyring,
+};
 
-const HEADING: &str = "chuan-secret-key-1 ";
+/// The roles whose keys a home may hold.
+const ROLES: [RoleKind; 4] = [RoleKind::Root, RoleKind::Operator, RoleKind::Publisher, RoleKind::Timekeeper];
 
 /// The keys of a library's roles, made when it is founded.
 #[derive(Debug)]
@@ -29,31 +28,6 @@ pub struct RoleKeys {
     pub publisher: Key,
 }
 
-/// A role whose key a home may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyRole {
-    /// Changes the root.
-    Root,
-    /// Admits nodes and moves channels.
-    Operator,
-    /// Signs releases.
-    Publisher,
-}
-
-impl KeyRole {
-    /// All roles.
-    pub const ALL: [KeyRole; 3] = [KeyRole::Root, KeyRole::Operator, KeyRole::Publisher];
-
-    /// The word in file names and messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            KeyRole::Root => "root",
-            KeyRole::Operator => "operator",
-            KeyRole::Publisher => "publisher",
-        }
-    }
-}
-
 impl RoleKeys {
     /// Three new keys.
     pub fn generate() -> Result<Self> {
@@ -62,22 +36,9 @@ impl RoleKeys {
 }
 
 impl Home {
-    /// The secret key of a role in a library; [`Exit::Denied`](crate::Exit::Denied) where this home does not have it.
-    pub fn role_key(&self, library: &LibraryId, role: KeyRole) -> Result<Key> {
-        let path = self.role_key_path(library, role);
-        read(&path).map_err(|failure| match failure.exit {
-            crate::Exit::Missing => Failure::denied(format!(
-                "this home has no {0} key of the library ({1}); run this on the node that founded it",
-                role.as_str(),
-                path.display()
-            )),
-            _ => failure,
-        })
-    }
-
     /// Which roles of a library this home has the keys of.
-    pub fn roles_held(&self, library: &LibraryId) -> Vec<KeyRole> {
-        KeyRole::ALL.into_iter().filter(|role| self.role_key_path(library, *role).exists()).collect()
+    pub fn roles_held(&self, library: &LibraryId) -> Vec<RoleKind> {
+        ROLES.into_iter().filter(|role| self.role_key_path(library, *role).exists()).collect()
     }
 
     /// Keeps a new library's keys and its first root statement: all of them or none, durable when it returns.
@@ -92,9 +53,9 @@ impl Home {
             fs::remove_dir_all(&temp).map_err(failed)?;
         }
         make_dir(&temp)?;
-        write(&temp.join("root.key"), &keys.root)?;
-        write(&temp.join("operator.key"), &keys.operator)?;
-        write(&temp.join("publisher.key"), &keys.publisher)?;
+        keyring::write(&temp.join("root.key"), &keys.root, None)?;
+        keyring::write(&temp.join("operator.key"), &keys.operator, None)?;
+        keyring::write(&temp.join("publisher.key"), &keys.publisher, None)?;
         file::write_atomic(&temp.join("root.statement"), root, 0o600)?;
         fs::rename(&temp, &dir).map_err(failed)?;
         file::sync_dir(&self.keys_dir())
@@ -116,8 +77,9 @@ impl Home {
         Ok(roots)
     }
 
-    fn role_key_path(&self, library: &LibraryId, role: KeyRole) -> PathBuf {
-        self.keys_dir().join(library.to_string()).join(format!("{}.key", role.as_str()))
+    /// Where the key of a role in a library lies, if it is in this home.
+    pub fn role_key_path(&self, library: &LibraryId, role: RoleKind) -> PathBuf {
+        self.keys_dir().join(library.to_string()).join(format!("{}.key", role.name()))
     }
 }
 
@@ -134,77 +96,24 @@ pub fn random() -> Result<[u8; 32]> {
     Ok(bytes)
 }
 
-/// Writes a key's file; durable when it returns.
-pub(super) fn write(path: &Path, key: &Key) -> Result<()> {
-    let mut text = String::from(HEADING);
-    key.seed().iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
-    text.push('\n');
-    file::write_atomic(path, text.as_bytes(), 0o600)
-}
-
-/// Reads a key's file; refuses one that others may read.
-pub(super) fn read(path: &Path) -> Result<Key> {
-    let text = file::read(path)?;
-    let mode = fs::metadata(path)
-        .map_err(|error| Failure::io(format!("read {}", path.display()), error))?
-        .permissions()
-        .mode();
-    if mode & 0o077 != 0 {
-        return Err(Failure::denied(format!(
-            "{0} can be read by others; if it was not, `chmod 600 {0}`, else replace the key",
-            path.display()
-        )));
-    }
-    parse(&text).ok_or_else(|| {
-        Failure::new(
-            crate::Exit::Corrupt,
-            format!("{} is no chuan secret key; put it back from a backup", path.display()),
-        )
-    })
-}
-
-fn parse(text: &[u8]) -> Option<Key> {
-    let digits = std::str::from_utf8(text).ok()?.strip_prefix(HEADING)?.strip_suffix('\n')?;
-    // An id is 32 bytes in 64 hexadecimal digits, like a seed.
-    let seed: chuan_engine::id::Salt = digits.parse().ok()?;
-    Some(Key::from_seed(*seed.as_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Exit, command::Role};
-
-    #[test]
-    fn a_key_reads_back_and_bad_files_are_told_apart() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("k.key");
-        let key = generate().unwrap();
-        write(&path, &key).unwrap();
-        assert_eq!(read(&path).unwrap().public(), key.public());
-
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert_eq!(read(&path).unwrap_err().exit, Exit::Denied);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let text = fs::read(&path).unwrap();
-        fs::write(&path, &text[..text.len() - 2]).unwrap();
-        assert_eq!(read(&path).unwrap_err().exit, Exit::Corrupt);
-        assert_eq!(read(&dir.path().join("none")).unwrap_err().exit, Exit::Missing);
-    }
+    use crate::{command::Role, keyring::Ask};
 
     #[test]
     fn a_founding_is_kept_whole() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(dir.path(), None, Role::Origin).unwrap();
         let library = LibraryId::of(b"root");
-        assert_eq!(home.role_key(&library, KeyRole::Publisher).unwrap_err().exit, Exit::Denied);
         assert!(home.roles_held(&library).is_empty());
 
         let keys = RoleKeys::generate().unwrap();
         home.keep_founding(&library, &keys, b"root").unwrap();
-        let publisher = home.role_key(&library, KeyRole::Publisher).unwrap();
+        let path = home.role_key_path(&library, RoleKind::Publisher);
+        let publisher = keyring::read(&path, Ask::Nobody).unwrap();
         assert_eq!(publisher.public(), keys.publisher.public());
         assert_eq!(home.foundings().unwrap(), vec![b"root".to_vec()]);
-        assert_eq!(home.roles_held(&library), KeyRole::ALL);
+        assert_eq!(home.roles_held(&library), ROLES[..3]);
     }
 }

@@ -32,6 +32,7 @@ use chuan_engine::{
 use crate::{
     command::Role,
     exit::{Failure, Result},
+    keyring::{self, Ask},
 };
 use config::Config;
 
@@ -60,7 +61,7 @@ impl Home {
             Ok(key) => key,
             Err(failure) if failure.exit == crate::Exit::Missing => {
                 let key = keys::generate()?;
-                keys::write(&home.node_key_path(), &key)?;
+                keyring::write(&home.node_key_path(), &key, None)?;
                 key
             }
             Err(failure) => return Err(failure),
@@ -101,7 +102,7 @@ impl Home {
 
     /// The node's secret key.
     pub fn node_key(&self) -> Result<Key> {
-        keys::read(&self.node_key_path())
+        keyring::read(&self.node_key_path(), Ask::Nobody)
     }
 
     /// Where the configuration lies.

@@ -4,7 +4,8 @@
 use chuan_engine::{
     Error, Result as EngineResult,
     statement::{
-        Body, Classes, Library, Member, NodeRole, Proof, Signature, Statement, Ticket, TicketTerms, Verbs,
+        Body, Classes, Library, Member, NodeRole, Proof, RoleKind, Signature, Statement, Ticket, TicketTerms,
+        Verbs,
         library::{member, ticket},
     },
     sync::message,
@@ -15,7 +16,7 @@ use super::{Inner, Node, address, now_ms, publish::node_role};
 use crate::{
     command::Invite,
     exit::{Exit, Failure, Result},
-    home::keys::{self, KeyRole},
+    home::keys,
     outcome::Invited,
 };
 
@@ -38,7 +39,7 @@ impl Node {
 impl Inner {
     fn invite(&self, options: &Invite, addresses: Vec<String>) -> Result<Invited> {
         let library = self.libraries.named_or_only(options.library.as_deref())?;
-        let operator = self.home.role_key(&library.id(), KeyRole::Operator)?;
+        let operator = self.role_key(&library, RoleKind::Operator)?;
         if addresses.is_empty() {
             return Err(Failure::usage(
                 "no address for the ticket; run `chuan serve`, set `announce` in chuan.toml, or give --address",

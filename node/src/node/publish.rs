@@ -12,7 +12,7 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     statement::{
-        Channel, Classes, Key, Library, Member, NodeRole, Said, Statement, Verbs,
+        Channel, Classes, Key, Library, Member, NodeRole, RoleKind, Said, Statement, Verbs,
         library::{Founders, channel, found, member, release},
     },
     store::{Object, Store},
@@ -24,9 +24,10 @@ use crate::{
     exit::{Failure, Result},
     home::{
         Home,
-        keys::{self, KeyRole, RoleKeys},
+        keys::{self, RoleKeys},
     },
     job::Job,
+    keyring::Keyring,
     outcome::{Published, Skipped},
     spec::{LIVE, check_name},
 };
@@ -102,7 +103,7 @@ impl Inner {
     /// The keys to sign with: this home's for a library that is known, new ones for a name that is not.
     pub(super) fn author(&self, library: Option<&Library>, name: &str) -> Result<Author> {
         if let Some(library) = library {
-            let publisher = self.home.role_key(&library.id(), KeyRole::Publisher)?;
+            let publisher = self.role_key(library, RoleKind::Publisher)?;
             return Ok(Author { id: library.id(), publisher, founding: None });
         }
         if name.parse::<LibraryId>().is_ok() {
@@ -137,6 +138,12 @@ impl Inner {
         };
         let mut reporter = Reporter::new(job, "publish");
         Ok(ingest::publish(self.store(), &ingest, &mut reporter, job.cancel().flag())?)
+    }
+
+    /// The first of this home's keys for a role.
+    pub(super) fn role_key(&self, library: &Library, role: RoleKind) -> Result<Key> {
+        let keys = Keyring::of_home(self.home.clone()).role_keys(library, role)?;
+        keys.into_iter().next().ok_or_else(|| Failure::internal("a keyring found no key"))
     }
 
     /// Makes the release durable, then current.
@@ -192,7 +199,7 @@ impl Inner {
         }
         let operator = match &author.founding {
             Some((keys, _)) => keys.operator.clone(),
-            None => self.home.role_key(&author.id, KeyRole::Operator)?,
+            None => self.role_key(library, RoleKind::Operator)?,
         };
         let body = Member {
             node,

@@ -69,7 +69,7 @@ impl Inner {
                 .home
                 .roles_held(&library.id())
                 .into_iter()
-                .map(|role| role.as_str().to_owned())
+                .map(|role| role.name().to_owned())
                 .collect(),
             channels,
             pull_unfinished: self.home.pull_unfinished(&library.id()),

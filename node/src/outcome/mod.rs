@@ -2,12 +2,14 @@
 //! times are milliseconds since 1970 UTC unless the name says otherwise.
 
 mod status;
+mod trust;
 
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
+pub use trust::KeyShown;
 
 /// The answer of any command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,8 @@ pub enum Outcome {
     Rebuild(Rebuilt),
     /// Of `status`.
     Status(Box<Status>),
+    /// Of `key`.
+    Key(KeyShown),
 }
 
 impl Outcome {

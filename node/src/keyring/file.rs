@@ -1,0 +1,192 @@
+//! A secret key as a file, readable by its owner only: one line of text, either plain or encrypted with a passphrase by
+//! `age` (armored, so that it can be printed and typed). Owns the form; what a key may do is decided by statements.
+//!
+//! ```text
+//! chuan-secret-key-1 <64 hexadecimal digits: the Ed25519 seed>\n
+//! ```
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use age::{DecryptError, secrecy::SecretString};
+use chuan_engine::{id::Salt, statement::Key};
+
+use super::passphrase::Ask;
+use crate::{
+    exit::{Exit, Failure, Result},
+    home::file::write_atomic,
+};
+
+const HEADING: &str = "chuan-secret-key-1 ";
+const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
+/// Bytes of a key file at most: an encrypted one has about 500.
+const FILE_BYTES: u64 = 4096;
+/// Work to open a file that is written here, as the logarithm of scrypt's N: half a second and 128 MiB.
+const WORK: u8 = 17;
+/// Work that a file may ask for to be opened: 256 MiB. Files come from outside, too.
+const WORK_MAX: u8 = 18;
+
+const _: () = assert!(WORK <= WORK_MAX);
+
+/// Reads a key file; refuses one that others may read. `ask` is asked only if it has a passphrase.
+pub fn read(path: &Path, ask: Ask) -> Result<Key> {
+    let text = contents(path)?;
+    if !text.starts_with(ARMOR) {
+        return parse(&text).ok_or_else(|| no_key(path));
+    }
+    let mut identity = age::scrypt::Identity::new(ask.known(path)?);
+    identity.set_max_work_factor(WORK_MAX);
+    let plain = age::decrypt(&identity, &text).map_err(|error| match error {
+        DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed | DecryptError::InvalidMac => {
+            Failure::denied(format!("that is not the passphrase of {}", path.display()))
+        }
+        DecryptError::ExcessiveWork { required, .. } => Failure::invalid(format!(
+            "{} wants 2^{required} of work to be opened, 2^{WORK_MAX} are allowed; decrypt it with `age` and encrypt it with `chuan key passphrase`",
+            path.display()
+        )),
+        DecryptError::NoMatchingKeys => {
+            Failure::invalid(format!("{} is not encrypted with a passphrase", path.display()))
+        }
+        _ => no_key(path),
+    })?;
+    parse(&plain).ok_or_else(|| no_key(path))
+}
+
+/// Whether the file at `path` has a passphrase.
+pub fn is_encrypted(path: &Path) -> Result<bool> {
+    Ok(contents(path)?.starts_with(ARMOR))
+}
+
+/// Writes a key's file, encrypted if there is a passphrase; durable when it returns.
+pub fn write(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<()> {
+    let mut text = String::from(HEADING);
+    key.seed().iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
+    text.push('\n');
+    if let Some(passphrase) = passphrase {
+        let mut recipient = age::scrypt::Recipient::new(passphrase);
+        recipient.set_work_factor(WORK);
+        text = age::encrypt_and_armor(&recipient, text.as_bytes())
+            .map_err(|error| Failure::internal(format!("cannot encrypt {}: {error}", path.display())))?;
+    }
+    write_atomic(path, text.as_bytes(), 0o600)
+}
+
+fn contents(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error| Failure::io(format!("read {}", path.display()), error);
+    let file = File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(Failure::denied(format!(
+            "{0} can be read by others; if it was not, `chmod 600 {0}`, else replace the key",
+            path.display()
+        )));
+    }
+    let mut text = Vec::new();
+    file.take(FILE_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > FILE_BYTES { Err(no_key(path)) } else { Ok(text) }
+}
+
+fn no_key(path: &Path) -> Failure {
+    Failure::new(
+        Exit::Corrupt,
+        format!("{} is no chuan secret key; put it back from a backup", path.display()),
+    )
+}
+
+fn parse(text: &[u8]) -> Option<Key> {
+    let digits = std::str::from_utf8(text).ok()?.strip_prefix(HEADING)?.strip_suffix('\n')?;
+    // An id is 32 bytes in 64 hexadecimal digits, like a seed.
+    let seed: Salt = digits.parse().ok()?;
+    Some(Key::from_seed(*seed.as_bytes()))
+}
+
+/// Fails where something is at `path` already: a secret key is never written over.
+pub fn check_free(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::io(format!("look at {}", path.display()), error)),
+        Ok(_) => Err(Failure::invalid(format!("{} is there already; choose another name", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::keys::generate;
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text.to_owned())
+    }
+
+    /// Opens `text` as an age file with a passphrase, without a terminal.
+    fn open(text: &[u8], passphrase: &str) -> Result<Vec<u8>, DecryptError> {
+        let mut identity = age::scrypt::Identity::new(secret(passphrase));
+        identity.set_max_work_factor(WORK_MAX);
+        age::decrypt(&identity, text)
+    }
+
+    #[test]
+    fn a_key_reads_back_and_bad_files_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.key");
+        let key = generate().unwrap();
+        check_free(&path).unwrap();
+        write(&path, &key, None).unwrap();
+        assert_eq!(read(&path, Ask::Nobody).unwrap().public(), key.public());
+        assert_eq!(check_free(&path).unwrap_err().exit, Exit::Invalid);
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(read(&path, Ask::Nobody).unwrap_err().exit, Exit::Denied);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 2]).unwrap();
+        assert_eq!(read(&path, Ask::Nobody).unwrap_err().exit, Exit::Corrupt);
+        fs::write(&path, vec![b'x'; 5000]).unwrap();
+        assert_eq!(read(&path, Ask::Nobody).unwrap_err().exit, Exit::Corrupt);
+        assert_eq!(read(&dir.path().join("none"), Ask::Nobody).unwrap_err().exit, Exit::Missing);
+    }
+
+    #[test]
+    fn an_encrypted_key_is_an_age_file_of_the_plain_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.key");
+        let key = generate().unwrap();
+        write(&path, &key, Some(secret("川流不息"))).unwrap();
+        assert!(is_encrypted(&path).unwrap());
+        let text = fs::read(&path).unwrap();
+        assert!(text.len() < 1024 && text.starts_with(ARMOR));
+        assert_eq!(parse(&open(&text, "川流不息").unwrap()).unwrap().public(), key.public());
+        assert!(matches!(open(&text, "川流"), Err(DecryptError::DecryptionFailed)));
+        // Nobody is there to ask: that is said, and nothing is guessed.
+        assert_eq!(read(&path, Ask::Nobody).unwrap_err().exit, Exit::Usage);
+    }
+
+    /// A file from outside must not make this process work for an hour or take all memory.
+    #[test]
+    fn too_much_work_is_refused_before_it_begins() {
+        let mut recipient = age::scrypt::Recipient::new(secret("x"));
+        recipient.set_work_factor(10);
+        let text = age::encrypt(&recipient, b"x").unwrap();
+        let (at, _) = text.windows(4).enumerate().find(|(_, part)| *part == b" 10\n").unwrap();
+        let mut heavy = text.clone();
+        heavy[at + 1..at + 3].copy_from_slice(b"30");
+        assert!(matches!(open(&heavy, "x"), Err(DecryptError::ExcessiveWork { required: 30, .. })));
+    }
+
+    #[test]
+    fn damaged_files_end_in_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.key");
+        let empty = b"-----BEGIN AGE ENCRYPTED FILE-----\nAAAA\n-----END AGE ENCRYPTED FILE-----\n";
+        for text in [ARMOR, empty] {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(is_encrypted(&path).unwrap());
+            assert!(open(text, "x").is_err());
+        }
+    }
+}
