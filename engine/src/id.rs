@@ -92,6 +92,10 @@ id_type!(
     NodeId
 );
 id_type!(
+    /// A record of an audit log, and with it all records before.
+    RecordId
+);
+id_type!(
     /// A ticket's salt, a class's salt, a root's nonce: 32 bytes that only must not repeat.
     Salt
 );
@@ -105,6 +109,7 @@ const NODE_CONTEXT: &str = "chuan 2026-11 node v1";
 const SALT_CONTEXT: &str = "chuan 2026-11 class salt v1";
 const FINGERPRINT_CONTEXT: &str = "chuan 2026-11 fingerprint v1";
 const TICKET_CONTEXT: &str = "chuan 2026-11 ticket checksum v1";
+const RECORD_CONTEXT: &str = "chuan 2026-11 audit record v1";
 
 fn derive(context: &str, bytes: &[u8]) -> [u8; ID_LEN] {
     blake3::derive_key(context, bytes)
@@ -166,6 +171,16 @@ impl NodeId {
     /// Hashes a node's first Ed25519 public key (32 bytes).
     pub fn of(public_key: &[u8; 32]) -> Self {
         Self(derive(NODE_CONTEXT, public_key))
+    }
+}
+
+impl RecordId {
+    /// What stands in a log's first record for the one before.
+    pub const NONE: Self = Self([0; ID_LEN]);
+
+    /// Hashes a record's canonical bytes, which hold the id of the record before.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(derive(RECORD_CONTEXT, bytes))
     }
 }
 

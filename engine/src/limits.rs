@@ -88,6 +88,15 @@ pub const ADDRESS_BYTES: usize = 256;
 /// Bytes of a ticket's text at most.
 pub const TICKET_BYTES: usize = 9216;
 
+/// Bytes of an audit record at most.
+pub const AUDIT_RECORD_BYTES: usize = 2048;
+/// Bytes of what an audit record is about, at most.
+pub const AUDIT_SUBJECT_BYTES: usize = 1024;
+/// Bytes of why an audit record's verb was refused or failed, at most.
+pub const AUDIT_REASON_BYTES: usize = 512;
+/// Bytes that an audit log may hold unsynced: what a crash can tear, and so the most that is ever taken for torn.
+pub const AUDIT_TORN_BYTES: usize = 64 * 1024;
+
 /// Bytes of a sealed segment file at most.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Records of a segment at most. Whoever reads its footer or indexes it again holds them all, at some hundred bytes each:
@@ -184,6 +193,8 @@ const _: () = assert!(2 * (PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
 // Every count of a statement's body is one byte.
 const _: () = assert!(ROLES <= 255 && ROLE_KEYS <= 255 && SIGNATURES <= 255 && TICKET_REDEEMERS <= 255);
 const _: () = assert!(CLASSES <= 255 && RELEASE_PARENTS <= 255 && ADDRESSES <= 255 && NAME_BYTES <= 255);
+const _: () = assert!(AUDIT_SUBJECT_BYTES + AUDIT_REASON_BYTES + 256 <= AUDIT_RECORD_BYTES);
+const _: () = assert!(AUDIT_RECORD_BYTES <= u16::MAX as usize && 4 * AUDIT_RECORD_BYTES <= AUDIT_TORN_BYTES);
 // A full ticket fits its text: base32 takes eight letters for five bytes.
 const _: () = assert!(
     (ADDRESSES * (2 + ADDRESS_BYTES) + 32 * TICKET_REDEEMERS + NAME_BYTES + 256) * 8 / 5 + 8 <= TICKET_BYTES

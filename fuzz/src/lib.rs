@@ -7,6 +7,7 @@
 
 use bytes::Bytes;
 use chuan_engine::{
+    audit::{Chain, Finding, Point, Record},
     manifest::{
         page::Page,
         path::{EntryPath, collision_key},
@@ -25,7 +26,8 @@ use chuan_engine::{
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
+    ("audit", audit),
     ("frame", frame),
     ("message", message),
     ("delta", delta),
@@ -36,6 +38,34 @@ pub const TARGETS: [Target; 9] = [
     ("path", path),
     ("segment", segment),
 ];
+
+/// An audit log, walked in pieces and whole: the first byte says how long the pieces are.
+pub fn audit(bytes: &[u8]) -> bool {
+    let Some((step, log)) = bytes.split_first() else { return false };
+    let mut rest = log;
+    while let Ok(Some((record, len))) = Record::decode_front(rest) {
+        let (whole, after) = rest.split_at(len);
+        assert_eq!(record.encode().ok().as_deref(), Some(whole), "a record has one form");
+        rest = after;
+    }
+    let walk = |step: usize| {
+        let mut chain = Chain::new(Point::START, []);
+        log.chunks(step).for_each(|piece| chain.push(piece, |_, _| {}));
+        chain.finish()
+    };
+    let whole = walk(log.len().max(1));
+    assert_eq!(whole, walk(usize::from(*step) + 1), "how a log is cut into buffers must not matter");
+    // Held to what was found, all of it is proved, and to anything else nothing is.
+    let held = |point: Point| {
+        let mut chain = Chain::new(Point::START, [point]);
+        chain.push(log, |_, _| {});
+        chain.finish()
+    };
+    assert_eq!(held(whole.at).proved, whole.at.count);
+    let longer = Point { count: whole.at.count + 1, ..whole.at };
+    assert!(matches!(held(longer).finding, Finding::Altered { .. }), "a shortened log is found");
+    whole.at.count > 0
+}
 
 /// A stream of frames, arriving in pieces: the first byte says how long the pieces are.
 pub fn frame(bytes: &[u8]) -> bool {

@@ -11,8 +11,9 @@ use std::{collections::BTreeMap, env, fs, path::Path};
 
 use bytes::Bytes;
 use chuan_engine::{
+    audit::{Actor, Event, Record, Verb},
     chunk::Profile,
-    id::{ChunkId, Commitment, LibraryId, ManifestId, NodeId, PageId, Salt, StatementId},
+    id::{ChunkId, Commitment, LibraryId, ManifestId, NodeId, PageId, RecordId, Salt, StatementId},
     manifest::{
         ChunkRef, Content, Entry, EntryKind, EntryPath, Sums, Timestamp,
         page::{ChunkChild, EntryChild, Items, Page, TreeKind},
@@ -20,7 +21,7 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     segment::{Codec, Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId},
-    statement::{Body, Channel, Header, Key, Release, Statement},
+    statement::{Body, Channel, Header, Key, Release, RoleKind, Statement},
     sync::{
         delta::{Delta, DeltaKind, Part, Run},
         frame::{ChunkCodec, ChunkFrame, Frame},
@@ -30,7 +31,7 @@ use chuan_engine::{
 
 #[test]
 fn the_format_page_shows_what_the_code_writes() {
-    check("docs/format.md", &[pages(), tables(), statements(), segments()].concat());
+    check("docs/format.md", &[pages(), tables(), statements(), segments(), records()].concat());
 }
 
 #[test]
@@ -188,6 +189,19 @@ fn statements() -> Vec<Golden> {
     let named = Statement::decode(&release).unwrap().id();
     let live = Channel { name: "live".to_owned(), release: named, active: key.public(), follow: true };
     vec![("statement-release", release), ("statement-channel", sign(1, Body::Channel(live)))]
+}
+
+fn records() -> Vec<Golden> {
+    let key = Key::from_seed([3; 32]).public();
+    let event = Event::new(Verb::Channel, "live -> films@12")
+        .by(Actor::Role { key, role: RoleKind::Publisher })
+        .of(LibraryId::of(b"films"))
+        .refused("a newer one stands");
+    let prev = RecordId::of(b"the record before");
+    let record = Record { index: 7, time_ms: 1_700_000_000_000, prev, event };
+    let bytes = record.encode().unwrap();
+    assert_eq!(Record::decode_front(&bytes).unwrap(), Some((record, bytes.len())));
+    vec![("audit-record", bytes)]
 }
 
 fn segments() -> Vec<Golden> {

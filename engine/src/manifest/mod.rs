@@ -39,7 +39,7 @@ mod raw;
 mod seen;
 pub mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod view;
 
 use bytes::Bytes;

@@ -55,7 +55,7 @@ pub mod terms;
 #[cfg(test)]
 mod tests;
 pub mod ticket;
-mod wire;
+pub(crate) mod wire;
 
 use crate::error::{Error, Result};
 

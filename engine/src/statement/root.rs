@@ -35,7 +35,8 @@ pub enum RoleKind {
 }
 
 impl RoleKind {
-    const ALL: [RoleKind; 4] =
+    /// All kinds.
+    pub const ALL: [RoleKind; 4] =
         [RoleKind::Root, RoleKind::Operator, RoleKind::Publisher, RoleKind::Timekeeper];
 
     /// The word for people.

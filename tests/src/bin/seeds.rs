@@ -7,8 +7,9 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use chuan_engine::{
+    audit::{Actor, Event, Point, Record, Verb},
     chunk::Profile,
-    id::{ChunkId, Commitment, LibraryId, NodeId, PageId, Salt, StatementId},
+    id::{ChunkId, Commitment, LibraryId, NodeId, PageId, RecordId, Salt, StatementId},
     manifest::{
         PageSink,
         builder::{ContentBuilder, EntryTreeBuilder},
@@ -58,8 +59,31 @@ fn main() -> Result<()> {
     write("table", tables())?;
     write("segment", vec![segment(&pages)])?;
     write("page", pages)?;
+    write("audit", vec![log()?])?;
     write("path", paths().iter().map(|path| path.as_bytes().to_vec()).collect())?;
     Ok(())
+}
+
+/// An audit log with a record by each kind of actor, behind the length of its pieces.
+fn log() -> Result<Vec<u8>> {
+    let key = Key::from_seed([1; 32]).public();
+    let events = [
+        Event::new(Verb::Opened, "serve"),
+        Event::new(Verb::Publish, "films@1")
+            .by(Actor::Role { key, role: RoleKind::Publisher })
+            .of(LibraryId::from_bytes([4; 32])),
+        Event::new(Verb::Join, "镜像").by(Actor::Peer { key, node: key.node() }).refused("used already"),
+        Event::new(Verb::FailedAuth, "192.0.2.7 handshake").by(Actor::Nobody).times(100_000, 60_000),
+        Event::new(Verb::from_tag(999), "").failed(""),
+    ];
+    let mut bytes = vec![16];
+    let mut at = Point::START;
+    for event in events {
+        let record = Record { index: at.count, time_ms: 1_793_000_000_000, prev: at.head, event }.encode()?;
+        at = Point { count: at.count + 1, head: RecordId::of(&record) };
+        bytes.extend(record);
+    }
+    Ok(bytes)
 }
 
 fn paths() -> [&'static str; 8] {
