@@ -341,7 +341,7 @@ impl Command {
 }
 
 /// Reads `90s`, `15m`, `12h` or `7d` as seconds.
-fn parse_duration(text: &str) -> Result<u64> {
+pub(crate) fn parse_duration(text: &str) -> Result<u64> {
     let bad = || Failure::usage(format!("`{text}` is no time; write 90s, 15m, 12h or 7d"));
     let unit = match text.chars().last().ok_or_else(bad)? {
         's' => 1,

@@ -134,6 +134,11 @@ impl Failure {
         EngineError::io(context, source).into()
     }
 
+    /// The same failure, saying which file it is about.
+    pub fn about(self, path: &std::path::Path) -> Self {
+        Self { message: format!("{}: {}", path.display(), self.message), ..self }
+    }
+
     /// The object printed under `--json`.
     pub fn object(&self) -> serde_json::Value {
         serde_json::json!({

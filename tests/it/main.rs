@@ -10,5 +10,6 @@ mod keys;
 mod kill;
 mod many_files;
 mod relayed;
+mod roots;
 mod round;
 mod tidy;

@@ -7,6 +7,7 @@
 pub mod flips;
 pub mod kill;
 pub mod media;
+pub mod page;
 pub mod pair;
 pub mod program;
 pub mod relay;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::key::KeyVerb;
+use super::{key::KeyVerb, root::RootVerb};
 use crate::{
     command::{Command, Role},
     exit::EXIT_HELP,
@@ -73,6 +73,9 @@ pub(super) enum Verb {
     /// Make secret keys, show their public halves, change their passphrases; needs no home
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Say which keys may do what in a library: propose, show, sign; needs no home
+    #[command(subcommand)]
+    Root(RootVerb),
     /// Print a completion script for a shell
     Completions {
         /// The shell

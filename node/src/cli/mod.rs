@@ -7,6 +7,7 @@ mod key;
 mod output;
 mod progress;
 mod render;
+mod root;
 mod table;
 
 use std::{
@@ -67,13 +68,14 @@ async fn run(cli: Cli) -> ExitCode {
 
 async fn dispatch(cli: Cli) -> Result<Exit> {
     let show = Show { json: cli.json, progress: cli.progress, quiet: cli.quiet };
-    let root = || cli.home.clone().map_or_else(home::default_root, Ok);
+    let home = || cli.home.clone().map_or_else(home::default_root, Ok);
     match cli.verb {
         Verb::Completions { shell } => completions(shell),
-        Verb::Init { name, role } => init(&root()?, name.as_deref(), role, show),
-        Verb::Serve { listen } => serve(&root()?, listen.as_deref(), show).await,
-        Verb::Run(command) => execute(root()?, command, show).await,
+        Verb::Init { name, role } => init(&home()?, name.as_deref(), role, show),
+        Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show).await,
+        Verb::Run(command) => execute(home()?, command, show).await,
         Verb::Key(verb) => answer(&Outcome::Key(key::run(&verb)?), "key", show),
+        Verb::Root(verb) => answer(&root::run(verb)?, "root", show),
     }
 }
 
@@ -269,6 +271,7 @@ const fn verb_name(verb: &Verb) -> &'static str {
         Verb::Init { .. } => "init",
         Verb::Serve { .. } => "serve",
         Verb::Key(_) => "key",
+        Verb::Root(_) => "root",
         Verb::Completions { .. } => "completions",
         Verb::Run(command) => command.name(),
     }

@@ -37,6 +37,8 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Rebuild(rebuilt) => rebuild(out, rebuilt),
         Outcome::Status(found) => status(out, found),
         Outcome::Key(shown) => trust::key(out, shown),
+        Outcome::Root(shown) => trust::root(out, shown),
+        Outcome::Fingerprint(shown) => trust::fingerprints(out, shown),
     }
 }
 

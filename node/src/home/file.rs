@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -14,10 +14,24 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|error| Failure::io(format!("read {}", path.display()), error))
 }
 
+/// Reads a file that may come from anybody whole, if it has at most so many bytes.
+pub fn read_at_most(path: &Path, max: usize) -> Result<Vec<u8>> {
+    let failed = |error| Failure::io(format!("read {}", path.display()), error);
+    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > max {
+        return Err(Failure::invalid(format!("{} has more than {max} bytes", path.display())));
+    }
+    Ok(bytes)
+}
+
 /// Replaces the file at `path` by `bytes` with permission bits `mode`. A crash leaves the old file or the new one,
 /// never a part; durable when it returns.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = |error| Failure::io(format!("write {}", path.display()), error);
+    // A name alone has an empty parent, which is no folder.
+    let path = &std::path::absolute(path).map_err(failed)?;
     let dir = path.parent().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
     let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
     // One name per file, not per write: what a crash leaves behind is overwritten by the next write. The home's lock

@@ -1,5 +1,5 @@
 //! The keys of a home: where they lie, and how those of a new library are kept whole. The form of a key file is
-//! [`keyring`](crate::keyring)'s.
+//! [`keyring`]'s.
 
 use std::{fs, path::PathBuf};
 

@@ -120,10 +120,12 @@ fn trust(library: &Library, now: i64) -> (String, String) {
     let keys = role.keys.len();
     let mut notes = Vec::new();
     if role.threshold == 1 {
-        notes.push("one key can change everything: keep it offline");
+        notes.push("one lost or stolen key decides: see docs/trust.md".to_owned());
     }
+    let expires_ms = library.root().map_or(0, |root| root.expires_ms);
     if library.root_expired(now) {
-        notes.push("the root should have been renewed by now; nothing stops for that");
+        let days = now.saturating_sub(expires_ms) / (24 * 3600 * 1000);
+        notes.push(format!("the root should have been renewed {days} days ago; nothing stops"));
     }
     (format!("{} of {keys}", role.threshold), notes.join("; "))
 }

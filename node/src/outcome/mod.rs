@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Exit;
 
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
-pub use trust::KeyShown;
+pub use trust::{Fingerprints, KeyShown, ProposalShown, RoleShown, RootShown, TallyShown};
 
 /// The answer of any command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,10 @@ pub enum Outcome {
     Status(Box<Status>),
     /// Of `key`.
     Key(KeyShown),
+    /// Of `root`.
+    Root(Box<RootShown>),
+    /// Of `root fingerprint`.
+    Fingerprint(Fingerprints),
 }
 
 impl Outcome {

@@ -16,3 +16,88 @@ pub struct KeyShown {
     /// Whether the file has a passphrase.
     pub encrypted: bool,
 }
+
+/// Answer of `root`: a file of roots.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RootShown {
+    /// The file.
+    pub file: String,
+    /// The library's id; of one that is not founded yet, the id it will have.
+    pub library: String,
+    /// The digits by which people compare it.
+    pub library_fingerprint: String,
+    /// The library's label, by the current root.
+    pub library_name: String,
+    /// The version of the current root; 0 before the first is signed.
+    pub version: u64,
+    /// The digits of the current root; absent before the first is signed.
+    pub fingerprint: Option<String>,
+    /// When the root should be renewed, what is proposed included; 0 = never.
+    pub expires_ms: i64,
+    /// Who may do what, what is proposed included.
+    pub roles: Vec<RoleShown>,
+    /// What is proposed; absent where nothing is.
+    pub proposal: Option<ProposalShown>,
+    /// What the command has to say beside that.
+    pub notes: Vec<String>,
+}
+
+/// A role of a root.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RoleShown {
+    /// `root`, `operator`, `publisher` or `timekeeper`.
+    pub role: String,
+    /// The classes it is for; none means all.
+    pub classes: Vec<String>,
+    /// How many of the keys must sign.
+    pub threshold: u8,
+    /// The public keys.
+    pub keys: Vec<String>,
+}
+
+/// A root that is proposed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProposalShown {
+    /// Its version.
+    pub version: u64,
+    /// Its id as a statement.
+    pub id: String,
+    /// The digits by which people compare it.
+    pub fingerprint: String,
+    /// What it changes, in words.
+    pub changes: Vec<String>,
+    /// The keys that signed it.
+    pub signed_by: Vec<String>,
+    /// The keys whose signatures would still count.
+    pub waiting_for: Vec<String>,
+    /// Its signatures by the root role of the current root; absent for a first root.
+    pub under_old: Option<TallyShown>,
+    /// Its signatures by its own root role.
+    pub under_new: TallyShown,
+    /// Whether it has enough of both.
+    pub complete: bool,
+}
+
+/// Signatures of a role.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TallyShown {
+    /// How many there are.
+    pub have: u64,
+    /// How many it takes.
+    pub need: u64,
+    /// How many keys the role has.
+    pub of: u64,
+}
+
+/// Answer of `root fingerprint`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fingerprints {
+    /// Of the library.
+    pub library: String,
+    /// The version of the current root; 0 before the first is signed.
+    pub version: u64,
+    /// Of the current root.
+    pub root: Option<String>,
+    /// Of what is proposed.
+    pub proposed: Option<String>,
+}

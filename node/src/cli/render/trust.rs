@@ -2,11 +2,64 @@
 
 use std::io::{self, Write};
 
-use crate::outcome::KeyShown;
+use super::short;
+use crate::{
+    cli::human::time,
+    outcome::{Fingerprints, KeyShown, ProposalShown, RoleShown, RootShown, TallyShown},
+};
 
 pub(super) fn key(out: &mut impl Write, shown: &KeyShown) -> io::Result<()> {
     writeln!(out, "{}", shown.key)?;
     writeln!(out, "fingerprint  {}", shown.fingerprint)?;
     let passphrase = if shown.encrypted { "with a passphrase" } else { "WITHOUT a passphrase" };
     writeln!(out, "secret half  {} ({passphrase})", shown.file)
+}
+
+pub(super) fn root(out: &mut impl Write, shown: &RootShown) -> io::Result<()> {
+    writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
+    writeln!(out, "             {}", shown.library_fingerprint)?;
+    if let Some(fingerprint) = &shown.fingerprint {
+        writeln!(out, "root         version {}: {fingerprint}", shown.version)?;
+    }
+    shown.roles.iter().try_for_each(|held| role(out, held))?;
+    if shown.expires_ms != 0 {
+        writeln!(out, "renew by     {} UTC; nothing stops if that is missed", time(shown.expires_ms))?;
+    }
+    match &shown.proposal {
+        Some(proposed) => proposal(out, proposed)?,
+        None => writeln!(out, "proposed     nothing")?,
+    }
+    shown.notes.iter().try_for_each(|note| writeln!(out, "{note}"))
+}
+
+fn role(out: &mut impl Write, held: &RoleShown) -> io::Result<()> {
+    let scope =
+        if held.classes.is_empty() { String::new() } else { format!(" of {}", held.classes.join(", ")) };
+    let keys: Vec<_> = held.keys.iter().map(|key| short(key)).collect();
+    writeln!(out, "{:<12} {} of {}{scope}: {}", held.role, held.threshold, keys.len(), keys.join(" "))
+}
+
+fn proposal(out: &mut impl Write, proposed: &ProposalShown) -> io::Result<()> {
+    writeln!(out, "proposed     version {}:", proposed.version)?;
+    proposed.changes.iter().try_for_each(|change| writeln!(out, "             - {change}"))?;
+    writeln!(out, "fingerprint  {}", proposed.fingerprint)?;
+    let count = |tally: &TallyShown| format!("{} of {} needed", tally.have, tally.need);
+    let old = proposed.under_old.as_ref().map(|old| format!("{} by the root before, ", count(old)));
+    writeln!(out, "signatures   {}{} by itself", old.unwrap_or_default(), count(&proposed.under_new))?;
+    if proposed.complete {
+        return writeln!(out, "complete: it takes effect when a home has it");
+    }
+    let keys: Vec<_> = proposed.waiting_for.iter().map(|key| short(key)).collect();
+    writeln!(out, "waiting for  {}", keys.join(" "))
+}
+
+pub(super) fn fingerprints(out: &mut impl Write, shown: &Fingerprints) -> io::Result<()> {
+    writeln!(out, "library      {}", shown.library)?;
+    if let Some(root) = &shown.root {
+        writeln!(out, "root         {root} (version {})", shown.version)?;
+    }
+    match &shown.proposed {
+        Some(proposed) => writeln!(out, "proposed     {proposed} (version {})", shown.version + 1),
+        None => Ok(()),
+    }
 }

@@ -1,0 +1,314 @@
+//! `chuan root`: says which keys may do what in a library. Works on a file of roots that goes from one holder of a root key
+//! to the next; neither a home nor a network is needed.
+
+mod pins;
+mod show;
+mod words;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+
+use chuan_engine::{
+    id::Salt,
+    limits::DRAFT_BYTES,
+    statement::{Classes, Draft, PublicKey, RoleKind, Root},
+};
+use clap::{Args, Subcommand};
+
+use crate::{
+    command::parse_duration,
+    exit::{Failure, Result},
+    home::{file, keys},
+    keyring::{Ask, Keyring},
+    node::now_ms,
+    outcome::{Outcome, RootShown},
+};
+
+/// What to do with a file of roots.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum RootVerb {
+    /// Propose the first root of a new library
+    Init(Init),
+    /// Print who may do what, and what is proposed and by whom it is signed
+    Show {
+        /// The file of roots
+        file: PathBuf,
+    },
+    /// Print the digits by which people compare a proposal, the current root and the library
+    Fingerprint {
+        /// The file of roots
+        file: PathBuf,
+    },
+    /// Propose to give a key a role
+    AddKey {
+        #[command(flatten)]
+        target: Target,
+        /// The public key: 64 hexadecimal digits, as `chuan key show` prints them
+        key: PublicKey,
+        #[command(flatten)]
+        scope: Scope,
+    },
+    /// Propose to take a role from a key
+    RemoveKey {
+        #[command(flatten)]
+        target: Target,
+        /// The public key
+        key: PublicKey,
+        #[command(flatten)]
+        scope: Scope,
+        /// Let go of what the key has signed: its releases, members, tickets and channels no longer count
+        #[arg(long)]
+        drop: bool,
+    },
+    /// Propose how many keys of a role must sign
+    SetThreshold {
+        #[command(flatten)]
+        target: Target,
+        /// How many
+        number: u8,
+        #[command(flatten)]
+        scope: Scope,
+    },
+    /// Propose until when the root should be renewed; nothing stops when it is not
+    SetExpiry {
+        /// The file of roots
+        file: PathBuf,
+        /// From now: a number and d, h, m or s; or `never`
+        #[arg(value_name = "TIME", value_parser = parse_expiry)]
+        expires: Expiry,
+    },
+    /// Propose another name for the library
+    Rename {
+        /// The file of roots
+        file: PathBuf,
+        /// The name
+        name: String,
+    },
+    /// Show what is proposed, ask, and sign it
+    Sign {
+        /// The file of roots
+        file: PathBuf,
+        /// A root key's file; may be repeated
+        #[arg(long = "key", env = "CHUAN_KEY", value_name = "FILE")]
+        keys: Vec<PathBuf>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Take the signatures of another copy of the same proposal
+    Import {
+        /// The file of roots
+        file: PathBuf,
+        /// The copy
+        other: PathBuf,
+    },
+}
+
+/// Options of `root init`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Init {
+    /// The file of roots; must not be there yet
+    file: PathBuf,
+    /// The library's name
+    #[arg(long)]
+    name: String,
+    /// A key that signs the next root; may be repeated
+    #[arg(long = "root-key", value_name = "KEY", required = true)]
+    roots: Vec<PublicKey>,
+    /// How many of these must sign
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    threshold: u8,
+    /// A key that admits nodes and moves channels; may be repeated
+    #[arg(long = "operator", value_name = "KEY", required = true)]
+    operators: Vec<PublicKey>,
+    /// A key that signs releases, of all classes or of some; may be repeated
+    #[arg(long = "publisher", value_name = "KEY[=CLASS,…]", required = true, value_parser = parse_publisher)]
+    publishers: Vec<(PublicKey, Classes)>,
+    /// A key that says how fresh a channel is; may be repeated
+    #[arg(long = "timekeeper", value_name = "KEY")]
+    timekeepers: Vec<PublicKey>,
+    /// When the root should be renewed: a number and d, h, m or s, or `never`
+    #[arg(long, default_value = "never", value_name = "TIME", value_parser = parse_expiry)]
+    expires: Expiry,
+}
+
+/// A role in a file.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Target {
+    /// The file of roots
+    file: PathBuf,
+    /// root, operator, publisher or timekeeper
+    role: RoleKind,
+}
+
+/// The classes a role is for.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Scope {
+    /// Only for this class; may be repeated [default: for all]
+    #[arg(long = "class", value_name = "CLASS")]
+    classes: Vec<String>,
+}
+
+impl Scope {
+    fn classes(&self) -> Result<Classes> {
+        Ok(Classes::new(self.classes.clone())?)
+    }
+}
+
+/// When a root should be renewed: seconds from now, or never.
+type Expiry = Option<u64>;
+
+/// Does it, and says how the file stands then.
+pub(super) fn run(verb: RootVerb) -> Result<Outcome> {
+    match verb {
+        RootVerb::Init(init) => found(&init),
+        RootVerb::Show { file } => Ok(shown(&file, &open(&file)?, Vec::new())),
+        RootVerb::Fingerprint { file } => Ok(Outcome::Fingerprint(show::fingerprints(&open(&file)?))),
+        RootVerb::AddKey { target, key, scope } => {
+            let classes = scope.classes()?;
+            change(&target.file, |root| Ok(root.add_key(target.role, &classes, key)?))
+        }
+        RootVerb::RemoveKey { target, key, scope, drop } => {
+            let classes = if scope.classes.is_empty() { None } else { Some(scope.classes()?) };
+            if !drop {
+                pins::check_nothing_to_pin(target.role, &key)?;
+            }
+            change(&target.file, |root| Ok(root.remove_key(target.role, classes.as_ref(), &key)?))
+        }
+        RootVerb::SetThreshold { target, number, scope } => {
+            let classes = scope.classes()?;
+            change(&target.file, |root| Ok(root.set_threshold(target.role, &classes, number)?))
+        }
+        RootVerb::SetExpiry { file, expires } => change(&file, |root| {
+            root.expires_ms = expires_ms(expires);
+            Ok(())
+        }),
+        RootVerb::Rename { file, name } => change(&file, |root| {
+            root.name = name;
+            Ok(())
+        }),
+        RootVerb::Sign { file, keys, yes } => sign(&file, keys, yes),
+        RootVerb::Import { file, other } => import(&file, &other),
+    }
+}
+
+fn found(init: &Init) -> Result<Outcome> {
+    crate::keyring::check_free(&init.file)?;
+    let mut root = Root {
+        version: 1,
+        nonce: Salt::from_bytes(keys::random()?),
+        name: init.name.clone(),
+        expires_ms: expires_ms(init.expires),
+        roles: Vec::new(),
+    };
+    let all = Classes::all();
+    // The first key of a root is its root key: a root without one breaks its rules at any moment.
+    for key in &init.roots {
+        root.add_key(RoleKind::Root, &all, *key)?;
+    }
+    root.set_threshold(RoleKind::Root, &all, init.threshold)?;
+    for key in &init.operators {
+        root.add_key(RoleKind::Operator, &all, *key)?;
+    }
+    for (key, classes) in &init.publishers {
+        root.add_key(RoleKind::Publisher, classes, *key)?;
+    }
+    for key in &init.timekeepers {
+        root.add_key(RoleKind::Timekeeper, &all, *key)?;
+    }
+    save(&init.file, Draft::found(root, now_ms())?, Vec::new())
+}
+
+/// Makes a change part of what the file proposes.
+fn change(file: &Path, edit: impl FnOnce(&mut Root) -> Result<()>) -> Result<Outcome> {
+    let mut draft = open(file)?;
+    let mut root =
+        draft.newest().cloned().ok_or_else(|| Failure::missing(format!("{} has no root", file.display())))?;
+    edit(&mut root)?;
+    let void = draft.propose(root, now_ms())?;
+    let notes = match void {
+        0 => Vec::new(),
+        1 => vec!["one signature of the earlier proposal is void: sign again".to_owned()],
+        void => vec![format!("{void} signatures of the earlier proposal are void: sign again")],
+    };
+    save(file, draft, notes)
+}
+
+fn sign(file: &Path, keys: Vec<PathBuf>, yes: bool) -> Result<Outcome> {
+    let mut draft = open(file)?;
+    let keyring = Keyring::new(keys, None, Ask::Terminal);
+    if !yes {
+        confirm(file, &draft)?;
+    }
+    for key in keyring.named_keys()? {
+        draft.sign(&key)?;
+    }
+    save(file, draft, Vec::new())
+}
+
+/// Shows what would be signed, and waits for a yes.
+fn confirm(file: &Path, draft: &Draft) -> Result<()> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(format!(
+            "nobody is here to be asked; look at `chuan root show {}`, compare its fingerprint, and give --yes",
+            file.display()
+        )));
+    }
+    let failed = |error| Failure::io("ask on the terminal", error);
+    let mut text = Vec::new();
+    super::render::outcome(&mut text, &shown(file, draft, Vec::new())).map_err(failed)?;
+    let mut terminal = io::stderr();
+    terminal.write_all(&text).map_err(failed)?;
+    write!(terminal, "\nsign this? Type yes: ").map_err(failed)?;
+    terminal.flush().map_err(failed)?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(failed)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::denied("nothing was signed")) }
+}
+
+fn import(file: &Path, other: &Path) -> Result<Outcome> {
+    let mut draft = open(file)?;
+    let new = draft.merge(&open(other)?)?;
+    let notes = vec![match new {
+        0 => "no signature in it is new".to_owned(),
+        1 => "one signature is new".to_owned(),
+        new => format!("{new} signatures are new"),
+    }];
+    save(file, draft, notes)
+}
+
+/// Reads a file of roots that may come from anybody.
+fn open(path: &Path) -> Result<Draft> {
+    let bytes = file::read_at_most(path, DRAFT_BYTES)?;
+    Draft::decode(&bytes).map_err(|error| Failure::from(error).about(path))
+}
+
+fn save(path: &Path, draft: Draft, notes: Vec<String>) -> Result<Outcome> {
+    file::write_atomic(path, &draft.encode()?, 0o644)?;
+    Ok(shown(path, &draft, notes))
+}
+
+fn shown(path: &Path, draft: &Draft, notes: Vec<String>) -> Outcome {
+    let shown = show::draft(draft);
+    Outcome::Root(Box::new(RootShown { file: path.display().to_string(), notes, ..shown }))
+}
+
+fn expires_ms(expiry: Expiry) -> i64 {
+    let ms = |seconds: u64| i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(now_ms());
+    // A century at most, as `parse_duration` has it.
+    expiry.and_then(ms).unwrap_or(0)
+}
+
+fn parse_expiry(text: &str) -> Result<Expiry> {
+    if text == "never" { Ok(None) } else { parse_duration(text).map(Some) }
+}
+
+fn parse_publisher(text: &str) -> Result<(PublicKey, Classes)> {
+    let (key, classes) = match text.split_once('=') {
+        Some((key, classes)) => (key, Classes::new(classes.split(',').map(str::to_owned).collect())?),
+        None => (text, Classes::all()),
+    };
+    Ok((key.parse()?, classes))
+}

@@ -1,0 +1,150 @@
+//! Roots on plain files, through the program: what the handbook shows, and what must be refused.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use chuan_tests::{page, pair::text, program::Home};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PASSPHRASE: (&str, &str) = ("CHUAN_KEY_PASSPHRASE", "川流不息");
+
+/// A folder where several people keep their files, and no home.
+struct Table {
+    dir: TempDir,
+    program: Home,
+}
+
+impl Table {
+    fn new() -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        Ok(Self { program: Home::at(dir.path().join("no-home"))?, dir })
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_string_lossy().into_owned()
+    }
+
+    /// A key file without a passphrase, and its public half.
+    fn key(&self, name: &str) -> Result<String> {
+        let made = self.program.json(["key", "new", "--plain", &self.path(name)])?;
+        Ok(text(&made, "key").to_owned())
+    }
+
+    fn json(&self, args: &[&str]) -> Result<Value> {
+        self.program.json(args)
+    }
+
+    /// A library with one root key, which has signed.
+    fn founded(&self) -> Result<String> {
+        let [root, operator, publisher] =
+            ["root.key", "operator.key", "publisher.key"].map(|name| self.key(name));
+        let file = self.path("films.root");
+        let (root, operator, publisher) = (root?, operator?, publisher?);
+        let init = ["root", "init", &file, "--name", "films", "--root-key", &root];
+        self.json(&[&init[..], &["--operator", &operator, "--publisher", &publisher]].concat())?;
+        self.json(&["root", "sign", &file, "--key", &self.path("root.key"), "--yes"])?;
+        Ok(file)
+    }
+}
+
+fn proposal<'v>(shown: &'v Value, field: &str) -> Result<&'v Value> {
+    shown
+        .pointer(&format!("/proposal/{field}"))
+        .with_context(|| format!("no {field} of a proposal in {shown}"))
+}
+
+#[test]
+fn the_walk_through_of_two_of_three_works_as_it_stands() -> Result<()> {
+    let table = Table::new()?;
+    page::run("trust.md", "two-of-three", table.dir.path(), &[PASSPHRASE])?;
+    let shown = table.json(&["root", "show", &table.path("films.root")])?;
+    ensure!(proposal(&shown, "complete")? == true && proposal(&shown, "version")? == 2, "{shown}");
+    ensure!(shown.to_string().contains(r#""threshold":2"#), "{shown}");
+    let text = table.program.run(["root", "show", &table.path("films.root")])?;
+    ensure!(text.contains("removes root key") && text.contains("complete"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn the_threshold_of_both_roots_is_asked_for() -> Result<()> {
+    let table = Table::new()?;
+    let file = table.founded()?;
+    let (second, third) = (table.key("second.key")?, table.key("third.key")?);
+    table.json(&["root", "add-key", &file, "root", &second])?;
+    table.json(&["root", "add-key", &file, "root", &third])?;
+    let shown = table.json(&["root", "set-threshold", &file, "root", "2"])?;
+    ensure!(proposal(&shown, "version")? == 2, "several changes are one version: {shown}");
+    let words = proposal(&shown, "changes")?.to_string();
+    ensure!(words.contains("root threshold: 1 of 1 -> 2 of 3"), "{words}");
+
+    let sign =
+        |file: &str, key: &str| table.json(&["root", "sign", file, "--key", &table.path(key), "--yes"]);
+    let copy = table.path("copy.root");
+    fs::copy(&file, &copy)?;
+    sign(&file, "second.key")?;
+    let two = sign(&file, "third.key")?;
+    ensure!(proposal(&two, "complete")? == false, "two new keys and no old one: {two}");
+    sign(&copy, "root.key")?;
+    let all = table.json(&["root", "import", &file, &copy])?;
+    ensure!(proposal(&all, "complete")? == true, "{all}");
+    ensure!(proposal(&all, "signed_by")?.as_array().map(Vec::len) == Some(3), "{all}");
+
+    // The copies go their ways: what no longer follows is refused, and said.
+    table.json(&["root", "rename", &file, "movies"])?;
+    let (code, error) = table.program.fails(["root", "import", &copy, &file])?;
+    ensure!(code == 4 && error.contains("follow each other"), "{code}: {error}");
+    Ok(())
+}
+
+#[test]
+fn nothing_is_signed_unasked_or_by_a_strangers_key() -> Result<()> {
+    let table = Table::new()?;
+    let file = table.founded()?;
+    let key = table.path("root.key");
+    table.json(&["root", "set-expiry", &file, "30d"])?;
+    let before = fs::read(&file)?;
+    let (code, error) = table.program.fails(["root", "sign", &file, "--key", &key])?;
+    ensure!(code == 2 && error.contains("--yes"), "{code}: {error}");
+    let (code, error) = table.program.fails(["root", "sign", &file, "--yes"])?;
+    ensure!(code == 2 && error.contains("--key"), "{code}: {error}");
+    let stranger = table.path("operator.key");
+    let (code, error) = table.program.fails(["root", "sign", &file, "--yes", "--key", &stranger])?;
+    ensure!(code == 5 && error.contains("root key neither"), "{code}: {error}");
+    ensure!(fs::read(&file)? == before, "a refusal changed the file");
+    Ok(())
+}
+
+#[test]
+fn a_removed_key_is_not_let_go_by_mistake() -> Result<()> {
+    let table = Table::new()?;
+    let file = table.founded()?;
+    let operator = table.key("other.key")?;
+    table.json(&["root", "add-key", &file, "operator", &operator])?;
+    table.json(&["root", "sign", &file, "--key", &table.path("root.key"), "--yes"])?;
+    let (code, error) = table.program.fails(["root", "remove-key", &file, "operator", &operator])?;
+    ensure!(code == 2 && error.contains("--drop"), "{code}: {error}");
+    let shown = table.json(&["root", "remove-key", &file, "operator", &operator, "--drop"])?;
+    ensure!(proposal(&shown, "version")? == 3, "{shown}");
+    Ok(())
+}
+
+#[test]
+fn damaged_files_end_in_an_error() -> Result<()> {
+    let table = Table::new()?;
+    let file = table.founded()?;
+    let whole = fs::read(&file)?;
+    let bad = |bytes: &[u8]| -> Result<()> {
+        fs::write(Path::new(&file), bytes)?;
+        let (code, error) = table.program.fails(["root", "show", &file])?;
+        ensure!([4, 5].contains(&code) && error.contains("films.root"), "{code}: {error}");
+        Ok(())
+    };
+    for at in [0, 1, 9, whole.len() / 2, whole.len() - 1] {
+        bad(whole.get(..at).unwrap_or_default())?;
+        let mut altered = whole.clone();
+        altered.get_mut(at).into_iter().for_each(|byte| *byte ^= 1);
+        bad(&altered)?;
+    }
+    Ok(())
+}

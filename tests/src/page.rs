@@ -1,0 +1,76 @@
+//! The commands that a documentation page shows, run as they stand there: what a page promises is tested.
+//!
+//! A block is run where `<!-- run: NAME -->` stands before it; the blocks of one name are one script.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::program::binary;
+
+/// Runs the script `name` of the page `docs/PAGE` in `dir`, with `chuan` on the path and these variables. Gives what it
+/// wrote to standard output; fails with all it wrote where a command of it fails.
+pub fn run(page: &str, name: &str, dir: &Path, variables: &[(&str, &str)]) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+    let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let script = script(&text, name);
+    ensure!(!script.is_empty(), "{page} has no block `{name}`");
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &script])
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .env("PATH", search_path()?)
+        .env("NO_COLOR", "1")
+        .env_remove("CHUAN_HOME")
+        .env_remove("CHUAN_KEY")
+        .envs(variables.iter().copied())
+        .output()
+        .context("run bash")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`{name}` of {page}: {}\n{script}\n{said}{errors}", output.status);
+    Ok(said)
+}
+
+/// The blocks of this name, one after the other.
+fn script(page: &str, name: &str) -> String {
+    let mark = format!("<!-- run: {name} -->");
+    let mut out = String::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if line != mark {
+            continue;
+        }
+        lines.by_ref().take_while(|line| !line.starts_with("```")).for_each(drop);
+        for line in lines.by_ref().take_while(|line| *line != "```") {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn search_path() -> Result<OsString> {
+    let own = binary()?.parent().map(Path::to_owned).unwrap_or_default();
+    let others = env::var_os("PATH").unwrap_or_default();
+    Ok(env::join_paths([own].into_iter().chain(env::split_paths(&others)))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_a_name_are_one_script() {
+        let page = "a\n<!-- run: x -->\n```sh\none\n```\n<!-- run: y -->\n```sh\nno\n```\n```sh\nno\n```\n\
+                    <!-- run: x -->\n\n```sh\ntwo \\\n  three\n```\n";
+        assert_eq!(script(page, "x"), "one\ntwo \\\n  three\n");
+        assert_eq!(script(page, "z"), "");
+    }
+}
