@@ -123,8 +123,13 @@ fn fill(origin: &Home, chunks: u64) -> Result<()> {
     let parents: Vec<_> = library.releases().into_iter().map(|said| said.statement.id()).collect();
     let release = release(&library, &publisher, parents, table.id(), "", now_ms)?;
     let _ = library.offer(&release, now_ms)?;
-    let body =
-        Channel { name: "live".into(), release: release.id(), active: publisher.public(), follow: true };
+    let body = Channel {
+        name: "live".into(),
+        release: release.id(),
+        active: publisher.public(),
+        follow: true,
+        term: None,
+    };
     let channel = channel(&library, &publisher, body, now_ms)?;
     objects.add(Object::from(&release))?;
     objects.flush()?;

@@ -84,6 +84,14 @@ id_type!(
     StatementId
 );
 id_type!(
+    /// A statement with its signers: [`StatementId`] and their keys.
+    EnvelopeId
+);
+id_type!(
+    /// A set of envelopes.
+    SetDigest
+);
+id_type!(
     /// A library: its first root document.
     LibraryId
 );
@@ -104,6 +112,8 @@ const PAGE_CONTEXT: &str = "chuan 2026-11 page v1";
 const TABLE_CONTEXT: &str = "chuan 2026-11 class table v1";
 const HEADER_CONTEXT: &str = "chuan 2026-11 class header v1";
 const STATEMENT_CONTEXT: &str = "chuan 2026-11 statement v1";
+const ENVELOPE_CONTEXT: &str = "chuan 2026-11 envelope v1";
+const SET_CONTEXT: &str = "chuan 2026-11 set v1";
 const LIBRARY_CONTEXT: &str = "chuan 2026-11 library v1";
 const NODE_CONTEXT: &str = "chuan 2026-11 node v1";
 const SALT_CONTEXT: &str = "chuan 2026-11 class salt v1";
@@ -157,6 +167,56 @@ impl StatementId {
     /// Hashes the signed part of a statement.
     pub fn of(signed: &[u8]) -> Self {
         Self(derive(STATEMENT_CONTEXT, signed))
+    }
+}
+
+impl EnvelopeId {
+    /// Names a statement by its id and the keys that signed it, ascending.
+    pub(crate) fn of<'a>(statement: &StatementId, signers: impl Iterator<Item = &'a [u8; ID_LEN]>) -> Self {
+        let mut bytes = statement.as_bytes().to_vec();
+        signers.for_each(|key| bytes.extend_from_slice(key));
+        Self(derive(ENVELOPE_CONTEXT, &bytes))
+    }
+
+    /// Its first byte: statements are compared in as many buckets as there are.
+    pub const fn bucket(&self) -> u8 {
+        let [first, ..] = self.0;
+        first
+    }
+
+    /// The smallest name in a bucket.
+    pub(crate) const fn first_of(bucket: u8) -> Self {
+        let mut bytes = [0; ID_LEN];
+        bytes[0] = bucket;
+        Self(bytes)
+    }
+
+    /// The largest name in a bucket.
+    pub(crate) const fn last_of(bucket: u8) -> Self {
+        let mut bytes = [u8::MAX; ID_LEN];
+        bytes[0] = bucket;
+        Self(bytes)
+    }
+}
+
+impl SetDigest {
+    /// Hashes names that ascend.
+    pub fn of(ids: &[EnvelopeId]) -> Self {
+        let bytes: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
+        Self(derive(SET_CONTEXT, &bytes))
+    }
+
+    /// Its first eight bytes.
+    pub(crate) const fn start(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+impl Default for SetDigest {
+    /// Of nothing.
+    fn default() -> Self {
+        Self::of(&[])
     }
 }
 

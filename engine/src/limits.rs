@@ -65,6 +65,16 @@ pub const NAME_BYTES: usize = 64;
 pub const MESSAGE_BYTES: usize = 4096;
 /// A sequence may not jump further than this above the one known.
 pub const SEQUENCE_JUMP: u64 = 1 << 20;
+/// Statements of one kind that one key may have in a library, at most: a stolen key can do no more than fill this up.
+pub const STATEMENTS_PER_KEY: usize = 1 << 16;
+/// Checkpoints that are remembered of one node: the newest.
+pub const CHECKPOINTS: usize = 32;
+/// Bytes of the reason of a revocation at most.
+pub const REASON_BYTES: usize = 256;
+/// How long an old node key may stay good after its succession, in ms, at most: thirty days.
+pub const GRACE_MS: u64 = 30 * 24 * 3600 * 1000;
+/// Statements that a root names though their signers are gone, at most.
+pub const PINS: usize = 1024;
 /// Role entries of a root at most.
 pub const ROLES: usize = 64;
 /// Keys of a role at most: as many as a statement may carry signatures.
@@ -183,6 +193,14 @@ pub const RECENT_OBJECT_BYTES: u64 = 128;
 pub const EXPECTED_PAGES: usize = 64 * 1024;
 /// Chunks that a fetch expects at a time.
 pub const EXPECTED_CHUNKS: usize = 256 * 1024;
+/// Parts in which two nodes compare what statements they know: as many as a byte tells apart.
+pub const EXCHANGE_BUCKETS: usize = 256;
+/// Names in one message of an exchange at most.
+pub const EXCHANGE_IDS: usize = 16 * 1024;
+/// Bytes of statements in one message of an exchange at most.
+pub const EXCHANGE_BYTES: usize = 768 * 1024;
+/// Messages in one exchange at most: what is left comes with the next.
+pub const EXCHANGE_ROUNDS: u32 = 64;
 /// Statements in one answer at most.
 pub const ANSWER_STATEMENTS: usize = 4096;
 
@@ -204,6 +222,8 @@ const _: () = assert!(DELTA_RAW_BYTES >= CHUNK_BYTES && DELTA_BASE_BYTES >= 3 * 
 const _: () = assert!(DELTA_BASE_BYTES >= DIFF_STOOD_PAGES * PAGE_BYTES);
 const _: () = assert!(CLASSES * (1 + 32) + 64 <= FRAME_HEADER_BYTES);
 const _: () = assert!(CLASS_NAME_BYTES + CLASS_POLICY_BYTES + 256 <= FRAME_HEADER_BYTES);
+const _: () = assert!(EXCHANGE_IDS * 32 + 9 * EXCHANGE_BUCKETS + 64 <= FRAME_CONTROL_BYTES);
+const _: () = assert!(EXCHANGE_BYTES + 5 * ANSWER_STATEMENTS + 64 <= FRAME_CONTROL_BYTES);
 const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);
 const _: () = assert!(HELLO_STATEMENTS * STATEMENT_BYTES <= FRAME_CONTROL_BYTES);
 const _: () = assert!(PAGE_BYTES + 64 <= FRAME_CONTROL_BYTES && STATEMENT_BYTES + 64 <= FRAME_CONTROL_BYTES);

@@ -184,10 +184,16 @@ fn statements() -> Vec<Golden> {
         Statement::sign(header, &body, &[&key]).unwrap().bytes().to_vec()
     };
     let manifest = ManifestId::of(b"table");
-    let release = Body::Release(Release { parents: Vec::new(), manifest, message: "first reels".to_owned() });
+    let release = Body::Release(Release {
+        parents: Vec::new(),
+        manifest,
+        message: "first reels".to_owned(),
+        classes: Vec::new(),
+    });
     let release = sign(1, release);
     let named = Statement::decode(&release).unwrap().id();
-    let live = Channel { name: "live".to_owned(), release: named, active: key.public(), follow: true };
+    let live =
+        Channel { name: "live".to_owned(), release: named, active: key.public(), follow: true, term: None };
     vec![("statement-release", release), ("statement-channel", sign(1, Body::Channel(live)))]
 }
 

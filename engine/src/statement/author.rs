@@ -3,9 +3,10 @@
 
 use crate::{
     error::{Error, Result},
-    id::{LibraryId, ManifestId, Salt, StatementId},
+    id::{LibraryId, ManifestId, NodeId, Salt, StatementId},
     statement::{
-        Body, Channel, Header, Key, Library, Member, Release, Role, RoleKind, Root, Statement, TicketTerms,
+        Body, Channel, Checkpoint, Fresh, Header, Key, Library, Member, Release, ReleaseClass, Revoke, Role,
+        RoleKind, Root, Statement, Succession, TicketTerms,
     },
 };
 
@@ -33,6 +34,7 @@ pub fn found(name: &str, keys: Founders<'_>, nonce: Salt, now_ms: i64) -> Result
             Role::any_of(RoleKind::Operator, [keys.operator.public()]),
             Role::any_of(RoleKind::Publisher, [keys.publisher.public()]),
         ],
+        pins: Vec::new(),
     });
     let header = Header { library: None, sequence: 1, time_ms: now_ms };
     let root = Statement::sign(header, &body, &[keys.root])?;
@@ -43,8 +45,20 @@ pub fn found(name: &str, keys: Founders<'_>, nonce: Salt, now_ms: i64) -> Result
 pub fn release(
     library: &Library,
     publisher: &Key,
-    mut parents: Vec<StatementId>,
+    parents: Vec<StatementId>,
     manifest: ManifestId,
+    message: &str,
+    now_ms: i64,
+) -> Result<Statement> {
+    release_of_classes(library, publisher, parents, (manifest, Vec::new()), message, now_ms)
+}
+
+/// Makes a release that lists its classes, for a library with publishers of some classes only.
+pub fn release_of_classes(
+    library: &Library,
+    publisher: &Key,
+    mut parents: Vec<StatementId>,
+    (manifest, classes): (ManifestId, Vec<ReleaseClass>),
     message: &str,
     now_ms: i64,
 ) -> Result<Statement> {
@@ -57,25 +71,80 @@ pub fn release(
         })?;
         highest = highest.max(said.statement.sequence());
     }
-    let body = Body::Release(Release { parents, manifest, message: message.to_owned() });
+    let body = Body::Release(Release { parents, manifest, message: message.to_owned(), classes });
     sign_next(library, highest, now_ms, &body, publisher)
 }
 
-/// Moves a channel: the sequence follows the current statement of that name.
+/// Moves a channel: the sequence follows the highest of that name. A publisher speaks under the operator's last word.
 pub fn channel(library: &Library, signer: &Key, channel: Channel, now_ms: i64) -> Result<Statement> {
-    let current = library.channel(&channel.name).map_or(0, |said| said.statement.sequence());
-    sign_next(library, current, now_ms, &Body::Channel(channel), signer)
+    let term = match library.is_operator(&signer.public()) {
+        true => None,
+        false => library.term(&channel.name),
+    };
+    let highest = library.channel_highest(&channel.name);
+    sign_next(library, highest, now_ms, &Body::Channel(Channel { term, ..channel }), signer)
 }
 
 /// Makes a node a member: signed by an operator, or by a redeemer of the ticket that `member` names.
 pub fn member(library: &Library, signer: &Key, member: Member, now_ms: i64) -> Result<Statement> {
-    let current = library.member(&member.node).map_or(0, |said| said.statement.sequence());
-    sign_next(library, current, now_ms, &Body::Member(member), signer)
+    let highest = match member.ticket {
+        None => library.member_highest(&member.node),
+        Some(_) => 0,
+    };
+    sign_next(library, highest, now_ms, &Body::Member(member), signer)
 }
 
 /// Makes a ticket's statement.
 pub fn ticket(library: &Library, operator: &Key, terms: TicketTerms, now_ms: i64) -> Result<Statement> {
     sign_next(library, 0, now_ms, &Body::Ticket(terms), operator)
+}
+
+/// Ends what a node may do: all that operators said of it so far, and every ticket it joined with.
+pub fn revoke(
+    library: &Library,
+    operator: &Key,
+    node: NodeId,
+    reason: &str,
+    now_ms: i64,
+) -> Result<Statement> {
+    let up_to = library.member_highest(&node).saturating_add(1);
+    let body = Body::Revoke(Revoke { node, up_to, reason: reason.to_owned() });
+    sign_next(library, up_to.saturating_sub(1), now_ms, &body, operator)
+}
+
+/// Vouches that `channel` stands where it is known to stand.
+pub fn fresh(library: &Library, timekeeper: &Key, channel: &str, now_ms: i64) -> Result<Statement> {
+    let current = library.channel(channel).ok_or_else(|| {
+        Error::Missing(format!("channel {channel} is not known here; pull the library first"))
+    })?;
+    let before = library.fresh_by(&timekeeper.public(), channel).map_or(0, Statement::sequence);
+    let body = Body::Fresh(Fresh { channel: channel.to_owned(), statement: current.statement.id() });
+    sign_next(library, before, now_ms, &body, timekeeper)
+}
+
+/// Replaces the key of `node`; `old` stays good for `grace_ms`.
+pub fn succession(
+    library: &Library,
+    node: NodeId,
+    old: &Key,
+    new: &Key,
+    grace_ms: u64,
+    now_ms: i64,
+) -> Result<Statement> {
+    let body = Body::Succession(Succession { node, old: old.public(), new: new.public(), grace_ms });
+    let header = Header { library: Some(library.id()), sequence: 1, time_ms: now_ms };
+    Statement::sign(header, &body, &[old, new])
+}
+
+/// Fixes the audit log of `node` up to its last record.
+pub fn checkpoint(
+    library: &Library,
+    node_key: &Key,
+    checkpoint: Checkpoint,
+    now_ms: i64,
+) -> Result<Statement> {
+    let before = checkpoint.count.saturating_sub(1);
+    sign_next(library, before, now_ms, &Body::Checkpoint(checkpoint), node_key)
 }
 
 fn sign_next(library: &Library, current: u64, now_ms: i64, body: &Body, key: &Key) -> Result<Statement> {

@@ -3,7 +3,8 @@
 use crate::{
     error::Result,
     statement::{
-        StatementKind, channel::Channel, member::Member, release::Release, root::Root, terms::TicketTerms,
+        StatementKind, channel::Channel, checkpoint::Checkpoint, fresh::Fresh, member::Member,
+        release::Release, revoke::Revoke, root::Root, succession::Succession, terms::TicketTerms,
         wire::Reader,
     },
 };
@@ -21,6 +22,14 @@ pub enum Body {
     Member(Member),
     /// What a ticket allows.
     Ticket(TicketTerms),
+    /// A node that may do nothing any more.
+    Revoke(Revoke),
+    /// Where a channel stood when a timekeeper looked.
+    Fresh(Fresh),
+    /// A node's next key.
+    Succession(Succession),
+    /// How far a node's audit log goes.
+    Checkpoint(Checkpoint),
 }
 
 impl Body {
@@ -32,6 +41,10 @@ impl Body {
             Body::Channel(_) => StatementKind::Channel,
             Body::Member(_) => StatementKind::Member,
             Body::Ticket(_) => StatementKind::Ticket,
+            Body::Revoke(_) => StatementKind::Revoke,
+            Body::Fresh(_) => StatementKind::Fresh,
+            Body::Succession(_) => StatementKind::Succession,
+            Body::Checkpoint(_) => StatementKind::Checkpoint,
         }
     }
 
@@ -43,6 +56,10 @@ impl Body {
             StatementKind::Channel => Body::Channel(Channel::decode(&mut reader)?),
             StatementKind::Member => Body::Member(Member::decode(&mut reader)?),
             StatementKind::Ticket => Body::Ticket(TicketTerms::decode(&mut reader)?),
+            StatementKind::Revoke => Body::Revoke(Revoke::decode(&mut reader)?),
+            StatementKind::Fresh => Body::Fresh(Fresh::decode(&mut reader)?),
+            StatementKind::Succession => Body::Succession(Succession::decode(&mut reader)?),
+            StatementKind::Checkpoint => Body::Checkpoint(Checkpoint::decode(&mut reader)?),
         };
         reader.finish()?;
         body.check()?;
@@ -63,6 +80,10 @@ impl Body {
             Body::Channel(body) => body.encode(&mut out),
             Body::Member(body) => body.encode(&mut out),
             Body::Ticket(body) => body.encode(&mut out),
+            Body::Revoke(body) => body.encode(&mut out),
+            Body::Fresh(body) => body.encode(&mut out),
+            Body::Succession(body) => body.encode(&mut out),
+            Body::Checkpoint(body) => body.encode(&mut out),
         }
         out
     }
@@ -74,6 +95,10 @@ impl Body {
             Body::Channel(body) => body.check(),
             Body::Member(body) => body.check(),
             Body::Ticket(body) => body.check(),
+            Body::Revoke(body) => body.check(),
+            Body::Fresh(body) => body.check(),
+            Body::Succession(body) => body.check(),
+            Body::Checkpoint(body) => body.check(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The body of a `channel` statement: the current release of `live`, `canary`, `staging` …
 //!
 //! ```text
-//! name (len u16, UTF-8) | release [32] | active [32] | follow u8 (0 or 1)
+//! name (len u16, UTF-8) | release [32] | active [32] | follow u8 (0 or 1) | term [32], if there is one
 //! ```
 
 use crate::{
@@ -25,6 +25,9 @@ pub struct Channel {
     pub active: PublicKey,
     /// Whether the active publisher's newest release is meant to be the current one.
     pub follow: bool,
+    /// The operator's channel statement under which a publisher moves the channel; none in an operator's own, and where no
+    /// operator has said anything of the channel yet.
+    pub term: Option<StatementId>,
 }
 
 impl Channel {
@@ -34,6 +37,11 @@ impl Channel {
             release: StatementId::from_bytes(reader.array()?),
             active: reader.key()?,
             follow: reader.bool()?,
+            term: if reader.rest().is_empty() {
+                None
+            } else {
+                Some(StatementId::from_bytes(reader.array()?))
+            },
         })
     }
 
@@ -42,6 +50,9 @@ impl Channel {
         out.extend_from_slice(self.release.as_bytes());
         out.extend_from_slice(self.active.as_bytes());
         out.push(u8::from(self.follow));
+        if let Some(term) = &self.term {
+            out.extend_from_slice(term.as_bytes());
+        }
     }
 
     pub(crate) fn check(&self) -> Result<()> {

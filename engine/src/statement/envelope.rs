@@ -5,7 +5,7 @@
 //! offset size
 //!      0    4  magic "CHST"
 //!      4    1  version = 1
-//!      5    1  kind: 1 root, 2 release, 3 channel, 4 member, 5 ticket (6 to 10 reserved)
+//!      5    1  kind: 1 root, 2 release, 3 channel, 4 member, 5 ticket, 7 revoke, 8 fresh, 9 succession, 10 checkpoint
 //!      6    2  flags = 0
 //!      8   32  library; zeros in the first root, whose hash is the library's id
 //!     40    8  sequence u64, 1 to 2⁶⁴ − 2
@@ -25,7 +25,7 @@ use bytes::Bytes;
 
 use crate::{
     error::{Error, Result},
-    id::{ID_LEN, LibraryId, StatementId},
+    id::{EnvelopeId, ID_LEN, LibraryId, StatementId},
     limits::{SIGNATURES, STATEMENT_BYTES},
     statement::{
         StatementKind,
@@ -114,6 +114,17 @@ impl Statement {
         Self::assemble(self.signed_bytes().to_vec(), signatures)
     }
 
+    /// The same statement with the signatures of both; none where `other` adds none. Both must have been verified.
+    pub(crate) fn merge(&self, other: &Self) -> Result<Option<Self>> {
+        let news = other.signatures.iter().filter(|(key, _)| self.signers().all(|known| known != key));
+        let mut signatures = self.signatures.clone();
+        signatures.extend(news);
+        if self.id != other.id || signatures.len() == self.signatures.len() {
+            return Ok(None);
+        }
+        Self::assemble(self.signed_bytes().to_vec(), signatures).map(Some)
+    }
+
     /// The keys whose signatures verify: all of those it carries, each once. One bad signature fails the statement.
     pub fn verify_signatures(&self) -> Result<Vec<PublicKey>> {
         let message = signed_message(self.signed_bytes());
@@ -133,6 +144,11 @@ impl Statement {
     /// The hash of what is signed.
     pub fn id(&self) -> StatementId {
         self.id
+    }
+
+    /// The name of this envelope: of what is signed, and who signed it.
+    pub fn envelope_id(&self) -> EnvelopeId {
+        EnvelopeId::of(&self.id, self.signatures.iter().map(|(key, _)| key.as_bytes()))
     }
 
     /// The library it speaks of; for a first root, the one it founds.
@@ -269,6 +285,9 @@ fn check_header(header: &Header, body: &Body) -> Result<()> {
             invalid("a first root, and only it, names no library")
         }
         Body::Root(_) => Ok(()),
+        Body::Checkpoint(checkpoint) if checkpoint.count != header.sequence => {
+            invalid("a checkpoint's sequence must be its count")
+        }
         _ if header.library.is_none() => invalid("it names no library"),
         _ => Ok(()),
     }

@@ -1,67 +1,58 @@
 //! A library's statements and what follows from them: who may do what, which releases are real, where channels stand.
 //! Pure state; it keeps nothing on disk and reads no clock.
 //!
-//! What stands depends on the set of statements offered, not on their order or on who brought them (two exceptions are
-//! errors of a signer and wait for an operator: two different statements for one place, of which the first seen
-//! stays, and a publisher that goes on after an operator replaced it, which who has not heard of that believes).
+//! Statements that somebody entitled signed go into a set that only grows (`pool` has the table); what counts is derived from
+//! that set anew (`state`), so it depends neither on the order in which statements came nor on who brought them.
 //!
-//! | kind | stands when |
+//! | kind | counts when |
 //! | --- | --- |
 //! | root | the first: its hash is the library's id and its own root role signed it. Version n + 1: the root roles of n and n + 1 both signed it |
-//! | release | publishers of all classes signed it, or a release that stands names it as a parent |
-//! | channel | its release stands, and an operator signed it, or the publisher it names as active, which is the one the channel named before; its sequence is above the current one by no more than [`SEQUENCE_JUMP`] |
+//! | release | publishers of all classes signed it; or a publisher of some that left the others as in its parent; or a release that counts descends from it; or the root pins it |
+//! | channel | its release counts, and an operator signed it, or the publisher that the operator's last word named (before any word: the only publisher there is) |
 //! | ticket | an operator of its classes signed it |
-//! | member | an operator of its classes signed it; or it names a ticket that stands, one of whose redeemers signed it before the ticket expired, it grants no more than the ticket, and the ticket's uses are not spent on earlier members |
+//! | member | an operator of its classes signed it and no newer word of one stands; or it is one of no more uses of a ticket than it is for |
+//! | revoke | always |
 //!
-//! Authority is always that of the newest root: what keys signed that it no longer names is set aside with
-//! their fast-forwarded sequences, and counts again only where a later statement vouches for it.
+//! Authority is always that of the newest root: what keys signed that it no longer names is set aside, and counts again only
+//! where the root pins it or, of releases, where a later one vouches for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::{
     error::{Error, Result},
     id::{LibraryId, StatementId},
     statement::{
-        Body, Member, Statement, StatementKind,
-        standing::{Placed, Standings},
+        Body, Statement, StatementKind,
+        pool::{Entry, Pool},
+        state::State,
     },
 };
 
-pub use super::author::{Founders, channel, found, member, release, ticket};
+pub use super::author::{
+    Founders, channel, checkpoint, found, fresh, member, release, release_of_classes, revoke, succession,
+    ticket,
+};
 
-#[cfg(doc)]
-use crate::limits::SEQUENCE_JUMP;
-
-/// The statements of one library that stand. See the module for the rules.
+/// The statements of one library. See the module for the rules. Cheap to clone: statements are shared.
 #[derive(Clone, Debug)]
 pub struct Library {
     pub(super) id: LibraryId,
-    /// By version, the first at 0.
-    pub(super) roots: Vec<StatementId>,
-    /// What stands, all with verified signatures.
-    pub(super) held: BTreeMap<StatementId, Statement>,
-    /// What stood once or would without another: verified, considered again when authority changes.
-    aside: BTreeMap<StatementId, Statement>,
-    /// Parents of the releases that stand.
-    pub(super) vouched: BTreeSet<StatementId>,
-    pub(super) channels: BTreeMap<String, StatementId>,
-    pub(super) standings: Standings,
+    pub(super) pool: Pool,
+    pub(super) state: Arc<State>,
 }
 
-/// What became of an offered statement. Only [`Accepted::New`] is worth keeping and passing on.
+/// What became of an offered statement.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It stands now and did not before: keep it durably before anyone hears of it.
+    /// It is known now and counts: keep it durably before anyone hears of it.
     New,
-    /// It stood already.
+    /// It was known already.
     Known,
-    /// It is entitled to say what it says, and something newer (for a ticket's use: earlier) stands.
-    Stale,
-    /// Another statement has its place: its signer said two different things. The first seen stays.
-    Conflict {
-        /// The one that stays.
-        stands: StatementId,
+    /// It is known now: keep it and pass it on, but it does not count, or not any more.
+    Idle {
+        /// Why, for people.
+        reason: String,
     },
     /// Nothing known here entitles it, or what it names is unknown. Offer it again after the statements it needs.
     Unproved {
@@ -70,19 +61,18 @@ pub enum Accepted {
     },
 }
 
+impl Accepted {
+    /// Whether the statement is known now and was not before.
+    pub const fn is_news(&self) -> bool {
+        matches!(self, Accepted::New | Accepted::Idle { .. })
+    }
+}
+
 impl Library {
     /// A library of which only the id is known, as after reading a ticket: its first root is the one statement that
     /// can stand.
     pub fn new(id: LibraryId) -> Self {
-        Self {
-            id,
-            roots: Vec::new(),
-            held: BTreeMap::new(),
-            aside: BTreeMap::new(),
-            vouched: BTreeSet::new(),
-            channels: BTreeMap::new(),
-            standings: Standings::default(),
-        }
+        Self { id, pool: Pool::default(), state: Arc::default() }
     }
 
     /// Takes up statements as a store kept them, in any order, and verifies each again. One that no longer parses or
@@ -111,7 +101,7 @@ impl Library {
                 tracing::warn!(library = %id.short(), statement = %statement.id().short(), %error, "a kept statement is left out");
             }
         }
-        if library.roots.is_empty() {
+        if library.root().is_none() {
             return Err(Error::Missing(format!(
                 "the first root of library {} is not held here; join it again with a ticket",
                 id.short()
@@ -122,36 +112,51 @@ impl Library {
 
     /// Considers one statement from anybody. An error says that these bytes can never stand; it changes nothing.
     pub fn offer(&mut self, statement: &Statement, now_ms: i64) -> Result<Accepted> {
-        self.check(statement)?;
-        self.place(statement, now_ms)
+        let mut outcomes = self.offer_all(std::slice::from_ref(statement), now_ms);
+        outcomes.pop().unwrap_or(Ok(Accepted::Known))
     }
 
-    /// Considers a set of statements, in the order in which they can prove each other, until nothing more stands.
-    /// The outcomes are in the order given.
+    /// Considers a set of statements, in the order in which they can prove each other, until no more are taken up. The
+    /// outcomes are in the order given, and are those of the whole set.
     pub fn offer_all(&mut self, statements: &[Statement], now_ms: i64) -> Vec<Result<Accepted>> {
-        let mut outcomes: Vec<(&Statement, Result<Accepted>)> = statements
-            .iter()
-            .map(|statement| {
-                (statement, self.check(statement).map(|()| Accepted::Unproved { reason: String::new() }))
-            })
-            .collect();
+        let mut outcomes: Vec<(&Statement, Result<Entry>)> =
+            statements.iter().map(|statement| (statement, self.check(statement))).collect();
         let mut order: Vec<_> = outcomes.iter_mut().collect();
         order.sort_by_key(|(statement, _)| place_in_order(statement));
-        let mut progress = true;
+        let (mut changed, mut progress) = (false, true);
         while progress {
             progress = false;
             for (statement, outcome) in &mut order {
-                if matches!(outcome, Ok(Accepted::Unproved { .. })) {
-                    *outcome = self.place(statement, now_ms);
-                    progress |= matches!(outcome, Ok(Accepted::New));
+                if matches!(outcome, Ok(Entry::Waits(_))) {
+                    *outcome = self.pool.add(statement);
+                    progress |= matches!(outcome, Ok(Entry::Taken));
+                    changed |= progress;
                 }
             }
         }
-        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+        if changed {
+            self.state = Arc::new(State::of(&self.pool));
+            if self.root_expired(now_ms) {
+                tracing::warn!(library = %self.id.short(), "the root should have been renewed; nothing stops for it");
+            }
+        }
+        let told = |(statement, outcome): (&Statement, Result<Entry>)| {
+            Ok(match outcome? {
+                Entry::Known => Accepted::Known,
+                Entry::Waits(reason) => Accepted::Unproved { reason },
+                Entry::Outdated => Accepted::Idle { reason: "a newer one is known".into() },
+                Entry::Taken => match self.why_idle(statement) {
+                    None => Accepted::New,
+                    Some(reason) => Accepted::Idle { reason },
+                },
+            })
+        };
+        outcomes.into_iter().map(told).collect()
     }
 
-    /// Whatever would fail whichever other statements are known: the wrong library, a bad signature.
-    fn check(&self, statement: &Statement) -> Result<()> {
+    /// Whatever would fail whichever other statements are known: the wrong library, a bad signature. What is known already
+    /// was verified before.
+    fn check(&self, statement: &Statement) -> Result<Entry> {
         if statement.library() != self.id {
             return Err(Error::Invalid(format!(
                 "{} {} is of library {}, not of {}",
@@ -161,119 +166,72 @@ impl Library {
                 self.id.short()
             )));
         }
-        statement.verify_signatures().map(drop)
+        if self.pool.get(&statement.id()).is_some_and(|known| **known == *statement) {
+            return Ok(Entry::Known);
+        }
+        statement.verify_signatures()?;
+        Ok(Entry::Waits(String::new()))
     }
 
-    /// Puts a statement whose signatures verify where it belongs.
-    fn place(&mut self, statement: &Statement, now_ms: i64) -> Result<Accepted> {
+    /// Why a statement that is known does not count now; nothing where it does.
+    fn why_idle(&self, statement: &Statement) -> Option<String> {
         let id = statement.id();
-        if self.held.contains_key(&id) {
-            return Ok(Accepted::Known);
-        }
-        let outcome = self.judge(statement)?;
-        match &outcome {
-            Accepted::New => {}
-            Accepted::Stale => {
-                self.aside.insert(id, statement.clone());
-                return Ok(outcome);
+        let state = &*self.state;
+        let lost = |conflict: &&super::Conflict| conflict.statements.contains(&id);
+        let (counts, otherwise) = match statement.body() {
+            Body::Root(_) => (state.roots.contains(&id), "another root has its version"),
+            Body::Release(_) => {
+                (state.releases.contains(&id), "its publisher may not change all that it changes")
             }
-            _ => return Ok(outcome),
-        }
-        if !self.take_in(statement) {
-            self.aside.insert(id, statement.clone());
-            return Ok(Accepted::Stale);
-        }
-        self.aside.remove(&id);
-        match statement.body() {
-            Body::Root(root) => {
-                if root.expires_ms != 0 && root.expires_ms <= now_ms {
-                    tracing::warn!(library = %self.id.short(), version = root.version, "this root should have been renewed");
+            Body::Channel(channel) => {
+                let history = state.channels.get(&channel.name).map(|channel| channel.history.as_slice());
+                match history.unwrap_or_default() {
+                    [.., current] if *current == id => (true, ""),
+                    history if history.contains(&id) => {
+                        (false, "something newer stands already; pull the library and try again")
+                    }
+                    _ if self.release(&channel.release).is_none() => (false, "its release is not known yet"),
+                    _ => (false, "its signer does not move the channel; an operator can switch to it"),
                 }
-                self.reconsider_all();
             }
-            Body::Release(release) if release.parents.iter().any(|id| self.aside.contains_key(id)) => {
-                let aside = std::mem::take(&mut self.aside);
-                self.settle(aside.into_values().collect());
+            Body::Ticket(_) => (state.tickets.contains(&id), "its operator is one no more"),
+            Body::Member(member) => {
+                let grants = state.nodes.get(&member.node).map(|node| node.grants.as_slice());
+                (
+                    grants.unwrap_or_default().contains(&id),
+                    "a newer word of an operator stands, or its ticket is used up",
+                )
             }
-            _ => {}
-        }
-        Ok(outcome)
-    }
-
-    /// Records a statement that stands; false where the ticket or node it is about has a better one.
-    fn take_in(&mut self, statement: &Statement) -> bool {
-        let id = statement.id();
-        let replaced = match statement.body() {
-            Body::Root(_) => {
-                self.roots.push(id);
-                None
-            }
-            Body::Release(release) => {
-                self.vouched.extend(&release.parents);
-                None
-            }
-            Body::Channel(channel) => self.channels.insert(channel.name.clone(), id),
-            Body::Ticket(_) => None,
-            Body::Member(member) => match self.take_in_member(statement, member) {
-                Placed::Stands(replaced) => replaced,
-                Placed::Behind(_) => return false,
-            },
+            Body::Succession(next) => (
+                !state.conflicts.iter().any(|c| lost(&c)) || next.old == next.new,
+                "the key has another successor",
+            ),
+            Body::Revoke(_) | Body::Fresh(_) | Body::Checkpoint(_) => (true, ""),
         };
-        self.held.insert(id, statement.clone());
-        if let Some(old) = replaced.and_then(|old| self.held.remove(&old)) {
-            self.aside.insert(old.id(), old);
+        if counts {
+            return None;
         }
-        true
-    }
-
-    fn take_in_member(&mut self, statement: &Statement, member: &Member) -> Placed {
-        let (id, node, time_ms) = (statement.id(), member.node, statement.time_ms());
-        match member.ticket {
-            None => self.standings.appoint(node, statement.sequence(), time_ms, id),
-            Some(ticket) => {
-                let uses = self.ticket(&ticket).map_or(0, |said| said.body.uses);
-                self.standings.claim(ticket, uses, node, time_ms, id)
-            }
-        }
-    }
-
-    /// After a change of authority: everything but the roots, from nothing.
-    fn reconsider_all(&mut self) {
-        let (roots, others) = std::mem::take(&mut self.held)
-            .into_iter()
-            .partition(|(_, statement)| statement.kind() == StatementKind::Root);
-        self.held = roots;
-        let aside = std::mem::take(&mut self.aside);
-        self.vouched.clear();
-        self.channels.clear();
-        self.standings = Standings::default();
-        self.settle(others.into_values().chain(aside.into_values()).collect());
-    }
-
-    /// Places statements whose signatures were verified before, until no more of them stand; the rest stays aside.
-    fn settle(&mut self, mut open: Vec<Statement>) {
-        open.sort_by_key(place_in_order);
-        loop {
-            let before = open.len();
-            open.retain(|statement| {
-                let stands = matches!(self.judge(statement), Ok(Accepted::New)) && self.take_in(statement);
-                !stands
-            });
-            if open.len() == before {
-                break;
-            }
-        }
-        self.aside.extend(open.into_iter().map(|statement| (statement.id(), statement)));
+        let conflict = state.conflicts.iter().find(lost);
+        Some(conflict.map_or_else(
+            || otherwise.to_owned(),
+            |conflict| format!("{} was said twice: {}", conflict.subject, conflict.kind.advice()),
+        ))
     }
 }
 
 /// The order in which statements prove each other.
-pub(super) fn place_in_order(statement: &Statement) -> (StatementKind, u64, i64, StatementId) {
-    // Tickets go before the members that were made of them.
+pub(super) fn place_in_order(statement: &Statement) -> (u8, u64, i64, StatementId) {
     let kind = match statement.kind() {
-        StatementKind::Ticket => StatementKind::Member,
-        StatementKind::Member => StatementKind::Ticket,
-        other => other,
+        StatementKind::Root => 0,
+        StatementKind::Release => 1,
+        StatementKind::Channel => 2,
+        // Tickets go before the members that were made of them, and those before what nodes say of themselves.
+        StatementKind::Ticket => 3,
+        StatementKind::Member => 4,
+        StatementKind::Revoke => 5,
+        StatementKind::Fresh => 6,
+        StatementKind::Succession => 7,
+        StatementKind::Checkpoint => 8,
     };
     (kind, statement.sequence(), statement.time_ms(), statement.id())
 }

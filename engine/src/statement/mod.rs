@@ -38,19 +38,24 @@ mod author;
 pub mod body;
 pub mod bundle;
 pub mod channel;
+pub mod checkpoint;
 pub mod draft;
 pub mod envelope;
 pub mod fingerprint;
-mod judge;
+pub mod fresh;
+pub mod inventory;
 pub mod key;
 pub mod library;
 pub mod member;
+mod pool;
 pub mod proof;
 mod query;
 pub mod release;
+pub mod revoke;
 pub mod root;
 pub mod scope;
-mod standing;
+mod state;
+pub mod succession;
 pub mod terms;
 #[cfg(test)]
 mod tests;
@@ -62,17 +67,22 @@ use crate::error::{Error, Result};
 pub use body::Body;
 pub use bundle::Bundle;
 pub use channel::Channel;
+pub use checkpoint::Checkpoint;
 pub use draft::Draft;
 pub use envelope::{Header, Statement};
 pub use fingerprint::Fingerprint;
+pub use fresh::Fresh;
 pub use key::{Key, PublicKey, Signature};
 pub use library::{Accepted, Library};
 pub use member::{Member, NodeRole};
 pub use proof::Proof;
 pub use query::Said;
-pub use release::Release;
+pub use release::{Release, ReleaseClass};
+pub use revoke::Revoke;
 pub use root::{Role, RoleKind, Root};
 pub use scope::{Classes, Verbs};
+pub use state::{Conflict, ConflictKind};
+pub use succession::Succession;
 pub use terms::TicketTerms;
 pub use ticket::Ticket;
 
@@ -90,17 +100,29 @@ pub enum StatementKind {
     Member = 4,
     /// Lets whoever holds a key become a member.
     Ticket = 5,
-    // 6 to 10 are kept for join, revoke, fresh, succession and checkpoint.
+    // 6 is kept free: a join is a member statement that names its ticket.
+    /// Ends a node's memberships.
+    Revoke = 7,
+    /// Says when a channel was seen to stand where it stands.
+    Fresh = 8,
+    /// Replaces a node's key.
+    Succession = 9,
+    /// Fixes a node's audit log up to a record.
+    Checkpoint = 10,
 }
 
 impl StatementKind {
     /// All kinds.
-    pub const ALL: [StatementKind; 5] = [
+    pub const ALL: [StatementKind; 9] = [
         StatementKind::Root,
         StatementKind::Release,
         StatementKind::Channel,
         StatementKind::Member,
         StatementKind::Ticket,
+        StatementKind::Revoke,
+        StatementKind::Fresh,
+        StatementKind::Succession,
+        StatementKind::Checkpoint,
     ];
 
     /// The word for people.
@@ -111,6 +133,10 @@ impl StatementKind {
             StatementKind::Channel => "channel",
             StatementKind::Member => "member",
             StatementKind::Ticket => "ticket",
+            StatementKind::Revoke => "revoke",
+            StatementKind::Fresh => "fresh",
+            StatementKind::Succession => "succession",
+            StatementKind::Checkpoint => "checkpoint",
         }
     }
 

@@ -1,10 +1,13 @@
 //! Questions to a [`Library`]: nothing here changes it.
 
+use std::collections::BTreeMap;
+
 use crate::{
     error::{Error, Result},
     id::{LibraryId, NodeId, StatementId},
     statement::{
-        Body, Channel, Library, Member, Release, Root, Statement, TicketTerms, Verbs, library::place_in_order,
+        Body, Channel, Checkpoint, Conflict, Library, Member, PublicKey, Release, Revoke, RoleKind, Root,
+        Statement, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
     },
 };
 
@@ -34,11 +37,15 @@ impl Library {
 
     /// The newest root; none before the first is offered.
     pub fn root(&self) -> Option<&Root> {
-        let id = self.roots.last()?;
-        match self.held.get(id)?.body() {
+        match self.root_statement()?.body() {
             Body::Root(root) => Some(root),
             _ => None,
         }
+    }
+
+    /// The newest root's statement.
+    pub fn root_statement(&self) -> Option<&Statement> {
+        self.statement(self.state.roots.last()?)
     }
 
     /// The library's name; empty before the first root is offered.
@@ -51,21 +58,31 @@ impl Library {
         self.root().is_some_and(|root| root.expires_ms != 0 && root.expires_ms <= now_ms)
     }
 
-    /// A statement that stands.
+    /// A statement that is known, whether it counts or not.
     pub fn statement(&self, id: &StatementId) -> Option<&Statement> {
-        self.held.get(id)
+        self.pool.get(id).map(|statement| &**statement)
     }
 
-    /// Everything that stands, each after what proves it: what a peer needs to come to the same state.
+    /// Everything that is known, each after what proves it: what a peer needs to come to the same state.
     pub fn statements(&self) -> Vec<&Statement> {
-        let mut all: Vec<_> = self.held.values().collect();
+        let mut all: Vec<&Statement> = self.pool.iter().map(|statement| &**statement).collect();
         all.sort_by_key(|statement| place_in_order(statement));
         all
     }
 
+    /// The names of everything that is known.
+    pub fn inventory(&self) -> &Inventory {
+        &self.state.inventory
+    }
+
+    /// Contradictions, with their proof.
+    pub fn conflicts(&self) -> &[Conflict] {
+        &self.state.conflicts
+    }
+
     /// A release that stands.
     pub fn release(&self, id: &StatementId) -> Option<Said<'_, Release>> {
-        let statement = self.held.get(id)?;
+        let statement = self.state.releases.get(id).and_then(|id| self.statement(id))?;
         match statement.body() {
             Body::Release(body) => Some(Said { statement, body }),
             _ => None,
@@ -74,59 +91,202 @@ impl Library {
 
     /// All releases that stand, by (sequence, time, id).
     pub fn releases(&self) -> Vec<Said<'_, Release>> {
-        let mut all: Vec<_> = self.held.keys().filter_map(|id| self.release(id)).collect();
+        let mut all: Vec<_> = self.state.releases.iter().filter_map(|id| self.release(id)).collect();
         all.sort_by_key(|said| place_in_order(said.statement));
         all
     }
 
     /// Where a channel stands.
     pub fn channel(&self, name: &str) -> Option<Said<'_, Channel>> {
-        let statement = self.held.get(self.channels.get(name)?)?;
-        match statement.body() {
-            Body::Channel(body) => Some(Said { statement, body }),
-            _ => None,
-        }
+        self.channel_statement(self.state.channels.get(name)?.history.last()?)
     }
 
-    /// All channels, by name.
+    /// All channels that stand somewhere, by name.
     pub fn channels(&self) -> impl Iterator<Item = Said<'_, Channel>> {
-        self.channels.keys().filter_map(|name| self.channel(name))
+        self.state.channels.keys().filter_map(|name| self.channel(name))
+    }
+
+    /// Where a channel stood, the oldest first; the last is where it stands.
+    pub fn channel_history(&self, name: &str) -> Vec<Said<'_, Channel>> {
+        let history = self.state.channels.get(name).map(|channel| channel.history.as_slice());
+        history.unwrap_or_default().iter().filter_map(|id| self.channel_statement(id)).collect()
+    }
+
+    /// The highest sequence that anybody entitled used for a channel; 0 for none.
+    pub fn channel_highest(&self, name: &str) -> u64 {
+        self.state.channels.get(name).map_or(0, |channel| channel.highest)
+    }
+
+    /// Whether one statement about a channel comes after another: the floor below which nobody goes. One that is not known,
+    /// or whose signer is not entitled any more, comes before all others.
+    pub fn is_after(&self, channel: &str, later: &StatementId, earlier: &StatementId) -> bool {
+        let Some(channel) = self.state.channels.get(channel) else { return false };
+        channel.ranks.get(later) > channel.ranks.get(earlier)
+    }
+
+    /// The operator's statement under which a publisher moves a channel now; none where no operator has spoken of it.
+    pub fn term(&self, channel: &str) -> Option<StatementId> {
+        let current = self.channel(channel)?;
+        current.body.term.or_else(|| {
+            let signers: Vec<_> = current.statement.signers().copied().collect();
+            let by_active = signers == [current.body.active] && !self.is_operator(&current.body.active);
+            (!by_active).then(|| current.statement.id())
+        })
     }
 
     /// A ticket's terms.
     pub fn ticket(&self, id: &StatementId) -> Option<Said<'_, TicketTerms>> {
-        let statement = self.held.get(id)?;
+        let statement = self.state.tickets.get(id).and_then(|id| self.statement(id))?;
         match statement.body() {
             Body::Ticket(body) => Some(Said { statement, body }),
             _ => None,
         }
     }
 
-    /// The node that joined with a ticket, the first where it may be used more than once.
-    pub fn ticket_use(&self, ticket: &StatementId) -> Option<NodeId> {
-        self.ticket_uses(ticket).next()
+    /// All tickets that an operator of today stands for, by id.
+    pub fn tickets(&self) -> impl Iterator<Item = Said<'_, TicketTerms>> {
+        self.state.tickets.iter().filter_map(|id| self.ticket(id))
     }
 
     /// The nodes that joined with a ticket, earliest first.
     pub fn ticket_uses(&self, ticket: &StatementId) -> impl Iterator<Item = NodeId> {
-        self.standings.of_ticket(ticket).map(|(node, _)| node)
+        self.state.joined.get(ticket).into_iter().flatten().map(|(node, _)| *node)
     }
 
-    /// What is said of a node: by an operator if one did, else on the strength of a ticket.
+    /// What is said of a node: by an operator if one did, else on the strength of a ticket. Says nothing of whether the
+    /// node is suspended.
     pub fn member(&self, node: &NodeId) -> Option<Said<'_, Member>> {
         self.grants(node).next()
     }
 
-    /// All member nodes, by node.
+    /// All nodes that belong to the library, by node, suspended ones too.
     pub fn members(&self) -> Vec<Said<'_, Member>> {
-        let mut all: Vec<_> = self.standings.nodes().filter_map(|node| self.member(node)).collect();
-        all.sort_by_key(|said| said.body.node);
-        all
+        self.state.nodes.keys().filter_map(|node| self.member(node)).collect()
     }
 
-    /// Whether `node` may do `verb` on `class`. It must have proved its key, which hashes to `node`.
+    /// All member statements that grant `node` something.
+    pub fn grants(&self, node: &NodeId) -> impl Iterator<Item = Said<'_, Member>> {
+        let ids = self.state.nodes.get(node).map(|node| node.grants.as_slice()).unwrap_or_default();
+        ids.iter().filter_map(|id| {
+            let statement = self.statement(id)?;
+            match statement.body() {
+                Body::Member(body) => Some(Said { statement, body }),
+                _ => None,
+            }
+        })
+    }
+
+    /// The highest sequence that operators used of a node: what an operator says next goes above it.
+    pub fn member_highest(&self, node: &NodeId) -> u64 {
+        self.state.nodes.get(node).map_or(0, |node| node.highest)
+    }
+
+    /// Whether `node` may do nothing until an operator decides. See [`conflicts`](Self::conflicts).
+    pub fn is_suspended(&self, node: &NodeId) -> bool {
+        self.state.nodes.get(node).is_some_and(|node| node.suspended)
+    }
+
+    /// The revocation that keeps `node` out, if one does.
+    pub fn revocation(&self, node: &NodeId) -> Option<Said<'_, Revoke>> {
+        let statement = self.statement(self.state.nodes.get(node)?.revoked.as_ref()?)?;
+        match statement.body() {
+            Body::Revoke(body) => Some(Said { statement, body }),
+            _ => None,
+        }
+    }
+
+    /// Every revocation that keeps a node out, by node.
+    pub fn revocations(&self) -> impl Iterator<Item = Said<'_, Revoke>> {
+        self.state.nodes.keys().filter_map(|node| self.revocation(node))
+    }
+
+    /// Whether `node` belongs to the library now: it has a grant that has not ended and is not suspended.
+    pub fn is_member(&self, node: &NodeId, now_ms: i64) -> bool {
+        !self.is_suspended(node) && self.grants(node).any(|said| said.body.is_current(now_ms))
+    }
+
+    /// Whether `node` may do `verb` on `class`.
     pub fn may(&self, node: &NodeId, class: &str, verb: Verbs, now_ms: i64) -> bool {
-        self.grants(node).any(|said| said.body.allows(class, verb, now_ms))
+        !self.is_suspended(node) && self.grants(node).any(|said| said.body.allows(class, verb, now_ms))
+    }
+
+    /// The key a node has now; none for one that is no member.
+    pub fn key_of(&self, node: &NodeId) -> Option<PublicKey> {
+        self.state.nodes.get(node)?.key
+    }
+
+    /// The node whose key this is, now or within its grace. A key that was never succeeded names its node by itself, so this
+    /// is of use only where it does not.
+    pub fn node_of(&self, key: &PublicKey, now_ms: i64) -> Option<NodeId> {
+        let (node, until) = self.state.keys.get(key)?;
+        until.is_none_or(|until| now_ms < until).then_some(*node)
+    }
+
+    /// Statements that show how `node` came to its key: those of an operator or a ticket, and its successions.
+    pub fn credentials(&self, node: &NodeId) -> Vec<&Statement> {
+        let mut shown: Vec<&Statement> = Vec::new();
+        for said in self.grants(node) {
+            shown.extend(said.body.ticket.and_then(|ticket| self.statement(&ticket)));
+            shown.push(said.statement);
+        }
+        let successions = self.pool.iter().map(|statement| &**statement);
+        let mut successions: Vec<_> = successions
+            .filter(|statement| matches!(statement.body(), Body::Succession(next) if next.node == *node))
+            .collect();
+        successions.sort_by_key(|statement| place_in_order(statement));
+        shown.extend(successions);
+        shown
+    }
+
+    /// Whether the root names `key` as an operator's.
+    pub fn is_operator(&self, key: &PublicKey) -> bool {
+        self.root().is_some_and(|root| root.names(RoleKind::Operator, key))
+    }
+
+    /// Since when enough timekeepers vouch that a channel stands where it is known to stand, in ms since 1970; none where
+    /// they don't, or the library has none.
+    pub fn fresh_since(&self, channel: &str) -> Option<i64> {
+        let current = self.channel(channel)?.statement.id();
+        let root = self.root()?;
+        let mut seen: BTreeMap<PublicKey, i64> = BTreeMap::new();
+        for statement in self.pool.iter() {
+            if let Body::Fresh(fresh) = statement.body()
+                && fresh.statement == current
+            {
+                for key in statement.signers() {
+                    let time = seen.entry(*key).or_insert(i64::MIN);
+                    *time = statement.time_ms().max(*time);
+                }
+            }
+        }
+        let vouched = |role: &crate::statement::Role| {
+            let mut times: Vec<i64> = role.keys.iter().filter_map(|key| seen.get(key).copied()).collect();
+            times.sort_unstable_by(|left, right| right.cmp(left));
+            times.get(usize::from(role.threshold).checked_sub(1)?).copied()
+        };
+        let timekeepers = root.roles.iter().filter(|role| role.kind == RoleKind::Timekeeper);
+        timekeepers.filter_map(vouched).max()
+    }
+
+    /// The newest statement of a timekeeper on a channel.
+    pub fn fresh_by(&self, key: &PublicKey, channel: &str) -> Option<&Statement> {
+        let all = self.pool.iter().map(|statement| &**statement);
+        all.filter(|statement| match statement.body() {
+            Body::Fresh(fresh) => fresh.channel == channel && statement.signers().any(|signer| signer == key),
+            _ => false,
+        })
+        .max_by_key(|statement| statement.sequence())
+    }
+
+    /// What is remembered of a node's audit log, the newest first.
+    pub fn checkpoints(&self, node: &NodeId) -> Vec<Said<'_, Checkpoint>> {
+        let all = self.pool.iter().filter_map(|statement| match statement.body() {
+            Body::Checkpoint(body) if body.node == *node => Some(Said { statement: &**statement, body }),
+            _ => None,
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|said| std::cmp::Reverse((said.body.count, said.statement.id())));
+        all
     }
 
     /// Whether `redeemer` may make `joiner` a member by `ticket` now. Gives the member statement where it already did
@@ -143,10 +303,14 @@ impl Library {
                 "this node does not know the ticket; ask for a new one with `chuan invite`".into(),
             ));
         };
-        if let Some((_, id)) = self.standings.of_ticket(ticket).find(|(node, _)| node == joiner) {
-            return Ok(self.held.get(&id));
+        if self.revocation(joiner).is_some() {
+            return Err(Error::Denied("the node was revoked; an operator can grant it access again".into()));
         }
-        if !terms.redeemers.contains(redeemer) {
+        let joined = self.state.joined.get(ticket).map(Vec::as_slice).unwrap_or_default();
+        if let Some((_, id)) = joined.iter().find(|(node, _)| node == joiner) {
+            return Ok(self.statement(id));
+        }
+        if !terms.redeemers.contains(redeemer) || self.revocation(redeemer).is_some() {
             return Err(Error::Denied(
                 "this node may not redeem the ticket; join through one that the ticket names".into(),
             ));
@@ -156,8 +320,7 @@ impl Library {
                 "the ticket has expired; ask for a new one with `chuan invite`".into(),
             ));
         }
-        let used = self.ticket_uses(ticket).count();
-        if used >= usize::try_from(terms.uses).unwrap_or(usize::MAX) {
+        if joined.len() >= usize::try_from(terms.uses).unwrap_or(usize::MAX) {
             return Err(Error::Denied(
                 "the ticket was used already; ask for a new one with `chuan invite`".into(),
             ));
@@ -165,14 +328,11 @@ impl Library {
         Ok(None)
     }
 
-    fn grants(&self, node: &NodeId) -> impl Iterator<Item = Said<'_, Member>> {
-        let ids: Vec<_> = self.standings.of_node(node).collect();
-        ids.into_iter().filter_map(|id| {
-            let statement = self.held.get(&id)?;
-            match statement.body() {
-                Body::Member(body) => Some(Said { statement, body }),
-                _ => None,
-            }
-        })
+    fn channel_statement(&self, id: &StatementId) -> Option<Said<'_, Channel>> {
+        let statement = self.statement(id)?;
+        match statement.body() {
+            Body::Channel(body) => Some(Said { statement, body }),
+            _ => None,
+        }
     }
 }

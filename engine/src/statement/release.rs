@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! parent count u8 | parents × [32], sorted | manifest [32] | message (len u16, UTF-8)
+//! | if classes are listed: class count u8 | class × (slot u8, name (len u16, UTF-8), commitment [32]), ascending
 //! ```
 
 use crate::{
     error::{Error, Result},
-    id::{ManifestId, StatementId},
-    limits::{MESSAGE_BYTES, RELEASE_PARENTS},
+    id::{Commitment, ManifestId, StatementId},
+    limits::{CLASS_NAME_BYTES, CLASSES, MESSAGE_BYTES, RELEASE_PARENTS},
+    manifest::table::{ClassTable, is_class_name},
     statement::wire::{Reader, check_ascending, check_count, put_list, put_string},
 };
 
@@ -23,6 +25,20 @@ pub struct Release {
     pub manifest: ManifestId,
     /// What the publisher says of it: ≤ [`MESSAGE_BYTES`] bytes, lines allowed, no other control characters.
     pub message: String,
+    /// The class table with names, ascending by slot: must hash to `manifest`. Empty where nobody needs it: only a
+    /// publisher that is limited to classes must show that it left the others as they were.
+    pub classes: Vec<ReleaseClass>,
+}
+
+/// A class of a release, for who cannot read its header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseClass {
+    /// Its slot in the table.
+    pub slot: u8,
+    /// Its name.
+    pub name: String,
+    /// Its header.
+    pub commitment: Commitment,
 }
 
 impl Release {
@@ -31,6 +47,7 @@ impl Release {
             parents: reader.list(RELEASE_PARENTS, |reader| Ok(StatementId::from_bytes(reader.array()?)))?,
             manifest: ManifestId::from_bytes(reader.array()?),
             message: reader.string(MESSAGE_BYTES)?,
+            classes: if reader.rest().is_empty() { Vec::new() } else { decode_classes(reader)? },
         })
     }
 
@@ -38,6 +55,13 @@ impl Release {
         put_list(out, &self.parents, |out, parent| out.extend_from_slice(parent.as_bytes()));
         out.extend_from_slice(self.manifest.as_bytes());
         put_string(out, &self.message);
+        if !self.classes.is_empty() {
+            put_list(out, &self.classes, |out, class| {
+                out.push(class.slot);
+                put_string(out, &class.name);
+                out.extend_from_slice(class.commitment.as_bytes());
+            });
+        }
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -50,6 +74,38 @@ impl Release {
         if self.message.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
             return Err(Error::Invalid("a release's message must not contain control characters".into()));
         }
+        self.check_classes()
+    }
+
+    fn check_classes(&self) -> Result<()> {
+        if self.classes.is_empty() {
+            return Ok(());
+        }
+        check_count(self.classes.len(), CLASSES, "classes of a release")?;
+        if !self.classes.iter().all(|class| is_class_name(&class.name)) {
+            return Err(Error::Invalid("a release lists a class by a name that no class may have".into()));
+        }
+        let table =
+            ClassTable { classes: self.classes.iter().map(|class| (class.slot, class.commitment)).collect() };
+        if ClassTable::decode(&table.encode()).is_err() || table.id() != self.manifest {
+            return Err(Error::Invalid(
+                "the classes that a release lists are not those of its manifest".into(),
+            ));
+        }
         Ok(())
     }
+}
+
+fn decode_classes(reader: &mut Reader<'_>) -> Result<Vec<ReleaseClass>> {
+    let classes = reader.list(CLASSES, |reader| {
+        Ok(ReleaseClass {
+            slot: reader.u8()?,
+            name: reader.string(CLASS_NAME_BYTES)?,
+            commitment: Commitment::from_bytes(reader.array()?),
+        })
+    })?;
+    if classes.is_empty() {
+        return Err(reader.invalid("an empty list of classes is left out"));
+    }
+    Ok(classes)
 }

@@ -7,12 +7,13 @@
 //!     kind u8 (1 root, 2 operator, 3 publisher, 4 timekeeper) | threshold u8
 //!     | class count u8 | class × (len u16, pattern)
 //!     | key count u8 | key × [32], sorted
+//! | if there are pins: pin count u16 | pin × [32], sorted
 //! ```
 
 use crate::{
     error::{Error, Result},
-    id::Salt,
-    limits::{NAME_BYTES, ROLE_KEYS, ROLES},
+    id::{Salt, StatementId},
+    limits::{NAME_BYTES, PINS, ROLE_KEYS, ROLES},
     statement::{
         key::PublicKey,
         scope::Classes,
@@ -50,6 +51,14 @@ impl RoleKind {
     }
 }
 
+fn decode_pins(reader: &mut Reader<'_>) -> Result<Vec<StatementId>> {
+    let count = reader.u16()?;
+    if count == 0 {
+        return Err(reader.invalid("an empty list of pins is left out"));
+    }
+    (0..count).map(|_| Ok(StatementId::from_bytes(reader.array()?))).collect()
+}
+
 /// A role: `threshold` of `keys` must sign for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
@@ -76,6 +85,9 @@ pub struct Root {
     pub expires_ms: i64,
     /// Sorted by kind and classes, each pair once; exactly one entry is the root role.
     pub roles: Vec<Role>,
+    /// Statements that stand though the root no longer names who signed them, sorted: what a removed key said while it was
+    /// still in good hands. At most [`PINS`].
+    pub pins: Vec<StatementId>,
 }
 
 impl Root {
@@ -105,6 +117,7 @@ impl Root {
             name: reader.string(NAME_BYTES)?,
             expires_ms: reader.i64()?,
             roles: reader.list(ROLES, Role::decode)?,
+            pins: if reader.rest().is_empty() { Vec::new() } else { decode_pins(reader)? },
         })
     }
 
@@ -114,6 +127,10 @@ impl Root {
         put_string(out, &self.name);
         out.extend_from_slice(&self.expires_ms.to_le_bytes());
         put_list(out, &self.roles, |out, role| role.encode(out));
+        if !self.pins.is_empty() {
+            out.extend_from_slice(&u16::try_from(self.pins.len()).unwrap_or(u16::MAX).to_le_bytes());
+            self.pins.iter().for_each(|pin| out.extend_from_slice(pin.as_bytes()));
+        }
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -122,6 +139,8 @@ impl Root {
         let places: Vec<_> = self.roles.iter().map(|role| (role.kind, &role.classes)).collect();
         check_ascending(&places, "the roles of a root")?;
         self.roles.iter().try_for_each(Role::check)?;
+        check_count(self.pins.len(), PINS, "pins of a root")?;
+        check_ascending(&self.pins, "the pins of a root")?;
         if self.version == 0 || self.expires_ms < 0 {
             return Err(Error::Invalid("a root's version and times start above zero".into()));
         }

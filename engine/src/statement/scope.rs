@@ -99,8 +99,12 @@ fn matches(pattern: &str, text: &str) -> bool {
 pub struct Verbs(u32);
 
 impl Verbs {
-    /// Read statements, pages and chunks.
+    /// Read pages and chunks, and exchange statements.
     pub const PULL: Verbs = Verbs(1);
+    /// Exchange statements only: for a node that watches.
+    pub const WATCH: Verbs = Verbs(2);
+    /// Those with a name, and it.
+    pub const NAMED: [(&str, Verbs); 2] = [("pull", Verbs::PULL), ("watch", Verbs::WATCH)];
 
     /// Takes the bits as they are.
     pub const fn from_bits(bits: u32) -> Self {
@@ -110,6 +114,17 @@ impl Verbs {
     /// The bits.
     pub const fn bits(self) -> u32 {
         self.0
+    }
+
+    /// These and `other`.
+    pub const fn with(self, other: Verbs) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The names of those that have one, separated by commas.
+    pub fn names(self) -> String {
+        let named = Self::NAMED.iter().filter(|(_, verb)| self.contains(*verb)).map(|(name, _)| *name);
+        named.collect::<Vec<_>>().join(",")
     }
 
     /// Whether all of `other` is granted.

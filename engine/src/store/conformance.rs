@@ -282,11 +282,13 @@ fn statement(library: LibraryId, kind: StatementKind, sequence: u64) -> Result<O
             release: StatementId::of(b"a release"),
             active: key.public(),
             follow: false,
+            term: None,
         }),
         _ => Body::Release(Release {
             parents: Vec::new(),
             manifest: ManifestId::of(b"a table"),
             message: String::new(),
+            classes: Vec::new(),
         }),
     };
     let header = Header { library: Some(library), sequence, time_ms: 1 };

@@ -17,6 +17,7 @@
 //! | 8 end | [`End`] | [`FRAME_SMALL_BYTES`] |
 //! | 9 error | [`Refusal`] | [`FRAME_SMALL_BYTES`] |
 //! | 10 delta | [`Delta`] | [`FRAME_DELTA_BYTES`] |
+//! | 11 inventory | [`Inventory`] | [`FRAME_CONTROL_BYTES`] |
 //!
 //! A length is checked against the type's bound before anything of the payload is read or allocated. Payloads are
 //! [`Bytes`]: a chunk goes from the store to the socket and from the socket to the store without a copy of ours, but
@@ -37,6 +38,7 @@ use crate::{
     slab::Slabs,
     sync::{
         delta::Delta,
+        exchange::Inventory,
         message::{End, Hello, Refusal, Request},
     },
 };
@@ -69,6 +71,8 @@ pub enum Frame {
     Error(Refusal),
     /// Chunks or pages, made from what the receiver has.
     Delta(Delta),
+    /// What statements the answerer knows.
+    Inventory(Inventory),
 }
 
 /// A chunk on its way; unverified.
@@ -118,6 +122,8 @@ pub enum FrameKind {
     Error = 9,
     /// [`Frame::Delta`].
     Delta = 10,
+    /// [`Frame::Inventory`].
+    Inventory = 11,
 }
 
 /// A frame as it goes out: the two parts follow each other on the stream.
@@ -152,6 +158,7 @@ impl Frame {
             Frame::End(_) => FrameKind::End,
             Frame::Error(_) => FrameKind::Error,
             Frame::Delta(_) => FrameKind::Delta,
+            Frame::Inventory(_) => FrameKind::Inventory,
         }
     }
 
@@ -163,6 +170,7 @@ impl Frame {
             Frame::End(end) => codec::encode(end).into(),
             Frame::Error(refusal) => codec::encode(refusal).into(),
             Frame::Delta(delta) => codec::encode(delta).into(),
+            Frame::Inventory(inventory) => codec::encode(inventory).into(),
             Frame::Statement(bytes) | Frame::Table(bytes) | Frame::Header(bytes) | Frame::Page(bytes) => {
                 bytes.clone()
             }
@@ -194,6 +202,7 @@ impl Frame {
             FrameKind::End => Frame::End(End::decode(&payload)?),
             FrameKind::Error => Frame::Error(Refusal::decode(&payload)?),
             FrameKind::Delta => Frame::Delta(Delta::decode(&payload)?),
+            FrameKind::Inventory => Frame::Inventory(Inventory::decode(&payload)?),
         })
     }
 
@@ -239,7 +248,7 @@ impl ChunkFrame {
 }
 
 impl FrameKind {
-    const ALL: [FrameKind; 10] = [
+    const ALL: [FrameKind; 11] = [
         FrameKind::Hello,
         FrameKind::Request,
         FrameKind::Statement,
@@ -250,12 +259,13 @@ impl FrameKind {
         FrameKind::End,
         FrameKind::Error,
         FrameKind::Delta,
+        FrameKind::Inventory,
     ];
 
     /// Bytes of its payload at most.
     pub const fn limit(self) -> usize {
         match self {
-            FrameKind::Hello | FrameKind::Request => FRAME_CONTROL_BYTES,
+            FrameKind::Hello | FrameKind::Request | FrameKind::Inventory => FRAME_CONTROL_BYTES,
             FrameKind::Statement => STATEMENT_BYTES,
             FrameKind::Table | FrameKind::Header => FRAME_HEADER_BYTES,
             FrameKind::Page => PAGE_BYTES,

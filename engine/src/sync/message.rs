@@ -13,6 +13,7 @@ use crate::{
     id::{Commitment, LibraryId, NodeId, StatementId},
     limits,
     manifest::position::PagePosition,
+    sync::exchange::Talk,
 };
 
 /// The protocol's version within the ALPN `chuan/1`: what a hello says and its receiver compares.
@@ -58,6 +59,13 @@ pub enum Request {
     },
     /// To become a member.
     Join(Join),
+    /// One step of an exchange of statements.
+    Exchange {
+        /// The library.
+        library: LibraryId,
+        /// What is said.
+        talk: Talk,
+    },
 }
 
 /// Asks for a release; see [`Request::Pull`].
@@ -204,6 +212,7 @@ impl Request {
                 scope.check()?;
             }
             Request::Join(join) => at_most("bytes of a name", join.name.len(), limits::NAME_BYTES)?,
+            Request::Exchange { talk, .. } => talk.check()?,
         }
         Ok(request)
     }
@@ -212,7 +221,9 @@ impl Request {
     pub fn library(&self) -> &LibraryId {
         match self {
             Request::Pull(pull) => &pull.library,
-            Request::Pages { library, .. } | Request::Chunks { library, .. } => library,
+            Request::Pages { library, .. }
+            | Request::Chunks { library, .. }
+            | Request::Exchange { library, .. } => library,
             Request::Join(join) => &join.library,
         }
     }

@@ -58,7 +58,7 @@
 //! # The parts
 //!
 //! [`frame`] has the bytes on a stream and [`message`] the messages in them. [`session`] answers a request, [`fetch`]
-//! makes requests and takes the answers. Each runs on a thread of its own that may block on the store; whoever drives
+//! makes requests and takes the answers; [`exchange`] is for statements. Each runs on a thread of its own that may block on the store; whoever drives
 //! them owns streams, timeouts and memory between the two. `place` is the walk over a class that both share, `send`
 //! and `pack` get chunks out, `changes` compares versions, `origin` and `likeness` say what new chunks are made from,
 //! [`delta`] makes them, `recent` is a bounded memory.
@@ -69,6 +69,7 @@
 
 mod changes;
 pub mod delta;
+pub mod exchange;
 pub mod fetch;
 pub mod frame;
 mod likeness;

@@ -188,7 +188,7 @@ impl Pair {
         let made = release(library, &self.publisher, parents, manifest, "", NOW_MS).unwrap();
         self.origin.learn(std::slice::from_ref(&made));
         let active = self.publisher.public();
-        let body = Channel { name: LIVE.into(), release: made.id(), active, follow: true };
+        let body = Channel { name: LIVE.into(), release: made.id(), active, follow: true, term: None };
         let moved = channel(&self.origin.library, &self.publisher, body, NOW_MS).unwrap();
         self.origin.learn(std::slice::from_ref(&moved));
         let at = RefMove {

@@ -83,7 +83,9 @@ impl Answer {
             Request::Chunks { commitment, scope, .. } => {
                 Work::Chunks { header: desk.class(&commitment)?, scope }
             }
-            Request::Join(_) => return Err(Error::Invalid("a join is not answered from a store".into())),
+            Request::Join(_) | Request::Exchange { .. } => {
+                return Err(Error::Invalid("this is not answered from a store".into()));
+            }
         };
         Ok(Self { store, work })
     }

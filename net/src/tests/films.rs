@@ -146,8 +146,13 @@ impl Films {
         let parents = library.channel(LIVE).map(|said| said.body.release).into_iter().collect();
         let made = release(&library, &publisher, parents, table.id(), "", NOW_MS).expect("signs");
         self.learn(std::slice::from_ref(&made));
-        let body =
-            Channel { name: LIVE.into(), release: made.id(), active: publisher.public(), follow: true };
+        let body = Channel {
+            name: LIVE.into(),
+            release: made.id(),
+            active: publisher.public(),
+            follow: true,
+            term: None,
+        };
         let moved = channel(&self.library(), &publisher, body, NOW_MS).expect("signs");
         self.learn(std::slice::from_ref(&moved));
         let at = RefMove {

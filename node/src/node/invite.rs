@@ -159,7 +159,7 @@ fn welcome<'a>(
         Body::Root(_) => true,
         Body::Ticket(_) => tickets.contains(&statement.id()),
         Body::Member(member) => nodes.contains(&member.node),
-        Body::Release(_) | Body::Channel(_) => false,
+        _ => false,
     })
 }
 

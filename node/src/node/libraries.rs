@@ -131,8 +131,8 @@ impl<S: Store> Libraries<S> {
             match outcome? {
                 Accepted::New => batch.extend(kept(statement)),
                 Accepted::Known => {}
-                other => {
-                    return Err(Failure::denied(format!("{}: {}", statement.kind().name(), why(&other))));
+                Accepted::Idle { reason } | Accepted::Unproved { reason } => {
+                    return Err(Failure::denied(format!("{}: {reason}", statement.kind().name())));
                 }
             }
         }
@@ -149,10 +149,8 @@ impl<S: Store> Libraries<S> {
             by_library.entry(statement.library()).or_default().push(statement);
         }
         for (id, mut offered) in by_library {
-            // Channels and releases come by pulls, whose data comes first.
-            offered.retain(|s| !matches!(s.kind(), StatementKind::Channel | StatementKind::Release));
             let Some(known) = self.get(&id) else { continue };
-            offered.retain(|statement| known.statement(&statement.id()).is_none());
+            offered.retain(|statement| known.statement(&statement.id()) != Some(statement));
             if offered.is_empty() {
                 continue;
             }
@@ -160,9 +158,11 @@ impl<S: Store> Libraries<S> {
             let Some(known) = self.get(&id) else { continue };
             let mut library = (*known).clone();
             let outcomes = library.offer_all(&offered, now_ms);
-            let new =
-                offered.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Ok(Accepted::New)));
-            let batch: Vec<Object> = new.flat_map(|(statement, _)| kept(statement)).collect();
+            let news = offered
+                .iter()
+                .zip(outcomes)
+                .filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
+            let batch: Vec<Object> = news.map(|(statement, _)| Object::from(statement)).collect();
             if !batch.is_empty() {
                 self.keep(batch)?;
                 self.show(Arc::new(library));
@@ -228,17 +228,6 @@ fn kept(statement: &Statement) -> Vec<Object> {
         }));
     }
     objects
-}
-
-fn why(accepted: &Accepted) -> String {
-    match accepted {
-        Accepted::New | Accepted::Known => "it stands".into(),
-        Accepted::Stale => "something newer stands already; pull the library and try again".into(),
-        Accepted::Conflict { stands } => {
-            format!("another statement has its place ({}); an operator must resolve that", stands.short())
-        }
-        Accepted::Unproved { reason } => reason.clone(),
-    }
 }
 
 #[cfg(test)]

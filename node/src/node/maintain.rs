@@ -101,14 +101,14 @@ impl Inner {
         })
     }
 
-    /// Walks the releases of a library: those on which a channel stands must be held, others if their table is.
+    /// Walks the releases of a library: those on which a channel stands here must be held, others if their table is.
     fn walk(&self, library: &Library, verified: &mut Verified, job: &Job) -> Result<()> {
         for said in library.releases() {
             job.check()?;
             let release = said.statement.id();
             let table = said.body.manifest.as_page();
             let state = self.store().page_states(std::slice::from_ref(&table))?.pop();
-            let current = library.channels().any(|channel| channel.body.release == release);
+            let current = self.stands_here(library, &release)?;
             let lost = || Ok::<_, Failure>(self.store().lost()?.contains(&LostId::Page(table)));
             if state == Some(PageState::Absent) && !current && !lost()? {
                 continue;

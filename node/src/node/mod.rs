@@ -3,6 +3,7 @@
 
 mod address;
 mod cat;
+mod here;
 mod invite;
 mod join;
 mod libraries;

@@ -185,7 +185,7 @@ impl Inner {
         self.mark(&header.id());
         self.libraries.change(&author.id, Vec::new(), now, |library| {
             let active = author.publisher.public();
-            let body = Channel { name: LIVE.to_owned(), release: id, active, follow: true };
+            let body = Channel { name: LIVE.to_owned(), release: id, active, follow: true, term: None };
             Ok(vec![channel(library, &author.publisher, body, now)?])
         })?;
         Ok((id, sequence))

@@ -40,6 +40,8 @@ struct Brought {
 struct How {
     /// Whether to look for what is missing.
     resume: bool,
+    /// Whether nothing of the library is held yet.
+    first: bool,
     /// What sources save, where the command says it.
     packing: Option<Packing>,
 }
@@ -56,14 +58,12 @@ impl Node {
         // Again: what had the turn before may have changed it.
         let library = node.libraries.named(&library.id().to_string())?;
         let sources = node.sources(&library, options.from.as_deref())?;
-        let before = library.channel(LIVE).map(|said| said.body.release);
-
-        let resume = {
+        let (before, resume) = {
             let (inner, library) = (Arc::clone(node), Arc::clone(&library));
-            on_thread(move || inner.begin_pull(&library)).await?
+            on_thread(move || Ok((inner.here_id(&library)?, inner.begin_pull(&library)?))).await?
         };
         let endpoint = Endpoint::dialler(Identity::new(node.key.clone()))?;
-        let how = How { resume, packing: options.packing };
+        let how = How { resume, first: before.is_none(), packing: options.packing };
         let brought = self.pull_from_any(&endpoint, &library, sources, how, job).await;
         let (id, inner) = (library.id(), Arc::clone(node));
         let taken_up = async {
@@ -129,8 +129,7 @@ impl Node {
         let want = Want::Channel(LIVE.to_owned());
         let shelf = Arc::clone(&node.shelf);
         let fetch = Fetch::new(shelf, Library::clone(library), want, now_ms(), options)?;
-        let first = library.channel(LIVE).is_none();
-        let report = connection.pull(fetch, teller(job.clone(), first), job.cancel().flag()).await?;
+        let report = connection.pull(fetch, teller(job.clone(), how.first), job.cancel().flag()).await?;
         let address = plain(connection.address());
         let wire = connection.stats();
         connection.close();
@@ -146,12 +145,16 @@ impl Inner {
         peer.and_then(|peer| peer.packing).unwrap_or(self.config.packing)
     }
 
+    fn here_id(&self, library: &Library) -> Result<Option<StatementId>> {
+        Ok(self.here(library, LIVE)?.map(|said| said.statement.id()))
+    }
+
     /// Notes that a pull begins, and says whether it must look for what is missing: where an earlier one was cut short, or
     /// the current release is not whole any more. Else a source tells what is new from what is held.
     fn begin_pull(&self, library: &Library) -> Result<bool> {
         let unfinished = self.home.pull_unfinished(&library.id());
         self.home.begin_pull(&library.id())?;
-        let current = library.channel(LIVE).and_then(|said| library.release(&said.body.release));
+        let current = self.here(library, LIVE)?;
         let Some(current) = current else { return Ok(unfinished) };
         let whole = match class(self.store(), &current.body.manifest) {
             Ok(class) => self.is_whole(&class.commitment)?,

@@ -37,7 +37,14 @@ impl Inner {
     /// Finds the release that `spec` names; its data need not be held.
     pub(super) fn release(&self, spec: &Spec) -> Result<Found> {
         let library = self.libraries.named(&spec.library)?;
-        let said = find(&library, &spec.at)?;
+        let said = match &spec.at {
+            At::Name(name) if library.channel(name).is_some() => {
+                self.here(&library, name)?.ok_or_else(|| {
+                    Failure::missing(format!("nothing of {0} is here yet; `chuan pull {0}`", library.name()))
+                })?
+            }
+            at => find(&library, at)?,
+        };
         let (id, sequence, manifest) = (said.statement.id(), said.statement.sequence(), said.body.manifest);
         Ok(Found { library, id, sequence, manifest })
     }
@@ -94,13 +101,6 @@ pub(super) fn class(store: &dyn Store, manifest: &ManifestId) -> Result<Class, E
 }
 
 fn find<'a>(library: &'a Library, at: &At) -> Result<Said<'a, Release>> {
-    if let At::Name(name) = at
-        && let Some(channel) = library.channel(name)
-    {
-        return library.release(&channel.body.release).ok_or_else(|| {
-            Failure::missing(format!("the release of channel {name} is not known here; pull the library"))
-        });
-    }
     let prefix = at.as_prefix();
     let named = |said: &Said<'_, Release>| match at {
         At::Sequence(sequence) => said.statement.sequence() == *sequence,

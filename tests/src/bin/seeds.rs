@@ -185,6 +185,7 @@ fn statements() -> Result<Vec<Statement>> {
             Role::any_of(RoleKind::Operator, [operator.public()]),
             Role::any_of(RoleKind::Publisher, [publisher.public()]),
         ],
+        pins: Vec::new(),
     });
     let first = Statement::sign(Header { library: None, sequence: 1, time_ms: 1 }, &founding, &[&root])?;
     let library = Some(first.library());
@@ -194,11 +195,21 @@ fn statements() -> Result<Vec<Statement>> {
     let manifest = chuan_engine::id::ManifestId::from_bytes([6; 32]);
     let release = sign(
         2,
-        &Body::Release(Release { parents: vec![first.id()], manifest, message: "第二版".into() }),
+        &Body::Release(Release {
+            parents: vec![first.id()],
+            manifest,
+            message: "第二版".into(),
+            classes: Vec::new(),
+        }),
         &[&publisher],
     )?;
-    let channel =
-        Channel { name: "live".into(), release: release.id(), active: publisher.public(), follow: true };
+    let channel = Channel {
+        name: "live".into(),
+        release: release.id(),
+        active: publisher.public(),
+        follow: true,
+        term: None,
+    };
     let channel = sign(3, &Body::Channel(channel), &[&publisher, &operator])?;
     let terms = TicketTerms {
         key: Key::from_seed([8; 32]).public(),

@@ -21,6 +21,7 @@ fn films() -> Root {
             Role::any_of(RoleKind::Operator, [key(2).public()]),
             Role::any_of(RoleKind::Publisher, [key(3).public()]),
         ],
+        pins: Vec::new(),
     }
 }
 

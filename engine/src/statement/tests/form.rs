@@ -4,8 +4,13 @@ use proptest::prelude::*;
 
 use super::{goldens::GOLDENS, *};
 use crate::{
-    limits::{CLASSES, MESSAGE_BYTES, RELEASE_PARENTS, ROLE_KEYS, SIGNATURES, STATEMENT_BYTES},
-    statement::{Release, Role, RoleKind, Root, StatementKind, envelope},
+    id::{Commitment, RecordId},
+    limits::{CLASSES, MESSAGE_BYTES, PINS, RELEASE_PARENTS, ROLE_KEYS, SIGNATURES, STATEMENT_BYTES},
+    manifest::table::ClassTable,
+    statement::{
+        Checkpoint, Fresh, Release, ReleaseClass, Revoke, Role, RoleKind, Root, StatementKind, Succession,
+        envelope,
+    },
 };
 
 const LIBRARY: LibraryId = LibraryId::from_bytes([0xaa; 32]);
@@ -17,12 +22,14 @@ fn samples() -> Vec<Statement> {
         parents: vec![StatementId::from_bytes([0x11; 32]), StatementId::from_bytes([0x12; 32])],
         manifest: ManifestId::from_bytes([0x13; 32]),
         message: "新片".into(),
+        classes: Vec::new(),
     };
     let channel = Channel {
         name: "live".into(),
         release: StatementId::from_bytes([0x11; 32]),
         active: key(3).public(),
         follow: true,
+        term: None,
     };
     let member = Member {
         role: NodeRole::Edge,
@@ -31,12 +38,21 @@ fn samples() -> Vec<Statement> {
         ..member(10, Some(StatementId::from_bytes([0x14; 32])))
     };
     let ticket = TicketTerms { classes: classes(), role: Some(NodeRole::Mirror), ..terms(3) };
+    let revoke = Revoke { node: node(10), up_to: 3, reason: "被盗".into() };
+    let fresh = Fresh { channel: "live".into(), statement: StatementId::from_bytes([0x15; 32]) };
+    let succession =
+        Succession { node: node(10), old: key(10).public(), new: key(11).public(), grace_ms: 86_400_000 };
+    let checkpoint = Checkpoint { node: node(10), count: 100, head: RecordId::from_bytes([0x16; 32]) };
     vec![
         found().1,
         sign(LIBRARY, Body::Release(release), 7, NOW, &[&key(3)]),
         sign(LIBRARY, Body::Channel(channel), 5, NOW, &[&key(2)]),
         sign(LIBRARY, Body::Member(member), 1, NOW, &[&key(10)]),
         sign(LIBRARY, Body::Ticket(ticket), 1, NOW, &[&key(2)]),
+        sign(LIBRARY, Body::Revoke(revoke), 3, NOW, &[&key(2)]),
+        sign(LIBRARY, Body::Fresh(fresh), 9, NOW, &[&key(6)]),
+        sign(LIBRARY, Body::Succession(succession), 1, NOW, &[&key(10), &key(11)]),
+        sign(LIBRARY, Body::Checkpoint(checkpoint), 100, NOW, &[&key(10)]),
     ]
 }
 
@@ -54,9 +70,61 @@ fn goldens() {
     assert_eq!(kinds, StatementKind::ALL, "every kind has a golden");
 }
 
+/// What stands at the end of a body only where there is something to say.
+fn samples_with_tails() -> Vec<Statement> {
+    let commitment = Commitment::from_bytes([0x17; 32]);
+    let table = ClassTable { classes: vec![(2, commitment)] };
+    let classes = vec![ReleaseClass { slot: 2, name: "预告片".into(), commitment }];
+    let release = Release { parents: vec![], manifest: table.id(), message: String::new(), classes };
+    let channel = Channel {
+        name: "live".into(),
+        release: StatementId::from_bytes([0x11; 32]),
+        active: key(3).public(),
+        follow: false,
+        term: Some(StatementId::from_bytes([0x18; 32])),
+    };
+    let Body::Root(mut root) = found().1.body().clone() else { unreachable!() };
+    root.pins = vec![StatementId::from_bytes([0x11; 32]), StatementId::from_bytes([0x12; 32])];
+    let header = Header { library: None, sequence: 1, time_ms: NOW };
+    vec![
+        Statement::sign(header, &Body::Root(root), &[&key(1)]).unwrap(),
+        sign(LIBRARY, Body::Release(release), 1, NOW, &[&key(3)]),
+        sign(LIBRARY, Body::Channel(channel), 5, NOW, &[&key(3)]),
+    ]
+}
+
+#[test]
+fn tails_read_back_and_break_no_rule() {
+    for statement in samples_with_tails() {
+        check_one_form(statement.bytes());
+        assert_eq!(Statement::decode(statement.bytes()).unwrap(), statement);
+    }
+    check_bodies(&samples_with_tails()[0], |body, n| {
+        let Body::Root(root) = body else { unreachable!() };
+        match n {
+            0 => root.pins.reverse(),
+            1 => root.pins = vec![StatementId::from_bytes([1; 32]); 2],
+            2 => root.pins = (0..=PINS).map(|n| StatementId::of(&n.to_le_bytes())).collect(),
+            _ => return false,
+        }
+        true
+    });
+    check_bodies(&samples_with_tails()[1], |body, n| {
+        let Body::Release(release) = body else { unreachable!() };
+        match n {
+            0 => release.manifest = ManifestId::from_bytes([1; 32]),
+            1 => release.classes[0].name = "a/b".into(),
+            2 => release.classes[0].slot = 3,
+            3 => release.classes = vec![release.classes[0].clone(); 2],
+            _ => return false,
+        }
+        true
+    });
+}
+
 #[test]
 fn every_flipped_bit_is_refused() {
-    for statement in samples() {
+    for statement in samples().into_iter().chain(samples_with_tails()) {
         for place in 0..statement.bytes().len() {
             for bit in 0..8 {
                 let mut bytes = statement.bytes().to_vec();
@@ -226,6 +294,40 @@ fn bodies_that_break_a_rule_are_refused() {
             3 => terms.uses = 0,
             4 => terms.uses = u32::MAX,
             5 => terms.verbs = Verbs::from_bits(0),
+            _ => return false,
+        }
+        true
+    });
+    check_bodies(&samples()[5], |body, n| {
+        let Body::Revoke(revoke) = body else { unreachable!() };
+        match n {
+            0 => revoke.up_to = 0,
+            1 => revoke.up_to = u64::MAX,
+            2 => revoke.reason = "x\ny".into(),
+            3 => revoke.reason = "x".repeat(257),
+            _ => return false,
+        }
+        true
+    });
+    check_bodies(&samples()[6], |body, n| {
+        let Body::Fresh(fresh) = body else { unreachable!() };
+        fresh.channel = "a b".into();
+        n == 0
+    });
+    check_bodies(&samples()[7], |body, n| {
+        let Body::Succession(next) = body else { unreachable!() };
+        match n {
+            0 => next.new = next.old,
+            1 => next.grace_ms = u64::MAX,
+            _ => return false,
+        }
+        true
+    });
+    check_bodies(&samples()[8], |body, n| {
+        let Body::Checkpoint(checkpoint) = body else { unreachable!() };
+        match n {
+            0 => checkpoint.count = 0,
+            1 => checkpoint.count = 99,
             _ => return false,
         }
         true

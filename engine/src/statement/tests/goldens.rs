@@ -2,7 +2,7 @@
 //! these has made a new format: it needs a new version in the envelope.
 
 /// In the order of the kinds; one field a line.
-pub(super) const GOLDENS: [&[&str]; 5] = [
+pub(super) const GOLDENS: [&[&str]; 9] = [
     // A root.
     &[
         "43485354",                                                           // magic
@@ -119,5 +119,80 @@ pub(super) const GOLDENS: [&[&str]; 5] = [
         "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394",   // key
         "374bbe50635215e39c91ae7844cda5261cf96e67b215a4cbf8c205763784e653",
         "3ed252c3559cd0d6fc769c46b84befb747a9e4620812f5b0333d16d7c5335f0d", // signature
+    ],
+    // A revoke.
+    &[
+        "43485354",                                                         // magic
+        "01",                                                               // version
+        "07",                                                               // kind: revoke
+        "0000",                                                             // flags
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
+        "0300000000000000",                                                 // sequence
+        "00ca2077a1010000",                                                 // time
+        "30000000",                                                         // body length
+        "11be79ed5256b71610bfbaf3c88bf0b281d09b15cb673b03f4a9c86c88f36fe2", // node
+        "0300000000000000",                                                 // up to
+        "0600e8a2abe79b97",                                                 // reason
+        "01",                                                               // signatures
+        "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394", // key
+        "f144bf0ded4eeb93c6dff841ce2328ab5108a40305490a71168edbb178caaae0",
+        "27d8bcf4d29bfc026e84e2b9bb6ffb57985eef6d00f3666a49ea7b6f59c4bc0d", // signature
+    ],
+    // A fresh.
+    &[
+        "43485354",                                                         // magic
+        "01",                                                               // version
+        "08",                                                               // kind: fresh
+        "0000",                                                             // flags
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
+        "0900000000000000",                                                 // sequence
+        "00ca2077a1010000",                                                 // time
+        "26000000",                                                         // body length
+        "04006c697665",                                                     // channel
+        "1515151515151515151515151515151515151515151515151515151515151515", // statement
+        "01",                                                               // signatures
+        "8a875fff1eb38451577acd5afee405456568dd7c89e090863a0557bc7af49f17", // key
+        "f0bed773ff9a43e243bda31d8a6e2fa1d9f02b79edf2b1cd335d802baf60caa0",
+        "1e0c9008539827c5e04e12ff7272be68fd51e512ac415f105fd33e439155e108", // signature
+    ],
+    // A succession.
+    &[
+        "43485354",                                                         // magic
+        "01",                                                               // version
+        "09",                                                               // kind: succession
+        "0000",                                                             // flags
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
+        "0100000000000000",                                                 // sequence
+        "00ca2077a1010000",                                                 // time
+        "68000000",                                                         // body length
+        "11be79ed5256b71610bfbaf3c88bf0b281d09b15cb673b03f4a9c86c88f36fe2", // node
+        "43a72e714401762df66b68c26dfbdf2682aaec9f2474eca4613e424a0fbafd3c", // old key
+        "66be7e332c7a453332bd9d0a7f7db055f5c5ef1a06ada66d98b39fb6810c473a", // new key
+        "005c260500000000",                                                 // grace
+        "02",                                                               // signatures
+        "43a72e714401762df66b68c26dfbdf2682aaec9f2474eca4613e424a0fbafd3c", // key
+        "9def2bf97d57f9e7c7792db619ffef423dcb8c774ffcce4623debea02ef14982",
+        "0cc9800227683f58078f8649967241d9be152f6d034c7fe1f378c95a8dd6790e", // signature
+        "66be7e332c7a453332bd9d0a7f7db055f5c5ef1a06ada66d98b39fb6810c473a", // key
+        "149e1955f5a45afc7f637de07e2ab97b8bc853911d09988e715c635a50da19f8",
+        "15e8f6cb6544f684bbc7a727c9c29a576ffc0e596a8372d8f476a2e7c10c580e", // signature
+    ],
+    // A checkpoint.
+    &[
+        "43485354",                                                         // magic
+        "01",                                                               // version
+        "0a",                                                               // kind: checkpoint
+        "0000",                                                             // flags
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
+        "6400000000000000",                                                 // sequence
+        "00ca2077a1010000",                                                 // time
+        "48000000",                                                         // body length
+        "11be79ed5256b71610bfbaf3c88bf0b281d09b15cb673b03f4a9c86c88f36fe2", // node
+        "6400000000000000",                                                 // count
+        "1616161616161616161616161616161616161616161616161616161616161616", // head
+        "01",                                                               // signatures
+        "43a72e714401762df66b68c26dfbdf2682aaec9f2474eca4613e424a0fbafd3c", // key
+        "8c75afa9041a417fbbd3f6eb300e7c9901c8034fe8d766b9cacb23ec2debb2e1",
+        "26377947d12b0982d6a387c847df2b256e2bf85c3c5e39fd237dd8655608a202", // signature
     ],
 ];

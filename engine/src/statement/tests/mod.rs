@@ -51,7 +51,8 @@ impl World {
     }
 
     pub(super) fn channel(&mut self, signer: &Key, release: StatementId, active: &Key) -> StatementId {
-        let body = Channel { name: "live".into(), release, active: active.public(), follow: true };
+        let body =
+            Channel { name: "live".into(), release, active: active.public(), follow: true, term: None };
         let made = library::channel(&self.library, signer, body, NOW).unwrap();
         self.take(made)
     }
@@ -117,6 +118,15 @@ pub(super) fn node(n: u8) -> NodeId {
 pub(super) fn check_unproved(library: &mut Library, statement: &Statement) {
     let outcome = library.offer(statement, NOW).unwrap();
     assert!(matches!(outcome, Accepted::Unproved { .. }), "{outcome:?}");
+}
+
+/// It is taken up, and does not count.
+#[track_caller]
+pub(super) fn check_idle(library: &mut Library, statement: &Statement, text: &str) {
+    match library.offer(statement, NOW).unwrap() {
+        Accepted::Idle { reason } => assert!(reason.contains(text), "`{reason}` does not say `{text}`"),
+        outcome => panic!("{outcome:?}"),
+    }
 }
 
 #[track_caller]

@@ -1,7 +1,10 @@
 //! What a library accepts and what it refuses: releases, channels, tickets and members.
 
 use super::*;
-use crate::{limits::SEQUENCE_JUMP, statement::Release};
+use crate::{
+    limits::SEQUENCE_JUMP,
+    statement::{ConflictKind, Release},
+};
 
 #[test]
 fn the_main_road() {
@@ -38,7 +41,8 @@ fn a_node_key_has_no_authority() {
     let manifest = ManifestId::from_bytes([6; 32]);
     let release = library::release(&world.library, &thief, vec![first], manifest, "", NOW).unwrap();
     check_unproved(&mut world.library, &release);
-    let live = Channel { name: "live".into(), release: first, active: thief.public(), follow: true };
+    let live =
+        Channel { name: "live".into(), release: first, active: thief.public(), follow: true, term: None };
     let channel = library::channel(&world.library, &thief, live, NOW).unwrap();
     check_unproved(&mut world.library, &channel);
     let ticket = library::ticket(&world.library, &thief, terms(1), NOW).unwrap();
@@ -57,8 +61,12 @@ fn each_role_keeps_to_its_own() {
     let mut world = World::new();
     let first = world.release(vec![], 1);
     for n in [1, 2] {
-        let release =
-            Release { parents: vec![], manifest: ManifestId::from_bytes([6; 32]), message: "".into() };
+        let release = Release {
+            parents: vec![],
+            manifest: ManifestId::from_bytes([6; 32]),
+            message: "".into(),
+            classes: Vec::new(),
+        };
         let release = world.sign(Body::Release(release), 1, &[&key(n)]);
         check_unproved(&mut world.library, &release);
     }
@@ -68,7 +76,8 @@ fn each_role_keeps_to_its_own() {
         let member = world.sign(Body::Member(member(11, None)), 1, &[&key(n)]);
         check_unproved(&mut world.library, &member);
     }
-    let live = Channel { name: "live".into(), release: first, active: key(3).public(), follow: true };
+    let live =
+        Channel { name: "live".into(), release: first, active: key(3).public(), follow: true, term: None };
     let by_root = world.sign(Body::Channel(live), 1, &[&key(1)]);
     check_unproved(&mut world.library, &by_root);
 }
@@ -133,9 +142,14 @@ fn an_old_channel_statement_played_again_is_stale() {
     let second = world.release(vec![first], 2);
     for _ in 0..100 {
         world.channel(&key(3), second, &key(3));
-        assert_eq!(world.library.offer(&old, NOW).unwrap(), Accepted::Stale);
+        assert_eq!(world.library.offer(&old, NOW).unwrap(), Accepted::Known);
         assert_eq!(world.library.channel("live").unwrap().body.release, second);
     }
+    // Also to who never heard it when it was new.
+    let fresh: Vec<_> = world.said.iter().filter(|said| said.id() != old.id()).cloned().collect();
+    let mut late = Library::open(world.library.id(), fresh, NOW).unwrap();
+    check_idle(&mut late, &old, "something newer");
+    assert_eq!(late.channel("live").unwrap().body.release, second);
     let reloaded =
         Library::load(world.library.id(), world.said.iter().rev().map(|s| s.bytes().clone()), NOW).unwrap();
     assert_eq!(reloaded.channel("live").unwrap().statement.sequence(), 101);
@@ -156,26 +170,44 @@ fn a_channel_does_not_jump() {
     let mut world = World::new();
     let release = world.release(vec![], 1);
     let live = |sequence| {
-        let body = Channel { name: "live".into(), release, active: key(3).public(), follow: true };
+        let body =
+            Channel { name: "live".into(), release, active: key(3).public(), follow: true, term: None };
         sign(found().0, Body::Channel(body), sequence, NOW, &[&key(3)])
     };
-    check_refused(&mut world.library, &live(u64::MAX - 1), "would jump");
-    check_refused(&mut world.library, &live(SEQUENCE_JUMP + 1), "would jump");
-    world.take(live(SEQUENCE_JUMP));
-    world.take(live(2 * SEQUENCE_JUMP));
-    assert_eq!(world.library.offer(&live(1), NOW).unwrap(), Accepted::Stale);
+    check_idle(&mut world.library, &live(u64::MAX - 1), "does not move the channel");
+    check_idle(&mut world.library, &live(SEQUENCE_JUMP + 1), "does not move the channel");
+    assert!(world.library.channel("live").is_none());
+    assert!(world.library.offer(&live(SEQUENCE_JUMP), NOW).unwrap().is_news());
+    // What was too far is not any more, for everybody alike.
+    assert_eq!(world.library.channel("live").unwrap().statement.sequence(), SEQUENCE_JUMP + 1);
+    check_idle(&mut world.library, &live(1), "something newer");
+    assert_eq!(world.library.channel_highest("live"), SEQUENCE_JUMP + 1);
 }
 
 #[test]
-fn of_two_statements_at_one_sequence_the_first_stays() {
+fn two_statements_at_one_sequence_move_nothing_until_an_operator_does() {
     let mut world = World::new();
     let first = world.release(vec![], 1);
     let second = world.release(vec![first], 2);
-    let stands = world.channel(&key(3), first, &key(3));
-    let body = Channel { name: "live".into(), release: second, active: key(3).public(), follow: true };
-    let other = world.sign(Body::Channel(body), 1, &[&key(3)]);
-    assert_eq!(world.library.offer(&other, NOW).unwrap(), Accepted::Conflict { stands });
-    assert_eq!(world.library.channel("live").unwrap().body.release, first);
+    world.channel(&key(3), first, &key(3));
+    let one = world.channel(&key(3), first, &key(3));
+    let body =
+        Channel { name: "live".into(), release: second, active: key(3).public(), follow: true, term: None };
+    let other = world.sign(Body::Channel(body.clone()), 2, &[&key(3)]);
+    check_idle(&mut world.library, &other, "said twice");
+    let later = world.sign(Body::Channel(body), 3, &[&key(3)]);
+    check_idle(&mut world.library, &later, "does not move the channel");
+    assert_eq!(world.library.channel("live").unwrap().statement.sequence(), 1);
+    let mut proof = vec![one, other.id()];
+    proof.sort();
+    let conflict = world.library.conflicts()[0].clone();
+    assert_eq!((conflict.kind, conflict.settled), (ConflictKind::Channel, false));
+    assert_eq!(conflict.statements, proof);
+
+    world.channel(&key(2), second, &key(3));
+    assert_eq!(world.library.channel("live").unwrap().body.release, second);
+    assert!(world.library.conflicts().iter().all(|conflict| conflict.settled));
+    world.channel(&key(3), second, &key(3));
 }
 
 #[test]
@@ -184,14 +216,20 @@ fn a_channel_waits_for_its_release() {
     let mut ahead = World::new();
     let release = ahead.release(vec![], 1);
     ahead.channel(&key(3), release, &key(3));
-    check_unproved(&mut world.library, &ahead.said[2]);
-    let outcomes = world.library.offer_all(&[ahead.said[2].clone(), ahead.said[1].clone()], NOW);
-    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(Accepted::New))), "{outcomes:?}");
+    check_idle(&mut world.library, &ahead.said[2], "release is not known");
+    assert!(world.library.channel("live").is_none());
+    assert_eq!(world.library.offer(&ahead.said[1], NOW).unwrap(), Accepted::New);
+    assert_eq!(world.library.channel("live").unwrap().body.release, release);
     // A channel may name nothing but a release.
-    let body =
-        Channel { name: "odd".into(), release: ahead.said[0].id(), active: key(3).public(), follow: true };
+    let body = Channel {
+        name: "odd".into(),
+        release: ahead.said[0].id(),
+        active: key(3).public(),
+        follow: true,
+        term: None,
+    };
     let odd = world.sign(Body::Channel(body), 1, &[&key(3)]);
-    check_unproved(&mut world.library, &odd);
+    check_idle(&mut world.library, &odd, "release is not known");
 }
 
 /// A publisher that an operator replaced follows; it does not take the channel back.
@@ -205,19 +243,73 @@ fn only_an_operator_switches_publishers() {
     world.take(world.sign(Body::Root(root), 2, &[&key(1)]));
     let release = world.release(vec![], 1);
     world.channel(&key(3), release, &key(3));
-    let live = |active: &Key| Channel { name: "live".into(), release, active: active.public(), follow: true };
+    let live = |active: &Key| Channel {
+        name: "live".into(),
+        release,
+        active: active.public(),
+        follow: true,
+        term: None,
+    };
 
     let seize = library::channel(&world.library, &key(4), live(&key(4)), NOW).unwrap();
-    check_unproved(&mut world.library, &seize);
+    check_idle(&mut world.library, &seize, "an operator can switch");
     let appoint = library::channel(&world.library, &key(3), live(&key(4)), NOW).unwrap();
-    check_refused(&mut world.library, &appoint, "ask an operator");
-    let stranger = library::channel(&world.library, &key(2), live(&key(5)), NOW).unwrap();
-    check_unproved(&mut world.library, &stranger);
+    check_idle(&mut world.library, &appoint, "an operator can switch");
+    assert_eq!(world.library.channel("live").unwrap().body.active, key(3).public());
 
     world.channel(&key(2), release, &key(4));
     world.channel(&key(4), release, &key(4));
     let back = library::channel(&world.library, &key(3), live(&key(3)), NOW).unwrap();
-    check_unproved(&mut world.library, &back);
+    check_idle(&mut world.library, &back, "an operator can switch");
+}
+
+/// Who has not heard of the switch goes on under the old term, however far: where the operator was heard it is of no use.
+#[test]
+fn a_replaced_publisher_cannot_outrun_the_operator() {
+    let mut world = World::new();
+    let first = world.release(vec![], 1);
+    let second = world.release(vec![first], 2);
+    world.channel(&key(3), first, &key(3));
+    let mut unaware = World { library: world.library.clone(), said: Vec::new() };
+    world.channel(&key(2), first, &key(3));
+    let after = world.channel(&key(3), first, &key(3));
+    for _ in 0..9 {
+        unaware.channel(&key(3), second, &key(3));
+    }
+    for statement in &unaware.said {
+        check_idle(&mut world.library, statement, "something newer");
+    }
+    assert_eq!(world.library.channel("live").unwrap().statement.id(), after);
+    for statement in world.said.iter().rev() {
+        let _ = unaware.library.offer(statement, NOW).unwrap();
+    }
+    assert_eq!(unaware.library.channel("live").unwrap().statement.id(), after);
+    assert!(unaware.library.is_after("live", &after, &unaware.said[8].id()));
+}
+
+/// Two operators that act at once: the later one counts, everywhere, and both learn of it.
+#[test]
+fn of_two_operators_at_once_the_later_counts() {
+    let mut world = World::new();
+    let mut root = world.library.root().unwrap().clone();
+    root.version = 2;
+    root.roles[1].keys = vec![key(2).public(), key(5).public()];
+    root.roles[1].keys.sort();
+    world.take(world.sign(Body::Root(root), 2, &[&key(1)]));
+    let first = world.release(vec![], 1);
+    let second = world.release(vec![first], 2);
+    let body =
+        |release| Channel { name: "live".into(), release, active: key(3).public(), follow: true, term: None };
+    let early = sign(found().0, Body::Channel(body(first)), 1, NOW, &[&key(2)]);
+    let late = sign(found().0, Body::Channel(body(second)), 1, NOW + 1, &[&key(5)]);
+    for order in [[&early, &late], [&late, &early]] {
+        let mut library = world.library.clone();
+        for statement in order {
+            assert!(library.offer(statement, NOW).unwrap().is_news());
+        }
+        assert_eq!(library.channel("live").unwrap().body.release, second);
+        assert_eq!(library.conflicts()[0].kind, ConflictKind::Operators);
+    }
 }
 
 #[test]
@@ -227,7 +319,7 @@ fn a_release_needs_its_parents_only_to_be_made() {
     let manifest = ManifestId::from_bytes([1; 32]);
     let error = library::release(&world.library, &key(3), vec![unknown], manifest, "", NOW).unwrap_err();
     assert!(error.to_string().contains("pull the library first"));
-    let body = Release { parents: vec![unknown], manifest, message: String::new() };
+    let body = Release { parents: vec![unknown], manifest, message: String::new(), classes: Vec::new() };
     world.take(world.sign(Body::Release(body), 8, &[&key(3)]));
 }
 
@@ -240,15 +332,83 @@ fn a_ticket_makes_as_many_members_as_it_says() {
     let error = world.library.redeem(&ticket, &node(13), &node(10), NOW).unwrap_err().to_string();
     assert!(error.contains("used already") && error.contains("chuan invite"), "{error}");
     let late = sign(world.library.id(), Body::Member(member(13, Some(ticket))), 1, NOW + 1, &[&key(10)]);
-    assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Stale);
-    assert!(!world.library.may(&node(13), "default", Verbs::PULL, NOW));
+    check_idle(&mut world.library, &late, "said twice");
+    for n in [11, 12, 13] {
+        assert!(!world.library.may(&node(n), "default", Verbs::PULL, NOW), "{n} is suspended");
+        assert!(world.library.is_suspended(&node(n)));
+    }
+    assert_eq!(world.library.conflicts()[0].kind, ConflictKind::Ticket);
+    assert!(!world.library.conflicts()[0].settled);
 
-    // The earliest win, also when they come last.
-    let early = sign(world.library.id(), Body::Member(member(14, Some(ticket))), 1, NOW - 1, &[&key(10)]);
-    world.take(early);
-    assert_eq!(world.library.ticket_use(&ticket), Some(node(14)));
-    let still: Vec<_> = [11, 12].map(|n| world.library.may(&node(n), "default", Verbs::PULL, NOW)).into();
-    assert_eq!(still.iter().filter(|may| **may).count(), 1, "one of them lost its place");
+    // The operator knows two of them, and does not know the third.
+    for n in [11, 12] {
+        world.take(library::member(&world.library, &key(2), member(n, None), NOW).unwrap());
+        assert!(world.library.may(&node(n), "default", Verbs::PULL, NOW));
+    }
+    world.take(library::revoke(&world.library, &key(2), node(13), "unknown", NOW).unwrap());
+    assert!(!world.library.is_member(&node(13), NOW));
+    assert!(world.library.conflicts()[0].settled);
+}
+
+#[test]
+fn a_revocation_wins_over_everything_said_before() {
+    let mut world = World::new();
+    let ticket = world.ticket(5);
+    world.join(11, ticket);
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    world.take(library::revoke(&world.library, &key(2), node(11), "stolen", NOW).unwrap());
+    assert!(world.library.member(&node(11)).is_none());
+    assert_eq!(world.library.revocation(&node(11)).unwrap().body.reason, "stolen");
+    // Neither what was signed before, nor another ticket, nor asking again brings it back.
+    let old = sign(
+        world.library.id(),
+        Body::Member(Member { name: "x".into(), ..member(11, None) }),
+        1,
+        NOW,
+        &[&key(2)],
+    );
+    check_idle(&mut world.library, &old, "a newer word");
+    let fresh =
+        library::ticket(&world.library, &key(2), TicketTerms { key: key(21).public(), ..terms(5) }, NOW + 9);
+    let fresh = world.take(fresh.unwrap());
+    let again = sign(world.library.id(), Body::Member(member(11, Some(fresh))), 1, NOW + 10, &[&key(10)]);
+    check_idle(&mut world.library, &again, "a newer word");
+    let error = world.library.redeem(&fresh, &node(11), &node(10), NOW).unwrap_err().to_string();
+    assert!(error.contains("was revoked"), "{error}");
+    assert!(!world.library.is_member(&node(11), NOW));
+    // An operator does.
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW + 20).unwrap());
+    assert!(world.library.is_member(&node(11), NOW));
+    assert!(world.library.revocation(&node(11)).is_none());
+}
+
+/// What a stolen redeemer admitted goes with it.
+#[test]
+fn a_revoked_redeemer_takes_along_whom_it_admitted() {
+    let mut world = World::new();
+    let ticket = world.ticket(5);
+    world.join(11, ticket);
+    world.take(library::revoke(&world.library, &key(2), node(10), "stolen", NOW).unwrap());
+    assert!(!world.library.is_member(&node(11), NOW));
+}
+
+#[test]
+fn any_one_operator_revokes_even_where_two_must_grant() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let mut root = world.library.root().unwrap().clone();
+    root.version = 2;
+    root.roles[1].keys = vec![key(2).public(), key(5).public()];
+    root.roles[1].keys.sort();
+    root.roles[1].threshold = 2;
+    root.pins = vec![world.said[1].id()];
+    world.take(world.sign(Body::Root(root), 2, &[&key(1)]));
+    assert!(world.library.is_member(&node(11), NOW), "the root pins what one operator granted");
+    let alone = library::member(&world.library, &key(5), member(12, None), NOW).unwrap();
+    check_unproved(&mut world.library, &alone);
+    world.take(alone.cosign(&key(2)).unwrap());
+    world.take(library::revoke(&world.library, &key(5), node(11), "", NOW).unwrap());
+    assert!(!world.library.is_member(&node(11), NOW));
 }
 
 #[test]
@@ -259,7 +419,7 @@ fn joining_again_uses_nothing_up() {
     let again = world.library.redeem(&ticket, &node(11), &node(10), NOW + 9 * DAY).unwrap();
     assert_eq!(again.unwrap().id(), first);
     let second = sign(world.library.id(), Body::Member(member(11, Some(ticket))), 2, NOW + 1, &[&key(10)]);
-    assert_eq!(world.library.offer(&second, NOW).unwrap(), Accepted::Stale);
+    check_idle(&mut world.library, &second, "a newer word");
     assert_eq!(world.library.members().len(), 1);
 }
 
@@ -291,9 +451,11 @@ fn a_member_is_held_to_its_ticket() {
     check(Member { verbs: Verbs::from_bits(3), ..good.clone() }, NOW, 10, "does not grant these verbs");
     check(Member { role: NodeRole::Origin, ..good.clone() }, NOW, 10, "does not grant the role origin");
     check(good.clone(), NOW + DAY + 1, 10, "after its ticket had expired");
-    check(good.clone(), NOW, 11, "signed by no redeemer");
-    check(good.clone(), NOW, 20, "signed by no redeemer");
     check(Member { key: key(12).public(), ..good.clone() }, NOW, 10, "not its node's first");
+    for n in [11, 20] {
+        let made = sign(found().0, Body::Member(good.clone()), 1, NOW, &[&key(n)]);
+        check_unproved(&mut world.library, &made);
+    }
     let stranger = Member { ticket: Some(StatementId::from_bytes([3; 32])), ..good.clone() };
     let stranger = world.sign(Body::Member(stranger), 1, &[&key(10)]);
     check_unproved(&mut world.library, &stranger);
@@ -312,6 +474,17 @@ fn an_operator_has_the_last_word_on_what_it_granted() {
     world.take(library::member(&world.library, &key(2), ends, NOW).unwrap());
     assert!(world.library.may(&node(11), "default", Verbs::PULL, NOW));
     assert!(!world.library.may(&node(11), "default", Verbs::PULL, NOW + DAY));
-    assert_eq!(world.library.offer(&old, NOW).unwrap(), Accepted::Stale);
+    assert_eq!(world.library.offer(&old, NOW).unwrap(), Accepted::Known);
     assert!(!world.library.may(&node(11), "default", Verbs::PULL, NOW + DAY));
+    // A ticket from before does not give back what it took; one from after adds to it.
+    let adds = |time_ms| {
+        let terms = TicketTerms { key: key(22).public(), ..terms(1) };
+        sign(found().0, Body::Ticket(terms), 1, time_ms, &[&key(2)])
+    };
+    for (time_ms, more) in [(NOW - 1, false), (NOW + 1, true)] {
+        let ticket = world.take(adds(time_ms));
+        let claim = sign(found().0, Body::Member(member(11, Some(ticket))), 1, NOW, &[&key(10)]);
+        assert!(world.library.offer(&claim, NOW).unwrap().is_news());
+        assert_eq!(world.library.may(&node(11), "default", Verbs::PULL, NOW + DAY), more);
+    }
 }

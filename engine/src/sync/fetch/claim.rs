@@ -9,7 +9,7 @@ use crate::{
     limits::{ANSWER_STATEMENTS, FETCH_HAVE, FETCH_RELEASES, PULL_KNOWN},
     manifest::table::{ClassHeader, ClassTable},
     statement::{
-        Statement, StatementKind,
+        Body, Statement, StatementKind,
         library::{Accepted, Library},
     },
     store::{Object, PageState, RefMove, Store},
@@ -27,6 +27,8 @@ pub(super) struct Claim {
     accepted: Vec<Statement>,
     /// Why statements were not taken, for people.
     doubts: Vec<String>,
+    /// Why statements that were taken do not count.
+    idle: Vec<String>,
     is_source_behind: bool,
 }
 
@@ -46,6 +48,7 @@ impl Claim {
             offered: Vec::new(),
             accepted: Vec::new(),
             doubts: Vec::new(),
+            idle: Vec::new(),
             is_source_behind: false,
         }
     }
@@ -115,17 +118,14 @@ impl Claim {
         let offered = std::mem::take(&mut self.offered);
         let outcomes = self.library.offer_all(&offered, self.now_ms);
         for (statement, outcome) in offered.into_iter().zip(outcomes) {
-            let is_channel = statement.kind() == StatementKind::Channel;
+            self.is_source_behind |= self.is_overtaken(&statement);
             match outcome? {
                 Accepted::New => self.accepted.push(statement),
                 Accepted::Known => {}
-                Accepted::Stale => self.is_source_behind |= is_channel,
-                Accepted::Conflict { stands } => self.doubts.push(format!(
-                    "its {} {} contradicts {}, which was known first",
-                    statement.kind().name(),
-                    statement.id().short(),
-                    stands.short()
-                )),
+                Accepted::Idle { reason } => {
+                    self.idle.push(format!("its {} does not count: {reason}", statement.kind().name()));
+                    self.accepted.push(statement);
+                }
                 Accepted::Unproved { reason } => {
                     self.doubts.push(format!("its {} is not proved: {reason}", statement.kind().name()));
                 }
@@ -150,12 +150,24 @@ impl Claim {
         self.is_source_behind
     }
 
+    /// Whether the source names a channel statement that is not the current one, as far as is known here.
+    fn is_overtaken(&self, statement: &Statement) -> bool {
+        match statement.body() {
+            Body::Channel(body) => {
+                let current = self.library.channel(&body.name);
+                current.is_some_and(|said| said.statement.id() != statement.id())
+            }
+            _ => false,
+        }
+    }
+
     fn unproved(&self) -> Error {
         let what = match &self.want {
             Want::Channel(name) => format!("channel `{name}`"),
             Want::Release(release) => format!("release {}", release.short()),
         };
-        let why = if self.doubts.is_empty() { "nothing".to_owned() } else { self.doubts.join("; ") };
+        let why: Vec<_> = self.doubts.iter().chain(&self.idle).map(String::as_str).collect();
+        let why = if why.is_empty() { "nothing".to_owned() } else { why.join("; ") };
         Error::Denied(format!("the source proved no {what} of the library: {why}"))
     }
 

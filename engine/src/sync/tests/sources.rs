@@ -86,6 +86,7 @@ fn a_release_that_no_publisher_signed_is_refused() {
         parents: vec![old],
         manifest: ManifestId::from_bytes([1; 32]),
         message: String::new(),
+        classes: Vec::new(),
     });
     let header = Header { library: Some(pair.origin.library.id()), sequence: 2, time_ms: NOW_MS };
     let forged = Statement::sign(header, &body, &[&Key::from_seed([66; 32])]).unwrap();

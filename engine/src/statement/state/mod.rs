@@ -1,0 +1,108 @@
+//! What follows from the pool: who may do what, which releases are real, where channels stand. A function of the set of
+//! statements and of nothing else, so that whoever knows the same set sees the same state, in whichever order it came.
+//!
+//! Authority is that of the newest root. What a key said that the root no longer names does not count, unless the root pins
+//! it. Two things outlive their signer: a revocation, and a release from which a release that stands descends.
+
+mod channel;
+mod conflict;
+mod node;
+mod release;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    id::{NodeId, StatementId},
+    statement::{Body, Classes, PublicKey, RoleKind, Root, Statement, inventory::Inventory, pool::Pool},
+};
+
+pub(super) use channel::ChannelState;
+pub use conflict::{Conflict, ConflictKind};
+pub(super) use node::NodeState;
+
+/// What a pool comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// The chain of roots that stands, by version.
+    pub(super) roots: Vec<StatementId>,
+    pub(super) releases: BTreeSet<StatementId>,
+    pub(super) channels: BTreeMap<String, ChannelState>,
+    pub(super) tickets: BTreeSet<StatementId>,
+    /// Who joined with a ticket, the earliest first.
+    pub(super) joined: BTreeMap<StatementId, Vec<(NodeId, StatementId)>>,
+    pub(super) nodes: BTreeMap<NodeId, NodeState>,
+    /// Whose key it is; an old one until a time in ms since 1970.
+    pub(super) keys: BTreeMap<PublicKey, (NodeId, Option<i64>)>,
+    pub(super) conflicts: Vec<Conflict>,
+    /// The names of everything.
+    pub(super) inventory: Inventory,
+}
+
+/// A pool under the authority of its newest root.
+struct View<'a> {
+    pool: &'a Pool,
+    root: &'a Root,
+}
+
+impl View<'_> {
+    fn pinned(&self, statement: &Statement) -> bool {
+        self.root.pins.binary_search(&statement.id()).is_ok()
+    }
+
+    /// Whether an operator said it: one of today, or one of earlier whose word is pinned.
+    fn is_operators(&self, statement: &Statement, classes: &Classes) -> bool {
+        let signers: Vec<_> = statement.signers().copied().collect();
+        let allows = |root: &Root| root.allows(RoleKind::Operator, classes, &signers);
+        allows(self.root) || (self.pinned(statement) && self.pool.roots().any(allows))
+    }
+}
+
+impl State {
+    /// Derives the state of a pool.
+    pub(super) fn of(pool: &Pool) -> Self {
+        let mut state = State { inventory: Inventory::of(pool), ..State::default() };
+        let Some(root) = state.chain(pool) else { return state };
+        let view = View { pool, root };
+        state.settle_releases(&view);
+        state.settle_channels(&view);
+        state.settle_nodes(&view);
+        state.settle_checkpoints(&view);
+        state.conflicts.sort();
+        state
+    }
+
+    /// Picks the roots: one of each version, following the one before; the smallest id where a quorum signed two.
+    fn chain<'a>(&mut self, pool: &'a Pool) -> Option<&'a Root> {
+        let mut roots: BTreeMap<u64, Vec<&Statement>> = BTreeMap::new();
+        for statement in pool.iter() {
+            if let Body::Root(root) = statement.body() {
+                roots.entry(root.version).or_default().push(statement);
+            }
+        }
+        let mut newest: Option<&Root> = None;
+        for (version, rivals) in roots {
+            if version != newest.map_or(0, |root| root.version).saturating_add(1) {
+                break;
+            }
+            let follows = |next: &&&Statement| {
+                let signers: Vec<_> = next.signers().copied().collect();
+                newest.is_none_or(|root| root.root_role().is_some_and(|role| role.is_met_by(&signers)))
+            };
+            let standing: Vec<_> = rivals.iter().filter(follows).collect();
+            if standing.len() > 1 {
+                self.conflicts.push(Conflict {
+                    kind: ConflictKind::Root,
+                    subject: format!("root version {version}"),
+                    statements: standing.iter().map(|statement| statement.id()).collect(),
+                    settled: false,
+                });
+            }
+            // By id: that is the order of the pool.
+            let Some(first) = standing.first() else { break };
+            let Body::Root(root) = first.body() else { break };
+            self.roots.push(first.id());
+            newest = Some(root);
+        }
+        newest
+    }
+}

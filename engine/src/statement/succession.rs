@@ -1,0 +1,59 @@
+//! The body of a `succession` statement: a node goes on under another key.
+//!
+//! ```text
+//! node [32] | old key [32] | new key [32] | grace_ms u64
+//! ```
+
+use crate::{
+    error::{Error, Result},
+    id::NodeId,
+    limits::GRACE_MS,
+    statement::{PublicKey, wire::Reader},
+};
+
+/// Replaces a node's key; signed with both, so that nobody takes over a key that is not theirs to give or to use. The node
+/// keeps its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Succession {
+    /// The node, by its first key.
+    pub node: NodeId,
+    /// The key it had.
+    pub old: PublicKey,
+    /// The key it has from now on.
+    pub new: PublicKey,
+    /// How long after the statement's time the old key may still be shown, in ms, at most [`GRACE_MS`].
+    pub grace_ms: u64,
+}
+
+impl Succession {
+    /// Whether `signers` are both keys.
+    pub(crate) fn is_signed_by(&self, signers: &[PublicKey]) -> bool {
+        signers.contains(&self.old) && signers.contains(&self.new)
+    }
+
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self {
+            node: NodeId::from_bytes(reader.array()?),
+            old: reader.key()?,
+            new: reader.key()?,
+            grace_ms: reader.u64()?,
+        })
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.node.as_bytes());
+        out.extend_from_slice(self.old.as_bytes());
+        out.extend_from_slice(self.new.as_bytes());
+        out.extend_from_slice(&self.grace_ms.to_le_bytes());
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.old == self.new {
+            return Err(Error::Invalid("a key cannot succeed itself".into()));
+        }
+        if self.grace_ms > GRACE_MS {
+            return Err(Error::Invalid(format!("an old key stays good for at most {GRACE_MS} ms")));
+        }
+        Ok(())
+    }
+}

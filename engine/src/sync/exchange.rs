@@ -1,0 +1,276 @@
+//! Statements, both ways: who connects and who answers end up knowing what either of them knew.
+//!
+//! ```text
+//! digest of all ──►                                 the same? then that was all
+//!               ◄── 256 digests, by first byte
+//! the ids in those that differ ──►
+//!               ◄── statements that were not named; the ids of those that are lacked
+//! statements that are lacked ──►
+//! ```
+//!
+//! Each message is a request with an answer. Two nodes that know the same spend a digest. [`Exchange`] asks and [`answer`] answers;
+//! neither keeps anything: what came is handed to whoever owns the library, which verifies it like any statement.
+//!
+//! What is named is an envelope, a statement with its signers: one that gathered a signature more is news.
+
+use bytes::Bytes;
+
+use crate::{
+    codec::{Decode, Encode},
+    error::{Error, Result},
+    id::{EnvelopeId, NodeId, SetDigest},
+    limits::{
+        ANSWER_STATEMENTS, EXCHANGE_BUCKETS, EXCHANGE_BYTES, EXCHANGE_IDS, EXCHANGE_ROUNDS, STATEMENT_BYTES,
+    },
+    statement::Library,
+    sync::{
+        frame::Frame,
+        message::{End, Request},
+    },
+};
+
+/// What is said in an exchange; see [`Request::Exchange`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Talk {
+    /// All that is known, in one digest.
+    Digest(SetDigest),
+    /// What is known in some buckets. They ascend; ids ascend and lie in them, at most [`EXCHANGE_IDS`].
+    Known {
+        /// The buckets.
+        buckets: Vec<u8>,
+        /// Every envelope in them.
+        ids: Vec<EnvelopeId>,
+    },
+    /// Envelopes that the other side said it lacks, at most [`EXCHANGE_BYTES`] in all.
+    Offer(Vec<Vec<u8>>),
+}
+
+/// What an answerer knows; see [`Frame::Inventory`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Inventory {
+    /// A digest of each of the [`EXCHANGE_BUCKETS`] buckets; empty where the question was about ids.
+    pub buckets: Vec<u64>,
+    /// The ids that were named and are not known; empty where the question was about all.
+    pub lacks: Vec<EnvelopeId>,
+}
+
+impl Talk {
+    /// Checks the bounds of what came from anybody.
+    pub(crate) fn check(&self) -> Result<()> {
+        let invalid = |what: &str| Err(Error::Invalid(format!("an exchange {what}")));
+        match self {
+            Talk::Digest(_) => Ok(()),
+            Talk::Known { buckets, ids } => {
+                if buckets.is_empty() || !buckets.is_sorted_by(|left, right| left < right) {
+                    return invalid("names buckets that do not ascend");
+                }
+                let in_them = |id: &EnvelopeId| buckets.binary_search(&id.bucket()).is_ok();
+                if ids.len() > EXCHANGE_IDS || !ids.is_sorted_by(|a, b| a < b) || !ids.iter().all(in_them) {
+                    return invalid("names ids that do not ascend, are not in its buckets, or are too many");
+                }
+                Ok(())
+            }
+            Talk::Offer(statements) => {
+                let bytes: usize = statements.iter().map(Vec::len).sum();
+                if statements.len() > ANSWER_STATEMENTS || bytes > EXCHANGE_BYTES {
+                    return invalid("offers too much at once");
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Inventory {
+    /// Decodes an inventory and checks its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let inventory: Self = crate::codec::decode::<_, { crate::limits::FRAME_CONTROL_BYTES }>(bytes)?;
+        let whole = inventory.buckets.is_empty() || inventory.buckets.len() == EXCHANGE_BUCKETS;
+        let sorted = inventory.lacks.is_sorted_by(|left, right| left < right);
+        if !whole || !sorted || inventory.lacks.len() > EXCHANGE_IDS {
+            return Err(Error::Peer("an inventory is not of the form it must have".into()));
+        }
+        Ok(inventory)
+    }
+}
+
+/// What is answered, and what came along for the library's owner.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// The answer, its end included.
+    pub frames: Vec<Frame>,
+    /// Envelopes that the peer offered, unverified.
+    pub offered: Vec<Bytes>,
+}
+
+/// Answers one step of a peer that is a member now.
+///
+/// # Errors
+///
+/// [`Error::Denied`] for who is none, as for every other request.
+pub fn answer(library: &Library, talk: Talk, peer: &NodeId, now_ms: i64) -> Result<Reply> {
+    if !library.is_member(peer, now_ms) {
+        return Err(Error::Denied("the peer is no member of the library".into()));
+    }
+    let mut reply = Reply::default();
+    let known = library.inventory();
+    let mut complete = true;
+    match talk {
+        Talk::Digest(digest) if digest == known.digest => {}
+        Talk::Digest(_) => {
+            let buckets = (0..=u8::MAX).map(|bucket| known.bucket(bucket)).collect();
+            reply.frames.push(Frame::Inventory(Inventory { buckets, lacks: Vec::new() }));
+        }
+        Talk::Known { buckets, ids } => {
+            let lacks = ids.iter().filter(|id| !known.contains(id)).copied().collect();
+            let (statements, all) = known.missing(library, &buckets, &ids);
+            complete = all;
+            reply.frames.extend(statements.into_iter().map(Frame::Statement));
+            reply.frames.push(Frame::Inventory(Inventory { buckets: Vec::new(), lacks }));
+        }
+        Talk::Offer(statements) => reply.offered = statements.into_iter().map(Bytes::from).collect(),
+    }
+    reply.frames.push(Frame::End(End { complete, ..End::default() }));
+    Ok(reply)
+}
+
+/// The asking side: one exchange with one peer.
+///
+/// Send what [`poll_request`](Self::poll_request) gives, feed the frames of the answer to [`handle`](Self::handle) until its end,
+/// and ask again; when it gives nothing the exchange is over, and [`take_received`](Self::take_received) has what came.
+#[derive(Debug)]
+pub struct Exchange {
+    library: Library,
+    step: Step,
+    /// Buckets still to be compared, the next at the end.
+    differing: Vec<u8>,
+    lacked: Vec<EnvelopeId>,
+    received: Vec<Bytes>,
+    rounds: u32,
+    asked: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Digest,
+    Known,
+    Offer,
+    Done,
+}
+
+impl Exchange {
+    /// Begins an exchange of what `library` knows now.
+    pub fn new(library: Library) -> Self {
+        Self {
+            library,
+            step: Step::Digest,
+            differing: Vec::new(),
+            lacked: Vec::new(),
+            received: Vec::new(),
+            rounds: 0,
+            asked: false,
+        }
+    }
+
+    /// The next request; nothing while an answer is outstanding, and when all is said.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        if self.asked {
+            return None;
+        }
+        let talk = match self.step {
+            Step::Digest => Talk::Digest(self.library.inventory().digest),
+            Step::Known => self.known()?,
+            Step::Offer => self.offer()?,
+            Step::Done => return None,
+        };
+        self.asked = true;
+        Some(Request::Exchange { library: self.library.id(), talk })
+    }
+
+    /// Takes a frame of the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Peer`] where the peer broke the protocol; what [`Error`] a refusal stands for.
+    pub fn handle(&mut self, frame: Frame) -> Result<()> {
+        match (frame, self.step) {
+            (Frame::Inventory(inventory), Step::Digest) => {
+                let known = self.library.inventory();
+                let theirs = inventory.buckets.into_iter();
+                let differs =
+                    |(bucket, theirs): (u8, u64)| (known.bucket(bucket) != theirs).then_some(bucket);
+                self.differing = (0..=u8::MAX).zip(theirs).filter_map(differs).rev().collect();
+                Ok(())
+            }
+            (Frame::Inventory(inventory), Step::Known) => {
+                let known = self.library.inventory();
+                self.lacked.extend(inventory.lacks.into_iter().filter(|id| known.contains(id)));
+                Ok(())
+            }
+            (Frame::Statement(bytes), Step::Known) if bytes.len() <= STATEMENT_BYTES => {
+                if self.received.len() >= EXCHANGE_ROUNDS as usize * ANSWER_STATEMENTS {
+                    return Err(Error::Peer("an exchange brought more statements than it may".into()));
+                }
+                self.received.push(bytes);
+                Ok(())
+            }
+            (Frame::End(_), _) => {
+                self.end();
+                Ok(())
+            }
+            (Frame::Error(refusal), _) => Err(refusal.into_error()),
+            (other, _) => Err(Error::Peer(format!("a {:?} frame out of place in an exchange", other.kind()))),
+        }
+    }
+
+    /// What came, unverified.
+    pub fn take_received(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.received)
+    }
+
+    fn end(&mut self) {
+        self.asked = false;
+        self.rounds += 1;
+        self.step = match self.step {
+            _ if self.rounds >= EXCHANGE_ROUNDS => Step::Done,
+            Step::Digest | Step::Known if !self.differing.is_empty() => Step::Known,
+            Step::Digest => Step::Done,
+            Step::Known | Step::Offer if !self.lacked.is_empty() => Step::Offer,
+            _ => Step::Done,
+        };
+    }
+
+    /// As many of the buckets that differ as fit a message; at least one.
+    fn known(&mut self) -> Option<Talk> {
+        let known = self.library.inventory();
+        let (mut buckets, mut ids) = (Vec::new(), Vec::new());
+        while let Some(bucket) = self.differing.last().copied() {
+            let more: Vec<_> = known.in_bucket(bucket).take(EXCHANGE_IDS).collect();
+            if !buckets.is_empty() && ids.len() + more.len() > EXCHANGE_IDS {
+                break;
+            }
+            self.differing.pop();
+            buckets.push(bucket);
+            ids.extend(more);
+        }
+        (!buckets.is_empty()).then_some(Talk::Known { buckets, ids })
+    }
+
+    fn offer(&mut self) -> Option<Talk> {
+        let known = self.library.inventory();
+        let (mut statements, mut bytes) = (Vec::new(), 0);
+        while let Some(id) = self.lacked.last() {
+            let Some(statement) = known.statement(&self.library, id) else {
+                self.lacked.pop();
+                continue;
+            };
+            bytes += statement.bytes().len();
+            if !statements.is_empty() && (bytes > EXCHANGE_BYTES || statements.len() >= ANSWER_STATEMENTS) {
+                break;
+            }
+            statements.push(statement.bytes().to_vec());
+            self.lacked.pop();
+        }
+        (!statements.is_empty()).then_some(Talk::Offer(statements))
+    }
+}
