@@ -202,6 +202,7 @@ fn found(init: &Init) -> Result<Outcome> {
         name: init.name.clone(),
         expires_ms: expires_ms(init.expires),
         roles: Vec::new(),
+        pins: Vec::new(),
     };
     let all = Classes::all();
     // The first key of a root is its root key: a root without one breaks its rules at any moment.

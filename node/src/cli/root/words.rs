@@ -90,6 +90,7 @@ mod tests {
             name: "films".into(),
             expires_ms: 0,
             roles: kinds.map(|(kind, seed)| Role::any_of(kind, [key(seed)])).to_vec(),
+            pins: Vec::new(),
         }
     }
 
