@@ -14,7 +14,7 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     segment::{Footer, Item, Scanner, SegmentHeader, SegmentId, Step, Trailer, footer, payload},
-    statement::{Statement, ticket::Ticket},
+    statement::{Bundle, Draft, Library, Root, Statement, ticket::Ticket},
     sync::{
         delta::Delta,
         frame::{Assembler, Frame},
@@ -26,7 +26,7 @@ use chuan_engine::{
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("audit", audit),
     ("frame", frame),
     ("message", message),
@@ -34,6 +34,7 @@ pub const TARGETS: [Target; 10] = [
     ("page", page),
     ("table", table),
     ("statement", statement),
+    ("root", root),
     ("ticket", ticket),
     ("path", path),
     ("segment", segment),
@@ -162,6 +163,30 @@ pub fn statement(bytes: &[u8]) -> bool {
     if let Ok(keys) = statement.verify_signatures() {
         assert!(!keys.is_empty() && keys.len() <= signers, "each key is counted once");
     }
+    true
+}
+
+/// A file of roots, or a bundle of statements: what somebody hands over on a stick.
+pub fn root(bytes: &[u8]) -> bool {
+    if let Ok(mut draft) = Draft::decode(bytes) {
+        assert_eq!(draft.encode().ok().as_deref(), Some(bytes), "a file of roots has one form");
+        let library = draft.library();
+        let complete = draft.complete().expect("a proposal that was taken can become a statement");
+        let roots = draft.statements().expect("and so can all");
+        assert_eq!(complete.is_some(), draft.proposal().is_some() && draft.waiting_for().is_empty());
+        if !roots.is_empty() {
+            let known = Library::open(library, roots, 1).expect("what the file takes for roots is one's");
+            let newest = draft.newest().expect("there is a root");
+            let next = Root { expires_ms: newest.expires_ms ^ 1, ..newest.clone() };
+            let version = known.root().map_or(0, |root| root.version);
+            draft.propose(next, 2).expect("a root can be followed");
+            assert_eq!(draft.newest().map(|root| root.version), Some(version + 1), "no version is skipped");
+        }
+        return true;
+    }
+    let Ok(bundle) = Bundle::decode(bytes) else { return false };
+    assert_eq!(bundle.encode().ok().as_deref(), Some(bytes), "a bundle has one form");
+    let _ = Library::open(bundle.library, bundle.statements, 1);
     true
 }
 

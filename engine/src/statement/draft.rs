@@ -19,12 +19,13 @@ use std::collections::BTreeMap;
 use crate::{
     error::{Error, Result},
     id::{LibraryId, StatementId},
-    limits::{DRAFT_BYTES, DRAFT_ROOTS, STATEMENT_BYTES},
+    limits::{DRAFT_BYTES, DRAFT_ROOTS, SIGNATURES, STATEMENT_BYTES},
     statement::{
         Body, Header, Key, PublicKey, Root, Signature, Statement,
         bundle::{put_statement, read_statement},
         envelope::{put_signatures, read_signatures, read_unsigned, signed_message, unsigned},
-        wire::Reader,
+        key::{KEY_LEN, SIGNATURE_LEN},
+        wire::{Reader, check_count},
     },
 };
 
@@ -187,8 +188,8 @@ impl Draft {
                 public.short()
             )));
         }
-        proposal.signatures.insert(public, key.sign(&signed_message(&proposal.bytes)));
-        Ok(())
+        let signature = key.sign(&signed_message(&proposal.bytes));
+        proposal.add([(public, signature)])
     }
 
     /// Takes the signatures of another copy of the same proposal, or the proposal itself where this file has none. Gives
@@ -222,7 +223,7 @@ impl Draft {
             )));
         }
         let before = ours.signatures.len();
-        ours.signatures.extend(theirs.signatures.iter().map(|(key, signature)| (*key, *signature)));
+        ours.add(theirs.signatures())?;
         Ok(ours.signatures.len() - before)
     }
 
@@ -312,7 +313,7 @@ impl Proposal {
     }
 
     fn parse(bytes: &[u8], signatures: BTreeMap<PublicKey, Signature>) -> Result<Self> {
-        if bytes.len() > STATEMENT_BYTES {
+        if bytes.len() + 1 + SIGNATURES * (KEY_LEN + SIGNATURE_LEN) > STATEMENT_BYTES {
             return Err(bad("the root it proposes is too large"));
         }
         let mut reader = Reader::new(bytes, "proposed root");
@@ -346,6 +347,14 @@ impl Proposal {
 
     fn library(&self) -> LibraryId {
         self.library
+    }
+
+    fn add(&mut self, signatures: impl IntoIterator<Item = (PublicKey, Signature)>) -> Result<()> {
+        let mut all = self.signatures.clone();
+        all.extend(signatures);
+        check_count(all.len(), SIGNATURES, "signatures of a statement")?;
+        self.signatures = all;
+        Ok(())
     }
 
     fn signatures(&self) -> Vec<(PublicKey, Signature)> {

@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use chuan_engine::{
     audit::{Actor, Event, Point, Record, Verb},
@@ -23,8 +23,8 @@ use chuan_engine::{
         Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId, align_up,
     },
     statement::{
-        Body, Channel, Classes, Header, Key, Member, NodeRole, Release, Role, RoleKind, Root, Statement,
-        TicketTerms, Verbs, ticket::Ticket,
+        Body, Bundle, Channel, Classes, Draft, Header, Key, Member, NodeRole, Release, Role, RoleKind, Root,
+        Statement, TicketTerms, Verbs, ticket::Ticket,
     },
     sync::{
         delta::{Delta, DeltaKind, Part, Run},
@@ -55,6 +55,7 @@ fn main() -> Result<()> {
     write("delta", vec![delta()?.into()])?;
     write("frame", frames.iter().map(as_stream).collect::<Result<_>>()?)?;
     write("statement", statements.iter().map(|statement| statement.bytes().to_vec()).collect())?;
+    write("root", roots(&statements)?)?;
     write("ticket", vec![ticket()?.to_text()?.into_bytes()])?;
     write("table", tables())?;
     write("segment", vec![segment(&pages)])?;
@@ -233,6 +234,29 @@ fn statements() -> Result<Vec<Statement>> {
     };
     let member = sign(1, &Body::Member(member), &[&node])?;
     Ok(vec![first, release, channel, ticket, member])
+}
+
+/// Files of roots at every stage of a change, and a bundle.
+fn roots(statements: &[Statement]) -> Result<Vec<Vec<u8>>> {
+    let first = statements.first().context("no root")?;
+    let Body::Root(founding) = first.body() else { bail!("the first statement is no root") };
+    let [root, second] = [1, 11].map(|seed| Key::from_seed([seed; 32]));
+    let mut seeds = vec![Draft::found(founding.clone(), 1)?.encode()?];
+    let mut draft = Draft::of(vec![first.clone()])?;
+    seeds.push(draft.encode()?);
+    let mut next = founding.clone();
+    next.add_key(RoleKind::Root, &Classes::all(), second.public())?;
+    next.set_threshold(RoleKind::Root, &Classes::all(), 2)?;
+    draft.propose(next, 2)?;
+    for key in [&root, &second] {
+        seeds.push(draft.encode()?);
+        draft.sign(key)?;
+    }
+    seeds.push(draft.encode()?);
+    draft.settle()?;
+    seeds.push(draft.encode()?);
+    seeds.push(Bundle { library: first.library(), statements: statements.to_vec() }.encode()?);
+    Ok(seeds)
 }
 
 fn ticket() -> Result<Ticket> {
