@@ -2,6 +2,9 @@
 //! (`clap`), the body of an admin request (`serde`) and the arguments of [`Node`](crate::Node)'s methods, so that the
 //! three never drift apart.
 
+mod signed;
+mod statements;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -12,7 +15,11 @@ use crate::{
     spec::Spec,
 };
 
-/// A command that runs on an open home, in this process or in the one that holds the home.
+pub use signed::{Invite, Keys, Signed};
+pub use statements::{Envelope, Offer, Statements};
+
+/// A command that runs on an open home, in this process or in the one that holds the home. None of them needs a key of a
+/// library: those that do are [`Signed`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Subcommand)]
 #[serde(rename_all = "kebab-case", tag = "command")]
 pub enum Command {
@@ -20,8 +27,6 @@ pub enum Command {
     Id,
     /// Ingest what changed in a folder or file, sign a release and move the channel `live` to it
     Publish(Publish),
-    /// Print a ticket that makes another node a member (last line of the output)
-    Invite(Invite),
     /// Become a member of a library with a ticket, and remember who issued it as a source
     Join(Join),
     /// Fetch the current release of a library from a peer: only what is not held yet
@@ -42,6 +47,12 @@ pub enum Command {
     Rebuild,
     /// Show libraries, channels, releases, peers and the store
     Status,
+    /// Answer with a library's statements as a bundle
+    #[command(skip)]
+    Statements(Statements),
+    /// Take finished statements
+    #[command(skip)]
+    Offer(Offer),
 }
 
 /// Options of `publish`.
@@ -64,36 +75,6 @@ pub struct Publish {
     #[arg(long)]
     #[serde(default)]
     pub skip_unreadable: bool,
-}
-
-/// Options of `invite`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
-pub struct Invite {
-    /// The library; may be left out if the home has only one
-    #[arg(long, short = 'l', value_name = "NAME")]
-    #[serde(default)]
-    pub library: Option<String>,
-    /// How long the ticket can be used: a number and s, m, h or d
-    #[arg(long, default_value = "7d", value_name = "TIME", value_parser = parse_duration)]
-    #[serde(rename = "expires_s")]
-    pub expires: u64,
-    /// The role the new member gets [default: mirror or edge, as its own configuration says]
-    #[arg(long, value_enum)]
-    #[serde(default)]
-    pub role: Option<Role>,
-    /// How many nodes may join with it
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub uses: u32,
-    /// An address to put in the ticket, instead of the configured or found ones; may be repeated
-    #[arg(long = "address", value_name = "HOST:PORT")]
-    #[serde(default)]
-    pub addresses: Vec<String>,
-}
-
-impl Default for Invite {
-    fn default() -> Self {
-        Self { library: None, expires: 7 * 24 * 3600, role: None, uses: 1, addresses: Vec::new() }
-    }
 }
 
 /// Options of `join`.
@@ -313,7 +294,6 @@ impl Command {
         match self {
             Command::Id => "id",
             Command::Publish(_) => "publish",
-            Command::Invite(_) => "invite",
             Command::Join(_) => "join",
             Command::Pull(_) => "pull",
             Command::Restore(_) => "restore",
@@ -324,7 +304,14 @@ impl Command {
             Command::Verify(_) => "verify",
             Command::Rebuild => "rebuild",
             Command::Status => "status",
+            Command::Statements(_) => "statements",
+            Command::Offer(_) => "offer",
         }
+    }
+
+    /// Whether its answer is bytes, with the outcome after them.
+    pub const fn answers_with_bytes(&self) -> bool {
+        matches!(self, Command::Cat(_) | Command::Statements(_))
     }
 
     /// Makes paths absolute, so that the command means the same in a process with another working directory.
@@ -391,7 +378,12 @@ mod tests {
     fn commands_cross_the_admin_socket_unchanged() {
         let commands = [
             Command::Status,
-            Command::Invite(Invite::default()),
+            Command::Statements(Statements::default()),
+            Command::Offer(Offer {
+                library: "ab".into(),
+                statements: vec![Envelope(vec![0, 255].into())],
+                unopposed: true,
+            }),
             Command::Cat(Cat {
                 release: "films@3".parse().unwrap(),
                 path: "a/b".into(),

@@ -149,6 +149,14 @@ impl Job {
         }
     }
 
+    /// Passes on what another job said; waits for room. Fails when the reader is gone.
+    pub(crate) async fn pass(&self, event: Event) -> Result<()> {
+        match &self.events {
+            Some(events) => events.send(event).await.map_err(|_| Failure::interrupted()),
+            None => Ok(()),
+        }
+    }
+
     /// Hands out one line of a listing. Blocks while the queue is full: not for async code. Fails when a stop was
     /// asked for or the reader is gone.
     pub fn row(&self, row: Row) -> Result<()> {

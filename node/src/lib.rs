@@ -43,10 +43,13 @@
 //!
 //! [`command`] has what can be asked and [`outcome`] what is answered; [`job`] carries progress and cancellation, [`exit`]
 //! failures and their numbers. [`home`] is the layout on disk, [`keyring`] the secret keys, [`mod@node`] what runs in an open home, [`admin`] the socket
-//! through which other processes reach it, and [`cli`] the program. This crate wires and shows; what is true of
+//! through which other processes reach it, and [`cli`] the program; [`carry`] takes statements in and out by
+//! file. This crate wires and shows; what is true of
 //! chunks, manifests, statements and the protocol is decided in `chuan-engine`.
 
 pub mod admin;
+mod authority;
+pub mod carry;
 pub mod cli;
 pub mod command;
 pub mod exit;

@@ -3,7 +3,11 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use chuan_tests::{page, pair::text, program::Home};
+use chuan_tests::{
+    media, page,
+    pair::{Pair, text},
+    program::Home,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -146,5 +150,41 @@ fn damaged_files_end_in_an_error() -> Result<()> {
         altered.get_mut(at).into_iter().for_each(|byte| *byte ^= 1);
         bad(&altered)?;
     }
+    Ok(())
+}
+
+/// A publisher's key is replaced: what it published stays, what it says from then on does not count.
+#[test]
+fn a_removed_publishers_releases_stay_where_the_root_pins_them() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    let first = pair.publish()?;
+    let keys = pair.origin.path.join("keys").join(text(&first, "library"));
+    let role = |role: &str| keys.join(format!("{role}.key")).to_string_lossy().into_owned();
+    let path = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
+    let old = pair.origin.json(["key", "show", &role("publisher")])?;
+    let new = pair.origin.json(["key", "new", "--plain", &path("new.key")])?;
+
+    let (roots, statements) = (path("films.root"), path("films.statements"));
+    pair.origin.run(["root", "export", "films", &roots])?;
+    pair.origin.run(["root", "add-key", &roots, "publisher", text(&new, "key")])?;
+    let (code, error) = pair.origin.fails(["root", "apply", &roots])?;
+    ensure!(code == 5 && error.contains("root sign"), "an unsigned root was taken: {code}: {error}");
+    let remove = ["root", "remove-key", &roots, "publisher", text(&old, "key")];
+    pair.origin.run(["statements", "export", "films", &statements])?;
+    let shown = pair.origin.json([&remove[..], &["--statements", &statements]].concat())?;
+    let words = proposal(&shown, "changes")?.to_string();
+    ensure!(proposal(&shown, "version")? == 2 && words.contains("pins 2 statements"), "{words}");
+    pair.origin.run(["root", "sign", &roots, "--yes", "--key", &role("root")])?;
+    pair.origin.run(["root", "apply", &roots])?;
+
+    let status = pair.origin.json(["status"])?;
+    ensure!(status.pointer("/libraries/0/root_version").and_then(Value::as_u64) == Some(2), "{status}");
+    let listed = pair.origin.json(["ls", "films"])?;
+    ensure!(text(&listed, "release") == text(&first, "release"), "the pinned release is gone: {listed}");
+    media::film(&pair.library.join("new.mp4"), 200_000, 2)?;
+    let source = pair.library.to_string_lossy().into_owned();
+    let (code, error) = pair.origin.fails(["publish", &source, "--library", "films"])?;
+    ensure!(code == 5, "the old key published: {code}: {error}");
     Ok(())
 }

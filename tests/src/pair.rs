@@ -1,6 +1,9 @@
 //! An origin and a mirror in homes of their own: what nearly every integration test starts from.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -56,6 +59,15 @@ impl Pair {
     pub fn connect(&self) -> Result<Server> {
         let server = self.origin.serve()?;
         self.mirror.run(["join", &self.origin.ticket("films")?])?;
+        Ok(server)
+    }
+
+    /// Like [`Pair::connect`], with these options for the invitation.
+    pub fn connect_with(&self, options: &[&OsStr]) -> Result<Server> {
+        let server = self.origin.serve()?;
+        let invite = ["invite", "--library", "films"].map(OsStr::new);
+        let text = self.origin.run(invite.iter().chain(options))?;
+        self.mirror.run(["join", text.lines().last().unwrap_or_default()])?;
         Ok(server)
     }
 

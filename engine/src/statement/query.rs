@@ -48,6 +48,11 @@ impl Library {
         self.statement(self.state.roots.last()?)
     }
 
+    /// All roots that the library goes by, the first first.
+    pub fn roots(&self) -> impl Iterator<Item = &Statement> {
+        self.state.roots.iter().filter_map(|id| self.statement(id))
+    }
+
     /// The library's name; empty before the first root is offered.
     pub fn name(&self) -> &str {
         self.root().map_or("", |root| &root.name)

@@ -11,13 +11,12 @@ use hyper::{
     header::{CONTENT_TYPE, HOST, TE},
 };
 use hyper_util::rt::TokioIo;
-use tokio::sync::mpsc;
 
 use super::{COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINE_BYTES, LINES_TYPE, Line, socket};
 use crate::{
     command::Command,
     exit::{Failure, Result},
-    job::Event,
+    job::{Event, Job},
     outcome::Outcome,
 };
 
@@ -33,11 +32,7 @@ pub async fn holder(run_dir: &Path) -> Result<Option<Holder>> {
 
 /// Runs `command` in the process that holds the home. `None` if nobody took it: the holder is just starting or
 /// ending, and nothing was done. Dropping the future cancels the command.
-pub async fn run(
-    run_dir: &Path,
-    command: &Command,
-    events: &mpsc::Sender<Event>,
-) -> Result<Option<Result<Outcome>>> {
+pub async fn run(run_dir: &Path, command: &Command, job: &Job) -> Result<Option<Result<Outcome>>> {
     let body = serde_json::to_vec(command)
         .map_err(|error| Failure::internal(format!("cannot encode the command: {error}")))?;
     let request = Request::post(COMMANDS_PATH)
@@ -56,9 +51,9 @@ pub async fn run(
     }
     let lines = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == LINES_TYPE);
     let end = if lines {
-        replay_lines(response.into_body(), events).await?
+        replay_lines(response.into_body(), job).await?
     } else {
-        replay_bytes(response.into_body(), events).await?
+        replay_bytes(response.into_body(), job).await?
     };
     Ok(Some(end.map_or_else(
         || Err(Failure::busy("the process that held the home ended before the command did; run it again")),
@@ -79,7 +74,7 @@ async fn send(
     Ok(sender.send_request(request).await.ok())
 }
 
-async fn replay_lines(mut body: Incoming, events: &mpsc::Sender<Event>) -> Result<Option<End>> {
+async fn replay_lines(mut body: Incoming, job: &Job) -> Result<Option<End>> {
     let mut waiting = BytesMut::new();
     let mut end = None;
     while let Some(Ok(frame)) = body.frame().await {
@@ -91,7 +86,7 @@ async fn replay_lines(mut body: Incoming, events: &mpsc::Sender<Event>) -> Resul
             let line = waiting.split_to(from + at + 1);
             from = 0;
             match parse(&line)? {
-                Line::Event(event) => deliver(events, event).await?,
+                Line::Event(event) => job.pass(event).await?,
                 Line::End(last) => end = Some(last),
             }
         }
@@ -102,10 +97,10 @@ async fn replay_lines(mut body: Incoming, events: &mpsc::Sender<Event>) -> Resul
     Ok(end)
 }
 
-async fn replay_bytes(mut body: Incoming, events: &mpsc::Sender<Event>) -> Result<Option<End>> {
+async fn replay_bytes(mut body: Incoming, job: &Job) -> Result<Option<End>> {
     while let Some(Ok(frame)) = body.frame().await {
         match frame.into_data() {
-            Ok(data) => deliver(events, Event::Data(data)).await?,
+            Ok(data) => job.pass(Event::Data(data)).await?,
             Err(frame) => {
                 let trailers = frame.into_trailers().unwrap_or_default();
                 let Some(value) = trailers.get(END_TRAILER) else { continue };
@@ -114,10 +109,6 @@ async fn replay_bytes(mut body: Incoming, events: &mpsc::Sender<Event>) -> Resul
         }
     }
     Ok(None)
-}
-
-async fn deliver(events: &mpsc::Sender<Event>, event: Event) -> Result<()> {
-    events.send(event).await.map_err(|_| Failure::interrupted())
 }
 
 fn parse(line: &[u8]) -> Result<Line> {
@@ -138,11 +129,13 @@ fn strange(error: &serde_json::Error) -> Failure {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
+    use tokio::sync::mpsc;
+
     use super::*;
     use crate::{
         admin::server::{BoxFuture, Runner, Server},
         command::{Cat, Ls},
-        job::{Job, Progress},
+        job::{Cancel, Progress},
         outcome::{Listed, Row, Shown},
     };
 
@@ -209,8 +202,9 @@ mod tests {
             }
             events
         });
-        let result = run(run_dir, &command, &sender).await.unwrap();
-        drop(sender);
+        let job = Job::new(sender, Cancel::default());
+        let result = run(run_dir, &command, &job).await.unwrap();
+        drop(job);
         (reader.await.unwrap(), result)
     }
 

@@ -7,7 +7,7 @@
 //!                         and last {"outcome":{…}} or {"failure":{…}}
 //! ```
 //!
-//! `cat` answers with the bytes themselves, and with its last line in the trailer `chuan-end`. Whoever closes the
+//! `cat` and `statements` answer with the bytes themselves, and with its last line in the trailer `chuan-end`. Whoever closes the
 //! connection cancels the command. The lock on the home decides who listens here; a socket file alone means nothing.
 
 pub mod client;
@@ -30,6 +30,9 @@ const END_TRAILER: &str = "chuan-end";
 
 /// Bytes of one line at most: a `status` of the largest libraries stays far below.
 const LINE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of a request at most: an offer of statements is the largest.
+pub(crate) const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The process that holds a home.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::{convert::Infallible, io, pin::Pin, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     body::Body,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -21,7 +21,9 @@ use tokio::{
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 
-use super::{BYTES_TYPE, COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINES_TYPE, Line, socket};
+use super::{
+    BYTES_TYPE, COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINES_TYPE, Line, REQUEST_BYTES, socket,
+};
 use crate::{
     command::Command,
     exit::{Failure, Result},
@@ -60,6 +62,7 @@ impl Server {
         let router = Router::new()
             .route(HOLDER_PATH, get(holder))
             .route(COMMANDS_PATH, post(command))
+            .layer(DefaultBodyLimit::max(REQUEST_BYTES))
             .with_state(runner);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -114,7 +117,7 @@ async fn holder(State(runner): State<Arc<dyn Runner>>) -> Json<Holder> {
 }
 
 async fn command(State(runner): State<Arc<dyn Runner>>, Json(command): Json<Command>) -> Response {
-    let raw = matches!(command, Command::Cat(_));
+    let raw = command.answers_with_bytes();
     let cancel = Cancel::default();
     let (job, events) = Job::watched(cancel.clone());
     let running = tokio::spawn(runner.run(command, job));

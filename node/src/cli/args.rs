@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{key::KeyVerb, root::RootVerb};
 use crate::{
-    command::{Command, Role},
+    carry::Carry,
+    command::{Command, Role, Signed},
     exit::EXIT_HELP,
 };
 
@@ -70,6 +71,11 @@ pub(super) enum Verb {
     },
     #[command(flatten)]
     Run(Command),
+    #[command(flatten)]
+    Signed(Signed),
+    /// Carry the statements of a library to a machine without a network, and back
+    #[command(subcommand)]
+    Statements(Carry),
     /// Make secret keys, show their public halves, change their passphrases; needs no home
     #[command(subcommand)]
     Key(KeyVerb),
@@ -88,10 +94,18 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::command::Invite;
 
     fn command(line: &str) -> Command {
         match Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
             Verb::Run(command) => command,
+            verb => panic!("{verb:?}"),
+        }
+    }
+
+    fn invite(line: &str) -> Invite {
+        match Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
+            Verb::Signed(Signed::Invite { options, .. }) => options,
             verb => panic!("{verb:?}"),
         }
     }
@@ -136,10 +150,8 @@ mod tests {
     fn options_reach_the_command() {
         let Command::Pull(pull) = command("chuan pull films --from a") else { panic!() };
         assert_eq!((pull.library.as_deref(), pull.from.as_deref()), (Some("films"), Some("a")));
-        let Command::Invite(invite) = command("chuan invite --expires 2h --uses 3 --role edge") else {
-            panic!()
-        };
+        let invite = invite("chuan invite --expires 2h --uses 3 --role edge");
         assert_eq!((invite.expires, invite.uses, invite.role), (7200, 3, Some(Role::Edge)));
-        assert_eq!(command("chuan invite"), Command::Invite(crate::command::Invite::default()));
+        assert_eq!(self::invite("chuan invite"), Invite::default());
     }
 }

@@ -26,17 +26,21 @@ use tokio::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    command::{Command, Role},
+    authority,
+    carry::{self, Carry, CarryRoots},
+    command::{Command, Role, Signed},
     exit::{Exit, Failure, Result},
     home::{self, Home},
-    job::{Cancel, Event},
+    job::{Cancel, Event, Job},
+    keyring::{Ask, Keyring},
     node::{Node, identity},
     outcome::Outcome,
-    session::{self, Ran},
+    session::{self, Session},
 };
 use args::{Cli, ProgressMode, Verb};
 use output::Output;
 use progress::Meter;
+use root::RootVerb;
 
 /// Events that wait to be shown, at most.
 const EVENT_QUEUE: usize = 64;
@@ -73,7 +77,10 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Verb::Completions { shell } => completions(shell),
         Verb::Init { name, role } => init(&home()?, name.as_deref(), role, show),
         Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show).await,
-        Verb::Run(command) => execute(home()?, command, show).await,
+        Verb::Run(command) => execute(home()?, Task::Run(command), show).await,
+        Verb::Signed(command) => execute(home()?, Task::Signed(command), show).await,
+        Verb::Statements(carry) => execute(home()?, Task::Statements(carry), show).await,
+        Verb::Root(RootVerb::Carry(carry)) => execute(home()?, Task::Roots(carry), show).await,
         Verb::Key(verb) => answer(&Outcome::Key(key::run(&verb)?), "key", show),
         Verb::Root(verb) => answer(&root::run(verb)?, "root", show),
     }
@@ -136,16 +143,53 @@ async fn serve(root: &Path, listen: Option<&str>, show: Show) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-async fn execute(root: PathBuf, command: Command, show: Show) -> Result<Exit> {
+/// Work on a home that says how far it is and can be stopped.
+enum Task {
+    Run(Command),
+    Signed(Signed),
+    Statements(Carry),
+    Roots(CarryRoots),
+}
+
+impl Task {
+    const fn name(&self) -> &'static str {
+        match self {
+            Task::Run(command) => command.name(),
+            Task::Signed(command) => command.name(),
+            Task::Statements(_) => "statements",
+            Task::Roots(_) => "root",
+        }
+    }
+
+    async fn run(self, session: &mut Session) -> Result<Outcome> {
+        match self {
+            Task::Run(command) => session.run(command).await,
+            Task::Signed(command) => {
+                let files = command.keys().files.clone();
+                let keyring = Keyring::new(files, Some(session.home().clone()), Ask::Terminal);
+                authority::run(session, &keyring, command).await
+            }
+            Task::Statements(carry) => carry::statements(session, carry).await,
+            Task::Roots(carry) => carry::roots(session, carry).await,
+        }
+    }
+}
+
+async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
     let mut signals = Signals::new()?;
     let cancel = Cancel::default();
     let (sender, mut events) = mpsc::channel(EVENT_QUEUE);
-    let mut output = Output::stdout(show.json, command.name());
+    let name = task.name();
+    let mut output = Output::stdout(show.json, name);
     let mut meter = Meter::new(show.progress, show.quiet, show.json);
 
     let mut running = tokio::spawn({
         let cancel = cancel.clone();
-        async move { session::run(&root, command, cancel, sender).await }
+        async move {
+            let mut session = Session::new(&root, name, Job::new(sender, cancel))?;
+            let result = task.run(&mut session).await;
+            Ok::<_, Failure>((result, session.into_node()))
+        }
     });
     let ran = loop {
         tokio::select! {
@@ -165,8 +209,7 @@ async fn execute(root: PathBuf, command: Command, show: Show) -> Result<Exit> {
         show_event(event, &mut output, &mut meter, show.quiet)?;
     }
     meter.finish();
-    let Ran { result, node } =
-        ran.map_err(|error| Failure::internal(format!("command failed: {error}")))??;
+    let (result, node) = ran.map_err(|error| Failure::internal(format!("command failed: {error}")))??;
 
     let exit = match result {
         Ok(outcome) => {
@@ -274,6 +317,8 @@ const fn verb_name(verb: &Verb) -> &'static str {
         Verb::Root(_) => "root",
         Verb::Completions { .. } => "completions",
         Verb::Run(command) => command.name(),
+        Verb::Signed(command) => command.name(),
+        Verb::Statements(_) => "statements",
     }
 }
 

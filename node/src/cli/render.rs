@@ -38,6 +38,8 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Status(found) => status(out, found),
         Outcome::Key(shown) => trust::key(out, shown),
         Outcome::Root(shown) => trust::root(out, shown),
+        Outcome::Statements(carried) => trust::carried(out, carried),
+        Outcome::Offer(offered) => trust::offered(out, offered),
         Outcome::Fingerprint(shown) => trust::fingerprints(out, shown),
     }
 }

@@ -1,7 +1,7 @@
 //! Where channels stand in this home: on releases whose data is whole here. What statements say may be ahead of that.
 
 use chuan_engine::{
-    id::StatementId,
+    id::{LibraryId, StatementId},
     statement::{Library, Release, Said},
 };
 
@@ -14,6 +14,23 @@ impl Inner {
         let refs = self.store().refs()?;
         let here = refs.iter().find(|at| at.library == library.id() && at.channel == channel);
         Ok(here.and_then(|at| library.release(&at.release)))
+    }
+
+    /// Moves every channel that stands elsewhere by now, and whose release is whole here, to where it stands.
+    pub(super) fn follow_channels(&self, id: &LibraryId) -> Result<()> {
+        let Some(library) = self.libraries.get(id) else { return Ok(()) };
+        let refs = self.store().refs()?;
+        for said in library.channels() {
+            let statement = said.statement.id();
+            if refs.iter().any(|at| at.library == *id && at.statement == statement) {
+                continue;
+            }
+            let Some(release) = library.release(&said.body.release) else { continue };
+            if self.is_complete(&library, &release.body.manifest)? {
+                self.libraries.move_here(said.statement, said.body)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether some channel of `library` stands on `release` here.

@@ -1,90 +1,33 @@
-//! `invite` and its answer: a ticket is a text with a secret key, and a statement that says what the key is good for.
-//! Whoever proves the key gets a member statement.
+//! The answer to a ticket: whoever proves its key gets a member statement, signed by this node.
 
 use chuan_engine::{
     Error, Result as EngineResult,
-    statement::{
-        Body, Classes, Library, Member, NodeRole, Proof, RoleKind, Signature, Statement, Ticket, TicketTerms,
-        Verbs,
-        library::{member, ticket},
-    },
+    statement::{Body, Library, Member, NodeRole, Proof, Signature, Statement, library::member},
     sync::message,
 };
 use chuan_net::PeerKey;
 
-use super::{Inner, Node, address, now_ms, publish::node_role};
+use super::{Inner, Node, now_ms};
 use crate::{
+    authority,
     command::Invite,
     exit::{Exit, Failure, Result},
-    home::keys,
+    job::Job,
+    keyring::Keyring,
     outcome::Invited,
+    session::Session,
 };
 
 impl Node {
     /// Makes a ticket for a library whose operator key is in this home. The ticket's statement is durable when it
     /// returns; the ticket's secret is nowhere but in the answer.
     pub async fn invite(&self, options: Invite) -> Result<Invited> {
-        let listening = self.listening();
-        self.blocking(move |node| {
-            let addresses = match options.addresses.as_slice() {
-                [] => address::announced(&node.config, listening)?,
-                given => given.to_vec(),
-            };
-            node.invite(&options, addresses)
-        })
-        .await
+        let mut session = Session::within(self.clone(), Job::silent());
+        authority::invite(&mut session, &Keyring::of_home(self.0.home.clone()), options).await
     }
 }
 
 impl Inner {
-    fn invite(&self, options: &Invite, addresses: Vec<String>) -> Result<Invited> {
-        let library = self.libraries.named_or_only(options.library.as_deref())?;
-        let operator = self.role_key(&library, RoleKind::Operator)?;
-        if addresses.is_empty() {
-            return Err(Failure::usage(
-                "no address for the ticket; run `chuan serve`, set `announce` in chuan.toml, or give --address",
-            ));
-        }
-        let key = keys::generate()?;
-        let now = now_ms();
-        let expires_ms = i64::try_from(options.expires)
-            .ok()
-            .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(now))
-            .ok_or_else(|| Failure::usage("the ticket would never expire; give a shorter --expires"))?;
-        let terms = TicketTerms {
-            key: key.public(),
-            redeemers: vec![self.key.node()],
-            classes: Classes::all(),
-            verbs: Verbs::PULL,
-            role: options.role.map(node_role),
-            expires_ms,
-            uses: options.uses,
-        };
-        let statement = ticket(&library, &operator, terms, now)?;
-        let made = Ticket {
-            addresses: addresses.clone(),
-            issuer: self.key.node(),
-            library: library.id(),
-            label: library.name().to_owned(),
-            root_version: library.root().map_or(1, |root| root.version),
-            expires_ms,
-            redeemers: vec![self.key.node()],
-            key,
-            statement: statement.id(),
-        };
-        // Before the statement is kept: an address that cannot stand in a ticket shall leave nothing.
-        let text = made.to_text()?;
-        self.libraries.change(&library.id(), Vec::new(), now, |_| Ok(vec![statement]))?;
-        Ok(Invited {
-            ticket: text,
-            library: library.id().to_string(),
-            library_name: library.name().to_owned(),
-            addresses,
-            expires_ms,
-            uses: options.uses,
-        })
-    }
-
     /// Makes `peer`, who has proved its key over the connection with this `exporter`, a member if it proves the
     /// ticket's key too. The use is durable when it returns; asked again by the same node, it gives the same answer.
     pub(super) fn redeem(

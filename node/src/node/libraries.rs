@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     id::LibraryId,
-    statement::{Accepted, Body, Library, Statement, StatementKind},
+    statement::{Accepted, Body, Channel, Library, Statement, StatementKind},
     store::{Object, RefMove, Store},
 };
 
@@ -169,6 +169,49 @@ impl<S: Store> Libraries<S> {
             }
         }
         Ok(())
+    }
+
+    /// Takes finished statements of one library, and says what became of each. What is known then is durable when it
+    /// returns. With `unopposed` nothing is taken where one of them contradicts what is known. A library that is not known
+    /// becomes known with its first root.
+    pub(super) fn take(
+        &self,
+        id: &LibraryId,
+        offered: &[Statement],
+        unopposed: bool,
+        now_ms: i64,
+    ) -> Result<Vec<chuan_engine::Result<Accepted>>> {
+        let _change = self.lock();
+        let before = self.get(id);
+        let mut library = before.as_ref().map_or_else(|| Library::new(*id), |library| (**library).clone());
+        let outcomes = library.offer_all(offered, now_ms);
+        if unopposed && before.is_some_and(|before| before.conflicts() != library.conflicts()) {
+            return Err(Failure::busy(
+                "another command spoke for the library at the same time, or this home is behind; pull, and run it again",
+            ));
+        }
+        let news = offered
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
+        let batch: Vec<Object> = news.map(|(statement, _)| Object::from(statement)).collect();
+        if !batch.is_empty() {
+            self.keep(batch)?;
+            self.show(Arc::new(library));
+        }
+        Ok(outcomes)
+    }
+
+    /// Moves a channel of this home to where `statement` says it stands, which must be whole here. Durable when it returns.
+    pub(super) fn move_here(&self, statement: &Statement, channel: &Channel) -> Result<()> {
+        let _change = self.lock();
+        self.keep(vec![Object::Ref(RefMove {
+            library: statement.library(),
+            channel: channel.name.clone(),
+            statement: statement.id(),
+            release: channel.release,
+            sequence: statement.sequence(),
+        })])
     }
 
     /// Shows another state than the store holds: what a crash would have left.

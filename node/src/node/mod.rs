@@ -17,6 +17,7 @@ mod report;
 mod restore;
 mod serve;
 mod shelf;
+mod statements;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,8 @@ use crate::{
 use libraries::Libraries;
 use serve::Serving;
 use shelf::Shelf;
+
+pub(crate) use publish::node_role;
 
 /// An open home. Cheap to clone; the home is free again when every clone is dropped and what runs in it has ended.
 ///
@@ -143,6 +146,11 @@ impl Node {
         lock_of(&self.0.serving).as_ref().map(Serving::address)
     }
 
+    /// The home.
+    pub(crate) fn home(&self) -> &Home {
+        &self.0.home
+    }
+
     /// Who the node is, and where peers may reach it.
     pub fn identity(&self) -> Result<Identity> {
         identity(&self.0.home, &self.0.config, self.listening())
@@ -154,7 +162,6 @@ impl Node {
         match command {
             Command::Id => self.identity().map(Outcome::Id),
             Command::Publish(options) => self.publish(options, &job).await.map(Outcome::Publish),
-            Command::Invite(options) => self.invite(options).await.map(Outcome::Invite),
             Command::Join(options) => self.join(options).await.map(Outcome::Join),
             Command::Pull(options) => self.pull(options, &job).await.map(Outcome::Pull),
             Command::Restore(options) => self.restore(options, &job).await.map(Outcome::Restore),
@@ -164,6 +171,8 @@ impl Node {
             Command::Cat(options) => self.cat(options, &job).await.map(Outcome::Cat),
             Command::Verify(options) => self.verify(options, &job).await.map(Outcome::Verify),
             Command::Rebuild => self.rebuild(&job).await.map(Outcome::Rebuild),
+            Command::Statements(options) => self.statements(options, &job).await.map(Outcome::Statements),
+            Command::Offer(options) => self.offer(options).await.map(Outcome::Offer),
             Command::Status => self.status().await.map(|status| Outcome::Status(Box::new(status))),
         }
     }

@@ -239,7 +239,7 @@ fn current(library: &Library) -> Option<Current> {
     Some(Current { release: body.release, sequence: said.statement.sequence(), manifest: said.body.manifest })
 }
 
-pub(super) const fn node_role(role: Role) -> NodeRole {
+pub(crate) const fn node_role(role: Role) -> NodeRole {
     match role {
         Role::Origin => NodeRole::Origin,
         Role::Mirror => NodeRole::Mirror,

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Exit;
 
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
-pub use trust::{Fingerprints, KeyShown, ProposalShown, RoleShown, RootShown, TallyShown};
+pub use trust::{
+    Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, TallyShown,
+};
 
 /// The answer of any command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +47,10 @@ pub enum Outcome {
     Key(KeyShown),
     /// Of `root`.
     Root(Box<RootShown>),
+    /// Of `statements` and `root export`; within the program, the bundle came before it.
+    Statements(Carried),
+    /// Of `statements import` and `root apply`.
+    Offer(Offered),
     /// Of `root fingerprint`.
     Fingerprint(Fingerprints),
 }
@@ -64,6 +70,7 @@ impl Outcome {
             Outcome::Verify(verified) if verified.corrupt > 0 => Exit::Corrupt,
             Outcome::Verify(verified) if verified.missing > 0 => Exit::Missing,
             Outcome::Rebuild(rebuilt) if rebuilt.lost > 0 => Exit::Corrupt,
+            Outcome::Offer(offered) if offered.refused() > 0 => Exit::Denied,
             _ => Exit::Ok,
         }
     }

@@ -101,3 +101,52 @@ pub struct Fingerprints {
     /// Of what is proposed.
     pub proposed: Option<String>,
 }
+
+/// Answer of `statements export` and `root export`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The library's id.
+    pub library: String,
+    /// The file that was written.
+    pub file: String,
+    /// Statements in it.
+    pub statements: u64,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// Answer of `statements import` and `root apply`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Offered {
+    /// The library's id.
+    pub library: String,
+    /// What became of each statement, in the order given.
+    pub statements: Vec<OfferedRow>,
+}
+
+/// What became of a statement that was offered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OfferedRow {
+    /// Its id.
+    pub statement: String,
+    /// Its kind.
+    pub kind: String,
+    /// `new` or `known`; `idle`: known now, and does not count; `unproved`: nothing known here entitles it; `refused`.
+    pub result: String,
+    /// Why, where it does not count.
+    pub reason: String,
+}
+
+impl OfferedRow {
+    /// Whether it counts.
+    pub fn counts(&self) -> bool {
+        matches!(self.result.as_str(), "new" | "known")
+    }
+}
+
+impl Offered {
+    /// Statements that were not taken in.
+    pub fn refused(&self) -> usize {
+        self.statements.iter().filter(|row| matches!(row.result.as_str(), "unproved" | "refused")).count()
+    }
+}

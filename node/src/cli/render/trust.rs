@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::short;
 use crate::{
-    cli::human::time,
-    outcome::{Fingerprints, KeyShown, ProposalShown, RoleShown, RootShown, TallyShown},
+    cli::human::{bytes, count, counted, time},
+    outcome::{Carried, Fingerprints, KeyShown, Offered, ProposalShown, RoleShown, RootShown, TallyShown},
 };
 
 pub(super) fn key(out: &mut impl Write, shown: &KeyShown) -> io::Result<()> {
@@ -43,9 +43,9 @@ fn proposal(out: &mut impl Write, proposed: &ProposalShown) -> io::Result<()> {
     writeln!(out, "proposed     version {}:", proposed.version)?;
     proposed.changes.iter().try_for_each(|change| writeln!(out, "             - {change}"))?;
     writeln!(out, "fingerprint  {}", proposed.fingerprint)?;
-    let count = |tally: &TallyShown| format!("{} of {} needed", tally.have, tally.need);
-    let old = proposed.under_old.as_ref().map(|old| format!("{} by the root before, ", count(old)));
-    writeln!(out, "signatures   {}{} by itself", old.unwrap_or_default(), count(&proposed.under_new))?;
+    let of = |tally: &TallyShown| format!("{} of {} needed", tally.have, tally.need);
+    let old = proposed.under_old.as_ref().map(|old| format!("{} by the root before, ", of(old)));
+    writeln!(out, "signatures   {}{} by itself", old.unwrap_or_default(), of(&proposed.under_new))?;
     if proposed.complete {
         return writeln!(out, "complete: it takes effect when a home has it");
     }
@@ -62,4 +62,18 @@ pub(super) fn fingerprints(out: &mut impl Write, shown: &Fingerprints) -> io::Re
         Some(proposed) => writeln!(out, "proposed     {proposed} (version {})", shown.version + 1),
         None => Ok(()),
     }
+}
+
+pub(super) fn carried(out: &mut impl Write, carried: &Carried) -> io::Result<()> {
+    let (number, size) = (counted(carried.statements, "statement"), bytes(carried.bytes));
+    writeln!(out, "wrote {number} of library {}, {size}, to {}", short(&carried.library), carried.file)
+}
+
+pub(super) fn offered(out: &mut impl Write, offered: &Offered) -> io::Result<()> {
+    for row in offered.statements.iter().filter(|row| !row.counts()) {
+        writeln!(out, "{} {} {}: {}", row.result, row.kind, short(&row.statement), row.reason)?;
+    }
+    let new = offered.statements.iter().filter(|row| row.result == "new").count() as u64;
+    let known = offered.statements.iter().filter(|row| row.result == "known").count() as u64;
+    writeln!(out, "{} new, {} known before", counted(new, "statement"), count(known))
 }

@@ -12,12 +12,13 @@ use std::{
 
 use chuan_engine::{
     id::Salt,
-    limits::DRAFT_BYTES,
     statement::{Classes, Draft, PublicKey, RoleKind, Root},
 };
 use clap::{Args, Subcommand};
 
+use self::pins::Legacy;
 use crate::{
+    carry::{CarryRoots, read_roots as open},
     command::parse_duration,
     exit::{Failure, Result},
     home::{file, keys},
@@ -58,6 +59,9 @@ pub(in crate::cli) enum RootVerb {
         key: PublicKey,
         #[command(flatten)]
         scope: Scope,
+        /// Keep what the key has signed and what stands: pins it, from a file that `chuan statements export` wrote
+        #[arg(long, value_name = "FILE", conflicts_with = "drop")]
+        statements: Option<PathBuf>,
         /// Let go of what the key has signed: its releases, members, tickets and channels no longer count
         #[arg(long)]
         drop: bool,
@@ -97,6 +101,9 @@ pub(in crate::cli) enum RootVerb {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Between a home and a file.
+    #[command(flatten)]
+    Carry(CarryRoots),
     /// Take the signatures of another copy of the same proposal
     Import {
         /// The file of roots
@@ -170,12 +177,18 @@ pub(super) fn run(verb: RootVerb) -> Result<Outcome> {
             let classes = scope.classes()?;
             change(&target.file, |root| Ok(root.add_key(target.role, &classes, key)?))
         }
-        RootVerb::RemoveKey { target, key, scope, drop } => {
+        RootVerb::RemoveKey { target, key, scope, statements, drop } => {
             let classes = if scope.classes.is_empty() { None } else { Some(scope.classes()?) };
-            if !drop {
-                pins::check_nothing_to_pin(target.role, &key)?;
-            }
-            change(&target.file, |root| Ok(root.remove_key(target.role, classes.as_ref(), &key)?))
+            let legacy = match &statements {
+                Some(path) => Legacy::Pin(path),
+                None if drop => Legacy::Drop,
+                None => Legacy::Unsaid,
+            };
+            let pinned = pins::of(&open(&target.file)?, target.role, &key, &legacy)?;
+            change(&target.file, |root| {
+                root.remove_key(target.role, classes.as_ref(), &key)?;
+                pins::add(&mut root.pins, &pinned)
+            })
         }
         RootVerb::SetThreshold { target, number, scope } => {
             let classes = scope.classes()?;
@@ -191,6 +204,7 @@ pub(super) fn run(verb: RootVerb) -> Result<Outcome> {
         }),
         RootVerb::Sign { file, keys, yes } => sign(&file, keys, yes),
         RootVerb::Import { file, other } => import(&file, &other),
+        RootVerb::Carry(_) => Err(Failure::internal("this needs a home")),
     }
 }
 
@@ -278,12 +292,6 @@ fn import(file: &Path, other: &Path) -> Result<Outcome> {
         new => format!("{new} signatures are new"),
     }];
     save(file, draft, notes)
-}
-
-/// Reads a file of roots that may come from anybody.
-fn open(path: &Path) -> Result<Draft> {
-    let bytes = file::read_at_most(path, DRAFT_BYTES)?;
-    Draft::decode(&bytes).map_err(|error| Failure::from(error).about(path))
 }
 
 fn save(path: &Path, draft: Draft, notes: Vec<String>) -> Result<Outcome> {

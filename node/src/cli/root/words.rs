@@ -24,6 +24,16 @@ pub(super) fn changes(old: Option<&Root>, new: &Root) -> Vec<String> {
         let (before, after) = (old.and_then(|old| role(old, kind, &classes)), role(new, kind, &classes));
         role_changes(kind, &classes, before, after, &mut lines);
     }
+    let pins = |root: &Root| root.pins.iter().copied().collect::<BTreeSet<_>>();
+    let (pinned, pinned_before) = (pins(new), old.map(pins).unwrap_or_default());
+    match pinned.difference(&pinned_before).count() {
+        0 => {}
+        1 => lines.push("pins one statement, which stands without its signer".to_owned()),
+        more => lines.push(format!("pins {more} statements, which stand without their signers")),
+    }
+    if let fewer @ 1.. = pinned_before.difference(&pinned).count() {
+        lines.push(format!("lets go of {fewer} pinned before"));
+    }
     let expiry =
         |root: &Root| if root.expires_ms == 0 { "never".to_owned() } else { human::time(root.expires_ms) };
     if old.map_or(new.expires_ms != 0, |old| old.expires_ms != new.expires_ms) {

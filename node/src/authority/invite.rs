@@ -1,0 +1,72 @@
+//! `invite`: a ticket is a text with a secret key, and a statement that says what the key is good for. The text is made
+//! here and shown once; the home gets the statement.
+
+use chuan_engine::{
+    id::NodeId,
+    statement::{Classes, RoleKind, Ticket, TicketTerms, Verbs, library::ticket},
+};
+
+use super::sign_with;
+use crate::{
+    command::{Command, Invite},
+    exit::{Failure, Result},
+    home::keys,
+    keyring::Keyring,
+    node::{node_role, now_ms},
+    outcome::{Invited, Outcome},
+    session::Session,
+};
+
+/// Makes a ticket. Its statement is durable in the home when it returns; its secret is nowhere but in the answer.
+pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: Invite) -> Result<Invited> {
+    let library = session.library(options.library.as_deref()).await?;
+    let operators = keyring.role_keys(&library, RoleKind::Operator)?;
+    let Outcome::Id(identity) = session.run(Command::Id).await? else {
+        return Err(Failure::internal("the home's holder answers something else than was asked"));
+    };
+    let issuer: NodeId = identity.id.parse()?;
+    let addresses = if options.addresses.is_empty() { identity.addresses } else { options.addresses };
+    if addresses.is_empty() {
+        return Err(Failure::usage(
+            "no address for the ticket; run `chuan serve`, set `announce` in chuan.toml, or give --address",
+        ));
+    }
+    let key = keys::generate()?;
+    let now = now_ms();
+    let expires_ms = i64::try_from(options.expires)
+        .ok()
+        .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(now))
+        .ok_or_else(|| Failure::usage("the ticket would never expire; give a shorter --expires"))?;
+    let terms = TicketTerms {
+        key: key.public(),
+        redeemers: vec![issuer],
+        classes: Classes::all(),
+        verbs: Verbs::PULL,
+        role: options.role.map(node_role),
+        expires_ms,
+        uses: options.uses,
+    };
+    let statement = sign_with(&operators, |operator| ticket(&library, operator, terms, now))?;
+    let made = Ticket {
+        addresses: addresses.clone(),
+        issuer,
+        library: library.id(),
+        label: library.name().to_owned(),
+        root_version: library.root().map_or(1, |root| root.version),
+        expires_ms,
+        redeemers: vec![issuer],
+        key,
+        statement: statement.id(),
+    };
+    // Before the statement is kept: an address that cannot stand in a ticket shall leave nothing.
+    let text = made.to_text()?;
+    session.say(&library, &[statement]).await?;
+    Ok(Invited {
+        ticket: text,
+        library: library.id().to_string(),
+        library_name: library.name().to_owned(),
+        addresses,
+        expires_ms,
+        uses: options.uses,
+    })
+}

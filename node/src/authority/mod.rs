@@ -1,0 +1,37 @@
+//! Speaking for a library: what is known of it is fetched from the home, the statement is made and signed in this process
+//! with the caller's key, and handed over finished. So who reaches a home's socket, and has no key, has no authority; and
+//! the node that holds the home reads no key but its own for anybody.
+
+mod invite;
+
+use chuan_engine::statement::{Key, Statement};
+
+use crate::{
+    command::Signed,
+    exit::{Failure, Result},
+    keyring::Keyring,
+    outcome::Outcome,
+    session::Session,
+};
+
+pub(crate) use invite::invite;
+
+/// Runs a command with the keys of whoever calls.
+pub(crate) async fn run(session: &mut Session, keyring: &Keyring, command: Signed) -> Result<Outcome> {
+    match command {
+        Signed::Invite { options, .. } => invite(session, keyring, options).await.map(Outcome::Invite),
+    }
+}
+
+/// Makes a statement with the first of `keys`, and has the others sign it too: some roles ask for several.
+fn sign_with(
+    keys: &[Key],
+    make: impl FnOnce(&Key) -> Result<Statement, chuan_engine::Error>,
+) -> Result<Statement> {
+    let (first, others) = keys.split_first().ok_or_else(|| Failure::internal("a keyring found no key"))?;
+    let mut statement = make(first)?;
+    for other in others {
+        statement = statement.cosign(other)?;
+    }
+    Ok(statement)
+}

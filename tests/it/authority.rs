@@ -1,0 +1,183 @@
+//! Who may speak for a library: whoever has a key, wherever the home is open. Reaching a home's socket is not enough.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use chuan_tests::{
+    media,
+    pair::{Pair, text},
+    program::number,
+};
+use serde_json::Value;
+
+/// Exit codes of the command line's contract.
+const DENIED: i32 = 5;
+
+/// Moves the keys of the only library of a home to a folder elsewhere.
+fn take_keys_away(pair: &Pair) -> Result<PathBuf> {
+    let keys = pair.origin.path.join("keys");
+    let elsewhere = pair.scratch().join("stick");
+    fs::create_dir(&elsewhere)?;
+    for item in fs::read_dir(&keys)? {
+        let item = item?;
+        if item.file_type()?.is_dir() {
+            for role in ["root", "operator", "publisher"] {
+                let name = format!("{role}.key");
+                fs::rename(item.path().join(&name), elsewhere.join(&name))?;
+            }
+        }
+    }
+    Ok(elsewhere)
+}
+
+/// Posts a command to the socket of a served home as any process of its user can; gives the status and the body.
+fn post(home: &Path, body: &str) -> Result<(u16, String)> {
+    let mut stream = UnixStream::connect(home.join("run/admin.sock"))?;
+    let request = format!(
+        "POST /api/v1/commands HTTP/1.1\r\nhost: chuan\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // Of a request that is too long, the server does not hear the end.
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
+    Ok((status.with_context(|| format!("no status: {answer}"))?, answer))
+}
+
+/// The commands that `chuan --help` lists.
+fn commands(pair: &Pair) -> Result<BTreeSet<String>> {
+    let help = pair.origin.run(["--help"])?;
+    let list = help.split("Commands:").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    Ok(names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+}
+
+/// Every command that there is, by what it takes: without a key, those of the home work and those of the library do not.
+#[test]
+fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    pair.publish()?;
+    let stick = take_keys_away(&pair)?;
+    let server = pair.connect_with(&["--key".as_ref(), stick.join("operator.key").as_os_str()])?;
+    let file = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
+
+    let own: &[&[&str]] = &[
+        &["id"],
+        &["releases", "films"],
+        &["ls", "films"],
+        &["diff", "films@1", "films@1"],
+        &["cat", "films", "长江 (2019)/film.nfo"],
+        &["restore", "films", &file("restored")],
+        &["verify"],
+        &["rebuild"],
+        &["status"],
+        &["statements", "export", "films", &file("films.statements")],
+        &["statements", "import", &file("films.statements")],
+        &["completions", "bash"],
+    ];
+    let the_librarys: &[&[&str]] = &[&["invite"]];
+    // These take another home, or none: no library is spoken for.
+    let others = ["init", "serve", "publish", "join", "pull", "key", "root", "help"];
+
+    for args in own {
+        pair.origin.run(*args).with_context(|| format!("{args:?} needs no key"))?;
+    }
+    let before = pair.origin.json(["status"])?;
+    for args in the_librarys {
+        let (code, error) = pair.origin.fails(*args)?;
+        ensure!(code == DENIED && error.contains("--key"), "{args:?}: {code}: {error}");
+        // A key of another role does not do either.
+        let wrong = stick.join("root.key").to_string_lossy().into_owned();
+        let (code, error) = pair.origin.fails([*args, &["--key", &wrong]].concat())?;
+        ensure!(code == DENIED && error.contains("root.key"), "{args:?}: {code}: {error}");
+    }
+    let after = pair.origin.json(["status"])?;
+    ensure!(before.pointer("/libraries/0/releases") == after.pointer("/libraries/0/releases"), "{after}");
+
+    let tried: BTreeSet<String> =
+        own.iter().chain(the_librarys).filter_map(|args| args.first()).map(|&s| s.into()).collect();
+    let listed = commands(&pair)?;
+    let missed: Vec<_> =
+        listed.iter().filter(|name| !tried.contains(*name) && !others.contains(&name.as_str())).collect();
+    ensure!(
+        missed.is_empty() && listed.len() > 15,
+        "commands that this test does not know: {missed:?} of {listed:?}"
+    );
+
+    // With the keys, the same commands work, whoever holds the home.
+    let key = |role: &str| stick.join(format!("{role}.key")).to_string_lossy().into_owned();
+    pair.origin.run(["invite", "--key", &key("operator")])?;
+    drop(server);
+    Ok(())
+}
+
+/// The socket takes no command that would be signed, in whatever words, while the keys lie in the home it serves.
+#[test]
+fn no_text_over_the_socket_speaks_for_a_library() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    pair.publish()?;
+    let _server = pair.origin.serve()?;
+    let (status, answer) = post(&pair.origin.path, r#"{"command":"status"}"#)?;
+    ensure!(status == 200 && answer.contains("outcome"), "{answer}");
+    let library = text(&pair.origin.json(["releases", "films"])?, "library").to_owned();
+    for body in [
+        r#"{"command":"invite","expires_s":60,"uses":1}"#,
+        r#"{"command":"found","file":"x"}"#,
+        r#"{"command":"grant","node":"ab"}"#,
+        r#"{"command":"revoke","node":"ab"}"#,
+        r#"{"command":"signed","invite":{}}"#,
+    ] {
+        let (status, answer) = post(&pair.origin.path, body)?;
+        ensure!(status == 422 || status == 400, "{body}: {answer}");
+    }
+    // Finished statements are taken from anybody, and judged: rubbish is refused, and nothing happens by it.
+    let offer = format!(r#"{{"command":"offer","library":"{library}","statements":["Q0hTVAEC"]}}"#);
+    let (_, answer) = post(&pair.origin.path, &offer)?;
+    ensure!(answer.contains("failure"), "{answer}");
+    let (status, _) = post(&pair.origin.path, &format!(r#"{{"command":"{}"}}"#, "x".repeat(5_000_000)))?;
+    ensure!(status == 413, "a request without end: {status}");
+    Ok(())
+}
+
+/// Statements of one home, carried to another that never had a connection to it.
+#[test]
+fn statements_are_carried_by_file() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    pair.publish()?;
+    let server = pair.connect()?;
+    pair.pull()?;
+    drop(server);
+    media::film(&pair.library.join("new.mp4"), 200_000, 2)?;
+    pair.publish()?;
+    let file = pair.scratch().join("films.statements");
+    let carried =
+        pair.origin.json(["statements".as_ref(), "export".as_ref(), "films".as_ref(), file.as_os_str()])?;
+    ensure!(number(&carried, "statements")? >= 5, "{carried}");
+    let known = |home: &chuan_tests::program::Home| -> Result<u64> {
+        let list = home.json(["releases", "films"])?;
+        Ok(list.get("releases").and_then(Value::as_array).map_or(0, Vec::len) as u64)
+    };
+    ensure!(known(&pair.mirror)? == 1);
+    let import = ["statements".as_ref(), "import".as_ref(), file.as_os_str()];
+    pair.mirror.run(import)?;
+    ensure!(known(&pair.mirror)? == 2, "the release is not known");
+    let again = pair.mirror.json(import)?;
+    let rows = again.get("statements").and_then(Value::as_array).cloned().unwrap_or_default();
+    ensure!(rows.iter().all(|row| text(row, "result") == "known") && !rows.is_empty(), "{again}");
+    // The data is not here: the channel stays on what is whole.
+    let listed = pair.mirror.json(["ls", "films"])?;
+    ensure!(number(&listed, "sequence")? == 1, "{listed}");
+    pair.mirror.run(["verify", "--deep"])?;
+    Ok(())
+}
