@@ -18,8 +18,12 @@ use chuan_engine::{
     Error as EngineError,
     id::NodeId,
     limits::ANSWER_STATEMENTS,
-    statement::proof::{EXPORTER_LABEL, EXPORTER_LEN},
+    statement::{
+        Library,
+        proof::{EXPORTER_LABEL, EXPORTER_LEN},
+    },
     sync::{
+        exchange::Exchange,
         frame::{Encoded, Frame},
         message::{ErrorCode, Hello, Join, Refusal, Request},
     },
@@ -28,10 +32,11 @@ use quinn::{ConnectionError, VarInt};
 use tokio::task::JoinSet;
 
 use crate::{
-    Endpoint, Error, Result,
+    Acquaintance, Endpoint, Error, Result,
+    acquaintance::Stranger,
     endpoint::{CloseCode, peer_name, proved_node},
     frame::{self, FrameReader, StreamError},
-    identity::{Expectation, PeerKey},
+    identity::PeerKey,
     limits,
     window::Window,
 };
@@ -75,7 +80,18 @@ pub struct WireStats {
 }
 
 impl Connection {
-    /// Connects to the node `expected` at the first of `addresses` (`host:port`) that answers as it, and sends `hello`.
+    /// Like [`open_known`](Self::open_known), to a node of which nothing is known but its id.
+    pub async fn open(
+        endpoint: &Endpoint,
+        addresses: &[String],
+        expected: NodeId,
+        hello: &Hello,
+    ) -> Result<Self> {
+        Self::open_known(endpoint, addresses, expected, hello, &(Arc::new(Stranger) as _)).await
+    }
+
+    /// Connects to the node `expected` at the first of `addresses` (`host:port`) that answers as it, and sends `hello`. What
+    /// is known of its key decides whether it is it; a node with a key that is not known introduces itself.
     ///
     /// The next address is tried when one fails or has been silent for [`DIAL_STAGGER`](limits::DIAL_STAGGER). The
     /// hello travels with the first request, so nothing waits for an answer between this and that. Dropping the future
@@ -84,18 +100,17 @@ impl Connection {
     /// # Errors
     ///
     /// [`Error::WrongKey`] where another node answers, [`Error::Busy`], and [`Error::Unreachable`] for all else.
-    pub async fn open(
+    pub async fn open_known(
         endpoint: &Endpoint,
         addresses: &[String],
         expected: NodeId,
         hello: &Hello,
+        known: &Arc<dyn Acquaintance>,
     ) -> Result<Self> {
         let hello = Frame::Hello(hello.clone()).encode()?;
         let started = Instant::now();
-        let quic = dial_any(endpoint, addresses, expected).await?;
-        let name = peer_name(&expected, quic.remote_address());
-        let peer = proved_node(&quic)
-            .ok_or_else(|| Error::Protocol { peer: name.clone(), text: "it proved no key".into() })?;
+        let (quic, peer) = dial_any(endpoint, addresses, expected, known).await?;
+        let name = peer_name(&peer.node, quic.remote_address());
         let handshake = started.elapsed();
         let (sent, received) = Default::default();
         let connection = Self { quic, peer, name, handshake, sent, received };
@@ -163,6 +178,33 @@ impl Connection {
         }
     }
 
+    /// Exchanges statements of `library` with the peer, both ways, and gives those that are new here, unverified.
+    ///
+    /// Dropping the future ends the exchange; what was not exchanged is in the next one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] where this node is no member there; [`Error::Protocol`] where the peer breaks the rules.
+    pub async fn exchange(&self, library: Library) -> Result<Vec<Bytes>> {
+        let mut exchange = Exchange::new(library);
+        while let Some(request) = exchange.poll_request() {
+            let mut answer = self.ask(request).await?;
+            loop {
+                let frame = answer.next().await.map_err(|error| self.broken(error))?;
+                let frame = frame.ok_or_else(|| self.protocol("an answer to an exchange had no end"))?;
+                let last = frame.is_last();
+                exchange.handle(frame).map_err(|error| match error {
+                    EngineError::Peer(text) => Error::Protocol { peer: self.name.clone(), text },
+                    source => Error::Refused { peer: self.name.clone(), source },
+                })?;
+                if last {
+                    break;
+                }
+            }
+        }
+        Ok(exchange.take_received())
+    }
+
     /// Tells the peer that the work is done. What was asked and not yet answered is lost.
     pub fn close(&self) {
         self.quic.close(CloseCode::Done.varint(), b"");
@@ -226,6 +268,10 @@ impl Connection {
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Busy.varint() => {
                 Error::Busy(self.name.clone())
             }
+            ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Revoked.varint() => {
+                let text = "the peer takes this node for no member any more; ask an operator".into();
+                Error::Refused { peer: self.name.clone(), source: EngineError::Denied(text) }
+            }
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Protocol.varint() => {
                 let text = String::from_utf8_lossy(&close.reason).replace(char::is_control, " ");
                 Error::Refused { peer: self.name.clone(), source: EngineError::Peer(text) }
@@ -267,13 +313,18 @@ pub(crate) fn exporter(quic: &quinn::Connection) -> Option<[u8; EXPORTER_LEN]> {
 }
 
 /// Tries the addresses, each a little after the one before; the first that answers as `expected` wins.
-async fn dial_any(endpoint: &Endpoint, addresses: &[String], expected: NodeId) -> Result<quinn::Connection> {
+async fn dial_any(
+    endpoint: &Endpoint,
+    addresses: &[String],
+    expected: NodeId,
+    known: &Arc<dyn Acquaintance>,
+) -> Result<(quinn::Connection, PeerKey)> {
     let mut waiting = resolve(addresses).await?.into_iter();
     let mut attempts = JoinSet::new();
     let mut failures: Vec<Error> = Vec::new();
     loop {
         if let Some(address) = waiting.next() {
-            attempts.spawn(dial_one(endpoint.clone(), address, expected));
+            attempts.spawn(dial_one(endpoint.clone(), address, expected, Arc::clone(known)));
         }
         let stagger = tokio::time::sleep(limits::DIAL_STAGGER);
         let ended = tokio::select! {
@@ -289,19 +340,56 @@ async fn dial_any(endpoint: &Endpoint, addresses: &[String], expected: NodeId) -
     }
 }
 
-async fn dial_one(endpoint: Endpoint, address: SocketAddr, expected: NodeId) -> Result<quinn::Connection> {
-    let expectation = Expectation::new(expected);
-    let connecting = endpoint.dial(address, &expectation)?;
+async fn dial_one(
+    endpoint: Endpoint,
+    address: SocketAddr,
+    expected: NodeId,
+    known: Arc<dyn Acquaintance>,
+) -> Result<(quinn::Connection, PeerKey)> {
+    let connecting = endpoint.dial(address)?;
     let unreachable = |cause: String| Error::Unreachable { peer: peer_name(&expected, address), cause };
     match tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, connecting).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => match expectation.other() {
-            Some(proved) => Err(Error::WrongKey { address: address.to_string(), proved, expected }),
-            None if refused(&error) => Err(Error::Busy(peer_name(&expected, address))),
-            None => Err(unreachable(describe(&error))),
-        },
+        Ok(Ok(connection)) => identify(connection, address, expected, &*known).await,
+        Ok(Err(error)) if refused(&error) => Err(Error::Busy(peer_name(&expected, address))),
+        Ok(Err(error)) => Err(unreachable(describe(&error))),
         Err(_) => Err(unreachable("no answer".into())),
     }
+}
+
+/// Makes sure that the one who answered is the one who was meant. Nothing was told to it so far.
+async fn identify(
+    connection: quinn::Connection,
+    address: SocketAddr,
+    expected: NodeId,
+    known: &dyn Acquaintance,
+) -> Result<(quinn::Connection, PeerKey)> {
+    let Some(proved) = proved_node(&connection) else {
+        return Err(Error::Protocol { peer: peer_name(&expected, address), text: "it proved no key".into() });
+    };
+    if let Some(node) = known.recognise(&expected, &proved.key) {
+        return Ok((connection, PeerKey { node, ..proved }));
+    }
+    let introduced = introduction(&connection).await.filter(|hello| hello.node == expected);
+    let statements =
+        introduced.map(|hello| hello.statements.into_iter().map(Bytes::from).collect::<Vec<_>>());
+    if statements.is_some_and(|statements| known.is_shown(&expected, &proved.key, &statements)) {
+        return Ok((connection, PeerKey { node: expected, ..proved }));
+    }
+    connection.close(CloseCode::Done.varint(), b"");
+    Err(Error::WrongKey { address: address.to_string(), proved: proved.node, expected })
+}
+
+/// What a node with a key that is not its first says of itself; others say nothing, and are not waited for long.
+async fn introduction(connection: &quinn::Connection) -> Option<Hello> {
+    let patience = limits::INTRODUCTION_TIMEOUT.max(connection.rtt().saturating_mul(3));
+    let introduced = async {
+        let stream = connection.accept_uni().await.ok()?;
+        match FrameReader::new(stream).next().await {
+            Ok(Some(Frame::Hello(hello))) => Some(hello),
+            _ => None,
+        }
+    };
+    tokio::time::timeout(patience, introduced).await.ok().flatten()
 }
 
 async fn resolve(addresses: &[String]) -> Result<Vec<SocketAddr>> {

@@ -9,10 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use chuan_engine::sync::{
-    frame::{Encoded, Frame},
-    message::{End, ErrorCode, Hello, Join, Refusal, Request, VERSION},
-    session::Outlet,
+use chuan_engine::{
+    id::LibraryId,
+    sync::{
+        frame::{Encoded, Frame},
+        message::{End, ErrorCode, Hello, Join, Refusal, Request, VERSION},
+        session::Outlet,
+    },
 };
 use quinn::SendStream;
 use tokio::{
@@ -39,43 +42,67 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
-    /// Whether a peer is a member of anything here.
-    pub(crate) async fn knows(&self, peer: &PeerKey) -> bool {
-        let (host, node) = (Arc::clone(&self.host), peer.node);
-        blocking(move || host.knows(&node)).await.unwrap_or(false)
+    /// The libraries here of which a peer is a member.
+    pub(crate) async fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
+        let (host, peer) = (Arc::clone(&self.host), *peer);
+        blocking(move || host.memberships(&peer)).await.unwrap_or_default()
     }
 }
 
 /// Serves a peer until it leaves, breaks a rule, or the node stops.
 pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, lent: Lent) {
     let name = peer_name(&peer.node, quic.remote_address());
-    if let Err(rule) = greet(&quic, &peer, &lent).await {
-        tracing::debug!(peer = name, rule, "no hello");
-        return quic.close(CloseCode::Protocol.varint(), rule.as_bytes());
-    }
+    introduce(&quic, &lent).await;
+    let peer = match greet(&quic, peer, &lent).await {
+        Ok(peer) => peer,
+        Err(rule) => {
+            tracing::debug!(peer = name, rule, "no hello");
+            return quic.close(CloseCode::Protocol.varint(), rule.as_bytes());
+        }
+    };
     tracing::debug!(peer = name, "connected");
     let code = serve(&quic, peer, &lent).await;
     quic.close(code.varint(), b"");
     tracing::debug!(peer = name, ?code, "disconnected");
 }
 
-/// Takes the peer's hello, and the statements in it, before anything is answered. The error is the rule that was broken.
-async fn greet(quic: &quinn::Connection, peer: &PeerKey, lent: &Lent) -> Result<(), &'static str> {
+/// Says who this node is, where its key alone does not.
+async fn introduce(quic: &quinn::Connection, lent: &Lent) {
+    let host = Arc::clone(&lent.host);
+    let Some(hello) = blocking(move || host.introduction()).await.flatten() else { return };
+    let Some(encoded) = encode(&Frame::Hello(hello)) else { return };
+    // A dialler that takes no introduction has no use for one.
+    if let Ok(mut stream) = quic.open_uni().await {
+        let _ = frame::write(&mut stream, vec![encoded]).await;
+        let _ = stream.finish();
+    }
+}
+
+/// Takes the peer's hello, and the statements in it, before anything is answered, and says who the peer is. The error is the
+/// rule that was broken.
+async fn greet(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> Result<PeerKey, &'static str> {
     let hello = timeout(limits::REQUEST_TIMEOUT, hello(quic))
         .await
         .map_err(|_| "the hello did not come in time")??;
     if hello.version != VERSION {
         return Err("the hello speaks another version");
     }
-    if hello.node != peer.node {
-        return Err("the hello names another node than the handshake proved");
+    let peer = PeerKey { node: hello.node, ..peer };
+    let host = Arc::clone(&lent.host);
+    let recognised = blocking(move || {
+        if !hello.statements.is_empty() {
+            host.offer(hello.statements.into_iter().map(Bytes::from).collect());
+        }
+        let recognised = host.recognises(&peer);
+        if recognised {
+            host.met(&peer, &hello.name, &hello.addresses);
+        }
+        recognised
+    });
+    match recognised.await {
+        Some(true) => Ok(peer),
+        _ => Err("the hello names another node than the handshake proved"),
     }
-    if !hello.statements.is_empty() {
-        let statements = hello.statements.into_iter().map(Bytes::from).collect();
-        let host = Arc::clone(&lent.host);
-        blocking(move || host.offer(statements)).await;
-    }
-    Ok(())
 }
 
 async fn hello(quic: &quinn::Connection) -> Result<Hello, &'static str> {
@@ -89,14 +116,15 @@ async fn hello(quic: &quinn::Connection) -> Result<Hello, &'static str> {
 /// Answers requests, a few at a time; more wait in their streams. Gives the reason for the end.
 async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCode {
     let mut stopped = lent.stopped.clone();
+    let mut changes = lent.host.changes();
     let mut answers = JoinSet::new();
-    let mut known = false;
+    let mut member_of = Vec::new();
     loop {
-        if !known && answers.is_empty() {
+        if member_of.is_empty() && answers.is_empty() {
             // Its hello, or a join, may have made it known since.
-            known = lent.knows(&peer).await;
+            member_of = lent.memberships(&peer).await;
         }
-        let is_idle_stranger = !known && answers.is_empty();
+        let is_idle_stranger = member_of.is_empty() && answers.is_empty();
         tokio::select! {
             () = tokio::time::sleep(limits::STRANGER_TIMEOUT), if is_idle_stranger => return CloseCode::Busy,
             stream = quic.accept_bi(), if answers.len() < limits::ANSWERS_PER_CONNECTION => match stream {
@@ -108,12 +136,34 @@ async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCod
                 Err(_) => return CloseCode::Done,
             },
             Some(_) = answers.join_next() => {}
-            // An error means that the server is gone, which is as good a reason.
-            _ = stopped.wait_for(|stopped| *stopped) => break,
+            () = changed(&mut changes), if !member_of.is_empty() => {
+                let now = lent.memberships(&peer).await;
+                if !member_of.iter().all(|library| now.contains(library)) {
+                    // Answers under way are dropped with the connection.
+                    return CloseCode::Revoked;
+                }
+                member_of = now;
+            }
+            () = stop(&mut stopped) => break,
         }
     }
     while answers.join_next().await.is_some() {}
     CloseCode::Stopping
+}
+
+/// Waits until the server stops, or is gone, which is as good a reason.
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Waits for a change of what is known of libraries; for ever where nobody tells.
+async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
+    if let Some(changes) = changes
+        && changes.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// Who asks.

@@ -4,7 +4,7 @@
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use quinn::{
 
 use crate::{
     error::{Error, Result},
-    identity::{Expectation, Identity, PeerKey},
+    identity::{Identity, PeerKey},
     limits,
 };
 
@@ -35,6 +35,8 @@ pub(crate) enum CloseCode {
     Busy = 2,
     /// The peer broke the protocol.
     Protocol = 3,
+    /// The peer is no member any more.
+    Revoked = 4,
 }
 
 impl CloseCode {
@@ -49,7 +51,8 @@ impl CloseCode {
 #[derive(Clone)]
 pub struct Endpoint {
     quic: quinn::Endpoint,
-    identity: Identity,
+    identity: Arc<RwLock<Identity>>,
+    accepts: bool,
     dial_transport: Arc<TransportConfig>,
 }
 
@@ -73,6 +76,7 @@ impl Endpoint {
     }
 
     fn new(socket: UdpSocket, identity: Identity, server: Option<quinn::ServerConfig>) -> Result<Self> {
+        let accepts = server.is_some();
         let quic = quinn::Endpoint::new(
             quinn::EndpointConfig::default(),
             server,
@@ -80,7 +84,8 @@ impl Endpoint {
             Arc::new(quinn::TokioRuntime),
         )
         .map_err(|source| Error::io("cannot run QUIC on the socket", source))?;
-        Ok(Self { quic, identity, dial_transport: Arc::new(dial_transport()?) })
+        let identity = Arc::new(RwLock::new(identity));
+        Ok(Self { quic, identity, accepts, dial_transport: Arc::new(dial_transport()?) })
     }
 
     /// The address the socket is bound to.
@@ -88,9 +93,19 @@ impl Endpoint {
         self.quic.local_addr().map_err(|source| Error::io("cannot read the socket's address", source))
     }
 
-    /// The identity this endpoint proves.
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
+    /// The identity that new connections prove.
+    pub fn identity(&self) -> Identity {
+        self.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Proves another key from the next connection on. Those that are open go on under the one they began with.
+    pub fn set_identity(&self, identity: Identity) -> Result<()> {
+        let config = self.accepts.then(|| server_config(&identity)).transpose()?;
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
+        if config.is_some() {
+            self.quic.set_server_config(config);
+        }
+        Ok(())
     }
 
     /// Connections that are open, handshakes among them.
@@ -119,13 +134,9 @@ impl Endpoint {
         self.quic.accept().await
     }
 
-    /// Starts a handshake with the node at `address`.
-    pub(crate) fn dial(
-        &self,
-        address: SocketAddr,
-        expectation: &Arc<Expectation>,
-    ) -> Result<quinn::Connecting> {
-        self.dial_as(address, self.identity.dial_config(expectation)?)
+    /// Starts a handshake with whoever is at `address`.
+    pub(crate) fn dial(&self, address: SocketAddr) -> Result<quinn::Connecting> {
+        self.dial_as(address, self.identity().dial_config()?)
     }
 
     /// Starts a handshake with these rules of TLS.
@@ -148,7 +159,7 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
             .field("address", &self.quic.local_addr().ok())
-            .field("node", &self.identity.node())
+            .field("node", &self.identity().node())
             .finish_non_exhaustive()
     }
 }
@@ -201,9 +212,9 @@ fn dial_transport() -> Result<TransportConfig> {
     // Of a stream; the connection's own window is the bound, and grows with the path.
     transport.stream_receive_window(VarInt::from_u32(limits::WINDOW_MAX_BYTES));
     transport.keep_alive_interval(Some(limits::KEEP_ALIVE));
-    // Nobody who is dialled opens streams.
+    // Who is dialled opens no stream but one to introduce itself.
     transport.max_concurrent_bidi_streams(VarInt::from_u32(0));
-    transport.max_concurrent_uni_streams(VarInt::from_u32(0));
+    transport.max_concurrent_uni_streams(VarInt::from_u32(1));
     Ok(transport)
 }
 
@@ -244,7 +255,7 @@ pub(crate) fn plain_loopback(
 ) -> (impl Future<Output = quinn::Incoming> + use<>, quinn::Connecting) {
     let server = QuicServerConfig::try_from(identity.accept_config().expect("configures")).expect("suits");
     let server = quinn::ServerConfig::with_crypto(Arc::new(server));
-    let tls = identity.dial_config(&Expectation::new(identity.node())).expect("configures");
+    let tls = identity.dial_config().expect("configures");
     let client = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("suits")));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listener = quinn::Endpoint::server(server, address).expect("binds");

@@ -3,10 +3,7 @@
 //! A handshake proves a key and nothing more. Whether the key may do anything is decided after it, from statements;
 //! nothing here looks at those.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
 use chuan_engine::{
     id::NodeId,
@@ -44,13 +41,23 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of a node's key.
+    /// The identity of a node under its first key.
     pub fn new(key: Key) -> Self {
         let node = key.node();
+        Self::of_node(node, key)
+    }
+
+    /// The identity of a node whose key was replaced.
+    pub fn of_node(node: NodeId, key: Key) -> Self {
         Self { key: Arc::new(key), node }
     }
 
-    /// The id of the key.
+    /// Whether the key names the node by itself.
+    pub fn is_first_key(&self) -> bool {
+        self.key.node() == self.node
+    }
+
+    /// The node's id.
     pub const fn node(&self) -> NodeId {
         self.node
     }
@@ -75,13 +82,13 @@ impl Identity {
         Ok(config)
     }
 
-    /// TLS for dialling one node; the handshake fails where another answers, and `expectation` tells which.
-    pub(crate) fn dial_config(&self, expectation: &Arc<Expectation>) -> Result<rustls::ClientConfig> {
+    /// TLS for dialling: whoever answers proves a key, whichever it is. Nothing is sent before the key was judged.
+    pub(crate) fn dial_config(&self) -> Result<rustls::ClientConfig> {
         let mut config = rustls::ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(Error::tls)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(expectation) as Arc<dyn ServerCertVerifier>)
+            .with_custom_certificate_verifier(Arc::new(AnyKey))
             .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(self.certified())));
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.resumption = Resumption::disabled();
@@ -108,7 +115,7 @@ impl fmt::Debug for Identity {
 pub struct PeerKey {
     /// The public key.
     pub key: PublicKey,
-    /// Its id.
+    /// The node: the one that the key names, until it is known to be another's.
     pub node: NodeId,
 }
 
@@ -203,9 +210,9 @@ fn no_tls12() -> TlsError {
     TlsError::General("TLS 1.2 is not spoken here".into())
 }
 
-/// The acceptor's verifier: any valid key.
+/// The verifier of both sides: any valid key.
 #[derive(Debug)]
-struct AnyKey;
+pub(crate) struct AnyKey;
 
 impl ClientCertVerifier for AnyKey {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
@@ -248,25 +255,7 @@ impl ClientCertVerifier for AnyKey {
     }
 }
 
-/// The dialler's verifier: one node, and the memory of which other one answered.
-#[derive(Debug)]
-pub(crate) struct Expectation {
-    node: NodeId,
-    other: OnceLock<NodeId>,
-}
-
-impl Expectation {
-    pub(crate) fn new(node: NodeId) -> Arc<Self> {
-        Arc::new(Self { node, other: OnceLock::new() })
-    }
-
-    /// The id of the key that was shown where another was expected.
-    pub(crate) fn other(&self) -> Option<NodeId> {
-        self.other.get().copied()
-    }
-}
-
-impl ServerCertVerifier for Expectation {
+impl ServerCertVerifier for AnyKey {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -275,13 +264,7 @@ impl ServerCertVerifier for Expectation {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let key = peer_key(end_entity, intermediates)?;
-        if key.node == self.node {
-            return Ok(ServerCertVerified::assertion());
-        }
-        // A second handshake on one expectation shows the same other key, or the first is as good an answer.
-        let _ = self.other.set(key.node);
-        Err(CertificateError::ApplicationVerificationFailure.into())
+        peer_key(end_entity, intermediates).map(|_| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

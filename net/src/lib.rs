@@ -8,6 +8,7 @@
 //! In data-flow order: [`identity`] proves keys, [`endpoint`] bounds the socket, [`dial`] and [`serve`] are the two ends of a
 //! connection, and behind them one task owns each session and moves the engine's frames.
 
+pub mod acquaintance;
 pub mod dial;
 mod driver;
 pub mod endpoint;
@@ -21,6 +22,7 @@ pub mod serve;
 mod tests;
 mod window;
 
+pub use acquaintance::{Acquaintance, Anybody, Stranger};
 pub use dial::{Connection, WireStats};
 pub use endpoint::Endpoint;
 pub use error::{Error, Result};

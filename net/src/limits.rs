@@ -26,6 +26,8 @@ pub const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// How long a dialler that is done stays for its notice to go out: QUIC would have it wait three times its time-out, which
 /// is a second where a round trip takes 200 ms.
 pub const HANG_UP_GRACE: Duration = Duration::from_millis(20);
+/// A node that has another key than its first introduces itself by then, or within three round trips.
+pub const INTRODUCTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// The next address of a node is tried when the one before has not answered for this long.
 pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
 

@@ -7,11 +7,12 @@ use std::{collections::HashMap, future::Future, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use chuan_engine::{
-    id::{LibraryId, NodeId},
+    id::LibraryId,
     statement::library::Library,
     store::Store,
     sync::{
-        message::{Join, Request},
+        exchange,
+        message::{Hello, Join, Request},
         session::{Answer, Outlet},
     },
 };
@@ -42,11 +43,28 @@ pub trait Host: Send + Sync + 'static {
     /// The time, in milliseconds since 1970: memberships may expire.
     fn now_ms(&self) -> i64;
 
-    /// Whether `node` is a member of anything here. Others are given little time and few places; a host that does not say
-    /// takes everyone for a member.
-    fn knows(&self, node: &NodeId) -> bool {
-        let _ = node;
-        true
+    /// The libraries here of which `peer` is a member now, by the key it proved. Who is member of none is given little time
+    /// and few places, and who ceases to be one is shown out.
+    fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId>;
+
+    /// Ticks when what is known of any library changes; none where a host never tells.
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+
+    /// What this node says of itself to who dials it, where its key is not its first.
+    fn introduction(&self) -> Option<Hello> {
+        None
+    }
+
+    /// Whether the key that `peer` proved is that of the node it says it is. Its statements were offered before.
+    fn recognises(&self, peer: &PeerKey) -> bool {
+        peer.key.node() == peer.node
+    }
+
+    /// A peer whose key is recognised has come, and says what it is called and where it is reached: hints.
+    fn met(&self, peer: &PeerKey, name: &str, addresses: &[String]) {
+        let _ = (peer, name, addresses);
     }
 
     /// Takes statements a peer brought along, unverified; who brought them means nothing. Bad ones are dropped.
@@ -59,7 +77,18 @@ pub trait Host: Send + Sync + 'static {
         let library = self
             .library(request.library())
             .ok_or_else(|| chuan_engine::Error::Denied("the library is not served here".into()))?;
-        Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?.run(out)
+        if !library.holds_key(&peer.node, &peer.key, self.now_ms()) {
+            return Err(chuan_engine::Error::Denied("the peer's key was replaced".into()));
+        }
+        let Request::Exchange { talk, .. } = request else {
+            return Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?.run(out);
+        };
+        let reply = exchange::answer(&library, talk, &peer.node, self.now_ms())?;
+        if !reply.offered.is_empty() {
+            self.offer(reply.offered);
+        }
+        let _ = reply.frames.into_iter().all(|frame| out.send(frame));
+        Ok(())
     }
 
     /// Redeems a ticket for `peer`: checks the proof over `exporter`, stores the use durably, and gives the statements
@@ -212,7 +241,7 @@ async fn shake_hands(incoming: quinn::Incoming, lent: driver::Lent) -> Proved {
     match tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok(quic)) => {
             let peer = proved_node(&quic)?;
-            let known = lent.knows(&peer).await;
+            let known = !lent.memberships(&peer).await.is_empty();
             let window = unacknowledged(quic.rtt());
             Some(Guest { quic, peer, known, window })
         }

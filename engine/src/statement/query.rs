@@ -227,6 +227,14 @@ impl Library {
         until.is_none_or(|until| now_ms < until).then_some(*node)
     }
 
+    /// Whether `key` is `node`'s now, or within its grace. Of a node that is no member its first key is.
+    pub fn holds_key(&self, node: &NodeId, key: &PublicKey, now_ms: i64) -> bool {
+        match self.key_of(node) {
+            Some(current) => current == *key || self.node_of(key, now_ms) == Some(*node),
+            None => key.node() == *node,
+        }
+    }
+
     /// Statements that show how `node` came to its key: those of an operator or a ticket, and its successions.
     pub fn credentials(&self, node: &NodeId) -> Vec<&Statement> {
         let mut shown: Vec<&Statement> = Vec::new();

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     id::NodeId,
     limits::GRACE_MS,
-    statement::{PublicKey, wire::Reader},
+    statement::{Body, PublicKey, Statement, wire::Reader},
 };
 
 /// Replaces a node's key; signed with both, so that nobody takes over a key that is not theirs to give or to use. The node
@@ -23,6 +23,27 @@ pub struct Succession {
     pub new: PublicKey,
     /// How long after the statement's time the old key may still be shown, in ms, at most [`GRACE_MS`].
     pub grace_ms: u64,
+}
+
+/// Whether successions among `statements`, whose signatures are checked here, lead from `node`'s first key to `key`. A key
+/// that an operator bound is not found so: that takes the library.
+pub fn leads_to(node: &NodeId, key: &PublicKey, statements: &[Statement]) -> bool {
+    let verified = statements.iter().filter_map(|statement| match statement.body() {
+        Body::Succession(next) if next.node == *node => {
+            let signers = statement.verify_signatures().ok()?;
+            next.is_signed_by(&signers).then_some(next)
+        }
+        _ => None,
+    });
+    let all: Vec<_> = verified.collect();
+    let mut reached: Vec<PublicKey> =
+        all.iter().map(|next| next.old).filter(|old| old.node() == *node).take(1).collect();
+    // Each succession leads on at most once.
+    for _ in 0..all.len() {
+        let next = all.iter().find(|next| reached.contains(&next.old) && !reached.contains(&next.new));
+        reached.extend(next.map(|next| next.new));
+    }
+    key.node() == *node || reached.contains(key)
 }
 
 impl Succession {

@@ -19,12 +19,14 @@ use chuan_engine::{
         library::{Founders, channel, found, member, release},
     },
     store::{Object, RefMove, Store, memory::MemoryStore},
-    sync::message::{Join, Want},
+    sync::message::{Hello, Join, Want},
     verify,
 };
 
+use tokio::sync::watch;
+
 use super::pair::{self, CHUNK_LEN};
-use crate::{PeerKey, serve::Host};
+use crate::{Identity, PeerKey, serve::Host};
 
 pub(super) const NOW_MS: i64 = 1_800_000_000_000;
 const LIVE: &str = "live";
@@ -42,7 +44,7 @@ pub(super) struct Films {
 impl Films {
     /// An origin that has nothing published, and a mirror that is a member.
     pub(super) fn found() -> (Self, Self) {
-        let [root, operator] = [11, 12].map(|seed| Key::from_seed([seed; 32]));
+        let (root, operator) = (Key::from_seed([11; 32]), Self::operator());
         let publisher = Self::publisher();
         let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
         let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), NOW_MS).expect("founds");
@@ -71,6 +73,16 @@ impl Films {
         (node(), node())
     }
 
+    pub(super) fn operator() -> Key {
+        Key::from_seed([12; 32])
+    }
+
+    /// Takes envelopes from anybody.
+    pub(super) fn take(&self, envelopes: &[Bytes]) {
+        let statements: Vec<_> = envelopes.iter().filter_map(|bytes| Statement::decode(bytes).ok()).collect();
+        let _ = self.library.write().expect("unpoisoned").offer_all(&statements, NOW_MS);
+    }
+
     fn publisher() -> Key {
         Key::from_seed([13; 32])
     }
@@ -80,7 +92,7 @@ impl Films {
     }
 
     /// Takes statements up and keeps them.
-    fn learn(&self, statements: &[Statement]) {
+    pub(super) fn learn(&self, statements: &[Statement]) {
         let outcomes = self.library.write().expect("unpoisoned").offer_all(statements, NOW_MS);
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         let objects = statements.iter().map(Object::from);
@@ -197,11 +209,14 @@ fn film(number: u64, salt: u64) -> Bytes {
 pub(super) struct Cinema {
     pub(super) films: Films,
     pub(super) libraries_asked: AtomicU64,
+    pub(super) identity: RwLock<Identity>,
+    changes: watch::Sender<u64>,
 }
 
 impl Cinema {
     pub(super) fn new(films: Films) -> Self {
-        Self { films, libraries_asked: AtomicU64::new(0) }
+        let identity = RwLock::new(pair::identity(pair::ORIGIN));
+        Self { films, libraries_asked: AtomicU64::new(0), identity, changes: watch::Sender::new(0) }
     }
 }
 
@@ -220,7 +235,34 @@ impl Host for Cinema {
         NOW_MS
     }
 
-    fn offer(&self, _statements: Vec<Bytes>) {}
+    fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
+        let library = self.films.library();
+        let member =
+            library.is_member(&peer.node, NOW_MS) && library.holds_key(&peer.node, &peer.key, NOW_MS);
+        member.then(|| library.id()).into_iter().collect()
+    }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.changes.subscribe())
+    }
+
+    fn introduction(&self) -> Option<Hello> {
+        let identity = self.identity.read().expect("unpoisoned").clone();
+        let library = self.films.library();
+        let shown = library.credentials(&identity.node());
+        let statements = shown.into_iter().map(|statement| statement.bytes().to_vec()).collect();
+        let hello = Hello { node: identity.node(), statements, ..pair::hello() };
+        (!identity.is_first_key()).then_some(hello)
+    }
+
+    fn recognises(&self, peer: &PeerKey) -> bool {
+        self.films.library().holds_key(&peer.node, &peer.key, NOW_MS)
+    }
+
+    fn offer(&self, statements: Vec<Bytes>) {
+        self.films.take(&statements);
+        self.changes.send_modify(|change| *change += 1);
+    }
 
     fn join(&self, _: &PeerKey, _: &[u8; 32], _: &Join) -> chuan_engine::Result<Vec<Bytes>> {
         Err(chuan_engine::Error::Denied("nobody is admitted here".into()))

@@ -6,3 +6,4 @@ mod pair;
 mod pulls;
 mod sessions;
 mod speed;
+mod trust;

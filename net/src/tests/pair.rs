@@ -57,8 +57,8 @@ impl Host for Script {
         0
     }
 
-    fn knows(&self, _node: &NodeId) -> bool {
-        !self.strangers
+    fn memberships(&self, _peer: &PeerKey) -> Vec<LibraryId> {
+        if self.strangers { Vec::new() } else { vec![LibraryId::from_bytes([9; 32])] }
     }
 
     fn offer(&self, statements: Vec<Bytes>) {
@@ -94,6 +94,7 @@ impl Host for Script {
 pub(super) struct Origin<H = Script> {
     pub(super) address: SocketAddr,
     pub(super) host: Arc<H>,
+    pub(super) endpoint: Endpoint,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -108,10 +109,10 @@ impl<H: Host> Origin<H> {
         let address = endpoint.local_address().expect("bound");
         let (stop, stopped) = oneshot::channel();
         let lent = Arc::clone(&host) as Arc<dyn Host>;
-        let task = tokio::spawn(serve::run(endpoint, lent, async {
+        let task = tokio::spawn(serve::run(endpoint.clone(), lent, async {
             let _ = stopped.await;
         }));
-        Self { address, host, stop: Some(stop), task }
+        Self { address, host, endpoint, stop: Some(stop), task }
     }
 
     pub(super) async fn stop(mut self) -> Arc<H> {

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 
 use super::pair::{self, CHUNK_LEN, Counter, Origin, Script};
-use crate::{Endpoint, endpoint::plain_loopback, identity::Expectation, pull::drive};
+use crate::{Endpoint, endpoint::plain_loopback, pull::drive};
 
 const CHUNKS: u64 = 32 * 1024;
 const ROUNDS: usize = 3;
@@ -67,9 +67,8 @@ async fn raw_stream(ours: bool) -> u64 {
     let identity = pair::identity(pair::ORIGIN);
     let (incoming, dialled): (Pin<Box<dyn Future<Output = quinn::Incoming> + Send>>, _) = if ours {
         let listener = Endpoint::listen((Ipv4Addr::LOCALHOST, 0).into(), identity).expect("binds");
-        let expectation = Expectation::new(pair::origin_id());
         let address = listener.local_address().expect("bound");
-        let dialled = pair::dialler().dial(address, &expectation).expect("dials");
+        let dialled = pair::dialler().dial(address).expect("dials");
         (Box::pin(async move { listener.accept().await.expect("accepts") }), dialled)
     } else {
         let (incoming, dialled) = plain_loopback(&identity);

@@ -6,13 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chuan_engine::{
-    Error,
-    id::{LibraryId, NodeId},
-    statement::Library,
-    store::Store,
-    sync::message::Join,
-};
+use chuan_engine::{Error, id::LibraryId, statement::Library, store::Store, sync::message::Join};
 use chuan_net::{
     Endpoint, Identity, PeerKey,
     serve::{self, Host},
@@ -85,9 +79,13 @@ impl Host for Desk {
         now_ms()
     }
 
-    fn knows(&self, node: &NodeId) -> bool {
-        let Some(inner) = self.node.upgrade() else { return false };
-        inner.libraries.all().iter().any(|library| library.member(node).is_some())
+    fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
+        let Some(inner) = self.node.upgrade() else { return Vec::new() };
+        let now = now_ms();
+        let member = |library: &&Arc<Library>| {
+            library.is_member(&peer.node, now) && library.holds_key(&peer.node, &peer.key, now)
+        };
+        inner.libraries.all().iter().filter(member).map(|library| library.id()).collect()
     }
 
     fn offer(&self, statements: Vec<Bytes>) {

@@ -1,0 +1,194 @@
+//! Keys that are replaced, memberships that end, and statements on the way.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use chuan_engine::{
+    id::NodeId,
+    statement::{
+        Key, PublicKey,
+        library::{revoke, succession},
+    },
+    sync::{
+        fetch::{Fetch, Options, Report},
+        message::Hello,
+    },
+};
+
+use super::{
+    films::{Cinema, Films, NOW_MS, live},
+    pair::{self, Origin},
+};
+use crate::{Acquaintance, Connection, Endpoint, Error, Identity, Result};
+
+const DAY_MS: u64 = 86_400_000;
+
+/// What a mirror knows of keys from its library.
+struct Knows(Films);
+
+impl Acquaintance for Knows {
+    fn recognise(&self, expected: &NodeId, key: &PublicKey) -> Option<NodeId> {
+        self.0.library().holds_key(expected, key, NOW_MS).then_some(*expected)
+    }
+
+    fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
+        self.0.take(statements);
+        self.0.library().holds_key(node, key, NOW_MS)
+    }
+}
+
+fn hello(films: &Films, identity: &Identity) -> Hello {
+    let library = films.library();
+    let shown = library.credentials(&identity.node());
+    let statements = shown.into_iter().map(|statement| statement.bytes().to_vec()).collect();
+    Hello { node: identity.node(), statements, ..pair::hello() }
+}
+
+async fn connect(endpoint: &Endpoint, origin: &Origin<Cinema>, knows: &Arc<Knows>) -> Result<Connection> {
+    let hello = hello(&knows.0, &endpoint.identity());
+    let known = Arc::clone(knows) as Arc<dyn Acquaintance>;
+    Connection::open_known(endpoint, &[origin.address.to_string()], pair::origin_id(), &hello, &known).await
+}
+
+fn pair_of_nodes() -> (Origin<Cinema>, Arc<Knows>) {
+    let (origin, mirror) = Films::found();
+    (Origin::start(Cinema::new(origin)), Arc::new(Knows(mirror)))
+}
+
+#[tokio::test]
+async fn an_exchange_takes_statements_both_ways() {
+    let (origin, mirror) = pair_of_nodes();
+    origin.host.films.publish(3, 0, 0);
+    let gone = revoke(&mirror.0.library(), &Films::operator(), Key::from_seed([77; 32]).node(), "", NOW_MS);
+    mirror.0.learn(&[gone.expect("signs")]);
+    let endpoint = pair::dialler();
+    let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
+    let news = connection.exchange(mirror.0.library()).await.expect("exchanges");
+    assert_eq!(news.len(), 2, "a release and a channel");
+    mirror.0.take(&news);
+    assert_eq!(mirror.0.library().statements(), origin.host.films.library().statements());
+    let before = connection.stats();
+    assert!(connection.exchange(mirror.0.library()).await.expect("exchanges").is_empty());
+    let after = connection.stats();
+    let spent = after.frame_bytes_in + after.frame_bytes_out - before.frame_bytes_in - before.frame_bytes_out;
+    assert!(spent < 128, "a digest when nothing is new, not {spent} bytes");
+    drop(connection);
+    origin.stop().await;
+}
+
+#[tokio::test]
+async fn a_stranger_exchanges_nothing() {
+    let (origin, mirror) = pair_of_nodes();
+    let stranger = Identity::new(Key::from_seed([66; 32]));
+    let endpoint = Endpoint::dialler(stranger).expect("binds");
+    let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
+    let error = connection.exchange(mirror.0.library()).await.expect_err("is refused");
+    assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+    drop(connection);
+    origin.stop().await;
+}
+
+/// The acceptor's key is replaced while a pull runs: the pull ends well, the next connection shows the new key, and who has
+/// not heard of it is told by the node itself.
+#[tokio::test]
+async fn an_acceptor_goes_on_under_another_key() {
+    let (origin, mirror) = pair_of_nodes();
+    let release = origin.host.films.publish(200, 0, 0);
+    let endpoint = pair::dialler();
+    let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
+    assert_eq!(connection.peer().key, Key::from_seed(pair::ORIGIN).public());
+
+    let (old, new) = (Key::from_seed(pair::ORIGIN), Key::from_seed([55; 32]));
+    let films = &origin.host.films;
+    let mut switch = Some(|| {
+        let said = succession(&films.library(), pair::origin_id(), &old, &new, DAY_MS, NOW_MS);
+        films.learn(&[said.expect("signs")]);
+        let identity = Identity::of_node(pair::origin_id(), new.clone());
+        *origin.host.identity.write().expect("unpoisoned") = identity.clone();
+        origin.endpoint.set_identity(identity).expect("is set");
+    });
+    let fetch =
+        Fetch::new(Arc::clone(&mirror.0.store) as _, mirror.0.library(), live(), NOW_MS, Options::default())
+            .expect("begins");
+    let cancel = Arc::new(AtomicBool::new(false));
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let pull = connection.pull(
+        fetch,
+        move |report: &Report| {
+            let _ = told.send(report.done);
+        },
+        &cancel,
+    );
+    let report = {
+        tokio::pin!(pull);
+        loop {
+            tokio::select! {
+                report = &mut pull => break report.expect("pulls"),
+                Some(_) = hears.recv() => if let Some(switch) = switch.take() { switch() },
+            }
+        }
+    };
+    assert_eq!(report.release, Some(release));
+    assert!(switch.is_none(), "the key was replaced while the pull ran");
+
+    let again = connect(&endpoint, &origin, &mirror).await.expect("connects");
+    assert_eq!((again.peer().key, again.peer().node), (new.public(), pair::origin_id()));
+    again.exchange(mirror.0.library()).await.expect("is a member still");
+    let anybody = pair::connect(&endpoint, origin.address).await.expect("the chain of keys shows it");
+    assert_eq!(anybody.peer().key, new.public());
+    drop((connection, again));
+    origin.stop().await;
+}
+
+/// Whoever has the old key is not the node any more.
+#[tokio::test]
+async fn a_key_that_was_replaced_is_nobodys() {
+    let (origin, mirror) = pair_of_nodes();
+    let (old, new) = (Key::from_seed(pair::MIRROR), Key::from_seed([56; 32]));
+    let said = succession(&mirror.0.library(), old.node(), &old, &new, 0, NOW_MS - 1).expect("signs");
+    mirror.0.learn(&[said]);
+    let endpoint = Endpoint::dialler(Identity::of_node(old.node(), new)).expect("binds");
+    let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
+    // The hello brought the succession along.
+    connection.exchange(mirror.0.library()).await.expect("the new key is the node's");
+    let thief = pair::dialler();
+    let stolen = connect(&thief, &origin, &mirror).await.expect("shakes hands");
+    let error = stolen.exchange(mirror.0.library()).await.expect_err("is shown out");
+    assert!(!matches!(error, Error::Unreachable { .. }), "{error:?}");
+    drop((connection, stolen));
+    origin.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_node_is_shown_out_at_once() {
+    let (origin, mirror) = pair_of_nodes();
+    origin.host.films.publish(3, 0, 0);
+    let endpoint = pair::dialler();
+    let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
+    connection.exchange(mirror.0.library()).await.expect("is a member");
+    let node = pair::identity(pair::MIRROR).node();
+    let gone =
+        revoke(&origin.host.films.library(), &Films::operator(), node, "stolen", NOW_MS).expect("signs");
+    // It is itself who brings the news: an operator's word counts whoever carries it.
+    mirror.0.learn(&[gone]);
+    let _ = connection.exchange(mirror.0.library()).await;
+    let closed = tokio::time::timeout(Duration::from_secs(5), async {
+        loop {
+            match connection.exchange(mirror.0.library()).await {
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => break error,
+            }
+        }
+    });
+    let error = closed.await.expect("is closed");
+    assert!(error.to_string().contains("no member"), "{error}");
+    // It may shake hands again, and gets nothing.
+    let again = connect(&endpoint, &origin, &mirror).await.expect("connects");
+    let error = again.exchange(mirror.0.library()).await.expect_err("is refused");
+    assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+    drop((connection, again));
+    origin.stop().await;
+}
