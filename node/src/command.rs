@@ -15,7 +15,7 @@ use crate::{
     spec::Spec,
 };
 
-pub use signed::{Invite, Keys, Signed};
+pub use signed::{Grant, Invite, Keys, Revoke, Signed};
 pub use statements::{Envelope, Offer, Statements};
 
 /// A command that runs on an open home, in this process or in the one that holds the home. None of them needs a key of a
@@ -45,6 +45,8 @@ pub enum Command {
     Verify(Verify),
     /// Build the index again, from the segments alone
     Rebuild,
+    /// List who belongs to a library, and who was revoked
+    Members(Members),
     /// Show libraries, channels, releases, peers and the store
     Status,
     /// Answer with a library's statements as a bundle
@@ -153,6 +155,14 @@ impl Restore {
 pub struct Releases {
     /// The library
     pub library: String,
+}
+
+/// Options of `members`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+pub struct Members {
+    /// The library; may be left out if the home has only one
+    #[serde(default)]
+    pub library: Option<String>,
 }
 
 /// Options of `ls`.
@@ -303,6 +313,7 @@ impl Command {
             Command::Cat(_) => "cat",
             Command::Verify(_) => "verify",
             Command::Rebuild => "rebuild",
+            Command::Members(_) => "members",
             Command::Status => "status",
             Command::Statements(_) => "statements",
             Command::Offer(_) => "offer",

@@ -70,6 +70,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
     let server = pair.connect_with(&["--key".as_ref(), stick.join("operator.key").as_os_str()])?;
     let file = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
 
+    let node = text(&pair.mirror.json(["id"])?, "id").to_owned();
     let own: &[&[&str]] = &[
         &["id"],
         &["releases", "films"],
@@ -80,11 +81,12 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["verify"],
         &["rebuild"],
         &["status"],
+        &["members", "films"],
         &["statements", "export", "films", &file("films.statements")],
         &["statements", "import", &file("films.statements")],
         &["completions", "bash"],
     ];
-    let the_librarys: &[&[&str]] = &[&["invite"]];
+    let the_librarys: &[&[&str]] = &[&["invite"], &["grant", &node, "--all-classes"], &["revoke", "mirror"]];
     // These take another home, or none: no library is spoken for.
     let others = ["init", "serve", "publish", "join", "pull", "key", "root", "help"];
 
@@ -179,5 +181,57 @@ fn statements_are_carried_by_file() -> Result<()> {
     let listed = pair.mirror.json(["ls", "films"])?;
     ensure!(number(&listed, "sequence")? == 1, "{listed}");
     pair.mirror.run(["verify", "--deep"])?;
+    Ok(())
+}
+
+/// Admitted by an operator without a ticket, held to what was granted, revoked, admitted again.
+#[test]
+fn a_node_is_granted_revoked_and_granted_again() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    pair.publish()?;
+    let _server = pair.connect()?;
+    pair.pull()?;
+    let identity = pair.mirror.json(["id"])?;
+    let state = || -> Result<Value> {
+        let list = pair.origin.json(["members"])?;
+        let rows = list.get("members").and_then(Value::as_array).cloned().unwrap_or_default();
+        let row = rows.into_iter().find(|row| text(row, "node") == text(&identity, "id"));
+        row.with_context(|| format!("the mirror is not listed: {list}"))
+    };
+    let joined = state()?;
+    ensure!(text(&joined, "state") == "member" && text(&joined, "by") == "ticket", "{joined}");
+
+    let revoked = pair.origin.json(["revoke", "mirror", "--reason", "the disk was stolen"])?;
+    ensure!(text(&revoked, "state") == "revoked" && text(&revoked, "reason").contains("stolen"), "{revoked}");
+    ensure!(text(&state()?, "state") == "revoked");
+    let (code, error) = pair.mirror.fails(["pull", "films"])?;
+    ensure!(code == DENIED, "a revoked node pulled: {code}: {error}");
+
+    let id = text(&identity, "id");
+    let (code, error) = pair.origin.fails(["grant", id])?;
+    ensure!(code == 2 && error.contains("--class"), "nobody has any class unasked: {code}: {error}");
+    let row = pair.origin.json(["grant", id, "--all-classes", "--name", "back", "--verbs", "pull,watch"])?;
+    ensure!(text(&row, "state") == "member" && text(&row, "by") == "operator", "{row}");
+    ensure!(text(&row, "verbs") == "pull,watch" && text(&row, "name") == "back", "{row}");
+    pair.pull()?;
+
+    // A node that was never seen is named by its id and its key.
+    let stranger = chuan_tests::program::Home::init(pair.scratch().join("stranger"), "stranger", "edge")?;
+    let (own, key) = (stranger.json(["id"])?, "--node-key");
+    let (code, error) = pair.origin.fails(["grant", text(&own, "id"), "--class", "news*"])?;
+    ensure!(code == 2 && error.contains(key), "{code}: {error}");
+    let row = pair.origin.json([
+        "grant",
+        text(&own, "id"),
+        "--class",
+        "news*",
+        key,
+        text(&own, "key"),
+        "--expires",
+        "7d",
+    ])?;
+    ensure!(row.get("classes").is_some_and(|list| list.to_string() == r#"["news*"]"#), "{row}");
+    ensure!(row.get("expires_ms").and_then(Value::as_i64).is_some_and(|until| until > 0), "{row}");
     Ok(())
 }

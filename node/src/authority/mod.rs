@@ -2,6 +2,7 @@
 //! with the caller's key, and handed over finished. So who reaches a home's socket, and has no key, has no authority; and
 //! the node that holds the home reads no key but its own for anybody.
 
+mod grant;
 mod invite;
 
 use chuan_engine::statement::{Key, Statement};
@@ -20,6 +21,12 @@ pub(crate) use invite::invite;
 pub(crate) async fn run(session: &mut Session, keyring: &Keyring, command: Signed) -> Result<Outcome> {
     match command {
         Signed::Invite { options, .. } => invite(session, keyring, options).await.map(Outcome::Invite),
+        Signed::Grant { options, .. } => {
+            grant::grant(session, keyring, options).await.map(|row| Outcome::Member(Box::new(row)))
+        }
+        Signed::Revoke { options, .. } => {
+            grant::revoke(session, keyring, options).await.map(|row| Outcome::Member(Box::new(row)))
+        }
     }
 }
 

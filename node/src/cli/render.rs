@@ -36,6 +36,8 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Verify(verified) => verify(out, verified),
         Outcome::Rebuild(rebuilt) => rebuild(out, rebuilt),
         Outcome::Status(found) => status(out, found),
+        Outcome::Members(list) => trust::members(out, list),
+        Outcome::Member(row) => trust::member(out, row),
         Outcome::Key(shown) => trust::key(out, shown),
         Outcome::Root(shown) => trust::root(out, shown),
         Outcome::Statements(carried) => trust::carried(out, carried),
@@ -69,6 +71,7 @@ pub(super) fn row(out: &mut impl Write, row: &Row) -> io::Result<()> {
 
 fn id(out: &mut impl Write, identity: &Identity) -> io::Result<()> {
     writeln!(out, "{}", identity.id)?;
+    writeln!(out, "key        {}", identity.key)?;
     writeln!(out, "name       {} ({})", identity.name, identity.role)?;
     writeln!(out, "home       {}", identity.home)?;
     identity.addresses.iter().try_for_each(|address| writeln!(out, "address    {address}"))

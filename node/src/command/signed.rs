@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 
+use chuan_engine::statement::{PublicKey, Verbs};
 use clap::{Args, Subcommand};
 
 use super::{Role, parse_duration};
+use crate::exit::{Failure, Result};
 
 /// A command that is signed by the caller's key.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
@@ -19,6 +21,70 @@ pub enum Signed {
         #[command(flatten)]
         keys: Keys,
     },
+    /// Make a node a member, or change what it may do
+    Grant {
+        /// Whom, and what.
+        #[command(flatten)]
+        options: Grant,
+        /// The operator's key.
+        #[command(flatten)]
+        keys: Keys,
+    },
+    /// End what a node may do; only a later grant admits it again
+    Revoke {
+        /// Whom, and why.
+        #[command(flatten)]
+        options: Revoke,
+        /// The operator's key.
+        #[command(flatten)]
+        keys: Keys,
+    },
+}
+
+/// Options of `grant`.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+#[group(skip)]
+pub struct Grant {
+    /// The node: its id; of a member the beginning of its id or its name will do
+    pub node: String,
+    /// The library; may be left out if the home has only one
+    #[arg(long, short = 'l', value_name = "NAME")]
+    pub library: Option<String>,
+    /// A class it may have, `*` for any run of characters; may be repeated [default: as before]
+    #[arg(long = "class", value_name = "CLASS", conflicts_with = "all_classes")]
+    pub classes: Vec<String>,
+    /// Every class there is and will be
+    #[arg(long)]
+    pub all_classes: bool,
+    /// What it may do: pull, or watch (statements only); several with commas [default: as before, or pull]
+    #[arg(long, value_delimiter = ',', value_parser = parse_verb)]
+    pub verbs: Vec<Verbs>,
+    /// What to call it [default: as before]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// What it is for [default: as before, or mirror]
+    #[arg(long, value_enum)]
+    pub role: Option<Role>,
+    /// How long: a number and s, m, h or d [default: for good]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub expires: Option<u64>,
+    /// The key it proves, as `chuan id` prints it there: for a node that is new, or that has lost its key
+    #[arg(long, value_name = "KEY")]
+    pub node_key: Option<PublicKey>,
+}
+
+/// Options of `revoke`.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+#[group(skip)]
+pub struct Revoke {
+    /// The node: its id; of a member the beginning of its id or its name will do
+    pub node: String,
+    /// The library; may be left out if the home has only one
+    #[arg(long, short = 'l', value_name = "NAME")]
+    pub library: Option<String>,
+    /// Why, in a line that every member can read
+    #[arg(long, default_value = "")]
+    pub reason: String,
 }
 
 /// Where the keys are that sign.
@@ -62,13 +128,22 @@ impl Signed {
     pub const fn name(&self) -> &'static str {
         match self {
             Signed::Invite { .. } => "invite",
+            Signed::Grant { .. } => "grant",
+            Signed::Revoke { .. } => "revoke",
         }
     }
 
     /// Where its keys are.
     pub fn keys(&self) -> &Keys {
         match self {
-            Signed::Invite { keys, .. } => keys,
+            Signed::Invite { keys, .. } | Signed::Grant { keys, .. } | Signed::Revoke { keys, .. } => keys,
         }
     }
+}
+
+fn parse_verb(text: &str) -> Result<Verbs> {
+    let named = Verbs::NAMED.into_iter().find(|(name, _)| *name == text);
+    named
+        .map(|(_, verb)| verb)
+        .ok_or_else(|| Failure::usage(format!("`{text}` is no verb; use pull or watch")))
 }

@@ -9,6 +9,7 @@ mod join;
 mod libraries;
 mod listing;
 mod maintain;
+mod members;
 mod peer;
 mod publish;
 mod pull;
@@ -173,6 +174,7 @@ impl Node {
             Command::Rebuild => self.rebuild(&job).await.map(Outcome::Rebuild),
             Command::Statements(options) => self.statements(options, &job).await.map(Outcome::Statements),
             Command::Offer(options) => self.offer(options).await.map(Outcome::Offer),
+            Command::Members(options) => self.members(options).await.map(Outcome::Members),
             Command::Status => self.status().await.map(|status| Outcome::Status(Box::new(status))),
         }
     }
@@ -275,8 +277,10 @@ impl Runner for Reception {
 
 /// Who the node of a home is. `listening` is where it listens now, if it does.
 pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAddr>) -> Result<Identity> {
+    let key = home.node_key()?;
     Ok(Identity {
-        id: home.node_key()?.node().to_string(),
+        id: key.node().to_string(),
+        key: key.public().to_string(),
         name: config.name.clone(),
         role: config.role.as_str().to_owned(),
         addresses: address::announced(config, listening)?,

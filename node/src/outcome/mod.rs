@@ -1,6 +1,7 @@
 //! What commands answer: the objects of `--json`. Fields are only added, never renamed or dropped; sizes are bytes,
 //! times are milliseconds since 1970 UTC unless the name says otherwise.
 
+mod members;
 mod status;
 mod trust;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
+pub use members::{MemberList, MemberRow};
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 pub use trust::{
     Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, TallyShown,
@@ -43,6 +45,10 @@ pub enum Outcome {
     Rebuild(Rebuilt),
     /// Of `status`.
     Status(Box<Status>),
+    /// Of `members`.
+    Members(MemberList),
+    /// Of `grant` and `revoke`.
+    Member(Box<MemberRow>),
     /// Of `key`.
     Key(KeyShown),
     /// Of `root`.
@@ -122,6 +128,9 @@ pub enum Row {
 pub struct Identity {
     /// The node's id: 64 hexadecimal digits.
     pub id: String,
+    /// The public key that it proves: 64 hexadecimal digits.
+    #[serde(default)]
+    pub key: String,
     /// Its name.
     pub name: String,
     /// `origin`, `mirror` or `edge`.

@@ -2,10 +2,14 @@
 
 use std::io::{self, Write};
 
-use super::short;
+use super::{short, write_table};
 use crate::{
     cli::human::{bytes, count, counted, time},
-    outcome::{Carried, Fingerprints, KeyShown, Offered, ProposalShown, RoleShown, RootShown, TallyShown},
+    cli::table::Table,
+    outcome::{
+        Carried, Fingerprints, KeyShown, MemberList, MemberRow, Offered, ProposalShown, RoleShown, RootShown,
+        TallyShown,
+    },
 };
 
 pub(super) fn key(out: &mut impl Write, shown: &KeyShown) -> io::Result<()> {
@@ -76,4 +80,37 @@ pub(super) fn offered(out: &mut impl Write, offered: &Offered) -> io::Result<()>
     let new = offered.statements.iter().filter(|row| row.result == "new").count() as u64;
     let known = offered.statements.iter().filter(|row| row.result == "known").count() as u64;
     writeln!(out, "{} new, {} known before", counted(new, "statement"), count(known))
+}
+
+pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()> {
+    let mut table = Table::new(&["NODE", "NAME", "STATE", "ROLE", "VERBS", "CLASSES", "UNTIL (UTC)", "BY"]);
+    for row in &list.members {
+        table.row([
+            short(&row.node),
+            row.name.clone(),
+            row.state.clone(),
+            row.role.clone(),
+            row.verbs.clone(),
+            classes(row),
+            if row.expires_ms == 0 { String::new() } else { time(row.expires_ms) },
+            row.by.clone(),
+        ]);
+    }
+    write_table(out, &table)
+}
+
+pub(super) fn member(out: &mut impl Write, row: &MemberRow) -> io::Result<()> {
+    let node = short(&row.node);
+    if row.state != "member" {
+        return writeln!(out, "{node} is {} now", row.state);
+    }
+    writeln!(out, "{node} {} is a {} that may {} in {}", row.name, row.role, row.verbs, classes(row))
+}
+
+fn classes(row: &MemberRow) -> String {
+    match (row.verbs.as_str(), row.classes.as_slice()) {
+        ("", _) => String::new(),
+        (_, []) => "all".to_owned(),
+        (_, classes) => classes.join(","),
+    }
 }

@@ -1,0 +1,122 @@
+//! `grant` and `revoke`: who belongs to a library. Whoever is not granted a class has nothing of it.
+
+use chuan_engine::{
+    id::NodeId,
+    statement::{
+        Body, Classes, Library, Member, NodeRole, PublicKey, RoleKind, Verbs,
+        library::{member, revoke as revocation},
+    },
+};
+
+use super::sign_with;
+use crate::{
+    command::{Grant, Revoke},
+    exit::{Failure, Result},
+    keyring::Keyring,
+    node::{node_role, now_ms},
+    outcome::MemberRow,
+    session::Session,
+};
+
+/// Makes a node a member, or changes what it may do. What is not said stays as it is. In effect, and durable, in the home
+/// when it returns.
+pub(crate) async fn grant(session: &mut Session, keyring: &Keyring, options: Grant) -> Result<MemberRow> {
+    let library = session.library(options.library.as_deref()).await?;
+    let operators = keyring.role_keys(&library, RoleKind::Operator)?;
+    let now = now_ms();
+    let body = grant_of(&library, &options, now)?;
+    let node = body.node;
+    let statement = sign_with(&operators, |operator| member(&library, operator, body, now))?;
+    session.say(&library, &[statement]).await?;
+    let library = session.library(Some(&library.id().to_string())).await?;
+    Ok(MemberRow::of(&library, &node, now))
+}
+
+/// Ends what a node may do, for good until it is granted something anew. Durable in the home when it returns.
+pub(crate) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<MemberRow> {
+    let library = session.library(options.library.as_deref()).await?;
+    let operators = keyring.role_keys(&library, RoleKind::Operator)?;
+    let node = named(&library, &options.node)?;
+    let now = now_ms();
+    let statement =
+        sign_with(&operators, |operator| revocation(&library, operator, node, &options.reason, now))?;
+    session.say(&library, &[statement]).await?;
+    let library = session.library(Some(&library.id().to_string())).await?;
+    Ok(MemberRow::of(&library, &node, now))
+}
+
+fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
+    let node = named(library, &options.node)?;
+    let before = library.member(&node).map(|said| said.body);
+    let classes = match (options.all_classes, options.classes.as_slice()) {
+        (true, _) => Classes::all(),
+        (false, []) => before.map(|before| before.classes.clone()).ok_or_else(|| {
+            Failure::usage(
+                "which classes? name them with --class, or say --all-classes; nobody has any unasked",
+            )
+        })?,
+        (false, named) => Classes::new(named.to_vec())?,
+    };
+    let verbs = match options.verbs.as_slice() {
+        [] => before.map_or(Verbs::PULL, |before| before.verbs),
+        verbs => verbs.iter().fold(Verbs::from_bits(0), |all, verb| all.with(*verb)),
+    };
+    let name = options.name.clone().or_else(|| before.map(|before| before.name.clone()));
+    let role = options.role.map(node_role).or_else(|| before.map(|before| before.role));
+    let expires_ms = match options.expires {
+        Some(seconds) => i64::try_from(seconds)
+            .ok()
+            .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(now))
+            .ok_or_else(|| Failure::usage("the membership would never end; leave --expires out"))?,
+        None => 0,
+    };
+    Ok(Member {
+        node,
+        key: key_of(library, &node, options.node_key)?,
+        name: name.unwrap_or_else(|| format!("node-{}", node.short())),
+        role: role.unwrap_or(NodeRole::Mirror),
+        classes,
+        verbs,
+        expires_ms,
+        ticket: None,
+    })
+}
+
+/// The key that a node is to prove: the one that is said, else the one that is known of it.
+fn key_of(library: &Library, node: &NodeId, said: Option<PublicKey>) -> Result<PublicKey> {
+    let known = || {
+        let members = library.statements().into_iter().rev().filter_map(|statement| match statement.body() {
+            Body::Member(member) if member.node == *node => Some(member.key),
+            _ => None,
+        });
+        library.key_of(node).or_else(|| members.into_iter().next())
+    };
+    said.or_else(known).ok_or_else(|| {
+        Failure::usage(format!(
+            "node {} is new here; give the key that `chuan id` prints there, with --node-key",
+            node.short()
+        ))
+    })
+}
+
+/// The node of this id, or the one that is known here by the beginning of its id, or by its name.
+fn named(library: &Library, text: &str) -> Result<NodeId> {
+    if let Ok(node) = text.parse() {
+        return Ok(node);
+    }
+    let mut found: Vec<NodeId> = Vec::new();
+    for said in library.members() {
+        let Member { node, name, .. } = said.body;
+        if name == text || (text.len() >= 4 && node.to_string().starts_with(text)) {
+            found.push(*node);
+        }
+    }
+    match found.as_slice() {
+        [node] => Ok(*node),
+        [] => Err(Failure::missing(format!(
+            "no member `{text}` of {}; `chuan members` lists them, and a new node is named by its id",
+            library.name()
+        ))),
+        _ => Err(Failure::usage(format!("several members are called `{text}`; name one by its id"))),
+    }
+}
