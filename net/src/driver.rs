@@ -30,7 +30,7 @@ use crate::{
     frame::{self, FrameReader},
     identity::PeerKey,
     limits,
-    serve::Host,
+    serve::{Host, Refused},
 };
 
 /// What every session uses.
@@ -57,6 +57,7 @@ pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, lent: Lent) 
         Ok(peer) => peer,
         Err(rule) => {
             tracing::debug!(peer = name, rule, "no hello");
+            lent.host.refused(Some(&peer), quic.remote_address(), Refused::Hello, rule);
             return quic.close(CloseCode::Protocol.varint(), rule.as_bytes());
         }
     };
@@ -234,6 +235,7 @@ fn abandon(send: &mut SendStream) {
 
 /// Makes the frames of an answer; blocks on the store and on the peer.
 fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
+    let what = if matches!(request, Request::Join(_)) { Refused::Join } else { Refused::Request };
     let refused = match request {
         Request::Join(join) => {
             redeem(host, &join, caller, &mut sink).err().map(|error| (refuse_join(&error), error))
@@ -244,6 +246,9 @@ fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
     };
     if let Some((refusal, error)) = refused {
         tracing::debug!(peer = %caller.peer.node.short(), %error, "a request was refused");
+        if matches!(error, chuan_engine::Error::Denied(_)) {
+            host.refused(Some(&caller.peer), caller.quic.remote_address(), what, &error.to_string());
+        }
         sink.push(Frame::Error(refusal));
     }
     sink.flush();

@@ -3,7 +3,12 @@
 //! One loop owns the count of handshakes and sessions and takes every decision about them; a session itself is
 //! `driver`'s. Nothing here looks into a request.
 
-use std::{collections::HashMap, future::Future, net::IpAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chuan_engine::{
@@ -95,6 +100,37 @@ pub trait Host: Send + Sync + 'static {
     /// the new member needs (roots, the ticket, its own and the issuer's membership). The text of an
     /// [`Error::Denied`](chuan_engine::Error::Denied) goes to the peer.
     fn join(&self, peer: &PeerKey, exporter: &[u8; 32], join: &Join) -> chuan_engine::Result<Vec<Bytes>>;
+
+    /// Hears of somebody at `address` who did not prove enough for `what`; `peer` is the key it did prove, if it got so far.
+    /// For an audit log and for alerts: nothing hangs on it. The one method that must not block, whoever knocks how often.
+    fn refused(&self, peer: Option<&PeerKey>, address: SocketAddr, what: Refused, why: &str) {
+        let _ = (peer, address, what, why);
+    }
+}
+
+/// What somebody did not prove enough for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A connection: no key was proved.
+    Handshake,
+    /// A session: the hello was wrong.
+    Hello,
+    /// An answer.
+    Request,
+    /// A membership.
+    Join,
+}
+
+impl Refused {
+    /// The word for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Refused::Handshake => "handshake",
+            Refused::Hello => "hello",
+            Refused::Request => "request",
+            Refused::Join => "join",
+        }
+    }
 }
 
 /// Accepts connections on `endpoint` and answers them from `host` until `stop` is ready.
@@ -247,10 +283,12 @@ async fn shake_hands(incoming: quinn::Incoming, lent: driver::Lent) -> Proved {
         }
         Ok(Err(error)) => {
             tracing::debug!(%address, %error, "a handshake failed");
+            lent.host.refused(None, address, Refused::Handshake, &error.to_string());
             None
         }
         Err(_) => {
             tracing::debug!(%address, "a handshake took too long");
+            lent.host.refused(None, address, Refused::Handshake, "it took too long");
             None
         }
     }

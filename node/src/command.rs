@@ -2,6 +2,7 @@
 //! (`clap`), the body of an admin request (`serde`) and the arguments of [`Node`](crate::Node)'s methods, so that the
 //! three never drift apart.
 
+mod audit;
 mod signed;
 mod statements;
 
@@ -15,6 +16,7 @@ use crate::{
     spec::Spec,
 };
 
+pub use audit::{Audit, AuditVerb, Export, Show, Tail, Verify as AuditVerify};
 pub use signed::{Grant, Invite, Keys, Revoke, Signed};
 pub use statements::{Envelope, Offer, Statements};
 
@@ -49,6 +51,8 @@ pub enum Command {
     Members(Members),
     /// Show libraries, channels, releases, peers and the store
     Status,
+    /// Read and verify the record of who did what on this node
+    Audit(Audit),
     /// Answer with a library's statements as a bundle
     #[command(skip)]
     Statements(Statements),
@@ -317,23 +321,31 @@ impl Command {
             Command::Status => "status",
             Command::Statements(_) => "statements",
             Command::Offer(_) => "offer",
+            Command::Audit(audit) => audit.name(),
         }
     }
 
     /// Whether its answer is bytes, with the outcome after them.
     pub const fn answers_with_bytes(&self) -> bool {
-        matches!(self, Command::Cat(_) | Command::Statements(_))
+        match self {
+            Command::Cat(_) | Command::Statements(_) => true,
+            Command::Audit(audit) => audit.answers_with_bytes(),
+            _ => false,
+        }
     }
 
     /// Makes paths absolute, so that the command means the same in a process with another working directory.
     pub fn absolute(mut self) -> Result<Self> {
-        let path = match &mut self {
-            Command::Publish(publish) => &mut publish.source,
-            Command::Restore(restore) => &mut restore.dest,
-            _ => return Ok(self),
+        let paths = match &mut self {
+            Command::Publish(publish) => vec![&mut publish.source],
+            Command::Restore(restore) => vec![&mut restore.dest],
+            Command::Audit(audit) => audit.paths(),
+            _ => Vec::new(),
         };
-        *path = std::path::absolute(&*path)
-            .map_err(|error| Failure::io(format!("resolve {}", path.display()), error))?;
+        for path in paths {
+            *path = std::path::absolute(&*path)
+                .map_err(|error| Failure::io(format!("resolve {}", path.display()), error))?;
+        }
         Ok(self)
     }
 }

@@ -48,6 +48,7 @@
 //! chunks, manifests, statements and the protocol is decided in `chuan-engine`.
 
 pub mod admin;
+mod audit;
 mod authority;
 pub mod carry;
 pub mod cli;

@@ -1,6 +1,7 @@
 //! The one integration-test binary: whole processes, and the rules that no compiler checks.
 
 mod admin;
+mod audit;
 mod authority;
 mod bad_input;
 mod bench;

@@ -93,6 +93,11 @@ impl Chain {
         self.at
     }
 
+    /// How many records the checkpoints met so far cover.
+    pub const fn proved(&self) -> u64 {
+        self.proved
+    }
+
     /// Bytes of the records so far.
     pub const fn whole_bytes(&self) -> u64 {
         self.whole_bytes

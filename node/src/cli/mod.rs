@@ -26,15 +26,15 @@ use tokio::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    authority,
+    audit, authority,
     carry::{self, Carry, CarryRoots},
-    command::{Command, Role, Signed},
+    command::{Audit, AuditVerb, Command, Role, Signed},
     exit::{Exit, Failure, Result},
     home::{self, Home},
     job::{Cancel, Event, Job},
     keyring::{Ask, Keyring},
     node::{Node, identity},
-    outcome::Outcome,
+    outcome::{Outcome, Row},
     session::{self, Session},
 };
 use args::{Cli, ProgressMode, Verb};
@@ -77,6 +77,10 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Verb::Completions { shell } => completions(shell),
         Verb::Init { name, role } => init(&home()?, name.as_deref(), role, show),
         Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show).await,
+        Verb::Run(Command::Audit(Audit { verb: AuditVerb::Verify(verify) })) if verify.export.is_some() => {
+            // What was exported needs no home to be verified.
+            answer(&Outcome::AuditVerify(audit::verify_export(&verify)?), "audit verify", show)
+        }
         Verb::Run(command) => execute(home()?, Task::Run(command), show).await,
         Verb::Signed(command) => execute(home()?, Task::Signed(command), show).await,
         Verb::Statements(carry) => execute(home()?, Task::Statements(carry), show).await,
@@ -251,7 +255,13 @@ fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool)
     match event {
         Event::Progress(progress) => meter.progress(&progress),
         Event::Note(note) => meter.note(&note, quiet),
-        Event::Row(row) => output.row(&row)?,
+        Event::Row(row) => {
+            output.row(&row)?;
+            // Whoever follows a log sees a record when it is there.
+            if matches!(row, Row::Record(_)) {
+                output.flush()?;
+            }
+        }
         Event::Data(data) => output.data(&data)?,
     }
     Ok(())

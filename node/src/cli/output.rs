@@ -71,6 +71,7 @@ impl<W: Write> Output<W> {
         match (self.json, outcome) {
             // Its answer is bytes; an object after them would be taken for content.
             (_, Outcome::Cat(_)) => {}
+            (_, Outcome::AuditExport(exported)) if exported.file.is_none() => {}
             (true, _) => self.object(&outcome.object())?,
             (false, _) => self.write(|out| render::outcome(out, outcome))?,
         }

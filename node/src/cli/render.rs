@@ -1,6 +1,7 @@
 //! Answers as text for people. Gets everything it shows from the answer, so that a command looks the same whichever
 //! process ran it.
 
+mod audit;
 mod trust;
 
 use std::io::{self, Write};
@@ -38,6 +39,9 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Status(found) => status(out, found),
         Outcome::Members(list) => trust::members(out, list),
         Outcome::Member(row) => trust::member(out, row),
+        Outcome::Audit(audited) => audit::listed(out, audited),
+        Outcome::AuditExport(exported) => audit::exported(out, exported),
+        Outcome::AuditVerify(verified) => audit::verified(out, verified),
         Outcome::Key(shown) => trust::key(out, shown),
         Outcome::Root(shown) => trust::root(out, shown),
         Outcome::Statements(carried) => trust::carried(out, carried),
@@ -66,6 +70,7 @@ pub(super) fn row(out: &mut impl Write, row: &Row) -> io::Result<()> {
             };
             writeln!(out, "{sign} {path}  {sizes}")
         }
+        Row::Record(record) => audit::record(out, record),
     }
 }
 

@@ -7,6 +7,7 @@
 //!   lock             taken by whoever opens the home
 //!   store/           segments and their index
 //!   keys/            0700; node.key, and a folder per library with root.key, operator.key, publisher.key (0600)
+//!   audit/           the audit log: who did what; never removed
 //!   peers.json       sources and where they were reached: hints, never trusted
 //!   pulls/           one file per library whose pull has begun and not ended
 //!   cache/           what publish remembers of files it has read; may be deleted
@@ -118,6 +119,11 @@ impl Home {
     /// Where secret keys lie.
     pub fn keys_dir(&self) -> PathBuf {
         self.root.join("keys")
+    }
+
+    /// Where the audit log lies.
+    pub fn audit_dir(&self) -> PathBuf {
+        self.root.join("audit")
     }
 
     /// Where the admin socket lies.

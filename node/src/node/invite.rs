@@ -2,12 +2,13 @@
 
 use chuan_engine::{
     Error, Result as EngineResult,
+    audit::{Event, Verb},
     statement::{Body, Library, Member, NodeRole, Proof, Signature, Statement, library::member},
     sync::message,
 };
 use chuan_net::PeerKey;
 
-use super::{Inner, Node, now_ms};
+use super::{Inner, Node, audit, now_ms};
 use crate::{
     authority,
     command::Invite,
@@ -62,7 +63,10 @@ impl Inner {
                 expires_ms: 0,
                 ticket: Some(join.ticket),
             };
-            Ok(vec![member(library, &self.key, body, now)?])
+            let made = member(library, &self.key, body, now)?;
+            let subject = format!("{} with ticket {}", join.name, join.ticket.short());
+            self.audit(Event::new(Verb::Join, subject).by(audit::peer(peer)).of(join.library))?;
+            Ok(vec![made])
         });
         let library = redeemed.map_err(|failure| for_joiner(&failure))?;
         tracing::info!(node = %peer.node, name = %join.name, library = %library.name(), "a node joined");

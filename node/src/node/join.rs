@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use chuan_engine::{
+    audit::{Event, Verb},
     id::NodeId,
     statement::{Library, NodeRole, Proof, Statement, Ticket},
     sync::message,
@@ -63,6 +64,8 @@ impl Inner {
         let mut addresses = vec![address.clone()];
         addresses.extend(ticket.addresses.iter().filter(|other| **other != address).cloned());
         let issuer = library.member(&ticket.issuer).map_or("", |said| &said.body.name).to_owned();
+        let subject = format!("through {} as {}", ticket.issuer.short(), role.name());
+        self.note(Event::new(Verb::Join, subject).of(ticket.library));
         self.met(&ticket.issuer, &issuer, &addresses, &ticket.library)?;
         Ok(Joined {
             library: ticket.library.to_string(),

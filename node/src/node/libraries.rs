@@ -142,8 +142,9 @@ impl<S: Store> Libraries<S> {
         Ok(library)
     }
 
-    /// Takes statements from anybody: what stands is kept, the rest is dropped.
-    pub(super) fn offer(&self, statements: &[Bytes], now_ms: i64) -> Result<()> {
+    /// Takes statements from anybody: what stands is kept, the rest is dropped. Gives what was new.
+    pub(super) fn offer(&self, statements: &[Bytes], now_ms: i64) -> Result<Vec<Statement>> {
+        let mut heard = Vec::new();
         let mut by_library: BTreeMap<LibraryId, Vec<Statement>> = BTreeMap::new();
         for statement in statements.iter().filter_map(|bytes| Statement::decode(bytes).ok()) {
             by_library.entry(statement.library()).or_default().push(statement);
@@ -162,24 +163,26 @@ impl<S: Store> Libraries<S> {
                 .iter()
                 .zip(outcomes)
                 .filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
-            let batch: Vec<Object> = news.map(|(statement, _)| Object::from(statement)).collect();
-            if !batch.is_empty() {
-                self.keep(batch)?;
+            let news: Vec<&Statement> = news.map(|(statement, _)| statement).collect();
+            if !news.is_empty() {
+                self.keep(news.iter().map(|statement| Object::from(*statement)).collect())?;
                 self.show(Arc::new(library));
+                heard.extend(news.into_iter().cloned());
             }
         }
-        Ok(())
+        Ok(heard)
     }
 
     /// Takes finished statements of one library, and says what became of each. What is known then is durable when it
     /// returns. With `unopposed` nothing is taken where one of them contradicts what is known. A library that is not known
-    /// becomes known with its first root.
+    /// becomes known with its first root. `told` hears of what will be kept before it is, and may prevent it.
     pub(super) fn take(
         &self,
         id: &LibraryId,
         offered: &[Statement],
         unopposed: bool,
         now_ms: i64,
+        told: impl FnOnce(&Library, &[&Statement]) -> Result<()>,
     ) -> Result<Vec<chuan_engine::Result<Accepted>>> {
         let _change = self.lock();
         let before = self.get(id);
@@ -194,9 +197,10 @@ impl<S: Store> Libraries<S> {
             .iter()
             .zip(&outcomes)
             .filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
-        let batch: Vec<Object> = news.map(|(statement, _)| Object::from(statement)).collect();
-        if !batch.is_empty() {
-            self.keep(batch)?;
+        let news: Vec<&Statement> = news.map(|(statement, _)| statement).collect();
+        if !news.is_empty() {
+            told(&library, &news)?;
+            self.keep(news.into_iter().map(Object::from).collect())?;
             self.show(Arc::new(library));
         }
         Ok(outcomes)

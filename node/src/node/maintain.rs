@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use chuan_engine::{
     Error,
+    audit::{Event, Verb},
     statement::Library,
     store::{LostId, PageState},
     verify::{Report, structure},
@@ -39,6 +40,11 @@ impl Node {
             }
             for library in node.libraries.all() {
                 node.walk(&library, &mut verified, &job)?;
+            }
+            if verified.corrupt > 0 {
+                let found =
+                    format!("verify found {} damaged and {} missing", verified.corrupt, verified.missing);
+                node.note(Event::new(Verb::Heal, found));
             }
             verified.ok = verified.missing == 0 && verified.corrupt == 0;
             verified.seconds = begun.elapsed().as_secs_f64();
@@ -145,6 +151,8 @@ impl Inner {
         let report = self.shelf.rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
         self.libraries.reload_all(now_ms())?;
         self.mark_all();
+        let lost = report.damage.len();
+        self.note(Event::new(Verb::Heal, format!("the index was rebuilt; {lost} records are damaged")));
         Ok(Rebuilt {
             segments: report.segments,
             chunks: report.chunks,

@@ -2,6 +2,7 @@
 //! of it begins and ends; each command has a file of its own.
 
 mod address;
+mod audit;
 mod cat;
 mod here;
 mod invite;
@@ -16,6 +17,7 @@ mod pull;
 mod release;
 mod report;
 mod restore;
+mod said;
 mod serve;
 mod shelf;
 mod statements;
@@ -24,14 +26,20 @@ mod status;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use chuan_engine::{Error, id::NodeId, statement::Key, store::Store};
+use chuan_engine::{
+    Error,
+    audit::{Event, Verb},
+    id::{NodeId, StatementId},
+    statement::Key,
+    store::Store,
+};
 use chuan_storage::lock::HomeLock;
 use tokio::sync::{OwnedMutexGuard, RwLock};
 
@@ -41,6 +49,7 @@ use crate::{
         server::{BoxFuture, Runner, Server},
         socket,
     },
+    audit::{FailedAuths, Files, Log},
     command::{Command, Role},
     exit::{Exit, Failure, Result},
     home::{Home, config::Config},
@@ -79,6 +88,11 @@ struct Inner {
     peers: Mutex<()>,
     serving: Mutex<Option<Serving>>,
     admin: Mutex<Option<Server>>,
+    log: Log,
+    /// Failed authentications that the log has not been told yet.
+    failed: Mutex<FailedAuths>,
+    /// Contradictions that the log was told of.
+    conflicts: Mutex<BTreeSet<Vec<StatementId>>>,
 }
 
 impl Node {
@@ -111,11 +125,13 @@ impl Node {
         let (config, key) = (home.config()?, home.node_key()?);
         // Before the store, whose opening may take long after a crash: others find someone who will answer.
         let listener = socket::bind(&home.run_dir())?;
-        let (home, shelf, libraries) = on_thread(move || {
+        let opened = Event::new(Verb::Opened, doing);
+        let (home, shelf, libraries, log) = on_thread(move || {
+            let log = Log::open(Files::at(home.audit_dir()), opened, now_ms());
             let shelf = Arc::new(Shelf::open(&home.store_dir(), lock)?);
             let libraries = Libraries::load(Arc::clone(&shelf), now_ms())?;
             publish::finish_foundings(&home, &libraries)?;
-            Ok((home, shelf, libraries))
+            Ok((home, shelf, libraries, log))
         })
         .await?;
         let inner = Arc::new(Inner {
@@ -131,7 +147,12 @@ impl Node {
             peers: Mutex::default(),
             serving: Mutex::default(),
             admin: Mutex::default(),
+            log,
+            failed: Mutex::default(),
+            conflicts: Mutex::default(),
         });
+        inner.new_conflicts();
+        audit::keep(Arc::downgrade(&inner));
         let reception = Reception { holder: inner.holder(), node: Arc::downgrade(&inner) };
         *lock_of(&inner.admin) = Some(Server::start(listener, Arc::new(reception)));
         Ok(Node(inner))
@@ -172,6 +193,7 @@ impl Node {
             Command::Cat(options) => self.cat(options, &job).await.map(Outcome::Cat),
             Command::Verify(options) => self.verify(options, &job).await.map(Outcome::Verify),
             Command::Rebuild => self.rebuild(&job).await.map(Outcome::Rebuild),
+            Command::Audit(options) => self.audit(options.verb, &job).await,
             Command::Statements(options) => self.statements(options, &job).await.map(Outcome::Statements),
             Command::Offer(options) => self.offer(options).await.map(Outcome::Offer),
             Command::Members(options) => self.members(options).await.map(Outcome::Members),
@@ -193,6 +215,14 @@ impl Node {
         let serving = lock_of(&self.0.serving).take();
         if let Some(serving) = serving {
             serving.stop().await;
+        }
+        let node = Arc::clone(&self.0);
+        let closed = on_thread(move || {
+            node.close_audit();
+            Ok(())
+        });
+        if let Err(failure) = closed.await {
+            tracing::error!(%failure, "the audit log was not closed");
         }
     }
 

@@ -5,6 +5,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use chuan_engine::{
+    audit::{Actor, Event, Verb},
     id::{LibraryId, Salt, StatementId},
     ingest::{self, Ingest, IngestReport},
     manifest::{
@@ -59,6 +60,8 @@ pub(super) struct Author {
 impl Inner {
     fn publish(&self, options: &Publish, job: &Job) -> Result<Published> {
         let begun = Instant::now();
+        // Before hours of reading, not after.
+        self.log.check(now_ms())?;
         let library = self.libraries.find(&options.library)?;
         let author = self.author(library.as_deref(), &options.library)?;
         let current = library.as_deref().and_then(current);
@@ -165,6 +168,7 @@ impl Inner {
         let parents: Vec<_> = current.map(|current| current.release).into_iter().collect();
         let now = now_ms();
         let mut signed = None;
+        let actor = Actor::Role { key: author.publisher.public(), role: RoleKind::Publisher };
         self.libraries.change(&author.id, pages, now, |library| {
             let mut made: Vec<_> = author.founding.iter().map(|(_, root)| root.clone()).collect();
             made.extend(self.own_membership(library, author, now)?);
@@ -178,15 +182,25 @@ impl Inner {
                 None => release(library, &author.publisher, parents, table.id(), &options.message, now)?,
             };
             signed = Some((statement.id(), statement.sequence()));
+            let what = format!("{}@{} {}", options.library, statement.sequence(), statement.id().short());
+            if let Some((keys, _)) = &author.founding {
+                let founder = Actor::Role { key: keys.root.public(), role: RoleKind::Root };
+                let founded = format!("founded {}", options.library);
+                self.audit(Event::new(Verb::Root, founded).by(founder).of(author.id))?;
+            }
+            self.audit(Event::new(Verb::Publish, what).by(actor).of(author.id))?;
             made.push(statement);
             Ok(made)
         })?;
         let (id, sequence) = signed.ok_or_else(|| Failure::internal("no release was made"))?;
         self.mark(&header.id());
-        self.libraries.change(&author.id, Vec::new(), now, |library| {
-            let active = author.publisher.public();
-            let body = Channel { name: LIVE.to_owned(), release: id, active, follow: true, term: None };
-            Ok(vec![channel(library, &author.publisher, body, now)?])
+        let what = format!("{LIVE} -> {}@{sequence} {}", options.library, id.short());
+        self.audited(Event::new(Verb::Channel, what).by(actor).of(author.id), || {
+            self.libraries.change(&author.id, Vec::new(), now, |library| {
+                let active = author.publisher.public();
+                let body = Channel { name: LIVE.to_owned(), release: id, active, follow: true, term: None };
+                Ok(vec![channel(library, &author.publisher, body, now)?])
+            })
         })?;
         Ok((id, sequence))
     }

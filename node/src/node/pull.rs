@@ -6,6 +6,7 @@ use std::{
 };
 
 use chuan_engine::{
+    audit::{Actor, Event, Verb},
     id::StatementId,
     statement::Library,
     sync::{
@@ -179,6 +180,18 @@ impl Inner {
         self.met(&source.node, &source.name, &addresses, id)?;
         let release = report.release.ok_or_else(|| Failure::internal("a pull ended without a release"))?;
         let sequence = library.release(&release).map_or(0, |said| said.statement.sequence());
+        if before != Some(release) {
+            self.note(
+                Event::new(
+                    Verb::Pull,
+                    format!("{LIVE} -> {}@{sequence} {}", library.name(), release.short()),
+                )
+                .by(library
+                    .member(&source.node)
+                    .map_or(Actor::Nobody, |said| Actor::Peer { key: said.body.key, node: source.node }))
+                .of(*id),
+            );
+        }
         Ok(Pulled {
             library: id.to_string(),
             library_name: library.name().to_owned(),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chuan_engine::{Error, id::LibraryId, statement::Library, store::Store, sync::message::Join};
 use chuan_net::{
     Endpoint, Identity, PeerKey,
-    serve::{self, Host},
+    serve::{self, Host, Refused},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -55,6 +55,7 @@ impl Node {
             let _ = stopped.await;
         }));
         *serving = Some(Serving { address, stop, task });
+        node.log.tell_opened(now_ms());
         tracing::info!(%address, "serving");
         Ok(address)
     }
@@ -90,13 +91,20 @@ impl Host for Desk {
 
     fn offer(&self, statements: Vec<Bytes>) {
         let Some(node) = self.node.upgrade() else { return };
-        if let Err(failure) = node.libraries.offer(&statements, now_ms()) {
-            tracing::warn!(%failure, "statements of a peer were not kept");
+        match node.libraries.offer(&statements, now_ms()) {
+            Ok(news) => node.note_statements(&news),
+            Err(failure) => tracing::warn!(%failure, "statements of a peer were not kept"),
         }
     }
 
     fn join(&self, peer: &PeerKey, exporter: &[u8; 32], join: &Join) -> Result<Vec<Bytes>, Error> {
         let node = self.node.upgrade().ok_or_else(|| Error::Busy("the node is stopping".into()))?;
         node.redeem(peer, exporter, join)
+    }
+
+    fn refused(&self, peer: Option<&PeerKey>, address: SocketAddr, what: Refused, why: &str) {
+        if let Some(node) = self.node.upgrade() {
+            node.refused(peer, address, what, why);
+        }
     }
 }

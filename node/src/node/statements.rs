@@ -46,7 +46,10 @@ impl Node {
             for envelope in &options.statements {
                 parsed.push(Statement::decode(&envelope.0)?);
             }
-            let outcomes = node.libraries.take(&id, &parsed, options.unopposed, now_ms())?;
+            let outcomes =
+                node.libraries.take(&id, &parsed, options.unopposed, now_ms(), |library, news| {
+                    node.audit_statements(library, news)
+                })?;
             node.follow_channels(&id)?;
             let rows = parsed.iter().zip(outcomes).map(|(statement, outcome)| row(statement, outcome));
             Ok(Offered { library: id.to_string(), statements: rows.collect() })

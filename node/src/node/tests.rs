@@ -1,5 +1,7 @@
 //! Nodes in one process, over real stores and sockets: what a node promises beside its commands' own tests.
 
+mod audit;
+
 use std::path::PathBuf;
 
 use tempfile::TempDir;

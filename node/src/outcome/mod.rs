@@ -1,6 +1,7 @@
 //! What commands answer: the objects of `--json`. Fields are only added, never renamed or dropped; sizes are bytes,
 //! times are milliseconds since 1970 UTC unless the name says otherwise.
 
+mod audit;
 mod members;
 mod status;
 mod trust;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
+pub use audit::{AuditActor, AuditRecord, AuditVerified, Audited};
 pub use members::{MemberList, MemberRow};
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 pub use trust::{
@@ -45,6 +47,12 @@ pub enum Outcome {
     Rebuild(Rebuilt),
     /// Of `status`.
     Status(Box<Status>),
+    /// Of `audit tail` and `show`; the records came as rows before it.
+    Audit(Audited),
+    /// Of `audit export`; without a file the records came before it.
+    AuditExport(Audited),
+    /// Of `audit verify`.
+    AuditVerify(AuditVerified),
     /// Of `members`.
     Members(MemberList),
     /// Of `grant` and `revoke`.
@@ -75,6 +83,7 @@ impl Outcome {
         match self {
             Outcome::Verify(verified) if verified.corrupt > 0 => Exit::Corrupt,
             Outcome::Verify(verified) if verified.missing > 0 => Exit::Missing,
+            Outcome::AuditVerify(verified) if verified.is_altered() => Exit::Corrupt,
             Outcome::Rebuild(rebuilt) if rebuilt.lost > 0 => Exit::Corrupt,
             Outcome::Offer(offered) if offered.refused() > 0 => Exit::Denied,
             _ => Exit::Ok,
@@ -86,6 +95,7 @@ impl Outcome {
         match command {
             "ls" => Some("entries"),
             "diff" => Some("changes"),
+            "audit tail" | "audit show" => Some("records"),
             _ => None,
         }
     }
@@ -121,6 +131,8 @@ pub enum Row {
         /// Chunks of content.
         chunks: u64,
     },
+    /// Of `audit tail` and `show`.
+    Record(Box<AuditRecord>),
 }
 
 /// Who a node is.

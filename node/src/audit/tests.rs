@@ -1,0 +1,213 @@
+//! The log on a real disk, and disks that refuse: `/dev/full` takes no byte, `/dev/null` takes all and cannot be synced.
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use chuan_engine::{
+    audit::{Event, Record, Verb},
+    limits::AUDIT_TORN_BYTES,
+};
+
+use super::*;
+use crate::exit::Exit;
+
+const NOW: i64 = 1_793_000_000_000;
+
+fn open(dir: &Path) -> Log {
+    Log::open(Files::at(dir.join("audit")), Event::new(Verb::Opened, "test"), NOW)
+}
+
+fn event(text: &str) -> Event {
+    Event::new(Verb::Publish, text)
+}
+
+fn first_file(dir: &Path) -> std::path::PathBuf {
+    dir.join("audit").join(format!("{:020}.log", 0))
+}
+
+/// The log's records, each as verb and subject.
+fn told(log: &Log) -> Vec<(Verb, String)> {
+    let mut told = Vec::new();
+    let each = |record: &Record, _| {
+        told.push((record.event.verb, record.event.subject.clone()));
+        Ok(std::ops::ControlFlow::Continue(()))
+    };
+    log.files().records(0, each).unwrap();
+    told
+}
+
+fn subjects(log: &Log) -> Vec<String> {
+    told(log).into_iter().map(|(_, subject)| subject).collect()
+}
+
+fn finding(log: &Log) -> String {
+    verify_files(log.files(), &[]).unwrap().finding
+}
+
+#[test]
+fn a_log_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    assert_eq!((log.at().count, finding(&log).as_str()), (0, "proved"));
+    log.tell_closed(NOW);
+    assert_eq!(log.at().count, 0, "who only looked leaves no record");
+    log.append(event("one"), NOW).unwrap();
+    log.note(event("two"), NOW);
+    assert_eq!(subjects(&log), ["test", "one", "two"]);
+    assert_eq!(finding(&log), "unproved");
+    let point = log.checkpoint(NOW).unwrap().unwrap();
+    assert_eq!((log.checkpoint(NOW).unwrap(), finding(&log).as_str()), (None, "proved"));
+    drop(log);
+
+    let log = open(dir.path());
+    assert_eq!(log.at(), point);
+    log.append(event("three"), NOW).unwrap();
+    log.tell_closed(NOW);
+    assert_eq!(subjects(&log), ["test", "one", "two", "test", "three", ""]);
+    assert_eq!(verify_files(log.files(), &[point]).unwrap().by, "file");
+}
+
+/// What no checkpoint covers may have been torn by a crash: it is cut off, kept aside and told.
+#[test]
+fn a_torn_tail_is_cut_off_at_every_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.append(event("kept"), NOW).unwrap();
+    log.checkpoint(NOW).unwrap();
+    let covered = fs::read(first_file(dir.path())).unwrap().len();
+    log.append(event("torn"), NOW).unwrap();
+    drop(log);
+    let whole = fs::read(first_file(dir.path())).unwrap();
+    for len in covered + 1..whole.len() {
+        for zeros in [0, whole.len() - len] {
+            let torn = [&whole[..len], &vec![0; zeros]].concat();
+            if torn == whole {
+                continue;
+            }
+            fs::write(first_file(dir.path()), &torn).unwrap();
+            let log = open(dir.path());
+            assert_eq!(
+                told(&log)[2..],
+                [(Verb::Repaired, format!("{} bytes at the end", torn.len() - covered))]
+            );
+            let aside = dir.path().join("audit").join(format!("torn-{:020}", 2));
+            assert_eq!(fs::read(aside).unwrap(), torn[covered..]);
+            assert_eq!(finding(&log), "unproved");
+        }
+    }
+}
+
+#[test]
+fn nothing_before_the_checkpoint_is_ever_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.append(event("kept"), NOW).unwrap();
+    log.checkpoint(NOW).unwrap();
+    drop(log);
+    let whole = fs::read(first_file(dir.path())).unwrap();
+    let strange = [&whole[..], &vec![0; AUDIT_TORN_BYTES + 1]].concat();
+    for altered in [&whole[..whole.len() - 1], &[], &strange] {
+        fs::write(first_file(dir.path()), altered).unwrap();
+        let log = open(dir.path());
+        let failure = log.append(event("more"), NOW).unwrap_err();
+        assert_eq!(failure.exit, Exit::Corrupt, "{failure}");
+        assert!(failure.message.contains("chuan audit verify"), "{failure}");
+        assert_eq!(fs::read(first_file(dir.path())).unwrap(), altered);
+        assert_eq!(finding(&log), "altered");
+    }
+    fs::remove_file(first_file(dir.path())).unwrap();
+    assert_eq!(open(dir.path()).append(event("more"), NOW).unwrap_err().exit, Exit::Corrupt);
+    // Moved away as a whole, the log begins anew.
+    fs::remove_dir_all(dir.path().join("audit")).unwrap();
+    open(dir.path()).append(event("more"), NOW).unwrap();
+}
+
+/// What an open log finds damaged of what it wrote before, and did not have to read again, `verify` still sees.
+#[test]
+fn verify_sees_what_opening_need_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    for n in 0..10 {
+        log.note(event(&n.to_string()), NOW);
+    }
+    let point = log.checkpoint(NOW).unwrap().unwrap();
+    let mut bytes = fs::read(first_file(dir.path())).unwrap();
+    bytes[300] ^= 1;
+    fs::write(first_file(dir.path()), bytes).unwrap();
+    drop(log);
+    let log = open(dir.path());
+    log.append(event("more"), NOW).unwrap();
+    let verified = verify_files(log.files(), &[point]).unwrap();
+    assert!(verified.is_altered() && verified.at == Some(3) && verified.proved == 0, "{verified:?}");
+}
+
+#[test]
+fn a_full_disk_that_has_room_again_is_all_it_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("audit")).unwrap();
+    symlink("/dev/full", first_file(dir.path())).unwrap();
+    let log = open(dir.path());
+    let failure = log.append(event("refused"), NOW).unwrap_err();
+    assert_eq!(failure.exit, Exit::Full, "{failure}");
+    for _ in 0..3 {
+        log.note(event("counted"), NOW);
+    }
+    fs::remove_file(first_file(dir.path())).unwrap();
+    log.append(event("written"), NOW).unwrap();
+    assert_eq!(subjects(&log), ["test", "records that could not be written", "written"]);
+    assert_eq!(finding(&log), "unproved");
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_written_until_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("audit")).unwrap();
+    symlink("/dev/null", first_file(dir.path())).unwrap();
+    let log = open(dir.path());
+    assert_eq!(log.append(event("refused"), NOW).unwrap_err().exit, Exit::Io);
+    fs::remove_file(first_file(dir.path())).unwrap();
+    assert_eq!(log.append(event("refused"), NOW).unwrap_err().exit, Exit::Io);
+    log.note(event("counted"), NOW);
+    assert!(!first_file(dir.path()).exists());
+    drop(log);
+    open(dir.path()).append(event("written"), NOW).unwrap();
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_refuses_every_append() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("audit"), b"a file").unwrap();
+    let log = open(dir.path());
+    let failure = log.append(event("refused"), NOW).unwrap_err();
+    assert!(failure.message.contains("nothing was done") && failure.exit == Exit::Io, "{failure}");
+    fs::remove_file(dir.path().join("audit")).unwrap();
+    log.append(event("written"), NOW).unwrap();
+}
+
+/// A full file is followed by the next, and all of them are one chain, also for who opens it in the middle.
+#[test]
+fn files_are_full_at_their_bound_and_none_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let long = "x".repeat(1024);
+    for _ in 0..FILE_BYTES / 1024 + 10 {
+        log.note(event(&long), NOW);
+    }
+    log.checkpoint(NOW).unwrap();
+    let firsts = log.files().list().unwrap();
+    assert_eq!(firsts.len(), 2);
+    assert!(firsts.iter().all(|first| log.files().len(*first).unwrap() <= FILE_BYTES));
+    let at = log.at();
+    assert_eq!((finding(&log).as_str(), log.files().list().unwrap()[0]), ("proved", 0));
+    drop(log);
+    let log = open(dir.path());
+    log.append(event("one more"), NOW).unwrap();
+    let mut last = Vec::new();
+    let each = |record: &Record, _| {
+        last.push(record.index);
+        Ok(std::ops::ControlFlow::Continue(()))
+    };
+    log.files().records(at.count, each).unwrap();
+    assert_eq!(last, [at.count, at.count + 1]);
+    fs::remove_file(log.files().path(0)).unwrap();
+    assert_eq!(finding(&log), "altered");
+}

@@ -1,0 +1,240 @@
+//! The audit log of an open home: what commands tell it, what keeps it durable, and `audit` itself.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    net::SocketAddr,
+    ops::ControlFlow,
+    path::Path,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use chuan_engine::{
+    audit::{Actor, Event, Verb},
+    id::StatementId,
+    statement::{Body, Library, Statement},
+};
+use chuan_net::{PeerKey, serve::Refused};
+
+use super::{Inner, Node, lock_of, now_ms, on_thread, said};
+use crate::{
+    audit::{CHECKPOINT_PERIOD, Files, Remote, checkpoints, verify_files},
+    command::{AuditVerb, Tail},
+    exit::{Failure, Result},
+    job::Job,
+    outcome::{AuditRecord, Audited, Outcome, Row},
+};
+
+/// How often a full stretch of records is looked for.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a follower waits before it looks whether it was asked to stop.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
+/// Bytes of lines that are handed out at once.
+const EXPORT_BYTES: usize = 64 * 1024;
+
+/// What a peer that acts over a connection is in the log.
+pub(super) const fn peer(peer: &PeerKey) -> Actor {
+    Actor::Peer { key: peer.key, node: peer.node }
+}
+
+impl Inner {
+    /// Tells the audit log what is about to be done with authority. Durable when it returns; where it fails, nothing may be
+    /// done. Blocks.
+    pub(super) fn audit(&self, event: Event) -> Result<()> {
+        self.log.append(event, now_ms())
+    }
+
+    /// Does `work` once its event is durable; another record says so where it fails. Blocks.
+    pub(super) fn audited<T>(&self, event: Event, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.audit(event.clone())?;
+        work().inspect_err(|failure| self.note(event.failed(&failure.message)))
+    }
+
+    /// Tells the audit log what has happened. Never fails: what cannot be written is counted, and the number is written when
+    /// that is possible again. Blocks little.
+    pub(super) fn note(&self, event: Event) {
+        self.log.note(event, now_ms());
+    }
+
+    /// Counts somebody who did not prove what was needed. Never blocks on the disk.
+    pub(super) fn refused(&self, who: Option<&PeerKey>, address: SocketAddr, what: Refused, why: &str) {
+        let actor = who.map_or(Actor::Nobody, peer);
+        let remote = Remote { address: address.ip(), actor };
+        lock_of(&self.failed).count(what.name(), remote, why, now_ms());
+    }
+
+    /// Tells the audit log of statements that are about to be kept because a command of this home brought them. Blocks.
+    pub(super) fn audit_statements(&self, library: &Library, statements: &[&Statement]) -> Result<()> {
+        statements
+            .iter()
+            .filter_map(|statement| said::event(statement, library))
+            .try_for_each(|event| self.audit(event))
+    }
+
+    /// Tells the audit log of statements that peers brought. Releases, channels and tickets are told by what uses them.
+    pub(super) fn note_statements(&self, statements: &[Statement]) {
+        for statement in statements {
+            let Some(library) = self.libraries.get(&statement.library()) else { continue };
+            if !matches!(statement.body(), Body::Release(_) | Body::Channel(_) | Body::Ticket(_)) {
+                said::event(statement, &library).into_iter().for_each(|event| self.note(event));
+            }
+        }
+    }
+
+    /// Contradictions that nobody was told of yet, as events.
+    pub(super) fn new_conflicts(&self) -> Vec<Event> {
+        let mut told = lock_of(&self.conflicts);
+        let mut events = Vec::new();
+        for library in self.libraries.all() {
+            for conflict in library.conflicts() {
+                if told.insert(conflict.statements.clone()) {
+                    let proof: Vec<_> = conflict.statements.iter().map(StatementId::short).collect();
+                    let what = format!("{} {}: {}", conflict.kind.name(), conflict.subject, proof.join(" "));
+                    events.push(Event::new(Verb::Conflict, what).of(library.id()));
+                }
+            }
+        }
+        events
+    }
+
+    /// Tells the log of contradictions and of what was gathered of failures, all of it or what is due, and makes a checkpoint.
+    pub(super) fn settle_audit(&self, all: bool) {
+        let now = now_ms();
+        self.new_conflicts().into_iter().for_each(|event| self.log.note(event, now));
+        for event in lock_of(&self.failed).due(now, all) {
+            self.log.note(event, now);
+        }
+        if let Err(failure) = self.log.checkpoint(now) {
+            tracing::error!(%failure, "the audit log cannot be written");
+        }
+    }
+
+    /// The last of what this process tells the log.
+    pub(super) fn close_audit(&self) {
+        self.settle_audit(true);
+        self.log.tell_closed(now_ms());
+        self.settle_audit(true);
+    }
+}
+
+/// Keeps the log durable while the node lives: after so many records, or so much time.
+pub(super) fn keep(node: Weak<Inner>) {
+    drop(tokio::spawn(async move {
+        let mut ticks = 0u32;
+        loop {
+            tokio::time::sleep(TICK).await;
+            let Some(node) = node.upgrade() else { return };
+            ticks += 1;
+            if !node.log.is_due() && TICK * ticks < CHECKPOINT_PERIOD {
+                continue;
+            }
+            ticks = 0;
+            let settled = on_thread(move || {
+                node.settle_audit(false);
+                Ok(())
+            });
+            let _ = settled.await;
+        }
+    }));
+}
+
+impl Node {
+    /// Reads, verifies or exports the audit log; the records come as rows, or as bytes where an export names no file.
+    pub async fn audit(&self, verb: AuditVerb, job: &Job) -> Result<Outcome> {
+        let (node, job) = (Arc::clone(&self.0), job.clone());
+        // Needs no store: a node that is being rebuilt can be asked what happened.
+        on_thread(move || match verb {
+            AuditVerb::Tail(options) => node.tail(&options, &job),
+            AuditVerb::Show(options) => node.show(options.record, &job),
+            AuditVerb::Verify(options) => {
+                verify_files(node.log.files(), &checkpoints(&options)?).map(Outcome::AuditVerify)
+            }
+            AuditVerb::Export(options) => match &options.file {
+                Some(file) => node.export_to(file),
+                None => node.export(&job),
+            },
+        })
+        .await
+    }
+}
+
+impl Inner {
+    fn tail(&self, options: &Tail, job: &Job) -> Result<Outcome> {
+        let mut next = self.log.at().count.saturating_sub(options.number);
+        loop {
+            job.check()?;
+            self.log.files().records(next, |record, id| {
+                next = record.index.saturating_add(1);
+                job.row(Row::Record(Box::new(AuditRecord::of(record, id))))?;
+                Ok(ControlFlow::Continue(()))
+            })?;
+            if !options.follow {
+                return Ok(Outcome::Audit(self.audit_end()));
+            }
+            self.log.wait_beyond(next, FOLLOW_PAUSE);
+        }
+    }
+
+    fn show(&self, record: Option<u64>, job: &Job) -> Result<Outcome> {
+        let mut shown = false;
+        self.log.files().records(record.unwrap_or(0), |found, id| {
+            if record.is_some_and(|record| record != found.index) {
+                return Ok(ControlFlow::Break(()));
+            }
+            job.row(Row::Record(Box::new(AuditRecord::of(found, id))))?;
+            shown = true;
+            Ok(if record.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        match record {
+            Some(record) if !shown => {
+                let count = self.log.at().count;
+                Err(Failure::missing(format!("no record {record}: the log has {count}, numbered from 0")))
+            }
+            _ => Ok(Outcome::Audit(self.audit_end())),
+        }
+    }
+
+    fn export(&self, job: &Job) -> Result<Outcome> {
+        let mut lines = Vec::new();
+        let exported = write_lines(self.log.files(), |line| {
+            lines.extend_from_slice(line);
+            if lines.len() < EXPORT_BYTES {
+                return Ok(());
+            }
+            job.data(Bytes::from(std::mem::take(&mut lines)))
+        })?;
+        if !lines.is_empty() {
+            job.data(Bytes::from(lines))?;
+        }
+        Ok(Outcome::AuditExport(exported))
+    }
+
+    fn export_to(&self, path: &Path) -> Result<Outcome> {
+        let failed = |error| Failure::io(format!("write {}", path.display()), error);
+        let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+        let exported = write_lines(self.log.files(), |line| file.write_all(line).map_err(failed))?;
+        file.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
+        Ok(Outcome::AuditExport(Audited { file: Some(path.display().to_string()), ..exported }))
+    }
+
+    fn audit_end(&self) -> Audited {
+        let at = self.log.at();
+        Audited { count: at.count, head: at.head.to_string(), file: None }
+    }
+}
+
+/// Gives every record as a line of JSON; returns how many that were.
+fn write_lines(files: &Files, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<Audited> {
+    let mut exported = Audited { head: chuan_engine::id::RecordId::NONE.to_string(), ..Audited::default() };
+    files.records(0, |record, id| {
+        let mut line = serde_json::to_vec(&AuditRecord::of(record, id))
+            .map_err(|error| Failure::internal(format!("cannot encode a record: {error}")))?;
+        line.push(b'\n');
+        take(&line)?;
+        (exported.count, exported.head) = (record.index.saturating_add(1), id.to_string());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(exported)
+}

@@ -1,0 +1,47 @@
+//! What a statement tells the audit log: who said what of a library.
+
+use chuan_engine::{
+    audit::{Actor, Event, Verb},
+    statement::{Body, Library, RoleKind, Statement},
+};
+
+/// The event that `statement` is, in `library` as it stands with it; none for what a log would only be filled with.
+pub(super) fn event(statement: &Statement, library: &Library) -> Option<Event> {
+    let (verb, role, what) = match statement.body() {
+        Body::Root(root) => (Verb::Root, RoleKind::Root, format!("{} version {}", root.name, root.version)),
+        Body::Release(_) => (Verb::Publish, RoleKind::Publisher, release(library, statement)),
+        Body::Channel(channel) => {
+            let named = library.release(&channel.release).map(|said| release(library, said.statement));
+            let role = match statement.signers().next() {
+                Some(key) if library.is_operator(key) => RoleKind::Operator,
+                _ => RoleKind::Publisher,
+            };
+            let to = named.unwrap_or_else(|| channel.release.short());
+            (Verb::Channel, role, format!("{} -> {to}", channel.name))
+        }
+        // The redeemer told of it when it happened.
+        Body::Member(member) if member.ticket.is_some() => return None,
+        Body::Member(member) => {
+            (Verb::Grant, RoleKind::Operator, format!("{} {}", member.name, member.node.short()))
+        }
+        Body::Ticket(terms) => {
+            let id = statement.id().short();
+            (Verb::Invite, RoleKind::Operator, format!("ticket {id} for {} nodes", terms.uses))
+        }
+        Body::Revoke(revoke) => {
+            (Verb::Revoke, RoleKind::Operator, format!("{}: {}", revoke.node.short(), revoke.reason))
+        }
+        Body::Succession(next) => {
+            let what = format!("{}: key {} after {}", next.node.short(), next.new.short(), next.old.short());
+            let event = Event::new(Verb::Rotate, what).by(Actor::Peer { key: next.old, node: next.node });
+            return Some(event.of(statement.library()));
+        }
+        Body::Fresh(_) | Body::Checkpoint(_) => return None,
+    };
+    let actor = statement.signers().next().map_or(Actor::Nobody, |key| Actor::Role { key: *key, role });
+    Some(Event::new(verb, what).by(actor).of(statement.library()))
+}
+
+fn release(library: &Library, statement: &Statement) -> String {
+    format!("{}@{} {}", library.name(), statement.sequence(), statement.id().short())
+}

@@ -1,0 +1,144 @@
+//! What a node tells its audit log, and what it refuses to do without.
+
+use std::{net::SocketAddr, os::unix::fs::symlink};
+
+use chuan_net::{PeerKey, serve::Refused};
+
+use super::*;
+use crate::{audit::verify_files, outcome::AuditRecord};
+
+/// The log of a node: verb, subject, actor and ending of each record.
+fn told(node: &Node) -> Vec<AuditRecord> {
+    let mut told = Vec::new();
+    let each = |record: &_, id| {
+        told.push(AuditRecord::of(record, id));
+        Ok(std::ops::ControlFlow::Continue(()))
+    };
+    node.0.log.files().records(0, each).unwrap();
+    told
+}
+
+fn verbs(node: &Node) -> Vec<String> {
+    told(node).into_iter().map(|record| record.verb).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_did_what_is_in_the_log_of_both_sides() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    pull(&mirror).await.unwrap();
+    pull(&mirror).await.unwrap();
+    mirror.rebuild(&Job::silent()).await.unwrap();
+    mirror.close().await;
+    origin.close().await;
+
+    assert_eq!(verbs(&origin), ["opened", "root", "publish", "channel", "invite", "join", "closed"]);
+    assert_eq!(verbs(&mirror), ["opened", "join", "pull", "heal", "closed"]);
+    let (theirs, ours) = (told(&origin), told(&mirror));
+    let library = origin.0.libraries.named("films").unwrap().id().to_string();
+    assert!(theirs[1..6].iter().all(|record| record.library.as_deref() == Some(&library)));
+    assert!(theirs[3].subject.starts_with("live -> films@1 "), "{theirs:?}");
+    let peer = |node: &Node| crate::outcome::AuditActor::Peer {
+        key: node.0.key.public().to_string(),
+        node: node.id().to_string(),
+    };
+    assert_eq!((&theirs[5].actor, &ours[2].actor), (&peer(&mirror), &peer(&origin)));
+    for node in [&origin, &mirror] {
+        assert_eq!(verify_files(node.0.log.files(), &[]).unwrap().finding, "proved");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_looks_leaves_no_record() {
+    let place = Place::new();
+    let node = place.node("a").await;
+    node.status().await.unwrap();
+    node.close().await;
+    assert!(told(&node).is_empty());
+}
+
+/// A full disk under the log: nothing privileged is done and nothing of it remains, but members are served.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_log_nothing_privileged_is_done_and_serving_goes_on() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let (mirror, late) = (place.node("mirror").await, place.node("late").await);
+    mirror.join(ticket(&origin).await).await.unwrap();
+    let unused = ticket(&origin).await;
+    origin.close().await;
+    drop(origin);
+    let log = place.path("origin").join("audit");
+    std::fs::rename(&log, place.path("kept")).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    symlink("/dev/full", log.join(format!("{:020}.log", 0))).unwrap();
+
+    let origin = Node::open(&place.path("origin")).await.unwrap();
+    let address = origin.serve(Some("127.0.0.1:0")).await.unwrap();
+    place.write("b.mp4", "two");
+    let failure = place.publish(&origin).await.unwrap_err();
+    assert_eq!(failure.exit, Exit::Full);
+    assert!(failure.message.contains("audit log cannot be written"), "{failure}");
+    assert_eq!(origin.invite(Invite::default()).await.unwrap_err().exit, Exit::Full);
+    let refused = late.join(Join { ticket: readdressed(&unused, address) }).await.unwrap_err();
+    assert_eq!(refused.exit, Exit::Busy, "{refused}");
+    let from = Pull { from: Some(address.to_string()), ..Pull::default() };
+    assert!(mirror.pull(from.clone(), &Job::silent()).await.unwrap().changed);
+
+    // All it takes is room.
+    std::fs::remove_dir_all(&log).unwrap();
+    std::fs::rename(place.path("kept"), &log).unwrap();
+    let published = place.publish(&origin).await.unwrap();
+    assert_eq!((published.sequence, published.changed), (2, true));
+    late.join(Join { ticket: readdressed(&unused, address) }).await.unwrap();
+    assert!(mirror.pull(from, &Job::silent()).await.unwrap().changed);
+    assert_eq!(verbs(&origin).iter().filter(|verb| *verb == "lost").count(), 1);
+    assert_eq!(verify_files(origin.0.log.files(), &[]).unwrap().finding, "unproved");
+}
+
+/// The same ticket, for where the issuer listens now.
+fn readdressed(join: &Join, address: SocketAddr) -> String {
+    let mut ticket = chuan_engine::statement::Ticket::parse(&join.ticket).unwrap();
+    ticket.addresses = vec![address.to_string()];
+    ticket.to_text().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_and_used_tickets_are_in_the_log_once_a_minute() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let (first, second) = (place.node("first").await, place.node("second").await);
+    let join = ticket(&origin).await;
+    first.join(join.clone()).await.unwrap();
+    for _ in 0..3 {
+        second.join(join.clone()).await.unwrap_err();
+    }
+    origin.close().await;
+    let failed: Vec<_> = told(&origin).into_iter().filter(|record| record.verb == "failed-auth").collect();
+    let [failed] = failed.as_slice() else { panic!("{failed:?}") };
+    assert_eq!((failed.subject.as_str(), failed.count), ("join from 127.0.0.1", 3));
+    assert!(failed.ending == "refused" && failed.why.contains("used already"), "{failed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_failures_fill_no_disk() {
+    let place = Place::new();
+    let node = place.node("a").await;
+    let key = Key::from_seed([9; 32]).public();
+    let peer = PeerKey { key, node: key.node() };
+    for n in 0..100_000u32 {
+        let address = SocketAddr::from((n.to_be_bytes(), 1));
+        node.0.refused(Some(&peer), address, Refused::Join, "no such ticket");
+    }
+    node.close().await;
+    let told = told(&node);
+    assert!(told.len() < 50, "{}", told.len());
+    assert_eq!(told.iter().filter(|r| r.verb == "failed-auth").map(|r| r.count).sum::<u32>(), 100_000);
+    let bytes: u64 = std::fs::read_dir(place.path("a").join("audit"))
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(bytes < 16 * 1024, "{bytes}");
+    assert!(told.iter().any(|record| matches!(record.actor, crate::outcome::AuditActor::Peer { .. })));
+}

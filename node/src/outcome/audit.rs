@@ -1,0 +1,104 @@
+//! The answers about the audit log. A record's fields are all that its canonical bytes are made of, so that whoever has the
+//! JSON can verify it.
+
+use serde::{Deserialize, Serialize};
+
+/// A record of the audit log: one line of `audit export`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// Records before it.
+    pub index: u64,
+    /// When it was written.
+    pub time_ms: i64,
+    /// What was done: a word, or `verb-N` for one that only a newer version knows.
+    pub verb: String,
+    /// Who did it.
+    pub actor: AuditActor,
+    /// The library's id, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<String>,
+    /// To what it was done.
+    pub subject: String,
+    /// `ok`, `refused` or `failed`.
+    pub ending: String,
+    /// Why it was refused or failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// How many times.
+    pub count: u32,
+    /// From the first time to the last.
+    pub span_ms: u64,
+    /// The id of the record before; zeros in the first.
+    pub prev: String,
+    /// Its own id.
+    pub id: String,
+}
+
+/// Who did something, as far as it was proved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum AuditActor {
+    /// The node whose log it is.
+    #[default]
+    Node,
+    /// A node that proved its key.
+    Peer {
+        /// The key.
+        key: String,
+        /// The node.
+        node: String,
+    },
+    /// Whoever has a role's key.
+    Role {
+        /// The key.
+        key: String,
+        /// `root`, `operator`, `publisher` or `timekeeper`.
+        role: String,
+    },
+    /// Somebody who proved no key.
+    Nobody,
+}
+
+/// Answer of `audit tail`, `show` and `export`; the records came before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audited {
+    /// Records in the log.
+    pub count: u64,
+    /// The last one's id; zeros where there is none.
+    pub head: String,
+    /// Where they were written to, if to a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+/// Answer of `audit verify`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditVerified {
+    /// `proved`: a checkpoint covers the last record. `unproved`: the records from `proved` on hang together, and nothing shows
+    /// whether they are all and unchanged. `torn`: the same, and a crash has torn the last one. `altered`: something was
+    /// changed, added, moved or taken away.
+    pub finding: String,
+    /// Records that hang together.
+    pub count: u64,
+    /// The last one's id; zeros where there is none.
+    pub head: String,
+    /// How many of them a checkpoint covers.
+    pub proved: u64,
+    /// Whose checkpoint that is: `file` for the one given, `home` for this home's own, empty for none.
+    pub by: String,
+    /// Torn bytes at the end.
+    pub torn_bytes: u64,
+    /// Where an alteration shows; it may be this record, or one since `proved`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+    /// What shows there, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+impl AuditVerified {
+    /// Whether something was changed, added, moved or taken away.
+    pub fn is_altered(&self) -> bool {
+        self.finding == "altered"
+    }
+}

@@ -1,0 +1,115 @@
+//! The audit log as an operator meets it: reading it, following it, and proving it to somebody else.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use anyhow::{Context, Result, ensure};
+use chuan_tests::{
+    pair::{Pair, text},
+    program::{Home, Process, final_object, number},
+};
+use serde_json::Value;
+
+fn published() -> Result<Pair> {
+    let pair = Pair::new()?;
+    fs::write(pair.library.join("a.mp4"), "a film")?;
+    pair.publish()?;
+    Ok(pair)
+}
+
+#[test]
+fn the_log_is_listed_shown_and_followed() -> Result<()> {
+    let pair = published()?;
+    let listed = pair.origin.json(["audit", "tail", "-n", "3"])?;
+    let records = listed.get("records").and_then(Value::as_array).context("no records")?;
+    let verbs: Vec<_> = records.iter().map(|record| text(record, "verb")).collect();
+    ensure!(verbs == ["publish", "channel", "closed"], "{verbs:?}");
+    let shown = pair.origin.run(["audit", "show", "2"])?;
+    ensure!(
+        shown.contains("publish") && shown.contains("films@1 ") && shown.contains("by publisher"),
+        "{shown}"
+    );
+    ensure!(pair.origin.fails(["audit", "show", "99"])?.0 == 3);
+
+    let server = pair.origin.serve()?;
+    let mut follow = pair.origin.command(["audit", "tail", "--follow"]);
+    let mut follower = Process::spawn(follow.stdout(Stdio::piped()))?;
+    let mut lines = BufReader::new(follower.child.stdout.take().context("no output")?).lines();
+    let mut next = |verb: &str| lines.by_ref().map_while(Result::ok).find(|line| line.contains(verb));
+    next("publish").context("the follower ended before it showed what there was")?;
+    let ticket = pair.origin.ticket("films")?;
+    let told = next("invite").context("the follower ended before anything came")?;
+    ensure!(told.contains("by operator") && !told.contains(&ticket), "{told}");
+    follower.signal(rustix::process::Signal::TERM)?;
+    follower.wait(std::time::Duration::from_secs(60))?;
+    ensure!(server.stop()?.success());
+    Ok(())
+}
+
+/// An export is verified without a home, and every line of it counts.
+#[test]
+fn an_export_is_verified_offline() -> Result<()> {
+    let pair = published()?;
+    let export = pair.scratch().join("audit.jsonl");
+    let export_text = export.to_str().context("a path that is no UTF-8")?;
+    let exported = pair.origin.json(["audit", "export", export_text])?;
+    let written = fs::read_to_string(&export)?;
+    ensure!(written.lines().count() as u64 == number(&exported, "count")?, "{exported}");
+    ensure!(pair.origin.run(["audit", "export"])? == written, "both ways are the same");
+
+    let nowhere = Home::at(pair.scratch().join("nowhere"))?;
+    let verify = ["audit", "verify", "--export", export_text];
+    let verified = nowhere.json(verify)?;
+    ensure!(
+        text(&verified, "finding") == "unproved" && verified.get("head") == exported.get("head"),
+        "{verified}"
+    );
+
+    let lines: Vec<_> = written.lines().collect();
+    for at in 0..lines.len() {
+        let mut altered: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        if let Some(line) = altered.get_mut(at) {
+            *line = line.replace("\"ok\"", "\"failed\"");
+        }
+        fs::write(&export, altered.join("\n"))?;
+        let output = nowhere.output(["--json"].into_iter().chain(verify))?;
+        let object = final_object(&String::from_utf8(output.stdout)?)?;
+        ensure!(output.status.code() == Some(7) && text(&object, "finding") == "altered", "{at}: {object}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_altered_log_is_found_and_stops_what_is_privileged() -> Result<()> {
+    let pair = published()?;
+    let verified = pair.origin.json(["audit", "verify"])?;
+    ensure!(text(&verified, "finding") == "proved" && text(&verified, "by") == "home", "{verified}");
+
+    let log = pair.origin.path.join("audit/00000000000000000000.log");
+    let good = fs::read(&log)?;
+    let mut bad = good.clone();
+    if let Some(byte) = bad.get_mut(200) {
+        *byte ^= 1;
+    }
+    fs::write(&log, &bad)?;
+    let output = pair.origin.output(["audit", "verify"])?;
+    let said = String::from_utf8(output.stdout)?;
+    ensure!(output.status.code() == Some(7) && said.starts_with("ALTERED: "), "{said}");
+
+    fs::write(&log, good.get(..good.len() - 1).context("an empty log")?)?;
+    fs::write(pair.library.join("b.mp4"), "another")?;
+    let (code, error) = pair.origin.fails([
+        "publish".as_ref(),
+        pair.library.as_os_str(),
+        "--library".as_ref(),
+        "films".as_ref(),
+    ])?;
+    ensure!(code == 7 && error.contains("audit log cannot be written"), "{error}");
+    ensure!(number(&pair.origin.json(["ls", "films"])?, "files")? == 1, "what is not privileged goes on");
+    fs::write(&log, &good)?;
+    pair.publish()?;
+    Ok(())
+}
