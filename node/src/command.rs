@@ -16,7 +16,7 @@ use crate::{
     spec::Spec,
 };
 
-pub use audit::{Audit, AuditVerb, Export, Show, Tail, Verify as AuditVerify};
+pub use audit::{Audit, AuditVerb, Checkpoint as AuditCheckpoint, Export, Show, Tail, Verify as AuditVerify};
 pub use signed::{Grant, Invite, Keys, Revoke, Signed};
 pub use statements::{Envelope, Offer, Statements};
 

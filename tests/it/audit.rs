@@ -82,6 +82,38 @@ fn an_export_is_verified_offline() -> Result<()> {
     Ok(())
 }
 
+/// What a mirror has kept of the origin's log proves it, in the home and offline.
+#[test]
+fn a_checkpoint_that_a_peer_kept_proves_an_export() -> Result<()> {
+    let pair = published()?;
+    let server = pair.connect()?;
+    ensure!(server.stop()?.success());
+    let path = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
+    let (statements, checkpoint, export) =
+        (path("films.statements"), path("origin.checkpoint"), path("audit.jsonl"));
+    pair.origin.run(["statements", "export", "films", &statements])?;
+    pair.mirror.run(["statements", "import", &statements])?;
+    let kept = pair.mirror.json(["audit", "checkpoint", "origin", &checkpoint])?;
+    let verified = pair.origin.json(["audit", "verify", "--checkpoint", &checkpoint])?;
+    ensure!(text(&verified, "by") == "file", "{verified}");
+    ensure!(number(&verified, "proved")? == number(&kept, "count")?, "{verified}");
+
+    pair.origin.run(["audit", "export", &export])?;
+    let nowhere = Home::at(pair.scratch().join("nowhere"))?;
+    let verify = ["audit", "verify", "--export", &export, "--checkpoint", &checkpoint];
+    let verified = nowhere.json(verify)?;
+    ensure!(number(&verified, "proved")? == number(&kept, "count")?, "{verified}");
+    ensure!(text(&verified, "checkpoint_key") == text(&kept, "key"), "{verified}");
+    // All but the last record that the checkpoint counts.
+    let count = usize::try_from(number(&kept, "count")?)?;
+    let written = fs::read_to_string(&export)?;
+    let cut: Vec<_> = written.lines().take(count - 1).collect();
+    fs::write(&export, cut.join("\n"))?;
+    ensure!(nowhere.output(verify)?.status.code() == Some(7), "a log cut short before the checkpoint");
+    ensure!(pair.origin.fails(["audit", "verify", "--checkpoint", &statements])?.0 == 4);
+    Ok(())
+}
+
 #[test]
 fn an_altered_log_is_found_and_stops_what_is_privileged() -> Result<()> {
     let pair = published()?;

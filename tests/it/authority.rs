@@ -82,6 +82,8 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["rebuild"],
         &["status"],
         &["members", "films"],
+        &["audit", "tail"],
+        &["audit", "verify"],
         &["statements", "export", "films", &file("films.statements")],
         &["statements", "import", &file("films.statements")],
         &["completions", "bash"],

@@ -42,6 +42,8 @@ struct State {
     opened: Option<Event>,
     /// Events that could not be written.
     lost: u32,
+    /// Whether something was done with authority that no checkpoint covers.
+    urgent: bool,
 }
 
 /// Where the next record goes.
@@ -59,8 +61,14 @@ impl Log {
     /// Takes up the log in `files`: walks it from its last checkpoint on, and cuts off what a crash has torn after it.
     /// Where it cannot be read or written, every append says so; `opened` is told before the first other event.
     pub(crate) fn open(files: Files, opened: Event, now_ms: i64) -> Self {
-        let mut state =
-            State { at: Point::START, kept: Kept::START, tail: Tail::Closed, opened: Some(opened), lost: 0 };
+        let mut state = State {
+            at: Point::START,
+            kept: Kept::START,
+            tail: Tail::Closed,
+            opened: Some(opened),
+            lost: 0,
+            urgent: false,
+        };
         if let Err(failure) = state.take_up(&files, now_ms) {
             tracing::error!(%failure, "the audit log cannot be written");
         }
@@ -87,6 +95,7 @@ impl Log {
         let mut state = self.lock();
         let done = state.take_up(&self.files, now_ms).and_then(|()| {
             state.append_all(&self.files, event, now_ms)?;
+            state.urgent = true;
             state.sync()
         });
         self.grown.notify_all();
@@ -123,10 +132,10 @@ impl Log {
         }
     }
 
-    /// Whether so much is written that a checkpoint is due before its time.
+    /// Whether a checkpoint is due before its time: for what was done with authority, or for how much was written.
     pub(crate) fn is_due(&self) -> bool {
         let state = self.lock();
-        state.at.count.saturating_sub(state.kept.point.count) >= CHECKPOINT_RECORDS
+        state.urgent || state.at.count.saturating_sub(state.kept.point.count) >= CHECKPOINT_RECORDS
     }
 
     /// Makes all that was appended durable and keeps how far that is; gives the point if it is a new one.
@@ -253,7 +262,7 @@ impl State {
         }
         let kept = Kept { point: self.at, file: first, offset: len };
         kept.write(files.dir())?;
-        self.kept = kept;
+        (self.kept, self.urgent) = (kept, false);
         Ok(Some(self.at))
     }
 }

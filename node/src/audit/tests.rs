@@ -40,7 +40,7 @@ fn subjects(log: &Log) -> Vec<String> {
 }
 
 fn finding(log: &Log) -> String {
-    verify_files(log.files(), &[]).unwrap().finding
+    verify_files(log.files(), &[], None).unwrap().finding
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_log_goes_on_where_it_was() {
     log.append(event("three"), NOW).unwrap();
     log.tell_closed(NOW);
     assert_eq!(subjects(&log), ["test", "one", "two", "test", "three", ""]);
-    assert_eq!(verify_files(log.files(), &[point]).unwrap().by, "file");
+    assert_eq!(verify_files(log.files(), &[point], None).unwrap().by, "home");
 }
 
 /// What no checkpoint covers may have been torn by a crash: it is cut off, kept aside and told.
@@ -136,7 +136,7 @@ fn verify_sees_what_opening_need_not() {
     drop(log);
     let log = open(dir.path());
     log.append(event("more"), NOW).unwrap();
-    let verified = verify_files(log.files(), &[point]).unwrap();
+    let verified = verify_files(log.files(), &[point], None).unwrap();
     assert!(verified.is_altered() && verified.at == Some(3) && verified.proved == 0, "{verified:?}");
 }
 

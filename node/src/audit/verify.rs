@@ -3,55 +3,75 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read},
-    path::Path,
 };
 
-use chuan_engine::audit::{Chain, Finding, Point, Verdict};
+use chuan_engine::{
+    audit::{Chain, Finding, Point, Verdict},
+    id::{NodeId, StatementId},
+    statement::{Body, PublicKey, Statement},
+};
 
 use super::{files::Files, kept::Kept};
 use crate::{
     command::AuditVerify,
     exit::{Failure, Result},
+    home::file,
     outcome::{AuditRecord, AuditVerified},
 };
 
 /// Bytes of a line of an export at most.
 const LINE_BYTES: u64 = 16 * 1024;
 
-/// Walks all of a home's log, against its own checkpoint and those that others have kept.
-pub(crate) fn verify_files(files: &Files, others: &[Point]) -> Result<AuditVerified> {
-    let own = Kept::read(files.dir())?.point;
-    let mut chain = Chain::new(Point::START, others.iter().copied().chain([own]));
+/// A checkpoint from a file: whose log it is of, how far that went, and which key says so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(crate) id: StatementId,
+    pub(crate) node: NodeId,
+    pub(crate) key: PublicKey,
+    pub(crate) point: Point,
+}
+
+impl Given {
+    /// Reads the file that is named, if one is, and checks the signature in it. Whether the key is the node's is the caller's
+    /// to check, or to show.
+    pub(crate) fn read(options: &AuditVerify) -> Result<Option<Self>> {
+        let Some(path) = &options.checkpoint else { return Ok(None) };
+        let statement = Statement::decode(&file::read(path)?)?;
+        let keys = statement.verify_signatures()?;
+        match (statement.body(), keys.as_slice()) {
+            (Body::Checkpoint(said), [key]) => Ok(Some(Self {
+                id: statement.id(),
+                node: said.node,
+                key: *key,
+                point: Point { count: said.count, head: said.head },
+            })),
+            _ => Err(Failure::invalid(format!("{} is no checkpoint", path.display()))),
+        }
+    }
+}
+
+/// Walks all of a home's log, against what the home itself knows, and what somebody else has kept.
+pub(crate) fn verify_files(files: &Files, own: &[Point], given: Option<&Given>) -> Result<AuditVerified> {
+    let kept = Kept::read(files.dir())?.point;
+    let points = own.iter().copied().chain([kept]).chain(given.map(|given| given.point));
+    let mut chain = Chain::new(Point::START, points);
     for (number, first) in files.list()?.into_iter().enumerate() {
         if number > 0 {
             chain.seal();
         }
         files.read(first, 0, |bytes| chain.push(bytes, |_, _| {}))?;
     }
-    Ok(answer(chain.finish(), others))
+    Ok(answer(chain.finish(), given))
 }
 
-/// Walks an export against checkpoints; needs no home. A line that is no record was altered like any other.
+/// Walks an export against a checkpoint, if one is given; needs no home. A line that is no record was altered like any other.
 pub(crate) fn verify_export(options: &AuditVerify) -> Result<AuditVerified> {
-    let checkpoints = checkpoints(options)?;
-    options.export.as_deref().map_or_else(
-        || Err(Failure::usage("no export is named; give one with --export")),
-        |export| walk_export(export, &checkpoints),
-    )
-}
-
-/// What a peer has kept of the log, from a file.
-pub(crate) fn checkpoints(options: &AuditVerify) -> Result<Vec<Point>> {
-    match &options.checkpoint {
-        None => Ok(Vec::new()),
-        Some(path) => Err(Failure::invalid(format!("{} is no checkpoint", path.display()))),
-    }
-}
-
-fn walk_export(path: &Path, checkpoints: &[Point]) -> Result<AuditVerified> {
+    let given = Given::read(options)?;
+    let path = options.export.as_deref();
+    let path = path.ok_or_else(|| Failure::usage("no export is named; give one with --export"))?;
     let failed = |error| Failure::io(format!("read {}", path.display()), error);
     let mut lines = BufReader::new(File::open(path).map_err(failed)?);
-    let mut chain = Chain::new(Point::START, checkpoints.iter().copied());
+    let mut chain = Chain::new(Point::START, given.map(|given| given.point));
     loop {
         let mut line = Vec::new();
         lines.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line).map_err(failed)?;
@@ -61,10 +81,10 @@ fn walk_export(path: &Path, checkpoints: &[Point]) -> Result<AuditVerified> {
         if let Err(failure) = follow(&mut chain, &line) {
             let at = chain.at();
             let finding = Finding::Altered { at: at.count, why: failure.message };
-            return Ok(answer(Verdict { at, proved: chain.proved(), finding }, checkpoints));
+            return Ok(answer(Verdict { at, proved: chain.proved(), finding }, given.as_ref()));
         }
     }
-    Ok(answer(chain.finish(), checkpoints))
+    Ok(answer(chain.finish(), given.as_ref()))
 }
 
 /// Takes a line of an export.
@@ -81,18 +101,23 @@ fn follow(chain: &mut Chain, line: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn answer(verdict: Verdict, others: &[Point]) -> AuditVerified {
-    let Verdict { at, proved, finding } = verdict;
-    let by = match proved {
-        0 => "",
-        _ if others.iter().any(|point| point.count == proved) => "file",
-        _ => "home",
-    };
+fn answer(verdict: Verdict, given: Option<&Given>) -> AuditVerified {
+    let Verdict { at, mut proved, mut finding } = verdict;
+    let mut by = if proved > 0 { "home" } else { "" };
+    // What the home says of itself finds damage; who brings a checkpoint asks what that one proves.
+    if let (Some(given), Finding::Proved | Finding::Unproved | Finding::Torn { .. }) = (given, &finding) {
+        (proved, by) = (given.point.count, "file");
+        if finding == Finding::Proved && proved < at.count {
+            finding = Finding::Unproved;
+        }
+    }
     let mut verified = AuditVerified {
         count: at.count,
         head: at.head.to_string(),
         proved,
         by: by.to_owned(),
+        checkpoint_node: given.map(|given| given.node.to_string()),
+        checkpoint_key: given.map(|given| given.key.to_string()),
         ..AuditVerified::default()
     };
     let word = match finding {

@@ -42,6 +42,7 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Audit(audited) => audit::listed(out, audited),
         Outcome::AuditExport(exported) => audit::exported(out, exported),
         Outcome::AuditVerify(verified) => audit::verified(out, verified),
+        Outcome::AuditCheckpoint(shown) => audit::checkpoint(out, shown),
         Outcome::Key(shown) => trust::key(out, shown),
         Outcome::Root(shown) => trust::root(out, shown),
         Outcome::Statements(carried) => trust::carried(out, carried),

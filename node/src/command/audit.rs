@@ -25,6 +25,8 @@ pub enum AuditVerb {
     Verify(Verify),
     /// Write all records as lines of JSON, from which anyone can verify them
     Export(Export),
+    /// Write the newest checkpoint that is known here of a node's log, for its operator to verify with
+    Checkpoint(Checkpoint),
 }
 
 /// Options of `audit tail`.
@@ -66,6 +68,15 @@ pub struct Export {
     pub file: Option<PathBuf>,
 }
 
+/// Options of `audit checkpoint`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+pub struct Checkpoint {
+    /// The node: its id, the beginning of its id, or its name
+    pub node: String,
+    /// Where to; replaced if it is there
+    pub file: PathBuf,
+}
+
 impl Audit {
     /// The words on the command line.
     pub(super) const fn name(&self) -> &'static str {
@@ -74,6 +85,7 @@ impl Audit {
             AuditVerb::Show(_) => "audit show",
             AuditVerb::Verify(_) => "audit verify",
             AuditVerb::Export(_) => "audit export",
+            AuditVerb::Checkpoint(_) => "audit checkpoint",
         }
     }
 
@@ -87,6 +99,7 @@ impl Audit {
         match &mut self.verb {
             AuditVerb::Verify(verify) => verify.checkpoint.iter_mut().chain(&mut verify.export).collect(),
             AuditVerb::Export(export) => export.file.iter_mut().collect(),
+            AuditVerb::Checkpoint(checkpoint) => vec![&mut checkpoint.file],
             AuditVerb::Tail(_) | AuditVerb::Show(_) => Vec::new(),
         }
     }

@@ -20,7 +20,7 @@ use chuan_net::{PeerKey, serve::Refused};
 
 use super::{Inner, Node, lock_of, now_ms, on_thread, said};
 use crate::{
-    audit::{CHECKPOINT_PERIOD, Files, Remote, checkpoints, verify_files},
+    audit::{CHECKPOINT_PERIOD, Files, Remote, verify_files},
     command::{AuditVerb, Tail},
     exit::{Failure, Result},
     job::Job,
@@ -99,23 +99,21 @@ impl Inner {
         events
     }
 
-    /// Tells the log of contradictions and of what was gathered of failures, all of it or what is due, and makes a checkpoint.
-    pub(super) fn settle_audit(&self, all: bool) {
+    /// Tells the log of contradictions, and of what was gathered of failures, all of it or what is due.
+    fn tell_gathered(&self, all: bool) {
         let now = now_ms();
-        self.new_conflicts().into_iter().for_each(|event| self.log.note(event, now));
-        for event in lock_of(&self.failed).due(now, all) {
-            self.log.note(event, now);
-        }
-        if let Err(failure) = self.log.checkpoint(now) {
-            tracing::error!(%failure, "the audit log cannot be written");
-        }
+        let failed = lock_of(&self.failed).due(now, all);
+        let events = self.new_conflicts().into_iter().chain(self.overtaken()).chain(failed);
+        events.for_each(|event| self.log.note(event, now));
     }
 
-    /// The last of what this process tells the log.
-    pub(super) fn close_audit(&self) {
-        self.settle_audit(true);
-        self.log.tell_closed(now_ms());
-        self.settle_audit(true);
+    /// Makes the log durable, and signs how far that is.
+    fn checkpoint(&self) {
+        match self.log.checkpoint(now_ms()) {
+            Ok(Some(at)) => self.sign_checkpoint(at),
+            Ok(None) => {}
+            Err(failure) => tracing::error!(%failure, "the audit log cannot be written"),
+        }
     }
 }
 
@@ -131,16 +129,35 @@ pub(super) fn keep(node: Weak<Inner>) {
                 continue;
             }
             ticks = 0;
-            let settled = on_thread(move || {
-                node.settle_audit(false);
-                Ok(())
-            });
-            let _ = settled.await;
+            Node(node).settle_audit().await;
         }
     }));
 }
 
 impl Node {
+    /// Tells the log what is due, makes it durable and signs how far that is.
+    pub(super) async fn settle_audit(&self) {
+        let node = Arc::clone(&self.0);
+        let settled = on_thread(move || {
+            node.tell_gathered(false);
+            node.checkpoint();
+            Ok(())
+        });
+        log_failure(settled.await);
+    }
+
+    /// The last of what this process tells the log.
+    pub(super) async fn close_audit(&self) {
+        let node = Arc::clone(&self.0);
+        let closed = on_thread(move || {
+            node.tell_gathered(true);
+            node.log.tell_closed(now_ms());
+            node.checkpoint();
+            Ok(())
+        });
+        log_failure(closed.await);
+    }
+
     /// Reads, verifies or exports the audit log; the records come as rows, or as bytes where an export names no file.
     pub async fn audit(&self, verb: AuditVerb, job: &Job) -> Result<Outcome> {
         let (node, job) = (Arc::clone(&self.0), job.clone());
@@ -149,8 +166,10 @@ impl Node {
             AuditVerb::Tail(options) => node.tail(&options, &job),
             AuditVerb::Show(options) => node.show(options.record, &job),
             AuditVerb::Verify(options) => {
-                verify_files(node.log.files(), &checkpoints(&options)?).map(Outcome::AuditVerify)
+                let (own, given) = (node.own_checkpoints(), node.given(&options)?);
+                verify_files(node.log.files(), &own, given.as_ref()).map(Outcome::AuditVerify)
             }
+            AuditVerb::Checkpoint(options) => node.write_checkpoint(&options).map(Outcome::AuditCheckpoint),
             AuditVerb::Export(options) => match &options.file {
                 Some(file) => node.export_to(file),
                 None => node.export(&job),
@@ -222,6 +241,13 @@ impl Inner {
     fn audit_end(&self) -> Audited {
         let at = self.log.at();
         Audited { count: at.count, head: at.head.to_string(), file: None }
+    }
+}
+
+/// A panic while the log is written is the log's to tell, not the caller's to fail with.
+fn log_failure(result: Result<()>) {
+    if let Err(failure) = result {
+        tracing::error!(%failure, "the audit log was not kept");
     }
 }
 

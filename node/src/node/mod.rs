@@ -4,6 +4,7 @@
 mod address;
 mod audit;
 mod cat;
+mod checkpoint;
 mod here;
 mod invite;
 mod join;
@@ -181,7 +182,7 @@ impl Node {
     /// Runs any command; what it says goes to `job`.
     pub async fn run(&self, command: Command, job: Job) -> Result<Outcome> {
         let _running = self.0.register(job.cancel());
-        match command {
+        let result = match command {
             Command::Id => self.identity().map(Outcome::Id),
             Command::Publish(options) => self.publish(options, &job).await.map(Outcome::Publish),
             Command::Join(options) => self.join(options).await.map(Outcome::Join),
@@ -198,7 +199,11 @@ impl Node {
             Command::Offer(options) => self.offer(options).await.map(Outcome::Offer),
             Command::Members(options) => self.members(options).await.map(Outcome::Members),
             Command::Status => self.status().await.map(|status| Outcome::Status(Box::new(status))),
+        };
+        if self.0.log.is_due() {
+            self.settle_audit().await;
         }
+        result
     }
 
     /// Asks every command that runs here to stop, also those of other processes.
@@ -216,14 +221,7 @@ impl Node {
         if let Some(serving) = serving {
             serving.stop().await;
         }
-        let node = Arc::clone(&self.0);
-        let closed = on_thread(move || {
-            node.close_audit();
-            Ok(())
-        });
-        if let Err(failure) = closed.await {
-            tracing::error!(%failure, "the audit log was not closed");
-        }
+        self.close_audit().await;
     }
 
     /// Works on a thread that may block, with the store open.

@@ -86,6 +86,12 @@ pub struct AuditVerified {
     pub proved: u64,
     /// Whose checkpoint that is: `file` for the one given, `home` for this home's own, empty for none.
     pub by: String,
+    /// The node of whose log the checkpoint given is, by what it says itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_node: Option<String>,
+    /// The key that signed it. Without a home nothing says whose that is: compare it with the node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_key: Option<String>,
     /// Torn bytes at the end.
     pub torn_bytes: u64,
     /// Where an alteration shows; it may be this record, or one since `proved`.
@@ -94,6 +100,23 @@ pub struct AuditVerified {
     /// What shows there, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+}
+
+/// Answer of `audit checkpoint`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointShown {
+    /// The node whose log it is of.
+    pub node: String,
+    /// Records then.
+    pub count: u64,
+    /// The last one's id.
+    pub head: String,
+    /// When it was signed.
+    pub time_ms: i64,
+    /// The key that signed it.
+    pub key: String,
+    /// Where it was written to.
+    pub file: String,
 }
 
 impl AuditVerified {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
-pub use audit::{AuditActor, AuditRecord, AuditVerified, Audited};
+pub use audit::{AuditActor, AuditRecord, AuditVerified, Audited, CheckpointShown};
 pub use members::{MemberList, MemberRow};
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 pub use trust::{
@@ -53,6 +53,8 @@ pub enum Outcome {
     AuditExport(Audited),
     /// Of `audit verify`.
     AuditVerify(AuditVerified),
+    /// Of `audit checkpoint`.
+    AuditCheckpoint(CheckpointShown),
     /// Of `members`.
     Members(MemberList),
     /// Of `grant` and `revoke`.

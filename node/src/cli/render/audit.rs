@@ -6,7 +6,7 @@ use super::{
     super::human::{counted, span, time},
     short,
 };
-use crate::outcome::{AuditActor, AuditRecord, AuditVerified, Audited};
+use crate::outcome::{AuditActor, AuditRecord, AuditVerified, Audited, CheckpointShown};
 
 pub(super) fn record(out: &mut impl Write, record: &AuditRecord) -> io::Result<()> {
     let AuditRecord { index, verb, subject, why, .. } = record;
@@ -41,6 +41,18 @@ pub(super) fn exported(out: &mut impl Write, exported: &Audited) -> io::Result<(
     writeln!(out, "exported {} to {file}, the last one {}", counted(exported.count, "record"), exported.head)
 }
 
+pub(super) fn checkpoint(out: &mut impl Write, shown: &CheckpointShown) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} in the log of node {} at {} UTC, by key {}; written to {}",
+        counted(shown.count, "record"),
+        short(&shown.node),
+        time(shown.time_ms),
+        short(&shown.key),
+        shown.file
+    )
+}
+
 pub(super) fn verified(out: &mut impl Write, verified: &AuditVerified) -> io::Result<()> {
     let AuditVerified { count, proved, by, at, why, torn_bytes, .. } = verified;
     if let Some(at) = at {
@@ -52,6 +64,9 @@ pub(super) fn verified(out: &mut impl Write, verified: &AuditVerified) -> io::Re
         );
     }
     let whose = if by == "file" { "the checkpoint given" } else { "this home's own checkpoint" };
+    if let (Some(node), Some(key)) = (&verified.checkpoint_node, &verified.checkpoint_key) {
+        writeln!(out, "the checkpoint given is of node {}, signed by key {key}", short(node))?;
+    }
     if *proved > 0 {
         writeln!(out, "{} as they were written, by {whose}", counted(*proved, "record"))?;
     }

@@ -46,7 +46,7 @@ async fn who_did_what_is_in_the_log_of_both_sides() {
     };
     assert_eq!((&theirs[5].actor, &ours[2].actor), (&peer(&mirror), &peer(&origin)));
     for node in [&origin, &mirror] {
-        assert_eq!(verify_files(node.0.log.files(), &[]).unwrap().finding, "proved");
+        assert_eq!(verify_files(node.0.log.files(), &[], None).unwrap().finding, "proved");
     }
 }
 
@@ -94,7 +94,7 @@ async fn without_a_log_nothing_privileged_is_done_and_serving_goes_on() {
     late.join(Join { ticket: readdressed(&unused, address) }).await.unwrap();
     assert!(mirror.pull(from, &Job::silent()).await.unwrap().changed);
     assert_eq!(verbs(&origin).iter().filter(|verb| *verb == "lost").count(), 1);
-    assert_eq!(verify_files(origin.0.log.files(), &[]).unwrap().finding, "unproved");
+    assert_eq!(verify_files(origin.0.log.files(), &[], None).unwrap().finding, "unproved");
 }
 
 /// The same ticket, for where the issuer listens now.
@@ -141,4 +141,104 @@ async fn a_hundred_thousand_failures_fill_no_disk() {
         .sum();
     assert!(bytes < 16 * 1024, "{bytes}");
     assert!(told.iter().any(|record| matches!(record.actor, crate::outcome::AuditActor::Peer { .. })));
+}
+
+/// Hands all statements of the library from one node to another, as an exchange does.
+fn hand_over(from: &Node, to: &Node) {
+    let library = from.0.libraries.named("films").unwrap();
+    let statements: Vec<_> = library.statements().into_iter().map(|said| said.bytes().clone()).collect();
+    to.0.note_statements(&to.0.libraries.offer(&statements, now_ms()).unwrap());
+}
+
+async fn verified(node: &Node, checkpoint: Option<PathBuf>) -> Result<crate::outcome::AuditVerified> {
+    let options = crate::command::AuditVerify { checkpoint, export: None };
+    match node.audit(crate::command::AuditVerb::Verify(options), &Job::silent()).await? {
+        Outcome::AuditVerify(verified) => Ok(verified),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a peer has kept proves the log to anyone; what came after it may be gone, and is told as unproved.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peers_checkpoint_proves_the_log() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    origin.settle_audit().await;
+    hand_over(&origin, &mirror);
+    let (node, file) = ("origin".to_owned(), place.path("origin.checkpoint"));
+    let options = crate::command::AuditCheckpoint { node, file: file.clone() };
+    let shown = mirror.0.write_checkpoint(&options).unwrap();
+    assert_eq!((shown.count, shown.node), (origin.0.log.at().count, origin.id().to_string()));
+
+    let proved = verified(&origin, Some(file.clone())).await.unwrap();
+    assert_eq!((proved.finding.as_str(), proved.by.as_str(), proved.proved), ("proved", "file", shown.count));
+    let before = std::fs::read(place.path("origin").join("audit").join(format!("{:020}.log", 0))).unwrap();
+    place.write("b.mp4", "two");
+    place.publish(&origin).await.unwrap();
+    origin.settle_audit().await;
+    let more = verified(&origin, Some(file.clone())).await.unwrap();
+    assert_eq!((more.finding.as_str(), more.proved, more.count), ("unproved", shown.count, shown.count + 2));
+    assert_eq!(verified(&mirror, Some(file.clone())).await.unwrap_err().exit, Exit::Invalid);
+    origin.close().await;
+    drop(origin);
+
+    // Whoever holds the home cuts off the rest, with what the home remembers of it.
+    let log = place.path("origin").join("audit");
+    let whole = std::fs::read(log.join(format!("{:020}.log", 0))).unwrap();
+    std::fs::remove_file(log.join("checkpoint")).unwrap();
+    let cut = |len: usize| std::fs::write(log.join(format!("{:020}.log", 0)), &whole[..len]).unwrap();
+    let files = crate::audit::Files::at(log.clone());
+    let given =
+        crate::audit::Given::read(&crate::command::AuditVerify { checkpoint: Some(file), export: None });
+    let given = given.unwrap();
+    let finding = || verify_files(&files, &[], given.as_ref()).unwrap().finding;
+    assert_eq!(finding(), "unproved");
+    cut(before.len());
+    assert_eq!(finding(), "proved");
+    cut(before.len() - 1);
+    assert_eq!(finding(), "altered");
+}
+
+/// Two homes with one key, or one that is older than its peers: seen by the other's checkpoints, and told in the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloned_home_is_told_by_its_checkpoints() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    origin.close().await;
+    drop(origin);
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(place.path("origin"))
+        .arg(place.path("clone"))
+        .status();
+    assert!(copied.unwrap().success());
+
+    let (origin, clone) =
+        (Node::open(&place.path("origin")).await.unwrap(), Node::open(&place.path("clone")).await.unwrap());
+    let told = |node: &Node| -> Vec<String> {
+        let records = told(node).into_iter().filter(|record| record.verb == "conflict");
+        records.map(|record| record.subject).collect()
+    };
+    place.write("b.mp4", "two");
+    place.publish(&origin).await.unwrap();
+    origin.settle_audit().await;
+    hand_over(&origin, &clone);
+    clone.settle_audit().await;
+    let behind = told(&clone);
+    assert!(behind.iter().any(|said| said.contains("restored from a backup")), "{behind:?}");
+
+    origin.invite(Invite::default()).await.unwrap();
+    clone.invite(Invite::default()).await.unwrap();
+    for _ in 0..3 {
+        clone.0.audit(Event::new(Verb::Fresh, "made up, to be as long")).unwrap();
+        clone.settle_audit().await;
+        origin.0.audit(Event::new(Verb::Fresh, "made up")).unwrap();
+        origin.settle_audit().await;
+    }
+    hand_over(&clone, &origin);
+    origin.settle_audit().await;
+    let both = told(&origin);
+    assert!(both.iter().any(|said| said.starts_with("checkpoint ")), "{both:?}");
 }
