@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, os::unix::fs::symlink};
 
-use chuan_net::{PeerKey, serve::Refused};
+use chuan_net::{Connection, Endpoint, Identity, PeerKey, serve::Refused};
 
 use super::*;
 use crate::{audit::verify_files, outcome::AuditRecord};
@@ -119,6 +119,37 @@ async fn strangers_and_used_tickets_are_in_the_log_once_a_minute() {
     let [failed] = failed.as_slice() else { panic!("{failed:?}") };
     assert_eq!((failed.subject.as_str(), failed.count), ("join from 127.0.0.1", 3));
     assert!(failed.ending == "refused" && failed.why.contains("used already"), "{failed:?}");
+}
+
+/// Somebody with a key of his own who asks for what is not his, and somebody who names himself another.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_and_hellos_that_prove_too_little_are_in_the_log() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let address = [origin.listening().unwrap().to_string()];
+    let thief = place.node("thief").await;
+    let endpoint = Endpoint::dialler(Identity::new(thief.0.key.clone())).unwrap();
+    let hello = thief.0.hello(None, None).unwrap();
+    let connection = Connection::open(&endpoint, &address, origin.id(), &hello).await.unwrap();
+    let library = origin.0.libraries.named("films").unwrap();
+    connection.exchange((*library).clone()).await.unwrap_err();
+    let posing = chuan_engine::sync::message::Hello { node: origin.id(), ..hello };
+    let posing = Connection::open(&endpoint, &address, origin.id(), &posing).await.unwrap();
+    posing.exchange((*library).clone()).await.unwrap_err();
+    origin.close().await;
+
+    let mut failed = told(&origin);
+    failed.retain(|record| record.verb == "failed-auth");
+    failed.sort_by(|left, right| left.subject.cmp(&right.subject));
+    let subjects: Vec<_> = failed.iter().map(|record| (record.subject.as_str(), record.count)).collect();
+    assert_eq!(subjects, [("hello from 127.0.0.1", 1), ("request from 127.0.0.1", 1)]);
+    let key = thief.0.key.public().to_string();
+    for record in &failed {
+        let crate::outcome::AuditActor::Peer { key: proved, .. } = &record.actor else {
+            panic!("{record:?}")
+        };
+        assert_eq!(*proved, key);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
