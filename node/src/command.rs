@@ -3,6 +3,7 @@
 //! three never drift apart.
 
 mod audit;
+mod channel;
 mod signed;
 mod statements;
 
@@ -13,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     exit::{Failure, Result},
-    spec::Spec,
+    spec::{LIVE, Spec},
 };
 
 pub use audit::{Audit, AuditVerb, Checkpoint as AuditCheckpoint, Export, Show, Tail, Verify as AuditVerify};
+pub use channel::{ChannelVerb, Channels, Conflicts, History, Promote, Rollback, SetChannel};
 pub use signed::{Grant, Invite, Keys, Revoke, Signed};
 pub use statements::{Envelope, Offer, Statements};
 
@@ -49,10 +51,17 @@ pub enum Command {
     Rebuild,
     /// List who belongs to a library, and who was revoked
     Members(Members),
+    /// List where a channel has stood, newest first
+    History(History),
+    /// List what was said twice, with the proof
+    Conflicts(Conflicts),
     /// Show libraries, channels, releases, peers and the store
     Status,
     /// Read and verify the record of who did what on this node
     Audit(Audit),
+    /// List where the channels of a library stand
+    #[command(skip)]
+    Channels(Channels),
     /// Answer with a library's statements as a bundle
     #[command(skip)]
     Statements(Statements),
@@ -91,11 +100,15 @@ pub struct Join {
 }
 
 /// Options of `pull`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 pub struct Pull {
     /// The library; may be left out if the home has only one
     #[serde(default)]
     pub library: Option<String>,
+    /// The channel whose release to fetch
+    #[arg(long, value_name = "NAME", default_value = LIVE)]
+    #[serde(default = "channel::live")]
+    pub channel: String,
     /// Fetch from this peer only: its id, the beginning of its id, its name or its address
     #[arg(long, value_name = "PEER")]
     #[serde(default)]
@@ -104,6 +117,12 @@ pub struct Pull {
     #[arg(long, value_name = "HOW")]
     #[serde(default)]
     pub packing: Option<Packing>,
+}
+
+impl Default for Pull {
+    fn default() -> Self {
+        Self { library: None, channel: channel::live(), from: None, packing: None }
+    }
 }
 
 /// What a source saves.
@@ -318,6 +337,9 @@ impl Command {
             Command::Verify(_) => "verify",
             Command::Rebuild => "rebuild",
             Command::Members(_) => "members",
+            Command::History(_) => "history",
+            Command::Conflicts(_) => "conflicts",
+            Command::Channels(_) => "channel list",
             Command::Status => "status",
             Command::Statements(_) => "statements",
             Command::Offer(_) => "offer",

@@ -84,13 +84,22 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["members", "films"],
         &["audit", "tail"],
         &["audit", "verify"],
+        &["channel", "list", "films"],
+        &["history", "films"],
+        &["conflicts"],
         &["statements", "export", "films", &file("films.statements")],
         &["statements", "import", &file("films.statements")],
         &["completions", "bash"],
     ];
-    let the_librarys: &[&[&str]] = &[&["invite"], &["grant", &node, "--all-classes"], &["revoke", "mirror"]];
-    // These take another home, or none: no library is spoken for.
-    let others = ["init", "serve", "publish", "join", "pull", "key", "root", "help"];
+    let the_librarys: &[&[&str]] = &[
+        &["invite"],
+        &["grant", &node, "--all-classes"],
+        &["revoke", "mirror"],
+        &["channel", "set", "films", "live", "films@1"],
+    ];
+    // `promote` and `rollback` look for a key only where there is somewhere to go. The others take another home, or none: no
+    // library is spoken for.
+    let others = ["promote", "rollback", "init", "serve", "publish", "join", "pull", "key", "root", "help"];
 
     for args in own {
         pair.origin.run(*args).with_context(|| format!("{args:?} needs no key"))?;

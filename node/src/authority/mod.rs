@@ -2,6 +2,7 @@
 //! with the caller's key, and handed over finished. So who reaches a home's socket, and has no key, has no authority; and
 //! the node that holds the home reads no key but its own for anybody.
 
+mod channel;
 mod grant;
 mod invite;
 
@@ -27,6 +28,9 @@ pub(crate) async fn run(session: &mut Session, keyring: &Keyring, command: Signe
         Signed::Revoke { options, .. } => {
             grant::revoke(session, keyring, options).await.map(|row| Outcome::Member(Box::new(row)))
         }
+        Signed::SetChannel { options, .. } => channel::set(session, keyring, options).await,
+        Signed::Promote { options, .. } => channel::promote(session, keyring, options).await,
+        Signed::Rollback { options, .. } => channel::rollback(session, keyring, options).await,
     }
 }
 

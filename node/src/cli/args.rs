@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::{key::KeyVerb, root::RootVerb};
 use crate::{
     carry::Carry,
-    command::{Command, Role, Signed},
+    command::{ChannelVerb, Command, Role, Signed},
     exit::EXIT_HELP,
 };
 
@@ -73,6 +73,9 @@ pub(super) enum Verb {
     Run(Command),
     #[command(flatten)]
     Signed(Signed),
+    /// Say where a library's channels stand: `live`, `canary` or any name
+    #[command(subcommand)]
+    Channel(ChannelVerb),
     /// Carry the statements of a library to a machine without a network, and back
     #[command(subcommand)]
     Statements(Carry),

@@ -28,7 +28,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     audit, authority,
     carry::{self, Carry, CarryRoots},
-    command::{Audit, AuditVerb, Command, Role, Signed},
+    command::{Audit, AuditVerb, ChannelVerb, Command, Role, Signed},
     exit::{Exit, Failure, Result},
     home::{self, Home},
     job::{Cancel, Event, Job},
@@ -83,6 +83,7 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         }
         Verb::Run(command) => execute(home()?, Task::Run(command), show).await,
         Verb::Signed(command) => execute(home()?, Task::Signed(command), show).await,
+        Verb::Channel(verb) => execute(home()?, Task::of_channel(verb), show).await,
         Verb::Statements(carry) => execute(home()?, Task::Statements(carry), show).await,
         Verb::Root(RootVerb::Carry(carry)) => execute(home()?, Task::Roots(carry), show).await,
         Verb::Key(verb) => answer(&Outcome::Key(key::run(&verb)?), "key", show),
@@ -156,6 +157,13 @@ enum Task {
 }
 
 impl Task {
+    fn of_channel(verb: ChannelVerb) -> Self {
+        match verb {
+            ChannelVerb::Set { options, keys } => Task::Signed(Signed::SetChannel { options, keys }),
+            ChannelVerb::List(options) => Task::Run(Command::Channels(options)),
+        }
+    }
+
     const fn name(&self) -> &'static str {
         match self {
             Task::Run(command) => command.name(),
@@ -326,6 +334,8 @@ const fn verb_name(verb: &Verb) -> &'static str {
         Verb::Key(_) => "key",
         Verb::Root(_) => "root",
         Verb::Completions { .. } => "completions",
+        Verb::Channel(ChannelVerb::Set { .. }) => "channel set",
+        Verb::Channel(ChannelVerb::List(_)) => "channel list",
         Verb::Run(command) => command.name(),
         Verb::Signed(command) => command.name(),
         Verb::Statements(_) => "statements",

@@ -2,6 +2,7 @@
 //! process ran it.
 
 mod audit;
+mod channel;
 mod trust;
 
 use std::io::{self, Write};
@@ -37,6 +38,10 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Verify(verified) => verify(out, verified),
         Outcome::Rebuild(rebuilt) => rebuild(out, rebuilt),
         Outcome::Status(found) => status(out, found),
+        Outcome::Channels(list) => channel::list(out, list),
+        Outcome::Channel(moved) => channel::moved(out, moved),
+        Outcome::History(history) => channel::history(out, history),
+        Outcome::Conflicts(list) => channel::conflicts(out, list),
         Outcome::Members(list) => trust::members(out, list),
         Outcome::Member(row) => trust::member(out, row),
         Outcome::Audit(audited) => audit::listed(out, audited),
@@ -310,6 +315,10 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
         counted(library.members, "member"),
         counted(library.releases, "release")
     )?;
+    if library.conflicts_open > 0 {
+        let open = counted(library.conflicts_open, "conflict");
+        writeln!(out, "!          {open} open: see `chuan conflicts {}`", library.name)?;
+    }
     if library.pull_unfinished {
         writeln!(out, "unfinished pull: `chuan pull {}` goes on with it", library.name)?;
     }

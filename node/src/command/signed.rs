@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chuan_engine::statement::{PublicKey, Verbs};
 use clap::{Args, Subcommand};
 
-use super::{Role, parse_duration};
+use super::{Promote, Role, Rollback, SetChannel, parse_duration};
 use crate::exit::{Failure, Result};
 
 /// A command that is signed by the caller's key.
@@ -36,6 +36,37 @@ pub enum Signed {
         #[command(flatten)]
         options: Revoke,
         /// The operator's key.
+        #[command(flatten)]
+        keys: Keys,
+    },
+    /// Say where a channel stands: `channel set` on the command line
+    #[command(skip)]
+    SetChannel {
+        /// Which, and where to.
+        options: SetChannel,
+        /// The operator's key, or the active publisher's.
+        keys: Keys,
+    },
+    /// Move a channel to the release on which another one stands
+    #[command(after_help = "Example:\n  chuan promote films canary live")]
+    Promote {
+        /// From where to where.
+        #[command(flatten)]
+        options: Promote,
+        /// The operator's key, or the active publisher's.
+        #[command(flatten)]
+        keys: Keys,
+    },
+    /// Move a channel back to a release on which it has stood
+    #[command(after_help = "Examples:\n  \
+        chuan rollback films                     live goes back by one release\n  \
+        chuan rollback films --to 12             live goes back to release 12\n  \
+        chuan rollback films --channel canary    so does canary, by one")]
+    Rollback {
+        /// Which, and how far.
+        #[command(flatten)]
+        options: Rollback,
+        /// The operator's key, or the active publisher's.
         #[command(flatten)]
         keys: Keys,
     },
@@ -130,13 +161,21 @@ impl Signed {
             Signed::Invite { .. } => "invite",
             Signed::Grant { .. } => "grant",
             Signed::Revoke { .. } => "revoke",
+            Signed::SetChannel { .. } => "channel set",
+            Signed::Promote { .. } => "promote",
+            Signed::Rollback { .. } => "rollback",
         }
     }
 
     /// Where its keys are.
     pub fn keys(&self) -> &Keys {
         match self {
-            Signed::Invite { keys, .. } | Signed::Grant { keys, .. } | Signed::Revoke { keys, .. } => keys,
+            Signed::Invite { keys, .. }
+            | Signed::Grant { keys, .. }
+            | Signed::Revoke { keys, .. }
+            | Signed::SetChannel { keys, .. }
+            | Signed::Promote { keys, .. }
+            | Signed::Rollback { keys, .. } => keys,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Where channels stand in this home: on releases whose data is whole here. What statements say may be ahead of that.
 
+use std::collections::BTreeSet;
+
 use chuan_engine::{
     id::{LibraryId, StatementId},
-    statement::{Library, Release, Said},
+    statement::{Library, Release, Said, Statement},
 };
 
-use super::Inner;
+use super::{Inner, libraries::is_onward};
 use crate::exit::Result;
 
 impl Inner {
@@ -21,8 +23,9 @@ impl Inner {
         let Some(library) = self.libraries.get(id) else { return Ok(()) };
         let refs = self.store().refs()?;
         for said in library.channels() {
-            let statement = said.statement.id();
-            if refs.iter().any(|at| at.library == *id && at.statement == statement) {
+            let name = &said.body.name;
+            let here = refs.iter().find(|at| at.library == *id && at.channel == *name);
+            if here.is_some_and(|here| !is_onward(&library, &said.statement.id(), here)) {
                 continue;
             }
             let Some(release) = library.release(&said.body.release) else { continue };
@@ -31,6 +34,25 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// Like [`Inner::follow_channels`], of every library that some of `news` is about.
+    pub(super) fn follow_news(&self, news: &[Statement]) {
+        self.follow_each(news.iter().map(Statement::library).collect());
+    }
+
+    /// Like [`Inner::follow_channels`], of every library.
+    pub(super) fn follow_everything(&self) {
+        self.follow_each(self.libraries.all().iter().map(|library| library.id()).collect());
+    }
+
+    /// What fails is tried again with the next news.
+    fn follow_each(&self, libraries: BTreeSet<LibraryId>) {
+        for id in libraries {
+            if let Err(failure) = self.follow_channels(&id) {
+                tracing::warn!(%failure, library = %id.short(), "a channel could not be moved here");
+            }
+        }
     }
 
     /// Whether some channel of `library` stands on `release` here.

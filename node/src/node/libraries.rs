@@ -2,13 +2,13 @@
 //! order of the two (durable first, then visible) and the meaning of labels; what may stand is the engine's to say.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
 use chuan_engine::{
-    id::LibraryId,
+    id::{LibraryId, StatementId},
     statement::{Accepted, Body, Channel, Library, Statement, StatementKind},
     store::{Object, RefMove, Store},
 };
@@ -188,7 +188,7 @@ impl<S: Store> Libraries<S> {
         let before = self.get(id);
         let mut library = before.as_ref().map_or_else(|| Library::new(*id), |library| (**library).clone());
         let outcomes = library.offer_all(offered, now_ms);
-        if unopposed && before.is_some_and(|before| before.conflicts() != library.conflicts()) {
+        if unopposed && before.is_some_and(|before| contradicts(&library, &before)) {
             return Err(Failure::busy(
                 "another command spoke for the library at the same time, or this home is behind; pull, and run it again",
             ));
@@ -206,9 +206,18 @@ impl<S: Store> Libraries<S> {
         Ok(outcomes)
     }
 
-    /// Moves a channel of this home to where `statement` says it stands, which must be whole here. Durable when it returns.
+    /// Moves a channel of this home to where it was said last to stand, if that is still `statement`, whose release must be
+    /// whole here. Never back: where what was said last turned out not to count, a channel stays until something newer is
+    /// said. Durable when it returns.
     pub(super) fn move_here(&self, statement: &Statement, channel: &Channel) -> Result<()> {
         let _change = self.lock();
+        let Some(library) = self.get(&statement.library()) else { return Ok(()) };
+        let stands = library.channel(&channel.name).is_some_and(|said| said.statement.id() == statement.id());
+        let refs = self.store.refs()?;
+        let mut here = refs.iter().filter(|at| at.library == library.id() && at.channel == channel.name);
+        if !stands || !here.all(|here| is_onward(&library, &statement.id(), here)) {
+            return Ok(());
+        }
         self.keep(vec![Object::Ref(RefMove {
             library: statement.library(),
             channel: channel.name.clone(),
@@ -260,6 +269,18 @@ fn load(store: &dyn Store, now_ms: i64) -> Result<BTreeMap<LibraryId, Arc<Librar
         }
     }
     Ok(known)
+}
+
+/// Whether a channel that stands on a statement here goes on to `next`: if that comes after it, or if it is not known any
+/// more.
+pub(super) fn is_onward(library: &Library, next: &StatementId, here: &RefMove) -> bool {
+    library.statement(&here.statement).is_none() || library.is_after(&here.channel, next, &here.statement)
+}
+
+/// Whether something contradicts something in `after` that did not in `before`.
+fn contradicts(after: &Library, before: &Library) -> bool {
+    let known: BTreeSet<_> = before.conflicts().iter().map(|conflict| &conflict.statements).collect();
+    after.conflicts().iter().any(|conflict| !known.contains(&conflict.statements))
 }
 
 /// What the store keeps of a statement: itself, and for a channel where the channel stands now.

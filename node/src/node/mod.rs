@@ -4,7 +4,9 @@
 mod address;
 mod audit;
 mod cat;
+mod channels;
 mod checkpoint;
+mod conflicts;
 mod here;
 mod invite;
 mod join;
@@ -61,7 +63,9 @@ use libraries::Libraries;
 use serve::Serving;
 use shelf::Shelf;
 
+pub(crate) use channels::{before_current, named as channel_named};
 pub(crate) use publish::node_role;
+pub(crate) use release::find as find_release;
 
 /// An open home. Cheap to clone; the home is free again when every clone is dropped and what runs in it has ended.
 ///
@@ -152,6 +156,12 @@ impl Node {
             failed: Mutex::default(),
             conflicts: Mutex::default(),
         });
+        let opened = Arc::clone(&inner);
+        on_thread(move || {
+            opened.follow_everything();
+            Ok(())
+        })
+        .await?;
         inner.new_conflicts();
         audit::keep(Arc::downgrade(&inner));
         let reception = Reception { holder: inner.holder(), node: Arc::downgrade(&inner) };
@@ -197,6 +207,9 @@ impl Node {
             Command::Audit(options) => self.audit(options.verb, &job).await,
             Command::Statements(options) => self.statements(options, &job).await.map(Outcome::Statements),
             Command::Offer(options) => self.offer(options).await.map(Outcome::Offer),
+            Command::Channels(options) => self.channels(options).await.map(Outcome::Channels),
+            Command::History(options) => self.history(options).await.map(Outcome::History),
+            Command::Conflicts(options) => self.conflicts(options).await.map(Outcome::Conflicts),
             Command::Members(options) => self.members(options).await.map(Outcome::Members),
             Command::Status => self.status().await.map(|status| Outcome::Status(Box::new(status))),
         };

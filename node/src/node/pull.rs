@@ -22,7 +22,6 @@ use crate::{
     exit::{Exit, Failure, Result},
     job::{Job, Progress},
     outcome::Pulled,
-    spec::LIVE,
 };
 
 /// Between two events: short, so that the last one of a pull that is killed tells nearly all it had received.
@@ -36,9 +35,11 @@ struct Brought {
     wire: WireStats,
 }
 
-/// How to pull.
-#[derive(Clone, Copy)]
+/// What to pull, and how.
+#[derive(Clone)]
 struct How {
+    /// The channel whose release is wanted.
+    channel: String,
     /// Whether to look for what is missing.
     resume: bool,
     /// Whether nothing of the library is held yet.
@@ -48,7 +49,7 @@ struct How {
 }
 
 impl Node {
-    /// Fetches the release on which `live` stands at a source: only what is not held here. The channel moves last, when
+    /// Fetches the release on which a channel stands at a source: only what is not held here. The channel moves last, when
     /// everything is durable; stopped at any moment, the library is as before, and the next pull goes on from there.
     pub async fn pull(&self, options: Pull, job: &Job) -> Result<Pulled> {
         let begun = Instant::now();
@@ -60,16 +61,17 @@ impl Node {
         let library = node.libraries.named(&library.id().to_string())?;
         let sources = node.sources(&library, options.from.as_deref())?;
         let (before, resume) = {
-            let (inner, library) = (Arc::clone(node), Arc::clone(&library));
-            on_thread(move || Ok((inner.here_id(&library)?, inner.begin_pull(&library)?))).await?
+            let (inner, library, channel) = (Arc::clone(node), Arc::clone(&library), options.channel.clone());
+            on_thread(move || inner.begin_pull(&library, &channel)).await?
         };
         let endpoint = Endpoint::dialler(Identity::new(node.key.clone()))?;
-        let how = How { resume, first: before.is_none(), packing: options.packing };
-        let brought = self.pull_from_any(&endpoint, &library, sources, how, job).await;
+        let channel = options.channel;
+        let how = How { channel, resume, first: before.is_none() && !resume, packing: options.packing };
+        let brought = self.pull_from_any(&endpoint, &library, sources, how.clone(), job).await;
         let (id, inner) = (library.id(), Arc::clone(node));
         let taken_up = async {
             let brought = brought?;
-            on_thread(move || inner.pulled(&id, before, brought, begun)).await
+            on_thread(move || inner.pulled(&id, how.channel, before, brought, begun)).await
         };
         let (pulled, ()) = tokio::join!(taken_up, endpoint.hang_up());
         pulled
@@ -86,7 +88,7 @@ impl Node {
         let mut failures: Vec<Failure> = Vec::new();
         for source in sources {
             job.check()?;
-            match self.pull_from(endpoint, library, source, how, job).await {
+            match self.pull_from(endpoint, library, source, &how, job).await {
                 Ok(brought) => return Ok(brought),
                 Err(failure) => {
                     // What fails here fails with every source.
@@ -108,7 +110,7 @@ impl Node {
         endpoint: &Endpoint,
         library: &Arc<Library>,
         mut source: Source,
-        how: How,
+        how: &How,
         job: &Job,
     ) -> Result<Brought> {
         let node = &self.0;
@@ -127,7 +129,7 @@ impl Node {
         };
         let packing = how.packing.unwrap_or_else(|| node.packing(&source));
         let options = Options { resume: how.resume, packing: packing.into(), ..Options::default() };
-        let want = Want::Channel(LIVE.to_owned());
+        let want = Want::Channel(how.channel.clone());
         let shelf = Arc::clone(&node.shelf);
         let fetch = Fetch::new(shelf, Library::clone(library), want, now_ms(), options)?;
         let report = connection.pull(fetch, teller(job.clone(), how.first), job.cancel().flag()).await?;
@@ -146,28 +148,28 @@ impl Inner {
         peer.and_then(|peer| peer.packing).unwrap_or(self.config.packing)
     }
 
-    fn here_id(&self, library: &Library) -> Result<Option<StatementId>> {
-        Ok(self.here(library, LIVE)?.map(|said| said.statement.id()))
-    }
-
-    /// Notes that a pull begins, and says whether it must look for what is missing: where an earlier one was cut short, or
-    /// the current release is not whole any more. Else a source tells what is new from what is held.
-    fn begin_pull(&self, library: &Library) -> Result<bool> {
+    /// Notes that a pull begins. Says on which release the channel stands here, and whether the pull must look for what is
+    /// missing: where an earlier one was cut short, the current release is not whole any more, or other channels stand here
+    /// and this one does not. Else a source tells what is new from what is held.
+    fn begin_pull(&self, library: &Library, channel: &str) -> Result<(Option<StatementId>, bool)> {
         let unfinished = self.home.pull_unfinished(&library.id());
         self.home.begin_pull(&library.id())?;
-        let current = self.here(library, LIVE)?;
-        let Some(current) = current else { return Ok(unfinished) };
+        let Some(current) = self.here(library, channel)? else {
+            let others = self.store().refs()?.iter().any(|at| at.library == library.id());
+            return Ok((None, unfinished || others));
+        };
         let whole = match class(self.store(), &current.body.manifest) {
             Ok(class) => self.is_whole(&class.commitment)?,
             Err(_) => false,
         };
-        Ok(unfinished || !whole)
+        Ok((Some(current.statement.id()), unfinished || !whole))
     }
 
     /// Takes up what was pulled and remembers from whom.
     fn pulled(
         &self,
         id: &chuan_engine::id::LibraryId,
+        channel: String,
         before: Option<StatementId>,
         brought: Brought,
         begun: Instant,
@@ -175,6 +177,8 @@ impl Inner {
         let Brought { source, address, report, wire } = brought;
         let library = self.libraries.reload(id, now_ms())?;
         self.home.end_pull(id)?;
+        // What was said while the data came is newer than what the pull knew.
+        self.follow_channels(id)?;
         let mut addresses = vec![address.clone()];
         addresses.extend(source.addresses.iter().filter(|other| **other != address).cloned());
         self.met(&source.node, &source.name, &addresses, id)?;
@@ -184,7 +188,7 @@ impl Inner {
             self.note(
                 Event::new(
                     Verb::Pull,
-                    format!("{LIVE} -> {}@{sequence} {}", library.name(), release.short()),
+                    format!("{channel} -> {}@{sequence} {}", library.name(), release.short()),
                 )
                 .by(library
                     .member(&source.node)
@@ -195,6 +199,7 @@ impl Inner {
         Ok(Pulled {
             library: id.to_string(),
             library_name: library.name().to_owned(),
+            channel,
             release: release.to_string(),
             sequence,
             from: source.node.to_string(),

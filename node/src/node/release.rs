@@ -40,7 +40,10 @@ impl Inner {
         let said = match &spec.at {
             At::Name(name) if library.channel(name).is_some() => {
                 self.here(&library, name)?.ok_or_else(|| {
-                    Failure::missing(format!("nothing of {0} is here yet; `chuan pull {0}`", library.name()))
+                    let (library, how) = (library.name(), how_to_pull(name));
+                    Failure::missing(format!(
+                        "nothing of {library}@{name} is here yet; `chuan pull {library}{how}`"
+                    ))
                 })?
             }
             at => find(&library, at)?,
@@ -100,7 +103,13 @@ pub(super) fn class(store: &dyn Store, manifest: &ManifestId) -> Result<Class, E
     Ok(Class { commitment, header: ClassHeader::load(store, &commitment)? })
 }
 
-fn find<'a>(library: &'a Library, at: &At) -> Result<Said<'a, Release>> {
+/// What `chuan pull` needs to hear to fetch a channel.
+fn how_to_pull(channel: &str) -> String {
+    if channel == LIVE { String::new() } else { format!(" --channel {channel}") }
+}
+
+/// The release of this number, or whose id begins so.
+pub(crate) fn find<'a>(library: &'a Library, at: &At) -> Result<Said<'a, Release>> {
     let prefix = at.as_prefix();
     let named = |said: &Said<'_, Release>| match at {
         At::Sequence(sequence) => said.statement.sequence() == *sequence,

@@ -92,7 +92,10 @@ impl Host for Desk {
     fn offer(&self, statements: Vec<Bytes>) {
         let Some(node) = self.node.upgrade() else { return };
         match node.libraries.offer(&statements, now_ms()) {
-            Ok(news) => node.note_statements(&news),
+            Ok(news) => {
+                node.note_statements(&news);
+                node.follow_news(&news);
+            }
             Err(failure) => tracing::warn!(%failure, "statements of a peer were not kept"),
         }
     }

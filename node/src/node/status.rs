@@ -5,7 +5,7 @@ use chuan_engine::{
     statement::{Library, RoleKind},
 };
 
-use super::{Inner, Node, now_ms, release::class};
+use super::{Inner, Node, conflicts, now_ms, release::class};
 use crate::{
     exit::Result,
     outcome::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus},
@@ -65,6 +65,7 @@ impl Inner {
             trust,
             members: library.members().len() as u64,
             releases: library.releases().len() as u64,
+            conflicts_open: conflicts::open(library),
             keys: self
                 .home
                 .roles_held(&library.id())

@@ -1,6 +1,7 @@
 //! Nodes in one process, over real stores and sockets: what a node promises beside its commands' own tests.
 
 mod audit;
+mod channels;
 
 use std::path::PathBuf;
 

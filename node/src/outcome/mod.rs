@@ -2,6 +2,8 @@
 //! times are milliseconds since 1970 UTC unless the name says otherwise.
 
 mod audit;
+mod channel;
+mod maintain;
 mod members;
 mod status;
 mod trust;
@@ -11,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Exit;
 
 pub use audit::{AuditActor, AuditRecord, AuditVerified, Audited, CheckpointShown};
+pub use channel::{
+    ChannelHistory, ChannelList, ChannelMoved, ChannelRow, ConflictList, ConflictProof, ConflictRow, MoveRow,
+};
+pub use maintain::{Rebuilt, Verified};
 pub use members::{MemberList, MemberRow};
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 pub use trust::{
@@ -55,6 +61,14 @@ pub enum Outcome {
     AuditVerify(AuditVerified),
     /// Of `audit checkpoint`.
     AuditCheckpoint(CheckpointShown),
+    /// Of `channel list`.
+    Channels(ChannelList),
+    /// Of `channel set`, `promote` and `rollback`.
+    Channel(Box<ChannelMoved>),
+    /// Of `history`.
+    History(ChannelHistory),
+    /// Of `conflicts`.
+    Conflicts(ConflictList),
     /// Of `members`.
     Members(MemberList),
     /// Of `grant` and `revoke`.
@@ -238,6 +252,9 @@ pub struct Pulled {
     pub library: String,
     /// Its label.
     pub library_name: String,
+    /// The channel that was asked for.
+    #[serde(default)]
+    pub channel: String,
     /// The release that is current now.
     pub release: String,
     /// Its sequence.
@@ -376,52 +393,6 @@ pub struct Shown {
     pub size: u64,
     /// Bytes written.
     pub bytes: u64,
-}
-
-/// Answer of `verify`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Verified {
-    /// Whether nothing is missing and nothing corrupt.
-    pub ok: bool,
-    /// Whether bytes were hashed.
-    pub deep: bool,
-    /// Releases whose structure was walked.
-    pub releases: u64,
-    /// Pages checked.
-    pub pages: u64,
-    /// Chunks checked.
-    pub chunks: u64,
-    /// Bytes hashed.
-    pub bytes: u64,
-    /// Things that are named and not held.
-    pub missing: u64,
-    /// Things whose bytes are damaged.
-    pub corrupt: u64,
-    /// Damaged records whose content has been fetched or published again since: no harm, and no use.
-    pub superseded: u64,
-    /// The first of them, in words.
-    pub problems: Vec<String>,
-    /// How long it took.
-    pub seconds: f64,
-}
-
-/// Answer of `rebuild`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Rebuilt {
-    /// Segments read.
-    pub segments: u64,
-    /// Chunks indexed.
-    pub chunks: u64,
-    /// Pages indexed.
-    pub pages: u64,
-    /// Statements indexed.
-    pub statements: u64,
-    /// Records that could not be read back.
-    pub lost: u64,
-    /// What was found damaged, in words.
-    pub problems: Vec<String>,
-    /// How long it took.
-    pub seconds: f64,
 }
 
 #[cfg(test)]

@@ -41,6 +41,9 @@ pub struct LibraryStatus {
     pub members: u64,
     /// Releases known here.
     pub releases: u64,
+    /// Contradictions that wait for an operator; `chuan conflicts` has them.
+    #[serde(default)]
+    pub conflicts_open: u64,
     /// Roles whose secret keys are in this home.
     pub keys: Vec<String>,
     /// Its channels.

@@ -186,11 +186,20 @@ impl Claim {
                 release: target.release,
                 sequence: said.statement.sequence(),
             };
-            if !store.refs()?.contains(&moved) {
+            let refs = store.refs()?;
+            let here = refs.iter().find(|at| at.library == moved.library && at.channel == moved.channel);
+            if here.is_none_or(|here| self.is_onward(&moved, here)) {
                 objects.push(Object::Ref(moved));
             }
         }
         Ok(objects)
+    }
+
+    /// Whether a channel goes on. One that moved meanwhile to where this fetch has not heard of stays: whoever owns the store
+    /// knows more.
+    fn is_onward(&self, next: &RefMove, here: &RefMove) -> bool {
+        self.library.statement(&here.statement).is_some()
+            && self.library.is_after(&next.channel, &next.statement, &here.statement)
     }
 }
 

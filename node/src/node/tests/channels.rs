@@ -1,0 +1,218 @@
+//! Channels: where they are said to stand, where they stand here, and that none goes back.
+
+use chuan_engine::statement::{Body, Channel, Header, Key, RoleKind, Statement};
+
+use super::*;
+use crate::{
+    authority,
+    command::{Channels, Conflicts, History, Keys, Promote, Rollback, SetChannel, Signed},
+    keyring::Keyring,
+    outcome::{ChannelMoved, ChannelRow},
+    session::Session,
+};
+
+async fn signed(node: &Node, command: Signed) -> Result<Outcome> {
+    let mut session = Session::within(node.clone(), Job::silent());
+    authority::run(&mut session, &Keyring::of_home(node.0.home.clone()), command).await
+}
+
+async fn moved(node: &Node, command: Signed) -> ChannelMoved {
+    match signed(node, command).await.unwrap() {
+        Outcome::Channel(moved) => *moved,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn set(channel: &str, release: &str) -> Signed {
+    let [library, channel, release] = ["films", channel, release].map(str::to_owned);
+    Signed::SetChannel {
+        options: SetChannel { library, channel, release, ..SetChannel::default() },
+        keys: Keys::default(),
+    }
+}
+
+fn promote(from: &str, to: &str) -> Signed {
+    let [library, from, to] = ["films", from, to].map(str::to_owned);
+    Signed::Promote { options: Promote { library, from, to }, keys: Keys::default() }
+}
+
+fn rollback(to: Option<&str>) -> Signed {
+    let to = to.map(str::to_owned);
+    let options = Rollback { library: "films".to_owned(), channel: "live".to_owned(), to };
+    Signed::Rollback { options, keys: Keys::default() }
+}
+
+async fn row(node: &Node, name: &str) -> ChannelRow {
+    let list = node.channels(Channels { library: "films".into() }).await.unwrap();
+    list.channels.into_iter().find(|row| row.name == name).unwrap()
+}
+
+/// A home that has published so many releases.
+async fn published(place: &Place, releases: usize) -> Node {
+    let node = place.node("a").await;
+    for number in 1..=releases {
+        place.write("a.mp4", &"film ".repeat(number));
+        place.publish(&node).await.unwrap();
+    }
+    node
+}
+
+/// Hands statements over as a peer does.
+fn hear(node: &Node, statements: &[&Statement]) {
+    let bytes: Vec<_> = statements.iter().map(|statement| statement.bytes().clone()).collect();
+    let news = node.0.libraries.offer(&bytes, now_ms()).unwrap();
+    node.0.follow_news(&news);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_are_set_promoted_and_rolled_back() {
+    let place = Place::new();
+    let node = published(&place, 3).await;
+    let canary = moved(&node, set("canary", "films@2")).await;
+    assert_eq!((canary.before, canary.channel.said.sequence, canary.channel.up_to_date), (None, 2, true));
+    assert!(!canary.channel.said.follow);
+
+    let live = moved(&node, promote("canary", "live")).await;
+    assert_eq!((live.before_sequence, live.channel.here_sequence), (Some(3), Some(2)));
+    assert!(live.channel.said.follow, "what was not said stays as it was");
+    assert_eq!(live.channel.said.by, "operator");
+
+    // Back by one, and again: never to what was rolled back.
+    moved(&node, set("live", "3")).await;
+    assert_eq!(moved(&node, rollback(None)).await.channel.said.sequence, 2);
+    assert_eq!(moved(&node, rollback(None)).await.channel.said.sequence, 1);
+    assert_eq!(signed(&node, rollback(None)).await.unwrap_err().exit, Exit::Missing);
+    assert_eq!(moved(&node, rollback(Some("3"))).await.channel.said.sequence, 3);
+
+    let history = node.history(History { library: "films".into(), channel: "live".into() }).await.unwrap();
+    let stood: Vec<_> = history.moves.iter().map(|row| row.sequence).collect();
+    assert_eq!(stood, [3, 1, 2, 3, 2, 3, 2, 1]);
+    assert!(history.moves.is_sorted_by(|newer, older| newer.statement_sequence > older.statement_sequence));
+
+    // The publisher goes on from there.
+    place.write("a.mp4", "four");
+    let fourth = place.publish(&node).await.unwrap();
+    assert_eq!((fourth.sequence, row(&node, "live").await.said.sequence), (4, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_mistyped_is_refused_with_what_there_is() {
+    let place = Place::new();
+    let node = published(&place, 2).await;
+    moved(&node, set("canary", "1")).await;
+    let before = node.history(History { library: "films".into(), channel: "live".into() }).await.unwrap();
+    for (command, exit, hint) in [
+        (promote("canray", "live"), Exit::Missing, "canary, live"),
+        (promote("canary", "liev"), Exit::Missing, "canary, live"),
+        (set("live", "7"), Exit::Missing, "chuan releases"),
+        (set("live", "opera@1"), Exit::Usage, "no release of films"),
+        (set("li ve", "1"), Exit::Usage, "no channel name"),
+        (rollback(Some("2")), Exit::Usage, "already"),
+    ] {
+        let failure = signed(&node, command).await.unwrap_err();
+        assert_eq!(failure.exit, exit, "{failure}");
+        assert!(failure.message.contains(hint), "{failure}");
+    }
+    let unknown = SetChannel {
+        library: "films".into(),
+        channel: "live".into(),
+        release: "1".into(),
+        publisher: Some("0000".into()),
+        ..SetChannel::default()
+    };
+    let failure = signed(&node, Signed::SetChannel { options: unknown, keys: Keys::default() }).await;
+    assert!(failure.unwrap_err().message.contains("it names "));
+    let after = node.history(History { library: "films".into(), channel: "live".into() }).await.unwrap();
+    assert_eq!(before, after);
+}
+
+/// Where the operator's key is not at hand, the publisher moves what it is the active publisher of, and makes nothing new.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_active_publisher_moves_its_own_channel_only() {
+    let place = Place::new();
+    let node = published(&place, 2).await;
+    let library = node.0.libraries.named("films").unwrap().id();
+    std::fs::remove_file(node.0.home.role_key_path(&library, RoleKind::Operator)).unwrap();
+    let live = moved(&node, rollback(None)).await;
+    assert_eq!((live.channel.said.sequence, live.channel.said.by.as_str()), (1, "publisher"));
+    let failure = signed(&node, set("canary", "1")).await.unwrap_err();
+    assert_eq!(failure.exit, Exit::Denied);
+    assert!(failure.message.contains("operator"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_channel_than_live_is_pulled() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    pull(&mirror).await.unwrap();
+    place.write("b.mp4", &"film ".repeat(100_000));
+    place.publish(&origin).await.unwrap();
+    moved(&origin, set("canary", "2")).await;
+    moved(&origin, rollback(None)).await;
+
+    let canary = Pull { channel: "canary".into(), ..Pull::default() };
+    let pulled = mirror.pull(canary.clone(), &Job::silent()).await.unwrap();
+    assert_eq!((pulled.sequence, pulled.changed, pulled.channel.as_str()), (2, true, "canary"));
+    assert_eq!(mirror.0.release(&"films@canary".parse().unwrap()).unwrap().sequence, 2);
+    assert_eq!(mirror.0.release(&"films@live".parse().unwrap()).unwrap().sequence, 1);
+    // What both share travelled once.
+    moved(&origin, promote("canary", "live")).await;
+    let live = pull(&mirror).await.unwrap();
+    assert_eq!((live.sequence, live.chunks_fetched), (2, 0));
+
+    let failure = mirror.pull(Pull { channel: "canray".into(), ..Pull::default() }, &Job::silent()).await;
+    assert_eq!(failure.unwrap_err().exit, Exit::Missing);
+}
+
+/// A key that says two things at one sequence: neither counts any more, and the channel stays where it stood, here and
+/// after a restart, until an operator says where it is to stand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_stays_where_it_stood_when_its_statement_is_contradicted() {
+    let place = Place::new();
+    let node = published(&place, 2).await;
+    let library = node.0.libraries.named("films").unwrap();
+    let publisher = node.0.role_key(&library, RoleKind::Publisher).unwrap();
+    let said = library.channel("live").unwrap();
+    let first = library.channel_history("live")[0].body.release;
+    let rival = sign_channel(&publisher, &said, first);
+    hear(&node, &[&rival]);
+
+    let library = node.0.libraries.named("films").unwrap();
+    assert_eq!(library.channel("live").unwrap().body.release, first, "by what was said, it stands before");
+    assert_eq!(row(&node, "live").await.here_sequence, Some(2), "it went back");
+    let open = node.conflicts(Conflicts::default()).await.unwrap().conflicts;
+    assert_eq!((open.len(), open[0].kind.as_str(), open[0].settled), (1, "channel", false));
+    for proof in &open[0].statements {
+        let bytes = data_encoding::HEXLOWER.decode(proof.envelope.as_bytes()).unwrap();
+        let statement = Statement::decode(&bytes).unwrap();
+        statement.verify_signatures().unwrap();
+        assert_eq!(proof.signers, [publisher.public().to_string()]);
+    }
+    assert_eq!(node.status().await.unwrap().libraries[0].conflicts_open, 1);
+    node.close().await;
+    drop(node);
+
+    let node = Node::open(&place.path("a")).await.unwrap();
+    assert_eq!(row(&node, "live").await.here_sequence, Some(2), "it went back at the start");
+    let live = moved(&node, set("live", "1")).await;
+    assert_eq!((live.channel.here_sequence, live.channel.up_to_date), (Some(1), true));
+    assert_eq!(node.status().await.unwrap().libraries[0].conflicts_open, 0);
+    assert!(node.conflicts(Conflicts::default()).await.unwrap().conflicts[0].settled);
+}
+
+/// Another word of the same key at the sequence of `said`.
+fn sign_channel(
+    publisher: &Key,
+    said: &chuan_engine::statement::Said<'_, Channel>,
+    release: chuan_engine::id::StatementId,
+) -> Statement {
+    let header = Header {
+        library: Some(said.statement.library()),
+        sequence: said.statement.sequence(),
+        time_ms: said.statement.time_ms(),
+    };
+    let body = Body::Channel(Channel { release, ..said.body.clone() });
+    Statement::sign(header, &body, &[publisher]).unwrap()
+}
