@@ -31,6 +31,8 @@ pub enum Command {
     Id,
     /// Ingest what changed in a folder or file, sign a release and move the channel `live` to it
     Publish(Publish),
+    /// Replace the node's key; its id, history and grants stay
+    Rotate(Rotate),
     /// Become a member of a library with a ticket, and remember who issued it as a source
     Join(Join),
     /// Fetch the current release of a library from a peer: only what is not held yet
@@ -90,6 +92,21 @@ pub struct Publish {
     #[arg(long)]
     #[serde(default)]
     pub skip_unreadable: bool,
+}
+
+/// Options of `rotate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+pub struct Rotate {
+    /// How long the old key stays good, for peers that have not heard: a number and s, m, h or d, at most 30d
+    #[arg(long, default_value = "1d", value_name = "TIME", value_parser = parse_duration)]
+    #[serde(rename = "grace_s")]
+    pub grace: u64,
+}
+
+impl Default for Rotate {
+    fn default() -> Self {
+        Self { grace: 24 * 3600 }
+    }
 }
 
 /// Options of `join`.
@@ -327,6 +344,7 @@ impl Command {
         match self {
             Command::Id => "id",
             Command::Publish(_) => "publish",
+            Command::Rotate(_) => "rotate",
             Command::Join(_) => "join",
             Command::Pull(_) => "pull",
             Command::Restore(_) => "restore",

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::outcome::{
     Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Published, Pulled, Rebuilt,
-    ReleaseList, Restored, Row, Status, Verified,
+    ReleaseList, Restored, Rotated, Row, Status, Verified,
 };
 
 /// Digits of an id that are shown in tables.
@@ -28,6 +28,7 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Publish(published) => publish(out, published),
         Outcome::Invite(invited) => invite(out, invited),
         Outcome::Join(joined) => join(out, joined),
+        Outcome::Rotate(rotated) => rotate(out, rotated),
         Outcome::Pull(pulled) => pull(out, pulled),
         Outcome::Restore(restored) => restore(out, restored),
         Outcome::Releases(list) => releases(out, list),
@@ -125,6 +126,22 @@ fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
         time(invited.expires_ms)
     )?;
     writeln!(out, "{}", invited.ticket)
+}
+
+fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
+    writeln!(
+        out,
+        "node {} has a new key ({}) in {} libraries; {} peers know already, the others hear of it from them",
+        short(&rotated.node),
+        short(&rotated.key),
+        rotated.libraries,
+        rotated.told
+    )?;
+    writeln!(
+        out,
+        "the old key stays good for {} h; back up the home's keys folder",
+        rotated.grace_seconds / 3600
+    )
 }
 
 fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {

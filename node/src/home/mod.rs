@@ -6,7 +6,7 @@
 //!   chuan.toml       configuration, for people to edit
 //!   lock             taken by whoever opens the home
 //!   store/           segments and their index
-//!   keys/            0700; node.key, and a folder per library with root.key, operator.key, publisher.key (0600)
+//!   keys/            0700; node.key (node.id and node.next once it was replaced), and a folder per library with root.key, operator.key, publisher.key (0600)
 //!   audit/           the audit log: who did what; never removed
 //!   peers.json       sources and where they were reached: hints, never trusted
 //!   pulls/           one file per library whose pull has begun and not ended
@@ -104,6 +104,60 @@ impl Home {
     /// The node's secret key.
     pub fn node_key(&self) -> Result<Key> {
         keyring::read(&self.node_key_path(), Ask::Nobody)
+    }
+
+    /// The node's id: that of its first key, which it keeps when its key is replaced.
+    pub fn node_id(&self) -> Result<NodeId> {
+        match file::read(&self.node_id_path()) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                text.trim_end().parse().map_err(|_| {
+                    Failure::new(
+                        crate::Exit::Corrupt,
+                        format!("{} is no node id; put it back from a backup", self.node_id_path().display()),
+                    )
+                })
+            }
+            Err(failure) if failure.exit == crate::Exit::Missing => Ok(self.node_key()?.node()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Keeps the key that is to succeed the node's, and for good the id that the first key gave it; durable when it returns.
+    pub fn keep_next_key(&self, key: &Key) -> Result<()> {
+        let id = self.node_id()?;
+        file::write_atomic(&self.node_id_path(), format!("{id}\n").as_bytes(), 0o600)?;
+        file::remove(&self.next_key_path())?;
+        keyring::write(&self.next_key_path(), key, None)
+    }
+
+    /// The key that is to succeed the node's; none where no rotation is under way.
+    pub fn next_key(&self) -> Result<Option<Key>> {
+        match keyring::read(&self.next_key_path(), Ask::Nobody) {
+            Ok(key) => Ok(Some(key)),
+            Err(failure) if failure.exit == crate::Exit::Missing => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Makes the next key the node's; durable when it returns.
+    pub fn take_next_key(&self) -> Result<()> {
+        std::fs::rename(self.next_key_path(), self.node_key_path())
+            .map_err(|error| Failure::io(format!("replace {}", self.node_key_path().display()), error))?;
+        file::sync_dir(&self.keys_dir())
+    }
+
+    /// Forgets the next key.
+    pub fn drop_next_key(&self) -> Result<()> {
+        file::remove(&self.next_key_path())
+    }
+
+    fn node_id_path(&self) -> PathBuf {
+        self.keys_dir().join("node.id")
+    }
+
+    fn next_key_path(&self) -> PathBuf {
+        self.keys_dir().join("node.next")
     }
 
     /// Where the configuration lies.

@@ -66,6 +66,25 @@ impl Peers {
         }
     }
 
+    /// Notes where a member of `library` says it is reached: behind what is known of it, and behind all others where nothing
+    /// is. Whoever forges hints can so displace nobody.
+    pub fn heard_of(&mut self, node: &NodeId, name: &str, addresses: &[String], library: &LibraryId) {
+        let id = node.to_string();
+        let peer = match self.peers.iter_mut().position(|peer| peer.id == id) {
+            Some(at) => self.peers.get_mut(at),
+            None => {
+                self.peers.push(Peer { id, name: name.to_owned(), ..Peer::default() });
+                self.peers.last_mut()
+            }
+        };
+        let Some(peer) = peer else { return };
+        let new: Vec<_> =
+            addresses.iter().filter(|address| !peer.addresses.contains(address)).cloned().collect();
+        peer.addresses.extend(new);
+        peer.addresses.truncate(ADDRESSES);
+        peer.libraries.insert(library.to_string());
+    }
+
     /// Remembers that `node` was met at `addresses` (the first is the one that worked) and, if given, is a source of
     /// `library`.
     pub fn met(&mut self, node: &NodeId, name: &str, addresses: &[String], library: Option<&LibraryId>) {

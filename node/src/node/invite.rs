@@ -48,7 +48,7 @@ impl Inner {
             Proof { exporter: *exporter, library: join.library, joiner: peer.node, ticket: join.ticket };
         proof.verify(&terms.key, &Signature::from_bytes(join.proof))?;
 
-        let me = self.key.node();
+        let me = self.me.id();
         let redeemed = self.libraries.change(&join.library, Vec::new(), now, |library| {
             if library.redeem(&join.ticket, &peer.node, &me, now).map_err(denied)?.is_some() {
                 return Ok(Vec::new());
@@ -63,7 +63,7 @@ impl Inner {
                 expires_ms: 0,
                 ticket: Some(join.ticket),
             };
-            let made = member(library, &self.key, body, now)?;
+            let made = member(library, &self.key(), body, now)?;
             let subject = format!("{} with ticket {}", join.name, join.ticket.short());
             self.audit(Event::new(Verb::Join, subject).by(audit::peer(peer)).of(join.library))?;
             Ok(vec![made])

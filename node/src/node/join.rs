@@ -7,7 +7,7 @@ use chuan_engine::{
     statement::{Library, NodeRole, Proof, Statement, Ticket},
     sync::message,
 };
-use chuan_net::{Connection, Endpoint, Identity};
+use chuan_net::{Connection, Endpoint};
 
 use super::{Inner, Node, address::plain, now_ms, publish::node_role};
 use crate::{
@@ -24,7 +24,7 @@ impl Node {
         ticket.check_time(now_ms())?;
         let node = &self.0;
         let issuer = ticket.issuer;
-        let endpoint = Endpoint::dialler(Identity::new(node.key.clone()))?;
+        let endpoint = Endpoint::dialler(node.me.identity())?;
         let hello = node.hello(None, self.listening())?;
         let connection = Connection::open(&endpoint, &ticket.addresses, issuer, &hello).await?;
         let statements = connection.join(node.proof(&ticket, connection.exporter()?)).await?;
@@ -39,7 +39,7 @@ impl Node {
 impl Inner {
     fn proof(&self, ticket: &Ticket, exporter: [u8; 32]) -> message::Join {
         let proof =
-            Proof { exporter, library: ticket.library, joiner: self.key.node(), ticket: ticket.statement };
+            Proof { exporter, library: ticket.library, joiner: self.me.id(), ticket: ticket.statement };
         message::Join {
             library: ticket.library,
             ticket: ticket.statement,
@@ -56,7 +56,7 @@ impl Inner {
             parsed.push(Statement::decode(bytes)?);
         }
         let now = now_ms();
-        let role = role_after(ticket, &parsed, &self.key.node(), now)?;
+        let role = role_after(ticket, &parsed, &self.me.id(), now)?;
         let library = self.libraries.change(&ticket.library, Vec::new(), now, |known| {
             parsed.retain(|statement| known.statement(&statement.id()).is_none());
             Ok(parsed)

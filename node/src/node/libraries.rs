@@ -13,6 +13,8 @@ use chuan_engine::{
     store::{Object, RefMove, Store},
 };
 
+use tokio::sync::watch;
+
 use crate::exit::{Failure, Result};
 
 /// The libraries of an open home.
@@ -20,6 +22,8 @@ use crate::exit::{Failure, Result};
 pub(super) struct Libraries<S> {
     store: Arc<S>,
     known: RwLock<BTreeMap<LibraryId, Arc<Library>>>,
+    /// Ticks with every change.
+    changes: watch::Sender<u64>,
     /// Held while statements go from here to the store: one change at a time, so that none is made from an old state.
     change: Mutex<()>,
 }
@@ -28,7 +32,7 @@ impl<S: Store> Libraries<S> {
     /// Takes up what the store holds, verified anew.
     pub(super) fn load(store: Arc<S>, now_ms: i64) -> Result<Self> {
         let known = load(&*store, now_ms)?;
-        Ok(Self { store, known: RwLock::new(known), change: Mutex::new(()) })
+        Ok(Self { store, known: RwLock::new(known), changes: watch::Sender::new(0), change: Mutex::new(()) })
     }
 
     /// Takes up a library again from the store, after something else has written there.
@@ -49,6 +53,11 @@ impl<S: Store> Libraries<S> {
         let fresh = load(&*self.store, now_ms)?;
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
+    }
+
+    /// Ticks when something is known that was not before.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// All libraries, by id.
@@ -155,20 +164,10 @@ impl<S: Store> Libraries<S> {
             if offered.is_empty() {
                 continue;
             }
-            let _change = self.lock();
-            let Some(known) = self.get(&id) else { continue };
-            let mut library = (*known).clone();
-            let outcomes = library.offer_all(&offered, now_ms);
-            let news = offered
-                .iter()
-                .zip(outcomes)
-                .filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
-            let news: Vec<&Statement> = news.map(|(statement, _)| statement).collect();
-            if !news.is_empty() {
-                self.keep(news.iter().map(|statement| Object::from(*statement)).collect())?;
-                self.show(Arc::new(library));
-                heard.extend(news.into_iter().cloned());
-            }
+            let outcomes = self.take(&id, &offered, false, now_ms, |_, _| Ok(()))?;
+            let news = offered.into_iter().zip(outcomes);
+            let news = news.filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
+            heard.extend(news.map(|(statement, _)| statement));
         }
         Ok(heard)
     }
@@ -243,6 +242,7 @@ impl<S: Store> Libraries<S> {
 
     fn show(&self, library: Arc<Library>) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(library.id(), library);
+        self.changes.send_modify(|change| *change = change.wrapping_add(1));
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {

@@ -1,18 +1,21 @@
 //! [`Node`]: a home, open. Owns what runs in it (the store, the libraries, the admin socket, the listener) and how all
 //! of it begins and ends; each command has a file of its own.
 
+mod acquaint;
 mod address;
 mod audit;
 mod cat;
 mod channels;
 mod checkpoint;
 mod conflicts;
+mod gossip;
 mod here;
 mod invite;
 mod join;
 mod libraries;
 mod listing;
 mod maintain;
+mod me;
 mod members;
 mod peer;
 mod publish;
@@ -20,6 +23,7 @@ mod pull;
 mod release;
 mod report;
 mod restore;
+mod rotate;
 mod said;
 mod serve;
 mod shelf;
@@ -40,7 +44,6 @@ use chuan_engine::{
     Error,
     audit::{Event, Verb},
     id::{NodeId, StatementId},
-    statement::Key,
     store::Store,
 };
 use chuan_storage::lock::HomeLock;
@@ -60,6 +63,7 @@ use crate::{
     outcome::{Identity, Outcome},
 };
 use libraries::Libraries;
+use me::Me;
 use serve::Serving;
 use shelf::Shelf;
 
@@ -79,7 +83,7 @@ pub struct Node(Arc<Inner>);
 struct Inner {
     home: Home,
     config: Config,
-    key: Key,
+    me: Me,
     /// What this process was started to do.
     doing: String,
     shelf: Arc<Shelf>,
@@ -92,6 +96,8 @@ struct Inner {
     /// Held while `peers.json` is read and written again.
     peers: Mutex<()>,
     serving: Mutex<Option<Serving>>,
+    /// Held while the node's key is replaced.
+    rotating: Mutex<()>,
     admin: Mutex<Option<Server>>,
     log: Log,
     /// Failed authentications that the log has not been told yet.
@@ -127,22 +133,23 @@ impl Node {
     }
 
     async fn open_locked(home: Home, lock: HomeLock, doing: &str) -> Result<Node> {
-        let (config, key) = (home.config()?, home.node_key()?);
+        let config = home.config()?;
         // Before the store, whose opening may take long after a crash: others find someone who will answer.
         let listener = socket::bind(&home.run_dir())?;
         let opened = Event::new(Verb::Opened, doing);
-        let (home, shelf, libraries, log) = on_thread(move || {
+        let (me, home, shelf, libraries, log) = on_thread(move || {
             let log = Log::open(Files::at(home.audit_dir()), opened, now_ms());
             let shelf = Arc::new(Shelf::open(&home.store_dir(), lock)?);
             let libraries = Libraries::load(Arc::clone(&shelf), now_ms())?;
             publish::finish_foundings(&home, &libraries)?;
-            Ok((home, shelf, libraries, log))
+            rotate::finish_rotation(&home, &libraries)?;
+            Ok((Me::of(&home)?, home, shelf, libraries, log))
         })
         .await?;
         let inner = Arc::new(Inner {
             home,
             config,
-            key,
+            me,
             doing: doing.to_owned(),
             shelf,
             libraries,
@@ -151,6 +158,7 @@ impl Node {
             running: Mutex::default(),
             peers: Mutex::default(),
             serving: Mutex::default(),
+            rotating: Mutex::default(),
             admin: Mutex::default(),
             log,
             failed: Mutex::default(),
@@ -171,12 +179,12 @@ impl Node {
 
     /// The node's id.
     pub fn id(&self) -> NodeId {
-        self.0.key.node()
+        self.0.me.id()
     }
 
     /// Where the node listens, while it serves.
     pub fn listening(&self) -> Option<SocketAddr> {
-        lock_of(&self.0.serving).as_ref().map(Serving::address)
+        self.0.listening()
     }
 
     /// The home.
@@ -195,6 +203,7 @@ impl Node {
         let result = match command {
             Command::Id => self.identity().map(Outcome::Id),
             Command::Publish(options) => self.publish(options, &job).await.map(Outcome::Publish),
+            Command::Rotate(options) => self.rotate(options).await.map(Outcome::Rotate),
             Command::Join(options) => self.join(options).await.map(Outcome::Join),
             Command::Pull(options) => self.pull(options, &job).await.map(Outcome::Pull),
             Command::Restore(options) => self.restore(options, &job).await.map(Outcome::Restore),
@@ -277,6 +286,11 @@ impl Inner {
         Running { node: Arc::clone(self), cancel: cancel.clone() }
     }
 
+    /// Where the node listens, while it serves.
+    fn listening(&self) -> Option<SocketAddr> {
+        lock_of(&self.serving).as_ref().map(Serving::address)
+    }
+
     fn store(&self) -> &dyn Store {
         &*self.shelf
     }
@@ -320,7 +334,7 @@ impl Runner for Reception {
 pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAddr>) -> Result<Identity> {
     let key = home.node_key()?;
     Ok(Identity {
-        id: key.node().to_string(),
+        id: home.node_id()?.to_string(),
         key: key.public().to_string(),
         name: config.name.clone(),
         role: config.role.as_str().to_owned(),

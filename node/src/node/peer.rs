@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use chuan_engine::{
     id::{LibraryId, NodeId},
+    limits::HELLO_STATEMENTS,
     statement::Library,
     sync::message::{Hello, VERSION},
 };
@@ -29,13 +30,12 @@ pub(super) struct Source {
 impl Inner {
     /// What this node says of itself when it connects: for a library, also what shows its membership.
     pub(super) fn hello(&self, library: Option<&Library>, listening: Option<SocketAddr>) -> Result<Hello> {
-        let node = self.key.node();
-        let mut statements = Vec::new();
-        if let Some((library, said)) = library.and_then(|library| Some((library, library.member(&node)?))) {
-            let ticket = said.body.ticket.and_then(|id| library.statement(&id));
-            statements.extend(ticket.map(|statement| statement.bytes().to_vec()));
-            statements.push(said.statement.bytes().to_vec());
-        }
+        let node = self.me.id();
+        let shown = library.map(|library| library.credentials(&node)).unwrap_or_default();
+        // The newest matter most: they lead to the key that the node has.
+        let skipped = shown.len().saturating_sub(HELLO_STATEMENTS);
+        let statements =
+            shown.into_iter().skip(skipped).map(|statement| statement.bytes().to_vec()).collect();
         // Whoever does not listen cannot be reached, whatever its configuration says.
         let addresses = match listening {
             Some(_) => address::announced(&self.config, listening)?,
@@ -60,14 +60,29 @@ impl Inner {
         if peers == before { Ok(()) } else { self.home.keep_peers(&peers) }
     }
 
+    /// Notes what a member says of where it is reached: a hint, which replaces nothing that proved true.
+    pub(super) fn heard_of(
+        &self,
+        node: &NodeId,
+        name: &str,
+        addresses: &[String],
+        library: &LibraryId,
+    ) -> Result<()> {
+        let _peers = lock_of(&self.peers);
+        let before = self.home.peers()?;
+        let mut peers = before.clone();
+        peers.heard_of(node, name, addresses, library);
+        if peers == before { Ok(()) } else { self.home.keep_peers(&peers) }
+    }
+
     /// Whom to ask for a library, the best first: who is named, else whoever is known as its source.
     pub(super) fn sources(&self, library: &Library, from: Option<&str>) -> Result<Vec<Source>> {
         let peers = self.home.peers()?;
         let mut sources = match from {
-            Some(who) => named(&peers, library, who, &self.key.node())?,
+            Some(who) => named(&peers, library, who, &self.me.id())?,
             None => peers.sources(&library.id()).filter_map(source).collect(),
         };
-        sources.retain(|source| source.node != self.key.node());
+        sources.retain(|source| source.node != self.me.id());
         if sources.is_empty() {
             return Err(Failure::missing(format!(
                 "no source of {0} is known; name one with --from HOST:PORT, or join with a ticket from a node that has it",
@@ -106,7 +121,7 @@ fn named(peers: &Peers, library: &Library, who: &str, me: &NodeId) -> Result<Vec
     Ok(member.into_iter().collect())
 }
 
-fn source(peer: &Peer) -> Option<Source> {
+pub(super) fn source(peer: &Peer) -> Option<Source> {
     Some(Source {
         node: peer.id.parse().ok()?,
         name: peer.name.clone(),

@@ -207,7 +207,7 @@ impl Inner {
 
     /// The statement that makes this node a member of a library whose operator key it has, if it is not one yet.
     fn own_membership(&self, library: &Library, author: &Author, now: i64) -> Result<Option<Statement>> {
-        let node = self.key.node();
+        let node = self.me.id();
         if library.member(&node).is_some() {
             return Ok(None);
         }
@@ -217,7 +217,7 @@ impl Inner {
         };
         let body = Member {
             node,
-            key: self.key.public(),
+            key: self.key().public(),
             name: self.config.name.clone(),
             role: node_role(self.config.role),
             classes: Classes::all(),

@@ -14,9 +14,12 @@ use chuan_engine::{
         message::Want,
     },
 };
-use chuan_net::{Connection, Endpoint, Error as NetError, Identity, WireStats};
+use chuan_net::{Connection, Endpoint, WireStats};
 
-use super::{Inner, Node, address::plain, now_ms, on_thread, peer::Source, release::class};
+use super::{
+    Inner, Node, acquaint::Acquainted, address::plain, gossip::exchange_on, now_ms, on_thread, peer::Source,
+    release::class,
+};
 use crate::{
     command::{Packing, Pull},
     exit::{Exit, Failure, Result},
@@ -64,7 +67,7 @@ impl Node {
             let (inner, library, channel) = (Arc::clone(node), Arc::clone(&library), options.channel.clone());
             on_thread(move || inner.begin_pull(&library, &channel)).await?
         };
-        let endpoint = Endpoint::dialler(Identity::new(node.key.clone()))?;
+        let endpoint = Endpoint::dialler(node.me.identity())?;
         let channel = options.channel;
         let how = How { channel, resume, first: before.is_none() && !resume, packing: options.packing };
         let brought = self.pull_from_any(&endpoint, &library, sources, how.clone(), job).await;
@@ -115,24 +118,29 @@ impl Node {
     ) -> Result<Brought> {
         let node = &self.0;
         let hello = node.hello(Some(library), self.listening())?;
-        let opened = tokio::select! {
-            opened = Connection::open(endpoint, &source.addresses, source.node, &hello) => opened,
+        let acquainted = Acquainted::new(node, source.any_node);
+        let connection = tokio::select! {
+            opened = Connection::open_known(endpoint, &source.addresses, source.node, &hello, &acquainted) => opened?,
             () = job.cancel().cancelled() => return Err(Failure::interrupted()),
         };
-        let connection = match opened {
-            Err(NetError::WrongKey { proved, .. }) if source.any_node => {
-                source.node = proved;
-                source.name = library.member(&proved).map_or("", |said| &said.body.name).to_owned();
-                Connection::open(endpoint, &source.addresses, proved, &hello).await?
-            }
-            opened => opened?,
-        };
+        if connection.peer().node != source.node {
+            source.node = connection.peer().node;
+            source.name = library.member(&source.node).map_or("", |said| &said.body.name).to_owned();
+        }
         let packing = how.packing.unwrap_or_else(|| node.packing(&source));
         let options = Options { resume: how.resume, packing: packing.into(), ..Options::default() };
         let want = Want::Channel(how.channel.clone());
         let shelf = Arc::clone(&node.shelf);
         let fetch = Fetch::new(shelf, Library::clone(library), want, now_ms(), options)?;
-        let report = connection.pull(fetch, teller(job.clone(), how.first), job.cancel().flag()).await?;
+        let cancel = job.cancel().flag();
+        let pull = connection.pull(fetch, teller(job.clone(), how.first), cancel);
+        // Statements travel beside the data, and are worth having even where that fails.
+        let id = library.id();
+        let (report, exchanged) = tokio::join!(pull, exchange_on(node, &connection, &id));
+        if let Err(failure) = exchanged {
+            tracing::debug!(peer = connection.name(), %failure, "statements were not exchanged");
+        }
+        let report = report?;
         let address = plain(connection.address());
         let wire = connection.stats();
         connection.close();

@@ -6,22 +6,33 @@ use std::{
 };
 
 use bytes::Bytes;
-use chuan_engine::{Error, id::LibraryId, statement::Library, store::Store, sync::message::Join};
+use chuan_engine::{
+    Error,
+    id::LibraryId,
+    statement::Library,
+    store::Store,
+    sync::message::{Hello, Join},
+};
 use chuan_net::{
     Endpoint, Identity, PeerKey,
     serve::{self, Host, Refused},
 };
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
-use super::{Inner, Node, address, lock_of, now_ms, shelf::Shelf};
+use super::{Inner, Node, address, gossip, lock_of, now_ms, shelf::Shelf};
 use crate::exit::{Failure, Result};
 
 /// A running listener; it stops when this is dropped.
 #[derive(Debug)]
 pub(super) struct Serving {
     address: SocketAddr,
+    endpoint: Endpoint,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+    gossip: JoinHandle<()>,
 }
 
 impl Serving {
@@ -30,8 +41,19 @@ impl Serving {
         self.address
     }
 
+    /// The socket, to dial from too.
+    pub(super) const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Proves another key from the next connection on.
+    pub(super) fn show(&self, identity: Identity) -> Result<()> {
+        Ok(self.endpoint.set_identity(identity)?)
+    }
+
     /// Takes no more requests, and returns when answers under way have ended or their grace is over.
     pub(super) async fn stop(self) {
+        self.gossip.abort();
         let _ = self.stop.send(());
         let _ = self.task.await;
     }
@@ -47,14 +69,15 @@ impl Node {
         if let Some(serving) = serving.as_ref() {
             return Err(Failure::busy(format!("this node listens on {} already", serving.address)));
         }
-        let endpoint = Endpoint::listen(address, Identity::new(node.key.clone()))?;
+        let endpoint = Endpoint::listen(address, node.me.identity())?;
         let address = endpoint.local_address()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let desk = Arc::new(Desk { node: Arc::downgrade(node), shelf: Arc::clone(&node.shelf) });
-        let task = tokio::spawn(serve::run(endpoint, desk, async {
+        let gossip = gossip::run(Arc::downgrade(node), endpoint.clone(), node.libraries.changes());
+        let task = tokio::spawn(serve::run(endpoint.clone(), desk, async {
             let _ = stopped.await;
         }));
-        *serving = Some(Serving { address, stop, task });
+        *serving = Some(Serving { address, endpoint, stop, task, gossip: tokio::spawn(gossip) });
         node.log.tell_opened(now_ms());
         tracing::info!(%address, "serving");
         Ok(address)
@@ -89,14 +112,36 @@ impl Host for Desk {
         inner.libraries.all().iter().filter(member).map(|library| library.id()).collect()
     }
 
-    fn offer(&self, statements: Vec<Bytes>) {
-        let Some(node) = self.node.upgrade() else { return };
-        match node.libraries.offer(&statements, now_ms()) {
-            Ok(news) => {
-                node.note_statements(&news);
-                node.follow_news(&news);
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        self.node.upgrade().map(|node| node.libraries.changes())
+    }
+
+    fn introduction(&self) -> Option<Hello> {
+        let node = self.node.upgrade()?;
+        if node.me.identity().is_first_key() {
+            return None;
+        }
+        let all = node.libraries.all();
+        let library = all.iter().find(|library| library.key_of(&node.me.id()) == Some(node.key().public()));
+        node.hello(library.map(|library| &**library), node.listening()).ok()
+    }
+
+    fn recognises(&self, peer: &PeerKey) -> bool {
+        self.node.upgrade().is_some_and(|node| node.holds_key(&peer.node, &peer.key))
+    }
+
+    fn met(&self, peer: &PeerKey, name: &str, addresses: &[String]) {
+        let Some(node) = self.node.upgrade().filter(|_| !addresses.is_empty()) else { return };
+        for library in self.memberships(peer) {
+            if let Err(failure) = node.heard_of(&peer.node, name, addresses, &library) {
+                tracing::warn!(%failure, "a peer's addresses were not kept");
             }
-            Err(failure) => tracing::warn!(%failure, "statements of a peer were not kept"),
+        }
+    }
+
+    fn offer(&self, statements: Vec<Bytes>) {
+        if let Some(node) = self.node.upgrade() {
+            node.hear(&statements);
         }
     }
 

@@ -40,8 +40,8 @@ impl Node {
     /// Takes finished statements from anybody, and says what became of each. What is known then is durable when it
     /// returns, and what counts is in effect; a channel moves here only onto a release whose data is here.
     pub async fn offer(&self, options: Offer) -> Result<Offered> {
-        self.blocking(move |node| {
-            let id = options.library.parse()?;
+        let id = options.library.parse()?;
+        let statements = self.blocking(move |node| {
             let mut parsed = Vec::new();
             for envelope in &options.statements {
                 parsed.push(Statement::decode(&envelope.0)?);
@@ -52,9 +52,12 @@ impl Node {
                 })?;
             node.follow_channels(&id)?;
             let rows = parsed.iter().zip(outcomes).map(|(statement, outcome)| row(statement, outcome));
-            Ok(Offered { library: id.to_string(), statements: rows.collect() })
-        })
-        .await
+            Ok(rows.collect())
+        });
+        let statements = statements.await?;
+        let spread = self.spread(&id).await?;
+        let (peers, told) = (spread.known as u64, spread.reached as u64);
+        Ok(Offered { library: id.to_string(), statements, peers, told })
     }
 }
 

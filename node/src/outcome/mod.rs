@@ -35,6 +35,8 @@ pub enum Outcome {
     Invite(Invited),
     /// Of `join`.
     Join(Joined),
+    /// Of `rotate`.
+    Rotate(Rotated),
     /// Of `pull`.
     Pull(Pulled),
     /// Of `restore`.
@@ -243,6 +245,21 @@ pub struct Joined {
     pub address: String,
     /// The role this node has in the library.
     pub role: String,
+}
+
+/// Answer of `rotate`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rotated {
+    /// The node's id, as before.
+    pub node: String,
+    /// Its key from now on.
+    pub key: String,
+    /// Libraries that were told.
+    pub libraries: u64,
+    /// How long the old key stays good.
+    pub grace_seconds: u64,
+    /// Peers that know already.
+    pub told: u64,
 }
 
 /// Answer of `pull`.

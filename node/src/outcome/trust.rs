@@ -118,6 +118,12 @@ pub struct Carried {
 /// Answer of `statements import` and `root apply`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Offered {
+    /// Peers that are known by an address.
+    #[serde(default)]
+    pub peers: u64,
+    /// Those of them that know the statements by now. The others hear of them from these.
+    #[serde(default)]
+    pub told: u64,
     /// The library's id.
     pub library: String,
     /// What became of each statement, in the order given.

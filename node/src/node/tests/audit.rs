@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, os::unix::fs::symlink};
 
+use chuan_engine::statement::Key;
 use chuan_net::{Connection, Endpoint, Identity, PeerKey, serve::Refused};
 
 use super::*;
@@ -41,7 +42,7 @@ async fn who_did_what_is_in_the_log_of_both_sides() {
     assert!(theirs[1..6].iter().all(|record| record.library.as_deref() == Some(&library)));
     assert!(theirs[3].subject.starts_with("live -> films@1 "), "{theirs:?}");
     let peer = |node: &Node| crate::outcome::AuditActor::Peer {
-        key: node.0.key.public().to_string(),
+        key: node.0.key().public().to_string(),
         node: node.id().to_string(),
     };
     assert_eq!((&theirs[5].actor, &ours[2].actor), (&peer(&mirror), &peer(&origin)));

@@ -1,0 +1,55 @@
+//! Whose key a peer shows, by the libraries of this home.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chuan_engine::{
+    id::NodeId,
+    statement::{Library, PublicKey},
+};
+use chuan_net::{Acquaintance, Stranger};
+
+use super::{Inner, now_ms};
+
+/// What a node knows of its peers' keys.
+pub(super) struct Acquainted {
+    node: Arc<Inner>,
+    /// Whether whoever answers will do, since a person named the address alone.
+    anybody: bool,
+}
+
+impl Acquainted {
+    pub(super) fn new(node: &Arc<Inner>, anybody: bool) -> Arc<dyn Acquaintance> {
+        Arc::new(Self { node: Arc::clone(node), anybody })
+    }
+}
+
+impl Inner {
+    /// Whether `key` is `node`'s: by a library that knows the node, else by the key itself.
+    pub(super) fn holds_key(&self, node: &NodeId, key: &PublicKey) -> bool {
+        let all = self.libraries.all();
+        let mut known = all.iter().filter(|library| library.key_of(node).is_some()).peekable();
+        let holds = |library: &Arc<Library>| library.holds_key(node, key, now_ms());
+        if known.peek().is_some() { known.any(holds) } else { key.node() == *node }
+    }
+}
+
+impl Acquaintance for Acquainted {
+    fn recognise(&self, expected: &NodeId, key: &PublicKey) -> Option<NodeId> {
+        if self.anybody {
+            let all = self.node.libraries.all();
+            let known = all.iter().find_map(|library| library.node_of(key, now_ms()));
+            return Some(known.unwrap_or_else(|| key.node()));
+        }
+        self.node.holds_key(expected, key).then_some(*expected)
+    }
+
+    fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
+        self.node.hear(statements);
+        let all = self.node.libraries.all();
+        if all.iter().any(|library| library.key_of(node).is_some()) {
+            return self.node.holds_key(node, key);
+        }
+        Stranger.is_shown(node, key, statements)
+    }
+}

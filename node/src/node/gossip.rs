@@ -1,0 +1,170 @@
+//! Statements on their way through the mesh. Whoever learns something passes it on to the peers it knows, so that it reaches
+//! every node that can be reached, through whichever others, without any central place.
+
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use chuan_engine::id::{LibraryId, NodeId};
+use chuan_net::{Connection, Endpoint};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+
+use super::{Inner, Node, acquaint::Acquainted, lock_of, now_ms, on_thread, peer::Source};
+use crate::exit::{Failure, Result};
+
+/// Peers that nothing was heard from are asked this often.
+const PERIOD: Duration = Duration::from_secs(30);
+/// What is new is passed on when this much time has gone by, with whatever else came until then.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long one peer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the others may take where one has answered.
+const COURTESY: Duration = Duration::from_secs(2);
+/// Exchanges with one peer until neither has news: more came meanwhile, or did not fit.
+const ROUNDS: usize = 4;
+
+/// How far statements were passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spread {
+    /// Peers that have addresses.
+    pub(crate) known: usize,
+    /// Those of them that took what there is to say.
+    pub(crate) reached: usize,
+    /// Statements that came back and were news here.
+    pub(crate) news: usize,
+}
+
+impl Node {
+    /// Exchanges statements of a library with every peer that is known, all at once, and returns when each has answered or
+    /// its time is over.
+    pub(crate) async fn spread(&self, library: &LibraryId) -> Result<Spread> {
+        let endpoint = lock_of(&self.0.serving).as_ref().map(|serving| serving.endpoint().clone());
+        match endpoint {
+            Some(endpoint) => spread(&self.0, &endpoint, library).await,
+            None => {
+                let endpoint = Endpoint::dialler(self.0.me.identity())?;
+                let spread = spread(&self.0, &endpoint, library).await;
+                endpoint.hang_up().await;
+                spread
+            }
+        }
+    }
+}
+
+/// Passes on what is new as long as the node is open: at once, and now and then to hear what others have.
+pub(super) async fn run(node: Weak<Inner>, endpoint: Endpoint, mut changes: watch::Receiver<u64>) {
+    loop {
+        changes.mark_unchanged();
+        let Some(node) = node.upgrade() else { return };
+        for library in node.libraries.all() {
+            match spread(&node, &endpoint, &library.id()).await {
+                Ok(spread) => tracing::debug!(library = %library.name(), ?spread, "statements exchanged"),
+                Err(failure) => {
+                    tracing::warn!(library = %library.name(), %failure, "statements not exchanged")
+                }
+            }
+        }
+        drop(node);
+        if let Ok(Err(_)) = timeout(PERIOD, changes.changed()).await {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn spread(node: &Arc<Inner>, endpoint: &Endpoint, library: &LibraryId) -> Result<Spread> {
+    let peers = node.gossips(library)?;
+    let mut spread = Spread { known: peers.len(), ..Spread::default() };
+    let mut exchanges = JoinSet::new();
+    for peer in peers {
+        let (node, endpoint, library) = (Arc::clone(node), endpoint.clone(), *library);
+        exchanges.spawn(async move {
+            let name = peer.node.short();
+            match timeout(PATIENCE, exchange(&node, &endpoint, &library, peer)).await {
+                Ok(Ok(news)) => Some(news),
+                Ok(Err(failure)) => {
+                    tracing::debug!(peer = name, %failure, "a peer was not reached");
+                    None
+                }
+                Err(_) => {
+                    tracing::debug!(peer = name, "a peer took too long");
+                    None
+                }
+            }
+        });
+    }
+    let begun = Instant::now();
+    // Where some have answered nobody waits for those that are gone.
+    let patience = |reached| if reached > 0 { COURTESY } else { PATIENCE }.saturating_sub(begun.elapsed());
+    while let Ok(Some(done)) = timeout(patience(spread.reached), exchanges.join_next()).await {
+        if let Ok(Some(news)) = done {
+            spread.reached += 1;
+            spread.news += news;
+        }
+    }
+    Ok(spread)
+}
+
+/// Both ways with one peer, until neither has news for the other; gives how much came.
+async fn exchange(
+    node: &Arc<Inner>,
+    endpoint: &Endpoint,
+    library: &LibraryId,
+    peer: Source,
+) -> Result<usize> {
+    let known = node.libraries.get(library).ok_or_else(|| Failure::missing("the library is gone"))?;
+    let hello = node.hello(Some(&known), node.listening())?;
+    let acquainted = Acquainted::new(node, false);
+    let connection =
+        Connection::open_known(endpoint, &peer.addresses, peer.node, &hello, &acquainted).await?;
+    let news = exchange_on(node, &connection, library).await;
+    connection.close();
+    news
+}
+
+/// The same on a connection that is open.
+pub(super) async fn exchange_on(
+    node: &Arc<Inner>,
+    connection: &Connection,
+    library: &LibraryId,
+) -> Result<usize> {
+    let mut news = 0;
+    for _ in 0..ROUNDS {
+        let Some(known) = node.libraries.get(library) else { break };
+        let came = connection.exchange((*known).clone()).await?;
+        if came.is_empty() {
+            break;
+        }
+        let hearer = Arc::clone(node);
+        news += on_thread(move || Ok(hearer.hear(&came))).await?;
+    }
+    Ok(news)
+}
+
+impl Inner {
+    /// Takes statements from anybody, and follows them as far as data is here; gives how many were news.
+    pub(super) fn hear(&self, statements: &[Bytes]) -> usize {
+        let heard = self.libraries.offer(statements, now_ms()).map(|news| {
+            self.note_statements(&news);
+            self.follow_news(&news);
+            news.len()
+        });
+        heard.unwrap_or_else(|failure| {
+            tracing::warn!(%failure, "statements of a peer were not kept");
+            0
+        })
+    }
+
+    /// The peers to talk to about a library: those that have addresses and were not revoked.
+    fn gossips(&self, library: &LibraryId) -> Result<Vec<Source>> {
+        let Some(known) = self.libraries.get(library) else { return Ok(Vec::new()) };
+        let peers = self.home.peers()?;
+        let sources = peers.sources(library).filter_map(super::peer::source);
+        let revoked = |node: &NodeId| known.revocation(node).is_some();
+        Ok(sources
+            .filter(|peer| !peer.addresses.is_empty() && peer.node != self.me.id() && !revoked(&peer.node))
+            .collect())
+    }
+}
