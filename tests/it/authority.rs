@@ -79,6 +79,8 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["cat", "films", "长江 (2019)/film.nfo"],
         &["restore", "films", &file("restored")],
         &["verify"],
+        &["audit", "verify"],
+        &["rotate"],
         &["rebuild"],
         &["status"],
         &["members", "films"],

@@ -3,7 +3,8 @@
 
 use chuan_engine::{
     id::NodeId,
-    statement::{Classes, RoleKind, Ticket, TicketTerms, Verbs, library::ticket},
+    limits::{ADDRESSES, TICKET_REDEEMERS},
+    statement::{Classes, Library, NodeRole, RoleKind, Ticket, TicketTerms, Verbs, library::ticket},
 };
 
 use super::sign_with;
@@ -13,9 +14,18 @@ use crate::{
     home::keys,
     keyring::Keyring,
     node::{node_role, now_ms},
-    outcome::{Invited, Outcome},
+    outcome::{Invited, Outcome, PeerStatus},
     session::Session,
 };
+
+/// A peer that may redeem tickets too, so that who joins needs none of us in particular: a member that holds full copies, and
+/// where it was reached.
+fn redeemer(library: &Library, peer: &PeerStatus) -> Option<(NodeId, String)> {
+    let node: NodeId = peer.id.parse().ok()?;
+    let role = library.member(&node)?.body.role;
+    let address = peer.addresses.first()?.clone();
+    (library.is_member(&node, now_ms()) && role != NodeRole::Edge).then_some((node, address))
+}
 
 /// Makes a ticket. Its statement is durable in the home when it returns; its secret is nowhere but in the answer.
 pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: Invite) -> Result<Invited> {
@@ -25,12 +35,27 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
         return Err(Failure::internal("the home's holder answers something else than was asked"));
     };
     let issuer: NodeId = identity.id.parse()?;
-    let addresses = if options.addresses.is_empty() { identity.addresses } else { options.addresses };
+    let mut addresses = if options.addresses.is_empty() { identity.addresses } else { options.addresses };
     if addresses.is_empty() {
         return Err(Failure::usage(
             "no address for the ticket; run `chuan serve`, set `announce` in chuan.toml, or give --address",
         ));
     }
+    let mut redeemers = vec![issuer];
+    if !options.only_here {
+        let Outcome::Status(status) = session.run(Command::Status).await? else {
+            return Err(Failure::internal("the home's holder answers something else than was asked"));
+        };
+        for peer in status.peers {
+            let Some((node, address)) = redeemer(&library, &peer) else { continue };
+            if redeemers.len() < TICKET_REDEEMERS && addresses.len() < ADDRESSES && !redeemers.contains(&node)
+            {
+                redeemers.push(node);
+                addresses.push(address);
+            }
+        }
+    }
+    redeemers.sort_unstable();
     let key = keys::generate()?;
     let now = now_ms();
     let expires_ms = i64::try_from(options.expires)
@@ -39,7 +64,7 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
         .ok_or_else(|| Failure::usage("the ticket would never expire; give a shorter --expires"))?;
     let terms = TicketTerms {
         key: key.public(),
-        redeemers: vec![issuer],
+        redeemers: redeemers.clone(),
         classes: Classes::all(),
         verbs: Verbs::PULL,
         role: options.role.map(node_role),
@@ -54,7 +79,7 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
         label: library.name().to_owned(),
         root_version: library.root().map_or(1, |root| root.version),
         expires_ms,
-        redeemers: vec![issuer],
+        redeemers,
         key,
         statement: statement.id(),
     };

@@ -143,6 +143,10 @@ pub struct Invite {
     /// How many nodes may join with it
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub uses: u32,
+    /// Let nobody but this node redeem it [default: every mirror that is known to be reachable may, so that a join does not hang
+    /// on this one]
+    #[arg(long)]
+    pub only_here: bool,
     /// An address to put in the ticket, instead of the configured or found ones; may be repeated
     #[arg(long = "address", value_name = "HOST:PORT")]
     pub addresses: Vec<String>,
@@ -150,7 +154,14 @@ pub struct Invite {
 
 impl Default for Invite {
     fn default() -> Self {
-        Self { library: None, expires: 7 * 24 * 3600, role: None, uses: 1, addresses: Vec::new() }
+        Self {
+            library: None,
+            expires: 7 * 24 * 3600,
+            role: None,
+            uses: 1,
+            only_here: false,
+            addresses: Vec::new(),
+        }
     }
 }
 

@@ -70,7 +70,8 @@ impl Inner {
         });
         let library = redeemed.map_err(|failure| for_joiner(&failure))?;
         tracing::info!(node = %peer.node, name = %join.name, library = %library.name(), "a node joined");
-        Ok(welcome(&library, &[peer.node, me], &join.ticket).map(|s| s.bytes().clone()).collect())
+        let welcome = welcome(&library, &[peer.node, me], &join.ticket);
+        Ok(welcome.into_iter().map(|statement| statement.bytes().clone()).collect())
     }
 }
 
@@ -94,20 +95,23 @@ fn for_joiner(failure: &Failure) -> Error {
     }
 }
 
-/// What a new member needs to know: all roots, and what shows the membership of itself and of the redeemer.
+/// What a new member needs to know: all roots, the ticket, and what shows the membership and the keys of itself and of the
+/// redeemer. The rest comes with its first exchange.
 fn welcome<'a>(
     library: &'a Library,
-    nodes: &'a [chuan_engine::id::NodeId],
-    ticket: &'a chuan_engine::id::StatementId,
-) -> impl Iterator<Item = &'a Statement> {
-    let mut tickets = vec![*ticket];
-    tickets.extend(nodes.iter().filter_map(|node| library.member(node)?.body.ticket));
-    library.statements().into_iter().filter(move |statement| match statement.body() {
-        Body::Root(_) => true,
-        Body::Ticket(_) => tickets.contains(&statement.id()),
-        Body::Member(member) => nodes.contains(&member.node),
-        _ => false,
-    })
+    nodes: &[chuan_engine::id::NodeId],
+    ticket: &chuan_engine::id::StatementId,
+) -> Vec<&'a Statement> {
+    let roots =
+        library.statements().into_iter().filter(|statement| matches!(statement.body(), Body::Root(_)));
+    let shown = nodes.iter().flat_map(|node| library.credentials(node));
+    let mut welcome: Vec<_> = roots.chain(library.statement(ticket)).collect();
+    for statement in shown {
+        if !welcome.iter().any(|known| known.id() == statement.id()) {
+            welcome.push(statement);
+        }
+    }
+    welcome
 }
 
 /// The role a joiner asks for, where the ticket leaves it to choose between mirror and edge.

@@ -1,18 +1,20 @@
 //! `join`: shows a ticket's key to whoever may redeem it, and keeps what comes back.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chuan_engine::{
     audit::{Event, Verb},
     id::NodeId,
-    statement::{Library, NodeRole, Proof, Statement, Ticket},
+    statement::{Library, NodeRole, Proof, PublicKey, Statement, Ticket},
     sync::message,
 };
-use chuan_net::{Connection, Endpoint};
+use chuan_net::{Acquaintance, Connection, Endpoint, Stranger};
 
 use super::{Inner, Node, address::plain, now_ms, publish::node_role};
 use crate::{
     command::Join,
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     outcome::Joined,
 };
 
@@ -23,16 +25,69 @@ impl Node {
         let ticket = Ticket::parse(&options.ticket)?;
         ticket.check_time(now_ms())?;
         let node = &self.0;
-        let issuer = ticket.issuer;
         let endpoint = Endpoint::dialler(node.me.identity())?;
         let hello = node.hello(None, self.listening())?;
-        let connection = Connection::open(&endpoint, &ticket.addresses, issuer, &hello).await?;
-        let statements = connection.join(node.proof(&ticket, connection.exporter()?)).await?;
-        let address = plain(connection.address());
-        connection.close();
-        let joined = self.blocking(move |node| node.take_in(&ticket, &statements, address)).await;
-        endpoint.hang_up().await;
+        let admitted = admitted(node, &endpoint, &ticket, &hello).await;
+        let joined = async {
+            let admitted = admitted?;
+            self.blocking(move |node| node.take_in(&ticket, admitted)).await
+        };
+        let (joined, ()) = tokio::join!(joined, endpoint.hang_up());
         joined
+    }
+}
+
+/// What a redeemer answered.
+struct Admitted {
+    redeemer: NodeId,
+    address: String,
+    statements: Vec<Bytes>,
+}
+
+/// Shows the ticket's key to the first redeemer that answers, and where that one does not take it, to the others: one may not
+/// have heard of the ticket yet.
+async fn admitted(
+    node: &Arc<Inner>,
+    endpoint: &Endpoint,
+    ticket: &Ticket,
+    hello: &message::Hello,
+) -> Result<Admitted> {
+    let redeemers: Arc<dyn Acquaintance> = Arc::new(Redeemers(ticket.redeemers.clone()));
+    let one_by_one = ticket.addresses.iter().map(std::slice::from_ref);
+    let mut failures: Vec<Failure> = Vec::new();
+    for addresses in std::iter::once(ticket.addresses.as_slice()).chain(one_by_one) {
+        let admitted = async {
+            let issuer = ticket.issuer;
+            let connection = Connection::open_known(endpoint, addresses, issuer, hello, &redeemers).await?;
+            let statements = connection.join(node.proof(ticket, connection.exporter()?)).await?;
+            let (redeemer, address) = (connection.peer().node, plain(connection.address()));
+            connection.close();
+            Ok::<_, Failure>(Admitted { redeemer, address, statements })
+        };
+        match admitted.await {
+            Ok(admitted) => return Ok(admitted),
+            Err(failure) => failures.push(failure),
+        }
+        // Alone it would only say the same again.
+        if ticket.addresses.len() == 1 {
+            break;
+        }
+    }
+    // Of all reasons, that of one who looked at the ticket is worth most.
+    let told = failures.iter().position(|failure| failure.exit == Exit::Denied).unwrap_or(0);
+    Err(failures.into_iter().nth(told).unwrap_or_else(|| Failure::invalid("the ticket has no address")))
+}
+
+/// Takes whichever redeemer of a ticket answers.
+struct Redeemers(Vec<NodeId>);
+
+impl Acquaintance for Redeemers {
+    fn recognise(&self, _expected: &NodeId, key: &PublicKey) -> Option<NodeId> {
+        self.0.contains(&key.node()).then(|| key.node())
+    }
+
+    fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
+        Stranger.is_shown(node, key, statements)
     }
 }
 
@@ -50,9 +105,10 @@ impl Inner {
     }
 
     /// Checks what a redeemer answered, offline, and keeps it.
-    fn take_in(&self, ticket: &Ticket, statements: &[Bytes], address: String) -> Result<Joined> {
+    fn take_in(&self, ticket: &Ticket, admitted: Admitted) -> Result<Joined> {
+        let Admitted { redeemer, address, statements } = admitted;
         let mut parsed = Vec::new();
-        for bytes in statements {
+        for bytes in &statements {
             parsed.push(Statement::decode(bytes)?);
         }
         let now = now_ms();
@@ -61,16 +117,18 @@ impl Inner {
             parsed.retain(|statement| known.statement(&statement.id()).is_none());
             Ok(parsed)
         })?;
-        let mut addresses = vec![address.clone()];
-        addresses.extend(ticket.addresses.iter().filter(|other| **other != address).cloned());
-        let issuer = library.member(&ticket.issuer).map_or("", |said| &said.body.name).to_owned();
-        let subject = format!("through {} as {}", ticket.issuer.short(), role.name());
+        let name = library.member(&redeemer).map_or("", |said| &said.body.name).to_owned();
+        let subject = format!("through {} as {}", redeemer.short(), role.name());
         self.note(Event::new(Verb::Join, subject).of(ticket.library));
-        self.met(&ticket.issuer, &issuer, &addresses, &ticket.library)?;
+        let mut addresses = vec![address.clone()];
+        if ticket.redeemers.len() == 1 {
+            addresses.extend(ticket.addresses.iter().filter(|other| **other != address).cloned());
+        }
+        self.met(&redeemer, &name, &addresses, &ticket.library)?;
         Ok(Joined {
             library: ticket.library.to_string(),
             library_name: library.name().to_owned(),
-            from: ticket.issuer.to_string(),
+            from: redeemer.to_string(),
             address,
             role: role.name().to_owned(),
         })

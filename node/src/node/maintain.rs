@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use chuan_engine::{
     Error,
     audit::{Event, Verb},
+    id::ManifestId,
+    manifest::table::ClassTable,
     statement::Library,
     store::{LostId, PageState},
     verify::{Report, structure},
@@ -107,7 +109,8 @@ impl Inner {
         })
     }
 
-    /// Walks the releases of a library: those on which a channel stands here must be held, others if their table is.
+    /// Walks the releases of a library: those on which a channel stands here must be held, and others that once were. What is
+    /// known of a release says nothing of its data, and a pull that was cut short leaves a part of it.
     fn walk(&self, library: &Library, verified: &mut Verified, job: &Job) -> Result<()> {
         for said in library.releases() {
             job.check()?;
@@ -116,7 +119,8 @@ impl Inner {
             let state = self.store().page_states(std::slice::from_ref(&table))?.pop();
             let current = self.stands_here(library, &release)?;
             let lost = || Ok::<_, Failure>(self.store().lost()?.contains(&LostId::Page(table)));
-            if state == Some(PageState::Absent) && !current && !lost()? {
+            let is_ours = state != Some(PageState::Absent) && self.was_whole(&said.body.manifest)?;
+            if !is_ours && !current && !lost()? {
                 continue;
             }
             verified.releases += 1;
@@ -132,6 +136,13 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// Whether some class of a manifest is remembered as having been whole here.
+    fn was_whole(&self, manifest: &ManifestId) -> Result<bool> {
+        let Ok(table) = ClassTable::load(self.store(), manifest) else { return Ok(false) };
+        let headers: Vec<_> = table.classes.iter().map(|(_, commitment)| commitment.as_page()).collect();
+        Ok(self.store().page_states(&headers)?.contains(&PageState::Full))
     }
 
     /// Remembers again which releases are whole, which the index knew before.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod channels;
+mod mesh;
 
 use std::path::PathBuf;
 

@@ -20,7 +20,8 @@ pub use maintain::{Rebuilt, Verified};
 pub use members::{MemberList, MemberRow};
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 pub use trust::{
-    Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, TallyShown,
+    Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, Rotated,
+    TallyShown,
 };
 
 /// The answer of any command.
@@ -245,21 +246,6 @@ pub struct Joined {
     pub address: String,
     /// The role this node has in the library.
     pub role: String,
-}
-
-/// Answer of `rotate`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Rotated {
-    /// The node's id, as before.
-    pub node: String,
-    /// Its key from now on.
-    pub key: String,
-    /// Libraries that were told.
-    pub libraries: u64,
-    /// How long the old key stays good.
-    pub grace_seconds: u64,
-    /// Peers that know already.
-    pub told: u64,
 }
 
 /// Answer of `pull`.

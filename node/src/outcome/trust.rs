@@ -115,6 +115,21 @@ pub struct Carried {
     pub bytes: u64,
 }
 
+/// Answer of `rotate`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rotated {
+    /// The node's id, as before.
+    pub node: String,
+    /// Its key from now on.
+    pub key: String,
+    /// Libraries that were told.
+    pub libraries: u64,
+    /// How long the old key stays good.
+    pub grace_seconds: u64,
+    /// Peers that know already.
+    pub told: u64,
+}
+
 /// Answer of `statements import` and `root apply`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Offered {
