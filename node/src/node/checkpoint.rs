@@ -23,7 +23,7 @@ impl Inner {
     /// Signs how far the log is durable, for each library in which this node's key speaks for it. Durable when it returns.
     pub(super) fn sign_checkpoint(&self, at: Point) {
         for library in self.libraries.all() {
-            if library.key_of(&self.key.node()) != Some(self.key.public()) || at.count == 0 {
+            if library.key_of(&self.me.id()) != Some(self.key().public()) || at.count == 0 {
                 continue;
             }
             if let Err(failure) = self.sign_checkpoint_for(&library, at) {
@@ -35,15 +35,15 @@ impl Inner {
     fn sign_checkpoint_for(&self, library: &Library, at: Point) -> Result<()> {
         let now = now_ms();
         self.libraries.change(&library.id(), Vec::new(), now, |library| {
-            let body = Checkpoint { node: self.key.node(), count: at.count, head: at.head };
-            Ok(vec![checkpoint(library, &self.key, body, now)?])
+            let body = Checkpoint { node: self.me.id(), count: at.count, head: at.head };
+            Ok(vec![checkpoint(library, &self.key(), body, now)?])
         })?;
         Ok(())
     }
 
     /// What the statements here say of this node's log.
     pub(super) fn own_checkpoints(&self) -> Vec<Point> {
-        let me = self.key.node();
+        let me = self.me.id();
         let libraries = self.libraries.all();
         let all = libraries.iter().flat_map(|library| library.checkpoints(&me));
         all.map(|said| Point { count: said.body.count, head: said.body.head }).collect()
@@ -51,7 +51,7 @@ impl Inner {
 
     /// Where a checkpoint of this node counts more records than its log has: the home was restored or cloned. Told once.
     pub(super) fn overtaken(&self) -> Option<Event> {
-        let (me, at) = (self.key.node(), self.log.at());
+        let (me, at) = (self.me.id(), self.log.at());
         let libraries = self.libraries.all();
         let highest = libraries.iter().filter_map(|library| library.checkpoints(&me).into_iter().next());
         let ahead = highest.filter(|said| said.body.count > at.count).max_by_key(|said| said.body.count)?;
@@ -69,7 +69,7 @@ impl Inner {
     /// The checkpoint that `audit verify` was given; fails where it is not one of this node's log, by a key of this node.
     pub(super) fn given(&self, options: &AuditVerify) -> Result<Option<Given>> {
         let Some(given) = Given::read(options)? else { return Ok(None) };
-        let me = self.key.node();
+        let me = self.me.id();
         if given.node != me {
             let (theirs, mine) = (given.node.short(), me.short());
             return Err(Failure::invalid(format!("the checkpoint is of node {theirs}; this is node {mine}")));
@@ -79,7 +79,7 @@ impl Inner {
             library.checkpoints(&me).iter().any(|said| said.statement.id() == given.id)
                 || library.holds_key(&me, &given.key, now_ms())
         };
-        if given.key != self.key.public() && !libraries.iter().any(known) {
+        if given.key != self.key().public() && !libraries.iter().any(known) {
             let key = given.key.short();
             return Err(Failure::denied(format!(
                 "the checkpoint is signed by key {key}, which is none of this node's"
