@@ -129,7 +129,7 @@ async fn requests_and_hellos_that_prove_too_little_are_in_the_log() {
     let origin = place.origin().await;
     let address = [origin.listening().unwrap().to_string()];
     let thief = place.node("thief").await;
-    let endpoint = Endpoint::dialler(Identity::new(thief.0.key.clone())).unwrap();
+    let endpoint = Endpoint::dialler(Identity::new(thief.0.key())).unwrap();
     let hello = thief.0.hello(None, None).unwrap();
     let connection = Connection::open(&endpoint, &address, origin.id(), &hello).await.unwrap();
     let library = origin.0.libraries.named("films").unwrap();
@@ -144,7 +144,7 @@ async fn requests_and_hellos_that_prove_too_little_are_in_the_log() {
     failed.sort_by(|left, right| left.subject.cmp(&right.subject));
     let subjects: Vec<_> = failed.iter().map(|record| (record.subject.as_str(), record.count)).collect();
     assert_eq!(subjects, [("hello from 127.0.0.1", 1), ("request from 127.0.0.1", 1)]);
-    let key = thief.0.key.public().to_string();
+    let key = thief.0.key().public().to_string();
     for record in &failed {
         let crate::outcome::AuditActor::Peer { key: proved, .. } = &record.actor else {
             panic!("{record:?}")
