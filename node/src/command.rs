@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub use audit::{Audit, AuditVerb, Checkpoint as AuditCheckpoint, Export, Show, Tail, Verify as AuditVerify};
-pub use channel::{ChannelVerb, Channels, Conflicts, History, Promote, Rollback, SetChannel};
+pub use channel::{ChannelVerb, Channels, Conflicts, Fresh, History, Promote, Rollback, SetChannel};
 pub use signed::{Grant, Invite, Keys, Revoke, Signed};
 pub use statements::{Envelope, Offer, Statements};
 

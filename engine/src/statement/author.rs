@@ -4,9 +4,10 @@
 use crate::{
     error::{Error, Result},
     id::{LibraryId, ManifestId, NodeId, Salt, StatementId},
+    limits::SEQUENCE_JUMP,
     statement::{
-        Body, Channel, Checkpoint, Fresh, Header, Key, Library, Member, Release, ReleaseClass, Revoke, Role,
-        RoleKind, Root, Statement, Succession, TicketTerms,
+        Body, Channel, Checkpoint, Fresh, Header, Key, Library, Member, PublicKey, Release, ReleaseClass,
+        Revoke, Role, RoleKind, Root, Statement, StatementKind, Succession, TicketTerms,
     },
 };
 
@@ -64,15 +65,29 @@ pub fn release_of_classes(
 ) -> Result<Statement> {
     parents.sort_unstable();
     parents.dedup();
-    let mut highest = 0;
-    for parent in &parents {
-        let said = library.release(parent).ok_or_else(|| {
-            Error::Missing(format!("release {} is not held here; pull the library first", parent.short()))
-        })?;
-        highest = highest.max(said.statement.sequence());
+    if let Some(parent) = parents.iter().find(|parent| library.release(parent).is_none()) {
+        return Err(Error::Missing(format!(
+            "release {} is not held here; pull the library first",
+            parent.short()
+        )));
     }
+    let highest = highest_release(library, &publisher.public(), &parents);
     let body = Body::Release(Release { parents, manifest, message: message.to_owned(), classes });
     sign_next(library, highest, now_ms, &body, publisher)
+}
+
+/// The highest sequence that a release after `parents` must go above: theirs, that of whatever its publisher signed, so that
+/// no two of a key share one, and that of others, so that people can tell releases apart by it. Others' only as far as that is
+/// no leap.
+fn highest_release(library: &Library, publisher: &PublicKey, parents: &[StatementId]) -> u64 {
+    let all = library.pool.iter().filter(|statement| statement.kind() == StatementKind::Release);
+    let (own, others): (Vec<&Statement>, Vec<&Statement>) = all
+        .map(|statement| &**statement)
+        .partition(|said| parents.contains(&said.id()) || said.signers().any(|key| key == publisher));
+    let highest = own.iter().map(|statement| statement.sequence()).max().unwrap_or(0);
+    let within = highest.saturating_add(SEQUENCE_JUMP);
+    let others = others.iter().map(|statement| statement.sequence()).filter(|sequence| *sequence <= within);
+    others.max().unwrap_or(0).max(highest)
 }
 
 /// Moves a channel: the sequence follows the highest of that name. A publisher speaks under the operator's last word.

@@ -15,8 +15,8 @@ use crate::{
 
 /// A version of the library. Its publisher is who signed it.
 ///
-/// The statement's sequence is 1 + the highest of its parents': a number for people and for order, on which no
-/// decision rests, because a node need not hold a release's parents.
+/// The statement's sequence is above that of its parents and of whatever its publisher signed before: a number for people and
+/// for order, on which no decision rests, because a node need not hold a release's parents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// The releases it follows, sorted; none for a first one. A valid release vouches for its parents.

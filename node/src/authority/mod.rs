@@ -3,6 +3,7 @@
 //! the node that holds the home reads no key but its own for anybody.
 
 mod channel;
+mod fresh;
 mod grant;
 mod invite;
 
@@ -31,6 +32,9 @@ pub(crate) async fn run(session: &mut Session, keyring: &Keyring, command: Signe
         Signed::SetChannel { options, .. } => channel::set(session, keyring, options).await,
         Signed::Promote { options, .. } => channel::promote(session, keyring, options).await,
         Signed::Rollback { options, .. } => channel::rollback(session, keyring, options).await,
+        Signed::Fresh { options, .. } => {
+            fresh::vouch(session, keyring, options).await.map(|said| Outcome::Fresh(Box::new(said)))
+        }
     }
 }
 

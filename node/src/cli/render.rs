@@ -42,6 +42,7 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Channels(list) => channel::list(out, list),
         Outcome::Channel(moved) => channel::moved(out, moved),
         Outcome::History(history) => channel::history(out, history),
+        Outcome::Fresh(said) => channel::vouched(out, said),
         Outcome::Conflicts(list) => channel::conflicts(out, list),
         Outcome::Members(list) => trust::members(out, list),
         Outcome::Member(row) => trust::member(out, row),
@@ -159,7 +160,15 @@ fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {
 
 fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     let what = if pulled.changed { "pulled" } else { "nothing new:" };
-    writeln!(out, "{what} {}@{} {}", pulled.library_name, pulled.sequence, pulled.release)?;
+    writeln!(
+        out,
+        "{what} {}@{} {}, {} {}",
+        pulled.library_name,
+        pulled.sequence,
+        pulled.release,
+        pulled.channel,
+        channel::freshness(pulled.fresh_age_seconds)
+    )?;
     writeln!(
         out,
         "{}, {}; fetched {} ({}, {} encoded) and {} of pages from {} at {}",
@@ -339,7 +348,7 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
     if library.pull_unfinished {
         writeln!(out, "unfinished pull: `chuan pull {}` goes on with it", library.name)?;
     }
-    let mut table = Table::new(&["CHANNEL", ">SEQUENCE", "RELEASE", "HELD", "AGE"]);
+    let mut table = Table::new(&["CHANNEL", ">SEQUENCE", "RELEASE", "HELD", "AGE", "FRESHNESS"]);
     for channel in &library.channels {
         table.row([
             channel.name.clone(),
@@ -347,6 +356,7 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
             short(&channel.release),
             held(channel.complete),
             age(channel.age_seconds),
+            channel::freshness(channel.fresh_age_seconds),
         ]);
     }
     if library.channels.is_empty() { Ok(()) } else { write_table(out, &table) }

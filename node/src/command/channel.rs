@@ -93,6 +93,17 @@ pub struct History {
     pub channel: String,
 }
 
+/// Options of `fresh`.
+#[derive(Clone, Debug, PartialEq, Args)]
+#[group(skip)]
+pub struct Fresh {
+    /// The library
+    pub library: String,
+    /// The channel
+    #[arg(long, value_name = "NAME", default_value = LIVE)]
+    pub channel: String,
+}
+
 /// Options of `conflicts`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
 pub struct Conflicts {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chuan_engine::statement::{PublicKey, Verbs};
 use clap::{Args, Subcommand};
 
-use super::{Promote, Role, Rollback, SetChannel, parse_duration};
+use super::{Fresh, Promote, Role, Rollback, SetChannel, parse_duration};
 use crate::exit::{Failure, Result};
 
 /// A command that is signed by the caller's key.
@@ -67,6 +67,15 @@ pub enum Signed {
         #[command(flatten)]
         options: Rollback,
         /// The operator's key, or the active publisher's.
+        #[command(flatten)]
+        keys: Keys,
+    },
+    /// Vouch that a channel stands where it is known to stand, as one of the library's timekeepers
+    Fresh {
+        /// Which.
+        #[command(flatten)]
+        options: Fresh,
+        /// The timekeeper's key.
         #[command(flatten)]
         keys: Keys,
     },
@@ -175,6 +184,7 @@ impl Signed {
             Signed::SetChannel { .. } => "channel set",
             Signed::Promote { .. } => "promote",
             Signed::Rollback { .. } => "rollback",
+            Signed::Fresh { .. } => "fresh",
         }
     }
 
@@ -186,7 +196,8 @@ impl Signed {
             | Signed::Revoke { keys, .. }
             | Signed::SetChannel { keys, .. }
             | Signed::Promote { keys, .. }
-            | Signed::Rollback { keys, .. } => keys,
+            | Signed::Rollback { keys, .. }
+            | Signed::Fresh { keys, .. } => keys,
         }
     }
 }

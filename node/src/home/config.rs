@@ -1,7 +1,7 @@
 //! `chuan.toml`: what an operator decides about a node. Read at each start, under `CHUAN_…` variables; written once, by
 //! `init`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use figment::{
     Figment,
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file;
 use crate::{
-    command::{Packing, Role},
+    command::{Packing, Role, parse_duration},
     exit::{Failure, Result},
     spec::check_name,
 };
@@ -33,6 +33,8 @@ pub struct Config {
     pub announce: Vec<String>,
     /// What sources are to save: bytes or time.
     pub packing: Packing,
+    /// How often a node vouches for channels, if it holds a timekeeper's key and serves.
+    pub fresh_every: Period,
     /// What differs for some peers, by their name or id.
     pub peer: BTreeMap<String, Peer>,
 }
@@ -45,6 +47,32 @@ pub struct Peer {
     pub packing: Option<Packing>,
 }
 
+/// A time in whole seconds, written like `10m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Period(u64);
+
+impl Period {
+    /// The time itself.
+    pub const fn duration(self) -> Duration {
+        Duration::from_secs(self.0)
+    }
+}
+
+impl TryFrom<String> for Period {
+    type Error = Failure;
+
+    fn try_from(text: String) -> Result<Self> {
+        parse_duration(&text).map(Self)
+    }
+}
+
+impl From<Period> for String {
+    fn from(period: Period) -> Self {
+        format!("{}s", period.0)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -53,6 +81,7 @@ impl Default for Config {
             listen: format!("0.0.0.0:{DEFAULT_PORT}"),
             announce: Vec::new(),
             packing: Packing::default(),
+            fresh_every: Period(10 * 60),
             peer: BTreeMap::new(),
         }
     }
@@ -114,8 +143,14 @@ mod tests {
     fn mistakes_are_named_with_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("chuan.toml");
-        for text in ["name = 3", "nme = \"x\"", "name = \"a b\"", "name = \"x\"\nrole = \"king\"", "name = "]
-        {
+        for text in [
+            "name = 3",
+            "nme = \"x\"",
+            "name = \"x\"\nfresh_every = \"often\"",
+            "name = \"a b\"",
+            "name = \"x\"\nrole = \"king\"",
+            "name = ",
+        ] {
             std::fs::write(&path, text).unwrap();
             let failure = Config::read(&path).unwrap_err();
             assert_eq!(failure.exit, Exit::Invalid, "{text}");

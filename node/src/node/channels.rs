@@ -5,7 +5,7 @@ use chuan_engine::{
     statement::{Channel, Library, Said, Statement},
 };
 
-use super::{Inner, Node};
+use super::{Inner, Node, fresh::age};
 use crate::{
     command::{Channels, History},
     exit::{Failure, Result},
@@ -39,6 +39,7 @@ impl Node {
             Ok(ChannelHistory {
                 library: library.id().to_string(),
                 library_name: library.name().to_owned(),
+                fresh_age_seconds: age(&library, &options.channel),
                 moves: history.into_iter().rev().map(|said| MoveRow::of(&library, said)).collect(),
                 channel: options.channel,
             })
@@ -57,6 +58,7 @@ impl Inner {
             here: here.map(|release| release.statement.id().to_string()),
             here_sequence: here.map(|release| release.statement.sequence()),
             up_to_date: here.is_some_and(|release| release.statement.id() == said.body.release),
+            fresh_age_seconds: age(library, name),
         })
     }
 }

@@ -7,7 +7,9 @@ mod audit;
 mod cat;
 mod channels;
 mod checkpoint;
+mod clock;
 mod conflicts;
+mod fresh;
 mod gossip;
 mod here;
 mod invite;
@@ -37,7 +39,6 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use chuan_engine::{
@@ -68,6 +69,8 @@ use serve::Serving;
 use shelf::Shelf;
 
 pub(crate) use channels::{before_current, named as channel_named};
+pub(crate) use clock::now_ms;
+pub(crate) use fresh::age as fresh_age;
 pub(crate) use publish::node_role;
 pub(crate) use release::find as find_release;
 
@@ -347,12 +350,6 @@ pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAdd
 async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let result = tokio::task::spawn_blocking(work).await;
     result.map_err(|error| Failure::internal(format!("a command failed: {error}")))?
-}
-
-/// The time by this machine's clock, in ms since 1970.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A lock whose holder panicked still guards whole data: all of them are held for single assignments.

@@ -207,6 +207,7 @@ impl Inner {
         Ok(Pulled {
             library: id.to_string(),
             library_name: library.name().to_owned(),
+            fresh_age_seconds: self.age_here(&library, &channel)?,
             channel,
             release: release.to_string(),
             sequence,

@@ -22,7 +22,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Inner, Node, address, gossip, lock_of, now_ms, shelf::Shelf};
+use super::{Inner, Node, address, fresh, gossip, lock_of, now_ms, shelf::Shelf};
 use crate::exit::{Failure, Result};
 
 /// A running listener; it stops when this is dropped.
@@ -77,6 +77,7 @@ impl Node {
         let task = tokio::spawn(serve::run(endpoint.clone(), desk, async {
             let _ = stopped.await;
         }));
+        drop(tokio::spawn(fresh::keep(Arc::downgrade(node), node.libraries.changes())));
         *serving = Some(Serving { address, endpoint, stop, task, gossip: tokio::spawn(gossip) });
         node.log.tell_opened(now_ms());
         tracing::info!(%address, "serving");

@@ -54,6 +54,7 @@ impl Inner {
                 time_ms,
                 age_seconds: now.saturating_sub(time_ms).max(0).unsigned_abs() / 1000,
                 complete,
+                fresh_age_seconds: self.age_here(library, &said.body.name)?,
             });
         }
         let (root, trust) = trust(library, now);

@@ -3,6 +3,7 @@
 mod audit;
 mod channels;
 mod mesh;
+mod replay;
 
 use std::path::PathBuf;
 

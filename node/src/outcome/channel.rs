@@ -27,6 +27,9 @@ pub struct ChannelRow {
     pub here_sequence: Option<u64>,
     /// Whether it stands here where it was said to.
     pub up_to_date: bool,
+    /// Seconds since enough timekeepers vouched that it stands where it was said to; absent where they don't.
+    #[serde(default)]
+    pub fresh_age_seconds: Option<u64>,
 }
 
 /// A statement about a channel.
@@ -79,6 +82,9 @@ pub struct ChannelHistory {
     pub library_name: String,
     /// The channel.
     pub channel: String,
+    /// Seconds since enough timekeepers vouched that it stands there; absent where they don't.
+    #[serde(default)]
+    pub fresh_age_seconds: Option<u64>,
     /// Newest first: the first is where the channel stands.
     pub moves: Vec<MoveRow>,
 }
@@ -124,4 +130,25 @@ pub struct ConflictProof {
     pub signers: Vec<String>,
     /// The envelope as it was signed, in hexadecimal digits.
     pub envelope: String,
+}
+
+/// Answer of `fresh`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Vouched {
+    /// The library's id.
+    pub library: String,
+    /// Its label.
+    pub library_name: String,
+    /// The channel.
+    pub channel: String,
+    /// The channel statement that was vouched for.
+    pub statement: String,
+    /// The release that it names.
+    pub release: String,
+    /// That release's sequence.
+    pub sequence: u64,
+    /// The timekeepers that vouched.
+    pub signers: Vec<String>,
+    /// Seconds since enough timekeepers have; absent while more have to.
+    pub fresh_age_seconds: Option<u64>,
 }

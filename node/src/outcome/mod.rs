@@ -15,6 +15,7 @@ use crate::exit::Exit;
 pub use audit::{AuditActor, AuditRecord, AuditVerified, Audited, CheckpointShown};
 pub use channel::{
     ChannelHistory, ChannelList, ChannelMoved, ChannelRow, ConflictList, ConflictProof, ConflictRow, MoveRow,
+    Vouched,
 };
 pub use maintain::{Rebuilt, Verified};
 pub use members::{MemberList, MemberRow};
@@ -70,6 +71,8 @@ pub enum Outcome {
     Channel(Box<ChannelMoved>),
     /// Of `history`.
     History(ChannelHistory),
+    /// Of `fresh`.
+    Fresh(Box<Vouched>),
     /// Of `conflicts`.
     Conflicts(ConflictList),
     /// Of `members`.
@@ -268,6 +271,9 @@ pub struct Pulled {
     pub address: String,
     /// Whether the channel moved.
     pub changed: bool,
+    /// Seconds since enough timekeepers vouched for what is here; absent where they don't.
+    #[serde(default)]
+    pub fresh_age_seconds: Option<u64>,
     /// Files in the release.
     pub files: u64,
     /// Their bytes.

@@ -65,6 +65,9 @@ pub struct ChannelStatus {
     pub time_ms: i64,
     /// Seconds since then, by this node's clock.
     pub age_seconds: u64,
+    /// Seconds since enough timekeepers vouched for what is here; absent where they don't.
+    #[serde(default)]
+    pub fresh_age_seconds: Option<u64>,
     /// Whether all its data is known to be held.
     pub complete: bool,
 }

@@ -4,14 +4,23 @@ use std::io::{self, Write};
 
 use super::{short, write_table};
 use crate::{
-    cli::human::time,
+    cli::human::{age, time},
     cli::table::Table,
-    outcome::{ChannelHistory, ChannelList, ChannelMoved, ConflictList, MoveRow},
+    outcome::{ChannelHistory, ChannelList, ChannelMoved, ConflictList, MoveRow, Vouched},
 };
 
 pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
-    let mut table =
-        Table::new(&["CHANNEL", ">SEQUENCE", "RELEASE", ">HERE", "TIME (UTC)", "BY", "PUBLISHER", "FOLLOWS"]);
+    let mut table = Table::new(&[
+        "CHANNEL",
+        ">SEQUENCE",
+        "RELEASE",
+        ">HERE",
+        "TIME (UTC)",
+        "BY",
+        "PUBLISHER",
+        "FOLLOWS",
+        "FRESHNESS",
+    ]);
     for channel in &list.channels {
         table.row([
             channel.name.clone(),
@@ -22,6 +31,7 @@ pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
             channel.said.by.clone(),
             short(&channel.said.publisher),
             yes(channel.said.follow),
+            freshness(channel.fresh_age_seconds),
         ]);
     }
     write_table(out, &table)
@@ -60,7 +70,8 @@ pub(super) fn history(out: &mut impl Write, history: &ChannelHistory) -> io::Res
             row.message.lines().next().unwrap_or_default().to_owned(),
         ]);
     }
-    write_table(out, &table)
+    write_table(out, &table)?;
+    writeln!(out, "{} is {}", history.channel, freshness(history.fresh_age_seconds))
 }
 
 pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result<()> {
@@ -84,6 +95,26 @@ pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result
         }
     }
     Ok(())
+}
+
+pub(super) fn vouched(out: &mut impl Write, said: &Vouched) -> io::Result<()> {
+    let Vouched { library_name, channel, sequence, release, .. } = said;
+    let signers: Vec<_> = said.signers.iter().map(|key| short(key)).collect();
+    writeln!(
+        out,
+        "{} vouched: {library_name}@{channel} stands on {sequence} {}",
+        signers.join(", "),
+        short(release)
+    )?;
+    writeln!(out, "{library_name}@{channel} is {}", freshness(said.fresh_age_seconds))
+}
+
+/// How long ago enough timekeepers vouched for something.
+pub(super) fn freshness(seconds: Option<u64>) -> String {
+    seconds.map_or_else(
+        || "vouched for by nobody".to_owned(),
+        |seconds| format!("vouched for {} ago", age(seconds)),
+    )
 }
 
 fn yes(follow: bool) -> String {

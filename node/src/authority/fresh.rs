@@ -1,0 +1,36 @@
+//! `fresh`: a timekeeper vouches that a channel stands where it is known to stand.
+
+use chuan_engine::statement::{RoleKind, library::fresh};
+
+use crate::{
+    command::Fresh,
+    exit::Result,
+    keyring::Keyring,
+    node::{channel_named, fresh_age, now_ms},
+    outcome::Vouched,
+    session::Session,
+};
+
+/// Vouches now, with every timekeeper's key at hand. Durable in the home when it returns.
+pub(super) async fn vouch(session: &mut Session, keyring: &Keyring, options: Fresh) -> Result<Vouched> {
+    let library = session.library(Some(&options.library)).await?;
+    channel_named(&library, &options.channel)?;
+    let keys = keyring.role_keys(&library, RoleKind::Timekeeper)?;
+    let mut statements = Vec::new();
+    for key in &keys {
+        statements.push(fresh(&library, key, &options.channel, now_ms())?);
+    }
+    session.say(&library, &statements).await?;
+    let library = session.library(Some(&library.id().to_string())).await?;
+    let said = channel_named(&library, &options.channel)?;
+    Ok(Vouched {
+        library: library.id().to_string(),
+        library_name: library.name().to_owned(),
+        channel: options.channel.clone(),
+        statement: said.statement.id().to_string(),
+        release: said.body.release.to_string(),
+        sequence: library.release(&said.body.release).map_or(0, |said| said.statement.sequence()),
+        signers: keys.iter().map(|key| key.public().to_string()).collect(),
+        fresh_age_seconds: fresh_age(&library, &options.channel),
+    })
+}

@@ -1,0 +1,149 @@
+//! Old statements about a channel, shown again at every moment of an update: none is taken for what is current, and the
+//! channel never goes back here. Going back is a newer statement.
+
+use std::sync::Arc;
+
+use chuan_engine::{
+    id::{ManifestId, Salt},
+    statement::{
+        Body, Channel, Key, Library, Statement,
+        library::{Founders, channel, found, release},
+    },
+    store::{Object, RefMove, Store, memory::MemoryStore},
+};
+
+use crate::node::libraries::Libraries;
+
+/// How many old statements there are.
+const OLD: usize = 100;
+const NOW: i64 = 1_700_000_000_000;
+
+/// A library whose `live` has moved so often, and what is said next: a rollback.
+struct Told {
+    library: Library,
+    /// Roots and releases.
+    others: Vec<Statement>,
+    /// What was said of the channel, in order.
+    old: Vec<Statement>,
+    rollback: Statement,
+}
+
+impl Told {
+    fn new() -> Self {
+        let key = |seed| Key::from_seed([seed; 32]);
+        let (root_key, operator, publisher) = (key(1), key(2), key(3));
+        let founders = Founders { root: &root_key, operator: &operator, publisher: &publisher };
+        let (id, root) = found("films", founders, Salt::from_bytes([7; 32]), NOW).unwrap();
+        let mut library = Library::new(id);
+        let offer = |library: &mut Library, statement: &Statement| {
+            assert!(library.offer(statement, NOW).unwrap().is_news());
+        };
+        offer(&mut library, &root);
+        let (mut others, mut old) = (vec![root], Vec::new());
+        let mut parents = Vec::new();
+        for number in 0..OLD {
+            let manifest = ManifestId::of(&number.to_le_bytes());
+            let made = release(&library, &publisher, parents, manifest, "", NOW).unwrap();
+            parents = vec![made.id()];
+            offer(&mut library, &made);
+            // An operator now and then: promotions.
+            let signer = if number % 10 == 5 { &operator } else { &publisher };
+            let said = channel(&library, signer, live(&made, &publisher), NOW).unwrap();
+            offer(&mut library, &said);
+            others.push(made);
+            old.push(said);
+        }
+        let rollback = channel(&library, &operator, live(&others[50], &publisher), NOW).unwrap();
+        Self { library, others, old, rollback }
+    }
+
+    /// The store of a node that stood at the newest of the old statements, as a crash leaves it after so many of the writes of
+    /// an update. `knew_all`: whether it had heard of every old statement, or only of those that it needs.
+    fn store(&self, knew_all: bool, writes: usize) -> Arc<MemoryStore> {
+        let last = self.old.last().unwrap();
+        let Body::Channel(body) = last.body() else { panic!() };
+        let needed = |said: &&Statement| knew_all || said.id() == last.id() || Some(said.id()) == body.term;
+        let mut held: Vec<Object> = self.others.iter().map(Object::from).collect();
+        held.extend(self.old.iter().filter(needed).map(Object::from));
+        held.push(Object::Ref(reference(last)));
+        let update = [Object::from(&self.rollback), Object::Ref(reference(&self.rollback))];
+        held.extend(update.into_iter().take(writes));
+        let store = MemoryStore::default();
+        store.append(held).unwrap();
+        store.commit().unwrap();
+        Arc::new(store)
+    }
+}
+
+fn live(release: &Statement, publisher: &Key) -> Channel {
+    let active = publisher.public();
+    Channel { name: "live".into(), release: release.id(), active, follow: true, term: None }
+}
+
+fn reference(said: &Statement) -> RefMove {
+    let Body::Channel(body) = said.body() else { panic!() };
+    RefMove {
+        library: said.library(),
+        channel: body.name.clone(),
+        statement: said.id(),
+        release: body.release,
+        sequence: said.sequence(),
+    }
+}
+
+/// Shows every old statement again, in an order that `seed` decides, some at once, and lets the channel move to each.
+fn replay(told: &Told, libraries: &Libraries<MemoryStore>, seed: u64) {
+    let mut order: Vec<&Statement> = told.old.iter().collect();
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    for at in (1..order.len()).rev() {
+        order.swap(at, next(at + 1));
+    }
+    let mut rest = order.as_slice();
+    while !rest.is_empty() {
+        let (some, others) = rest.split_at(rest.len().min(1 + next(7)));
+        let bytes: Vec<_> = some.iter().map(|said| said.bytes().clone()).collect();
+        libraries.offer(&bytes, NOW).unwrap();
+        for said in some {
+            let Body::Channel(body) = said.body() else { panic!() };
+            libraries.move_here(said, body).unwrap();
+        }
+        rest = others;
+    }
+}
+
+#[test]
+fn a_hundred_old_statements_at_every_moment_of_an_update_change_nothing() {
+    let told = Told::new();
+    let id = told.library.id();
+    for seed in 0..8 {
+        for (knew_all, writes) in [(true, 0), (true, 1), (true, 2), (false, 0), (false, 1), (false, 2)] {
+            let context = format!("seed {seed}, knew all {knew_all}, {writes} writes");
+            let store = told.store(knew_all, writes);
+            // Once with what the crash left, once more after another start.
+            for _ in 0..2 {
+                let libraries = Libraries::load(Arc::clone(&store), NOW).unwrap();
+                replay(&told, &libraries, seed);
+                let said = if writes == 0 { told.old.last().unwrap() } else { &told.rollback };
+                let current = libraries.get(&id).unwrap().channel("live").unwrap().statement.id();
+                assert_eq!(current, said.id(), "{context}: an old statement is current");
+                let here = if writes == 2 { &told.rollback } else { told.old.last().unwrap() };
+                assert_eq!(store.refs().unwrap(), [reference(here)], "{context}: it went back");
+            }
+            // The update is repeated and finishes, and stays.
+            let libraries = Libraries::load(Arc::clone(&store), NOW).unwrap();
+            libraries.offer(&[told.rollback.bytes().clone()], NOW).unwrap();
+            let Body::Channel(body) = told.rollback.body() else { panic!() };
+            libraries.move_here(&told.rollback, body).unwrap();
+            replay(&told, &libraries, seed);
+            let library = libraries.get(&id).unwrap();
+            assert_eq!(library.channel("live").unwrap().body.release, told.others[50].id(), "{context}");
+            assert_eq!(store.refs().unwrap(), [reference(&told.rollback)], "{context}");
+        }
+    }
+}
