@@ -98,6 +98,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["grant", &node, "--all-classes"],
         &["revoke", "mirror"],
         &["channel", "set", "films", "live", "films@1"],
+        &["fresh", "films"],
     ];
     // `promote` and `rollback` look for a key only where there is somewhere to go. The others take another home, or none: no
     // library is spoken for.
