@@ -50,6 +50,10 @@ pub const CLASSES: usize = 64;
 pub const CLASS_NAME_BYTES: usize = 64;
 /// Bytes of a class's policy at most.
 pub const CLASS_POLICY_BYTES: usize = 4096;
+/// Patterns of a class's policy at most.
+pub const CLASS_PATTERNS: usize = 256;
+/// Bytes of one of them at most.
+pub const CLASS_PATTERN_BYTES: usize = 1024;
 /// Entries of a class at most.
 pub const CLASS_ENTRIES: u64 = 1 << 32;
 

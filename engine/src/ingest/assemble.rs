@@ -1,4 +1,5 @@
-//! Puts what the readers found back in path order: chunks go to the store as they come, entries into the tree in turn.
+//! Puts what the readers found back in path order: chunks go to the store as they come, entries into the tree of their
+//! class in turn.
 //!
 //! Runs arrive in any order. Those of one job are taken in turn, and the chunks among them that belong to the file are
 //! handed to the store at once; entries wait until the jobs before are done. Every file has a content builder of its own,
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use super::{
     IngestReport, Passed, Tally,
     cache::{Record, ScanCache, Writer},
+    plan::Kept,
     run::{Ends, Run, Said},
     source::Stat,
 };
@@ -20,8 +22,9 @@ use crate::{
     id::PageId,
     limits::BATCH_IDS,
     manifest::{
-        ChunkRef, Entry, EntryKind, EntryPath, PageSink, Timestamp,
+        ChunkRef, Content, Entry, EntryKind, PageSink, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder, Tree},
+        cursor,
     },
     progress::{Counts, Progress},
     store::{Appended, Object, Store},
@@ -30,12 +33,12 @@ use crate::{
 /// Bytes handed to the store at a time.
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
-/// Takes runs and becomes a tree.
+/// Takes runs and becomes trees.
 pub(super) struct Assembler<'a> {
     batch: Batch<'a>,
-    tree: EntryTreeBuilder,
+    /// By the slots of their classes.
+    trees: BTreeMap<u8, EntryTreeBuilder>,
     cache: Option<Writer>,
-    slot: u8,
     jobs: BTreeMap<u64, Pending>,
     /// The job whose entries are due.
     due: u64,
@@ -64,13 +67,18 @@ struct Pending {
 }
 
 enum Outcome {
-    Entry { path: EntryPath, entry: Entry, record: Option<Record>, read: bool },
+    Entry { kept: Kept, read: bool },
     Skipped { path: String, why: String },
     Unreadable { path: String, why: String },
 }
 
 impl<'a> Assembler<'a> {
-    pub(super) fn new(store: &'a dyn Store, slot: u8, cache: Option<Writer>) -> Result<Self> {
+    /// Makes a tree for each of `slots`.
+    pub(super) fn new(
+        store: &'a dyn Store,
+        slots: impl Iterator<Item = u8>,
+        cache: Option<Writer>,
+    ) -> Result<Self> {
         Ok(Self {
             batch: Batch {
                 store,
@@ -80,9 +88,8 @@ impl<'a> Assembler<'a> {
                 saved: 0,
                 new: Appended::default(),
             },
-            tree: EntryTreeBuilder::new(slot)?,
+            trees: slots.map(|slot| Ok((slot, EntryTreeBuilder::new(slot)?))).collect::<Result<_>>()?,
             cache,
-            slot,
             jobs: BTreeMap::new(),
             due: 0,
             counts: Counts::default(),
@@ -105,7 +112,7 @@ impl<'a> Assembler<'a> {
                 }
                 Ends::Job => job.complete = true,
             }
-            self.counts.bytes += job.settle(run, self.slot, &mut self.batch)?;
+            self.counts.bytes += job.settle(run, &mut self.batch)?;
         }
         retired.jobs = self.retire(progress)?;
         self.counts.bytes_saved = self.tally.bytes_skipped + self.batch.saved;
@@ -129,7 +136,8 @@ impl<'a> Assembler<'a> {
 
     fn add(&mut self, outcome: Outcome, progress: &mut dyn Progress) -> Result<()> {
         match outcome {
-            Outcome::Entry { path, entry, record, read } => {
+            Outcome::Entry { kept, read } => {
+                let Kept { path, slot, has_moved, mut entry, record } = kept;
                 if entry.kind == EntryKind::File {
                     self.tally.files += 1;
                     self.counts.files += 1;
@@ -142,7 +150,13 @@ impl<'a> Assembler<'a> {
                     self.counts.bytes += entry.size;
                 }
                 self.remember(record);
-                self.tree.push(path, &entry, &mut self.batch)?;
+                if has_moved {
+                    entry.content = self.batch.moved(entry.content, slot)?;
+                }
+                let tree = self.trees.get_mut(&slot);
+                let tree =
+                    tree.ok_or_else(|| Error::Invalid(format!("{path} is in no class that has a tree")))?;
+                tree.push(path, &entry, &mut self.batch)?;
             }
             Outcome::Skipped { path, why } => {
                 progress.skipped(&path, &why);
@@ -164,15 +178,17 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    /// Writes what is left, makes all of it durable, and gives the tree.
+    /// Writes what is left, makes all of it durable, and gives the trees.
     pub(super) fn finish(mut self, began: Timestamp) -> Result<IngestReport> {
         if !self.jobs.is_empty() {
             return Err(Error::Cancelled);
         }
-        let tree: Tree = self.tree.finish(&mut self.batch)?;
+        let finish = |(slot, tree): (u8, EntryTreeBuilder)| Ok((slot, tree.finish(&mut self.batch)?));
+        let trees: Vec<(u8, Tree)> = self.trees.into_iter().map(finish).collect::<Result<_>>()?;
         self.batch.flush()?;
         self.batch.store.commit()?;
-        let cache = self.cache.map(|cache| cache.finish(began, tree.root)).transpose();
+        let roots: Vec<_> = trees.iter().map(|(slot, tree)| (*slot, tree.root)).collect();
+        let cache = self.cache.map(|cache| cache.finish(began, &roots)).transpose();
         let cache: Option<ScanCache> = cache.unwrap_or_else(|error| {
             tracing::warn!(%error, "scan cache not written; the next publish reads every file");
             None
@@ -184,26 +200,28 @@ impl<'a> Assembler<'a> {
             page_bytes_new: page_bytes,
             ..self.tally
         };
-        Ok(IngestReport { tree, tally, cache })
+        Ok(IngestReport { trees, tally, cache })
     }
 }
 
 impl Pending {
     /// Takes the chunks and marks of the run that is due; gives how many bytes belong to files.
-    fn settle(&mut self, run: Run, slot: u8, sink: &mut Batch<'_>) -> Result<u64> {
+    fn settle(&mut self, run: Run, sink: &mut Batch<'_>) -> Result<u64> {
         let mut chunks = run.chunks.into_iter();
         let (mut taken, mut bytes) = (0, 0);
         let mut offset = run.offset;
         for mark in run.marks {
             let own = chunks.by_ref().take(mark.chunks.saturating_sub(taken));
+            let slot = if let Said::File { slot, .. } = &mark.said { *slot } else { run.slot };
             bytes += self.extend(own, &mut offset, slot, sink)?;
             taken = mark.chunks;
             let outcome = match mark.said {
-                Said::Keep { path, entry, record } => Outcome::Entry { path, entry, record, read: false },
-                Said::File { path, stat, profile } => {
+                Said::Keep(kept) => Outcome::Entry { kept, read: false },
+                Said::File { path, slot, stat, profile } => {
                     let entry = self.end_file(&stat, profile, slot, sink)?;
                     offset = 0;
-                    Outcome::Entry { path, entry, record: Some(Record::of(&stat)), read: true }
+                    let record = Some(Record::of(&stat));
+                    Outcome::Entry { kept: Kept { path, slot, has_moved: false, entry, record }, read: true }
                 }
                 Said::Again => {
                     self.file = None;
@@ -217,7 +235,7 @@ impl Pending {
             };
             self.outcomes.push(outcome);
         }
-        Ok(bytes + self.extend(chunks, &mut offset, slot, sink)?)
+        Ok(bytes + self.extend(chunks, &mut offset, run.slot, sink)?)
     }
 
     /// Adds those of `chunks`, the first of which begins at `offset`, that go on where the open file ends; opens one where
@@ -291,6 +309,17 @@ impl Batch<'_> {
     fn chunk(&mut self, chunk: &ChunkRef, bytes: Bytes) -> Result<()> {
         self.chunk_bytes += u64::from(chunk.len);
         self.push(Object::Chunk { id: chunk.id, bytes })
+    }
+
+    /// The same content with pages of the class in `slot`: pages carry the class they belong to, chunks do not.
+    fn moved(&mut self, content: Content, slot: u8) -> Result<Content> {
+        let Content::Tree { .. } = content else { return Ok(content) };
+        let store = self.store;
+        let mut builder = ContentBuilder::new(slot)?;
+        for chunk in cursor::chunks(store, &content) {
+            builder.push(chunk?, self)?;
+        }
+        builder.finish(self)
     }
 
     fn push(&mut self, object: Object) -> Result<()> {

@@ -1,8 +1,8 @@
 //! The scan cache: what the kernel said of every file when it was last published, so that an unchanged one need not
 //! be read again.
 //!
-//! It repeats nothing that the manifest says: record *i* belongs to entry *i* of the tree whose root the header names,
-//! and only has what a manifest does not keep. It is a memory of work done: one that is missing, damaged or bound to
+//! It repeats nothing that the manifest says: record *i* belongs to entry *i*, in path order over all classes, of the trees
+//! that the header names, and only has what a manifest does not keep. It is a memory of work done: one that is missing, damaged or bound to
 //! another tree costs time, never correctness. Both directions stream.
 //!
 //! ```text
@@ -14,7 +14,7 @@
 //!     16      4  nanoseconds, u32
 //!     20      4  zero
 //!     24      8  records, u64
-//!     32     32  root of the entry tree
+//!     32     32  root of the entry tree; of several classes, the hash of their slots and roots
 //!     64      4  CRC32C of bytes 0..64
 //!     68         blocks: up to 1024 records of 32 bytes, and their CRC32C
 //!
@@ -107,7 +107,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 struct Header {
     began: Timestamp,
     records: u64,
-    root: PageId,
+    trees: PageId,
 }
 
 impl Header {
@@ -119,7 +119,7 @@ impl Header {
         bytes.extend_from_slice(&self.began.nanos.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&self.records.to_le_bytes());
-        bytes.extend_from_slice(self.root.as_bytes());
+        bytes.extend_from_slice(self.trees.as_bytes());
         let sum = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&sum.to_le_bytes());
         bytes
@@ -132,10 +132,21 @@ impl Header {
         let nanos = u32::from_le_bytes(take(&mut at)?);
         let _zero: [u8; 4] = take(&mut at)?;
         let records = u64::from_le_bytes(take(&mut at)?);
-        let root = PageId::from_bytes(take::<ID_LEN>(&mut at)?);
-        let header = Self { began: Timestamp { seconds, nanos }, records, root };
+        let trees = PageId::from_bytes(take::<ID_LEN>(&mut at)?);
+        let header = Self { began: Timestamp { seconds, nanos }, records, trees };
         // Magic, version, zeros and sum at once: there is one form, and these bytes are it or not.
         (header.encode() == bytes).then_some(header)
+    }
+}
+
+/// What the header has of `trees`.
+fn named(trees: &[(u8, PageId)]) -> PageId {
+    match trees {
+        [(_, root)] => *root,
+        several => {
+            let parts = several.iter().flat_map(|(slot, root)| [&[*slot][..], root.as_bytes()].concat());
+            PageId::of(&parts.collect::<Vec<_>>())
+        }
     }
 }
 
@@ -150,8 +161,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Opens the cache at `path` if it describes the tree at `root`. A damaged one is reported and left alone.
-    pub(super) fn open(path: &Path, root: &PageId) -> Option<Self> {
+    /// Opens the cache at `path` if it describes `trees`. A damaged one is reported and left alone.
+    pub(super) fn open(path: &Path, trees: &[(u8, PageId)]) -> Option<Self> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -167,7 +178,7 @@ impl Reader {
             tracing::warn!(path = %path.display(), "scan cache damaged or of another version; every file is read instead");
             return None;
         };
-        if header.root != *root {
+        if header.trees != named(trees) {
             tracing::info!(path = %path.display(), "scan cache is of another release; every file is read");
             return None;
         }
@@ -249,13 +260,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the cache and binds it to the tree it describes.
-    pub(super) fn finish(mut self, began: Timestamp, root: PageId) -> io::Result<ScanCache> {
+    /// Ends the cache and binds it to the trees it describes.
+    pub(super) fn finish(mut self, began: Timestamp, trees: &[(u8, PageId)]) -> io::Result<ScanCache> {
         if !self.block.is_empty() {
             self.end_block()?;
         }
         self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&Header { began, records: self.records, root }.encode())?;
+        self.file.write_all(&Header { began, records: self.records, trees: named(trees) }.encode())?;
         self.file.flush()?;
         Ok(ScanCache { path: self.path, fresh: self.fresh })
     }
@@ -270,7 +281,7 @@ pub struct ScanCache {
 }
 
 impl ScanCache {
-    /// Replaces the previous cache. To be called when the release that names this tree is current; before that the
+    /// Replaces the previous cache. To be called when the release that names these trees is current; before that the
     /// old cache is worth more. Not fsynced: a cache lost in a crash costs time only.
     pub fn install(self) -> Result<()> {
         std::fs::rename(&self.fresh, &self.path)
@@ -291,12 +302,16 @@ mod tests {
         let root = PageId::of(b"root");
         let mut writer = Writer::create(path).unwrap();
         (0..records).for_each(|n| writer.push(record(n)).unwrap());
-        writer.finish(Timestamp { seconds: 1_800_000_000, nanos: 5 }, root).unwrap().install().unwrap();
+        writer
+            .finish(Timestamp { seconds: 1_800_000_000, nanos: 5 }, &[(0, root)])
+            .unwrap()
+            .install()
+            .unwrap();
         root
     }
 
     fn read(path: &Path, root: &PageId) -> Option<Vec<Option<Record>>> {
-        let mut reader = Reader::open(path, root)?;
+        let mut reader = Reader::open(path, &[(0, *root)])?;
         Some((0..reader.left).map(|_| reader.next()).collect())
     }
 

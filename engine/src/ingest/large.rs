@@ -40,6 +40,8 @@ const BEYOND_BYTES: usize = READ_BYTES / 4;
 pub(super) struct Large {
     job: u64,
     path: EntryPath,
+    /// The slot of its class.
+    slot: u8,
     size: u64,
     profile: Profile,
     seams: Seams,
@@ -64,10 +66,10 @@ struct Known {
 }
 
 impl Large {
-    /// A file of `size` bytes, to be read in parts of `part_bytes`; `old` is what it was made of.
+    /// A file of `size` bytes, in the class in a slot, to be read in parts of `part_bytes`; `old` is what it was made of.
     pub(super) fn new(
         job: u64,
-        path: EntryPath,
+        (path, slot): (EntryPath, u8),
         size: u64,
         profile: Profile,
         old: Option<Content>,
@@ -75,12 +77,17 @@ impl Large {
     ) -> Self {
         let old = old.map(|content| Old { content, known: Mutex::default() });
         let seams = Seams::new(size, part_bytes);
-        Self { job, path, size, profile, seams, before: OnceLock::new(), old }
+        Self { job, path, slot, size, profile, seams, before: OnceLock::new(), old }
     }
 
     /// Parts to be read.
     pub(super) fn parts(&self) -> u32 {
         self.seams.parts()
+    }
+
+    /// That all of it was read.
+    fn said(&self, stat: Stat) -> Said {
+        Said::File { path: self.path.clone(), slot: self.slot, stat, profile: self.profile }
     }
 }
 
@@ -89,7 +96,7 @@ impl Worker<'_> {
     pub(super) fn part(&mut self, large: &Large, part: u32) -> Result<(), Stop> {
         // Whatever ends this part early: nobody may wait for it.
         let failing = FailOnDrop(&large.seams);
-        let mut next = Place { job: large.job, part, number: 0, offset: 0 };
+        let mut next = Place { job: large.job, part, number: 0, offset: 0, slot: large.slot };
         match self.try_part(large, &mut next) {
             Err(Stop::Ended) => return Err(Stop::Ended),
             Err(Stop::Failed(_) | Stop::Changed) => large.seams.fail(),
@@ -136,11 +143,9 @@ impl Worker<'_> {
 
     /// Says what became of a file of which all parts have ended.
     fn settle(&mut self, large: &Large) -> Result<(), Stop> {
-        let mut next = Place { job: large.job, part: large.parts(), number: 0, offset: 0 };
+        let mut next = Place { job: large.job, part: large.parts(), number: 0, offset: 0, slot: large.slot };
         let said = match large.before.get() {
-            Some(stat) if !large.seams.failed() => {
-                Said::File { path: large.path.clone(), stat: *stat, profile: large.profile }
-            }
+            Some(stat) if !large.seams.failed() => large.said(*stat),
             _ => self.again(large, &mut next)?,
         };
         let marks = vec![Mark { chunks: 0, said }];
@@ -155,12 +160,11 @@ impl Worker<'_> {
             self.hand_on(Run { marks, ..next.run() })?;
             next.number += 1;
             thread::sleep(SETTLE * (attempt - 1));
-            let path = large.path.clone();
             match self.stream(large, next) {
-                Ok(stat) => return Ok(Said::File { path, stat, profile: large.profile }),
+                Ok(stat) => return Ok(large.said(stat)),
                 Err(Stop::Ended) => return Err(Stop::Ended),
                 Err(Stop::Changed) if attempt < ATTEMPTS => {}
-                Err(stop) => return Ok(unreadable(path.as_str(), &stop)),
+                Err(stop) => return Ok(unreadable(large.path.as_str(), &stop)),
             }
         }
         Err(Stop::Ended)
@@ -252,12 +256,13 @@ struct Place {
     part: u32,
     number: u32,
     offset: u64,
+    slot: u8,
 }
 
 impl Place {
     fn run(&self) -> Run {
-        let Self { job, part, number, offset } = *self;
-        Run { job, part, number, offset, ..Run::default() }
+        let Self { job, part, number, offset, slot } = *self;
+        Run { job, part, number, offset, slot, ..Run::default() }
     }
 }
 

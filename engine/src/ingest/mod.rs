@@ -1,4 +1,4 @@
-//! Reads a directory or a file into the store and gives the entry tree that describes it.
+//! Reads a directory or a file into the store and gives the entry trees that describe it, one a class.
 //!
 //! ```text
 //!            work                     runs
@@ -16,6 +16,8 @@
 
 mod assemble;
 mod cache;
+#[cfg(test)]
+mod classes_tests;
 mod large;
 #[cfg(test)]
 mod parts_tests;
@@ -45,7 +47,7 @@ use crate::{
     error::{Error, Result},
     id::PageId,
     limits::INGEST_PART_BYTES,
-    manifest::{Timestamp, builder::Tree, cursor},
+    manifest::{Timestamp, builder::Tree, classifier::Classifier, union::union},
     progress::Progress,
     store::Store,
 };
@@ -76,12 +78,13 @@ const PART_BUFFERS: usize = INGEST_PART_BYTES as usize / READ_BYTES;
 pub struct Ingest {
     /// A directory, or a regular file. A file is published under its name.
     pub source: PathBuf,
-    /// The entry tree of the previous release: what is unchanged is taken from it, and paths keep their profile.
-    pub previous: Option<PageId>,
+    /// Which path is in which class. There will be a tree for each that is ours, also where nothing is in it.
+    pub classes: Classifier,
+    /// The entry trees of those classes in the previous release, by slot, ascending: what is unchanged is taken from them,
+    /// and paths keep their profile, also where they are now in another class.
+    pub previous: Vec<(u8, PageId)>,
     /// Where the scan cache is; `None` reads every file.
     pub cache: Option<PathBuf>,
-    /// The slot of the class.
-    pub slot: u8,
     /// Reads unchanged files too.
     pub check: bool,
     /// Publishes without the files that cannot be read, rather than fail.
@@ -94,13 +97,13 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// A first publish of `source` into class slot 0, begun at `began`.
+    /// A first publish of `source` as the one class `default`, begun at `began`.
     pub fn new(source: impl Into<PathBuf>, began: Timestamp) -> Self {
         Self {
             source: source.into(),
-            previous: None,
+            classes: Classifier::default(),
+            previous: Vec::new(),
             cache: None,
-            slot: 0,
             check: false,
             skip_unreadable: false,
             keep_others: false,
@@ -112,8 +115,8 @@ impl Ingest {
 /// What a publish made and did.
 #[derive(Debug)]
 pub struct IngestReport {
-    /// The tree that the caller signs; its pages and chunks are durable.
-    pub tree: Tree,
+    /// The trees that the caller signs, by slot, ascending; their pages and chunks are durable.
+    pub trees: Vec<(u8, Tree)>,
     /// What was done.
     pub tally: Tally,
     /// The scan cache, to be installed once the release is current.
@@ -123,7 +126,7 @@ pub struct IngestReport {
 /// What a publish did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Files in the tree.
+    /// Files in the trees.
     pub files: u64,
     /// Of these, the ones that were read.
     pub files_read: u64,
@@ -157,15 +160,15 @@ impl Passed {
     pub const NAMED: usize = 100;
 }
 
-/// Publishes a source into `store`: reads what changed, appends new chunks and pages, commits, and gives the tree that
+/// Publishes a source into `store`: reads what changed, appends new chunks and pages, commits, and gives the trees that
 /// the caller signs.
 ///
 /// Blocks; stops within about a mebibyte of work once `cancel` is set. Whatever it fails with, the store is whole.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for names that cannot be published and for files that cannot be read, with the remedy;
-/// [`Error::Cancelled`]; whatever the store fails with.
+/// [`Error::Invalid`] for names that cannot be published, paths in two classes and files that cannot be read, with the
+/// remedy; [`Error::Denied`] for paths in classes that are not ours; [`Error::Cancelled`]; whatever the store fails with.
 pub fn publish(
     store: &dyn Store,
     ingest: &Ingest,
@@ -188,7 +191,7 @@ fn publish_in_parts(
         tracing::warn!(%error, "scan cache not written; the next publish reads every file");
         None
     });
-    let assembler = Assembler::new(store, ingest.slot, writer)?;
+    let assembler = Assembler::new(store, ingest.classes.slots(), writer)?;
     let workers = thread::available_parallelism().map_or(2, usize::from).clamp(2, WORKERS);
     let (work, work_in) = bounded(workers);
     let (runs, runs_in) = bounded(QUEUE_RUNS);
@@ -243,10 +246,10 @@ impl Window<'_> {
             return false;
         }
         let large = job.items.pop_if(|item| matches!(item, Item::Read { size, .. } if *size > SMALL_BYTES));
-        let Some(Item::Read { path, size, profile, old }) = large else {
+        let Some(Item::Read { path, slot, size, profile, old }) = large else {
             return self.work.send(Work::Small(job)).is_ok();
         };
-        let large = Arc::new(Large::new(job.number, path, size, profile, old, self.part_bytes));
+        let large = Arc::new(Large::new(job.number, (path, slot), size, profile, old, self.part_bytes));
         (0..large.parts()).all(|part| {
             self.parts.send(()).is_ok() && self.work.send(Work::Part(Arc::clone(&large), part)).is_ok()
         })
@@ -276,20 +279,20 @@ fn run_planner(
     name: Option<&str>,
     emit: &mut dyn FnMut(Job) -> bool,
 ) -> Result<()> {
-    let cache = match (&ingest.cache, &ingest.previous) {
-        (Some(path), Some(root)) => cache::Reader::open(path, root),
+    let cache = match &ingest.cache {
+        Some(path) if !ingest.previous.is_empty() => cache::Reader::open(path, &ingest.previous),
         _ => None,
     };
-    let entries = ingest.previous.iter().flat_map(|root| cursor::entries(store, root));
-    let previous = Previous::new(entries, cache)?;
+    let previous = Previous::new(union(store, &ingest.previous), cache)?;
+    let (classes, check) = (&ingest.classes, ingest.check);
     match name {
         Some(name) => {
             let (path, stat) = single(source, name)?;
             let beside = ingest.keep_others.then(|| path.clone());
-            let rules = Rules { check: ingest.check, beside };
+            let rules = Rules { classes, check, beside };
             plan(std::iter::once(Ok(Found::File { path, stat })), previous, &rules, emit)
         }
-        None => plan(Walk::new(source)?, previous, &Rules { check: ingest.check, beside: None }, emit),
+        None => plan(Walk::new(source)?, previous, &Rules { classes, check, beside: None }, emit),
     }
 }
 

@@ -7,14 +7,17 @@ use std::{collections::BTreeSet, fs};
 use fastcdc::v2020::{Normalization, get_gear_with_seed, select_masks};
 use proptest::prelude::*;
 
-use super::{tests::Library, *};
+use super::{
+    tests::{Library, roots},
+    *,
+};
 use crate::{
     chunk::{
         Profile,
         testing::{content, edited, noise, plain},
     },
     id::ChunkId,
-    manifest::ChunkRef,
+    manifest::{ChunkRef, cursor},
 };
 
 impl Library {
@@ -23,7 +26,7 @@ impl Library {
         let ingest = self.ingest();
         let report =
             publish_in_parts(&self.store, &ingest, part_bytes, &mut (), &AtomicBool::new(false)).unwrap();
-        self.previous = Some(report.tree.root);
+        self.previous = roots(&report);
         for (path, entry) in self.entries() {
             let chunks: Vec<ChunkRef> =
                 cursor::chunks(&self.store, &entry.content).collect::<Result<_>>().unwrap();

@@ -1,7 +1,7 @@
 //! Decides for every path whether it must be read, and packs the work into jobs.
 //!
 //! The walk, the previous manifest and the scan cache are all in path order, so one pass over the three side by side
-//! decides with constant memory. A job is one large file, or many small ones that share a buffer: never a task, a lock
+//! decides with constant memory. It also says in which class each path is. A job is one large file, or many small ones that share a buffer: never a task, a lock
 //! or an allocation of a megabyte per file. This file reads no file content.
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     chunk::Profile,
     error::{Error, Result},
-    manifest::{Content, Entry, EntryKind, EntryPath, path::collision_key},
+    manifest::{Content, Entry, EntryKind, EntryPath, classifier::Classifier, path::collision_key},
 };
 
 /// Items of a job at most.
@@ -23,13 +23,25 @@ const JOB_ITEMS: usize = 256;
 #[derive(Debug)]
 pub(super) enum Item {
     /// The entry stands as it is.
-    Keep { path: EntryPath, entry: Entry, record: Option<Record> },
+    Keep(Kept),
     /// The file must be read. `old` is what it was made of, if it was cut by the same profile.
-    Read { path: EntryPath, size: u64, profile: Profile, old: Option<Content> },
+    Read { path: EntryPath, slot: u8, size: u64, profile: Profile, old: Option<Content> },
     /// A link or special file.
     Skipped { path: String, why: &'static str },
     /// It cannot be looked at.
     Unreadable { path: String, why: String },
+}
+
+/// An entry that stands as it is.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) path: EntryPath,
+    /// The slot of its class.
+    pub(super) slot: u8,
+    /// Whether it was in another class: the pages of its content are of that one then.
+    pub(super) has_moved: bool,
+    pub(super) entry: Entry,
+    pub(super) record: Option<Record>,
 }
 
 /// Items in path order that one reader deals with.
@@ -40,9 +52,9 @@ pub(super) struct Job {
     pub(super) items: Vec<Item>,
 }
 
-/// The previous version of the tree, and what was remembered beside it.
+/// The previous version of the trees, and what was remembered beside it.
 pub(super) struct Previous<'a> {
-    entries: Box<dyn Iterator<Item = Result<(EntryPath, Entry)>> + Send + 'a>,
+    entries: Box<dyn Iterator<Item = Result<(u8, EntryPath, Entry)>> + Send + 'a>,
     cache: Option<Reader>,
     next: Option<Known>,
 }
@@ -50,13 +62,14 @@ pub(super) struct Previous<'a> {
 /// A path's previous entry.
 struct Known {
     path: EntryPath,
+    slot: u8,
     entry: Entry,
     record: Option<Record>,
 }
 
 impl<'a> Previous<'a> {
     pub(super) fn new(
-        entries: impl Iterator<Item = Result<(EntryPath, Entry)>> + Send + 'a,
+        entries: impl Iterator<Item = Result<(u8, EntryPath, Entry)>> + Send + 'a,
         cache: Option<Reader>,
     ) -> Result<Self> {
         let mut previous = Self { entries: Box::new(entries), cache, next: None };
@@ -82,9 +95,9 @@ impl<'a> Previous<'a> {
 
     fn advance(&mut self) -> Result<()> {
         self.next = match self.entries.next().transpose()? {
-            Some((path, entry)) => {
+            Some((slot, path, entry)) => {
                 let record = self.cache.as_mut().and_then(Reader::next);
-                Some(Known { path, entry, record })
+                Some(Known { path, slot, entry, record })
             }
             None => None,
         };
@@ -100,7 +113,9 @@ impl<'a> Previous<'a> {
 
 /// How a plan is made.
 #[derive(Clone, Debug)]
-pub(super) struct Rules {
+pub(super) struct Rules<'a> {
+    /// Which path is in which class.
+    pub(super) classes: &'a Classifier,
     /// Read unchanged files too.
     pub(super) check: bool,
     /// Keep the previous entries beside this path, which is all that will be found; else what is not found is dropped.
@@ -111,7 +126,7 @@ pub(super) struct Rules {
 pub(super) fn plan(
     found: impl Iterator<Item = Result<Found>>,
     mut previous: Previous<'_>,
-    rules: &Rules,
+    rules: &Rules<'_>,
     emit: &mut dyn FnMut(Job) -> bool,
 ) -> Result<()> {
     let mut packer = Packer { emit, job: Job::default(), bytes: 0, stopped: false };
@@ -119,24 +134,28 @@ pub(super) fn plan(
         let item = match found? {
             Found::File { path, stat } => {
                 let known = previous.take(Some(&path), |known| packer.pass(known, rules))?;
+                let slot = rules.classes.class_of(&path, EntryKind::File)?.slot;
                 match known {
                     Some(known) if !rules.check && previous.proves_unchanged(&known, &stat) => {
-                        Item::Keep { path, entry: known.entry, record: Some(Record::of(&stat)) }
+                        let record = Some(Record::of(&stat));
+                        let has_moved = known.slot != slot;
+                        Item::Keep(Kept { path, slot, has_moved, entry: known.entry, record })
                     }
                     // A path keeps its profile for life.
                     Some(Known { entry: Entry { kind: EntryKind::File, profile, content, .. }, .. }) => {
-                        Item::Read { path, size: stat.size, profile, old: Some(content) }
+                        Item::Read { path, slot, size: stat.size, profile, old: Some(content) }
                     }
                     _ => {
                         let profile = Profile::for_path(path.as_str());
-                        Item::Read { path, size: stat.size, profile, old: None }
+                        Item::Read { path, slot, size: stat.size, profile, old: None }
                     }
                 }
             }
             Found::EmptyDir { path, stat } => {
                 previous.take(Some(&path), |known| packer.pass(known, rules))?;
-                let entry = empty_directory(&stat);
-                Item::Keep { path, entry, record: None }
+                let (slot, entry) =
+                    (rules.classes.class_of(&path, EntryKind::EmptyDir)?.slot, empty_directory(&stat));
+                Item::Keep(Kept { path, slot, has_moved: false, entry, record: None })
             }
             Found::Skipped { path, kind } => Item::Skipped { path, why: kind },
             Found::Unreadable { path, error } => Item::Unreadable { path, why: error.to_string() },
@@ -187,10 +206,12 @@ struct Packer<'a> {
 
 impl Packer<'_> {
     /// Deals with a previous entry that is no longer found.
-    fn pass(&mut self, known: Known, rules: &Rules) -> Result<()> {
+    fn pass(&mut self, known: Known, rules: &Rules<'_>) -> Result<()> {
         let Some(beside) = &rules.beside else { return Ok(()) };
         refuse_collision(beside, &known.path)?;
-        self.add(Item::Keep { path: known.path, entry: known.entry, record: known.record });
+        let Known { path, slot: old, entry, record } = known;
+        let slot = rules.classes.class_of(&path, entry.kind)?.slot;
+        self.add(Item::Keep(Kept { path, slot, has_moved: old != slot, entry, record }));
         Ok(())
     }
 

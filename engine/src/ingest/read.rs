@@ -106,15 +106,15 @@ impl Worker<'_> {
         let mut shelf = Shelf { pool: &self.pool, buffer: Vec::new(), filled: 0, chunks: Vec::new() };
         for item in items {
             let said = match item {
-                Item::Keep { path, entry, record } => Said::Keep { path, entry, record },
+                Item::Keep(kept) => Said::Keep(kept),
                 Item::Skipped { path, why } => Said::Skipped { path, why },
                 Item::Unreadable { path, why } => Said::Unreadable { path, why },
-                Item::Read { path, profile, .. } => {
+                Item::Read { path, slot, profile, .. } => {
                     if self.cancel.load(Ordering::Relaxed) {
                         return Err(Stop::Ended);
                     }
                     match shelf.read_steady(self.source, path.as_str(), profile) {
-                        Ok(stat) => Said::File { path, stat, profile },
+                        Ok(stat) => Said::File { path, slot, stat, profile },
                         Err(stop) => unreadable(path.as_str(), &stop),
                     }
                 }
@@ -251,7 +251,7 @@ mod tests {
         let store = MemoryStore::new();
         let mut worker = Worker { source: &source, store: &store, pool, cancel: &cancel, send: &mut send };
         let path = EntryPath::new("film").unwrap();
-        let large = Arc::new(Large::new(0, path, 3_000_000, Profile::Video, None, 1 << 24));
+        let large = Arc::new(Large::new(0, (path, 0), 3_000_000, Profile::Video, None, 1 << 24));
         assert_eq!(large.parts(), 1);
         assert!(worker.work(Work::Part(large, 0)));
         (said, bytes, fs::read(Path::new(&film)).unwrap())

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{cache::Record, source::Stat};
+use super::{plan::Kept, source::Stat};
 use crate::{
     chunk::Profile,
-    manifest::{ChunkRef, Entry, EntryPath},
+    manifest::{ChunkRef, EntryPath},
 };
 
 /// What a worker made of a piece of a job.
@@ -20,6 +20,8 @@ pub(super) struct Run {
     pub(super) ends: Ends,
     /// Where in its file the first chunk begins. Only parts need it.
     pub(super) offset: u64,
+    /// The slot of the class of that file. Only parts need it: elsewhere, the mark behind a file's chunks says it.
+    pub(super) slot: u8,
     pub(super) chunks: Vec<(ChunkRef, Bytes)>,
     pub(super) marks: Vec<Mark>,
 }
@@ -44,9 +46,9 @@ pub(super) struct Mark {
 #[derive(Debug)]
 pub(super) enum Said {
     /// The entry stands as it is.
-    Keep { path: EntryPath, entry: Entry, record: Option<Record> },
+    Keep(Kept),
     /// The chunks since the last mark, and those of earlier runs, are the whole of this file.
-    File { path: EntryPath, stat: Stat, profile: Profile },
+    File { path: EntryPath, slot: u8, stat: Stat, profile: Profile },
     /// The chunks since the last mark are worth nothing: the file changed and is read again.
     Again,
     /// A link or special file.

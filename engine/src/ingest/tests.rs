@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     chunk::{Profile, cut, testing::noise},
     id::ChunkId,
-    manifest::{Content, Entry, EntryKind},
+    manifest::{Content, Entry, EntryKind, cursor},
     store::{Check, memory::MemoryStore},
 };
 
@@ -24,14 +24,14 @@ use crate::{
 pub(super) struct Library {
     home: tempfile::TempDir,
     pub(super) store: MemoryStore,
-    pub(super) previous: Option<PageId>,
+    pub(super) previous: Vec<(u8, PageId)>,
 }
 
 impl Library {
     pub(super) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("src")).unwrap();
-        Self { home, store: MemoryStore::new(), previous: None }
+        Self { home, store: MemoryStore::new(), previous: Vec::new() }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -48,7 +48,7 @@ impl Library {
     pub(super) fn ingest(&self) -> Ingest {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         Ingest {
-            previous: self.previous,
+            previous: self.previous.clone(),
             cache: Some(self.home.path().join("scan")),
             ..Ingest::new(self.path(""), Timestamp { seconds: now as i64 + 100, nanos: 0 })
         }
@@ -56,11 +56,12 @@ impl Library {
 
     fn try_publish(&mut self, ingest: &Ingest) -> Result<Tally> {
         let report = publish(&self.store, ingest, &mut (), &AtomicBool::new(false))?;
-        self.previous = Some(report.tree.root);
+        self.previous = roots(&report);
         if let Some(cache) = report.cache {
             cache.install()?;
         }
-        assert_eq!(report.tree.sums.bytes, report.tally.bytes_read + report.tally.bytes_skipped);
+        let bytes: u64 = report.trees.iter().map(|(_, tree)| tree.sums.bytes).sum();
+        assert_eq!(bytes, report.tally.bytes_read + report.tally.bytes_skipped);
         Ok(report.tally)
     }
 
@@ -69,8 +70,8 @@ impl Library {
     }
 
     pub(super) fn entries(&self) -> BTreeMap<String, Entry> {
-        let entries = cursor::entries(&self.store, &self.previous.unwrap());
-        entries.map(|entry| entry.map(|(path, entry)| (path.to_string(), entry)).unwrap()).collect()
+        let entries = union(&self.store, &self.previous);
+        entries.map(|entry| entry.map(|(_, path, entry)| (path.to_string(), entry)).unwrap()).collect()
     }
 
     fn content(&self, entry: &Entry) -> Vec<u8> {
@@ -81,6 +82,11 @@ impl Library {
         }
         bytes
     }
+}
+
+/// What the next publish is given of a report.
+pub(super) fn roots(report: &IngestReport) -> Vec<(u8, PageId)> {
+    report.trees.iter().map(|(slot, tree)| (*slot, tree.root)).collect()
 }
 
 #[track_caller]
@@ -146,11 +152,11 @@ fn an_unchanged_library_is_not_read_again() {
     (0..700).for_each(|n| library.write(&format!("d{}/{n}.txt", n % 7), format!("file {n}").as_bytes()));
     library.write("film.mkv", &noise(1, 3_000_000));
     let first = library.publish();
-    let root = library.previous;
+    let roots = library.previous.clone();
     let second = library.publish();
     assert_eq!((second.files_read, second.bytes_read, second.chunks_new), (0, 0, 0));
     assert_eq!(second.bytes_skipped, first.bytes_read);
-    assert_eq!(library.previous, root);
+    assert_eq!(library.previous, roots);
 
     // Touched only: read, but nothing in it is new.
     fs::File::open(library.path("film.mkv")).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
@@ -187,7 +193,7 @@ fn a_cache_of_another_tree_or_a_damaged_one_costs_a_read_only() {
     fs::write(&scan, bytes).unwrap();
     assert_eq!(library.publish().files_read, 1);
     assert_eq!(library.publish().files_read, 0);
-    library.previous = None;
+    library.previous.clear();
     assert_eq!(library.publish().files_read, 1);
 }
 
@@ -207,7 +213,7 @@ fn a_path_keeps_its_profile_for_life() {
     let objects = pages.into_iter().map(|(id, bytes)| crate::store::Object::Page { id, bytes }).collect();
     library.store.append(objects).unwrap();
     library.store.commit().unwrap();
-    library.previous = Some(tree.root);
+    library.previous = vec![(0, tree.root)];
     library.write("notes.txt", &noise(2, 100_000));
     library.publish();
     assert_eq!(library.entries()["notes.txt"].profile, Profile::Video);

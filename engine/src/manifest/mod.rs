@@ -6,13 +6,14 @@
 //! ```
 //!
 //! [`entry`] has the types, [`path`] the rules for paths, [`page`] the canonical bytes, [`table`] the class table and the
-//! class header. [`builder`] builds and edits trees, [`cursor`] reads them back, [`position`] finds what stands at an
-//! ordinal, [`diff`] compares two.
+//! class header, [`policy`] what a class says of itself and [`classifier`] which path that puts into which class. [`builder`] builds and edits trees, [`cursor`] reads them back, [`position`] finds what stands at an
+//! ordinal, [`diff`] compares two, [`union`] reads the trees of several classes as one.
 //!
 //! Nothing here trusts a page: an id proves the bytes, [`page::Expect`] that they are what the parent says, and whoever
 //! descends checks both. What is held of a tree is not known here but to [`verify`](crate::verify).
 
 pub mod builder;
+pub mod classifier;
 pub mod cursor;
 pub mod cut;
 pub mod diff;
@@ -32,6 +33,8 @@ mod levels;
 mod load;
 pub mod page;
 pub mod path;
+pub(crate) mod pattern;
+pub mod policy;
 pub mod position;
 #[cfg(test)]
 mod properties;
@@ -40,6 +43,7 @@ mod seen;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod union;
 mod view;
 
 use bytes::Bytes;
@@ -54,6 +58,7 @@ use crate::{
 pub use entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp};
 pub use page::{Page, TreeKind};
 pub use path::EntryPath;
+pub use policy::Policy;
 
 /// Where pages are read from.
 pub trait PageSource {

@@ -25,7 +25,7 @@ use std::{
 };
 
 use crossbeam_channel::bounded;
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
 use rustix::{
     fs::{FlockOperation, flock, fstatvfs, syncfs},
     io::Errno,
@@ -35,7 +35,7 @@ use crate::{
     chunk::chunker::BufferPool,
     error::{Error, Result},
     id::PageId,
-    manifest::{Entry, EntryPath, PageSource, cursor, page::Page},
+    manifest::{Entry, EntryPath, PageSource, Sums, page::Page, pattern, union::union},
     progress::{Counts, Progress},
     store::Store,
 };
@@ -51,8 +51,8 @@ const QUEUE_BATCHES: usize = 2;
 /// What is to be restored, and how.
 #[derive(Clone, Debug)]
 pub struct Restore {
-    /// The root of the entry tree.
-    pub root: PageId,
+    /// The entry trees of the classes, by slot, ascending.
+    pub trees: Vec<(u8, PageId)>,
     /// The directory to write to; made if it is not there.
     pub dest: PathBuf,
     /// Only paths that match this glob: `*` stays within a component, `**` does not.
@@ -62,9 +62,9 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// Restores all of the tree under `root` to `dest`.
-    pub fn new(root: PageId, dest: impl Into<PathBuf>) -> Self {
-        Self { root, dest: dest.into(), filter: None, check: false }
+    /// Restores all of `trees` to `dest`.
+    pub fn new(trees: Vec<(u8, PageId)>, dest: impl Into<PathBuf>) -> Self {
+        Self { trees, dest: dest.into(), filter: None, check: false }
     }
 }
 
@@ -103,12 +103,13 @@ pub fn restore(
     progress: &mut dyn Progress,
     cancel: &AtomicBool,
 ) -> Result<RestoreReport> {
-    let filter = restore.filter.as_deref().map(matcher).transpose()?;
+    let filter = restore.filter.as_deref().map(pattern::parse).transpose()?;
+    let filter = filter.map(|glob| glob.compile_matcher());
     std::fs::create_dir_all(&restore.dest)
         .map_err(|error| Error::io(format!("making the destination {}", restore.dest.display()), error))?;
     let mut place = Place::open(&restore.dest, false)?;
     lock(&place, &restore.dest)?;
-    let selection = Selection { store, root: restore.root, filter };
+    let selection = Selection { store, trees: &restore.trees, filter };
     let total = selection.total()?;
     check_space(&selection, &mut place, &restore.dest)?;
     let writing = Place::open(&restore.dest, true)?;
@@ -145,15 +146,24 @@ pub fn restore(
 /// The entries to restore.
 struct Selection<'a> {
     store: &'a dyn Store,
-    root: PageId,
+    trees: &'a [(u8, PageId)],
     filter: Option<GlobMatcher>,
 }
 
 impl Selection<'_> {
     fn entries(&self) -> impl Iterator<Item = Result<(EntryPath, Entry)>> {
-        cursor::entries(self.store, &self.root).filter(|entry| match (entry, &self.filter) {
+        let all = union(self.store, self.trees).map(|item| item.map(|(_, path, entry)| (path, entry)));
+        all.filter(|entry| match (entry, &self.filter) {
             (Ok((path, _)), Some(filter)) => filter.is_match(path.as_str()),
             _ => true,
+        })
+    }
+
+    /// What all trees hold.
+    fn sums(&self) -> Result<Sums> {
+        self.trees.iter().try_fold(Sums::default(), |all, (_, root)| {
+            let sums = Page::decode(&self.store.page(root)?)?.sums()?;
+            all.checked_add(sums).ok_or_else(|| Error::Invalid("the classes' sums overflow".into()))
         })
     }
 
@@ -162,18 +172,13 @@ impl Selection<'_> {
         if self.filter.is_some() {
             return Ok(None);
         }
-        let sums = Page::decode(&self.store.page(&self.root)?)?.sums()?;
+        let sums = self.sums()?;
         Ok(Some(Counts {
             files_total: Some(sums.entries),
             bytes_total: Some(sums.bytes),
             ..Counts::default()
         }))
     }
-}
-
-fn matcher(glob: &str) -> Result<GlobMatcher> {
-    let glob = GlobBuilder::new(glob).literal_separator(true).build();
-    Ok(glob.map_err(|error| Error::Invalid(format!("malformed path pattern: {error}")))?.compile_matcher())
 }
 
 /// Keeps a second restore out: each would remove the other's unfinished files. Ends with the handle.
@@ -193,8 +198,7 @@ fn lock(place: &Place, dest: &Path) -> Result<()> {
 fn check_space(selection: &Selection<'_>, place: &mut Place, dest: &Path) -> Result<()> {
     let Ok(stat) = fstatvfs(place.as_fd()) else { return Ok(()) };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let sums = Page::decode(&selection.store.page(&selection.root)?)?.sums()?;
-    if sums.bytes <= free {
+    if selection.sums()?.bytes <= free {
         return Ok(());
     }
     let (mut growth, mut replaced) = (0u64, 0);

@@ -17,6 +17,7 @@ use crate::{
     manifest::{
         ChunkRef, Content, EntryKind, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
+        cursor,
     },
     store::{Check, LostId, Object, memory::MemoryStore},
 };
@@ -48,7 +49,7 @@ impl Case {
     }
 
     fn options(&self) -> Restore {
-        Restore::new(self.root, self.dest())
+        Restore::new(vec![(0, self.root)], self.dest())
     }
 
     fn run(&self, options: &Restore) -> Result<RestoreReport> {
@@ -192,7 +193,7 @@ fn only_what_differs_is_written_and_old_bytes_are_used() {
     let mut edited = film.clone();
     edited.splice(3_000_000..3_000_000, noise(2, 1000));
     let root = keep(&case.store, &[("a.mkv", &edited), ("b.mkv", &film[..2_000_000])]);
-    let report = case.run(&Restore { root, ..case.options() }).unwrap();
+    let report = case.run(&Restore { trees: vec![(0, root)], ..case.options() }).unwrap();
     case.check(&[("a.mkv", &edited), ("b.mkv", &film[..2_000_000])]);
     assert_eq!(report.files_unchanged, 1);
     check_written(&case, &report, 6_001_000, 2_500_000..3_500_000);
@@ -210,7 +211,7 @@ fn content_that_moved_is_found_again() {
     edited.splice(100..100, noise(2, 777));
     edited.drain(12_000_000..12_500_000);
     let root = keep(&case.store, &[("a.mkv", &edited)]);
-    let report = case.run(&Restore { root, ..case.options() }).unwrap();
+    let report = case.run(&Restore { trees: vec![(0, root)], ..case.options() }).unwrap();
     case.check(&[("a.mkv", &edited)]);
     assert!(from_old(&report) > 18_500_000, "{report:?}");
 }
@@ -227,7 +228,7 @@ fn a_changed_file_is_replaced_never_written_to() {
     edited[2_000_000..2_001_000].copy_from_slice(&noise(2, 1000));
     edited.truncate(5_999_000);
     let root = keep(&case.store, &[("a.mkv", &edited)]);
-    let report = case.run(&Restore { root, ..case.options() }).unwrap();
+    let report = case.run(&Restore { trees: vec![(0, root)], ..case.options() }).unwrap();
     case.check(&[("a.mkv", &edited)]);
     check_written(&case, &report, 5_999_000, 1..700_000);
     assert!(fs::read(link).unwrap() == film, "the old file was written to");
@@ -383,7 +384,7 @@ fn what_cannot_fit_is_refused_before_anything_is_written() {
         case.store.append(vec![Object::Page { id, bytes }]).unwrap();
     }
     case.store.commit().unwrap();
-    let outcome = case.run(&Restore { root, ..case.options() });
+    let outcome = case.run(&Restore { trees: vec![(0, root)], ..case.options() });
     assert!(matches!(outcome, Err(Error::Full(_))), "{outcome:?}");
     check_refused(outcome, &["1048576000000000 bytes", "free", "dest"]);
     assert_eq!(fs::read_dir(case.dest()).unwrap().count(), 0);
@@ -483,7 +484,7 @@ proptest! {
         let mut edited = film.clone();
         edits.into_iter().for_each(|one| edit(&mut edited, one));
         let root = keep(&case.store, &[("a.mkv", &edited)]);
-        let options = Restore { root, check: true, ..case.options() };
+        let options = Restore { trees: vec![(0, root)], check: true, ..case.options() };
         case.run(&options).unwrap();
         case.check(&[("a.mkv", &edited)]);
         let again = case.run(&options).unwrap();

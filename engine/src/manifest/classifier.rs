@@ -1,0 +1,309 @@
+//! Which path is in which class. Every path is in exactly one: the class whose pattern it matches, or `default`.
+//!
+//! Decides by the classes' policies alone, so that the same path goes to the same class whoever publishes it.
+
+use globset::{Candidate, GlobSet, GlobSetBuilder};
+
+use super::{
+    entry::EntryKind,
+    path::EntryPath,
+    pattern,
+    policy::Policy,
+    table::{DEFAULT_CLASS, is_class_name},
+};
+use crate::{
+    error::{Error, Result},
+    limits::CLASSES,
+};
+
+/// A class, as far as it decides about paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// Its slot in the class table.
+    pub slot: u8,
+    /// Its name.
+    pub name: String,
+    /// Its policy.
+    pub policy: Policy,
+    /// Whether who publishes may put paths in it.
+    pub is_ours: bool,
+}
+
+impl Class {
+    /// The class that has what is in no other, in the slot of a library's first class.
+    pub fn default_class() -> Self {
+        let (slot, name) = DEFAULT_CLASS;
+        Self { slot, name: name.to_owned(), policy: Policy::default(), is_ours: true }
+    }
+
+    /// Whether it has what is in no other class.
+    pub fn is_default(&self) -> bool {
+        self.name == DEFAULT_CLASS.1
+    }
+}
+
+/// Puts paths in classes.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    classes: Vec<Class>,
+    patterns: GlobSet,
+    /// By pattern of the set: its class, as an index.
+    owners: Vec<usize>,
+    /// The class of what no pattern matches.
+    rest: Option<usize>,
+}
+
+impl Default for Classifier {
+    /// The one class `default`.
+    fn default() -> Self {
+        Self {
+            classes: vec![Class::default_class()],
+            patterns: GlobSet::empty(),
+            owners: Vec::new(),
+            rest: Some(0),
+        }
+    }
+}
+
+impl Classifier {
+    /// Takes the classes of a library.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a malformed pattern or policy, a name or slot that no class can have or that two have, and for
+    /// a `default` with patterns.
+    pub fn new(mut classes: Vec<Class>) -> Result<Self> {
+        classes.sort_by_key(|class| class.slot);
+        check(&classes)?;
+        let mut set = GlobSetBuilder::new();
+        let mut owners = Vec::new();
+        for (index, class) in classes.iter().enumerate() {
+            let named = |error| Error::Invalid(format!("class `{}`: {error}", class.name));
+            class.policy.check().map_err(named)?;
+            for text in &class.policy.paths {
+                set.add(pattern::parse(text).map_err(named)?);
+                owners.push(index);
+            }
+        }
+        let patterns = set.build();
+        let patterns =
+            patterns.map_err(|error| Error::Invalid(format!("the classes' path patterns: {error}")))?;
+        let rest = classes.iter().position(Class::is_default);
+        Ok(Self { classes, patterns, owners, rest })
+    }
+
+    /// The classes, ascending by slot.
+    pub fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// The slots in which who publishes may put something, ascending.
+    pub fn slots(&self) -> impl Iterator<Item = u8> + '_ {
+        self.classes.iter().filter(|class| class.is_ours).map(|class| class.slot)
+    }
+
+    /// The class of `path`. An empty directory that no pattern matches goes where something in it would go.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where patterns of two classes match, naming both; [`Error::Denied`] where its class is not
+    /// [ours](Class::is_ours).
+    pub fn class_of(&self, path: &EntryPath, kind: EntryKind) -> Result<&Class> {
+        let mut found = self.matching(path, path.as_str())?;
+        if found.is_none() && kind == EntryKind::EmptyDir {
+            found = self.matching(path, &format!("{path}/"))?;
+        }
+        let class = found.or(self.rest).and_then(|index| self.classes.get(index));
+        match class {
+            Some(class) if class.is_ours => Ok(class),
+            Some(class) => Err(Error::Denied(format!(
+                "{path} is in class `{}`, which this publisher may not publish; leave it out of the folder",
+                class.name
+            ))),
+            None => Err(Error::Denied(format!(
+                "{path} is in no class that this publisher may publish; leave it out of the folder, or give a class a \
+                 pattern that matches it"
+            ))),
+        }
+    }
+
+    /// The one class with a pattern that matches `text`, which stands for `path`.
+    fn matching(&self, path: &EntryPath, text: &str) -> Result<Option<usize>> {
+        if self.owners.is_empty() {
+            return Ok(None);
+        }
+        let owner = |pattern: usize| self.owners.get(pattern).copied();
+        let mut matches = self.patterns.matches_candidate(&Candidate::new(text)).into_iter();
+        let Some(first) = matches.next() else { return Ok(None) };
+        match matches.find(|pattern| owner(*pattern) != owner(first)) {
+            None => Ok(owner(first)),
+            Some(second) => {
+                let [one, other] = [first, second].map(|pattern| self.describe(pattern));
+                Err(Error::Invalid(format!(
+                    "{path} is in two classes: in {one} and in {other}; change the patterns so that only one matches"
+                )))
+            }
+        }
+    }
+
+    /// A pattern and its class, for people.
+    fn describe(&self, pattern: usize) -> String {
+        let class = self.owners.get(pattern).and_then(|owner| Some((*owner, self.classes.get(*owner)?)));
+        let Some((owner, class)) = class else { return String::new() };
+        // A class's patterns stand in the set one after the other.
+        let first = self.owners.partition_point(|other| *other < owner);
+        let text = class.policy.paths.get(pattern - first).map_or("", String::as_str);
+        format!("`{}` by `{text}`", class.name)
+    }
+}
+
+fn check(classes: &[Class]) -> Result<()> {
+    let refuse = |what: String| Err(Error::Invalid(what));
+    if classes.len() > CLASSES {
+        return refuse(format!("a library has at most {CLASSES} classes, those it once had included"));
+    }
+    for (at, class) in classes.iter().enumerate() {
+        let name = &class.name;
+        if !is_class_name(name) {
+            return refuse(format!(
+                "no class can be called `{}`: use 1 to 64 bytes of visible text without any of *?[]{{}},/",
+                name.escape_debug()
+            ));
+        }
+        if usize::from(class.slot) >= CLASSES {
+            return refuse(format!("class `{name}` has slot {}, which no class can have", class.slot));
+        }
+        let before = classes.get(..at).unwrap_or_default();
+        if before.iter().any(|other| other.slot == class.slot || other.name == *name) {
+            return refuse(format!("class `{name}` or its slot is there twice"));
+        }
+        if class.is_default() && !class.policy.paths.is_empty() {
+            return refuse(format!("class `{name}` has what is in no other class: give it no patterns"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::manifest::testing::path;
+
+    fn class(slot: u8, name: &str, patterns: &[&str]) -> Class {
+        let policy = Policy::of_paths(patterns.iter().copied());
+        Class { slot, name: name.into(), policy, is_ours: true }
+    }
+
+    fn films() -> Classifier {
+        Classifier::new(vec![
+            class(2, "subtitles", &["**/*.srt", "**/*.ass"]),
+            class(1, "masters", &["masters/**/*.mov", "archive/*", "masters/raw/**"]),
+            Class::default_class(),
+        ])
+        .unwrap()
+    }
+
+    fn class_of(text: &str) -> String {
+        films().class_of(&path(text), EntryKind::File).unwrap().name.clone()
+    }
+
+    #[test]
+    fn patterns_are_those_of_a_restore() {
+        for (text, expected) in [
+            ("masters/a.mov", "masters"),
+            ("masters/a/b/c.mov", "masters"),
+            ("archive/a", "masters"),
+            ("archive/a/b", "default"),
+            ("a.srt", "subtitles"),
+            ("电影/川.srt", "subtitles"),
+            ("a.mov", "default"),
+            ("Masters/a.mov", "default"),
+            (".srt", "subtitles"),
+        ] {
+            assert_eq!(class_of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_two_classes_is_named_with_both() {
+        let error = films().class_of(&path("masters/raw/a.srt"), EntryKind::File).unwrap_err().to_string();
+        for part in ["masters/raw/a.srt", "`masters` by `masters/raw/**`", "`subtitles` by `**/*.srt`"] {
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+        // Two patterns of one class are no conflict.
+        assert_eq!(class_of("masters/raw/a.mov"), "masters");
+    }
+
+    #[test]
+    fn an_empty_directory_goes_where_its_content_would() {
+        let of = |text| films().class_of(&path(text), EntryKind::EmptyDir).unwrap().name.clone();
+        assert_eq!([of("masters/raw"), of("archive"), of("masters"), of("a.srt")].join(" "), {
+            "masters masters default subtitles"
+        });
+        assert_eq!(class_of("masters/raw"), "default");
+    }
+
+    #[test]
+    fn what_is_not_ours_is_refused() {
+        let theirs = Class { is_ours: false, ..class(1, "masters", &["masters/**"]) };
+        let some = Classifier::new(vec![theirs, class(2, "trailers", &["trailers/**"])]).unwrap();
+        assert!(some.class_of(&path("trailers/a"), EntryKind::File).is_ok());
+        for (text, part) in [("masters/a", "`masters`"), ("a", "no class")] {
+            let error = some.class_of(&path(text), EntryKind::File).unwrap_err();
+            assert!(matches!(&error, Error::Denied(why) if why.contains(part)), "{error}");
+        }
+        assert_eq!(some.slots().collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn classes_that_contradict_are_refused() {
+        for (bad, part) in [
+            (vec![class(1, "a", &["x"]), class(1, "b", &["y"])], "twice"),
+            (vec![class(1, "a", &["x"]), class(2, "a", &["y"])], "twice"),
+            (vec![class(64, "a", &["x"])], "slot 64"),
+            (vec![class(1, "a/b", &["x"])], "a/b"),
+            (vec![class(1, "a", &["x[", "y"])], "x["),
+            (vec![class(0, "default", &["x"])], "no patterns"),
+        ] {
+            let error = Classifier::new(bad).unwrap_err().to_string();
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+    }
+
+    proptest! {
+        /// A path is in one class or in an error, and in the one class whose patterns alone match it.
+        #[test]
+        fn classification_is_a_partition(
+            patterns in prop::collection::vec(prop::collection::btree_set("(\\*\\*/)?[ab?*]{1,2}(/[ab*]{1,2})?(/\\*\\*)?", 0..4), 0..5),
+            paths in prop::collection::vec("[ab]{1,2}(/[ab]{1,2}){0,2}", 1..20),
+        ) {
+            let mut classes = vec![Class::default_class()];
+            for (slot, patterns) in (1..).zip(&patterns) {
+                let policy = Policy::of_paths(patterns.iter().cloned());
+                classes.push(Class { slot, name: format!("c{slot}"), policy, is_ours: true });
+            }
+            let alone: Vec<_> = classes
+                .iter()
+                .skip(1)
+                .map(|class| Classifier::new(vec![Class::default_class(), class.clone()]).unwrap())
+                .collect();
+            let all = Classifier::new(classes).unwrap();
+            for text in paths {
+                let text = path(&text);
+                let matching: Vec<_> = alone
+                    .iter()
+                    .map(|one| one.class_of(&text, EntryKind::File).unwrap().slot)
+                    .filter(|slot| *slot != 0)
+                    .collect();
+                match (all.class_of(&text, EntryKind::File), &matching[..]) {
+                    (Ok(class), []) => prop_assert!(class.is_default()),
+                    (Ok(class), [slot]) => prop_assert_eq!(class.slot, *slot),
+                    (Err(Error::Invalid(_)), [_, _, ..]) => {}
+                    other => prop_assert!(false, "{text}: {other:?}"),
+                }
+            }
+        }
+    }
+}
