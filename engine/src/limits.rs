@@ -141,8 +141,8 @@ pub const DELTA_ITEMS: usize = 256;
 pub const DELTA_RUNS: usize = 16;
 /// Bytes of a delta frame at most: never more than what it makes, and its fields.
 pub const FRAME_DELTA_BYTES: usize = DELTA_RAW_BYTES + 5 * DELTA_ITEMS + 32 * DELTA_RUNS + 64;
-/// Commitments in the `have` of a pull at most.
-pub const PULL_HAVE: usize = 8;
+/// Commitments in the `have` of a pull at most: two versions of as many classes as a library may have.
+pub const PULL_HAVE: usize = 2 * CLASSES;
 /// Positions or ranges in one request at most.
 pub const REQUEST_POSITIONS: usize = 4096;
 /// Statements a pull says it knows, at most.
@@ -177,7 +177,7 @@ pub const ANSWER_SAMPLE: u8 = 8;
 pub const BARREN_PASSES: u32 = 4;
 /// Requests that a fetch has under way at most.
 pub const FETCH_REQUESTS: usize = 2;
-/// Commitments that a fetch says it has: more would cost bytes in every pull, and an older base serves little.
+/// Versions of a class that a fetch says it has: more would cost bytes in every pull, and an older base serves little.
 pub const FETCH_HAVE: usize = 4;
 /// Releases among which a fetch looks for those, newest first.
 pub const FETCH_RELEASES: usize = 16;
@@ -231,6 +231,8 @@ const _: () = assert!(EXCHANGE_BYTES + 5 * ANSWER_STATEMENTS + 64 <= FRAME_CONTR
 const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);
 const _: () = assert!(HELLO_STATEMENTS * STATEMENT_BYTES <= FRAME_CONTROL_BYTES);
 const _: () = assert!(PAGE_BYTES + 64 <= FRAME_CONTROL_BYTES && STATEMENT_BYTES + 64 <= FRAME_CONTROL_BYTES);
+// The index of one is a byte.
+const _: () = assert!(PULL_HAVE <= 256 && CLASSES <= PULL_HAVE);
 const _: () = assert!(FETCH_HAVE <= PULL_HAVE && FETCH_PAGES <= REQUEST_POSITIONS);
 const _: () = assert!(RECENT_BYTES > 2 * (2 * GROUP_BYTES + APPEND_QUEUE_BYTES + APPEND_BYTES as u64));
 // By position nothing is wanted that is not expected: one window is gathered while all requests are under way.

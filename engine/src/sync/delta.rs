@@ -295,7 +295,7 @@ mod tests {
         for bad in [
             Delta { base: vec![], ..good.clone() },
             Delta { base: vec![BASE; DELTA_RUNS + 1], ..good.clone() },
-            Delta { base: vec![Run { have: 8, ..BASE }], ..good.clone() },
+            Delta { base: vec![Run { have: u8::try_from(PULL_HAVE).unwrap(), ..BASE }], ..good.clone() },
             Delta { lens: vec![], ..good.clone() },
             Delta { lens: vec![100, 0], ..good.clone() },
             Delta { lens: vec![chunk + 1], ..good.clone() },

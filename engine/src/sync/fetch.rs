@@ -38,7 +38,7 @@ use crate::{
     store::{PageState, Store},
     sync::{
         frame::Frame,
-        message::{Mode, Pull, Request, Want},
+        message::{End, Mode, Pull, Request, Want},
         place::Place,
     },
     verify::{self, Missing},
@@ -111,8 +111,8 @@ impl Fetch {
         options: Options,
     ) -> Result<Self> {
         Ok(Self {
+            claim: Claim::new(library, want, options.node, now_ms),
             options,
-            claim: Claim::new(library, want, now_ms),
             intake: Intake::new(store)?,
             phase: Phase::New,
             target: None,
@@ -197,7 +197,7 @@ impl Fetch {
                 None => Ok(()),
             },
             Frame::Chunk(chunk) => self.intake.chunk(chunk),
-            Frame::End(_) => self.end_answer(id),
+            Frame::End(end) => self.end_answer(id, end),
             Frame::Error(refusal) => Err(refusal.into_error()),
             other => Err(Error::Peer(format!("a {:?} frame out of place", other.kind()))),
         }
@@ -322,10 +322,10 @@ impl Fetch {
         self.phase == Phase::Pulling && self.intake.report.is_source_behind
     }
 
-    fn end_answer(&mut self, id: u64) -> Result<()> {
+    fn end_answer(&mut self, id: u64, end: End) -> Result<()> {
         if self.phase == Phase::Pulling {
             self.phase = Phase::Completing;
-            self.begin_completing()?;
+            self.begin_completing(end)?;
         }
         if let Some(flight) = self.in_flight.get_mut(&id) {
             flight.ended = true;
@@ -337,36 +337,59 @@ impl Fetch {
     }
 
     /// After the pull's answer: knows what is to be complete, and what it adds up to.
-    fn begin_completing(&mut self) -> Result<()> {
+    fn begin_completing(&mut self, end: End) -> Result<()> {
         self.intake.settle()?;
         let table = self.table()?.clone();
+        let mut came = std::mem::take(&mut self.headers);
+        let mut absent = Vec::new();
         for (slot, commitment) in table.classes {
-            let header = match self.headers.remove(&commitment) {
+            let header = match came.remove(&commitment) {
                 Some(header) => Some(header),
-                None => ClassHeader::load(self.intake.store(), &commitment).ok(),
+                // What was granted once and is not any more is not asked for.
+                None => ClassHeader::load(self.intake.store(), &commitment)
+                    .ok()
+                    .filter(|header| self.claim.is_granted(&header.name)),
             };
-            let asked_for = |header: &ClassHeader| self.options.classes.contains(&header.name);
             match header {
-                Some(header) if self.options.classes.is_empty() || asked_for(&header) => {
-                    self.left.push((commitment, header));
-                }
-                None if self.options.classes.is_empty() => {
-                    return Err(Error::Missing(format!(
-                        "the source withholds class {slot}; name the classes that this node is granted"
-                    )));
-                }
-                _ => {}
+                Some(header) if self.asks_for(&header.name) => self.left.push((commitment, header)),
+                Some(_) => {}
+                None => absent.push(slot),
             }
         }
-        let missing =
-            self.options.classes.iter().find(|name| !self.left.iter().any(|(_, h)| h.name == **name));
-        if let Some(name) = missing {
+        self.check_classes(&absent, end)?;
+        self.intake.report.classes_absent = absent.len() as u64;
+        self.intake.report.add_up(self.left.iter().map(|(_, header)| header));
+        self.begin_pass(0);
+        Ok(())
+    }
+
+    fn asks_for(&self, class: &str) -> bool {
+        self.options.classes.is_empty() || self.options.classes.iter().any(|name| name == class)
+    }
+
+    /// Makes sure that all is there to be fetched that must be, where the classes in the slots `absent` did not come.
+    fn check_classes(&self, absent: &[u8], end: End) -> Result<()> {
+        let came: Vec<_> = self.left.iter().map(|(_, header)| header.name.as_str()).collect();
+        if let Some(name) = self.options.classes.iter().find(|name| !came.contains(&name.as_str())) {
             return Err(Error::Missing(format!(
                 "the release has no class `{name}`, or the source withholds it"
             )));
         }
-        self.intake.report.add_up(self.left.iter().map(|(_, header)| header));
-        self.begin_pass(0);
+        if !self.options.classes.is_empty() || absent.is_empty() {
+            return Ok(());
+        }
+        let store = self.intake.store();
+        let withheld = absent.iter().find_map(|slot| self.claim.due(store, *slot));
+        // Only a source that holds all classes can tell what is not granted from what it does not have.
+        let lacking = (!end.complete).then(|| self.claim.named_and_not_in(&came)).flatten();
+        if let Some(class) = withheld.or_else(|| lacking.map(|name| format!("`{name}`"))) {
+            return Err(Error::Missing(format!(
+                "the source does not hold class {class}, or withholds it; pull from another source"
+            )));
+        }
+        if came.is_empty() {
+            return Err(Error::Missing("no class of the release is granted to this node".into()));
+        }
         Ok(())
     }
 

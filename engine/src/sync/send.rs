@@ -286,9 +286,14 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
+    /// The answer does not have all that the peer may be after.
+    pub(super) fn be_incomplete(&mut self) {
+        self.end.complete = false;
+    }
+
     /// Something that was wanted is not sent: the answer is not complete.
     pub(super) fn leave_out(&mut self, what: &dyn std::fmt::Display, error: &Error) {
-        self.end.complete = false;
+        self.be_incomplete();
         tracing::warn!(%what, %error, "left out of an answer");
     }
 

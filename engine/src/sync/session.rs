@@ -4,7 +4,7 @@
 //! Both read the store and block. It must not reveal anything of what the peer is not granted: what is absent and what
 //! is not granted get one answer, and who is no member gets one answer for everything.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ use crate::{
         PageSource,
         table::{ClassHeader, ClassTable},
     },
-    statement::{Release, StatementKind, Verbs, library::Library},
+    statement::{StatementKind, Verbs, library::Library},
     store::{PageState, Store},
     sync::{
         changes::{self, Version},
@@ -44,6 +44,8 @@ enum Work {
 struct PullWork {
     frames: Vec<Frame>,
     classes: Vec<ClassWork>,
+    /// Whether a class is not held here at all, be it granted or not.
+    lacks_some: bool,
     mode: Mode,
     packing: Packing,
     scope: Option<Scope>,
@@ -53,7 +55,6 @@ struct PullWork {
 /// One class of a pull that the peer does not have yet.
 struct ClassWork {
     header: ClassHeader,
-    bytes: Bytes,
     /// The roots of versions of the class that the peer has, by their index in its `have`, newest first.
     bases: Bases,
 }
@@ -94,8 +95,11 @@ impl Answer {
     pub fn run(self, out: &mut dyn Outlet) -> Result<()> {
         let store = &*self.store;
         match self.work {
-            Work::Pull(PullWork { frames, classes, mode, packing, scope, budget }) => {
+            Work::Pull(PullWork { frames, classes, lacks_some, mode, packing, scope, budget }) => {
                 let mut sender = Sender::new(store, out, packing, scope, budget);
+                if lacks_some {
+                    sender.be_incomplete();
+                }
                 let went = frames
                     .into_iter()
                     .try_for_each(|frame| sender.frame(frame))
@@ -151,8 +155,14 @@ impl Desk<'_> {
         }
         let mut classes = Vec::new();
         let mut granted = Vec::new();
+        let mut lacks_some = false;
+        let had = self.granted(&pull.have);
         for (_, commitment) in &table.classes {
-            let bytes = self.store.page(&commitment.as_page()).map_err(|_| absent())?;
+            // A mirror that is granted only some classes holds no others.
+            let Ok(bytes) = self.store.page(&commitment.as_page()) else {
+                lacks_some = true;
+                continue;
+            };
             let header = ClassHeader::decode(&bytes)?;
             let wanted = pull.classes.is_empty() || pull.classes.contains(&header.name);
             if !wanted || !self.may(&header.name) {
@@ -160,15 +170,16 @@ impl Desk<'_> {
             }
             granted.push(header.name.clone());
             if !pull.have.contains(commitment) {
-                let bases = self.bases(&pull.have, &header)?;
-                classes.push(ClassWork { header, bytes, bases });
+                // All headers before all content: who gets only a part of it knows what there is.
+                frames.push(Frame::Header(bytes));
+                classes.push(ClassWork { bases: self.bases(&had, &header)?, header });
             }
         }
         if granted.is_empty() || pull.classes.iter().any(|class| !granted.contains(class)) {
             return Err(absent());
         }
         let Pull { mode, packing, scope, budget, .. } = pull;
-        Ok(Work::Pull(PullWork { frames, classes, mode, packing, scope, budget }))
+        Ok(Work::Pull(PullWork { frames, classes, lacks_some, mode, packing, scope, budget }))
     }
 
     /// The release that is wanted, and the channel statement that names it. A channel is where its data is whole here,
@@ -221,30 +232,51 @@ impl Desk<'_> {
         releases.any(|said| said.body.manifest == *manifest)
     }
 
-    /// The versions that the peer has of `header`'s class, where this node has them too.
-    fn bases(&self, have: &[Commitment], header: &ClassHeader) -> Result<Bases> {
-        let root = |commitment| {
-            let Ok(old) = self.class(commitment) else { return Ok(None) };
+    /// Of the versions that the peer has, those of `header`'s class, where this node has them too.
+    fn bases(&self, had: &[Option<ClassHeader>], header: &ClassHeader) -> Result<Bases> {
+        let root = |old: &Option<ClassHeader>| {
+            let Some(old) = old.as_ref().filter(|old| (old.slot, &old.name) == (header.slot, &header.name))
+            else {
+                return Ok(None);
+            };
             let held = self.store.page_states(&[old.root])?.first() != Some(&PageState::Absent);
-            Ok((old.slot == header.slot && held).then_some(old.root))
+            Ok(held.then_some(old.root))
         };
-        have.iter().map(root).collect::<Result<_>>().map(Bases)
+        had.iter().map(root).collect::<Result<_>>().map(Bases)
     }
 
     /// A class that the peer is granted, in any of the library's releases.
     fn class(&self, commitment: &Commitment) -> Result<ClassHeader> {
-        let names = |release: &Release| {
-            ClassTable::load(self.store, &release.manifest)
-                .is_ok_and(|table| table.classes.iter().any(|(_, named)| named == commitment))
+        self.granted(std::slice::from_ref(commitment)).pop().flatten().ok_or_else(absent)
+    }
+
+    /// Of classes in any of the library's releases, those that the peer is granted and this node knows. What it is not
+    /// granted takes no longer than what is not there: nothing is looked up for either but a header.
+    fn granted(&self, commitments: &[Commitment]) -> Vec<Option<ClassHeader>> {
+        let known = |commitment| {
+            let header = ClassHeader::load(self.store, commitment).ok()?;
+            self.may(&header.name).then_some(header)
         };
-        if !self.library.releases().iter().rev().any(|said| names(said.body)) {
-            return Err(absent());
+        let mut headers: Vec<_> = commitments.iter().map(known).collect();
+        let pairs = commitments.iter().zip(&headers).filter(|(_, header)| header.is_some());
+        let named = self.named(pairs.map(|(commitment, _)| *commitment).collect());
+        for (header, commitment) in headers.iter_mut().zip(commitments) {
+            header.take_if(|_| !named.contains(commitment));
         }
-        let header = ClassHeader::load(self.store, commitment).map_err(|_| absent())?;
-        if !self.may(&header.name) {
-            return Err(absent());
+        headers
+    }
+
+    /// Those of `open` that a release of the library names: a store may have other libraries, too.
+    fn named(&self, mut open: HashSet<Commitment>) -> HashSet<Commitment> {
+        let mut named = HashSet::new();
+        for said in self.library.releases().iter().rev() {
+            if open.is_empty() {
+                break;
+            }
+            let Ok(table) = ClassTable::load(self.store, &said.body.manifest) else { continue };
+            named.extend(table.classes.iter().filter_map(|(_, commitment)| open.take(commitment)));
         }
-        Ok(header)
+        named
     }
 }
 
@@ -254,7 +286,6 @@ fn absent() -> Error {
 
 impl ClassWork {
     fn send(&self, store: &dyn Store, mode: Mode, sender: &mut Sender<'_>) -> Result<()> {
-        sender.frame(Frame::Header(self.bytes.clone()))?;
         let versions: Vec<_> = (0u8..)
             .zip(&self.bases.0)
             .filter_map(|(have, root)| root.map(|root| Version { have, root }))

@@ -1,5 +1,6 @@
 //! Pulls between two nodes in memory, undisturbed; what may go wrong is in the files below.
 
+mod classes;
 mod deltas;
 mod faults;
 mod rights;

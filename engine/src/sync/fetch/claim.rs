@@ -3,13 +3,15 @@
 //! Owns the requester's view of the library, which it changes by verified statements only. Whoever sends them does
 //! not matter, nor in which order they come.
 
+use std::collections::BTreeMap;
+
 use crate::{
     error::{Error, Result},
-    id::{Commitment, LibraryId, ManifestId, StatementId},
-    limits::{ANSWER_STATEMENTS, FETCH_HAVE, FETCH_RELEASES, PULL_KNOWN},
+    id::{Commitment, LibraryId, ManifestId, NodeId, StatementId},
+    limits::{ANSWER_STATEMENTS, FETCH_HAVE, FETCH_RELEASES, PULL_HAVE, PULL_KNOWN},
     manifest::table::{ClassHeader, ClassTable},
     statement::{
-        Body, Statement, StatementKind,
+        Body, Statement, StatementKind, Verbs,
         library::{Accepted, Library},
     },
     store::{Object, PageState, RefMove, Store},
@@ -21,6 +23,8 @@ use crate::{
 pub(super) struct Claim {
     library: Library,
     want: Want,
+    /// Who fetches, where only what it is granted must come.
+    node: Option<NodeId>,
     now_ms: i64,
     offered: Vec<Statement>,
     /// Those that were new and stand; to be kept when the pull is done.
@@ -40,10 +44,11 @@ pub(super) struct Target {
 }
 
 impl Claim {
-    pub(super) fn new(library: Library, want: Want, now_ms: i64) -> Self {
+    pub(super) fn new(library: Library, want: Want, node: Option<NodeId>, now_ms: i64) -> Self {
         Self {
             library,
             want,
+            node,
             now_ms,
             offered: Vec::new(),
             accepted: Vec::new(),
@@ -61,18 +66,59 @@ impl Claim {
         &self.want
     }
 
-    /// The classes that are held whole, of the newest releases.
+    /// The classes that are held whole, of the newest releases: of each class the newest few versions.
     pub(super) fn have(&self, store: &dyn Store) -> Result<Vec<Commitment>> {
         let mut have = Vec::new();
-        for said in self.library.releases().iter().rev().take(FETCH_RELEASES) {
-            let Ok(table) = ClassTable::load(store, &said.body.manifest) else { continue };
-            for (_, commitment) in table.classes {
-                if have.len() < FETCH_HAVE && !have.contains(&commitment) && is_whole(store, &commitment)? {
+        let mut versions: BTreeMap<u8, usize> = BTreeMap::new();
+        for table in self.tables(store) {
+            for (slot, commitment) in table.classes {
+                let versions = versions.entry(slot).or_default();
+                let has_room = have.len() < PULL_HAVE && *versions < FETCH_HAVE;
+                if has_room && !have.contains(&commitment) && is_whole(store, &commitment)? {
                     have.push(commitment);
+                    *versions += 1;
                 }
             }
         }
         Ok(have)
+    }
+
+    /// The tables of the newest releases that are held, newest first.
+    fn tables(&self, store: &dyn Store) -> impl Iterator<Item = ClassTable> {
+        let releases = self.library.releases().into_iter().rev().take(FETCH_RELEASES);
+        releases.filter_map(|said| ClassTable::load(store, &said.body.manifest).ok())
+    }
+
+    /// Whether the class of this name is granted here, as far as is known.
+    pub(super) fn is_granted(&self, class: &str) -> bool {
+        self.node.is_none_or(|node| self.library.may(&node, class, Verbs::PULL, self.now_ms))
+    }
+
+    /// What the class in `slot` of the wanted release is, where its header must have come: where everything is granted
+    /// here, or where the newest version of it that is held is of a class that is. A class keeps its slot.
+    pub(super) fn due(&self, store: &dyn Store, slot: u8) -> Option<String> {
+        let headers = self.tables(store).filter_map(|table| {
+            let (_, commitment) = table.classes.into_iter().find(|(other, _)| *other == slot)?;
+            ClassHeader::load(store, &commitment).ok()
+        });
+        let known = headers.map(|header| header.name).next();
+        match known {
+            Some(name) => self.is_granted(&name).then(|| format!("`{name}`")),
+            None => self.is_granted_all().then(|| format!("in slot {slot}")),
+        }
+    }
+
+    /// Whether every class is granted here, whatever it is called.
+    fn is_granted_all(&self) -> bool {
+        let member = |node| self.library.member(&node);
+        self.node.is_none_or(|node| member(node).is_none_or(|said| said.body.classes.is_all()))
+    }
+
+    /// A class that this node's membership names, as such and not by a pattern, and that is not among `came`.
+    pub(super) fn named_and_not_in(&self, came: &[&str]) -> Option<String> {
+        let member = self.library.member(self.node.as_ref()?)?;
+        let patterns = member.body.classes.patterns().iter();
+        patterns.filter(|class| !class.contains('*')).find(|class| !came.contains(&class.as_str())).cloned()
     }
 
     /// The statements that the source need not send: the channel's, its release's where its table is here, the newest

@@ -1,6 +1,10 @@
 //! What a fetch is told and what it tells: options in, counts out.
 
-use crate::{id::StatementId, manifest::table::ClassHeader, sync::message::Packing};
+use crate::{
+    id::{NodeId, StatementId},
+    manifest::table::ClassHeader,
+    sync::message::Packing,
+};
 
 /// How to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,8 +12,12 @@ pub struct Options {
     /// Whether an earlier fetch was cut short: then only what is missing is asked for, at the price of a round trip
     /// per level of the trees.
     pub resume: bool,
-    /// Names of the classes to fetch; empty for all classes of the release, and the fetch fails where one is withheld.
+    /// Names of the classes to fetch; empty for all that [`node`](Self::node) is granted. The fetch fails where one of them is
+    /// withheld.
     pub classes: Vec<String>,
+    /// Who fetches: what its membership covers must come, as far as that can be known, and what it does not need not.
+    /// Without it, every class of the release must.
+    pub node: Option<NodeId>,
     /// Bytes of the first answer at most, about; the rest is then asked for by position. `u64::MAX` for no bound.
     pub budget: u64,
     /// What the source is to save.
@@ -18,7 +26,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { resume: false, classes: Vec::new(), budget: u64::MAX, packing: Packing::default() }
+        Self { resume: false, classes: Vec::new(), node: None, budget: u64::MAX, packing: Packing::default() }
     }
 }
 
@@ -29,11 +37,15 @@ pub struct Report {
     pub release: Option<StatementId>,
     /// Whether all is done: the release is whole here, durably, and the channel stands where it was fetched from.
     pub done: bool,
-    /// Entries of the release.
+    /// Classes of the release that were fetched.
+    pub classes: u64,
+    /// Classes that it has and that did not come: they are not granted.
+    pub classes_absent: u64,
+    /// Entries of the classes.
     pub files: u64,
-    /// Bytes of its files.
+    /// Bytes of their files.
     pub bytes_total: u64,
-    /// Its chunks, with multiplicity.
+    /// Their chunks, with multiplicity.
     pub chunks_total: u64,
     /// Chunks that came and were not held.
     pub chunks_fetched: u64,
@@ -61,10 +73,11 @@ impl Report {
         (self.chunks_fetched, self.page_bytes)
     }
 
-    /// Sums up the classes of the release.
+    /// Sums up the classes that are fetched.
     pub(super) fn add_up<'a>(&mut self, headers: impl Iterator<Item = &'a ClassHeader>) {
-        (self.files, self.bytes_total, self.chunks_total) = (0, 0, 0);
+        (self.classes, self.files, self.bytes_total, self.chunks_total) = (0, 0, 0, 0);
         for header in headers {
+            self.classes += 1;
             self.files = self.files.saturating_add(header.sums.entries);
             self.bytes_total = self.bytes_total.saturating_add(header.sums.bytes);
             self.chunks_total = self.chunks_total.saturating_add(header.sums.chunks);

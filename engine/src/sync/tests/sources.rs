@@ -18,7 +18,7 @@ use crate::{
 };
 
 const RESUME: Options =
-    Options { resume: true, classes: Vec::new(), budget: u64::MAX, packing: Packing::Auto };
+    Options { resume: true, classes: Vec::new(), node: None, budget: u64::MAX, packing: Packing::Auto };
 
 #[test]
 fn what_a_source_lacks_is_said_and_the_rest_is_kept() {
