@@ -7,7 +7,7 @@ mod channel;
 mod signed;
 mod statements;
 
-use std::path::PathBuf;
+use std::{iter, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,10 @@ pub struct Publish {
     #[arg(long, short = 'm', default_value = "")]
     #[serde(default)]
     pub message: String,
+    /// The library's classes, from a TOML file with a [[class]] for each; kept by later publishes
+    #[arg(long, value_name = "FILE")]
+    #[serde(default)]
+    pub policy: Option<PathBuf>,
     /// Read every file, also those whose size, times and inode have not changed
     #[arg(long)]
     #[serde(default)]
@@ -376,8 +380,8 @@ impl Command {
 
     /// Makes paths absolute, so that the command means the same in a process with another working directory.
     pub fn absolute(mut self) -> Result<Self> {
-        let paths = match &mut self {
-            Command::Publish(publish) => vec![&mut publish.source],
+        let paths: Vec<&mut PathBuf> = match &mut self {
+            Command::Publish(publish) => iter::once(&mut publish.source).chain(&mut publish.policy).collect(),
             Command::Restore(restore) => vec![&mut restore.dest],
             Command::Audit(audit) => audit.paths(),
             _ => Vec::new(),

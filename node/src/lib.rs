@@ -59,6 +59,7 @@ pub mod job;
 pub mod keyring;
 pub mod node;
 pub mod outcome;
+mod policy;
 mod session;
 pub mod spec;
 

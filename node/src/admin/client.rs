@@ -186,7 +186,8 @@ mod tests {
     }
 
     fn row(size: u64) -> Row {
-        Row::Entry { path: "甲".into(), kind: "file".into(), size, mtime_ms: 0, mode: 0o644, chunks: 1 }
+        let (path, kind, class) = ("甲".into(), "file".into(), "default".into());
+        Row::Entry { path, kind, size, mtime_ms: 0, mode: 0o644, chunks: 1, class }
     }
 
     fn cat(path: &str) -> Command {

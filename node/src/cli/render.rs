@@ -3,6 +3,7 @@
 
 mod audit;
 mod channel;
+mod classes;
 mod trust;
 
 use std::io::{self, Write};
@@ -69,6 +70,7 @@ pub(super) fn row(out: &mut impl Write, row: &Row) -> io::Result<()> {
             let sign = match change.as_str() {
                 "added" => '+',
                 "removed" => '-',
+                "reclassified" => '>',
                 _ => '~',
             };
             let size = |size: &Option<u64>| size.map(bytes).unwrap_or_default();
@@ -114,7 +116,8 @@ fn publish(out: &mut impl Write, published: &Published) -> io::Result<()> {
         bytes(published.bytes_skipped),
         counted(published.chunks_new, "chunk"),
         bytes(published.chunk_bytes_new),
-    )
+    )?;
+    classes::several(out, &published.classes)
 }
 
 fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
@@ -189,7 +192,8 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
         counted(pulled.round_trips, "round trip"),
         span(pulled.seconds),
         rate(pulled.chunk_bytes_fetched, pulled.seconds),
-    )
+    )?;
+    classes::absent(out, pulled.classes_absent)
 }
 
 fn restore(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
@@ -204,7 +208,8 @@ fn restore(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
         count(restored.files_unchanged),
         bytes(restored.bytes_reused),
         span(restored.seconds),
-    )
+    )?;
+    classes::absent(out, restored.classes_absent)
 }
 
 fn releases(out: &mut impl Write, list: &ReleaseList) -> io::Result<()> {
@@ -227,19 +232,26 @@ fn releases(out: &mut impl Write, list: &ReleaseList) -> io::Result<()> {
 }
 
 fn ls(out: &mut impl Write, listed: &Listed) -> io::Result<()> {
-    let Listed { sequence, release, files, bytes_total } = listed;
+    let Listed { sequence, release, files, bytes_total, .. } = listed;
     writeln!(
         out,
         "{}, {} in release {sequence} {}",
         counted(*files, "file"),
         bytes(*bytes_total),
         short(release)
-    )
+    )?;
+    classes::several(out, &listed.classes)?;
+    classes::absent(out, listed.classes_absent)
 }
 
 fn diff(out: &mut impl Write, differed: &Differed) -> io::Result<()> {
     let Differed { added, removed, changed, .. } = differed;
-    writeln!(out, "{} added, {} removed, {} changed", count(*added), count(*removed), count(*changed))
+    write!(out, "{} added, {} removed, {} changed", count(*added), count(*removed), count(*changed))?;
+    match differed.reclassified {
+        0 => writeln!(out)?,
+        reclassified => writeln!(out, ", {} in another class", count(reclassified))?,
+    }
+    classes::absent(out, differed.classes_absent)
 }
 
 fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
@@ -256,6 +268,7 @@ fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
         count(verified.missing),
         count(verified.corrupt),
     )?;
+    classes::absent(out, verified.classes_absent)?;
     if verified.superseded > 0 {
         let number = count(verified.superseded);
         writeln!(
@@ -348,7 +361,7 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
     if library.pull_unfinished {
         writeln!(out, "unfinished pull: `chuan pull {}` goes on with it", library.name)?;
     }
-    let mut table = Table::new(&["CHANNEL", ">SEQUENCE", "RELEASE", "HELD", "AGE", "FRESHNESS"]);
+    let mut table = Table::new(&["CHANNEL", ">SEQUENCE", "RELEASE", "HELD", "AGE", "FRESHNESS", "CLASSES"]);
     for channel in &library.channels {
         table.row([
             channel.name.clone(),
@@ -357,6 +370,7 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
             held(channel.complete),
             age(channel.age_seconds),
             channel::freshness(channel.fresh_age_seconds),
+            classes::names(&channel.classes, channel.classes_absent),
         ]);
     }
     if library.channels.is_empty() { Ok(()) } else { write_table(out, &table) }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 use chuan_engine::{
-    manifest::{EntryKind, EntryPath, cursor},
+    manifest::{EntryKind, EntryPath, union},
     restore::read_range,
 };
 
@@ -22,16 +22,20 @@ impl Node {
         let job = job.clone();
         self.blocking(move |node| {
             let found = node.release(&options.release)?;
-            let class = found.class(node.store())?;
+            let held = found.held(node)?;
             let path = EntryPath::new(options.path.as_str())?;
-            let entry = cursor::find(node.store(), &class.header.root, &path)?
-                .filter(|entry| entry.kind == EntryKind::File)
-                .ok_or_else(|| {
-                    Failure::missing(format!(
-                        "no file `{path}` in {}; `chuan ls {}` lists them",
-                        options.release, options.release
-                    ))
-                })?;
+            let found_file = union::find(node.store(), &held.trees(), &path)?;
+            let file = found_file.map(|(_, entry)| entry).filter(|entry| entry.kind == EntryKind::File);
+            let entry = file.ok_or_else(|| {
+                let elsewhere = match held.classes_absent() {
+                    0 => String::new(),
+                    absent => format!(" (classes not granted to this node: {absent})"),
+                };
+                Failure::missing(format!(
+                    "no file `{path}` in {}{elsewhere}; `chuan ls {}` lists them",
+                    options.release, options.release
+                ))
+            })?;
             let range = options.range.unwrap_or(ByteRange::From(0, None));
             let (start, len) = range.within(entry.size)?;
             let mut out = Out { job: &job, failure: None };

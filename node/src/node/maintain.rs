@@ -1,6 +1,9 @@
 //! `verify` and `rebuild`: whether what should be held is held, and the index made anew from what is.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use chuan_engine::{
     Error,
@@ -9,11 +12,11 @@ use chuan_engine::{
     manifest::table::ClassTable,
     statement::Library,
     store::{LostId, PageState},
-    verify::{Report, structure},
+    verify::{ClassReport, Report, structure},
 };
 use chuan_storage::scrub::scrub;
 
-use super::{Inner, Node, now_ms, on_thread, release::class, report::Reporter};
+use super::{Inner, Node, now_ms, on_thread, report::Reporter};
 use crate::{
     command::Verify,
     exit::{Failure, Result},
@@ -112,6 +115,7 @@ impl Inner {
     /// Walks the releases of a library: those on which a channel stands here must be held, and others that once were. What is
     /// known of a release says nothing of its data, and a pull that was cut short leaves a part of it.
     fn walk(&self, library: &Library, verified: &mut Verified, job: &Job) -> Result<()> {
+        let mut absent = BTreeSet::new();
         for said in library.releases() {
             job.check()?;
             let release = said.statement.id();
@@ -126,7 +130,7 @@ impl Inner {
             verified.releases += 1;
             let context = format!("{}@{}", library.name(), said.statement.sequence());
             match structure(self.store(), &said.body.manifest, LISTED) {
-                Ok(report) => take_report(verified, &context, &report),
+                Ok(report) => absent.extend(self.take_report(library, verified, &context, &report)),
                 Err(error @ (Error::Missing(_) | Error::Corrupt(_) | Error::Invalid(_))) => {
                     let missing = matches!(error, Error::Missing(_));
                     *(if missing { &mut verified.missing } else { &mut verified.corrupt }) += 1;
@@ -135,23 +139,54 @@ impl Inner {
                 Err(error) => return Err(error.into()),
             }
         }
+        verified.classes_absent += absent.len() as u64;
         Ok(())
     }
 
-    /// Whether some class of a manifest is remembered as having been whole here.
+    /// Whether all classes of a manifest whose headers are held are remembered as having been whole here.
     fn was_whole(&self, manifest: &ManifestId) -> Result<bool> {
         let Ok(table) = ClassTable::load(self.store(), manifest) else { return Ok(false) };
         let headers: Vec<_> = table.classes.iter().map(|(_, commitment)| commitment.as_page()).collect();
-        Ok(self.store().page_states(&headers)?.contains(&PageState::Full))
+        let mut states = self.store().page_states(&headers)?;
+        states.retain(|state| *state != PageState::Absent);
+        Ok(!states.is_empty() && states.iter().all(|state| *state == PageState::Full))
+    }
+
+    /// Takes up what was found of a release; gives the slots of the classes that are not granted here.
+    fn take_report(
+        &self,
+        library: &Library,
+        verified: &mut Verified,
+        context: &str,
+        report: &Report,
+    ) -> Vec<u8> {
+        let mut absent = Vec::new();
+        for class in &report.classes {
+            verified.pages += class.walked.pages;
+            verified.chunks += class.walked.chunks;
+            // What is not granted any more need not be whole.
+            match class.walked.state == PageState::Full || self.is_granted(library, &class.header.name) {
+                true => take_class(verified, context, class),
+                false => absent.push(class.header.slot),
+            }
+        }
+        for (slot, commitment) in &report.absent {
+            if self.is_granted_all(library) {
+                verified.missing += 1;
+                name(verified, || format!("{context}: class header {} is not held", commitment.short()));
+            } else {
+                absent.push(*slot);
+            }
+        }
+        absent
     }
 
     /// Remembers again which releases are whole, which the index knew before.
     fn mark_all(&self) {
         for library in self.libraries.all() {
             for said in library.releases() {
-                if let Ok(class) = class(self.store(), &said.body.manifest) {
-                    self.mark(&class.commitment);
-                }
+                let Ok(held) = self.held(&library, &said.body.manifest) else { continue };
+                held.classes.iter().for_each(|class| self.mark(&class.commitment));
             }
         }
     }
@@ -176,29 +211,19 @@ impl Inner {
     }
 }
 
-fn take_report(verified: &mut Verified, context: &str, report: &Report) {
-    for class in &report.classes {
-        verified.pages += class.walked.pages;
-        verified.chunks += class.walked.chunks;
-        let missing = &class.missing;
-        for page in &missing.pages {
-            verified.missing += 1;
-            name(verified, || format!("{context}: page {} is not held", page.id.short()));
-        }
-        for (_, chunk) in &missing.chunks {
-            verified.missing += 1;
-            name(verified, || {
-                format!("{context}: chunk {} ({} bytes) is not held", chunk.id.short(), chunk.len)
-            });
-        }
-        if missing.is_empty() && !report.is_whole() && class.walked.state != PageState::Full {
-            verified.missing += 1;
-            name(verified, || format!("{context}: class {} is not whole", class.header.name));
-        }
-    }
-    for (_, commitment) in &report.absent {
+fn take_class(verified: &mut Verified, context: &str, class: &ClassReport) {
+    let missing = &class.missing;
+    for page in &missing.pages {
         verified.missing += 1;
-        name(verified, || format!("{context}: class header {} is not held", commitment.short()));
+        name(verified, || format!("{context}: page {} is not held", page.id.short()));
+    }
+    for (_, chunk) in &missing.chunks {
+        verified.missing += 1;
+        name(verified, || format!("{context}: chunk {} ({} bytes) is not held", chunk.id.short(), chunk.len));
+    }
+    if missing.is_empty() && class.walked.state != PageState::Full {
+        verified.missing += 1;
+        name(verified, || format!("{context}: class {} is not whole", class.header.name));
     }
 }
 

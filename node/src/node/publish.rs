@@ -8,10 +8,7 @@ use chuan_engine::{
     audit::{Actor, Event, Verb},
     id::{LibraryId, Salt, StatementId},
     ingest::{self, Ingest, IngestReport},
-    manifest::{
-        Timestamp,
-        table::{ClassHeader, ClassTable},
-    },
+    manifest::{Timestamp, table::ClassHeader},
     statement::{
         Channel, Classes, Key, Library, Member, NodeRole, RoleKind, Said, Statement, Verbs,
         library::{Founders, channel, found, member, release},
@@ -19,7 +16,13 @@ use chuan_engine::{
     store::{Object, Store},
 };
 
-use super::{Inner, Node, libraries::Libraries, now_ms, release::class, report::Reporter};
+use super::{
+    Inner, Node,
+    classes::{ClassPlan, Sealed},
+    libraries::Libraries,
+    now_ms,
+    report::Reporter,
+};
 use crate::{
     command::{Publish, Role},
     exit::{Failure, Result},
@@ -29,13 +32,10 @@ use crate::{
     },
     job::Job,
     keyring::Keyring,
-    outcome::{Published, Skipped},
+    outcome::{ClassRow, Published, Skipped},
+    policy,
     spec::{LIVE, check_name},
 };
-
-/// The one class of this version.
-const CLASS_NAME: &str = "default";
-const CLASS_SLOT: u8 = 0;
 
 impl Node {
     /// Ingests what changed, signs a release and moves the channel `live` to it. A name that is new founds a library,
@@ -65,24 +65,24 @@ impl Inner {
         let library = self.libraries.find(&options.library)?;
         let author = self.author(library.as_deref(), &options.library)?;
         let current = library.as_deref().and_then(current);
-        let report = self.ingest(options, &author, current.as_ref(), job)?;
-
-        let header = ClassHeader {
-            name: CLASS_NAME.to_owned(),
-            slot: CLASS_SLOT,
-            salt: Salt::of_class(author.publisher.seed(), &report.tree.root),
-            root: report.tree.root,
-            level: report.tree.level,
-            sums: report.tree.sums,
-            policy: Vec::new(),
-        };
-        let table = ClassTable { classes: vec![(CLASS_SLOT, header.id())] };
+        let policy = options.policy.as_deref().map(policy::read).transpose()?;
+        let plan = ClassPlan::new(
+            self.store(),
+            library.as_deref(),
+            &author.publisher.public(),
+            current.as_ref().map(|current| &current.manifest),
+            policy,
+        )?;
+        let report = self.ingest(options, &author, &plan, job)?;
+        let sealed = plan.seal(&report.trees, &author.publisher)?;
+        let table = &sealed.table;
         let unchanged = current.as_ref().filter(|current| current.manifest == table.id());
         let (release, sequence) = match unchanged {
             Some(current) => (current.release, current.sequence),
-            None => self.sign(options, &author, current.as_ref(), &header, &table)?,
+            None => self.sign(options, &author, current.as_ref(), &sealed)?,
         };
         install(report.cache);
+        let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
         let skipped = report.tally.skipped.first.into_iter().chain(report.tally.unreadable.first);
         Ok(Published {
             library: author.id.to_string(),
@@ -92,8 +92,9 @@ impl Inner {
             manifest: table.id().to_string(),
             changed: unchanged.is_none(),
             founded: author.founding.is_some(),
-            files: header.sums.entries,
-            bytes_total: header.sums.bytes,
+            files: classes.iter().map(|class| class.files).sum(),
+            bytes_total: classes.iter().map(|class| class.bytes).sum(),
+            classes,
             bytes_read: report.tally.bytes_read,
             bytes_skipped: report.tally.bytes_skipped,
             chunks_new: report.tally.chunks_new,
@@ -123,17 +124,13 @@ impl Inner {
         &self,
         options: &Publish,
         author: &Author,
-        current: Option<&Current>,
+        plan: &ClassPlan,
         job: &Job,
     ) -> Result<IngestReport> {
-        let previous = match current {
-            Some(current) => Some(class(self.store(), &current.manifest)?.header.root),
-            None => None,
-        };
         let ingest = Ingest {
-            previous,
+            classes: plan.classifier(),
+            previous: plan.previous(),
             cache: Some(self.home.cache_dir().join(format!("{}.scan", author.id))),
-            slot: CLASS_SLOT,
             check: options.check,
             skip_unreadable: options.skip_unreadable,
             keep_others: true,
@@ -155,16 +152,15 @@ impl Inner {
         options: &Publish,
         author: &Author,
         current: Option<&Current>,
-        header: &ClassHeader,
-        table: &ClassTable,
+        sealed: &Sealed,
     ) -> Result<(StatementId, u64)> {
+        let Sealed { table, ours } = sealed;
         if let Some((keys, root)) = &author.founding {
             self.home.keep_founding(&author.id, keys, root.bytes())?;
         }
-        let pages = vec![
-            Object::Page { id: header.id().as_page(), bytes: header.encode().into() },
-            Object::Page { id: table.id().as_page(), bytes: table.encode().into() },
-        ];
+        let page = |header: &ClassHeader| (header.id().as_page(), header.encode());
+        let documents = ours.iter().map(page).chain([(table.id().as_page(), table.encode())]);
+        let pages = documents.map(|(id, bytes)| Object::Page { id, bytes: bytes.into() }).collect();
         let parents: Vec<_> = current.map(|current| current.release).into_iter().collect();
         let now = now_ms();
         let mut signed = None;
@@ -193,7 +189,7 @@ impl Inner {
             Ok(made)
         })?;
         let (id, sequence) = signed.ok_or_else(|| Failure::internal("no release was made"))?;
-        self.mark(&header.id());
+        ours.iter().for_each(|header| self.mark(&header.id()));
         let what = format!("{LIVE} -> {}@{sequence} {}", options.library, id.short());
         self.audited(Event::new(Verb::Channel, what).by(actor).of(author.id), || {
             self.libraries.change(&author.id, Vec::new(), now, |library| {

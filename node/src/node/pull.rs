@@ -18,7 +18,6 @@ use chuan_net::{Connection, Endpoint, WireStats};
 
 use super::{
     Inner, Node, acquaint::Acquainted, address::plain, gossip::exchange_on, now_ms, on_thread, peer::Source,
-    release::class,
 };
 use crate::{
     command::{Packing, Pull},
@@ -128,7 +127,12 @@ impl Node {
             source.name = library.member(&source.node).map_or("", |said| &said.body.name).to_owned();
         }
         let packing = how.packing.unwrap_or_else(|| node.packing(&source));
-        let options = Options { resume: how.resume, packing: packing.into(), ..Options::default() };
+        let options = Options {
+            resume: how.resume,
+            node: Some(node.key.node()),
+            packing: packing.into(),
+            ..Options::default()
+        };
         let want = Want::Channel(how.channel.clone());
         let shelf = Arc::clone(&node.shelf);
         let fetch = Fetch::new(shelf, Library::clone(library), want, now_ms(), options)?;
@@ -166,11 +170,15 @@ impl Inner {
             let others = self.store().refs()?.iter().any(|at| at.library == library.id());
             return Ok((None, unfinished || others));
         };
-        let whole = match class(self.store(), &current.body.manifest) {
-            Ok(class) => self.is_whole(&class.commitment)?,
-            Err(_) => false,
-        };
-        Ok((Some(current.statement.id()), unfinished || !whole))
+        let here = Some(current.statement.id());
+        // A class that was never here is none that was begun: the source brings it in one go.
+        let Ok(held) = self.held(library, &current.body.manifest) else { return Ok((here, true)) };
+        for class in &held.classes {
+            if !self.is_whole(&class.commitment)? {
+                return Ok((here, true));
+            }
+        }
+        Ok((here, unfinished))
     }
 
     /// Takes up what was pulled and remembers from whom.
@@ -214,6 +222,8 @@ impl Inner {
             from: source.node.to_string(),
             address,
             changed: before != Some(release),
+            classes: report.classes,
+            classes_absent: report.classes_absent,
             files: report.files,
             bytes_total: report.bytes_total,
             chunks_total: report.chunks_total,

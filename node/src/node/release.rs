@@ -1,19 +1,23 @@
-//! What `films@12`, `films@abcdef` and `films@live` name, and the entry tree behind it.
+//! What `films@12`, `films@abcdef` and `films@live` name, and the classes behind it that this node has.
 
 use std::sync::Arc;
 
 use chuan_engine::{
     Error,
     id::{Commitment, ManifestId, PageId, StatementId},
-    manifest::table::{ClassHeader, ClassTable},
-    statement::{Library, Release, Said},
-    store::{PageState, Store},
+    manifest::{
+        Sums,
+        table::{ClassHeader, ClassTable},
+    },
+    statement::{Library, Release, Said, Verbs},
+    store::PageState,
     verify::{self, Missing},
 };
 
-use super::Inner;
+use super::{Inner, now_ms};
 use crate::{
     exit::{Failure, Result},
+    outcome::ClassRow,
     spec::{At, LIVE, Spec},
 };
 
@@ -26,11 +30,50 @@ pub(super) struct Found {
     pub(super) manifest: ManifestId,
 }
 
-/// A class of a manifest.
-#[derive(Debug)]
+/// A class of a manifest, whose header is held.
+#[derive(Clone, Debug)]
 pub(super) struct Class {
     pub(super) commitment: Commitment,
     pub(super) header: ClassHeader,
+}
+
+/// The classes of a manifest, as far as they are this node's.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// Those that are granted here, and those that are whole all the same: ascending by slot.
+    pub(super) classes: Vec<Class>,
+    /// The slots of the others.
+    pub(super) absent: Vec<u8>,
+}
+
+impl Held {
+    /// The entry trees, by slot, ascending.
+    pub(super) fn trees(&self) -> Vec<(u8, PageId)> {
+        self.classes.iter().map(|class| (class.header.slot, class.header.root)).collect()
+    }
+
+    /// How many classes the manifest has beside those.
+    pub(super) fn classes_absent(&self) -> u64 {
+        self.absent.len() as u64
+    }
+
+    /// What the classes hold together.
+    pub(super) fn sums(&self) -> Sums {
+        let sums = self.classes.iter().map(|class| class.header.sums);
+        // Only forged headers overflow.
+        sums.fold(Sums::default(), |all, sums| all.checked_add(sums).unwrap_or(all))
+    }
+
+    /// The name of the class in a slot.
+    pub(super) fn name(&self, slot: u8) -> &str {
+        let class = self.classes.iter().find(|class| class.header.slot == slot);
+        class.map_or("", |class| &class.header.name)
+    }
+
+    /// The classes, for answers.
+    pub(super) fn rows(&self) -> Vec<ClassRow> {
+        self.classes.iter().map(|class| ClassRow::of(&class.header)).collect()
+    }
 }
 
 impl Inner {
@@ -54,8 +97,67 @@ impl Inner {
 }
 
 impl Inner {
+    /// The classes of a manifest that this node has. A class that is not granted counts where it is whole: it was granted
+    /// once, and nothing that is here stops being of use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] where the class table is not held.
+    pub(super) fn held(&self, library: &Library, manifest: &ManifestId) -> Result<Held, Error> {
+        let table = ClassTable::load(self.store(), manifest)?;
+        let mut held = Held { classes: Vec::new(), absent: Vec::new() };
+        for (slot, commitment) in table.classes {
+            let header = match ClassHeader::load(self.store(), &commitment) {
+                Err(Error::Missing(_)) => None,
+                header => Some(header?),
+            };
+            match header {
+                Some(header) if self.is_granted(library, &header.name) || self.is_whole(&commitment)? => {
+                    held.classes.push(Class { commitment, header });
+                }
+                _ => held.absent.push(slot),
+            }
+        }
+        Ok(held)
+    }
+
+    /// Whether this node may have the class of this name. Where it is no member, nobody has limited it.
+    pub(super) fn is_granted(&self, library: &Library, class: &str) -> bool {
+        let node = self.key.node();
+        library.member(&node).is_none() || library.may(&node, class, Verbs::PULL, now_ms())
+    }
+
+    /// Whether this node may have every class, whatever it is called.
+    pub(super) fn is_granted_all(&self, library: &Library) -> bool {
+        library.member(&self.key.node()).is_none_or(|said| said.body.classes.is_all())
+    }
+
+    /// Whether all of a release is here that this node may have, as far as that can be known.
+    pub(super) fn is_release_whole(&self, library: &Library, manifest: &ManifestId) -> Result<bool> {
+        self.all_of(library, manifest, |class| Ok(self.is_whole(&class.commitment)?))
+    }
+
+    /// Whether `test` holds of every class of a release that this node may have; not where one of them is not here.
+    pub(super) fn all_of(
+        &self,
+        library: &Library,
+        manifest: &ManifestId,
+        test: impl Fn(&Class) -> Result<bool>,
+    ) -> Result<bool> {
+        let Ok(held) = self.held(library, manifest) else { return Ok(false) };
+        if held.classes.is_empty() || (!held.absent.is_empty() && self.is_granted_all(library)) {
+            return Ok(false);
+        }
+        for class in &held.classes {
+            if !test(class)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether all below a class header is held: looks where no mark says so, and remembers what it sees.
-    pub(super) fn is_whole(&self, commitment: &Commitment) -> Result<bool> {
+    pub(super) fn is_whole(&self, commitment: &Commitment) -> Result<bool, Error> {
         if self.is_full(&commitment.as_page())? {
             return Ok(true);
         }
@@ -65,42 +167,36 @@ impl Inner {
 
     /// Like [`Inner::is_whole`], where nothing hangs on the answer but time.
     pub(super) fn mark(&self, commitment: &Commitment) {
-        if let Err(failure) = self.is_whole(commitment) {
-            tracing::debug!(%failure, "a release could not be marked as whole");
+        if let Err(error) = self.is_whole(commitment) {
+            tracing::debug!(%error, "a release could not be marked as whole");
         }
     }
 
     /// Whether all below a page is known to be held. Where something was lost since, nobody knows.
-    pub(super) fn is_full(&self, page: &PageId) -> Result<bool> {
+    pub(super) fn is_full(&self, page: &PageId) -> Result<bool, Error> {
         let state = self.store().page_states(std::slice::from_ref(page))?.pop();
         Ok(state == Some(PageState::Full) && self.store().lost()?.is_empty())
     }
 }
 
 impl Found {
-    /// The class that the release has; fails where it is not held.
-    pub(super) fn class(&self, store: &dyn Store) -> Result<Class> {
-        class(store, &self.manifest).map_err(|error| match error {
+    /// The classes of the release that this node has; fails where there is none.
+    pub(super) fn held(&self, node: &Inner) -> Result<Held> {
+        let (name, sequence) = (self.library.name(), self.sequence);
+        let held = node.held(&self.library, &self.manifest).map_err(|error| match error {
             Error::Missing(_) => Failure::missing(format!(
-                "release {} of {} is not held here; `chuan pull {}` fetches the current one",
-                self.sequence,
-                self.library.name(),
-                self.library.name()
+                "release {sequence} of {name} is not held here; `chuan pull {name}` fetches the current one"
             )),
             error => error.into(),
-        })
+        })?;
+        if held.classes.is_empty() {
+            return Err(Failure::missing(format!(
+                "no class of release {sequence} of {name} is granted to this node, or none was pulled; \
+                 `chuan pull {name}` fetches what is"
+            )));
+        }
+        Ok(held)
     }
-}
-
-/// The class of a manifest: today there is one.
-pub(super) fn class(store: &dyn Store, manifest: &ManifestId) -> Result<Class, Error> {
-    let table = ClassTable::load(store, manifest)?;
-    let (_, commitment) = table
-        .classes
-        .first()
-        .copied()
-        .ok_or_else(|| Error::Invalid(format!("manifest {} has no class", manifest.short())))?;
-    Ok(Class { commitment, header: ClassHeader::load(store, &commitment)? })
 }
 
 /// What `chuan pull` needs to hear to fetch a channel.

@@ -15,11 +15,11 @@ impl Node {
         self.blocking(move |node| {
             let begun = Instant::now();
             let found = node.release(&options.release)?;
-            let class = found.class(node.store())?;
+            let held = found.held(node)?;
             let order = restore::Restore {
                 filter: options.path,
                 check: options.check,
-                ..restore::Restore::new(class.header.root, &options.dest)
+                ..restore::Restore::new(held.trees(), &options.dest)
             };
             let mut reporter = Reporter::new(&job, "restore");
             let report = restore::restore(node.store(), &order, &mut reporter, job.cancel().flag())?;
@@ -32,6 +32,7 @@ impl Node {
                 bytes_total: report.bytes,
                 bytes_written: report.bytes_written,
                 bytes_reused: report.bytes_reused,
+                classes_absent: held.classes_absent(),
                 seconds: begun.elapsed().as_secs_f64(),
             })
         })

@@ -5,7 +5,7 @@ use chuan_engine::{
     statement::{Library, RoleKind},
 };
 
-use super::{Inner, Node, conflicts, now_ms, release::class};
+use super::{Inner, Node, conflicts, now_ms, release::Held};
 use crate::{
     exit::Result,
     outcome::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus},
@@ -47,6 +47,8 @@ impl Inner {
                 None => false,
             };
             let time_ms = said.statement.time_ms();
+            let held = release.and_then(|release| self.held(library, &release.body.manifest).ok());
+            let classes = held.iter().flat_map(|held| &held.classes).map(|class| class.header.name.clone());
             channels.push(ChannelStatus {
                 name: said.body.name.clone(),
                 release: said.body.release.to_string(),
@@ -55,6 +57,8 @@ impl Inner {
                 age_seconds: now.saturating_sub(time_ms).max(0).unsigned_abs() / 1000,
                 complete,
                 fresh_age_seconds: self.age_here(library, &said.body.name)?,
+                classes: classes.collect(),
+                classes_absent: held.as_ref().map_or(0, Held::classes_absent),
             });
         }
         let (root, trust) = trust(library, now);
@@ -78,14 +82,13 @@ impl Inner {
         })
     }
 
-    /// Whether a release is whole here. Looks for itself only where nothing speaks against it: marks are forgotten when the
-    /// index is rebuilt.
+    /// Whether a release is whole here, as far as it is granted. Looks for itself only where nothing speaks against it: marks
+    /// are forgotten when the index is rebuilt.
     pub(super) fn is_complete(&self, library: &Library, manifest: &ManifestId) -> Result<bool> {
-        let Ok(class) = class(self.store(), manifest) else { return Ok(false) };
         if self.home.pull_unfinished(&library.id()) || !self.store().lost()?.is_empty() {
-            return self.is_full(&class.commitment.as_page());
+            return self.all_of(library, manifest, |class| Ok(self.is_full(&class.commitment.as_page())?));
         }
-        self.is_whole(&class.commitment)
+        self.is_release_whole(library, manifest)
     }
 
     fn store_status(&self) -> Result<StoreStatus> {

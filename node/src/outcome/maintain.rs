@@ -21,6 +21,9 @@ pub struct Verified {
     pub missing: u64,
     /// Things whose bytes are damaged.
     pub corrupt: u64,
+    /// Classes that releases have and that are not granted to this node.
+    #[serde(default)]
+    pub classes_absent: u64,
     /// Damaged records whose content has been fetched or published again since: no harm, and no use.
     pub superseded: u64,
     /// The first of them, in words.

@@ -8,6 +8,7 @@ mod members;
 mod status;
 mod trust;
 
+use chuan_engine::manifest::table::ClassHeader;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
@@ -127,11 +128,11 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Row {
-    /// Of `diff`: `change` is `added`, `removed` or `changed`.
+    /// Of `diff`.
     Change {
         /// The path.
         path: String,
-        /// `added`, `removed` or `changed`.
+        /// `added`, `removed`, `changed`, or `reclassified`: only its class changed.
         change: String,
         /// Bytes before; absent if added.
         size_old: Option<u64>,
@@ -152,6 +153,9 @@ pub enum Row {
         mode: u16,
         /// Chunks of content.
         chunks: u64,
+        /// The class it is in.
+        #[serde(default)]
+        class: String,
     },
     /// Of `audit tail` and `show`.
     Record(Box<AuditRecord>),
@@ -173,6 +177,31 @@ pub struct Identity {
     pub addresses: Vec<String>,
     /// The home.
     pub home: String,
+}
+
+/// A class of a release.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassRow {
+    /// Its name.
+    pub name: String,
+    /// Its slot in the class table, which it keeps.
+    pub slot: u8,
+    /// Files in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl ClassRow {
+    /// What a class's header says.
+    pub(crate) fn of(header: &ClassHeader) -> Self {
+        Self {
+            name: header.name.clone(),
+            slot: header.slot,
+            files: header.sums.entries,
+            bytes: header.sums.bytes,
+        }
+    }
 }
 
 /// A file that was left out of a publish.
@@ -201,7 +230,10 @@ pub struct Published {
     pub changed: bool,
     /// Whether the library was founded by this publish.
     pub founded: bool,
-    /// Files in the release.
+    /// The classes that were published; others are as they were.
+    #[serde(default)]
+    pub classes: Vec<ClassRow>,
+    /// Files in them.
     pub files: u64,
     /// Their bytes.
     pub bytes_total: u64,
@@ -274,11 +306,17 @@ pub struct Pulled {
     /// Seconds since enough timekeepers vouched for what is here; absent where they don't.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
-    /// Files in the release.
+    /// Classes of the release that are here now.
+    #[serde(default)]
+    pub classes: u64,
+    /// Classes of the release that are not granted to this node.
+    #[serde(default)]
+    pub classes_absent: u64,
+    /// Files in the classes that are here.
     pub files: u64,
     /// Their bytes.
     pub bytes_total: u64,
-    /// Chunks in the release, with multiplicity.
+    /// Their chunks, with multiplicity.
     pub chunks_total: u64,
     /// Chunks that travelled.
     pub chunks_fetched: u64,
@@ -325,6 +363,9 @@ pub struct Restored {
     pub bytes_written: u64,
     /// Bytes among them taken from the old file in its place.
     pub bytes_reused: u64,
+    /// Classes of the release that are not granted to this node.
+    #[serde(default)]
+    pub classes_absent: u64,
     /// How long it took.
     pub seconds: f64,
 }
@@ -344,11 +385,11 @@ pub struct ReleaseRow {
     pub message: String,
     /// Channels that stand on it here.
     pub channels: Vec<String>,
-    /// Files; absent where the manifest is not held.
+    /// Files in the classes that are here; absent where the manifest is not held.
     pub files: Option<u64>,
     /// Their bytes; absent where the manifest is not held.
     pub bytes: Option<u64>,
-    /// Whether all of its data is known to be held.
+    /// Whether all of its data that this node is granted is known to be held.
     pub complete: bool,
 }
 
@@ -370,7 +411,13 @@ pub struct Listed {
     pub release: String,
     /// Its sequence.
     pub sequence: u64,
-    /// Files in it.
+    /// The classes that are here.
+    #[serde(default)]
+    pub classes: Vec<ClassRow>,
+    /// Classes of the release that are not granted to this node.
+    #[serde(default)]
+    pub classes_absent: u64,
+    /// Files in them.
     pub files: u64,
     /// Their bytes.
     pub bytes_total: u64,
@@ -389,6 +436,12 @@ pub struct Differed {
     pub removed: u64,
     /// Paths that differ.
     pub changed: u64,
+    /// Paths of which only the class differs.
+    #[serde(default)]
+    pub reclassified: u64,
+    /// Classes that were not compared, since they are not granted to this node.
+    #[serde(default)]
+    pub classes_absent: u64,
 }
 
 /// Answer of `cat`.
@@ -447,6 +500,7 @@ mod tests {
             mtime_ms: -1,
             mode: 0o644,
             chunks: 1,
+            class: "default".into(),
         };
         let change =
             Row::Change { path: "a".into(), change: "removed".into(), size_old: Some(1), size_new: None };

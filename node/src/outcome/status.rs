@@ -68,8 +68,14 @@ pub struct ChannelStatus {
     /// Seconds since enough timekeepers vouched for what is here; absent where they don't.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
-    /// Whether all its data is known to be held.
+    /// Whether all its data that this node is granted is known to be held.
     pub complete: bool,
+    /// The classes of the release that are here, by name.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Classes that it has beside those: they are not granted to this node.
+    #[serde(default)]
+    pub classes_absent: u64,
 }
 
 /// The store, in `status`.

@@ -1,0 +1,189 @@
+//! What classes a publish makes: those of the release before, under the policy that was given or the one they had.
+//!
+//! A class keeps its slot for good. One that a new policy leaves out stays as it is called, without patterns and so without
+//! paths: a slot that changed hands would be another class to some mirrors and the same to others. What the publisher's key
+//! does not cover is copied from the parent's table, hash for hash.
+
+use std::collections::BTreeMap;
+
+use chuan_engine::{
+    Error,
+    id::{Commitment, ManifestId, PageId, Salt},
+    limits::CLASSES,
+    manifest::{
+        Policy,
+        builder::Tree,
+        classifier::{Class, Classifier},
+        table::{ClassHeader, ClassTable, DEFAULT_CLASS},
+    },
+    statement::{Classes, Key, Library, PublicKey, RoleKind},
+    store::Store,
+};
+
+use crate::exit::{Failure, Result};
+
+/// The classes before a publish, and what they are to be.
+#[derive(Debug)]
+pub(super) struct ClassPlan {
+    /// The table of the release before; empty for a first one.
+    table: Vec<(u8, Commitment)>,
+    /// The headers in it that are held here.
+    headers: BTreeMap<u8, (Commitment, ClassHeader)>,
+    classifier: Classifier,
+}
+
+/// What a publish made of the classes.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    /// The new table.
+    pub(super) table: ClassTable,
+    /// The headers of the classes that were published, by slot: also of those that stayed as they were.
+    pub(super) ours: Vec<ClassHeader>,
+}
+
+impl ClassPlan {
+    /// Plans the release after `manifest`. `policy` has classes by name; without it, all stays as it is.
+    pub(super) fn new(
+        store: &dyn Store,
+        library: Option<&Library>,
+        publisher: &PublicKey,
+        manifest: Option<&ManifestId>,
+        policy: Option<Vec<(String, Policy)>>,
+    ) -> Result<Self> {
+        let covers = |class: Classes| {
+            let root = library.and_then(Library::root);
+            root.is_none_or(|root| root.allows(RoleKind::Publisher, &class, &[*publisher]))
+        };
+        let covers_name = |name: &str| Classes::new(vec![name.to_owned()]).is_ok_and(|class| covers(class));
+        let table = match manifest {
+            Some(manifest) => ClassTable::load(store, manifest)?.classes,
+            None => Vec::new(),
+        };
+        let headers = headers(store, &table, covers(Classes::all()))?;
+        let mut classes = Vec::new();
+        for (slot, (_, header)) in &headers {
+            let policy = Policy::decode(&header.policy)?;
+            classes.push(Class {
+                slot: *slot,
+                name: header.name.clone(),
+                policy,
+                is_ours: covers_name(&header.name),
+            });
+        }
+        if let Some(policy) = policy {
+            apply(&mut classes, &table, policy, &covers_name)?;
+        }
+        let (slot, name) = DEFAULT_CLASS;
+        if !classes.iter().any(Class::is_default) && covers_name(name) {
+            let slot = free_slot(&classes, &table, slot)?;
+            classes.push(Class { slot, ..Class::default_class() });
+        }
+        Ok(Self { table, headers, classifier: Classifier::new(classes)? })
+    }
+
+    /// Which path goes into which class.
+    pub(super) fn classifier(&self) -> Classifier {
+        self.classifier.clone()
+    }
+
+    /// The entry trees that the publish goes on from, by slot, ascending.
+    pub(super) fn previous(&self) -> Vec<(u8, PageId)> {
+        let held = self.classifier.slots().filter_map(|slot| Some((slot, self.headers.get(&slot)?.1.root)));
+        held.collect()
+    }
+
+    /// Makes the headers of the trees that were built, and the table. What did not change keeps its header, whoever
+    /// published it.
+    pub(super) fn seal(&self, trees: &[(u8, Tree)], publisher: &Key) -> Result<Sealed> {
+        let mut table: BTreeMap<u8, Commitment> = self.table.iter().copied().collect();
+        let mut ours = Vec::new();
+        for (slot, tree) in trees {
+            let class = self.classifier.classes().iter().find(|class| class.slot == *slot);
+            let class =
+                class.ok_or_else(|| Failure::internal(format!("a tree of no class, in slot {slot}")))?;
+            let (commitment, header) = self.header(class, tree, publisher);
+            table.insert(*slot, commitment);
+            ours.push(header);
+        }
+        if table.is_empty() {
+            return Err(Failure::denied(
+                "this publisher's key is for none of the library's classes; name one with --policy",
+            ));
+        }
+        Ok(Sealed { table: ClassTable { classes: table.into_iter().collect() }, ours })
+    }
+
+    fn header(&self, class: &Class, tree: &Tree, publisher: &Key) -> (Commitment, ClassHeader) {
+        let made = ClassHeader {
+            name: class.name.clone(),
+            slot: class.slot,
+            salt: Salt::of_class(publisher.seed(), &tree.root),
+            root: tree.root,
+            level: tree.level,
+            sums: tree.sums,
+            policy: class.policy.encode(),
+        };
+        match self.headers.get(&class.slot) {
+            Some((commitment, old)) if ClassHeader { salt: old.salt, ..made.clone() } == *old => {
+                (*commitment, old.clone())
+            }
+            _ => (made.id(), made),
+        }
+    }
+}
+
+/// The headers of a table that are held; all of them must be where `needs_all`.
+fn headers(
+    store: &dyn Store,
+    table: &[(u8, Commitment)],
+    needs_all: bool,
+) -> Result<BTreeMap<u8, (Commitment, ClassHeader)>> {
+    let mut headers = BTreeMap::new();
+    for (slot, commitment) in table {
+        match ClassHeader::load(store, commitment) {
+            Err(Error::Missing(_)) if !needs_all => {}
+            header => drop(headers.insert(*slot, (*commitment, header?))),
+        }
+    }
+    Ok(headers)
+}
+
+/// Puts a policy in the place of the one that the classes had.
+fn apply(
+    classes: &mut Vec<Class>,
+    table: &[(u8, Commitment)],
+    policy: Vec<(String, Policy)>,
+    covers: &impl Fn(&str) -> bool,
+) -> Result<()> {
+    let default = DEFAULT_CLASS.1;
+    for class in classes.iter_mut().filter(|class| class.is_ours) {
+        class.policy = Policy::default();
+    }
+    for (name, policy) in policy {
+        if !covers(&name) {
+            return Err(Failure::denied(format!(
+                "this publisher's key is not for class `{name}`: leave it out of the policy, it stays as it is"
+            )));
+        }
+        match classes.iter_mut().find(|class| class.name == name) {
+            Some(class) => class.policy = policy,
+            None => {
+                let first = if name == default { DEFAULT_CLASS.0 } else { DEFAULT_CLASS.0 + 1 };
+                let slot = free_slot(classes, table, first)?;
+                classes.push(Class { slot, name, policy, is_ours: true });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The lowest slot from `first` on that no class has, or had.
+fn free_slot(classes: &[Class], table: &[(u8, Commitment)], first: u8) -> Result<u8> {
+    let is_taken = |slot: u8| {
+        table.iter().any(|(taken, _)| *taken == slot) || classes.iter().any(|class| class.slot == slot)
+    };
+    let slots = u8::try_from(CLASSES).unwrap_or(u8::MAX);
+    (first..slots).find(|slot| !is_taken(*slot)).ok_or_else(|| {
+        Failure::invalid(format!("a library has at most {CLASSES} classes, those it once had included"))
+    })
+}
