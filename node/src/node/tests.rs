@@ -4,6 +4,7 @@ mod audit;
 mod channels;
 mod mesh;
 mod replay;
+mod classes;
 
 use std::path::PathBuf;
 
@@ -34,8 +35,9 @@ impl Place {
     }
 
     fn write(&self, name: &str, content: &str) {
-        std::fs::create_dir_all(self.path("films")).unwrap();
-        std::fs::write(self.path("films").join(name), content).unwrap();
+        let path = self.path("films").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
     }
 
     async fn publish(&self, node: &Node) -> Result<Published> {
