@@ -9,6 +9,8 @@ use bytes::Bytes;
 use chuan_engine::{
     audit::{Chain, Finding, Point, Record},
     manifest::{
+        EntryKind, Policy,
+        classifier::{Class, Classifier},
         page::Page,
         path::{EntryPath, collision_key},
         table::{ClassHeader, ClassTable},
@@ -33,6 +35,7 @@ pub const TARGETS: [Target; 11] = [
     ("delta", delta),
     ("page", page),
     ("table", table),
+    ("policy", policy),
     ("statement", statement),
     ("root", root),
     ("ticket", ticket),
@@ -152,6 +155,24 @@ pub fn table(bytes: &[u8]) -> bool {
     }
     let Ok(header) = ClassHeader::decode(bytes) else { return false };
     assert_eq!(header.encode(), bytes, "a class header has one form");
+    true
+}
+
+/// A class's policy, and what its patterns make of paths.
+pub fn policy(bytes: &[u8]) -> bool {
+    let Ok(policy) = Policy::decode(bytes) else { return false };
+    assert_eq!(policy.encode(), bytes, "a class policy has one form");
+    let class = Class { slot: 1, name: "films".into(), policy, is_ours: true };
+    let Ok(classifier) = Classifier::new(vec![Class::default_class(), class]) else { return true };
+    for text in ["a", "films/a.mov", "films/长江/a.b.srt"] {
+        let path = EntryPath::new(text).expect("a path");
+        for kind in [EntryKind::File, EntryKind::EmptyDir] {
+            assert!(
+                classifier.class_of(&path, kind).is_ok(),
+                "where one class has patterns, none contradict"
+            );
+        }
+    }
     true
 }
 

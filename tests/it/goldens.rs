@@ -17,6 +17,7 @@ use chuan_engine::{
     manifest::{
         ChunkRef, Content, Entry, EntryKind, EntryPath, Sums, Timestamp,
         page::{ChunkChild, EntryChild, Items, Page, TreeKind},
+        policy::{Mirror, Policy},
         position::PagePosition,
         table::{ClassHeader, ClassTable},
     },
@@ -173,7 +174,13 @@ fn header() -> ClassHeader {
 
 fn tables() -> Vec<Golden> {
     let table = ClassTable { classes: vec![(0, header().id())] };
-    vec![("class-table", table.encode()), ("class-header", header().encode())]
+    let paths = Policy::of_paths(["masters/**", "**/*.mov"]);
+    let policy = Policy { mirror: Some(Mirror::Static), max_stale_ms: 600_000, ..paths };
+    vec![
+        ("class-table", table.encode()),
+        ("class-header", header().encode()),
+        ("class-policy", policy.encode()),
+    ]
 }
 
 fn statements() -> Vec<Golden> {

@@ -16,6 +16,7 @@ use chuan_engine::{
         entry::{ChunkRef, Content, Entry, EntryKind, Extension, Timestamp},
         page::TreeKind,
         path::EntryPath,
+        policy::{Mirror, Policy},
         position::PagePosition,
         table::{ClassHeader, ClassTable},
     },
@@ -58,6 +59,7 @@ fn main() -> Result<()> {
     write("root", roots(&statements)?)?;
     write("ticket", vec![ticket()?.to_text()?.into_bytes()])?;
     write("table", tables())?;
+    write("policy", policies())?;
     write("segment", vec![segment(&pages)])?;
     write("page", pages)?;
     write("audit", vec![log()?])?;
@@ -172,6 +174,12 @@ fn tables() -> Vec<Vec<u8>> {
     };
     let table = ClassTable { classes: vec![(0, header.id()), (5, Commitment::from_bytes([9; 32]))] };
     vec![header.encode(), table.encode()]
+}
+
+fn policies() -> Vec<Vec<u8>> {
+    let paths = Policy::of_paths(["films/**", "**/*.{mov,mxf}", "新闻/[!a-c]?.srt", "[", "{a,{b,c}}/**/"]);
+    let all = Policy { mirror: Some(Mirror::Dynamic), max_stale_ms: 600_000, ..Policy::default() };
+    vec![Policy::of_paths(["films/**"]).encode(), all.encode(), paths.encode()]
 }
 
 fn statements() -> Result<Vec<Statement>> {
