@@ -84,7 +84,7 @@ pub struct Publish {
     #[arg(long, short = 'm', default_value = "")]
     #[serde(default)]
     pub message: String,
-    /// The library's classes, from a TOML file with a [[class]] for each; kept by later publishes
+    /// A TOML file that says which path is in which class of the library; kept by later publishes
     #[arg(long, value_name = "FILE")]
     #[serde(default)]
     pub policy: Option<PathBuf>,

@@ -54,7 +54,7 @@ impl ClassPlan {
             let root = library.and_then(Library::root);
             root.is_none_or(|root| root.allows(RoleKind::Publisher, &class, &[*publisher]))
         };
-        let covers_name = |name: &str| Classes::new(vec![name.to_owned()]).is_ok_and(|class| covers(class));
+        let covers_name = |name: &str| Classes::new(vec![name.to_owned()]).is_ok_and(&covers);
         let table = match manifest {
             Some(manifest) => ClassTable::load(store, manifest)?.classes,
             None => Vec::new(),

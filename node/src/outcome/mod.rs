@@ -3,12 +3,12 @@
 
 mod audit;
 mod channel;
+mod listing;
 mod maintain;
 mod members;
 mod status;
 mod trust;
 
-use chuan_engine::manifest::table::ClassHeader;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
@@ -20,6 +20,7 @@ pub use channel::{
 };
 pub use maintain::{Rebuilt, Verified};
 pub use members::{MemberList, MemberRow};
+pub use listing::{ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 pub use trust::{
     Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, Rotated,
@@ -124,43 +125,6 @@ impl Outcome {
     }
 }
 
-/// One line of a listing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Row {
-    /// Of `diff`.
-    Change {
-        /// The path.
-        path: String,
-        /// `added`, `removed`, `changed`, or `reclassified`: only its class changed.
-        change: String,
-        /// Bytes before; absent if added.
-        size_old: Option<u64>,
-        /// Bytes after; absent if removed.
-        size_new: Option<u64>,
-    },
-    /// Of `ls`.
-    Entry {
-        /// The path.
-        path: String,
-        /// `file` or `dir` (an empty folder).
-        kind: String,
-        /// Bytes.
-        size: u64,
-        /// Modification time.
-        mtime_ms: i64,
-        /// Permission bits.
-        mode: u16,
-        /// Chunks of content.
-        chunks: u64,
-        /// The class it is in.
-        #[serde(default)]
-        class: String,
-    },
-    /// Of `audit tail` and `show`.
-    Record(Box<AuditRecord>),
-}
-
 /// Who a node is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
@@ -177,31 +141,6 @@ pub struct Identity {
     pub addresses: Vec<String>,
     /// The home.
     pub home: String,
-}
-
-/// A class of a release.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ClassRow {
-    /// Its name.
-    pub name: String,
-    /// Its slot in the class table, which it keeps.
-    pub slot: u8,
-    /// Files in it.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-impl ClassRow {
-    /// What a class's header says.
-    pub(crate) fn of(header: &ClassHeader) -> Self {
-        Self {
-            name: header.name.clone(),
-            slot: header.slot,
-            files: header.sums.entries,
-            bytes: header.sums.bytes,
-        }
-    }
 }
 
 /// A file that was left out of a publish.
@@ -368,80 +307,6 @@ pub struct Restored {
     pub classes_absent: u64,
     /// How long it took.
     pub seconds: f64,
-}
-
-/// A release, in lists.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ReleaseRow {
-    /// Its id.
-    pub release: String,
-    /// Its sequence.
-    pub sequence: u64,
-    /// When it was made, by the publisher's clock.
-    pub time_ms: i64,
-    /// Its manifest.
-    pub manifest: String,
-    /// What the publisher said.
-    pub message: String,
-    /// Channels that stand on it here.
-    pub channels: Vec<String>,
-    /// Files in the classes that are here; absent where the manifest is not held.
-    pub files: Option<u64>,
-    /// Their bytes; absent where the manifest is not held.
-    pub bytes: Option<u64>,
-    /// Whether all of its data that this node is granted is known to be held.
-    pub complete: bool,
-}
-
-/// Answer of `releases`, newest first.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ReleaseList {
-    /// The library's id.
-    pub library: String,
-    /// Its label.
-    pub library_name: String,
-    /// Newest first.
-    pub releases: Vec<ReleaseRow>,
-}
-
-/// Answer of `ls`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Listed {
-    /// The release.
-    pub release: String,
-    /// Its sequence.
-    pub sequence: u64,
-    /// The classes that are here.
-    #[serde(default)]
-    pub classes: Vec<ClassRow>,
-    /// Classes of the release that are not granted to this node.
-    #[serde(default)]
-    pub classes_absent: u64,
-    /// Files in them.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes_total: u64,
-}
-
-/// Answer of `diff`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Differed {
-    /// The old release.
-    pub old: String,
-    /// The new release.
-    pub new: String,
-    /// Paths only in the new.
-    pub added: u64,
-    /// Paths only in the old.
-    pub removed: u64,
-    /// Paths that differ.
-    pub changed: u64,
-    /// Paths of which only the class differs.
-    #[serde(default)]
-    pub reclassified: u64,
-    /// Classes that were not compared, since they are not granted to this node.
-    #[serde(default)]
-    pub classes_absent: u64,
 }
 
 /// Answer of `cat`.
