@@ -28,7 +28,7 @@ use chuan_engine::{
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("audit", audit),
     ("frame", frame),
     ("message", message),

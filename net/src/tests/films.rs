@@ -44,20 +44,26 @@ pub(super) struct Films {
 impl Films {
     /// An origin that has nothing published, and a mirror that is a member.
     pub(super) fn found() -> (Self, Self) {
+        Self::found_with(&Classes::all())
+    }
+
+    /// The same, with a mirror that is granted `classes`.
+    pub(super) fn found_with(classes: &Classes) -> (Self, Self) {
         let (root, operator) = (Key::from_seed([11; 32]), Self::operator());
         let publisher = Self::publisher();
         let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
         let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), NOW_MS).expect("founds");
         let mut library = Library::new(id);
         assert!(library.offer(&first, NOW_MS).is_ok());
-        let members = [pair::ORIGIN, pair::MIRROR].map(|seed| {
+        let granted = [(pair::ORIGIN, Classes::all()), (pair::MIRROR, classes.clone())];
+        let members = granted.map(|(seed, classes)| {
             let key = Key::from_seed(seed);
             let body = Member {
                 node: key.node(),
                 key: key.public(),
                 name: "node".into(),
                 role: NodeRole::Mirror,
-                classes: Classes::all(),
+                classes,
                 verbs: Verbs::PULL,
                 expires_ms: 0,
                 ticket: None,
@@ -152,7 +158,8 @@ impl Films {
         self.announce(&table)
     }
 
-    fn announce(&self, table: &ClassTable) -> StatementId {
+    /// Signs a release of `table`, whose data is held, and moves the channel to it.
+    pub(super) fn announce(&self, table: &ClassTable) -> StatementId {
         let publisher = Self::publisher();
         let library = self.library();
         let parents = library.channel(LIVE).map(|said| said.body.release).into_iter().collect();
@@ -185,7 +192,8 @@ impl Films {
     }
 }
 
-struct Sink<'a>(&'a dyn Store);
+/// Puts pages into a store.
+pub(super) struct Sink<'a>(pub(super) &'a dyn Store);
 
 impl PageSink for Sink<'_> {
     fn put(&mut self, id: chuan_engine::id::PageId, bytes: Bytes) -> chuan_engine::Result<()> {

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod films;
+mod isolation;
 mod pair;
 mod pulls;
 mod sessions;
