@@ -122,6 +122,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn it_is_the_tree_of_all_entries(classes in prop::collection::vec(prop::collection::vec(0..3000u64, 0..300), 0..5)) {
             let mut pages = Pages::default();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use chuan_engine::{
     Error,
-    id::{Commitment, ManifestId, PageId, Salt},
+    id::{Commitment, PageId, Salt},
     limits::CLASSES,
     manifest::{
         Policy,
@@ -16,7 +16,7 @@ use chuan_engine::{
         classifier::{Class, Classifier},
         table::{ClassHeader, ClassTable, DEFAULT_CLASS},
     },
-    statement::{Classes, Key, Library, PublicKey, RoleKind},
+    statement::{Classes, Key, Library, PublicKey, Release, ReleaseClass, Role, RoleKind},
     store::Store,
 };
 
@@ -29,7 +29,12 @@ pub(super) struct ClassPlan {
     table: Vec<(u8, Commitment)>,
     /// The headers in it that are held here.
     headers: BTreeMap<u8, (Commitment, ClassHeader)>,
+    /// The names that the release before listed.
+    names: BTreeMap<u8, String>,
     classifier: Classifier,
+    /// Whether the release must list its classes by name: where a publisher is limited to some, the next must be able to tell
+    /// that it left the others alone.
+    lists: bool,
 }
 
 /// What a publish made of the classes.
@@ -39,26 +44,29 @@ pub(super) struct Sealed {
     pub(super) table: ClassTable,
     /// The headers of the classes that were published, by slot: also of those that stayed as they were.
     pub(super) ours: Vec<ClassHeader>,
+    /// The table with names; empty where nobody needs it.
+    pub(super) listed: Vec<ReleaseClass>,
 }
 
 impl ClassPlan {
-    /// Plans the release after `manifest`. `policy` has classes by name; without it, all stays as it is.
+    /// Plans the release after `before`. `policy` has classes by name; without it, all stays as it is.
     pub(super) fn new(
         store: &dyn Store,
         library: Option<&Library>,
         publisher: &PublicKey,
-        manifest: Option<&ManifestId>,
+        before: Option<&Release>,
         policy: Option<Vec<(String, Policy)>>,
     ) -> Result<Self> {
-        let covers = |class: Classes| {
-            let root = library.and_then(Library::root);
-            root.is_none_or(|root| root.allows(RoleKind::Publisher, &class, &[*publisher]))
-        };
+        let root = library.and_then(Library::root);
+        let covers =
+            |class: Classes| root.is_none_or(|root| root.allows(RoleKind::Publisher, &class, &[*publisher]));
         let covers_name = |name: &str| Classes::new(vec![name.to_owned()]).is_ok_and(&covers);
-        let table = match manifest {
-            Some(manifest) => ClassTable::load(store, manifest)?.classes,
+        let table = match before {
+            Some(before) => ClassTable::load(store, &before.manifest)?.classes,
             None => Vec::new(),
         };
+        let listed = before.map(|before| before.classes.as_slice()).unwrap_or_default();
+        let names = listed.iter().map(|class| (class.slot, class.name.clone())).collect();
         let headers = headers(store, &table, covers(Classes::all()))?;
         let mut classes = Vec::new();
         for (slot, (_, header)) in &headers {
@@ -78,7 +86,9 @@ impl ClassPlan {
             let slot = free_slot(&classes, &table, slot)?;
             classes.push(Class { slot, ..Class::default_class() });
         }
-        Ok(Self { table, headers, classifier: Classifier::new(classes)? })
+        let limits = |role: &Role| role.kind == RoleKind::Publisher && !role.classes.is_all();
+        let lists = root.is_some_and(|root| root.roles.iter().any(limits));
+        Ok(Self { table, headers, names, classifier: Classifier::new(classes)?, lists })
     }
 
     /// Which path goes into which class.
@@ -110,7 +120,24 @@ impl ClassPlan {
                 "this publisher's key is for none of the library's classes; name one with --policy",
             ));
         }
-        Ok(Sealed { table: ClassTable { classes: table.into_iter().collect() }, ours })
+        let listed = if self.lists { self.list(&table)? } else { Vec::new() };
+        Ok(Sealed { table: ClassTable { classes: table.into_iter().collect() }, ours, listed })
+    }
+
+    /// The table with the names of its classes.
+    fn list(&self, table: &BTreeMap<u8, Commitment>) -> Result<Vec<ReleaseClass>> {
+        let named = |(slot, commitment): (&u8, &Commitment)| {
+            let classes = self.classifier.classes();
+            let known = classes.iter().find(|class| class.slot == *slot).map(|class| &class.name);
+            let name = known.or_else(|| self.names.get(slot)).cloned().ok_or_else(|| {
+                Failure::denied(
+                    "the release before does not list its classes, as it must for a publisher of some of them to follow: \
+                     let a publisher of all classes publish once",
+                )
+            })?;
+            Ok(ReleaseClass { slot: *slot, name, commitment: *commitment })
+        };
+        table.iter().map(named).collect()
     }
 
     fn header(&self, class: &Class, tree: &Tree, publisher: &Key) -> (Commitment, ClassHeader) {

@@ -10,8 +10,8 @@ use chuan_engine::{
     ingest::{self, Ingest, IngestReport},
     manifest::{Timestamp, table::ClassHeader},
     statement::{
-        Channel, Classes, Key, Library, Member, NodeRole, RoleKind, Said, Statement, Verbs,
-        library::{Founders, channel, found, member, release},
+        Channel, Classes, Key, Library, Member, NodeRole, Release, RoleKind, Said, Statement, Verbs,
+        library::{Founders, channel, found, member, release_of_classes},
     },
     store::{Object, Store},
 };
@@ -70,13 +70,16 @@ impl Inner {
             self.store(),
             library.as_deref(),
             &author.publisher.public(),
-            current.as_ref().map(|current| &current.manifest),
+            current.as_ref().map(|current| current.body),
             policy,
         )?;
         let report = self.ingest(options, &author, &plan, job)?;
         let sealed = plan.seal(&report.trees, &author.publisher)?;
         let table = &sealed.table;
-        let unchanged = current.as_ref().filter(|current| current.manifest == table.id());
+        let unchanged = current.as_ref().filter(|current| {
+            current.body.manifest == table.id()
+                && (sealed.listed.is_empty() || !current.body.classes.is_empty())
+        });
         let (release, sequence) = match unchanged {
             Some(current) => (current.release, current.sequence),
             None => self.sign(options, &author, current.as_ref(), &sealed)?,
@@ -151,10 +154,10 @@ impl Inner {
         &self,
         options: &Publish,
         author: &Author,
-        current: Option<&Current>,
+        current: Option<&Current<'_>>,
         sealed: &Sealed,
     ) -> Result<(StatementId, u64)> {
-        let Sealed { table, ours } = sealed;
+        let Sealed { table, ours, listed } = sealed;
         if let Some((keys, root)) = &author.founding {
             self.home.keep_founding(&author.id, keys, root.bytes())?;
         }
@@ -172,10 +175,14 @@ impl Inner {
             let left = library
                 .releases()
                 .into_iter()
-                .find(|said| said.body.manifest == table.id() && said.body.parents == parents);
+                .find(|said| said.body.manifest == table.id() && said.body.parents == parents)
+                .filter(|said| said.body.classes == *listed);
             let statement = match left {
                 Some(said) => said.statement.clone(),
-                None => release(library, &author.publisher, parents, table.id(), &options.message, now)?,
+                None => {
+                    let content = (table.id(), listed.clone());
+                    release_of_classes(library, &author.publisher, parents, content, &options.message, now)?
+                }
             };
             signed = Some((statement.id(), statement.sequence()));
             let what = format!("{}@{} {}", options.library, statement.sequence(), statement.id().short());
@@ -237,16 +244,16 @@ pub(super) fn finish_foundings<S: Store>(home: &Home, libraries: &Libraries<S>) 
 }
 
 /// The release on which `live` stands.
-struct Current {
+struct Current<'a> {
     release: StatementId,
     sequence: u64,
-    manifest: chuan_engine::id::ManifestId,
+    body: &'a Release,
 }
 
-fn current(library: &Library) -> Option<Current> {
+fn current(library: &Library) -> Option<Current<'_>> {
     let Said { body, .. } = library.channel(LIVE)?;
     let said = library.release(&body.release)?;
-    Some(Current { release: body.release, sequence: said.statement.sequence(), manifest: said.body.manifest })
+    Some(Current { release: body.release, sequence: said.statement.sequence(), body: said.body })
 }
 
 pub(crate) const fn node_role(role: Role) -> NodeRole {

@@ -129,7 +129,7 @@ impl Node {
         let packing = how.packing.unwrap_or_else(|| node.packing(&source));
         let options = Options {
             resume: how.resume,
-            node: Some(node.key.node()),
+            node: Some(node.me.id()),
             packing: packing.into(),
             ..Options::default()
         };

@@ -123,13 +123,14 @@ impl Inner {
 
     /// Whether this node may have the class of this name. Where it is no member, nobody has limited it.
     pub(super) fn is_granted(&self, library: &Library, class: &str) -> bool {
-        let node = self.key.node();
+        let node = self.me.id();
         library.member(&node).is_none() || library.may(&node, class, Verbs::PULL, now_ms())
     }
 
     /// Whether this node may have every class, whatever it is called.
     pub(super) fn is_granted_all(&self, library: &Library) -> bool {
-        library.member(&self.key.node()).is_none_or(|said| said.body.classes.is_all())
+        let node = self.me.id();
+        library.member(&node).is_none() || library.grants(&node).any(|said| said.body.classes.is_all())
     }
 
     /// Whether all of a release is here that this node may have, as far as that can be known.

@@ -2,9 +2,9 @@
 
 mod audit;
 mod channels;
+mod classes;
 mod mesh;
 mod replay;
-mod classes;
 
 use std::path::PathBuf;
 

@@ -18,9 +18,9 @@ pub use channel::{
     ChannelHistory, ChannelList, ChannelMoved, ChannelRow, ConflictList, ConflictProof, ConflictRow, MoveRow,
     Vouched,
 };
+pub use listing::{ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
 pub use maintain::{Rebuilt, Verified};
 pub use members::{MemberList, MemberRow};
-pub use listing::{ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 pub use trust::{
     Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, Rotated,

@@ -110,15 +110,17 @@ impl Claim {
 
     /// Whether every class is granted here, whatever it is called.
     fn is_granted_all(&self) -> bool {
-        let member = |node| self.library.member(&node);
-        self.node.is_none_or(|node| member(node).is_none_or(|said| said.body.classes.is_all()))
+        self.node.is_none_or(|node| {
+            let mut grants = self.library.grants(&node).map(|said| said.body.classes.is_all()).peekable();
+            grants.peek().is_none() || grants.any(|is_all| is_all)
+        })
     }
 
     /// A class that this node's membership names, as such and not by a pattern, and that is not among `came`.
     pub(super) fn named_and_not_in(&self, came: &[&str]) -> Option<String> {
-        let member = self.library.member(self.node.as_ref()?)?;
-        let patterns = member.body.classes.patterns().iter();
-        patterns.filter(|class| !class.contains('*')).find(|class| !came.contains(&class.as_str())).cloned()
+        let grants = self.library.grants(self.node.as_ref()?);
+        let mut names = grants.flat_map(|said| said.body.classes.patterns());
+        names.find(|class| !class.contains('*') && !came.contains(&class.as_str())).cloned()
     }
 
     /// The statements that the source need not send: the channel's, its release's where its table is here, the newest

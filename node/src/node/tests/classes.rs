@@ -1,10 +1,11 @@
 //! Libraries of several classes: published, divided anew, pulled by nodes that are granted some, shown and restored.
 
 use chuan_engine::{
-    id::Salt,
+    id::{ManifestId, Salt},
     manifest::{EntryKind, EntryPath, Policy, builder::EntryTreeBuilder, table::ClassTable},
     statement::{
-        Body, Classes, Header, Key, Member, NodeRole, Role as LibraryRole, RoleKind, Root, Statement, Verbs,
+        Body, Classes, Header, Key, Member, NodeRole, Release, ReleaseClass, Role as LibraryRole, RoleKind,
+        Root, Statement, Verbs, library::release_of_classes,
     },
     store::{Object, memory::MemoryStore},
 };
@@ -14,7 +15,7 @@ use super::*;
 use crate::{
     command::{Cat, Diff, Ls, Restore},
     job::{Cancel, Event},
-    node::classes::ClassPlan,
+    node::classes::{ClassPlan, Sealed},
     outcome::{ChannelStatus, Row},
 };
 
@@ -74,7 +75,7 @@ fn grant(origin: &Node, node: &Node, classes: &[&str]) {
     let operator = origin.0.role_key(&library, RoleKind::Operator).unwrap();
     let body = Member {
         node: node.id(),
-        key: node.0.key.public(),
+        key: node.0.key().public(),
         name: "mirror".into(),
         role: NodeRole::Mirror,
         classes: Classes::new(classes.iter().map(|class| (*class).to_owned()).collect()).unwrap(),
@@ -250,6 +251,7 @@ struct Limited {
     trailers: Key,
     plan: ClassPlan,
     table: ClassTable,
+    before: Release,
 }
 
 impl Limited {
@@ -268,22 +270,35 @@ impl Limited {
         let body = Body::Root(Root { version: 2, roles, ..body.clone() });
         let header = Header { library: Some(id), sequence: 2, time_ms: 2 };
         let second = Statement::sign(header, &body, &[&root]).unwrap();
-        let library = Library::open(id, [first, second], 3).unwrap();
+        let mut library = Library::open(id, [first, second], 3).unwrap();
         let store = MemoryStore::new();
         let policy = |name: &str| (name.to_owned(), Policy::of_paths([format!("{name}/**")]));
         let policy = Some(vec![policy("masters"), policy("trailers")]);
         let plan = ClassPlan::new(&store, Some(&library), &all.public(), None, policy).unwrap();
-        let table = seal(&store, &plan, &all, "first");
-        Self { library, store, all, trailers, plan, table }
+        let sealed = seal(&store, &plan, &all, "first");
+        let content = (sealed.table.id(), sealed.listed);
+        let made = release_of_classes(&library, &all, Vec::new(), content, "", 3).unwrap();
+        assert!(library.offer(&made, 3).is_ok());
+        let before = library.release(&made.id()).unwrap().body.clone();
+        Self { library, store, all, trailers, plan, table: sealed.table, before }
     }
 
     fn plan(&self, key: &Key, policy: Option<Vec<(String, Policy)>>) -> Result<ClassPlan> {
-        ClassPlan::new(&self.store, Some(&self.library), &key.public(), Some(&self.table.id()), policy)
+        ClassPlan::new(&self.store, Some(&self.library), &key.public(), Some(&self.before), policy)
+    }
+
+    /// Whether a release of these classes by this key, after the first, stands.
+    fn stands(&self, key: &Key, (manifest, listed): (ManifestId, Vec<ReleaseClass>)) -> bool {
+        let mut library = self.library.clone();
+        let before = library.releases()[0].statement.id();
+        let made = release_of_classes(&library, key, vec![before], (manifest, listed), "", 4).unwrap();
+        let _ = library.offer(&made, 4);
+        library.release(&made.id()).is_some()
     }
 }
 
 /// Builds a tree with one entry for each class that the plan publishes, and keeps what comes of it.
-fn seal(store: &MemoryStore, plan: &ClassPlan, key: &Key, content: &str) -> ClassTable {
+fn seal(store: &MemoryStore, plan: &ClassPlan, key: &Key, content: &str) -> Sealed {
     let mut trees = Vec::new();
     for slot in plan.classifier().slots() {
         let mut pages = Vec::new();
@@ -308,7 +323,7 @@ fn seal(store: &MemoryStore, plan: &ClassPlan, key: &Key, content: &str) -> Clas
     objects.push(Object::Page { id: sealed.table.id().as_page(), bytes: sealed.table.encode().into() });
     store.append(objects).unwrap();
     store.commit().unwrap();
-    sealed.table
+    sealed
 }
 
 #[test]
@@ -317,9 +332,17 @@ fn a_publisher_of_one_class_leaves_the_others_as_they_were() {
     assert_eq!(limited.plan.classifier().classes().len(), 3);
     let plan = limited.plan(&limited.trailers, None).unwrap();
     assert_eq!(plan.classifier().slots().collect::<Vec<_>>(), [2]);
-    let next = seal(&limited.store, &plan, &limited.trailers, "second");
+    let sealed = seal(&limited.store, &plan, &limited.trailers, "second");
+    let next = sealed.table;
     assert_eq!(next.classes[..2], limited.table.classes[..2], "byte for byte");
     assert_ne!(next.classes[2], limited.table.classes[2]);
+    let names: Vec<_> = sealed.listed.iter().map(|class| class.name.as_str()).collect();
+    assert_eq!(names, ["default", "masters", "trailers"]);
+    assert!(limited.stands(&limited.trailers, (next.id(), sealed.listed.clone())));
+    assert!(
+        !limited.stands(&limited.trailers, (next.id(), Vec::new())),
+        "without the list nobody could tell"
+    );
     // Nor does it need to hold the others.
     let masters = limited.table.classes[1].1.as_page();
     let fresh = MemoryStore::new();
@@ -335,7 +358,12 @@ fn a_publisher_of_one_class_leaves_the_others_as_they_were() {
     fresh.commit().unwrap();
     let limited = Limited { store: fresh, ..limited };
     let plan = limited.plan(&limited.trailers, None).unwrap();
-    assert_eq!(seal(&limited.store, &plan, &limited.trailers, "second"), next);
+    let again = seal(&limited.store, &plan, &limited.trailers, "second");
+    assert_eq!(
+        (again.table, again.listed),
+        (next, sealed.listed),
+        "the names are those that the release before listed"
+    );
     let all = limited.plan(&limited.all, None).unwrap_err();
     assert_eq!(all.exit, Exit::Missing, "who publishes all classes needs all of them");
 }
@@ -359,5 +387,5 @@ fn a_publisher_of_one_class_cannot_name_another() {
 fn what_has_not_changed_keeps_its_header_whoever_publishes() {
     let limited = Limited::new();
     let plan = limited.plan(&limited.trailers, None).unwrap();
-    assert_eq!(seal(&limited.store, &plan, &limited.trailers, "first"), limited.table);
+    assert_eq!(seal(&limited.store, &plan, &limited.trailers, "first").table, limited.table);
 }
