@@ -71,6 +71,8 @@ pub const MESSAGE_BYTES: usize = 4096;
 pub const SEQUENCE_JUMP: u64 = 1 << 20;
 /// Statements of one kind that one key may have in a library, at most: a stolen key can do no more than fill this up.
 pub const STATEMENTS_PER_KEY: usize = 1 << 16;
+/// Keys that one node may have had in a library, at most: each could sign for the next without end.
+pub const SUCCESSIONS: usize = 256;
 /// Checkpoints that are remembered of one node: the newest.
 pub const CHECKPOINTS: usize = 32;
 /// Bytes of the reason of a revocation at most.

@@ -11,6 +11,7 @@ mod goldens;
 mod keys;
 mod kill;
 mod many_files;
+mod origin_lost;
 mod relayed;
 mod roots;
 mod round;

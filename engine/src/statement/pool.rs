@@ -22,7 +22,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     id::{NodeId, StatementId},
-    limits::{CHECKPOINTS, STATEMENTS_PER_KEY},
+    limits::{CHECKPOINTS, STATEMENTS_PER_KEY, SUCCESSIONS},
     statement::{Body, Classes, Member, PublicKey, RoleKind, Root, Statement, StatementKind},
 };
 
@@ -171,7 +171,14 @@ impl Pool {
                         "a succession must be signed with the old and the new key".into(),
                     ));
                 }
-                let known = self.keys.get(&next.node).is_some_and(|keys| keys.contains(&next.old));
+                let keys = self.keys.get(&next.node);
+                if keys.is_some_and(|keys| keys.len() >= SUCCESSIONS) {
+                    return Err(Error::Denied(format!(
+                        "node {} has had {SUCCESSIONS} keys, and no more are taken",
+                        next.node.short()
+                    )));
+                }
+                let known = keys.is_some_and(|keys| keys.contains(&next.old));
                 return Ok((!known).then(|| "the old key is not known as one of the node's".into()));
             }
             Body::Checkpoint(checkpoint) => {

@@ -65,7 +65,7 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
     let terms = TicketTerms {
         key: key.public(),
         redeemers: redeemers.clone(),
-        classes: Classes::all(),
+        classes: Classes::new(options.classes)?,
         verbs: Verbs::PULL,
         role: options.role.map(node_role),
         expires_ms,

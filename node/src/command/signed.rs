@@ -149,6 +149,9 @@ pub struct Invite {
     /// The role the new member gets [default: mirror or edge, as its own configuration says]
     #[arg(long, value_enum)]
     pub role: Option<Role>,
+    /// A class that the new member may have, `*` for any run of characters; may be repeated [default: all]
+    #[arg(long = "class", value_name = "CLASS")]
+    pub classes: Vec<String>,
     /// How many nodes may join with it
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub uses: u32,
@@ -167,6 +170,7 @@ impl Default for Invite {
             library: None,
             expires: 7 * 24 * 3600,
             role: None,
+            classes: Vec::new(),
             uses: 1,
             only_here: false,
             addresses: Vec::new(),

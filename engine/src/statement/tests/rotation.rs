@@ -3,7 +3,10 @@
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::*;
-use crate::statement::{ConflictKind, Role, RoleKind, Root};
+use crate::{
+    limits::SUCCESSIONS,
+    statement::{ConflictKind, Role, RoleKind, Root, Succession},
+};
 
 fn role(kind: RoleKind, threshold: u8, keys: &[u8]) -> Role {
     Role { threshold, ..Role::any_of(kind, keys.iter().map(|n| key(*n).public())) }
@@ -319,4 +322,75 @@ proptest! {
         let loaded = Library::load(found().0, kept, NOW).unwrap();
         prop_assert_eq!(loaded.statements(), expected.statements());
     }
+}
+
+/// A node's key goes from hand to hand, its id and grants stay; the old key is good for its grace and no longer.
+#[test]
+fn a_node_keeps_its_grants_under_another_key() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let said = library::succession(&world.library, node(11), &key(11), &key(41), 1000, NOW).unwrap();
+    world.take(said);
+    let said = library::succession(&world.library, node(11), &key(41), &key(42), 0, NOW).unwrap();
+    world.take(said);
+    let library = &world.library;
+    assert_eq!(library.key_of(&node(11)), Some(key(42).public()));
+    assert!(library.holds_key(&node(11), &key(42).public(), NOW + DAY));
+    assert!(library.holds_key(&node(11), &key(11).public(), NOW + 999));
+    assert!(!library.holds_key(&node(11), &key(11).public(), NOW + 1000));
+    assert!(!library.holds_key(&node(11), &key(41).public(), NOW));
+    assert!(library.may(&node(11), "default", Verbs::PULL, NOW));
+    assert_eq!(library.node_of(&key(42).public(), NOW), Some(node(11)));
+    assert!(!library.is_member(&node(42), NOW), "a key is no node of its own");
+    // Half a succession is none.
+    let body = Succession { node: node(11), old: key(42).public(), new: key(43).public(), grace_ms: 0 };
+    for signer in [42, 43] {
+        let half = world.sign(Body::Succession(body.clone()), 1, &[&key(signer)]);
+        check_refused(&mut world.library, &half, "the old and the new key");
+    }
+}
+
+/// A thief and the owner both say how it goes on: nobody is believed until an operator says which.
+#[test]
+fn two_successors_of_one_key_suspend_the_node() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    world.take(library::succession(&world.library, node(11), &key(11), &key(41), 0, NOW).unwrap());
+    let rival = library::succession(&world.library, node(11), &key(11), &key(42), 0, NOW).unwrap();
+    check_idle(&mut world.library, &rival, "said twice");
+    assert!(world.library.is_suspended(&node(11)) && !world.library.is_member(&node(11), NOW));
+    assert_eq!(world.library.conflicts()[0].kind, ConflictKind::Succession);
+    let bound = Member { key: key(41).public(), ..member(11, None) };
+    world.take(library::member(&world.library, &key(2), bound, NOW).unwrap());
+    assert!(world.library.is_member(&node(11), NOW));
+    assert_eq!(world.library.key_of(&node(11)), Some(key(41).public()));
+    assert!(world.library.conflicts().is_empty(), "no key that counts has two successors any more");
+    // The way back in for who has lost its key: a key that never was the node's.
+    let bound = Member { key: key(44).public(), ..member(11, None) };
+    world.take(library::member(&world.library, &key(2), bound, NOW).unwrap());
+    assert_eq!(world.library.key_of(&node(11)), Some(key(44).public()));
+}
+
+/// A node that signs for one key after the other, without end, is stopped.
+#[test]
+fn keys_do_not_grow_without_bound() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let key_of = |n: usize| match n {
+        0 => key(11),
+        n => Key::from_seed(*StatementId::of(&n.to_le_bytes()).as_bytes()),
+    };
+    let mut taken = 0;
+    while taken <= 2 * SUCCESSIONS {
+        let said = library::succession(&world.library, node(11), &key_of(taken), &key_of(taken + 1), 0, NOW).unwrap();
+        match world.library.offer(&said, NOW) {
+            Ok(outcome) => assert_eq!(outcome, Accepted::New),
+            Err(error) => {
+                assert!(error.to_string().contains("has had"), "{error}");
+                break;
+            }
+        }
+        taken += 1;
+    }
+    assert_eq!(taken, SUCCESSIONS - 1);
 }

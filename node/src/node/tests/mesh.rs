@@ -182,7 +182,7 @@ async fn every_key_is_replaced_while_a_pull_runs() {
     let before = films(&origin);
     let keys_before = [origin.0.key().public(), mirror.0.key().public()];
     origin.rotate(Rotate::default()).await.unwrap();
-    mirror.rotate(Rotate { grace: 0 }).await.unwrap();
+    mirror.rotate(Rotate::default()).await.unwrap();
     let [root, operator, publisher, timekeeper] = [21, 22, 23, 24].map(|seed| Key::from_seed([seed; 32]));
     let old_root = role_key(&origin, RoleKind::Root);
     let mut body = before.root().unwrap().clone();

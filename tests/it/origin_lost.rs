@@ -1,0 +1,178 @@
+//! What a library is without its origin: the survivors go on, and take it back when it returns.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use chuan_tests::{
+    media,
+    pair::{Pair, text},
+    program::{Home, Server},
+};
+use serde_json::Value;
+
+/// Exit code of what a membership does not allow.
+const DENIED: i32 = 5;
+
+/// Waits until `is` holds. What is waited for takes an exchange between nodes.
+fn until(what: &str, mut is: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !is()? {
+        ensure!(begun.elapsed() < Duration::from_secs(60), "{what} did not come about");
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn library(home: &Home) -> Result<Value> {
+    home.json(["status"])?.pointer("/libraries/0").cloned().context("no library")
+}
+
+fn live(home: &Home) -> Result<u64> {
+    let list = home.json(["channel", "list", "films"])?;
+    let channels = list.pointer("/channels").and_then(Value::as_array).context("no channels")?;
+    let live = channels.iter().find(|channel| text(channel, "name") == "live");
+    Ok(live.and_then(|channel| channel.get("sequence")?.as_u64()).unwrap_or(0))
+}
+
+/// A key file without a passphrase, and its public half.
+fn key(home: &Home, path: &Path) -> Result<String> {
+    let made = home.json(["key".as_ref(), "new".as_ref(), "--plain".as_ref(), path.as_os_str()])?;
+    Ok(text(&made, "key").to_owned())
+}
+
+/// A mirror that listens, has joined and has pulled.
+fn mirror(pair: &Pair, name: &str, ticket: &str) -> Result<(Home, Server)> {
+    let home = Home::init(pair.scratch().join(name), name, "mirror")?;
+    let server = home.serve()?;
+    home.run(["join", ticket])?;
+    home.json(["pull", "films"])?;
+    Ok((home, server))
+}
+
+fn copy(from: &Path, to: PathBuf) -> Result<PathBuf> {
+    fs::copy(from, &to).with_context(|| format!("copy {}", from.display()))?;
+    fs::set_permissions(&to, fs::Permissions::from_mode(0o600))?;
+    Ok(to)
+}
+
+/// One script, as an operator lives through it.
+#[test]
+fn the_survivors_go_on_without_the_origin() -> Result<()> {
+    let pair = Pair::new()?;
+    let origin = &pair.origin;
+    media::library(&pair.library, 2, 300_000, 7)?;
+    pair.publish()?;
+    let origin_server = origin.serve()?;
+    let (one, one_server) = mirror(&pair, "one", &origin.ticket("films")?)?;
+    let (two, _two_server) = mirror(&pair, "two", &origin.ticket("films")?)?;
+
+    // Beforehand: the operator's key is with the operator, and the root names a standby and two timekeepers.
+    let id = text(&library(origin)?, "id").to_owned();
+    let keys = origin.path.join("keys").join(&id);
+    let stick = pair.scratch().join("stick");
+    fs::create_dir(&stick)?;
+    let operator = copy(&keys.join("operator.key"), stick.join("operator.key"))?;
+    let operator = operator.to_string_lossy().into_owned();
+    let standby = key(origin, &stick.join("standby.key"))?;
+    let file = stick.join("films.root").to_string_lossy().into_owned();
+    origin.run(["root", "export", "films", &file])?;
+    origin.run(["root", "add-key", &file, "publisher", &standby])?;
+    for name in ["east", "west"] {
+        let timekeeper = key(origin, &stick.join(format!("{name}.key")))?;
+        origin.run(["root", "add-key", &file, "timekeeper", &timekeeper])?;
+        fs::remove_file(stick.join(format!("{name}.key")))?;
+    }
+    let root_key = keys.join("root.key").to_string_lossy().into_owned();
+    origin.run(["root", "sign", &file, "--key", &root_key, "--yes"])?;
+    origin.run(["root", "apply", &file])?;
+    for home in [&one, &two] {
+        until("the mirrors know the new root", || {
+            Ok(library(home)?.get("root_version").and_then(Value::as_u64) == Some(2))
+        })?;
+    }
+
+    // The origin is gone, with every key that lay in it; so are all timekeepers.
+    drop(origin_server);
+    let vault = pair.scratch().join("vault");
+    fs::rename(&origin.path, &vault)?;
+
+    // The survivors serve by path, and admit whom an operator wants.
+    let restored = pair.scratch().join("two-restored");
+    two.run(["restore".as_ref(), "films".as_ref(), restored.as_os_str()])?;
+    ensure!(media::difference(&pair.library, &restored)?.is_none(), "by path, as before");
+    let invited = one.run(["invite", "-l", "films", "--key", &operator])?;
+    let ticket = invited.lines().last().unwrap_or_default().to_owned();
+    let (three, _three_server) = mirror(&pair, "three", &ticket)?;
+    let three_id = text(&three.json(["id"])?, "id").to_owned();
+
+    one.run(["revoke", &three_id, "-l", "films", "--reason", "was lost", "--key", &operator])?;
+    until("the revocation reaches the other survivor", || {
+        Ok(two.json(["members", "films"])?.to_string().contains("was lost"))
+    })?;
+    let (code, error) = three.fails(["pull", "films"])?;
+    ensure!(code == DENIED, "{code}: {error}");
+    one.run(["grant", &three_id, "-l", "films", "--all-classes", "--name", "three", "--node-key",
+        text(&three.json(["id"])?, "key"), "--key", &operator])?;
+    three.json(["pull", "films"])?;
+
+    // An operator gives publishing to the standby, which goes on from where the library stands.
+    one.run(["channel", "set", "films", "live", "films@1", "--publisher", &standby, "--follow", "--key", &operator])?;
+    until("the standby knows of it", || Ok(two.run(["history", "films", "--json"])?.contains(&standby[..10])))?;
+    fs::create_dir_all(two.path.join("keys").join(&id))?;
+    copy(&stick.join("standby.key"), two.path.join("keys").join(&id).join("publisher.key"))?;
+    fs::write(pair.library.join("after the fall.txt"), "published without the origin")?;
+    let publish = |home: &Home| {
+        home.json(["publish".as_ref(), pair.library.as_os_str(), "--library".as_ref(), "films".as_ref()])
+    };
+    let published = publish(&two)?;
+    ensure!(published.get("sequence").and_then(Value::as_u64) == Some(2), "{published}");
+    one.json(["pull", "films"])?;
+    let restored = pair.scratch().join("one-restored");
+    one.run(["restore".as_ref(), "films".as_ref(), restored.as_os_str()])?;
+    ensure!(media::difference(&pair.library, &restored)?.is_none(), "what the standby published");
+
+    // The origin comes back as it was, hears what happened, and follows.
+    fs::rename(&vault, &origin.path)?;
+    let origin_server = origin.serve()?;
+    until("the origin hears of its successor", || Ok(origin.run(["history", "films", "--json"])?.contains(&standby[..10])))?;
+    origin.json(["pull", "films"])?;
+    ensure!(live(origin)? == 2, "the origin follows");
+    fs::write(pair.library.join("from the origin.txt"), "beside")?;
+    let side = publish(origin)?;
+    ensure!(side.get("side") == Some(&Value::Bool(true)), "{side}");
+    ensure!(live(origin)? == 2, "what the origin publishes is beside the channel until an operator says else");
+    drop((origin_server, one_server));
+    Ok(())
+}
+
+/// A home that runs twice says so itself: its log has two histories, and every peer has the proof.
+#[test]
+fn a_cloned_home_is_found_and_named() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 100_000, 3)?;
+    pair.publish()?;
+    let _origin = pair.origin.serve()?;
+    let (twin, server) = mirror(&pair, "twin", &pair.origin.ticket("films")?)?;
+    let node = text(&twin.json(["id"])?, "id").to_owned();
+    server.stop()?;
+    let clone = Home::at(pair.scratch().join("clone"))?;
+    let copied = Command::new("cp").arg("-a").args([&twin.path, &clone.path]).status()?;
+    ensure!(copied.success(), "copy the home: {copied}");
+    let _both = [twin.serve()?, clone.serve()?];
+    until("the origin has the proof", || {
+        let conflicts = pair.origin.json(["conflicts", "films"])?.to_string();
+        Ok(conflicts.contains(r#""checkpoint""#) && conflicts.contains(&node[..10]))
+    })?;
+    for home in [&twin, &clone] {
+        home.json(["pull", "films"])?;
+        home.run(["verify", "--deep"])?;
+    }
+    Ok(())
+}
