@@ -207,6 +207,8 @@ pub const EXCHANGE_IDS: usize = 16 * 1024;
 pub const EXCHANGE_BYTES: usize = 768 * 1024;
 /// Messages in one exchange at most: what is left comes with the next.
 pub const EXCHANGE_ROUNDS: u32 = 64;
+/// Peers that one answer names, at most.
+pub const ANSWER_PEERS: usize = 64;
 /// Statements in one answer at most.
 pub const ANSWER_STATEMENTS: usize = 4096;
 

@@ -16,8 +16,8 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     Error as EngineError,
-    id::NodeId,
-    limits::ANSWER_STATEMENTS,
+    id::{LibraryId, NodeId},
+    limits::{ANSWER_PEERS, ANSWER_STATEMENTS},
     statement::{
         Library,
         proof::{EXPORTER_LABEL, EXPORTER_LEN},
@@ -203,6 +203,26 @@ impl Connection {
             }
         }
         Ok(exchange.take_received())
+    }
+
+    /// Asks where other members of `library` are reached. What comes is a hint of anybody's making.
+    ///
+    /// # Errors
+    ///
+    /// As for [`exchange`](Self::exchange).
+    pub async fn peers(&self, library: LibraryId) -> Result<Vec<Hello>> {
+        let mut answer = self.ask(Request::Peers { library }).await?;
+        let mut peers = Vec::new();
+        loop {
+            match answer.next().await.map_err(|error| self.broken(error))? {
+                Some(Frame::Hello(peer)) if peers.len() < ANSWER_PEERS => peers.push(peer),
+                Some(Frame::End(_)) => return Ok(peers),
+                Some(Frame::Error(refusal)) => {
+                    return Err(Error::Refused { peer: self.name.clone(), source: refusal.into_error() });
+                }
+                _ => return Err(self.protocol("an answer about peers held something else, or had no end")),
+            }
+        }
     }
 
     /// Tells the peer that the work is done. What was asked and not yet answered is lost.

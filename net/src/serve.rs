@@ -13,11 +13,13 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     id::LibraryId,
+    limits::ANSWER_PEERS,
     statement::library::Library,
     store::Store,
     sync::{
-        exchange,
-        message::{Hello, Join, Request},
+        exchange::{self, Reply},
+        frame::Frame,
+        message::{End, Hello, Join, Request},
         session::{Answer, Outlet},
     },
 };
@@ -67,6 +69,12 @@ pub trait Host: Send + Sync + 'static {
         peer.key.node() == peer.node
     }
 
+    /// Other members of `library` and where they were reached: hints for who asks.
+    fn peers(&self, library: &Library) -> Vec<Hello> {
+        let _ = library;
+        Vec::new()
+    }
+
     /// A peer whose key is recognised has come, and says what it is called and where it is reached: hints.
     fn met(&self, peer: &PeerKey, name: &str, addresses: &[String]) {
         let _ = (peer, name, addresses);
@@ -85,10 +93,17 @@ pub trait Host: Send + Sync + 'static {
         if !library.holds_key(&peer.node, &peer.key, self.now_ms()) {
             return Err(chuan_engine::Error::Denied("the peer's key was replaced".into()));
         }
-        let Request::Exchange { talk, .. } = request else {
-            return Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?.run(out);
+        let reply = match request {
+            Request::Exchange { talk, .. } => exchange::answer(&library, talk, &peer.node, self.now_ms())?,
+            Request::Peers { .. } if library.is_member(&peer.node, self.now_ms()) => {
+                let peers = self.peers(&library).into_iter().take(ANSWER_PEERS).map(Frame::Hello);
+                let end = Frame::End(End { complete: true, ..End::default() });
+                Reply { frames: peers.chain([end]).collect(), offered: Vec::new() }
+            }
+            request => {
+                return Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?.run(out);
+            }
         };
-        let reply = exchange::answer(&library, talk, &peer.node, self.now_ms())?;
         if !reply.offered.is_empty() {
             self.offer(reply.offered);
         }

@@ -118,13 +118,37 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
     })?;
     let (code, error) = three.fails(["pull", "films"])?;
     ensure!(code == DENIED, "{code}: {error}");
-    one.run(["grant", &three_id, "-l", "films", "--all-classes", "--name", "three", "--node-key",
-        text(&three.json(["id"])?, "key"), "--key", &operator])?;
+    one.run([
+        "grant",
+        &three_id,
+        "-l",
+        "films",
+        "--all-classes",
+        "--name",
+        "three",
+        "--node-key",
+        text(&three.json(["id"])?, "key"),
+        "--key",
+        &operator,
+    ])?;
     three.json(["pull", "films"])?;
 
     // An operator gives publishing to the standby, which goes on from where the library stands.
-    one.run(["channel", "set", "films", "live", "films@1", "--publisher", &standby, "--follow", "--key", &operator])?;
-    until("the standby knows of it", || Ok(two.run(["history", "films", "--json"])?.contains(&standby[..10])))?;
+    one.run([
+        "channel",
+        "set",
+        "films",
+        "live",
+        "films@1",
+        "--publisher",
+        &standby,
+        "--follow",
+        "--key",
+        &operator,
+    ])?;
+    until("the standby knows of it", || {
+        Ok(two.run(["history", "films", "--json"])?.contains(&standby[..10]))
+    })?;
     fs::create_dir_all(two.path.join("keys").join(&id))?;
     copy(&stick.join("standby.key"), two.path.join("keys").join(&id).join("publisher.key"))?;
     fs::write(pair.library.join("after the fall.txt"), "published without the origin")?;
@@ -141,13 +165,18 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
     // The origin comes back as it was, hears what happened, and follows.
     fs::rename(&vault, &origin.path)?;
     let origin_server = origin.serve()?;
-    until("the origin hears of its successor", || Ok(origin.run(["history", "films", "--json"])?.contains(&standby[..10])))?;
+    until("the origin hears of its successor", || {
+        Ok(origin.run(["history", "films", "--json"])?.contains(&standby[..10]))
+    })?;
     origin.json(["pull", "films"])?;
     ensure!(live(origin)? == 2, "the origin follows");
     fs::write(pair.library.join("from the origin.txt"), "beside")?;
     let side = publish(origin)?;
     ensure!(side.get("side") == Some(&Value::Bool(true)), "{side}");
-    ensure!(live(origin)? == 2, "what the origin publishes is beside the channel until an operator says else");
+    ensure!(
+        live(origin)? == 2,
+        "what the origin publishes is beside the channel until an operator says else"
+    );
     drop((origin_server, one_server));
     Ok(())
 }

@@ -66,6 +66,11 @@ pub enum Request {
         /// What is said.
         talk: Talk,
     },
+    /// Where other members are reached: a [`Hello`] of each, at most [`ANSWER_PEERS`](limits::ANSWER_PEERS); hints only.
+    Peers {
+        /// The library.
+        library: LibraryId,
+    },
 }
 
 /// Asks for a release; see [`Request::Pull`].
@@ -213,6 +218,7 @@ impl Request {
             }
             Request::Join(join) => at_most("bytes of a name", join.name.len(), limits::NAME_BYTES)?,
             Request::Exchange { talk, .. } => talk.check()?,
+            Request::Peers { .. } => {}
         }
         Ok(request)
     }
@@ -223,7 +229,8 @@ impl Request {
             Request::Pull(pull) => &pull.library,
             Request::Pages { library, .. }
             | Request::Chunks { library, .. }
-            | Request::Exchange { library, .. } => library,
+            | Request::Exchange { library, .. }
+            | Request::Peers { library } => library,
             Request::Join(join) => &join.library,
         }
     }

@@ -84,7 +84,7 @@ impl Answer {
             Request::Chunks { commitment, scope, .. } => {
                 Work::Chunks { header: desk.class(&commitment)?, scope }
             }
-            Request::Join(_) | Request::Exchange { .. } => {
+            Request::Join(_) | Request::Exchange { .. } | Request::Peers { .. } => {
                 return Err(Error::Invalid("this is not answered from a store".into()));
             }
         };

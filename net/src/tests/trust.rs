@@ -235,11 +235,12 @@ fn verbs(origin: &Films) -> Vec<(bool, Request)> {
         Request::Exchange { library: id, talk: Talk::Digest(SetDigest::from_bytes([0; 32])) },
         Request::Exchange { library: id, talk: Talk::Known { buckets, ids: Vec::new() } },
         Request::Exchange { library: id, talk: Talk::Offer(Vec::new()) },
+        Request::Peers { library: id },
     ];
     let granted = |request: &Request| match request {
         Request::Pull(_) | Request::Pages { .. } | Request::Chunks { .. } | Request::Join(_) => false,
         // Who belongs to the library hears what is said of it, and may pass it on.
-        Request::Exchange { .. } => true,
+        Request::Exchange { .. } | Request::Peers { .. } => true,
     };
     let with_answer = |request| (granted(&request), request);
     all.into_iter().map(with_answer).collect()

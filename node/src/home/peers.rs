@@ -68,7 +68,14 @@ impl Peers {
 
     /// Notes where a member of `library` says it is reached: behind what is known of it, and behind all others where nothing
     /// is. Whoever forges hints can so displace nobody.
-    pub fn heard_of(&mut self, node: &NodeId, name: &str, addresses: &[String], library: &LibraryId) {
+    pub fn heard_of(
+        &mut self,
+        node: &NodeId,
+        name: &str,
+        addresses: &[String],
+        library: &LibraryId,
+        most: usize,
+    ) {
         let id = node.to_string();
         let peer = match self.peers.iter_mut().position(|peer| peer.id == id) {
             Some(at) => self.peers.get_mut(at),
@@ -80,8 +87,8 @@ impl Peers {
         let Some(peer) = peer else { return };
         let new: Vec<_> =
             addresses.iter().filter(|address| !peer.addresses.contains(address)).cloned().collect();
-        peer.addresses.extend(new);
-        peer.addresses.truncate(ADDRESSES);
+        let room = most.min(ADDRESSES).saturating_sub(peer.addresses.len());
+        peer.addresses.extend(new.into_iter().take(room));
         peer.libraries.insert(library.to_string());
     }
 

@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use chuan_engine::id::{LibraryId, NodeId};
+use chuan_engine::{
+    id::{LibraryId, NodeId},
+    sync::message::Hello,
+};
 use chuan_net::{Connection, Endpoint};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
@@ -22,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the others may take where one has answered.
 const COURTESY: Duration = Duration::from_secs(2);
+/// Addresses of a peer that others may fill in: what it says of itself has room beside them.
+const HEARSAY: usize = 4;
 /// Exchanges with one peer until neither has news: more came meanwhile, or did not fit.
 const ROUNDS: usize = 4;
 
@@ -32,6 +37,8 @@ pub(crate) struct Spread {
     pub(crate) known: usize,
     /// Those of them that took what there is to say.
     pub(crate) reached: usize,
+    /// Peers that were not known, or not there.
+    pub(crate) met: usize,
     /// Statements that came back and were news here.
     pub(crate) news: usize,
 }
@@ -58,15 +65,23 @@ pub(super) async fn run(node: Weak<Inner>, endpoint: Endpoint, mut changes: watc
     loop {
         changes.mark_unchanged();
         let Some(node) = node.upgrade() else { return };
+        let mut met = 0;
         for library in node.libraries.all() {
             match spread(&node, &endpoint, &library.id()).await {
-                Ok(spread) => tracing::debug!(library = %library.name(), ?spread, "statements exchanged"),
+                Ok(spread) => {
+                    met += spread.met;
+                    tracing::debug!(library = %library.name(), ?spread, "statements exchanged");
+                }
                 Err(failure) => {
                     tracing::warn!(library = %library.name(), %failure, "statements not exchanged")
                 }
             }
         }
         drop(node);
+        if met > 0 {
+            // Who was not known yet may know something.
+            continue;
+        }
         if let Ok(Err(_)) = timeout(PERIOD, changes.changed()).await {
             return;
         }
@@ -99,29 +114,33 @@ async fn spread(node: &Arc<Inner>, endpoint: &Endpoint, library: &LibraryId) -> 
     // Where some have answered nobody waits for those that are gone.
     let patience = |reached| if reached > 0 { COURTESY } else { PATIENCE }.saturating_sub(begun.elapsed());
     while let Ok(Some(done)) = timeout(patience(spread.reached), exchanges.join_next()).await {
-        if let Ok(Some(news)) = done {
+        if let Ok(Some((news, met))) = done {
             spread.reached += 1;
             spread.news += news;
+            spread.met += met;
         }
     }
     Ok(spread)
 }
 
-/// Both ways with one peer, until neither has news for the other; gives how much came.
+/// Both ways with one peer, until neither has news for the other; gives how much came, and of how many peers it told.
 async fn exchange(
     node: &Arc<Inner>,
     endpoint: &Endpoint,
     library: &LibraryId,
     peer: Source,
-) -> Result<usize> {
+) -> Result<(usize, usize)> {
     let known = node.libraries.get(library).ok_or_else(|| Failure::missing("the library is gone"))?;
     let hello = node.hello(Some(&known), node.listening())?;
     let acquainted = Acquainted::new(node, false);
     let connection =
         Connection::open_known(endpoint, &peer.addresses, peer.node, &hello, &acquainted).await?;
     let news = exchange_on(node, &connection, library).await;
+    let peers = connection.peers(*library).await;
     connection.close();
-    news
+    let (hearer, library) = (Arc::clone(node), *library);
+    let met = on_thread(move || hearer.heard_of_all(&library, &peers?)).await;
+    Ok((news?, met.unwrap_or_default()))
 }
 
 /// The same on a connection that is open.
@@ -155,6 +174,19 @@ impl Inner {
             tracing::warn!(%failure, "statements of a peer were not kept");
             0
         })
+    }
+
+    /// Notes what a peer says of where others are; gives how many it had news of.
+    fn heard_of_all(&self, library: &LibraryId, peers: &[Hello]) -> Result<usize> {
+        let Some(known) = self.libraries.get(library) else { return Ok(0) };
+        let mut met = 0;
+        for peer in peers.iter().filter(|peer| known.is_member(&peer.node, now_ms())) {
+            if peer.node != self.me.id() {
+                met +=
+                    usize::from(self.heard_of(&peer.node, &peer.name, &peer.addresses, library, HEARSAY)?);
+            }
+        }
+        Ok(met)
     }
 
     /// The peers to talk to about a library: those that have addresses and were not revoked.

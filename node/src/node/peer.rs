@@ -10,7 +10,7 @@ use chuan_engine::{
     sync::message::{Hello, VERSION},
 };
 
-use super::{Inner, address, lock_of};
+use super::{Inner, address, lock_of, now_ms};
 use crate::{
     exit::{Failure, Result},
     home::peers::{Peer, Peers},
@@ -60,19 +60,42 @@ impl Inner {
         if peers == before { Ok(()) } else { self.home.keep_peers(&peers) }
     }
 
-    /// Notes what a member says of where it is reached: a hint, which replaces nothing that proved true.
+    /// Notes where a member is said to be reached: a hint, which replaces nothing that proved true, and adds nothing beyond
+    /// `most` addresses. Gives whether it was news.
     pub(super) fn heard_of(
         &self,
         node: &NodeId,
         name: &str,
         addresses: &[String],
         library: &LibraryId,
-    ) -> Result<()> {
+        most: usize,
+    ) -> Result<bool> {
         let _peers = lock_of(&self.peers);
         let before = self.home.peers()?;
         let mut peers = before.clone();
-        peers.heard_of(node, name, addresses, library);
-        if peers == before { Ok(()) } else { self.home.keep_peers(&peers) }
+        peers.heard_of(node, name, addresses, library, most);
+        if peers == before {
+            return Ok(false);
+        }
+        self.home.keep_peers(&peers)?;
+        Ok(true)
+    }
+
+    /// The members of a library that were reached somewhere, as others are told of them.
+    pub(super) fn peers_of(&self, library: &Library) -> Vec<Hello> {
+        let peers = self.home.peers().unwrap_or_default();
+        let id = library.id();
+        let known = peers.sources(&id).filter_map(source);
+        let members =
+            known.filter(|peer| !peer.addresses.is_empty() && library.is_member(&peer.node, now_ms()));
+        let hello = |peer: Source| Hello {
+            version: VERSION,
+            node: peer.node,
+            addresses: peer.addresses,
+            name: peer.name,
+            statements: Vec::new(),
+        };
+        members.map(hello).collect()
     }
 
     /// Whom to ask for a library, the best first: who is named, else whoever is known as its source.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use chuan_engine::{
     Error,
     id::LibraryId,
+    limits::ADDRESSES,
     statement::Library,
     store::Store,
     sync::message::{Hello, Join},
@@ -131,10 +132,14 @@ impl Host for Desk {
         self.node.upgrade().is_some_and(|node| node.holds_key(&peer.node, &peer.key))
     }
 
+    fn peers(&self, library: &Library) -> Vec<Hello> {
+        self.node.upgrade().map(|node| node.peers_of(library)).unwrap_or_default()
+    }
+
     fn met(&self, peer: &PeerKey, name: &str, addresses: &[String]) {
         let Some(node) = self.node.upgrade().filter(|_| !addresses.is_empty()) else { return };
         for library in self.memberships(peer) {
-            if let Err(failure) = node.heard_of(&peer.node, name, addresses, &library) {
+            if let Err(failure) = node.heard_of(&peer.node, name, addresses, &library, ADDRESSES) {
                 tracing::warn!(%failure, "a peer's addresses were not kept");
             }
         }

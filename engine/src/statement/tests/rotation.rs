@@ -382,7 +382,8 @@ fn keys_do_not_grow_without_bound() {
     };
     let mut taken = 0;
     while taken <= 2 * SUCCESSIONS {
-        let said = library::succession(&world.library, node(11), &key_of(taken), &key_of(taken + 1), 0, NOW).unwrap();
+        let said = library::succession(&world.library, node(11), &key_of(taken), &key_of(taken + 1), 0, NOW)
+            .unwrap();
         match world.library.offer(&said, NOW) {
             Ok(outcome) => assert_eq!(outcome, Accepted::New),
             Err(error) => {

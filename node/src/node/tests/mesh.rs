@@ -116,7 +116,10 @@ async fn a_ticket_redeemed_on_both_sides_of_a_partition_suspends_both() {
         [&origin, &one, &two].iter().all(|node| films(node).members().len() == 3)
     })
     .await;
-    until("the origin knows where they are", || origin.0.home.peers().unwrap().iter().count() == 2).await;
+    until("everybody knows where the others are", || {
+        [&origin, &one, &two].iter().all(|node| node.0.home.peers().unwrap().iter().count() == 2)
+    })
+    .await;
     let ticket = ticket(&origin).await;
     let ticket_id = chuan_engine::statement::Ticket::parse(&ticket.ticket).unwrap().statement;
     until("both redeemers know the ticket", || {
