@@ -110,7 +110,7 @@ fn fill(origin: &Home, chunks: u64) -> Result<()> {
     let header = ClassHeader {
         name: name.to_owned(),
         slot,
-        salt: Salt::of_class(publisher.seed(), &tree.root),
+        salt: Salt::of_class(&SaltKey::of_publisher(publisher.seed()), &tree.root),
         root: tree.root,
         level: tree.level,
         sums: tree.sums,

@@ -104,6 +104,10 @@ id_type!(
     RecordId
 );
 id_type!(
+    /// What a publisher makes salts with: whoever has it can confirm guesses at the classes published with it, no more.
+    SaltKey
+);
+id_type!(
     /// A ticket's salt, a class's salt, a root's nonce: 32 bytes that only must not repeat.
     Salt
 );
@@ -244,12 +248,18 @@ impl RecordId {
     }
 }
 
+impl SaltKey {
+    /// Derives the key from a publisher's secret, which does not follow from it.
+    pub fn of_publisher(secret: &[u8; 32]) -> Self {
+        Self(derive(SALT_CONTEXT, secret))
+    }
+}
+
 impl Salt {
     /// The salt of a class header: keyed by a secret of the publishers, over the root of the entry tree, so that who
     /// may not read a class cannot confirm a guess at its content from the commitment.
-    pub fn of_class(publisher_secret: &[u8; 32], root: &PageId) -> Self {
-        let key = derive(SALT_CONTEXT, publisher_secret);
-        Self(*blake3::keyed_hash(&key, root.as_bytes()).as_bytes())
+    pub fn of_class(key: &SaltKey, root: &PageId) -> Self {
+        Self(*blake3::keyed_hash(&key.0, root.as_bytes()).as_bytes())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 
 pub use audit::{Audit, AuditVerb, Checkpoint as AuditCheckpoint, Export, Show, Tail, Verify as AuditVerify};
 pub use channel::{ChannelVerb, Channels, Conflicts, Fresh, History, Promote, Rollback, SetChannel};
-pub use signed::{Grant, Invite, Keys, Revoke, Signed};
+pub use signed::{Found, Grant, Invite, Keys, Revoke, Signed};
 pub use statements::{Envelope, Offer, Statements};
 
 /// A command that runs on an open home, in this process or in the one that holds the home. None of them needs a key of a
@@ -29,8 +29,6 @@ pub use statements::{Envelope, Offer, Statements};
 pub enum Command {
     /// Print the node's id and addresses
     Id,
-    /// Ingest what changed in a folder or file, sign a release and move the channel `live` to it
-    Publish(Publish),
     /// Replace the node's key; its id, history and grants stay
     Rotate(Rotate),
     /// Become a member of a library with a ticket, and remember who issued it as a source
@@ -67,13 +65,30 @@ pub enum Command {
     /// Answer with a library's statements as a bundle
     #[command(skip)]
     Statements(Statements),
+    /// Take in what changed, for a release that somebody signs
+    #[command(skip)]
+    Ingest(Ingest),
     /// Take finished statements
     #[command(skip)]
     Offer(Offer),
 }
 
+/// Options of `ingest`: what is to be published, and what the home must know of who signs it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ingest {
+    /// The id of the library, also of one that is about to be founded.
+    pub library: String,
+    /// The publisher's public key.
+    pub publisher: String,
+    /// What the salts of the classes are made with: a [`SaltKey`](chuan_engine::id::SaltKey).
+    pub salt: String,
+    /// What, and how.
+    pub options: Publish,
+}
+
 /// Options of `publish`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+#[group(skip)]
 pub struct Publish {
     /// The folder or file to publish
     pub source: PathBuf,
@@ -347,7 +362,6 @@ impl Command {
     pub const fn name(&self) -> &'static str {
         match self {
             Command::Id => "id",
-            Command::Publish(_) => "publish",
             Command::Rotate(_) => "rotate",
             Command::Join(_) => "join",
             Command::Pull(_) => "pull",
@@ -366,6 +380,7 @@ impl Command {
             Command::Statements(_) => "statements",
             Command::Offer(_) => "offer",
             Command::Audit(audit) => audit.name(),
+            Command::Ingest(_) => "publish",
         }
     }
 
@@ -381,7 +396,9 @@ impl Command {
     /// Makes paths absolute, so that the command means the same in a process with another working directory.
     pub fn absolute(mut self) -> Result<Self> {
         let paths: Vec<&mut PathBuf> = match &mut self {
-            Command::Publish(publish) => iter::once(&mut publish.source).chain(&mut publish.policy).collect(),
+            Command::Ingest(Ingest { options: publish, .. }) => {
+                iter::once(&mut publish.source).chain(&mut publish.policy).collect()
+            }
             Command::Restore(restore) => vec![&mut restore.dest],
             Command::Audit(audit) => audit.paths(),
             _ => Vec::new(),

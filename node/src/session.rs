@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::{
     admin,
     command::{Command, Envelope, Offer, Statements},
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     home::Home,
     job::{Event, Job},
     node::{Node, now_ms},
@@ -99,6 +99,15 @@ impl Session {
     pub(crate) async fn library(&mut self, name: Option<&str>) -> Result<Library> {
         let bundle = self.bundle(name).await?;
         Ok(Library::open(bundle.library, bundle.statements, now_ms())?)
+    }
+
+    /// Like [`Session::library`]; `None` where it is not known.
+    pub(crate) async fn find_library(&mut self, name: &str) -> Result<Option<Library>> {
+        match self.library(Some(name)).await {
+            Ok(library) => Ok(Some(library)),
+            Err(failure) if failure.exit == Exit::Missing => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The statements of a library that are known here.

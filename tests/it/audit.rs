@@ -27,7 +27,7 @@ fn the_log_is_listed_shown_and_followed() -> Result<()> {
     let records = listed.get("records").and_then(Value::as_array).context("no records")?;
     let verbs: Vec<_> = records.iter().map(|record| text(record, "verb")).collect();
     ensure!(verbs == ["publish", "channel", "closed"], "{verbs:?}");
-    let shown = pair.origin.run(["audit", "show", "2"])?;
+    let shown = pair.origin.run(["audit", "show", "3"])?;
     ensure!(
         shown.contains("publish") && shown.contains("films@1 ") && shown.contains("by publisher"),
         "{shown}"

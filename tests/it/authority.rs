@@ -70,6 +70,8 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
     let server = pair.connect_with(&["--key".as_ref(), stick.join("operator.key").as_os_str()])?;
     let file = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
 
+    let source = pair.library.to_string_lossy().into_owned();
+    media::film(&pair.library.join("new.mp4"), 200_000, 2)?;
     let node = text(&pair.mirror.json(["id"])?, "id").to_owned();
     let own: &[&[&str]] = &[
         &["id"],
@@ -85,7 +87,6 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["status"],
         &["members", "films"],
         &["audit", "tail"],
-        &["audit", "verify"],
         &["channel", "list", "films"],
         &["history", "films"],
         &["conflicts"],
@@ -94,6 +95,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["completions", "bash"],
     ];
     let the_librarys: &[&[&str]] = &[
+        &["publish", &source, "--library", "films"],
         &["invite"],
         &["grant", &node, "--all-classes"],
         &["revoke", "mirror"],
@@ -102,7 +104,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
     ];
     // `promote` and `rollback` look for a key only where there is somewhere to go. The others take another home, or none: no
     // library is spoken for.
-    let others = ["promote", "rollback", "init", "serve", "publish", "join", "pull", "key", "root", "help"];
+    let others = ["promote", "rollback", "init", "serve", "found", "join", "pull", "key", "root", "help"];
 
     for args in own {
         pair.origin.run(*args).with_context(|| format!("{args:?} needs no key"))?;
@@ -131,6 +133,11 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
 
     // With the keys, the same commands work, whoever holds the home.
     let key = |role: &str| stick.join(format!("{role}.key")).to_string_lossy().into_owned();
+    let publish = ["publish", &source, "--library", "films", "--key", &key("publisher")];
+    let published = pair.origin.json(publish)?;
+    ensure!(number(&published, "sequence")? == 2, "{published}");
+    pair.pull()?;
+    pair.check_restored()?;
     pair.origin.run(["invite", "--key", &key("operator")])?;
     drop(server);
     Ok(())
@@ -147,13 +154,15 @@ fn no_text_over_the_socket_speaks_for_a_library() -> Result<()> {
     ensure!(status == 200 && answer.contains("outcome"), "{answer}");
     let library = text(&pair.origin.json(["releases", "films"])?, "library").to_owned();
     for body in [
+        r#"{"command":"publish","source":"SOURCE","library":"films","message":"","check":false}"#,
         r#"{"command":"invite","expires_s":60,"uses":1}"#,
         r#"{"command":"found","file":"x"}"#,
         r#"{"command":"grant","node":"ab"}"#,
         r#"{"command":"revoke","node":"ab"}"#,
         r#"{"command":"signed","invite":{}}"#,
     ] {
-        let (status, answer) = post(&pair.origin.path, body)?;
+        let body = body.replace("SOURCE", &pair.library.to_string_lossy());
+        let (status, answer) = post(&pair.origin.path, &body)?;
         ensure!(status == 422 || status == 400, "{body}: {answer}");
     }
     // Finished statements are taken from anybody, and judged: rubbish is refused, and nothing happens by it.
@@ -247,5 +256,75 @@ fn a_node_is_granted_revoked_and_granted_again() -> Result<()> {
     ])?;
     ensure!(row.pointer("/classes/0").and_then(Value::as_str) == Some("news*"), "{row}");
     ensure!(row.get("expires_ms").and_then(Value::as_i64).is_some_and(|until| until > 0), "{row}");
+    Ok(())
+}
+
+/// A library whose root was prepared elsewhere: founded in a home that has none of its keys, published by a key from a file.
+#[test]
+fn a_prepared_root_founds_a_library_in_a_home_without_its_keys() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    let path = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
+    let key = |name: &str| -> Result<String> {
+        let made = pair.origin.json(["key", "new", "--plain", &path(name)])?;
+        Ok(text(&made, "key").to_owned())
+    };
+    let (root, operator, publisher) = (key("root.key")?, key("operator.key")?, key("publisher.key")?);
+    let file = path("films.root");
+    let init = ["root", "init", &file, "--name", "films", "--root-key", &root];
+    pair.origin.run([&init[..], &["--operator", &operator, "--publisher", &publisher]].concat())?;
+    let operators = path("operator.key");
+    let found = ["found", &file, "--key", &operators];
+    let (code, error) = pair.origin.fails(found)?;
+    ensure!(code == DENIED && error.contains("root sign"), "{code}: {error}");
+    pair.origin.run(["root", "sign", &file, "--yes", "--key", &path("root.key")])?;
+    let (code, error) = pair.origin.fails(["found", &file, "--key", &path("root.key")])?;
+    ensure!(code == DENIED && error.contains("operator"), "{code}: {error}");
+
+    let _server = pair.origin.serve()?;
+    pair.origin.run(found)?;
+    let (source, publishers) = (pair.library.to_string_lossy().into_owned(), path("publisher.key"));
+    let publish = ["publish", &source, "--library", "films"];
+    ensure!(pair.origin.fails(publish)?.0 == DENIED, "a home without the key published");
+    let other = ["publish", &source, "--library", "other", "--key", &publishers];
+    let (code, error) = pair.origin.fails(other)?;
+    ensure!(code == 3 && error.contains("chuan found"), "{code}: {error}");
+    let published = pair.origin.json([&publish[..], &["--key", &publishers]].concat())?;
+    ensure!(number(&published, "sequence")? == 1, "{published}");
+    let invite = pair.origin.run(["invite", "--key", &operators])?;
+    pair.mirror.run(["join", invite.lines().last().unwrap_or_default()])?;
+    pair.pull()?;
+    pair.check_restored()
+}
+
+/// Publishes at once: each is a release, one after the other, and nobody has said two things.
+#[test]
+fn publishes_at_once_follow_each_other() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    pair.publish()?;
+    let _server = pair.origin.serve()?;
+    let films = ["one.mp4", "two.mp4", "three.mp4"].map(|name| pair.scratch().join(name));
+    for (seed, film) in (10..).zip(&films) {
+        media::film(film, 400_000, seed)?;
+    }
+    std::thread::scope(|scope| {
+        let publish = |film: &Path| {
+            let source = film.to_string_lossy().into_owned();
+            pair.origin.run(["publish", &source, "--library", "films"])
+        };
+        let runs: Vec<_> = films.iter().map(|film| scope.spawn(move || publish(film))).collect();
+        runs.into_iter().try_for_each(|run| match run.join() {
+            Ok(result) => result.map(drop),
+            Err(_) => anyhow::bail!("a command panicked"),
+        })
+    })?;
+    let list = pair.origin.json(["releases", "films"])?;
+    let rows = list.get("releases").and_then(Value::as_array).cloned().unwrap_or_default();
+    let sequences: Vec<_> =
+        rows.iter().filter_map(|row| row.get("sequence").and_then(Value::as_u64)).collect();
+    ensure!(sequences == [4, 3, 2, 1], "{list}");
+    let listed = pair.origin.json(["ls", "films"])?;
+    ensure!(number(&listed, "files")? == 7, "a film of a publish is missing: {listed}");
     Ok(())
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use chuan_engine::{
     audit::{Actor, Event, Record, Verb},
     chunk::Profile,
-    id::{ChunkId, Commitment, LibraryId, ManifestId, NodeId, PageId, RecordId, Salt, StatementId},
+    id::{ChunkId, Commitment, LibraryId, ManifestId, NodeId, PageId, RecordId, Salt, SaltKey, StatementId},
     manifest::{
         ChunkRef, Content, Entry, EntryKind, EntryPath, Sums, Timestamp,
         page::{ChunkChild, EntryChild, Items, Page, TreeKind},
@@ -164,7 +164,7 @@ fn header() -> ClassHeader {
     ClassHeader {
         name: "default".to_owned(),
         slot: 0,
-        salt: Salt::of_class(&[7; 32], &root),
+        salt: Salt::of_class(&SaltKey::of_publisher(&[7; 32]), &root),
         root,
         level: 1,
         sums: Sums { entries: 128, chunks: 128, bytes: 8 << 20 },

@@ -211,7 +211,7 @@ fn check_whole(store: &MemoryStore, report: &IngestReport) {
         let header = crate::manifest::table::ClassHeader {
             name: "x".into(),
             slot: *slot,
-            salt: crate::id::Salt::of_class(&[1; 32], &tree.root),
+            salt: crate::id::Salt::of_class(&crate::id::SaltKey::of_publisher(&[1; 32]), &tree.root),
             root: tree.root,
             level: tree.level,
             sums: tree.sums,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     chunk::Profile,
     error::{Error, Result},
-    id::{ChunkId, Commitment, LibraryId, ManifestId, NodeId, PageId, Salt, StatementId},
+    id::{ChunkId, Commitment, LibraryId, ManifestId, NodeId, PageId, Salt, SaltKey, StatementId},
     manifest::{
         ChunkRef, Content, Entry, EntryKind, EntryPath, PageSink, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
@@ -286,7 +286,7 @@ fn class(store: &dyn Store, slot: u8, name: &str, files: &Files) -> Commitment {
     let header = ClassHeader {
         name: name.into(),
         slot,
-        salt: Salt::of_class(&[7; 32], &tree.root),
+        salt: Salt::of_class(&SaltKey::of_publisher(&[7; 32]), &tree.root),
         root: tree.root,
         level: tree.level,
         sums: tree.sums,

@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use chuan_engine::{
     chunk::Profile,
-    id::{ChunkId, LibraryId, Salt, StatementId},
+    id::{ChunkId, LibraryId, Salt, SaltKey, StatementId},
     manifest::{
         ChunkRef, Entry, EntryKind, EntryPath, PageSink, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
@@ -144,7 +144,7 @@ impl Films {
         let header = ClassHeader {
             name: "default".into(),
             slot: 0,
-            salt: Salt::of_class(&[7; 32], &tree.root),
+            salt: Salt::of_class(&SaltKey::of_publisher(&[7; 32]), &tree.root),
             root: tree.root,
             level: tree.level,
             sums: tree.sums,

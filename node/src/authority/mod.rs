@@ -6,6 +6,7 @@ mod channel;
 mod fresh;
 mod grant;
 mod invite;
+mod publish;
 
 use chuan_engine::statement::{Key, Statement};
 
@@ -18,10 +19,13 @@ use crate::{
 };
 
 pub(crate) use invite::invite;
+pub(crate) use publish::publish;
 
 /// Runs a command with the keys of whoever calls.
 pub(crate) async fn run(session: &mut Session, keyring: &Keyring, command: Signed) -> Result<Outcome> {
     match command {
+        Signed::Publish { options, .. } => publish(session, keyring, options).await.map(Outcome::Publish),
+        Signed::Found { options, .. } => publish::found(session, keyring, options).await.map(Outcome::Offer),
         Signed::Invite { options, .. } => invite(session, keyring, options).await.map(Outcome::Invite),
         Signed::Grant { options, .. } => {
             grant::grant(session, keyring, options).await.map(|row| Outcome::Member(Box::new(row)))

@@ -35,6 +35,8 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Releases(list) => releases(out, list),
         Outcome::Ls(listed) => ls(out, listed),
         Outcome::Diff(differed) => diff(out, differed),
+        // Within the program: whoever asked for it shows what it made of it.
+        Outcome::Ingest(_) => Ok(()),
         // What was asked for is the bytes, and they are out.
         Outcome::Cat(_) => Ok(()),
         Outcome::Verify(verified) => verify(out, verified),

@@ -6,12 +6,30 @@ use std::path::PathBuf;
 use chuan_engine::statement::{PublicKey, Verbs};
 use clap::{Args, Subcommand};
 
-use super::{Fresh, Promote, Role, Rollback, SetChannel, parse_duration};
+use super::{Fresh, Promote, Publish, Role, Rollback, SetChannel, parse_duration};
 use crate::exit::{Failure, Result};
 
 /// A command that is signed by the caller's key.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Signed {
+    /// Ingest what changed in a folder or file, sign a release and move the channel `live` to it
+    Publish {
+        /// What, and how.
+        #[command(flatten)]
+        options: Publish,
+        /// The publisher's key.
+        #[command(flatten)]
+        keys: Keys,
+    },
+    /// Found a library with a root that was prepared with `chuan root`, and make this node a member
+    Found {
+        /// With which root.
+        #[command(flatten)]
+        options: Found,
+        /// An operator's key.
+        #[command(flatten)]
+        keys: Keys,
+    },
     /// Print a ticket that makes another node a member (last line of the output)
     Invite {
         /// What the ticket allows.
@@ -79,6 +97,14 @@ pub enum Signed {
         #[command(flatten)]
         keys: Keys,
     },
+}
+
+/// Options of `found`.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+#[group(skip)]
+pub struct Found {
+    /// The file of roots, signed by enough keys
+    pub file: PathBuf,
 }
 
 /// Options of `grant`.
@@ -182,6 +208,8 @@ impl Signed {
     /// The word on the command line.
     pub const fn name(&self) -> &'static str {
         match self {
+            Signed::Publish { .. } => "publish",
+            Signed::Found { .. } => "found",
             Signed::Invite { .. } => "invite",
             Signed::Grant { .. } => "grant",
             Signed::Revoke { .. } => "revoke",
@@ -195,7 +223,9 @@ impl Signed {
     /// Where its keys are.
     pub fn keys(&self) -> &Keys {
         match self {
-            Signed::Invite { keys, .. }
+            Signed::Publish { keys, .. }
+            | Signed::Found { keys, .. }
+            | Signed::Invite { keys, .. }
             | Signed::Grant { keys, .. }
             | Signed::Revoke { keys, .. }
             | Signed::SetChannel { keys, .. }

@@ -80,6 +80,11 @@ impl Keyring {
         Ok(found)
     }
 
+    /// Whether the caller named files.
+    pub fn is_named(&self) -> bool {
+        !self.named.is_empty()
+    }
+
     /// The keys in the named files, whatever they are for.
     pub fn named_keys(&self) -> Result<Vec<Key>> {
         if self.named.is_empty() {

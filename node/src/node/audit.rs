@@ -46,12 +46,6 @@ impl Inner {
         self.log.append(event, now_ms())
     }
 
-    /// Does `work` once its event is durable; another record says so where it fails. Blocks.
-    pub(super) fn audited<T>(&self, event: Event, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.audit(event.clone())?;
-        work().inspect_err(|failure| self.note(event.failed(&failure.message)))
-    }
-
     /// Tells the audit log what has happened. Never fails: what cannot be written is counted, and the number is written when
     /// that is possible again. Blocks little.
     pub(super) fn note(&self, event: Event) {

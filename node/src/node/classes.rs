@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use chuan_engine::{
     Error,
-    id::{Commitment, PageId, Salt},
+    id::{Commitment, PageId, Salt, SaltKey},
     limits::CLASSES,
     manifest::{
         Policy,
@@ -16,7 +16,7 @@ use chuan_engine::{
         classifier::{Class, Classifier},
         table::{ClassHeader, ClassTable, DEFAULT_CLASS},
     },
-    statement::{Classes, Key, Library, PublicKey, Release, ReleaseClass, Role, RoleKind},
+    statement::{Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind},
     store::Store,
 };
 
@@ -104,14 +104,14 @@ impl ClassPlan {
 
     /// Makes the headers of the trees that were built, and the table. What did not change keeps its header, whoever
     /// published it.
-    pub(super) fn seal(&self, trees: &[(u8, Tree)], publisher: &Key) -> Result<Sealed> {
+    pub(super) fn seal(&self, trees: &[(u8, Tree)], salt: &SaltKey) -> Result<Sealed> {
         let mut table: BTreeMap<u8, Commitment> = self.table.iter().copied().collect();
         let mut ours = Vec::new();
         for (slot, tree) in trees {
             let class = self.classifier.classes().iter().find(|class| class.slot == *slot);
             let class =
                 class.ok_or_else(|| Failure::internal(format!("a tree of no class, in slot {slot}")))?;
-            let (commitment, header) = self.header(class, tree, publisher);
+            let (commitment, header) = self.header(class, tree, salt);
             table.insert(*slot, commitment);
             ours.push(header);
         }
@@ -140,11 +140,11 @@ impl ClassPlan {
         table.iter().map(named).collect()
     }
 
-    fn header(&self, class: &Class, tree: &Tree, publisher: &Key) -> (Commitment, ClassHeader) {
+    fn header(&self, class: &Class, tree: &Tree, salt: &SaltKey) -> (Commitment, ClassHeader) {
         let made = ClassHeader {
             name: class.name.clone(),
             slot: class.slot,
-            salt: Salt::of_class(publisher.seed(), &tree.root),
+            salt: Salt::of_class(salt, &tree.root),
             root: tree.root,
             level: tree.level,
             sums: tree.sums,

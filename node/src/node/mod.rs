@@ -207,7 +207,9 @@ impl Node {
         let _running = self.0.register(job.cancel());
         let result = match command {
             Command::Id => self.identity().map(Outcome::Id),
-            Command::Publish(options) => self.publish(options, &job).await.map(Outcome::Publish),
+            Command::Ingest(options) => {
+                self.ingest(options, &job).await.map(|ingested| Outcome::Ingest(Box::new(ingested)))
+            }
             Command::Rotate(options) => self.rotate(options).await.map(Outcome::Rotate),
             Command::Join(options) => self.join(options).await.map(Outcome::Join),
             Command::Pull(options) => self.pull(options, &job).await.map(Outcome::Pull),

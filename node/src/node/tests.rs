@@ -10,11 +10,18 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use chuan_engine::statement::{Library, StatementKind};
+use chuan_engine::{
+    id::Salt,
+    statement::{
+        Library, StatementKind,
+        library::{Founders, found},
+    },
+};
 
 use super::*;
 use crate::{
     command::{Invite, Join, Publish, Pull, Verify},
+    home::keys::RoleKeys,
     outcome::{Published, Pulled},
 };
 
@@ -92,15 +99,16 @@ async fn a_founding_cut_short_is_finished() {
     let place = Place::new();
     place.write("a.mp4", "one");
     let node = place.node("a").await;
-    let author = node.0.author(None, "films").unwrap();
-    let (keys, root) = author.founding.as_ref().unwrap();
-    node.0.home.keep_founding(&author.id, keys, root.bytes()).unwrap();
+    let keys = RoleKeys::generate().unwrap();
+    let founders = Founders { root: &keys.root, operator: &keys.operator, publisher: &keys.publisher };
+    let (id, root) = found("films", founders, Salt::from_bytes([7; 32]), 1).unwrap();
+    node.home().keep_founding(&id, &keys, root.bytes()).unwrap();
     node.close().await;
     drop(node);
 
     let node = Node::open(&place.path("a")).await.unwrap();
     let published = place.publish(&node).await.unwrap();
-    assert_eq!((published.library, published.founded), (author.id.to_string(), false));
+    assert_eq!((published.library, published.founded), (id.to_string(), false));
     assert_eq!(node.status().await.unwrap().libraries.len(), 1);
 }
 

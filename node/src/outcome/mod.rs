@@ -9,9 +9,10 @@ mod members;
 mod status;
 mod trust;
 
+use chuan_engine::statement::release::ReleaseClass;
 use serde::{Deserialize, Serialize};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure, Result};
 
 pub use audit::{AuditActor, AuditRecord, AuditVerified, Audited, CheckpointShown};
 pub use channel::{
@@ -35,6 +36,8 @@ pub enum Outcome {
     Id(Identity),
     /// Of `publish`.
     Publish(Published),
+    /// Of `ingest`, within the program.
+    Ingest(Box<Ingested>),
     /// Of `invite`.
     Invite(Invited),
     /// Of `join`.
@@ -188,6 +191,42 @@ pub struct Published {
     pub skipped: Vec<Skipped>,
     /// How long it took.
     pub seconds: f64,
+}
+
+/// Answer of `ingest`: what a release would be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ingested {
+    /// The answer of the publish, but for what comes by signing: without a release, and with the current sequence.
+    pub published: Published,
+    /// The release that it follows; none for a first one.
+    pub parent: Option<String>,
+    /// The class table with names, where the release must have it.
+    pub listed: Vec<ListedClass>,
+}
+
+/// A class of a release.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListedClass {
+    /// Its slot.
+    pub slot: u8,
+    /// Its name.
+    pub name: String,
+    /// Its header.
+    pub commitment: String,
+}
+
+impl From<&ReleaseClass> for ListedClass {
+    fn from(class: &ReleaseClass) -> Self {
+        Self { slot: class.slot, name: class.name.clone(), commitment: class.commitment.to_string() }
+    }
+}
+
+impl TryFrom<&ListedClass> for ReleaseClass {
+    type Error = Failure;
+
+    fn try_from(class: &ListedClass) -> Result<Self> {
+        Ok(Self { slot: class.slot, name: class.name.clone(), commitment: class.commitment.parse()? })
+    }
 }
 
 /// Answer of `invite`.

@@ -35,17 +35,17 @@ async fn who_did_what_is_in_the_log_of_both_sides() {
     mirror.close().await;
     origin.close().await;
 
-    assert_eq!(verbs(&origin), ["opened", "root", "publish", "channel", "invite", "join", "closed"]);
+    assert_eq!(verbs(&origin), ["opened", "root", "grant", "publish", "channel", "invite", "join", "closed"]);
     assert_eq!(verbs(&mirror), ["opened", "join", "pull", "heal", "closed"]);
     let (theirs, ours) = (told(&origin), told(&mirror));
     let library = origin.0.libraries.named("films").unwrap().id().to_string();
-    assert!(theirs[1..6].iter().all(|record| record.library.as_deref() == Some(&library)));
-    assert!(theirs[3].subject.starts_with("live -> films@1 "), "{theirs:?}");
+    assert!(theirs[1..7].iter().all(|record| record.library.as_deref() == Some(&library)));
+    assert!(theirs[4].subject.starts_with("live -> films@1 "), "{theirs:?}");
     let peer = |node: &Node| crate::outcome::AuditActor::Peer {
         key: node.0.key().public().to_string(),
         node: node.id().to_string(),
     };
-    assert_eq!((&theirs[5].actor, &ours[2].actor), (&peer(&mirror), &peer(&origin)));
+    assert_eq!((&theirs[6].actor, &ours[2].actor), (&peer(&mirror), &peer(&origin)));
     for node in [&origin, &mirror] {
         assert_eq!(verify_files(node.0.log.files(), &[], None).unwrap().finding, "proved");
     }

@@ -173,10 +173,11 @@ async fn a_channel_stays_where_it_stood_when_its_statement_is_contradicted() {
     let place = Place::new();
     let node = published(&place, 2).await;
     let library = node.0.libraries.named("films").unwrap();
-    let publisher = node.0.role_key(&library, RoleKind::Publisher).unwrap();
+    let keys = Keyring::of_home(node.home().clone()).role_keys(&library, RoleKind::Publisher).unwrap();
+    let publisher = &keys[0];
     let said = library.channel("live").unwrap();
     let first = library.channel_history("live")[0].body.release;
-    let rival = sign_channel(&publisher, &said, first);
+    let rival = sign_channel(publisher, &said, first);
     hear(&node, &[&rival]);
 
     let library = node.0.libraries.named("films").unwrap();

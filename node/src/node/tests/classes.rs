@@ -1,7 +1,7 @@
 //! Libraries of several classes: published, divided anew, pulled by nodes that are granted some, shown and restored.
 
 use chuan_engine::{
-    id::{ManifestId, Salt},
+    id::{ManifestId, Salt, SaltKey},
     manifest::{EntryKind, EntryPath, Policy, builder::EntryTreeBuilder, table::ClassTable},
     statement::{
         Body, Classes, Header, Key, Member, NodeRole, Release, ReleaseClass, Role as LibraryRole, RoleKind,
@@ -15,6 +15,7 @@ use super::*;
 use crate::{
     command::{Cat, Diff, Ls, Restore},
     job::{Cancel, Event},
+    keyring::Keyring,
     node::classes::{ClassPlan, Sealed},
     outcome::{ChannelStatus, Row},
 };
@@ -72,7 +73,7 @@ fn admit(origin: &Node, node: &Node, classes: &[&str]) {
 /// Lets `node` have `classes` only, and tells both sides.
 fn grant(origin: &Node, node: &Node, classes: &[&str]) {
     let library = origin.0.libraries.named("films").unwrap();
-    let operator = origin.0.role_key(&library, RoleKind::Operator).unwrap();
+    let keys = Keyring::of_home(origin.home().clone()).role_keys(&library, RoleKind::Operator).unwrap();
     let body = Member {
         node: node.id(),
         key: node.0.key().public(),
@@ -84,7 +85,7 @@ fn grant(origin: &Node, node: &Node, classes: &[&str]) {
         ticket: None,
     };
     let now = now_ms();
-    let member = chuan_engine::statement::library::member(&library, &operator, body, now).unwrap();
+    let member = chuan_engine::statement::library::member(&library, &keys[0], body, now).unwrap();
     let bytes = member.bytes().clone();
     origin.0.libraries.change(&library.id(), Vec::new(), now, |_| Ok(vec![member])).unwrap();
     node.0.libraries.offer(&[bytes], now).unwrap();
@@ -315,7 +316,7 @@ fn seal(store: &MemoryStore, plan: &ClassPlan, key: &Key, content: &str) -> Seal
         builder.push(EntryPath::new(content).unwrap(), &entry, &mut pages).unwrap();
         trees.push((slot, builder.finish(&mut pages).unwrap()));
     }
-    let sealed = plan.seal(&trees, key).unwrap();
+    let sealed = plan.seal(&trees, &SaltKey::of_publisher(key.seed())).unwrap();
     let mut objects: Vec<Object> = Vec::new();
     for header in &sealed.ours {
         objects.push(Object::Page { id: header.id().as_page(), bytes: header.encode().into() });

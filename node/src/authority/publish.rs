@@ -1,0 +1,241 @@
+//! `publish` and `found`: the home takes the files in, this process signs what they are. The order is what keeps a crash
+//! harmless: chunks and pages are durable before the release that names them, the release before the channel that makes it
+//! current, and the keys of a new library before anything they signed.
+
+use std::time::Instant;
+
+use chuan_engine::{
+    id::{LibraryId, Salt, SaltKey, StatementId},
+    statement::{
+        Body, Channel, Classes, Key, Library, Member, RoleKind, Statement, Verbs,
+        library::{Founders, channel, found as founding_root, member, release_of_classes},
+    },
+};
+
+use super::sign_with;
+use crate::{
+    carry,
+    command::{Command, Found, Ingest, Publish},
+    exit::{Exit, Failure, Result},
+    home::keys::{self, RoleKeys},
+    keyring::Keyring,
+    node::{node_role, now_ms},
+    outcome::{Identity, Ingested, Offered, Outcome, Published},
+    session::Session,
+    spec::{LIVE, check_name},
+};
+
+/// How often a publish begins anew when another command spoke for the library at the same time.
+const TRIES: usize = 4;
+
+/// Whose keys sign, and the root of a library that does not exist yet.
+struct Author {
+    id: LibraryId,
+    /// The first is the one the channel names.
+    publishers: Vec<Key>,
+    founding: Option<(RoleKeys, Statement)>,
+}
+
+/// Ingests what changed, signs a release and moves the channel `live` to it. A name that is new founds a library, whose
+/// keys stay in the home. Stopped at any moment, the library is as before, and what was ingested is not ingested again.
+pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: Publish) -> Result<Published> {
+    let begun = Instant::now();
+    let author = author(session, keyring, &options.library).await?;
+    let mut contended = None;
+    for _ in 0..TRIES {
+        let ingested = ingest(session, &author, &options).await?;
+        match speak(session, keyring, &author, &options, ingested).await {
+            Ok(published) => return Ok(Published { seconds: begun.elapsed().as_secs_f64(), ..published }),
+            Err(failure) if failure.exit == Exit::Busy => contended = Some(failure),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(contended.unwrap_or_else(|| Failure::internal("a publish was not tried")))
+}
+
+/// Founds a library with a root that was prepared in a file, and makes this node a member of it, on the word of one of its
+/// operators.
+pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Found) -> Result<Offered> {
+    let draft = carry::read_roots(&options.file)?;
+    let roots = carry::complete(&draft, &options.file)?;
+    let library = Library::open(draft.library(), roots.clone(), now_ms())?;
+    let operators = keyring.role_keys(&library, RoleKind::Operator)?;
+    let mut statements = roots;
+    if session.find_library(&library.id().to_string()).await?.is_none() {
+        let identity = identity(session).await?;
+        statements.push(membership(session, &library, &operators, &identity)?);
+    }
+    session.offer(&library.id(), &statements, true).await
+}
+
+/// The keys to sign with: those at hand for a library that is known, new ones for a name that is not.
+async fn author(session: &mut Session, keyring: &Keyring, name: &str) -> Result<Author> {
+    if let Some(library) = session.find_library(name).await? {
+        let mut publishers = keyring.role_keys(&library, RoleKind::Publisher)?;
+        let active = library.channel(LIVE).map(|said| said.body.active);
+        publishers.sort_by_key(|key| Some(key.public()) != active);
+        return Ok(Author { id: library.id(), publishers, founding: None });
+    }
+    if let Some(library) = finish_founding(session, name).await? {
+        let publishers = keyring.role_keys(&library, RoleKind::Publisher)?;
+        return Ok(Author { id: library.id(), publishers, founding: None });
+    }
+    if name.parse::<LibraryId>().is_ok() {
+        return Err(Failure::missing(format!("no library {name} here; join it with a ticket")));
+    }
+    check_name("library", name)?;
+    if keyring.is_named() {
+        return Err(Failure::missing(format!(
+            "no library {name} here; `chuan found FILE` founds one with keys of your own, and without --key its keys are made here"
+        )));
+    }
+    let keys = RoleKeys::generate()?;
+    let founders = Founders { root: &keys.root, operator: &keys.operator, publisher: &keys.publisher };
+    let (id, root) = founding_root(name, founders, Salt::from_bytes(keys::random()?), now_ms())?;
+    Ok(Author { id, publishers: vec![keys.publisher.clone()], founding: Some((keys, root)) })
+}
+
+/// Hands over the root of a library of this name whose keys lie in the home, and that the home does not know: its founding
+/// was cut short.
+async fn finish_founding(session: &mut Session, name: &str) -> Result<Option<Library>> {
+    for bytes in session.home().foundings()? {
+        let root = Statement::decode(&bytes)?;
+        if matches!(root.body(), Body::Root(body) if body.name == name) {
+            let library = Library::open(root.library(), [root.clone()], now_ms())?;
+            session.say(&library, &[root]).await?;
+            return Ok(Some(library));
+        }
+    }
+    Ok(None)
+}
+
+async fn ingest(session: &mut Session, author: &Author, options: &Publish) -> Result<Ingested> {
+    let publisher = author.publisher()?;
+    let command = Command::Ingest(Ingest {
+        library: author.id.to_string(),
+        publisher: publisher.public().to_string(),
+        salt: SaltKey::of_publisher(publisher.seed()).to_string(),
+        options: options.clone(),
+    });
+    match session.run(command).await? {
+        Outcome::Ingest(ingested) => Ok(*ingested),
+        _ => Err(Failure::internal("the home's holder answers something else than was asked")),
+    }
+}
+
+/// Makes the release of what was ingested durable, then current.
+async fn speak(
+    session: &mut Session,
+    keyring: &Keyring,
+    author: &Author,
+    options: &Publish,
+    ingested: Ingested,
+) -> Result<Published> {
+    let parent: Option<StatementId> = ingested.parent.as_deref().map(str::parse).transpose()?;
+    let mut published = Published {
+        library: author.id.to_string(),
+        library_name: options.library.clone(),
+        founded: author.founding.is_some(),
+        ..ingested.published
+    };
+    if let (false, Some(parent)) = (published.changed, &parent) {
+        published.release = parent.to_string();
+        return Ok(published);
+    }
+    let mut library = match &author.founding {
+        Some((keys, root)) => {
+            session.home().keep_founding(&author.id, keys, root.bytes())?;
+            Library::open(author.id, [root.clone()], now_ms())?
+        }
+        None => session.library(Some(&author.id.to_string())).await?,
+    };
+    if library.channel(LIVE).map(|said| said.body.release) != parent {
+        return Err(Failure::busy("the channel moved while the files were read; run it again"));
+    }
+
+    let mut statements: Vec<Statement> = author.founding.iter().map(|(_, root)| root.clone()).collect();
+    statements.extend(own_membership(session, keyring, author, &library).await?);
+    let manifest = published.manifest.parse()?;
+    let parents: Vec<_> = parent.into_iter().collect();
+    let listed = ingested.listed.iter().map(TryInto::try_into).collect::<Result<Vec<_>>>()?;
+    // One that was cut short before the channel moved is finished, not made twice.
+    let made = |statement: &&Statement| match statement.body() {
+        Body::Release(made) => made.manifest == manifest && made.parents == parents && made.classes == listed,
+        _ => false,
+    };
+    let left = library.releases().into_iter().map(|said| said.statement).find(made).cloned();
+    let release = match left {
+        Some(release) => release,
+        None => sign_with(&author.publishers, |publisher| {
+            release_of_classes(&library, publisher, parents, (manifest, listed), &options.message, now_ms())
+        })?,
+    };
+    (published.release, published.sequence) = (release.id().to_string(), release.sequence());
+    statements.push(release.clone());
+    session.say(&library, &statements).await?;
+
+    for outcome in library.offer_all(&statements, now_ms()) {
+        let _ = outcome?;
+    }
+    let publisher = author.publisher()?;
+    let body = Channel {
+        name: LIVE.to_owned(),
+        release: release.id(),
+        active: publisher.public(),
+        follow: true,
+        term: None,
+    };
+    let moved = channel(&library, publisher, body, now_ms())?;
+    session.say(&library, &[moved]).await?;
+    Ok(published)
+}
+
+/// The statement that makes this node a member of the library, if it is not one yet.
+async fn own_membership(
+    session: &mut Session,
+    keyring: &Keyring,
+    author: &Author,
+    library: &Library,
+) -> Result<Option<Statement>> {
+    let identity = identity(session).await?;
+    if library.member(&identity.id.parse()?).is_some() {
+        return Ok(None);
+    }
+    let operators = match &author.founding {
+        Some((keys, _)) => vec![keys.operator.clone()],
+        None => keyring.role_keys(library, RoleKind::Operator)?,
+    };
+    membership(session, library, &operators, &identity).map(Some)
+}
+
+fn membership(
+    session: &Session,
+    library: &Library,
+    operators: &[Key],
+    identity: &Identity,
+) -> Result<Statement> {
+    let body = Member {
+        node: identity.id.parse()?,
+        key: identity.key.parse()?,
+        name: identity.name.clone(),
+        role: node_role(session.home().config()?.role),
+        classes: Classes::all(),
+        verbs: Verbs::PULL,
+        expires_ms: 0,
+        ticket: None,
+    };
+    sign_with(operators, |operator| member(library, operator, body, now_ms()))
+}
+
+async fn identity(session: &mut Session) -> Result<Identity> {
+    match session.run(Command::Id).await? {
+        Outcome::Id(identity) => Ok(identity),
+        _ => Err(Failure::internal("the home's holder answers something else than was asked")),
+    }
+}
+
+impl Author {
+    fn publisher(&self) -> Result<&Key> {
+        self.publishers.first().ok_or_else(|| Failure::internal("a keyring found no key"))
+    }
+}
