@@ -66,6 +66,22 @@ fn a_log_goes_on_where_it_was() {
     assert_eq!(verify_files(log.files(), &[point], None).unwrap().by, "home");
 }
 
+#[test]
+fn a_checkpoint_is_due_after_what_is_privileged_and_after_many_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.tell_opened(NOW);
+    for n in 1..CHECKPOINT_RECORDS {
+        assert!(!log.is_due(), "{n}");
+        log.note(event("one of many"), NOW);
+    }
+    assert!(log.is_due());
+    log.checkpoint(NOW).unwrap();
+    assert!(!log.is_due());
+    log.append(event("privileged"), NOW).unwrap();
+    assert!(log.is_due());
+}
+
 /// What no checkpoint covers may have been torn by a crash: it is cut off, kept aside and told.
 #[test]
 fn a_torn_tail_is_cut_off_at_every_byte() {

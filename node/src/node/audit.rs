@@ -17,6 +17,7 @@ use chuan_engine::{
     statement::{Body, Library, Statement},
 };
 use chuan_net::{PeerKey, serve::Refused};
+use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{Inner, Node, lock_of, now_ms, on_thread, said};
 use crate::{
@@ -112,20 +113,40 @@ impl Inner {
 }
 
 /// Keeps the log durable while the node lives: after so many records, or so much time.
-pub(super) fn keep(node: Weak<Inner>) {
-    drop(tokio::spawn(async move {
-        let mut ticks = 0u32;
-        loop {
-            tokio::time::sleep(TICK).await;
-            let Some(node) = node.upgrade() else { return };
-            ticks += 1;
-            if !node.log.is_due() && TICK * ticks < CHECKPOINT_PERIOD {
-                continue;
-            }
+#[derive(Debug)]
+pub(super) struct Keeper {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Keeper {
+    pub(super) fn start(node: Weak<Inner>) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self { stop, task: tokio::spawn(keep(node, stopped)) }
+    }
+
+    /// Returns when it does nothing any more.
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
+async fn keep(node: Weak<Inner>, mut stopped: oneshot::Receiver<()>) {
+    let mut ticks = 0u32;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            // Also where the node was dropped without being closed.
+            _ = &mut stopped => return,
+        }
+        let Some(node) = node.upgrade() else { return };
+        ticks += 1;
+        if node.log.is_due() || TICK * ticks >= CHECKPOINT_PERIOD {
             ticks = 0;
             Node(node).settle_audit().await;
         }
-    }));
+    }
 }
 
 impl Node {
@@ -142,6 +163,10 @@ impl Node {
 
     /// The last of what this process tells the log.
     pub(super) async fn close_audit(&self) {
+        let keeper = lock_of(&self.0.keeper).take();
+        if let Some(keeper) = keeper {
+            keeper.stop().await;
+        }
         let node = Arc::clone(&self.0);
         let closed = on_thread(move || {
             node.tell_gathered(true);

@@ -65,6 +65,7 @@ use crate::{
     job::{Cancel, Job},
     outcome::{Identity, Outcome},
 };
+use audit::Keeper;
 use libraries::Libraries;
 use me::Me;
 use serve::Serving;
@@ -107,6 +108,7 @@ struct Inner {
     log: Log,
     /// Failed authentications that the log has not been told yet.
     failed: Mutex<FailedAuths>,
+    keeper: Mutex<Option<Keeper>>,
     /// Contradictions that the log was told of.
     conflicts: Mutex<BTreeSet<Vec<StatementId>>>,
 }
@@ -167,6 +169,7 @@ impl Node {
             admin: Mutex::default(),
             log,
             failed: Mutex::default(),
+            keeper: Mutex::default(),
             conflicts: Mutex::default(),
         });
         let opened = Arc::clone(&inner);
@@ -176,7 +179,7 @@ impl Node {
         })
         .await?;
         inner.new_conflicts();
-        audit::keep(Arc::downgrade(&inner));
+        *lock_of(&inner.keeper) = Some(Keeper::start(Arc::downgrade(&inner)));
         let reception = Reception { holder: inner.holder(), node: Arc::downgrade(&inner) };
         *lock_of(&inner.admin) = Some(Server::start(listener, Arc::new(reception)));
         Ok(Node(inner))
