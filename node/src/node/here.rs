@@ -7,7 +7,7 @@ use chuan_engine::{
     statement::{Library, Release, Said, Statement},
 };
 
-use super::{Inner, libraries::is_onward};
+use super::{Inner, libraries::is_onward, said};
 use crate::exit::Result;
 
 impl Inner {
@@ -18,9 +18,11 @@ impl Inner {
         Ok(here.and_then(|at| library.release(&at.release)))
     }
 
-    /// Moves every channel that stands elsewhere by now, and whose release is whole here, to where it stands.
-    pub(super) fn follow_channels(&self, id: &LibraryId) -> Result<()> {
-        let Some(library) = self.libraries.get(id) else { return Ok(()) };
+    /// Moves every channel that stands elsewhere by now, and whose release is whole here, to where it stands; gives the statements
+    /// that moved them.
+    pub(super) fn follow_channels(&self, id: &LibraryId) -> Result<Vec<Statement>> {
+        let mut moved = Vec::new();
+        let Some(library) = self.libraries.get(id) else { return Ok(moved) };
         let refs = self.store().refs()?;
         for said in library.channels() {
             let name = &said.body.name;
@@ -31,9 +33,10 @@ impl Inner {
             let Some(release) = library.release(&said.body.release) else { continue };
             if self.is_complete(&library, &release.body.manifest)? {
                 self.libraries.move_here(said.statement, said.body)?;
+                moved.push(said.statement.clone());
             }
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Like [`Inner::follow_channels`], of every library that some of `news` is about.
@@ -46,11 +49,17 @@ impl Inner {
         self.follow_each(self.libraries.all().iter().map(|library| library.id()).collect());
     }
 
-    /// What fails is tried again with the next news.
+    /// What fails is tried again with the next news. No command asked for these moves: the audit log hears of them here.
     fn follow_each(&self, libraries: BTreeSet<LibraryId>) {
-        for id in libraries {
-            if let Err(failure) = self.follow_channels(&id) {
-                tracing::warn!(%failure, library = %id.short(), "a channel could not be moved here");
+        for library in libraries.iter().filter_map(|id| self.libraries.get(id)) {
+            match self.follow_channels(&library.id()) {
+                Ok(moved) => {
+                    let events = moved.iter().filter_map(|statement| said::event(statement, &library));
+                    events.for_each(|event| self.note(event));
+                }
+                Err(failure) => {
+                    tracing::warn!(%failure, library = library.name(), "a channel could not be moved here");
+                }
             }
         }
     }

@@ -190,6 +190,33 @@ async fn verified(node: &Node, checkpoint: Option<PathBuf>) -> Result<crate::out
     }
 }
 
+/// An operator's word that a peer brings moves the channel here: the log says whose word it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_was_heard_of_is_in_the_log() {
+    use chuan_engine::statement::{Channel, RoleKind, library::channel};
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    pull(&mirror).await.unwrap();
+    let first = origin.0.libraries.named("films").unwrap().channel("live").unwrap().body.release;
+    place.write("b.mp4", "two");
+    place.publish(&origin).await.unwrap();
+    pull(&mirror).await.unwrap();
+
+    let library = origin.0.libraries.named("films").unwrap();
+    let operator = origin.0.role_key(&library, RoleKind::Operator).unwrap();
+    let back = Channel { release: first, ..library.channel("live").unwrap().body.clone() };
+    let back = channel(&library, &operator, back, now_ms()).unwrap();
+    let news = mirror.0.libraries.offer(&[back.bytes().clone()], now_ms()).unwrap();
+    mirror.0.note_statements(&news);
+    mirror.0.follow_news(&news);
+    let last = told(&mirror).pop().unwrap();
+    assert!(last.verb == "channel" && last.subject.starts_with("live -> films@1 "), "{last:?}");
+    let crate::outcome::AuditActor::Role { key, role } = last.actor else { panic!("{:?}", last.actor) };
+    assert_eq!((key, role.as_str()), (operator.public().to_string(), "operator"));
+}
+
 /// What a peer has kept proves the log to anyone; what came after it may be gone, and is told as unproved.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peers_checkpoint_proves_the_log() {
