@@ -161,6 +161,13 @@ impl Node {
         log_failure(settled.await);
     }
 
+    /// The same, where something was done with authority since, or much was told.
+    pub(super) async fn settle_audit_if_due(&self) {
+        if self.0.log.is_due() {
+            self.settle_audit().await;
+        }
+    }
+
     /// The last of what this process tells the log.
     pub(super) async fn close_audit(&self) {
         let keeper = lock_of(&self.0.keeper).take();

@@ -232,9 +232,7 @@ impl Node {
             Command::Members(options) => self.members(options).await.map(Outcome::Members),
             Command::Status => self.status().await.map(|status| Outcome::Status(Box::new(status))),
         };
-        if self.0.log.is_due() {
-            self.settle_audit().await;
-        }
+        self.settle_audit_if_due().await;
         result
     }
 
