@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use chuan_benches::process;
 use chuan_engine::{
-    id::{ChunkId, LibraryId, PageId, Salt},
+    id::{ChunkId, LibraryId, PageId, Salt, SaltKey},
     manifest::{
         ChunkRef, Content, EntryPath, PageSink,
         builder::{ContentBuilder, EntryTreeBuilder, Tree},

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     chunk::Profile,
-    id::{ChunkId, Commitment, LibraryId, Salt, SetDigest, StatementId},
+    id::{ChunkId, Commitment, LibraryId, Salt, SaltKey, SetDigest, StatementId},
     manifest::{
         ChunkRef, Content, Entry, EntryKind, EntryPath, PageSink, PageSource, Policy, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
@@ -155,7 +155,7 @@ fn publish(films: &Films, slot: u8, name: &str, files: &[File]) -> Commitment {
     let header = ClassHeader {
         name: name.into(),
         slot,
-        salt: Salt::of_class(&[7; 32], &tree.root),
+        salt: Salt::of_class(&SaltKey::from_bytes([7; 32]), &tree.root),
         root: tree.root,
         level: tree.level,
         sums: tree.sums,

@@ -6,7 +6,7 @@ use chuan_engine::statement::Key;
 use chuan_net::{Connection, Endpoint, Identity, PeerKey, serve::Refused};
 
 use super::*;
-use crate::{audit::verify_files, outcome::AuditRecord};
+use crate::{audit::verify_files, keyring::Keyring, outcome::AuditRecord};
 
 /// The log of a node: verb, subject, actor and ending of each record.
 fn told(node: &Node) -> Vec<AuditRecord> {
@@ -205,9 +205,10 @@ async fn a_rollback_that_was_heard_of_is_in_the_log() {
     pull(&mirror).await.unwrap();
 
     let library = origin.0.libraries.named("films").unwrap();
-    let operator = origin.0.role_key(&library, RoleKind::Operator).unwrap();
+    let keys = Keyring::of_home(origin.home().clone()).role_keys(&library, RoleKind::Operator).unwrap();
+    let operator = keys.first().unwrap();
     let back = Channel { release: first, ..library.channel("live").unwrap().body.clone() };
-    let back = channel(&library, &operator, back, now_ms()).unwrap();
+    let back = channel(&library, operator, back, now_ms()).unwrap();
     let news = mirror.0.libraries.offer(&[back.bytes().clone()], now_ms()).unwrap();
     mirror.0.note_statements(&news);
     mirror.0.follow_news(&news);
