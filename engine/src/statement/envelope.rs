@@ -125,6 +125,24 @@ impl Statement {
         Self::assemble(self.signed_bytes().to_vec(), signatures).map(Some)
     }
 
+    /// The same statement with the signatures of some of its signers only; none where that leaves it as it is. Fails where it
+    /// leaves no signature.
+    pub(crate) fn with_signers(&self, keep: impl Fn(&PublicKey) -> bool) -> Result<Option<Self>> {
+        let mut signatures = self.signatures.clone();
+        signatures.retain(|(key, _)| keep(key));
+        if signatures.len() == self.signatures.len() {
+            return Ok(None);
+        }
+        if signatures.is_empty() {
+            return Err(Error::Denied(format!(
+                "{} {} is not signed by enough of its own keys",
+                self.kind().name(),
+                self.id.short()
+            )));
+        }
+        Self::assemble(self.signed_bytes().to_vec(), signatures).map(Some)
+    }
+
     /// The keys whose signatures verify: all of those it carries, each once. One bad signature fails the statement.
     pub fn verify_signatures(&self) -> Result<Vec<PublicKey>> {
         let message = signed_message(self.signed_bytes());

@@ -7,14 +7,18 @@
 //! | release, channel | a publisher of a known root signed it; a channel also, when an operator did |
 //! | ticket, member | an operator of a known root signed it, for its classes; a member also, when a redeemer of its ticket did |
 //! | revoke | any one operator of a known root signed it |
-//! | fresh | a timekeeper of a known root signed it; of each the newest is kept |
+//! | fresh | timekeepers of a known root signed it; of each the newest is kept |
 //! | succession | both keys signed it, and the node was known under the old one |
-//! | checkpoint | a key that the node has or had signed it; of each node the newest [`CHECKPOINTS`] are kept |
+//! | checkpoint | one key that the node has or had signed it; of each node the newest [`CHECKPOINTS`] are kept |
 //!
 //! "Known" is what the pool has itself, so whoever is offered the same statements ends with the same pool: what is refused
 //! for want of another comes again with the next exchange.
+//!
+//! Nobody else's signature may stand beside these: it would be another envelope of the same statement, and whoever passes one on
+//! could make as many of them as it likes. On a root, where a quorum gathers signatures by hand, such signatures are dropped.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -23,8 +27,11 @@ use crate::{
     error::{Error, Result},
     id::{NodeId, StatementId},
     limits::{CHECKPOINTS, STATEMENTS_PER_KEY, SUCCESSIONS},
-    statement::{Body, Classes, Member, PublicKey, RoleKind, Root, Statement, StatementKind},
+    statement::{Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind},
 };
+
+/// How many statements that contradict each other are kept where only the newest count: enough to prove it.
+const PROOF: usize = 2;
 
 /// The statements of one library, with verified signatures.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +60,17 @@ pub(super) enum Entry {
 impl Pool {
     /// Takes up a statement whose library and signatures are verified. An error says that it never will be.
     pub(super) fn add(&mut self, statement: &Statement) -> Result<Entry> {
+        let stripped = self.without_strangers(statement)?;
+        let statement = stripped.as_ref().unwrap_or(statement);
         let merged = match self.get(&statement.id()) {
             None => None,
+            // A log has one signer: of two keys of a node, the smaller.
+            Some(known) if matches!(statement.body(), Body::Checkpoint(_)) => {
+                if known.signers().next() <= statement.signers().next() {
+                    return Ok(Entry::Known);
+                }
+                None
+            }
             Some(known) => match known.merge(statement)? {
                 None => return Ok(Entry::Known),
                 more => more,
@@ -72,7 +88,8 @@ impl Pool {
                 kind.name()
             )));
         }
-        if self.is_outdated(statement) {
+        let useless = self.useless_beside(statement);
+        if useless.contains(&statement.id()) {
             return Ok(Entry::Outdated);
         }
         let statement = Arc::new(statement.clone());
@@ -91,7 +108,7 @@ impl Pool {
             Body::Succession(next) => drop(self.keys.entry(next.node).or_default().insert(next.new)),
             _ => {}
         }
-        self.forget_older(&statement);
+        useless.iter().for_each(|id| self.forget(id));
         Ok(Entry::Taken)
     }
 
@@ -122,11 +139,6 @@ impl Pool {
         self.said.get(&(kind, *key)).copied().unwrap_or(0)
     }
 
-    /// Whether some known root allows what `signers` say.
-    fn allowed_ever(&self, kind: RoleKind, classes: &Classes, signers: &[PublicKey]) -> bool {
-        self.roots().any(|root| root.allows(kind, classes, signers))
-    }
-
     /// What is missing before the statement can be taken up; nothing if it can.
     fn lacks(&self, statement: &Statement) -> Result<Option<String>> {
         let signers: Vec<_> = statement.signers().copied().collect();
@@ -140,35 +152,26 @@ impl Pool {
             let mut roles = self.roots().flat_map(|root| &root.roles).filter(|role| role.kind == kind);
             roles.any(|role| role.is_met_by(&signers))
         };
-        let (entitled, role) = match statement.body() {
-            Body::Root(_) => (true, RoleKind::Root),
-            Body::Release(_) => (is_role(RoleKind::Publisher), RoleKind::Publisher),
-            Body::Channel(_) => {
-                (is_role(RoleKind::Publisher) || is_role(RoleKind::Operator), RoleKind::Operator)
-            }
-            Body::Ticket(terms) => {
-                (self.allowed_ever(RoleKind::Operator, &terms.classes, &signers), RoleKind::Operator)
-            }
+        let allowed = |classes| self.roots().any(|root| root.allows(RoleKind::Operator, classes, &signers));
+        let (entitled, roles): (bool, &[RoleKind]) = match statement.body() {
+            Body::Root(_) => (true, &[RoleKind::Root]),
+            Body::Release(_) => (is_role(RoleKind::Publisher), &[RoleKind::Publisher]),
+            Body::Channel(_) => (
+                is_role(RoleKind::Publisher) || is_role(RoleKind::Operator),
+                &[RoleKind::Operator, RoleKind::Publisher],
+            ),
+            Body::Ticket(terms) => (allowed(&terms.classes), &[RoleKind::Operator]),
             Body::Member(member) => match &member.ticket {
-                None => {
-                    (self.allowed_ever(RoleKind::Operator, &member.classes, &signers), RoleKind::Operator)
-                }
+                None => (allowed(&member.classes), &[RoleKind::Operator]),
                 Some(ticket) => return self.lacks_of_join(statement, member, ticket, &signers),
             },
-            Body::Revoke(_) => {
-                let mut roots = self.roots();
-                let named = roots.any(|root| signers.iter().any(|key| root.names(RoleKind::Operator, key)));
-                (named, RoleKind::Operator)
-            }
-            Body::Fresh(_) => {
-                let mut roots = self.roots();
-                let named = roots.any(|root| signers.iter().any(|key| root.names(RoleKind::Timekeeper, key)));
-                (named, RoleKind::Timekeeper)
-            }
+            // Any one will do, whatever the threshold.
+            Body::Revoke(_) => (true, &[RoleKind::Operator]),
+            Body::Fresh(_) => (true, &[RoleKind::Timekeeper]),
             Body::Succession(next) => {
                 if !next.is_signed_by(&signers) {
                     return Err(Error::Denied(
-                        "a succession must be signed with the old and the new key".into(),
+                        "a succession must be signed with the old and the new key, and no other".into(),
                     ));
                 }
                 let keys = self.keys.get(&next.node);
@@ -182,13 +185,31 @@ impl Pool {
                 return Ok((!known).then(|| "the old key is not known as one of the node's".into()));
             }
             Body::Checkpoint(checkpoint) => {
+                only_one(&signers)?;
                 let keys = self.keys.get(&checkpoint.node);
                 let known = keys.is_some_and(|keys| signers.iter().all(|key| keys.contains(key)));
                 return Ok((!known).then(|| "its key is not known as one of the node's".into()));
             }
         };
-        Ok((!entitled)
-            .then(|| format!("it is signed by too few {} keys that a known root names", role.name())))
+        let named =
+            |key: &PublicKey| self.roots().any(|root| roles.iter().any(|kind| root.names(*kind, key)));
+        let role = roles.first().map_or("", |role| role.name());
+        Ok(match signers.iter().find(|key| !named(key)) {
+            _ if !entitled => Some(format!("it is signed by too few {role} keys that a known root names")),
+            Some(key) => {
+                Some(format!("it is signed by key {}, which no known root names as {role}'s", key.short()))
+            }
+            None => None,
+        })
+    }
+
+    /// A root without signatures by keys that neither it nor the one before names; none where it has no such.
+    fn without_strangers(&self, statement: &Statement) -> Result<Option<Statement>> {
+        let Body::Root(next) = statement.body() else { return Ok(None) };
+        let before = self.roots().filter(|root| root.version.saturating_add(1) == next.version);
+        let named: Vec<_> =
+            before.chain([next]).filter_map(Root::root_role).flat_map(|role| &role.keys).collect();
+        statement.with_signers(|key| named.contains(&key))
     }
 
     fn lacks_of_root(&self, next: &Root, signers: &[PublicKey]) -> Result<Option<String>> {
@@ -229,64 +250,71 @@ impl Pool {
                 member.node.short()
             )));
         }
-        let terms = match self.get(ticket).map(|said| said.body()) {
-            Some(Body::Ticket(terms)) => terms,
-            _ => return Ok(Some(format!("ticket {} is not known yet", ticket.short()))),
+        let Some(Body::Ticket(terms)) = self.get(ticket).map(|said| said.body()) else {
+            return Ok(Some(format!("ticket {} is not known yet", ticket.short())));
         };
         if statement.time_ms() > terms.expires_ms {
             return Err(Error::Denied("the member statement was made after its ticket had expired".into()));
         }
         terms.check_member(member)?;
-        let redeemed = terms.redeemers.iter().any(|node| signers.iter().any(|key| self.is_key_of(node, key)));
-        Ok((!redeemed).then(|| "the member statement is signed by no redeemer of its ticket".into()))
+        let redeems = |key: &PublicKey| terms.redeemers.iter().any(|node| self.is_key_of(node, key));
+        Ok((!signers.iter().all(redeems))
+            .then(|| "the member statement is signed by no redeemer of its ticket".into()))
     }
 
-    /// Of what is kept of one signer or node on one subject: the statements, the newest first.
-    fn kept_few(&self, statement: &Statement) -> (Vec<(u64, StatementId)>, usize) {
-        let (same, most): (Box<dyn Fn(&Statement) -> bool>, _) = match statement.body() {
-            Body::Fresh(fresh) => {
-                let same = move |other: &Statement| match other.body() {
-                    Body::Fresh(body) => {
-                        body.channel == fresh.channel && other.signers().eq(statement.signers())
-                    }
-                    _ => false,
-                };
-                (Box::new(same), 1)
-            }
-            Body::Checkpoint(checkpoint) => {
-                let same = |other: &Statement| match other.body() {
-                    Body::Checkpoint(body) => body.node == checkpoint.node,
-                    _ => false,
-                };
-                (Box::new(same), CHECKPOINTS)
-            }
-            _ => return (Vec::new(), usize::MAX),
+    /// What is not to be kept once `statement` is: of a timekeeper's word on a channel, and of a node's log, only the newest count.
+    fn useless_beside(&self, statement: &Statement) -> Vec<StatementId> {
+        let same = |other: &&Statement| match (statement.body(), other.body()) {
+            (Body::Fresh(body), Body::Fresh(other)) => body.channel == other.channel,
+            (Body::Checkpoint(body), Body::Checkpoint(other)) => body.node == other.node,
+            _ => false,
         };
-        let kept = self.all.values().filter(|other| same(other));
-        let mut kept: Vec<_> = kept.map(|other| (other.sequence(), other.id())).collect();
-        kept.sort_by(|left, right| right.0.cmp(&left.0).then(left.1.cmp(&right.1)));
-        (kept, most)
+        let others = self.all.values().map(|other| &**other).filter(|other| other.id() != statement.id());
+        let all: Vec<_> = others.filter(same).chain([statement]).collect();
+        let is_useless: Box<dyn Fn(&Statement) -> bool> = match statement.body() {
+            // Two that say the same at the same time say it in one statement, which stays as long as it is the newest of one.
+            Body::Fresh(_) => Box::new(|said| {
+                let by = |key| all.iter().copied().filter(move |other| other.signers().any(|by| by == key));
+                said.signers().all(|key| !newest(by(key).collect(), 1).contains(&said.id()))
+            }),
+            Body::Checkpoint(_) => {
+                let kept = newest(all.clone(), CHECKPOINTS);
+                Box::new(move |said| !kept.contains(&said.id()))
+            }
+            _ => return Vec::new(),
+        };
+        all.iter().filter(|said| is_useless(said)).map(|said| said.id()).collect()
     }
 
-    fn is_outdated(&self, statement: &Statement) -> bool {
-        let (kept, most) = self.kept_few(statement);
-        let sequence = statement.sequence();
-        let twice = kept.iter().filter(|(other, _)| *other == sequence).count() > 1;
-        twice || kept.iter().filter(|(other, _)| *other > sequence).count() >= most
-    }
-
-    /// Drops what a newer statement has made useless. Two at one sequence stay: they are a proof.
-    fn forget_older(&mut self, statement: &Statement) {
-        let (kept, most) = self.kept_few(statement);
-        let Some((last, _)) = kept.get(most.saturating_sub(1)) else { return };
-        for (_, id) in kept.iter().filter(|(sequence, _)| sequence < last) {
-            if let Some(old) = self.all.remove(id) {
-                for key in old.signers() {
-                    if let Some(count) = self.said.get_mut(&(old.kind(), *key)) {
-                        *count = count.saturating_sub(1);
-                    }
-                }
+    fn forget(&mut self, id: &StatementId) {
+        let Some(old) = self.all.remove(id) else { return };
+        for key in old.signers() {
+            if let Some(count) = self.said.get_mut(&(old.kind(), *key)) {
+                *count = count.saturating_sub(1);
             }
         }
+    }
+}
+
+/// Of statements on one subject the `most` with the highest sequences. Of those that say the same at one sequence it is the one
+/// with the smallest id, and of those that do not, as many as prove it: which ones does not depend on which came first.
+fn newest(mut said: Vec<&Statement>, most: usize) -> Vec<StatementId> {
+    said.sort_by_key(|statement| (Reverse(statement.sequence()), statement.id()));
+    let mut kept: Vec<&Statement> = Vec::new();
+    for next in said {
+        let newer = kept.iter().filter(|other| other.sequence() > next.sequence()).count();
+        let mut rivals = kept.iter().filter(|other| other.sequence() == next.sequence());
+        let proved = rivals.clone().count() >= PROOF;
+        if newer < most && !proved && !rivals.any(|other| other.body() == next.body()) {
+            kept.push(next);
+        }
+    }
+    kept.iter().map(|statement| statement.id()).collect()
+}
+
+fn only_one(signers: &[PublicKey]) -> Result<()> {
+    match signers {
+        [_] => Ok(()),
+        _ => Err(Error::Denied("a checkpoint must be signed with the node's key alone".into())),
     }
 }

@@ -132,11 +132,10 @@ impl Library {
     /// The operator's statement under which a publisher moves a channel now; none where no operator has spoken of it.
     pub fn term(&self, channel: &str) -> Option<StatementId> {
         let current = self.channel(channel)?;
-        current.body.term.or_else(|| {
-            let signers: Vec<_> = current.statement.signers().copied().collect();
-            let by_active = signers == [current.body.active] && !self.is_operator(&current.body.active);
-            (!by_active).then(|| current.statement.id())
-        })
+        match self.state.channels.get(channel)?.begins_term(&current.statement.id()) {
+            true => Some(current.statement.id()),
+            false => current.body.term,
+        }
     }
 
     /// A ticket's terms.
@@ -294,7 +293,7 @@ impl Library {
     /// What is remembered of a node's audit log, the newest first.
     pub fn checkpoints(&self, node: &NodeId) -> Vec<Said<'_, Checkpoint>> {
         let all = self.pool.iter().filter_map(|statement| match statement.body() {
-            Body::Checkpoint(body) if body.node == *node => Some(Said { statement: &**statement, body }),
+            Body::Checkpoint(body) if body.node == *node => Some(Said { statement, body }),
             _ => None,
         });
         let mut all: Vec<_> = all.collect();

@@ -47,9 +47,9 @@ pub fn leads_to(node: &NodeId, key: &PublicKey, statements: &[Statement]) -> boo
 }
 
 impl Succession {
-    /// Whether `signers` are both keys.
+    /// Whether `signers`, each listed once, are both keys and no other.
     pub(crate) fn is_signed_by(&self, signers: &[PublicKey]) -> bool {
-        signers.contains(&self.old) && signers.contains(&self.new)
+        signers.len() == 2 && signers.contains(&self.old) && signers.contains(&self.new)
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self> {

@@ -31,6 +31,13 @@ pub(in crate::statement) struct ChannelState {
     pub(in crate::statement) highest: u64,
 }
 
+impl ChannelState {
+    /// Whether a statement begins a term: an operator's, or one that has the word of the root quorum.
+    pub(in crate::statement) fn begins_term(&self, id: &StatementId) -> bool {
+        self.ranks.get(id).is_some_and(|(term, own)| *own == NO_TERM && *term != NO_TERM)
+    }
+}
+
 /// The beginning: no operator has said anything yet.
 const NO_TERM: Place = (0, 0, StatementId::from_bytes([0; 32]));
 
@@ -115,7 +122,11 @@ impl<'a> Said<'a> {
 
         let mut terms: BTreeMap<Option<StatementId>, (Place, PublicKey)> = BTreeMap::new();
         terms.extend(first_publisher(view).map(|key| (None, (NO_TERM, key))));
-        let twice = contradictions(self.operators.iter().map(|(statement, _)| (*statement, None)));
+        let twice = contradictions(
+            self.operators
+                .iter()
+                .map(|(statement, _)| (*statement, None, statement.signers().copied().collect())),
+        );
         for (statement, channel) in &self.operators {
             let rank = (place(statement), NO_TERM);
             state.ranks.insert(statement.id(), rank);
@@ -129,7 +140,11 @@ impl<'a> Said<'a> {
         let newest_operator = counting.last_key_value().map(|((place, _), _)| place.0);
         conflicts.extend(self.crossing(name));
 
-        let signed = self.publishers.iter().map(|(statement, channel)| (*statement, channel.term));
+        // By who moved it, whoever else signed: another publisher's signature beside it makes it nobody else's.
+        let signed = self
+            .publishers
+            .iter()
+            .map(|(statement, channel)| (*statement, channel.term, vec![channel.active]));
         let contradicted = contradictions(signed);
         let voided: BTreeMap<(Option<StatementId>, PublicKey), u64> = self.void_from(&contradicted);
         for (statement, channel) in &self.publishers {
@@ -207,15 +222,14 @@ impl<'a> Said<'a> {
     }
 }
 
-/// Sets of statements by the same signers, in the same term, at the same sequence.
+/// Sets of statements by the same keys, in the same term, at the same sequence.
 fn contradictions<'a>(
-    said: impl Iterator<Item = (&'a Statement, Option<StatementId>)>,
+    said: impl Iterator<Item = (&'a Statement, Option<StatementId>, Vec<PublicKey>)>,
 ) -> Vec<Vec<StatementId>> {
     let mut by_place: BTreeMap<(Option<StatementId>, Vec<PublicKey>, u64), BTreeSet<StatementId>> =
         BTreeMap::new();
-    for (statement, term) in said {
-        let signers = statement.signers().copied().collect();
-        by_place.entry((term, signers, statement.sequence())).or_default().insert(statement.id());
+    for (statement, term, keys) in said {
+        by_place.entry((term, keys, statement.sequence())).or_default().insert(statement.id());
     }
     by_place.into_values().filter(|same| same.len() > 1).map(|same| same.into_iter().collect()).collect()
 }

@@ -72,7 +72,7 @@ impl State {
         for (node, word) in &words {
             self.nodes.insert(*node, word.settle());
         }
-        self.settle_claims(view, &tickets, &claims);
+        self.settle_claims(view, &tickets, &claims, &successions);
         self.settle_keys(view, &successions);
     }
 
@@ -82,11 +82,12 @@ impl State {
         view: &View<'_>,
         tickets: &BTreeMap<StatementId, (&Statement, &TicketTerms)>,
         claims: &[Claim<'_>],
+        successions: &BTreeMap<NodeId, Vec<(&Statement, &Succession)>>,
     ) {
         let mut by_ticket: BTreeMap<StatementId, BTreeMap<NodeId, &Claim<'_>>> = BTreeMap::new();
         for claim in claims {
             let Some((_, terms)) = tickets.get(&claim.ticket) else { continue };
-            if !self.is_redeemed(view, terms, claim.statement) {
+            if !self.is_redeemed(view, terms, claim.statement, successions) {
                 continue;
             }
             let place = |claim: &Claim<'_>| (claim.statement.time_ms(), claim.statement.id());
@@ -134,11 +135,21 @@ impl State {
         }
     }
 
-    /// Whether a redeemer of the ticket signed, who is not shut out.
-    fn is_redeemed(&self, view: &View<'_>, terms: &TicketTerms, statement: &Statement) -> bool {
+    /// Whether a redeemer of the ticket signed, who is not shut out, with a key that is or was rightly its own.
+    fn is_redeemed(
+        &self,
+        view: &View<'_>,
+        terms: &TicketTerms,
+        statement: &Statement,
+        successions: &BTreeMap<NodeId, Vec<(&Statement, &Succession)>>,
+    ) -> bool {
         terms.redeemers.iter().any(|node| {
-            let revoked = self.nodes.get(node).is_some_and(|state| state.revoked.is_some());
-            !revoked && statement.signers().any(|key| view.pool.is_key_of(node, key))
+            let state = self.nodes.get(node);
+            let bound =
+                state.and_then(|state| member_of(view, state.grants.first()?)).map(|member| member.key);
+            let said = successions.get(node).map(Vec::as_slice).unwrap_or_default();
+            state.is_none_or(|state| state.revoked.is_none())
+                && statement.signers().all(|key| is_in_line(said, node, bound.as_ref(), key))
         })
     }
 
@@ -262,6 +273,36 @@ fn is_newer(view: &View<'_>, ticket: &Statement, state: &NodeState) -> bool {
     let by_operator =
         |statement: &Statement| matches!(statement.body(), Body::Member(m) if m.ticket.is_none());
     appointed.is_none_or(|said| !by_operator(said) || ticket.time_ms() > said.time_ms())
+}
+
+/// Whether `key` is the one that a node is bound to (without a binding: its first), came to it by successions, or they to it. A
+/// key whose successor is in dispute has no part in it, nor has one that an operator replaced.
+fn is_in_line(
+    said: &[(&Statement, &Succession)],
+    node: &NodeId,
+    bound: Option<&PublicKey>,
+    key: &PublicKey,
+) -> bool {
+    let is_bound = |key: &PublicKey| bound.map_or_else(|| key.node() == *node, |bound| bound == key);
+    let heir = |key: &PublicKey| {
+        let heirs: BTreeSet<_> =
+            said.iter().filter(|(_, next)| next.old == *key).map(|(_, next)| next.new).collect();
+        heirs.first().copied().filter(|_| heirs.len() == 1)
+    };
+    // Forward from the key to the bound one, and from any key that is bound to this one.
+    let leads = |from: PublicKey, is_there: &dyn Fn(&PublicKey) -> bool| {
+        let mut seen = BTreeSet::new();
+        let mut at = Some(from);
+        while let Some(key) = at.filter(|key| seen.insert(*key)) {
+            if is_there(&key) {
+                return true;
+            }
+            at = heir(&key);
+        }
+        false
+    };
+    let mut first = said.iter().map(|(_, next)| next.old).chain(bound.copied()).filter(is_bound);
+    leads(*key, &is_bound) || first.any(|bound| leads(bound, &|other| other == key))
 }
 
 fn member_of<'a>(view: &View<'a>, id: &StatementId) -> Option<&'a Member> {
