@@ -71,4 +71,12 @@ impl Inventory {
         let all = sent.len() == missing.len();
         (sent.into_iter().map(|statement| statement.bytes().clone()).collect(), all)
     }
+
+    /// Names of envelopes that are known, once each, in the order in which their statements prove each other.
+    pub(crate) fn in_order(&self, library: &Library, ids: Vec<EnvelopeId>) -> Vec<EnvelopeId> {
+        let known =
+            ids.into_iter().filter_map(|id| Some((place_in_order(self.statement(library, &id)?), id)));
+        let ordered: BTreeMap<_, _> = known.collect();
+        ordered.into_values().collect()
+    }
 }

@@ -8,10 +8,13 @@
 //! statements that are lacked ──►
 //! ```
 //!
-//! Each message is a request with an answer. Two nodes that know the same spend a digest. [`Exchange`] asks and [`answer`] answers;
+//! Each message is a request with an answer. Two nodes that know the same spend a digest. What does not fit a message comes with
+//! further ones, each statement after what proves it. [`Exchange`] asks and [`answer`] answers;
 //! neither keeps anything: what came is handed to whoever owns the library, which verifies it like any statement.
 //!
 //! What is named is an envelope, a statement with its signers: one that gathered a signature more is news.
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
@@ -22,7 +25,7 @@ use crate::{
     limits::{
         ANSWER_STATEMENTS, EXCHANGE_BUCKETS, EXCHANGE_BYTES, EXCHANGE_IDS, EXCHANGE_ROUNDS, STATEMENT_BYTES,
     },
-    statement::Library,
+    statement::{Library, Statement},
     sync::{
         frame::Frame,
         message::{End, Request},
@@ -137,17 +140,22 @@ pub fn answer(library: &Library, talk: Talk, peer: &NodeId, now_ms: i64) -> Resu
 /// The asking side: one exchange with one peer.
 ///
 /// Send what [`poll_request`](Self::poll_request) gives, feed the frames of the answer to [`handle`](Self::handle) until its end,
-/// and ask again; when it gives nothing the exchange is over, and [`take_received`](Self::take_received) has what came.
+/// and ask again; when it gives nothing the exchange is over, and [`take_received`](Self::take_received) has what came: at most
+/// [`EXCHANGE_ROUNDS`] times [`EXCHANGE_BYTES`].
 #[derive(Debug)]
 pub struct Exchange {
     library: Library,
     step: Step,
     /// Buckets still to be compared, the next at the end.
     differing: Vec<u8>,
+    /// What the last question named.
+    asked: Option<Asked>,
+    /// What the peer lacks, the next to send at the end.
     lacked: Vec<EnvelopeId>,
     received: Vec<Bytes>,
+    /// The names of what came.
+    came: BTreeSet<EnvelopeId>,
     rounds: u32,
-    asked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +166,17 @@ enum Step {
     Done,
 }
 
+/// A question whose answer is outstanding, and what came of it.
+#[derive(Debug, Default)]
+struct Asked {
+    buckets: Vec<u8>,
+    ids: Vec<EnvelopeId>,
+    statements: usize,
+    bytes: usize,
+    inventory: bool,
+    news: bool,
+}
+
 impl Exchange {
     /// Begins an exchange of what `library` knows now.
     pub fn new(library: Library) -> Self {
@@ -165,16 +184,17 @@ impl Exchange {
             library,
             step: Step::Digest,
             differing: Vec::new(),
+            asked: None,
             lacked: Vec::new(),
             received: Vec::new(),
+            came: BTreeSet::new(),
             rounds: 0,
-            asked: false,
         }
     }
 
     /// The next request; nothing while an answer is outstanding, and when all is said.
     pub fn poll_request(&mut self) -> Option<Request> {
-        if self.asked {
+        if self.asked.is_some() {
             return None;
         }
         let talk = match self.step {
@@ -183,7 +203,12 @@ impl Exchange {
             Step::Offer => self.offer()?,
             Step::Done => return None,
         };
-        self.asked = true;
+        self.asked = Some(match &talk {
+            Talk::Known { buckets, ids } => {
+                Asked { buckets: buckets.clone(), ids: ids.clone(), ..Asked::default() }
+            }
+            _ => Asked::default(),
+        });
         Some(Request::Exchange { library: self.library.id(), talk })
     }
 
@@ -193,8 +218,12 @@ impl Exchange {
     ///
     /// [`Error::Peer`] where the peer broke the protocol; what [`Error`] a refusal stands for.
     pub fn handle(&mut self, frame: Frame) -> Result<()> {
+        let Some(asked) = &mut self.asked else {
+            return Err(Error::Peer("an exchange was answered without a question".into()));
+        };
         match (frame, self.step) {
             (Frame::Inventory(inventory), Step::Digest) => {
+                asked.take_inventory(inventory.lacks.is_empty() && !inventory.buckets.is_empty())?;
                 let known = self.library.inventory();
                 let theirs = inventory.buckets.into_iter();
                 let differs =
@@ -203,19 +232,24 @@ impl Exchange {
                 Ok(())
             }
             (Frame::Inventory(inventory), Step::Known) => {
+                let named = |id: &EnvelopeId| asked.ids.binary_search(id).is_ok();
+                let well = inventory.buckets.is_empty() && inventory.lacks.iter().all(named);
+                asked.take_inventory(well)?;
                 let known = self.library.inventory();
                 self.lacked.extend(inventory.lacks.into_iter().filter(|id| known.contains(id)));
                 Ok(())
             }
-            (Frame::Statement(bytes), Step::Known) if bytes.len() <= STATEMENT_BYTES => {
-                if self.received.len() >= EXCHANGE_ROUNDS as usize * ANSWER_STATEMENTS {
-                    return Err(Error::Peer("an exchange brought more statements than it may".into()));
+            (Frame::Statement(bytes), Step::Known) => {
+                if let Some(id) = asked.take_statement(&bytes)?
+                    && self.came.insert(id)
+                {
+                    asked.news = true;
+                    self.received.push(bytes);
                 }
-                self.received.push(bytes);
                 Ok(())
             }
-            (Frame::End(_), _) => {
-                self.end();
+            (Frame::End(end), _) => {
+                self.end(end.complete);
                 Ok(())
             }
             (Frame::Error(refusal), _) => Err(refusal.into_error()),
@@ -228,14 +262,23 @@ impl Exchange {
         std::mem::take(&mut self.received)
     }
 
-    fn end(&mut self) {
-        self.asked = false;
+    fn end(&mut self, complete: bool) {
+        let asked = self.asked.take().unwrap_or_default();
+        // There is more where the answer stopped: ask again, now that what came can be named.
+        if !complete && asked.news {
+            self.differing.extend(asked.buckets.into_iter().rev());
+        }
         self.rounds += 1;
         self.step = match self.step {
             _ if self.rounds >= EXCHANGE_ROUNDS => Step::Done,
             Step::Digest | Step::Known if !self.differing.is_empty() => Step::Known,
-            Step::Digest => Step::Done,
-            Step::Known | Step::Offer if !self.lacked.is_empty() => Step::Offer,
+            Step::Known if !self.lacked.is_empty() => {
+                let lacked = std::mem::take(&mut self.lacked);
+                self.lacked = self.library.inventory().in_order(&self.library, lacked);
+                self.lacked.reverse();
+                Step::Offer
+            }
+            Step::Offer if !self.lacked.is_empty() => Step::Offer,
             _ => Step::Done,
         };
     }
@@ -245,32 +288,63 @@ impl Exchange {
         let known = self.library.inventory();
         let (mut buckets, mut ids) = (Vec::new(), Vec::new());
         while let Some(bucket) = self.differing.last().copied() {
-            let more: Vec<_> = known.in_bucket(bucket).take(EXCHANGE_IDS).collect();
+            let came = self.came.range(EnvelopeId::first_of(bucket)..=EnvelopeId::last_of(bucket)).copied();
+            let more: BTreeSet<_> = known.in_bucket(bucket).chain(came).collect();
             if !buckets.is_empty() && ids.len() + more.len() > EXCHANGE_IDS {
                 break;
             }
             self.differing.pop();
             buckets.push(bucket);
-            ids.extend(more);
+            ids.extend(more.into_iter().take(EXCHANGE_IDS));
         }
         (!buckets.is_empty()).then_some(Talk::Known { buckets, ids })
     }
 
+    /// As many of the statements that the peer lacks as fit a message, each after what proves it; at least one.
     fn offer(&mut self) -> Option<Talk> {
         let known = self.library.inventory();
         let (mut statements, mut bytes) = (Vec::new(), 0);
         while let Some(id) = self.lacked.last() {
-            let Some(statement) = known.statement(&self.library, id) else {
-                self.lacked.pop();
-                continue;
-            };
-            bytes += statement.bytes().len();
-            if !statements.is_empty() && (bytes > EXCHANGE_BYTES || statements.len() >= ANSWER_STATEMENTS) {
-                break;
+            if let Some(statement) = known.statement(&self.library, id) {
+                bytes += statement.bytes().len();
+                if !statements.is_empty() && (bytes > EXCHANGE_BYTES || statements.len() >= ANSWER_STATEMENTS)
+                {
+                    break;
+                }
+                statements.push(statement.bytes().to_vec());
             }
-            statements.push(statement.bytes().to_vec());
             self.lacked.pop();
         }
         (!statements.is_empty()).then_some(Talk::Offer(statements))
     }
 }
+
+impl Asked {
+    /// Takes note of an inventory, of which an answer has one at most.
+    fn take_inventory(&mut self, well: bool) -> Result<()> {
+        if !well || self.inventory {
+            return Err(Error::Peer("an inventory is not an answer to what was asked".into()));
+        }
+        self.inventory = true;
+        Ok(())
+    }
+
+    /// Takes note of a statement and gives its name; none for one that this version cannot read.
+    fn take_statement(&mut self, bytes: &[u8]) -> Result<Option<EnvelopeId>> {
+        self.statements += 1;
+        self.bytes += bytes.len();
+        if bytes.len() > STATEMENT_BYTES || self.statements > ANSWER_STATEMENTS || self.bytes > EXCHANGE_BYTES
+        {
+            return Err(Error::Peer("an exchange brought more than it may".into()));
+        }
+        let Ok(statement) = Statement::decode(bytes) else { return Ok(None) };
+        let id = statement.envelope_id();
+        if self.buckets.binary_search(&id.bucket()).is_err() {
+            return Err(Error::Peer("an exchange brought a statement that was not asked for".into()));
+        }
+        Ok(Some(id))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! Tests of the exchange of statements: its bounds, who takes part, what a hostile peer can do. That nodes come to agree is in
+//! `property`.
+
+mod forger;
+mod mesh;
+mod people;
+mod property;
+
+use std::sync::LazyLock;
+
+use super::*;
+use crate::{
+    error::Error,
+    limits::{FRAME_CONTROL_BYTES, STATEMENTS_PER_KEY},
+    statement::{Accepted, Body, Classes, Header, Key, Member, Verbs, library},
+    sync::{frame::Assembler, message::ErrorCode, pair::to_bytes},
+};
+use mesh::{START_MS, key, node_key};
+use people::{ANN, found, member};
+
+/// As many members as a large library has statements.
+static MANY: LazyLock<Vec<Statement>> = LazyLock::new(|| {
+    const STATEMENTS: u32 = 20_000;
+    let first = found();
+    let id = first[0].library();
+    let operator = key(ANN);
+    let admit = |n: u32| {
+        let mut node = [0; 32];
+        node[..4].copy_from_slice(&n.to_le_bytes());
+        let body = Member { node: NodeId::from_bytes(node), ..member(&key(1), None) };
+        let header = Header { library: Some(id), sequence: 1, time_ms: START_MS };
+        Statement::sign(header, &Body::Member(body), &[&operator]).unwrap()
+    };
+    first.into_iter().chain((0..STATEMENTS).map(admit)).collect()
+});
+
+fn small() -> Library {
+    Library::open(found()[0].library(), found(), START_MS).unwrap()
+}
+
+fn large() -> Library {
+    assert!(MANY.len() < STATEMENTS_PER_KEY);
+    Library::open(MANY[0].library(), MANY.iter().cloned(), START_MS).unwrap()
+}
+
+/// Lets `asker` and `answerer` exchange; gives how many requests it took.
+fn exchange(asker: &mut Library, answerer: &mut Library) -> u32 {
+    let mut exchange = Exchange::new(asker.clone());
+    let mut requests = 0;
+    while let Some(request) = exchange.poll_request() {
+        requests += 1;
+        let payload = Frame::Request(request).encode().unwrap().payload;
+        assert!(payload.len() <= FRAME_CONTROL_BYTES);
+        let Request::Exchange { talk, .. } = Request::decode(&payload).unwrap() else { unreachable!() };
+        let reply = answer(answerer, talk, &node_key(0).node(), START_MS).unwrap();
+        learn(answerer, &reply.offered);
+        let mut assembler = Assembler::default();
+        for frame in &reply.frames {
+            assembler.push(to_bytes(frame).into());
+            while let Some(frame) = assembler.next().unwrap() {
+                exchange.handle(frame).unwrap();
+            }
+        }
+    }
+    learn(asker, &exchange.take_received());
+    requests
+}
+
+/// Takes up envelopes, each of which must find all that it needs.
+fn learn(library: &mut Library, envelopes: &[Bytes]) {
+    let statements: Vec<_> = envelopes.iter().map(|bytes| Statement::decode(bytes).unwrap()).collect();
+    for outcome in library.offer_all(&statements, START_MS) {
+        assert!(matches!(outcome.unwrap(), Accepted::New | Accepted::Known));
+    }
+}
+
+#[test]
+fn who_knows_the_same_spends_a_digest() {
+    assert_eq!(exchange(&mut small(), &mut small()), 1);
+}
+
+/// More than one answer may hold: further questions name what came.
+#[test]
+fn a_large_set_comes_in_several_messages() {
+    let (mut asker, mut answerer) = (Library::new(MANY[0].library()), large());
+    let requests = exchange(&mut asker, &mut answerer);
+    assert!((8..EXCHANGE_ROUNDS).contains(&requests), "{requests}");
+    assert_eq!(asker.inventory(), answerer.inventory());
+    assert_eq!(exchange(&mut asker, &mut answerer), 1);
+}
+
+/// Each message can be taken up when it comes: what proves a statement was sent before it.
+#[test]
+fn a_large_set_is_offered_in_the_order_of_its_proofs() {
+    let (mut asker, mut answerer) = (large(), small());
+    let requests = exchange(&mut asker, &mut answerer);
+    assert!((8..EXCHANGE_ROUNDS).contains(&requests), "{requests}");
+    assert_eq!(asker.inventory(), answerer.inventory());
+}
+
+/// A signature more is news, though the statement is known.
+#[test]
+fn a_statement_that_gathered_a_signature_is_exchanged() {
+    let mut asker = small();
+    let body = Body::Member(member(&key(40), None));
+    let header = Header { library: Some(asker.id()), sequence: 1, time_ms: START_MS };
+    let one = Statement::sign(header, &body, &[&key(ANN)]).unwrap();
+    assert_eq!(asker.offer(&one, START_MS).unwrap(), Accepted::New);
+    let mut answerer = asker.clone();
+    assert_eq!(answerer.offer(&one.cosign(&key(people::BO)).unwrap(), START_MS).unwrap(), Accepted::New);
+    assert_eq!(exchange(&mut asker, &mut answerer), 3);
+    assert_eq!(asker.statement(&one.id()).unwrap().signers().count(), 2);
+    assert_eq!(exchange(&mut answerer, &mut asker), 1);
+}
+
+/// Members talk, those that only watch too; who is none learns nothing, and not even whether the library is here.
+#[test]
+fn nobody_else_learns_anything() {
+    let mut library = small();
+    let watcher = Member { verbs: Verbs::WATCH, ..member(&key(41), None) };
+    let expired = Member { expires_ms: START_MS, ..member(&key(42), None) };
+    let revoked = member(&key(43), None);
+    for body in [watcher, expired, revoked] {
+        let made = library::member(&library, &key(ANN), body, START_MS).unwrap();
+        assert_eq!(library.offer(&made, START_MS).unwrap(), Accepted::New);
+    }
+    let out = library::revoke(&library, &key(ANN), key(43).node(), "", START_MS).unwrap();
+    assert_eq!(library.offer(&out, START_MS).unwrap(), Accepted::New);
+    let succeed =
+        |to: u8| library::succession(&library, key(41).node(), &key(41), &key(to), 0, START_MS).unwrap();
+    let mut suspended = library.clone();
+    for made in [succeed(60), succeed(61)] {
+        assert!(suspended.offer(&made, START_MS).unwrap().is_news());
+    }
+
+    let all: Vec<u8> = (0..=u8::MAX).collect();
+    let known = library.inventory();
+    let ids: Vec<_> = all.iter().flat_map(|bucket| known.in_bucket(*bucket)).collect();
+    let talks = || {
+        [
+            Talk::Digest(known.digest),
+            Talk::Digest(SetDigest::default()),
+            Talk::Known { buckets: all.clone(), ids: Vec::new() },
+            Talk::Known { buckets: all.clone(), ids: ids.clone() },
+            Talk::Offer(vec![out.bytes().to_vec()]),
+        ]
+    };
+    for talk in talks() {
+        assert!(!answer(&library, talk, &key(41).node(), START_MS).unwrap().frames.is_empty());
+    }
+    for (library, peer) in [(&library, 42), (&library, 43), (&library, 99), (&suspended, 41)] {
+        for talk in talks() {
+            let refused = answer(library, talk, &key(peer).node(), START_MS).unwrap_err();
+            let refusal = crate::sync::message::Refusal::of(&refused);
+            assert_eq!((refusal.code, refusal.text.as_str()), (ErrorCode::Denied, ""));
+        }
+    }
+}
+
+/// An exchange that was told that one bucket differs, or all.
+fn asked(buckets: impl Fn(u8) -> bool) -> (Exchange, Request) {
+    let library = small();
+    let known = library.inventory().clone();
+    let mut exchange = Exchange::new(library);
+    assert!(exchange.poll_request().is_some() && exchange.poll_request().is_none());
+    let theirs = |bucket| if buckets(bucket) { !known.bucket(bucket) } else { known.bucket(bucket) };
+    let buckets = (0..=u8::MAX).map(theirs).collect();
+    exchange.handle(Frame::Inventory(Inventory { buckets, lacks: vec![] })).unwrap();
+    exchange.handle(Frame::End(End { complete: true, ..End::default() })).unwrap();
+    let request = exchange.poll_request().unwrap();
+    (exchange, request)
+}
+
+#[track_caller]
+fn check_refused(exchange: &mut Exchange, frame: Frame, text: &str) {
+    match exchange.handle(frame) {
+        Err(Error::Peer(reason)) => assert!(reason.contains(text), "`{reason}` does not say `{text}`"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn end(complete: bool) -> Frame {
+    Frame::End(End { complete, ..End::default() })
+}
+
+fn stranger(key: &Key, n: u64, message: &str) -> Statement {
+    let body = crate::statement::Release {
+        parents: vec![],
+        manifest: crate::id::ManifestId::from_bytes([1; 32]),
+        message: message.into(),
+        classes: vec![],
+    };
+    let header = Header { library: Some(found()[0].library()), sequence: n, time_ms: START_MS };
+    Statement::sign(header, &Body::Release(body), &[key]).unwrap()
+}
+
+#[test]
+fn an_answer_to_another_question_is_refused() {
+    let statement = || Frame::Statement(found()[0].bytes().clone());
+    let whole = || Inventory { buckets: vec![0; EXCHANGE_BUCKETS], lacks: vec![] };
+    let begun = || {
+        let mut exchange = Exchange::new(small());
+        assert!(exchange.poll_request().is_some());
+        exchange
+    };
+    check_refused(&mut Exchange::new(small()), end(true), "without a question");
+    check_refused(&mut begun(), statement(), "out of place");
+    check_refused(&mut begun(), Frame::Table(Bytes::new()), "out of place");
+    check_refused(&mut begun(), Frame::Inventory(Inventory::default()), "not an answer");
+    let named = Inventory { lacks: vec![EnvelopeId::from_bytes([1; 32])], ..whole() };
+    check_refused(&mut begun(), Frame::Inventory(named), "not an answer");
+    let mut twice = begun();
+    twice.handle(Frame::Inventory(whole())).unwrap();
+    check_refused(&mut twice, Frame::Inventory(whole()), "not an answer");
+
+    check_refused(&mut asked(|_| true).0, Frame::Inventory(whole()), "not an answer");
+    let unasked = Inventory { lacks: vec![EnvelopeId::from_bytes([1; 32])], ..Inventory::default() };
+    check_refused(&mut asked(|_| true).0, Frame::Inventory(unasked), "not an answer");
+    let unasked = stranger(&key(7), 1, "");
+    let bucket = unasked.envelope_id().bucket();
+    let frame = || Frame::Statement(unasked.bytes().clone());
+    asked(|other| other == bucket).0.handle(frame()).unwrap();
+    check_refused(&mut asked(|other| other == bucket.wrapping_add(1)).0, frame(), "not asked for");
+}
+
+#[test]
+fn an_answer_holds_no_more_than_it_may() {
+    let (mut exchange, _) = asked(|_| true);
+    // What a newer version may have written is left aside, and counts.
+    let unreadable = Frame::Statement(Bytes::from_static(b"CHST from tomorrow"));
+    (0..ANSWER_STATEMENTS).for_each(|_| exchange.handle(unreadable.clone()).unwrap());
+    check_refused(&mut exchange, unreadable, "more than it may");
+    assert!(exchange.take_received().is_empty());
+
+    let (mut exchange, _) = asked(|_| true);
+    let long = stranger(&key(7), 1, &"x".repeat(crate::limits::MESSAGE_BYTES));
+    let fits = EXCHANGE_BYTES / long.bytes().len();
+    (0..fits).for_each(|_| exchange.handle(Frame::Statement(long.bytes().clone())).unwrap());
+    check_refused(&mut exchange, Frame::Statement(long.bytes().clone()), "more than it may");
+    assert_eq!(exchange.take_received().len(), 1, "what comes twice is kept once");
+    let huge = Frame::Statement(vec![0; STATEMENT_BYTES + 1].into());
+    check_refused(&mut asked(|_| true).0, huge, "more than it may");
+}
+
+/// A peer cannot keep one busy: not by promising more, and not by making it up.
+#[test]
+fn an_exchange_ends() {
+    let repeated = stranger(&key(7), 1, "");
+    let (mut exchange, mut request) = asked(|_| true);
+    for round in 0.. {
+        assert!(round < 4, "asked {round} times for what does not come");
+        assert!(matches!(request, Request::Exchange { talk: Talk::Known { .. }, .. }));
+        exchange.handle(Frame::Statement(repeated.bytes().clone())).unwrap();
+        exchange.handle(end(false)).unwrap();
+        let Some(next) = exchange.poll_request() else { break };
+        request = next;
+    }
+    let (mut exchange, _) = asked(|_| true);
+    for n in 1.. {
+        assert!(n < u64::from(EXCHANGE_ROUNDS), "asked {n} times");
+        exchange.handle(Frame::Statement(stranger(&key(7), n, "").bytes().clone())).unwrap();
+        exchange.handle(end(false)).unwrap();
+        if exchange.poll_request().is_none() {
+            break;
+        }
+    }
+    assert!(exchange.take_received().len() < EXCHANGE_ROUNDS as usize);
+}
+
+#[test]
+fn a_question_out_of_bounds_is_not_decoded() {
+    let id = |byte: u8| EnvelopeId::from_bytes([byte; 32]);
+    let good = Talk::Known { buckets: vec![1, 2], ids: vec![id(1), id(2)] };
+    let bad = [
+        Talk::Known { buckets: vec![], ids: vec![] },
+        Talk::Known { buckets: vec![2, 1], ids: vec![] },
+        Talk::Known { buckets: vec![1, 1], ids: vec![] },
+        Talk::Known { buckets: vec![1, 2], ids: vec![id(2), id(1)] },
+        Talk::Known { buckets: vec![1, 2], ids: vec![id(1), id(1)] },
+        Talk::Known { buckets: vec![1], ids: vec![id(2)] },
+        Talk::Known {
+            buckets: vec![0],
+            ids: (0..=u16::try_from(EXCHANGE_IDS).unwrap())
+                .map(|n| {
+                    let [high, low] = n.to_be_bytes();
+                    let mut bytes = [0; 32];
+                    (bytes[1], bytes[2]) = (high, low);
+                    EnvelopeId::from_bytes(bytes)
+                })
+                .collect(),
+        },
+        Talk::Offer(vec![vec![]; ANSWER_STATEMENTS + 1]),
+        Talk::Offer(vec![vec![0; STATEMENT_BYTES]; EXCHANGE_BYTES / STATEMENT_BYTES + 1]),
+    ];
+    let decode = |talk: Talk| {
+        let request = Request::Exchange { library: small().id(), talk };
+        Request::decode(&Frame::Request(request).encode().unwrap().payload)
+    };
+    decode(good).unwrap();
+    for talk in bad {
+        let (kind, error) = (format!("{talk:?}").chars().take(40).collect::<String>(), decode(talk));
+        assert!(matches!(error, Err(Error::Invalid(_))), "{kind}");
+    }
+    let of = |inventory: &Inventory| Inventory::decode(&crate::codec::encode(inventory));
+    assert!(of(&Inventory { buckets: vec![0; EXCHANGE_BUCKETS], lacks: vec![] }).is_ok());
+    assert!(of(&Inventory { buckets: vec![0; EXCHANGE_BUCKETS - 1], lacks: vec![] }).is_err());
+    assert!(of(&Inventory { buckets: vec![], lacks: vec![id(2), id(1)] }).is_err());
+}
+
+/// Classes are no matter of an exchange: who has one class verifies the releases of all.
+#[test]
+fn a_member_of_one_class_learns_all_statements() {
+    let mut library = small();
+    let classes = Classes::new(vec!["trailers".into()]).unwrap();
+    let body = Member { classes, ..member(&key(41), None) };
+    let made = library::member(&library, &key(ANN), body, START_MS).unwrap();
+    assert_eq!(library.offer(&made, START_MS).unwrap(), Accepted::New);
+    let all = Talk::Known { buckets: (0..=u8::MAX).collect(), ids: Vec::new() };
+    let reply = answer(&library, all, &key(41).node(), START_MS).unwrap();
+    assert_eq!(reply.frames.len(), library.statements().len() + 2);
+}
