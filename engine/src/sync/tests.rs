@@ -3,6 +3,7 @@
 mod classes;
 mod deltas;
 mod faults;
+mod mixing;
 mod rights;
 mod sources;
 

@@ -1,5 +1,6 @@
 //! Tests of the trust model as a whole; those of one file's own rules stand in that file.
 
+mod conformance;
 mod forgeries;
 mod form;
 mod goldens;
