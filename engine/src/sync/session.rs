@@ -132,8 +132,7 @@ struct Desk<'a> {
 impl Desk<'_> {
     /// Turns away who is no member of the library, and who asks for another.
     fn admit(&self, library: &LibraryId) -> Result<()> {
-        let member = self.library.member(self.peer);
-        if *library != self.library.id() || !member.is_some_and(|said| said.body.is_current(self.now_ms)) {
+        if *library != self.library.id() || !self.library.is_member(self.peer, self.now_ms) {
             return Err(Error::Denied("the peer is no member of the library".into()));
         }
         Ok(())
