@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use chuan_engine::{
     audit::{Chain, Finding, Point, Record},
+    id::{NodeId, Salt},
     manifest::{
         EntryKind, Policy,
         classifier::{Class, Classifier},
@@ -16,9 +17,14 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     segment::{Footer, Item, Scanner, SegmentHeader, SegmentId, Step, Trailer, footer, payload},
-    statement::{Bundle, Draft, Library, Root, Statement, ticket::Ticket},
+    statement::{
+        Bundle, Classes, Draft, Key, Library, Member, NodeRole, Root, Statement, Verbs,
+        library::{self, Founders, found},
+        ticket::Ticket,
+    },
     sync::{
         delta::Delta,
+        exchange::{self, Exchange},
         frame::{Assembler, Frame},
         message::{End, Hello, Refusal, Request},
     },
@@ -37,6 +43,7 @@ pub const TARGETS: [Target; 12] = [
     ("table", table),
     ("policy", policy),
     ("statement", statement),
+    ("exchange", exchange),
     ("root", root),
     ("ticket", ticket),
     ("path", path),
@@ -185,6 +192,70 @@ pub fn statement(bytes: &[u8]) -> bool {
         assert!(!keys.is_empty() && keys.len() <= signers, "each key is counted once");
     }
     true
+}
+
+/// A step of an exchange of statements, answered by a small library, whose member asks; or the answer to one, taken. The first
+/// byte says which.
+pub fn exchange(bytes: &[u8]) -> bool {
+    let Some((side, bytes)) = bytes.split_first() else { return false };
+    let library = small_library();
+    let member = Key::from_seed([4; 32]).node();
+    if side % 2 == 0 {
+        let Ok(Request::Exchange { talk, .. }) = Request::decode(bytes) else { return false };
+        assert!(exchange::answer(&library, talk.clone(), &NodeId::from_bytes([0; 32]), 1).is_err());
+        let reply = exchange::answer(&library, talk, &member, 1).expect("a member is answered");
+        assert!(matches!(reply.frames.last(), Some(Frame::End(_))), "an answer ends");
+        let mut library = library;
+        for envelope in &reply.offered {
+            if let Ok(statement) = Statement::decode(envelope) {
+                let _ = library.offer(&statement, 1);
+            }
+        }
+        return true;
+    }
+    // Half of the bytes answer the first question, and half the second.
+    let mut asking = Exchange::new(library);
+    let mut taken = false;
+    for part in bytes.chunks(bytes.len().div_ceil(2).max(1)) {
+        if asking.poll_request().is_none() {
+            break;
+        }
+        let mut assembler = Assembler::default();
+        assembler.push(Bytes::copy_from_slice(part));
+        while let Ok(Some(frame)) = assembler.next() {
+            let ends = matches!(frame, Frame::End(_));
+            if asking.handle(frame).is_err() {
+                return taken;
+            }
+            taken = true;
+            if ends {
+                break;
+            }
+        }
+    }
+    asking.take_received().iter().all(|envelope| Statement::decode(envelope).is_ok()) && taken
+}
+
+/// A library with a root and one member, key 4's node.
+fn small_library() -> Library {
+    let [root, operator, publisher, node] = [1, 2, 3, 4].map(|seed| Key::from_seed([seed; 32]));
+    let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
+    let (id, first) = found("films", keys, Salt::from_bytes([5; 32]), 1).expect("a first root");
+    let member = Member {
+        node: node.node(),
+        key: node.public(),
+        name: "mirror".into(),
+        role: NodeRole::Mirror,
+        classes: Classes::all(),
+        verbs: Verbs::PULL,
+        expires_ms: 0,
+        ticket: None,
+    };
+    let mut library = Library::new(id);
+    let _ = library.offer(&first, 1);
+    let member = library::member(&library, &operator, member, 1).expect("a member");
+    let _ = library.offer(&member, 1);
+    library
 }
 
 /// A file of roots, or a bundle of statements: what somebody hands over on a stick.

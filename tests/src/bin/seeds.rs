@@ -9,7 +9,10 @@ use bytes::Bytes;
 use chuan_engine::{
     audit::{Actor, Event, Point, Record, Verb},
     chunk::Profile,
-    id::{ChunkId, Commitment, LibraryId, NodeId, PageId, RecordId, Salt, StatementId},
+    id::{
+        ChunkId, Commitment, EnvelopeId, LibraryId, NodeId, PageId, RecordId, Salt, SetDigest, StatementId,
+    },
+    limits::EXCHANGE_BUCKETS,
     manifest::{
         PageSink,
         builder::{ContentBuilder, EntryTreeBuilder},
@@ -24,11 +27,13 @@ use chuan_engine::{
         Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId, align_up,
     },
     statement::{
-        Body, Bundle, Channel, Classes, Draft, Header, Key, Member, NodeRole, Release, Role, RoleKind, Root,
-        Statement, TicketTerms, Verbs, ticket::Ticket,
+        Body, Bundle, Channel, Checkpoint, Classes, Draft, Fresh, Header, Key, Member, NodeRole, Release,
+        ReleaseClass, Revoke, Role, RoleKind, Root, Statement, Succession, TicketTerms, Verbs,
+        ticket::Ticket,
     },
     sync::{
         delta::{Delta, DeltaKind, Part, Run},
+        exchange::{Inventory, Talk},
         frame::{ChunkCodec, ChunkFrame, Frame, FrameKind},
         message::{End, ErrorCode, Hello, Join, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want},
     },
@@ -56,6 +61,7 @@ fn main() -> Result<()> {
     write("delta", vec![delta()?.into()])?;
     write("frame", frames.iter().map(as_stream).collect::<Result<_>>()?)?;
     write("statement", statements.iter().map(|statement| statement.bytes().to_vec()).collect())?;
+    write("exchange", exchanges(&statements)?)?;
     write("root", roots(&statements)?)?;
     write("ticket", vec![ticket()?.to_text()?.into_bytes()])?;
     write("table", tables())?;
@@ -241,7 +247,88 @@ fn statements() -> Result<Vec<Statement>> {
         ticket: Some(ticket.id()),
     };
     let member = sign(1, &Body::Member(member), &[&node])?;
-    Ok(vec![first, release, channel, ticket, member])
+    let mut all = vec![first, release, channel, ticket, member];
+    all.extend(later_kinds(&all, [&root, &operator, &publisher, &node])?);
+    Ok(all)
+}
+
+/// The kinds that end, vouch and replace, and the tails of those before.
+fn later_kinds(said: &[Statement], [root, operator, publisher, node]: [&Key; 4]) -> Result<Vec<Statement>> {
+    let [first, release, channel, ..] = said else { bail!("too few statements to go on from") };
+    let (Body::Root(founding), Body::Channel(live)) = (first.body(), channel.body()) else {
+        bail!("the statements are not in their order")
+    };
+    let library = Some(first.library());
+    let sign = |sequence, body: &Body, keys: &[&Key]| {
+        Statement::sign(Header { library, sequence, time_ms: 1_700_000_000_000 }, body, keys)
+    };
+    let mut pins = vec![release.id(), channel.id()];
+    pins.sort_unstable();
+    let pinning = Root { version: 2, pins, ..founding.clone() };
+    let commitments = [Commitment::from_bytes([8; 32]), Commitment::from_bytes([9; 32])];
+    let table = ClassTable { classes: (0..).zip(commitments).collect() };
+    let class = |(slot, name): (u8, &str)| ReleaseClass {
+        slot,
+        name: name.to_owned(),
+        commitment: commitments.get(usize::from(slot)).copied().unwrap_or(Commitment::from_bytes([0; 32])),
+    };
+    let classes = (0..).zip(["default", "trailers"]).map(class).collect();
+    let listing =
+        Release { parents: vec![release.id()], manifest: table.id(), message: String::new(), classes };
+    let under = Channel { term: Some(channel.id()), ..live.clone() };
+    let revoke = Revoke { node: node.node(), up_to: 7, reason: "lost 丢失".into() };
+    let fresh = Fresh { channel: "live".into(), statement: channel.id() };
+    let next = Key::from_seed([14; 32]);
+    let succession =
+        Succession { node: node.node(), old: node.public(), new: next.public(), grace_ms: 3_600_000 };
+    let checkpoint = Checkpoint { node: node.node(), count: 40, head: RecordId::from_bytes([6; 32]) };
+    Ok(vec![
+        sign(2, &Body::Root(pinning), &[root])?,
+        sign(3, &Body::Release(listing), &[publisher])?,
+        sign(4, &Body::Channel(under), &[publisher])?,
+        sign(7, &Body::Revoke(revoke), &[operator])?,
+        sign(1, &Body::Fresh(fresh), &[operator])?,
+        sign(1, &Body::Succession(succession), &[node, &next])?,
+        sign(40, &Body::Checkpoint(checkpoint), &[node])?,
+    ])
+}
+
+/// Steps of an exchange, asked of the target's small library, and answers to it.
+fn exchanges(statements: &[Statement]) -> Result<Vec<Vec<u8>>> {
+    let library = LibraryId::from_bytes([2; 32]);
+    let ids = |bucket: u8| {
+        let [low, high] = [0, 0xff].map(|rest| std::array::from_fn(|at| if at == 0 { bucket } else { rest }));
+        [EnvelopeId::from_bytes(low), EnvelopeId::from_bytes(high)]
+    };
+    let talks = [
+        Talk::Digest(SetDigest::default()),
+        Talk::Known { buckets: (0..=u8::MAX).collect(), ids: Vec::new() },
+        Talk::Known { buckets: vec![3, 200], ids: [ids(3), ids(200)].concat() },
+        Talk::Offer(statements.iter().map(|statement| statement.bytes().to_vec()).collect()),
+    ];
+    let mut seeds = Vec::new();
+    for talk in talks {
+        let payload = Frame::Request(Request::Exchange { library, talk }).encode()?.payload;
+        seeds.push([&[0], payload.as_ref()].concat());
+    }
+    // Both halves of an answer's bytes are as long: the first says that all differs, the second brings what is asked for.
+    let end = stream(&Frame::End(End { complete: true, chunks: 0, chunk_bytes: 0 }))?;
+    let inventory = Inventory { buckets: vec![1; EXCHANGE_BUCKETS], lacks: Vec::new() };
+    let first = [stream(&Frame::Inventory(inventory))?, end.clone()].concat();
+    let mut second = Vec::new();
+    for statement in statements.iter().rev().take(1) {
+        second.extend(stream(&Frame::Statement(statement.bytes().clone()))?);
+    }
+    second.extend(end);
+    first.len().checked_sub(second.len()).context("the first answer is the longer one")?;
+    second.resize(first.len(), 0);
+    seeds.push([vec![1], first, second].concat());
+    Ok(seeds)
+}
+
+fn stream(frame: &Frame) -> Result<Vec<u8>> {
+    let encoded = frame.encode()?;
+    Ok([encoded.head, encoded.payload].concat())
 }
 
 /// Files of roots at every stage of a change, and a bundle.
