@@ -111,6 +111,10 @@ pub struct Publish {
     #[arg(long)]
     #[serde(default)]
     pub skip_unreadable: bool,
+    /// Publish although nobody can say, or although it is known, that this home is behind what its key has signed
+    #[arg(long)]
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// Options of `rotate`.

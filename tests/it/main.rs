@@ -5,6 +5,7 @@ mod audit;
 mod authority;
 mod bad_input;
 mod bench;
+mod channels;
 mod flips;
 mod fuzz_corpus;
 mod goldens;

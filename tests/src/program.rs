@@ -46,12 +46,13 @@ pub struct Home {
     /// The directory given as `--home`.
     pub path: PathBuf,
     binary: PathBuf,
+    variables: Vec<(String, PathBuf)>,
 }
 
 impl Home {
     /// Names a home; makes nothing.
     pub fn at(path: impl Into<PathBuf>) -> Result<Self> {
-        Ok(Self { path: path.into(), binary: binary()? })
+        Ok(Self { path: path.into(), binary: binary()?, variables: Vec::new() })
     }
 
     /// Makes a home with `chuan init`.
@@ -61,11 +62,18 @@ impl Home {
         Ok(home)
     }
 
+    /// The same home, run with this variable set.
+    pub fn with_env(mut self, name: &str, value: &Path) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The command line `chuan --home H …`, with no input, not yet run.
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("--home").arg(&self.path).args(args).stdin(Stdio::null()).env("NO_COLOR", "1");
         command.env_remove("CHUAN_HOME");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

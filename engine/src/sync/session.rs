@@ -15,7 +15,7 @@ use crate::{
         PageSource,
         table::{ClassHeader, ClassTable},
     },
-    statement::{StatementKind, Verbs, library::Library},
+    statement::{Body, StatementKind, Verbs, library::Library},
     store::{PageState, Store},
     sync::{
         changes::{self, Version},
@@ -194,6 +194,16 @@ impl Desk<'_> {
         }
     }
 
+    /// The operator's statement under which a publisher said `channel`, and the release that it named.
+    fn term(&self, channel: &StatementId) -> Option<(StatementId, StatementId)> {
+        let said = |id: &StatementId| match self.library.statement(id)?.body() {
+            Body::Channel(said) => Some(said),
+            _ => None,
+        };
+        let term = said(channel)?.term?;
+        Some((term, said(&term)?.release))
+    }
+
     /// The statements that the peer needs to verify the release and does not know: roots, release, channel.
     fn statements(
         &self,
@@ -208,6 +218,15 @@ impl Desk<'_> {
             roots.into_iter().skip(known_roots).map(|root| root.bytes().clone()).collect();
         if !known.contains(release) {
             bytes.push(self.statement(release, StatementKind::Release)?);
+        }
+        // Whoever has not heard the operator's word under which a publisher moved the channel cannot tell that it may.
+        if let Some((term, named)) =
+            channel.and_then(|id| self.term(id)).filter(|(id, _)| !known.contains(id))
+        {
+            if named != *release && !known.contains(&named) {
+                bytes.push(self.statement(&named, StatementKind::Release)?);
+            }
+            bytes.push(self.statement(&term, StatementKind::Channel)?);
         }
         if let Some(channel) = channel.filter(|id| !known.contains(id)) {
             bytes.push(self.statement(channel, StatementKind::Channel)?);

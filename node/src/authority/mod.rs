@@ -3,6 +3,7 @@
 //! the node that holds the home reads no key but its own for anybody.
 
 mod channel;
+pub(crate) mod follow;
 mod fresh;
 mod grant;
 mod invite;

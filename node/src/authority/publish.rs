@@ -7,12 +7,12 @@ use std::time::Instant;
 use chuan_engine::{
     id::{LibraryId, Salt, SaltKey, StatementId},
     statement::{
-        Body, Channel, Classes, Key, Library, Member, RoleKind, Statement, Verbs,
-        library::{Founders, channel, found as founding_root, member, release_of_classes},
+        Body, Classes, Key, Library, Member, RoleKind, Statement, Verbs,
+        library::{Founders, found as founding_root, member, release_of_classes},
     },
 };
 
-use super::sign_with;
+use super::{follow, sign_with};
 use crate::{
     carry,
     command::{Command, Found, Ingest, Publish},
@@ -140,6 +140,7 @@ async fn speak(
     };
     if let (false, Some(parent)) = (published.changed, &parent) {
         published.release = parent.to_string();
+        published.beside(&session.library(Some(&author.id.to_string())).await?);
         return Ok(published);
     }
     let mut library = match &author.founding {
@@ -149,7 +150,7 @@ async fn speak(
         }
         None => session.library(Some(&author.id.to_string())).await?,
     };
-    if library.channel(LIVE).map(|said| said.body.release) != parent {
+    if !options.force && follow::base(&library, &author.publisher()?.public()) != parent {
         return Err(Failure::busy("the channel moved while the files were read; run it again"));
     }
 
@@ -172,22 +173,28 @@ async fn speak(
     };
     (published.release, published.sequence) = (release.id().to_string(), release.sequence());
     statements.push(release.clone());
-    session.say(&library, &statements).await?;
-
     for outcome in library.offer_all(&statements, now_ms()) {
         let _ = outcome?;
     }
-    let publisher = author.publisher()?;
-    let body = Channel {
-        name: LIVE.to_owned(),
-        release: release.id(),
-        active: publisher.public(),
-        follow: true,
-        term: None,
-    };
-    let moved = channel(&library, publisher, body, now_ms())?;
-    session.say(&library, &[moved]).await?;
+    let moves = follow::moves(&library, author.publisher()?, release.id(), now_ms())?;
+    for outcome in library.offer_all(&moves, now_ms()) {
+        let _ = outcome?;
+    }
+    // In one go: where another publish moved the channel meanwhile, nothing of this one is taken.
+    statements.extend(moves);
+    session.say(&library, &statements).await?;
+    published.beside(&library);
     Ok(published)
+}
+
+impl Published {
+    /// Says whether the release lies beside `live`, and whom that follows.
+    fn beside(&mut self, library: &Library) {
+        let Some(live) = library.channel(LIVE).map(|said| said.body) else { return };
+        self.side = live.release.to_string() != self.release;
+        self.live_publisher = live.active.to_string();
+        self.live_follows = live.follow;
+    }
 }
 
 /// The statement that makes this node a member of the library, if it is not one yet.

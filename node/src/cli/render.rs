@@ -103,10 +103,21 @@ fn publish(out: &mut impl Write, published: &Published) -> io::Result<()> {
             published.library
         )?;
     }
-    if published.changed {
+    if published.side && published.changed {
+        writeln!(out, "published beside live: {name}@{sequence} {}", published.release)?;
+        let (follows, switch) = match published.live_follows {
+            true => (format!("publisher {}", short(&published.live_publisher)), " --publisher KEY"),
+            false => ("nobody".to_owned(), ""),
+        };
+        writeln!(
+            out,
+            "live follows {follows}; `chuan channel set {name} live {sequence}{switch}` switches to it"
+        )?;
+    } else if published.changed {
         writeln!(out, "published {name}@{sequence} {}", published.release)?;
     } else {
-        writeln!(out, "nothing changed: {name}@{sequence} {} is current", published.release)?;
+        let is = if published.side { "lies beside live" } else { "is current" };
+        writeln!(out, "nothing changed: {name}@{sequence} {} {is}", published.release)?;
     }
     writeln!(
         out,

@@ -4,6 +4,7 @@
 mod acquaint;
 mod address;
 mod audit;
+mod behind;
 mod cat;
 mod channels;
 mod checkpoint;

@@ -47,6 +47,9 @@ impl Node {
         let known = self.0.libraries.get(&options.library.parse()?);
         let name = known.as_ref().map_or(options.options.library.as_str(), |library| library.name());
         let _turn = self.0.turn(name, job).await?;
+        if let (false, Some(library)) = (options.options.force, &known) {
+            self.catch_up(&library.id(), &options.publisher.parse()?).await?;
+        }
         let job = job.clone();
         self.blocking(move |node| node.ingest(&options, &job)).await
     }
@@ -61,7 +64,10 @@ impl Inner {
         // Before hours of reading, not after: a release is not taken in where the log cannot be told of it.
         self.log.check(now_ms())?;
         let library = self.libraries.get(&id);
-        let current = library.as_deref().and_then(current);
+        let current = match library.as_deref() {
+            Some(library) => self.base(library, &publisher, options.force)?,
+            None => None,
+        };
         let policy = options.policy.as_deref().map(policy::read).transpose()?;
         let before = current.as_ref().map(|current| current.body);
         let plan = ClassPlan::new(self.store(), library.as_deref(), &publisher, before, policy)?;
@@ -95,6 +101,22 @@ impl Inner {
         };
         let listed = sealed.listed.iter().map(ListedClass::from).collect();
         Ok(Ingested { published, parent: current.map(|current| current.release.to_string()), listed })
+    }
+
+    /// The release to go on from. Where that is not here and nobody minds, it is the one that is.
+    fn base<'a>(
+        &self,
+        library: &'a Library,
+        publisher: &PublicKey,
+        force: bool,
+    ) -> Result<Option<Current<'a>>> {
+        let base = authority::follow::base(library, publisher).and_then(|id| library.release(&id));
+        Ok(match base {
+            Some(base) if force && !self.is_complete(library, &base.body.manifest)? => {
+                self.here(library, LIVE)?.map(Current::of)
+            }
+            base => base.map(Current::of),
+        })
     }
 
     fn read(&self, options: &Publish, id: &LibraryId, plan: &ClassPlan, job: &Job) -> Result<IngestReport> {
@@ -135,17 +157,17 @@ pub(super) fn finish_foundings<S: Store>(home: &Home, libraries: &Libraries<S>) 
     Ok(())
 }
 
-/// The release on which `live` stands.
+/// The release that a publish goes on from.
 struct Current<'a> {
     release: StatementId,
     sequence: u64,
     body: &'a Release,
 }
 
-fn current(library: &Library) -> Option<Current<'_>> {
-    let Said { body, .. } = library.channel(LIVE)?;
-    let said = library.release(&body.release)?;
-    Some(Current { release: body.release, sequence: said.statement.sequence(), body: said.body })
+impl<'a> Current<'a> {
+    fn of(said: Said<'a, Release>) -> Self {
+        Self { release: said.statement.id(), sequence: said.statement.sequence(), body: said.body }
+    }
 }
 
 pub(crate) const fn node_role(role: Role) -> NodeRole {

@@ -175,7 +175,16 @@ pub struct Published {
     /// The classes that were published; others are as they were.
     #[serde(default)]
     pub classes: Vec<ClassRow>,
-    /// Files in them.
+    /// Whether the release lies beside `live`, which stays where it was.
+    #[serde(default)]
+    pub side: bool,
+    /// The publisher that moves `live`.
+    #[serde(default)]
+    pub live_publisher: String,
+    /// Whether `live` follows that publisher.
+    #[serde(default)]
+    pub live_follows: bool,
+    /// Files in the classes.
     pub files: u64,
     /// Their bytes.
     pub bytes_total: u64,

@@ -143,6 +143,7 @@ impl Claim {
         let mut known: Vec<_> =
             root.map(|root| root.id()).into_iter().chain(channel.map(|said| said.statement.id())).collect();
         known.extend(release);
+        known.extend(channel.and_then(|said| said.body.term));
         known.truncate(PULL_KNOWN);
         known
     }
@@ -221,8 +222,13 @@ impl Claim {
 
     /// What makes the release current here, in the order in which it is to be kept; nothing where it is already.
     pub(super) fn keepsakes(&self, store: &dyn Store, target: &Target) -> Result<Vec<Object>> {
-        // A release whose data is not here is no release of this node.
-        let keeps = |said: &&Statement| said.kind() != StatementKind::Release || said.id() == target.release;
+        // A release whose data is not here is no release of this node, but what an operator's word rests on is kept with it.
+        let named = |id| {
+            self.accepted.iter().any(|said| matches!(said.body(), Body::Channel(body) if body.release == id))
+        };
+        let keeps = |said: &&Statement| {
+            said.kind() != StatementKind::Release || said.id() == target.release || named(said.id())
+        };
         let mut objects: Vec<Object> = self.accepted.iter().filter(keeps).map(Object::from).collect();
         if let Want::Channel(name) = &self.want
             && let Some(said) = self.library.channel(name).filter(|said| said.body.release == target.release)

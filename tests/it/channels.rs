@@ -1,0 +1,271 @@
+//! Channels among nodes: a rollback reaches who serves, another publisher takes over, a restored home catches up, and no clock
+//! changes any of it.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use chuan_tests::{
+    media,
+    pair::{Pair, text},
+    program::{Home, number},
+};
+use serde_json::Value;
+
+/// Exit codes of the command line's contract.
+const DENIED: i32 = 5;
+const PEER: i32 = 8;
+
+/// How long a statement may take to a node that can be reached.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Looks until it is so.
+fn until(what: &str, mut is: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !is()? {
+        ensure!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// `live`, as `channel list` shows it.
+fn live(home: &Home) -> Result<Value> {
+    let list = home.json(["channel", "list", "films"])?;
+    let rows = list.get("channels").and_then(Value::as_array).cloned().unwrap_or_default();
+    rows.into_iter().find(|row| text(row, "name") == "live").with_context(|| format!("no live in {list}"))
+}
+
+fn here(home: &Home) -> Result<u64> {
+    number(&live(home)?, "here_sequence")
+}
+
+fn add_film(pair: &Pair, name: &str) -> Result<()> {
+    media::film(&pair.library.join(name), 200_000, name.len() as u64)
+}
+
+/// An origin that serves two releases, and a mirror that serves them too; each knows where the other is.
+fn serving_pair() -> Result<(Pair, chuan_tests::program::Server, chuan_tests::program::Server)> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    pair.publish()?;
+    let origin = pair.connect()?;
+    pair.pull()?;
+    let mirror = pair.mirror.serve()?;
+    add_film(&pair, "second.mp4")?;
+    pair.publish()?;
+    pair.pull()?;
+    until("the origin knows where the mirror is", || {
+        let peers = pair.origin.json(["status"])?;
+        let peers = peers.get("peers").and_then(Value::as_array).cloned().unwrap_or_default();
+        let has_address =
+            |peer: &Value| peer.get("addresses").and_then(Value::as_array).is_some_and(|a| !a.is_empty());
+        Ok(peers.iter().any(has_address))
+    })?;
+    Ok((pair, origin, mirror))
+}
+
+#[test]
+fn a_rollback_reaches_a_mirror_that_serves_without_a_pull() -> Result<()> {
+    let (pair, _origin, _mirror) = serving_pair()?;
+    ensure!(here(&pair.mirror)? == 2);
+    let rolled = pair.origin.json(["rollback", "films"])?;
+    ensure!(number(&rolled, "sequence")? == 1 && number(&rolled, "before_sequence")? == 2, "{rolled}");
+    until("the mirror stands on release 1", || Ok(here(&pair.mirror)? == 1))?;
+    let listed = pair.mirror.json(["ls", "films"])?;
+    ensure!(number(&listed, "sequence")? == 1, "{listed}");
+    let history = pair.mirror.json(["history", "films"])?;
+    let moves = history.get("moves").and_then(Value::as_array).cloned().unwrap_or_default();
+    ensure!(moves.len() == 3 && text(&moves[0], "by") == "operator", "{history}");
+    Ok(())
+}
+
+/// The origin is gone. A standby whose key the root names publishes beside, an operator switches to it, and the origin follows
+/// when it is back.
+#[test]
+fn a_standby_takes_over_and_the_origin_follows() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    let first = pair.publish()?;
+    let library = text(&first, "library");
+    let keys = pair.origin.path.join("keys").join(library);
+    let [roots, standby, operator] =
+        ["films.root", "standby.key", "operator.key"].map(|name| pair.scratch().join(name));
+    let [roots, standby] = [roots.as_os_str(), standby.as_os_str()];
+    let made = pair.origin.json(["key".as_ref(), "new".as_ref(), "--plain".as_ref(), standby])?;
+    let public = text(&made, "key").to_owned();
+    let root =
+        |args: &[&OsStr]| pair.origin.run([OsStr::new("root")].into_iter().chain(args.iter().copied()));
+    root(&["export".as_ref(), "films".as_ref(), roots])?;
+    root(&["add-key".as_ref(), roots, "publisher".as_ref(), public.as_ref()])?;
+    let root_key = keys.join("root.key");
+    root(&["sign".as_ref(), roots, "--key".as_ref(), root_key.as_os_str(), "--yes".as_ref()])?;
+    root(&["apply".as_ref(), roots])?;
+    fs::copy(keys.join("operator.key"), &operator)?;
+    let origin = pair.connect()?;
+    pair.pull()?;
+    drop(origin);
+    let held = pair.mirror.path.join("keys").join(library);
+    fs::create_dir(&held)?;
+    fs::copy(standby, held.join("publisher.key"))?;
+
+    // Beside `live`, which stays.
+    let publish = |more: &[&OsStr]| {
+        let source = pair.library.as_os_str();
+        let args = ["publish".as_ref(), source, "-l".as_ref(), "films".as_ref()];
+        pair.mirror.json(args.iter().copied().chain(more.iter().copied()))
+    };
+    add_film(&pair, "standby.mp4")?;
+    let side = publish(&["--force".as_ref()])?;
+    ensure!(side.get("side") == Some(&Value::Bool(true)) && number(&side, "sequence")? == 2, "{side}");
+    ensure!(here(&pair.mirror)? == 1);
+    let publisher = live(&pair.mirror)?;
+    ensure!(text(&publisher, "publisher") == text(&side, "live_publisher"), "{publisher} {side}");
+
+    // The switch, on an operator's word, and from then on its releases are live.
+    let switch = ["channel", "set", "films", "live", "2", "--publisher", &public, "--key"].map(OsStr::new);
+    pair.mirror.run(switch.iter().copied().chain([operator.as_os_str()]))?;
+    ensure!(here(&pair.mirror)? == 2);
+    add_film(&pair, "standby two.mp4")?;
+    let current = publish(&["--force".as_ref()])?;
+    ensure!(current.get("side") == Some(&Value::Bool(false)) && here(&pair.mirror)? == 3, "{current}");
+
+    // Back again, it first hears what has happened, and then follows.
+    let mirror = pair.mirror.serve()?;
+    pair.origin.run(["pull", "films", "--from", &mirror.address.to_string()])?;
+    ensure!(here(&pair.origin)? == 3);
+    add_film(&pair, "back.mp4")?;
+    let beside = pair.publish()?;
+    ensure!(beside.get("side") == Some(&Value::Bool(true)) && number(&beside, "sequence")? == 4, "{beside}");
+    ensure!(here(&pair.origin)? == 3);
+    let conflicts = pair.origin.json(["conflicts"])?;
+    ensure!(conflicts.get("conflicts") == Some(&Value::Array(Vec::new())), "{conflicts}");
+    Ok(())
+}
+
+/// A home restored from yesterday's backup has forgotten what it signed since: it does not publish before it has heard of
+/// that, and nothing is lost.
+#[test]
+fn a_restored_home_catches_up_before_it_publishes() -> Result<()> {
+    let (pair, origin, mirror) = serving_pair()?;
+    origin.stop()?;
+    let backup = pair.scratch().join("backup");
+    copy(&pair.origin.path, &backup)?;
+    add_film(&pair, "third, since.mp4")?;
+    let third = pair.publish()?;
+    let serving = pair.origin.serve()?;
+    pair.mirror.run(["pull", "films", "--from", &serving.address.to_string()])?;
+    serving.stop()?;
+    fs::remove_dir_all(&pair.origin.path)?;
+    fs::rename(&backup, &pair.origin.path)?;
+
+    add_film(&pair, "fourth.mp4")?;
+    let publish = ["publish".as_ref(), pair.library.as_os_str(), "--library".as_ref(), "films".as_ref()];
+    for _ in 0..2 {
+        let (code, error) = pair.origin.fails(publish)?;
+        ensure!(code == DENIED && error.contains("chuan pull films"), "{code}: {error}");
+    }
+    pair.origin.run(["pull", "films"])?;
+    let fourth = pair.publish()?;
+    ensure!(number(&fourth, "sequence")? == 4 && fourth.get("side") == Some(&Value::Bool(false)), "{fourth}");
+    let listed = pair.origin.json(["releases", "films"])?;
+    ensure!(listed.to_string().contains(text(&third, "release")), "the third release is lost: {listed}");
+    // That the home was restored is seen by its audit log, and named; no release and no channel was said twice.
+    let conflicts = pair.origin.json(["conflicts"])?;
+    let kinds: Vec<_> = conflicts.get("conflicts").and_then(Value::as_array).into_iter().flatten().collect();
+    ensure!(kinds.iter().all(|conflict| text(conflict, "kind") == "checkpoint"), "{conflicts}");
+
+    // Where nobody can be asked, only --force publishes.
+    mirror.stop()?;
+    add_film(&pair, "fifth, alone.mp4")?;
+    let (code, error) = pair.origin.fails(publish)?;
+    ensure!(code == PEER && error.contains("--force"), "{code}: {error}");
+    let fifth = pair.origin.json(publish.into_iter().chain(["--force".as_ref()]))?;
+    ensure!(number(&fifth, "sequence")? == 5, "{fifth}");
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let status = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().context("run cp")?;
+    ensure!(status.success(), "cp: {status}");
+    Ok(())
+}
+
+/// A clock that is ten years off, either way, or jumps while a film travels: everything is served, and old statements that are
+/// shown again are no more current than before.
+#[test]
+fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
+    if std::env::var_os("CHUAN_BIN").is_some() {
+        eprintln!("skipped: a program that is shipped has no clock that a test can set");
+        return Ok(());
+    }
+    const TEN_YEARS_MS: i64 = 10 * 366 * 24 * 3600 * 1000;
+    let mut pair = Pair::new()?;
+    let clock = pair.scratch().join("clock");
+    let set = |ms: i64| {
+        // Replaced in one go: a reader never sees half of it.
+        let new = clock.with_extension("new");
+        fs::write(&new, ms.to_string())?;
+        fs::rename(&new, &clock)
+    };
+    set(0)?;
+    pair.origin = pair.origin.clone().with_env("CHUAN_TEST_CLOCK", &clock);
+    pair.mirror = pair.mirror.clone().with_env("CHUAN_TEST_CLOCK", &clock);
+    media::library(&pair.library, 1, 300_000, 1)?;
+    pair.publish()?;
+    let _server = pair.connect()?;
+    pair.pull()?;
+    let before = pair.scratch().join("before.statements");
+    let ticket = pair.origin.run(["invite", "--library", "films", "--uses", "5", "--expires", "36500d"])?;
+    let ticket = ticket.lines().last().unwrap_or_default();
+    add_film(&pair, "second.mp4")?;
+    pair.publish()?;
+    pair.pull()?;
+    pair.origin.run(["statements".as_ref(), "export".as_ref(), "films".as_ref(), before.as_os_str()])?;
+    pair.origin.run(["rollback", "films"])?;
+    pair.pull()?;
+    ensure!(here(&pair.mirror)? == 1);
+
+    for (turn, shift) in [TEN_YEARS_MS, -TEN_YEARS_MS].into_iter().enumerate() {
+        set(shift)?;
+        let shown = number(&live(&pair.mirror)?, "time_ms")?;
+        pair.mirror.run(["statements".as_ref(), "import".as_ref(), before.as_os_str()])?;
+        ensure!(here(&pair.mirror)? == 1, "by a clock {shift} ms off, what was rolled back is current");
+        let target = pair.scratch().join(format!("restored-{turn}"));
+        pair.mirror.run(["restore".as_ref(), "films".as_ref(), target.as_os_str()])?;
+        let kept = fs::read_dir(&target)?.count();
+        ensure!(kept == 1, "restored {kept} folders of one");
+        let edge = Home::init(pair.scratch().join(format!("edge-{turn}")), "edge", "edge")?
+            .with_env("CHUAN_TEST_CLOCK", &clock);
+        edge.run(["join", ticket])?;
+        ensure!(edge.json(["pull", "films"])?.get("changed") == Some(&Value::Bool(true)));
+        ensure!(here(&edge)? == 1);
+        ensure!(number(&live(&pair.mirror)?, "time_ms")? == shown);
+    }
+
+    // Jumping to and fro while a film travels.
+    media::film(&pair.library.join("long.mp4"), 30_000_000, 9)?;
+    pair.publish()?;
+    let done = AtomicBool::new(false);
+    let pulled = thread::scope(|scope| {
+        scope.spawn(|| {
+            for shift in [TEN_YEARS_MS, -TEN_YEARS_MS, 0].into_iter().cycle() {
+                if done.load(Ordering::Relaxed) || set(shift).is_err() {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let pulled = pair.pull();
+        done.store(true, Ordering::Relaxed);
+        pulled
+    })?;
+    ensure!(number(&pulled, "sequence")? == 3 && here(&pair.mirror)? == 3, "{pulled}");
+    Ok(())
+}
