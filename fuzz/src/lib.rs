@@ -34,7 +34,7 @@ use chuan_engine::{
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("audit", audit),
     ("frame", frame),
     ("message", message),

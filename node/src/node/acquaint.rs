@@ -19,7 +19,7 @@ pub(super) struct Acquainted {
 }
 
 impl Acquainted {
-    pub(super) fn new(node: &Arc<Inner>, anybody: bool) -> Arc<dyn Acquaintance> {
+    pub(super) fn of(node: &Arc<Inner>, anybody: bool) -> Arc<dyn Acquaintance> {
         Arc::new(Self { node: Arc::clone(node), anybody })
     }
 }

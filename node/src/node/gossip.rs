@@ -132,7 +132,7 @@ async fn exchange(
 ) -> Result<(usize, usize)> {
     let known = node.libraries.get(library).ok_or_else(|| Failure::missing("the library is gone"))?;
     let hello = node.hello(Some(&known), node.listening())?;
-    let acquainted = Acquainted::new(node, false);
+    let acquainted = Acquainted::of(node, false);
     let connection =
         Connection::open_known(endpoint, &peer.addresses, peer.node, &hello, &acquainted).await?;
     let news = exchange_on(node, &connection, library).await;

@@ -117,7 +117,7 @@ impl Node {
     ) -> Result<Brought> {
         let node = &self.0;
         let hello = node.hello(Some(library), self.listening())?;
-        let acquainted = Acquainted::new(node, source.any_node);
+        let acquainted = Acquainted::of(node, source.any_node);
         let connection = tokio::select! {
             opened = Connection::open_known(endpoint, &source.addresses, source.node, &hello, &acquainted) => opened?,
             () = job.cancel().cancelled() => return Err(Failure::interrupted()),

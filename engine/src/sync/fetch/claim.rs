@@ -166,8 +166,8 @@ impl Claim {
     pub(super) fn resolve(&mut self) -> Result<Target> {
         let offered = std::mem::take(&mut self.offered);
         let outcomes = self.library.offer_all(&offered, self.now_ms);
+        self.is_source_behind |= self.is_overtaken(&offered);
         for (statement, outcome) in offered.into_iter().zip(outcomes) {
-            self.is_source_behind |= self.is_overtaken(&statement);
             match outcome? {
                 Accepted::New => self.accepted.push(statement),
                 Accepted::Known => {}
@@ -199,15 +199,18 @@ impl Claim {
         self.is_source_behind
     }
 
-    /// Whether the source names a channel statement that is not the current one, as far as is known here.
-    fn is_overtaken(&self, statement: &Statement) -> bool {
-        match statement.body() {
-            Body::Channel(body) => {
-                let current = self.library.channel(&body.name);
-                current.is_some_and(|said| said.statement.id() != statement.id())
-            }
-            _ => false,
-        }
+    /// Whether the source stands by an older statement about the wanted channel than is known here. One that brings the
+    /// current statement, or the word of an operator that it rests on, does not.
+    fn is_overtaken(&self, offered: &[Statement]) -> bool {
+        let Want::Channel(name) = &self.want else { return false };
+        let said =
+            |statement: &&Statement| matches!(statement.body(), Body::Channel(body) if body.name == *name);
+        let mut said = offered.iter().filter(said).peekable();
+        let Some(current) = self.library.channel(name) else { return false };
+        let of_now = |statement: &Statement| {
+            statement.id() == current.statement.id() || Some(statement.id()) == current.body.term
+        };
+        said.peek().is_some() && !said.any(of_now)
     }
 
     fn unproved(&self) -> Error {
