@@ -12,7 +12,11 @@ use chuan_engine::{
     sync::message::Hello,
 };
 use chuan_net::{Connection, Endpoint};
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time::timeout,
+};
 
 use super::{Inner, Node, acquaint::Acquainted, lock_of, now_ms, on_thread, peer::Source};
 use crate::exit::{Failure, Result};
@@ -60,8 +64,14 @@ impl Node {
     }
 }
 
-/// Passes on what is new as long as the node is open: at once, and now and then to hear what others have.
-pub(super) async fn run(node: Weak<Inner>, endpoint: Endpoint, mut changes: watch::Receiver<u64>) {
+/// Passes on what is new as long as the node is open: at once, and now and then to hear what others have. Ends when `closing`
+/// is dropped; what is under way ends with the endpoint.
+pub(super) async fn run(
+    node: Weak<Inner>,
+    endpoint: Endpoint,
+    mut changes: watch::Receiver<u64>,
+    mut closing: oneshot::Receiver<()>,
+) {
     loop {
         changes.mark_unchanged();
         let Some(node) = node.upgrade() else { return };
@@ -80,10 +90,16 @@ pub(super) async fn run(node: Weak<Inner>, endpoint: Endpoint, mut changes: watc
         drop(node);
         if met > 0 {
             // Who was not known yet may know something.
-            continue;
-        }
-        if let Ok(Err(_)) = timeout(PERIOD, changes.changed()).await {
+            if closing.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+                continue;
+            }
             return;
+        }
+        // A change, or a long time without one; nobody is left to make any where the sender is gone.
+        tokio::select! {
+            biased;
+            _ = &mut closing => return,
+            changed = timeout(PERIOD, changes.changed()) => if let Ok(Err(_)) = changed { return },
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -33,6 +33,7 @@ pub(super) struct Serving {
     endpoint: Endpoint,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+    closing: oneshot::Sender<()>,
     gossip: JoinHandle<()>,
 }
 
@@ -54,9 +55,11 @@ impl Serving {
 
     /// Takes no more requests, and returns when answers under way have ended or their grace is over.
     pub(super) async fn stop(self) {
-        self.gossip.abort();
         let _ = self.stop.send(());
         let _ = self.task.await;
+        // The endpoint is closed: nothing that it dialled goes on.
+        drop(self.closing);
+        let _ = self.gossip.await;
     }
 }
 
@@ -74,12 +77,13 @@ impl Node {
         let address = endpoint.local_address()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let desk = Arc::new(Desk { node: Arc::downgrade(node), shelf: Arc::clone(&node.shelf) });
-        let gossip = gossip::run(Arc::downgrade(node), endpoint.clone(), node.libraries.changes());
+        let (closing, closed) = oneshot::channel();
+        let gossip = gossip::run(Arc::downgrade(node), endpoint.clone(), node.libraries.changes(), closed);
         let task = tokio::spawn(serve::run(endpoint.clone(), desk, async {
             let _ = stopped.await;
         }));
         drop(tokio::spawn(fresh::keep(Arc::downgrade(node), node.libraries.changes())));
-        *serving = Some(Serving { address, endpoint, stop, task, gossip: tokio::spawn(gossip) });
+        *serving = Some(Serving { address, endpoint, stop, task, closing, gossip: tokio::spawn(gossip) });
         node.log.tell_opened(now_ms());
         tracing::info!(%address, "serving");
         Ok(address)
