@@ -13,6 +13,7 @@ mod keys;
 mod kill;
 mod many_files;
 mod origin_lost;
+mod recovery;
 mod relayed;
 mod roots;
 mod round;

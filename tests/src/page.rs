@@ -17,12 +17,31 @@ use crate::program::binary;
 /// Runs the script `name` of the page `docs/PAGE` in `dir`, with `chuan` on the path and these variables. Gives what it
 /// wrote to standard output; fails with all it wrote where a command of it fails.
 pub fn run(page: &str, name: &str, dir: &Path, variables: &[(&str, &str)]) -> Result<String> {
+    let script = script(&read(page)?, name);
+    play(page, name, &script, dir, variables)
+}
+
+/// Runs the recovery `name` of the page `docs/PAGE`, a block that is fenced as ```` ```sh recovery NAME ````, like [`run`].
+pub fn recover(page: &str, name: &str, dir: &Path, variables: &[(&str, &str)]) -> Result<String> {
+    let text = read(page)?;
+    let (fence, helper) = (format!("```sh recovery {name}"), "public() {");
+    let block = text.lines().skip_while(|line| *line != fence).skip(1).take_while(|line| *line != "```");
+    let block: Vec<_> = block.collect();
+    // The one helper that the blocks share stands before them.
+    let public = text.lines().find(|line| line.starts_with(helper)).unwrap_or_default();
+    let script = if block.is_empty() { String::new() } else { format!("{public}\n{}\n", block.join("\n")) };
+    play(page, name, &script, dir, variables)
+}
+
+fn read(page: &str) -> Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
-    let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let script = script(&text, name);
+    fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+}
+
+fn play(page: &str, name: &str, script: &str, dir: &Path, variables: &[(&str, &str)]) -> Result<String> {
     ensure!(!script.is_empty(), "{page} has no block `{name}`");
     let output = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &script])
+        .args(["-euo", "pipefail", "-c", script])
         .current_dir(dir)
         .stdin(Stdio::null())
         .env("PATH", search_path()?)

@@ -1,6 +1,6 @@
 //! Whose key a peer shows, by the libraries of this home.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use chuan_engine::{
@@ -11,16 +11,16 @@ use chuan_net::{Acquaintance, Stranger};
 
 use super::{Inner, now_ms};
 
-/// What a node knows of its peers' keys.
+/// What a node knows of its peers' keys. Does not keep it open.
 pub(super) struct Acquainted {
-    node: Arc<Inner>,
+    node: Weak<Inner>,
     /// Whether whoever answers will do, since a person named the address alone.
     anybody: bool,
 }
 
 impl Acquainted {
     pub(super) fn of(node: &Arc<Inner>, anybody: bool) -> Arc<dyn Acquaintance> {
-        Arc::new(Self { node: Arc::clone(node), anybody })
+        Arc::new(Self { node: Arc::downgrade(node), anybody })
     }
 }
 
@@ -36,19 +36,21 @@ impl Inner {
 
 impl Acquaintance for Acquainted {
     fn recognise(&self, expected: &NodeId, key: &PublicKey) -> Option<NodeId> {
+        let mine = self.node.upgrade()?;
         if self.anybody {
-            let all = self.node.libraries.all();
+            let all = mine.libraries.all();
             let known = all.iter().find_map(|library| library.node_of(key, now_ms()));
             return Some(known.unwrap_or_else(|| key.node()));
         }
-        self.node.holds_key(expected, key).then_some(*expected)
+        mine.holds_key(expected, key).then_some(*expected)
     }
 
     fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
-        self.node.hear(statements);
-        let all = self.node.libraries.all();
+        let Some(mine) = self.node.upgrade() else { return false };
+        mine.hear(statements);
+        let all = mine.libraries.all();
         if all.iter().any(|library| library.key_of(node).is_some()) {
-            return self.node.holds_key(node, key);
+            return mine.holds_key(node, key);
         }
         Stranger.is_shown(node, key, statements)
     }

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Inner, now_ms, on_thread};
+use super::{Inner, gossip::gone, now_ms, on_thread};
 use crate::{exit::Result, keyring::Keyring};
 
 /// Where each channel stood when this process vouched for it last.
@@ -25,9 +25,13 @@ pub(crate) fn age(library: &Library, channel: &str) -> Option<u64> {
     Some(now_ms().saturating_sub(since).max(0).unsigned_abs() / 1000)
 }
 
-/// Vouches for every channel now and then, and at once when one moved, as long as the node is open: of the libraries whose
+/// Vouches for every channel now and then, and at once when one moved, until `closing` is dropped: of the libraries whose
 /// timekeeper's key lies in the home.
-pub(super) async fn keep(node: Weak<Inner>, mut changes: watch::Receiver<u64>) {
+pub(super) async fn keep(
+    node: Weak<Inner>,
+    mut changes: watch::Receiver<u64>,
+    mut closing: watch::Receiver<()>,
+) {
     let mut vouched = Vouched::new();
     let mut due = Instant::now();
     loop {
@@ -44,8 +48,10 @@ pub(super) async fn keep(node: Weak<Inner>, mut changes: watch::Receiver<u64>) {
         });
         let Ok(done) = work.await else { return };
         vouched = done;
-        if let Ok(Err(_)) = timeout_at(due, changes.changed()).await {
-            return;
+        tokio::select! {
+            biased;
+            () = gone(&mut closing) => return,
+            changed = timeout_at(due, changes.changed()) => if let Ok(Err(_)) = changed { return },
         }
     }
 }

@@ -12,11 +12,7 @@ use chuan_engine::{
     sync::message::Hello,
 };
 use chuan_net::{Connection, Endpoint};
-use tokio::{
-    sync::{oneshot, watch},
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::{Inner, Node, acquaint::Acquainted, lock_of, now_ms, on_thread, peer::Source};
 use crate::exit::{Failure, Result};
@@ -70,7 +66,7 @@ pub(super) async fn run(
     node: Weak<Inner>,
     endpoint: Endpoint,
     mut changes: watch::Receiver<u64>,
-    mut closing: oneshot::Receiver<()>,
+    mut closing: watch::Receiver<()>,
 ) {
     loop {
         changes.mark_unchanged();
@@ -90,7 +86,7 @@ pub(super) async fn run(
         drop(node);
         if met > 0 {
             // Who was not known yet may know something.
-            if closing.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+            if closing.has_changed().is_ok() {
                 continue;
             }
             return;
@@ -98,11 +94,16 @@ pub(super) async fn run(
         // A change, or a long time without one; nobody is left to make any where the sender is gone.
         tokio::select! {
             biased;
-            _ = &mut closing => return,
+            () = gone(&mut closing) => return,
             changed = timeout(PERIOD, changes.changed()) => if let Ok(Err(_)) = changed { return },
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Waits until the sender is dropped.
+pub(super) async fn gone(closing: &mut watch::Receiver<()>) {
+    while closing.changed().await.is_ok() {}
 }
 
 async fn spread(node: &Arc<Inner>, endpoint: &Endpoint, library: &LibraryId) -> Result<Spread> {

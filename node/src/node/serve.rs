@@ -33,8 +33,9 @@ pub(super) struct Serving {
     endpoint: Endpoint,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
-    closing: oneshot::Sender<()>,
+    closing: watch::Sender<()>,
     gossip: JoinHandle<()>,
+    vouching: JoinHandle<()>,
 }
 
 impl Serving {
@@ -59,7 +60,7 @@ impl Serving {
         let _ = self.task.await;
         // The endpoint is closed: nothing that it dialled goes on.
         drop(self.closing);
-        let _ = self.gossip.await;
+        let _ = tokio::join!(self.gossip, self.vouching);
     }
 }
 
@@ -77,13 +78,21 @@ impl Node {
         let address = endpoint.local_address()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let desk = Arc::new(Desk { node: Arc::downgrade(node), shelf: Arc::clone(&node.shelf) });
-        let (closing, closed) = oneshot::channel();
+        let (closing, closed) = watch::channel(());
+        let vouching = fresh::keep(Arc::downgrade(node), node.libraries.changes(), closed.clone());
         let gossip = gossip::run(Arc::downgrade(node), endpoint.clone(), node.libraries.changes(), closed);
         let task = tokio::spawn(serve::run(endpoint.clone(), desk, async {
             let _ = stopped.await;
         }));
-        drop(tokio::spawn(fresh::keep(Arc::downgrade(node), node.libraries.changes())));
-        *serving = Some(Serving { address, endpoint, stop, task, closing, gossip: tokio::spawn(gossip) });
+        *serving = Some(Serving {
+            address,
+            endpoint,
+            stop,
+            task,
+            closing,
+            gossip: tokio::spawn(gossip),
+            vouching: tokio::spawn(vouching),
+        });
         node.log.tell_opened(now_ms());
         tracing::info!(%address, "serving");
         Ok(address)
