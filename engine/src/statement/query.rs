@@ -234,6 +234,11 @@ impl Library {
         }
     }
 
+    /// Whether `key` is or was `node`'s, as anybody ever said who was entitled to.
+    pub fn has_had_key(&self, node: &NodeId, key: &PublicKey) -> bool {
+        self.pool.is_key_of(node, key)
+    }
+
     /// Statements that show how `node` came to its key: those of an operator or a ticket, and its successions.
     pub fn credentials(&self, node: &NodeId) -> Vec<&Statement> {
         let mut shown: Vec<&Statement> = Vec::new();

@@ -25,12 +25,16 @@ impl Acquainted {
 }
 
 impl Inner {
-    /// Whether `key` is `node`'s: by a library that knows the node, else by the key itself.
+    /// Whether `key` is `node`'s: by a library of which the node is a member, else by the key itself, or by what is remembered of
+    /// a node that was revoked, so that it is told that.
     pub(super) fn holds_key(&self, node: &NodeId, key: &PublicKey) -> bool {
         let all = self.libraries.all();
         let mut known = all.iter().filter(|library| library.key_of(node).is_some()).peekable();
         let holds = |library: &Arc<Library>| library.holds_key(node, key, now_ms());
-        if known.peek().is_some() { known.any(holds) } else { key.node() == *node }
+        if known.peek().is_some() {
+            return known.any(holds);
+        }
+        key.node() == *node || all.iter().any(|library| library.has_had_key(node, key))
     }
 }
 
