@@ -4,36 +4,22 @@
 use std::{
     ffi::OsStr,
     fs,
-    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use chuan_tests::{
     media,
     pair::{Pair, text},
-    program::{Home, number},
+    program::{Home, copy, number, until},
 };
 use serde_json::Value;
 
 /// Exit codes of the command line's contract.
 const DENIED: i32 = 5;
 const PEER: i32 = 8;
-
-/// How long a statement may take to a node that can be reached.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Looks until it is so.
-fn until(what: &str, mut is: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while !is()? {
-        ensure!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
 
 /// `live`, as `channel list` shows it.
 fn live(home: &Home) -> Result<Value> {
@@ -188,12 +174,6 @@ fn a_restored_home_catches_up_before_it_publishes() -> Result<()> {
     ensure!(code == PEER && error.contains("--force"), "{code}: {error}");
     let fifth = pair.origin.json(publish.into_iter().chain(["--force".as_ref()]))?;
     ensure!(number(&fifth, "sequence")? == 5, "{fifth}");
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let status = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().context("run cp")?;
-    ensure!(status.success(), "cp: {status}");
     Ok(())
 }
 

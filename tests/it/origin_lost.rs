@@ -1,34 +1,17 @@
 //! What a library is without its origin: the survivors go on, and take it back when it returns.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use chuan_tests::{
     media,
     pair::{Pair, text},
-    program::{Home, Server},
+    program::{Home, Server, copy, until},
 };
 use serde_json::Value;
 
 /// Exit code of what a membership does not allow.
 const DENIED: i32 = 5;
-
-/// Waits until `is` holds. What is waited for takes an exchange between nodes.
-fn until(what: &str, mut is: impl FnMut() -> Result<bool>) -> Result<()> {
-    let begun = Instant::now();
-    while !is()? {
-        ensure!(begun.elapsed() < Duration::from_secs(60), "{what} did not come about");
-        thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
-}
 
 fn library(home: &Home) -> Result<Value> {
     home.json(["status"])?.pointer("/libraries/0").cloned().context("no library")
@@ -56,12 +39,6 @@ fn mirror(pair: &Pair, name: &str, ticket: &str) -> Result<(Home, Server)> {
     Ok((home, server))
 }
 
-fn copy(from: &Path, to: PathBuf) -> Result<PathBuf> {
-    fs::copy(from, &to).with_context(|| format!("copy {}", from.display()))?;
-    fs::set_permissions(&to, fs::Permissions::from_mode(0o600))?;
-    Ok(to)
-}
-
 /// One script, as an operator lives through it.
 #[test]
 fn the_survivors_go_on_without_the_origin() -> Result<()> {
@@ -78,7 +55,8 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
     let keys = origin.path.join("keys").join(&id);
     let stick = pair.scratch().join("stick");
     fs::create_dir(&stick)?;
-    let operator = copy(&keys.join("operator.key"), stick.join("operator.key"))?;
+    let operator = stick.join("operator.key");
+    copy(&keys.join("operator.key"), &operator)?;
     let operator = operator.to_string_lossy().into_owned();
     let standby = key(origin, &stick.join("standby.key"))?;
     let file = stick.join("films.root").to_string_lossy().into_owned();
@@ -150,7 +128,7 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
         Ok(two.run(["history", "films", "--json"])?.contains(&standby[..10]))
     })?;
     fs::create_dir_all(two.path.join("keys").join(&id))?;
-    copy(&stick.join("standby.key"), two.path.join("keys").join(&id).join("publisher.key"))?;
+    copy(&stick.join("standby.key"), &two.path.join("keys").join(&id).join("publisher.key"))?;
     fs::write(pair.library.join("after the fall.txt"), "published without the origin")?;
     let publish = |home: &Home| {
         home.json(["publish".as_ref(), pair.library.as_os_str(), "--library".as_ref(), "films".as_ref()])
@@ -192,8 +170,7 @@ fn a_cloned_home_is_found_and_named() -> Result<()> {
     let node = text(&twin.json(["id"])?, "id").to_owned();
     server.stop()?;
     let clone = Home::at(pair.scratch().join("clone"))?;
-    let copied = Command::new("cp").arg("-a").args([&twin.path, &clone.path]).status()?;
-    ensure!(copied.success(), "copy the home: {copied}");
+    copy(&twin.path, &clone.path)?;
     let _both = [twin.serve()?, clone.serve()?];
     until("the origin has the proof", || {
         let conflicts = pair.origin.json(["conflicts", "films"])?.to_string();

@@ -3,14 +3,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
 use chuan_tests::{
     media, page,
     pair::{Pair, text},
-    program::Home,
+    program::{Home, copy},
 };
 
 const PASSPHRASE: (&str, &str) = ("CHUAN_KEY_PASSPHRASE", "川流不息");
@@ -69,9 +68,8 @@ fn stage() -> Result<Stage> {
     let keys = pair.scratch().join("keys");
     fs::create_dir(&keys)?;
     for role in ["root", "operator", "publisher"] {
-        let copied =
-            Command::new("cp").arg("-p").arg(held.join(format!("{role}.key"))).arg(&keys).status()?;
-        ensure!(copied.success(), "copy the {role} key");
+        let name = format!("{role}.key");
+        copy(&held.join(&name), &keys.join(&name))?;
     }
     let stage = Stage { pair, keys, run: 0 };
     let file = stage.path("films.root");
@@ -91,12 +89,6 @@ fn stage() -> Result<Stage> {
 fn node(home: &Home) -> Result<(String, String)> {
     let id = home.json(["id"])?;
     Ok((text(&id, "id").to_owned(), text(&id, "key").to_owned()))
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let copied = Command::new("cp").arg("-a").args([from, to]).status()?;
-    ensure!(copied.success(), "copy {}", from.display());
-    Ok(())
 }
 
 #[test]

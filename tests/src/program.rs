@@ -18,7 +18,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// How long a server may take until it prints its address, and a stopped process until it is gone.
+/// How long a server may take until it prints its address, a stopped process until it is gone, and news to another node.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The `chuan` binary of the profile that runs: `CHUAN_BIN`, or the one beside this executable.
@@ -233,6 +233,23 @@ pub fn final_object(text: &str) -> Result<Value> {
 pub fn number(object: &Value, name: &str) -> Result<u64> {
     let value = object.get(name).with_context(|| format!("no `{name}` in {object}"))?;
     value.as_u64().with_context(|| format!("`{name}` is no whole number in {object}"))
+}
+
+/// Looks until it is so: what one node says takes a moment to another that can be reached.
+pub fn until(what: &str, mut is: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !is()? {
+        ensure!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Copies a file or a folder with all that a backup keeps of it; `to` must not be there yet.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().context("run cp")?;
+    ensure!(status.success(), "copy {}: {status}", from.display());
+    Ok(())
 }
 
 /// Reads what is left of a pipe as text.
