@@ -46,8 +46,11 @@ fn post(home: &Path, body: &str) -> Result<(u16, String)> {
     );
     // Of a request that is too long, the server does not hear the end.
     let _ = stream.write_all(request.as_bytes());
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
+    // And then it hangs up on what it did not read, which is an error here only after the answer.
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    ensure!(!answer.is_empty(), "no answer: {read:?}");
+    let answer = String::from_utf8(answer)?;
     let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
     Ok((status.with_context(|| format!("no status: {answer}"))?, answer))
 }
