@@ -40,5 +40,5 @@ mod tests;
 
 pub use chuan_engine::{Error, Result};
 pub use options::Options;
-pub use stats::Stats;
+pub use stats::{Losses, Stats};
 pub use store::DiskStore;

@@ -1,4 +1,4 @@
-//! What a store holds, in numbers.
+//! What a store holds and what has become of it, in numbers.
 
 /// What a store holds, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,4 +21,13 @@ pub struct Stats {
     pub segment_bytes: u64,
     /// Bytes that the file system still gives, the reserve taken off.
     pub usable_bytes: u64,
+}
+
+/// What damage has come and gone since a store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Objects that were held and turned out to be unreadable: set aside, so that they count as missing.
+    pub set_aside: u64,
+    /// Objects that had been set aside, now or earlier, and were stored again.
+    pub mended: u64,
 }

@@ -13,7 +13,7 @@ use chuan_engine::{
 };
 
 use crate::{
-    Options, Stats,
+    Losses, Options, Stats,
     disk::Disk,
     entry::{Indexed, Location},
     file::AppendFile,
@@ -86,6 +86,11 @@ impl DiskStore {
             segment_bytes,
             usable_bytes: Space::of(self.layout.dir())?.usable(),
         })
+    }
+
+    /// What damage has come and gone since the store was opened, what the opening found included.
+    pub fn losses(&self) -> Losses {
+        self.index.losses()
     }
 
     pub(crate) fn layout(&self) -> &Layout {

@@ -33,7 +33,7 @@ pub enum Verb {
     Fresh,
     /// Data was dropped.
     Delete,
-    /// Damage was found or mended: a rebuild, a quarantine, a fetch of what was lost.
+    /// Damage was found or mended: a rebuild, something set aside, something lost that was stored again.
     Heal,
     /// Somebody did not prove what was needed: a handshake, a hello, a request, a ticket.
     FailedAuth,

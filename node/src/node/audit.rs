@@ -94,11 +94,30 @@ impl Inner {
         events
     }
 
-    /// Tells the log of contradictions, and of what was gathered of failures, all of it or what is due.
+    /// What the store has set aside as unreadable, and what of it came back, that the log was not told of yet.
+    fn new_losses(&self) -> Vec<Event> {
+        // Closed only while it is rebuilt, which tells the log itself.
+        let Ok(now) = self.shelf.with(|disk| Ok(disk.losses())) else { return Vec::new() };
+        let told = std::mem::replace(&mut *lock_of(&self.losses), now);
+        let since = |now: u64, told: u64| now.checked_sub(told).unwrap_or(now);
+        let (set_aside, mended) = (since(now.set_aside, told.set_aside), since(now.mended, told.mended));
+        let events = [
+            (set_aside, format!("set aside as damaged: {set_aside} things that were stored")),
+            (mended, format!("stored again: {mended} things that had been damaged")),
+        ];
+        events
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(_, what)| Event::new(Verb::Heal, what))
+            .collect()
+    }
+
+    /// Tells the log of contradictions, of damage, and of what was gathered of failures, all of it or what is due.
     fn tell_gathered(&self, all: bool) {
         let now = now_ms();
         let failed = lock_of(&self.failed).due(now, all);
-        let events = self.new_conflicts().into_iter().chain(self.overtaken()).chain(failed);
+        let events =
+            self.new_conflicts().into_iter().chain(self.overtaken()).chain(self.new_losses()).chain(failed);
         events.for_each(|event| self.log.note(event, now));
     }
 

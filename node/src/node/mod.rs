@@ -50,7 +50,7 @@ use chuan_engine::{
     id::{NodeId, StatementId},
     store::Store,
 };
-use chuan_storage::lock::HomeLock;
+use chuan_storage::{Losses, lock::HomeLock};
 use tokio::sync::{OwnedMutexGuard, RwLock};
 
 use crate::{
@@ -112,6 +112,8 @@ struct Inner {
     keeper: Mutex<Option<Keeper>>,
     /// Contradictions that the log was told of.
     conflicts: Mutex<BTreeSet<Vec<StatementId>>>,
+    /// What of the store's damage the log was told of.
+    losses: Mutex<Losses>,
 }
 
 impl Node {
@@ -172,6 +174,7 @@ impl Node {
             failed: Mutex::default(),
             keeper: Mutex::default(),
             conflicts: Mutex::default(),
+            losses: Mutex::default(),
         });
         let opened = Arc::clone(&inner);
         on_thread(move || {

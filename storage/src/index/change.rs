@@ -16,7 +16,10 @@ use chuan_engine::{
 use rocksdb::WriteBatch;
 
 use super::{Index, LOST, MARKS, META, key, tuning};
-use crate::entry::{Indexed, Location, Position, malformed};
+use crate::{
+    entry::{Indexed, Location, Position, malformed},
+    stats::Losses,
+};
 
 /// What the index counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,13 +51,11 @@ impl Index {
         let mut after = *totals;
         let mut batch = WriteBatch::default();
         let was_lost = self.lost_among(change)?;
-        let mut lost = self.lost_count();
         self.put_records(change, &mut after, &mut batch)?;
         for id in &was_lost {
             batch.delete_cf(self.family(LOST)?, key::lost(id));
-            lost -= 1;
         }
-        lost += self.put_damaged(change, &mut batch)?;
+        let set_aside = self.put_damaged(change, &mut batch)?;
         let Position { segment, id, .. } = change.position;
         batch.put_cf(self.family(META)?, key::POSITION, change.position.encode());
         batch.put_cf(self.family(META)?, key::TOTALS, after.encode());
@@ -63,7 +64,7 @@ impl Index {
         self.know(segment, id);
         self.write(batch)?;
         *totals = after;
-        self.lost.store(lost, Ordering::Release);
+        self.count_losses(Losses { set_aside, mended: was_lost.len() as u64 });
         Ok(())
     }
 
@@ -73,7 +74,6 @@ impl Index {
         let mut after = *totals;
         let mut batch = WriteBatch::default();
         let mut seen = HashSet::new();
-        let mut lost = self.lost_count();
         for (indexed, location, place) in records {
             let held = self.locate(std::slice::from_ref(indexed))?;
             let Some(id) = indexed.lost_id() else { continue };
@@ -87,12 +87,11 @@ impl Index {
             }
             batch.put_cf(self.family(LOST)?, key::lost(&id), place);
             after.remove(indexed, location);
-            lost += 1;
         }
         batch.put_cf(self.family(META)?, key::TOTALS, after.encode());
         self.write(batch)?;
         *totals = after;
-        self.lost.store(lost, Ordering::Release);
+        self.count_losses(Losses { set_aside: seen.len() as u64, mended: 0 });
         self.flush()
     }
 
@@ -184,6 +183,14 @@ impl Index {
             batch.put_cf(self.family(LOST)?, key::lost(id), place);
         }
         Ok(new.len() as u64)
+    }
+
+    /// To be called with the totals locked, after what it counts was written.
+    fn count_losses(&self, new: Losses) {
+        let lost = self.lost_count() + new.set_aside;
+        self.lost.store(lost.saturating_sub(new.mended), Ordering::Release);
+        self.set_aside.fetch_add(new.set_aside, Ordering::Relaxed);
+        self.mended.fetch_add(new.mended, Ordering::Relaxed);
     }
 
     fn know(&self, segment: u32, id: SegmentId) {

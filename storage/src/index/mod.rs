@@ -31,6 +31,7 @@ pub(crate) use change::{Change, Totals};
 use crate::{
     entry::{Indexed, Location, Position},
     layout::Layout,
+    stats::Losses,
 };
 
 const META: &str = "meta";
@@ -49,7 +50,10 @@ pub(crate) struct Index {
     /// Held over every read-then-write: by the writer's groups, losses and marks.
     totals: Mutex<Totals>,
     segments: RwLock<BTreeMap<u32, SegmentId>>,
+    /// Objects in the lost set.
     lost: AtomicU64,
+    set_aside: AtomicU64,
+    mended: AtomicU64,
 }
 
 impl Index {
@@ -70,6 +74,8 @@ impl Index {
             totals: Mutex::default(),
             segments: RwLock::default(),
             lost: AtomicU64::new(0),
+            set_aside: AtomicU64::new(0),
+            mended: AtomicU64::new(0),
         };
         index.load()?;
         Ok(index)
@@ -210,6 +216,14 @@ impl Index {
 
     pub(crate) fn lost_count(&self) -> u64 {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// What damage has come and gone since this was opened.
+    pub(crate) fn losses(&self) -> Losses {
+        Losses {
+            set_aside: self.set_aside.load(Ordering::Relaxed),
+            mended: self.mended.load(Ordering::Relaxed),
+        }
     }
 
     /// Visits every record the index knows, family by family in key order.

@@ -6,7 +6,7 @@ use chuan_engine::statement::Key;
 use chuan_net::{Connection, Endpoint, Identity, PeerKey, serve::Refused};
 
 use super::*;
-use crate::{audit::verify_files, keyring::Keyring, outcome::AuditRecord};
+use crate::{audit::verify_files, command::Cat, keyring::Keyring, outcome::AuditRecord};
 
 /// The log of a node: verb, subject, actor and ending of each record.
 fn told(node: &Node) -> Vec<AuditRecord> {
@@ -49,6 +49,45 @@ async fn who_did_what_is_in_the_log_of_both_sides() {
     for node in [&origin, &mirror] {
         assert_eq!(verify_files(node.0.log.files(), &[], None).unwrap().finding, "proved");
     }
+}
+
+/// Damage that only a reader comes across is in the log, and so is that a pull mended it.
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_and_its_end_are_in_the_log() {
+    const FILM: &str = "a film that rots away";
+    let place = Place::new();
+    place.write("rot.mp4", FILM);
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    pull(&mirror).await.unwrap();
+    mirror.close().await;
+    drop(mirror);
+    let segments = std::fs::read_dir(place.path("mirror/store/segments")).unwrap();
+    let mut rotten = 0;
+    for path in segments.map(|item| item.unwrap().path()) {
+        let mut bytes = std::fs::read(&path).unwrap();
+        let Some(at) = bytes.windows(FILM.len()).position(|bytes| bytes == FILM.as_bytes()) else { continue };
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        rotten += 1;
+    }
+    assert_eq!(rotten, 1);
+
+    let mirror = Node::open(&place.path("mirror")).await.unwrap();
+    let cat = || Cat { release: "films".parse().unwrap(), path: "rot.mp4".into(), range: None };
+    assert_eq!(mirror.cat(cat(), &Job::silent()).await.unwrap_err().exit, Exit::Corrupt);
+    mirror.settle_audit().await;
+    pull(&mirror).await.unwrap();
+    mirror.cat(cat(), &Job::silent()).await.unwrap();
+    mirror.close().await;
+    let healed: Vec<_> = told(&mirror).into_iter().filter(|record| record.verb == "heal").collect();
+    let subjects: Vec<_> = healed.iter().map(|record| record.subject.as_str()).collect();
+    assert_eq!(
+        subjects,
+        ["set aside as damaged: 1 things that were stored", "stored again: 1 things that had been damaged"]
+    );
+    origin.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
