@@ -18,7 +18,8 @@ const PASSPHRASE: (&str, &str) = ("CHUAN_KEY_PASSPHRASE", "川流不息");
 struct Stage {
     pair: Pair,
     keys: PathBuf,
-    run: u32,
+    /// The recoveries that were run.
+    ran: Vec<String>,
 }
 
 impl Stage {
@@ -38,8 +39,8 @@ impl Stage {
 
     /// Runs a recovery on `home` in a folder of its own, which it gives.
     fn recover(&mut self, name: &str, home: &Home, variables: &[(&str, &str)]) -> Result<PathBuf> {
-        self.run += 1;
-        let dir = self.pair.scratch().join(format!("recovery-{}", self.run));
+        self.ran.push(name.to_owned());
+        let dir = self.pair.scratch().join(format!("recovery-{}", self.ran.len()));
         fs::create_dir(&dir)?;
         let (root_1, root_2, operator) =
             (self.path("root.key"), self.path("root2.key"), self.path("operator.key"));
@@ -71,7 +72,7 @@ fn stage() -> Result<Stage> {
         let name = format!("{role}.key");
         copy(&held.join(&name), &keys.join(&name))?;
     }
-    let stage = Stage { pair, keys, run: 0 };
+    let stage = Stage { pair, keys, ran: Vec::new() };
     let file = stage.path("films.root");
     let root = |args: &[&str]| stage.pair.origin.run(["root"].iter().chain(args));
     root(&["export", "films", &file])?;
@@ -89,6 +90,18 @@ fn stage() -> Result<Stage> {
 fn node(home: &Home) -> Result<(String, String)> {
     let id = home.json(["id"])?;
     Ok((text(&id, "id").to_owned(), text(&id, "key").to_owned()))
+}
+
+/// Many operators read the Chinese page only: its commands are those that are run.
+#[test]
+fn both_languages_show_the_same_commands() -> Result<()> {
+    let (english, chinese) = (page::commands("trust.md")?, page::commands("trust.zh-CN.md")?);
+    ensure!(english.len() > 15, "{} blocks of commands", english.len());
+    for (english, chinese) in english.iter().zip(&chinese) {
+        ensure!(english == chinese, "{english}\n\nis in Chinese\n\n{chinese}");
+    }
+    ensure!(english.len() == chinese.len(), "{} blocks, in Chinese {}", english.len(), chinese.len());
+    Ok(())
 }
 
 #[test]
@@ -140,6 +153,11 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     stage.recover("publisher-key", &origin, &lost)?;
     let operator = stage.public("operator.key")?;
     let dir = stage.recover("operator-key", &origin, &[("LOST_OPERATOR", &operator)])?;
+
+    let shown = page::commands("trust.md")?;
+    let shown = shown.iter().filter_map(|block| block.lines().next()?.strip_prefix("```sh recovery "));
+    let missed: Vec<_> = shown.filter(|name| !stage.ran.iter().any(|ran| ran == name)).collect();
+    ensure!(missed.is_empty(), "recoveries that nobody ran: {missed:?}");
 
     // What was said by keys that are gone still stands, and the new operator's word counts.
     let releases = origin.json(["releases", "films"])?;

@@ -33,6 +33,20 @@ pub fn recover(page: &str, name: &str, dir: &Path, variables: &[(&str, &str)]) -
     play(page, name, &script, dir, variables)
 }
 
+/// All that the page `docs/PAGE` shows in fences as shell commands, each with its fence's first line, in order.
+pub fn commands(page: &str) -> Result<Vec<String>> {
+    let text = read(page)?;
+    let mut lines = text.lines();
+    let mut blocks = Vec::new();
+    while let Some(fence) = lines.find(|line| line.starts_with("```")) {
+        let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
+        if fence.starts_with("```sh") {
+            blocks.push(format!("{fence}\n{}", block.join("\n")));
+        }
+    }
+    Ok(blocks)
+}
+
 fn read(page: &str) -> Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
     fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
