@@ -148,7 +148,11 @@ impl Session {
             let statements = part.iter().map(Envelope::from).collect();
             let offer = Offer { library: library.to_string(), statements, unopposed };
             match self.run(Command::Offer(offer)).await? {
-                Outcome::Offer(offered) => all.statements.extend(offered.statements),
+                Outcome::Offer(offered) => {
+                    all.statements.extend(offered.statements);
+                    // The last part's exchange brings what those before it did not.
+                    (all.peers, all.told) = (offered.peers, offered.told);
+                }
                 _ => {
                     return Err(Failure::internal("the home's holder answers something else than was asked"));
                 }

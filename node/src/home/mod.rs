@@ -123,12 +123,14 @@ impl Home {
         }
     }
 
-    /// Keeps the key that is to succeed the node's, and for good the id that the first key gave it; durable when it returns.
+    /// Keeps the key that is to succeed the node's, under the same passphrase, and for good the id that the first key gave it;
+    /// durable when it returns.
     pub fn keep_next_key(&self, key: &Key) -> Result<()> {
         let id = self.node_id()?;
         file::write_atomic(&self.node_id_path(), format!("{id}\n").as_bytes(), 0o600)?;
         file::remove(&self.next_key_path())?;
-        keyring::write(&self.next_key_path(), key, None)
+        let passphrase = keyring::passphrase_of(&self.node_key_path(), Ask::Nobody)?;
+        keyring::write(&self.next_key_path(), key, passphrase)
     }
 
     /// The key that is to succeed the node's; none where no rotation is under way.

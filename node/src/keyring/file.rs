@@ -61,6 +61,11 @@ pub fn is_encrypted(path: &Path) -> Result<bool> {
     Ok(contents(path)?.starts_with(ARMOR))
 }
 
+/// The passphrase that the file at `path` has, for another that is to take its place.
+pub fn passphrase_of(path: &Path, ask: Ask) -> Result<Option<SecretString>> {
+    if is_encrypted(path)? { ask.known(path).map(Some) } else { Ok(None) }
+}
+
 /// Writes a key's file, encrypted if there is a passphrase; durable when it returns.
 pub fn write(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<()> {
     let mut text = String::from(HEADING);

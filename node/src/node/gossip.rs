@@ -58,6 +58,14 @@ impl Node {
             }
         }
     }
+
+    /// The same after something was done that stands whether peers hear of it now or later: what prevents it is only told.
+    pub(crate) async fn pass_on(&self, library: &LibraryId) -> Spread {
+        self.spread(library).await.unwrap_or_else(|failure| {
+            tracing::warn!(%failure, "peers were not told");
+            Spread::default()
+        })
+    }
 }
 
 /// Passes on what is new as long as the node is open: at once, and now and then to hear what others have. Ends when `closing`

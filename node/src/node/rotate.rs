@@ -1,101 +1,137 @@
 //! `rotate`: the node goes on under another key. Its id, history and grants stay; connections that are open go on.
 //!
 //! The new key is on disk before anybody hears of it, and becomes the node's when every library has the statement by which
-//! it succeeds the old one. A crash in between is finished at the next start, or undone where nothing was said yet.
+//! it succeeds the old one. Cut short in between, a rotation is finished by the next start or the next `rotate`, or undone
+//! where nothing was said yet: a key that somebody has heard of is never thrown away.
 
 use chuan_engine::{
     audit::{Event, Verb},
-    statement::{Body, Key, library::succession},
+    id::NodeId,
+    statement::{Accepted, Body, Key, Statement, library::succession},
     store::Store,
 };
 
 use super::{Inner, Node, libraries::Libraries, lock_of, now_ms};
 use crate::{
     command::Rotate,
-    exit::{Failure, Result},
+    exit::Result,
     home::{Home, keys},
     outcome::Rotated,
 };
+
+/// The libraries of a node, by how they come to a new key.
+struct Step {
+    /// Those that know the node under its old key, each with the succession to be said there.
+    to_tell: Vec<Statement>,
+    /// Those that know it under the new one already.
+    told: usize,
+    /// By name, those that refuse: an operator bound another key there, or the old one is in dispute. Only an operator can bind
+    /// this one.
+    refusing: Vec<String>,
+}
 
 impl Node {
     /// Replaces the node's key. The old one stays good for the grace, for peers that have not heard yet; peers that can be
     /// reached are told before it returns.
     pub async fn rotate(&self, options: Rotate) -> Result<Rotated> {
         let grace_ms = options.grace.saturating_mul(1000);
-        let (key, libraries) = self
+        let (key, libraries, libraries_refusing) = self
             .blocking(move |node| {
                 let _turn = lock_of(&node.rotating);
-                let new = keys::generate()?;
-                let what = format!("{}: key {}", node.me.id().short(), new.public().short());
+                let (id, old) = (node.me.id(), node.home.node_key()?);
+                // One that was cut short is gone on with: some library may name its key.
+                let begun = node.home.next_key()?;
+                let new = begun.clone().map_or_else(keys::generate, Ok)?;
+                let step = Step::of(&node.libraries, id, (&old, &new), grace_ms)?;
+                let what = format!("{}: key {}", id.short(), new.public().short());
                 node.audit(Event::new(Verb::Rotate, what))?;
-                node.home.keep_next_key(&new)?;
-                let libraries = announce(&node.home, &node.libraries, &new, grace_ms)?;
+                if begun.is_none() {
+                    node.home.keep_next_key(&new)?;
+                }
+                let libraries = step.announce(&node.libraries)?;
                 node.home.take_next_key()?;
                 node.me.set_key(new.clone());
-                Ok((new.public(), libraries))
+                Ok((new.public(), libraries, step.refusing))
             })
             .await?;
         if let Some(serving) = lock_of(&self.0.serving).as_ref() {
             serving.show(self.0.me.identity())?;
         }
+        // First, so that the checkpoint over what was just done goes along.
+        self.settle_audit_if_due().await;
         let mut told = 0;
         for library in self.0.libraries.all() {
-            told += self.spread(&library.id()).await?.reached;
+            told += self.pass_on(&library.id()).await.reached;
         }
         Ok(Rotated {
             node: self.id().to_string(),
             key: key.to_string(),
             libraries,
+            libraries_refusing,
             grace_seconds: options.grace,
             told: told as u64,
         })
     }
 }
 
-/// Signs and keeps a succession from the home's key to `new` in every library that knows the node; gives in how many.
-fn announce<S: Store>(home: &Home, libraries: &Libraries<S>, new: &Key, grace_ms: u64) -> Result<u64> {
-    let (node, old) = (home.node_id()?, home.node_key()?);
-    let now = now_ms();
-    let mut count = 0;
-    for library in libraries.all() {
-        match library.key_of(&node) {
-            None => continue,
-            Some(key) if key == new.public() => {}
-            Some(key) if key == old.public() => {
-                let said = succession(&library, node, &old, new, grace_ms, now)?;
-                libraries.change(&library.id(), Vec::new(), now, |_| Ok(vec![said]))?;
+impl Step {
+    /// Makes the successions, and says nothing yet. Fails where they could stand nowhere.
+    fn of<S: Store>(
+        libraries: &Libraries<S>,
+        node: NodeId,
+        (old, new): (&Key, &Key),
+        grace_ms: u64,
+    ) -> Result<Self> {
+        let mut step = Self { to_tell: Vec::new(), told: 0, refusing: Vec::new() };
+        for library in libraries.all() {
+            let Some(key) = library.key_of(&node) else { continue };
+            if key == new.public() {
+                step.told += 1;
+                continue;
             }
-            Some(key) => {
-                return Err(Failure::denied(format!(
-                    "library {} knows this node under another key ({}) than its home has; an operator can bind this one with \
-                     `chuan grant --key`",
-                    library.name(),
-                    key.short()
-                )));
+            let now = now_ms();
+            let said = succession(&library, node, old, new, grace_ms, now)?;
+            let is_taken = (*library).clone().offer(&said, now).is_ok_and(|outcome| outcome == Accepted::New);
+            match key == old.public() && is_taken {
+                true => step.to_tell.push(said),
+                false => step.refusing.push(library.name().to_owned()),
             }
         }
-        count += 1;
+        Ok(step)
     }
-    Ok(count)
+
+    /// Makes the successions durable and known; gives in how many libraries the new key stands then.
+    fn announce<S: Store>(&self, libraries: &Libraries<S>) -> Result<u64> {
+        for said in &self.to_tell {
+            libraries.change(&said.library(), Vec::new(), now_ms(), |_| Ok(vec![said.clone()]))?;
+        }
+        Ok((self.told + self.to_tell.len()) as u64)
+    }
 }
 
-/// Ends what a crash left of a rotation: finishes it where something was said, undoes it where nothing was.
+/// Ends what was left of a rotation that was cut short: finishes it where something was said, undoes it where nothing was.
+/// What keeps it from being finished is told, and tried again at the next start; until then the node goes on under its old
+/// key.
 pub(super) fn finish_rotation<S: Store>(home: &Home, libraries: &Libraries<S>) -> Result<()> {
     let Some(new) = home.next_key()? else { return Ok(()) };
     let (node, old) = (home.node_id()?, home.node_key()?);
-    let said = |body: &Body| match body {
+    if old.public() == new.public() {
+        return home.take_next_key();
+    }
+    let grace = |body: &Body| match body {
         Body::Succession(next) if next.node == node && next.new == new.public() => Some(next.grace_ms),
         _ => None,
     };
     let all = libraries.all();
-    let grace = all.iter().flat_map(|library| library.statements()).find_map(|s| said(s.body()));
-    match grace {
-        _ if old.public() == new.public() => home.take_next_key(),
-        Some(grace_ms) => {
-            announce(home, libraries, &new, grace_ms)?;
-            home.take_next_key()
+    let said = all.iter().flat_map(|library| library.statements()).find_map(|said| grace(said.body()));
+    let Some(grace_ms) = said else { return home.drop_next_key() };
+    let step = Step::of(libraries, node, (&old, &new), grace_ms);
+    match step.and_then(|step| step.announce(libraries)) {
+        Ok(_) => home.take_next_key(),
+        Err(failure) => {
+            tracing::warn!(%failure, "the node's new key could not be announced everywhere; run `chuan rotate` again");
+            Ok(())
         }
-        None => home.drop_next_key(),
     }
 }
 

@@ -57,7 +57,7 @@ impl Node {
         let statements = statements.await?;
         // First, so that the checkpoint over what was just done goes along.
         self.settle_audit_if_due().await;
-        let spread = self.spread(&id).await?;
+        let spread = self.pass_on(&id).await;
         let (peers, told) = (spread.known as u64, spread.reached as u64);
         Ok(Offered { library: id.to_string(), statements, peers, told })
     }

@@ -124,6 +124,9 @@ pub struct Rotated {
     pub key: String,
     /// Libraries that were told.
     pub libraries: u64,
+    /// Libraries that refuse, by name: an operator of theirs has to bind the new key.
+    #[serde(default)]
+    pub libraries_refusing: Vec<String>,
     /// How long the old key stays good.
     pub grace_seconds: u64,
     /// Peers that know already.
