@@ -32,6 +32,8 @@ pub enum Exit {
     Full = 9,
     /// The operating system refused to read or write.
     Io = 10,
+    /// Too long since a channel was vouched for, for a class whose policy sets a bound (`max_stale`).
+    Stale = 11,
     /// Stopped by Ctrl-C or SIGTERM; what was done so far is kept, and the same command goes on from there.
     Interrupted = 130,
 }
@@ -44,7 +46,8 @@ Exit codes:
   2  wrong command line       8  peer unreachable or faulty
   3  not found, not held      9  no space left
   4  invalid input           10  the system refused to read or write
-  5  not permitted          130  interrupted; run it again to go on";
+  5  not permitted           11  older than its class allows (max_stale)
+                            130  interrupted; run it again to go on";
 
 impl Exit {
     /// The number handed to the shell.
@@ -66,6 +69,7 @@ impl Exit {
             Exit::Peer => "peer",
             Exit::Full => "full",
             Exit::Io => "io",
+            Exit::Stale => "stale",
             Exit::Interrupted => "interrupted",
         }
     }
@@ -221,7 +225,9 @@ mod tests {
         for exit in [Exit::Ok, Exit::Internal, Exit::Usage, Exit::Missing, Exit::Invalid, Exit::Denied] {
             assert!(EXIT_HELP.contains(&format!("  {}  ", exit.number())), "{exit:?}");
         }
-        for exit in [Exit::Busy, Exit::Corrupt, Exit::Peer, Exit::Full, Exit::Io, Exit::Interrupted] {
+        for exit in
+            [Exit::Busy, Exit::Corrupt, Exit::Peer, Exit::Full, Exit::Io, Exit::Stale, Exit::Interrupted]
+        {
             assert!(EXIT_HELP.contains(&format!(" {}  ", exit.number())), "{exit:?}");
         }
     }

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use chuan_tests::{
+    clock::Clock,
     media,
     pair::{Pair, text},
     program::{Home, copy, number, until},
@@ -181,22 +182,9 @@ fn a_restored_home_catches_up_before_it_publishes() -> Result<()> {
 /// shown again are no more current than before.
 #[test]
 fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
-    if std::env::var_os("CHUAN_BIN").is_some() {
-        eprintln!("skipped: a program that is shipped has no clock that a test can set");
-        return Ok(());
-    }
     const TEN_YEARS_MS: i64 = 10 * 366 * 24 * 3600 * 1000;
     let mut pair = Pair::new()?;
-    let clock = pair.scratch().join("clock");
-    let set = |ms: i64| {
-        // Replaced in one go: a reader never sees half of it.
-        let new = clock.with_extension("new");
-        fs::write(&new, ms.to_string())?;
-        fs::rename(&new, &clock)
-    };
-    set(0)?;
-    pair.origin = pair.origin.clone().with_env("CHUAN_TEST_CLOCK", &clock);
-    pair.mirror = pair.mirror.clone().with_env("CHUAN_TEST_CLOCK", &clock);
+    let Some(clock) = Clock::of(&mut pair)? else { return Ok(()) };
     media::library(&pair.library, 1, 300_000, 1)?;
     pair.publish()?;
     let _server = pair.connect()?;
@@ -213,7 +201,7 @@ fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
     ensure!(here(&pair.mirror)? == 1);
 
     for (turn, shift) in [TEN_YEARS_MS, -TEN_YEARS_MS].into_iter().enumerate() {
-        set(shift)?;
+        clock.set(shift)?;
         let shown = number(&live(&pair.mirror)?, "time_ms")?;
         pair.mirror.run(["statements".as_ref(), "import".as_ref(), before.as_os_str()])?;
         ensure!(here(&pair.mirror)? == 1, "by a clock {shift} ms off, what was rolled back is current");
@@ -221,8 +209,7 @@ fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
         pair.mirror.run(["restore".as_ref(), "films".as_ref(), target.as_os_str()])?;
         let kept = fs::read_dir(&target)?.count();
         ensure!(kept == 1, "restored {kept} folders of one");
-        let edge = Home::init(pair.scratch().join(format!("edge-{turn}")), "edge", "edge")?
-            .with_env("CHUAN_TEST_CLOCK", &clock);
+        let edge = clock.read_by(Home::init(pair.scratch().join(format!("edge-{turn}")), "edge", "edge")?);
         edge.run(["join", ticket])?;
         ensure!(edge.json(["pull", "films"])?.get("changed") == Some(&Value::Bool(true)));
         ensure!(here(&edge)? == 1);
@@ -236,7 +223,7 @@ fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
     let pulled = thread::scope(|scope| {
         scope.spawn(|| {
             for shift in [TEN_YEARS_MS, -TEN_YEARS_MS, 0].into_iter().cycle() {
-                if done.load(Ordering::Relaxed) || set(shift).is_err() {
+                if done.load(Ordering::Relaxed) || clock.set(shift).is_err() {
                     return;
                 }
                 thread::sleep(Duration::from_millis(1));

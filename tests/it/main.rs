@@ -7,6 +7,7 @@ mod bad_input;
 mod bench;
 mod channels;
 mod flips;
+mod fresh;
 mod fuzz_corpus;
 mod goldens;
 mod keys;

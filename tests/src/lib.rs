@@ -4,6 +4,7 @@
 //! a network of known badness between two nodes ([`relay`]). It must not look inside a home: what a user cannot see, a
 //! test here cannot either.
 
+pub mod clock;
 pub mod flips;
 pub mod kill;
 pub mod media;

@@ -58,6 +58,11 @@ impl Policy {
         Self { paths, ..Self::default() }
     }
 
+    /// Whether content is too old to be read by a channel's name, where that was vouched for so many ms ago, or never.
+    pub fn is_stale(&self, age_ms: Option<u64>) -> bool {
+        self.max_stale_ms > 0 && age_ms.is_none_or(|age_ms| age_ms > self.max_stale_ms)
+    }
+
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -154,6 +154,14 @@ fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
         rotated.libraries,
         rotated.told
     )?;
+    for library in &rotated.libraries_refusing {
+        writeln!(
+            out,
+            "! {library} refuses: it knows this node under another key, or the old one is in dispute; an operator binds the new one \
+             with `chuan grant {} --library {library} --node-key {}`",
+            rotated.node, rotated.key
+        )?;
+    }
     writeln!(
         out,
         "the old key stays good for {} h; back up the home's keys folder",
@@ -211,6 +219,7 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
 
 fn restore(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
     writeln!(out, "restored {} to {}", short(&restored.release), restored.dest)?;
+    channel::age(out, restored.channel.as_deref(), restored.fresh_age_seconds)?;
     writeln!(
         out,
         "{}, {}: wrote {} ({}), left {} alone, reused {} in {}",
@@ -222,6 +231,7 @@ fn restore(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
         bytes(restored.bytes_reused),
         span(restored.seconds),
     )?;
+    classes::stale(out, &restored.classes_stale)?;
     classes::absent(out, restored.classes_absent)
 }
 
@@ -237,7 +247,7 @@ fn releases(out: &mut impl Write, list: &ReleaseList) -> io::Result<()> {
             known(release.files, count),
             known(release.bytes, bytes),
             held(release.complete),
-            release.channels.join(","),
+            channel::names(&release.fresh_ages_seconds),
             release.message.lines().next().unwrap_or_default().to_owned(),
         ]);
     }
@@ -253,7 +263,9 @@ fn ls(out: &mut impl Write, listed: &Listed) -> io::Result<()> {
         bytes(*bytes_total),
         short(release)
     )?;
+    channel::age(out, listed.channel.as_deref(), listed.fresh_age_seconds)?;
     classes::several(out, &listed.classes)?;
+    classes::stale(out, &listed.classes_stale)?;
     classes::absent(out, listed.classes_absent)
 }
 

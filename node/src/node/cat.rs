@@ -25,8 +25,8 @@ impl Node {
             let held = found.held(node)?;
             let path = EntryPath::new(options.path.as_str())?;
             let found_file = union::find(node.store(), &held.trees(), &path)?;
-            let file = found_file.map(|(_, entry)| entry).filter(|entry| entry.kind == EntryKind::File);
-            let entry = file.ok_or_else(|| {
+            let file = found_file.filter(|(_, entry)| entry.kind == EntryKind::File);
+            let (slot, entry) = file.ok_or_else(|| {
                 let elsewhere = match held.classes_absent() {
                     0 => String::new(),
                     absent => format!(" (classes not granted to this node: {absent})"),
@@ -36,6 +36,9 @@ impl Node {
                     options.release, options.release
                 ))
             })?;
+            if let Some(class) = held.classes.iter().find(|class| class.header.slot == slot) {
+                found.check_age(class)?;
+            }
             let range = options.range.unwrap_or(ByteRange::From(0, None));
             let (start, len) = range.within(entry.size)?;
             let mut out = Out { job: &job, failure: None };
@@ -43,6 +46,8 @@ impl Node {
             let written = written.map_err(|error| out.failure.take().unwrap_or_else(|| error.into()))?;
             Ok(Shown {
                 release: found.id.to_string(),
+                channel: found.channel_name(),
+                fresh_age_seconds: found.fresh_age_seconds(),
                 path: path.to_string(),
                 size: entry.size,
                 bytes: written,

@@ -16,7 +16,7 @@ use chuan_engine::{
         classifier::{Class, Classifier},
         table::{ClassHeader, ClassTable, DEFAULT_CLASS},
     },
-    statement::{Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind},
+    statement::{Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind, Root},
     store::Store,
 };
 
@@ -79,6 +79,7 @@ impl ClassPlan {
             });
         }
         if let Some(policy) = policy {
+            check_timekeepers(root, &policy)?;
             apply(&mut classes, &table, policy, &covers_name)?;
         }
         let (slot, name) = DEFAULT_CLASS;
@@ -173,6 +174,20 @@ fn headers(
         }
     }
     Ok(headers)
+}
+
+/// A class that asks for freshness needs somebody to vouch for it.
+fn check_timekeepers(root: Option<&Root>, policy: &[(String, Policy)]) -> Result<()> {
+    if root.is_some_and(|root| root.roles.iter().any(|role| role.kind == RoleKind::Timekeeper)) {
+        return Ok(());
+    }
+    match policy.iter().find(|(_, policy)| policy.max_stale_ms > 0) {
+        Some((name, _)) => Err(Failure::invalid(format!(
+            "class `{name}` has a max_stale, and the root names no timekeeper: nobody could vouch that it is fresh; first \
+             `chuan root add-key FILE timekeeper KEY`, sign and apply"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Puts a policy in the place of the one that the classes had.

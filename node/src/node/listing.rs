@@ -1,5 +1,7 @@
 //! `releases` and `ls`: what there is, without its content.
 
+use std::collections::BTreeMap;
+
 use chuan_engine::{
     Error,
     manifest::{Entry, EntryKind, Timestamp, union::union},
@@ -37,7 +39,7 @@ impl Node {
         let job = job.clone();
         self.blocking(move |node| {
             let found = node.release(&options.release)?;
-            let held = found.held(node)?;
+            let (held, classes_stale) = found.held_and_fresh(node)?;
             for entry in union(node.store(), &held.trees()) {
                 let (slot, path, entry) = entry?;
                 job.row(entry_row(path.as_str(), held.name(slot), &entry))?;
@@ -45,9 +47,12 @@ impl Node {
             let sums = held.sums();
             Ok(Listed {
                 release: found.id.to_string(),
+                channel: found.channel_name(),
+                fresh_age_seconds: found.fresh_age_seconds(),
                 sequence: found.sequence,
                 classes: held.rows(),
                 classes_absent: held.classes_absent(),
+                classes_stale,
                 files: sums.entries,
                 bytes_total: sums.bytes,
             })
@@ -69,13 +74,19 @@ impl Inner {
             None => false,
         };
         let channels = library.channels().filter(|channel| channel.body.release == id);
+        let names: Vec<_> = channels.map(|channel| channel.body.name.clone()).collect();
+        let mut fresh_ages_seconds = BTreeMap::new();
+        for name in &names {
+            fresh_ages_seconds.insert(name.clone(), self.age_here(library, name)?);
+        }
         Ok(ReleaseRow {
             release: id.to_string(),
             sequence: said.statement.sequence(),
             time_ms: said.statement.time_ms(),
             manifest: said.body.manifest.to_string(),
             message: said.body.message.clone(),
-            channels: channels.map(|channel| channel.body.name.clone()).collect(),
+            channels: names,
+            fresh_ages_seconds,
             files: sums.map(|sums| sums.entries),
             bytes: sums.map(|sums| sums.bytes),
             complete,

@@ -6,7 +6,7 @@ use chuan_engine::{
     Error,
     id::{Commitment, ManifestId, PageId, StatementId},
     manifest::{
-        Sums,
+        Policy, Sums,
         table::{ClassHeader, ClassTable},
     },
     statement::{Library, Release, Said, Verbs},
@@ -16,7 +16,7 @@ use chuan_engine::{
 
 use super::{Inner, now_ms};
 use crate::{
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     outcome::ClassRow,
     spec::{At, LIVE, Spec},
 };
@@ -28,6 +28,15 @@ pub(super) struct Found {
     pub(super) id: StatementId,
     pub(super) sequence: u64,
     pub(super) manifest: ManifestId,
+    /// The channel by whose name it was asked for.
+    pub(super) channel: Option<Named>,
+}
+
+/// A channel by whose name a release was asked for, and how fresh that is.
+#[derive(Debug)]
+pub(super) struct Named {
+    name: String,
+    fresh_age_seconds: Option<u64>,
 }
 
 /// A class of a manifest, whose header is held.
@@ -80,19 +89,21 @@ impl Inner {
     /// Finds the release that `spec` names; its data need not be held.
     pub(super) fn release(&self, spec: &Spec) -> Result<Found> {
         let library = self.libraries.named(&spec.library)?;
-        let said = match &spec.at {
+        let (said, channel) = match &spec.at {
             At::Name(name) if library.channel(name).is_some() => {
-                self.here(&library, name)?.ok_or_else(|| {
+                let said = self.here(&library, name)?.ok_or_else(|| {
                     let (library, how) = (library.name(), how_to_pull(name));
                     Failure::missing(format!(
                         "nothing of {library}@{name} is here yet; `chuan pull {library}{how}`"
                     ))
-                })?
+                })?;
+                let fresh_age_seconds = self.age_here(&library, name)?;
+                (said, Some(Named { name: name.clone(), fresh_age_seconds }))
             }
-            at => find(&library, at)?,
+            at => (find(&library, at)?, None),
         };
         let (id, sequence, manifest) = (said.statement.id(), said.statement.sequence(), said.body.manifest);
-        Ok(Found { library, id, sequence, manifest })
+        Ok(Found { library, id, sequence, manifest, channel })
     }
 }
 
@@ -197,6 +208,60 @@ impl Found {
             )));
         }
         Ok(held)
+    }
+
+    /// The same, without the classes that are too old to be read by the channel's name, and the names of these; fails where that
+    /// is all of them.
+    pub(super) fn held_and_fresh(&self, node: &Inner) -> Result<(Held, Vec<String>)> {
+        let mut held = self.held(node)?;
+        let mut stale = Vec::new();
+        for class in std::mem::take(&mut held.classes) {
+            match self.check_age(&class) {
+                Ok(()) => held.classes.push(class),
+                Err(failure) if failure.exit == Exit::Stale => stale.push((class.header.name, failure)),
+                Err(failure) => return Err(failure),
+            }
+        }
+        match stale.pop() {
+            Some((_, failure)) if held.classes.is_empty() => Err(failure),
+            last => {
+                stale.extend(last);
+                Ok((held, stale.into_iter().map(|(name, _)| name).collect()))
+            }
+        }
+    }
+
+    /// Fails with [`Exit::Stale`] where a class was asked for by a channel's name, and that was vouched for longer ago than the
+    /// class's policy allows, or never. By its own name, a release is read whatever its age.
+    pub(super) fn check_age(&self, class: &Class) -> Result<()> {
+        let Some(channel) = &self.channel else { return Ok(()) };
+        let policy = Policy::decode(&class.header.policy)?;
+        if !policy.is_stale(channel.fresh_age_seconds.map(|age| age.saturating_mul(1000))) {
+            return Ok(());
+        }
+        let since = match channel.fresh_age_seconds {
+            Some(age) => format!("was last vouched for {age} s ago"),
+            None => "is vouched for by nobody".to_owned(),
+        };
+        let (library, class, allowed) = (self.library.name(), &class.header.name, policy.max_stale_ms / 1000);
+        Err(Failure::new(
+            Exit::Stale,
+            format!(
+                "{library}@{} {since}, and class `{class}` allows {allowed} s (max_stale): `chuan pull {library}` from a node \
+                 that a timekeeper reaches, or name the release, {library}@{}",
+                channel.name, self.sequence
+            ),
+        ))
+    }
+
+    /// How long ago the channel that it was asked for by was vouched for.
+    pub(super) fn fresh_age_seconds(&self) -> Option<u64> {
+        self.channel.as_ref().and_then(|channel| channel.fresh_age_seconds)
+    }
+
+    /// The name of the channel that it was asked for by.
+    pub(super) fn channel_name(&self) -> Option<String> {
+        self.channel.as_ref().map(|channel| channel.name.clone())
     }
 }
 

@@ -15,7 +15,7 @@ impl Node {
         self.blocking(move |node| {
             let begun = Instant::now();
             let found = node.release(&options.release)?;
-            let held = found.held(node)?;
+            let (held, classes_stale) = found.held_and_fresh(node)?;
             let order = restore::Restore {
                 filter: options.path,
                 check: options.check,
@@ -25,6 +25,8 @@ impl Node {
             let report = restore::restore(node.store(), &order, &mut reporter, job.cancel().flag())?;
             Ok(Restored {
                 release: found.id.to_string(),
+                channel: found.channel_name(),
+                fresh_age_seconds: found.fresh_age_seconds(),
                 dest: options.dest.display().to_string(),
                 files: report.files,
                 files_written: report.files.saturating_sub(report.files_unchanged),
@@ -33,6 +35,7 @@ impl Node {
                 bytes_written: report.bytes_written,
                 bytes_reused: report.bytes_reused,
                 classes_absent: held.classes_absent(),
+                classes_stale,
                 seconds: begun.elapsed().as_secs_f64(),
             })
         })

@@ -1,5 +1,7 @@
 //! The answers of `releases`, `ls` and `diff`, and the rows before them.
 
+use std::collections::BTreeMap;
+
 use chuan_engine::manifest::table::ClassHeader;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +84,9 @@ pub struct ReleaseRow {
     pub message: String,
     /// Channels that stand on it here.
     pub channels: Vec<String>,
+    /// For each of them, seconds since enough timekeepers vouched for what is here; null where they don't.
+    #[serde(default)]
+    pub fresh_ages_seconds: BTreeMap<String, Option<u64>>,
     /// Files in the classes that are here; absent where the manifest is not held.
     pub files: Option<u64>,
     /// Their bytes; absent where the manifest is not held.
@@ -106,6 +111,12 @@ pub struct ReleaseList {
 pub struct Listed {
     /// The release.
     pub release: String,
+    /// The channel by whose name it was asked for; absent where the release was named.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    #[serde(default)]
+    pub fresh_age_seconds: Option<u64>,
     /// Its sequence.
     pub sequence: u64,
     /// The classes that are here.
@@ -114,6 +125,9 @@ pub struct Listed {
     /// Classes of the release that are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
+    /// Classes that were left out: the channel was vouched for longer ago than they allow (`max_stale`).
+    #[serde(default)]
+    pub classes_stale: Vec<String>,
     /// Files in them.
     pub files: u64,
     /// Their bytes.

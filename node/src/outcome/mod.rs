@@ -336,6 +336,12 @@ pub struct Pulled {
 pub struct Restored {
     /// The release.
     pub release: String,
+    /// The channel by whose name it was asked for; absent where the release was named.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    #[serde(default)]
+    pub fresh_age_seconds: Option<u64>,
     /// Where to.
     pub dest: String,
     /// Files the release has (those that match, with `--path`).
@@ -353,6 +359,9 @@ pub struct Restored {
     /// Classes of the release that are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
+    /// Classes that were left out: the channel was vouched for longer ago than they allow (`max_stale`).
+    #[serde(default)]
+    pub classes_stale: Vec<String>,
     /// How long it took.
     pub seconds: f64,
 }
@@ -362,6 +371,12 @@ pub struct Restored {
 pub struct Shown {
     /// The release.
     pub release: String,
+    /// The channel by whose name it was asked for; absent where the release was named.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    #[serde(default)]
+    pub fresh_age_seconds: Option<u64>,
     /// The path.
     pub path: String,
     /// The file's size.

@@ -1,10 +1,13 @@
 //! The answers about channels, as text.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use super::{short, write_table};
 use crate::{
-    cli::human::{age, time},
+    cli::human::{self, time},
     cli::table::Table,
     outcome::{ChannelHistory, ChannelList, ChannelMoved, ConflictList, MoveRow, Vouched},
 };
@@ -71,7 +74,7 @@ pub(super) fn history(out: &mut impl Write, history: &ChannelHistory) -> io::Res
         ]);
     }
     write_table(out, &table)?;
-    writeln!(out, "{} is {}", history.channel, freshness(history.fresh_age_seconds))
+    age(out, Some(&history.channel), history.fresh_age_seconds)
 }
 
 pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result<()> {
@@ -109,11 +112,26 @@ pub(super) fn vouched(out: &mut impl Write, said: &Vouched) -> io::Result<()> {
     writeln!(out, "{library_name}@{channel} is {}", freshness(said.fresh_age_seconds))
 }
 
+/// How fresh the channel is by whose name something was read; nothing where the release was named.
+pub(super) fn age(
+    out: &mut impl Write,
+    channel: Option<&str>,
+    fresh_age_seconds: Option<u64>,
+) -> io::Result<()> {
+    channel.map_or(Ok(()), |channel| writeln!(out, "{channel} is {}", freshness(fresh_age_seconds)))
+}
+
+/// The channels of a release in a table.
+pub(super) fn names(fresh_ages_seconds: &BTreeMap<String, Option<u64>>) -> String {
+    let name = |(name, seconds): (&String, &Option<u64>)| format!("{name} ({})", freshness(*seconds));
+    fresh_ages_seconds.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
 /// How long ago enough timekeepers vouched for something.
 pub(super) fn freshness(seconds: Option<u64>) -> String {
     seconds.map_or_else(
         || "vouched for by nobody".to_owned(),
-        |seconds| format!("vouched for {} ago", age(seconds)),
+        |seconds| format!("vouched for {} ago", human::age(seconds)),
     )
 }
 

@@ -28,6 +28,16 @@ pub(super) fn absent(out: &mut impl Write, classes: u64) -> io::Result<()> {
     }
 }
 
+/// What was left out for its age.
+pub(super) fn stale(out: &mut impl Write, classes: &[String]) -> io::Result<()> {
+    classes.iter().try_for_each(|class| {
+        writeln!(
+            out,
+            "! class {class} was left out: the channel is older than it allows; name the release to have it"
+        )
+    })
+}
+
 /// The classes of a channel's release in a table.
 pub(super) fn names(classes: &[String], absent: u64) -> String {
     let names = classes.join(",");

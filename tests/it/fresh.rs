@@ -1,0 +1,116 @@
+//! How old a channel is: a label wherever a channel is read, and a bound only where a class asks for one.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use chuan_tests::{
+    clock::Clock,
+    media,
+    pair::{Pair, text},
+    program::{Home, number},
+};
+use serde_json::Value;
+
+/// Exit codes of the command line's contract.
+const INVALID: i32 = 4;
+const STALE: i32 = 11;
+
+const HOUR_MS: i64 = 3600 * 1000;
+
+const POLICY: &str = r#"
+[[class]]
+name = "news"
+paths = ["news/**"]
+max_stale = "1h"
+"#;
+
+/// The names in a list of a JSON object.
+fn names(object: &Value, list: &str) -> Vec<String> {
+    let list = object.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Lets the library's root name a new timekeeper, and gives the file with its key.
+fn appoint_timekeeper(pair: &Pair) -> Result<String> {
+    let list = pair.origin.json(["releases", "films"])?;
+    let path = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
+    let (file, key) = (path("films.root"), path("timekeeper.key"));
+    let made = pair.origin.json(["key", "new", "--plain", &key])?;
+    let root_key = pair.origin.path.join("keys").join(text(&list, "library")).join("root.key");
+    pair.origin.run(["root", "export", "films", &file])?;
+    pair.origin.run(["root", "add-key", &file, "timekeeper", text(&made, "key")])?;
+    pair.origin.run(["root", "sign", &file, "--key", &root_key.to_string_lossy(), "--yes"])?;
+    pair.origin.run(["root", "apply", &file])?;
+    Ok(key)
+}
+
+/// What a mirror shows and gives out of `films`: the paths that `ls` lists, and how `cat` of the news ends.
+fn read(home: &Home) -> Result<(Value, Option<i32>)> {
+    let listed = home.json(["ls", "films"])?;
+    let news = home.output(["cat", "films", "news/today.txt"])?;
+    Ok((listed, news.status.code()))
+}
+
+#[test]
+fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
+    let mut pair = Pair::new()?;
+    let Some(clock) = Clock::of(&mut pair)? else { return Ok(()) };
+    media::library(&pair.library, 1, 300_000, 1)?;
+    pair.publish()?;
+    fs::create_dir(pair.library.join("news"))?;
+    fs::write(pair.library.join("news/today.txt"), "the river rises")?;
+    let policy = pair.scratch().join("policy.toml");
+    fs::write(&policy, POLICY)?;
+    let publish = ["publish".as_ref(), pair.library.as_os_str(), "-l".as_ref(), "films".as_ref()];
+    let publish = publish.into_iter().chain(["--policy".as_ref(), policy.as_os_str()]);
+
+    // Nobody could vouch for such a class, so it cannot be made yet.
+    let (code, error) = pair.origin.fails(publish.clone())?;
+    ensure!(code == INVALID && error.contains("timekeeper"), "{code}: {error}");
+    let timekeeper = appoint_timekeeper(&pair)?;
+    pair.origin.run(publish)?;
+    let _server = pair.connect()?;
+    pair.pull()?;
+
+    // Never vouched for: the class is held back, by the channel's name only, and all else is there.
+    let (listed, news) = read(&pair.mirror)?;
+    ensure!(names(&listed, "classes_stale") == ["news"] && news == Some(STALE), "{listed}, {news:?}");
+    ensure!(listed.get("fresh_age_seconds") == Some(&Value::Null) && text(&listed, "channel") == "live");
+    ensure!(pair.mirror.run(["cat", "films@2", "news/today.txt"])? == "the river rises");
+
+    // Vouched for: everything is there, and says how old it is, wherever a channel is read.
+    pair.origin.run(["fresh", "films", "--key", &timekeeper])?;
+    let pulled = pair.pull()?;
+    let (listed, news) = read(&pair.mirror)?;
+    ensure!(names(&listed, "classes_stale").is_empty() && news == Some(0), "{listed}, {news:?}");
+    ensure!(number(&pulled, "fresh_age_seconds")? < 60 && number(&listed, "fresh_age_seconds")? < 60);
+    pair.check_restored()?;
+
+    // An hour and more later it is too old again. What is not asked to be fresh is not touched by that, peers are served as
+    // before, and a restore leaves alone what it restored.
+    clock.set(HOUR_MS + 60_000)?;
+    let (listed, news) = read(&pair.mirror)?;
+    ensure!(names(&listed, "classes_stale") == ["news"] && news == Some(STALE), "{listed}, {news:?}");
+    let (_, error) = pair.mirror.fails(["cat", "films", "news/today.txt"])?;
+    ensure!(error.contains("max_stale") && error.contains("films@2"), "{error}");
+    pair.check_restored()?;
+    let elsewhere = pair.scratch().join("elsewhere");
+    let restored = pair.mirror.json(["restore".as_ref(), "films".as_ref(), elsewhere.as_os_str()])?;
+    ensure!(names(&restored, "classes_stale") == ["news"] && !elsewhere.join("news").exists(), "{restored}");
+    ensure!(number(&restored, "fresh_age_seconds")? > 3600 && number(&restored, "files")? > 0, "{restored}");
+    let releases = pair.mirror.json(["releases", "films"])?;
+    let age = releases.pointer("/releases/0/fresh_ages_seconds/live").and_then(Value::as_u64);
+    ensure!(age > Some(3600), "{releases}");
+    let text = pair.mirror.run(["releases", "films"])?;
+    ensure!(text.contains("live (vouched for 1 h "), "{text}");
+    let edge = clock.read_by(Home::init(pair.scratch().join("edge"), "edge", "edge")?);
+    edge.run(["join", &pair.origin.ticket("films")?])?;
+    ensure!(edge.json(["pull", "films"])?.get("changed") == Some(&Value::Bool(true)));
+    ensure!(edge.run(["cat", "films@2", "news/today.txt"])? == "the river rises");
+
+    // And fresh again, without anything but a timekeeper's word.
+    pair.origin.run(["fresh", "films", "--key", &timekeeper])?;
+    pair.pull()?;
+    ensure!(pair.mirror.run(["cat", "films", "news/today.txt"])? == "the river rises");
+    Ok(())
+}
