@@ -54,7 +54,7 @@ pub enum CarryRoots {
 pub(crate) async fn statements(session: &mut Session, carry: Carry) -> Result<Outcome> {
     match carry {
         Carry::Export { library, file } => {
-            let bundle = session.bundle(Some(&library)).await?;
+            let bundle = session.bundle(Some(&library), false).await?;
             let bytes = bundle.encode()?;
             file::write_atomic(&file, &bytes, 0o644)?;
             Ok(Outcome::Statements(Carried {

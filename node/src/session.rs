@@ -97,7 +97,16 @@ impl Session {
 
     /// What is known of a library here, verified anew in this process.
     pub(crate) async fn library(&mut self, name: Option<&str>) -> Result<Library> {
-        let bundle = self.bundle(name).await?;
+        self.open(name, false).await
+    }
+
+    /// The same after hearing what peers know: to speak for the library.
+    pub(crate) async fn newest(&mut self, name: Option<&str>) -> Result<Library> {
+        self.open(name, true).await
+    }
+
+    async fn open(&mut self, name: Option<&str>, newest: bool) -> Result<Library> {
+        let bundle = self.bundle(name, newest).await?;
         Ok(Library::open(bundle.library, bundle.statements, now_ms())?)
     }
 
@@ -110,8 +119,8 @@ impl Session {
         }
     }
 
-    /// The statements of a library that are known here.
-    pub(crate) async fn bundle(&mut self, name: Option<&str>) -> Result<Bundle> {
+    /// The statements of a library that are known here; with `newest` after hearing what peers know.
+    pub(crate) async fn bundle(&mut self, name: Option<&str>, newest: bool) -> Result<Bundle> {
         let (sender, mut events) = mpsc::channel(EVENT_QUEUE);
         let job = Job::new(sender, self.job.cancel().clone());
         let outer = self.job.clone();
@@ -128,7 +137,7 @@ impl Session {
             }
             bytes
         });
-        let command = Command::Statements(Statements { library: name.map(str::to_owned) });
+        let command = Command::Statements(Statements { library: name.map(str::to_owned), newest });
         let outcome = self.run_as(command, &job).await;
         drop(job);
         let bytes = gather.await.map_err(|error| Failure::internal(format!("a command failed: {error}")))?;

@@ -173,8 +173,8 @@ impl Library {
         Ok(Entry::Waits(String::new()))
     }
 
-    /// Why a statement that is known does not count now; nothing where it does.
-    fn why_idle(&self, statement: &Statement) -> Option<String> {
+    /// Why a statement that is known does not count now, for people; nothing where it does.
+    pub fn why_idle(&self, statement: &Statement) -> Option<String> {
         let id = statement.id();
         let state = &*self.state;
         let lost = |conflict: &&super::Conflict| conflict.statements.contains(&id);
@@ -202,10 +202,9 @@ impl Library {
                     "a newer word of an operator stands, or its ticket is used up",
                 )
             }
-            Body::Succession(next) => (
-                !state.conflicts.iter().any(|c| lost(&c)) || next.old == next.new,
-                "the key has another successor",
-            ),
+            Body::Succession(_) => {
+                (!state.conflicts.iter().any(|c| lost(&c)), "the key has another successor")
+            }
             Body::Revoke(_) | Body::Fresh(_) | Body::Checkpoint(_) => (true, ""),
         };
         if counts {

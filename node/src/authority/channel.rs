@@ -20,7 +20,7 @@ use crate::{
 /// Moves a channel, or makes one. What is not said stays as it is.
 pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetChannel) -> Result<Outcome> {
     check_name("channel", &options.channel)?;
-    let library = session.library(Some(&options.library)).await?;
+    let library = session.newest(Some(&options.library)).await?;
     let release = named(&library, &options.release)?;
     let before = library.channel(&options.channel).map(|said| said.body);
     let active = match &options.publisher {
@@ -37,7 +37,7 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetCh
 
 /// Moves a channel to the release on which another one stands.
 pub(super) async fn promote(session: &mut Session, keyring: &Keyring, options: Promote) -> Result<Outcome> {
-    let library = session.library(Some(&options.library)).await?;
+    let library = session.newest(Some(&options.library)).await?;
     let release = channel_named(&library, &options.from)?.body.release;
     let to = channel_named(&library, &options.to)?.body.clone();
     if to.release == release {
@@ -48,7 +48,7 @@ pub(super) async fn promote(session: &mut Session, keyring: &Keyring, options: P
 
 /// Moves a channel back to a release on which it has stood.
 pub(super) async fn rollback(session: &mut Session, keyring: &Keyring, options: Rollback) -> Result<Outcome> {
-    let library = session.library(Some(&options.library)).await?;
+    let library = session.newest(Some(&options.library)).await?;
     let current = channel_named(&library, &options.channel)?.body;
     let history = library.channel_history(&options.channel);
     let release = match &options.to {
@@ -84,18 +84,27 @@ async fn say(session: &mut Session, keyring: &Keyring, library: &Library, body: 
     let before_sequence = before.and_then(|id| library.release(&id)).map(|said| said.statement.sequence());
     let name = body.name.clone();
     let statement = sign_with(&keys, |key| channel(library, key, body, now_ms()))?;
+    let said = statement.id().to_string();
     session.say(library, &[statement]).await?;
     let channels = Channels { library: library.id().to_string() };
     let Outcome::Channels(list) = session.run(Command::Channels(channels)).await? else {
         return Err(Failure::internal("the home's holder answers something else than was asked"));
     };
     let row = list.channels.into_iter().find(|row| row.name == name);
+    let row = row.ok_or_else(|| Failure::internal("a channel that was just moved is not there"))?;
+    if row.said.statement != said {
+        return Err(Failure::busy(format!(
+            "something else was said of {name} at the same time, and that stands; look at `chuan history {0} --channel {name}` and \
+             `chuan conflicts {0}`, and run it again",
+            list.library_name
+        )));
+    }
     Ok(Outcome::Channel(Box::new(ChannelMoved {
         library: list.library,
         library_name: list.library_name,
         before: before.map(|id| id.to_string()),
         before_sequence,
-        channel: row.ok_or_else(|| Failure::internal("a channel that was just moved is not there"))?,
+        channel: row,
     })))
 }
 

@@ -13,7 +13,7 @@ use crate::{
 
 /// Vouches now, with every timekeeper's key at hand. Durable in the home when it returns.
 pub(super) async fn vouch(session: &mut Session, keyring: &Keyring, options: Fresh) -> Result<Vouched> {
-    let library = session.library(Some(&options.library)).await?;
+    let library = session.newest(Some(&options.library)).await?;
     channel_named(&library, &options.channel)?;
     let keys = keyring.role_keys(&library, RoleKind::Timekeeper)?;
     let mut statements = Vec::new();

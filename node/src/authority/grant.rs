@@ -18,31 +18,46 @@ use crate::{
     session::Session,
 };
 
+/// How often a revocation is said anew, when what peers knew was beyond it.
+const TRIES: usize = 4;
+
 /// Makes a node a member, or changes what it may do. What is not said stays as it is. In effect, and durable, in the home
 /// when it returns.
 pub(crate) async fn grant(session: &mut Session, keyring: &Keyring, options: Grant) -> Result<MemberRow> {
-    let library = session.library(options.library.as_deref()).await?;
+    let library = session.newest(options.library.as_deref()).await?;
     let operators = keyring.role_keys(&library, RoleKind::Operator)?;
     let now = now_ms();
     let body = grant_of(&library, &options, now)?;
     let node = body.node;
     let statement = sign_with(&operators, |operator| member(&library, operator, body, now))?;
+    let said = statement.id();
     session.say(&library, &[statement]).await?;
     let library = session.library(Some(&library.id().to_string())).await?;
+    if !library.grants(&node).any(|grant| grant.statement.id() == said) {
+        return Err(Failure::busy(
+            "another operator spoke of the node at the same time, and that stands; look at `chuan members`, and run it again",
+        ));
+    }
     Ok(MemberRow::of(&library, &node, now))
 }
 
-/// Ends what a node may do, for good until it is granted something anew. Durable in the home when it returns.
+/// Ends what a node may do, for good until it is granted something anew. Durable in the home when it returns, and stands
+/// against all that peers said of grants meanwhile.
 pub(crate) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<MemberRow> {
-    let library = session.library(options.library.as_deref()).await?;
+    let mut library = session.newest(options.library.as_deref()).await?;
     let operators = keyring.role_keys(&library, RoleKind::Operator)?;
     let node = named(&library, &options.node)?;
     let now = now_ms();
-    let statement =
-        sign_with(&operators, |operator| revocation(&library, operator, node, &options.reason, now))?;
-    session.say(&library, &[statement]).await?;
-    let library = session.library(Some(&library.id().to_string())).await?;
-    Ok(MemberRow::of(&library, &node, now))
+    for _ in 0..TRIES {
+        let statement =
+            sign_with(&operators, |operator| revocation(&library, operator, node, &options.reason, now))?;
+        session.say(&library, &[statement]).await?;
+        library = session.library(Some(&library.id().to_string())).await?;
+        if library.revocation(&node).is_some() {
+            return Ok(MemberRow::of(&library, &node, now));
+        }
+    }
+    Err(Failure::busy("another operator goes on granting the node; agree with them, and run it again"))
 }
 
 fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {

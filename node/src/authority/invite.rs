@@ -29,7 +29,7 @@ fn redeemer(library: &Library, peer: &PeerStatus) -> Option<(NodeId, String)> {
 
 /// Makes a ticket. Its statement is durable in the home when it returns; its secret is nowhere but in the answer.
 pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: Invite) -> Result<Invited> {
-    let library = session.library(options.library.as_deref()).await?;
+    let library = session.newest(options.library.as_deref()).await?;
     let operators = keyring.role_keys(&library, RoleKind::Operator)?;
     let Outcome::Id(identity) = session.run(Command::Id).await? else {
         return Err(Failure::internal("the home's holder answers something else than was asked"));

@@ -205,8 +205,17 @@ async fn own_membership(
     library: &Library,
 ) -> Result<Option<Statement>> {
     let identity = identity(session).await?;
-    if library.member(&identity.id.parse()?).is_some() {
+    let node = identity.id.parse()?;
+    if library.member(&node).is_some() {
         return Ok(None);
+    }
+    // A key that was stolen would be a member's again, by the way and everywhere.
+    if let Some(revoked) = library.revocation(&node) {
+        return Err(Failure::denied(format!(
+            "this node was revoked ({}); an operator can admit it again with `chuan grant {node}`, under a new key where the old \
+             one was stolen",
+            revoked.body.reason
+        )));
     }
     let operators = match &author.founding {
         Some((keys, _)) => vec![keys.operator.clone()],

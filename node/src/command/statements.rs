@@ -13,6 +13,10 @@ pub struct Statements {
     /// The library; may be left out if the home has only one.
     #[serde(default)]
     pub library: Option<String>,
+    /// Whether to hear first what peers know, as far as any can be reached: for whoever is about to speak for the library, who
+    /// must not contradict what was said elsewhere.
+    #[serde(default)]
+    pub newest: bool,
 }
 
 /// Options of `offer`.
@@ -23,7 +27,7 @@ pub struct Offer {
     /// Finished statements, each after what proves it.
     pub statements: Vec<Envelope>,
     /// Whether they were made just now: then nothing is kept where one of them contradicts what is known, as when two
-    /// commands spoke at once. Statements from elsewhere are kept as proof of the contradiction.
+    /// commands spoke at once, or would not count. Statements from elsewhere are kept as proof of the contradiction.
     #[serde(default)]
     pub unopposed: bool,
 }

@@ -39,7 +39,7 @@ impl Inner {
     /// Fails where the release on which `live` stands has not come here. One that came and was damaged since is no reason: a
     /// publish mends it.
     fn check_current(&self, id: &LibraryId) -> Result<()> {
-        self.follow_channels(id)?;
+        self.follow_channels(id, &[])?;
         let Some(library) = self.libraries.get(id) else { return Ok(()) };
         let Some(release) = library.channel(LIVE).and_then(|said| library.release(&said.body.release)) else {
             return Ok(());

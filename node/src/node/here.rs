@@ -18,11 +18,10 @@ impl Inner {
         Ok(here.and_then(|at| library.release(&at.release)))
     }
 
-    /// Moves every channel that stands elsewhere by now, and whose release is whole here, to where it stands; gives the statements
-    /// that moved them.
-    pub(super) fn follow_channels(&self, id: &LibraryId) -> Result<Vec<Statement>> {
-        let mut moved = Vec::new();
-        let Some(library) = self.libraries.get(id) else { return Ok(moved) };
+    /// Moves every channel that stands elsewhere by now, and whose release is whole here, to where it stands. The audit log
+    /// hears of each, but of what the statements `told` do: it was told of these.
+    pub(super) fn follow_channels(&self, id: &LibraryId, told: &[Statement]) -> Result<()> {
+        let Some(library) = self.libraries.get(id) else { return Ok(()) };
         let refs = self.store().refs()?;
         for said in library.channels() {
             let name = &said.body.name;
@@ -31,12 +30,15 @@ impl Inner {
                 continue;
             }
             let Some(release) = library.release(&said.body.release) else { continue };
-            if self.is_complete(&library, &release.body.manifest)? {
-                self.libraries.move_here(said.statement, said.body)?;
-                moved.push(said.statement.clone());
+            if !self.is_complete(&library, &release.body.manifest)? {
+                continue;
+            }
+            let moved = self.libraries.move_here(said.statement, said.body)?;
+            if moved && told.iter().all(|told| told.id() != said.statement.id()) {
+                said::event(said.statement, &library).into_iter().for_each(|event| self.note(event));
             }
         }
-        Ok(moved)
+        Ok(())
     }
 
     /// Like [`Inner::follow_channels`], of every library that some of `news` is about.
@@ -49,17 +51,11 @@ impl Inner {
         self.follow_each(self.libraries.all().iter().map(|library| library.id()).collect());
     }
 
-    /// What fails is tried again with the next news. No command asked for these moves: the audit log hears of them here.
+    /// What fails is tried again with the next news.
     fn follow_each(&self, libraries: BTreeSet<LibraryId>) {
         for library in libraries.iter().filter_map(|id| self.libraries.get(id)) {
-            match self.follow_channels(&library.id()) {
-                Ok(moved) => {
-                    let events = moved.iter().filter_map(|statement| said::event(statement, &library));
-                    events.for_each(|event| self.note(event));
-                }
-                Err(failure) => {
-                    tracing::warn!(%failure, library = library.name(), "a channel could not be moved here");
-                }
+            if let Err(failure) = self.follow_channels(&library.id(), &[]) {
+                tracing::warn!(%failure, library = library.name(), "a channel could not be moved here");
             }
         }
     }

@@ -173,7 +173,7 @@ impl<S: Store> Libraries<S> {
     }
 
     /// Takes finished statements of one library, and says what became of each. What is known then is durable when it
-    /// returns. With `unopposed` nothing is taken where one of them contradicts what is known. A library that is not known
+    /// returns. With `unopposed` nothing is taken where one of them contradicts what is known, or would not count. A library that is not known
     /// becomes known with its first root. `told` hears of what will be kept before it is, and may prevent it.
     pub(super) fn take(
         &self,
@@ -192,6 +192,12 @@ impl<S: Store> Libraries<S> {
                 "another command spoke for the library at the same time, or this home is behind; pull, and run it again",
             ));
         }
+        let stands =
+            |outcome: &chuan_engine::Result<Accepted>| matches!(outcome, Ok(Accepted::New | Accepted::Known));
+        // What its own author could not mean as it is must not be passed on.
+        if unopposed && !outcomes.iter().all(stands) {
+            return Ok(outcomes);
+        }
         let news = offered
             .iter()
             .zip(&outcomes)
@@ -207,15 +213,15 @@ impl<S: Store> Libraries<S> {
 
     /// Moves a channel of this home to where it was said last to stand, if that is still `statement`, whose release must be
     /// whole here. Never back: where what was said last turned out not to count, a channel stays until something newer is
-    /// said. Durable when it returns.
-    pub(super) fn move_here(&self, statement: &Statement, channel: &Channel) -> Result<()> {
+    /// said. Durable when it returns; gives whether it moved.
+    pub(super) fn move_here(&self, statement: &Statement, channel: &Channel) -> Result<bool> {
         let _change = self.lock();
-        let Some(library) = self.get(&statement.library()) else { return Ok(()) };
+        let Some(library) = self.get(&statement.library()) else { return Ok(false) };
         let stands = library.channel(&channel.name).is_some_and(|said| said.statement.id() == statement.id());
         let refs = self.store.refs()?;
         let mut here = refs.iter().filter(|at| at.library == library.id() && at.channel == channel.name);
         if !stands || !here.all(|here| is_onward(&library, &statement.id(), here)) {
-            return Ok(());
+            return Ok(false);
         }
         self.keep(vec![Object::Ref(RefMove {
             library: statement.library(),
@@ -223,7 +229,8 @@ impl<S: Store> Libraries<S> {
             statement: statement.id(),
             release: channel.release,
             sequence: statement.sequence(),
-        })])
+        })])?;
+        Ok(true)
     }
 
     /// Shows another state than the store holds: what a crash would have left.

@@ -192,12 +192,6 @@ impl Inner {
     ) -> Result<Pulled> {
         let Brought { source, address, report, wire } = brought;
         let library = self.libraries.reload(id, now_ms())?;
-        self.home.end_pull(id)?;
-        // What was said while the data came is newer than what the pull knew.
-        self.follow_channels(id)?;
-        let mut addresses = vec![address.clone()];
-        addresses.extend(source.addresses.iter().filter(|other| **other != address).cloned());
-        self.met(&source.node, &source.name, &addresses, id)?;
         let release = report.release.ok_or_else(|| Failure::internal("a pull ended without a release"))?;
         let sequence = library.release(&release).map_or(0, |said| said.statement.sequence());
         if before != Some(release) {
@@ -211,6 +205,14 @@ impl Inner {
                     .map_or(Actor::Nobody, |said| Actor::Peer { key: said.body.key, node: source.node }))
                 .of(*id),
             );
+        }
+        self.home.end_pull(id)?;
+        // What was said while the data came is newer than what the pull knew.
+        self.follow_channels(id, &[])?;
+        let mut addresses = vec![address.clone()];
+        addresses.extend(source.addresses.iter().filter(|other| **other != address).cloned());
+        if let Err(failure) = self.met(&source.node, &source.name, &addresses, id) {
+            tracing::warn!(%failure, "where the source was reached was not kept");
         }
         Ok(Pulled {
             library: id.to_string(),

@@ -5,8 +5,17 @@ use chuan_engine::{
     statement::{Body, Library, RoleKind, Statement},
 };
 
-/// The event that `statement` is, in `library` as it stands with it; none for what a log would only be filled with.
+/// The event that `statement` is, in `library` as it stands with it: one that does not count is an attempt. None for what a log
+/// would only be filled with.
 pub(super) fn event(statement: &Statement, library: &Library) -> Option<Event> {
+    let event = attempt(statement, library)?;
+    Some(match library.why_idle(statement) {
+        Some(why) => event.refused(why),
+        None => event,
+    })
+}
+
+fn attempt(statement: &Statement, library: &Library) -> Option<Event> {
     let (verb, role, what) = match statement.body() {
         Body::Root(root) => (Verb::Root, RoleKind::Root, format!("{} version {}", root.name, root.version)),
         Body::Release(_) => (Verb::Publish, RoleKind::Publisher, release(library, statement)),

@@ -18,6 +18,11 @@ const PIECE_BYTES: usize = 64 * 1024;
 impl Node {
     /// All statements of a library that are known here, as a bundle among the data of `job`.
     pub async fn statements(&self, options: Statements, job: &Job) -> Result<Carried> {
+        // Who serves hears of everything as it is said.
+        if options.newest && self.listening().is_none() {
+            let library = self.0.libraries.named_or_only(options.library.as_deref())?;
+            self.pass_on(&library.id()).await;
+        }
         let job = job.clone();
         self.blocking(move |node| {
             let library = node.libraries.named_or_only(options.library.as_deref())?;
@@ -50,7 +55,7 @@ impl Node {
                 node.libraries.take(&id, &parsed, options.unopposed, now_ms(), |library, news| {
                     node.audit_statements(library, news)
                 })?;
-            node.follow_channels(&id)?;
+            node.follow_channels(&id, &parsed)?;
             let rows = parsed.iter().zip(outcomes).map(|(statement, outcome)| row(statement, outcome));
             Ok(rows.collect())
         });
