@@ -71,9 +71,13 @@ pub const MESSAGE_BYTES: usize = 4096;
 pub const SEQUENCE_JUMP: u64 = 1 << 20;
 /// Statements of one kind that one key may have in a library, at most: a stolen key can do no more than fill this up.
 pub const STATEMENTS_PER_KEY: usize = 1 << 16;
-/// Keys that one node may have had in a library, at most: each could sign for the next without end.
+/// Keys that one node may have had in a library since an operator bound one, at most: each could sign for the next without end.
 pub const SUCCESSIONS: usize = 256;
-/// Checkpoints that are remembered of one node: the newest.
+/// Nodes beyond its uses that are remembered of a ticket, at most: one proves that it was copied.
+pub const TICKET_OVERUSE: usize = 64;
+/// Statements that are remembered of one node's joining with one ticket: several redeemers may have answered it.
+pub const CLAIMS: usize = 4;
+/// Checkpoints that are remembered of one key of a node: the newest.
 pub const CHECKPOINTS: usize = 32;
 /// Bytes of the reason of a revocation at most.
 pub const REASON_BYTES: usize = 256;

@@ -21,7 +21,7 @@ use crate::{
         position::{self, PagePosition},
         table::{ClassHeader, ClassTable},
     },
-    store::{Check, PageState, Store},
+    store::{Check, Mark, PageState, Store},
 };
 
 pub use walk::{Walked, walk};
@@ -121,7 +121,7 @@ pub fn mark_full(store: &dyn Store, header: &Commitment, visitor: &mut dyn Visit
     let class = ClassHeader::load(store, header)?;
     let walked = walk(store, &class, Marks { trust: true, set: true }, visitor)?;
     if walked.state >= PageState::Paged {
-        store.mark(&[(header.as_page(), walked.state)])?;
+        store.mark(&[Mark::Page(header.as_page(), walked.state)])?;
     }
     Ok(walked)
 }

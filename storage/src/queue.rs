@@ -110,7 +110,7 @@ impl Queue {
             .objects
             .into_iter()
             .zip(held)
-            .filter(|(object, held)| !held && object.lost_id().is_none_or(|id| state.waiting.insert(id)))
+            .filter(|(object, held)| !held && object.held_as().is_none_or(|id| state.waiting.insert(id)))
             .map(|(object, _)| object)
             .collect();
         new.iter().for_each(|object| appended.count(object));

@@ -9,7 +9,7 @@ use chuan_engine::{
     limits,
     segment::{RecordKey, payload::StatementPrefix},
     statement::StatementKind,
-    store::{Appended, Check, LostId, Object, PageState, RefMove, Store, check_batch, check_object},
+    store::{Appended, Check, LostId, Mark, Object, PageState, RefMove, Store, check_batch, check_object},
 };
 
 use crate::{
@@ -140,7 +140,10 @@ impl DiskStore {
         let mut located = self.index.locate(&records)?.into_iter();
         Ok(objects
             .iter()
-            .map(|object| indexed(object).is_some() && located.next().flatten().is_some())
+            .map(|object| {
+                let held = indexed(object).is_some() && located.next().flatten().is_some();
+                held && object.held_as().is_some()
+            })
             .collect())
     }
 
@@ -207,7 +210,7 @@ impl Store for DiskStore {
         }
     }
 
-    fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()> {
+    fn mark(&self, marks: &[Mark]) -> Result<()> {
         self.queue.epoch()?;
         self.index.mark(marks)
     }
@@ -217,7 +220,7 @@ impl Store for DiskStore {
         library: Option<&LibraryId>,
         kind: StatementKind,
     ) -> Result<Vec<(StatementId, Bytes)>> {
-        let records = self.index.statements(library, kind)?;
+        let records = self.index.current_statements(library, kind)?;
         let payloads = self.read(&records, Check::Verify)?;
         let envelopes = records.into_iter().zip(payloads).map(|((indexed, _), payload)| {
             let (_, envelope) = StatementPrefix::decode(&payload)?;

@@ -22,7 +22,7 @@ pub struct Inventory {
 impl Inventory {
     pub(super) fn of(pool: &Pool) -> Self {
         let all: BTreeMap<_, _> =
-            pool.iter().map(|statement| (statement.envelope_id(), statement.id())).collect();
+            pool.known().map(|statement| (statement.envelope_id(), statement.id())).collect();
         let mut by_bucket: Vec<Vec<EnvelopeId>> = vec![Vec::new(); EXCHANGE_BUCKETS];
         for id in all.keys() {
             if let Some(bucket) = by_bucket.get_mut(usize::from(id.bucket())) {
@@ -61,7 +61,7 @@ impl Inventory {
         let named = buckets.iter().flat_map(|bucket| self.in_bucket(*bucket));
         let unnamed = named.filter(|id| ids.binary_search(id).is_err());
         let mut missing: Vec<_> = unnamed.filter_map(|id| self.statement(library, &id)).collect();
-        missing.sort_by_key(|statement| place_in_order(statement));
+        missing.sort_by_key(|statement| (library.is_rival(statement), place_in_order(statement)));
         let mut bytes = 0;
         let fits = |statement: &&&Statement| {
             bytes += statement.bytes().len();
@@ -74,8 +74,8 @@ impl Inventory {
 
     /// Names of envelopes that are known, once each, in the order in which their statements prove each other.
     pub(crate) fn in_order(&self, library: &Library, ids: Vec<EnvelopeId>) -> Vec<EnvelopeId> {
-        let known =
-            ids.into_iter().filter_map(|id| Some((place_in_order(self.statement(library, &id)?), id)));
+        let place = |statement| (library.is_rival(statement), place_in_order(statement));
+        let known = ids.into_iter().filter_map(|id| Some((place(self.statement(library, &id)?), id)));
         let ordered: BTreeMap<_, _> = known.collect();
         ordered.into_values().collect()
     }

@@ -6,7 +6,7 @@
 //!
 //! | kind | counts when |
 //! | --- | --- |
-//! | root | the first: its hash is the library's id and its own root role signed it. Version n + 1: the root roles of n and n + 1 both signed it |
+//! | root | the first: its hash is the library's id and its own root role signed it. Version n + 1: the root roles of n and n + 1 both signed it, and no other of its version was known before |
 //! | release | publishers of all classes signed it; or a publisher of some that left the others as in its parent; or a release that counts descends from it; or the root pins it |
 //! | channel | its release counts, and an operator signed it, or the publisher that the operator's last word named (before any word: the only publisher there is) |
 //! | ticket | an operator of its classes signed it |
@@ -49,6 +49,8 @@ pub enum Accepted {
     New,
     /// It was known already.
     Known,
+    /// A newer one of the same signer is known, and only the newest is kept: nobody needs this one.
+    Outdated,
     /// It is known now: keep it and pass it on, but it does not count, or not any more.
     Idle {
         /// Why, for people.
@@ -122,7 +124,11 @@ impl Library {
         let mut outcomes: Vec<(&Statement, Result<Entry>)> =
             statements.iter().map(|statement| (statement, self.check(statement))).collect();
         let mut order: Vec<_> = outcomes.iter_mut().collect();
-        order.sort_by_key(|(statement, _)| place_in_order(statement));
+        // Of two roots of one version, the one that is given first stands.
+        order.sort_by_key(|(statement, _)| match statement.kind() {
+            StatementKind::Root => (0, statement.sequence(), 0, StatementId::from_bytes([0; 32])),
+            _ => place_in_order(statement),
+        });
         let (mut changed, mut progress) = (false, true);
         while progress {
             progress = false;
@@ -144,7 +150,7 @@ impl Library {
             Ok(match outcome? {
                 Entry::Known => Accepted::Known,
                 Entry::Waits(reason) => Accepted::Unproved { reason },
-                Entry::Outdated => Accepted::Idle { reason: "a newer one is known".into() },
+                Entry::Outdated => Accepted::Outdated,
                 Entry::Taken => match self.why_idle(statement) {
                     None => Accepted::New,
                     Some(reason) => Accepted::Idle { reason },
@@ -154,8 +160,7 @@ impl Library {
         outcomes.into_iter().map(told).collect()
     }
 
-    /// Whatever would fail whichever other statements are known: the wrong library, a bad signature. What is known already
-    /// was verified before.
+    /// What needs no look at what else is known: the wrong library, and what is known already.
     fn check(&self, statement: &Statement) -> Result<Entry> {
         if statement.library() != self.id {
             return Err(Error::Invalid(format!(
@@ -169,7 +174,6 @@ impl Library {
         if self.pool.get(&statement.id()).is_some_and(|known| **known == *statement) {
             return Ok(Entry::Known);
         }
-        statement.verify_signatures()?;
         Ok(Entry::Waits(String::new()))
     }
 

@@ -46,6 +46,7 @@ pub mod fresh;
 pub mod inventory;
 pub mod key;
 pub mod library;
+mod lines;
 pub mod member;
 mod pool;
 pub mod proof;
@@ -124,6 +125,11 @@ impl StatementKind {
         StatementKind::Succession,
         StatementKind::Checkpoint,
     ];
+
+    /// Whether it is said again and again, and only the newest is kept.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, StatementKind::Fresh | StatementKind::Checkpoint)
+    }
 
     /// The word for people.
     pub const fn name(self) -> &'static str {

@@ -3,16 +3,19 @@
 //!
 //! | kind | is taken up when |
 //! | --- | --- |
-//! | root | its own root role signed it, and that of a known root of the version before |
+//! | root | its own root role signed it, and that of the root that stands of the version before. Where another stands of its own version it is kept as proof, one of each version, and entitles nobody |
 //! | release, channel | a publisher of a known root signed it; a channel also, when an operator did |
 //! | ticket, member | an operator of a known root signed it, for its classes; a member also, when a redeemer of its ticket did |
 //! | revoke | any one operator of a known root signed it |
 //! | fresh | timekeepers of a known root signed it; of each the newest is kept |
-//! | succession | both keys signed it, and the node was known under the old one |
-//! | checkpoint | one key that the node has or had signed it; of each node the newest [`CHECKPOINTS`] are kept |
+//! | succession | both keys signed it, and the node was known under the old one; of two keys one is kept, of one key the two smallest heirs, and nothing below a key in dispute |
+//! | checkpoint | keys that the node has or had signed it; of each the newest [`CHECKPOINTS`] are kept |
 //!
 //! "Known" is what the pool has itself, so whoever is offered the same statements ends with the same pool: what is refused
-//! for want of another comes again with the next exchange.
+//! for want of another comes again with the next exchange. Three things go by what came first, since nothing in a set can tell
+//! the thief from the owner: of two roots of one version the first stands, whatever their ids, so that a key that was retired
+//! cannot rewrite what its successors said; of a ticket that was used far too often not all claims are kept; and of a key that came
+//! in dispute what lay below it before stays. The latter two count nowhere.
 //!
 //! Nobody else's signature may stand beside these: it would be another envelope of the same statement, and whoever passes one on
 //! could make as many of them as it likes. On a root, where a quorum gathers signatures by hand, such signatures are dropped.
@@ -26,8 +29,11 @@ use std::{
 use crate::{
     error::{Error, Result},
     id::{NodeId, StatementId},
-    limits::{CHECKPOINTS, STATEMENTS_PER_KEY, SUCCESSIONS},
-    statement::{Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind},
+    limits::{CHECKPOINTS, CLAIMS, STATEMENTS_PER_KEY, TICKET_OVERUSE},
+    statement::{
+        Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind,
+        lines::{HEIRS, Lines},
+    },
 };
 
 /// How many statements that contradict each other are kept where only the newest count: enough to prove it.
@@ -37,11 +43,36 @@ const PROOF: usize = 2;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pool {
     all: BTreeMap<StatementId, Arc<Statement>>,
+    /// The roots that stand, by version, the first first.
     roots: Vec<Arc<Statement>>,
-    /// Every key that a node has or had.
-    keys: BTreeMap<NodeId, BTreeSet<PublicKey>>,
+    /// A root that contradicts the one that stands, by version.
+    rivals: BTreeMap<u64, StatementId>,
+    lines: Lines,
+    /// Of what is said again and again, all that is kept, by what it is about.
+    recent: BTreeMap<Subject, BTreeSet<StatementId>>,
     /// How much each key has said.
     said: BTreeMap<(StatementKind, PublicKey), usize>,
+}
+
+/// What statements may be about of which only some are kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Fresh(String),
+    Checkpoint(NodeId),
+    Claim(StatementId, NodeId),
+    Succession(NodeId, PublicKey),
+}
+
+impl Subject {
+    fn of(statement: &Statement) -> Option<Self> {
+        Some(match statement.body() {
+            Body::Fresh(fresh) => Subject::Fresh(fresh.channel.clone()),
+            Body::Checkpoint(checkpoint) => Subject::Checkpoint(checkpoint.node),
+            Body::Member(member) => Subject::Claim(member.ticket?, member.node),
+            Body::Succession(next) => Subject::Succession(next.node, next.old),
+            _ => return None,
+        })
+    }
 }
 
 /// What the pool makes of a statement.
@@ -58,28 +89,81 @@ pub(super) enum Entry {
 }
 
 impl Pool {
-    /// Takes up a statement whose library and signatures are verified. An error says that it never will be.
+    /// Takes up a statement whose library is verified, and verifies its signatures where they would entitle it. An error says
+    /// that it never will be taken up.
     pub(super) fn add(&mut self, statement: &Statement) -> Result<Entry> {
         let stripped = self.without_strangers(statement)?;
         let statement = stripped.as_ref().unwrap_or(statement);
         let merged = match self.get(&statement.id()) {
             None => None,
-            // A log has one signer: of two keys of a node, the smaller.
-            Some(known) if matches!(statement.body(), Body::Checkpoint(_)) => {
-                if known.signers().next() <= statement.signers().next() {
+            Some(known) => match known.merge(statement)? {
+                None => {
+                    let _ = statement.verify_signatures()?;
                     return Ok(Entry::Known);
                 }
-                None
-            }
-            Some(known) => match known.merge(statement)? {
-                None => return Ok(Entry::Known),
                 more => more,
             },
         };
+        let is_known = merged.is_some();
         let statement = merged.as_ref().unwrap_or(statement);
         if let Some(missing) = self.lacks(statement)? {
             return Ok(Entry::Waits(missing));
         }
+        // Neither more signatures nor what a root quorum names is one more.
+        if !is_known && !self.is_pinned(&statement.id()) {
+            self.check_quotas(statement)?;
+        }
+        let useless = self.useless_beside(statement);
+        if useless.contains(&statement.id()) {
+            return Ok(Entry::Outdated);
+        }
+        // Last, since it is what costs: strangers' statements, and those that are of no use, end before.
+        let _ = statement.verify_signatures()?;
+        useless.iter().for_each(|id| self.forget(id));
+        self.insert(Arc::new(statement.clone()));
+        Ok(Entry::Taken)
+    }
+
+    fn insert(&mut self, statement: Arc<Statement>) {
+        let kind = statement.kind();
+        let before = self.all.insert(statement.id(), Arc::clone(&statement));
+        for key in statement.signers() {
+            if before.as_ref().is_none_or(|before| before.signers().all(|known| known != key)) {
+                *self.said.entry((kind, *key)).or_default() += 1;
+            }
+        }
+        if let Some(subject) = Subject::of(&statement) {
+            self.recent.entry(subject).or_default().insert(statement.id());
+        }
+        match statement.body() {
+            Body::Root(root) => match self.standing(root.version) {
+                Some(standing) if standing.id() != statement.id() => {
+                    self.rivals.insert(root.version, statement.id());
+                }
+                Some(_) => {
+                    if let Some(place) = self.roots.iter_mut().find(|root| root.id() == statement.id()) {
+                        *place = Arc::clone(&statement);
+                    }
+                }
+                None => self.roots.push(Arc::clone(&statement)),
+            },
+            Body::Member(member) => self.lines.bind(member.node, member.key),
+            Body::Succession(next) => self.lines.succeed(next),
+            _ => {}
+        }
+    }
+
+    /// The root that stands of a version.
+    fn standing(&self, version: u64) -> Option<&Arc<Statement>> {
+        self.roots.get(usize::try_from(version).ok()?.checked_sub(1)?)
+    }
+
+    fn is_pinned(&self, id: &StatementId) -> bool {
+        self.roots().any(|root| root.pins.binary_search(id).is_ok())
+    }
+
+    /// Fails where no more of this is taken, whoever says it.
+    fn check_quotas(&self, statement: &Statement) -> Result<()> {
         let kind = statement.kind();
         if let Some(key) = statement.signers().find(|key| self.count(kind, key) >= STATEMENTS_PER_KEY) {
             return Err(Error::Denied(format!(
@@ -88,28 +172,19 @@ impl Pool {
                 kind.name()
             )));
         }
-        let useless = self.useless_beside(statement);
-        if useless.contains(&statement.id()) {
-            return Ok(Entry::Outdated);
+        let Some(Subject::Claim(ticket, node)) = Subject::of(statement) else { return Ok(()) };
+        let Some(Body::Ticket(terms)) = self.get(&ticket).map(|said| said.body()) else { return Ok(()) };
+        let of_ticket = Subject::Claim(ticket, NodeId::from_bytes([0; 32]))
+            ..=Subject::Claim(ticket, NodeId::from_bytes([u8::MAX; 32]));
+        let nodes = self.recent.range(of_ticket).filter(|(_, claims)| !claims.is_empty()).count();
+        let most = usize::try_from(terms.uses).unwrap_or(usize::MAX).saturating_add(TICKET_OVERUSE);
+        if nodes >= most && !self.recent.contains_key(&Subject::Claim(ticket, node)) {
+            return Err(Error::Denied(format!(
+                "ticket {} was used by {nodes} nodes, which is proof enough that it was copied",
+                ticket.short()
+            )));
         }
-        let statement = Arc::new(statement.clone());
-        let before = self.all.insert(statement.id(), Arc::clone(&statement));
-        for key in statement.signers() {
-            if before.as_ref().is_none_or(|before| before.signers().all(|known| known != key)) {
-                *self.said.entry((kind, *key)).or_default() += 1;
-            }
-        }
-        match statement.body() {
-            Body::Root(_) => {
-                self.roots.retain(|root| root.id() != statement.id());
-                self.roots.push(Arc::clone(&statement));
-            }
-            Body::Member(member) => drop(self.keys.entry(member.node).or_default().insert(member.key)),
-            Body::Succession(next) => drop(self.keys.entry(next.node).or_default().insert(next.new)),
-            _ => {}
-        }
-        useless.iter().for_each(|id| self.forget(id));
-        Ok(Entry::Taken)
+        Ok(())
     }
 
     /// A statement that is in.
@@ -117,12 +192,46 @@ impl Pool {
         self.all.get(id)
     }
 
+    /// All that two nodes must know to know the same, by id.
+    pub(super) fn known(&self) -> impl Iterator<Item = &Arc<Statement>> {
+        self.iter().filter(|statement| !self.is_aside(statement))
+    }
+
     /// All of them, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Statement>> {
         self.all.values()
     }
 
-    /// Every root that is known, also those that lost to another of their version.
+    /// Whether it rests on keys alone that come of one in dispute. Who heard of the dispute first has none of these, so nobody
+    /// counts them among what it knows.
+    pub(super) fn is_aside(&self, statement: &Statement) -> bool {
+        let all_aside = |node: &NodeId| statement.signers().all(|key| self.lines.is_aside(node, key));
+        match statement.body() {
+            Body::Succession(next) => self.lines.is_aside(&next.node, &next.old),
+            Body::Checkpoint(checkpoint) => all_aside(&checkpoint.node),
+            Body::Member(member) => {
+                member.ticket.and_then(|ticket| self.get(&ticket)).is_some_and(|ticket| {
+                    let Body::Ticket(terms) = ticket.body() else { return false };
+                    let has = |node: &NodeId| statement.signers().all(|key| self.is_key_of(node, key));
+                    let mut redeemers = terms.redeemers.iter().filter(|node| has(node)).peekable();
+                    redeemers.peek().is_some() && redeemers.all(all_aside)
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// The statements of the roots that stand, by version.
+    pub(super) fn standing_roots(&self) -> &[Arc<Statement>] {
+        &self.roots
+    }
+
+    /// Roots that contradict one that stands, by version.
+    pub(super) fn rivals(&self) -> &BTreeMap<u64, StatementId> {
+        &self.rivals
+    }
+
+    /// The roots that stand, by version.
     pub(super) fn roots(&self) -> impl Iterator<Item = &Root> {
         self.roots.iter().filter_map(|statement| match statement.body() {
             Body::Root(root) => Some(root),
@@ -132,7 +241,7 @@ impl Pool {
 
     /// Whether `key` is, or was once, one of `node`'s.
     pub(super) fn is_key_of(&self, node: &NodeId, key: &PublicKey) -> bool {
-        key.node() == *node || self.keys.get(node).is_some_and(|keys| keys.contains(key))
+        key.node() == *node || self.lines.has(node, key)
     }
 
     fn count(&self, kind: StatementKind, key: &PublicKey) -> usize {
@@ -143,7 +252,7 @@ impl Pool {
     fn lacks(&self, statement: &Statement) -> Result<Option<String>> {
         let signers: Vec<_> = statement.signers().copied().collect();
         if let Body::Root(next) = statement.body() {
-            return self.lacks_of_root(next, &signers);
+            return self.lacks_of_root(&statement.id(), next, &signers);
         }
         if self.roots.is_empty() {
             return Ok(Some("the library's first root is not known yet".into()));
@@ -174,20 +283,10 @@ impl Pool {
                         "a succession must be signed with the old and the new key, and no other".into(),
                     ));
                 }
-                let keys = self.keys.get(&next.node);
-                if keys.is_some_and(|keys| keys.len() >= SUCCESSIONS) {
-                    return Err(Error::Denied(format!(
-                        "node {} has had {SUCCESSIONS} keys, and no more are taken",
-                        next.node.short()
-                    )));
-                }
-                let known = keys.is_some_and(|keys| keys.contains(&next.old));
-                return Ok((!known).then(|| "the old key is not known as one of the node's".into()));
+                return self.lines.lacks(next);
             }
             Body::Checkpoint(checkpoint) => {
-                only_one(&signers)?;
-                let keys = self.keys.get(&checkpoint.node);
-                let known = keys.is_some_and(|keys| signers.iter().all(|key| keys.contains(key)));
+                let known = signers.iter().all(|key| self.lines.has(&checkpoint.node, key));
                 return Ok((!known).then(|| "its key is not known as one of the node's".into()));
             }
         };
@@ -212,7 +311,7 @@ impl Pool {
         statement.with_signers(|key| named.contains(&key))
     }
 
-    fn lacks_of_root(&self, next: &Root, signers: &[PublicKey]) -> Result<Option<String>> {
+    fn lacks_of_root(&self, id: &StatementId, next: &Root, signers: &[PublicKey]) -> Result<Option<String>> {
         let meets = |root: &Root| root.root_role().is_some_and(|role| role.is_met_by(signers));
         if !meets(next) {
             return Err(Error::Denied(format!(
@@ -220,21 +319,27 @@ impl Pool {
                 next.version
             )));
         }
-        if next.version == 1 {
-            return Ok(None);
+        if next.version > 1 {
+            let before = next.version.saturating_sub(1);
+            let Some(Body::Root(known)) = self.standing(before).map(|said| said.body()) else {
+                return Ok(Some(format!("root version {before} is not known yet")));
+            };
+            if !meets(known) {
+                return Err(Error::Denied(format!(
+                    "root version {} is not signed by enough keys of version {before}",
+                    next.version
+                )));
+            }
         }
-        let before = next.version.saturating_sub(1);
-        let mut known = self.roots().filter(|root| root.version == before).peekable();
-        if known.peek().is_none() {
-            return Ok(Some(format!("root version {before} is not known yet")));
+        if self.rivals.get(&next.version).is_some_and(|rival| rival != id)
+            && self.standing(next.version).is_some_and(|standing| standing.id() != *id)
+        {
+            return Err(Error::Denied(format!(
+                "root version {} stands and was contradicted already, which is proof enough",
+                next.version
+            )));
         }
-        if known.any(meets) {
-            return Ok(None);
-        }
-        Err(Error::Denied(format!(
-            "root version {} is not signed by enough keys of version {before}",
-            next.version
-        )))
+        Ok(None)
     }
 
     fn lacks_of_join(
@@ -262,30 +367,22 @@ impl Pool {
             .then(|| "the member statement is signed by no redeemer of its ticket".into()))
     }
 
-    /// What is not to be kept once `statement` is: of a timekeeper's word on a channel, and of a node's log, only the newest count.
+    /// What is not to be kept once `statement` is: only some of what is said again and again counts.
     fn useless_beside(&self, statement: &Statement) -> Vec<StatementId> {
-        let same = |other: &&Statement| match (statement.body(), other.body()) {
-            (Body::Fresh(body), Body::Fresh(other)) => body.channel == other.channel,
-            (Body::Checkpoint(body), Body::Checkpoint(other)) => body.node == other.node,
-            _ => false,
+        let Some(subject) = Subject::of(statement) else { return Vec::new() };
+        let others = self.recent.get(&subject).into_iter().flatten().filter(|id| **id != statement.id());
+        let all: Vec<&Statement> =
+            others.filter_map(|id| self.get(id)).map(|said| &**said).chain([statement]).collect();
+        let kept = match subject {
+            Subject::Fresh(_) => newest_by_key(&all, 1),
+            Subject::Checkpoint(_) => newest_by_key(&all, CHECKPOINTS),
+            Subject::Claim(..) => earliest(&all, CLAIMS),
+            Subject::Succession(..) => heirs(&all),
         };
-        let others = self.all.values().map(|other| &**other).filter(|other| other.id() != statement.id());
-        let all: Vec<_> = others.filter(same).chain([statement]).collect();
-        let is_useless: Box<dyn Fn(&Statement) -> bool> = match statement.body() {
-            // Two that say the same at the same time say it in one statement, which stays as long as it is the newest of one.
-            Body::Fresh(_) => Box::new(|said| {
-                let by = |key| all.iter().copied().filter(move |other| other.signers().any(|by| by == key));
-                said.signers().all(|key| !newest(by(key).collect(), 1).contains(&said.id()))
-            }),
-            Body::Checkpoint(_) => {
-                let kept = newest(all.clone(), CHECKPOINTS);
-                Box::new(move |said| !kept.contains(&said.id()))
-            }
-            _ => return Vec::new(),
-        };
-        all.iter().filter(|said| is_useless(said)).map(|said| said.id()).collect()
+        all.iter().map(|said| said.id()).filter(|id| !kept.contains(id)).collect()
     }
 
+    /// What it said of keys stays known: another statement that is kept says the same.
     fn forget(&mut self, id: &StatementId) {
         let Some(old) = self.all.remove(id) else { return };
         for key in old.signers() {
@@ -293,7 +390,39 @@ impl Pool {
                 *count = count.saturating_sub(1);
             }
         }
+        if let Some(all) = Subject::of(&old).and_then(|subject| self.recent.get_mut(&subject)) {
+            all.remove(id);
+        }
+        if let Body::Succession(next) = old.body() {
+            self.lines.forget(next);
+        }
     }
+}
+
+/// Of statements on one subject those that are the newest of one of their signers. Two keys that say the same at the same time say
+/// it in one statement, which stays as long as it is the newest of one.
+fn newest_by_key(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
+    let keys: BTreeSet<_> = all.iter().flat_map(|said| said.signers()).collect();
+    let by = |key| all.iter().copied().filter(move |said| said.signers().any(|by| by == key)).collect();
+    keys.into_iter().flat_map(|key| newest(by(key), most)).collect()
+}
+
+/// Of the successions of one key one to each of its heirs, and of these as many as prove that one is a thief's.
+fn heirs(all: &[&Statement]) -> BTreeSet<StatementId> {
+    let mut by_heir: BTreeMap<PublicKey, Vec<&Statement>> = BTreeMap::new();
+    for said in all {
+        if let Body::Succession(next) = said.body() {
+            by_heir.entry(next.new).or_default().push(said);
+        }
+    }
+    by_heir.values().take(HEIRS).flat_map(|said| earliest(said, 1)).collect()
+}
+
+/// Of statements that say the same those that were made first.
+fn earliest(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
+    let mut places: Vec<_> = all.iter().map(|said| (said.time_ms(), said.id())).collect();
+    places.sort_unstable();
+    places.into_iter().take(most).map(|(_, id)| id).collect()
 }
 
 /// Of statements on one subject the `most` with the highest sequences. Of those that say the same at one sequence it is the one
@@ -310,11 +439,4 @@ fn newest(mut said: Vec<&Statement>, most: usize) -> Vec<StatementId> {
         }
     }
     kept.iter().map(|statement| statement.id()).collect()
-}
-
-fn only_one(signers: &[PublicKey]) -> Result<()> {
-    match signers {
-        [_] => Ok(()),
-        _ => Err(Error::Denied("a checkpoint must be signed with the node's key alone".into())),
-    }
 }

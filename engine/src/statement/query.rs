@@ -7,7 +7,7 @@ use crate::{
     id::{LibraryId, NodeId, StatementId},
     statement::{
         Body, Channel, Checkpoint, Conflict, Library, Member, PublicKey, Release, Revoke, RoleKind, Root,
-        Statement, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
+        Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
     },
 };
 
@@ -70,9 +70,22 @@ impl Library {
 
     /// Everything that is known, each after what proves it: what a peer needs to come to the same state.
     pub fn statements(&self) -> Vec<&Statement> {
-        let mut all: Vec<&Statement> = self.pool.iter().map(|statement| &**statement).collect();
-        all.sort_by_key(|statement| place_in_order(statement));
+        let mut all: Vec<&Statement> = self.pool.known().map(|statement| &**statement).collect();
+        // Last: whoever knows nothing yet goes by the roots that stand here.
+        all.sort_by_key(|statement| (self.is_rival(statement), place_in_order(statement)));
         all
+    }
+
+    /// Whether it is a root that contradicts the one that stands here.
+    pub(super) fn is_rival(&self, statement: &Statement) -> bool {
+        statement.kind() == StatementKind::Root
+            && self.pool.rivals().get(&statement.sequence()) == Some(&statement.id())
+    }
+
+    /// What is known and will be forgotten when the same signer says it anew: see [`StatementKind::is_passing`].
+    pub fn passing(&self) -> impl Iterator<Item = StatementId> {
+        let all = self.pool.iter().filter(|statement| statement.kind().is_passing());
+        all.map(|statement| statement.id())
     }
 
     /// The names of everything that is known.
@@ -295,13 +308,13 @@ impl Library {
         .max_by_key(|statement| statement.sequence())
     }
 
-    /// What is remembered of a node's audit log, the newest first.
+    /// What is remembered of a node's audit log, the newest first: by the key that it has, and those that this came of.
     pub fn checkpoints(&self, node: &NodeId) -> Vec<Said<'_, Checkpoint>> {
         let all = self.pool.iter().filter_map(|statement| match statement.body() {
-            Body::Checkpoint(body) if body.node == *node => Some(Said { statement, body }),
+            Body::Checkpoint(body) if body.node == *node => Some(Said { statement: &**statement, body }),
             _ => None,
         });
-        let mut all: Vec<_> = all.collect();
+        let mut all: Vec<_> = all.filter(|said| self.state.is_in_line(node, said.statement)).collect();
         all.sort_by_key(|said| std::cmp::Reverse((said.body.count, said.statement.id())));
         all
     }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{Appended, Check, LostId, Object, PageState, RefMove, Store};
+use super::{Appended, Check, LostId, Mark, Object, PageState, RefMove, Store};
 use crate::{
     error::{Error, Result},
     id::{ChunkId, LibraryId, ManifestId, PageId, StatementId},
@@ -155,9 +155,11 @@ fn marks_only_rise(subject: &mut dyn Subject) -> Result<()> {
     let (one, absent) = (page(1), page(2));
     store.append(vec![one.clone()])?;
     store.commit()?;
-    store.mark(&[(page_id(&one), PageState::Paged), (page_id(&absent), PageState::Full)])?;
+    let (paged, full) =
+        (Mark::Page(page_id(&one), PageState::Paged), Mark::Page(page_id(&one), PageState::Full));
+    store.mark(&[paged, Mark::Page(page_id(&absent), PageState::Full)])?;
     assert_eq!(states(store, &[&one, &absent])?, [PageState::Paged, PageState::Absent]);
-    store.mark(&[(page_id(&one), PageState::Full), (page_id(&one), PageState::Paged)])?;
+    store.mark(&[full, paged])?;
     assert_eq!(states(store, &[&one])?, [PageState::Full], "a mark was lowered");
     Ok(())
 }
@@ -242,7 +244,7 @@ fn poison_stops_writes(subject: &mut dyn Subject) -> Result<()> {
     let store = subject.store();
     assert!(matches!(store.append(vec![chunk(2, 100)]), Err(Error::Poisoned(_))));
     assert!(matches!(store.commit(), Err(Error::Poisoned(_))));
-    assert!(matches!(store.mark(&[(page_id(&page), PageState::Full)]), Err(Error::Poisoned(_))));
+    assert!(matches!(store.mark(&[Mark::Page(page_id(&page), PageState::Full)]), Err(Error::Poisoned(_))));
     assert_eq!(read(store, &kept)?, Some(bytes_of(&kept)), "a poisoned store still reads");
     subject.crash();
     subject.store().append(vec![chunk(3, 100)])?;

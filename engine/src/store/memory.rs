@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Appended, Check, LostId, Object, PageState, RefMove, Store, check_batch, check_object};
+use super::{Appended, Check, LostId, Mark, Object, PageState, RefMove, Store, check_batch, check_object};
 use crate::{
     error::{Error, Result},
     id::{ChunkId, LibraryId, PageId, StatementId, is_page},
@@ -42,7 +42,10 @@ struct Kept {
     chunks: HashMap<ChunkId, Bytes>,
     pages: HashMap<PageId, Bytes>,
     marks: HashMap<PageId, PageState>,
-    statements: BTreeMap<(u8, LibraryId, u64, StatementId), Bytes>,
+    /// By kind, library, sequence and the place in the order of all.
+    statements: BTreeMap<(u8, LibraryId, u64, u64), (StatementId, Bytes)>,
+    outdated: HashSet<StatementId>,
+    appended: u64,
     refs: BTreeMap<(LibraryId, String), RefMove>,
 }
 
@@ -156,13 +159,18 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()> {
+    fn mark(&self, marks: &[Mark]) -> Result<()> {
         let mut state = self.lock();
         state.writable()?;
-        for (id, to) in marks {
-            let now = state.kept.page_state(id);
-            if now != PageState::Absent && now < *to {
-                state.kept.marks.insert(*id, *to);
+        for mark in marks {
+            match mark {
+                Mark::Page(id, to) => {
+                    let now = state.kept.page_state(id);
+                    if now != PageState::Absent && now < *to {
+                        state.kept.marks.insert(*id, *to);
+                    }
+                }
+                Mark::Outdated(id) => drop(state.kept.outdated.insert(*id)),
             }
         }
         Ok(())
@@ -179,7 +187,8 @@ impl Store for MemoryStore {
             .statements
             .iter()
             .filter(|((tag, of, ..), _)| *tag == kind as u8 && library.is_none_or(|library| library == of))
-            .map(|((.., id), bytes)| (*id, bytes.clone()))
+            .map(|(_, (id, bytes))| (*id, bytes.clone()))
+            .filter(|(id, _)| !state.kept.outdated.contains(id))
             .collect();
         wanted.iter().try_for_each(|(id, _)| state.find_damage(LostId::Statement(*id)))?;
         Ok(wanted)
@@ -207,7 +216,7 @@ impl State {
 
     /// Whether `object` is new; if so, its id waits from here on.
     fn take(&mut self, object: &Object) -> bool {
-        match object.lost_id() {
+        match object.held_as() {
             None => true,
             Some(id) => !self.kept.holds(&id) && self.waiting_ids.insert(id),
         }
@@ -249,7 +258,7 @@ impl Kept {
         match id {
             LostId::Chunk(id) => self.chunks.contains_key(id),
             LostId::Page(id) => self.pages.contains_key(id),
-            LostId::Statement(id) => self.statements.keys().any(|(.., held)| held == id),
+            LostId::Statement(id) => self.statements.values().any(|(held, _)| held == id),
         }
     }
 
@@ -268,8 +277,10 @@ impl Kept {
             Object::Page { id, bytes } => {
                 self.pages.insert(id, bytes);
             }
-            Object::Statement { id, library, kind, sequence, bytes } => {
-                self.statements.insert((kind as u8, library, sequence, id), bytes);
+            Object::Statement { id, library, kind, sequence, bytes, again: _ } => {
+                self.forget(&LostId::Statement(id));
+                self.appended += 1;
+                self.statements.insert((kind as u8, library, sequence, self.appended), (id, bytes));
             }
             Object::Ref(to) => {
                 self.refs.insert((to.library, to.channel.clone()), to);
@@ -286,7 +297,7 @@ impl Kept {
                 self.pages.remove(id);
                 self.marks.remove(id);
             }
-            LostId::Statement(id) => self.statements.retain(|(.., held), _| held != id),
+            LostId::Statement(id) => self.statements.retain(|_, (held, _)| held != id),
         }
     }
 }
@@ -297,7 +308,7 @@ fn check_strictly(object: &Object) -> Result<()> {
     let named = match object {
         Object::Chunk { id, bytes } => ChunkId::of(bytes) == *id,
         Object::Page { id, bytes } => is_page(id, bytes),
-        Object::Statement { id, library, kind, sequence, bytes } => {
+        Object::Statement { id, library, kind, sequence, bytes, again: _ } => {
             let statement = Statement::decode(bytes)?;
             (statement.id(), statement.library(), statement.kind(), statement.sequence())
                 == (*id, *library, *kind, *sequence)

@@ -42,6 +42,8 @@ pub enum Object {
         sequence: u64,
         /// The envelope as received.
         bytes: Bytes,
+        /// Whether it is written also where it is held: with more signatures than what is held.
+        again: bool,
     },
     /// A channel's move.
     Ref(RefMove),
@@ -55,6 +57,26 @@ impl Object {
             Object::Page { id, .. } => Some(LostId::Page(*id)),
             Object::Statement { id, .. } => Some(LostId::Statement(*id)),
             Object::Ref(_) => None,
+        }
+    }
+
+    /// The id by which it is known whether it must be written; none where it must in any case.
+    pub fn held_as(&self) -> Option<LostId> {
+        match self {
+            Object::Statement { again: true, .. } => None,
+            object => object.lost_id(),
+        }
+    }
+
+    /// A statement that is held, or may be, to be kept with more signatures. A root stays as it came: its place among what was
+    /// appended says that it stands, and more signatures change nothing.
+    pub fn countersigned(statement: &Statement) -> Self {
+        match Object::from(statement) {
+            root @ Object::Statement { kind: StatementKind::Root, .. } => root,
+            Object::Statement { id, library, kind, sequence, bytes, again: _ } => {
+                Object::Statement { id, library, kind, sequence, bytes, again: true }
+            }
+            object => object,
         }
     }
 
@@ -83,6 +105,7 @@ impl From<&Statement> for Object {
             kind: statement.kind(),
             sequence: statement.sequence(),
             bytes: statement.bytes().clone(),
+            again: false,
         }
     }
 }
@@ -145,6 +168,15 @@ pub enum PageState {
     Full,
 }
 
+/// What a store remembers beside its objects: work that was done. It may be lost in a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// How far the tree under a page is held: [`PageState::Paged`] or [`PageState::Full`].
+    Page(PageId, PageState),
+    /// Nobody asks for this statement any more, since newer ones say all that counts: it is not listed again.
+    Outdated(StatementId),
+}
+
 /// Whether a read hashes what it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -171,8 +203,8 @@ pub enum LostId {
 ///
 /// - **Visible means durable.** Only what a commit has made durable is seen by `has_chunks`, `read_*`, `page_states`,
 ///   `statements` and `refs`. Objects become visible in the order in which they were appended.
-/// - **Appending is idempotent.** An object that is held, or waits for a commit, is not written again. An object in
-///   the `lost` set is written again and leaves the set.
+/// - **Appending is idempotent.** An object that is held, or waits for a commit, is not written again, but for a statement
+///   that [has more signatures](Object::countersigned). An object in the `lost` set is written again and leaves the set.
 /// - **Order.** When a [`Object::Ref`] is visible, everything appended before it is.
 /// - **Never wrong bytes.** A read gives the bytes the id names, `None` where they are not held, or an error that
 ///   names the file; with [`Check::Trust`] a chunk's bytes may be damaged but never of another length.
@@ -201,12 +233,13 @@ pub trait Store: Send + Sync {
     /// Makes everything appended so far (by any thread) durable and visible before it returns.
     fn commit(&self) -> Result<()>;
 
-    /// Raises the states of visible pages to [`PageState::Paged`] or [`PageState::Full`], bottom-up in the order
-    /// given; passes over pages that are not visible. A mark is a memory of work done, not data: it may be lost in a
-    /// crash.
-    fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()>;
+    /// Raises the states of visible pages, bottom-up in the order given, and remembers which statements are outdated;
+    /// passes over pages that are not visible. A mark is a memory of work done, not data: it may be lost in a crash.
+    fn mark(&self, marks: &[Mark]) -> Result<()>;
 
-    /// All visible statements of one kind, of one library or of all, by (library, sequence, id), as received.
+    /// The visible statements of one kind, of one library or of all, without those that were marked as outdated, as received:
+    /// by library and sequence, and of those of one sequence the one first that was appended first. Of two roots of one
+    /// version that is the one that stands, so the order must outlive crashes and rebuilds.
     fn statements(
         &self,
         library: Option<&LibraryId>,

@@ -23,7 +23,7 @@ use crate::{
         position::{PagePosition, ROOT_LEVEL},
         table::ClassHeader,
     },
-    store::{PageState, Store},
+    store::{Mark, PageState, Store},
 };
 
 /// What a walk covered.
@@ -316,7 +316,7 @@ impl Walk<'_> {
             }
             let state = self.last_gap.state_since(page.from);
             if state > PageState::Present {
-                marks.push((page.id, state));
+                marks.push(Mark::Page(page.id, state));
             }
             if let Some(checked) = page.checked {
                 self.remember(checked, Some(state));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chuan_engine::{
     id::{LibraryId, StatementId},
     statement::{Accepted, Body, Channel, Library, Statement, StatementKind},
-    store::{Object, RefMove, Store},
+    store::{Mark, Object, RefMove, Store},
 };
 
 use tokio::sync::watch;
@@ -31,8 +31,11 @@ pub(super) struct Libraries<S> {
 impl<S: Store> Libraries<S> {
     /// Takes up what the store holds, verified anew.
     pub(super) fn load(store: Arc<S>, now_ms: i64) -> Result<Self> {
-        let known = load(&*store, now_ms)?;
-        Ok(Self { store, known: RwLock::new(known), changes: watch::Sender::new(0), change: Mutex::new(()) })
+        let (known, outdated) = load(&*store, now_ms)?;
+        let this =
+            Self { store, known: RwLock::new(known), changes: watch::Sender::new(0), change: Mutex::new(()) };
+        this.forget(outdated.into_iter());
+        Ok(this)
     }
 
     /// Takes up a library again from the store, after something else has written there.
@@ -50,8 +53,9 @@ impl<S: Store> Libraries<S> {
     /// Takes up everything again from the store, after it was rebuilt.
     pub(super) fn reload_all(&self, now_ms: i64) -> Result<()> {
         let _change = self.lock();
-        let fresh = load(&*self.store, now_ms)?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let (known, outdated) = load(&*self.store, now_ms)?;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        self.forget(outdated.into_iter());
         Ok(())
     }
 
@@ -138,14 +142,21 @@ impl<S: Store> Libraries<S> {
         let mut batch = objects;
         for (statement, outcome) in made.iter().zip(outcomes) {
             match outcome? {
-                Accepted::New => batch.extend(kept(statement)),
+                Accepted::New => batch.extend(moved(statement)),
                 Accepted::Known => {}
+                Accepted::Outdated => {
+                    return Err(Failure::denied(format!(
+                        "{}: a newer one is known",
+                        statement.kind().name()
+                    )));
+                }
                 Accepted::Idle { reason } | Accepted::Unproved { reason } => {
                     return Err(Failure::denied(format!("{}: {reason}", statement.kind().name())));
                 }
             }
         }
-        self.keep(batch)?;
+        let before = self.get(id);
+        self.keep(before.as_deref(), &library, &made, batch)?;
         let library = Arc::new(library);
         self.show(Arc::clone(&library));
         Ok(library)
@@ -187,7 +198,7 @@ impl<S: Store> Libraries<S> {
         let before = self.get(id);
         let mut library = before.as_ref().map_or_else(|| Library::new(*id), |library| (**library).clone());
         let outcomes = library.offer_all(offered, now_ms);
-        if unopposed && before.is_some_and(|before| contradicts(&library, &before)) {
+        if unopposed && before.as_ref().is_some_and(|before| contradicts(&library, before)) {
             return Err(Failure::busy(
                 "another command spoke for the library at the same time, or this home is behind; pull, and run it again",
             ));
@@ -205,7 +216,7 @@ impl<S: Store> Libraries<S> {
         let news: Vec<&Statement> = news.map(|(statement, _)| statement).collect();
         if !news.is_empty() {
             told(&library, &news)?;
-            self.keep(news.into_iter().map(Object::from).collect())?;
+            self.keep(before.as_deref(), &library, offered, Vec::new())?;
             self.show(Arc::new(library));
         }
         Ok(outcomes)
@@ -223,13 +234,8 @@ impl<S: Store> Libraries<S> {
         if !stands || !here.all(|here| is_onward(&library, &statement.id(), here)) {
             return Ok(false);
         }
-        self.keep(vec![Object::Ref(RefMove {
-            library: statement.library(),
-            channel: channel.name.clone(),
-            statement: statement.id(),
-            release: channel.release,
-            sequence: statement.sequence(),
-        })])?;
+        self.store.append(moved(statement))?;
+        self.store.commit()?;
         Ok(true)
     }
 
@@ -239,12 +245,44 @@ impl<S: Store> Libraries<S> {
         self.show(library);
     }
 
-    fn keep(&self, batch: Vec<Object>) -> Result<()> {
+    /// Makes durable what of `heard` is known in `after` and was not in `before`, with all signatures that are known by then, and
+    /// `others` with it: before the channels' moves in it, after all else. What is overtaken by that is not listed again.
+    fn keep(
+        &self,
+        before: Option<&Library>,
+        after: &Library,
+        heard: &[Statement],
+        others: Vec<Object>,
+    ) -> Result<()> {
+        let (moves, mut batch): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|object| matches!(object, Object::Ref(_)));
+        let known = |id: &StatementId| before.and_then(|before| before.statement(id));
+        // In the order given: of two roots of one version the first stands.
+        for statement in heard.iter().filter_map(|heard| after.statement(&heard.id())) {
+            match known(&statement.id()) {
+                None => batch.push(Object::from(statement)),
+                Some(known) if known != statement => batch.push(Object::countersigned(statement)),
+                Some(_) => {}
+            }
+        }
+        batch.extend(moves);
         if !batch.is_empty() {
             self.store.append(batch)?;
             self.store.commit()?;
         }
+        let overtaken = before.into_iter().flat_map(Library::passing);
+        self.forget(overtaken.filter(|id| after.statement(id).is_none()));
         Ok(())
+    }
+
+    /// A memory of work done: what fails is done again at the next start.
+    fn forget(&self, outdated: impl Iterator<Item = StatementId>) {
+        let marks: Vec<_> = outdated.map(Mark::Outdated).collect();
+        if !marks.is_empty()
+            && let Err(error) = self.store.mark(&marks)
+        {
+            tracing::debug!(%error, "outdated statements stay listed");
+        }
     }
 
     fn show(&self, library: Arc<Library>) {
@@ -257,25 +295,34 @@ impl<S: Store> Libraries<S> {
     }
 }
 
-/// Every library of which the store holds the root, its statements verified anew.
-fn load(store: &dyn Store, now_ms: i64) -> Result<BTreeMap<LibraryId, Arc<Library>>> {
-    let mut kept: BTreeMap<LibraryId, Vec<Bytes>> = BTreeMap::new();
+/// Every library of which the store holds the root, its statements verified anew; and what the store lists of them though newer
+/// statements say all that counts.
+fn load(store: &dyn Store, now_ms: i64) -> Result<(BTreeMap<LibraryId, Arc<Library>>, Vec<StatementId>)> {
+    let mut kept: BTreeMap<LibraryId, Vec<Statement>> = BTreeMap::new();
+    let mut passing = Vec::new();
     for kind in StatementKind::ALL {
-        for (_, bytes) in store.statements(None, kind)? {
+        for (id, bytes) in store.statements(None, kind)? {
             match Statement::decode(&bytes) {
-                Ok(statement) => kept.entry(statement.library()).or_default().push(bytes),
+                Ok(statement) => {
+                    passing.extend(kind.is_passing().then_some((statement.library(), id)));
+                    kept.entry(statement.library()).or_default().push(statement);
+                }
                 Err(error) => tracing::warn!(%error, "a kept statement is left out"),
             }
         }
     }
     let mut known = BTreeMap::new();
     for (id, statements) in kept {
-        match Library::load(id, statements, now_ms) {
+        match Library::open(id, statements, now_ms) {
             Ok(library) => drop(known.insert(id, Arc::new(library))),
             Err(error) => tracing::error!(library = %id, %error, "a library is left out"),
         }
     }
-    Ok(known)
+    let is_outdated = |(library, id): &(LibraryId, StatementId)| {
+        known.get(library).is_some_and(|library: &Arc<Library>| library.statement(id).is_none())
+    };
+    let outdated = passing.into_iter().filter(is_outdated).map(|(_, id)| id).collect();
+    Ok((known, outdated))
 }
 
 /// Whether a channel that stands on a statement here goes on to `next`: if that comes after it, or if it is not known any
@@ -290,19 +337,18 @@ fn contradicts(after: &Library, before: &Library) -> bool {
     after.conflicts().iter().any(|conflict| !known.contains(&conflict.statements))
 }
 
-/// What the store keeps of a statement: itself, and for a channel where the channel stands now.
-fn kept(statement: &Statement) -> Vec<Object> {
-    let mut objects = vec![Object::from(statement)];
-    if let Body::Channel(channel) = statement.body() {
-        objects.push(Object::Ref(RefMove {
+/// Where a channel stands by its statement; nothing for other statements.
+fn moved(statement: &Statement) -> Vec<Object> {
+    match statement.body() {
+        Body::Channel(channel) => vec![Object::Ref(RefMove {
             library: statement.library(),
             channel: channel.name.clone(),
             statement: statement.id(),
             release: channel.release,
             sequence: statement.sequence(),
-        }));
+        })],
+        _ => Vec::new(),
     }
-    objects
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use chuan_engine::{
     Error, Result,
     id::{ChunkId, LibraryId, PageId, StatementId},
     statement::StatementKind,
-    store::{Appended, Check, LostId, Object, PageState, RefMove, Store},
+    store::{Appended, Check, LostId, Mark, Object, PageState, RefMove, Store},
 };
 use chuan_storage::{
     DiskStore, Options,
@@ -98,7 +98,7 @@ impl Store for Shelf {
         self.read()?.get()?.commit()
     }
 
-    fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()> {
+    fn mark(&self, marks: &[Mark]) -> Result<()> {
         self.read()?.get()?.mark(marks)
     }
 

@@ -11,7 +11,7 @@ use chuan_engine::{
     Result,
     id::PageId,
     segment::SegmentId,
-    store::{LostId, PageState},
+    store::{LostId, Mark, PageState},
 };
 use rocksdb::WriteBatch;
 
@@ -95,13 +95,20 @@ impl Index {
         self.flush()
     }
 
-    /// Raises the states of pages that are held.
-    pub(crate) fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()> {
+    /// Raises the states of pages that are held, and remembers which statements are outdated.
+    pub(crate) fn mark(&self, marks: &[Mark]) -> Result<()> {
         let _lock = self.lock();
-        let ids: Vec<PageId> = marks.iter().map(|(id, _)| *id).collect();
         let mut batch = WriteBatch::default();
+        let mut pages = Vec::new();
+        for mark in marks {
+            match mark {
+                Mark::Page(id, to) => pages.push((*id, *to)),
+                Mark::Outdated(id) => batch.put_cf(self.family(MARKS)?, id.as_bytes(), key::OUTDATED),
+            }
+        }
+        let ids: Vec<PageId> = pages.iter().map(|(id, _)| *id).collect();
         let mut raised: std::collections::HashMap<PageId, PageState> = Default::default();
-        for ((id, to), now) in marks.iter().zip(self.page_states(&ids)?) {
+        for ((id, to), now) in pages.iter().zip(self.page_states(&ids)?) {
             let now = raised.get(id).copied().unwrap_or(now);
             let Some(value) = key::mark(*to).filter(|_| now != PageState::Absent && now < *to) else {
                 continue;

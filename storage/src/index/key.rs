@@ -8,7 +8,7 @@
 //! | chunks, pages | id | location |
 //! | statements | kind u8, library, sequence u64 BE, id | location |
 //! | refs | library, channel | location, ref payload |
-//! | marks | page id | state u8: 2 paged, 3 full |
+//! | marks | id | state u8: of a page 2 paged, 3 full; of a statement 4 outdated |
 //! | lost | kind u8, id | where it was last seen, for people |
 
 use chuan_engine::{
@@ -24,6 +24,8 @@ use crate::entry::{Indexed, LOCATION_BYTES, Location, malformed};
 pub(super) const POSITION: &[u8] = b"position";
 pub(super) const TOTALS: &[u8] = b"totals";
 pub(super) const SEGMENT_PREFIX: u8 = b's';
+/// The mark of a statement that is not listed any more.
+pub(super) const OUTDATED: [u8; 1] = [4];
 
 /// The column family, key and value of a record.
 pub(super) fn record(indexed: &Indexed, location: &Location) -> (&'static str, Vec<u8>, Vec<u8>) {

@@ -180,7 +180,8 @@ impl Index {
             .collect())
     }
 
-    /// Statements of one kind, of one library or of all, by (library, sequence, id).
+    /// Statements of one kind, of one library or of all, outdated ones too, by library and sequence, and then by where they lie:
+    /// segments are written in order.
     pub(crate) fn statements(
         &self,
         library: Option<&LibraryId>,
@@ -191,7 +192,30 @@ impl Index {
             found.push((key::parse_statement(kind, key)?, Location::decode(value)?));
             Ok(())
         })?;
+        found.sort_by_key(|(indexed, place)| match indexed {
+            Indexed::Statement { prefix, .. } => {
+                Some((prefix.library, prefix.sequence, place.segment, place.offset))
+            }
+            _ => None,
+        });
         Ok(found)
+    }
+
+    /// The same without the outdated ones.
+    pub(crate) fn current_statements(
+        &self,
+        library: Option<&LibraryId>,
+        kind: StatementKind,
+    ) -> Result<Vec<(Indexed, Location)>> {
+        let all = self.statements(library, kind)?;
+        let id = |(indexed, _): &(Indexed, Location)| match indexed {
+            Indexed::Statement { id, .. } => *id.as_bytes(),
+            _ => [0; 32],
+        };
+        let ids: Vec<_> = all.iter().map(id).collect();
+        let outdated =
+            self.multi_get(MARKS, ids.iter(), |value| Ok(value == Some(key::OUTDATED.as_slice())))?;
+        Ok(all.into_iter().zip(outdated).filter(|(_, outdated)| !outdated).map(|(said, _)| said).collect())
     }
 
     pub(crate) fn refs(&self) -> Result<Vec<(RefMove, Location)>> {

@@ -9,7 +9,7 @@ use std::{
 use chuan_engine::{
     Error,
     segment::{Item, RECORD_HEADER_BYTES},
-    store::{LostId, Object, PageState, Store},
+    store::{LostId, Mark, Object, PageState, Store},
 };
 
 use super::support::{
@@ -159,7 +159,7 @@ fn rebuild_gives_the_same_set() {
     let objects = library();
     let store = filled(dir, &objects);
     let Object::Page { id, .. } = &objects[80] else { panic!() };
-    store.mark(&[(*id, PageState::Full)]).unwrap();
+    store.mark(&[Mark::Page(*id, PageState::Full)]).unwrap();
     let stats = store.stats().unwrap();
     assert!(stats.segments > 2, "{stats:?}");
     drop(store);

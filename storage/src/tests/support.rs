@@ -54,7 +54,14 @@ pub(super) fn page(seed: u64) -> Object {
 pub(super) fn statement(sequence: u64) -> Object {
     let bytes = Bytes::from(format!("statement {sequence}"));
     let library = LibraryId::of(b"films");
-    Object::Statement { id: StatementId::of(&bytes), library, kind: StatementKind::Release, sequence, bytes }
+    Object::Statement {
+        id: StatementId::of(&bytes),
+        library,
+        kind: StatementKind::Release,
+        sequence,
+        bytes,
+        again: false,
+    }
 }
 
 pub(super) fn ref_move(sequence: u64) -> RefMove {

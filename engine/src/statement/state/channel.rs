@@ -46,6 +46,8 @@ const NO_TERM: Place = (0, 0, StatementId::from_bytes([0; 32]));
 struct Said<'a> {
     operators: Vec<(&'a Statement, &'a Channel)>,
     publishers: Vec<(&'a Statement, &'a Channel)>,
+    /// The sequences of all that was ever said of it by somebody who was entitled then.
+    sequences: Vec<u64>,
 }
 
 impl State {
@@ -54,6 +56,7 @@ impl State {
         let mut channels: BTreeMap<&str, Said<'_>> = BTreeMap::new();
         for statement in view.pool.iter() {
             let Body::Channel(channel) = statement.body() else { continue };
+            channels.entry(&channel.name).or_default().sequences.push(statement.sequence());
             if !self.releases.contains(&channel.release) {
                 continue;
             }
@@ -65,6 +68,9 @@ impl State {
             }
         }
         for (name, mut said) in channels {
+            if said.operators.is_empty() && said.publishers.is_empty() {
+                continue;
+            }
             said.refuse_jumps();
             let (state, conflicts) = said.settle(view, name);
             self.conflicts.extend(conflicts);
@@ -94,23 +100,28 @@ fn first_publisher(view: &View<'_>) -> Option<PublicKey> {
     only?.into_iter().find(|key| now.contains(key))
 }
 
+/// The highest of `sequences` that is reached without a leap.
+pub(super) fn climb(mut sequences: Vec<u64>) -> u64 {
+    sequences.sort_unstable();
+    let mut floor = 0u64;
+    for sequence in sequences {
+        if sequence.saturating_sub(floor) > SEQUENCE_JUMP {
+            break;
+        }
+        floor = sequence;
+    }
+    floor
+}
+
 fn place(statement: &Statement) -> Place {
     (statement.sequence(), statement.time_ms(), statement.id())
 }
 
 impl<'a> Said<'a> {
-    /// Drops what lies further above the sequences below it than anybody comes by honest work.
+    /// Drops what lies further above the sequences below it than anybody comes by honest work. Those of signers that count no
+    /// more are among these: who answered a thief's leap stands, also when the thief's key is gone.
     fn refuse_jumps(&mut self) {
-        let all = self.operators.iter().chain(&self.publishers);
-        let mut sequences: Vec<_> = all.map(|(statement, _)| statement.sequence()).collect();
-        sequences.sort_unstable();
-        let mut floor = 0u64;
-        for sequence in sequences {
-            if sequence.saturating_sub(floor) > SEQUENCE_JUMP {
-                break;
-            }
-            floor = sequence;
-        }
+        let floor = climb(std::mem::take(&mut self.sequences));
         self.operators.retain(|(statement, _)| statement.sequence() <= floor);
         self.publishers.retain(|(statement, _)| statement.sequence() <= floor);
     }

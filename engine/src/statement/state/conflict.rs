@@ -18,7 +18,8 @@ pub struct Conflict {
 /// Kinds of contradiction, by what they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConflictKind {
-    /// The root quorum signed two roots of one version. The one with the smaller id counts.
+    /// A root quorum signed two roots of one version. The one that was known first stands here; whoever knew the other first
+    /// stands on that, until a next root has the signatures that both ask for.
     Root,
     /// A publisher signed two releases at one sequence: two homes have its key, or one was restored from a backup. Both are
     /// versions of the library.
@@ -53,7 +54,9 @@ impl ConflictKind {
     /// What it means and what to do about it.
     pub const fn advice(self) -> &'static str {
         match self {
-            ConflictKind::Root => "the root quorum signed two roots of one version; replace the root keys",
+            ConflictKind::Root => {
+                "two roots of one version: a root key is in wrong hands; the one known first stands, and the next root replaces the keys"
+            }
             ConflictKind::Release => {
                 "the publisher's key is in two homes, or its home was restored from a backup; `chuan pull` there before publishing"
             }

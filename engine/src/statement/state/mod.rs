@@ -1,5 +1,6 @@
 //! What follows from the pool: who may do what, which releases are real, where channels stand. A function of the set of
-//! statements and of nothing else, so that whoever knows the same set sees the same state, in whichever order it came.
+//! statements and of nothing else, so that whoever knows the same set sees the same state, in whichever order it came; but for
+//! two roots of one version, of which the pool knows the first.
 //!
 //! Authority is that of the newest root. What a key said that the root no longer names does not count, unless the root pins
 //! it. Two things outlive their signer: a revocation, and a release from which a release that stands descends.
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     id::{NodeId, StatementId},
-    statement::{Body, Classes, PublicKey, RoleKind, Root, Statement, inventory::Inventory, pool::Pool},
+    statement::{Classes, PublicKey, RoleKind, Root, Statement, inventory::Inventory, pool::Pool},
 };
 
 pub(super) use channel::ChannelState;
@@ -71,38 +72,22 @@ impl State {
         state
     }
 
-    /// Picks the roots: one of each version, following the one before; the smallest id where a quorum signed two.
+    /// The roots that stand, and those that contradict them. A quorum that goes on to the next has decided.
     fn chain<'a>(&mut self, pool: &'a Pool) -> Option<&'a Root> {
-        let mut roots: BTreeMap<u64, Vec<&Statement>> = BTreeMap::new();
-        for statement in pool.iter() {
-            if let Body::Root(root) = statement.body() {
-                roots.entry(root.version).or_default().push(statement);
-            }
+        let standing = pool.standing_roots();
+        self.roots = standing.iter().map(|statement| statement.id()).collect();
+        for (version, rival) in pool.rivals() {
+            let stands =
+                usize::try_from(*version).ok().and_then(|version| self.roots.get(version.checked_sub(1)?));
+            let mut statements: Vec<_> = stands.copied().into_iter().chain([*rival]).collect();
+            statements.sort_unstable();
+            self.conflicts.push(Conflict {
+                kind: ConflictKind::Root,
+                subject: format!("root version {version}"),
+                statements,
+                settled: *version < standing.len() as u64,
+            });
         }
-        let mut newest: Option<&Root> = None;
-        for (version, rivals) in roots {
-            if version != newest.map_or(0, |root| root.version).saturating_add(1) {
-                break;
-            }
-            let follows = |next: &&&Statement| {
-                let signers: Vec<_> = next.signers().copied().collect();
-                newest.is_none_or(|root| root.root_role().is_some_and(|role| role.is_met_by(&signers)))
-            };
-            let standing: Vec<_> = rivals.iter().filter(follows).collect();
-            if standing.len() > 1 {
-                self.conflicts.push(Conflict {
-                    kind: ConflictKind::Root,
-                    subject: format!("root version {version}"),
-                    statements: standing.iter().map(|statement| statement.id()).collect(),
-                    settled: false,
-                });
-            }
-            // By id: that is the order of the pool.
-            let Some(first) = standing.first() else { break };
-            let Body::Root(root) = first.body() else { break };
-            self.roots.push(first.id());
-            newest = Some(root);
-        }
-        newest
+        pool.roots().last()
     }
 }

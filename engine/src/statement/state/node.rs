@@ -4,12 +4,14 @@
 //! node, add what they grant. A revocation makes void all that was said up to it, and every ticket; then only an operator's
 //! newer word counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
-use super::{Conflict, ConflictKind, State, View};
+use super::{Conflict, ConflictKind, State, View, channel::climb};
 use crate::{
     id::{NodeId, StatementId},
-    limits::SEQUENCE_JUMP,
     statement::{Body, Member, PublicKey, Statement, Succession, TicketTerms},
 };
 
@@ -20,8 +22,12 @@ pub(in crate::statement) struct NodeState {
     pub(in crate::statement) grants: Vec<StatementId>,
     /// The revocation that holds.
     pub(in crate::statement) revoked: Option<StatementId>,
+    /// Whether an operator has spoken of it.
+    decided: bool,
     /// The highest sequence that a member statement or revocation of an operator took up.
     pub(in crate::statement) highest: u64,
+    /// The key that it is bound to, those that this came of, and those that came of it: none that is in dispute.
+    pub(in crate::statement) line: BTreeSet<PublicKey>,
     /// Its key now.
     pub(in crate::statement) key: Option<PublicKey>,
     /// Whether it is shut out until an operator decides: its key has two successors, or it joined with a ticket that was
@@ -34,6 +40,8 @@ pub(in crate::statement) struct NodeState {
 struct Word<'a> {
     appointments: Vec<(&'a Statement, &'a Member)>,
     revocations: Vec<(&'a Statement, u64)>,
+    /// The sequences of all that was ever said of it by somebody who was entitled then.
+    sequences: Vec<u64>,
 }
 
 /// A ticket's use.
@@ -56,21 +64,28 @@ impl State {
                 }
                 Body::Member(member) => match member.ticket {
                     Some(ticket) => claims.push(Claim { statement, member, ticket }),
-                    None if view.is_operators(statement, &member.classes) => {
-                        words.entry(member.node).or_default().appointments.push((statement, member));
+                    None => {
+                        let word = words.entry(member.node).or_default();
+                        word.sequences.push(statement.sequence());
+                        if view.is_operators(statement, &member.classes) {
+                            word.appointments.push((statement, member));
+                        }
                     }
-                    None => {}
                 },
                 Body::Revoke(revoke) => {
-                    words.entry(revoke.node).or_default().revocations.push((statement, revoke.up_to));
+                    let word = words.entry(revoke.node).or_default();
+                    word.sequences.push(revoke.up_to);
+                    word.revocations.push((statement, revoke.up_to));
                 }
                 Body::Succession(next) => successions.entry(next.node).or_default().push((statement, next)),
                 _ => {}
             }
         }
         self.tickets = tickets.keys().copied().collect();
-        for (node, word) in &words {
-            self.nodes.insert(*node, word.settle());
+        // Of whom nobody spoke that counts nothing is said.
+        words.retain(|_, word| !word.appointments.is_empty() || !word.revocations.is_empty());
+        for (node, word) in words {
+            self.nodes.insert(node, word.settle());
         }
         self.settle_claims(view, &tickets, &claims, &successions);
         self.settle_keys(view, &successions);
@@ -84,10 +99,11 @@ impl State {
         claims: &[Claim<'_>],
         successions: &BTreeMap<NodeId, Vec<(&Statement, &Succession)>>,
     ) {
+        let mut lines = Lines::new(successions);
         let mut by_ticket: BTreeMap<StatementId, BTreeMap<NodeId, &Claim<'_>>> = BTreeMap::new();
         for claim in claims {
             let Some((_, terms)) = tickets.get(&claim.ticket) else { continue };
-            if !self.is_redeemed(view, terms, claim.statement, successions) {
+            if !self.is_redeemed(view, terms, claim.statement, &mut lines) {
                 continue;
             }
             let place = |claim: &Claim<'_>| (claim.statement.time_ms(), claim.statement.id());
@@ -103,7 +119,7 @@ impl State {
             if overused {
                 let mut statements: Vec<_> = nodes.values().map(|claim| claim.statement.id()).collect();
                 statements.sort_unstable();
-                let decided = |node: &NodeId| self.nodes.get(node).is_some_and(NodeState::is_decided);
+                let decided = |node: &NodeId| self.nodes.get(node).is_some_and(|state| state.decided);
                 self.conflicts.push(Conflict {
                     kind: ConflictKind::Ticket,
                     subject: format!(
@@ -141,15 +157,15 @@ impl State {
         view: &View<'_>,
         terms: &TicketTerms,
         statement: &Statement,
-        successions: &BTreeMap<NodeId, Vec<(&Statement, &Succession)>>,
+        lines: &mut Lines<'_>,
     ) -> bool {
         terms.redeemers.iter().any(|node| {
             let state = self.nodes.get(node);
             let bound =
                 state.and_then(|state| member_of(view, state.grants.first()?)).map(|member| member.key);
-            let said = successions.get(node).map(Vec::as_slice).unwrap_or_default();
-            state.is_none_or(|state| state.revoked.is_none())
-                && statement.signers().all(|key| is_in_line(said, node, bound.as_ref(), key))
+            let line = lines.of(node, bound);
+            let is_own = |key: &PublicKey| line.contains(key) || (bound.is_none() && key.node() == *node);
+            state.is_none_or(|state| state.revoked.is_none()) && statement.signers().all(is_own)
         })
     }
 
@@ -194,6 +210,7 @@ impl State {
                 key = *heir;
             }
             state.key = Some(key);
+            state.line = line(said, node, bound);
             current.push((key, *node));
         }
         for (key, node, until) in graced {
@@ -205,12 +222,21 @@ impl State {
         }
     }
 
+    /// Whether a key of a node signed that is in line with the one that it has; any that it ever had, where it has none now.
+    pub(in crate::statement) fn is_in_line(&self, node: &NodeId, statement: &Statement) -> bool {
+        let line = self.nodes.get(node).map(|state| &state.line).filter(|line| !line.is_empty());
+        line.is_none_or(|line| statement.signers().any(|key| line.contains(key)))
+    }
+
     /// Two audit logs under one name.
     pub(super) fn settle_checkpoints(&mut self, view: &View<'_>) {
         let mut by_place: BTreeMap<(NodeId, u64), BTreeSet<StatementId>> = BTreeMap::new();
         let mut heads: BTreeMap<(NodeId, u64), BTreeSet<crate::id::RecordId>> = BTreeMap::new();
         for statement in view.pool.iter() {
             if let Body::Checkpoint(checkpoint) = statement.body() {
+                if !self.is_in_line(&checkpoint.node, statement) {
+                    continue;
+                }
                 let place = (checkpoint.node, checkpoint.count);
                 by_place.entry(place).or_default().insert(statement.id());
                 heads.entry(place).or_default().insert(checkpoint.head);
@@ -229,26 +255,11 @@ impl State {
     }
 }
 
-impl NodeState {
-    /// Whether an operator has spoken of it.
-    fn is_decided(&self) -> bool {
-        self.revoked.is_some() || self.highest > 0
-    }
-}
-
 impl Word<'_> {
     /// An operator's last word.
-    fn settle(&self) -> NodeState {
-        let granted = self.appointments.iter().map(|(statement, _)| statement.sequence());
-        let mut sequences: Vec<_> = granted.chain(self.revocations.iter().map(|(_, up_to)| *up_to)).collect();
-        sequences.sort_unstable();
-        let mut highest = 0u64;
-        for sequence in sequences {
-            if sequence.saturating_sub(highest) > SEQUENCE_JUMP {
-                break;
-            }
-            highest = sequence;
-        }
+    fn settle(self) -> NodeState {
+        // Those of signers that count no more are climbed too: who answered a thief's leap stands, also when its key is gone.
+        let highest = climb(self.sequences);
         let revocations = self.revocations.iter().filter(|(_, up_to)| *up_to <= highest);
         let revoked = revocations.max_by_key(|(statement, up_to)| (*up_to, statement.id()));
         let revoked_to = revoked.map_or(0, |(_, up_to)| *up_to);
@@ -260,6 +271,7 @@ impl Word<'_> {
             .max_by_key(|statement| (statement.sequence(), statement.time_ms(), statement.id()));
         NodeState {
             grants: appointed.map(|statement| statement.id()).into_iter().collect(),
+            decided: revoked.is_some() || appointed.is_some(),
             revoked: revoked.filter(|_| appointed.is_none()).map(|(statement, _)| statement.id()),
             highest,
             ..NodeState::default()
@@ -275,34 +287,50 @@ fn is_newer(view: &View<'_>, ticket: &Statement, state: &NodeState) -> bool {
     appointed.is_none_or(|said| !by_operator(said) || ticket.time_ms() > said.time_ms())
 }
 
-/// Whether `key` is the one that a node is bound to (without a binding: its first), came to it by successions, or they to it. A
-/// key whose successor is in dispute has no part in it, nor has one that an operator replaced.
-fn is_in_line(
-    said: &[(&Statement, &Succession)],
-    node: &NodeId,
-    bound: Option<&PublicKey>,
-    key: &PublicKey,
-) -> bool {
-    let is_bound = |key: &PublicKey| bound.map_or_else(|| key.node() == *node, |bound| bound == key);
-    let heir = |key: &PublicKey| {
-        let heirs: BTreeSet<_> =
-            said.iter().filter(|(_, next)| next.old == *key).map(|(_, next)| next.new).collect();
-        heirs.first().copied().filter(|_| heirs.len() == 1)
-    };
-    // Forward from the key to the bound one, and from any key that is bound to this one.
-    let leads = |from: PublicKey, is_there: &dyn Fn(&PublicKey) -> bool| {
-        let mut seen = BTreeSet::new();
-        let mut at = Some(from);
-        while let Some(key) = at.filter(|key| seen.insert(*key)) {
-            if is_there(&key) {
-                return true;
-            }
-            at = heir(&key);
-        }
-        false
-    };
-    let mut first = said.iter().map(|(_, next)| next.old).chain(bound.copied()).filter(is_bound);
-    leads(*key, &is_bound) || first.any(|bound| leads(bound, &|other| other == key))
+/// The keys of nodes as they follow one another, each line worked out once.
+struct Lines<'a> {
+    said: &'a BTreeMap<NodeId, Vec<(&'a Statement, &'a Succession)>>,
+    known: BTreeMap<(NodeId, Option<PublicKey>), Rc<BTreeSet<PublicKey>>>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(said: &'a BTreeMap<NodeId, Vec<(&'a Statement, &'a Succession)>>) -> Self {
+        Self { said, known: BTreeMap::new() }
+    }
+
+    /// The key that a node is bound to (without a binding: its first), those that came to it by successions, and those that it
+    /// came to. A key whose successor is in dispute has no part in it, nor has one that an operator replaced.
+    fn of(&mut self, node: &NodeId, bound: Option<PublicKey>) -> Rc<BTreeSet<PublicKey>> {
+        let said = self.said.get(node).map(Vec::as_slice).unwrap_or_default();
+        let line = self.known.entry((*node, bound)).or_insert_with(|| Rc::new(line(said, node, bound)));
+        Rc::clone(line)
+    }
+}
+
+fn line(said: &[(&Statement, &Succession)], node: &NodeId, bound: Option<PublicKey>) -> BTreeSet<PublicKey> {
+    let mut heirs: BTreeMap<PublicKey, BTreeSet<PublicKey>> = BTreeMap::new();
+    for (_, next) in said {
+        heirs.entry(next.old).or_default().insert(next.new);
+    }
+    let sole: BTreeMap<PublicKey, PublicKey> = heirs
+        .iter()
+        .filter(|(_, new)| new.len() == 1)
+        .filter_map(|(old, new)| Some((*old, *new.first()?)))
+        .collect();
+    // Without a binding it is the node's first key, which its id names.
+    let first = || heirs.keys().copied().find(|key| key.node() == *node);
+    let Some(bound) = bound.or_else(first) else { return BTreeSet::new() };
+    let mut line = BTreeSet::from([bound]);
+    let mut at = bound;
+    while let Some(heir) = sole.get(&at).filter(|heir| line.insert(**heir)) {
+        at = *heir;
+    }
+    let mut waiting = vec![bound];
+    while let Some(at) = waiting.pop() {
+        let olds = sole.iter().filter(|(_, new)| **new == at).map(|(old, _)| *old);
+        waiting.extend(olds.filter(|old| line.insert(*old)).collect::<Vec<_>>());
+    }
+    line
 }
 
 fn member_of<'a>(view: &View<'a>, id: &StatementId) -> Option<&'a Member> {

@@ -6,6 +6,7 @@ mod form;
 mod goldens;
 mod rotation;
 mod rules;
+mod thieves;
 
 use crate::{
     id::{LibraryId, ManifestId, NodeId, Salt, StatementId},

@@ -3,7 +3,7 @@
 //! Owns the requester's view of the library, which it changes by verified statements only. Whoever sends them does
 //! not matter, nor in which order they come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     error::{Error, Result},
@@ -29,6 +29,8 @@ pub(super) struct Claim {
     offered: Vec<Statement>,
     /// Those that were new and stand; to be kept when the pull is done.
     accepted: Vec<Statement>,
+    /// Those of them that were known before, with fewer signatures.
+    countersigned: BTreeSet<StatementId>,
     /// Why statements were not taken, for people.
     doubts: Vec<String>,
     /// Why statements that were taken do not count.
@@ -52,6 +54,7 @@ impl Claim {
             now_ms,
             offered: Vec::new(),
             accepted: Vec::new(),
+            countersigned: BTreeSet::new(),
             doubts: Vec::new(),
             idle: Vec::new(),
             is_source_behind: false,
@@ -165,12 +168,14 @@ impl Claim {
     /// [`Error::Denied`] where a statement is not proved, [`Error::Invalid`] where one is forged or malformed.
     pub(super) fn resolve(&mut self) -> Result<Target> {
         let offered = std::mem::take(&mut self.offered);
+        let is_known = |statement: &&Statement| self.library.statement(&statement.id()).is_some();
+        self.countersigned.extend(offered.iter().filter(is_known).map(Statement::id));
         let outcomes = self.library.offer_all(&offered, self.now_ms);
         self.is_source_behind |= self.is_overtaken(&offered);
         for (statement, outcome) in offered.into_iter().zip(outcomes) {
             match outcome? {
                 Accepted::New => self.accepted.push(statement),
-                Accepted::Known => {}
+                Accepted::Known | Accepted::Outdated => {}
                 Accepted::Idle { reason } => {
                     self.idle.push(format!("its {} does not count: {reason}", statement.kind().name()));
                     self.accepted.push(statement);
@@ -183,6 +188,9 @@ impl Claim {
         if !self.doubts.is_empty() {
             return Err(self.unproved());
         }
+        // As they are known now: with the signatures of all, and without what was overtaken within the answer.
+        let known = |statement: &Statement| self.library.statement(&statement.id()).cloned();
+        self.accepted = self.accepted.iter().filter_map(known).collect();
         // In the order in which they prove each other, so that they can be taken up again one by one.
         self.accepted.sort_by_key(|statement| (statement.kind(), statement.sequence()));
         let release = match &self.want {
@@ -232,7 +240,11 @@ impl Claim {
         let keeps = |said: &&Statement| {
             said.kind() != StatementKind::Release || said.id() == target.release || named(said.id())
         };
-        let mut objects: Vec<Object> = self.accepted.iter().filter(keeps).map(Object::from).collect();
+        let kept = |said: &Statement| match self.countersigned.contains(&said.id()) {
+            true => Object::countersigned(said),
+            false => Object::from(said),
+        };
+        let mut objects: Vec<Object> = self.accepted.iter().filter(keeps).map(kept).collect();
         if let Want::Channel(name) = &self.want
             && let Some(said) = self.library.channel(name).filter(|said| said.body.release == target.release)
         {

@@ -8,7 +8,7 @@ use crate::{
     error::Result,
     id::{ChunkId, LibraryId, PageId, StatementId},
     statement::StatementKind,
-    store::{Appended, Check, LostId, Object, PageState, RefMove, Store, memory::MemoryStore},
+    store::{Appended, Check, LostId, Mark, Object, PageState, RefMove, Store, memory::MemoryStore},
 };
 
 /// A store that remembers what it was handed.
@@ -52,7 +52,7 @@ impl Store for Recorder {
         self.inner.commit()
     }
 
-    fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()> {
+    fn mark(&self, marks: &[Mark]) -> Result<()> {
         self.inner.mark(marks)
     }
 

@@ -31,6 +31,8 @@ const DAY_MS: i64 = 86_400_000;
 #[derive(Debug)]
 pub(super) struct People {
     root_key: u8,
+    /// What contradicts a root, and was not said yet.
+    rivals: Vec<Statement>,
     /// The key each node of the mesh has now.
     keys: Vec<Key>,
     fresh_keys: u8,
@@ -100,6 +102,7 @@ impl People {
     pub(super) fn new() -> Self {
         Self {
             root_key: 1,
+            rivals: Vec::new(),
             keys: (0..NODES).map(node_key).collect(),
             fresh_keys: 100,
             beyond: Vec::new(),
@@ -126,7 +129,7 @@ impl People {
     /// Somebody does something.
     pub(super) fn act(&mut self, mesh: &mut Mesh) {
         let operator = mesh.rng.pick(&[ANN, BO, BO_NEXT]).unwrap();
-        match mesh.rng.below(20) {
+        match mesh.rng.below(21) {
             0..=3 => {
                 let publisher = mesh.rng.pick(&[PUBLISHER, STANDBY, PUBLISHER_NEXT]).unwrap();
                 self.publish(mesh, publisher);
@@ -140,6 +143,7 @@ impl People {
             14 | 15 => self.succeed(mesh),
             16 | 17 => self.vouch(mesh),
             18 => self.check_point(mesh),
+            19 => self.contradict_root(mesh),
             _ => self.rotate(mesh),
         }
     }
@@ -287,7 +291,7 @@ impl People {
         }
     }
 
-    /// A node of the mesh takes a new key; or a joiner does, at any node, so perhaps twice.
+    /// A node of the mesh takes a new key; or a joiner does, at any node, so perhaps twice, and more often than anybody keeps.
     fn succeed(&mut self, mesh: &mut Mesh) {
         let at = mesh.rng.below(NODES);
         let library = mesh.nodes[at].clone();
@@ -303,7 +307,8 @@ impl People {
             }
         };
         let made = library::succession(&library, node, &old, &new, 1000, mesh.now_ms).unwrap();
-        Self::say(mesh, at, &made);
+        let outcome = mesh.nodes[at].offer(&made, mesh.now_ms);
+        assert!(outcome.is_ok() || library.is_suspended(&node), "{made:?} {outcome:?}");
     }
 
     fn vouch(&mut self, mesh: &mut Mesh) {
@@ -362,11 +367,18 @@ impl People {
         let signers = [&signer, &key(self.root_key)];
         let made = Statement::sign(header, &Body::Root(next.clone()), &signers).unwrap();
         Self::say(mesh, home, &made);
-        // The quorum may contradict itself.
-        if mesh.rng.one_in(5) {
-            next.expires_ms = 1;
-            let made = Statement::sign(header, &Body::Root(next), &signers).unwrap();
-            Self::say(mesh, home, &made);
+        next.expires_ms = 1;
+        self.rivals.push(Statement::sign(header, &Body::Root(next), &signers).unwrap());
+    }
+
+    /// Whoever has keys of a root quorum of earlier contradicts what it said then, where everybody knows that by now: elsewhere
+    /// nobody could tell which of the two was first.
+    fn contradict_root(&mut self, mesh: &mut Mesh) {
+        let known = mesh.nodes.iter().filter_map(|node| Some(node.root()?.version)).min().unwrap_or(0);
+        if let Some(place) = self.rivals.iter().position(|rival| rival.sequence() <= known) {
+            let rival = self.rivals.remove(place);
+            let at = mesh.rng.below(NODES);
+            Self::say(mesh, at, &rival);
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     id::{NodeId, StatementId},
-    statement::{Channel, Conflict, ConflictKind, Library, PublicKey, Said, Statement},
+    statement::{Channel, Conflict, ConflictKind, Library, PublicKey, Said, Statement, StatementKind},
 };
 
 const SEEDS: u64 = 1000;
@@ -182,7 +182,13 @@ fn check_any_order(mesh: &mut Mesh) {
     let expected = View::of(&library);
     let mut all: Vec<Statement> = library.statements().into_iter().cloned().collect();
     mesh.rng.shuffle(&mut all);
-    let late = offer_one_by_one(&all, mesh.now_ms);
+    // But for roots that contradict those that stand: they came later.
+    let stands: Vec<_> = library.roots().map(Statement::id).collect();
+    let is_rival = |said: &Statement| said.kind() == StatementKind::Root && !stands.contains(&said.id());
+    all.sort_by_key(is_rival);
+    let rivals = all.partition_point(|said| !is_rival(said));
+    let mut late = offer_one_by_one(&all[..rivals], mesh.now_ms);
+    all[rivals..].iter().for_each(|rival| drop(late.offer(rival, mesh.now_ms).unwrap()));
     assert_eq!(late.statements(), library.statements());
     assert_eq!(View::of(&late), expected);
     let loaded =

@@ -1,0 +1,226 @@
+//! What a thief can do with a key that still counts, or that no longer does; and what it leaves behind when the key is replaced.
+
+use super::*;
+use crate::{
+    id::RecordId,
+    limits::{CHECKPOINTS, SEQUENCE_JUMP, SUCCESSIONS, TICKET_OVERUSE},
+    statement::{Checkpoint, ConflictKind, PublicKey, Revoke, Role, RoleKind, Root},
+};
+
+/// The next root, in which `keys` have the role.
+fn next_root(world: &World, kind: RoleKind, keys: &[PublicKey], nonce: u8) -> Root {
+    let mut root = world.library.root().unwrap().clone();
+    root.version += 1;
+    root.nonce = Salt::from_bytes([nonce; 32]);
+    root.roles.retain(|role| role.kind != kind);
+    root.roles.push(Role::any_of(kind, keys.iter().copied()));
+    root.roles.sort_by_key(|role| role.kind);
+    root
+}
+
+/// A root key was retired long ago. Its file is stolen, and a rival of the root that retired it is signed, again and again, with
+/// an id smaller than that of the root that stands: once that was what decided, and the thief had the library.
+#[test]
+fn a_retired_root_key_rewrites_nothing() {
+    let mut world = World::new();
+    let mut rivals = Vec::new();
+    for nonce in 0..32 {
+        let mut rival = next_root(&world, RoleKind::Root, &[key(66).public()], nonce);
+        rival.roles.retain(|role| role.kind != RoleKind::Operator);
+        rival.roles.push(Role::any_of(RoleKind::Operator, [key(66).public()]));
+        rival.roles.sort_by_key(|role| role.kind);
+        rivals.push(world.sign(Body::Root(rival), 2, &[&key(1), &key(66)]));
+    }
+    let second = next_root(&world, RoleKind::Root, &[key(50).public()], 9);
+    let second = world.take(world.sign(Body::Root(second), 2, &[&key(1), &key(50)]));
+    let third = next_root(&world, RoleKind::Publisher, &[key(3).public(), key(4).public()], 9);
+    let third = world.take(world.sign(Body::Root(third), 3, &[&key(50)]));
+    assert!(rivals.iter().any(|rival| rival.id() < second), "the test has no rival with a smaller id");
+
+    let mut taken = 0;
+    for rival in &rivals {
+        taken += usize::from(world.library.offer(rival, NOW).is_ok_and(|outcome| outcome.is_news()));
+        assert_eq!(world.library.root_statement().unwrap().id(), third);
+    }
+    assert_eq!(taken, 1, "one is proof enough");
+    let conflicts: Vec<_> = world.library.conflicts().iter().map(|c| (c.kind, c.settled)).collect();
+    assert_eq!(conflicts, [(ConflictKind::Root, true)], "the quorum has gone on since");
+    let out = Revoke { node: node(11), up_to: 1, reason: String::new() };
+    let out = world.sign(Body::Revoke(out), 1, &[&key(66)]);
+    check_unproved(&mut world.library, &out);
+
+    // Whoever loads it, in the order in which it came, or gets it from here, stands on the same.
+    let told = world.library.statements().into_iter().cloned().collect::<Vec<_>>();
+    let loaded = Library::open(world.library.id(), told, NOW).unwrap();
+    assert_eq!(loaded.root_statement().unwrap().id(), third);
+    let came = world.said.iter().chain(&rivals).map(|statement| statement.bytes().clone());
+    let loaded = Library::load(world.library.id(), came, NOW).unwrap();
+    assert_eq!(loaded.root_statement().unwrap().id(), third);
+}
+
+/// An honest quorum signed two roots of one version, and two halves know another one first: the next root brings them together.
+#[test]
+fn the_next_root_ends_a_fork() {
+    let world = World::new();
+    let make = |key_of: u8, version: u64, signers: &[&Key]| {
+        let mut root = next_root(&world, RoleKind::Publisher, &[key(key_of).public()], 9);
+        root.version = version;
+        world.sign(Body::Root(root), version, signers)
+    };
+    let (one, other, next) = (make(31, 2, &[&key(1)]), make(32, 2, &[&key(1)]), make(33, 3, &[&key(1)]));
+    let halves = [[&one, &other], [&other, &one]].map(|order| {
+        let mut library = world.library.clone();
+        order.iter().for_each(|root| assert!(library.offer(root, NOW).unwrap().is_news()));
+        assert_eq!(library.root_statement().unwrap().id(), order[0].id());
+        assert!(library.conflicts().iter().any(|c| c.kind == ConflictKind::Root && !c.settled));
+        assert_eq!(library.offer(&next, NOW).unwrap(), Accepted::New);
+        assert!(library.conflicts().iter().all(|c| c.settled));
+        library.root().unwrap().clone()
+    });
+    assert_eq!(halves[0], halves[1]);
+}
+
+/// A stolen operator's key leaps; an honest operator answers from up there. When the stolen key is replaced, what the honest one
+/// said must not be taken for the leap: a revocation fell with the thief's grant, and the node was a member again.
+#[test]
+fn who_answered_a_leap_stands_when_the_thief_is_gone() {
+    let mut world = World::new();
+    let both = [key(2).public(), key(5).public()];
+    let root = next_root(&world, RoleKind::Operator, &both, 9);
+    world.take(world.sign(Body::Root(root), 2, &[&key(1)]));
+    let (release, good) = (world.release(vec![], 1), world.release(vec![], 2));
+    world.channel(&key(5), release, &key(3));
+    world.take(library::member(&world.library, &key(5), member(11, None), NOW).unwrap());
+
+    let leap = 1 + SEQUENCE_JUMP;
+    world.take(world.sign(Body::Member(member(11, None)), leap, &[&key(2)]));
+    let live = Channel { name: "live".into(), release, active: key(3).public(), follow: true, term: None };
+    world.take(world.sign(Body::Channel(live), leap, &[&key(2)]));
+    world.take(library::revoke(&world.library, &key(5), node(11), "", NOW).unwrap());
+    let answer = world.channel(&key(5), good, &key(3));
+    assert!(!world.library.is_member(&node(11), NOW));
+
+    let root = next_root(&world, RoleKind::Operator, &[key(5).public()], 9);
+    world.take(world.sign(Body::Root(root), 3, &[&key(1)]));
+    assert!(!world.library.is_member(&node(11), NOW), "the revocation stands");
+    let channel = world.library.channel("live").unwrap();
+    assert_eq!((channel.statement.id(), channel.body.release), (answer, good));
+}
+
+/// A thief of a node's key signs as many successions as there may be. Once the owner's was then refused, and there was not even
+/// a contradiction; now there is one, whatever came first, and an operator decides.
+#[test]
+fn a_thief_cannot_use_up_the_keys_of_a_node() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let thiefs = |n: usize| Key::from_seed(*StatementId::of(&n.to_le_bytes()).as_bytes());
+    let succeed =
+        |old: &Key, new: &Key| library::succession(&world.library, node(11), old, new, 0, NOW).unwrap();
+    let mut chain = vec![succeed(&key(11), &thiefs(0))];
+    chain.extend((0..2 * SUCCESSIONS).map(|n| succeed(&thiefs(n), &thiefs(n + 1))));
+    let own = succeed(&key(11), &key(77));
+    for owner_first in [false, true] {
+        let mut library = world.library.clone();
+        let own_before = owner_first.then_some(&own);
+        let own_after = (!owner_first).then_some(&own);
+        for said in own_before.into_iter().chain(&chain).chain(own_after) {
+            let _ = library.offer(said, NOW);
+        }
+        assert!(library.statements().len() <= world.said.len() + SUCCESSIONS + 1);
+        assert!(library.is_suspended(&node(11)), "owner first: {owner_first}");
+        assert!(library.statement(&own.id()).is_some());
+        let bound = Member { key: key(77).public(), ..member(11, None) };
+        let bound = library::member(&library, &key(2), bound, NOW).unwrap();
+        assert_eq!(library.offer(&bound, NOW).unwrap(), Accepted::New);
+        assert_eq!(library.key_of(&node(11)), Some(key(77).public()));
+        assert!(!library.is_suspended(&node(11)));
+        let next = library::succession(&library, node(11), &key(77), &key(78), 0, NOW).unwrap();
+        assert_eq!(library.offer(&next, NOW).unwrap(), Accepted::New, "the owner goes on");
+    }
+}
+
+/// One pair of keys may sign the same succession with any time and grace: one of them is kept, the same in every order.
+#[test]
+fn a_succession_is_kept_once() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let made: Vec<_> = (0..20)
+        .map(|n| {
+            library::succession(&world.library, node(11), &key(11), &key(77), n, NOW + n as i64).unwrap()
+        })
+        .collect();
+    let kept = [made.iter().collect::<Vec<_>>(), made.iter().rev().collect()].map(|order| {
+        let mut library = world.library.clone();
+        order.iter().for_each(|said| drop(library.offer(said, NOW).unwrap()));
+        assert_eq!(library.key_of(&node(11)), Some(key(77).public()));
+        library.statements().into_iter().map(Statement::id).collect::<Vec<_>>()
+    });
+    assert_eq!(kept[0], kept[1]);
+    assert_eq!(kept[0].len(), world.said.len() + 1);
+}
+
+/// A redeemer's thief admits nodes without end on one ticket.
+#[test]
+fn a_ticket_is_not_used_without_end() {
+    let mut world = World::new();
+    let ticket = world.ticket(1);
+    let joined = |n: usize| {
+        let key = Key::from_seed(*StatementId::of(&n.to_le_bytes()).as_bytes());
+        Member { node: key.node(), key: key.public(), ..member(11, Some(ticket)) }
+    };
+    for n in 0..2 * TICKET_OVERUSE {
+        let made = library::member(&world.library, &key(10), joined(n), NOW).unwrap();
+        let _ = world.library.offer(&made, NOW);
+    }
+    let kept = world.library.statements().len() - world.said.len();
+    assert_eq!(kept, 1 + TICKET_OVERUSE);
+    let is_in = |n: usize| world.library.is_member(&joined(n).node, NOW);
+    assert!(!(0..2 * TICKET_OVERUSE).any(is_in));
+    assert!(world.library.conflicts().iter().any(|conflict| conflict.kind == ConflictKind::Ticket));
+}
+
+/// A thief of a key that a node once had fixes its log at records that it will never have. The node's own checkpoints were refused
+/// from then on; now each key has its own, and those of keys that an operator replaced are not looked at.
+#[test]
+fn a_stolen_node_key_does_not_silence_the_audit_log() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let checkpoint = |library: &Library, signer: u8, count| {
+        let body = Checkpoint { node: node(11), count, head: RecordId::of(&[signer]) };
+        library::checkpoint(library, &key(signer), body, NOW).unwrap()
+    };
+    for n in 0..2 * CHECKPOINTS as u64 {
+        let _ = world.library.offer(&checkpoint(&world.library, 11, u64::MAX - 100 + n), NOW).unwrap();
+    }
+    let bound = Member { key: key(77).public(), ..member(11, None) };
+    let bound = library::member(&world.library, &key(2), bound, NOW).unwrap();
+    assert_eq!(world.library.offer(&bound, NOW).unwrap(), Accepted::New);
+    assert!(world.library.checkpoints(&node(11)).is_empty());
+    let own = checkpoint(&world.library, 77, 5);
+    assert_eq!(world.library.offer(&own, NOW).unwrap(), Accepted::New);
+    let known: Vec<_> = world.library.checkpoints(&node(11)).iter().map(|said| said.body.count).collect();
+    assert_eq!(known, [5]);
+
+    // The same checkpoint with the old key's signature beside it is the node's own all the same.
+    let both = own.cosign(&key(11)).unwrap();
+    assert_eq!(world.library.offer(&both, NOW).unwrap(), Accepted::New);
+    assert_eq!(world.library.checkpoints(&node(11)).len(), 1);
+}
+
+/// What nobody needs is no news: it is neither kept nor passed on, and nobody's signature on it is even looked at.
+#[test]
+fn what_is_overtaken_is_no_news() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let checkpoint = |count| {
+        let body = Checkpoint { node: node(11), count, head: RecordId::NONE };
+        library::checkpoint(&world.library, &key(11), body, NOW).unwrap()
+    };
+    let made: Vec<_> = (1..=2 * CHECKPOINTS as u64).map(checkpoint).collect();
+    let outcomes = world.library.offer_all(&made, NOW);
+    assert!(outcomes.iter().all(Result::is_ok));
+    let kept = made.iter().filter(|said| world.library.statement(&said.id()).is_some()).count();
+    assert_eq!(kept, CHECKPOINTS);
+    let outcome = world.library.offer(&made[0], NOW).unwrap();
+    assert_eq!((outcome.is_news(), outcome), (false, Accepted::Outdated));
+}
