@@ -78,7 +78,7 @@ pub fn release_of_classes(
 
 /// The highest sequence that a release after `parents` must go above: theirs, that of whatever its publisher signed, so that
 /// no two of a key share one, and that of others, so that people can tell releases apart by it. Others' only as far as that is
-/// no leap.
+/// no leap: a limited publisher's release does not stand beyond one.
 fn highest_release(library: &Library, publisher: &PublicKey, parents: &[StatementId]) -> u64 {
     let all = library.pool.iter().filter(|statement| statement.kind() == StatementKind::Release);
     let (own, others): (Vec<&Statement>, Vec<&Statement>) = all
@@ -86,7 +86,7 @@ fn highest_release(library: &Library, publisher: &PublicKey, parents: &[Statemen
         .partition(|said| parents.contains(&said.id()) || said.signers().any(|key| key == publisher));
     let highest = own.iter().map(|statement| statement.sequence()).max().unwrap_or(0);
     let within = highest.saturating_add(SEQUENCE_JUMP);
-    let others = others.iter().map(|statement| statement.sequence()).filter(|sequence| *sequence <= within);
+    let others = others.iter().map(|statement| statement.sequence()).filter(|sequence| *sequence < within);
     others.max().unwrap_or(0).max(highest)
 }
 

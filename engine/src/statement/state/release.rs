@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Conflict, ConflictKind, State, View};
 use crate::{
     id::StatementId,
-    statement::{Body, Classes, PublicKey, Release, Role, RoleKind, Statement},
+    limits::SEQUENCE_JUMP,
+    statement::{
+        Body, Classes, PublicKey, Release, ReleaseClass, Role, RoleKind, Root, Statement, pool::Pool,
+    },
 };
 
 impl State {
@@ -16,32 +19,24 @@ impl State {
                 releases.insert(statement.id(), (statement, body));
             }
         }
-        let mut limited = Vec::new();
+        // Those of limited publishers, by the release that each must follow to stand.
+        let mut limited: BTreeMap<StatementId, Vec<StatementId>> = BTreeMap::new();
         for (id, (statement, release)) in &releases {
             let signers: Vec<_> = statement.signers().copied().collect();
             if view.pinned(statement) || view.root.allows(RoleKind::Publisher, &Classes::all(), &signers) {
                 self.vouch(*id, &releases);
-            } else if let Some(role) = limited_role(view, &signers)
-                && let [parent] = release.parents.as_slice()
-                && let Some((_, before)) = releases.get(parent)
-                && changes_only(role, before, release)
+            } else if let [parent] = release.parents.as_slice()
+                && let Some((above, before)) = releases.get(parent)
+                && statement.sequence() <= above.sequence().saturating_add(SEQUENCE_JUMP)
+                && changes_only(&met_roles(view, &signers), before, release)
             {
-                limited.push((*id, *parent));
+                limited.entry(*parent).or_default().push(*id);
             }
         }
-        // Each may follow another one.
-        loop {
-            let before = limited.len();
-            limited.retain(|(id, parent)| {
-                let stands = self.releases.contains(parent);
-                if stands {
-                    self.releases.insert(*id);
-                }
-                !stands
-            });
-            if limited.len() == before {
-                break;
-            }
+        let mut open: Vec<_> = self.releases.iter().copied().collect();
+        while let Some(parent) = open.pop() {
+            let next = limited.remove(&parent).unwrap_or_default();
+            open.extend(next.into_iter().filter(|id| self.releases.insert(*id)));
         }
         self.find_rivals(&releases);
     }
@@ -58,9 +53,10 @@ impl State {
         }
     }
 
+    /// Only of releases that stand: what else the thief of a removed key signs contradicts nothing.
     fn find_rivals(&mut self, releases: &BTreeMap<StatementId, (&Statement, &Release)>) {
         let mut by_place: BTreeMap<(Vec<PublicKey>, u64), BTreeSet<StatementId>> = BTreeMap::new();
-        for (id, (statement, _)) in releases {
+        for (id, (statement, _)) in releases.iter().filter(|(id, _)| self.releases.contains(id)) {
             let signers = statement.signers().copied().collect();
             by_place.entry((signers, statement.sequence())).or_default().insert(*id);
         }
@@ -76,20 +72,24 @@ impl State {
     }
 }
 
-/// The publisher role, for some classes only, that `signers` fill.
-fn limited_role<'a>(view: &View<'a>, signers: &[PublicKey]) -> Option<&'a Role> {
-    let mut roles = view.root.roles.iter().filter(|role| role.kind == RoleKind::Publisher);
-    roles.find(|role| role.is_met_by(signers))
+/// The publisher roles that `signers` fill.
+fn met_roles<'a>(view: &View<'a>, signers: &[PublicKey]) -> Vec<&'a Role> {
+    let roles = view.root.roles.iter().filter(|role| role.kind == RoleKind::Publisher);
+    roles.filter(|role| role.is_met_by(signers)).collect()
 }
 
-/// Whether all that `role` has no say in is byte for byte as before.
-fn changes_only(role: &Role, before: &Release, after: &Release) -> bool {
-    if before.classes.is_empty() || after.classes.is_empty() {
+/// Whether all that none of `roles` has a say in is byte for byte as before, and every class is in the slot it was in, under
+/// the name it had: these are others' to rely on.
+fn changes_only(roles: &[&Role], before: &Release, after: &Release) -> bool {
+    if roles.is_empty() || before.classes.is_empty() || after.classes.is_empty() {
         return false;
     }
+    let is_foreign = |name: &str| !roles.iter().any(|role| role.classes.covers(name));
     let kept = |release: &Release| {
-        let foreign = release.classes.iter().filter(|class| !role.classes.covers(&class.name));
+        let foreign = release.classes.iter().filter(|class| is_foreign(&class.name));
         foreign.cloned().collect::<Vec<_>>()
     };
-    kept(before) == kept(after)
+    let stays =
+        |old: &ReleaseClass| after.classes.iter().any(|new| (new.slot, &new.name) == (old.slot, &old.name));
+    kept(before) == kept(after) && before.classes.iter().all(stays)
 }

@@ -4,6 +4,7 @@ mod conformance;
 mod forgeries;
 mod form;
 mod goldens;
+mod limited;
 mod rotation;
 mod rules;
 mod thieves;

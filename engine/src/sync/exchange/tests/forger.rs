@@ -173,6 +173,16 @@ impl Forger {
             let said = Self::sign(mesh, &Body::Channel(body), sequence.max(1), &[&standby]);
             Self::tell(mesh, &said);
         }
+        let Some(Body::Release(release)) =
+            mesh.rng.pick(&releases).and_then(|id| library.statement(&id)).map(Statement::body)
+        else {
+            return;
+        };
+        for message in ["one", "other"] {
+            let body = Release { message: message.into(), ..release.clone() };
+            let said = Self::sign(mesh, &Body::Release(body), sequence.max(1), &[&standby]);
+            Self::tell(mesh, &said);
+        }
     }
 
     /// One bit of something true.
