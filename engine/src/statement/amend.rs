@@ -1,11 +1,12 @@
 //! Changes of a [`Root`] as operators speak of them. Pure edits of a body; whether the result is worth signing is for
 //! people, whether it stands for the [`library`](super::library).
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 use crate::{
     error::{Error, Result},
-    statement::{Classes, PublicKey, Role, RoleKind, Root},
+    id::StatementId,
+    statement::{Classes, Library, PublicKey, Role, RoleKind, Root, state::releases_under},
 };
 
 /// Each of these leaves the root as it was where it fails.
@@ -70,6 +71,13 @@ impl Root {
 
     fn role_mut(&mut self, kind: RoleKind, classes: &Classes) -> Option<&mut Role> {
         self.roles.iter_mut().find(|role| role.kind == kind && role.classes == *classes)
+    }
+}
+
+impl Library {
+    /// The releases that would stand if `root` were the newest, of those that are known. Whether it is signed is not asked.
+    pub fn releases_under(&self, root: &Root) -> BTreeSet<StatementId> {
+        releases_under(&self.pool, root)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
 pub(super) use channel::ChannelState;
 pub use conflict::{Conflict, ConflictKind};
 pub(super) use node::NodeState;
+pub(super) use release::releases_under;
 
 /// What a pool comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,6 +11,13 @@ use crate::{
     },
 };
 
+/// The releases that would stand if `root` were the newest.
+pub(in crate::statement) fn releases_under(pool: &Pool, root: &Root) -> BTreeSet<StatementId> {
+    let mut state = State::default();
+    state.settle_releases(&View { pool, root });
+    state.releases
+}
+
 impl State {
     pub(super) fn settle_releases(&mut self, view: &View<'_>) {
         let mut releases: BTreeMap<StatementId, (&Statement, &Release)> = BTreeMap::new();

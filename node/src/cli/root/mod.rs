@@ -184,9 +184,10 @@ pub(super) fn run(verb: RootVerb) -> Result<Outcome> {
                 None if drop => Legacy::Drop,
                 None => Legacy::Unsaid,
             };
-            let pinned = pins::of(&open(&target.file)?, target.role, &key, &legacy)?;
+            let draft = open(&target.file)?;
             change(&target.file, |root| {
                 root.remove_key(target.role, classes.as_ref(), &key)?;
+                let pinned = pins::of(&draft, target.role, &key, root, &legacy)?;
                 pins::add(&mut root.pins, &pinned)
             })
         }
