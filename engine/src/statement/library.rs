@@ -9,8 +9,8 @@
 //! | root | the first: its hash is the library's id and its own root role signed it. Version n + 1: the root roles of n and n + 1 both signed it, and no other of its version was known before |
 //! | release | publishers of all classes signed it; or a publisher of some that left the others as in its parent; or a release that counts descends from it; or the root pins it |
 //! | channel | its release counts, and an operator signed it, or the publisher that the operator's last word named (before any word: the only publisher there is) |
-//! | ticket | an operator of its classes signed it |
-//! | member | an operator of its classes signed it and no newer word of one stands; or it is one of no more uses of a ticket than it is for |
+//! | ticket | an operator signed it |
+//! | member | an operator signed it and no newer word of one stands; or it is one of no more uses of a ticket than it is for |
 //! | revoke | always |
 //!
 //! Authority is always that of the newest root: what keys signed that it no longer names is set aside, and counts again only

@@ -64,7 +64,7 @@ fn decode_pins(reader: &mut Reader<'_>) -> Result<Vec<StatementId>> {
 pub struct Role {
     /// What it may do.
     pub kind: RoleKind,
-    /// On which classes; the root role is always for all.
+    /// On which classes; only a publisher's role can be for some.
     pub classes: Classes,
     /// How many different keys must sign, 1 to the number of `keys`.
     pub threshold: u8,
@@ -196,8 +196,11 @@ impl Role {
                 self.keys.len()
             )));
         }
-        if self.kind == RoleKind::Root && !self.classes.is_all() {
-            return Err(Error::Invalid("the root role cannot be limited to classes".into()));
+        // Of a node there is one newest word, whatever classes it is about: who may say it has a say in all of them.
+        if self.kind != RoleKind::Publisher && !self.classes.is_all() {
+            return Err(Error::Invalid(format!(
+                "the {kind} role cannot be limited to classes, only a publisher's can; leave the classes out"
+            )));
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::{Conflict, ConflictKind, State, View};
 use crate::{
     id::StatementId,
     limits::SEQUENCE_JUMP,
-    statement::{Body, Channel, Classes, PublicKey, RoleKind, Root, Statement},
+    statement::{Body, Channel, PublicKey, RoleKind, Root, Statement},
 };
 
 type Place = (u64, i64, StatementId);
@@ -52,7 +52,6 @@ struct Said<'a> {
 
 impl State {
     pub(super) fn settle_channels(&mut self, view: &View<'_>) {
-        let all = Classes::all();
         let mut channels: BTreeMap<&str, Said<'_>> = BTreeMap::new();
         for statement in view.pool.iter() {
             let Body::Channel(channel) = statement.body() else { continue };
@@ -61,7 +60,7 @@ impl State {
                 continue;
             }
             // What a root pins has the word of its quorum.
-            if view.is_operators(statement, &all) || view.pinned(statement) {
+            if view.is_operators(statement) || view.pinned(statement) {
                 channels.entry(&channel.name).or_default().operators.push((statement, channel));
             } else if is_active_publisher(view, statement, channel) {
                 channels.entry(&channel.name).or_default().publishers.push((statement, channel));

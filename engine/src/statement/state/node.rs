@@ -59,7 +59,7 @@ impl State {
         let mut successions: BTreeMap<NodeId, Vec<(&Statement, &Succession)>> = BTreeMap::new();
         for statement in view.pool.iter() {
             match statement.body() {
-                Body::Ticket(terms) if view.is_operators(statement, &terms.classes) => {
+                Body::Ticket(terms) if view.is_operators(statement) => {
                     tickets.insert(statement.id(), (statement, terms));
                 }
                 Body::Member(member) => match member.ticket {
@@ -67,7 +67,7 @@ impl State {
                     None => {
                         let word = words.entry(member.node).or_default();
                         word.sequences.push(statement.sequence());
-                        if view.is_operators(statement, &member.classes) {
+                        if view.is_operators(statement) {
                             word.appointments.push((statement, member));
                         }
                     }

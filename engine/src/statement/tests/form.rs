@@ -351,7 +351,8 @@ fn roots_that_break_a_rule_are_refused() {
             9 => root.roles[1].keys.push(key(2).public()),
             10 => root.roles[1].keys.clear(),
             11 => root.roles[0].classes = Classes::new(vec!["films".into()]).unwrap(),
-            12 => {
+            12 => root.roles[1].classes = Classes::new(vec!["films".into()]).unwrap(),
+            13 => {
                 root.roles[1] = Role::any_of(
                     RoleKind::Operator,
                     (0..=ROLE_KEYS).map(|n| key(u8::try_from(n).unwrap()).public()),
@@ -367,7 +368,7 @@ fn roots_that_break_a_rule_are_refused() {
     root.roles.truncate(1);
     root.roles.extend((0..63).map(|n| Role {
         classes: Classes::new(vec![format!("class-{n:02}")]).unwrap(),
-        ..Role::any_of(RoleKind::Operator, keys.clone())
+        ..Role::any_of(RoleKind::Publisher, keys.clone())
     }));
     let header = Header { library: None, sequence: 1, time_ms: NOW };
     assert!(

@@ -153,7 +153,7 @@ pub(in crate::cli) struct Target {
 /// The classes a role is for.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Scope {
-    /// Only for this class; may be repeated [default: for all]
+    /// Only for this class, of the publisher role; may be repeated [default: for all]
     #[arg(long = "class", value_name = "CLASS")]
     classes: Vec<String>,
 }
