@@ -288,10 +288,25 @@ impl Fetch {
         if slot != Some(header.slot) {
             return Err(Error::Peer(format!("class header {} is not in the table", commitment.short())));
         }
+        self.check_name(&header)?;
         self.intake.expect(Place::root(&header));
         self.headers.insert(commitment, header);
         self.intake.report.add_up(self.headers.values());
         self.intake.document(commitment.as_page(), bytes)
+    }
+
+    /// Makes sure that a class is called what the release lists it as. By that name its publisher's key was judged; by the
+    /// header's everybody reads it.
+    fn check_name(&mut self, header: &ClassHeader) -> Result<()> {
+        let release = self.resolve()?.release;
+        match self.claim.listed_as(&release, header.slot) {
+            Some(listed) if listed != header.name => Err(Error::Invalid(format!(
+                "the release lists the class in slot {} as `{listed}`, and its header calls it `{}`: its publisher made it \
+                 wrong, an operator can move the channel to another release",
+                header.slot, header.name
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The wanted release, from the statements that came before.
@@ -351,7 +366,10 @@ impl Fetch {
                     .filter(|header| self.claim.is_granted(&header.name)),
             };
             match header {
-                Some(header) if self.asks_for(&header.name) => self.left.push((commitment, header)),
+                Some(header) if self.asks_for(&header.name) => {
+                    self.check_name(&header)?;
+                    self.left.push((commitment, header));
+                }
                 Some(_) => {}
                 None => absent.push(slot),
             }

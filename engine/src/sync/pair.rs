@@ -26,8 +26,8 @@ use crate::{
         table::{ClassHeader, ClassTable},
     },
     statement::{
-        Channel, Classes, Key, Member, NodeRole, Statement, StatementKind, Verbs,
-        library::{Founders, Library, channel, found, member, release},
+        Channel, Classes, Key, Member, NodeRole, ReleaseClass, Statement, StatementKind, Verbs,
+        library::{Founders, Library, channel, found, member, release_of_classes},
     },
     store::{Check, Object, PageState, RefMove, Store},
     verify,
@@ -174,18 +174,29 @@ impl Pair {
 
     /// Publishes classes by name, in slots from 0 on, and moves the channel.
     pub(super) fn publish_classes(&mut self, classes: &[(&str, &Files)]) -> StatementId {
+        self.publish_listed(classes, &[])
+    }
+
+    /// Publishes classes by the names of their headers, and lists them by those of `listed`.
+    pub(super) fn publish_listed(&mut self, classes: &[(&str, &Files)], listed: &[&str]) -> StatementId {
         let store = &*self.origin.store;
         let commit = |(slot, (name, files)): (u8, &(&str, &Files))| (slot, class(store, slot, name, files));
         let table = ClassTable { classes: (0..).zip(classes).map(commit).collect() };
         Sink(store).put(table.id().as_page(), table.encode().into()).unwrap();
         store.commit().unwrap();
-        self.announce(table.id())
+        let list = |(name, (slot, commitment)): (&&str, &(u8, Commitment))| ReleaseClass {
+            slot: *slot,
+            name: (*name).to_owned(),
+            commitment: *commitment,
+        };
+        self.announce(table.id(), listed.iter().zip(&table.classes).map(list).collect())
     }
 
-    fn announce(&mut self, manifest: ManifestId) -> StatementId {
+    fn announce(&mut self, manifest: ManifestId, listed: Vec<ReleaseClass>) -> StatementId {
         let library = &self.origin.library;
         let parents = library.channel(LIVE).map(|said| said.body.release).into_iter().collect();
-        let made = release(library, &self.publisher, parents, manifest, "", NOW_MS).unwrap();
+        let made =
+            release_of_classes(library, &self.publisher, parents, (manifest, listed), "", NOW_MS).unwrap();
         self.origin.learn(std::slice::from_ref(&made));
         let active = self.publisher.public();
         let body = Channel { name: LIVE.into(), release: made.id(), active, follow: true, term: None };

@@ -3,6 +3,10 @@
 //! A class keeps its slot for good. One that a new policy leaves out stays as it is called, without patterns and so without
 //! paths: a slot that changed hands would be another class to some mirrors and the same to others. What the publisher's key
 //! does not cover is copied from the parent's table, hash for hash.
+//!
+//! Which paths a class takes is for publishers of all classes to say. What a publisher of some says of that holds for its own
+//! publishes of its own classes; others look past it to the release of a publisher of all classes before it, so that nobody
+//! takes files by a pattern whose classes are not its own.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +20,9 @@ use chuan_engine::{
         classifier::{Class, Classifier},
         table::{ClassHeader, ClassTable, DEFAULT_CLASS},
     },
-    statement::{Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind, Root},
+    statement::{
+        Body, Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind, Root, Said, Statement,
+    },
     store::Store,
 };
 
@@ -54,7 +60,7 @@ impl ClassPlan {
         store: &dyn Store,
         library: Option<&Library>,
         publisher: &PublicKey,
-        before: Option<&Release>,
+        before: Option<Said<'_, Release>>,
         policy: Option<Vec<(String, Policy)>>,
     ) -> Result<Self> {
         let root = library.and_then(Library::root);
@@ -62,21 +68,29 @@ impl ClassPlan {
             |class: Classes| root.is_none_or(|root| root.allows(RoleKind::Publisher, &class, &[*publisher]));
         let covers_name = |name: &str| Classes::new(vec![name.to_owned()]).is_ok_and(&covers);
         let table = match before {
-            Some(before) => ClassTable::load(store, &before.manifest)?.classes,
+            Some(before) => ClassTable::load(store, &before.body.manifest)?.classes,
             None => Vec::new(),
         };
-        let listed = before.map(|before| before.classes.as_slice()).unwrap_or_default();
-        let names = listed.iter().map(|class| (class.slot, class.name.clone())).collect();
-        let headers = headers(store, &table, covers(Classes::all()))?;
+        let listed = before.map(|before| before.body.classes.as_slice()).unwrap_or_default();
+        let names: BTreeMap<_, _> = listed.iter().map(|class| (class.slot, class.name.clone())).collect();
+        let covers_all = covers(Classes::all());
+        let headers = headers(store, &table, covers_all)?;
+        let last_said =
+            library.zip(before).and_then(|(library, before)| as_last_said(library, before, &table));
         let mut classes = Vec::new();
         for (slot, (_, header)) in &headers {
-            let policy = Policy::decode(&header.policy)?;
-            classes.push(Class {
-                slot: *slot,
-                name: header.name.clone(),
-                policy,
-                is_ours: covers_name(&header.name),
-            });
+            // The listed name is the one that a limited publisher's key was judged by.
+            let name = names.get(slot).unwrap_or(&header.name).clone();
+            let is_ours = covers_name(&name);
+            let policy = match policy_of(store, *slot, last_said.as_ref())? {
+                // What is given takes its place.
+                _ if is_ours && policy.is_some() => Policy::default(),
+                _ if is_ours && !covers_all => Policy::decode(&header.policy)?,
+                Some(policy) => policy,
+                None if covers_all => return Err(nothing_said(&name)),
+                None => Policy::default(),
+            };
+            classes.push(Class { slot: *slot, name, policy, is_ours });
         }
         if let Some(policy) = policy {
             check_timekeepers(root, &policy)?;
@@ -174,6 +188,50 @@ fn headers(
         }
     }
     Ok(headers)
+}
+
+/// The classes as the newest release up to `before` has them that a publisher of all classes signed, of today or of earlier.
+/// None where that is not known.
+fn as_last_said<'a>(
+    library: &'a Library,
+    before: Said<'a, Release>,
+    table: &[(u8, Commitment)],
+) -> Option<BTreeMap<u8, Commitment>> {
+    let is_of_all = |statement: &Statement| {
+        let signers: Vec<_> = statement.signers().copied().collect();
+        library.roots().any(|root| match root.body() {
+            Body::Root(root) => root.allows(RoleKind::Publisher, &Classes::all(), &signers),
+            _ => false,
+        })
+    };
+    if is_of_all(before.statement) {
+        return Some(table.iter().copied().collect());
+    }
+    let mut at = before;
+    while !is_of_all(at.statement) {
+        at = library.release(at.body.parents.first()?)?;
+    }
+    // What a limited publisher goes on from lists its classes.
+    Some(at.body.classes.iter().map(|class| (class.slot, class.commitment)).collect())
+}
+
+/// The policy of the class in `slot` as one of `said`; one that says nothing for a class that is newer. None where it is not
+/// held.
+fn policy_of(store: &dyn Store, slot: u8, said: Option<&BTreeMap<u8, Commitment>>) -> Result<Option<Policy>> {
+    let Some(said) = said else { return Ok(None) };
+    let Some(commitment) = said.get(&slot) else { return Ok(Some(Policy::default())) };
+    match ClassHeader::load(store, commitment) {
+        Ok(header) => Ok(Some(Policy::decode(&header.policy)?)),
+        Err(Error::Missing(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn nothing_said(class: &str) -> Failure {
+    Failure::missing(format!(
+        "which paths are in class `{class}` was last said in a release that is not held here, by a publisher of all classes: say it \
+         with --policy, or first pull a channel that stands at that release"
+    ))
 }
 
 /// A class that asks for freshness needs somebody to vouch for it.

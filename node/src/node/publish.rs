@@ -4,7 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chuan_engine::{
-    id::{LibraryId, SaltKey, StatementId},
+    id::{LibraryId, SaltKey},
     ingest::{self, IngestReport},
     manifest::{Timestamp, table::ClassHeader},
     statement::{Library, NodeRole, PublicKey, Release, Said, Statement},
@@ -69,8 +69,8 @@ impl Inner {
             None => None,
         };
         let policy = options.policy.as_deref().map(policy::read).transpose()?;
-        let before = current.as_ref().map(|current| current.body);
-        let plan = ClassPlan::new(self.store(), library.as_deref(), &publisher, before, policy)?;
+        let plan = ClassPlan::new(self.store(), library.as_deref(), &publisher, current, policy)?;
+        let before = current.map(|current| current.body);
         let report = self.read(options, &id, &plan, job)?;
         let sealed = plan.seal(&report.trees, &salt)?;
         let is_said = |before: &&Release| {
@@ -86,7 +86,7 @@ impl Inner {
         let published = Published {
             library: id.to_string(),
             library_name: options.library.clone(),
-            sequence: current.as_ref().map_or(0, |current| current.sequence),
+            sequence: current.map_or(0, |current| current.statement.sequence()),
             manifest: sealed.table.id().to_string(),
             changed,
             files: classes.iter().map(|class| class.files).sum(),
@@ -100,7 +100,7 @@ impl Inner {
             ..Published::default()
         };
         let listed = sealed.listed.iter().map(ListedClass::from).collect();
-        Ok(Ingested { published, parent: current.map(|current| current.release.to_string()), listed })
+        Ok(Ingested { published, parent: current.map(|current| current.statement.id().to_string()), listed })
     }
 
     /// The release to go on from. Where that is not here and nobody minds, it is the one that is.
@@ -109,14 +109,14 @@ impl Inner {
         library: &'a Library,
         publisher: &PublicKey,
         force: bool,
-    ) -> Result<Option<Current<'a>>> {
+    ) -> Result<Option<Said<'a, Release>>> {
         let base = authority::follow::base(library, publisher).and_then(|id| library.release(&id));
-        Ok(match base {
+        match base {
             Some(base) if force && !self.is_complete(library, &base.body.manifest)? => {
-                self.here(library, LIVE)?.map(Current::of)
+                self.here(library, LIVE)
             }
-            base => base.map(Current::of),
-        })
+            base => Ok(base),
+        }
     }
 
     fn read(&self, options: &Publish, id: &LibraryId, plan: &ClassPlan, job: &Job) -> Result<IngestReport> {
@@ -155,19 +155,6 @@ pub(super) fn finish_foundings<S: Store>(home: &Home, libraries: &Libraries<S>) 
         }
     }
     Ok(())
-}
-
-/// The release that a publish goes on from.
-struct Current<'a> {
-    release: StatementId,
-    sequence: u64,
-    body: &'a Release,
-}
-
-impl<'a> Current<'a> {
-    fn of(said: Said<'a, Release>) -> Self {
-        Self { release: said.statement.id(), sequence: said.statement.sequence(), body: said.body }
-    }
 }
 
 pub(crate) const fn node_role(role: Role) -> NodeRole {

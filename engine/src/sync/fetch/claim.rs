@@ -126,6 +126,12 @@ impl Claim {
         names.find(|class| !class.contains('*') && !came.contains(&class.as_str())).cloned()
     }
 
+    /// By which name a release lists the class in `slot`; nothing where it lists none.
+    pub(super) fn listed_as(&self, release: &StatementId, slot: u8) -> Option<String> {
+        let said = self.library.release(release)?;
+        said.body.classes.iter().find(|class| class.slot == slot).map(|class| class.name.clone())
+    }
+
     /// The statements that the source need not send: the channel's, its release's where its table is here, the newest
     /// root's.
     pub(super) fn known(&self, store: &dyn Store) -> Vec<StatementId> {

@@ -3,6 +3,7 @@
 use crate::{
     error::{Error, Result},
     id::StatementId,
+    manifest::table::{ClassHeader, ClassTable},
     sync::{
         fetch::Options,
         frame::{Frame, FrameKind},
@@ -196,4 +197,24 @@ fn an_answer_that_ends_early_has_named_all_classes_before() {
     assert!(report.classes == 2 && report.round_trips > 1, "{report:?}");
     assert_eq!(pair.mirror.files_of(&release, 0).unwrap(), masters);
     assert_eq!(pair.mirror.files_of(&release, 1).unwrap(), trailers);
+}
+
+/// A publisher of one class is judged by the names that its release lists; everybody reads those of the headers. One that listed
+/// trailers and called them masters in the header had its files with whoever is granted the masters, and no others.
+#[test]
+fn a_class_is_called_what_its_release_lists() {
+    let mut pair = Pair::new();
+    let (masters, trailers) = files();
+    pair.publish_listed(&[("masters", &masters), ("trailers", &trailers)], &["masters", "trailers"]);
+    grant(&mut pair, &["masters"]);
+    pull(&mut pair).unwrap();
+    let at = pair.mirror.channel();
+    let classes = [("masters", &masters), ("masters", &trailers)];
+    let release = pair.publish_listed(&classes, &["masters", "trailers"]);
+    let error = pull(&mut pair).unwrap_err();
+    assert!(matches!(&error, Error::Invalid(text) if text.contains("lists")), "{error}");
+    assert_eq!(pair.mirror.channel(), at);
+    let manifest = pair.origin.library.release(&release).unwrap().body.manifest;
+    let (_, commitment) = ClassTable::load(&*pair.origin.store, &manifest).unwrap().classes[1];
+    assert!(ClassHeader::load(&*pair.mirror.store, &commitment).is_err(), "nothing of it is kept");
 }

@@ -1,10 +1,14 @@
 //! Libraries of several classes: published, divided anew, pulled by nodes that are granted some, shown and restored.
 
 use chuan_engine::{
-    id::{ManifestId, Salt, SaltKey},
-    manifest::{EntryKind, EntryPath, Policy, builder::EntryTreeBuilder, table::ClassTable},
+    id::{ManifestId, Salt, SaltKey, StatementId},
+    manifest::{
+        EntryKind, EntryPath, Policy,
+        builder::EntryTreeBuilder,
+        table::{ClassHeader, ClassTable},
+    },
     statement::{
-        Body, Classes, Header, Key, Member, NodeRole, Release, ReleaseClass, Role as LibraryRole, RoleKind,
+        Accepted, Body, Classes, Header, Key, Member, NodeRole, ReleaseClass, Role as LibraryRole, RoleKind,
         Root, Statement, Verbs, library::release_of_classes,
     },
     store::{Object, memory::MemoryStore},
@@ -252,7 +256,7 @@ struct Limited {
     trailers: Key,
     plan: ClassPlan,
     table: ClassTable,
-    before: Release,
+    before: StatementId,
 }
 
 impl Limited {
@@ -280,12 +284,40 @@ impl Limited {
         let content = (sealed.table.id(), sealed.listed);
         let made = release_of_classes(&library, &all, Vec::new(), content, "", 3).unwrap();
         assert!(library.offer(&made, 3).is_ok());
-        let before = library.release(&made.id()).unwrap().body.clone();
-        Self { library, store, all, trailers, plan, table: sealed.table, before }
+        Self { library, store, all, trailers, plan, table: sealed.table, before: made.id() }
     }
 
     fn plan(&self, key: &Key, policy: Option<Vec<(String, Policy)>>) -> Result<ClassPlan> {
-        ClassPlan::new(&self.store, Some(&self.library), &key.public(), Some(&self.before), policy)
+        let before = self.library.release(&self.before);
+        ClassPlan::new(&self.store, Some(&self.library), &key.public(), before, policy)
+    }
+
+    /// Goes on from the last release with these classes, by this key.
+    fn follow(&mut self, key: &Key, content: (ManifestId, Vec<ReleaseClass>)) {
+        let parents = vec![self.before];
+        let made = release_of_classes(&self.library, key, parents, content, "", 4).unwrap();
+        assert_eq!(self.library.offer(&made, 4).unwrap(), Accepted::New);
+        self.before = made.id();
+    }
+
+    /// The publisher of trailers goes on with a header of its own making.
+    fn forge(&mut self, change: impl FnOnce(&mut ClassHeader)) {
+        let mut header = ClassHeader::load(&self.store, &self.table.classes[2].1).unwrap();
+        change(&mut header);
+        self.table.classes[2].1 = header.id();
+        let mut listed = self.library.release(&self.before).unwrap().body.classes.clone();
+        listed[2].commitment = header.id();
+        let page = |id, bytes: Vec<u8>| Object::Page { id, bytes: bytes.into() };
+        let table = page(self.table.id().as_page(), self.table.encode());
+        self.store.append(vec![page(header.id().as_page(), header.encode()), table]).unwrap();
+        self.store.commit().unwrap();
+        self.follow(&self.trailers.clone(), (self.table.id(), listed));
+    }
+
+    /// The name of the class that a publish by the key puts a path in.
+    fn class_of(&self, key: &Key, path: &str) -> String {
+        let plan = self.plan(key, None).unwrap();
+        plan.classifier().class_of(&EntryPath::new(path).unwrap(), EntryKind::File).unwrap().name.clone()
     }
 
     /// Whether a release of these classes by this key, after the first, stands.
@@ -389,4 +421,52 @@ fn what_has_not_changed_keeps_its_header_whoever_publishes() {
     let limited = Limited::new();
     let plan = limited.plan(&limited.trailers, None).unwrap();
     assert_eq!(seal(&limited.store, &plan, &limited.trailers, "first").table, limited.table);
+}
+
+/// The publisher of one class gave it a pattern of other classes' files. The next publish of everything filed them there, for all
+/// who are granted that class.
+#[test]
+fn a_pattern_of_a_publisher_of_one_class_is_its_own_affair() {
+    let mut limited = Limited::new();
+    let policy = Policy::of_paths(["private/**", "trailers/**"]);
+    let plan = limited.plan(&limited.trailers, Some(vec![("trailers".into(), policy)])).unwrap();
+    let sealed = seal(&limited.store, &plan, &limited.trailers, "second");
+    limited.follow(&limited.trailers.clone(), (sealed.table.id(), sealed.listed));
+    let of_all = |path| limited.class_of(&limited.all, path);
+    assert_eq!((of_all("private/a"), of_all("trailers/a")), ("default".into(), "trailers".into()));
+    assert_eq!(limited.class_of(&limited.trailers, "private/a"), "trailers", "its own goes on as it was");
+
+    // Where that is not known that was said last, it is to be said anew.
+    let fresh = MemoryStore::new();
+    let manifest = limited.library.release(&limited.before).unwrap().body.manifest;
+    let held = sealed.table.classes.iter().map(|(_, commitment)| commitment.as_page());
+    for id in held.chain([manifest.as_page()]) {
+        let bytes = limited.store.read_pages(&[id]).unwrap()[0].clone().unwrap();
+        fresh.append(vec![Object::Page { id, bytes }]).unwrap();
+    }
+    fresh.commit().unwrap();
+    let limited = Limited { store: fresh, ..limited };
+    let failure = limited.plan(&limited.all, None).unwrap_err();
+    assert!(failure.exit == Exit::Missing && failure.message.contains("--policy"), "{failure}");
+    limited.plan(&limited.all, Some(Vec::new())).unwrap();
+    limited.plan(&limited.trailers, None).unwrap();
+}
+
+/// The header of a limited publisher's class said what it liked: a pattern that matches everything or is none, another class's
+/// name. All who went by that could publish no more.
+#[test]
+fn a_header_of_a_publisher_of_one_class_stops_nobody_else() {
+    let patterns: [&[u8]; 3] =
+        [&Policy::of_paths(["**"]).encode(), &Policy::of_paths(["x["]).encode(), b"no policy"];
+    for policy in patterns {
+        let mut limited = Limited::new();
+        limited.forge(|header| header.policy = policy.to_vec());
+        assert_eq!(limited.class_of(&limited.all, "masters/a"), "masters");
+        assert_eq!(limited.class_of(&limited.all, "x["), "default");
+    }
+    let mut limited = Limited::new();
+    limited.forge(|header| header.name = "masters".into());
+    let plan = limited.plan(&limited.all, None).unwrap();
+    let names: Vec<_> = plan.classifier().classes().iter().map(|class| class.name.clone()).collect();
+    assert_eq!(names, ["default", "masters", "trailers"]);
 }
