@@ -1,26 +1,31 @@
 //! The trees of several classes, read as one: what a restore, a listing and a publish go through.
 //!
 //! A path is in one class. Where publishers of different classes put it in two all the same, the class of the lower slot
-//! has it: who publishes one class cannot take a path away from another that was there before.
+//! has it: who publishes one class cannot take a path away from another that was there before. The same holds where one class
+//! has a file and another has something under the file's path, which no folder could hold both of.
 
 use std::iter::Peekable;
 
 use super::{
     PageSource,
     cursor::{self, Entries},
-    entry::Entry,
+    entry::{Entry, EntryKind},
     path::EntryPath,
 };
 use crate::{error::Result, id::PageId};
 
 /// All entries of `trees`, each the slot of a class and the root of its entry tree, ascending by slot. They come in path
-/// order, each path once.
+/// order, each path once, and none under a file.
 pub fn union<'a, S: PageSource + ?Sized>(source: &'a S, trees: &[(u8, PageId)]) -> Union<'a, S> {
-    let trees = trees.iter().map(|(slot, root)| (*slot, cursor::entries(source, root).peekable()));
-    Union { trees: trees.collect(), has_warned: false }
+    let tree = |(slot, root): &(u8, PageId)| Tree {
+        slot: *slot,
+        root: *root,
+        entries: cursor::entries(source, root).peekable(),
+    };
+    Union { source, trees: trees.iter().map(tree).collect(), files: Vec::new(), has_warned: false }
 }
 
-/// What the first of `trees` that has it says of `path`, and in which slot.
+/// What the first of `trees` that has it says of `path`, and in which slot. Nothing of a path that [`union()`] leaves out.
 ///
 /// # Errors
 ///
@@ -30,18 +35,61 @@ pub fn find<S: PageSource + ?Sized>(
     trees: &[(u8, PageId)],
     path: &EntryPath,
 ) -> Result<Option<(u8, Entry)>> {
+    for (end, _) in path.as_str().match_indices('/') {
+        let above = path.as_str().get(..end).map(EntryPath::checked);
+        let found = above.map(|above| find_one(source, trees, &above)).transpose()?.flatten();
+        if found.is_some_and(|(_, entry)| entry.kind == EntryKind::File) {
+            return Ok(None);
+        }
+    }
+    find_one(source, trees, path)
+}
+
+/// As [`find`], of a path that lies under no file.
+fn find_one<S: PageSource + ?Sized>(
+    source: &S,
+    trees: &[(u8, PageId)],
+    path: &EntryPath,
+) -> Result<Option<(u8, Entry)>> {
+    // Whether a tree so far has something under the path.
+    let mut is_directory = false;
     for (slot, root) in trees {
-        if let Some(entry) = cursor::find(source, root, path)? {
-            return Ok(Some((*slot, entry)));
+        match cursor::find(source, root, path)? {
+            Some(entry) if entry.kind != EntryKind::File || !is_directory => return Ok(Some((*slot, entry))),
+            _ => is_directory = is_directory || has_under(source, root, path)?,
         }
     }
     Ok(None)
 }
 
-/// The iterator of [`union()`]; ends after its first error. Memory is one page of names a level of every tree.
+/// Whether a tree has something under `path`.
+fn has_under<S: PageSource + ?Sized>(source: &S, root: &PageId, path: &EntryPath) -> Result<bool> {
+    // No entry's path, but a place in their order.
+    let begin = EntryPath::checked(&format!("{path}/"));
+    let first = cursor::entries_from(source, root, begin).next().transpose()?;
+    Ok(first.is_some_and(|(found, _)| is_under(&found, path)))
+}
+
+/// Whether `path` lies under `above`, whatever that is.
+fn is_under(path: &EntryPath, above: &EntryPath) -> bool {
+    path.as_str().strip_prefix(above.as_str()).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The iterator of [`union()`]; ends after its first error. Memory is one page of names a level of every tree, and no more files
+/// than a path has bytes.
 pub struct Union<'a, S: PageSource + ?Sized> {
-    trees: Vec<(u8, Peekable<Entries<'a, S>>)>,
+    source: &'a S,
+    trees: Vec<Tree<'a, S>>,
+    /// The files so far that the path last given out begins with, each the beginning of the next: between a file and what lies
+    /// under it in another tree others may come, as `a.b` between `a` and `a/b`.
+    files: Vec<EntryPath>,
     has_warned: bool,
+}
+
+struct Tree<'a, S: PageSource + ?Sized> {
+    slot: u8,
+    root: PageId,
+    entries: Peekable<Entries<'a, S>>,
 }
 
 impl<S: PageSource + ?Sized> std::fmt::Debug for Union<'_, S> {
@@ -51,11 +99,33 @@ impl<S: PageSource + ?Sized> std::fmt::Debug for Union<'_, S> {
 }
 
 impl<S: PageSource + ?Sized> Union<'_, S> {
+    fn step(&mut self) -> Result<Option<(u8, EntryPath, Entry)>> {
+        while let Some(index) = self.first() {
+            let Some(tree) = self.trees.get_mut(index) else { break };
+            let slot = tree.slot;
+            let Some((path, entry)) = tree.entries.next().transpose()? else { break };
+            while self.files.pop_if(|file| !path.as_str().starts_with(file.as_str())).is_some() {}
+            let is_file = entry.kind == EntryKind::File;
+            if self.files.iter().any(|file| is_under(&path, file))
+                || (is_file && self.is_directory_before(index, &path)?)
+            {
+                self.warn(&path, slot);
+                continue;
+            }
+            self.pass(index, &path);
+            if is_file && self.goes_on_with(&path) {
+                self.files.push(path.clone());
+            }
+            return Ok(Some((slot, path, entry)));
+        }
+        Ok(None)
+    }
+
     /// Which tree has the next path; of those that have the same, the first. An error comes before all paths.
     fn first(&mut self) -> Option<usize> {
         let mut first: Option<(usize, &EntryPath)> = None;
-        for (index, (_, tree)) in self.trees.iter_mut().enumerate() {
-            match tree.peek() {
+        for (index, tree) in self.trees.iter_mut().enumerate() {
+            match tree.entries.peek() {
                 None => {}
                 Some(Err(_)) => return Some(index),
                 Some(Ok((path, _))) if first.is_none_or(|(_, least)| path < least) => {
@@ -67,14 +137,43 @@ impl<S: PageSource + ?Sized> Union<'_, S> {
         first.map(|(index, _)| index)
     }
 
-    /// Passes over `path` in the trees after the one that had it.
-    fn pass(&mut self, index: usize, slot: u8, path: &EntryPath) {
-        for (other, tree) in self.trees.iter_mut().skip(index + 1) {
-            let is_same = |item: &Result<(EntryPath, Entry)>| matches!(item, Ok((next, _)) if next == path);
-            if tree.next_if(is_same).is_some() && !self.has_warned {
-                tracing::warn!(%path, slot, other, "a path is in two classes; that of the lower slot counts");
-                self.has_warned = true;
+    /// Whether a tree before that of `index` has something under `path`. Mostly what it has next tells.
+    fn is_directory_before(&mut self, index: usize, path: &EntryPath) -> Result<bool> {
+        for tree in self.trees.iter_mut().take(index) {
+            let Some(Ok((next, _))) = tree.entries.peek() else { continue };
+            let may_follow = next.as_str().starts_with(path.as_str());
+            if may_follow && (is_under(next, path) || has_under(self.source, &tree.root, path)?) {
+                return Ok(true);
             }
+        }
+        Ok(false)
+    }
+
+    /// Passes over `path` in the trees after the one that had it.
+    fn pass(&mut self, index: usize, path: &EntryPath) {
+        let is_same = |item: &Result<(EntryPath, Entry)>| matches!(item, Ok((next, _)) if next == path);
+        let mut passed = None;
+        for tree in self.trees.iter_mut().skip(index + 1) {
+            if tree.entries.next_if(is_same).is_some() {
+                passed = Some(tree.slot);
+            }
+        }
+        if let Some(slot) = passed {
+            self.warn(path, slot);
+        }
+    }
+
+    /// Whether a path to come begins with this one.
+    fn goes_on_with(&mut self, path: &EntryPath) -> bool {
+        let is_next = |item: &Result<(EntryPath, Entry)>| {
+            item.as_ref().is_ok_and(|(next, _)| next.as_str().starts_with(path.as_str()))
+        };
+        self.trees.iter_mut().any(|tree| tree.entries.peek().is_some_and(is_next))
+    }
+
+    fn warn(&mut self, path: &EntryPath, slot: u8) {
+        if !std::mem::replace(&mut self.has_warned, true) {
+            tracing::warn!(%path, slot, "a path is another class's too, or lies under its file; that of the lower slot counts");
         }
     }
 }
@@ -83,19 +182,11 @@ impl<S: PageSource + ?Sized> Iterator for Union<'_, S> {
     type Item = Result<(u8, EntryPath, Entry)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let index = self.first()?;
-        let (slot, tree) = self.trees.get_mut(index)?;
-        let slot = *slot;
-        match tree.next()? {
-            Ok((path, entry)) => {
-                self.pass(index, slot, &path);
-                Some(Ok((slot, path, entry)))
-            }
-            Err(error) => {
-                self.trees.clear();
-                Some(Err(error))
-            }
+        let step = self.step().transpose();
+        if matches!(step, Some(Err(_))) {
+            self.trees.clear();
         }
+        step
     }
 }
 
@@ -119,6 +210,64 @@ mod tests {
         let mut builder = EntryTreeBuilder::new(slot).unwrap();
         files.into_iter().for_each(|(path, entry)| builder.push(path, &entry, pages).unwrap());
         (slot, builder.finish(pages).unwrap().root)
+    }
+
+    /// Names that begin with each other, with something before and after the slash among what follows.
+    const NAMES: [&str; 12] =
+        ["a", "a!", "a!/b", "a.b", "a.b/c", "a/b", "a/b.c", "a/b/c", "a/b/c/d", "a/c", "ab", "b"];
+
+    fn directory() -> Entry {
+        Entry {
+            kind: EntryKind::EmptyDir,
+            size: 0,
+            content: crate::manifest::Content::Inline(vec![]),
+            ..small(0)
+        }
+    }
+
+    fn build_named(slot: u8, names: &BTreeMap<&str, bool>, pages: &mut Pages) -> (u8, PageId) {
+        let mut builder = EntryTreeBuilder::new(slot).unwrap();
+        for (name, is_file) in names {
+            let entry = if *is_file { small(u64::from(slot)) } else { directory() };
+            builder.push(path(name), &entry, pages).unwrap();
+        }
+        (slot, builder.finish(pages).unwrap().root)
+    }
+
+    proptest! {
+        /// One class's file `masters` beside another's `masters/a.mov`: both came, and no folder could hold them, so whoever had
+        /// a class to publish could make every restore of the library fail.
+        #[test]
+        fn nothing_lies_under_a_file(
+            classes in prop::collection::vec(
+                prop::collection::btree_map(prop::sample::select(&NAMES[..]), any::<bool>(), 0..8), 0..4),
+        ) {
+            let mut pages = Pages::default();
+            let mut trees = Vec::new();
+            let mut expected: BTreeMap<&str, (u8, bool)> = BTreeMap::new();
+            for (slot, names) in (0..).zip(&classes) {
+                trees.push(build_named(slot, names, &mut pages));
+                for (name, is_file) in names {
+                    let under = |inner: &str, outer: &str| inner.starts_with(&format!("{outer}/"));
+                    let in_the_way = |(other, (_, other_is_file)): (&&str, &(u8, bool))| {
+                        name == other || (under(name, other) && *other_is_file) || (under(other, name) && *is_file)
+                    };
+                    if !expected.iter().any(in_the_way) {
+                        expected.insert(name, (slot, *is_file));
+                    }
+                }
+            }
+            let found = union(&pages, &trees).map(|item| item.unwrap());
+            let found: Vec<_> =
+                found.map(|(slot, path, entry)| (path.to_string(), (slot, entry.kind == EntryKind::File))).collect();
+            let expected_now: Vec<_> = expected.iter().map(|(name, entry)| ((*name).to_owned(), *entry)).collect();
+            prop_assert_eq!(found, expected_now);
+            for name in NAMES {
+                let found = find(&pages, &trees, &path(name)).unwrap();
+                let found = found.map(|(slot, entry)| (slot, entry.kind == EntryKind::File));
+                prop_assert_eq!(found, expected.get(name).copied(), "{}", name);
+            }
+        }
     }
 
     proptest! {
