@@ -32,6 +32,7 @@ use crate::{
     error::{Error, Result},
     id::{Commitment, ManifestId, PageId, Salt},
     limits::{CHUNK_BYTES, CLASS_ENTRIES, CLASS_NAME_BYTES, CLASS_POLICY_BYTES, CLASSES, TREE_LEVELS},
+    statement::wire::is_invisible,
 };
 
 const TABLE_MAGIC: [u8; 4] = *b"CHTB";
@@ -190,7 +191,8 @@ impl ClassHeader {
 
 /// Whether a class may be called `name`.
 pub fn is_class_name(name: &str) -> bool {
-    let refused = |c: char| c.is_control() || c.is_whitespace() || "*?[]{},/".contains(c);
+    // As in the patterns of grants: what none could name, nobody could be granted.
+    let refused = |c: char| c.is_control() || c.is_whitespace() || is_invisible(c) || "*?[]{},/".contains(c);
     !name.is_empty() && name.len() <= CLASS_NAME_BYTES && !name.chars().any(refused)
 }
 
@@ -212,5 +214,20 @@ fn named<S: PageSource + ?Sized>(source: &S, id: &PageId, is: impl Fn(&[u8]) -> 
         Ok(bytes)
     } else {
         Err(Error::Invalid(format!("{} names a page of another kind", id.short())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::Classes;
+
+    /// A class could be called what no grant could name: its name had a character that nobody sees.
+    #[test]
+    fn every_class_can_be_granted_by_its_name() {
+        for c in ('\0'..='\u{3000}').chain(['\u{feff}', '电']) {
+            let name = format!("a{c}b");
+            assert!(!is_class_name(&name) || Classes::new(vec![name.clone()]).is_ok(), "{c:?}");
+        }
     }
 }
