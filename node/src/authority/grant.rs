@@ -1,5 +1,7 @@
 //! `grant` and `revoke`: who belongs to a library. Whoever is not granted a class has nothing of it.
 
+use std::collections::BTreeSet;
+
 use chuan_engine::{
     id::NodeId,
     statement::{
@@ -97,21 +99,29 @@ fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
     })
 }
 
-/// The key that a node is to prove: the one that is said, else the one that is known of it.
+/// The key that a node is to prove: the one that is said, else the one it has. One that has none now, because it was revoked or
+/// is suspended, has its first, which hashes to its id; but not where anybody ever named another, who may be a thief.
 fn key_of(library: &Library, node: &NodeId, said: Option<PublicKey>) -> Result<PublicKey> {
-    let known = || {
-        let members = library.statements().into_iter().rev().filter_map(|statement| match statement.body() {
-            Body::Member(member) if member.node == *node => Some(member.key),
-            _ => None,
-        });
-        library.key_of(node).or_else(|| members.into_iter().next())
+    if let Some(key) = said.or_else(|| library.key_of(node)) {
+        return Ok(key);
+    }
+    let mut known = BTreeSet::new();
+    for statement in library.statements() {
+        match statement.body() {
+            Body::Member(member) if member.node == *node => known.extend([member.key]),
+            Body::Succession(next) if next.node == *node => known.extend([next.old, next.new]),
+            _ => {}
+        }
+    }
+    let why = match known.first() {
+        Some(key) if known.len() == 1 && key.node() == *node => return Ok(*key),
+        Some(_) => "has no key now, and was known under another than its first",
+        None => "is new here",
     };
-    said.or_else(known).ok_or_else(|| {
-        Failure::usage(format!(
-            "node {} is new here; give the key that `chuan id` prints there, with --node-key",
-            node.short()
-        ))
-    })
+    Err(Failure::usage(format!(
+        "node {} {why}; give the key that `chuan id` prints there, with --node-key",
+        node.short()
+    )))
 }
 
 /// The node of this id, or the one that is known here by the beginning of its id, or by its name.
@@ -133,5 +143,76 @@ fn named(library: &Library, text: &str) -> Result<NodeId> {
             library.name()
         ))),
         _ => Err(Failure::usage(format!("several members are called `{text}`; name one by its id"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chuan_engine::{
+        id::Salt,
+        statement::{
+            Header, Key, Statement,
+            library::{Founders, found, revoke},
+        },
+    };
+
+    use super::*;
+    use crate::exit::Exit;
+
+    fn key(n: u8) -> Key {
+        Key::from_seed([n; 32])
+    }
+
+    /// What an operator, key `n`, says of node 11 under the key of `bound`.
+    fn binds(library: &Library, n: u8, bound: u8, sequence: u64) -> Statement {
+        let body = Member {
+            node: key(11).node(),
+            key: key(bound).public(),
+            name: "mirror".into(),
+            role: NodeRole::Mirror,
+            classes: Classes::all(),
+            verbs: Verbs::PULL,
+            expires_ms: 0,
+            ticket: None,
+        };
+        let header = Header { library: Some(library.id()), sequence, time_ms: 1 };
+        Statement::sign(header, &Body::Member(body), &[&key(n)]).unwrap()
+    }
+
+    /// A node was revoked, and granted again without a key being named. It was bound to the one that the member statement with
+    /// the highest sequence had, whether that counted or not: the thief of a removed operator's key had planted one.
+    #[test]
+    fn a_grant_takes_no_key_that_nobody_entitled_stands_by() {
+        let (root, operator, publisher) = (key(1), key(2), key(3));
+        let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
+        let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), 1).unwrap();
+        let Body::Root(body) = first.body().clone() else { panic!("a library begins with a root") };
+        let mut library = Library::open(id, [first], 1).unwrap();
+        let node = key(11).node();
+        let new = key_of(&library, &node, None).unwrap_err();
+        assert!(new.exit == Exit::Usage && new.message.contains("is new here"), "{new}");
+        let take = |library: &mut Library, statement: Statement| {
+            assert!(library.offer(&statement, 1).unwrap().is_news());
+        };
+        let granted = binds(&library, 2, 11, 1);
+        take(&mut library, granted);
+        let revoked = revoke(&library, &key(2), node, "stolen", 1).unwrap();
+        take(&mut library, revoked);
+        assert_eq!(
+            key_of(&library, &node, None).unwrap(),
+            key(11).public(),
+            "its first key is nobody else's"
+        );
+
+        let mut next = chuan_engine::statement::Root { version: 2, ..body };
+        next.add_key(RoleKind::Operator, &Classes::all(), key(4).public()).unwrap();
+        next.remove_key(RoleKind::Operator, None, &key(2).public()).unwrap();
+        let header = Header { library: Some(id), sequence: 2, time_ms: 1 };
+        take(&mut library, Statement::sign(header, &Body::Root(next), &[&key(1)]).unwrap());
+        let planted = binds(&library, 2, 66, 9);
+        take(&mut library, planted);
+        let failure = key_of(&library, &node, None).unwrap_err();
+        assert!(failure.exit == Exit::Usage && failure.message.contains("--node-key"), "{failure}");
+        assert_eq!(key_of(&library, &node, Some(key(12).public())).unwrap(), key(12).public());
     }
 }
