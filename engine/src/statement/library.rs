@@ -11,7 +11,7 @@
 //! | channel | its release counts, and an operator signed it, or the publisher that the operator's last word named (before any word: the only publisher there is) |
 //! | ticket | an operator signed it |
 //! | member | an operator signed it and no newer word of one stands; or it is one of no more uses of a ticket than it is for |
-//! | revoke | always |
+//! | revoke | unless it leaps further above what else is said of the node than anybody comes by honest work |
 //!
 //! Authority is always that of the newest root: what keys signed that it no longer names is set aside, and counts again only
 //! where the root pins it or, of releases, where a later one vouches for it.

@@ -65,7 +65,8 @@ impl std::str::FromStr for NodeRole {
 pub struct Member {
     /// The node.
     pub node: NodeId,
-    /// The key it proves in the TLS handshake; today its first, so that it hashes to `node`.
+    /// The key it proves in the TLS handshake. One that joins with a ticket has its first, which hashes to `node`; an operator
+    /// may bind another.
     pub key: PublicKey,
     /// What people call it.
     pub name: String,

@@ -20,7 +20,7 @@
 //! To join, someone is handed a [`Ticket`]: a text with a secret key. The operator's ticket statement names its
 //! public half and what it is good for. The joiner proves the key over its TLS connection ([`Proof`]) and the redeemer
 //! answers with a member statement, which anybody can check offline against the ticket statement and the root. A ticket
-//! is good for as many nodes as it says; the earliest member statements win.
+//! is good for as many nodes as it says; where more joined with it, all of them are suspended until an operator decides.
 //!
 //! Times are labels. A root that should have been renewed still counts, a release never expires; only a ticket
 //! (when it is redeemed) and a membership that says so end at a time, and the caller brings the clock.
