@@ -5,6 +5,8 @@
 //! | if classes are listed: class count u8 | class × (slot u8, name (len u16, UTF-8), commitment [32]), ascending
 //! ```
 
+use std::collections::BTreeSet;
+
 use crate::{
     error::{Error, Result},
     id::{Commitment, ManifestId, StatementId},
@@ -25,7 +27,7 @@ pub struct Release {
     pub manifest: ManifestId,
     /// What the publisher says of it: ≤ [`MESSAGE_BYTES`] bytes, lines allowed, no other control characters.
     pub message: String,
-    /// The class table with names, ascending by slot: must hash to `manifest`. Empty where nobody needs it: only a
+    /// The class table with names, ascending by slot, each name once: must hash to `manifest`. Empty where nobody needs it: only a
     /// publisher that is limited to classes must show that it left the others as they were.
     pub classes: Vec<ReleaseClass>,
 }
@@ -84,6 +86,10 @@ impl Release {
         check_count(self.classes.len(), CLASSES, "classes of a release")?;
         if !self.classes.iter().all(|class| is_class_name(&class.name)) {
             return Err(Error::Invalid("a release lists a class by a name that no class may have".into()));
+        }
+        let mut names = BTreeSet::new();
+        if let Some(class) = self.classes.iter().find(|class| !names.insert(&class.name)) {
+            return Err(Error::Invalid(format!("a release lists class `{}` twice", class.name)));
         }
         let table =
             ClassTable { classes: self.classes.iter().map(|class| (class.slot, class.commitment)).collect() };

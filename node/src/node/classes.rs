@@ -74,7 +74,11 @@ impl ClassPlan {
         let listed = before.map(|before| before.body.classes.as_slice()).unwrap_or_default();
         let names: BTreeMap<_, _> = listed.iter().map(|class| (class.slot, class.name.clone())).collect();
         let covers_all = covers(Classes::all());
-        let headers = headers(store, &table, covers_all)?;
+        let without = |slot: u8| match names.get(&slot) {
+            name if covers_all || name.is_some_and(|name| covers_name(name)) => Err(not_here(library, name)),
+            _ => Ok(()),
+        };
+        let headers = headers(store, &table, without)?;
         let last_said =
             library.zip(before).and_then(|(library, before)| as_last_said(library, before, &table));
         let mut classes = Vec::new();
@@ -174,16 +178,16 @@ impl ClassPlan {
     }
 }
 
-/// The headers of a table that are held; all of them must be where `needs_all`.
+/// The headers of a table that are held; `without` fails for the slots that cannot be done without.
 fn headers(
     store: &dyn Store,
     table: &[(u8, Commitment)],
-    needs_all: bool,
+    without: impl Fn(u8) -> Result<()>,
 ) -> Result<BTreeMap<u8, (Commitment, ClassHeader)>> {
     let mut headers = BTreeMap::new();
     for (slot, commitment) in table {
         match ClassHeader::load(store, commitment) {
-            Err(Error::Missing(_)) if !needs_all => {}
+            Err(Error::Missing(_)) => without(*slot)?,
             header => drop(headers.insert(*slot, (*commitment, header?))),
         }
     }
@@ -231,6 +235,16 @@ fn nothing_said(class: &str) -> Failure {
     Failure::missing(format!(
         "which paths are in class `{class}` was last said in a release that is not held here, by a publisher of all classes: say it \
          with --policy, or first pull a channel that stands at that release"
+    ))
+}
+
+/// A class that this publisher is to publish is not here. Made anew, it would be a second one of its name, in another slot.
+fn not_here(library: Option<&Library>, name: Option<&String>) -> Failure {
+    let library = library.map_or("", Library::name);
+    let class = name.map_or_else(|| "a class".to_owned(), |name| format!("class `{name}`"));
+    Failure::missing(format!(
+        "{class} of the release before is not here, and this publisher's key is for it: `chuan pull {library}` first; where \
+         that does not bring it, let an operator grant it to this node"
     ))
 }
 

@@ -116,6 +116,11 @@ fn tails_read_back_and_break_no_rule() {
             1 => release.classes[0].name = "a/b".into(),
             2 => release.classes[0].slot = 3,
             3 => release.classes = vec![release.classes[0].clone(); 2],
+            4 => {
+                release.classes.push(ReleaseClass { slot: 3, ..release.classes[0].clone() });
+                let row = |class: &ReleaseClass| (class.slot, class.commitment);
+                release.manifest = ClassTable { classes: release.classes.iter().map(row).collect() }.id();
+            }
             _ => return false,
         }
         true

@@ -401,6 +401,26 @@ fn a_publisher_of_one_class_leaves_the_others_as_they_were() {
     assert_eq!(all.exit, Exit::Missing, "who publishes all classes needs all of them");
 }
 
+/// A publisher of trailers whose node was not granted them, or had not pulled since, named them in a policy: only headers that
+/// are held were looked at, so the class was made a second time in a free slot. The old, lower one then hid what was published,
+/// and nobody who held both could publish any more.
+#[test]
+fn a_class_that_is_not_here_is_not_made_a_second_time() {
+    let limited = Limited::new();
+    let trailers = || Some(vec![("trailers".to_owned(), Policy::of_paths(["**"]))]);
+    let table = limited.table.id().as_page();
+    let bytes = limited.store.read_pages(&[table]).unwrap()[0].clone().unwrap();
+    let fresh = MemoryStore::new();
+    fresh.append(vec![Object::Page { id: table, bytes }]).unwrap();
+    fresh.commit().unwrap();
+    let limited = Limited { store: fresh, ..limited };
+    for policy in [trailers(), None] {
+        let failure = limited.plan(&limited.trailers, policy).unwrap_err();
+        let words = failure.message.contains("`trailers`") && failure.message.contains("chuan pull films");
+        assert!(failure.exit == Exit::Missing && words, "{failure}");
+    }
+}
+
 #[test]
 fn a_publisher_of_one_class_cannot_name_another() {
     let limited = Limited::new();
