@@ -78,8 +78,8 @@ pub enum Command {
 pub struct Ingest {
     /// The id of the library, also of one that is about to be founded.
     pub library: String,
-    /// The publisher's public key.
-    pub publisher: String,
+    /// The public keys of the publishers that are to sign; the first is the one the channel names.
+    pub publishers: Vec<String>,
     /// What the salts of the classes are made with: a [`SaltKey`](chuan_engine::id::SaltKey).
     pub salt: String,
     /// What, and how.

@@ -188,3 +188,47 @@ fn a_removed_publishers_releases_stay_where_the_root_pins_them() -> Result<()> {
     ensure!(code == 5, "the old key published: {code}: {error}");
     Ok(())
 }
+
+/// Two publishers of two: a release must be signed by both, and so must the move of the channel. It was signed by the first
+/// alone, did not count, and was dropped without a word; and what the two may publish was looked up by the first key alone,
+/// which may publish nothing, so that nothing seemed to have changed.
+#[test]
+fn a_channel_follows_publishers_of_whom_two_must_sign() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 300_000, 1)?;
+    let path = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
+    let mut public = Vec::new();
+    for name in ["root", "operator", "one", "two"] {
+        let made = pair.origin.json(["key", "new", "--plain", &path(name)])?;
+        public.push(text(&made, "key").to_owned());
+    }
+    let [root, operator, one, two] = public.as_slice() else { anyhow::bail!("{public:?}") };
+    let file = path("films.root");
+    let init = ["root", "init", &file, "--name", "films", "--root-key", root, "--operator", operator];
+    pair.origin.run([&init[..], &["--publisher", one, "--publisher", two]].concat())?;
+    pair.origin.run(["root", "set-threshold", &file, "publisher", "2"])?;
+    pair.origin.run(["root", "sign", &file, "--yes", "--key", &path("root")])?;
+    pair.origin.run(["found", &file, "--key", &path("operator")])?;
+
+    let source = pair.library.to_string_lossy().into_owned();
+    let publish = ["publish", &source, "--library", "films", "--key"];
+    let both = |first: &str, second: &str| {
+        pair.origin.json([&publish[..], &[&path(first), "--key", &path(second)]].concat())
+    };
+    let (code, error) = pair.origin.fails([&publish[..], &[&path("one")]].concat())?;
+    ensure!(code == 5, "one of two published: {code}: {error}");
+    let first = both("one", "two")?;
+    ensure!(first.get("files").and_then(Value::as_u64) > Some(0), "{first}");
+    // Which of several publishers moves a new channel is an operator's to say.
+    let list = pair.origin.json(["channel", "list", "films"])?;
+    ensure!(list.get("channels") == Some(&Value::Array(Vec::new())), "{list}");
+    let set = ["channel", "set", "films", "live", "films@1", "--follow", "--publisher", two];
+    pair.origin.run([&set[..], &["--key", &path("operator")]].concat())?;
+
+    media::film(&pair.library.join("second.mp4"), 200_000, 2)?;
+    let second = both("one", "two")?;
+    ensure!(second.get("side") == Some(&Value::Bool(false)), "{second}");
+    let listed = pair.origin.json(["ls", "films"])?;
+    ensure!(text(&listed, "release") == text(&second, "release"), "live did not follow: {listed}");
+    Ok(())
+}

@@ -8,17 +8,18 @@ use chuan_engine::{
     statement::{Accepted, Channel, Key, Library, PublicKey, Statement, library::channel},
 };
 
+use super::sign_with;
 use crate::{exit::Result, spec::LIVE};
 
-/// The statements by which channels go on to a release that `publisher` made: none for one that lies beside them. The first
-/// release of a library makes `live`.
+/// The statements by which channels go on to a release that the first of `publishers` made, signed by all who signed that: none
+/// for one that lies beside them. The first release of a library makes `live`.
 pub(crate) fn moves(
     library: &Library,
-    publisher: &Key,
+    publishers: &[Key],
     release: StatementId,
     now_ms: i64,
 ) -> Result<Vec<Statement>> {
-    let active = publisher.public();
+    let Some(active) = publishers.first().map(Key::public) else { return Ok(Vec::new()) };
     let following = library.channels().map(|said| said.body).filter(|body| follows(body, &active));
     let mut bodies: Vec<_> = following.map(|body| Channel { release, ..body.clone() }).collect();
     if library.channel(LIVE).is_none() {
@@ -26,7 +27,7 @@ pub(crate) fn moves(
     }
     let mut moves = Vec::new();
     for body in bodies {
-        let statement = channel(library, publisher, body, now_ms)?;
+        let statement = sign_with(publishers, |publisher| channel(library, publisher, body, now_ms))?;
         // Of several publishers none makes a channel: that is an operator's to do.
         if library.clone().offer(&statement, now_ms)? == Accepted::New {
             moves.push(statement);

@@ -113,7 +113,7 @@ async fn ingest(session: &mut Session, author: &Author, options: &Publish) -> Re
     let publisher = author.publisher()?;
     let command = Command::Ingest(Ingest {
         library: author.id.to_string(),
-        publisher: publisher.public().to_string(),
+        publishers: author.publishers.iter().map(|key| key.public().to_string()).collect(),
         salt: SaltKey::of_publisher(publisher.seed()).to_string(),
         options: options.clone(),
     });
@@ -176,7 +176,7 @@ async fn speak(
     for outcome in library.offer_all(&statements, now_ms()) {
         let _ = outcome?;
     }
-    let moves = follow::moves(&library, author.publisher()?, release.id(), now_ms())?;
+    let moves = follow::moves(&library, &author.publishers, release.id(), now_ms())?;
     for outcome in library.offer_all(&moves, now_ms()) {
         let _ = outcome?;
     }

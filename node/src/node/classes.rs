@@ -55,17 +55,18 @@ pub(super) struct Sealed {
 }
 
 impl ClassPlan {
-    /// Plans the release after `before`. `policy` has classes by name; without it, all stays as it is.
+    /// Plans the release after `before`, for all of `publishers` to sign. `policy` has classes by name; without it, all stays
+    /// as it is.
     pub(super) fn new(
         store: &dyn Store,
         library: Option<&Library>,
-        publisher: &PublicKey,
+        publishers: &[PublicKey],
         before: Option<Said<'_, Release>>,
         policy: Option<Vec<(String, Policy)>>,
     ) -> Result<Self> {
         let root = library.and_then(Library::root);
         let covers =
-            |class: Classes| root.is_none_or(|root| root.allows(RoleKind::Publisher, &class, &[*publisher]));
+            |class: Classes| root.is_none_or(|root| root.allows(RoleKind::Publisher, &class, publishers));
         let covers_name = |name: &str| Classes::new(vec![name.to_owned()]).is_ok_and(&covers);
         let table = match before {
             Some(before) => ClassTable::load(store, &before.body.manifest)?.classes,
@@ -134,9 +135,10 @@ impl ClassPlan {
             table.insert(*slot, commitment);
             ours.push(header);
         }
-        if table.is_empty() {
+        if ours.is_empty() {
             return Err(Failure::denied(
-                "this publisher's key is for none of the library's classes; name one with --policy",
+                "the publishers' keys that sign are for none of the library's classes, or are too few: name a class with \
+                 --policy, or more keys with --key",
             ));
         }
         let listed = if self.lists { self.list(&table)? } else { Vec::new() };

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     authority,
     command::{Ingest, Publish, Role},
-    exit::Result,
+    exit::{Failure, Result},
     home::Home,
     job::Job,
     keyring::Keyring,
@@ -48,7 +48,7 @@ impl Node {
         let name = known.as_ref().map_or(options.options.library.as_str(), |library| library.name());
         let _turn = self.0.turn(name, job).await?;
         if let (false, Some(library)) = (options.options.force, &known) {
-            self.catch_up(&library.id(), &options.publisher.parse()?).await?;
+            self.catch_up(&library.id(), first(&publishers(&options)?)?).await?;
         }
         let job = job.clone();
         self.blocking(move |node| node.ingest(&options, &job)).await
@@ -58,18 +58,18 @@ impl Node {
 impl Inner {
     fn ingest(&self, options: &Ingest, job: &Job) -> Result<Ingested> {
         let id: LibraryId = options.library.parse()?;
-        let publisher: PublicKey = options.publisher.parse()?;
+        let publishers = publishers(options)?;
         let salt: SaltKey = options.salt.parse()?;
         let options = &options.options;
         // Before hours of reading, not after: a release is not taken in where the log cannot be told of it.
         self.log.check(now_ms())?;
         let library = self.libraries.get(&id);
         let current = match library.as_deref() {
-            Some(library) => self.base(library, &publisher, options.force)?,
+            Some(library) => self.base(library, first(&publishers)?, options.force)?,
             None => None,
         };
         let policy = options.policy.as_deref().map(policy::read).transpose()?;
-        let plan = ClassPlan::new(self.store(), library.as_deref(), &publisher, current, policy)?;
+        let plan = ClassPlan::new(self.store(), library.as_deref(), &publishers, current, policy)?;
         let before = current.map(|current| current.body);
         let report = self.read(options, &id, &plan, job)?;
         let sealed = plan.seal(&report.trees, &salt)?;
@@ -144,6 +144,15 @@ impl Inner {
         ours.iter().for_each(|header| self.mark(&header.id()));
         Ok(())
     }
+}
+
+/// Who is to sign; the first is the one the channel names.
+fn publishers(options: &Ingest) -> Result<Vec<PublicKey>> {
+    options.publishers.iter().map(|key| Ok(key.parse()?)).collect()
+}
+
+fn first(publishers: &[PublicKey]) -> Result<&PublicKey> {
+    publishers.first().ok_or_else(|| Failure::internal("a publish names no publisher"))
 }
 
 /// Stores the roots of libraries that were founded here when a crash came between their keys and their first release.

@@ -279,7 +279,7 @@ impl Limited {
         let store = MemoryStore::new();
         let policy = |name: &str| (name.to_owned(), Policy::of_paths([format!("{name}/**")]));
         let policy = Some(vec![policy("masters"), policy("trailers")]);
-        let plan = ClassPlan::new(&store, Some(&library), &all.public(), None, policy).unwrap();
+        let plan = ClassPlan::new(&store, Some(&library), &[all.public()], None, policy).unwrap();
         let sealed = seal(&store, &plan, &all, "first");
         let content = (sealed.table.id(), sealed.listed);
         let made = release_of_classes(&library, &all, Vec::new(), content, "", 3).unwrap();
@@ -289,7 +289,7 @@ impl Limited {
 
     fn plan(&self, key: &Key, policy: Option<Vec<(String, Policy)>>) -> Result<ClassPlan> {
         let before = self.library.release(&self.before);
-        ClassPlan::new(&self.store, Some(&self.library), &key.public(), before, policy)
+        ClassPlan::new(&self.store, Some(&self.library), &[key.public()], before, policy)
     }
 
     /// Goes on from the last release with these classes, by this key.
