@@ -143,13 +143,7 @@ async fn speak(
         published.beside(&session.library(Some(&author.id.to_string())).await?);
         return Ok(published);
     }
-    let mut library = match &author.founding {
-        Some((keys, root)) => {
-            session.home().keep_founding(&author.id, keys, root.bytes())?;
-            Library::open(author.id, [root.clone()], now_ms())?
-        }
-        None => session.library(Some(&author.id.to_string())).await?,
-    };
+    let mut library = library_of(session, author).await?;
     if !options.force && follow::base(&library, &author.publisher()?.public()) != parent {
         return Err(Failure::busy("the channel moved while the files were read; run it again"));
     }
@@ -185,6 +179,18 @@ async fn speak(
     session.say(&library, &statements).await?;
     published.beside(&library);
     Ok(published)
+}
+
+/// The library as it is known here; of one that is being founded, its root, once that is kept with its keys.
+async fn library_of(session: &mut Session, author: &Author) -> Result<Library> {
+    let id = author.id.to_string();
+    let Some((keys, root)) = &author.founding else { return session.library(Some(&id)).await };
+    session.home().keep_founding(&author.id, keys, root.bytes())?;
+    match session.find_library(&id).await? {
+        // The founding was finished by another command, between two tries of this one.
+        Some(library) => Ok(library),
+        None => Ok(Library::open(author.id, [root.clone()], now_ms())?),
+    }
 }
 
 impl Published {

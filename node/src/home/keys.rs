@@ -16,6 +16,8 @@ use crate::{
 
 /// The roles whose keys a home may hold.
 const ROLES: [RoleKind; 4] = [RoleKind::Root, RoleKind::Operator, RoleKind::Publisher, RoleKind::Timekeeper];
+/// The first root of a library that was founded here, beside its keys.
+const ROOT: &str = "root.statement";
 
 /// The keys of a library's roles, made when it is founded.
 #[derive(Debug)]
@@ -41,7 +43,8 @@ impl Home {
         ROLES.into_iter().filter(|role| self.role_key_path(library, *role).exists()).collect()
     }
 
-    /// Keeps a new library's keys and its first root statement: all of them or none, durable when it returns.
+    /// Keeps a new library's keys and its first root statement: all of them or none, durable when it returns. Those that are
+    /// kept already stay: a publish that was contended begins anew with the same.
     ///
     /// The root lies beside the keys so that a founding that a crash cut short is finished with these keys, instead
     /// of founding a second library of the same name.
@@ -49,6 +52,9 @@ impl Home {
         let dir = self.keys_dir().join(library.to_string());
         let temp = self.keys_dir().join(format!(".{library}.tmp"));
         let failed = |error| Failure::io(format!("write {}", dir.display()), error);
+        if dir.join(ROOT).exists() {
+            return Ok(());
+        }
         if temp.exists() {
             fs::remove_dir_all(&temp).map_err(failed)?;
         }
@@ -56,7 +62,7 @@ impl Home {
         keyring::write(&temp.join("root.key"), &keys.root, None)?;
         keyring::write(&temp.join("operator.key"), &keys.operator, None)?;
         keyring::write(&temp.join("publisher.key"), &keys.publisher, None)?;
-        file::write_atomic(&temp.join("root.statement"), root, 0o600)?;
+        file::write_atomic(&temp.join(ROOT), root, 0o600)?;
         fs::rename(&temp, &dir).map_err(failed)?;
         file::sync_dir(&self.keys_dir())
     }
@@ -67,7 +73,7 @@ impl Home {
         let mut roots = Vec::new();
         for entry in fs::read_dir(self.keys_dir()).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let path = entry.path().join("root.statement");
+            let path = entry.path().join(ROOT);
             let named = entry.file_name().to_str().is_some_and(|name| name.parse::<LibraryId>().is_ok());
             if named && path.exists() {
                 roots.push(file::read(&path)?);
@@ -115,5 +121,10 @@ mod tests {
         assert_eq!(publisher.public(), keys.publisher.public());
         assert_eq!(home.foundings().unwrap(), vec![b"root".to_vec()]);
         assert_eq!(home.roles_held(&library), ROLES[..3]);
+
+        // Another command spoke at the same time, and the publish that founds began anew: it ended in an error of the file
+        // system, since the folder was there.
+        home.keep_founding(&library, &keys, b"root").unwrap();
+        assert_eq!(keyring::read(&path, Ask::Nobody).unwrap().public(), keys.publisher.public());
     }
 }
