@@ -46,7 +46,7 @@ pub(super) fn run(verb: &KeyVerb) -> Result<KeyShown> {
             keyring::check_free(file)?;
             let passphrase = if *plain { None } else { Some(ask.fresh(PASSPHRASE, file)?) };
             let key = generate()?;
-            keyring::write(file, &key, passphrase)?;
+            keyring::create(file, &key, passphrase)?;
             (file, key)
         }
         KeyVerb::Show { file } => (file, keyring::read(file, ask)?),

@@ -26,6 +26,33 @@ pub fn read_at_most(path: &Path, max: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Makes the file at `path`, with permission bits `mode`; durable when it returns. Fails where something is there, also if it
+/// came a moment ago: nothing is ever written over. A crash may leave a part.
+///
+/// Written in place, since neither a hard link nor a rename that replaces nothing is known to every file system, and a file
+/// that is to be handed on may well be on a stick.
+pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let failed = |error| Failure::io(format!("write {}", path.display()), error);
+    let path = &std::path::absolute(path).map_err(failed)?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(|error| match error
+            .kind()
+        {
+            io::ErrorKind::AlreadyExists => is_there(path),
+            _ => failed(error),
+        })?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+        let _ = fs::remove_file(path);
+        failed(error)
+    })?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Why a file is not made where something is already.
+pub fn is_there(path: &Path) -> Failure {
+    Failure::invalid(format!("{} is there already; choose another name", path.display()))
+}
+
 /// Replaces the file at `path` by `bytes` with permission bits `mode`. A crash leaves the old file or the new one,
 /// never a part; durable when it returns.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
@@ -89,6 +116,21 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// What came between the look and the write was written over.
+    #[test]
+    fn a_new_file_takes_no_place_that_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, link] = ["x", "link"].map(|name| dir.path().join(name));
+        std::os::unix::fs::symlink(dir.path().join("nothing"), &link).unwrap();
+        write_new(&path, b"first", 0o600).unwrap();
+        for taken in [&path, &link] {
+            assert_eq!(write_new(taken, b"second", 0o600).unwrap_err().exit, crate::Exit::Invalid);
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -18,13 +18,15 @@ use chuan_engine::{id::Salt, statement::Key};
 use super::passphrase::Ask;
 use crate::{
     exit::{Exit, Failure, Result},
-    home::file::write_atomic,
+    home::file::{is_there, write_atomic, write_new},
 };
 
 const HEADING: &str = "chuan-secret-key-1 ";
 const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 /// Bytes of a key file at most: an encrypted one has about 500.
 const FILE_BYTES: u64 = 4096;
+/// Permission bits of a key file.
+const MODE: u32 = 0o600;
 /// Work to open a file that is written here, as the logarithm of scrypt's N: half a second and 128 MiB.
 const WORK: u8 = 17;
 /// Work that a file may ask for to be opened: 256 MiB. Files come from outside, too.
@@ -66,8 +68,23 @@ pub fn passphrase_of(path: &Path, ask: Ask) -> Result<Option<SecretString>> {
     if is_encrypted(path)? { ask.known(path).map(Some) } else { Ok(None) }
 }
 
-/// Writes a key's file, encrypted if there is a passphrase; durable when it returns.
+/// Makes a key's file, encrypted if there is a passphrase; durable when it returns. Fails where something is at `path`.
+pub fn create(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<()> {
+    write_new(path, text(path, key, passphrase)?.as_bytes(), MODE)
+}
+
+/// Like [`create`], and replaces what is at `path`. Where that is a link, it is what the link leads to: else the old file
+/// would stay there, with the key in it.
 pub fn write(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<()> {
+    let place = match fs::canonicalize(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => path.to_owned(),
+        place => place.map_err(|error| Failure::io(format!("look at {}", path.display()), error))?,
+    };
+    write_atomic(&place, text(path, key, passphrase)?.as_bytes(), MODE)
+}
+
+/// What a key's file says.
+fn text(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<String> {
     let mut text = String::from(HEADING);
     key.seed().iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
     text.push('\n');
@@ -77,7 +94,7 @@ pub fn write(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result
         text = age::encrypt_and_armor(&recipient, text.as_bytes())
             .map_err(|error| Failure::internal(format!("cannot encrypt {}: {error}", path.display())))?;
     }
-    write_atomic(path, text.as_bytes(), 0o600)
+    Ok(text)
 }
 
 fn contents(path: &Path) -> Result<Vec<u8>> {
@@ -114,7 +131,7 @@ pub fn check_free(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Failure::io(format!("look at {}", path.display()), error)),
-        Ok(_) => Err(Failure::invalid(format!("{} is there already; choose another name", path.display()))),
+        Ok(_) => Err(is_there(path)),
     }
 }
 
@@ -153,6 +170,21 @@ mod tests {
         fs::write(&path, vec![b'x'; 5000]).unwrap();
         assert_eq!(read(&path, Ask::Nobody).unwrap_err().exit, Exit::Corrupt);
         assert_eq!(read(&dir.path().join("none"), Ask::Nobody).unwrap_err().exit, Exit::Missing);
+    }
+
+    /// `operator.key` was a link to a file on a stick: it was replaced by the encrypted key, and the plain one stayed on the
+    /// stick.
+    #[test]
+    fn a_key_behind_a_link_is_replaced_where_it_lies() {
+        let dir = tempfile::tempdir().unwrap();
+        let [stick, link] = ["stick.key", "operator.key"].map(|name| dir.path().join(name));
+        let key = generate().unwrap();
+        create(&stick, &key, None).unwrap();
+        std::os::unix::fs::symlink(&stick, &link).unwrap();
+        assert_eq!(create(&link, &key, None).unwrap_err().exit, Exit::Invalid);
+        write(&link, &key, Some(secret("川流不息"))).unwrap();
+        assert!(is_encrypted(&stick).unwrap() && is_encrypted(&link).unwrap());
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     home::Home,
 };
 
-pub use file::{check_free, is_encrypted, passphrase_of, read, write};
+pub use file::{check_free, create, is_encrypted, passphrase_of, read, write};
 pub use passphrase::{Ask, NEW_PASSPHRASE, PASSPHRASE};
 
 /// Where to look for keys.
