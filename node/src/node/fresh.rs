@@ -33,6 +33,8 @@ pub(super) async fn keep(
     mut closing: watch::Receiver<()>,
 ) {
     let mut vouched = Vouched::new();
+    // For good: to open a key that has a passphrase takes half a second and half of the memory that a node may have.
+    let mut keyring: Option<Keyring> = None;
     let mut due = Instant::now();
     loop {
         changes.mark_unchanged();
@@ -43,11 +45,11 @@ pub(super) async fn keep(
             due = now + node.config.fresh_every.duration();
         }
         let work = on_thread(move || {
-            node.vouch(&mut vouched);
-            Ok(vouched)
+            node.vouch(&mut vouched, &mut keyring);
+            Ok((vouched, keyring))
         });
         let Ok(done) = work.await else { return };
-        vouched = done;
+        (vouched, keyring) = done;
         tokio::select! {
             biased;
             () = gone(&mut closing) => return,
@@ -58,8 +60,8 @@ pub(super) async fn keep(
 
 impl Inner {
     /// Vouches for the channels that moved since they were vouched for last. What fails is said, and tried again with the next
-    /// change.
-    fn vouch(&self, vouched: &mut Vouched) {
+    /// change, with the keys read anew: the files may have been replaced.
+    fn vouch(&self, vouched: &mut Vouched, keyring: &mut Option<Keyring>) {
         for library in self.libraries.all() {
             if !self.home.role_key_path(&library.id(), RoleKind::Timekeeper).exists() {
                 continue;
@@ -70,9 +72,11 @@ impl Inner {
                 if vouched.get(&place) == Some(&statement) {
                     continue;
                 }
-                match self.vouch_for(&library, &said.body.name) {
+                let keys = keyring.get_or_insert_with(|| Keyring::of_home(self.home.clone()));
+                match self.vouch_for(&library, &said.body.name, keys) {
                     Ok(()) => drop(vouched.insert(place, statement)),
                     Err(failure) => {
+                        *keyring = None;
                         tracing::warn!(%failure, library = library.name(), "this node's timekeeper could not vouch");
                     }
                 }
@@ -80,8 +84,8 @@ impl Inner {
         }
     }
 
-    fn vouch_for(&self, library: &Library, channel: &str) -> Result<()> {
-        let keys = Keyring::of_home(self.home.clone()).role_keys(library, RoleKind::Timekeeper)?;
+    fn vouch_for(&self, library: &Library, channel: &str, keyring: &Keyring) -> Result<()> {
+        let keys = keyring.role_keys(library, RoleKind::Timekeeper)?;
         for key in keys {
             let now = now_ms();
             self.libraries.change(&library.id(), Vec::new(), now, |library| {
