@@ -397,7 +397,8 @@ impl Command {
         }
     }
 
-    /// Makes paths absolute, so that the command means the same in a process with another working directory.
+    /// Makes paths absolute, so that the command means the same in a process with another working directory. Fails where one
+    /// is not UTF-8: it could be told to no other process, and who holds the home must make no difference.
     pub fn absolute(mut self) -> Result<Self> {
         let paths: Vec<&mut PathBuf> = match &mut self {
             Command::Ingest(Ingest { options: publish, .. }) => {
@@ -410,6 +411,12 @@ impl Command {
         for path in paths {
             *path = std::path::absolute(&*path)
                 .map_err(|error| Failure::io(format!("resolve {}", path.display()), error))?;
+            if path.to_str().is_none() {
+                return Err(Failure::usage(format!(
+                    "the path {} is not UTF-8; rename it, or reach it through a link with another name",
+                    path.display()
+                )));
+            }
         }
         Ok(self)
     }
@@ -459,6 +466,21 @@ mod tests {
         assert_eq!(parse_duration("7d").unwrap(), 604_800);
         for text in ["", "7", "d", "-1d", "0s", "9999999999999999999d", "七d", "7日"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    /// Such a path worked where the home was free, and was a defect of chuan where a server held it.
+    #[test]
+    fn a_path_that_is_not_utf_8_is_refused_wherever_the_command_runs() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = || PathBuf::from(std::ffi::OsStr::from_bytes(b"films-\xff"));
+        let publish = Publish { source: folder(), ..Publish::default() };
+        let commands = [
+            Command::Ingest(Ingest { options: publish, ..Ingest::default() }),
+            Command::Restore(Restore::all("films".parse().unwrap(), folder())),
+        ];
+        for command in commands {
+            assert_eq!(command.absolute().unwrap_err().exit, crate::Exit::Usage);
         }
     }
 
