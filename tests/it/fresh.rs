@@ -103,10 +103,18 @@ fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
     ensure!(age > Some(3600), "{releases}");
     let text = pair.mirror.run(["releases", "films"])?;
     ensure!(text.contains("live (vouched for 1 h "), "{text}");
+    let differed = pair.mirror.json(["diff", "films@2", "films@live"])?;
+    ensure!(number(&differed, "new_fresh_age_seconds")? > 3600, "{differed}");
+    ensure!(differed.get("old_channel") == Some(&Value::Null), "a release has no age: {differed}");
+    let text = pair.mirror.run(["diff", "films@2", "films@live"])?;
+    ensure!(text.contains("live is vouched for 1 h "), "{text}");
     let edge = clock.read_by(Home::init(pair.scratch().join("edge"), "edge", "edge")?);
     edge.run(["join", &pair.origin.ticket("films")?])?;
     ensure!(edge.json(["pull", "films"])?.get("changed") == Some(&Value::Bool(true)));
     ensure!(edge.run(["cat", "films@2", "news/today.txt"])? == "the river rises");
+
+    let text = pair.origin.run(["channel", "set", "films", "canary", "films@2"])?;
+    ensure!(text.contains("canary is vouched for by nobody"), "{text}");
 
     // And fresh again, without anything but a timekeeper's word.
     pair.origin.run(["fresh", "films", "--key", &timekeeper])?;

@@ -276,6 +276,8 @@ fn diff(out: &mut impl Write, differed: &Differed) -> io::Result<()> {
         0 => writeln!(out)?,
         reclassified => writeln!(out, ", {} in another class", count(reclassified))?,
     }
+    channel::age(out, differed.old_channel.as_deref(), differed.old_fresh_age_seconds)?;
+    channel::age(out, differed.new_channel.as_deref(), differed.new_fresh_age_seconds)?;
     classes::absent(out, differed.classes_absent)
 }
 

@@ -41,6 +41,10 @@ impl Node {
             let differed = Differed {
                 old: old.id.to_string(),
                 new: new.id.to_string(),
+                old_channel: old.channel_name(),
+                old_fresh_age_seconds: old.fresh_age_seconds(),
+                new_channel: new.channel_name(),
+                new_fresh_age_seconds: new.fresh_age_seconds(),
                 classes_absent: old_held.classes_absent().max(new_held.classes_absent()),
                 ..Differed::default()
             };

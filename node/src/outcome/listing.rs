@@ -141,6 +141,18 @@ pub struct Differed {
     pub old: String,
     /// The new release.
     pub new: String,
+    /// The channel by whose name the old one was asked for; absent where the release was named.
+    #[serde(default)]
+    pub old_channel: Option<String>,
+    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    #[serde(default)]
+    pub old_fresh_age_seconds: Option<u64>,
+    /// The channel by whose name the new one was asked for; absent where the release was named.
+    #[serde(default)]
+    pub new_channel: Option<String>,
+    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    #[serde(default)]
+    pub new_fresh_age_seconds: Option<u64>,
     /// Paths only in the new.
     pub added: u64,
     /// Paths only in the old.

@@ -48,6 +48,7 @@ pub(super) fn moved(out: &mut impl Write, moved: &ChannelMoved) -> io::Result<()
     writeln!(out, "{library}@{}{new} stands on {sequence} {}{from}", channel.name, short(release))?;
     let follows = if *follow { "follows" } else { "is moved by" };
     writeln!(out, "it {follows} publisher {}", short(publisher))?;
+    age(out, Some(&channel.name), channel.fresh_age_seconds)?;
     if !channel.up_to_date {
         writeln!(
             out,
