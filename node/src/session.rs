@@ -163,7 +163,7 @@ impl Session {
                     (all.peers, all.told) = (offered.peers, offered.told);
                 }
                 _ => {
-                    return Err(Failure::internal("the home's holder answers something else than was asked"));
+                    return Err(strange());
                 }
             }
         }
@@ -178,6 +178,11 @@ impl Session {
             None => Ok(()),
         }
     }
+}
+
+/// An answer to another command: the holder of the home is no node, or a newer one.
+pub(crate) fn strange() -> Failure {
+    Failure::internal("the home's holder answers something else than was asked")
 }
 
 /// Statements in parts that fit a request, each with at least one.

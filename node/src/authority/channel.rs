@@ -13,7 +13,7 @@ use crate::{
     keyring::Keyring,
     node::{before_current, channel_named, find_release, now_ms},
     outcome::{ChannelMoved, Outcome},
-    session::Session,
+    session::{Session, strange},
     spec::{At, Spec, check_name},
 };
 
@@ -88,7 +88,7 @@ async fn say(session: &mut Session, keyring: &Keyring, library: &Library, body: 
     session.say(library, &[statement]).await?;
     let channels = Channels { library: library.id().to_string() };
     let Outcome::Channels(list) = session.run(Command::Channels(channels)).await? else {
-        return Err(Failure::internal("the home's holder answers something else than was asked"));
+        return Err(strange());
     };
     let row = list.channels.into_iter().find(|row| row.name == name);
     let row = row.ok_or_else(|| Failure::internal("a channel that was just moved is not there"))?;

@@ -15,7 +15,7 @@ use crate::{
     keyring::Keyring,
     node::{node_role, now_ms},
     outcome::{Invited, Outcome, PeerStatus},
-    session::Session,
+    session::{Session, strange},
 };
 
 /// A peer that may redeem tickets too, so that who joins needs none of us in particular: a member that holds full copies, and
@@ -32,7 +32,7 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
     let library = session.newest(options.library.as_deref()).await?;
     let operators = keyring.role_keys(&library, RoleKind::Operator)?;
     let Outcome::Id(identity) = session.run(Command::Id).await? else {
-        return Err(Failure::internal("the home's holder answers something else than was asked"));
+        return Err(strange());
     };
     let issuer: NodeId = identity.id.parse()?;
     let mut addresses = if options.addresses.is_empty() { identity.addresses } else { options.addresses };
@@ -44,7 +44,7 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
     let mut redeemers = vec![issuer];
     if !options.only_here {
         let Outcome::Status(status) = session.run(Command::Status).await? else {
-            return Err(Failure::internal("the home's holder answers something else than was asked"));
+            return Err(strange());
         };
         for peer in status.peers {
             let Some((node, address)) = redeemer(&library, &peer) else { continue };

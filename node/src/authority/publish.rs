@@ -21,7 +21,7 @@ use crate::{
     keyring::Keyring,
     node::{node_role, now_ms},
     outcome::{Identity, Ingested, Offered, Outcome, Published},
-    session::Session,
+    session::{Session, strange},
     spec::{LIVE, check_name},
 };
 
@@ -119,7 +119,7 @@ async fn ingest(session: &mut Session, author: &Author, options: &Publish) -> Re
     });
     match session.run(command).await? {
         Outcome::Ingest(ingested) => Ok(*ingested),
-        _ => Err(Failure::internal("the home's holder answers something else than was asked")),
+        _ => Err(strange()),
     }
 }
 
@@ -252,7 +252,7 @@ fn membership(
 async fn identity(session: &mut Session) -> Result<Identity> {
     match session.run(Command::Id).await? {
         Outcome::Id(identity) => Ok(identity),
-        _ => Err(Failure::internal("the home's holder answers something else than was asked")),
+        _ => Err(strange()),
     }
 }
 
