@@ -187,22 +187,31 @@ impl Connection {
     /// [`Error::Refused`] where this node is no member there; [`Error::Protocol`] where the peer breaks the rules.
     pub async fn exchange(&self, library: Library) -> Result<Vec<Bytes>> {
         let mut exchange = Exchange::new(library);
-        while let Some(request) = exchange.poll_request() {
-            let mut answer = self.ask(request).await?;
-            loop {
-                let frame = answer.next().await.map_err(|error| self.broken(error))?;
-                let frame = frame.ok_or_else(|| self.protocol("an answer to an exchange had no end"))?;
-                let last = frame.is_last();
-                exchange.handle(frame).map_err(|error| match error {
-                    EngineError::Peer(text) => Error::Protocol { peer: self.name.clone(), text },
-                    source => Error::Refused { peer: self.name.clone(), source },
-                })?;
-                if last {
-                    break;
-                }
+        while self.exchange_step(&mut exchange).await? {}
+        Ok(exchange.take_received())
+    }
+
+    /// One step of an exchange: its next request, if it has one, and the answer. Gives whether there was one. What came, also of
+    /// an answer that was cut short, is the exchange's to give.
+    ///
+    /// # Errors
+    ///
+    /// As for [`exchange`](Self::exchange).
+    pub async fn exchange_step(&self, exchange: &mut Exchange) -> Result<bool> {
+        let Some(request) = exchange.poll_request() else { return Ok(false) };
+        let mut answer = self.ask(request).await?;
+        loop {
+            let frame = answer.next().await.map_err(|error| self.broken(error))?;
+            let frame = frame.ok_or_else(|| self.protocol("an answer to an exchange had no end"))?;
+            let last = frame.is_last();
+            exchange.handle(frame).map_err(|error| match error {
+                EngineError::Peer(text) => Error::Protocol { peer: self.name.clone(), text },
+                source => Error::Refused { peer: self.name.clone(), source },
+            })?;
+            if last {
+                return Ok(true);
             }
         }
-        Ok(exchange.take_received())
     }
 
     /// Asks where other members of `library` are reached. What comes is a hint of anybody's making.

@@ -11,7 +11,8 @@ use chuan_net::{Acquaintance, Stranger};
 
 use super::{Inner, now_ms};
 
-/// What a node knows of its peers' keys. Does not keep it open.
+/// What a node knows of its peers' keys, by any of its libraries: a peer that all know may have replaced its key, and only one
+/// has heard. What a peer may be told of a library is for that library to say. Does not keep the node open.
 pub(super) struct Acquainted {
     node: Weak<Inner>,
     /// Whether whoever answers will do, since a person named the address alone.

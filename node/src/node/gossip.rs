@@ -8,10 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use chuan_engine::{
-    id::{LibraryId, NodeId},
-    sync::message::Hello,
+    id::LibraryId,
+    statement::Library,
+    sync::{exchange::Exchange, message::Hello},
 };
-use chuan_net::{Connection, Endpoint};
+use chuan_net::{Connection, Endpoint, PeerKey};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::{Inner, Node, acquaint::Acquainted, lock_of, now_ms, on_thread, peer::Source};
@@ -168,23 +169,59 @@ async fn exchange(
     Ok((news?, met.unwrap_or_default()))
 }
 
-/// The same on a connection that is open.
+/// The same on a connection that is open. Statements go to members alone, and to these only under a key that the library itself
+/// says is theirs: what another library says of a node may be its operator's invention.
+///
+/// Who is not known to be a member, or not under this key, may have become one since: it is heard first, and told nothing unless
+/// what it knows shows it to be one.
 pub(super) async fn exchange_on(
     node: &Arc<Inner>,
     connection: &Connection,
     library: &LibraryId,
 ) -> Result<usize> {
+    let peer = connection.peer();
     let mut news = 0;
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let Some(known) = node.libraries.get(library) else { break };
-        let came = connection.exchange((*known).clone()).await?;
-        if came.is_empty() {
+        let is_member = is_member(&known, &peer);
+        let is_out = known.is_suspended(&peer.node) || known.revocation(&peer.node).is_some();
+        if !is_member && (is_out || round > 0) {
+            return Err(Failure::denied(format!(
+                "{} is no member of {} under the key that it has, and is told nothing",
+                connection.name(),
+                known.name()
+            )));
+        }
+        // Who knows nothing asks for everything, and has nothing to tell.
+        let shown = if is_member { (*known).clone() } else { Library::new(*library) };
+        let came = hear_all(node, connection, Exchange::new(shown)).await?;
+        news += came;
+        if is_member && came == 0 {
             break;
         }
-        let hearer = Arc::clone(node);
-        news += on_thread(move || Ok(hearer.hear(&came))).await?;
     }
     Ok(news)
+}
+
+fn is_member(library: &Library, peer: &PeerKey) -> bool {
+    let now = now_ms();
+    library.is_member(&peer.node, now) && library.holds_key(&peer.node, &peer.key, now)
+}
+
+/// Goes through an exchange and takes what each message brings when it comes: what breaks off later has not been for nothing.
+async fn hear_all(node: &Arc<Inner>, connection: &Connection, mut exchange: Exchange) -> Result<usize> {
+    let mut news = 0;
+    loop {
+        let step = connection.exchange_step(&mut exchange).await;
+        let came = exchange.take_received();
+        if !came.is_empty() {
+            let hearer = Arc::clone(node);
+            news += on_thread(move || Ok(hearer.hear(&came))).await?;
+        }
+        if !step? {
+            return Ok(news);
+        }
+    }
 }
 
 impl Inner {
@@ -214,14 +251,12 @@ impl Inner {
         Ok(met)
     }
 
-    /// The peers to talk to about a library: those that have addresses and were not revoked.
+    /// The peers to talk to about a library: its members that have addresses.
     fn gossips(&self, library: &LibraryId) -> Result<Vec<Source>> {
         let Some(known) = self.libraries.get(library) else { return Ok(Vec::new()) };
-        let peers = self.home.peers()?;
+        let (peers, now) = (self.home.peers()?, now_ms());
         let sources = peers.sources(library).filter_map(super::peer::source);
-        let revoked = |node: &NodeId| known.revocation(node).is_some();
-        Ok(sources
-            .filter(|peer| !peer.addresses.is_empty() && peer.node != self.me.id() && !revoked(&peer.node))
-            .collect())
+        let is_asked = |peer: &Source| peer.node != self.me.id() && known.is_member(&peer.node, now);
+        Ok(sources.filter(|peer| !peer.addresses.is_empty() && is_asked(peer)).collect())
     }
 }

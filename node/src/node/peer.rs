@@ -106,6 +106,9 @@ impl Inner {
             None => peers.sources(&library.id()).filter_map(source).collect(),
         };
         sources.retain(|source| source.node != self.me.id());
+        // Data is checked, whoever sends it; members come first all the same.
+        let now = now_ms();
+        sources.sort_by_key(|source| !library.is_member(&source.node, now));
         if sources.is_empty() {
             return Err(Failure::missing(format!(
                 "no source of {0} is known; name one with --from HOST:PORT, or join with a ticket from a node that has it",

@@ -3,6 +3,7 @@
 mod audit;
 mod channels;
 mod classes;
+mod gossip;
 mod mesh;
 mod replay;
 

@@ -15,7 +15,7 @@ use super::*;
 use crate::{command::Rotate, job::Event, keyring::Keyring};
 
 /// Waits for `is` to become true; what is waited for takes milliseconds, and a machine under load a few seconds.
-async fn until(what: &str, mut is: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut is: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is() {
         assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not come about");
@@ -23,17 +23,17 @@ async fn until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-fn films(node: &Node) -> Arc<Library> {
+pub(super) fn films(node: &Node) -> Arc<Library> {
     node.0.libraries.named("films").unwrap()
 }
 
-fn role_key(origin: &Node, role: RoleKind) -> Key {
+pub(super) fn role_key(origin: &Node, role: RoleKind) -> Key {
     let keys = Keyring::of_home(origin.0.home.clone()).role_keys(&films(origin), role).unwrap();
     keys.into_iter().next().unwrap()
 }
 
 /// A mirror that has joined, listens and has pulled.
-async fn mirror(place: &Place, origin: &Node, name: &str) -> Node {
+pub(super) async fn mirror(place: &Place, origin: &Node, name: &str) -> Node {
     let mirror = place.node(name).await;
     mirror.serve(Some("127.0.0.1:0")).await.unwrap();
     mirror.join(ticket(origin).await).await.unwrap();
@@ -42,7 +42,7 @@ async fn mirror(place: &Place, origin: &Node, name: &str) -> Node {
 }
 
 /// Puts a finished statement into a home, as a command of its own would.
-fn say(node: &Node, statement: Statement) {
+pub(super) fn say(node: &Node, statement: Statement) {
     let id: LibraryId = statement.library();
     let outcomes = node.0.libraries.take(&id, &[statement], false, now_ms(), |_, _| Ok(())).unwrap();
     assert!(matches!(outcomes.as_slice(), [Ok(Accepted::New)]), "{outcomes:?}");
