@@ -60,13 +60,16 @@ pub(super) fn announced(config: &Config, listening: Option<SocketAddr>) -> Resul
 fn own_hosts(with_v6: bool) -> Vec<IpAddr> {
     let mut hosts = Vec::new();
     hosts.extend(towards(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9))));
+    let v6 = fs::read_to_string("/proc/net/if_inet6").map(|text| global_v6(&text)).unwrap_or_default();
     if with_v6 {
-        hosts.extend(towards(SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9))));
+        // A host that hides changes the address it uses towards the world every day: peers are told one that stays.
+        let used = towards(SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9)));
+        let stays = |ip: &IpAddr| v6.is_empty() || matches!(ip, IpAddr::V6(ip) if v6.contains(ip));
+        hosts.extend(used.filter(stays));
     }
     let v4 = fs::read_to_string("/proc/net/fib_trie").map(|text| local_v4(&text)).unwrap_or_default();
     hosts.extend(v4.into_iter().map(IpAddr::V4));
     if with_v6 {
-        let v6 = fs::read_to_string("/proc/net/if_inet6").map(|text| global_v6(&text)).unwrap_or_default();
         hosts.extend(v6.into_iter().map(IpAddr::V6));
     }
     let mut seen = BTreeSet::new();
@@ -97,12 +100,18 @@ fn local_v4(text: &str) -> BTreeSet<Ipv4Addr> {
     found
 }
 
-/// The addresses of global scope in `/proc/net/if_inet6`: 32 digits, interface, prefix, scope, flags, name.
+/// What `/proc/net/if_inet6` flags an address with that is no place to be found at: temporary (RFC 8981), without duplicate
+/// detection passed, deprecated, tentative.
+const PASSING: u32 = 0x01 | 0x08 | 0x20 | 0x40;
+
+/// The addresses of global scope in `/proc/net/if_inet6` that stay: 32 digits, interface, prefix, scope, flags, name.
 fn global_v6(text: &str) -> BTreeSet<Ipv6Addr> {
     let address = |line: &str| {
         let mut fields = line.split_ascii_whitespace();
         let digits = u128::from_str_radix(fields.next()?, 16).ok()?;
-        (fields.nth(2)? == "00").then(|| Ipv6Addr::from(digits))
+        let is_global = fields.nth(2)? == "00";
+        let flags = u32::from_str_radix(fields.next()?, 16).ok()?;
+        (is_global && flags & PASSING == 0).then(|| Ipv6Addr::from(digits))
     };
     text.lines().filter_map(address).collect()
 }
@@ -130,7 +139,9 @@ mod tests {
         assert_eq!(local_v4(trie), BTreeSet::from([Ipv4Addr::new(10, 1, 2, 3)]));
         let table = "00000000000000000000000000000001 01 80 10 80       lo\n\
                      fe80000000000000021122fffe334455 02 40 20 80     eth0\n\
-                     20010db8000000000000000000000007 02 40 00 80     eth0\n";
+                     20010db8000000000000000000000007 02 40 00 80     eth0\n\
+                     20010db8000000000000000000000008 02 40 00 01     eth0\n\
+                     20010db8000000000000000000000009 02 40 00 a0     eth0\n";
         assert_eq!(global_v6(table), BTreeSet::from(["2001:db8::7".parse().unwrap()]));
     }
 }

@@ -7,15 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use chuan_engine::{
-    id::LibraryId,
-    statement::Library,
-    sync::{exchange::Exchange, message::Hello},
-};
+use chuan_engine::{id::LibraryId, statement::Library, sync::exchange::Exchange};
 use chuan_net::{Connection, Endpoint, PeerKey};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-use super::{Inner, Node, acquaint::Acquainted, lock_of, now_ms, on_thread, peer::Source};
+use super::{Inner, Node, acquaint::Acquainted, address::plain, lock_of, now_ms, on_thread, peer::Source};
 use crate::exit::{Failure, Result};
 
 /// Peers that nothing was heard from are asked this often.
@@ -26,8 +22,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the others may take where one has answered.
 const COURTESY: Duration = Duration::from_secs(2);
-/// Addresses of a peer that others may fill in: what it says of itself has room beside them.
-const HEARSAY: usize = 4;
 /// Exchanges with one peer until neither has news: more came meanwhile, or did not fit.
 const ROUNDS: usize = 4;
 
@@ -162,11 +156,13 @@ async fn exchange(
     let connection =
         Connection::open_known(endpoint, &peer.addresses, peer.node, &hello, &acquainted).await?;
     let news = exchange_on(node, &connection, library).await;
-    let peers = connection.peers(*library).await;
+    let news = news?;
+    let told = connection.peers(*library).await?;
+    let (peer, address) = (connection.peer().node, plain(connection.address()));
     connection.close();
     let (hearer, library) = (Arc::clone(node), *library);
-    let met = on_thread(move || hearer.heard_of_all(&library, &peers?)).await;
-    Ok((news?, met.unwrap_or_default()))
+    let met = on_thread(move || hearer.told_by(&peer, address, &library, &told)).await?;
+    Ok((news, met))
 }
 
 /// The same on a connection that is open. Statements go to members alone, and to these only under a key that the library itself
@@ -236,19 +232,6 @@ impl Inner {
             tracing::warn!(%failure, "statements of a peer were not kept");
             0
         })
-    }
-
-    /// Notes what a peer says of where others are; gives how many it had news of.
-    fn heard_of_all(&self, library: &LibraryId, peers: &[Hello]) -> Result<usize> {
-        let Some(known) = self.libraries.get(library) else { return Ok(0) };
-        let mut met = 0;
-        for peer in peers.iter().filter(|peer| known.is_member(&peer.node, now_ms())) {
-            if peer.node != self.me.id() {
-                met +=
-                    usize::from(self.heard_of(&peer.node, &peer.name, &peer.addresses, library, HEARSAY)?);
-            }
-        }
-        Ok(met)
     }
 
     /// The peers to talk to about a library: its members that have addresses.

@@ -52,50 +52,61 @@ impl Inner {
         addresses: &[String],
         library: &LibraryId,
     ) -> Result<()> {
-        let _peers = lock_of(&self.peers);
-        let before = self.home.peers()?;
-        let mut peers = before.clone();
-        peers.met(node, name, addresses, Some(library));
-        // Most pulls meet the same source at the same place.
-        if peers == before { Ok(()) } else { self.home.keep_peers(&peers) }
+        self.change_peers(|peers| peers.met(node, name, addresses, Some(library)))
     }
 
-    /// Notes where a member is said to be reached: a hint, which replaces nothing that proved true, and adds nothing beyond
-    /// `most` addresses. Gives whether it was news.
-    pub(super) fn heard_of(
+    /// Notes what a peer says of itself, under its key, to libraries of which it is a member.
+    pub(super) fn says(
         &self,
         node: &NodeId,
         name: &str,
         addresses: &[String],
+        libraries: &[LibraryId],
+    ) -> Result<()> {
+        self.change_peers(|peers| libraries.iter().for_each(|id| peers.says(node, name, addresses, id)))
+    }
+
+    /// Notes at which address a member was reached, and what it told of where others are. Gives of how many there is somewhere to
+    /// look now that was not before.
+    pub(super) fn told_by(
+        &self,
+        node: &NodeId,
+        address: String,
         library: &LibraryId,
-        most: usize,
-    ) -> Result<bool> {
+        told: &[Hello],
+    ) -> Result<usize> {
+        let Some(known) = self.libraries.get(library) else { return Ok(0) };
+        let (me, now) = (self.me.id(), now_ms());
+        let others = told.iter().filter(|peer| peer.node != me && known.is_member(&peer.node, now));
+        self.change_peers(|peers| {
+            peers.reached(node, address);
+            others.filter(|peer| peers.heard_of(&peer.node, &peer.name, &peer.addresses, library)).count()
+        })
+    }
+
+    /// Changes what is remembered of peers. Most changes change nothing: the same ones are at the same places.
+    fn change_peers<T>(&self, change: impl FnOnce(&mut Peers) -> T) -> Result<T> {
         let _peers = lock_of(&self.peers);
         let before = self.home.peers()?;
         let mut peers = before.clone();
-        peers.heard_of(node, name, addresses, library, most);
-        if peers == before {
-            return Ok(false);
+        let changed = change(&mut peers);
+        if peers != before {
+            self.home.keep_peers(&peers)?;
         }
-        self.home.keep_peers(&peers)?;
-        Ok(true)
+        Ok(changed)
     }
 
-    /// The members of a library that were reached somewhere, as others are told of them.
+    /// The members of a library that were reached, or have said where they are, as others are told of them: no hearsay goes on.
     pub(super) fn peers_of(&self, library: &Library) -> Vec<Hello> {
         let peers = self.home.peers().unwrap_or_default();
         let id = library.id();
-        let known = peers.sources(&id).filter_map(source);
-        let members =
-            known.filter(|peer| !peer.addresses.is_empty() && library.is_member(&peer.node, now_ms()));
-        let hello = |peer: Source| Hello {
-            version: VERSION,
-            node: peer.node,
-            addresses: peer.addresses,
-            name: peer.name,
-            statements: Vec::new(),
+        let now = now_ms();
+        let hello = |peer: &Peer| {
+            let node = peer.id.parse().ok().filter(|node| library.is_member(node, now))?;
+            let (addresses, name) = (peer.addresses.clone(), peer.name.clone());
+            Some(Hello { version: VERSION, node, addresses, name, statements: Vec::new() })
         };
-        members.map(hello).collect()
+        peers.sources(&id).filter(|peer| !peer.addresses.is_empty()).filter_map(hello).collect()
     }
 
     /// Whom to ask for a library, the best first: who is named, else whoever is known as its source.
@@ -151,7 +162,7 @@ pub(super) fn source(peer: &Peer) -> Option<Source> {
     Some(Source {
         node: peer.id.parse().ok()?,
         name: peer.name.clone(),
-        addresses: peer.addresses.clone(),
+        addresses: peer.places(),
         any_node: false,
     })
 }

@@ -210,7 +210,8 @@ impl Inner {
         // What was said while the data came is newer than what the pull knew.
         self.follow_channels(id, &[])?;
         let mut addresses = vec![address.clone()];
-        addresses.extend(source.addresses.iter().filter(|other| **other != address).cloned());
+        // A person's word; all others are remembered already, as what they are.
+        addresses.extend(source.addresses.into_iter().filter(|other| source.any_node && *other != address));
         if let Err(failure) = self.met(&source.node, &source.name, &addresses, id) {
             tracing::warn!(%failure, "where the source was reached was not kept");
         }

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use chuan_engine::{
     Error,
     id::LibraryId,
-    limits::ADDRESSES,
     statement::Library,
     store::Store,
     sync::message::{Hello, Join},
@@ -151,10 +150,8 @@ impl Host for Desk {
 
     fn met(&self, peer: &PeerKey, name: &str, addresses: &[String]) {
         let Some(node) = self.node.upgrade().filter(|_| !addresses.is_empty()) else { return };
-        for library in self.memberships(peer) {
-            if let Err(failure) = node.heard_of(&peer.node, name, addresses, &library, ADDRESSES) {
-                tracing::warn!(%failure, "a peer's addresses were not kept");
-            }
+        if let Err(failure) = node.says(&peer.node, name, addresses, &self.memberships(peer)) {
+            tracing::warn!(%failure, "a peer's addresses were not kept");
         }
     }
 
