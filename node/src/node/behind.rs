@@ -17,7 +17,8 @@ impl Node {
     /// where `live` stands by now. Fails too where peers are known and none can be reached: then nobody can tell.
     pub(super) async fn catch_up(&self, id: &LibraryId, publisher: &PublicKey) -> Result<()> {
         let Some(before) = self.0.libraries.get(id) else { return Ok(()) };
-        let spread = self.spread(id).await?;
+        // All of them: one that answers fast may know less than one that is far away.
+        let spread = self.ask_everybody(id).await?;
         if spread.known > 0 && spread.reached == 0 {
             return Err(Failure::peer(format!(
                 "none of the {} peers of {} that are known can be reached, so nobody can tell whether this home is behind what \

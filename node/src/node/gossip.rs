@@ -11,16 +11,16 @@ use chuan_engine::{id::LibraryId, statement::Library, sync::exchange::Exchange};
 use chuan_net::{Connection, Endpoint, PeerKey};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-use super::{Inner, Node, acquaint::Acquainted, address::plain, lock_of, now_ms, on_thread, peer::Source};
+use super::{Inner, Node, lock_of, now_ms, on_thread, peer::Source, talks::Talks};
 use crate::exit::{Failure, Result};
 
 /// Peers that nothing was heard from are asked this often.
 const PERIOD: Duration = Duration::from_secs(30);
 /// What is new is passed on when this much time has gone by, with whatever else came until then.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long one peer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long the others may take where one has answered.
+/// How long peers are waited for: a long path at the end of a list of addresses.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the others are waited for where one has answered.
 const COURTESY: Duration = Duration::from_secs(2);
 /// Exchanges with one peer until neither has news: more came meanwhile, or did not fit.
 const ROUNDS: usize = 4;
@@ -32,73 +32,66 @@ pub(crate) struct Spread {
     pub(crate) known: usize,
     /// Those of them that took what there is to say.
     pub(crate) reached: usize,
-    /// Peers that were not known, or not there.
-    pub(crate) met: usize,
     /// Statements that came back and were news here.
     pub(crate) news: usize,
 }
 
 impl Node {
-    /// Exchanges statements of a library with every peer that is known, all at once, and returns when each has answered or
-    /// its time is over.
-    pub(crate) async fn spread(&self, library: &LibraryId) -> Result<Spread> {
-        let endpoint = lock_of(&self.0.serving).as_ref().map(|serving| serving.endpoint().clone());
-        match endpoint {
-            Some(endpoint) => spread(&self.0, &endpoint, library).await,
-            None => {
-                let endpoint = Endpoint::dialler(self.0.me.identity())?;
-                let spread = spread(&self.0, &endpoint, library).await;
-                endpoint.hang_up().await;
-                spread
-            }
-        }
+    /// Exchanges statements of a library with every peer that is known, and returns when each has answered or cannot be reached.
+    pub(super) async fn ask_everybody(&self, library: &LibraryId) -> Result<Spread> {
+        self.spread(library, PATIENCE).await
     }
 
-    /// The same after something was done that stands whether peers hear of it now or later: what prevents it is only told.
+    /// The same after something was done that stands whether peers hear of it now or later: where some have answered nobody
+    /// waits long for the others, and what prevents it is only told.
     pub(crate) async fn pass_on(&self, library: &LibraryId) -> Spread {
-        self.spread(library).await.unwrap_or_else(|failure| {
+        self.spread(library, COURTESY).await.unwrap_or_else(|failure| {
             tracing::warn!(%failure, "peers were not told");
             Spread::default()
         })
     }
+
+    async fn spread(&self, library: &LibraryId, courtesy: Duration) -> Result<Spread> {
+        let talks = lock_of(&self.0.serving).as_ref().map(|serving| Arc::clone(serving.talks()));
+        match talks {
+            Some(talks) => spread(&self.0, &talks, library, courtesy).await,
+            None => {
+                let talks = Talks::over(Endpoint::dialler(self.0.me.identity())?);
+                let spread = spread(&self.0, &talks, library, courtesy).await;
+                talks.end().await;
+                spread
+            }
+        }
+    }
 }
 
-/// Passes on what is new as long as the node is open: at once, and now and then to hear what others have. Ends when `closing`
-/// is dropped; what is under way ends with the endpoint.
+/// Passes on what is new as long as the node is open: at once, and now and then to hear what others have. Waits for nobody. Ends
+/// when `closing` is dropped; what is under way ends with the endpoint.
 pub(super) async fn run(
     node: Weak<Inner>,
-    endpoint: Endpoint,
+    talks: Arc<Talks>,
     mut changes: watch::Receiver<u64>,
     mut closing: watch::Receiver<()>,
 ) {
     loop {
         changes.mark_unchanged();
         let Some(node) = node.upgrade() else { return };
-        let mut met = 0;
         for library in node.libraries.all() {
-            match spread(&node, &endpoint, &library.id()).await {
-                Ok(spread) => {
-                    met += spread.met;
-                    tracing::debug!(library = %library.name(), ?spread, "statements exchanged");
-                }
+            match node.gossips(&library.id()) {
+                Ok(peers) => peers.into_iter().for_each(|peer| drop(talks.with(&node, library.id(), peer))),
                 Err(failure) => {
-                    tracing::warn!(library = %library.name(), %failure, "statements not exchanged")
+                    tracing::warn!(library = library.name(), %failure, "statements not exchanged");
                 }
             }
         }
         drop(node);
-        if met > 0 {
-            // Who was not known yet may know something.
-            if closing.has_changed().is_ok() {
-                continue;
-            }
-            return;
-        }
         // A change, or a long time without one; nobody is left to make any where the sender is gone.
         tokio::select! {
             biased;
             () = gone(&mut closing) => return,
             changed = timeout(PERIOD, changes.changed()) => if let Ok(Err(_)) = changed { return },
+            // Who was not known yet may know something.
+            () = talks.met_somebody() => {}
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -109,76 +102,43 @@ pub(super) async fn gone(closing: &mut watch::Receiver<()>) {
     while closing.changed().await.is_ok() {}
 }
 
-async fn spread(node: &Arc<Inner>, endpoint: &Endpoint, library: &LibraryId) -> Result<Spread> {
+async fn spread(
+    node: &Arc<Inner>,
+    talks: &Arc<Talks>,
+    library: &LibraryId,
+    courtesy: Duration,
+) -> Result<Spread> {
     let peers = node.gossips(library)?;
     let mut spread = Spread { known: peers.len(), ..Spread::default() };
-    let mut exchanges = JoinSet::new();
+    let mut answers = JoinSet::new();
     for peer in peers {
-        let (node, endpoint, library) = (Arc::clone(node), endpoint.clone(), *library);
-        exchanges.spawn(async move {
-            let name = peer.node.short();
-            match timeout(PATIENCE, exchange(&node, &endpoint, &library, peer)).await {
-                Ok(Ok(news)) => Some(news),
-                Ok(Err(failure)) => {
-                    tracing::debug!(peer = name, %failure, "a peer was not reached");
-                    None
-                }
-                Err(_) => {
-                    tracing::debug!(peer = name, "a peer took too long");
-                    None
-                }
-            }
-        });
+        answers.spawn(talks.with(node, *library, peer));
     }
     let begun = Instant::now();
-    // Where some have answered nobody waits for those that are gone.
-    let patience = |reached| if reached > 0 { COURTESY } else { PATIENCE }.saturating_sub(begun.elapsed());
-    while let Ok(Some(done)) = timeout(patience(spread.reached), exchanges.join_next()).await {
-        if let Ok(Some((news, met))) = done {
+    let patience = |reached| if reached > 0 { courtesy } else { PATIENCE }.saturating_sub(begun.elapsed());
+    while let Ok(Some(answer)) = timeout(patience(spread.reached), answers.join_next()).await {
+        if let Ok(Ok(news)) = answer {
             spread.reached += 1;
             spread.news += news;
-            spread.met += met;
         }
     }
     Ok(spread)
 }
 
-/// Both ways with one peer, until neither has news for the other; gives how much came, and of how many peers it told.
-async fn exchange(
-    node: &Arc<Inner>,
-    endpoint: &Endpoint,
-    library: &LibraryId,
-    peer: Source,
-) -> Result<(usize, usize)> {
-    let known = node.libraries.get(library).ok_or_else(|| Failure::missing("the library is gone"))?;
-    let hello = node.hello(Some(&known), node.listening())?;
-    let acquainted = Acquainted::of(node, false);
-    let connection =
-        Connection::open_known(endpoint, &peer.addresses, peer.node, &hello, &acquainted).await?;
-    let news = exchange_on(node, &connection, library).await;
-    let news = news?;
-    let told = connection.peers(*library).await?;
-    let (peer, address) = (connection.peer().node, plain(connection.address()));
-    connection.close();
-    let (hearer, library) = (Arc::clone(node), *library);
-    let met = on_thread(move || hearer.told_by(&peer, address, &library, &told)).await?;
-    Ok((news, met))
-}
-
-/// The same on a connection that is open. Statements go to members alone, and to these only under a key that the library itself
+/// Exchanges statements on a connection until neither side has news for the other; gives how much came. Statements go to members alone, and to these only under a key that the library itself
 /// says is theirs: what another library says of a node may be its operator's invention.
 ///
 /// Who is not known to be a member, or not under this key, may have become one since: it is heard first, and told nothing unless
 /// what it knows shows it to be one.
 pub(super) async fn exchange_on(
-    node: &Arc<Inner>,
+    node: &Weak<Inner>,
     connection: &Connection,
     library: &LibraryId,
 ) -> Result<usize> {
     let peer = connection.peer();
     let mut news = 0;
     for round in 0..ROUNDS {
-        let Some(known) = node.libraries.get(library) else { break };
+        let Some(known) = node.upgrade().and_then(|node| node.libraries.get(library)) else { break };
         let is_member = is_member(&known, &peer);
         let is_out = known.is_suspended(&peer.node) || known.revocation(&peer.node).is_some();
         if !is_member && (is_out || round > 0) {
@@ -205,13 +165,13 @@ fn is_member(library: &Library, peer: &PeerKey) -> bool {
 }
 
 /// Goes through an exchange and takes what each message brings when it comes: what breaks off later has not been for nothing.
-async fn hear_all(node: &Arc<Inner>, connection: &Connection, mut exchange: Exchange) -> Result<usize> {
+async fn hear_all(node: &Weak<Inner>, connection: &Connection, mut exchange: Exchange) -> Result<usize> {
     let mut news = 0;
     loop {
         let step = connection.exchange_step(&mut exchange).await;
         let came = exchange.take_received();
         if !came.is_empty() {
-            let hearer = Arc::clone(node);
+            let Some(hearer) = node.upgrade() else { return Ok(news) };
             news += on_thread(move || Ok(hearer.hear(&came))).await?;
         }
         if !step? {

@@ -34,6 +34,7 @@ mod serve;
 mod shelf;
 mod statements;
 mod status;
+mod talks;
 #[cfg(test)]
 mod tests;
 

@@ -140,7 +140,8 @@ impl Node {
         let pull = connection.pull(fetch, teller(job.clone(), how.first), cancel);
         // Statements travel beside the data, and are worth having even where that fails.
         let id = library.id();
-        let (report, exchanged) = tokio::join!(pull, exchange_on(node, &connection, &id));
+        let here = Arc::downgrade(node);
+        let (report, exchanged) = tokio::join!(pull, exchange_on(&here, &connection, &id));
         if let Err(failure) = exchanged {
             tracing::debug!(peer = connection.name(), %failure, "statements were not exchanged");
         }

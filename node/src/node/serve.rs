@@ -22,14 +22,14 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Inner, Node, address, fresh, gossip, lock_of, now_ms, shelf::Shelf};
+use super::{Inner, Node, address, fresh, gossip, lock_of, now_ms, shelf::Shelf, talks::Talks};
 use crate::exit::{Failure, Result};
 
 /// A running listener; it stops when this is dropped.
 #[derive(Debug)]
 pub(super) struct Serving {
     address: SocketAddr,
-    endpoint: Endpoint,
+    talks: Arc<Talks>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
     closing: watch::Sender<()>,
@@ -43,23 +43,24 @@ impl Serving {
         self.address
     }
 
-    /// The socket, to dial from too.
-    pub(super) const fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    /// What goes on with peers that are dialled from the same socket.
+    pub(super) const fn talks(&self) -> &Arc<Talks> {
+        &self.talks
     }
 
     /// Proves another key from the next connection on.
     pub(super) fn show(&self, identity: Identity) -> Result<()> {
-        Ok(self.endpoint.set_identity(identity)?)
+        Ok(self.talks.endpoint().set_identity(identity)?)
     }
 
     /// Takes no more requests, and returns when answers under way have ended or their grace is over.
     pub(super) async fn stop(self) {
+        self.talks.close();
         let _ = self.stop.send(());
         let _ = self.task.await;
         // The endpoint is closed: nothing that it dialled goes on.
         drop(self.closing);
-        let _ = tokio::join!(self.gossip, self.vouching);
+        let _ = tokio::join!(self.gossip, self.vouching, self.talks.end());
     }
 }
 
@@ -79,13 +80,14 @@ impl Node {
         let desk = Arc::new(Desk { node: Arc::downgrade(node), shelf: Arc::clone(&node.shelf) });
         let (closing, closed) = watch::channel(());
         let vouching = fresh::keep(Arc::downgrade(node), node.libraries.changes(), closed.clone());
-        let gossip = gossip::run(Arc::downgrade(node), endpoint.clone(), node.libraries.changes(), closed);
-        let task = tokio::spawn(serve::run(endpoint.clone(), desk, async {
+        let talks = Talks::over(endpoint.clone());
+        let gossip = gossip::run(Arc::downgrade(node), Arc::clone(&talks), node.libraries.changes(), closed);
+        let task = tokio::spawn(serve::run(endpoint, desk, async {
             let _ = stopped.await;
         }));
         *serving = Some(Serving {
             address,
-            endpoint,
+            talks,
             stop,
             task,
             closing,

@@ -1,15 +1,24 @@
 //! Whom a node talks to of its libraries, whom it tells nothing, and whom it waits for.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
 use chuan_engine::{
     id::{LibraryId, Salt},
     statement::{
         Key, Member, RoleKind,
         library::{self as author, Founders, found},
     },
+    store::memory::MemoryStore,
+    sync::message,
+};
+use chuan_net::{
+    Endpoint, Identity as Proof, PeerKey,
+    serve::{self, Host},
 };
 
 use super::{
-    mesh::{films, mirror, role_key, say},
+    mesh::{films, mirror, role_key, say, until},
     *,
 };
 
@@ -39,7 +48,7 @@ async fn who_is_suspended_is_told_nothing_by_who_dials_it() {
     let origin = place.origin().await;
     let suspended = mirror(&place, &origin, "suspended").await;
     suspend(&origin, &suspended);
-    let spread = origin.spread(&films(&origin).id()).await.unwrap();
+    let spread = origin.ask_everybody(&films(&origin).id()).await.unwrap();
     assert_eq!((spread.known, spread.reached), (0, 0));
     assert!(!films(&suspended).is_suspended(&suspended.id()));
 
@@ -86,7 +95,7 @@ async fn a_key_that_another_library_says_opens_no_library() {
     let films_id: LibraryId = films(&victim).id();
     std::fs::remove_file(victim.0.home.peers_path()).unwrap();
     victim.0.met(&origin.id(), "origin", &[address], &films_id).unwrap();
-    let spread = victim.spread(&films_id).await.unwrap();
+    let spread = victim.ask_everybody(&films_id).await.unwrap();
     assert_eq!((spread.known, spread.reached), (1, 0));
     assert!(films(&thief).statement(&news.id()).is_none());
 }
@@ -107,4 +116,108 @@ async fn a_source_that_joined_meanwhile_is_heard_first() {
     let pulled = away.pull(Pull { from: Some(address), ..Pull::default() }, &Job::silent()).await.unwrap();
     assert_eq!(pulled.from, new.id().to_string());
     assert!(films(&away).is_member(&new.id(), now_ms()));
+}
+
+/// A member that answers when it is let, and takes one connection, of one node.
+struct Far {
+    library: Arc<Library>,
+    friend: NodeId,
+    gate: Arc<tokio::sync::Mutex<()>>,
+    guests: AtomicUsize,
+}
+
+impl Host for Far {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(MemoryStore::default())
+    }
+
+    fn library(&self, _id: &LibraryId) -> Option<Arc<Library>> {
+        drop(self.gate.blocking_lock());
+        Some(Arc::clone(&self.library))
+    }
+
+    fn now_ms(&self) -> i64 {
+        now_ms()
+    }
+
+    fn memberships(&self, _peer: &PeerKey) -> Vec<LibraryId> {
+        vec![self.library.id()]
+    }
+
+    fn recognises(&self, peer: &PeerKey) -> bool {
+        peer.node == self.friend && self.guests.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    fn offer(&self, _statements: Vec<Bytes>) {}
+
+    fn join(&self, _: &PeerKey, _: &[u8; 32], _: &message::Join) -> Result<Vec<Bytes>, Error> {
+        Err(Error::Denied("no".into()))
+    }
+}
+
+/// An exchange was thrown away two seconds after any other peer had answered, with all that it had brought, and begun anew with the
+/// next round: over a long path it never came to its end. A peer that is slow is asked once, hears and is heard in the end, and
+/// keeps no news from the others meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_peer_is_heard_in_the_end_and_holds_up_nobody() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let near = mirror(&place, &origin, "near").await;
+    let (id, operator) = (films(&origin).id(), role_key(&origin, RoleKind::Operator));
+    let revoke = |library: &Library, node| {
+        author::revoke(library, &operator, NodeId::of(&[node; 32]), "news", now_ms()).unwrap()
+    };
+    let key = Key::from_seed([61; 32]);
+    let node = key.public().node();
+    let body = films(&origin).member(&near.id()).unwrap().body.clone();
+    let body = Member { node, key: key.public(), name: "far".into(), ticket: None, ..body };
+    let granted = author::member(&films(&origin), &operator, body, now_ms()).unwrap();
+
+    let mut library = (*films(&origin)).clone();
+    assert!(library.offer(&granted, now_ms()).unwrap().is_news());
+    let news = revoke(&library, 1);
+    assert!(library.offer(&news, now_ms()).unwrap().is_news());
+    let gate = Arc::new(tokio::sync::Mutex::new(()));
+    let shut = gate.lock().await;
+    let far = Arc::new(Far {
+        library: Arc::new(library),
+        friend: origin.id(),
+        gate: Arc::clone(&gate),
+        guests: AtomicUsize::new(0),
+    });
+    let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), Proof::of_node(node, key)).unwrap();
+    let address = endpoint.local_address().unwrap().to_string();
+    let (host, guests) = (Arc::clone(&far), || far.guests.load(Ordering::Relaxed));
+    let serving = tokio::spawn(serve::run(endpoint, host, std::future::pending()));
+
+    origin.0.met(&node, "far", &[address], &id).unwrap();
+    say(&origin, granted);
+    until("the far one is dialled", || guests() == 1).await;
+    let spread = origin.pass_on(&id).await;
+    assert_eq!((spread.known, spread.reached), (2, 1));
+    for node in 2..5 {
+        let said = revoke(&films(&origin), node);
+        say(&origin, said.clone());
+        until("the near one has heard", || films(&near).statement(&said.id()).is_some()).await;
+    }
+    assert_eq!(guests(), 1);
+    assert!(films(&origin).statement(&news.id()).is_none());
+    drop(shut);
+    until("what the far one knows has come", || films(&origin).statement(&news.id()).is_some()).await;
+    serving.abort();
+}
+
+/// Which of a peer's addresses works was forgotten after each exchange: a dead one in front of it cost every later one its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_that_worked_is_tried_first_from_then_on() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    let (id, live) = (films(&mirror).id(), origin.listening().unwrap().to_string());
+    std::fs::remove_file(mirror.0.home.peers_path()).unwrap();
+    let dead = "127.0.0.1:1".to_owned();
+    mirror.0.met(&origin.id(), "origin", &[dead.clone(), live.clone()], &id).unwrap();
+    assert_eq!(mirror.ask_everybody(&id).await.unwrap().reached, 1);
+    assert_eq!(mirror.0.home.peers().unwrap().iter().next().unwrap().addresses, [live, dead]);
 }
