@@ -3,7 +3,7 @@
 use chuan_engine::{
     Error, Result as EngineResult,
     audit::{Event, Verb},
-    statement::{Body, Library, Member, NodeRole, Proof, Signature, Statement, library::member},
+    statement::{Library, Member, NodeRole, Proof, Signature, Statement, library::member},
     sync::message,
 };
 use chuan_net::PeerKey;
@@ -95,17 +95,15 @@ fn for_joiner(failure: &Failure) -> Error {
     }
 }
 
-/// What a new member needs to know: all roots, the ticket, and what shows the membership and the keys of itself and of the
+/// What a new member needs to know: the roots that count, the ticket, and what shows the membership and the keys of itself and of the
 /// redeemer. The rest comes with its first exchange.
 fn welcome<'a>(
     library: &'a Library,
     nodes: &[chuan_engine::id::NodeId],
     ticket: &chuan_engine::id::StatementId,
 ) -> Vec<&'a Statement> {
-    let roots =
-        library.statements().into_iter().filter(|statement| matches!(statement.body(), Body::Root(_)));
     let shown = nodes.iter().flat_map(|node| library.credentials(node));
-    let mut welcome: Vec<_> = roots.chain(library.statement(ticket)).collect();
+    let mut welcome: Vec<_> = library.roots().chain(library.statement(ticket)).collect();
     for statement in shown {
         if !welcome.iter().any(|known| known.id() == statement.id()) {
             welcome.push(statement);

@@ -25,8 +25,9 @@ impl Node {
         let ticket = Ticket::parse(&options.ticket)?;
         ticket.check_time(now_ms())?;
         let node = &self.0;
+        let known = node.known_as_i_am(&ticket)?;
         let endpoint = Endpoint::dialler(node.me.identity())?;
-        let hello = node.hello(None, self.listening())?;
+        let hello = node.hello(known.as_deref(), self.listening())?;
         let admitted = admitted(node, &endpoint, &ticket, &hello).await;
         let joined = async {
             let admitted = admitted?;
@@ -92,6 +93,23 @@ impl Acquaintance for Redeemers {
 }
 
 impl Inner {
+    /// The library of a ticket, where this node is known in it under the key that it has. Fails where it is not and never can be
+    /// by a ticket: who redeems one knows a stranger by its first key alone.
+    fn known_as_i_am(&self, ticket: &Ticket) -> Result<Option<Arc<Library>>> {
+        let (node, key) = (self.me.id(), self.key().public());
+        let known = self.libraries.get(&ticket.library).filter(|known| known.key_of(&node) == Some(key));
+        if known.is_none() && key.node() != node {
+            return Err(Failure::denied(format!(
+                "the key of this node was replaced, and a ticket admits a new node under its first key only; on a machine with an \
+                 operator key of {label}: `chuan grant {node} --library {label} --node-key {key} --all-classes` (or what it shall \
+                 have) and `chuan statements export {label} FILE`; here `chuan statements import FILE` and `chuan pull {label} \
+                 --from HOST:PORT`",
+                label = ticket.label
+            )));
+        }
+        Ok(known)
+    }
+
     fn proof(&self, ticket: &Ticket, exporter: [u8; 32]) -> message::Join {
         let proof =
             Proof { exporter, library: ticket.library, joiner: self.me.id(), ticket: ticket.statement };
@@ -113,9 +131,14 @@ impl Inner {
         }
         let now = now_ms();
         let role = role_after(ticket, &parsed, &self.me.id(), now)?;
-        let library = self.libraries.change(&ticket.library, Vec::new(), now, |known| {
-            parsed.retain(|statement| known.statement(&statement.id()).is_none());
-            Ok(parsed)
+        // What shows the membership is taken. The rest need not be: of a redeemer that was granted again, say, a
+        // succession from a key that nobody needs any more.
+        self.libraries.take(&ticket.library, &parsed, false, now, |_, _| Ok(()))?;
+        let known = self.libraries.get(&ticket.library);
+        let library = known.filter(|known| known.is_member(&self.me.id(), now)).ok_or_else(|| {
+            Failure::denied(
+                "this node knows that its membership has ended; ask an operator to grant it again",
+            )
         })?;
         let name = library.member(&redeemer).map_or("", |said| &said.body.name).to_owned();
         let subject = format!("through {} as {}", redeemer.short(), role.name());

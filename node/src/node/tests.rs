@@ -4,6 +4,7 @@ mod audit;
 mod channels;
 mod classes;
 mod gossip;
+mod join;
 mod mesh;
 mod replay;
 
