@@ -134,6 +134,12 @@ impl Ticket {
         Ok(ticket)
     }
 
+    /// Whether an address is of a form that can stand in a ticket.
+    pub fn takes_address(address: &str) -> bool {
+        let printable = address.bytes().all(|byte| byte.is_ascii_graphic());
+        !address.is_empty() && address.len() <= ADDRESS_BYTES && printable
+    }
+
     fn check_form(&self) -> Result<()> {
         let invalid = |why: &str| Err(Error::Invalid(format!("malformed ticket: {why}")));
         check_name(&self.label, "the library name")?;
@@ -144,8 +150,7 @@ impl Ticket {
             return invalid("it names no node that may redeem it");
         }
         for (place, address) in self.addresses.iter().enumerate() {
-            let printable = address.bytes().all(|byte| byte.is_ascii_graphic());
-            if address.is_empty() || address.len() > ADDRESS_BYTES || !printable {
+            if !Self::takes_address(address) {
                 return invalid("an address is not 1 to 256 printable characters");
             }
             if self.addresses.iter().take(place).any(|earlier| earlier == address) {

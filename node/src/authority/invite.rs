@@ -19,11 +19,12 @@ use crate::{
 };
 
 /// A peer that may redeem tickets too, so that who joins needs none of us in particular: a member that holds full copies, and
-/// where it was reached.
-fn redeemer(library: &Library, peer: &PeerStatus) -> Option<(NodeId, String)> {
+/// where it was reached: at a place that can stand in a ticket, beside those that do already.
+fn redeemer(library: &Library, peer: &PeerStatus, listed: &[String]) -> Option<(NodeId, String)> {
     let node: NodeId = peer.id.parse().ok()?;
     let role = library.member(&node)?.body.role;
-    let address = peer.addresses.first()?.clone();
+    let is_fit = |address: &&String| Ticket::takes_address(address) && !listed.contains(address);
+    let address = peer.addresses.iter().find(is_fit)?.clone();
     (library.is_member(&node, now_ms()) && role != NodeRole::Edge).then_some((node, address))
 }
 
@@ -47,7 +48,7 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
             return Err(strange());
         };
         for peer in status.peers {
-            let Some((node, address)) = redeemer(&library, &peer) else { continue };
+            let Some((node, address)) = redeemer(&library, &peer, &addresses) else { continue };
             if redeemers.len() < TICKET_REDEEMERS && addresses.len() < ADDRESSES && !redeemers.contains(&node)
             {
                 redeemers.push(node);

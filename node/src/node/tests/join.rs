@@ -57,3 +57,18 @@ async fn a_node_whose_key_was_replaced_joins_on_an_operators_word() {
     let pull = Pull { library: Some("more".into()), from: Some(address), ..Pull::default() };
     assert!(node.pull(pull, &Job::silent()).await.unwrap().changed);
 }
+
+/// A peer whose first address was listed already, or cannot stand in a ticket, made every `chuan invite` fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peers_address_that_cannot_stand_in_a_ticket_is_left_out() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    let own = origin.listening().unwrap().to_string();
+    let far = "192.0.2.9:4040".to_owned();
+    let places = ["a b:1".to_owned(), own.clone(), far.clone()];
+    origin.0.met(&mirror.id(), "mirror", &places, &films(&origin).id()).unwrap();
+    let invited = origin.invite(Invite::default()).await.unwrap();
+    assert_eq!(invited.addresses, [own, far]);
+}
