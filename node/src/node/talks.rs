@@ -10,7 +10,7 @@ use std::{
 use chuan_engine::id::{LibraryId, NodeId};
 use chuan_net::{Connection, Endpoint};
 use tokio::{
-    sync::{Notify, Semaphore, oneshot, watch},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -24,6 +24,8 @@ use crate::exit::{Failure, Result};
 const DIALS: usize = 12;
 /// Beside them, peers that did not answer the last time: those that are gone keep nobody from those that are there.
 const DIALS_AGAIN: usize = 4;
+/// Exchanges with one peer at the same time, about as many libraries. It takes few connections of one node, and pulls need some.
+const TALKS_WITH_ONE: usize = 2;
 /// How long one exchange may take. It ends earlier where nothing comes; what came by then was taken, and the rest comes with the
 /// next.
 const TALK: Duration = Duration::from_secs(300);
@@ -53,6 +55,8 @@ struct State {
     /// Those that were reached the last time, and those that were not.
     reached: BTreeSet<With>,
     lost: BTreeSet<With>,
+    /// For each peer, room for exchanges with it.
+    rooms: BTreeMap<NodeId, Arc<Semaphore>>,
     tasks: JoinSet<()>,
 }
 
@@ -123,7 +127,7 @@ impl Talks {
             // All who have asked until now: it is from now on that it is looked at what there is to say.
             let waiting = lock_of(&self.state).open.get_mut(&with).map(std::mem::take).unwrap_or_default();
             let talked = match opened {
-                Ok(connection) => timeout(TALK, self.exchange(&node, &with, connection)).await,
+                Ok((connection, _room)) => timeout(TALK, self.exchange(&node, &with, connection)).await,
                 Err(failure) => Ok(Err(failure)),
             };
             let came = talked.unwrap_or_else(|_| Err(Failure::peer("the exchange took too long")));
@@ -145,9 +149,16 @@ impl Talks {
         }
     }
 
-    async fn open(&self, node: &Weak<Inner>, with: &With, peer: &Source) -> Result<Connection> {
-        let is_lost = lock_of(&self.state).lost.contains(with);
+    /// Dials a peer, when there is room for another exchange with it and for another dial.
+    async fn open(
+        &self,
+        node: &Weak<Inner>,
+        with: &With,
+        peer: &Source,
+    ) -> Result<(Connection, OwnedSemaphorePermit)> {
+        let (room, is_lost) = lock_of(&self.state).outlook(with);
         let dial = async {
+            let room = room.acquire_owned().await.map_err(|_| gone())?;
             let place = if is_lost { &self.dials_again } else { &self.dials };
             let _place = place.acquire().await.map_err(|_| gone())?;
             let (hello, acquainted) = {
@@ -155,8 +166,9 @@ impl Talks {
                 let known = node.libraries.get(&with.library).ok_or_else(gone)?;
                 (node.hello(Some(&known), node.listening())?, Acquainted::of(&node, false))
             };
-            Ok(Connection::open_known(&self.endpoint, &peer.addresses, peer.node, &hello, &acquainted)
-                .await?)
+            let connection =
+                Connection::open_known(&self.endpoint, &peer.addresses, peer.node, &hello, &acquainted);
+            Ok((connection.await?, room))
         };
         let mut closed = self.closed.subscribe();
         tokio::select! {
@@ -168,12 +180,15 @@ impl Talks {
     /// Both ways, until neither has news for the other; and asks where others are.
     async fn exchange(&self, node: &Weak<Inner>, with: &With, connection: Connection) -> Result<usize> {
         let news = exchange_on(node, &connection, &with.library).await?;
-        let told = connection.peers(with.library).await?;
+        // What it tells of others is a hint: the exchange was one without it.
+        let told = connection.peers(with.library).await.unwrap_or_default();
         let (peer, address) = (connection.peer().node, plain(connection.address()));
         connection.close();
         let (node, library) = (node.upgrade().ok_or_else(gone)?, with.library);
-        if on_thread(move || node.told_by(&peer, address, &library, &told)).await? > 0 {
-            self.met.notify_one();
+        match on_thread(move || node.told_by(&peer, address, &library, &told)).await {
+            Ok(0) => {}
+            Ok(_) => self.met.notify_one(),
+            Err(failure) => tracing::warn!(%failure, "where peers are was not kept"),
         }
         Ok(news)
     }
@@ -190,6 +205,12 @@ impl Talks {
 }
 
 impl State {
+    /// The room for exchanges with a peer, and whether it was out of reach the last time.
+    fn outlook(&mut self, with: &With) -> (Arc<Semaphore>, bool) {
+        let room = self.rooms.entry(with.node).or_insert_with(|| Arc::new(Semaphore::new(TALKS_WITH_ONE)));
+        (Arc::clone(room), self.lost.contains(with))
+    }
+
     /// Remembers whether a peer was reached; gives whether it was the last one of its library that could be.
     fn note(&mut self, with: With, is_reached: bool) -> bool {
         if is_reached {

@@ -18,6 +18,7 @@ use chuan_net::{
 };
 
 use super::{
+    super::{peer::Source, talks::Talks},
     mesh::{films, mirror, role_key, say, until},
     *,
 };
@@ -118,10 +119,11 @@ async fn a_source_that_joined_meanwhile_is_heard_first() {
     assert!(films(&away).is_member(&new.id(), now_ms()));
 }
 
-/// A member that answers when it is let, and takes one connection, of one node.
+/// A member that answers when it is let, and takes connections of one node, so many in all.
 struct Far {
-    library: Arc<Library>,
+    libraries: Vec<Arc<Library>>,
     friend: NodeId,
+    most: usize,
     gate: Arc<tokio::sync::Mutex<()>>,
     guests: AtomicUsize,
 }
@@ -131,9 +133,9 @@ impl Host for Far {
         Arc::new(MemoryStore::default())
     }
 
-    fn library(&self, _id: &LibraryId) -> Option<Arc<Library>> {
+    fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {
         drop(self.gate.blocking_lock());
-        Some(Arc::clone(&self.library))
+        self.libraries.iter().find(|library| library.id() == *id).cloned()
     }
 
     fn now_ms(&self) -> i64 {
@@ -141,11 +143,11 @@ impl Host for Far {
     }
 
     fn memberships(&self, _peer: &PeerKey) -> Vec<LibraryId> {
-        vec![self.library.id()]
+        self.libraries.iter().map(|library| library.id()).collect()
     }
 
     fn recognises(&self, peer: &PeerKey) -> bool {
-        peer.node == self.friend && self.guests.fetch_add(1, Ordering::Relaxed) == 0
+        peer.node == self.friend && self.guests.fetch_add(1, Ordering::Relaxed) < self.most
     }
 
     fn offer(&self, _statements: Vec<Bytes>) {}
@@ -153,6 +155,12 @@ impl Host for Far {
     fn join(&self, _: &PeerKey, _: &[u8; 32], _: &message::Join) -> Result<Vec<Bytes>, Error> {
         Err(Error::Denied("no".into()))
     }
+}
+
+/// What makes the node with this first key a member.
+fn far_member(origin: &Node, key: &Key) -> Member {
+    let like = films(origin).member(&origin.id()).unwrap().body.clone();
+    Member { node: key.public().node(), key: key.public(), name: "far".into(), ticket: None, ..like }
 }
 
 /// An exchange was thrown away two seconds after any other peer had answered, with all that it had brought, and begun anew with the
@@ -168,9 +176,7 @@ async fn a_slow_peer_is_heard_in_the_end_and_holds_up_nobody() {
         author::revoke(library, &operator, NodeId::of(&[node; 32]), "news", now_ms()).unwrap()
     };
     let key = Key::from_seed([61; 32]);
-    let node = key.public().node();
-    let body = films(&origin).member(&near.id()).unwrap().body.clone();
-    let body = Member { node, key: key.public(), name: "far".into(), ticket: None, ..body };
+    let body = far_member(&origin, &key);
     let granted = author::member(&films(&origin), &operator, body, now_ms()).unwrap();
 
     let mut library = (*films(&origin)).clone();
@@ -180,11 +186,13 @@ async fn a_slow_peer_is_heard_in_the_end_and_holds_up_nobody() {
     let gate = Arc::new(tokio::sync::Mutex::new(()));
     let shut = gate.lock().await;
     let far = Arc::new(Far {
-        library: Arc::new(library),
+        libraries: vec![Arc::new(library)],
         friend: origin.id(),
+        most: 1,
         gate: Arc::clone(&gate),
         guests: AtomicUsize::new(0),
     });
+    let node = key.public().node();
     let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), Proof::of_node(node, key)).unwrap();
     let address = endpoint.local_address().unwrap().to_string();
     let (host, guests) = (Arc::clone(&far), || far.guests.load(Ordering::Relaxed));
@@ -220,4 +228,52 @@ async fn the_address_that_worked_is_tried_first_from_then_on() {
     mirror.0.met(&origin.id(), "origin", &[dead.clone(), live.clone()], &id).unwrap();
     assert_eq!(mirror.ask_everybody(&id).await.unwrap().reached, 1);
     assert_eq!(mirror.0.home.peers().unwrap().iter().next().unwrap().addresses, [live, dead]);
+}
+
+/// Nodes that share many libraries dial each other once for each. A peer takes four connections of one node, and turns away more.
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_of_many_libraries_exchange_all_of_them_at_once() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let key = Key::from_seed([62; 32]);
+    let [root, operator, publisher] = [51, 52, 53].map(|seed| Key::from_seed([seed; 32]));
+    let founders = Founders { root: &root, operator: &operator, publisher: &publisher };
+    let mut libraries = Vec::new();
+    for number in 0..6 {
+        let (id, founding) = found("other", founders, Salt::from_bytes([number; 32]), 1).unwrap();
+        let mut library = Library::open(id, [founding], now_ms()).unwrap();
+        let own = films(&origin).member(&origin.id()).unwrap().body.clone();
+        for body in [own, far_member(&origin, &key)] {
+            let said = author::member(&library, &operator, body, now_ms()).unwrap();
+            assert!(library.offer(&said, now_ms()).unwrap().is_news());
+        }
+        let all: Vec<_> = library.statements().into_iter().cloned().collect();
+        origin.0.libraries.take(&id, &all, false, now_ms(), |_, _| Ok(())).unwrap();
+        libraries.push(Arc::new(library));
+    }
+    let gate = Arc::new(tokio::sync::Mutex::new(()));
+    let shut = gate.lock().await;
+    let far = Arc::new(Far {
+        libraries: libraries.clone(),
+        friend: origin.id(),
+        most: usize::MAX,
+        gate: Arc::clone(&gate),
+        guests: AtomicUsize::new(0),
+    });
+    let node = key.public().node();
+    let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), Proof::of_node(node, key)).unwrap();
+    let addresses = vec![endpoint.local_address().unwrap().to_string()];
+    let (host, guests) = (Arc::clone(&far), || far.guests.load(Ordering::Relaxed));
+    let serving = tokio::spawn(serve::run(endpoint, host, std::future::pending()));
+
+    let talks = Talks::over(Endpoint::dialler(origin.0.me.identity()).unwrap());
+    let peer = || Source { node, name: "far".into(), addresses: addresses.clone(), any_node: false };
+    let told: Vec<_> = libraries.iter().map(|library| talks.with(&origin.0, library.id(), peer())).collect();
+    until("the first are there", || guests() >= 2).await;
+    drop(shut);
+    for told in told {
+        assert_eq!(told.await, Ok(0));
+    }
+    talks.end().await;
+    serving.abort();
 }
