@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure, Result};
 
 /// Places of a peer that are remembered on the word of others.
 const HEARSAY: usize = 8;
-/// Those of them that one who tells may fill: nobody displaces what everybody else said.
+/// Those of them that one answer may fill, so that some of what others said stays.
 const HEARSAY_OF_ONE: usize = 4;
 
 /// All peers this node remembers, the ones heard of last first.
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(places(&peers)[1..], lies[..4]);
         let others: Vec<String> = (21..=36).map(|n| format!("203.0.113.{n}:4040")).collect();
         peers.heard_of(&node, "x", &others, &library);
-        assert!(places(&peers).contains(&"192.0.2.7:4040".to_owned()), "one who tells displaces no other");
+        assert!(places(&peers).contains(&"192.0.2.7:4040".to_owned()), "one answer displaces not everything");
         peers.reached(&node, "192.0.2.7:4040".into());
         peers.heard_of(&node, "x", &lies[4..], &library);
         peers.heard_of(&node, "x", &lies[8..], &library);

@@ -128,6 +128,21 @@ struct Far {
     guests: AtomicUsize,
 }
 
+impl Far {
+    /// Has it listen as the node with this first key; gives where.
+    fn listen(self: &Arc<Self>, key: &Key) -> String {
+        let proof = Proof::of_node(key.public().node(), key.clone());
+        let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), proof).unwrap();
+        let address = endpoint.local_address().unwrap().to_string();
+        tokio::spawn(serve::run(endpoint, Arc::clone(self) as _, std::future::pending()));
+        address
+    }
+
+    fn guests(&self) -> usize {
+        self.guests.load(Ordering::Relaxed)
+    }
+}
+
 impl Host for Far {
     fn store(&self) -> Arc<dyn Store> {
         Arc::new(MemoryStore::default())
@@ -192,15 +207,10 @@ async fn a_slow_peer_is_heard_in_the_end_and_holds_up_nobody() {
         gate: Arc::clone(&gate),
         guests: AtomicUsize::new(0),
     });
-    let node = key.public().node();
-    let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), Proof::of_node(node, key)).unwrap();
-    let address = endpoint.local_address().unwrap().to_string();
-    let (host, guests) = (Arc::clone(&far), || far.guests.load(Ordering::Relaxed));
-    let serving = tokio::spawn(serve::run(endpoint, host, std::future::pending()));
-
-    origin.0.met(&node, "far", &[address], &id).unwrap();
+    let address = far.listen(&key);
+    origin.0.met(&key.public().node(), "far", &[address], &id).unwrap();
     say(&origin, granted);
-    until("the far one is dialled", || guests() == 1).await;
+    until("the far one is dialled", || far.guests() == 1).await;
     let spread = origin.pass_on(&id).await;
     assert_eq!((spread.known, spread.reached), (2, 1));
     for node in 2..5 {
@@ -208,11 +218,10 @@ async fn a_slow_peer_is_heard_in_the_end_and_holds_up_nobody() {
         say(&origin, said.clone());
         until("the near one has heard", || films(&near).statement(&said.id()).is_some()).await;
     }
-    assert_eq!(guests(), 1);
+    assert_eq!(far.guests(), 1);
     assert!(films(&origin).statement(&news.id()).is_none());
     drop(shut);
     until("what the far one knows has come", || films(&origin).statement(&news.id()).is_some()).await;
-    serving.abort();
 }
 
 /// Which of a peer's addresses works was forgotten after each exchange: a dead one in front of it cost every later one its time.
@@ -260,20 +269,41 @@ async fn peers_of_many_libraries_exchange_all_of_them_at_once() {
         gate: Arc::clone(&gate),
         guests: AtomicUsize::new(0),
     });
-    let node = key.public().node();
-    let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), Proof::of_node(node, key)).unwrap();
-    let addresses = vec![endpoint.local_address().unwrap().to_string()];
-    let (host, guests) = (Arc::clone(&far), || far.guests.load(Ordering::Relaxed));
-    let serving = tokio::spawn(serve::run(endpoint, host, std::future::pending()));
+    let (node, addresses) = (key.public().node(), vec![far.listen(&key)]);
 
     let talks = Talks::over(Endpoint::dialler(origin.0.me.identity()).unwrap());
     let peer = || Source { node, name: "far".into(), addresses: addresses.clone(), any_node: false };
     let told: Vec<_> = libraries.iter().map(|library| talks.with(&origin.0, library.id(), peer())).collect();
-    until("the first are there", || guests() >= 2).await;
+    until("the first are there", || far.guests() >= 2).await;
     drop(shut);
     for told in told {
         assert_eq!(told.await, Ok(0));
     }
     talks.end().await;
-    serving.abort();
+}
+
+/// What goes on with a peer holds the home no longer than the node is open, though that peer never answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_closes_while_a_peer_is_silent() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let key = Key::from_seed([63; 32]);
+    let operator = role_key(&origin, RoleKind::Operator);
+    let granted = author::member(&films(&origin), &operator, far_member(&origin, &key), now_ms()).unwrap();
+    let gate = Arc::new(tokio::sync::Mutex::new(()));
+    let _shut = gate.lock().await;
+    let far = Arc::new(Far {
+        libraries: vec![films(&origin)],
+        friend: origin.id(),
+        most: 1,
+        gate: Arc::clone(&gate),
+        guests: AtomicUsize::new(0),
+    });
+    let address = far.listen(&key);
+    origin.0.met(&key.public().node(), "far", &[address], &films(&origin).id()).unwrap();
+    say(&origin, granted);
+    until("the silent one is dialled", || far.guests() == 1).await;
+    origin.close().await;
+    drop(origin);
+    Node::open(&place.path("origin")).await.unwrap();
 }
