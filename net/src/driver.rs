@@ -3,10 +3,7 @@
 //! Makes no decision about a request: the engine's answer does, on a thread that may block, and this task only moves
 //! its frames. A request is cancelled by stopping its stream; the thread notices with its next batch.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chuan_engine::{
@@ -21,7 +18,7 @@ use quinn::SendStream;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::JoinSet,
-    time::timeout,
+    time::{Instant, Interval, interval_at, sleep_until, timeout},
 };
 
 use crate::{
@@ -119,15 +116,13 @@ async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCod
     let mut stopped = lent.stopped.clone();
     let mut changes = lent.host.changes();
     let mut answers = JoinSet::new();
-    let mut member_of = Vec::new();
+    let mut member_of = lent.memberships(&peer).await;
+    let mut tick = interval_at(Instant::now() + limits::MEMBERSHIP_TICK, limits::MEMBERSHIP_TICK);
+    let mut idle_since = Instant::now();
     loop {
-        if member_of.is_empty() && answers.is_empty() {
-            // Its hello, or a join, may have made it known since.
-            member_of = lent.memberships(&peer).await;
-        }
         let is_idle_stranger = member_of.is_empty() && answers.is_empty();
         tokio::select! {
-            () = tokio::time::sleep(limits::STRANGER_TIMEOUT), if is_idle_stranger => return CloseCode::Busy,
+            () = sleep_until(idle_since + limits::STRANGER_TIMEOUT), if is_idle_stranger => return CloseCode::Busy,
             stream = quic.accept_bi(), if answers.len() < limits::ANSWERS_PER_CONNECTION => match stream {
                 Ok((send, receive)) => {
                     let caller = Caller { peer, exporter: exporter(quic), quic: quic.clone() };
@@ -136,8 +131,9 @@ async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCod
                 // The streams went with the connection; the threads behind them end with their next batch.
                 Err(_) => return CloseCode::Done,
             },
-            Some(_) = answers.join_next() => {}
-            () = changed(&mut changes), if !member_of.is_empty() => {
+            Some(_) = answers.join_next() => idle_since = Instant::now(),
+            () = looks_again(&mut changes, &mut tick) => {
+                // A join, or what somebody said, may have made it a member since.
                 let now = lent.memberships(&peer).await;
                 if !member_of.iter().all(|library| now.contains(library)) {
                     // Answers under way are dropped with the connection.
@@ -155,6 +151,14 @@ async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCod
 /// Waits until the server stops, or is gone, which is as good a reason.
 async fn stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Waits until memberships may have changed: something was said, or one may have ended by itself.
+async fn looks_again(changes: &mut Option<watch::Receiver<u64>>, tick: &mut Interval) {
+    tokio::select! {
+        () = changed(changes) => {}
+        _ = tick.tick() => {}
+    }
 }
 
 /// Waits for a change of what is known of libraries; for ever where nobody tells.

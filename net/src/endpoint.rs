@@ -98,7 +98,8 @@ impl Endpoint {
         self.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Proves another key from the next connection on. Those that are open go on under the one they began with.
+    /// Proves another key from the next connection on. Those that are open go on under the one they
+    /// began with, for as long as the peer takes it for good.
     pub fn set_identity(&self, identity: Identity) -> Result<()> {
         let config = self.accepts.then(|| server_config(&identity)).transpose()?;
         *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;

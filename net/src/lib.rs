@@ -18,6 +18,7 @@ pub mod identity;
 pub mod limits;
 mod pull;
 pub mod serve;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod window;

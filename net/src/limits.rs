@@ -21,6 +21,10 @@ pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A dialler that takes nothing of an answer for this long loses the answer: it holds memory and a thread.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A grant, or the grace of a key, that ends by itself ends the answers that go on by it within this time.
+pub const STANDING_TICK: Duration = Duration::from_secs(1);
+/// A membership that ends by itself ends the peer's connections within this time.
+pub const MEMBERSHIP_TICK: Duration = Duration::from_secs(10);
 /// How long a closing server lets answers finish.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// How long a dialler that is done stays for its notice to go out: QUIC would have it wait three times its time-out, which

@@ -33,6 +33,7 @@ use crate::{
     endpoint::{CloseCode, proved_node},
     identity::PeerKey,
     limits,
+    standing::Standing,
     window::unacknowledged,
 };
 
@@ -84,8 +85,9 @@ pub trait Host: Send + Sync + 'static {
     fn offer(&self, statements: Vec<Bytes>);
 
     /// Answers any request but a join, frame by frame, until `out` says that nobody takes more. An error becomes the
-    /// refusal that ends the answer.
+    /// refusal that ends the answer; so does a grant that ends, or becomes less, while the answer runs.
     fn answer(&self, peer: &PeerKey, request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
+        let changes = self.changes();
         // A library that is not here gets the answer that a stranger gets.
         let library = self
             .library(request.library())
@@ -101,7 +103,10 @@ pub trait Host: Send + Sync + 'static {
                 Reply { frames: peers.chain([end]).collect(), offered: Vec::new() }
             }
             request => {
-                return Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?.run(out);
+                let answer = Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?;
+                let mut standing = Standing::new(self, peer, library, changes, out);
+                let went = answer.run(&mut standing);
+                return standing.judge(went);
             }
         };
         if !reply.offered.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, RwLock,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -217,6 +217,9 @@ fn film(number: u64, salt: u64) -> Bytes {
 pub(super) struct Cinema {
     pub(super) films: Films,
     pub(super) libraries_asked: AtomicU64,
+    /// How often somebody looked who is a member.
+    pub(super) looked: AtomicU64,
+    pub(super) clock_ms: AtomicI64,
     pub(super) identity: RwLock<Identity>,
     changes: watch::Sender<u64>,
 }
@@ -224,7 +227,20 @@ pub(super) struct Cinema {
 impl Cinema {
     pub(super) fn new(films: Films) -> Self {
         let identity = RwLock::new(pair::identity(pair::ORIGIN));
-        Self { films, libraries_asked: AtomicU64::new(0), identity, changes: watch::Sender::new(0) }
+        Self {
+            films,
+            libraries_asked: AtomicU64::new(0),
+            looked: AtomicU64::new(0),
+            clock_ms: AtomicI64::new(NOW_MS),
+            identity,
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// Learns what somebody said elsewhere.
+    pub(super) fn hear(&self, statements: &[Statement]) {
+        self.films.learn(statements);
+        self.changes.send_modify(|change| *change += 1);
     }
 }
 
@@ -240,13 +256,15 @@ impl Host for Cinema {
     }
 
     fn now_ms(&self) -> i64 {
-        NOW_MS
+        self.clock_ms.load(Ordering::Relaxed)
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
         let library = self.films.library();
+        let now_ms = self.now_ms();
         let member =
-            library.is_member(&peer.node, NOW_MS) && library.holds_key(&peer.node, &peer.key, NOW_MS);
+            library.is_member(&peer.node, now_ms) && library.holds_key(&peer.node, &peer.key, now_ms);
+        self.looked.fetch_add(1, Ordering::Release);
         member.then(|| library.id()).into_iter().collect()
     }
 

@@ -7,4 +7,5 @@ mod pair;
 mod pulls;
 mod sessions;
 mod speed;
+mod standing;
 mod trust;

@@ -1,4 +1,5 @@
-//! `rotate`: the node goes on under another key. Its id, history and grants stay; connections that are open go on.
+//! `rotate`: the node goes on under another key. Its id, history and grants stay; connections that are open go on until the
+//! grace of the key that they began with is over, so that a stolen old key is good for no longer.
 //!
 //! The new key is on disk before anybody hears of it, and becomes the node's when every library has the statement by which
 //! it succeeds the old one. Cut short in between, a rotation is finished by the next start or the next `rotate`, or undone
