@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use chuan_engine::{
     id::LibraryId,
+    statement::PublicKey,
     sync::{
         frame::{Encoded, Frame},
         message::{End, ErrorCode, Hello, Join, Refusal, Request, VERSION},
@@ -39,6 +40,16 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
+    /// Whose key this is, and whether that is a member of anything. `None` where the node is going down.
+    pub(crate) async fn look_up(&self, key: PublicKey) -> Option<(PeerKey, bool)> {
+        let host = Arc::clone(&self.host);
+        blocking(move || {
+            let peer = PeerKey { node: host.node_of(&key), key };
+            (peer, !host.memberships(&peer).is_empty())
+        })
+        .await
+    }
+
     /// The libraries here of which a peer is a member.
     pub(crate) async fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
         let (host, peer) = (Arc::clone(&self.host), *peer);
@@ -46,11 +57,14 @@ impl Lent {
     }
 }
 
-/// Serves a peer until it leaves, breaks a rule, or the node stops.
-pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, lent: Lent) {
+/// Serves a peer until it leaves, breaks a rule, or the node stops. Says by `known` whether the peer is a member of anything.
+pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, known: watch::Sender<bool>, lent: Lent) {
+    let began = Instant::now();
     let name = peer_name(&peer.node, quic.remote_address());
-    introduce(&quic, &lent).await;
-    let peer = match greet(&quic, peer, &lent).await {
+    // Who takes no introduction must not keep its place by that.
+    let introduced = timeout(limits::REQUEST_TIMEOUT, introduce(&quic, &lent));
+    let (greeted, _) = tokio::join!(greet(&quic, peer, &lent), introduced);
+    let peer = match greeted {
         Ok(peer) => peer,
         Err(rule) => {
             tracing::debug!(peer = name, rule, "no hello");
@@ -59,7 +73,7 @@ pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, lent: Lent) 
         }
     };
     tracing::debug!(peer = name, "connected");
-    let code = serve(&quic, peer, &lent).await;
+    let code = serve(&quic, peer, began + limits::STRANGER_LIFETIME, &known, &lent).await;
     quic.close(code.varint(), b"");
     tracing::debug!(peer = name, ?code, "disconnected");
 }
@@ -111,8 +125,15 @@ async fn hello(quic: &quinn::Connection) -> Result<Hello, &'static str> {
     }
 }
 
-/// Answers requests, a few at a time; more wait in their streams. Gives the reason for the end.
-async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCode {
+/// Answers requests, a few at a time; more wait in their streams. Who is a member of nothing must be that by `deadline`.
+/// Gives the reason for the end.
+async fn serve(
+    quic: &quinn::Connection,
+    peer: PeerKey,
+    deadline: Instant,
+    known: &watch::Sender<bool>,
+    lent: &Lent,
+) -> CloseCode {
     let mut stopped = lent.stopped.clone();
     let mut changes = lent.host.changes();
     let mut answers = JoinSet::new();
@@ -120,9 +141,10 @@ async fn serve(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> CloseCod
     let mut tick = interval_at(Instant::now() + limits::MEMBERSHIP_TICK, limits::MEMBERSHIP_TICK);
     let mut idle_since = Instant::now();
     loop {
-        let is_idle_stranger = member_of.is_empty() && answers.is_empty();
+        known.send_replace(!member_of.is_empty());
+        let patience = if answers.is_empty() { idle_since + limits::STRANGER_TIMEOUT } else { deadline };
         tokio::select! {
-            () = sleep_until(idle_since + limits::STRANGER_TIMEOUT), if is_idle_stranger => return CloseCode::Busy,
+            () = sleep_until(patience.min(deadline)), if member_of.is_empty() => return CloseCode::Busy,
             stream = quic.accept_bi(), if answers.len() < limits::ANSWERS_PER_CONNECTION => match stream {
                 Ok((send, receive)) => {
                     let caller = Caller { peer, exporter: exporter(quic), quic: quic.clone() };

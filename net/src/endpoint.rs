@@ -140,6 +140,15 @@ impl Endpoint {
         self.dial_as(address, self.identity().dial_config()?)
     }
 
+    /// A dialler to which nobody can open a stream.
+    #[cfg(test)]
+    pub(crate) fn deaf(mut self) -> Self {
+        let mut transport = dial_transport().expect("is set up");
+        transport.max_concurrent_uni_streams(VarInt::from_u32(0));
+        self.dial_transport = Arc::new(transport);
+        self
+    }
+
     /// Starts a handshake with these rules of TLS.
     pub(crate) fn dial_as(
         &self,

@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod error;
 mod frame;
 pub mod identity;
+mod knock;
 pub mod limits;
 mod pull;
 pub mod serve;

@@ -19,6 +19,8 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A node that is a member of nothing here is shown out when it has asked nothing for this long.
 pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same, whatever it has asked: time enough to join.
+pub const STRANGER_LIFETIME: Duration = Duration::from_secs(10);
 /// A dialler that takes nothing of an answer for this long loses the answer: it holds memory and a thread.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A grant, or the grace of a key, that ends by itself ends the answers that go on by it within this time.
@@ -64,14 +66,19 @@ pub const DATAGRAM_BYTES: u16 = 1452;
 pub const CONNECTIONS: usize = 256;
 /// Of [`CONNECTIONS`], those that nodes which are members of nothing here may hold: keys cost nothing.
 pub const CONNECTIONS_OF_STRANGERS: usize = 64;
-/// Connections of one node key an acceptor holds.
+/// Of [`CONNECTIONS_OF_STRANGERS`], those that may come from one IP address.
+pub const STRANGERS_PER_ADDRESS: usize = 16;
+/// Connections of one node an acceptor holds, under whichever of its keys.
 pub const CONNECTIONS_PER_NODE: usize = 4;
-/// Connections of one IP address an acceptor holds. Many nodes may share one behind address translation.
+/// Connections of one IP address (of IPv6: network of 64 bits) an acceptor holds. Many nodes may share one behind address
+/// translation.
 pub const CONNECTIONS_PER_ADDRESS: usize = 128;
 /// Handshakes under way from which on a dialler must prove its address first.
 pub const HALF_OPEN_RETRY: usize = 32;
 /// Handshakes under way at most; more are ignored.
 pub const HALF_OPEN: usize = 128;
+/// Handshakes under way with one IP address at most.
+pub const HALF_OPEN_PER_ADDRESS: usize = 16;
 /// First datagrams waiting for a decision at most.
 pub const INCOMING: usize = 1024;
 /// Bytes kept of one dialler that waits for a decision.
@@ -105,6 +112,9 @@ const _: () = assert!(
 // No node alone keeps all others from their answers.
 const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= ANSWERS);
 const _: () = assert!(CONNECTIONS_OF_STRANGERS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
+const _: () = assert!(4 * STRANGERS_PER_ADDRESS <= CONNECTIONS_OF_STRANGERS);
+const _: () = assert!(HALF_OPEN_PER_ADDRESS <= HALF_OPEN_RETRY && 8 * HALF_OPEN_PER_ADDRESS <= HALF_OPEN);
+const _: () = assert!(STRANGER_TIMEOUT.as_secs() < STRANGER_LIFETIME.as_secs());
 const _: () = assert!(SEND_POOL_BYTES / CONNECTIONS as u64 >= 256 * 1024);
 const _: () = assert!(INITIAL_WINDOW_BYTES < WINDOW_BYTES as u64 && WINDOW_BYTES < WINDOW_SAFE_BYTES);
 const _: () =

@@ -12,9 +12,9 @@ use std::{
 
 use bytes::Bytes;
 use chuan_engine::{
-    id::LibraryId,
+    id::{LibraryId, NodeId},
     limits::ANSWER_PEERS,
-    statement::library::Library,
+    statement::{PublicKey, library::Library},
     store::Store,
     sync::{
         exchange::{self, Reply},
@@ -32,6 +32,7 @@ use crate::{
     Endpoint, driver,
     endpoint::{CloseCode, proved_node},
     identity::PeerKey,
+    knock::{Crowd, Verdict, site},
     limits,
     standing::Standing,
     window::unacknowledged,
@@ -50,6 +51,11 @@ pub trait Host: Send + Sync + 'static {
 
     /// The time, in milliseconds since 1970: memberships may expire.
     fn now_ms(&self) -> i64;
+
+    /// The node whose key this is by what is known here; else the one whose first key it would be.
+    fn node_of(&self, key: &PublicKey) -> NodeId {
+        key.node()
+    }
 
     /// The libraries here of which `peer` is a member now, by the key it proved. Who is member of none is given little time
     /// and few places, and who ceases to be one is shown out.
@@ -178,17 +184,26 @@ pub async fn run(endpoint: Endpoint, host: Arc<dyn Host>, stop: impl Future<Outp
     endpoint.close().await;
 }
 
-/// Who shook hands in time.
-type Proved = Option<Guest>;
+/// Who shook hands in time, and whether it is a member of anything.
+type Proved = Option<(quinn::Connection, PeerKey, bool)>;
 /// The end of a task, with its id either way.
 type Ended<T> = std::result::Result<(task::Id, T), task::JoinError>;
+
+/// Where a task's peer is.
+#[derive(Clone, Copy)]
+struct Place {
+    site: IpAddr,
+    /// Whether it is there for sure: addresses are forged.
+    proved: bool,
+}
 
 /// A peer that has proved a key.
 struct Guest {
     quic: quinn::Connection,
     peer: PeerKey,
-    /// Whether it was known when it came. Its hello may make it known later.
-    known: bool,
+    site: IpAddr,
+    /// Whether it is a member of anything now, as its session finds.
+    known: watch::Receiver<bool>,
     /// What its path can use of a send window.
     window: u64,
 }
@@ -198,8 +213,8 @@ struct Door {
     lent: driver::Lent,
     handshakes: JoinSet<Proved>,
     sessions: JoinSet<()>,
-    /// The address of each task in `handshakes` and `sessions`.
-    addresses: HashMap<task::Id, IpAddr>,
+    /// Where the peer of each task in `handshakes` and `sessions` is.
+    places: HashMap<task::Id, Place>,
     /// The guest of each task in `sessions`.
     guests: HashMap<task::Id, Guest>,
     /// What each connection may use of the send pool.
@@ -213,53 +228,73 @@ impl Door {
             lent: driver::Lent { host, answers, stopped },
             handshakes: JoinSet::new(),
             sessions: JoinSet::new(),
-            addresses: HashMap::new(),
+            places: HashMap::new(),
             guests: HashMap::new(),
             share: limits::SEND_POOL_BYTES,
         }
     }
 
-    /// Decides on a first datagram. Whoever sent it may have forged its address.
+    /// Decides on a first datagram.
     fn knock(&mut self, incoming: quinn::Incoming) {
-        let address = incoming.remote_address().ip().to_canonical();
-        let there = self.addresses.values().filter(|other| **other == address).count();
-        let half_open = self.handshakes.len();
-        if half_open >= limits::HALF_OPEN {
-            return incoming.ignore();
+        let (address, proved) = (incoming.remote_address(), incoming.remote_address_validated());
+        let from = Place { site: site(address.ip()), proved };
+        match self.crowd(from.site).judge(proved) {
+            Verdict::Ignore => incoming.ignore(),
+            // An unproved address may always be asked to prove itself; the error case cannot be.
+            Verdict::Prove => drop(incoming.retry()),
+            Verdict::Refuse => {
+                tracing::debug!(%address, "no room for another connection");
+                incoming.refuse();
+            }
+            Verdict::Admit => {
+                let task = self.handshakes.spawn(shake_hands(incoming, self.lent.clone()));
+                self.places.insert(task.id(), from);
+            }
         }
-        if half_open >= limits::HALF_OPEN_RETRY && !incoming.remote_address_validated() {
-            // An unvalidated address may always be asked to prove itself; the error case cannot be.
-            let _ = incoming.retry();
-            return;
-        }
-        if self.addresses.len() >= limits::CONNECTIONS || there >= limits::CONNECTIONS_PER_ADDRESS {
-            tracing::debug!(%address, "no room for another connection");
-            return incoming.refuse();
-        }
-        let task = self.handshakes.spawn(shake_hands(incoming, self.lent.clone()));
-        self.addresses.insert(task.id(), address);
     }
 
-    /// Lets in who has proved a key, within the number of connections of one node.
+    fn crowd(&self, site: IpAddr) -> Crowd {
+        let there = || self.places.iter().filter(|(_, from)| from.site == site);
+        let half_open = || there().filter(|(id, _)| !self.guests.contains_key(id));
+        Crowd {
+            half_open: self.handshakes.len(),
+            half_open_there: half_open().count(),
+            proved_there: half_open().filter(|(_, from)| from.proved).count(),
+            all: self.places.len(),
+            there: there().count(),
+        }
+    }
+
+    /// Lets in who has proved a key, within the number of connections of one node, and of strangers.
     fn shake(&mut self, ended: Ended<Proved>) {
         let (id, proved) = match ended {
             Ok((id, proved)) => (id, proved),
             Err(error) => (error.id(), None),
         };
-        let address = self.addresses.remove(&id);
-        let (Some(address), Some(guest)) = (address, proved) else { return };
-        let same = self.guests.values().filter(|other| other.peer.node == guest.peer.node).count();
-        let strangers = self.guests.values().filter(|other| !other.known).count();
-        if same >= limits::CONNECTIONS_PER_NODE
-            || (!guest.known && strangers >= limits::CONNECTIONS_OF_STRANGERS)
-        {
-            return guest.quic.close(CloseCode::Busy.varint(), b"");
+        let from = self.places.remove(&id);
+        let (Some(from), Some((quic, peer, is_known))) = (from, proved) else { return };
+        if !self.has_room(from.site, &peer, is_known) {
+            return quic.close(CloseCode::Busy.varint(), b"");
         }
-        let task = self.sessions.spawn(driver::session(guest.quic.clone(), guest.peer, self.lent.clone()));
-        guest.quic.set_send_window(guest.window.min(self.share));
-        self.addresses.insert(task.id(), address);
-        self.guests.insert(task.id(), guest);
+        let (know, known) = watch::channel(is_known);
+        let task = self.sessions.spawn(driver::session(quic.clone(), peer, know, self.lent.clone()));
+        let window = unacknowledged(quic.rtt());
+        quic.set_send_window(window.min(self.share));
+        self.places.insert(task.id(), Place { proved: true, ..from });
+        self.guests.insert(task.id(), Guest { quic, peer, site: from.site, known, window });
         self.share_windows();
+    }
+
+    /// Whether there is room for another connection of this peer. Keys cost nothing, addresses little: strangers get few places,
+    /// and few of them at one address.
+    fn has_room(&self, site: IpAddr, peer: &PeerKey, is_known: bool) -> bool {
+        let same = self.guests.values().filter(|other| other.peer.node == peer.node).count();
+        let strangers = || self.guests.values().filter(|other| !*other.known.borrow());
+        let here = strangers().filter(|other| other.site == site).count();
+        let has_place = is_known
+            || (strangers().count() < limits::CONNECTIONS_OF_STRANGERS
+                && here < limits::STRANGERS_PER_ADDRESS);
+        same < limits::CONNECTIONS_PER_NODE && has_place
     }
 
     fn leave(&mut self, ended: Ended<()>) {
@@ -270,7 +305,7 @@ impl Door {
                 error.id()
             }
         };
-        self.addresses.remove(&id);
+        self.places.remove(&id);
         self.guests.remove(&id);
         self.share_windows();
     }
@@ -296,10 +331,9 @@ async fn shake_hands(incoming: quinn::Incoming, lent: driver::Lent) -> Proved {
     let handshake = async { incoming.accept()?.await };
     match tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, handshake).await {
         Ok(Ok(quic)) => {
-            let peer = proved_node(&quic)?;
-            let known = !lent.memberships(&peer).await.is_empty();
-            let window = unacknowledged(quic.rtt());
-            Some(Guest { quic, peer, known, window })
+            let proved = proved_node(&quic)?;
+            let (peer, known) = lent.look_up(proved.key).await?;
+            Some((quic, peer, known))
         }
         Ok(Err(error)) => {
             tracing::debug!(%address, %error, "a handshake failed");

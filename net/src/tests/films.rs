@@ -8,14 +8,14 @@ use std::sync::{
 use bytes::Bytes;
 use chuan_engine::{
     chunk::Profile,
-    id::{ChunkId, LibraryId, Salt, SaltKey, StatementId},
+    id::{ChunkId, LibraryId, NodeId, Salt, SaltKey, StatementId},
     manifest::{
         ChunkRef, Entry, EntryKind, EntryPath, PageSink, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
         table::{ClassHeader, ClassTable},
     },
     statement::{
-        Channel, Classes, Key, Library, Member, NodeRole, Statement, StatementKind, Verbs,
+        Channel, Classes, Key, Library, Member, NodeRole, PublicKey, Statement, StatementKind, Verbs,
         library::{Founders, channel, found, member, release},
     },
     store::{Object, RefMove, Store, memory::MemoryStore},
@@ -257,6 +257,10 @@ impl Host for Cinema {
 
     fn now_ms(&self) -> i64 {
         self.clock_ms.load(Ordering::Relaxed)
+    }
+
+    fn node_of(&self, key: &PublicKey) -> NodeId {
+        self.films.library().node_of(key, self.now_ms()).unwrap_or_else(|| key.node())
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {

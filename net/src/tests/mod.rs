@@ -1,6 +1,7 @@
 //! Two ends over real loopback sockets, with a host and a machine that only pretend to have a library.
 
 mod abuse;
+mod door;
 mod films;
 mod isolation;
 mod pair;

@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     Error,
-    id::LibraryId,
-    statement::Library,
+    id::{LibraryId, NodeId},
+    statement::{Library, PublicKey},
     store::Store,
     sync::message::{Hello, Join},
 };
@@ -117,6 +117,16 @@ impl Host for Desk {
 
     fn now_ms(&self) -> i64 {
         now_ms()
+    }
+
+    fn node_of(&self, key: &PublicKey) -> NodeId {
+        let all = self.node.upgrade().map(|node| node.libraries.all()).unwrap_or_default();
+        let (first, now) = (key.node(), now_ms());
+        // No library takes a key from the node whose own it is in another.
+        if all.iter().any(|library| library.node_of(key, now) == Some(first)) {
+            return first;
+        }
+        all.iter().find_map(|library| library.node_of(key, now)).unwrap_or(first)
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
