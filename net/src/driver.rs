@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chuan_engine::{
+    Error,
     id::LibraryId,
     statement::PublicKey,
     sync::{
@@ -35,11 +36,24 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Lent {
     pub(crate) host: Arc<dyn Host>,
+    /// Places for answers that read the store, which may take hours.
     pub(crate) answers: Arc<Semaphore>,
+    /// Places for all others, which are short: joins and what is said of libraries must not wait for the former.
+    pub(crate) short_answers: Arc<Semaphore>,
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
 impl Lent {
+    /// A place for the answer to `request`; waits where there is none. Cancel-safe.
+    async fn permit(&self, request: &Request) -> Option<OwnedSemaphorePermit> {
+        let places = match request {
+            Request::Pull(_) | Request::Pages { .. } | Request::Chunks { .. } => &self.answers,
+            Request::Join(_) | Request::Exchange { .. } | Request::Peers { .. } => &self.short_answers,
+        };
+        // Closed never: they live as long as the server.
+        Arc::clone(places).acquire_owned().await.ok()
+    }
+
     /// Whose key this is, and whether that is a member of anything. `None` where the node is going down.
     pub(crate) async fn look_up(&self, key: PublicKey) -> Option<(PeerKey, bool)> {
         let host = Arc::clone(&self.host);
@@ -210,9 +224,12 @@ async fn answer(mut send: SendStream, mut receive: FrameReader, caller: Caller, 
         Ok(Ok(Some(_))) => Err(Refusal::new(ErrorCode::Invalid, "a stream must begin with a request")),
         Ok(Ok(None) | Err(_)) | Err(_) => return abandon(&mut send),
     };
+    // An answer may take hours: what the request came in must not wait for that. The stream itself is kept, since to drop it
+    // before its end was read would tell the peer to stop.
+    let _asked = receive.into_stream();
     let written = match request {
         Ok(request) => relay(&mut send, request, caller, &lent).await,
-        Err(refusal) => write(&mut send, encode(&Frame::Error(refusal)).into_iter().collect()).await,
+        Err(refusal) => refuse(&mut send, refusal).await,
     };
     if written.is_err() {
         return abandon(&mut send);
@@ -224,14 +241,19 @@ async fn answer(mut send: SendStream, mut receive: FrameReader, caller: Caller, 
 
 /// Carries the frames of an answer from the thread that makes them to the stream.
 async fn relay(send: &mut SendStream, request: Request, caller: Caller, lent: &Lent) -> Result<(), Stalled> {
-    // Closed never: the semaphore lives as long as the server.
-    let Ok(permit) = Arc::clone(&lent.answers).acquire_owned().await else { return Err(Stalled) };
+    let stopped = send.stopped();
+    tokio::pin!(stopped);
+    let permit = tokio::select! {
+        permit = timeout(limits::ANSWER_PATIENCE, lent.permit(&request)) => permit,
+        _ = &mut stopped => return Err(Stalled),
+    };
+    let Ok(Some(permit)) = permit else {
+        return refuse(send, Refusal::new(ErrorCode::Busy, "")).await;
+    };
     let (frames, mut batches) = mpsc::channel(limits::ANSWER_QUEUE_BYTES / limits::ANSWER_BATCH_BYTES);
     let host = Arc::clone(&lent.host);
     let sink = Sink::new(frames, caller.quic.clone(), permit);
     tokio::task::spawn_blocking(move || produce(&*host, request, &caller, sink));
-    let stopped = send.stopped();
-    tokio::pin!(stopped);
     loop {
         let batch = tokio::select! {
             batch = batches.recv() => batch,
@@ -242,6 +264,10 @@ async fn relay(send: &mut SendStream, request: Request, caller: Caller, lent: &L
             None => return Ok(()),
         }
     }
+}
+
+async fn refuse(send: &mut SendStream, refusal: Refusal) -> Result<(), Stalled> {
+    write(send, encode(&Frame::Error(refusal)).into_iter().collect()).await
 }
 
 /// The peer takes nothing more.
@@ -271,8 +297,14 @@ fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
         }
     };
     if let Some((refusal, error)) = refused {
-        tracing::debug!(peer = %caller.peer.node.short(), %error, "a request was refused");
-        if matches!(error, chuan_engine::Error::Denied(_)) {
+        let peer = caller.peer.node.short();
+        match error {
+            Error::Denied(_) | Error::Missing(_) | Error::Invalid(_) | Error::Busy(_) | Error::Cancelled => {
+                tracing::debug!(peer, %error, "a request was refused");
+            }
+            _ => tracing::warn!(peer, %error, "a request failed here"),
+        }
+        if matches!(error, Error::Denied(_)) {
             host.refused(Some(&caller.peer), caller.quic.remote_address(), what, &error.to_string());
         }
         sink.push(Frame::Error(refusal));
@@ -281,15 +313,15 @@ fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
 }
 
 /// What a joiner is told. It holds a ticket, so it may know what is wrong with it.
-fn refuse_join(error: &chuan_engine::Error) -> Refusal {
+fn refuse_join(error: &Error) -> Refusal {
     match error {
-        chuan_engine::Error::Denied(text) => Refusal::new(ErrorCode::Denied, text.as_str()),
+        Error::Denied(text) => Refusal::new(ErrorCode::Denied, text.as_str()),
         other => Refusal::of(other),
     }
 }
 
 fn redeem(host: &dyn Host, join: &Join, caller: &Caller, sink: &mut Sink) -> chuan_engine::Result<()> {
-    let exporter = caller.exporter.ok_or_else(|| chuan_engine::Error::Busy("no keying material".into()))?;
+    let exporter = caller.exporter.ok_or_else(|| Error::Busy("no keying material".into()))?;
     for statement in host.join(&caller.peer, &exporter, join)? {
         sink.push(Frame::Statement(statement));
     }

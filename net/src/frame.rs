@@ -66,6 +66,11 @@ impl FrameReader {
         Self { stream, assembler: Assembler::default(), buffers, ended: false, count }
     }
 
+    /// The stream alone, with what nobody has read of it.
+    pub(crate) fn into_stream(self) -> RecvStream {
+        self.stream
+    }
+
     /// The next frame; `None` where the stream ends between frames. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Frame>, StreamError> {
         loop {

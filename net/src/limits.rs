@@ -88,8 +88,12 @@ pub const INCOMING_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Answers in the making on one connection.
 pub const ANSWERS_PER_CONNECTION: usize = 2;
-/// Answers in the making in a process; more wait. Each holds a thread and up to 2 MiB.
+/// Answers from the store in the making in a process; more wait. Each holds a thread and up to 2 MiB.
 pub const ANSWERS: usize = 32;
+/// The same of all other answers: to joins, exchanges of statements and questions about peers.
+pub const SHORT_ANSWERS: usize = 32;
+/// A request that has no turn for so long is refused as too much.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of frames that an answering thread hands to its stream at once.
 pub const ANSWER_BATCH_BYTES: usize = 256 * 1024;
 /// Bytes of frames that wait between an answering thread and its stream.
@@ -111,6 +115,8 @@ const _: () = assert!(
 );
 // No node alone keeps all others from their answers.
 const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= ANSWERS);
+const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= SHORT_ANSWERS);
+const _: () = assert!(ANSWER_PATIENCE.as_secs() < SILENCE_TIMEOUT.as_secs());
 const _: () = assert!(CONNECTIONS_OF_STRANGERS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
 const _: () = assert!(4 * STRANGERS_PER_ADDRESS <= CONNECTIONS_OF_STRANGERS);
 const _: () = assert!(HALF_OPEN_PER_ADDRESS <= HALF_OPEN_RETRY && 8 * HALF_OPEN_PER_ADDRESS <= HALF_OPEN);

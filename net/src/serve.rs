@@ -172,7 +172,10 @@ pub async fn run(endpoint: Endpoint, host: Arc<dyn Host>, stop: impl Future<Outp
             () = &mut stop => break,
             incoming = endpoint.accept() => match incoming {
                 Some(incoming) => door.knock(incoming),
-                None => break,
+                None => {
+                    tracing::error!("the socket is lost: no peer is answered any more; start the node again");
+                    break;
+                }
             },
             Some(ended) = door.handshakes.join_next_with_id() => door.shake(ended),
             Some(ended) = door.sessions.join_next_with_id() => door.leave(ended),
@@ -224,8 +227,9 @@ struct Door {
 impl Door {
     fn new(host: Arc<dyn Host>, stopped: watch::Receiver<bool>) -> Self {
         let answers = Arc::new(Semaphore::new(limits::ANSWERS));
+        let short_answers = Arc::new(Semaphore::new(limits::SHORT_ANSWERS));
         Self {
-            lent: driver::Lent { host, answers, stopped },
+            lent: driver::Lent { host, answers, short_answers, stopped },
             handshakes: JoinSet::new(),
             sessions: JoinSet::new(),
             places: HashMap::new(),

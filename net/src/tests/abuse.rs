@@ -1,13 +1,16 @@
 //! What hostile peers get.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
 use super::pair::{self, Origin, Script};
-use crate::{Endpoint, Error, endpoint::CloseCode, frame::FrameReader, limits};
+use crate::{Connection, Endpoint, Error, endpoint::CloseCode, frame::FrameReader, limits};
 use bytes::Bytes;
 use chuan_engine::sync::{
     frame::{Frame, FrameKind},
-    message::{Hello, VERSION},
+    message::{ErrorCode, Hello, VERSION},
 };
 
 /// A connection without a hello.
@@ -77,7 +80,7 @@ async fn malformed_requests_are_refused_and_answered_by_nothing_else() {
         assert!(ask(&origin, request.clone()).await.is_empty(), "{request:?}");
     }
     let script = origin.stop().await;
-    assert_eq!(script.answers.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(script.answers.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
@@ -98,7 +101,7 @@ async fn a_false_hello_ends_the_connection() {
     let script = origin.stop().await;
     // Statements are whoever's who signed them, and may show that the name is right: one hello was heard to its end.
     assert_eq!(script.offered.lock().expect("unpoisoned").len(), 1, "only of the version that is understood");
-    assert_eq!(script.answers.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(script.answers.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
@@ -113,7 +116,7 @@ async fn nothing_is_answered_before_a_hello() {
     assert_eq!(code, CloseCode::Protocol as u64);
     assert!(reason.contains("in time"), "{reason}");
     let script = origin.stop().await;
-    assert_eq!(script.answers.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(script.answers.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
@@ -235,4 +238,49 @@ async fn a_stranger_that_asks_nothing_is_shown_out() {
     greet(&connection, pair::hello()).await;
     assert_eq!(closed(&connection).await.0, CloseCode::Busy as u64);
     origin.stop().await;
+}
+
+/// Symptom: while many mirrors pulled a library for the first time nobody could join, and no statement, not even a revocation,
+/// got in. Cause: all requests waited for the same places, as long as it took, and went on waiting when nobody wanted the answer
+/// any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_busy_with_pulls_still_hears() {
+    let origin = Origin::start(Script { chunks: u64::MAX, ..Script::default() });
+    let mut held = Vec::new();
+    let mut asked = 0;
+    while asked < limits::ANSWERS {
+        let connection = connect_as(&origin, asked / 8).await;
+        let mut answers = Vec::new();
+        for _ in 0..limits::ANSWERS_PER_CONNECTION {
+            answers.push(connection.ask(pair::pull()).await.expect("asks"));
+            asked += 1;
+        }
+        held.push((connection, answers));
+    }
+    while origin.host.answers.load(Ordering::Relaxed) < limits::ANSWERS {
+        tokio::task::yield_now().await;
+    }
+    let began = Instant::now();
+    let connection = connect_as(&origin, asked).await;
+    connection.join(pair::join()).await.expect("joins");
+    // Two that wait, and are given up, leave their places on the connection to others.
+    for _ in 0..limits::ANSWERS_PER_CONNECTION {
+        drop(connection.ask(pair::pull()).await.expect("asks"));
+    }
+    connection.join(pair::join()).await.expect("joins");
+    assert!(began.elapsed() < limits::ANSWER_PATIENCE, "{:?}", began.elapsed());
+    let mut answer = connection.ask(pair::pull()).await.expect("asks");
+    let frame = answer.next().await.expect("is answered");
+    assert!(matches!(&frame, Some(Frame::Error(refusal)) if refusal.code == ErrorCode::Busy), "{frame:?}");
+    assert_eq!(origin.host.answers.load(Ordering::Relaxed), limits::ANSWERS);
+    drop((held, connection));
+    origin.stop().await;
+}
+
+async fn connect_as(origin: &Origin, number: usize) -> Connection {
+    let identity = pair::identity([100 + u8::try_from(number).expect("few"); 32]);
+    let hello = Hello { node: identity.node(), ..pair::hello() };
+    let endpoint = Endpoint::dialler(identity).expect("binds");
+    let addresses = [origin.address.to_string()];
+    Connection::open(&endpoint, &addresses, pair::origin_id(), &hello).await.expect("connects")
 }
