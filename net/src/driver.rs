@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    dial::exporter,
+    connection::exporter,
     endpoint::{CloseCode, peer_name},
     frame::{self, FrameReader},
     identity::PeerKey,

@@ -2,9 +2,12 @@
 //!
 //! Only moves frames; what they mean is the engine's, what to do about a lost stream is the caller's.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -24,7 +27,7 @@ pub(crate) enum StreamError {
     Lost(ConnectionError),
     /// The peer gave the stream up.
     Abandoned,
-    /// Nothing came for [`SILENCE_TIMEOUT`](limits::SILENCE_TIMEOUT).
+    /// Nothing came for [`SILENCE_TIMEOUT`](limits::SILENCE_TIMEOUT), or so little that it comes to the same.
     Silent,
     /// The stream ended within a frame.
     Cut,
@@ -53,6 +56,19 @@ pub(crate) struct FrameReader {
     ended: bool,
     /// Where the bytes that come are counted.
     count: Arc<AtomicU64>,
+    patience: Patience,
+}
+
+/// How long an answer is still waited for. Waiting uses it up, and what comes fills it again.
+#[derive(Debug)]
+struct Patience(Duration);
+
+impl Patience {
+    /// Takes note of `bytes` that came after `waited`.
+    fn note(&mut self, waited: Duration, bytes: u64) {
+        let earned = Duration::from_millis(1000 * bytes / limits::PROGRESS_BYTES);
+        self.0 = self.0.saturating_sub(waited).saturating_add(earned).min(limits::SILENCE_TIMEOUT);
+    }
 }
 
 impl FrameReader {
@@ -63,7 +79,8 @@ impl FrameReader {
     /// A reader that adds the bytes it takes to `count`.
     pub(crate) fn counting(stream: RecvStream, count: Arc<AtomicU64>) -> Self {
         let buffers = vec![Bytes::new(); BUFFERS];
-        Self { stream, assembler: Assembler::default(), buffers, ended: false, count }
+        let (assembler, patience) = (Assembler::default(), Patience(limits::SILENCE_TIMEOUT));
+        Self { stream, assembler, buffers, ended: false, count, patience }
     }
 
     /// The stream alone, with what nobody has read of it.
@@ -96,13 +113,17 @@ impl FrameReader {
     }
 
     async fn fill(&mut self) -> Result<(), StreamError> {
-        let read = timeout(limits::SILENCE_TIMEOUT, self.stream.read_chunks(&mut self.buffers));
+        let since = Instant::now();
+        let read = timeout(self.patience.0, self.stream.read_chunks(&mut self.buffers));
         match read.await.map_err(|_| StreamError::Silent)? {
             Ok(Some(count)) => {
+                let mut bytes = 0;
                 for buffer in self.buffers.iter_mut().take(count) {
-                    self.count.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+                    bytes += buffer.len() as u64;
                     self.assembler.push(std::mem::take(buffer));
                 }
+                self.count.fetch_add(bytes, Ordering::Relaxed);
+                self.patience.note(since.elapsed(), bytes);
             }
             Ok(None) => self.ended = true,
             Err(ReadError::ConnectionLost(error)) => return Err(StreamError::Lost(error)),
@@ -125,4 +146,26 @@ pub(crate) async fn write(stream: &mut SendStream, frames: Vec<Encoded>) -> Resu
         WriteError::ConnectionLost(error) => StreamError::Lost(error),
         _ => StreamError::Abandoned,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Symptom: a source that sent one byte a minute kept whoever had asked it waiting for days. Cause: any byte counted as
+    /// progress.
+    #[test]
+    fn a_trickle_uses_patience_up_and_a_slow_answer_does_not() {
+        let mut patience = Patience(limits::SILENCE_TIMEOUT);
+        patience.note(Duration::from_secs(50), 1);
+        assert!(patience.0 <= Duration::from_secs(10), "{patience:?}");
+        let mut patience = Patience(limits::SILENCE_TIMEOUT);
+        for _ in 0..10_000 {
+            patience.note(Duration::from_secs(10), 16 * 1024);
+        }
+        assert!(patience.0 > Duration::from_secs(50), "{patience:?}");
+        // What came in plenty before buys no more than what is given at first.
+        patience.note(Duration::ZERO, u64::from(u32::MAX));
+        assert_eq!(patience.0, limits::SILENCE_TIMEOUT);
+    }
 }

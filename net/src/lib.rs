@@ -9,7 +9,8 @@
 //! connection, and behind them one task owns each session and moves the engine's frames.
 
 pub mod acquaintance;
-pub mod dial;
+pub mod connection;
+mod dial;
 mod driver;
 pub mod endpoint;
 pub mod error;
@@ -25,7 +26,7 @@ mod tests;
 mod window;
 
 pub use acquaintance::{Acquaintance, Anybody, Stranger};
-pub use dial::{Connection, WireStats};
+pub use connection::{Connection, WireStats};
 pub use endpoint::Endpoint;
 pub use error::{Error, Result};
 pub use identity::{Identity, PeerKey};

@@ -17,6 +17,13 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
 /// An answer of which nothing came for this long will not come. Its connection may live on: the peer hangs, not the path.
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+/// So many bytes of an answer let it be waited for a second longer, up to [`SILENCE_TIMEOUT`]: 16 KiB in ten seconds go on for ever,
+/// less ends.
+pub const PROGRESS_BYTES: u64 = 1638;
+/// A ticket is taken, or not, by then.
+pub const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// A name of a node's host is looked up by then.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// A node that is a member of nothing here is shown out when it has asked nothing for this long.
 pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same, whatever it has asked: time enough to join.

@@ -65,7 +65,7 @@ impl Connection {
     }
 
     /// Names the peer in what the engine says of it.
-    fn blame(&self, error: Error) -> Error {
+    pub(crate) fn blame(&self, error: Error) -> Error {
         let peer = self.name().to_owned();
         match error {
             Error::Engine(EngineError::Peer(text) | EngineError::Invalid(text)) => {
@@ -258,26 +258,38 @@ async fn read(id: u64, mut reader: FrameReader) -> (u64, FrameReader, Result<Vec
 }
 
 /// Sends requests and hands over the streams of their answers until something fails or `cancel` is set; the error is what
-/// failed.
+/// failed. None once the machine asks no more.
 async fn carry(
     connection: &Connection,
-    mut orders: mpsc::Receiver<(u64, Request)>,
+    orders: mpsc::Receiver<(u64, Request)>,
     opened: mpsc::Sender<(u64, FrameReader)>,
     cancel: &AtomicBool,
 ) -> Option<Error> {
-    let mut tick = tokio::time::interval(CANCEL_TICK);
-    loop {
-        tokio::select! {
-            Some((id, request)) = orders.recv() => match connection.ask(request).await {
-                // Where the machine has ended nobody takes it.
-                Ok(reader) => drop(opened.send((id, reader)).await),
-                Err(error) => return Some(error),
-            },
-            _ = tick.tick() => {
-                if cancel.load(Ordering::Relaxed) {
-                    return Some(Error::Cancelled);
-                }
-            }
+    tokio::select! {
+        error = ask_all(connection, orders, opened) => error,
+        () = cancelled(cancel) => Some(Error::Cancelled),
+    }
+}
+
+async fn ask_all(
+    connection: &Connection,
+    mut orders: mpsc::Receiver<(u64, Request)>,
+    opened: mpsc::Sender<(u64, FrameReader)>,
+) -> Option<Error> {
+    while let Some((id, request)) = orders.recv().await {
+        match connection.ask(request).await {
+            // Where the machine has ended nobody takes it.
+            Ok(reader) => drop(opened.send((id, reader)).await),
+            Err(error) => return Some(error),
         }
+    }
+    None
+}
+
+/// Waits until the flag is set.
+async fn cancelled(cancel: &AtomicBool) {
+    let mut tick = tokio::time::interval(CANCEL_TICK);
+    while !cancel.load(Ordering::Relaxed) {
+        tick.tick().await;
     }
 }

@@ -3,6 +3,7 @@
 mod abuse;
 mod door;
 mod films;
+mod held;
 mod isolation;
 mod pair;
 mod pulls;

@@ -141,7 +141,13 @@ impl Node {
         // Statements travel beside the data, and are worth having even where that fails.
         let id = library.id();
         let here = Arc::downgrade(node);
-        let (report, exchanged) = tokio::join!(pull, exchange_on(&here, &connection, &id));
+        let exchange = async {
+            tokio::select! {
+                exchanged = exchange_on(&here, &connection, &id) => exchanged,
+                () = job.cancel().cancelled() => Err(Failure::interrupted()),
+            }
+        };
+        let (report, exchanged) = tokio::join!(pull, exchange);
         if let Err(failure) = exchanged {
             tracing::debug!(peer = connection.name(), %failure, "statements were not exchanged");
         }

@@ -1,0 +1,361 @@
+//! What a connection is to the dialler: what is asked on it, how long an answer may take, and what its end means.
+//!
+//! What becomes of the answers to a pull is `pull`'s.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use chuan_engine::{
+    Error as EngineError,
+    id::{LibraryId, NodeId},
+    limits::{ANSWER_PEERS, ANSWER_STATEMENTS},
+    statement::{
+        Library,
+        proof::{EXPORTER_LABEL, EXPORTER_LEN},
+    },
+    sync::{
+        exchange::Exchange,
+        frame::{Encoded, Frame},
+        message::{Hello, Join, Refusal, Request},
+    },
+};
+use quinn::{ConnectionError, VarInt};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    Acquaintance, Endpoint, Error, Result,
+    acquaintance::Stranger,
+    dial::{describe, reach},
+    endpoint::{CloseCode, peer_name},
+    frame::{self, FrameReader, StreamError},
+    identity::PeerKey,
+    limits,
+    window::Window,
+};
+
+/// A connection to a node that has proved its key. Closes when dropped.
+#[derive(Debug)]
+pub struct Connection {
+    quic: quinn::Connection,
+    peer: PeerKey,
+    name: String,
+    handshake: Duration,
+    /// Bytes of frames sent, and received by the readers of answers.
+    sent: AtomicU64,
+    received: Arc<AtomicU64>,
+}
+
+/// What went over the wire of a connection so far, as UDP payload, handshake included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WireStats {
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Bytes of messages and data received: the frames alone, without what QUIC puts around them.
+    pub frame_bytes_in: u64,
+    /// The same of what was sent, the hello included.
+    pub frame_bytes_out: u64,
+    /// Datagrams received.
+    pub datagrams_in: u64,
+    /// Datagrams sent.
+    pub datagrams_out: u64,
+    /// The smoothed round-trip time.
+    pub rtt: Duration,
+    /// How long the handshake took.
+    pub handshake: Duration,
+}
+
+impl Connection {
+    /// Like [`open_known`](Self::open_known), to a node of which nothing is known but its id.
+    pub async fn open(
+        endpoint: &Endpoint,
+        addresses: &[String],
+        expected: NodeId,
+        hello: &Hello,
+    ) -> Result<Self> {
+        Self::open_known(endpoint, addresses, expected, hello, &(Arc::new(Stranger) as _)).await
+    }
+
+    /// Connects to the node `expected` at the first of `addresses` (`host:port`) that answers as it, and sends `hello`. What
+    /// is known of its key decides whether it is it; a node with a key that is not known introduces itself.
+    ///
+    /// The next address is tried when one fails or has been silent for [`DIAL_STAGGER`](limits::DIAL_STAGGER). The
+    /// hello travels with the first request, so nothing waits for an answer between this and that. Dropping the future
+    /// gives up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKey`] where another node answers, [`Error::Busy`], and [`Error::Unreachable`] for all else.
+    pub async fn open_known(
+        endpoint: &Endpoint,
+        addresses: &[String],
+        expected: NodeId,
+        hello: &Hello,
+        known: &Arc<dyn Acquaintance>,
+    ) -> Result<Self> {
+        let hello = Frame::Hello(hello.clone()).encode()?;
+        let started = Instant::now();
+        let (quic, peer) = reach(endpoint, addresses, expected, known).await?;
+        let name = peer_name(&peer.node, quic.remote_address());
+        let handshake = started.elapsed();
+        let (sent, received) = Default::default();
+        let connection = Self { quic, peer, name, handshake, sent, received };
+        let greeted = timeout(limits::REQUEST_TIMEOUT, connection.greet(hello)).await;
+        greeted.map_err(|_| connection.vanished("it takes no hello"))??;
+        Ok(connection)
+    }
+
+    /// The key the peer proved.
+    pub const fn peer(&self) -> PeerKey {
+        self.peer
+    }
+
+    /// The peer for messages: its id in short, and its address.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The peer's address.
+    pub fn address(&self) -> SocketAddr {
+        self.quic.remote_address()
+    }
+
+    /// Thirty-two bytes that only the two ends of this connection know: what a join's proof is bound to.
+    pub fn exporter(&self) -> Result<[u8; 32]> {
+        exporter(&self.quic).ok_or_else(|| Error::Local("TLS gives no keying material; connect again".into()))
+    }
+
+    /// What went over the wire so far.
+    pub fn stats(&self) -> WireStats {
+        let stats = self.quic.stats();
+        WireStats {
+            bytes_in: stats.udp_rx.bytes,
+            bytes_out: stats.udp_tx.bytes,
+            frame_bytes_in: self.received.load(Ordering::Relaxed),
+            frame_bytes_out: self.sent.load(Ordering::Relaxed),
+            datagrams_in: stats.udp_rx.datagrams,
+            datagrams_out: stats.udp_tx.datagrams,
+            rtt: stats.path.rtt,
+            handshake: self.handshake,
+        }
+    }
+
+    /// Asks to be made a member and gives the statements that came back, unverified.
+    ///
+    /// The proof in `join` must be over this connection's [`exporter`](Self::exporter): it is worth nothing on another.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] where the ticket is not taken, with the reason and the remedy; [`Error::Vanished`] where that is not
+    /// told in time.
+    pub async fn join(&self, join: Join) -> Result<Vec<Bytes>> {
+        let mut statements = Vec::new();
+        let joined = self.asked(Request::Join(join), |frame| match frame {
+            Frame::Statement(statement) if statements.len() < ANSWER_STATEMENTS => {
+                statements.push(statement);
+                Ok(())
+            }
+            Frame::End(_) => Ok(()),
+            _ => Err(self.protocol("an answer to a join held something else than statements")),
+        });
+        timeout(limits::JOIN_TIMEOUT, joined).await.map_err(|_| self.broken(StreamError::Silent))??;
+        Ok(statements)
+    }
+
+    /// Exchanges statements of `library` with the peer, both ways, and gives those that are new here, unverified.
+    ///
+    /// Dropping the future ends the exchange; what was not exchanged is in the next one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] where this node is no member there; [`Error::Protocol`] where the peer breaks the rules.
+    pub async fn exchange(&self, library: Library) -> Result<Vec<Bytes>> {
+        let mut exchange = Exchange::new(library);
+        while self.exchange_step(&mut exchange).await? {}
+        Ok(exchange.take_received())
+    }
+
+    /// One step of an exchange: its next request, if it has one, and the answer. Gives whether there was one. What came, also of
+    /// an answer that was cut short, is the exchange's to give.
+    ///
+    /// # Errors
+    ///
+    /// As for [`exchange`](Self::exchange).
+    pub async fn exchange_step(&self, exchange: &mut Exchange) -> Result<bool> {
+        let Some(request) = exchange.poll_request() else { return Ok(false) };
+        let take = |frame| exchange.handle(frame).map_err(|error| self.blame(error.into()));
+        self.asked(request, take).await?;
+        Ok(true)
+    }
+
+    /// Asks where other members of `library` are reached. What comes is a hint of anybody's making, without statements.
+    ///
+    /// # Errors
+    ///
+    /// As for [`exchange`](Self::exchange).
+    pub async fn peers(&self, library: LibraryId) -> Result<Vec<Hello>> {
+        let mut peers = Vec::new();
+        let take = |frame| match frame {
+            Frame::Hello(peer) if peers.len() < ANSWER_PEERS => {
+                // Nobody asked for them, and they may be large.
+                peers.push(Hello { statements: Vec::new(), ..peer });
+                Ok(())
+            }
+            Frame::End(_) => Ok(()),
+            _ => Err(self.protocol("an answer about peers held something else")),
+        };
+        self.asked(Request::Peers { library }, take).await?;
+        Ok(peers)
+    }
+
+    /// Tells the peer that the work is done. What was asked and not yet answered is lost.
+    pub fn close(&self) {
+        self.quic.close(CloseCode::Done.varint(), b"");
+    }
+
+    /// Sends a request on a stream of its own and gives the stream of its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Vanished`] for a peer that takes no request and answers none either.
+    pub(crate) async fn ask(&self, request: Request) -> Result<FrameReader> {
+        let frame = Frame::Request(request).encode()?;
+        self.count(&frame);
+        let asked = async {
+            let (mut send, receive) = self.quic.open_bi().await.map_err(|error| self.lost(&error))?;
+            frame::write(&mut send, vec![frame]).await.map_err(|error| self.broken(error))?;
+            // A stream that the peer has stopped already says so where its answer is read.
+            let _ = send.finish();
+            Ok(FrameReader::counting(receive, Arc::clone(&self.received)))
+        };
+        self.while_heard(asked).await
+    }
+
+    /// Asks, and gives each frame of the answer to `take`, its end included, unless it is a refusal.
+    async fn asked(&self, request: Request, mut take: impl FnMut(Frame) -> Result<()>) -> Result<()> {
+        let mut answer = self.ask(request).await?;
+        loop {
+            match answer.next().await.map_err(|error| self.broken(error))? {
+                Some(Frame::Error(refusal)) => return Err(self.refused(refusal)),
+                Some(frame) => {
+                    let is_last = frame.is_last();
+                    take(frame)?;
+                    if is_last {
+                        return Ok(());
+                    }
+                }
+                None => return Err(self.protocol("an answer had no end")),
+            }
+        }
+    }
+
+    /// Waits for a request to be taken, as long as anything comes: a peer that is at other answers takes it after them.
+    async fn while_heard<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::pin!(work);
+        loop {
+            let before = self.received.load(Ordering::Relaxed);
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep(limits::SILENCE_TIMEOUT) => {
+                    if self.received.load(Ordering::Relaxed) == before {
+                        return Err(self.broken(StreamError::Silent));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Widens what may be on its way here as the path turns out to hold more; for as long as answers come.
+    pub(crate) async fn widen(&self) -> Infallible {
+        let mut window = Window::new(self.quic.rtt());
+        let apply = |bytes| self.quic.set_receive_window(VarInt::from_u32(bytes));
+        apply(window.bytes());
+        loop {
+            let (before, since) = (self.received.load(Ordering::Relaxed), Instant::now());
+            tokio::time::sleep(self.quic.rtt().max(limits::WINDOW_TICK)).await;
+            let came = self.received.load(Ordering::Relaxed) - before;
+            if let Some(bytes) = window.measure(came, since.elapsed(), self.quic.rtt()) {
+                apply(bytes);
+            }
+        }
+    }
+
+    fn count(&self, frame: &Encoded) {
+        self.sent.fetch_add((frame.head.len() + frame.payload.len()) as u64, Ordering::Relaxed);
+    }
+
+    async fn greet(&self, hello: Encoded) -> Result<()> {
+        self.count(&hello);
+        let mut send = self.quic.open_uni().await.map_err(|error| self.lost(&error))?;
+        frame::write(&mut send, vec![hello]).await.map_err(|error| self.broken(error))?;
+        let _ = send.finish();
+        Ok(())
+    }
+
+    fn refused(&self, refusal: Refusal) -> Error {
+        Error::Refused { peer: self.name.clone(), source: refusal.into_error() }
+    }
+
+    fn protocol(&self, text: &str) -> Error {
+        Error::Protocol { peer: self.name.clone(), text: text.into() }
+    }
+
+    /// What the end of the connection means for the work on it.
+    pub(crate) fn lost(&self, error: &ConnectionError) -> Error {
+        match error {
+            ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Busy.varint() => {
+                Error::Busy(self.name.clone())
+            }
+            ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Revoked.varint() => {
+                let text = "the peer takes this node for no member any more; ask an operator".into();
+                Error::Refused { peer: self.name.clone(), source: EngineError::Denied(text) }
+            }
+            ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Protocol.varint() => {
+                let text = String::from_utf8_lossy(&close.reason).replace(char::is_control, " ");
+                Error::Refused { peer: self.name.clone(), source: EngineError::Peer(text) }
+            }
+            other => self.vanished(&describe(other)),
+        }
+    }
+
+    /// What the end of a stream means for the work on it.
+    pub(crate) fn broken(&self, error: StreamError) -> Error {
+        match error {
+            StreamError::Lost(error) => self.lost(&error),
+            StreamError::Abandoned => match self.quic.close_reason() {
+                Some(error) => self.lost(&error),
+                None => self.vanished("it gave up answering"),
+            },
+            StreamError::Silent => self.vanished("for a minute it has answered nothing, or next to nothing"),
+            StreamError::Cut => self.vanished("its answer ended early"),
+            StreamError::Malformed(error) => self.protocol(&error.to_string()),
+        }
+    }
+
+    fn vanished(&self, cause: &str) -> Error {
+        Error::Vanished { peer: self.name.clone(), cause: cause.into() }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The joiner's and the redeemer's view of the same secret.
+pub(crate) fn exporter(quic: &quinn::Connection) -> Option<[u8; EXPORTER_LEN]> {
+    let mut out = [0; EXPORTER_LEN];
+    quic.export_keying_material(&mut out, EXPORTER_LABEL, b"").ok()?;
+    Some(out)
+}
