@@ -12,6 +12,11 @@ pub trait Acquaintance: Send + Sync {
     /// The node that has `key`, by what is known already, if it may stand for `expected`.
     fn recognise(&self, expected: &NodeId, key: &PublicKey) -> Option<NodeId>;
 
+    /// Whether the node that introduces itself will do where `expected` was meant. Whether it is who it says is asked after.
+    fn stands_for(&self, expected: &NodeId, introduced: &NodeId) -> bool {
+        introduced == expected
+    }
+
     /// Whether `key` is `node`'s, by what it shows of itself: statements of anybody, unverified. Asked only where
     /// [`recognise`](Self::recognise) finds nobody.
     fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool;

@@ -175,7 +175,7 @@ async fn identify(
     }
     if let Some(hello) = introduction(&connection).await {
         let statements: Vec<_> = hello.statements.into_iter().map(Bytes::from).collect();
-        let will_do = hello.node == expected;
+        let will_do = known.stands_for(&expected, &hello.node);
         if will_do && known.is_shown(&hello.node, &proved.key, &statements) {
             return Ok((connection, PeerKey { node: hello.node, ..proved }));
         }

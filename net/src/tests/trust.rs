@@ -26,7 +26,7 @@ use super::{
     films::{Cinema, Films, NOW_MS, live},
     pair::{self, Origin},
 };
-use crate::{Acquaintance, Connection, Endpoint, Error, Identity, Result};
+use crate::{Acquaintance, Connection, Endpoint, Error, Identity, Result, Stranger};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -144,6 +144,48 @@ async fn an_acceptor_goes_on_under_another_key() {
     let anybody = pair::connect(&endpoint, origin.address).await.expect("the chain of keys shows it");
     assert_eq!(anybody.peer().key, new.public());
     drop((connection, again));
+    origin.stop().await;
+}
+
+/// Takes one of several nodes, as the redeemers of a ticket.
+struct AnyOf(Vec<NodeId>);
+
+impl Acquaintance for AnyOf {
+    fn recognise(&self, _expected: &NodeId, key: &PublicKey) -> Option<NodeId> {
+        self.0.contains(&key.node()).then(|| key.node())
+    }
+
+    fn stands_for(&self, _expected: &NodeId, introduced: &NodeId) -> bool {
+        self.0.contains(introduced)
+    }
+
+    fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
+        Stranger.is_shown(node, key, statements)
+    }
+}
+
+/// Symptom: with the node that had made a ticket gone, nobody could join through another that the ticket named, if that had
+/// another key than its first. Cause: who introduced itself had to be the one whose id was expected.
+#[tokio::test]
+async fn another_node_that_will_do_may_have_a_new_key() {
+    let (origin, _) = pair_of_nodes();
+    let (old, new) = (Key::from_seed(pair::ORIGIN), Key::from_seed([55; 32]));
+    let said = succession(&origin.host.films.library(), old.node(), &old, &new, DAY_MS, NOW_MS);
+    origin.host.films.learn(&[said.expect("signs")]);
+    let identity = Identity::of_node(old.node(), new.clone());
+    *origin.host.identity.write().expect("unpoisoned") = identity.clone();
+    origin.endpoint.set_identity(identity).expect("is set");
+    let gone = Key::from_seed([54; 32]).node();
+    let endpoint = pair::dialler();
+    let addresses = [origin.address.to_string()];
+    let any: Arc<dyn Acquaintance> = Arc::new(AnyOf(vec![gone, old.node()]));
+    let connection =
+        Connection::open_known(&endpoint, &addresses, gone, &pair::hello(), &any).await.expect("is taken");
+    assert_eq!((connection.peer().node, connection.peer().key), (old.node(), new.public()));
+    let other: Arc<dyn Acquaintance> = Arc::new(AnyOf(vec![gone]));
+    let error = Connection::open_known(&endpoint, &addresses, gone, &pair::hello(), &other).await;
+    assert!(matches!(error, Err(Error::WrongKey { .. })), "{error:?}");
+    drop(connection);
     origin.stop().await;
 }
 

@@ -87,6 +87,10 @@ impl Acquaintance for Redeemers {
         self.0.contains(&key.node()).then(|| key.node())
     }
 
+    fn stands_for(&self, _expected: &NodeId, introduced: &NodeId) -> bool {
+        self.0.contains(introduced)
+    }
+
     fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
         Stranger.is_shown(node, key, statements)
     }
