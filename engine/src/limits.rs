@@ -157,6 +157,8 @@ pub const PULL_KNOWN: usize = 16;
 pub const HELLO_STATEMENTS: usize = 16;
 /// Bytes of the frames that only carry a few fixed fields (end, error).
 pub const FRAME_SMALL_BYTES: usize = 1024;
+/// A frame with a payload of at most so many bytes is put together in memory of its own: kept for long, it keeps nothing else.
+pub const FRAME_OWN_BYTES: usize = 4 * 1024;
 /// Buffers that frames of one stream are put together in and that are used again: those on their way to the disk.
 pub const FRAME_SLABS: usize = 10;
 /// Bytes of a class table's or class header's frame at most.

@@ -20,9 +20,8 @@
 //! | 11 inventory | [`Inventory`] | [`FRAME_CONTROL_BYTES`] |
 //!
 //! A length is checked against the type's bound before anything of the payload is read or allocated. Payloads are
-//! [`Bytes`]: a chunk goes from the store to the socket and from the socket to the store without a copy of ours, but
-//! for one where a received frame lies in several buffers. Nothing here checks an id: that is
-//! [`fetch`](super::fetch)'s.
+//! [`Bytes`]: a chunk goes from the store to the socket without a copy of ours, and from the socket to the store with the one that
+//! puts it together. Nothing here checks an id: that is [`fetch`](super::fetch)'s.
 
 use std::collections::VecDeque;
 
@@ -33,7 +32,7 @@ use crate::{
     error::{Error, Result},
     limits::{
         CHUNK_BYTES, FRAME_CHUNK_BYTES, FRAME_CONTROL_BYTES, FRAME_DELTA_BYTES, FRAME_HEADER_BYTES,
-        FRAME_SLABS, FRAME_SMALL_BYTES, PAGE_BYTES, STATEMENT_BYTES,
+        FRAME_OWN_BYTES, FRAME_SLABS, FRAME_SMALL_BYTES, PAGE_BYTES, STATEMENT_BYTES,
     },
     slab::Slabs,
     sync::{
@@ -307,21 +306,33 @@ impl FrameHeader {
 /// Puts a stream's buffers together into frames.
 ///
 /// Push what arrives, then drain [`next`](Assembler::next) until it gives `None`; a stream that ends while
-/// [`is_between`](Assembler::is_between) is false was cut. Holds at most one frame and what was pushed since.
+/// [`is_between`](Assembler::is_between) is false was cut. Holds at most one frame and what was pushed since: what has come of a
+/// frame is copied out of the buffers at once, since the smallest of them may keep a whole datagram in memory.
 #[derive(Debug)]
 pub struct Assembler {
     waiting: VecDeque<Bytes>,
     len: usize,
     header: Option<FrameHeader>,
-    /// Where the next frame that lies in several buffers is put together.
+    /// What has come of the payload of `header`.
+    part: BytesMut,
+    /// Where the next large payload is put together.
     slab: BytesMut,
+    /// Whether nothing was put together in `slab` yet.
+    is_new: bool,
     slabs: Slabs,
 }
 
 impl Default for Assembler {
     fn default() -> Self {
-        let (slab, slabs) = (BytesMut::new(), Slabs::up_to(FRAME_SLABS));
-        Self { waiting: VecDeque::new(), len: 0, header: None, slab, slabs }
+        Self {
+            waiting: VecDeque::new(),
+            len: 0,
+            header: None,
+            part: BytesMut::new(),
+            slab: BytesMut::new(),
+            is_new: false,
+            slabs: Slabs::up_to(FRAME_SLABS),
+        }
     }
 }
 
@@ -341,15 +352,17 @@ impl Assembler {
             Some(header) => header,
             None if self.len < HEADER_LEN => return Ok(None),
             None => {
-                let header = self.take_header();
-                *self.header.insert(FrameHeader::decode(header)?)
+                let header = FrameHeader::decode(self.take_header())?;
+                self.begin(header.len);
+                *self.header.insert(header)
             }
         };
-        if self.len < header.len {
+        self.gather(header.len);
+        if self.part.len() < header.len {
             return Ok(None);
         }
         self.header = None;
-        let payload = self.take(header.len);
+        let payload = self.finish(header.len);
         Frame::decode(header.kind, payload).map(Some)
     }
 
@@ -373,37 +386,47 @@ impl Assembler {
         header
     }
 
-    /// Takes `len` bytes that are there: shared where one buffer holds them all, copied together where not.
-    fn take(&mut self, len: usize) -> Bytes {
-        self.len -= len;
-        while self.waiting.front().is_some_and(Bytes::is_empty) {
-            self.waiting.pop_front();
+    /// Makes room for a payload of `len` bytes.
+    fn begin(&mut self, len: usize) {
+        if len <= FRAME_OWN_BYTES {
+            self.part = BytesMut::with_capacity(len);
+            return;
         }
-        if let Some(first) = self.waiting.front_mut()
-            && first.len() >= len
-        {
-            return first.split_to(len);
-        }
-        let is_new = self.slab.capacity() < len;
-        if is_new {
+        if self.slab.capacity() < len {
             self.slab = self.slabs.take(len);
             self.slab.clear();
+            self.is_new = true;
         }
-        let mut missing = len;
+        self.part = std::mem::take(&mut self.slab);
+    }
+
+    /// Copies together what is there of a payload of `len` bytes.
+    fn gather(&mut self, len: usize) {
+        let mut missing = len.saturating_sub(self.part.len());
         while missing > 0 {
             let Some(first) = self.waiting.front_mut() else { break };
-            let part = first.split_to(first.len().min(missing));
-            missing -= part.len();
-            self.slab.extend_from_slice(&part);
+            let more = first.split_to(first.len().min(missing));
+            missing -= more.len();
+            self.len -= more.len();
+            self.part.extend_from_slice(&more);
             if first.is_empty() {
                 self.waiting.pop_front();
             }
         }
-        let taken = self.slab.split().freeze();
-        if is_new {
-            self.slabs.keep(taken.clone());
+    }
+
+    /// Gives the payload, which is whole.
+    fn finish(&mut self, len: usize) -> Bytes {
+        let mut part = std::mem::take(&mut self.part);
+        if len <= FRAME_OWN_BYTES {
+            return part.freeze();
         }
-        taken
+        let payload = part.split().freeze();
+        self.slab = part;
+        if std::mem::take(&mut self.is_new) {
+            self.slabs.keep(payload.clone());
+        }
+        payload
     }
 }
 

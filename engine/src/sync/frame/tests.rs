@@ -63,11 +63,35 @@ fn chunk_frames_that_contradict_themselves_are_refused() {
     }
 }
 
+/// Symptom: a source that sent a frame one byte at a time made its receiver hold a datagram for each. Cause: the pieces that had
+/// come of a frame were kept as they lay in the buffers that they came in.
+#[test]
+fn what_has_come_of_a_frame_keeps_no_buffer() {
+    for payload in [FRAME_OWN_BYTES - 100, FRAME_OWN_BYTES + 100, PAGE_BYTES] {
+        let frame = Frame::Page(vec![7; payload].into());
+        let Encoded { head, payload } = frame.encode().unwrap();
+        let mut assembler = Assembler::default();
+        assembler.push(head);
+        for byte in &payload[1..] {
+            let datagram = Bytes::from(vec![*byte; 1200]);
+            assembler.push(datagram.slice(..1));
+            assert_eq!(assembler.next().unwrap(), None);
+            assert!(datagram.is_unique());
+        }
+        let last = Bytes::from(vec![7; 1200]);
+        assembler.push(last.slice(..1));
+        let whole = assembler.next().unwrap();
+        assert_eq!(whole, Some(frame));
+        assert!(last.is_unique());
+    }
+}
+
 fn frames() -> impl Strategy<Value = Vec<Frame>> {
     let bytes = || proptest::collection::vec(any::<u8>(), 1..200).prop_map(Bytes::from);
     let one = prop_oneof![
         bytes().prop_map(Frame::Statement),
         bytes().prop_map(Frame::Page),
+        (FRAME_OWN_BYTES - 2..FRAME_OWN_BYTES + 3).prop_map(|len| Frame::Page(vec![5; len].into())),
         (any::<u64>(), bytes()).prop_map(|(ordinal, data)| {
             let raw_len = u32::try_from(data.len()).unwrap();
             Frame::Chunk(ChunkFrame { ordinal, codec: ChunkCodec::Raw, raw_len, data })
