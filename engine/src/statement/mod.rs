@@ -86,6 +86,7 @@ pub use state::{Conflict, ConflictKind};
 pub use succession::Succession;
 pub use terms::TicketTerms;
 pub use ticket::Ticket;
+pub use wire::check_address;
 
 /// What a statement says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -27,7 +27,7 @@ use crate::{
     statement::{
         TicketTerms,
         key::Key,
-        wire::{Reader, check_ascending, check_count, check_name, put_list, put_string},
+        wire::{Reader, check_address, check_ascending, check_count, check_name, put_list, put_string},
     },
 };
 
@@ -134,12 +134,6 @@ impl Ticket {
         Ok(ticket)
     }
 
-    /// Whether an address is of a form that can stand in a ticket.
-    pub fn takes_address(address: &str) -> bool {
-        let printable = address.bytes().all(|byte| byte.is_ascii_graphic());
-        !address.is_empty() && address.len() <= ADDRESS_BYTES && printable
-    }
-
     fn check_form(&self) -> Result<()> {
         let invalid = |why: &str| Err(Error::Invalid(format!("malformed ticket: {why}")));
         check_name(&self.label, "the library name")?;
@@ -150,9 +144,7 @@ impl Ticket {
             return invalid("it names no node that may redeem it");
         }
         for (place, address) in self.addresses.iter().enumerate() {
-            if !Self::takes_address(address) {
-                return invalid("an address is not 1 to 256 printable characters");
-            }
+            check_address(address)?;
             if self.addresses.iter().take(place).any(|earlier| earlier == address) {
                 return invalid("an address is listed twice");
             }

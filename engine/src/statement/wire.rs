@@ -3,7 +3,7 @@
 
 use crate::{
     error::{Error, Result},
-    limits::NAME_BYTES,
+    limits::{ADDRESS_BYTES, NAME_BYTES},
     statement::key::PublicKey,
 };
 
@@ -155,6 +155,19 @@ pub(crate) fn check_name(name: &str, what: &str) -> Result<()> {
     }
     if name.chars().any(|c| c.is_whitespace() || c.is_control() || is_invisible(c) || "@/\\:*".contains(c)) {
         return refuse("must not contain white space, invisible characters or any of `@ / \\ : *`");
+    }
+    Ok(())
+}
+
+/// Fails on what is no address to dial, as people and hints write it: 1 to [`ADDRESS_BYTES`] printable ASCII characters. Whether
+/// it leads anywhere is found out by dialling.
+pub fn check_address(address: &str) -> Result<()> {
+    let printable = address.bytes().all(|byte| byte.is_ascii_graphic());
+    if address.is_empty() || address.len() > ADDRESS_BYTES || !printable {
+        return Err(Error::Invalid(format!(
+            "the address `{}` is not 1 to {ADDRESS_BYTES} printable characters",
+            address.escape_debug()
+        )));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::{
     id::{Commitment, LibraryId, NodeId, StatementId},
     limits,
     manifest::position::PagePosition,
+    statement::wire::{check_address, check_name},
     sync::exchange::Talk,
 };
 
@@ -26,9 +27,9 @@ pub struct Hello {
     pub version: u16,
     /// The sender; the receiver checks it against the key that the handshake proved.
     pub node: NodeId,
-    /// Where the sender believes it can be reached, `host:port`; hints only.
+    /// Where the sender believes it can be reached, `host:port` in printable ASCII; hints only.
     pub addresses: Vec<String>,
-    /// A name for people.
+    /// A name for people, by the rule of names in statements; may be empty.
     pub name: String,
     /// Envelopes that show the sender's membership (its member and ticket statements), as received.
     pub statements: Vec<Vec<u8>>,
@@ -186,14 +187,15 @@ pub enum ErrorCode {
 }
 
 impl Hello {
-    /// Decodes a hello and checks its bounds.
+    /// Decodes a hello and checks its bounds, and that its texts are fit to be shown.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let hello: Self = codec::decode::<_, { limits::FRAME_CONTROL_BYTES }>(bytes)?;
         at_most("addresses", hello.addresses.len(), limits::ADDRESSES)?;
-        for address in &hello.addresses {
-            at_most("bytes of an address", address.len(), limits::ADDRESS_BYTES)?;
+        // Both are shown to people, on terminals.
+        hello.addresses.iter().try_for_each(|address| check_address(address))?;
+        if !hello.name.is_empty() {
+            check_name(&hello.name, "the node name")?;
         }
-        at_most("bytes of a name", hello.name.len(), limits::NAME_BYTES)?;
         at_most("statements", hello.statements.len(), limits::HELLO_STATEMENTS)?;
         for statement in &hello.statements {
             at_most("bytes of a statement", statement.len(), limits::STATEMENT_BYTES)?;

@@ -4,7 +4,7 @@
 use chuan_engine::{
     id::NodeId,
     limits::{ADDRESSES, TICKET_REDEEMERS},
-    statement::{Classes, Library, NodeRole, RoleKind, Ticket, TicketTerms, Verbs, library::ticket},
+    statement::{Classes, Library, NodeRole, RoleKind, Ticket, TicketTerms, Verbs, check_address, library::ticket},
 };
 
 use super::sign_with;
@@ -23,7 +23,7 @@ use crate::{
 fn redeemer(library: &Library, peer: &PeerStatus, listed: &[String]) -> Option<(NodeId, String)> {
     let node: NodeId = peer.id.parse().ok()?;
     let role = library.member(&node)?.body.role;
-    let is_fit = |address: &&String| Ticket::takes_address(address) && !listed.contains(address);
+    let is_fit = |address: &&String| check_address(address).is_ok() && !listed.contains(address);
     let address = peer.addresses.iter().find(is_fit)?.clone();
     (library.is_member(&node, now_ms()) && role != NodeRole::Edge).then_some((node, address))
 }

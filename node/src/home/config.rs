@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use chuan_engine::statement::check_address;
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
@@ -98,6 +99,11 @@ impl Config {
             .map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))?;
         check_name("node", &config.name)
             .map_err(|failure| Failure::invalid(format!("{}: {failure}", path.display())))?;
+        // Peers would turn away a hello with any other.
+        for address in &config.announce {
+            check_address(address)
+                .map_err(|error| Failure::invalid(format!("{}: announce: {error}", path.display())))?;
+        }
         Ok(config)
     }
 
@@ -148,6 +154,7 @@ mod tests {
             "nme = \"x\"",
             "name = \"x\"\nfresh_every = \"often\"",
             "name = \"a b\"",
+            "name = \"x\"\nannounce = [\"ä.example:1\"]",
             "name = \"x\"\nrole = \"king\"",
             "name = ",
         ] {

@@ -138,6 +138,26 @@ fn counts_over_their_bounds_are_refused() {
     check(&|pull| pull.scope = Some(Scope(many.clone())));
 }
 
+/// Symptom: the name and the addresses that a peer had said of itself reached the terminals of others with all escape sequences
+/// in them. Cause: a hello was looked at for lengths only.
+#[test]
+fn a_hello_says_nothing_that_is_unfit_to_be_shown() {
+    let check = |name: &str, address: &str| {
+        let (name, addresses) = (name.to_owned(), vec!["a:1".to_owned(), address.to_owned()]);
+        let node = NodeId::from_bytes([0x66; 32]);
+        Hello::decode(&codec::encode(&Hello { version: VERSION, node, addresses, name, statements: vec![] }))
+    };
+    for (name, address) in [("", "[2001:db8::1]:7"), ("电影", "mirror.example.org:4040")] {
+        check(name, address).unwrap();
+    }
+    for name in ["\u{1b}[2J", "a\nb", "a\u{202e}b", "a\u{200b}", "a b", &"x".repeat(limits::NAME_BYTES + 1)] {
+        assert!(check(name, "a:1").is_err(), "{name:?}");
+    }
+    for address in ["", "a:1\u{1b}[2J", "a :1", "ä:1", &"x".repeat(limits::ADDRESS_BYTES + 1)] {
+        assert!(check("a", address).is_err(), "{address:?}");
+    }
+}
+
 #[test]
 fn a_length_claimed_beyond_the_message_allocates_nothing() {
     // A request for pages whose count of positions is 2^60: the bound of the decoder refuses it before the vector.
