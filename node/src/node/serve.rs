@@ -9,9 +9,10 @@ use bytes::Bytes;
 use chuan_engine::{
     Error,
     id::{LibraryId, NodeId},
-    statement::{Library, PublicKey},
+    limits::HELLO_STATEMENTS,
+    statement::{Body, Library, PublicKey, Statement, succession},
     store::Store,
-    sync::message::{Hello, Join},
+    sync::message::{Hello, Join, VERSION},
 };
 use chuan_net::{
     Endpoint, Identity, PeerKey,
@@ -147,9 +148,12 @@ impl Host for Desk {
         if node.me.identity().is_first_key() {
             return None;
         }
+        let (me, key) = (node.me.id(), node.key().public());
         let all = node.libraries.all();
-        let library = all.iter().find(|library| library.key_of(&node.me.id()) == Some(node.key().public()));
-        node.hello(library.map(|library| &**library), node.listening()).ok()
+        let shown = all.iter().find(|library| library.key_of(&me) == Some(key));
+        let statements = shown.map(|library| key_shown(library, &me, &key)).unwrap_or_default();
+        // Whoever dials hears it, before it has said who it is: nothing but whose key this is.
+        Some(Hello { version: VERSION, node: me, addresses: Vec::new(), name: String::new(), statements })
     }
 
     fn recognises(&self, peer: &PeerKey) -> bool {
@@ -183,4 +187,16 @@ impl Host for Desk {
             node.refused(peer, address, what, why);
         }
     }
+}
+
+/// What shows that `key` is `node`'s: successions from its first key on. Where an operator bound the key only the library's own
+/// word shows it, to its members.
+fn key_shown(library: &Library, node: &NodeId, key: &PublicKey) -> Vec<Vec<u8>> {
+    let all: Vec<_> = library.credentials(node).into_iter().cloned().collect();
+    let is_succession = |said: &&Statement| matches!(said.body(), Body::Succession(_));
+    let successions: Vec<_> = all.iter().filter(is_succession).cloned().collect();
+    let shown = if succession::leads_to(node, key, &successions) { successions } else { all };
+    // The newest matter most: they lead to the key that the node has.
+    let skipped = shown.len().saturating_sub(HELLO_STATEMENTS);
+    shown.iter().skip(skipped).map(|statement| statement.bytes().to_vec()).collect()
 }

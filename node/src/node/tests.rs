@@ -7,6 +7,7 @@ mod gossip;
 mod join;
 mod mesh;
 mod replay;
+mod rotated;
 
 use std::path::PathBuf;
 
