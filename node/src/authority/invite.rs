@@ -4,7 +4,9 @@
 use chuan_engine::{
     id::NodeId,
     limits::{ADDRESSES, TICKET_REDEEMERS},
-    statement::{Classes, Library, NodeRole, RoleKind, Ticket, TicketTerms, Verbs, check_address, library::ticket},
+    statement::{
+        Classes, Library, NodeRole, RoleKind, Ticket, TicketTerms, Verbs, check_address, library::ticket,
+    },
 };
 
 use super::sign_with;

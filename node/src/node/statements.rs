@@ -21,7 +21,9 @@ impl Node {
         // Who serves hears of everything as it is said.
         if options.newest && self.listening().is_none() {
             let library = self.0.libraries.named_or_only(options.library.as_deref())?;
-            self.pass_on(&library.id()).await;
+            if let Err(failure) = self.ask_everybody(&library.id()).await {
+                tracing::warn!(%failure, "peers were not asked what they know");
+            }
         }
         let job = job.clone();
         self.blocking(move |node| {

@@ -63,7 +63,7 @@ async fn a_ticket_is_redeemed_by_another_node_with_a_new_key() {
     one.serve(Some("127.0.0.1:0")).await.unwrap();
     one.join(ticket(&origin).await).await.unwrap();
     pull(&one).await.unwrap();
-    origin.spread(&one.0.libraries.named("films").unwrap().id()).await.unwrap();
+    origin.ask_everybody(&one.0.libraries.named("films").unwrap().id()).await.unwrap();
     one.rotate(Rotate::default()).await.unwrap();
     let ticket = ticket(&origin).await;
     origin.close().await;
