@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use chuan_tests::{
     media, page,
     pair::{Pair, text},
-    program::{Home, copy},
+    program::{Home, Server, copy},
 };
 
 const PASSPHRASE: (&str, &str) = ("CHUAN_KEY_PASSPHRASE", "川流不息");
@@ -92,6 +92,40 @@ fn node(home: &Home) -> Result<(String, String)> {
     Ok((text(&id, "id").to_owned(), text(&id, "key").to_owned()))
 }
 
+fn name_in(dir: &Path, name: &str) -> String {
+    dir.join(name).to_string_lossy().into_owned()
+}
+
+fn run_with_passphrase(home: &Home, args: &[&str]) -> Result<()> {
+    let output = home.command(args).env(PASSPHRASE.0, PASSPHRASE.1).output()?;
+    ensure!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Lets two nodes join with a ticket for one at the origin, which does not know of the first when the second comes: as where
+/// two redeemers cannot hear each other. Afterwards it knows of both.
+fn use_twice(stage: &Stage, server: Server, ticket: &str, joiners: [&Home; 2]) -> Result<Server> {
+    let (origin, address) = (&stage.pair.origin, server.address);
+    let [twin, real] = ["origin.twin", "origin.real"].map(|name| stage.pair.scratch().join(name));
+    server.stop()?;
+    copy(&origin.path, &twin)?;
+    let server = origin.serve_on(address)?;
+    joiners[0].run(["join", ticket])?;
+    server.stop()?;
+    fs::rename(&origin.path, &real)?;
+    fs::rename(&twin, &origin.path)?;
+    let server = origin.serve_on(address)?;
+    joiners[1].run(["join", ticket])?;
+    let file = stage.path("twin.statements");
+    origin.run(["statements", "export", "films", &file])?;
+    server.stop()?;
+    fs::remove_dir_all(&origin.path)?;
+    fs::rename(&real, &origin.path)?;
+    let server = origin.serve_on(address)?;
+    origin.run(["statements", "import", &file])?;
+    Ok(server)
+}
+
 /// Many operators read the Chinese page only: its commands are those that are run.
 #[test]
 fn both_languages_show_the_same_commands() -> Result<()> {
@@ -118,39 +152,98 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     mirror.run(["pull", "films"])?;
     let mirror_server = mirror.serve()?;
 
-    // Nodes.
+    // Nodes: each key is really stolen or lost, and what the thief has is worth nothing afterwards.
+    let (id, first) = node(&mirror)?;
     stage.recover("node-key-worn", &mirror, &[])?;
-    mirror.run(["rotate"])?;
-    let (id, key) = node(&mirror)?;
-    stage.recover("node-key-stolen", &origin, &[("NODE", &id), ("NEW_KEY", &key)])?;
+    ensure!(node(&mirror)?.1 != first && node(&mirror)?.0 == id, "another key of the same node");
+    let mirror_home = mirror.path.to_string_lossy().into_owned();
+    let thief = Home::at(stage.pair.scratch().join("thief"))?;
+    copy(&mirror.path, &thief.path)?;
+    thief.run(["pull", "films"])?;
+    stage.recover("node-key-stolen", &origin, &[("NODE", &id), ("STOLEN_HOME", &mirror_home)])?;
     mirror.run(["pull", "films"])?;
-    mirror.run(["rotate"])?;
-    let (id, key) = node(&mirror)?;
-    stage.recover("node-key-lost", &origin, &[("NODE", &id), ("NEW_KEY", &key)])?;
+    ensure!(thief.fails(["pull", "films"])?.0 == 5, "the thief is out");
+    mirror_server.stop()?;
+    let stolen = node(&mirror)?;
+    fs::remove_file(mirror.path.join("keys/node.key"))?;
+    ensure!(mirror.fails(["pull", "films"])?.0 == 3, "without its key it is nobody");
+    stage.recover("node-key-lost", &origin, &[("NODE", &id), ("LOST_HOME", &mirror_home)])?;
+    ensure!(node(&mirror)?.0 == id && node(&mirror)?.1 != stolen.1, "another key of the same node");
     mirror.run(["pull", "films"])?;
-    let stranger = node(&other)?.0;
-    stage.recover("ticket", &origin, &[("WANTED", &id), ("STRANGER", &stranger)])?;
-    ensure!(other.fails(["pull", "films"])?.0 == 5, "the stranger is out");
-    mirror.run(["pull", "films"])?;
+    let mirror_server = mirror.serve()?;
+
+    // A ticket for one that two have used.
+    let copied = ticket(&stage)?;
+    let [wanted, stranger] = ["wanted", "stranger"].map(|name| stage.pair.scratch().join(name));
+    let wanted = Home::init(wanted, "wanted", "mirror")?;
+    let stranger = Home::init(stranger, "stranger", "mirror")?;
+    mirror_server.stop()?;
+    let server = use_twice(&stage, server, &copied, [&wanted, &stranger])?;
+    let mirror_server = mirror.serve()?;
+    let (wanted_id, stranger_id) = (node(&wanted)?.0, node(&stranger)?.0);
+    ensure!(wanted.fails(["pull", "films"])?.0 == 5, "who joined with a copied ticket is suspended");
+    stage.recover("ticket", &origin, &[("WANTED", &wanted_id), ("STRANGER", &stranger_id)])?;
+    wanted.run(["pull", "films"])?;
+    ensure!(stranger.fails(["pull", "films"])?.0 == 5, "the stranger is out");
+
+    let gone = node(&other)?.0;
+    fs::remove_dir_all(&other.path)?;
     let fresh = stage.pair.scratch().join("fresh").to_string_lossy().into_owned();
     let lost =
-        [("NODE", stranger.as_str()), ("HOME_NEW", &fresh), ("NAME", "fresh"), ("TICKET", &ticket(&stage)?)];
+        [("NODE", gone.as_str()), ("HOME_NEW", &fresh), ("NAME", "fresh"), ("TICKET", &ticket(&stage)?)];
     stage.recover("home-lost", &origin, &lost)?;
     let clone = stage.pair.scratch().join("clone");
     copy(Path::new(&fresh), &clone)?;
+    Home::at(&clone)?.run(["pull", "films"])?;
+    Home::at(&fresh)?.run(["pull", "films"])?;
     let clone = clone.to_string_lossy().into_owned();
     let cloned = [("CLONE", clone.as_str()), ("NAME", "clone"), ("TICKET", &ticket(&stage)?)];
     stage.recover("home-cloned", &origin, &cloned)?;
+    ensure!(node(&Home::at(&clone)?)?.0 != node(&Home::at(&fresh)?)?.0, "the clone is a node of its own");
 
-    // Homes and roles.
+    // A backup of the origin, and what it said since.
     let folder = stage.pair.library.to_string_lossy().into_owned();
+    let (backup, address) = (stage.pair.scratch().join("backup"), server.address);
+    server.stop()?;
+    copy(&origin.path, &backup)?;
     fs::write(stage.pair.library.join("since.txt"), "since the backup")?;
+    let since = stage.pair.publish()?;
+    let server = origin.serve_on(address)?;
+    mirror.run(["pull", "films"])?;
+    server.stop()?;
+    fs::remove_dir_all(&origin.path)?;
+    fs::rename(&backup, &origin.path)?;
+    let server = origin.serve_on(address)?;
+    fs::write(stage.pair.library.join("later.txt"), "and later")?;
+    ensure!(
+        origin.fails(["publish", &folder, "--library", "films"])?.0 == 5,
+        "it has forgotten what it said"
+    );
     stage.recover("home-restored", &origin, &[("FILMS_FOLDER", &folder)])?;
+    ensure!(
+        origin.run(["releases", "films", "--json"])?.contains(text(&since, "release")),
+        "nothing is lost"
+    );
+
+    // Roles: the lost key says nothing any more, and its successor does.
     stage.recover("root-key", &origin, &[("LOST_ROOT", &stage.public("root3.key")?)])?;
-    stage.recover("timekeeper-key", &origin, &[("LOST_TIMEKEEPER", &stage.public("clock.key")?)])?;
+    let clock = stage.path("clock.key");
+    origin.run(["fresh", "films", "--key", &clock])?;
+    let lost = stage.public("clock.key")?;
+    let dir = stage.recover("timekeeper-key", &origin, &[("LOST_TIMEKEEPER", &lost)])?;
+    ensure!(origin.fails(["fresh", "films", "--key", &clock])?.0 == 5, "the lost timekeeper is none");
+    run_with_passphrase(&origin, &["fresh", "films", "--key", &name_in(&dir, "timekeeper-new.key")])?;
     let (standby, publisher) = (stage.public("standby.key")?, stage.public("publisher.key")?);
     let lost = [("STANDBY", standby.as_str()), ("GOOD_RELEASE", "films@2"), ("LOST_PUBLISHER", &publisher)];
     stage.recover("publisher-key", &origin, &lost)?;
+    let publish = ["publish", &folder, "--library", "films", "--key"];
+    let (old, new) = (stage.path("publisher.key"), stage.path("standby.key"));
+    ensure!(origin.fails(publish.into_iter().chain([old.as_str()]))?.0 == 5, "the lost publisher is none");
+    let published = origin.json(publish.into_iter().chain([new.as_str()]))?;
+    ensure!(
+        published.get("side") == Some(&serde_json::Value::Bool(false)),
+        "the standby is live: {published}"
+    );
     let operator = stage.public("operator.key")?;
     let dir = stage.recover("operator-key", &origin, &[("LOST_OPERATOR", &operator)])?;
 
@@ -166,10 +259,10 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     let version = status.pointer("/libraries/0/root_version");
     ensure!(version.and_then(serde_json::Value::as_u64) == Some(6), "{status}");
     mirror.run(["pull", "films"])?;
-    let new = dir.join("operator-new.key").to_string_lossy().into_owned();
-    let mut revoke = origin.command(["revoke", &id, "--library", "films", "--key", &new]);
-    let output = revoke.env(PASSPHRASE.0, PASSPHRASE.1).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let old = ["revoke", &id, "--library", "films", "--key", &stage.path("operator.key")];
+    ensure!(origin.fails(old)?.0 == 5, "the lost operator is none");
+    let new = name_in(&dir, "operator-new.key");
+    run_with_passphrase(&origin, &["revoke", &id, "--library", "films", "--key", &new])?;
     ensure!(mirror.fails(["pull", "films"])?.0 == 5, "the new operator revokes");
     drop((server, mirror_server));
     Ok(())

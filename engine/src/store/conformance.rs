@@ -30,7 +30,7 @@ type Promise = fn(&mut dyn Subject) -> Result<()>;
 
 /// Runs every check, each on a fresh store.
 pub fn run(make: &dyn Fn() -> Box<dyn Subject>) {
-    let checks: [(&str, Promise); 11] = [
+    let checks: [(&str, Promise); 13] = [
         ("visible means durable", visible_means_durable),
         ("a crash loses only what is not committed", crash_loses_only_uncommitted),
         ("groups commit by themselves", groups_commit_by_themselves),
@@ -39,6 +39,8 @@ pub fn run(make: &dyn Fn() -> Box<dyn Subject>) {
         ("bounds hold", bounds_hold),
         ("marks only rise", marks_only_rise),
         ("statements are listed in order", statements_in_order),
+        ("the first of one sequence stays the first", first_stays_first),
+        ("more signatures are kept, outdated statements not listed", statements_change),
         ("refs move", refs_move),
         ("damage is found, lost and healed", damage_is_found_and_healed),
         ("poison stops writes, not reads", poison_stops_writes),
@@ -188,6 +190,48 @@ fn statements_in_order(subject: &mut dyn Subject) -> Result<()> {
     Ok(())
 }
 
+/// Statements that say different things at one sequence, in the order in which they came, whatever their ids.
+fn first_stays_first(subject: &mut dyn Subject) -> Result<()> {
+    let made: Vec<Statement> = (0..8).map(|n| said(1, n, &[5])).collect::<Result<_>>()?;
+    for said in &made {
+        subject.store().append(vec![Object::from(said)])?;
+        subject.store().commit()?;
+    }
+    let ids: Vec<_> = made.iter().map(Statement::id).collect();
+    assert!(!ids.is_sorted(), "the test needs ids in another order");
+    for _ in 0..2 {
+        let listed = subject.store().statements(None, StatementKind::Release)?;
+        assert_eq!(listed.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), ids);
+        subject.crash();
+    }
+    Ok(())
+}
+
+fn statements_change(subject: &mut dyn Subject) -> Result<()> {
+    let (one, other) = (said(1, 1, &[5])?, said(2, 2, &[5])?);
+    let more = one.cosign(&Key::from_seed([6; 32]))?;
+    subject.store().append(vec![Object::from(&one), Object::from(&other)])?;
+    subject.store().commit()?;
+    subject.store().append(vec![Object::from(&more)])?;
+    subject.store().commit()?;
+    let listed = |subject: &dyn Subject| -> Result<Vec<Bytes>> {
+        let all = subject.store().statements(None, StatementKind::Release)?;
+        Ok(all.into_iter().map(|(_, bytes)| bytes).collect())
+    };
+    assert_eq!(
+        listed(subject)?,
+        [one.bytes().clone(), other.bytes().clone()],
+        "what is held is not written again"
+    );
+    subject.store().append(vec![Object::countersigned(&more)])?;
+    subject.store().commit()?;
+    subject.crash();
+    assert_eq!(listed(subject)?, [more.bytes().clone(), other.bytes().clone()], "signatures are lost");
+    subject.store().mark(&[Mark::Outdated(one.id())])?;
+    assert_eq!(listed(subject)?, [other.bytes().clone()], "an outdated statement is listed");
+    Ok(())
+}
+
 fn refs_move(subject: &mut dyn Subject) -> Result<()> {
     let (live, canary) = (ref_move("live", 1), ref_move("canary", 1));
     let later = ref_move("live", 2);
@@ -295,6 +339,19 @@ fn statement(library: LibraryId, kind: StatementKind, sequence: u64) -> Result<O
     };
     let header = Header { library: Some(library), sequence, time_ms: 1 };
     Ok(Object::from(&Statement::sign(header, &body, &[&key])?))
+}
+
+/// A release that is told from others of its sequence by `n`.
+fn said(sequence: u64, n: i64, seeds: &[u8]) -> Result<Statement> {
+    let body = Body::Release(Release {
+        parents: Vec::new(),
+        manifest: ManifestId::of(b"a table"),
+        message: String::new(),
+        classes: Vec::new(),
+    });
+    let header = Header { library: Some(library(1)), sequence, time_ms: n };
+    let keys: Vec<_> = seeds.iter().map(|seed| Key::from_seed([*seed; 32])).collect();
+    Statement::sign(header, &body, &keys.iter().collect::<Vec<_>>())
 }
 
 fn ref_move(channel: &str, sequence: u64) -> RefMove {

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use chuan_engine::id::NodeId;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{key::KeyVerb, root::RootVerb};
@@ -62,6 +63,9 @@ pub(super) enum Verb {
         /// What the node is for
         #[arg(long, value_enum, default_value_t = Role::Mirror)]
         role: Role,
+        /// The home is there, and its node's key is lost: make another for the node of this id
+        #[arg(long, value_name = "NODE", conflicts_with_all = ["name", "role"])]
+        renew: Option<NodeId>,
     },
     /// Run the node: answer peers until stopped
     Serve {

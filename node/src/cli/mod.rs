@@ -17,6 +17,7 @@ use std::{
     process::ExitCode,
 };
 
+use chuan_engine::id::NodeId;
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 use tokio::{
@@ -75,7 +76,7 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
     let home = || cli.home.clone().map_or_else(home::default_root, Ok);
     match cli.verb {
         Verb::Completions { shell } => completions(shell),
-        Verb::Init { name, role } => init(&home()?, name.as_deref(), role, show),
+        Verb::Init { name, role, renew } => init(&home()?, name.as_deref(), role, renew, show),
         Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show).await,
         Verb::Run(Command::Audit(Audit { verb: AuditVerb::Verify(verify) })) if verify.export.is_some() => {
             // What was exported needs no home to be verified.
@@ -99,8 +100,11 @@ struct Show {
     quiet: bool,
 }
 
-fn init(root: &Path, name: Option<&str>, role: Role, show: Show) -> Result<Exit> {
-    let home = Home::init(root, name, role)?;
+fn init(root: &Path, name: Option<&str>, role: Role, renew: Option<NodeId>, show: Show) -> Result<Exit> {
+    let home = match renew {
+        Some(node) => Home::renew(root, &node)?,
+        None => Home::init(root, name, role)?,
+    };
     let outcome = Outcome::Id(identity(&home, &home.config()?, None)?);
     answer(&outcome, "init", show)
 }

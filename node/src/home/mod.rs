@@ -35,6 +35,7 @@ use crate::{
     exit::{Failure, Result},
     keyring::{self, Ask},
 };
+use chuan_storage::lock::HomeLock;
 use config::Config;
 
 /// A home that has been initialised. Holding one locks nothing.
@@ -71,6 +72,35 @@ impl Home {
         let name = name.map_or_else(|| format!("node-{}", &id.short()), str::to_owned);
         // Last: a home is initialised when its configuration is there.
         Config::write_first(&home.config_path(), &name, role)?;
+        Ok(home)
+    }
+
+    /// Gives the node of a home whose key is lost another one: `node` is what its id was, since nothing else of it is left. Fails
+    /// where the key is there: [`rotate`](crate::Node::rotate) replaces one that still signs. Nobody knows the new key before an
+    /// operator binds it. Durable when it returns.
+    pub fn renew(root: &Path, node: &NodeId) -> Result<Home> {
+        let home = Self::find(root)?;
+        let _lock = HomeLock::acquire_for(home.root(), "init")?;
+        match home.node_key() {
+            Err(failure) if failure.exit == crate::Exit::Missing => {}
+            Err(failure) => return Err(failure),
+            Ok(_) => {
+                return Err(Failure::invalid(format!(
+                    "{} is there: it is not lost, and `chuan rotate` replaces it",
+                    home.node_key_path().display()
+                )));
+            }
+        }
+        if home.node_id_path().exists() && home.node_id()? != *node {
+            return Err(Failure::invalid(format!(
+                "{} says that this is node {}; give that",
+                home.node_id_path().display(),
+                home.node_id()?
+            )));
+        }
+        let key = keys::generate()?;
+        file::write_atomic(&home.node_id_path(), format!("{node}\n").as_bytes(), 0o600)?;
+        keyring::write(&home.node_key_path(), &key, None)?;
         Ok(home)
     }
 
@@ -273,6 +303,22 @@ mod tests {
         fs::remove_file(home.config_path()).unwrap();
         let again = Home::init(&root, Some("甲"), Role::Origin).unwrap();
         assert_eq!(again.node_key().unwrap().public(), key);
+    }
+
+    /// The id stays, whatever the key: who lost a key is the same node when an operator has bound the new one.
+    #[test]
+    fn a_home_whose_key_is_lost_gets_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
+        let (id, key) = (home.node_id().unwrap(), home.node_key().unwrap().public());
+        assert_eq!(Home::renew(dir.path(), &id).unwrap_err().exit, crate::Exit::Invalid);
+        fs::remove_file(home.node_key_path()).unwrap();
+        let home = Home::renew(dir.path(), &id).unwrap();
+        assert_eq!(home.node_id().unwrap(), id);
+        assert_ne!(home.node_key().unwrap().public(), key);
+        fs::remove_file(home.node_key_path()).unwrap();
+        let other = NodeId::of(b"another");
+        assert_eq!(Home::renew(dir.path(), &other).unwrap_err().exit, crate::Exit::Invalid);
     }
 
     #[test]

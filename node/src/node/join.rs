@@ -137,7 +137,9 @@ impl Inner {
         let role = role_after(ticket, &parsed, &self.me.id(), now)?;
         // What shows the membership is taken. The rest need not be: of a redeemer that was granted again, say, a
         // succession from a key that nobody needs any more.
-        self.libraries.take(&ticket.library, &parsed, false, now, |_, _| Ok(()))?;
+        let subject = format!("through {} as {}", redeemer.short(), role.name());
+        let joined = Event::new(Verb::Join, subject).of(ticket.library);
+        self.libraries.take(&ticket.library, &parsed, false, now, |_, _| self.audit(joined))?;
         let known = self.libraries.get(&ticket.library);
         let library = known.filter(|known| known.is_member(&self.me.id(), now)).ok_or_else(|| {
             Failure::denied(
@@ -145,13 +147,13 @@ impl Inner {
             )
         })?;
         let name = library.member(&redeemer).map_or("", |said| &said.body.name).to_owned();
-        let subject = format!("through {} as {}", redeemer.short(), role.name());
-        self.note(Event::new(Verb::Join, subject).of(ticket.library));
         let mut addresses = vec![address.clone()];
         if ticket.redeemers.len() == 1 {
             addresses.extend(ticket.addresses.iter().filter(|other| **other != address).cloned());
         }
-        self.met(&redeemer, &name, &addresses, &ticket.library)?;
+        if let Err(failure) = self.met(&redeemer, &name, &addresses, &ticket.library) {
+            tracing::warn!(%failure, "where the redeemer was reached was not kept");
+        }
         Ok(Joined {
             library: ticket.library.to_string(),
             library_name: library.name().to_owned(),

@@ -161,6 +161,8 @@ pub(super) fn finish_foundings<S: Store>(home: &Home, libraries: &Libraries<S>) 
         let root = Statement::decode(&bytes)?;
         if libraries.get(&root.library()).is_none() {
             libraries.change(&root.library(), Vec::new(), now_ms(), |_| Ok(vec![root.clone()]))?;
+            // Where it was known once and its root was lost to damage, all else of it is there.
+            libraries.reload(&root.library(), now_ms())?;
         }
     }
     Ok(())
