@@ -56,7 +56,8 @@ impl Visitor {
     }
 
     async fn closed(&self) -> u64 {
-        match self.quic.closed().await {
+        let patience = limits::STRANGER_LIFETIME + Duration::from_secs(3);
+        match tokio::time::timeout(patience, self.quic.closed()).await.expect("is closed") {
             quinn::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
             other => panic!("closed otherwise: {other}"),
         }

@@ -198,9 +198,12 @@ async fn who_became_a_member_meanwhile_is_shown_out_when_revoked() {
         ticket: None,
     };
     host.hear(&[member(&host.films.library(), &Films::operator(), body, NOW_MS).expect("signs")]);
-    while host.looked.load(Ordering::Acquire) == looked {
-        tokio::task::yield_now().await;
-    }
+    let looks = async {
+        while host.looked.load(Ordering::Acquire) == looked {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(limits::REQUEST_TIMEOUT, looks).await.expect("looks who is a member now");
     host.hear(&[revoke(&host.films.library(), &Films::operator(), key.node(), "", NOW_MS).expect("signs")]);
     match tokio::time::timeout(limits::REQUEST_TIMEOUT, quic.closed()).await.expect("is closed") {
         quinn::ConnectionError::ApplicationClosed(close) => {
