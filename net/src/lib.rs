@@ -5,7 +5,7 @@
 //! behind `Host`, from statements; what an answer is worth is decided by the engine, against the signed release. This
 //! crate sees no storage and decides neither.
 //!
-//! In data-flow order: [`identity`] proves keys, [`endpoint`] bounds the socket, [`dial`] and [`serve`] are the two ends of a
+//! In data-flow order: [`identity`] proves keys, [`endpoint`] bounds the socket, [`connection`] and [`serve`] are the two ends of a
 //! connection, and behind them one task owns each session and moves the engine's frames.
 
 pub mod acquaintance;
