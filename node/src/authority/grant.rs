@@ -15,7 +15,7 @@ use crate::{
     command::{Grant, Revoke},
     exit::{Failure, Result},
     keyring::Keyring,
-    node::{node_role, now_ms},
+    node::{member_named, node_role, now_ms},
     outcome::MemberRow,
     session::Session,
 };
@@ -48,7 +48,7 @@ pub(crate) async fn grant(session: &mut Session, keyring: &Keyring, options: Gra
 pub(crate) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<MemberRow> {
     let mut library = session.newest(options.library.as_deref()).await?;
     let operators = keyring.role_keys(&library, RoleKind::Operator)?;
-    let node = named(&library, &options.node)?;
+    let node = member_named(&library, &options.node)?;
     let now = now_ms();
     for _ in 0..TRIES {
         let statement =
@@ -63,7 +63,7 @@ pub(crate) async fn revoke(session: &mut Session, keyring: &Keyring, options: Re
 }
 
 fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
-    let node = named(library, &options.node)?;
+    let node = member_named(library, &options.node)?;
     let before = library.member(&node).map(|said| said.body);
     let classes = match (options.all_classes, options.classes.as_slice()) {
         (true, _) => Classes::all(),
@@ -122,28 +122,6 @@ fn key_of(library: &Library, node: &NodeId, said: Option<PublicKey>) -> Result<P
         "node {} {why}; give the key that `chuan id` prints there, with --node-key",
         node.short()
     )))
-}
-
-/// The node of this id, or the one that is known here by the beginning of its id, or by its name.
-fn named(library: &Library, text: &str) -> Result<NodeId> {
-    if let Ok(node) = text.parse() {
-        return Ok(node);
-    }
-    let mut found: Vec<NodeId> = Vec::new();
-    for said in library.members() {
-        let Member { node, name, .. } = said.body;
-        if name == text || (text.len() >= 4 && node.to_string().starts_with(text)) {
-            found.push(*node);
-        }
-    }
-    match found.as_slice() {
-        [node] => Ok(*node),
-        [] => Err(Failure::missing(format!(
-            "no member `{text}` of {}; `chuan members` lists them, and a new node is named by its id",
-            library.name()
-        ))),
-        _ => Err(Failure::usage(format!("several members are called `{text}`; name one by its id"))),
-    }
 }
 
 #[cfg(test)]

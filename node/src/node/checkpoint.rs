@@ -3,21 +3,17 @@
 
 use chuan_engine::{
     audit::{Event, Point, Verb},
-    id::NodeId,
-    statement::{Checkpoint, Library, Member, Said, library::checkpoint},
+    statement::{Checkpoint, Library, Said, library::checkpoint},
 };
 
-use super::{Inner, lock_of, now_ms};
+use super::{Inner, lock_of, member_named, now_ms};
 use crate::{
     audit::Given,
     command::{AuditCheckpoint, AuditVerify},
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     home::file::write_atomic,
     outcome::CheckpointShown,
 };
-
-/// Shortest beginning of an id that is taken for one.
-const PREFIX_DIGITS: usize = 4;
 
 impl Inner {
     /// Signs how far the log is durable, for each library in which this node's key speaks for it. Durable when it returns.
@@ -91,11 +87,15 @@ impl Inner {
     /// Writes the newest checkpoint that is known of a node's log to a file.
     pub(super) fn write_checkpoint(&self, options: &AuditCheckpoint) -> Result<CheckpointShown> {
         let libraries = self.libraries.all();
-        let all = libraries.iter().filter_map(|library| {
-            let node = find(library, &options.node)?;
-            library.checkpoints(&node).into_iter().next()
-        });
-        let newest: Option<Said<'_, Checkpoint>> = all.max_by_key(|said| said.body.count);
+        let mut newest: Option<Said<'_, Checkpoint>> = None;
+        for library in &libraries {
+            let node = match member_named(library, &options.node) {
+                Err(failure) if failure.exit == Exit::Missing => continue,
+                node => node?,
+            };
+            let said = library.checkpoints(&node).into_iter().next();
+            newest = newest.into_iter().chain(said).max_by_key(|said| said.body.count);
+        }
         let Some(said) = newest else {
             return Err(Failure::missing(format!(
                 "no checkpoint of `{}` is known here; `chuan members` lists whom a library knows",
@@ -112,20 +112,4 @@ impl Inner {
             file: options.file.display().to_string(),
         })
     }
-}
-
-/// The node that a person means: by its id, the beginning of it, or its name.
-fn find(library: &Library, who: &str) -> Option<NodeId> {
-    if let Ok(node) = who.parse() {
-        return Some(node);
-    }
-    let is_meant = |member: &Member| {
-        member.name == who || (who.len() >= PREFIX_DIGITS && member.node.to_string().starts_with(who))
-    };
-    library
-        .members()
-        .into_iter()
-        .map(|said| said.body)
-        .find(|member| is_meant(member))
-        .map(|member| member.node)
 }

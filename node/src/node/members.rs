@@ -8,9 +8,12 @@ use chuan_engine::{
 use super::{Node, now_ms};
 use crate::{
     command::Members,
-    exit::Result,
+    exit::{Failure, Result},
     outcome::{MemberList, MemberRow},
 };
+
+/// Shortest beginning of an id that is taken for one.
+const PREFIX_DIGITS: usize = 4;
 
 impl Node {
     /// Everybody that a library's statements here speak of as a member, revoked ones too.
@@ -70,4 +73,26 @@ impl MemberRow {
 
 const fn by(said: Said<'_, Member>) -> &'static str {
     if said.body.ticket.is_some() { "ticket" } else { "operator" }
+}
+
+/// The node of this id, or the one that is known here by the beginning of its id, or by its name.
+pub(crate) fn named(library: &Library, text: &str) -> Result<NodeId> {
+    if let Ok(node) = text.parse() {
+        return Ok(node);
+    }
+    let mut found: Vec<NodeId> = Vec::new();
+    for said in library.members() {
+        let Member { node, name, .. } = said.body;
+        if name == text || (text.len() >= PREFIX_DIGITS && node.to_string().starts_with(text)) {
+            found.push(*node);
+        }
+    }
+    match found.as_slice() {
+        [node] => Ok(*node),
+        [] => Err(Failure::missing(format!(
+            "no member `{text}` of {}; `chuan members` lists them, and a new node is named by its id",
+            library.name()
+        ))),
+        _ => Err(Failure::usage(format!("several members are called `{text}`; name one by its id"))),
+    }
 }
