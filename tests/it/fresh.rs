@@ -80,6 +80,8 @@ fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
 
     // Vouched for: everything is there, and says how old it is, wherever a channel is read.
     pair.origin.run(["fresh", "films", "--key", &timekeeper])?;
+    let told = pair.origin.run(["audit", "tail"])?;
+    ensure!(told.lines().any(|line| line.contains("  fresh ") && line.contains("by timekeeper")), "{told}");
     let pulled = pair.pull()?;
     let (listed, news) = read(&pair.mirror)?;
     ensure!(names(&listed, "classes_stale").is_empty() && news == Some(0), "{listed}, {news:?}");

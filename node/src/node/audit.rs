@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{BufWriter, Write},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     ops::ControlFlow,
     path::Path,
     sync::{Arc, Weak},
@@ -60,6 +60,12 @@ impl Inner {
         lock_of(&self.failed).count(what.name(), remote, why, now_ms());
     }
 
+    /// Counts a statement that was brought on this machine under a signature that is none.
+    pub(super) fn forged(&self, why: &str) {
+        let remote = Remote { address: Ipv4Addr::LOCALHOST.into(), actor: Actor::Nobody };
+        lock_of(&self.failed).count("statement", remote, why, now_ms());
+    }
+
     /// Tells the audit log of statements that are about to be kept because a command of this home brought them. Blocks.
     pub(super) fn audit_statements(&self, library: &Library, statements: &[&Statement]) -> Result<()> {
         statements
@@ -68,11 +74,15 @@ impl Inner {
             .try_for_each(|event| self.audit(event))
     }
 
-    /// Tells the audit log of statements that peers brought. Releases, channels and tickets are told by what uses them.
+    /// Tells the audit log of statements that peers brought. Releases, channels and tickets are told by what uses them, and who
+    /// vouches for a channel does so every few minutes.
     pub(super) fn note_statements(&self, statements: &[Statement]) {
         for statement in statements {
             let Some(library) = self.libraries.get(&statement.library()) else { continue };
-            if !matches!(statement.body(), Body::Release(_) | Body::Channel(_) | Body::Ticket(_)) {
+            if !matches!(
+                statement.body(),
+                Body::Release(_) | Body::Channel(_) | Body::Ticket(_) | Body::Fresh(_)
+            ) {
                 said::event(statement, &library).into_iter().for_each(|event| self.note(event));
             }
         }
@@ -229,11 +239,14 @@ impl Inner {
         let mut next = self.log.at().count.saturating_sub(options.number);
         loop {
             job.check()?;
-            self.log.files().records(next, |record, id| {
-                next = record.index.saturating_add(1);
-                job.row(Row::Record(Box::new(AuditRecord::of(record, id))))?;
-                Ok(ControlFlow::Continue(()))
-            })?;
+            // To find what comes after `next`, all of a file is read.
+            if self.log.at().count > next {
+                self.log.files().records(next, |record, id| {
+                    next = record.index.saturating_add(1);
+                    job.row(Row::Record(Box::new(AuditRecord::of(record, id))))?;
+                    Ok(ControlFlow::Continue(()))
+                })?;
+            }
             if !options.follow {
                 return Ok(Outcome::Audit(self.audit_end()));
             }

@@ -45,7 +45,8 @@ fn attempt(statement: &Statement, library: &Library) -> Option<Event> {
             let event = Event::new(Verb::Rotate, what).by(Actor::Peer { key: next.old, node: next.node });
             return Some(event.of(statement.library()));
         }
-        Body::Fresh(_) | Body::Checkpoint(_) => return None,
+        Body::Fresh(fresh) => (Verb::Fresh, RoleKind::Timekeeper, fresh.channel.clone()),
+        Body::Checkpoint(_) => return None,
     };
     let actor = statement.signers().next().map_or(Actor::Nobody, |key| Actor::Role { key: *key, role });
     Some(Event::new(verb, what).by(actor).of(statement.library()))

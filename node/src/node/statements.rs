@@ -2,7 +2,10 @@
 //! node signs nothing here; it verifies, keeps, and says what became of each.
 
 use bytes::Bytes;
-use chuan_engine::statement::{Accepted, Bundle, Statement};
+use chuan_engine::{
+    Error,
+    statement::{Accepted, Bundle, Statement},
+};
 
 use super::{Node, now_ms};
 use crate::{
@@ -58,6 +61,13 @@ impl Node {
                     node.audit_statements(library, news)
                 })?;
             node.follow_channels(&id, &parsed)?;
+            for (statement, outcome) in parsed.iter().zip(&outcomes) {
+                if matches!(outcome, Err(_) | Ok(Accepted::Unproved { .. }))
+                    && let Err(error) = statement.verify_signatures()
+                {
+                    node.forged(&error.to_string());
+                }
+            }
             let rows = parsed.iter().zip(outcomes).map(|(statement, outcome)| row(statement, outcome));
             Ok(rows.collect())
         });
