@@ -114,6 +114,9 @@ pub const AUDIT_RECORD_BYTES: usize = 2048;
 pub const AUDIT_SUBJECT_BYTES: usize = 1024;
 /// Bytes of why an audit record's verb was refused or failed, at most.
 pub const AUDIT_REASON_BYTES: usize = 512;
+/// Records of an audit log beyond which none goes on from a checkpoint: so many are never written, and whoever has stolen a
+/// node's key could leave the log no numbers.
+pub const AUDIT_JUMP_COUNT: u64 = 1 << 48;
 /// Bytes that an audit log may hold unsynced: what a crash can tear, and so the most that is ever taken for torn.
 pub const AUDIT_TORN_BYTES: usize = 64 * 1024;
 

@@ -1,6 +1,6 @@
 //! Whether records are the ones that were written: each names the one before, and points that were signed name the last.
 
-use super::record::Record;
+use super::{jump::Jump, record::Record};
 use crate::{
     error::{Error, Result},
     id::RecordId,
@@ -28,8 +28,19 @@ pub struct Verdict {
     pub at: Point,
     /// How many records are what they were when the highest checkpoint was signed, in this walk.
     pub proved: u64,
+    /// Records that checkpoints count and that are not here, ascending: the log goes on behind each.
+    pub gaps: Vec<Gap>,
     /// What follows from that.
     pub finding: Finding,
+}
+
+/// Records that a checkpoint counts, and that are not here or not those that it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The first of them.
+    pub from: u64,
+    /// How the log goes on behind the last.
+    pub jump: Jump,
 }
 
 /// What is to be made of a log.
@@ -62,6 +73,9 @@ pub struct Chain {
     proved: u64,
     /// By count, descending: the next one is the last.
     ahead: Vec<Point>,
+    gaps: Vec<Gap>,
+    /// The first record that a checkpoint contradicts, and how: altered, unless the log tells that it goes on elsewhere.
+    astray: Option<(u64, String)>,
     /// The beginning of a record.
     partial: Vec<u8>,
     whole_bytes: u64,
@@ -79,6 +93,8 @@ impl Chain {
             at: start,
             proved: start.count,
             ahead,
+            gaps: Vec::new(),
+            astray: None,
             partial: Vec::new(),
             whole_bytes: 0,
             stray: None,
@@ -154,8 +170,29 @@ impl Chain {
         }
     }
 
+    /// Goes on behind a gap, if the log went as far as the jump says. What is before stands as that says: its first record is
+    /// in the chain that goes on, and where a checkpoint contradicts what is before, the gap begins there.
+    pub fn jump(&mut self, jump: Jump) {
+        self.seal();
+        if self.altered.is_some() {
+            return;
+        }
+        if jump.after != self.at {
+            return self
+                .alter(format!("the log goes on from record {}, and not after this one", jump.to.count));
+        }
+        let from = if self.astray.take().is_some() { self.proved } else { self.at.count };
+        self.ahead.retain(|point| point.count >= jump.to.count);
+        (self.at, self.proved) = (jump.to, jump.to.count);
+        self.gaps.push(Gap { from, jump });
+        self.meet();
+    }
+
     /// What to make of it, where the log ends here.
     pub fn finish(mut self) -> Verdict {
+        if let Some(astray) = self.astray.take() {
+            self.altered = Some(astray);
+        }
         let torn = self.partial.len() as u64 + self.stray.as_ref().map_or(0, |(bytes, _)| *bytes);
         let missing = self.ahead.first().map(|point| point.count);
         if self.altered.is_none() {
@@ -172,7 +209,7 @@ impl Chain {
             None if self.proved < self.at.count => Finding::Unproved,
             None => Finding::Proved,
         };
-        Verdict { at: self.at, proved: self.proved, finding }
+        Verdict { at: self.at, proved: self.proved, gaps: self.gaps, finding }
     }
 
     /// Takes a whole record, if it is the next.
@@ -192,12 +229,16 @@ impl Chain {
 
     /// Holds the log to the checkpoints at this count.
     fn meet(&mut self) {
+        let mut is_met = false;
         while let Some(point) = self.ahead.pop_if(|point| point.count == self.at.count) {
-            if point.head != self.at.head {
+            if point.head == self.at.head {
+                is_met = true;
+            } else {
                 let why = format!("a checkpoint of {} records names another last one", point.count);
-                self.altered.get_or_insert((self.at.count.saturating_sub(1), why));
-                return;
+                self.astray.get_or_insert((self.at.count.saturating_sub(1), why));
             }
+        }
+        if is_met && self.astray.is_none() {
             self.proved = self.at.count;
         }
     }

@@ -11,13 +11,15 @@
 mod actor;
 mod chain;
 mod event;
+mod jump;
 mod record;
 #[cfg(test)]
 mod tests;
 mod verb;
 
 pub use actor::Actor;
-pub use chain::{Chain, Finding, Point, Verdict};
+pub use chain::{Chain, Finding, Gap, Point, Verdict};
 pub use event::{Ending, Event};
+pub use jump::Jump;
 pub use record::Record;
 pub use verb::Verb;

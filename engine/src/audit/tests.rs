@@ -6,7 +6,7 @@ use crate::{
     id::{LibraryId, RecordId},
     limits::AUDIT_TORN_BYTES,
     manifest::testing::Rng,
-    statement::{Key, RoleKind},
+    statement::{Body, Checkpoint, Header, Key, RoleKind, Statement},
 };
 
 /// Records of the log that is tampered with, and how many of them a peer's checkpoint covers.
@@ -115,7 +115,7 @@ fn ten_thousand_alterations_before_a_checkpoint_are_found() {
     let mut found = 0;
     while found < ALTERATIONS {
         let kind = rng.below(10);
-        let altered = alter(kind, &mut rng, &events, &log, &other);
+        let altered = alter(COVERED, kind, &mut rng, &events, &log, &other);
         if altered.starts_with(&covered) {
             continue;
         }
@@ -129,10 +129,17 @@ fn ten_thousand_alterations_before_a_checkpoint_are_found() {
     assert!(tried.iter().all(|tried| *tried > 500), "{tried:?}");
 }
 
-/// One alteration, of a record below [`COVERED`].
-fn alter(kind: usize, rng: &mut Rng, events: &[Event], log: &[Vec<u8>], other: &[Vec<u8>]) -> Vec<u8> {
-    let at = rng.below(COVERED);
-    let second = rng.below(COVERED);
+/// One alteration, of a record below `covered`.
+fn alter(
+    covered: usize,
+    kind: usize,
+    rng: &mut Rng,
+    events: &[Event],
+    log: &[Vec<u8>],
+    other: &[Vec<u8>],
+) -> Vec<u8> {
+    let at = rng.below(covered);
+    let second = rng.below(covered);
     let (mut log, mut events) = (log.to_vec(), events.to_vec());
     let rewritten = |events: &[Event]| write(events, Point::START).concat();
     match kind {
@@ -178,7 +185,12 @@ fn what_follows_the_checkpoint_is_unproved() {
     let verdict = walk(&cut, &[checkpoint]);
     assert_eq!(
         verdict,
-        Verdict { at: point(&log, COVERED + 5), proved: COVERED as u64, finding: Finding::Unproved }
+        Verdict {
+            at: point(&log, COVERED + 5),
+            proved: COVERED as u64,
+            gaps: Vec::new(),
+            finding: Finding::Unproved
+        }
     );
 
     let exact = log[..COVERED].concat();
@@ -245,4 +257,126 @@ fn what_was_sealed_is_not_torn() {
     chain.push(&log[1][..20], |_, _| {});
     chain.seal();
     assert!(matches!(chain.finish().finding, Finding::Altered { at: 1, .. }));
+}
+
+fn signed(point: Point, by: &Key) -> Statement {
+    let body =
+        Body::Checkpoint(Checkpoint { node: by.public().node(), count: point.count, head: point.head });
+    let header = Header { library: Some(LibraryId::of(b"x")), sequence: point.count, time_ms: 1 };
+    Statement::sign(header, &body, &[by]).unwrap()
+}
+
+/// A restored home: its log as it was at the backup and a little further, then what came after it had heard its checkpoint.
+struct Restored {
+    original: Vec<Vec<u8>>,
+    /// Records before it was restored.
+    kept: usize,
+    before: Vec<Vec<u8>>,
+    after: Vec<Vec<u8>>,
+}
+
+impl Restored {
+    fn new() -> Self {
+        let (original, kept) = (write(&made(7, RECORDS), Point::START), 30);
+        let mut before = original[..kept].to_vec();
+        before.extend(write(&made(8, 5), point(&original, kept)));
+        let to = point(&original, RECORDS);
+        let jump = Jump::new(point(&before, 35), &signed(to, &Key::from_seed([7; 32]))).unwrap();
+        let after = write(&[vec![jump.event()], made(9, 10)].concat(), to);
+        Self { original, kept, before, after }
+    }
+
+    fn end(&self) -> Point {
+        Point { count: (RECORDS + self.after.len()) as u64, head: RecordId::of(self.after.last().unwrap()) }
+    }
+}
+
+fn walk_files(before: &[u8], after: &[u8], checkpoints: &[Point]) -> Verdict {
+    let mut chain = Chain::new(Point::START, checkpoints.iter().copied());
+    chain.push(before, |_, _| {});
+    if let Ok(Some((record, _))) = Record::decode_front(after) {
+        Jump::of(&record).into_iter().for_each(|jump| chain.jump(jump));
+    }
+    chain.push(after, |_, _| {});
+    chain.finish()
+}
+
+/// A home restored at 30 records of 60 wrote 5, heard its checkpoint of 60, and could never be proved again: no peer took what it
+/// signed, and `verify` called it altered for good.
+#[test]
+fn a_log_goes_on_from_a_checkpoint_and_shows_the_gap() {
+    let restored = Restored::new();
+    let Restored { original, kept, before, after } = &restored;
+    let (bytes, rest) = (before.concat(), after.concat());
+    // One that holds, one of a record that was written twice, one of a record that is not here, and the ends.
+    let points = |counts: &[usize]| -> Vec<Point> {
+        counts.iter().map(|count| point(original, *count)).chain([restored.end()]).collect()
+    };
+    for (counts, from) in
+        [(vec![], 35), (vec![28, 40, RECORDS], 35), (vec![28, 33, 40], 28), (vec![*kept], 35)]
+    {
+        let verdict = walk_files(&bytes, &rest, &points(&counts));
+        assert_eq!((&verdict.finding, verdict.at), (&Finding::Proved, restored.end()), "{counts:?}");
+        let [gap] = verdict.gaps.as_slice() else { panic!("{:?}", verdict.gaps) };
+        assert_eq!((gap.from, gap.jump.to, gap.jump.after.count), (from, point(original, RECORDS), 35));
+    }
+    // What contradicts the log elsewhere still does.
+    for wrong in [RECORDS + 3, RECORDS, 200] {
+        let wrong = Point { count: wrong as u64, head: RecordId::of(b"another") };
+        assert!(matches!(walk_files(&bytes, &rest, &[wrong]).finding, Finding::Altered { .. }), "{wrong:?}");
+    }
+    let whole = walk(&[bytes.clone(), rest.clone()].concat(), &[]);
+    assert!(matches!(whole.finding, Finding::Altered { at: 35, .. }), "only where a file begins");
+}
+
+/// What is before a gap is proved by what is behind it: nothing there can be altered, not even by whoever writes it all anew.
+#[test]
+fn what_is_before_a_gap_is_held_to_what_is_behind() {
+    let seed = 20_261_128;
+    let mut rng = Rng(seed);
+    let restored = Restored::new();
+    let (whole, rest) = (restored.before.concat(), restored.after.concat());
+    let events: Vec<_> = restored.before.iter().map(|bytes| decode(bytes).event).collect();
+    let other = write(&made(seed ^ 1, events.len()), Point::START);
+    let mut found = 0;
+    while found < 1_000 {
+        let kind = rng.below(10);
+        let altered = alter(events.len(), kind, &mut rng, &events, &restored.before, &other);
+        if altered == whole {
+            continue;
+        }
+        let verdict = walk_files(&altered, &rest, &[restored.end()]);
+        assert!(matches!(verdict.finding, Finding::Altered { .. }), "seed {seed}, kind {kind}: {verdict:?}");
+        found += 1;
+    }
+}
+
+#[test]
+fn a_jump_reads_back_and_only_where_it_leads() {
+    let restored = Restored::new();
+    let key = Key::from_seed([7; 32]);
+    let record = decode(&restored.after[0]);
+    let jump = Jump::of(&record).unwrap();
+    assert_eq!((jump.key, jump.node), (key.public(), key.public().node()));
+    assert_eq!(jump.event(), record.event);
+    let with = |change: fn(&mut Record)| {
+        let mut record = record.clone();
+        change(&mut record);
+        Jump::of(&record)
+    };
+    assert_eq!(with(|record| record.index += 1), None);
+    assert_eq!(with(|record| record.prev = RecordId::of(b"another")), None);
+    assert_eq!(with(|record| record.event.verb = Verb::Grant), None);
+    assert_eq!(with(|record| record.event.subject.truncate(100)), None);
+    // The last byte of the signature.
+    let forged = |record: &mut Record| {
+        let end = record.event.subject.find(" after ").unwrap();
+        let other = if record.event.subject.as_bytes()[end - 1] == b'0' { "1" } else { "0" };
+        record.event.subject.replace_range(end - 1..end, other);
+    };
+    assert_eq!(with(forged), None);
+    let at = |count| Point { count, head: RecordId::of(b"x") };
+    for (after, to) in [(60, 60), (61, 60), (0, crate::limits::AUDIT_JUMP_COUNT + 1)] {
+        assert!(Jump::new(at(after), &signed(at(to), &key)).is_err(), "{after} {to}");
+    }
 }

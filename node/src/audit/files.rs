@@ -2,22 +2,29 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{Read, Seek, SeekFrom},
     ops::ControlFlow,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use chuan_engine::{audit::Record, id::RecordId};
+use chuan_engine::{
+    audit::{Chain, Jump, Record},
+    id::RecordId,
+    limits::AUDIT_RECORD_BYTES,
+};
 
 use crate::{
     exit::{Exit, Failure, Result},
-    home::file::sync_dir,
+    home::file::{sync_dir, write_atomic},
 };
 
 /// Digits of a file's name: all of a u64's.
 const DIGITS: usize = 20;
 const SUFFIX: &str = ".log";
+/// A file in the folder that makes its next sync fail, in tests.
+#[cfg(test)]
+pub(super) const UNSYNCABLE: &str = "unsyncable";
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -36,16 +43,26 @@ impl Files {
         &self.0
     }
 
-    /// Makes the folder, for its owner only.
+    /// Makes the folder, for its owner only. Durable after a [`Files::sync`].
     pub(super) fn make(&self) -> Result<()> {
         if self.0.is_dir() {
             return Ok(());
         }
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&self.0)
-            .map_err(|error| Failure::io(format!("make {}", self.0.display()), error))?;
-        self.0.parent().map_or(Ok(()), sync_dir)
+        let made = DirBuilder::new().mode(0o700).create(&self.0);
+        made.map_err(|error| Failure::io(format!("make {}", self.0.display()), error))
+    }
+
+    /// Makes durable that the folder is there, and which files are in it. What a failure leaves on the disk is not known, and
+    /// another try would not tell: the kernel reports it once.
+    pub(super) fn sync(&self) -> Result<()> {
+        #[cfg(test)]
+        if self.0.join(UNSYNCABLE).exists() {
+            let refused = std::io::ErrorKind::Other.into();
+            fs::remove_file(self.0.join(UNSYNCABLE)).map_err(|error| Failure::io("remove", error))?;
+            return Err(Failure::io(format!("sync {}", self.0.display()), refused));
+        }
+        self.0.parent().map_or(Ok(()), sync_dir)?;
+        sync_dir(&self.0)
     }
 
     /// The indices of the files' first records, ascending; none where there is no log.
@@ -78,29 +95,52 @@ impl Files {
         Ok(fs::metadata(&path).map_err(failed)?.len())
     }
 
-    /// Opens a file to append to it, and makes it, durably, where it is not there; with its length.
+    /// Opens a file to append to it, and makes it where it is not there, durably only after a [`Files::sync`]; with its length.
     pub(super) fn open_to_append(&self, first: u64) -> Result<(File, u64)> {
         let path = self.path(first);
         let failed = |error| Failure::io(format!("open {}", path.display()), error);
-        let is_new = !path.exists();
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
-        if is_new {
-            sync_dir(&self.0)?;
-        }
         let len = file.metadata().map_err(failed)?.len();
         Ok((file, len))
     }
 
-    /// Keeps the bytes of the file from `offset` on beside it, and cuts them off. Durable when it returns.
-    pub(super) fn cut(&self, first: u64, offset: u64, count: u64) -> Result<()> {
-        let path = self.path(first);
-        let failed = |error| Failure::io(format!("repair {}", path.display()), error);
+    /// Begins a file with a record, both or nothing.
+    pub(super) fn begin(&self, first: u64, record: &[u8]) -> Result<()> {
+        write_atomic(&self.path(first), record, 0o600)
+    }
+
+    /// Keeps the bytes of the file from `offset` on beside it. Durable when it returns.
+    pub(super) fn keep_torn(&self, first: u64, offset: u64, count: u64) -> Result<()> {
         let mut torn = Vec::new();
         self.read(first, offset, |bytes| torn.extend_from_slice(bytes))?;
-        let aside = self.0.join(format!("torn-{count:0DIGITS$}"));
-        crate::home::file::write_atomic(&aside, &torn, 0o600)?;
+        write_atomic(&self.0.join(format!("torn-{count:0DIGITS$}")), &torn, 0o600)
+    }
+
+    /// Cuts off the bytes of the file from `offset` on. Durable when it returns; like [`Files::sync`] where it fails.
+    pub(super) fn cut(&self, first: u64, offset: u64) -> Result<()> {
+        let path = self.path(first);
+        let failed = |error| Failure::io(format!("repair {}", path.display()), error);
         let file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
         file.set_len(offset).and_then(|()| file.sync_all()).map_err(failed)
+    }
+
+    /// Brings a walk to the beginning of a file, behind a gap where the file's first record tells of one that leads there.
+    pub(super) fn enter(&self, chain: &mut Chain, first: u64) -> Result<()> {
+        chain.seal();
+        if chain.at().count == first {
+            return Ok(());
+        }
+        let path = self.path(first);
+        let failed = |error| Failure::io(format!("read {}", path.display()), error);
+        let mut begin = Vec::new();
+        let file = File::open(&path).map_err(failed)?;
+        file.take(AUDIT_RECORD_BYTES as u64).read_to_end(&mut begin).map_err(failed)?;
+        // What is no record is told by whoever walks on.
+        if let Ok(Some((record, _))) = Record::decode_front(&begin) {
+            let jump = Jump::of(&record).filter(|jump| jump.to.count == first);
+            jump.into_iter().for_each(|jump| chain.jump(jump));
+        }
+        Ok(())
     }
 
     /// Reads a file from `offset` to the end it has now, piece by piece.
@@ -137,9 +177,7 @@ impl Files {
             self.read(first, 0, |bytes| {
                 if matches!(end, Ok(ControlFlow::Continue(()))) {
                     partial.extend_from_slice(bytes);
-                    end = drain(&mut partial, |record, id| {
-                        if record.index < from { Ok(ControlFlow::Continue(())) } else { each(record, id) }
-                    });
+                    end = drain(&mut partial, from, &mut each);
                 }
             })?;
             if end.map_err(|failure| unreadable(&self.path(first), failure))?.is_break() {
@@ -150,16 +188,17 @@ impl Files {
     }
 }
 
-/// Takes the whole records off the front of `bytes`.
+/// Takes the whole records off the front of `bytes`, and gives those from `from` on to `each`.
 fn drain(
     bytes: &mut Vec<u8>,
+    from: u64,
     mut each: impl FnMut(&Record, RecordId) -> Result<ControlFlow<()>>,
 ) -> Result<ControlFlow<()>> {
     let mut taken = 0;
     while let Some((record, len)) = Record::decode_front(bytes.get(taken..).unwrap_or_default())? {
-        let id = RecordId::of(bytes.get(taken..taken + len).unwrap_or_default());
+        let whole = bytes.get(taken..taken + len).unwrap_or_default();
         taken += len;
-        if each(&record, id)?.is_break() {
+        if record.index >= from && each(&record, RecordId::of(whole))?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
@@ -175,9 +214,4 @@ fn unreadable(path: &Path, failure: Failure) -> Failure {
         ),
         _ => failure,
     }
-}
-
-/// Appends to a file that was opened to append.
-pub(super) fn append(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
-    file.write_all(bytes)
 }

@@ -3,25 +3,24 @@
 //! A record that must be durable is synced before its append returns; the others wait for the next sync, which comes with the
 //! next such record, after [`CHECKPOINT_RECORDS`] of them, or when the node says so. Where a write fails, the log is taken
 //! up again from its files before the next append, so that a disk that has room again is all it takes. After a failed sync
-//! nothing is written any more until the home is opened anew: what the disk then holds is not known.
+//! nothing is written any more until the home is opened anew: what the disk then holds is not known. That goes for the folder, too:
+//! it is synced whenever a file is opened, since one that is there already may be so only in memory.
 
 use std::{
     fs::File,
+    io::Write,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use chuan_engine::{
-    audit::{Chain, Event, Finding, Point, Record, Verb},
+    audit::{Chain, Event, Finding, Jump, Point, Record, Verb},
     id::RecordId,
     limits::AUDIT_TORN_BYTES,
+    statement::Statement,
 };
 
-use super::{
-    CHECKPOINT_RECORDS, FILE_BYTES,
-    files::{self, Files},
-    kept::Kept,
-};
+use super::{CHECKPOINT_RECORDS, FILE_BYTES, files::Files, kept::Kept};
 use crate::exit::{Exit, Failure, Result};
 
 /// A node's audit log. All methods may block on the disk.
@@ -138,10 +137,19 @@ impl Log {
         state.urgent || state.at.count.saturating_sub(state.kept.point.count) >= CHECKPOINT_RECORDS
     }
 
-    /// Makes all that was appended durable and keeps how far that is; gives the point if it is a new one.
-    pub(crate) fn checkpoint(&self, now_ms: i64) -> Result<Option<Point>> {
+    /// Makes all that was appended durable, keeps how far that is, and gives it.
+    pub(crate) fn checkpoint(&self, now_ms: i64) -> Result<Point> {
         let mut state = self.lock();
         state.take_up(&self.files, now_ms).and_then(|()| state.checkpoint(&self.files))
+    }
+
+    /// Goes on from a checkpoint that counts more records than are here, and tells so. Durable when it returns.
+    pub(crate) fn jump(&self, checkpoint: &Statement, now_ms: i64) -> Result<()> {
+        let mut state = self.lock();
+        let done =
+            state.take_up(&self.files, now_ms).and_then(|()| state.jump(&self.files, checkpoint, now_ms));
+        self.grown.notify_all();
+        done
     }
 
     /// Waits until the log goes beyond `count`, at most so long.
@@ -177,9 +185,10 @@ impl State {
             _ => 0,
         };
         if torn > 0 {
-            files.cut(walked.first, walked.len, walked.at.count)?;
+            files.keep_torn(walked.first, walked.len, walked.at.count)?;
+            files.cut(walked.first, walked.len).map_err(|failure| self.poison(failure))?;
         }
-        let (file, len) = files.open_to_append(walked.first)?;
+        let (file, len) = self.open_to_append(files, walked.first)?;
         // What a process that was killed had written need not be durable.
         let synced = if walked.first == kept.file { kept.offset } else { 0 };
         let unsynced = usize::try_from(len.saturating_sub(synced)).unwrap_or(usize::MAX);
@@ -214,7 +223,7 @@ impl State {
         let Tail::Open { file, len, unsynced, .. } = &mut self.tail else {
             return Err(Failure::internal("the audit log is not open"));
         };
-        if let Err(error) = files::append(file, &bytes) {
+        if let Err(error) = file.write_all(&bytes) {
             // A part of it may be there: the files are looked at again before the next one.
             self.tail = Tail::Closed;
             return Err(Failure::io(format!("append to {}", files.dir().display()), error));
@@ -234,10 +243,38 @@ impl State {
         }
         if is_full {
             let first = self.at.count;
-            let (file, len) = files.open_to_append(first)?;
+            let (file, len) = self.open_to_append(files, first)?;
             self.tail = Tail::Open { file, first, len, unsynced: 0 };
         }
         Ok(())
+    }
+
+    /// Opens a file whose name is durable: what is acknowledged in it must be found again.
+    fn open_to_append(&mut self, files: &Files, first: u64) -> Result<(File, u64)> {
+        let opened = files.open_to_append(first)?;
+        files.sync().map_err(|failure| self.poison(failure))?;
+        Ok(opened)
+    }
+
+    /// Writes nothing any more: what the disk holds is not known.
+    fn poison(&mut self, failure: Failure) -> Failure {
+        self.tail = Tail::Broken(failure.clone());
+        failure
+    }
+
+    fn jump(&mut self, files: &Files, checkpoint: &Statement, now_ms: i64) -> Result<()> {
+        if checkpoint.sequence() <= self.at.count {
+            return Ok(());
+        }
+        self.sync()?;
+        let jump = Jump::new(self.at, checkpoint)?;
+        let Point { count, head } = jump.to;
+        let record = Record { index: count, time_ms: now_ms.max(0), prev: head, event: jump.event() };
+        // Whatever becomes of the file: the log is taken up from what is there.
+        self.tail = Tail::Closed;
+        files.begin(count, &record.encode()?)?;
+        self.urgent = true;
+        self.take_up(files, now_ms)
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -246,24 +283,22 @@ impl State {
             return Ok(());
         }
         if let Err(error) = file.sync_data() {
-            let failure = Failure::io("sync the audit log", error);
-            self.tail = Tail::Broken(failure.clone());
-            return Err(failure);
+            return Err(self.poison(Failure::io("sync the audit log", error)));
         }
         *unsynced = 0;
         Ok(())
     }
 
-    fn checkpoint(&mut self, files: &Files) -> Result<Option<Point>> {
+    fn checkpoint(&mut self, files: &Files) -> Result<Point> {
         self.sync()?;
-        let Tail::Open { first, len, .. } = self.tail else { return Ok(None) };
-        if self.kept.point == self.at {
-            return Ok(None);
+        if let Tail::Open { first, len, .. } = self.tail
+            && self.kept.point != self.at
+        {
+            let kept = Kept { point: self.at, file: first, offset: len };
+            kept.write(files.dir())?;
+            (self.kept, self.urgent) = (kept, false);
         }
-        let kept = Kept { point: self.at, file: first, offset: len };
-        kept.write(files.dir())?;
-        (self.kept, self.urgent) = (kept, false);
-        Ok(Some(self.at))
+        Ok(self.kept.point)
     }
 }
 
@@ -289,7 +324,7 @@ fn walk(files: &Files, kept: Kept) -> Result<Walked> {
         if next == kept.file {
             offset = kept.offset;
         } else {
-            chain.seal();
+            files.enter(&mut chain, next)?;
             if chain.at().count != next {
                 let name = files.path(next);
                 return Ok(gone(&chain, format!("the file {} is not the next one", name.display()), kept));

@@ -4,7 +4,7 @@
 //! ```text
 //! H/audit/
 //!   00000000000000000000.log   records, one after the other; the name is the index of the first
-//!   00000000000000081920.log   the next file, once the one before was full
+//!   00000000000000081920.log   the next file, once the one before was full, or behind a gap
 //!   checkpoint                 how far the log was durable at least, and where that is in which file
 //!   torn-00000000000000082000  bytes that a crash had left at the end, kept when they were cut off
 //! ```

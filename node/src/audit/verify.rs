@@ -6,7 +6,7 @@ use std::{
 };
 
 use chuan_engine::{
-    audit::{Chain, Finding, Point, Verdict},
+    audit::{Chain, Finding, Gap, Jump, Point, Verdict},
     id::{NodeId, StatementId},
     statement::{Body, PublicKey, Statement},
 };
@@ -16,7 +16,7 @@ use crate::{
     command::AuditVerify,
     exit::{Failure, Result},
     home::file,
-    outcome::{AuditRecord, AuditVerified},
+    outcome::{AuditGap, AuditRecord, AuditVerified},
 };
 
 /// Bytes of a line of an export at most.
@@ -50,18 +50,22 @@ impl Given {
     }
 }
 
-/// Walks all of a home's log, against what the home itself knows, and what somebody else has kept.
-pub(crate) fn verify_files(files: &Files, own: &[Point], given: Option<&Given>) -> Result<AuditVerified> {
+/// Walks all of a home's log, against what the home itself knows, and what somebody else has kept. `is_own` says of a jump
+/// whether the key that it goes by is the node's.
+pub(crate) fn verify_files(
+    files: &Files,
+    own: &[Point],
+    given: Option<&Given>,
+    is_own: impl Fn(&Jump) -> bool,
+) -> Result<AuditVerified> {
     let kept = Kept::read(files.dir())?.point;
     let points = own.iter().copied().chain([kept]).chain(given.map(|given| given.point));
     let mut chain = Chain::new(Point::START, points);
-    for (number, first) in files.list()?.into_iter().enumerate() {
-        if number > 0 {
-            chain.seal();
-        }
+    for first in files.list()? {
+        files.enter(&mut chain, first)?;
         files.read(first, 0, |bytes| chain.push(bytes, |_, _| {}))?;
     }
-    Ok(answer(chain.finish(), given))
+    Ok(answer(chain.finish(), given, is_own))
 }
 
 /// Walks an export against a checkpoint, if one is given; needs no home. A line that is no record was altered like any other.
@@ -71,6 +75,8 @@ pub(crate) fn verify_export(options: &AuditVerify) -> Result<AuditVerified> {
     let path = path.ok_or_else(|| Failure::usage("no export is named; give one with --export"))?;
     let failed = |error| Failure::io(format!("read {}", path.display()), error);
     let mut lines = BufReader::new(File::open(path).map_err(failed)?);
+    // Whose the keys are is for people to compare, as of the checkpoint given.
+    let is_same = |jump: &Jump| given.is_none_or(|given| given.node == jump.node);
     let mut chain = Chain::new(Point::START, given.map(|given| given.point));
     loop {
         let mut line = Vec::new();
@@ -81,10 +87,11 @@ pub(crate) fn verify_export(options: &AuditVerify) -> Result<AuditVerified> {
         if let Err(failure) = follow(&mut chain, &line) {
             let at = chain.at();
             let finding = Finding::Altered { at: at.count, why: failure.message };
-            return Ok(answer(Verdict { at, proved: chain.proved(), finding }, given.as_ref()));
+            let verdict = Verdict { finding, at, proved: chain.proved(), ..chain.finish() };
+            return Ok(answer(verdict, given.as_ref(), is_same));
         }
     }
-    Ok(answer(chain.finish(), given.as_ref()))
+    Ok(answer(chain.finish(), given.as_ref(), is_same))
 }
 
 /// Takes a line of an export.
@@ -92,6 +99,9 @@ fn follow(chain: &mut Chain, line: &[u8]) -> Result<()> {
     let bad = |why: &dyn std::fmt::Display| Failure::invalid(format!("the line is no record: {why}"));
     let said = serde_json::from_slice::<AuditRecord>(line).map_err(|error| bad(&error))?;
     let record = said.to_record().map_err(|failure| bad(&failure))?;
+    if chain.at().count != record.index {
+        Jump::of(&record).into_iter().for_each(|jump| chain.jump(jump));
+    }
     let before = chain.at().count;
     chain.push_record(&record).map_err(|error| bad(&error))?;
     let at = chain.at();
@@ -101,12 +111,19 @@ fn follow(chain: &mut Chain, line: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn answer(verdict: Verdict, given: Option<&Given>) -> AuditVerified {
-    let Verdict { at, mut proved, mut finding } = verdict;
+fn answer(verdict: Verdict, given: Option<&Given>, is_own: impl Fn(&Jump) -> bool) -> AuditVerified {
+    let Verdict { at, mut proved, gaps, mut finding } = verdict;
+    if let Some(gap) = gaps.iter().find(|gap| !is_own(&gap.jump)) {
+        let why =
+            format!("the log goes on from a checkpoint by key {}, which is not the node's", gap.jump.key);
+        (proved, finding) = (proved.min(gap.from), Finding::Altered { at: gap.jump.to.count, why });
+    }
     let mut by = if proved > 0 { "home" } else { "" };
     // What the home says of itself finds damage; who brings a checkpoint asks what that one proves.
     if let (Some(given), Finding::Proved | Finding::Unproved | Finding::Torn { .. }) = (given, &finding) {
-        (proved, by) = (given.point.count, "file");
+        let count = given.point.count;
+        let is_missing = |gap: &Gap| gap.from < count && count < gap.jump.to.count;
+        (proved, by) = (if gaps.iter().any(is_missing) { 0 } else { count }, "file");
         if finding == Finding::Proved && proved < at.count {
             finding = Finding::Unproved;
         }
@@ -118,11 +135,10 @@ fn answer(verdict: Verdict, given: Option<&Given>) -> AuditVerified {
         by: by.to_owned(),
         checkpoint_node: given.map(|given| given.node.to_string()),
         checkpoint_key: given.map(|given| given.key.to_string()),
+        gaps: gaps.iter().map(gap_row).collect(),
         ..AuditVerified::default()
     };
     let word = match finding {
-        Finding::Proved => "proved",
-        Finding::Unproved => "unproved",
         Finding::Torn { bytes } => {
             verified.torn_bytes = bytes;
             "torn"
@@ -131,7 +147,20 @@ fn answer(verdict: Verdict, given: Option<&Given>) -> AuditVerified {
             (verified.at, verified.why) = (Some(at), why);
             "altered"
         }
+        Finding::Proved | Finding::Unproved if !verified.gaps.is_empty() => "gap",
+        Finding::Proved => "proved",
+        Finding::Unproved => "unproved",
     };
     verified.finding = word.to_owned();
     verified
+}
+
+fn gap_row(gap: &Gap) -> AuditGap {
+    let Jump { to, node, key, .. } = &gap.jump;
+    AuditGap {
+        from: gap.from,
+        to: to.count,
+        checkpoint_node: node.to_string(),
+        checkpoint_key: key.to_string(),
+    }
 }

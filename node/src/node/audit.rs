@@ -1,6 +1,7 @@
 //! The audit log of an open home: what commands tell it, what keeps it durable, and `audit` itself.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{BufWriter, Write},
     net::{Ipv4Addr, SocketAddr},
@@ -32,6 +33,8 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// How long a follower waits before it looks whether it was asked to stop.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
+/// Records among which is looked whether a contradiction was told already.
+const TOLD_RECORDS: u64 = 10_000;
 /// Bytes of lines that are handed out at once.
 const EXPORT_BYTES: usize = 64 * 1024;
 
@@ -88,20 +91,38 @@ impl Inner {
         }
     }
 
-    /// Contradictions that nobody was told of yet, as events.
-    pub(super) fn new_conflicts(&self) -> Vec<Event> {
-        let mut told = lock_of(&self.conflicts);
-        let mut events = Vec::new();
+    /// Contradictions that the log was not told of yet.
+    fn new_conflicts(&self) -> Vec<Event> {
+        let mut events: Vec<_> = self.forked().into_iter().collect();
         for library in self.libraries.all() {
             for conflict in library.conflicts() {
-                if told.insert(conflict.statements.clone()) {
-                    let proof: Vec<_> = conflict.statements.iter().map(StatementId::short).collect();
-                    let what = format!("{} {}: {}", conflict.kind.name(), conflict.subject, proof.join(" "));
-                    events.push(Event::new(Verb::Conflict, what).of(library.id()));
-                }
+                let proof: Vec<_> = conflict.statements.iter().map(StatementId::short).collect();
+                let what = format!("{} {}: {}", conflict.kind.name(), conflict.subject, proof.join(" "));
+                events.push(Event::new(Verb::Conflict, what).of(library.id()));
             }
         }
+        if !events.is_empty() {
+            let mut told = lock_of(&self.told);
+            let told = told.get_or_insert_with(|| self.told_before());
+            events.retain(|event| told.insert(event.subject.clone()));
+        }
         events
+    }
+
+    /// The contradictions among the log's last records. One that was told longer ago is told once more.
+    fn told_before(&self) -> BTreeSet<String> {
+        let mut told = BTreeSet::new();
+        let from = self.log.at().count.saturating_sub(TOLD_RECORDS);
+        let read = self.log.files().records(from, |record, _| {
+            if record.event.verb == Verb::Conflict {
+                told.insert(record.event.subject.clone());
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        if let Err(failure) = read {
+            tracing::error!(%failure, "the audit log could not be read");
+        }
+        told
     }
 
     /// What the store has set aside as unreadable, and what of it came back, that the log was not told of yet.
@@ -126,16 +147,15 @@ impl Inner {
     fn tell_gathered(&self, all: bool) {
         let now = now_ms();
         let failed = lock_of(&self.failed).due(now, all);
-        let events =
-            self.new_conflicts().into_iter().chain(self.overtaken()).chain(self.new_losses()).chain(failed);
+        self.catch_up();
+        let events = self.new_conflicts().into_iter().chain(self.new_losses()).chain(failed);
         events.for_each(|event| self.log.note(event, now));
     }
 
     /// Makes the log durable, and signs how far that is.
     fn checkpoint(&self) {
         match self.log.checkpoint(now_ms()) {
-            Ok(Some(at)) => self.sign_checkpoint(at),
-            Ok(None) => {}
+            Ok(at) => self.sign_checkpoint(at),
             Err(failure) => tracing::error!(%failure, "the audit log cannot be written"),
         }
     }
@@ -222,7 +242,8 @@ impl Node {
             AuditVerb::Show(options) => node.show(options.record, &job),
             AuditVerb::Verify(options) => {
                 let (own, given) = (node.own_checkpoints(), node.given(&options)?);
-                verify_files(node.log.files(), &own, given.as_ref()).map(Outcome::AuditVerify)
+                let verified = verify_files(node.log.files(), &own, given.as_ref(), |jump| node.is_own(jump));
+                verified.map(Outcome::AuditVerify)
             }
             AuditVerb::Checkpoint(options) => node.write_checkpoint(&options).map(Outcome::AuditCheckpoint),
             AuditVerb::Export(options) => match &options.file {

@@ -48,7 +48,7 @@ use std::{
 use chuan_engine::{
     Error,
     audit::{Event, Verb},
-    id::{NodeId, StatementId},
+    id::NodeId,
     store::Store,
 };
 use chuan_storage::{Losses, lock::HomeLock};
@@ -68,6 +68,7 @@ use crate::{
     outcome::{Identity, Outcome},
 };
 use audit::Keeper;
+use checkpoint::OwnCheckpoints;
 use libraries::Libraries;
 use me::Me;
 use serve::Serving;
@@ -112,8 +113,9 @@ struct Inner {
     /// Failed authentications that the log has not been told yet.
     failed: Mutex<FailedAuths>,
     keeper: Mutex<Option<Keeper>>,
-    /// Contradictions that the log was told of.
-    conflicts: Mutex<BTreeSet<Vec<StatementId>>>,
+    /// Contradictions that the log was told of, by their subjects; none where it was not looked yet.
+    told: Mutex<Option<BTreeSet<String>>>,
+    own: Mutex<OwnCheckpoints>,
     /// What of the store's damage the log was told of.
     losses: Mutex<Losses>,
 }
@@ -175,16 +177,17 @@ impl Node {
             log,
             failed: Mutex::default(),
             keeper: Mutex::default(),
-            conflicts: Mutex::default(),
+            told: Mutex::default(),
+            own: Mutex::default(),
             losses: Mutex::default(),
         });
         let opened = Arc::clone(&inner);
         on_thread(move || {
+            opened.take_up_checkpoints();
             opened.follow_everything();
             Ok(())
         })
         .await?;
-        inner.new_conflicts();
         *lock_of(&inner.keeper) = Some(Keeper::start(Arc::downgrade(&inner)));
         let reception = Reception { holder: inner.holder(), node: Arc::downgrade(&inner) };
         *lock_of(&inner.admin) = Some(Server::start(listener, Arc::new(reception)));

@@ -5,6 +5,7 @@ mod channels;
 mod classes;
 mod gossip;
 mod join;
+mod jumps;
 mod mesh;
 mod replay;
 mod rotated;

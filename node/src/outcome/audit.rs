@@ -75,8 +75,8 @@ pub struct Audited {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditVerified {
     /// `proved`: a checkpoint covers the last record. `unproved`: the records from `proved` on hang together, and nothing shows
-    /// whether they are all and unchanged. `torn`: the same, and a crash has torn the last one. `altered`: something was
-    /// changed, added, moved or taken away.
+    /// whether they are all and unchanged. `gap`: one of these, but for records that are missing. `torn`: the same, and a crash
+    /// has torn the last one. `altered`: something was changed, added, moved or taken away.
     pub finding: String,
     /// Records that hang together.
     pub count: u64,
@@ -92,6 +92,9 @@ pub struct AuditVerified {
     /// The key that signed it. Without a home nothing says whose that is: compare it with the node's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_key: Option<String>,
+    /// Records that are missing, because the log goes on from a checkpoint behind them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<AuditGap>,
     /// Torn bytes at the end.
     pub torn_bytes: u64,
     /// Where an alteration shows; it may be this record, or one since `proved`.
@@ -100,6 +103,19 @@ pub struct AuditVerified {
     /// What shows there, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+}
+
+/// Records that the node's checkpoints count, and that are not in the log or not those that they count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditGap {
+    /// The first of them.
+    pub from: u64,
+    /// The record with which the log goes on.
+    pub to: u64,
+    /// Whose log the checkpoint is of that it goes on from, by what that says itself.
+    pub checkpoint_node: String,
+    /// The key that signed it. Without a home nothing says whose that is: compare it with the node's.
+    pub checkpoint_key: String,
 }
 
 /// Answer of `audit checkpoint`.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, Failure, Result};
 
-pub use audit::{AuditActor, AuditRecord, AuditVerified, Audited, CheckpointShown};
+pub use audit::{AuditActor, AuditGap, AuditRecord, AuditVerified, Audited, CheckpointShown};
 pub use channel::{
     ChannelHistory, ChannelList, ChannelMoved, ChannelRow, ConflictList, ConflictProof, ConflictRow, MoveRow,
     Vouched,

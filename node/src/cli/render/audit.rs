@@ -6,7 +6,7 @@ use super::{
     super::human::{counted, span, time},
     short,
 };
-use crate::outcome::{AuditActor, AuditRecord, AuditVerified, Audited, CheckpointShown};
+use crate::outcome::{AuditActor, AuditGap, AuditRecord, AuditVerified, Audited, CheckpointShown};
 
 pub(super) fn record(out: &mut impl Write, record: &AuditRecord) -> io::Result<()> {
     let AuditRecord { index, verb, subject, why, .. } = record;
@@ -54,7 +54,16 @@ pub(super) fn checkpoint(out: &mut impl Write, shown: &CheckpointShown) -> io::R
 }
 
 pub(super) fn verified(out: &mut impl Write, verified: &AuditVerified) -> io::Result<()> {
-    let AuditVerified { count, proved, by, at, why, torn_bytes, .. } = verified;
+    let AuditVerified { count, proved, by, at, why, torn_bytes, gaps, .. } = verified;
+    for AuditGap { from, to, checkpoint_node, checkpoint_key } in gaps {
+        writeln!(
+            out,
+            "GAP: {} from record {from} on are not here; record {to} goes on from a checkpoint of node {}, signed by key \
+             {checkpoint_key}",
+            counted(to - from, "record"),
+            short(checkpoint_node),
+        )?;
+    }
     if let Some(at) = at {
         writeln!(out, "ALTERED: {why}")?;
         return writeln!(
