@@ -271,12 +271,10 @@ async fn forged_statements_that_were_brought_by_hand_are_in_the_log() {
     let forged = fresh(&library, &operator(&origin), "live", now_ms()).unwrap();
     let mut bytes = forged.bytes().to_vec();
     *bytes.last_mut().unwrap() ^= 1;
-    for _ in 0..3 {
-        let statements = vec![Envelope(bytes.clone().into())];
-        let library = library.id().to_string();
-        let offered = mirror.offer(Offer { library, statements, unopposed: false }).await.unwrap();
-        assert_eq!(offered.statements[0].result, "refused", "{offered:?}");
-    }
+    let statements = vec![Envelope(bytes.into()); 3];
+    let offer = Offer { library: library.id().to_string(), statements, unopposed: false };
+    let offered = mirror.offer(offer).await.unwrap();
+    assert!(offered.statements.iter().all(|row| row.result == "refused"), "{offered:?}");
     mirror.close().await;
     let failed: Vec<_> = told(&mirror).into_iter().filter(|record| record.verb == "failed-auth").collect();
     let [failed] = failed.as_slice() else { panic!("{failed:?}") };
