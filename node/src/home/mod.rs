@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(home.node_id().unwrap(), id);
         assert_ne!(home.node_key().unwrap().public(), key);
         fs::remove_file(home.node_key_path()).unwrap();
-        let other = NodeId::of(b"another");
+        let other = NodeId::of(&[7; 32]);
         assert_eq!(Home::renew(dir.path(), &other).unwrap_err().exit, crate::Exit::Invalid);
     }
 

@@ -2,10 +2,7 @@
 //! node signs nothing here; it verifies, keeps, and says what became of each.
 
 use bytes::Bytes;
-use chuan_engine::{
-    Error,
-    statement::{Accepted, Bundle, Statement},
-};
+use chuan_engine::statement::{Accepted, Bundle, Statement};
 
 use super::{Node, now_ms};
 use crate::{
