@@ -7,7 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use chuan_engine::{id::LibraryId, statement::Library, sync::exchange::Exchange};
+use chuan_engine::{
+    id::LibraryId,
+    statement::{Library, Statement},
+    sync::exchange::Exchange,
+};
 use chuan_net::{Connection, Endpoint, PeerKey};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
@@ -130,6 +134,8 @@ async fn spread(
 ///
 /// Who is not known to be a member, or not under this key, may have become one since: it is heard first, and told nothing unless
 /// what it knows shows it to be one.
+///
+/// Channels stay where they are, for the caller to move: beside a pull, that is what moves them.
 pub(super) async fn exchange_on(
     node: &Weak<Inner>,
     connection: &Connection,
@@ -172,7 +178,7 @@ async fn hear_all(node: &Weak<Inner>, connection: &Connection, mut exchange: Exc
         let came = exchange.take_received();
         if !came.is_empty() {
             let Some(hearer) = node.upgrade() else { return Ok(news) };
-            news += on_thread(move || Ok(hearer.hear(&came))).await?;
+            news += on_thread(move || Ok(hearer.take_up(&came).len())).await?;
         }
         if !step? {
             return Ok(news);
@@ -181,16 +187,17 @@ async fn hear_all(node: &Weak<Inner>, connection: &Connection, mut exchange: Exc
 }
 
 impl Inner {
-    /// Takes statements from anybody, and follows them as far as data is here; gives how many were news.
-    pub(super) fn hear(&self, statements: &[Bytes]) -> usize {
-        let heard = self.libraries.offer(statements, now_ms()).map(|news| {
-            self.note_statements(&news);
-            self.follow_news(&news);
-            news.len()
-        });
+    /// Takes statements from anybody, and follows them as far as data is here.
+    pub(super) fn hear(&self, statements: &[Bytes]) {
+        self.follow_news(&self.take_up(statements));
+    }
+
+    /// Takes statements from anybody, and moves no channel; gives what was news.
+    fn take_up(&self, statements: &[Bytes]) -> Vec<Statement> {
+        let heard = self.libraries.offer(statements, now_ms()).inspect(|news| self.note_statements(news));
         heard.unwrap_or_else(|failure| {
             tracing::warn!(%failure, "statements of a peer were not kept");
-            0
+            Vec::new()
         })
     }
 

@@ -46,6 +46,11 @@ impl Inner {
         self.follow_each(news.iter().map(Statement::library).collect());
     }
 
+    /// Like [`Inner::follow_channels`], of a library of which there may be news.
+    pub(super) fn follow_library(&self, id: LibraryId) {
+        self.follow_each(BTreeSet::from([id]));
+    }
+
     /// Like [`Inner::follow_channels`], of every library.
     pub(super) fn follow_everything(&self) {
         self.follow_each(self.libraries.all().iter().map(|library| library.id()).collect());

@@ -151,6 +151,15 @@ impl Node {
         if let Err(failure) = exchanged {
             tracing::debug!(peer = connection.name(), %failure, "statements were not exchanged");
         }
+        if report.is_err() {
+            // A pull that ends well follows all that was said meanwhile.
+            let follower = Arc::clone(node);
+            on_thread(move || {
+                follower.follow_library(id);
+                Ok(())
+            })
+            .await?;
+        }
         let report = report?;
         let address = plain(connection.address());
         let wire = connection.stats();

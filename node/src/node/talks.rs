@@ -179,12 +179,20 @@ impl Talks {
 
     /// Both ways, until neither has news for the other; and asks where others are.
     async fn exchange(&self, node: &Weak<Inner>, with: &With, connection: Connection) -> Result<usize> {
-        let news = exchange_on(node, &connection, &with.library).await?;
+        let exchanged = exchange_on(node, &connection, &with.library).await;
+        // What came before it broke off counts too.
+        let (follower, library) = (node.upgrade().ok_or_else(gone)?, with.library);
+        on_thread(move || {
+            follower.follow_library(library);
+            Ok(())
+        })
+        .await?;
+        let news = exchanged?;
         // What it tells of others is a hint: the exchange was one without it.
         let told = connection.peers(with.library).await.unwrap_or_default();
         let (peer, address) = (connection.peer().node, plain(connection.address()));
         connection.close();
-        let (node, library) = (node.upgrade().ok_or_else(gone)?, with.library);
+        let node = node.upgrade().ok_or_else(gone)?;
         match on_thread(move || node.told_by(&peer, address, &library, &told)).await {
             Ok(0) => {}
             Ok(_) => self.met.notify_one(),
