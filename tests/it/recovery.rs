@@ -162,7 +162,8 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     thief.run(["pull", "films"])?;
     stage.recover("node-key-stolen", &origin, &[("NODE", &id), ("STOLEN_HOME", &mirror_home)])?;
     mirror.run(["pull", "films"])?;
-    ensure!(thief.fails(["pull", "films"])?.0 == 5, "the thief is out");
+    let (code, error) = thief.fails(["pull", "films"])?;
+    ensure!(code == 5, "the thief is out: {code}: {error}");
     mirror_server.stop()?;
     let stolen = node(&mirror)?;
     fs::remove_file(mirror.path.join("keys/node.key"))?;

@@ -274,7 +274,7 @@ async fn forged_statements_that_were_brought_by_hand_are_in_the_log() {
     let statements = vec![Envelope(bytes.into()); 3];
     let offer = Offer { library: library.id().to_string(), statements, unopposed: false };
     let offered = mirror.offer(offer).await.unwrap();
-    assert!(offered.statements.iter().all(|row| row.result == "refused"), "{offered:?}");
+    assert!(offered.statements.iter().all(|row| row.result == "unproved"), "{offered:?}");
     mirror.close().await;
     let failed: Vec<_> = told(&mirror).into_iter().filter(|record| record.verb == "failed-auth").collect();
     let [failed] = failed.as_slice() else { panic!("{failed:?}") };
