@@ -223,6 +223,11 @@ impl Connection {
         self.quic.close(CloseCode::Done.varint(), b"");
     }
 
+    /// Waits until the connection is at its end, whoever asks for something on it or not, and gives what that means.
+    pub async fn closed(&self) -> Error {
+        self.lost(&self.quic.closed().await)
+    }
+
     /// Sends a request on a stream of its own and gives the stream of its answer.
     ///
     /// # Errors

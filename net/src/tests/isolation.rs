@@ -40,7 +40,7 @@ const MASTERS: u8 = 0;
 const TRAILERS: u8 = 1;
 
 /// A file: its path, and the numbers of its chunks.
-type File = (String, Vec<u64>);
+pub(super) type File = (String, Vec<u64>);
 
 /// A chunk's bytes by its number: nothing that compresses, and no two alike.
 fn chunk(number: u64) -> Bytes {
@@ -127,7 +127,7 @@ fn trailers(version: u64) -> Vec<File> {
 }
 
 /// Builds a class and keeps it, whole.
-fn publish(films: &Films, slot: u8, name: &str, files: &[File]) -> Commitment {
+pub(super) fn publish(films: &Films, slot: u8, name: &str, files: &[File]) -> Commitment {
     let store = &*films.store;
     let mut sink = Sink(store);
     let mut tree = EntryTreeBuilder::new(slot).expect("begins");

@@ -10,4 +10,5 @@ mod pulls;
 mod sessions;
 mod speed;
 mod standing;
+mod thief;
 mod trust;

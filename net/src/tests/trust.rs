@@ -7,18 +7,16 @@ use std::{
 
 use bytes::Bytes;
 use chuan_engine::{
-    id::{ManifestId, NodeId, RecordId, SetDigest, StatementId},
-    manifest::{position::PagePosition, table::ClassTable},
+    Error as EngineError,
+    id::NodeId,
     statement::{
-        Body, Channel, Checkpoint, Classes, Fresh, Header, Key, Library, Member, PublicKey, Release, Revoke,
-        Root, Statement, StatementKind, Succession, TicketTerms, Verbs,
-        library::{member, revoke, succession},
+        Key, PublicKey,
+        library::{revoke, succession},
     },
     sync::{
-        exchange::Talk,
         fetch::{Fetch, Options, Report},
-        frame::{Frame, FrameKind},
-        message::{Hello, Join, Mode, Packing, Pull, Request, Scope, Want},
+        frame::FrameKind,
+        message::{Hello, Mode, Packing, Pull, Request},
     },
 };
 
@@ -29,6 +27,8 @@ use super::{
 use crate::{Acquaintance, Connection, Endpoint, Error, Identity, Result, Stranger};
 
 const DAY_MS: u64 = 86_400_000;
+/// Chunks of a film that no window holds whole.
+const CHUNKS: u64 = 200;
 
 /// What a mirror knows of keys from its library.
 struct Knows(Films);
@@ -208,183 +208,53 @@ async fn a_key_that_was_replaced_is_nobodys() {
     origin.stop().await;
 }
 
+/// Its connections are closed, also one that asks nothing, and an answer under way ends where it is. A mere refusal would leave all
+/// of them open.
 #[tokio::test]
 async fn a_revoked_node_is_shown_out_at_once() {
     let (origin, mirror) = pair_of_nodes();
-    origin.host.films.publish(3, 0, 0);
+    origin.host.films.publish(CHUNKS, 0, 0);
     let endpoint = pair::dialler();
-    let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
-    connection.exchange(mirror.0.library()).await.expect("is a member");
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
+        connection.exchange(mirror.0.library()).await.expect("is a member");
+        open.push(connection);
+    }
+    let whole = Request::Pull(Pull {
+        library: mirror.0.library().id(),
+        want: live(),
+        classes: Vec::new(),
+        have: Vec::new(),
+        known: Vec::new(),
+        scope: None,
+        mode: Mode::All,
+        budget: u64::MAX,
+        packing: Packing::Fastest,
+    });
+    let mut answer = open[0].ask(whole).await.expect("asks");
+    assert!(answer.next().await.expect("begins").is_some());
     let node = pair::identity(pair::MIRROR).node();
     let gone =
         revoke(&origin.host.films.library(), &Films::operator(), node, "stolen", NOW_MS).expect("signs");
     // It is itself who brings the news: an operator's word counts whoever carries it.
     mirror.0.learn(&[gone]);
-    let _ = connection.exchange(mirror.0.library()).await;
-    let closed = tokio::time::timeout(Duration::from_secs(5), async {
-        loop {
-            match connection.exchange(mirror.0.library()).await {
-                Ok(_) => tokio::task::yield_now().await,
-                Err(error) => break error,
-            }
-        }
-    });
-    let error = closed.await.expect("is closed");
-    assert!(error.to_string().contains("no member"), "{error}");
+    let _ = open[1].exchange(mirror.0.library()).await;
+    for connection in &open {
+        let end = tokio::time::timeout(Duration::from_secs(60), connection.closed()).await;
+        let end = end.expect("is closed");
+        assert!(matches!(end, Error::Refused { source: EngineError::Denied(_), .. }), "{end:?}");
+    }
+    let mut chunks = 0;
+    while let Ok(Some(frame)) = answer.next().await {
+        assert_ne!(frame.kind(), FrameKind::End, "the answer was cut");
+        chunks += u64::from(frame.kind() == FrameKind::Chunk);
+    }
+    assert!(chunks < CHUNKS, "{chunks}");
     // It may shake hands again, and gets nothing.
     let again = connect(&endpoint, &origin, &mirror).await.expect("connects");
     let error = again.exchange(mirror.0.library()).await.expect_err("is refused");
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
-    drop((connection, again));
-    origin.stop().await;
-}
-
-/// One request of each verb of the protocol, as a member of `library` could make it, and whether a member that may only
-/// have another class gets an answer. A verb that is added must be added here: the match has no other arm.
-fn verbs(origin: &Films) -> Vec<(bool, Request)> {
-    let library = origin.library();
-    let (id, release) = (library.id(), origin.current().expect("is published"));
-    let table = library.release(&release).expect("stands").body.manifest;
-    let (_, commitment) = ClassTable::load(&*origin.store, &table).expect("is held").classes[0];
-    let pull = |want, classes: &[&str]| {
-        let classes = classes.iter().map(|class| (*class).to_owned()).collect();
-        Request::Pull(Pull {
-            library: id,
-            want,
-            classes,
-            have: vec![commitment],
-            known: Vec::new(),
-            scope: None,
-            mode: Mode::All,
-            budget: u64::MAX,
-            packing: Packing::Fastest,
-        })
-    };
-    let buckets = (0..=u8::MAX).collect();
-    let all = vec![
-        pull(live(), &[]),
-        pull(live(), &["default"]),
-        pull(Want::Release(release), &["trailers"]),
-        Request::Pages { library: id, commitment, positions: vec![PagePosition::ROOT] },
-        Request::Chunks { library: id, commitment, scope: Scope(vec![(0, 100)]) },
-        Request::Join(Join {
-            library: id,
-            ticket: StatementId::from_bytes([1; 32]),
-            name: "again".into(),
-            role: 1,
-            proof: [0; 64],
-        }),
-        Request::Exchange { library: id, talk: Talk::Digest(SetDigest::from_bytes([0; 32])) },
-        Request::Exchange { library: id, talk: Talk::Known { buckets, ids: Vec::new() } },
-        Request::Exchange { library: id, talk: Talk::Offer(Vec::new()) },
-        Request::Peers { library: id },
-    ];
-    let granted = |request: &Request| match request {
-        Request::Pull(_) | Request::Pages { .. } | Request::Chunks { .. } | Request::Join(_) => false,
-        // Who belongs to the library hears what is said of it, and may pass it on.
-        Request::Exchange { .. } | Request::Peers { .. } => true,
-    };
-    let with_answer = |request| (granted(&request), request);
-    all.into_iter().map(with_answer).collect()
-}
-
-/// Everything that can be said of a library, signed with a member's key: nothing of it counts.
-fn forgeries(library: &Library, key: &Key) -> Vec<Statement> {
-    let member = library.member(&key.node()).expect("is a member").body.clone();
-    let root = library.root().expect("is known").clone();
-    let release = library.releases()[0].statement.id();
-    let some = StatementId::from_bytes([3; 32]);
-    let active = key.public();
-    let bodies = StatementKind::ALL.map(|kind| match kind {
-        StatementKind::Root => Body::Root(Root { version: 2, ..root.clone() }),
-        StatementKind::Release => Body::Release(Release {
-            parents: vec![release],
-            manifest: ManifestId::from_bytes([6; 32]),
-            message: String::new(),
-            classes: Vec::new(),
-        }),
-        StatementKind::Channel => {
-            Body::Channel(Channel { name: "live".into(), release, active, follow: true, term: None })
-        }
-        StatementKind::Member => Body::Member(Member { classes: Classes::all(), ..member.clone() }),
-        StatementKind::Ticket => Body::Ticket(TicketTerms {
-            key: active,
-            redeemers: vec![key.node()],
-            classes: Classes::all(),
-            verbs: Verbs::PULL,
-            role: None,
-            expires_ms: i64::MAX,
-            uses: 1,
-        }),
-        StatementKind::Revoke => {
-            Body::Revoke(Revoke { node: pair::origin_id(), up_to: 9, reason: String::new() })
-        }
-        StatementKind::Fresh => Body::Fresh(Fresh { channel: "live".into(), statement: some }),
-        StatementKind::Succession => Body::Succession(Succession {
-            node: pair::origin_id(),
-            old: Key::from_seed(pair::ORIGIN).public(),
-            new: active,
-            grace_ms: 0,
-        }),
-        StatementKind::Checkpoint => Body::Checkpoint(Checkpoint {
-            node: pair::origin_id(),
-            count: 9,
-            head: RecordId::from_bytes([1; 32]),
-        }),
-    });
-    let header = Header { library: Some(library.id()), sequence: 9, time_ms: NOW_MS };
-    let sign = |body: &Body| {
-        let sequence = if let Body::Root(_) = body { 2 } else { header.sequence };
-        Statement::sign(Header { sequence, ..header }, body, &[key]).expect("signs")
-    };
-    bodies.iter().map(sign).collect()
-}
-
-/// What a thief of a node's key gets: what the node was granted, tried verb by verb, and no say in anything.
-#[tokio::test]
-async fn a_stolen_member_key_gets_what_its_membership_names() {
-    let (origin, mirror) = pair_of_nodes();
-    origin.host.films.publish(3, 0, 0);
-    let films = &origin.host.films;
-    let thief = Key::from_seed(pair::MIRROR);
-    let narrow = films.library().member(&thief.node()).expect("is a member").body.clone();
-    let narrow = Member { classes: Classes::new(vec!["trailers".into()]).expect("is one"), ..narrow };
-    films.learn(&[member(&films.library(), &Films::operator(), narrow, NOW_MS).expect("signs")]);
-    let state = |library: &Library| {
-        let channel = library.channel("live").map(|said| said.statement.id());
-        let members: Vec<_> = library.members().into_iter().map(|said| said.statement.id()).collect();
-        let root = library.root().map(|root| root.version);
-        let keys = (library.key_of(&pair::origin_id()), library.checkpoints(&pair::origin_id()).len());
-        (channel, members, root, keys, library.releases().len(), library.tickets().count())
-    };
-    let before = state(&films.library());
-
-    let endpoint = pair::dialler();
-    let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
-    let (mut tried, mut refusals) = (0, Vec::new());
-    for (granted, request) in verbs(films) {
-        let mut answer = connection.ask(request.clone()).await.expect("asks");
-        let mut frames = Vec::new();
-        while let Some(frame) = answer.next().await.expect("answers") {
-            frames.push(frame);
-        }
-        let refused = matches!(frames.as_slice(), [Frame::Error(_)]);
-        assert_eq!(refused, !granted, "{request:?}: {frames:?}");
-        let content =
-            |frame: &Frame| matches!(frame.kind(), FrameKind::Page | FrameKind::Chunk | FrameKind::Header);
-        assert!(!frames.iter().any(content), "{request:?}: {frames:?}");
-        refusals.extend(frames.into_iter().filter(|_| refused && !matches!(request, Request::Join(_))));
-        tried += 1;
-    }
-    assert!(refusals.windows(2).all(|two| two[0] == two[1]), "one answer for all: {refusals:?}");
-
-    let forged = forgeries(&films.library(), &thief);
-    let envelopes = forged.iter().map(|statement| statement.bytes().to_vec()).collect();
-    let offer = Request::Exchange { library: films.library().id(), talk: Talk::Offer(envelopes) };
-    let mut answer = connection.ask(offer).await.expect("asks");
-    while answer.next().await.expect("answers").is_some() {}
-    assert_eq!(state(&films.library()), before, "a member's key says nothing that counts");
-    println!("{tried} requests and {} kinds of statement tried with a stolen member key", forged.len());
-    drop((answer, connection));
+    drop((open, again));
     origin.stop().await;
 }
