@@ -6,9 +6,11 @@ mod classes;
 mod gossip;
 mod join;
 mod jumps;
+mod keys;
 mod mesh;
 mod replay;
 mod rotated;
+mod tickets;
 
 use std::path::PathBuf;
 

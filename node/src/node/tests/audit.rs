@@ -2,11 +2,18 @@
 
 use std::{net::SocketAddr, os::unix::fs::symlink};
 
-use chuan_engine::statement::Key;
+use chuan_engine::statement::{Body, Header, Key, RoleKind, Root, Statement};
 use chuan_net::{Connection, Endpoint, Identity, PeerKey, serve::Refused};
 
 use super::*;
-use crate::{audit::verify_files, command::Cat, keyring::Keyring, outcome::AuditRecord};
+use crate::{
+    audit::verify_files,
+    authority,
+    command::{Cat, Envelope, Grant, Keys, Offer, Revoke, Rollback, Rotate, SetChannel, Signed},
+    keyring::Keyring,
+    outcome::{AuditActor, AuditRecord},
+    session::Session,
+};
 
 /// The log of a node: verb, subject, actor and ending of each record.
 pub(super) fn told(node: &Node) -> Vec<AuditRecord> {
@@ -41,7 +48,7 @@ async fn who_did_what_is_in_the_log_of_both_sides() {
     let library = origin.0.libraries.named("films").unwrap().id().to_string();
     assert!(theirs[1..7].iter().all(|record| record.library.as_deref() == Some(&library)));
     assert!(theirs[4].subject.starts_with("live -> films@1 "), "{theirs:?}");
-    let peer = |node: &Node| crate::outcome::AuditActor::Peer {
+    let peer = |node: &Node| AuditActor::Peer {
         key: node.0.key().public().to_string(),
         node: node.id().to_string(),
     };
@@ -99,6 +106,14 @@ async fn who_only_looks_leaves_no_record() {
     assert!(told(&node).is_empty());
 }
 
+/// Puts a full disk under the log of a home that is closed, which has so many records: nor can it go on in another file.
+fn fill_up(place: &Place, records: u64) {
+    let log = place.path("origin").join("audit");
+    std::fs::rename(&log, place.path("kept")).unwrap();
+    std::fs::create_dir_all(log.join(format!(".{records:020}.log.tmp/in the way"))).unwrap();
+    symlink("/dev/full", log.join(format!("{:020}.log", 0))).unwrap();
+}
+
 /// A full disk under the log: nothing privileged is done and nothing of it remains, but members are served.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_log_nothing_privileged_is_done_and_serving_goes_on() {
@@ -110,11 +125,8 @@ async fn without_a_log_nothing_privileged_is_done_and_serving_goes_on() {
     origin.close().await;
     let known = origin.0.log.at().count;
     drop(origin);
+    fill_up(&place, known);
     let log = place.path("origin").join("audit");
-    std::fs::rename(&log, place.path("kept")).unwrap();
-    // Nor can it go on in another file.
-    std::fs::create_dir_all(log.join(format!(".{known:020}.log.tmp/in the way"))).unwrap();
-    symlink("/dev/full", log.join(format!("{:020}.log", 0))).unwrap();
 
     let origin = Node::open(&place.path("origin")).await.unwrap();
     let address = origin.serve(Some("127.0.0.1:0")).await.unwrap();
@@ -137,6 +149,112 @@ async fn without_a_log_nothing_privileged_is_done_and_serving_goes_on() {
     assert!(mirror.pull(from, &Job::silent()).await.unwrap().changed);
     assert_eq!(verbs(&origin).iter().filter(|verb| *verb == "lost").count(), 1);
     assert_eq!(verify_files(origin.0.log.files(), &[], None, |_| true).unwrap().finding, "unproved");
+}
+
+/// Runs a command with the keys of a node's home.
+async fn run_signed(node: &Node, command: Signed) -> Result<Outcome> {
+    let mut session = Session::within(node.clone(), Job::silent());
+    authority::run(&mut session, &Keyring::of_home(node.home().clone()), command).await
+}
+
+/// The root that an operator applies: the same people, under another name.
+fn next_root(library: &Library, key: &Key) -> Statement {
+    let root = library.root().unwrap();
+    let body = Root { version: root.version + 1, name: "movies".into(), ..root.clone() };
+    let header = Header { library: Some(library.id()), sequence: body.version, time_ms: now_ms() };
+    Statement::sign(header, &Body::Root(body), &[key]).unwrap()
+}
+
+/// Every command that speaks for a library, or changes who this node is, tells the log first. One that did not would be done here.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_privileged_command_needs_the_log() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    place.write("b.mp4", "two");
+    place.publish(&origin).await.unwrap();
+    origin.close().await;
+    let known = origin.0.log.at().count;
+    drop(origin);
+    fill_up(&place, known);
+
+    let origin = Node::open(&place.path("origin")).await.unwrap();
+    let library = || origin.0.libraries.named("films").unwrap();
+    let statements = || -> Vec<_> { library().statements().iter().map(|said| said.id()).collect() };
+    let (before, key) = (statements(), origin.0.key().public());
+    let (films, live) = ("films".to_owned(), "live".to_owned());
+    let (node, keys) = (mirror.id().to_string(), Keys::default());
+    let grant = Grant { node: node.clone(), all_classes: true, ..Grant::default() };
+    let revoke = Revoke { node, ..Revoke::default() };
+    let set = SetChannel {
+        library: films.clone(),
+        channel: live.clone(),
+        release: "1".into(),
+        ..SetChannel::default()
+    };
+    let rollback = Rollback { library: films, channel: live, to: None };
+    let commands = [
+        Signed::Grant { options: grant, keys: keys.clone() },
+        Signed::Revoke { options: revoke, keys: keys.clone() },
+        Signed::SetChannel { options: set, keys: keys.clone() },
+        Signed::Rollback { options: rollback, keys },
+    ];
+    let mut failures = Vec::new();
+    for command in commands {
+        failures.push((command.name(), run_signed(&origin, command).await.map(drop)));
+    }
+    failures.push(("rotate", origin.rotate(Rotate::default()).await.map(drop)));
+    let root_key = super::mesh::role_key(&origin, RoleKind::Root);
+    let root = next_root(&library(), &root_key);
+    let apply = Offer {
+        library: library().id().to_string(),
+        statements: vec![Envelope::from(&root)],
+        unopposed: false,
+    };
+    failures.push(("root apply", origin.offer(apply).await.map(drop)));
+    for (what, went) in failures {
+        let failure = went.expect_err(what);
+        assert_eq!(failure.exit, Exit::Full, "{what}: {failure}");
+        assert!(failure.message.contains("audit log cannot be written"), "{what}: {failure}");
+    }
+    assert_eq!((statements(), origin.0.key().public()), (before, key), "something was done all the same");
+}
+
+/// Before such a command returns, a peer that can be reached holds a checkpoint that counts its record: whoever has the home then
+/// can take it out of the log no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_and_a_rotation_are_in_the_log_and_proved_by_a_peer_at_once() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = super::mesh::mirror(&place, &origin, "mirror").await;
+    let gone = super::mesh::mirror(&place, &origin, "gone").await;
+    gone.close().await;
+    let counted = || {
+        let library = mirror.0.libraries.named("films").unwrap();
+        library.checkpoints(&origin.id()).first().map_or(0, |said| said.body.count)
+    };
+    let index = |verb: &str| told(&origin).iter().rposition(|record| record.verb == verb);
+    let revoke = Revoke { node: gone.id().to_string(), reason: "stolen".into(), ..Revoke::default() };
+    run_signed(&origin, Signed::Revoke { options: revoke, keys: Keys::default() }).await.unwrap();
+    let at = index("revoke").expect("is recorded");
+    assert!(counted() > at as u64, "the peer counts {} records, and the revocation is {at}", counted());
+    let record = &told(&origin)[at];
+    assert_eq!(record.subject, format!("{}: stolen", gone.id().short()));
+    let AuditActor::Role { key, role } = &record.actor else { panic!("{record:?}") };
+    let operator = super::mesh::role_key(&origin, RoleKind::Operator).public().to_string();
+    assert_eq!((key, role.as_str()), (&operator, "operator"));
+
+    origin.rotate(Rotate::default()).await.unwrap();
+    let at = index("rotate").expect("is recorded");
+    assert!(counted() > at as u64, "the peer counts {} records, and the rotation is {at}", counted());
+    let (record, id) = (&told(&origin)[at], origin.id().short());
+    assert_eq!(record.subject, format!("{id}: key {}", origin.0.key().public().short()));
+    // The peer tells its own log what it heard.
+    let heard = told(&mirror);
+    for verb in ["revoke", "rotate"] {
+        assert!(heard.iter().any(|record| record.verb == verb), "{verb}: {heard:?}");
+    }
 }
 
 /// The same ticket, for where the issuer listens now.
@@ -187,9 +305,7 @@ async fn requests_and_hellos_that_prove_too_little_are_in_the_log() {
     assert_eq!(subjects, [("hello from 127.0.0.1", 1), ("request from 127.0.0.1", 1)]);
     let key = thief.0.key().public().to_string();
     for record in &failed {
-        let crate::outcome::AuditActor::Peer { key: proved, .. } = &record.actor else {
-            panic!("{record:?}")
-        };
+        let AuditActor::Peer { key: proved, .. } = &record.actor else { panic!("{record:?}") };
         assert_eq!(*proved, key);
     }
 }
@@ -213,7 +329,7 @@ async fn a_hundred_thousand_failures_fill_no_disk() {
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum();
     assert!(bytes < 16 * 1024, "{bytes}");
-    assert!(told.iter().any(|record| matches!(record.actor, crate::outcome::AuditActor::Peer { .. })));
+    assert!(told.iter().any(|record| matches!(record.actor, AuditActor::Peer { .. })));
 }
 
 /// Hands all statements of the library from one node to another, as an exchange does.
@@ -258,7 +374,7 @@ async fn a_rollback_that_was_heard_of_is_in_the_log() {
     mirror.0.follow_news(&news);
     let last = told(&mirror).pop().unwrap();
     assert!(last.verb == "channel" && last.subject.starts_with("live -> films@1 "), "{last:?}");
-    let crate::outcome::AuditActor::Role { key, role } = last.actor else { panic!("{:?}", last.actor) };
+    let AuditActor::Role { key, role } = last.actor else { panic!("{:?}", last.actor) };
     assert_eq!((key, role.as_str()), (operator.public().to_string(), "operator"));
 }
 
