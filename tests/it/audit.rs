@@ -4,6 +4,9 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     process::Stdio,
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +15,9 @@ use chuan_tests::{
     program::{Home, Process, final_object, number},
 };
 use serde_json::Value;
+
+/// How long a line that is due may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn published() -> Result<Pair> {
     let pair = Pair::new()?;
@@ -37,14 +43,27 @@ fn the_log_is_listed_shown_and_followed() -> Result<()> {
     let server = pair.origin.serve()?;
     let mut follow = pair.origin.command(["audit", "tail", "--follow"]);
     let mut follower = Process::spawn(follow.stdout(Stdio::piped()))?;
-    let mut lines = BufReader::new(follower.child.stdout.take().context("no output")?).lines();
-    let mut next = |verb: &str| lines.by_ref().map_while(Result::ok).find(|line| line.contains(verb));
-    next("publish").context("the follower ended before it showed what there was")?;
+    let output = BufReader::new(follower.child.stdout.take().context("no output")?);
+    let (found, lines) = mpsc::channel();
+    let reading = thread::spawn(move || {
+        output.lines().map_while(Result::ok).all(|line| found.send(line).is_ok());
+    });
+    let next = |verb: &str| -> Result<String> {
+        loop {
+            let line =
+                lines.recv_timeout(PATIENCE).with_context(|| format!("the follower told no {verb}"))?;
+            if line.contains(verb) {
+                return Ok(line);
+            }
+        }
+    };
+    next("publish")?;
     let ticket = pair.origin.ticket("films")?;
-    let told = next("invite").context("the follower ended before anything came")?;
+    let told = next("invite")?;
     ensure!(told.contains("by operator") && !told.contains(&ticket), "{told}");
     follower.signal(rustix::process::Signal::TERM)?;
-    follower.wait(std::time::Duration::from_secs(60))?;
+    follower.wait(PATIENCE)?;
+    ensure!(reading.join().is_ok());
     ensure!(server.stop()?.success());
     Ok(())
 }

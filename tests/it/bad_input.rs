@@ -98,7 +98,7 @@ fn another_node_at_a_known_address_is_not_taken_for_the_source() -> Result<()> {
     let address = server.address;
     server.stop()?;
     let impostor = third_home(&pair, "impostor")?;
-    let _server = impostor.serve_on(address)?;
+    let _server = impostor.serve_again(address)?;
     let (code, error) = pair.mirror.fails(["pull", "films"])?;
     ensure!(code == PEER || code == DENIED, "{code}: {error}");
     ensure!(error.contains(&address.to_string()) || error.contains("origin"), "names no peer: {error}");
@@ -134,7 +134,7 @@ fn a_source_that_vanishes_during_a_pull_leaves_the_old_release_and_the_pull_goes
     pair.check_mirror_kept(&release)?;
 
     relay.set(relay::Direction::ToClient, relay::Path::default());
-    let _server = pair.origin.serve_on(address)?;
+    let _server = pair.origin.serve_again(address)?;
     let pulled = pair.pull()?;
     ensure!(
         number(&pulled, "chunk_bytes_fetched")? < 30_000_000,

@@ -19,3 +19,4 @@ mod relayed;
 mod roots;
 mod round;
 mod tidy;
+mod twins;

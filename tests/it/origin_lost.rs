@@ -24,6 +24,11 @@ fn live(home: &Home) -> Result<u64> {
     Ok(live.and_then(|channel| channel.get("sequence")?.as_u64()).unwrap_or(0))
 }
 
+/// Seconds since enough timekeepers vouched for `live`, as a home tells it.
+fn age(home: &Home) -> Result<Option<u64>> {
+    Ok(home.json(["history", "films"])?.get("fresh_age_seconds").and_then(Value::as_u64))
+}
+
 /// A key file without a passphrase, and its public half.
 fn key(home: &Home, path: &Path) -> Result<String> {
     let made = home.json(["key".as_ref(), "new".as_ref(), "--plain".as_ref(), path.as_os_str()])?;
@@ -62,11 +67,12 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
     let file = stick.join("films.root").to_string_lossy().into_owned();
     origin.run(["root", "export", "films", &file])?;
     origin.run(["root", "add-key", &file, "publisher", &standby])?;
-    for name in ["east", "west"] {
-        let timekeeper = key(origin, &stick.join(format!("{name}.key")))?;
+    let timekeepers = ["east", "west"].map(|name| stick.join(format!("{name}.key")));
+    for path in &timekeepers {
+        let timekeeper = key(origin, path)?;
         origin.run(["root", "add-key", &file, "timekeeper", &timekeeper])?;
-        fs::remove_file(stick.join(format!("{name}.key")))?;
     }
+    origin.run(["root", "set-threshold", &file, "timekeeper", "2"])?;
     let root_key = keys.join("root.key").to_string_lossy().into_owned();
     origin.run(["root", "sign", &file, "--key", &root_key, "--yes"])?;
     origin.run(["root", "apply", &file])?;
@@ -76,10 +82,29 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
         })?;
     }
 
+    // Both vouch: one alone is not enough.
+    for (at, path) in timekeepers.iter().enumerate() {
+        ensure!(age(origin)?.is_none(), "{at} of 2 timekeepers have vouched");
+        origin.run(["fresh".as_ref(), "films".as_ref(), "--key".as_ref(), path.as_os_str()])?;
+    }
+    for home in [origin, &one, &two] {
+        until("everybody knows how fresh it is", || Ok(age(home)?.is_some()))?;
+    }
+
     // The origin is gone, with every key that lay in it; so are all timekeepers.
     drop(origin_server);
     let vault = pair.scratch().join("vault");
     fs::rename(&origin.path, &vault)?;
+    for path in &timekeepers {
+        fs::remove_file(path)?;
+    }
+
+    // Nobody vouches any more: the age is told, and grows, and keeps nobody from anything.
+    let then = age(&two)?.context("how fresh it is, is forgotten")?;
+    until("the age grows", || Ok(age(&two)?.context("the age is gone")? > then))?;
+    let film = Path::new("长江 (2019)").join("film.nfo");
+    let cat = two.output(["cat".as_ref(), "films".as_ref(), film.as_os_str()])?;
+    ensure!(cat.status.success() && cat.stdout == fs::read(pair.library.join(&film))?, "{film:?}");
 
     // The survivors serve by path, and admit whom an operator wants.
     let restored = pair.scratch().join("two-restored");
@@ -110,6 +135,10 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
         &operator,
     ])?;
     three.json(["pull", "films"])?;
+    // It never met the origin.
+    let restored = pair.scratch().join("three-restored");
+    three.run(["restore".as_ref(), "films".as_ref(), restored.as_os_str()])?;
+    ensure!(media::difference(&pair.library, &restored)?.is_none(), "from survivors alone");
 
     // An operator gives publishing to the standby, which goes on from where the library stands.
     one.run([
@@ -159,26 +188,36 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
     Ok(())
 }
 
-/// A home that runs twice says so itself: its log has two histories, and every peer has the proof.
+/// A home that runs twice says so itself: its log has two histories, and every peer has the proof. That holds whichever of the two
+/// has done more.
 #[test]
 fn a_cloned_home_is_found_and_named() -> Result<()> {
     let pair = Pair::new()?;
     media::library(&pair.library, 1, 100_000, 3)?;
     pair.publish()?;
     let _origin = pair.origin.serve()?;
-    let (twin, server) = mirror(&pair, "twin", &pair.origin.ticket("films")?)?;
-    let node = text(&twin.json(["id"])?, "id").to_owned();
-    server.stop()?;
-    let clone = Home::at(pair.scratch().join("clone"))?;
-    copy(&twin.path, &clone.path)?;
-    let _both = [twin.serve()?, clone.serve()?];
-    until("the origin has the proof", || {
-        let conflicts = pair.origin.json(["conflicts", "films"])?.to_string();
-        Ok(conflicts.contains(r#""checkpoint""#) && conflicts.contains(&node[..10]))
-    })?;
-    for home in [&twin, &clone] {
-        home.json(["pull", "films"])?;
-        home.run(["verify", "--deep"])?;
+    for busier in [false, true] {
+        let name = if busier { "busier" } else { "twin" };
+        let (twin, server) = mirror(&pair, name, &pair.origin.ticket("films")?)?;
+        let node = text(&twin.json(["id"])?, "id").to_owned();
+        server.stop()?;
+        let clone = Home::at(pair.scratch().join(format!("clone of {name}")))?;
+        copy(&twin.path, &clone.path)?;
+        for _ in 0..if busier { 3 } else { 0 } {
+            twin.serve()?.stop()?;
+        }
+        let _both = [twin.serve()?, clone.serve()?];
+        until("the origin has the proof, or the clone knows itself", || {
+            let conflicts = pair.origin.json(["conflicts", "films"])?.to_string();
+            let proved = conflicts.contains(r#""checkpoint""#) && conflicts.contains(&node[..10]);
+            let told = clone.run(["audit", "tail"])?;
+            eprintln!("busier {busier}: proved {proved}, told {}", told.contains("is a clone"));
+            Ok(proved || busier && told.contains("is a clone"))
+        })?;
+        for home in [&twin, &clone] {
+            home.json(["pull", "films"])?;
+            home.run(["verify", "--deep"])?;
+        }
     }
     Ok(())
 }

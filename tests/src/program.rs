@@ -144,6 +144,17 @@ impl Home {
         Ok(Server { address, log, process })
     }
 
+    /// Like [`Home::serve_on`], where a node listened before: somebody else may have been given the port for a moment.
+    pub fn serve_again(&self, listen: SocketAddr) -> Result<Server> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.serve_on(listen) {
+                Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(50)),
+                served => return served,
+            }
+        }
+    }
+
     /// A ticket of this node: the last line of `chuan invite`.
     pub fn ticket(&self, library: &str) -> Result<String> {
         let text = self.run(["invite", "--library", library])?;
