@@ -144,7 +144,7 @@ async fn every_key_is_replaced_while_a_pull_runs() {
     for said in words(&library, &ids[1], "anew", [operator, publisher, timekeeper]) {
         assert!(counts(&library, &said), "{:?} by a new key", said.kind());
     }
-    for said in words(&library, &ids[1], "of old", [old_operator, old_publisher, &old_timekeeper]) {
+    for said in words(&library, &ids[1], "of-old", [old_operator, old_publisher, &old_timekeeper]) {
         assert!(!counts(&library, &said), "{:?} by an old key", said.kind());
     }
     assert!(old_root.public() != new[0].public());
