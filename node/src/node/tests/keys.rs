@@ -3,7 +3,8 @@
 use chuan_engine::{
     id::{NodeId, StatementId},
     statement::{
-        Accepted, Body, Header, Key, Member, Role as Named, RoleKind, Statement, Verbs, library as author,
+        Accepted, Body, Header, Key, Member, Role as Named, RoleKind, Statement, StatementKind, Verbs,
+        library as author,
     },
 };
 
@@ -80,6 +81,8 @@ fn words(
 fn counts(library: &Library, said: &Statement) -> bool {
     let mut library = library.clone();
     match library.offer(said, now_ms()) {
+        // What an age is made of is looked at when it is asked for.
+        Ok(Accepted::New) if said.kind() == StatementKind::Fresh => library.fresh_since("live").is_some(),
         Ok(Accepted::New) => library.why_idle(said).is_none(),
         Ok(_) | Err(_) => false,
     }
