@@ -48,7 +48,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn new(seed: u8, library: LibraryId, statements: &[Statement]) -> Self {
+    pub(super) fn new(seed: u8, library: LibraryId, statements: &[Statement]) -> Self {
         let mut node = Self {
             id: Key::from_seed([seed; 32]).node(),
             store: Arc::new(Recorder::default()),
@@ -89,7 +89,8 @@ impl Node {
     fn header_of(&self, release: &StatementId, slot: usize) -> Result<(Commitment, ClassHeader)> {
         let manifest = self.library.release(release).unwrap().body.manifest;
         let table = ClassTable::load(&*self.store, &manifest)?;
-        let (_, commitment) = table.classes[slot];
+        let named = table.classes.get(slot).ok_or_else(|| Error::Missing("a class".into()));
+        let (_, commitment) = *named?;
         Ok((commitment, ClassHeader::load(&*self.store, &commitment)?))
     }
 
@@ -198,20 +199,29 @@ impl Pair {
         let made =
             release_of_classes(library, &self.publisher, parents, (manifest, listed), "", NOW_MS).unwrap();
         self.origin.learn(std::slice::from_ref(&made));
+        self.stand_on(made.id(), &self.publisher.clone());
+        made.id()
+    }
+
+    /// An operator moves the channel back to a release.
+    pub(super) fn roll_back(&mut self, to: StatementId) {
+        self.stand_on(to, &self.operator.clone());
+    }
+
+    fn stand_on(&mut self, release: StatementId, signer: &Key) {
         let active = self.publisher.public();
-        let body = Channel { name: LIVE.into(), release: made.id(), active, follow: true, term: None };
-        let moved = channel(&self.origin.library, &self.publisher, body, NOW_MS).unwrap();
+        let body = Channel { name: LIVE.into(), release, active, follow: true, term: None };
+        let moved = channel(&self.origin.library, signer, body, NOW_MS).unwrap();
         self.origin.learn(std::slice::from_ref(&moved));
         let at = RefMove {
             library: self.origin.library.id(),
             channel: LIVE.into(),
             statement: moved.id(),
-            release: made.id(),
+            release,
             sequence: moved.sequence(),
         };
         self.origin.store.append(vec![Object::Ref(at)]).unwrap();
         self.origin.store.commit().unwrap();
-        made.id()
     }
 
     /// Pulls the channel, undisturbed, and takes up what came.

@@ -1,6 +1,7 @@
 //! Pulls between two nodes in memory, undisturbed; what may go wrong is in the files below.
 
 mod classes;
+mod crashes;
 mod deltas;
 mod faults;
 mod mixing;

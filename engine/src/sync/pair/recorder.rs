@@ -1,4 +1,4 @@
-//! A store that remembers what it was handed, so that a test can say that nothing else was.
+//! A store that remembers what it was handed, so that a test can say that nothing else was; and that fails at the write a test names.
 
 use std::{collections::HashSet, sync::Mutex};
 
@@ -16,6 +16,19 @@ use crate::{
 pub(in crate::sync) struct Recorder {
     pub(in crate::sync) inner: MemoryStore,
     pub(in crate::sync) handed: Mutex<HashSet<LostId>>,
+    /// How many appends and commits still succeed; without limit where nothing is said.
+    pub(in crate::sync) writes_left: Mutex<Option<usize>>,
+}
+
+impl Recorder {
+    /// Counts a write; the one after the last that may succeed poisons the store, until it crashes.
+    fn write(&self) {
+        match self.writes_left.lock().unwrap().as_mut() {
+            Some(0) => self.inner.poison("the test wants it"),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+    }
 }
 
 impl Store for Recorder {
@@ -45,10 +58,12 @@ impl Store for Recorder {
                 Object::Ref(_) => false,
             };
         }
+        self.write();
         self.inner.append(objects)
     }
 
     fn commit(&self) -> Result<()> {
+        self.write();
         self.inner.commit()
     }
 
