@@ -45,6 +45,23 @@ fn parts(pair: &Pair, release: StatementId) -> Parts {
     parts
 }
 
+/// A source that has nothing to say beyond one answer, made of parts of several; gives the wanted release if it was taken.
+fn serve(pair: &mut Pair, want: StatementId, answer: Vec<Vec<u8>>) -> Option<[Option<Files>; 2]> {
+    let end = to_bytes(&Frame::End(End { complete: true, ..End::default() }));
+    let mut answer = Some(answer.into_iter().chain([end]).collect());
+    let pulled = pair
+        .pull_want(Want::Release(want), Options::default(), &mut |_, _| answer.take().unwrap_or_default());
+    let files =
+        pair.mirror.library.release(&want).map(|_| [0, 1].map(|slot| pair.mirror.files_of(&want, slot).ok()));
+    assert_eq!(pulled.is_ok(), files.as_ref().is_some_and(|files| files[0].is_some()), "{pulled:?}");
+    files.filter(|files| files[0].is_some())
+}
+
+fn mixed(answers: &[Parts], from: [usize; 4]) -> Vec<Vec<u8>> {
+    from.iter().enumerate().flat_map(|(part, release)| answers[*release][part].clone()).collect()
+}
+
+/// Every way to put the four parts of two releases together, of any two of twenty, and to give a whole one for another.
 #[test]
 fn parts_of_different_releases_are_no_release() {
     let mut pair = Pair::new();
@@ -52,34 +69,64 @@ fn parts_of_different_releases_are_no_release() {
         (0..RELEASES as u64).map(|n| [("film.mkv".to_owned(), film(n + 900, 3000))].into()).collect();
     let releases: Vec<_> = versions.iter().map(|files| pair.publish(files)).collect();
     let answers: Vec<_> = releases.iter().map(|release| parts(&pair, *release)).collect();
-    let end = to_bytes(&Frame::End(End { complete: true, ..End::default() }));
-    let mut serve = |from: [usize; 4]| {
-        let mut once = |id: u64, _: Vec<Vec<u8>>| match id {
-            0 => {
-                let parts =
-                    from.iter().enumerate().flat_map(|(part, release)| answers[*release][part].clone());
-                parts.chain([end.clone()]).collect()
-            }
-            // Whoever mixes has no more to say.
-            _ => vec![],
-        };
-        let want = Want::Release(releases[from[0]]);
-        let pulled = pair.pull_want(want, Options::default(), &mut once);
-        let known = pair.mirror.library.release(&releases[from[0]]).is_some();
-        (pulled.is_ok(), known.then(|| pair.mirror.files(&releases[from[0]]).ok()).flatten())
-    };
     let mut mixtures = 0;
-    for one in 0..RELEASES {
-        for other in (0..RELEASES).filter(|other| *other != one) {
-            for from in [[one, other, other, other], [one, one, other, other], [one, one, one, other]] {
-                let (accepted, files) = serve(from);
-                assert!(!accepted && files.is_none(), "{from:?} was taken for a release");
+    for a in 0..RELEASES {
+        for b in (0..RELEASES).filter(|b| *b != a) {
+            for from in [
+                [a, b, b, b],
+                [a, a, b, b],
+                [a, a, a, b],
+                [a, b, a, a],
+                [a, a, b, a],
+                [a, b, a, b],
+                [a, b, b, a],
+                [b, b, b, b],
+            ] {
+                let taken = serve(&mut pair, releases[a], mixed(&answers, from));
+                assert!(taken.is_none(), "{from:?} was taken for release {a}");
                 mixtures += 1;
             }
         }
     }
-    assert_eq!(mixtures, 3 * RELEASES * (RELEASES - 1));
+    assert_eq!(mixtures, 8 * RELEASES * (RELEASES - 1));
     for (n, version) in versions.iter().enumerate() {
-        assert_eq!(serve([n; 4]), (true, Some(version.clone())), "release {n}");
+        let taken = serve(&mut pair, releases[n], mixed(&answers, [n; 4]));
+        assert_eq!(taken, Some([Some(version.clone()), None]), "release {n}");
+    }
+}
+
+/// A release of two classes, with the header of one of them from another release, or one class's twice.
+#[test]
+fn headers_of_different_releases_are_no_release() {
+    let mut pair = Pair::new();
+    let files = |n: u64| -> Files { [("film.mkv".to_owned(), film(n, 2000))].into() };
+    let versions: Vec<_> = (0..6).map(|n| [files(n + 900), files(n + 950)]).collect();
+    let releases: Vec<_> = versions
+        .iter()
+        .map(|[masters, trailers]| pair.publish_classes(&[("masters", masters), ("trailers", trailers)]))
+        .collect();
+    let answers: Vec<_> = releases.iter().map(|release| parts(&pair, *release)).collect();
+    let crossed = |a: usize, headers: [(usize, usize); 2]| -> Vec<Vec<u8>> {
+        let [statements, table, _, rest] = answers[a].clone();
+        let headers = headers.map(|(release, slot)| answers[release][2][slot].clone());
+        [statements, table, headers.to_vec(), rest].concat()
+    };
+    for a in 0..releases.len() {
+        for b in (0..releases.len()).filter(|b| *b != a) {
+            for headers in
+                [[(a, 0), (b, 1)], [(b, 0), (a, 1)], [(a, 0), (b, 0)], [(b, 1), (a, 1)], [(a, 1), (b, 0)]]
+            {
+                let taken = serve(&mut pair, releases[a], crossed(a, headers));
+                assert!(taken.is_none(), "headers {headers:?} were taken for release {a}");
+            }
+        }
+        for headers in [[(a, 0), (a, 0)], [(a, 1), (a, 1)]] {
+            let taken = serve(&mut pair, releases[a], crossed(a, headers));
+            assert!(taken.is_none(), "headers {headers:?} were taken for release {a}");
+        }
+    }
+    for (n, [masters, trailers]) in versions.iter().enumerate() {
+        let taken = serve(&mut pair, releases[n], mixed(&answers, [n; 4]));
+        assert_eq!(taken, Some([Some(masters.clone()), Some(trailers.clone())]), "release {n}");
     }
 }
