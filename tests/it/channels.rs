@@ -4,7 +4,13 @@
 use std::{
     ffi::OsStr,
     fs,
-    sync::atomic::{AtomicBool, Ordering},
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+    sync::{
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -14,7 +20,8 @@ use chuan_tests::{
     clock::Clock,
     media,
     pair::{Pair, text},
-    program::{Home, copy, number, until},
+    program::{Home, Process, copy, number, until},
+    relay::{self, Relay},
 };
 use serde_json::Value;
 
@@ -178,19 +185,48 @@ fn a_restored_home_catches_up_before_it_publishes() -> Result<()> {
     Ok(())
 }
 
-/// A clock that is ten years off, either way, or jumps while a film travels: everything is served, and old statements that are
-/// shown again are no more current than before.
+const YEAR_MS: u64 = 366 * 24 * 3600 * 1000;
+const TEN_YEARS_MS: i64 = 10 * 366 * 24 * 3600 * 1000;
+
+/// What a home has of `films` is `expected`, byte for byte.
+fn check_content(home: &Home, expected: &Path) -> Result<()> {
+    let target = home.path.with_extension("restored");
+    home.run(["restore".as_ref(), "films".as_ref(), target.as_os_str()])?;
+    let difference = media::difference(expected, &target)?;
+    ensure!(difference.is_none(), "{difference:?}");
+    Ok(())
+}
+
+fn import(home: &Home, file: &Path) -> Result<String> {
+    home.run(["statements".as_ref(), "import".as_ref(), file.as_os_str()])
+}
+
+/// A new node, by a clock that may be its own, is shown old statements before it has pulled and after.
+fn check_newcomer(home: &Home, ticket: &str, before: &Path, first: &Path) -> Result<()> {
+    home.run(["join", ticket])?;
+    import(home, before)?;
+    ensure!(home.json(["pull", "films"])?.get("changed") == Some(&Value::Bool(true)));
+    for _ in 0..2 {
+        ensure!(here(home)? == 1, "what was rolled back is current");
+        check_content(home, first)?;
+        import(home, before)?;
+    }
+    Ok(())
+}
+
+/// A clock that is ten years off, either way, on all nodes or on one: everything is served, byte for byte, an operator's word
+/// counts, and old statements that are shown again are no more current than before.
 #[test]
 fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
-    const TEN_YEARS_MS: i64 = 10 * 366 * 24 * 3600 * 1000;
     let mut pair = Pair::new()?;
     let Some(clock) = Clock::of(&mut pair)? else { return Ok(()) };
     media::library(&pair.library, 1, 300_000, 1)?;
+    let [first, before] = ["first", "before.statements"].map(|name| pair.scratch().join(name));
+    copy(&pair.library, &first)?;
     pair.publish()?;
     let _server = pair.connect()?;
     pair.pull()?;
-    let before = pair.scratch().join("before.statements");
-    let ticket = pair.origin.run(["invite", "--library", "films", "--uses", "5", "--expires", "36500d"])?;
+    let ticket = pair.origin.run(["invite", "--library", "films", "--uses", "9", "--expires", "36500d"])?;
     let ticket = ticket.lines().last().unwrap_or_default();
     add_film(&pair, "second.mp4")?;
     pair.publish()?;
@@ -201,38 +237,109 @@ fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
     ensure!(here(&pair.mirror)? == 1);
 
     for (turn, shift) in [TEN_YEARS_MS, -TEN_YEARS_MS].into_iter().enumerate() {
+        let newcomer = |name: &str, clock: &Clock| -> Result<Home> {
+            Ok(clock.read_by(Home::init(pair.scratch().join(format!("{name}-{turn}")), name, "edge")?))
+        };
         clock.set(shift)?;
         let shown = number(&live(&pair.mirror)?, "time_ms")?;
-        pair.mirror.run(["statements".as_ref(), "import".as_ref(), before.as_os_str()])?;
+        import(&pair.mirror, &before)?;
         ensure!(here(&pair.mirror)? == 1, "by a clock {shift} ms off, what was rolled back is current");
-        let target = pair.scratch().join(format!("restored-{turn}"));
-        pair.mirror.run(["restore".as_ref(), "films".as_ref(), target.as_os_str()])?;
-        let kept = fs::read_dir(&target)?.count();
-        ensure!(kept == 1, "restored {kept} folders of one");
-        let edge = clock.read_by(Home::init(pair.scratch().join(format!("edge-{turn}")), "edge", "edge")?);
-        edge.run(["join", ticket])?;
-        ensure!(edge.json(["pull", "films"])?.get("changed") == Some(&Value::Bool(true)));
-        ensure!(here(&edge)? == 1);
+        check_content(&pair.mirror, &first)?;
+        check_newcomer(&newcomer("edge", &clock)?, ticket, &before, &first)?;
         ensure!(number(&live(&pair.mirror)?, "time_ms")? == shown);
+        // An operator's newer word counts, whenever it was said.
+        pair.origin.run(["channel", "set", "films", "live", "films@2"])?;
+        pair.pull()?;
+        ensure!(here(&pair.mirror)? == 2);
+        pair.origin.run(["rollback", "films"])?;
+        pair.pull()?;
+        ensure!(
+            here(&pair.mirror)? == 1 && number(&live(&pair.mirror)?, "time_ms")?.abs_diff(shown) > YEAR_MS
+        );
+        // One that is off alone.
+        clock.set(0)?;
+        let alone = Clock::at(pair.scratch().join(format!("clock-{turn}")))?;
+        alone.set(shift)?;
+        check_newcomer(&newcomer("alone", &alone)?, ticket, &before, &first)?;
     }
+    Ok(())
+}
 
-    // Jumping to and fro while a film travels.
-    media::film(&pair.library.join("long.mp4"), 30_000_000, 9)?;
+/// The clock of both nodes jumps ten years to and fro while a film travels, and old statements are shown to both meanwhile.
+#[test]
+fn a_clock_that_jumps_while_a_film_travels_changes_nothing() -> Result<()> {
+    let mut pair = Pair::new()?;
+    let Some(clock) = Clock::of(&mut pair)? else { return Ok(()) };
+    media::library(&pair.library, 1, 300_000, 1)?;
     pair.publish()?;
-    let done = AtomicBool::new(false);
-    let pulled = thread::scope(|scope| {
+    let server = pair.connect()?;
+    let before = pair.scratch().join("before.statements");
+    pair.origin.run(["statements".as_ref(), "export".as_ref(), "films".as_ref(), before.as_os_str()])?;
+    pair.pull()?;
+    media::film(&pair.library.join("long.mp4"), 12_000_000, 9)?;
+    pair.publish()?;
+    let slow = relay::Path { rate: Some(4_000_000), ..relay::Path::default() };
+    let relay = Relay::start(server.address, relay::Path::default(), slow, 1)?;
+
+    let (done, jumps) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (travels, travelling) = mpsc::channel();
+    let (reported, imports) = thread::scope(|scope| {
         scope.spawn(|| {
             for shift in [TEN_YEARS_MS, -TEN_YEARS_MS, 0].into_iter().cycle() {
                 if done.load(Ordering::Relaxed) || clock.set(shift).is_err() {
                     return;
                 }
+                jumps.fetch_add(1, Ordering::Relaxed);
                 thread::sleep(Duration::from_millis(1));
             }
         });
-        let pulled = pair.pull();
+        // Not before the pull has the home: it would find it busy.
+        let (homes, before, done) = ([&pair.mirror, &pair.origin], &before, &done);
+        let importing = scope.spawn(move || -> Result<usize> {
+            let mut times = 0;
+            travelling.recv()?;
+            while !done.load(Ordering::Relaxed) {
+                homes.iter().try_for_each(|home| import(home, before).map(drop))?;
+                times += 1;
+            }
+            Ok(times)
+        });
+        let reported = jumps_at_reports(&pair.mirror, &relay.address.to_string(), &jumps, travels);
         done.store(true, Ordering::Relaxed);
-        pulled
-    })?;
-    ensure!(number(&pulled, "sequence")? == 3 && here(&pair.mirror)? == 3, "{pulled}");
-    Ok(())
+        (reported, importing.join())
+    });
+    let reported = reported?;
+    let jumped = reported.windows(2).any(|two| matches!(two, [before, after] if after - before >= 3));
+    ensure!(jumped, "the clock did not jump while the film travelled: {reported:?}");
+    ensure!(imports.is_ok_and(|times| times.is_ok_and(|times| times > 0)), "no old statements were shown");
+    ensure!(here(&pair.mirror)? == 2 && here(&pair.origin)? == 2);
+    pair.check_restored()
+}
+
+/// Pulls `films`, and gives how often the clock had jumped at each report of progress in the middle of it, the first of which it
+/// tells.
+fn jumps_at_reports(
+    home: &Home,
+    from: &str,
+    jumps: &AtomicUsize,
+    travels: mpsc::Sender<()>,
+) -> Result<Vec<usize>> {
+    let command = &mut home.command(["pull", "films", "--from", from, "--progress", "json"]);
+    let mut pull = Process::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+    let reports = pull.child.stderr.take().context("no standard error")?;
+    let mut jumped = Vec::new();
+    let mut text = String::new();
+    for line in BufReader::new(reports).lines() {
+        let line = line?;
+        let report: Value = serde_json::from_str(&line).unwrap_or_default();
+        let bytes = report.pointer("/progress/bytes_done").and_then(Value::as_u64);
+        if bytes.is_some_and(|bytes| bytes > 0) {
+            jumped.push(jumps.load(Ordering::Relaxed));
+            let _ = travels.send(());
+        }
+        text = text + &line + "\n";
+    }
+    let status = pull.wait(Duration::from_secs(60))?;
+    ensure!(status.success() && jumped.len() > 1, "{status}, and too few reports: {text}");
+    Ok(jumped)
 }

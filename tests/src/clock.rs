@@ -1,10 +1,17 @@
 //! The clock of a pair's programs, which a test sets.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::{pair::Pair, program::Home};
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// A clock that only its homes read; it can be set while they run.
 #[derive(Debug)]
@@ -18,11 +25,37 @@ impl Clock {
             eprintln!("skipped: a program that is shipped has no clock that a test can set");
             return Ok(None);
         }
-        let clock = Self(pair.scratch().join("clock"));
-        clock.set(0)?;
+        let clock = Self::at(pair.scratch().join("clock"))?;
+        clock.check_heeded(pair)?;
         pair.origin = clock.read_by(pair.origin.clone());
         pair.mirror = clock.read_by(pair.mirror.clone());
         Ok(Some(clock))
+    }
+
+    /// Another clock than that of the pair, set right; `file` is its own.
+    pub fn at(file: PathBuf) -> Result<Self> {
+        let clock = Self(file);
+        clock.set(0)?;
+        Ok(clock)
+    }
+
+    /// Fails where a home that goes by this clock does not show it: then no test of clocks would show anything. A release that is
+    /// made tomorrow is dated tomorrow.
+    fn check_heeded(&self, pair: &Pair) -> Result<()> {
+        let [home, folder] = ["timed", "timed-library"].map(|name| pair.scratch().join(name));
+        fs::create_dir(&folder)?;
+        fs::write(folder.join("a.txt"), "a")?;
+        let home = self.read_by(Home::init(home, "timed", "origin")?);
+        self.set(DAY_MS)?;
+        home.run(["publish".as_ref(), folder.as_os_str(), "--library".as_ref(), "timed".as_ref()])?;
+        self.set(0)?;
+        let listed = home.json(["releases", "timed"])?;
+        let made = listed.pointer("/releases/0/time_ms").and_then(Value::as_i64);
+        let made = made.with_context(|| format!("no time in {listed}"))?;
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+        let ahead = made - now;
+        ensure!((DAY_MS / 2..=DAY_MS).contains(&ahead), "a clock a day ahead shows as {ahead} ms");
+        Ok(())
     }
 
     /// The same home, which goes by this clock.
