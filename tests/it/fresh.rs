@@ -1,8 +1,8 @@
-//! How old a channel is: a label wherever a channel is read, and a bound only where a class asks for one.
+//! How old a channel is: a label wherever a channel is read, and a bound only where a class asks for one. How old a root is: a note.
 
 use std::fs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use chuan_tests::{
     clock::Clock,
     media,
@@ -123,4 +123,52 @@ fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
     pair.pull()?;
     ensure!(pair.mirror.run(["cat", "films", "news/today.txt"])? == "the river rises");
     Ok(())
+}
+
+/// A root that one key decides, and one that should have been renewed, are said to be so; neither stops anything. What is read
+/// aloud before it is signed is what everybody reads afterwards.
+#[test]
+fn a_root_that_should_have_been_renewed_is_shown_and_stops_nothing() -> Result<()> {
+    let mut pair = Pair::new()?;
+    let Some(clock) = Clock::of(&mut pair)? else { return Ok(()) };
+    media::library(&pair.library, 1, 300_000, 1)?;
+    let published = pair.publish()?;
+    let library = |home: &Home| -> Result<Value> {
+        let status = home.json(["status"])?;
+        status.pointer("/libraries/0").cloned().with_context(|| format!("no library in {status}"))
+    };
+    let at_first = library(&pair.origin)?;
+    ensure!(text(&at_first, "root") == "1 of 1", "{at_first}");
+    ensure!(text(&at_first, "trust").contains("one lost or stolen key decides"), "{at_first}");
+
+    let file = pair.scratch().join("films.root").to_string_lossy().into_owned();
+    let fingerprints = || pair.origin.json(["root", "fingerprint", &file]);
+    pair.origin.run(["root", "export", "films", &file])?;
+    let shown = pair.origin.json(["root", "show", &file])?;
+    let before = fingerprints()?;
+    ensure!(text(&before, "library") == text(&shown, "library_fingerprint"), "{before}, {shown}");
+    ensure!(before.get("proposed") == Some(&Value::Null) && number(&before, "version")? == 1, "{before}");
+    pair.origin.run(["root", "set-expiry", &file, "24h"])?;
+    let proposed = fingerprints()?;
+    let read_aloud = text(&proposed, "proposed");
+    ensure!(!read_aloud.is_empty() && text(&proposed, "root") == text(&before, "root"), "{proposed}");
+    let root_key = pair.origin.path.join("keys").join(text(&published, "library")).join("root.key");
+    pair.origin.run(["root", "sign", &file, "--key", &root_key.to_string_lossy(), "--yes"])?;
+    pair.origin.run(["root", "apply", &file])?;
+    let after = pair.scratch().join("after.root").to_string_lossy().into_owned();
+    pair.origin.run(["root", "export", "films", &after])?;
+    let signed = pair.origin.json(["root", "fingerprint", &after])?;
+    ensure!(text(&signed, "root") == read_aloud && number(&signed, "version")? == 2, "{signed}");
+    ensure!(pair.origin.run(["root", "fingerprint", &after])?.contains(read_aloud));
+
+    let _server = pair.connect()?;
+    ensure!(!text(&library(&pair.origin)?, "trust").contains("renewed"));
+    clock.set(73 * HOUR_MS)?;
+    let late = library(&pair.origin)?;
+    let note = "the root should have been renewed 2 days ago; nothing stops";
+    ensure!(text(&late, "trust").contains(note), "{late}");
+    pair.pull()?;
+    let late = library(&pair.mirror)?;
+    ensure!(text(&late, "trust").contains(note) && text(&late, "root") == "1 of 1", "{late}");
+    pair.check_restored()
 }
