@@ -18,13 +18,13 @@ use chuan_engine::{
     },
     segment::{Footer, Item, Scanner, SegmentHeader, SegmentId, Step, Trailer, footer, payload},
     statement::{
-        Bundle, Classes, Draft, Key, Library, Member, NodeRole, Root, Statement, Verbs,
+        Body, Bundle, Classes, Draft, Key, Library, Member, NodeRole, Root, Statement, Verbs,
         library::{self, Founders, found},
         ticket::Ticket,
     },
     sync::{
         delta::Delta,
-        exchange::{self, Exchange},
+        exchange::{self, Exchange, Talk},
         frame::{Assembler, Frame},
         message::{End, Hello, Refusal, Request},
     },
@@ -42,9 +42,9 @@ pub const TARGETS: [Target; 13] = [
     ("page", page),
     ("table", table),
     ("policy", policy),
-    ("statement", statement),
-    ("exchange", exchange),
-    ("root", root),
+    ("statement", |bytes| !statement(bytes).is_empty()),
+    ("exchange", |bytes| !exchange(bytes).is_empty()),
+    ("root", |bytes| root(bytes).is_some()),
     ("ticket", ticket),
     ("path", path),
     ("segment", segment),
@@ -183,25 +183,32 @@ pub fn policy(bytes: &[u8]) -> bool {
     true
 }
 
-/// A statement's envelope and body, and the signatures if both are well-formed.
-pub fn statement(bytes: &[u8]) -> bool {
-    let Ok(statement) = Statement::decode(bytes) else { return false };
+/// A statement's envelope and body, and the signatures if both are well-formed. Gives its kind, and what its body has at the end.
+pub fn statement(bytes: &[u8]) -> Vec<&'static str> {
+    let Ok(statement) = Statement::decode(bytes) else { return Vec::new() };
     assert_eq!(statement.bytes().as_ref(), bytes, "a statement is kept as received");
     let signers = statement.signers().count();
     if let Ok(keys) = statement.verify_signatures() {
         assert!(!keys.is_empty() && keys.len() <= signers, "each key is counted once");
     }
-    true
+    let tail = match statement.body() {
+        Body::Root(root) => (!root.pins.is_empty()).then_some("pins"),
+        Body::Release(release) => (!release.classes.is_empty()).then_some("classes"),
+        Body::Channel(channel) => channel.term.map(|_| "term"),
+        _ => None,
+    };
+    [statement.kind().name()].into_iter().chain(tail).collect()
 }
 
-/// A step of an exchange of statements, answered by a small library, whose member asks; or the answer to one, taken. The first
-/// byte says which.
-pub fn exchange(bytes: &[u8]) -> bool {
-    let Some((side, bytes)) = bytes.split_first() else { return false };
+/// A step of an exchange of statements, answered by a small library, whose member asks; or the answers to all of one, taken. The
+/// first byte says which. Gives what was answered, or whose answers were taken to their end.
+pub fn exchange(bytes: &[u8]) -> Vec<&'static str> {
+    let Some((side, bytes)) = bytes.split_first() else { return Vec::new() };
     let library = small_library();
     let member = Key::from_seed([4; 32]).node();
     if side % 2 == 0 {
-        let Ok(Request::Exchange { talk, .. }) = Request::decode(bytes) else { return false };
+        let Ok(Request::Exchange { talk, .. }) = Request::decode(bytes) else { return Vec::new() };
+        let name = name_of(&talk).0;
         assert!(exchange::answer(&library, talk.clone(), &NodeId::from_bytes([0; 32]), 1).is_err());
         let reply = exchange::answer(&library, talk, &member, 1).expect("a member is answered");
         assert!(matches!(reply.frames.last(), Some(Frame::End(_))), "an answer ends");
@@ -211,29 +218,44 @@ pub fn exchange(bytes: &[u8]) -> bool {
                 let _ = library.offer(&statement, 1);
             }
         }
-        return true;
+        return vec![name];
     }
-    // Half of the bytes answer the first question, and half the second.
     let mut asking = Exchange::new(library);
-    let mut taken = false;
-    for part in bytes.chunks(bytes.len().div_ceil(2).max(1)) {
-        if asking.poll_request().is_none() {
+    let mut answers = Assembler::default();
+    answers.push(Bytes::copy_from_slice(bytes));
+    let mut taken = Vec::new();
+    while let Some(Request::Exchange { talk, .. }) = asking.poll_request() {
+        if !take_answer(&mut asking, &mut answers) {
             break;
         }
-        let mut assembler = Assembler::default();
-        assembler.push(Bytes::copy_from_slice(part));
-        while let Ok(Some(frame)) = assembler.next() {
-            let ends = matches!(frame, Frame::End(_));
-            if asking.handle(frame).is_err() {
-                return taken;
-            }
-            taken = true;
-            if ends {
-                break;
-            }
+        taken.push(name_of(&talk).1);
+    }
+    let received = asking.take_received();
+    assert!(received.iter().all(|envelope| Statement::decode(envelope).is_ok()), "what is kept can be read");
+    taken
+}
+
+/// Takes frames up to the end of an answer; tells whether it came.
+fn take_answer(asking: &mut Exchange, answers: &mut Assembler) -> bool {
+    while let Ok(Some(frame)) = answers.next() {
+        let ends = matches!(frame, Frame::End(_));
+        if asking.handle(frame).is_err() {
+            return false;
+        }
+        if ends {
+            return true;
         }
     }
-    asking.take_received().iter().all(|envelope| Statement::decode(envelope).is_ok()) && taken
+    false
+}
+
+/// What a question is called that was answered, and one whose answer was taken.
+fn name_of(talk: &Talk) -> (&'static str, &'static str) {
+    match talk {
+        Talk::Digest(_) => ("digest", "answer to digest"),
+        Talk::Known { .. } => ("known", "answer to known"),
+        Talk::Offer(_) => ("offer", "answer to offer"),
+    }
 }
 
 /// A library with a root and one member, key 4's node.
@@ -258,8 +280,8 @@ fn small_library() -> Library {
     library
 }
 
-/// A file of roots, or a bundle of statements: what somebody hands over on a stick.
-pub fn root(bytes: &[u8]) -> bool {
+/// A file of roots, or a bundle of statements: what somebody hands over on a stick. Gives which it was.
+pub fn root(bytes: &[u8]) -> Option<&'static str> {
     if let Ok(mut draft) = Draft::decode(bytes) {
         assert_eq!(draft.encode().ok().as_deref(), Some(bytes), "a file of roots has one form");
         let library = draft.library();
@@ -274,12 +296,12 @@ pub fn root(bytes: &[u8]) -> bool {
             draft.propose(next, 2).expect("a root can be followed");
             assert_eq!(draft.newest().map(|root| root.version), Some(version + 1), "no version is skipped");
         }
-        return true;
+        return Some("draft");
     }
-    let Ok(bundle) = Bundle::decode(bytes) else { return false };
+    let Ok(bundle) = Bundle::decode(bytes) else { return None };
     assert_eq!(bundle.encode().ok().as_deref(), Some(bytes), "a bundle has one form");
     let _ = Library::open(bundle.library, bundle.statements, 1);
-    true
+    Some("bundle")
 }
 
 /// A ticket's text.

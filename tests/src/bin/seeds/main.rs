@@ -2,17 +2,16 @@
 //!
 //! To be run again when a format gains something; what the fuzzer has found beside the seeds stays.
 
+mod audit;
+mod exchange;
+
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use chuan_engine::{
-    audit::{Actor, Event, Point, Record, Verb},
     chunk::Profile,
-    id::{
-        ChunkId, Commitment, EnvelopeId, LibraryId, NodeId, PageId, RecordId, Salt, SetDigest, StatementId,
-    },
-    limits::EXCHANGE_BUCKETS,
+    id::{ChunkId, Commitment, LibraryId, NodeId, PageId, RecordId, Salt, StatementId},
     manifest::{
         PageSink,
         builder::{ContentBuilder, EntryTreeBuilder},
@@ -33,7 +32,6 @@ use chuan_engine::{
     },
     sync::{
         delta::{Delta, DeltaKind, Part, Run},
-        exchange::{Inventory, Talk},
         frame::{ChunkCodec, ChunkFrame, Frame, FrameKind},
         message::{End, ErrorCode, Hello, Join, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want},
     },
@@ -61,38 +59,16 @@ fn main() -> Result<()> {
     write("delta", vec![delta()?.into()])?;
     write("frame", frames.iter().map(as_stream).collect::<Result<_>>()?)?;
     write("statement", statements.iter().map(|statement| statement.bytes().to_vec()).collect())?;
-    write("exchange", exchanges(&statements)?)?;
+    write("exchange", exchange::seeds(&statements)?)?;
     write("root", roots(&statements)?)?;
     write("ticket", vec![ticket()?.to_text()?.into_bytes()])?;
     write("table", tables())?;
     write("policy", policies())?;
     write("segment", vec![segment(&pages)])?;
     write("page", pages)?;
-    write("audit", vec![log()?])?;
+    write("audit", audit::seeds()?)?;
     write("path", paths().iter().map(|path| path.as_bytes().to_vec()).collect())?;
     Ok(())
-}
-
-/// An audit log with a record by each kind of actor, behind the length of its pieces.
-fn log() -> Result<Vec<u8>> {
-    let key = Key::from_seed([1; 32]).public();
-    let events = [
-        Event::new(Verb::Opened, "serve"),
-        Event::new(Verb::Publish, "films@1")
-            .by(Actor::Role { key, role: RoleKind::Publisher })
-            .of(LibraryId::from_bytes([4; 32])),
-        Event::new(Verb::Join, "镜像").by(Actor::Peer { key, node: key.node() }).refused("used already"),
-        Event::new(Verb::FailedAuth, "192.0.2.7 handshake").by(Actor::Nobody).times(100_000, 60_000),
-        Event::new(Verb::from_tag(999), "").failed(""),
-    ];
-    let mut bytes = vec![16];
-    let mut at = Point::START;
-    for event in events {
-        let record = Record { index: at.count, time_ms: 1_793_000_000_000, prev: at.head, event }.encode()?;
-        at = Point { count: at.count + 1, head: RecordId::of(&record) };
-        bytes.extend(record);
-    }
-    Ok(bytes)
 }
 
 fn paths() -> [&'static str; 8] {
@@ -291,44 +267,6 @@ fn later_kinds(said: &[Statement], [root, operator, publisher, node]: [&Key; 4])
         sign(1, &Body::Succession(succession), &[node, &next])?,
         sign(40, &Body::Checkpoint(checkpoint), &[node])?,
     ])
-}
-
-/// Steps of an exchange, asked of the target's small library, and answers to it.
-fn exchanges(statements: &[Statement]) -> Result<Vec<Vec<u8>>> {
-    let library = LibraryId::from_bytes([2; 32]);
-    let ids = |bucket: u8| {
-        let [low, high] = [0, 0xff].map(|rest| std::array::from_fn(|at| if at == 0 { bucket } else { rest }));
-        [EnvelopeId::from_bytes(low), EnvelopeId::from_bytes(high)]
-    };
-    let talks = [
-        Talk::Digest(SetDigest::default()),
-        Talk::Known { buckets: (0..=u8::MAX).collect(), ids: Vec::new() },
-        Talk::Known { buckets: vec![3, 200], ids: [ids(3), ids(200)].concat() },
-        Talk::Offer(statements.iter().map(|statement| statement.bytes().to_vec()).collect()),
-    ];
-    let mut seeds = Vec::new();
-    for talk in talks {
-        let payload = Frame::Request(Request::Exchange { library, talk }).encode()?.payload;
-        seeds.push([&[0], payload.as_ref()].concat());
-    }
-    // Both halves of an answer's bytes are as long: the first says that all differs, the second brings what is asked for.
-    let end = stream(&Frame::End(End { complete: true, chunks: 0, chunk_bytes: 0 }))?;
-    let inventory = Inventory { buckets: vec![1; EXCHANGE_BUCKETS], lacks: Vec::new() };
-    let first = [stream(&Frame::Inventory(inventory))?, end.clone()].concat();
-    let mut second = Vec::new();
-    for statement in statements.iter().rev().take(1) {
-        second.extend(stream(&Frame::Statement(statement.bytes().clone()))?);
-    }
-    second.extend(end);
-    first.len().checked_sub(second.len()).context("the first answer is the longer one")?;
-    second.resize(first.len(), 0);
-    seeds.push([vec![1], first, second].concat());
-    Ok(seeds)
-}
-
-fn stream(frame: &Frame) -> Result<Vec<u8>> {
-    let encoded = frame.encode()?;
-    Ok([encoded.head, encoded.payload].concat())
 }
 
 /// Files of roots at every stage of a change, and a bundle.

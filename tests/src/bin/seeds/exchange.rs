@@ -1,0 +1,70 @@
+//! Seeds of the target `exchange`: what its small library is asked, and what it is answered.
+
+use anyhow::{Context, Result};
+use chuan_engine::{
+    id::{EnvelopeId, LibraryId, SetDigest},
+    limits::EXCHANGE_BUCKETS,
+    statement::Statement,
+    sync::{
+        exchange::{Inventory, Talk},
+        frame::Frame,
+        message::{End, Request},
+    },
+};
+
+/// Behind the side that the target takes: questions to it, and answers to all of its own questions.
+pub(super) fn seeds(statements: &[Statement]) -> Result<Vec<Vec<u8>>> {
+    let mut seeds = Vec::new();
+    for talk in talks(statements) {
+        let request = Request::Exchange { library: LibraryId::from_bytes([2; 32]), talk };
+        let payload = Frame::Request(request).encode()?.payload;
+        seeds.push([&[0], payload.as_ref()].concat());
+    }
+    for answers in answers(statements)? {
+        let frames: Vec<_> = answers.into_iter().map(stream).collect::<Result<_>>()?;
+        seeds.push([vec![1], frames.concat()].concat());
+    }
+    Ok(seeds)
+}
+
+fn talks(statements: &[Statement]) -> Vec<Talk> {
+    let ids = |bucket: u8| {
+        let [low, high] = [0, 0xff].map(|rest| std::array::from_fn(|at| if at == 0 { bucket } else { rest }));
+        [EnvelopeId::from_bytes(low), EnvelopeId::from_bytes(high)]
+    };
+    let offer = |some: &[Statement]| Talk::Offer(some.iter().map(|said| said.bytes().to_vec()).collect());
+    let mut known: Vec<_> = statements.iter().map(Statement::envelope_id).collect();
+    known.sort_unstable();
+    vec![
+        Talk::Digest(SetDigest::default()),
+        Talk::Known { buckets: (0..=u8::MAX).collect(), ids: Vec::new() },
+        Talk::Known { buckets: vec![3, 200], ids: [ids(3), ids(200)].concat() },
+        offer(statements),
+        Talk::Known { buckets: (0..=u8::MAX).collect(), ids: known },
+        offer(statements.get(..2).unwrap_or_default()),
+        Talk::Offer(Vec::new()),
+    ]
+}
+
+/// Whole exchanges: all the same; all of it news, in one answer and in two; and one in which the other side lacks the root, which is
+/// that of the target's library.
+fn answers(statements: &[Statement]) -> Result<Vec<Vec<Frame>>> {
+    let end = |complete| Frame::End(End { complete, ..End::default() });
+    let differs = || Frame::Inventory(Inventory { buckets: vec![1; EXCHANGE_BUCKETS], lacks: Vec::new() });
+    let lacks = |lacks| Frame::Inventory(Inventory { buckets: Vec::new(), lacks });
+    let bring = |some: &[Statement]| some.iter().map(|said| Frame::Statement(said.bytes().clone())).collect();
+    let root = statements.first().context("no root")?.envelope_id();
+    let (some, others) = statements.split_at(statements.len() / 2);
+    let [all, some, others]: [Vec<Frame>; 3] = [bring(statements), bring(some), bring(others)];
+    Ok(vec![
+        vec![end(true)],
+        [vec![differs(), end(true)], all, vec![lacks(vec![]), end(true)]].concat(),
+        [vec![differs(), end(true)], some, vec![end(false)], others, vec![lacks(vec![]), end(true)]].concat(),
+        vec![differs(), end(true), lacks(vec![root]), end(true), end(true)],
+    ])
+}
+
+fn stream(frame: Frame) -> Result<Vec<u8>> {
+    let encoded = frame.encode()?;
+    Ok([encoded.head, encoded.payload].concat())
+}
