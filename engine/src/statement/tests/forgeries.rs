@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     id::RecordId,
     limits::{CHECKPOINTS, SIGNATURES},
-    statement::{Checkpoint, ConflictKind, Fresh, Role, RoleKind},
+    statement::{Checkpoint, ConflictKind, Fresh, Role, RoleKind, envelope},
 };
 
 fn live(release: StatementId, active: &Key, term: Option<StatementId>) -> Body {
@@ -205,4 +205,49 @@ fn a_redeemer_is_who_holds_its_key() {
     check_idle(&mut world.library, &thief, "a newer word");
     let honest = world.sign(Body::Member(member(14, Some(ticket))), 1, &[&key(31)]);
     world.take(honest);
+}
+
+/// A body behind the kind of another, in order in all else: signed as that kind is, or as the body's own. Most cannot be read
+/// as the other; none counts as it.
+#[test]
+fn no_body_counts_as_another_kind() {
+    let mut world = World::new();
+    let release = world.release(vec![], 1);
+    world.channel(&key(3), release, &key(3));
+    world.take(library::member(&world.library, &key(2), member(10, None), NOW).unwrap());
+    let keys_of = |said: &Statement| -> Vec<Key> {
+        (1..=20).map(key).filter(|key| said.signers().any(|signer| *signer == key.public())).collect()
+    };
+    let mut pairs = 0;
+    for (said, other) in form::samples()
+        .iter()
+        .flat_map(|said| form::samples().into_iter().map(move |other| (said.clone(), other)))
+    {
+        if said.kind() == other.kind() {
+            continue;
+        }
+        pairs += 1;
+        for signers in [keys_of(&said), keys_of(&other)] {
+            let mut bytes = other.bytes()[..56].to_vec();
+            bytes[8..40].copy_from_slice(world.library.id().as_bytes());
+            let body = said.body().encode().unwrap();
+            bytes.extend_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+            bytes.extend_from_slice(&body);
+            let signed = [envelope::DOMAIN, &bytes].concat();
+            bytes.push(u8::try_from(signers.len()).unwrap());
+            let mut signers = signers;
+            signers.sort_by_key(Key::public);
+            for signer in &signers {
+                bytes.extend_from_slice(signer.public().as_bytes());
+                bytes.extend_from_slice(signer.sign(&signed).as_bytes());
+            }
+            let Ok(crossed) = Statement::decode(&bytes) else { continue };
+            assert_eq!(crossed.kind(), other.kind());
+            assert!(!crossed.verify_signatures().unwrap().is_empty(), "the test signs it rightly");
+            let outcome = world.library.clone().offer(&crossed, NOW);
+            let context = format!("{} as {}: {outcome:?}", said.kind().name(), other.kind().name());
+            assert!(!matches!(outcome, Ok(Accepted::New)), "{context}");
+        }
+    }
+    assert_eq!(pairs, 9 * 8);
 }

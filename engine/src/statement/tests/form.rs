@@ -16,7 +16,7 @@ use crate::{
 const LIBRARY: LibraryId = LibraryId::from_bytes([0xaa; 32]);
 
 /// One statement of each kind with every optional field in use.
-fn samples() -> Vec<Statement> {
+pub(super) fn samples() -> Vec<Statement> {
     let classes = || Classes::new(vec!["films".into(), "news-*".into()]).unwrap();
     let release = Release {
         parents: vec![StatementId::from_bytes([0x11; 32]), StatementId::from_bytes([0x12; 32])],
@@ -242,6 +242,22 @@ fn headers_out_of_range_are_refused() {
     assert!(sign(Some(LIBRARY), 1, -1).is_err());
     assert!(sign(None, 1, NOW).is_err(), "only a first root names no library");
     assert!(sign(Some(LibraryId::from_bytes([0; 32])), 1, NOW).is_err(), "zeros name no library");
+
+    // A root's header and body say the same version.
+    let Body::Root(root) = found().1.body().clone() else { unreachable!() };
+    let root = Root { version: 2, ..root };
+    let sign_root = |sequence| {
+        let header = Header { library: Some(LIBRARY), sequence, time_ms: NOW };
+        Statement::sign(header, &Body::Root(root.clone()), &[&key(1)])
+    };
+    let mut bytes = sign_root(2).unwrap().bytes().to_vec();
+    assert!(sign_root(1).is_err() && sign_root(3).is_err());
+    let signed = bytes.len() - 97;
+    bytes[40] = 3;
+    let signature = key(1).sign(&[envelope::DOMAIN, &bytes[..signed]].concat());
+    bytes[signed + 33..].copy_from_slice(signature.as_bytes());
+    let error = Statement::decode(&bytes).unwrap_err().to_string();
+    assert!(error.contains("version"), "{error}");
 }
 
 #[test]

@@ -153,6 +153,13 @@ fn an_expired_root_only_warns() {
     assert!(world.library.root_expired(NOW));
     let release = world.release(vec![], 1);
     world.channel(&key(3), release, &key(3));
+    // The next one is taken up under it.
+    let Body::Root(mut renewed) = root(3, 1, &[1], &[3]) else { unreachable!() };
+    renewed.expires_ms = NOW + DAY;
+    world.take(world.sign(Body::Root(renewed), 3, &[&key(1)]));
+    assert_eq!(world.library.root().unwrap().version, 3);
+    assert!(!world.library.root_expired(NOW) && world.library.root_expired(NOW + DAY + 1));
+    assert_eq!(world.library.channel("live").unwrap().body.release, release);
 }
 
 /// Recovery from a fast-forward (TUF 5.3.11): with the key goes the sequence that it drove up.

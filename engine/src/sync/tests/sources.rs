@@ -40,6 +40,49 @@ fn what_a_source_lacks_is_said_and_the_rest_is_kept() {
     assert_eq!(pair.mirror.files(&release).unwrap(), files);
 }
 
+#[test]
+fn a_source_without_the_table_moves_no_channel() {
+    let mut pair = Pair::new();
+    let mut files = library(5, 500);
+    pair.publish(&files);
+    pair.pull().unwrap();
+    let stood = pair.mirror.channel();
+    files.insert("new.mkv".into(), super::film(999, 5000));
+    let release = pair.publish(&files);
+    let table = pair.origin.library.release(&release).unwrap().body.manifest.as_page();
+    let bytes = pair.origin.store.read_pages(&[table]).unwrap().remove(0).unwrap();
+    assert!(pair.origin.store.inner.lose(LostId::Page(table)));
+    let error = pair.pull().unwrap_err();
+    assert!(matches!(error, Error::Missing(_)), "{error}");
+    assert_eq!(pair.mirror.channel(), stood);
+    assert!(pair.mirror.library.release(&release).is_none());
+
+    pair.origin.store.append(vec![Object::Page { id: table, bytes }]).unwrap();
+    pair.origin.store.commit().unwrap();
+    pair.pull().unwrap();
+    assert_eq!(pair.mirror.files(&release).unwrap(), files);
+}
+
+/// What is kept and passed on are the bytes that came, not a form of ours.
+#[test]
+fn statements_are_kept_as_they_came() {
+    let mut pair = Pair::new();
+    for n in 1..4 {
+        pair.publish(&library(n, 500));
+    }
+    pair.pull().unwrap();
+    for kind in StatementKind::ALL {
+        let [sent, kept] = [&pair.origin, &pair.mirror].map(|node| {
+            let mut all = node.store.statements(Some(&node.library.id()), kind).unwrap();
+            all.sort();
+            all
+        });
+        let is_said = matches!(kind, StatementKind::Root | StatementKind::Release | StatementKind::Channel);
+        assert!(!is_said || !kept.is_empty(), "no {} has come", kind.name());
+        assert!(kept.iter().all(|said| sent.contains(said)), "another {} than was sent", kind.name());
+    }
+}
+
 /// Also by way of the difference: the origin finds a damaged page of its own only while it compares.
 #[test]
 fn a_source_with_a_damaged_old_version_still_serves_the_new_one() {
