@@ -404,4 +404,35 @@ mod tests {
         assert_eq!(result.unwrap_err().exit, Exit::Denied);
         assert!(store.statements(Some(&id), StatementKind::Release).unwrap().is_empty());
     }
+    /// Nothing is used that a crash would forget: where the store cannot keep a statement, nobody sees it, and it is new again
+    /// once the store can.
+    #[test]
+    fn what_is_not_durable_is_not_seen() {
+        let store = Arc::new(MemoryStore::default());
+        let libraries = Libraries::load(Arc::clone(&store), 1).unwrap();
+        let id = founded(&libraries, "films", 1);
+        let key = |seed| Key::from_seed([seed; 32]);
+        let before = libraries.get(&id).unwrap();
+        let mut root = before.root().unwrap().clone();
+        root.version = 2;
+        root.name = "opera".into();
+        let header = chuan_engine::statement::Header { library: Some(id), sequence: 2, time_ms: 1 };
+        let next = Statement::sign(header, &Body::Root(root), &[&key(1)]).unwrap();
+        let mut changes = libraries.changes();
+        changes.mark_unchanged();
+        let version =
+            |libraries: &Libraries<MemoryStore>| libraries.get(&id).unwrap().root().unwrap().version;
+
+        store.poison("the test wants it");
+        libraries.take(&id, std::slice::from_ref(&next), false, 1, |_, _| Ok(())).unwrap_err();
+        libraries.offer(&[next.bytes().clone()], 1).unwrap_err();
+        libraries.change(&id, Vec::new(), 1, |_| Ok(vec![next.clone()])).unwrap_err();
+        assert_eq!(version(&libraries), 1, "a root is used that is not durable");
+        assert!(!changes.has_changed().unwrap(), "peers are told of what is not durable");
+        store.crash();
+        let again = Libraries::load(Arc::clone(&store), 1).unwrap();
+        assert_eq!(version(&again), 1);
+        assert_eq!(again.offer(&[next.bytes().clone()], 1).unwrap(), [next]);
+        assert_eq!(version(&Libraries::load(store, 1).unwrap()), 2);
+    }
 }
