@@ -20,7 +20,8 @@ pub(super) const PUBLISHER: u8 = 6;
 pub(super) const STANDBY: u8 = 7;
 const PUBLISHER_NEXT: u8 = 8;
 const TRAILERS: u8 = 11;
-const TIMEKEEPERS: [u8; 2] = [9, 10];
+/// Two of them must agree.
+const TIMEKEEPERS: [u8; 3] = [9, 10, 12];
 /// Nodes that join, and are no part of the mesh.
 const JOINERS: std::ops::Range<u8> = 40..46;
 const OLD_MEMBERS: [u8; 2] = [44, 45];
@@ -69,7 +70,7 @@ fn first_root() -> Root {
             Role::any_of(RoleKind::Operator, publics(&[ANN, BO])),
             Role::any_of(RoleKind::Publisher, publics(&[PUBLISHER, STANDBY])),
             trailers,
-            Role::any_of(RoleKind::Timekeeper, publics(&TIMEKEEPERS)),
+            Role { threshold: 2, ..Role::any_of(RoleKind::Timekeeper, publics(&TIMEKEEPERS)) },
         ],
         pins: Vec::new(),
     }
