@@ -480,10 +480,10 @@ fn gather(folder: &Path, into: &mut BTreeSet<String>) {
         for line in fs::read_to_string(&path).unwrap().lines().map(str::trim) {
             is_test |= line == "#[test]" || line.starts_with("#[tokio::test");
             let line = line.strip_prefix("async ").unwrap_or(line);
-            if let Some((name, _)) = line.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
-                if std::mem::take(&mut is_test) {
-                    into.insert(name.to_owned());
-                }
+            if let Some((name, _)) = line.strip_prefix("fn ").and_then(|rest| rest.split_once('('))
+                && std::mem::take(&mut is_test)
+            {
+                into.insert(name.to_owned());
             }
         }
     }
