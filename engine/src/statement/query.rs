@@ -311,7 +311,7 @@ impl Library {
     /// What is remembered of a node's audit log, the newest first: by the key that it has, and those that this came of.
     pub fn checkpoints(&self, node: &NodeId) -> Vec<Said<'_, Checkpoint>> {
         let all = self.pool.iter().filter_map(|statement| match statement.body() {
-            Body::Checkpoint(body) if body.node == *node => Some(Said { statement: &**statement, body }),
+            Body::Checkpoint(body) if body.node == *node => Some(Said { statement, body }),
             _ => None,
         });
         let mut all: Vec<_> = all.filter(|said| self.state.is_in_line(node, said.statement)).collect();
