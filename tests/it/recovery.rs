@@ -243,7 +243,10 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     stage.recover("publisher-key", &origin, &lost)?;
     let publish = ["publish", &folder, "--library", "films", "--key"];
     let (old, new) = (stage.path("publisher.key"), stage.path("standby.key"));
-    ensure!(origin.fails(publish.into_iter().chain([old.as_str()]))?.0 == DENIED, "the lost publisher is none");
+    ensure!(
+        origin.fails(publish.into_iter().chain([old.as_str()]))?.0 == DENIED,
+        "the lost publisher is none"
+    );
     let published = origin.json(publish.into_iter().chain([new.as_str()]))?;
     ensure!(
         published.get("side") == Some(&serde_json::Value::Bool(false)),

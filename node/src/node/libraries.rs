@@ -31,7 +31,7 @@ pub(super) struct Libraries<S> {
 impl<S: Store> Libraries<S> {
     /// Takes up what the store holds, verified anew.
     pub(super) fn load(store: Arc<S>, now_ms: i64) -> Result<Self> {
-        let (known, outdated) = load(&*store, now_ms)?;
+        let Loaded { known, outdated } = load(&*store, now_ms)?;
         let this =
             Self { store, known: RwLock::new(known), changes: watch::Sender::new(0), change: Mutex::new(()) };
         this.forget(outdated.into_iter());
@@ -53,7 +53,7 @@ impl<S: Store> Libraries<S> {
     /// Takes up everything again from the store, after it was rebuilt.
     pub(super) fn reload_all(&self, now_ms: i64) -> Result<()> {
         let _change = self.lock();
-        let (known, outdated) = load(&*self.store, now_ms)?;
+        let Loaded { known, outdated } = load(&*self.store, now_ms)?;
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
         self.forget(outdated.into_iter());
         Ok(())
@@ -295,9 +295,15 @@ impl<S: Store> Libraries<S> {
     }
 }
 
-/// Every library of which the store holds the root, its statements verified anew; and what the store lists of them though newer
-/// statements say all that counts.
-fn load(store: &dyn Store, now_ms: i64) -> Result<(BTreeMap<LibraryId, Arc<Library>>, Vec<StatementId>)> {
+/// What a store holds of libraries.
+struct Loaded {
+    known: BTreeMap<LibraryId, Arc<Library>>,
+    /// What it lists though newer statements say all that counts.
+    outdated: Vec<StatementId>,
+}
+
+/// Every library of which the store holds the root, its statements verified anew.
+fn load(store: &dyn Store, now_ms: i64) -> Result<Loaded> {
     let mut kept: BTreeMap<LibraryId, Vec<Statement>> = BTreeMap::new();
     let mut passing = Vec::new();
     for kind in StatementKind::ALL {
@@ -322,7 +328,7 @@ fn load(store: &dyn Store, now_ms: i64) -> Result<(BTreeMap<LibraryId, Arc<Libra
         known.get(library).is_some_and(|library: &Arc<Library>| library.statement(id).is_none())
     };
     let outdated = passing.into_iter().filter(is_outdated).map(|(_, id)| id).collect();
-    Ok((known, outdated))
+    Ok(Loaded { known, outdated })
 }
 
 /// Whether a channel that stands on a statement here goes on to `next`: if that comes after it, or if it is not known any
