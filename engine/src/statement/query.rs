@@ -176,6 +176,17 @@ impl Library {
         self.grants(node).next()
     }
 
+    /// What a node that is suspended for it joined with: a ticket that was used too often. It grants nothing.
+    pub fn claim(&self, node: &NodeId) -> Option<Said<'_, Member>> {
+        let mut joined = self.state.joined.values().flatten();
+        let (_, id) = joined.find(|(joined, _)| joined == node).filter(|_| self.is_suspended(node))?;
+        let statement = self.statement(id)?;
+        match statement.body() {
+            Body::Member(body) => Some(Said { statement, body }),
+            _ => None,
+        }
+    }
+
     /// All nodes that belong to the library, by node, suspended ones too.
     pub fn members(&self) -> Vec<Said<'_, Member>> {
         self.state.nodes.keys().filter_map(|node| self.member(node)).collect()

@@ -64,7 +64,8 @@ pub(crate) async fn revoke(session: &mut Session, keyring: &Keyring, options: Re
 
 fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
     let node = member_named(library, &options.node)?;
-    let before = library.member(&node).map(|said| said.body);
+    // Who is suspended because its ticket was copied goes on with what the ticket was for.
+    let before = library.member(&node).or_else(|| library.claim(&node)).map(|said| said.body);
     let classes = match (options.all_classes, options.classes.as_slice()) {
         (true, _) => Classes::all(),
         (false, []) => before.map(|before| before.classes.clone()).ok_or_else(|| {
