@@ -58,7 +58,8 @@ impl Policy {
         Self { paths, ..Self::default() }
     }
 
-    /// Whether content is too old to be read by a channel's name, where that was vouched for so many ms ago, or never.
+    /// Whether content is too old to be read by a channel's name, where it may have been out of date for so many ms, or nobody knows
+    /// for how long.
     pub fn is_stale(&self, age_ms: Option<u64>) -> bool {
         self.max_stale_ms > 0 && age_ms.is_none_or(|age_ms| age_ms > self.max_stale_ms)
     }

@@ -95,6 +95,23 @@ impl Inner {
         Ok(())
     }
 
+    /// For how long what stands here may have been out of date, in ms: since it was last said to be current, by whoever moved the
+    /// channel there or by timekeepers; or since something newer was said, of which the data is not here yet. None where that is
+    /// not known.
+    pub(super) fn staleness_ms(&self, library: &Library, channel: &str) -> Result<Option<u64>> {
+        let refs = self.store().refs()?;
+        let Some(here) = refs.iter().find(|at| at.library == library.id() && at.channel == channel) else {
+            return Ok(None);
+        };
+        let history = library.channel_history(channel);
+        let mut later = history.iter().skip_while(|said| said.statement.id() != here.statement);
+        let since = match (later.next(), later.next()) {
+            (Some(current), None) => library.fresh_since(channel).max(Some(current.statement.time_ms())),
+            (_, next) => next.map(|next| next.statement.time_ms()),
+        };
+        Ok(since.map(|since| now_ms().saturating_sub(since).max(0).unsigned_abs()))
+    }
+
     /// The age of what stands here; none where nobody vouches for it, or the channel has moved on to what is not here.
     pub(super) fn age_here(&self, library: &Library, channel: &str) -> Result<Option<u64>> {
         let current = library.channel(channel).map(|said| said.statement.id());

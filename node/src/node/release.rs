@@ -37,6 +37,8 @@ pub(super) struct Found {
 pub(super) struct Named {
     name: String,
     fresh_age_seconds: Option<u64>,
+    /// For how long what stands here may have been out of date, as far as is known.
+    staleness_ms: Option<u64>,
 }
 
 /// A class of a manifest, whose header is held.
@@ -98,7 +100,8 @@ impl Inner {
                     ))
                 })?;
                 let fresh_age_seconds = self.age_here(&library, name)?;
-                (said, Some(Named { name: name.clone(), fresh_age_seconds }))
+                let staleness_ms = self.staleness_ms(&library, name)?;
+                (said, Some(Named { name: name.clone(), fresh_age_seconds, staleness_ms }))
             }
             at => (find(&library, at)?, None),
         };
@@ -231,17 +234,17 @@ impl Found {
         }
     }
 
-    /// Fails with [`Exit::Stale`] where a class was asked for by a channel's name, and that was vouched for longer ago than the
-    /// class's policy allows, or never. By its own name, a release is read whatever its age.
+    /// Fails with [`Exit::Stale`] where a class was asked for by a channel's name, and what stands here may have been out of date for
+    /// longer than the class's policy allows. By its own name, a release is read whatever its age.
     pub(super) fn check_age(&self, class: &Class) -> Result<()> {
         let Some(channel) = &self.channel else { return Ok(()) };
         let policy = Policy::decode(&class.header.policy)?;
-        if !policy.is_stale(channel.fresh_age_seconds.map(|age| age.saturating_mul(1000))) {
+        if !policy.is_stale(channel.staleness_ms) {
             return Ok(());
         }
-        let since = match channel.fresh_age_seconds {
-            Some(age) => format!("was last vouched for {age} s ago"),
-            None => "is vouched for by nobody".to_owned(),
+        let since = match channel.staleness_ms {
+            Some(age_ms) => format!("may have been out of date for {} s", age_ms / 1000),
+            None => "is of unknown age".to_owned(),
         };
         let (library, class, allowed) = (self.library.name(), &class.header.name, policy.max_stale_ms / 1000);
         Err(Failure::new(
