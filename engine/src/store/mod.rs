@@ -2,7 +2,9 @@
 //! ([`memory`]) and the conformance suite every implementation runs ([`conformance`]).
 
 pub mod conformance;
+pub mod ledger;
 pub mod memory;
+pub mod objects;
 
 use bytes::Bytes;
 
