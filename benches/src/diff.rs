@@ -275,7 +275,7 @@ fn hash(store: &dyn Store, pages: &[PageId]) -> Result<u64> {
     let mut bytes = 0;
     for id in pages {
         let page = store.page(id)?;
-        ensure!(PageId::of(&page) == *id, "page {} is another", id.short());
+        ensure!(PageId::unbound(&page) == *id, "page {} is another", id.short());
         bytes += page.len() as u64;
     }
     Ok(bytes)

@@ -112,9 +112,9 @@ id_type!(
     Salt
 );
 
-const PAGE_CONTEXT: &str = "chuan 2026-11 page v1";
-const TABLE_CONTEXT: &str = "chuan 2026-11 class table v1";
-const HEADER_CONTEXT: &str = "chuan 2026-11 class header v1";
+const PAGE_CONTEXT: &str = "chuan 2026-11 page v2";
+const TABLE_CONTEXT: &str = "chuan 2026-11 class table v2";
+const HEADER_CONTEXT: &str = "chuan 2026-11 class header v2";
 const STATEMENT_CONTEXT: &str = "chuan 2026-11 statement v1";
 const ENVELOPE_CONTEXT: &str = "chuan 2026-11 envelope v1";
 const SET_CONTEXT: &str = "chuan 2026-11 set v1";
@@ -129,6 +129,11 @@ fn derive(context: &str, bytes: &[u8]) -> [u8; ID_LEN] {
     blake3::derive_key(context, bytes)
 }
 
+/// The hash of content that belongs to a library: of the library's id, then the bytes.
+fn derive_of(context: &str, library: &LibraryId, bytes: &[u8]) -> [u8; ID_LEN] {
+    *blake3::Hasher::new_derive_key(context).update(&library.0).update(bytes).finalize().as_bytes()
+}
+
 impl ChunkId {
     /// Hashes a chunk's plain bytes.
     pub fn of(bytes: &[u8]) -> Self {
@@ -137,15 +142,25 @@ impl ChunkId {
 }
 
 impl PageId {
-    /// Hashes a tree page's canonical bytes.
-    pub fn of(bytes: &[u8]) -> Self {
+    /// Hashes a tree page's canonical bytes as content of `library`.
+    pub fn of(library: &LibraryId, bytes: &[u8]) -> Self {
+        Self(derive_of(PAGE_CONTEXT, library, bytes))
+    }
+
+    /// As format 1 had it: without a library. It goes with the last use of the store without libraries.
+    pub fn unbound(bytes: &[u8]) -> Self {
         Self(derive(PAGE_CONTEXT, bytes))
     }
 }
 
 impl ManifestId {
-    /// Hashes a class table's canonical bytes.
-    pub fn of(bytes: &[u8]) -> Self {
+    /// Hashes a class table's canonical bytes as content of `library`.
+    pub fn of(library: &LibraryId, bytes: &[u8]) -> Self {
+        Self(derive_of(TABLE_CONTEXT, library, bytes))
+    }
+
+    /// As format 1 had it: without a library. It goes with the last use of the store without libraries.
+    pub fn unbound(bytes: &[u8]) -> Self {
         Self(derive(TABLE_CONTEXT, bytes))
     }
 
@@ -156,8 +171,13 @@ impl ManifestId {
 }
 
 impl Commitment {
-    /// Hashes a class header's canonical bytes.
-    pub fn of(bytes: &[u8]) -> Self {
+    /// Hashes a class header's canonical bytes as content of `library`.
+    pub fn of(library: &LibraryId, bytes: &[u8]) -> Self {
+        Self(derive_of(HEADER_CONTEXT, library, bytes))
+    }
+
+    /// As format 1 had it: without a library. It goes with the last use of the store without libraries.
+    pub fn unbound(bytes: &[u8]) -> Self {
         Self(derive(HEADER_CONTEXT, bytes))
     }
 
@@ -287,9 +307,17 @@ pub fn fingerprint_hash(kind: u8, bytes: &[u8; 32]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Checks that `bytes` of a page record are what `id` names, whichever kind of page it is (tree page, table, header).
-pub fn is_page(id: &PageId, bytes: &[u8]) -> bool {
-    PageId::of(bytes) == *id
-        || ManifestId::of(bytes).as_page() == *id
-        || Commitment::of(bytes).as_page() == *id
+/// Checks that `bytes` of a page record of `library` are what `id` names, whichever kind of page it is (tree page,
+/// table, header).
+pub fn is_page(library: &LibraryId, id: &PageId, bytes: &[u8]) -> bool {
+    PageId::of(library, bytes) == *id
+        || ManifestId::of(library, bytes).as_page() == *id
+        || Commitment::of(library, bytes).as_page() == *id
+}
+
+/// As format 1 had it: without a library. It goes with the last use of the store without libraries.
+pub fn is_unbound_page(id: &PageId, bytes: &[u8]) -> bool {
+    PageId::unbound(bytes) == *id
+        || ManifestId::unbound(bytes).as_page() == *id
+        || Commitment::unbound(bytes).as_page() == *id
 }

@@ -125,10 +125,10 @@ fn pages() -> Vec<Golden> {
     let film = Entry {
         size: 1 << 30,
         profile: Profile::Video,
-        content: Content::Tree { root: PageId::of(b"tree"), chunks: 16_384 },
+        content: Content::Tree { root: PageId::unbound(b"tree"), chunks: 16_384 },
         ..note.clone()
     };
-    let child = PageId::of(b"child");
+    let child = PageId::unbound(b"child");
     let below = Sums { entries: 0, chunks: 64, bytes: 4 << 20 };
     vec![
         (
@@ -160,7 +160,7 @@ fn pages() -> Vec<Golden> {
 }
 
 fn header() -> ClassHeader {
-    let root = PageId::of(b"root");
+    let root = PageId::unbound(b"root");
     ClassHeader {
         name: "default".to_owned(),
         slot: 0,
@@ -190,7 +190,7 @@ fn statements() -> Vec<Golden> {
         let header = Header { library: Some(library), sequence, time_ms: 1_700_000_000_000 };
         Statement::sign(header, &body, &[&key]).unwrap().bytes().to_vec()
     };
-    let manifest = ManifestId::of(b"table");
+    let manifest = ManifestId::unbound(b"table");
     let release = Body::Release(Release {
         parents: Vec::new(),
         manifest,
@@ -233,7 +233,7 @@ fn segments() -> Vec<Golden> {
 
 fn frames() -> Vec<Golden> {
     let library = LibraryId::of(b"first root");
-    let commitment = Commitment::of(b"header");
+    let commitment = Commitment::unbound(b"header");
     let hello = Hello {
         version: VERSION,
         node: NodeId::of(Key::from_seed([2; 32]).public().as_bytes()),

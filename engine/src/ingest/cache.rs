@@ -145,7 +145,7 @@ fn named(trees: &[(u8, PageId)]) -> PageId {
         [(_, root)] => *root,
         several => {
             let parts = several.iter().flat_map(|(slot, root)| [&[*slot][..], root.as_bytes()].concat());
-            PageId::of(&parts.collect::<Vec<_>>())
+            PageId::unbound(&parts.collect::<Vec<_>>())
         }
     }
 }
@@ -299,7 +299,7 @@ mod tests {
     }
 
     fn write(path: &Path, records: u64) -> PageId {
-        let root = PageId::of(b"root");
+        let root = PageId::unbound(b"root");
         let mut writer = Writer::create(path).unwrap();
         (0..records).for_each(|n| writer.push(record(n)).unwrap());
         writer
@@ -323,7 +323,7 @@ mod tests {
             let root = write(&path, records);
             let expected: Vec<_> = (0..records).map(record).collect();
             assert_eq!(read(&path, &root), Some(expected), "{records}");
-            assert_eq!(read(&path, &PageId::of(b"other")), None);
+            assert_eq!(read(&path, &PageId::unbound(b"other")), None);
         }
     }
 

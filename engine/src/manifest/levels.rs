@@ -120,7 +120,7 @@ impl Levels {
         self.level(level).bytes = sizes;
 
         let bytes = Bytes::from(writer.finish());
-        let id = PageId::of(&bytes);
+        let id = PageId::unbound(&bytes);
         sink.put(id, bytes)?;
         let mut body = Vec::new();
         match self.tree {

@@ -47,7 +47,7 @@ struct Found {
 
 impl DiffSink for Found {
     fn page(&mut self, id: &PageId, bytes: &Bytes, stood: Option<PagePosition>) -> Result<()> {
-        assert_eq!(PageId::of(bytes), *id);
+        assert_eq!(PageId::unbound(bytes), *id);
         self.pages.push(*id);
         self.stood.extend(stood.map(|stood| (*id, stood)));
         Ok(())
@@ -266,7 +266,7 @@ proptest! {
                 for ordinal in 0..=(all.len() + entries.len()) as u64 {
                     let at = position::PagePosition { tree, level, ordinal };
                     if let Some((id, bytes)) = position::page(&pages, &root, &at).unwrap() {
-                        prop_assert_eq!(PageId::of(&bytes), id);
+                        prop_assert_eq!(PageId::unbound(&bytes), id);
                         found.insert(id);
                     }
                 }

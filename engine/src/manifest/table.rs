@@ -87,7 +87,7 @@ impl ClassTable {
 
     /// The table's name.
     pub fn id(&self) -> ManifestId {
-        ManifestId::of(&self.encode())
+        ManifestId::unbound(&self.encode())
     }
 
     /// Reads a table from where pages are kept.
@@ -96,7 +96,7 @@ impl ClassTable {
     ///
     /// [`Error::Missing`] where it is not held, [`Error::Invalid`] where it is malformed.
     pub fn load<S: PageSource + ?Sized>(source: &S, id: &ManifestId) -> Result<Self> {
-        Self::decode(&named(source, &id.as_page(), |bytes| ManifestId::of(bytes) == *id)?)
+        Self::decode(&named(source, &id.as_page(), |bytes| ManifestId::unbound(bytes) == *id)?)
     }
 }
 
@@ -169,7 +169,7 @@ impl ClassHeader {
 
     /// The header's name: the class's commitment.
     pub fn id(&self) -> Commitment {
-        Commitment::of(&self.encode())
+        Commitment::unbound(&self.encode())
     }
 
     /// What the header says of its root page.
@@ -185,7 +185,7 @@ impl ClassHeader {
     ///
     /// [`Error::Missing`] where it is not held, [`Error::Invalid`] where it is malformed.
     pub fn load<S: PageSource + ?Sized>(source: &S, id: &Commitment) -> Result<Self> {
-        Self::decode(&named(source, &id.as_page(), |bytes| Commitment::of(bytes) == *id)?)
+        Self::decode(&named(source, &id.as_page(), |bytes| Commitment::unbound(bytes) == *id)?)
     }
 }
 

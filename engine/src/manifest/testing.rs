@@ -26,7 +26,7 @@ pub(crate) struct Pages {
 impl Pages {
     /// Keeps any bytes as a page, under their id.
     pub(crate) fn keep(&mut self, bytes: Vec<u8>) -> PageId {
-        let id = PageId::of(&bytes);
+        let id = PageId::unbound(&bytes);
         self.map.insert(id, bytes.into());
         id
     }
@@ -41,7 +41,7 @@ impl PageSource for Pages {
 
 impl PageSink for Pages {
     fn put(&mut self, id: PageId, bytes: Bytes) -> Result<()> {
-        assert_eq!(PageId::of(&bytes), id);
+        assert_eq!(PageId::unbound(&bytes), id);
         self.map.insert(id, bytes);
         Ok(())
     }

@@ -20,7 +20,7 @@
 use super::{Fields, SEGMENT_ID_LEN, SegmentId};
 use crate::{
     error::Result,
-    id::{ChunkId, ID_LEN, PageId, StatementId, is_page},
+    id::{ChunkId, ID_LEN, PageId, StatementId, is_unbound_page},
     limits,
     store::LostId,
 };
@@ -152,7 +152,7 @@ impl RecordHeader {
         payload.len() == self.stored_len as usize
             && match &self.key {
                 RecordKey::Chunk(id) => ChunkId::of(payload) == *id,
-                RecordKey::Page(id) => is_page(id, payload),
+                RecordKey::Page(id) => is_unbound_page(id, payload),
                 RecordKey::Statement(_) | RecordKey::Ref => crc32c::crc32c(payload) == self.payload_crc,
                 RecordKey::Marker(_) => true,
             }
@@ -257,7 +257,7 @@ mod tests {
         let marker = Marker { segment: SEGMENT, group: 3, records: 2, start: 4096 };
         [
             (RecordKey::Chunk(ChunkId::of(b"bytes")), b"bytes".as_slice()),
-            (RecordKey::Page(PageId::of(b"page")), b"page"),
+            (RecordKey::Page(PageId::unbound(b"page")), b"page"),
             (RecordKey::Statement(StatementId::of(b"said")), b"said"),
             (RecordKey::Ref, b"ref"),
             (RecordKey::Marker(marker), b""),

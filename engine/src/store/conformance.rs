@@ -3,6 +3,9 @@
 //! The checks panic with `assert!` where a promise of [`Store`] is broken. They use the trait and [`Subject`] only, so
 //! that they cannot lean on how a store is made.
 
+pub mod ledger;
+pub mod objects;
+
 use bytes::Bytes;
 
 use super::{Appended, Check, LostId, Mark, Object, PageState, RefMove, Store};
@@ -312,7 +315,7 @@ fn chunk(seed: u64, len: usize) -> Object {
 
 fn page(seed: u64) -> Object {
     let bytes = Bytes::from(format!("page {seed}").repeat(20));
-    Object::Page { id: PageId::of(&bytes), bytes }
+    Object::Page { id: PageId::unbound(&bytes), bytes }
 }
 
 fn library(seed: u8) -> LibraryId {
@@ -332,7 +335,7 @@ fn statement(library: LibraryId, kind: StatementKind, sequence: u64) -> Result<O
         }),
         _ => Body::Release(Release {
             parents: Vec::new(),
-            manifest: ManifestId::of(b"a table"),
+            manifest: ManifestId::unbound(b"a table"),
             message: String::new(),
             classes: Vec::new(),
         }),
@@ -345,7 +348,7 @@ fn statement(library: LibraryId, kind: StatementKind, sequence: u64) -> Result<O
 fn said(sequence: u64, n: i64, seeds: &[u8]) -> Result<Statement> {
     let body = Body::Release(Release {
         parents: Vec::new(),
-        manifest: ManifestId::of(b"a table"),
+        manifest: ManifestId::unbound(b"a table"),
         message: String::new(),
         classes: Vec::new(),
     });
@@ -378,7 +381,7 @@ fn chunk_id(object: &Object) -> ChunkId {
 }
 
 fn page_id(object: &Object) -> PageId {
-    PageId::of(&bytes_of(object))
+    PageId::unbound(&bytes_of(object))
 }
 
 fn has(store: &dyn Store, object: &Object) -> Result<bool> {

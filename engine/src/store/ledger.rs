@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     id::{LibraryId, StatementId},
+    limits,
     statement::{Statement, StatementKind},
     store::RefMove,
 };
@@ -29,6 +30,46 @@ pub enum Record {
     },
     /// A channel's move.
     Ref(RefMove),
+}
+
+impl Record {
+    /// A statement that is held, or may be, to be kept with more signatures. A root stays as it came: which of two roots
+    /// of one version stands goes by arrival, and more signatures change nothing.
+    pub fn countersigned(statement: &Statement) -> Self {
+        let mut record = Record::from(statement);
+        if let Record::Statement { kind, again, .. } = &mut record {
+            *again = *kind != StatementKind::Root;
+        }
+        record
+    }
+
+    /// The library it is about.
+    pub fn library(&self) -> LibraryId {
+        match self {
+            Record::Statement { library, .. } => *library,
+            Record::Ref(to) => to.library,
+        }
+    }
+
+    /// The id of the statement; none for a ref.
+    pub fn statement_id(&self) -> Option<StatementId> {
+        match self {
+            Record::Statement { id, .. } => Some(*id),
+            Record::Ref(_) => None,
+        }
+    }
+
+    /// Checks its size against its bound, for implementations. It decodes nothing.
+    pub fn check(&self) -> Result<()> {
+        let (len, most, what) = match self {
+            Record::Statement { bytes, .. } => (bytes.len(), limits::STATEMENT_BYTES, "a statement"),
+            Record::Ref(to) => (to.channel.len(), limits::NAME_BYTES, "a channel's name"),
+        };
+        if (1..=most).contains(&len) {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!("{what} of {len} bytes; 1 to {most} are taken")))
+    }
 }
 
 /// As it is kept: exactly as received.

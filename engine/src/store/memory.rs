@@ -4,6 +4,9 @@
 //! ([`MemoryStore::crash`]), to run full and to be poisoned. It must keep no promise that a disk store does not keep,
 //! and break none: both run [`conformance`](super::conformance).
 
+pub mod ledger;
+pub mod objects;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,7 +17,7 @@ use bytes::Bytes;
 use super::{Appended, Check, LostId, Mark, Object, PageState, RefMove, Store, check_batch, check_object};
 use crate::{
     error::{Error, Result},
-    id::{ChunkId, LibraryId, PageId, StatementId, is_page},
+    id::{ChunkId, LibraryId, PageId, StatementId, is_unbound_page},
     limits,
     statement::{Statement, StatementKind},
 };
@@ -49,10 +52,26 @@ struct Kept {
     refs: BTreeMap<(LibraryId, String), RefMove>,
 }
 
+/// Why a twin takes no writes.
 #[derive(Clone, Debug)]
 enum Refusal {
+    /// A write of the home has failed.
     Poisoned(String),
+    /// There is no room.
     Full,
+}
+
+impl Refusal {
+    /// The error of a write, if it is refused.
+    fn check(refusal: Option<&Self>) -> Result<()> {
+        match refusal {
+            None => Ok(()),
+            Some(Refusal::Poisoned(cause)) => Err(Error::Poisoned(cause.clone())),
+            Some(Refusal::Full) => {
+                Err(Error::Full("the store in memory was told to be full; make room in it".to_owned()))
+            }
+        }
+    }
 }
 
 impl MemoryStore {
@@ -205,13 +224,7 @@ impl Store for MemoryStore {
 
 impl State {
     fn writable(&self) -> Result<()> {
-        match &self.refusal {
-            None => Ok(()),
-            Some(Refusal::Poisoned(cause)) => Err(Error::Poisoned(cause.clone())),
-            Some(Refusal::Full) => {
-                Err(Error::Full("the store in memory was told to be full; make room in it".to_owned()))
-            }
-        }
+        Refusal::check(self.refusal.as_ref())
     }
 
     /// Whether `object` is new; if so, its id waits from here on.
@@ -307,7 +320,7 @@ fn check_strictly(object: &Object) -> Result<()> {
     check_object(object)?;
     let named = match object {
         Object::Chunk { id, bytes } => ChunkId::of(bytes) == *id,
-        Object::Page { id, bytes } => is_page(id, bytes),
+        Object::Page { id, bytes } => is_unbound_page(id, bytes),
         Object::Statement { id, library, kind, sequence, bytes, again: _ } => {
             let statement = Statement::decode(bytes)?;
             (statement.id(), statement.library(), statement.kind(), statement.sequence())
@@ -358,7 +371,7 @@ mod tests {
         let store = MemoryStore::new();
         let wrong = Object::Chunk { id: ChunkId::of(b"one"), bytes: Bytes::from_static(b"two") };
         assert!(matches!(store.append(vec![wrong]), Err(Error::Invalid(_))));
-        let wrong = Object::Page { id: PageId::of(b"one"), bytes: Bytes::from_static(b"two") };
+        let wrong = Object::Page { id: PageId::unbound(b"one"), bytes: Bytes::from_static(b"two") };
         assert!(matches!(store.append(vec![wrong]), Err(Error::Invalid(_))));
     }
 

@@ -141,6 +141,17 @@ pub struct Appended {
 }
 
 impl Appended {
+    /// Adds an object of a library that was new.
+    pub fn add(&mut self, object: &objects::Object) {
+        let bytes = object.bytes().len() as u64;
+        let (count, total) = match object {
+            objects::Object::Chunk { .. } => (&mut self.chunks, &mut self.chunk_bytes),
+            objects::Object::Page { .. } => (&mut self.pages, &mut self.page_bytes),
+        };
+        *count += 1;
+        *total += bytes;
+    }
+
     /// Adds an object that was new.
     pub fn count(&mut self, object: &Object) {
         match object {

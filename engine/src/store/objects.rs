@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     id::{ChunkId, LibraryId, PageId},
+    limits,
     store::{Appended, Check, PageState},
 };
 
@@ -27,6 +28,35 @@ pub enum Object {
         /// Its canonical bytes.
         bytes: Bytes,
     },
+}
+
+impl Object {
+    /// Its id.
+    pub fn id(&self) -> ObjectId {
+        match self {
+            Object::Chunk { id, .. } => ObjectId::Chunk(*id),
+            Object::Page { id, .. } => ObjectId::Page(*id),
+        }
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            Object::Chunk { bytes, .. } | Object::Page { bytes, .. } => bytes,
+        }
+    }
+
+    /// Checks its size against its bound, for implementations. It hashes nothing.
+    pub fn check(&self) -> Result<()> {
+        let (most, what) = match self {
+            Object::Chunk { .. } => (limits::CHUNK_BYTES, "chunk"),
+            Object::Page { .. } => (limits::PAGE_BYTES, "page"),
+        };
+        if (1..=most).contains(&self.bytes().len()) {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!("a {what} of {} bytes; 1 to {most} are taken", self.bytes().len())))
+    }
 }
 
 /// The id of a chunk or page.

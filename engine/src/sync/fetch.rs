@@ -272,7 +272,7 @@ impl Fetch {
 
     fn take_table(&mut self, bytes: Bytes) -> Result<()> {
         let target = self.resolve()?;
-        if ManifestId::of(&bytes) != target.manifest {
+        if ManifestId::unbound(&bytes) != target.manifest {
             // What follows is of an older release, which is of no use here.
             return if self.is_deaf() { Ok(()) } else { Err(mismatch()) };
         }
@@ -281,7 +281,7 @@ impl Fetch {
     }
 
     fn take_header(&mut self, bytes: Bytes) -> Result<()> {
-        let commitment = Commitment::of(&bytes);
+        let commitment = Commitment::unbound(&bytes);
         let named = self.table()?.classes.iter().find(|(_, named)| *named == commitment);
         let slot = named.map(|(slot, _)| *slot);
         let header = ClassHeader::decode(&bytes)?;

@@ -251,20 +251,20 @@ fn a_bomb_of_equal_pages_is_walked_in_no_time() {
     let mut page = Page { slot: 0, level: 0, items: Items::Chunks(vec![chunk; 256]) };
     for _ in 0..4 {
         let bytes = Bytes::from(page.encode());
-        let child = crate::manifest::page::ChunkChild { id: PageId::of(&bytes), sums: page.sums().unwrap() };
+        let child = crate::manifest::page::ChunkChild { id: PageId::unbound(&bytes), sums: page.sums().unwrap() };
         page = Page { slot: 0, level: page.level + 1, items: Items::ChunkIndex(vec![child; 256]) };
         class.pages.insert(child.id, bytes);
     }
     let (bytes, sums) = (Bytes::from(page.encode()), page.sums().unwrap());
-    let content = Content::Tree { root: PageId::of(&bytes), chunks: sums.chunks };
-    class.pages.insert(PageId::of(&bytes), bytes);
+    let content = Content::Tree { root: PageId::unbound(&bytes), chunks: sums.chunks };
+    class.pages.insert(PageId::unbound(&bytes), bytes);
     let Items::Entries(mut entries) = Page::decode(&class.pages[&class.header.root]).unwrap().items else {
         panic!("the root of one entry is a leaf")
     };
     (entries[0].1.content, entries[0].1.size) = (content, sums.bytes);
     let root = Page { slot: 0, level: 0, items: Items::Entries(entries) };
     let bytes = Bytes::from(root.encode());
-    (class.header.root, class.header.sums) = (PageId::of(&bytes), root.sums().unwrap());
+    (class.header.root, class.header.sums) = (PageId::unbound(&bytes), root.sums().unwrap());
     class.pages.insert(class.header.root, bytes);
     class.put(&store, |_| true, |_| true);
     let (walked, _) = class.mark(&store, 1);

@@ -404,7 +404,7 @@ mod tests {
         let id = founded(&libraries, "films", 1);
         let stranger = Key::from_seed([9; 32]);
         let result = libraries.change(&id, Vec::new(), 1, |library| {
-            let manifest = chuan_engine::id::ManifestId::of(b"x");
+            let manifest = chuan_engine::id::ManifestId::unbound(b"x");
             Ok(vec![chuan_engine::statement::library::release(library, &stranger, vec![], manifest, "", 1)?])
         });
         assert_eq!(result.unwrap_err().exit, Exit::Denied);

@@ -48,7 +48,7 @@ pub(super) fn chunk(seed: u64, len: usize) -> Object {
 
 pub(super) fn page(seed: u64) -> Object {
     let bytes = Bytes::from(format!("page {seed} ").repeat(30));
-    Object::Page { id: PageId::of(&bytes), bytes }
+    Object::Page { id: PageId::unbound(&bytes), bytes }
 }
 
 pub(super) fn statement(sequence: u64) -> Object {

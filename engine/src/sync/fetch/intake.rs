@@ -79,7 +79,7 @@ impl Intake {
 
     /// Takes a page that must be expected; gives what it names. `None` for one that was held anyway.
     pub(super) fn page(&mut self, bytes: Bytes) -> Result<Option<Vec<Step>>> {
-        let id = PageId::of(&bytes);
+        let id = PageId::unbound(&bytes);
         let Some(place) = self.pages.remove(&id) else {
             let held = self.overflowed
                 || self.recent.contains(id.as_bytes())
@@ -150,7 +150,7 @@ impl Intake {
     }
 
     fn made_page(&mut self, bytes: Bytes) -> Result<bool> {
-        let Some(place) = self.pages.remove(&PageId::of(&bytes)) else { return Ok(false) };
+        let Some(place) = self.pages.remove(&PageId::unbound(&bytes)) else { return Ok(false) };
         let steps = self.take_page(&place, bytes)?;
         self.learn(steps)?;
         Ok(true)

@@ -78,7 +78,7 @@ fn smuggled(kind: u8) -> Frame {
         name: "default".into(),
         slot: 0,
         salt: Salt::from_bytes([1; 32]),
-        root: PageId::of(&page.encode()),
+        root: PageId::unbound(&page.encode()),
         level: 0,
         sums: Sums::default(),
         policy: vec![],

@@ -42,7 +42,7 @@ impl Told {
         let (mut others, mut old) = (vec![root], Vec::new());
         let mut parents = Vec::new();
         for number in 0..OLD {
-            let manifest = ManifestId::of(&number.to_le_bytes());
+            let manifest = ManifestId::unbound(&number.to_le_bytes());
             let made = release(&library, &publisher, parents, manifest, "", NOW).unwrap();
             parents = vec![made.id()];
             offer(&mut library, &made);

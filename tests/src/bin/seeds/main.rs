@@ -396,7 +396,7 @@ fn segment(pages: &[Vec<u8>]) -> Vec<u8> {
         let start = narrow(out.len());
         let chunk = vec![group; 100];
         for (key, payload) in
-            [(RecordKey::Page(PageId::of(page)), page), (RecordKey::Chunk(ChunkId::of(&chunk)), &chunk)]
+            [(RecordKey::Page(PageId::unbound(page)), page), (RecordKey::Chunk(ChunkId::of(&chunk)), &chunk)]
         {
             let (offset, len) = (narrow(out.len()), narrow(payload.len()));
             let header = RecordHeader::raw(key, payload);
