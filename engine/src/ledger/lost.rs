@@ -1,0 +1,118 @@
+//! Which records no copy has: found from the arrival numbers, the frames' headers and the records' headers
+//! that are left.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use super::{Scan, Side, plan::Merged, record::LedgerRecord, scan::Damage};
+
+/// Lost records in the places of those that are missing from `records`, and the highest arrival number given.
+pub(super) fn find(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>) -> (Vec<LedgerRecord>, u64) {
+    let base = scans.iter().map(|(_, scan)| scan.base()).max().unwrap_or(0);
+    let highest = highest(scans, records, base);
+    let heads = heads(scans, records);
+    let place = |number: u64| place(scans, number);
+    let mut lost: BTreeMap<u64, LedgerRecord> = heads
+        .iter()
+        .map(|(number, head)| (*number, LedgerRecord::lost_like(head, &place(*number))))
+        .collect();
+    // Above the base numbers are given without gaps.
+    for gap in gaps(base.saturating_add(1)..=highest, records, &lost) {
+        lost.insert(*gap.start(), LedgerRecord::lost(*gap.start(), *gap.end(), &place(*gap.start())));
+    }
+    // Below it, only the count tells whether something is missing, and the damaged stretches where.
+    let carried = scans.iter().find_map(|(_, scan)| scan.header).map(|header| header.records);
+    let here = records.range(..=base).count() + lost.range(..=base).count();
+    if carried.is_none_or(|carried| (here as u64) < carried) {
+        for hole in holes(scans) {
+            let (first, last) = (*hole.start(), (*hole.end()).min(base));
+            if let Some(gap) = gaps(first..=last, records, &lost).into_iter().next() {
+                lost.insert(*gap.start(), LedgerRecord::lost(*gap.start(), *gap.end(), &place(*gap.start())));
+            }
+        }
+    }
+    (lost.into_values().collect(), highest)
+}
+
+/// The highest number that anything left speaks of. Where every copy that goes furthest ends in bytes that
+/// say nothing, one more was given at least.
+fn highest(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>, base: u64) -> u64 {
+    let merged = records.values().map(|merged| merged.record.last()).max().unwrap_or(0);
+    let damage = || scans.iter().flat_map(|(_, scan)| &scan.damage);
+    let framed = damage().filter_map(|damage| damage.header).map(|header| header.last).max().unwrap_or(0);
+    let named = damage().flat_map(|damage| &damage.heads).map(|head| head.number).max().unwrap_or(0);
+    let known = merged.max(framed).max(named).max(base);
+    let mut furthest = scans.iter().filter(|(_, scan)| scan.highest() == merged.max(base)).peekable();
+    let is_mute = |damage: &Damage| damage.header.is_none();
+    let mute_end = furthest.peek().is_some() && furthest.all(|(_, scan)| scan.tail().is_some_and(is_mute));
+    known.saturating_add(u64::from(mute_end && known == merged.max(base)))
+}
+
+/// Records of which only headers are left, by number.
+fn heads(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>) -> BTreeMap<u64, LedgerRecord> {
+    let damage = scans.iter().flat_map(|(_, scan)| &scan.damage);
+    let heads = damage.flat_map(|damage| &damage.heads);
+    heads.filter(|head| !records.contains_key(&head.number)).map(|head| (head.number, head.clone())).collect()
+}
+
+/// The stretches of numbers in `range` that neither `records` nor `lost` has.
+fn gaps(
+    range: RangeInclusive<u64>,
+    records: &BTreeMap<u64, Merged>,
+    lost: &BTreeMap<u64, LedgerRecord>,
+) -> Vec<RangeInclusive<u64>> {
+    if range.is_empty() {
+        return Vec::new();
+    }
+    let mut taken: Vec<(u64, u64)> = records
+        .range(range.clone())
+        .map(|(number, merged)| (*number, merged.record.last()))
+        .chain(lost.range(range.clone()).map(|(number, record)| (*number, record.last())))
+        .collect();
+    taken.sort_unstable();
+    let mut gaps = Vec::new();
+    let mut next = *range.start();
+    for (first, last) in taken {
+        if first > next {
+            gaps.push(next..=first - 1);
+        }
+        next = next.max(last.saturating_add(1));
+    }
+    if next <= *range.end() {
+        gaps.push(next..=*range.end());
+    }
+    gaps
+}
+
+/// Stretches of numbers in which every copy has damage.
+fn holes(scans: &[(Side, &Scan)]) -> Vec<RangeInclusive<u64>> {
+    let mut common = vec![0..=u64::MAX];
+    for (_, scan) in scans {
+        let own: Vec<_> = scan.damage.iter().map(|damage| hole(scan, damage)).collect();
+        common = common
+            .iter()
+            .flat_map(|hole| {
+                own.iter().map(|own| *hole.start().max(own.start())..=*hole.end().min(own.end()))
+            })
+            .filter(|hole| !hole.is_empty())
+            .collect();
+    }
+    common
+}
+
+/// The numbers that a damaged stretch may have held.
+fn hole(scan: &Scan, damage: &Damage) -> RangeInclusive<u64> {
+    let before = scan.records.values().take_while(|at| at.offset < damage.offset).last();
+    let after = scan.records.values().find(|at| at.offset >= damage.end);
+    let first = before.map_or(0, |at| at.record.last()).saturating_add(1);
+    first..=after.map_or(u64::MAX, |at| at.record.number.saturating_sub(1))
+}
+
+/// Where a number lay, for people.
+fn place(scans: &[(Side, &Scan)], number: u64) -> String {
+    let places = scans.iter().filter_map(|(side, scan)| {
+        let damage = scan.damage.iter().find(|damage| hole(scan, damage).contains(&number))?;
+        Some(format!("{side} at {}", damage.offset))
+    });
+    let places: Vec<_> = places.collect();
+    if places.is_empty() { "no copy has it".to_owned() } else { places.join(", ") }
+}

@@ -1,0 +1,171 @@
+//! The form of the ledger, and the decision what stands after damage: bytes in, bytes and a plan out. It
+//! opens no file.
+//!
+//! A home keeps its statements and refs in two files with the same content, `ledger/a` and `ledger/b`:
+//!
+//! ```text
+//! header       node, ledger id, generation                                   [`header`]
+//! frame        records of a compaction, in the order of their arrival numbers [`frame`], [`record`]
+//! frame        the closing record: the compaction is whole
+//! frame        a batch
+//! frame        a batch …
+//! ```
+//!
+//! A batch is one frame. It is written and synced in `a`, then in `b`, then acknowledged. [`scan`] reads one
+//! copy, [`plan`] compares two and decides what stands and which file is mended, [`state`] holds what the
+//! records say, [`image`] writes a generation.
+//!
+//! Every checksum begins with the node, the ledger id and the generation. A peer knows neither of the last
+//! two, so the content of a statement never passes for a record of the ledger.
+
+pub mod frame;
+pub mod header;
+pub mod image;
+mod lost;
+pub mod plan;
+pub mod record;
+mod reference;
+pub mod scan;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use crate::id::NodeId;
+
+pub use frame::{FRAME_FIXED_BYTES, FrameId};
+pub use header::{HEADER_BYTES, Header};
+pub use plan::{Mend, Outcome, Plan, Refusal, plan};
+pub use record::{LedgerRecord, RECORD_HEADER_BYTES, RecordKind};
+pub use scan::Scan;
+pub use state::State;
+
+/// Bytes of a ledger's random name.
+pub const LEDGER_ID_LEN: usize = 16;
+
+/// A ledger's random name, never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LedgerId([u8; LEDGER_ID_LEN]);
+
+impl LedgerId {
+    /// Takes the 16 bytes as they are.
+    pub const fn from_bytes(bytes: [u8; LEDGER_ID_LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; LEDGER_ID_LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Display for LedgerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for LedgerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LedgerId({self})")
+    }
+}
+
+/// What binds the checksums of a file to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The node whose ledger it is.
+    pub node: NodeId,
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// How often it was written anew, from 1.
+    pub generation: u64,
+}
+
+impl Identity {
+    /// CRC32C of the identity, which every checksum of the file goes on from.
+    pub(crate) fn seed(&self) -> u32 {
+        let seed = crc32c::crc32c(self.node.as_bytes());
+        let seed = crc32c::crc32c_append(seed, self.ledger.as_bytes());
+        crc32c::crc32c_append(seed, &self.generation.to_le_bytes())
+    }
+}
+
+/// One of the two copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// `ledger/a`, which is written first.
+    A,
+    /// `ledger/b`.
+    B,
+}
+
+impl Side {
+    /// Both, in the order in which they are written.
+    pub const BOTH: [Side; 2] = [Side::A, Side::B];
+
+    /// The file's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Side::A => "a",
+            Side::B => "b",
+        }
+    }
+
+    /// The other copy.
+    pub const fn twin(self) -> Self {
+        match self {
+            Side::A => Side::B,
+            Side::B => Side::A,
+        }
+    }
+
+    /// Its place in a pair.
+    pub const fn index(self) -> usize {
+        match self {
+            Side::A => 0,
+            Side::B => 1,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ledger/{}", self.name())
+    }
+}
+
+/// Reads fixed fields off the front of untrusted bytes.
+#[derive(Debug)]
+struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
+        Some(*field)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+}

@@ -1,0 +1,206 @@
+//! Reads one copy of the ledger as it lies, past any damage. It judges nothing: [`plan`](super::plan) does.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{
+    FrameId, HEADER_BYTES, Header, Identity,
+    frame::{self, FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader},
+    record::{Decoded, LedgerRecord, RecordKind},
+};
+
+/// A record and the offset of its header in the file.
+#[derive(Clone, Debug)]
+pub struct RecordAt {
+    /// The record.
+    pub record: LedgerRecord,
+    /// Where its header begins.
+    pub offset: u64,
+}
+
+/// A stretch of a file that is no valid frame.
+#[derive(Clone, Debug)]
+pub struct Damage {
+    /// Where it begins.
+    pub offset: u64,
+    /// Where it ends.
+    pub end: u64,
+    /// What is wrong, for people.
+    pub what: &'static str,
+    /// The frame's header, where it can be read.
+    pub header: Option<FrameHeader>,
+    /// Records in it that are whole.
+    pub salvaged: Vec<RecordAt>,
+    /// Records in it of which only the header can be read, without their payloads.
+    pub heads: Vec<LedgerRecord>,
+}
+
+/// One copy, as far as it can be read.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// Under which identity its frames were read.
+    pub identity: Identity,
+    /// Its header; `None` where it is damaged.
+    pub header: Option<Header>,
+    /// The records of valid frames, by arrival number.
+    pub records: BTreeMap<u64, RecordAt>,
+    /// Hashes of the valid frames, in order.
+    pub frames: Vec<FrameId>,
+    /// What is no valid frame, in order.
+    pub damage: Vec<Damage>,
+    /// Base and records of the closing record, where it is valid.
+    pub closing: Option<(u64, u64)>,
+    /// Where the last valid frame ends.
+    pub end: u64,
+    /// Bytes of the file.
+    pub len: u64,
+}
+
+impl Scan {
+    /// Reads a copy whose frames were written under `identity`.
+    pub fn new(bytes: &Bytes, identity: Identity, header: Option<Header>) -> Self {
+        let mut scan = Self {
+            identity,
+            header,
+            records: BTreeMap::new(),
+            frames: Vec::new(),
+            damage: Vec::new(),
+            closing: None,
+            end: HEADER_BYTES.min(bytes.len()) as u64,
+            len: bytes.len() as u64,
+        };
+        let mut before = header.map(|header| FrameId::of(&header.encode()));
+        let mut at = HEADER_BYTES;
+        while at < bytes.len() {
+            match frame::decode_front(&bytes.slice(at..), &identity) {
+                Ok(frame) => {
+                    // After damage nothing is known of the frame before.
+                    if before.is_some_and(|before| before != frame.header.before) {
+                        scan.note(at, at, "the frame before this one is missing");
+                    }
+                    before = Some(frame.id);
+                    at += frame.header.len;
+                    scan.take(frame, at);
+                }
+                Err(what) => {
+                    before = None;
+                    let damage = Damage::at(bytes, at, &identity, what);
+                    at = usize::try_from(damage.end).unwrap_or(usize::MAX);
+                    scan.damage.push(damage);
+                }
+            }
+        }
+        scan
+    }
+
+    /// Whether nothing in it is damaged or missing, as far as it can tell alone.
+    pub fn is_clean(&self) -> bool {
+        self.header.is_some() && self.damage.is_empty() && self.closing.is_some()
+    }
+
+    /// The highest arrival number of its valid frames; the base where there is none above it.
+    pub fn highest(&self) -> u64 {
+        let last = self.records.last_key_value().map_or(0, |(_, at)| at.record.last());
+        last.max(self.base())
+    }
+
+    /// The highest arrival number when its generation was begun, as far as it is known.
+    pub fn base(&self) -> u64 {
+        self.header.map(|header| header.base).or(self.closing.map(|(base, _)| base)).unwrap_or(0)
+    }
+
+    /// The damage at its end, after the last valid frame.
+    pub fn tail(&self) -> Option<&Damage> {
+        self.damage.last().filter(|damage| damage.offset >= self.end && damage.end > damage.offset)
+    }
+
+    /// Forgets the damage at its end: a batch that was never acknowledged.
+    pub(super) fn drop_tail(&mut self) {
+        if self.tail().is_some() {
+            self.damage.pop();
+        }
+    }
+
+    fn take(&mut self, frame: frame::Frame, end: usize) {
+        let begin = end as u64 - frame.header.len as u64;
+        for (record, at) in frame.records {
+            if record.kind == RecordKind::Closing {
+                self.closing = Some((record.number, record.payload_number().unwrap_or(0)));
+                continue;
+            }
+            let taken = RecordAt { offset: begin + at as u64, record };
+            if self.records.last_key_value().is_some_and(|(last, _)| *last >= taken.record.number) {
+                self.note(end, end, "arrival numbers do not ascend");
+                self.records.entry(taken.record.number).or_insert(taken);
+            } else {
+                self.records.insert(taken.record.number, taken);
+            }
+        }
+        self.frames.push(frame.id);
+        self.end = end as u64;
+    }
+
+    fn note(&mut self, offset: usize, end: usize, what: &'static str) {
+        let (offset, end) = (offset as u64, end as u64);
+        self.damage.push(Damage { offset, end, what, header: None, salvaged: Vec::new(), heads: Vec::new() });
+    }
+}
+
+impl Damage {
+    /// Looks at bytes where no valid frame stands, up to where the next may.
+    fn at(bytes: &Bytes, at: usize, identity: &Identity, what: &'static str) -> Self {
+        let rest = bytes.slice(at..);
+        let header = frame::decode_header(&rest, identity);
+        let end = match header {
+            Some(header) => at.saturating_add(header.len).min(bytes.len()),
+            None => next_frame(&rest, identity).map_or(bytes.len(), |found| at + found),
+        };
+        let mut damage = Self {
+            offset: at as u64,
+            end: end as u64,
+            what,
+            header,
+            salvaged: Vec::new(),
+            heads: Vec::new(),
+        };
+        damage.salvage(&bytes.slice(at..end), identity);
+        damage
+    }
+
+    /// Walks the records of a damaged frame, as far as their lengths can be read.
+    fn salvage(&mut self, bytes: &Bytes, identity: &Identity) {
+        let mut at = FRAME_HEADER_BYTES;
+        while at < bytes.len() {
+            match LedgerRecord::decode_front(&bytes.slice(at..), identity) {
+                Decoded::Whole(record, len) => {
+                    self.salvaged.push(RecordAt { record, offset: self.offset + at as u64 });
+                    at += len;
+                }
+                Decoded::Head(record, len) => {
+                    self.heads.push(record);
+                    at += len;
+                }
+                Decoded::Cut(record) => {
+                    self.heads.push(record);
+                    return;
+                }
+                Decoded::Damaged => return,
+            }
+        }
+    }
+}
+
+/// Where the next legible frame header begins, from the front of `bytes` on, but not there.
+fn next_frame(bytes: &[u8], identity: &Identity) -> Option<usize> {
+    let mut at = 1;
+    while let Some(rest) = bytes.get(at..) {
+        let found = rest.windows(FRAME_MAGIC.len()).position(|window| window == FRAME_MAGIC)?;
+        let candidate = at + found;
+        if frame::decode_header(bytes.get(candidate..).unwrap_or_default(), identity).is_some() {
+            return Some(candidate);
+        }
+        at = candidate + 1;
+    }
+    None
+}

@@ -1,0 +1,151 @@
+//! The files of the ledger, as single steps. It is a seam: a test puts a disk in its place that crashes or is
+//! full at any step.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rustix::{fs::FallocateFlags, io::Errno};
+
+/// One directory with a few small files. Each method is one step that may fail; none is durable before its
+/// sync.
+pub(crate) trait Files: Send + Sync + fmt::Debug {
+    /// Where it lies, for people.
+    fn path(&self) -> PathBuf;
+    /// The whole file; `None` where it is not there.
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+    /// A part of a file; fewer bytes where it ends before.
+    fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+    /// Allocates blocks up to `end` without changing the length. A file system that cannot is no error.
+    fn reserve(&self, name: &str, end: u64) -> io::Result<()>;
+    /// Writes at `offset`; makes the file where it is not there.
+    fn write(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Makes the file's content durable.
+    fn sync(&self, name: &str) -> io::Result<()>;
+    /// Cuts the file to `len`.
+    fn cut(&self, name: &str, len: u64) -> io::Result<()>;
+    /// Gives a file another name, in the place of one that has it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file; one that is not there is no error.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Makes the names durable.
+    fn sync_names(&self) -> io::Result<()>;
+}
+
+/// A directory on disk.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    dir: PathBuf,
+    /// Files under work: the handle that wrote is the one that syncs, so that no write error is missed.
+    open: Mutex<BTreeMap<String, Arc<File>>>,
+}
+
+impl Directory {
+    pub(crate) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), open: Mutex::default() }
+    }
+
+    /// Makes the directory for its owner alone, durably.
+    pub(crate) fn create(&self) -> io::Result<()> {
+        if self.dir.is_dir() {
+            return Ok(());
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+        self.dir.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    }
+
+    fn handle(&self, name: &str) -> io::Result<Arc<File>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.get(name) {
+            return Ok(Arc::clone(file));
+        }
+        let mut how = OpenOptions::new();
+        how.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = Arc::new(how.open(self.dir.join(name))?);
+        open.insert(name.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn forget(&self, names: &[&str]) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|name, _| !names.contains(&name.as_str()));
+    }
+}
+
+impl Files for Directory {
+    fn path(&self) -> PathBuf {
+        self.dir.clone()
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.dir.join(name)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        // Opened anew: a home on a medium that is read only has no handle for writing.
+        let file = File::open(self.dir.join(name))?;
+        let mut bytes = vec![0; len];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    fn reserve(&self, name: &str, end: u64) -> io::Result<()> {
+        let file = self.handle(name)?;
+        let begin = file.metadata()?.len();
+        if end <= begin {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(&*file, FallocateFlags::KEEP_SIZE, begin, end - begin) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    fn write(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.handle(name)?.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self, name: &str) -> io::Result<()> {
+        self.handle(name)?.sync_data()
+    }
+
+    fn cut(&self, name: &str, len: u64) -> io::Result<()> {
+        self.handle(name)?.set_len(len)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.forget(&[from, to]);
+        fs::rename(self.dir.join(from), self.dir.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.forget(&[name]);
+        match fs::remove_file(self.dir.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
+    }
+}

@@ -1,0 +1,215 @@
+//! Both files of the ledger, as one: how they are read, made anew and mended. It carries out what the
+//! engine's plan says and decides nothing.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use chuan_engine::{
+    Error, Result,
+    id::NodeId,
+    ledger::{
+        Header, Identity, LedgerRecord, Mend, Outcome, Plan, RECORD_HEADER_BYTES, Scan, Side,
+        image::{Image, image},
+        plan,
+        record::Decoded,
+    },
+};
+
+use super::files::Files;
+use crate::{Poison, space};
+
+/// The two files.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    files: Arc<dyn Files>,
+    poison: Poison,
+}
+
+impl Pair {
+    pub(super) fn new(files: Arc<dyn Files>, poison: Poison) -> Self {
+        Self { files, poison }
+    }
+
+    /// Where a copy lies.
+    pub(super) fn path(&self, side: Side) -> PathBuf {
+        self.files.path().join(side.name())
+    }
+
+    /// Both copies as they lie.
+    pub(super) fn read(&self) -> Result<[Option<Bytes>; 2]> {
+        let read = |side: Side| -> Result<Option<Bytes>> {
+            let bytes =
+                self.files.read(side.name()).map_err(|error| self.failed("read", side.name(), error))?;
+            Ok(bytes.map(Bytes::from))
+        };
+        Ok([read(Side::A)?, read(Side::B)?])
+    }
+
+    /// Reads both and decides what stands.
+    pub(super) fn plan(&self, node: &NodeId) -> Result<Outcome> {
+        let copies = self.read()?;
+        Ok(plan(node, copies.each_ref().map(Option::as_ref)))
+    }
+
+    /// A record of `payload` bytes whose header is at `offset`; `None` where it is not what it was.
+    pub(super) fn record(
+        &self,
+        side: Side,
+        offset: u64,
+        payload: usize,
+        identity: &Identity,
+    ) -> Result<Option<LedgerRecord>> {
+        let len = RECORD_HEADER_BYTES + payload;
+        let bytes = match self.files.read_at(side.name(), offset, len) {
+            Ok(bytes) => Bytes::from(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("read", side.name(), error)),
+        };
+        match LedgerRecord::decode_front(&bytes, identity) {
+            Decoded::Whole(record, whole) if whole == len => Ok(Some(record)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Allocates room for what goes up to `end`, in both. Nothing is written where one of them has none.
+    pub(super) fn reserve(&self, end: u64) -> Result<()> {
+        Side::BOTH.into_iter().try_for_each(|side| {
+            self.files
+                .reserve(side.name(), end)
+                .map_err(|error| self.failed("make room in", side.name(), error))
+        })
+    }
+
+    /// Writes a frame at `offset`, durably: in `a`, then in `b`. A failure poisons the home.
+    pub(super) fn append(&self, offset: u64, frame: &[u8]) -> Result<()> {
+        Side::BOTH.into_iter().try_for_each(|side| {
+            let name = side.name();
+            let written =
+                self.files.write(name, offset, frame).map_err(|error| self.failed("write", name, error));
+            written.and_then(|()| self.sync(name)).inspect_err(|error| self.poison.set(error.to_string()))
+        })
+    }
+
+    /// Puts a generation in the place of both files. Where there is no room for it, nothing has changed; any
+    /// later failure poisons the home.
+    pub(super) fn renew(&self, image: &Image) -> Result<()> {
+        for side in Side::BOTH {
+            self.write_new(side, &image.bytes).inspect_err(|_| self.remove_new())?;
+        }
+        Side::BOTH.into_iter().try_for_each(|side| self.take_new(side))
+    }
+
+    /// Like [`Pair::renew`], and keeps the files that were there aside. Gives where. `image` was made from
+    /// `side`, which goes last: wherever it is interrupted, `side` or what was made from it is there.
+    pub(super) fn keep(&self, image: &Image, side: Side) -> Result<Vec<PathBuf>> {
+        for side in Side::BOTH {
+            self.write_new(side, &image.bytes).inspect_err(|_| self.remove_new())?;
+        }
+        let mut kept = Vec::new();
+        for side in [side.twin(), side] {
+            kept.extend(self.set_aside(side, "aside")?);
+            self.take_new(side)?;
+        }
+        Ok(kept)
+    }
+
+    /// Mends the files as the plan says. Fails with [`Error::Full`] or [`Error::Io`] where that cannot be:
+    /// what stands can be read all the same.
+    pub(super) fn mend(&self, plan: &Plan) -> Result<()> {
+        match plan.mend {
+            Mend::None => Ok(()),
+            Mend::Cut(side, end) => self.cut(side, end),
+            Mend::Copy(from) => {
+                let [a, b] = self.read()?;
+                let source = match from {
+                    Side::A => a,
+                    Side::B => b,
+                };
+                let source = source.unwrap_or_default();
+                let end = usize::try_from(plan.end).unwrap_or(usize::MAX).min(source.len());
+                let sound = source.slice(..end);
+                self.write_new(from.twin(), &sound).inspect_err(|_| self.remove_new())?;
+                self.take_new(from.twin())?;
+                if end < source.len() { self.cut(from, plan.end) } else { Ok(()) }
+            }
+            Mend::Renew => self.renew(&image(next(plan.identity), plan.highest, &plan.carried())?),
+        }
+    }
+
+    /// Moves a copy out of the way, under a name that is free.
+    pub(super) fn set_aside(&self, side: Side, why: &str) -> Result<Option<PathBuf>> {
+        let name = side.name();
+        let failed = |error| self.failed("set aside", name, error);
+        if self.files.read(name).map_err(failed)?.is_none() {
+            return Ok(None);
+        }
+        let mut aside = format!("{name}.{why}");
+        let mut number = 1u32;
+        while self.files.read(&aside).map_err(failed)?.is_some() {
+            number += 1;
+            aside = format!("{name}.{why}-{number}");
+        }
+        self.files.rename(name, &aside).and_then(|()| self.files.sync_names()).map_err(failed)?;
+        Ok(Some(self.files.path().join(aside)))
+    }
+
+    /// Removes what an interrupted compaction left.
+    pub(super) fn remove_new(&self) {
+        for side in Side::BOTH {
+            if let Err(error) = self.files.remove(&new_name(side)) {
+                tracing::debug!(%error, "what an interrupted write left of the ledger stays");
+            }
+        }
+    }
+
+    fn write_new(&self, side: Side, bytes: &[u8]) -> Result<()> {
+        let name = new_name(side);
+        self.files
+            .remove(&name)
+            .and_then(|()| self.files.reserve(&name, bytes.len() as u64))
+            .and_then(|()| self.files.write(&name, 0, bytes))
+            .map_err(|error| self.failed("write", &name, error))?;
+        self.sync(&name).inspect_err(|error| self.poison.set(error.to_string()))
+    }
+
+    fn take_new(&self, side: Side) -> Result<()> {
+        let renamed = self.files.rename(&new_name(side), side.name()).and_then(|()| self.files.sync_names());
+        renamed
+            .map_err(|error| self.failed("replace", side.name(), error))
+            .inspect_err(|error| self.poison.set(error.to_string()))
+    }
+
+    fn cut(&self, side: Side, end: u64) -> Result<()> {
+        let name = side.name();
+        self.files.cut(name, end).map_err(|error| self.failed("cut", name, error))?;
+        self.sync(name).inspect_err(|error| self.poison.set(error.to_string()))
+    }
+
+    fn sync(&self, name: &str) -> Result<()> {
+        self.files.sync(name).map_err(|error| self.failed("sync", name, error))
+    }
+
+    fn failed(&self, what: &str, name: &str, error: io::Error) -> Error {
+        let path = self.files.path().join(name);
+        match Error::io(format!("{what} {}", path.display()), error) {
+            Error::Full(text) => space::full(&self.files.path(), &text),
+            other => other,
+        }
+    }
+}
+
+/// The next generation.
+pub(super) const fn next(identity: Identity) -> Identity {
+    Identity { generation: identity.generation.saturating_add(1), ..identity }
+}
+
+/// A copy that is read by itself, whosever it is; `None` where it is not there or nothing in it can be read.
+pub(super) fn scan(bytes: Option<&Bytes>) -> Option<Scan> {
+    let bytes = bytes?;
+    let header = Header::decode(bytes).ok()?;
+    Some(Scan::new(bytes, header.identity, Some(header)))
+}
+
+fn new_name(side: Side) -> String {
+    format!("{}.new", side.name())
+}

@@ -1,0 +1,234 @@
+//! Files that are gone, damaged, old or another node's, and what an operator can do.
+
+use std::sync::Arc;
+
+use chuan_engine::{Error, id::NodeId, ledger::Side, store::ledger::Ledger};
+
+use super::{
+    DiskLedger, NODE,
+    disk::{Disk, Reached},
+    founded, kept, open, sequences, statement, try_open,
+};
+use crate::{
+    Poison,
+    ledger::{Checked, repair},
+};
+
+fn stage() -> Arc<Disk> {
+    let disk = founded();
+    let ledger = open(&disk);
+    for number in 1..=4 {
+        ledger.append(vec![statement(number)]).unwrap();
+    }
+    drop(ledger);
+    disk
+}
+
+#[test]
+fn one_file_that_is_gone_or_damaged_is_made_anew() {
+    let sound = stage();
+    let bytes = sound.bytes("a").unwrap();
+    for side in ["a", "b"] {
+        for damage in [None, Some(Vec::new()), Some(bytes[..bytes.len() / 2].to_vec()), Some(vec![0; 500])] {
+            let disk = Arc::new(sound.copy());
+            disk.put(side, damage);
+            let opened = try_open(&disk).unwrap();
+            assert!(!opened.found.is_empty());
+            assert_eq!(sequences(&opened.ledger), [1, 2, 3, 4]);
+            assert_eq!((disk.bytes("a"), disk.bytes("b")), (Some(bytes.clone()), Some(bytes.clone())));
+        }
+    }
+}
+
+/// What was lost in both copies is named until it is given again, and then stands where it stood.
+#[test]
+fn what_both_have_lost_is_named_until_it_comes_back() {
+    let disk = stage();
+    let mut bytes = disk.bytes("a").unwrap();
+    let at = bytes.windows(11).position(|window| window == b"statement 2").unwrap();
+    bytes[at] ^= 1;
+    disk.put("a", Some(bytes.clone()));
+    disk.put("b", Some(bytes));
+    for _ in 0..2 {
+        let ledger = try_open(&disk).unwrap().ledger;
+        assert_eq!(kept(&ledger), [(1, 1), (3, 3), (4, 4)]);
+        let lost = ledger.lost().unwrap();
+        assert_eq!((lost.len(), lost[0].arrival), (1, 2));
+        assert!(
+            lost[0].place.contains("release") && lost[0].place.contains("ledger/a at"),
+            "{}",
+            lost[0].place
+        );
+    }
+    let ledger = open(&disk);
+    ledger.append(vec![statement(2)]).unwrap();
+    for ledger in [ledger, open(&disk)] {
+        assert_eq!(kept(&ledger), [(1, 1), (2, 2), (3, 3), (4, 4)]);
+        assert!(ledger.lost().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn both_gone_is_said_and_numbers_go_on() {
+    let disk = stage();
+    disk.put("a", None);
+    disk.put("b", Some(vec![1; 3000]));
+    let opened = DiskLedger::open_files(disk.clone(), NODE, 4, Poison::default()).unwrap();
+    assert!(opened.gone && opened.damaged);
+    let ledger = opened.ledger;
+    assert!(sequences(&ledger).is_empty());
+    assert_eq!(ledger.lost().unwrap()[0].arrival, 1);
+    ledger.append(vec![statement(1)]).unwrap();
+    assert_eq!(kept(&ledger), [(1, 5)], "a number is given twice");
+    assert_eq!(disk.names(), ["a", "b", "b.damaged"], "what was unreadable is kept aside");
+    ledger.found(&[1, 99]).unwrap();
+    for ledger in [ledger, open(&disk)] {
+        assert!(ledger.lost().unwrap().is_empty());
+        assert_eq!(ledger.highest_arrival(), 6);
+    }
+}
+
+#[test]
+fn an_older_pair_is_named() {
+    let disk = founded();
+    let ledger = open(&disk);
+    ledger.append(vec![statement(1)]).unwrap();
+    let old = Arc::new(disk.restart(Reached::All));
+    ledger.append(vec![statement(2), statement(3)]).unwrap();
+    let known = ledger.highest_arrival();
+    let opened = DiskLedger::open_files(old.clone(), NODE, known, Poison::default()).unwrap();
+    assert!(opened.damaged && opened.found[0].contains("older pair"), "{:?}", opened.found);
+    let lost = opened.ledger.lost().unwrap();
+    assert_eq!(lost.len(), 1);
+    assert!(lost[0].place.contains("records 2 to 3"), "{}", lost[0].place);
+    opened.ledger.append(vec![statement(2)]).unwrap();
+    assert_eq!(kept(&opened.ledger), [(1, 1), (2, 4)]);
+    let again = DiskLedger::open_files(old, NODE, known, Poison::default()).unwrap();
+    assert!(again.found.is_empty() && again.ledger.lost().unwrap().len() == 1);
+}
+
+/// Each way out of a refusal, interrupted nowhere and everywhere: the copy that is kept stands.
+#[test]
+fn keep_makes_both_anew_from_one() {
+    let node = NodeId::from_bytes([8; 32]);
+    let ours = stage();
+    let foreign = stage();
+    let other = founded();
+    open(&other).append(vec![statement(7), statement(8)]).unwrap();
+    let cases = [
+        ("two ledgers", ours.bytes("a"), other.bytes("a"), NODE),
+        ("another node's", foreign.bytes("a"), foreign.bytes("b"), node),
+    ];
+    for (name, a, b, node) in cases {
+        for (side, expected) in [(Side::A, vec![1, 2, 3, 4]), (Side::B, vec![7, 8])] {
+            let expected = if node == NODE { expected } else { vec![1, 2, 3, 4] };
+            for step in 0.. {
+                let disk = Arc::new(Disk::default());
+                disk.put("a", a.clone());
+                disk.put("b", b.clone());
+                let open =
+                    |disk: &Arc<Disk>| DiskLedger::open_files(disk.clone(), node, 0, Poison::default());
+                let Err(Error::Corrupt(text)) = open(&disk) else { panic!("{name}: opened") };
+                assert!(text.contains("chuan ledger show") && text.contains("chuan ledger keep"), "{text}");
+                disk.set_fault(step, super::disk::Fault::Crash);
+                let kept = repair::keep_files(disk.clone(), node, side);
+                let is_done = !disk.has_failed();
+                if is_done {
+                    assert_eq!(kept.unwrap().len(), 2);
+                }
+                for reached in Reached::ALL {
+                    let disk = Arc::new(disk.restart(reached));
+                    // Interrupted, it is refused as before, or the copy that was chosen stands.
+                    if open(&disk).is_err() {
+                        assert!(!is_done, "{name}");
+                        repair::keep_files(disk.clone(), node, side).unwrap();
+                    }
+                    let opened = open(&disk).unwrap();
+                    assert_eq!(
+                        sequences(&opened.ledger),
+                        expected,
+                        "{name}, {side}, step {step}, {reached:?}"
+                    );
+                }
+                if is_done {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_under_a_running_node_is_found_by_a_check() {
+    let disk = stage();
+    let ledger = open(&disk);
+    assert_eq!(ledger.check().unwrap(), Checked::default());
+    let bytes = disk.bytes("b").unwrap();
+    for side in ["a", "b"] {
+        for at in [20, bytes.len() / 2, bytes.len() - 1] {
+            let mut bad = disk.bytes(side).unwrap();
+            let at = at.min(bad.len() - 1);
+            bad[at] ^= 1;
+            disk.put(side, Some(bad));
+            let Checked { found, is_mended } = ledger.check().unwrap();
+            assert!(is_mended && found[0].contains(&format!("ledger/{side}")), "{found:?}");
+            assert_eq!(ledger.check().unwrap(), Checked::default(), "it is mended");
+            assert_eq!(sequences(&ledger), [1, 2, 3, 4]);
+        }
+    }
+    // Both at once: what can be read from neither is lost, and said.
+    let mut bad = disk.bytes("a").unwrap();
+    let at = bad.windows(11).position(|window| window == b"statement 3").unwrap();
+    bad[at] ^= 1;
+    disk.put("a", Some(bad.clone()));
+    disk.put("b", Some(bad));
+    assert!(ledger.statements(None, chuan_engine::statement::StatementKind::Release).is_err());
+    assert!(ledger.check().unwrap().is_mended);
+    assert_eq!(ledger.lost().unwrap().len(), 1);
+    assert_eq!(sequences(&ledger), [1, 2, 4]);
+    drop(ledger);
+    assert_eq!(open(&disk).lost().unwrap().len(), 1);
+}
+
+/// Files that are taken away or swapped under a running node are not written over with what its memory says.
+#[test]
+fn files_swapped_under_a_running_node_are_left_alone() {
+    let (disk, other) = (stage(), founded());
+    let ledger = open(&disk);
+    for (a, b) in [(None, None), (other.bytes("a"), disk.bytes("b"))] {
+        disk.put("a", a.clone());
+        disk.put("b", b.clone());
+        let Checked { found, is_mended } = ledger.check().unwrap();
+        assert!(!is_mended && !found.is_empty());
+        assert_eq!((disk.bytes("a"), disk.bytes("b")), (a, b));
+    }
+    // Both cut back to an older state: what had been acknowledged since is named.
+    let disk = founded();
+    let ledger = open(&disk);
+    ledger.append(vec![statement(1)]).unwrap();
+    let old = disk.bytes("a");
+    ledger.append(vec![statement(2)]).unwrap();
+    disk.put("a", old.clone());
+    disk.put("b", old);
+    assert!(ledger.check().unwrap().is_mended);
+    assert_eq!((sequences(&ledger), ledger.lost().unwrap()[0].arrival), (vec![1], 2));
+}
+
+#[test]
+fn without_room_or_on_a_read_only_medium_the_ledger_is_there_for_reading() {
+    for is_full in [true, false] {
+        let disk = stage();
+        let bytes = disk.bytes("a").unwrap();
+        disk.put("b", Some(bytes[..bytes.len() - 30].to_vec()));
+        if is_full {
+            disk.set_full(true)
+        } else {
+            disk.set_read_only()
+        }
+        let ledger = try_open(&disk).unwrap().ledger;
+        assert_eq!(sequences(&ledger), [1, 2, 3, 4]);
+        assert!(ledger.read_only().is_some_and(|why| why.contains("cannot be mended")));
+        let error = ledger.append(vec![statement(5)]).unwrap_err();
+        assert!(matches!(error, Error::Full(_)) && error.to_string().contains("reading only"), "{error}");
+    }
+}
