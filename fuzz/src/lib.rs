@@ -5,10 +5,13 @@
 //! what is taken at all must, where the form is canonical, be written back as exactly the same bytes. Each says whether
 //! it took anything, so that a corpus of which nothing is taken is noticed.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use chuan_engine::{
     audit::{Chain, Finding, Point, Record},
-    id::{NodeId, Salt},
+    id::{LibraryId, NodeId, Salt},
+    ledger::{self, Mend, Outcome},
     manifest::{
         EntryKind, Policy,
         classifier::{Class, Classifier},
@@ -16,7 +19,10 @@ use chuan_engine::{
         path::{EntryPath, collision_key},
         table::{ClassHeader, ClassTable},
     },
-    segment::{Footer, Item, Scanner, SegmentHeader, SegmentId, Step, Trailer, footer, payload},
+    segment::{
+        Codec, Footer, Item, RecordKey, Scanner, SegmentHeader, SegmentId, SegmentName, Step, Tail, Trailer,
+        footer,
+    },
     statement::{
         Body, Bundle, Classes, Draft, Key, Library, Member, NodeRole, Root, Statement, Verbs,
         library::{self, Founders, found},
@@ -34,8 +40,9 @@ use chuan_engine::{
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("audit", audit),
+    ("ledger", ledger),
     ("frame", frame),
     ("message", message),
     ("delta", delta),
@@ -47,7 +54,7 @@ pub const TARGETS: [Target; 13] = [
     ("root", |bytes| root(bytes).is_some()),
     ("ticket", ticket),
     ("path", path),
-    ("segment", segment),
+    ("segment", |bytes| !segment(bytes).is_empty()),
 ];
 
 /// An audit log, walked in pieces and whole: the first byte says how long the pieces are.
@@ -76,6 +83,25 @@ pub fn audit(bytes: &[u8]) -> bool {
     let longer = Point { count: whole.at.count + 1, ..whole.at };
     assert!(matches!(held(longer).finding, Finding::Altered { .. }), "a shortened log is found");
     whole.at.count > 0
+}
+
+/// Two copies of a ledger: the first two bytes say how long the first one is. What stands is written anew, and then stands as it is.
+pub fn ledger(bytes: &[u8]) -> bool {
+    let Some((len, rest)) = bytes.split_first_chunk::<2>() else { return false };
+    let (a, b) = rest.split_at(usize::from(u16::from_le_bytes(*len)).min(rest.len()));
+    let [a, b] = [a, b].map(Bytes::copy_from_slice);
+    let node = NodeId::from_bytes([7; 32]);
+    let Outcome::Open(plan) = ledger::plan(&node, [Some(&a), Some(&b)]) else { return false };
+    let carried = plan.carried();
+    let Ok(image) = ledger::image::image(plan.identity, plan.highest, &carried) else { return false };
+    let image = Bytes::from(image.bytes);
+    let Outcome::Open(again) = ledger::plan(&node, [Some(&image), Some(&image)]) else {
+        panic!("a ledger that was written is not taken");
+    };
+    assert_eq!(again.mend, Mend::None);
+    assert_eq!(again.highest, plan.highest);
+    assert_eq!(again.carried(), carried);
+    !carried.is_empty()
 }
 
 /// A stream of frames, arriving in pieces: the first byte says how long the pieces are.
@@ -326,22 +352,39 @@ pub fn path(bytes: &[u8]) -> bool {
     true
 }
 
-/// A segment: its header, records and footer. The id is fixed, as if the file's own header had been read.
-pub fn segment(bytes: &[u8]) -> bool {
-    let header = SegmentHeader::decode(bytes).is_ok();
-    let refs = payload::decode_ref(bytes).is_ok();
+/// A segment: its header, records and footer. The name is fixed, as if the file's own header had been read. Gives what
+/// was taken.
+pub fn segment(bytes: &[u8]) -> BTreeSet<&'static str> {
+    let mut taken = scan(bytes);
+    let block = bytes.get(..4096).unwrap_or(bytes);
+    let header = SegmentHeader::decode(block);
+    assert!(header.is_err() || SegmentHeader::other_version(block).is_none(), "a header has one version");
+    taken.extend(header.is_ok().then_some("header"));
     let footer = bytes
         .last_chunk::<{ footer::TRAILER_BYTES }>()
         .and_then(|trailer| Trailer::decode(trailer, bytes.len() as u64).ok())
-        .is_some_and(|trailer| Footer::decode(bytes, trailer).is_ok());
-    scan(bytes) || header || refs || footer
+        .is_some_and(|trailer| check_footer(bytes, trailer));
+    taken.extend(footer.then_some("footer"));
+    taken
 }
 
-/// Walks the bytes to their end; returns whether there was a record.
-fn scan(bytes: &[u8]) -> bool {
+/// Decodes the footer that a trailer tells of; returns whether it, or its tail, is one.
+fn check_footer(bytes: &[u8], trailer: Trailer) -> bool {
+    let tail_at = bytes.len() - usize::try_from(trailer.tail_len()).expect("a tail that is in memory");
+    let tail = Tail::decode(bytes.get(tail_at..).expect("a trailer fits its file"), trailer);
+    let bytes = bytes.get(trailer.footer_offset as usize..).expect("a trailer fits its file");
+    let Ok(mut footer) = Footer::decode(bytes, trailer) else { return tail.is_ok() };
+    assert_eq!(footer.encode(trailer.footer_offset), bytes, "a footer has one form");
+    assert_eq!(tail.expect("the tail of a footer that was taken").trailer, trailer);
+    true
+}
+
+/// Walks the bytes to their end; gives what records there were.
+fn scan(bytes: &[u8]) -> BTreeSet<&'static str> {
     let end = bytes.len() as u64;
-    let mut scanner = Scanner::new(SegmentId::from_bytes([7; 16]), 0, end);
-    let mut records = 0;
+    let name = SegmentName { id: SegmentId::from_bytes([7; 16]), library: LibraryId::from_bytes([8; 32]) };
+    let mut scanner = Scanner::new(name, 0, end);
+    let mut records = BTreeSet::new();
     let mut want = 0;
     // Every step either moves on, or asks for more than it had.
     for _ in 0..=4 * bytes.len() + 16 {
@@ -356,29 +399,37 @@ fn scan(bytes: &[u8]) -> bool {
                 want = more;
             }
             Step::Found(item) => {
-                records += check_item(&item, end);
+                records.extend(check_item(&item, end));
                 want = 0;
             }
-            Step::End => return records > 0,
+            Step::End => return records,
         }
     }
     panic!("a scan does not end");
 }
 
-/// Checks that what was found lies within the segment; returns the records in it.
-fn check_item(item: &Item<'_>, end: u64) -> u64 {
+/// Checks that what was found lies within the segment; gives what it is, where it is whole.
+fn check_item(item: &Item<'_>, end: u64) -> Option<&'static str> {
     match item {
-        Item::Record { offset, header, .. } => {
+        Item::Record { offset, header, payload } => {
             assert!(offset + header.total_len() <= end, "a record lies within its segment");
-            1
+            let bytes = header.unpack((*payload)?).expect("a whole payload unpacks");
+            assert!(bytes.len() == header.raw_len as usize || matches!(header.codec, Codec::Reserved(_)));
+            Some(match (header.key, header.codec) {
+                (_, Codec::Zstd) => "packed",
+                (RecordKey::Reserved(..), _) => "reserved",
+                (RecordKey::Chunk(_), _) => "chunk",
+                (RecordKey::Page(_), _) => "page",
+                (RecordKey::Marker(_), _) => "other",
+            })
         }
         Item::Marker { offset, .. } => {
             assert!(*offset < end);
-            0
+            None
         }
         Item::Gap { from, to, .. } => {
             assert!(from < to && *to <= end, "a gap is not empty");
-            0
+            None
         }
     }
 }

@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::segment(bytes);
+    let _ = chuan_fuzz::segment(bytes);
 });

@@ -47,7 +47,8 @@ fn log(events: Vec<Event>) -> Result<Vec<Vec<u8>>> {
     let mut records = Vec::new();
     let mut at = Point::START;
     for event in events {
-        let record = Record { index: at.count, time_ms: 1_793_000_000_000, prev: at.head, event }.encode()?;
+        let record = Record { index: at.count, time_ms: 1_793_000_000_000, prev: at.head, arrival: 3, event }
+            .encode()?;
         at = Point { count: at.count + 1, head: RecordId::of(&record) };
         records.push(record);
     }

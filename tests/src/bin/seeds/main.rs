@@ -4,6 +4,7 @@
 
 mod audit;
 mod exchange;
+mod ledger;
 
 use std::{fs, path::Path};
 
@@ -23,7 +24,8 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     segment::{
-        Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId, align_up,
+        Codec, Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, ReservedKind, SegmentHeader,
+        SegmentId, SegmentName, align_up,
     },
     statement::{
         Body, Bundle, Channel, Checkpoint, Classes, Draft, Fresh, Header, Key, Member, NodeRole, Release,
@@ -39,7 +41,8 @@ use chuan_engine::{
 use chuan_tests::rng::Rng;
 
 /// The segment that the target `segment` takes its bytes for.
-const SEGMENT: SegmentId = SegmentId::from_bytes([7; 16]);
+const SEGMENT: SegmentName =
+    SegmentName { id: SegmentId::from_bytes([7; 16]), library: LibraryId::from_bytes([8; 32]) };
 
 fn main() -> Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
@@ -64,9 +67,10 @@ fn main() -> Result<()> {
     write("ticket", vec![ticket()?.to_text()?.into_bytes()])?;
     write("table", tables())?;
     write("policy", policies())?;
-    write("segment", vec![segment(&pages)])?;
+    write("segment", vec![segment(&pages)?])?;
     write("page", pages)?;
     write("audit", audit::seeds()?)?;
+    write("ledger", ledger::seeds(&statements)?)?;
     write("path", paths().iter().map(|path| path.as_bytes().to_vec()).collect())?;
     Ok(())
 }
@@ -84,6 +88,9 @@ fn paths() -> [&'static str; 8] {
     ]
 }
 
+/// The library of the pages.
+const LIBRARY: LibraryId = LibraryId::from_bytes([1; 32]);
+
 /// Collects pages; their store is the corpus.
 #[derive(Default)]
 struct Pages(Vec<Vec<u8>>);
@@ -99,18 +106,18 @@ impl PageSink for Pages {
 fn pages() -> Result<Vec<Vec<u8>>> {
     let mut sink = Pages::default();
     let mut rng = Rng::new(1);
-    let mut content = ContentBuilder::new(0)?;
+    let mut content = ContentBuilder::new(LIBRARY, 0)?;
     for _ in 0..600 {
         content.push(chunk(&mut rng), &mut sink)?;
     }
     let content = content.finish(&mut sink)?;
-    let mut entries = EntryTreeBuilder::new(0)?;
+    let mut entries = EntryTreeBuilder::new(LIBRARY, 0)?;
     for number in 0..300u32 {
         let path = EntryPath::new(format!("films/{number:04}/第{number}集.mp4"))?;
         entries.push(path, &entry(number, &content, &mut rng), &mut sink)?;
     }
     entries.finish(&mut sink)?;
-    EntryTreeBuilder::new(3)?.finish(&mut sink)?;
+    EntryTreeBuilder::new(LIBRARY, 3)?.finish(&mut sink)?;
     let mut pages = sink.0;
     pages.sort_by_key(|page| (page.get(5).copied(), page.len()));
     // The smallest and the largest of each kind: byte 5 is the kind.
@@ -154,7 +161,7 @@ fn tables() -> Vec<Vec<u8>> {
         sums: chuan_engine::manifest::entry::Sums { entries: 3, chunks: 40, bytes: 2_000_000 },
         policy: b"keep".to_vec(),
     };
-    let table = ClassTable { classes: vec![(0, header.id()), (5, Commitment::from_bytes([9; 32]))] };
+    let table = ClassTable { classes: vec![(0, header.id(&LIBRARY)), (5, Commitment::from_bytes([9; 32]))] };
     vec![header.encode(), table.encode()]
 }
 
@@ -249,8 +256,12 @@ fn later_kinds(said: &[Statement], [root, operator, publisher, node]: [&Key; 4])
         commitment: commitments.get(usize::from(slot)).copied().unwrap_or(Commitment::from_bytes([0; 32])),
     };
     let classes = (0..).zip(["default", "trailers"]).map(class).collect();
-    let listing =
-        Release { parents: vec![release.id()], manifest: table.id(), message: String::new(), classes };
+    let listing = Release {
+        parents: vec![release.id()],
+        manifest: table.id(&first.library()),
+        message: String::new(),
+        classes,
+    };
     let under = Channel { term: Some(channel.id()), ..live.clone() };
     let revoke = Revoke { node: node.node(), up_to: 7, reason: "lost 丢失".into() };
     let fresh = Fresh { channel: "live".into(), statement: channel.id() };
@@ -387,33 +398,45 @@ fn as_message(frame: &Frame) -> Option<Result<Vec<u8>>> {
     Some(seed.map_err(Into::into))
 }
 
-/// A segment with two groups and a footer.
-fn segment(pages: &[Vec<u8>]) -> Vec<u8> {
-    let mut out = SegmentHeader { id: SEGMENT, number: 1 }.encode();
+/// A segment with two groups, records of every kind and codec among them, and a footer.
+fn segment(pages: &[Vec<u8>]) -> Result<Vec<u8>> {
+    let mut out = SegmentHeader { name: SEGMENT, number: 1 }.encode();
     let mut entries = Vec::new();
     let small = pages.iter().filter(|page| page.len() < 2000).take(2);
     for (group, page) in (0u8..).zip(small) {
         let start = narrow(out.len());
         let chunk = vec![group; 100];
-        for (key, payload) in
-            [(RecordKey::Page(PageId::unbound(page)), page), (RecordKey::Chunk(ChunkId::of(&chunk)), &chunk)]
-        {
-            let (offset, len) = (narrow(out.len()), narrow(payload.len()));
-            let header = RecordHeader::raw(key, payload);
-            entries.push(FooterEntry { key, codec: header.codec, offset, raw_len: len, stored_len: len });
-            out.extend_from_slice(&header.encode(Place { segment: SEGMENT, offset }));
+        let text = b"the river ".repeat(20 + usize::from(group));
+        let packed = zstd::bulk::compress(&text, 3)?;
+        let raw = RecordHeader::raw;
+        let zstd = RecordHeader {
+            codec: Codec::Zstd,
+            stored_len: narrow(packed.len()),
+            ..raw(RecordKey::Chunk(ChunkId::of(&text)), &text)
+        };
+        let reserved = RecordKey::Reserved(ReservedKind::DeltaGroup, [group; 32]);
+        for (header, payload) in [
+            (raw(RecordKey::Page(PageId::of(&SEGMENT.library, page)), page), page),
+            (raw(RecordKey::Chunk(ChunkId::of(&chunk)), &chunk), &chunk),
+            (zstd, &packed),
+            (raw(reserved, &chunk), &chunk),
+        ] {
+            let offset = narrow(out.len());
+            let RecordHeader { key, codec, raw_len, stored_len, .. } = header;
+            entries.push(FooterEntry { key, codec, offset, raw_len, stored_len });
+            out.extend_from_slice(&header.encode(Place { segment: SEGMENT.id, offset }));
             out.extend_from_slice(payload);
         }
-        let marker = RecordKey::Marker(Marker { segment: SEGMENT, group: group.into(), records: 2, start });
+        let marker = Marker { segment: SEGMENT.id, group: group.into(), records: 4, start };
         for _ in 0..2 {
-            let place = Place { segment: SEGMENT, offset: narrow(out.len()) };
-            out.extend_from_slice(&RecordHeader::raw(marker, &[]).encode(place));
+            let place = Place { segment: SEGMENT.id, offset: narrow(out.len()) };
+            out.extend_from_slice(&raw(RecordKey::Marker(marker), &[]).encode(place));
         }
         out.resize(usize::try_from(align_up(out.len() as u64)).unwrap_or(out.len()), 0);
     }
-    let footer = Footer { segment: SEGMENT, entries }.encode(narrow(out.len()));
-    out.extend_from_slice(&footer);
-    out
+    let mut footer = Footer { segment: SEGMENT, entries };
+    out.extend_from_slice(&footer.encode(narrow(out.len())));
+    Ok(out)
 }
 
 /// Offsets and lengths in a seed, far below 4 GiB.
