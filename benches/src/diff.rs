@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use chuan_engine::{
     chunk::Profile,
-    id::{ChunkId, PageId},
+    id::{ChunkId, LibraryId, PageId},
     manifest::{
         ChunkRef, Content, Entry, EntryKind, EntryPath, PageSink, PageSource, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
@@ -24,7 +24,7 @@ use chuan_engine::{
         diff::{self, Change, ContentSink, DiffSink, FirstChunk, Gap, Spare, Stood},
         position::PagePosition,
     },
-    store::{Object, Store, memory::MemoryStore},
+    store::{Object, Objects, Shelves, memory::MemoryObjects},
 };
 use chuan_storage::{DiskStore, Options};
 use chuan_tests::rng::Rng;
@@ -98,23 +98,26 @@ impl Case {
     }
 }
 
+/// Whose manifests they are.
+const LIBRARY: LibraryId = LibraryId::from_bytes([1; 32]);
+
 /// Times every case. `bytes` scales them down, for a run that only has to end.
 pub(crate) fn run(work: &Path, bytes: u64) -> Result<Table> {
     let chunks = (bytes / BYTES_PER_CHUNK).clamp(1_000, CHUNKS);
     let mut rows = Vec::new();
     for case in Case::ALL {
         let home = work.join("diff");
-        let memory = MemoryStore::new();
+        let memory = MemoryObjects::new(LIBRARY);
         let disk = DiskStore::open(&home, Options::default())?;
         rows.push(measure(case, "in memory", chunks, &memory)?);
-        rows.push(measure(case, "on disk, warm", chunks, &disk)?);
+        rows.push(measure(case, "on disk, warm", chunks, &*disk.of(&LIBRARY))?);
         drop(disk);
         std::fs::remove_dir_all(home)?;
     }
     Ok(Table { chunks, rows })
 }
 
-fn measure(case: Case, place: &'static str, chunks: u64, store: &dyn Store) -> Result<Row> {
+fn measure(case: Case, place: &'static str, chunks: u64, store: &dyn Objects) -> Result<Row> {
     let replaced = case.replaced(chunks);
     let old = build(case, &vec![false; replaced.len()], store)?;
     let new = build(case, &replaced, store)?;
@@ -145,13 +148,13 @@ fn measure(case: Case, place: &'static str, chunks: u64, store: &dyn Store) -> R
 }
 
 /// Builds a manifest in which the chunks that `replaced` names differ from those of one without; returns its root.
-fn build(case: Case, replaced: &[bool], store: &dyn Store) -> Result<PageId> {
+fn build(case: Case, replaced: &[bool], store: &dyn Objects) -> Result<PageId> {
     let mut pages = Pages { store, waiting: Vec::new() };
-    let mut tree = EntryTreeBuilder::new(0)?;
+    let mut tree = EntryTreeBuilder::new(store.library(), 0)?;
     let (mut old, mut new) = (Rng::new(7), Rng::new(13));
     let a_file = usize::try_from(case.chunks_a_file(replaced.len() as u64))?;
     for (number, file) in replaced.chunks(a_file).enumerate() {
-        let mut content = ContentBuilder::new(0)?;
+        let mut content = ContentBuilder::new(store.library(), 0)?;
         let mut size = 0;
         for replaced in file {
             let chunk = chunk(&mut old);
@@ -192,7 +195,7 @@ pub(crate) fn entry(content: Content, size: u64) -> Entry {
 
 /// Hands pages to a store in batches.
 struct Pages<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Objects,
     waiting: Vec<Object>,
 }
 
@@ -211,13 +214,17 @@ impl PageSink for Pages<'_> {
 
 /// Counts what is read.
 struct Counted<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Objects,
     pages: Cell<u64>,
     bytes: Cell<u64>,
     ids: Cell<Vec<PageId>>,
 }
 
 impl PageSource for Counted<'_> {
+    fn owner(&self) -> LibraryId {
+        self.store.library()
+    }
+
     fn page(&self, id: &PageId) -> chuan_engine::Result<Bytes> {
         let bytes = self.store.page(id)?;
         self.pages.set(self.pages.get() + 1);
@@ -271,18 +278,18 @@ impl<S: PageSource + ?Sized> ContentSink for Found<'_, S> {
 }
 
 /// Reads pages and hashes each.
-fn hash(store: &dyn Store, pages: &[PageId]) -> Result<u64> {
+fn hash(store: &dyn Objects, pages: &[PageId]) -> Result<u64> {
     let mut bytes = 0;
     for id in pages {
         let page = store.page(id)?;
-        ensure!(PageId::unbound(&page) == *id, "page {} is another", id.short());
+        ensure!(PageId::of(&store.library(), &page) == *id, "page {} is another", id.short());
         bytes += page.len() as u64;
     }
     Ok(bytes)
 }
 
 /// Reads all chunks of a manifest, in order.
-fn walk(store: &dyn Store, root: &PageId) -> Result<u64> {
+fn walk(store: &dyn Objects, root: &PageId) -> Result<u64> {
     let mut chunks = 0;
     for entry in cursor::entries(store, root) {
         for chunk in cursor::chunks(store, &entry?.1.content) {

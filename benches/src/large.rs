@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use chuan_benches::process;
 use chuan_engine::{
-    id::{ChunkId, LibraryId, PageId, Salt, SaltKey},
+    id::{ChunkId, LibraryId, NodeId, PageId, Salt, SaltKey},
     manifest::{
         ChunkRef, Content, EntryPath, PageSink,
         builder::{ContentBuilder, EntryTreeBuilder, Tree},
@@ -25,10 +25,11 @@ use chuan_engine::{
         Channel, Key, Library, Statement, StatementKind,
         library::{channel, release},
     },
-    store::{Object, RefMove, Store},
+    store::{Ledger, Object, Objects, Record, RefMove, Shelves},
 };
-use chuan_storage::{DiskStore, Options};
+use chuan_storage::{DiskStore, Options, Poison, ledger::DiskLedger};
 use chuan_tests::{
+    pair::text,
     program::{self, Home},
     rng::Rng,
 };
@@ -90,21 +91,24 @@ pub(crate) fn run(work: &Path, chunks: u64) -> Result<Table> {
 
 /// Puts a release of `chunks` chunks into the home of an origin that has published `films` once.
 fn fill(origin: &Home, chunks: u64) -> Result<()> {
-    let store = DiskStore::open(&origin.path.join("store"), Options::default())?;
+    let dir = origin.path.join("ledger");
+    let ledger = DiskLedger::open(&dir, node_id(origin)?, 0, Poison::default())?.ledger;
     let kept: Vec<Bytes> = StatementKind::ALL
         .into_iter()
-        .map(|kind| store.statements(None, kind))
+        .map(|kind| ledger.statements(None, kind))
         .collect::<chuan_engine::Result<Vec<_>>>()?
         .into_iter()
         .flatten()
-        .map(|(_, bytes)| bytes)
+        .map(|kept| kept.bytes)
         .collect();
     let root = Statement::decode(kept.first().context("the library has no statement")?)?;
     let now_ms = root.time_ms() + 1;
     let mut library = Library::load(root.library(), &kept, now_ms)?;
     let publisher = publisher(origin, &library.id())?;
 
-    let mut objects = Objects { store: &store, waiting: Vec::new() };
+    let store = DiskStore::open(&origin.path.join("store"), Options::default())?;
+    let store = store.of(&library.id());
+    let mut objects = Batch { store: &*store, waiting: Vec::new() };
     let tree = tree(chunks, &mut objects)?;
     let (slot, name) = DEFAULT_CLASS;
     let header = ClassHeader {
@@ -116,12 +120,12 @@ fn fill(origin: &Home, chunks: u64) -> Result<()> {
         sums: tree.sums,
         policy: Vec::new(),
     };
-    let table = ClassTable { classes: vec![(slot, header.id())] };
-    objects.add(Object::Page { id: header.id().as_page(), bytes: header.encode().into() })?;
-    objects.add(Object::Page { id: table.id().as_page(), bytes: table.encode().into() })?;
+    let table = ClassTable { classes: vec![(slot, header.id(&library.id()))] };
+    objects.add(Object::Page { id: header.id(&library.id()).as_page(), bytes: header.encode().into() })?;
+    objects.add(Object::Page { id: table.id(&library.id()).as_page(), bytes: table.encode().into() })?;
 
     let parents: Vec<_> = library.releases().into_iter().map(|said| said.statement.id()).collect();
-    let release = release(&library, &publisher, parents, table.id(), "", now_ms)?;
+    let release = release(&library, &publisher, parents, table.id(&library.id()), "", now_ms)?;
     let _ = library.offer(&release, now_ms)?;
     let body = Channel {
         name: "live".into(),
@@ -131,19 +135,21 @@ fn fill(origin: &Home, chunks: u64) -> Result<()> {
         term: None,
     };
     let channel = channel(&library, &publisher, body, now_ms)?;
-    objects.add(Object::from(&release))?;
     objects.flush()?;
     store.commit()?;
-    objects.add(Object::from(&channel))?;
-    objects.add(Object::Ref(RefMove {
+    let moved = RefMove {
         library: library.id(),
         channel: "live".into(),
         statement: channel.id(),
         release: release.id(),
         sequence: channel.sequence(),
-    }))?;
-    objects.flush()?;
-    Ok(store.commit()?)
+    };
+    Ok(ledger.append(vec![Record::from(&release), Record::from(&channel), Record::Ref(moved)])?)
+}
+
+/// The node whose ledger it is.
+fn node_id(origin: &Home) -> Result<NodeId> {
+    Ok(text(&origin.json(["id"])?, "id").parse()?)
 }
 
 fn publisher(origin: &Home, library: &LibraryId) -> Result<Key> {
@@ -153,12 +159,12 @@ fn publisher(origin: &Home, library: &LibraryId) -> Result<Key> {
 }
 
 /// Chunks and pages of films, and of small files.
-fn tree(chunks: u64, objects: &mut Objects<'_>) -> Result<Tree> {
+fn tree(chunks: u64, objects: &mut Batch<'_>) -> Result<Tree> {
     let films = chunks * 4 / 5 / FILM;
-    let mut tree = EntryTreeBuilder::new(DEFAULT_CLASS.0)?;
+    let mut tree = EntryTreeBuilder::new(objects.store.library(), DEFAULT_CLASS.0)?;
     let mut rng = Rng::new(9);
     for film in 0..films {
-        let mut content = ContentBuilder::new(DEFAULT_CLASS.0)?;
+        let mut content = ContentBuilder::new(objects.store.library(), DEFAULT_CLASS.0)?;
         let mut size = 0;
         for _ in 0..FILM {
             let chunk = objects.chunk(&mut rng)?;
@@ -177,12 +183,12 @@ fn tree(chunks: u64, objects: &mut Objects<'_>) -> Result<Tree> {
 }
 
 /// Hands objects to a store in batches.
-struct Objects<'a> {
-    store: &'a DiskStore,
+struct Batch<'a> {
+    store: &'a dyn Objects,
     waiting: Vec<Object>,
 }
 
-impl Objects<'_> {
+impl Batch<'_> {
     fn chunk(&mut self, rng: &mut Rng) -> chuan_engine::Result<ChunkRef> {
         let bytes = Bytes::from(rng.bytes(32));
         let chunk = ChunkRef { id: ChunkId::of(&bytes), len: 32 };
@@ -200,7 +206,7 @@ impl Objects<'_> {
     }
 }
 
-impl PageSink for Objects<'_> {
+impl PageSink for Batch<'_> {
     fn put(&mut self, id: PageId, bytes: Bytes) -> chuan_engine::Result<()> {
         self.add(Object::Page { id, bytes })
     }

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use chuan_benches::process::timed;
 use chuan_engine::{
-    id::ChunkId,
-    store::{Check, Object, Store},
+    id::{ChunkId, LibraryId},
+    store::{Check, Object, Shelves},
 };
 use chuan_storage::DiskStore;
 use chuan_tests::rng::Rng;
@@ -19,6 +19,8 @@ use crate::{
 };
 
 const CHUNK: usize = 64 << 10;
+/// Whose chunks they are.
+const LIBRARY: LibraryId = LibraryId::from_bytes([1; 32]);
 /// Chunks in one batch: 2 MiB.
 const BATCH: usize = 32;
 
@@ -55,19 +57,21 @@ fn chunks(bytes: u64) -> Result<Vec<(ChunkId, Bytes)>> {
 
 fn put(home: &Path, chunks: &[(ChunkId, Bytes)]) -> Result<()> {
     let store = DiskStore::open(home, chuan_storage::Options::default())?;
+    let library = store.of(&LIBRARY);
     for batch in chunks.chunks(BATCH) {
         let objects =
             batch.iter().map(|(id, bytes)| Object::Chunk { id: *id, bytes: bytes.clone() }).collect();
-        store.append(objects)?;
+        library.append(objects)?;
     }
-    Ok(store.commit()?)
+    Ok(library.commit()?)
 }
 
 fn get(home: &Path, chunks: &[(ChunkId, Bytes)]) -> Result<()> {
     let store = DiskStore::open(home, chuan_storage::Options::default())?;
+    let library = store.of(&LIBRARY);
     for batch in chunks.chunks(BATCH) {
         let ids: Vec<_> = batch.iter().map(|(id, _)| *id).collect();
-        let found = store.read_chunks(&ids, Check::Verify)?;
+        let found = library.read_chunks(&ids, Check::Verify)?;
         ensure!(found.iter().all(Option::is_some), "the store lost a chunk");
     }
     Ok(())

@@ -104,6 +104,10 @@ id_type!(
     RecordId
 );
 id_type!(
+    /// A frame of a ledger, and with it all frames before in its generation.
+    FrameId
+);
+id_type!(
     /// What a publisher makes salts with: whoever has it can confirm guesses at the classes published with it, no more.
     SaltKey
 );
@@ -124,6 +128,7 @@ const SALT_CONTEXT: &str = "chuan 2026-11 class salt v1";
 const FINGERPRINT_CONTEXT: &str = "chuan 2026-11 fingerprint v1";
 const TICKET_CONTEXT: &str = "chuan 2026-11 ticket checksum v1";
 const RECORD_CONTEXT: &str = "chuan 2026-11 audit record v1";
+const FRAME_CONTEXT: &str = "chuan 2026-11 ledger frame v1";
 
 fn derive(context: &str, bytes: &[u8]) -> [u8; ID_LEN] {
     blake3::derive_key(context, bytes)
@@ -146,22 +151,12 @@ impl PageId {
     pub fn of(library: &LibraryId, bytes: &[u8]) -> Self {
         Self(derive_of(PAGE_CONTEXT, library, bytes))
     }
-
-    /// As format 1 had it: without a library. It goes with the last use of the store without libraries.
-    pub fn unbound(bytes: &[u8]) -> Self {
-        Self(derive(PAGE_CONTEXT, bytes))
-    }
 }
 
 impl ManifestId {
     /// Hashes a class table's canonical bytes as content of `library`.
     pub fn of(library: &LibraryId, bytes: &[u8]) -> Self {
         Self(derive_of(TABLE_CONTEXT, library, bytes))
-    }
-
-    /// As format 1 had it: without a library. It goes with the last use of the store without libraries.
-    pub fn unbound(bytes: &[u8]) -> Self {
-        Self(derive(TABLE_CONTEXT, bytes))
     }
 
     /// The key under which the store keeps the table: tables live among the pages.
@@ -174,11 +169,6 @@ impl Commitment {
     /// Hashes a class header's canonical bytes as content of `library`.
     pub fn of(library: &LibraryId, bytes: &[u8]) -> Self {
         Self(derive_of(HEADER_CONTEXT, library, bytes))
-    }
-
-    /// As format 1 had it: without a library. It goes with the last use of the store without libraries.
-    pub fn unbound(bytes: &[u8]) -> Self {
-        Self(derive(HEADER_CONTEXT, bytes))
     }
 
     /// The key under which the store keeps the header: headers live among the pages.
@@ -268,6 +258,13 @@ impl RecordId {
     }
 }
 
+impl FrameId {
+    /// Hashes a frame's bytes, which hold the hash of the frame before; for the first, the header's.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(derive(FRAME_CONTEXT, bytes))
+    }
+}
+
 impl SaltKey {
     /// Derives the key from a publisher's secret, which does not follow from it.
     pub fn of_publisher(secret: &[u8; 32]) -> Self {
@@ -313,11 +310,4 @@ pub fn is_page(library: &LibraryId, id: &PageId, bytes: &[u8]) -> bool {
     PageId::of(library, bytes) == *id
         || ManifestId::of(library, bytes).as_page() == *id
         || Commitment::of(library, bytes).as_page() == *id
-}
-
-/// As format 1 had it: without a library. It goes with the last use of the store without libraries.
-pub fn is_unbound_page(id: &PageId, bytes: &[u8]) -> bool {
-    PageId::unbound(bytes) == *id
-        || ManifestId::unbound(bytes).as_page() == *id
-        || Commitment::unbound(bytes).as_page() == *id
 }

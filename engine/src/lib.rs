@@ -6,7 +6,8 @@
 //! In data-flow order: [`chunk`] cuts bytes, [`id`] names them, [`manifest`] arranges the names in Merkle trees,
 //! [`statement`] lets keys vouch for a manifest, [`store`] is the seam to what keeps all of it, [`segment`] is the form it
 //! takes on disk, [`sync`] moves it between nodes, [`restore`] and [`verify`] bring it back.
-//! Beside them, [`audit`] is the form in which a node remembers who did what.
+//! Beside them, [`ledger`] is the form in which a home keeps statements and refs, and [`audit`] that in which a node
+//! remembers who did what.
 
 pub mod audit;
 pub mod chunk;
@@ -14,6 +15,7 @@ pub mod codec;
 pub mod error;
 pub mod id;
 pub mod ingest;
+pub mod ledger;
 pub mod limits;
 pub mod manifest;
 pub mod progress;

@@ -120,11 +120,28 @@ pub const AUDIT_JUMP_COUNT: u64 = 1 << 48;
 /// Bytes that an audit log may hold unsynced: what a crash can tear, and so the most that is ever taken for torn.
 pub const AUDIT_TORN_BYTES: usize = 64 * 1024;
 
+/// Bytes of a batch of the ledger at most, with its frame.
+pub const LEDGER_FRAME_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of records in a frame that a compaction writes, about: what one damaged sector can cost.
+pub const LEDGER_PACKED_BYTES: usize = 4 * 1024;
+/// Bytes of a ledger file below which it is never compacted.
+pub const LEDGER_COMPACT_BYTES: u64 = 1024 * 1024;
+/// Bytes for which room is allocated in a ledger file at a time.
+pub const LEDGER_ROOM_BYTES: u64 = 64 * 1024;
+/// Bytes of the text that says where a lost record lay, at most.
+pub const LEDGER_PLACE_BYTES: usize = 512;
+
 /// Bytes of a sealed segment file at most.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Records of a segment at most. Whoever reads its footer or indexes it again holds them all, at some hundred bytes each:
 /// without a bound, a library of tiny files would take more memory than a process may.
 pub const SEGMENT_RECORDS: usize = 128 * 1024;
+/// Segments that a store keeps open to append to, at most: one of each library that was written to last.
+pub const OPEN_SEGMENTS: usize = 16;
+/// Base-2 logarithm of the window that a packed record may ask for at most: that of the largest chunk.
+pub const RECORD_WINDOW_LOG: u32 = 18;
+/// Bytes of payload of a record of a reserved kind at most: so much is stepped over.
+pub const RESERVED_RECORD_BYTES: usize = 1024 * 1024;
 /// Alignment of group commits in a segment.
 pub const SEGMENT_BLOCK: usize = 4096;
 /// Bytes appended before the store commits a group by itself. One more may be on its way to the disk meanwhile.
@@ -228,6 +245,9 @@ const _: () = assert!(2 * (PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
 // Every count of a statement's body is one byte.
 const _: () = assert!(ROLES <= 255 && ROLE_KEYS <= 255 && SIGNATURES <= 255 && TICKET_REDEEMERS <= 255);
 const _: () = assert!(CLASSES <= 255 && RELEASE_PARENTS <= 255 && ADDRESSES <= 255 && NAME_BYTES <= 255);
+// A full answer of an exchange, or all the statements that a peer may hand over at once, fits one batch.
+const _: () = assert!(LEDGER_FRAME_BYTES >= 32 * FRAME_CONTROL_BYTES);
+const _: () = assert!(LEDGER_PLACE_BYTES + 8 <= STATEMENT_BYTES);
 const _: () = assert!(AUDIT_SUBJECT_BYTES + AUDIT_REASON_BYTES + 256 <= AUDIT_RECORD_BYTES);
 const _: () = assert!(AUDIT_RECORD_BYTES <= u16::MAX as usize && 4 * AUDIT_RECORD_BYTES <= AUDIT_TORN_BYTES);
 // A full ticket fits its text: base32 takes eight letters for five bytes.
@@ -253,5 +273,6 @@ const _: () = assert!((FETCH_REQUESTS + 1) * (FETCH_WINDOW_CHUNKS + BATCH_IDS) <
 const _: () = assert!((FETCH_REQUESTS + 1) * FETCH_PAGES <= EXPECTED_PAGES);
 // A page of inline chunks is looked up in one batch.
 const _: () = assert!(PAGE_ITEMS_MAX * INLINE_CHUNKS <= BATCH_IDS);
+const _: () = assert!(1 << RECORD_WINDOW_LOG == CHUNK_BYTES && PAGE_BYTES <= CHUNK_BYTES);
 // What a crash may cost a puller: the open group, the one on its way to the disk, and all that waits for them.
 const _: () = assert!(2 * GROUP_BYTES + APPEND_QUEUE_BYTES <= 12 * 1024 * 1024);

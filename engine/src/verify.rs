@@ -21,7 +21,7 @@ use crate::{
         position::{self, PagePosition},
         table::{ClassHeader, ClassTable},
     },
-    store::{Check, Mark, PageState, Store},
+    store::{Check, Objects, PageState},
 };
 
 pub use walk::{Walked, walk};
@@ -117,11 +117,11 @@ impl Visitor for Missing {
 ///
 /// [`Error::Missing`] where the header is not held, [`Error::Invalid`] where a page is forged, whatever the store fails
 /// with.
-pub fn mark_full(store: &dyn Store, header: &Commitment, visitor: &mut dyn Visitor) -> Result<Walked> {
+pub fn mark_full(store: &dyn Objects, header: &Commitment, visitor: &mut dyn Visitor) -> Result<Walked> {
     let class = ClassHeader::load(store, header)?;
     let walked = walk(store, &class, Marks { trust: true, set: true }, visitor)?;
     if walked.state >= PageState::Paged {
-        store.mark(&[Mark::Page(header.as_page(), walked.state)])?;
+        store.mark(&[(header.as_page(), walked.state)])?;
     }
     Ok(walked)
 }
@@ -162,7 +162,7 @@ impl Report {
 ///
 /// [`Error::Missing`] where the table is not held, [`Error::Invalid`] where something is forged, whatever the store
 /// fails with.
-pub fn structure(store: &dyn Store, manifest: &ManifestId, limit: usize) -> Result<Report> {
+pub fn structure(store: &dyn Objects, manifest: &ManifestId, limit: usize) -> Result<Report> {
     let mut report = Report::default();
     for (slot, commitment) in ClassTable::load(store, manifest)?.classes {
         let header = match ClassHeader::load(store, &commitment) {
@@ -201,7 +201,7 @@ pub struct DeepReport {
 /// [`Error::Missing`] and [`Error::Invalid`] for pages; whatever the store or `progress` fails with. A damaged chunk is no
 /// error.
 pub fn deep(
-    store: &dyn Store,
+    store: &dyn Objects,
     header: &Commitment,
     bad: &mut dyn FnMut(u64, ChunkRef),
     progress: &mut dyn FnMut(&DeepReport) -> Result<()>,
@@ -237,7 +237,7 @@ pub fn deep(
 }
 
 /// Chunks' verified bytes; none for one that is not held or damaged.
-fn read_batch(store: &dyn Store, chunks: &[(u64, ChunkRef)]) -> Result<Vec<Option<Bytes>>> {
+fn read_batch(store: &dyn Objects, chunks: &[(u64, ChunkRef)]) -> Result<Vec<Option<Bytes>>> {
     let ids: Vec<ChunkId> = chunks.iter().map(|(_, chunk)| chunk.id).collect();
     match store.read_chunks(&ids, Check::Verify) {
         // One damaged chunk fails its batch: find it.
@@ -246,7 +246,7 @@ fn read_batch(store: &dyn Store, chunks: &[(u64, ChunkRef)]) -> Result<Vec<Optio
     }
 }
 
-fn read_one(store: &dyn Store, id: &ChunkId) -> Result<Option<Bytes>> {
+fn read_one(store: &dyn Objects, id: &ChunkId) -> Result<Option<Bytes>> {
     match store.read_chunks(std::slice::from_ref(id), Check::Verify) {
         Ok(mut chunks) => Ok(chunks.pop().flatten()),
         Err(Error::Corrupt(_)) => Ok(None),

@@ -15,7 +15,7 @@ use chuan_engine::{
     id::{LibraryId, NodeId},
     limits::ANSWER_PEERS,
     statement::{PublicKey, library::Library},
-    store::Store,
+    store::{Ledger, Objects},
     sync::{
         exchange::{self, Reply},
         frame::Frame,
@@ -43,8 +43,11 @@ use crate::{
 /// Every method may block, is called from threads that may, and by several at once. Whether a peer may have what it asks
 /// for is decided from the library's statements.
 pub trait Host: Send + Sync + 'static {
-    /// Where chunks, pages and statements are.
-    fn store(&self) -> Arc<dyn Store>;
+    /// The chunks and pages of a library.
+    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects>;
+
+    /// Where statements and channels' moves are.
+    fn ledger(&self) -> Arc<dyn Ledger>;
 
     /// What is known of a library now; `None` where it is not served here.
     fn library(&self, id: &LibraryId) -> Option<Arc<Library>>;
@@ -109,7 +112,9 @@ pub trait Host: Send + Sync + 'static {
                 Reply { frames: peers.chain([end]).collect(), offered: Vec::new() }
             }
             request => {
-                let answer = Answer::new(self.store(), &library, request, &peer.node, self.now_ms())?;
+                let objects = self.objects(&library.id());
+                let answer =
+                    Answer::new(objects, &*self.ledger(), &library, request, &peer.node, self.now_ms())?;
                 let mut standing = Standing::new(self, peer, library, changes, out);
                 let went = answer.run(&mut standing);
                 return standing.judge(went);

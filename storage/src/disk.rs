@@ -6,20 +6,22 @@
 //!
 //! While one group is made durable the next is written already, but not its end: **no marker is written before the group
 //! ahead of it is durable**, and no segment is begun before the one ahead of it is. So whatever a crash leaves, all that
-//! stands before a marker but its own group was acknowledged, as if groups were written one at a time.
+//! stands before a marker but its own group was acknowledged, as if groups were written one at a time. Libraries take
+//! turns in this one line: their groups lie in files of their own and share nothing else.
 
 use std::{sync::Arc, thread};
 
 use chuan_engine::{
-    Error, Result, limits,
-    segment::{Footer, FooterEntry, SegmentHeader, SegmentId, align_up},
+    Error, Result,
+    id::LibraryId,
+    limits,
+    segment::{Footer, FooterEntry, SegmentHeader, SegmentName, align_up},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::{
     Options,
     aligned::AlignedBuf,
-    entry::Position,
     file::AppendFile,
     group::Piece,
     layout::Layout,
@@ -29,8 +31,8 @@ use crate::{
     walk,
 };
 
-/// What a segment's first allocation is, so that a small store stays small.
-const FIRST_ALLOCATION: u64 = 4 * 1024 * 1024;
+/// What a library's first allocation is, so that a small library stays small; the next doubles what there is.
+const FIRST_ALLOCATION: u64 = 256 * 1024;
 /// Steps that wait at most: the log packs one piece while another is written.
 const STEPS: usize = 2;
 
@@ -38,15 +40,28 @@ const STEPS: usize = 2;
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Begin a segment.
-    Create(SegmentHeader),
-    /// Write blocks of the open group.
-    Write(Piece),
-    /// Write the last blocks of the open group, and make it durable.
+    Create(SegmentHeader, Allocation),
+    /// Open a segment again, to append after `end`.
+    Resume { number: u32, library: LibraryId, end: u64 },
+    /// Write blocks of a group to a segment.
+    Write(u32, Piece),
+    /// Write the last blocks of a group, and make it durable.
     Commit(Piece, Settled),
-    /// End the segment with the footer for these records; those before `listed_from` are read back from the file.
-    Seal { segment: SegmentId, end: u64, entries: Vec<FooterEntry>, listed_from: u64 },
+    /// End a segment with the footer for these records; those before `listed_from` are read back from the file.
+    Seal { number: u32, segment: SegmentName, end: u64, entries: Vec<FooterEntry>, listed_from: u64 },
+    /// Close a segment after its last group, to be resumed later.
+    Close { number: u32, end: u64 },
     /// Answer once all groups before are durable and visible.
     Barrier(Answer),
+}
+
+/// How much a new segment is given at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allocation {
+    /// Little: it is the first of its library.
+    First,
+    /// All that a segment may take.
+    Whole,
 }
 
 /// The thread, as the log sees it.
@@ -59,23 +74,16 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Starts the thread. It appends to `file`, where one is given, after `end`.
+    /// Starts the thread.
     pub(crate) fn start(
         layout: Layout,
         options: Options,
-        file: Option<(AppendFile, Position)>,
         queue: Arc<Queue>,
         settle: settle::Settle,
     ) -> Result<Self> {
         let (steps, steps_in) = bounded(STEPS);
         let (used, free) = bounded(STEPS + 1);
-        let open = file.map(|(file, position)| Open {
-            file,
-            number: position.segment,
-            end: position.end,
-            is_new: false,
-        });
-        let writer = Writer { layout, options, open, used, settle, queue };
+        let writer = Writer { layout, options, open: Vec::new(), used, settle, queue };
         let thread = thread::Builder::new()
             .name("chuan-disk".to_owned())
             .spawn(move || writer.run(&steps_in))
@@ -85,7 +93,7 @@ impl Disk {
 
     /// Hands on a step; waits while too much is under way.
     pub(crate) fn send(&self, step: Step) -> Result<()> {
-        // Whoever is gone has told the queue why.
+        // The thread has told the queue why it ended.
         let gone = || Error::Poisoned("the store's disk thread is gone".to_owned());
         self.steps.as_ref().ok_or_else(gone)?.send(step).map_err(|_| gone())
     }
@@ -109,16 +117,18 @@ impl Drop for Disk {
 struct Writer {
     layout: Layout,
     options: Options,
-    open: Option<Open>,
+    /// At most [`OPEN_SEGMENTS`](limits::OPEN_SEGMENTS): the log sees to that.
+    open: Vec<Open>,
     used: Sender<AlignedBuf>,
     settle: settle::Settle,
     queue: Arc<Queue>,
 }
 
-/// The segment that is written.
+/// A segment that is written.
 struct Open {
     file: AppendFile,
     number: u32,
+    library: LibraryId,
     /// The end of the last group.
     end: u64,
     /// Whether its name in the directory may not be durable.
@@ -130,12 +140,12 @@ impl Writer {
         let _guard = self.queue.guard();
         for step in steps {
             if let Err(error) = self.step(step) {
-                // In place before anyone who waits for an answer finds nobody there.
+                // In place before a caller that waits for an answer finds the thread gone.
                 self.queue.refuse(Refusal::of(&error));
                 return;
             }
         }
-        if let Err(error) = self.close() {
+        if let Err(error) = self.close_all() {
             tracing::warn!(
                 "the store was closed in haste and will be looked over at the next start: {error}"
             );
@@ -144,34 +154,47 @@ impl Writer {
 
     fn step(&mut self, step: Step) -> Result<()> {
         match step {
-            Step::Create(header) => self.create(&header),
-            Step::Write(piece) => self.write(piece),
+            Step::Create(header, allocation) => self.create(&header, allocation),
+            Step::Resume { number, library, end } => self.resume(number, library, end),
+            Step::Write(number, piece) => self.write(number, piece),
             Step::Commit(piece, settled) => self.commit(piece, settled),
-            Step::Seal { segment, end, entries, listed_from } => {
+            Step::Seal { number, segment, end, entries, listed_from } => {
                 self.settle.wait()?;
-                self.seal(segment, end, entries, listed_from)
+                self.seal(number, segment, end, entries, listed_from)
             }
+            Step::Close { number, end } => self.close(number, end),
             Step::Barrier(answer) => self.settle.barrier(answer),
         }
     }
 
-    fn create(&mut self, header: &SegmentHeader) -> Result<()> {
+    fn create(&mut self, header: &SegmentHeader, allocation: Allocation) -> Result<()> {
         self.settle.wait()?;
-        let file = AppendFile::create(&self.layout.segment(header.number), &self.options)?;
-        let mut open = Open { file, number: header.number, end: limits::SEGMENT_BLOCK as u64, is_new: true };
-        // A store that has filled a segment is likely to fill the next: it is allocated in one piece.
-        let first = if header.number > 1 { self.options.segment_bytes } else { FIRST_ALLOCATION };
+        let SegmentHeader { name, number } = *header;
+        let file = AppendFile::create(&self.layout.segment(number), &self.options)?;
+        let end = limits::SEGMENT_BLOCK as u64;
+        let mut open = Open { file, number, library: name.library, end, is_new: true };
+        let first = match allocation {
+            Allocation::First => FIRST_ALLOCATION,
+            Allocation::Whole => self.options.segment_bytes,
+        };
         open.preallocate(first.min(self.options.segment_bytes), &self.layout);
         let mut block = AlignedBuf::with_capacity(limits::SEGMENT_BLOCK);
         block.push(&header.encode());
         // Durable with the first group: without one, nothing of the segment counts.
         open.file.write(block.as_slice(), 0)?;
-        self.open = Some(open);
+        self.open.push(open);
         Ok(())
     }
 
-    fn write(&mut self, piece: Piece) -> Result<()> {
-        let Some(open) = &mut self.open else { return Err(no_segment()) };
+    fn resume(&mut self, number: u32, library: LibraryId, end: u64) -> Result<()> {
+        let file = AppendFile::open(&self.layout.segment(number), &self.options)?;
+        self.queue.set_slack(&library, file.allocated().saturating_sub(end));
+        self.open.push(Open { file, number, library, end, is_new: false });
+        Ok(())
+    }
+
+    fn write(&mut self, number: u32, piece: Piece) -> Result<()> {
+        let open = self.open.iter_mut().find(|open| open.number == number).ok_or_else(no_segment)?;
         let end = piece.offset + piece.buf.len() as u64;
         open.make_room(end, &self.layout, &self.options)?;
         open.file.write(piece.buf.as_slice(), piece.offset)?;
@@ -181,10 +204,11 @@ impl Writer {
     }
 
     fn commit(&mut self, piece: Piece, settled: Settled) -> Result<()> {
+        let number = settled.position.segment;
         // The piece holds the markers.
         self.settle.wait()?;
-        self.write(piece)?;
-        let Some(open) = &mut self.open else { return Err(no_segment()) };
+        self.write(number, piece)?;
+        let open = self.open.iter_mut().find(|open| open.number == number).ok_or_else(no_segment)?;
         open.end = settled.position.end;
         let durable = Durable {
             file: open.file.handle(),
@@ -194,18 +218,19 @@ impl Writer {
         self.settle.group(durable, settled)
     }
 
-    /// Ends the open segment with its footer. Nothing is synced: the records are durable, and a footer that is lost or
-    /// torn costs a scan.
+    /// Ends a segment with its footer. Nothing is synced: the records are durable, and a footer that is lost or torn
+    /// costs a scan.
     fn seal(
         &mut self,
-        segment: SegmentId,
+        number: u32,
+        segment: SegmentName,
         end: u64,
         mut entries: Vec<FooterEntry>,
         listed_from: u64,
     ) -> Result<()> {
-        let Some(mut open) = self.open.take() else { return Err(no_segment()) };
+        let mut open = self.take(number)?;
         if listed_from > limits::SEGMENT_BLOCK as u64 {
-            let path = self.layout.segment(open.number);
+            let path = self.layout.segment(number);
             let mut before = walk::list(&path, segment, limits::SEGMENT_BLOCK as u64, listed_from)?;
             before.append(&mut entries);
             entries = before;
@@ -218,16 +243,28 @@ impl Writer {
         open.file.truncate(end + bytes.len() as u64)
     }
 
-    /// An orderly end: gives preallocated space back, and what was written of a group that was never ended.
-    fn close(&mut self) -> Result<()> {
+    /// Closes a segment that is not used for now, and gives its preallocated space back.
+    fn close(&mut self, number: u32, end: u64) -> Result<()> {
+        self.settle.wait()?;
+        let mut open = self.take(number)?;
+        debug_assert_eq!(open.end, end, "a segment is closed between groups");
+        open.give_back()?;
+        self.queue.set_slack(&open.library, 0);
+        Ok(())
+    }
+
+    fn take(&mut self, number: u32) -> Result<Open> {
+        let at = self.open.iter().position(|open| open.number == number).ok_or_else(no_segment)?;
+        Ok(self.open.swap_remove(at))
+    }
+
+    /// An orderly end: gives preallocated space back, and what was written of groups that were never ended.
+    fn close_all(&mut self) -> Result<()> {
         self.settle.wait()?;
         if self.queue.is_refused() {
             return Ok(());
         }
-        match &mut self.open {
-            Some(open) if open.file.allocated() > open.end => open.file.truncate(open.end),
-            _ => Ok(()),
-        }
+        self.open.iter_mut().try_for_each(Open::give_back)
     }
 }
 
@@ -241,9 +278,8 @@ impl Open {
         if Space::of(layout.dir())?.usable() < wanted {
             return Err(space::full(layout.dir(), "the disk is full"));
         }
-        if end > FIRST_ALLOCATION {
-            self.preallocate(options.segment_bytes.max(end), layout);
-        }
+        let doubled = (2 * self.file.allocated()).max(FIRST_ALLOCATION).min(options.segment_bytes);
+        self.preallocate(doubled.max(end), layout);
         if end > self.file.allocated() {
             self.file.allocate(end);
         }
@@ -256,6 +292,11 @@ impl Open {
         if Space::of(layout.dir()).is_ok_and(|space| space.usable() / 2 >= wanted) {
             self.file.allocate(end);
         }
+    }
+
+    /// Cuts the file after its last group.
+    fn give_back(&mut self) -> Result<()> {
+        if self.file.allocated() > self.end { self.file.truncate(self.end) } else { Ok(()) }
     }
 }
 

@@ -1,10 +1,12 @@
-//! What the index knows of a record: its key and where it lies; and how far the index knows the segments.
+//! What the store and its index know of a record: its key, its payload on the way to the log, where it lies; and how
+//! far the index knows a library's segments.
 
+use bytes::Bytes;
 use chuan_engine::{
     Error, Result,
-    id::{ChunkId, PageId, StatementId},
-    segment::{SEGMENT_ID_LEN, SegmentId, payload::StatementPrefix},
-    store::{LostId, RefMove},
+    id::{ChunkId, PageId},
+    segment::{RecordKey, SEGMENT_ID_LEN, SegmentId},
+    store::{Appended, ObjectId},
 };
 
 /// Bytes of an encoded [`Location`].
@@ -12,21 +14,49 @@ pub(crate) const LOCATION_BYTES: usize = 16;
 const POSITION_BYTES: usize = 40;
 
 /// A record as the index keys it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Indexed {
     Chunk(ChunkId),
     Page(PageId),
-    Statement { id: StatementId, prefix: StatementPrefix },
-    Ref(RefMove),
 }
 
 impl Indexed {
-    pub(crate) fn lost_id(&self) -> Option<LostId> {
+    pub(crate) fn record_key(&self) -> RecordKey {
         match self {
-            Indexed::Chunk(id) => Some(LostId::Chunk(*id)),
-            Indexed::Page(id) => Some(LostId::Page(*id)),
-            Indexed::Statement { id, .. } => Some(LostId::Statement(*id)),
-            Indexed::Ref(_) => None,
+            Indexed::Chunk(id) => RecordKey::Chunk(*id),
+            Indexed::Page(id) => RecordKey::Page(*id),
+        }
+    }
+
+    pub(crate) fn id(&self) -> ObjectId {
+        match self {
+            Indexed::Chunk(id) => ObjectId::Chunk(*id),
+            Indexed::Page(id) => ObjectId::Page(*id),
+        }
+    }
+}
+
+/// An object on its way to its library's segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming {
+    pub(crate) key: Indexed,
+    /// What its record will hold.
+    pub(crate) payload: Bytes,
+}
+
+impl Incoming {
+    /// Adds an object that was new.
+    pub(crate) fn count(&self, appended: &mut Appended) {
+        let bytes = self.payload.len() as u64;
+        match self.key {
+            Indexed::Chunk(_) => {
+                appended.chunks += 1;
+                appended.chunk_bytes += bytes;
+            }
+            Indexed::Page(_) => {
+                appended.pages += 1;
+                appended.page_bytes += bytes;
+            }
         }
     }
 }
@@ -70,12 +100,12 @@ impl Location {
     }
 }
 
-/// How far the index knows the segments: the end of the last group that it holds.
+/// How far the index knows a library's segments: the end of the last group that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     /// Number of the segment.
     pub(crate) segment: u32,
-    /// The segment's random name.
+    /// The segment's random id.
     pub(crate) id: SegmentId,
     /// Offset in it.
     pub(crate) end: u64,

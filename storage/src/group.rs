@@ -60,6 +60,11 @@ impl Group {
         align_up(self.len() + (payload_len + 3 * RECORD_HEADER_BYTES) as u64)
     }
 
+    /// Bytes of a finished group of one record of `payload_len`.
+    pub(crate) fn len_of_one(payload_len: usize) -> u64 {
+        align_up((payload_len + 3 * RECORD_HEADER_BYTES) as u64)
+    }
+
     pub(crate) fn entries(&self) -> &[FooterEntry] {
         &self.entries
     }

@@ -7,10 +7,10 @@ use std::{
 
 use chuan_engine::{Error, Result};
 
+use crate::view::View;
+
 const SEGMENTS: &str = "segments";
 const INDEX: &str = "index";
-const DISCARDED_INDEX: &str = "index.discarded";
-const DAMAGED_INDEX: &str = "index.damaged";
 const SEGMENT_EXTENSION: &str = "seg";
 
 /// A store's directory.
@@ -43,22 +43,22 @@ impl Layout {
         self.dir.join(SEGMENTS)
     }
 
+    /// Where the generations of the index lie.
     pub(crate) fn index(&self) -> PathBuf {
         self.dir.join(INDEX)
     }
 
-    /// Where an index is moved to before it is built anew.
-    pub(crate) fn discarded_index(&self) -> PathBuf {
-        self.dir.join(DISCARDED_INDEX)
-    }
-
-    /// A file that says: the index was found damaged while it was open; build it anew at the next open.
-    pub(crate) fn damaged_index(&self) -> PathBuf {
-        self.dir.join(DAMAGED_INDEX)
-    }
-
     pub(crate) fn segment(&self, number: u32) -> PathBuf {
         self.segments().join(format!("{number:08}.{SEGMENT_EXTENSION}"))
+    }
+
+    /// Fails where the first segment is of another format than this program's: one look, before anything is opened that
+    /// could change.
+    pub(crate) fn check_format(&self) -> Result<()> {
+        match self.list_segments()?.first() {
+            Some(first) => View::name(self, *first).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Numbers of the segment files, ascending. Other files are passed over.

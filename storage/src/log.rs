@@ -1,32 +1,54 @@
-//! The log: packs records into groups for the open segment, which is sealed when full and followed by a new one.
+//! The log: packs records into groups, each of one library, for that library's open segment, which is sealed when full
+//! and followed by a new one.
 //!
-//! It has one owner, the writer. It decides where a record goes and when a segment is full, and leaves the writing to
-//! [`disk`](crate::disk); it knows nothing of the index and of who waits. After any error its owner must not use it again
-//! but to drop it.
+//! It has one owner, the writer. It decides where a record goes, when a segment is full and which segments stay open,
+//! and leaves the writing to [`disk`](crate::disk). After any error its owner must not use it again but to drop it.
+//!
+//! Memory: a few groups are filled side by side, so that libraries that are written at once do not end each other's
+//! groups. What the footers will list is kept for one full segment's worth of records in all; what is forgotten is read
+//! back from the file when its segment is sealed.
+
+use std::{collections::BTreeMap, mem};
 
 use chuan_engine::{
-    Error, Result, limits,
-    segment::{Footer, FooterEntry, RecordKey, SegmentHeader, SegmentId},
+    Error, Result,
+    id::LibraryId,
+    limits::{self, OPEN_SEGMENTS},
+    segment::{Footer, FooterEntry, SegmentHeader, SegmentId, SegmentName},
 };
 
 use crate::{
     Options,
     aligned::AlignedBuf,
-    disk::{Disk, Step},
-    entry::{Indexed, Location, Position},
+    disk::{Allocation, Disk, Step},
+    entry::{Incoming, Indexed, Location, Position},
     group::Group,
+    queue::cost,
+    recover::location,
     settle::{Answer, Settled},
 };
 
+/// Groups that are filled side by side at most, each with a buffer of its own.
+const FILLING_GROUPS: usize = 4;
+const _: () = assert!(FILLING_GROUPS < OPEN_SEGMENTS);
+
 /// Where the log goes on after open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resume {
+    pub(crate) libraries: BTreeMap<LibraryId, ResumeLibrary>,
+    /// The last number that a segment has had.
+    pub(crate) last_segment: u32,
+}
+
+/// Where one library goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ResumeLibrary {
     /// The segment to append to, if one is fit for it.
     pub(crate) open: Option<Position>,
-    /// The number that no segment has had yet.
-    pub(crate) next_segment: u32,
     /// The number of the last group.
     pub(crate) last_group: u64,
+    /// Whether it has filled a segment before.
+    pub(crate) has_sealed: bool,
 }
 
 /// The append-only log.
@@ -34,101 +56,103 @@ pub(crate) struct Resume {
 pub(crate) struct Log {
     disk: Disk,
     options: Options,
-    group: Group,
-    open: Option<OpenSegment>,
-    next_segment: u32,
-    last_group: u64,
+    libraries: BTreeMap<LibraryId, Library>,
+    /// The groups that are being filled, the one longest unused first.
+    filling: Vec<Filling>,
+    /// Libraries whose segments the disk thread has open, the one longest unused first.
+    open: Vec<LibraryId>,
+    last_segment: u32,
 }
 
+/// Where a library's next record goes.
 #[derive(Debug)]
-struct OpenSegment {
+struct Library {
+    segment: Option<Segment>,
+    last_group: u64,
+    has_sealed: bool,
+}
+
+/// The segment that a library is appended to.
+#[derive(Debug)]
+struct Segment {
     number: u32,
     id: SegmentId,
     /// The end of the last group.
     end: u64,
     /// Records in the segment, those of the group that is being filled not counted.
     records: u32,
-    /// Those of them that this process wrote, which lie from `listed_from` on.
+    /// Those of them that lie from `listed_from` on.
     entries: Vec<FooterEntry>,
     listed_from: u64,
 }
 
+/// A group that is being filled.
+#[derive(Debug)]
+struct Filling {
+    library: LibraryId,
+    group: Group,
+    records: Vec<(Indexed, Location)>,
+    /// What they cost in the queue.
+    cost: u64,
+}
+
 impl Log {
-    /// Goes on where `resume` says, on a disk thread that has its segment open.
+    /// Goes on where `resume` says.
     pub(crate) fn resume(disk: Disk, options: Options, resume: Resume) -> Self {
-        let open = resume.open.map(|position| OpenSegment {
-            number: position.segment,
-            id: position.id,
-            end: position.end,
-            records: position.records,
-            entries: Vec::new(),
-            listed_from: position.end,
+        let libraries = resume.libraries.into_iter().map(|(library, resume)| {
+            let segment = resume.open.map(|position| Segment {
+                number: position.segment,
+                id: position.id,
+                end: position.end,
+                records: position.records,
+                entries: Vec::new(),
+                listed_from: position.end,
+            });
+            let ResumeLibrary { last_group, has_sealed, .. } = resume;
+            (library, Library { segment, last_group, has_sealed })
         });
-        let mut log = Self {
+        Self {
             disk,
-            group: Group::new(AlignedBuf::with_capacity(capacity(&options))),
             options,
-            open,
-            next_segment: resume.next_segment,
-            last_group: resume.last_group,
-        };
-        log.begin_group();
-        log
-    }
-
-    /// Whether the group that is being filled has room for one more record of `payload_len` bytes, in its size and in
-    /// its segment. Where not, commit it first.
-    pub(crate) fn has_room(&self, payload_len: usize) -> bool {
-        let Some(open) = &self.open else { return true };
-        self.group.is_empty()
-            || (self.group.len() < self.options.group_bytes
-                && open.fits(&self.group, payload_len, self.options.segment_bytes))
-    }
-
-    /// Packs a record into the group; returns the number of its segment and its place. Seals the open segment and makes
-    /// a new one where an empty group has no room for it.
-    pub(crate) fn push(&mut self, key: RecordKey, payload: &[u8]) -> Result<(u32, FooterEntry)> {
-        let is_full =
-            |open: &mut OpenSegment| !open.fits(&self.group, payload.len(), self.options.segment_bytes);
-        if let Some(full) = self.open.take_if(is_full) {
-            let OpenSegment { id: segment, end, entries, listed_from, .. } = full;
-            self.disk.send(Step::Seal { segment, end, entries, listed_from })?;
+            libraries: libraries.collect(),
+            filling: Vec::new(),
+            open: Vec::new(),
+            last_segment: resume.last_segment,
         }
-        let number = match &self.open {
-            Some(open) => open.number,
-            None => self.create()?,
-        };
-        let entry = self.group.push(key, payload);
+    }
+
+    /// Packs an object into its library's group; ends the group first where it must not join it.
+    pub(crate) fn put(&mut self, library: LibraryId, object: Incoming) -> Result<()> {
+        self.fill(library)?;
+        if !self.has_room(object.payload.len()) {
+            self.commit_current()?;
+        }
+        if self.current()?.group.is_empty() {
+            self.begin(library, object.payload.len())?;
+        }
+        let (number, piece_bytes) = (self.segment(&library)?.number, piece_bytes(&self.options));
+        let filling = self.current()?;
+        let cost = cost(&object);
+        let entry = filling.group.push(object.key.record_key(), &object.payload);
+        filling.records.push((object.key, location(number, &entry)));
+        filling.cost += cost;
         // The last piece waits for the markers.
-        let is_piece = self.group.buffered() >= piece_bytes(&self.options);
-        if is_piece && self.group.len() < self.options.group_bytes {
-            let piece = self.group.split(self.buffer());
-            self.disk.send(Step::Write(piece))?;
+        let is_piece = filling.group.buffered() >= piece_bytes;
+        if is_piece && filling.group.len() < self.options.group_bytes {
+            let fresh = self.buffer();
+            let piece = self.current()?.group.split(fresh);
+            self.disk.send(Step::Write(number, piece))?;
         }
-        Ok((number, entry))
-    }
-
-    /// Whether the group is empty.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.group.is_empty()
-    }
-
-    /// Ends the group and hands on what becomes of its `records` once it is durable.
-    pub(crate) fn commit(&mut self, records: Vec<(Indexed, Location)>, cost: u64) -> Result<()> {
-        let number = self.last_group + 1;
-        self.group.finish(number);
-        let fresh = self.buffer();
-        let Some(open) = &mut self.open else { return Err(Error::Invalid("an empty group".to_owned())) };
-        open.end += self.group.len();
-        open.records += u32::try_from(self.group.entries().len()).unwrap_or(u32::MAX);
-        open.entries.extend_from_slice(self.group.entries());
-        let OpenSegment { number: segment, id, end, records: in_segment, .. } = *open;
-        let position = Position { segment, id, end, records: in_segment, group: number };
-        let piece = self.group.split(fresh);
-        self.disk.send(Step::Commit(piece, Settled { position, records, cost }))?;
-        self.last_group = number;
-        self.begin_group();
         Ok(())
+    }
+
+    /// Ends a library's group, if there is one.
+    pub(crate) fn commit(&mut self, library: &LibraryId) -> Result<()> {
+        if !self.filling.iter().any(|filling| filling.library == *library) {
+            return Ok(());
+        }
+        self.fill(*library)?;
+        self.commit_current()
     }
 
     /// Has `answer` told once all that was committed is durable and visible.
@@ -136,24 +160,170 @@ impl Log {
         self.disk.send(Step::Barrier(answer))
     }
 
-    fn begin_group(&mut self) {
-        if let Some(open) = &self.open {
-            self.group.begin(open.id, open.end);
+    /// Makes the library's group the current one: the last in `filling`.
+    fn fill(&mut self, library: LibraryId) -> Result<()> {
+        if self.filling.last().is_some_and(|filling| filling.library == library) {
+            return Ok(());
         }
+        if let Some(at) = self.filling.iter().position(|filling| filling.library == library) {
+            let found = self.filling.remove(at);
+            self.filling.push(found);
+            return Ok(());
+        }
+        if self.filling.len() >= FILLING_GROUPS {
+            self.filling.rotate_left(1);
+            self.commit_current()?;
+            let oldest = self.current()?;
+            oldest.library = library;
+            return Ok(());
+        }
+        self.filling.push(Filling {
+            library,
+            group: Group::new(AlignedBuf::with_capacity(capacity(&self.options))),
+            records: Vec::new(),
+            cost: 0,
+        });
+        Ok(())
     }
 
-    fn create(&mut self) -> Result<u32> {
-        let number = self.next_segment;
+    fn current(&mut self) -> Result<&mut Filling> {
+        self.filling.last_mut().ok_or_else(|| Error::Invalid("a record without a group".to_owned()))
+    }
+
+    /// Whether the current group has room for one more record of `payload_len` bytes, in its size and in its segment.
+    fn has_room(&self, payload_len: usize) -> bool {
+        let Some(filling) = self.filling.last() else { return true };
+        let library = self.libraries.get(&filling.library);
+        let Some(segment) = library.and_then(|library| library.segment.as_ref()) else { return true };
+        filling.group.is_empty()
+            || (filling.group.len() < self.options.group_bytes
+                && segment.fits(&filling.group, payload_len, self.options.segment_bytes))
+    }
+
+    /// Ends the current group and hands on what becomes of its records once it is durable.
+    fn commit_current(&mut self) -> Result<()> {
+        if self.current()?.group.is_empty() {
+            return Ok(());
+        }
+        let fresh = self.buffer();
+        let Some(filling) = self.filling.last_mut() else { return Ok(()) };
+        let library = filling.library;
+        let state = self.libraries.get_mut(&library).ok_or_else(no_segment)?;
+        let segment = state.segment.as_mut().ok_or_else(no_segment)?;
+        state.last_group += 1;
+        filling.group.finish(state.last_group);
+        segment.end += filling.group.len();
+        segment.records += u32::try_from(filling.group.entries().len()).unwrap_or(u32::MAX);
+        segment.entries.extend_from_slice(filling.group.entries());
+        let Segment { number, id, end, records, .. } = *segment;
+        let position = Position { segment: number, id, end, records, group: state.last_group };
+        let piece = filling.group.split(fresh);
+        let settled = Settled {
+            library,
+            position,
+            records: mem::take(&mut filling.records),
+            cost: mem::take(&mut filling.cost),
+        };
+        filling.group.begin(id, end);
+        self.disk.send(Step::Commit(piece, settled))?;
+        self.forget_entries();
+        Ok(())
+    }
+
+    /// Has the library's segment open, with room for a first record, and begins the empty current group in it.
+    fn begin(&mut self, library: LibraryId, payload_len: usize) -> Result<()> {
+        let segment_bytes = self.options.segment_bytes;
+        let len = Group::len_of_one(payload_len);
+        let state = self.libraries.entry(library).or_insert_with(Library::new);
+        if let Some(full) = state.segment.take_if(|segment| !segment.fits_empty(len, segment_bytes)) {
+            state.has_sealed = true;
+            // Its file is opened once more where it was closed meanwhile.
+            self.open(library, Some(full.resume()))?;
+            self.open.retain(|open| *open != library);
+            let Segment { number, id, end, entries, listed_from, .. } = full;
+            let segment = SegmentName { id, library };
+            self.disk.send(Step::Seal { number, segment, end, entries, listed_from })?;
+        }
+        let resume = self.segment(&library).ok().map(Segment::resume);
+        self.open(library, resume)?;
+        let segment = self.segment(&library)?;
+        let (id, end) = (segment.id, segment.end);
+        self.current()?.group.begin(id, end);
+        Ok(())
+    }
+
+    /// Has the disk thread open a library's segment: the one to be resumed, or a new one. Where too many are open, the
+    /// one longest unused is closed, not sealed.
+    fn open(&mut self, library: LibraryId, resume: Option<(u32, u64)>) -> Result<()> {
+        if let Some(at) = self.open.iter().position(|open| *open == library) {
+            self.open.remove(at);
+            self.open.push(library);
+            return Ok(());
+        }
+        if self.open.len() >= OPEN_SEGMENTS {
+            self.close_one()?;
+        }
+        match resume {
+            Some((number, end)) => self.disk.send(Step::Resume { number, library, end })?,
+            None => self.create(library)?,
+        }
+        self.open.push(library);
+        Ok(())
+    }
+
+    /// Closes the segment longest unused of those in which no group is being filled; there are fewer groups than
+    /// segments.
+    fn close_one(&mut self) -> Result<()> {
+        let is_filled = |library: &LibraryId| {
+            self.filling.iter().any(|filling| filling.library == *library && !filling.group.is_empty())
+        };
+        let Some(at) = self.open.iter().position(|library| !is_filled(library)) else { return Ok(()) };
+        let library = self.open.remove(at);
+        let Some(segment) = self.libraries.get_mut(&library).and_then(|state| state.segment.as_mut()) else {
+            return Ok(());
+        };
+        segment.forget_entries();
+        let (number, end) = segment.resume();
+        self.disk.send(Step::Close { number, end })
+    }
+
+    fn create(&mut self, library: LibraryId) -> Result<()> {
+        let number = self.last_segment + 1;
         let mut id = [0; chuan_engine::segment::SEGMENT_ID_LEN];
         getrandom::fill(&mut id)
             .map_err(|error| Error::io("ask for randomness", std::io::Error::other(error.to_string())))?;
         let id = SegmentId::from_bytes(id);
-        self.disk.send(Step::Create(SegmentHeader { id, number }))?;
-        self.next_segment += 1;
+        let state = self.libraries.entry(library).or_insert_with(Library::new);
         let end = limits::SEGMENT_BLOCK as u64;
-        self.open = Some(OpenSegment { number, id, end, records: 0, entries: Vec::new(), listed_from: end });
-        self.begin_group();
-        Ok(number)
+        state.segment = Some(Segment { number, id, end, records: 0, entries: Vec::new(), listed_from: end });
+        // A library that has filled a segment is likely to fill the next.
+        let allocation = if state.has_sealed { Allocation::Whole } else { Allocation::First };
+        let header = SegmentHeader { name: SegmentName { id, library }, number };
+        self.disk.send(Step::Create(header, allocation))?;
+        self.last_segment = number;
+        Ok(())
+    }
+
+    /// Forgets what the footers of segments longest unused will list, where all together it is too much.
+    fn forget_entries(&mut self) {
+        let mut listed: usize = self.segments().map(|segment| segment.entries.len()).sum();
+        for library in &self.open {
+            if listed <= limits::SEGMENT_RECORDS {
+                return;
+            }
+            if let Some(segment) = self.libraries.get_mut(library).and_then(|state| state.segment.as_mut()) {
+                listed -= segment.entries.len();
+                segment.forget_entries();
+            }
+        }
+    }
+
+    fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.open.iter().filter_map(|library| self.libraries.get(library)?.segment.as_ref())
+    }
+
+    fn segment(&self, library: &LibraryId) -> Result<&Segment> {
+        self.libraries.get(library).and_then(|state| state.segment.as_ref()).ok_or_else(no_segment)
     }
 
     fn buffer(&self) -> AlignedBuf {
@@ -161,13 +331,42 @@ impl Log {
     }
 }
 
-impl OpenSegment {
+impl Library {
+    /// One that has nothing yet.
+    fn new() -> Self {
+        Self { segment: None, last_group: 0, has_sealed: false }
+    }
+}
+
+impl Segment {
     /// Whether the segment with `group` and one more record, and the footer for all of it, stays within its bounds.
     fn fits(&self, group: &Group, payload_len: usize, segment_bytes: u64) -> bool {
-        let records = self.records as usize + group.entries().len() + 1;
-        records <= limits::SEGMENT_RECORDS
-            && self.end + group.finished_len_with(payload_len) + Footer::encoded_len(records) <= segment_bytes
+        self.fits_more(group.entries().len() + 1, group.finished_len_with(payload_len), segment_bytes)
     }
+
+    /// The same for a group of one record that takes `len` bytes.
+    fn fits_empty(&self, len: u64, segment_bytes: u64) -> bool {
+        self.fits_more(1, len, segment_bytes)
+    }
+
+    fn fits_more(&self, records: usize, len: u64, segment_bytes: u64) -> bool {
+        let records = self.records as usize + records;
+        records <= limits::SEGMENT_RECORDS && self.end + len + Footer::encoded_len(records) <= segment_bytes
+    }
+
+    /// Its number, and where it goes on.
+    fn resume(&self) -> (u32, u64) {
+        (self.number, self.end)
+    }
+
+    fn forget_entries(&mut self) {
+        self.entries = Vec::new();
+        self.listed_from = self.end;
+    }
+}
+
+fn no_segment() -> Error {
+    Error::Invalid("a group without a segment".to_owned())
 }
 
 /// Bytes after which a piece of the open group is written: the disk works while the rest arrives.

@@ -2,6 +2,8 @@
 
 use chuan_engine::limits;
 
+use crate::Poison;
+
 /// What can be chosen about a store. Nothing here changes the format: a store may be opened with other options each
 /// time.
 #[derive(Clone, Debug)]
@@ -12,6 +14,8 @@ pub struct Options {
     pub group_bytes: u64,
     /// Whether to append past the page cache (O_DIRECT) where the file system lets us; on by default.
     pub direct: bool,
+    /// What the store shares with the other files of the home: where a write of one fails, none takes any more.
+    pub poison: Poison,
     #[cfg(test)]
     pub(crate) faults: std::sync::Arc<crate::file::Faults>,
 }
@@ -22,6 +26,7 @@ impl Default for Options {
             segment_bytes: limits::SEGMENT_BYTES,
             group_bytes: limits::GROUP_BYTES,
             direct: true,
+            poison: Poison::default(),
             #[cfg(test)]
             faults: Default::default(),
         }

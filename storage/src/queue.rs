@@ -1,20 +1,27 @@
-//! What waits between those who append and the one who writes: bounded in bytes, in order, each object once.
+//! What waits between those who append and the one thread that writes: bounded in bytes, in order, each object once.
 //!
-//! It is a mutex over plain state. Nothing is written under it, and read no more than a second look into the index.
+//! Libraries share the bound and the order, and nothing else: what waits for one is unknown to another. It is a mutex
+//! over plain state. Nothing is written under it, and read no more than a second look into the index.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use chuan_engine::{
-    Error, Result, limits,
-    store::{Appended, LostId, Object},
+    Error, Result,
+    id::LibraryId,
+    limits,
+    store::{Appended, ObjectId},
 };
 use crossbeam_channel::Sender;
 
-use crate::space::{self, Space};
+use crate::{
+    Poison,
+    entry::Incoming,
+    space::{self, Space},
+};
 
 /// What a queued object costs beyond its bytes: its header, its entry, its share of a block.
 const OBJECT_COST: u64 = 128;
@@ -22,7 +29,7 @@ const OBJECT_COST: u64 = 128;
 /// Why the store takes no more until it is opened again.
 #[derive(Clone, Debug)]
 pub(crate) enum Refusal {
-    /// A write failed: nobody knows what is on the disk.
+    /// A write failed: what is on the disk is not known.
     Poisoned(String),
     /// The disk ran full under a group: what was appended to it is dropped.
     Full(String),
@@ -31,16 +38,18 @@ pub(crate) enum Refusal {
 /// Work for the writer.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// New objects, to be written in order.
-    Objects(Vec<Object>),
-    /// Commit, then answer.
-    Barrier(Sender<Result<(), Refusal>>),
+    /// New objects of a library, to be written in order.
+    Objects(LibraryId, Vec<Incoming>),
+    /// Commit what was appended to a library, then answer.
+    Barrier(LibraryId, Sender<Result<(), Refusal>>),
 }
 
 /// Objects on their way to the log.
 #[derive(Debug)]
 pub(crate) struct Queue {
     dir: PathBuf,
+    /// Shared with the other files of the home.
+    poison: Poison,
     state: Mutex<State>,
     work: Condvar,
     room: Condvar,
@@ -53,40 +62,42 @@ struct State {
     queued: u64,
     /// Cost of all objects that are not durable yet.
     unwritten: u64,
-    /// Their ids.
-    waiting: HashSet<LostId>,
-    /// Counts commits: whoever looked into the index before one may have missed what it brought.
-    epoch: u64,
-    /// Bytes allocated to the open segment and not used.
-    slack: u64,
+    libraries: BTreeMap<LibraryId, Waiting>,
     refusal: Option<Refusal>,
     closed: bool,
+}
+
+/// What the queue knows of a library.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Ids of objects that are not durable yet.
+    ids: HashSet<ObjectId>,
+    /// Counts commits: a look into the index before one may have missed what it brought.
+    epoch: u64,
+    /// Bytes allocated to the library's open segment and not used.
+    slack: u64,
 }
 
 /// Objects with what the index knew of them.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    pub(crate) objects: Vec<Object>,
+    pub(crate) library: LibraryId,
+    pub(crate) objects: Vec<Incoming>,
     /// Whether the index holds each, as of `epoch`.
     pub(crate) held: Vec<bool>,
     pub(crate) epoch: u64,
 }
 
 impl Queue {
-    pub(crate) fn new(dir: PathBuf, slack: u64) -> Self {
-        Self {
-            dir,
-            state: Mutex::new(State { slack, ..State::default() }),
-            work: Condvar::new(),
-            room: Condvar::new(),
-        }
+    pub(crate) fn new(dir: PathBuf, poison: Poison) -> Self {
+        Self { dir, poison, state: Mutex::default(), work: Condvar::new(), room: Condvar::new() }
     }
 
-    /// The number of commits so far, to look into the index under; fails where the store takes no more.
-    pub(crate) fn epoch(&self) -> Result<u64> {
+    /// The number of the library's commits so far, to look into the index under; fails where the store takes no more.
+    pub(crate) fn epoch(&self, library: &LibraryId) -> Result<u64> {
         let state = self.lock();
-        state.writable()?;
-        Ok(state.epoch)
+        self.check_writable(&state)?;
+        Ok(state.libraries.get(library).map_or(0, |waiting| waiting.epoch))
     }
 
     /// Queues what is new of a batch; waits while too much is queued. `look_again` asks the index once more, if there
@@ -94,7 +105,7 @@ impl Queue {
     pub(crate) fn push(
         &self,
         batch: Batch,
-        look_again: &dyn Fn(&[Object]) -> Result<Vec<bool>>,
+        look_again: &dyn Fn(&[Incoming]) -> Result<Vec<bool>>,
     ) -> Result<Appended> {
         let cost: u64 = batch.objects.iter().map(cost).sum();
         let mut state = self.lock();
@@ -102,33 +113,34 @@ impl Queue {
         {
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.writable()?;
-        let held = if state.epoch == batch.epoch { batch.held } else { look_again(&batch.objects)? };
-        self.check_space(&state, cost)?;
+        self.check_writable(&state)?;
+        self.check_space(&state, &batch.library, cost)?;
+        let waiting = state.libraries.entry(batch.library).or_default();
+        let held = if waiting.epoch == batch.epoch { batch.held } else { look_again(&batch.objects)? };
         let mut appended = Appended::default();
-        let new: Vec<Object> = batch
+        let new: Vec<Incoming> = batch
             .objects
             .into_iter()
             .zip(held)
-            .filter(|(object, held)| !held && object.held_as().is_none_or(|id| state.waiting.insert(id)))
+            .filter(|(object, held)| !held && waiting.ids.insert(object.key.id()))
             .map(|(object, _)| object)
             .collect();
-        new.iter().for_each(|object| appended.count(object));
+        new.iter().for_each(|object| object.count(&mut appended));
         let cost: u64 = new.iter().map(self::cost).sum();
         state.queued += cost;
         state.unwritten += cost;
         if !new.is_empty() {
-            state.jobs.push_back(Job::Objects(new));
+            state.jobs.push_back(Job::Objects(batch.library, new));
             self.work.notify_one();
         }
         Ok(appended)
     }
 
     /// Queues a barrier.
-    pub(crate) fn push_barrier(&self, answer: Sender<Result<(), Refusal>>) -> Result<()> {
+    pub(crate) fn push_barrier(&self, library: LibraryId, answer: Sender<Result<(), Refusal>>) -> Result<()> {
         let mut state = self.lock();
-        state.writable()?;
-        state.jobs.push_back(Job::Barrier(answer));
+        self.check_writable(&state)?;
+        state.jobs.push_back(Job::Barrier(library, answer));
         self.work.notify_one();
         Ok(())
     }
@@ -142,7 +154,7 @@ impl Queue {
                 return None;
             }
             if let Some(job) = state.jobs.pop_front() {
-                if let Job::Objects(objects) = &job {
+                if let Job::Objects(_, objects) = &job {
                     state.queued -= objects.iter().map(cost).sum::<u64>().min(state.queued);
                     self.room.notify_all();
                 }
@@ -152,15 +164,27 @@ impl Queue {
         }
     }
 
-    /// Takes note that objects are durable and in the index.
-    pub(crate) fn committed(&self, ids: impl Iterator<Item = LostId>, cost: u64, slack: u64) {
+    /// Takes note that objects of a library are durable and in the index.
+    pub(crate) fn committed(
+        &self,
+        library: &LibraryId,
+        ids: impl Iterator<Item = ObjectId>,
+        cost: u64,
+        slack: u64,
+    ) {
         let mut state = self.lock();
-        ids.for_each(|id| {
-            state.waiting.remove(&id);
-        });
         state.unwritten = state.unwritten.saturating_sub(cost);
-        state.slack = slack;
-        state.epoch += 1;
+        let waiting = state.libraries.entry(*library).or_default();
+        ids.for_each(|id| {
+            waiting.ids.remove(&id);
+        });
+        waiting.slack = slack;
+        waiting.epoch += 1;
+    }
+
+    /// Takes note of how much is allocated to a library's open segment and not used.
+    pub(crate) fn set_slack(&self, library: &LibraryId, slack: u64) {
+        self.lock().libraries.entry(*library).or_default().slack = slack;
     }
 
     /// Takes no more, drops what waits and tells everyone. The first refusal stands.
@@ -171,13 +195,16 @@ impl Queue {
         }
         tracing::error!("the store takes no more: {}", Error::from(refusal.clone()));
         for job in std::mem::take(&mut state.jobs) {
-            if let Job::Barrier(answer) = job {
-                // Whoever asked may be gone.
+            if let Job::Barrier(_, answer) = job {
+                // The caller may be gone.
                 let _ = answer.send(Err(refusal.clone()));
             }
         }
-        state.waiting.clear();
+        state.libraries.values_mut().for_each(|waiting| waiting.ids.clear());
         (state.queued, state.unwritten) = (0, 0);
+        if let Refusal::Poisoned(cause) = &refusal {
+            self.poison.set(cause);
+        }
         state.refusal = Some(refusal);
         self.room.notify_all();
         self.work.notify_all();
@@ -193,16 +220,17 @@ impl Queue {
         PanicGuard(Arc::clone(self))
     }
 
-    /// Ends the writer after the job it is at.
+    /// Ends the writer after the job it is at; what is appended later is refused.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.work.notify_all();
+        self.room.notify_all();
     }
 
     /// Refuses a batch that would go into the reserve, before anything of it is taken.
-    fn check_space(&self, state: &State, cost: u64) -> Result<()> {
-        let usable = Space::of(&self.dir)?.usable().saturating_add(state.slack);
-        if usable < state.unwritten + cost {
+    fn check_space(&self, state: &State, library: &LibraryId, cost: u64) -> Result<()> {
+        let slack = state.libraries.get(library).map_or(0, |waiting| waiting.slack);
+        if Space::of(&self.dir)?.usable().saturating_add(slack) < state.unwritten + cost {
             return Err(space::full(&self.dir, "the disk is full up to the reserve"));
         }
         Ok(())
@@ -211,13 +239,19 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Fails where nothing is taken any more: for a reason of the store, or of another file of the home.
+    fn check_writable(&self, state: &State) -> Result<()> {
+        state.writable().and_then(|()| self.poison.check())
+    }
 }
 
 impl State {
     fn writable(&self) -> Result<()> {
         match &self.refusal {
-            None => Ok(()),
             Some(refusal) => Err(refusal.clone().into()),
+            None if self.closed => Err(Error::Busy("the store is closed".to_owned())),
+            None => Ok(()),
         }
     }
 }
@@ -254,6 +288,6 @@ impl From<Refusal> for Error {
 }
 
 /// What an object costs in queue and log.
-pub(crate) fn cost(object: &Object) -> u64 {
-    object.len() as u64 + OBJECT_COST
+pub(crate) fn cost(object: &Incoming) -> u64 {
+    object.payload.len() as u64 + OBJECT_COST
 }

@@ -1,8 +1,10 @@
-//! Reads records out of segment files: neighbours in one read, from few open files, checked.
+//! Reads records out of segment files: neighbours in one read, from few open files, checked and unpacked.
 //!
-//! It changes nothing: what cannot be read is handed back as damaged, and the store decides.
+//! It changes nothing: what cannot be read is handed back as damaged, and the store decides. A record is read under the
+//! library that owns its segment only.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     fs::File,
     sync::{Arc, Mutex, PoisonError},
@@ -11,6 +13,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use chuan_engine::{
     Error, Result,
+    id::LibraryId,
     segment::{Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey},
     slab::Slabs,
     store::Check,
@@ -33,11 +36,12 @@ const RUN_GAP_BYTES: u64 = 32 * 1024;
 /// A record to read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
+    pub(crate) library: LibraryId,
     pub(crate) key: RecordKey,
     pub(crate) location: Location,
 }
 
-/// What became of it: its payload, or where and how it is damaged.
+/// What became of it: its unpacked payload, or where and how it is damaged.
 pub(crate) type Outcome = std::result::Result<Bytes, String>;
 
 /// Reads records.
@@ -145,9 +149,9 @@ impl Reader {
         buffer
     }
 
-    /// The payload of a record in `bytes`, which lie at `start` in its segment.
+    /// The unpacked payload of a record in `bytes`, which lie at `start` in its segment.
     fn check(&self, index: &Index, bytes: &Bytes, start: u64, wanted: &Wanted, check: Check) -> Outcome {
-        let Location { segment, offset, stored_len, .. } = wanted.location;
+        let Location { segment, offset, stored_len, raw_len } = wanted.location;
         let damaged = |what: &str| {
             format!("{} at offset {offset}: {what}; pull it again", self.layout.segment(segment).display())
         };
@@ -158,15 +162,24 @@ impl Reader {
         }
         let record = bytes.slice(at..end);
         let payload = record.slice(RECORD_HEADER_BYTES..);
-        let id = index.segment_id(segment).ok_or_else(|| damaged("the segment is unknown"))?;
-        let header = RecordHeader::decode(&record, Place { segment: id, offset })
+        let name = index
+            .segment(segment)
+            .filter(|name| name.library == wanted.library)
+            .ok_or_else(|| damaged("the segment is unknown, or another library's"))?;
+        let header = RecordHeader::decode(&record, Place { segment: name.id, offset })
             .ok()
-            .filter(|header| header.key == wanted.key && header.stored_len == stored_len)
+            .filter(|header| {
+                (header.key, header.stored_len, header.raw_len) == (wanted.key, stored_len, raw_len)
+            })
             .ok_or_else(|| damaged("the record's header is damaged"))?;
-        if check == Check::Verify && !header.matches(&payload) {
+        let bytes = match header.unpack(&payload).map_err(|error| damaged(&error.to_string()))? {
+            Cow::Borrowed(same) => payload.slice_ref(same),
+            Cow::Owned(unpacked) => Bytes::from(unpacked),
+        };
+        if check == Check::Verify && !header.names(&name.library, &bytes) {
             return Err(damaged("the record is not what its id names"));
         }
-        Ok(payload)
+        Ok(bytes)
     }
 
     /// An open segment; `None` where there is no such file.
@@ -239,7 +252,8 @@ mod tests {
 
     fn wanted(segment: u32, offset: u32, stored_len: u32) -> Wanted {
         let location = Location { segment, offset, stored_len, raw_len: stored_len };
-        Wanted { key: RecordKey::Chunk(ChunkId::of(b"")), location }
+        let library = LibraryId::from_bytes([1; 32]);
+        Wanted { library, key: RecordKey::Chunk(ChunkId::of(b"")), location }
     }
 
     #[test]

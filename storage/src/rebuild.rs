@@ -1,10 +1,18 @@
-//! Builds the index anew from segments alone.
+//! Builds the index anew from segments alone, beside the one in use.
 
 use std::path::Path;
 
-use chuan_engine::Result;
+use chuan_engine::{Error, Result};
 
-use crate::{index::Index, layout::Layout, recover::recover};
+use crate::{
+    DiskStore, Options,
+    index::{Generation, Index},
+    objects::Inner,
+    recover::{Recovered, Until, recover},
+};
+
+/// Passes over what was written meanwhile, before writes wait for the last one.
+const CATCH_UPS: usize = 3;
 
 /// What a rebuild found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,32 +27,79 @@ pub struct RebuildReport {
     pub chunks: u64,
     /// Pages that the index holds now.
     pub pages: u64,
-    /// Statements that the index holds now.
-    pub statements: u64,
     /// Damage, each with its file and offset; at most a thousand are listed, all are logged.
     pub damage: Vec<String>,
 }
 
-/// Throws the index of the store in `dir` away and builds it from the segments; the store must not be open.
-///
-/// `progress` is told of segments done and in all. Sealed segments are taken by their footers, without reading
-/// payloads: damage in those shows at [`scrub`](crate::scrub::scrub). Marks are forgotten and the lost set begins anew.
-/// May be interrupted and repeated.
+impl DiskStore {
+    /// Builds the index anew from the segments while reads and writes go on with the one in use, then puts it in its
+    /// place. `progress` is told of segments done and in all.
+    ///
+    /// Sealed segments are taken by their footers, without reading payloads: damage in those shows at
+    /// [`scrub`](Self::scrub). Marks are forgotten and the lost sets begin anew. May be interrupted and repeated. Fails
+    /// with [`Error::Busy`] while another rebuild is under way.
+    pub fn rebuild(&self, progress: &dyn Fn(u64, u64)) -> Result<RebuildReport> {
+        let store = self.inner();
+        let _only = store.rebuilding.try_lock().map_err(|_| {
+            Error::Busy("the index is being rebuilt already; wait for that to end".to_owned())
+        })?;
+        let generation = store.index.get()?.generation().next();
+        // What an interrupted rebuild left would be taken for a part of this one.
+        generation.remove()?;
+        let mut report = match build(store, &generation, progress) {
+            Ok(report) => report,
+            Err(error) => {
+                generation.remove()?;
+                return Err(error);
+            }
+        };
+        for totals in store.index.get()?.totals().values() {
+            report.chunks += totals.chunks;
+            report.pages += totals.pages;
+        }
+        Ok(report)
+    }
+}
+
+/// Builds the index and puts it in its place; where it fails, nothing has changed.
+fn build(store: &Inner, generation: &Generation, progress: &dyn Fn(u64, u64)) -> Result<RebuildReport> {
+    let old = store.index.get()?;
+    let fresh = Index::open(generation.clone(), &store.cache, store.losses.clone())?;
+    // Names come from headers; where one is damaged by now, the old index still has it.
+    let known = old.segments();
+    drop(old);
+    let take =
+        |index: &Index, durable: &_| recover(&store.layout, index, Until::Durable(durable, &known), progress);
+    let mut report = RebuildReport::default();
+    for _ in 0..CATCH_UPS {
+        let recovered = take(&fresh, &store.index.durable())?;
+        let is_close = recovered.records == 0;
+        report.add(recovered);
+        fresh.flush()?;
+        if is_close {
+            break;
+        }
+    }
+    store.index.replace(fresh, |index, durable| {
+        report.add(take(index, durable)?);
+        index.flush()
+    })?;
+    Ok(report)
+}
+
+impl RebuildReport {
+    /// Adds what one pass found. A segment that was open in one pass is read again in the next.
+    fn add(&mut self, found: Recovered) {
+        if self.segments == 0 {
+            (self.segments, self.scanned) = (found.segments, found.scanned);
+        }
+        self.records += found.records;
+        let new: Vec<String> = found.damage.into_iter().filter(|text| !self.damage.contains(text)).collect();
+        self.damage.extend(new);
+    }
+}
+
+/// The same for a store that is not open.
 pub fn rebuild(dir: &Path, progress: &dyn Fn(u64, u64)) -> Result<RebuildReport> {
-    let layout = Layout::new(dir);
-    layout.create()?;
-    Index::discard(&layout)?;
-    let index = Index::open(&layout)?;
-    let recovered = recover(&layout, &index, progress)?;
-    index.flush()?;
-    let totals = index.totals();
-    Ok(RebuildReport {
-        segments: recovered.segments,
-        scanned: recovered.scanned,
-        records: recovered.records,
-        chunks: totals.chunks,
-        pages: totals.pages,
-        statements: totals.statements,
-        damage: recovered.damage,
-    })
+    DiskStore::open(dir, Options::default())?.rebuild(progress)
 }

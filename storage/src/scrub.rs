@@ -3,21 +3,25 @@
 //! It works beside appends and reads: it looks at what was committed when it began.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use chuan_engine::{
     Error, Result,
+    id::LibraryId,
     limits::SEGMENT_BLOCK,
-    segment::Item,
-    store::{Check, LostId},
+    segment::{Item, RecordKey, SegmentName},
+    store::{Check, ObjectId},
 };
 
 use crate::{
     DiskStore,
     entry::{Indexed, Location, Position},
+    objects::Inner,
     recover::{indexed, location},
+    slot::Positions,
     view::{Sealing, View},
     walk,
 };
@@ -51,8 +55,10 @@ pub struct Damage {
     pub file: PathBuf,
     /// Where in it.
     pub offset: u64,
+    /// The library whose content the file holds, where that can be told.
+    pub library: Option<LibraryId>,
     /// What was there, where that can be told.
-    pub id: Option<LostId>,
+    pub id: Option<ObjectId>,
     /// What is wrong.
     pub what: String,
 }
@@ -64,41 +70,51 @@ impl ScrubReport {
     }
 }
 
-/// Reads everything. `progress` is told of bytes done and in all; `cancel` ends it with [`Error::Cancelled`].
-///
-/// What is damaged and held nowhere else moves to the lost set, so that the next pull brings it back.
+impl DiskStore {
+    /// Reads everything. `progress` is told of bytes done and in all; `cancel` ends it with [`Error::Cancelled`].
+    ///
+    /// What is damaged and held nowhere else moves to its library's lost set, so that the next pull brings it back.
+    pub fn scrub(&self, progress: &dyn Fn(u64, u64), cancel: &AtomicBool) -> Result<ScrubReport> {
+        let store = self.inner();
+        let ends = store.index.durable();
+        let mut scrub = Scrub { store, cancel, report: ScrubReport::default(), matched: BTreeMap::new() };
+        let known = store.index.get()?.segments();
+        let mut files = Vec::new();
+        for number in store.layout.list_segments()? {
+            files.push((number, store.layout.segment(number).metadata().map_or(0, |meta| meta.len())));
+        }
+        let total = files.iter().map(|(_, len)| len).sum();
+        for (number, len) in files {
+            progress(scrub.report.bytes, total);
+            let view = View::open(&store.layout, number, known.get(&number).copied())?;
+            scrub.segment(&view, &ends)?;
+            scrub.report.bytes += len;
+        }
+        progress(total, total);
+        ends.iter().try_for_each(|(library, end)| scrub.index(library, end))?;
+        Ok(scrub.report)
+    }
+}
+
+/// The same as a function.
 pub fn scrub(store: &DiskStore, progress: &dyn Fn(u64, u64), cancel: &AtomicBool) -> Result<ScrubReport> {
-    let mut scrub = Scrub { store, cancel, report: ScrubReport::default(), matched: 0 };
-    let Some(end) = store.index().position()? else { return Ok(scrub.report) };
-    let known = store.index().segments();
-    let mut views = Vec::new();
-    for number in store.layout().list_segments()?.into_iter().filter(|number| *number <= end.segment) {
-        views.push((number, store.layout().segment(number).metadata().map_or(0, |meta| meta.len())));
-    }
-    let total = views.iter().map(|(_, len)| len).sum();
-    for (number, len) in views {
-        progress(scrub.report.bytes, total);
-        let view = View::open(store.layout(), number, known.get(&number).copied())?;
-        scrub.segment(&view, &end)?;
-        scrub.report.bytes += len;
-    }
-    progress(total, total);
-    scrub.index(&end)?;
-    Ok(scrub.report)
+    store.scrub(progress, cancel)
 }
 
 struct Scrub<'a> {
-    store: &'a DiskStore,
+    store: &'a Inner,
     cancel: &'a AtomicBool,
     report: ScrubReport,
-    /// Records that the index has exactly where they are.
-    matched: u64,
+    /// Records of each library that the index has exactly where they are.
+    matched: BTreeMap<LibraryId, u64>,
 }
 
 /// What was seen of a segment since the last marker.
 #[derive(Default)]
 struct OpenGroup {
     records: Vec<(Indexed, Location)>,
+    /// Whole records that are not for the index.
+    others: u64,
     damage: Vec<Unreadable>,
 }
 
@@ -107,19 +123,24 @@ struct Unreadable {
     offset: u64,
     /// What its header says, where the index has such.
     record: Option<(Indexed, Location)>,
-    id: Option<LostId>,
+    id: Option<ObjectId>,
     what: String,
 }
 
 impl Scrub<'_> {
-    fn segment(&mut self, view: &View, end: &Position) -> Result<()> {
-        self.report.segments += 1;
-        let Some(id) = view.id else {
+    fn segment(&mut self, view: &View, ends: &Positions) -> Result<()> {
+        let Some(name) = view.name else {
+            self.report.segments += 1;
             if !view.is_blank()? {
-                self.damage(view, 0, None, "the segment's name is nowhere to be read");
+                self.damage(view, 0, None, "nothing says whose content the segment holds: it is quarantined");
             }
             return Ok(());
         };
+        // Begun after the scrub was, or without anything that was acknowledged.
+        let Some(end) = ends.get(&name.library).filter(|end| view.number <= end.segment) else {
+            return Ok(());
+        };
+        self.report.segments += 1;
         if !view.header_ok {
             self.damage(view, 0, None, "the segment header is damaged");
         }
@@ -134,22 +155,24 @@ impl Scrub<'_> {
             until = until.min(end.end);
         }
         let mut open = OpenGroup::default();
-        walk::walk(&view.file, &view.path, id, (SEGMENT_BLOCK as u64, until), &mut |item| {
-            self.take(view, item, &mut open)
+        walk::walk(&view.file, &view.path, name, (SEGMENT_BLOCK as u64, until), &mut |item| {
+            self.take(view, &name, item, &mut open)
         })?;
         // Bytes after the last marker of an unsealed segment were never acknowledged.
         if !matches!(view.footer, Sealing::Open) || view.number == end.segment {
-            self.settle(view, &mut open)?;
+            self.settle(view, &name, &mut open)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, view: &View, item: Item<'_>, open: &mut OpenGroup) -> Result<()> {
+    fn take(&mut self, view: &View, name: &SegmentName, item: Item<'_>, open: &mut OpenGroup) -> Result<()> {
         match item {
             Item::Record { offset, header, payload } => {
                 let place = location(view.number, &walk::entry(offset, &header));
-                match payload.and_then(|payload| indexed(header.key, payload)) {
+                let of_newer = matches!(header.key, RecordKey::Reserved(..));
+                match payload.and_then(|_| indexed(header.key)) {
                     Some(indexed) => open.records.push((indexed, place)),
+                    None if of_newer && payload.is_some() => open.others += 1,
                     None => {
                         let id = header.key.lost_id();
                         let record = indexed_by_id(id).map(|indexed| (indexed, place));
@@ -166,21 +189,22 @@ impl Scrub<'_> {
                 if self.cancel.load(Ordering::Relaxed) {
                     return Err(Error::Cancelled);
                 }
-                self.settle(view, open)?;
+                self.settle(view, name, open)?;
             }
         }
         Ok(())
     }
 
     /// Compares what was seen with the index.
-    fn settle(&mut self, view: &View, open: &mut OpenGroup) -> Result<()> {
+    fn settle(&mut self, view: &View, name: &SegmentName, open: &mut OpenGroup) -> Result<()> {
         let open = std::mem::take(open);
-        self.report.records += open.records.len() as u64;
+        self.report.records += open.records.len() as u64 + open.others;
         for records in open.records.chunks(BATCH) {
-            let keys: Vec<Indexed> = records.iter().map(|(indexed, _)| indexed.clone()).collect();
-            for ((indexed, place), held) in records.iter().zip(self.store.index().locate(&keys)?) {
+            let keys: Vec<Indexed> = records.iter().map(|(indexed, _)| *indexed).collect();
+            let located = self.store.index.get()?.locate(&name.library, &keys)?;
+            for ((indexed, place), held) in records.iter().zip(located) {
                 match held {
-                    Some(held) if held == *place => self.matched += 1,
+                    Some(held) if held == *place => *self.matched.entry(name.library).or_default() += 1,
                     Some(_) => {}
                     None => {
                         self.report.unindexed += 1;
@@ -188,7 +212,7 @@ impl Scrub<'_> {
                             "{} at offset {}: the index does not know {:?}; run `chuan rebuild`",
                             view.path.display(),
                             place.offset,
-                            indexed.lost_id()
+                            indexed.id()
                         );
                     }
                 }
@@ -197,57 +221,59 @@ impl Scrub<'_> {
         for Unreadable { offset, record, id, what } in open.damage {
             if let Some((indexed, place)) = record {
                 let text = format!("{} at offset {offset}: {what}; pull it again", view.path.display());
-                self.store.index().lose(&[(indexed, place, text)])?;
+                self.store.index.lose(&name.library, &[(indexed, place, text)])?;
             }
             self.damage(view, offset, id, &what);
         }
         Ok(())
     }
 
-    /// Looks for entries of the index that lead to no record. Every record that matched has one entry, so that
-    /// counting is enough where all is well.
-    fn index(&mut self, end: &Position) -> Result<()> {
+    /// Looks for entries of a library that lead to no record. Every record that matched has one entry, so that counting
+    /// is enough where all is well.
+    fn index(&mut self, library: &LibraryId, end: &Position) -> Result<()> {
         let within = |place: &Location| (place.segment, u64::from(place.offset)) < (end.segment, end.end);
         let mut entries = 0u64;
-        self.store.index().visit(|_, place| {
+        let index = self.store.index.get()?;
+        index.visit(library, |_, place| {
             entries += u64::from(within(&place));
             Ok(())
         })?;
-        if entries == self.matched {
+        if entries == self.matched.get(library).copied().unwrap_or_default() {
             return Ok(());
         }
         let mut batch = Vec::new();
-        self.store.index().visit(|indexed, place| {
+        index.visit(library, |indexed, place| {
             batch.push((indexed, place));
-            if batch.len() >= BATCH { self.check_entries(&mut batch) } else { Ok(()) }
+            if batch.len() >= BATCH { self.check_entries(library, &mut batch) } else { Ok(()) }
         })?;
-        self.check_entries(&mut batch)
+        self.check_entries(library, &mut batch)
     }
 
-    fn check_entries(&mut self, batch: &mut Vec<(Indexed, Location)>) -> Result<()> {
+    fn check_entries(&mut self, library: &LibraryId, batch: &mut Vec<(Indexed, Location)>) -> Result<()> {
         let batch = std::mem::take(batch);
         if self.cancel.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
         // Few at a time: a batch of the largest chunks must not be held at once.
         for records in batch.chunks(16) {
-            for ((indexed, place), outcome) in
-                records.iter().zip(self.store.try_read(records, Check::Verify)?)
-            {
+            let outcomes = self.store.try_read(library, records, Check::Verify)?;
+            for ((indexed, place), outcome) in records.iter().zip(outcomes) {
                 if let Err(text) = outcome {
-                    self.store.lose(&[(indexed.clone(), *place, text)])?;
-                    let file = self.store.layout().segment(place.segment);
+                    self.store.lose(library, &[(*indexed, *place, text)])?;
+                    let file = self.store.layout.segment(place.segment);
                     let what = "the index names a record that is not there".to_owned();
-                    self.list(Damage { file, offset: u64::from(place.offset), id: indexed.lost_id(), what });
+                    let (offset, id) = (u64::from(place.offset), Some(indexed.id()));
+                    self.list(Damage { file, offset, library: Some(*library), id, what });
                 }
             }
         }
         Ok(())
     }
 
-    fn damage(&mut self, view: &View, offset: u64, id: Option<LostId>, what: &str) {
+    fn damage(&mut self, view: &View, offset: u64, id: Option<ObjectId>, what: &str) {
         tracing::error!("{} at offset {offset}: {what} ({id:?})", view.path.display());
-        self.list(Damage { file: view.path.clone(), offset, id, what: what.to_owned() });
+        let library = view.name.map(|name| name.library);
+        self.list(Damage { file: view.path.clone(), offset, library, id, what: what.to_owned() });
     }
 
     fn list(&mut self, damage: Damage) {
@@ -259,10 +285,9 @@ impl Scrub<'_> {
 }
 
 /// How the index keys a damaged record, where its id alone tells it.
-fn indexed_by_id(id: Option<LostId>) -> Option<Indexed> {
+fn indexed_by_id(id: Option<ObjectId>) -> Option<Indexed> {
     match id? {
-        LostId::Chunk(id) => Some(Indexed::Chunk(id)),
-        LostId::Page(id) => Some(Indexed::Page(id)),
-        LostId::Statement(_) => None,
+        ObjectId::Chunk(id) => Some(Indexed::Chunk(id)),
+        ObjectId::Page(id) => Some(Indexed::Page(id)),
     }
 }

@@ -4,23 +4,25 @@
 
 use std::{sync::Arc, thread};
 
-use chuan_engine::{Error, Result};
+use chuan_engine::{Error, Result, id::LibraryId};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::{
     entry::{Indexed, Location, Position},
     file::SyncHandle,
-    index::{Change, Index},
+    index::Change,
     layout::{Layout, sync_dir},
     queue::{Queue, Refusal},
+    slot::IndexSlot,
 };
 
-/// Where whoever waits for a commit hears of it.
+/// Where the caller that waits for a commit is answered.
 pub(crate) type Answer = Sender<Result<(), Refusal>>;
 
 /// What becomes known when a group is durable.
 #[derive(Debug)]
 pub(crate) struct Settled {
+    pub(crate) library: LibraryId,
     pub(crate) position: Position,
     pub(crate) records: Vec<(Indexed, Location)>,
     /// What they cost in the queue.
@@ -54,7 +56,7 @@ pub(crate) struct Settle {
 
 impl Settle {
     /// Starts the thread.
-    pub(crate) fn start(layout: Layout, index: Arc<Index>, queue: Arc<Queue>) -> Result<Self> {
+    pub(crate) fn start(layout: Layout, index: Arc<IndexSlot>, queue: Arc<Queue>) -> Result<Self> {
         let (tasks, tasks_in) = bounded(1);
         let (told, durable) = bounded(1);
         let settler = Settler { layout, index, queue, durable: told };
@@ -99,14 +101,14 @@ impl Drop for Settle {
     }
 }
 
-/// Whoever is gone has told the queue why.
+/// The thread has told the queue why it ended.
 fn gone() -> Error {
     Error::Poisoned("the store's syncing thread is gone".to_owned())
 }
 
 struct Settler {
     layout: Layout,
-    index: Arc<Index>,
+    index: Arc<IndexSlot>,
     queue: Arc<Queue>,
     durable: Sender<()>,
 }
@@ -118,18 +120,18 @@ impl Settler {
             match task {
                 Task::Group(durable, settled) => {
                     if let Err(error) = self.settle(&durable, settled) {
-                        // In place before anyone who waits for an answer finds nobody there.
+                        // In place before a caller that waits for an answer finds the thread gone.
                         self.queue.refuse(Refusal::of(&error));
                         return;
                     }
                 }
-                // Whoever asked may be gone.
+                // The caller may be gone.
                 Task::Barrier(answer) => drop(answer.send(Ok(()))),
             }
         }
         // An orderly end: the next open finds the index up to date.
         if !self.queue.is_refused()
-            && let Err(error) = self.index.flush()
+            && let Err(error) = self.index.get().and_then(|index| index.flush())
         {
             tracing::warn!("the index was not flushed and is brought up to date at the next start: {error}");
         }
@@ -142,10 +144,10 @@ impl Settler {
         }
         // The disk thread may have ended for a reason of its own.
         let _ = self.durable.send(());
-        let Settled { position, records, cost } = settled;
-        self.index.apply(&Change { records: &records, fresh: true, damaged: &[], position })?;
-        let ids = records.iter().filter_map(|(indexed, _)| indexed.lost_id());
-        self.queue.committed(ids, cost, durable.slack);
+        let Settled { library, position, records, cost } = settled;
+        self.index.apply(&Change { library, records: &records, fresh: true, damaged: &[], position })?;
+        let ids = records.iter().map(|(indexed, _)| indexed.id());
+        self.queue.committed(&library, ids, cost, durable.slack);
         Ok(())
     }
 }

@@ -1,13 +1,18 @@
-//! A segment file that is read as a whole: what it is, whether it is sealed, and under which name.
+//! A segment file that is read as a whole: what it is, whether it is sealed, and whose content it holds.
 
-use std::{fs::File, os::unix::fs::FileExt, path::PathBuf};
+use std::{
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
 
 use chuan_engine::{
     Error, Result,
+    id::{ID_LEN, LibraryId},
     limits::SEGMENT_BLOCK,
     segment::{
-        Footer, Item, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SEGMENT_ID_LEN, SegmentHeader,
-        SegmentId, Trailer, footer::TRAILER_BYTES, record::RECORD_MAGIC,
+        Footer, Item, SEGMENT_ID_LEN, SegmentHeader, SegmentId, SegmentName, Trailer, footer::TRAILER_BYTES,
+        header::FORMAT_VERSION,
     },
 };
 
@@ -20,9 +25,10 @@ pub(crate) struct View {
     pub(crate) path: PathBuf,
     pub(crate) file: File,
     pub(crate) len: u64,
-    /// The segment's random name; `None` where no part of the file tells it, so that none of it can be read.
-    pub(crate) id: Option<SegmentId>,
-    /// Whether the first block is whole.
+    /// What it is called, and its library. `None` where neither the header nor the index tells: then nothing of it is
+    /// read, since nothing else proves whose it is.
+    pub(crate) name: Option<SegmentName>,
+    /// Whether the first block is as it was written.
     pub(crate) header_ok: bool,
     pub(crate) footer: Sealing,
 }
@@ -47,30 +53,28 @@ pub(crate) enum Sealing {
 }
 
 impl View {
-    /// Opens a segment; `known` is its name as the index has it.
-    pub(crate) fn open(layout: &Layout, number: u32, known: Option<SegmentId>) -> Result<Self> {
+    /// Opens a segment; `known` is its name as an index has it, which it had from the header.
+    pub(crate) fn open(layout: &Layout, number: u32, known: Option<SegmentName>) -> Result<Self> {
         let path = layout.segment(number);
         let context = |error| Error::io(format!("read {}", path.display()), error);
         let file = File::open(&path).map_err(context)?;
         let len = file.metadata().map_err(context)?.len();
-        let footer = sealing(&file, len).map_err(context)?;
-        let mut block = vec![0; SEGMENT_BLOCK];
-        let header = if len < SEGMENT_BLOCK as u64 {
-            None
-        } else {
-            file.read_exact_at(&mut block, 0).map_err(context)?;
-            SegmentHeader::decode(&block).ok().filter(|header| header.number == number)
-        };
-        let of_footer = match &footer {
-            Sealing::Sealed { footer, .. } => Some(footer.segment),
-            Sealing::Open | Sealing::Damaged { .. } => None,
-        };
-        let header_ok = header.is_some();
-        let mut id = header.map(|header| header.id).or(of_footer).or(known);
-        if id.is_none() {
-            id = id_of_a_marker(&file, len).map_err(context)?;
-        }
-        Ok(Self { number, path, file, len, id, header_ok, footer })
+        let block = first_block(&file, len).map_err(context)?;
+        let header = header(&block, &path, number)?;
+        let header_ok = header.is_some_and(|header| header.encode() == block);
+        let name = header.map(|header| header.name).or(known);
+        let footer = sealing(&file, len, name).map_err(context)?;
+        Ok(Self { number, path, file, len, name, header_ok, footer })
+    }
+
+    /// What a segment is called, without a look at the rest of it.
+    pub(crate) fn name(layout: &Layout, number: u32) -> Result<Option<SegmentName>> {
+        let path = layout.segment(number);
+        let context = |error| Error::io(format!("read {}", path.display()), error);
+        let file = File::open(&path).map_err(context)?;
+        let len = file.metadata().map_err(context)?.len();
+        let block = first_block(&file, len).map_err(context)?;
+        Ok(header(&block, &path, number)?.map(|header| header.name))
     }
 
     /// Whether nothing was ever written after the first block.
@@ -78,8 +82,11 @@ impl View {
         let mut blank = true;
         let span = ((SEGMENT_BLOCK as u64).min(self.len), self.len);
         // No record can be read under a made-up name: all is one gap.
-        let nobody = SegmentId::from_bytes([0; SEGMENT_ID_LEN]);
-        walk::walk(&self.file, &self.path, nobody, span, &mut |item| {
+        let none = SegmentName {
+            id: SegmentId::from_bytes([0; SEGMENT_ID_LEN]),
+            library: LibraryId::from_bytes([0; ID_LEN]),
+        };
+        walk::walk(&self.file, &self.path, none, span, &mut |item| {
             blank &= matches!(item, Item::Gap { blank: true, .. });
             Ok(())
         })?;
@@ -95,7 +102,35 @@ impl View {
     }
 }
 
-fn sealing(file: &File, len: u64) -> std::io::Result<Sealing> {
+/// The first block, or as much of it as there is.
+fn first_block(file: &File, len: u64) -> std::io::Result<Vec<u8>> {
+    let mut block = vec![0; usize::try_from(len).unwrap_or(SEGMENT_BLOCK).min(SEGMENT_BLOCK)];
+    file.read_exact_at(&mut block, 0)?;
+    Ok(block)
+}
+
+/// The header, where it is whole enough and the file has the name that it says. A segment of another format is an error:
+/// it is not damaged, and nothing may be done to it.
+fn header(block: &[u8], path: &Path, number: u32) -> Result<Option<SegmentHeader>> {
+    if let Ok(header) = SegmentHeader::decode(block) {
+        return Ok(Some(header).filter(|header| header.number == number));
+    }
+    match SegmentHeader::other_version(block) {
+        None => Ok(None),
+        Some(version) if version < FORMAT_VERSION => Err(Error::Invalid(format!(
+            "{} has format {version}, and this chuan reads format {FORMAT_VERSION} only: publish or pull into a new \
+             home, then remove this one",
+            path.display()
+        ))),
+        Some(version) => Err(Error::Invalid(format!(
+            "{} has format {version}: a newer chuan wrote it; use that one",
+            path.display()
+        ))),
+    }
+}
+
+/// How a segment ends. A footer of another segment is none.
+fn sealing(file: &File, len: u64, name: Option<SegmentName>) -> std::io::Result<Sealing> {
     let Some(at) = len.checked_sub(TRAILER_BYTES as u64).filter(|at| *at >= SEGMENT_BLOCK as u64) else {
         return Ok(Sealing::Open);
     };
@@ -107,38 +142,7 @@ fn sealing(file: &File, len: u64) -> std::io::Result<Sealing> {
     let mut bytes = vec![0; usize::try_from(len - offset).unwrap_or_default()];
     file.read_exact_at(&mut bytes, offset)?;
     Ok(match Footer::decode(&bytes, trailer) {
-        Ok(footer) => Sealing::Sealed { offset, footer },
-        Err(_) => Sealing::Damaged { offset },
+        Ok(footer) if Some(footer.segment) == name => Sealing::Sealed { offset, footer },
+        _ => Sealing::Damaged { offset },
     })
-}
-
-/// Finds the segment's name in any of its markers: a marker names its segment and proves it by its checksum.
-fn id_of_a_marker(file: &File, len: u64) -> std::io::Result<Option<SegmentId>> {
-    const WINDOW: usize = 1024 * 1024;
-    let mut base = SEGMENT_BLOCK as u64;
-    while base < len {
-        let want = usize::try_from(len - base).unwrap_or(WINDOW).min(WINDOW + RECORD_HEADER_BYTES);
-        let mut bytes = vec![0; want];
-        file.read_exact_at(&mut bytes, base)?;
-        let found = (base..)
-            .zip(bytes.windows(RECORD_HEADER_BYTES))
-            .find_map(|(offset, header)| marker(offset, header));
-        if found.is_some() {
-            return Ok(found);
-        }
-        base += WINDOW as u64;
-    }
-    Ok(None)
-}
-
-fn marker(offset: u64, header: &[u8]) -> Option<SegmentId> {
-    if !header.starts_with(&RECORD_MAGIC) {
-        return None;
-    }
-    let segment = SegmentId::from_bytes(*header.get(16..)?.first_chunk()?);
-    let place = Place { segment, offset: u32::try_from(offset).ok()? };
-    match RecordHeader::decode(header, place).ok()?.key {
-        RecordKey::Marker(marker) if marker.segment == segment => Some(segment),
-        _ => None,
-    }
 }

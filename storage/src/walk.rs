@@ -4,7 +4,7 @@ use std::{fs::File, os::unix::fs::FileExt, path::Path};
 
 use chuan_engine::{
     Error, Result,
-    segment::{FooterEntry, Item, Scanner, SegmentId, Step},
+    segment::{FooterEntry, Item, Scanner, SegmentName, Step},
 };
 use rustix::fs::Advice;
 
@@ -14,7 +14,7 @@ const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) fn walk(
     file: &File,
     path: &Path,
-    segment: SegmentId,
+    segment: SegmentName,
     (start, end): (u64, u64),
     visit: &mut dyn FnMut(Item<'_>) -> Result<()>,
 ) -> Result<()> {
@@ -53,7 +53,7 @@ fn window_left(offset: u64, base: u64, filled: usize) -> usize {
 }
 
 /// The whole records between two offsets, as a footer lists them.
-pub(crate) fn list(path: &Path, segment: SegmentId, start: u64, end: u64) -> Result<Vec<FooterEntry>> {
+pub(crate) fn list(path: &Path, segment: SegmentName, start: u64, end: u64) -> Result<Vec<FooterEntry>> {
     let file = File::open(path).map_err(|error| Error::io(format!("open {}", path.display()), error))?;
     let mut entries = Vec::new();
     walk(&file, path, segment, (start, end), &mut |item| {

@@ -23,6 +23,7 @@ use chuan_tests::{
 /// Exit codes of the command line's contract.
 const INVALID: i32 = 4;
 const DENIED: i32 = 5;
+const CORRUPT: i32 = 7;
 const PEER: i32 = 8;
 const FULL: i32 = 9;
 
@@ -83,6 +84,9 @@ fn a_stranger_gets_nothing() -> Result<()> {
     // A copy of the member's home with a key of its own: it knows library and source, and is no member.
     let stranger = third_home(&pair, "stranger")?;
     copy_without_keys(&pair.mirror.path, &stranger.path)?;
+    // The ledger says whose it is; whoever has the files can write it anew all the same.
+    ensure!(stranger.fails(["pull", "films"])?.0 == CORRUPT, "another node's ledger is taken");
+    stranger.run(["ledger", "keep", "a", "--yes"])?;
     let (code, error) = stranger.fails(["pull", "films"])?;
     ensure!(code == DENIED || code == PEER, "{code}: {error}");
     ensure!(error.contains("member") || error.contains("ticket"), "no remedy named: {error}");

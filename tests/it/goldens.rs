@@ -14,6 +14,7 @@ use chuan_engine::{
     audit::{Actor, Event, Record, Verb},
     chunk::Profile,
     id::{ChunkId, Commitment, LibraryId, ManifestId, NodeId, PageId, RecordId, Salt, SaltKey, StatementId},
+    ledger::{FrameId, Header as LedgerHeader, Identity, LedgerId, LedgerRecord, frame},
     manifest::{
         ChunkRef, Content, Entry, EntryKind, EntryPath, Sums, Timestamp,
         page::{ChunkChild, EntryChild, Items, Page, TreeKind},
@@ -21,7 +22,10 @@ use chuan_engine::{
         position::PagePosition,
         table::{ClassHeader, ClassTable},
     },
-    segment::{Codec, Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId},
+    segment::{
+        Codec, Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId,
+        SegmentName,
+    },
     statement::{Body, Channel, Header, Key, Release, RoleKind, Statement},
     sync::{
         delta::{Delta, DeltaKind, Part, Run},
@@ -32,7 +36,7 @@ use chuan_engine::{
 
 #[test]
 fn the_format_page_shows_what_the_code_writes() {
-    check("docs/format.md", &[pages(), tables(), statements(), segments(), records()].concat());
+    check("docs/format.md", &[pages(), tables(), statements(), segments(), ledger(), records()].concat());
 }
 
 #[test]
@@ -112,6 +116,11 @@ fn chunk(text: &str) -> ChunkRef {
     ChunkRef { id: ChunkId::of(text.as_bytes()), len: u32::try_from(text.len()).unwrap() }
 }
 
+/// The library of the examples.
+fn films() -> LibraryId {
+    LibraryId::of(b"first root")
+}
+
 fn pages() -> Vec<Golden> {
     let note = Entry {
         kind: EntryKind::File,
@@ -125,10 +134,10 @@ fn pages() -> Vec<Golden> {
     let film = Entry {
         size: 1 << 30,
         profile: Profile::Video,
-        content: Content::Tree { root: PageId::unbound(b"tree"), chunks: 16_384 },
+        content: Content::Tree { root: PageId::of(&films(), b"tree"), chunks: 16_384 },
         ..note.clone()
     };
-    let child = PageId::unbound(b"child");
+    let child = PageId::of(&films(), b"child");
     let below = Sums { entries: 0, chunks: 64, bytes: 4 << 20 };
     vec![
         (
@@ -160,7 +169,7 @@ fn pages() -> Vec<Golden> {
 }
 
 fn header() -> ClassHeader {
-    let root = PageId::unbound(b"root");
+    let root = PageId::of(&films(), b"root");
     ClassHeader {
         name: "default".to_owned(),
         slot: 0,
@@ -173,7 +182,7 @@ fn header() -> ClassHeader {
 }
 
 fn tables() -> Vec<Golden> {
-    let table = ClassTable { classes: vec![(0, header().id())] };
+    let table = ClassTable { classes: vec![(0, header().id(&films()))] };
     let paths = Policy::of_paths(["masters/**", "**/*.mov"]);
     let policy = Policy { mirror: Some(Mirror::Static), max_stale_ms: 600_000, ..paths };
     vec![
@@ -185,12 +194,12 @@ fn tables() -> Vec<Golden> {
 
 fn statements() -> Vec<Golden> {
     let key = Key::from_seed([1; 32]);
-    let library = LibraryId::of(b"first root");
+    let library = films();
     let sign = |sequence, body| {
         let header = Header { library: Some(library), sequence, time_ms: 1_700_000_000_000 };
         Statement::sign(header, &body, &[&key]).unwrap().bytes().to_vec()
     };
-    let manifest = ManifestId::unbound(b"table");
+    let manifest = ManifestId::of(&films(), b"table");
     let release = Body::Release(Release {
         parents: Vec::new(),
         manifest,
@@ -204,6 +213,24 @@ fn statements() -> Vec<Golden> {
     vec![("statement-release", release), ("statement-channel", sign(1, Body::Channel(live)))]
 }
 
+fn ledger() -> Vec<Golden> {
+    let identity = Identity {
+        node: NodeId::of(&[7; 32]),
+        ledger: LedgerId::from_bytes(*b"0123456789abcdef"),
+        generation: 3,
+    };
+    let header = LedgerHeader { identity, base: 40, records: 0 };
+    let mut record = LedgerRecord::found(41, 12);
+    record.library = Some(LibraryId::of(b"films"));
+    let frame =
+        |record| frame::encode(&identity, &FrameId::of(&header.encode()), &[record]).unwrap().to_vec();
+    let (found, closing) = (frame(record), frame(LedgerRecord::closing(40, 0)));
+    for bytes in [&found, &closing] {
+        assert_eq!(frame::decode_front(&bytes.clone().into(), &identity).unwrap().records.len(), 1);
+    }
+    vec![("ledger-header", header.encode().to_vec()), ("ledger-frame", found), ("ledger-closing", closing)]
+}
+
 fn records() -> Vec<Golden> {
     let key = Key::from_seed([3; 32]).public();
     let event = Event::new(Verb::Channel, "live -> films@12")
@@ -211,7 +238,7 @@ fn records() -> Vec<Golden> {
         .of(LibraryId::of(b"films"))
         .refused("a newer one stands");
     let prev = RecordId::of(b"the record before");
-    let record = Record { index: 7, time_ms: 1_700_000_000_000, prev, event };
+    let record = Record { index: 7, time_ms: 1_700_000_000_000, prev, arrival: 40, event };
     let bytes = record.encode().unwrap();
     assert_eq!(Record::decode_front(&bytes).unwrap(), Some((record, bytes.len())));
     vec![("audit-record", bytes)]
@@ -222,18 +249,19 @@ fn segments() -> Vec<Golden> {
     let place = |offset| Place { segment, offset };
     let key = RecordKey::Chunk(ChunkId::of(b"river"));
     let marker = RecordKey::Marker(Marker { segment, group: 9, records: 1, start: 4096 });
+    let name = SegmentName { id: segment, library: LibraryId::from_bytes([0xcd; 32]) };
     let record = FooterEntry { key, codec: Codec::Raw, offset: 4096, raw_len: 5, stored_len: 5 };
     vec![
-        ("segment-header", SegmentHeader { id: segment, number: 3 }.encode()),
+        ("segment-header", SegmentHeader { name, number: 3 }.encode()),
         ("record-header", RecordHeader::raw(key, b"river").encode(place(4096)).to_vec()),
         ("marker", RecordHeader::raw(marker, b"").encode(place(4157)).to_vec()),
-        ("footer", Footer { segment, entries: vec![record] }.encode(8192)),
+        ("footer", Footer { segment: name, entries: vec![record] }.encode(8192)),
     ]
 }
 
 fn frames() -> Vec<Golden> {
-    let library = LibraryId::of(b"first root");
-    let commitment = Commitment::unbound(b"header");
+    let library = films();
+    let commitment = Commitment::of(&films(), b"header");
     let hello = Hello {
         version: VERSION,
         node: NodeId::of(Key::from_seed([2; 32]).public().as_bytes()),

@@ -12,6 +12,7 @@ mod fuzz_corpus;
 mod goldens;
 mod keys;
 mod kill;
+mod ledger;
 mod many_files;
 mod origin_lost;
 mod recovery;

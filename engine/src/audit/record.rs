@@ -3,7 +3,7 @@
 //! ```text
 //! offset size
 //!      0    4  magic "CHAU"
-//!      4    1  version = 1
+//!      4    1  version = 2
 //!      5    1  ending: 0 ok, 1 refused, 2 failed
 //!      6    2  length of the record, all of it
 //!      8    8  index u64, from 0
@@ -11,8 +11,9 @@
 //!     24   32  id of the record before; zeros in the first
 //!     56    4  count u32, at least 1
 //!     60    8  span u64, ms from the first time to the last; 0 where the count is 1
-//!     68    2  verb u16
-//!     70    …  actor; library present u8 (0 or 1), library [32] if present;
+//!     68    8  highest arrival number of the ledger u64; an older ledger that is put back ends below it
+//!     76    2  verb u16
+//!     78    …  actor; library present u8 (0 or 1), library [32] if present;
 //!              subject (len u16, UTF-8); why (len u16, UTF-8), empty where the ending is 0
 //!   last    4  CRC32C of all before
 //! ```
@@ -33,7 +34,7 @@ use crate::{
 };
 
 const MAGIC: &[u8; 4] = b"CHAU";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Bytes up to and with the length.
 const LEAD: usize = 8;
 const CHECKSUM: usize = 4;
@@ -47,6 +48,8 @@ pub struct Record {
     pub time_ms: i64,
     /// The record before.
     pub prev: RecordId,
+    /// The highest arrival number of the ledger when it was written.
+    pub arrival: u64,
     /// What happened.
     pub event: Event,
 }
@@ -71,6 +74,7 @@ impl Record {
         out.extend_from_slice(self.prev.as_bytes());
         out.extend_from_slice(&self.event.count.to_le_bytes());
         out.extend_from_slice(&self.event.span_ms.to_le_bytes());
+        out.extend_from_slice(&self.arrival.to_le_bytes());
         out.extend_from_slice(&self.event.verb.tag().to_le_bytes());
         self.event.actor.encode(&mut out);
         out.push(u8::from(self.event.library.is_some()));
@@ -121,6 +125,7 @@ fn decode_body(body: &[u8]) -> Result<Record> {
     let (index, time_ms) = (reader.u64()?, reader.i64()?);
     let prev = RecordId::from_bytes(reader.array()?);
     let (count, span_ms) = (reader.u32()?, reader.u64()?);
+    let arrival = reader.u64()?;
     let verb = Verb::from_tag(reader.u16()?);
     let actor = Actor::decode(&mut reader)?;
     let library = if reader.bool()? { Some(LibraryId::from_bytes(reader.array()?)) } else { None };
@@ -138,7 +143,7 @@ fn decode_body(body: &[u8]) -> Result<Record> {
     if time_ms < 0 {
         return Err(Error::Invalid("its time is before 1970".into()));
     }
-    Ok(Record { index, time_ms, prev, event })
+    Ok(Record { index, time_ms, prev, arrival, event })
 }
 
 fn corrupt(why: &str) -> Error {

@@ -32,7 +32,8 @@ fn write(events: &[Event], start: Point) -> Vec<Vec<u8>> {
     let mut log = Vec::new();
     for event in events {
         let time_ms = 1_793_000_000_000 + i64::try_from(at.count).unwrap();
-        let record = Record { index: at.count, time_ms, prev: at.head, event: event.clone() };
+        let record =
+            Record { index: at.count, time_ms, prev: at.head, arrival: at.count / 2, event: event.clone() };
         let bytes = record.encode().unwrap();
         at = Point { count: at.count + 1, head: RecordId::of(&bytes) };
         log.push(bytes);

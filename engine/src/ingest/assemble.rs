@@ -27,7 +27,7 @@ use crate::{
         cursor,
     },
     progress::{Counts, Progress},
-    store::{Appended, Object, Store},
+    store::{Appended, Object, Objects},
 };
 
 /// Bytes handed to the store at a time.
@@ -75,7 +75,7 @@ enum Outcome {
 impl<'a> Assembler<'a> {
     /// Makes a tree for each of `slots`.
     pub(super) fn new(
-        store: &'a dyn Store,
+        store: &'a dyn Objects,
         slots: impl Iterator<Item = u8>,
         cache: Option<Writer>,
     ) -> Result<Self> {
@@ -88,7 +88,9 @@ impl<'a> Assembler<'a> {
                 saved: 0,
                 new: Appended::default(),
             },
-            trees: slots.map(|slot| Ok((slot, EntryTreeBuilder::new(slot)?))).collect::<Result<_>>()?,
+            trees: slots
+                .map(|slot| Ok((slot, EntryTreeBuilder::new(store.library(), slot)?)))
+                .collect::<Result<_>>()?,
             cache,
             jobs: BTreeMap::new(),
             due: 0,
@@ -251,7 +253,7 @@ impl Pending {
         for (chunk, bytes) in chunks {
             let (builder, end) = match &mut self.file {
                 Some(file) => file,
-                empty => empty.insert((ContentBuilder::new(slot)?, 0)),
+                empty => empty.insert((sink.content(slot)?, 0)),
             };
             if offset == end {
                 *end += u64::from(chunk.len);
@@ -267,7 +269,7 @@ impl Pending {
     fn end_file(&mut self, stat: &Stat, profile: Profile, slot: u8, sink: &mut Batch<'_>) -> Result<Entry> {
         let (builder, bytes) = match self.file.take() {
             Some(file) => file,
-            None => (ContentBuilder::new(slot)?, 0),
+            None => (sink.content(slot)?, 0),
         };
         // What the reader promised; a slip here would publish half a file.
         if bytes != stat.size {
@@ -296,7 +298,7 @@ impl Passed {
 
 /// Objects on their way to the store, in order.
 struct Batch<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Objects,
     objects: Vec<Object>,
     bytes: usize,
     chunk_bytes: u64,
@@ -306,6 +308,11 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
+    /// Begins a file of the class in `slot`.
+    fn content(&self, slot: u8) -> Result<ContentBuilder> {
+        ContentBuilder::new(self.store.library(), slot)
+    }
+
     fn chunk(&mut self, chunk: &ChunkRef, bytes: Bytes) -> Result<()> {
         self.chunk_bytes += u64::from(chunk.len);
         self.push(Object::Chunk { id: chunk.id, bytes })
@@ -315,7 +322,7 @@ impl Batch<'_> {
     fn moved(&mut self, content: Content, slot: u8) -> Result<Content> {
         let Content::Tree { .. } = content else { return Ok(content) };
         let store = self.store;
-        let mut builder = ContentBuilder::new(slot)?;
+        let mut builder = self.content(slot)?;
         for chunk in cursor::chunks(store, &content) {
             builder.push(chunk?, self)?;
         }
@@ -323,7 +330,7 @@ impl Batch<'_> {
     }
 
     fn push(&mut self, object: Object) -> Result<()> {
-        self.bytes += object.len();
+        self.bytes += object.bytes().len();
         self.objects.push(object);
         if self.bytes >= BATCH_BYTES || self.objects.len() >= BATCH_IDS { self.flush() } else { Ok(()) }
     }

@@ -14,7 +14,7 @@
 //!     16      4  nanoseconds, u32
 //!     20      4  zero
 //!     24      8  records, u64
-//!     32     32  root of the entry tree; of several classes, the hash of their slots and roots
+//!     32     32  root of the entry tree; of several classes, the BLAKE3 of their slots and roots
 //!     64      4  CRC32C of bytes 0..64
 //!     68         blocks: up to 1024 records of 32 bytes, and their CRC32C
 //!
@@ -32,7 +32,7 @@ use std::{
 use super::source::Stat;
 use crate::{
     error::{Error, Result},
-    id::{ID_LEN, PageId},
+    id::{ChunkId, ID_LEN, PageId},
     manifest::{Entry, Timestamp},
 };
 
@@ -145,7 +145,7 @@ fn named(trees: &[(u8, PageId)]) -> PageId {
         [(_, root)] => *root,
         several => {
             let parts = several.iter().flat_map(|(slot, root)| [&[*slot][..], root.as_bytes()].concat());
-            PageId::unbound(&parts.collect::<Vec<_>>())
+            PageId::from_bytes(*ChunkId::of(&parts.collect::<Vec<_>>()).as_bytes())
         }
     }
 }
@@ -299,7 +299,7 @@ mod tests {
     }
 
     fn write(path: &Path, records: u64) -> PageId {
-        let root = PageId::unbound(b"root");
+        let root = PageId::from_bytes([0x9a; 32]);
         let mut writer = Writer::create(path).unwrap();
         (0..records).for_each(|n| writer.push(record(n)).unwrap());
         writer
@@ -323,7 +323,7 @@ mod tests {
             let root = write(&path, records);
             let expected: Vec<_> = (0..records).map(record).collect();
             assert_eq!(read(&path, &root), Some(expected), "{records}");
-            assert_eq!(read(&path, &PageId::unbound(b"other")), None);
+            assert_eq!(read(&path, &PageId::from_bytes([7; 32])), None);
         }
     }
 
@@ -342,8 +342,8 @@ mod tests {
                 "05000000",
                 "00000000",
                 "0200000000000000",
-                "9aa521429806eb9e3d43b5599aefa5c1b79bb2b5e545e0a084fa982a0db98117",
-                "3d32c3aa",
+                "9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a9a",
+                "645852da",
                 "0000000000000000000000000000000000000000000000000000000000000000",
                 "fcffffffffffffff",
                 "e803000000000000",

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     chunk::testing::noise,
     manifest::{Content, Entry, Policy, classifier::Class, cursor, page::Page},
-    store::{PageState, memory::MemoryStore},
+    store::{PageState, memory::MemoryObjects},
     verify::{self, Missing},
 };
 
@@ -206,7 +206,7 @@ proptest! {
 }
 
 /// Walks the trees as a mirror would, which checks every page against its class.
-fn check_whole(store: &MemoryStore, report: &IngestReport) {
+fn check_whole(store: &MemoryObjects, report: &IngestReport) {
     for (slot, tree) in &report.trees {
         let header = crate::manifest::table::ClassHeader {
             name: "x".into(),

@@ -29,7 +29,7 @@ use crate::{
     error::Result,
     limits::GUIDE_CHUNKS,
     manifest::{ChunkRef, Content, EntryPath, cursor},
-    store::Store,
+    store::Objects,
 };
 
 /// What is read at a time beyond a part's end, where nobody knows how much will be needed.
@@ -214,7 +214,7 @@ fn meet(large: &Large, next: &mut Place, chunks: &mut Vec<(ChunkRef, Bytes)>) ->
 
 impl Old {
     /// The old chunks around `offset`. What cannot be read of them guides nobody, and costs a scan.
-    fn guide(&self, store: &dyn Store, offset: u64) -> Arc<Guide> {
+    fn guide(&self, store: &dyn Objects, offset: u64) -> Arc<Guide> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let span = known.guide.span();
         let quarter = (span.end - span.start) / 4;
@@ -228,7 +228,7 @@ impl Old {
     }
 
     /// Reads the old chunks from `offset` on, as many as a guide may hold.
-    fn read(&self, store: &dyn Store, offset: u64) -> Result<Known> {
+    fn read(&self, store: &dyn Objects, offset: u64) -> Result<Known> {
         let (before, mut rest) = cursor::chunks_at(store, &self.content, offset)?;
         let mut chunks = rest.by_ref().take(GUIDE_CHUNKS).collect::<Result<Vec<ChunkRef>>>()?;
         let to_end = rest.next().transpose()?.is_none();

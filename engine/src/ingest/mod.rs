@@ -49,7 +49,7 @@ use crate::{
     limits::INGEST_PART_BYTES,
     manifest::{Timestamp, builder::Tree, classifier::Classifier, union::union},
     progress::Progress,
-    store::Store,
+    store::Objects,
 };
 
 pub use cache::ScanCache;
@@ -170,7 +170,7 @@ impl Passed {
 /// [`Error::Invalid`] for names that cannot be published, paths in two classes and files that cannot be read, with the
 /// remedy; [`Error::Denied`] for paths in classes that are not ours; [`Error::Cancelled`]; whatever the store fails with.
 pub fn publish(
-    store: &dyn Store,
+    store: &dyn Objects,
     ingest: &Ingest,
     progress: &mut dyn Progress,
     cancel: &AtomicBool,
@@ -180,7 +180,7 @@ pub fn publish(
 
 /// [`publish`] with large files cut in parts of so many bytes.
 fn publish_in_parts(
-    store: &dyn Store,
+    store: &dyn Objects,
     ingest: &Ingest,
     part_bytes: u64,
     progress: &mut dyn Progress,
@@ -273,7 +273,7 @@ fn open(path: &Path) -> Result<(Source, Option<String>)> {
 }
 
 fn run_planner(
-    store: &dyn Store,
+    store: &dyn Objects,
     ingest: &Ingest,
     source: &Source,
     name: Option<&str>,

@@ -33,7 +33,7 @@ use crate::{
         guide::Cutter,
     },
     manifest::ChunkRef,
-    store::Store,
+    store::Objects,
 };
 
 /// A file up to this size shares a job and a buffer with others.
@@ -84,7 +84,7 @@ pub(super) enum Work {
 pub(super) struct Worker<'a> {
     pub(super) source: &'a Source,
     /// Where older versions are looked up.
-    pub(super) store: &'a dyn Store,
+    pub(super) store: &'a dyn Objects,
     pub(super) pool: Arc<BufferPool>,
     pub(super) cancel: &'a AtomicBool,
     /// Takes a run on; `false` when nobody wants it.
@@ -211,7 +211,11 @@ mod tests {
     use std::{fs, io::Write, path::Path};
 
     use super::*;
-    use crate::{chunk::testing::noise, manifest::EntryPath, store::memory::MemoryStore};
+    use crate::{
+        chunk::testing::noise,
+        manifest::{EntryPath, testing::LIBRARY},
+        store::memory::MemoryObjects,
+    };
 
     /// Reads `film`, which is appended to before each of the first `changes` attempts has ended; gives what was said
     /// and the bytes that belong to it.
@@ -248,7 +252,7 @@ mod tests {
         let source = Source::open(home.path()).unwrap();
         let pool = Arc::new(BufferPool::new(4));
         let cancel = AtomicBool::new(false);
-        let store = MemoryStore::new();
+        let store = MemoryObjects::new(LIBRARY);
         let mut worker = Worker { source: &source, store: &store, pool, cancel: &cancel, send: &mut send };
         let path = EntryPath::new("film").unwrap();
         let large = Arc::new(Large::new(0, (path, 0), 3_000_000, Profile::Video, None, 1 << 24));

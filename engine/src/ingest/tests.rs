@@ -16,14 +16,14 @@ use super::*;
 use crate::{
     chunk::{Profile, cut, testing::noise},
     id::ChunkId,
-    manifest::{Content, Entry, EntryKind, cursor},
-    store::{Check, memory::MemoryStore},
+    manifest::{Content, Entry, EntryKind, cursor, testing::LIBRARY},
+    store::{Check, memory::MemoryObjects},
 };
 
 /// A library's directory, its store and what was published last.
 pub(super) struct Library {
     home: tempfile::TempDir,
-    pub(super) store: MemoryStore,
+    pub(super) store: MemoryObjects,
     pub(super) previous: Vec<(u8, PageId)>,
 }
 
@@ -31,7 +31,7 @@ impl Library {
     pub(super) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("src")).unwrap();
-        Self { home, store: MemoryStore::new(), previous: Vec::new() }
+        Self { home, store: MemoryObjects::new(LIBRARY), previous: Vec::new() }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -207,7 +207,7 @@ fn a_path_keeps_its_profile_for_life() {
     // As an older version might have published it.
     let video = Entry { profile: Profile::Video, ..fine };
     let mut pages = Vec::new();
-    let mut builder = crate::manifest::builder::EntryTreeBuilder::new(0).unwrap();
+    let mut builder = crate::manifest::builder::EntryTreeBuilder::new(LIBRARY, 0).unwrap();
     builder.push("notes.txt".to_owned().try_into_path(), &video, &mut pages).unwrap();
     let tree = builder.finish(&mut pages).unwrap();
     let objects = pages.into_iter().map(|(id, bytes)| crate::store::Object::Page { id, bytes }).collect();
@@ -378,9 +378,9 @@ fn a_cancelled_publish_stops_and_the_next_one_ends_it() {
 fn a_store_that_fails_ends_the_publish() {
     let mut library = Library::new();
     (0..40).for_each(|n| library.write(&format!("{n}.mkv"), &noise(n, 1_000_000)));
-    library.store.set_full(true);
+    library.store.shelves().set_full(true);
     assert!(matches!(library.try_publish(&library.ingest()), Err(Error::Full(_))));
-    library.store.set_full(false);
+    library.store.shelves().set_full(false);
     assert_eq!(library.publish().files, 40);
 }
 

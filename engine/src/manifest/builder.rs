@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    id::PageId,
+    id::{LibraryId, PageId},
     limits::{CHUNK_BYTES, CLASS_ENTRIES, CLASSES, INLINE_CHUNKS},
 };
 
@@ -43,13 +43,13 @@ impl std::fmt::Debug for EntryTreeBuilder {
 }
 
 impl EntryTreeBuilder {
-    /// Starts a tree of the class in `slot`.
+    /// Starts a tree of the class in `slot` of a library.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] where no class can be in `slot`.
-    pub fn new(slot: u8) -> Result<Self> {
-        Ok(Self { levels: Levels::new(TreeKind::Entries, checked(slot)?), last: None, entries: 0 })
+    pub fn new(library: LibraryId, slot: u8) -> Result<Self> {
+        Ok(Self { levels: Levels::new(library, TreeKind::Entries, checked(slot)?), last: None, entries: 0 })
     }
 
     /// Adds an entry.
@@ -114,6 +114,7 @@ impl EntryTreeBuilder {
 pub struct ContentBuilder {
     inline: Vec<ChunkRef>,
     levels: Option<Levels>,
+    library: LibraryId,
     slot: u8,
 }
 
@@ -124,13 +125,13 @@ impl std::fmt::Debug for ContentBuilder {
 }
 
 impl ContentBuilder {
-    /// Starts a file of the class in `slot`.
+    /// Starts a file of the class in `slot` of a library.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] where no class can be in `slot`.
-    pub fn new(slot: u8) -> Result<Self> {
-        Ok(Self { inline: Vec::new(), levels: None, slot: checked(slot)? })
+    pub fn new(library: LibraryId, slot: u8) -> Result<Self> {
+        Ok(Self { inline: Vec::new(), levels: None, library, slot: checked(slot)? })
     }
 
     /// Adds the file's next chunk.
@@ -166,7 +167,7 @@ impl ContentBuilder {
 
     /// Goes from an inline list to a tree.
     fn grow(&mut self, sink: &mut dyn PageSink) -> Result<()> {
-        let levels = self.levels.insert(Levels::new(TreeKind::Content, self.slot));
+        let levels = self.levels.insert(Levels::new(self.library, TreeKind::Content, self.slot));
         self.inline.drain(..).try_for_each(|chunk| push_chunk(levels, chunk, sink))
     }
 }

@@ -10,9 +10,12 @@ use super::{
     diff::{self, ContentSink, Gap, Spare, Stood},
     entry::{ChunkRef, Content},
     page::{Items, Page},
-    testing::{Pages, Rng, chunk, content},
+    testing::{LIBRARY, Pages, Rng, chunk, content},
 };
-use crate::{error::Result, id::PageId};
+use crate::{
+    error::Result,
+    id::{LibraryId, PageId},
+};
 
 /// What a comparison reported.
 #[derive(Debug, Default, PartialEq)]
@@ -153,6 +156,10 @@ proptest! {
 fn asks_for_pages_in_batches() {
     struct Batches<'a>(&'a Pages, std::cell::Cell<usize>);
     impl PageSource for Batches<'_> {
+        fn owner(&self) -> LibraryId {
+            LIBRARY
+        }
+
         fn page(&self, id: &PageId) -> Result<Bytes> {
             self.pages(&[*id]).map(|mut pages| pages.remove(0))
         }

@@ -37,7 +37,7 @@ pub fn edit<S: PageSource + ?Sized>(
     expect.slot = Some(slot);
     let mut stack = vec![vec![(*root, expect)].into_iter()];
     let mut edits = Edits { rest: edits.into_iter().peekable(), last: None };
-    let mut builder = EntryTreeBuilder::new(slot)?;
+    let mut builder = EntryTreeBuilder::new(source.owner(), slot)?;
     while let Some((id, expect)) = next(&mut stack) {
         if let (Some(level), Some(sums), Some(last)) = (expect.level, expect.sums, &expect.last)
             && !edits.fall_at_or_before(last)

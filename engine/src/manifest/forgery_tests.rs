@@ -7,7 +7,7 @@ use super::{
     format_tests::{chunk_child, chunk_ref, entry_child, header, leaf, page_id, sums},
     page::{ChunkChild, EntryChild, Items, Page},
     table::{ClassHeader, ClassTable},
-    testing::{Pages, build, chunk, content, library, path, small},
+    testing::{LIBRARY, Pages, build, chunk, content, library, path, small},
 };
 use crate::{
     error::{Error, Result},
@@ -212,8 +212,8 @@ fn forged_chunk_trees_are_refused() {
 #[test]
 fn builder_refuses_what_no_tree_holds() {
     let mut pages = Pages::default();
-    assert!(EntryTreeBuilder::new(64).is_err());
-    let mut builder = EntryTreeBuilder::new(0).unwrap();
+    assert!(EntryTreeBuilder::new(LIBRARY, 64).is_err());
+    let mut builder = EntryTreeBuilder::new(LIBRARY, 0).unwrap();
     builder.push(path("b"), &small(1), &mut pages).unwrap();
     for refused in ["a", "b"] {
         assert!(builder.push(path(refused), &small(1), &mut pages).is_err());

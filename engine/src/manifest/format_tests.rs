@@ -7,7 +7,7 @@ use super::{
     entry::{ChunkRef, Content, Entry, EntryKind, Extension},
     page::{ChunkChild, EntryChild, Items, Page},
     table::{ClassHeader, ClassTable},
-    testing::{Pages, build, chunk, content, file, library, path, small},
+    testing::{LIBRARY, Pages, build, chunk, content, file, library, path, small},
 };
 use crate::{
     id::{ChunkId, Commitment, ManifestId, PageId, Salt, boundary_hash},
@@ -95,7 +95,7 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn goldens_of_pages() {
     let goldens = [
-        "43485047 01 01 00 00 0300 0000          # magic, version, entries, slot 0, level 0, 3 items
+        "43485047 02 01 00 00 0300 0000          # magic, version, entries, slot 0, level 0, 3 items
          0000 0a00 612f66696c6d2e6d6b76          # shares nothing, 10 bytes: a/film.mkv
          01 01 a401 00f1536500000000 05000000    # file, video, 0644, mtime
          801a060000000000                        # 400,000 bytes
@@ -108,45 +108,45 @@ fn goldens_of_pages() {
          0000 0100 62                            # shares nothing, 1 byte: b
          02 01 ed01 00f1536500000000 05000000    # empty directory, 0755
          0000000000000000 00 00",
-        "43485047 01 02 01 01 0200 0000          # entry index, slot 1, level 1, 2 items
+        "43485047 02 02 01 01 0200 0000          # entry index, slot 1, level 1, 2 items
          0000 0300 612f7a 01*32                  # last path a/z, page 01…
          4000000000000000 4600000000000000 a0bb0d0000000000
          0200 0200 c3a9 02*32                    # last path a/é
          4000000000000000 4600000000000000 a0bb0d0000000000",
-        "43485047 01 03 00 00 0200 0000          # chunks, 2 items
+        "43485047 02 03 00 00 0200 0000          # chunks, 2 items
          01*32 01000000
          02*32 00000400",
-        "43485047 01 04 3f 1f 0200 0000          # chunk index, slot 63, level 31, 2 items
+        "43485047 02 04 3f 1f 0200 0000          # chunk index, slot 63, level 31, 2 items
          03*32 4000000000000000 00093d0000000000
          03*32 4000000000000000 00093d0000000000",
-        "43485047 01 01 00 00 0000 0000          # an empty class",
+        "43485047 02 01 00 00 0000 0000          # an empty class",
     ];
     for (page, text) in samples().iter().zip(goldens) {
         assert_eq!(hex(&page.encode()), golden(text));
         assert_eq!(Page::decode(&page.encode()).unwrap(), *page);
     }
-    let ids: Vec<_> = samples().iter().map(|page| PageId::unbound(&page.encode()).short()).collect();
+    let ids: Vec<_> = samples().iter().map(|page| PageId::of(&LIBRARY, &page.encode()).short()).collect();
     assert_eq!(ids, PAGE_IDS);
 }
 
-const PAGE_IDS: [&str; 5] = ["f5be881459", "5766c01b9d", "4b70e9925f", "73f2135b35", "56d5deb7fe"];
+const PAGE_IDS: [&str; 5] = ["99864fcb2f", "e45575feb7", "2a98fbe981", "fc4e2f35d5", "e31c8e1a51"];
 
 #[test]
 fn goldens_of_table_and_header() {
-    let text = "43485442 01 02                   # magic, version, 2 classes
+    let text = "43485442 02 02                   # magic, version, 2 classes
                 00 11*32
                 09 22*32";
     assert_eq!(hex(&table().encode()), golden(text));
     assert_eq!(ClassTable::decode(&table().encode()).unwrap(), table());
-    assert_eq!(table().id().short(), "31e99d8dda");
+    assert_eq!(table().id(&LIBRARY).short(), "b9bd6ff044");
 
-    let text = "4348434c 01 00 02 07             # magic, version, slot 0, level 2, 7 bytes of name
+    let text = "4348434c 02 00 02 07             # magic, version, slot 0, level 2, 7 bytes of name
                 5a*32 cc*32                      # salt, root
                 8813000000000000 7017000000000000 801d2c0400000000
                 0100 64656661756c74 ee           # 1 byte of policy; default; the policy";
     assert_eq!(hex(&header().encode()), golden(text));
     assert_eq!(ClassHeader::decode(&header().encode()).unwrap(), header());
-    assert_eq!(header().id().short(), "1a51649ba8");
+    assert_eq!(header().id(&LIBRARY).short(), "1a51649ba8");
 }
 
 /// The shape of trees is format too: another cut rule would give other roots for the same library.
@@ -154,7 +154,7 @@ fn goldens_of_table_and_header() {
 fn goldens_of_roots() {
     let mut pages = Pages::default();
     let tree = build(&library(3000), &mut pages);
-    assert_eq!((tree.root.short().as_str(), tree.level, pages.map.len()), ("c1892ecaca", 1, 33));
+    assert_eq!((tree.root.short().as_str(), tree.level, pages.map.len()), ("67a1f22961", 1, 33));
     let mut pages = Pages::default();
     let Content::Tree { root, .. } = content(&(0..3000).map(chunk).collect::<Vec<_>>(), &mut pages) else {
         panic!("3,000 chunks are a tree")
@@ -281,9 +281,9 @@ fn one_name_for_one_kind() {
     let bytes = table().encode();
     let mut pages = Pages::default();
     let id = pages.keep(bytes.clone());
-    assert_ne!(ManifestId::unbound(&bytes).as_page(), id);
+    assert_ne!(ManifestId::of(&LIBRARY, &bytes).as_page(), id);
     // Table bytes stored under a page's hash are no table.
     assert!(ClassTable::load(&pages, &ManifestId::from_bytes(*id.as_bytes())).is_err());
-    pages.map.insert(ManifestId::unbound(&bytes).as_page(), bytes.into());
-    assert_eq!(ClassTable::load(&pages, &table().id()).unwrap(), table());
+    pages.map.insert(ManifestId::of(&LIBRARY, &bytes).as_page(), bytes.into());
+    assert_eq!(ClassTable::load(&pages, &table().id(&LIBRARY)).unwrap(), table());
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    id::{PageId, boundary_hash},
+    id::{LibraryId, PageId, boundary_hash},
     limits::{PAGE_BYTES, PAGE_ITEMS_MAX, TREE_LEVELS},
 };
 
@@ -39,14 +39,15 @@ struct Level {
 
 /// The open pages of all levels. Holds at most one page's worth of items a level.
 pub(super) struct Levels {
+    library: LibraryId,
     tree: TreeKind,
     slot: u8,
     levels: Vec<Level>,
 }
 
 impl Levels {
-    pub(super) fn new(tree: TreeKind, slot: u8) -> Self {
-        Self { tree, slot, levels: Vec::new() }
+    pub(super) fn new(library: LibraryId, tree: TreeKind, slot: u8) -> Self {
+        Self { library, tree, slot, levels: Vec::new() }
     }
 
     /// Whether no page is open below `level`: the next item of `level` may be a page that was cut before.
@@ -120,7 +121,7 @@ impl Levels {
         self.level(level).bytes = sizes;
 
         let bytes = Bytes::from(writer.finish());
-        let id = PageId::unbound(&bytes);
+        let id = PageId::of(&self.library, &bytes);
         sink.put(id, bytes)?;
         let mut body = Vec::new();
         match self.tree {

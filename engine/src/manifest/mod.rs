@@ -50,9 +50,9 @@ use bytes::Bytes;
 
 use crate::{
     error::{Error, Result},
-    id::PageId,
+    id::{LibraryId, PageId},
     limits::BATCH_IDS,
-    store::Store,
+    store::Objects,
 };
 
 pub use entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp};
@@ -60,8 +60,11 @@ pub use page::{Page, TreeKind};
 pub use path::EntryPath;
 pub use policy::Policy;
 
-/// Where pages are read from.
+/// Where pages of one library are read from.
 pub trait PageSource {
+    /// The library whose pages these are.
+    fn owner(&self) -> LibraryId;
+
     /// The canonical bytes of a page, verified; [`Error::Missing`] where it is not held.
     fn page(&self, id: &PageId) -> Result<Bytes>;
 
@@ -71,7 +74,11 @@ pub trait PageSource {
     }
 }
 
-impl<S: Store + ?Sized> PageSource for S {
+impl<S: Objects + ?Sized> PageSource for S {
+    fn owner(&self) -> LibraryId {
+        self.library()
+    }
+
     fn page(&self, id: &PageId) -> Result<Bytes> {
         let page = self.read_pages(std::slice::from_ref(id))?.pop().flatten();
         page.ok_or_else(|| not_held(id))

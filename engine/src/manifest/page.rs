@@ -3,7 +3,7 @@
 //! ```text
 //! offset  bytes
 //!      0      4  magic "CHPG"
-//!      4      1  format version, 1
+//!      4      1  format version, 2
 //!      5      1  kind: 1 entries, 2 entry index, 3 chunks, 4 chunk index
 //!      6      1  slot of the class the page belongs to, < 64
 //!      7      1  level: 0 for entries and chunks, from 1 up for an index
@@ -49,7 +49,7 @@ use crate::{
 };
 
 const MAGIC: [u8; 4] = *b"CHPG";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Bytes before the first item.
 pub(super) const HEADER_BYTES: usize = 12;
 /// Bytes of a path's two lengths.
@@ -291,10 +291,7 @@ impl Header {
         if reader.array()? != MAGIC {
             return Err(reader.broken("does not begin as a page"));
         }
-        let version = reader.u8()?;
-        if version != VERSION {
-            return Err(reader.broken(&format!("is of version {version}: a newer chuan wrote it")));
-        }
+        reader.version(VERSION)?;
         let kind = match reader.u8()? {
             1 => Kind::Entries,
             2 => Kind::EntryIndex,

@@ -16,7 +16,7 @@ use super::{
     page::{Items, Page},
     path::EntryPath,
     position::{self, PagePosition},
-    testing::{Pages, Rng, build, chunk, content, file, library, path, small},
+    testing::{LIBRARY, Pages, Rng, build, chunk, content, file, library, path, small},
 };
 use crate::{
     chunk::Profile,
@@ -47,7 +47,7 @@ struct Found {
 
 impl DiffSink for Found {
     fn page(&mut self, id: &PageId, bytes: &Bytes, stood: Option<PagePosition>) -> Result<()> {
-        assert_eq!(PageId::unbound(bytes), *id);
+        assert_eq!(PageId::of(&LIBRARY, bytes), *id);
         self.pages.push(*id);
         self.stood.extend(stood.map(|stood| (*id, stood)));
         Ok(())
@@ -266,7 +266,7 @@ proptest! {
                 for ordinal in 0..=(all.len() + entries.len()) as u64 {
                     let at = position::PagePosition { tree, level, ordinal };
                     if let Some((id, bytes)) = position::page(&pages, &root, &at).unwrap() {
-                        prop_assert_eq!(PageId::unbound(&bytes), id);
+                        prop_assert_eq!(PageId::of(&LIBRARY, &bytes), id);
                         found.insert(id);
                     }
                 }
@@ -432,7 +432,7 @@ fn profiles_bound_chunks_in_entries() {
     entry.profile = Profile::Fine;
     let mut big = ChunkRef { id: ChunkId::of(b"x"), len: 65_536 };
     (entry.content, entry.size) = (Content::Inline(vec![big]), 65_536);
-    let mut builder = builder::EntryTreeBuilder::new(0).unwrap();
+    let mut builder = builder::EntryTreeBuilder::new(LIBRARY, 0).unwrap();
     builder.push(path("a"), &entry, &mut Pages::default()).unwrap();
     big.len += 1;
     (entry.content, entry.size) = (Content::Inline(vec![big]), 65_537);

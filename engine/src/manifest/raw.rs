@@ -61,6 +61,17 @@ impl<'a> Reader<'a> {
         self.array()
     }
 
+    /// Reads the format's version; fails where it is another than `ours`.
+    pub(super) fn version(&mut self, ours: u8) -> Result<()> {
+        match self.u8()? {
+            version if version == ours => Ok(()),
+            version if version < ours => Err(self.broken(&format!(
+                "is of format {version}, which this chuan does not read: publish it again, or pull it from a newer node"
+            ))),
+            version => Err(self.broken(&format!("is of format {version}: a newer chuan wrote it"))),
+        }
+    }
+
     /// Fails where input is left over.
     pub(super) fn finish(self) -> Result<()> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.broken("has bytes left over")) }

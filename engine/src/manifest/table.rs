@@ -1,10 +1,10 @@
 //! The class table and the class header: what stands between a release and the trees.
 //!
 //! ```text
-//! table, ManifestId::of all its bytes         header, Commitment::of all its bytes
+//! table, ManifestId::of all its bytes         header, Commitment::of all its bytes        (and of their library)
 //! offset  bytes                               offset  bytes
 //!      0      4  magic "CHTB"                      0      4  magic "CHCL"
-//!      4      1  format version, 1                 4      1  format version, 1
+//!      4      1  format version, 2                 4      1  format version, 2
 //!      5      1  classes, 1 to 64                  5      1  slot, < 64
 //!      6     33  each: slot (1), Commitment        6      1  level of the root page
 //!                (32); ascending by slot           7      1  bytes of the name, n
@@ -30,14 +30,14 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    id::{Commitment, ManifestId, PageId, Salt},
+    id::{Commitment, LibraryId, ManifestId, PageId, Salt},
     limits::{CHUNK_BYTES, CLASS_ENTRIES, CLASS_NAME_BYTES, CLASS_POLICY_BYTES, CLASSES, TREE_LEVELS},
     statement::wire::is_invisible,
 };
 
 const TABLE_MAGIC: [u8; 4] = *b"CHTB";
 const HEADER_MAGIC: [u8; 4] = *b"CHCL";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The slot and name of the one class that the first version writes.
 pub const DEFAULT_CLASS: (u8, &str) = (0, "default");
@@ -85,9 +85,9 @@ impl ClassTable {
         Ok(Self { classes })
     }
 
-    /// The table's name.
-    pub fn id(&self) -> ManifestId {
-        ManifestId::unbound(&self.encode())
+    /// The table's name in a library.
+    pub fn id(&self, library: &LibraryId) -> ManifestId {
+        ManifestId::of(library, &self.encode())
     }
 
     /// Reads a table from where pages are kept.
@@ -96,7 +96,7 @@ impl ClassTable {
     ///
     /// [`Error::Missing`] where it is not held, [`Error::Invalid`] where it is malformed.
     pub fn load<S: PageSource + ?Sized>(source: &S, id: &ManifestId) -> Result<Self> {
-        Self::decode(&named(source, &id.as_page(), |bytes| ManifestId::unbound(bytes) == *id)?)
+        Self::decode(&named(source, &id.as_page(), |bytes| ManifestId::of(&source.owner(), bytes) == *id)?)
     }
 }
 
@@ -167,9 +167,9 @@ impl ClassHeader {
         Ok(Self { name, slot, salt, root, level, sums, policy })
     }
 
-    /// The header's name: the class's commitment.
-    pub fn id(&self) -> Commitment {
-        Commitment::unbound(&self.encode())
+    /// The header's name in a library: the class's commitment.
+    pub fn id(&self, library: &LibraryId) -> Commitment {
+        Commitment::of(library, &self.encode())
     }
 
     /// What the header says of its root page.
@@ -185,7 +185,7 @@ impl ClassHeader {
     ///
     /// [`Error::Missing`] where it is not held, [`Error::Invalid`] where it is malformed.
     pub fn load<S: PageSource + ?Sized>(source: &S, id: &Commitment) -> Result<Self> {
-        Self::decode(&named(source, &id.as_page(), |bytes| Commitment::unbound(bytes) == *id)?)
+        Self::decode(&named(source, &id.as_page(), |bytes| Commitment::of(&source.owner(), bytes) == *id)?)
     }
 }
 
@@ -200,10 +200,7 @@ fn begin(reader: &mut Reader<'_>, magic: [u8; 4]) -> Result<()> {
     if reader.array()? != magic {
         return Err(reader.broken("does not begin as one"));
     }
-    match reader.u8()? {
-        VERSION => Ok(()),
-        version => Err(reader.broken(&format!("is of version {version}: a newer chuan wrote it"))),
-    }
+    reader.version(VERSION)
 }
 
 /// Reads what is kept under a page's id and makes sure that it was hashed as what it is read as: tables, headers and

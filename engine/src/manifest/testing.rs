@@ -13,8 +13,11 @@ use super::{
 use crate::{
     chunk::Profile,
     error::{Error, Result},
-    id::{ChunkId, PageId},
+    id::{ChunkId, LibraryId, PageId},
 };
+
+/// The library of the pages of tests.
+pub(crate) const LIBRARY: LibraryId = LibraryId::from_bytes([0x1b; 32]);
 
 /// Pages in memory, with a count of what was read.
 #[derive(Default)]
@@ -26,13 +29,17 @@ pub(crate) struct Pages {
 impl Pages {
     /// Keeps any bytes as a page, under their id.
     pub(crate) fn keep(&mut self, bytes: Vec<u8>) -> PageId {
-        let id = PageId::unbound(&bytes);
+        let id = PageId::of(&LIBRARY, &bytes);
         self.map.insert(id, bytes.into());
         id
     }
 }
 
 impl PageSource for Pages {
+    fn owner(&self) -> LibraryId {
+        LIBRARY
+    }
+
     fn page(&self, id: &PageId) -> Result<Bytes> {
         self.reads.set(self.reads.get() + 1);
         self.map.get(id).cloned().ok_or_else(|| Error::Missing(format!("page {}", id.short())))
@@ -41,7 +48,7 @@ impl PageSource for Pages {
 
 impl PageSink for Pages {
     fn put(&mut self, id: PageId, bytes: Bytes) -> Result<()> {
-        assert_eq!(PageId::unbound(&bytes), id);
+        assert_eq!(PageId::of(&LIBRARY, &bytes), id);
         self.map.insert(id, bytes);
         Ok(())
     }
@@ -95,7 +102,7 @@ pub(crate) fn small(n: u64) -> Entry {
 }
 
 pub(crate) fn build(entries: &BTreeMap<EntryPath, Entry>, pages: &mut Pages) -> Tree {
-    let mut builder = EntryTreeBuilder::new(0).unwrap();
+    let mut builder = EntryTreeBuilder::new(LIBRARY, 0).unwrap();
     for (path, entry) in entries {
         builder.push(path.clone(), entry, pages).unwrap();
     }
@@ -103,7 +110,7 @@ pub(crate) fn build(entries: &BTreeMap<EntryPath, Entry>, pages: &mut Pages) -> 
 }
 
 pub(crate) fn content(chunks: &[ChunkRef], pages: &mut Pages) -> Content {
-    let mut builder = ContentBuilder::new(0).unwrap();
+    let mut builder = ContentBuilder::new(LIBRARY, 0).unwrap();
     for chunk in chunks {
         builder.push(*chunk, pages).unwrap();
     }

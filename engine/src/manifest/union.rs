@@ -201,13 +201,13 @@ mod tests {
         error::Error,
         manifest::{
             builder::EntryTreeBuilder,
-            testing::{Pages, path, small},
+            testing::{LIBRARY, Pages, path, small},
         },
     };
 
     fn build(slot: u8, numbers: &[u64], pages: &mut Pages) -> (u8, PageId) {
         let files: BTreeMap<_, _> = numbers.iter().map(|n| (path(&format!("{n:05}")), small(*n))).collect();
-        let mut builder = EntryTreeBuilder::new(slot).unwrap();
+        let mut builder = EntryTreeBuilder::new(LIBRARY, slot).unwrap();
         files.into_iter().for_each(|(path, entry)| builder.push(path, &entry, pages).unwrap());
         (slot, builder.finish(pages).unwrap().root)
     }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn build_named(slot: u8, names: &BTreeMap<&str, bool>, pages: &mut Pages) -> (u8, PageId) {
-        let mut builder = EntryTreeBuilder::new(slot).unwrap();
+        let mut builder = EntryTreeBuilder::new(LIBRARY, slot).unwrap();
         for (name, is_file) in names {
             let entry = if *is_file { small(u64::from(slot)) } else { directory() };
             builder.push(path(name), &entry, pages).unwrap();

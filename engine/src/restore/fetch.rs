@@ -27,7 +27,7 @@ use crate::{
     limits::BATCH_IDS,
     manifest::{ChunkRef, Entry, EntryKind, EntryPath, cursor},
     progress::{Counts, Progress},
-    store::Store,
+    store::Objects,
 };
 
 /// Bytes fetched and handed to the writer at a time.
@@ -37,7 +37,7 @@ const CLONED_BYTES: u64 = 1024 * 1024;
 
 /// The fetching half of a restore.
 pub(super) struct Fetcher<'a> {
-    pub(super) store: &'a dyn Store,
+    pub(super) store: &'a dyn Objects,
     pub(super) place: &'a mut Place,
     pub(super) check: bool,
     pub(super) cancel: &'a AtomicBool,

@@ -37,7 +37,7 @@ use crate::{
     id::PageId,
     manifest::{Entry, EntryPath, PageSource, Sums, page::Page, pattern, union::union},
     progress::{Counts, Progress},
-    store::Store,
+    store::Objects,
 };
 
 pub use range::read_range;
@@ -98,7 +98,7 @@ pub struct RestoreReport {
 /// [`Error::Missing`] where a page or chunk is not held; [`Error::Cancelled`]; what the store or the destination fails
 /// with.
 pub fn restore(
-    store: &dyn Store,
+    store: &dyn Objects,
     restore: &Restore,
     progress: &mut dyn Progress,
     cancel: &AtomicBool,
@@ -145,7 +145,7 @@ pub fn restore(
 
 /// The entries to restore.
 struct Selection<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Objects,
     trees: &'a [(u8, PageId)],
     filter: Option<GlobMatcher>,
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     error::{Error, Result},
     manifest::{ChunkRef, Content, cursor},
-    store::{Check, Store},
+    store::{Check, Objects},
 };
 
 /// Chunks read at a time: two mebibytes of a film.
@@ -22,7 +22,7 @@ const BATCH_CHUNKS: usize = 32;
 ///
 /// [`Error::Missing`] where a page or chunk is not held; what the store or `out` fails with.
 pub fn read_range(
-    store: &dyn Store,
+    store: &dyn Objects,
     content: &Content,
     range: Range<u64>,
     out: &mut dyn Write,
@@ -65,7 +65,7 @@ fn bytes_of(chunks: &[ChunkRef]) -> u64 {
 /// Reads chunks, verified; every one must be held and as long as the manifest says. `file` says whose the chunk at an
 /// index is, to begin an error with.
 pub(super) fn read_batch(
-    store: &dyn Store,
+    store: &dyn Objects,
     chunks: &[ChunkRef],
     file: impl Fn(usize) -> String,
 ) -> Result<Vec<Bytes>> {

@@ -18,8 +18,9 @@ use crate::{
         ChunkRef, Content, EntryKind, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
         cursor,
+        testing::LIBRARY,
     },
-    store::{Check, LostId, Object, memory::MemoryStore},
+    store::{Check, Object, ObjectId, memory::MemoryObjects},
 };
 
 const MTIME: Timestamp = Timestamp { seconds: 1_700_000_000, nanos: 123_456_789 };
@@ -27,7 +28,7 @@ const MTIME: Timestamp = Timestamp { seconds: 1_700_000_000, nanos: 123_456_789 
 /// A store with one tree in it, and a directory to restore to.
 struct Case {
     home: tempfile::TempDir,
-    store: MemoryStore,
+    store: MemoryObjects,
     root: PageId,
 }
 
@@ -35,7 +36,7 @@ impl Case {
     /// Keeps `files`; a path that ends in `/` is an empty directory.
     fn new(files: &[(&str, &[u8])]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let store = MemoryStore::new();
+        let store = MemoryObjects::new(LIBRARY);
         let root = keep(&store, files);
         Self { home, store, root }
     }
@@ -72,14 +73,14 @@ impl Case {
     }
 }
 
-fn keep(store: &MemoryStore, files: &[(&str, &[u8])]) -> PageId {
+fn keep(store: &MemoryObjects, files: &[(&str, &[u8])]) -> PageId {
     let mut pages = Vec::new();
-    let mut tree = EntryTreeBuilder::new(0).unwrap();
+    let mut tree = EntryTreeBuilder::new(LIBRARY, 0).unwrap();
     let mut sorted = files.to_vec();
     sorted.sort_unstable();
     for (name, bytes) in sorted {
         let profile = Profile::for_path(name);
-        let mut content = ContentBuilder::new(0).unwrap();
+        let mut content = ContentBuilder::new(LIBRARY, 0).unwrap();
         let mut rest = bytes;
         while !rest.is_empty() {
             let (chunk, tail) = rest.split_at(cut::next(profile, rest));
@@ -248,7 +249,7 @@ fn reused_bytes_need_no_chunk_in_the_store() {
         .unwrap();
     let entry = cursor::find(&case.store, &case.root, &EntryPath::new("a.mkv").unwrap()).unwrap().unwrap();
     let first = cursor::chunks(&case.store, &entry.content).next().unwrap().unwrap();
-    assert!(case.store.lose(LostId::Chunk(first.id)));
+    assert!(case.store.lose(ObjectId::Chunk(first.id)));
     assert!(from_old(&case.restore()) > 2_500_000);
     case.check(&[("a.mkv", &film)]);
 }
@@ -316,7 +317,7 @@ fn a_missing_chunk_is_named_with_its_file_and_nothing_half_is_left() {
     let case = Case::new(&[("a.mkv", &noise(1, 300_000)), ("b.mkv", &noise(2, 9_000_000)), ("c", b"c")]);
     let entry = cursor::find(&case.store, &case.root, &EntryPath::new("b.mkv").unwrap()).unwrap().unwrap();
     let last = cursor::chunks(&case.store, &entry.content).last().unwrap().unwrap();
-    assert!(case.store.lose(LostId::Chunk(last.id)));
+    assert!(case.store.lose(ObjectId::Chunk(last.id)));
     let outcome = case.run(&case.options());
     check_refused(outcome, &["b.mkv", &last.id.short()]);
     let names: Vec<_> = fs::read_dir(case.dest()).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -361,7 +362,7 @@ fn what_cannot_fit_is_refused_before_anything_is_written() {
     // The manifest claims a size that no disk has; its chunks need not exist for that.
     let case = Case::new(&[]);
     let mut pages = Vec::new();
-    let mut content = ContentBuilder::new(0).unwrap();
+    let mut content = ContentBuilder::new(LIBRARY, 0).unwrap();
     let chunk = ChunkRef { id: ChunkId::of(b"x"), len: 262_144 };
     (0..100_000).for_each(|_| content.push(chunk, &mut pages).unwrap());
     let content = content.finish(&mut pages).unwrap();
@@ -375,7 +376,7 @@ fn what_cannot_fit_is_refused_before_anything_is_written() {
         content,
         extensions: vec![],
     };
-    let mut tree = EntryTreeBuilder::new(0).unwrap();
+    let mut tree = EntryTreeBuilder::new(LIBRARY, 0).unwrap();
     for n in 0..40_000 {
         tree.push(EntryPath::new(format!("{n:05}")).unwrap(), &entry, &mut pages).unwrap();
     }

@@ -1,23 +1,24 @@
 //! The form of a segment file, as pure codecs: bytes in, bytes out. It opens no file and decides nothing about repair.
 //!
-//! A segment is a file of 4096-byte blocks, appended to only:
+//! A segment belongs to one library, which its header names. It is a file of 4096-byte blocks, appended to only:
 //!
 //! ```text
 //! block 0      segment header            [`header`]
-//! group        record, record, … marker, marker, zeros up to the next block     [`record`], [`payload`]
+//! group        record, record, … marker, marker, zeros up to the next block     [`record`]
 //! group        …
 //! footer       only in a sealed segment: what lies where                        [`footer`]
 //! ```
 //!
 //! Groups begin on a block, so that a torn group never touches the one before it and a group can be written with
 //! O_DIRECT and no read-modify-write. A group counts once one of its two markers is whole: one flipped bit cannot
-//! un-acknowledge it. Every record's header is bound to its segment and offset by its checksum, so that bytes of a
-//! segment that were published as somebody's content never pass for records of the segment they are stored in.
+//! un-acknowledge it. The checksum of a record's header covers the segment's random id and the record's offset, so that
+//! a segment published as a file never passes for records of the segment that stores it.
 //! [`scan`] walks a segment and finds its way again after damage.
 
+pub mod filter;
 pub mod footer;
 pub mod header;
-pub mod payload;
+mod packed;
 pub mod record;
 pub mod scan;
 
@@ -25,12 +26,13 @@ use std::fmt;
 
 use crate::{
     error::{Error, Result},
+    id::LibraryId,
     limits,
 };
 
-pub use footer::{Footer, FooterEntry, Trailer};
+pub use footer::{Footer, FooterEntry, Tail, Trailer};
 pub use header::SegmentHeader;
-pub use record::{Codec, Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey};
+pub use record::{Codec, Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, ReservedKind};
 pub use scan::{Item, Scanner, Step};
 
 /// Bytes of a segment's random name.
@@ -58,6 +60,15 @@ impl fmt::Debug for SegmentId {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_str(")")
     }
+}
+
+/// What a segment is called, and the library that owns all its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentName {
+    /// The random id that binds the records to the segment.
+    pub id: SegmentId,
+    /// The library.
+    pub library: LibraryId,
 }
 
 /// The next multiple of [`SEGMENT_BLOCK`](limits::SEGMENT_BLOCK) at or above `offset`.

@@ -2,27 +2,34 @@
 //!
 //! ```text
 //!  0   4  magic 89 "CHR"
-//!  4   1  kind: 1 chunk, 2 page, 3 statement, 4 ref move, 5 marker
-//!  5   1  codec of the payload: 0 raw (1 zstd, 2 delta: later)
-//!  6   1  flags, 0
-//!  7   1  base count, 0 (≤ 4 with codec delta, later)
+//!  4   1  kind: 1 chunk, 2 page, 5 marker; 6 reference, 7 delta group: reserved; 3 and 4 were format 1's
+//!  5   1  codec of the payload: 0 raw, 1 zstd
+//!  6   2  0
 //!  8   4  raw length
 //! 12   4  stored length: bytes of payload
-//! 16  32  id: of the chunk, page or statement; 0 for a ref move; for a marker see below
-//! 48   4  CRC32C of the payload of a statement or ref move; 0 for the others: a chunk's or page's id covers it
+//! 16  32  id: of the chunk or page; for a marker see below
+//! 48   4  CRC32C of the payload of a reserved kind; 0 for the others: the id covers a chunk or page
 //! 52   4  CRC32C of segment id, offset of the record in its segment (u32), and bytes 0 to 51
 //! ```
 //!
-//! A marker has no payload. In place of an id it has: segment id (16), number of the group in the store (u64), records
+//! A packed payload is one zstd frame, shorter than raw, and nothing behind it; only chunks and pages are packed. Nothing
+//! is written packed yet.
+//!
+//! A record of a reserved kind was written by a newer program. It is stepped over and kept as it is: of its header only
+//! magic, kind, stored length and the two checksums mean anything here.
+//!
+//! A marker has no payload. In place of an id it has: segment id (16), number of the group in its library (u64), records
 //! in the group (u32), offset of the group (u32). It names its segment so that a segment is readable without its first
 //! block.
 
-use super::{Fields, SEGMENT_ID_LEN, SegmentId};
+use std::borrow::Cow;
+
+use super::{Fields, SEGMENT_ID_LEN, SegmentId, packed};
 use crate::{
-    error::Result,
-    id::{ChunkId, ID_LEN, PageId, StatementId, is_unbound_page},
+    error::{Error, Result},
+    id::{ChunkId, ID_LEN, LibraryId, PageId, is_page},
     limits,
-    store::LostId,
+    store::ObjectId,
 };
 
 /// Bytes of a record's header.
@@ -48,12 +55,20 @@ pub enum RecordKey {
     Chunk(ChunkId),
     /// A page, table or class header.
     Page(PageId),
-    /// A statement.
-    Statement(StatementId),
-    /// A channel's move.
-    Ref,
     /// The end of a group.
     Marker(Marker),
+    /// A kind that only newer programs write, and the id field.
+    Reserved(ReservedKind, [u8; ID_LEN]),
+}
+
+/// Kinds of records that have their tags, and are not written yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ReservedKind {
+    /// A file that is kept in place, outside the segments.
+    Reference = 6,
+    /// Chunks stored as their difference to others.
+    DeltaGroup = 7,
 }
 
 /// The end of a group: all before it is durable.
@@ -61,7 +76,7 @@ pub enum RecordKey {
 pub struct Marker {
     /// The segment it stands in.
     pub segment: SegmentId,
-    /// The group's number: one higher than that of the group before, in this segment or an earlier one.
+    /// The group's number: one higher than that of the library's group before, in this segment or an earlier one.
     pub group: u64,
     /// Records in the group, markers not counted.
     pub records: u32,
@@ -71,11 +86,13 @@ pub struct Marker {
 
 /// How a payload is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub enum Codec {
     /// As it is.
-    Raw = 0,
-    // 1 is kept for zstd, 2 for delta.
+    Raw,
+    /// One zstd frame. Read, never written.
+    Zstd,
+    /// Whatever a record of a [reserved kind](RecordKey::Reserved) says.
+    Reserved(u8),
 }
 
 /// What stands before a payload.
@@ -89,8 +106,38 @@ pub struct RecordHeader {
     pub raw_len: u32,
     /// Bytes of payload.
     pub stored_len: u32,
-    /// CRC32C of the payload of a statement or ref move, else 0.
+    /// CRC32C of the payload, where no id covers it, else 0.
     pub payload_crc: u32,
+}
+
+impl Codec {
+    /// The codec's tag.
+    pub const fn tag(self) -> u8 {
+        match self {
+            Codec::Raw => 0,
+            Codec::Zstd => 1,
+            Codec::Reserved(tag) => tag,
+        }
+    }
+
+    pub(super) fn from_tag(tag: u8, key: &RecordKey) -> Option<Self> {
+        match (key, tag) {
+            (RecordKey::Reserved(..), _) => Some(Codec::Reserved(tag)),
+            (_, 0) => Some(Codec::Raw),
+            (RecordKey::Chunk(_) | RecordKey::Page(_), 1) => Some(Codec::Zstd),
+            _ => None,
+        }
+    }
+
+    /// Whether a record of this codec may have such lengths.
+    pub(super) fn allows(self, key: &RecordKey, raw_len: u32, stored_len: u32) -> bool {
+        let within = |len: u32| len as usize <= key.max_len();
+        match self {
+            Codec::Raw => raw_len == stored_len && within(raw_len),
+            Codec::Zstd => (1..raw_len).contains(&stored_len) && within(raw_len),
+            Codec::Reserved(_) => within(stored_len),
+        }
+    }
 }
 
 impl RecordHeader {
@@ -105,7 +152,7 @@ impl RecordHeader {
     pub fn encode(&self, place: Place) -> [u8; RECORD_HEADER_BYTES] {
         let mut out = Vec::with_capacity(RECORD_HEADER_BYTES);
         out.extend_from_slice(&RECORD_MAGIC);
-        out.extend_from_slice(&[self.key.kind(), self.codec as u8, 0, 0]);
+        out.extend_from_slice(&[self.key.kind(), self.codec.tag(), 0, 0]);
         out.extend_from_slice(&self.raw_len.to_le_bytes());
         out.extend_from_slice(&self.stored_len.to_le_bytes());
         out.extend_from_slice(&self.key.id_field());
@@ -129,17 +176,14 @@ impl RecordHeader {
         }
         let key = RecordKey::from_fields(kind, id)
             .ok_or_else(|| fields.invalid(&format!("has unknown kind {kind}: a newer chuan wrote it")))?;
-        if codec != Codec::Raw as u8 || reserved != 0 {
-            return Err(fields.invalid("has an unknown codec or flag: a newer chuan wrote it"));
-        }
-        let header = Self { key, codec: Codec::Raw, raw_len, stored_len, payload_crc };
-        if raw_len != stored_len
-            || raw_len as usize > key.max_len()
-            || (payload_crc != 0 && !key.has_payload_crc())
-        {
+        let is_reserved = matches!(key, RecordKey::Reserved(..));
+        let codec = Codec::from_tag(codec, &key)
+            .filter(|_| reserved == 0 || is_reserved)
+            .ok_or_else(|| fields.invalid("has an unknown codec or flag: a newer chuan wrote it"))?;
+        if !codec.allows(&key, raw_len, stored_len) || (payload_crc != 0 && !key.has_payload_crc()) {
             return Err(fields.invalid("has lengths or checksums out of bounds"));
         }
-        Ok(header)
+        Ok(Self { key, codec, raw_len, stored_len, payload_crc })
     }
 
     /// Bytes of header and payload.
@@ -147,15 +191,31 @@ impl RecordHeader {
         RECORD_HEADER_BYTES as u64 + u64::from(self.stored_len)
     }
 
-    /// Whether `payload` is what the header names.
-    pub fn matches(&self, payload: &[u8]) -> bool {
-        payload.len() == self.stored_len as usize
-            && match &self.key {
-                RecordKey::Chunk(id) => ChunkId::of(payload) == *id,
-                RecordKey::Page(id) => is_unbound_page(id, payload),
-                RecordKey::Statement(_) | RecordKey::Ref => crc32c::crc32c(payload) == self.payload_crc,
-                RecordKey::Marker(_) => true,
-            }
+    /// The object's bytes out of its payload, which is borrowed where it is stored as it is. They are as many as the header
+    /// says; whether they are what its id names is [`names`](Self::names)'s to tell.
+    pub fn unpack<'a>(&self, payload: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        if payload.len() != self.stored_len as usize {
+            return Err(Error::Invalid("a record's payload is cut short".to_owned()));
+        }
+        match self.codec {
+            Codec::Raw | Codec::Reserved(_) => Ok(Cow::Borrowed(payload)),
+            Codec::Zstd => packed::unpack(payload, self.raw_len as usize).map(Cow::Owned),
+        }
+    }
+
+    /// Whether the header, in a segment of `library`, names these unpacked bytes.
+    pub fn names(&self, library: &LibraryId, bytes: &[u8]) -> bool {
+        match &self.key {
+            RecordKey::Chunk(id) => ChunkId::of(bytes) == *id,
+            RecordKey::Page(id) => is_page(library, id, bytes),
+            RecordKey::Reserved(..) => crc32c::crc32c(bytes) == self.payload_crc,
+            RecordKey::Marker(_) => true,
+        }
+    }
+
+    /// Whether `payload` is what the header, in a segment of `library`, names.
+    pub fn matches(&self, library: &LibraryId, payload: &[u8]) -> bool {
+        self.unpack(payload).is_ok_and(|bytes| self.names(library, &bytes))
     }
 }
 
@@ -165,19 +225,17 @@ impl RecordKey {
         match self {
             RecordKey::Chunk(_) => 1,
             RecordKey::Page(_) => 2,
-            RecordKey::Statement(_) => 3,
-            RecordKey::Ref => 4,
             RecordKey::Marker(_) => 5,
+            RecordKey::Reserved(kind, _) => *kind as u8,
         }
     }
 
     /// The name under which it could be lost.
-    pub fn lost_id(&self) -> Option<LostId> {
+    pub fn lost_id(&self) -> Option<ObjectId> {
         match self {
-            RecordKey::Chunk(id) => Some(LostId::Chunk(*id)),
-            RecordKey::Page(id) => Some(LostId::Page(*id)),
-            RecordKey::Statement(id) => Some(LostId::Statement(*id)),
-            RecordKey::Ref | RecordKey::Marker(_) => None,
+            RecordKey::Chunk(id) => Some(ObjectId::Chunk(*id)),
+            RecordKey::Page(id) => Some(ObjectId::Page(*id)),
+            RecordKey::Marker(_) | RecordKey::Reserved(..) => None,
         }
     }
 
@@ -186,9 +244,8 @@ impl RecordKey {
         match self {
             RecordKey::Chunk(id) => *id.as_bytes(),
             RecordKey::Page(id) => *id.as_bytes(),
-            RecordKey::Statement(id) => *id.as_bytes(),
-            RecordKey::Ref => [0; ID_LEN],
             RecordKey::Marker(marker) => marker.id_field(),
+            RecordKey::Reserved(_, id) => *id,
         }
     }
 
@@ -196,9 +253,9 @@ impl RecordKey {
         match kind {
             1 => Some(RecordKey::Chunk(ChunkId::from_bytes(id))),
             2 => Some(RecordKey::Page(PageId::from_bytes(id))),
-            3 => Some(RecordKey::Statement(StatementId::from_bytes(id))),
-            4 => (id == [0; ID_LEN]).then_some(RecordKey::Ref),
             5 => Marker::from_id_field(&id).map(RecordKey::Marker),
+            6 => Some(RecordKey::Reserved(ReservedKind::Reference, id)),
+            7 => Some(RecordKey::Reserved(ReservedKind::DeltaGroup, id)),
             _ => None,
         }
     }
@@ -208,14 +265,13 @@ impl RecordKey {
         match self {
             RecordKey::Chunk(_) => limits::CHUNK_BYTES,
             RecordKey::Page(_) => limits::PAGE_BYTES,
-            RecordKey::Statement(_) => limits::STATEMENT_BYTES + super::payload::STATEMENT_PREFIX_BYTES,
-            RecordKey::Ref => super::payload::REF_FIXED_BYTES + limits::NAME_BYTES,
             RecordKey::Marker(_) => 0,
+            RecordKey::Reserved(..) => limits::RESERVED_RECORD_BYTES,
         }
     }
 
     fn has_payload_crc(&self) -> bool {
-        matches!(self, RecordKey::Statement(_) | RecordKey::Ref)
+        matches!(self, RecordKey::Reserved(..))
     }
 }
 
@@ -247,19 +303,19 @@ fn bound_crc(place: Place, body: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test data is small")]
 mod tests {
     use super::*;
 
     const SEGMENT: SegmentId = SegmentId::from_bytes(*b"0123456789abcdef");
     const PLACE: Place = Place { segment: SEGMENT, offset: 4096 };
+    const LIBRARY: LibraryId = LibraryId::from_bytes([0x11; 32]);
 
-    fn examples() -> [(RecordHeader, &'static [u8]); 5] {
+    fn examples() -> [(RecordHeader, &'static [u8]); 3] {
         let marker = Marker { segment: SEGMENT, group: 3, records: 2, start: 4096 };
         [
             (RecordKey::Chunk(ChunkId::of(b"bytes")), b"bytes".as_slice()),
-            (RecordKey::Page(PageId::unbound(b"page")), b"page"),
-            (RecordKey::Statement(StatementId::of(b"said")), b"said"),
-            (RecordKey::Ref, b"ref"),
+            (RecordKey::Page(PageId::of(&LIBRARY, b"page")), b"page"),
             (RecordKey::Marker(marker), b""),
         ]
         .map(|(key, payload)| (RecordHeader::raw(key, payload), payload))
@@ -292,16 +348,15 @@ mod tests {
             "00000000",
             "945ffbf9"
         );
-        assert_eq!(hex(4), marker);
-        assert_eq!(&hex(3)[96..], "175f5be3513d7569");
+        assert_eq!(hex(2), marker);
     }
 
     #[test]
     fn round_trips() {
         for (header, payload) in examples() {
             assert_eq!(RecordHeader::decode(&header.encode(PLACE), PLACE).unwrap(), header);
-            assert!(header.matches(payload));
-            assert!(!header.matches(b"other"));
+            assert!(header.matches(&LIBRARY, payload));
+            assert!(!header.matches(&LIBRARY, b"other"));
         }
     }
 
@@ -315,6 +370,63 @@ mod tests {
                 assert!(RecordHeader::decode(&bad, PLACE).is_err(), "bit {bit}");
             }
             assert!(RecordHeader::decode(&good[..RECORD_HEADER_BYTES - 1], PLACE).is_err());
+        }
+    }
+
+    /// A header's bytes with other fields and the right checksum.
+    fn forged(header: &RecordHeader, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+        let mut bytes = header.encode(PLACE).to_vec();
+        change(&mut bytes);
+        let crc = bound_crc(PLACE, &bytes[..CRC_AT]).to_le_bytes();
+        bytes[CRC_AT..].copy_from_slice(&crc);
+        bytes
+    }
+
+    #[test]
+    fn packed_payloads_are_read() {
+        let raw = b"the river ".repeat(1000);
+        let packed = zstd::bulk::compress(&raw, 3).unwrap();
+        let key = RecordKey::Chunk(ChunkId::of(&raw));
+        let (raw_len, stored_len) = (raw.len() as u32, packed.len() as u32);
+        let header = RecordHeader { key, codec: Codec::Zstd, raw_len, stored_len, payload_crc: 0 };
+        let read = RecordHeader::decode(&header.encode(PLACE), PLACE).unwrap();
+        assert_eq!(read, header);
+        assert_eq!(read.unpack(&packed).unwrap(), raw);
+        assert!(read.matches(&LIBRARY, &packed));
+        let other = RecordHeader { key: RecordKey::Chunk(ChunkId::of(b"other")), ..header };
+        assert!(!other.matches(&LIBRARY, &packed));
+        assert!(!read.matches(&LIBRARY, &raw));
+        // Not shorter than raw, longer than a chunk may be, and kinds that are never packed.
+        for (raw_len, stored_len) in [(10, 10), (10, 11), (10, 0), (limits::CHUNK_BYTES as u32 + 1, 10)] {
+            let bytes = RecordHeader { raw_len, stored_len, ..header }.encode(PLACE);
+            assert!(RecordHeader::decode(&bytes, PLACE).is_err(), "{raw_len}, {stored_len}");
+        }
+        let marker = RecordHeader { codec: Codec::Zstd, ..examples()[2].0 };
+        assert!(RecordHeader::decode(&marker.encode(PLACE), PLACE).is_err());
+        let unknown = forged(&header, |bytes| bytes[5] = 2);
+        assert!(RecordHeader::decode(&unknown, PLACE).is_err());
+    }
+
+    #[test]
+    fn reserved_kinds_are_known_and_nothing_else_is() {
+        let payload = b"from a newer program";
+        for (tag, kind) in [(6, ReservedKind::Reference), (7, ReservedKind::DeltaGroup)] {
+            let header = RecordHeader::raw(RecordKey::Reserved(kind, [9; 32]), payload);
+            // Codec, flags, base count and raw length are that program's own.
+            let bytes = forged(&header, |bytes| {
+                bytes[5..8].copy_from_slice(&[3, 1, 4]);
+                bytes[8..12].copy_from_slice(&1_000_000_000u32.to_le_bytes());
+            });
+            assert_eq!(bytes[4], tag);
+            let read = RecordHeader::decode(&bytes, PLACE).unwrap();
+            assert_eq!((read.key, read.stored_len), (header.key, payload.len() as u32));
+            assert!(read.matches(&LIBRARY, payload) && !read.matches(&LIBRARY, b"From a newer program"));
+            let long = RecordHeader { stored_len: limits::RESERVED_RECORD_BYTES as u32 + 1, ..header };
+            assert!(RecordHeader::decode(&long.encode(PLACE), PLACE).is_err());
+        }
+        for tag in (0..=u8::MAX).filter(|tag| !(1..=7).contains(tag)) {
+            let bytes = forged(&examples()[0].0, |bytes| bytes[4] = tag);
+            assert!(RecordHeader::decode(&bytes, PLACE).is_err(), "kind {tag}");
         }
     }
 

@@ -4,7 +4,7 @@
 //! goes on at the next place at which a header is whole for exactly that place.
 
 use super::{
-    Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SegmentId, align_up, record::RECORD_MAGIC,
+    Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SegmentName, align_up, record::RECORD_MAGIC,
 };
 use crate::limits::SEGMENT_BLOCK;
 
@@ -52,7 +52,7 @@ pub enum Item<'a> {
 /// A walk over one segment.
 #[derive(Clone, Debug)]
 pub struct Scanner {
-    segment: SegmentId,
+    segment: SegmentName,
     offset: u64,
     end: u64,
     gap: Option<Gap>,
@@ -67,7 +67,7 @@ struct Gap {
 
 impl Scanner {
     /// Walks from `start`, where a group begins, to `end`: the footer, or the end of the file.
-    pub fn new(segment: SegmentId, start: u64, end: u64) -> Self {
+    pub fn new(segment: SegmentName, start: u64, end: u64) -> Self {
         Self { segment, offset: start, end, gap: None, after_marker: false }
     }
 
@@ -98,7 +98,7 @@ impl Scanner {
 
     /// The header at the front of `window`, if it is whole and its payload ends before the end.
     fn header(&self, window: &[u8]) -> Option<RecordHeader> {
-        let place = Place { segment: self.segment, offset: u32::try_from(self.offset).ok()? };
+        let place = Place { segment: self.segment.id, offset: u32::try_from(self.offset).ok()? };
         let header = RecordHeader::decode(window, place).ok()?;
         (header.total_len() <= self.end - self.offset).then_some(header)
     }
@@ -115,7 +115,7 @@ impl Scanner {
             self.after_marker = true;
             return Step::Found(Item::Marker { offset, marker });
         }
-        let payload = header.matches(payload).then_some(payload);
+        let payload = header.matches(&self.segment.library, payload).then_some(payload);
         Step::Found(Item::Record { offset, header, payload })
     }
 
@@ -183,9 +183,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::id::ChunkId;
+    use crate::{
+        id::{ChunkId, LibraryId},
+        segment::{ReservedKind, SegmentId},
+    };
 
     const SEGMENT: SegmentId = SegmentId::from_bytes(*b"0123456789abcdef");
+    const NAME: SegmentName = SegmentName { id: SEGMENT, library: LibraryId::from_bytes([0x11; 32]) };
 
     /// Groups of chunks, as a segment holds them from offset 4096 on; the chunks' offsets.
     fn groups(chunks: &[Vec<Vec<u8>>]) -> (Vec<u8>, Vec<u64>) {
@@ -221,7 +225,7 @@ mod tests {
 
     /// Walks `file` through windows of at most `window` bytes, or what is asked for.
     fn walk(file: &[u8], window: usize) -> Seen {
-        let mut scanner = Scanner::new(SEGMENT, SEGMENT_BLOCK.min(file.len()) as u64, file.len() as u64);
+        let mut scanner = Scanner::new(NAME, SEGMENT_BLOCK.min(file.len()) as u64, file.len() as u64);
         let mut seen = Seen::default();
         let mut want = window;
         loop {
@@ -283,6 +287,23 @@ mod tests {
         let seen = walk(&file, 4096);
         assert_eq!(seen.good, offsets[1..]);
         assert_eq!(seen.gaps, [(offsets[0], offsets[1], false)]);
+    }
+
+    #[test]
+    fn a_record_of_a_reserved_kind_is_stepped_over() {
+        let chunk = b"after it".as_slice();
+        let inner = groups(&[vec![vec![7; 300]]]).0;
+        let key = RecordKey::Reserved(ReservedKind::DeltaGroup, [9; 32]);
+        let mut file = vec![0; SEGMENT_BLOCK];
+        push(&mut file, key, &inner);
+        let after = file.len() as u64;
+        push(&mut file, RecordKey::Chunk(ChunkId::of(chunk)), chunk);
+        let seen = walk(&file, 1000);
+        assert_eq!(seen, Seen { good: vec![SEGMENT_BLOCK as u64, after], ..Seen::default() });
+        // Damage in it is found, and costs nothing else.
+        file[SEGMENT_BLOCK + RECORD_HEADER_BYTES] ^= 1;
+        let seen = walk(&file, 1000);
+        assert_eq!((seen.good, seen.damaged), (vec![after], vec![SEGMENT_BLOCK as u64]));
     }
 
     proptest! {

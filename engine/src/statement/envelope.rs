@@ -295,6 +295,9 @@ fn check_header(header: &Header, body: &Body) -> Result<()> {
     if header.time_ms < 0 {
         return invalid("its time is before 1970");
     }
+    if let (Body::Release(release), Some(library)) = (body, &header.library) {
+        release.check_table(library)?;
+    }
     match body {
         Body::Root(root) if root.version != header.sequence => {
             invalid("a root's sequence must be its version")

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     error::{Error, Result},
-    id::{Commitment, ManifestId, StatementId},
+    id::{Commitment, LibraryId, ManifestId, StatementId},
     limits::{CLASS_NAME_BYTES, CLASSES, MESSAGE_BYTES, RELEASE_PARENTS},
     manifest::table::{ClassTable, is_class_name},
     statement::wire::{Reader, check_ascending, check_count, put_list, put_string},
@@ -91,15 +91,29 @@ impl Release {
         if let Some(class) = self.classes.iter().find(|class| !names.insert(&class.name)) {
             return Err(Error::Invalid(format!("a release lists class `{}` twice", class.name)));
         }
-        let table =
-            ClassTable { classes: self.classes.iter().map(|class| (class.slot, class.commitment)).collect() };
-        if ClassTable::decode(&table.encode()).is_err() || table.id() != self.manifest {
-            return Err(Error::Invalid(
-                "the classes that a release lists are not those of its manifest".into(),
-            ));
+        let table = self.table();
+        if ClassTable::decode(&table.encode()).is_err() {
+            return Err(not_the_table());
         }
         Ok(())
     }
+
+    /// Checks that the manifest is the table of the classes that are listed, as content of `library`.
+    pub(super) fn check_table(&self, library: &LibraryId) -> Result<()> {
+        if self.classes.is_empty() || self.table().id(library) == self.manifest {
+            return Ok(());
+        }
+        Err(not_the_table())
+    }
+
+    /// The table of the classes that are listed.
+    fn table(&self) -> ClassTable {
+        ClassTable { classes: self.classes.iter().map(|class| (class.slot, class.commitment)).collect() }
+    }
+}
+
+fn not_the_table() -> Error {
+    Error::Invalid("the classes that a release lists are not those of its manifest".into())
 }
 
 fn decode_classes(reader: &mut Reader<'_>) -> Result<Vec<ReleaseClass>> {

@@ -19,7 +19,7 @@ use crate::{
         position::PagePosition,
         table::ClassHeader,
     },
-    store::Store,
+    store::Objects,
     sync::{
         delta::{Part, Run},
         likeness::Samples,
@@ -40,7 +40,7 @@ pub(super) struct Version {
 /// Sends what is in the class and not in its version `base`: new pages, parents first, and after an entry page for each
 /// changed path in order those of its content pages and chunks that `older` versions do not have either.
 pub(super) fn send(
-    store: &dyn Store,
+    store: &dyn Objects,
     base: &Version,
     older: &[Version],
     header: &ClassHeader,
@@ -118,7 +118,7 @@ struct Older<'s> {
 
 impl Older<'_> {
     /// What `path` held in those versions.
-    fn contents(&mut self, store: &dyn Store, path: &EntryPath) -> Result<Vec<Old>> {
+    fn contents(&mut self, store: &dyn Objects, path: &EntryPath) -> Result<Vec<Old>> {
         let affordable = self.versions.len().min(self.left);
         self.left -= affordable;
         let mut found = Vec::new();
@@ -133,7 +133,7 @@ impl Older<'_> {
 
 /// Second pass: sends.
 struct Changes<'s, 'a> {
-    store: &'s dyn Store,
+    store: &'s dyn Objects,
     sender: &'s mut Sender<'a>,
     base: &'s Version,
     removed: Removed,

@@ -23,7 +23,7 @@ use crate::{
         page::Page,
         position::{self, PagePosition},
     },
-    store::{Check, Store},
+    store::{Check, Objects},
 };
 
 /// Chunks or pages as a delta.
@@ -166,7 +166,7 @@ impl Bases {
     ///
     /// [`Error::Missing`] where a part is not held, or is not there; [`Error::Invalid`] where it is too much;
     /// [`Error::Corrupt`] where it is damaged.
-    pub(super) fn bytes(&self, store: &dyn Store, runs: &[Run]) -> Result<Vec<u8>> {
+    pub(super) fn bytes(&self, store: &dyn Objects, runs: &[Run]) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         for run in runs {
             let root = self.0.get(usize::from(run.have)).copied().flatten();
@@ -180,7 +180,7 @@ impl Bases {
     }
 }
 
-fn chunks(store: &dyn Store, root: &PageId, first: u64, count: u64, out: &mut Vec<u8>) -> Result<()> {
+fn chunks(store: &dyn Objects, root: &PageId, first: u64, count: u64, out: &mut Vec<u8>) -> Result<()> {
     let mut ids: Vec<ChunkId> = Vec::new();
     let mut len = out.len();
     for chunk in position::chunks(store, root, first, count) {
@@ -201,7 +201,13 @@ fn chunks(store: &dyn Store, root: &PageId, first: u64, count: u64, out: &mut Ve
     Ok(())
 }
 
-fn pages(store: &dyn Store, root: &PageId, first: PagePosition, count: u64, out: &mut Vec<u8>) -> Result<()> {
+fn pages(
+    store: &dyn Objects,
+    root: &PageId,
+    first: PagePosition,
+    count: u64,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let mut at = first;
     for _ in 0..count {
         let page = position::page(store, root, &at)?;

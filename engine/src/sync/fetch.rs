@@ -35,7 +35,7 @@ use crate::{
     limits::{BARREN_PASSES, FETCH_REQUESTS},
     manifest::table::{ClassHeader, ClassTable},
     statement::library::Library,
-    store::{PageState, Store},
+    store::{Ledger, Objects, PageState},
     sync::{
         frame::Frame,
         message::{End, Mode, Pull, Request, Want},
@@ -49,9 +49,10 @@ use crate::{
 /// Ask [`poll_request`](Self::poll_request) until it gives nothing, send what it gives, feed every frame of an answer to
 /// [`handle`](Self::handle) and its end to [`handle_end`](Self::handle_end), and ask again. When it gives nothing and no
 /// answer is outstanding, the fetch is done. After an error it is of no more use, but for [`suspend`](Self::suspend).
-#[derive(Debug)]
 pub struct Fetch {
     options: Options,
+    /// Where statements and channels' moves are kept once all is whole.
+    ledger: Arc<dyn Ledger>,
     claim: Claim,
     intake: Intake,
     phase: Phase,
@@ -101,16 +102,21 @@ struct Flight {
 }
 
 impl Fetch {
-    /// Prepares to fetch `want` into `store`. `library` is what is known of the library now; the fetch keeps its own
+    /// Prepares to fetch `want` into `store`, the objects of the library. `library` is what is known of the library now; the fetch keeps its own
     /// copy, and stores what is new only when it is done. `now_ms` is the time in milliseconds since 1970.
     pub fn new(
-        store: Arc<dyn Store>,
+        store: Arc<dyn Objects>,
+        ledger: Arc<dyn Ledger>,
         library: Library,
         want: Want,
         now_ms: i64,
         options: Options,
     ) -> Result<Self> {
+        if store.library() != library.id() {
+            return Err(Error::Invalid("a fetch into the objects of another library".into()));
+        }
         Ok(Self {
+            ledger,
             claim: Claim::new(library, want, options.node, now_ms),
             options,
             intake: Intake::new(store)?,
@@ -272,7 +278,7 @@ impl Fetch {
 
     fn take_table(&mut self, bytes: Bytes) -> Result<()> {
         let target = self.resolve()?;
-        if ManifestId::unbound(&bytes) != target.manifest {
+        if ManifestId::of(&self.claim.library(), &bytes) != target.manifest {
             // What follows is of an older release, which is of no use here.
             return if self.is_deaf() { Ok(()) } else { Err(mismatch()) };
         }
@@ -281,7 +287,7 @@ impl Fetch {
     }
 
     fn take_header(&mut self, bytes: Bytes) -> Result<()> {
-        let commitment = Commitment::unbound(&bytes);
+        let commitment = Commitment::of(&self.claim.library(), &bytes);
         let named = self.table()?.classes.iter().find(|(_, named)| *named == commitment);
         let slot = named.map(|(slot, _)| *slot);
         let header = ClassHeader::decode(&bytes)?;
@@ -454,15 +460,22 @@ impl Fetch {
     /// Everything is whole and durable: only now do the statements become known here, and the channel moves last.
     fn finish(&mut self) -> Result<()> {
         let target = self.resolve()?;
-        let store = self.intake.store();
-        let objects = self.claim.keepsakes(store, &target)?;
-        if !objects.is_empty() {
-            store.append(objects)?;
-            store.commit()?;
+        let records = self.claim.keepsakes(&*self.ledger, &target)?;
+        if !records.is_empty() {
+            self.ledger.append(records)?;
         }
         self.intake.report.done = true;
         self.phase = Phase::Done;
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetch")
+            .field("phase", &self.phase)
+            .field("intake", &self.intake)
+            .finish_non_exhaustive()
     }
 }
 

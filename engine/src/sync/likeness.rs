@@ -10,7 +10,7 @@ use crate::{
     id::ChunkId,
     limits::{ANSWER_SAMPLE, ANSWER_SAMPLED},
     manifest::{Content, EntryPath, cursor},
-    store::Store,
+    store::Objects,
     sync::{changes::Version, origin::Old},
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Samples {
 
 impl Samples {
     /// Samples a version, the directory of `path` first.
-    pub(super) fn take(store: &dyn Store, version: &Version, path: &EntryPath) -> Result<Self> {
+    pub(super) fn take(store: &dyn Objects, version: &Version, path: &EntryPath) -> Result<Self> {
         let mut samples = Self { files: Vec::new(), chunks: HashMap::new() };
         let mut left = ANSWER_SAMPLED;
         let directory = path.as_str().rsplit_once('/').and_then(|(parent, _)| EntryPath::new(parent).ok());
@@ -39,9 +39,9 @@ impl Samples {
     /// Samples the files that come, up to `end`, as long as something is `left`.
     fn go(
         &mut self,
-        store: &dyn Store,
+        store: &dyn Objects,
         have: u8,
-        entries: &mut cursor::Entries<'_, dyn Store + '_>,
+        entries: &mut cursor::Entries<'_, dyn Objects + '_>,
         end: Option<&EntryPath>,
         left: &mut u64,
     ) -> Result<()> {
@@ -67,7 +67,7 @@ impl Samples {
     }
 
     /// The file that shares most samples with `content`, if any does.
-    pub(super) fn most_like(&self, store: &dyn Store, content: &Content) -> Result<Option<Old>> {
+    pub(super) fn most_like(&self, store: &dyn Objects, content: &Content) -> Result<Option<Old>> {
         let mut shared: HashMap<usize, u64> = HashMap::new();
         for chunk in
             cursor::chunks(store, content).take(usize::try_from(ANSWER_SAMPLED).unwrap_or(usize::MAX))

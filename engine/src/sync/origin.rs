@@ -13,7 +13,7 @@ use crate::{
         diff::{Gap, Match, Spare},
         position,
     },
-    store::Store,
+    store::Objects,
     sync::delta::{Part, Run},
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Old {
 
 /// What one file may be made from.
 pub(super) struct Origin<'s> {
-    store: &'s dyn Store,
+    store: &'s dyn Objects,
     /// The roots of the versions, by their index in the pull's `have`.
     roots: Vec<Option<PageId>>,
     pub(super) old: Vec<Old>,
@@ -58,7 +58,7 @@ struct Window {
 }
 
 impl<'s> Origin<'s> {
-    pub(super) fn new(store: &'s dyn Store, roots: Vec<Option<PageId>>, old: Vec<Old>) -> Self {
+    pub(super) fn new(store: &'s dyn Objects, roots: Vec<Option<PageId>>, old: Vec<Old>) -> Self {
         Self { store, roots, old }
     }
 

@@ -4,11 +4,15 @@
 
 mod recorder;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 
-use self::recorder::Recorder;
+pub(super) use self::recorder::Disk;
+use self::recorder::{Book, Recorder};
 use super::{
     fetch::{Fetch, Options, Report},
     frame::{Assembler, Frame},
@@ -27,9 +31,9 @@ use crate::{
     },
     statement::{
         Channel, Classes, Key, Member, NodeRole, ReleaseClass, Statement, StatementKind, Verbs,
-        library::{Founders, Library, channel, found, member, release_of_classes},
+        library::{Founders, Library, channel, found, member, release_of_classes, revoke},
     },
-    store::{Check, Object, PageState, RefMove, Store},
+    store::{Check, Ledger, Object, Objects, PageState, Record, RefMove},
     verify,
 };
 
@@ -43,15 +47,24 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 /// A node.
 pub(super) struct Node {
     pub(super) id: NodeId,
+    pub(super) disk: Disk,
     pub(super) store: Arc<Recorder>,
+    pub(super) ledger: Arc<Book>,
     pub(super) library: Library,
 }
 
 impl Node {
     pub(super) fn new(seed: u8, library: LibraryId, statements: &[Statement]) -> Self {
+        Self::on(&Disk::default(), seed, library, statements)
+    }
+
+    /// A library of a node that may have others on the same disk.
+    pub(super) fn on(disk: &Disk, seed: u8, library: LibraryId, statements: &[Statement]) -> Self {
         let mut node = Self {
             id: Key::from_seed([seed; 32]).node(),
-            store: Arc::new(Recorder::default()),
+            disk: disk.clone(),
+            store: Arc::new(Recorder::new(disk, &library)),
+            ledger: Arc::new(Book::new(disk)),
             library: Library::new(library),
         };
         node.learn(statements);
@@ -62,24 +75,23 @@ impl Node {
         for outcome in self.library.offer_all(statements, NOW_MS) {
             let _ = outcome.unwrap();
         }
-        let objects = statements.iter().map(Object::from);
-        self.store.append(objects.collect()).unwrap();
-        self.store.commit().unwrap();
+        self.ledger.append(statements.iter().map(Record::from).collect()).unwrap();
     }
 
-    /// What the node knows after a restart: what its store holds.
+    /// What the node knows after a restart: what its ledger holds.
     pub(super) fn restart(&mut self) {
-        self.store.inner.crash();
+        self.disk.crash();
         let kept: Vec<Bytes> = StatementKind::ALL
             .into_iter()
-            .flat_map(|kind| self.store.statements(Some(&self.library.id()), kind).unwrap())
-            .map(|(_, bytes)| bytes)
+            .flat_map(|kind| self.ledger.statements(Some(&self.library.id()), kind).unwrap())
+            .map(|kept| kept.bytes)
             .collect();
         self.library = Library::load(self.library.id(), kept, NOW_MS).unwrap();
     }
 
     pub(super) fn channel(&self) -> Option<RefMove> {
-        self.store.refs().unwrap().into_iter().find(|r| r.channel == LIVE)
+        let mut refs = self.ledger.refs().unwrap().into_iter();
+        refs.find(|at| at.library == self.library.id() && at.channel == LIVE)
     }
 
     pub(super) fn header(&self, release: &StatementId) -> Result<(Commitment, ClassHeader)> {
@@ -121,13 +133,19 @@ impl Node {
 pub(super) struct Pair {
     pub(super) origin: Node,
     pub(super) mirror: Node,
+    /// The requests of the last pull, as bytes.
+    pub(super) asked: Mutex<Vec<Bytes>>,
     publisher: Key,
     operator: Key,
 }
 
 fn membership(library: &Library, operator: &Key, seed: u8, classes: &[&str], expires_ms: i64) -> Statement {
+    member(library, operator, membership_body(seed, classes, expires_ms), NOW_MS).unwrap()
+}
+
+fn membership_body(seed: u8, classes: &[&str], expires_ms: i64) -> Member {
     let key = Key::from_seed([seed; 32]);
-    let body = Member {
+    Member {
         node: key.node(),
         key: key.public(),
         name: format!("node-{seed}"),
@@ -136,11 +154,10 @@ fn membership(library: &Library, operator: &Key, seed: u8, classes: &[&str], exp
         verbs: Verbs::PULL,
         expires_ms,
         ticket: None,
-    };
-    member(library, operator, body, NOW_MS).unwrap()
+    }
 }
 
-struct Sink<'a>(&'a dyn Store);
+struct Sink<'a>(&'a dyn Objects);
 
 impl PageSink for Sink<'_> {
     fn put(&mut self, id: PageId, bytes: Bytes) -> Result<()> {
@@ -150,15 +167,36 @@ impl PageSink for Sink<'_> {
 
 impl Pair {
     pub(super) fn new() -> Self {
+        Self::found("films", &Disk::default())
+    }
+
+    /// Founds a library of this name, with a mirror on a disk where others may be.
+    pub(super) fn found(name: &str, disk: &Disk) -> Self {
         let [root, operator, publisher] = [1, 2, 3].map(|seed| Key::from_seed([seed; 32]));
         let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
-        let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), NOW_MS).unwrap();
+        let (id, first) = found(name, keys, Salt::from_bytes([9; 32]), NOW_MS).unwrap();
         let mut library = Library::new(id);
         assert!(library.offer(&first, NOW_MS).is_ok());
         let joined = [4, MIRROR].map(|seed| membership(&library, &operator, seed, &[], 0));
         let statements = [vec![first], joined.to_vec()].concat();
-        let (origin, mirror) = (Node::new(4, id, &statements), Node::new(MIRROR, id, &statements));
-        Self { origin, mirror, publisher, operator }
+        let (origin, mirror) = (Node::new(4, id, &statements), Node::on(disk, MIRROR, id, &statements));
+        Self { origin, mirror, asked: Mutex::default(), publisher, operator }
+    }
+
+    /// Takes a node's membership away, everywhere.
+    pub(super) fn revoke(&mut self, node: NodeId) {
+        let made = revoke(&self.origin.library, &self.operator, node, "a test", NOW_MS).unwrap();
+        self.origin.learn(std::slice::from_ref(&made));
+        self.mirror.learn(&[made]);
+    }
+
+    /// Makes a node a member that may do `verbs`, everywhere.
+    pub(super) fn admit_to(&mut self, seed: u8, verbs: Verbs) -> NodeId {
+        let body = Member { verbs, ..membership_body(seed, &[], 0) };
+        let made = member(&self.origin.library, &self.operator, body, NOW_MS).unwrap();
+        self.origin.learn(std::slice::from_ref(&made));
+        self.mirror.learn(&[made]);
+        Key::from_seed([seed; 32]).node()
     }
 
     /// Grants a node classes at the origin, by the seed of its key; the mirror's is [`MIRROR`].
@@ -183,17 +221,18 @@ impl Pair {
         let store = &*self.origin.store;
         let commit = |(slot, (name, files)): (u8, &(&str, &Files))| (slot, class(store, slot, name, files));
         let table = ClassTable { classes: (0..).zip(classes).map(commit).collect() };
-        Sink(store).put(table.id().as_page(), table.encode().into()).unwrap();
+        Sink(store).put(table.id(&store.library()).as_page(), table.encode().into()).unwrap();
         store.commit().unwrap();
         let list = |(name, (slot, commitment)): (&&str, &(u8, Commitment))| ReleaseClass {
             slot: *slot,
             name: (*name).to_owned(),
             commitment: *commitment,
         };
-        self.announce(table.id(), listed.iter().zip(&table.classes).map(list).collect())
+        self.announce(table.id(&store.library()), listed.iter().zip(&table.classes).map(list).collect())
     }
 
-    fn announce(&mut self, manifest: ManifestId, listed: Vec<ReleaseClass>) -> StatementId {
+    /// Signs a release of `manifest`, whatever that is, and moves the channel.
+    pub(super) fn announce(&mut self, manifest: ManifestId, listed: Vec<ReleaseClass>) -> StatementId {
         let library = &self.origin.library;
         let parents = library.channel(LIVE).map(|said| said.body.release).into_iter().collect();
         let made =
@@ -220,8 +259,7 @@ impl Pair {
             release,
             sequence: moved.sequence(),
         };
-        self.origin.store.append(vec![Object::Ref(at)]).unwrap();
-        self.origin.store.commit().unwrap();
+        self.origin.ledger.append(vec![Record::Ref(at)]).unwrap();
     }
 
     /// Pulls the channel, undisturbed, and takes up what came.
@@ -243,8 +281,9 @@ impl Pair {
     }
 
     fn drive(&mut self, want: Want, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
-        let store: Arc<dyn Store> = Arc::clone(&self.mirror.store) as _;
-        let mut fetch = Fetch::new(store, self.mirror.library.clone(), want, NOW_MS, options)?;
+        let store: Arc<dyn Objects> = Arc::clone(&self.mirror.store) as _;
+        let ledger: Arc<dyn Ledger> = Arc::clone(&self.mirror.ledger) as _;
+        let mut fetch = Fetch::new(store, ledger, self.mirror.library.clone(), want, NOW_MS, options)?;
         let went = self.run(&mut fetch, meddle);
         match went {
             Ok((bytes_out, bytes_in)) => {
@@ -260,11 +299,13 @@ impl Pair {
 
     fn run(&self, fetch: &mut Fetch, meddle: Meddle<'_>) -> Result<(usize, usize)> {
         let (mut bytes_out, mut bytes_in) = (0, 0);
+        self.asked.lock().unwrap().clear();
         let mut answers: Vec<(u64, std::vec::IntoIter<Vec<u8>>, Assembler)> = Vec::new();
         loop {
             while let Some((id, request)) = fetch.poll_request()? {
                 assert!(answers.len() < 2, "too many requests under way");
                 let encoded = Frame::Request(request).encode()?;
+                self.asked.lock().unwrap().push(encoded.payload.clone());
                 bytes_out += encoded.len();
                 let frames = meddle(id, self.answer(encoded.payload)?);
                 bytes_in += frames.iter().map(Vec::len).sum::<usize>();
@@ -297,9 +338,9 @@ impl Pair {
 }
 
 /// Builds a class at a publisher.
-fn class(store: &dyn Store, slot: u8, name: &str, files: &Files) -> Commitment {
+fn class(store: &dyn Objects, slot: u8, name: &str, files: &Files) -> Commitment {
     let mut sink = Sink(store);
-    let mut tree = EntryTreeBuilder::new(slot).unwrap();
+    let mut tree = EntryTreeBuilder::new(store.library(), slot).unwrap();
     for (path, bytes) in files {
         tree.push(EntryPath::new(path.as_str()).unwrap(), &entry(store, slot, bytes), &mut sink).unwrap();
     }
@@ -313,11 +354,12 @@ fn class(store: &dyn Store, slot: u8, name: &str, files: &Files) -> Commitment {
         sums: tree.sums,
         policy: vec![],
     };
-    sink.put(header.id().as_page(), header.encode().into()).unwrap();
+    sink.put(header.id(&store.library()).as_page(), header.encode().into()).unwrap();
     store.commit().unwrap();
-    let walked = verify::mark_full(store, &header.id(), &mut verify::Missing::up_to(1)).unwrap();
+    let walked =
+        verify::mark_full(store, &header.id(&store.library()), &mut verify::Missing::up_to(1)).unwrap();
     assert_eq!(walked.state, PageState::Full);
-    header.id()
+    header.id(&store.library())
 }
 
 /// What arrives of an answer; see [`Pair::pull_with`].
@@ -334,8 +376,8 @@ pub(super) struct Pulled {
 /// What `node` sends to `peer`, a refusal included.
 pub(super) fn answer(node: &Node, peer: &NodeId, request: Request) -> Vec<Frame> {
     let mut frames = Vec::new();
-    let went =
-        Answer::new(Arc::clone(&node.store) as _, &node.library, request, peer, NOW_MS).and_then(|answer| {
+    let went = Answer::new(Arc::clone(&node.store) as _, &*node.ledger, &node.library, request, peer, NOW_MS)
+        .and_then(|answer| {
             answer.run(&mut |frame| {
                 frames.push(frame);
                 true
@@ -357,8 +399,8 @@ pub(super) fn cut(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|byte| *byte < 4).flat_map(|run| run.chunks(512)).collect()
 }
 
-fn entry(store: &dyn Store, slot: u8, bytes: &[u8]) -> Entry {
-    let mut builder = ContentBuilder::new(slot).unwrap();
+fn entry(store: &dyn Objects, slot: u8, bytes: &[u8]) -> Entry {
+    let mut builder = ContentBuilder::new(store.library(), slot).unwrap();
     let mut sink = Sink(store);
     for chunk in cut(bytes) {
         let id = ChunkId::of(chunk);

@@ -16,7 +16,7 @@ use crate::{
         DELTA_RAW_BYTES, DELTA_RUNS,
     },
     manifest::ChunkRef,
-    store::{Check, Store},
+    store::{Check, Objects},
     sync::{
         delta::{Bases, Delta, DeltaKind, Part, Run},
         frame::Frame,
@@ -53,7 +53,7 @@ const REST: u32 = 15;
 
 /// Sends the parts of one answer.
 pub(super) struct Sender<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Objects,
     out: &'a mut dyn Outlet,
     packing: Packing,
     bases: Bases,
@@ -88,7 +88,7 @@ struct Made {
 
 impl<'a> Sender<'a> {
     pub(super) fn new(
-        store: &'a dyn Store,
+        store: &'a dyn Objects,
         out: &'a mut dyn Outlet,
         packing: Packing,
         scope: Option<Scope>,

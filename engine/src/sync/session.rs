@@ -16,7 +16,7 @@ use crate::{
         table::{ClassHeader, ClassTable},
     },
     statement::{Body, StatementKind, Verbs, library::Library},
-    store::{PageState, Store},
+    store::{Ledger, Objects, PageState},
     sync::{
         changes::{self, Version},
         delta::Bases,
@@ -31,7 +31,7 @@ pub use super::send::Outlet;
 
 /// What is sent for one request. Holds no more than the request's size; all else is read while it runs.
 pub struct Answer {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Objects>,
     work: Work,
 }
 
@@ -68,13 +68,14 @@ impl Answer {
     /// [`Error::Invalid`] for a request that is not for this machine. [`Refusal::of`](super::message::Refusal::of) makes
     /// them fit for the peer.
     pub fn new(
-        store: Arc<dyn Store>,
+        store: Arc<dyn Objects>,
+        ledger: &dyn Ledger,
         library: &Library,
         request: Request,
         peer: &NodeId,
         now_ms: i64,
     ) -> Result<Self> {
-        let desk = Desk { store: &*store, library, peer, now_ms };
+        let desk = Desk { store: &*store, ledger, library, peer, now_ms };
         desk.admit(request.library())?;
         let work = match request {
             Request::Pull(pull) => desk.pull(pull)?,
@@ -123,7 +124,8 @@ impl Answer {
 
 /// Where a request is looked at: everything that decides what a peer may have.
 struct Desk<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Objects,
+    ledger: &'a dyn Ledger,
     library: &'a Library,
     peer: &'a NodeId,
     now_ms: i64,
@@ -132,7 +134,10 @@ struct Desk<'a> {
 impl Desk<'_> {
     /// Turns away who is no member of the library, and who asks for another.
     fn admit(&self, library: &LibraryId) -> Result<()> {
-        if *library != self.library.id() || !self.library.is_member(self.peer, self.now_ms) {
+        if *library != self.library.id()
+            || *library != self.store.library()
+            || !self.library.is_member(self.peer, self.now_ms)
+        {
             return Err(Error::Denied("the peer is no member of the library".into()));
         }
         Ok(())
@@ -187,7 +192,7 @@ impl Desk<'_> {
         match want {
             Want::Release(release) => Ok((*release, None)),
             Want::Channel(name) => {
-                let refs = self.store.refs()?;
+                let refs = self.ledger.refs()?;
                 let here = refs.into_iter().find(|r| r.library == self.library.id() && r.channel == *name);
                 here.map(|here| (here.release, Some(here.statement))).ok_or_else(absent)
             }
@@ -234,13 +239,13 @@ impl Desk<'_> {
         Ok(bytes.into_iter().map(Frame::Statement).collect())
     }
 
-    /// A statement's envelope; one that stands no more is still in the store.
+    /// A statement's envelope; one that stands no more is still in the ledger.
     fn statement(&self, id: &StatementId, kind: StatementKind) -> Result<Bytes> {
         if let Some(statement) = self.library.statement(id) {
             return Ok(statement.bytes().clone());
         }
-        let kept = self.store.statements(Some(&self.library.id()), kind)?;
-        kept.into_iter().find(|(kept, _)| kept == id).map(|(_, bytes)| bytes).ok_or_else(absent)
+        let kept = self.ledger.statements(Some(&self.library.id()), kind)?;
+        kept.into_iter().find(|kept| kept.id == *id).map(|kept| kept.bytes).ok_or_else(absent)
     }
 
     /// Whether a release that the peer knows has the same table: then it has the table, or is told that it must ask
@@ -284,7 +289,7 @@ impl Desk<'_> {
         headers
     }
 
-    /// Those of `open` that a release of the library names: a store may have other libraries, too.
+    /// Those of `open` that a release of the library names.
     fn named(&self, mut open: HashSet<Commitment>) -> HashSet<Commitment> {
         let mut named = HashSet::new();
         for said in self.library.releases().iter().rev() {
@@ -303,7 +308,7 @@ fn absent() -> Error {
 }
 
 impl ClassWork {
-    fn send(&self, store: &dyn Store, mode: Mode, sender: &mut Sender<'_>) -> Result<()> {
+    fn send(&self, store: &dyn Objects, mode: Mode, sender: &mut Sender<'_>) -> Result<()> {
         let versions: Vec<_> = (0u8..)
             .zip(&self.bases.0)
             .filter_map(|(have, root)| root.map(|root| Version { have, root }))
@@ -326,7 +331,7 @@ impl ClassWork {
 }
 
 /// Sends a whole class, depth-first.
-fn send_all(store: &dyn Store, header: &ClassHeader, sender: &mut Sender<'_>) -> Result<()> {
+fn send_all(store: &dyn Objects, header: &ClassHeader, sender: &mut Sender<'_>) -> Result<()> {
     visit(
         store,
         header,
@@ -340,13 +345,18 @@ fn send_all(store: &dyn Store, header: &ClassHeader, sender: &mut Sender<'_>) ->
 }
 
 /// Sends the chunks of `scope`; the sender keeps out all others.
-fn send_scope(store: &dyn Store, header: &ClassHeader, scope: &Scope, sender: &mut Sender<'_>) -> Result<()> {
+fn send_scope(
+    store: &dyn Objects,
+    header: &ClassHeader,
+    scope: &Scope,
+    sender: &mut Sender<'_>,
+) -> Result<()> {
     visit(store, header, sender, |place| scope.meets(&place.chunks()), |_, _, _| Ok(true))
 }
 
 /// Sends the pages that are asked for by their place.
 fn send_pages(
-    store: &dyn Store,
+    store: &dyn Objects,
     header: &ClassHeader,
     targets: &Targets,
     sender: &mut Sender<'_>,
@@ -363,7 +373,7 @@ fn send_pages(
 /// Walks a class where `leads` says so, shows every page to `found`, which says whether to go below it, and sends the
 /// chunks that it passes.
 fn visit<'a>(
-    store: &dyn Store,
+    store: &dyn Objects,
     header: &ClassHeader,
     sender: &mut Sender<'a>,
     leads: impl Fn(&Place) -> bool,

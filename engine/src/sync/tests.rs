@@ -4,6 +4,7 @@ mod classes;
 mod crashes;
 mod deltas;
 mod faults;
+mod foreign;
 mod mixing;
 mod rights;
 mod sources;

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     chunk::Profile,
-    id::Salt,
+    id::{LibraryId, Salt},
     manifest::{
         Content, Entry, EntryKind, EntryPath, PageSink, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
         page::{Items, Page},
+        testing::LIBRARY,
     },
-    store::{LostId, Object, memory::MemoryStore},
+    store::{Object, ObjectId, memory::MemoryObjects},
 };
 
 /// A class in parts, to be put into a store piece by piece.
@@ -33,9 +34,9 @@ impl PageSink for Sink<'_> {
 /// A class of files, each of the given chunk numbers.
 fn class(files: impl IntoIterator<Item = Vec<u64>>) -> Class {
     let (mut pages, mut chunks) = (BTreeMap::new(), BTreeMap::new());
-    let mut entries = EntryTreeBuilder::new(0).unwrap();
+    let mut entries = EntryTreeBuilder::new(LIBRARY, 0).unwrap();
     for (at, numbers) in files.into_iter().enumerate() {
-        let (mut content, mut size) = (ContentBuilder::new(0).unwrap(), 0);
+        let (mut content, mut size) = (ContentBuilder::new(LIBRARY, 0).unwrap(), 0);
         for number in numbers {
             let bytes = Bytes::from(format!("chunk {number}"));
             let chunk = ChunkRef { id: ChunkId::of(&bytes), len: u32::try_from(bytes.len()).unwrap() };
@@ -71,15 +72,15 @@ fn class(files: impl IntoIterator<Item = Vec<u64>>) -> Class {
 
 impl Class {
     fn table(&self) -> ClassTable {
-        ClassTable { classes: vec![(0, self.header.id())] }
+        ClassTable { classes: vec![(0, self.header.id(&LIBRARY))] }
     }
 
     /// Puts the header, and pages and chunks that pass, into a store.
-    fn put(&self, store: &MemoryStore, page: impl Fn(&PageId) -> bool, chunk: impl Fn(&ChunkId) -> bool) {
+    fn put(&self, store: &MemoryObjects, page: impl Fn(&PageId) -> bool, chunk: impl Fn(&ChunkId) -> bool) {
         let object = |id: PageId, bytes: Vec<u8>| Object::Page { id, bytes: bytes.into() };
         let mut objects = vec![
-            object(self.table().id().as_page(), self.table().encode()),
-            object(self.header.id().as_page(), self.header.encode()),
+            object(self.table().id(&LIBRARY).as_page(), self.table().encode()),
+            object(self.header.id(&LIBRARY).as_page(), self.header.encode()),
         ];
         let pages = self.pages.iter().filter(|(id, _)| page(id));
         objects.extend(pages.map(|(id, bytes)| Object::Page { id: *id, bytes: bytes.clone() }));
@@ -89,9 +90,9 @@ impl Class {
         store.commit().unwrap();
     }
 
-    fn mark(&self, store: &MemoryStore, limit: usize) -> (Walked, Missing) {
+    fn mark(&self, store: &MemoryObjects, limit: usize) -> (Walked, Missing) {
         let mut missing = Missing::up_to(limit);
-        let walked = mark_full(store, &self.header.id(), &mut missing).unwrap();
+        let walked = mark_full(store, &self.header.id(&LIBRARY), &mut missing).unwrap();
         (walked, missing)
     }
 }
@@ -102,21 +103,21 @@ fn sample() -> Class {
     class(films.into_iter().chain((0..700).map(|n| vec![n, n + 10_000, 77])))
 }
 
-fn state(store: &MemoryStore, id: PageId) -> PageState {
+fn state(store: &MemoryObjects, id: PageId) -> PageState {
     store.page_states(&[id]).unwrap()[0]
 }
 
 #[test]
 fn whole_class_is_marked_and_then_passed_over() {
-    let (class, store) = (sample(), MemoryStore::new());
+    let (class, store) = (sample(), MemoryObjects::new(LIBRARY));
     class.put(&store, |_| true, |_| true);
     let (walked, missing) = class.mark(&store, 10);
     assert_eq!((walked.state, missing.is_empty()), (PageState::Full, true));
     assert!(class.pages.keys().all(|id| state(&store, *id) == PageState::Full));
-    assert_eq!(state(&store, class.header.id().as_page()), PageState::Full);
+    assert_eq!(state(&store, class.header.id(&LIBRARY).as_page()), PageState::Full);
     assert_eq!(class.mark(&store, 10).0.pages, 1);
 
-    let report = structure(&store, &class.table().id(), 10).unwrap();
+    let report = structure(&store, &class.table().id(&LIBRARY), 10).unwrap();
     assert!(report.is_whole() && report.absent.is_empty());
     let walked = report.classes[0].walked;
     // Of the constant film, each page is walked once in each place that it can be told from others.
@@ -125,7 +126,7 @@ fn whole_class_is_marked_and_then_passed_over() {
 
 #[test]
 fn missing_pages_are_found_from_the_top_by_their_positions() {
-    let (class, store) = (sample(), MemoryStore::new());
+    let (class, store) = (sample(), MemoryObjects::new(LIBRARY));
     class.put(&store, |_| false, |_| true);
     let mut rounds = 0;
     loop {
@@ -153,6 +154,10 @@ fn missing_pages_are_found_from_the_top_by_their_positions() {
 struct Whole<'a>(&'a Class);
 
 impl PageSource for Whole<'_> {
+    fn owner(&self) -> LibraryId {
+        LIBRARY
+    }
+
     fn page(&self, id: &PageId) -> Result<Bytes> {
         self.0.pages.get(id).cloned().ok_or_else(|| Error::Missing(id.to_string()))
     }
@@ -160,7 +165,7 @@ impl PageSource for Whole<'_> {
 
 #[test]
 fn missing_chunks_are_reported_once_by_ordinal() {
-    let (class, store) = (sample(), MemoryStore::new());
+    let (class, store) = (sample(), MemoryObjects::new(LIBRARY));
     let gone = |n: u64| ChunkId::of(format!("chunk {n}").as_bytes());
     let gone: BTreeMap<_, _> = [5, 77, 2999, 10_300].map(|n| (gone(n), n)).into();
     class.put(&store, |_| true, |id| !gone.contains_key(id));
@@ -179,7 +184,7 @@ fn missing_chunks_are_reported_once_by_ordinal() {
     assert_eq!(state(&store, class.header.root), PageState::Paged);
     let again = class.mark(&store, 1000).0;
     assert!(again.pages <= walked.pages);
-    let report = structure(&store, &class.table().id(), 2).unwrap();
+    let report = structure(&store, &class.table().id(&LIBRARY), 2).unwrap();
     assert!(!report.is_whole());
     assert_eq!(report.classes[0].missing.chunks.len(), 2);
     class.put(&store, |_| true, |_| true);
@@ -190,7 +195,7 @@ fn missing_chunks_are_reported_once_by_ordinal() {
 fn a_page_is_never_full_above_a_gap() {
     let class = sample();
     for victim in class.chunks.keys().step_by(401) {
-        let store = MemoryStore::new();
+        let store = MemoryObjects::new(LIBRARY);
         class.put(&store, |_| true, |id| id != victim);
         class.mark(&store, 10);
         for (id, bytes) in &class.pages {
@@ -216,55 +221,59 @@ fn a_page_is_never_full_above_a_gap() {
 
 #[test]
 fn nothing_is_passed_over_while_something_is_lost() {
-    let (class, store) = (sample(), MemoryStore::new());
+    let (class, store) = (sample(), MemoryObjects::new(LIBRARY));
     class.put(&store, |_| true, |_| true);
     class.mark(&store, 1);
     let victim = ChunkId::of(b"chunk 1234");
-    assert!(store.lose(LostId::Chunk(victim)));
+    assert!(store.lose(ObjectId::Chunk(victim)));
     let (walked, missing) = class.mark(&store, 5);
     assert_eq!((walked.state, missing.chunks[0].1.id), (PageState::Paged, victim));
 
     // A page that turns out damaged is missing, not an error.
     let page = *class.pages.keys().next().unwrap();
-    assert!(store.damage(LostId::Page(page)));
-    let report = structure(&store, &class.table().id(), 5).unwrap();
+    assert!(store.damage(ObjectId::Page(page)));
+    let report = structure(&store, &class.table().id(&LIBRARY), 5).unwrap();
     assert_eq!(report.classes[0].missing.pages[0].id, page);
 }
 
 #[test]
 fn deep_tells_damage() {
-    let (class, store) = (class([(0..50).collect(), vec![7; 3]]), MemoryStore::new());
+    let (class, store) = (class([(0..50).collect(), vec![7; 3]]), MemoryObjects::new(LIBRARY));
     class.put(&store, |_| true, |_| true);
     let damaged = ChunkId::of(b"chunk 33");
-    assert!(store.damage(LostId::Chunk(damaged)));
+    assert!(store.damage(ObjectId::Chunk(damaged)));
     let mut bad = Vec::new();
     let report =
-        deep(&store, &class.header.id(), &mut |at, chunk| bad.push((at, chunk.id)), &mut |_| Ok(())).unwrap();
+        deep(&store, &class.header.id(&LIBRARY), &mut |at, chunk| bad.push((at, chunk.id)), &mut |_| Ok(()))
+            .unwrap();
     assert_eq!((report.chunks, report.bad, bad), (53, 1, vec![(33, damaged)]));
 }
 
 #[test]
 fn a_bomb_of_equal_pages_is_walked_in_no_time() {
     // 2^40 chunks out of six pages: each index names the page below 256 times.
-    let (store, mut class) = (MemoryStore::new(), class([vec![1; 6]]));
+    let (store, mut class) = (MemoryObjects::new(LIBRARY), class([vec![1; 6]]));
     let chunk = ChunkRef { id: ChunkId::of(b"chunk 1"), len: 7 };
     let mut page = Page { slot: 0, level: 0, items: Items::Chunks(vec![chunk; 256]) };
     for _ in 0..4 {
         let bytes = Bytes::from(page.encode());
-        let child = crate::manifest::page::ChunkChild { id: PageId::unbound(&bytes), sums: page.sums().unwrap() };
+        let child = crate::manifest::page::ChunkChild {
+            id: PageId::of(&LIBRARY, &bytes),
+            sums: page.sums().unwrap(),
+        };
         page = Page { slot: 0, level: page.level + 1, items: Items::ChunkIndex(vec![child; 256]) };
         class.pages.insert(child.id, bytes);
     }
     let (bytes, sums) = (Bytes::from(page.encode()), page.sums().unwrap());
-    let content = Content::Tree { root: PageId::unbound(&bytes), chunks: sums.chunks };
-    class.pages.insert(PageId::unbound(&bytes), bytes);
+    let content = Content::Tree { root: PageId::of(&LIBRARY, &bytes), chunks: sums.chunks };
+    class.pages.insert(PageId::of(&LIBRARY, &bytes), bytes);
     let Items::Entries(mut entries) = Page::decode(&class.pages[&class.header.root]).unwrap().items else {
         panic!("the root of one entry is a leaf")
     };
     (entries[0].1.content, entries[0].1.size) = (content, sums.bytes);
     let root = Page { slot: 0, level: 0, items: Items::Entries(entries) };
     let bytes = Bytes::from(root.encode());
-    (class.header.root, class.header.sums) = (PageId::unbound(&bytes), root.sums().unwrap());
+    (class.header.root, class.header.sums) = (PageId::of(&LIBRARY, &bytes), root.sums().unwrap());
     class.pages.insert(class.header.root, bytes);
     class.put(&store, |_| true, |_| true);
     let (walked, _) = class.mark(&store, 1);
@@ -273,13 +282,16 @@ fn a_bomb_of_equal_pages_is_walked_in_no_time() {
 
 #[test]
 fn forged_sums_above_a_full_page_are_refused() {
-    let (class, store) = (class((0..400).map(|n| vec![n])), MemoryStore::new());
+    let (class, store) = (class((0..400).map(|n| vec![n])), MemoryObjects::new(LIBRARY));
     class.put(&store, |_| true, |_| true);
     class.mark(&store, 1);
     let mut forged = class.header.clone();
     forged.sums.entries += 1;
     let bytes = Bytes::from(forged.encode());
-    store.append(vec![Object::Page { id: forged.id().as_page(), bytes }]).unwrap();
+    store.append(vec![Object::Page { id: forged.id(&LIBRARY).as_page(), bytes }]).unwrap();
     store.commit().unwrap();
-    assert!(matches!(mark_full(&store, &forged.id(), &mut Missing::up_to(1)), Err(Error::Invalid(_))));
+    assert!(matches!(
+        mark_full(&store, &forged.id(&LIBRARY), &mut Missing::up_to(1)),
+        Err(Error::Invalid(_))
+    ));
 }

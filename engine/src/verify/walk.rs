@@ -23,7 +23,7 @@ use crate::{
         position::{PagePosition, ROOT_LEVEL},
         table::ClassHeader,
     },
-    store::{Mark, PageState, Store},
+    store::{Objects, PageState},
 };
 
 /// What a walk covered.
@@ -46,7 +46,7 @@ pub struct Walked {
 ///
 /// [`Error::Invalid`] where a page is forged; whatever the store fails with. A page that is damaged counts as missing.
 pub fn walk(
-    store: &dyn Store,
+    store: &dyn Objects,
     class: &ClassHeader,
     marks: Marks,
     visitor: &mut dyn Visitor,
@@ -134,7 +134,7 @@ struct LastGaps {
 }
 
 struct Walk<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Objects,
     visitor: &'a mut dyn Visitor,
     marks: Marks,
     frames: Vec<Frame>,
@@ -316,7 +316,7 @@ impl Walk<'_> {
             }
             let state = self.last_gap.state_since(page.from);
             if state > PageState::Present {
-                marks.push(Mark::Page(page.id, state));
+                marks.push((page.id, state));
             }
             if let Some(checked) = page.checked {
                 self.remember(checked, Some(state));

@@ -18,7 +18,10 @@ use chuan_engine::{
         Channel, Classes, Key, Library, Member, NodeRole, PublicKey, Statement, StatementKind, Verbs,
         library::{Founders, channel, found, member, release},
     },
-    store::{Object, RefMove, Store, memory::MemoryStore},
+    store::{
+        Ledger, Object, Objects, Record, RefMove, Shelves,
+        memory::{MemoryLedger, MemoryObjects},
+    },
     sync::message::{Hello, Join, Want},
     verify,
 };
@@ -37,7 +40,8 @@ pub(super) fn live() -> Want {
 
 /// What one node has.
 pub(super) struct Films {
-    pub(super) store: Arc<MemoryStore>,
+    pub(super) store: Arc<MemoryObjects>,
+    pub(super) ledger: Arc<MemoryLedger>,
     library: RwLock<Library>,
 }
 
@@ -72,7 +76,11 @@ impl Films {
         });
         let statements = [vec![first], members.to_vec()].concat();
         let node = || {
-            let films = Self { store: Arc::default(), library: RwLock::new(Library::new(id)) };
+            let films = Self {
+                store: Arc::new(MemoryObjects::new(id)),
+                ledger: Arc::default(),
+                library: RwLock::new(Library::new(id)),
+            };
             films.learn(&statements);
             films
         };
@@ -101,26 +109,25 @@ impl Films {
     pub(super) fn learn(&self, statements: &[Statement]) {
         let outcomes = self.library.write().expect("unpoisoned").offer_all(statements, NOW_MS);
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-        let objects = statements.iter().map(Object::from);
-        self.store.append(objects.collect()).expect("appends");
-        self.store.commit().expect("commits");
+        self.ledger.append(statements.iter().map(Record::from).collect()).expect("appends");
     }
 
-    /// Knows what its store holds, as after a restart.
+    /// Knows what its ledger holds, as after a restart.
     pub(super) fn reload(&self) {
         let id = self.library().id();
         let kept: Vec<Bytes> = StatementKind::ALL
             .into_iter()
-            .flat_map(|kind| self.store.statements(Some(&id), kind).expect("reads"))
-            .map(|(_, bytes)| bytes)
+            .flat_map(|kind| self.ledger.statements(Some(&id), kind).expect("reads"))
+            .map(|kept| kept.bytes)
             .collect();
         *self.library.write().expect("unpoisoned") = Library::load(id, kept, NOW_MS).expect("loads");
     }
 
     /// Publishes one film of `chunks` chunks, of which the first `changed` differ from those of another `edition`.
     pub(super) fn publish(&self, chunks: u64, changed: u64, edition: u64) -> StatementId {
+        let library = self.store.library();
         let mut sink = Sink(&*self.store);
-        let mut content = ContentBuilder::new(0).expect("begins");
+        let mut content = ContentBuilder::new(library, 0).expect("begins");
         for number in 0..chunks {
             let salt = if number < changed { edition } else { 0 };
             let bytes = film(number, salt);
@@ -138,7 +145,7 @@ impl Films {
             content: content.finish(&mut sink).expect("finishes"),
             extensions: vec![],
         };
-        let mut tree = EntryTreeBuilder::new(0).expect("begins");
+        let mut tree = EntryTreeBuilder::new(library, 0).expect("begins");
         tree.push(EntryPath::new("film.mp4").expect("is a path"), &entry, &mut sink).expect("pushes");
         let tree = tree.finish(&mut sink).expect("finishes");
         let header = ClassHeader {
@@ -150,11 +157,11 @@ impl Films {
             sums: tree.sums,
             policy: vec![],
         };
-        let table = ClassTable { classes: vec![(0, header.id())] };
-        sink.put(header.id().as_page(), header.encode().into()).expect("puts");
-        sink.put(table.id().as_page(), table.encode().into()).expect("puts");
+        let table = ClassTable { classes: vec![(0, header.id(&library))] };
+        sink.put(header.id(&library).as_page(), header.encode().into()).expect("puts");
+        sink.put(table.id(&library).as_page(), table.encode().into()).expect("puts");
         self.store.commit().expect("commits");
-        verify::mark_full(&*self.store, &header.id(), &mut verify::Missing::up_to(1)).expect("marks");
+        verify::mark_full(&*self.store, &header.id(&library), &mut verify::Missing::up_to(1)).expect("marks");
         self.announce(&table)
     }
 
@@ -163,7 +170,8 @@ impl Films {
         let publisher = Self::publisher();
         let library = self.library();
         let parents = library.channel(LIVE).map(|said| said.body.release).into_iter().collect();
-        let made = release(&library, &publisher, parents, table.id(), "", NOW_MS).expect("signs");
+        let made =
+            release(&library, &publisher, parents, table.id(&library.id()), "", NOW_MS).expect("signs");
         self.learn(std::slice::from_ref(&made));
         let body = Channel {
             name: LIVE.into(),
@@ -181,19 +189,18 @@ impl Films {
             release: made.id(),
             sequence: moved.sequence(),
         };
-        self.store.append(vec![Object::Ref(at)]).expect("appends");
-        self.store.commit().expect("commits");
+        self.ledger.append(vec![Record::Ref(at)]).expect("appends");
         made.id()
     }
 
     /// Where the channel stands here.
     pub(super) fn current(&self) -> Option<StatementId> {
-        self.store.refs().expect("reads").first().map(|at| at.release)
+        self.ledger.refs().expect("reads").first().map(|at| at.release)
     }
 }
 
 /// Puts pages into a store.
-pub(super) struct Sink<'a>(pub(super) &'a dyn Store);
+pub(super) struct Sink<'a>(pub(super) &'a dyn Objects);
 
 impl PageSink for Sink<'_> {
     fn put(&mut self, id: chuan_engine::id::PageId, bytes: Bytes) -> chuan_engine::Result<()> {
@@ -245,8 +252,12 @@ impl Cinema {
 }
 
 impl Host for Cinema {
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.films.store) as _
+    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        self.films.store.shelves().of(library)
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.films.ledger) as _
     }
 
     fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {

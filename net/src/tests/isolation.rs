@@ -19,7 +19,7 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     statement::Classes,
-    store::{Object, Store},
+    store::{Object, Objects},
     sync::{
         exchange::Talk,
         frame::{Assembler, Frame},
@@ -82,7 +82,9 @@ impl World {
             let masters = publish(&films, MASTERS, "masters", &masters);
             let trailers = publish(&films, TRAILERS, "trailers", &trailers(version));
             let table = ClassTable { classes: vec![(MASTERS, masters), (TRAILERS, trailers)] };
-            Sink(&*films.store).put(table.id().as_page(), table.encode().into()).expect("puts");
+            Sink(&*films.store)
+                .put(table.id(&films.store.library()).as_page(), table.encode().into())
+                .expect("puts");
             films.store.commit().expect("commits");
             releases.push(films.announce(&table));
             versions.push((masters, trailers));
@@ -130,9 +132,9 @@ fn trailers(version: u64) -> Vec<File> {
 pub(super) fn publish(films: &Films, slot: u8, name: &str, files: &[File]) -> Commitment {
     let store = &*films.store;
     let mut sink = Sink(store);
-    let mut tree = EntryTreeBuilder::new(slot).expect("begins");
+    let mut tree = EntryTreeBuilder::new(store.library(), slot).expect("begins");
     for (path, numbers) in files.iter().cloned().collect::<BTreeMap<_, _>>() {
-        let mut content = ContentBuilder::new(slot).expect("begins");
+        let mut content = ContentBuilder::new(store.library(), slot).expect("begins");
         let mut size = 0;
         for bytes in numbers.into_iter().map(chunk) {
             let (id, len) = (ChunkId::of(&bytes), u32::try_from(bytes.len()).expect("small"));
@@ -161,10 +163,10 @@ pub(super) fn publish(films: &Films, slot: u8, name: &str, files: &[File]) -> Co
         sums: tree.sums,
         policy: Policy::of_paths([format!("{name}/**")]).encode(),
     };
-    sink.put(header.id().as_page(), header.encode().into()).expect("puts");
+    sink.put(header.id(&store.library()).as_page(), header.encode().into()).expect("puts");
     store.commit().expect("commits");
-    verify::mark_full(store, &header.id(), &mut verify::Missing::up_to(1)).expect("marks");
-    header.id()
+    verify::mark_full(store, &header.id(&store.library()), &mut verify::Missing::up_to(1)).expect("marks");
+    header.id(&store.library())
 }
 
 /// The peer: a connection, and every byte that came over it.
@@ -429,7 +431,7 @@ fn check_answer(world: &World, request: &Request, answer: &[u8]) {
     for frame in frames(answer) {
         match frame {
             Frame::Header(bytes) => {
-                assert!(own.contains(&Commitment::unbound(&bytes)), "a header of another class")
+                assert!(own.contains(&Commitment::of(&world.library(), &bytes)), "a header of another class")
             }
             Frame::Page(bytes) => assert_eq!(Page::decode(&bytes).expect("is a page").slot, TRAILERS),
             // A chunk that both classes have is a chunk of the trailers here.

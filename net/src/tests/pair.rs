@@ -13,7 +13,10 @@ use chuan_engine::{
     Error as EngineError,
     id::{LibraryId, NodeId, StatementId},
     statement::{Key, library::Library},
-    store::{Store, memory::MemoryStore},
+    store::{
+        Ledger, Objects,
+        memory::{MemoryLedger, MemoryObjects},
+    },
     sync::{
         frame::{ChunkCodec, ChunkFrame, Frame},
         message::{End, Hello, Join, Mode, Packing, Pull, Request, VERSION, Want},
@@ -45,8 +48,12 @@ pub(super) struct Script {
 }
 
 impl Host for Script {
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::default())
+    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        Arc::new(MemoryObjects::new(*library))
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::new(MemoryLedger::new())
     }
 
     fn library(&self, _id: &LibraryId) -> Option<Arc<Library>> {

@@ -21,7 +21,8 @@ const CHUNKS: u64 = 400;
 
 fn fetch(mirror: &Films, resume: bool) -> Fetch {
     let options = Options { resume, ..Options::default() };
-    Fetch::new(Arc::clone(&mirror.store) as _, mirror.library(), live(), NOW_MS, options).expect("prepares")
+    let (objects, ledger) = (Arc::clone(&mirror.store), Arc::clone(&mirror.ledger));
+    Fetch::new(objects, ledger, mirror.library(), live(), NOW_MS, options).expect("prepares")
 }
 
 /// One pull over a connection of its own.

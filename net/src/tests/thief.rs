@@ -10,7 +10,7 @@ use chuan_engine::{
         Body, Channel, Checkpoint, Classes, Fresh, Header, Key, Library, Member, Release, Revoke, Root,
         Statement, StatementKind, Succession, TicketTerms, Verbs, library::member,
     },
-    store::Store,
+    store::Objects,
     sync::{
         exchange::Talk,
         frame::{Assembler, Frame, FrameKind},
@@ -56,7 +56,9 @@ impl World {
         let masters = publish(&films, 0, "masters", &film("masters/a.mov", 1));
         let trailers = publish(&films, 1, "trailers", &film("trailers/a.mp4", 2));
         let table = ClassTable { classes: vec![(0, masters), (1, trailers)] };
-        Sink(&*films.store).put(table.id().as_page(), table.encode().into()).expect("puts");
+        Sink(&*films.store)
+            .put(table.id(&films.store.library()).as_page(), table.encode().into())
+            .expect("puts");
         films.store.commit().expect("commits");
         let release = films.announce(&table);
         let thief = Key::from_seed(pair::MIRROR).node();

@@ -114,9 +114,11 @@ async fn an_acceptor_goes_on_under_another_key() {
         *origin.host.identity.write().expect("unpoisoned") = identity.clone();
         origin.endpoint.set_identity(identity).expect("is set");
     });
-    let fetch =
-        Fetch::new(Arc::clone(&mirror.0.store) as _, mirror.0.library(), live(), NOW_MS, Options::default())
-            .expect("begins");
+    let fetch = {
+        let (objects, ledger) = (Arc::clone(&mirror.0.store), Arc::clone(&mirror.0.ledger));
+        Fetch::new(objects, ledger, mirror.0.library(), live(), NOW_MS, Options::default())
+    }
+    .expect("begins");
     let cancel = Arc::new(AtomicBool::new(false));
     let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let pull = connection.pull(

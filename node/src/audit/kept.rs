@@ -4,12 +4,13 @@
 //! ```text
 //! offset size
 //!      0    4  magic "CHAP"
-//!      4    4  version = 1
+//!      4    4  version = 2
 //!      8    8  records u64
 //!     16   32  id of the last record; zeros where there is none
 //!     48    8  index of the first record of the file that the next record goes to
 //!     56    8  bytes of that file so far
-//!     64    4  CRC32C of all before
+//!     64    8  highest arrival number of the ledger that a record names so far
+//!     72    4  CRC32C of all before
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -22,8 +23,8 @@ use crate::{
     home::file,
 };
 
-const MAGIC: &[u8; 8] = b"CHAP\x01\0\0\0";
-const LEN: usize = 68;
+const MAGIC: &[u8; 8] = b"CHAP\x02\0\0\0";
+const LEN: usize = 76;
 
 /// A point, and where it is in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +32,13 @@ pub(super) struct Kept {
     pub(super) point: Point,
     pub(super) file: u64,
     pub(super) offset: u64,
+    /// The highest arrival number of the ledger that a record names so far.
+    pub(super) arrival: u64,
 }
 
 impl Kept {
     /// Before the first record.
-    pub(super) const START: Self = Self { point: Point::START, file: 0, offset: 0 };
+    pub(super) const START: Self = Self { point: Point::START, file: 0, offset: 0, arrival: 0 };
 
     /// The one kept in `dir`. One that is gone or damaged only costs a walk from the beginning.
     pub(super) fn read(dir: &Path) -> Result<Self> {
@@ -61,6 +64,7 @@ impl Kept {
         out.extend_from_slice(self.point.head.as_bytes());
         out.extend_from_slice(&self.file.to_le_bytes());
         out.extend_from_slice(&self.offset.to_le_bytes());
+        out.extend_from_slice(&self.arrival.to_le_bytes());
         out.extend_from_slice(&crc32c(&out).to_le_bytes());
         out
     }
@@ -72,6 +76,7 @@ impl Kept {
         let (head, rest) = rest.split_first_chunk::<32>()?;
         let (file, rest) = rest.split_first_chunk::<8>()?;
         let (offset, rest) = rest.split_first_chunk::<8>()?;
+        let (arrival, rest) = rest.split_first_chunk::<8>()?;
         if !rest.is_empty() || u32::from_le_bytes(*sum) != crc32c(body) {
             return None;
         }
@@ -79,6 +84,7 @@ impl Kept {
             point: Point { count: u64::from_le_bytes(*count), head: RecordId::from_bytes(*head) },
             file: u64::from_le_bytes(*file),
             offset: u64::from_le_bytes(*offset),
+            arrival: u64::from_le_bytes(*arrival),
         })
     }
 }
@@ -96,7 +102,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Kept::read(dir.path()).unwrap(), Kept::START);
         let head = RecordId::of(b"x");
-        let kept = Kept { point: Point { count: 700, head }, file: 600, offset: 12_345 };
+        let kept = Kept { point: Point { count: 700, head }, file: 600, offset: 12_345, arrival: 40 };
         kept.write(dir.path()).unwrap();
         assert_eq!(Kept::read(dir.path()).unwrap(), kept);
         let good = kept.encode();

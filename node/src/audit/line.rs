@@ -32,6 +32,7 @@ impl AuditRecord {
             count: *count,
             span_ms: *span_ms,
             prev: record.prev.to_string(),
+            arrival: record.arrival,
             id: id.to_string(),
         }
     }
@@ -54,7 +55,8 @@ impl AuditRecord {
             count: self.count,
             span_ms: self.span_ms,
         };
-        Ok(Record { index: self.index, time_ms: self.time_ms, prev: self.prev.parse()?, event })
+        let prev = self.prev.parse()?;
+        Ok(Record { index: self.index, time_ms: self.time_ms, prev, arrival: self.arrival, event })
     }
 }
 

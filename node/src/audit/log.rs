@@ -7,9 +7,10 @@
 //! it is synced whenever a file is opened, since one that is there already may be so only in memory.
 
 use std::{
+    fmt,
     fs::File,
     io::Write,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -18,17 +19,19 @@ use chuan_engine::{
     id::RecordId,
     limits::AUDIT_TORN_BYTES,
     statement::Statement,
+    store::ledger::Ledger,
 };
 
 use super::{CHECKPOINT_RECORDS, FILE_BYTES, files::Files, kept::Kept};
 use crate::exit::{Exit, Failure, Result};
 
 /// A node's audit log. All methods may block on the disk.
-#[derive(Debug)]
 pub(crate) struct Log {
     files: Files,
     state: Mutex<State>,
     grown: Condvar,
+    /// Whose highest arrival number every record names, once it is open.
+    ledger: OnceLock<Arc<dyn Ledger>>,
 }
 
 #[derive(Debug)]
@@ -43,6 +46,8 @@ struct State {
     lost: u32,
     /// Whether something was done with authority that no checkpoint covers.
     urgent: bool,
+    /// The highest arrival number of the ledger that is known.
+    arrival: u64,
 }
 
 /// Where the next record goes.
@@ -56,6 +61,12 @@ enum Tail {
     Broken(Failure),
 }
 
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
 impl Log {
     /// Takes up the log in `files`: walks it from its last checkpoint on, and cuts off what a crash has torn after it.
     /// Where it cannot be read or written, every append says so; `opened` is told before the first other event.
@@ -67,11 +78,22 @@ impl Log {
             opened: Some(opened),
             lost: 0,
             urgent: false,
+            arrival: 0,
         };
         if let Err(failure) = state.take_up(&files, now_ms) {
             tracing::error!(%failure, "the audit log cannot be written");
         }
-        Self { files, state: Mutex::new(state), grown: Condvar::new() }
+        Self { files, state: Mutex::new(state), grown: Condvar::new(), ledger: OnceLock::new() }
+    }
+
+    /// The highest arrival number of the ledger that a record names.
+    pub(crate) fn arrival(&self) -> u64 {
+        self.lock().arrival
+    }
+
+    /// Names the highest arrival number of this ledger in every record from now on.
+    pub(crate) fn follow(&self, ledger: Arc<dyn Ledger>) {
+        let _ = self.ledger.set(ledger);
     }
 
     /// Where it lies.
@@ -160,7 +182,11 @@ impl Log {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ledger) = self.ledger.get() {
+            state.arrival = state.arrival.max(ledger.highest_arrival());
+        }
+        state
     }
 }
 
@@ -193,6 +219,7 @@ impl State {
         let synced = if walked.first == kept.file { kept.offset } else { 0 };
         let unsynced = usize::try_from(len.saturating_sub(synced)).unwrap_or(usize::MAX);
         (self.at, self.kept) = (walked.at, kept);
+        self.arrival = self.arrival.max(walked.arrival);
         self.tail = Tail::Open { file, first: walked.first, len, unsynced };
         if torn > 0 {
             tracing::warn!(bytes = torn, "the end of the audit log was torn and is cut off");
@@ -217,7 +244,8 @@ impl State {
 
     fn append_one(&mut self, files: &Files, event: Event, now_ms: i64) -> Result<()> {
         let Point { count, head } = self.at;
-        let record = Record { index: count, time_ms: now_ms.max(0), prev: head, event };
+        let (time_ms, arrival) = (now_ms.max(0), self.arrival);
+        let record = Record { index: count, time_ms, prev: head, arrival, event };
         let bytes = record.encode()?;
         self.make_room(files, bytes.len())?;
         let Tail::Open { file, len, unsynced, .. } = &mut self.tail else {
@@ -269,7 +297,8 @@ impl State {
         self.sync()?;
         let jump = Jump::new(self.at, checkpoint)?;
         let Point { count, head } = jump.to;
-        let record = Record { index: count, time_ms: now_ms.max(0), prev: head, event: jump.event() };
+        let (time_ms, arrival, event) = (now_ms.max(0), self.arrival, jump.event());
+        let record = Record { index: count, time_ms, prev: head, arrival, event };
         // Whatever becomes of the file: the log is taken up from what is there.
         self.tail = Tail::Closed;
         files.begin(count, &record.encode()?)?;
@@ -294,7 +323,7 @@ impl State {
         if let Tail::Open { first, len, .. } = self.tail
             && self.kept.point != self.at
         {
-            let kept = Kept { point: self.at, file: first, offset: len };
+            let kept = Kept { point: self.at, file: first, offset: len, arrival: self.arrival };
             kept.write(files.dir())?;
             (self.kept, self.urgent) = (kept, false);
         }
@@ -309,11 +338,14 @@ struct Walked {
     /// The last file, and how many of its bytes are whole records.
     first: u64,
     len: u64,
+    /// The highest arrival number that a record names.
+    arrival: u64,
 }
 
 /// Walks a log from `kept` on.
 fn walk(files: &Files, kept: Kept) -> Result<Walked> {
     let mut chain = Chain::new(kept.point, []);
+    let mut arrival = kept.arrival;
     let (mut first, mut len) = (kept.file, kept.offset);
     let firsts = files.list()?;
     if kept != Kept::START && !firsts.contains(&kept.file) {
@@ -334,16 +366,19 @@ fn walk(files: &Files, kept: Kept) -> Result<Walked> {
         if files.len(next)? < offset {
             return Ok(gone(&chain, format!("{} is cut short", files.path(next).display()), kept));
         }
-        files.read(next, offset, |piece| chain.push(piece, |_, _| {}))?;
+        files.read(next, offset, |piece| {
+            chain.push(piece, |record, _| arrival = arrival.max(record.arrival))
+        })?;
         (first, len) = (next, offset + chain.whole_bytes() - before);
     }
     let verdict = chain.finish();
-    Ok(Walked { at: verdict.at, finding: verdict.finding, first, len })
+    Ok(Walked { at: verdict.at, finding: verdict.finding, first, len, arrival })
 }
 
 fn gone(chain: &Chain, why: String, kept: Kept) -> Walked {
     let at = chain.at();
-    Walked { at, finding: Finding::Altered { at: at.count, why }, first: kept.file, len: kept.offset }
+    let finding = Finding::Altered { at: at.count, why };
+    Walked { at, finding, first: kept.file, len: kept.offset, arrival: kept.arrival }
 }
 
 fn altered(files: &Files, at: u64, why: &str) -> Failure {

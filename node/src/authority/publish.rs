@@ -41,6 +41,7 @@ struct Author {
 pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: Publish) -> Result<Published> {
     let begun = Instant::now();
     let author = author(session, keyring, &options.library).await?;
+    author.keep_founding(session, &options)?;
     let mut contended = None;
     for _ in 0..TRIES {
         let ingested = ingest(session, &author, &options).await?;
@@ -257,6 +258,17 @@ async fn identity(session: &mut Session) -> Result<Identity> {
 }
 
 impl Author {
+    /// Keeps the keys and the root of a new library before the first byte is read: what is stored is stored under the library's
+    /// id, so that the next publish of this name goes on from there. Nothing is founded where there is nothing to publish.
+    fn keep_founding(&self, session: &Session, options: &Publish) -> Result<()> {
+        match &self.founding {
+            Some((keys, root)) if options.source.exists() => {
+                session.home().keep_founding(&self.id, keys, root.bytes())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn publisher(&self) -> Result<&Key> {
         self.publishers.first().ok_or_else(|| Failure::internal("a keyring found no key"))
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chuan_engine::id::NodeId;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{key::KeyVerb, root::RootVerb};
+use super::{key::KeyVerb, ledger::LedgerVerb, root::RootVerb};
 use crate::{
     carry::Carry,
     command::{ChannelVerb, Command, Role, Signed},
@@ -89,6 +89,9 @@ pub(super) enum Verb {
     /// Say which keys may do what in a library: propose, show, sign; needs no home
     #[command(subcommand)]
     Root(RootVerb),
+    /// Look at the two files that hold this home's statements, and choose one where they contradict each other
+    #[command(subcommand)]
+    Ledger(LedgerVerb),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -146,6 +149,9 @@ mod tests {
             "chuan --home H verify --deep",
             "chuan --home H rebuild",
             "chuan --home H status --json",
+            "chuan --home H ledger show --json",
+            "chuan --home H ledger keep a --yes",
+            "chuan --home H ledger keep b --dry-run",
             "chuan completions bash",
             "chuan status --home H -v -q",
         ] {

@@ -4,6 +4,7 @@
 mod args;
 mod human;
 mod key;
+mod ledger;
 mod output;
 mod progress;
 mod render;
@@ -39,6 +40,7 @@ use crate::{
     session::{self, Session},
 };
 use args::{Cli, ProgressMode, Verb};
+use ledger::LedgerVerb;
 use output::Output;
 use progress::Meter;
 use root::RootVerb;
@@ -89,6 +91,7 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Verb::Root(RootVerb::Carry(carry)) => execute(home()?, Task::Roots(carry), show).await,
         Verb::Key(verb) => answer(&Outcome::Key(key::run(&verb)?), "key", show),
         Verb::Root(verb) => answer(&root::run(verb)?, "root", show),
+        Verb::Ledger(verb) => ledger(&Home::find(&home()?)?, &verb, show),
     }
 }
 
@@ -107,6 +110,16 @@ fn init(root: &Path, name: Option<&str>, role: Role, renew: Option<NodeId>, show
     };
     let outcome = Outcome::Id(identity(&home, &home.config()?, None)?);
     answer(&outcome, "init", show)
+}
+
+fn ledger(home: &Home, verb: &LedgerVerb, show: Show) -> Result<Exit> {
+    let outcome = match verb {
+        LedgerVerb::Show => Outcome::Ledger(ledger::show(home)?),
+        LedgerVerb::Keep { side, dry_run, yes } => {
+            Outcome::LedgerKept(Box::new(ledger::keep(home, (*side).into(), *dry_run, *yes)?))
+        }
+    };
+    answer(&outcome, "ledger", show)
 }
 
 /// Shows the answer of a command that was done here.
@@ -337,6 +350,7 @@ const fn verb_name(verb: &Verb) -> &'static str {
         Verb::Serve { .. } => "serve",
         Verb::Key(_) => "key",
         Verb::Root(_) => "root",
+        Verb::Ledger(_) => "ledger",
         Verb::Completions { .. } => "completions",
         Verb::Channel(ChannelVerb::Set { .. }) => "channel set",
         Verb::Channel(ChannelVerb::List(_)) => "channel list",

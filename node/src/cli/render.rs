@@ -4,6 +4,7 @@
 mod audit;
 mod channel;
 mod classes;
+mod ledger;
 mod trust;
 
 use std::io::{self, Write};
@@ -58,6 +59,8 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Statements(carried) => trust::carried(out, carried),
         Outcome::Offer(offered) => trust::offered(out, offered),
         Outcome::Fingerprint(shown) => trust::fingerprints(out, shown),
+        Outcome::Ledger(shown) => ledger::shown(out, shown),
+        Outcome::LedgerKept(kept) => ledger::kept(out, kept),
     }
 }
 
@@ -355,6 +358,7 @@ fn status(out: &mut impl Write, status: &Status) -> io::Result<()> {
         writeln!(out, "           {} lost: see `chuan verify`", count(store.lost))?;
     }
     writeln!(out, "room       for {}", bytes(store.usable_bytes))?;
+    ledger::status(out, &status.ledger)?;
     status.libraries.iter().try_for_each(|library| library_status(out, library))?;
     if status.peers.is_empty() {
         return Ok(());

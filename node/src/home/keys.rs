@@ -1,7 +1,10 @@
 //! The keys of a home: where they lie, and how those of a new library are kept whole. The form of a key file is
 //! [`keyring`]'s.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use chuan_engine::{
     id::LibraryId,
@@ -67,15 +70,35 @@ impl Home {
         file::sync_dir(&self.keys_dir())
     }
 
+    /// Keeps the first root of a library beside the keys, where it is not yet: what is left of the library where the ledger is
+    /// lost. Durable when it returns.
+    pub fn keep_root(&self, library: &LibraryId, root: &[u8]) -> Result<()> {
+        let dir = self.keys_dir().join(library.to_string());
+        if dir.join(ROOT).exists() {
+            return Ok(());
+        }
+        make_dir(&dir)?;
+        file::write_atomic(&dir.join(ROOT), root, 0o600)
+    }
+
     /// The first root statements of all libraries founded here, as kept by [`Home::keep_founding`].
     pub fn foundings(&self) -> Result<Vec<Vec<u8>>> {
+        self.kept_roots(|dir| dir.join("root.key").exists())
+    }
+
+    /// The first root statements of all libraries that were known here.
+    pub fn roots(&self) -> Result<Vec<Vec<u8>>> {
+        self.kept_roots(|_| true)
+    }
+
+    fn kept_roots(&self, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Vec<u8>>> {
         let failed = |error| Failure::io(format!("read {}", self.keys_dir().display()), error);
         let mut roots = Vec::new();
         for entry in fs::read_dir(self.keys_dir()).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let path = entry.path().join(ROOT);
             let named = entry.file_name().to_str().is_some_and(|name| name.parse::<LibraryId>().is_ok());
-            if named && path.exists() {
+            if named && path.exists() && is_wanted(&entry.path()) {
                 roots.push(file::read(&path)?);
             }
         }

@@ -6,6 +6,7 @@
 //!   chuan.toml       configuration, for people to edit
 //!   lock             taken by whoever opens the home
 //!   store/           segments and their index
+//!   ledger/          0700; a and b: statements and refs, twice
 //!   keys/            0700; node.key (node.id and node.next once it was replaced), and a folder per library with root.key, operator.key, publisher.key (0600)
 //!   audit/           the audit log: who did what; never removed
 //!   peers.json       sources and where they were reached: hints, never trusted
@@ -70,6 +71,7 @@ impl Home {
         };
         let id = NodeId::of(node_key.public().as_bytes());
         let name = name.map_or_else(|| format!("node-{}", &id.short()), str::to_owned);
+        chuan_storage::ledger::create(&home.ledger_dir(), id)?;
         // Last: a home is initialised when its configuration is there.
         Config::write_first(&home.config_path(), &name, role)?;
         Ok(home)
@@ -200,6 +202,11 @@ impl Home {
     /// Where the store lies.
     pub fn store_dir(&self) -> PathBuf {
         self.root.join("store")
+    }
+
+    /// Where the ledger lies.
+    pub fn ledger_dir(&self) -> PathBuf {
+        self.root.join("ledger")
     }
 
     /// Where secret keys lie.

@@ -127,8 +127,7 @@ impl Inner {
 
     /// What the store has set aside as unreadable, and what of it came back, that the log was not told of yet.
     fn new_losses(&self) -> Vec<Event> {
-        // Closed only while it is rebuilt, which tells the log itself.
-        let Ok(now) = self.shelf.with(|disk| Ok(disk.losses())) else { return Vec::new() };
+        let now = self.store.disk().losses();
         let told = std::mem::replace(&mut *lock_of(&self.losses), now);
         let since = |now: u64, told: u64| now.checked_sub(told).unwrap_or(now);
         let (set_aside, mended) = (since(now.set_aside, told.set_aside), since(now.mended, told.mended));

@@ -23,8 +23,9 @@ impl Node {
         self.blocking(move |node| {
             let found = node.release(&options.release)?;
             let held = found.held(node)?;
+            let objects = node.objects(&found.library.id());
             let path = EntryPath::new(options.path.as_str())?;
-            let found_file = union::find(node.store(), &held.trees(), &path)?;
+            let found_file = union::find(&*objects, &held.trees(), &path)?;
             let file = found_file.filter(|(_, entry)| entry.kind == EntryKind::File);
             let (slot, entry) = file.ok_or_else(|| {
                 let elsewhere = match held.classes_absent() {
@@ -42,7 +43,7 @@ impl Node {
             let range = options.range.unwrap_or(ByteRange::From(0, None));
             let (start, len) = range.within(entry.size)?;
             let mut out = Out { job: &job, failure: None };
-            let written = read_range(node.store(), &entry.content, start..start + len, &mut out);
+            let written = read_range(&*objects, &entry.content, start..start + len, &mut out);
             let written = written.map_err(|error| out.failure.take().unwrap_or_else(|| error.into()))?;
             Ok(Shown {
                 release: found.id.to_string(),

@@ -53,7 +53,7 @@ impl Inner {
 
     fn sign_checkpoint_for(&self, library: &Library, at: Point) -> Result<()> {
         let (me, now) = (self.me.id(), now_ms());
-        self.libraries.change(&library.id(), Vec::new(), now, |library| {
+        self.libraries.change(&library.id(), now, |library| {
             if !is_news(&library.checkpoints(&me), at) {
                 return Ok(Vec::new());
             }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use chuan_engine::{
     Error,
-    id::{Commitment, PageId, Salt, SaltKey},
+    id::{Commitment, LibraryId, PageId, Salt, SaltKey},
     limits::CLASSES,
     manifest::{
         Policy,
@@ -23,7 +23,7 @@ use chuan_engine::{
     statement::{
         Body, Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind, Root, Said, Statement,
     },
-    store::Store,
+    store::Objects,
 };
 
 use crate::exit::{Failure, Result};
@@ -58,7 +58,7 @@ impl ClassPlan {
     /// Plans the release after `before`, for all of `publishers` to sign. `policy` has classes by name; without it, all stays
     /// as it is.
     pub(super) fn new(
-        store: &dyn Store,
+        store: &dyn Objects,
         library: Option<&Library>,
         publishers: &[PublicKey],
         before: Option<Said<'_, Release>>,
@@ -124,14 +124,14 @@ impl ClassPlan {
 
     /// Makes the headers of the trees that were built, and the table. What did not change keeps its header, whoever
     /// published it.
-    pub(super) fn seal(&self, trees: &[(u8, Tree)], salt: &SaltKey) -> Result<Sealed> {
+    pub(super) fn seal(&self, library: &LibraryId, trees: &[(u8, Tree)], salt: &SaltKey) -> Result<Sealed> {
         let mut table: BTreeMap<u8, Commitment> = self.table.iter().copied().collect();
         let mut ours = Vec::new();
         for (slot, tree) in trees {
             let class = self.classifier.classes().iter().find(|class| class.slot == *slot);
             let class =
                 class.ok_or_else(|| Failure::internal(format!("a tree of no class, in slot {slot}")))?;
-            let (commitment, header) = self.header(class, tree, salt);
+            let (commitment, header) = self.header(library, class, tree, salt);
             table.insert(*slot, commitment);
             ours.push(header);
         }
@@ -161,7 +161,13 @@ impl ClassPlan {
         table.iter().map(named).collect()
     }
 
-    fn header(&self, class: &Class, tree: &Tree, salt: &SaltKey) -> (Commitment, ClassHeader) {
+    fn header(
+        &self,
+        library: &LibraryId,
+        class: &Class,
+        tree: &Tree,
+        salt: &SaltKey,
+    ) -> (Commitment, ClassHeader) {
         let made = ClassHeader {
             name: class.name.clone(),
             slot: class.slot,
@@ -175,14 +181,14 @@ impl ClassPlan {
             Some((commitment, old)) if ClassHeader { salt: old.salt, ..made.clone() } == *old => {
                 (*commitment, old.clone())
             }
-            _ => (made.id(), made),
+            _ => (made.id(library), made),
         }
     }
 }
 
 /// The headers of a table that are held; `without` fails for the slots that cannot be done without.
 fn headers(
-    store: &dyn Store,
+    store: &dyn Objects,
     table: &[(u8, Commitment)],
     without: impl Fn(u8) -> Result<()>,
 ) -> Result<BTreeMap<u8, (Commitment, ClassHeader)>> {
@@ -223,7 +229,11 @@ fn as_last_said<'a>(
 
 /// The policy of the class in `slot` as one of `said`; one that says nothing for a class that is newer. None where it is not
 /// held.
-fn policy_of(store: &dyn Store, slot: u8, said: Option<&BTreeMap<u8, Commitment>>) -> Result<Option<Policy>> {
+fn policy_of(
+    store: &dyn Objects,
+    slot: u8,
+    said: Option<&BTreeMap<u8, Commitment>>,
+) -> Result<Option<Policy>> {
     let Some(said) = said else { return Ok(None) };
     let Some(commitment) = said.get(&slot) else { return Ok(Some(Policy::default())) };
     match ClassHeader::load(store, commitment) {

@@ -17,7 +17,7 @@ use chuan_engine::{
         diff::{self, Change, DiffSink, FirstChunk},
         position::PagePosition,
     },
-    store::Store,
+    store::Objects,
 };
 
 use super::{Node, release::Held};
@@ -48,8 +48,9 @@ impl Node {
                 classes_absent: old_held.classes_absent().max(new_held.classes_absent()),
                 ..Differed::default()
             };
-            let mut rows = Rows { store: node.store(), job: &job, differed };
-            compare(node.store(), &pairs(&old_held, &new_held), &mut rows)?;
+            let objects = node.objects(&old.library.id());
+            let mut rows = Rows { store: &*objects, job: &job, differed };
+            compare(&*objects, &pairs(&old_held, &new_held), &mut rows)?;
             Ok(rows.differed)
         })
         .await
@@ -81,7 +82,7 @@ fn pairs(old: &Held, new: &Held) -> Vec<Pair> {
 }
 
 /// Compares classes and hands the changes to `rows`.
-fn compare(store: &dyn Store, pairs: &[Pair], rows: &mut Rows<'_>) -> Result<(), Error> {
+fn compare(store: &dyn Objects, pairs: &[Pair], rows: &mut Rows<'_>) -> Result<(), Error> {
     thread::scope(|scope| {
         let mut streams = Vec::new();
         for pair in pairs {
@@ -123,7 +124,7 @@ impl Stream {
 }
 
 /// Finds the changes of one class.
-fn find(store: &dyn Store, pair: &Pair, found: SyncSender<Result<Change, Error>>) {
+fn find(store: &dyn Objects, pair: &Pair, found: SyncSender<Result<Change, Error>>) {
     let mut sink = Found(found);
     let went = match pair {
         (old, Some(new)) => diff::diff(store, old.as_ref(), new, &mut sink),
@@ -159,7 +160,7 @@ impl DiffSink for Found {
 
 /// Turns changes into rows.
 struct Rows<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Objects,
     job: &'a Job,
     differed: Differed,
 }

@@ -88,9 +88,8 @@ impl Inner {
         let keys = keyring.role_keys(library, RoleKind::Timekeeper)?;
         for key in keys {
             let now = now_ms();
-            self.libraries.change(&library.id(), Vec::new(), now, |library| {
-                Ok(vec![fresh(library, &key, channel, now)?])
-            })?;
+            self.libraries
+                .change(&library.id(), now, |library| Ok(vec![fresh(library, &key, channel, now)?]))?;
         }
         Ok(())
     }
@@ -99,7 +98,7 @@ impl Inner {
     /// channel there or by timekeepers; or since something newer was said, of which the data is not here yet. None where that is
     /// not known.
     pub(super) fn staleness_ms(&self, library: &Library, channel: &str) -> Result<Option<u64>> {
-        let refs = self.store().refs()?;
+        let refs = self.ledger().refs()?;
         let Some(here) = refs.iter().find(|at| at.library == library.id() && at.channel == channel) else {
             return Ok(None);
         };
@@ -115,7 +114,7 @@ impl Inner {
     /// The age of what stands here; none where nobody vouches for it, or the channel has moved on to what is not here.
     pub(super) fn age_here(&self, library: &Library, channel: &str) -> Result<Option<u64>> {
         let current = library.channel(channel).map(|said| said.statement.id());
-        let refs = self.store().refs()?;
+        let refs = self.ledger().refs()?;
         let here = refs.iter().find(|at| at.library == library.id() && at.channel == channel);
         Ok(here.filter(|here| Some(here.statement) == current).and_then(|_| age(library, channel)))
     }

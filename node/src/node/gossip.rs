@@ -80,11 +80,11 @@ pub(super) async fn run(
     loop {
         changes.mark_unchanged();
         let Some(node) = node.upgrade() else { return };
-        for library in node.libraries.all() {
-            match node.gossips(&library.id()) {
-                Ok(peers) => peers.into_iter().for_each(|peer| drop(talks.with(&node, library.id(), peer))),
+        for library in node.asked_about() {
+            match node.gossips(&library) {
+                Ok(peers) => peers.into_iter().for_each(|peer| drop(talks.with(&node, library, peer))),
                 Err(failure) => {
-                    tracing::warn!(library = library.name(), %failure, "statements not exchanged");
+                    tracing::warn!(library = %library.short(), %failure, "statements not exchanged");
                 }
             }
         }
@@ -144,7 +144,8 @@ pub(super) async fn exchange_on(
     let peer = connection.peer();
     let mut news = 0;
     for round in 0..ROUNDS {
-        let Some(known) = node.upgrade().and_then(|node| node.libraries.get(library)) else { break };
+        let known = node.upgrade().and_then(|node| node.libraries.get_or_left_out(library));
+        let Some(known) = known else { break };
         let is_member = is_member(&known, &peer);
         let is_out = known.is_suspended(&peer.node) || known.revocation(&peer.node).is_some();
         if !is_member && (is_out || round > 0) {
@@ -159,6 +160,9 @@ pub(super) async fn exchange_on(
         let came = hear_all(node, connection, Exchange::new(shown)).await?;
         news += came;
         if is_member && came == 0 {
+            // Neither has news: whatever was lost of the library is here again, if this peer had it.
+            let (node, library) = (Weak::clone(node), *library);
+            on_thread(move || node.upgrade().map_or(Ok(()), |node| node.heard_all(&library))).await?;
             break;
         }
     }
@@ -203,10 +207,13 @@ impl Inner {
 
     /// The peers to talk to about a library: its members that have addresses.
     fn gossips(&self, library: &LibraryId) -> Result<Vec<Source>> {
-        let Some(known) = self.libraries.get(library) else { return Ok(Vec::new()) };
+        let Some(known) = self.libraries.get_or_left_out(library) else { return Ok(Vec::new()) };
         let (peers, now) = (self.home.peers()?, now_ms());
+        // Of a library whose root is damaged nobody is known to be a member: all that were its sources are asked.
+        let is_left_out = known.root().is_none();
         let sources = peers.sources(library).filter_map(super::peer::source);
-        let is_asked = |peer: &Source| peer.node != self.me.id() && known.is_member(&peer.node, now);
+        let is_asked =
+            |peer: &Source| peer.node != self.me.id() && (is_left_out || known.is_member(&peer.node, now));
         Ok(sources.filter(|peer| !peer.addresses.is_empty() && is_asked(peer)).collect())
     }
 }

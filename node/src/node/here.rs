@@ -13,7 +13,7 @@ use crate::exit::Result;
 impl Inner {
     /// The release on which `channel` stands here; none before its first data has come.
     pub(super) fn here<'a>(&self, library: &'a Library, channel: &str) -> Result<Option<Said<'a, Release>>> {
-        let refs = self.store().refs()?;
+        let refs = self.ledger().refs()?;
         let here = refs.iter().find(|at| at.library == library.id() && at.channel == channel);
         Ok(here.and_then(|at| library.release(&at.release)))
     }
@@ -22,7 +22,7 @@ impl Inner {
     /// hears of each, but of what the statements `told` do: it was told of these.
     pub(super) fn follow_channels(&self, id: &LibraryId, told: &[Statement]) -> Result<()> {
         let Some(library) = self.libraries.get(id) else { return Ok(()) };
-        let refs = self.store().refs()?;
+        let refs = self.ledger().refs()?;
         for said in library.channels() {
             let name = &said.body.name;
             let here = refs.iter().find(|at| at.library == *id && at.channel == *name);
@@ -67,7 +67,7 @@ impl Inner {
 
     /// Whether some channel of `library` stands on `release` here.
     pub(super) fn stands_here(&self, library: &Library, release: &StatementId) -> Result<bool> {
-        let refs = self.store().refs()?;
+        let refs = self.ledger().refs()?;
         Ok(refs.iter().any(|at| at.library == library.id() && at.release == *release))
     }
 }

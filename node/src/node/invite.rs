@@ -49,7 +49,7 @@ impl Inner {
         proof.verify(&terms.key, &Signature::from_bytes(join.proof))?;
 
         let me = self.me.id();
-        let redeemed = self.libraries.change(&join.library, Vec::new(), now, |library| {
+        let redeemed = self.libraries.change(&join.library, now, |library| {
             if library.redeem(&join.ticket, &peer.node, &me, now).map_err(denied)?.is_some() {
                 return Ok(Vec::new());
             }

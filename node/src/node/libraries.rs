@@ -1,4 +1,4 @@
-//! The libraries a node knows: their statements in memory, always a mirror of what is durable in the store. Owns the
+//! The libraries a node knows: their statements in memory, always a mirror of what is durable in the ledger. Owns the
 //! order of the two (durable first, then visible) and the meaning of labels; what may stand is the engine's to say.
 
 use std::{
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chuan_engine::{
     id::{LibraryId, StatementId},
     statement::{Accepted, Body, Channel, Library, Statement, StatementKind},
-    store::{Mark, Object, RefMove, Store},
+    store::{Ledger, Record, RefMove},
 };
 
 use tokio::sync::watch;
@@ -19,44 +19,65 @@ use crate::exit::{Failure, Result};
 
 /// The libraries of an open home.
 #[derive(Debug)]
-pub(super) struct Libraries<S> {
-    store: Arc<S>,
+pub(super) struct Libraries<L> {
+    ledger: Arc<L>,
     known: RwLock<BTreeMap<LibraryId, Arc<Library>>>,
+    /// Libraries of which something is kept, and not the root without which they say nothing; with the reason.
+    left_out: RwLock<BTreeMap<LibraryId, String>>,
     /// Ticks with every change.
     changes: watch::Sender<u64>,
-    /// Held while statements go from here to the store: one change at a time, so that none is made from an old state.
+    /// Held while statements go from here to the ledger: one change at a time, so that none is made from an old state.
     change: Mutex<()>,
 }
 
-impl<S: Store> Libraries<S> {
-    /// Takes up what the store holds, verified anew.
-    pub(super) fn load(store: Arc<S>, now_ms: i64) -> Result<Self> {
-        let Loaded { known, outdated } = load(&*store, now_ms)?;
-        let this =
-            Self { store, known: RwLock::new(known), changes: watch::Sender::new(0), change: Mutex::new(()) };
-        this.forget(outdated.into_iter());
+impl<L: Ledger> Libraries<L> {
+    /// Takes up what the ledger holds, verified anew, and goes past what is damaged: a library without a root is left out.
+    /// `roots` are first roots that are kept elsewhere; those that the ledger does not have are given back to it.
+    pub(super) fn load(ledger: Arc<L>, roots: &[Statement], now_ms: i64) -> Result<Self> {
+        let Loaded { known, left_out, outdated, strays } = load(&*ledger, roots, now_ms)?;
+        if !strays.is_empty()
+            && let Err(error) = ledger.append(strays)
+        {
+            tracing::warn!(%error, "roots that are kept beside the keys are not in the ledger");
+        }
+        let this = Self {
+            ledger,
+            known: RwLock::new(known),
+            left_out: RwLock::new(left_out),
+            changes: watch::Sender::new(0),
+            change: Mutex::new(()),
+        };
+        this.forget(&outdated);
         Ok(this)
     }
 
-    /// Takes up a library again from the store, after something else has written there.
+    /// Takes up a library again from the ledger, after something else has written there.
     pub(super) fn reload(&self, id: &LibraryId, now_ms: i64) -> Result<Arc<Library>> {
         let _change = self.lock();
         let mut kept = Vec::new();
         for kind in StatementKind::ALL {
-            kept.extend(self.store.statements(Some(id), kind)?.into_iter().map(|(_, bytes)| bytes));
+            kept.extend(self.ledger.statements(Some(id), kind)?.into_iter().map(|kept| kept.bytes));
         }
         let library = Arc::new(Library::load(*id, kept, now_ms)?);
         self.show(Arc::clone(&library));
         Ok(library)
     }
 
-    /// Takes up everything again from the store, after it was rebuilt.
-    pub(super) fn reload_all(&self, now_ms: i64) -> Result<()> {
-        let _change = self.lock();
-        let Loaded { known, outdated } = load(&*self.store, now_ms)?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
-        self.forget(outdated.into_iter());
-        Ok(())
+    /// Libraries that are left out, with the reason.
+    pub(super) fn left_out(&self) -> BTreeMap<LibraryId, String> {
+        self.left_out.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes libraries of which something is remembered outside the ledger. Where the ledger has lost something and does not
+    /// know them, they are left out.
+    pub(super) fn leave_out(&self, libraries: Vec<LibraryId>) {
+        if self.ledger.lost().is_ok_and(|lost| lost.is_empty()) {
+            return;
+        }
+        let mut left_out = self.left_out.write().unwrap_or_else(PoisonError::into_inner);
+        for library in libraries.into_iter().filter(|library| self.get(library).is_none()) {
+            left_out.entry(library).or_insert_with(|| "its root is lost".to_owned());
+        }
     }
 
     /// Ticks when something is known that was not before.
@@ -72,6 +93,12 @@ impl<S: Store> Libraries<S> {
     /// The library with this id.
     pub(super) fn get(&self, id: &LibraryId) -> Option<Arc<Library>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The library with this id, without a statement where it is left out.
+    pub(super) fn get_or_left_out(&self, id: &LibraryId) -> Option<Arc<Library>> {
+        let is_left_out = || self.left_out.read().unwrap_or_else(PoisonError::into_inner).contains_key(id);
+        self.get(id).or_else(|| is_left_out().then(|| Arc::new(Library::new(*id))))
     }
 
     /// The library of this label or id.
@@ -125,13 +152,12 @@ impl<S: Store> Libraries<S> {
     }
 
     /// Changes a library: `make` gets it as it stands and gives the statements to add. They are offered to the library,
-    /// made durable with `objects` before them, and only then seen by anyone. `library` need not be known yet.
+    /// made durable, and only then seen by anyone. `library` need not be known yet.
     ///
     /// Channel statements must come alone: they go with their ref move, after everything they rest on is durable.
     pub(super) fn change(
         &self,
         id: &LibraryId,
-        objects: Vec<Object>,
         now_ms: i64,
         make: impl FnOnce(&Library) -> Result<Vec<Statement>>,
     ) -> Result<Arc<Library>> {
@@ -139,10 +165,10 @@ impl<S: Store> Libraries<S> {
         let mut library = self.get(id).map_or_else(|| Library::new(*id), |library| (*library).clone());
         let made = make(&library)?;
         let outcomes = library.offer_all(&made, now_ms);
-        let mut batch = objects;
+        let mut moves = Vec::new();
         for (statement, outcome) in made.iter().zip(outcomes) {
             match outcome? {
-                Accepted::New => batch.extend(moved(statement)),
+                Accepted::New => moves.extend(moved(statement)),
                 Accepted::Known => {}
                 Accepted::Outdated => {
                     return Err(Failure::denied(format!(
@@ -156,7 +182,7 @@ impl<S: Store> Libraries<S> {
             }
         }
         let before = self.get(id);
-        self.keep(before.as_deref(), &library, &made, batch)?;
+        self.keep(before.as_deref(), &library, &made, moves)?;
         let library = Arc::new(library);
         self.show(Arc::clone(&library));
         Ok(library)
@@ -170,12 +196,16 @@ impl<S: Store> Libraries<S> {
             by_library.entry(statement.library()).or_default().push(statement);
         }
         for (id, mut offered) in by_library {
-            let Some(known) = self.get(&id) else { continue };
+            let Some(known) = self.get_or_left_out(&id) else { continue };
             offered.retain(|statement| known.statement(&statement.id()) != Some(statement));
             if offered.is_empty() {
                 continue;
             }
             let outcomes = self.take(&id, &offered, false, now_ms, |_, _| Ok(()))?;
+            if known.root().is_none() && self.get(&id).is_some() {
+                // With its root the rest that is kept of it counts again.
+                self.reload(&id, now_ms)?;
+            }
             let news = offered.into_iter().zip(outcomes);
             let news = news.filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
             heard.extend(news.map(|(statement, _)| statement));
@@ -229,63 +259,60 @@ impl<S: Store> Libraries<S> {
         let _change = self.lock();
         let Some(library) = self.get(&statement.library()) else { return Ok(false) };
         let stands = library.channel(&channel.name).is_some_and(|said| said.statement.id() == statement.id());
-        let refs = self.store.refs()?;
+        let refs = self.ledger.refs()?;
         let mut here = refs.iter().filter(|at| at.library == library.id() && at.channel == channel.name);
         if !stands || !here.all(|here| is_onward(&library, &statement.id(), here)) {
             return Ok(false);
         }
-        self.store.append(moved(statement))?;
-        self.store.commit()?;
+        self.ledger.append(moved(statement))?;
         Ok(true)
     }
 
-    /// Shows another state than the store holds: what a crash would have left.
+    /// Shows another state than the ledger holds: what a crash would have left.
     #[cfg(test)]
     pub(super) fn replace(&self, library: Arc<Library>) {
         self.show(library);
     }
 
     /// Makes durable what of `heard` is known in `after` and was not in `before`, with all signatures that are known by then, and
-    /// `others` with it: before the channels' moves in it, after all else. What is overtaken by that is not listed again.
+    /// after it the channels' `moves`. What is overtaken by that is not listed again.
     fn keep(
         &self,
         before: Option<&Library>,
         after: &Library,
         heard: &[Statement],
-        others: Vec<Object>,
+        moves: Vec<Record>,
     ) -> Result<()> {
-        let (moves, mut batch): (Vec<_>, Vec<_>) =
-            others.into_iter().partition(|object| matches!(object, Object::Ref(_)));
+        let mut batch = Vec::new();
         let known = |id: &StatementId| before.and_then(|before| before.statement(id));
         // In the order given: of two roots of one version the first stands.
         for statement in heard.iter().filter_map(|heard| after.statement(&heard.id())) {
             match known(&statement.id()) {
-                None => batch.push(Object::from(statement)),
-                Some(known) if known != statement => batch.push(Object::countersigned(statement)),
+                None => batch.push(Record::from(statement)),
+                Some(known) if known != statement => batch.push(Record::countersigned(statement)),
                 Some(_) => {}
             }
         }
         batch.extend(moves);
         if !batch.is_empty() {
-            self.store.append(batch)?;
-            self.store.commit()?;
+            self.ledger.append(batch)?;
         }
         let overtaken = before.into_iter().flat_map(Library::passing);
-        self.forget(overtaken.filter(|id| after.statement(id).is_none()));
+        self.forget(&overtaken.filter(|id| after.statement(id).is_none()).collect::<Vec<_>>());
         Ok(())
     }
 
     /// A memory of work done: what fails is done again at the next start.
-    fn forget(&self, outdated: impl Iterator<Item = StatementId>) {
-        let marks: Vec<_> = outdated.map(Mark::Outdated).collect();
-        if !marks.is_empty()
-            && let Err(error) = self.store.mark(&marks)
+    fn forget(&self, outdated: &[StatementId]) {
+        if !outdated.is_empty()
+            && let Err(error) = self.ledger.supersede(outdated)
         {
             tracing::debug!(%error, "outdated statements stay listed");
         }
     }
 
     fn show(&self, library: Arc<Library>) {
+        self.left_out.write().unwrap_or_else(PoisonError::into_inner).remove(&library.id());
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(library.id(), library);
         self.changes.send_modify(|change| *change = change.wrapping_add(1));
     }
@@ -295,40 +322,68 @@ impl<S: Store> Libraries<S> {
     }
 }
 
-/// What a store holds of libraries.
+/// What a ledger holds of libraries.
 struct Loaded {
     known: BTreeMap<LibraryId, Arc<Library>>,
+    /// Libraries that say nothing, and why.
+    left_out: BTreeMap<LibraryId, String>,
+    /// Roots that the ledger does not have.
+    strays: Vec<Record>,
     /// What it lists though newer statements say all that counts.
     outdated: Vec<StatementId>,
 }
 
-/// Every library of which the store holds the root, its statements verified anew.
-fn load(store: &dyn Store, now_ms: i64) -> Result<Loaded> {
+/// Every library of which the ledger holds the root, its statements verified anew.
+fn load(ledger: &dyn Ledger, roots: &[Statement], now_ms: i64) -> Result<Loaded> {
     let mut kept: BTreeMap<LibraryId, Vec<Statement>> = BTreeMap::new();
+    let mut left_out = BTreeMap::new();
     let mut passing = Vec::new();
     for kind in StatementKind::ALL {
-        for (id, bytes) in store.statements(None, kind)? {
-            match Statement::decode(&bytes) {
+        for record in ledger.statements(None, kind)? {
+            match Statement::decode(&record.bytes) {
                 Ok(statement) => {
-                    passing.extend(kind.is_passing().then_some((statement.library(), id)));
+                    passing.extend(kind.is_passing().then_some((statement.library(), record.id)));
                     kept.entry(statement.library()).or_default().push(statement);
                 }
-                Err(error) => tracing::warn!(%error, "a kept statement is left out"),
+                Err(error) => {
+                    tracing::warn!(library = %record.library.short(), %error, "a kept statement is left out");
+                    left_out.insert(record.library, format!("a statement of it does not parse: {error}"));
+                }
             }
         }
+    }
+    let mut strays = Vec::new();
+    for root in roots {
+        let statements = kept.entry(root.library()).or_default();
+        if statements.iter().all(|statement| statement.id() != root.id()) {
+            strays.push(Record::from(root));
+            statements.insert(0, root.clone());
+        }
+    }
+    // Refs and lost records name libraries, too, of which no statement is left.
+    let refs = ledger.refs()?.into_iter().map(|at| at.library);
+    let lost = ledger.lost()?.into_iter().filter_map(|lost| lost.library);
+    for library in refs.chain(lost) {
+        kept.entry(library).or_default();
     }
     let mut known = BTreeMap::new();
     for (id, statements) in kept {
         match Library::open(id, statements, now_ms) {
-            Ok(library) => drop(known.insert(id, Arc::new(library))),
-            Err(error) => tracing::error!(library = %id, %error, "a library is left out"),
+            Ok(library) => {
+                known.insert(id, Arc::new(library));
+                left_out.remove(&id);
+            }
+            Err(error) => {
+                tracing::error!(library = %id, %error, "a library is left out");
+                left_out.insert(id, error.to_string());
+            }
         }
     }
     let is_outdated = |(library, id): &(LibraryId, StatementId)| {
         known.get(library).is_some_and(|library: &Arc<Library>| library.statement(id).is_none())
     };
     let outdated = passing.into_iter().filter(is_outdated).map(|(_, id)| id).collect();
-    Ok(Loaded { known, outdated })
+    Ok(Loaded { known, left_out, outdated, strays })
 }
 
 /// Whether a channel that stands on a statement here goes on to `next`: if that comes after it, or if it is not known any
@@ -344,9 +399,9 @@ fn contradicts(after: &Library, before: &Library) -> bool {
 }
 
 /// Where a channel stands by its statement; nothing for other statements.
-fn moved(statement: &Statement) -> Vec<Object> {
+fn moved(statement: &Statement) -> Vec<Record> {
     match statement.body() {
-        Body::Channel(channel) => vec![Object::Ref(RefMove {
+        Body::Channel(channel) => vec![Record::Ref(RefMove {
             library: statement.library(),
             channel: channel.name.clone(),
             statement: statement.id(),
@@ -365,24 +420,24 @@ mod tests {
             Key,
             library::{Founders, found},
         },
-        store::memory::MemoryStore,
+        store::memory::MemoryLedger,
     };
 
     use super::*;
     use crate::Exit;
 
-    fn founded(libraries: &Libraries<MemoryStore>, name: &str, nonce: u8) -> LibraryId {
+    fn founded(libraries: &Libraries<MemoryLedger>, name: &str, nonce: u8) -> LibraryId {
         let key = |seed| Key::from_seed([seed; 32]);
         let keys = Founders { root: &key(1), operator: &key(2), publisher: &key(3) };
         let (id, root) = found(name, keys, Salt::from_bytes([nonce; 32]), 1).unwrap();
-        libraries.change(&id, Vec::new(), 1, |_| Ok(vec![root])).unwrap();
+        libraries.change(&id, 1, |_| Ok(vec![root])).unwrap();
         id
     }
 
     #[test]
     fn labels_resolve_and_ambiguity_names_the_ids() {
-        let store = Arc::new(MemoryStore::default());
-        let libraries = Libraries::load(Arc::clone(&store), 1).unwrap();
+        let ledger = Arc::new(MemoryLedger::default());
+        let libraries = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
         assert_eq!(libraries.named_or_only(None).unwrap_err().exit, Exit::Missing);
         let films = founded(&libraries, "films", 1);
         assert_eq!(libraries.named_or_only(None).unwrap().id(), films);
@@ -392,30 +447,30 @@ mod tests {
         assert!(failure.message.contains(&other.to_string()), "{failure}");
         assert_eq!(libraries.named("opera").unwrap_err().exit, Exit::Missing);
 
-        // What was shown is what the store holds.
-        let again = Libraries::load(store, 1).unwrap();
+        // What was shown is what the ledger holds.
+        let again = Libraries::load(ledger, &[], 1).unwrap();
         assert_eq!(again.all().len(), 2);
     }
 
     #[test]
     fn a_change_that_does_not_stand_leaves_nothing() {
-        let store = Arc::new(MemoryStore::default());
-        let libraries = Libraries::load(Arc::clone(&store), 1).unwrap();
+        let ledger = Arc::new(MemoryLedger::default());
+        let libraries = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
         let id = founded(&libraries, "films", 1);
         let stranger = Key::from_seed([9; 32]);
-        let result = libraries.change(&id, Vec::new(), 1, |library| {
-            let manifest = chuan_engine::id::ManifestId::unbound(b"x");
+        let result = libraries.change(&id, 1, |library| {
+            let manifest = chuan_engine::id::ManifestId::of(&id, b"x");
             Ok(vec![chuan_engine::statement::library::release(library, &stranger, vec![], manifest, "", 1)?])
         });
         assert_eq!(result.unwrap_err().exit, Exit::Denied);
-        assert!(store.statements(Some(&id), StatementKind::Release).unwrap().is_empty());
+        assert!(ledger.statements(Some(&id), StatementKind::Release).unwrap().is_empty());
     }
-    /// Nothing is used that a crash would forget: where the store cannot keep a statement, nobody sees it, and it is new again
-    /// once the store can.
+    /// Nothing is used that a crash would forget: where the ledger cannot keep a statement, nobody sees it, and it is new again
+    /// once the ledger can.
     #[test]
     fn what_is_not_durable_is_not_seen() {
-        let store = Arc::new(MemoryStore::default());
-        let libraries = Libraries::load(Arc::clone(&store), 1).unwrap();
+        let ledger = Arc::new(MemoryLedger::default());
+        let libraries = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
         let id = founded(&libraries, "films", 1);
         let key = |seed| Key::from_seed([seed; 32]);
         let before = libraries.get(&id).unwrap();
@@ -427,18 +482,18 @@ mod tests {
         let mut changes = libraries.changes();
         changes.mark_unchanged();
         let version =
-            |libraries: &Libraries<MemoryStore>| libraries.get(&id).unwrap().root().unwrap().version;
+            |libraries: &Libraries<MemoryLedger>| libraries.get(&id).unwrap().root().unwrap().version;
 
-        store.poison("the test wants it");
+        ledger.poison("the test wants it");
         libraries.take(&id, std::slice::from_ref(&next), false, 1, |_, _| Ok(())).unwrap_err();
         libraries.offer(&[next.bytes().clone()], 1).unwrap_err();
-        libraries.change(&id, Vec::new(), 1, |_| Ok(vec![next.clone()])).unwrap_err();
+        libraries.change(&id, 1, |_| Ok(vec![next.clone()])).unwrap_err();
         assert_eq!(version(&libraries), 1, "a root is used that is not durable");
         assert!(!changes.has_changed().unwrap(), "peers are told of what is not durable");
-        store.crash();
-        let again = Libraries::load(Arc::clone(&store), 1).unwrap();
+        ledger.crash();
+        let again = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
         assert_eq!(version(&again), 1);
         assert_eq!(again.offer(&[next.bytes().clone()], 1).unwrap(), [next]);
-        assert_eq!(version(&Libraries::load(store, 1).unwrap()), 2);
+        assert_eq!(version(&Libraries::load(ledger, &[], 1).unwrap()), 2);
     }
 }

@@ -40,7 +40,8 @@ impl Node {
         self.blocking(move |node| {
             let found = node.release(&options.release)?;
             let (held, classes_stale) = found.held_and_fresh(node)?;
-            for entry in union(node.store(), &held.trees()) {
+            let objects = node.objects(&found.library.id());
+            for entry in union(&*objects, &held.trees()) {
                 let (slot, path, entry) = entry?;
                 job.row(entry_row(path.as_str(), held.name(slot), &entry))?;
             }

@@ -1,22 +1,18 @@
 //! `verify` and `rebuild`: whether what should be held is held, and the index made anew from what is.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Instant};
 
 use chuan_engine::{
     Error,
     audit::{Event, Verb},
-    id::ManifestId,
+    id::{LibraryId, ManifestId},
     manifest::table::ClassTable,
     statement::Library,
-    store::{LostId, PageState},
+    store::{ObjectId, PageState},
     verify::{ClassReport, Report, structure},
 };
-use chuan_storage::scrub::scrub;
 
-use super::{Inner, Node, now_ms, on_thread, report::Reporter};
+use super::{Inner, Node, report::Reporter};
 use crate::{
     command::Verify,
     exit::{Failure, Result},
@@ -28,8 +24,6 @@ use crate::{
 const NAMED: usize = 20;
 /// Missing things that are listed per release, to be named.
 const LISTED: usize = 20;
-/// How long a rebuild waits for the commands that are under way.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Node {
     /// Walks every release that is held and checks that all it names is held too; with `deep`, reads every stored byte
@@ -43,6 +37,7 @@ impl Node {
             if options.deep {
                 node.scrub(&mut verified, &job)?;
             }
+            node.verify_ledger(&mut verified, &job)?;
             for library in node.libraries.all() {
                 node.walk(&library, &mut verified, &job)?;
             }
@@ -58,14 +53,11 @@ impl Node {
         .await
     }
 
-    /// Throws the index away and builds it again from the segments. Waits for the commands under way, and peers are told to
-    /// come back later; fails with [`Exit::Busy`](crate::Exit::Busy) where that takes too long.
+    /// Builds the index anew from the segments, while other commands and peers go on with the old one. Fails with
+    /// [`Exit::Busy`](crate::Exit::Busy) where another rebuild is under way.
     pub async fn rebuild(&self, job: &Job) -> Result<Rebuilt> {
-        let (node, job) = (self.clone(), job.clone());
-        let Ok(_closed) = tokio::time::timeout(PATIENCE, self.0.gate.write()).await else {
-            return Err(Failure::busy("other commands run on this home; rebuild when they have ended"));
-        };
-        on_thread(move || node.0.rebuild(&job)).await
+        let job = job.clone();
+        self.blocking(move |node| node.rebuild(&job)).await
     }
 }
 
@@ -73,11 +65,12 @@ impl Inner {
     fn scrub(&self, verified: &mut Verified, job: &Job) -> Result<()> {
         let reporter = std::cell::RefCell::new(Reporter::new(job, "verify"));
         let progress = |done, total| reporter.borrow_mut().bytes(done, total);
-        let report = self.shelf.with(|disk| scrub(disk, &progress, job.cancel().flag()))?;
+        let report = self.store.disk().scrub(&progress, job.cancel().flag())?;
         verified.bytes = report.bytes;
         for damage in &report.damage {
             // What was damaged is lost from then on; what is held all the same was stored again elsewhere.
-            if damage.id.is_some_and(|id| self.is_held(id).unwrap_or(false)) {
+            let named = damage.library.zip(damage.id);
+            if named.is_some_and(|(library, id)| self.is_held(&library, id).unwrap_or(false)) {
                 verified.superseded += 1;
                 continue;
             }
@@ -97,18 +90,14 @@ impl Inner {
         Ok(())
     }
 
-    fn is_held(&self, id: LostId) -> Result<bool> {
-        if self.store().lost()?.contains(&id) {
+    fn is_held(&self, library: &LibraryId, id: ObjectId) -> Result<bool> {
+        let objects = self.objects(library);
+        if objects.lost()?.contains(&id) {
             return Ok(false);
         }
         Ok(match id {
-            LostId::Chunk(id) => self.store().has_chunks(&[id])? == [true],
-            LostId::Page(id) => {
-                self.store().page_states(&[id])?.iter().all(|state| *state > PageState::Absent)
-            }
-            LostId::Statement(id) => {
-                self.libraries.all().iter().any(|library| library.statement(&id).is_some())
-            }
+            ObjectId::Chunk(id) => objects.has_chunks(&[id])? == [true],
+            ObjectId::Page(id) => objects.page_states(&[id])?.iter().all(|state| *state > PageState::Absent),
         })
     }
 
@@ -116,20 +105,21 @@ impl Inner {
     /// known of a release says nothing of its data, and a pull that was cut short leaves a part of it.
     fn walk(&self, library: &Library, verified: &mut Verified, job: &Job) -> Result<()> {
         let mut absent = BTreeSet::new();
+        let objects = self.objects(&library.id());
         for said in library.releases() {
             job.check()?;
             let release = said.statement.id();
             let table = said.body.manifest.as_page();
-            let state = self.store().page_states(std::slice::from_ref(&table))?.pop();
+            let state = objects.page_states(std::slice::from_ref(&table))?.pop();
             let current = self.stands_here(library, &release)?;
-            let lost = || Ok::<_, Failure>(self.store().lost()?.contains(&LostId::Page(table)));
-            let is_ours = state != Some(PageState::Absent) && self.was_whole(&said.body.manifest)?;
+            let lost = || Ok::<_, Failure>(objects.lost()?.contains(&ObjectId::Page(table)));
+            let is_ours = state != Some(PageState::Absent) && self.was_whole(library, &said.body.manifest)?;
             if !is_ours && !current && !lost()? {
                 continue;
             }
             verified.releases += 1;
             let context = format!("{}@{}", library.name(), said.statement.sequence());
-            match structure(self.store(), &said.body.manifest, LISTED) {
+            match structure(&*objects, &said.body.manifest, LISTED) {
                 Ok(report) => absent.extend(self.take_report(library, verified, &context, &report)),
                 Err(error @ (Error::Missing(_) | Error::Corrupt(_) | Error::Invalid(_))) => {
                     let missing = matches!(error, Error::Missing(_));
@@ -144,10 +134,11 @@ impl Inner {
     }
 
     /// Whether all classes of a manifest whose headers are held are remembered as having been whole here.
-    fn was_whole(&self, manifest: &ManifestId) -> Result<bool> {
-        let Ok(table) = ClassTable::load(self.store(), manifest) else { return Ok(false) };
+    fn was_whole(&self, library: &Library, manifest: &ManifestId) -> Result<bool> {
+        let objects = self.objects(&library.id());
+        let Ok(table) = ClassTable::load(&*objects, manifest) else { return Ok(false) };
         let headers: Vec<_> = table.classes.iter().map(|(_, commitment)| commitment.as_page()).collect();
-        let mut states = self.store().page_states(&headers)?;
+        let mut states = objects.page_states(&headers)?;
         states.retain(|state| *state != PageState::Absent);
         Ok(!states.is_empty() && states.iter().all(|state| *state == PageState::Full))
     }
@@ -186,7 +177,7 @@ impl Inner {
         for library in self.libraries.all() {
             for said in library.releases() {
                 let Ok(held) = self.held(&library, &said.body.manifest) else { continue };
-                held.classes.iter().for_each(|class| self.mark(&class.commitment));
+                held.classes.iter().for_each(|class| self.mark(&library.id(), &class.commitment));
             }
         }
     }
@@ -194,16 +185,17 @@ impl Inner {
     fn rebuild(&self, job: &Job) -> Result<Rebuilt> {
         let begun = Instant::now();
         let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild"));
-        let report = self.shelf.rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
-        self.libraries.reload_all(now_ms())?;
+        let report = self.store.disk().rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
         self.mark_all();
         let lost = report.damage.len();
+        // They are not derived, and stand as they were.
+        let statements = self.libraries.all().iter().map(|library| library.statements().len() as u64).sum();
         self.note(Event::new(Verb::Heal, format!("the index was rebuilt; {lost} records are damaged")));
         Ok(Rebuilt {
             segments: report.segments,
             chunks: report.chunks,
             pages: report.pages,
-            statements: report.statements,
+            statements,
             lost: report.damage.len() as u64,
             problems: report.damage.into_iter().take(NAMED).collect(),
             seconds: begun.elapsed().as_secs_f64(),
@@ -227,7 +219,7 @@ fn take_class(verified: &mut Verified, context: &str, class: &ClassReport) {
     }
 }
 
-fn name(verified: &mut Verified, problem: impl FnOnce() -> String) {
+pub(super) fn name(verified: &mut Verified, problem: impl FnOnce() -> String) {
     if verified.problems.len() < NAMED {
         verified.problems.push(problem());
     }

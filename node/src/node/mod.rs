@@ -17,6 +17,7 @@ mod gossip;
 mod here;
 mod invite;
 mod join;
+mod ledger;
 mod libraries;
 mod listing;
 mod maintain;
@@ -31,9 +32,9 @@ mod restore;
 mod rotate;
 mod said;
 mod serve;
-mod shelf;
 mod statements;
 mod status;
+mod store;
 mod talks;
 #[cfg(test)]
 mod tests;
@@ -48,11 +49,11 @@ use std::{
 use chuan_engine::{
     Error,
     audit::{Event, Verb},
-    id::NodeId,
-    store::Store,
+    id::{LibraryId, NodeId},
+    store::{Ledger, Objects, Shelves},
 };
 use chuan_storage::{Losses, lock::HomeLock};
-use tokio::sync::{OwnedMutexGuard, RwLock};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::{
     admin::{
@@ -72,7 +73,7 @@ use checkpoint::OwnCheckpoints;
 use libraries::Libraries;
 use me::Me;
 use serve::Serving;
-use shelf::Shelf;
+use store::HomeStore;
 
 pub(crate) use channels::{before_current, named as channel_named};
 pub(crate) use clock::now_ms;
@@ -84,7 +85,7 @@ pub(crate) use release::find as find_release;
 /// An open home. Cheap to clone; the home is free again when every clone is dropped and what runs in it has ended.
 ///
 /// Every method is one command. All of them may run at once, but for two that change one library, which wait for each
-/// other, and for [`Node::rebuild`], which waits for all. Dropping a future stops waiting for the command, not the
+/// other. Dropping a future stops waiting for the command, not the
 /// command: use the [`Job`]'s [`Cancel`] for that.
 #[derive(Clone, Debug)]
 pub struct Node(Arc<Inner>);
@@ -96,10 +97,8 @@ struct Inner {
     me: Me,
     /// What this process was started to do.
     doing: String,
-    shelf: Arc<Shelf>,
-    libraries: Libraries<Shelf>,
-    /// Held for reading by what needs the store open, for writing by what needs it closed.
-    gate: RwLock<()>,
+    store: Arc<HomeStore>,
+    libraries: Libraries<HomeStore>,
     /// By label: held by what changes a library for long.
     turns: Mutex<BTreeMap<String, Weak<tokio::sync::Mutex<()>>>>,
     running: Mutex<Vec<Cancel>>,
@@ -118,6 +117,8 @@ struct Inner {
     own: Mutex<OwnCheckpoints>,
     /// What of the store's damage the log was told of.
     losses: Mutex<Losses>,
+    /// Libraries of which a peer has given all that it knows since the home was opened.
+    heard: Mutex<BTreeSet<LibraryId>>,
 }
 
 impl Node {
@@ -151,13 +152,16 @@ impl Node {
         // Before the store, whose opening may take long after a crash: others find someone who will answer.
         let listener = socket::bind(&home.run_dir())?;
         let opened = Event::new(Verb::Opened, doing);
-        let (me, home, shelf, libraries, log) = on_thread(move || {
+        let (me, home, store, libraries, log) = on_thread(move || {
             let log = Log::open(Files::at(home.audit_dir()), opened, now_ms());
-            let shelf = Arc::new(Shelf::open(&home.store_dir(), lock)?);
-            let libraries = Libraries::load(Arc::clone(&shelf), now_ms())?;
-            publish::finish_foundings(&home, &libraries)?;
+            let store = Arc::new(HomeStore::open(&home, lock, log.arrival())?);
+            log.follow(Arc::clone(&store) as Arc<dyn Ledger>);
+            store.found().iter().for_each(|found| log.note(Event::new(Verb::Heal, found), now_ms()));
+            let libraries = Libraries::load(Arc::clone(&store), &ledger::roots_of(&home), now_ms())?;
+            libraries.leave_out(ledger::sources_of(&home));
+            ledger::keep_roots(&home, &libraries);
             rotate::finish_rotation(&home, &libraries)?;
-            Ok((Me::of(&home)?, home, shelf, libraries, log))
+            Ok((Me::of(&home)?, home, store, libraries, log))
         })
         .await?;
         let inner = Arc::new(Inner {
@@ -165,9 +169,8 @@ impl Node {
             config,
             me,
             doing: doing.to_owned(),
-            shelf,
+            store,
             libraries,
-            gate: RwLock::default(),
             turns: Mutex::default(),
             running: Mutex::default(),
             peers: Mutex::default(),
@@ -180,6 +183,7 @@ impl Node {
             told: Mutex::default(),
             own: Mutex::default(),
             losses: Mutex::default(),
+            heard: Mutex::default(),
         });
         let opened = Arc::clone(&inner);
         on_thread(move || {
@@ -263,13 +267,12 @@ impl Node {
         self.close_audit().await;
     }
 
-    /// Works on a thread that may block, with the store open.
+    /// Works on a thread that may block.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let node = self.clone();
-        let _open = self.0.gate.read().await;
         on_thread(move || work(&node.0)).await
     }
 }
@@ -308,8 +311,14 @@ impl Inner {
         lock_of(&self.serving).as_ref().map(Serving::address)
     }
 
-    fn store(&self) -> &dyn Store {
-        &*self.shelf
+    /// The chunks and pages of a library.
+    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        self.store.of(library)
+    }
+
+    /// The statements and refs of all libraries.
+    fn ledger(&self) -> &dyn Ledger {
+        &*self.store
     }
 }
 

@@ -7,14 +7,13 @@ use chuan_engine::{
     id::{LibraryId, SaltKey},
     ingest::{self, IngestReport},
     manifest::{Timestamp, table::ClassHeader},
-    statement::{Library, NodeRole, PublicKey, Release, Said, Statement},
-    store::{Object, Store},
+    statement::{Library, NodeRole, PublicKey, Release, Said},
+    store::Object,
 };
 
 use super::{
     Inner, Node,
     classes::{ClassPlan, Sealed},
-    libraries::Libraries,
     now_ms,
     report::Reporter,
 };
@@ -22,7 +21,6 @@ use crate::{
     authority,
     command::{Ingest, Publish, Role},
     exit::{Failure, Result},
-    home::Home,
     job::Job,
     keyring::Keyring,
     outcome::{ClassRow, Ingested, ListedClass, Published, Skipped},
@@ -69,16 +67,17 @@ impl Inner {
             None => None,
         };
         let policy = options.policy.as_deref().map(policy::read).transpose()?;
-        let plan = ClassPlan::new(self.store(), library.as_deref(), &publishers, current, policy)?;
+        let plan = ClassPlan::new(&*self.objects(&id), library.as_deref(), &publishers, current, policy)?;
         let before = current.map(|current| current.body);
         let report = self.read(options, &id, &plan, job)?;
-        let sealed = plan.seal(&report.trees, &salt)?;
+        let sealed = plan.seal(&id, &report.trees, &salt)?;
+        let manifest = sealed.table.id(&id);
         let is_said = |before: &&Release| {
-            before.manifest == sealed.table.id() && (sealed.listed.is_empty() || !before.classes.is_empty())
+            before.manifest == manifest && (sealed.listed.is_empty() || !before.classes.is_empty())
         };
         let changed = before.filter(is_said).is_none();
         if changed {
-            self.keep_documents(&sealed)?;
+            self.keep_documents(&id, &sealed)?;
         }
         install(report.cache);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
@@ -87,7 +86,7 @@ impl Inner {
             library: id.to_string(),
             library_name: options.library.clone(),
             sequence: current.map_or(0, |current| current.statement.sequence()),
-            manifest: sealed.table.id().to_string(),
+            manifest: manifest.to_string(),
             changed,
             files: classes.iter().map(|class| class.files).sum(),
             bytes_total: classes.iter().map(|class| class.bytes).sum(),
@@ -130,18 +129,19 @@ impl Inner {
             ..ingest::Ingest::new(&options.source, timestamp())
         };
         let mut reporter = Reporter::new(job, "publish");
-        Ok(ingest::publish(self.store(), &ingest, &mut reporter, job.cancel().flag())?)
+        Ok(ingest::publish(&*self.objects(id), &ingest, &mut reporter, job.cancel().flag())?)
     }
 
     /// Makes the class table and its headers durable, which a release names.
-    fn keep_documents(&self, sealed: &Sealed) -> Result<()> {
+    fn keep_documents(&self, library: &LibraryId, sealed: &Sealed) -> Result<()> {
         let Sealed { table, ours, .. } = sealed;
-        let page = |header: &ClassHeader| (header.id().as_page(), header.encode());
-        let documents = ours.iter().map(page).chain([(table.id().as_page(), table.encode())]);
+        let page = |header: &ClassHeader| (header.id(library).as_page(), header.encode());
+        let documents = ours.iter().map(page).chain([(table.id(library).as_page(), table.encode())]);
         let pages = documents.map(|(id, bytes)| Object::Page { id, bytes: bytes.into() }).collect();
-        self.store().append(pages)?;
-        self.store().commit()?;
-        ours.iter().for_each(|header| self.mark(&header.id()));
+        let objects = self.objects(library);
+        objects.append(pages)?;
+        objects.commit()?;
+        ours.iter().for_each(|header| self.mark(library, &header.id(library)));
         Ok(())
     }
 }
@@ -153,19 +153,6 @@ fn publishers(options: &Ingest) -> Result<Vec<PublicKey>> {
 
 fn first(publishers: &[PublicKey]) -> Result<&PublicKey> {
     publishers.first().ok_or_else(|| Failure::internal("a publish names no publisher"))
-}
-
-/// Stores the roots of libraries that were founded here when a crash came between their keys and their first release.
-pub(super) fn finish_foundings<S: Store>(home: &Home, libraries: &Libraries<S>) -> Result<()> {
-    for bytes in home.foundings()? {
-        let root = Statement::decode(&bytes)?;
-        if libraries.get(&root.library()).is_none() {
-            libraries.change(&root.library(), Vec::new(), now_ms(), |_| Ok(vec![root.clone()]))?;
-            // Where it was known once and its root was lost to damage, all else of it is there.
-            libraries.reload(&root.library(), now_ms())?;
-        }
-    }
-    Ok(())
 }
 
 pub(crate) const fn node_role(role: Role) -> NodeRole {

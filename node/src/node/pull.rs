@@ -56,7 +56,7 @@ impl Node {
     pub async fn pull(&self, options: Pull, job: &Job) -> Result<Pulled> {
         let begun = Instant::now();
         let node = &self.0;
-        let _open = node.gate.read().await;
+        self.bring_back(job).await;
         let library = node.libraries.named_or_only(options.library.as_deref())?;
         let _turn = node.turn(library.name(), job).await?;
         // Again: what had the turn before may have changed it.
@@ -134,8 +134,8 @@ impl Node {
             ..Options::default()
         };
         let want = Want::Channel(how.channel.clone());
-        let shelf = Arc::clone(&node.shelf);
-        let fetch = Fetch::new(shelf, Library::clone(library), want, now_ms(), options)?;
+        let (objects, ledger) = (node.objects(&library.id()), Arc::clone(&node.store));
+        let fetch = Fetch::new(objects, ledger, Library::clone(library), want, now_ms(), options)?;
         let cancel = job.cancel().flag();
         let pull = connection.pull(fetch, teller(job.clone(), how.first), cancel);
         // Statements travel beside the data, and are worth having even where that fails.
@@ -183,14 +183,14 @@ impl Inner {
         let unfinished = self.home.pull_unfinished(&library.id());
         self.home.begin_pull(&library.id())?;
         let Some(current) = self.here(library, channel)? else {
-            let others = self.store().refs()?.iter().any(|at| at.library == library.id());
+            let others = self.ledger().refs()?.iter().any(|at| at.library == library.id());
             return Ok((None, unfinished || others));
         };
         let here = Some(current.statement.id());
         // A class that was never here is none that was begun: the source brings it in one go.
         let Ok(held) = self.held(library, &current.body.manifest) else { return Ok((here, true)) };
         for class in &held.classes {
-            if !self.is_whole(&class.commitment)? {
+            if !self.is_whole(&library.id(), &class.commitment)? {
                 return Ok((here, true));
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chuan_engine::{
     Error,
-    id::{Commitment, ManifestId, PageId, StatementId},
+    id::{Commitment, LibraryId, ManifestId, PageId, StatementId},
     manifest::{
         Policy, Sums,
         table::{ClassHeader, ClassTable},
@@ -118,15 +118,19 @@ impl Inner {
     ///
     /// [`Error::Missing`] where the class table is not held.
     pub(super) fn held(&self, library: &Library, manifest: &ManifestId) -> Result<Held, Error> {
-        let table = ClassTable::load(self.store(), manifest)?;
+        let objects = self.objects(&library.id());
+        let table = ClassTable::load(&*objects, manifest)?;
         let mut held = Held { classes: Vec::new(), absent: Vec::new() };
         for (slot, commitment) in table.classes {
-            let header = match ClassHeader::load(self.store(), &commitment) {
+            let header = match ClassHeader::load(&*objects, &commitment) {
                 Err(Error::Missing(_)) => None,
                 header => Some(header?),
             };
             match header {
-                Some(header) if self.is_granted(library, &header.name) || self.is_whole(&commitment)? => {
+                Some(header)
+                    if self.is_granted(library, &header.name)
+                        || self.is_whole(&library.id(), &commitment)? =>
+                {
                     held.classes.push(Class { commitment, header });
                 }
                 _ => held.absent.push(slot),
@@ -149,7 +153,7 @@ impl Inner {
 
     /// Whether all of a release is here that this node may have, as far as that can be known.
     pub(super) fn is_release_whole(&self, library: &Library, manifest: &ManifestId) -> Result<bool> {
-        self.all_of(library, manifest, |class| Ok(self.is_whole(&class.commitment)?))
+        self.all_of(library, manifest, |class| Ok(self.is_whole(&library.id(), &class.commitment)?))
     }
 
     /// Whether `test` holds of every class of a release that this node may have; not where one of them is not here.
@@ -172,25 +176,26 @@ impl Inner {
     }
 
     /// Whether all below a class header is held: looks where no mark says so, and remembers what it sees.
-    pub(super) fn is_whole(&self, commitment: &Commitment) -> Result<bool, Error> {
-        if self.is_full(&commitment.as_page())? {
+    pub(super) fn is_whole(&self, library: &LibraryId, commitment: &Commitment) -> Result<bool, Error> {
+        if self.is_full(library, &commitment.as_page())? {
             return Ok(true);
         }
-        let walked = verify::mark_full(self.store(), commitment, &mut Missing::up_to(1))?;
+        let walked = verify::mark_full(&*self.objects(library), commitment, &mut Missing::up_to(1))?;
         Ok(walked.state == PageState::Full)
     }
 
     /// Like [`Inner::is_whole`], where nothing hangs on the answer but time.
-    pub(super) fn mark(&self, commitment: &Commitment) {
-        if let Err(error) = self.is_whole(commitment) {
+    pub(super) fn mark(&self, library: &LibraryId, commitment: &Commitment) {
+        if let Err(error) = self.is_whole(library, commitment) {
             tracing::debug!(%error, "a release could not be marked as whole");
         }
     }
 
     /// Whether all below a page is known to be held. Where something was lost since, nobody knows.
-    pub(super) fn is_full(&self, page: &PageId) -> Result<bool, Error> {
-        let state = self.store().page_states(std::slice::from_ref(page))?.pop();
-        Ok(state == Some(PageState::Full) && self.store().lost()?.is_empty())
+    pub(super) fn is_full(&self, library: &LibraryId, page: &PageId) -> Result<bool, Error> {
+        let objects = self.objects(library);
+        let state = objects.page_states(std::slice::from_ref(page))?.pop();
+        Ok(state == Some(PageState::Full) && objects.lost()?.is_empty())
     }
 }
 

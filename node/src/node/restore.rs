@@ -22,7 +22,8 @@ impl Node {
                 ..restore::Restore::new(held.trees(), &options.dest)
             };
             let mut reporter = Reporter::new(&job, "restore");
-            let report = restore::restore(node.store(), &order, &mut reporter, job.cancel().flag())?;
+            let objects = node.objects(&found.library.id());
+            let report = restore::restore(&*objects, &order, &mut reporter, job.cancel().flag())?;
             Ok(Restored {
                 release: found.id.to_string(),
                 channel: found.channel_name(),

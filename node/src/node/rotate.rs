@@ -9,7 +9,7 @@ use chuan_engine::{
     audit::{Event, Verb},
     id::NodeId,
     statement::{Accepted, Body, Key, Statement, library::succession},
-    store::Store,
+    store::Ledger,
 };
 
 use super::{Inner, Node, libraries::Libraries, lock_of, now_ms};
@@ -77,8 +77,8 @@ impl Node {
 
 impl Step {
     /// Makes the successions, and says nothing yet. Fails where they could stand nowhere.
-    fn of<S: Store>(
-        libraries: &Libraries<S>,
+    fn of<L: Ledger>(
+        libraries: &Libraries<L>,
         node: NodeId,
         (old, new): (&Key, &Key),
         grace_ms: u64,
@@ -102,9 +102,9 @@ impl Step {
     }
 
     /// Makes the successions durable and known; gives in how many libraries the new key stands then.
-    fn announce<S: Store>(&self, libraries: &Libraries<S>) -> Result<u64> {
+    fn announce<L: Ledger>(&self, libraries: &Libraries<L>) -> Result<u64> {
         for said in &self.to_tell {
-            libraries.change(&said.library(), Vec::new(), now_ms(), |_| Ok(vec![said.clone()]))?;
+            libraries.change(&said.library(), now_ms(), |_| Ok(vec![said.clone()]))?;
         }
         Ok((self.told + self.to_tell.len()) as u64)
     }
@@ -113,7 +113,7 @@ impl Step {
 /// Ends what was left of a rotation that was cut short: finishes it where something was said, undoes it where nothing was.
 /// What keeps it from being finished is told, and tried again at the next start; until then the node goes on under its old
 /// key.
-pub(super) fn finish_rotation<S: Store>(home: &Home, libraries: &Libraries<S>) -> Result<()> {
+pub(super) fn finish_rotation<L: Ledger>(home: &Home, libraries: &Libraries<L>) -> Result<()> {
     let Some(new) = home.next_key()? else { return Ok(()) };
     let (node, old) = (home.node_id()?, home.node_key()?);
     if old.public() == new.public() {

@@ -11,7 +11,7 @@ use chuan_engine::{
     id::{LibraryId, NodeId},
     limits::HELLO_STATEMENTS,
     statement::{Body, Library, PublicKey, Statement, succession},
-    store::Store,
+    store::{Ledger, Objects, Shelves},
     sync::message::{Hello, Join, VERSION},
 };
 use chuan_net::{
@@ -23,7 +23,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Inner, Node, address, fresh, gossip, lock_of, now_ms, shelf::Shelf, talks::Talks};
+use super::{Inner, Node, address, fresh, gossip, lock_of, now_ms, store::HomeStore, talks::Talks};
 use crate::exit::{Failure, Result};
 
 /// A running listener; it stops when this is dropped.
@@ -78,7 +78,7 @@ impl Node {
         let endpoint = Endpoint::listen(address, node.me.identity())?;
         let address = endpoint.local_address()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let desk = Arc::new(Desk { node: Arc::downgrade(node), shelf: Arc::clone(&node.shelf) });
+        let desk = Arc::new(Desk { node: Arc::downgrade(node), store: Arc::clone(&node.store) });
         let (closing, closed) = watch::channel(());
         let vouching = fresh::keep(Arc::downgrade(node), node.libraries.changes(), closed.clone());
         let talks = Talks::over(endpoint.clone());
@@ -104,12 +104,16 @@ impl Node {
 /// What peers talk to. Does not keep the node open, only the store until its answers have ended.
 struct Desk {
     node: Weak<Inner>,
-    shelf: Arc<Shelf>,
+    store: Arc<HomeStore>,
 }
 
 impl Host for Desk {
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.shelf) as Arc<dyn Store>
+    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        self.store.of(library)
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.store) as Arc<dyn Ledger>
     }
 
     fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {

@@ -29,6 +29,7 @@ impl Node {
                 listening: listening.map(|address| address.to_string()),
                 libraries,
                 store: node.store_status()?,
+                ledger: node.ledger_status()?,
                 peers: node.peers_status()?,
             })
         })
@@ -85,14 +86,16 @@ impl Inner {
     /// Whether a release is whole here, as far as it is granted. Looks for itself only where nothing speaks against it: marks
     /// are forgotten when the index is rebuilt.
     pub(super) fn is_complete(&self, library: &Library, manifest: &ManifestId) -> Result<bool> {
-        if self.home.pull_unfinished(&library.id()) || !self.store().lost()?.is_empty() {
-            return self.all_of(library, manifest, |class| Ok(self.is_full(&class.commitment.as_page())?));
+        if self.home.pull_unfinished(&library.id()) || !self.objects(&library.id()).lost()?.is_empty() {
+            return self.all_of(library, manifest, |class| {
+                Ok(self.is_full(&library.id(), &class.commitment.as_page())?)
+            });
         }
         self.is_release_whole(library, manifest)
     }
 
     fn store_status(&self) -> Result<StoreStatus> {
-        let stats = self.shelf.with(|disk| disk.stats())?;
+        let stats = self.store.disk().stats()?;
         Ok(StoreStatus {
             segments: stats.segments,
             segment_bytes: stats.segment_bytes,

@@ -3,6 +3,7 @@
 mod audit;
 mod channels;
 mod classes;
+mod foreign;
 mod gossip;
 mod join;
 mod jumps;
@@ -118,6 +119,24 @@ async fn a_founding_cut_short_is_finished() {
     assert_eq!(node.status().await.unwrap().libraries.len(), 1);
 }
 
+/// What a first publish stores is stored under its library's id: a publish that fails after it has begun must not leave that to
+/// a library of which nothing is known, and found another the next time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_publish_that_fails_is_repeated_in_the_same_library() {
+    let place = Place::new();
+    place.write("a.mp4", "one");
+    let node = place.node("a").await;
+    let (source, library) = (place.path("films"), "films".to_owned());
+    let policy = Some(place.path("no-such-policy.toml"));
+    let failing = Publish { source, library, policy, ..Publish::default() };
+    node.publish(failing, &Job::silent()).await.unwrap_err();
+    let [kept] = &node.home().foundings().unwrap()[..] else { panic!("one founding is kept") };
+    let kept = Statement::decode(kept).unwrap().library();
+    let published = place.publish(&node).await.unwrap();
+    assert_eq!(published.library, kept.to_string());
+    assert_eq!(node.status().await.unwrap().libraries.len(), 1);
+}
+
 /// A crash after the release is durable and before the channel moved: the release is made current, not made twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_whose_channel_did_not_move_is_finished() {
@@ -128,13 +147,13 @@ async fn a_release_whose_channel_did_not_move_is_finished() {
     place.write("a.mp4", "two, and longer");
     let second = place.publish(&node).await.unwrap();
 
-    // The store as such a crash leaves it: all but the last channel statement.
+    // The ledger as such a crash leaves it: all but the last channel statement.
     let library = node.0.libraries.named("films").unwrap();
     let last = library.channel("live").unwrap().statement.id();
     let mut kept = Vec::new();
     for kind in StatementKind::ALL {
-        let held = node.0.store().statements(Some(&library.id()), kind).unwrap();
-        kept.extend(held.into_iter().filter(|(id, _)| *id != last).map(|(_, bytes)| bytes));
+        let held = node.0.ledger().statements(Some(&library.id()), kind).unwrap();
+        kept.extend(held.into_iter().filter(|kept| kept.id != last).map(|kept| kept.bytes));
     }
     let before = Library::load(library.id(), kept, now_ms()).unwrap();
     assert_eq!(before.channel("live").unwrap().body.release.to_string(), first.release);

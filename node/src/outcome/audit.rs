@@ -30,6 +30,8 @@ pub struct AuditRecord {
     pub span_ms: u64,
     /// The id of the record before; zeros in the first.
     pub prev: String,
+    /// The highest arrival number of the ledger when it was written.
+    pub arrival: u64,
     /// Its own id.
     pub id: String,
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod channel;
+mod ledger;
 mod listing;
 mod maintain;
 mod members;
@@ -19,6 +20,7 @@ pub use channel::{
     ChannelHistory, ChannelList, ChannelMoved, ChannelRow, ConflictList, ConflictProof, ConflictRow, MoveRow,
     Vouched,
 };
+pub use ledger::{LedgerCopy, LedgerKept, LedgerShown, LedgerStatus, LeftOut};
 pub use listing::{ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
 pub use maintain::{Rebuilt, Verified};
 pub use members::{MemberList, MemberRow};
@@ -94,6 +96,10 @@ pub enum Outcome {
     Offer(Offered),
     /// Of `root fingerprint`.
     Fingerprint(Fingerprints),
+    /// Of `ledger show`.
+    Ledger(LedgerShown),
+    /// Of `ledger keep`.
+    LedgerKept(Box<LedgerKept>),
 }
 
 impl Outcome {
@@ -112,6 +118,7 @@ impl Outcome {
             Outcome::Verify(verified) if verified.missing > 0 => Exit::Missing,
             Outcome::AuditVerify(verified) if verified.is_altered() => Exit::Corrupt,
             Outcome::Rebuild(rebuilt) if rebuilt.lost > 0 => Exit::Corrupt,
+            Outcome::Ledger(shown) if shown.verdict != "sound" || shown.lost > 0 => Exit::Corrupt,
             Outcome::Offer(offered) if offered.refused() > 0 => Exit::Denied,
             _ => Exit::Ok,
         }

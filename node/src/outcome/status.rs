@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
+use super::{Identity, ledger::LedgerStatus};
 
 /// Answer of `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Status {
     pub libraries: Vec<LibraryStatus>,
     /// The store.
     pub store: StoreStatus,
+    /// The ledger.
+    #[serde(default)]
+    pub ledger: LedgerStatus,
     /// Known peers.
     pub peers: Vec<PeerStatus>,
 }

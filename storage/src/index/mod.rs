@@ -4,162 +4,156 @@
 //! anything but marks and the lost set, and never decides what is durable: its caller tells it after the fact.
 
 mod change;
+mod generation;
 mod key;
 mod tuning;
 
 use std::{
     collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
+    io,
     sync::{
-        Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
     },
 };
 
 use chuan_engine::{
     Error, Result,
     id::{ChunkId, LibraryId, PageId},
-    segment::SegmentId,
-    statement::StatementKind,
-    store::{LostId, PageState, RefMove},
+    segment::SegmentName,
+    store::{ObjectId, PageState},
 };
 use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Direction, ErrorKind, IteratorMode};
 
 pub(crate) use change::{Change, Totals};
+pub(crate) use generation::Generation;
+pub(crate) use tuning::{Cache, cache};
 
 use crate::{
     entry::{Indexed, Location, Position},
-    layout::Layout,
-    stats::Losses,
+    slot::Positions,
+    stats::LossCounts,
 };
 
 const META: &str = "meta";
 const CHUNKS: &str = "chunks";
 const PAGES: &str = "pages";
-const STATEMENTS: &str = "statements";
-const REFS: &str = "refs";
 const MARKS: &str = "marks";
 const LOST: &str = "lost";
 
 /// The open index.
 pub(crate) struct Index {
     db: DB,
-    dir: PathBuf,
-    damaged_flag: PathBuf,
+    generation: Generation,
     /// Held over every read-then-write: by the writer's groups, losses and marks.
-    totals: Mutex<Totals>,
-    segments: RwLock<BTreeMap<u32, SegmentId>>,
-    /// Objects in the lost set.
-    lost: AtomicU64,
-    set_aside: AtomicU64,
-    mended: AtomicU64,
+    totals: Mutex<change::AllTotals>,
+    segments: RwLock<BTreeMap<u32, SegmentName>>,
+    losses: Arc<LossCounts>,
+    /// After the database: it is dropped when that is closed.
+    remains: Remains,
+}
+
+/// Removes the directory of an index that another has replaced.
+struct Remains {
+    generation: Generation,
+    discard: AtomicBool,
 }
 
 impl Index {
-    /// Opens the index, or makes an empty one where there is none.
-    pub(crate) fn open(layout: &Layout) -> Result<Self> {
-        let dir = layout.index();
+    /// Opens the index, or makes an empty one where there is none. Caches are shared: two open at once take no more.
+    pub(crate) fn open(generation: Generation, cache: &Cache, losses: Arc<LossCounts>) -> Result<Self> {
+        let dir = generation.dir();
         let exists = dir.join("CURRENT").exists();
-        let cache = tuning::cache();
+        std::fs::create_dir_all(&dir).map_err(|error| Error::io(format!("make {}", dir.display()), error))?;
         let families = tuning::FAMILIES
-            .map(|(name, bytes)| ColumnFamilyDescriptor::new(name, tuning::column_family(&cache, bytes)));
-        let damaged_flag = layout.damaged_index();
+            .map(|(name, bytes)| ColumnFamilyDescriptor::new(name, tuning::column_family(cache, bytes)));
         let db = DB::open_cf_descriptors(&tuning::database(exists), &dir, families)
-            .map_err(|error| failed(&dir, &damaged_flag, &error))?;
-        let mut index = Self {
-            db,
-            dir,
-            damaged_flag,
-            totals: Mutex::default(),
-            segments: RwLock::default(),
-            lost: AtomicU64::new(0),
-            set_aside: AtomicU64::new(0),
-            mended: AtomicU64::new(0),
-        };
+            .map_err(|error| failed(&generation, &error))?;
+        let remains = Remains { generation: generation.clone(), discard: AtomicBool::new(false) };
+        let mut index =
+            Self { db, generation, totals: Mutex::default(), segments: RwLock::default(), losses, remains };
         index.load()?;
         Ok(index)
     }
 
-    /// Throws the index away, open or damaged or not there at all.
-    pub(crate) fn discard(layout: &Layout) -> Result<()> {
-        let (from, to) = (layout.index(), layout.discarded_index());
-        let gone = |path: &Path, result: std::io::Result<()>| match result {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io(format!("remove {}", path.display()), error))
-            }
-            _ => Ok(()),
-        };
-        // By a rename first: half an index must never be taken for a whole one.
-        gone(&to, fs::remove_dir_all(&to))?;
-        gone(&from, fs::rename(&from, &to))?;
-        gone(&to, fs::remove_dir_all(&to))?;
-        let flag = layout.damaged_index();
-        gone(&flag, fs::remove_file(&flag))
+    /// Which one it is.
+    pub(crate) fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// Has its directory removed once it is closed.
+    pub(crate) fn discard_when_closed(&self) {
+        self.remains.discard.store(true, Ordering::Relaxed);
     }
 
     fn load(&mut self) -> Result<()> {
-        let totals = self.get(META, key::TOTALS)?.map(|bytes| Totals::decode(&bytes)).transpose()?;
-        self.totals = Mutex::new(totals.unwrap_or_default());
+        let mut totals = change::AllTotals::new();
+        self.scan(META, &[key::TOTALS_PREFIX], |key, value| {
+            totals.insert(key::parse_of_library(key)?, Totals::decode(value)?);
+            Ok(())
+        })?;
+        self.scan(LOST, &[], |key, _| {
+            totals.entry(key::parse_lost(key)?.0).or_default().lost += 1;
+            Ok(())
+        })?;
+        self.totals = Mutex::new(totals);
         let mut segments = BTreeMap::new();
         self.scan(META, &[key::SEGMENT_PREFIX], |key, value| {
             let number = key::parse_segment(key).ok_or_else(|| crate::entry::malformed("segment number"))?;
-            let id = value.try_into().map_err(|_| crate::entry::malformed("segment id"))?;
-            segments.insert(number, SegmentId::from_bytes(id));
+            segments.insert(number, key::parse_segment_name(value)?);
             Ok(())
         })?;
         self.segments = RwLock::new(segments);
-        let mut lost = 0;
-        self.scan(LOST, &[], |_, _| {
-            lost += 1;
-            Ok(())
-        })?;
-        self.lost = AtomicU64::new(lost);
         Ok(())
     }
 
-    /// How far the index knows the segments; `None` where it knows nothing.
-    pub(crate) fn position(&self) -> Result<Option<Position>> {
-        self.get(META, key::POSITION)?.map(|bytes| Position::decode(&bytes)).transpose()
+    /// How far the index knows the segments of each library.
+    pub(crate) fn positions(&self) -> Result<Positions> {
+        let mut positions = Positions::new();
+        self.scan(META, &[key::POSITION_PREFIX], |key, value| {
+            positions.insert(key::parse_of_library(key)?, Position::decode(value)?);
+            Ok(())
+        })?;
+        Ok(positions)
     }
 
     /// Segments that the index knows.
-    pub(crate) fn segments(&self) -> BTreeMap<u32, SegmentId> {
+    pub(crate) fn segments(&self) -> BTreeMap<u32, SegmentName> {
         self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn segment_id(&self, number: u32) -> Option<SegmentId> {
+    pub(crate) fn segment(&self, number: u32) -> Option<SegmentName> {
         self.segments.read().unwrap_or_else(PoisonError::into_inner).get(&number).copied()
     }
 
-    pub(crate) fn totals(&self) -> Totals {
-        *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What it counts, by library.
+    pub(crate) fn totals(&self) -> BTreeMap<LibraryId, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn has_chunks(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
-        self.multi_get(CHUNKS, ids.iter().map(ChunkId::as_bytes), |value| Ok(value.is_some()))
+    pub(crate) fn has_chunks(&self, library: &LibraryId, ids: &[ChunkId]) -> Result<Vec<bool>> {
+        let keys = ids.iter().map(|id| key::object(library, id.as_bytes()));
+        self.multi_get(CHUNKS, keys, |value| Ok(value.is_some()))
     }
 
-    pub(crate) fn chunks(&self, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
-        self.multi_get(CHUNKS, ids.iter().map(ChunkId::as_bytes), location)
+    pub(crate) fn chunks(&self, library: &LibraryId, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
+        self.multi_get(CHUNKS, ids.iter().map(|id| key::object(library, id.as_bytes())), location)
     }
 
-    pub(crate) fn pages(&self, ids: &[PageId]) -> Result<Vec<Option<Location>>> {
-        self.multi_get(PAGES, ids.iter().map(PageId::as_bytes), location)
+    pub(crate) fn pages(&self, library: &LibraryId, ids: &[PageId]) -> Result<Vec<Option<Location>>> {
+        self.multi_get(PAGES, ids.iter().map(|id| key::object(library, id.as_bytes())), location)
     }
 
-    /// Where the index has each of `records`, of whatever kind.
-    pub(crate) fn locate(&self, records: &[Indexed]) -> Result<Vec<Option<Location>>> {
-        let keys: Vec<_> = records.iter().map(key::record_key).collect();
+    /// Where the index has each of a library's `records`, of whatever kind.
+    pub(crate) fn locate(&self, library: &LibraryId, records: &[Indexed]) -> Result<Vec<Option<Location>>> {
+        let keys: Vec<_> = records.iter().map(|record| key::record_key(library, record)).collect();
         let mut found = vec![None; records.len()];
-        for family in [CHUNKS, PAGES, STATEMENTS, REFS] {
+        for family in [CHUNKS, PAGES] {
             let of_family = || keys.iter().filter(|(of, _)| *of == family).map(|(_, key)| key.as_slice());
             if of_family().next().is_none() {
                 continue;
             }
-            let locations = self.multi_get(family, of_family(), |value| {
-                location(value.and_then(|value| value.get(..crate::entry::LOCATION_BYTES)))
-            })?;
+            let locations = self.multi_get(family, of_family(), location)?;
             let slots = found.iter_mut().zip(&keys).filter(|(_, (of, _))| *of == family);
             for ((slot, _), location) in slots.zip(locations) {
                 *slot = location;
@@ -168,11 +162,11 @@ impl Index {
         Ok(found)
     }
 
-    pub(crate) fn page_states(&self, ids: &[PageId]) -> Result<Vec<PageState>> {
-        let held = self.multi_get(PAGES, ids.iter().map(PageId::as_bytes), |value| Ok(value.is_some()))?;
-        let marks = self.multi_get(MARKS, ids.iter().map(PageId::as_bytes), |value| {
-            value.map_or(Ok(PageState::Present), key::parse_mark)
-        })?;
+    pub(crate) fn page_states(&self, library: &LibraryId, ids: &[PageId]) -> Result<Vec<PageState>> {
+        let keys: Vec<_> = ids.iter().map(|id| key::object(library, id.as_bytes())).collect();
+        let held = self.multi_get(PAGES, keys.iter(), |value| Ok(value.is_some()))?;
+        let marks = self
+            .multi_get(MARKS, keys.iter(), |value| value.map_or(Ok(PageState::Present), key::parse_mark))?;
         Ok(held
             .into_iter()
             .zip(marks)
@@ -180,108 +174,47 @@ impl Index {
             .collect())
     }
 
-    /// Statements of one kind, of one library or of all, outdated ones too, by library and sequence, and then by where they lie:
-    /// segments are written in order.
-    pub(crate) fn statements(
-        &self,
-        library: Option<&LibraryId>,
-        kind: StatementKind,
-    ) -> Result<Vec<(Indexed, Location)>> {
+    /// The lost set of a library.
+    pub(crate) fn lost(&self, library: &LibraryId) -> Result<Vec<ObjectId>> {
         let mut found = Vec::new();
-        self.scan(STATEMENTS, &key::statements_prefix(kind, library), |key, value| {
-            found.push((key::parse_statement(kind, key)?, Location::decode(value)?));
-            Ok(())
-        })?;
-        found.sort_by_key(|(indexed, place)| match indexed {
-            Indexed::Statement { prefix, .. } => {
-                Some((prefix.library, prefix.sequence, place.segment, place.offset))
-            }
-            _ => None,
-        });
-        Ok(found)
-    }
-
-    /// The same without the outdated ones.
-    pub(crate) fn current_statements(
-        &self,
-        library: Option<&LibraryId>,
-        kind: StatementKind,
-    ) -> Result<Vec<(Indexed, Location)>> {
-        let all = self.statements(library, kind)?;
-        let id = |(indexed, _): &(Indexed, Location)| match indexed {
-            Indexed::Statement { id, .. } => *id.as_bytes(),
-            _ => [0; 32],
-        };
-        let ids: Vec<_> = all.iter().map(id).collect();
-        let outdated =
-            self.multi_get(MARKS, ids.iter(), |value| Ok(value == Some(key::OUTDATED.as_slice())))?;
-        Ok(all.into_iter().zip(outdated).filter(|(_, outdated)| !outdated).map(|(said, _)| said).collect())
-    }
-
-    pub(crate) fn refs(&self) -> Result<Vec<(RefMove, Location)>> {
-        let mut found = Vec::new();
-        self.scan(REFS, &[], |_, value| {
-            found.push(key::parse_ref(value)?);
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    pub(crate) fn lost(&self) -> Result<Vec<LostId>> {
-        let mut found = Vec::new();
-        if self.lost_count() > 0 {
-            self.scan(LOST, &[], |key, _| {
-                found.push(key::parse_lost(key)?);
+        let count =
+            self.totals.lock().unwrap_or_else(PoisonError::into_inner).get(library).map_or(0, |t| t.lost);
+        if count > 0 {
+            self.scan(LOST, library.as_bytes(), |key, _| {
+                found.push(key::parse_lost(key)?.1);
                 Ok(())
             })?;
         }
         Ok(found)
     }
 
-    pub(crate) fn lost_count(&self) -> u64 {
-        self.lost.load(Ordering::Acquire)
-    }
-
-    /// What damage has come and gone since this was opened.
-    pub(crate) fn losses(&self) -> Losses {
-        Losses {
-            set_aside: self.set_aside.load(Ordering::Relaxed),
-            mended: self.mended.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Visits every record the index knows, family by family in key order.
-    pub(crate) fn visit(&self, mut visit: impl FnMut(Indexed, Location) -> Result<()>) -> Result<()> {
-        let id = |key: &[u8]| key.try_into().map_err(|_| crate::entry::malformed("id"));
-        self.scan(CHUNKS, &[], |key, value| {
-            visit(Indexed::Chunk(ChunkId::from_bytes(id(key)?)), Location::decode(value)?)
+    /// Visits every record of a library that the index knows, family by family in key order.
+    pub(crate) fn visit(
+        &self,
+        library: &LibraryId,
+        mut visit: impl FnMut(Indexed, Location) -> Result<()>,
+    ) -> Result<()> {
+        self.scan(CHUNKS, library.as_bytes(), |key, value| {
+            visit(Indexed::Chunk(ChunkId::from_bytes(key::parse_object(key)?)), Location::decode(value)?)
         })?;
-        self.scan(PAGES, &[], |key, value| {
-            visit(Indexed::Page(PageId::from_bytes(id(key)?)), Location::decode(value)?)
-        })?;
-        for kind in StatementKind::ALL {
-            for (indexed, location) in self.statements(None, kind)? {
-                visit(indexed, location)?;
-            }
-        }
-        self.refs()?.into_iter().try_for_each(|(to, location)| visit(Indexed::Ref(to), location))
+        self.scan(PAGES, library.as_bytes(), |key, value| {
+            visit(Indexed::Page(PageId::from_bytes(key::parse_object(key)?)), Location::decode(value)?)
+        })
     }
 
     fn get(&self, family: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.db.get_cf_opt(self.family(family)?, key, &tuning::read()).map_err(|error| self.failed(&error))
     }
 
-    fn multi_get<'a, K, T>(
+    fn multi_get<T>(
         &self,
         family: &str,
-        keys: impl Iterator<Item = &'a K>,
+        keys: impl Iterator<Item = impl AsRef<[u8]>>,
         mut each: impl FnMut(Option<&[u8]>) -> Result<T>,
-    ) -> Result<Vec<T>>
-    where
-        K: AsRef<[u8]> + ?Sized + 'a,
-    {
+    ) -> Result<Vec<T>> {
+        let keys: Vec<_> = keys.collect();
         self.db
-            .batched_multi_get_cf_opt(self.family(family)?, keys, false, &tuning::read())
+            .batched_multi_get_cf_opt(self.family(family)?, &keys, false, &tuning::read())
             .into_iter()
             .map(|value| {
                 let value = value.map_err(|error| self.failed(&error))?;
@@ -314,51 +247,83 @@ impl Index {
     }
 
     fn failed(&self, error: &rocksdb::Error) -> Error {
-        failed(&self.dir, &self.damaged_flag, error)
+        failed(&self.generation, error)
     }
 }
 
 impl std::fmt::Debug for Index {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Index").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Index").field("generation", &self.generation).finish_non_exhaustive()
     }
 }
 
-/// Turns RocksDB's error into ours. Where it may be the index's own fault, the error is [`Error::Corrupt`] and word is left
-/// for the next open that the index is to be built anew.
-fn failed(dir: &Path, damaged_flag: &Path, error: &rocksdb::Error) -> Error {
-    let text = format!("the index {}: {error}", dir.display());
-    if error.kind() == ErrorKind::IOError {
-        if text.contains("No space left") {
-            return Error::Full(format!("{text}; free some space there, then start again"));
+impl Drop for Remains {
+    fn drop(&mut self) {
+        if !self.discard.load(Ordering::Relaxed) {
+            return;
         }
-        if text.contains("lock") && text.contains("LOCK") {
-            return Error::Busy(format!("{text}: another process has the store open"));
-        }
-        if OF_THE_SYSTEM.iter().any(|cause| text.contains(cause)) {
-            return Error::Io { context: text, source: std::io::Error::other("not the index's own fault") };
+        if let Err(error) = self.generation.remove() {
+            tracing::warn!("an index that was replaced is left over until the next start: {error}");
         }
     }
-    leave_word(damaged_flag);
-    Error::Corrupt(format!(
-        "{text}; the index is rebuilt from the segments at the next start, or by `chuan rebuild`"
-    ))
 }
 
-/// Causes of an I/O error that building the index anew would not mend.
-const OF_THE_SYSTEM: [&str; 5] = [
-    "Too many open files",
-    "Cannot allocate memory",
-    "Permission denied",
-    "Read-only file system",
-    "Operation not permitted",
+/// Turns RocksDB's error into ours. Only what another index would mend is [`Error::Corrupt`], and then a note is left for the
+/// next open to build one; all else is the system's, and the index is left as it is.
+fn failed(generation: &Generation, error: &rocksdb::Error) -> Error {
+    let text = format!("the index {}: {error}", generation.dir().display());
+    if is_damage(error) {
+        generation.note_damaged();
+        return Error::Corrupt(format!(
+            "{text}; the index is rebuilt from the segments at the next start, or by `chuan rebuild`"
+        ));
+    }
+    match cause(error) {
+        Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => {
+            Error::Full(format!("{text}; free some space there, then start again"))
+        }
+        Some(cause) => Error::Io { context: text, source: io::Error::from_raw_os_error(cause) },
+        None if error.as_ref().contains("/LOCK") => {
+            Error::Busy(format!("{text}: another process has the store open"))
+        }
+        None => Error::Io { context: text, source: io::Error::other("not damage of the index") },
+    }
+}
+
+/// Whether an error says that the index itself is damaged: by its kind, or by a file that is missing or cannot be read.
+fn is_damage(error: &rocksdb::Error) -> bool {
+    match error.kind() {
+        ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported => true,
+        ErrorKind::IOError => {
+            matches!(cause(error), Some(libc::ENOENT | libc::EIO)) && !error.as_ref().contains("/LOCK")
+        }
+        _ => false,
+    }
+}
+
+/// Causes of an I/O error that are told apart.
+const CAUSES: [i32; 11] = [
+    libc::ENOENT,
+    libc::EIO,
+    libc::ENOSPC,
+    libc::EDQUOT,
+    libc::EFBIG,
+    libc::EMFILE,
+    libc::ENFILE,
+    libc::ENOMEM,
+    libc::EACCES,
+    libc::EPERM,
+    libc::EROFS,
 ];
 
-fn leave_word(damaged_flag: &Path) {
-    // Best effort: where even this cannot be written, the error itself still says it.
-    if let Err(error) = fs::write(damaged_flag, b"") {
-        tracing::error!("{}: cannot note that the index is damaged: {error}", damaged_flag.display());
-    }
+/// The cause of an I/O error. RocksDB's C interface passes on no number, only the system's words for it at the end.
+fn cause(error: &rocksdb::Error) -> Option<i32> {
+    let text = error.as_ref();
+    CAUSES.into_iter().find(|cause| {
+        let words = io::Error::from_raw_os_error(*cause).to_string();
+        let words = words.split(" (os error").next().unwrap_or_default();
+        error.kind() == ErrorKind::IOError && text.ends_with(words)
+    })
 }
 
 fn location(value: Option<&[u8]>) -> Result<Option<Location>> {

@@ -1,12 +1,15 @@
 //! RocksDB's options: fixed memory, every checksum on, no journal.
 //!
-//! Memory in all, whatever the library's size: [`CACHE_BYTES`] for blocks, indexes and filters, [`MEMTABLE_BYTES`] for
-//! what is not yet flushed, and the table handles of [`OPEN_FILES`] files.
+//! Memory in all, however large the libraries are: [`CACHE_BYTES`] for blocks, indexes and filters, [`MEMTABLE_BYTES`]
+//! for what is not yet flushed, and the table handles of [`OPEN_FILES`] files; the last two once more while a rebuild
+//! makes a second index.
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, LogLevel, LruCacheOptions, Options,
+    BlockBasedIndexType, BlockBasedOptions, DBCompressionType, LogLevel, LruCacheOptions, Options,
     ReadOptions, WriteOptions,
 };
+
+pub(crate) use rocksdb::Cache;
 
 const MIB: usize = 1024 * 1024;
 const CACHE_BYTES: usize = 32 * MIB;
@@ -36,8 +39,8 @@ pub(super) fn database(exists: bool) -> Options {
     options
 }
 
-/// One cache for all column families.
-pub(super) fn cache() -> Cache {
+/// One cache for all column families, and for both indexes while one is built.
+pub(crate) fn cache() -> Cache {
     let mut options = LruCacheOptions::default();
     options.set_capacity(CACHE_BYTES);
     // Few shards: a filter's partition must fit into one beside others.
@@ -71,12 +74,10 @@ pub(super) fn column_family(cache: &Cache, memtable_bytes: usize) -> Options {
 }
 
 /// Column families and their memtables' bytes.
-pub(super) const FAMILIES: [(&str, usize); 7] = [
+pub(super) const FAMILIES: [(&str, usize); 5] = [
     (super::META, MIB),
     (super::CHUNKS, 8 * MIB),
     (super::PAGES, 4 * MIB),
-    (super::STATEMENTS, MIB),
-    (super::REFS, MIB),
     (super::MARKS, 2 * MIB),
     (super::LOST, MIB),
 ];

@@ -4,10 +4,13 @@ use bytes::Bytes;
 use chuan_engine::{
     id::ChunkId,
     limits::SEGMENT_RECORDS,
-    store::{Check, Object, Store},
+    store::{
+        Check,
+        objects::{Object, Objects},
+    },
 };
 
-use super::support::scratch;
+use super::support::{films, scratch};
 use crate::{DiskStore, Options, rebuild::rebuild};
 
 /// Rebuilding the index of a library of five million tiny chunks took 500 MB: a segment of 64 MiB held 650,000 of them,
@@ -20,9 +23,9 @@ fn a_segment_of_tiny_records_ends_before_its_bytes_are_full() {
     let count = SEGMENT_RECORDS + 1_000;
     let store = DiskStore::open(dir.path(), Options { direct: false, ..Options::default() }).unwrap();
     for first in (0..count).step_by(1_000) {
-        store.append((first..count.min(first + 1_000)).map(object).collect()).unwrap();
+        films(&store).append((first..count.min(first + 1_000)).map(object).collect()).unwrap();
     }
-    store.commit().unwrap();
+    films(&store).commit().unwrap();
     assert_eq!(store.stats().unwrap().segments, 2);
     drop(store);
 
@@ -30,5 +33,5 @@ fn a_segment_of_tiny_records_ends_before_its_bytes_are_full() {
     assert_eq!((report.segments, report.chunks), (2, count as u64));
     let store = DiskStore::open(dir.path(), Options::default()).unwrap();
     let last = ChunkId::of(&number(count - 1));
-    assert_eq!(store.read_chunks(&[last], Check::Verify).unwrap(), [Some(number(count - 1))]);
+    assert_eq!(films(&store).read_chunks(&[last], Check::Verify).unwrap(), [Some(number(count - 1))]);
 }

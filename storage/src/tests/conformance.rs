@@ -1,16 +1,18 @@
 //! The engine's conformance suite over a store on disk, direct and buffered, with large and with tiny segments.
 
-use std::{fs::OpenOptions, os::unix::fs::FileExt, sync::atomic::Ordering};
+use std::{fs, fs::OpenOptions, os::unix::fs::FileExt, sync::Arc, sync::atomic::Ordering};
 
+use bytes::Bytes;
 use chuan_engine::{
+    id::{ChunkId, LibraryId},
     segment::RECORD_HEADER_BYTES,
     store::{
-        LostId, Store,
-        conformance::{self, Subject},
+        conformance::objects::{Subject, run},
+        objects::{Object, ObjectId, Objects, Shelves},
     },
 };
 
-use crate::{DiskStore, Options};
+use crate::{DiskStore, Options, Poison, entry::Indexed};
 
 struct Disk {
     dir: tempfile::TempDir,
@@ -19,32 +21,31 @@ struct Disk {
 }
 
 impl Disk {
-    fn make(options: Options) -> Box<dyn Subject> {
+    fn make(options: Options) -> Box<Self> {
         let dir = tempfile::tempdir().unwrap();
         let store = DiskStore::open(dir.path(), options.clone()).unwrap();
         Box::new(Self { dir, options, store: Some(store) })
     }
-}
 
-impl Subject for Disk {
-    fn store(&self) -> &dyn Store {
+    fn open(&self) -> &DiskStore {
         self.store.as_ref().unwrap()
     }
 
-    fn crash(&mut self) {
+    fn reopen(&mut self, index: bool) {
         self.store = None;
-        self.options.faults = Default::default();
+        if !index {
+            fs::remove_dir_all(self.dir.path().join("index")).unwrap();
+        }
+        self.options.faults = Arc::default();
+        self.options.poison = Poison::default();
         self.store = Some(DiskStore::open(self.dir.path(), self.options.clone()).unwrap());
     }
 
-    fn damage(&mut self, id: LostId) {
-        let store = self.store.as_ref().unwrap();
-        let location = match id {
-            LostId::Chunk(id) => store.index().chunks(&[id]).unwrap()[0].unwrap(),
-            LostId::Page(id) => store.index().pages(&[id]).unwrap()[0].unwrap(),
-            LostId::Statement(_) => unreachable!(),
-        };
-        let path = store.layout().segment(location.segment);
+    fn flip(&self, library: &LibraryId, record: Indexed) {
+        let store = self.open();
+        let index = store.inner().index.get().unwrap();
+        let location = index.locate(library, &[record]).unwrap()[0].unwrap();
+        let path = store.inner().layout.segment(location.segment);
         let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
         let at = u64::from(location.offset) + RECORD_HEADER_BYTES as u64 + u64::from(location.stored_len / 2);
         let mut byte = [0];
@@ -53,31 +54,60 @@ impl Subject for Disk {
         file.sync_all().unwrap();
     }
 
-    fn poison(&mut self) {
+    /// Makes the write of another library fail than those of the suite.
+    fn fail_a_sync(&self) {
         self.options.faults.fail_sync.store(true, Ordering::Relaxed);
-        let _ = self.store().refs();
-        let object = chuan_engine::store::Object::Chunk {
-            id: chuan_engine::id::ChunkId::of(b"never durable"),
-            bytes: bytes::Bytes::from_static(b"never durable"),
-        };
-        self.store().append(vec![object]).unwrap();
-        assert!(self.store().commit().is_err());
+        let bytes = Bytes::from_static(b"never durable");
+        let other = self.open().of(&LibraryId::from_bytes([0xee; 32]));
+        other.append(vec![Object::Chunk { id: ChunkId::of(&bytes), bytes }]).unwrap();
+        assert!(other.commit().is_err());
     }
+}
+
+impl Subject for Disk {
+    fn of(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        self.open().of(library)
+    }
+
+    fn crash(&mut self) {
+        self.reopen(true);
+    }
+
+    fn rebuild(&mut self) {
+        self.reopen(false);
+        self.open().rebuild(&|_, _| {}).unwrap();
+    }
+
+    fn damage(&mut self, library: &LibraryId, id: ObjectId) {
+        self.flip(
+            library,
+            match id {
+                ObjectId::Chunk(id) => Indexed::Chunk(id),
+                ObjectId::Page(id) => Indexed::Page(id),
+            },
+        );
+    }
+
+    fn poison(&mut self) {
+        self.fail_a_sync();
+    }
+}
+
+fn keeps_every_promise(options: &Options) {
+    run(&|| Disk::make(options.clone()));
 }
 
 #[test]
 fn keeps_every_promise_with_direct_writes() {
-    conformance::run(&|| Disk::make(Options::default()));
+    keeps_every_promise(&Options::default());
 }
 
 #[test]
 fn keeps_every_promise_with_buffered_writes() {
-    conformance::run(&|| Disk::make(Options { direct: false, ..Options::default() }));
+    keeps_every_promise(&Options { direct: false, ..Options::default() });
 }
 
 #[test]
 fn keeps_every_promise_with_small_segments() {
-    conformance::run(&|| {
-        Disk::make(Options { segment_bytes: 512 * 1024, group_bytes: 64 * 1024, ..Options::default() })
-    });
+    keeps_every_promise(&Options { segment_bytes: 512 * 1024, group_bytes: 64 * 1024, ..Options::default() });
 }

@@ -5,12 +5,12 @@ use std::{fs, path::Path};
 
 use chuan_engine::{
     segment::RECORD_HEADER_BYTES,
-    store::{Object, Store},
+    store::objects::{Object, Objects},
 };
 
 use super::support::{
-    Contents, Numbers, chunk, contents, copy_dir, files, flip, listen, name, page, read_back, ref_move,
-    scratch, small, statement,
+    Contents, FILMS, Numbers, chunk, contents, copy_dir, files, films, flip, listen, name, page, put,
+    read_back, scratch, small,
 };
 use crate::{DiskStore, Result, rebuild::rebuild};
 
@@ -27,21 +27,19 @@ struct Template {
 fn template(dir: &Path) -> Template {
     let mut objects: Vec<Object> = (0..60).map(|seed| chunk(seed, 200 + seed as usize * 180)).collect();
     objects.extend((0..12).map(page));
-    objects.extend((1..6).map(statement));
-    objects.push(Object::Ref(ref_move(1)));
     for part in objects.chunks(30) {
         let store = DiskStore::open(dir, small()).unwrap();
         for objects in part.chunks(5) {
-            store.append(objects.to_vec()).unwrap();
-            store.commit().unwrap();
+            put(&films(&store), objects);
         }
     }
     let store = DiskStore::open(dir, small()).unwrap();
     let mut spans = vec![(String::new(), 0, 0); objects.len()];
-    store
-        .index()
-        .visit(|indexed, place| {
-            let at = objects.iter().position(|object| object.lost_id() == indexed.lost_id()).unwrap();
+    let index = store.inner().index.get().unwrap();
+    index
+        .visit(&FILMS, |indexed, place| {
+            let is_it = |object: &Object| name(object) == format!("{:?}", indexed.id());
+            let at = objects.iter().position(is_it).unwrap();
             let start = u64::from(place.offset);
             let file = format!("segments/{:08}.seg", place.segment);
             spans[at] = (file, start, start + RECORD_HEADER_BYTES as u64 + u64::from(place.stored_len));
@@ -85,8 +83,8 @@ fn sample(dir: &Path, count: u64) -> Vec<(String, u64, u8)> {
 /// What a user meets: open, read everything.
 fn use_store(dir: &Path, objects: &[Object]) -> Result<(Contents, Vec<String>)> {
     let store = DiskStore::open(dir, small())?;
-    let (found, mut errors) = read_back(&store, objects);
-    if let Err(error) = store.lost() {
+    let (found, mut errors) = read_back(&films(&store), objects);
+    if let Err(error) = films(&store).lost() {
         errors.push(error.to_string());
     }
     Ok((found, errors))

@@ -2,9 +2,9 @@
 
 use std::{path::Path, process::Command};
 
-use chuan_engine::{Error, store::Store};
+use chuan_engine::{Error, store::objects::Objects};
 
-use super::support::{chunk, contents, read_back};
+use super::support::{chunk, contents, films, put, read_back};
 use crate::{DiskStore, Options, scrub::scrub};
 
 struct Mount(tempfile::TempDir);
@@ -43,7 +43,7 @@ fn a_full_disk_is_an_error_that_names_it_and_costs_nothing() {
     let mut kept = Vec::new();
     let error = loop {
         let objects: Vec<_> = (0..8).map(|at| chunk(kept.len() as u64 + at, 100_000)).collect();
-        match store.append(objects.clone()).and_then(|_| store.commit()) {
+        match films(&store).append(objects.clone()).and_then(|_| films(&store).commit()) {
             Ok(()) => kept.extend(objects),
             Err(error) => break error,
         }
@@ -52,13 +52,13 @@ fn a_full_disk_is_an_error_that_names_it_and_costs_nothing() {
     let Error::Full(text) = &error else { panic!("{error:?}") };
     assert!(text.contains(dir.to_str().unwrap()) && text.contains("ree some space"), "{text}");
     assert!(kept.len() > 400, "only {} chunks fit", kept.len());
-    assert_eq!(read_back(&store, &kept).0, contents(&kept), "a full store does not read");
+    assert_eq!(read_back(&films(&store), &kept).0, contents(&kept), "a full store does not read");
     assert!(scrub(&store, &|_, _| {}, &false.into()).unwrap().is_clean());
     drop(store);
     let store = DiskStore::open(&dir, Options::default()).unwrap();
-    assert_eq!(read_back(&store, &kept).0, contents(&kept));
+    assert_eq!(read_back(&films(&store), &kept).0, contents(&kept));
     assert!(matches!(
-        store.append(vec![chunk(100_000, 100_000), chunk(100_001, 100_000)]),
+        films(&store).append(vec![chunk(100_000, 100_000), chunk(100_001, 100_000)]),
         Err(Error::Full(_)) | Ok(_)
     ));
 }
@@ -72,21 +72,20 @@ fn a_disk_that_others_fill_is_an_error_and_what_was_stored_stays() {
     let dir = mount.path().join("store");
     let kept = vec![chunk(1, 100_000), chunk(2, 100_000)];
     let store = DiskStore::open(&dir, Options::default()).unwrap();
-    store.append(kept.clone()).unwrap();
-    store.commit().unwrap();
+    put(&films(&store), &kept);
     // Queued while there was room; then somebody takes it all.
     let late: Vec<_> = (10..70).map(|seed| chunk(seed, 100_000)).collect();
-    store.append(late).unwrap();
+    films(&store).append(late).unwrap();
     let filler = mount.path().join("filler");
     let _ =
         Command::new("dd").args(["if=/dev/zero", "bs=64k"]).arg(format!("of={}", filler.display())).output();
-    let error = store.commit().and_then(|()| store.append(vec![chunk(100, 100_000)])).unwrap_err();
+    let library = films(&store);
+    let error = library.commit().and_then(|()| library.append(vec![chunk(100, 100_000)])).unwrap_err();
     assert!(matches!(error, Error::Full(_)), "{error:?}");
-    assert_eq!(read_back(&store, &kept).0, contents(&kept));
+    assert_eq!(read_back(&films(&store), &kept).0, contents(&kept));
     drop(store);
     std::fs::remove_file(filler).unwrap();
     let store = DiskStore::open(&dir, Options::default()).unwrap();
-    assert_eq!(read_back(&store, &kept).0, contents(&kept));
-    store.append(vec![chunk(200, 100_000)]).unwrap();
-    store.commit().unwrap();
+    assert_eq!(read_back(&films(&store), &kept).0, contents(&kept));
+    put(&films(&store), &[chunk(200, 100_000)]);
 }

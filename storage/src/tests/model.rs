@@ -1,20 +1,44 @@
-//! A store against a model of it, over random histories of appends, commits, orderly ends and crashes.
+//! A store against a model of it, over random histories of several libraries: appends, commits, rebuilds, orderly ends
+//! and crashes.
 //!
 //! A crash drops the store, gives it back an index as old as the last start (or none at all), and leaves torn bytes
-//! after the last marker. What was committed must be there; of what was not, a prefix in order of appending may be.
+//! after the last marker of each library. What was committed must be there; of what was not, a prefix in order of
+//! appending may be. Nothing that was appended to one library is ever seen in another.
 
-use std::{collections::BTreeSet, fs, fs::OpenOptions, os::unix::fs::FileExt, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    fs::OpenOptions,
+    os::unix::fs::FileExt,
+    path::Path,
+};
 
-use chuan_engine::store::{Object, Store};
+use chuan_engine::{
+    id::LibraryId,
+    store::{
+        PageState,
+        objects::{Object, Objects},
+    },
+};
 use proptest::prelude::*;
 
-use super::support::{chunk, content, copy_dir, name, page, read_back, ref_move, scratch, small, statement};
-use crate::DiskStore;
+use super::support::{
+    chunk, content, contents, copy_dir, library_id, name, page_of, read_back, scratch, small,
+};
+use crate::{
+    DiskStore,
+    layout::Layout,
+    objects::LibraryObjects,
+    view::{Sealing, View},
+};
+
+const LIBRARIES: u8 = 3;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Append(Vec<(u8, u16)>),
-    Commit,
+    Append(u8, Vec<u8>),
+    Commit(u8),
+    Rebuild,
     Reopen,
     Crash { keep_index: Index, garbage: u16 },
 }
@@ -27,28 +51,27 @@ enum Index {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let objects = proptest::collection::vec((any::<u8>(), 1u16..20_000), 1..12);
+    let objects = proptest::collection::vec(any::<u8>(), 1..12);
     let index = prop_oneof![Just(Index::Kept), Just(Index::Old), Just(Index::Gone)];
     prop_oneof![
-        4 => objects.prop_map(Step::Append),
-        2 => Just(Step::Commit),
+        6 => (0..LIBRARIES, objects).prop_map(|(library, objects)| Step::Append(library, objects)),
+        3 => (0..LIBRARIES).prop_map(Step::Commit),
+        1 => Just(Step::Rebuild),
         1 => Just(Step::Reopen),
         2 => (index, 0u16..9000)
             .prop_map(|(keep_index, garbage)| Step::Crash { keep_index, garbage }),
     ]
 }
 
-/// An object for a number: the same number is the same object, of any kind.
-fn object(seed: u8, len: u16) -> Object {
+/// An object for a number: the same number is the same object, and the same chunk in all libraries.
+fn object(library: u8, seed: u8) -> Object {
     match seed % 8 {
-        0 => page(seed.into()),
-        1 => statement(seed.into()),
-        // Refs are numbered by what came before them: see `History::append`.
-        2 => Object::Ref(ref_move(len.into())),
+        0 => page_of(&library_id(library), seed.into()),
         _ => chunk(seed.into(), 1 + usize::from(seed) * 70),
     }
 }
 
+/// What a library was given.
 #[derive(Default)]
 struct History {
     committed: Vec<Object>,
@@ -59,8 +82,7 @@ impl History {
     fn append(&mut self, objects: &[Object]) {
         for object in objects {
             // What comes again is where it was first.
-            let again = |held: &Object| !matches!(object, Object::Ref(_)) && name(held) == name(object);
-            if !self.committed.iter().chain(&self.waiting).any(again) {
+            if !self.all().any(|held| name(held) == name(object)) {
                 self.waiting.push(object.clone());
             }
         }
@@ -70,52 +92,44 @@ impl History {
         self.committed.append(&mut self.waiting);
     }
 
-    /// Checks what a store has after it lost what was not committed, and takes that over.
-    fn survive(&mut self, store: &DiskStore) {
-        check_all(store, &self.committed, &self.waiting);
-        let known: BTreeSet<String> = self.committed.iter().map(name).collect();
+    fn all(&self) -> impl Iterator<Item = &Object> {
+        self.committed.iter().chain(&self.waiting)
+    }
+
+    /// Checks what a library has after it lost what was not committed, and takes that over.
+    fn survive(&mut self, library: &LibraryObjects) {
+        self.check(library);
         let fresh: Vec<Object> = std::mem::take(&mut self.waiting);
         // The last object that survived: all before it must have.
-        let (found, _) = read_back(store, &fresh);
-        let last = fresh.iter().rposition(|object| {
-            !matches!(object, Object::Ref(_))
-                && !known.contains(&name(object))
-                && found.contains_key(&name(object))
-        });
-        let survived = last.map_or(0, |last| last + 1);
+        let (found, _) = read_back(library, &fresh);
+        let survived =
+            fresh.iter().rposition(|object| found.contains_key(&name(object))).map_or(0, |at| at + 1);
         for object in &fresh[..survived] {
             assert!(found.contains_key(&name(object)), "{} was appended before what survived", name(object));
         }
-        // A ref behind the last object may have survived too.
-        let refs = fresh[survived..]
-            .iter()
-            .take_while(|object| matches!(object, Object::Ref(_)) || known.contains(&name(object)));
-        let held = found.get("ref");
-        let refs = refs.collect::<Vec<_>>();
-        let also = refs.iter().rposition(|object| held == Some(&content(object))).map_or(0, |at| at + 1);
-        self.committed.extend(fresh[..survived + also].iter().cloned());
+        self.committed.extend_from_slice(&fresh[..survived]);
     }
-}
 
-/// All of `committed` must be readable, the ref as its last move or one of those waiting.
-fn check_all(store: &DiskStore, committed: &[Object], waiting: &[Object]) {
-    let (found, errors) = read_back(store, committed);
-    assert!(errors.is_empty(), "{errors:?}");
-    for object in committed {
-        match object {
-            Object::Ref(_) => {}
-            other => assert_eq!(found.get(&name(other)), Some(&content(other)), "{} is gone", name(other)),
+    /// All that was committed is readable, and nothing is seen that the library was not given.
+    fn check(&self, library: &LibraryObjects) {
+        let (found, errors) = read_back(library, &self.committed);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(found, contents(&self.committed));
+        assert!(library.lost().unwrap().is_empty());
+        let given: BTreeSet<String> = self.all().map(name).collect();
+        let all = (0..LIBRARIES).flat_map(|other| (0..=u8::MAX).map(move |seed| object(other, seed)));
+        for object in all.filter(|object| !given.contains(&name(object))) {
+            let is_seen = match object {
+                Object::Chunk { id, .. } => library.has_chunks(&[id]).unwrap() != [false],
+                Object::Page { id, .. } => library.page_states(&[id]).unwrap() != [PageState::Absent],
+            };
+            assert!(!is_seen, "{} of another library is seen in {:?}", name(&object), library.library());
         }
     }
-    let is_ref = |object: &&Object| matches!(object, Object::Ref(_));
-    if let Some(last) = committed.iter().rfind(is_ref) {
-        let mut allowed = std::iter::once(last).chain(waiting.iter().filter(is_ref)).map(content);
-        assert!(allowed.any(|one| Some(&one) == found.get("ref")), "the ref moved back");
-    }
-    assert!(store.lost().unwrap().is_empty());
 }
 
-fn crash(dir: &Path, old_index: &Path, end: Option<(u32, u64)>, index: Index, garbage: u16) {
+/// What a crash leaves: an older index, and torn bytes after the end of each library.
+fn crash(dir: &Path, old_index: &Path, index: Index, garbage: u16) {
     let live = dir.join("index");
     match index {
         Index::Kept => {}
@@ -125,46 +139,59 @@ fn crash(dir: &Path, old_index: &Path, end: Option<(u32, u64)>, index: Index, ga
         }
         Index::Gone => fs::remove_dir_all(&live).unwrap(),
     }
-    if let Some((segment, end)) = end {
-        let path = dir.join(format!("segments/{segment:08}.seg"));
-        let file = OpenOptions::new().write(true).open(path).unwrap();
-        file.write_all_at(&content(&chunk(garbage.into(), garbage.into())), end).unwrap();
+    for (view, _) in ends(dir).values() {
+        let file = OpenOptions::new().write(true).open(&view.path).unwrap();
+        file.write_all_at(&content(&chunk(garbage.into(), garbage.into())), view.len).unwrap();
     }
+}
+
+/// The last segment of each library, where it is not sealed.
+fn ends(dir: &Path) -> BTreeMap<LibraryId, (View, u32)> {
+    let layout = Layout::new(dir);
+    let mut ends = BTreeMap::new();
+    for number in layout.list_segments().unwrap() {
+        let view = View::open(&layout, number, None).unwrap();
+        let library = view.name.unwrap().library;
+        ends.insert(library, (view, number));
+    }
+    ends.retain(|_, (view, _)| matches!(view.footer, Sealing::Open));
+    ends
 }
 
 fn play(steps: &[Step]) {
     let home = scratch();
     let (dir, old_index) = (home.path().join("store"), home.path().join("old"));
-    let mut history = History::default();
+    let mut histories: BTreeMap<u8, History> = (0..LIBRARIES).map(|at| (at, History::default())).collect();
     let mut store = Some(DiskStore::open(&dir, small()).unwrap());
-    let mut sequence = 0;
     copy_dir(&dir.join("index"), &old_index);
     for step in steps {
         let open = store.as_ref().unwrap();
         match step {
-            Step::Append(wanted) => {
-                let objects: Vec<Object> = wanted
-                    .iter()
-                    .map(|(seed, _)| {
-                        sequence += 1;
-                        object(*seed, sequence)
-                    })
-                    .collect();
-                open.append(objects.clone()).unwrap();
-                history.append(&objects);
+            Step::Append(library, seeds) => {
+                let objects: Vec<Object> = seeds.iter().map(|seed| object(*library, *seed)).collect();
+                open.library(library_id(*library)).append(objects.clone()).unwrap();
+                histories.get_mut(library).unwrap().append(&objects);
                 continue;
             }
-            Step::Commit => {
-                open.commit().unwrap();
+            Step::Commit(library) => {
+                let history = histories.get_mut(library).unwrap();
+                open.library(library_id(*library)).commit().unwrap();
                 history.commit();
-                check_all(open, &history.committed, &[]);
+                history.check(&open.library(library_id(*library)));
+                continue;
+            }
+            Step::Rebuild => {
+                let report = open.rebuild(&|_, _| {}).unwrap();
+                assert_eq!(report.damage, Vec::<String>::new());
+                for (library, history) in &histories {
+                    history.check(&open.library(library_id(*library)));
+                }
                 continue;
             }
             Step::Reopen => drop(store.take()),
             Step::Crash { keep_index, garbage } => {
-                // Nothing may be written between the look at the end and the drop.
-                let end = end_after_drop(&mut store);
-                crash(&dir, &old_index, end, *keep_index, *garbage);
+                drop(store.take());
+                crash(&dir, &old_index, *keep_index, *garbage);
             }
         }
         fs::remove_dir_all(&old_index).unwrap();
@@ -174,19 +201,11 @@ fn play(steps: &[Step]) {
             fs::create_dir_all(&old_index).unwrap();
         }
         let opened = DiskStore::open(&dir, small()).unwrap();
-        history.survive(&opened);
+        for (library, history) in &mut histories {
+            history.survive(&opened.library(library_id(*library)));
+        }
         store = Some(opened);
     }
-}
-
-/// Drops the store; the end of its open segment, if that is not sealed.
-fn end_after_drop(store: &mut Option<DiskStore>) -> Option<(u32, u64)> {
-    let open = store.take().unwrap();
-    let dir = open.layout().clone();
-    drop(open);
-    let segment = dir.list_segments().unwrap().pop()?;
-    let view = crate::view::View::open(&dir, segment, None).unwrap();
-    matches!(view.footer, crate::view::Sealing::Open).then_some((segment, view.len))
 }
 
 /// Each case opens several stores: fewer than usual, unless asked for.
@@ -198,7 +217,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_history_keeps_what_was_committed(steps in proptest::collection::vec(step(), 1..25)) {
+    fn every_history_keeps_what_was_committed(steps in proptest::collection::vec(step(), 1..30)) {
         play(&steps);
     }
 }

@@ -12,13 +12,28 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     Result,
-    id::{ChunkId, LibraryId, PageId, StatementId},
-    statement::StatementKind,
-    store::{Check, Object, RefMove, Store},
+    id::{ChunkId, LibraryId, PageId},
+    store::{
+        Check,
+        objects::{Object, ObjectId, Objects},
+    },
 };
 use tracing::{Event, Level, Metadata, Subscriber, field, span};
 
-use crate::{DiskStore, Options};
+use crate::{DiskStore, Options, objects::LibraryObjects};
+
+/// The library of tests that need one only.
+pub(super) const FILMS: LibraryId = LibraryId::from_bytes([0xf1; 32]);
+
+/// Its objects.
+pub(super) fn films(store: &DiskStore) -> LibraryObjects {
+    store.library(FILMS)
+}
+
+/// A library for a number.
+pub(super) fn library_id(number: u8) -> LibraryId {
+    LibraryId::from_bytes([number; 32])
+}
 
 /// A directory for tests that ask nothing of the disk itself: in memory where there is room for that.
 pub(super) fn scratch() -> tempfile::TempDir {
@@ -47,46 +62,31 @@ pub(super) fn chunk(seed: u64, len: usize) -> Object {
 }
 
 pub(super) fn page(seed: u64) -> Object {
+    page_of(&FILMS, seed)
+}
+
+pub(super) fn page_of(library: &LibraryId, seed: u64) -> Object {
     let bytes = Bytes::from(format!("page {seed} ").repeat(30));
-    Object::Page { id: PageId::unbound(&bytes), bytes }
-}
-
-pub(super) fn statement(sequence: u64) -> Object {
-    let bytes = Bytes::from(format!("statement {sequence}"));
-    let library = LibraryId::of(b"films");
-    Object::Statement {
-        id: StatementId::of(&bytes),
-        library,
-        kind: StatementKind::Release,
-        sequence,
-        bytes,
-        again: false,
-    }
-}
-
-pub(super) fn ref_move(sequence: u64) -> RefMove {
-    RefMove {
-        library: LibraryId::of(b"films"),
-        channel: "live".to_owned(),
-        statement: StatementId::of(&sequence.to_le_bytes()),
-        release: StatementId::of(b"release"),
-        sequence,
-    }
+    Object::Page { id: PageId::of(library, &bytes), bytes }
 }
 
 /// An object's name and bytes, to compare stores by.
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
 
+pub(super) fn object_id(object: &Object) -> ObjectId {
+    match object {
+        Object::Chunk { id, .. } => ObjectId::Chunk(*id),
+        Object::Page { id, .. } => ObjectId::Page(*id),
+    }
+}
+
 pub(super) fn name(object: &Object) -> String {
-    object.lost_id().map_or("ref".to_owned(), |id| format!("{id:?}"))
+    format!("{:?}", object_id(object))
 }
 
 pub(super) fn content(object: &Object) -> Vec<u8> {
     match object {
-        Object::Chunk { bytes, .. } | Object::Page { bytes, .. } | Object::Statement { bytes, .. } => {
-            bytes.to_vec()
-        }
-        Object::Ref(to) => format!("{to:?}").into_bytes(),
+        Object::Chunk { bytes, .. } | Object::Page { bytes, .. } => bytes.to_vec(),
     }
 }
 
@@ -94,12 +94,18 @@ pub(super) fn contents(objects: &[Object]) -> Contents {
     objects.iter().map(|object| (name(object), content(object))).collect()
 }
 
-/// Reads whichever of `objects` the store has, one by one; the errors on the way.
-pub(super) fn read_back(store: &DiskStore, objects: &[Object]) -> (Contents, Vec<String>) {
+/// Appends and commits.
+pub(super) fn put(library: &LibraryObjects, objects: &[Object]) {
+    library.append(objects.to_vec()).unwrap();
+    library.commit().unwrap();
+}
+
+/// Reads whichever of `objects` a library has, one by one; the errors on the way.
+pub(super) fn read_back(library: &LibraryObjects, objects: &[Object]) -> (Contents, Vec<String>) {
     let mut found = Contents::new();
     let mut errors = Vec::new();
     for object in objects {
-        match read(store, object) {
+        match read(library, object) {
             Ok(Some(bytes)) => {
                 found.insert(name(object), bytes);
             }
@@ -110,20 +116,10 @@ pub(super) fn read_back(store: &DiskStore, objects: &[Object]) -> (Contents, Vec
     (found, errors)
 }
 
-fn read(store: &DiskStore, object: &Object) -> Result<Option<Vec<u8>>> {
+fn read(library: &LibraryObjects, object: &Object) -> Result<Option<Vec<u8>>> {
     let bytes = match object {
-        Object::Chunk { id, .. } => store.read_chunks(&[*id], Check::Verify)?.remove(0),
-        Object::Page { id, .. } => store.read_pages(&[*id])?.remove(0),
-        Object::Statement { id, kind, library, .. } => store
-            .statements(Some(library), *kind)?
-            .into_iter()
-            .find(|(held, _)| held == id)
-            .map(|(_, bytes)| bytes),
-        Object::Ref(to) => {
-            let moves = store.refs()?;
-            let found = moves.into_iter().find(|held| held.channel == to.channel);
-            return Ok(found.map(|to| format!("{to:?}").into_bytes()));
-        }
+        Object::Chunk { id, .. } => library.read_chunks(&[*id], Check::Verify)?.remove(0),
+        Object::Page { id, .. } => library.read_pages(&[*id])?.remove(0),
     };
     Ok(bytes.map(|bytes| bytes.to_vec()))
 }

@@ -75,7 +75,7 @@ fn samples_with_tails() -> Vec<Statement> {
     let commitment = Commitment::from_bytes([0x17; 32]);
     let table = ClassTable { classes: vec![(2, commitment)] };
     let classes = vec![ReleaseClass { slot: 2, name: "预告片".into(), commitment }];
-    let release = Release { parents: vec![], manifest: table.id(), message: String::new(), classes };
+    let release = Release { parents: vec![], manifest: table.id(&LIBRARY), message: String::new(), classes };
     let channel = Channel {
         name: "live".into(),
         release: StatementId::from_bytes([0x11; 32]),
@@ -119,7 +119,8 @@ fn tails_read_back_and_break_no_rule() {
             4 => {
                 release.classes.push(ReleaseClass { slot: 3, ..release.classes[0].clone() });
                 let row = |class: &ReleaseClass| (class.slot, class.commitment);
-                release.manifest = ClassTable { classes: release.classes.iter().map(row).collect() }.id();
+                release.manifest =
+                    ClassTable { classes: release.classes.iter().map(row).collect() }.id(&LIBRARY);
             }
             _ => return false,
         }

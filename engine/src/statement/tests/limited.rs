@@ -32,7 +32,7 @@ fn release(parents: &[StatementId], classes: &[ReleaseClass]) -> Body {
     let table = ClassTable { classes: classes.iter().map(|class| (class.slot, class.commitment)).collect() };
     Body::Release(Release {
         parents: parents.to_vec(),
-        manifest: table.id(),
+        manifest: table.id(&found().0),
         message: String::new(),
         classes: classes.to_vec(),
     })

@@ -14,7 +14,7 @@ use crate::{
         Body, Statement, StatementKind, Verbs,
         library::{Accepted, Library},
     },
-    store::{Object, PageState, RefMove, Store},
+    store::{Ledger, Objects, PageState, Record, RefMove},
     sync::message::Want,
 };
 
@@ -70,7 +70,7 @@ impl Claim {
     }
 
     /// The classes that are held whole, of the newest releases: of each class the newest few versions.
-    pub(super) fn have(&self, store: &dyn Store) -> Result<Vec<Commitment>> {
+    pub(super) fn have(&self, store: &dyn Objects) -> Result<Vec<Commitment>> {
         let mut have = Vec::new();
         let mut versions: BTreeMap<u8, usize> = BTreeMap::new();
         for table in self.tables(store) {
@@ -87,7 +87,7 @@ impl Claim {
     }
 
     /// The tables of the newest releases that are held, newest first.
-    fn tables(&self, store: &dyn Store) -> impl Iterator<Item = ClassTable> {
+    fn tables(&self, store: &dyn Objects) -> impl Iterator<Item = ClassTable> {
         let releases = self.library.releases().into_iter().rev().take(FETCH_RELEASES);
         releases.filter_map(|said| ClassTable::load(store, &said.body.manifest).ok())
     }
@@ -99,7 +99,7 @@ impl Claim {
 
     /// What the class in `slot` of the wanted release is, where its header must have come: where everything is granted
     /// here, or where the newest version of it that is held is of a class that is. A class keeps its slot.
-    pub(super) fn due(&self, store: &dyn Store, slot: u8) -> Option<String> {
+    pub(super) fn due(&self, store: &dyn Objects, slot: u8) -> Option<String> {
         let headers = self.tables(store).filter_map(|table| {
             let (_, commitment) = table.classes.into_iter().find(|(other, _)| *other == slot)?;
             ClassHeader::load(store, &commitment).ok()
@@ -134,7 +134,7 @@ impl Claim {
 
     /// The statements that the source need not send: the channel's, its release's where its table is here, the newest
     /// root's.
-    pub(super) fn known(&self, store: &dyn Store) -> Vec<StatementId> {
+    pub(super) fn known(&self, store: &dyn Objects) -> Vec<StatementId> {
         let channel = match &self.want {
             Want::Channel(name) => self.library.channel(name),
             Want::Release(_) => None,
@@ -238,7 +238,7 @@ impl Claim {
     }
 
     /// What makes the release current here, in the order in which it is to be kept; nothing where it is already.
-    pub(super) fn keepsakes(&self, store: &dyn Store, target: &Target) -> Result<Vec<Object>> {
+    pub(super) fn keepsakes(&self, ledger: &dyn Ledger, target: &Target) -> Result<Vec<Record>> {
         // A release whose data is not here is no release of this node, but what an operator's word rests on is kept with it.
         let named = |id| {
             self.accepted.iter().any(|said| matches!(said.body(), Body::Channel(body) if body.release == id))
@@ -247,10 +247,10 @@ impl Claim {
             said.kind() != StatementKind::Release || said.id() == target.release || named(said.id())
         };
         let kept = |said: &Statement| match self.countersigned.contains(&said.id()) {
-            true => Object::countersigned(said),
-            false => Object::from(said),
+            true => Record::countersigned(said),
+            false => Record::from(said),
         };
-        let mut objects: Vec<Object> = self.accepted.iter().filter(keeps).map(kept).collect();
+        let mut records: Vec<Record> = self.accepted.iter().filter(keeps).map(kept).collect();
         if let Want::Channel(name) = &self.want
             && let Some(said) = self.library.channel(name).filter(|said| said.body.release == target.release)
         {
@@ -261,13 +261,13 @@ impl Claim {
                 release: target.release,
                 sequence: said.statement.sequence(),
             };
-            let refs = store.refs()?;
+            let refs = ledger.refs()?;
             let here = refs.iter().find(|at| at.library == moved.library && at.channel == moved.channel);
             if here.is_none_or(|here| self.is_onward(&moved, here)) {
-                objects.push(Object::Ref(moved));
+                records.push(Record::Ref(moved));
             }
         }
-        Ok(objects)
+        Ok(records)
     }
 
     /// Whether a channel goes on. One that moved meanwhile to where this fetch has not heard of stays: whoever owns the store
@@ -279,7 +279,7 @@ impl Claim {
 }
 
 /// Whether all of a class is held, as far as marks tell.
-fn is_whole(store: &dyn Store, commitment: &Commitment) -> Result<bool> {
+fn is_whole(store: &dyn Objects, commitment: &Commitment) -> Result<bool> {
     let Ok(header) = ClassHeader::load(store, commitment) else { return Ok(false) };
     Ok(store.page_states(&[header.root])?.first() == Some(&PageState::Full))
 }

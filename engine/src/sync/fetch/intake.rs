@@ -13,7 +13,7 @@ use crate::{
     id::{ChunkId, Commitment, PageId},
     limits::{APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, RECENT_BYTES, RECENT_OBJECT_BYTES},
     manifest::{ChunkRef, PageSource, table::ClassHeader},
-    store::{Object, PageState, Store},
+    store::{Object, Objects, PageState},
     sync::{
         delta::{Bases, Delta, DeltaKind},
         frame::ChunkFrame,
@@ -25,7 +25,7 @@ use crate::{
 
 /// The receiving end of a fetch.
 pub(super) struct Intake {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Objects>,
     pages: HashMap<PageId, Place>,
     chunks: HashMap<ChunkId, u32>,
     /// Some expectation was dropped for want of room, or a page did not come of a delta: what nobody expects may then be
@@ -56,7 +56,7 @@ pub(super) enum Held {
 }
 
 impl Intake {
-    pub(super) fn new(store: Arc<dyn Store>) -> Result<Self> {
+    pub(super) fn new(store: Arc<dyn Objects>) -> Result<Self> {
         let marks_hold = store.lost()?.is_empty();
         Ok(Self {
             store,
@@ -73,13 +73,13 @@ impl Intake {
         })
     }
 
-    pub(super) fn store(&self) -> &dyn Store {
+    pub(super) fn store(&self) -> &dyn Objects {
         &*self.store
     }
 
     /// Takes a page that must be expected; gives what it names. `None` for one that was held anyway.
     pub(super) fn page(&mut self, bytes: Bytes) -> Result<Option<Vec<Step>>> {
-        let id = PageId::unbound(&bytes);
+        let id = PageId::of(&self.store.library(), &bytes);
         let Some(place) = self.pages.remove(&id) else {
             let held = self.overflowed
                 || self.recent.contains(id.as_bytes())
@@ -150,7 +150,8 @@ impl Intake {
     }
 
     fn made_page(&mut self, bytes: Bytes) -> Result<bool> {
-        let Some(place) = self.pages.remove(&PageId::unbound(&bytes)) else { return Ok(false) };
+        let id = PageId::of(&self.store.library(), &bytes);
+        let Some(place) = self.pages.remove(&id) else { return Ok(false) };
         let steps = self.take_page(&place, bytes)?;
         self.learn(steps)?;
         Ok(true)

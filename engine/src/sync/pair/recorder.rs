@@ -1,6 +1,10 @@
-//! A store that remembers what it was handed, so that a test can say that nothing else was; and that fails at the write a test names.
+//! Objects and a ledger that remember what was appended, so that a test can say that nothing else was; and that fail at the
+//! write a test names.
 
-use std::{collections::HashSet, sync::Mutex};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 
@@ -8,30 +12,60 @@ use crate::{
     error::Result,
     id::{ChunkId, LibraryId, PageId, StatementId},
     statement::StatementKind,
-    store::{Appended, Check, LostId, Mark, Object, PageState, RefMove, Store, memory::MemoryStore},
+    store::{
+        Appended, Check, Kept, Ledger, LostRecord, Object, ObjectId, Objects, PageState, Record, RefMove,
+        memory::{MemoryLedger, MemoryObjects, MemoryShelves},
+    },
 };
 
-/// A store that remembers what it was handed.
-#[derive(Debug, Default)]
-pub(in crate::sync) struct Recorder {
-    pub(in crate::sync) inner: MemoryStore,
-    pub(in crate::sync) handed: Mutex<HashSet<LostId>>,
+/// What a node keeps, and how many writes of it still succeed.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sync) struct Disk {
+    pub(in crate::sync) shelves: MemoryShelves,
+    pub(in crate::sync) ledger: MemoryLedger,
     /// How many appends and commits still succeed; without limit where nothing is said.
-    pub(in crate::sync) writes_left: Mutex<Option<usize>>,
+    pub(in crate::sync) writes_left: Arc<Mutex<Option<usize>>>,
 }
 
-impl Recorder {
-    /// Counts a write; the one after the last that may succeed poisons the store, until it crashes.
+impl Disk {
+    /// Loses what is not durable, and ends a poisoning.
+    pub(in crate::sync) fn crash(&self) {
+        self.shelves.crash();
+        self.ledger.crash();
+    }
+
+    /// Counts a write; the one after the last that may succeed poisons the home, until it crashes.
     fn write(&self) {
         match self.writes_left.lock().unwrap().as_mut() {
-            Some(0) => self.inner.poison("the test wants it"),
+            Some(0) => {
+                self.shelves.poison("the test wants it");
+                self.ledger.poison("the test wants it");
+            }
             Some(left) => *left -= 1,
             None => {}
         }
     }
 }
 
-impl Store for Recorder {
+/// Objects of one library that remember what was appended.
+#[derive(Debug)]
+pub(in crate::sync) struct Recorder {
+    pub(in crate::sync) inner: MemoryObjects,
+    pub(in crate::sync) handed: Mutex<HashSet<ObjectId>>,
+    disk: Disk,
+}
+
+impl Recorder {
+    pub(in crate::sync) fn new(disk: &Disk, library: &LibraryId) -> Self {
+        Self { inner: disk.shelves.objects(library), handed: Mutex::default(), disk: disk.clone() }
+    }
+}
+
+impl Objects for Recorder {
+    fn library(&self) -> LibraryId {
+        self.inner.library()
+    }
+
     fn has_chunks(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
         self.inner.has_chunks(ids)
     }
@@ -49,41 +83,62 @@ impl Store for Recorder {
     }
 
     fn append(&self, objects: Vec<Object>) -> Result<Appended> {
-        let mut handed = self.handed.lock().unwrap();
-        for object in &objects {
-            match object {
-                Object::Chunk { id, .. } => handed.insert(LostId::Chunk(*id)),
-                Object::Page { id, .. } => handed.insert(LostId::Page(*id)),
-                Object::Statement { id, .. } => handed.insert(LostId::Statement(*id)),
-                Object::Ref(_) => false,
-            };
-        }
-        self.write();
+        self.handed.lock().unwrap().extend(objects.iter().map(Object::id));
+        self.disk.write();
         self.inner.append(objects)
     }
 
     fn commit(&self) -> Result<()> {
-        self.write();
+        self.disk.write();
         self.inner.commit()
     }
 
-    fn mark(&self, marks: &[Mark]) -> Result<()> {
+    fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()> {
         self.inner.mark(marks)
     }
 
-    fn statements(
-        &self,
-        library: Option<&LibraryId>,
-        kind: StatementKind,
-    ) -> Result<Vec<(StatementId, Bytes)>> {
-        self.inner.statements(library, kind)
+    fn lost(&self) -> Result<Vec<ObjectId>> {
+        self.inner.lost()
+    }
+}
+
+/// A ledger that remembers what was appended.
+#[derive(Debug, Default)]
+pub(in crate::sync) struct Book {
+    pub(in crate::sync) said: Mutex<HashSet<StatementId>>,
+    disk: Disk,
+}
+
+impl Book {
+    pub(in crate::sync) fn new(disk: &Disk) -> Self {
+        Self { said: Mutex::default(), disk: disk.clone() }
+    }
+}
+
+impl Ledger for Book {
+    fn append(&self, records: Vec<Record>) -> Result<()> {
+        self.said.lock().unwrap().extend(records.iter().filter_map(Record::statement_id));
+        self.disk.write();
+        self.disk.ledger.append(records)
+    }
+
+    fn statements(&self, library: Option<&LibraryId>, kind: StatementKind) -> Result<Vec<Kept>> {
+        self.disk.ledger.statements(library, kind)
     }
 
     fn refs(&self) -> Result<Vec<RefMove>> {
-        self.inner.refs()
+        self.disk.ledger.refs()
     }
 
-    fn lost(&self) -> Result<Vec<LostId>> {
-        self.inner.lost()
+    fn supersede(&self, ids: &[StatementId]) -> Result<()> {
+        self.disk.ledger.supersede(ids)
+    }
+
+    fn lost(&self) -> Result<Vec<LostRecord>> {
+        self.disk.ledger.lost()
+    }
+
+    fn highest_arrival(&self) -> u64 {
+        self.disk.ledger.highest_arrival()
     }
 }

@@ -136,6 +136,7 @@ fn a_source_that_holds_only_some_classes_serves_those() {
     let store = std::sync::Arc::clone(&pair.mirror.store) as _;
     let mut asking = crate::sync::fetch::Fetch::new(
         store,
+        std::sync::Arc::clone(&pair.mirror.ledger) as _,
         pair.mirror.library.clone(),
         Want::Channel(LIVE.into()),
         crate::sync::pair::NOW_MS,

@@ -3,7 +3,7 @@
 
 use crate::{
     statement::Statement,
-    store::{Object, RefMove, Store},
+    store::{Ledger, Record, RefMove},
     sync::{
         fetch::Options,
         frame::Frame,
@@ -51,8 +51,7 @@ impl Told {
 
     /// Lets the origin's channel stand where it stood when this was said of it.
     fn stand_at(&self, number: usize) {
-        self.pair.origin.store.append(vec![Object::Ref(self.said[number].1.clone())]).unwrap();
-        self.pair.origin.store.commit().unwrap();
+        self.pair.origin.ledger.append(vec![Record::Ref(self.said[number].1.clone())]).unwrap();
     }
 
     /// A new mirror that stands at the newest of the old statements.
@@ -90,8 +89,7 @@ impl Told {
         assert!(behind, "an old place passed for a new one");
         let mirror = &mut self.pair.mirror;
         drop(mirror.library.offer_all(&old, NOW_MS));
-        mirror.store.append(old.iter().map(Object::from).collect()).unwrap();
-        mirror.store.commit().unwrap();
+        mirror.ledger.append(old.iter().map(Record::from).collect()).unwrap();
         mirror.restart();
     }
 }
@@ -107,9 +105,9 @@ fn a_hundred_old_statements_at_every_write_of_an_update_change_nothing() {
             let context = format!("rollback {is_rollback}, {writes} writes");
             told.start_mirror();
             told.stand_at(OLD);
-            *told.pair.mirror.store.writes_left.lock().unwrap() = Some(writes);
+            *told.pair.mirror.disk.writes_left.lock().unwrap() = Some(writes);
             let updated = told.pair.pull();
-            *told.pair.mirror.store.writes_left.lock().unwrap() = None;
+            *told.pair.mirror.disk.writes_left.lock().unwrap() = None;
             let before = told.current();
             assert!(before >= OLD - 1, "{context}");
             told.replay(writes * 13 % (OLD - 1));

@@ -3,7 +3,7 @@
 
 use super::{film, library};
 use crate::{
-    store::LostId,
+    store::ObjectId,
     sync::{
         delta::{Part, Run},
         fetch::Options,
@@ -97,7 +97,7 @@ fn a_lost_base_costs_a_round_trip() {
     let mut files = library(50, 500);
     let mut pair = edited_pair(&mut files);
     let chunks: Vec<_> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
-    for id in chunks.into_iter().filter(|id| matches!(id, LostId::Chunk(_))).take(60) {
+    for id in chunks.into_iter().filter(|id| matches!(id, ObjectId::Chunk(_))).take(60) {
         pair.mirror.store.inner.damage(id);
     }
     let pulled = pull(&mut pair, Packing::Smallest).report;

@@ -5,7 +5,7 @@ use proptest::{prelude::*, sample::Index};
 
 use super::film;
 use crate::{
-    id::{PageId, Salt},
+    id::{LibraryId, PageId, Salt},
     manifest::{
         Page, Sums,
         page::Items,
@@ -15,7 +15,7 @@ use crate::{
         Key,
         library::{Founders, found},
     },
-    store::LostId,
+    store::ObjectId,
     sync::{
         fetch::Options,
         frame::{ChunkCodec, ChunkFrame, Frame},
@@ -71,6 +71,9 @@ impl Fault {
     }
 }
 
+/// A library of which the pair has never heard.
+const SMUGGLERS: LibraryId = LibraryId::from_bytes([0x77; 32]);
+
 /// A well-formed frame that no release names.
 fn smuggled(kind: u8) -> Frame {
     let page = Page { slot: 0, level: 0, items: Items::Entries(vec![]) };
@@ -78,7 +81,7 @@ fn smuggled(kind: u8) -> Frame {
         name: "default".into(),
         slot: 0,
         salt: Salt::from_bytes([1; 32]),
-        root: PageId::unbound(&page.encode()),
+        root: PageId::of(&SMUGGLERS, &page.encode()),
         level: 0,
         sums: Sums::default(),
         policy: vec![],
@@ -91,7 +94,7 @@ fn smuggled(kind: u8) -> Frame {
             raw_len: 5,
             data: Bytes::from_static(b"bytes"),
         }),
-        2 => Frame::Table(ClassTable { classes: vec![(0, header.id())] }.encode().into()),
+        2 => Frame::Table(ClassTable { classes: vec![(0, header.id(&SMUGGLERS))] }.encode().into()),
         3 => Frame::Header(header.encode().into()),
         _ => {
             let [root, operator, publisher] = [11, 12, 13].map(|seed| Key::from_seed([seed; 32]));
@@ -172,8 +175,10 @@ fn edited(mut files: Files, edits: &[Edit]) -> Files {
 
 /// Nothing was stored at the mirror that the origin has not published.
 fn only_published(pair: &Pair) -> bool {
-    let published = pair.origin.store.handed.lock().unwrap();
+    let (published, said) =
+        (pair.origin.store.handed.lock().unwrap(), pair.origin.ledger.said.lock().unwrap());
     pair.mirror.store.handed.lock().unwrap().is_subset(&published)
+        && pair.mirror.ledger.said.lock().unwrap().is_subset(&said)
 }
 
 proptest! {
@@ -243,8 +248,7 @@ proptest! {
         let files = edited(Files::new(), &first);
         pair.publish(&files);
         pair.pull().unwrap();
-        let mut held: Vec<LostId> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
-        held.retain(|id| !matches!(id, LostId::Statement(_)));
+        let mut held: Vec<ObjectId> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
         held.sort();
         for (at, known) in losses {
             let id = *at.get(&held);

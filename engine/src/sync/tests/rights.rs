@@ -18,7 +18,8 @@ use crate::{
     },
 };
 
-fn requests(library: LibraryId, commitment: Commitment) -> [Request; 3] {
+/// One request of each kind that can name a class.
+pub(super) fn requests(library: LibraryId, commitment: Commitment) -> [Request; 3] {
     let pull = Pull {
         library,
         want: Want::Channel(LIVE.into()),

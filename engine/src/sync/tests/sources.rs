@@ -7,7 +7,7 @@ use crate::{
         Body, Header, Key, Release, Statement, StatementKind,
         library::{Founders, found},
     },
-    store::{LostId, Object, Store},
+    store::{Ledger, Object, ObjectId, Objects, Record},
     sync::{
         fetch::Options,
         frame::Frame,
@@ -27,7 +27,7 @@ fn what_a_source_lacks_is_said_and_the_rest_is_kept() {
     let release = pair.publish(&files);
     let chunk = super::cut(&files["电影/03/film-003.mkv"])[5];
     let id = crate::id::ChunkId::of(chunk);
-    assert!(pair.origin.store.inner.lose(LostId::Chunk(id)));
+    assert!(pair.origin.store.inner.lose(ObjectId::Chunk(id)));
     let error = pair.pull().unwrap_err();
     assert!(matches!(&error, Error::Missing(text) if text.contains("lacks 1 ")), "{error}");
     assert_eq!(pair.mirror.channel(), None);
@@ -51,7 +51,7 @@ fn a_source_without_the_table_moves_no_channel() {
     let release = pair.publish(&files);
     let table = pair.origin.library.release(&release).unwrap().body.manifest.as_page();
     let bytes = pair.origin.store.read_pages(&[table]).unwrap().remove(0).unwrap();
-    assert!(pair.origin.store.inner.lose(LostId::Page(table)));
+    assert!(pair.origin.store.inner.lose(ObjectId::Page(table)));
     let error = pair.pull().unwrap_err();
     assert!(matches!(error, Error::Missing(_)), "{error}");
     assert_eq!(pair.mirror.channel(), stood);
@@ -73,7 +73,8 @@ fn statements_are_kept_as_they_came() {
     pair.pull().unwrap();
     for kind in StatementKind::ALL {
         let [sent, kept] = [&pair.origin, &pair.mirror].map(|node| {
-            let mut all = node.store.statements(Some(&node.library.id()), kind).unwrap();
+            let kept = node.ledger.statements(Some(&node.library.id()), kind).unwrap();
+            let mut all: Vec<_> = kept.into_iter().map(|kept| kept.bytes).collect();
             all.sort();
             all
         });
@@ -91,7 +92,7 @@ fn a_source_with_a_damaged_old_version_still_serves_the_new_one() {
     let old = pair.publish(&files);
     pair.pull().unwrap();
     let (_, header) = pair.origin.header(&old).unwrap();
-    assert!(pair.origin.store.inner.damage(LostId::Page(header.root)));
+    assert!(pair.origin.store.inner.damage(ObjectId::Page(header.root)));
     files.insert("new.mkv".into(), super::film(999, 5000));
     let release = pair.publish(&files);
     let pulled = pair.pull().unwrap();
@@ -109,8 +110,7 @@ fn a_source_that_is_behind_changes_nothing() {
     let release = pair.publish(&files);
     pair.pull().unwrap();
     let ahead = pair.mirror.channel();
-    pair.origin.store.append(vec![Object::Ref(behind)]).unwrap();
-    pair.origin.store.commit().unwrap();
+    pair.origin.ledger.append(vec![Record::Ref(behind)]).unwrap();
     let pulled = pair.pull().unwrap();
     assert!(pulled.report.is_source_behind);
     assert_eq!(pulled.report.release, Some(release));
@@ -142,8 +142,8 @@ fn a_release_that_no_publisher_signed_is_refused() {
         .unwrap_err();
     assert!(matches!(error, Error::Denied(_)), "{error}");
     assert_eq!(pair.mirror.channel(), at);
-    let kept = pair.mirror.store.statements(None, StatementKind::Release).unwrap();
-    assert_eq!(kept.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [old]);
+    let kept = pair.mirror.ledger.statements(None, StatementKind::Release).unwrap();
+    assert_eq!(kept.iter().map(|kept| kept.id).collect::<Vec<_>>(), [old]);
 }
 
 #[test]
@@ -167,11 +167,11 @@ fn a_mirror_without_room_says_so_and_goes_on_when_there_is_some() {
     let mut pair = Pair::new();
     let files = library(20, 2000);
     let release = pair.publish(&files);
-    pair.mirror.store.inner.set_full(true);
+    pair.mirror.disk.shelves.set_full(true);
     let error = pair.pull().unwrap_err();
     assert!(matches!(error, Error::Full(_) | Error::Poisoned(_)), "{error}");
     assert_eq!(pair.mirror.channel(), None);
-    pair.mirror.store.inner.set_full(false);
+    pair.mirror.disk.shelves.set_full(false);
     pair.pull_with(RESUME, &mut |_, frames| frames).unwrap();
     assert_eq!(pair.mirror.files(&release).unwrap(), files);
 }
@@ -206,8 +206,8 @@ fn damage_that_nobody_had_noticed_is_mended_in_one_pull() {
     let files = library(3, 500);
     let release = pair.publish(&files);
     pair.pull().unwrap();
-    let pages: Vec<LostId> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
-    for page in pages.into_iter().filter(|id| matches!(id, LostId::Page(_))) {
+    let pages: Vec<ObjectId> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
+    for page in pages.into_iter().filter(|id| matches!(id, ObjectId::Page(_))) {
         assert!(pair.mirror.store.inner.damage(page));
     }
     pair.pull().unwrap();

@@ -179,7 +179,7 @@ mod tests {
         let listed = vec![class(0, "masters", 100), class(1, "trailers", n)];
         let table =
             ClassTable { classes: listed.iter().map(|class| (class.slot, class.commitment)).collect() };
-        let content: (ManifestId, _) = (table.id(), listed);
+        let content: (ManifestId, _) = (table.id(&library.id()), listed);
         let made = release_of_classes(library, &key(publisher), parents.to_vec(), content, "", 1).unwrap();
         take(library, made)
     }

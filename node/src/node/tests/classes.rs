@@ -11,7 +11,7 @@ use chuan_engine::{
         Accepted, Body, Classes, Header, Key, Member, NodeRole, ReleaseClass, Role as LibraryRole, RoleKind,
         Root, Statement, Verbs, library::release_of_classes,
     },
-    store::{Object, memory::MemoryStore},
+    store::{Object, Objects, memory::MemoryObjects},
 };
 use tokio::sync::mpsc::Receiver;
 
@@ -70,7 +70,7 @@ fn admit(origin: &Node, node: &Node, classes: &[&str]) {
         !matches!(said.kind(), StatementKind::Channel | StatementKind::Release | StatementKind::Ticket)
     };
     let known: Vec<_> = library.statements().iter().filter(is_carried).map(|said| (*said).clone()).collect();
-    node.0.libraries.change(&library.id(), Vec::new(), now_ms(), |_| Ok(known)).unwrap();
+    node.0.libraries.change(&library.id(), now_ms(), |_| Ok(known)).unwrap();
     grant(origin, node, classes);
 }
 
@@ -91,7 +91,7 @@ fn grant(origin: &Node, node: &Node, classes: &[&str]) {
     let now = now_ms();
     let member = chuan_engine::statement::library::member(&library, &keys[0], body, now).unwrap();
     let bytes = member.bytes().clone();
-    origin.0.libraries.change(&library.id(), Vec::new(), now, |_| Ok(vec![member])).unwrap();
+    origin.0.libraries.change(&library.id(), now, |_| Ok(vec![member])).unwrap();
     node.0.libraries.offer(&[bytes], now).unwrap();
 }
 
@@ -188,7 +188,9 @@ async fn a_bad_policy_publishes_nothing() {
         let failure = place.publish_classes(&node, policy).await.unwrap_err();
         assert!(failure.exit == Exit::Invalid && failure.message.contains(part), "{failure}");
     }
-    assert!(node.status().await.unwrap().libraries.is_empty());
+    // The library was founded with the first, and each of the others took that up.
+    let libraries = node.status().await.unwrap().libraries;
+    assert!(libraries.len() == 1 && libraries[0].channels.is_empty(), "{libraries:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,7 +253,7 @@ async fn a_node_has_what_it_is_granted_and_says_that_there_is_more() {
 /// A library with a publisher of all classes and one of trailers only, as statements; its first release in `store`.
 struct Limited {
     library: Library,
-    store: MemoryStore,
+    store: MemoryObjects,
     all: Key,
     trailers: Key,
     plan: ClassPlan,
@@ -276,12 +278,12 @@ impl Limited {
         let header = Header { library: Some(id), sequence: 2, time_ms: 2 };
         let second = Statement::sign(header, &body, &[&root]).unwrap();
         let mut library = Library::open(id, [first, second], 3).unwrap();
-        let store = MemoryStore::new();
+        let store = MemoryObjects::new(id);
         let policy = |name: &str| (name.to_owned(), Policy::of_paths([format!("{name}/**")]));
         let policy = Some(vec![policy("masters"), policy("trailers")]);
         let plan = ClassPlan::new(&store, Some(&library), &[all.public()], None, policy).unwrap();
         let sealed = seal(&store, &plan, &all, "first");
-        let content = (sealed.table.id(), sealed.listed);
+        let content = (sealed.table.id(&id), sealed.listed);
         let made = release_of_classes(&library, &all, Vec::new(), content, "", 3).unwrap();
         assert!(library.offer(&made, 3).is_ok());
         Self { library, store, all, trailers, plan, table: sealed.table, before: made.id() }
@@ -304,14 +306,16 @@ impl Limited {
     fn forge(&mut self, change: impl FnOnce(&mut ClassHeader)) {
         let mut header = ClassHeader::load(&self.store, &self.table.classes[2].1).unwrap();
         change(&mut header);
-        self.table.classes[2].1 = header.id();
+        self.table.classes[2].1 = header.id(&self.library.id());
         let mut listed = self.library.release(&self.before).unwrap().body.classes.clone();
-        listed[2].commitment = header.id();
+        listed[2].commitment = header.id(&self.library.id());
         let page = |id, bytes: Vec<u8>| Object::Page { id, bytes: bytes.into() };
-        let table = page(self.table.id().as_page(), self.table.encode());
-        self.store.append(vec![page(header.id().as_page(), header.encode()), table]).unwrap();
+        let table = page(self.table.id(&self.library.id()).as_page(), self.table.encode());
+        self.store
+            .append(vec![page(header.id(&self.library.id()).as_page(), header.encode()), table])
+            .unwrap();
         self.store.commit().unwrap();
-        self.follow(&self.trailers.clone(), (self.table.id(), listed));
+        self.follow(&self.trailers.clone(), (self.table.id(&self.library.id()), listed));
     }
 
     /// The name of the class that a publish by the key puts a path in.
@@ -331,11 +335,11 @@ impl Limited {
 }
 
 /// Builds a tree with one entry for each class that the plan publishes, and keeps what comes of it.
-fn seal(store: &MemoryStore, plan: &ClassPlan, key: &Key, content: &str) -> Sealed {
+fn seal(store: &MemoryObjects, plan: &ClassPlan, key: &Key, content: &str) -> Sealed {
     let mut trees = Vec::new();
     for slot in plan.classifier().slots() {
         let mut pages = Vec::new();
-        let mut builder = EntryTreeBuilder::new(slot).unwrap();
+        let mut builder = EntryTreeBuilder::new(store.library(), slot).unwrap();
         let entry = chuan_engine::manifest::Entry {
             kind: EntryKind::EmptyDir,
             size: 0,
@@ -348,12 +352,16 @@ fn seal(store: &MemoryStore, plan: &ClassPlan, key: &Key, content: &str) -> Seal
         builder.push(EntryPath::new(content).unwrap(), &entry, &mut pages).unwrap();
         trees.push((slot, builder.finish(&mut pages).unwrap()));
     }
-    let sealed = plan.seal(&trees, &SaltKey::of_publisher(key.seed())).unwrap();
+    let sealed = plan.seal(&store.library(), &trees, &SaltKey::of_publisher(key.seed())).unwrap();
     let mut objects: Vec<Object> = Vec::new();
     for header in &sealed.ours {
-        objects.push(Object::Page { id: header.id().as_page(), bytes: header.encode().into() });
+        objects
+            .push(Object::Page { id: header.id(&store.library()).as_page(), bytes: header.encode().into() });
     }
-    objects.push(Object::Page { id: sealed.table.id().as_page(), bytes: sealed.table.encode().into() });
+    objects.push(Object::Page {
+        id: sealed.table.id(&store.library()).as_page(),
+        bytes: sealed.table.encode().into(),
+    });
     store.append(objects).unwrap();
     store.commit().unwrap();
     sealed
@@ -371,18 +379,18 @@ fn a_publisher_of_one_class_leaves_the_others_as_they_were() {
     assert_ne!(next.classes[2], limited.table.classes[2]);
     let names: Vec<_> = sealed.listed.iter().map(|class| class.name.as_str()).collect();
     assert_eq!(names, ["default", "masters", "trailers"]);
-    assert!(limited.stands(&limited.trailers, (next.id(), sealed.listed.clone())));
+    assert!(limited.stands(&limited.trailers, (next.id(&limited.library.id()), sealed.listed.clone())));
     assert!(
-        !limited.stands(&limited.trailers, (next.id(), Vec::new())),
+        !limited.stands(&limited.trailers, (next.id(&limited.library.id()), Vec::new())),
         "without the list nobody could tell"
     );
     // Nor does it need to hold the others.
     let masters = limited.table.classes[1].1.as_page();
-    let fresh = MemoryStore::new();
+    let fresh = MemoryObjects::new(limited.library.id());
     for (id, bytes) in [0, 2]
         .map(|at| limited.table.classes[at].1.as_page())
         .into_iter()
-        .chain([limited.table.id().as_page()])
+        .chain([limited.table.id(&limited.library.id()).as_page()])
         .map(|id| (id, limited.store.read_pages(&[id]).unwrap()[0].clone().unwrap()))
     {
         assert_ne!(id, masters);
@@ -408,9 +416,9 @@ fn a_publisher_of_one_class_leaves_the_others_as_they_were() {
 fn a_class_that_is_not_here_is_not_made_a_second_time() {
     let limited = Limited::new();
     let trailers = || Some(vec![("trailers".to_owned(), Policy::of_paths(["**"]))]);
-    let table = limited.table.id().as_page();
+    let table = limited.table.id(&limited.library.id()).as_page();
     let bytes = limited.store.read_pages(&[table]).unwrap()[0].clone().unwrap();
-    let fresh = MemoryStore::new();
+    let fresh = MemoryObjects::new(limited.library.id());
     fresh.append(vec![Object::Page { id: table, bytes }]).unwrap();
     fresh.commit().unwrap();
     let limited = Limited { store: fresh, ..limited };
@@ -451,13 +459,13 @@ fn a_pattern_of_a_publisher_of_one_class_is_its_own_affair() {
     let policy = Policy::of_paths(["private/**", "trailers/**"]);
     let plan = limited.plan(&limited.trailers, Some(vec![("trailers".into(), policy)])).unwrap();
     let sealed = seal(&limited.store, &plan, &limited.trailers, "second");
-    limited.follow(&limited.trailers.clone(), (sealed.table.id(), sealed.listed));
+    limited.follow(&limited.trailers.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
     let of_all = |path| limited.class_of(&limited.all, path);
     assert_eq!((of_all("private/a"), of_all("trailers/a")), ("default".into(), "trailers".into()));
     assert_eq!(limited.class_of(&limited.trailers, "private/a"), "trailers", "its own goes on as it was");
 
     // Where that is not known that was said last, it is to be said anew.
-    let fresh = MemoryStore::new();
+    let fresh = MemoryObjects::new(limited.library.id());
     let manifest = limited.library.release(&limited.before).unwrap().body.manifest;
     let held = sealed.table.classes.iter().map(|(_, commitment)| commitment.as_page());
     for id in held.chain([manifest.as_page()]) {

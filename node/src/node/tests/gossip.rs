@@ -9,7 +9,10 @@ use chuan_engine::{
         Key, Member, RoleKind,
         library::{self as author, Founders, found},
     },
-    store::memory::MemoryStore,
+    store::{
+        Ledger, Objects,
+        memory::{MemoryLedger, MemoryObjects},
+    },
     sync::message,
 };
 use chuan_net::{
@@ -144,8 +147,12 @@ impl Far {
 }
 
 impl Host for Far {
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::default())
+    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        Arc::new(MemoryObjects::new(*library))
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::new(MemoryLedger::new())
     }
 
     fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {

@@ -111,7 +111,8 @@ async fn every_key_is_replaced_while_a_pull_runs() {
     })
     .await;
     let connection = Arc::new(dial(&mirror.0.key(), &mirror, &origin).await.unwrap());
-    let pulling = Held::begin(connection, Arc::clone(&mirror.0.shelf) as _, (*films(&mirror)).clone()).await;
+    let kept = (mirror.0.objects(&films(&mirror).id()), Arc::clone(&mirror.0.store) as _);
+    let pulling = Held::begin(connection, kept, (*films(&mirror)).clone()).await;
 
     let past = Past::of(&origin).await;
     assert_eq!(Past::of(&mirror).await, past);

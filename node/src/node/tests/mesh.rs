@@ -14,7 +14,10 @@ use chuan_engine::{
         Accepted, ConflictKind, Key, RoleKind, Statement,
         library::{self as author, succession},
     },
-    store::{Store, memory::MemoryStore},
+    store::{
+        Ledger, Objects,
+        memory::{MemoryLedger, MemoryObjects},
+    },
     sync::{
         fetch::{Fetch, Options, Report},
         message::Want,
@@ -88,10 +91,14 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Pulls into `store` what `library` says is live, up to the first bytes of content.
-    pub(super) async fn begin(connection: Arc<Connection>, store: Arc<dyn Store>, library: Library) -> Self {
+    /// Pulls what `library` says is live, up to the first bytes of content.
+    pub(super) async fn begin(
+        connection: Arc<Connection>,
+        (objects, ledger): (Arc<dyn Objects>, Arc<dyn Ledger>),
+        library: Library,
+    ) -> Self {
         let want = Want::Channel("live".into());
-        let fetch = Fetch::new(store, library, want, now_ms(), Options::default()).unwrap();
+        let fetch = Fetch::new(objects, ledger, library, want, now_ms(), Options::default()).unwrap();
         let (begun, begins) = tokio::sync::oneshot::channel();
         let (go, goes) = std::sync::mpsc::channel::<()>();
         let mut begun = Some(begun);
@@ -146,8 +153,10 @@ async fn a_revocation_reaches_every_peer() {
         open.push(connection);
     }
     let busy = Arc::new(dial(&thief, &stolen, &origin).await.unwrap());
-    let store = Arc::new(MemoryStore::default());
-    let pulling = Held::begin(Arc::clone(&busy), store, (*films(&stolen)).clone()).await;
+    let library = films(&stolen);
+    let (objects, ledger) = (MemoryObjects::new(library.id()), MemoryLedger::new());
+    let kept: (Arc<dyn Objects>, Arc<dyn Ledger>) = (Arc::new(objects), Arc::new(ledger));
+    let pulling = Held::begin(Arc::clone(&busy), kept, (*library).clone()).await;
 
     let begun = Instant::now();
     let revoked =

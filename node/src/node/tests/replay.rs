@@ -9,7 +9,7 @@ use chuan_engine::{
         Body, Channel, Key, Library, Statement,
         library::{Founders, channel, found, release},
     },
-    store::{Object, RefMove, Store, memory::MemoryStore},
+    store::{Ledger, Record, RefMove, memory::MemoryLedger},
 };
 
 use crate::node::libraries::Libraries;
@@ -42,7 +42,7 @@ impl Told {
         let (mut others, mut old) = (vec![root], Vec::new());
         let mut parents = Vec::new();
         for number in 0..OLD {
-            let manifest = ManifestId::unbound(&number.to_le_bytes());
+            let manifest = ManifestId::of(&id, &number.to_le_bytes());
             let made = release(&library, &publisher, parents, manifest, "", NOW).unwrap();
             parents = vec![made.id()];
             offer(&mut library, &made);
@@ -57,21 +57,20 @@ impl Told {
         Self { library, others, old, rollback }
     }
 
-    /// The store of a node that stood at the newest of the old statements, as a crash leaves it after so many of the writes of
+    /// The ledger of a node that stood at the newest of the old statements, as a crash leaves it after so many of the writes of
     /// an update. `knew_all`: whether it had heard of every old statement, or only of those that it needs.
-    fn store(&self, knew_all: bool, writes: usize) -> Arc<MemoryStore> {
+    fn ledger(&self, knew_all: bool, writes: usize) -> Arc<MemoryLedger> {
         let last = self.old.last().unwrap();
         let Body::Channel(body) = last.body() else { panic!() };
         let needed = |said: &&Statement| knew_all || said.id() == last.id() || Some(said.id()) == body.term;
-        let mut held: Vec<Object> = self.others.iter().map(Object::from).collect();
-        held.extend(self.old.iter().filter(needed).map(Object::from));
-        held.push(Object::Ref(reference(last)));
-        let update = [Object::from(&self.rollback), Object::Ref(reference(&self.rollback))];
+        let mut held: Vec<Record> = self.others.iter().map(Record::from).collect();
+        held.extend(self.old.iter().filter(needed).map(Record::from));
+        held.push(Record::Ref(reference(last)));
+        let update = [Record::from(&self.rollback), Record::Ref(reference(&self.rollback))];
         held.extend(update.into_iter().take(writes));
-        let store = MemoryStore::default();
-        store.append(held).unwrap();
-        store.commit().unwrap();
-        Arc::new(store)
+        let ledger = MemoryLedger::default();
+        ledger.append(held).unwrap();
+        Arc::new(ledger)
     }
 }
 
@@ -92,7 +91,7 @@ fn reference(said: &Statement) -> RefMove {
 }
 
 /// Shows every old statement again, in an order that `seed` decides, some at once, and lets the channel move to each.
-fn replay(told: &Told, libraries: &Libraries<MemoryStore>, seed: u64) {
+fn replay(told: &Told, libraries: &Libraries<MemoryLedger>, seed: u64) {
     let mut order: Vec<&Statement> = told.old.iter().collect();
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = |below: usize| {
@@ -124,26 +123,26 @@ fn a_hundred_old_statements_at_every_moment_of_an_update_change_nothing() {
     for seed in 0..8 {
         for (knew_all, writes) in [(true, 0), (true, 1), (true, 2), (false, 0), (false, 1), (false, 2)] {
             let context = format!("seed {seed}, knew all {knew_all}, {writes} writes");
-            let store = told.store(knew_all, writes);
+            let ledger = told.ledger(knew_all, writes);
             // Once with what the crash left, once more after another start.
             for _ in 0..2 {
-                let libraries = Libraries::load(Arc::clone(&store), NOW).unwrap();
+                let libraries = Libraries::load(Arc::clone(&ledger), &[], NOW).unwrap();
                 replay(&told, &libraries, seed);
                 let said = if writes == 0 { told.old.last().unwrap() } else { &told.rollback };
                 let current = libraries.get(&id).unwrap().channel("live").unwrap().statement.id();
                 assert_eq!(current, said.id(), "{context}: an old statement is current");
                 let here = if writes == 2 { &told.rollback } else { told.old.last().unwrap() };
-                assert_eq!(store.refs().unwrap(), [reference(here)], "{context}: it went back");
+                assert_eq!(ledger.refs().unwrap(), [reference(here)], "{context}: it went back");
             }
             // The update is repeated and finishes, and stays.
-            let libraries = Libraries::load(Arc::clone(&store), NOW).unwrap();
+            let libraries = Libraries::load(Arc::clone(&ledger), &[], NOW).unwrap();
             libraries.offer(&[told.rollback.bytes().clone()], NOW).unwrap();
             let Body::Channel(body) = told.rollback.body() else { panic!() };
             libraries.move_here(&told.rollback, body).unwrap();
             replay(&told, &libraries, seed);
             let library = libraries.get(&id).unwrap();
             assert_eq!(library.channel("live").unwrap().body.release, told.others[50].id(), "{context}");
-            assert_eq!(store.refs().unwrap(), [reference(&told.rollback)], "{context}");
+            assert_eq!(ledger.refs().unwrap(), [reference(&told.rollback)], "{context}");
         }
     }
 }

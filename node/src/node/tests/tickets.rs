@@ -5,7 +5,10 @@ use chuan_engine::{
     statement::{
         Body, Header, Key, Member, NodeRole, Proof, RoleKind, Statement, Ticket, Verbs, library as author,
     },
-    store::memory::MemoryStore,
+    store::{
+        Ledger, Objects,
+        memory::{MemoryLedger, MemoryObjects},
+    },
     sync::message,
 };
 use chuan_net::{
@@ -143,8 +146,12 @@ struct Attacker {
 }
 
 impl Host for Attacker {
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::default())
+    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        Arc::new(MemoryObjects::new(*library))
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::new(MemoryLedger::new())
     }
 
     fn library(&self, _: &LibraryId) -> Option<Arc<Library>> {

@@ -398,5 +398,13 @@ fn release(
     now_ms: i64,
 ) -> Statement {
     let table = ClassTable { classes: classes.iter().map(|class| (class.slot, class.commitment)).collect() };
-    library::release_of_classes(library, &key(publisher), parents, (table.id(), classes), "", now_ms).unwrap()
+    library::release_of_classes(
+        library,
+        &key(publisher),
+        parents,
+        (table.id(&library.id()), classes),
+        "",
+        now_ms,
+    )
+    .unwrap()
 }

@@ -1,0 +1,231 @@
+//! Two libraries on one mirror: a member of one of them learns nothing of the other.
+//!
+//! Symptom: the owner of library B named in a release of B the manifest, a class or the chunks of library A. A mirror of
+//! both found everything on its disk, took the release for whole and served A's films to B's members. Cause: pages and
+//! chunks were looked up by their hashes alone. Fix: content belongs to a library; its pages are hashed with the library's
+//! id, and no object is looked up without one.
+//!
+//! Each attack is made twice, on a mirror that has A on the disk of B and on one that has not: all that the mirror answers
+//! and asks must be the same, byte for byte. So neither content nor presence leaks.
+
+use bytes::Bytes;
+
+use crate::{
+    error::Error,
+    id::{ChunkId, Commitment, ManifestId, NodeId},
+    manifest::{PageSource, table::ClassTable},
+    statement::{Key, Verbs},
+    store::{Object, ObjectId, Objects},
+    sync::{
+        fetch::Options,
+        frame::Frame,
+        message::{End, Request, Want},
+        pair::{Disk, Files, Pair, answer, cut, to_bytes},
+        tests::{film, library, rights::requests},
+    },
+};
+
+/// Members of B, by the seeds of their keys, and a node that is none.
+const MEMBER: u8 = 20;
+const WATCHER: u8 = 21;
+const REVOKED: u8 = 22;
+const STRANGER: u8 = 23;
+
+/// A mirror of library A, `films`, and of library B, `other`, whose owner attacks.
+struct World {
+    films: Pair,
+    other: Pair,
+    /// What A's release names.
+    manifest: ManifestId,
+    commitment: Commitment,
+    files: Files,
+    /// What the mirror answered and asked about B, in order.
+    said: Vec<Vec<u8>>,
+}
+
+impl World {
+    /// `is_beside` says whether the mirror has A on the disk where it has B.
+    fn open(is_beside: bool) -> Self {
+        let disk = Disk::default();
+        let mut films = Pair::found("films", &disk);
+        let files = library(20, 2000);
+        let release = films.publish(&files);
+        films.pull().unwrap();
+        let (commitment, _) = films.mirror.header(&release).unwrap();
+        let manifest = films.mirror.library.release(&release).unwrap().body.manifest;
+        let mut other = Pair::found("other", &if is_beside { disk } else { Disk::default() });
+        other.admit_to(MEMBER, Verbs::PULL);
+        other.admit_to(WATCHER, Verbs::WATCH);
+        let revoked = other.admit_to(REVOKED, Verbs::PULL);
+        other.revoke(revoked);
+        other.publish(&own_files());
+        other.pull().unwrap();
+        Self { films, other, manifest, commitment, files, said: Vec::new() }
+    }
+
+    /// The page of A under this id, which the owner of B has from a member of A.
+    fn page_of_a(&self, id: crate::id::PageId) -> Bytes {
+        self.films.origin.store.page(&id).unwrap()
+    }
+
+    /// Lets the mirror pull B from its owner, who answers the first request with these frames after B's statements, and
+    /// says nothing more. Then all of B's members, and others, ask the mirror for what that named.
+    fn attack(&mut self, name: &str, frames: &[Frame], named: Commitment) {
+        let mut answer: Vec<_> = self
+            .other
+            .origin
+            .library
+            .statements()
+            .into_iter()
+            .map(|statement| Frame::Statement(statement.bytes().clone()))
+            .chain(frames.iter().cloned())
+            .map(|frame| to_bytes(&frame))
+            .collect();
+        answer.push(to_bytes(&Frame::End(End { complete: true, ..End::default() })));
+        let before = self.other.mirror.channel();
+        for options in [Options::default(), Options { resume: true, ..Options::default() }] {
+            let error = self
+                .other
+                .pull_with(options, &mut |id, _| if id == 0 { answer.clone() } else { vec![] })
+                .unwrap_err();
+            assert!(matches!(error, Error::Peer(_) | Error::Missing(_)), "{name}: {error}");
+            assert_eq!(self.other.mirror.channel(), before, "{name}: the channel moved");
+            self.said.push(format!("{name}: {error}").into_bytes());
+            self.said.extend(self.other.asked.lock().unwrap().iter().map(|request| request.to_vec()));
+        }
+        self.ask(named);
+    }
+
+    /// Asks the mirror for a class of B, and for B's newest release, as each of the nodes.
+    fn ask(&mut self, named: Commitment) {
+        // By gossip the mirror hears of releases that it has not got.
+        let statements = self.other.origin.library.statements().into_iter().cloned().collect::<Vec<_>>();
+        self.other.mirror.learn(&statements);
+        let id = self.other.mirror.library.id();
+        let newest = self.other.origin.channel().unwrap().release;
+        let mut all = Vec::new();
+        for commitment in [named, self.commitment] {
+            all.extend(requests(id, commitment));
+            all.extend(requests(self.films.mirror.library.id(), commitment));
+        }
+        for request in requests(id, named) {
+            if let Request::Pull(pull) = request {
+                all.push(Request::Pull(crate::sync::message::Pull { want: Want::Release(newest), ..pull }));
+            }
+        }
+        for seed in [MEMBER, WATCHER, REVOKED, STRANGER] {
+            let peer: NodeId = Key::from_seed([seed; 32]).node();
+            for request in &all {
+                let frames = answer(&self.other.mirror, &peer, request.clone());
+                self.said.push(frames.iter().flat_map(to_bytes).collect());
+            }
+        }
+    }
+
+    /// The owner of B publishes A's files, of which it has no byte: it knows their chunks' ids from A's pages.
+    fn publish_without_chunks(&mut self) -> Commitment {
+        let release = self.other.publish(&self.files);
+        for chunk in chunks(&self.files) {
+            assert!(self.other.origin.store.inner.lose(ObjectId::Chunk(ChunkId::of(chunk))));
+        }
+        self.other.origin.header(&release).unwrap().0
+    }
+
+    /// What the mirror says when all attacks are made on it, one after the other.
+    fn run(mut self) -> Vec<Vec<u8>> {
+        // A release of B names A's manifest.
+        let (table, header) =
+            (self.page_of_a(self.manifest.as_page()), self.page_of_a(self.commitment.as_page()));
+        self.other.announce(self.manifest, Vec::new());
+        let frames = [Frame::Table(table), Frame::Header(header.clone())];
+        self.attack("its manifest", &[], self.commitment);
+        self.attack("its manifest and table", &frames[..1], self.commitment);
+        self.attack("its manifest, table and header", &frames, self.commitment);
+
+        // A table of B names A's class, under a class's own hash in B.
+        let table = ClassTable { classes: vec![(0, self.commitment)] };
+        self.other.announce(table.id(&self.other.origin.library.id()), Vec::new());
+        let frames = [Frame::Table(table.encode().into()), Frame::Header(header.clone())];
+        self.attack("its class", &frames[..1], self.commitment);
+        self.attack("its class and header", &frames, self.commitment);
+
+        // A's header as a class of B: its root page is A's.
+        let own = Commitment::of(&self.other.origin.library.id(), &header);
+        let table = ClassTable { classes: vec![(0, own)] };
+        self.other.announce(table.id(&self.other.origin.library.id()), Vec::new());
+        self.attack("its tree", &[Frame::Table(table.encode().into()), Frame::Header(header)], own);
+
+        // B's own pages name A's chunks; the answer is cut after 1, 2, 4 … frames, and whole.
+        let named = self.publish_without_chunks();
+        for frames in (0..).map(|step| 1 << step) {
+            let mut cut_short = true;
+            let pulled = self.other.pull_with(Options::default(), &mut |id, mut all| {
+                cut_short = all.len() > frames || id > 0;
+                all.truncate(if id == 0 { frames } else { 0 });
+                all
+            });
+            self.said.push(format!("its chunks, {frames} frames: {}", pulled.unwrap_err()).into_bytes());
+            self.said.extend(self.other.asked.lock().unwrap().iter().map(|request| request.to_vec()));
+            self.ask(named);
+            if !cut_short {
+                break;
+            }
+        }
+        let error = self.other.pull().unwrap_err();
+        assert!(matches!(&error, Error::Missing(text) if text.contains("lacks")), "{error}");
+        self.said.push(error.to_string().into_bytes());
+        self.ask(named);
+        self.check_stays_useful();
+        self.said
+    }
+
+    /// B's own content comes and is served, also where A has the same: it is stored twice.
+    fn check_stays_useful(&mut self) {
+        let release = self.other.origin.channel().unwrap().release;
+        for chunk in chunks(&self.files) {
+            let object = Object::Chunk { id: ChunkId::of(chunk), bytes: Bytes::copy_from_slice(chunk) };
+            self.other.origin.store.append(vec![object]).unwrap();
+        }
+        self.other.origin.store.commit().unwrap();
+        let pulled = self.other.pull_with(Options { resume: true, ..Options::default() }, &mut |_, all| all);
+        let distinct = chunks(&self.files).len() as u64;
+        assert_eq!(pulled.unwrap().report.chunks_fetched, distinct, "another library's chunks were used");
+        assert_eq!(self.other.mirror.files(&release).unwrap(), self.files);
+        let (commitment, _) = self.other.mirror.header(&release).unwrap();
+        let before = self.said.len();
+        self.ask(commitment);
+        let largest = self.said.drain(before..).map(|answer| answer.len()).max();
+        assert!(largest > Some(20_000), "members get nothing: {largest:?}");
+    }
+}
+
+fn own_files() -> Files {
+    (0..5).map(|n| (format!("own/{n}.mkv"), film(900 + n, 1000))).collect()
+}
+
+/// The distinct chunks of files.
+fn chunks(files: &Files) -> Vec<&[u8]> {
+    let mut chunks: Vec<_> = files.values().flat_map(|bytes| cut(bytes)).collect();
+    chunks.sort_unstable();
+    chunks.dedup();
+    chunks
+}
+
+#[test]
+fn a_mirror_of_two_libraries_tells_the_owner_of_one_nothing_of_the_other() {
+    let [beside, alone] = [true, false].map(|is_beside| World::open(is_beside).run());
+    assert_eq!(beside.len(), alone.len());
+    for (number, (beside, alone)) in beside.iter().zip(&alone).enumerate() {
+        assert!(
+            beside == alone,
+            "message {number} tells that the other library is there:\n{}\n{}",
+            String::from_utf8_lossy(beside),
+            String::from_utf8_lossy(alone)
+        );
+    }
+    let files = library(20, 2000);
+    for chunk in chunks(&files).into_iter().filter(|chunk| chunk.len() > 64) {
+        let is_there = |said: &Vec<u8>| said.windows(chunk.len()).any(|part| part == chunk);
+        assert!(!beside.iter().any(is_there), "a chunk of the other library was sent");
+    }
+}

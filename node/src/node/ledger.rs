@@ -1,0 +1,159 @@
+//! The home's ledger, as commands see it: what was found when it was opened, what is lost, which libraries
+//! are left out, and how peers give back what is missing.
+
+use chuan_engine::{
+    audit::{Event, Verb},
+    id::LibraryId,
+    statement::Statement,
+    store::Ledger,
+};
+
+use super::{Inner, Node, libraries::Libraries, lock_of, maintain::name};
+use crate::{
+    exit::Result,
+    home::Home,
+    job::Job,
+    outcome::{LedgerStatus, LeftOut, Verified},
+};
+
+impl Inner {
+    /// What is to be said of the ledger in `status`.
+    pub(super) fn ledger_status(&self) -> Result<LedgerStatus> {
+        let ledger = self.store.disk_ledger();
+        let lost = self.ledger().lost()?;
+        let (found, read_only) = (self.store.found().to_vec(), ledger.read_only());
+        let left_out = self.libraries.left_out();
+        let state = match (&read_only, lost.is_empty() && left_out.is_empty(), found.is_empty()) {
+            (Some(_), _, _) => "read-only",
+            (None, false, _) => "lost",
+            (None, true, false) => "mended",
+            (None, true, true) => "sound",
+        };
+        let (statements, bytes) = ledger.size();
+        Ok(LedgerStatus {
+            state: state.to_owned(),
+            found: found.into_iter().chain(read_only).collect(),
+            lost: lost.len() as u64,
+            left_out: left_out
+                .into_iter()
+                .map(|(library, reason)| LeftOut { library: library.to_string(), reason })
+                .collect(),
+            arrival: self.ledger().highest_arrival(),
+            statements,
+            bytes,
+        })
+    }
+
+    /// Looks at both files and at what the ledger refers to. Whatever is lost, left out, or referred to
+    /// without being there is damage, until a peer has given it back.
+    pub(super) fn verify_ledger(&self, verified: &mut Verified, job: &Job) -> Result<()> {
+        let checked = self.store.disk_ledger().check()?;
+        for found in checked.found {
+            if checked.is_mended {
+                job.note(format!("{found}; mended"));
+            } else {
+                verified.corrupt += 1;
+                name(verified, || found.clone());
+            }
+            self.note(Event::new(Verb::Heal, found));
+        }
+        for lost in self.ledger().lost()? {
+            verified.corrupt += 1;
+            name(verified, || format!("the ledger has lost {}; `chuan pull` asks peers for it", lost.place));
+        }
+        for (library, reason) in self.libraries.left_out() {
+            verified.corrupt += 1;
+            name(verified, || {
+                format!("library {library} is left out: {reason}; `chuan pull {library}` asks peers")
+            });
+        }
+        for at in self.ledger().refs()? {
+            let library = self.libraries.get(&at.library);
+            let is_known = library.as_ref().is_some_and(|library| {
+                library.release(&at.release).is_some() && library.statement(&at.statement).is_some()
+            });
+            if !is_known && library.is_some() {
+                verified.corrupt += 1;
+                name(verified, || {
+                    format!(
+                        "{} of library {} stands on release {}, which is not known here; `chuan pull` asks peers for it",
+                        at.channel,
+                        at.library.short(),
+                        at.release.short()
+                    )
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a peer has given all that it knows of a library: what is lost of it without a name of its
+    /// own, and statements that only the newest is kept of, are looked for no more.
+    pub(super) fn heard_all(&self, library: &LibraryId) -> Result<()> {
+        if self.ledger().lost()?.is_empty() {
+            return Ok(());
+        }
+        let all = {
+            let mut heard = lock_of(&self.heard);
+            heard.insert(*library);
+            let mut known = self.libraries.all().into_iter().map(|library| library.id());
+            self.libraries.left_out().is_empty() && known.all(|id| heard.contains(&id))
+        };
+        Ok(self.store.disk_ledger().heard_all(library, all)?)
+    }
+
+    /// The libraries to ask peers about: those that are known, and those that are left out.
+    pub(super) fn asked_about(&self) -> Vec<LibraryId> {
+        let known = self.libraries.all().into_iter().map(|library| library.id());
+        known.chain(self.libraries.left_out().into_keys()).collect()
+    }
+}
+
+impl Node {
+    /// Asks peers for libraries that are left out because their root is damaged. What fails is only told: the
+    /// command that needs such a library says so.
+    pub(super) async fn bring_back(&self, job: &Job) {
+        for library in self.0.libraries.left_out().into_keys() {
+            job.say(format!(
+                "library {} is left out, since its root is damaged: asking peers",
+                library.short()
+            ))
+            .await;
+            self.pass_on(&library).await;
+        }
+    }
+}
+
+/// The first roots that are kept beside the keys: what is left of a library whose ledger is lost, and of one whose
+/// founding a crash cut short. One that cannot be read is passed over with a warning.
+pub(super) fn roots_of(home: &Home) -> Vec<Statement> {
+    let roots = home.roots().unwrap_or_else(|failure| {
+        tracing::warn!(%failure, "the roots beside the keys cannot be read");
+        Vec::new()
+    });
+    let decode = |bytes: Vec<u8>| match Statement::decode(&bytes) {
+        Ok(root) => Some(root),
+        Err(error) => {
+            tracing::warn!(%error, "a root kept beside the keys is damaged");
+            None
+        }
+    };
+    roots.into_iter().filter_map(decode).collect()
+}
+
+/// Keeps the first root of every library that is known beside the keys, where it is not there yet. What fails is tried
+/// again at the next start.
+pub(super) fn keep_roots<L: Ledger>(home: &Home, libraries: &Libraries<L>) {
+    for library in libraries.all() {
+        let Some(root) = library.roots().next() else { continue };
+        if let Err(failure) = home.keep_root(&library.id(), root.bytes()) {
+            tracing::warn!(%failure, library = library.name(), "its root is not kept beside the keys");
+        }
+    }
+}
+
+/// The libraries of which peers are remembered as sources.
+pub(super) fn sources_of(home: &Home) -> Vec<LibraryId> {
+    let peers = home.peers().unwrap_or_default();
+    peers.iter().flat_map(|peer| &peer.libraries).filter_map(|id| id.parse().ok()).collect()
+}

@@ -1,0 +1,98 @@
+//! The answers of `ledger show` and `ledger keep`, and what `status` says of the ledger.
+
+use serde::{Deserialize, Serialize};
+
+/// Answer of `ledger show`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerShown {
+    /// The node whose home it is.
+    pub node: String,
+    /// `sound`: nothing to do. `mended`: the next start mends it. `lost`: both files are gone, the next start
+    /// begins a new ledger. `refused`: an operator must choose a file.
+    pub verdict: String,
+    /// Why it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// What was found in the files, in words.
+    pub found: Vec<String>,
+    /// Records of which no file has a valid copy.
+    pub lost: u64,
+    /// The files, `a` first.
+    pub copies: Vec<LedgerCopy>,
+}
+
+/// One file of the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerCopy {
+    /// `a` or `b`.
+    pub name: String,
+    /// Where it lies.
+    pub path: String,
+    /// Whether it is there.
+    pub present: bool,
+    /// Its bytes.
+    pub bytes: u64,
+    /// The node that its header names; absent where the header is damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The ledger's own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<String>,
+    /// How often it was written anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// Records that can be read.
+    pub records: u64,
+    /// The first arrival number; 0 for none.
+    pub first: u64,
+    /// The last arrival number; 0 for none.
+    pub last: u64,
+    /// Damaged stretches.
+    pub damaged: u64,
+}
+
+/// The ledger, in `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerStatus {
+    /// `sound`: nothing was found. `mended`: something was, when the home was opened. `lost`: records are
+    /// lost, or a library is left out, until a peer gives them back. `read-only`: it could not be mended.
+    pub state: String,
+    /// What was found in the files when the home was opened, in words.
+    pub found: Vec<String>,
+    /// Records of which no file has a valid copy.
+    pub lost: u64,
+    /// Libraries of which something is kept, and not their root.
+    pub left_out: Vec<LeftOut>,
+    /// The highest arrival number given.
+    pub arrival: u64,
+    /// Statements held.
+    pub statements: u64,
+    /// Bytes of each of the two files.
+    pub bytes: u64,
+}
+
+/// A library of which something is kept, and not its root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its id.
+    pub library: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Answer of `ledger keep`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerKept {
+    /// The file that was kept: `a` or `b`.
+    pub kept: String,
+    /// Whether it was done; `false` with `--dry-run`.
+    pub done: bool,
+    /// What the kept file is.
+    pub from: LedgerCopy,
+    /// What the other file is.
+    pub instead_of: LedgerCopy,
+    /// Records of the other file above the last one of the kept one: they are set aside with it.
+    pub left_behind: u64,
+    /// Where the files that were there are kept.
+    pub set_aside: Vec<String>,
+}

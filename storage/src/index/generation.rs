@@ -1,0 +1,131 @@
+//! Which directory the index lies in. A rebuild makes a new one beside the one in use; the highest number counts.
+//!
+//! ```text
+//! DIR/index/00000001/           an index
+//! DIR/index/00000001.damaged    a note that it was found damaged in use: the next open builds another
+//! ```
+//!
+//! An index that is not finished counts too: it holds the position up to which it knows each library, and open brings it
+//! up to date.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use chuan_engine::{Error, Result};
+
+const NUMBER_DIGITS: usize = 8;
+const DAMAGED: &str = "damaged";
+/// A directory that is being removed, which may be half an index.
+const DISCARDED: &str = "discarded";
+
+/// One index on the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Generation {
+    root: PathBuf,
+    number: u32,
+}
+
+impl Generation {
+    /// The one that counts below `root`; the first where there is none.
+    pub(crate) fn current(root: &Path) -> Result<Self> {
+        let number = list(root)?.into_iter().max().unwrap_or(1);
+        Ok(Self { root: root.to_owned(), number })
+    }
+
+    /// The one after it.
+    pub(crate) fn next(&self) -> Self {
+        Self { root: self.root.clone(), number: self.number + 1 }
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.root.join(format!("{:0NUMBER_DIGITS$}", self.number))
+    }
+
+    /// Whether it was found damaged while it was in use.
+    pub(crate) fn is_noted_damaged(&self) -> bool {
+        self.beside(DAMAGED).exists()
+    }
+
+    /// Notes for the next open that it is damaged.
+    pub(crate) fn note_damaged(&self) {
+        let note = self.beside(DAMAGED);
+        // Best effort: where even this cannot be written, the error itself still says it.
+        if let Err(error) = fs::write(&note, b"") {
+            tracing::error!("{}: cannot note that the index is damaged: {error}", note.display());
+        }
+    }
+
+    /// Removes all others, and what is left of their removal.
+    pub(crate) fn remove_others(&self) -> Result<()> {
+        for number in list(&self.root)?.into_iter().filter(|number| *number != self.number) {
+            Self { root: self.root.clone(), number }.remove()?;
+        }
+        Ok(())
+    }
+
+    /// Throws it away, whatever is left of it.
+    pub(crate) fn remove(&self) -> Result<()> {
+        let (dir, discarded, note) = (self.dir(), self.beside(DISCARDED), self.beside(DAMAGED));
+        // By a rename first: half an index must never be taken for a whole one.
+        gone(&discarded, fs::remove_dir_all(&discarded))?;
+        gone(&dir, fs::rename(&dir, &discarded))?;
+        gone(&discarded, fs::remove_dir_all(&discarded))?;
+        gone(&note, fs::remove_file(&note))
+    }
+
+    fn beside(&self, extension: &str) -> PathBuf {
+        self.dir().with_extension(extension)
+    }
+}
+
+/// Numbers of all that is there, or was and left something.
+fn list(root: &Path) -> Result<Vec<u32>> {
+    let context = |error: io::Error| Error::io(format!("list {}", root.display()), error);
+    let entries = match fs::read_dir(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(context)?,
+    };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(context)?.file_name();
+        let stem = Path::new(&name).file_stem().and_then(|stem| stem.to_str());
+        let stem = stem.filter(|stem| stem.len() == NUMBER_DIGITS);
+        numbers.extend(stem.and_then(|stem| stem.parse::<u32>().ok()));
+    }
+    Ok(numbers)
+}
+
+fn gone(path: &Path, result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io(format!("remove {}", path.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_counts_and_the_others_go() {
+        let root = tempfile::tempdir().unwrap();
+        let first = Generation::current(root.path()).unwrap();
+        assert!(first.dir().ends_with("00000001"));
+        let second = first.next();
+        for dir in [first.dir(), second.dir(), root.path().join("00000007.discarded")] {
+            fs::create_dir(dir).unwrap();
+        }
+        first.note_damaged();
+        assert!(first.is_noted_damaged() && !second.is_noted_damaged());
+        second.remove_others().unwrap();
+        let left: Vec<_> =
+            fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["00000002"]);
+        second.remove().unwrap();
+        assert!(Generation::current(root.path()).unwrap().dir().ends_with("00000001"));
+    }
+}

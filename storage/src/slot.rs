@@ -1,0 +1,94 @@
+//! The place of the index: which one is in use, and how far each library's segments are durable.
+//!
+//! Readers take the index that is in use and keep it as long as they read. Whatever changes it goes through here, one at
+//! a time, so that a rebuild can take over at one moment and miss nothing.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use chuan_engine::{
+    Error, Result,
+    id::{LibraryId, PageId},
+    store::PageState,
+};
+
+use crate::{
+    entry::{Indexed, Location, Position},
+    index::{Change, Index},
+};
+
+/// Where the positions of all libraries stand.
+pub(crate) type Positions = BTreeMap<LibraryId, Position>;
+
+/// The index in use.
+#[derive(Debug)]
+pub(crate) struct IndexSlot {
+    current: RwLock<Option<Arc<Index>>>,
+    /// Held over every change.
+    durable: Mutex<Positions>,
+}
+
+impl IndexSlot {
+    pub(crate) fn new(index: Index, durable: Positions) -> Self {
+        Self { current: RwLock::new(Some(Arc::new(index))), durable: Mutex::new(durable) }
+    }
+
+    /// The index in use.
+    pub(crate) fn get(&self) -> Result<Arc<Index>> {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or_else(|| Error::Busy("the store is closed".to_owned()))
+    }
+
+    /// How far each library is durable.
+    pub(crate) fn durable(&self) -> Positions {
+        self.lock().clone()
+    }
+
+    /// Takes in what became durable.
+    pub(crate) fn apply(&self, change: &Change<'_>) -> Result<()> {
+        let mut durable = self.lock();
+        self.get()?.apply(change)?;
+        durable.insert(change.library, change.position);
+        Ok(())
+    }
+
+    /// Moves records that can no longer be read to the lost set.
+    pub(crate) fn lose(&self, library: &LibraryId, records: &[(Indexed, Location, String)]) -> Result<()> {
+        let _durable = self.lock();
+        self.get()?.lose(library, records)
+    }
+
+    /// Raises the states of pages.
+    pub(crate) fn mark(&self, library: &LibraryId, marks: &[(PageId, PageState)]) -> Result<()> {
+        let _durable = self.lock();
+        self.get()?.mark(library, marks)
+    }
+
+    /// Puts another index in the place of the one in use. `finish` brings it up to date while nothing changes.
+    pub(crate) fn replace(
+        &self,
+        index: Index,
+        finish: impl FnOnce(&Index, &Positions) -> Result<()>,
+    ) -> Result<()> {
+        let durable = self.lock();
+        let old = self.get()?;
+        finish(&index, &durable)?;
+        old.discard_when_closed();
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(index));
+        Ok(())
+    }
+
+    /// Closes the index once the last read that is under way has ended.
+    pub(crate) fn close(&self) {
+        drop(self.current.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Positions> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
