@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use chuan_engine::{
     id::Salt,
     statement::{
-        Library, StatementKind,
+        Library, Statement, StatementKind,
         library::{Founders, found},
     },
 };
