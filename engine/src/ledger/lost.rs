@@ -25,7 +25,7 @@ pub(super) fn find(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>) -> 
     if carried.is_none_or(|carried| (here as u64) < carried) {
         for hole in holes(scans) {
             let (first, last) = (*hole.start(), (*hole.end()).min(base));
-            if let Some(gap) = gaps(first..=last, records, &lost).into_iter().next() {
+            for gap in gaps(first..=last, records, &lost) {
                 lost.insert(*gap.start(), LedgerRecord::lost(*gap.start(), *gap.end(), &place(*gap.start())));
             }
         }
@@ -101,6 +101,9 @@ fn holes(scans: &[(Side, &Scan)]) -> Vec<RangeInclusive<u64>> {
 
 /// The numbers that a damaged stretch may have held.
 fn hole(scan: &Scan, damage: &Damage) -> RangeInclusive<u64> {
+    if let Some(header) = damage.header {
+        return header.first..=header.last;
+    }
     let before = scan.records.values().take_while(|at| at.offset < damage.offset).last();
     let after = scan.records.values().find(|at| at.offset >= damage.end);
     let first = before.map_or(0, |at| at.record.last()).saturating_add(1);
