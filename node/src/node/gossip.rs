@@ -209,11 +209,11 @@ impl Inner {
     fn gossips(&self, library: &LibraryId) -> Result<Vec<Source>> {
         let Some(known) = self.libraries.get_or_left_out(library) else { return Ok(Vec::new()) };
         let (peers, now) = (self.home.peers()?, now_ms());
-        // Of a library whose root is damaged nobody is known to be a member: all that were its sources are asked.
-        let is_left_out = known.root().is_none();
+        // Where statements are lost, those that make a peer a member may be among them: all that were sources are asked.
+        let is_lost = self.has_lost();
         let sources = peers.sources(library).filter_map(super::peer::source);
         let is_asked =
-            |peer: &Source| peer.node != self.me.id() && (is_left_out || known.is_member(&peer.node, now));
+            |peer: &Source| peer.node != self.me.id() && (is_lost || known.is_member(&peer.node, now));
         Ok(sources.filter(|peer| !peer.addresses.is_empty() && is_asked(peer)).collect())
     }
 }

@@ -102,6 +102,12 @@ impl Inner {
         Ok(self.store.disk_ledger().heard_all(library, all)?)
     }
 
+    /// Whether anything is lost or left out.
+    pub(super) fn has_lost(&self) -> bool {
+        let is_lost = self.ledger().lost().is_ok_and(|lost| !lost.is_empty());
+        is_lost || !self.libraries.left_out().is_empty()
+    }
+
     /// The libraries to ask peers about: those that are known, and those that are left out.
     pub(super) fn asked_about(&self) -> Vec<LibraryId> {
         let known = self.libraries.all().into_iter().map(|library| library.id());
@@ -110,15 +116,14 @@ impl Inner {
 }
 
 impl Node {
-    /// Asks peers for libraries that are left out because their root is damaged. What fails is only told: the
-    /// command that needs such a library says so.
+    /// Asks peers for what the ledger has lost, libraries that are left out among it. What fails is only told: the command
+    /// that needs such a library says so.
     pub(super) async fn bring_back(&self, job: &Job) {
-        for library in self.0.libraries.left_out().into_keys() {
-            job.say(format!(
-                "library {} is left out, since its root is damaged: asking peers",
-                library.short()
-            ))
-            .await;
+        if !self.0.has_lost() {
+            return;
+        }
+        job.say("the ledger has lost records: asking peers for them".to_owned()).await;
+        for library in self.0.asked_about() {
             self.pass_on(&library).await;
         }
     }

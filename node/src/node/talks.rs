@@ -163,7 +163,7 @@ impl Talks {
             let _place = place.acquire().await.map_err(|_| gone())?;
             let (hello, acquainted) = {
                 let node = node.upgrade().ok_or_else(gone)?;
-                let known = node.libraries.get(&with.library).ok_or_else(gone)?;
+                let known = node.libraries.get_or_left_out(&with.library).ok_or_else(gone)?;
                 (node.hello(Some(&known), node.listening())?, Acquainted::of(&node, false))
             };
             let connection =
