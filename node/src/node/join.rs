@@ -11,7 +11,7 @@ use chuan_engine::{
 };
 use chuan_net::{Acquaintance, Connection, Endpoint, Stranger};
 
-use super::{Inner, Node, address::plain, now_ms, publish::node_role};
+use super::{Inner, Node, address::plain, ledger, now_ms, publish::node_role};
 use crate::{
     command::Join,
     exit::{Exit, Failure, Result},
@@ -146,6 +146,7 @@ impl Inner {
                 "this node knows that its membership has ended; ask an operator to grant it again",
             )
         })?;
+        ledger::keep_root(&self.home, &library);
         let name = library.member(&redeemer).map_or("", |said| &said.body.name).to_owned();
         let mut addresses = vec![address.clone()];
         if ticket.redeemers.len() == 1 {

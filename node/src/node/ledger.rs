@@ -4,7 +4,7 @@
 use chuan_engine::{
     audit::{Event, Verb},
     id::LibraryId,
-    statement::Statement,
+    statement::{Library, Statement},
     store::Ledger,
 };
 
@@ -146,14 +146,16 @@ pub(super) fn roots_of(home: &Home) -> Vec<Statement> {
     roots.into_iter().filter_map(decode).collect()
 }
 
-/// Keeps the first root of every library that is known beside the keys, where it is not there yet. What fails is tried
-/// again at the next start.
+/// Keeps the first root of every library that is known beside the keys, where it is not there yet.
 pub(super) fn keep_roots<L: Ledger>(home: &Home, libraries: &Libraries<L>) {
-    for library in libraries.all() {
-        let Some(root) = library.roots().next() else { continue };
-        if let Err(failure) = home.keep_root(&library.id(), root.bytes()) {
-            tracing::warn!(%failure, library = library.name(), "its root is not kept beside the keys");
-        }
+    libraries.all().iter().for_each(|library| keep_root(home, library));
+}
+
+/// Keeps the first root of a library beside the keys. What fails is tried again at the next start.
+pub(super) fn keep_root(home: &Home, library: &Library) {
+    let Some(root) = library.roots().next() else { return };
+    if let Err(failure) = home.keep_root(&library.id(), root.bytes()) {
+        tracing::warn!(%failure, library = library.name(), "its root is not kept beside the keys");
     }
 }
 
