@@ -160,7 +160,7 @@ impl World {
         for frames in (0..).map(|step| 1 << step) {
             let mut cut_short = true;
             let pulled = self.other.pull_with(Options::default(), &mut |id, mut all| {
-                cut_short = all.len() > frames || id > 0;
+                cut_short &= id > 0 || all.len() > frames;
                 all.truncate(if id == 0 { frames } else { 0 });
                 all
             });
