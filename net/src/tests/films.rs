@@ -20,7 +20,7 @@ use chuan_engine::{
     },
     store::{
         Ledger, Object, Objects, Record, RefMove, Shelves,
-        memory::{MemoryLedger, MemoryObjects},
+        memory::{MemoryLedger, MemoryObjects, MemoryShelves},
     },
     sync::message::{Hello, Join, Want},
     verify,
@@ -53,10 +53,15 @@ impl Films {
 
     /// The same, with a mirror that is granted `classes`.
     pub(super) fn found_with(classes: &Classes) -> (Self, Self) {
+        Self::found_beside("films", classes, &MemoryShelves::new())
+    }
+
+    /// The same, of a library of this name, with an origin that keeps it beside the other libraries of a store.
+    pub(super) fn found_beside(name: &str, classes: &Classes, shelves: &MemoryShelves) -> (Self, Self) {
         let (root, operator) = (Key::from_seed([11; 32]), Self::operator());
         let publisher = Self::publisher();
         let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
-        let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), NOW_MS).expect("founds");
+        let (id, first) = found(name, keys, Salt::from_bytes([9; 32]), NOW_MS).expect("founds");
         let mut library = Library::new(id);
         assert!(library.offer(&first, NOW_MS).is_ok());
         let granted = [(pair::ORIGIN, Classes::all()), (pair::MIRROR, classes.clone())];
@@ -75,16 +80,16 @@ impl Films {
             member(&library, &operator, body, NOW_MS).expect("admits")
         });
         let statements = [vec![first], members.to_vec()].concat();
-        let node = || {
+        let node = |shelves: &MemoryShelves| {
             let films = Self {
-                store: Arc::new(MemoryObjects::new(id)),
+                store: Arc::new(shelves.objects(&id)),
                 ledger: Arc::default(),
                 library: RwLock::new(Library::new(id)),
             };
             films.learn(&statements);
             films
         };
-        (node(), node())
+        (node(shelves), node(&MemoryShelves::new()))
     }
 
     pub(super) fn operator() -> Key {

@@ -2,6 +2,8 @@
 //! reaches it is kept and searched for what belongs to the other class alone; and all of it must be the same where that
 //! other class holds something else.
 
+mod foreign;
+
 use std::{
     collections::{BTreeMap, HashSet},
     ops::Range,
@@ -19,7 +21,7 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     statement::Classes,
-    store::{Object, Objects},
+    store::{Object, Objects, memory::MemoryShelves},
     sync::{
         exchange::Talk,
         frame::{Assembler, Frame},
@@ -74,8 +76,13 @@ impl World {
     /// Two releases. The trailers are the same in every world, and share chunks with the masters; whatever else the masters
     /// have hangs on `seed`.
     fn open(seed: u64) -> Self {
+        Self::open_beside(seed, "films", &MemoryShelves::new())
+    }
+
+    /// The same in a library of this name, beside the other libraries of a store.
+    fn open_beside(seed: u64, name: &str, shelves: &MemoryShelves) -> Self {
         let classes = Classes::new(vec!["trailers".into()]).expect("is a grant");
-        let (films, _) = Films::found_with(&classes);
+        let (films, _) = Films::found_beside(name, &classes, shelves);
         let (mut versions, mut releases) = (Vec::new(), Vec::new());
         for version in 0..2 {
             let masters = masters(seed, version);
