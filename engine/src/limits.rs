@@ -48,12 +48,14 @@ pub const WALK_SEEN: usize = 1 << 14;
 pub const CLASSES: usize = 64;
 /// Bytes of a class's name at most.
 pub const CLASS_NAME_BYTES: usize = 64;
-/// Bytes of a class's policy at most.
+/// Bytes of a class's rules at most.
 pub const CLASS_POLICY_BYTES: usize = 4096;
-/// Patterns of a class's policy at most.
+/// Patterns of a class's rules at most.
 pub const CLASS_PATTERNS: usize = 256;
 /// Bytes of one of them at most.
 pub const CLASS_PATTERN_BYTES: usize = 1024;
+/// Fallback paths of a class at most.
+pub const CLASS_FALLBACKS: usize = 16;
 /// Entries of a class at most.
 pub const CLASS_ENTRIES: u64 = 1 << 32;
 
@@ -65,12 +67,24 @@ pub const SIGNATURES: usize = 32;
 pub const RELEASE_PARENTS: usize = 8;
 /// Bytes of a name (library, node, channel) at most.
 pub const NAME_BYTES: usize = 64;
+/// Bytes of a region's name at most.
+pub const REGION_BYTES: usize = 32;
 /// Bytes of a release's message at most.
 pub const MESSAGE_BYTES: usize = 4096;
 /// A sequence may not jump further than this above the one known.
 pub const SEQUENCE_JUMP: u64 = 1 << 20;
 /// Statements of one kind that one key may have in a library, at most: a stolen key can do no more than fill this up.
 pub const STATEMENTS_PER_KEY: usize = 1 << 16;
+/// Bytes of a policy's body at most.
+pub const POLICY_BYTES: usize = 48 * 1024;
+/// Fields of a policy, and of one of its rows, at most.
+pub const POLICY_FIELDS: usize = 256;
+/// Excludes of a policy at most.
+pub const POLICY_EXCLUDES: usize = 256;
+/// Policies that one key may sign for a library, at most: all are kept, and each is large.
+pub const POLICIES_PER_KEY: usize = 1024;
+/// Regions that a policy names for a class, at most.
+pub const POLICY_REGIONS: usize = 64;
 /// Keys that one node may have had in a library since an operator bound one, at most: each could sign for the next without end.
 pub const SUCCESSIONS: usize = 256;
 /// Nodes beyond its uses that are remembered of a ticket, at most: one proves that it was copied.
@@ -79,12 +93,23 @@ pub const TICKET_OVERUSE: usize = 64;
 pub const CLAIMS: usize = 4;
 /// Checkpoints that are remembered of one key of a node: the newest.
 pub const CHECKPOINTS: usize = 32;
+/// Statements that a node takes at once from one key on one subject, of what is said again and again: all that is remembered of
+/// it may come in one exchange.
+pub const PASSING_BURST: u32 = 32;
+/// After how many ms it takes one more: of what timekeepers say, and of checkpoints.
+pub const PASSING_PERIODS_MS: [i64; 2] = [10_000, 60_000];
+/// Signers and subjects of which a node remembers how much they have left, for a library.
+pub const RATED_SUBJECTS: usize = 4096;
 /// Bytes of the reason of a revocation at most.
 pub const REASON_BYTES: usize = 256;
 /// How long an old node key may stay good after its succession, in ms, at most: thirty days.
 pub const GRACE_MS: u64 = 30 * 24 * 3600 * 1000;
 /// Statements that a root names though their signers are gone, at most.
 pub const PINS: usize = 1024;
+/// Lists of further pins that a root names, at most.
+pub const PIN_LISTS: usize = 64;
+/// Statements in one of them at most.
+pub const PIN_LIST_IDS: usize = 1400;
 /// Role entries of a root at most.
 pub const ROLES: usize = 64;
 /// Keys of a role at most: as many as a statement may carry signatures.
@@ -93,6 +118,12 @@ pub const ROLE_KEYS: usize = SIGNATURES;
 pub const DRAFT_ROOTS: usize = 1024;
 /// Bytes of a file of roots at most.
 pub const DRAFT_BYTES: usize = 16 * 1024 * 1024;
+/// Statements in a request file at most: the roots, and what shows a signer what the act replaces.
+pub const REQUEST_STATEMENTS: usize = DRAFT_ROOTS + 128;
+/// Bytes of a request file at most.
+pub const REQUEST_BYTES: usize = DRAFT_BYTES;
+/// How long a request may gather signatures, in ms: what it was made from grows old.
+pub const REQUEST_MS: i64 = 14 * 24 * 3600 * 1000;
 /// Statements in a bundle at most.
 pub const BUNDLE_STATEMENTS: usize = 1 << 18;
 /// Bytes of a bundle at most.
@@ -242,7 +273,13 @@ const _: () =
     assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);
 // Two of the largest entries fit a page, so every level shrinks.
 const _: () = assert!(2 * (PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
+// A policy fits its statement with all signatures.
+const _: () = assert!(POLICY_BYTES + 61 + SIGNATURES * 96 <= STATEMENT_BYTES && POLICY_REGIONS <= 255);
+const _: () = assert!(PASSING_BURST as usize >= CHECKPOINTS);
 // Every count of a statement's body is one byte.
+// Of one key no more can be known than the lists of a root hold.
+const _: () = assert!(PIN_LISTS * PIN_LIST_IDS >= STATEMENTS_PER_KEY && PIN_LISTS <= 255);
+const _: () = assert!(32 * (PIN_LIST_IDS + 2) + 256 <= STATEMENT_BYTES && PIN_LIST_IDS <= u16::MAX as usize);
 const _: () = assert!(ROLES <= 255 && ROLE_KEYS <= 255 && SIGNATURES <= 255 && TICKET_REDEEMERS <= 255);
 const _: () = assert!(CLASSES <= 255 && RELEASE_PARENTS <= 255 && ADDRESSES <= 255 && NAME_BYTES <= 255);
 // A full answer of an exchange, or all the statements that a peer may hand over at once, fits one batch.

@@ -13,7 +13,7 @@ use chuan_engine::{
     id::{LibraryId, NodeId, Salt},
     ledger::{self, Mend, Outcome},
     manifest::{
-        EntryKind, Policy,
+        ClassRules, EntryKind,
         classifier::{Class, Classifier},
         page::Page,
         path::{EntryPath, collision_key},
@@ -24,7 +24,8 @@ use chuan_engine::{
         footer,
     },
     statement::{
-        Body, Bundle, Classes, Draft, Key, Library, Member, NodeRole, Root, Statement, Verbs,
+        Body, Bundle, Classes, Draft, Key, Library, Member, NodeRole, Request as ActRequest, Root, Statement,
+        Verbs,
         library::{self, Founders, found},
         ticket::Ticket,
     },
@@ -193,7 +194,7 @@ pub fn table(bytes: &[u8]) -> bool {
 
 /// A class's policy, and what its patterns make of paths.
 pub fn policy(bytes: &[u8]) -> bool {
-    let Ok(policy) = Policy::decode(bytes) else { return false };
+    let Ok(policy) = ClassRules::decode(bytes) else { return false };
     assert_eq!(policy.encode(), bytes, "a class policy has one form");
     let class = Class { slot: 1, name: "films".into(), policy, is_ours: true };
     let Ok(classifier) = Classifier::new(vec![Class::default_class(), class]) else { return true };
@@ -294,6 +295,7 @@ fn small_library() -> Library {
         key: node.public(),
         name: "mirror".into(),
         role: NodeRole::Mirror,
+        region: None,
         classes: Classes::all(),
         verbs: Verbs::PULL,
         expires_ms: 0,
@@ -323,6 +325,12 @@ pub fn root(bytes: &[u8]) -> Option<&'static str> {
             assert_eq!(draft.newest().map(|root| root.version), Some(version + 1), "no version is skipped");
         }
         return Some("draft");
+    }
+    if let Ok(request) = ActRequest::decode(bytes) {
+        assert_eq!(request.encode().ok().as_deref(), Some(bytes), "a request file has one form");
+        let complete = request.complete().expect("what enough keys signed can become a statement");
+        assert_eq!(complete.is_some(), request.waiting_for().is_empty());
+        return Some("request");
     }
     let Ok(bundle) = Bundle::decode(bytes) else { return None };
     assert_eq!(bundle.encode().ok().as_deref(), Some(bytes), "a bundle has one form");

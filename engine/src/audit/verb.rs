@@ -43,12 +43,14 @@ pub enum Verb {
     Repaired,
     /// Records could not be written, and are counted here instead.
     Lost,
+    /// How classes are to be kept was said.
+    Policy,
     /// Something that a newer version knows. Never one of the tags above: [`Verb::from_tag`] sees to that.
     Other(u16),
 }
 
 /// Every verb of this version, with its tag and its word.
-const VERBS: [(Verb, u16, &str); 18] = [
+const VERBS: [(Verb, u16, &str); 19] = [
     (Verb::Opened, 1, "opened"),
     (Verb::Closed, 2, "closed"),
     (Verb::Publish, 3, "publish"),
@@ -67,6 +69,7 @@ const VERBS: [(Verb, u16, &str); 18] = [
     (Verb::Conflict, 16, "conflict"),
     (Verb::Repaired, 17, "repaired"),
     (Verb::Lost, 18, "lost"),
+    (Verb::Policy, 19, "policy"),
 ];
 
 /// What stands before the tag of an unknown verb in its word.

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::{
     chunk::testing::noise,
-    manifest::{Content, Entry, Policy, classifier::Class, cursor, page::Page},
+    manifest::{ClassRules, Content, Entry, classifier::Class, cursor, page::Page},
     store::{PageState, memory::MemoryObjects},
     verify::{self, Missing},
 };
 
 fn class(slot: u8, name: &str, patterns: &[&str]) -> Class {
-    let policy = Policy::of_paths(patterns.iter().copied());
+    let policy = ClassRules::of_paths(patterns.iter().copied());
     Class { slot, name: name.into(), policy, is_ours: true }
 }
 

@@ -8,7 +8,7 @@ use super::{
     entry::EntryKind,
     path::EntryPath,
     pattern,
-    policy::Policy,
+    policy::ClassRules,
     table::{DEFAULT_CLASS, is_class_name},
 };
 use crate::{
@@ -24,7 +24,7 @@ pub struct Class {
     /// Its name.
     pub name: String,
     /// Its policy.
-    pub policy: Policy,
+    pub policy: ClassRules,
     /// Whether who publishes may put paths in it.
     pub is_ours: bool,
 }
@@ -33,7 +33,7 @@ impl Class {
     /// The class that has what is in no other, in the slot of a library's first class.
     pub fn default_class() -> Self {
         let (slot, name) = DEFAULT_CLASS;
-        Self { slot, name: name.to_owned(), policy: Policy::default(), is_ours: true }
+        Self { slot, name: name.to_owned(), policy: ClassRules::default(), is_ours: true }
     }
 
     /// Whether it has what is in no other class.
@@ -192,7 +192,7 @@ mod tests {
     use crate::manifest::testing::path;
 
     fn class(slot: u8, name: &str, patterns: &[&str]) -> Class {
-        let policy = Policy::of_paths(patterns.iter().copied());
+        let policy = ClassRules::of_paths(patterns.iter().copied());
         Class { slot, name: name.into(), policy, is_ours: true }
     }
 
@@ -281,7 +281,7 @@ mod tests {
         ) {
             let mut classes = vec![Class::default_class()];
             for (slot, patterns) in (1..).zip(&patterns) {
-                let policy = Policy::of_paths(patterns.iter().cloned());
+                let policy = ClassRules::of_paths(patterns.iter().cloned());
                 classes.push(Class { slot, name: format!("c{slot}"), policy, is_ours: true });
             }
             let alone: Vec<_> = classes

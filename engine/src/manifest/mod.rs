@@ -43,6 +43,7 @@ mod seen;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod trespass;
 pub mod union;
 mod view;
 
@@ -58,7 +59,7 @@ use crate::{
 pub use entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp};
 pub use page::{Page, TreeKind};
 pub use path::EntryPath;
-pub use policy::Policy;
+pub use policy::ClassRules;
 
 /// Where pages of one library are read from.
 pub trait PageSource {

@@ -63,7 +63,7 @@ fn find_one<S: PageSource + ?Sized>(
 }
 
 /// Whether a tree has something under `path`.
-fn has_under<S: PageSource + ?Sized>(source: &S, root: &PageId, path: &EntryPath) -> Result<bool> {
+pub(super) fn has_under<S: PageSource + ?Sized>(source: &S, root: &PageId, path: &EntryPath) -> Result<bool> {
     // No entry's path, but a place in their order.
     let begin = EntryPath::checked(&format!("{path}/"));
     let first = cursor::entries_from(source, root, begin).next().transpose()?;

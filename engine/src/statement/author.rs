@@ -6,8 +6,9 @@ use crate::{
     id::{LibraryId, ManifestId, NodeId, Salt, StatementId},
     limits::SEQUENCE_JUMP,
     statement::{
-        Body, Channel, Checkpoint, Fresh, Header, Key, Library, Member, PublicKey, Release, ReleaseClass,
-        Revoke, Role, RoleKind, Root, Statement, StatementKind, Succession, TicketTerms,
+        Body, Channel, Checkpoint, Fresh, Header, Key, Library, Member, Policy, PublicKey, Release,
+        ReleaseClass, Revoke, Role, RoleKind, Root, Statement, StatementKind, Succession, TicketTerms,
+        envelope::unsigned,
     },
 };
 
@@ -36,6 +37,7 @@ pub fn found(name: &str, keys: Founders<'_>, nonce: Salt, now_ms: i64) -> Result
             Role::any_of(RoleKind::Publisher, [keys.publisher.public()]),
         ],
         pins: Vec::new(),
+        lists: Vec::new(),
     });
     let header = Header { library: None, sequence: 1, time_ms: now_ms };
     let root = Statement::sign(header, &body, &[keys.root])?;
@@ -90,28 +92,87 @@ fn highest_release(library: &Library, publisher: &PublicKey, parents: &[Statemen
     others.max().unwrap_or(0).max(highest)
 }
 
+/// A statement before it is signed, with the sequence that comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposed {
+    /// Of which library, in which place.
+    pub header: Header,
+    /// What it says.
+    pub body: Body,
+}
+
+impl Proposed {
+    /// A channel's next place, in the word of operators: it begins a term.
+    pub fn channel(library: &Library, channel: Channel, now_ms: i64) -> Self {
+        let highest = library.channel_highest(&channel.name);
+        Self::after(library, highest, Body::Channel(Channel { term: None, ..channel }), now_ms)
+    }
+
+    /// What a node may do, in the word of operators.
+    pub fn member(library: &Library, member: Member, now_ms: i64) -> Self {
+        let highest = library.member_highest(&member.node);
+        Self::after(library, highest, Body::Member(member), now_ms)
+    }
+
+    /// A ticket's statement.
+    pub fn ticket(library: &Library, terms: TicketTerms, now_ms: i64) -> Self {
+        Self::after(library, 0, Body::Ticket(terms), now_ms)
+    }
+
+    /// How classes are to be kept.
+    pub fn policy(library: &Library, policy: Policy, now_ms: i64) -> Self {
+        Self::after(library, library.policy_highest(), Body::Policy(policy), now_ms)
+    }
+
+    /// The end of what a node may do: of all that operators said of it so far, and of every ticket it joined with.
+    pub fn revoke(library: &Library, node: NodeId, reason: &str, now_ms: i64) -> Self {
+        let highest = library.member_highest(&node);
+        let body = Revoke { node, up_to: highest.saturating_add(1), reason: reason.to_owned() };
+        Self::after(library, highest, Body::Revoke(body), now_ms)
+    }
+
+    /// The id that it has as a statement, with whichever signatures. Fails where it breaks a rule of its form.
+    pub fn id(&self) -> Result<StatementId> {
+        Ok(StatementId::of(&unsigned(&self.header, &self.body)?))
+    }
+
+    /// Signs it with at least one key.
+    pub fn sign(&self, keys: &[&Key]) -> Result<Statement> {
+        Statement::sign(self.header, &self.body, keys)
+    }
+
+    fn after(library: &Library, highest: u64, body: Body, now_ms: i64) -> Self {
+        let sequence = highest.saturating_add(1);
+        Self { header: Header { library: Some(library.id()), sequence, time_ms: now_ms }, body }
+    }
+}
+
 /// Moves a channel: the sequence follows the highest of that name. A publisher speaks under the operator's last word.
 pub fn channel(library: &Library, signer: &Key, channel: Channel, now_ms: i64) -> Result<Statement> {
-    let term = match library.is_operator(&signer.public()) {
-        true => None,
-        false => library.term(&channel.name),
-    };
+    if library.is_operator(&signer.public()) {
+        return Proposed::channel(library, channel, now_ms).sign(&[signer]);
+    }
+    let term = library.term(&channel.name);
     let highest = library.channel_highest(&channel.name);
     sign_next(library, highest, now_ms, &Body::Channel(Channel { term, ..channel }), signer)
 }
 
 /// Makes a node a member: signed by an operator, or by a redeemer of the ticket that `member` names.
 pub fn member(library: &Library, signer: &Key, member: Member, now_ms: i64) -> Result<Statement> {
-    let highest = match member.ticket {
-        None => library.member_highest(&member.node),
-        Some(_) => 0,
-    };
-    sign_next(library, highest, now_ms, &Body::Member(member), signer)
+    match member.ticket {
+        None => Proposed::member(library, member, now_ms).sign(&[signer]),
+        Some(_) => sign_next(library, 0, now_ms, &Body::Member(member), signer),
+    }
 }
 
 /// Makes a ticket's statement.
 pub fn ticket(library: &Library, operator: &Key, terms: TicketTerms, now_ms: i64) -> Result<Statement> {
-    sign_next(library, 0, now_ms, &Body::Ticket(terms), operator)
+    Proposed::ticket(library, terms, now_ms).sign(&[operator])
+}
+
+/// Says how classes are to be kept: the next policy of the library.
+pub fn policy(library: &Library, operator: &Key, policy: Policy, now_ms: i64) -> Result<Statement> {
+    Proposed::policy(library, policy, now_ms).sign(&[operator])
 }
 
 /// Ends what a node may do: all that operators said of it so far, and every ticket it joined with.
@@ -122,9 +183,7 @@ pub fn revoke(
     reason: &str,
     now_ms: i64,
 ) -> Result<Statement> {
-    let up_to = library.member_highest(&node).saturating_add(1);
-    let body = Body::Revoke(Revoke { node, up_to, reason: reason.to_owned() });
-    sign_next(library, up_to.saturating_sub(1), now_ms, &body, operator)
+    Proposed::revoke(library, node, reason, now_ms).sign(&[operator])
 }
 
 /// Vouches that `channel` stands where it is known to stand.

@@ -3,9 +3,9 @@
 use crate::{
     error::Result,
     statement::{
-        StatementKind, channel::Channel, checkpoint::Checkpoint, fresh::Fresh, member::Member,
-        release::Release, revoke::Revoke, root::Root, succession::Succession, terms::TicketTerms,
-        wire::Reader,
+        StatementKind, channel::Channel, checkpoint::Checkpoint, fresh::Fresh, member::Member, pins::Pins,
+        policy::Policy, release::Release, revoke::Revoke, root::Root, succession::Succession,
+        terms::TicketTerms, wire::Reader,
     },
 };
 
@@ -30,6 +30,10 @@ pub enum Body {
     Succession(Succession),
     /// How far a node's audit log goes.
     Checkpoint(Checkpoint),
+    /// How classes are to be kept.
+    Policy(Policy),
+    /// Revocations that count though their key does not.
+    Pins(Pins),
 }
 
 impl Body {
@@ -45,6 +49,8 @@ impl Body {
             Body::Fresh(_) => StatementKind::Fresh,
             Body::Succession(_) => StatementKind::Succession,
             Body::Checkpoint(_) => StatementKind::Checkpoint,
+            Body::Policy(_) => StatementKind::Policy,
+            Body::Pins(_) => StatementKind::Pins,
         }
     }
 
@@ -60,6 +66,8 @@ impl Body {
             StatementKind::Fresh => Body::Fresh(Fresh::decode(&mut reader)?),
             StatementKind::Succession => Body::Succession(Succession::decode(&mut reader)?),
             StatementKind::Checkpoint => Body::Checkpoint(Checkpoint::decode(&mut reader)?),
+            StatementKind::Policy => Body::Policy(Policy::decode(&mut reader)?),
+            StatementKind::Pins => Body::Pins(Pins::decode(&mut reader)?),
         };
         reader.finish()?;
         body.check()?;
@@ -84,6 +92,8 @@ impl Body {
             Body::Fresh(body) => body.encode(&mut out),
             Body::Succession(body) => body.encode(&mut out),
             Body::Checkpoint(body) => body.encode(&mut out),
+            Body::Policy(body) => body.encode(&mut out),
+            Body::Pins(body) => body.encode(&mut out),
         }
         out
     }
@@ -99,6 +109,8 @@ impl Body {
             Body::Fresh(body) => body.check(),
             Body::Succession(body) => body.check(),
             Body::Checkpoint(body) => body.check(),
+            Body::Policy(body) => body.check(),
+            Body::Pins(body) => body.check(),
         }
     }
 }

@@ -4,8 +4,9 @@
 //! ```text
 //! offset size
 //!      0    4  magic "CHST"
-//!      4    1  version = 1
-//!      5    1  kind: 1 root, 2 release, 3 channel, 4 member, 5 ticket, 7 revoke, 8 fresh, 9 succession, 10 checkpoint
+//!      4    1  version = 2
+//!      5    1  kind: 1 root, 2 release, 3 channel, 4 member, 5 ticket, 7 revoke, 8 fresh, 9 succession, 10 checkpoint,
+//!                 11 policy, 25 pins
 //!      6    2  flags = 0
 //!      8   32  library; zeros in the first root, whose hash is the library's id
 //!     40    8  sequence u64, 1 to 2⁶⁴ − 2
@@ -39,7 +40,9 @@ use crate::{
 pub const DOMAIN: &[u8] = b"chuan 2026-11 statement signature v1\0";
 
 const MAGIC: &[u8; 4] = b"CHST";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// What chuan 0.1.0 wrote: its members and tickets name no region, and no library of it is taken over.
+const BEFORE: u8 = 1;
 const HEADER_LEN: usize = 60;
 const NO_LIBRARY: [u8; ID_LEN] = [0; ID_LEN];
 
@@ -275,8 +278,14 @@ fn decode_start(reader: &mut Reader<'_>) -> Result<(StatementKind, Option<Librar
         return Err(reader.invalid("it does not begin with \"CHST\""));
     }
     let version = reader.u8()?;
-    if version != VERSION {
-        return Err(reader.invalid(format!("unknown version {version}: a newer chuan wrote this")));
+    match version {
+        VERSION => {}
+        BEFORE => {
+            return Err(reader.invalid(
+                "chuan 0.1.0 wrote it, whose libraries this version does not read: found the library anew",
+            ));
+        }
+        _ => return Err(reader.invalid(format!("unknown version {version}: a newer chuan wrote this"))),
     }
     let kind = StatementKind::from_tag(reader.u8()?)?;
     let flags = reader.u16()?;

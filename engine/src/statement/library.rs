@@ -9,9 +9,10 @@
 //! | root | the first: its hash is the library's id and its own root role signed it. Version n + 1: the root roles of n and n + 1 both signed it, and no other of its version was known before |
 //! | release | publishers of all classes signed it; or a publisher of some that left the others as in its parent; or a release that counts descends from it; or the root pins it |
 //! | channel | its release counts, and an operator signed it, or the publisher that the operator's last word named (before any word: the only publisher there is) |
+//! | policy | operators signed it, no newer one counts, and it is the only one of its sequence |
 //! | ticket | an operator signed it |
 //! | member | an operator signed it and no newer word of one stands; or it is one of no more uses of a ticket than it is for |
-//! | revoke | unless it leaps further above what else is said of the node than anybody comes by honest work |
+//! | revoke | a key that the root names as an operator's signed it, or the root pins it; unless it leaps further above what else is said of the node than anybody comes by honest work |
 //!
 //! Authority is always that of the newest root: what keys signed that it no longer names is set aside, and counts again only
 //! where the root pins it or, of releases, where a later one vouches for it.
@@ -29,8 +30,8 @@ use crate::{
 };
 
 pub use super::author::{
-    Founders, channel, checkpoint, found, fresh, member, release, release_of_classes, revoke, succession,
-    ticket,
+    Founders, Proposed, channel, checkpoint, found, fresh, member, policy, release, release_of_classes,
+    revoke, succession, ticket,
 };
 
 /// The statements of one library. See the module for the rules. Cheap to clone: statements are shared.
@@ -199,6 +200,13 @@ impl Library {
                 }
             }
             Body::Ticket(_) => (state.tickets.contains(&id), "its operator is one no more"),
+            Body::Policy(policy) => (
+                state.policy.standing == Some(id),
+                match policy.unknown_critical() {
+                    Some(_) => "it has a critical field that this chuan does not know; update it",
+                    None => "a newer policy stands, or its signers are operators no more",
+                },
+            ),
             Body::Member(member) => {
                 let grants = state.nodes.get(&member.node).map(|node| node.grants.as_slice());
                 (
@@ -209,7 +217,11 @@ impl Library {
             Body::Succession(_) => {
                 (!state.conflicts.iter().any(|c| lost(&c)), "the key has another successor")
             }
-            Body::Revoke(_) | Body::Fresh(_) | Body::Checkpoint(_) => (true, ""),
+            Body::Revoke(_) => (
+                state.revocations.contains(&id),
+                "its signer is an operator no more, and the root does not pin it",
+            ),
+            Body::Fresh(_) | Body::Checkpoint(_) | Body::Pins(_) => (true, ""),
         };
         if counts {
             return None;
@@ -235,6 +247,8 @@ pub(super) fn place_in_order(statement: &Statement) -> (u8, u64, i64, StatementI
         StatementKind::Fresh => 6,
         StatementKind::Succession => 7,
         StatementKind::Checkpoint => 8,
+        StatementKind::Policy => 9,
+        StatementKind::Pins => 10,
     };
     (kind, statement.sequence(), statement.time_ms(), statement.id())
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! node [32] | key [32] | name (len u16, UTF-8) | role u8 (1 origin, 2 mirror, 3 edge)
+//! | region (len u16, UTF-8; empty: not bound)
 //! | class count u8 | class × (len u16, pattern) | verbs u32 | expires_ms i64 (0 = never)
 //! | ticket present u8 (0 or 1) | ticket [32] if present
 //! ```
@@ -12,6 +13,7 @@ use crate::{
     limits::NAME_BYTES,
     statement::{
         key::PublicKey,
+        region::Region,
         scope::{Classes, Verbs},
         wire::{Reader, check_name, put_string},
     },
@@ -72,6 +74,8 @@ pub struct Member {
     pub name: String,
     /// What it is for.
     pub role: NodeRole,
+    /// Where it stands, as far as rules and votes go by it. None: its own settings say, which serves nearness only.
+    pub region: Option<Region>,
     /// On which classes it may do what `verbs` says.
     pub classes: Classes,
     /// What it may do.
@@ -99,6 +103,7 @@ impl Member {
             key: reader.key()?,
             name: reader.string(NAME_BYTES)?,
             role: NodeRole::from_tag(reader.u8()?)?,
+            region: Region::read_optional(reader)?,
             classes: Classes::decode(reader)?,
             verbs: Verbs::from_bits(reader.u32()?),
             expires_ms: reader.i64()?,
@@ -111,6 +116,7 @@ impl Member {
         out.extend_from_slice(self.key.as_bytes());
         put_string(out, &self.name);
         out.push(self.role as u8);
+        Region::put_optional(self.region.as_ref(), out);
         self.classes.encode(out);
         out.extend_from_slice(&self.verbs.bits().to_le_bytes());
         out.extend_from_slice(&self.expires_ms.to_le_bytes());

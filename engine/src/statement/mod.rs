@@ -41,17 +41,24 @@ pub mod channel;
 pub mod checkpoint;
 pub mod draft;
 pub mod envelope;
+pub mod fields;
 pub mod fingerprint;
 pub mod fresh;
 pub mod inventory;
 pub mod key;
 pub mod library;
+pub mod limited;
 mod lines;
 pub mod member;
+mod pins;
+pub mod policy;
 mod pool;
 pub mod proof;
 mod query;
+pub mod rate;
+pub mod region;
 pub mod release;
+pub mod request;
 pub mod revoke;
 pub mod root;
 pub mod scope;
@@ -71,14 +78,20 @@ pub use channel::Channel;
 pub use checkpoint::Checkpoint;
 pub use draft::Draft;
 pub use envelope::{Header, Statement};
+pub use fields::Field;
 pub use fingerprint::Fingerprint;
 pub use fresh::Fresh;
 pub use key::{Key, PublicKey, Signature};
 pub use library::{Accepted, Library};
 pub use member::{Member, NodeRole};
+pub use pins::Pins;
+pub use policy::{ClassPolicy, Mirror, Policy};
 pub use proof::Proof;
 pub use query::Said;
+pub use rate::Rates;
+pub use region::Region;
 pub use release::{Release, ReleaseClass};
+pub use request::Request;
 pub use revoke::Revoke;
 pub use root::{Role, RoleKind, Root};
 pub use scope::{Classes, Verbs};
@@ -111,11 +124,33 @@ pub enum StatementKind {
     Succession = 9,
     /// Fixes a node's audit log up to a record.
     Checkpoint = 10,
+    /// Says how classes are to be kept.
+    Policy = 11,
+    /// Lists revocations that count though a root took their key away.
+    Pins = 25,
 }
+
+/// Tags that later kinds will have: below 64, since nodes tell each other as a set of bits which kinds they know. A tag that
+/// was given away is never used for anything else.
+pub const RESERVED_KINDS: [(u8, &str); 13] = [
+    (12, "entries"),
+    (13, "notice"),
+    (14, "hold"),
+    (15, "role"),
+    (16, "rollout"),
+    (17, "crisis-declare"),
+    (18, "crisis-opening"),
+    (19, "crisis-close"),
+    (20, "withdraw"),
+    (21, "lift"),
+    (22, "facts"),
+    (23, "observation"),
+    (24, "receipt"),
+];
 
 impl StatementKind {
     /// All kinds.
-    pub const ALL: [StatementKind; 9] = [
+    pub const ALL: [StatementKind; 11] = [
         StatementKind::Root,
         StatementKind::Release,
         StatementKind::Channel,
@@ -125,6 +160,8 @@ impl StatementKind {
         StatementKind::Fresh,
         StatementKind::Succession,
         StatementKind::Checkpoint,
+        StatementKind::Policy,
+        StatementKind::Pins,
     ];
 
     /// Whether it is said again and again, and only the newest is kept.
@@ -144,6 +181,8 @@ impl StatementKind {
             StatementKind::Fresh => "fresh",
             StatementKind::Succession => "succession",
             StatementKind::Checkpoint => "checkpoint",
+            StatementKind::Policy => "policy",
+            StatementKind::Pins => "pins",
         }
     }
 
@@ -155,7 +194,9 @@ impl StatementKind {
     /// Reads a tag; fails on an unknown one.
     pub fn from_tag(tag: u8) -> Result<Self> {
         Self::ALL.into_iter().find(|kind| kind.tag() == tag).ok_or_else(|| {
-            Error::Invalid(format!("unknown kind of statement {tag}: a newer chuan wrote this"))
+            let reserved = RESERVED_KINDS.iter().find(|(reserved, _)| *reserved == tag);
+            let name = reserved.map(|(_, name)| format!(" ({name})")).unwrap_or_default();
+            Error::Invalid(format!("unknown kind of statement {tag}{name}: a newer chuan wrote this"))
         })
     }
 }

@@ -5,6 +5,8 @@
 //! | --- | --- |
 //! | root | its own root role signed it, and that of the root that stands of the version before. Where another stands of its own version it is kept as proof, one of each version, and entitles nobody |
 //! | release, channel | a publisher of a known root signed it; a channel also, when an operator did |
+//! | pins | a known root names it, and the one key that it names signed it |
+//! | policy | enough operators of a known root signed it |
 //! | ticket, member | an operator of a known root signed it; a member also, when a redeemer of its ticket did |
 //! | revoke | any one operator of a known root signed it |
 //! | fresh | timekeepers of a known root signed it; of each the newest is kept |
@@ -29,7 +31,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     id::{NodeId, StatementId},
-    limits::{CHECKPOINTS, CLAIMS, STATEMENTS_PER_KEY, TICKET_OVERUSE},
+    limits::{CHECKPOINTS, CLAIMS, POLICIES_PER_KEY, STATEMENTS_PER_KEY, TICKET_OVERUSE},
     statement::{
         Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind,
         lines::{HEIRS, Lines},
@@ -56,7 +58,7 @@ pub(super) struct Pool {
 
 /// What statements may be about of which only some are kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Subject {
+pub(super) enum Subject {
     Fresh(String),
     Checkpoint(NodeId),
     Claim(StatementId, NodeId),
@@ -64,7 +66,7 @@ enum Subject {
 }
 
 impl Subject {
-    fn of(statement: &Statement) -> Option<Self> {
+    pub(super) fn of(statement: &Statement) -> Option<Self> {
         Some(match statement.body() {
             Body::Fresh(fresh) => Subject::Fresh(fresh.channel.clone()),
             Body::Checkpoint(checkpoint) => Subject::Checkpoint(checkpoint.node),
@@ -165,9 +167,10 @@ impl Pool {
     /// Fails where no more of this is taken, whoever says it.
     fn check_quotas(&self, statement: &Statement) -> Result<()> {
         let kind = statement.kind();
-        if let Some(key) = statement.signers().find(|key| self.count(kind, key) >= STATEMENTS_PER_KEY) {
+        let most = if kind == StatementKind::Policy { POLICIES_PER_KEY } else { STATEMENTS_PER_KEY };
+        if let Some(key) = statement.signers().find(|key| self.count(kind, key) >= most) {
             return Err(Error::Denied(format!(
-                "key {} has made {STATEMENTS_PER_KEY} {} statements, and no more are taken; replace the key",
+                "key {} has made {most} {} statements, and no more are taken; replace the key",
                 key.short(),
                 kind.name()
             )));
@@ -268,11 +271,21 @@ impl Pool {
                 is_role(RoleKind::Publisher) || is_role(RoleKind::Operator),
                 &[RoleKind::Operator, RoleKind::Publisher],
             ),
-            Body::Ticket(_) => (is_role(RoleKind::Operator), &[RoleKind::Operator]),
+            Body::Ticket(_) | Body::Policy(_) => (is_role(RoleKind::Operator), &[RoleKind::Operator]),
             Body::Member(member) => match &member.ticket {
                 None => (is_role(RoleKind::Operator), &[RoleKind::Operator]),
                 Some(ticket) => return self.lacks_of_join(statement, member, ticket, &signers),
             },
+            Body::Pins(list) => {
+                if signers != [list.signer] {
+                    return Err(Error::Denied(
+                        "a list of pins is signed by the one key that it names".into(),
+                    ));
+                }
+                let is_named =
+                    self.roots().any(|root| root.lists.iter().any(|(_, id)| *id == statement.id()));
+                return Ok((!is_named).then(|| "no known root names the list of pins".into()));
+            }
             // Any one will do, whatever the threshold.
             Body::Revoke(_) => (true, &[RoleKind::Operator]),
             Body::Fresh(_) => (true, &[RoleKind::Timekeeper]),
@@ -441,58 +454,4 @@ fn newest(mut said: Vec<&Statement>, most: usize) -> Vec<StatementId> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        id::ManifestId,
-        statement::{
-            Key, Release, Role,
-            tests::{NOW, found, key, sign},
-        },
-    };
-
-    /// A thief cannot fill what everybody keeps for ever; and nobody else's word suffers from the bound.
-    #[test]
-    fn a_key_that_has_said_all_it_may_is_heard_no_more() {
-        let (library, first) = found();
-        let Body::Root(mut root) = first.body().clone() else { unreachable!() };
-        let release = |n: u8, signer: &Key| {
-            let manifest = ManifestId::from_bytes([n; 32]);
-            let body = Release { parents: vec![], manifest, message: String::new(), classes: vec![] };
-            sign(library, Body::Release(body), n.into(), NOW, &[signer])
-        };
-        let mut pool = Pool::default();
-        let take = |pool: &mut Pool, said: &Statement| {
-            let outcome = pool.add(said);
-            assert!(matches!(outcome, Ok(Entry::Taken)), "{outcome:?}");
-        };
-        let refuse = |pool: &mut Pool, said: &Statement| {
-            let error = pool.add(said).unwrap_err().to_string();
-            assert!(error.contains("no more are taken"), "{error}");
-            assert!(pool.get(&said.id()).is_none());
-        };
-        let name = |root: &Root| sign(library, Body::Root(root.clone()), root.version, NOW, &[&key(1)]);
-        take(&mut pool, &first);
-        root.version = 2;
-        root.roles.retain(|role| role.kind != RoleKind::Publisher);
-        root.roles.push(Role::any_of(RoleKind::Publisher, [3, 4].map(|n| key(n).public())));
-        root.roles.sort_by_key(|role| role.kind);
-        take(&mut pool, &name(&root));
-        let known = release(1, &key(3));
-        take(&mut pool, &known);
-
-        for n in [3, 4] {
-            pool.said.insert((StatementKind::Release, key(n).public()), STATEMENTS_PER_KEY - 1);
-            take(&mut pool, &release(10 + n, &key(n)));
-            refuse(&mut pool, &release(20 + n, &key(n)));
-        }
-        // One more signature on what is known is no statement more, and what a root names is never too much.
-        take(&mut pool, &known.cosign(&key(4)).unwrap());
-        let pinned = release(30, &key(3));
-        refuse(&mut pool, &pinned);
-        root.version = 3;
-        root.pins = vec![pinned.id()];
-        take(&mut pool, &name(&root));
-        take(&mut pool, &pinned);
-    }
-}
+mod tests;

@@ -6,8 +6,8 @@ use crate::{
     error::{Error, Result},
     id::{LibraryId, NodeId, StatementId},
     statement::{
-        Body, Channel, Checkpoint, Conflict, Library, Member, PublicKey, Release, Revoke, RoleKind, Root,
-        Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
+        Body, Channel, Checkpoint, Conflict, Library, Member, Policy, PublicKey, Release, Revoke, RoleKind,
+        Root, Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
     },
 };
 
@@ -149,6 +149,25 @@ impl Library {
             true => Some(current.statement.id()),
             false => current.body.term,
         }
+    }
+
+    /// How classes are to be kept, where operators have said it.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.policy_said().map(|said| said.body)
+    }
+
+    /// The policy that stands, with its statement.
+    pub fn policy_said(&self) -> Option<Said<'_, Policy>> {
+        let statement = self.statement(self.state.policy.standing.as_ref()?)?;
+        match statement.body() {
+            Body::Policy(body) => Some(Said { statement, body }),
+            _ => None,
+        }
+    }
+
+    /// The highest sequence of any policy that operators signed; 0 for none. The next goes above it.
+    pub fn policy_highest(&self) -> u64 {
+        self.state.policy.highest
     }
 
     /// A ticket's terms.

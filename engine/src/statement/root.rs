@@ -7,13 +7,14 @@
 //!     kind u8 (1 root, 2 operator, 3 publisher, 4 timekeeper) | threshold u8
 //!     | class count u8 | class × (len u16, pattern)
 //!     | key count u8 | key × [32], sorted
-//! | if there are pins: pin count u16 | pin × [32], sorted
+//! | if there are pins or lists: pin count u16 | pin × [32], sorted
+//!     | list count u8 | list × (key [32], pins statement [32]), sorted
 //! ```
 
 use crate::{
     error::{Error, Result},
     id::{Salt, StatementId},
-    limits::{NAME_BYTES, PINS, ROLE_KEYS, ROLES},
+    limits::{NAME_BYTES, PIN_LISTS, PINS, ROLE_KEYS, ROLES},
     statement::{
         key::PublicKey,
         scope::Classes,
@@ -51,12 +52,23 @@ impl RoleKind {
     }
 }
 
-fn decode_pins(reader: &mut Reader<'_>) -> Result<Vec<StatementId>> {
-    let count = reader.u16()?;
-    if count == 0 {
+/// The pins at a root's end, and the lists of more of them.
+type Tail = (Vec<StatementId>, Vec<(PublicKey, StatementId)>);
+
+fn decode_tail(reader: &mut Reader<'_>) -> Result<Tail> {
+    if reader.rest().is_empty() {
+        return Ok(Tail::default());
+    }
+    let count = usize::from(reader.u16()?);
+    check_count(count, PINS, "pins of a root")?;
+    let pins =
+        (0..count).map(|_| Ok(StatementId::from_bytes(reader.array()?))).collect::<Result<Vec<_>>>()?;
+    let list = |reader: &mut Reader<'_>| Ok((reader.key()?, StatementId::from_bytes(reader.array()?)));
+    let lists = reader.list(PIN_LISTS, list)?;
+    if pins.is_empty() && lists.is_empty() {
         return Err(reader.invalid("an empty list of pins is left out"));
     }
-    (0..count).map(|_| Ok(StatementId::from_bytes(reader.array()?))).collect()
+    Ok((pins, lists))
 }
 
 /// A role: `threshold` of `keys` must sign for it.
@@ -88,6 +100,9 @@ pub struct Root {
     /// Statements that stand though the root no longer names who signed them, sorted: what a removed key said while it was
     /// still in good hands. At most [`PINS`].
     pub pins: Vec<StatementId>,
+    /// Further pins, of revocations by removed keys: for each key the [`Pins`](super::Pins) statements that list them, sorted. As
+    /// long as a node lacks one of a key's lists, every revocation by that key counts there.
+    pub lists: Vec<(PublicKey, StatementId)>,
 }
 
 impl Root {
@@ -111,14 +126,17 @@ impl Root {
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self {
+        let mut root = Self {
             version: reader.u64()?,
             nonce: Salt::from_bytes(reader.array()?),
             name: reader.string(NAME_BYTES)?,
             expires_ms: reader.i64()?,
             roles: reader.list(ROLES, Role::decode)?,
-            pins: if reader.rest().is_empty() { Vec::new() } else { decode_pins(reader)? },
-        })
+            pins: Vec::new(),
+            lists: Vec::new(),
+        };
+        (root.pins, root.lists) = decode_tail(reader)?;
+        Ok(root)
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -127,9 +145,13 @@ impl Root {
         put_string(out, &self.name);
         out.extend_from_slice(&self.expires_ms.to_le_bytes());
         put_list(out, &self.roles, |out, role| role.encode(out));
-        if !self.pins.is_empty() {
+        if !self.pins.is_empty() || !self.lists.is_empty() {
             out.extend_from_slice(&u16::try_from(self.pins.len()).unwrap_or(u16::MAX).to_le_bytes());
             self.pins.iter().for_each(|pin| out.extend_from_slice(pin.as_bytes()));
+            put_list(out, &self.lists, |out, (key, list)| {
+                out.extend_from_slice(key.as_bytes());
+                out.extend_from_slice(list.as_bytes());
+            });
         }
     }
 
@@ -141,6 +163,8 @@ impl Root {
         self.roles.iter().try_for_each(Role::check)?;
         check_count(self.pins.len(), PINS, "pins of a root")?;
         check_ascending(&self.pins, "the pins of a root")?;
+        check_count(self.lists.len(), PIN_LISTS, "lists of pins of a root")?;
+        check_ascending(&self.lists, "the lists of pins of a root")?;
         if self.version == 0 || self.expires_ms < 0 {
             return Err(Error::Invalid("a root's version and times start above zero".into()));
         }

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! key [32] | redeemer count u8 | redeemers × [32], sorted | class count u8 | class × (len u16, pattern)
-//! | verbs u32 | role u8 (0 = mirror or edge; else as in a member) | expires_ms i64 | uses u32
+//! | verbs u32 | role u8 (0 = mirror or edge; else as in a member)
+//! | region (len u16, UTF-8; empty: binds none) | expires_ms i64 | uses u32
 //! ```
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     statement::{
         key::PublicKey,
         member::{Member, NodeRole},
+        region::Region,
         scope::{Classes, Verbs},
         wire::{Reader, check_ascending, check_count, put_list},
     },
@@ -31,6 +33,8 @@ pub struct TicketTerms {
     pub verbs: Verbs,
     /// The role it takes; none lets the joiner choose to be a mirror or an edge.
     pub role: Option<NodeRole>,
+    /// The region that a member made of it is bound to; none binds it to none, whatever the joiner says of itself.
+    pub region: Option<Region>,
     /// Until when it may be redeemed, in ms since 1970. A member made of it stays one after that.
     pub expires_ms: i64,
     /// How many nodes may join with it, at least 1.
@@ -46,6 +50,9 @@ impl TicketTerms {
         }
         if !member.classes.within(&self.classes) {
             return denied("these classes");
+        }
+        if member.region != self.region {
+            return denied("this region");
         }
         match self.role {
             Some(role) if role != member.role => denied(&format!("the role {}", member.role.name())),
@@ -64,6 +71,7 @@ impl TicketTerms {
                 0 => None,
                 tag => Some(NodeRole::from_tag(tag)?),
             },
+            region: Region::read_optional(reader)?,
             expires_ms: reader.i64()?,
             uses: reader.u32()?,
         })
@@ -75,6 +83,7 @@ impl TicketTerms {
         self.classes.encode(out);
         out.extend_from_slice(&self.verbs.bits().to_le_bytes());
         out.push(self.role.map_or(0, |role| role as u8));
+        Region::put_optional(self.region.as_ref(), out);
         out.extend_from_slice(&self.expires_ms.to_le_bytes());
         out.extend_from_slice(&self.uses.to_le_bytes());
     }

@@ -460,6 +460,8 @@ impl Fetch {
     /// Everything is whole and durable: only now do the statements become known here, and the channel moves last.
     fn finish(&mut self) -> Result<()> {
         let target = self.resolve()?;
+        // What a limited publisher took of another class shows only where both are: the release is not this node's.
+        self.claim.check_trespass(self.intake.store(), &target.release)?;
         let records = self.claim.keepsakes(&*self.ledger, &target)?;
         if !records.is_empty() {
             self.ledger.append(records)?;

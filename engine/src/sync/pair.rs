@@ -30,7 +30,8 @@ use crate::{
         table::{ClassHeader, ClassTable},
     },
     statement::{
-        Channel, Classes, Key, Member, NodeRole, ReleaseClass, Statement, StatementKind, Verbs,
+        Body, Channel, Classes, Header, Key, Member, NodeRole, ReleaseClass, RoleKind, Statement,
+        StatementKind, Verbs,
         library::{Founders, Library, channel, found, member, release_of_classes, revoke},
     },
     store::{Check, Ledger, Object, Objects, PageState, Record, RefMove},
@@ -150,6 +151,7 @@ fn membership_body(seed: u8, classes: &[&str], expires_ms: i64) -> Member {
         key: key.public(),
         name: format!("node-{seed}"),
         role: NodeRole::Mirror,
+        region: None,
         classes: Classes::new(classes.iter().map(|class| (*class).to_owned()).collect()).unwrap(),
         verbs: Verbs::PULL,
         expires_ms,
@@ -218,6 +220,19 @@ impl Pair {
 
     /// Publishes classes by the names of their headers, and lists them by those of `listed`.
     pub(super) fn publish_listed(&mut self, classes: &[(&str, &Files)], listed: &[&str]) -> StatementId {
+        let publisher = self.publisher.clone();
+        let release = self.publish_as(&publisher, classes, listed);
+        self.stand_on(release, &publisher);
+        release
+    }
+
+    /// The same in the name of any publisher, beside the channel.
+    pub(super) fn publish_as(
+        &mut self,
+        publisher: &Key,
+        classes: &[(&str, &Files)],
+        listed: &[&str],
+    ) -> StatementId {
         let store = &*self.origin.store;
         let commit = |(slot, (name, files)): (u8, &(&str, &Files))| (slot, class(store, slot, name, files));
         let table = ClassTable { classes: (0..).zip(classes).map(commit).collect() };
@@ -228,17 +243,43 @@ impl Pair {
             name: (*name).to_owned(),
             commitment: *commitment,
         };
-        self.announce(table.id(&store.library()), listed.iter().zip(&table.classes).map(list).collect())
+        let listed = listed.iter().zip(&table.classes).map(list).collect();
+        self.sign_release(publisher, table.id(&store.library()), listed)
+    }
+
+    /// Lets the root name a further publisher, of one class, and gives its key.
+    pub(super) fn limit(&mut self, class: &str) -> Key {
+        let publisher = Key::from_seed([40; 32]);
+        let classes = Classes::new(vec![class.to_owned()]).unwrap();
+        let mut root = self.origin.library.root().unwrap().clone();
+        root.version += 1;
+        root.add_key(RoleKind::Publisher, &classes, publisher.public()).unwrap();
+        let header =
+            Header { library: Some(self.origin.library.id()), sequence: root.version, time_ms: NOW_MS };
+        let signer = Key::from_seed([1; 32]);
+        let next = Statement::sign(header, &Body::Root(root), &[&signer]).unwrap();
+        self.origin.learn(&[next]);
+        publisher
     }
 
     /// Signs a release of `manifest`, whatever that is, and moves the channel.
     pub(super) fn announce(&mut self, manifest: ManifestId, listed: Vec<ReleaseClass>) -> StatementId {
+        let publisher = self.publisher.clone();
+        let release = self.sign_release(&publisher, manifest, listed);
+        self.stand_on(release, &publisher);
+        release
+    }
+
+    fn sign_release(
+        &mut self,
+        publisher: &Key,
+        manifest: ManifestId,
+        listed: Vec<ReleaseClass>,
+    ) -> StatementId {
         let library = &self.origin.library;
         let parents = library.channel(LIVE).map(|said| said.body.release).into_iter().collect();
-        let made =
-            release_of_classes(library, &self.publisher, parents, (manifest, listed), "", NOW_MS).unwrap();
+        let made = release_of_classes(library, publisher, parents, (manifest, listed), "", NOW_MS).unwrap();
         self.origin.learn(std::slice::from_ref(&made));
-        self.stand_on(made.id(), &self.publisher.clone());
         made.id()
     }
 

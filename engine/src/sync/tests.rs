@@ -8,6 +8,7 @@ mod foreign;
 mod mixing;
 mod rights;
 mod sources;
+mod trespass;
 
 use std::collections::HashSet;
 

@@ -22,6 +22,7 @@ fn films() -> Root {
             Role::any_of(RoleKind::Publisher, [key(3).public()]),
         ],
         pins: Vec::new(),
+        lists: Vec::new(),
     }
 }
 

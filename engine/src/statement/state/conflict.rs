@@ -28,6 +28,8 @@ pub enum ConflictKind {
     Channel,
     /// Two operators moved a channel at one sequence, not knowing of each other. The later one counts.
     Operators,
+    /// Operators signed two policies at one sequence. The one before stands until they sign a newer one.
+    Policy,
     /// More nodes joined with a ticket than it is for: it was copied. All of them are suspended until an operator grants or
     /// revokes them.
     Ticket,
@@ -45,6 +47,7 @@ impl ConflictKind {
             ConflictKind::Release => "release",
             ConflictKind::Channel => "channel",
             ConflictKind::Operators => "operators",
+            ConflictKind::Policy => "policy",
             ConflictKind::Ticket => "ticket",
             ConflictKind::Succession => "succession",
             ConflictKind::Checkpoint => "checkpoint",
@@ -64,6 +67,9 @@ impl ConflictKind {
                 "one key moved the channel to two places; it stays until an operator moves it (`chuan channel set`)"
             }
             ConflictKind::Operators => "two operators moved the channel at once; the later one counts",
+            ConflictKind::Policy => {
+                "two policies were set at once, and the one before stands; agree on one and set it (`chuan policy set`)"
+            }
             ConflictKind::Ticket => {
                 "more nodes joined with the ticket than it is for; grant those that should belong, revoke the others"
             }

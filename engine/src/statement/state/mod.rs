@@ -3,23 +3,26 @@
 //! two roots of one version, of which the pool knows the first.
 //!
 //! Authority is that of the newest root. What a key said that the root no longer names does not count, unless the root pins
-//! it. Two things outlive their signer: a revocation, and a release from which a release that stands descends.
+//! it; of a removed key's revocations a root may also name lists. One thing outlives its signer: a release from which a release
+//! that stands descends.
 
 mod channel;
 mod conflict;
 mod node;
+mod policy;
 mod release;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     id::{NodeId, StatementId},
-    statement::{Classes, PublicKey, RoleKind, Root, Statement, inventory::Inventory, pool::Pool},
+    statement::{Body, Classes, PublicKey, RoleKind, Root, Statement, inventory::Inventory, pool::Pool},
 };
 
 pub(super) use channel::ChannelState;
 pub use conflict::{Conflict, ConflictKind};
 pub(super) use node::NodeState;
+pub(super) use policy::PolicyState;
 pub(super) use release::releases_under;
 
 /// What a pool comes to.
@@ -28,10 +31,15 @@ pub(super) struct State {
     /// The chain of roots that stands, by version.
     pub(super) roots: Vec<StatementId>,
     pub(super) releases: BTreeSet<StatementId>,
+    /// Those of them that stand only because their limited publishers left the other classes as they were.
+    pub(super) limited: BTreeSet<StatementId>,
     pub(super) channels: BTreeMap<String, ChannelState>,
     pub(super) tickets: BTreeSet<StatementId>,
     /// Who joined with a ticket, the earliest first.
     pub(super) joined: BTreeMap<StatementId, Vec<(NodeId, StatementId)>>,
+    pub(super) policy: PolicyState,
+    /// Revocations that count, but for those that leap.
+    pub(super) revocations: BTreeSet<StatementId>,
     pub(super) nodes: BTreeMap<NodeId, NodeState>,
     /// Whose key it is; an old one until a time in ms since 1970.
     pub(super) keys: BTreeMap<PublicKey, (NodeId, Option<i64>)>,
@@ -51,6 +59,21 @@ impl View<'_> {
         self.root.pins.binary_search(&statement.id()).is_ok()
     }
 
+    /// Whether it counts as a revocation: any one operator of today signed it, or the root pins it. Of a removed key of which the
+    /// root names a list that is not here, every revocation counts: too much caution is undone by a grant.
+    fn is_revocation(&self, statement: &Statement) -> bool {
+        let mut signers = statement.signers();
+        if self.pinned(statement) || signers.any(|key| self.root.names(RoleKind::Operator, key)) {
+            return true;
+        }
+        let of_signers =
+            self.root.lists.iter().filter(|(key, _)| statement.signers().any(|signer| signer == key));
+        of_signers.into_iter().any(|(_, list)| match self.pool.get(list).map(|said| said.body()) {
+            Some(Body::Pins(pins)) => pins.statements.binary_search(&statement.id()).is_ok(),
+            _ => true,
+        })
+    }
+
     /// Whether an operator said it: one of today, or one of earlier whose word is pinned.
     fn is_operators(&self, statement: &Statement) -> bool {
         let signers: Vec<_> = statement.signers().copied().collect();
@@ -67,6 +90,7 @@ impl State {
         let view = View { pool, root };
         state.settle_releases(&view);
         state.settle_channels(&view);
+        state.settle_policy(&view);
         state.settle_nodes(&view);
         state.settle_checkpoints(&view);
         state.conflicts.sort();

@@ -75,7 +75,10 @@ impl State {
                 Body::Revoke(revoke) => {
                     let word = words.entry(revoke.node).or_default();
                     word.sequences.push(revoke.up_to);
-                    word.revocations.push((statement, revoke.up_to));
+                    if view.is_revocation(statement) {
+                        word.revocations.push((statement, revoke.up_to));
+                        self.revocations.insert(statement.id());
+                    }
                 }
                 Body::Succession(next) => successions.entry(next.node).or_default().push((statement, next)),
                 _ => {}
@@ -242,15 +245,20 @@ impl State {
                 heads.entry(place).or_default().insert(checkpoint.head);
             }
         }
+        // One a node, with the newest proof: a thief would make a new one each time it speaks.
+        let mut proofs: BTreeMap<NodeId, BTreeSet<StatementId>> = BTreeMap::new();
         for ((node, count), statements) in by_place {
             if heads.get(&(node, count)).is_some_and(|heads| heads.len() > 1) {
-                self.conflicts.push(Conflict {
-                    kind: ConflictKind::Checkpoint,
-                    subject: format!("node {} at record {count}", node.short()),
-                    statements: statements.into_iter().collect(),
-                    settled: false,
-                });
+                proofs.insert(node, statements);
             }
+        }
+        for (node, statements) in proofs {
+            self.conflicts.push(Conflict {
+                kind: ConflictKind::Checkpoint,
+                subject: format!("node {}", node.short()),
+                statements: statements.into_iter().collect(),
+                settled: false,
+            });
         }
     }
 }

@@ -43,7 +43,10 @@ impl State {
         let mut open: Vec<_> = self.releases.iter().copied().collect();
         while let Some(parent) = open.pop() {
             let next = limited.remove(&parent).unwrap_or_default();
-            open.extend(next.into_iter().filter(|id| self.releases.insert(*id)));
+            for id in next.into_iter().filter(|id| self.releases.insert(*id)) {
+                self.limited.insert(id);
+                open.push(id);
+            }
         }
         self.find_rivals(&releases);
     }

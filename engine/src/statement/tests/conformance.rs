@@ -103,6 +103,7 @@ fn roots_rotate_as_in_the_fifteen_cases() {
                 expires_ms: 0,
                 roles: vec![role(RoleKind::Root, *threshold, keys)],
                 pins: vec![],
+                lists: vec![],
             });
             let header =
                 Header { library: library.as_ref().map(Library::id), sequence: version, time_ms: NOW };
@@ -284,9 +285,12 @@ fn a_membership_recovers_from_a_fast_forward() {
     replace(&mut world, RoleKind::Operator, 77);
     assert_eq!(world.library.member_highest(&node(11)), 0);
     world.take(library::member(&world.library, &key(77), member(11, None), NOW).unwrap());
-    // A revocation stays whoever signed it, and leaves room for an operator's newer word.
+    // A removed key's revocation counts for nothing; an operator's leaves room for a newer word.
     let out = Revoke { node: node(11), up_to: SEQUENCE_JUMP, reason: String::new() };
-    world.take(world.sign(Body::Revoke(out), 1, &[&key(2)]));
+    let late = world.sign(Body::Revoke(out.clone()), 1, &[&key(2)]);
+    check_idle(&mut world.library, &late, "operator no more");
+    assert!(world.library.is_member(&node(11), NOW));
+    world.take(world.sign(Body::Revoke(out), 1, &[&key(77)]));
     assert!(!world.library.is_member(&node(11), NOW));
     world.take(library::member(&world.library, &key(77), member(11, None), NOW).unwrap());
     assert!(world.library.is_member(&node(11), NOW));

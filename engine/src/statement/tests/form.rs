@@ -8,8 +8,8 @@ use crate::{
     limits::{CLASSES, MESSAGE_BYTES, PINS, RELEASE_PARENTS, ROLE_KEYS, SIGNATURES, STATEMENT_BYTES},
     manifest::table::ClassTable,
     statement::{
-        Checkpoint, Fresh, Release, ReleaseClass, Revoke, Role, RoleKind, Root, StatementKind, Succession,
-        envelope,
+        Checkpoint, ClassPolicy, Fresh, Mirror, Pins, Policy, Release, ReleaseClass, Revoke, Role, RoleKind,
+        Root, StatementKind, Succession, envelope,
     },
 };
 
@@ -33,15 +33,25 @@ pub(super) fn samples() -> Vec<Statement> {
     };
     let member = Member {
         role: NodeRole::Edge,
+        region: Some("eu".parse().unwrap()),
         classes: classes(),
         expires_ms: NOW + DAY,
         ..member(10, Some(StatementId::from_bytes([0x14; 32])))
     };
-    let ticket = TicketTerms { classes: classes(), role: Some(NodeRole::Mirror), ..terms(3) };
+    let ticket = TicketTerms {
+        classes: classes(),
+        role: Some(NodeRole::Mirror),
+        region: Some("eu".parse().unwrap()),
+        ..terms(3)
+    };
     let revoke = Revoke { node: node(10), up_to: 3, reason: "被盗".into() };
     let fresh = Fresh { channel: "live".into(), statement: StatementId::from_bytes([0x15; 32]) };
     let succession =
         Succession { node: node(10), old: key(10).public(), new: key(11).public(), grace_ms: 86_400_000 };
+    let row = ClassPolicy { mirror: Some(Mirror::Dynamic), max_stale_ms: 600_000, ..ClassPolicy::default() };
+    let policy = Policy { excludes: vec!["*.part".into()], classes: [(2, row)].into(), ..Policy::default() };
+    let pinned = vec![StatementId::from_bytes([0x18; 32])];
+    let pins = Pins { signer: key(9).public(), key: key(2).public(), statements: pinned };
     let checkpoint = Checkpoint { node: node(10), count: 100, head: RecordId::from_bytes([0x16; 32]) };
     vec![
         found().1,
@@ -53,6 +63,8 @@ pub(super) fn samples() -> Vec<Statement> {
         sign(LIBRARY, Body::Fresh(fresh), 9, NOW, &[&key(6)]),
         sign(LIBRARY, Body::Succession(succession), 1, NOW, &[&key(10), &key(11)]),
         sign(LIBRARY, Body::Checkpoint(checkpoint), 100, NOW, &[&key(10)]),
+        sign(LIBRARY, Body::Policy(policy), 2, NOW, &[&key(2)]),
+        sign(LIBRARY, Body::Pins(pins), 1, NOW, &[&key(9)]),
     ]
 }
 

@@ -2,18 +2,18 @@
 //! these has made a new format: it needs a new version in the envelope.
 
 /// In the order of the kinds; one field a line.
-pub(super) const GOLDENS: [&[&str]; 9] = [
+pub(super) const GOLDENS: [&[&str]; 11] = [
     // A root.
     &[
         "43485354",                                                           // magic
-        "01",                                                                 // version
+        "02",                                                                 // version
         "01",                                                                 // kind: root
         "0000",                                                               // flags
         "0000000000000000000000000000000000000000000000000000000000000000",   // library
         "0100000000000000",                                                   // sequence
         "00ca2077a1010000",                                                   // time
-        "a4000000",                                                           // body length
-        "0100000000000000",                                                   // version
+        "9d000000",                                                           // body length
+        "02",                                                                 // version
         "0909090909090909090909090909090909090909090909090909090909090909",   // nonce
         "050066696c6d73",                                                     // name
         "0000000000000000",                                                   // expires
@@ -29,13 +29,13 @@ pub(super) const GOLDENS: [&[&str]; 9] = [
         "01ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1", // keys
         "01",                                                                 // signatures
         "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",   // key
-        "70f341d05b18000f99345f773db04b599b83c97de8cf472fc886349357fad1d3",
-        "6b207c35e62b6c8a2a2be13500229bda28a7c3c0343285fc9ce4dfb8f9fb8b07", // signature
+        "4f6f035c5c64605004694e2d2d66f596e7e3cccb305e795a3a90f93002c968e1",
+        "b4f4ff9c35b8afb375ce02d228bc05ad680b47bd4a86d9757e2c70f81cfd5307", // signature
     ],
     // A release.
     &[
         "43485354",                                                         // magic
-        "01",                                                               // version
+        "02",                                                               // version
         "02",                                                               // kind: release
         "0000",                                                             // flags
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
@@ -49,13 +49,13 @@ pub(super) const GOLDENS: [&[&str]; 9] = [
         "0600e696b0e78987",                                                 // message
         "01",                                                               // signatures
         "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1", // key
-        "45dde2c3d9496e3a0a93589b7ccd9b17693e4d8715bd0a150d35ea40d630e0a9",
-        "ab73a0003434d7226c63def8691bb7b2dd5f432c83355f3831f5ed12e0e14504", // signature
+        "9a83db56ddfaf83d7ad768b816ada5a9aa627ae1775af93eeca1da85427b84d8",
+        "1bdd4f97f0b7ae0bf98bca1ce13df79d626228787b9f4796fad15b535d10be07", // signature
     ],
     // A channel.
     &[
         "43485354",                                                         // magic
-        "01",                                                               // version
+        "02",                                                               // version
         "03",                                                               // kind: channel
         "0000",                                                             // flags
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
@@ -68,23 +68,24 @@ pub(super) const GOLDENS: [&[&str]; 9] = [
         "01",                                                               // follow
         "01",                                                               // signatures
         "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394", // key
-        "0fec459dd9f6238e12b78a31a36ef133e04481cea8d24a11b1bf8751f743a9a9",
-        "79962696f74baebe44c59c6927f3f6a7658dcc052b4bcfe02dea4cc8b1ee3807", // signature
+        "43d3adc128336234705f77e09c6b3348614543d9760feb891553cb0dad98fdf5",
+        "090c2d9c9b93df0a6aad64b6f3f149fc61a50a5fd6262070c7239a601c86d206", // signature
     ],
     // A member.
     &[
         "43485354",                                                           // magic
-        "01",                                                                 // version
+        "02",                                                                 // version
         "04",                                                                 // kind: member
         "0000",                                                               // flags
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",   // library
         "0100000000000000",                                                   // sequence
         "00ca2077a1010000",                                                   // time
-        "87000000",                                                           // body length
+        "8b000000",                                                           // body length
         "11be79ed5256b71610bfbaf3c88bf0b281d09b15cb673b03f4a9c86c88f36fe2",   // node
         "43a72e714401762df66b68c26dfbdf2682aaec9f2474eca4613e424a0fbafd3c",   // key
         "07006e6f64652d3130",                                                 // name
         "03",                                                                 // role: edge
+        "02006575",                                                           // region
         "02",                                                                 // classes
         "050066696c6d73",                                                     // class
         "06006e6577732d2a",                                                   // class
@@ -93,19 +94,19 @@ pub(super) const GOLDENS: [&[&str]; 9] = [
         "011414141414141414141414141414141414141414141414141414141414141414", // ticket
         "01",                                                                 // signatures
         "43a72e714401762df66b68c26dfbdf2682aaec9f2474eca4613e424a0fbafd3c",   // key
-        "47822e488aed9fcb2069e274fa6b3d02d5b4dd8199ec61cb69ebb8c4ff1ff4a3",
-        "5263ce593348223a1ae206cd7c5e2e6ef19f7ffef4776e4b012b940502e40003", // signature
+        "94dcc4d2881f681bb91f5ce092341f78ffb904567b727e3c44dcdaf2175fd265",
+        "a161161dae9447b130634e4b470112f3db49f4b716d00f31c8b3279d8b5dc10d", // signature
     ],
     // A ticket.
     &[
         "43485354",                                                           // magic
-        "01",                                                                 // version
+        "02",                                                                 // version
         "05",                                                                 // kind: ticket
         "0000",                                                               // flags
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",   // library
         "0100000000000000",                                                   // sequence
         "00ca2077a1010000",                                                   // time
-        "62000000",                                                           // body length
+        "66000000",                                                           // body length
         "20828bf5c5bdcacb684863336c202fb5599da48be5596615742170705beca9f7",   // key
         "0111be79ed5256b71610bfbaf3c88bf0b281d09b15cb673b03f4a9c86c88f36fe2", // redeemers
         "02",                                                                 // classes
@@ -113,17 +114,18 @@ pub(super) const GOLDENS: [&[&str]; 9] = [
         "06006e6577732d2a",                                                   // class
         "01000000",                                                           // verbs
         "02",                                                                 // role: mirror
+        "02006575",                                                           // region
         "0026477ca1010000",                                                   // expires
         "03000000",                                                           // uses
         "01",                                                                 // signatures
         "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394",   // key
-        "374bbe50635215e39c91ae7844cda5261cf96e67b215a4cbf8c205763784e653",
-        "3ed252c3559cd0d6fc769c46b84befb747a9e4620812f5b0333d16d7c5335f0d", // signature
+        "77535b5bf95302819c3a7e7b9daab5e094c67e819774999c96db07ce89550dd1",
+        "c55cf3664c08fdd09446b714a82ed573cfb52077cff5c838b02bbc47bc108205", // signature
     ],
     // A revoke.
     &[
         "43485354",                                                         // magic
-        "01",                                                               // version
+        "02",                                                               // version
         "07",                                                               // kind: revoke
         "0000",                                                             // flags
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
@@ -135,13 +137,13 @@ pub(super) const GOLDENS: [&[&str]; 9] = [
         "0600e8a2abe79b97",                                                 // reason
         "01",                                                               // signatures
         "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394", // key
-        "f144bf0ded4eeb93c6dff841ce2328ab5108a40305490a71168edbb178caaae0",
-        "27d8bcf4d29bfc026e84e2b9bb6ffb57985eef6d00f3666a49ea7b6f59c4bc0d", // signature
+        "9d27a41a351e7da2d16231c163def618f691b9c6f6bc5cc7776a382937ca79ed",
+        "610399ee9672681b752a5b96f8afb9c314a44e3a48abc756ca4ce15d51fc7102", // signature
     ],
     // A fresh.
     &[
         "43485354",                                                         // magic
-        "01",                                                               // version
+        "02",                                                               // version
         "08",                                                               // kind: fresh
         "0000",                                                             // flags
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
@@ -152,13 +154,13 @@ pub(super) const GOLDENS: [&[&str]; 9] = [
         "1515151515151515151515151515151515151515151515151515151515151515", // statement
         "01",                                                               // signatures
         "8a875fff1eb38451577acd5afee405456568dd7c89e090863a0557bc7af49f17", // key
-        "f0bed773ff9a43e243bda31d8a6e2fa1d9f02b79edf2b1cd335d802baf60caa0",
-        "1e0c9008539827c5e04e12ff7272be68fd51e512ac415f105fd33e439155e108", // signature
+        "37bff477912a55707585416d16e2495a9c54d4fe7afc196851527203cdb0088f",
+        "ccb103f5ed3cf60df3f719c6648a673a09c32fc7f2a43ce820d2346e6efbfe09", // signature
     ],
     // A succession.
     &[
         "43485354",                                                         // magic
-        "01",                                                               // version
+        "02",                                                               // version
         "09",                                                               // kind: succession
         "0000",                                                             // flags
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
@@ -171,16 +173,16 @@ pub(super) const GOLDENS: [&[&str]; 9] = [
         "005c260500000000",                                                 // grace
         "02",                                                               // signatures
         "43a72e714401762df66b68c26dfbdf2682aaec9f2474eca4613e424a0fbafd3c", // key
-        "9def2bf97d57f9e7c7792db619ffef423dcb8c774ffcce4623debea02ef14982",
-        "0cc9800227683f58078f8649967241d9be152f6d034c7fe1f378c95a8dd6790e", // signature
+        "f5fd4a786af0a067d14c7cac065cb95759e2eead0d2eb173dc4b9fbd154ff9e8",
+        "b4200c2dabe95479e6b0050e1478e97540a6b4f46cde7dbbb21e1a0bcdacbf08", // signature
         "66be7e332c7a453332bd9d0a7f7db055f5c5ef1a06ada66d98b39fb6810c473a", // key
-        "149e1955f5a45afc7f637de07e2ab97b8bc853911d09988e715c635a50da19f8",
-        "15e8f6cb6544f684bbc7a727c9c29a576ffc0e596a8372d8f476a2e7c10c580e", // signature
+        "979ba5c33292e24fee07f7b337d267c2f6e1478624b9a077735e8f914eb4d1c2",
+        "98c21a40ee18f188fcb4e5c804e2b80585a82f05ddcc9ac62536c3a84502710a", // signature
     ],
     // A checkpoint.
     &[
         "43485354",                                                         // magic
-        "01",                                                               // version
+        "02",                                                               // version
         "0a",                                                               // kind: checkpoint
         "0000",                                                             // flags
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
@@ -192,7 +194,47 @@ pub(super) const GOLDENS: [&[&str]; 9] = [
         "1616161616161616161616161616161616161616161616161616161616161616", // head
         "01",                                                               // signatures
         "43a72e714401762df66b68c26dfbdf2682aaec9f2474eca4613e424a0fbafd3c", // key
-        "8c75afa9041a417fbbd3f6eb300e7c9901c8034fe8d766b9cacb23ec2debb2e1",
-        "26377947d12b0982d6a387c847df2b256e2bf85c3c5e39fd237dd8655608a202", // signature
+        "20cab76f4cc3c0ec2309945b8e6d6a67efadd4fb271063b4816df8d6a3e01b1c",
+        "36cde8aa4e8bf4fcd4b2246c8bd7be6f79e966b6cc9f8386c920e29298579b0b", // signature
+    ],
+    // A policy.
+    &[
+        "43485354",                                                         // magic
+        "02",                                                               // version
+        "0b",                                                               // kind: policy
+        "0000",                                                             // flags
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
+        "0200000000000000",                                                 // sequence
+        "00ca2077a1010000",                                                 // time
+        "23000000",                                                         // body length
+        "02000a00",                                                         // excludes
+        "0100",                                                             // count
+        "06002a2e70617274",                                                 // exclude
+        "02011100",                                                         // row of slot 2
+        "0100010003",                                                       // mirror: dynamic
+        "0c000800c027090000000000",                                         // max_stale
+        "01",                                                               // signatures
+        "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394", // key
+        "4710b66e43fda4e9ee2857ad8f54ba6ed44f6a44c8bddec5d96b716ecc3fcae2",
+        "fb7924dd2db360a74a75fe8329b2459d78bae5df18289b58dfa8258d7e52d209", // signature
+    ],
+    // A list of pins.
+    &[
+        "43485354",                                                         // magic
+        "02",                                                               // version
+        "19",                                                               // kind: pins
+        "0000",                                                             // flags
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // library
+        "0100000000000000",                                                 // sequence
+        "00ca2077a1010000",                                                 // time
+        "62000000",                                                         // body length
+        "fd1724385aa0c75b64fb78cd602fa1d991fdebf76b13c58ed702eac835e9f618", // signer
+        "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394", // key of the pins
+        "0100",                                                             // count
+        "1818181818181818181818181818181818181818181818181818181818181818", // pin
+        "01",                                                               // signatures
+        "fd1724385aa0c75b64fb78cd602fa1d991fdebf76b13c58ed702eac835e9f618", // key
+        "6e0e090ba336f243540d761d5711e680959dd4a847dcce5192f845e385f1e7dc",
+        "389f1a4f324042c378f0ad592d3df8e5160661f4715cd6281e0797020325ba01", // signature
     ],
 ];

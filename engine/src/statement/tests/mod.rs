@@ -5,6 +5,8 @@ mod forgeries;
 mod form;
 mod goldens;
 mod limited;
+mod policy;
+mod removed;
 mod rotation;
 mod rules;
 mod thieves;
@@ -96,6 +98,7 @@ pub(super) fn terms(uses: u32) -> TicketTerms {
         classes: Classes::all(),
         verbs: Verbs::PULL,
         role: None,
+        region: None,
         expires_ms: NOW + DAY,
         uses,
     }
@@ -107,6 +110,7 @@ pub(super) fn member(n: u8, ticket: Option<StatementId>) -> Member {
         key: key(n).public(),
         name: format!("node-{n}"),
         role: NodeRole::Mirror,
+        region: None,
         classes: Classes::all(),
         verbs: Verbs::PULL,
         expires_ms: 0,

@@ -24,6 +24,7 @@ fn root(version: u64, threshold: u8, root_keys: &[u8], publishers: &[u8]) -> Bod
             role(RoleKind::Publisher, 1, publishers),
         ],
         pins: Vec::new(),
+        lists: Vec::new(),
     })
 }
 

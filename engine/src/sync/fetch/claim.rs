@@ -162,7 +162,11 @@ impl Claim {
         if self.offered.len() >= ANSWER_STATEMENTS {
             return Err(Error::Peer(format!("more than {ANSWER_STATEMENTS} statements in an answer")));
         }
-        self.offered.push(Statement::decode(bytes)?);
+        let statement = Statement::decode(bytes)?;
+        // What is said again and again comes by exchanges, which hold it to its rate.
+        if !statement.kind().is_passing() {
+            self.offered.push(statement);
+        }
         Ok(())
     }
 
@@ -235,6 +239,11 @@ impl Claim {
         let why: Vec<_> = self.doubts.iter().chain(&self.idle).map(String::as_str).collect();
         let why = if why.is_empty() { "nothing".to_owned() } else { why.join("; ") };
         Error::Denied(format!("the source proved no {what} of the library: {why}"))
+    }
+
+    /// Fails where a class gains another's path in `release`, as far as what is here tells.
+    pub(super) fn check_trespass(&self, store: &dyn Objects, release: &StatementId) -> Result<()> {
+        self.library.check_trespass(store, release)
     }
 
     /// What makes the release current here, in the order in which it is to be kept; nothing where it is already.

@@ -77,6 +77,7 @@ impl Forger {
             classes: Classes::all(),
             verbs: Verbs::PULL,
             role: None,
+            region: None,
             expires_ms: i64::MAX,
             uses: 9,
         };

@@ -73,6 +73,7 @@ fn first_root() -> Root {
             Role { threshold: 2, ..Role::any_of(RoleKind::Timekeeper, publics(&TIMEKEEPERS)) },
         ],
         pins: Vec::new(),
+        lists: Vec::new(),
     }
 }
 
@@ -82,6 +83,7 @@ pub(super) fn member(node: &Key, ticket: Option<StatementId>) -> Member {
         key: node.public(),
         name: "node".into(),
         role: NodeRole::Mirror,
+        region: None,
         classes: Classes::all(),
         verbs: Verbs::PULL,
         expires_ms: 0,
@@ -270,6 +272,7 @@ impl People {
             classes: Classes::all(),
             verbs: Verbs::PULL,
             role: None,
+            region: None,
             expires_ms: START_MS + DAY_MS,
             uses: 1 + u32::try_from(mesh.rng.below(2)).unwrap(),
         };

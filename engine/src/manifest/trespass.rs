@@ -1,0 +1,192 @@
+//! Whether a class gains a path that another class has. A path is in one class, and the patterns that say in which are
+//! applied where a release is made: nodes that hold both trees check the outcome, since the author may have left it out.
+
+use bytes::Bytes;
+
+use super::{
+    PageSource, cursor,
+    diff::{Change, DiffSink, FirstChunk, diff},
+    entry::EntryKind,
+    path::EntryPath,
+    position::PagePosition,
+    union::has_under,
+};
+use crate::{
+    error::{Error, Result},
+    id::PageId,
+};
+
+/// A class that changed, and those whose paths it must not gain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Its slot.
+    pub slot: u8,
+    /// The root of its entry tree before; `None` where that is not known, or there was none.
+    pub old: Option<PageId>,
+    /// The root of its entry tree now.
+    pub new: PageId,
+    /// The other classes: their slots, and the roots of their entry trees, before and now.
+    pub others: Vec<(u8, PageId)>,
+}
+
+/// A path that a class gained and that is another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trespass {
+    /// The slot of the class that gained it.
+    pub slot: u8,
+    /// The slot of the class whose path it is.
+    pub other: u8,
+    /// The path that was gained.
+    pub path: EntryPath,
+}
+
+/// The first path that one of `classes` gained and that one of its others has; also where a file would lie in the place of the
+/// other's folder, or under the other's file. Folders may be shared. Reads what differs, and a look-up for each path gained.
+///
+/// # Errors
+///
+/// [`Error::Missing`] where a page is not held; [`Error::Invalid`] where one is forged.
+pub fn find<S: PageSource + ?Sized>(source: &S, classes: &[Changed]) -> Result<Option<Trespass>> {
+    for class in classes {
+        let found = match gained_since(source, class, class.old.as_ref()) {
+            // Of the tree before, part is not there: then nothing says what it had.
+            Err(Error::Missing(_)) if class.old.is_some() => gained_since(source, class, None)?,
+            found => found?,
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn gained_since<S: PageSource + ?Sized>(
+    source: &S,
+    class: &Changed,
+    old: Option<&PageId>,
+) -> Result<Option<Trespass>> {
+    let mut gained = Gained { source, class, found: None };
+    match diff(source, old, &class.new, &mut gained) {
+        // The search ends with what it looks for.
+        Err(error) if gained.found.is_none() => Err(error),
+        _ => Ok(gained.found),
+    }
+}
+
+struct Gained<'a, S: PageSource + ?Sized> {
+    source: &'a S,
+    class: &'a Changed,
+    found: Option<Trespass>,
+}
+
+impl<S: PageSource + ?Sized> Gained<'_, S> {
+    /// Whether `path`, a folder or not, cannot be beside what the tree under `root` has.
+    fn is_in_the_way(&self, root: &PageId, path: &EntryPath, is_folder: bool) -> Result<bool> {
+        for (end, _) in path.as_str().match_indices('/') {
+            let above = path.as_str().get(..end).map(EntryPath::checked);
+            let found = above.map(|above| cursor::find(self.source, root, &above)).transpose()?.flatten();
+            if found.is_some_and(|entry| !is_directory(entry.kind)) {
+                return Ok(true);
+            }
+        }
+        match cursor::find(self.source, root, path)? {
+            Some(entry) => Ok(!(is_folder && is_directory(entry.kind))),
+            None => Ok(!is_folder && has_under(self.source, root, path)?),
+        }
+    }
+}
+
+impl<S: PageSource + ?Sized> DiffSink for Gained<'_, S> {
+    fn page(&mut self, _: &PageId, _: &Bytes, _: Option<PagePosition>) -> Result<()> {
+        Ok(())
+    }
+
+    fn change(&mut self, change: Change, _: FirstChunk) -> Result<()> {
+        let (path, kind) = match change {
+            Change::Added { path, entry } => (path, entry.kind),
+            Change::Changed { path, old, new } if is_directory(old.kind) && !is_directory(new.kind) => {
+                (path, new.kind)
+            }
+            _ => return Ok(()),
+        };
+        for (other, root) in &self.class.others {
+            let is_in_the_way = match self.is_in_the_way(root, &path, is_directory(kind)) {
+                // Only a node that holds the other class can tell.
+                Err(Error::Missing(_)) => false,
+                found => found?,
+            };
+            if is_in_the_way {
+                self.found = Some(Trespass { slot: self.class.slot, other: *other, path });
+                return Err(Error::Invalid("a path is another class's".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_directory(kind: EntryKind) -> bool {
+    kind == EntryKind::EmptyDir
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::manifest::{
+        Content,
+        builder::EntryTreeBuilder,
+        entry::Entry,
+        testing::{LIBRARY, Pages, path, small},
+    };
+
+    const NAMES: [&str; 10] = ["a", "a!", "a.b", "a/b", "a/b.c", "a/b/c", "a/c", "ab", "b", "b/a"];
+
+    fn build(names: &BTreeMap<&str, bool>, pages: &mut Pages) -> PageId {
+        let folder =
+            || Entry { kind: EntryKind::EmptyDir, size: 0, content: Content::Inline(vec![]), ..small(0) };
+        let mut builder = EntryTreeBuilder::new(LIBRARY, 0).unwrap();
+        for (name, is_file) in names {
+            builder.push(path(name), &if *is_file { small(1) } else { folder() }, pages).unwrap();
+        }
+        builder.finish(pages).unwrap().root
+    }
+
+    fn names() -> impl Strategy<Value = BTreeMap<&'static str, bool>> {
+        prop::collection::btree_map(prop::sample::select(&NAMES[..]), any::<bool>(), 0..6)
+    }
+
+    proptest! {
+        /// Against the rule in words: a path that is new, and cannot be in one folder with what the other has.
+        #[test]
+        fn what_is_gained_is_found(before in names(), after in names(), other in names()) {
+            let mut pages = Pages::default();
+            let [old, new, theirs] = [&before, &after, &other].map(|names| build(names, &mut pages));
+            let classes = [Changed { slot: 2, old: Some(old), new, others: vec![(0, theirs)] }];
+            let found = find(&pages, &classes).unwrap();
+            let gained = after.iter().filter(|(name, is_file)| match before.get(*name) {
+                None => true,
+                Some(was_file) => !was_file && **is_file,
+            });
+            let under = |inner: &str, outer: &str| inner.starts_with(&format!("{outer}/"));
+            let wrong = gained.filter(|(name, is_file)| other.iter().any(|(theirs, theirs_is_file)| {
+                (theirs == *name && (**is_file || *theirs_is_file))
+                    || (under(name, theirs) && *theirs_is_file)
+                    || (under(theirs, name) && **is_file)
+            }));
+            let expected = wrong.map(|(name, _)| path(name)).next();
+            prop_assert_eq!(found.map(|found| (found.slot, found.other, found.path)), expected.map(|path| (2, 0, path)));
+        }
+    }
+
+    #[test]
+    fn without_the_tree_before_every_path_is_gained() {
+        let mut pages = Pages::default();
+        let tree = build(&BTreeMap::from([("a", true)]), &mut pages);
+        let with = |old| [Changed { slot: 1, old, new: tree, others: vec![(0, tree)] }];
+        assert_eq!(find(&pages, &with(Some(tree))).unwrap(), None, "what was there before is not gained");
+        assert!(find(&pages, &with(None)).unwrap().is_some());
+    }
+}

@@ -1,0 +1,216 @@
+//! How often a node takes what keys say again and again. Only the newest of it is kept, but each that is taken costs a write here
+//! and a message to every peer: without a rate, one member's key makes every node write as fast as the wire brings it.
+//!
+//! A key has a few at once for each subject, and one more each period, by the clock of the node that receives it. What comes
+//! beyond that is left to a later exchange; of what comes at once, the newest is taken. Nothing is spent on a statement that is
+//! refused, so no other key can use up what a key has.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use crate::{
+    limits::{PASSING_BURST, PASSING_PERIODS_MS, RATED_SUBJECTS},
+    statement::{PublicKey, Statement, StatementKind, pool::Subject},
+};
+
+/// What the keys of one library have left to say.
+#[derive(Clone, Debug, Default)]
+pub struct Rates {
+    /// By signer and subject; one that is not here has all.
+    left: BTreeMap<Place, Left>,
+}
+
+/// A signer, and what it speaks of.
+type Place = (PublicKey, Subject);
+
+/// What a key has left on a subject.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    /// How many, at `at_ms`.
+    count: u32,
+    at_ms: i64,
+    period_ms: i64,
+}
+
+impl Rates {
+    /// Of statements that are not known yet, those to consider now, in their order: of each signer and subject no more than it
+    /// has left, the newest. Reads nothing but headers: whether they count is not looked at.
+    pub fn admit(&mut self, offered: Vec<Statement>, now_ms: i64) -> Vec<Statement> {
+        let mut by_place: BTreeMap<Place, Vec<(Reverse<u64>, usize)>> = BTreeMap::new();
+        for (index, statement) in offered.iter().enumerate() {
+            if let Some(place) = place_of(statement) {
+                by_place.entry(place).or_default().push((Reverse(statement.sequence()), index));
+            }
+        }
+        let mut beyond = Vec::new();
+        for (place, mut said) in by_place {
+            let left = self.left.get_mut(&place).map_or(PASSING_BURST, |left| left.refill(now_ms));
+            said.sort_unstable();
+            let taken = usize::try_from(left).unwrap_or(usize::MAX);
+            beyond.extend(said.into_iter().skip(taken).map(|(_, index)| index));
+        }
+        beyond.sort_unstable();
+        let is_within = |index: &usize| beyond.binary_search(index).is_err();
+        let kept = offered.into_iter().enumerate().filter(|(index, _)| is_within(index));
+        kept.map(|(_, statement)| statement).collect()
+    }
+
+    /// Takes note that a statement was taken.
+    pub fn spend(&mut self, statement: &Statement, now_ms: i64) {
+        let Some(place) = place_of(statement) else { return };
+        if self.left.len() >= RATED_SUBJECTS && !self.left.contains_key(&place) {
+            self.make_room(now_ms);
+        }
+        let period_ms = period_ms(statement.kind());
+        let left = self.left.entry(place).or_insert(Left { count: PASSING_BURST, at_ms: now_ms, period_ms });
+        left.refill(now_ms);
+        left.count = left.count.saturating_sub(1);
+    }
+
+    /// Forgets those that have all again; where that is none, the one that was spent on longest ago.
+    fn make_room(&mut self, now_ms: i64) {
+        self.left.retain(|_, left| left.refill(now_ms) < PASSING_BURST);
+        if self.left.len() >= RATED_SUBJECTS
+            && let Some(oldest) =
+                self.left.iter().min_by_key(|(_, left)| left.at_ms).map(|(place, _)| place.clone())
+        {
+            self.left.remove(&oldest);
+        }
+    }
+}
+
+impl Left {
+    /// Counts the periods that have gone by. A clock that went back begins its period anew.
+    fn refill(&mut self, now_ms: i64) -> u32 {
+        if now_ms < self.at_ms || self.count >= PASSING_BURST {
+            self.at_ms = now_ms;
+            return self.count;
+        }
+        let periods = now_ms.saturating_sub(self.at_ms) / self.period_ms.max(1);
+        let gained = u32::try_from(periods).unwrap_or(u32::MAX);
+        self.at_ms = self.at_ms.saturating_add(periods.saturating_mul(self.period_ms));
+        self.count = self.count.saturating_add(gained).min(PASSING_BURST);
+        self.count
+    }
+}
+
+/// By which key and on what a statement is rated; nothing for one that is said once.
+fn place_of(statement: &Statement) -> Option<Place> {
+    if !statement.kind().is_passing() {
+        return None;
+    }
+    Some((*statement.signers().next()?, Subject::of(statement)?))
+}
+
+const fn period_ms(kind: StatementKind) -> i64 {
+    let [fresh, checkpoint] = PASSING_PERIODS_MS;
+    match kind {
+        StatementKind::Fresh => fresh,
+        _ => checkpoint,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::{RecordId, StatementId},
+        limits::CHECKPOINTS,
+        statement::{
+            Body, Checkpoint, Fresh,
+            tests::{NOW, World, key, node},
+        },
+    };
+
+    fn checkpoint(world: &World, n: u8, count: u64) -> Statement {
+        let body = Checkpoint { node: node(n), count, head: RecordId::from_bytes([n; 32]) };
+        world.sign(Body::Checkpoint(body), count, &[&key(n)])
+    }
+
+    /// A member's key wrote checkpoints as fast as it could: all of them were kept for a moment, written by every node, and sent on
+    /// to all others.
+    #[test]
+    fn a_key_says_so_much_and_then_one_each_period() {
+        let world = World::new();
+        let mut rates = Rates::default();
+        let (mut taken, mut count) = (0, 0);
+        // A day of a batch of 50 every second, by a clock that is an argument.
+        for second in 0..86_400i64 {
+            let now = NOW + second * 1000;
+            if second % 600 != 0 {
+                continue;
+            }
+            let batch: Vec<_> = (0..50)
+                .map(|_| {
+                    count += 1;
+                    checkpoint(&world, 10, count)
+                })
+                .collect();
+            for said in rates.admit(batch, now) {
+                rates.spend(&said, now);
+                taken += 1;
+            }
+        }
+        let [_, period] = PASSING_PERIODS_MS;
+        let most = i64::from(PASSING_BURST) + 86_400_000 / period;
+        assert!(taken <= most, "{taken} of {count} were taken, {most} are the most");
+        assert!(taken > most / 2, "and an honest key is not held back for good: {taken}");
+    }
+
+    #[test]
+    fn of_a_batch_the_newest_are_taken_in_their_order() {
+        let world = World::new();
+        let mut rates = Rates::default();
+        let batch: Vec<_> = (1..=100).map(|count| checkpoint(&world, 10, count)).collect();
+        let taken: Vec<_> = rates.admit(batch.clone(), NOW).iter().map(Statement::sequence).collect();
+        assert_eq!(taken, (101 - u64::from(PASSING_BURST)..=100).collect::<Vec<_>>());
+        assert!(taken.len() >= CHECKPOINTS, "what peers keep comes in one go to a node that is new");
+        batch.iter().rev().take(taken.len()).for_each(|said| rates.spend(said, NOW));
+        assert!(rates.admit(batch.clone(), NOW).is_empty());
+        let [_, period] = PASSING_PERIODS_MS;
+        let last = rates.admit(batch, NOW + period);
+        assert_eq!(last.iter().map(Statement::sequence).collect::<Vec<_>>(), [100], "the last of the batch");
+    }
+
+    #[test]
+    fn each_key_spends_its_own_and_nothing_else_is_rated() {
+        let world = World::new();
+        let mut rates = Rates::default();
+        for count in 1..=100 {
+            let said = checkpoint(&world, 10, count);
+            if rates.admit(vec![said.clone()], NOW).len() == 1 {
+                rates.spend(&said, NOW);
+            }
+        }
+        assert_eq!(rates.admit(vec![checkpoint(&world, 11, 1)], NOW).len(), 1);
+        // Admitting alone spends nothing: a forged signature costs its owner nothing.
+        for _ in 0..100 {
+            assert_eq!(rates.admit(vec![checkpoint(&world, 12, 1)], NOW).len(), 1);
+        }
+        let root = world.said[0].clone();
+        assert_eq!(rates.admit(vec![root; 100], NOW).len(), 100);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_holds_no_key_for_good() {
+        let world = World::new();
+        let mut rates = Rates::default();
+        let all: Vec<_> = (1..=100).map(|count| checkpoint(&world, 10, count)).collect();
+        rates.admit(all.clone(), NOW).iter().for_each(|said| rates.spend(said, NOW));
+        let [_, period] = PASSING_PERIODS_MS;
+        let back = NOW - 365 * 86_400_000;
+        assert!(rates.admit(all.clone(), back).is_empty());
+        assert_eq!(rates.admit(all, back + period).len(), 1);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let world = World::new();
+        let mut rates = Rates::default();
+        for n in 0..RATED_SUBJECTS + 10 {
+            let body = Fresh { channel: format!("c{n}"), statement: StatementId::from_bytes([1; 32]) };
+            let said = world.sign(Body::Fresh(body), 1, &[&key(6)]);
+            rates.spend(&said, NOW);
+        }
+        assert!(rates.left.len() <= RATED_SUBJECTS);
+    }
+}

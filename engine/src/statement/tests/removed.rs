@@ -1,0 +1,129 @@
+//! What is left of a removed operator's word: what the root pins, and nothing that comes later.
+
+use super::*;
+use crate::{
+    limits::PIN_LIST_IDS,
+    statement::{Pins, Revoke, RoleKind, Root},
+};
+
+/// Key 2 and key 5 are operators; 2 will be removed.
+fn world() -> World {
+    let mut world = World::new();
+    follow(&mut world, |root| {
+        root.add_key(RoleKind::Operator, &Classes::all(), key(5).public()).unwrap();
+    });
+    for n in [11, 12, 13] {
+        world.take(library::member(&world.library, &key(5), member(n, None), NOW).unwrap());
+    }
+    world
+}
+
+fn follow(world: &mut World, edit: impl FnOnce(&mut Root)) {
+    let mut root = world.library.root().unwrap().clone();
+    root.version += 1;
+    edit(&mut root);
+    let (version, body) = (root.version, Body::Root(root));
+    let next = world.sign(body, version, &[&key(1)]);
+    world.take(next);
+}
+
+fn remove(root: &mut Root) {
+    root.remove_key(RoleKind::Operator, None, &key(2).public()).unwrap();
+}
+
+fn revoke(world: &World, n: u8, up_to: u64) -> Statement {
+    let body = Revoke { node: node(n), up_to, reason: String::new() };
+    world.sign(Body::Revoke(body), up_to, &[&key(2)])
+}
+
+fn is_out(library: &Library, n: u8) -> bool {
+    !library.is_member(&node(n), NOW)
+}
+
+/// An operator's key was stolen and the root removed it. The thief went on revoking whom it liked, 65,536 times, and no root ended
+/// that: a revocation counted by any key that had ever been an operator's.
+#[test]
+fn a_removed_operators_revocations_count_for_nothing() {
+    let mut world = world();
+    let honest = revoke(&world, 11, 2);
+    world.take(honest.clone());
+    follow(&mut world, |root| {
+        remove(root);
+        root.pins = vec![honest.id()];
+    });
+    assert!(is_out(&world.library, 11), "what the root pins stands");
+    for up_to in 2..40 {
+        let late = revoke(&world, 12, up_to);
+        check_idle(&mut world.library, &late, "operator no more");
+    }
+    assert!(!is_out(&world.library, 12));
+    // Together with an operator's of today it is that operator's word.
+    let both = revoke(&world, 13, 2).cosign(&key(5)).unwrap();
+    world.take(both);
+    assert!(is_out(&world.library, 13));
+}
+
+/// What is not pinned ends with the key: `root apply` names it before.
+#[test]
+fn an_unpinned_revocation_ends_with_its_key() {
+    let mut world = world();
+    let said = revoke(&world, 11, 2);
+    world.take(said);
+    assert!(is_out(&world.library, 11));
+    follow(&mut world, remove);
+    assert!(!is_out(&world.library, 11));
+}
+
+/// A root has room for so many pins; a thief makes more revocations than that. The lists lie beside the root, and as long as a node
+/// lacks one of a key's, all that it knows of that key stands: a list that is late lets no node in again.
+#[test]
+fn a_list_of_pins_counts_once_it_is_there() {
+    let mut world = world();
+    let (kept, dropped) = (revoke(&world, 11, 2), revoke(&world, 12, 2));
+    world.take(kept.clone());
+    world.take(dropped);
+    let body = Pins { signer: key(99).public(), key: key(2).public(), statements: vec![kept.id()] };
+    let list = world.sign(Body::Pins(body), 1, &[&key(99)]);
+    check_unproved(&mut world.library, &list);
+    follow(&mut world, |root| {
+        remove(root);
+        root.lists = vec![(key(2).public(), list.id())];
+    });
+    let late = revoke(&world, 13, 2);
+    assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::New, "the list is not here");
+    assert!([11, 12, 13].iter().all(|n| is_out(&world.library, *n)));
+
+    // No further signature makes another envelope of it.
+    let strange = list.cosign(&key(66)).unwrap();
+    check_refused(&mut world.library, &strange, "the one key that it names");
+    world.take(list);
+    assert!(is_out(&world.library, 11));
+    assert!(!is_out(&world.library, 12) && !is_out(&world.library, 13));
+
+    // The order in which all of it comes makes no difference.
+    let mut said: Vec<_> = world.library.statements().into_iter().cloned().collect();
+    said.reverse();
+    let loaded = Library::open(world.library.id(), said, NOW).unwrap();
+    assert_eq!(loaded.state, world.library.state);
+}
+
+#[test]
+fn a_list_holds_what_it_may() {
+    let statements = |count: usize| {
+        (0..count).map(|n| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&(n as u64).to_be_bytes());
+            StatementId::from_bytes(id)
+        })
+    };
+    let sign = |statements: Vec<StatementId>| {
+        let body = Pins { signer: key(99).public(), key: key(2).public(), statements };
+        let header = Header { library: Some(found().0), sequence: 1, time_ms: NOW };
+        Statement::sign(header, &Body::Pins(body), &[&key(99)])
+    };
+    let full = sign(statements(PIN_LIST_IDS).collect()).unwrap();
+    assert_eq!(Statement::decode(full.bytes()).unwrap(), full);
+    assert!(sign(statements(PIN_LIST_IDS + 1).collect()).is_err());
+    assert!(sign(vec![]).is_err());
+    assert!(sign(statements(2).collect::<Vec<_>>().into_iter().rev().collect()).is_err());
+}

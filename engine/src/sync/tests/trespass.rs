@@ -1,0 +1,88 @@
+//! Releases in which a limited publisher takes a path of another class: what nodes make of them.
+
+use super::*;
+use crate::{error::Error, sync::pair::MIRROR};
+
+const LISTED: [&str; 2] = ["films", "music"];
+
+fn with(files: &Files, path: &str) -> Files {
+    let mut files = files.clone();
+    files.insert(path.to_owned(), film(900, 5000));
+    files
+}
+
+/// The publisher of music put `films/a.mov`, which is a film, into the tree of music. That the release changed no other class was all
+/// that was looked at: where music had the lower slot, every mirror restored its file in place of the film.
+#[test]
+fn a_release_that_takes_another_classes_path_is_refused_where_both_are() {
+    let (films, music) = (library(6, 500), with(&Files::new(), "song.opus"));
+    let film_path = films.keys().next().unwrap().clone();
+    for taken in [film_path.clone(), format!("{film_path}/below")] {
+        let mut pair = Pair::new();
+        let limited = pair.limit("music");
+        let first = pair.publish_listed(&[("films", &films), ("music", &music)], &LISTED);
+        pair.pull().unwrap();
+        let theirs = with(&music, &taken);
+        let bad = pair.publish_as(&limited, &[("films", &films), ("music", &theirs)], &LISTED);
+        pair.roll_back(bad);
+        let error = pair.pull().unwrap_err();
+        let Error::Denied(why) = &error else { panic!("{error}") };
+        assert!(why.contains(&taken) && why.contains("`music`") && why.contains("`films`"), "{why}");
+        assert_eq!(pair.mirror.channel().unwrap().release, first, "the channel stays where it stood");
+
+        // What is harmless goes on, and the word of a publisher of all classes decides.
+        pair.roll_back(first);
+        let harmless = with(&music, "other.opus");
+        let good = pair.publish_as(&limited, &[("films", &films), ("music", &harmless)], &LISTED);
+        pair.roll_back(good);
+        assert_eq!(pair.pull().unwrap().report.release, Some(good));
+        let both = pair.publish_listed(&[("films", &films), ("music", &theirs)], &LISTED);
+        assert_eq!(pair.pull().unwrap().report.release, Some(both));
+    }
+}
+
+/// A node that has never had the release before cannot tell what was gained: what is in two classes is refused.
+#[test]
+fn a_new_node_refuses_it_and_a_node_of_one_class_goes_on() {
+    let (films, music) = (library(6, 500), with(&Files::new(), "song.opus"));
+    let taken = with(&music, films.keys().next().unwrap());
+    let bad = |pair: &mut Pair| {
+        let limited = pair.limit("music");
+        pair.publish_listed(&[("films", &films), ("music", &music)], &LISTED);
+        let bad = pair.publish_as(&limited, &[("films", &films), ("music", &taken)], &LISTED);
+        pair.roll_back(bad);
+        bad
+    };
+    let mut pair = Pair::new();
+    bad(&mut pair);
+    assert!(matches!(pair.pull(), Err(Error::Denied(_))));
+    assert_eq!(pair.mirror.channel(), None);
+
+    let mut pair = Pair::new();
+    pair.admit(MIRROR, &["music"], 0);
+    let bad = bad(&mut pair);
+    let options = Options { classes: vec!["music".into()], ..Options::default() };
+    pair.pull_with(options, &mut |_, frames| frames).unwrap();
+    assert_eq!(pair.mirror.channel().unwrap().release, bad, "it holds one of them and cannot see it");
+}
+
+/// The release with the path in it was passed over: what follows it is compared with the last that is beyond doubt.
+#[test]
+fn what_follows_such_a_release_is_refused_too() {
+    let (films, music) = (library(6, 500), with(&Files::new(), "song.opus"));
+    let mut pair = Pair::new();
+    let limited = pair.limit("music");
+    pair.publish_listed(&[("films", &films), ("music", &music)], &LISTED);
+    pair.pull().unwrap();
+    let taken = with(&music, films.keys().next().unwrap());
+    let bad = pair.publish_as(&limited, &[("films", &films), ("music", &taken)], &LISTED);
+    pair.roll_back(bad);
+    let more = with(&taken, "other.opus");
+    let next = pair.publish_as(&limited, &[("films", &films), ("music", &more)], &LISTED);
+    pair.roll_back(next);
+    assert!(matches!(pair.pull(), Err(Error::Denied(_))));
+    // Where the path is gone again, nothing is left to refuse.
+    let mended = pair.publish_as(&limited, &[("films", &films), ("music", &with(&music, "x.opus"))], &LISTED);
+    pair.roll_back(mended);
+    assert_eq!(pair.pull().unwrap().report.release, Some(mended));
+}
