@@ -4,14 +4,16 @@
 use std::path::{Path, PathBuf};
 
 use chuan_engine::{
+    id::LibraryId,
     limits::{BUNDLE_BYTES, DRAFT_BYTES},
-    statement::{Bundle, Draft, PublicKey, Statement},
+    statement::{Bundle, Draft, PublicKey, Statement, StatementKind},
 };
 use clap::Subcommand;
 
 use crate::{
-    exit::{Failure, Result},
+    exit::{Exit, Failure, Result},
     home::file,
+    node::now_ms,
     outcome::{Carried, Outcome},
     session::Session,
 };
@@ -47,6 +49,9 @@ pub enum CarryRoots {
     Apply {
         /// The file of roots
         file: PathBuf,
+        /// Do not ask, also where revocations fall with it
+        #[arg(long, short)]
+        yes: bool,
     },
 }
 
@@ -88,12 +93,61 @@ pub(crate) async fn roots(session: &mut Session, carry: CarryRoots) -> Result<Ou
                 bytes: bytes.len() as u64,
             }))
         }
-        CarryRoots::Apply { file } => {
+        CarryRoots::Apply { file, .. } => {
             let draft = read_roots(&file)?;
-            let roots = complete(&draft, &file)?;
-            session.offer(&draft.library(), &roots, true).await.map(Outcome::Offer)
+            let mut said = complete(&draft, &file)?;
+            said.extend(lists_beside(&file, draft.library())?);
+            session.offer(&draft.library(), &said, true).await.map(Outcome::Offer)
         }
     }
+}
+
+/// The nodes that a file of roots would let in again, a line each: their revocation is of a key that the new root takes away, and
+/// is not pinned.
+pub(crate) async fn falling(session: &mut Session, path: &Path) -> Result<Vec<String>> {
+    let draft = read_roots(path)?;
+    let mut said = complete(&draft, path)?;
+    said.extend(lists_beside(path, draft.library())?);
+    let Some(before) = session.find_library(&draft.library().to_string()).await? else {
+        return Ok(Vec::new());
+    };
+    let mut after = before.clone();
+    for outcome in after.offer_all(&said, now_ms()) {
+        let _ = outcome?;
+    }
+    let falls = before.revocations().filter(|said| after.revocation(&said.body.node).is_none());
+    Ok(falls
+        .map(|said| {
+            let signers: Vec<_> = said.statement.signers().map(PublicKey::short).collect();
+            let (node, by, reason) = (said.body.node, signers.join(" "), &said.body.reason);
+            format!("the revocation of node {node} by key {by} ends: {reason}")
+        })
+        .collect())
+}
+
+/// Where lists of pins lie that a file of roots names.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".pins");
+    PathBuf::from(name)
+}
+
+/// The lists of pins beside a file of roots; none where there is no such file.
+pub(crate) fn lists_beside(path: &Path, library: LibraryId) -> Result<Vec<Statement>> {
+    let beside = beside(path);
+    let bundle = match read_bundle(&beside) {
+        Err(failure) if failure.exit == Exit::Missing => return Ok(Vec::new()),
+        bundle => bundle?,
+    };
+    if bundle.library != library || bundle.statements.iter().any(|said| said.kind() != StatementKind::Pins) {
+        return Err(Failure::invalid(format!(
+            "{} has no lists of pins of library {}; put the right file beside {}",
+            beside.display(),
+            library.short(),
+            path.display()
+        )));
+    }
+    Ok(bundle.statements)
 }
 
 /// The roots of a file whose proposal, if there is one, is signed by enough keys.

@@ -4,6 +4,7 @@
 
 mod audit;
 mod channel;
+mod policy;
 mod range;
 mod signed;
 mod statements;
@@ -20,6 +21,7 @@ use crate::{
 
 pub use audit::{Audit, AuditVerb, Checkpoint as AuditCheckpoint, Export, Show, Tail, Verify as AuditVerify};
 pub use channel::{ChannelVerb, Channels, Conflicts, Fresh, History, Promote, Rollback, SetChannel};
+pub use policy::{PolicyVerb, ReadPolicy, SetPolicy, ShowPolicy};
 pub use range::ByteRange;
 pub use signed::{Found, Grant, Invite, Keys, Revoke, Signed};
 pub use statements::{Envelope, Offer, Statements};
@@ -64,6 +66,9 @@ pub enum Command {
     /// List where the channels of a library stand
     #[command(skip)]
     Channels(Channels),
+    /// Answer with the classes of a library that are known here
+    #[command(skip)]
+    Classes(ListClasses),
     /// Answer with a library's statements as a bundle
     #[command(skip)]
     Statements(Statements),
@@ -230,6 +235,13 @@ pub struct Members {
     pub library: Option<String>,
 }
 
+/// Options of `classes`, within the program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListClasses {
+    /// The library: its id or label.
+    pub library: String,
+}
+
 /// Options of `ls`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 pub struct Ls {
@@ -315,6 +327,7 @@ impl Command {
             Command::History(_) => "history",
             Command::Conflicts(_) => "conflicts",
             Command::Channels(_) => "channel list",
+            Command::Classes(_) => "classes",
             Command::Status => "status",
             Command::Statements(_) => "statements",
             Command::Offer(_) => "offer",

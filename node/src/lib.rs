@@ -55,6 +55,7 @@ pub mod cli;
 pub mod command;
 pub mod exit;
 pub mod home;
+mod human;
 pub mod job;
 pub mod keyring;
 pub mod node;

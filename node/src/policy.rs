@@ -1,15 +1,13 @@
-//! The policy file of `publish --policy`: the classes of a library as its operators write them. What becomes of it is in
-//! [`node`](crate::Node).
+//! The policy file: the classes of a library as its operators write them, in one file for two statements. `publish --policy`
+//! takes what is signed with a release (names, patterns and fallback paths), `policy set` what all members read. Each says
+//! what it left to the other.
 
 use std::{collections::BTreeSet, path::Path};
 
 use chuan_engine::{
     limits::CLASSES,
-    manifest::{
-        policy::{Mirror, Policy},
-        table::is_class_name,
-    },
-    statement::Classes,
+    manifest::{policy::ClassRules, table::is_class_name},
+    statement::{ClassPolicy, Classes, Mirror, Policy, Region},
 };
 use figment::{
     Figment,
@@ -22,12 +20,66 @@ use crate::{
     exit::{Failure, Result},
 };
 
+/// A policy file that keeps its rules.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct PolicyText {
+    /// What it says of the library as a whole; the rows are in `classes`.
+    pub(crate) library: Policy,
+    /// The classes, in the order of the file.
+    pub(crate) classes: Vec<ClassText>,
+}
+
+/// A class of a policy file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ClassText {
+    /// Its name.
+    pub(crate) name: String,
+    /// Which paths are its own.
+    pub(crate) rules: ClassRules,
+    /// How it is to be kept.
+    pub(crate) row: ClassPolicy,
+}
+
+impl PolicyText {
+    /// The rules of its classes, by name.
+    pub(crate) fn rules(&self) -> Vec<(String, ClassRules)> {
+        self.classes.iter().map(|class| (class.name.clone(), class.rules.clone())).collect()
+    }
+
+    /// What `publish --policy` leaves to `policy set`, a line each.
+    pub(crate) fn left_by_publish(&self) -> Vec<String> {
+        let rows = self.classes.iter().filter(|class| class.row != ClassPolicy::default());
+        let mut left: Vec<_> = rows.map(|class| format!("how class `{}` is kept", class.name)).collect();
+        if !self.library.junk {
+            left.push("junk".to_owned());
+        }
+        if !self.library.excludes.is_empty() {
+            left.push("excludes".to_owned());
+        }
+        left
+    }
+
+    /// What `policy set` leaves to `publish --policy`, a line each.
+    pub(crate) fn left_by_set(&self) -> Vec<String> {
+        let ruled = self.classes.iter().filter(|class| !class.rules.is_empty());
+        ruled.map(|class| format!("the paths of class `{}`", class.name)).collect()
+    }
+}
+
 /// The file, as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PolicyFile {
+    #[serde(default = "yes")]
+    junk: bool,
+    #[serde(default)]
+    excludes: Vec<String>,
     #[serde(default, rename = "class")]
     classes: Vec<ClassEntry>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,8 +88,30 @@ struct ClassEntry {
     name: String,
     #[serde(default)]
     paths: Vec<String>,
+    #[serde(default)]
+    fallback: Vec<String>,
     mirror: Option<MirrorWord>,
+    every: Option<String>,
+    priority: Option<u8>,
+    complete_by: Option<String>,
+    rto: Option<String>,
+    rpo: Option<String>,
+    #[serde(default)]
+    viewers: u64,
+    #[serde(default)]
+    replicas: u16,
+    #[serde(default)]
+    regions: Vec<String>,
+    #[serde(default)]
+    retention: Retention,
     max_stale: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Retention {
+    releases: u64,
+    time: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -58,23 +132,24 @@ impl From<MirrorWord> for Mirror {
     }
 }
 
-/// Reads the policy file at `path`: its classes by name, in its order.
+/// Reads the policy file at `path`.
 ///
 /// # Errors
 ///
 /// [`Exit::Invalid`](crate::Exit::Invalid) naming the file and what is wrong in it, [`Exit::Missing`](crate::Exit::Missing)
 /// where it is not there.
-pub(crate) fn read(path: &Path) -> Result<Vec<(String, Policy)>> {
+pub(crate) fn read(path: &Path) -> Result<PolicyText> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::io(format!("read the policy {}", path.display()), error))?;
     parse(&text).map_err(|failure| Failure::new(failure.exit, format!("{}: {failure}", path.display())))
 }
 
-fn parse(text: &str) -> Result<Vec<(String, Policy)>> {
+fn parse(text: &str) -> Result<PolicyText> {
     let file: PolicyFile =
         Figment::from(Toml::string(text)).extract().map_err(|error| Failure::invalid(error.to_string()))?;
-    if file.classes.is_empty() {
-        return Err(Failure::invalid("it has no [[class]]"));
+    let library = Policy { junk: file.junk, excludes: file.excludes, ..Policy::default() };
+    if file.classes.is_empty() && library == Policy::default() {
+        return Err(Failure::invalid("it has no [[class]], no excludes and no junk = false"));
     }
     if file.classes.len() > CLASSES {
         return Err(Failure::invalid(format!("a library has at most {CLASSES} classes")));
@@ -85,11 +160,13 @@ fn parse(text: &str) -> Result<Vec<(String, Policy)>> {
             return Err(Failure::invalid(format!("class `{}` is there twice", class.name)));
         }
     }
-    file.classes.into_iter().map(|class| Ok((class.name.clone(), class.policy()?))).collect()
+    library.check().map_err(|error| Failure::invalid(error.to_string()))?;
+    let classes = file.classes.into_iter().map(ClassEntry::class).collect::<Result<_>>()?;
+    Ok(PolicyText { library, classes })
 }
 
 impl ClassEntry {
-    fn policy(self) -> Result<Policy> {
+    fn class(self) -> Result<ClassText> {
         let name = &self.name;
         let invalid = |what: &dyn std::fmt::Display| Failure::invalid(format!("class `{name}`: {what}"));
         // A name that no grant could name would be of no use.
@@ -98,15 +175,38 @@ impl ClassEntry {
                 &"use 1 to 64 bytes of visible text, without white space or any of *?[]{},/ ",
             ));
         }
-        let max_stale_s = self.max_stale.as_deref().map(parse_duration).transpose();
-        let max_stale_s = max_stale_s.map_err(|failure| invalid(&format!("max_stale: {failure}")))?;
-        let policy = Policy {
-            mirror: self.mirror.map(Mirror::from),
-            max_stale_ms: max_stale_s.unwrap_or(0).saturating_mul(1000),
-            ..Policy::of_paths(self.paths.iter().cloned())
+        let ms = |key: &str, text: &Option<String>| -> Result<u64> {
+            let Some(text) = text else { return Ok(0) };
+            let seconds = parse_duration(text).map_err(|failure| invalid(&format!("{key}: {failure}")))?;
+            Ok(seconds.saturating_mul(1000))
         };
-        policy.check().map_err(|error| invalid(&error))?;
-        Ok(policy)
+        let mut regions = self.regions.iter().map(|name| name.parse()).collect::<Result<Vec<Region>, _>>();
+        if let Ok(regions) = &mut regions {
+            regions.sort_unstable();
+            regions.dedup();
+        }
+        let row = ClassPolicy {
+            mirror: self.mirror.map(Mirror::from),
+            every_ms: ms("every", &self.every)?,
+            priority: match self.priority {
+                Some(0) => return Err(invalid(&"priority: use 1 to 255; what is higher goes first")),
+                priority => priority.unwrap_or(0),
+            },
+            complete_by_ms: ms("complete_by", &self.complete_by)?,
+            rto_ms: ms("rto", &self.rto)?,
+            rpo_ms: ms("rpo", &self.rpo)?,
+            viewers: self.viewers,
+            replicas: self.replicas,
+            regions: regions.map_err(|error| invalid(&format!("regions: {error}")))?,
+            keep_releases: self.retention.releases,
+            keep_ms: ms("retention.time", &self.retention.time)?,
+            max_stale_ms: ms("max_stale", &self.max_stale)?,
+            unknown: Vec::new(),
+        };
+        let paths = ClassRules::of_paths(self.paths.iter().cloned());
+        let rules = ClassRules { fallback: self.fallback.clone(), ..paths };
+        rules.check().map_err(|error| invalid(&error))?;
+        Ok(ClassText { name: self.name, rules, row })
     }
 }
 
@@ -116,9 +216,11 @@ mod tests {
     use crate::Exit;
 
     #[test]
-    fn classes_are_read_in_order() {
-        let classes = parse(
+    fn one_file_serves_both() {
+        let text = parse(
             r#"
+            excludes = ["*.part", "cache/"]
+
             [[class]]
             name = "masters"
             paths = ["masters/**", "**/*.mov"]
@@ -127,25 +229,46 @@ mod tests {
             [[class]]
             name = "新闻"
             paths = ["news/**"]
+            fallback = ["news/closed.mp4"]
             mirror = "dynamic"
+            every = "5m"
+            priority = 200
+            complete_by = "1h"
+            rto = "15m"
+            rpo = "1h"
+            viewers = 5000
+            replicas = 3
+            regions = ["eu", "cn-north"]
+            retention = { releases = 10, time = "90d" }
             max_stale = "10m"
 
             [[class]]
             name = "default"
-            mirror = "incremental"
             "#,
         )
         .unwrap();
-        let names: Vec<_> = classes.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = text.classes.iter().map(|class| class.name.as_str()).collect();
         assert_eq!(names, ["masters", "新闻", "default"]);
-        assert_eq!(classes[0].1.paths, ["**/*.mov", "masters/**"]);
-        assert_eq!((classes[1].1.mirror, classes[1].1.max_stale_ms), (Some(Mirror::Dynamic), 600_000));
+        assert_eq!(text.classes[0].rules.paths, ["**/*.mov", "masters/**"]);
+        assert_eq!(text.classes[0].row.mirror, Some(Mirror::Static));
+        let news = &text.classes[1];
+        assert_eq!(news.rules.fallback, ["news/closed.mp4"]);
+        let regions: Vec<_> = news.row.regions.iter().map(Region::as_str).collect();
+        assert_eq!((news.row.max_stale_ms, regions), (600_000, vec!["cn-north", "eu"]));
+        assert_eq!((news.row.keep_releases, news.row.keep_ms), (10, 90 * 86_400_000));
+        assert_eq!(
+            text.left_by_publish(),
+            ["how class `masters` is kept", "how class `新闻` is kept", "excludes"]
+        );
+        assert_eq!(text.left_by_set(), ["the paths of class `masters`", "the paths of class `新闻`"]);
     }
 
     #[test]
     fn mistakes_are_named() {
         for (text, part) in [
             ("", "no [[class]]"),
+            ("excludes = [\"masters/a\"]", "names a path"),
+            ("junk = \"no\"", "junk"),
             ("[[class]]\nname = \"a\"\npath = [\"x\"]", "path"),
             ("[[class]]\npaths = [\"x\"]", "name"),
             ("[[class]]\nname = \"a\"\n[[class]]\nname = \"a\"", "twice"),
@@ -154,6 +277,11 @@ mod tests {
             ("[[class]]\nname = \"a\"\npaths = [\"\"]", "pattern"),
             ("[[class]]\nname = \"a\"\nmirror = \"live\"", "live"),
             ("[[class]]\nname = \"a\"\nmax_stale = \"soon\"", "soon"),
+            ("[[class]]\nname = \"a\"\nevery = \"0s\"", "every"),
+            ("[[class]]\nname = \"a\"\npriority = 0", "priority"),
+            ("[[class]]\nname = \"a\"\nregions = [\"EU\"]", "upper-case"),
+            ("[[class]]\nname = \"a\"\nfallback = [\"../x\"]", ".."),
+            ("[[class]]\nname = \"a\"\nretention = { keep = 3 }", "keep"),
             ("[[class", "["),
         ] {
             let failure = parse(text).unwrap_err();

@@ -72,6 +72,7 @@ impl Films {
                 key: key.public(),
                 name: "node".into(),
                 role: NodeRole::Mirror,
+                region: None,
                 classes,
                 verbs: Verbs::PULL,
                 expires_ms: 0,

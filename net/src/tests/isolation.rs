@@ -14,7 +14,7 @@ use chuan_engine::{
     chunk::Profile,
     id::{ChunkId, Commitment, LibraryId, Salt, SaltKey, SetDigest, StatementId},
     manifest::{
-        ChunkRef, Content, Entry, EntryKind, EntryPath, PageSink, PageSource, Policy, Timestamp,
+        ChunkRef, ClassRules, Content, Entry, EntryKind, EntryPath, PageSink, PageSource, Timestamp,
         builder::{ContentBuilder, EntryTreeBuilder},
         page::{Page, TreeKind},
         position::{PagePosition, ROOT_LEVEL},
@@ -168,7 +168,7 @@ pub(super) fn publish(films: &Films, slot: u8, name: &str, files: &[File]) -> Co
         root: tree.root,
         level: tree.level,
         sums: tree.sums,
-        policy: Policy::of_paths([format!("{name}/**")]).encode(),
+        policy: ClassRules::of_paths([format!("{name}/**")]).encode(),
     };
     sink.put(header.id(&store.library()).as_page(), header.encode().into()).expect("puts");
     store.commit().expect("commits");

@@ -192,6 +192,7 @@ async fn who_became_a_member_meanwhile_is_shown_out_when_revoked() {
         key: key.public(),
         name: "node".into(),
         role: NodeRole::Mirror,
+        region: None,
         classes: Classes::all(),
         verbs: Verbs::PULL,
         expires_ms: 0,

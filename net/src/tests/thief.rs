@@ -193,6 +193,7 @@ fn forgeries(library: &Library, key: &Key) -> Vec<Statement> {
             classes: Classes::all(),
             verbs: Verbs::PULL,
             role: None,
+            region: None,
             expires_ms: i64::MAX,
             uses: 1,
         }),
@@ -206,6 +207,10 @@ fn forgeries(library: &Library, key: &Key) -> Vec<Statement> {
             new: active,
             grace_ms: 0,
         }),
+        StatementKind::Policy => Body::Policy(chuan_engine::statement::Policy::default()),
+        StatementKind::Pins => {
+            Body::Pins(chuan_engine::statement::Pins { signer: active, key: active, statements: vec![some] })
+        }
         StatementKind::Checkpoint => Body::Checkpoint(Checkpoint {
             node: pair::origin_id(),
             count: 9,

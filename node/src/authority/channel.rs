@@ -1,12 +1,20 @@
 //! `channel set`, `promote` and `rollback`: where a channel stands is an operator's to say, and the active publisher's as
 //! long as the channel stays its own. Going back is a newer statement that names an older release.
 
+use std::path::Path;
+
 use chuan_engine::{
     id::StatementId,
-    statement::{Channel, Key, Library, PublicKey, RoleKind, library::channel},
+    statement::{
+        Channel, Key, Library, PublicKey, RoleKind,
+        library::{Proposed, channel},
+    },
 };
 
-use super::sign_with;
+use super::{
+    request::{Acted, act},
+    sign_with,
+};
 use crate::{
     command::{Channels, Command, Promote, Rollback, SetChannel},
     exit::{Failure, Result},
@@ -32,7 +40,7 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetCh
     };
     let follow = options.follow || (!options.no_follow && before.is_some_and(|before| before.follow));
     let body = Channel { name: options.channel, release, active, follow, term: None };
-    say(session, keyring, &library, body).await
+    say(session, keyring, &library, body, options.request.as_deref()).await
 }
 
 /// Moves a channel to the release on which another one stands.
@@ -43,7 +51,7 @@ pub(super) async fn promote(session: &mut Session, keyring: &Keyring, options: P
     if to.release == release {
         return Err(Failure::usage(format!("{} stands where {} does already", options.to, options.from)));
     }
-    say(session, keyring, &library, Channel { release, ..to }).await
+    say(session, keyring, &library, Channel { release, ..to }, options.request.as_deref()).await
 }
 
 /// Moves a channel back to a release on which it has stood.
@@ -74,18 +82,37 @@ pub(super) async fn rollback(session: &mut Session, keyring: &Keyring, options: 
             release
         }
     };
-    say(session, keyring, &library, Channel { release, ..current.clone() }).await
+    let body = Channel { release, ..current.clone() };
+    say(session, keyring, &library, body, options.request.as_deref()).await
 }
 
-/// Signs where a channel stands and hands it over. In effect in the home when it returns, if the release's data is there.
-async fn say(session: &mut Session, keyring: &Keyring, library: &Library, body: Channel) -> Result<Outcome> {
-    let keys = keys_for(library, keyring, &body)?;
+/// Signs where a channel stands and hands it over. In effect in the home when it returns, if the release's data is there;
+/// with a request file it waits there for operators to sign.
+async fn say(
+    session: &mut Session,
+    keyring: &Keyring,
+    library: &Library,
+    body: Channel,
+    request: Option<&Path>,
+) -> Result<Outcome> {
     let before = library.channel(&body.name).map(|said| said.body.release);
     let before_sequence = before.and_then(|id| library.release(&id)).map(|said| said.statement.sequence());
     let name = body.name.clone();
-    let statement = sign_with(&keys, |key| channel(library, key, body, now_ms()))?;
-    let said = statement.id().to_string();
-    session.say(library, &[statement]).await?;
+    let publishers = if request.is_some() { None } else { own_keys(library, keyring, &body) };
+    let said = match publishers {
+        Some(keys) => {
+            let statement = sign_with(&keys, |key| channel(library, key, body, now_ms()))?;
+            session.say(library, std::slice::from_ref(&statement)).await?;
+            statement.id().to_string()
+        }
+        None => {
+            let proposed = Proposed::channel(library, body, now_ms());
+            match act(session, keyring, library, proposed, request).await? {
+                Acted::Said(statement) => statement.id().to_string(),
+                Acted::Requested(shown) => return Ok(Outcome::Request(shown)),
+            }
+        }
+    };
     let channels = Channels { library: library.id().to_string() };
     let Outcome::Channels(list) = session.run(Command::Channels(channels)).await? else {
         return Err(strange());
@@ -108,17 +135,15 @@ async fn say(session: &mut Session, keyring: &Keyring, library: &Library, body: 
     })))
 }
 
-/// Operators move any channel; the active publisher its own, as long as it stays so.
-fn keys_for(library: &Library, keyring: &Keyring, body: &Channel) -> Result<Vec<Key>> {
-    let refused = match keyring.role_keys(library, RoleKind::Operator) {
-        Ok(keys) => return Ok(keys),
-        Err(failure) => failure,
-    };
-    let is_own = library.channel(&body.name).is_some_and(|said| said.body.active == body.active);
-    match keyring.role_keys(library, RoleKind::Publisher) {
-        Ok(keys) if is_own && keys.iter().any(|key| key.public() == body.active) => Ok(keys),
-        _ => Err(refused),
+/// The publisher's keys, where no operator's is at hand and the channel is and stays that publisher's own: operators move any
+/// channel, the active publisher its own.
+fn own_keys(library: &Library, keyring: &Keyring, body: &Channel) -> Option<Vec<Key>> {
+    if keyring.role_keys(library, RoleKind::Operator).is_ok() {
+        return None;
     }
+    let is_own = library.channel(&body.name).is_some_and(|said| said.body.active == body.active);
+    let keys = keyring.role_keys(library, RoleKind::Publisher).ok()?;
+    (is_own && keys.iter().any(|key| key.public() == body.active)).then_some(keys)
 }
 
 /// The release that a person named, with or without its library before it.

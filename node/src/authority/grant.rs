@@ -4,19 +4,16 @@ use std::collections::BTreeSet;
 
 use chuan_engine::{
     id::NodeId,
-    statement::{
-        Body, Classes, Library, Member, NodeRole, PublicKey, RoleKind, Verbs,
-        library::{member, revoke as revocation},
-    },
+    statement::{Body, Classes, Library, Member, NodeRole, PublicKey, Verbs, library::Proposed},
 };
 
-use super::sign_with;
+use super::request::{Acted, act};
 use crate::{
     command::{Grant, Revoke},
     exit::{Failure, Result},
     keyring::Keyring,
     node::{member_named, node_role, now_ms},
-    outcome::MemberRow,
+    outcome::{MemberRow, Outcome},
     session::Session,
 };
 
@@ -24,39 +21,41 @@ use crate::{
 const TRIES: usize = 4;
 
 /// Makes a node a member, or changes what it may do. What is not said stays as it is. In effect, and durable, in the home
-/// when it returns.
-pub(crate) async fn grant(session: &mut Session, keyring: &Keyring, options: Grant) -> Result<MemberRow> {
+/// when it returns; with a request file it waits there for signatures.
+pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Grant) -> Result<Outcome> {
     let library = session.newest(options.library.as_deref()).await?;
-    let operators = keyring.role_keys(&library, RoleKind::Operator)?;
     let now = now_ms();
     let body = grant_of(&library, &options, now)?;
     let node = body.node;
-    let statement = sign_with(&operators, |operator| member(&library, operator, body, now))?;
-    let said = statement.id();
-    session.say(&library, &[statement]).await?;
+    let proposed = Proposed::member(&library, body, now);
+    let said = match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
+        Acted::Said(statement) => statement.id(),
+        Acted::Requested(shown) => return Ok(Outcome::Request(shown)),
+    };
     let library = session.library(Some(&library.id().to_string())).await?;
     if !library.grants(&node).any(|grant| grant.statement.id() == said) {
         return Err(Failure::busy(
             "another operator spoke of the node at the same time, and that stands; look at `chuan members`, and run it again",
         ));
     }
-    Ok(MemberRow::of(&library, &node, now))
+    Ok(Outcome::Member(Box::new(MemberRow::of(&library, &node, now))))
 }
 
 /// Ends what a node may do, for good until it is granted something anew. Durable in the home when it returns, and stands
 /// against all that peers said of grants meanwhile.
-pub(crate) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<MemberRow> {
+pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<Outcome> {
     let mut library = session.newest(options.library.as_deref()).await?;
-    let operators = keyring.role_keys(&library, RoleKind::Operator)?;
     let node = member_named(&library, &options.node)?;
     let now = now_ms();
     for _ in 0..TRIES {
-        let statement =
-            sign_with(&operators, |operator| revocation(&library, operator, node, &options.reason, now))?;
-        session.say(&library, &[statement]).await?;
+        let proposed = Proposed::revoke(&library, node, &options.reason, now);
+        let acted = act(session, keyring, &library, proposed, options.request.as_deref()).await?;
+        if let Acted::Requested(shown) = acted {
+            return Ok(Outcome::Request(shown));
+        }
         library = session.library(Some(&library.id().to_string())).await?;
         if library.revocation(&node).is_some() {
-            return Ok(MemberRow::of(&library, &node, now));
+            return Ok(Outcome::Member(Box::new(MemberRow::of(&library, &node, now))));
         }
     }
     Err(Failure::busy("another operator goes on granting the node; agree with them, and run it again"))
@@ -81,6 +80,11 @@ fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
     };
     let name = options.name.clone().or_else(|| before.map(|before| before.name.clone()));
     let role = options.role.map(node_role).or_else(|| before.map(|before| before.role));
+    let region = match (&options.region, options.no_region) {
+        (Some(region), _) => Some(region.clone()),
+        (None, true) => None,
+        (None, false) => before.and_then(|before| before.region.clone()),
+    };
     let expires_ms = match options.expires {
         Some(seconds) => i64::try_from(seconds)
             .ok()
@@ -93,6 +97,7 @@ fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
         key: key_of(library, &node, options.node_key)?,
         name: name.unwrap_or_else(|| format!("node-{}", node.short())),
         role: role.unwrap_or(NodeRole::Mirror),
+        region,
         classes,
         verbs,
         expires_ms,
@@ -130,7 +135,7 @@ mod tests {
     use chuan_engine::{
         id::Salt,
         statement::{
-            Header, Key, Statement,
+            Header, Key, RoleKind, Statement,
             library::{Founders, found, revoke},
         },
     };
@@ -149,6 +154,7 @@ mod tests {
             key: key(bound).public(),
             name: "mirror".into(),
             role: NodeRole::Mirror,
+            region: None,
             classes: Classes::all(),
             verbs: Verbs::PULL,
             expires_ms: 0,

@@ -4,19 +4,17 @@
 use chuan_engine::{
     id::NodeId,
     limits::{ADDRESSES, TICKET_REDEEMERS},
-    statement::{
-        Classes, Library, NodeRole, RoleKind, Ticket, TicketTerms, Verbs, check_address, library::ticket,
-    },
+    statement::{Classes, Library, NodeRole, Ticket, TicketTerms, Verbs, check_address, library::Proposed},
 };
 
-use super::sign_with;
+use super::request::{Acted, act};
 use crate::{
     command::{Command, Invite},
     exit::{Failure, Result},
     home::keys,
     keyring::Keyring,
     node::{node_role, now_ms},
-    outcome::{Invited, Outcome, PeerStatus},
+    outcome::{Invited, Outcome, PeerStatus, RequestShown},
     session::{Session, strange},
 };
 
@@ -32,8 +30,17 @@ fn redeemer(library: &Library, peer: &PeerStatus, listed: &[String]) -> Option<(
 
 /// Makes a ticket. Its statement is durable in the home when it returns; its secret is nowhere but in the answer.
 pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: Invite) -> Result<Invited> {
+    match ask(session, keyring, options).await? {
+        Outcome::Invite(invited) => Ok(invited),
+        _ => Err(Failure::usage(
+            "a ticket that waits for signatures is asked for with `chuan invite --request`",
+        )),
+    }
+}
+
+/// The same, or a request for it and the ticket that is good once the request is applied.
+pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invite) -> Result<Outcome> {
     let library = session.newest(options.library.as_deref()).await?;
-    let operators = keyring.role_keys(&library, RoleKind::Operator)?;
     let Outcome::Id(identity) = session.run(Command::Id).await? else {
         return Err(strange());
     };
@@ -71,10 +78,11 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
         classes: Classes::new(options.classes)?,
         verbs: Verbs::PULL,
         role: options.role.map(node_role),
+        region: options.region,
         expires_ms,
         uses: options.uses,
     };
-    let statement = sign_with(&operators, |operator| ticket(&library, operator, terms, now))?;
+    let proposed = Proposed::ticket(&library, terms, now);
     let made = Ticket {
         addresses: addresses.clone(),
         issuer,
@@ -84,17 +92,21 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
         expires_ms,
         redeemers,
         key,
-        statement: statement.id(),
+        statement: proposed.id()?,
     };
     // Before the statement is kept: an address that cannot stand in a ticket shall leave nothing.
     let text = made.to_text()?;
-    session.say(&library, &[statement]).await?;
-    Ok(Invited {
-        ticket: text,
-        library: library.id().to_string(),
-        library_name: library.name().to_owned(),
-        addresses,
-        expires_ms,
-        uses: options.uses,
-    })
+    match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
+        Acted::Said(_) => Ok(Outcome::Invite(Invited {
+            ticket: text,
+            library: library.id().to_string(),
+            library_name: library.name().to_owned(),
+            addresses,
+            expires_ms,
+            uses: options.uses,
+        })),
+        Acted::Requested(shown) => {
+            Ok(Outcome::Request(Box::new(RequestShown { ticket: Some(text), ..*shown })))
+        }
+    }
 }

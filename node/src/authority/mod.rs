@@ -7,7 +7,10 @@ pub(crate) mod follow;
 mod fresh;
 mod grant;
 mod invite;
+mod policy;
 mod publish;
+pub(crate) mod request;
+mod words;
 
 use chuan_engine::statement::{Key, Statement};
 
@@ -20,6 +23,7 @@ use crate::{
 };
 
 pub(crate) use invite::invite;
+pub(crate) use policy::read as read_policy;
 pub(crate) use publish::publish;
 
 /// Runs a command with the keys of whoever calls.
@@ -27,13 +31,10 @@ pub(crate) async fn run(session: &mut Session, keyring: &Keyring, command: Signe
     match command {
         Signed::Publish { options, .. } => publish(session, keyring, options).await.map(Outcome::Publish),
         Signed::Found { options, .. } => publish::found(session, keyring, options).await.map(Outcome::Offer),
-        Signed::Invite { options, .. } => invite(session, keyring, options).await.map(Outcome::Invite),
-        Signed::Grant { options, .. } => {
-            grant::grant(session, keyring, options).await.map(|row| Outcome::Member(Box::new(row)))
-        }
-        Signed::Revoke { options, .. } => {
-            grant::revoke(session, keyring, options).await.map(|row| Outcome::Member(Box::new(row)))
-        }
+        Signed::Invite { options, .. } => invite::ask(session, keyring, options).await,
+        Signed::Grant { options, .. } => grant::grant(session, keyring, options).await,
+        Signed::Revoke { options, .. } => grant::revoke(session, keyring, options).await,
+        Signed::Policy { options, .. } => policy::set(session, keyring, options).await,
         Signed::SetChannel { options, .. } => channel::set(session, keyring, options).await,
         Signed::Promote { options, .. } => channel::promote(session, keyring, options).await,
         Signed::Rollback { options, .. } => channel::rollback(session, keyring, options).await,

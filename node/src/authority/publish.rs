@@ -242,6 +242,7 @@ fn membership(
         key: identity.key.parse()?,
         name: identity.name.clone(),
         role: node_role(session.home().config()?.role),
+        region: None,
         classes: Classes::all(),
         verbs: Verbs::PULL,
         expires_ms: 0,

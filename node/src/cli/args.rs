@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use chuan_engine::id::NodeId;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{key::KeyVerb, ledger::LedgerVerb, root::RootVerb};
+use super::{key::KeyVerb, ledger::LedgerVerb, root::RootVerb, sign::Sign};
 use crate::{
     carry::Carry,
-    command::{ChannelVerb, Command, Role, Signed},
+    command::{ChannelVerb, Command, PolicyVerb, Role, Signed},
     exit::EXIT_HELP,
 };
 
@@ -80,6 +80,16 @@ pub(super) enum Verb {
     /// Say where a library's channels stand: `live`, `canary` or any name
     #[command(subcommand)]
     Channel(ChannelVerb),
+    /// Say how a library's classes are to be kept: schedules, copies, retention, freshness
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Sign an act that waits for several operators, written with --request; put it to use with --apply
+    #[command(after_help = "Examples:\n  \
+        chuan grant X --all-classes --request r    ask for a grant\n  \
+        chuan sign r --show                        what it says, and which signatures it has\n  \
+        chuan sign r --key operator-2.key          look at it, and sign it\n  \
+        chuan sign r --apply                       put it to use, in any home of the library")]
+    Sign(Sign),
     /// Carry the statements of a library to a machine without a network, and back
     #[command(subcommand)]
     Statements(Carry),

@@ -2,13 +2,13 @@
 //! same whether this process holds the home or another.
 
 mod args;
-mod human;
 mod key;
 mod ledger;
 mod output;
 mod progress;
 mod render;
 mod root;
+mod sign;
 mod table;
 
 use std::{
@@ -30,9 +30,10 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     audit, authority,
     carry::{self, Carry, CarryRoots},
-    command::{Audit, AuditVerb, ChannelVerb, Command, Role, Signed},
+    command::{Audit, AuditVerb, ChannelVerb, Command, PolicyVerb, Role, Signed},
     exit::{Exit, Failure, Result},
     home::{self, Home},
+    human,
     job::{Cancel, Event, Job},
     keyring::{Ask, Keyring},
     node::{Node, identity},
@@ -87,6 +88,15 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Verb::Run(command) => execute(home()?, Task::Run(command), show).await,
         Verb::Signed(command) => execute(home()?, Task::Signed(command), show).await,
         Verb::Channel(verb) => execute(home()?, Task::of_channel(verb), show).await,
+        Verb::Policy(verb) => execute(home()?, Task::of_policy(verb), show).await,
+        Verb::Sign(sign) => match sign::run(&sign, home().ok().and_then(|root| Home::find(&root).ok()))? {
+            sign::Signed::Done(outcome) => answer(&outcome, "sign", show),
+            sign::Signed::Apply { roots: false } => execute(home()?, Task::Apply(sign.file), show).await,
+            sign::Signed::Apply { roots: true } => {
+                let carry = CarryRoots::Apply { file: sign.file, yes: sign.yes };
+                execute(home()?, Task::Roots(carry), show).await
+            }
+        },
         Verb::Statements(carry) => execute(home()?, Task::Statements(carry), show).await,
         Verb::Root(RootVerb::Carry(carry)) => execute(home()?, Task::Roots(carry), show).await,
         Verb::Key(verb) => answer(&Outcome::Key(key::run(&verb)?), "key", show),
@@ -171,6 +181,8 @@ enum Task {
     Signed(Signed),
     Statements(Carry),
     Roots(CarryRoots),
+    Policy(PolicyVerb),
+    Apply(PathBuf),
 }
 
 impl Task {
@@ -181,12 +193,21 @@ impl Task {
         }
     }
 
+    fn of_policy(verb: PolicyVerb) -> Self {
+        match verb {
+            PolicyVerb::Set { options, keys } => Task::Signed(Signed::Policy { options, keys }),
+            verb => Task::Policy(verb),
+        }
+    }
+
     const fn name(&self) -> &'static str {
         match self {
             Task::Run(command) => command.name(),
             Task::Signed(command) => command.name(),
             Task::Statements(_) => "statements",
             Task::Roots(_) => "root",
+            Task::Policy(_) => "policy",
+            Task::Apply(_) => "sign",
         }
     }
 
@@ -199,9 +220,33 @@ impl Task {
                 authority::run(session, &keyring, command).await
             }
             Task::Statements(carry) => carry::statements(session, carry).await,
-            Task::Roots(carry) => carry::roots(session, carry).await,
+            Task::Roots(carry) => {
+                if let CarryRoots::Apply { file, yes: false } = &carry {
+                    ask_of_falling(&carry::falling(session, file).await?, file)?;
+                }
+                carry::roots(session, carry).await
+            }
+            Task::Policy(verb) => authority::read_policy(session, verb).await,
+            Task::Apply(file) => {
+                let shown = authority::request::apply(session, file).await?;
+                Ok(Outcome::Request(Box::new(shown)))
+            }
         }
     }
+}
+
+/// Names the revocations that end with a new root, and waits for a yes.
+fn ask_of_falling(falling: &[String], file: &Path) -> Result<()> {
+    if falling.is_empty() {
+        return Ok(());
+    }
+    let mut text = falling.join("\n");
+    text.push_str(
+        "\nthese nodes may do again what they could; to keep them out, propose the root anew with `chuan root remove-key \
+         --statements FILE`, or revoke them with a key that stays\n",
+    );
+    let look = format!("`chuan root show {}` ({} revocations end with it)", file.display(), falling.len());
+    sign::confirm(text.as_bytes(), "apply it all the same?", &look)
 }
 
 async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
@@ -354,6 +399,8 @@ const fn verb_name(verb: &Verb) -> &'static str {
         Verb::Completions { .. } => "completions",
         Verb::Channel(ChannelVerb::Set { .. }) => "channel set",
         Verb::Channel(ChannelVerb::List(_)) => "channel list",
+        Verb::Policy(_) => "policy",
+        Verb::Sign(_) => "sign",
         Verb::Run(command) => command.name(),
         Verb::Signed(command) => command.name(),
         Verb::Statements(_) => "statements",

@@ -1,6 +1,7 @@
 //! Answers as text for people. Gets everything it shows from the answer, so that a command looks the same whichever
 //! process ran it.
 
+mod acts;
 mod audit;
 mod channel;
 mod classes;
@@ -46,6 +47,10 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Channels(list) => channel::list(out, list),
         Outcome::Channel(moved) => channel::moved(out, moved),
         Outcome::History(history) => channel::history(out, history),
+        Outcome::Policy(shown) => acts::policy(out, shown),
+        Outcome::Request(shown) => acts::request(out, shown),
+        // Within the program, too.
+        Outcome::Classes(_) => Ok(()),
         Outcome::Fresh(said) => channel::vouched(out, said),
         Outcome::Conflicts(list) => channel::conflicts(out, list),
         Outcome::Members(list) => trust::members(out, list),
@@ -93,6 +98,9 @@ fn id(out: &mut impl Write, identity: &Identity) -> io::Result<()> {
     writeln!(out, "{}", identity.id)?;
     writeln!(out, "key        {}", identity.key)?;
     writeln!(out, "name       {} ({})", identity.name, identity.role)?;
+    if !identity.region.is_empty() {
+        writeln!(out, "region     {} (as chuan.toml says)", identity.region)?;
+    }
     writeln!(out, "home       {}", identity.home)?;
     identity.addresses.iter().try_for_each(|address| writeln!(out, "address    {address}"))
 }

@@ -1,5 +1,7 @@
 //! Commands about channels, and about what was said twice.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,9 @@ pub struct SetChannel {
     /// New releases leave the channel where it is
     #[arg(long)]
     pub no_follow: bool,
+    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    #[arg(long, value_name = "FILE")]
+    pub request: Option<PathBuf>,
 }
 
 /// Options of `channel list`.
@@ -66,6 +71,9 @@ pub struct Promote {
     pub from: String,
     /// The channel to move to it
     pub to: String,
+    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    #[arg(long, value_name = "FILE")]
+    pub request: Option<PathBuf>,
 }
 
 /// Options of `rollback`.
@@ -80,6 +88,9 @@ pub struct Rollback {
     /// The release to go back to: one on which the channel has stood [default: the one before]
     #[arg(long, value_name = "RELEASE")]
     pub to: Option<String>,
+    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    #[arg(long, value_name = "FILE")]
+    pub request: Option<PathBuf>,
 }
 
 /// Options of `history`.

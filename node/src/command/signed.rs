@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use chuan_engine::statement::{PublicKey, Verbs};
+use chuan_engine::statement::{PublicKey, Region, Verbs};
 use clap::{Args, Subcommand};
 
-use super::{Fresh, Promote, Publish, Role, Rollback, SetChannel, parse_duration};
+use super::{Fresh, Promote, Publish, Role, Rollback, SetChannel, SetPolicy, parse_duration};
 use crate::exit::{Failure, Result};
 
 /// A command that is signed by the caller's key.
@@ -55,6 +55,14 @@ pub enum Signed {
         options: Revoke,
         /// The operator's key.
         #[command(flatten)]
+        keys: Keys,
+    },
+    /// Say how a library's classes are to be kept: `policy set` on the command line
+    #[command(skip)]
+    Policy {
+        /// Which, and by which file.
+        options: SetPolicy,
+        /// The operator's key.
         keys: Keys,
     },
     /// Say where a channel stands: `channel set` on the command line
@@ -131,12 +139,21 @@ pub struct Grant {
     /// What it is for [default: as before, or mirror]
     #[arg(long, value_enum)]
     pub role: Option<Role>,
+    /// The region it stands in, as rules and votes count it [default: as before, or none]
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<Region>,
+    /// Bind it to no region
+    #[arg(long, conflicts_with = "region")]
+    pub no_region: bool,
     /// How long: a number and s, m, h or d [default: for good]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub expires: Option<u64>,
     /// The key it proves, as `chuan id` prints it there: for a node that is new, or that has lost its key
     #[arg(long, value_name = "KEY")]
     pub node_key: Option<PublicKey>,
+    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    #[arg(long, value_name = "FILE")]
+    pub request: Option<PathBuf>,
 }
 
 /// Options of `revoke`.
@@ -151,6 +168,9 @@ pub struct Revoke {
     /// Why, in a line that every member can read
     #[arg(long, default_value = "")]
     pub reason: String,
+    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    #[arg(long, value_name = "FILE")]
+    pub request: Option<PathBuf>,
 }
 
 /// Where the keys are that sign.
@@ -175,6 +195,9 @@ pub struct Invite {
     /// The role the new member gets [default: mirror or edge, as its own configuration says]
     #[arg(long, value_enum)]
     pub role: Option<Role>,
+    /// The region that the new member is bound to [default: none]
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<Region>,
     /// A class that the new member may have, `*` for any run of characters; may be repeated [default: all]
     #[arg(long = "class", value_name = "CLASS")]
     pub classes: Vec<String>,
@@ -188,6 +211,9 @@ pub struct Invite {
     /// An address to put in the ticket, instead of the configured or found ones; may be repeated
     #[arg(long = "address", value_name = "HOST:PORT")]
     pub addresses: Vec<String>,
+    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    #[arg(long, value_name = "FILE")]
+    pub request: Option<PathBuf>,
 }
 
 impl Default for Invite {
@@ -196,10 +222,12 @@ impl Default for Invite {
             library: None,
             expires: 7 * 24 * 3600,
             role: None,
+            region: None,
             classes: Vec::new(),
             uses: 1,
             only_here: false,
             addresses: Vec::new(),
+            request: None,
         }
     }
 }
@@ -213,6 +241,7 @@ impl Signed {
             Signed::Invite { .. } => "invite",
             Signed::Grant { .. } => "grant",
             Signed::Revoke { .. } => "revoke",
+            Signed::Policy { .. } => "policy set",
             Signed::SetChannel { .. } => "channel set",
             Signed::Promote { .. } => "promote",
             Signed::Rollback { .. } => "rollback",
@@ -228,6 +257,7 @@ impl Signed {
             | Signed::Invite { keys, .. }
             | Signed::Grant { keys, .. }
             | Signed::Revoke { keys, .. }
+            | Signed::Policy { keys, .. }
             | Signed::SetChannel { keys, .. }
             | Signed::Promote { keys, .. }
             | Signed::Rollback { keys, .. }

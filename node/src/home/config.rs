@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use chuan_engine::statement::check_address;
+use chuan_engine::statement::{Region, check_address};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
@@ -28,6 +28,9 @@ pub struct Config {
     pub name: String,
     /// What it is for.
     pub role: Role,
+    /// The region that the node says it stands in: helps to find near peers, and gives no vote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Where `serve` listens: `IP:PORT`; port 0 takes any free one.
     pub listen: String,
     /// Where peers reach it (`HOST:PORT`), if that is not where it listens: behind a forwarded port or a name.
@@ -79,6 +82,7 @@ impl Default for Config {
         Self {
             name: String::new(),
             role: Role::default(),
+            region: None,
             listen: format!("0.0.0.0:{DEFAULT_PORT}"),
             announce: Vec::new(),
             packing: Packing::default(),
@@ -99,6 +103,10 @@ impl Config {
             .map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))?;
         check_name("node", &config.name)
             .map_err(|failure| Failure::invalid(format!("{}: {failure}", path.display())))?;
+        if let Some(region) = &config.region {
+            let parsed: Result<Region, _> = region.parse();
+            parsed.map_err(|error| Failure::invalid(format!("{}: region: {error}", path.display())))?;
+        }
         // Peers would turn away a hello with any other.
         for address in &config.announce {
             check_address(address)
@@ -118,6 +126,9 @@ impl Config {
              # What it is for: origin, mirror or edge.\n\
              role = \"{}\"\n\
              \n\
+             # The region it stands in: it serves to find near peers. The region that counts in rules and votes is the\n\
+             # one that an operator's grant binds the node to.\n\
+             # region = \"eu\"\n\
              # Where `chuan serve` listens (UDP). Port 0 takes any free one.\n\
              listen = \"0.0.0.0:{DEFAULT_PORT}\"\n\
              # Where peers reach this node, if not where it listens: [\"mirror.example.org:{DEFAULT_PORT}\"].\n\
@@ -156,6 +167,7 @@ mod tests {
             "name = \"a b\"",
             "name = \"x\"\nannounce = [\"ä.example:1\"]",
             "name = \"x\"\nrole = \"king\"",
+            "name = \"x\"\nregion = \"EU\"",
             "name = ",
         ] {
             std::fs::write(&path, text).unwrap();

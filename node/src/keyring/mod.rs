@@ -85,6 +85,11 @@ impl Keyring {
         !self.named.is_empty()
     }
 
+    /// Whether there is a home whose keys are looked at where none are named.
+    pub fn has_home(&self) -> bool {
+        self.home.is_some()
+    }
+
     /// The keys in the named files, whatever they are for.
     pub fn named_keys(&self) -> Result<Vec<Key>> {
         if self.named.is_empty() {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use chuan_engine::{
     audit::{Actor, Event, Verb},
     id::StatementId,
-    statement::{Body, Library, Statement},
+    statement::{Body, ConflictKind, Library, Statement},
 };
 use chuan_net::{PeerKey, serve::Refused};
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -35,6 +35,10 @@ const TICK: Duration = Duration::from_secs(1);
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
 /// Records among which is looked whether a contradiction was told already.
 const TOLD_RECORDS: u64 = 10_000;
+/// Contradictions that the log is told of at most, as long as the process runs: a stolen key could make them without end.
+const TOLD: usize = 1024;
+/// What the log is told instead of more of them.
+const MORE_CONFLICTS: &str = "more contradictions than are told here; `chuan conflicts` lists them";
 /// Bytes of lines that are handed out at once.
 const EXPORT_BYTES: usize = 64 * 1024;
 
@@ -97,14 +101,21 @@ impl Inner {
         for library in self.libraries.all() {
             for conflict in library.conflicts() {
                 let proof: Vec<_> = conflict.statements.iter().map(StatementId::short).collect();
-                let what = format!("{} {}: {}", conflict.kind.name(), conflict.subject, proof.join(" "));
+                let what = match conflict.kind {
+                    // A node with two logs goes on contradicting itself: the log hears of it once. `conflicts` has the proof.
+                    ConflictKind::Checkpoint => format!("{} {}", conflict.kind.name(), conflict.subject),
+                    kind => format!("{} {}: {}", kind.name(), conflict.subject, proof.join(" ")),
+                };
                 events.push(Event::new(Verb::Conflict, what).of(library.id()));
             }
         }
         if !events.is_empty() {
             let mut told = lock_of(&self.told);
             let told = told.get_or_insert_with(|| self.told_before());
-            events.retain(|event| told.insert(event.subject.clone()));
+            events.retain(|event| told.len() < TOLD && told.insert(event.subject.clone()));
+            if told.len() >= TOLD && told.insert(MORE_CONFLICTS.to_owned()) {
+                events.push(Event::new(Verb::Conflict, MORE_CONFLICTS));
+            }
         }
         events
     }

@@ -15,14 +15,13 @@ use chuan_engine::{
     id::{Commitment, LibraryId, PageId, Salt, SaltKey},
     limits::CLASSES,
     manifest::{
-        Policy,
+        ClassRules,
         builder::Tree,
         classifier::{Class, Classifier},
         table::{ClassHeader, ClassTable, DEFAULT_CLASS},
+        trespass::{self, Changed},
     },
-    statement::{
-        Body, Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind, Root, Said, Statement,
-    },
+    statement::{Body, Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind, Said, Statement},
     store::Objects,
 };
 
@@ -62,7 +61,7 @@ impl ClassPlan {
         library: Option<&Library>,
         publishers: &[PublicKey],
         before: Option<Said<'_, Release>>,
-        policy: Option<Vec<(String, Policy)>>,
+        policy: Option<Vec<(String, ClassRules)>>,
     ) -> Result<Self> {
         let root = library.and_then(Library::root);
         let covers =
@@ -89,16 +88,15 @@ impl ClassPlan {
             let is_ours = covers_name(&name);
             let policy = match policy_of(store, *slot, last_said.as_ref())? {
                 // What is given takes its place.
-                _ if is_ours && policy.is_some() => Policy::default(),
-                _ if is_ours && !covers_all => Policy::decode(&header.policy)?,
+                _ if is_ours && policy.is_some() => ClassRules::default(),
+                _ if is_ours && !covers_all => ClassRules::decode(&header.policy)?,
                 Some(policy) => policy,
                 None if covers_all => return Err(nothing_said(&name)),
-                None => Policy::default(),
+                None => ClassRules::default(),
             };
             classes.push(Class { slot: *slot, name, policy, is_ours });
         }
         if let Some(policy) = policy {
-            check_timekeepers(root, &policy)?;
             apply(&mut classes, &table, policy, &covers_name)?;
         }
         let (slot, name) = DEFAULT_CLASS;
@@ -143,6 +141,28 @@ impl ClassPlan {
         }
         let listed = if self.lists { self.list(&table)? } else { Vec::new() };
         Ok(Sealed { table: ClassTable { classes: table.into_iter().collect() }, ours, listed })
+    }
+
+    /// Fails where a class that is published gains a path that a class has which these publishers have no say in: every node that
+    /// holds both would refuse the release.
+    pub(super) fn check_trespass(&self, store: &dyn Objects, sealed: &Sealed) -> Result<()> {
+        let slots: Vec<u8> = self.classifier.slots().collect();
+        let foreign = self.headers.iter().filter(|(slot, _)| !slots.contains(slot));
+        let others: Vec<_> = foreign.map(|(slot, (_, header))| (*slot, header.root)).collect();
+        let changed = |header: &ClassHeader| Changed {
+            slot: header.slot,
+            old: self.headers.get(&header.slot).map(|(_, old)| old.root),
+            new: header.root,
+            others: others.clone(),
+        };
+        let classes: Vec<_> = sealed.ours.iter().map(changed).collect();
+        let Some(found) = trespass::find(store, &classes)? else { return Ok(()) };
+        let name = |slot: u8| self.headers.get(&slot).map_or("", |(_, header)| header.name.as_str());
+        Err(Failure::denied(format!(
+            "{} is in class `{}`, which this publisher may not publish; leave it out of the folder",
+            found.path,
+            name(found.other)
+        )))
     }
 
     /// The table with the names of its classes.
@@ -233,11 +253,11 @@ fn policy_of(
     store: &dyn Objects,
     slot: u8,
     said: Option<&BTreeMap<u8, Commitment>>,
-) -> Result<Option<Policy>> {
+) -> Result<Option<ClassRules>> {
     let Some(said) = said else { return Ok(None) };
-    let Some(commitment) = said.get(&slot) else { return Ok(Some(Policy::default())) };
+    let Some(commitment) = said.get(&slot) else { return Ok(Some(ClassRules::default())) };
     match ClassHeader::load(store, commitment) {
-        Ok(header) => Ok(Some(Policy::decode(&header.policy)?)),
+        Ok(header) => Ok(Some(ClassRules::decode(&header.policy)?)),
         Err(Error::Missing(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -260,30 +280,16 @@ fn not_here(library: Option<&Library>, name: Option<&String>) -> Failure {
     ))
 }
 
-/// A class that asks for freshness needs somebody to vouch for it.
-fn check_timekeepers(root: Option<&Root>, policy: &[(String, Policy)]) -> Result<()> {
-    if root.is_some_and(|root| root.roles.iter().any(|role| role.kind == RoleKind::Timekeeper)) {
-        return Ok(());
-    }
-    match policy.iter().find(|(_, policy)| policy.max_stale_ms > 0) {
-        Some((name, _)) => Err(Failure::invalid(format!(
-            "class `{name}` has a max_stale, and the root names no timekeeper: nobody could vouch that it is fresh; first \
-             `chuan root add-key FILE timekeeper KEY`, sign and apply"
-        ))),
-        None => Ok(()),
-    }
-}
-
 /// Puts a policy in the place of the one that the classes had.
 fn apply(
     classes: &mut Vec<Class>,
     table: &[(u8, Commitment)],
-    policy: Vec<(String, Policy)>,
+    policy: Vec<(String, ClassRules)>,
     covers: &impl Fn(&str) -> bool,
 ) -> Result<()> {
     let default = DEFAULT_CLASS.1;
     for class in classes.iter_mut().filter(|class| class.is_ours) {
-        class.policy = Policy::default();
+        class.policy = ClassRules::default();
     }
     for (name, policy) in policy {
         if !covers(&name) {

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use chuan_engine::statement::{Conflict, Library, Statement};
+use chuan_engine::{
+    Error,
+    statement::{Conflict, Library, Statement},
+};
 use data_encoding::HEXLOWER;
 
-use super::{Node, channels::signers};
+use super::{Inner, Node, channels::signers};
 use crate::{
     command::Conflicts,
     exit::Result,
@@ -25,10 +28,43 @@ impl Node {
                 .iter()
                 .flat_map(|library| library.conflicts().iter().map(|conflict| row(library, conflict)))
                 .collect();
+            for library in &libraries {
+                conflicts.extend(node.trespasses(library)?);
+            }
             conflicts.sort_by_key(|conflict| conflict.settled);
             Ok(ConflictList { conflicts })
         })
         .await
+    }
+}
+
+impl Inner {
+    /// The releases on which channels were said to stand and that this node refuses, since a class gains another's path in them.
+    fn trespasses(&self, library: &Library) -> Result<Vec<ConflictRow>> {
+        let releases: BTreeSet<_> = library.channels().map(|said| said.body.release).collect();
+        let mut found = Vec::new();
+        for release in releases {
+            let why = match library.check_trespass(&*self.objects(&library.id()), &release) {
+                Err(Error::Denied(why)) => why,
+                // Of what is not here, nothing is known.
+                Ok(()) | Err(Error::Missing(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let statements: Vec<_> = library.statement(&release).map(proof).into_iter().collect();
+            found.push(ConflictRow {
+                library: library.id().to_string(),
+                library_name: library.name().to_owned(),
+                kind: "class".to_owned(),
+                subject: library
+                    .release(&release)
+                    .map_or_else(String::new, |said| format!("release {}", said.statement.sequence())),
+                advice: why,
+                settled: false,
+                signers: statements.iter().flat_map(|proof| proof.signers.clone()).collect(),
+                statements,
+            });
+        }
+        Ok(found)
     }
 }
 

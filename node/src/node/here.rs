@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chuan_engine::{
+    Error,
     id::{LibraryId, StatementId},
     statement::{Library, Release, Said, Statement},
 };
@@ -32,6 +33,13 @@ impl Inner {
             let Some(release) = library.release(&said.body.release) else { continue };
             if !self.is_complete(&library, &release.body.manifest)? {
                 continue;
+            }
+            match library.check_trespass(&*self.objects(&library.id()), &said.body.release) {
+                Err(error @ Error::Denied(_)) => {
+                    tracing::warn!(%error, "a channel stays where it stands here");
+                    continue;
+                }
+                checked => checked?,
             }
             let moved = self.libraries.move_here(said.statement, said.body)?;
             if moved && told.iter().all(|told| told.id() != said.statement.id()) {

@@ -58,6 +58,7 @@ impl Inner {
                 key: peer.key,
                 name: join.name.clone(),
                 role: terms.role.unwrap_or_else(|| chosen_role(join.role)),
+                region: terms.region.clone(),
                 classes: terms.classes.clone(),
                 verbs: terms.verbs,
                 expires_ms: 0,

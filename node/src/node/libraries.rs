@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     id::{LibraryId, StatementId},
-    statement::{Accepted, Body, Channel, Library, Statement, StatementKind},
+    statement::{Accepted, Body, Channel, Library, Rates, Statement, StatementKind},
     store::{Ledger, Record, RefMove},
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Libraries<L> {
     left_out: RwLock<BTreeMap<LibraryId, String>>,
     /// Ticks with every change.
     changes: watch::Sender<u64>,
+    /// What keys have left of what they say again and again, by library.
+    rates: Mutex<BTreeMap<LibraryId, Rates>>,
     /// Held while statements go from here to the ledger: one change at a time, so that none is made from an old state.
     change: Mutex<()>,
 }
@@ -45,6 +47,7 @@ impl<L: Ledger> Libraries<L> {
             known: RwLock::new(known),
             left_out: RwLock::new(left_out),
             changes: watch::Sender::new(0),
+            rates: Mutex::default(),
             change: Mutex::new(()),
         };
         this.forget(&outdated);
@@ -188,7 +191,8 @@ impl<L: Ledger> Libraries<L> {
         Ok(library)
     }
 
-    /// Takes statements from anybody: what stands is kept, the rest is dropped. Gives what was new.
+    /// Takes statements from anybody: what stands is kept, the rest is dropped. Gives what was new. Of what keys say again and
+    /// again, what comes too often is left to a later exchange.
     pub(super) fn offer(&self, statements: &[Bytes], now_ms: i64) -> Result<Vec<Statement>> {
         let mut heard = Vec::new();
         let mut by_library: BTreeMap<LibraryId, Vec<Statement>> = BTreeMap::new();
@@ -198,6 +202,7 @@ impl<L: Ledger> Libraries<L> {
         for (id, mut offered) in by_library {
             let Some(known) = self.get_or_left_out(&id) else { continue };
             offered.retain(|statement| known.statement(&statement.id()) != Some(statement));
+            offered = self.rated(&id, |rates| rates.admit(offered, now_ms));
             if offered.is_empty() {
                 continue;
             }
@@ -208,9 +213,15 @@ impl<L: Ledger> Libraries<L> {
             }
             let news = offered.into_iter().zip(outcomes);
             let news = news.filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
-            heard.extend(news.map(|(statement, _)| statement));
+            let news: Vec<_> = news.map(|(statement, _)| statement).collect();
+            self.rated(&id, |rates| news.iter().for_each(|statement| rates.spend(statement, now_ms)));
+            heard.extend(news);
         }
         Ok(heard)
+    }
+
+    fn rated<T>(&self, id: &LibraryId, with: impl FnOnce(&mut Rates) -> T) -> T {
+        with(self.rates.lock().unwrap_or_else(PoisonError::into_inner).entry(*id).or_default())
     }
 
     /// Takes finished statements of one library, and says what became of each. What is known then is durable when it
@@ -413,87 +424,4 @@ fn moved(statement: &Statement) -> Vec<Record> {
 }
 
 #[cfg(test)]
-mod tests {
-    use chuan_engine::{
-        id::Salt,
-        statement::{
-            Key,
-            library::{Founders, found},
-        },
-        store::memory::MemoryLedger,
-    };
-
-    use super::*;
-    use crate::Exit;
-
-    fn founded(libraries: &Libraries<MemoryLedger>, name: &str, nonce: u8) -> LibraryId {
-        let key = |seed| Key::from_seed([seed; 32]);
-        let keys = Founders { root: &key(1), operator: &key(2), publisher: &key(3) };
-        let (id, root) = found(name, keys, Salt::from_bytes([nonce; 32]), 1).unwrap();
-        libraries.change(&id, 1, |_| Ok(vec![root])).unwrap();
-        id
-    }
-
-    #[test]
-    fn labels_resolve_and_ambiguity_names_the_ids() {
-        let ledger = Arc::new(MemoryLedger::default());
-        let libraries = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
-        assert_eq!(libraries.named_or_only(None).unwrap_err().exit, Exit::Missing);
-        let films = founded(&libraries, "films", 1);
-        assert_eq!(libraries.named_or_only(None).unwrap().id(), films);
-        let other = founded(&libraries, "films", 2);
-        assert_eq!(libraries.named(&films.to_string()).unwrap().id(), films);
-        let failure = libraries.named("films").unwrap_err();
-        assert!(failure.message.contains(&other.to_string()), "{failure}");
-        assert_eq!(libraries.named("opera").unwrap_err().exit, Exit::Missing);
-
-        // What was shown is what the ledger holds.
-        let again = Libraries::load(ledger, &[], 1).unwrap();
-        assert_eq!(again.all().len(), 2);
-    }
-
-    #[test]
-    fn a_change_that_does_not_stand_leaves_nothing() {
-        let ledger = Arc::new(MemoryLedger::default());
-        let libraries = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
-        let id = founded(&libraries, "films", 1);
-        let stranger = Key::from_seed([9; 32]);
-        let result = libraries.change(&id, 1, |library| {
-            let manifest = chuan_engine::id::ManifestId::of(&id, b"x");
-            Ok(vec![chuan_engine::statement::library::release(library, &stranger, vec![], manifest, "", 1)?])
-        });
-        assert_eq!(result.unwrap_err().exit, Exit::Denied);
-        assert!(ledger.statements(Some(&id), StatementKind::Release).unwrap().is_empty());
-    }
-    /// Nothing is used that a crash would forget: where the ledger cannot keep a statement, nobody sees it, and it is new again
-    /// once the ledger can.
-    #[test]
-    fn what_is_not_durable_is_not_seen() {
-        let ledger = Arc::new(MemoryLedger::default());
-        let libraries = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
-        let id = founded(&libraries, "films", 1);
-        let key = |seed| Key::from_seed([seed; 32]);
-        let before = libraries.get(&id).unwrap();
-        let mut root = before.root().unwrap().clone();
-        root.version = 2;
-        root.name = "opera".into();
-        let header = chuan_engine::statement::Header { library: Some(id), sequence: 2, time_ms: 1 };
-        let next = Statement::sign(header, &Body::Root(root), &[&key(1)]).unwrap();
-        let mut changes = libraries.changes();
-        changes.mark_unchanged();
-        let version =
-            |libraries: &Libraries<MemoryLedger>| libraries.get(&id).unwrap().root().unwrap().version;
-
-        ledger.poison("the test wants it");
-        libraries.take(&id, std::slice::from_ref(&next), false, 1, |_, _| Ok(())).unwrap_err();
-        libraries.offer(&[next.bytes().clone()], 1).unwrap_err();
-        libraries.change(&id, 1, |_| Ok(vec![next.clone()])).unwrap_err();
-        assert_eq!(version(&libraries), 1, "a root is used that is not durable");
-        assert!(!changes.has_changed().unwrap(), "peers are told of what is not durable");
-        ledger.crash();
-        let again = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
-        assert_eq!(version(&again), 1);
-        assert_eq!(again.offer(&[next.bytes().clone()], 1).unwrap(), [next]);
-        assert_eq!(version(&Libraries::load(ledger, &[], 1).unwrap()), 2);
-    }
-}
+mod tests;

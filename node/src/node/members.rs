@@ -56,12 +56,14 @@ impl MemberRow {
             reason: revoked.map(|said| said.body.reason.clone()).unwrap_or_default(),
             ..Self::default()
         };
-        let Some(Member { name, role, classes, verbs, expires_ms, .. }) = said.map(|said| said.body) else {
+        let Some(Member { name, role, region, classes, verbs, expires_ms, .. }) = said.map(|said| said.body)
+        else {
             return row;
         };
         Self {
             name: name.clone(),
             role: role.name().to_owned(),
+            region: region.as_ref().map(ToString::to_string).unwrap_or_default(),
             classes: classes.patterns().to_vec(),
             verbs: verbs.names(),
             expires_ms: *expires_ms,

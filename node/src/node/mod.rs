@@ -8,6 +8,7 @@ mod behind;
 mod cat;
 mod channels;
 mod checkpoint;
+mod class_list;
 mod classes;
 mod clock;
 mod conflicts;
@@ -239,6 +240,7 @@ impl Node {
             Command::Audit(options) => self.audit(options.verb, &job).await,
             Command::Statements(options) => self.statements(options, &job).await.map(Outcome::Statements),
             Command::Offer(options) => self.offer(options).await.map(Outcome::Offer),
+            Command::Classes(options) => self.classes(options).await.map(Outcome::Classes),
             Command::Channels(options) => self.channels(options).await.map(Outcome::Channels),
             Command::History(options) => self.history(options).await.map(Outcome::History),
             Command::Conflicts(options) => self.conflicts(options).await.map(Outcome::Conflicts),
@@ -364,6 +366,7 @@ pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAdd
         key: key.public().to_string(),
         name: config.name.clone(),
         role: config.role.as_str().to_owned(),
+        region: config.region.clone().unwrap_or_default(),
         addresses: address::announced(config, listening)?,
         home: home.root().display().to_string(),
     })

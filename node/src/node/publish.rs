@@ -66,11 +66,21 @@ impl Inner {
             Some(library) => self.base(library, first(&publishers)?, options.force)?,
             None => None,
         };
-        let policy = options.policy.as_deref().map(policy::read).transpose()?;
+        let text = options.policy.as_deref().map(policy::read).transpose()?;
+        let left = text.as_ref().map(policy::PolicyText::left_by_publish).unwrap_or_default();
+        if !left.is_empty() {
+            job.note(format!(
+                "left for `chuan policy set {}`, which operators sign: {}",
+                options.library,
+                left.join(", ")
+            ));
+        }
+        let policy = text.map(|text| text.rules());
         let plan = ClassPlan::new(&*self.objects(&id), library.as_deref(), &publishers, current, policy)?;
         let before = current.map(|current| current.body);
         let report = self.read(options, &id, &plan, job)?;
         let sealed = plan.seal(&id, &report.trees, &salt)?;
+        plan.check_trespass(&*self.objects(&id), &sealed)?;
         let manifest = sealed.table.id(&id);
         let is_said = |before: &&Release| {
             before.manifest == manifest && (sealed.listed.is_empty() || !before.classes.is_empty())

@@ -6,7 +6,7 @@ use chuan_engine::{
     Error,
     id::{Commitment, LibraryId, ManifestId, PageId, StatementId},
     manifest::{
-        Policy, Sums,
+        Sums,
         table::{ClassHeader, ClassTable},
     },
     statement::{Library, Release, Said, Verbs},
@@ -240,18 +240,16 @@ impl Found {
     }
 
     /// Fails with [`Exit::Stale`] where a class was asked for by a channel's name, and what stands here may have been out of date for
-    /// longer than the class's policy allows. By its own name, a release is read whatever its age.
+    /// longer than the library's policy allows the class. By its own name, a release is read whatever its age.
     pub(super) fn check_age(&self, class: &Class) -> Result<()> {
         let Some(channel) = &self.channel else { return Ok(()) };
-        let policy = Policy::decode(&class.header.policy)?;
-        if !policy.is_stale(channel.staleness_ms) {
-            return Ok(());
-        }
+        let row = self.library.policy().and_then(|policy| policy.classes.get(&class.header.slot));
+        let Some(row) = row.filter(|row| row.is_stale(channel.staleness_ms)) else { return Ok(()) };
         let since = match channel.staleness_ms {
             Some(age_ms) => format!("may have been out of date for {} s", age_ms / 1000),
             None => "is of unknown age".to_owned(),
         };
-        let (library, class, allowed) = (self.library.name(), &class.header.name, policy.max_stale_ms / 1000);
+        let (library, class, allowed) = (self.library.name(), &class.header.name, row.max_stale_ms / 1000);
         Err(Failure::new(
             Exit::Stale,
             format!(

@@ -46,7 +46,16 @@ fn attempt(statement: &Statement, library: &Library) -> Option<Event> {
             return Some(event.of(statement.library()));
         }
         Body::Fresh(fresh) => (Verb::Fresh, RoleKind::Timekeeper, fresh.channel.clone()),
-        Body::Checkpoint(_) => return None,
+        // The root that names it is told.
+        Body::Checkpoint(_) | Body::Pins(_) => return None,
+        Body::Policy(policy) => {
+            let rows = policy.classes.len();
+            (
+                Verb::Policy,
+                RoleKind::Operator,
+                format!("{} sequence {}, {rows} rows", library.name(), statement.sequence()),
+            )
+        }
     };
     let actor = statement.signers().next().map_or(Actor::Nobody, |key| Actor::Role { key: *key, role });
     Some(Event::new(verb, what).by(actor).of(statement.library()))

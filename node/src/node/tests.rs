@@ -9,6 +9,7 @@ mod join;
 mod jumps;
 mod keys;
 mod mesh;
+mod rates;
 mod replay;
 mod rotated;
 mod tickets;

@@ -69,6 +69,15 @@ impl ClassRow {
     }
 }
 
+/// The classes of a library that are known here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassList {
+    /// The library's id.
+    pub library: String,
+    /// By slot; of one that is known by a listing only, with no files.
+    pub classes: Vec<ClassRow>,
+}
+
 /// A release, in lists.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReleaseRow {

@@ -26,6 +26,9 @@ pub struct MemberRow {
     pub by: String,
     /// `origin`, `mirror` or `edge`.
     pub role: String,
+    /// The region that its grant binds it to; empty for none.
+    #[serde(default)]
+    pub region: String,
     /// The classes it is granted; none means all.
     pub classes: Vec<String>,
     /// What it may do with them: `pull`, `watch`.

@@ -7,6 +7,8 @@ mod ledger;
 mod listing;
 mod maintain;
 mod members;
+mod policy;
+mod request;
 mod status;
 mod trust;
 
@@ -21,9 +23,11 @@ pub use channel::{
     Vouched,
 };
 pub use ledger::{LedgerCopy, LedgerKept, LedgerShown, LedgerStatus, LeftOut};
-pub use listing::{ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
+pub use listing::{ClassList, ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
 pub use maintain::{Rebuilt, Verified};
 pub use members::{MemberList, MemberRow};
+pub use policy::{ClassPolicyRow, PolicyFinding, PolicyShown};
+pub use request::RequestShown;
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 pub use trust::{
     Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, Rotated,
@@ -78,6 +82,12 @@ pub enum Outcome {
     Channel(Box<ChannelMoved>),
     /// Of `history`.
     History(ChannelHistory),
+    /// Of `policy`.
+    Policy(Box<PolicyShown>),
+    /// Of `sign`, and of every act with `--request`.
+    Request(Box<RequestShown>),
+    /// The classes that are known here, within the program.
+    Classes(ClassList),
     /// Of `fresh`.
     Fresh(Box<Vouched>),
     /// Of `conflicts`.
@@ -119,6 +129,9 @@ impl Outcome {
             Outcome::AuditVerify(verified) if verified.is_altered() => Exit::Corrupt,
             Outcome::Rebuild(rebuilt) if rebuilt.lost > 0 => Exit::Corrupt,
             Outcome::Ledger(shown) if shown.verdict != "sound" || shown.lost > 0 => Exit::Corrupt,
+            Outcome::Policy(shown) if shown.findings.iter().any(|finding| finding.level == "error") => {
+                Exit::Invalid
+            }
             Outcome::Offer(offered) if offered.refused() > 0 => Exit::Denied,
             _ => Exit::Ok,
         }
@@ -147,6 +160,9 @@ pub struct Identity {
     pub name: String,
     /// `origin`, `mirror` or `edge`.
     pub role: String,
+    /// The region that chuan.toml says; empty for none. It gives no vote: `members` shows the region that counts.
+    #[serde(default)]
+    pub region: String,
     /// Where peers may reach it: what is configured, or what is being listened on.
     pub addresses: Vec<String>,
     /// The home.

@@ -83,13 +83,15 @@ pub(super) fn offered(out: &mut impl Write, offered: &Offered) -> io::Result<()>
 }
 
 pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()> {
-    let mut table = Table::new(&["NODE", "NAME", "STATE", "ROLE", "VERBS", "CLASSES", "UNTIL (UTC)", "BY"]);
+    let mut table =
+        Table::new(&["NODE", "NAME", "STATE", "ROLE", "REGION", "VERBS", "CLASSES", "UNTIL (UTC)", "BY"]);
     for row in &list.members {
         table.row([
             short(&row.node),
             row.name.clone(),
             row.state.clone(),
             row.role.clone(),
+            row.region.clone(),
             row.verbs.clone(),
             classes(row),
             if row.expires_ms == 0 { String::new() } else { time(row.expires_ms) },
@@ -104,7 +106,10 @@ pub(super) fn member(out: &mut impl Write, row: &MemberRow) -> io::Result<()> {
     if row.state != "member" {
         return writeln!(out, "{node} is {} now", row.state);
     }
-    writeln!(out, "{node} {} is a {} that may {} in {}", row.name, row.role, row.verbs, classes(row))
+    let region = if row.region.is_empty() { String::new() } else { format!(" in region {}", row.region) };
+    let (name, role, verbs) = (&row.name, &row.role, &row.verbs);
+    let article = if role.starts_with(['o', 'e']) { "an" } else { "a" };
+    writeln!(out, "{node} {name} is {article} {role}{region} that may {verbs} in {}", classes(row))
 }
 
 fn classes(row: &MemberRow) -> String {

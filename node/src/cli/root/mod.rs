@@ -5,10 +5,7 @@ mod pins;
 mod show;
 mod words;
 
-use std::{
-    io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use chuan_engine::{
     id::Salt,
@@ -17,6 +14,7 @@ use chuan_engine::{
 use clap::{Args, Subcommand};
 
 use self::pins::Legacy;
+use super::sign::{confirm, text_of};
 use crate::{
     carry::{CarryRoots, read_roots as open},
     command::parse_duration,
@@ -184,12 +182,7 @@ pub(super) fn run(verb: RootVerb) -> Result<Outcome> {
                 None if drop => Legacy::Drop,
                 None => Legacy::Unsaid,
             };
-            let draft = open(&target.file)?;
-            change(&target.file, |root| {
-                root.remove_key(target.role, classes.as_ref(), &key)?;
-                let pinned = pins::of(&draft, target.role, &key, root, &legacy)?;
-                pins::add(&mut root.pins, &pinned)
-            })
+            remove_key(&target, &key, classes.as_ref(), &legacy)
         }
         RootVerb::SetThreshold { target, number, scope } => {
             let classes = scope.classes()?;
@@ -218,6 +211,7 @@ fn found(init: &Init) -> Result<Outcome> {
         expires_ms: expires_ms(init.expires),
         roles: Vec::new(),
         pins: Vec::new(),
+        lists: Vec::new(),
     };
     let all = Classes::all();
     // The first key of a root is its root key: a root without one breaks its rules at any moment.
@@ -235,6 +229,31 @@ fn found(init: &Init) -> Result<Outcome> {
         root.add_key(RoleKind::Timekeeper, &all, *key)?;
     }
     save(&init.file, Draft::found(root, now_ms())?, Vec::new())
+}
+
+/// Takes a role from a key, and pins what it said. Lists of pins lie beside the file before the file names them.
+fn remove_key(
+    target: &Target,
+    key: &PublicKey,
+    classes: Option<&Classes>,
+    legacy: &Legacy<'_>,
+) -> Result<Outcome> {
+    let draft = open(&target.file)?;
+    let mut beside = None;
+    let mut outcome = change(&target.file, |root| {
+        root.remove_key(target.role, classes, key)?;
+        let pinned = pins::of(&draft, target.role, key, root, legacy)?;
+        let lists = pins::add(draft.library(), root, key, &pinned)?;
+        beside = pins::keep(&target.file, draft.library(), lists)?;
+        Ok(())
+    })?;
+    if let (Outcome::Root(shown), Some(beside)) = (&mut outcome, beside) {
+        let (beside, file) = (beside.display(), target.file.display());
+        shown.notes.push(format!(
+            "{beside} has the revocations for which the root has no room: keep it beside {file}, `root apply` needs it"
+        ));
+    }
+    Ok(outcome)
 }
 
 /// Makes a change part of what the file proposes.
@@ -256,32 +275,13 @@ fn sign(file: &Path, keys: Vec<PathBuf>, yes: bool) -> Result<Outcome> {
     let mut draft = open(file)?;
     let keyring = Keyring::new(keys, None, Ask::Terminal);
     if !yes {
-        confirm(file, &draft)?;
+        let look = format!("`chuan root show {}`", file.display());
+        confirm(&text_of(&shown(file, &draft, Vec::new()))?, "sign this?", &look)?;
     }
     for key in keyring.named_keys()? {
         draft.sign(&key)?;
     }
     save(file, draft, Vec::new())
-}
-
-/// Shows what would be signed, and waits for a yes.
-fn confirm(file: &Path, draft: &Draft) -> Result<()> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!(
-            "nobody is here to be asked; look at `chuan root show {}`, compare its fingerprint, and give --yes",
-            file.display()
-        )));
-    }
-    let failed = |error| Failure::io("ask on the terminal", error);
-    let mut text = Vec::new();
-    super::render::outcome(&mut text, &shown(file, draft, Vec::new())).map_err(failed)?;
-    let mut terminal = io::stderr();
-    terminal.write_all(&text).map_err(failed)?;
-    write!(terminal, "\nsign this? Type yes: ").map_err(failed)?;
-    terminal.flush().map_err(failed)?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(failed)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::denied("nothing was signed")) }
 }
 
 fn import(file: &Path, other: &Path) -> Result<Outcome> {

@@ -1,16 +1,23 @@
-//! What a removed key leaves behind: its releases, members, tickets and channels stand only if the next root pins them.
+//! What a removed key leaves behind: its releases, members, tickets, channels, policy and revocations stand only if the next
+//! root pins them. Revocations for which the root has no room go to lists beside the file of roots.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use chuan_engine::{
-    id::StatementId,
-    limits::PINS,
-    statement::{Draft, Library, PublicKey, RoleKind, Root, Statement},
+    id::{LibraryId, StatementId},
+    limits::{PIN_LIST_IDS, PINS},
+    statement::{
+        Body, Bundle, Draft, Header, Library, Pins, PublicKey, RoleKind, Root, Statement, StatementKind,
+    },
 };
 
 use crate::{
-    carry::read_bundle,
+    carry::{lists_beside, read_bundle},
     exit::{Failure, Result},
+    home::{file, keys},
     node::now_ms,
 };
 
@@ -25,6 +32,15 @@ pub(super) enum Legacy<'a> {
     Unsaid,
 }
 
+/// What a root is to pin.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Pinned {
+    /// What must be in the root itself.
+    statements: BTreeSet<StatementId>,
+    /// Revocations, which may be in lists.
+    revocations: BTreeSet<StatementId>,
+}
+
 /// The statements to pin when `key` loses a role of `kind` in the library of `draft`, whose next root is to be `next`. Fails
 /// where there may be some and nobody said what to do.
 pub(super) fn of(
@@ -33,14 +49,14 @@ pub(super) fn of(
     key: &PublicKey,
     next: &Root,
     legacy: &Legacy<'_>,
-) -> Result<Vec<StatementId>> {
+) -> Result<Pinned> {
     let what = match kind {
-        RoleKind::Root | RoleKind::Timekeeper => return Ok(Vec::new()),
-        RoleKind::Operator => "the members, tickets and channels",
+        RoleKind::Root | RoleKind::Timekeeper => return Ok(Pinned::default()),
+        RoleKind::Operator => "the members, tickets, channels, policy and revocations",
         RoleKind::Publisher => "the releases and channels",
     };
     match legacy {
-        Legacy::Drop => Ok(Vec::new()),
+        Legacy::Drop => Ok(Pinned::default()),
         Legacy::Unsaid => Err(Failure::usage(format!(
             "{what} that key {} signed would no longer count; give what `chuan statements export` writes with --statements \
              to keep them, or --drop",
@@ -57,7 +73,10 @@ pub(super) fn of(
                 )));
             }
             let library = Library::open(bundle.library, bundle.statements, now_ms())?;
-            Ok(standing_by(&library, key, next).into_iter().collect())
+            Ok(Pinned {
+                statements: standing_by(&library, key, next),
+                revocations: revocations_by(&library, kind, key, next),
+            })
         }
     }
 }
@@ -71,6 +90,7 @@ fn standing_by(library: &Library, key: &PublicKey, next: &Root) -> BTreeSet<Stat
             found.insert(statement.id());
         }
     };
+    library.policy_said().into_iter().for_each(|said| keep(said.statement));
     for said in library.channels() {
         keep(said.statement);
         library
@@ -112,17 +132,65 @@ fn is_signed(statement: &Statement, key: &PublicKey) -> bool {
     statement.signers().any(|signer| signer == key)
 }
 
-/// Adds pins to those a root has; fails where there are too many.
-pub(super) fn add(pins: &mut Vec<StatementId>, more: &[StatementId]) -> Result<()> {
-    let all: BTreeSet<_> = pins.iter().chain(more).copied().collect();
+/// All revocations that an operator's `key` signed, whether they hold a node out now or a later grant admitted it again, but for
+/// those that another operator of `next` signed, too.
+fn revocations_by(library: &Library, kind: RoleKind, key: &PublicKey, next: &Root) -> BTreeSet<StatementId> {
+    if kind != RoleKind::Operator {
+        return BTreeSet::new();
+    }
+    let all = library.statements().into_iter().filter(|said| said.kind() == StatementKind::Revoke);
+    let own = all.filter(|said| is_signed(said, key));
+    own.filter(|said| !said.signers().any(|signer| next.names(RoleKind::Operator, signer)))
+        .map(Statement::id)
+        .collect()
+}
+
+/// Pins in a root what is to be pinned. Revocations for which it has no room go to lists, which are given back: the root names
+/// them. Fails where there is too much that cannot be listed.
+pub(super) fn add(
+    library: LibraryId,
+    root: &mut Root,
+    key: &PublicKey,
+    pinned: &Pinned,
+) -> Result<Vec<Statement>> {
+    let all: BTreeSet<_> = root.pins.iter().chain(&pinned.statements).copied().collect();
     if all.len() > PINS {
         return Err(Failure::invalid(format!(
             "{} statements would have to be pinned, {PINS} are the most; let another key sign some of them anew first",
             all.len()
         )));
     }
-    *pins = all.into_iter().collect();
-    Ok(())
+    let with_revocations: BTreeSet<_> = all.union(&pinned.revocations).copied().collect();
+    if with_revocations.len() <= PINS {
+        root.pins = with_revocations.into_iter().collect();
+        return Ok(Vec::new());
+    }
+    root.pins = all.into_iter().collect();
+    let listed: Vec<_> = pinned.revocations.iter().copied().collect();
+    let mut lists = Vec::new();
+    for statements in listed.chunks(PIN_LIST_IDS) {
+        // It signs this one list, which counts because the root names it.
+        let signer = keys::generate()?;
+        let body = Pins { signer: signer.public(), key: *key, statements: statements.to_vec() };
+        let header = Header { library: Some(library), sequence: 1, time_ms: now_ms() };
+        let list = Statement::sign(header, &Body::Pins(body), &[&signer])?;
+        root.lists.push((*key, list.id()));
+        lists.push(list);
+    }
+    root.lists.sort_unstable();
+    Ok(lists)
+}
+
+/// Keeps lists beside a file of roots, with those that are there, from where `root apply` takes them.
+pub(super) fn keep(path: &Path, library: LibraryId, lists: Vec<Statement>) -> Result<Option<PathBuf>> {
+    if lists.is_empty() {
+        return Ok(None);
+    }
+    let mut statements = lists_beside(path, library)?;
+    statements.extend(lists);
+    let beside = crate::carry::beside(path);
+    file::write_atomic(&beside, &Bundle { library, statements }.encode()?, 0o644)?;
+    Ok(Some(beside))
 }
 
 #[cfg(test)]
@@ -131,8 +199,8 @@ mod tests {
         id::{Commitment, ManifestId, Salt},
         manifest::table::ClassTable,
         statement::{
-            Accepted, Body, Channel, Classes, Header, Key, ReleaseClass, Role,
-            library::{Founders, channel, found, release_of_classes},
+            Accepted, Channel, Classes, Key, Policy, ReleaseClass, Role,
+            library::{Founders, channel, found, policy, release_of_classes, revoke},
         },
     };
 
@@ -193,11 +261,63 @@ mod tests {
     /// Takes a key out of the root, with what is pinned for it. Gives the pins.
     fn remove(library: &mut Library, kind: RoleKind, n: u8) -> Vec<StatementId> {
         let mut next = library.root().unwrap().clone();
-        next.remove_key(kind, None, &key(n).public()).unwrap();
-        let pinned: Vec<_> = standing_by(library, &key(n).public(), &next).into_iter().collect();
-        add(&mut next.pins, &pinned).unwrap();
+        let key = key(n).public();
+        next.remove_key(kind, None, &key).unwrap();
+        let pinned = Pinned {
+            statements: standing_by(library, &key, &next),
+            revocations: revocations_by(library, kind, &key, &next),
+        };
+        assert_eq!(add(library.id(), &mut next, &key, &pinned).unwrap(), []);
+        let pins = next.pins.clone();
         follow(library, next);
-        pinned
+        pins
+    }
+
+    /// A revocation fell with the key of the operator that had said it, and the node could pull again.
+    #[test]
+    fn a_removed_operators_revocations_and_policy_stay() {
+        let mut library = library();
+        let node = key(11).node();
+        let said = revoke(&library, &key(2), node, "stolen", 1).unwrap();
+        let revoked = take(&mut library, said);
+        // One that another operator signed, too, needs no pin.
+        let both = revoke(&library, &key(2), key(12).node(), "", 1).unwrap().cosign(&key(5)).unwrap();
+        take(&mut library, both);
+        let set = policy(&library, &key(2), Policy { junk: false, ..Policy::default() }, 1).unwrap();
+        let set = take(&mut library, set);
+        let mut expected = vec![revoked, set];
+        expected.sort();
+        assert_eq!(remove(&mut library, RoleKind::Operator, 2), expected);
+        assert!(library.revocation(&node).is_some() && library.revocation(&key(12).node()).is_some());
+        assert!(!library.policy().unwrap().junk);
+    }
+
+    /// A thief makes more revocations than a root has room for: they go to lists, each signed by a key of its own.
+    #[test]
+    fn what_a_root_has_no_room_for_goes_to_lists() {
+        let library = library();
+        let id = |n: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&n.to_be_bytes());
+            StatementId::from_bytes(bytes)
+        };
+        let many = PIN_LIST_IDS as u64 + 100;
+        let pinned = Pinned { statements: [id(many)].into(), revocations: (0..many).map(id).collect() };
+        let mut root = library.root().unwrap().clone();
+        let lists = add(library.id(), &mut root, &key(2).public(), &pinned).unwrap();
+        assert_eq!((root.pins.as_slice(), lists.len(), root.lists.len()), (&[id(many)][..], 2, 2));
+        let listed = lists.iter().flat_map(|list| match list.body() {
+            Body::Pins(pins) if list.signers().eq([&pins.signer]) => pins.statements.clone(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(listed.collect::<BTreeSet<_>>(), pinned.revocations);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("films.root");
+        let beside = keep(&file, library.id(), lists.clone()).unwrap().unwrap();
+        assert_eq!(beside, dir.path().join("films.root.pins"));
+        assert_eq!(lists_beside(&file, library.id()).unwrap(), lists);
+        assert!(lists_beside(&file, LibraryId::from_bytes([1; 32])).is_err());
+        assert_eq!(lists_beside(&dir.path().join("other.root"), library.id()).unwrap(), []);
     }
 
     /// `live` stood where its publisher had moved it, under the word of an operator whose key was then replaced. What was pinned

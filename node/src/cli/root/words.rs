@@ -34,6 +34,11 @@ pub(super) fn changes(old: Option<&Root>, new: &Root) -> Vec<String> {
     if let fewer @ 1.. = pinned_before.difference(&pinned).count() {
         lines.push(format!("lets go of {fewer} pinned before"));
     }
+    let lists = |root: &Root| root.lists.iter().copied().collect::<BTreeSet<_>>();
+    let listed_before = old.map(lists).unwrap_or_default();
+    for (key, list) in lists(new).difference(&listed_before) {
+        lines.push(format!("pins revocations by key {} in a list, {}", key.short(), list.short()));
+    }
     let expiry =
         |root: &Root| if root.expires_ms == 0 { "never".to_owned() } else { human::time(root.expires_ms) };
     if old.map_or(new.expires_ms != 0, |old| old.expires_ms != new.expires_ms) {
@@ -101,6 +106,7 @@ mod tests {
             expires_ms: 0,
             roles: kinds.map(|(kind, seed)| Role::any_of(kind, [key(seed)])).to_vec(),
             pins: Vec::new(),
+            lists: Vec::new(),
         }
     }
 

@@ -33,12 +33,12 @@ fn set(channel: &str, release: &str) -> Signed {
 
 fn promote(from: &str, to: &str) -> Signed {
     let [library, from, to] = ["films", from, to].map(str::to_owned);
-    Signed::Promote { options: Promote { library, from, to }, keys: Keys::default() }
+    Signed::Promote { options: Promote { library, from, to, request: None }, keys: Keys::default() }
 }
 
 fn rollback(to: Option<&str>) -> Signed {
     let to = to.map(str::to_owned);
-    let options = Rollback { library: "films".to_owned(), channel: "live".to_owned(), to };
+    let options = Rollback { library: "films".to_owned(), channel: "live".to_owned(), to, request: None };
     Signed::Rollback { options, keys: Keys::default() }
 }
 

@@ -3,7 +3,7 @@
 use chuan_engine::{
     id::{ManifestId, Salt, SaltKey, StatementId},
     manifest::{
-        EntryKind, EntryPath, Policy,
+        ClassRules, EntryKind, EntryPath,
         builder::EntryTreeBuilder,
         table::{ClassHeader, ClassTable},
     },
@@ -83,6 +83,7 @@ fn grant(origin: &Node, node: &Node, classes: &[&str]) {
         key: node.0.key().public(),
         name: "mirror".into(),
         role: NodeRole::Mirror,
+        region: None,
         classes: Classes::new(classes.iter().map(|class| (*class).to_owned()).collect()).unwrap(),
         verbs: Verbs::PULL,
         expires_ms: 0,
@@ -279,7 +280,7 @@ impl Limited {
         let second = Statement::sign(header, &body, &[&root]).unwrap();
         let mut library = Library::open(id, [first, second], 3).unwrap();
         let store = MemoryObjects::new(id);
-        let policy = |name: &str| (name.to_owned(), Policy::of_paths([format!("{name}/**")]));
+        let policy = |name: &str| (name.to_owned(), ClassRules::of_paths([format!("{name}/**")]));
         let policy = Some(vec![policy("masters"), policy("trailers")]);
         let plan = ClassPlan::new(&store, Some(&library), &[all.public()], None, policy).unwrap();
         let sealed = seal(&store, &plan, &all, "first");
@@ -289,7 +290,7 @@ impl Limited {
         Self { library, store, all, trailers, plan, table: sealed.table, before: made.id() }
     }
 
-    fn plan(&self, key: &Key, policy: Option<Vec<(String, Policy)>>) -> Result<ClassPlan> {
+    fn plan(&self, key: &Key, policy: Option<Vec<(String, ClassRules)>>) -> Result<ClassPlan> {
         let before = self.library.release(&self.before);
         ClassPlan::new(&self.store, Some(&self.library), &[key.public()], before, policy)
     }
@@ -415,7 +416,7 @@ fn a_publisher_of_one_class_leaves_the_others_as_they_were() {
 #[test]
 fn a_class_that_is_not_here_is_not_made_a_second_time() {
     let limited = Limited::new();
-    let trailers = || Some(vec![("trailers".to_owned(), Policy::of_paths(["**"]))]);
+    let trailers = || Some(vec![("trailers".to_owned(), ClassRules::of_paths(["**"]))]);
     let table = limited.table.id(&limited.library.id()).as_page();
     let bytes = limited.store.read_pages(&[table]).unwrap()[0].clone().unwrap();
     let fresh = MemoryObjects::new(limited.library.id());
@@ -432,7 +433,7 @@ fn a_class_that_is_not_here_is_not_made_a_second_time() {
 #[test]
 fn a_publisher_of_one_class_cannot_name_another() {
     let limited = Limited::new();
-    let policy = |name: &str| Some(vec![(name.to_owned(), Policy::of_paths(["**"]))]);
+    let policy = |name: &str| Some(vec![(name.to_owned(), ClassRules::of_paths(["**"]))]);
     for name in ["masters", "default", "extras"] {
         let failure = limited.plan(&limited.trailers, policy(name)).unwrap_err();
         assert!(failure.exit == Exit::Denied && failure.message.contains(name), "{failure}");
@@ -456,7 +457,7 @@ fn what_has_not_changed_keeps_its_header_whoever_publishes() {
 #[test]
 fn a_pattern_of_a_publisher_of_one_class_is_its_own_affair() {
     let mut limited = Limited::new();
-    let policy = Policy::of_paths(["private/**", "trailers/**"]);
+    let policy = ClassRules::of_paths(["private/**", "trailers/**"]);
     let plan = limited.plan(&limited.trailers, Some(vec![("trailers".into(), policy)])).unwrap();
     let sealed = seal(&limited.store, &plan, &limited.trailers, "second");
     limited.follow(&limited.trailers.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
@@ -485,7 +486,7 @@ fn a_pattern_of_a_publisher_of_one_class_is_its_own_affair() {
 #[test]
 fn a_header_of_a_publisher_of_one_class_stops_nobody_else() {
     let patterns: [&[u8]; 3] =
-        [&Policy::of_paths(["**"]).encode(), &Policy::of_paths(["x["]).encode(), b"no policy"];
+        [&ClassRules::of_paths(["**"]).encode(), &ClassRules::of_paths(["x["]).encode(), b"no policy"];
     for policy in patterns {
         let mut limited = Limited::new();
         limited.forge(|header| header.policy = policy.to_vec());

@@ -243,6 +243,7 @@ async fn a_checkpoint_is_of_one_node() {
         key: other,
         name: "origin".into(),
         role: NodeRole::Mirror,
+        region: None,
         classes: chuan_engine::statement::Classes::all(),
         verbs: chuan_engine::statement::Verbs::PULL,
         expires_ms: 0,

@@ -99,6 +99,7 @@ fn expired(origin: &Node, fresh: &Ticket) -> Ticket {
     let library = films(origin);
     let expires_ms = now_ms() - HOUR_MS;
     let terms = chuan_engine::statement::TicketTerms {
+        region: None,
         expires_ms,
         ..library.ticket(&fresh.statement).unwrap().body.clone()
     };
