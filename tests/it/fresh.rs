@@ -64,11 +64,17 @@ fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
     let publish = ["publish".as_ref(), pair.library.as_os_str(), "-l".as_ref(), "films".as_ref()];
     let publish = publish.into_iter().chain(["--policy".as_ref(), policy.as_os_str()]);
 
-    // Nobody could vouch for such a class, so it cannot be made yet.
-    let (code, error) = pair.origin.fails(publish.clone())?;
+    // No timekeeper could vouch for such a class, so the policy cannot be set yet.
+    pair.origin.run(publish)?;
+    let set = ["policy".as_ref(), "set".as_ref(), "films".as_ref(), policy.as_os_str()];
+    let (code, error) = pair.origin.fails(set)?;
     ensure!(code == INVALID && error.contains("timekeeper"), "{code}: {error}");
     let timekeeper = appoint_timekeeper(&pair)?;
-    pair.origin.run(publish)?;
+    let done = pair.origin.json(set)?;
+    ensure!(
+        done.get("set") == Some(&Value::Bool(true)) && done.to_string().contains("the paths of class"),
+        "{done}"
+    );
     let _server = pair.connect()?;
     pair.pull()?;
 

@@ -18,7 +18,7 @@ use chuan_engine::{
     manifest::{
         ChunkRef, Content, Entry, EntryKind, EntryPath, Sums, Timestamp,
         page::{ChunkChild, EntryChild, Items, Page, TreeKind},
-        policy::{Mirror, Policy},
+        policy::ClassRules,
         position::PagePosition,
         table::{ClassHeader, ClassTable},
     },
@@ -26,7 +26,10 @@ use chuan_engine::{
         Codec, Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId,
         SegmentName,
     },
-    statement::{Body, Channel, Header, Key, Release, RoleKind, Statement},
+    statement::{
+        Body, Channel, ClassPolicy, Classes, Header, Key, Member, NodeRole, Policy, Release, RoleKind,
+        Statement, Verbs,
+    },
     sync::{
         delta::{Delta, DeltaKind, Part, Run},
         frame::{ChunkCodec, ChunkFrame, Frame},
@@ -183,8 +186,8 @@ fn header() -> ClassHeader {
 
 fn tables() -> Vec<Golden> {
     let table = ClassTable { classes: vec![(0, header().id(&films()))] };
-    let paths = Policy::of_paths(["masters/**", "**/*.mov"]);
-    let policy = Policy { mirror: Some(Mirror::Static), max_stale_ms: 600_000, ..paths };
+    let paths = ClassRules::of_paths(["masters/**", "**/*.mov"]);
+    let policy = ClassRules { fallback: vec!["masters/closed.mov".into()], ..paths };
     vec![
         ("class-table", table.encode()),
         ("class-header", header().encode()),
@@ -210,7 +213,26 @@ fn statements() -> Vec<Golden> {
     let named = Statement::decode(&release).unwrap().id();
     let live =
         Channel { name: "live".to_owned(), release: named, active: key.public(), follow: true, term: None };
-    vec![("statement-release", release), ("statement-channel", sign(1, Body::Channel(live)))]
+    let member = Member {
+        node: key.node(),
+        key: key.public(),
+        name: "mirror".to_owned(),
+        role: NodeRole::Mirror,
+        region: Some("eu".parse().unwrap()),
+        classes: Classes::all(),
+        verbs: Verbs::PULL,
+        expires_ms: 0,
+        ticket: None,
+    };
+    let row = ClassPolicy { priority: 200, max_stale_ms: 600_000, ..ClassPolicy::default() };
+    let policy =
+        Policy { excludes: vec!["*.part".to_owned()], classes: [(2, row)].into(), ..Policy::default() };
+    vec![
+        ("statement-release", release),
+        ("statement-channel", sign(1, Body::Channel(live))),
+        ("statement-member", sign(1, Body::Member(member))),
+        ("statement-policy", sign(1, Body::Policy(policy))),
+    ]
 }
 
 fn ledger() -> Vec<Golden> {

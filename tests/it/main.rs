@@ -17,6 +17,7 @@ mod many_files;
 mod origin_lost;
 mod recovery;
 mod relayed;
+mod requests;
 mod roots;
 mod round;
 mod tidy;

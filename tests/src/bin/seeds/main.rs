@@ -19,7 +19,7 @@ use chuan_engine::{
         entry::{ChunkRef, Content, Entry, EntryKind, Extension, Timestamp},
         page::TreeKind,
         path::EntryPath,
-        policy::{Mirror, Policy},
+        policy::ClassRules,
         position::PagePosition,
         table::{ClassHeader, ClassTable},
     },
@@ -28,8 +28,10 @@ use chuan_engine::{
         SegmentId, SegmentName, align_up,
     },
     statement::{
-        Body, Bundle, Channel, Checkpoint, Classes, Draft, Fresh, Header, Key, Member, NodeRole, Release,
-        ReleaseClass, Revoke, Role, RoleKind, Root, Statement, Succession, TicketTerms, Verbs,
+        Body, Bundle, Channel, Checkpoint, ClassPolicy, Classes, Draft, Field, Fresh, Header, Key, Member,
+        Mirror, NodeRole, Pins, Policy, Release, ReleaseClass, Request as ActRequest, Revoke, Role, RoleKind,
+        Root, Statement, Succession, TicketTerms, Verbs,
+        library::{Library, Proposed},
         ticket::Ticket,
     },
     sync::{
@@ -166,9 +168,10 @@ fn tables() -> Vec<Vec<u8>> {
 }
 
 fn policies() -> Vec<Vec<u8>> {
-    let paths = Policy::of_paths(["films/**", "**/*.{mov,mxf}", "新闻/[!a-c]?.srt", "[", "{a,{b,c}}/**/"]);
-    let all = Policy { mirror: Some(Mirror::Dynamic), max_stale_ms: 600_000, ..Policy::default() };
-    vec![Policy::of_paths(["films/**"]).encode(), all.encode(), paths.encode()]
+    let paths =
+        ClassRules::of_paths(["films/**", "**/*.{mov,mxf}", "新闻/[!a-c]?.srt", "[", "{a,{b,c}}/**/"]);
+    let all = ClassRules { fallback: vec!["films/替.mp4".into(), "a".into()], ..ClassRules::default() };
+    vec![ClassRules::of_paths(["films/**"]).encode(), all.encode(), paths.encode()]
 }
 
 fn statements() -> Result<Vec<Statement>> {
@@ -184,6 +187,7 @@ fn statements() -> Result<Vec<Statement>> {
             Role::any_of(RoleKind::Publisher, [publisher.public()]),
         ],
         pins: Vec::new(),
+        lists: Vec::new(),
     });
     let first = Statement::sign(Header { library: None, sequence: 1, time_ms: 1 }, &founding, &[&root])?;
     let library = Some(first.library());
@@ -215,6 +219,7 @@ fn statements() -> Result<Vec<Statement>> {
         classes: Classes::all(),
         verbs: Verbs::PULL,
         role: None,
+        region: None,
         expires_ms: 1_900_000_000_000,
         uses: 1,
     };
@@ -224,6 +229,7 @@ fn statements() -> Result<Vec<Statement>> {
         key: node.public(),
         name: "镜像".into(),
         role: NodeRole::Mirror,
+        region: None,
         classes: Classes::new(vec!["news*".into(), "default".into()])?,
         verbs: Verbs::PULL,
         expires_ms: 0,
@@ -268,6 +274,17 @@ fn later_kinds(said: &[Statement], [root, operator, publisher, node]: [&Key; 4])
     let next = Key::from_seed([14; 32]);
     let succession =
         Succession { node: node.node(), old: node.public(), new: next.public(), grace_ms: 3_600_000 };
+    let row = ClassPolicy {
+        mirror: Some(Mirror::Incremental),
+        replicas: 3,
+        regions: vec!["cn-north".parse()?, "eu".parse()?],
+        unknown: vec![Field { number: 77, critical: false, value: b"later".to_vec() }],
+        ..ClassPolicy::default()
+    };
+    let unknown = vec![Field { number: 700, critical: true, value: Vec::new() }];
+    let excludes = vec!["*.part".into(), "!值/".into()];
+    let policy = Policy { junk: false, excludes, classes: [(0, row)].into(), unknown };
+    let list = Pins { signer: next.public(), key: operator.public(), statements: vec![release.id()] };
     let checkpoint = Checkpoint { node: node.node(), count: 40, head: RecordId::from_bytes([6; 32]) };
     Ok(vec![
         sign(2, &Body::Root(pinning), &[root])?,
@@ -277,6 +294,8 @@ fn later_kinds(said: &[Statement], [root, operator, publisher, node]: [&Key; 4])
         sign(1, &Body::Fresh(fresh), &[operator])?,
         sign(1, &Body::Succession(succession), &[node, &next])?,
         sign(40, &Body::Checkpoint(checkpoint), &[node])?,
+        sign(1, &Body::Policy(policy), &[operator])?,
+        sign(1, &Body::Pins(list), &[&next])?,
     ])
 }
 
@@ -299,6 +318,12 @@ fn roots(statements: &[Statement]) -> Result<Vec<Vec<u8>>> {
     seeds.push(draft.encode()?);
     draft.settle()?;
     seeds.push(draft.encode()?);
+    let library = Library::open(first.library(), [first.clone()], 1)?;
+    let proposed = Proposed::revoke(&library, Key::from_seed([4; 32]).node(), "lost", 1);
+    let mut request = ActRequest::new(&library, proposed)?;
+    seeds.push(request.encode()?);
+    request.sign(&Key::from_seed([2; 32]), 1)?;
+    seeds.push(request.encode()?);
     seeds.push(Bundle { library: first.library(), statements: statements.to_vec() }.encode()?);
     Ok(seeds)
 }
