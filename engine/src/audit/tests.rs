@@ -93,7 +93,7 @@ fn what_an_encoder_would_not_write_is_refused() {
     };
     assert!(with(8, 3).unwrap().is_some(), "another index is a record, too");
     // The ending, the time's sign, the count, the span, the actor, the library's flag, the subject's length and bytes.
-    for (at, byte) in [(5, 3), (23, 0x80), (56, 0), (60, 1), (70, 4), (71, 2), (72, 9), (74, 0x1b)] {
+    for (at, byte) in [(5, 3), (23, 0x80), (56, 0), (60, 1), (78, 4), (79, 2), (80, 9), (82, 0x1b)] {
         let read = with(at, byte);
         assert!(matches!(read, Err(Error::Corrupt(_))), "{at}: {read:?}");
     }
