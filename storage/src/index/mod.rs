@@ -290,18 +290,20 @@ fn failed(generation: &Generation, error: &rocksdb::Error) -> Error {
     }
 }
 
-/// Whether an error says that the index itself is damaged: by its kind, or by a file that is missing or cannot be read.
+/// Whether an error says that the index itself is damaged: by a file of it that is missing or cannot be read, or else by
+/// its kind. A cause of the system counts before the kind: RocksDB also calls a table corrupt that it could not open.
 fn is_damage(error: &rocksdb::Error) -> bool {
-    match error.kind() {
-        ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported => true,
-        ErrorKind::IOError => {
-            matches!(cause(error), Some(libc::ENOENT | libc::EIO)) && !error.as_ref().contains("/LOCK")
-        }
-        _ => false,
+    match cause(error) {
+        Some(libc::ENOENT | libc::EIO) => !error.as_ref().contains("/LOCK"),
+        Some(_) => false,
+        None => matches!(
+            error.kind(),
+            ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotSupported
+        ),
     }
 }
 
-/// Causes of an I/O error that are told apart.
+/// Causes of the system that are told apart.
 const CAUSES: [i32; 11] = [
     libc::ENOENT,
     libc::EIO,
@@ -316,13 +318,13 @@ const CAUSES: [i32; 11] = [
     libc::EROFS,
 ];
 
-/// The cause of an I/O error. RocksDB's C interface passes on no number, only the system's words for it at the end.
+/// The system's cause of an error. RocksDB's C interface passes on no number, only the system's words for it at the end.
 fn cause(error: &rocksdb::Error) -> Option<i32> {
     let text = error.as_ref();
     CAUSES.into_iter().find(|cause| {
         let words = io::Error::from_raw_os_error(*cause).to_string();
         let words = words.split(" (os error").next().unwrap_or_default();
-        error.kind() == ErrorKind::IOError && text.ends_with(words)
+        text.ends_with(words)
     })
 }
 
