@@ -1,11 +1,9 @@
 //! Builds the index anew from segments alone, beside the one in use.
 
-use std::path::Path;
-
 use chuan_engine::{Error, Result};
 
 use crate::{
-    DiskStore, Options,
+    DiskStore,
     index::{Generation, Index},
     objects::Inner,
     recover::{Recovered, Until, recover},
@@ -97,9 +95,4 @@ impl RebuildReport {
         let new: Vec<String> = found.damage.into_iter().filter(|text| !self.damage.contains(text)).collect();
         self.damage.extend(new);
     }
-}
-
-/// The same for a store that is not open.
-pub fn rebuild(dir: &Path, progress: &dyn Fn(u64, u64)) -> Result<RebuildReport> {
-    DiskStore::open(dir, Options::default())?.rebuild(progress)
 }

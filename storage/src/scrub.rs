@@ -96,11 +96,6 @@ impl DiskStore {
     }
 }
 
-/// The same as a function.
-pub fn scrub(store: &DiskStore, progress: &dyn Fn(u64, u64), cancel: &AtomicBool) -> Result<ScrubReport> {
-    store.scrub(progress, cancel)
-}
-
 struct Scrub<'a> {
     store: &'a Inner,
     cancel: &'a AtomicBool,

@@ -10,8 +10,8 @@ use chuan_engine::{
     },
 };
 
-use super::support::{films, scratch};
-use crate::{DiskStore, Options, rebuild::rebuild};
+use super::support::{films, rebuild, scratch};
+use crate::{DiskStore, Options};
 
 /// Rebuilding the index of a library of five million tiny chunks took 500 MB: a segment of 64 MiB held 650,000 of them,
 /// and their footer and index entries are in memory together. A segment has a bound of records now.
@@ -29,7 +29,7 @@ fn a_segment_of_tiny_records_ends_before_its_bytes_are_full() {
     assert_eq!(store.stats().unwrap().segments, 2);
     drop(store);
 
-    let report = rebuild(dir.path(), &|_, _| {}).unwrap();
+    let report = rebuild(dir.path()).unwrap();
     assert_eq!((report.segments, report.chunks), (2, count as u64));
     let store = DiskStore::open(dir.path(), Options::default()).unwrap();
     let last = ChunkId::of(&number(count - 1));

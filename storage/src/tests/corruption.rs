@@ -10,9 +10,9 @@ use chuan_engine::{
 
 use super::support::{
     Contents, FILMS, Numbers, chunk, contents, copy_dir, files, films, flip, listen, name, page, put,
-    read_back, scratch, small,
+    read_back, rebuild, scratch, small,
 };
-use crate::{DiskStore, Result, rebuild::rebuild};
+use crate::{DiskStore, Result};
 
 const SEED: u64 = 20_261_122;
 const FLIPS: u64 = 150;
@@ -127,7 +127,7 @@ fn a_flipped_bit_is_never_a_silent_loss() {
         loud += 1;
         let named = if file.starts_with("segments") { file.as_str() } else { "index" };
         assert!(heard.iter().any(|line| line.contains(named)), "{at}: {named} is not named in {heard:?}");
-        let (_, _) = listen(|| rebuild(&broken, &|_, _| {}).unwrap());
+        let (_, _) = listen(|| rebuild(&broken).unwrap());
         let ((found, _), _) = listen(|| use_store(&broken, &template.objects).unwrap());
         for (object, (segment, start, end)) in template.objects.iter().zip(&template.spans) {
             let hit = *segment == file && (*start..*end).contains(&offset);

@@ -4,8 +4,8 @@ use std::{path::Path, process::Command};
 
 use chuan_engine::{Error, store::objects::Objects};
 
-use super::support::{chunk, contents, films, put, read_back};
-use crate::{DiskStore, Options, scrub::scrub};
+use super::support::{chunk, contents, films, put, read_back, scrub};
+use crate::{DiskStore, Options};
 
 struct Mount(tempfile::TempDir);
 
@@ -53,7 +53,7 @@ fn a_full_disk_is_an_error_that_names_it_and_costs_nothing() {
     assert!(text.contains(dir.to_str().unwrap()) && text.contains("ree some space"), "{text}");
     assert!(kept.len() > 400, "only {} chunks fit", kept.len());
     assert_eq!(read_back(&films(&store), &kept).0, contents(&kept), "a full store does not read");
-    assert!(scrub(&store, &|_, _| {}, &false.into()).unwrap().is_clean());
+    assert!(scrub(&store).unwrap().is_clean());
     drop(store);
     let store = DiskStore::open(&dir, Options::default()).unwrap();
     assert_eq!(read_back(&films(&store), &kept).0, contents(&kept));

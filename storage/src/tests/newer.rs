@@ -1,6 +1,6 @@
 //! What this program reads and does not write: packed payloads, and records of kinds that newer programs write.
 
-use std::{fs, path::Path, sync::atomic::AtomicBool};
+use std::{fs, path::Path};
 
 use bytes::Bytes;
 use chuan_engine::{
@@ -16,7 +16,7 @@ use chuan_engine::{
 };
 
 use super::support::{
-    FILMS, chunk, contents, films, flip, listen, object_id, put, read_back, scratch, small,
+    FILMS, chunk, contents, films, flip, listen, object_id, put, read_back, scratch, scrub, small,
 };
 use crate::{DiskStore, Error, layout::Layout};
 
@@ -81,7 +81,7 @@ fn packed_records_are_read_and_reserved_ones_passed_over() {
         }
         let stats = store.library_stats(&FILMS).unwrap();
         assert_eq!((stats.chunks, stats.chunk_bytes), (2, text().len() as u64 + 5000));
-        let report = store.scrub(&|_, _| {}, &AtomicBool::new(false)).unwrap();
+        let report = scrub(&store).unwrap();
         assert!(report.is_clean() && report.records == 3, "sealed {sealed}: {report:?}");
         let report = store.rebuild(&|_, _| {}).unwrap();
         assert_eq!((report.chunks, report.damage.len()), (2, 0), "sealed {sealed}");
@@ -102,7 +102,7 @@ fn damage_in_what_newer_programs_wrote_is_found() {
     let path = Layout::new(dir).segment(1);
     let in_payload = |at: usize| u64::from(offsets[at]) + RECORD_HEADER_BYTES as u64 + 20;
     flip(&path, in_payload(1), 0);
-    let report = store.scrub(&|_, _| {}, &AtomicBool::new(false)).unwrap();
+    let report = scrub(&store).unwrap();
     let [damage] = &report.damage[..] else { panic!("{report:?}") };
     assert_eq!((damage.offset, damage.id), (u64::from(offsets[1]), None));
     assert!(films(&store).lost().unwrap().is_empty());

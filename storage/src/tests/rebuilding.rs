@@ -17,7 +17,7 @@ use chuan_engine::store::{
 };
 
 use super::support::{
-    FILMS, chunk, contents, copy_dir, files, films, library_id, page, put, read_back, scratch, small,
+    FILMS, chunk, contents, copy_dir, files, films, library_id, page, put, read_back, scratch, scrub, small,
 };
 use crate::{DiskStore, Error};
 
@@ -92,7 +92,7 @@ fn reads_and_writes_go_on_while_the_index_is_built_anew() {
     let (a, b) = (store.library_stats(&library_id(1)).unwrap(), store.library_stats(&library_id(2)).unwrap());
     assert_eq!(a.chunks + b.chunks, writes.load(Ordering::Relaxed), "a rebuild missed what was written");
     assert_eq!(store.library_stats(&FILMS).unwrap().chunks, 150);
-    assert!(store.scrub(&|_, _| {}, &AtomicBool::new(false)).unwrap().is_clean());
+    assert!(scrub(&store).unwrap().is_clean());
     assert_eq!(read_back(&films(&store), &kept).0, contents(&kept));
     drop(store);
     assert_eq!(generations(dir).len(), 1, "{:?}", generations(dir));
@@ -127,7 +127,7 @@ fn a_rebuild_that_a_crash_cuts_short_costs_nothing() {
         assert_eq!(read_back(&films(&after), &kept).0, contents(&kept));
         let other = after.library(library_id(1));
         assert_eq!(read_back(&other, &kept[..150]).0, contents(&kept[..150]));
-        assert!(after.scrub(&|_, _| {}, &AtomicBool::new(false)).unwrap().is_clean());
+        assert!(scrub(&after).unwrap().is_clean());
         drop(after);
         assert_eq!(generations(&copy).len(), 1);
         fs::remove_dir_all(&copy).unwrap();

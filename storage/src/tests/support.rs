@@ -6,7 +6,7 @@ use std::{
     fs::{self, OpenOptions},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use chuan_engine::{
 };
 use tracing::{Event, Level, Metadata, Subscriber, field, span};
 
-use crate::{DiskStore, Options, objects::LibraryObjects};
+use crate::{DiskStore, Options, objects::LibraryObjects, rebuild::RebuildReport, scrub::ScrubReport};
 
 /// The library of tests that need one only.
 pub(super) const FILMS: LibraryId = LibraryId::from_bytes([0xf1; 32]);
@@ -122,6 +122,16 @@ fn read(library: &LibraryObjects, object: &Object) -> Result<Option<Vec<u8>>> {
         Object::Page { id, .. } => library.read_pages(&[*id])?.remove(0),
     };
     Ok(bytes.map(|bytes| bytes.to_vec()))
+}
+
+/// Opens a store, builds its index anew and closes it.
+pub(super) fn rebuild(dir: &Path) -> Result<RebuildReport> {
+    DiskStore::open(dir, small())?.rebuild(&|_, _| {})
+}
+
+/// Reads everything.
+pub(super) fn scrub(store: &DiskStore) -> Result<ScrubReport> {
+    store.scrub(&|_, _| {}, &AtomicBool::new(false))
 }
 
 pub(super) fn copy_dir(from: &Path, to: &Path) {
