@@ -121,6 +121,11 @@ fn take(pair: Pair, node: NodeId, poison: Poison, plan: Plan) -> Result<DiskLedg
         Ok(()) => again(pair, node, poison),
         Err(error) => {
             tracing::warn!(%error, "the ledger cannot be mended; the home opens for reading only");
+            // One file may have been replaced: each record is read where it lies now.
+            let plan = match pair.plan(&node) {
+                Ok(Outcome::Open(now)) => *now,
+                _ => plan,
+            };
             Ok(ledger(pair, node, poison, &plan, Some(format!("the ledger cannot be mended: {error}"))))
         }
     }
