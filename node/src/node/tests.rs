@@ -8,6 +8,7 @@ mod gossip;
 mod join;
 mod jumps;
 mod keys;
+mod ledger;
 mod mesh;
 mod rates;
 mod replay;

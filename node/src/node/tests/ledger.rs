@@ -1,0 +1,156 @@
+//! The ledger of a real home under damage: no flipped bit of either file is silent, and a home opens whatever its ledger
+//! has lost.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use bytes::Bytes;
+use chuan_engine::{
+    ledger::{HEADER_BYTES, Header, RECORD_HEADER_BYTES, Side, frame},
+    store::{Kept, Ledger},
+};
+use chuan_storage::{Poison, ledger::DiskLedger};
+
+use super::*;
+
+/// What stands at an offset of a ledger file.
+fn parts(bytes: &Bytes) -> Vec<&'static str> {
+    let identity = Header::decode(bytes).unwrap().identity;
+    let mut parts = vec!["header"; HEADER_BYTES];
+    while parts.len() < bytes.len() {
+        let frame = frame::decode_front(&bytes.slice(parts.len()..), &identity).unwrap();
+        parts.extend(vec!["frame header"; frame::FRAME_HEADER_BYTES]);
+        for (record, _) in frame.records {
+            parts.extend(vec!["record header"; RECORD_HEADER_BYTES]);
+            parts.extend(vec!["payload"; record.payload.len()]);
+        }
+        parts.extend(vec!["checksum"; 4]);
+    }
+    parts
+}
+
+fn statements(ledger: &DiskLedger) -> Vec<Kept> {
+    StatementKind::ALL.into_iter().flat_map(|kind| ledger.statements(None, kind).unwrap()).collect()
+}
+
+fn open(dir: &Path, node: NodeId) -> chuan_storage::ledger::Opened {
+    DiskLedger::open(dir, node, 0, Poison::default()).unwrap()
+}
+
+/// One bit of every byte, in a copy of the ledger of a home that has published: each is said, and costs nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_bit_at_every_byte_of_both_files_is_said_and_mended() {
+    let place = Place::new();
+    let node = place.origin().await;
+    let (id, dir) = (node.id(), place.path("origin").join("ledger"));
+    node.close().await;
+    drop(node);
+    let scratch = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let sound = Side::BOTH.map(|side| Bytes::from(fs::read(dir.join(side.name())).unwrap()));
+    let put = |files: [&[u8]; 2]| {
+        for (side, bytes) in Side::BOTH.into_iter().zip(files) {
+            fs::write(scratch.path().join(side.name()), bytes).unwrap();
+        }
+    };
+    put([&sound[0], &sound[1]]);
+    let opened = open(scratch.path(), id);
+    assert!(opened.found.is_empty(), "{:?}", opened.found);
+    let (expected, refs) = (statements(&opened.ledger), opened.ledger.refs().unwrap());
+    assert!(expected.len() >= 3 && refs.len() == 1);
+    drop(opened);
+    let mut table: BTreeMap<(Side, &str), [u64; 3]> = BTreeMap::new();
+    for side in Side::BOTH {
+        let own = &sound[side.index()];
+        for (at, part) in parts(own).into_iter().enumerate() {
+            let mut bad = own.to_vec();
+            bad[at] ^= 1 << (at % 8);
+            match side {
+                Side::A => put([&bad, &sound[1]]),
+                Side::B => put([&sound[0], &bad]),
+            }
+            let opened = open(scratch.path(), id);
+            let row = table.entry((side, part)).or_default();
+            row[0] += 1;
+            row[1] += u64::from(opened.damaged);
+            row[2] += u64::from(opened.found.is_empty());
+            assert_eq!(statements(&opened.ledger), expected, "{side} at {at}");
+            assert_eq!(opened.ledger.refs().unwrap(), refs, "{side} at {at}");
+            drop(opened);
+            for other in Side::BOTH {
+                let mended = fs::read(scratch.path().join(other.name())).unwrap();
+                assert_eq!(mended, sound[other.index()], "{side} at {at}: {other} is not as it was");
+            }
+        }
+    }
+    println!(
+        "{:<10} {:<14} {:>6} {:>8} {:>10} {:>7}",
+        "file", "part", "bytes", "damage", "completed", "silent"
+    );
+    for ((side, part), [bytes, damage, silent]) in &table {
+        let completed = bytes - damage - silent;
+        println!("{side:<10} {part:<14} {bytes:>6} {damage:>8} {completed:>10} {silent:>7}");
+    }
+    assert!(table.values().all(|[_, _, silent]| *silent == 0), "{table:?}");
+}
+
+/// Both files gone and no peer: the library is known by the root beside its keys, `status` and `verify` say what is lost,
+/// and every remedy is a start that works.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_whose_ledger_is_gone_opens_and_says_so() {
+    let place = Place::new();
+    let node = place.origin().await;
+    let before = node.status().await.unwrap();
+    assert_eq!((before.ledger.state.as_str(), before.ledger.lost), ("sound", 0));
+    node.close().await;
+    drop(node);
+    let dir = place.path("origin").join("ledger");
+    Side::BOTH.into_iter().for_each(|side| fs::remove_file(dir.join(side.name())).unwrap());
+    let node = Node::open(&place.path("origin")).await.unwrap();
+    let status = node.status().await.unwrap();
+    assert_eq!(status.ledger.state, "lost");
+    assert!(status.ledger.arrival > before.ledger.arrival, "numbers are given twice");
+    assert_eq!(status.libraries[0].id, before.libraries[0].id);
+    for _ in 0..2 {
+        let verified = node.verify(Verify::default(), &Job::silent()).await.unwrap();
+        assert!(!verified.ok && verified.corrupt > 0, "{verified:?}");
+        assert!(verified.problems.iter().any(|problem| problem.contains("chuan pull")), "{verified:?}");
+        node.rebuild(&Job::silent()).await.unwrap();
+    }
+    node.serve(Some("127.0.0.1:0")).await.unwrap();
+    node.close().await;
+}
+
+/// The root is gone in both files and beside the keys: the library is left out, named by its id, and a peer gives it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_library_without_a_root_is_asked_for_by_its_id() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    pull(&mirror).await.unwrap();
+    let library = mirror.0.libraries.all()[0].id();
+    mirror.close().await;
+    drop(mirror);
+    let home = place.path("mirror");
+    fs::remove_file(home.join("keys").join(library.to_string()).join("root.statement")).unwrap();
+    for side in Side::BOTH {
+        let path = home.join("ledger").join(side.name());
+        let mut bytes = fs::read(&path).unwrap();
+        // A root's envelope: its magic, the version and its kind.
+        let root = bytes.windows(6).position(|window| window == b"CHST\x01\x01").unwrap();
+        bytes[root + 100] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+    let mirror = Node::open(&home).await.unwrap();
+    let status = mirror.status().await.unwrap();
+    assert!(status.libraries.is_empty());
+    assert_eq!(status.ledger.left_out[0].library, library.to_string());
+    let verified = mirror.verify(Verify::default(), &Job::silent()).await.unwrap();
+    assert!(verified.corrupt >= 2, "{verified:?}");
+    let options = Pull { library: Some("films".to_owned()), ..Pull::default() };
+    mirror.pull(options, &Job::silent()).await.unwrap();
+    let status = mirror.status().await.unwrap();
+    assert_eq!((status.ledger.state.as_str(), status.libraries[0].name.as_str()), ("mended", "films"));
+    assert!(mirror.verify(Verify::default(), &Job::silent()).await.unwrap().ok);
+    mirror.close().await;
+    origin.close().await;
+}
