@@ -70,7 +70,7 @@ fn the_bytes_are_the_format() {
         "0a000800",
         "0a00000000000000",
         "0b000800",
-        "005c26d001000000",
+        "00587ccf01000000",
         "0c000800",
         "c027090000000000",
     );
@@ -86,7 +86,7 @@ fn the_bytes_are_the_format() {
             "0600",
             "63616368652f"
         ),
-        "02018000",
+        "02018300",
         row,
     ];
     assert_eq!(data_encoding::HEXLOWER.encode(&encode(&sample())), whole.concat());

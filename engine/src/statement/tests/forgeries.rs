@@ -249,5 +249,5 @@ fn no_body_counts_as_another_kind() {
             assert!(!matches!(outcome, Ok(Accepted::New)), "{context}");
         }
     }
-    assert_eq!(pairs, 9 * 8);
+    assert_eq!(pairs, 11 * 10);
 }

@@ -275,12 +275,16 @@ fn headers_out_of_range_are_refused() {
 
 #[test]
 fn unknown_versions_kinds_and_flags_are_refused() {
-    for (place, value) in [(4, 2), (5, 0), (5, 6), (5, 255), (6, 1), (7, 1)] {
+    for (place, value) in [(4, 3), (5, 0), (5, 6), (5, 12), (5, 255), (6, 1), (7, 1)] {
         let mut bytes = samples()[1].bytes().to_vec();
         bytes[place] = value;
         let error = Statement::decode(&bytes).unwrap_err().to_string();
         assert!(error.contains("newer chuan"), "byte {place} = {value}: {error}");
     }
+    let mut older = samples()[1].bytes().to_vec();
+    older[4] = 1;
+    let error = Statement::decode(&older).unwrap_err().to_string();
+    assert!(error.contains("0.1.0"), "{error}");
 }
 
 /// Bodies that break a rule can be neither signed nor read.

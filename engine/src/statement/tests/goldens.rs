@@ -12,8 +12,8 @@ pub(super) const GOLDENS: [&[&str]; 11] = [
         "0000000000000000000000000000000000000000000000000000000000000000",   // library
         "0100000000000000",                                                   // sequence
         "00ca2077a1010000",                                                   // time
-        "9d000000",                                                           // body length
-        "02",                                                                 // version
+        "a4000000",                                                           // body length
+        "0100000000000000",                                                   // version
         "0909090909090909090909090909090909090909090909090909090909090909",   // nonce
         "050066696c6d73",                                                     // name
         "0000000000000000",                                                   // expires
@@ -29,8 +29,8 @@ pub(super) const GOLDENS: [&[&str]; 11] = [
         "01ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1", // keys
         "01",                                                                 // signatures
         "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",   // key
-        "4f6f035c5c64605004694e2d2d66f596e7e3cccb305e795a3a90f93002c968e1",
-        "b4f4ff9c35b8afb375ce02d228bc05ad680b47bd4a86d9757e2c70f81cfd5307", // signature
+        "940ae1388a9960326e09923c64cad20cf000d970eed4f7318d59b0328ee2b56b",
+        "a283375e8465cce540e4112c6797d37a69e29dd54bc0803498531953966e8d0d", // signature
     ],
     // A release.
     &[

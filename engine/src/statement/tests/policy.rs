@@ -91,7 +91,7 @@ fn of_two_at_one_sequence_the_one_before_stands() {
 fn a_policy_does_not_jump() {
     let mut world = World::new();
     world.take(world.sign(Body::Policy(priority(1)), 1, &[&key(2)]));
-    let far = world.sign(Body::Policy(priority(2)), SEQUENCE_JUMP + 2, &[&key(2)]);
+    let far = world.sign(Body::Policy(priority(2)), 2 * SEQUENCE_JUMP, &[&key(2)]);
     check_idle(&mut world.library, &far, "");
     assert_eq!(standing(&world.library), Some(1));
     world.take(world.sign(Body::Policy(priority(3)), 2, &[&key(2)]));
