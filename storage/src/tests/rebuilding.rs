@@ -17,7 +17,7 @@ use chuan_engine::store::{
 };
 
 use super::support::{
-    FILMS, chunk, contents, copy_dir, files, films, library_id, page, put, read_back, scratch, scrub, small,
+    FILMS, chunk, contents, copy_dir, films, library_id, page, put, read_back, scratch, scrub, small,
 };
 use crate::{DiskStore, Error};
 
@@ -169,7 +169,6 @@ fn too_many_open_files_do_not_cost_the_index() {
     for objects in kept.chunks(20) {
         put(&films(&DiskStore::open(dir, small()).unwrap()), objects);
     }
-    let before = files(&dir.join("index/00000001"));
     let mut refused = 0;
     for limit in 5..60 {
         let script = format!("ulimit -n {limit} && exec \"$0\" --exact {NAME} --nocapture");
@@ -183,18 +182,10 @@ fn too_many_open_files_do_not_cost_the_index() {
         let is_refused = said.contains("refused");
         assert!(!said.contains("rebuilt"), "{limit} files: {said}");
         assert!(!dir.join("index/00000001.damaged").exists(), "{limit} files: {said}");
+        // An index that is built anew has the next number. Its tables tell nothing: compaction makes new ones too.
         assert!(dir.join("index/00000001").exists() && !dir.join("index/00000002").exists(), "{limit} files");
         refused += u32::from(is_refused);
     }
     assert!(refused > 0, "no limit was too low");
-    let tables = |files: &[(PathBuf, u64)]| -> Vec<PathBuf> {
-        let is_table = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "sst");
-        files.iter().map(|(path, _)| path.clone()).filter(is_table).collect()
-    };
-    let after = tables(&files(&dir.join("index/00000001")));
-    assert!(
-        tables(&before).iter().all(|table| after.contains(table)),
-        "tables of the index were thrown away"
-    );
     assert_eq!(read_back(&films(&DiskStore::open(dir, small()).unwrap()), &kept).0, contents(&kept));
 }
