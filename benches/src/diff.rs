@@ -189,6 +189,7 @@ pub(crate) fn entry(content: Content, size: u64) -> Entry {
         mode: 0o644,
         profile: Profile::Video,
         content,
+        target: None,
         extensions: Vec::new(),
     }
 }

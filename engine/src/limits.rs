@@ -13,8 +13,15 @@ pub const CHUNK_BYTES: usize = 256 * 1024;
 pub const INLINE_CHUNKS: usize = 4;
 /// Extensions of an entry at most.
 pub const EXTENSIONS: usize = 16;
-/// Bytes of all of an entry's extensions together.
-pub const EXTENSION_BYTES: usize = 1024;
+/// Bytes of all of an entry's extensions together: the first path of a link group, all holes, and 1 KiB beside them.
+pub const EXTENSION_BYTES: usize = 7 * 1024;
+/// Holes of an entry at most; of more, the largest are kept.
+pub const HOLES: usize = 128;
+/// Holes of a file that a publish looks at, at most: it chooses the largest among these.
+pub const HOLES_SEEN: usize = 1 << 16;
+/// Link groups of which a publish knows that another name may come, at most, at about 200 bytes each. Files of further
+/// groups are published as files of their own.
+pub const LINK_GROUPS: usize = 1 << 17;
 
 /// Items of a page: at least (but the last of its level, and where [`PAGE_BYTES`] comes first).
 pub const PAGE_ITEMS_MIN: usize = 16;
@@ -28,6 +35,10 @@ pub const PAGE_BYTES: usize = 64 * 1024;
 pub const INGEST_PART_BYTES: u64 = 16 * 1024 * 1024;
 /// Chunks of a file's older version by which the new one is cut, at about 64 bytes each.
 pub const GUIDE_CHUNKS: usize = 1 << 18;
+/// Bytes of a list of excludes at most.
+pub const EXCLUDE_BYTES: usize = 64 * 1024;
+/// Patterns of such a list at most.
+pub const EXCLUDE_PATTERNS: usize = 4096;
 /// Levels of a tree at most: every level shrinks by two, in practice by fifty.
 pub const TREE_LEVELS: u8 = 32;
 /// Chunks of an old content that a comparison remembers at most, at about 30 bytes each.
@@ -272,7 +283,8 @@ pub const ANSWER_STATEMENTS: usize = 4096;
 const _: () =
     assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);
 // Two of the largest entries fit a page, so every level shrinks.
-const _: () = assert!(2 * (PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
+const _: () = assert!(2 * (2 * PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
+const _: () = assert!(PATH_BYTES + 16 * HOLES + 1024 <= EXTENSION_BYTES);
 // A policy fits its statement with all signatures.
 const _: () = assert!(POLICY_BYTES + 61 + SIGNATURES * 96 <= STATEMENT_BYTES && POLICY_REGIONS <= 255);
 const _: () = assert!(PASSING_BURST as usize >= CHECKPOINTS);

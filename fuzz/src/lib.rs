@@ -13,7 +13,7 @@ use chuan_engine::{
     id::{LibraryId, NodeId, Salt},
     ledger::{self, Mend, Outcome},
     manifest::{
-        ClassRules, EntryKind,
+        ClassRules,
         classifier::{Class, Classifier},
         page::Page,
         path::{EntryPath, collision_key},
@@ -200,12 +200,8 @@ pub fn policy(bytes: &[u8]) -> bool {
     let Ok(classifier) = Classifier::new(vec![Class::default_class(), class]) else { return true };
     for text in ["a", "films/a.mov", "films/长江/a.b.srt"] {
         let path = EntryPath::new(text).expect("a path");
-        for kind in [EntryKind::File, EntryKind::EmptyDir] {
-            assert!(
-                classifier.class_of(&path, kind).is_ok(),
-                "where one class has patterns, none contradict"
-            );
-        }
+        assert!(classifier.class_of(&path).is_ok(), "where one class has patterns, none contradict");
+        assert!(classifier.class_of_folder(&path).is_some(), "every folder has a class");
     }
     true
 }

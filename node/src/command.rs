@@ -5,6 +5,7 @@
 mod audit;
 mod channel;
 mod policy;
+mod publish;
 mod range;
 mod signed;
 mod statements;
@@ -22,6 +23,7 @@ use crate::{
 pub use audit::{Audit, AuditVerb, Checkpoint as AuditCheckpoint, Export, Show, Tail, Verify as AuditVerify};
 pub use channel::{ChannelVerb, Channels, Conflicts, Fresh, History, Promote, Rollback, SetChannel};
 pub use policy::{PolicyVerb, ReadPolicy, SetPolicy, ShowPolicy};
+pub use publish::{Growing, Ingest, Publish};
 pub use range::ByteRange;
 pub use signed::{Found, Grant, Invite, Keys, Revoke, Signed};
 pub use statements::{Envelope, Offer, Statements};
@@ -78,50 +80,6 @@ pub enum Command {
     /// Take finished statements
     #[command(skip)]
     Offer(Offer),
-}
-
-/// Options of `ingest`: what is to be published, and what the home must know of who signs it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Ingest {
-    /// The id of the library, also of one that is about to be founded.
-    pub library: String,
-    /// The public keys of the publishers that are to sign; the first is the one the channel names.
-    pub publishers: Vec<String>,
-    /// What the salts of the classes are made with: a [`SaltKey`](chuan_engine::id::SaltKey).
-    pub salt: String,
-    /// What, and how.
-    pub options: Publish,
-}
-
-/// Options of `publish`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
-#[group(skip)]
-pub struct Publish {
-    /// The folder or file to publish
-    pub source: PathBuf,
-    /// The library; founded here if the name is new
-    #[arg(long, short = 'l', value_name = "NAME")]
-    pub library: String,
-    /// A line on what changed, kept in the release
-    #[arg(long, short = 'm', default_value = "")]
-    #[serde(default)]
-    pub message: String,
-    /// A TOML file that says which path is in which class of the library; kept by later publishes
-    #[arg(long, value_name = "FILE")]
-    #[serde(default)]
-    pub policy: Option<PathBuf>,
-    /// Read every file, also those whose size, times and inode have not changed
-    #[arg(long)]
-    #[serde(default)]
-    pub check: bool,
-    /// Leave out files that cannot be read, instead of failing
-    #[arg(long)]
-    #[serde(default)]
-    pub skip_unreadable: bool,
-    /// Publish although nobody can say, or although it is known, that this home is behind what its key has signed
-    #[arg(long)]
-    #[serde(default)]
-    pub force: bool,
 }
 
 /// Options of `rotate`.

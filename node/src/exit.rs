@@ -34,6 +34,8 @@ pub enum Exit {
     Io = 10,
     /// Too long since a channel was vouched for, for a class whose policy sets a bound (`max_stale`).
     Stale = 11,
+    /// Published, and `live` moved, but the release lacks items as the source has them: they are listed.
+    Gaps = 12,
     /// Stopped by Ctrl-C or SIGTERM; what was done so far is kept, and the same command goes on from there.
     Interrupted = 130,
 }
@@ -47,6 +49,7 @@ Exit codes:
   3  not found, not held      9  no space left
   4  invalid input           10  the system refused to read or write
   5  not permitted           11  older than its class allows (max_stale)
+                             12  published, but some items could not be taken
                             130  interrupted; run it again to go on";
 
 impl Exit {
@@ -70,6 +73,7 @@ impl Exit {
             Exit::Full => "full",
             Exit::Io => "io",
             Exit::Stale => "stale",
+            Exit::Gaps => "gaps",
             Exit::Interrupted => "interrupted",
         }
     }

@@ -2,9 +2,7 @@
 //! error that names the thing and the remedy, with an exit code to branch on, and leave the previous state whole.
 
 use std::{
-    ffi::OsStr,
     fs,
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -26,9 +24,6 @@ const DENIED: i32 = 5;
 const CORRUPT: i32 = 7;
 const PEER: i32 = 8;
 const FULL: i32 = 9;
-
-/// A user without rights: `nobody`.
-const NOBODY: u32 = 65_534;
 
 #[test]
 fn a_truncated_or_altered_ticket_is_told_as_such() -> Result<()> {
@@ -182,41 +177,6 @@ fn a_full_disk_is_said_and_the_previous_release_stays() -> Result<()> {
 }
 
 #[test]
-fn an_unreadable_file_fails_the_publish_by_name_unless_it_may_be_skipped() -> Result<()> {
-    let user = User::without_rights()?;
-    let library = user.dir.path().join("library");
-    media::library(&library, 1, 200_000, 1)?;
-    user.own(&library)?;
-    user.run(["init", "--name", "n"])?;
-    user.run(["publish", &library.to_string_lossy(), "--library", "films"])?;
-    let secret = library.join("secret.mp4");
-    media::film(&secret, 100_000, 2)?;
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000))?;
-    let args = ["publish", &library.to_string_lossy(), "--library", "films"];
-    let output = user.output(args)?;
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(!output.status.success() && error.contains("secret.mp4"), "{error}");
-    ensure!(error.contains("--skip-unreadable"), "no remedy named: {error}");
-    let listed = user.run(["ls", "films"])?;
-    ensure!(!listed.contains("secret.mp4"), "{listed}");
-    user.run(args.into_iter().chain(["--skip-unreadable"]))?;
-    Ok(())
-}
-
-#[test]
-fn a_name_that_is_not_utf8_is_refused_by_name() -> Result<()> {
-    let pair = published(100_000)?;
-    let release = pair.origin.run(["releases", "films"])?;
-    fs::write(pair.library.join(OsStr::from_bytes(b"bad-\xff-name.mp4")), b"film")?;
-    let args = ["publish".as_ref(), pair.library.as_os_str(), "--library".as_ref(), "films".as_ref()];
-    let (code, error) = pair.origin.fails(args)?;
-    ensure!(code == INVALID, "{code}: {error}");
-    ensure!(error.contains("bad-") && error.contains("UTF-8") && error.contains("rename"), "{error}");
-    ensure!(pair.origin.run(["releases", "films"])? == release, "a failed publish left a release");
-    Ok(())
-}
-
-#[test]
 fn a_damaged_node_key_or_configuration_is_named() -> Result<()> {
     let pair = published(100_000)?;
     for file in ["keys/node.key", "chuan.toml"] {
@@ -301,46 +261,5 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.path).status();
-    }
-}
-
-/// Runs `chuan` so that permissions bind it: as `nobody` where this is root, as it is otherwise.
-struct User {
-    dir: tempfile::TempDir,
-    binary: PathBuf,
-    is_root: bool,
-}
-
-impl User {
-    fn without_rights() -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777))?;
-        // The build directory may be out of another user's reach.
-        let binary = dir.path().join("chuan");
-        fs::copy(program::binary()?, &binary)?;
-        Ok(Self { dir, binary, is_root: rustix::process::geteuid().is_root() })
-    }
-
-    fn own(&self, dir: &Path) -> Result<()> {
-        if self.is_root {
-            let status = Command::new("chown").args(["-R", &NOBODY.to_string()]).arg(dir).status()?;
-            ensure!(status.success(), "chown {}", dir.display());
-        }
-        Ok(())
-    }
-
-    fn output<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<std::process::Output> {
-        let mut command = Command::new(&self.binary);
-        command.arg("--home").arg(self.dir.path().join("home")).args(args).current_dir(self.dir.path());
-        if self.is_root {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        Ok(command.output()?)
-    }
-
-    fn run<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<String> {
-        let output = self.output(args)?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8(output.stdout)?)
     }
 }

@@ -132,6 +132,7 @@ fn pages() -> Vec<Golden> {
         mode: 0o644,
         profile: Profile::Fine,
         content: Content::Inline(vec![chunk("river")]),
+        target: None,
         extensions: Vec::new(),
     };
     let film = Entry {
@@ -141,7 +142,8 @@ fn pages() -> Vec<Golden> {
         ..note.clone()
     };
     let child = PageId::of(&films(), b"child");
-    let below = Sums { entries: 0, chunks: 64, bytes: 4 << 20 };
+    let below = Sums { chunks: 64, bytes: 4 << 20, ..Sums::default() };
+    let entries = Sums { entries: 64, files: 60, ..below };
     vec![
         (
             "page-entries",
@@ -163,8 +165,8 @@ fn pages() -> Vec<Golden> {
             page(
                 1,
                 Items::EntryIndex(vec![
-                    EntryChild { last: path("films/m"), id: child, sums: Sums { entries: 64, ..below } },
-                    EntryChild { last: path("films/z"), id: child, sums: Sums { entries: 64, ..below } },
+                    EntryChild { last: path("films/m"), id: child, sums: entries },
+                    EntryChild { last: path("films/z"), id: child, sums: entries },
                 ]),
             ),
         ),
@@ -179,7 +181,7 @@ fn header() -> ClassHeader {
         salt: Salt::of_class(&SaltKey::of_publisher(&[7; 32]), &root),
         root,
         level: 1,
-        sums: Sums { entries: 128, chunks: 128, bytes: 8 << 20 },
+        sums: Sums { entries: 128, files: 120, chunks: 128, bytes: 8 << 20 },
         policy: Vec::new(),
     }
 }

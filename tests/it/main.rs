@@ -15,6 +15,7 @@ mod kill;
 mod ledger;
 mod many_files;
 mod origin_lost;
+mod publish_folders;
 mod recovery;
 mod relayed;
 mod requests;

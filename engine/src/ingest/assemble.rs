@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{
-    IngestReport, Passed, Tally,
+    IngestReport, Tally,
     cache::{Record, ScanCache, Writer},
-    plan::Kept,
-    run::{Ends, Run, Said},
+    plan::{Kept, Stands},
+    run::{Ends, Fate, Run, Said},
     source::Stat,
+    walk::LeftOut,
 };
 use crate::{
     chunk::Profile,
@@ -67,9 +68,21 @@ struct Pending {
 }
 
 enum Outcome {
-    Entry { kept: Kept, read: bool },
-    Skipped { path: String, why: String },
-    Unreadable { path: String, why: String },
+    /// What is to be in the tree; with its fate if it was read.
+    Entry {
+        kept: Kept,
+        fate: Option<Fate>,
+    },
+    LeftOut {
+        item: LeftOut,
+        gone: Option<u64>,
+    },
+    Gap {
+        path: String,
+        why: String,
+        stands: Stands,
+        is_unsettled: bool,
+    },
 }
 
 impl<'a> Assembler<'a> {
@@ -138,38 +151,40 @@ impl<'a> Assembler<'a> {
 
     fn add(&mut self, outcome: Outcome, progress: &mut dyn Progress) -> Result<()> {
         match outcome {
-            Outcome::Entry { kept, read } => {
-                let Kept { path, slot, has_moved, mut entry, record } = kept;
-                if entry.kind == EntryKind::File {
-                    self.tally.files += 1;
-                    self.counts.files += 1;
+            Outcome::Entry { kept, fate } => self.entry(kept, fate)?,
+            Outcome::LeftOut { item, gone } => self.tally.leave_out(item, gone, progress),
+            Outcome::Gap { path, why, stands, is_unsettled } => {
+                self.tally.gap(path, why, &stands, is_unsettled, progress);
+                if let Stands::Previous(kept) = stands {
+                    self.entry(*kept, None)?;
                 }
-                if read {
-                    self.tally.files_read += 1;
-                    self.tally.bytes_read += entry.size;
-                } else {
-                    self.tally.bytes_skipped += entry.size;
-                    self.counts.bytes += entry.size;
-                }
-                self.remember(record);
-                if has_moved {
-                    entry.content = self.batch.moved(entry.content, slot)?;
-                }
-                let tree = self.trees.get_mut(&slot);
-                let tree =
-                    tree.ok_or_else(|| Error::Invalid(format!("{path} is in no class that has a tree")))?;
-                tree.push(path, &entry, &mut self.batch)?;
-            }
-            Outcome::Skipped { path, why } => {
-                progress.skipped(&path, &why);
-                self.tally.skipped.add(path, why);
-            }
-            Outcome::Unreadable { path, why } => {
-                progress.skipped(&path, &why);
-                self.tally.unreadable.add(path, why);
             }
         }
         Ok(())
+    }
+
+    /// Puts an entry into the tree of its class.
+    fn entry(&mut self, kept: Kept, fate: Option<Fate>) -> Result<()> {
+        let Kept { path, slot, has_moved, mut entry, record } = kept;
+        if entry.kind == EntryKind::File {
+            self.tally.files += 1;
+            self.counts.files += 1;
+        }
+        if let Some(fate) = fate {
+            self.tally.files_read += 1;
+            self.tally.bytes_read += entry.size;
+            self.tally.file(fate, entry.size);
+        } else {
+            self.tally.bytes_skipped += entry.size;
+            self.counts.bytes += entry.size;
+        }
+        self.remember(record);
+        if has_moved {
+            entry.content = self.batch.moved(entry.content, slot)?;
+        }
+        let tree = self.trees.get_mut(&slot);
+        let tree = tree.ok_or_else(|| Error::Invalid(format!("{path} is in no class that has a tree")))?;
+        tree.push(path, &entry, &mut self.batch)
     }
 
     /// Remembers a file's record. A cache that cannot be written is given up: it only saves time.
@@ -218,21 +233,26 @@ impl Pending {
             bytes += self.extend(own, &mut offset, slot, sink)?;
             taken = mark.chunks;
             let outcome = match mark.said {
-                Said::Keep(kept) => Outcome::Entry { kept, read: false },
-                Said::File { path, slot, stat, profile } => {
+                Said::Keep(kept) => Outcome::Entry { kept, fate: None },
+                Said::File { path, slot, stat, profile, extensions, fate } => {
                     let entry = self.end_file(&stat, profile, slot, sink)?;
+                    let entry = Entry { extensions, ..entry };
                     offset = 0;
                     let record = Some(Record::of(&stat));
-                    Outcome::Entry { kept: Kept { path, slot, has_moved: false, entry, record }, read: true }
+                    let kept = Kept { path, slot, has_moved: false, entry, record };
+                    Outcome::Entry { kept, fate: Some(fate) }
                 }
                 Said::Again => {
                     self.file = None;
                     continue;
                 }
-                Said::Skipped { path, why } => Outcome::Skipped { path, why: why.to_owned() },
-                Said::Unreadable { path, why } => {
+                Said::LeftOut { item, gone } => {
                     self.file = None;
-                    Outcome::Unreadable { path, why }
+                    Outcome::LeftOut { item, gone }
+                }
+                Said::Gap { path, why, stands, is_unsettled } => {
+                    self.file = None;
+                    Outcome::Gap { path, why, stands, is_unsettled }
                 }
             };
             self.outcomes.push(outcome);
@@ -282,17 +302,9 @@ impl Pending {
             mode: stat.mode,
             profile,
             content: builder.finish(sink)?,
+            target: None,
             extensions: Vec::new(),
         })
-    }
-}
-
-impl Passed {
-    fn add(&mut self, path: String, why: String) {
-        self.count += 1;
-        if self.first.len() < Self::NAMED {
-            self.first.push((path, why));
-        }
     }
 }
 

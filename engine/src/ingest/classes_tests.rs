@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     chunk::testing::noise,
-    manifest::{ClassRules, Content, Entry, classifier::Class, cursor, page::Page},
+    manifest::{ClassRules, Content, Entry, EntryKind, classifier::Class, cursor, page::Page},
     store::{PageState, memory::MemoryObjects},
     verify::{self, Missing},
 };
@@ -42,8 +42,16 @@ impl Library {
         entries.map(|entry| entry.map(|(path, entry)| (path.to_string(), entry)).unwrap()).collect()
     }
 
+    /// The files of a class.
     fn names_of(&self, slot: u8) -> Vec<String> {
-        self.entries_of(slot).into_keys().collect()
+        let files = self.entries_of(slot).into_iter().filter(|(_, entry)| entry.kind == EntryKind::File);
+        files.map(|(path, _)| path).collect()
+    }
+
+    /// The folders of a class.
+    fn folders_of(&self, slot: u8) -> Vec<String> {
+        let folders = self.entries_of(slot).into_iter().filter(|(_, entry)| entry.kind == EntryKind::Folder);
+        folders.map(|(path, _)| path).collect()
     }
 
     /// Every page of every tree says which class it is of.
@@ -74,6 +82,10 @@ fn each_class_gets_its_own_tree_in_one_pass() {
     assert_eq!(library.names_of(0), ["readme"]);
     assert_eq!(library.names_of(1), ["masters/a.mov", "masters/b.txt"]);
     assert_eq!(library.names_of(2), ["trailers/a.mp4", "trailers/b.txt"]);
+    assert_eq!(
+        (library.folders_of(1), library.folders_of(2)),
+        (vec!["masters".into()], vec!["trailers".into()])
+    );
     library.check_slots();
     // What two classes share is stored once; the same content is not the same tree.
     assert!(report.tally.chunk_bytes_new < 3_000_100, "{:?}", report.tally);

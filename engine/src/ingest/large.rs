@@ -15,20 +15,20 @@ use bytes::Bytes;
 use rustix::fs::{Advice, fadvise};
 
 use super::{
-    read::{ATTEMPTS, SETTLE, Stop, Worker, open, unreadable},
+    plan::ToRead,
+    read::{ATTEMPTS, SETTLE, Stop, Worker, not_read, open},
     run::{Ends, Mark, Run, Said},
     seam::{Broken, Seams},
     source::Stat,
 };
 use crate::{
     chunk::{
-        Profile,
         chunker::{Chunker, READ_BYTES},
         guide::{Cutter, Guide},
     },
     error::Result,
     limits::GUIDE_CHUNKS,
-    manifest::{ChunkRef, Content, EntryPath, cursor},
+    manifest::{ChunkRef, Content, cursor},
     store::Objects,
 };
 
@@ -39,11 +39,7 @@ const BEYOND_BYTES: usize = READ_BYTES / 4;
 #[derive(Debug)]
 pub(super) struct Large {
     job: u64,
-    path: EntryPath,
-    /// The slot of its class.
-    slot: u8,
-    size: u64,
-    profile: Profile,
+    read: ToRead,
     seams: Seams,
     /// What the file looked like when its first part was begun.
     before: OnceLock<Stat>,
@@ -66,18 +62,11 @@ struct Known {
 }
 
 impl Large {
-    /// A file of `size` bytes, in the class in a slot, to be read in parts of `part_bytes`; `old` is what it was made of.
-    pub(super) fn new(
-        job: u64,
-        (path, slot): (EntryPath, u8),
-        size: u64,
-        profile: Profile,
-        old: Option<Content>,
-        part_bytes: u64,
-    ) -> Self {
-        let old = old.map(|content| Old { content, known: Mutex::default() });
-        let seams = Seams::new(size, part_bytes);
-        Self { job, path, slot, size, profile, seams, before: OnceLock::new(), old }
+    /// A file to be read in parts of `part_bytes`.
+    pub(super) fn new(job: u64, read: ToRead, part_bytes: u64) -> Self {
+        let old = read.old_content().map(|content| Old { content: content.clone(), known: Mutex::default() });
+        let seams = Seams::new(read.stat.size, part_bytes);
+        Self { job, read, seams, before: OnceLock::new(), old }
     }
 
     /// Parts to be read.
@@ -85,9 +74,8 @@ impl Large {
         self.seams.parts()
     }
 
-    /// That all of it was read.
-    fn said(&self, stat: Stat) -> Said {
-        Said::File { path: self.path.clone(), slot: self.slot, stat, profile: self.profile }
+    fn path(&self) -> &str {
+        self.read.path.as_str()
     }
 }
 
@@ -96,10 +84,10 @@ impl Worker<'_> {
     pub(super) fn part(&mut self, large: &Large, part: u32) -> Result<(), Stop> {
         // Whatever ends this part early: nobody may wait for it.
         let failing = FailOnDrop(&large.seams);
-        let mut next = Place { job: large.job, part, number: 0, offset: 0, slot: large.slot };
+        let mut next = Place { job: large.job, part, number: 0, offset: 0, slot: large.read.slot };
         match self.try_part(large, &mut next) {
             Err(Stop::Ended) => return Err(Stop::Ended),
-            Err(Stop::Failed(_) | Stop::Changed) => large.seams.fail(),
+            Err(Stop::Failed(_) | Stop::Changed | Stop::Secret) => large.seams.fail(),
             Ok(()) => {}
         }
         self.hand_on(Run { ends: Ends::Part, ..next.run() })?;
@@ -109,8 +97,8 @@ impl Worker<'_> {
 
     /// Reads a part until another goes on. Every part opens the file for itself, so that the kernel reads ahead of each.
     fn try_part(&mut self, large: &Large, next: &mut Place) -> Result<(), Stop> {
-        let (file, stat) = open(self.source, large.path.as_str())?;
-        if stat != *large.before.get_or_init(|| stat) || stat.size != large.size {
+        let (file, stat) = open(self.source, large.path())?;
+        if !stat.is_unchanged(large.before.get_or_init(|| stat)) || stat.size != large.read.stat.size {
             return Err(Stop::Changed);
         }
         // Advice only.
@@ -121,7 +109,7 @@ impl Worker<'_> {
         next.offset = large.seams.begin(next.part, guess);
         let mut source = Span { file: &file, at: next.offset, end: stat.size };
         let mut chunker =
-            Chunker::new(Cutter::new(large.profile, guide, next.offset), Arc::clone(&self.pool));
+            Chunker::new(Cutter::new(large.read.profile, guide, next.offset), Arc::clone(&self.pool));
         let end = large.seams.front(next.part + 1);
         loop {
             let bytes = usize::try_from(end.saturating_sub(source.at)).unwrap_or(READ_BYTES);
@@ -138,18 +126,32 @@ impl Worker<'_> {
                 return Err(Stop::Changed);
             }
         }
-        if Stat::of(&file)? == stat { Ok(()) } else { Err(Stop::Changed) }
+        if Stat::of(&file)?.is_unchanged(&stat) { Ok(()) } else { Err(Stop::Changed) }
     }
 
     /// Says what became of a file of which all parts have ended.
     fn settle(&mut self, large: &Large) -> Result<(), Stop> {
-        let mut next = Place { job: large.job, part: large.parts(), number: 0, offset: 0, slot: large.slot };
+        let slot = large.read.slot;
+        let mut next = Place { job: large.job, part: large.parts(), number: 0, offset: 0, slot };
         let said = match large.before.get() {
-            Some(stat) if !large.seams.failed() => large.said(*stat),
-            _ => self.again(large, &mut next)?,
+            Some(stat) if !large.seams.failed() => self.whole(large, *stat),
+            _ => None,
+        };
+        let said = match said {
+            Some(said) => said,
+            None => self.again(large, &mut next)?,
         };
         let marks = vec![Mark { chunks: 0, said }];
         self.hand_on(Run { ends: Ends::Job, marks, ..next.run() })
+    }
+
+    /// Says that a file was read in parts; `None` where it is no longer what was read.
+    fn whole(&self, large: &Large, before: Stat) -> Option<Said> {
+        if !before.may_have_holes() {
+            return Some(Said::file(&large.read, before, None));
+        }
+        let (file, stat) = open(self.source, large.path()).ok()?;
+        stat.is_unchanged(&before).then(|| Said::file(&large.read, stat, Some(&file)))
     }
 
     /// Reads a file that changed, or could not be read, from its beginning, until it comes to rest.
@@ -160,21 +162,21 @@ impl Worker<'_> {
             self.hand_on(Run { marks, ..next.run() })?;
             next.number += 1;
             thread::sleep(SETTLE * (attempt - 1));
-            match self.stream(large, next) {
-                Ok(stat) => return Ok(large.said(stat)),
+            match self.stream(large, next, self.takes_growing && attempt == ATTEMPTS) {
+                Ok((stat, file)) => return Ok(Said::file(&large.read, stat, Some(&file))),
                 Err(Stop::Ended) => return Err(Stop::Ended),
                 Err(Stop::Changed) if attempt < ATTEMPTS => {}
-                Err(stop) => return Ok(unreadable(large.path.as_str(), &stop)),
+                Err(stop) => return Ok(not_read(&large.read, &stop)),
             }
         }
         Err(Stop::Ended)
     }
 
-    /// Reads the whole file once, alone; gives what it looked like.
-    fn stream(&mut self, large: &Large, next: &mut Place) -> Result<Stat, Stop> {
-        let (file, before) = open(self.source, large.path.as_str())?;
+    /// Reads the whole file once, alone; gives what it looked like, and its handle.
+    fn stream(&mut self, large: &Large, next: &mut Place, may_grow: bool) -> Result<(Stat, File), Stop> {
+        let (file, before) = open(self.source, large.path())?;
         let mut source = Span { file: &file, at: 0, end: before.size };
-        let mut chunker = Chunker::new(Cutter::plain(large.profile), Arc::clone(&self.pool));
+        let mut chunker = Chunker::new(Cutter::plain(large.read.profile), Arc::clone(&self.pool));
         loop {
             let mut run = next.run();
             let more = chunker.next_run(&mut source, READ_BYTES, &mut run.chunks)?;
@@ -186,7 +188,8 @@ impl Worker<'_> {
             }
         }
         let after = Stat::of(&file)?;
-        if after != before || next.offset != before.size { Err(Stop::Changed) } else { Ok(after) }
+        let is_right = after.is_unchanged(&before) || may_grow && after.has_only_grown(&before);
+        if is_right && next.offset == before.size { Ok((before, file)) } else { Err(Stop::Changed) }
     }
 }
 

@@ -18,14 +18,23 @@ mod assemble;
 mod cache;
 #[cfg(test)]
 mod classes_tests;
+mod delete;
+mod exclude;
+#[cfg(test)]
+mod gap_tests;
+#[cfg(test)]
+mod kind_tests;
 mod large;
 #[cfg(test)]
 mod parts_tests;
 mod plan;
+mod preview;
 mod read;
 mod run;
 mod seam;
+mod secret;
 mod source;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -47,20 +56,34 @@ use crate::{
     error::{Error, Result},
     id::PageId,
     limits::INGEST_PART_BYTES,
-    manifest::{Timestamp, builder::Tree, classifier::Classifier, union::union},
+    manifest::{
+        EntryPath, PageSource, Sums, Timestamp,
+        builder::Tree,
+        classifier::Classifier,
+        page::Page,
+        union::{find, union},
+    },
     progress::Progress,
     store::Objects,
 };
 
 pub use cache::ScanCache;
+pub use delete::MaxDelete;
+pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
+pub use preview::preview;
+pub use secret::{KEY_ARMOR, KEY_FILE_BYTES, KEY_HEADING};
+pub use tally::{Gap, Listed, Tally};
 
 use assemble::Assembler;
+use delete::Gone;
+use exclude::Excludes;
 use large::Large;
 use plan::{Item, Job, Previous, Rules, plan};
 use read::{SMALL_BYTES, Work, Worker};
 use run::Run;
+use secret::{Protected, refuse_home};
 use source::Source;
-use walk::{Found, Walk, enumeration, plural, single};
+use walk::{Found, Guide, Walk, single};
 
 /// Runs waiting for the assembler at most. A run is about a mebibyte.
 const QUEUE_RUNS: usize = 4;
@@ -87,8 +110,14 @@ pub struct Ingest {
     pub cache: Option<PathBuf>,
     /// Reads unchanged files too.
     pub check: bool,
-    /// Publishes without the files that cannot be read, rather than fail.
-    pub skip_unreadable: bool,
+    /// What is left out by its name.
+    pub patterns: Patterns,
+    /// Takes a file that grows up to the size that it had when it was opened, rather than leave it as it was published.
+    pub takes_growing: bool,
+    /// How much of what is published may be gone from the source.
+    pub max_delete: MaxDelete,
+    /// The home that is open: it is never published, under whatever path it is met.
+    pub home: Option<PathBuf>,
     /// Where the source is a file: adds it to the previous entries, or puts it in the place of the one of its name,
     /// rather than make it the only one. Refused where another entry's path collides with its name.
     pub keep_others: bool,
@@ -105,7 +134,10 @@ impl Ingest {
             previous: Vec::new(),
             cache: None,
             check: false,
-            skip_unreadable: false,
+            patterns: Patterns::default(),
+            takes_growing: false,
+            max_delete: MaxDelete::default(),
+            home: None,
             keep_others: false,
             began,
         }
@@ -123,43 +155,6 @@ pub struct IngestReport {
     pub cache: Option<ScanCache>,
 }
 
-/// What a publish did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Files in the trees.
-    pub files: u64,
-    /// Of these, the ones that were read.
-    pub files_read: u64,
-    /// Bytes of the files that were read.
-    pub bytes_read: u64,
-    /// Bytes of the files that were not.
-    pub bytes_skipped: u64,
-    /// Chunks that the store did not hold.
-    pub chunks_new: u64,
-    /// Their bytes.
-    pub chunk_bytes_new: u64,
-    /// Bytes of pages that the store did not hold.
-    pub page_bytes_new: u64,
-    /// Links and special files.
-    pub skipped: Passed,
-    /// What could not be read, where [`Ingest::skip_unreadable`] allowed it.
-    pub unreadable: Passed,
-}
-
-/// Paths that were passed over.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Passed {
-    /// How many.
-    pub count: u64,
-    /// The first of them, with the reason.
-    pub first: Vec<(String, String)>,
-}
-
-impl Passed {
-    /// How many are named at most.
-    pub const NAMED: usize = 100;
-}
-
 /// Publishes a source into `store`: reads what changed, appends new chunks and pages, commits, and gives the trees that
 /// the caller signs.
 ///
@@ -167,8 +162,10 @@ impl Passed {
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for names that cannot be published, paths in two classes and files that cannot be read, with the
-/// remedy; [`Error::Denied`] for paths in classes that are not ours; [`Error::Cancelled`]; whatever the store fails with.
+/// [`Error::Invalid`] for a source that is a home or inside one, for paths in two classes, for malformed patterns, where
+/// more is gone than [`Ingest::max_delete`] lets go, and for a single file that cannot be published; [`Error::Denied`] for
+/// paths in classes that are not ours; [`Error::Cancelled`]; whatever the store fails with. What cannot be published of a
+/// folder is no error but in [`Tally::gaps`] and [`Tally::unsettled`].
 pub fn publish(
     store: &dyn Objects,
     ingest: &Ingest,
@@ -186,7 +183,7 @@ fn publish_in_parts(
     progress: &mut dyn Progress,
     cancel: &AtomicBool,
 ) -> Result<IngestReport> {
-    let (source, name) = open(&ingest.source)?;
+    let opened = Opened::new(ingest)?;
     let writer = ingest.cache.as_deref().map(cache::Writer::create).transpose().unwrap_or_else(|error| {
         tracing::warn!(%error, "scan cache not written; the next publish reads every file");
         None
@@ -198,11 +195,12 @@ fn publish_in_parts(
     let (jobs, jobs_out) = bounded(WINDOW_JOBS);
     // One more than are worked on, so that who ends a part need not wait for the one before it to end.
     let (parts, parts_out) = bounded(workers + 1);
-    let source = &source;
+    let opened = &opened;
+    let source = &opened.source;
     thread::scope(|scope| {
         let planner = scope.spawn(move || {
             let window = Window { work, jobs, parts, part_bytes, cancel };
-            run_planner(store, ingest, source, name.as_deref(), &mut |job| window.emit(job))
+            run_planner(store, ingest, opened, &mut |job| window.emit(job))
         });
         // Parts that were cut ahead of their turn keep their buffers.
         let pool = Arc::new(BufferPool::new(2 * QUEUE_RUNS + workers * PART_BUFFERS));
@@ -210,7 +208,8 @@ fn publish_in_parts(
             let (work_in, runs, pool) = (work_in.clone(), runs.clone(), Arc::clone(&pool));
             scope.spawn(move || {
                 let send = &mut |run| runs.send(run).is_ok();
-                let mut worker = Worker { source, store, pool, cancel, send };
+                let takes_growing = ingest.takes_growing;
+                let mut worker = Worker { source, store, pool, cancel, takes_growing, send };
                 work_in.into_iter().all(|work| worker.work(work));
             });
         }
@@ -218,14 +217,14 @@ fn publish_in_parts(
         drop((work_in, runs));
         let assembled = run_assembler(assembler, runs_in, (jobs_out, parts_out), progress, cancel);
         let planned = planner.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let assembler = assembled?;
-        planned?;
+        let mut assembler = assembled?;
+        let gone = planned?;
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
-        if !ingest.skip_unreadable {
-            refuse_unreadable(&assembler.tally.unreadable)?;
-        }
+        assembler.tally.files_gone += gone.files;
+        assembler.tally.bytes_gone += gone.bytes;
+        opened.check_single(&assembler.tally)?;
         assembler.finish(ingest.began)
     })
 }
@@ -245,14 +244,45 @@ impl Window<'_> {
         if self.cancel.load(Ordering::Relaxed) || self.jobs.send(()).is_err() {
             return false;
         }
-        let large = job.items.pop_if(|item| matches!(item, Item::Read { size, .. } if *size > SMALL_BYTES));
-        let Some(Item::Read { path, slot, size, profile, old }) = large else {
+        let large = job.items.pop_if(|item| matches!(item, Item::Read(read) if read.stat.size > SMALL_BYTES));
+        let Some(Item::Read(read)) = large else {
             return self.work.send(Work::Small(job)).is_ok();
         };
-        let large = Arc::new(Large::new(job.number, (path, slot), size, profile, old, self.part_bytes));
+        let large = Arc::new(Large::new(job.number, *read, self.part_bytes));
         (0..large.parts()).all(|part| {
             self.parts.send(()).is_ok() && self.work.send(Work::Part(Arc::clone(&large), part)).is_ok()
         })
+    }
+}
+
+/// A source that may be published.
+struct Opened {
+    source: Source,
+    /// The name of the file in it that is the whole of the source.
+    name: Option<String>,
+    excludes: Excludes,
+    protected: Protected,
+}
+
+impl Opened {
+    fn new(ingest: &Ingest) -> Result<Self> {
+        let excludes = Excludes::new(&ingest.patterns)?;
+        let protected = Protected::of(ingest.home.as_deref());
+        let (source, name) = open(&ingest.source)?;
+        refuse_home(&ingest.source, &protected)?;
+        Ok(Self { source, name, excludes, protected })
+    }
+
+    /// Refuses to publish a library for the sake of a single file that is not in it.
+    fn check_single(&self, tally: &Tally) -> Result<()> {
+        let gaps = tally.gaps.first.iter().chain(&tally.unsettled.first).map(|gap| (&gap.path, &gap.reason));
+        let left_out = tally.skipped.first.iter().map(|(path, why)| (path, why));
+        match gaps.chain(left_out).next() {
+            Some((path, why)) if self.name.is_some() => {
+                Err(Error::Invalid(format!("{path:?} is not published: {why}")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -272,28 +302,47 @@ fn open(path: &Path) -> Result<(Source, Option<String>)> {
     Ok((source, Some(name.to_owned())))
 }
 
+/// Walks the source and hands on what is to be done; gives what is gone.
 fn run_planner(
     store: &dyn Objects,
     ingest: &Ingest,
-    source: &Source,
-    name: Option<&str>,
+    opened: &Opened,
     emit: &mut dyn FnMut(Job) -> bool,
-) -> Result<()> {
+) -> Result<Gone> {
     let cache = match &ingest.cache {
         Some(path) if !ingest.previous.is_empty() => cache::Reader::open(path, &ingest.previous),
         _ => None,
     };
+    let mut gone = Gone::new(ingest.max_delete, published(store, &ingest.previous)?);
     let previous = Previous::new(union(store, &ingest.previous), cache)?;
     let (classes, check) = (&ingest.classes, ingest.check);
-    match name {
+    match opened.name.as_deref() {
         Some(name) => {
-            let (path, stat) = single(source, name)?;
+            let (path, stat) = single(&opened.source, name)?;
             let beside = ingest.keep_others.then(|| path.clone());
             let rules = Rules { classes, check, beside };
-            plan(std::iter::once(Ok(Found::File { path, stat })), previous, &rules, emit)
+            plan(std::iter::once(Ok(Found::File { path, stat })), previous, &rules, &mut gone, emit)?;
         }
-        None => plan(Walk::new(source)?, previous, &Rules { classes, check, beside: None }, emit),
+        None => {
+            let was_published = |path: &EntryPath| Ok(find(store, &ingest.previous, path)?.is_some());
+            let guide = Guide {
+                excludes: &opened.excludes,
+                protected: &opened.protected,
+                was_published: &was_published,
+            };
+            let rules = Rules { classes, check, beside: None };
+            plan(Walk::new(&opened.source, guide)?, previous, &rules, &mut gone, emit)?;
+        }
     }
+    Ok(gone)
+}
+
+/// What the previous trees hold.
+fn published(store: &dyn Objects, trees: &[(u8, PageId)]) -> Result<Sums> {
+    trees.iter().try_fold(Sums::default(), |all, (_, root)| {
+        let sums = Page::decode(&store.page(root)?)?.sums()?;
+        all.checked_add(sums).ok_or_else(|| Error::Invalid("the classes' sums overflow".into()))
+    })
 }
 
 /// Takes runs until there are no more. Returning early drops the receivers, which ends every other thread.
@@ -314,18 +363,4 @@ fn run_assembler<'a>(
         parts.try_iter().take(retired.parts).for_each(drop);
     }
     Ok(assembler)
-}
-
-fn refuse_unreadable(unreadable: &Passed) -> Result<()> {
-    if unreadable.count == 0 {
-        return Ok(());
-    }
-    let count = usize::try_from(unreadable.count).unwrap_or(usize::MAX);
-    let named: Vec<_> =
-        unreadable.first.iter().take(20).map(|(path, why)| format!("{path:?} ({why})")).collect();
-    Err(Error::Invalid(format!(
-        "{} not be read: {}; mend that and publish again, or publish with --skip-unreadable",
-        plural(count, "file could", "files could"),
-        enumeration(&named, count)
-    )))
 }

@@ -2,7 +2,9 @@
 //! core's cache.
 //!
 //! A file counts as read when what the kernel says of it is the same before and after and as many bytes came as it says;
-//! else it is read again, and reported when it does not come to rest. Large files are [`large`](super::large)'s.
+//! else it is read again, and reported when it does not come to rest. Where a growing file may be taken, the last reading
+//! counts up to the size that the file had when it was opened. Small files are looked through for secret keys, which are
+//! never published. Large files are [`large`](super::large)'s.
 
 use std::{
     fs::File,
@@ -16,19 +18,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::fs::FileType;
+use rustix::{fs::FileType, io::Errno};
 
 use super::{
     large::Large,
-    plan::{Item, Job},
+    plan::{Item, Job, ToRead},
     run::{Ends, Mark, Run, Said},
     seam::Broken,
+    secret::{IS_KEY, LOOKED_THROUGH_BYTES, holds_key},
     source::{Source, Stat},
-    walk::replaced,
+    walk::VANISHED,
 };
 use crate::{
     chunk::{
-        Profile,
         chunker::{BufferPool, READ_BYTES},
         guide::Cutter,
     },
@@ -57,6 +59,8 @@ pub(super) enum Stop {
     Failed(io::Error),
     /// This file changed while it was read.
     Changed,
+    /// This file holds a secret key.
+    Secret,
 }
 
 impl From<io::Error> for Stop {
@@ -87,6 +91,8 @@ pub(super) struct Worker<'a> {
     pub(super) store: &'a dyn Objects,
     pub(super) pool: Arc<BufferPool>,
     pub(super) cancel: &'a AtomicBool,
+    /// Whether a file that grows is taken up to the size that it had when it was opened.
+    pub(super) takes_growing: bool,
     /// Takes a run on; `false` when nobody wants it.
     pub(super) send: &'a mut dyn FnMut(Run) -> bool,
 }
@@ -103,19 +109,23 @@ impl Worker<'_> {
     /// Reads many small files into one buffer, or none at all where nothing must be read.
     fn small(&mut self, job: u64, items: Vec<Item>) -> Result<(), Stop> {
         let mut run = Run { job, ends: Ends::Job, ..Run::default() };
-        let mut shelf = Shelf { pool: &self.pool, buffer: Vec::new(), filled: 0, chunks: Vec::new() };
+        let takes_growing = self.takes_growing;
+        let mut shelf =
+            Shelf { pool: &self.pool, buffer: Vec::new(), filled: 0, chunks: Vec::new(), takes_growing };
         for item in items {
             let said = match item {
                 Item::Keep(kept) => Said::Keep(kept),
-                Item::Skipped { path, why } => Said::Skipped { path, why },
-                Item::Unreadable { path, why } => Said::Unreadable { path, why },
-                Item::Read { path, slot, profile, .. } => {
+                Item::LeftOut(item) => Said::LeftOut { item, gone: None },
+                Item::Gap { path, why, stands, is_unsettled } => {
+                    Said::Gap { path, why, stands, is_unsettled }
+                }
+                Item::Read(read) => {
                     if self.cancel.load(Ordering::Relaxed) {
                         return Err(Stop::Ended);
                     }
-                    match shelf.read_steady(self.source, path.as_str(), profile) {
-                        Ok(stat) => Said::File { path, slot, stat, profile },
-                        Err(stop) => unreadable(path.as_str(), &stop),
+                    match shelf.read_steady(self.source, &read) {
+                        Ok((stat, file)) => Said::file(&read, stat, Some(&file)),
+                        Err(stop) => not_read(&read, &stop),
                     }
                 }
             };
@@ -137,13 +147,14 @@ struct Shelf<'a> {
     filled: usize,
     /// The chunks in the buffer.
     chunks: Vec<ChunkRef>,
+    takes_growing: bool,
 }
 
 impl Shelf<'_> {
-    fn read_steady(&mut self, source: &Source, path: &str, profile: Profile) -> Result<Stat, Stop> {
+    fn read_steady(&mut self, source: &Source, file: &ToRead) -> Result<(Stat, File), Stop> {
         let mut attempt = 1;
         loop {
-            match self.read(source, path, profile) {
+            match self.read(source, file, self.takes_growing && attempt == ATTEMPTS) {
                 Err(Stop::Changed) if attempt < ATTEMPTS => thread::sleep(SETTLE * attempt),
                 outcome => return outcome,
             }
@@ -151,9 +162,10 @@ impl Shelf<'_> {
         }
     }
 
-    /// Reads a file behind those before it, once. Nothing is kept of one that cannot be read whole.
-    fn read(&mut self, source: &Source, path: &str, profile: Profile) -> Result<Stat, Stop> {
-        let (mut file, before) = open(source, path)?;
+    /// Reads a file behind those before it, once; gives what it looked like and its handle. Nothing is kept of one that
+    /// cannot be read whole.
+    fn read(&mut self, source: &Source, read: &ToRead, may_grow: bool) -> Result<(Stat, File), Stop> {
+        let (mut file, before) = open(source, read.path.as_str())?;
         let size = usize::try_from(before.size).map_err(|_| Stop::Changed)?;
         if size > 0 && self.buffer.is_empty() {
             self.buffer = self.pool.take();
@@ -165,10 +177,14 @@ impl Shelf<'_> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Stop::Changed),
             outcome => outcome?,
         }
-        if Stat::of(&file)? != before {
+        let after = Stat::of(&file)?;
+        if !(after.is_unchanged(&before) || may_grow && after.has_only_grown(&before)) {
             return Err(Stop::Changed);
         }
-        let mut cutter = Cutter::plain(profile);
+        if before.size <= LOOKED_THROUGH_BYTES && holds_key(room) {
+            return Err(Stop::Secret);
+        }
+        let mut cutter = Cutter::plain(read.profile);
         let mut rest = &*room;
         while !rest.is_empty() {
             let chunk = cutter.next(rest);
@@ -176,7 +192,7 @@ impl Shelf<'_> {
             rest = rest.get(chunk.len as usize..).unwrap_or_default();
         }
         self.filled = end;
-        Ok(before)
+        Ok((before, file))
     }
 
     fn into_chunks(self) -> Vec<(ChunkRef, Bytes)> {
@@ -190,36 +206,39 @@ impl Shelf<'_> {
 
 /// Opens a regular file and looks at it.
 pub(super) fn open(source: &Source, path: &str) -> Result<(File, Stat), Stop> {
-    let file = source.file(path)?;
+    let file = source.file(path).map_err(|error| match Errno::from_io_error(&error) {
+        // Something else is in the place of the file, or of a folder on the way to it.
+        Some(Errno::LOOP | Errno::NOTDIR | Errno::ISDIR | Errno::NXIO) => Stop::Changed,
+        _ => Stop::Failed(error),
+    })?;
     let stat = Stat::of(&file)?;
-    if stat.kind != FileType::RegularFile {
-        return Err(Stop::Failed(replaced()));
-    }
-    Ok((file, stat))
+    if stat.kind == FileType::RegularFile { Ok((file, stat)) } else { Err(Stop::Changed) }
 }
 
-pub(super) fn unreadable(path: &str, stop: &Stop) -> Said {
-    let why = match stop {
-        Stop::Failed(error) => error.to_string(),
-        Stop::Changed | Stop::Ended => "it changes while it is read".to_owned(),
-    };
-    Said::Unreadable { path: path.to_owned(), why }
+/// What becomes of a file that was not read.
+pub(super) fn not_read(read: &ToRead, stop: &Stop) -> Said {
+    match stop {
+        Stop::Failed(error) if error.kind() == io::ErrorKind::NotFound => Said::left_out(read, VANISHED),
+        Stop::Failed(error) => Said::unreadable(read, error),
+        Stop::Changed | Stop::Ended => Said::unsettled(read),
+        Stop::Secret => Said::left_out(read, IS_KEY),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write, path::Path};
+    use std::{fs, io::Write, os::fd::AsFd, path::Path};
 
     use super::*;
     use crate::{
-        chunk::testing::noise,
+        chunk::{Profile, testing::noise},
         manifest::{EntryPath, testing::LIBRARY},
         store::memory::MemoryObjects,
     };
 
     /// Reads `film`, which is appended to before each of the first `changes` attempts has ended; gives what was said
     /// and the bytes that belong to it.
-    fn read_restless(changes: usize) -> (Vec<String>, Vec<u8>, Vec<u8>) {
+    fn read_restless(changes: usize, takes_growing: bool) -> (Vec<String>, Vec<u8>, Vec<u8>) {
         let home = tempfile::tempdir().unwrap();
         let film = home.path().join("film");
         fs::write(&film, noise(1, 3_000_000)).unwrap();
@@ -238,7 +257,10 @@ mod tests {
                         said.push("again".to_owned());
                     }
                     Said::File { stat, .. } => said.push(format!("file of {}", stat.size)),
-                    Said::Unreadable { why, .. } => said.push(why),
+                    Said::Gap { why, is_unsettled, .. } => {
+                        assert!(is_unsettled, "{why}");
+                        said.push(why);
+                    }
                     other => panic!("{other:?}"),
                 }
             }
@@ -253,9 +275,12 @@ mod tests {
         let pool = Arc::new(BufferPool::new(4));
         let cancel = AtomicBool::new(false);
         let store = MemoryObjects::new(LIBRARY);
-        let mut worker = Worker { source: &source, store: &store, pool, cancel: &cancel, send: &mut send };
+        let mut worker =
+            Worker { source: &source, store: &store, pool, cancel: &cancel, takes_growing, send: &mut send };
+        let stat = Stat::at(source.root().unwrap().as_fd(), "film").unwrap();
         let path = EntryPath::new("film").unwrap();
-        let large = Arc::new(Large::new(0, (path, 0), 3_000_000, Profile::Video, None, 1 << 24));
+        let read = ToRead { path, slot: 0, stat, profile: Profile::Video, group: None, before: None };
+        let large = Arc::new(Large::new(0, read, 1 << 24));
         assert_eq!(large.parts(), 1);
         assert!(worker.work(Work::Part(large, 0)));
         (said, bytes, fs::read(Path::new(&film)).unwrap())
@@ -263,16 +288,24 @@ mod tests {
 
     #[test]
     fn a_file_that_changes_while_it_is_read_is_read_again() {
-        let (said, bytes, content) = read_restless(0);
+        let (said, bytes, content) = read_restless(0, false);
         assert_eq!((said, bytes), (vec!["file of 3000000".to_owned()], content));
-        let (said, bytes, content) = read_restless(2);
+        let (said, bytes, content) = read_restless(2, false);
         assert_eq!(said, ["again", "again", "file of 3000008"]);
         assert_eq!(bytes, content);
     }
 
     #[test]
     fn a_file_that_never_rests_is_reported_and_not_published() {
-        let (said, ..) = read_restless(usize::MAX);
+        let (said, ..) = read_restless(usize::MAX, false);
         assert_eq!(said, ["again", "again", "it changes while it is read"]);
+    }
+
+    /// Two changes before the last attempt make the file eight bytes longer, and a third comes while that reads.
+    #[test]
+    fn a_growing_file_is_taken_up_to_its_size_at_opening_where_that_is_asked_for() {
+        let (said, bytes, content) = read_restless(usize::MAX, true);
+        assert_eq!(said, ["again", "again", "file of 3000008"]);
+        assert!(content.len() > bytes.len() && content.starts_with(&bytes));
     }
 }

@@ -6,12 +6,16 @@
 use std::{
     fs::File,
     io,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, statat},
+    fs::{
+        AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, SeekFrom, fstat, openat, openat2, readlinkat,
+        seek, statat,
+    },
     io::Errno,
 };
 
@@ -30,7 +34,7 @@ const STRICT: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 /// What the kernel says of a file: enough to tell whether it changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Stat {
     pub(super) kind: FileType,
     pub(super) mode: u16,
@@ -39,16 +43,38 @@ pub(super) struct Stat {
     pub(super) ctime: Timestamp,
     pub(super) inode: u64,
     pub(super) device: u64,
+    /// Names that the file has.
+    pub(super) links: u64,
+    /// Bytes that the file takes on its disk. They may change without the file.
+    allocated: u64,
 }
 
 impl Stat {
+    /// Whether this is the same file, unchanged since the `other` look at it.
+    pub(super) fn is_unchanged(&self, other: &Self) -> bool {
+        let key =
+            |stat: &Self| (stat.kind, stat.mode, stat.size, stat.mtime, stat.ctime, stat.inode, stat.device);
+        key(self) == key(other)
+    }
+
+    /// Whether the file may take less room than it has bytes.
+    pub(super) fn may_have_holes(&self) -> bool {
+        self.allocated < self.size
+    }
+
+    /// Whether this is the same file, which may have grown since the `earlier` look at it.
+    pub(super) fn has_only_grown(&self, earlier: &Self) -> bool {
+        let key = |stat: &Self| (stat.kind, stat.inode, stat.device);
+        key(self) == key(earlier) && self.size >= earlier.size
+    }
+
     /// Of an open file.
     pub(super) fn of(file: impl AsFd) -> io::Result<Self> {
         Ok(Self::from_kernel(&fstat(file)?))
     }
 
     /// Of a name in a directory, without following a link.
-    pub(super) fn at(directory: BorrowedFd<'_>, name: &str) -> io::Result<Self> {
+    pub(super) fn at(directory: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<Self> {
         Ok(Self::from_kernel(&statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
@@ -64,8 +90,38 @@ impl Stat {
             ctime: Timestamp { seconds: stat.st_ctime as i64, nanos: stat.st_ctime_nsec as u32 },
             inode: stat.st_ino as u64,
             device: stat.st_dev as u64,
+            links: stat.st_nlink as u64,
+            allocated: u64::try_from(stat.st_blocks).unwrap_or_default().saturating_mul(512),
         }
     }
+}
+
+/// The runs of zeros of an open file that take no room, the first `limit` of them. None where the file takes as much as
+/// it holds: then nobody asks.
+pub(super) fn holes(file: &File, stat: &Stat, limit: usize) -> Vec<Range<u64>> {
+    let mut holes = Vec::new();
+    if !stat.may_have_holes() {
+        return holes;
+    }
+    let mut at = 0;
+    // What a file system cannot tell, or what changes meanwhile, costs room elsewhere and nothing else.
+    while at < stat.size && holes.len() < limit {
+        let Ok(start) = seek(file, SeekFrom::Hole(at)) else { break };
+        // Behind the last byte of every file is a hole that is none.
+        if start >= stat.size {
+            break;
+        }
+        let end = match seek(file, SeekFrom::Data(start)) {
+            Ok(end) => end.min(stat.size),
+            Err(Errno::NXIO) => stat.size,
+            Err(_) => break,
+        };
+        if end > start {
+            holes.push(start..end);
+        }
+        at = end.max(start + 1);
+    }
+    holes
 }
 
 /// The directory that all paths of a publish are below.
@@ -113,6 +169,16 @@ impl Source {
         }
         openat(&directory, name, flags, Mode::empty())
     }
+}
+
+/// Where a link in a directory points, whatever bytes that is.
+pub(super) fn read_link(parent: BorrowedFd<'_>, name: &str) -> io::Result<Vec<u8>> {
+    Ok(readlinkat(parent, name, Vec::new())?.into_bytes())
+}
+
+/// Opens a file in a directory for reading, unless it is a link.
+pub(super) fn open_file(parent: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+    Ok(openat(parent, name, FILE, Mode::empty())?.into())
 }
 
 /// Opens a directory in a directory, for listing, unless it is a link.

@@ -1,167 +1,378 @@
 //! Walks a source in the order of a manifest: the bytes of whole paths.
 //!
-//! That is not the order of names in a directory. `a/x` comes after `a.txt`, for `.` is less than `/`; so a directory
-//! with something in it is sorted under its name and a `/`, an empty one, which is an entry itself, under its name.
-//! Names that could not be restored elsewhere are refused here: not UTF-8, or equal to a neighbour's under NFC or case
-//! folding. Two whole paths can only collide where two names in one directory do, so neighbours are all that is compared.
+//! That is not the order of names in a directory. A folder is sorted under its name, what is in it under the name and a
+//! `/`: between `a` and `a/x` comes `a.txt`, for `.` is less than `/`.
 //!
-//! Memory is one listing per level of depth. Nothing is read but directories.
+//! One odd item never ends a walk. What cannot be published is found as a gap, with the reason, and what need not be is
+//! found as left out. Gaps are names that could not be restored elsewhere (not UTF-8, a control character, too deep, equal
+//! to a neighbour's under NFC or case folding) and what cannot be listed. Two whole paths can only collide where two
+//! names in one folder do, so neighbours are all that is compared.
+//!
+//! Memory is one listing per level of depth. Nothing is read but folders, links and lists of excludes.
 
 use std::{
+    ffi::OsStr,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
 };
 
-use rustix::fs::{FileType, RawDir};
+use rustix::{
+    fs::{FileType, RawDir},
+    io::Errno,
+};
 
-use super::source::{Source, Stat, open_directory};
+use super::{
+    exclude::{EXCLUDE_FILE, Excludes, List, joined},
+    secret::{IS_HOME, Protected, is_home},
+    source::{Source, Stat, open_directory, open_file, read_link},
+};
 use crate::{
     error::{Error, Result},
-    manifest::{EntryPath, path::collision_key},
+    manifest::{EntryPath, LinkTarget, path::collision_key},
+    restore::is_temp_name,
 };
 
-/// Names in one error message at most.
-const NAMED: usize = 10;
 /// Bytes of directory entries fetched at a time.
 const LISTING_BYTES: usize = 32 * 1024;
 
-/// Something met on the way. Paths of files and empty directories are strictly ascending.
+/// Something met on the way. Paths of entries and of gaps that have one are ascending, and no two entries have the same.
 #[derive(Debug)]
 pub(super) enum Found {
     File {
         path: EntryPath,
         stat: Stat,
     },
-    EmptyDir {
+    Folder {
         path: EntryPath,
         stat: Stat,
     },
-    /// A link or special file: not published.
-    Skipped {
-        path: String,
-        kind: &'static str,
+    Link {
+        path: EntryPath,
+        stat: Stat,
+        target: LinkTarget,
     },
-    /// A directory or file that cannot be looked at.
-    Unreadable {
+    /// Not published, and need not be: a special file, a link that leads out, an excluded item, a home.
+    LeftOut(LeftOut),
+    /// Cannot be published. `at` is its path if a release may have it, and then it stands as it was published before; with
+    /// `within`, so does all that was under it, and the folder itself has been found.
+    Gap {
         path: String,
-        error: io::Error,
+        why: String,
+        at: Option<EntryPath>,
+        within: bool,
+    },
+    /// Changed into something else between two looks at it.
+    Unsettled {
+        path: EntryPath,
+        why: String,
     },
 }
 
-/// The walk, outermost directory first.
-#[derive(Debug)]
-pub(super) struct Walk {
+/// Something that is not published and need not be.
+#[derive(Clone, Debug)]
+pub(super) struct LeftOut {
+    pub(super) path: String,
+    pub(super) why: String,
+    /// Whether a pattern says so: there may be many, and the caller knows of them.
+    pub(super) is_excluded: bool,
+}
+
+impl LeftOut {
+    pub(super) fn new(path: impl ToString, why: impl Into<String>) -> Self {
+        Self { path: path.to_string(), why: why.into(), is_excluded: false }
+    }
+}
+
+/// What a walk goes by.
+pub(super) struct Guide<'a> {
+    pub(super) excludes: &'a Excludes,
+    pub(super) protected: &'a Protected,
+    /// Whether a path was published before: of names that collide, that one stays.
+    pub(super) was_published: &'a dyn Fn(&EntryPath) -> Result<bool>,
+}
+
+/// The walk, outermost folder first.
+pub(super) struct Walk<'a> {
+    guide: Guide<'a>,
     levels: Vec<Level>,
     /// The path of the innermost level, with a `/` at its end unless it is the root.
     prefix: String,
-    /// Links and special files of a directory that has nothing else.
-    aside: Vec<Found>,
 }
 
-#[derive(Debug)]
 struct Level {
     directory: OwnedFd,
     listing: std::vec::IntoIter<Name>,
     prefix_len: usize,
+    /// What the folder itself says is left out.
+    excludes: Option<List>,
 }
 
-/// A name in a directory. That of a directory with something in it ends in `/`.
-#[derive(Debug)]
+/// A name in a folder, sorted by its key: the name itself, with a `/` behind it for what is in a folder.
 struct Name {
-    key: Box<str>,
-    kind: Kind,
+    key: Box<[u8]>,
+    what: What,
 }
 
-#[derive(Debug)]
-enum Kind {
+enum What {
     File,
-    FullDir,
-    /// Nothing in it will be an entry: links and special files, by name, are all there is.
-    EmptyDir(Vec<(Box<str>, &'static str)>),
-    Other(&'static str),
+    Folder,
+    /// What is in a folder.
+    Inside,
+    Link,
+    Excluded(String),
+    LeftOut(&'static str),
+    Gap(String),
 }
 
-impl Walk {
+/// What became of a folder that was to be listed.
+enum Entered {
+    Yes,
+    /// It holds what is never published, and has been found as left out.
+    Never,
+    No(io::Error),
+}
+
+impl<'a> Walk<'a> {
     /// Begins a walk of everything below the root.
-    pub(super) fn new(source: &Source) -> Result<Self> {
-        let context = "listing the source directory";
+    pub(super) fn new(source: &Source, guide: Guide<'a>) -> Result<Self> {
+        let context = "listing the source folder";
         let root = source.root().map_err(|error| Error::io(context, error))?;
-        let mut walk = Self { levels: Vec::new(), prefix: String::new(), aside: Vec::new() };
-        walk.enter(root, 0)?.map_err(|error| Error::io(context, error))?;
-        Ok(walk)
+        let mut walk = Self { guide, levels: Vec::new(), prefix: String::new() };
+        match walk.enter(root, 0)? {
+            Entered::Yes | Entered::Never => Ok(walk),
+            Entered::No(error) => Err(Error::io(context, error)),
+        }
     }
 
-    /// Lists a directory and makes it the innermost level. The outer error ends the walk, the inner one is this
-    /// directory's only.
-    fn enter(&mut self, directory: OwnedFd, prefix_len: usize) -> Result<io::Result<()>> {
-        let listing = match list(&directory, &self.prefix)? {
-            Ok(listing) => listing.into_iter(),
-            Err(error) => return Ok(Err(error)),
+    /// Lists a folder and makes it the innermost level.
+    fn enter(&mut self, directory: OwnedFd, prefix_len: usize) -> Result<Entered> {
+        let excludes = match self.list_of_excludes(directory.as_fd()) {
+            Ok(excludes) => excludes,
+            // Without the list nobody knows what it leaves out.
+            Err(Error::Io { source, .. }) => return Ok(Entered::No(source)),
+            Err(error) => return Err(error),
         };
-        self.levels.push(Level { directory, listing, prefix_len });
-        Ok(Ok(()))
+        self.levels.push(Level { directory, listing: Vec::new().into_iter(), prefix_len, excludes });
+        let listing = self.list();
+        let Some(level) = self.levels.last_mut() else { return Ok(Entered::Never) };
+        match listing {
+            Ok(Ok(listing)) => level.listing = listing.into_iter(),
+            Ok(Err(error)) => {
+                self.levels.pop();
+                return Ok(Entered::No(error));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Entered::Yes)
+    }
+
+    /// The excludes that a folder has for itself.
+    fn list_of_excludes(&self, directory: BorrowedFd<'_>) -> Result<Option<List>> {
+        let failed = |error| Error::io(format!("opening {}{EXCLUDE_FILE}", self.prefix), error);
+        match Stat::at(directory, EXCLUDE_FILE) {
+            Ok(stat) if stat.kind == FileType::RegularFile => {
+                List::read(open_file(directory, EXCLUDE_FILE).map_err(failed)?, &self.prefix)
+            }
+            // A link, a folder or nothing.
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     fn step(&mut self) -> Result<Option<Found>> {
         loop {
-            if let Some(aside) = self.aside.pop() {
-                return Ok(Some(aside));
-            }
             let Some(level) = self.levels.last_mut() else { return Ok(None) };
-            let Some(Name { key, kind }) = level.listing.next() else {
+            let Some(Name { key, what }) = level.listing.next() else {
                 self.prefix.truncate(level.prefix_len);
                 self.levels.pop();
                 continue;
             };
-            let directory = level.directory.as_fd();
-            let name = key.trim_end_matches('/');
-            let path = format!("{}{name}", self.prefix);
-            match kind {
-                Kind::Other(kind) => return Ok(Some(Found::Skipped { path, kind })),
-                Kind::FullDir => match open_directory(directory, name) {
-                    Ok(inner) => {
-                        let prefix_len = self.prefix.len();
-                        self.prefix.push_str(&key);
-                        // The depth of a path is bounded, and with it the handles that a walk holds.
-                        EntryPath::new(path.as_str()).map_err(unpublishable)?;
-                        if let Err(error) = self.enter(inner, prefix_len)? {
-                            self.prefix.truncate(prefix_len);
-                            return Ok(Some(Found::Unreadable { path, error }));
-                        }
-                    }
-                    Err(error) => return Ok(Some(Found::Unreadable { path, error })),
+            let found = match what {
+                What::Excluded(why) => {
+                    Some(Found::LeftOut(LeftOut { path: self.shown(&key), why, is_excluded: true }))
+                }
+                What::LeftOut(why) => Some(Found::LeftOut(LeftOut::new(self.shown(&key), why))),
+                What::Gap(why) => Some(self.gap(&key, why)),
+                what => match str::from_utf8(&key) {
+                    Ok(name) => self.look(name.trim_end_matches('/'), &what)?,
+                    Err(_) => None,
                 },
-                Kind::File => {
-                    let stat = Stat::at(directory, name);
-                    return entry(path, stat, FileType::RegularFile).map(Some);
-                }
-                Kind::EmptyDir(inside) => {
-                    let skip = |(name, kind)| Found::Skipped { path: format!("{path}/{name}"), kind };
-                    self.aside.extend(inside.into_iter().map(skip));
-                    let stat = Stat::at(directory, name);
-                    return entry(path, stat, FileType::Directory).map(Some);
-                }
+            };
+            if found.is_some() {
+                return Ok(found);
             }
         }
     }
+
+    /// Looks at what a listing named; nothing where there is nothing more to be said.
+    fn look(&mut self, name: &str, what: &What) -> Result<Option<Found>> {
+        let path = format!("{}{name}", self.prefix);
+        let Ok(path) = EntryPath::new(path.as_str()) else {
+            // The name alone is right: with those above it, it is too long or too deep.
+            let why = EntryPath::new(path.as_str()).err().map(|error| error.to_string());
+            let why = why.unwrap_or_default();
+            let at_folder = !matches!(what, What::Inside);
+            return Ok(at_folder.then_some(Found::Gap { path, why, at: None, within: false }));
+        };
+        let Some(level) = self.levels.last() else { return Ok(None) };
+        let directory = level.directory.as_fd();
+        Ok(match what {
+            What::File => Some(file(path, Stat::at(directory, name))),
+            What::Folder => {
+                let is_home = open_directory(directory, name).is_ok_and(is_home);
+                Some(folder(path, Stat::at(directory, name), is_home, self.guide.protected))
+            }
+            What::Link => Some(link(path, directory, name)),
+            What::Inside => self.look_inside(path, name)?,
+            What::Excluded(_) | What::LeftOut(_) | What::Gap(_) => None,
+        })
+    }
+
+    /// Goes into a folder.
+    fn look_inside(&mut self, path: EntryPath, name: &str) -> Result<Option<Found>> {
+        let Some(level) = self.levels.last() else { return Ok(None) };
+        let error = match open_directory(level.directory.as_fd(), name) {
+            Ok(inner) => {
+                let never =
+                    Stat::of(&inner).is_ok_and(|stat| self.guide.protected.has(&stat)) || is_home(&inner);
+                if never {
+                    return Ok(None);
+                }
+                let prefix_len = self.prefix.len();
+                self.prefix.push_str(name);
+                self.prefix.push('/');
+                match self.enter(inner, prefix_len)? {
+                    Entered::Yes | Entered::Never => return Ok(None),
+                    Entered::No(error) => {
+                        self.prefix.truncate(prefix_len);
+                        error
+                    }
+                }
+            }
+            Err(error) => error,
+        };
+        // It was there when the folder above was listed; where something else is in its place, that has been found.
+        if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) {
+            return Ok(None);
+        }
+        Ok(Some(Found::Gap { path: path.to_string(), why: error.to_string(), at: Some(path), within: true }))
+    }
+
+    fn gap(&self, key: &[u8], why: String) -> Found {
+        let path = self.shown(key);
+        let at =
+            str::from_utf8(key).ok().and_then(|name| EntryPath::new(format!("{}{name}", self.prefix)).ok());
+        Found::Gap { path, why, at, within: false }
+    }
+
+    /// A path for people; what is not UTF-8 is replaced.
+    fn shown(&self, name: &[u8]) -> String {
+        format!("{}{}", self.prefix, String::from_utf8_lossy(name))
+    }
+
+    /// Lists the innermost folder in path order, without what stands for itself and its parent.
+    fn list(&self) -> Result<io::Result<Vec<Name>>> {
+        let Some(level) = self.levels.last() else { return Ok(Ok(Vec::new())) };
+        let mut names = Vec::new();
+        let mut buffer = Vec::with_capacity(LISTING_BYTES);
+        let mut entries = RawDir::new(&level.directory, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            let what = self.judge(&level.directory, name, entry.file_type());
+            if matches!(what, What::Folder) {
+                names.push(Name { key: [name, b"/"].concat().into(), what: What::Inside });
+            }
+            names.push(Name { key: name.into(), what });
+        }
+        self.settle_collisions(&mut names)?;
+        names.sort_unstable_by(|left, right| left.key.cmp(&right.key));
+        Ok(Ok(names))
+    }
+
+    /// What is to be done about a name.
+    fn judge(&self, directory: &OwnedFd, name: &[u8], listed: FileType) -> What {
+        let kind = settled(directory, name, listed);
+        let folders = self.levels.iter().filter_map(|level| level.excludes.as_ref());
+        let path = joined(&self.prefix, name);
+        if let Some(why) = self.guide.excludes.reason(folders, &path, kind == FileType::Directory) {
+            return What::Excluded(why);
+        }
+        let Ok(text) = str::from_utf8(name) else {
+            let hex = data_encoding::HEXLOWER.encode(name);
+            return What::Gap(format!(
+                "its name is not UTF-8 (bytes {hex}); rename it, for example with convmv"
+            ));
+        };
+        if is_temp_name(text) {
+            return What::LeftOut("an unfinished file of a restore");
+        }
+        if let Some(kind) = special(kind) {
+            return What::LeftOut(kind);
+        }
+        if let Err(error) = EntryPath::new(text) {
+            return What::Gap(format!("{error}; rename it"));
+        }
+        match kind {
+            FileType::Directory => What::Folder,
+            FileType::Symlink => What::Link,
+            _ => What::File,
+        }
+    }
+
+    /// Lets one stand of names that some systems take for the same: the one that was published, or else the first.
+    fn settle_collisions(&self, names: &mut Vec<Name>) -> Result<()> {
+        let mut keys = Vec::with_capacity(names.len());
+        for (index, name) in names.iter().enumerate() {
+            if matches!(name.what, What::File | What::Folder | What::Link)
+                && let Some(path) = str::from_utf8(&name.key).ok().and_then(|name| EntryPath::new(name).ok())
+            {
+                keys.push((collision_key(&path), path, index));
+            }
+        }
+        keys.sort_unstable();
+        let mut losers = Vec::new();
+        for same in keys.chunk_by(|left, right| left.0 == right.0).filter(|same| same.len() > 1) {
+            let mut stands = None;
+            for (_, name, _) in same {
+                let path = EntryPath::new(format!("{}{name}", self.prefix));
+                if stands.is_none()
+                    && path.is_ok_and(|path| (self.guide.was_published)(&path).unwrap_or(false))
+                {
+                    stands = Some(name);
+                }
+            }
+            let Some(stands) = stands.or(same.first().map(|(_, name, _)| name)) else { continue };
+            let others = same.iter().filter(|(_, name, _)| name != stands);
+            losers.extend(others.map(|(_, name, index)| (*index, name.clone(), stands.clone())));
+        }
+        for (index, _, stands) in &losers {
+            let why = format!("some systems take its name for that of `{stands}`; rename one of the two");
+            if let Some(name) = names.get_mut(*index) {
+                name.what = What::Gap(why);
+            }
+        }
+        // Nothing in them is published either.
+        let is_inside = |key: &[u8]| {
+            let folder = key.strip_suffix(b"/");
+            folder.is_some_and(|folder| losers.iter().any(|(_, name, _)| name.as_str().as_bytes() == folder))
+        };
+        names.retain(|name| !is_inside(&name.key));
+        Ok(())
+    }
 }
 
-/// What is found at `path` if it still is what the listing said.
-fn entry(path: String, stat: io::Result<Stat>, listed: FileType) -> Result<Found> {
-    let stat = match stat {
-        Ok(stat) if stat.kind == listed => stat,
-        Ok(_) => return Ok(Found::Unreadable { path, error: replaced() }),
-        Err(error) => return Ok(Found::Unreadable { path, error }),
-    };
-    let path = EntryPath::new(path).map_err(unpublishable)?;
-    Ok(if listed == FileType::Directory {
-        Found::EmptyDir { path, stat }
-    } else {
-        Found::File { path, stat }
-    })
-}
-
-impl Iterator for Walk {
+impl Iterator for Walk<'_> {
     type Item = Result<Found>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -173,17 +384,80 @@ impl Iterator for Walk {
     }
 }
 
+/// What is found at `path` where a listing said that a file is.
+fn file(path: EntryPath, stat: io::Result<Stat>) -> Found {
+    match stat {
+        Ok(stat) if stat.kind == FileType::RegularFile => Found::File { path, stat },
+        other => changed(path, other.err()),
+    }
+}
+
+fn folder(path: EntryPath, stat: io::Result<Stat>, is_home: bool, protected: &Protected) -> Found {
+    match stat {
+        Ok(stat) if stat.kind == FileType::Directory && (is_home || protected.has(&stat)) => {
+            Found::LeftOut(LeftOut::new(path, IS_HOME))
+        }
+        Ok(stat) if stat.kind == FileType::Directory => Found::Folder { path, stat },
+        other => changed(path, other.err()),
+    }
+}
+
+fn link(path: EntryPath, directory: BorrowedFd<'_>, name: &str) -> Found {
+    let read = Stat::at(directory, name).and_then(|stat| Ok((stat, read_link(directory, name)?)));
+    let (stat, target) = match read {
+        Ok(read) => read,
+        Err(error) => return changed(path, Some(error)),
+    };
+    if stat.kind != FileType::Symlink {
+        return changed(path, None);
+    }
+    let Ok(target) = String::from_utf8(target) else {
+        return gap(path, "a symbolic link whose target is not UTF-8".to_owned());
+    };
+    match LinkTarget::new(target.as_str(), &path) {
+        Ok(target) => Found::Link { path, stat, target },
+        Err(_) if LinkTarget::leads_outside(&target, &path) => {
+            Found::LeftOut(LeftOut::new(path, format!("a symbolic link that leads out, to {target:?}")))
+        }
+        Err(error) => gap(path, error.to_string()),
+    }
+}
+
+/// What a listing named and is no longer so: it vanished, cannot be looked at, or became something else.
+fn changed(path: EntryPath, error: Option<io::Error>) -> Found {
+    match error {
+        Some(error) if error.kind() == io::ErrorKind::NotFound => {
+            Found::LeftOut(LeftOut::new(path, VANISHED))
+        }
+        Some(error) => gap(path, error.to_string()),
+        None => Found::Unsettled { path, why: replaced().to_string() },
+    }
+}
+
+fn gap(path: EntryPath, why: String) -> Found {
+    Found::Gap { path: path.to_string(), why, at: Some(path), within: false }
+}
+
+/// Why an item that was deleted meanwhile is not in the release.
+pub(super) const VANISHED: &str = "it was deleted meanwhile";
+
 /// Looks at a single file as the whole of a source.
 pub(super) fn single(source: &Source, name: &str) -> Result<(EntryPath, Stat)> {
-    let path = EntryPath::new(name).map_err(unpublishable)?;
+    let path = EntryPath::new(name)
+        .map_err(|error| Error::Invalid(format!("{error}: rename it, then publish again")))?;
     let context = || format!("reading {name:?}");
     let root = source.root().map_err(|error| Error::io(context(), error))?;
     let stat = Stat::at(root.as_fd(), name).map_err(|error| Error::io(context(), error))?;
+    if is_temp_name(name) {
+        return Err(Error::Invalid(format!(
+            "{name:?} is an unfinished file of a restore: publish the folder it is of"
+        )));
+    }
     match stat.kind {
         FileType::RegularFile => Ok((path, stat)),
         kind => Err(Error::Invalid(format!(
-            "{name:?} is a {}: publish a directory or a regular file",
-            special(kind)
+            "{name:?} is a {}: publish a folder or a regular file",
+            special(kind).unwrap_or("symbolic link")
         ))),
     }
 }
@@ -193,145 +467,22 @@ pub(super) fn replaced() -> io::Error {
     io::Error::other("it was replaced while it was read")
 }
 
-/// Lists a directory in path order, without what stands for itself and its parent.
-fn list(directory: &OwnedFd, prefix: &str) -> Result<io::Result<Vec<Name>>> {
-    let mut names = Vec::new();
-    let mut foreign = Vec::new();
-    let mut buffer = Vec::with_capacity(LISTING_BYTES);
-    let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => return Ok(Err(error.into())),
-        };
-        let bytes = entry.file_name().to_bytes();
-        if bytes == b"." || bytes == b".." {
-            continue;
-        }
-        match std::str::from_utf8(bytes) {
-            Ok(name) => names.push(classify(directory, name, entry.file_type())),
-            Err(_) => foreign.push(bytes.to_vec()),
-        }
-    }
-    refuse_foreign(prefix, &foreign)?;
-    refuse_collisions(prefix, &names)?;
-    names.sort_unstable_by(|left, right| left.key.cmp(&right.key));
-    Ok(Ok(names))
-}
-
-fn classify(directory: &OwnedFd, name: &str, listed: FileType) -> Name {
-    let (key, kind) = match settled(directory, name, listed) {
-        FileType::RegularFile => (name.into(), Kind::File),
-        FileType::Directory => match without_entries(directory, name) {
-            Some(inside) => (name.into(), Kind::EmptyDir(inside)),
-            None => (format!("{name}/").into(), Kind::FullDir),
-        },
-        other => (name.into(), Kind::Other(special(other))),
-    };
-    Name { key, kind }
-}
-
-/// What is in a directory of which nothing will be an entry, or `None` where something will. One that cannot be listed
-/// counts as having something in it: entering it will say why.
-fn without_entries(parent: &OwnedFd, name: &str) -> Option<Vec<(Box<str>, &'static str)>> {
-    let directory = open_directory(parent.as_fd(), name).ok()?;
-    let mut buffer = Vec::with_capacity(LISTING_BYTES);
-    let mut entries = RawDir::new(&directory, buffer.spare_capacity_mut());
-    let mut inside = Vec::new();
-    while let Some(entry) = entries.next() {
-        let entry = entry.ok()?;
-        let name = entry.file_name().to_str().ok()?;
-        if matches!(name, "." | "..") {
-            continue;
-        }
-        match settled(&directory, name, entry.file_type()) {
-            FileType::RegularFile | FileType::Directory => return None,
-            other => inside.push((name.into(), special(other))),
-        }
-    }
-    Some(inside)
-}
-
 /// The kind of a listed name: not every file system says it in the listing.
-fn settled(directory: &OwnedFd, name: &str, listed: FileType) -> FileType {
+fn settled(directory: &OwnedFd, name: &[u8], listed: FileType) -> FileType {
     match listed {
-        FileType::Unknown => {
-            Stat::at(directory.as_fd(), name).map_or(FileType::RegularFile, |stat| stat.kind)
-        }
+        FileType::Unknown => Stat::at(directory.as_fd(), OsStr::from_bytes(name))
+            .map_or(FileType::RegularFile, |stat| stat.kind),
         known => known,
     }
 }
 
-fn special(kind: FileType) -> &'static str {
+/// What a thing is that no release has.
+fn special(kind: FileType) -> Option<&'static str> {
     match kind {
-        FileType::Symlink => "symbolic link",
-        FileType::Fifo => "pipe",
-        FileType::Socket => "socket",
-        FileType::CharacterDevice | FileType::BlockDevice => "device",
-        FileType::Directory => "directory",
-        _ => "special file",
+        FileType::RegularFile | FileType::Directory | FileType::Symlink => None,
+        FileType::Fifo => Some("pipe"),
+        FileType::Socket => Some("socket"),
+        FileType::CharacterDevice | FileType::BlockDevice => Some("device"),
+        _ => Some("special file"),
     }
-}
-
-fn unpublishable(error: Error) -> Error {
-    Error::Invalid(format!("{error}: rename it, then publish again"))
-}
-
-fn refuse_foreign(prefix: &str, foreign: &[Vec<u8>]) -> Result<()> {
-    if foreign.is_empty() {
-        return Ok(());
-    }
-    let named: Vec<_> = foreign
-        .iter()
-        .take(NAMED)
-        .map(|name| {
-            let hex = data_encoding::HEXLOWER.encode(name);
-            format!("{:?} (bytes {hex})", format!("{prefix}{}", String::from_utf8_lossy(name)))
-        })
-        .collect();
-    Err(Error::Invalid(format!(
-        "{} not UTF-8: {}; rename (for example with convmv), then publish again",
-        plural(foreign.len(), "name is", "names are"),
-        enumeration(&named, foreign.len())
-    )))
-}
-
-fn refuse_collisions(prefix: &str, names: &[Name]) -> Result<()> {
-    let mut keys = Vec::with_capacity(names.len());
-    for name in names.iter().filter(|name| !matches!(name.kind, Kind::Other(_))) {
-        let plain = name.key.trim_end_matches('/');
-        let path = EntryPath::new(plain).map_err(|error| {
-            let context = if prefix.is_empty() { String::new() } else { format!("in {prefix:?}: ") };
-            Error::Invalid(format!("{context}{error}: rename it, then publish again"))
-        })?;
-        keys.push((collision_key(&path), plain));
-    }
-    keys.sort_unstable();
-    let named: Vec<_> = keys
-        .iter()
-        .zip(keys.iter().skip(1))
-        .filter(|((left, _), (right, _))| left == right)
-        .map(|((_, left), (_, right))| {
-            format!("{:?} and {:?}", format!("{prefix}{left}"), format!("{prefix}{right}"))
-        })
-        .collect();
-    if named.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Invalid(format!(
-        "names that some systems take for the same: {}; rename one of each, then publish again",
-        enumeration(named.get(..NAMED).unwrap_or(&named), named.len())
-    )))
-}
-
-/// `1 name is`, `3 names are`.
-pub(super) fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// The items, and how many more there are.
-pub(super) fn enumeration(named: &[String], count: usize) -> String {
-    let more = count.saturating_sub(named.len());
-    let listed = named.join(", ");
-    if more == 0 { listed } else { format!("{listed} and {more} more") }
 }

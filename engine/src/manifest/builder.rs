@@ -60,7 +60,7 @@ impl EntryTreeBuilder {
     /// whatever `sink` fails with.
     pub fn push(&mut self, path: EntryPath, entry: &Entry, sink: &mut dyn PageSink) -> Result<()> {
         let mut body = Vec::new();
-        item::write_checked_entry(&mut body, entry)?;
+        item::write_checked_entry(&mut body, path.as_str(), entry)?;
         self.advance(&path, 1)?;
         let key = path.as_str().as_bytes().to_vec();
         self.last = Some(path);

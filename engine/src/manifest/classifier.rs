@@ -5,7 +5,6 @@
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
 use super::{
-    entry::EntryKind,
     path::EntryPath,
     pattern,
     policy::ClassRules,
@@ -102,17 +101,14 @@ impl Classifier {
         self.classes.iter().filter(|class| class.is_ours).map(|class| class.slot)
     }
 
-    /// The class of `path`. An empty directory that no pattern matches goes where something in it would go.
+    /// The class of a file or link at `path`.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] where patterns of two classes match, naming both; [`Error::Denied`] where its class is not
     /// [ours](Class::is_ours).
-    pub fn class_of(&self, path: &EntryPath, kind: EntryKind) -> Result<&Class> {
-        let mut found = self.matching(path, path.as_str())?;
-        if found.is_none() && kind == EntryKind::EmptyDir {
-            found = self.matching(path, &format!("{path}/"))?;
-        }
+    pub fn class_of(&self, path: &EntryPath) -> Result<&Class> {
+        let found = self.matching(path, path.as_str())?;
         let class = found.or(self.rest).and_then(|index| self.classes.get(index));
         match class {
             Some(class) if class.is_ours => Ok(class),
@@ -125,6 +121,22 @@ impl Classifier {
                  pattern that matches it"
             ))),
         }
+    }
+
+    /// The class of a folder, where it is [ours](Class::is_ours): elsewhere the paths in it imply it. One that no pattern
+    /// matches goes where something in it would go; of several classes whose patterns match, the one of the lowest slot has
+    /// it, since the folder itself says nothing of what is in it.
+    pub fn class_of_folder(&self, path: &EntryPath) -> Option<&Class> {
+        let first = |text: &str| {
+            let matches = self.patterns.matches_candidate(&Candidate::new(text));
+            matches.into_iter().filter_map(|pattern| self.owners.get(pattern).copied()).min()
+        };
+        let found = match self.owners.as_slice() {
+            [] => None,
+            _ => first(path.as_str()).or_else(|| first(&format!("{path}/"))),
+        };
+        let class = found.or(self.rest).and_then(|index| self.classes.get(index));
+        class.filter(|class| class.is_ours)
     }
 
     /// The one class with a pattern that matches `text`, which stands for `path`.
@@ -206,7 +218,7 @@ mod tests {
     }
 
     fn class_of(text: &str) -> String {
-        films().class_of(&path(text), EntryKind::File).unwrap().name.clone()
+        films().class_of(&path(text)).unwrap().name.clone()
     }
 
     #[test]
@@ -228,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_path_in_two_classes_is_named_with_both() {
-        let error = films().class_of(&path("masters/raw/a.srt"), EntryKind::File).unwrap_err().to_string();
+        let error = films().class_of(&path("masters/raw/a.srt")).unwrap_err().to_string();
         for part in ["masters/raw/a.srt", "`masters` by `masters/raw/**`", "`subtitles` by `**/*.srt`"] {
             assert!(error.contains(part), "{part} is not in {error}");
         }
@@ -237,21 +249,35 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_directory_goes_where_its_content_would() {
-        let of = |text| films().class_of(&path(text), EntryKind::EmptyDir).unwrap().name.clone();
+    fn a_folder_goes_where_its_content_would() {
+        let of = |text| films().class_of_folder(&path(text)).unwrap().name.clone();
         assert_eq!([of("masters/raw"), of("archive"), of("masters"), of("a.srt")].join(" "), {
             "masters masters default subtitles"
         });
         assert_eq!(class_of("masters/raw"), "default");
     }
 
+    /// Every folder is an entry: one that patterns of two classes match must not end a publish, and one whose class is
+    /// another publisher's must not be in ours.
+    #[test]
+    fn a_folder_never_ends_a_publish() {
+        let both = [class(2, "raw", &["**/raw"]), class(1, "films", &["films/*"]), Class::default_class()];
+        let both = Classifier::new(both.to_vec()).unwrap();
+        assert!(both.class_of(&path("films/raw")).is_err());
+        assert_eq!(both.class_of_folder(&path("films/raw")).unwrap().slot, 1);
+        let theirs = Class { is_ours: false, ..class(1, "masters", &["masters/**"]) };
+        let some = Classifier::new(vec![theirs, class(2, "trailers", &["a/trailers/**"])]).unwrap();
+        let slot = |text| some.class_of_folder(&path(text)).map(|class| class.slot);
+        assert_eq!((slot("masters"), slot("a"), slot("a/trailers")), (None, None, Some(2)));
+    }
+
     #[test]
     fn what_is_not_ours_is_refused() {
         let theirs = Class { is_ours: false, ..class(1, "masters", &["masters/**"]) };
         let some = Classifier::new(vec![theirs, class(2, "trailers", &["trailers/**"])]).unwrap();
-        assert!(some.class_of(&path("trailers/a"), EntryKind::File).is_ok());
+        assert!(some.class_of(&path("trailers/a")).is_ok());
         for (text, part) in [("masters/a", "`masters`"), ("a", "no class")] {
-            let error = some.class_of(&path(text), EntryKind::File).unwrap_err();
+            let error = some.class_of(&path(text)).unwrap_err();
             assert!(matches!(&error, Error::Denied(why) if why.contains(part)), "{error}");
         }
         assert_eq!(some.slots().collect::<Vec<_>>(), [2]);
@@ -294,10 +320,10 @@ mod tests {
                 let text = path(&text);
                 let matching: Vec<_> = alone
                     .iter()
-                    .map(|one| one.class_of(&text, EntryKind::File).unwrap().slot)
+                    .map(|one| one.class_of(&text).unwrap().slot)
                     .filter(|slot| *slot != 0)
                     .collect();
-                match (all.class_of(&text, EntryKind::File), &matching[..]) {
+                match (all.class_of(&text), &matching[..]) {
                     (Ok(class), []) => prop_assert!(class.is_default()),
                     (Ok(class), [slot]) => prop_assert_eq!(class.slot, *slot),
                     (Err(Error::Invalid(_)), [_, _, ..]) => {}

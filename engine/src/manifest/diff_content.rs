@@ -328,7 +328,7 @@ impl Node {
     fn expect(&self, level: u8) -> Expect {
         let mut expect = Expect::root(TreeKind::Content);
         (expect.is_root, expect.slot, expect.level) = (self.is_root, Some(self.slot), Some(level));
-        expect.sums = Some(Sums { entries: 0, chunks: self.chunks, bytes: self.bytes });
+        expect.sums = Some(Sums { chunks: self.chunks, bytes: self.bytes, ..Sums::default() });
         expect
     }
 

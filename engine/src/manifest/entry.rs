@@ -1,5 +1,11 @@
 //! What a manifest says of a path.
 
+use std::ops::Range;
+
+use super::{
+    extension,
+    path::{EntryPath, LinkTarget},
+};
 use crate::{
     chunk::Profile,
     id::{ChunkId, PageId},
@@ -28,6 +34,8 @@ pub struct ChunkRef {
 pub struct Sums {
     /// Entries (0 within a chunk tree).
     pub entries: u64,
+    /// Of the entries, those that are files.
+    pub files: u64,
     /// Chunks.
     pub chunks: u64,
     /// Bytes of file content.
@@ -39,6 +47,7 @@ impl Sums {
     pub fn checked_add(self, other: Sums) -> Option<Sums> {
         Some(Sums {
             entries: self.entries.checked_add(other.entries)?,
+            files: self.files.checked_add(other.files)?,
             chunks: self.chunks.checked_add(other.chunks)?,
             bytes: self.bytes.checked_add(other.bytes)?,
         })
@@ -48,7 +57,7 @@ impl Sums {
 /// The chunks of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
-    /// At most [`INLINE_CHUNKS`](crate::limits::INLINE_CHUNKS) chunks; none for an empty file or a directory.
+    /// At most [`INLINE_CHUNKS`](crate::limits::INLINE_CHUNKS) chunks; none for an empty file, a folder or a link.
     Inline(Vec<ChunkRef>),
     /// More: the root of a chunk tree.
     Tree {
@@ -75,9 +84,10 @@ impl Content {
 pub enum EntryKind {
     /// A regular file.
     File = 1,
-    /// A directory without entries; others are implied by the paths in them.
-    EmptyDir = 2,
-    // 3 is reserved for symbolic links.
+    /// A folder, whether something is in it or not. Folders of other classes are implied by the paths in them.
+    Folder = 2,
+    /// A symbolic link that stays inside the release: see [`LinkTarget`].
+    Symlink = 3,
 }
 
 /// Something an entry says beyond the fixed fields.
@@ -94,23 +104,42 @@ pub struct Extension {
 /// What a manifest says of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// File or empty directory.
+    /// File, folder or symbolic link.
     pub kind: EntryKind,
-    /// Bytes of content: the sum of the chunks' lengths; 0 for a directory.
+    /// Bytes of content: the sum of the chunks' lengths; 0 for a folder or a link.
     pub size: u64,
     /// Modification time.
     pub mtime: Timestamp,
-    /// Permission bits, ≤ 0o7777.
+    /// Permission bits, ≤ 0o7777; of a link, [`Entry::LINK_MODE`].
     pub mode: u16,
     /// How the content is cut.
     pub profile: Profile,
     /// The content.
     pub content: Content,
-    /// Sorted by tag.
+    /// Where a link points; `None` for files and folders.
+    pub target: Option<LinkTarget>,
+    /// Sorted by tag; [`extension`] has the tags that are known.
     pub extensions: Vec<Extension>,
 }
 
 impl Entry {
+    /// The mode of every link: systems differ in what they say of it, and none uses it.
+    pub const LINK_MODE: u16 = 0o777;
+
+    /// The first path of the entry's link group: a file of the same class that comes before this one and was, where it
+    /// was published, the same file under another name. The first file of a group does not say that it has one. A
+    /// reader links the two only where kind, size, content, mode and time of both entries agree.
+    pub fn link_group(&self) -> Option<EntryPath> {
+        let found = extension::find(&self.extensions, extension::LINK_GROUP)?;
+        EntryPath::new(std::str::from_utf8(found).ok()?).ok()
+    }
+
+    /// The holes of a file: runs of zeros that took no room where it was published, ascending, apart from each other
+    /// and within the file. Its chunks hold the zeros too.
+    pub fn holes(&self) -> Vec<Range<u64>> {
+        extension::find(&self.extensions, extension::HOLES).map(extension::read_holes).unwrap_or_default()
+    }
+
     /// The first critical extension whose tag is not among `known`: a reader that meets one must refuse the entry, while
     /// a node that only passes it on need not.
     pub fn unknown_critical(&self, known: &[u16]) -> Option<u16> {
@@ -120,7 +149,8 @@ impl Entry {
 
     /// What the entry adds to a page's sums.
     pub fn sums(&self) -> Sums {
-        Sums { entries: 1, chunks: self.content.chunks(), bytes: self.size }
+        let files = u64::from(self.kind == EntryKind::File);
+        Sums { entries: 1, files, chunks: self.content.chunks(), bytes: self.size }
     }
 }
 

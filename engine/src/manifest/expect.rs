@@ -42,7 +42,7 @@ impl Expect {
         let Content::Tree { root, chunks } = entry.content else { return None };
         let mut expect = Self::root(TreeKind::Content);
         expect.slot = Some(slot);
-        expect.sums = Some(Sums { entries: 0, chunks, bytes: entry.size });
+        expect.sums = Some(Sums { chunks, bytes: entry.size, ..Sums::default() });
         Some((root, expect))
     }
 

@@ -1,6 +1,7 @@
 //! What no decoder, cursor or builder takes: malformed pages, forged trees.
 
 use super::{
+    Sums,
     builder::{EntryTreeBuilder, edit},
     cursor,
     entry::{Content, Entry, EntryKind, Extension},
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     id::{Commitment, PageId},
-    limits::{PAGE_BYTES, PAGE_ITEMS_MAX},
+    limits::{HOLES, PAGE_BYTES, PAGE_ITEMS_MAX, PATH_BYTES},
 };
 
 #[test]
@@ -44,7 +45,7 @@ fn malformed_pages_are_refused() {
     refused("sizes that do not add up", one(&|entry| entry.size += 1));
     refused("a mode out of range", one(&|entry| entry.mode = 0o10000));
     refused("a time out of range", one(&|entry| entry.mtime.nanos = 1_000_000_000));
-    refused("a directory with content", one(&|entry| entry.kind = EntryKind::EmptyDir));
+    refused("a folder with content", one(&|entry| entry.kind = EntryKind::Folder));
     refused(
         "a tree that could be inline",
         one(&|entry| {
@@ -70,18 +71,18 @@ fn malformed_pages_are_refused() {
         }),
     );
     let extension = |tag, len| Extension { tag, critical: false, bytes: vec![0; len] };
-    refused("unsorted extensions", one(&|entry| entry.extensions = vec![extension(2, 0), extension(1, 0)]));
-    refused("an extension twice", one(&|entry| entry.extensions = vec![extension(1, 0), extension(1, 0)]));
+    refused("unsorted extensions", one(&|entry| entry.extensions = vec![extension(9, 0), extension(8, 0)]));
+    refused("an extension twice", one(&|entry| entry.extensions = vec![extension(8, 0), extension(8, 0)]));
     refused(
         "too many extensions",
         one(&|entry| {
-            entry.extensions = (0..17).map(|tag| extension(tag, 0)).collect();
+            entry.extensions = (8..25).map(|tag| extension(tag, 0)).collect();
         }),
     );
     refused(
         "too long extensions",
         one(&|entry| {
-            entry.extensions = vec![extension(1, 600), extension(2, 600)];
+            entry.extensions = vec![extension(8, 4000), extension(9, 4000)];
         }),
     );
 
@@ -92,6 +93,113 @@ fn malformed_pages_are_refused() {
     let child = |sums| index(vec![EntryChild { sums, ..entry_child(1, "a") }]);
     refused("a child without entries", child(sums(0, 0, 0)));
     refused("a child of too many entries", child(sums((1 << 32) + 1, 0, 0)));
+    refused("a child of more files than entries", child(Sums { files: 65, ..sums(64, 70, 900_000) }));
+    refused("a child with chunks and no file", child(Sums { files: 0, ..sums(64, 70, 900_000) }));
+}
+
+/// Bytes of a page with one entry, at `path`, made by hand: what no type lets pass.
+fn one_entry(path: &str, kind: u8, mode: u16, rest: &[u8]) -> Vec<u8> {
+    let mut bytes = leaf(vec![]).encode();
+    bytes[8] = 1;
+    bytes.extend([0, 0]);
+    bytes.extend(u16::try_from(path.len()).unwrap().to_le_bytes());
+    bytes.extend(path.as_bytes());
+    bytes.extend([kind, 1]);
+    bytes.extend(mode.to_le_bytes());
+    bytes.extend([0; 8 + 4 + 8]);
+    bytes.extend(rest);
+    bytes
+}
+
+/// A link's bytes behind its size: no chunk, the target, no extension.
+fn link_to(target: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(target.len()).unwrap().to_le_bytes();
+    [&[0], &len[..], target, &[0]].concat()
+}
+
+#[test]
+fn links_that_could_leave_are_refused() {
+    let decode = |path: &str, target: &[u8]| Page::decode(&one_entry(path, 3, 0o777, &link_to(target)));
+    for target in ["s01", ".", "..", "../..", "./../x", "s01//e1/", "../../一/二", "a/./b"] {
+        let page = decode("a/b/l", target.as_bytes()).unwrap();
+        let Items::Entries(entries) = &page.items else { panic!("a page of entries") };
+        assert_eq!(entries[0].1.target.as_ref().unwrap().as_str(), target);
+        assert_eq!(page.encode(), one_entry("a/b/l", 3, 0o777, &link_to(target.as_bytes())));
+    }
+    let long = "x".repeat(PATH_BYTES + 1);
+    for target in [
+        "",
+        "/",
+        "/etc/passwd",
+        "../../..",
+        "../.././../x",
+        "a/..",
+        "../a/../b",
+        "a\0b",
+        "a\nb",
+        "a\u{85}",
+        &long,
+    ] {
+        assert!(decode("a/b/l", target.as_bytes()).is_err(), "{target:?} was taken");
+    }
+    assert!(decode("l", b"..").is_err() && decode("a/l", b"..").is_ok());
+    assert!(decode("a/l", b"\xff").is_err(), "a target that is not UTF-8 was taken");
+    let link = link_to(b"x");
+    assert!(Page::decode(&one_entry("l", 3, 0o755, &link)).is_err(), "a link's mode was taken");
+    assert!(Page::decode(&one_entry("l", 1, 0o777, &link)).is_err(), "a file with a target was taken");
+    assert!(Page::decode(&one_entry("l", 2, 0o777, &link)).is_err(), "a folder with a target was taken");
+    assert!(Page::decode(&one_entry("l", 3, 0o777, &[0, 0])).is_err(), "a link without a target was taken");
+    assert!(Page::decode(&one_entry("l", 4, 0o777, &link)).is_err(), "an unknown kind was taken");
+    let content = [&[1], &[7; 32][..], &[0; 4], &link[1..]].concat();
+    assert!(Page::decode(&one_entry("l", 3, 0o777, &content)).is_err(), "a link with content was taken");
+}
+
+#[test]
+fn malformed_extensions_that_are_known_are_refused() {
+    let with = |extension: Extension| {
+        let mut entry = small(1);
+        entry.extensions = vec![extension];
+        leaf(vec![("b", entry)])
+    };
+    let refused = |what: &str, extension: Extension| {
+        assert!(Page::decode(&with(extension).encode()).is_err(), "{what} was taken");
+    };
+    let size = small(1).size;
+    let holes = |pairs: &[(u64, u64)]| Extension {
+        tag: 2,
+        critical: false,
+        bytes: pairs.iter().flat_map(|(start, len)| [*start, *len]).flat_map(u64::to_le_bytes).collect(),
+    };
+    for good in [Extension::link_group("a"), holes(&[(0, 1), (2, 1)]), holes(&[(0, size)])] {
+        let page = with(good);
+        assert_eq!(Page::decode(&page.encode()).unwrap(), page);
+    }
+    for first in ["", "b", "c", "/a", "a//b", "../a", "a\n"] {
+        refused(&format!("a link group named {first:?}"), Extension::link_group(first));
+    }
+    refused(
+        "a link group that is no text",
+        Extension { bytes: vec![b'a', 0xff], ..Extension::link_group("a") },
+    );
+    refused("a critical link group", Extension { critical: true, ..Extension::link_group("a") });
+    refused("critical holes", Extension { critical: true, ..holes(&[(0, 1)]) });
+    refused("critical attributes", Extension { tag: 3, critical: true, bytes: vec![] });
+    refused("no hole", holes(&[]));
+    refused("an empty hole", holes(&[(4, 0)]));
+    refused("holes that touch", holes(&[(0, 4), (4, 4)]));
+    refused("holes that overlap", holes(&[(0, 4), (3, 4)]));
+    refused("holes out of order", holes(&[(8, 4), (0, 4)]));
+    refused("a hole past the end", holes(&[(0, size + 1)]));
+    refused("a hole whose end overflows", holes(&[(8, u64::MAX)]));
+    refused("half a hole", Extension { bytes: vec![0; 24], ..holes(&[]) });
+    refused("too many holes", holes(&(0..=HOLES as u64).map(|n| (2 * n, 1)).collect::<Vec<_>>()));
+
+    let mut folder = small(1);
+    (folder.kind, folder.size, folder.content) = (EntryKind::Folder, 0, Content::Inline(vec![]));
+    folder.extensions = vec![Extension::link_group("a")];
+    assert!(Page::decode(&leaf(vec![("b", folder.clone())]).encode()).is_err(), "a folder in a link group");
+    folder.extensions = vec![Extension { tag: 3, critical: false, bytes: vec![1] }];
+    assert!(Page::decode(&leaf(vec![("b", folder)]).encode()).is_ok(), "a reserved tag was not kept");
 }
 
 #[test]

@@ -4,33 +4,35 @@
 
 use super::{
     entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp},
+    extension,
     page::{ChunkChild, EntryChild},
-    path::EntryPath,
+    path::{EntryPath, LinkTarget},
     raw::{Reader, put_u8, put_u16},
 };
 use crate::{
     chunk::Profile,
     error::{Error, Result},
     id::{ChunkId, ID_LEN, PageId},
-    limits::{CHUNK_BYTES, CLASS_ENTRIES, EXTENSION_BYTES, EXTENSIONS, INLINE_CHUNKS},
+    limits::{CHUNK_BYTES, CLASS_ENTRIES, EXTENSION_BYTES, EXTENSIONS, INLINE_CHUNKS, PATH_BYTES},
 };
 
 /// The content tag of a chunk tree; smaller values are the number of inline chunks.
 const CONTENT_TREE: u8 = 0xff;
 
-/// Bytes of an entry without path, content and extensions.
+/// Bytes of an entry without path, content, target and extensions.
 const ENTRY_FIXED_BYTES: usize = 26;
 /// Bytes of a chunk reference.
 pub(super) const CHUNK_REF_BYTES: usize = ID_LEN + 4;
 /// Bytes of a chunk tree's child.
 pub(super) const CHUNK_CHILD_BYTES: usize = ID_LEN + 16;
 /// Bytes of an entry tree's child without its path.
-pub(super) const ENTRY_CHILD_BYTES: usize = ID_LEN + 24;
+pub(super) const ENTRY_CHILD_BYTES: usize = ID_LEN + 32;
 /// Bytes of an entry without its path, at least.
 pub(super) const ENTRY_MIN_BYTES: usize = ENTRY_FIXED_BYTES;
-/// Bytes of an entry without its path, at most.
+/// Bytes of an entry without its path, at most: a link, whose target is longer than any inline list.
 pub(super) const ENTRY_MAX_BYTES: usize =
-    ENTRY_FIXED_BYTES + INLINE_CHUNKS * CHUNK_REF_BYTES + EXTENSIONS * 5 + EXTENSION_BYTES;
+    ENTRY_FIXED_BYTES + 2 + PATH_BYTES + EXTENSIONS * 5 + EXTENSION_BYTES;
+const _: () = assert!(INLINE_CHUNKS * CHUNK_REF_BYTES <= 2 + PATH_BYTES);
 
 pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry) {
     out.push(entry.kind as u8);
@@ -50,6 +52,11 @@ pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry) {
             out.extend_from_slice(&chunks.to_le_bytes());
         }
     }
+    // What has a target and is no link, or the other way round, becomes bytes that no decoder takes.
+    if let Some(target) = &entry.target {
+        put_u16(out, target.as_str().len());
+        out.extend_from_slice(target.as_str().as_bytes());
+    }
     put_u8(out, entry.extensions.len());
     for extension in &entry.extensions {
         out.extend_from_slice(&extension.tag.to_le_bytes());
@@ -68,6 +75,7 @@ pub(super) struct RawEntry<'a> {
     mtime: Timestamp,
     size: u64,
     content: RawContent<'a>,
+    target: Option<&'a str>,
     extensions: Extensions<'a>,
 }
 
@@ -78,11 +86,12 @@ enum RawContent<'a> {
 }
 
 impl<'a> RawEntry<'a> {
-    /// Reads the next entry and checks all that it must be by itself.
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self> {
+    /// Reads the next entry, whose path is `path`, and checks all that it must be by itself.
+    pub(super) fn read(reader: &mut Reader<'a>, path: &str) -> Result<Self> {
         let kind = match reader.u8()? {
             1 => EntryKind::File,
-            2 => EntryKind::EmptyDir,
+            2 => EntryKind::Folder,
+            3 => EntryKind::Symlink,
             kind => return Err(reader.broken(&format!("has an entry of unknown kind {kind}"))),
         };
         let profile = Profile::from_tag(reader.u8()?)?;
@@ -98,13 +107,14 @@ impl<'a> RawEntry<'a> {
             }
             _ => return Err(reader.broken("has more inline chunks than an entry may")),
         };
+        let target = if kind == EntryKind::Symlink { Some(read_target(reader)?) } else { None };
         let extensions = Extensions::read(reader)?;
-        let entry = Self { kind, profile, mode, mtime, size, content, extensions };
-        entry.check()?;
+        let entry = Self { kind, profile, mode, mtime, size, content, target, extensions };
+        entry.check(path)?;
         Ok(entry)
     }
 
-    fn check(&self) -> Result<()> {
+    fn check(&self, path: &str) -> Result<()> {
         let broken = |rule: &str| Err(Error::Invalid(format!("malformed entry: {rule}")));
         if self.mode > 0o7777 || self.mtime.nanos >= 1_000_000_000 {
             return broken("its mode or time is out of range");
@@ -126,10 +136,23 @@ impl<'a> RawEntry<'a> {
                 }
             }
         }
-        if self.kind == EntryKind::EmptyDir && self.chunks() != 0 {
-            return broken("a directory has content");
+        if self.kind != EntryKind::File && self.chunks() != 0 {
+            return broken("a folder or a link has content");
         }
-        Ok(())
+        if let Some(target) = self.target {
+            if self.mode != Entry::LINK_MODE {
+                return broken("a link has another mode than 0777");
+            }
+            LinkTarget::check(target, path)?;
+        }
+        self.extensions.each(|tag, critical, bytes| {
+            extension::check(
+                tag,
+                critical,
+                bytes,
+                &extension::Owner { kind: self.kind, size: self.size, path },
+            )
+        })
     }
 
     fn chunks(&self) -> u64 {
@@ -141,7 +164,8 @@ impl<'a> RawEntry<'a> {
 
     /// What the entry adds to a page's sums.
     pub(super) fn sums(&self) -> Sums {
-        Sums { entries: 1, chunks: self.chunks(), bytes: self.size }
+        let files = u64::from(self.kind == EntryKind::File);
+        Sums { entries: 1, files, chunks: self.chunks(), bytes: self.size }
     }
 
     /// The entry by itself.
@@ -151,7 +175,8 @@ impl<'a> RawEntry<'a> {
             RawContent::Tree { root, chunks } => Content::Tree { root, chunks },
         };
         let (kind, profile, mode, mtime, size) = (self.kind, self.profile, self.mode, self.mtime, self.size);
-        Ok(Entry { kind, size, mtime, mode, profile, content, extensions: self.extensions.to_vec()? })
+        let target = self.target.map(LinkTarget::checked);
+        Ok(Entry { kind, size, mtime, mode, profile, content, target, extensions: self.extensions.to_vec()? })
     }
 }
 
@@ -186,14 +211,29 @@ impl<'a> Extensions<'a> {
     }
 
     fn to_vec(self) -> Result<Vec<Extension>> {
-        let mut reader = Reader::new(self.bytes, "entry");
-        (0..self.count)
-            .map(|_| {
-                let (tag, critical, bytes) = read_extension(&mut reader)?;
-                Ok(Extension { tag, critical, bytes: bytes.to_vec() })
-            })
-            .collect()
+        let mut all = Vec::with_capacity(usize::from(self.count));
+        self.each(|tag, critical, bytes| {
+            all.push(Extension { tag, critical, bytes: bytes.to_vec() });
+            Ok(())
+        })?;
+        Ok(all)
     }
+
+    /// Hands tag, whether it is critical, and bytes of each to `take`.
+    fn each(self, mut take: impl FnMut(u16, bool, &'a [u8]) -> Result<()>) -> Result<()> {
+        let mut reader = Reader::new(self.bytes, "entry");
+        for _ in 0..self.count {
+            let (tag, critical, bytes) = read_extension(&mut reader)?;
+            take(tag, critical, bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// The target of a link, not checked but to be text.
+fn read_target<'a>(reader: &mut Reader<'a>) -> Result<&'a str> {
+    let len = usize::from(reader.u16()?);
+    std::str::from_utf8(reader.take(len)?).map_err(|_| reader.broken("has a link whose target is not UTF-8"))
 }
 
 /// Tag, whether it is critical, bytes.
@@ -222,14 +262,15 @@ pub(super) fn chunk_of(bytes: &[u8; CHUNK_REF_BYTES]) -> ChunkRef {
 pub(super) fn write_entry_child(out: &mut Vec<u8>, id: &PageId, sums: &Sums) {
     out.extend_from_slice(id.as_bytes());
     out.extend_from_slice(&sums.entries.to_le_bytes());
+    out.extend_from_slice(&sums.files.to_le_bytes());
     out.extend_from_slice(&sums.chunks.to_le_bytes());
     out.extend_from_slice(&sums.bytes.to_le_bytes());
 }
 
 pub(super) fn read_entry_child(reader: &mut Reader<'_>, last: EntryPath) -> Result<EntryChild> {
     let id = PageId::from_bytes(reader.id()?);
-    let sums = Sums { entries: reader.u64()?, chunks: reader.u64()?, bytes: reader.u64()? };
-    if sums.entries == 0 || sums.entries > CLASS_ENTRIES || !plausible(sums.chunks, sums.bytes, CHUNK_BYTES) {
+    let sums = read_sums(reader)?;
+    if sums.entries == 0 || !are_plausible(&sums) {
         return Err(reader.broken("sums up a child as no page can be"));
     }
     Ok(EntryChild { last, id, sums })
@@ -251,19 +292,33 @@ pub(super) fn chunk_len(bytes: &[u8; CHUNK_REF_BYTES]) -> u32 {
 pub(super) fn chunk_child_of(bytes: &[u8; CHUNK_CHILD_BYTES]) -> Result<ChunkChild> {
     let mut reader = Reader::new(bytes, "page");
     let id = PageId::from_bytes(reader.id()?);
-    let sums = Sums { entries: 0, chunks: reader.u64()?, bytes: reader.u64()? };
+    let sums = Sums { chunks: reader.u64()?, bytes: reader.u64()?, ..Sums::default() };
     if sums.chunks == 0 || !plausible(sums.chunks, sums.bytes, CHUNK_BYTES) {
         return Err(reader.broken("sums up a child as no page can be"));
     }
     Ok(ChunkChild { id, sums })
 }
 
-/// Appends an entry's bytes, all that it must be by itself checked: they are read back as whoever reads the page will.
-pub(super) fn write_checked_entry(out: &mut Vec<u8>, entry: &Entry) -> Result<()> {
+/// The sums over entries, in the order in which child and header have them.
+pub(super) fn read_sums(reader: &mut Reader<'_>) -> Result<Sums> {
+    let (entries, files) = (reader.u64()?, reader.u64()?);
+    Ok(Sums { entries, files, chunks: reader.u64()?, bytes: reader.u64()? })
+}
+
+/// Whether the entries of a class can add up to `sums`.
+pub(super) fn are_plausible(sums: &Sums) -> bool {
+    sums.entries <= CLASS_ENTRIES
+        && sums.files <= sums.entries
+        && (sums.files > 0 || sums.chunks == 0)
+        && plausible(sums.chunks, sums.bytes, CHUNK_BYTES)
+}
+
+/// Appends the bytes of the entry at `path`, all that it must be by itself checked: they are read back as a page is.
+pub(super) fn write_checked_entry(out: &mut Vec<u8>, path: &str, entry: &Entry) -> Result<()> {
     let start = out.len();
     write_entry(out, entry);
     let mut reader = Reader::new(out.get(start..).unwrap_or_default(), "entry");
-    RawEntry::read(&mut reader)?;
+    RawEntry::read(&mut reader, path)?;
     reader.finish()
 }
 

@@ -23,6 +23,7 @@ mod diff_tests;
 mod edit;
 pub mod entry;
 mod expect;
+pub mod extension;
 #[cfg(test)]
 mod forgery_tests;
 #[cfg(test)]
@@ -30,6 +31,8 @@ mod format_tests;
 mod item;
 mod known;
 mod levels;
+#[cfg(test)]
+mod link_tests;
 mod load;
 pub mod page;
 pub mod path;
@@ -58,7 +61,7 @@ use crate::{
 
 pub use entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp};
 pub use page::{Page, TreeKind};
-pub use path::EntryPath;
+pub use path::{EntryPath, LinkTarget};
 pub use policy::ClassRules;
 
 /// Where pages of one library are read from.

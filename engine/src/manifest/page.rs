@@ -17,20 +17,25 @@
 //!      4      s  the rest of the path
 //!
 //! entries: path, then                          entry index: last path below the child, then
-//!      0      1  kind: 1 file, 2 empty dir          0     32  child's PageId
+//!      0      1  kind: 1 file, 2 folder, 3 link     0     32  child's PageId
 //!      1      1  profile                           32      8  entries below it
-//!      2      2  mode                              40      8  chunks below it
-//!      4      8  mtime, seconds (signed)           48      8  bytes of content below it
-//!     12      4  mtime, nanoseconds
-//!     16      8  size                         chunks:
-//!     24      1  inline chunks (0 to 4), or 255     0     32  ChunkId
-//!     25      …  inline: 36 bytes each, as in      32      4  length
-//!                "chunks"; 255: root PageId (32),
-//!                chunks (8)                   chunk index:
-//!      …      1  extensions, e ≤ 16                 0     32  child's PageId
-//!      …      …  each: tag (2), critical (1),      32      8  chunks below it
-//!                length (2), bytes                 40      8  bytes below it
+//!      2      2  mode; of a link, 0777             40      8  of these, files
+//!      4      8  mtime, seconds (signed)           48      8  chunks below it
+//!     12      4  mtime, nanoseconds                56      8  bytes of content below it
+//!     16      8  size; of folder and link, 0
+//!     24      1  inline chunks (0 to 4), or 255 chunks:
+//!     25      …  inline: 36 bytes each, as in       0     32  ChunkId
+//!                "chunks"; 255: root PageId (32),  32      4  length
+//!                chunks (8)
+//!      …      …  link: length (2) of the target,  chunk index:
+//!                target                             0     32  child's PageId
+//!      …      1  extensions, e ≤ 16                32      8  chunks below it
+//!      …      …  each: tag (2), critical (1),      40      8  bytes below it
+//!                length (2), bytes
 //! ```
+//!
+//! [`extension`](super::extension) has the extensions that are known, [`LinkTarget`](super::path::LinkTarget) what a
+//! target may be.
 //!
 //! Integers are little-endian. A page's id is `PageId::of` all its bytes. [`Page::decode`] takes canonical bytes only, so
 //! that one page has one id; what a page says of others is checked with [`Expect`] when they are at hand.
@@ -129,7 +134,8 @@ impl Page {
             Kind::Entries => {
                 let mut entries = Vec::with_capacity(count);
                 read_paths(&mut reader, count, item::ENTRY_MIN_BYTES, |reader, path| {
-                    entries.push((EntryPath::checked(path), item::RawEntry::read(reader)?.to_entry()?));
+                    let entry = item::RawEntry::read(reader, path)?.to_entry()?;
+                    entries.push((EntryPath::checked(path), entry));
                     Ok(())
                 })?;
                 Items::Entries(entries)
@@ -261,7 +267,7 @@ impl Page {
 impl ChunkRef {
     /// What the chunk adds to a page's sums.
     pub fn sums(&self) -> Sums {
-        Sums { entries: 0, chunks: 1, bytes: u64::from(self.len) }
+        Sums { chunks: 1, bytes: u64::from(self.len), ..Sums::default() }
     }
 }
 
@@ -381,7 +387,7 @@ pub(super) fn read_chunks<'a>(
         // At most 256 of at most 256 KiB.
         bytes += u64::from(len);
     }
-    Ok((chunks, Sums { entries: 0, chunks: count as u64, bytes }))
+    Ok((chunks, Sums { chunks: count as u64, bytes, ..Sums::default() }))
 }
 
 /// Reads `count` items that begin with a path, compressed as much as it can be and above the one before, and go on with

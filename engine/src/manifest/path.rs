@@ -63,6 +63,99 @@ impl fmt::Debug for EntryPath {
     }
 }
 
+/// Where a symbolic link points: a relative path that stays inside the release. Kept byte for byte, so that `.`, a
+/// doubled or a trailing `/` come back as they were.
+///
+/// `..` stands only at its beginning, and not more often than the link has folders above it. That is enough: an entry lies
+/// under folders only, never under a link, so a link's path in the release is where it lies; going up from there by no
+/// more folders than it has above it stays inside; and what is gone down through after that are folders of the release,
+/// or further links of it, of which the same holds. Nothing goes up from where a link led to.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkTarget(String);
+
+impl LinkTarget {
+    /// Checks that a link at `path` may point to `target`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] naming the link, the target and the rule that is broken.
+    pub fn new(target: impl Into<String>, path: &EntryPath) -> Result<Self> {
+        let target = target.into();
+        Self::check(&target, path.as_str())?;
+        Ok(Self(target))
+    }
+
+    /// Checks what [`LinkTarget::new`] checks.
+    pub(super) fn check(target: &str, path: &str) -> Result<()> {
+        match broken_target_rule(target, path) {
+            Some(rule) => {
+                let (path, target) = (Shortened(path), Shortened(target));
+                Err(Error::Invalid(format!("link {path:?}: its target {target:?} {rule}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a target that [`check`](Self::check) has passed.
+    pub(super) fn checked(target: &str) -> Self {
+        Self(target.to_owned())
+    }
+
+    /// The target as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a link at `path` to `target` leads out of the release, as an absolute path does, rather than being
+    /// something that no release can keep.
+    pub fn leads_outside(target: &str, path: &EntryPath) -> bool {
+        matches!(broken_target_rule(target, path.as_str()), Some(ABSOLUTE | OUTSIDE))
+    }
+}
+
+impl fmt::Display for LinkTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for LinkTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+const ABSOLUTE: &str = "is absolute";
+const OUTSIDE: &str = "leads out of the library";
+
+/// The first rule that a link at `path` to `target` breaks.
+fn broken_target_rule(target: &str, path: &str) -> Option<&'static str> {
+    if target.is_empty() {
+        return Some("is empty");
+    }
+    if target.starts_with('/') {
+        return Some(ABSOLUTE);
+    }
+    if target.len() > PATH_BYTES {
+        return Some("is longer than 4,096 bytes");
+    }
+    if has_control(target.as_bytes()) {
+        return Some("has a control character");
+    }
+    let mut above = path.bytes().filter(|byte| *byte == b'/').count();
+    let mut has_gone_down = false;
+    for component in target.split('/') {
+        match component {
+            "" | "." => {}
+            ".." if has_gone_down => return Some("goes up again after it went down"),
+            ".." if above == 0 => return Some(OUTSIDE),
+            ".." => above -= 1,
+            _ => has_gone_down = true,
+        }
+    }
+    None
+}
+
 /// What a file system that folds case and normalises Unicode may take `path` for: two paths with one key must not both
 /// be published.
 pub fn collision_key(path: &EntryPath) -> String {

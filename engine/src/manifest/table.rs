@@ -11,11 +11,12 @@
 //!                                                  8     32  salt
 //!                                                 40     32  root PageId of the entry tree
 //!                                                 72      8  entries
-//!                                                 80      8  chunks, with multiplicity
-//!                                                 88      8  bytes of content
-//!                                                 96      2  bytes of the policy, p
-//!                                                 98      n  name
-//!                                               98+n      p  policy
+//!                                                 80      8  of these, files
+//!                                                 88      8  chunks, with multiplicity
+//!                                                 96      8  bytes of content
+//!                                                104      2  bytes of the policy, p
+//!                                                106      n  name
+//!                                              106+n      p  policy
 //! ```
 //!
 //! Both are kept among the pages of a store, under [`ManifestId::as_page`] and [`Commitment::as_page`].
@@ -25,13 +26,14 @@ use bytes::Bytes;
 use super::{
     PageSource,
     entry::Sums,
+    item,
     page::{Expect, TreeKind},
     raw::{Reader, put_u8, put_u16},
 };
 use crate::{
     error::{Error, Result},
     id::{Commitment, LibraryId, ManifestId, PageId, Salt},
-    limits::{CHUNK_BYTES, CLASS_ENTRIES, CLASS_NAME_BYTES, CLASS_POLICY_BYTES, CLASSES, TREE_LEVELS},
+    limits::{CLASS_NAME_BYTES, CLASS_POLICY_BYTES, CLASSES, TREE_LEVELS},
     statement::wire::is_invisible,
 };
 
@@ -127,7 +129,7 @@ impl ClassHeader {
         put_u8(&mut out, self.name.len());
         out.extend_from_slice(self.salt.as_bytes());
         out.extend_from_slice(self.root.as_bytes());
-        for sum in [self.sums.entries, self.sums.chunks, self.sums.bytes] {
+        for sum in [self.sums.entries, self.sums.files, self.sums.chunks, self.sums.bytes] {
             out.extend_from_slice(&sum.to_le_bytes());
         }
         put_u16(&mut out, self.policy.len());
@@ -146,13 +148,12 @@ impl ClassHeader {
         begin(&mut reader, HEADER_MAGIC)?;
         let (slot, level, name_len) = (reader.u8()?, reader.u8()?, usize::from(reader.u8()?));
         let (salt, root) = (Salt::from_bytes(reader.id()?), PageId::from_bytes(reader.id()?));
-        let sums = Sums { entries: reader.u64()?, chunks: reader.u64()?, bytes: reader.u64()? };
+        let sums = item::read_sums(&mut reader)?;
         let policy_len = usize::from(reader.u16()?);
         if usize::from(slot) >= CLASSES || level >= TREE_LEVELS {
             return Err(reader.broken("has a slot or level that no class has"));
         }
-        let most = sums.chunks.saturating_mul(CHUNK_BYTES as u64);
-        if sums.entries > CLASS_ENTRIES || sums.bytes < sums.chunks || sums.bytes > most {
+        if !item::are_plausible(&sums) {
             return Err(reader.broken("sums up a class as none can be"));
         }
         if name_len > CLASS_NAME_BYTES || policy_len > CLASS_POLICY_BYTES {

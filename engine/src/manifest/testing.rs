@@ -91,6 +91,7 @@ pub(crate) fn file(content: Content, size: u64) -> Entry {
         mode: 0o644,
         profile: Profile::Video,
         content,
+        target: None,
         extensions: vec![],
     }
 }

@@ -38,7 +38,7 @@ pub fn find<S: PageSource + ?Sized>(
     for (end, _) in path.as_str().match_indices('/') {
         let above = path.as_str().get(..end).map(EntryPath::checked);
         let found = above.map(|above| find_one(source, trees, &above)).transpose()?.flatten();
-        if found.is_some_and(|(_, entry)| entry.kind == EntryKind::File) {
+        if found.is_some_and(|(_, entry)| entry.kind != EntryKind::Folder) {
             return Ok(None);
         }
     }
@@ -55,7 +55,9 @@ fn find_one<S: PageSource + ?Sized>(
     let mut is_directory = false;
     for (slot, root) in trees {
         match cursor::find(source, root, path)? {
-            Some(entry) if entry.kind != EntryKind::File || !is_directory => return Ok(Some((*slot, entry))),
+            Some(entry) if entry.kind == EntryKind::Folder || !is_directory => {
+                return Ok(Some((*slot, entry)));
+            }
             _ => is_directory = is_directory || has_under(source, root, path)?,
         }
     }
@@ -105,7 +107,7 @@ impl<S: PageSource + ?Sized> Union<'_, S> {
             let slot = tree.slot;
             let Some((path, entry)) = tree.entries.next().transpose()? else { break };
             while self.files.pop_if(|file| !path.as_str().starts_with(file.as_str())).is_some() {}
-            let is_file = entry.kind == EntryKind::File;
+            let is_file = entry.kind != EntryKind::Folder;
             if self.files.iter().any(|file| is_under(&path, file))
                 || (is_file && self.is_directory_before(index, &path)?)
             {
@@ -218,7 +220,7 @@ mod tests {
 
     fn directory() -> Entry {
         Entry {
-            kind: EntryKind::EmptyDir,
+            kind: EntryKind::Folder,
             size: 0,
             content: crate::manifest::Content::Inline(vec![]),
             ..small(0)

@@ -127,7 +127,7 @@ impl Leaf {
         let (mut first, mut last, mut path) = (Vec::new(), Vec::new(), at(&reader));
         read_paths(&mut reader, count, item::ENTRY_MIN_BYTES, |reader, text| {
             let start = at(reader);
-            let entry = item::RawEntry::read(reader)?.sums();
+            let entry = item::RawEntry::read(reader, text)?.sums();
             sums = sums.and_then(|sums| sums.checked_add(entry));
             items.push(Place { path, body: start..at(reader), sums: entry });
             path = at(reader);
@@ -159,7 +159,8 @@ impl Leaf {
         let Some((path, body, _)) = self.head() else { return Ok(None) };
         let mut reader = Reader::new(body, "entry");
         let path = std::str::from_utf8(path).map_err(|_| reader.broken("has a path that is not UTF-8"))?;
-        Ok(Some((EntryPath::checked(path), item::RawEntry::read(&mut reader)?.to_entry()?)))
+        let entry = item::RawEntry::read(&mut reader, path)?.to_entry()?;
+        Ok(Some((EntryPath::checked(path), entry)))
     }
 
     /// Looks at the next entry.

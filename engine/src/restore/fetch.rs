@@ -89,9 +89,12 @@ impl Fetcher<'_> {
         self.stop_if_cancelled()?;
         self.enter(path)?;
         let target = Target::new(path, entry);
-        if entry.kind == EntryKind::EmptyDir {
+        // Links are passed over.
+        if entry.kind == EntryKind::Symlink {
+            return Ok(());
+        }
+        if entry.kind == EntryKind::Folder {
             self.report.directories += 1;
-            self.counts.files += 1;
             return self.step(Step::Dir(target));
         }
         let old = match self.place.look(path)? {

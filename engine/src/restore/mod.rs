@@ -40,6 +40,7 @@ use crate::{
     store::Objects,
 };
 
+pub(crate) use place::is_temp_name;
 pub use range::read_range;
 
 use fetch::{Batch, Fetcher};
@@ -173,11 +174,7 @@ impl Selection<'_> {
             return Ok(None);
         }
         let sums = self.sums()?;
-        Ok(Some(Counts {
-            files_total: Some(sums.entries),
-            bytes_total: Some(sums.bytes),
-            ..Counts::default()
-        }))
+        Ok(Some(Counts { files_total: Some(sums.files), bytes_total: Some(sums.bytes), ..Counts::default() }))
     }
 }
 

@@ -276,11 +276,16 @@ fn sweep(dir: &Dir) {
     let Ok(entries) = dir.entries() else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        let ours = name.to_str().is_some_and(is_temp_name);
         if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let _ = dir.remove_file(&name);
         }
     }
+}
+
+/// Whether a file of this name is an unfinished one of a restore.
+pub(crate) fn is_temp_name(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
 fn standing(metadata: &Metadata) -> Standing {

@@ -90,12 +90,21 @@ fn keep(store: &MemoryObjects, files: &[(&str, &[u8])]) -> PageId {
             store.append(vec![Object::Chunk { id, bytes }]).unwrap();
             rest = tail;
         }
-        let kind = if name.ends_with('/') { EntryKind::EmptyDir } else { EntryKind::File };
+        let kind = if name.ends_with('/') { EntryKind::Folder } else { EntryKind::File };
         let path = EntryPath::new(name.trim_end_matches('/')).unwrap();
         let content = content.finish(&mut pages).unwrap();
         let size = bytes.len() as u64;
         // The set-user-id bit of the manifest must not come through.
-        let entry = Entry { kind, size, mtime: MTIME, mode: 0o4640, profile, content, extensions: vec![] };
+        let entry = Entry {
+            kind,
+            size,
+            mtime: MTIME,
+            mode: 0o4640,
+            profile,
+            content,
+            target: None,
+            extensions: vec![],
+        };
         tree.push(path, &entry, &mut pages).unwrap();
     }
     let root = tree.finish(&mut pages).unwrap().root;
@@ -374,6 +383,7 @@ fn what_cannot_fit_is_refused_before_anything_is_written() {
         mode: 0o644,
         profile: Profile::Video,
         content,
+        target: None,
         extensions: vec![],
     };
     let mut tree = EntryTreeBuilder::new(LIBRARY, 0).unwrap();

@@ -456,6 +456,7 @@ fn entry(store: &dyn Objects, slot: u8, bytes: &[u8]) -> Entry {
         mode: 0o644,
         profile: Profile::Video,
         content,
+        target: None,
         extensions: vec![],
     }
 }

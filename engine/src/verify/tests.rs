@@ -52,6 +52,7 @@ fn class(files: impl IntoIterator<Item = Vec<u64>>) -> Class {
             mode: 0o644,
             profile: Profile::Video,
             content,
+            target: None,
             extensions: vec![],
         };
         let path = EntryPath::new(format!("film{at:05}")).unwrap();

@@ -149,6 +149,7 @@ impl Films {
             mode: 0o644,
             profile: Profile::Video,
             content: content.finish(&mut sink).expect("finishes"),
+            target: None,
             extensions: vec![],
         };
         let mut tree = EntryTreeBuilder::new(library, 0).expect("begins");

@@ -156,6 +156,7 @@ pub(super) fn publish(films: &Films, slot: u8, name: &str, files: &[File]) -> Co
             mode: 0o644,
             profile: Profile::Video,
             content: content.finish(&mut sink).expect("finishes"),
+            target: None,
             extensions: vec![],
         };
         tree.push(EntryPath::new(path).expect("is a path"), &entry, &mut sink).expect("pushes");

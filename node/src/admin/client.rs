@@ -187,7 +187,7 @@ mod tests {
 
     fn row(size: u64) -> Row {
         let (path, kind, class) = ("甲".into(), "file".into(), "default".into());
-        Row::Entry { path, kind, size, mtime_ms: 0, mode: 0o644, chunks: 1, class }
+        Row::Entry { path, kind, size, mtime_ms: 0, mode: 0o644, chunks: 1, class, target: None }
     }
 
     fn cat(path: &str) -> Command {

@@ -40,11 +40,17 @@ struct Author {
 /// keys stay in the home. Stopped at any moment, the library is as before, and what was ingested is not ingested again.
 pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: Publish) -> Result<Published> {
     let begun = Instant::now();
-    let author = author(session, keyring, &options.library).await?;
-    author.keep_founding(session, &options)?;
+    let author = author(session, keyring, &options).await?;
+    if !options.dry_run {
+        author.keep_founding(session, &options)?;
+    }
     let mut contended = None;
     for _ in 0..TRIES {
         let ingested = ingest(session, &author, &options).await?;
+        if options.dry_run {
+            let seconds = begun.elapsed().as_secs_f64();
+            return Ok(Published { seconds, ..would_be(&author, &options, ingested) });
+        }
         match speak(session, keyring, &author, &options, ingested).await {
             Ok(published) => return Ok(Published { seconds: begun.elapsed().as_secs_f64(), ..published }),
             Err(failure) if failure.exit == Exit::Busy => contended = Some(failure),
@@ -70,14 +76,17 @@ pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Fou
 }
 
 /// The keys to sign with: those at hand for a library that is known, new ones for a name that is not.
-async fn author(session: &mut Session, keyring: &Keyring, name: &str) -> Result<Author> {
+async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> Result<Author> {
+    let name = options.library.as_str();
     if let Some(library) = session.find_library(name).await? {
         let mut publishers = keyring.role_keys(&library, RoleKind::Publisher)?;
         let active = library.channel(LIVE).map(|said| said.body.active);
         publishers.sort_by_key(|key| Some(key.public()) != active);
         return Ok(Author { id: library.id(), publishers, founding: None });
     }
-    if let Some(library) = finish_founding(session, name).await? {
+    if !options.dry_run
+        && let Some(library) = finish_founding(session, name).await?
+    {
         let publishers = keyring.role_keys(&library, RoleKind::Publisher)?;
         return Ok(Author { id: library.id(), publishers, founding: None });
     }
@@ -121,6 +130,17 @@ async fn ingest(session: &mut Session, author: &Author, options: &Publish) -> Re
     match session.run(command).await? {
         Outcome::Ingest(ingested) => Ok(*ingested),
         _ => Err(strange()),
+    }
+}
+
+/// What a publish would answer, before anything is signed.
+fn would_be(author: &Author, options: &Publish, ingested: Ingested) -> Published {
+    Published {
+        library: author.id.to_string(),
+        library_name: options.library.clone(),
+        founded: author.founding.is_some(),
+        release: ingested.parent.unwrap_or_default(),
+        ..ingested.published
     }
 }
 

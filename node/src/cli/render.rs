@@ -6,6 +6,7 @@ mod audit;
 mod channel;
 mod classes;
 mod ledger;
+mod publish;
 mod trust;
 
 use std::io::{self, Write};
@@ -15,8 +16,8 @@ use super::{
     table::{Align, Table, pad},
 };
 use crate::outcome::{
-    Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Published, Pulled, Rebuilt,
-    ReleaseList, Restored, Rotated, Row, Status, Verified,
+    Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Pulled, Rebuilt, ReleaseList,
+    Restored, Rotated, Row, Status, Verified,
 };
 
 /// Digits of an id that are shown in tables.
@@ -28,7 +29,7 @@ const SIZE_WIDTH: usize = 9;
 pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
     match outcome {
         Outcome::Id(identity) => id(out, identity),
-        Outcome::Publish(published) => publish(out, published),
+        Outcome::Publish(published) => publish::published(out, published),
         Outcome::Invite(invited) => invite(out, invited),
         Outcome::Join(joined) => join(out, joined),
         Outcome::Rotate(rotated) => rotate(out, rotated),
@@ -72,9 +73,10 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
 /// Writes one line of a listing.
 pub(super) fn row(out: &mut impl Write, row: &Row) -> io::Result<()> {
     match row {
-        Row::Entry { path, kind, size, mtime_ms, .. } => {
-            let size = if kind == "dir" { "-".to_owned() } else { bytes(*size) };
-            writeln!(out, "{}  {}  {path}", pad(&size, SIZE_WIDTH, Align::Right), time(*mtime_ms))
+        Row::Entry { path, kind, size, mtime_ms, target, .. } => {
+            let size = if kind == "file" { bytes(*size) } else { "-".to_owned() };
+            let target = target.as_ref().map(|target| format!(" -> {target}")).unwrap_or_default();
+            writeln!(out, "{}  {}  {path}{target}", pad(&size, SIZE_WIDTH, Align::Right), time(*mtime_ms))
         }
         Row::Change { path, change, size_old, size_new } => {
             let sign = match change.as_str() {
@@ -103,45 +105,6 @@ fn id(out: &mut impl Write, identity: &Identity) -> io::Result<()> {
     }
     writeln!(out, "home       {}", identity.home)?;
     identity.addresses.iter().try_for_each(|address| writeln!(out, "address    {address}"))
-}
-
-fn publish(out: &mut impl Write, published: &Published) -> io::Result<()> {
-    let Published { library_name: name, sequence, .. } = published;
-    if published.founded {
-        writeln!(
-            out,
-            "founded library {name} ({}); its keys are in this home, root 1 of 1",
-            published.library
-        )?;
-    }
-    if published.side && published.changed {
-        writeln!(out, "published beside live: {name}@{sequence} {}", published.release)?;
-        let (follows, switch) = match published.live_follows {
-            true => (format!("publisher {}", short(&published.live_publisher)), " --publisher KEY"),
-            false => ("nobody".to_owned(), ""),
-        };
-        writeln!(
-            out,
-            "live follows {follows}; `chuan channel set {name} live {sequence}{switch}` switches to it"
-        )?;
-    } else if published.changed {
-        writeln!(out, "published {name}@{sequence} {}", published.release)?;
-    } else {
-        let is = if published.side { "lies beside live" } else { "is current" };
-        writeln!(out, "nothing changed: {name}@{sequence} {} {is}", published.release)?;
-    }
-    writeln!(
-        out,
-        "{}, {}: read {} in {}, skipped {} unchanged; new: {}, {}",
-        counted(published.files, "file"),
-        bytes(published.bytes_total),
-        bytes(published.bytes_read),
-        span(published.seconds),
-        bytes(published.bytes_skipped),
-        counted(published.chunks_new, "chunk"),
-        bytes(published.chunk_bytes_new),
-    )?;
-    classes::several(out, &published.classes)
 }
 
 fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {

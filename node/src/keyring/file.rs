@@ -13,7 +13,11 @@ use std::{
 };
 
 use age::{DecryptError, secrecy::SecretString};
-use chuan_engine::{id::Salt, statement::Key};
+use chuan_engine::{
+    id::Salt,
+    ingest::{KEY_ARMOR, KEY_FILE_BYTES as FILE_BYTES, KEY_HEADING as HEADING},
+    statement::Key,
+};
 
 use super::passphrase::Ask;
 use crate::{
@@ -21,10 +25,7 @@ use crate::{
     home::file::{is_there, write_atomic, write_new},
 };
 
-const HEADING: &str = "chuan-secret-key-1 ";
-const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
-/// Bytes of a key file at most: an encrypted one has about 500.
-const FILE_BYTES: u64 = 4096;
+const ARMOR: &[u8] = KEY_ARMOR.as_bytes();
 /// Permission bits of a key file.
 const MODE: u32 = 0o600;
 /// Work to open a file that is written here, as the logarithm of scrypt's N: half a second and 128 MiB.

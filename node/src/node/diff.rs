@@ -13,7 +13,7 @@ use chuan_engine::{
     Error,
     id::PageId,
     manifest::{
-        ChunkRef, Content, Entry, EntryPath, cursor,
+        ChunkRef, Content, Entry, EntryKind, EntryPath, cursor,
         diff::{self, Change, DiffSink, FirstChunk},
         position::PagePosition,
     },
@@ -178,6 +178,15 @@ impl Rows<'_> {
             };
             old = old.or(before);
             new = new.or(after);
+        }
+        // Whatever is put into a folder or taken out of it changes its time: that says nothing that the other rows do not.
+        let is_touched_folder = |old: &Entry, new: &Entry| {
+            old.kind == EntryKind::Folder && Entry { mtime: new.mtime, ..old.clone() } == *new
+        };
+        if let (Some(old), Some(new), false) = (&old, &new, in_several)
+            && is_touched_folder(old, new)
+        {
+            return Ok(());
         }
         let (word, count) = match (&old, &new) {
             (Some(old), Some(new)) if in_several && self.is_same(old, new)? => {

@@ -54,7 +54,7 @@ impl Node {
                 classes: held.rows(),
                 classes_absent: held.classes_absent(),
                 classes_stale,
-                files: sums.entries,
+                files: sums.files,
                 bytes_total: sums.bytes,
             })
         })
@@ -88,7 +88,7 @@ impl Inner {
             message: said.body.message.clone(),
             channels: names,
             fresh_ages_seconds,
-            files: sums.map(|sums| sums.entries),
+            files: sums.map(|sums| sums.files),
             bytes: sums.map(|sums| sums.bytes),
             complete,
         })
@@ -98,12 +98,18 @@ impl Inner {
 fn entry_row(path: &str, class: &str, entry: &Entry) -> Row {
     Row::Entry {
         path: path.to_owned(),
-        kind: if entry.kind == EntryKind::EmptyDir { "dir" } else { "file" }.to_owned(),
+        kind: match entry.kind {
+            EntryKind::File => "file",
+            EntryKind::Folder => "dir",
+            EntryKind::Symlink => "link",
+        }
+        .to_owned(),
         size: entry.size,
         mtime_ms: milliseconds(entry.mtime),
         mode: entry.mode,
         chunks: entry.content.chunks(),
         class: class.to_owned(),
+        target: entry.target.as_ref().map(ToString::to_string),
     }
 }
 

@@ -19,11 +19,11 @@ use super::{
 };
 use crate::{
     authority,
-    command::{Ingest, Publish, Role},
+    command::{Growing, Ingest, Publish, Role},
     exit::{Failure, Result},
     job::Job,
     keyring::Keyring,
-    outcome::{ClassRow, Ingested, ListedClass, Published, Skipped},
+    outcome::{ClassRow, Ingested, ListedClass, Published},
     policy,
     session::Session,
     spec::LIVE,
@@ -45,7 +45,7 @@ impl Node {
         let known = self.0.libraries.get(&options.library.parse()?);
         let name = known.as_ref().map_or(options.options.library.as_str(), |library| library.name());
         let _turn = self.0.turn(name, job).await?;
-        if let (false, Some(library)) = (options.options.force, &known) {
+        if let (false, Some(library)) = (options.options.force || options.options.dry_run, &known) {
             self.catch_up(&library.id(), first(&publishers(&options)?)?).await?;
         }
         let job = job.clone();
@@ -76,9 +76,14 @@ impl Inner {
             ));
         }
         let policy = text.map(|text| text.rules());
-        let plan = ClassPlan::new(&*self.objects(&id), library.as_deref(), &publishers, current, policy)?;
+        let objects = self.objects(&id);
+        let plan = ClassPlan::new(&*objects, library.as_deref(), &publishers, current, policy)?;
+        let ingest = self.ingest_options(options, &id, library.as_deref(), &plan)?;
+        if options.dry_run {
+            return self.preview(options, (&id, &ingest), current, job);
+        }
         let before = current.map(|current| current.body);
-        let report = self.read(options, &id, &plan, job)?;
+        let report = self.read(&id, &ingest, job)?;
         let sealed = plan.seal(&id, &report.trees, &salt)?;
         plan.check_trespass(&*self.objects(&id), &sealed)?;
         let manifest = sealed.table.id(&id);
@@ -91,22 +96,14 @@ impl Inner {
         }
         install(report.cache);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
-        let skipped = report.tally.skipped.first.into_iter().chain(report.tally.unreadable.first);
         let published = Published {
-            library: id.to_string(),
-            library_name: options.library.clone(),
             sequence: current.map_or(0, |current| current.statement.sequence()),
             manifest: manifest.to_string(),
             changed,
             files: classes.iter().map(|class| class.files).sum(),
             bytes_total: classes.iter().map(|class| class.bytes).sum(),
             classes,
-            bytes_read: report.tally.bytes_read,
-            bytes_skipped: report.tally.bytes_skipped,
-            chunks_new: report.tally.chunks_new,
-            chunk_bytes_new: report.tally.chunk_bytes_new,
-            skipped: skipped.map(|(path, reason)| Skipped { path, reason }).collect(),
-            ..Published::default()
+            ..Published::of_tally(report.tally)
         };
         let listed = sealed.listed.iter().map(ListedClass::from).collect();
         Ok(Ingested { published, parent: current.map(|current| current.statement.id().to_string()), listed })
@@ -128,18 +125,52 @@ impl Inner {
         }
     }
 
-    fn read(&self, options: &Publish, id: &LibraryId, plan: &ClassPlan, job: &Job) -> Result<IngestReport> {
-        let ingest = ingest::Ingest {
+    fn ingest_options(
+        &self,
+        options: &Publish,
+        id: &LibraryId,
+        library: Option<&Library>,
+        plan: &ClassPlan,
+    ) -> Result<ingest::Ingest> {
+        Ok(ingest::Ingest {
             classes: plan.classifier(),
             previous: plan.previous(),
             cache: Some(self.home.cache_dir().join(format!("{id}.scan"))),
             check: options.check,
-            skip_unreadable: options.skip_unreadable,
+            patterns: options.patterns(policy_patterns(library)),
+            takes_growing: options.growing == Growing::Take,
+            max_delete: options.max_delete()?,
+            home: Some(self.home.root().to_owned()),
             keep_others: true,
             ..ingest::Ingest::new(&options.source, timestamp())
-        };
+        })
+    }
+
+    fn read(&self, id: &LibraryId, ingest: &ingest::Ingest, job: &Job) -> Result<IngestReport> {
         let mut reporter = Reporter::new(job, "publish");
-        Ok(ingest::publish(&*self.objects(id), &ingest, &mut reporter, job.cancel().flag())?)
+        Ok(ingest::publish(&*self.objects(id), ingest, &mut reporter, job.cancel().flag())?)
+    }
+
+    /// What a publish would do.
+    fn preview(
+        &self,
+        options: &Publish,
+        (id, ingest): (&LibraryId, &ingest::Ingest),
+        current: Option<Said<'_, Release>>,
+        job: &Job,
+    ) -> Result<Ingested> {
+        let mut reporter = Reporter::new(job, "look");
+        let tally = ingest::preview(&*self.objects(id), ingest, &mut reporter, job.cancel().flag())?;
+        let published = Published {
+            library_name: options.library.clone(),
+            sequence: current.map_or(0, |current| current.statement.sequence()),
+            files: tally.files,
+            bytes_total: tally.bytes_read + tally.bytes_skipped,
+            dry_run: true,
+            ..Published::of_tally(tally)
+        };
+        let parent = current.map(|current| current.statement.id().to_string());
+        Ok(Ingested { published, parent, listed: Vec::new() })
     }
 
     /// Makes the class table and its headers durable, which a release names.
@@ -154,6 +185,12 @@ impl Inner {
         ours.iter().for_each(|header| self.mark(library, &header.id(library)));
         Ok(())
     }
+}
+
+/// Whether junk is left out of a library, and what else its policy leaves out.
+fn policy_patterns(library: Option<&Library>) -> (bool, Vec<String>) {
+    let policy = library.and_then(Library::policy);
+    policy.map_or((true, Vec::new()), |policy| (policy.junk, policy.excludes.clone()))
 }
 
 /// Who is to sign; the first is the one the channel names.

@@ -26,7 +26,7 @@ pub enum Row {
     Entry {
         /// The path.
         path: String,
-        /// `file` or `dir` (an empty folder).
+        /// `file`, `dir` or `link`.
         kind: String,
         /// Bytes.
         size: u64,
@@ -39,6 +39,9 @@ pub enum Row {
         /// The class it is in.
         #[serde(default)]
         class: String,
+        /// Where a link points.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
     },
     /// Of `audit tail` and `show`.
     Record(Box<AuditRecord>),
@@ -63,7 +66,7 @@ impl ClassRow {
         Self {
             name: header.name.clone(),
             slot: header.slot,
-            files: header.sums.entries,
+            files: header.sums.files,
             bytes: header.sums.bytes,
         }
     }

@@ -8,6 +8,7 @@ mod listing;
 mod maintain;
 mod members;
 mod policy;
+mod publish;
 mod request;
 mod status;
 mod trust;
@@ -27,6 +28,7 @@ pub use listing::{ClassList, ClassRow, Differed, Listed, ReleaseList, ReleaseRow
 pub use maintain::{Rebuilt, Verified};
 pub use members::{MemberList, MemberRow};
 pub use policy::{ClassPolicyRow, PolicyFinding, PolicyShown};
+pub use publish::{GapRow, Published, Skipped};
 pub use request::RequestShown;
 pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
 pub use trust::{
@@ -133,6 +135,7 @@ impl Outcome {
                 Exit::Invalid
             }
             Outcome::Offer(offered) if offered.refused() > 0 => Exit::Denied,
+            Outcome::Publish(published) if published.gaps_total > 0 => Exit::Gaps,
             _ => Exit::Ok,
         }
     }
@@ -167,62 +170,6 @@ pub struct Identity {
     pub addresses: Vec<String>,
     /// The home.
     pub home: String,
-}
-
-/// A file that was left out of a publish.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// The path, with what is not UTF-8 replaced.
-    pub path: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// Answer of `publish`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Published {
-    /// The library's id.
-    pub library: String,
-    /// Its label.
-    pub library_name: String,
-    /// The release that is current now.
-    pub release: String,
-    /// Its sequence.
-    pub sequence: u64,
-    /// Its manifest.
-    pub manifest: String,
-    /// Whether a new release was made; `false` when nothing changed.
-    pub changed: bool,
-    /// Whether the library was founded by this publish.
-    pub founded: bool,
-    /// The classes that were published; others are as they were.
-    #[serde(default)]
-    pub classes: Vec<ClassRow>,
-    /// Whether the release lies beside `live`, which stays where it was.
-    #[serde(default)]
-    pub side: bool,
-    /// The publisher that moves `live`.
-    #[serde(default)]
-    pub live_publisher: String,
-    /// Whether `live` follows that publisher.
-    #[serde(default)]
-    pub live_follows: bool,
-    /// Files in the classes.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes_total: u64,
-    /// Bytes read from the source.
-    pub bytes_read: u64,
-    /// Bytes of files that had not changed and were not read.
-    pub bytes_skipped: u64,
-    /// Chunks the store did not hold.
-    pub chunks_new: u64,
-    /// Their bytes.
-    pub chunk_bytes_new: u64,
-    /// What was left out.
-    pub skipped: Vec<Skipped>,
-    /// How long it took.
-    pub seconds: f64,
 }
 
 /// Answer of `ingest`: what a release would be.
@@ -452,6 +399,7 @@ mod tests {
             mode: 0o644,
             chunks: 1,
             class: "default".into(),
+            target: None,
         };
         let change =
             Row::Change { path: "a".into(), change: "removed".into(), size_old: Some(1), size_new: None };

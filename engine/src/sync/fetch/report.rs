@@ -78,7 +78,7 @@ impl Report {
         (self.classes, self.files, self.bytes_total, self.chunks_total) = (0, 0, 0, 0);
         for header in headers {
             self.classes += 1;
-            self.files = self.files.saturating_add(header.sums.entries);
+            self.files = self.files.saturating_add(header.sums.files);
             self.bytes_total = self.bytes_total.saturating_add(header.sums.bytes);
             self.chunks_total = self.chunks_total.saturating_add(header.sums.chunks);
         }

@@ -322,7 +322,7 @@ impl Limited {
     /// The name of the class that a publish by the key puts a path in.
     fn class_of(&self, key: &Key, path: &str) -> String {
         let plan = self.plan(key, None).unwrap();
-        plan.classifier().class_of(&EntryPath::new(path).unwrap(), EntryKind::File).unwrap().name.clone()
+        plan.classifier().class_of(&EntryPath::new(path).unwrap()).unwrap().name.clone()
     }
 
     /// Whether a release of these classes by this key, after the first, stands.
@@ -342,12 +342,13 @@ fn seal(store: &MemoryObjects, plan: &ClassPlan, key: &Key, content: &str) -> Se
         let mut pages = Vec::new();
         let mut builder = EntryTreeBuilder::new(store.library(), slot).unwrap();
         let entry = chuan_engine::manifest::Entry {
-            kind: EntryKind::EmptyDir,
+            kind: EntryKind::Folder,
             size: 0,
             mtime: chuan_engine::manifest::Timestamp::default(),
             mode: 0o755,
             profile: chuan_engine::chunk::Profile::Fine,
             content: chuan_engine::manifest::Content::Inline(Vec::new()),
+            target: None,
             extensions: Vec::new(),
         };
         builder.push(EntryPath::new(content).unwrap(), &entry, &mut pages).unwrap();
@@ -441,7 +442,7 @@ fn a_publisher_of_one_class_cannot_name_another() {
     // What its own patterns reach for is still another's.
     let plan = limited.plan(&limited.trailers, policy("trailers")).unwrap();
     let path = EntryPath::new("masters/a").unwrap();
-    assert!(plan.classifier().class_of(&path, EntryKind::File).is_err());
+    assert!(plan.classifier().class_of(&path).is_err());
 }
 
 /// Who publishes what has not changed keeps its header, though another key's salt would be another.

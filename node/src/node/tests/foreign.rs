@@ -102,6 +102,7 @@ impl World {
             mode: 0o644,
             profile: Profile::Video,
             content: content.finish(&mut pages).unwrap(),
+            target: None,
             extensions: Vec::new(),
         };
         let mut tree = EntryTreeBuilder::new(self.other, DEFAULT_CLASS.0).unwrap();

@@ -18,7 +18,7 @@ use chuan_engine::{
         builder::{ContentBuilder, EntryTreeBuilder},
         entry::{ChunkRef, Content, Entry, EntryKind, Extension, Timestamp},
         page::TreeKind,
-        path::EntryPath,
+        path::{EntryPath, LinkTarget},
         policy::ClassRules,
         position::PagePosition,
         table::{ClassHeader, ClassTable},
@@ -116,7 +116,8 @@ fn pages() -> Result<Vec<Vec<u8>>> {
     let mut entries = EntryTreeBuilder::new(LIBRARY, 0)?;
     for number in 0..300u32 {
         let path = EntryPath::new(format!("films/{number:04}/第{number}集.mp4"))?;
-        entries.push(path, &entry(number, &content, &mut rng), &mut sink)?;
+        let entry = entry(number, &path, &content, &mut rng)?;
+        entries.push(path, &entry, &mut sink)?;
     }
     entries.finish(&mut sink)?;
     EntryTreeBuilder::new(LIBRARY, 3)?.finish(&mut sink)?;
@@ -135,22 +136,32 @@ fn chunk(rng: &mut Rng) -> ChunkRef {
     ChunkRef { id: ChunkId::of(&rng.next_u64().to_le_bytes()), len: 65_536 }
 }
 
-fn entry(number: u32, tree: &Content, rng: &mut Rng) -> Entry {
+fn entry(number: u32, path: &EntryPath, tree: &Content, rng: &mut Rng) -> Result<Entry> {
     let (kind, content) = match number % 4 {
-        0 => (EntryKind::EmptyDir, Content::Inline(Vec::new())),
+        0 if number.is_multiple_of(8) => (EntryKind::Symlink, Content::Inline(Vec::new())),
+        0 => (EntryKind::Folder, Content::Inline(Vec::new())),
         1 => (EntryKind::File, tree.clone()),
         count => (EntryKind::File, Content::Inline((0..count).map(|_| chunk(rng)).collect())),
     };
-    let extension = Extension { tag: 9, critical: false, bytes: b"kept as it is".to_vec() };
-    Entry {
+    let is_link = kind == EntryKind::Symlink;
+    let mut extensions = Vec::new();
+    if kind == EntryKind::File && number.is_multiple_of(3) {
+        extensions.push(Extension::link_group("films/0000"));
+        extensions.extend(Extension::holes(vec![0..4096, 8192..65_536]));
+    }
+    if number % 7 == 1 {
+        extensions.push(Extension { tag: 9, critical: false, bytes: b"kept as it is".to_vec() });
+    }
+    Ok(Entry {
         kind,
         size: content.chunks() * 65_536,
         mtime: Timestamp { seconds: 1_700_000_000 + i64::from(number), nanos: number },
-        mode: 0o644,
+        mode: if is_link { Entry::LINK_MODE } else { 0o644 },
         profile: Profile::Video,
         content,
-        extensions: if number % 7 == 1 { vec![extension] } else { Vec::new() },
-    }
+        target: is_link.then(|| LinkTarget::new("../../films/./0001", path)).transpose()?,
+        extensions,
+    })
 }
 
 fn tables() -> Vec<Vec<u8>> {
@@ -160,7 +171,7 @@ fn tables() -> Vec<Vec<u8>> {
         salt: Salt::from_bytes([1; 32]),
         root: PageId::from_bytes([2; 32]),
         level: 1,
-        sums: chuan_engine::manifest::entry::Sums { entries: 3, chunks: 40, bytes: 2_000_000 },
+        sums: chuan_engine::manifest::entry::Sums { entries: 3, files: 2, chunks: 40, bytes: 2_000_000 },
         policy: b"keep".to_vec(),
     };
     let table = ClassTable { classes: vec![(0, header.id(&LIBRARY)), (5, Commitment::from_bytes([9; 32]))] };

@@ -1,0 +1,135 @@
+//! How much of a library may leave it in one publish: more than that looks like a disk that is not mounted.
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    error::{Error, Result},
+    manifest::{Entry, EntryKind, Sums},
+};
+
+/// How much of what is published may be gone from the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxDelete {
+    /// At most this many hundredths of the files, and of their bytes.
+    Percent(u8),
+    /// At most this many files.
+    Files(u64),
+}
+
+impl Default for MaxDelete {
+    /// Half.
+    fn default() -> Self {
+        Self::Percent(50)
+    }
+}
+
+impl FromStr for MaxDelete {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parsed = match text.strip_suffix('%') {
+            Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(Self::Percent),
+            None => text.parse().ok().map(Self::Files),
+        };
+        parsed.ok_or_else(|| {
+            Error::Invalid(format!("`{text}` is neither a share, like 50%, nor a number of files, like 100"))
+        })
+    }
+}
+
+impl fmt::Display for MaxDelete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percent(percent) => write!(f, "{percent}%"),
+            Self::Files(files) => write!(f, "{files}"),
+        }
+    }
+}
+
+/// What was published and is no longer found.
+#[derive(Clone, Debug)]
+pub(super) struct Gone {
+    limit: MaxDelete,
+    /// What was published.
+    before: Sums,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+impl Gone {
+    pub(super) fn new(limit: MaxDelete, before: Sums) -> Self {
+        Self { limit, before, files: 0, bytes: 0 }
+    }
+
+    /// Counts an entry.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        self.files += u64::from(entry.kind == EntryKind::File);
+        self.bytes = self.bytes.saturating_add(entry.size);
+    }
+
+    /// Whether more is gone than may be.
+    pub(super) fn is_too_much(&self) -> bool {
+        let exceeds =
+            |gone: u64, all: u64, percent: u8| u128::from(gone) * 100 > u128::from(all) * u128::from(percent);
+        match self.limit {
+            MaxDelete::Percent(percent) => {
+                exceeds(self.files, self.before.files, percent)
+                    || exceeds(self.bytes, self.before.bytes, percent)
+            }
+            MaxDelete::Files(files) => self.files > files,
+        }
+    }
+
+    /// Refuses to go on where more is gone than may be.
+    pub(super) fn check(&self) -> Result<()> {
+        if !self.is_too_much() {
+            return Ok(());
+        }
+        let Self { files, bytes, before, limit } = self;
+        Err(Error::Invalid(format!(
+            "{files} of {} published files are no longer in the source, or excluded now ({bytes} of {} bytes), and at most \
+             {limit} may go in one publish: is the disk mounted, and is it the right folder? If they are to leave the \
+             library, publish with a larger --max-delete, up to 100%",
+            before.files, before.bytes
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::testing::small;
+
+    #[test]
+    fn shares_and_counts_are_read() {
+        for (text, limit) in
+            [("50%", MaxDelete::Percent(50)), ("0", MaxDelete::Files(0)), ("100%", MaxDelete::Percent(100))]
+        {
+            assert_eq!(text.parse::<MaxDelete>().unwrap(), limit);
+            assert_eq!(limit.to_string(), text);
+        }
+        for text in ["", "%", "-1", "101%", "half", "0.5", "50 %"] {
+            assert!(text.parse::<MaxDelete>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn beyond_the_limit_is_refused_and_the_limit_is_not() {
+        let entry = Entry { size: 10, ..small(1) };
+        let gone = |limit, files, before_files, before_bytes| {
+            let before = Sums { files: before_files, bytes: before_bytes, ..Sums::default() };
+            let mut gone = Gone::new(limit, before);
+            (0..files).for_each(|_| gone.add(&entry));
+            gone.check()
+        };
+        assert!(gone(MaxDelete::default(), 0, 0, 0).is_ok());
+        assert!(gone(MaxDelete::default(), 5, 10, 1000).is_ok());
+        let error = gone(MaxDelete::default(), 6, 10, 1000).unwrap_err().to_string();
+        assert!(error.contains("6 of 10 published files") && error.contains("60 of 1000 bytes"), "{error}");
+        assert!(gone(MaxDelete::default(), 1, 10, 19).is_err(), "one file may be most of the bytes");
+        assert!(gone(MaxDelete::Percent(100), 10, 10, 100).is_ok());
+        assert!(
+            gone(MaxDelete::Files(2), 2, 2, 20).is_ok() && gone(MaxDelete::Files(2), 3, 100, 9999).is_err()
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! What is never published, whatever its name and wherever it lies: secret keys, and homes, which hold them.
+//!
+//! A key file is known by its heading, which [`KEY_HEADING`] is for whoever writes one, or by the armor of an encrypted
+//! one. A home is known by its `chuan.toml` and its `keys` folder; the one that is open also by the inodes of its folders,
+//! under whatever other path they are mounted.
+
+use std::{
+    collections::BTreeSet,
+    fs::{File, Metadata},
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    path::Path,
+};
+
+use memchr::memmem;
+use rustix::fs::{AtFlags, FileType, statat};
+
+use super::source::Stat;
+use crate::error::{Error, Result};
+
+/// What a key file begins with; 64 hexadecimal digits follow.
+pub const KEY_HEADING: &str = "chuan-secret-key-1 ";
+/// What an encrypted key file begins with.
+pub const KEY_ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
+/// Bytes of a key file at most: an encrypted one has about 500.
+pub const KEY_FILE_BYTES: u64 = 4096;
+
+/// The heading of every version of a key file, without its number.
+const ANY_HEADING: &[u8] = b"chuan-secret-key-";
+/// Hexadecimal digits of a key.
+const KEY_DIGITS: usize = 64;
+/// How many folders deep a home is known by its inodes.
+const HOME_DEPTH: usize = 3;
+/// Folders of a home that are known by their inodes, at most.
+const HOME_FOLDERS: usize = 4096;
+
+/// What a home consists of.
+const HOME_PARTS: [&str; 7] = ["keys", "store", "ledger", "audit", "pulls", "cache", "run"];
+
+/// Files up to this size are looked through for a key: a key that was pasted into notes is one, too.
+pub(super) const LOOKED_THROUGH_BYTES: u64 = 64 * 1024;
+
+/// Why a file with a key is left out.
+pub(super) const IS_KEY: &str = "it holds a secret key of chuan";
+/// Why a home is left out.
+pub(super) const IS_HOME: &str = "it is a home of chuan, with its secret keys";
+
+/// Whether these bytes, the whole of a small file, hold a secret key.
+pub(super) fn holds_key(bytes: &[u8]) -> bool {
+    let is_plain = memmem::find_iter(bytes, ANY_HEADING).any(|at| {
+        let rest = bytes.get(at + ANY_HEADING.len()..).unwrap_or_default();
+        let rest = rest.trim_ascii_start_of(u8::is_ascii_digit);
+        let digits = rest.trim_ascii_start_of(|byte| byte.is_ascii_whitespace());
+        digits.iter().take_while(|byte| byte.is_ascii_hexdigit()).count() >= KEY_DIGITS
+    });
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
+    is_plain || (bytes.len() as u64 <= KEY_FILE_BYTES && text.starts_with(KEY_ARMOR.as_bytes()))
+}
+
+trait TrimStart {
+    /// Without the bytes at its front for which `is` holds.
+    fn trim_ascii_start_of(&self, is: impl Fn(&u8) -> bool) -> &Self;
+}
+
+impl TrimStart for [u8] {
+    fn trim_ascii_start_of(&self, is: impl Fn(&u8) -> bool) -> &[u8] {
+        let end = self.iter().take_while(|byte| is(byte)).count();
+        self.get(end..).unwrap_or_default()
+    }
+}
+
+/// The folders that no publish enters: those of the home that is open.
+#[derive(Debug, Default)]
+pub(super) struct Protected(BTreeSet<(u64, u64)>);
+
+impl Protected {
+    /// Knows the folders of `home`. What cannot be listed of it is not known, and its keys still are by their heading.
+    pub(super) fn of(home: Option<&Path>) -> Self {
+        let mut protected = Self::default();
+        if let Some(home) = home {
+            protected.add(home, 0);
+            // Parts of a home may lie elsewhere, behind a link.
+            for part in HOME_PARTS {
+                protected.insert(&home.join(part));
+            }
+        }
+        protected
+    }
+
+    fn add(&mut self, folder: &Path, depth: usize) {
+        if depth > HOME_DEPTH || self.0.len() >= HOME_FOLDERS || !self.insert(folder) {
+            return;
+        }
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                self.add(&entry.path(), depth + 1);
+            }
+        }
+    }
+
+    /// Adds a folder; `false` where none is there.
+    fn insert(&mut self, folder: &Path) -> bool {
+        let found = std::fs::metadata(folder).ok().filter(Metadata::is_dir);
+        found.is_some_and(|found| {
+            self.0.insert((found.dev(), found.ino()));
+            true
+        })
+    }
+
+    /// Whether the folder that looks like `stat` is one of the home's.
+    pub(super) fn has(&self, stat: &Stat) -> bool {
+        self.0.contains(&(stat.device, stat.inode))
+    }
+}
+
+/// Whether an open folder is a home.
+pub(super) fn is_home(folder: impl AsFd) -> bool {
+    let is = |name: &str, kind| {
+        let found = statat(folder.as_fd(), name, AtFlags::empty());
+        found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind)
+    };
+    is("chuan.toml", FileType::RegularFile) && is("keys", FileType::Directory)
+}
+
+/// Refuses a source that is a home or lies inside one, under whatever path it is reached.
+pub(super) fn refuse_home(source: &Path, protected: &Protected) -> Result<()> {
+    let context = || format!("opening the source {}", source.display());
+    let real = source.canonicalize().map_err(|error| Error::io(context(), error))?;
+    for folder in real.ancestors() {
+        if is_home_at(folder, protected) {
+            return Err(Error::Invalid(format!(
+                "{} is, or lies inside, the chuan home {}: a home is never published, since it holds secret keys; publish \
+                 another folder",
+                source.display(),
+                folder.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_home_at(folder: &Path, protected: &Protected) -> bool {
+    // Looked at before it is opened: to open a pipe would wait for a writer.
+    let is_folder = std::fs::metadata(folder).is_ok_and(|found| found.is_dir());
+    let Some(opened) = is_folder.then(|| File::open(folder).ok()).flatten() else { return false };
+    Stat::of(&opened).is_ok_and(|stat| protected.has(&stat)) || is_home(&opened)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u32) -> String {
+        format!("chuan-secret-key-{number} {}\n", "0f".repeat(32))
+    }
+
+    #[test]
+    fn keys_are_known_by_what_they_say() {
+        for text in [
+            key(1),
+            key(12),
+            format!("\u{feff}{}", key(1)),
+            format!("my root key, keep safe:\n\n  {}", key(1)),
+            key(1).replace(' ', "  \t").to_uppercase().replace("CHUAN-SECRET-KEY", "chuan-secret-key"),
+            format!("{KEY_ARMOR}\nYWdl\n"),
+            format!("\r\n {KEY_ARMOR}\r\n"),
+        ] {
+            assert!(holds_key(text.as_bytes()), "{text:?} was taken");
+        }
+        let digits = "0f".repeat(32);
+        for text in [
+            String::new(),
+            "chuan-secret-key-1 <64 hexadecimal digits: the Ed25519 seed>".to_owned(),
+            format!("chuan-secret-key-1 {}", &digits[..62]),
+            format!("chuan-secret-key {digits}"),
+            digits.clone(),
+            format!("to encrypt, see {KEY_ARMOR}"),
+            format!("{KEY_ARMOR}\n{}", "x".repeat(5000)),
+        ] {
+            assert!(!holds_key(text.as_bytes()), "{text:?} was left out");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The extensions of entries that this version knows, and their bytes.
+//!
+//! ```text
+//! tag  name        of      bytes
+//!   1  link group  a file  the path of the group's first file: of the same class, before this entry
+//!   2  holes       a file  1 to 128 holes, each: start (8), length (8), little-endian; ascending, apart from each
+//!                          other, none empty, within the file
+//!   3  xattrs              reserved: kept as it is
+//! ```
+//!
+//! None of them is critical: a reader that does not know one restores the same bytes under the same name. A known one
+//! that is malformed makes the entry malformed. Tags that are not known are kept as they are.
+
+use std::ops::Range;
+
+use super::{
+    entry::{EntryKind, Extension},
+    path,
+};
+use crate::{
+    error::{Error, Result},
+    limits::HOLES as HOLES_MAX,
+};
+
+/// The tag of the link group.
+pub const LINK_GROUP: u16 = 1;
+/// The tag of the holes.
+pub const HOLES: u16 = 2;
+/// The tag that extended attributes will have.
+pub const XATTRS: u16 = 3;
+
+/// Bytes of one hole.
+const HOLE_BYTES: usize = 16;
+
+/// What is known of the entry that an extension belongs to.
+pub(super) struct Owner<'a> {
+    pub(super) kind: EntryKind,
+    pub(super) size: u64,
+    pub(super) path: &'a str,
+}
+
+impl Extension {
+    /// Says that a file is the same as the one at `first`, under another name.
+    pub fn link_group(first: &str) -> Self {
+        Self { tag: LINK_GROUP, critical: false, bytes: first.as_bytes().to_vec() }
+    }
+
+    /// Says where a file's holes are; `None` where there is none. Of more holes than an entry may have, the largest are
+    /// named, and of equally large ones the first: those left out are only zeros that take room.
+    pub fn holes(mut holes: Vec<Range<u64>>) -> Option<Self> {
+        if holes.len() > HOLES_MAX {
+            holes.sort_by_key(|hole| (std::cmp::Reverse(hole.end - hole.start), hole.start));
+            holes.truncate(HOLES_MAX);
+            holes.sort_by_key(|hole| hole.start);
+        }
+        let bytes: Vec<u8> = holes
+            .iter()
+            .flat_map(|hole| [hole.start, hole.end - hole.start])
+            .flat_map(u64::to_le_bytes)
+            .collect();
+        (!bytes.is_empty()).then_some(Self { tag: HOLES, critical: false, bytes })
+    }
+}
+
+/// The bytes of the extension with this tag.
+pub(super) fn find(extensions: &[Extension], tag: u16) -> Option<&[u8]> {
+    extensions.iter().find(|extension| extension.tag == tag).map(|extension| extension.bytes.as_slice())
+}
+
+/// The holes in these bytes.
+pub(super) fn read_holes(bytes: &[u8]) -> Vec<Range<u64>> {
+    let (holes, _) = bytes.as_chunks::<HOLE_BYTES>();
+    let hole = |bytes: &[u8; HOLE_BYTES]| {
+        let [a, b, c, d, e, f, g, h, len @ ..] = *bytes;
+        let start = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        start..start.saturating_add(u64::from_le_bytes(len))
+    };
+    holes.iter().map(hole).collect()
+}
+
+/// Checks an extension whose tag is known; any other passes.
+pub(super) fn check(tag: u16, critical: bool, bytes: &[u8], owner: &Owner<'_>) -> Result<()> {
+    let rule = match tag {
+        LINK_GROUP | HOLES | XATTRS if critical => "an extension is critical that is not",
+        LINK_GROUP | HOLES if owner.kind != EntryKind::File => "only files have a link group or holes",
+        LINK_GROUP if !is_link_group(bytes, owner.path) => "its link group is not named by a path before it",
+        HOLES if !are_holes(bytes, owner.size) => "its holes are malformed",
+        _ => return Ok(()),
+    };
+    Err(Error::Invalid(format!("malformed entry: {rule}")))
+}
+
+fn is_link_group(bytes: &[u8], path: &str) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|first| first < path && path::check(first).is_ok())
+}
+
+fn are_holes(bytes: &[u8], size: u64) -> bool {
+    let holes = read_holes(bytes);
+    // The end of the hole before; the first one may begin where the file does.
+    let mut last = None;
+    let in_order = holes.iter().all(|hole| {
+        let follows = last.is_none_or(|last| hole.start > last);
+        last = Some(hole.end);
+        follows && hole.start < hole.end
+    });
+    let is_whole = !holes.is_empty() && holes.len() * HOLE_BYTES == bytes.len();
+    is_whole && holes.len() <= HOLES_MAX && in_order && last.is_some_and(|last| last <= size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::testing::small;
+
+    #[test]
+    fn holes_are_read_as_they_were_written() {
+        let holes = vec![0..4096, 8192..10_000];
+        let extension = Extension::holes(holes.clone()).unwrap();
+        let mut entry = small(1);
+        entry.extensions = vec![extension];
+        assert_eq!(entry.holes(), holes);
+        assert_eq!(Extension::holes(Vec::new()), None);
+        assert_eq!(small(1).holes(), []);
+    }
+
+    #[test]
+    fn of_too_many_holes_the_largest_are_kept_in_order() {
+        let holes: Vec<_> = (0..HOLES_MAX as u64 + 40)
+            .map(|n| n * 100_000..n * 100_000 + if n % 4 == 0 { 5000 } else { 9000 })
+            .collect();
+        let kept = read_holes(&Extension::holes(holes.clone()).unwrap().bytes);
+        assert_eq!(kept.len(), HOLES_MAX);
+        assert!(kept.is_sorted_by_key(|hole| hole.start) && kept.iter().all(|hole| holes.contains(hole)));
+        let large = |hole: &&Range<u64>| hole.end - hole.start == 9000;
+        assert_eq!(kept.iter().filter(large).count(), holes.iter().filter(large).count());
+    }
+
+    #[test]
+    fn a_length_that_overflows_is_no_hole() {
+        let bytes = [8u64.to_le_bytes(), u64::MAX.to_le_bytes()].concat();
+        assert!(!are_holes(&bytes, u64::MAX - 1));
+    }
+}
