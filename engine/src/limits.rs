@@ -280,6 +280,21 @@ pub const ANSWER_PEERS: usize = 64;
 /// Statements in one answer at most.
 pub const ANSWER_STATEMENTS: usize = 4096;
 
+/// Names of a folder of a restore's destination that are listed at a time, at most.
+pub const LISTED_NAMES: usize = 64 * 1024;
+/// Bytes of a block of the record of a restored folder, at most.
+pub const RECORD_BLOCK_BYTES: usize = 64 * 1024;
+/// Paths that a restore remembers out of order, at most; what is beyond is compared by the next restore.
+pub const RESTORE_LATE_PATHS: usize = 64 * 1024;
+/// Link groups whose first path a restore does not write, at most; files of further ones are written by themselves.
+pub const RESTORE_LINK_GROUPS: usize = 16 * 1024;
+/// Failures that a restore lists, at most; all are counted.
+pub const RESTORE_FAILURES: usize = 1000;
+/// Paths of which a restore remembers that they failed, at most; after so many it links no more files to others.
+pub const RESTORE_FAILED_PATHS: usize = 64 * 1024;
+/// Folders in each other that a restore removes as one, at most.
+pub const RESTORE_REMOVED_DEPTH: usize = 256;
+
 const _: () =
     assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);
 // Two of the largest entries fit a page, so every level shrinks.
@@ -325,3 +340,5 @@ const _: () = assert!(PAGE_ITEMS_MAX * INLINE_CHUNKS <= BATCH_IDS);
 const _: () = assert!(1 << RECORD_WINDOW_LOG == CHUNK_BYTES && PAGE_BYTES <= CHUNK_BYTES);
 // What a crash may cost a puller: the open group, the one on its way to the disk, and all that waits for them.
 const _: () = assert!(2 * GROUP_BYTES + APPEND_QUEUE_BYTES <= 12 * 1024 * 1024);
+// An entry of a record fits a block.
+const _: () = assert!(RECORD_BLOCK_BYTES >= 2 * (PATH_BYTES + 128));

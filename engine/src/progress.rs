@@ -22,6 +22,38 @@ pub trait Progress {
 
     /// `path` is passed over; `why` completes "skipped: ".
     fn skipped(&mut self, path: &str, why: &str);
+
+    /// A dry run would change `path`; with its size before and after, where it has one.
+    fn planned(&mut self, _path: &str, _change: Change, _size_old: Option<u64>, _size_new: Option<u64>) {}
+}
+
+/// What a dry run would do to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Write a file.
+    Written,
+    /// Set the mode and time of a file whose content is right.
+    Mended,
+    /// Make a file a further name of another.
+    Linked,
+    /// Make a folder or a symbolic link.
+    Made,
+    /// Remove what is there.
+    Removed,
+}
+
+impl Change {
+    /// The word for it, in listings.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Change::Written => "written",
+            Change::Mended => "mended",
+            Change::Linked => "linked",
+            Change::Made => "made",
+            Change::Removed => "removed",
+        }
+    }
 }
 
 /// Nobody listens.

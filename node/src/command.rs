@@ -159,22 +159,44 @@ pub struct Restore {
     /// The release: films, films@12, films@abcdef (the beginning of an id) or films@live (a channel)
     #[arg(value_name = "LIBRARY[@RELEASE]")]
     pub release: Spec,
-    /// The folder to write to; made if it is not there
+    /// The folder to bring to the release; made if it is not there
     pub dest: PathBuf,
-    /// Only paths that match: `*` stays within a folder, `**` does not
-    #[arg(long, value_name = "GLOB")]
+    /// Only this path of the release, or what this pattern matches (`*` stays within a folder, `**` does not); of a
+    /// folder, all that is in it
+    #[arg(long, value_name = "PATH|GLOB")]
     #[serde(default)]
     pub path: Option<String>,
-    /// Compare the content of files whose size and time are right, too
+    /// Compare the content also of files that have not changed since they were restored
     #[arg(long)]
     #[serde(default)]
     pub check: bool,
+    /// Remove what the folder has and the release has not, also what no restore wrote; with --path, only within what
+    /// is selected
+    #[arg(long)]
+    #[serde(default)]
+    pub delete: bool,
+    /// Say what would be written and removed, and change nothing
+    #[arg(long, short = 'n')]
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Write each name of a file that has several as a file of its own
+    #[arg(long)]
+    #[serde(default)]
+    pub no_hard_links: bool,
 }
 
 impl Restore {
     /// All of a release, to `dest`.
     pub fn all(release: Spec, dest: impl Into<PathBuf>) -> Self {
-        Self { release, dest: dest.into(), path: None, check: false }
+        Self {
+            release,
+            dest: dest.into(),
+            path: None,
+            check: false,
+            delete: false,
+            dry_run: false,
+            no_hard_links: false,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod publish_folders;
 mod recovery;
 mod relayed;
 mod requests;
+mod restore_sync;
 mod roots;
 mod round;
 mod tidy;

@@ -125,7 +125,7 @@ impl<S: PageSource + ?Sized> DiffSink for Gained<'_, S> {
 }
 
 fn is_directory(kind: EntryKind) -> bool {
-    kind == EntryKind::EmptyDir
+    kind == EntryKind::Folder
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
 
     fn build(names: &BTreeMap<&str, bool>, pages: &mut Pages) -> PageId {
         let folder =
-            || Entry { kind: EntryKind::EmptyDir, size: 0, content: Content::Inline(vec![]), ..small(0) };
+            || Entry { kind: EntryKind::Folder, size: 0, content: Content::Inline(vec![]), ..small(0) };
         let mut builder = EntryTreeBuilder::new(LIBRARY, 0).unwrap();
         for (name, is_file) in names {
             builder.push(path(name), &if *is_file { small(1) } else { folder() }, pages).unwrap();

@@ -45,6 +45,23 @@ pub fn find<S: PageSource + ?Sized>(
     find_one(source, trees, path)
 }
 
+/// Whether one of `trees` has `path`, or something under it.
+///
+/// # Errors
+///
+/// As [`cursor::find`].
+pub fn has<S: PageSource + ?Sized>(source: &S, trees: &[(u8, PageId)], path: &EntryPath) -> Result<bool> {
+    if find(source, trees, path)?.is_some() {
+        return Ok(true);
+    }
+    for (_, root) in trees {
+        if has_under(source, root, path)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// As [`find`], of a path that lies under no file.
 fn find_one<S: PageSource + ?Sized>(
     source: &S,

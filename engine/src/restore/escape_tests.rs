@@ -11,8 +11,12 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::place::Place;
+use super::destination::Destination;
 use crate::id::ChunkId;
+
+fn open(dest: &Path) -> Destination {
+    Destination::open(dest, ".chuan-restore-0.tmp").unwrap()
+}
 
 /// Everything below a directory: names, kinds, content and times.
 fn snapshot(root: &Path) -> Vec<String> {
@@ -74,12 +78,16 @@ fn no_forged_path_leaves_the_destination() {
     let mut refused = 0;
     for path in &paths {
         // As the two halves of a restore use it, each with a fresh idea of the destination.
-        let mut place = Place::open(&dest, true).unwrap();
+        let mut place = open(&dest);
         let _ = place.look(path);
         let _ = place.open_file(path).map(|file| assert!(file.is_none(), "{path:?} was opened"));
         let written = place.create(path, false).and_then(|(_, temp)| place.finish(path, &temp));
-        let made = place.make_dir(path);
+        let _ = place.create_symlink(path, "../outside").and_then(|temp| place.finish(path, &temp));
+        let _ = place.remove_tree(path.as_bytes(), true);
+        let _ = place.remove_folder(path.as_bytes());
+        let made = place.make_folder(path, None);
         refused += usize::from(written.is_err() && made.is_err());
+        fs::create_dir_all(dest.join("sub")).unwrap();
         for link in ["link", "dir-link", "sub/dir-link", "abs-link"] {
             // Replacing a link at the very end is right; put it back for the next path.
             if !fs::symlink_metadata(dest.join(link)).is_ok_and(|m| m.is_symlink()) {
@@ -115,12 +123,12 @@ fn a_directory_swapped_for_a_link_leads_nowhere() {
             }
         });
         for _ in 0..5000 {
-            let mut place = Place::open(&dest, false).unwrap();
+            let mut place = open(&dest);
             let outcome = place.create("real/f", false).and_then(|(mut file, temp)| {
                 std::io::Write::write_all(&mut file, b"new").unwrap();
                 place.finish("real/f", &temp)
             });
-            let made = place.make_dir("real/d/e");
+            let made = place.make_folder("real/d/e", None);
             if outcome.is_ok() && made.is_ok() { written += 1 } else { refused += 1 }
         }
         ended.store(true, Ordering::Relaxed);
@@ -138,9 +146,9 @@ proptest! {
         let home = tempfile::tempdir().unwrap();
         let dest = home.path().join("x/y/dest");
         fs::create_dir_all(&dest).unwrap();
-        let mut place = Place::open(&dest, true).unwrap();
+        let mut place = open(&dest);
         let _ = place.create(&path, false).and_then(|(_, temp)| place.finish(&path, &temp));
-        let _ = place.make_dir(&path);
+        let _ = place.make_folder(&path, None);
         for (parent, count) in [(home.path().to_owned(), 1), (home.path().join("x"), 1), (home.path().join("x/y"), 1)] {
             prop_assert_eq!(fs::read_dir(parent).unwrap().count(), count);
         }

@@ -1,9 +1,11 @@
-//! The fetching half of a restore: decides for every entry what must be written, and finds the bytes.
+//! The fetching half of a restore: carries out a plan as far as it only looks, and finds the bytes that must be written.
 //!
 //! Runs on the caller's thread and may block in the store. It looks at the destination and changes nothing in it.
 
 use std::{
+    collections::HashMap,
     fs::File,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,18 +17,23 @@ use crossbeam_channel::Sender;
 
 use super::{
     RestoreReport,
+    action::{Action, OnDisk, Wanted},
+    destination::Destination,
+    failures::{FailureKind, Failures},
     held::{self, Windows},
+    links::Links,
     old::{Found, Old},
-    place::{Place, Standing, in_the_way},
     range::read_batch,
-    write::{Step, Target},
+    stat::{DiskKind, Stat},
+    write::{Failed, Step, Target},
 };
 use crate::{
     chunk::chunker::BufferPool,
     error::{Error, Result},
+    id::ChunkId,
     limits::BATCH_IDS,
-    manifest::{ChunkRef, Entry, EntryKind, EntryPath, cursor},
-    progress::{Counts, Progress},
+    manifest::{ChunkRef, Entry, EntryPath, LinkTarget, cursor, extension},
+    progress::{Change, Counts, Progress},
     store::Objects,
 };
 
@@ -34,21 +41,32 @@ use crate::{
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Old files from this size on are cloned where that is possible: smaller ones are written sooner than cloned.
 const CLONED_BYTES: u64 = 1024 * 1024;
+/// Lengths of chunks whose zeros' id is remembered.
+const ZERO_LENGTHS: usize = 64;
+/// Extensions of an entry that a restore knows.
+const KNOWN_EXTENSIONS: [u16; 2] = [extension::LINK_GROUP, extension::HOLES];
 
 /// The fetching half of a restore.
 pub(super) struct Fetcher<'a> {
     pub(super) store: &'a dyn Objects,
-    pub(super) place: &'a mut Place,
-    pub(super) check: bool,
+    /// `None` where the destination is not there, and not to be made.
+    pub(super) destination: Option<Destination>,
+    /// Whether equal size, time, change time and inode are no proof.
+    pub(super) checks: bool,
+    /// Which names belong together; `None` where every file is to be one of its own.
+    pub(super) links: Option<Links<'a>>,
     pub(super) cancel: &'a AtomicBool,
     pub(super) progress: &'a mut dyn Progress,
     pub(super) pool: Arc<BufferPool>,
     pub(super) batch: Batch,
-    /// The directory that the writer was last told to enter.
-    pub(super) entered: Option<String>,
-    pub(super) steps: Sender<Vec<Step>>,
+    /// `None` where nothing is to be done but said.
+    pub(super) steps: Option<Sender<Vec<Step>>>,
     pub(super) counts: Counts,
     pub(super) report: RestoreReport,
+    pub(super) failures: Failures,
+    /// What was begun and could not be had.
+    pub(super) failed: Failed,
+    pub(super) zeros: HashMap<u32, ChunkId>,
 }
 
 /// Steps on their way to the writer, some still without their bytes.
@@ -57,15 +75,19 @@ pub(super) struct Batch {
     steps: Vec<Draft>,
     wanted: Vec<ChunkRef>,
     bytes: usize,
-    /// The files begun, each with how many chunks were wanted before it.
-    files: Vec<(usize, String)>,
+    /// The files begun, each with how many chunks were wanted before it, and its size.
+    files: Vec<(usize, String, u64)>,
 }
 
 impl Batch {
-    /// Begins an error about the wanted chunk `at`.
-    fn file(&self, at: usize) -> String {
-        let file = self.files.iter().rev().find(|(first, _)| *first <= at);
-        file.map_or_else(String::new, |(_, path)| format!("{path:?}: "))
+    /// The file that the wanted chunk `at` is of, and its size.
+    fn file(&self, at: usize) -> (&str, u64) {
+        let file = self.files.iter().rev().find(|(first, ..)| *first <= at);
+        file.map_or(("", 0), |(_, path, size)| (path, *size))
+    }
+
+    fn context(&self, at: usize) -> String {
+        format!("{:?}: ", self.file(at).0)
     }
 }
 
@@ -76,69 +98,206 @@ enum Draft {
 }
 
 impl Fetcher<'_> {
-    /// Fetches all that `entries` need.
-    pub(super) fn all(&mut self, entries: impl Iterator<Item = Result<(EntryPath, Entry)>>) -> Result<()> {
-        for entry in entries {
-            let (path, entry) = entry?;
-            self.entry(path.as_str(), &entry)?;
+    /// Carries out a plan.
+    pub(super) fn all(&mut self, plan: impl Iterator<Item = Result<Action>>) -> Result<()> {
+        for action in plan {
+            self.stop_if_cancelled()?;
+            self.action(action?)?;
         }
         self.flush()
     }
 
-    fn entry(&mut self, path: &str, entry: &Entry) -> Result<()> {
-        self.stop_if_cancelled()?;
-        self.enter(path)?;
-        let target = Target::new(path, entry);
-        // Links are passed over.
-        if entry.kind == EntryKind::Symlink {
-            return Ok(());
-        }
-        if entry.kind == EntryKind::Folder {
-            self.report.directories += 1;
-            return self.step(Step::Dir(target));
-        }
-        let old = match self.place.look(path)? {
-            Standing::File { size, mtime, mode } => {
-                let is_mended = mtime == target.mtime && mode & 0o777 == target.mode;
-                if size == entry.size && mtime == entry.mtime && !self.check {
-                    return self.unchanged(target, is_mended);
-                }
-                let Some(file) = self.place.open_file(path)? else { return self.file(target, entry, None) };
-                if size == entry.size && self.is_same(&file, entry)? {
-                    return self.unchanged(target, is_mended);
-                }
-                let clone = if size < CLONED_BYTES { None } else { self.place.clone_of(&file) };
-                Some(Old::new(file, clone, entry.profile, &self.pool))
+    fn action(&mut self, action: Action) -> Result<()> {
+        match action {
+            Action::File { wanted, old, is_proved } => self.file(&wanted, old, is_proved),
+            Action::Symlink { wanted, old } => self.symlink(&wanted, old),
+            Action::Folder { wanted, old } => self.folder(&wanted, old),
+            Action::EndFolder { path, entry } => self.step(Step::EndFolder(Target::new(&path, &entry, None))),
+            Action::Remove(disk) => {
+                self.report.files_removed += u64::from(self.is_dry());
+                self.will(&disk.path, Change::Removed, Some(disk.stat.mark.size), None);
+                self.step(Step::Remove(disk))
             }
-            Standing::Directory => return Err(in_the_way(path)),
-            Standing::Nothing | Standing::Other => None,
-        };
-        self.file(target, entry, old)
-    }
-
-    /// Tells the writer of a new directory, even if nothing will be written there: an unfinished file may be in it.
-    fn enter(&mut self, path: &str) -> Result<()> {
-        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-        if self.entered.as_deref() == Some(directory) {
-            return Ok(());
+            Action::RemoveTree(disk) => self.remove_tree(disk),
+            Action::RemoveFolder(disk) => {
+                self.report.folders_removed += u64::from(self.is_dry());
+                self.will(&disk.path, Change::Removed, None, None);
+                self.step(Step::RemoveFolder(disk))
+            }
+            Action::Stays { kind, remembered, .. } => {
+                match kind {
+                    DiskKind::Folder => self.report.folders_left += 1,
+                    _ => self.report.files_left += 1,
+                }
+                remembered.map_or(Ok(()), |remembered| self.step(Step::Record(remembered)))
+            }
+            Action::Carry(remembered) => self.step(Step::Record(remembered)),
+            Action::Failed { path, why, beneath } => {
+                self.failures.add(&path, why.to_string(), FailureKind::Refused, beneath);
+                Ok(())
+            }
         }
-        self.entered = Some(directory.to_owned());
-        self.step(Step::Enter(path.to_owned()))
     }
 
-    /// A file's content is left as it is, and so are time and mode unless they must be mended.
-    fn unchanged(&mut self, target: Target, is_mended: bool) -> Result<()> {
-        self.report.files += 1;
+    const fn is_dry(&self) -> bool {
+        self.steps.is_none()
+    }
+
+    /// Says what would be done.
+    fn will(&mut self, path: &[u8], change: Change, size_old: Option<u64>, size_new: Option<u64>) {
+        if self.is_dry() {
+            self.progress.planned(&super::levels::shown(path), change, size_old, size_new);
+        }
+    }
+
+    fn remove_tree(&mut self, disk: OnDisk) -> Result<()> {
+        if self.is_dry() {
+            let counted = self.destination.as_mut().map(|dest| dest.remove_tree(&disk.path, false));
+            if let Some((removed, outcome)) = counted {
+                self.report.files_removed += removed.files;
+                self.report.folders_removed += removed.folders;
+                if let Err(error) = outcome {
+                    self.failures.push(&disk.path, &error);
+                }
+            }
+            self.will(&disk.path, Change::Removed, None, None);
+        }
+        self.step(Step::RemoveTree(disk))
+    }
+
+    fn folder(&mut self, wanted: &Wanted, old: Option<Stat>) -> Result<()> {
+        if let Err(error) = check_known(&wanted.path, &wanted.entry) {
+            return self.fail(&wanted.path, &error);
+        }
+        self.report.folders += 1;
+        let target = Target::new(&wanted.path, &wanted.entry, None);
+        match old {
+            Some(old) if old.kind == DiskKind::Folder => {
+                self.step(Step::Record(target.remembered(&old, false)))
+            }
+            old => {
+                self.will(target.path.as_bytes(), Change::Made, None, None);
+                self.step(Step::Folder(target, old))
+            }
+        }
+    }
+
+    fn symlink(&mut self, wanted: &Wanted, old: Option<Stat>) -> Result<()> {
+        let Wanted { path, entry, .. } = wanted;
+        let to = entry.target.as_ref().map(LinkTarget::as_str).unwrap_or_default();
+        // Checked when the entry was read, and once more before it is made.
+        let checked = check_known(path, entry).and_then(|()| LinkTarget::new(to, path).map(|_| ()));
+        if let Err(error) = checked {
+            return self.fail(path, &error);
+        }
+        self.report.links += 1;
+        let target = Target::new(path, entry, old.as_ref());
+        if let Some(old) = old.filter(|old| old.kind == DiskKind::Symlink && old.mark.mtime == entry.mtime) {
+            let stands = self.destination.as_mut().and_then(|dest| dest.read_link(path.as_str()));
+            if stands.as_deref() == Some(to.as_bytes()) {
+                return self.step(Step::Record(target.remembered(&old, false)));
+            }
+        }
+        self.will(target.path.as_bytes(), Change::Made, None, None);
+        self.step(Step::Symlink(target, to.to_owned()))
+    }
+
+    fn fail(&mut self, path: &EntryPath, error: &Error) -> Result<()> {
+        self.failures.push(path.as_str().as_bytes(), error);
+        Ok(())
+    }
+
+    fn file(&mut self, wanted: &Wanted, old: Option<Stat>, is_proved: bool) -> Result<()> {
+        let Wanted { path, entry, .. } = wanted;
+        if let Err(error) = check_known(path, entry) {
+            return self.fail(path, &error);
+        }
+        let target = Target::new(path, entry, old.as_ref());
+        if let Some(links) = &mut self.links
+            && let Some(first) = links.first_of(path, entry)?
+            && !self.failures.has(first.as_str())
+        {
+            return self.link(target, first.as_str().to_owned());
+        }
+        let kept = old.filter(|old| old.kind == DiskKind::File);
+        if let Some(old) = kept.filter(|_| is_proved && !self.checks) {
+            return self.kept(target, entry, &old);
+        }
+        let file = kept.and_then(|old| Some((old, self.open(path.as_str())?)));
+        let outcome = match file {
+            Some((old, file)) => match self.is_same(&file, entry, &old) {
+                Ok(true) => return self.kept(target, entry, &old),
+                Ok(false) => self.write(target, entry, Some((file, old.mark.size))),
+                Err(error) => Err(error),
+            },
+            None => self.write(target, entry, None),
+        };
+        match outcome {
+            // A part of the manifest that is only this file's.
+            Err(error @ (Error::Missing(_) | Error::Corrupt(_) | Error::Invalid(_))) => {
+                if self.failures.has(path.as_str()) {
+                    // It was taken off for its first bytes already, and is not counted.
+                    self.failed.files -= 1;
+                    self.failed.bytes -= entry.size;
+                } else {
+                    self.fail(path, &error)?;
+                }
+                self.step(Step::Abandon)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The file at `path`. One that cannot be opened is as good as none: it can be replaced.
+    fn open(&mut self, path: &str) -> Option<File> {
+        self.destination.as_mut()?.open_file(path).ok().flatten()
+    }
+
+    /// A file whose content is right. Its time and mode are mended where they are not; where that cannot be, or would change
+    /// another name of it, it is written anew.
+    fn kept(&mut self, target: Target, entry: &Entry, old: &Stat) -> Result<()> {
+        let is_mended = old.mark.mtime == target.mtime && old.mode & 0o777 == target.mode;
+        if !is_mended && (!old.is_own() || old.names > 1) {
+            let file = self.open(&target.path);
+            return self.write(target, entry, file.map(|file| (file, old.mark.size)));
+        }
         self.report.files_unchanged += 1;
-        self.report.bytes += target.size;
-        self.counts.files += 1;
+        self.count(entry.size);
+        self.counts.bytes += entry.size;
+        self.counts.bytes_saved += entry.size;
+        if is_mended {
+            return self.step(Step::Record(target.remembered(old, false)));
+        }
+        self.will(target.path.as_bytes(), Change::Mended, Some(entry.size), Some(entry.size));
+        self.step(Step::Mend(target))
+    }
+
+    fn link(&mut self, target: Target, first: String) -> Result<()> {
+        self.report.files_linked += 1;
+        self.count(target.size);
         self.counts.bytes += target.size;
         self.counts.bytes_saved += target.size;
-        if is_mended { Ok(()) } else { self.step(Step::Mend(target)) }
+        if self.is_dry() {
+            let mut look = |path: &str| self.destination.as_mut()?.look(path).ok().flatten();
+            let (now, leads) = (look(&target.path), look(&first));
+            if !now.zip(leads).is_some_and(|(now, leads)| now.is_same(&leads)) {
+                self.will(target.path.as_bytes(), Change::Linked, None, Some(target.size));
+            }
+        }
+        self.step(Step::Link(target, first))
     }
 
-    /// Whether a file of the right size holds what it shall.
-    fn is_same(&mut self, file: &File, entry: &Entry) -> Result<bool> {
+    fn count(&mut self, size: u64) {
+        self.report.files += 1;
+        self.report.bytes += size;
+        self.counts.files += 1;
+    }
+
+    /// Whether a file holds what it shall.
+    fn is_same(&mut self, file: &File, entry: &Entry, old: &Stat) -> Result<bool> {
+        if old.mark.size != entry.size {
+            return Ok(false);
+        }
         for window in Windows::new(cursor::chunks(self.store, &entry.content)) {
             self.stop_if_cancelled()?;
             let (offset, window) = window?;
@@ -149,8 +308,27 @@ impl Fetcher<'_> {
         Ok(true)
     }
 
-    fn file(&mut self, target: Target, entry: &Entry, mut old: Option<Old>) -> Result<()> {
-        let path = target.path.clone();
+    /// Writes a file; what `old`, of so many bytes, has of it is taken from there.
+    fn write(&mut self, target: Target, entry: &Entry, old: Option<(File, u64)>) -> Result<()> {
+        self.will(
+            target.path.as_bytes(),
+            Change::Written,
+            old.as_ref().map(|(_, size)| *size),
+            Some(entry.size),
+        );
+        if self.is_dry() {
+            self.report.bytes_written += entry.size;
+            self.counts.bytes += entry.size;
+            self.count(entry.size);
+            return Ok(());
+        }
+        // A clone has no holes where the old file had none.
+        let mut old = old.filter(|_| target.holes.is_empty()).map(|(file, size)| {
+            let clone = self.destination.as_mut().filter(|_| size >= CLONED_BYTES);
+            let clone = clone.and_then(|destination| destination.clone_of(&file));
+            Old::new(file, clone, entry.profile, &self.pool)
+        });
+        let (path, holes) = (target.path.clone(), target.holes.clone());
         let mut target = Some(target);
         for window in Windows::new(cursor::chunks(self.store, &entry.content)) {
             self.stop_if_cancelled()?;
@@ -162,24 +340,43 @@ impl Fetcher<'_> {
                 let base = old.as_mut().map(|old| old.base(&found)).transpose()?.flatten();
                 self.begin(target, base, &path)?;
             }
-            let mut found = found.into_iter();
+            let (mut found, mut at) = (found.into_iter(), offset);
             for chunk in window {
-                self.chunk(chunk, found.next().unwrap_or(Found::Nothing))?;
+                let next = at.saturating_add(chunk.len.into());
+                if self.is_hole(&chunk, at..next, &holes) {
+                    self.counts.bytes += u64::from(chunk.len);
+                    self.step(Step::Hole(chunk.len))?;
+                } else {
+                    self.chunk(chunk, found.next().unwrap_or(Found::Nothing))?;
+                }
+                at = next;
             }
         }
         if let Some(target) = target {
             self.begin(target, None, &path)?;
         }
-        self.report.files += 1;
-        self.report.bytes += entry.size;
-        self.counts.files += 1;
+        self.count(entry.size);
         self.step(Step::End)
     }
 
     fn begin(&mut self, target: Target, base: Option<File>, path: &str) -> Result<()> {
+        let size = target.size;
         self.step(Step::Begin(target, base))?;
-        self.batch.files.push((self.batch.wanted.len(), path.to_owned()));
+        self.batch.files.push((self.batch.wanted.len(), path.to_owned(), size));
         Ok(())
+    }
+
+    /// Whether a chunk is zeros that lie in a hole: its id says so, and it need not be read.
+    fn is_hole(&mut self, chunk: &ChunkRef, place: Range<u64>, holes: &[Range<u64>]) -> bool {
+        let next = holes.partition_point(|hole| hole.end < place.end);
+        if holes.get(next).is_none_or(|hole| hole.start > place.start) {
+            return false;
+        }
+        if self.zeros.len() >= ZERO_LENGTHS {
+            self.zeros.clear();
+        }
+        let zeros = || ChunkId::of(&vec![0; chunk.len as usize]);
+        *self.zeros.entry(chunk.len).or_insert_with(zeros) == chunk.id
     }
 
     fn chunk(&mut self, chunk: ChunkRef, found: Found) -> Result<()> {
@@ -207,7 +404,9 @@ impl Fetcher<'_> {
     }
 
     fn step(&mut self, step: Step) -> Result<()> {
-        self.batch.steps.push(Draft::Step(step));
+        if !self.is_dry() {
+            self.batch.steps.push(Draft::Step(step));
+        }
         self.flush_if_full()
     }
 
@@ -222,23 +421,62 @@ impl Fetcher<'_> {
         self.stop_if_cancelled()?;
         let batch = std::mem::take(&mut self.batch);
         // The file that is open goes on in the next batch.
-        self.batch.files.extend(batch.files.last().map(|(_, path)| (0, path.clone())));
-        let mut read = match batch.wanted.as_slice() {
-            [] => Vec::new(),
-            wanted => read_batch(self.store, wanted, |at| batch.file(at))?,
-        }
-        .into_iter();
+        self.batch.files.extend(batch.files.last().map(|(_, path, size)| (0, path.clone(), *size)));
+        let mut read = self.read(&batch)?.into_iter();
         let steps = batch.steps.into_iter().map(|draft| match draft {
             Draft::Step(step) => step,
-            Draft::Wanted => Step::Bytes(read.next().unwrap_or_else(Bytes::new)),
+            Draft::Wanted => read.next().flatten().map_or(Step::Abandon, Step::Bytes),
         });
-        // Nobody receives: the writer has failed, and says why.
-        self.steps.send(steps.collect()).map_err(|_| Error::Cancelled)?;
+        if let Some(sender) = &self.steps {
+            // The receiver is gone where the writer has failed, and says why.
+            sender.send(steps.collect()).map_err(|_| Error::Cancelled)?;
+        }
         self.progress.advanced(&self.counts);
         Ok(())
     }
 
+    /// Reads the chunks that a batch wants; `None` for one that cannot be had, whose file is listed as failed.
+    fn read(&mut self, batch: &Batch) -> Result<Vec<Option<Bytes>>> {
+        if batch.wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        match read_batch(self.store, &batch.wanted, |at| batch.context(at)) {
+            Ok(read) => return Ok(read.into_iter().map(Some).collect()),
+            Err(Error::Missing(_) | Error::Corrupt(_) | Error::Invalid(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let mut read = Vec::with_capacity(batch.wanted.len());
+        for (at, chunk) in batch.wanted.iter().enumerate() {
+            let (path, size) = batch.file(at);
+            let one = match read_batch(self.store, std::slice::from_ref(chunk), |_| batch.context(at)) {
+                Ok(mut one) => one.pop(),
+                Err(error @ (Error::Missing(_) | Error::Corrupt(_) | Error::Invalid(_))) => {
+                    if !self.failures.has(path) {
+                        self.failures.push(path.as_bytes(), &error);
+                        self.failed.files += 1;
+                        self.failed.bytes += size;
+                    }
+                    None
+                }
+                Err(error) => return Err(error),
+            };
+            read.push(one);
+        }
+        Ok(read)
+    }
+
     fn stop_if_cancelled(&self) -> Result<()> {
         if self.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Refuses an entry of which this version does not know all that it must.
+fn check_known(path: &EntryPath, entry: &Entry) -> Result<()> {
+    match entry.unknown_critical(&KNOWN_EXTENSIONS) {
+        None => Ok(()),
+        Some(tag) => Err(Error::Invalid(format!(
+            "{:?} needs a newer version of chuan (extension {tag}); update, then restore again",
+            path.as_str()
+        ))),
     }
 }

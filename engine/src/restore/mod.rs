@@ -1,50 +1,83 @@
-//! Writes the files of a manifest to a directory, verified; what is there already is left alone or used.
+//! Brings a folder to a release: writes its files, verified; leaves alone what is right; and with
+//! [`delete`](Restore::delete) removes what the release does not have.
 //!
-//! Two threads: the caller's walks the manifest, looks at the destination and fetches bytes, from the store or from the
-//! old file in a path's place; the other one writes. A bounded channel of batches is between them.
+//! A [plan](plan) is made from three sorted lists: what the release has, what the last restore left ([`record`]), and what
+//! stands in the folder ([`disk`]). Two threads carry it out: the caller's looks at the destination and fetches bytes,
+//! from the store or from the old file in a path's place; the other one writes. A bounded channel of batches is between
+//! them. Memory does not grow with the number of files.
 //!
-//! A restore that stops half-way leaves whole files and, at worst, unfinished ones under names of their own, which the
-//! next restore removes. Files that the manifest does not name are never touched.
+//! A restore that stops half-way leaves whole files and, at worst, unfinished ones in a folder of its own, which the next
+//! restore removes. What cannot be restored is listed, and the rest goes on.
 
+mod action;
+mod destination;
+mod disk;
 #[cfg(test)]
 mod escape_tests;
+mod failures;
 mod fetch;
 mod held;
+mod journal;
+mod levels;
+mod links;
 mod old;
 mod output;
-mod place;
+mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod range;
+mod record;
+#[cfg(test)]
+mod record_tests;
+mod remove;
+mod select;
+mod stat;
+#[cfg(test)]
+mod sync_tests;
+mod temp;
 #[cfg(test)]
 mod tests;
 mod write;
 
 use std::{
+    collections::HashMap,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     thread,
 };
 
 use crossbeam_channel::bounded;
-use globset::GlobMatcher;
 use rustix::{
-    fs::{FlockOperation, flock, fstatvfs, syncfs},
+    fs::{FlockOperation, flock, fstatvfs},
     io::Errno,
 };
 
 use crate::{
     chunk::chunker::BufferPool,
     error::{Error, Result},
-    id::PageId,
-    manifest::{Entry, EntryPath, PageSource, Sums, page::Page, pattern, union::union},
+    id::{ChunkId, PageId},
+    manifest::{EntryKind, PageSource},
     progress::{Counts, Progress},
     store::Objects,
 };
 
-pub(crate) use place::is_temp_name;
+pub use failures::{Failure, FailureKind};
 pub use range::read_range;
+pub use temp::is_temp_name;
 
+use action::{Action, Rules, Wanted};
+use destination::Destination;
+use disk::DiskWalk;
+use failures::Failures;
 use fetch::{Batch, Fetcher};
-use place::{Place, Standing};
+use journal::Journal;
+use links::Links;
+use plan::Plan;
+use record::Files;
+use select::{Paths, Selection};
+use stat::DiskKind;
+use write::{Failed, Written};
 
 /// Batches between the two threads at most.
 const QUEUE_BATCHES: usize = 2;
@@ -56,20 +89,38 @@ pub struct Restore {
     pub trees: Vec<(u8, PageId)>,
     /// The directory to write to; made if it is not there.
     pub dest: PathBuf,
-    /// Only paths that match this glob: `*` stays within a component, `**` does not.
+    /// Only this path and what is beneath it, or what this pattern matches and what is beneath that: `*` stays within a
+    /// component, `**` does not.
     pub filter: Option<String>,
-    /// Compares the content of files whose size and time are right, too.
+    /// Compares the content also of files that have not changed since the last restore.
     pub check: bool,
+    /// Removes what the release does not have, within what `filter` selects.
+    pub delete: bool,
+    /// Files that were one file under several names become so again.
+    pub hard_links: bool,
+    /// Changes nothing, and tells [`Progress::planned`] what would be done.
+    pub dry_run: bool,
+    /// The directory of the records of what was restored where; without it nothing is remembered.
+    pub records: Option<PathBuf>,
 }
 
 impl Restore {
     /// Restores all of `trees` to `dest`.
     pub fn new(trees: Vec<(u8, PageId)>, dest: impl Into<PathBuf>) -> Self {
-        Self { trees, dest: dest.into(), filter: None, check: false }
+        Self {
+            trees,
+            dest: dest.into(),
+            filter: None,
+            check: false,
+            delete: false,
+            hard_links: true,
+            dry_run: false,
+            records: None,
+        }
     }
 }
 
-/// What a restore did.
+/// What a restore did, or, of a dry run, would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreReport {
     /// Files that are now as the manifest says.
@@ -78,99 +129,137 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// Of the files, those that were so before, or all but for time and mode.
     pub files_unchanged: u64,
+    /// Of the files, those that are further names of another one.
+    pub files_linked: u64,
     /// Bytes of the files that were written anew. Where the file system can share blocks between files, what stayed in its
     /// place in a changed file is not among them.
     pub bytes_written: u64,
     /// Of these, bytes that came from the old file in the same place rather than from the store.
     pub bytes_reused: u64,
-    /// Empty directories.
-    pub directories: u64,
+    /// Folders that are now as the manifest says.
+    pub folders: u64,
+    /// Symbolic links that are now as the manifest says.
+    pub links: u64,
+    /// Files, links and special files that were removed.
+    pub files_removed: u64,
+    /// Folders that were removed.
+    pub folders_removed: u64,
+    /// Files, links and special files that stay though the release does not have them.
+    pub files_left: u64,
+    /// Folders that stay though the release does not have them. What is in one that no restore made is not counted.
+    pub folders_left: u64,
+    /// What could not be restored: the first [`RESTORE_FAILURES`](crate::limits::RESTORE_FAILURES), in path order.
+    pub failures: Vec<Failure>,
+    /// How many there are.
+    pub failures_total: u64,
+    /// The worst of them.
+    pub failure: Option<FailureKind>,
 }
 
-/// Restores files and makes them durable before it returns.
+/// Brings a folder to a release, and makes that durable before it returns.
 ///
 /// Set-user-id, set-group-id and sticky bits are not restored. Blocks; stops within a few mebibytes of work once `cancel`
 /// is set.
 ///
+/// What cannot be restored by itself is listed in the report, and the rest goes on.
+///
 /// # Errors
 ///
 /// [`Error::Full`] before anything is written where space is lacking; [`Error::Busy`] where another restore writes to
-/// the same destination; [`Error::Invalid`] for a malformed glob or where something is in a path's way;
-/// [`Error::Missing`] where a page or chunk is not held; [`Error::Cancelled`]; what the store or the destination fails
-/// with.
+/// the same destination; [`Error::Invalid`] for a malformed pattern; [`Error::Missing`] where nothing is selected, or a page
+/// of the manifest is not held; [`Error::Cancelled`]; what the store or the destination as a whole fails with.
 pub fn restore(
     store: &dyn Objects,
     restore: &Restore,
     progress: &mut dyn Progress,
     cancel: &AtomicBool,
 ) -> Result<RestoreReport> {
-    let filter = restore.filter.as_deref().map(pattern::parse).transpose()?;
-    let filter = filter.map(|glob| glob.compile_matcher());
-    std::fs::create_dir_all(&restore.dest)
-        .map_err(|error| Error::io(format!("making the destination {}", restore.dest.display()), error))?;
-    let mut place = Place::open(&restore.dest, false)?;
-    lock(&place, &restore.dest)?;
-    let selection = Selection { store, trees: &restore.trees, filter };
+    let selection = Selection::new(store, &restore.trees, restore.filter.as_deref())?;
+    let temp = temp::folder_name(|name| selection.has(name))?;
+    let dest = &restore.dest;
+    if !restore.dry_run {
+        std::fs::create_dir_all(dest)
+            .map_err(|error| Error::io(format!("making the destination {}", dest.display()), error))?;
+    }
+    let is_there = !restore.dry_run || dest.exists();
+    let mut looking = is_there.then(|| Destination::open(dest, &temp)).transpose()?;
+    let _lock = (!restore.dry_run).then(|| lock(dest)).transpose()?;
+    if let Some(looking) = &mut looking {
+        check_space(&selection, looking, restore)?;
+    }
     let total = selection.total()?;
-    check_space(&selection, &mut place, &restore.dest)?;
-    let writing = Place::open(&restore.dest, true)?;
+    let record = record_files(restore, is_there)?;
+    let last = record.as_ref().map(Files::read).into_iter().flatten();
+    let rules = Rules { deletes: restore.delete };
+    let paths = selection.paths();
+    let disk = DiskWalk::new(dest, &temp)?;
+    let plan = Plan::new(selection.entries(), last, disk, |path: &[u8]| paths.has(path), rules);
+
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
-    let mut fetcher = Fetcher {
+    let fetcher = Fetcher {
         store,
-        place: &mut place,
-        check: restore.check,
+        destination: looking,
+        checks: restore.check,
+        links: restore.hard_links.then(|| Links::new(&selection)),
         cancel,
         progress,
         pool: Arc::new(BufferPool::new(4)),
         batch: Batch::default(),
-        entered: None,
-        steps,
+        // Without a receiver of steps nothing is done.
+        steps: (!restore.dry_run).then_some(steps),
         counts: total.unwrap_or_default(),
         report: RestoreReport::default(),
+        failures: Failures::default(),
+        failed: Failed::default(),
+        zeros: HashMap::new(),
     };
-    let report = thread::scope(|scope| {
-        let writer = scope.spawn(move || write::write(writing, &steps_in));
-        let fetched = fetcher.all(selection.entries());
-        let report = fetcher.report.clone();
+    let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temp)?) };
+    let Some(mut writing) = writing else { return looked_at(fetcher, plan) };
+    writing.begin()?;
+    let journal = record.and_then(Journal::begin);
+    let (written, outcome) = thread::scope(|scope| {
+        let writer = scope.spawn(move || write::write(writing, journal, &steps_in));
+        let mut fetcher = fetcher;
+        let fetched = fetcher.all(plan);
+        let Fetcher { report, failures, failed, .. } = fetcher;
         // Dropping the sender with the fetcher ends the writer.
-        drop(fetcher);
-        let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // Where the writer failed, the fetcher only found nobody to send to.
-        written.and(fetched).map(|()| report)
-    })?;
-    syncfs(place.as_fd()).map_err(|error| {
-        Error::io(format!("syncing the destination {}", restore.dest.display()), error.into())
-    })?;
+        let (written, wrote) = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // Where the writer failed, the fetcher only found that nothing is received any more.
+        (written, wrote.and(fetched).map(|()| (report, failures, failed)))
+    });
+    let Written { mut destination, journal, failures, failed, files_removed, folders_removed } = written;
+    let synced = destination
+        .sync()
+        .map_err(|error| Error::io(format!("syncing the destination {}", dest.display()), error));
+    // Also after a failure: what was written and removed so far is known to the next restore.
+    if let Some(journal) = journal {
+        journal.finish(&mut destination, outcome.is_ok());
+    }
+    let (mut report, looked, not_had) = outcome?;
+    synced?;
+    (report.files_removed, report.folders_removed) = (files_removed, folders_removed);
+    for failed in [failed, not_had] {
+        report.files = report.files.saturating_sub(failed.files);
+        report.bytes = report.bytes.saturating_sub(failed.bytes);
+        report.links = report.links.saturating_sub(failed.links);
+        report.folders = report.folders.saturating_sub(failed.folders);
+    }
+    (report.failures, report.failures_total, report.failure) = looked.join(failures);
     Ok(report)
 }
 
-/// The entries to restore.
-struct Selection<'a> {
-    store: &'a dyn Objects,
-    trees: &'a [(u8, PageId)],
-    filter: Option<GlobMatcher>,
+/// Carries out a plan as far as it only looks.
+fn looked_at(mut fetcher: Fetcher<'_>, plan: impl Iterator<Item = Result<Action>>) -> Result<RestoreReport> {
+    fetcher.all(plan)?;
+    let Fetcher { mut report, failures, .. } = fetcher;
+    (report.failures, report.failures_total, report.failure) = failures.join(Failures::default());
+    Ok(report)
 }
 
-impl Selection<'_> {
-    fn entries(&self) -> impl Iterator<Item = Result<(EntryPath, Entry)>> {
-        let all = union(self.store, self.trees).map(|item| item.map(|(_, path, entry)| (path, entry)));
-        all.filter(|entry| match (entry, &self.filter) {
-            (Ok((path, _)), Some(filter)) => filter.is_match(path.as_str()),
-            _ => true,
-        })
-    }
-
-    /// What all trees hold.
-    fn sums(&self) -> Result<Sums> {
-        self.trees.iter().try_fold(Sums::default(), |all, (_, root)| {
-            let sums = Page::decode(&self.store.page(root)?)?.sums()?;
-            all.checked_add(sums).ok_or_else(|| Error::Invalid("the classes' sums overflow".into()))
-        })
-    }
-
+impl<S: PageSource + ?Sized> Selection<'_, S> {
     /// Totals, where they are known without a walk.
     fn total(&self) -> Result<Option<Counts>> {
-        if self.filter.is_some() {
+        if !matches!(self.paths(), Paths::All) {
             return Ok(None);
         }
         let sums = self.sums()?;
@@ -178,37 +267,60 @@ impl Selection<'_> {
     }
 }
 
+/// Where the destination's record lies: it is named after the destination's canonical path.
+fn record_files(restore: &Restore, is_there: bool) -> Result<Option<Files>> {
+    let Some(records) = restore.records.as_ref().filter(|_| is_there) else { return Ok(None) };
+    let dest = &restore.dest;
+    let folder = dest
+        .canonicalize()
+        .map_err(|error| Error::io(format!("resolving the destination {}", dest.display()), error))?;
+    let folder = folder.as_os_str().as_bytes();
+    Files::at(&records.join(ChunkId::of(folder).to_string()), folder).map(Some)
+}
+
 /// Keeps a second restore out: each would remove the other's unfinished files. Ends with the handle.
-fn lock(place: &Place, dest: &Path) -> Result<()> {
-    match flock(place.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+fn lock(dest: &Path) -> Result<std::fs::File> {
+    let context = || format!("locking the destination {}", dest.display());
+    let folder = std::fs::File::open(dest).map_err(|error| Error::io(context(), error))?;
+    match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => Err(Error::Busy(format!(
             "another restore is writing to {}; wait for it, or choose another destination",
             dest.display()
         ))),
         // Some network file systems have no locks.
-        Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
-        Err(error) => Err(Error::io(format!("locking the destination {}", dest.display()), error.into())),
+        Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(folder),
+        Err(error) => Err(Error::io(context(), error.into())),
     }
 }
 
 /// Refuses to begin what cannot fit. Looks at the files themselves only where space might be short.
-fn check_space(selection: &Selection<'_>, place: &mut Place, dest: &Path) -> Result<()> {
-    let Ok(stat) = fstatvfs(place.as_fd()) else { return Ok(()) };
+fn check_space<S: PageSource + ?Sized>(
+    selection: &Selection<'_, S>,
+    looking: &mut Destination,
+    restore: &Restore,
+) -> Result<()> {
+    let Ok(stat) = fstatvfs(looking.as_fd()) else { return Ok(()) };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     if selection.sums()?.bytes <= free {
         return Ok(());
     }
     let (mut growth, mut replaced) = (0u64, 0);
-    for entry in selection.entries() {
-        let (path, entry) = entry?;
-        let old = match place.look(path.as_str())? {
-            Standing::File { size, mtime, .. } if size == entry.size && mtime == entry.mtime => continue,
-            Standing::File { size, .. } => size,
-            _ => 0,
+    for wanted in selection.entries() {
+        let Wanted { path, entry, .. } = wanted?;
+        // A further name of a file takes no room, and neither do holes.
+        if entry.kind != EntryKind::File || (restore.hard_links && entry.link_group().is_some()) {
+            continue;
+        }
+        let holes = entry.holes().iter().fold(0u64, |sum, hole| sum.saturating_add(hole.end - hole.start));
+        let size = entry.size.saturating_sub(holes);
+        let old = looking.look(path.as_str()).ok().flatten().filter(|old| old.kind == DiskKind::File);
+        let old = match old {
+            Some(old) if old.mark.size == entry.size && old.mark.mtime == entry.mtime => continue,
+            old => old.map_or(0, |old| old.mark.size),
         };
-        growth = growth.saturating_add(entry.size.saturating_sub(old));
+        growth = growth.saturating_add(size.saturating_sub(old));
         // Old and new stand side by side until the new one is whole.
-        replaced = old.min(entry.size).max(replaced);
+        replaced = old.min(size).max(replaced);
     }
     let needed = growth.saturating_add(replaced);
     if needed <= free {
@@ -216,6 +328,6 @@ fn check_space(selection: &Selection<'_>, place: &mut Place, dest: &Path) -> Res
     }
     Err(Error::Full(format!(
         "restoring needs {needed} bytes and {} has {free} free; make room, restore elsewhere, or restore less with --path",
-        dest.display()
+        restore.dest.display()
     )))
 }

@@ -2,12 +2,13 @@
 //!
 //! Large files go past the page cache (`O_DIRECT`) from an aligned buffer: on fresh files that is several times as fast
 //! as through it, and a film restored leaves others' pages in the cache alone. Where the file system refuses, and for
-//! small files, they are written as any file is, and so is what changes in a clone of an old file. This file names nothing
-//! and renames nothing.
+//! small files, they are written as any file is, and so is what changes in a clone of an old file. Holes stay holes: zeros
+//! in them are not written. This file names nothing and renames nothing.
 
 use std::{
     fs::File,
     io::{self, IoSlice, Seek, Write},
+    ops::Range,
 };
 
 use bytes::Bytes;
@@ -79,15 +80,24 @@ pub(super) struct Output {
     /// Bytes taken.
     pub(super) taken: u64,
     is_direct: bool,
+    /// Where zeros take no room; ascending.
+    holes: Vec<Range<u64>>,
 }
 
 impl Output {
-    /// Begins an empty file; `buffer` is its own until the end.
-    pub(super) fn begin(file: File, size: u64, buffer: &mut Buffer) -> io::Result<Self> {
+    /// Begins an empty file; `buffer` is its own until the end. One with `holes` must not be opened for direct writes.
+    pub(super) fn begin(
+        file: File,
+        size: u64,
+        holes: Vec<Range<u64>>,
+        buffer: &mut Buffer,
+    ) -> io::Result<Self> {
         buffer.filled = 0;
         let is_direct = fcntl_getfl(&file).is_ok_and(|flags| flags.contains(OFlags::DIRECT));
-        let output = Self { file, size, taken: 0, is_direct };
+        let is_sparse = !holes.is_empty();
+        let output = Self { file, size, taken: 0, is_direct, holes };
         let is_full = size >= PREALLOCATED_BYTES
+            && !is_sparse
             && fallocate(&output.file, FallocateFlags::empty(), 0, size) == Err(Errno::NOSPC);
         // Any other refusal costs speed only.
         if is_full { Err(Errno::NOSPC.into()) } else { Ok(output) }
@@ -97,7 +107,7 @@ impl Output {
     pub(super) fn begin_from(file: File, size: u64, base: &File) -> io::Result<Self> {
         ioctl_ficlone(&file, base)?;
         file.set_len(size)?;
-        Ok(Self { file, size, taken: 0, is_direct: false })
+        Ok(Self { file, size, taken: 0, is_direct: false, holes: Vec::new() })
     }
 
     /// Leaves the next `bytes` as they are.
@@ -106,8 +116,16 @@ impl Output {
         self.file.seek_relative(bytes.into())
     }
 
+    /// Leaves the next `bytes`, which are zeros, a hole.
+    pub(super) fn hole(&mut self, bytes: u32) -> io::Result<()> {
+        self.keep(bytes)
+    }
+
     /// Takes the next bytes.
     pub(super) fn write(&mut self, bytes: &[Bytes], buffer: &mut Buffer) -> io::Result<()> {
+        if !self.holes.is_empty() {
+            return bytes.iter().try_for_each(|bytes| self.write_sparse(bytes));
+        }
         self.taken += bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
         for (at, piece) in bytes.iter().enumerate() {
             if !self.is_direct {
@@ -128,13 +146,37 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what is left. The caller has checked that as many bytes were taken as the file has.
-    pub(super) fn end(&mut self, buffer: &mut Buffer) -> io::Result<()> {
-        if self.is_direct {
-            self.write_out(buffer)?;
-            self.file.set_len(self.size)?;
+    /// Writes what does not lie in a hole. What lies in one and is not zero is written, whatever the holes say.
+    fn write_sparse(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let at = self.taken;
+            let next = self.holes.partition_point(|hole| hole.end <= at);
+            let hole = self.holes.get(next).filter(|hole| hole.start < at.saturating_add(bytes.len() as u64));
+            let (upto, is_hole) = match hole {
+                Some(hole) if hole.start <= at => (hole.end - at, true),
+                Some(hole) => (hole.start - at, false),
+                None => (bytes.len() as u64, false),
+            };
+            let upto = usize::try_from(upto).unwrap_or(usize::MAX);
+            let (part, rest) = bytes.split_at_checked(upto).unwrap_or((bytes, &[]));
+            self.taken += part.len() as u64;
+            if is_hole && part.iter().all(|byte| *byte == 0) {
+                self.file.seek_relative(i64::try_from(part.len()).unwrap_or_default())?;
+            } else {
+                self.file.write_all(part)?;
+            }
+            bytes = rest;
         }
         Ok(())
+    }
+
+    /// Writes what is left. The caller has checked that as many bytes were taken as the file has.
+    pub(super) fn end(&mut self, buffer: &mut Buffer) -> io::Result<()> {
+        let is_cut = self.is_direct || !self.holes.is_empty();
+        if self.is_direct {
+            self.write_out(buffer)?;
+        }
+        if is_cut { self.file.set_len(self.size) } else { Ok(()) }
     }
 
     /// Writes the buffer past the page cache, or, where that is refused, gives up doing so.
@@ -186,7 +228,7 @@ mod tests {
             return bytes.to_vec();
         };
         let mut buffer = Buffer::default();
-        let mut output = Output::begin(file.into(), bytes.len() as u64, &mut buffer).unwrap();
+        let mut output = Output::begin(file.into(), bytes.len() as u64, Vec::new(), &mut buffer).unwrap();
         let pieces: Vec<_> = bytes.chunks(step).map(Bytes::copy_from_slice).collect();
         pieces.chunks(7).for_each(|pieces| output.write(pieces, &mut buffer).unwrap());
         output.end(&mut buffer).unwrap();

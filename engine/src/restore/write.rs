@@ -1,67 +1,159 @@
 //! The writing half of a restore: takes steps in order, on a thread of its own, and makes files of them.
 //!
-//! A file is written under another name and renamed when it is whole, with its times and mode already set, so that nobody
-//! ever sees half of one. This file decides nothing: what is written, and from where it comes, is settled before.
+//! A file is written without a name in the destination and put in its place when it is whole, with its time and mode
+//! already set, so that no reader ever sees half of one. This file decides nothing: what is written, and from where it
+//! comes, is settled before. A step that fails is listed, and the next one follows; only a full or read-only destination
+//! ends the work.
 
-use std::{fs::File, os::fd::AsFd};
+use std::{fs::File, ops::Range, os::fd::AsFd};
 
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens};
 
 use super::{
+    action::{OnDisk, content_id},
+    destination::Destination,
+    failures::Failures,
+    journal::Journal,
     output::{Buffer, DIRECT_BYTES, Output},
-    place::Place,
+    record::Remembered,
+    stat::{DiskKind, Stat},
+    temp::Temp,
 };
 use crate::{
     error::{Error, Result},
-    manifest::{Entry, Timestamp},
+    id::ChunkId,
+    manifest::{Entry, EntryKind, EntryPath, Timestamp},
 };
 
 /// One thing to do.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Enter the directory of a path, if it is there, which clears it of unfinished files.
-    Enter(String),
     /// Begin a file; as a clone of another, if one is given.
     Begin(Target, Option<File>),
     /// Its next bytes.
     Bytes(Bytes),
     /// As many bytes stay what they are in the clone.
     Keep(u32),
+    /// As many bytes are zeros that take no room.
+    Hole(u32),
     /// It is whole.
     End,
-    /// A file's content is right already: set its times and mode.
+    /// It cannot be had, and that is listed already.
+    Abandon,
+    /// A file's content is right already: set its time and mode.
     Mend(Target),
-    /// Make an empty directory.
-    Dir(Target),
+    /// Make a symbolic link to the target that is given.
+    Symlink(Target, String),
+    /// Make a file a further name of another one.
+    Link(Target, String),
+    /// Make a folder, in the place of a file or link where one is given.
+    Folder(Target, Option<Stat>),
+    /// Set the time and mode of a folder: all in it is done.
+    EndFolder(Target),
+    Remove(OnDisk),
+    RemoveTree(OnDisk),
+    RemoveFolder(OnDisk),
+    /// What stands already, or stays, is remembered.
+    Record(Remembered),
 }
 
 /// What a path shall be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) path: String,
+    pub(super) kind: EntryKind,
     pub(super) size: u64,
     pub(super) mtime: Timestamp,
     /// Without set-user-id, set-group-id and sticky bits: what a publisher says must not make anyone powerful here.
     pub(super) mode: u16,
+    /// What its content is remembered by.
+    pub(super) content: ChunkId,
+    pub(super) holes: Vec<Range<u64>>,
+    /// Whether it takes the place of a folder.
+    pub(super) over_folder: bool,
 }
 
 impl Target {
-    pub(super) fn new(path: &str, entry: &Entry) -> Self {
-        Self { path: path.to_owned(), size: entry.size, mtime: entry.mtime, mode: entry.mode & 0o777 }
+    pub(super) fn new(path: &EntryPath, entry: &Entry, old: Option<&Stat>) -> Self {
+        Self {
+            path: path.as_str().to_owned(),
+            kind: entry.kind,
+            size: entry.size,
+            mtime: entry.mtime,
+            mode: entry.mode & 0o777,
+            content: content_id(entry),
+            holes: entry.holes(),
+            over_folder: old.is_some_and(|old| old.kind == DiskKind::Folder),
+        }
+    }
+
+    /// What is remembered of it, as it stands now.
+    pub(super) fn remembered(&self, stat: &Stat, is_linked: bool) -> Remembered {
+        let (path, kind, content) = (self.path.clone(), self.kind, self.content);
+        let mark = if kind == EntryKind::Folder { super::stat::Mark::default() } else { stat.mark };
+        Remembered { path, kind, mark, content, is_linked }
     }
 }
 
-/// Carries out steps until there are no more; fails at the first that cannot be carried out.
-pub(super) fn write(place: Place, steps: &Receiver<Vec<Step>>) -> Result<()> {
-    let mut writer = Writer { place, buffer: Buffer::default(), open: None };
-    steps.iter().try_for_each(|steps| writer.carry_out(steps))
+/// What the writing half did.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) destination: Destination,
+    pub(super) journal: Option<Journal>,
+    pub(super) failures: Failures,
+    /// Of what failed: files, their bytes, links and folders.
+    pub(super) failed: Failed,
+    pub(super) files_removed: u64,
+    pub(super) folders_removed: u64,
+}
+
+/// Counts of what was to be restored and is not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Failed {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) links: u64,
+    pub(super) folders: u64,
+}
+
+impl Failed {
+    fn count(&mut self, target: &Target) {
+        match target.kind {
+            EntryKind::File => {
+                self.files += 1;
+                self.bytes += target.size;
+            }
+            EntryKind::Symlink => self.links += 1,
+            EntryKind::Folder => self.folders += 1,
+        }
+    }
+}
+
+/// Carries out steps until there are no more, or the destination takes nothing any more.
+pub(super) fn write(
+    destination: Destination,
+    journal: Option<Journal>,
+    steps: &Receiver<Vec<Step>>,
+) -> (Written, Result<()>) {
+    let written = Written {
+        destination,
+        journal,
+        failures: Failures::default(),
+        failed: Failed::default(),
+        files_removed: 0,
+        folders_removed: 0,
+    };
+    let mut writer = Writer { done: written, buffer: Buffer::default(), open: None };
+    let outcome = steps.iter().try_for_each(|steps| writer.carry_out(steps));
+    writer.discard();
+    (writer.done, outcome)
 }
 
 /// The writing thread's state.
 struct Writer {
-    place: Place,
+    done: Written,
     buffer: Buffer,
     open: Option<Unfinished>,
 }
@@ -69,7 +161,7 @@ struct Writer {
 /// A file that is being written.
 struct Unfinished {
     target: Target,
-    temp: String,
+    temp: Temp,
     output: Output,
 }
 
@@ -83,62 +175,151 @@ impl Writer {
                 continue;
             }
             self.flush(&mut bytes)?;
-            match step {
-                Step::Enter(path) => self.place.enter_parent(&path)?,
-                Step::Begin(target, base) => self.begin(target, base.as_ref())?,
-                Step::Bytes(_) => {}
-                Step::Keep(bytes) => self.keep(bytes)?,
-                Step::End => self.end()?,
-                Step::Mend(target) => {
-                    if let Some(file) = self.place.open_file(&target.path)? {
-                        mend(&file, &target)?;
-                    }
-                }
-                Step::Dir(target) => {
-                    if let Some(dir) = self.place.make_dir(&target.path)? {
-                        mend(&dir, &target)?;
-                    }
-                }
-            }
+            self.step(step)?;
         }
         self.flush(&mut bytes)
     }
 
-    fn begin(&mut self, target: Target, base: Option<&File>) -> Result<()> {
-        let is_direct = base.is_none() && target.size >= DIRECT_BYTES;
-        let (file, temp) = self.place.create(&target.path, is_direct)?;
+    fn step(&mut self, step: Step) -> Result<()> {
+        match step {
+            Step::Begin(target, base) => {
+                let begun = self.begin(&target, base.as_ref());
+                let open = self.noted(&target, begun)?;
+                self.open = open.map(|(temp, output)| Unfinished { target, temp, output });
+            }
+            Step::Bytes(_) => {}
+            Step::Keep(bytes) => self.output(|output, _| output.keep(bytes))?,
+            Step::Hole(bytes) => self.output(|output, _| output.hole(bytes))?,
+            Step::End => self.end()?,
+            Step::Abandon => {
+                if let Some(target) = self.discard() {
+                    self.done.failures.mark(target.path.as_bytes());
+                }
+            }
+            Step::Mend(target) => {
+                let mended = self.mend(&target);
+                self.record(&target, mended, false)?;
+            }
+            Step::Symlink(target, to) => {
+                let made = self.symlink(&target, &to);
+                self.record(&target, made, false)?;
+            }
+            Step::Link(target, first) => {
+                let made = self.link(&target, &first);
+                self.record(&target, made, true)?;
+            }
+            Step::Folder(target, old) => {
+                let made = self.done.destination.make_folder(&target.path, old.as_ref());
+                if self.noted(&target, made)?.is_some() {
+                    self.remember(target.remembered(&Stat::default(), false));
+                }
+            }
+            Step::EndFolder(target) => {
+                let ended = self.end_folder(&target);
+                // The folder itself stands: it is not counted as failed.
+                self.listed(target.path.as_bytes(), ended)?;
+            }
+            Step::Remove(disk) => {
+                let removed = self.done.destination.remove(&disk.path, &disk.stat);
+                self.done.files_removed += u64::from(self.listed(&disk.path, removed)?.is_some());
+            }
+            Step::RemoveTree(disk) => {
+                let (removed, outcome) = self.done.destination.remove_tree(&disk.path, true);
+                self.done.files_removed += removed.files;
+                self.done.folders_removed += removed.folders;
+                self.listed(&disk.path, outcome)?;
+            }
+            Step::RemoveFolder(disk) => {
+                let removed = self.done.destination.remove_folder(&disk.path);
+                self.done.folders_removed += u64::from(self.listed(&disk.path, removed)? == Some(true));
+            }
+            Step::Record(remembered) => self.remember(remembered),
+        }
+        Ok(())
+    }
+
+    /// Lists what failed; ends the work only where nothing more can be written.
+    fn listed<T>(&mut self, path: &[u8], outcome: Result<T>) -> Result<Option<T>> {
+        match outcome {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if is_final(&error) => Err(error),
+            Err(error) => {
+                self.done.failures.push(path, &error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// As [`Writer::listed`], of something of the release.
+    fn noted<T>(&mut self, target: &Target, outcome: Result<T>) -> Result<Option<T>> {
+        let done = self.listed(target.path.as_bytes(), outcome)?;
+        if done.is_none() {
+            self.done.failed.count(target);
+        }
+        Ok(done)
+    }
+
+    fn record(&mut self, target: &Target, done: Result<Stat>, is_linked: bool) -> Result<()> {
+        if let Some(stat) = self.noted(target, done)? {
+            self.remember(target.remembered(&stat, is_linked));
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, remembered: Remembered) {
+        if let Some(journal) = &mut self.done.journal {
+            journal.push(remembered);
+        }
+    }
+
+    fn begin(&mut self, target: &Target, base: Option<&File>) -> Result<(Temp, Output)> {
+        let is_direct = base.is_none() && target.holes.is_empty() && target.size >= DIRECT_BYTES;
+        let (file, temp) = self.done.destination.create(&target.path, is_direct)?;
         let begun = match base {
             Some(base) => Output::begin_from(file, target.size, base),
-            None => Output::begin(file, target.size, &mut self.buffer),
+            None => Output::begin(file, target.size, target.holes.clone(), &mut self.buffer),
         };
-        match begun {
-            Ok(output) => {
-                self.open = Some(Unfinished { target, temp, output });
-                Ok(())
-            }
+        begun.map(|output| (temp, output)).map_err(|error| failed(target, error))
+    }
+
+    /// Does something to the file that is open, if one is.
+    fn output(&mut self, work: impl FnOnce(&mut Output, &mut Buffer) -> std::io::Result<()>) -> Result<()> {
+        let Some(Unfinished { target, output, .. }) = &mut self.open else { return Ok(()) };
+        match work(output, &mut self.buffer).map_err(|error| failed(target, error)) {
+            Ok(()) => Ok(()),
             Err(error) => {
-                self.place.discard(&target.path, &temp);
-                Err(failed(&target, error))
+                let Some(target) = self.discard() else { return Ok(()) };
+                self.noted(&target, Err::<(), _>(error)).map(|_| ())
             }
         }
     }
 
     fn flush(&mut self, bytes: &mut Vec<Bytes>) -> Result<()> {
-        if let Some(Unfinished { target, output, .. }) = self.open.as_mut().filter(|_| !bytes.is_empty()) {
-            output.write(bytes, &mut self.buffer).map_err(|error| failed(target, error))?;
+        if bytes.is_empty() {
+            return Ok(());
         }
-        bytes.clear();
-        Ok(())
+        let bytes = std::mem::take(bytes);
+        self.output(|output, buffer| output.write(&bytes, buffer))
     }
 
-    fn keep(&mut self, bytes: u32) -> Result<()> {
-        let Some(Unfinished { target, output, .. }) = &mut self.open else { return Ok(()) };
-        output.keep(bytes).map_err(|error| failed(target, error))
+    /// Forgets the file that is open, and removes what is there of it.
+    fn discard(&mut self) -> Option<Target> {
+        let Unfinished { target, temp, .. } = self.open.take()?;
+        self.done.destination.discard(&temp);
+        Some(target)
     }
 
-    /// Puts the open file in its place. Until that is done it is still open, to be discarded if anything fails.
+    /// Puts the open file in its place.
     fn end(&mut self) -> Result<()> {
-        let Some(Unfinished { target, temp, output }) = &mut self.open else { return Ok(()) };
+        let Some(Unfinished { target, temp, mut output }) = self.open.take() else { return Ok(()) };
+        let put = self.put(&target, &temp, &mut output);
+        if put.is_err() {
+            self.done.destination.discard(&temp);
+        }
+        self.record(&target, put, false)
+    }
+
+    fn put(&mut self, target: &Target, temp: &Temp, output: &mut Output) -> Result<Stat> {
         if output.taken != target.size {
             let Target { path, size, .. } = target;
             return Err(Error::Corrupt(format!(
@@ -147,19 +328,93 @@ impl Writer {
             )));
         }
         output.end(&mut self.buffer).map_err(|error| failed(target, error))?;
-        mend(&output.file, target)?;
-        self.place.finish(&target.path, temp)?;
-        self.open = None;
+        set(&output.file, target)?;
+        self.finish(target, temp)?;
+        // Only now: taking its place changed the time of the file's last change.
+        Stat::of(&output.file).map_err(|error| failed(target, error))
+    }
+
+    fn finish(&mut self, target: &Target, temp: &Temp) -> Result<()> {
+        if !target.over_folder {
+            return self.done.destination.finish(&target.path, temp);
+        }
+        let removed = self.done.destination.finish_over_folder(&target.path, temp)?;
+        self.done.files_removed += removed.files;
+        self.done.folders_removed += removed.folders;
         Ok(())
+    }
+
+    fn mend(&mut self, target: &Target) -> Result<Stat> {
+        let vanished =
+            || Error::Busy(format!("{:?} in the destination vanished while the restore ran", target.path));
+        let file = self.done.destination.open_file(&target.path)?.ok_or_else(vanished)?;
+        set(&file, target)?;
+        Stat::of(&file).map_err(|error| failed(target, error))
+    }
+
+    fn symlink(&mut self, target: &Target, to: &str) -> Result<Stat> {
+        let temp = self.done.destination.create_symlink(&target.path, to)?;
+        let made = self.done.destination.set_link_times(&temp, &times(target));
+        let put = made.map_err(|error| failed(target, error)).and_then(|()| self.finish(target, &temp));
+        if put.is_err() {
+            self.done.destination.discard(&temp);
+        }
+        put?;
+        self.look(target)
+    }
+
+    /// Makes a path a further name of the file at `first`, unless it is one.
+    fn link(&mut self, target: &Target, first: &str) -> Result<Stat> {
+        let unsafe_link = || {
+            Error::Busy(format!(
+                "{:?} is a further name of {first:?}, which could not be restored or changed meanwhile",
+                target.path
+            ))
+        };
+        if self.done.failures.has(first) {
+            return Err(unsafe_link());
+        }
+        let found = self.done.destination.look(first)?.filter(|found| found.kind == DiskKind::File);
+        let found = found.filter(|found| (found.mark.size, found.mark.mtime) == (target.size, target.mtime));
+        let found = found.ok_or_else(unsafe_link)?;
+        if let Some(now) = self.done.destination.look(&target.path)?
+            && now.is_same(&found)
+        {
+            return Ok(now);
+        }
+        let temp = self.done.destination.create_hard_link(&target.path, first, &found)?;
+        let put = self.finish(target, &temp);
+        if put.is_err() {
+            self.done.destination.discard(&temp);
+        }
+        put?;
+        if let Some(journal) = &mut self.done.journal {
+            journal.linked(first);
+        }
+        self.look(target)
+    }
+
+    fn look(&mut self, target: &Target) -> Result<Stat> {
+        let gone = || Error::Busy(format!("{:?} in the destination vanished while it was made", target.path));
+        self.done.destination.look(&target.path)?.ok_or_else(gone)
+    }
+
+    fn end_folder(&mut self, target: &Target) -> Result<()> {
+        let folder = self.done.destination.open_folder(&target.path)?;
+        let stat = Stat::of(&folder).map_err(|error| failed(target, error))?;
+        if stat.mark.mtime == target.mtime && stat.mode & 0o777 == target.mode {
+            return Ok(());
+        }
+        set(&folder, target)
     }
 }
 
-/// The steps may end in the midst of a file.
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if let Some(unfinished) = self.open.take() {
-            self.place.discard(&unfinished.target.path, &unfinished.temp);
-        }
+/// Whether nothing more can be written.
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::Full(_) | Error::Cancelled => true,
+        Error::Io { source, .. } => source.kind() == std::io::ErrorKind::ReadOnlyFilesystem,
+        _ => false,
     }
 }
 
@@ -167,15 +422,18 @@ fn failed(target: &Target, error: std::io::Error) -> Error {
     Error::io(format!("writing {:?} in the destination", target.path), error)
 }
 
-/// Sets mode and time.
-fn mend(file: impl AsFd, target: &Target) -> Result<()> {
+fn times(target: &Target) -> Timestamps {
     let Timestamp { seconds, nanos } = target.mtime;
-    let times = Timestamps {
+    Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
         last_modification: Timespec { tv_sec: seconds, tv_nsec: nanos.into() },
-    };
+    }
+}
+
+/// Sets mode and time.
+fn set(file: impl AsFd, target: &Target) -> Result<()> {
     let mode = Mode::from_bits_truncate(target.mode.into());
-    fchmod(&file, mode).and_then(|()| futimens(&file, &times)).map_err(|error| {
+    fchmod(&file, mode).and_then(|()| futimens(&file, &times(target))).map_err(|error| {
         Error::io(format!("setting mode and time of {:?} in the destination", target.path), error.into())
     })
 }

@@ -7,6 +7,7 @@ mod channel;
 mod classes;
 mod ledger;
 mod publish;
+mod restore;
 mod trust;
 
 use std::io::{self, Write};
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::outcome::{
     Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Pulled, Rebuilt, ReleaseList,
-    Restored, Rotated, Row, Status, Verified,
+    Rotated, Row, Status, Verified,
 };
 
 /// Digits of an id that are shown in tables.
@@ -34,7 +35,7 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Join(joined) => join(out, joined),
         Outcome::Rotate(rotated) => rotate(out, rotated),
         Outcome::Pull(pulled) => pull(out, pulled),
-        Outcome::Restore(restored) => restore(out, restored),
+        Outcome::Restore(restored) => restore::restored(out, restored),
         Outcome::Releases(list) => releases(out, list),
         Outcome::Ls(listed) => ls(out, listed),
         Outcome::Diff(differed) => diff(out, differed),
@@ -80,7 +81,8 @@ pub(super) fn row(out: &mut impl Write, row: &Row) -> io::Result<()> {
         }
         Row::Change { path, change, size_old, size_new } => {
             let sign = match change.as_str() {
-                "added" => '+',
+                "added" | "made" | "linked" => '+',
+                "written" if size_old.is_none() => '+',
                 "removed" => '-',
                 "reclassified" => '>',
                 _ => '~',
@@ -189,24 +191,6 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
         rate(pulled.chunk_bytes_fetched, pulled.seconds),
     )?;
     classes::absent(out, pulled.classes_absent)
-}
-
-fn restore(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
-    writeln!(out, "restored {} to {}", short(&restored.release), restored.dest)?;
-    channel::age(out, restored.channel.as_deref(), restored.fresh_age_seconds)?;
-    writeln!(
-        out,
-        "{}, {}: wrote {} ({}), left {} alone, reused {} in {}",
-        counted(restored.files, "file"),
-        bytes(restored.bytes_total),
-        count(restored.files_written),
-        bytes(restored.bytes_written),
-        count(restored.files_unchanged),
-        bytes(restored.bytes_reused),
-        span(restored.seconds),
-    )?;
-    classes::stale(out, &restored.classes_stale)?;
-    classes::absent(out, restored.classes_absent)
 }
 
 fn releases(out: &mut impl Write, list: &ReleaseList) -> io::Result<()> {

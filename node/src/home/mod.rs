@@ -12,6 +12,7 @@
 //!   peers.json       sources and where they were reached: hints, never trusted
 //!   pulls/           one file per library whose pull has begun and not ended
 //!   cache/           what publish remembers of files it has read; may be deleted
+//!   restored/        what restore remembers of folders it has written; may be deleted
 //!   run/             0700; the admin socket
 //! ```
 
@@ -57,7 +58,7 @@ impl Home {
             )));
         }
         make_dir(&home.root)?;
-        for dir in [home.store_dir(), home.keys_dir(), home.pulls_dir(), home.cache_dir(), home.run_dir()] {
+        for dir in [home.store_dir(), home.keys_dir()].into_iter().chain(home.passing_dirs()) {
             make_dir(&dir)?;
         }
         let node_key = match home.node_key() {
@@ -117,7 +118,7 @@ impl Home {
             )));
         }
         // Backups and copies lose empty folders, and none of these holds anything that cannot be made anew.
-        for dir in [home.pulls_dir(), home.cache_dir(), home.run_dir()] {
+        for dir in home.passing_dirs() {
             make_dir(&dir)?;
         }
         Ok(home)
@@ -234,6 +235,16 @@ impl Home {
         self.root.join("cache")
     }
 
+    /// Where restore remembers the folders it has written.
+    pub fn restored_dir(&self) -> PathBuf {
+        self.root.join("restored")
+    }
+
+    /// The folders that hold nothing that cannot be made anew.
+    fn passing_dirs(&self) -> [PathBuf; 4] {
+        [self.pulls_dir(), self.cache_dir(), self.restored_dir(), self.run_dir()]
+    }
+
     fn node_key_path(&self) -> PathBuf {
         self.keys_dir().join("node.key")
     }
@@ -256,6 +267,11 @@ impl Home {
     pub fn pull_unfinished(&self, library: &LibraryId) -> bool {
         self.pulls_dir().join(library.to_string()).exists()
     }
+}
+
+/// Whether there is a home at `root`, of whatever node.
+pub fn is_home(root: &Path) -> bool {
+    root.join("chuan.toml").is_file() && root.join("keys").is_dir()
 }
 
 /// Where the home is when neither `--home` nor `CHUAN_HOME` says: `~/.chuan`.

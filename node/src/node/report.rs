@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use chuan_engine::progress::{Counts, Progress};
+use chuan_engine::progress::{Change, Counts, Progress};
 
-use crate::job::{self, Job};
+use crate::{
+    job::{self, Job},
+    outcome::Row,
+};
 
 /// Between two events.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -47,5 +50,10 @@ impl Progress for Reporter<'_> {
 
     fn skipped(&mut self, path: &str, why: &str) {
         self.job.note(format!("skipped: {path}: {why}"));
+    }
+    fn planned(&mut self, path: &str, change: Change, size_old: Option<u64>, size_new: Option<u64>) {
+        let (path, change) = (path.to_owned(), change.word().to_owned());
+        // Where the reader is gone the job is cancelled, and ends by itself.
+        let _ = self.job.row(Row::Change { path, change, size_old, size_new });
     }
 }

@@ -1,45 +1,182 @@
-//! `restore`: a release's files, written out.
+//! `restore`: brings a folder to a release.
 
-use std::time::Instant;
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use chuan_engine::restore;
 
-use super::{Node, report::Reporter};
-use crate::{command::Restore, exit::Result, job::Job, outcome::Restored};
+use super::{Inner, Node, report::Reporter};
+use crate::{
+    command::Restore,
+    exit::{Exit, Failure, Result},
+    home::{self, Home},
+    job::Job,
+    outcome::{FailureRow, Restored},
+};
+
+/// Failures that are told as they come to be known; the answer lists more.
+const FAILURES_TOLD: usize = 20;
 
 impl Node {
-    /// Writes a release's files to a folder, verified and durable. Files that are right are left alone, and nothing outside
-    /// the folder is touched whatever the manifest says.
+    /// Brings a folder to a release: its files are written, verified and durable, and what is right is left alone. Nothing
+    /// outside the folder is touched whatever the manifest says. What cannot be restored is listed in the answer, and the
+    /// rest goes on.
     pub async fn restore(&self, options: Restore, job: &Job) -> Result<Restored> {
         let job = job.clone();
-        self.blocking(move |node| {
-            let begun = Instant::now();
-            let found = node.release(&options.release)?;
-            let (held, classes_stale) = found.held_and_fresh(node)?;
-            let order = restore::Restore {
-                filter: options.path,
-                check: options.check,
-                ..restore::Restore::new(held.trees(), &options.dest)
-            };
-            let mut reporter = Reporter::new(&job, "restore");
-            let objects = node.objects(&found.library.id());
-            let report = restore::restore(&*objects, &order, &mut reporter, job.cancel().flag())?;
-            Ok(Restored {
-                release: found.id.to_string(),
-                channel: found.channel_name(),
-                fresh_age_seconds: found.fresh_age_seconds(),
-                dest: options.dest.display().to_string(),
-                files: report.files,
-                files_written: report.files.saturating_sub(report.files_unchanged),
-                files_unchanged: report.files_unchanged,
-                bytes_total: report.bytes,
-                bytes_written: report.bytes_written,
-                bytes_reused: report.bytes_reused,
-                classes_absent: held.classes_absent(),
-                classes_stale,
-                seconds: begun.elapsed().as_secs_f64(),
-            })
+        self.blocking(move |node| node.restored(&options, &job)).await
+    }
+}
+
+impl Inner {
+    fn restored(&self, options: &Restore, job: &Job) -> Result<Restored> {
+        let begun = Instant::now();
+        check_dest(&self.home, &options.dest)?;
+        let found = self.release(&options.release)?;
+        let (held, classes_stale) = found.held_and_fresh(self)?;
+        if options.delete && !classes_stale.is_empty() {
+            let (library, sequence) = (found.library.name(), found.sequence);
+            return Err(Failure::new(
+                Exit::Stale,
+                format!(
+                    "--delete would remove the files of class `{}`, which is left out because the channel is older \
+                     than it allows; name the release, {library}@{sequence}, to restore and delete",
+                    classes_stale.join("`, `")
+                ),
+            ));
+        }
+        let order = restore::Restore {
+            filter: options.path.clone(),
+            check: options.check,
+            delete: options.delete,
+            hard_links: !options.no_hard_links,
+            dry_run: options.dry_run,
+            records: Some(self.home.restored_dir()),
+            ..restore::Restore::new(held.trees(), &options.dest)
+        };
+        let mut reporter = Reporter::new(job, "restore");
+        let objects = self.objects(&found.library.id());
+        let report = restore::restore(&*objects, &order, &mut reporter, job.cancel().flag())?;
+        for failed in report.failures.iter().take(FAILURES_TOLD) {
+            job.note(format!("not restored: {}: {}", failed.path, failed.reason));
+        }
+        let failure = report.failure.map(|kind| failure_exit(kind).code().to_owned());
+        Ok(Restored {
+            release: found.id.to_string(),
+            channel: found.channel_name(),
+            fresh_age_seconds: found.fresh_age_seconds(),
+            dest: options.dest.display().to_string(),
+            dry_run: options.dry_run,
+            files: report.files,
+            files_written: report.files.saturating_sub(report.files_unchanged + report.files_linked),
+            files_unchanged: report.files_unchanged,
+            files_linked: report.files_linked,
+            bytes_total: report.bytes,
+            bytes_written: report.bytes_written,
+            bytes_reused: report.bytes_reused,
+            folders: report.folders,
+            links: report.links,
+            files_removed: report.files_removed,
+            folders_removed: report.folders_removed,
+            files_left: report.files_left,
+            folders_left: report.folders_left,
+            failures: report.failures.into_iter().map(failure_row).collect(),
+            failures_total: report.failures_total,
+            failure,
+            classes_absent: held.classes_absent(),
+            classes_stale,
+            seconds: begun.elapsed().as_secs_f64(),
         })
-        .await
+    }
+}
+
+fn failure_row(failure: restore::Failure) -> FailureRow {
+    let code = failure_exit(failure.kind).code().to_owned();
+    FailureRow { path: failure.path, reason: failure.reason, code }
+}
+
+/// How a restore that left something out ends.
+const fn failure_exit(kind: restore::FailureKind) -> Exit {
+    match kind {
+        restore::FailureKind::Corrupt => Exit::Corrupt,
+        restore::FailureKind::Missing => Exit::Missing,
+        _ => Exit::Gaps,
+    }
+}
+
+/// Refuses a destination that is a node's home, lies in one, or has one in it that is known: this one, and that of the
+/// user. Others are met on the way, and left alone.
+fn check_dest(own: &Home, dest: &Path) -> Result<()> {
+    let dest = resolved(dest)?;
+    let refused = |how: &str, home: &Path| {
+        Err(Failure::invalid(format!(
+            "{} {how} the home of a node, {}: nothing is restored over keys and a store; choose another folder",
+            dest.display(),
+            home.display()
+        )))
+    };
+    if let Some(home) = dest.ancestors().find(|above| home::is_home(above)) {
+        return refused(if home == dest { "is" } else { "lies in" }, home);
+    }
+    let homes = std::iter::once(own.root().to_owned()).chain(home::default_root());
+    let mut homes = homes.filter(|home| home::is_home(home)).map(|home| resolved(&home));
+    homes.try_for_each(|home| {
+        let home = home?;
+        if home.starts_with(&dest) { refused("contains", &home) } else { Ok(()) }
+    })
+}
+
+/// A path without links in it, also where the end of it is not there yet.
+fn resolved(path: &Path) -> Result<PathBuf> {
+    let failed = |error| Failure::io(format!("resolve {}", path.display()), error);
+    let path = std::path::absolute(path).map_err(failed)?;
+    for above in path.ancestors() {
+        match above.canonicalize() {
+            Ok(resolved) => {
+                let rest = path.strip_prefix(above).unwrap_or(Path::new(""));
+                // Joining nothing would put a `/` at the end.
+                return Ok(if rest == Path::new("") { resolved } else { resolved.join(rest) });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+    use crate::command::Role;
+
+    #[test]
+    fn a_home_is_neither_restored_into_nor_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("a/b/home");
+        let home = Home::init(&root, None, Role::Origin).unwrap();
+        let other = dir.path().join("other");
+        Home::init(&other, None, Role::Mirror).unwrap();
+        symlink(&root, dir.path().join("link")).unwrap();
+        for (dest, how) in [
+            ("a/b/home", "is the home"),
+            ("a/b/home/store/deep/er", "lies in the home"),
+            ("link/new", "lies in the home"),
+            ("other/x", "lies in the home"),
+            ("a/b", "contains the home"),
+            ("a", "contains the home"),
+            ("a/x/../../a/b", "contains the home"),
+        ] {
+            let failure = check_dest(&home, &dir.path().join(dest)).unwrap_err();
+            assert!(failure.exit == Exit::Invalid && failure.message.contains(how), "{dest}: {failure}");
+        }
+        // Files that only look like a part of one are a library's own.
+        fs::create_dir_all(dir.path().join("lib/store")).unwrap();
+        fs::write(dir.path().join("lib/chuan.toml"), b"1").unwrap();
+        for dest in ["lib", "lib/store", "a/b/homes", "a/b/home2/new", "a/c"] {
+            check_dest(&home, &dir.path().join(dest)).unwrap();
+        }
     }
 }

@@ -134,6 +134,12 @@ impl Outcome {
             Outcome::Policy(shown) if shown.findings.iter().any(|finding| finding.level == "error") => {
                 Exit::Invalid
             }
+            Outcome::Restore(restored) => match restored.failure.as_deref() {
+                None => Exit::Ok,
+                Some("corrupt") => Exit::Corrupt,
+                Some("missing") => Exit::Missing,
+                Some(_) => Exit::Gaps,
+            },
             Outcome::Offer(offered) if offered.refused() > 0 => Exit::Denied,
             Outcome::Publish(published) if published.gaps_total > 0 => Exit::Gaps,
             _ => Exit::Ok,
@@ -144,7 +150,7 @@ impl Outcome {
     pub fn rows_name(command: &str) -> Option<&'static str> {
         match command {
             "ls" => Some("entries"),
-            "diff" => Some("changes"),
+            "diff" | "restore" => Some("changes"),
             "audit tail" | "audit show" => Some("records"),
             _ => None,
         }
@@ -301,7 +307,18 @@ pub struct Pulled {
     pub seconds: f64,
 }
 
-/// Answer of `restore`.
+/// Something that could not be restored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FailureRow {
+    /// The path, with what is not UTF-8 replaced.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+    /// `missing` or `corrupt`: this node does not hold all of it; `gaps`: the folder does not take it.
+    pub code: String,
+}
+
+/// Answer of `restore`. Of a dry run, what would be.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Restored {
     /// The release.
@@ -314,18 +331,51 @@ pub struct Restored {
     pub fresh_age_seconds: Option<u64>,
     /// Where to.
     pub dest: String,
-    /// Files the release has (those that match, with `--path`).
+    /// Whether nothing was changed.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Files that are as the release has them (of those that match, with `--path`).
     pub files: u64,
     /// Files that were written.
     pub files_written: u64,
     /// Files that were right already.
     pub files_unchanged: u64,
+    /// Files that are further names of others.
+    #[serde(default)]
+    pub files_linked: u64,
     /// Bytes of all those files.
     pub bytes_total: u64,
     /// Bytes written.
     pub bytes_written: u64,
     /// Bytes among them taken from the old file in its place.
     pub bytes_reused: u64,
+    /// Folders that are as the release has them.
+    #[serde(default)]
+    pub folders: u64,
+    /// Symbolic links that are as the release has them.
+    #[serde(default)]
+    pub links: u64,
+    /// Files and links that were removed.
+    #[serde(default)]
+    pub files_removed: u64,
+    /// Folders that were removed.
+    #[serde(default)]
+    pub folders_removed: u64,
+    /// Files and links that stay though the release does not have them.
+    #[serde(default)]
+    pub files_left: u64,
+    /// Folders that stay though the release does not have them; what is in those that no restore made is not counted.
+    #[serde(default)]
+    pub folders_left: u64,
+    /// What could not be restored: the first 1,000, in path order.
+    #[serde(default)]
+    pub failures: Vec<FailureRow>,
+    /// How many that are.
+    #[serde(default)]
+    pub failures_total: u64,
+    /// The code of the worst of them; absent where there is none.
+    #[serde(default)]
+    pub failure: Option<String>,
     /// Classes of the release that are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,

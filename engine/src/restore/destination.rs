@@ -1,0 +1,276 @@
+//! The destination, and the only code that names things in it.
+//!
+//! Nothing outside is ever touched, whatever a manifest says and whoever swaps folders for links meanwhile. Three
+//! walls stand behind one another: entry paths are checked when they are decoded; a path is walked one component at a
+//! time by folder handles, each opened without following links, and only names without `/` go to the kernel; and
+//! the handles are `cap_std`'s, which resolve nothing above themselves.
+
+use std::{
+    ffi::OsStr,
+    fmt, io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+};
+
+use cap_std::fs::{DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
+use rustix::fs::{AtFlags, Mode, OFlags, ioctl_ficlone, linkat, openat, readlinkat, symlinkat};
+
+use super::{
+    levels::{self, Levels, in_the_way, raw, shown},
+    remove::{self, Removed},
+    stat::{DiskKind, Stat},
+    temp::{Temp, Temps},
+};
+use crate::error::{Error, Result};
+
+/// The destination and the way to the folder that was used last.
+pub(super) struct Destination {
+    levels: Levels,
+    temps: Temps,
+    /// Whether the file system has not refused to share blocks between files.
+    clones: bool,
+}
+
+impl Destination {
+    /// Opens the destination, which must exist. Unfinished files go to a folder called `temp`.
+    pub(super) fn open(dest: &Path, temp: &str) -> Result<Self> {
+        let levels = Levels::open(dest)
+            .map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))?;
+        Ok(Self { levels, temps: Temps::new(temp), clones: true })
+    }
+
+    /// The destination itself, for locks and questions about its file system.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.levels.root().dir.as_fd()
+    }
+
+    /// What stands at `path`; `None` where nothing does, or a parent is missing.
+    pub(super) fn look(&mut self, path: impl AsRef<[u8]>) -> Result<Option<Stat>> {
+        let path = path.as_ref();
+        let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(None) };
+        Stat::at(&level.dir, name).map_err(|error| failed("looking at", path, error))
+    }
+
+    /// Opens the regular file at `path`, if that is what stands there.
+    pub(super) fn open_file(&mut self, path: &str) -> Result<Option<std::fs::File>> {
+        let path = path.as_bytes();
+        let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(None) };
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(raw(OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY));
+        let opened = level.dir.open_with(OsStr::from_bytes(name), &options).and_then(|file| {
+            let is_file = file.metadata()?.is_file();
+            Ok(is_file.then(|| file.into_std()))
+        });
+        opened.map_err(|error| failed("opening", path, error))
+    }
+
+    /// Where the symbolic link at `path` points.
+    pub(super) fn read_link(&mut self, path: &str) -> Option<Vec<u8>> {
+        let (level, name) = self.levels.parent(path.as_bytes(), false).ok()??;
+        let target = readlinkat(&level.dir, OsStr::from_bytes(name), Vec::new()).ok()?;
+        Some(target.into_bytes())
+    }
+
+    /// A clone of a file of the destination: it has no name, and shares the file's blocks. None where the file system
+    /// cannot share them.
+    pub(super) fn clone_of(&mut self, file: &std::fs::File) -> Option<std::fs::File> {
+        if !self.clones {
+            return None;
+        }
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let clone = openat(self.as_fd(), ".", flags, Mode::RUSR | Mode::WUSR).and_then(|clone| {
+            ioctl_ficlone(&clone, file)?;
+            Ok(clone)
+        });
+        // Whatever the reason is, it costs speed only.
+        self.clones = clone.is_ok();
+        clone.ok().map(Into::into)
+    }
+
+    /// Removes what an interrupted restore left unfinished.
+    pub(super) fn begin(&mut self) -> Result<()> {
+        self.temps.folder(&self.levels, self.levels.root().device).map(|_| ())
+    }
+
+    /// Makes all that was written durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        rustix::fs::syncfs(self.as_fd())?;
+        self.temps.sync()
+    }
+
+    /// Makes an unfinished file for `path`, and the folders on the way to it.
+    pub(super) fn create(&mut self, path: &str, direct: bool) -> Result<(std::fs::File, Temp)> {
+        let device = self.device_for(path)?;
+        let (temp, folder) = self.temps.next(&self.levels, device)?;
+        let file = temp.create(folder, direct).map_err(|error| failed("creating", path.as_bytes(), error))?;
+        Ok((file.into_std(), temp))
+    }
+
+    /// Makes an unfinished symbolic link for `path`, and the folders on the way to it.
+    pub(super) fn create_symlink(&mut self, path: &str, target: &str) -> Result<Temp> {
+        let device = self.device_for(path)?;
+        let (temp, folder) = self.temps.next(&self.levels, device)?;
+        symlinkat(target, folder, temp.name())
+            .map_err(|error| failed("making the link", path.as_bytes(), error.into()))?;
+        Ok(temp)
+    }
+
+    /// Makes an unfinished further name of the file at `first`, which must still be `stat`, for `path`.
+    pub(super) fn create_hard_link(&mut self, path: &str, first: &str, stat: &Stat) -> Result<Temp> {
+        let context = |error| {
+            let remedy = "with --no-hard-links it is written as a file of its own";
+            Error::io(format!("linking {path:?} to {first:?} in the destination ({remedy})"), error)
+        };
+        let device = self.device_for(path)?;
+        let found = self.levels.parent(first.as_bytes(), false)?;
+        let (from, from_name) = found.ok_or_else(|| in_the_way(first.as_bytes()))?;
+        let from = from.dir.try_clone().map_err(context)?;
+        // Back to the folder of `path`: its file system's folder of unfinished files may lie on the way.
+        self.device_for(path)?;
+        let (temp, folder) = self.temps.next(&self.levels, device)?;
+        linkat(&from, OsStr::from_bytes(from_name), folder, temp.name(), AtFlags::empty())
+            .map_err(|error| context(error.into()))?;
+        let made = Stat::at(folder, temp.name().as_bytes()).map_err(context)?;
+        if made.is_some_and(|made| made.is_same(stat) && made.kind == DiskKind::File) {
+            return Ok(temp);
+        }
+        self.temps.discard(&temp);
+        Err(Error::Busy(format!("{first:?} in the destination changed while {path:?} was linked to it")))
+    }
+
+    /// The file system of a path's folder, which is made.
+    fn device_for(&mut self, path: &str) -> Result<u64> {
+        let parent = self.levels.parent(path.as_bytes(), true)?;
+        parent.map(|(level, _)| level.device).ok_or_else(|| in_the_way(path.as_bytes()))
+    }
+
+    /// Puts what is finished in its place, over a file or link that stands there.
+    pub(super) fn finish(&mut self, path: &str, temp: &Temp) -> Result<()> {
+        let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
+            return Err(in_the_way(path.as_bytes()));
+        };
+        let folder = self.temps.of(temp);
+        let put = folder
+            .and_then(|folder| level.change(|dir| folder.rename(temp.name(), dir, OsStr::from_bytes(name))));
+        put.map_err(|error| match error.kind() {
+            io::ErrorKind::IsADirectory => in_the_way(path.as_bytes()),
+            _ => failed("putting in its place", path.as_bytes(), error),
+        })
+    }
+
+    /// Puts what is finished in the place of a folder, which is then removed with all that is in it: the caller knows
+    /// that it may be. Where that fails before anything is removed, the folder is back in its place.
+    pub(super) fn finish_over_folder(&mut self, path: &str, temp: &Temp) -> Result<Removed> {
+        let context = |error| failed("putting in its place", path.as_bytes(), error);
+        self.levels.forget(path.as_bytes());
+        let device = self.device_for(path)?;
+        let (aside, _) = self.temps.next(&self.levels, device)?;
+        let folder = self.temps.of(&aside).map_err(context)?;
+        let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
+            return Err(in_the_way(path.as_bytes()));
+        };
+        // A home or a mount point in it is found before anything is moved.
+        remove::count(&level.dir, name).1?;
+        let name = OsStr::from_bytes(name);
+        level.change(|dir| dir.rename(name, folder, aside.name())).map_err(context)?;
+        if let Err(error) = level.change(|dir| folder.rename(temp.name(), dir, name)) {
+            let _ = folder.rename(aside.name(), &level.dir, name);
+            return Err(context(error));
+        }
+        let (removed, outcome) = remove::tree(folder, aside.name().as_bytes());
+        outcome.map(|()| removed)
+    }
+
+    /// Removes an unfinished file.
+    pub(super) fn discard(&mut self, temp: &Temp) {
+        self.temps.discard(temp);
+    }
+
+    /// Makes a folder that only its owner may enter until its mode is set; in the place of `old`, a file or link, if
+    /// that is still there. A folder that is there stays as it is.
+    pub(super) fn make_folder(&mut self, path: &str, old: Option<&Stat>) -> Result<()> {
+        if let Some(old) = old {
+            self.remove(path.as_bytes(), old)?;
+        }
+        let context = |error| failed("making the folder", path.as_bytes(), error);
+        let Some((level, name)) = self.levels.parent(path.as_bytes(), true)? else {
+            return Err(in_the_way(path.as_bytes()));
+        };
+        let mut private = DirBuilder::new();
+        private.mode(0o700);
+        match level.change(|dir| dir.create_dir_with(OsStr::from_bytes(name), &private)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(context(error)),
+            _ => {}
+        }
+        levels::enter(&level.dir, name).map(|_| ()).map_err(|_| in_the_way(path.as_bytes()))
+    }
+
+    /// A handle to the folder at `path`.
+    pub(super) fn open_folder(&mut self, path: &str) -> Result<std::fs::File> {
+        // Its own mode is to be set: what made it writable for a while must be over.
+        self.levels.forget(path.as_bytes());
+        let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
+            return Err(in_the_way(path.as_bytes()));
+        };
+        let dir = levels::enter(&level.dir, name)
+            .map_err(|error| failed("opening the folder", path.as_bytes(), error))?;
+        Ok(dir.into_std_file())
+    }
+
+    /// Sets the times of the link at `path`, without following it.
+    pub(super) fn set_link_times(&mut self, temp: &Temp, times: &rustix::fs::Timestamps) -> io::Result<()> {
+        let folder = self.temps.of(temp)?;
+        Ok(rustix::fs::utimensat(folder, temp.name(), times, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Removes what stands at `path`, a file or link, if it still is `old`.
+    pub(super) fn remove(&mut self, path: &[u8], old: &Stat) -> Result<()> {
+        let context = |error| failed("removing", path, error);
+        let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(()) };
+        match Stat::at(&level.dir, name).map_err(context)? {
+            None => Ok(()),
+            Some(now) if old.is_unchanged(&now) => {
+                level.change(|dir| dir.remove_file(OsStr::from_bytes(name))).map_err(context)
+            }
+            Some(_) => Err(Error::Busy(format!(
+                "{:?} in the destination changed while the restore ran; it is left as it is",
+                shown(path)
+            ))),
+        }
+    }
+
+    /// Removes the folder at `path` if nothing is in it; gives whether it was.
+    pub(super) fn remove_folder(&mut self, path: &[u8]) -> Result<bool> {
+        self.levels.forget(path);
+        let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(false) };
+        match level.change(|dir| dir.remove_dir(OsStr::from_bytes(name))) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+            Err(error) => Err(failed("removing the folder", path, error)),
+        }
+    }
+
+    /// Removes the folder at `path` with all that is in it, or counts what that would be.
+    pub(super) fn remove_tree(&mut self, path: &[u8], removes: bool) -> (Removed, Result<()>) {
+        self.levels.forget(path);
+        match self.levels.parent(path, false) {
+            Ok(Some((level, name))) if removes => remove::tree(&level.dir, name),
+            Ok(Some((level, name))) => remove::count(&level.dir, name),
+            Ok(None) => (Removed::default(), Ok(())),
+            Err(error) => (Removed::default(), Err(error)),
+        }
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination").finish_non_exhaustive()
+    }
+}
+
+fn failed(doing: &str, path: &[u8], error: io::Error) -> Error {
+    Error::io(format!("{doing} {:?} in the destination", shown(path)), error)
+}

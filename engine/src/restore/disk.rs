@@ -1,0 +1,212 @@
+//! Walks the destination in the order of a manifest: the bytes of whole paths.
+//!
+//! A folder comes under its name, and what is in it under its name and a `/`: between the two others may come, as `a.b`
+//! between `a` and `a/x`. Folders are entered only where the caller wants them to be. Nothing is read but folders, and no
+//! link is followed.
+//!
+//! Memory is at most [`LISTED_NAMES`] names a level of depth: a folder with more is listed several times, each time for
+//! the names that come next.
+
+use std::{collections::BinaryHeap, io, path::Path};
+
+use cap_std::fs::Dir;
+use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
+
+use super::{
+    action::{Closed, Disk, Met, OnDisk},
+    levels::{self, is_home},
+    stat::{DiskKind, Stat},
+};
+use crate::{
+    error::{Error, Result},
+    limits::LISTED_NAMES,
+};
+
+/// Bytes of directory entries fetched at a time.
+const LISTING_BYTES: usize = 32 * 1024;
+
+/// The walk, outermost folder first.
+#[derive(Debug)]
+pub(super) struct DiskWalk {
+    levels: Vec<Level>,
+    /// The path of the innermost level, with a `/` at its end unless it is the destination.
+    prefix: Vec<u8>,
+    /// The name of the folder that was announced last, to be entered with the next step.
+    inside: Option<Vec<u8>>,
+    /// The name of the folder of unfinished files.
+    temp: Vec<u8>,
+    /// Names listed at a time, at most.
+    names: usize,
+}
+
+#[derive(Debug)]
+struct Level {
+    dir: Dir,
+    device: u64,
+    /// Whether another file system begins here, which has a folder of unfinished files of its own.
+    is_top: bool,
+    listing: std::vec::IntoIter<Key>,
+    /// The last key of a listing that was cut short.
+    after: Option<Key>,
+    prefix_len: usize,
+}
+
+/// A name in a folder; that of a folder a second time with a `/` at its end, for what is in it.
+type Key = Box<[u8]>;
+
+impl DiskWalk {
+    /// Begins a walk of everything below `dest`; of nothing where that is not there.
+    pub(super) fn new(dest: &Path, temp: &str) -> Result<Self> {
+        Self::with_names(dest, temp, LISTED_NAMES)
+    }
+
+    /// Like [`DiskWalk::new`], with at most so many names listed at a time.
+    pub(super) fn with_names(dest: &Path, temp: &str, names: usize) -> Result<Self> {
+        let mut walk = Self {
+            levels: Vec::new(),
+            prefix: Vec::new(),
+            inside: None,
+            temp: temp.as_bytes().to_vec(),
+            names,
+        };
+        let context = |error| Error::io(format!("listing the destination {}", dest.display()), error);
+        match std::fs::File::open(dest) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(context(error)),
+            Ok(root) => walk.enter(Dir::from_std_file(root)).map_err(context)?,
+        }
+        Ok(walk)
+    }
+
+    /// Lists a folder and makes it the innermost level.
+    fn enter(&mut self, dir: Dir) -> io::Result<()> {
+        let device = Stat::of(&dir)?.device;
+        let is_top = self.levels.last().is_none_or(|level| level.device != device);
+        let mut level = Level {
+            dir,
+            device,
+            is_top,
+            listing: Vec::new().into_iter(),
+            after: None,
+            prefix_len: self.prefix.len(),
+        };
+        level.list(self.names, &self.temp)?;
+        self.levels.push(level);
+        Ok(())
+    }
+
+    /// Enters the folder that was announced last.
+    fn enter_announced(&mut self, name: &[u8]) -> Result<Option<Met>> {
+        let Some(level) = self.levels.last() else { return Ok(None) };
+        let before = self.prefix.len();
+        let path = [self.prefix.as_slice(), name].concat();
+        let entered = levels::enter(&level.dir, name).and_then(|dir| {
+            if is_home(&dir) {
+                return Ok(false);
+            }
+            self.prefix.extend_from_slice(name);
+            self.prefix.push(b'/');
+            self.enter(dir).map(|()| true)
+        });
+        let why = match entered {
+            Ok(true) => {
+                if let Some(level) = self.levels.last_mut() {
+                    level.prefix_len = before;
+                }
+                return Ok(None);
+            }
+            Ok(false) => Closed::Home,
+            Err(error) => Closed::Unreadable(error.to_string()),
+        };
+        self.prefix.truncate(before);
+        Ok(Some(Met::Closed { path, why }))
+    }
+
+    fn step(&mut self) -> Result<Option<Met>> {
+        if let Some(name) = self.inside.take()
+            && let Some(closed) = self.enter_announced(&name)?
+        {
+            return Ok(Some(closed));
+        }
+        loop {
+            let Some(level) = self.levels.last_mut() else { return Ok(None) };
+            let Some(key) = level.listing.next() else {
+                if level.after.is_some() {
+                    level.list(self.names, &self.temp).map_err(|error| {
+                        let folder = levels::shown(&self.prefix);
+                        Error::io(format!("listing {folder:?} in the destination"), error)
+                    })?;
+                    continue;
+                }
+                self.prefix.truncate(level.prefix_len);
+                self.levels.pop();
+                continue;
+            };
+            if let Some(name) = key.strip_suffix(b"/") {
+                self.inside = Some(name.to_vec());
+                return Ok(Some(Met::Inside([self.prefix.as_slice(), name].concat())));
+            }
+            let path = [self.prefix.as_slice(), &key].concat();
+            // What vanished since it was listed is not there.
+            let found = Stat::at(&level.dir, &key).map_err(|error| {
+                Error::io(format!("looking at {:?} in the destination", levels::shown(&path)), error)
+            })?;
+            if let Some(stat) = found {
+                return Ok(Some(Met::Item(OnDisk { path, stat })));
+            }
+        }
+    }
+}
+
+impl Disk for DiskWalk {
+    fn next(&mut self) -> Result<Option<Met>> {
+        self.step()
+    }
+
+    fn pass_over(&mut self) {
+        self.inside = None;
+    }
+}
+
+impl Level {
+    /// Lists the names that come next.
+    fn list(&mut self, names: usize, temp: &[u8]) -> io::Result<()> {
+        let after = self.after.take();
+        let mut next = BinaryHeap::new();
+        let mut is_cut = false;
+        // A handle of its own: the place in a listing belongs to the handle.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(&self.dir, ".", flags, Mode::empty())?;
+        let mut buffer = Vec::with_capacity(LISTING_BYTES);
+        let mut entries = RawDir::new(&dir, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") || (self.is_top && name == temp) {
+                continue;
+            }
+            let is_folder = match entry.file_type() {
+                FileType::Directory => true,
+                FileType::Unknown => {
+                    Stat::at(&self.dir, name)?.is_some_and(|stat| stat.kind == DiskKind::Folder)
+                }
+                _ => false,
+            };
+            let inside = is_folder.then(|| [name, b"/"].concat().into_boxed_slice());
+            for key in std::iter::once(Key::from(name)).chain(inside) {
+                if after.as_ref().is_some_and(|after| key <= *after) {
+                    continue;
+                }
+                next.push(key);
+                if next.len() > names {
+                    next.pop();
+                    is_cut = true;
+                }
+            }
+        }
+        let listing = next.into_sorted_vec();
+        self.after = listing.last().filter(|_| is_cut).cloned();
+        self.listing = listing.into_iter();
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! What a restore could not do: listed, while the rest goes on.
+
+use std::collections::BTreeSet;
+
+use super::levels::shown;
+use crate::{
+    error::Error,
+    limits::{RESTORE_FAILED_PATHS, RESTORE_FAILURES},
+};
+
+/// Why something could not be restored, by what the caller can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The destination does not take it: something is in the way, belongs to another user, or is in use.
+    Refused,
+    /// The store does not hold all of it.
+    Missing,
+    /// What the store holds of it is damaged.
+    Corrupt,
+}
+
+/// Something that could not be restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The path, with what is not UTF-8 replaced.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+    /// Why, to branch on.
+    pub kind: FailureKind,
+}
+
+/// The first failures, and how many there are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failures {
+    list: Vec<Failure>,
+    total: u64,
+    worst: Option<FailureKind>,
+    paths: BTreeSet<Box<[u8]>>,
+}
+
+impl Failures {
+    /// Lists an error about a path.
+    pub(super) fn push(&mut self, path: &[u8], error: &Error) {
+        let kind = match error {
+            Error::Missing(_) => FailureKind::Missing,
+            Error::Corrupt(_) => FailureKind::Corrupt,
+            _ => FailureKind::Refused,
+        };
+        self.add(path, error.to_string(), kind, 0);
+    }
+
+    /// Lists something that `beneath` paths under it share.
+    pub(super) fn add(&mut self, path: &[u8], reason: String, kind: FailureKind, beneath: u64) {
+        self.total += 1 + beneath;
+        self.worst = self.worst.max(Some(kind));
+        if self.list.len() < RESTORE_FAILURES {
+            let more = match beneath {
+                0 => String::new(),
+                1 => " (1 path under it is not restored)".to_owned(),
+                _ => format!(" ({beneath} paths under it are not restored)"),
+            };
+            self.list.push(Failure { path: shown(path), reason: reason + &more, kind });
+        }
+        self.mark(path);
+    }
+
+    /// Remembers that a path failed that is listed elsewhere.
+    pub(super) fn mark(&mut self, path: &[u8]) {
+        if self.paths.len() < RESTORE_FAILED_PATHS {
+            self.paths.insert(path.into());
+        }
+    }
+
+    /// Whether a path failed. Where too many did to remember them all, every one may have.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.paths.len() >= RESTORE_FAILED_PATHS || self.paths.contains(path.as_bytes())
+    }
+
+    /// The list, in path order; how many there are; and the worst of them.
+    pub(super) fn join(self, other: Self) -> (Vec<Failure>, u64, Option<FailureKind>) {
+        let mut list = self.list;
+        list.extend(other.list);
+        list.sort_by(|a, b| a.path.cmp(&b.path));
+        list.truncate(RESTORE_FAILURES);
+        (list, self.total + other.total, self.worst.max(other.worst))
+    }
+}

@@ -1,0 +1,198 @@
+//! The way from the destination to the folder that was used last: one handle a component, each opened in the one above
+//! without following a link.
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+    path::Path,
+};
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use rustix::{
+    fs::{Mode, OFlags, fchmod},
+    io::Errno,
+};
+
+use super::stat::{DiskKind, Stat};
+use crate::error::{Error, Result};
+
+/// What the owner of a folder needs to put something in it.
+const WRITABLE: Mode = Mode::RWXU;
+
+/// A folder that is open.
+#[derive(Debug)]
+pub(super) struct Level {
+    name: Vec<u8>,
+    pub(super) dir: Dir,
+    pub(super) device: u64,
+    /// The mode that the folder had before it was made writable.
+    locked: Option<Mode>,
+}
+
+impl Level {
+    fn of(name: &[u8], dir: Dir) -> io::Result<Self> {
+        let device = Stat::of(&dir)?.device;
+        Ok(Self { name: name.to_vec(), dir, device, locked: None })
+    }
+
+    /// Changes something in the folder, which is made writable where it is this user's and is not.
+    pub(super) fn change<T>(&mut self, change: impl Fn(&Dir) -> io::Result<T>) -> io::Result<T> {
+        match change(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && self.locked.is_none() => {
+                self.locked = unlock(&self.dir)?;
+                if self.locked.is_some() { change(&self.dir) } else { Err(error) }
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// Makes a folder of this user writable for its owner; gives its mode before, if it was not.
+pub(super) fn unlock(folder: impl AsFd) -> io::Result<Option<Mode>> {
+    let stat = Stat::of(&folder)?;
+    let mode = Mode::from_bits_truncate(stat.mode.into());
+    if mode.contains(WRITABLE) || !stat.is_own() {
+        return Ok(None);
+    }
+    fchmod(folder, mode | WRITABLE)?;
+    Ok(Some(mode))
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        if let Some(mode) = self.locked {
+            // The mode of a folder of the release is set, and checked, again when all in it is written.
+            let _ = fchmod(&self.dir, mode);
+        }
+    }
+}
+
+/// The open folders, outermost first.
+#[derive(Debug)]
+pub(super) struct Levels {
+    root: Level,
+    below: Vec<Level>,
+}
+
+impl Levels {
+    /// Begins at the destination, which must exist. The user's own path to it may lead over links.
+    pub(super) fn open(dest: &Path) -> io::Result<Self> {
+        // Not `open_ambient_dir`, whose handle can neither be locked nor synced.
+        let root = Level::of(b"", Dir::from_std_file(std::fs::File::open(dest)?))?;
+        Ok(Self { root, below: Vec::new() })
+    }
+
+    /// The destination itself.
+    pub(super) fn root(&self) -> &Level {
+        &self.root
+    }
+
+    /// The outermost open folder on a device.
+    pub(super) fn top_of(&self, device: u64) -> Option<&Level> {
+        std::iter::once(&self.root).chain(&self.below).find(|level| level.device == device)
+    }
+
+    /// The folder of `path` and its last component. `None` where a folder on the way is missing and shall not be made.
+    pub(super) fn parent<'p>(
+        &mut self,
+        path: &'p [u8],
+        make: bool,
+    ) -> Result<Option<(&mut Level, &'p [u8])>> {
+        let mut components = path.split(|byte| *byte == b'/').map(|name| checked(path, name));
+        let name = components.next_back().unwrap_or_else(|| Err(escape(path)))?;
+        let mut depth = 0;
+        for component in components {
+            let component = component?;
+            if self.below.get(depth).is_none_or(|level| level.name != component) {
+                self.below.truncate(depth);
+                let above = self.below.last_mut().unwrap_or(&mut self.root);
+                match descend(above, component, make) {
+                    Ok(dir) => {
+                        let level = Level::of(component, dir);
+                        self.below.push(level.map_err(|error| failed(path, error))?);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::NotFound && !make => return Ok(None),
+                    Err(error) if is_no_folder(&error) => {
+                        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+                        let end = ends.map(|(at, _)| at).nth(depth).unwrap_or(path.len());
+                        return Err(in_the_way(path.get(..end).unwrap_or(path)));
+                    }
+                    Err(error) => return Err(failed(path, error)),
+                }
+            }
+            depth += 1;
+        }
+        self.below.truncate(depth);
+        Ok(Some((self.below.last_mut().unwrap_or(&mut self.root), name)))
+    }
+
+    /// Forgets the handles of what lies at and below `path`, which is another folder now, or none.
+    pub(super) fn forget(&mut self, path: &[u8]) {
+        let depth = path.split(|byte| *byte == b'/').count();
+        self.below.truncate(depth.saturating_sub(1));
+    }
+}
+
+/// Opens a folder in a folder, unless it is a link; makes it first if asked to.
+fn descend(above: &mut Level, name: &[u8], make: bool) -> io::Result<Dir> {
+    match enter(&above.dir, name) {
+        Err(error) if make && error.kind() == io::ErrorKind::NotFound => {
+            match above.change(|dir| dir.create_dir(OsStr::from_bytes(name))) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            enter(&above.dir, name)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Opens a folder in a folder, unless it is a link.
+pub(super) fn enter(above: &Dir, name: &[u8]) -> io::Result<Dir> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(raw(OFlags::DIRECTORY | OFlags::NOFOLLOW));
+    Ok(Dir::from_std_file(above.open_with(OsStr::from_bytes(name), &options)?.into_std()))
+}
+
+/// Whether a folder is the home of a node: nothing in one is ever written or removed.
+pub(super) fn is_home(folder: impl AsFd) -> bool {
+    let is =
+        |name: &[u8], kind| Stat::at(&folder, name).is_ok_and(|found| found.is_some_and(|s| s.kind == kind));
+    is(b"chuan.toml", DiskKind::File) && is(b"keys", DiskKind::Folder)
+}
+
+pub(super) fn raw(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+fn is_no_folder(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOTDIR | Errno::LOOP))
+}
+
+/// Lets a name pass that stays in the folder it is used in.
+fn checked<'p>(path: &[u8], name: &'p [u8]) -> Result<&'p [u8]> {
+    let stays = !matches!(name, b"" | b"." | b"..") && !name.contains(&0);
+    if stays { Ok(name) } else { Err(escape(path)) }
+}
+
+/// A path as text, with what is not UTF-8 replaced.
+pub(super) fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
+}
+
+fn failed(path: &[u8], error: io::Error) -> Error {
+    Error::io(format!("opening the folder of {:?} in the destination", shown(path)), error)
+}
+
+pub(super) fn escape(path: &[u8]) -> Error {
+    Error::Invalid(format!("path {:?} leads out of the destination; it is not written", shown(path)))
+}
+
+pub(super) fn in_the_way(path: &[u8]) -> Error {
+    Error::Invalid(format!(
+        "{:?} in the destination is in the way (a file or link where a folder must be, or the other way round): \
+         move it away, then restore again",
+        shown(path)
+    ))
+}

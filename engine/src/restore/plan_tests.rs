@@ -1,0 +1,516 @@
+//! The plan against a model of the disk: releases, edits by the user and restores in any order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::{
+    action::{Action, Disk, Met, OnDisk, Rules, Wanted, Why, content_id},
+    plan::{Plan, is_beneath},
+    record::Remembered,
+    stat::{DiskKind, Mark, Stat},
+};
+use crate::{
+    chunk::Profile,
+    error::Result,
+    id::ChunkId,
+    manifest::{ChunkRef, Content, Entry, EntryKind, EntryPath, LinkTarget, Timestamp},
+};
+
+/// All that the user writes has a content from here on.
+const USERS: u8 = 100;
+
+/// What a release has at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thing {
+    Folder,
+    File(u8),
+    Link(u8),
+}
+
+impl Thing {
+    fn kind(self) -> DiskKind {
+        match self {
+            Thing::Folder => DiskKind::Folder,
+            Thing::File(_) => DiskKind::File,
+            Thing::Link(_) => DiskKind::Symlink,
+        }
+    }
+
+    /// Every file has the same size and time: only contents differ.
+    fn entry(self, path: &str) -> Entry {
+        let content = |bytes: u8| vec![ChunkRef { id: ChunkId::of(&[bytes]), len: 1 }];
+        let (kind, chunks, target) = match self {
+            Thing::Folder => (EntryKind::Folder, vec![], None),
+            Thing::File(bytes) => (EntryKind::File, content(bytes), None),
+            Thing::Link(to) => (EntryKind::Symlink, vec![], Some(format!("to-{to}"))),
+        };
+        let target = target.map(|to| LinkTarget::new(to, &EntryPath::new(path).unwrap()).unwrap());
+        Entry {
+            kind,
+            size: chunks.len() as u64,
+            mtime: Timestamp { seconds: 1, nanos: 0 },
+            mode: 0o755,
+            profile: Profile::Fine,
+            content: Content::Inline(chunks),
+            target,
+            extensions: vec![],
+        }
+    }
+}
+
+type Tree = BTreeMap<String, Thing>;
+
+/// A folder in memory, whose clock and inodes only grow.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    things: BTreeMap<String, (Thing, Stat)>,
+    clock: u64,
+    record: BTreeMap<String, Remembered>,
+}
+
+impl Model {
+    fn put(&mut self, path: &str, thing: Thing) -> Stat {
+        self.clock += 1;
+        let ctime = Timestamp { seconds: self.clock.cast_signed(), nanos: 0 };
+        let mark = Mark { size: 1, mtime: Timestamp { seconds: 1, nanos: 0 }, ctime, inode: self.clock };
+        let stat = Stat { kind: thing.kind(), mark, mode: 0o755, device: 1, owner: 0, names: 1 };
+        self.things.insert(path.to_owned(), (thing, stat));
+        stat
+    }
+
+    fn remove(&mut self, path: &str) {
+        self.things.retain(|other, _| other != path && !beneath(other, path));
+    }
+
+    /// The user puts something at a path, with the folders that it needs.
+    fn edit(&mut self, path: &str, thing: Option<Thing>) {
+        self.remove(path);
+        let Some(thing) = thing else { return };
+        for (at, _) in path.match_indices('/') {
+            if self.things.get(&path[..at]).is_none_or(|(thing, _)| *thing != Thing::Folder) {
+                self.remove(&path[..at]);
+                self.put(&path[..at], Thing::Folder);
+            }
+        }
+        self.put(path, thing);
+    }
+
+    fn walk(&self) -> ModelWalk {
+        let mut met = Vec::new();
+        for (path, (thing, stat)) in &self.things {
+            met.push((path.clone(), Met::Item(OnDisk { path: path.clone().into(), stat: *stat })));
+            if *thing == Thing::Folder {
+                met.push((format!("{path}/"), Met::Inside(path.clone().into())));
+            }
+        }
+        met.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        ModelWalk { met: met.into_iter().map(|(_, met)| met).rev().collect(), inside: None }
+    }
+
+    fn plan(&self, wanted: &Tree, selected: &str, deletes: bool) -> Vec<Action> {
+        let is_selected = |path: &[u8]| {
+            selected.is_empty() || path == selected.as_bytes() || is_beneath(path, selected.as_bytes())
+        };
+        let mut above: Vec<(EntryPath, Entry)> = Vec::new();
+        let mut list = Vec::new();
+        for (path, thing) in wanted {
+            let (entry, path) = (thing.entry(path), EntryPath::new(path.clone()).unwrap());
+            if is_selected(path.as_str().as_bytes()) {
+                let (on_way, other) =
+                    above.into_iter().partition(|(folder, _)| beneath(path.as_str(), folder.as_str()));
+                above = other;
+                list.push(Ok(Wanted { path, entry, above: on_way }));
+            } else if *thing == Thing::Folder {
+                above.push((path, entry));
+            }
+        }
+        let last: Vec<_> = self.record.values().cloned().collect();
+        let plan = Plan::new(list, last, self.walk(), is_selected, Rules { deletes });
+        plan.collect::<Result<_>>().unwrap()
+    }
+
+    /// Carries out a plan, as the two halves of a restore do; gives the paths that failed.
+    fn restore(&mut self, wanted: &Tree, selected: &str, deletes: bool) -> Vec<(String, Why)> {
+        let (mut record, mut failed) = (BTreeMap::new(), Vec::new());
+        for action in self.plan(wanted, selected, deletes) {
+            let remembered = match action {
+                Action::Folder { wanted, old } => Some((wanted.path, wanted.entry, old, false)),
+                Action::Symlink { wanted, old } => Some((wanted.path, wanted.entry, old, false)),
+                Action::File { wanted, old, is_proved } => Some((wanted.path, wanted.entry, old, is_proved)),
+                Action::EndFolder { path, .. } => {
+                    assert_eq!(self.things[path.as_str()].0, Thing::Folder, "{path}");
+                    None
+                }
+                Action::Remove(disk) => {
+                    let path = text(&disk.path);
+                    assert!(self.things[&path].1 == disk.stat && disk.stat.kind != DiskKind::Folder);
+                    self.remove(&path);
+                    None
+                }
+                Action::RemoveTree(disk) => {
+                    self.remove(&text(&disk.path));
+                    None
+                }
+                Action::RemoveFolder(disk) => {
+                    let path = text(&disk.path);
+                    assert!(!self.things.keys().any(|other| beneath(other, &path)), "{path} is not empty");
+                    self.remove(&path);
+                    None
+                }
+                Action::Stays { remembered, path, .. } => {
+                    assert!(self.things.contains_key(&text(&path)));
+                    record.extend(remembered.map(|one| (one.path.clone(), one)));
+                    None
+                }
+                Action::Carry(one) => {
+                    record.insert(one.path.clone(), one);
+                    None
+                }
+                Action::Failed { path, why, .. } => {
+                    failed.push((text(&path), why));
+                    None
+                }
+            };
+            let Some((path, entry, old, is_proved)) = remembered else { continue };
+            let one = self.put_wanted(path.as_str(), &entry, wanted[path.as_str()], old, is_proved);
+            record.insert(one.path.clone(), one);
+        }
+        self.record = record;
+        failed
+    }
+
+    fn put_wanted(
+        &mut self,
+        path: &str,
+        entry: &Entry,
+        thing: Thing,
+        old: Option<Stat>,
+        is_proved: bool,
+    ) -> Remembered {
+        let now = self.things.get(path).copied();
+        assert_eq!(now.map(|(_, stat)| stat), old, "{path} is not what the plan says");
+        let parent = path.rsplit_once('/').map(|(above, _)| above);
+        assert!(parent.is_none_or(|above| self.things.get(above).is_some_and(|(t, _)| *t == Thing::Folder)));
+        assert!(!is_proved || now.is_some_and(|(now, _)| now == thing), "{path} holds something else");
+        let stat = match now {
+            Some((now, stat)) if now == thing => stat,
+            _ => {
+                self.remove(path);
+                self.put(path, thing)
+            }
+        };
+        let mark = if thing == Thing::Folder { Mark::default() } else { stat.mark };
+        let (path, kind, content) = (path.to_owned(), entry.kind, content_id(entry));
+        Remembered { path, kind, mark, content, is_linked: false }
+    }
+}
+
+/// A walk of a model, in the order and with the rests of a walk of a disk.
+struct ModelWalk {
+    met: Vec<Met>,
+    inside: Option<Vec<u8>>,
+}
+
+impl Disk for ModelWalk {
+    fn next(&mut self) -> Result<Option<Met>> {
+        self.inside = None;
+        let met = self.met.pop();
+        if let Some(Met::Inside(path)) = &met {
+            self.inside = Some(path.clone());
+        }
+        Ok(met)
+    }
+
+    fn pass_over(&mut self) {
+        let inside = self.inside.take().expect("nothing was announced");
+        while self.met.pop_if(|met| is_beneath(met.key().0, &inside)).is_some() {}
+    }
+}
+
+fn text(path: &[u8]) -> String {
+    String::from_utf8(path.to_vec()).unwrap()
+}
+
+fn beneath(path: &str, above: &str) -> bool {
+    is_beneath(path.as_bytes(), above.as_bytes())
+}
+
+/// A release with all folders that its paths lie in, and nothing under a file or link.
+fn release(things: &[(&str, Thing)]) -> Tree {
+    let mut tree = Tree::new();
+    for (path, thing) in things {
+        let parents: Vec<_> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
+        if parents.iter().any(|above| tree.get(*above).is_some_and(|thing| *thing != Thing::Folder))
+            || (*thing != Thing::Folder && tree.keys().any(|other| beneath(other, path)))
+        {
+            continue;
+        }
+        for above in parents {
+            tree.insert(above.to_owned(), Thing::Folder);
+        }
+        tree.insert((*path).to_owned(), *thing);
+    }
+    tree
+}
+
+fn things(model: &Model) -> Tree {
+    model.things.iter().map(|(path, (thing, _))| (path.clone(), *thing)).collect()
+}
+
+const FOLDER: Thing = Thing::Folder;
+
+#[test]
+fn a_file_becomes_a_folder_and_a_folder_a_file() {
+    let mut model = Model::default();
+    let one = release(&[("a", Thing::File(1)), ("a.b", Thing::File(2)), ("b/c/d", Thing::File(3))]);
+    let two = release(&[("a/x", Thing::File(4)), ("a.b", Thing::File(2)), ("b", Thing::File(5))]);
+    for tree in [&one, &two, &one, &two] {
+        assert_eq!(model.restore(tree, "", false), []);
+        assert_eq!(things(&model), *tree);
+    }
+}
+
+#[test]
+fn a_foreign_thing_in_the_way_stops_what_needs_its_place_and_nothing_else() {
+    let one = release(&[("a/x", Thing::File(1)), ("b", Thing::File(1))]);
+    let two = release(&[("a", Thing::File(2)), ("b/y", Thing::File(2)), ("c", Thing::File(2))]);
+    let mut model = Model::default();
+    model.restore(&one, "", false);
+    model.edit("a/mine", Some(Thing::File(USERS)));
+    model.edit("b", Some(Thing::File(USERS + 1)));
+    let before = things(&model);
+    let failed = model.restore(&two, "", false);
+    let expected = [("a".into(), Why::FolderInTheWay { foreign: 1 }), ("b".into(), Why::FileInTheWay)];
+    assert_eq!(failed, expected);
+    let mut after = before;
+    after.insert("c".into(), Thing::File(2));
+    assert_eq!(things(&model), after);
+    // What could not be taken away is remembered: once the user has moved away what was his, it can.
+    model.edit("a/mine", None);
+    assert_eq!(model.restore(&two, "", false).len(), 1);
+    assert_eq!(things(&model)["a"], Thing::File(2));
+    assert_eq!(model.restore(&two, "", true), []);
+    assert_eq!(things(&model), two);
+}
+
+#[test]
+fn equal_size_and_time_are_no_proof_and_the_record_is() {
+    let mut model = Model::default();
+    let (one, two) = (release(&[("f", Thing::File(1))]), release(&[("f", Thing::File(2))]));
+    let proved = |model: &Model, tree: &Tree| match model.plan(tree, "", false).as_slice() {
+        [Action::File { is_proved, .. }] => *is_proved,
+        other => panic!("{other:?}"),
+    };
+    model.restore(&one, "", false);
+    assert!(proved(&model, &one));
+    assert!(!proved(&model, &two));
+    model.edit("f", Some(Thing::File(1)));
+    assert!(!proved(&model, &one), "the file was touched since");
+    model.record.clear();
+    assert!(!proved(&model, &one));
+}
+
+#[test]
+fn what_is_not_selected_is_neither_touched_nor_forgotten() {
+    let one = release(&[("a/x", Thing::File(1)), ("b/y", Thing::File(1)), ("b/z", Thing::File(1))]);
+    let two = release(&[("b/y", Thing::File(2))]);
+    let mut model = Model::default();
+    model.restore(&one, "", false);
+    assert_eq!(model.restore(&two, "b", true), []);
+    let expected = release(&[("a/x", Thing::File(1)), ("b/y", Thing::File(2))]);
+    assert_eq!(things(&model), expected);
+    assert!(model.record.contains_key("a/x"));
+    // It was made by a restore, so it can be replaced by one.
+    assert_eq!(model.restore(&release(&[("a", Thing::File(3))]), "a", false), []);
+}
+
+#[test]
+fn folders_above_what_is_selected_are_made_as_the_release_has_them() {
+    let tree = release(&[("a/b/x", Thing::File(1)), ("a.c", Thing::File(1))]);
+    let mut model = Model::default();
+    let actions = model.plan(&tree, "a/b/x", false);
+    let made: Vec<_> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Folder { wanted, .. } => Some(wanted.path.as_str()),
+            Action::EndFolder { path, .. } => Some(path.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(made, ["a", "a/b", "a/b", "a"]);
+    assert_eq!(model.restore(&tree, "a/b/x", false), []);
+    assert_eq!(things(&model), release(&[("a/b/x", Thing::File(1))]));
+}
+
+#[test]
+fn a_foreign_folder_is_not_entered_and_goes_as_one() {
+    let mut model = Model::default();
+    model.edit("mine/deep/f", Some(Thing::File(USERS)));
+    let tree = release(&[("a", Thing::File(1))]);
+    let stays = |action: &Action| matches!(action, Action::Stays { path, .. } if path == b"mine");
+    assert_eq!(model.plan(&tree, "", false).iter().filter(|action| stays(action)).count(), 1);
+    assert_eq!(model.plan(&tree, "", false).len(), 2);
+    let trees = |action: &Action| matches!(action, Action::RemoveTree(disk) if disk.path == b"mine");
+    assert_eq!(model.plan(&tree, "", true).iter().filter(|action| trees(action)).count(), 1);
+}
+
+/// A home that stands in a folder of the release is not touched, and all that the release has there is counted.
+#[test]
+fn a_home_is_passed_by() {
+    struct WithHome(ModelWalk);
+    impl Disk for WithHome {
+        fn next(&mut self) -> Result<Option<Met>> {
+            if self.0.inside.as_deref() == Some(b"h") {
+                self.0.pass_over();
+                let (path, why) = (b"h".to_vec(), super::action::Closed::Home);
+                return Ok(Some(Met::Closed { path, why }));
+            }
+            self.0.next()
+        }
+
+        fn pass_over(&mut self) {
+            self.0.pass_over();
+        }
+    }
+    let mut model = Model::default();
+    model.edit("h/chuan.toml", Some(Thing::File(USERS)));
+    let tree = release(&[("h/x", Thing::File(1)), ("h/y", Thing::File(1)), ("i", Thing::File(1))]);
+    let list: Vec<_> = tree
+        .iter()
+        .map(|(path, thing)| {
+            let path = EntryPath::new(path.clone()).unwrap();
+            Wanted { entry: thing.entry(path.as_str()), path, above: vec![] }
+        })
+        .collect();
+    for deletes in [false, true] {
+        let rules = Rules { deletes };
+        let plan = Plan::new(
+            list.iter().cloned().map(Ok).collect::<Vec<_>>(),
+            [],
+            WithHome(model.walk()),
+            |_| true,
+            rules,
+        );
+        let actions: Vec<_> = plan.collect::<Result<_>>().unwrap();
+        let failed = Action::Failed { path: b"h".to_vec(), why: Why::Home, beneath: 2 };
+        assert!(actions.contains(&failed), "{actions:?}");
+        let touches = |action: &Action| match action {
+            Action::File { wanted, .. } => wanted.path.as_str().starts_with("h/"),
+            Action::Remove(_) | Action::RemoveTree(_) | Action::RemoveFolder(_) => true,
+            _ => false,
+        };
+        assert!(!actions.iter().any(touches), "{actions:?}");
+    }
+}
+
+/// Paths that come before, between and behind one another in every way.
+fn path() -> impl Strategy<Value = String> {
+    let names = prop::sample::select(vec!["a", "a.b", "a0", "b"]);
+    prop::collection::vec(names, 1..4).prop_map(|names| names.join("/"))
+}
+
+fn thing(from: u8) -> impl Strategy<Value = Thing> {
+    prop_oneof![Just(FOLDER), (from..from + 3).prop_map(Thing::File), (from..from + 2).prop_map(Thing::Link)]
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Restore { things: Vec<(String, Thing)>, selected: String, deletes: bool },
+    Edit(String, Option<Thing>),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let things = prop::collection::vec((path(), thing(0)), 0..8);
+    let selected = prop_oneof![3 => Just(String::new()), 1 => path()];
+    let restore = (things, selected, any::<bool>());
+    prop_oneof![
+        restore.prop_map(|(things, selected, deletes)| Event::Restore { things, selected, deletes }),
+        (path(), prop::option::of(thing(USERS))).prop_map(|(path, thing)| Event::Edit(path, thing)),
+    ]
+}
+
+/// What must hold after a restore, of what was there before.
+fn check(
+    before: &Model,
+    after: &Model,
+    wanted: &Tree,
+    selected: &str,
+    deletes: bool,
+    failed: &[(String, Why)],
+) {
+    let is_selected = |path: &str| is_selected(path, selected);
+    let has_failed = |path: &str| failed.iter().any(|(failed, _)| path == failed || beneath(path, failed));
+    for (path, thing) in wanted.iter().filter(|(path, _)| is_selected(path)) {
+        let stands = after.things.get(path).map(|(thing, _)| *thing);
+        assert!(stands == Some(*thing) || has_failed(path), "{path}: {stands:?} is not {thing:?}");
+    }
+    for (path, (thing, _)) in &before.things {
+        let stands = after.things.get(path).map(|(thing, _)| *thing);
+        let may_go = match thing {
+            // A file or link of the release takes the place of any file or link.
+            Thing::File(_) | Thing::Link(_) => wanted.get(path).is_some_and(|wanted| *wanted != FOLDER),
+            Thing::Folder => false,
+        };
+        let was_restored = before
+            .record
+            .get(path)
+            .is_some_and(|one| one.kind == EntryKind::Folder || one.mark == before.things[path].1.mark);
+        // Else only what a restore left goes, and only for something that needs its place.
+        let is_needed = wanted.iter().any(|(other, wanted)| {
+            (other == path && wanted.kind() != thing.kind()) || (*wanted != FOLDER && beneath(path, other))
+        });
+        let may_go = may_go || deletes || (was_restored && is_needed);
+        assert!(stands == Some(*thing) || (may_go && is_selected(path)), "{path} went: {thing:?}");
+    }
+    if deletes && failed.is_empty() {
+        for path in after.things.keys().filter(|path| is_selected(path)) {
+            assert!(wanted.contains_key(path), "{path} is not of the release");
+        }
+    }
+    if deletes && selected.is_empty() {
+        assert_eq!(failed, []);
+    }
+}
+
+fn is_selected(path: &str, selected: &str) -> bool {
+    selected.is_empty() || path == selected || beneath(path, selected)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_restores_and_edits_in_any_order(events in prop::collection::vec(event(), 1..12)) {
+        let mut model = Model::default();
+        for event in events {
+            match event {
+                Event::Edit(path, thing) => model.edit(&path, thing),
+                Event::Restore { things, selected, deletes } => {
+                    let things: Vec<_> = things.iter().map(|(path, thing)| (path.as_str(), *thing)).collect();
+                    let tree = release(&things);
+                    // A restore that nothing is selected for is refused before it is planned.
+                    if !selected.is_empty() && !tree.keys().any(|path| is_selected(path, &selected)) {
+                        continue;
+                    }
+                    let before = model.clone();
+                    let failed = model.restore(&tree, &selected, deletes);
+                    check(&before, &model, &tree, &selected, deletes, &failed);
+                    // What is remembered is what stands.
+                    let stands = |one: &Remembered| model.things.get(&one.path).map(|(_, stat)| stat.mark);
+                    for one in model.record.values().filter(|one| one.kind != EntryKind::Folder) {
+                        prop_assert!(stands(one).is_none_or(|mark| mark == one.mark), "{}", one.path);
+                    }
+                    let again = model.plan(&tree, &selected, deletes);
+                    let moves = |action: &Action| match action {
+                        Action::File { is_proved, .. } => !is_proved,
+                        Action::Remove(_) | Action::RemoveTree(_) | Action::RemoveFolder(_) => true,
+                        _ => false,
+                    };
+                    let moved: BTreeSet<_> = again.iter().filter(|action| moves(action)).map(|a| format!("{a:?}")).collect();
+                    prop_assert!(moved.is_empty() || !failed.is_empty(), "{moved:?}");
+                }
+            }
+        }
+    }
+}

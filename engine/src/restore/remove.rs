@@ -1,0 +1,116 @@
+//! Removes a folder with all that is in it, without following a link, leaving its file system or touching a node's home.
+
+use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt};
+
+use cap_std::fs::Dir;
+
+use super::{
+    levels::{enter, is_home, shown, unlock},
+    stat::{DiskKind, Stat},
+};
+use crate::{
+    error::{Error, Result},
+    limits::RESTORE_REMOVED_DEPTH,
+};
+
+/// What was removed, or would be.
+#[derive(Debug, Default)]
+pub(super) struct Removed {
+    /// Files, links and special files.
+    pub(super) files: u64,
+    pub(super) folders: u64,
+}
+
+/// Removes the folder `name` of `above`. Stops at the first thing that cannot be removed, and gives what was until then.
+pub(super) fn tree(above: &Dir, name: &[u8]) -> (Removed, Result<()>) {
+    walk(above, name, true)
+}
+
+/// What [`tree`] would remove.
+pub(super) fn count(above: &Dir, name: &[u8]) -> (Removed, Result<()>) {
+    walk(above, name, false)
+}
+
+/// A folder on the way down, and the names in it that are still to be looked at.
+struct Level {
+    name: Vec<u8>,
+    dir: Dir,
+    names: cap_std::fs::ReadDir,
+}
+
+fn walk(above: &Dir, name: &[u8], removes: bool) -> (Removed, Result<()>) {
+    let mut removed = Removed::default();
+    let mut path = name.to_vec();
+    let outcome = walk_into(above, name, removes, &mut removed, &mut path);
+    let outcome = outcome.map_err(|error| match error.kind() {
+        io::ErrorKind::Other => Error::Invalid(format!("{:?} is not removed: {error}", shown(&path))),
+        _ => Error::io(format!("removing {:?} from the destination", shown(&path)), error),
+    });
+    (removed, outcome)
+}
+
+/// `path` says at the end where it stopped.
+fn walk_into(
+    above: &Dir,
+    name: &[u8],
+    removes: bool,
+    removed: &mut Removed,
+    path: &mut Vec<u8>,
+) -> io::Result<()> {
+    let device = Stat::of(above)?.device;
+    let mut levels = vec![open(above, name, device)?];
+    while let Some(level) = levels.last_mut() {
+        if let Some(entry) = level.names.next() {
+            let entry = entry?.file_name();
+            let name = entry.as_bytes();
+            let Some(stat) = Stat::at(&level.dir, name)? else { continue };
+            let before = path.len();
+            path.push(b'/');
+            path.extend_from_slice(name);
+            if stat.kind == DiskKind::Folder {
+                if levels.len() >= RESTORE_REMOVED_DEPTH {
+                    return Err(io::Error::other("it lies too deep"));
+                }
+                let inner = levels.last().map(|level| open(&level.dir, name, device)).transpose()?;
+                levels.extend(inner);
+                continue;
+            }
+            if removes {
+                change(&level.dir, |dir| dir.remove_file(OsStr::from_bytes(name)))?;
+            }
+            removed.files += 1;
+            path.truncate(before);
+            continue;
+        }
+        let Some(done) = levels.pop() else { break };
+        let folder = levels.last().map_or(above, |level| &level.dir);
+        if removes {
+            change(folder, |dir| dir.remove_dir(OsStr::from_bytes(&done.name)))?;
+        }
+        removed.folders += 1;
+        path.truncate(path.len().saturating_sub(done.name.len() + usize::from(!levels.is_empty())));
+    }
+    Ok(())
+}
+
+/// Removes something from a folder, which is made writable where it is not.
+fn change(folder: &Dir, change: impl Fn(&Dir) -> io::Result<()>) -> io::Result<()> {
+    match change(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && unlock(folder)?.is_some() => {
+            change(folder)
+        }
+        outcome => outcome,
+    }
+}
+
+fn open(above: &Dir, name: &[u8], device: u64) -> io::Result<Level> {
+    let dir = enter(above, name)?;
+    if Stat::of(&dir)?.device != device {
+        return Err(io::Error::other("another file system is mounted there"));
+    }
+    if is_home(&dir) {
+        return Err(io::Error::other("it is the home of a node"));
+    }
+    let names = dir.entries()?;
+    Ok(Level { name: name.to_vec(), dir, names })
+}

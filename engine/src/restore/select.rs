@@ -1,0 +1,135 @@
+//! What of a release is to be restored: all, one path with what is beneath it, or what a pattern matches.
+
+use globset::GlobMatcher;
+
+use super::{
+    action::Wanted,
+    plan::{has_ended, is_beneath},
+};
+use crate::{
+    error::{Error, Result},
+    id::PageId,
+    manifest::{Entry, EntryKind, EntryPath, PageSource, Sums, page::Page, pattern, union},
+};
+
+/// The entries to restore.
+pub(super) struct Selection<'a, S: PageSource + ?Sized> {
+    source: &'a S,
+    trees: &'a [(u8, PageId)],
+    paths: Paths,
+}
+
+/// Which paths.
+#[derive(Clone, Debug)]
+pub(super) enum Paths {
+    All,
+    /// This one and what is beneath it.
+    Exact(String),
+    /// Those that match, and what is beneath them.
+    Matching(GlobMatcher),
+}
+
+impl Paths {
+    /// Whether a path is selected.
+    pub(super) fn has(&self, path: &[u8]) -> bool {
+        match self {
+            Paths::All => true,
+            Paths::Exact(exact) => path == exact.as_bytes() || is_beneath(path, exact.as_bytes()),
+            Paths::Matching(glob) => std::str::from_utf8(path).is_ok_and(|path| {
+                let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+                ends.into_iter().any(|end| path.get(..end).is_some_and(|above| glob.is_match(above)))
+            }),
+        }
+    }
+}
+
+impl<'a, S: PageSource + ?Sized> Selection<'a, S> {
+    /// Selects what `filter` says of `trees`. A path that the release has comes before a pattern: names may have brackets
+    /// in them. `./` and `/` before a path and a `/` behind it mean nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] where nothing is selected; [`Error::Invalid`] where `filter` is neither a path of the release nor
+    /// a pattern.
+    pub(super) fn new(source: &'a S, trees: &'a [(u8, PageId)], filter: Option<&str>) -> Result<Self> {
+        let mut selection = Self { source, trees, paths: Paths::All };
+        let Some(filter) = filter else { return Ok(selection) };
+        let plain = plain(filter);
+        if plain.is_empty() {
+            return Ok(selection);
+        }
+        if let Ok(path) = EntryPath::new(plain)
+            && union::has(source, trees, &path)?
+        {
+            selection.paths = Paths::Exact(plain.to_owned());
+            return Ok(selection);
+        }
+        selection.paths = Paths::Matching(pattern::parse(plain)?.compile_matcher());
+        let first = selection.entries().next().transpose()?;
+        match first {
+            Some(_) => Ok(selection),
+            None => Err(Error::Missing(format!(
+                "nothing in the release is called `{filter}` or matches it; `chuan ls` lists its paths"
+            ))),
+        }
+    }
+
+    /// Which paths are selected.
+    pub(super) const fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The entries, in path order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Result<Wanted>> {
+        // Folders on the way to what is selected.
+        let mut above: Vec<(EntryPath, Option<Entry>)> = Vec::new();
+        union::union(self.source, self.trees).filter_map(move |item| {
+            let (_, path, entry) = match item {
+                Ok(item) => item,
+                Err(error) => return Some(Err(error)),
+            };
+            let bytes = path.as_str().as_bytes();
+            while above.pop_if(|(folder, _)| has_ended(folder.as_str().as_bytes(), bytes)).is_some() {}
+            if self.paths.has(bytes) {
+                let holding = above.iter_mut().filter(|(f, _)| is_beneath(bytes, f.as_str().as_bytes()));
+                let above =
+                    holding.filter_map(|(folder, entry)| Some((folder.clone(), entry.take()?))).collect();
+                return Some(Ok(Wanted { path, entry, above }));
+            }
+            if entry.kind == EntryKind::Folder {
+                above.push((path, Some(entry)));
+            }
+            None
+        })
+    }
+
+    /// What all trees hold.
+    pub(super) fn sums(&self) -> Result<Sums> {
+        self.trees.iter().try_fold(Sums::default(), |all, (_, root)| {
+            let sums = Page::decode(&self.source.page(root)?)?.sums()?;
+            all.checked_add(sums).ok_or_else(|| Error::Invalid("the classes' sums overflow".into()))
+        })
+    }
+
+    /// Whether the release has a path called so, or something beneath it.
+    pub(super) fn has(&self, path: &str) -> Result<bool> {
+        union::has(self.source, self.trees, &EntryPath::new(path)?)
+    }
+
+    /// What the release says of a path, if it is selected.
+    pub(super) fn find(&self, path: &EntryPath) -> Result<Option<Entry>> {
+        if !self.paths.has(path.as_str().as_bytes()) {
+            return Ok(None);
+        }
+        Ok(union::find(self.source, self.trees, path)?.map(|(_, entry)| entry))
+    }
+}
+
+/// A path as a release has it.
+fn plain(filter: &str) -> &str {
+    let mut plain = filter.trim_end_matches('/');
+    while let Some(rest) = plain.strip_prefix("./").or_else(|| plain.strip_prefix('/')) {
+        plain = rest;
+    }
+    if plain == "." { "" } else { plain }
+}

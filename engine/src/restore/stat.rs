@@ -1,0 +1,101 @@
+//! What the kernel says of a thing in the destination.
+
+use std::{ffi::OsStr, io, os::fd::AsFd, os::unix::ffi::OsStrExt};
+
+use rustix::{
+    fs::{AtFlags, FileType, fstat, statat},
+    io::Errno,
+    process::geteuid,
+};
+
+use crate::manifest::Timestamp;
+
+/// As long as all of it is the same, so is the content of a file or link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) size: u64,
+    pub(super) mtime: Timestamp,
+    pub(super) ctime: Timestamp,
+    pub(super) inode: u64,
+}
+
+/// What kind of thing stands at a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum DiskKind {
+    #[default]
+    File,
+    Folder,
+    Symlink,
+    /// A device, pipe or socket.
+    Special,
+}
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) kind: DiskKind,
+    pub(super) mark: Mark,
+    pub(super) mode: u16,
+    pub(super) device: u64,
+    pub(super) owner: u32,
+    /// Names that the file has.
+    pub(super) names: u64,
+}
+
+impl Stat {
+    /// Of a name in a folder, without following a link; `None` where there is nothing.
+    pub(super) fn at(folder: impl AsFd, name: &[u8]) -> io::Result<Option<Self>> {
+        match statat(folder, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(Self::from_kernel(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Of an open file or folder.
+    pub(super) fn of(file: impl AsFd) -> io::Result<Self> {
+        Ok(Self::from_kernel(&fstat(file)?))
+    }
+
+    // The kernel's own widths differ between platforms; the values fit on all.
+    #[expect(clippy::cast_possible_truncation, reason = "nanoseconds and permission bits fit")]
+    #[allow(clippy::unnecessary_cast, reason = "widths differ between platforms")]
+    fn from_kernel(stat: &rustix::fs::Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => DiskKind::File,
+            FileType::Directory => DiskKind::Folder,
+            FileType::Symlink => DiskKind::Symlink,
+            _ => DiskKind::Special,
+        };
+        let mark = Mark {
+            size: u64::try_from(stat.st_size).unwrap_or_default(),
+            mtime: Timestamp { seconds: stat.st_mtime as i64, nanos: stat.st_mtime_nsec as u32 },
+            ctime: Timestamp { seconds: stat.st_ctime as i64, nanos: stat.st_ctime_nsec as u32 },
+            inode: stat.st_ino as u64,
+        };
+        Self {
+            kind,
+            mark,
+            mode: (stat.st_mode & 0o7777) as u16,
+            device: stat.st_dev as u64,
+            owner: stat.st_uid,
+            names: stat.st_nlink as u64,
+        }
+    }
+
+    /// Whether this process may set its mode and times.
+    pub(super) fn is_own(&self) -> bool {
+        let user = geteuid();
+        user.is_root() || user.as_raw() == self.owner
+    }
+
+    /// Whether both are one thing.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.mark.inode, self.device) == (other.mark.inode, other.device)
+    }
+
+    /// Whether both are one thing, and nothing happened to it between. Of a folder, whatever happened in it.
+    pub(super) fn is_unchanged(&self, now: &Self) -> bool {
+        self.is_same(now) && self.kind == now.kind && (self.kind == DiskKind::Folder || self.mark == now.mark)
+    }
+}
