@@ -4,14 +4,15 @@
 //! for a new path what was removed and what shares chunks with it. `origin` then says what each run of new chunks is made
 //! from. A wrong guess costs bytes, never correctness.
 
-use std::collections::HashSet;
+mod removed;
 
 use bytes::Bytes;
 
+use self::removed::{Gone, Removed};
 use crate::{
     error::{Error, Result},
     id::PageId,
-    limits::{ANSWER_BASES, ANSWER_LOOKUPS, ANSWER_REMOVED},
+    limits::ANSWER_LOOKUPS,
     manifest::{
         ChunkRef, Content, Entry, EntryPath, TreeKind,
         cursor::find_at,
@@ -46,8 +47,10 @@ pub(super) fn send(
     header: &ClassHeader,
     sender: &mut Sender<'_>,
 ) -> Result<()> {
-    let mut removed = Removed { have: base.have, ..Removed::default() };
-    let went = diff(store, Some(&base.root), &header.root, &mut removed).and_then(|()| {
+    // First the paths that went: what a new path holds may be theirs.
+    let mut gone = Gone::new(base.have);
+    let went = diff(store, Some(&base.root), &header.root, &mut gone).and_then(|()| {
+        let removed = gone.index();
         let older = Older { versions: older, left: ANSWER_LOOKUPS };
         let mut changes = Changes { store, sender, base, removed, older, samples: None };
         diff(store, Some(&base.root), &header.root, &mut changes)
@@ -60,53 +63,6 @@ pub(super) fn send(
         }
         went => went,
     }
-}
-
-/// First pass: the paths that went. What a new path holds may be theirs.
-#[derive(Default)]
-struct Removed {
-    have: u8,
-    entries: Vec<(EntryPath, u64, Old)>,
-    contents: HashSet<Content>,
-}
-
-impl DiffSink for Removed {
-    fn page(&mut self, _: &PageId, _: &Bytes, _: Option<PagePosition>) -> Result<()> {
-        Ok(())
-    }
-
-    fn change(&mut self, change: Change, first: FirstChunk) -> Result<()> {
-        if let Change::Removed { path, entry } = change
-            && self.entries.len() < ANSWER_REMOVED
-            && entry.size > 0
-        {
-            self.contents.insert(entry.content.clone());
-            let old = Old { have: self.have, first_chunk: first.old, content: entry.content };
-            self.entries.push((path, entry.size, old));
-        }
-        Ok(())
-    }
-}
-
-impl Removed {
-    /// The removed files that a new one most likely came from: those of the same name in other directories first, then
-    /// those nearest in size.
-    fn bases(&self, path: &EntryPath, entry: &Entry) -> Vec<Old> {
-        let mut all: Vec<_> = self
-            .entries
-            .iter()
-            .map(|(path_old, size, old)| (name(path_old) != name(path), size.abs_diff(entry.size), old))
-            .collect();
-        if all.len() > ANSWER_BASES {
-            all.select_nth_unstable_by_key(ANSWER_BASES, |(renamed, distance, _)| (*renamed, *distance));
-            all.truncate(ANSWER_BASES);
-        }
-        all.into_iter().map(|(_, _, old)| old.clone()).collect()
-    }
-}
-
-fn name(path: &EntryPath) -> Option<&str> {
-    path.as_str().rsplit('/').next()
 }
 
 /// Versions before the base. An edit that is taken back, or made to the version before, has most of its bytes there.
@@ -166,7 +122,7 @@ impl DiffSink for Changes<'_, '_> {
     fn change(&mut self, change: Change, first: FirstChunk) -> Result<()> {
         let (path, mut old, new) = match change {
             Change::Removed { .. } => return Ok(()),
-            Change::Added { entry, .. } if self.removed.contents.contains(&entry.content) => return Ok(()),
+            Change::Added { entry, .. } if self.removed.holds(&entry.content) => return Ok(()),
             Change::Added { path, entry } => {
                 let like = self.like(&path, &entry)?;
                 (path, like, entry.content)
