@@ -225,6 +225,8 @@ pub const FRAME_OWN_BYTES: usize = 4 * 1024;
 pub const FRAME_SLABS: usize = 10;
 /// Bytes of a class table's or class header's frame at most.
 pub const FRAME_HEADER_BYTES: usize = 8 * 1024;
+/// Bytes of a frame that says which releases are held, at most.
+pub const FRAME_HOLDING_BYTES: usize = 4 * 1024;
 /// Bytes of the text of a refusal at most.
 pub const REFUSAL_BYTES: usize = 512;
 /// Bytes of chunks that an answer reads at a time.
@@ -279,6 +281,16 @@ pub const EXCHANGE_ROUNDS: u32 = 64;
 pub const ANSWER_PEERS: usize = 64;
 /// Statements in one answer at most.
 pub const ANSWER_STATEMENTS: usize = 4096;
+/// Bytes of the statements in one answer at most; whoever asked keeps them until all have come.
+pub const ANSWER_STATEMENTS_BYTES: usize = 2 * 1024 * 1024;
+/// Releases that an answer says are held, at most.
+pub const ANSWER_HELD: usize = 64;
+/// Releases, newest first, among which an answer looks for those.
+pub const ANSWER_RELEASES: usize = 1024;
+/// Bytes that come for nothing and are taken from a source beside as many as are of use: more is no honest mistake.
+pub const FETCH_WASTE_BYTES: u64 = 64 * 1024 * 1024;
+/// Times that a fetch asks a source anew whose statements named another release than was asked for.
+pub const FETCH_TURNS: u32 = 2;
 
 /// Names of a folder of a restore's destination that are listed at a time, at most.
 pub const LISTED_NAMES: usize = 64 * 1024;
@@ -326,6 +338,8 @@ const _: () = assert!(CLASS_NAME_BYTES + CLASS_POLICY_BYTES + 256 <= FRAME_HEADE
 const _: () = assert!(EXCHANGE_IDS * 32 + 9 * EXCHANGE_BUCKETS + 64 <= FRAME_CONTROL_BYTES);
 const _: () = assert!(EXCHANGE_BYTES + 5 * ANSWER_STATEMENTS + 64 <= FRAME_CONTROL_BYTES);
 const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);
+const _: () = assert!((ANSWER_HELD + 1) * 33 + 8 <= FRAME_HOLDING_BYTES);
+const _: () = assert!(ANSWER_STATEMENTS_BYTES >= STATEMENT_BYTES + EXCHANGE_BYTES);
 const _: () = assert!(HELLO_STATEMENTS * STATEMENT_BYTES <= FRAME_CONTROL_BYTES);
 const _: () = assert!(PAGE_BYTES + 64 <= FRAME_CONTROL_BYTES && STATEMENT_BYTES + 64 <= FRAME_CONTROL_BYTES);
 // The index of one is a byte.

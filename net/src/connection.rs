@@ -17,7 +17,7 @@ use bytes::Bytes;
 use chuan_engine::{
     Error as EngineError,
     id::{LibraryId, NodeId},
-    limits::{ANSWER_PEERS, ANSWER_STATEMENTS},
+    limits::{ANSWER_PEERS, ANSWER_STATEMENTS, ANSWER_STATEMENTS_BYTES},
     statement::{
         Library,
         proof::{EXPORTER_LABEL, EXPORTER_LEN},
@@ -159,12 +159,17 @@ impl Connection {
     /// [`Error::Refused`] where the ticket is not taken, with the reason and the remedy; [`Error::Vanished`] where that is not
     /// told in time.
     pub async fn join(&self, join: Join) -> Result<Vec<Bytes>> {
-        let mut statements = Vec::new();
+        let (mut statements, mut bytes) = (Vec::new(), 0);
         let joined = self.asked(Request::Join(join), |frame| match frame {
-            Frame::Statement(statement) if statements.len() < ANSWER_STATEMENTS => {
+            Frame::Statement(statement)
+                if statements.len() < ANSWER_STATEMENTS
+                    && bytes + statement.len() <= ANSWER_STATEMENTS_BYTES =>
+            {
+                bytes += statement.len();
                 statements.push(statement);
                 Ok(())
             }
+            Frame::Statement(_) => Err(self.protocol("an answer to a join held too many statements")),
             Frame::End(_) => Ok(()),
             _ => Err(self.protocol("an answer to a join held something else than statements")),
         });

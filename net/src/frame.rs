@@ -61,11 +61,22 @@ pub(crate) struct FrameReader {
 
 /// How long an answer is still waited for. Waiting uses it up, and what comes fills it again.
 #[derive(Debug)]
-struct Patience(Duration);
+pub(crate) struct Patience(Duration);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(limits::SILENCE_TIMEOUT)
+    }
+}
 
 impl Patience {
+    /// How long it lasts if nothing comes.
+    pub(crate) const fn left(&self) -> Duration {
+        self.0
+    }
+
     /// Takes note of `bytes` that came after `waited`.
-    fn note(&mut self, waited: Duration, bytes: u64) {
+    pub(crate) fn note(&mut self, waited: Duration, bytes: u64) {
         let earned = Duration::from_millis(1000 * bytes / limits::PROGRESS_BYTES);
         self.0 = self.0.saturating_sub(waited).saturating_add(earned).min(limits::SILENCE_TIMEOUT);
     }
@@ -79,7 +90,7 @@ impl FrameReader {
     /// A reader that adds the bytes it takes to `count`.
     pub(crate) fn counting(stream: RecvStream, count: Arc<AtomicU64>) -> Self {
         let buffers = vec![Bytes::new(); BUFFERS];
-        let (assembler, patience) = (Assembler::default(), Patience(limits::SILENCE_TIMEOUT));
+        let (assembler, patience) = (Assembler::default(), Patience::default());
         Self { stream, assembler, buffers, ended: false, count, patience }
     }
 
@@ -167,5 +178,8 @@ mod tests {
         // What came in plenty before buys no more than what is given at first.
         patience.note(Duration::ZERO, u64::from(u32::MAX));
         assert_eq!(patience.0, limits::SILENCE_TIMEOUT);
+        // Of a pull, only what is of use counts: junk, however much of it, leaves as little as silence.
+        patience.note(limits::SILENCE_TIMEOUT, 0);
+        assert_eq!(patience.left(), Duration::ZERO);
     }
 }

@@ -18,7 +18,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chuan_engine::{
@@ -29,11 +29,11 @@ use chuan_engine::{
         message::Request,
     },
 };
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{runtime::Handle, sync::mpsc, time::timeout};
 
 use crate::{
     Connection, Error, Result,
-    frame::{FrameReader, StreamError},
+    frame::{FrameReader, Patience, StreamError},
     limits,
 };
 
@@ -103,6 +103,14 @@ impl<P: FnMut(&Report) + Send + 'static> Machine for Pull<P> {
         self.fetch.handle_end(id)
     }
 
+    fn poll_stop(&mut self) -> Option<u64> {
+        self.fetch.poll_stop()
+    }
+
+    fn useful_bytes(&self) -> u64 {
+        self.fetch.report().useful_bytes()
+    }
+
     fn stop(&mut self, failed: bool) {
         if failed && let Err(error) = self.fetch.suspend() {
             // The first error says what happened; what is lost here is fetched again.
@@ -122,6 +130,14 @@ pub(crate) trait Machine: Send + 'static {
 
     /// The stream of the answer to request `id` has ended well.
     fn handle_end(&mut self, id: u64) -> chuan_engine::Result<()>;
+
+    /// An answer of which nothing more is of use.
+    fn poll_stop(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// Bytes that have come and were of use: what a source must make grow to be waited for.
+    fn useful_bytes(&self) -> u64;
 
     /// Nothing more comes; the machine may keep what it has.
     fn stop(&mut self, failed: bool);
@@ -185,6 +201,8 @@ fn run<M: Machine>(
     runtime: &Handle,
 ) -> Result<(), Broken> {
     let mut in_flight = 0;
+    // What is of use, not whatever comes: else a source could hold a pull with junk for ever.
+    let mut patience = Patience::default();
     loop {
         while in_flight < limits::PULL_REQUESTS
             && let Some(order) = machine.poll_request()?
@@ -195,7 +213,11 @@ fn run<M: Machine>(
         if in_flight == 0 {
             return Ok(());
         }
-        let (id, frames) = runtime.block_on(answers.next());
+        let (since, before) = (Instant::now(), machine.useful_bytes());
+        let left = patience.left();
+        let next = runtime.block_on(async { timeout(left, answers.next()).await });
+        let waited = since.elapsed();
+        let (id, frames) = next.map_err(|_| Broken::Stream(StreamError::Silent))?;
         if cancel.load(Ordering::Relaxed) {
             return Err(Broken::Cancelled);
         }
@@ -207,6 +229,10 @@ fn run<M: Machine>(
             Ok(frames) => machine.handle_frames(id, frames)?,
             Err(error) => return Err(error),
         }
+        while let Some(id) = machine.poll_stop() {
+            in_flight -= usize::from(answers.stop(id));
+        }
+        patience.note(waited, machine.useful_bytes().saturating_sub(before));
     }
 }
 
@@ -214,7 +240,7 @@ fn run<M: Machine>(
 struct Answers {
     /// Streams that were opened. Closed when nobody carries requests any more.
     opened: mpsc::Receiver<(u64, FrameReader)>,
-    reading: Vec<Reading>,
+    reading: Vec<(u64, Reading)>,
 }
 
 /// The next frames of an answer, on their way, and what reads the rest.
@@ -225,6 +251,13 @@ impl Answers {
         Self { opened, reading: Vec::new() }
     }
 
+    /// Stops the stream of an answer; tells whether it was under way.
+    fn stop(&mut self, id: u64) -> bool {
+        let before = self.reading.len();
+        self.reading.retain(|(other, _)| *other != id);
+        self.reading.len() < before
+    }
+
     /// The next frames of any answer, which has ended where there are none.
     async fn next(&mut self) -> (u64, Result<Vec<Frame>, Broken>) {
         poll_fn(|context| self.poll_next(context)).await
@@ -233,17 +266,17 @@ impl Answers {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(u64, Result<Vec<Frame>, Broken>)> {
         while let Poll::Ready(opened) = self.opened.poll_recv(context) {
             match opened {
-                Some((id, reader)) => self.reading.push(Box::pin(read(id, reader))),
+                Some((id, reader)) => self.reading.push((id, Box::pin(read(id, reader)))),
                 None => return Poll::Ready((0, Err(Broken::Cancelled))),
             }
         }
         for at in 0..self.reading.len() {
-            let Some(reading) = self.reading.get_mut(at) else { continue };
+            let Some((_, reading)) = self.reading.get_mut(at) else { continue };
             if let Poll::Ready((id, reader, frames)) = reading.as_mut().poll(context) {
                 // The last takes its place, and whoever was ready goes behind: each has its turn.
                 drop(self.reading.swap_remove(at));
                 if frames.as_ref().is_ok_and(|frames| !frames.is_empty()) {
-                    self.reading.push(Box::pin(read(id, reader)));
+                    self.reading.push((id, Box::pin(read(id, reader))));
                 }
                 return Poll::Ready((id, frames.map_err(Broken::Stream)));
             }

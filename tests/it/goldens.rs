@@ -33,7 +33,9 @@ use chuan_engine::{
     sync::{
         delta::{Delta, DeltaKind, Part, Run},
         frame::{ChunkCodec, ChunkFrame, Frame},
-        message::{End, ErrorCode, Hello, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want},
+        message::{
+            End, ErrorCode, Hello, Holding, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want,
+        },
     },
 };
 
@@ -303,10 +305,15 @@ fn frames() -> Vec<Golden> {
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Auto,
+        announced: Some(StatementId::of(b"newer release")),
     };
     let position = PagePosition { tree: TreeKind::Content, level: 1, ordinal: 70_000 };
     let pages = Request::Pages { library, commitment, positions: vec![position] };
-    let chunks = Request::Chunks { library, commitment, scope: Scope(vec![(0, 3), (70_000, 1)]) };
+    let scope = Scope(vec![(0, 3), (70_000, 1)]);
+    let have = vec![Commitment::of(b"older header")];
+    let chunks = Request::Chunks { library, commitment, scope, have, packing: Packing::Smallest };
+    let holding =
+        Holding { heard: Some(StatementId::of(b"channel")), held: vec![StatementId::of(b"release")] };
     let river = ChunkFrame {
         ordinal: 70_000,
         codec: ChunkCodec::Raw,
@@ -333,5 +340,6 @@ fn frames() -> Vec<Golden> {
         ("frame-delta", send(Frame::Delta(delta))),
         ("frame-end", send(Frame::End(End { complete: true, chunks: 1, chunk_bytes: 5 }))),
         ("frame-error", send(Frame::Error(refusal))),
+        ("frame-holding", send(Frame::Holding(holding))),
     ]
 }

@@ -120,6 +120,12 @@ impl DiffSink for Changes<'_, '_> {
     }
 
     fn change(&mut self, change: Change, first: FirstChunk) -> Result<()> {
+        if let Change::Added { entry, .. } | Change::Changed { new: entry, .. } = &change
+            && self.sender.is_without_pages()
+            && !self.sender.wants(&(first.new..first.new.saturating_add(entry.content.chunks())))
+        {
+            return Ok(());
+        }
         let (path, mut old, new) = match change {
             Change::Removed { .. } => return Ok(()),
             Change::Added { entry, .. } if self.removed.holds(&entry.content) => return Ok(()),

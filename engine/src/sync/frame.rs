@@ -18,6 +18,7 @@
 //! | 9 error | [`Refusal`] | [`FRAME_SMALL_BYTES`] |
 //! | 10 delta | [`Delta`] | [`FRAME_DELTA_BYTES`] |
 //! | 11 inventory | [`Inventory`] | [`FRAME_CONTROL_BYTES`] |
+//! | 12 holding | [`Holding`] | [`FRAME_HOLDING_BYTES`] |
 //!
 //! A length is checked against the type's bound before anything of the payload is read or allocated. Payloads are
 //! [`Bytes`]: a chunk goes from the store to the socket without a copy of ours, and from the socket to the store with the one that
@@ -32,13 +33,13 @@ use crate::{
     error::{Error, Result},
     limits::{
         CHUNK_BYTES, FRAME_CHUNK_BYTES, FRAME_CONTROL_BYTES, FRAME_DELTA_BYTES, FRAME_HEADER_BYTES,
-        FRAME_OWN_BYTES, FRAME_SLABS, FRAME_SMALL_BYTES, PAGE_BYTES, STATEMENT_BYTES,
+        FRAME_HOLDING_BYTES, FRAME_OWN_BYTES, FRAME_SLABS, FRAME_SMALL_BYTES, PAGE_BYTES, STATEMENT_BYTES,
     },
     slab::Slabs,
     sync::{
         delta::Delta,
         exchange::Inventory,
-        message::{End, Hello, Refusal, Request},
+        message::{End, Hello, Holding, Refusal, Request},
     },
 };
 
@@ -72,6 +73,8 @@ pub enum Frame {
     Delta(Delta),
     /// What statements the answerer knows.
     Inventory(Inventory),
+    /// What the answerer has in place of what was wanted.
+    Holding(Holding),
 }
 
 /// A chunk on its way; unverified.
@@ -123,6 +126,8 @@ pub enum FrameKind {
     Delta = 10,
     /// [`Frame::Inventory`].
     Inventory = 11,
+    /// [`Frame::Holding`].
+    Holding = 12,
 }
 
 /// A frame as it goes out: the two parts follow each other on the stream.
@@ -158,6 +163,7 @@ impl Frame {
             Frame::Error(_) => FrameKind::Error,
             Frame::Delta(_) => FrameKind::Delta,
             Frame::Inventory(_) => FrameKind::Inventory,
+            Frame::Holding(_) => FrameKind::Holding,
         }
     }
 
@@ -170,6 +176,7 @@ impl Frame {
             Frame::Error(refusal) => codec::encode(refusal).into(),
             Frame::Delta(delta) => codec::encode(delta).into(),
             Frame::Inventory(inventory) => codec::encode(inventory).into(),
+            Frame::Holding(holding) => codec::encode(holding).into(),
             Frame::Statement(bytes) | Frame::Table(bytes) | Frame::Header(bytes) | Frame::Page(bytes) => {
                 bytes.clone()
             }
@@ -202,6 +209,7 @@ impl Frame {
             FrameKind::Error => Frame::Error(Refusal::decode(&payload)?),
             FrameKind::Delta => Frame::Delta(Delta::decode(&payload)?),
             FrameKind::Inventory => Frame::Inventory(Inventory::decode(&payload)?),
+            FrameKind::Holding => Frame::Holding(Holding::decode(&payload)?),
         })
     }
 
@@ -247,7 +255,7 @@ impl ChunkFrame {
 }
 
 impl FrameKind {
-    const ALL: [FrameKind; 11] = [
+    const ALL: [FrameKind; 12] = [
         FrameKind::Hello,
         FrameKind::Request,
         FrameKind::Statement,
@@ -259,6 +267,7 @@ impl FrameKind {
         FrameKind::Error,
         FrameKind::Delta,
         FrameKind::Inventory,
+        FrameKind::Holding,
     ];
 
     /// Bytes of its payload at most.
@@ -271,6 +280,7 @@ impl FrameKind {
             FrameKind::Chunk => FRAME_CHUNK_BYTES,
             FrameKind::End | FrameKind::Error => FRAME_SMALL_BYTES,
             FrameKind::Delta => FRAME_DELTA_BYTES,
+            FrameKind::Holding => FRAME_HOLDING_BYTES,
         }
     }
 }

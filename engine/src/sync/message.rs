@@ -57,6 +57,11 @@ pub enum Request {
         commitment: Commitment,
         /// Runs of class-wide chunk ordinals.
         scope: Scope,
+        /// Versions of the class that the requester holds whole, newest first: chunks may be made from them. At most
+        /// [`FETCH_HAVE`](limits::FETCH_HAVE).
+        have: Vec<Commitment>,
+        /// What the answerer is to save.
+        packing: Packing,
     },
     /// To become a member.
     Join(Join),
@@ -96,6 +101,9 @@ pub struct Pull {
     pub budget: u64,
     /// What the answerer is to save.
     pub packing: Packing,
+    /// The release on which the channel that is wanted stands, as far as the requester has heard. An answerer that has
+    /// neither that nor a newer one says what it has, by a [`Holding`], and sends no data. Without it, it sends what it has.
+    pub announced: Option<StatementId>,
 }
 
 /// What an answer saves: bytes on the way, or the time it takes to save them.
@@ -159,6 +167,17 @@ pub struct End {
     pub chunk_bytes: u64,
 }
 
+/// What an answerer has of a library whose wanted release it does not have. An answer that brings no data holds one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Holding {
+    /// The statement by which the wanted channel stands now, as far as the answerer has heard; none where it has heard of
+    /// no such channel.
+    pub heard: Option<StatementId>,
+    /// Releases of which it holds all that the requester is granted, as far as it holds those classes at all; newest first,
+    /// at most [`ANSWER_HELD`](limits::ANSWER_HELD).
+    pub held: Vec<StatementId>,
+}
+
 /// Why nothing more comes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Refusal {
@@ -214,9 +233,10 @@ impl Request {
                 at_least_one("positions", positions.len())?;
                 at_most("positions", positions.len(), limits::REQUEST_POSITIONS)?;
             }
-            Request::Chunks { scope, .. } => {
+            Request::Chunks { scope, have, .. } => {
                 at_least_one("ranges", scope.0.len())?;
                 scope.check()?;
+                at_most("commitments", have.len(), limits::FETCH_HAVE)?;
             }
             Request::Join(join) => at_most("bytes of a name", join.name.len(), limits::NAME_BYTES)?,
             Request::Exchange { talk, .. } => talk.check()?,
@@ -310,6 +330,15 @@ impl End {
     /// Decodes an end.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         codec::decode::<_, { limits::FRAME_SMALL_BYTES }>(bytes)
+    }
+}
+
+impl Holding {
+    /// Decodes what an answerer holds and checks its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let holding: Self = codec::decode::<_, { limits::FRAME_HOLDING_BYTES }>(bytes)?;
+        at_most("releases", holding.held.len(), limits::ANSWER_HELD)?;
+        Ok(holding)
     }
 }
 

@@ -52,13 +52,17 @@
 //!   chunks: class c8, [5123 + 61, 5190 + 7 …]            ──►
 //! ```
 //!
+//! A source that has not got the release that is announced says so, with what it has, and sends no data: the mirror may then
+//! ask for an older release of that line ([`takeable`](mod@takeable)).
+//!
 //! A node without a common version sends a pull with an empty `have` and mode *all*, and gets everything depth-first.
 //! One that is up to date gets an end and nothing else.
 //!
 //! # The parts
 //!
 //! [`frame`] has the bytes on a stream and [`message`] the messages in them. [`session`] answers a request, [`fetch`]
-//! makes requests and takes the answers; [`exchange`] is for statements. Each runs on a thread of its own that may block on the store; whoever drives
+//! makes requests and takes the answers; [`takeable`](mod@takeable) says which release is taken where the newest is not to be
+//! had; [`exchange`] is for statements. Each runs on a thread of its own that may block on the store; whoever drives
 //! them owns streams, timeouts and memory between the two. `place` is the walk over a class that both share, `send`
 //! and `pack` get chunks out, `changes` compares versions, `origin` and `likeness` say what new chunks are made from,
 //! [`delta`] makes them, `recent` is a bounded memory.
@@ -82,5 +86,6 @@ mod place;
 mod recent;
 mod send;
 pub mod session;
+pub mod takeable;
 #[cfg(test)]
 mod tests;

@@ -79,6 +79,12 @@ impl Node {
         self.ledger.append(statements.iter().map(Record::from).collect()).unwrap();
     }
 
+    /// Hears all that another node has heard.
+    pub(super) fn hear(&mut self, other: &Node) {
+        let news: Vec<_> = other.library.statements().into_iter().cloned().collect();
+        self.learn(&news);
+    }
+
     /// What the node knows after a restart: what its ledger holds.
     pub(super) fn restart(&mut self) {
         self.disk.crash();
@@ -322,52 +328,15 @@ impl Pair {
     }
 
     fn drive(&mut self, want: Want, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
-        let store: Arc<dyn Objects> = Arc::clone(&self.mirror.store) as _;
-        let ledger: Arc<dyn Ledger> = Arc::clone(&self.mirror.ledger) as _;
-        let mut fetch = Fetch::new(store, ledger, self.mirror.library.clone(), want, NOW_MS, options)?;
-        let went = self.run(&mut fetch, meddle);
-        match went {
-            Ok((bytes_out, bytes_in)) => {
-                assert!(fetch.report().done, "it stopped with nothing outstanding, and is not done");
-                Ok(Pulled { report: fetch.report().clone(), bytes_out, bytes_in })
+        let mut asked = self.asked.lock().unwrap();
+        asked.clear();
+        let pulled = fetch_noting(&self.origin, &self.mirror, want, options, meddle, &mut asked)?;
+        match (pulled.report.done, &pulled.report.holding) {
+            (true, _) => Ok(pulled),
+            (false, Some(holding)) => {
+                Err(Error::Missing(format!("the source has other releases: {holding:?}")))
             }
-            Err(error) => {
-                fetch.suspend()?;
-                Err(error)
-            }
-        }
-    }
-
-    fn run(&self, fetch: &mut Fetch, meddle: Meddle<'_>) -> Result<(usize, usize)> {
-        let (mut bytes_out, mut bytes_in) = (0, 0);
-        self.asked.lock().unwrap().clear();
-        let mut answers: Vec<(u64, std::vec::IntoIter<Vec<u8>>, Assembler)> = Vec::new();
-        loop {
-            while let Some((id, request)) = fetch.poll_request()? {
-                assert!(answers.len() < 2, "too many requests under way");
-                let encoded = Frame::Request(request).encode()?;
-                self.asked.lock().unwrap().push(encoded.payload.clone());
-                bytes_out += encoded.len();
-                let frames = meddle(id, self.answer(encoded.payload)?);
-                bytes_in += frames.iter().map(Vec::len).sum::<usize>();
-                answers.push((id, frames.into_iter(), Assembler::default()));
-            }
-            if answers.is_empty() {
-                return Ok((bytes_out, bytes_in));
-            }
-            // Answers take turns, frame by frame, so that two under way are mixed.
-            let (id, mut frames, mut assembler) = answers.remove(0);
-            match frames.next() {
-                Some(bytes) => {
-                    assembler.push(bytes.into());
-                    while let Some(frame) = assembler.next()? {
-                        fetch.handle(id, frame)?;
-                    }
-                    answers.push((id, frames, assembler));
-                }
-                None if assembler.is_between() => fetch.handle_end(id)?,
-                None => return Err(Error::Peer("the stream was cut".into())),
-            }
+            (false, None) => panic!("it stopped with nothing outstanding, and is not done"),
         }
     }
 
@@ -405,6 +374,84 @@ fn class(store: &dyn Objects, slot: u8, name: &str, files: &Files) -> Commitment
 
 /// What arrives of an answer; see [`Pair::pull_with`].
 pub(super) type Meddle<'a> = &'a mut dyn FnMut(u64, Vec<Vec<u8>>) -> Vec<Vec<u8>>;
+
+/// Fetches from one node into another, over a wire that `meddle` makes worse. What came is made durable; the puller's
+/// library is as it was until its [`restart`](Node::restart).
+pub(super) fn fetch_from(
+    source: &Node,
+    puller: &Node,
+    want: Want,
+    options: Options,
+    meddle: Meddle<'_>,
+) -> Result<Pulled> {
+    fetch_noting(source, puller, want, options, meddle, &mut Vec::new())
+}
+
+/// The same; notes in `asked` what is asked.
+fn fetch_noting(
+    source: &Node,
+    puller: &Node,
+    want: Want,
+    options: Options,
+    meddle: Meddle<'_>,
+    asked: &mut Vec<Bytes>,
+) -> Result<Pulled> {
+    let store: Arc<dyn Objects> = Arc::clone(&puller.store) as _;
+    let ledger: Arc<dyn Ledger> = Arc::clone(&puller.ledger) as _;
+    let mut fetch = Fetch::new(store, ledger, puller.library.clone(), want, NOW_MS, options)?;
+    let went = run(source, &puller.id, &mut fetch, meddle, asked);
+    match went {
+        Ok((bytes_out, bytes_in)) => Ok(Pulled { report: fetch.report().clone(), bytes_out, bytes_in }),
+        Err(error) => {
+            fetch.suspend()?;
+            Err(error)
+        }
+    }
+}
+
+/// Carries requests and answers until nothing is asked any more. Gives the bytes that went out and came in: of an answer that
+/// is stopped, only what was taken of it.
+fn run(
+    source: &Node,
+    puller: &NodeId,
+    fetch: &mut Fetch,
+    meddle: Meddle<'_>,
+    asked: &mut Vec<Bytes>,
+) -> Result<(usize, usize)> {
+    let (mut bytes_out, mut bytes_in) = (0, 0);
+    let mut answers: Vec<(u64, std::vec::IntoIter<Vec<u8>>, Assembler)> = Vec::new();
+    loop {
+        while let Some((id, request)) = fetch.poll_request()? {
+            assert!(answers.len() < 2, "too many requests under way");
+            let encoded = Frame::Request(request).encode()?;
+            bytes_out += encoded.len();
+            asked.push(encoded.payload.clone());
+            let request = Request::decode(&encoded.payload)?;
+            let frames = meddle(id, answer(source, puller, request).iter().map(to_bytes).collect());
+            answers.push((id, frames.into_iter(), Assembler::default()));
+        }
+        if answers.is_empty() {
+            return Ok((bytes_out, bytes_in));
+        }
+        // Answers take turns, frame by frame, so that two under way are mixed.
+        let (id, mut frames, mut assembler) = answers.remove(0);
+        match frames.next() {
+            Some(bytes) => {
+                bytes_in += bytes.len();
+                assembler.push(bytes.into());
+                while let Some(frame) = assembler.next()? {
+                    fetch.handle(id, frame)?;
+                }
+                answers.push((id, frames, assembler));
+                while let Some(stopped) = fetch.poll_stop() {
+                    answers.retain(|(id, ..)| *id != stopped);
+                }
+            }
+            None if assembler.is_between() => fetch.handle_end(id)?,
+            None => return Err(Error::Peer("the stream was cut".into())),
+        }
+    }
+}
 
 /// What a pull came to.
 #[derive(Clone, Debug)]

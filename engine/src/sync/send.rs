@@ -57,6 +57,8 @@ pub(super) struct Sender<'a> {
     out: &'a mut dyn Outlet,
     packing: Packing,
     bases: Bases,
+    /// Whether pages are left out: chunks alone were asked for.
+    is_without_pages: bool,
     /// Pages that wait to be made from the same run.
     pages: Vec<Bytes>,
     pages_from: Option<Run>,
@@ -99,6 +101,7 @@ impl<'a> Sender<'a> {
             out,
             packing,
             bases: Bases::default(),
+            is_without_pages: false,
             pages: Vec::new(),
             pages_from: None,
             pages_bytes: 0,
@@ -134,6 +137,21 @@ impl<'a> Sender<'a> {
         self.bases = bases;
     }
 
+    /// From here on, no page is sent.
+    pub(super) fn leave_pages(&mut self) {
+        self.is_without_pages = true;
+    }
+
+    /// Whether chunks alone are sent.
+    pub(super) fn is_without_pages(&self) -> bool {
+        self.is_without_pages
+    }
+
+    /// Whether any of the ordinals in `range` is wanted.
+    pub(super) fn wants(&self, range: &std::ops::Range<u64>) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.meets(range))
+    }
+
     /// The roots of those versions.
     pub(super) fn roots(&self) -> Vec<Option<PageId>> {
         self.bases.0.clone()
@@ -141,7 +159,7 @@ impl<'a> Sender<'a> {
 
     /// Sends a page, once; made from the pages of `from` where that is less.
     pub(super) fn page(&mut self, id: &PageId, bytes: &Bytes, from: Option<Run>) -> Result<()> {
-        if !self.sent.insert(prefix(id.as_bytes()), 1) {
+        if self.is_without_pages || !self.sent.insert(prefix(id.as_bytes()), 1) {
             return Ok(());
         }
         let is_full = self.pages.len() >= DELTA_ITEMS || self.pages_bytes + bytes.len() > DELTA_RAW_BYTES;

@@ -21,12 +21,15 @@ use crate::{
         changes::{self, Version},
         delta::Bases,
         frame::Frame,
-        message::{Mode, Packing, Pull, Request, Scope, Want},
+        message::{Mode, Packing, Pull, Request, Scope},
         place::{Place, Step, Targets, Walk},
         send::Sender,
     },
 };
 
+mod holding;
+
+use self::holding::Found;
 pub use super::send::Outlet;
 
 /// What is sent for one request. Holds no more than the request's size; all else is read while it runs.
@@ -38,7 +41,7 @@ pub struct Answer {
 enum Work {
     Pull(PullWork),
     Pages { header: ClassHeader, targets: Targets },
-    Chunks { header: ClassHeader, scope: Scope },
+    Chunks { class: ClassWork, scope: Scope, packing: Packing },
 }
 
 struct PullWork {
@@ -82,8 +85,10 @@ impl Answer {
             Request::Pages { commitment, positions, .. } => {
                 Work::Pages { header: desk.class(&commitment)?, targets: Targets::new(positions) }
             }
-            Request::Chunks { commitment, scope, .. } => {
-                Work::Chunks { header: desk.class(&commitment)?, scope }
+            Request::Chunks { commitment, scope, have, packing, .. } => {
+                let header = desk.class(&commitment)?;
+                let bases = desk.bases(&desk.granted(&have), &header)?;
+                Work::Chunks { class: ClassWork { header, bases }, scope, packing }
             }
             Request::Join(_) | Request::Exchange { .. } | Request::Peers { .. } => {
                 return Err(Error::Invalid("this is not answered from a store".into()));
@@ -113,9 +118,9 @@ impl Answer {
                 let went = send_pages(store, &header, &targets, &mut sender);
                 sender.finish(went)
             }
-            Work::Chunks { header, scope } => {
-                let mut sender = Sender::new(store, out, Packing::default(), Some(scope.clone()), u64::MAX);
-                let went = send_scope(store, &header, &scope, &mut sender);
+            Work::Chunks { class, scope, packing } => {
+                let mut sender = Sender::new(store, out, packing, Some(scope.clone()), u64::MAX);
+                let went = class.send_scope(store, &scope, &mut sender);
                 sender.finish(went)
             }
         }
@@ -148,7 +153,10 @@ impl Desk<'_> {
     }
 
     fn pull(&self, pull: Pull) -> Result<Work> {
-        let (release, channel) = self.find(&pull.want)?;
+        let (release, channel) = match self.find(&pull)? {
+            Found::Here { release, channel } => (release, channel),
+            Found::Elsewhere(frames) => return Ok(Work::Pull(PullWork::without_data(frames))),
+        };
         let manifest = self.library.release(&release).ok_or_else(absent)?.body.manifest;
         let table_bytes = self.store.page(&manifest.as_page()).map_err(|_| absent())?;
         let table = ClassTable::decode(&table_bytes)?;
@@ -184,19 +192,6 @@ impl Desk<'_> {
         }
         let Pull { mode, packing, scope, budget, .. } = pull;
         Ok(Work::Pull(PullWork { frames, classes, lacks_some, mode, packing, scope, budget }))
-    }
-
-    /// The release that is wanted, and the channel statement that names it. A channel is where its data is whole here,
-    /// which may be behind what statements say.
-    fn find(&self, want: &Want) -> Result<(StatementId, Option<StatementId>)> {
-        match want {
-            Want::Release(release) => Ok((*release, None)),
-            Want::Channel(name) => {
-                let refs = self.ledger.refs()?;
-                let here = refs.into_iter().find(|r| r.library == self.library.id() && r.channel == *name);
-                here.map(|here| (here.release, Some(here.statement))).ok_or_else(absent)
-            }
-        }
     }
 
     /// The operator's statement under which a publisher said `channel`, and the release that it named.
@@ -307,12 +302,29 @@ fn absent() -> Error {
     Error::Missing("what was asked for is not held here, or not granted".into())
 }
 
+impl PullWork {
+    fn without_data(frames: Vec<Frame>) -> Self {
+        Self {
+            frames,
+            classes: Vec::new(),
+            lacks_some: true,
+            mode: Mode::Pages,
+            packing: Packing::default(),
+            scope: None,
+            budget: u64::MAX,
+        }
+    }
+}
+
 impl ClassWork {
+    /// The versions that the peer has and this node too, newest first.
+    fn versions(&self) -> Vec<Version> {
+        let versions = (0u8..).zip(&self.bases.0);
+        versions.filter_map(|(have, root)| root.map(|root| Version { have, root })).collect()
+    }
+
     fn send(&self, store: &dyn Objects, mode: Mode, sender: &mut Sender<'_>) -> Result<()> {
-        let versions: Vec<_> = (0u8..)
-            .zip(&self.bases.0)
-            .filter_map(|(have, root)| root.map(|root| Version { have, root }))
-            .collect();
+        let versions = self.versions();
         match (versions.split_first(), mode) {
             (Some((base, older)), _) => {
                 sender.set_bases(self.bases.clone());
@@ -327,6 +339,18 @@ impl ClassWork {
                 }
             },
         }
+    }
+
+    /// Sends the chunks of `scope`: first those that a version which the peer has lacks, made from it where that is less,
+    /// then the others as they are.
+    fn send_scope(&self, store: &dyn Objects, scope: &Scope, sender: &mut Sender<'_>) -> Result<()> {
+        let versions = self.versions();
+        if let Some((base, older)) = versions.split_first().filter(|_| sender.saves_bytes()) {
+            sender.set_bases(self.bases.clone());
+            sender.leave_pages();
+            changes::send(store, base, older, &self.header, sender)?;
+        }
+        send_scope(store, &self.header, scope, sender)
     }
 }
 
@@ -345,12 +369,7 @@ fn send_all(store: &dyn Objects, header: &ClassHeader, sender: &mut Sender<'_>) 
 }
 
 /// Sends the chunks of `scope`; the sender keeps out all others.
-fn send_scope(
-    store: &dyn Objects,
-    header: &ClassHeader,
-    scope: &Scope,
-    sender: &mut Sender<'_>,
-) -> Result<()> {
+fn send_scope(store: &dyn Objects, header: &ClassHeader, scope: &Scope, sender: &mut Sender<'_>) -> Result<()> {
     visit(store, header, sender, |place| scope.meets(&place.chunks()), |_, _, _| Ok(true))
 }
 

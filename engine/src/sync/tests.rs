@@ -6,9 +6,11 @@ mod deltas;
 mod faults;
 mod foreign;
 mod mixing;
+mod orders;
 mod rights;
 mod sources;
 mod trespass;
+mod waste;
 
 use std::collections::HashSet;
 

@@ -65,6 +65,10 @@ impl Machine for Insists {
         Ok(())
     }
 
+    fn useful_bytes(&self) -> u64 {
+        0
+    }
+
     fn stop(&mut self, _failed: bool) {}
 }
 

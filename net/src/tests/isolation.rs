@@ -251,6 +251,7 @@ fn requests(world: &World) -> Vec<Request> {
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Fastest,
+        announced: None,
     };
     for want in wants() {
         let pull = whole(want);
@@ -274,11 +275,27 @@ fn requests(world: &World) -> Vec<Request> {
         requests.push(Pull { scope: Some(Scope(vec![(0, 1 << 40)])), ..pull.clone() });
         requests.push(Pull { scope: Some(Scope(vec![(FILM, 3), (1 << 30, 5)])), ..pull.clone() });
         requests.push(Pull { budget: 1, ..pull.clone() });
-        requests.push(Pull { known: world.releases.clone(), ..pull });
+        requests.push(Pull { known: world.releases.clone(), ..pull.clone() });
+        for announced in world.releases.iter().copied().chain([StatementId::from_bytes([7; 32])]) {
+            requests.push(Pull { announced: Some(announced), ..pull.clone() });
+        }
     }
     let mut requests: Vec<_> = requests.into_iter().map(Request::Pull).collect();
     for commitment in [masters, old_masters, trailers, old_trailers, random(9)] {
         requests.extend(by_position(library, commitment));
+    }
+    for commitment in [masters, trailers] {
+        for have in [
+            vec![masters],
+            vec![old_masters, old_trailers],
+            vec![old_trailers, old_masters],
+            (0..4).map(random).collect(),
+        ] {
+            for packing in [Packing::Auto, Packing::Smallest, Packing::Fastest] {
+                let (have, scope) = (have.clone(), Scope(vec![(0, 4 * FILM)]));
+                requests.push(Request::Chunks { library, commitment, scope, have, packing });
+            }
+        }
     }
     // What else is hashed, in the place of a commitment.
     let header = world.header(&masters);
@@ -306,7 +323,13 @@ fn by_position(library: LibraryId, commitment: Commitment) -> Vec<Request> {
     }
     let every = (0..3 * FILM).map(|ordinal| PagePosition { tree: TreeKind::Content, level: 0, ordinal });
     let pages = |positions| Request::Pages { library, commitment, positions };
-    let chunks = |runs| Request::Chunks { library, commitment, scope: Scope(runs) };
+    let chunks = |runs| Request::Chunks {
+        library,
+        commitment,
+        scope: Scope(runs),
+        have: Vec::new(),
+        packing: Packing::default(),
+    };
     let mut requests: Vec<_> = positions.into_iter().map(|position| pages(vec![position])).collect();
     requests.push(pages(every.collect()));
     requests.push(chunks(vec![(0, 4 * FILM)]));
@@ -445,9 +468,16 @@ fn check_answer(world: &World, request: &Request, answer: &[u8]) {
             // A chunk that both classes have is a chunk of the trailers here.
             Frame::Chunk(chunk) => assert!(chunk.ordinal < chunks, "{request:?}: chunk {}", chunk.ordinal),
             Frame::Delta(delta) => {
-                let Request::Pull(pull) = request else { panic!("a delta answers a pull") };
-                let of = |have: u8| pull.have.get(usize::from(have)).expect("was named");
+                let named = match request {
+                    Request::Pull(pull) => &pull.have,
+                    Request::Chunks { have, .. } => have,
+                    other => panic!("a delta answers {other:?}"),
+                };
+                let of = |have: u8| named.get(usize::from(have)).expect("was named");
                 assert!(delta.base.iter().all(|run| own.contains(of(run.have))), "made from another class");
+            }
+            Frame::Holding(holding) => {
+                assert!(holding.held.iter().all(|held| world.releases.contains(held)), "another library's");
             }
             Frame::Table(_) | Frame::Statement(_) | Frame::Inventory(_) | Frame::End(_) | Frame::Error(_) => {
             }
@@ -478,6 +508,7 @@ async fn what_exists_and_is_not_granted_is_answered_like_what_does_not_exist() {
                 mode: Mode::All,
                 budget: u64::MAX,
                 packing: Packing::Smallest,
+                announced: None,
             })
         };
         for others in [vec![], vec![old_trailers]] {

@@ -12,3 +12,4 @@ mod speed;
 mod standing;
 mod thief;
 mod trust;
+mod waste;

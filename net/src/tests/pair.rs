@@ -170,6 +170,7 @@ pub(super) fn pull() -> Request {
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Auto,
+        announced: None,
     })
 }
 
@@ -223,6 +224,10 @@ impl Machine for Counter {
     fn handle_end(&mut self, _id: u64) -> chuan_engine::Result<()> {
         self.ended += 1;
         Ok(())
+    }
+
+    fn useful_bytes(&self) -> u64 {
+        self.bytes
     }
 
     fn stop(&mut self, _failed: bool) {}

@@ -95,7 +95,7 @@ async fn a_stranger_gets_one_answer_for_everything() {
         Request::Pull(elsewhere),
         Request::Pull(here),
         Request::Pull(by_release),
-        Request::Chunks { library, commitment, scope },
+        Request::Chunks { library, commitment, scope, have: Vec::new(), packing: Packing::default() },
     ] {
         let mut reader = connection.ask(request).await.expect("asks");
         let answer = reader.next().await.expect("reads").expect("is an answer");

@@ -72,6 +72,7 @@ fn whole(library: &Library) -> Request {
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Fastest,
+        announced: None,
     })
 }
 

@@ -91,10 +91,17 @@ impl World {
                 mode: Mode::All,
                 budget: u64::MAX,
                 packing: Packing::Fastest,
+                announced: None,
             })
         };
         let pages = |commitment| Request::Pages { library, commitment, positions: vec![PagePosition::ROOT] };
-        let chunks = |commitment| Request::Chunks { library, commitment, scope: Scope(vec![(0, 1)]) };
+        let chunks = |commitment| Request::Chunks {
+            library,
+            commitment,
+            scope: Scope(vec![(0, 1)]),
+            have: Vec::new(),
+            packing: Packing::default(),
+        };
         let join = Join {
             library,
             ticket: StatementId::from_bytes([1; 32]),

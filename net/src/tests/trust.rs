@@ -233,6 +233,7 @@ async fn a_revoked_node_is_shown_out_at_once() {
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Fastest,
+        announced: None,
     });
     let mut answer = open[0].ask(whole).await.expect("asks");
     assert!(answer.next().await.expect("begins").is_some());

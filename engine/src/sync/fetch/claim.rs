@@ -5,17 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use crate::{
     error::{Error, Result},
     id::{Commitment, LibraryId, ManifestId, NodeId, StatementId},
-    limits::{ANSWER_STATEMENTS, FETCH_HAVE, FETCH_RELEASES, PULL_HAVE, PULL_KNOWN},
+    limits::{ANSWER_STATEMENTS, ANSWER_STATEMENTS_BYTES, FETCH_HAVE, FETCH_RELEASES, PULL_HAVE, PULL_KNOWN},
     manifest::table::{ClassHeader, ClassTable},
     statement::{
         Body, Statement, StatementKind, Verbs,
         library::{Accepted, Library},
     },
     store::{Ledger, Objects, PageState, Record, RefMove},
-    sync::message::Want,
+    sync::{message::Want, takeable::takeable},
 };
 
 /// A want and what is known about it.
@@ -23,10 +25,14 @@ use crate::{
 pub(super) struct Claim {
     library: Library,
     want: Want,
+    /// The channel that goes on to a release that is wanted by its id, if it may.
+    channel: Option<String>,
     /// Who fetches, where only what it is granted must come.
     node: Option<NodeId>,
     now_ms: i64,
-    offered: Vec<Statement>,
+    /// As they came: a source may send many, and nothing is made of them before they are needed.
+    offered: Vec<Bytes>,
+    offered_bytes: usize,
     /// Those that were new and stand; to be kept when the pull is done.
     accepted: Vec<Statement>,
     /// Those of them that were known before, with fewer signatures.
@@ -35,29 +41,39 @@ pub(super) struct Claim {
     doubts: Vec<String>,
     /// Why statements that were taken do not count.
     idle: Vec<String>,
-    is_source_behind: bool,
+    /// The statement by which the source stands, where a newer one is known here.
+    overtaken: Option<StatementId>,
 }
 
 /// The release that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) release: StatementId,
+    pub(super) sequence: u64,
     pub(super) manifest: ManifestId,
 }
 
 impl Claim {
-    pub(super) fn new(library: Library, want: Want, node: Option<NodeId>, now_ms: i64) -> Self {
+    pub(super) fn new(
+        library: Library,
+        want: Want,
+        channel: Option<String>,
+        node: Option<NodeId>,
+        now_ms: i64,
+    ) -> Self {
         Self {
             library,
             want,
+            channel,
             node,
             now_ms,
             offered: Vec::new(),
+            offered_bytes: 0,
             accepted: Vec::new(),
             countersigned: BTreeSet::new(),
             doubts: Vec::new(),
             idle: Vec::new(),
-            is_source_behind: false,
+            overtaken: None,
         }
     }
 
@@ -80,6 +96,19 @@ impl Claim {
                 if has_room && !have.contains(&commitment) && is_whole(store, &commitment)? {
                     have.push(commitment);
                     *versions += 1;
+                }
+            }
+        }
+        Ok(have)
+    }
+
+    /// The versions of the class in `slot` that are held whole, newest first: at most [`FETCH_HAVE`].
+    pub(super) fn versions(&self, store: &dyn Objects, slot: u8) -> Result<Vec<Commitment>> {
+        let mut have = Vec::new();
+        for table in self.tables(store) {
+            for (_, commitment) in table.classes.into_iter().filter(|(of, _)| *of == slot) {
+                if have.len() < FETCH_HAVE && !have.contains(&commitment) && is_whole(store, &commitment)? {
+                    have.push(commitment);
                 }
             }
         }
@@ -157,16 +186,23 @@ impl Claim {
         known
     }
 
-    /// Takes a statement that the source sent. Nothing comes of it before [`resolve`](Self::resolve).
-    pub(super) fn offer(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.offered.len() >= ANSWER_STATEMENTS {
-            return Err(Error::Peer(format!("more than {ANSWER_STATEMENTS} statements in an answer")));
+    /// The release on which the wanted channel stands, by what is known by now.
+    pub(super) fn announced(&self) -> Option<StatementId> {
+        match &self.want {
+            Want::Channel(name) => self.library.channel(name).map(|said| said.body.release),
+            Want::Release(_) => None,
         }
-        let statement = Statement::decode(bytes)?;
-        // What is said again and again comes by exchanges, which hold it to its rate.
-        if !statement.kind().is_passing() {
-            self.offered.push(statement);
+    }
+
+    /// Takes a statement that the source sent. Nothing comes of it before [`hear`](Self::hear).
+    pub(super) fn offer(&mut self, bytes: Bytes) -> Result<()> {
+        self.offered_bytes += bytes.len();
+        if self.offered.len() >= ANSWER_STATEMENTS || self.offered_bytes > ANSWER_STATEMENTS_BYTES {
+            return Err(Error::Peer(format!(
+                "more than {ANSWER_STATEMENTS} statements of {ANSWER_STATEMENTS_BYTES} bytes in an answer"
+            )));
         }
+        self.offered.push(bytes);
         Ok(())
     }
 
@@ -177,11 +213,43 @@ impl Claim {
     ///
     /// [`Error::Denied`] where a statement is not proved, [`Error::Invalid`] where one is forged or malformed.
     pub(super) fn resolve(&mut self) -> Result<Target> {
+        self.hear()?;
+        if !self.doubts.is_empty() {
+            return Err(self.unproved());
+        }
+        self.target().ok_or_else(|| self.unproved())
+    }
+
+    /// The release that is wanted, by what is known by now.
+    pub(super) fn target(&self) -> Option<Target> {
+        let release = match &self.want {
+            Want::Release(release) => Some(*release),
+            Want::Channel(_) => self.announced(),
+        };
+        let said = self.library.release(&release?)?;
+        Some(Target {
+            release: said.statement.id(),
+            sequence: said.statement.sequence(),
+            manifest: said.body.manifest,
+        })
+    }
+
+    /// Verifies what was offered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where a statement is forged or malformed.
+    pub(super) fn hear(&mut self) -> Result<()> {
+        self.offered_bytes = 0;
         let offered = std::mem::take(&mut self.offered);
+        let mut offered: Vec<_> =
+            offered.iter().map(|bytes| Statement::decode(bytes)).collect::<Result<_>>()?;
+        // Statements that nodes repeat without end come by exchanges, which hold them to their rate.
+        offered.retain(|statement| !statement.kind().is_passing());
         let is_known = |statement: &&Statement| self.library.statement(&statement.id()).is_some();
         self.countersigned.extend(offered.iter().filter(is_known).map(Statement::id));
         let outcomes = self.library.offer_all(&offered, self.now_ms);
-        self.is_source_behind |= self.is_overtaken(&offered);
+        self.overtaken = self.find_overtaken(&offered).or(self.overtaken);
         for (statement, outcome) in offered.into_iter().zip(outcomes) {
             match outcome? {
                 Accepted::New => self.accepted.push(statement),
@@ -195,40 +263,51 @@ impl Claim {
                 }
             }
         }
-        if !self.doubts.is_empty() {
-            return Err(self.unproved());
-        }
         // As they are known now: with the signatures of all, and without what was overtaken within the answer.
         let known = |statement: &Statement| self.library.statement(&statement.id()).cloned();
         self.accepted = self.accepted.iter().filter_map(known).collect();
         // In the order in which they prove each other, so that they can be taken up again one by one.
         self.accepted.sort_by_key(|statement| (statement.kind(), statement.sequence()));
-        let release = match &self.want {
-            Want::Release(release) => Some(*release),
-            Want::Channel(name) => self.library.channel(name).map(|said| said.body.release),
-        };
-        let said = release.and_then(|release| self.library.release(&release));
-        said.map(|said| Target { release: said.statement.id(), manifest: said.body.manifest })
-            .ok_or_else(|| self.unproved())
+        Ok(())
     }
 
-    /// Whether a newer channel statement than the source's is known here.
-    pub(super) fn is_source_behind(&self) -> bool {
-        self.is_source_behind
+    /// The statement by which the source stands, where a newer one that names another release is known here.
+    pub(super) fn overtaken(&self) -> Option<StatementId> {
+        self.overtaken
     }
 
-    /// Whether the source stands by an older statement about the wanted channel than is known here. One that brings the
-    /// current statement, or the word of an operator that it rests on, does not.
-    fn is_overtaken(&self, offered: &[Statement]) -> bool {
-        let Want::Channel(name) = &self.want else { return false };
-        let said =
-            |statement: &&Statement| matches!(statement.body(), Body::Channel(body) if body.name == *name);
-        let mut said = offered.iter().filter(said).peekable();
-        let Some(current) = self.library.channel(name) else { return false };
-        let of_now = |statement: &Statement| {
-            statement.id() == current.statement.id() || Some(statement.id()) == current.body.term
+    /// A statement about the wanted channel by which the source stands where a newer one that names another release is known
+    /// here. A source that brings the current statement, or the word of an operator that it rests on, is not behind.
+    fn find_overtaken(&self, offered: &[Statement]) -> Option<StatementId> {
+        let Want::Channel(name) = &self.want else { return None };
+        let current = self.library.channel(name)?;
+        let said = offered.iter().filter_map(|statement| match statement.body() {
+            Body::Channel(body) if body.name == *name => Some((statement.id(), body.release)),
+            _ => None,
+        });
+        let is_of_now = |(id, release): &(StatementId, StatementId)| {
+            *id == current.statement.id()
+                || Some(*id) == current.body.term
+                || *release == current.body.release
         };
-        said.peek().is_some() && !said.any(of_now)
+        let said: Vec<_> = said.collect();
+        if said.iter().any(is_of_now) { None } else { said.last().map(|(id, _)| *id) }
+    }
+
+    /// Whether all of a release is here that is granted here, as far as marks tell.
+    pub(super) fn is_here(&self, store: &dyn Objects, target: &Target) -> bool {
+        let Ok(table) = ClassTable::load(store, &target.manifest) else { return false };
+        let mut roots = Vec::new();
+        for (slot, commitment) in &table.classes {
+            match ClassHeader::load(store, commitment) {
+                Ok(header) if self.is_granted(&header.name) => roots.push(header.root),
+                Ok(_) => {}
+                Err(_) if self.due(store, *slot).is_some() => return false,
+                Err(_) => {}
+            }
+        }
+        let states = store.page_states(&roots).unwrap_or_default();
+        !states.is_empty() && states.iter().all(|state| *state == PageState::Full)
     }
 
     fn unproved(&self) -> Error {
@@ -260,23 +339,46 @@ impl Claim {
             false => Record::from(said),
         };
         let mut records: Vec<Record> = self.accepted.iter().filter(keeps).map(kept).collect();
-        if let Want::Channel(name) = &self.want
-            && let Some(said) = self.library.channel(name).filter(|said| said.body.release == target.release)
-        {
-            let moved = RefMove {
-                library: self.library.id(),
-                channel: name.clone(),
-                statement: said.statement.id(),
-                release: target.release,
-                sequence: said.statement.sequence(),
-            };
-            let refs = ledger.refs()?;
-            let here = refs.iter().find(|at| at.library == moved.library && at.channel == moved.channel);
-            if here.is_none_or(|here| self.is_onward(&moved, here)) {
-                records.push(Record::Ref(moved));
-            }
-        }
+        let refs = ledger.refs()?;
+        let here =
+            |channel: &str| refs.iter().find(|at| at.library == self.library.id() && at.channel == *channel);
+        let moved = match (&self.want, &self.channel) {
+            (Want::Channel(name), _) => self.moved(name, target, here(name)),
+            (Want::Release(_), Some(name)) => self.moved_in_line(name, target, here(name)),
+            (Want::Release(_), None) => None,
+        };
+        records.extend(moved.map(Record::Ref));
         Ok(records)
+    }
+
+    /// Where the channel `name` stands now, if that is onward.
+    fn moved(&self, name: &str, target: &Target, here: Option<&RefMove>) -> Option<RefMove> {
+        let said = self.library.channel(name).filter(|said| said.body.release == target.release)?;
+        let moved = RefMove {
+            library: self.library.id(),
+            channel: name.to_owned(),
+            statement: said.statement.id(),
+            release: target.release,
+            sequence: said.statement.sequence(),
+        };
+        here.is_none_or(|here| self.is_onward(&moved, here)).then_some(moved)
+    }
+
+    /// The same of a release on which the channel `name` stood before: it moves there if that is onward from what is here.
+    fn moved_in_line(&self, name: &str, target: &Target, here: Option<&RefMove>) -> Option<RefMove> {
+        // Who moved it meanwhile to where this fetch has not heard of knows more.
+        if here.is_some_and(|here| self.library.statement(&here.statement).is_none()) {
+            return None;
+        }
+        let onward = takeable(&self.library, name, here);
+        let to = onward.into_iter().find(|takeable| takeable.release == target.release)?;
+        Some(RefMove {
+            library: self.library.id(),
+            channel: name.to_owned(),
+            statement: to.statement,
+            release: to.release,
+            sequence: to.sequence,
+        })
     }
 
     /// Whether a channel goes on. One that moved meanwhile to where this fetch has not heard of stays: whoever owns the store

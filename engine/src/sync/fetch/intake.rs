@@ -11,7 +11,10 @@ use super::Report;
 use crate::{
     error::{Error, Result},
     id::{ChunkId, Commitment, PageId},
-    limits::{APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, RECENT_BYTES, RECENT_OBJECT_BYTES},
+    limits::{
+        APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, FETCH_WASTE_BYTES, RECENT_BYTES,
+        RECENT_OBJECT_BYTES,
+    },
     manifest::{ChunkRef, PageSource, table::ClassHeader},
     store::{Object, Objects, PageState},
     sync::{
@@ -39,6 +42,10 @@ pub(super) struct Intake {
     unpacker: Unpacker,
     /// The versions that the source was told of.
     bases: Bases,
+    /// Whether a delta made nothing that was expected: what it was made from may be damaged here.
+    has_failed_deltas: bool,
+    /// Bytes that were unpacked or made, and were of no use.
+    useless_bytes: u64,
     /// Whether a page's mark says all about what is below it.
     marks_hold: bool,
     pub(super) report: Report,
@@ -68,6 +75,8 @@ impl Intake {
             pending_bytes: 0,
             unpacker: Unpacker::new(),
             bases: Bases::default(),
+            has_failed_deltas: false,
+            useless_bytes: 0,
             marks_hold,
             report: Report::default(),
         })
@@ -87,7 +96,7 @@ impl Intake {
             if !held {
                 return Err(Error::Peer(format!("page {} is not one that was asked for", id.short())));
             }
-            self.waste(bytes.len());
+            self.waste(bytes.len(), bytes.len());
             return Ok(None);
         };
         self.report.page_bytes_encoded += bytes.len() as u64;
@@ -116,7 +125,8 @@ impl Intake {
             Err(error) => {
                 tracing::debug!(%error, "a delta is of no use here");
                 self.overflowed |= delta.kind == DeltaKind::Pages;
-                self.waste(delta.data.len());
+                self.has_failed_deltas = true;
+                self.waste(delta.data.len(), delta.raw_len());
                 return Ok(());
             }
         };
@@ -131,8 +141,10 @@ impl Intake {
         }
         self.overflowed |= useless > 0 && delta.kind == DeltaKind::Pages;
         let encoded = delta.data.len();
-        let wasted = encoded * useless / delta.lens.len().max(1);
-        self.waste(wasted);
+        let share = |bytes: usize| bytes * useless / delta.lens.len().max(1);
+        let wasted = share(encoded);
+        self.has_failed_deltas |= useless == delta.lens.len();
+        self.waste(wasted, share(delta.raw_len()));
         let counted = match delta.kind {
             DeltaKind::Chunks => &mut self.report.chunk_bytes_encoded,
             DeltaKind::Pages => &mut self.report.page_bytes_encoded,
@@ -169,7 +181,7 @@ impl Intake {
             if !held {
                 return Err(Error::Peer(format!("chunk {ordinal} is not what the manifest names there")));
             }
-            self.waste(encoded);
+            self.waste(encoded, bytes.len());
             return Ok(());
         };
         self.report.chunk_bytes_encoded += encoded as u64;
@@ -189,9 +201,31 @@ impl Intake {
         self.keep(*id.as_bytes(), bytes.len(), Object::Chunk { id, bytes })
     }
 
-    /// Counts what came for nothing.
-    pub(super) fn waste(&mut self, bytes: usize) {
-        self.report.wasted_bytes += bytes as u64;
+    /// Counts what came for nothing: its bytes on the way, and those that it became here.
+    pub(super) fn waste(&mut self, encoded: usize, raw: usize) {
+        self.report.wasted_bytes += encoded as u64;
+        self.useless_bytes += encoded.max(raw) as u64;
+    }
+
+    /// Whether more came for nothing than of use, beyond [`FETCH_WASTE_BYTES`].
+    pub(super) fn is_wasteful(&self) -> bool {
+        let of_use = self.report.chunk_bytes_fetched.saturating_add(self.report.page_bytes);
+        self.useless_bytes > of_use.saturating_add(FETCH_WASTE_BYTES)
+    }
+
+    /// Whether deltas have made what they were to make until now.
+    pub(super) fn trusts_deltas(&self) -> bool {
+        !self.has_failed_deltas
+    }
+
+    /// Counts chunks that are missing, and does not ask for them.
+    pub(super) fn count_missing(&mut self, chunks: &[(u64, ChunkRef)]) {
+        self.report.chunks_missing += chunks.len() as u64;
+        self.report.chunk_bytes_missing += chunks.iter().map(|(_, chunk)| u64::from(chunk.len)).sum::<u64>();
+        // They stay expected only so that none is counted twice.
+        if self.chunks.len() > EXPECTED_CHUNKS / 2 {
+            self.chunks.clear();
+        }
     }
 
     /// Keeps a class table or header, which its caller has verified.

@@ -3,7 +3,7 @@
 use crate::{
     id::{NodeId, StatementId},
     manifest::table::ClassHeader,
-    sync::message::Packing,
+    sync::message::{Holding, Packing},
 };
 
 /// How to fetch.
@@ -22,11 +22,23 @@ pub struct Options {
     pub budget: u64,
     /// What the source is to save.
     pub packing: Packing,
+    /// The channel that goes on to a release that is wanted by its id, if that is [`takeable`](crate::sync::takeable) there.
+    pub channel: Option<String>,
+    /// Whether only pages come, to count what is missing below them: nothing but pages is kept, and no channel moves.
+    pub is_dry_run: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { resume: false, classes: Vec::new(), node: None, budget: u64::MAX, packing: Packing::default() }
+        Self {
+            resume: false,
+            classes: Vec::new(),
+            node: None,
+            budget: u64::MAX,
+            packing: Packing::default(),
+            channel: None,
+            is_dry_run: false,
+        }
     }
 }
 
@@ -35,6 +47,8 @@ impl Default for Options {
 pub struct Report {
     /// The release, once its statements are verified.
     pub release: Option<StatementId>,
+    /// Its sequence.
+    pub sequence: u64,
     /// Whether all is done: the release is whole here, durably, and the channel stands where it was fetched from.
     pub done: bool,
     /// Classes of the release that were fetched.
@@ -59,18 +73,32 @@ pub struct Report {
     pub page_bytes: u64,
     /// Their bytes as packed for the way.
     pub page_bytes_encoded: u64,
+    /// Bytes of statements that came; they are kept unverified until the first table.
+    pub statement_bytes: u64,
     /// Requests that had to wait for the answer to another, and the first.
     pub round_trips: u64,
     /// Bytes of pages and packed chunks that came and were held already, or were of no use.
     pub wasted_bytes: u64,
     /// Whether the source's channel is older than what is known here: then it was of no use.
     pub is_source_behind: bool,
+    /// What the source has in place of the release that is announced. Where the fetch is not [`done`](Self::done) then, that
+    /// release is not here, and not there.
+    pub holding: Option<Holding>,
+    /// Of a dry run: chunks that are missing here, as far as pages have come.
+    pub chunks_missing: u64,
+    /// Their plain bytes.
+    pub chunk_bytes_missing: u64,
 }
 
 impl Report {
     /// What has come and was of use: grows as long as a source is worth asking.
     pub(super) fn fetched(&self) -> (u64, u64) {
         (self.chunks_fetched, self.page_bytes)
+    }
+
+    /// Bytes that have come, as packed for the way, and were of use: what a source that delivers makes grow.
+    pub fn useful_bytes(&self) -> u64 {
+        self.chunk_bytes_encoded.saturating_add(self.page_bytes_encoded)
     }
 
     /// Sums up the classes that are fetched.

@@ -79,6 +79,12 @@ impl Wants {
         (!self.chunks.is_empty()).then(|| self.ask_chunks())
     }
 
+    /// The chunks that are missing as far as the walk has come.
+    pub(super) fn take_chunks(&mut self) -> Vec<(u64, ChunkRef)> {
+        self.chunk_bytes = 0;
+        std::mem::take(&mut self.chunks)
+    }
+
     /// Whether there are chunks for a request worth its while.
     fn is_window(&self) -> bool {
         self.chunk_bytes >= FETCH_WINDOW_BYTES || self.chunks.len() >= FETCH_WINDOW_CHUNKS

@@ -22,6 +22,7 @@ fn pull() -> Pull {
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Auto,
+        announced: Some(StatementId::from_bytes([0x77; 32])),
     }
 }
 
@@ -39,6 +40,7 @@ fn pull_has_its_golden_bytes() {
         "01",                              // mode: all
         "fdffffffffffffffff",              // no budget
         "00",                              // packing: auto
+        &format!("01{}", "77".repeat(32)), // announced: one
     ];
     assert_eq!(hex(&bytes), golden.concat());
     assert_eq!(Request::decode(&bytes).unwrap(), Request::Pull(pull()));
@@ -59,8 +61,11 @@ fn other_messages_have_their_golden_bytes() {
         library: library(),
         commitment: Commitment::from_bytes([0x22; 32]),
         scope: Scope::of([3, 4, 9]),
+        have: vec![Commitment::from_bytes([0x88; 32])],
+        packing: Packing::Smallest,
     };
-    let golden = ["02", &"11".repeat(32), &"22".repeat(32), "02", "0302", "0901"].concat();
+    let have = format!("01{}", "88".repeat(32));
+    let golden = ["02", &"11".repeat(32), &"22".repeat(32), "02", "0302", "0901", &have, "01"].concat();
     assert_eq!(hex(&codec::encode(&chunks)), golden);
     assert_eq!(Request::decode(&codec::encode(&chunks)).unwrap(), chunks);
 
@@ -78,6 +83,14 @@ fn other_messages_have_their_golden_bytes() {
     let end = End { complete: true, chunks: 2, chunk_bytes: 300 };
     assert_eq!(hex(&codec::encode(&end)), "0102fb2c01");
     assert_eq!(End::decode(&codec::encode(&end)).unwrap(), end);
+
+    let holding = Holding {
+        heard: Some(StatementId::from_bytes([0x33; 32])),
+        held: vec![StatementId::from_bytes([0x44; 32])],
+    };
+    let golden = [&format!("01{}", "33".repeat(32)), &format!("01{}", "44".repeat(32))[..]].concat();
+    assert_eq!(hex(&codec::encode(&holding)), golden);
+    assert_eq!(Holding::decode(&codec::encode(&holding)).unwrap(), holding);
 
     let refusal = Refusal::new(ErrorCode::NotFound, "no");
     assert_eq!(hex(&codec::encode(&refusal)), "01026e6f");
@@ -129,6 +142,18 @@ fn counts_over_their_bounds_are_refused() {
     check(&|pull| pull.classes = vec!["x".into(); limits::CLASSES + 1]);
     check(&|pull| pull.classes = vec!["x".repeat(limits::CLASS_NAME_BYTES + 1)]);
     check(&|pull| pull.want = Want::Channel("x".repeat(limits::NAME_BYTES + 1)));
+    let chunks = |have: usize| Request::Chunks {
+        library: library(),
+        commitment: Commitment::from_bytes([0x22; 32]),
+        scope: Scope::of([3]),
+        have: vec![Commitment::from_bytes([1; 32]); have],
+        packing: Packing::Auto,
+    };
+    assert!(Request::decode(&codec::encode(&chunks(limits::FETCH_HAVE))).is_ok());
+    assert!(Request::decode(&codec::encode(&chunks(limits::FETCH_HAVE + 1))).is_err());
+    let holding = |held: usize| Holding { heard: None, held: vec![StatementId::from_bytes([1; 32]); held] };
+    assert!(Holding::decode(&codec::encode(&holding(limits::ANSWER_HELD))).is_ok());
+    assert!(Holding::decode(&codec::encode(&holding(limits::ANSWER_HELD + 1))).is_err());
     for ranges in
         [vec![(0, 0)], vec![(5, 2), (6, 1)], vec![(5, 2), (7, 1)], vec![(u64::MAX, 2)], vec![(5, 1), (0, 1)]]
     {

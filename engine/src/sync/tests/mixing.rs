@@ -28,6 +28,7 @@ fn parts(pair: &Pair, release: StatementId) -> Parts {
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Fastest,
+        announced: None,
     };
     let request = Frame::Request(Request::Pull(pull)).encode().unwrap().payload;
     let mut parts = Parts::default();

@@ -30,11 +30,18 @@ pub(super) fn requests(library: LibraryId, commitment: Commitment) -> [Request; 
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Auto,
+        announced: None,
     };
     [
         Request::Pull(pull),
         Request::Pages { library, commitment, positions: vec![PagePosition::ROOT] },
-        Request::Chunks { library, commitment, scope: Scope::of([0]) },
+        Request::Chunks {
+            library,
+            commitment,
+            scope: Scope::of([0]),
+            have: Vec::new(),
+            packing: Packing::default(),
+        },
     ]
 }
 
@@ -127,7 +134,13 @@ fn every_page_and_chunk_is_found_at_its_place() {
             Step::Chunks { first, chunks } => {
                 let last = first + chunks.len() as u64 - 1;
                 let scope = Scope::of([last]);
-                let frames = ask(Request::Chunks { library: films, commitment, scope });
+                let frames = ask(Request::Chunks {
+                    library: films,
+                    commitment,
+                    scope,
+                    have: Vec::new(),
+                    packing: Packing::default(),
+                });
                 let [Frame::Chunk(chunk), Frame::End(_)] = frames.as_slice() else { panic!("{frames:?}") };
                 assert_eq!((chunk.ordinal, chunk.raw_len), (last, chunks.last().unwrap().len));
             }
@@ -145,7 +158,17 @@ fn every_page_and_chunk_is_found_at_its_place() {
     let askew = PagePosition { tree: TreeKind::Entries, level: 0, ordinal: 1 };
     assert_eq!(ask(pages(vec![nowhere, askew])).len(), 1);
     let scope = Scope::of([header.sums.chunks, u64::MAX - 1]);
-    assert_eq!(ask(Request::Chunks { library: films, commitment, scope }).len(), 1);
+    assert_eq!(
+        ask(Request::Chunks {
+            library: films,
+            commitment,
+            scope,
+            have: Vec::new(),
+            packing: Packing::default()
+        })
+        .len(),
+        1
+    );
 }
 
 #[test]

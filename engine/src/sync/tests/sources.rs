@@ -17,8 +17,15 @@ use crate::{
     },
 };
 
-const RESUME: Options =
-    Options { resume: true, classes: Vec::new(), node: None, budget: u64::MAX, packing: Packing::Auto };
+const RESUME: Options = Options {
+    resume: true,
+    classes: Vec::new(),
+    node: None,
+    budget: u64::MAX,
+    packing: Packing::Auto,
+    channel: None,
+    is_dry_run: false,
+};
 
 #[test]
 fn what_a_source_lacks_is_said_and_the_rest_is_kept() {

@@ -37,7 +37,9 @@ use chuan_engine::{
     sync::{
         delta::{Delta, DeltaKind, Part, Run},
         frame::{ChunkCodec, ChunkFrame, Frame, FrameKind},
-        message::{End, ErrorCode, Hello, Join, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want},
+        message::{
+            End, ErrorCode, Hello, Holding, Join, Mode, Packing, Pull, Refusal, Request, Scope, VERSION, Want,
+        },
     },
 };
 use chuan_tests::rng::Rng;
@@ -377,6 +379,7 @@ fn frames(statements: &[Statement], pages: &[Vec<u8>]) -> Result<Vec<Frame>> {
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Auto,
+        announced: Some(StatementId::from_bytes([8; 32])),
     };
     let positions = vec![PagePosition { tree: TreeKind::Content, level: 1, ordinal: 77 }];
     let mut frames = vec![
@@ -389,7 +392,17 @@ fn frames(statements: &[Statement], pages: &[Vec<u8>]) -> Result<Vec<Frame>> {
         }),
         Frame::Request(Request::Pull(pull)),
         Frame::Request(Request::Pages { library, commitment, positions }),
-        Frame::Request(Request::Chunks { library, commitment, scope: Scope::of([1, 2, 9]) }),
+        Frame::Request(Request::Chunks {
+            library,
+            commitment,
+            scope: Scope::of([1, 2, 9]),
+            have: vec![commitment],
+            packing: Packing::Smallest,
+        }),
+        Frame::Holding(Holding {
+            heard: Some(StatementId::from_bytes([6; 32])),
+            held: vec![StatementId::from_bytes([7; 32])],
+        }),
         Frame::Request(Request::Join(Join {
             library,
             ticket: StatementId::from_bytes([4; 32]),

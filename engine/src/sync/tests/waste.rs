@@ -1,0 +1,172 @@
+//! Sources that keep a puller busy with what is of no use: what they cost it has a bound.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{film, library};
+use crate::{
+    error::Error,
+    limits::{ANSWER_STATEMENTS_BYTES, CHUNK_BYTES, DELTA_RAW_BYTES, FETCH_WASTE_BYTES, STATEMENT_BYTES},
+    sync::{
+        delta::{Delta, DeltaKind, Part, Run},
+        fetch::{Fetch, Options},
+        frame::{Frame, FrameKind},
+        message::{Packing, Want},
+        pair::{Files, LIVE, NOW_MS, Pair, fetch_from, to_bytes},
+    },
+};
+
+/// A delta that unpacks to as much as one may, of which nothing is expected.
+fn useless() -> Vec<u8> {
+    let raw = vec![0; DELTA_RAW_BYTES];
+    let lens = vec![u32::try_from(CHUNK_BYTES).unwrap(); DELTA_RAW_BYTES / CHUNK_BYTES];
+    let base = vec![Run { have: 0, part: Part::Chunks { first: 0, count: 1 } }];
+    to_bytes(&Frame::Delta(Delta::make(DeltaKind::Chunks, base, &[], lens, &raw, raw.len()).unwrap()))
+}
+
+/// More of them than are taken, within a few.
+fn beyond() -> usize {
+    usize::try_from(FETCH_WASTE_BYTES).unwrap() / DELTA_RAW_BYTES + 8
+}
+
+fn is_of_kind(frame: &[u8], kind: FrameKind) -> bool {
+    frame.get(4) == Some(&(kind as u8))
+}
+
+fn edited() -> (Pair, Files) {
+    let mut pair = Pair::new();
+    let mut files = library(20, 500);
+    files.insert("big.mkv".into(), film(1000, 100_000));
+    pair.publish(&files);
+    pair.pull().unwrap();
+    files.get_mut("big.mkv").unwrap().iter_mut().step_by(700).for_each(|byte| *byte ^= 0x55);
+    pair.publish(&files);
+    (pair, files)
+}
+
+/// Symptom: a source held a pull for ever with what was of no use, at full speed; the next source was never tried.
+/// What the puller cannot use may be its own fault, so it asks by position; there, nothing comes for nothing.
+#[test]
+fn junk_in_the_first_answer_ends_that_answer_and_junk_after_it_the_source() {
+    let (mut pair, files) = edited();
+    let options = Options { packing: Packing::Smallest, ..Options::default() };
+    let mut answers = 0;
+    let pulled = pair.pull_with(options.clone(), &mut |_, mut frames| {
+        answers += 1;
+        if answers == 1 {
+            let at = frames.iter().position(|frame| is_of_kind(frame, FrameKind::Delta)).unwrap();
+            frames.splice(at..at, std::iter::repeat_n(useless(), beyond()));
+        }
+        frames
+    });
+    let report = pulled.unwrap().report;
+    assert!(answers > 1 && report.round_trips > 1, "{report:?}");
+    assert_eq!(pair.mirror.files(&report.release.unwrap()).unwrap(), files);
+
+    let (mut pair, _) = edited();
+    let before = pair.mirror.channel();
+    let resume = Options { resume: true, ..options };
+    let pulled = pair.pull_with(resume, &mut |_, mut frames| {
+        if frames
+            .iter()
+            .any(|frame| is_of_kind(frame, FrameKind::Chunk) || is_of_kind(frame, FrameKind::Delta))
+        {
+            frames.splice(0..0, std::iter::repeat_n(useless(), beyond()));
+        }
+        frames
+    });
+    assert!(matches!(&pulled, Err(Error::Peer(text)) if text.contains("no use")), "{pulled:?}");
+    assert_eq!(pair.mirror.channel(), before);
+}
+
+/// Chunks and headers that come again and again are no progress.
+#[test]
+fn what_comes_again_is_waste() {
+    for kind in [FrameKind::Chunk, FrameKind::Header, FrameKind::Page] {
+        let mut pair = Pair::new();
+        let files = library(10, 2000);
+        let release = pair.publish(&files);
+        let mut bytes = 0;
+        let pulled = pair.pull_with(Options::default(), &mut |_, mut frames| {
+            let at = frames.iter().position(|frame| is_of_kind(frame, kind)).unwrap();
+            let again = frames[at].clone();
+            bytes = 50 * again.len() as u64;
+            frames.splice(at + 1..at + 1, std::iter::repeat_n(again, 50));
+            frames
+        });
+        let report = pulled.unwrap().report;
+        assert!(report.wasted_bytes > bytes * 3 / 4 && report.wasted_bytes <= bytes, "{kind:?}: {report:?}");
+        assert_eq!(report.chunk_bytes_fetched + report.page_bytes, whole(&files), "{kind:?}");
+        assert_eq!(pair.mirror.files(&release).unwrap(), files);
+    }
+}
+
+/// What an undisturbed pull of `files` takes.
+fn whole(files: &Files) -> u64 {
+    let mut pair = Pair::new();
+    pair.publish(files);
+    let report = pair.pull().unwrap().report;
+    report.chunk_bytes_fetched + report.page_bytes
+}
+
+/// A source that answers with an older release than is known here is left with the first frame of its data, and is not
+/// called faulty: it may have heard of no other.
+#[test]
+fn an_answer_about_an_older_release_is_stopped_at_once() {
+    let mut pair = Pair::new();
+    let mut files = library(20, 3000);
+    pair.publish(&files);
+    pair.pull().unwrap();
+    files.insert("second.mkv".into(), film(1, 50_000));
+    pair.publish(&files);
+    let mut older = Vec::new();
+    let request = pair_request(&pair);
+    older.extend(pair.answer(request).unwrap());
+    let stood = pair.origin.channel().unwrap().statement;
+    files.insert("third.mkv".into(), film(2, 50_000));
+    pair.publish(&files);
+    let news: Vec<_> = pair.origin.library.statements().into_iter().cloned().collect();
+    pair.mirror.learn(&news);
+    let len: usize = older.iter().map(Vec::len).sum();
+
+    let want = Want::Channel(LIVE.into());
+    let mut answer = Some(older);
+    let pulled = fetch_from(&pair.origin, &pair.mirror, want, Options::default(), &mut |_, _| {
+        answer.take().expect("nothing more is asked")
+    });
+    let pulled = pulled.unwrap();
+    assert!(!pulled.report.done && pulled.report.is_source_behind, "{pulled:?}");
+    assert_eq!(pulled.report.holding.unwrap().heard, Some(stood));
+    assert!(pulled.bytes_in < len / 10, "{} of {len} bytes were taken", pulled.bytes_in);
+}
+
+/// What a mirror asks that has heard of nothing newer than it has.
+fn pair_request(pair: &Pair) -> Bytes {
+    let (store, ledger) = (Arc::clone(&pair.mirror.store) as _, Arc::clone(&pair.mirror.ledger) as _);
+    let want = Want::Channel(LIVE.into());
+    let library = pair.mirror.library.clone();
+    let mut fetch = Fetch::new(store, ledger, library, want, NOW_MS, Options::default()).unwrap();
+    let (_, request) = fetch.poll_request().unwrap().unwrap();
+    Frame::Request(request).encode().unwrap().payload
+}
+
+/// Symptom: a puller kept 4,096 unverified statements of any size, 555 MiB of them with their keys unpacked. What it keeps
+/// has a bound in bytes, and is not looked into before that.
+#[test]
+fn the_statements_of_an_answer_are_bounded_in_bytes() {
+    let mut pair = Pair::new();
+    pair.publish(&library(3, 500));
+    let junk = to_bytes(&Frame::Statement(vec![0; STATEMENT_BYTES].into()));
+    let fits = ANSWER_STATEMENTS_BYTES / STATEMENT_BYTES;
+    for (count, is_counted) in [(fits, false), (fits + 1, true)] {
+        let error = pair
+            .pull_with(Options::default(), &mut |_, mut frames| {
+                frames.splice(0..0, std::iter::repeat_n(junk.clone(), count));
+                frames.truncate(count);
+                frames
+            })
+            .unwrap_err();
+        assert_eq!(error.to_string().contains("more than"), is_counted, "{count}: {error}");
+    }
+}
