@@ -93,6 +93,13 @@ pub trait Host: Send + Sync + 'static {
     /// Takes statements a peer brought along, unverified; who brought them means nothing. Bad ones are dropped.
     fn offer(&self, statements: Vec<Bytes>);
 
+    /// Takes statements that a member offered in an exchange, like [`offer`](Self::offer). That it announced them is worth
+    /// remembering: it may have what they name.
+    fn offered(&self, peer: &PeerKey, statements: Vec<Bytes>) {
+        let _ = peer;
+        self.offer(statements);
+    }
+
     /// Answers any request but a join, frame by frame, until `out` says that nobody takes more. An error becomes the
     /// refusal that ends the answer; so does a grant that ends, or becomes less, while the answer runs.
     fn answer(&self, peer: &PeerKey, request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
@@ -121,7 +128,7 @@ pub trait Host: Send + Sync + 'static {
             }
         };
         if !reply.offered.is_empty() {
-            self.offer(reply.offered);
+            self.offered(peer, reply.offered);
         }
         let _ = reply.frames.into_iter().all(|frame| out.send(frame));
         Ok(())

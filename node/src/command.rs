@@ -107,7 +107,9 @@ pub struct Join {
 /// Options of `pull`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 pub struct Pull {
-    /// The library; may be left out if the home has only one
+    /// The library, may be left out if the home has only one; or one release of it: films@12, films@abcdef (the beginning of
+    /// an id). It moves the channel forward at most, never back
+    #[arg(value_name = "LIBRARY[@RELEASE]")]
     #[serde(default)]
     pub library: Option<String>,
     /// The channel whose release to fetch
@@ -122,11 +124,15 @@ pub struct Pull {
     #[arg(long, value_name = "HOW")]
     #[serde(default)]
     pub packing: Option<Packing>,
+    /// Only say what would come: fetches pages to count chunks, moves nothing
+    #[arg(long)]
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 impl Default for Pull {
     fn default() -> Self {
-        Self { library: None, channel: channel::live(), from: None, packing: None }
+        Self { library: None, channel: channel::live(), from: None, packing: None, dry_run: false }
     }
 }
 

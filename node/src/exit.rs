@@ -32,7 +32,8 @@ pub enum Exit {
     Full = 9,
     /// The operating system refused to read or write.
     Io = 10,
-    /// Too long since a channel was vouched for, for a class whose policy sets a bound (`max_stale`).
+    /// What is here is behind: something newer was announced that no node has brought, or it is too long since a channel was
+    /// vouched for, for a class whose policy sets a bound (`max_stale`).
     Stale = 11,
     /// Published, and `live` moved, but the release lacks items as the source has them: they are listed.
     Gaps = 12,
@@ -48,7 +49,8 @@ Exit codes:
   2  wrong command line       8  peer unreachable or faulty
   3  not found, not held      9  no space left
   4  invalid input           10  the system refused to read or write
-  5  not permitted           11  older than its class allows (max_stale)
+  5  not permitted           11  behind: newer is announced and no node asked has
+                                 it, or older than its class allows (max_stale)
                              12  published, but some items could not be taken
                             130  interrupted; run it again to go on";
 

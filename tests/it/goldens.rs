@@ -310,7 +310,7 @@ fn frames() -> Vec<Golden> {
     let position = PagePosition { tree: TreeKind::Content, level: 1, ordinal: 70_000 };
     let pages = Request::Pages { library, commitment, positions: vec![position] };
     let scope = Scope(vec![(0, 3), (70_000, 1)]);
-    let have = vec![Commitment::of(b"older header")];
+    let have = vec![Commitment::of(&library, b"older header")];
     let chunks = Request::Chunks { library, commitment, scope, have, packing: Packing::Smallest };
     let holding =
         Holding { heard: Some(StatementId::of(b"channel")), held: vec![StatementId::of(b"release")] };

@@ -369,7 +369,12 @@ fn send_all(store: &dyn Objects, header: &ClassHeader, sender: &mut Sender<'_>) 
 }
 
 /// Sends the chunks of `scope`; the sender keeps out all others.
-fn send_scope(store: &dyn Objects, header: &ClassHeader, scope: &Scope, sender: &mut Sender<'_>) -> Result<()> {
+fn send_scope(
+    store: &dyn Objects,
+    header: &ClassHeader,
+    scope: &Scope,
+    sender: &mut Sender<'_>,
+) -> Result<()> {
     visit(store, header, sender, |place| scope.meets(&place.chunks()), |_, _, _| Ok(true))
 }
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use chuan_engine::sync::{
     fetch::{Fetch, Options, Report},
-    message::{Hello, Request},
+    message::{Hello, Packing, Request},
 };
 
 use super::{

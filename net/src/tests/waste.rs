@@ -103,7 +103,7 @@ async fn pull_from(junk: Junk) -> (crate::Result<Report>, Report, Arc<Flood>, u6
     let origin = Origin::start(Flood { cinema: Cinema::new(origin), junk, sent, answers });
     let endpoint = pair::dialler();
     let connection = pair::connect(&endpoint, origin.address).await.expect("connects");
-    let (objects, ledger) = (Arc::clone(&mirror.store) as _, Arc::clone(&mirror.ledger) as _);
+    let (objects, ledger) = (Arc::clone(&mirror.store), Arc::clone(&mirror.ledger));
     let fetch = Fetch::new(objects, ledger, mirror.library(), live(), NOW_MS, Options::default());
     let fetch = fetch.expect("prepares");
     let last = Arc::new(Mutex::new(Report::default()));

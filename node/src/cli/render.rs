@@ -5,6 +5,7 @@ mod acts;
 mod audit;
 mod channel;
 mod classes;
+mod lag;
 mod ledger;
 mod publish;
 mod restore;
@@ -16,9 +17,12 @@ use super::{
     human::{age, bytes, count, counted, rate, span, time},
     table::{Align, Table, pad},
 };
-use crate::outcome::{
-    Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Pulled, Rebuilt, ReleaseList,
-    Rotated, Row, Status, Verified,
+use crate::{
+    outcome::{
+        Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Pulled, Rebuilt, ReleaseList,
+        Rotated, Row, Status, Verified,
+    },
+    spec::LIVE,
 };
 
 /// Digits of an id that are shown in tables.
@@ -159,16 +163,17 @@ fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {
 }
 
 fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
+    if pulled.dry_run {
+        return dry_pull(out, pulled);
+    }
+    let Pulled { library_name: name, sequence, release, .. } = pulled;
+    if pulled.from.is_empty() {
+        writeln!(out, "nothing newer came")?;
+        return lag::behind(out, &pulled.channel, &pulled.lag);
+    }
     let what = if pulled.changed { "pulled" } else { "nothing new:" };
-    writeln!(
-        out,
-        "{what} {}@{} {}, {} {}",
-        pulled.library_name,
-        pulled.sequence,
-        pulled.release,
-        pulled.channel,
-        channel::freshness(pulled.fresh_age_seconds)
-    )?;
+    let fresh = channel::freshness(pulled.fresh_age_seconds);
+    writeln!(out, "{what} {name}@{sequence} {release}, {} {fresh}", pulled.channel)?;
     writeln!(
         out,
         "{}, {}; fetched {} ({}, {} encoded) and {} of pages from {} at {}",
@@ -189,6 +194,35 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
         counted(pulled.round_trips, "round trip"),
         span(pulled.seconds),
         rate(pulled.chunk_bytes_fetched, pulled.seconds),
+    )?;
+    classes::absent(out, pulled.classes_absent)?;
+    match &pulled.lag.here {
+        Some(here) if here.release != *release => {
+            writeln!(out, "{} stays on {} {}", pulled.channel, here.sequence, short(&here.release))?;
+        }
+        _ => {}
+    }
+    lag::behind(out, &pulled.channel, &pulled.lag)
+}
+
+fn dry_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
+    let (chunks, missing) = (pulled.chunks_missing.unwrap_or(0), pulled.chunk_bytes_missing.unwrap_or(0));
+    if pulled.from.is_empty() {
+        writeln!(out, "nothing newer would come")?;
+        return lag::behind(out, &pulled.channel, &pulled.lag);
+    }
+    writeln!(
+        out,
+        "would pull {}@{} {} from {} at {}: {}, {} of {}, {}",
+        pulled.library_name,
+        pulled.sequence,
+        pulled.release,
+        short(&pulled.from),
+        pulled.address,
+        counted(chunks, "chunk"),
+        bytes(missing),
+        counted(pulled.files, "file"),
+        bytes(pulled.bytes_total),
     )?;
     classes::absent(out, pulled.classes_absent)
 }
@@ -359,7 +393,14 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
             classes::names(&channel.classes, channel.classes_absent),
         ]);
     }
-    if library.channels.is_empty() { Ok(()) } else { write_table(out, &table) }
+    if library.channels.is_empty() {
+        return Ok(());
+    }
+    write_table(out, &table)?;
+    // A channel that this home never followed is not behind.
+    let mut followed =
+        library.channels.iter().filter(|channel| channel.lag.here.is_some() || channel.name == LIVE);
+    followed.try_for_each(|channel| lag::behind(out, &channel.name, &channel.lag))
 }
 
 fn held(complete: bool) -> String {

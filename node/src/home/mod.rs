@@ -11,6 +11,7 @@
 //!   audit/           the audit log: who did what; never removed
 //!   peers.json       sources and where they were reached: hints, never trusted
 //!   pulls/           one file per library whose pull has begun and not ended
+//!   behind/          one file per library of which something newer was announced than is here: since when, and who has it
 //!   cache/           what publish remembers of files it has read; may be deleted
 //!   restored/        what restore remembers of folders it has written; may be deleted
 //!   run/             0700; the admin socket
@@ -19,6 +20,7 @@
 pub mod config;
 pub mod file;
 pub mod keys;
+pub mod lag;
 pub mod peers;
 
 use std::{

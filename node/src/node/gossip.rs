@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use chuan_engine::{
-    id::LibraryId,
+    id::{LibraryId, NodeId},
     statement::{Library, Statement},
     sync::exchange::Exchange,
 };
@@ -182,7 +182,13 @@ async fn hear_all(node: &Weak<Inner>, connection: &Connection, mut exchange: Exc
         let came = exchange.take_received();
         if !came.is_empty() {
             let Some(hearer) = node.upgrade() else { return Ok(news) };
-            news += on_thread(move || Ok(hearer.take_up(&came).len())).await?;
+            let peer = connection.peer().node;
+            let taken = on_thread(move || {
+                let taken = hearer.take_up(&came);
+                hearer.note_announcer(&peer, &taken);
+                Ok(taken.len())
+            });
+            news += taken.await?;
         }
         if !step? {
             return Ok(news);
@@ -194,6 +200,13 @@ impl Inner {
     /// Takes statements from anybody, and follows them as far as data is here.
     pub(super) fn hear(&self, statements: &[Bytes]) {
         self.follow_news(&self.take_up(statements));
+    }
+
+    /// Like [`Inner::hear`], of a peer that is known: it announced what is new in them.
+    pub(super) fn hear_from(&self, peer: &NodeId, statements: &[Bytes]) {
+        let news = self.take_up(statements);
+        self.note_announcer(peer, &news);
+        self.follow_news(&news);
     }
 
     /// Takes statements from anybody, and moves no channel; gives what was news.

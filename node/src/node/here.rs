@@ -6,9 +6,10 @@ use chuan_engine::{
     Error,
     id::{LibraryId, StatementId},
     statement::{Library, Release, Said, Statement},
+    sync::takeable::{Takeable, takeable},
 };
 
-use super::{Inner, libraries::is_onward, said};
+use super::{Inner, said};
 use crate::exit::Result;
 
 impl Inner {
@@ -19,34 +20,41 @@ impl Inner {
         Ok(here.and_then(|at| library.release(&at.release)))
     }
 
-    /// Moves every channel that stands elsewhere by now, and whose release is whole here, to where it stands. The audit log
-    /// hears of each, but of what the statements `told` do: it was told of these.
+    /// Moves every channel that stands elsewhere by now to where it stands, if that release is whole here; else to the newest of
+    /// the releases that lead there which is. The audit log hears of each, but of what the statements `told` do: it was told
+    /// of these. Notes which channels are behind then.
     pub(super) fn follow_channels(&self, id: &LibraryId, told: &[Statement]) -> Result<()> {
         let Some(library) = self.libraries.get(id) else { return Ok(()) };
         let refs = self.ledger().refs()?;
         for said in library.channels() {
             let name = &said.body.name;
             let here = refs.iter().find(|at| at.library == *id && at.channel == *name);
-            if here.is_some_and(|here| !is_onward(&library, &said.statement.id(), here)) {
-                continue;
-            }
-            let Some(release) = library.release(&said.body.release) else { continue };
-            if !self.is_complete(&library, &release.body.manifest)? {
-                continue;
-            }
-            match library.check_trespass(&*self.objects(&library.id()), &said.body.release) {
-                Err(error @ Error::Denied(_)) => {
-                    tracing::warn!(%error, "a channel stays where it stands here");
-                    continue;
-                }
-                checked => checked?,
-            }
-            let moved = self.libraries.move_here(said.statement, said.body)?;
-            if moved && told.iter().all(|told| told.id() != said.statement.id()) {
-                said::event(said.statement, &library).into_iter().for_each(|event| self.note(event));
+            let Some(to) = self.newest_here(&library, &takeable(&library, name, here))? else { continue };
+            let Some(statement) = library.statement(&to.statement) else { continue };
+            let moved = self.libraries.move_here(statement, name)?;
+            if moved && told.iter().all(|told| told.id() != statement.id()) {
+                said::event(statement, &library).into_iter().for_each(|event| self.note(event));
             }
         }
-        Ok(())
+        self.note_lags(&library)
+    }
+
+    /// The first of these releases that is whole here.
+    fn newest_here(&self, library: &Library, releases: &[Takeable]) -> Result<Option<Takeable>> {
+        for takeable in releases {
+            let Some(release) = library.release(&takeable.release) else { continue };
+            if !self.is_complete(library, &release.body.manifest)? {
+                continue;
+            }
+            match library.check_trespass(&*self.objects(&library.id()), &takeable.release) {
+                Err(error @ Error::Denied(_)) => tracing::warn!(%error, "a release is not taken here"),
+                checked => {
+                    checked?;
+                    return Ok(Some(*takeable));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Like [`Inner::follow_channels`], of every library that some of `news` is about.

@@ -9,8 +9,9 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     id::{LibraryId, StatementId},
-    statement::{Accepted, Body, Channel, Library, Rates, Statement, StatementKind},
+    statement::{Accepted, Body, Library, Rates, Statement, StatementKind},
     store::{Ledger, Record, RefMove},
+    sync::takeable::takeable,
 };
 
 use tokio::sync::watch;
@@ -263,16 +264,16 @@ impl<L: Ledger> Libraries<L> {
         Ok(outcomes)
     }
 
-    /// Moves a channel of this home to where it was said last to stand, if that is still `statement`, whose release must be
-    /// whole here. Never back: where what was said last turned out not to count, a channel stays until something newer is
-    /// said. Durable when it returns; gives whether it moved.
-    pub(super) fn move_here(&self, statement: &Statement, channel: &Channel) -> Result<bool> {
+    /// Moves a channel of this home to where `statement` said it stands, whose release must be whole here: if the channel still
+    /// may go on there. Never back: where what was said last turned out not to count, a channel stays until something newer
+    /// is said. Durable when it returns; gives whether it moved.
+    pub(super) fn move_here(&self, statement: &Statement, channel: &str) -> Result<bool> {
         let _change = self.lock();
         let Some(library) = self.get(&statement.library()) else { return Ok(false) };
-        let stands = library.channel(&channel.name).is_some_and(|said| said.statement.id() == statement.id());
         let refs = self.ledger.refs()?;
-        let mut here = refs.iter().filter(|at| at.library == library.id() && at.channel == channel.name);
-        if !stands || !here.all(|here| is_onward(&library, &statement.id(), here)) {
+        let here = refs.iter().find(|at| at.library == library.id() && at.channel == channel);
+        let onward = takeable(&library, channel, here);
+        if !onward.iter().any(|takeable| takeable.statement == statement.id()) {
             return Ok(false);
         }
         self.ledger.append(moved(statement))?;
@@ -395,12 +396,6 @@ fn load(ledger: &dyn Ledger, roots: &[Statement], now_ms: i64) -> Result<Loaded>
     };
     let outdated = passing.into_iter().filter(is_outdated).map(|(_, id)| id).collect();
     Ok(Loaded { known, left_out, outdated, strays })
-}
-
-/// Whether a channel that stands on a statement here goes on to `next`: if that comes after it, or if it is not known any
-/// more.
-pub(super) fn is_onward(library: &Library, next: &StatementId, here: &RefMove) -> bool {
-    library.statement(&here.statement).is_none() || library.is_after(&here.channel, next, &here.statement)
 }
 
 /// Whether something contradicts something in `after` that did not in `before`.

@@ -18,6 +18,7 @@ mod gossip;
 mod here;
 mod invite;
 mod join;
+mod lag;
 mod ledger;
 mod libraries;
 mod listing;
@@ -229,7 +230,9 @@ impl Node {
             }
             Command::Rotate(options) => self.rotate(options).await.map(Outcome::Rotate),
             Command::Join(options) => self.join(options).await.map(Outcome::Join),
-            Command::Pull(options) => self.pull(options, &job).await.map(Outcome::Pull),
+            Command::Pull(options) => {
+                self.pull(options, &job).await.map(|pulled| Outcome::Pull(Box::new(pulled)))
+            }
             Command::Restore(options) => self.restore(options, &job).await.map(Outcome::Restore),
             Command::Releases(options) => self.releases(options).await.map(Outcome::Releases),
             Command::Ls(options) => self.ls(options, &job).await.map(Outcome::Ls),

@@ -1,4 +1,8 @@
-//! `pull`: asks the sources of a library in turn until one has brought its current release whole.
+//! `pull`: brings a channel of this home on to the release on which it was announced to stand, or to the newest that leads
+//! there; or brings one release that a person named.
+
+mod beside;
+mod seek;
 
 use std::{
     sync::Arc,
@@ -7,7 +11,7 @@ use std::{
 
 use chuan_engine::{
     audit::{Actor, Event, Verb},
-    id::StatementId,
+    id::{LibraryId, ManifestId, StatementId},
     statement::Library,
     sync::{
         fetch::{Fetch, Options, Report},
@@ -16,20 +20,23 @@ use chuan_engine::{
 };
 use chuan_net::{Connection, Endpoint, WireStats};
 
+use self::seek::Seek;
 use super::{
-    Inner, Node, acquaint::Acquainted, address::plain, gossip::exchange_on, now_ms, on_thread, peer::Source,
+    Inner, Node, acquaint::Acquainted, address::plain, now_ms, on_thread, peer::Source, release::find,
 };
 use crate::{
     command::{Packing, Pull},
     exit::{Exit, Failure, Result},
     job::{Job, Progress},
     outcome::Pulled,
+    spec::{At, Spec},
 };
 
 /// Between two events: short, so that the last one of a pull that is killed tells nearly all it had received.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// What a source brought, and over which wire.
+/// What a source answered, and over which wire.
+#[derive(Clone)]
 struct Brought {
     source: Source,
     address: String,
@@ -39,8 +46,10 @@ struct Brought {
 
 /// What to pull, and how.
 #[derive(Clone)]
-struct How {
-    /// The channel whose release is wanted.
+struct Plan {
+    /// What is wanted: where a channel stands, or one release.
+    want: Want,
+    /// The channel that goes on with it.
     channel: String,
     /// Whether to look for what is missing.
     resume: bool,
@@ -48,63 +57,140 @@ struct How {
     first: bool,
     /// What sources save, where the command says it.
     packing: Option<Packing>,
+    /// Whether to say only what would come.
+    is_dry_run: bool,
+}
+
+/// How things stand when a pull begins.
+struct Begun {
+    /// The release on which the channel stands here.
+    before: Option<StatementId>,
+    /// Whether to look for what is missing.
+    resume: bool,
+    /// Whether an earlier pull was cut short.
+    unfinished: bool,
+}
+
+impl Brought {
+    /// Whether it brought what was asked for: of a dry run, all pages of it.
+    fn is_whole(&self, is_dry_run: bool) -> bool {
+        self.report.done || (is_dry_run && self.report.release.is_some())
+    }
+
+    /// Both together, the last of which says what is here.
+    fn and(self, last: Brought) -> Brought {
+        let (before, mut all) = (self.report, last);
+        let report = &mut all.report;
+        report.chunks_fetched += before.chunks_fetched;
+        report.chunk_bytes_fetched += before.chunk_bytes_fetched;
+        report.chunk_bytes_encoded += before.chunk_bytes_encoded;
+        report.chunks_from_deltas += before.chunks_from_deltas;
+        report.page_bytes += before.page_bytes;
+        report.page_bytes_encoded += before.page_bytes_encoded;
+        report.round_trips += before.round_trips;
+        all.wire.frame_bytes_in += self.wire.frame_bytes_in;
+        all.wire.frame_bytes_out += self.wire.frame_bytes_out;
+        all.wire.bytes_in += self.wire.bytes_in;
+        all.wire.bytes_out += self.wire.bytes_out;
+        all
+    }
 }
 
 impl Node {
-    /// Fetches the release on which a channel stands at a source: only what is not held here. The channel moves last, when
-    /// everything is durable; stopped at any moment, the library is as before, and the next pull goes on from there.
+    /// Fetches the release on which a channel was announced to stand, or where no source has it the newest that leads there,
+    /// or the one that was named: only what is not held here. The channel moves last, when everything is durable, and never
+    /// back; stopped at any moment, the library is as before, and the next pull goes on from there.
+    ///
+    /// Where nothing came though something newer is announced, [`Pulled::is_behind`] is true of the answer.
     pub async fn pull(&self, options: Pull, job: &Job) -> Result<Pulled> {
         let begun = Instant::now();
         let node = &self.0;
         self.bring_back(job).await;
-        let library = node.libraries.named_or_only(options.library.as_deref())?;
+        let spec = options.library.as_deref().filter(|library| library.contains('@')).map(str::parse::<Spec>);
+        let spec = spec.transpose()?;
+        let name = spec.as_ref().map(|spec| spec.library.as_str()).or(options.library.as_deref());
+        let library = node.libraries.named_or_only(name)?;
         let _turn = node.turn(library.name(), job).await?;
         // Again: what had the turn before may have changed it.
         let library = node.libraries.named(&library.id().to_string())?;
-        let sources = node.sources(&library, options.from.as_deref())?;
-        let (before, resume) = {
-            let (inner, library, channel) = (Arc::clone(node), Arc::clone(&library), options.channel.clone());
-            on_thread(move || inner.begin_pull(&library, &channel)).await?
+        let (want, channel) = self.wanted(&library, spec.map(|spec| spec.at), &options).await?;
+        let library = node.libraries.named(&library.id().to_string())?;
+        let sources = {
+            let (inner, library, channel) = (Arc::clone(node), Arc::clone(&library), channel.clone());
+            on_thread(move || inner.sources_of(&library, &channel, options.from.as_deref())).await?
+        };
+        let is_dry_run = options.dry_run;
+        let Begun { before, resume, unfinished } = {
+            let (inner, library, channel) = (Arc::clone(node), Arc::clone(&library), channel.clone());
+            let is_named = matches!(want, Want::Release(_));
+            on_thread(move || inner.begin_pull(&library, &channel, is_named, is_dry_run)).await?
         };
         let endpoint = Endpoint::dialler(node.me.identity())?;
-        let channel = options.channel;
-        let how = How { channel, resume, first: before.is_none() && !resume, packing: options.packing };
-        let brought = self.pull_from_any(&endpoint, &library, sources, how.clone(), job).await;
-        let (id, inner) = (library.id(), Arc::clone(node));
-        let taken_up = async {
-            let brought = brought?;
-            on_thread(move || inner.pulled(&id, how.channel, before, brought, begun)).await
+        let first = before.is_none() && !resume;
+        let plan = Plan { want, channel, resume, first, packing: options.packing, is_dry_run };
+        let (behind, failures, asked) = Default::default();
+        let (endpoint, id) = (&endpoint, library.id());
+        let mut seek = Seek {
+            node: self,
+            endpoint,
+            id,
+            plan,
+            job,
+            here: before,
+            brought: None,
+            behind,
+            failures,
+            asked,
         };
-        let (pulled, ()) = tokio::join!(taken_up, endpoint.hang_up());
+        let went = seek.run(sources).await;
+        let Seek { plan, brought, behind, failures, asked, .. } = seek;
+        let inner = Arc::clone(node);
+        let told = async {
+            went?;
+            if brought.is_none() && behind.is_empty() {
+                let messages: Vec<_> = failures.iter().map(|failure| failure.message.as_str()).collect();
+                let exit = failures.first().map_or(Exit::Peer, |failure| failure.exit);
+                return Err(Failure::new(exit, messages.join("; ")));
+            }
+            let has_failed = !failures.is_empty();
+            on_thread(move || {
+                // Where nothing was begun, nothing is to be gone on with.
+                if brought.is_none() && !unfinished && !has_failed && !plan.is_dry_run {
+                    inner.home.end_pull(&id)?;
+                }
+                let mut pulled = inner.pulled(&id, &plan, before, brought, begun)?;
+                if pulled.release.is_empty() && !pulled.is_behind() {
+                    return Err(Failure::missing(format!(
+                        "no release of {} is here, and the nodes that answered have none either",
+                        pulled.library_name
+                    )));
+                }
+                pulled.lag.asked = asked;
+                Ok(pulled)
+            })
+            .await
+        };
+        let (pulled, ()) = tokio::join!(told, endpoint.hang_up());
         pulled
     }
 
-    async fn pull_from_any(
-        &self,
-        endpoint: &Endpoint,
-        library: &Arc<Library>,
-        sources: Vec<Source>,
-        mut how: How,
-        job: &Job,
-    ) -> Result<Brought> {
-        let mut failures: Vec<Failure> = Vec::new();
-        for source in sources {
-            job.check()?;
-            match self.pull_from(endpoint, library, source, &how, job).await {
-                Ok(brought) => return Ok(brought),
-                Err(failure) => {
-                    // What fails here fails with every source.
-                    if !matches!(failure.exit, Exit::Peer | Exit::Denied | Exit::Missing | Exit::Busy) {
-                        return Err(failure);
-                    }
-                    failures.push(failure);
-                    how.resume = true;
-                }
+    /// What the command wants, and the channel that goes on with it. A release that is named and not known here may be known to
+    /// peers: they are asked first.
+    async fn wanted(&self, library: &Library, at: Option<At>, options: &Pull) -> Result<(Want, String)> {
+        let channel = || (Want::Channel(options.channel.clone()), options.channel.clone());
+        let Some(at) = at else { return Ok(channel()) };
+        let named = |library: &Library| match &at {
+            At::Name(name) if *name == options.channel => Ok(channel()),
+            At::Name(name) if library.channel(name).is_some() => {
+                Ok((Want::Channel(name.clone()), name.clone()))
             }
+            at => find(library, at).map(|said| (Want::Release(said.statement.id()), options.channel.clone())),
+        };
+        if let Ok(wanted) = named(library) {
+            return Ok(wanted);
         }
-        let messages: Vec<_> = failures.iter().map(|failure| failure.message.as_str()).collect();
-        let exit = failures.first().map_or(Exit::Peer, |failure| failure.exit);
-        Err(Failure::new(exit, messages.join("; ")))
+        self.ask_everybody(&library.id()).await?;
+        named(&*self.0.libraries.named(&library.id().to_string())?)
     }
 
     async fn pull_from(
@@ -112,7 +198,8 @@ impl Node {
         endpoint: &Endpoint,
         library: &Arc<Library>,
         mut source: Source,
-        how: &How,
+        want: &Want,
+        plan: &Plan,
         job: &Job,
     ) -> Result<Brought> {
         let node = &self.0;
@@ -126,40 +213,23 @@ impl Node {
             source.node = connection.peer().node;
             source.name = library.member(&source.node).map_or("", |said| &said.body.name).to_owned();
         }
-        let packing = how.packing.unwrap_or_else(|| node.packing(&source));
+        let packing = plan.packing.unwrap_or_else(|| node.packing(&source));
         let options = Options {
-            resume: how.resume,
+            resume: plan.resume,
             node: Some(node.me.id()),
             packing: packing.into(),
+            channel: matches!(want, Want::Release(_)).then(|| plan.channel.clone()),
+            is_dry_run: plan.is_dry_run,
             ..Options::default()
         };
-        let want = Want::Channel(how.channel.clone());
         let (objects, ledger) = (node.objects(&library.id()), Arc::clone(&node.store));
-        let fetch = Fetch::new(objects, ledger, Library::clone(library), want, now_ms(), options)?;
+        let fetch = Fetch::new(objects, ledger, Library::clone(library), want.clone(), now_ms(), options)?;
         let cancel = job.cancel().flag();
-        let pull = connection.pull(fetch, teller(job.clone(), how.first), cancel);
-        // Statements travel beside the data, and are worth having even where that fails.
-        let id = library.id();
-        let here = Arc::downgrade(node);
-        let exchange = async {
-            tokio::select! {
-                exchanged = exchange_on(&here, &connection, &id) => exchanged,
-                () = job.cancel().cancelled() => Err(Failure::interrupted()),
-            }
+        let pull = connection.pull(fetch, teller(job.clone(), plan.first), cancel);
+        let report = match plan.is_dry_run {
+            true => pull.await,
+            false => self.pull_beside_exchange(pull, &connection, library.id(), job).await?,
         };
-        let (report, exchanged) = tokio::join!(pull, exchange);
-        if let Err(failure) = exchanged {
-            tracing::debug!(peer = connection.name(), %failure, "statements were not exchanged");
-        }
-        if report.is_err() {
-            // A pull that ends well follows all that was said meanwhile.
-            let follower = Arc::clone(node);
-            on_thread(move || {
-                follower.follow_library(id);
-                Ok(())
-            })
-            .await?;
-        }
         let report = report?;
         let address = plain(connection.address());
         let wire = connection.stats();
@@ -176,89 +246,164 @@ impl Inner {
         peer.and_then(|peer| peer.packing).unwrap_or(self.config.packing)
     }
 
-    /// Notes that a pull begins. Says on which release the channel stands here, and whether the pull must look for what is
-    /// missing: where an earlier one was cut short, the current release is not whole any more, or other channels stand here
-    /// and this one does not. Else a source tells what is new from what is held.
-    fn begin_pull(&self, library: &Library, channel: &str) -> Result<(Option<StatementId>, bool)> {
-        let unfinished = self.home.pull_unfinished(&library.id());
-        self.home.begin_pull(&library.id())?;
-        let Some(current) = self.here(library, channel)? else {
-            let others = self.ledger().refs()?.iter().any(|at| at.library == library.id());
-            return Ok((None, unfinished || others));
-        };
-        let here = Some(current.statement.id());
-        // A class that was never here is none that was begun: the source brings it in one go.
-        let Ok(held) = self.held(library, &current.body.manifest) else { return Ok((here, true)) };
-        for class in &held.classes {
-            if !self.is_whole(&library.id(), &class.commitment)? {
-                return Ok((here, true));
-            }
-        }
-        Ok((here, unfinished))
+    /// Whom to ask: those that announced what is newest before the others.
+    pub(super) fn sources_of(
+        &self,
+        library: &Library,
+        channel: &str,
+        from: Option<&str>,
+    ) -> Result<Vec<Source>> {
+        let mut sources = self.sources(library, from)?;
+        let announcers = self.announcers(library, channel)?;
+        sources.sort_by_key(|source| !announcers.contains(&source.node));
+        Ok(sources)
     }
 
-    /// Takes up what was pulled and remembers from whom.
-    fn pulled(
+    /// Notes that a pull begins. Says on which release the channel stands here, and whether a pull must look for what is missing: where an earlier one was
+    /// cut short, the current release is not whole any more, or other channels stand here and this one does not. Else a source
+    /// tells what is new from what is held.
+    fn begin_pull(
         &self,
-        id: &chuan_engine::id::LibraryId,
-        channel: String,
+        library: &Library,
+        channel: &str,
+        is_named: bool,
+        is_dry_run: bool,
+    ) -> Result<Begun> {
+        let unfinished = self.home.pull_unfinished(&library.id());
+        if !is_dry_run {
+            self.home.begin_pull(&library.id())?;
+        }
+        let Some(current) = self.here(library, channel)? else {
+            let others = self.ledger().refs()?.iter().any(|at| at.library == library.id());
+            return Ok(Begun { before: None, resume: unfinished || others, unfinished });
+        };
+        let before = Some(current.statement.id());
+        let must_look = !is_named && !is_dry_run && !self.is_here_whole(library, &current.body.manifest)?;
+        Ok(Begun { before, resume: unfinished || must_look, unfinished })
+    }
+
+    /// Whether all classes of a release are whole that were begun here. One that was never here is none of them: the source
+    /// brings it in one go.
+    fn is_here_whole(&self, library: &Library, manifest: &ManifestId) -> Result<bool> {
+        let Ok(held) = self.held(library, manifest) else { return Ok(false) };
+        for class in &held.classes {
+            if !self.is_whole(&library.id(), &class.commitment)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes up what a source has brought, and remembers the source. `before` is the release on which the channel stood.
+    fn take_up_pulled(
+        &self,
+        id: &LibraryId,
+        plan: &Plan,
+        brought: &Brought,
         before: Option<StatementId>,
-        brought: Brought,
-        begun: Instant,
-    ) -> Result<Pulled> {
-        let Brought { source, address, report, wire } = brought;
+    ) -> Result<()> {
+        let Brought { source, address, report, .. } = brought;
         let library = self.libraries.reload(id, now_ms())?;
         let release = report.release.ok_or_else(|| Failure::internal("a pull ended without a release"))?;
         let sequence = library.release(&release).map_or(0, |said| said.statement.sequence());
-        if before != Some(release) {
-            self.note(
-                Event::new(
-                    Verb::Pull,
-                    format!("{channel} -> {}@{sequence} {}", library.name(), release.short()),
-                )
-                .by(library
-                    .member(&source.node)
-                    .map_or(Actor::Nobody, |said| Actor::Peer { key: said.body.key, node: source.node }))
-                .of(*id),
-            );
-        }
         self.home.end_pull(id)?;
         // What was said while the data came is newer than what the pull knew.
         self.follow_channels(id, &[])?;
+        let is_new = match &plan.want {
+            Want::Channel(_) => before != Some(release),
+            Want::Release(_) => report.chunks_fetched + report.page_bytes > 0,
+        };
+        if is_new {
+            let subject = match &plan.want {
+                Want::Channel(channel) => {
+                    format!("{channel} -> {}@{sequence} {}", library.name(), release.short())
+                }
+                Want::Release(_) => format!("{}@{sequence} {}", library.name(), release.short()),
+            };
+            let member = library.member(&source.node);
+            let actor =
+                member.map_or(Actor::Nobody, |said| Actor::Peer { key: said.body.key, node: source.node });
+            self.note(Event::new(Verb::Pull, subject).by(actor).of(*id));
+        }
         let mut addresses = vec![address.clone()];
         // A person's word; all others are remembered already, as what they are.
-        addresses.extend(source.addresses.into_iter().filter(|other| source.any_node && *other != address));
+        addresses
+            .extend(source.addresses.iter().filter(|other| source.any_node && *other != address).cloned());
         if let Err(failure) = self.met(&source.node, &source.name, &addresses, id) {
             tracing::warn!(%failure, "where the source was reached was not kept");
         }
-        Ok(Pulled {
+        Ok(())
+    }
+
+    /// What a pull came to. `before` is where the channel stood.
+    fn pulled(
+        &self,
+        id: &LibraryId,
+        plan: &Plan,
+        before: Option<StatementId>,
+        brought: Option<Brought>,
+        begun: Instant,
+    ) -> Result<Pulled> {
+        let library = self.libraries.named(&id.to_string())?;
+        let lag = self.lag(&library, &plan.channel)?;
+        let here = self.here(&library, &plan.channel)?.map(|said| said.statement.id());
+        let came =
+            brought.as_ref().and_then(|brought| brought.report.release.zip(Some(brought.report.sequence)));
+        let sequence_here = lag.here.as_ref().map_or(0, |here| here.sequence);
+        let (release, sequence) =
+            came.map_or((here, sequence_here), |(release, sequence)| (Some(release), sequence));
+        let has_come = brought.as_ref().is_some_and(|brought| brought.report.chunks_fetched > 0);
+        let is_named = matches!(plan.want, Want::Release(_));
+        let changed = !plan.is_dry_run && (here != before || (is_named && has_come));
+        let mut pulled = Pulled {
             library: id.to_string(),
             library_name: library.name().to_owned(),
-            fresh_age_seconds: self.age_here(&library, &channel)?,
-            channel,
-            release: release.to_string(),
+            fresh_age_seconds: self.age_here(&library, &plan.channel)?,
+            channel: plan.channel.clone(),
+            release: release.map(|release| release.to_string()).unwrap_or_default(),
             sequence,
-            from: source.node.to_string(),
-            address,
-            changed: before != Some(release),
-            classes: report.classes,
-            classes_absent: report.classes_absent,
-            files: report.files,
-            bytes_total: report.bytes_total,
-            chunks_total: report.chunks_total,
-            chunks_fetched: report.chunks_fetched,
-            chunk_bytes_fetched: report.chunk_bytes_fetched,
-            chunk_bytes_encoded: report.chunk_bytes_encoded,
-            chunks_from_deltas: report.chunks_from_deltas,
-            page_bytes: report.page_bytes,
-            page_bytes_encoded: report.page_bytes_encoded,
-            frame_bytes_in: wire.frame_bytes_in,
-            frame_bytes_out: wire.frame_bytes_out,
-            wire_bytes_in: wire.bytes_in,
-            wire_bytes_out: wire.bytes_out,
-            round_trips: report.round_trips,
+            changed,
+            lag,
+            dry_run: plan.is_dry_run,
             seconds: begun.elapsed().as_secs_f64(),
-        })
+            ..Pulled::default()
+        };
+        if let Some(brought) = brought {
+            pulled.tell(brought);
+        }
+        Ok(pulled)
+    }
+}
+
+impl Pulled {
+    /// Whether nothing came though something newer is announced than is here.
+    pub fn is_behind(&self) -> bool {
+        !self.changed && !self.dry_run && self.lag.behind_since_ms.is_some()
+    }
+
+    /// Adds what came and from whom.
+    fn tell(&mut self, brought: Brought) {
+        let Brought { source, address, report, wire } = brought;
+        self.from = source.node.to_string();
+        self.address = address;
+        self.classes = report.classes;
+        self.classes_absent = report.classes_absent;
+        self.files = report.files;
+        self.bytes_total = report.bytes_total;
+        self.chunks_total = report.chunks_total;
+        self.chunks_fetched = report.chunks_fetched;
+        self.chunk_bytes_fetched = report.chunk_bytes_fetched;
+        self.chunk_bytes_encoded = report.chunk_bytes_encoded;
+        self.chunks_from_deltas = report.chunks_from_deltas;
+        self.page_bytes = report.page_bytes;
+        self.page_bytes_encoded = report.page_bytes_encoded;
+        self.chunks_missing = self.dry_run.then_some(report.chunks_missing);
+        self.chunk_bytes_missing = self.dry_run.then_some(report.chunk_bytes_missing);
+        self.frame_bytes_in = wire.frame_bytes_in;
+        self.frame_bytes_out = wire.frame_bytes_out;
+        self.wire_bytes_in = wire.bytes_in;
+        self.wire_bytes_out = wire.bytes_out;
+        self.round_trips = report.round_trips;
     }
 }
 

@@ -181,6 +181,12 @@ impl Host for Desk {
         }
     }
 
+    fn offered(&self, peer: &PeerKey, statements: Vec<Bytes>) {
+        if let Some(node) = self.node.upgrade() {
+            node.hear_from(&peer.node, &statements);
+        }
+    }
+
     fn join(&self, peer: &PeerKey, exporter: &[u8; 32], join: &Join) -> Result<Vec<Bytes>, Error> {
         let node = self.node.upgrade().ok_or_else(|| Error::Busy("the node is stopping".into()))?;
         node.redeem(peer, exporter, join)

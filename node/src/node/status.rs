@@ -58,6 +58,7 @@ impl Inner {
                 age_seconds: now.saturating_sub(time_ms).max(0).unsigned_abs() / 1000,
                 complete,
                 fresh_age_seconds: self.age_here(library, &said.body.name)?,
+                lag: self.lag(library, &said.body.name)?,
                 classes: classes.collect(),
                 classes_absent: held.as_ref().map_or(0, Held::classes_absent),
             });

@@ -10,6 +10,7 @@ mod jumps;
 mod keys;
 mod ledger;
 mod mesh;
+mod orders;
 mod rates;
 mod replay;
 mod rotated;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod channel;
+mod lag;
 mod ledger;
 mod listing;
 mod maintain;
@@ -23,6 +24,7 @@ pub use channel::{
     ChannelHistory, ChannelList, ChannelMoved, ChannelRow, ConflictList, ConflictProof, ConflictRow, MoveRow,
     Vouched,
 };
+pub use lag::{Announced, Announcer, Asked, Lag, ReleaseRef};
 pub use ledger::{LedgerCopy, LedgerKept, LedgerShown, LedgerStatus, LeftOut};
 pub use listing::{ClassList, ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
 pub use maintain::{Rebuilt, Verified};
@@ -53,7 +55,7 @@ pub enum Outcome {
     /// Of `rotate`.
     Rotate(Rotated),
     /// Of `pull`.
-    Pull(Pulled),
+    Pull(Box<Pulled>),
     /// Of `restore`.
     Restore(Restored),
     /// Of `releases`.
@@ -142,6 +144,7 @@ impl Outcome {
             },
             Outcome::Offer(offered) if offered.refused() > 0 => Exit::Denied,
             Outcome::Publish(published) if published.gaps_total > 0 => Exit::Gaps,
+            Outcome::Pull(pulled) if pulled.is_behind() => Exit::Stale,
             _ => Exit::Ok,
         }
     }
@@ -264,8 +267,20 @@ pub struct Pulled {
     pub from: String,
     /// The peer's address.
     pub address: String,
-    /// Whether the channel moved.
+    /// Whether something came: the channel moved, or the release that was named is here and was not.
     pub changed: bool,
+    /// Where the channel is here now, and where it was announced to be.
+    #[serde(flatten)]
+    pub lag: Lag,
+    /// Whether the pull was only tried: nothing but pages was fetched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Of a dry run: chunks that would travel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks_missing: Option<u64>,
+    /// Of a dry run: their raw bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_bytes_missing: Option<u64>,
     /// Seconds since enough timekeepers vouched for what is here; absent where they don't.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
@@ -417,7 +432,7 @@ mod tests {
         for field in ["files", "bytes_read", "bytes_skipped", "chunks_new", "chunk_bytes_new", "seconds"] {
             assert!(object[field].is_number(), "{field}");
         }
-        let object = Outcome::Pull(Pulled::default()).object();
+        let object = Outcome::Pull(Box::default()).object();
         for field in [
             "files",
             "bytes_total",

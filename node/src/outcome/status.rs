@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, ledger::LedgerStatus};
+use super::{Identity, Lag, ledger::LedgerStatus};
 
 /// Answer of `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -73,6 +73,9 @@ pub struct ChannelStatus {
     pub fresh_age_seconds: Option<u64>,
     /// Whether all its data that this node is granted is known to be held.
     pub complete: bool,
+    /// Where the channel is here, and where it was announced to be.
+    #[serde(flatten)]
+    pub lag: Lag,
     /// The classes of the release that are here, by name.
     #[serde(default)]
     pub classes: Vec<String>,

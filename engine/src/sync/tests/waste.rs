@@ -143,7 +143,7 @@ fn an_answer_about_an_older_release_is_stopped_at_once() {
 
 /// What a mirror asks that has heard of nothing newer than it has.
 fn pair_request(pair: &Pair) -> Bytes {
-    let (store, ledger) = (Arc::clone(&pair.mirror.store) as _, Arc::clone(&pair.mirror.ledger) as _);
+    let (store, ledger) = (Arc::clone(&pair.mirror.store), Arc::clone(&pair.mirror.ledger));
     let want = Want::Channel(LIVE.into());
     let library = pair.mirror.library.clone();
     let mut fetch = Fetch::new(store, ledger, library, want, NOW_MS, Options::default()).unwrap();

@@ -42,6 +42,11 @@ fn rollback(to: Option<&str>) -> Signed {
     Signed::Rollback { options, keys: Keys::default() }
 }
 
+/// Rolls `live` back to the release of this number.
+pub(super) async fn rollback_to(node: &Node, number: u8) {
+    drop(moved(node, rollback(Some(&number.to_string()))).await);
+}
+
 async fn row(node: &Node, name: &str) -> ChannelRow {
     let list = node.channels(Channels { library: "films".into() }).await.unwrap();
     list.channels.into_iter().find(|row| row.name == name).unwrap()

@@ -110,7 +110,7 @@ fn replay(told: &Told, libraries: &Libraries<MemoryLedger>, seed: u64) {
         libraries.offer(&bytes, NOW).unwrap();
         for said in some {
             let Body::Channel(body) = said.body() else { panic!() };
-            libraries.move_here(said, body).unwrap();
+            libraries.move_here(said, &body.name).unwrap();
         }
         rest = others;
     }
@@ -138,7 +138,7 @@ fn a_hundred_old_statements_at_every_moment_of_an_update_change_nothing() {
             let libraries = Libraries::load(Arc::clone(&ledger), &[], NOW).unwrap();
             libraries.offer(&[told.rollback.bytes().clone()], NOW).unwrap();
             let Body::Channel(body) = told.rollback.body() else { panic!() };
-            libraries.move_here(&told.rollback, body).unwrap();
+            libraries.move_here(&told.rollback, &body.name).unwrap();
             replay(&told, &libraries, seed);
             let library = libraries.get(&id).unwrap();
             assert_eq!(library.channel("live").unwrap().body.release, told.others[50].id(), "{context}");

@@ -1,0 +1,137 @@
+//! `behind/LIBRARY.json`: of each channel on which something newer was announced than is here, since when that is so, who
+//! announced it, and what the nodes answered that were asked for it. Gone once it is here.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use chuan_engine::id::{LibraryId, NodeId};
+use serde::{Deserialize, Serialize};
+
+use super::{Home, file};
+use crate::{
+    exit::{Exit, Failure, Result},
+    outcome::Asked,
+};
+
+/// Nodes that are remembered to have announced one release, at most: those that did first.
+const ANNOUNCERS: usize = 16;
+/// Nodes that are remembered to have been asked for one release, at most: those that were last.
+const ASKED: usize = 64;
+
+/// The channels of a library that are behind here, by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lags(pub BTreeMap<String, Lagging>);
+
+/// A channel that is behind here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lagging {
+    /// The id of the newest statement about the channel.
+    pub statement: String,
+    /// When this home first heard that statement, in milliseconds since 1970.
+    pub announced_ms: i64,
+    /// Since when something newer was announced than is here.
+    pub since_ms: i64,
+    /// Ids of the nodes that brought the statement, or said that they know it; the first one first.
+    #[serde(default)]
+    pub announcers: Vec<String>,
+    /// The nodes that were asked for its release, and what each answered last.
+    #[serde(default)]
+    pub asked: Vec<Asked>,
+}
+
+impl Lags {
+    /// Notes that `statement` is the newest about `channel`, and not followed here.
+    pub fn announced(&mut self, channel: &str, statement: &str, now_ms: i64) -> &mut Lagging {
+        let lagging = self.0.entry(channel.to_owned()).or_default();
+        if lagging.statement != statement {
+            let since_ms = if lagging.statement.is_empty() { now_ms } else { lagging.since_ms };
+            let statement = statement.to_owned();
+            *lagging = Lagging { statement, announced_ms: now_ms, since_ms, ..Lagging::default() };
+        }
+        lagging
+    }
+}
+
+impl Lagging {
+    /// Notes that a node has announced it.
+    pub fn announced_by(&mut self, node: &NodeId) {
+        let node = node.to_string();
+        if self.announcers.len() < ANNOUNCERS && !self.announcers.contains(&node) {
+            self.announcers.push(node);
+        }
+    }
+
+    /// Notes what a node answered.
+    pub fn answered(&mut self, asked: Asked) {
+        self.asked.retain(|other| other.node != asked.node);
+        self.asked.push(asked);
+        let over = self.asked.len().saturating_sub(ASKED);
+        self.asked.drain(..over);
+    }
+}
+
+impl Home {
+    fn lags_path(&self, library: &LibraryId) -> PathBuf {
+        self.root.join("behind").join(format!("{library}.json"))
+    }
+
+    /// What is noted of the channels of `library`. A file that cannot be read is taken for none: it is noted anew.
+    pub fn lags(&self, library: &LibraryId) -> Result<Lags> {
+        match file::read(&self.lags_path(library)) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+            Err(failure) if failure.exit == Exit::Missing => Ok(Lags::default()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Replaces what is noted; durable when it returns.
+    pub fn keep_lags(&self, library: &LibraryId, lags: &Lags) -> Result<()> {
+        let path = self.lags_path(library);
+        if lags.0.is_empty() {
+            return file::remove(&path);
+        }
+        super::make_dir(&self.root.join("behind"))?;
+        let mut bytes = serde_json::to_vec_pretty(lags)
+            .map_err(|error| Failure::internal(format!("encode what is behind: {error}")))?;
+        bytes.push(b'\n');
+        file::write_atomic(&path, &bytes, 0o600)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Role;
+
+    #[test]
+    fn a_newer_announcement_keeps_since_when_the_channel_is_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
+        let library = LibraryId::from_bytes([1; 32]);
+        let mut lags = home.lags(&library).unwrap();
+        lags.announced("live", "a", 10).announced_by(&NodeId::of(&[1; 32]));
+        lags.announced("live", "a", 20);
+        lags.announced("live", "b", 30);
+        home.keep_lags(&library, &lags).unwrap();
+        let kept = home.lags(&library).unwrap();
+        let live = &kept.0["live"];
+        assert_eq!((live.since_ms, live.announced_ms, live.announcers.len()), (10, 30, 0));
+        home.keep_lags(&library, &Lags::default()).unwrap();
+        assert_eq!(home.lags(&library).unwrap(), Lags::default());
+        home.keep_lags(&library, &Lags::default()).unwrap();
+    }
+
+    #[test]
+    fn only_the_last_answer_of_a_node_counts_and_old_ones_make_room() {
+        let mut lagging = Lagging::default();
+        for node in 0..2 * ASKED {
+            for answer in ["busy", "behind"] {
+                let (node, answer) = (node.to_string(), answer.to_owned());
+                lagging.answered(Asked { node, answer, ..Asked::default() });
+            }
+        }
+        assert_eq!(lagging.asked.len(), ASKED);
+        assert!(lagging.asked.iter().all(|asked| asked.answer == "behind"));
+        assert_eq!(lagging.asked.last().unwrap().node, (2 * ASKED - 1).to_string());
+    }
+}
