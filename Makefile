@@ -1,7 +1,7 @@
 # What a person does with this repository. `make help` lists it; the work is in .ci, tests/scripts and cargo.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-peers kill flips fuzz audit
+.PHONY: help setup build test demo bench bench-peers kill flips attack fuzz audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ kill: setup ## kill -9 of publisher, puller and server at 50 random moments of a
 
 flips: setup ## a flipped bit at 1,000 offsets of a home: no difference, or a loud error and a rebuild
 	@. .ci/env && cargo build --release --locked -p chuan -p chuan-tests && "$$CHUAN_TARGET/release/flips"
+
+attack: setup ## an honest pull alone and beside 64 hostile peers: times, ratio, what the node counted
+	@. .ci/env && cargo build --release --locked -p chuan -p chuan-tests && "$$CHUAN_TARGET/release/attack"
 
 fuzz: setup ## every fuzz target for FUZZ_SECONDS=60, from the committed corpora
 	@tests/scripts/fuzz

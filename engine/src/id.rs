@@ -122,6 +122,7 @@ const HEADER_CONTEXT: &str = "chuan 2026-11 class header v2";
 const STATEMENT_CONTEXT: &str = "chuan 2026-11 statement v1";
 const ENVELOPE_CONTEXT: &str = "chuan 2026-11 envelope v1";
 const SET_CONTEXT: &str = "chuan 2026-11 set v1";
+const KINDS_CONTEXT: &str = "chuan 2026-11 set by kind v1";
 const LIBRARY_CONTEXT: &str = "chuan 2026-11 library v1";
 const NODE_CONTEXT: &str = "chuan 2026-11 node v1";
 const SALT_CONTEXT: &str = "chuan 2026-11 class salt v1";
@@ -218,6 +219,12 @@ impl SetDigest {
     pub fn of(ids: &[EnvelopeId]) -> Self {
         let bytes: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
         Self(derive(SET_CONTEXT, &bytes))
+    }
+
+    /// Hashes the sets of several kinds, as pairs of a kind's tag and the digest of its names; tags ascend.
+    pub(crate) fn of_kinds<'a>(kinds: impl Iterator<Item = (u8, &'a SetDigest)>) -> Self {
+        let bytes: Vec<u8> = kinds.flat_map(|(tag, digest)| std::iter::once(tag).chain(digest.0)).collect();
+        Self(derive(KINDS_CONTEXT, &bytes))
     }
 
     /// Its first eight bytes.

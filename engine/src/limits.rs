@@ -193,7 +193,12 @@ pub const APPEND_QUEUE_BYTES: u64 = 4 * 1024 * 1024;
 /// Ids in one has-check or read, at most.
 pub const BATCH_IDS: usize = 1024;
 
-/// Bytes of a control frame (hello, request, end) at most.
+/// Bytes of a hello at most: it is heard of anybody, before anything is known of the sender.
+pub const HELLO_BYTES: usize = 8 * 1024;
+/// Bytes of a request of a node that is a member of nothing here, at most: a [`Join`](crate::sync::message::Join) has less, and
+/// every other request of a stranger is denied.
+pub const STRANGER_REQUEST_BYTES: usize = 512;
+/// Bytes of a control frame (request, inventory) at most.
 pub const FRAME_CONTROL_BYTES: usize = 1024 * 1024;
 /// Bytes of a chunk frame at most: the chunk, and room for its header.
 pub const FRAME_CHUNK_BYTES: usize = CHUNK_BYTES + 64;
@@ -215,7 +220,7 @@ pub const PULL_HAVE: usize = 2 * CLASSES;
 pub const REQUEST_POSITIONS: usize = 4096;
 /// Statements a pull says it knows, at most.
 pub const PULL_KNOWN: usize = 16;
-/// Statements in a hello at most.
+/// Statements in a hello at most; [`HELLO_BYTES`] bounds them all.
 pub const HELLO_STATEMENTS: usize = 16;
 /// Bytes of the frames that only carry a few fixed fields (end, error).
 pub const FRAME_SMALL_BYTES: usize = 1024;
@@ -341,6 +346,9 @@ const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);
 const _: () = assert!((ANSWER_HELD + 1) * 33 + 8 <= FRAME_HOLDING_BYTES);
 const _: () = assert!(ANSWER_STATEMENTS_BYTES >= STATEMENT_BYTES + EXCHANGE_BYTES);
 const _: () = assert!(HELLO_STATEMENTS * STATEMENT_BYTES <= FRAME_CONTROL_BYTES);
+// A name and the longest addresses leave room for what shows the sender's membership.
+const _: () = assert!(ADDRESSES * (ADDRESS_BYTES + 3) + NAME_BYTES + 64 + 3 * 1024 <= HELLO_BYTES);
+const _: () = assert!(32 + 32 + NAME_BYTES + 64 + 16 <= STRANGER_REQUEST_BYTES);
 const _: () = assert!(PAGE_BYTES + 64 <= FRAME_CONTROL_BYTES && STATEMENT_BYTES + 64 <= FRAME_CONTROL_BYTES);
 // The index of one is a byte.
 const _: () = assert!(PULL_HAVE <= 256 && CLASSES <= PULL_HAVE);

@@ -24,8 +24,8 @@ use chuan_engine::{
         footer,
     },
     statement::{
-        Body, Bundle, Classes, Draft, Key, Library, Member, NodeRole, Request as ActRequest, Root, Statement,
-        Verbs,
+        Body, Bundle, Classes, Draft, Key, Kinds, Library, Member, NodeRole, Request as ActRequest, Root,
+        Statement, Verbs,
         library::{self, Founders, found},
         ticket::Ticket,
     },
@@ -232,8 +232,9 @@ pub fn exchange(bytes: &[u8]) -> Vec<&'static str> {
     if side % 2 == 0 {
         let Ok(Request::Exchange { talk, .. }) = Request::decode(bytes) else { return Vec::new() };
         let name = name_of(&talk).0;
-        assert!(exchange::answer(&library, talk.clone(), &NodeId::from_bytes([0; 32]), 1).is_err());
-        let reply = exchange::answer(&library, talk, &member, 1).expect("a member is answered");
+        let answer = |talk, peer: NodeId| exchange::answer(&library, Kinds::KNOWN, talk, &peer, 1);
+        assert!(answer(talk.clone(), NodeId::from_bytes([0; 32])).is_err());
+        let reply = answer(talk, member).expect("a member is answered");
         assert!(matches!(reply.frames.last(), Some(Frame::End(_))), "an answer ends");
         let mut library = library;
         for envelope in &reply.offered {
@@ -243,7 +244,7 @@ pub fn exchange(bytes: &[u8]) -> Vec<&'static str> {
         }
         return vec![name];
     }
-    let mut asking = Exchange::new(library);
+    let mut asking = Exchange::new(library, Kinds::KNOWN);
     let mut answers = Assembler::default();
     answers.push(Bytes::copy_from_slice(bytes));
     let mut taken = Vec::new();

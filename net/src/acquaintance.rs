@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chuan_engine::{
     id::NodeId,
-    statement::{PublicKey, Statement, succession},
+    statement::{Heading, PublicKey, Statement, StatementKind, succession},
 };
 
 /// What the dialler knows of other nodes' keys. A node keeps its id when its key is replaced, so a key alone does not
@@ -32,8 +32,12 @@ impl Acquaintance for Stranger {
     }
 
     fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
-        let statements: Vec<_> =
-            statements.iter().filter_map(|bytes| Statement::decode(bytes).ok()).collect();
+        // Whoever answers may have sent anything: only what can lead from key to key is decoded.
+        let is_succession = |bytes: &&Bytes| {
+            Heading::read(bytes).is_ok_and(|heading| heading.kind() == Some(StatementKind::Succession))
+        };
+        let successions = statements.iter().filter(is_succession);
+        let statements: Vec<_> = successions.filter_map(|bytes| Statement::decode(bytes).ok()).collect();
         succession::leads_to(node, key, &statements)
     }
 }

@@ -19,7 +19,7 @@ use chuan_engine::{
     id::{LibraryId, NodeId},
     limits::{ANSWER_PEERS, ANSWER_STATEMENTS, ANSWER_STATEMENTS_BYTES},
     statement::{
-        Library,
+        Kinds, Library,
         proof::{EXPORTER_LABEL, EXPORTER_LEN},
     },
     sync::{
@@ -39,6 +39,7 @@ use crate::{
     frame::{self, FrameReader, StreamError},
     identity::PeerKey,
     limits,
+    patience::Patience,
     window::Window,
 };
 
@@ -49,6 +50,8 @@ pub struct Connection {
     peer: PeerKey,
     name: String,
     handshake: Duration,
+    /// The kinds of statements that this side said it knows.
+    kinds: Kinds,
     /// Bytes of frames sent, and received by the readers of answers.
     sent: AtomicU64,
     received: Arc<AtomicU64>,
@@ -103,13 +106,14 @@ impl Connection {
         hello: &Hello,
         known: &Arc<dyn Acquaintance>,
     ) -> Result<Self> {
+        let kinds = hello.kinds;
         let hello = Frame::Hello(hello.clone()).encode()?;
         let started = Instant::now();
         let (quic, peer) = reach(endpoint, addresses, expected, known).await?;
         let name = peer_name(&peer.node, quic.remote_address());
         let handshake = started.elapsed();
         let (sent, received) = Default::default();
-        let connection = Self { quic, peer, name, handshake, sent, received };
+        let connection = Self { quic, peer, name, handshake, kinds, sent, received };
         let greeted = timeout(limits::REQUEST_TIMEOUT, connection.greet(hello)).await;
         greeted.map_err(|_| connection.vanished("it takes no hello"))??;
         Ok(connection)
@@ -118,6 +122,11 @@ impl Connection {
     /// The key the peer proved.
     pub const fn peer(&self) -> PeerKey {
         self.peer
+    }
+
+    /// The kinds of statements that this side said it knows: what an exchange is about at most.
+    pub const fn kinds(&self) -> Kinds {
+        self.kinds
     }
 
     /// The peer for messages: its id in short, and its address.
@@ -185,7 +194,7 @@ impl Connection {
     ///
     /// [`Error::Refused`] where this node is no member there; [`Error::Protocol`] where the peer breaks the rules.
     pub async fn exchange(&self, library: Library) -> Result<Vec<Bytes>> {
-        let mut exchange = Exchange::new(library);
+        let mut exchange = Exchange::new(library, self.kinds);
         while self.exchange_step(&mut exchange).await? {}
         Ok(exchange.take_received())
     }
@@ -243,7 +252,9 @@ impl Connection {
         self.count(&frame);
         let asked = async {
             let (mut send, receive) = self.quic.open_bi().await.map_err(|error| self.lost(&error))?;
-            frame::write(&mut send, vec![frame]).await.map_err(|error| self.broken(error))?;
+            frame::write(&mut send, vec![frame], Patience::endless())
+                .await
+                .map_err(|error| self.broken(error))?;
             // A stream that the peer has stopped already says so where its answer is read.
             let _ = send.finish();
             Ok(FrameReader::counting(receive, Arc::clone(&self.received)))
@@ -307,7 +318,9 @@ impl Connection {
     async fn greet(&self, hello: Encoded) -> Result<()> {
         self.count(&hello);
         let mut send = self.quic.open_uni().await.map_err(|error| self.lost(&error))?;
-        frame::write(&mut send, vec![hello]).await.map_err(|error| self.broken(error))?;
+        frame::write(&mut send, vec![hello], Patience::endless())
+            .await
+            .map_err(|error| self.broken(error))?;
         let _ = send.finish();
         Ok(())
     }

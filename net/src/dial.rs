@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use chuan_engine::{
     id::NodeId,
-    limits::ADDRESSES,
+    limits::{ADDRESSES, HELLO_BYTES},
     sync::{frame::Frame, message::Hello},
 };
 use quinn::ConnectionError;
@@ -189,7 +189,7 @@ async fn introduction(connection: &quinn::Connection) -> Option<Hello> {
     let patience = limits::INTRODUCTION_TIMEOUT.max(connection.rtt().saturating_mul(3));
     let introduced = async {
         let stream = connection.accept_uni().await.ok()?;
-        match FrameReader::new(stream).next().await {
+        match FrameReader::up_to(stream, HELLO_BYTES).next().await {
             Ok(Some(Frame::Hello(hello))) => Some(hello),
             _ => None,
         }

@@ -3,17 +3,20 @@
 //! Makes no decision about a request: the engine's answer does, on a thread that may block, and this task only moves
 //! its frames. A request is cancelled by stopping its stream; the thread notices with its next batch.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
 use chuan_engine::{
     Error,
     id::LibraryId,
-    statement::PublicKey,
+    limits::{HELLO_BYTES, STRANGER_REQUEST_BYTES},
+    statement::{Kinds, PublicKey},
     sync::{
         frame::{Encoded, Frame},
         message::{End, ErrorCode, Hello, Join, Refusal, Request, VERSION},
-        session::Outlet,
     },
 };
 use quinn::SendStream;
@@ -24,12 +27,15 @@ use tokio::{
 };
 
 use crate::{
+    Counts,
     connection::exporter,
     endpoint::{CloseCode, peer_name},
     frame::{self, FrameReader},
     identity::PeerKey,
     limits,
+    patience::Patience,
     serve::{Host, Refused},
+    sink::{Sink, encode},
 };
 
 /// What every session uses.
@@ -40,18 +46,28 @@ pub(crate) struct Lent {
     pub(crate) answers: Arc<Semaphore>,
     /// Places for all others, which are short: joins and what is said of libraries must not wait for the former.
     pub(crate) short_answers: Arc<Semaphore>,
+    /// The place for whatever is done for nodes that are members of nothing here.
+    pub(crate) strangers: Arc<Semaphore>,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
 impl Lent {
     /// A place for the answer to `request`; waits where there is none. Cancel-safe.
-    async fn permit(&self, request: &Request) -> Option<OwnedSemaphorePermit> {
+    async fn permit(&self, request: &Request, is_stranger: bool) -> Option<OwnedSemaphorePermit> {
         let places = match request {
+            _ if is_stranger => &self.strangers,
             Request::Pull(_) | Request::Pages { .. } | Request::Chunks { .. } => &self.answers,
             Request::Join(_) | Request::Exchange { .. } | Request::Peers { .. } => &self.short_answers,
         };
         // Closed never: they live as long as the server.
         Arc::clone(places).acquire_owned().await.ok()
+    }
+
+    /// The place for strangers, once it is free. `None` where that takes too long.
+    async fn stranger_place(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.strangers).acquire_owned();
+        timeout(limits::REQUEST_TIMEOUT, place).await.ok()?.ok()
     }
 
     /// Whose key this is, and whether that is a member of anything. `None` where the node is going down.
@@ -71,23 +87,36 @@ impl Lent {
     }
 }
 
-/// Serves a peer until it leaves, breaks a rule, or the node stops. Says by `known` whether the peer is a member of anything.
-pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, known: watch::Sender<bool>, lent: Lent) {
+/// What a session says of its peer to whoever counts places.
+pub(crate) struct Presence {
+    /// Whether it is a member of anything here.
+    pub(crate) known: watch::Sender<bool>,
+    /// Requests of it that are being answered.
+    pub(crate) asking: Arc<AtomicUsize>,
+}
+
+/// Serves a peer until it leaves, breaks a rule, or the node stops.
+pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, presence: Presence, lent: Lent) {
     let began = Instant::now();
     let name = peer_name(&peer.node, quic.remote_address());
     // Who takes no introduction must not keep its place by that.
     let introduced = timeout(limits::REQUEST_TIMEOUT, introduce(&quic, &lent));
-    let (greeted, _) = tokio::join!(greet(&quic, peer, &lent), introduced);
-    let peer = match greeted {
-        Ok(peer) => peer,
+    let is_stranger = !*presence.known.borrow();
+    if !is_stranger {
+        quic.set_receive_window(limits::ACCEPT_WINDOW_BYTES.into());
+    }
+    let (greeted, _) = tokio::join!(greet(&quic, peer, is_stranger, &lent), introduced);
+    let (peer, kinds) = match greeted {
+        Ok(greeted) => greeted,
         Err(rule) => {
+            lent.counts.hello_refused();
             tracing::debug!(peer = name, rule, "no hello");
             lent.host.refused(Some(&peer), quic.remote_address(), Refused::Hello, rule);
             return quic.close(CloseCode::Protocol.varint(), rule.as_bytes());
         }
     };
     tracing::debug!(peer = name, "connected");
-    let code = serve(&quic, peer, began + limits::STRANGER_LIFETIME, &known, &lent).await;
+    let code = serve(&quic, (peer, kinds), began + limits::STRANGER_LIFETIME, &presence, &lent).await;
     quic.close(code.varint(), b"");
     tracing::debug!(peer = name, ?code, "disconnected");
 }
@@ -99,23 +128,33 @@ async fn introduce(quic: &quinn::Connection, lent: &Lent) {
     let Some(encoded) = encode(&Frame::Hello(hello)) else { return };
     // A dialler that takes no introduction has no use for one.
     if let Ok(mut stream) = quic.open_uni().await {
-        let _ = frame::write(&mut stream, vec![encoded]).await;
+        let _ = frame::write(&mut stream, vec![encoded], Patience::endless()).await;
         let _ = stream.finish();
     }
 }
 
-/// Takes the peer's hello, and the statements in it, before anything is answered, and says who the peer is. The error is the
-/// rule that was broken.
-async fn greet(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> Result<PeerKey, &'static str> {
+/// Takes the peer's hello, and the statements in it, before anything is answered, and says who the peer is and which kinds of
+/// statements it knows. The error is the rule that was broken.
+async fn greet(
+    quic: &quinn::Connection,
+    peer: PeerKey,
+    is_stranger: bool,
+    lent: &Lent,
+) -> Result<(PeerKey, Kinds), &'static str> {
     let hello = timeout(limits::REQUEST_TIMEOUT, hello(quic))
         .await
         .map_err(|_| "the hello did not come in time")??;
     if hello.version != VERSION {
         return Err("the hello speaks another version");
     }
-    let peer = PeerKey { node: hello.node, ..peer };
+    let (peer, kinds) = (PeerKey { node: hello.node, ..peer }, hello.kinds);
     let host = Arc::clone(&lent.host);
+    let place = match is_stranger {
+        true => Some(lent.stranger_place().await.ok_or("too many strangers are here; try again")?),
+        false => None,
+    };
     let recognised = blocking(move || {
+        let _place = place;
         if !hello.statements.is_empty() {
             host.offer(hello.statements.into_iter().map(Bytes::from).collect());
         }
@@ -126,14 +165,14 @@ async fn greet(quic: &quinn::Connection, peer: PeerKey, lent: &Lent) -> Result<P
         recognised
     });
     match recognised.await {
-        Some(true) => Ok(peer),
+        Some(true) => Ok((peer, kinds)),
         _ => Err("the hello names another node than the handshake proved"),
     }
 }
 
 async fn hello(quic: &quinn::Connection) -> Result<Hello, &'static str> {
     let stream = quic.accept_uni().await.map_err(|_| "the connection ended before the hello")?;
-    match FrameReader::new(stream).next().await {
+    match FrameReader::up_to(stream, HELLO_BYTES).next().await {
         Ok(Some(Frame::Hello(hello))) => Ok(hello),
         _ => Err("the first stream is no hello"),
     }
@@ -143,9 +182,9 @@ async fn hello(quic: &quinn::Connection) -> Result<Hello, &'static str> {
 /// Gives the reason for the end.
 async fn serve(
     quic: &quinn::Connection,
-    peer: PeerKey,
+    (peer, kinds): (PeerKey, Kinds),
     deadline: Instant,
-    known: &watch::Sender<bool>,
+    presence: &Presence,
     lent: &Lent,
 ) -> CloseCode {
     let mut stopped = lent.stopped.clone();
@@ -155,14 +194,31 @@ async fn serve(
     let mut tick = interval_at(Instant::now() + limits::MEMBERSHIP_TICK, limits::MEMBERSHIP_TICK);
     let mut idle_since = Instant::now();
     loop {
-        known.send_replace(!member_of.is_empty());
+        let is_stranger = member_of.is_empty();
+        if presence.known.send_replace(!is_stranger) == is_stranger && !is_stranger {
+            quic.set_receive_window(limits::ACCEPT_WINDOW_BYTES.into());
+        }
         let patience = if answers.is_empty() { idle_since + limits::STRANGER_TIMEOUT } else { deadline };
         tokio::select! {
             () = sleep_until(patience.min(deadline)), if member_of.is_empty() => return CloseCode::Busy,
             stream = quic.accept_bi(), if answers.len() < limits::ANSWERS_PER_CONNECTION => match stream {
                 Ok((send, receive)) => {
-                    let caller = Caller { peer, exporter: exporter(quic), quic: quic.clone() };
-                    answers.spawn(answer(send, FrameReader::new(receive), caller, lent.clone()));
+                    // It may have joined just now.
+                    let is_stranger = is_stranger && lent.memberships(&peer).await.is_empty();
+                    let caller =
+                        Caller {
+                            peer,
+                            kinds,
+                            is_stranger,
+                            asking: Arc::clone(&presence.asking),
+                            exporter: exporter(quic),
+                            quic: quic.clone(),
+                        };
+                    let reader = match is_stranger {
+                        true => FrameReader::up_to(receive, STRANGER_REQUEST_BYTES),
+                        false => FrameReader::new(receive),
+                    };
+                    answers.spawn(answer(send, reader, caller, lent.clone()));
                 }
                 // The streams went with the connection; the threads behind them end with their next batch.
                 Err(_) => return CloseCode::Done,
@@ -210,14 +266,45 @@ async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
 /// Who asks.
 struct Caller {
     peer: PeerKey,
+    /// The kinds of statements that it knows.
+    kinds: Kinds,
+    /// Whether it was a member of nothing here when it asked.
+    is_stranger: bool,
+    /// Its requests that are being answered, this one among them once it was read.
+    asking: Arc<AtomicUsize>,
     exporter: Option<[u8; 32]>,
     quic: quinn::Connection,
+}
+
+/// Counts a request for as long as it is being answered.
+struct Asking(Arc<AtomicUsize>);
+
+impl Asking {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Reads one request and writes its answer.
 async fn answer(mut send: SendStream, mut receive: FrameReader, caller: Caller, lent: Lent) {
     let request = match timeout(limits::REQUEST_TIMEOUT, receive.next()).await {
-        Ok(Ok(Some(Frame::Request(request)))) => Ok(request),
+        Ok(Ok(Some(Frame::Request(request)))) => {
+            lent.counts.request();
+            Ok(request)
+        }
+        Ok(Err(frame::StreamError::Malformed(Error::Denied(_)))) => {
+            lent.counts.request_unread();
+            let why = "a request that is longer than a stranger's may be";
+            lent.host.refused(Some(&caller.peer), caller.quic.remote_address(), Refused::Request, why);
+            Err(Refusal::new(ErrorCode::Denied, ""))
+        }
         Ok(Err(frame::StreamError::Malformed(error))) => {
             Err(Refusal::new(ErrorCode::Invalid, error.to_string()))
         }
@@ -227,10 +314,12 @@ async fn answer(mut send: SendStream, mut receive: FrameReader, caller: Caller, 
     // An answer may take hours: what the request came in must not wait for that. The stream itself is kept, since to drop it
     // before its end was read would tell the peer to stop.
     let _asked = receive.into_stream();
+    let asking = Asking::begin(&caller.asking);
     let written = match request {
         Ok(request) => relay(&mut send, request, caller, &lent).await,
         Err(refusal) => refuse(&mut send, refusal).await,
     };
+    drop(asking);
     if written.is_err() {
         return abandon(&mut send);
     }
@@ -244,7 +333,7 @@ async fn relay(send: &mut SendStream, request: Request, caller: Caller, lent: &L
     let stopped = send.stopped();
     tokio::pin!(stopped);
     let permit = tokio::select! {
-        permit = timeout(limits::ANSWER_PATIENCE, lent.permit(&request)) => permit,
+        permit = timeout(limits::ANSWER_PATIENCE, lent.permit(&request, caller.is_stranger)) => permit,
         _ = &mut stopped => return Err(Stalled),
     };
     let Ok(Some(permit)) = permit else {
@@ -274,10 +363,7 @@ async fn refuse(send: &mut SendStream, refusal: Refusal) -> Result<(), Stalled> 
 struct Stalled;
 
 async fn write(send: &mut SendStream, frames: Vec<Encoded>) -> Result<(), Stalled> {
-    match timeout(limits::STALL_TIMEOUT, frame::write(send, frames)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Stalled),
-    }
+    frame::write(send, frames, Patience::of(limits::STALL_TIMEOUT)).await.map_err(|_| Stalled)
 }
 
 fn abandon(send: &mut SendStream) {
@@ -292,9 +378,10 @@ fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
         Request::Join(join) => {
             redeem(host, &join, caller, &mut sink).err().map(|error| (refuse_join(&error), error))
         }
-        request => {
-            host.answer(&caller.peer, request, &mut sink).err().map(|error| (Refusal::of(&error), error))
-        }
+        request => host
+            .answer(&caller.peer, caller.kinds, request, &mut sink)
+            .err()
+            .map(|error| (Refusal::of(&error), error)),
     };
     if let Some((refusal, error)) = refused {
         let peer = caller.peer.node.short();
@@ -327,76 +414,6 @@ fn redeem(host: &dyn Host, join: &Join, caller: &Caller, sink: &mut Sink) -> chu
     }
     sink.push(Frame::End(End { complete: true, ..End::default() }));
     Ok(())
-}
-
-/// Gathers frames into batches for the stream.
-struct Sink {
-    batches: mpsc::Sender<Vec<Encoded>>,
-    waiting: Vec<Encoded>,
-    len: usize,
-    open: bool,
-    quic: quinn::Connection,
-    started: Instant,
-    /// Held while the answer is in the making.
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Sink {
-    fn new(
-        batches: mpsc::Sender<Vec<Encoded>>,
-        quic: quinn::Connection,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
-        let started = Instant::now();
-        Self { batches, waiting: Vec::new(), len: 0, open: true, quic, started, _permit: permit }
-    }
-
-    /// Adds a frame; false once nobody takes any.
-    fn push(&mut self, frame: Frame) -> bool {
-        if let Some(encoded) = encode(&frame) {
-            self.len += encoded.len();
-            self.waiting.push(encoded);
-        }
-        // While the stream waits for work a small batch is better than a full one later.
-        let idle = self.batches.capacity() == self.batches.max_capacity();
-        if self.len >= if idle { limits::ANSWER_BATCH_BYTES / 4 } else { limits::ANSWER_BATCH_BYTES } {
-            self.flush();
-        }
-        self.open
-    }
-
-    fn flush(&mut self) {
-        self.len = 0;
-        let batch = std::mem::take(&mut self.waiting);
-        self.open &= batch.is_empty() || self.batches.blocking_send(batch).is_ok();
-    }
-}
-
-impl Outlet for Sink {
-    fn send(&mut self, frame: Frame) -> bool {
-        self.push(frame)
-    }
-
-    /// What the congestion controller lets out in a round trip.
-    fn rate(&self) -> Option<u64> {
-        let path = self.quic.stats().path;
-        let micros = u64::try_from(path.rtt.as_micros()).ok()?.max(1);
-        path.cwnd.saturating_mul(1_000_000).checked_div(micros)
-    }
-
-    fn now(&self) -> Duration {
-        self.started.elapsed()
-    }
-}
-
-/// The frame as it goes out; in place of one that may not be sent, a refusal.
-fn encode(frame: &Frame) -> Option<Encoded> {
-    let refusal = || Frame::Error(Refusal::new(ErrorCode::Internal, ""));
-    frame
-        .encode()
-        .inspect_err(|error| tracing::error!(%error, "an answer held what may not be sent"))
-        .or_else(|_| refusal().encode())
-        .ok()
 }
 
 /// Runs what may block on a thread that may. `None` where it panicked or the runtime is going down.

@@ -230,6 +230,8 @@ fn dial_transport() -> Result<TransportConfig> {
 
 fn accept_transport() -> Result<TransportConfig> {
     let mut transport = transport(limits::ACCEPT_WINDOW_BYTES)?;
+    // What a key that nobody knows may have here unread; a member's connection is given more.
+    transport.receive_window(VarInt::from_u32(limits::STRANGER_WINDOW_BYTES));
     transport.max_concurrent_bidi_streams(VarInt::from_u32(limits::STREAMS_BIDI));
     transport.max_concurrent_uni_streams(VarInt::from_u32(limits::STREAMS_UNI));
     Ok(transport)
@@ -256,6 +258,18 @@ fn transport(window: u32) -> Result<TransportConfig> {
         .mtu_discovery_config(Some(discovery))
         .congestion_controller_factory(Arc::new(congestion));
     Ok(transport)
+}
+
+#[cfg(test)]
+impl Endpoint {
+    /// Listens on the loopback interface and takes `window` bytes of a stream before they are read.
+    pub(crate) fn listen_narrow(identity: Identity, window: u32) -> Result<Self> {
+        let mut config = server_config(&identity)?;
+        let mut transport = accept_transport()?;
+        transport.stream_receive_window(VarInt::from_u32(window));
+        config.transport_config(Arc::new(transport));
+        Self::new(bind((Ipv4Addr::LOCALHOST, 0).into())?, identity, Some(config))
+    }
 }
 
 /// A handshake under way between two endpoints with quinn's own settings and our keys, to measure against.

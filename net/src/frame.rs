@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -15,10 +15,13 @@ use chuan_engine::sync::frame::{Assembler, Encoded, Frame};
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, WriteError};
 use tokio::time::timeout;
 
-use crate::limits;
+use crate::{limits, patience::Patience};
 
 /// Buffers taken from a stream under one lock of its connection; each holds about a datagram.
 const BUFFERS: usize = limits::PULL_BATCH_BYTES / limits::DATAGRAM_BYTES as usize;
+
+/// The same of a stream that carries one short message.
+const FEW_BUFFERS: usize = 8;
 
 /// Why a stream gave no more frames.
 #[derive(Debug)]
@@ -59,29 +62,6 @@ pub(crate) struct FrameReader {
     patience: Patience,
 }
 
-/// How long an answer is still waited for. Waiting uses it up, and what comes fills it again.
-#[derive(Debug)]
-pub(crate) struct Patience(Duration);
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self(limits::SILENCE_TIMEOUT)
-    }
-}
-
-impl Patience {
-    /// How long it lasts if nothing comes.
-    pub(crate) const fn left(&self) -> Duration {
-        self.0
-    }
-
-    /// Takes note of `bytes` that came after `waited`.
-    pub(crate) fn note(&mut self, waited: Duration, bytes: u64) {
-        let earned = Duration::from_millis(1000 * bytes / limits::PROGRESS_BYTES);
-        self.0 = self.0.saturating_sub(waited).saturating_add(earned).min(limits::SILENCE_TIMEOUT);
-    }
-}
-
 impl FrameReader {
     pub(crate) fn new(stream: RecvStream) -> Self {
         Self::counting(stream, Arc::default())
@@ -90,8 +70,14 @@ impl FrameReader {
     /// A reader that adds the bytes it takes to `count`.
     pub(crate) fn counting(stream: RecvStream, count: Arc<AtomicU64>) -> Self {
         let buffers = vec![Bytes::new(); BUFFERS];
-        let (assembler, patience) = (Assembler::default(), Patience::default());
+        let (assembler, patience) = (Assembler::default(), Patience::of(limits::SILENCE_TIMEOUT));
         Self { stream, assembler, buffers, ended: false, count, patience }
+    }
+
+    /// A reader that takes no frame with a larger payload than `most`: of a longer one only its header is looked at.
+    pub(crate) fn up_to(stream: RecvStream, most: usize) -> Self {
+        let buffers = vec![Bytes::new(); FEW_BUFFERS];
+        Self { assembler: Assembler::up_to(most), buffers, ..Self::new(stream) }
     }
 
     /// The stream alone, with what nobody has read of it.
@@ -125,7 +111,7 @@ impl FrameReader {
 
     async fn fill(&mut self) -> Result<(), StreamError> {
         let since = Instant::now();
-        let read = timeout(self.patience.0, self.stream.read_chunks(&mut self.buffers));
+        let read = timeout(self.patience.left(), self.stream.read_chunks(&mut self.buffers));
         match read.await.map_err(|_| StreamError::Silent)? {
             Ok(Some(count)) => {
                 let mut bytes = 0;
@@ -145,7 +131,16 @@ impl FrameReader {
 }
 
 /// Writes frames in one go. Not cancel-safe: a part of a frame may be out.
-pub(crate) async fn write(stream: &mut SendStream, frames: Vec<Encoded>) -> Result<(), StreamError> {
+///
+/// # Errors
+///
+/// [`StreamError::Silent`] where the peer takes so little that `patience` ends. How long the frames take does not count, if they
+/// are taken steadily.
+pub(crate) async fn write(
+    stream: &mut SendStream,
+    frames: Vec<Encoded>,
+    mut patience: Patience,
+) -> Result<(), StreamError> {
     let mut parts: Vec<Bytes> = Vec::with_capacity(2 * frames.len());
     for frame in frames {
         parts.push(frame.head);
@@ -153,33 +148,17 @@ pub(crate) async fn write(stream: &mut SendStream, frames: Vec<Encoded>) -> Resu
             parts.push(frame.payload);
         }
     }
-    stream.write_all_chunks(&mut parts).await.map_err(|error| match error {
-        WriteError::ConnectionLost(error) => StreamError::Lost(error),
-        _ => StreamError::Abandoned,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Symptom: a source that sent one byte a minute kept whoever had asked it waiting for days. Cause: any byte counted as
-    /// progress.
-    #[test]
-    fn a_trickle_uses_patience_up_and_a_slow_answer_does_not() {
-        let mut patience = Patience(limits::SILENCE_TIMEOUT);
-        patience.note(Duration::from_secs(50), 1);
-        assert!(patience.0 <= Duration::from_secs(10), "{patience:?}");
-        let mut patience = Patience(limits::SILENCE_TIMEOUT);
-        for _ in 0..10_000 {
-            patience.note(Duration::from_secs(10), 16 * 1024);
-        }
-        assert!(patience.0 > Duration::from_secs(50), "{patience:?}");
-        // What came in plenty before buys no more than what is given at first.
-        patience.note(Duration::ZERO, u64::from(u32::MAX));
-        assert_eq!(patience.0, limits::SILENCE_TIMEOUT);
-        // Of a pull, only what is of use counts: junk, however much of it, leaves as little as silence.
-        patience.note(limits::SILENCE_TIMEOUT, 0);
-        assert_eq!(patience.left(), Duration::ZERO);
+    let mut parts = parts.as_mut_slice();
+    while !parts.is_empty() {
+        let since = Instant::now();
+        let taken = timeout(patience.left(), stream.write_chunks(parts));
+        let taken = taken.await.map_err(|_| StreamError::Silent)?.map_err(|error| match error {
+            WriteError::ConnectionLost(error) => StreamError::Lost(error),
+            _ => StreamError::Abandoned,
+        })?;
+        patience.note(since.elapsed(), taken.bytes as u64);
+        // What was taken of the first that is left was cut off it.
+        parts = parts.get_mut(taken.chunks..).unwrap_or_default();
     }
+    Ok(())
 }

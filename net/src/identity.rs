@@ -28,7 +28,7 @@ use rustls::{
 use crate::error::{Error, Result};
 
 /// The protocol and its version, as TLS negotiates it.
-pub const ALPN: &[u8] = b"chuan/1";
+pub const ALPN: &[u8] = b"chuan/2";
 
 /// The DER of an Ed25519 SubjectPublicKeyInfo (RFC 8410) up to the key itself.
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

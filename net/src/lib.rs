@@ -10,6 +10,7 @@
 
 pub mod acquaintance;
 pub mod connection;
+pub mod counts;
 mod dial;
 mod driver;
 pub mod endpoint;
@@ -18,8 +19,10 @@ mod frame;
 pub mod identity;
 mod knock;
 pub mod limits;
+mod patience;
 mod pull;
 pub mod serve;
+mod sink;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -27,6 +30,7 @@ mod window;
 
 pub use acquaintance::{Acquaintance, Anybody, Stranger};
 pub use connection::{Connection, WireStats};
+pub use counts::{Counted, Counts};
 pub use endpoint::Endpoint;
 pub use error::{Error, Result};
 pub use identity::{Identity, PeerKey};

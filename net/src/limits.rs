@@ -28,7 +28,11 @@ pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same, whatever it has asked: time enough to join.
 pub const STRANGER_LIFETIME: Duration = Duration::from_secs(10);
-/// A dialler that takes nothing of an answer for this long loses the answer: it holds memory and a thread.
+/// A stranger of which no request is being answered keeps its place for this long whoever comes: time for a join to arrive
+/// with the hello. After that it makes room for the next stranger, where there is no place left.
+pub const STRANGER_GRACE: Duration = Duration::from_secs(1);
+/// A dialler that takes nothing of an answer for this long, or less than [`PROGRESS_BYTES`] a second for longer, loses the answer:
+/// it holds memory and a thread.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A grant, or the grace of a key, that ends by itself ends the answers that go on by it within this time.
 pub const STANDING_TICK: Duration = Duration::from_secs(1);
@@ -60,6 +64,8 @@ pub const WINDOW_RATE: u64 = 1_250_000_000;
 pub const WINDOW_TICK: Duration = Duration::from_millis(10);
 /// Bytes on their way to an acceptor that it has not read yet: hellos and requests only.
 pub const ACCEPT_WINDOW_BYTES: u32 = 256 * 1024;
+/// The same of a node that is a member of nothing here.
+pub const STRANGER_WINDOW_BYTES: u32 = 32 * 1024;
 /// Bytes an acceptor may have written to all dialers and not yet seen acknowledged. Shared out over the connections.
 pub const SEND_POOL_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes in flight before the first acknowledgement: an answer of this size takes one round trip.
@@ -99,6 +105,9 @@ pub const ANSWERS_PER_CONNECTION: usize = 2;
 pub const ANSWERS: usize = 32;
 /// The same of all other answers: to joins, exchanges of statements and questions about peers.
 pub const SHORT_ANSWERS: usize = 32;
+/// Places for all that is done for nodes that are members of nothing here: what their hellos show is looked at, and their
+/// requests are answered, one after the other. However many come, they keep one thread busy at most.
+pub const STRANGER_ANSWERS: usize = 1;
 /// A request that has no turn for so long is refused as too much.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of frames that an answering thread hands to its stream at once.
@@ -123,10 +132,12 @@ const _: () = assert!(
 // No node alone keeps all others from their answers.
 const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= ANSWERS);
 const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= SHORT_ANSWERS);
+const _: () = assert!(engine::HELLO_BYTES + engine::STRANGER_REQUEST_BYTES <= STRANGER_WINDOW_BYTES as usize);
 const _: () = assert!(ANSWER_PATIENCE.as_secs() < SILENCE_TIMEOUT.as_secs());
 const _: () = assert!(CONNECTIONS_OF_STRANGERS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
 const _: () = assert!(4 * STRANGERS_PER_ADDRESS <= CONNECTIONS_OF_STRANGERS);
 const _: () = assert!(HALF_OPEN_PER_ADDRESS <= HALF_OPEN_RETRY && 8 * HALF_OPEN_PER_ADDRESS <= HALF_OPEN);
+const _: () = assert!(STRANGER_GRACE.as_secs() < STRANGER_TIMEOUT.as_secs());
 const _: () = assert!(STRANGER_TIMEOUT.as_secs() < STRANGER_LIFETIME.as_secs());
 const _: () = assert!(SEND_POOL_BYTES / CONNECTIONS as u64 >= 256 * 1024);
 const _: () = assert!(INITIAL_WINDOW_BYTES < WINDOW_BYTES as u64 && WINDOW_BYTES < WINDOW_SAFE_BYTES);

@@ -33,8 +33,9 @@ use tokio::{runtime::Handle, sync::mpsc, time::timeout};
 
 use crate::{
     Connection, Error, Result,
-    frame::{FrameReader, Patience, StreamError},
+    frame::{FrameReader, StreamError},
     limits,
+    patience::Patience,
 };
 
 /// How often a flag that is set from a signal handler is looked at.
@@ -202,7 +203,7 @@ fn run<M: Machine>(
 ) -> Result<(), Broken> {
     let mut in_flight = 0;
     // What is of use, not whatever comes: else a source could hold a pull with junk for ever.
-    let mut patience = Patience::default();
+    let mut patience = Patience::of(limits::SILENCE_TIMEOUT);
     loop {
         while in_flight < limits::PULL_REQUESTS
             && let Some(order) = machine.poll_request()?

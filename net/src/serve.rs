@@ -7,14 +7,18 @@ use std::{
     collections::HashMap,
     future::Future,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 use bytes::Bytes;
 use chuan_engine::{
     id::{LibraryId, NodeId},
     limits::ANSWER_PEERS,
-    statement::{PublicKey, library::Library},
+    statement::{Kinds, PublicKey, library::Library},
     store::{Ledger, Objects},
     sync::{
         exchange::{self, Reply},
@@ -29,7 +33,7 @@ use tokio::{
 };
 
 use crate::{
-    Endpoint, driver,
+    Counts, Endpoint, driver,
     endpoint::{CloseCode, proved_node},
     identity::PeerKey,
     knock::{Crowd, Verdict, site},
@@ -69,6 +73,16 @@ pub trait Host: Send + Sync + 'static {
         None
     }
 
+    /// The kinds of statements that this node knows: it hears and says no others.
+    fn kinds(&self) -> Kinds {
+        Kinds::KNOWN
+    }
+
+    /// Where a listener counts what it is asked.
+    fn counts(&self) -> Arc<Counts> {
+        Arc::default()
+    }
+
     /// What this node says of itself to who dials it, where its key is not its first.
     fn introduction(&self) -> Option<Hello> {
         None
@@ -100,9 +114,16 @@ pub trait Host: Send + Sync + 'static {
         self.offer(statements);
     }
 
-    /// Answers any request but a join, frame by frame, until `out` says that nobody takes more. An error becomes the
+    /// Answers any request but a join, of a peer that knows `kinds` of statements, frame by frame, until `out` says that
+    /// nobody takes more. An error becomes the
     /// refusal that ends the answer; so does a grant that ends, or becomes less, while the answer runs.
-    fn answer(&self, peer: &PeerKey, request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
+    fn answer(
+        &self,
+        peer: &PeerKey,
+        kinds: Kinds,
+        request: Request,
+        out: &mut dyn Outlet,
+    ) -> chuan_engine::Result<()> {
         let changes = self.changes();
         // A library that is not here gets the answer that a stranger gets.
         let library = self
@@ -112,7 +133,10 @@ pub trait Host: Send + Sync + 'static {
             return Err(chuan_engine::Error::Denied("the peer's key was replaced".into()));
         }
         let reply = match request {
-            Request::Exchange { talk, .. } => exchange::answer(&library, talk, &peer.node, self.now_ms())?,
+            Request::Exchange { talk, .. } => {
+                let both = self.kinds().common(kinds);
+                exchange::answer(&library, both, talk, &peer.node, self.now_ms())?
+            }
             Request::Peers { .. } if library.is_member(&peer.node, self.now_ms()) => {
                 let peers = self.peers(&library).into_iter().take(ANSWER_PEERS).map(Frame::Hello);
                 let end = Frame::End(End { complete: true, ..End::default() });
@@ -219,8 +243,20 @@ struct Guest {
     site: IpAddr,
     /// Whether it is a member of anything now, as its session finds.
     known: watch::Receiver<bool>,
+    /// Requests of it that are being answered.
+    asking: Arc<AtomicUsize>,
+    since: Instant,
+    /// Whether it was shown out and its session is about to end.
+    is_leaving: bool,
     /// What its path can use of a send window.
     window: u64,
+}
+
+impl Guest {
+    /// Whether it is a member of nothing here, and takes a place.
+    fn is_stranger(&self) -> bool {
+        !*self.known.borrow() && !self.is_leaving
+    }
 }
 
 /// Who is at the door and who is in.
@@ -240,8 +276,10 @@ impl Door {
     fn new(host: Arc<dyn Host>, stopped: watch::Receiver<bool>) -> Self {
         let answers = Arc::new(Semaphore::new(limits::ANSWERS));
         let short_answers = Arc::new(Semaphore::new(limits::SHORT_ANSWERS));
+        let strangers = Arc::new(Semaphore::new(limits::STRANGER_ANSWERS));
+        let counts = host.counts();
         Self {
-            lent: driver::Lent { host, answers, short_answers, stopped },
+            lent: driver::Lent { host, answers, short_answers, strangers, counts, stopped },
             handshakes: JoinSet::new(),
             sessions: JoinSet::new(),
             places: HashMap::new(),
@@ -288,16 +326,24 @@ impl Door {
             Err(error) => (error.id(), None),
         };
         let from = self.places.remove(&id);
-        let (Some(from), Some((quic, peer, is_known))) = (from, proved) else { return };
-        if !self.has_room(from.site, &peer, is_known) {
+        let (Some(from), Some((quic, peer, is_known))) = (from, proved) else {
+            return self.lent.counts.handshake_failed();
+        };
+        if !self.has_room(from.site, &peer, is_known) && !self.make_room(from.site, &peer, is_known) {
+            self.lent.counts.handshake_failed();
             return quic.close(CloseCode::Busy.varint(), b"");
         }
+        self.lent.counts.session(is_known);
         let (know, known) = watch::channel(is_known);
-        let task = self.sessions.spawn(driver::session(quic.clone(), peer, know, self.lent.clone()));
+        let asking: Arc<AtomicUsize> = Arc::default();
+        let presence = driver::Presence { known: know, asking: Arc::clone(&asking) };
+        let task = self.sessions.spawn(driver::session(quic.clone(), peer, presence, self.lent.clone()));
         let window = unacknowledged(quic.rtt());
         quic.set_send_window(window.min(self.share));
         self.places.insert(task.id(), Place { proved: true, ..from });
-        self.guests.insert(task.id(), Guest { quic, peer, site: from.site, known, window });
+        let since = Instant::now();
+        let (site, is_leaving) = (from.site, false);
+        self.guests.insert(task.id(), Guest { quic, peer, site, known, asking, since, is_leaving, window });
         self.share_windows();
     }
 
@@ -305,12 +351,30 @@ impl Door {
     /// and few of them at one address.
     fn has_room(&self, site: IpAddr, peer: &PeerKey, is_known: bool) -> bool {
         let same = self.guests.values().filter(|other| other.peer.node == peer.node).count();
-        let strangers = || self.guests.values().filter(|other| !*other.known.borrow());
+        let strangers = || self.guests.values().filter(|other| other.is_stranger());
         let here = strangers().filter(|other| other.site == site).count();
         let has_place = is_known
             || (strangers().count() < limits::CONNECTIONS_OF_STRANGERS
                 && here < limits::STRANGERS_PER_ADDRESS);
         same < limits::CONNECTIONS_PER_NODE && has_place
+    }
+
+    /// Shows out the stranger that has been silent longest, so that another stranger has its place: whoever holds all places of
+    /// an address that many share must go on asking to keep them. Gives whether there is room now.
+    fn make_room(&mut self, site: IpAddr, peer: &PeerKey, is_known: bool) -> bool {
+        let at_site = |guest: &&Guest| guest.is_stranger() && guest.site == site;
+        let is_crowded = self.guests.values().filter(at_site).count() >= limits::STRANGERS_PER_ADDRESS;
+        let may_go = |guest: &Guest| {
+            guest.is_stranger()
+                && (guest.site == site || !is_crowded)
+                && guest.asking.load(Ordering::Relaxed) == 0
+                && guest.since.elapsed() >= limits::STRANGER_GRACE
+        };
+        let silent = self.guests.values_mut().filter(|guest| may_go(guest));
+        let Some(oldest) = silent.min_by_key(|guest| guest.since) else { return false };
+        oldest.is_leaving = true;
+        oldest.quic.close(CloseCode::Busy.varint(), b"");
+        self.has_room(site, peer, is_known)
     }
 
     fn leave(&mut self, ended: Ended<()>) {

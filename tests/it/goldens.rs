@@ -27,7 +27,7 @@ use chuan_engine::{
         SegmentName,
     },
     statement::{
-        Body, Channel, ClassPolicy, Classes, Header, Key, Member, NodeRole, Policy, Release, RoleKind,
+        Body, Channel, ClassPolicy, Classes, Header, Key, Kinds, Member, NodeRole, Policy, Release, RoleKind,
         Statement, Verbs,
     },
     sync::{
@@ -294,6 +294,7 @@ fn frames() -> Vec<Golden> {
         addresses: vec!["198.51.100.7:4040".to_owned()],
         name: "mirror".to_owned(),
         statements: Vec::new(),
+        kinds: Kinds::from_bits(0x7be),
     };
     let pull = Pull {
         library,

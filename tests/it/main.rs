@@ -10,6 +10,7 @@ mod flips;
 mod fresh;
 mod fuzz_corpus;
 mod goldens;
+mod hostile;
 mod keys;
 mod kill;
 mod ledger;

@@ -221,8 +221,9 @@ pub fn restore(
         let writer = scope.spawn(move || write::write(writing, journal, &steps_in));
         let mut fetcher = fetcher;
         let fetched = fetcher.all(plan);
-        let Fetcher { report, failures, failed, .. } = fetcher;
-        // Dropping the sender with the fetcher ends the writer.
+        let Fetcher { report, failures, failed, steps, .. } = fetcher;
+        // The writer ends when there is no sender any more.
+        drop(steps);
         let (written, wrote) = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // Where the writer failed, the fetcher only found that nothing is received any more.
         (written, wrote.and(fetched).map(|()| (report, failures, failed)))

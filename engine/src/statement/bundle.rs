@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     id::LibraryId,
     limits::{BUNDLE_BYTES, BUNDLE_STATEMENTS},
-    statement::{Statement, wire::Reader},
+    statement::{Heading, Statement, wire::Reader},
 };
 
 const MAGIC: &[u8; 4] = b"CHBD";
@@ -28,7 +28,7 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Reads a file that may come from anybody.
+    /// Reads a file that may come from anybody. Kinds of statements that this version does not know are left out.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes, "bundle of statements");
         if bytes.len() > BUNDLE_BYTES {
@@ -48,8 +48,16 @@ impl Bundle {
             );
         }
         let mut statements = Vec::new();
+        let mut unknown = 0u32;
         for _ in 0..count {
-            statements.push(read_statement(&mut reader)?);
+            let bytes = read_envelope(&mut reader)?;
+            match Heading::read(bytes)?.kind() {
+                Some(_) => statements.push(Statement::decode(bytes)?),
+                None => unknown += 1,
+            }
+        }
+        if unknown > 0 {
+            tracing::warn!(unknown, "statements of kinds that this version does not know are left out");
         }
         reader.finish()?;
         let bundle = Self { library, statements };
@@ -104,6 +112,10 @@ pub(super) fn put_statement(out: &mut Vec<u8>, statement: &Statement) {
 
 /// Reads what [`put_statement`] wrote.
 pub(super) fn read_statement(reader: &mut Reader<'_>) -> Result<Statement> {
+    Statement::decode(read_envelope(reader)?)
+}
+
+fn read_envelope<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8]> {
     let len = usize::try_from(reader.u32()?).unwrap_or(usize::MAX);
-    Statement::decode(reader.bytes(len)?)
+    reader.bytes(len)
 }

@@ -246,7 +246,8 @@ pub(super) fn unsigned(header: &Header, body: &Body) -> Result<Vec<u8>> {
 
 /// Reads what [`unsigned`] wrote.
 pub(super) fn read_unsigned(reader: &mut Reader<'_>) -> Result<(Header, Body)> {
-    let (kind, library) = decode_start(reader)?;
+    let (tag, library) = decode_start(reader)?;
+    let kind = StatementKind::from_tag(tag)?;
     let (sequence, time_ms) = (reader.u64()?, reader.i64()?);
     let body_len = reader.u32()?;
     let body = reader.bytes(usize::try_from(body_len).unwrap_or(usize::MAX))?;
@@ -273,7 +274,9 @@ pub(super) fn read_signatures(reader: &mut Reader<'_>) -> Result<Vec<(PublicKey,
     Ok(signatures)
 }
 
-fn decode_start(reader: &mut Reader<'_>) -> Result<(StatementKind, Option<LibraryId>)> {
+/// Reads the fields up to the library: the kind's tag, which this version may not know, and the library, which a first root
+/// does not name.
+pub(super) fn decode_start(reader: &mut Reader<'_>) -> Result<(u8, Option<LibraryId>)> {
     if reader.array::<4>()? != *MAGIC {
         return Err(reader.invalid("it does not begin with \"CHST\""));
     }
@@ -287,13 +290,13 @@ fn decode_start(reader: &mut Reader<'_>) -> Result<(StatementKind, Option<Librar
         }
         _ => return Err(reader.invalid(format!("unknown version {version}: a newer chuan wrote this"))),
     }
-    let kind = StatementKind::from_tag(reader.u8()?)?;
+    let tag = reader.u8()?;
     let flags = reader.u16()?;
     if flags != 0 {
         return Err(reader.invalid(format!("unknown flags {flags:#06x}: a newer chuan wrote this")));
     }
     let library = reader.array()?;
-    Ok((kind, (library != NO_LIBRARY).then(|| LibraryId::from_bytes(library))))
+    Ok((tag, (library != NO_LIBRARY).then(|| LibraryId::from_bytes(library))))
 }
 
 fn check_header(header: &Header, body: &Body) -> Result<()> {

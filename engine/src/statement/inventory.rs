@@ -1,64 +1,85 @@
 //! The names of all that a library knows, in an order in which two nodes can compare them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::{Library, Statement, library::place_in_order, pool::Pool};
+use super::{Kinds, Library, Statement, StatementKind, library::place_in_order, pool::Pool};
 use crate::{
     id::{EnvelopeId, SetDigest, StatementId},
-    limits::{ANSWER_STATEMENTS, EXCHANGE_BUCKETS, EXCHANGE_BYTES},
+    limits::{ANSWER_STATEMENTS, EXCHANGE_BYTES},
 };
 
-/// Every envelope of a pool by name, and digests of them.
+/// Every envelope of a pool by name and kind, and digests of them. Digests are over the kinds that are asked for: two nodes
+/// of different versions compare what both of them know of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
+    /// Kinds of which there is no statement have no entry, so that they change no digest.
+    kinds: BTreeMap<StatementKind, Names>,
+}
+
+/// The envelopes of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Names {
     all: BTreeMap<EnvelopeId, StatementId>,
-    buckets: Vec<u64>,
-    /// Of all names.
-    pub digest: SetDigest,
+    /// A digest of each bucket that is not empty.
+    buckets: BTreeMap<u8, SetDigest>,
+    digest: SetDigest,
 }
 
 impl Inventory {
     pub(super) fn of(pool: &Pool) -> Self {
-        let all: BTreeMap<_, _> =
-            pool.known().map(|statement| (statement.envelope_id(), statement.id())).collect();
-        let mut by_bucket: Vec<Vec<EnvelopeId>> = vec![Vec::new(); EXCHANGE_BUCKETS];
-        for id in all.keys() {
-            if let Some(bucket) = by_bucket.get_mut(usize::from(id.bucket())) {
-                bucket.push(*id);
-            }
+        let mut all: BTreeMap<StatementKind, BTreeMap<EnvelopeId, StatementId>> = BTreeMap::new();
+        for statement in pool.known() {
+            all.entry(statement.kind()).or_default().insert(statement.envelope_id(), statement.id());
         }
-        let buckets = by_bucket.iter().map(|ids| SetDigest::of(ids).start()).collect();
-        let digest = SetDigest::of(&all.keys().copied().collect::<Vec<_>>());
-        Self { all, buckets, digest }
+        Self { kinds: all.into_iter().map(|(kind, all)| (kind, Names::of(all))).collect() }
     }
 
-    /// The digest of the names that begin with this byte.
-    pub fn bucket(&self, bucket: u8) -> u64 {
-        self.buckets.get(usize::from(bucket)).copied().unwrap_or_else(|| SetDigest::of(&[]).start())
+    fn of_kinds(&self, kinds: Kinds) -> impl Iterator<Item = (StatementKind, &Names)> {
+        self.kinds.iter().map(|(kind, names)| (*kind, names)).filter(move |(kind, _)| kinds.contains(*kind))
+    }
+
+    /// The digest of all names of these kinds.
+    pub fn digest(&self, kinds: Kinds) -> SetDigest {
+        SetDigest::of_kinds(self.of_kinds(kinds).map(|(kind, names)| (kind.tag(), &names.digest)))
+    }
+
+    /// The start of the digest of the names of these kinds that begin with this byte.
+    pub fn bucket(&self, kinds: Kinds, bucket: u8) -> u64 {
+        let digests =
+            self.of_kinds(kinds).filter_map(|(kind, names)| Some((kind.tag(), names.buckets.get(&bucket)?)));
+        SetDigest::of_kinds(digests).start()
     }
 
     /// Whether an envelope is known.
     pub fn contains(&self, id: &EnvelopeId) -> bool {
-        self.all.contains_key(id)
+        self.kinds.values().any(|names| names.all.contains_key(id))
     }
 
-    /// The names that begin with this byte, ascending.
-    pub fn in_bucket(&self, bucket: u8) -> impl Iterator<Item = EnvelopeId> {
+    /// The names of these kinds that begin with this byte, ascending.
+    pub fn in_bucket(&self, kinds: Kinds, bucket: u8) -> BTreeSet<EnvelopeId> {
         let range = EnvelopeId::first_of(bucket)..=EnvelopeId::last_of(bucket);
-        self.all.range(range).map(|(id, _)| *id)
+        self.of_kinds(kinds)
+            .flat_map(|(_, names)| names.all.range(range.clone()).map(|(id, _)| *id))
+            .collect()
     }
 
     /// The statement in an envelope.
     pub fn statement<'a>(&self, library: &'a Library, id: &EnvelopeId) -> Option<&'a Statement> {
-        library.statement(self.all.get(id)?)
+        library.statement(self.kinds.values().find_map(|names| names.all.get(id))?)
     }
 
-    /// The envelopes in `buckets` that are not among `ids`, each after what proves it, and whether these are all: as many as
-    /// one answer may hold.
-    pub fn missing(&self, library: &Library, buckets: &[u8], ids: &[EnvelopeId]) -> (Vec<Bytes>, bool) {
-        let named = buckets.iter().flat_map(|bucket| self.in_bucket(*bucket));
+    /// The envelopes of these kinds in `buckets` that are not among `ids`, each after what proves it, and whether these are
+    /// all: as many as one answer may hold.
+    pub fn missing(
+        &self,
+        library: &Library,
+        kinds: Kinds,
+        buckets: &[u8],
+        ids: &[EnvelopeId],
+    ) -> (Vec<Bytes>, bool) {
+        let named = buckets.iter().flat_map(|bucket| self.in_bucket(kinds, *bucket));
         let unnamed = named.filter(|id| ids.binary_search(id).is_err());
         let mut missing: Vec<_> = unnamed.filter_map(|id| self.statement(library, &id)).collect();
         missing.sort_by_key(|statement| (library.is_rival(statement), place_in_order(statement)));
@@ -78,5 +99,14 @@ impl Inventory {
         let known = ids.into_iter().filter_map(|id| Some((place(self.statement(library, &id)?), id)));
         let ordered: BTreeMap<_, _> = known.collect();
         ordered.into_values().collect()
+    }
+}
+
+impl Names {
+    fn of(all: BTreeMap<EnvelopeId, StatementId>) -> Self {
+        let ids: Vec<_> = all.keys().copied().collect();
+        let by_bucket = ids.chunk_by(|left, right| left.bucket() == right.bucket());
+        let bucket = |ids: &[EnvelopeId]| Some((ids.first()?.bucket(), SetDigest::of(ids)));
+        Self { buckets: by_bucket.filter_map(bucket).collect(), digest: SetDigest::of(&ids), all }
     }
 }

@@ -3,6 +3,10 @@
 //! A public key is 32 bytes that encode a point of large order in its one canonical form; a signature is checked with
 //! the strict equation (reduced `S`, `R` and key of large order), so that nobody can make a second valid signature out of a first
 //! one, and no key verifies everything. Whatever signs prefixes its message with a domain of its own.
+//!
+//! Whether bytes encode a point at all costs a square root in the field. A statement may list thousands of keys and may come
+//! from anybody, so its keys are checked by comparing bytes only: canonical, and none of the encodings of small order. Under a
+//! key that is no point no signature verifies, so it grants nothing to anybody.
 
 use std::{fmt, str::FromStr};
 
@@ -55,7 +59,26 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A public key that passed [`PublicKey::from_bytes`].
+/// The `y` of the points of small order, without the sign of `x`, in canonical form: orders 1, 2, 4, and 8 twice.
+const SMALL_ORDER: [[u8; KEY_LEN]; 5] = [
+    [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+    ],
+    [0; KEY_LEN],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+/// A public key that passed [`PublicKey::from_bytes`], or in a statement its cheaper half: then it may be no point, and no
+/// signature verifies under it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; KEY_LEN]);
 
@@ -63,13 +86,22 @@ impl PublicKey {
     /// Takes the 32 bytes of an Ed25519 public key; refuses what is no point, a point of small order, and the
     /// second encodings of a point.
     pub fn from_bytes(bytes: [u8; KEY_LEN]) -> Result<Self> {
-        let key =
-            VerifyingKey::from_bytes(&bytes).map_err(|_| invalid_key("encodes no point of the curve"))?;
-        if key.is_weak() {
-            return Err(invalid_key("has small order, so anything would verify under it"));
-        }
+        let key = Self::from_form(bytes)?;
+        VerifyingKey::from_bytes(&bytes).map_err(|_| invalid_key("encodes no point of the curve"))?;
+        Ok(key)
+    }
+
+    /// Takes the 32 bytes of a key in a statement: all of [`from_bytes`](Self::from_bytes) that comparing bytes can tell. It
+    /// may be no point of the curve.
+    pub(crate) fn from_form(bytes: [u8; KEY_LEN]) -> Result<Self> {
         if !is_reduced(&bytes) {
             return Err(invalid_key("is not in canonical form"));
+        }
+        let mut unsigned = bytes;
+        let [.., last] = &mut unsigned;
+        *last &= 0x7f;
+        if SMALL_ORDER.contains(&unsigned) {
+            return Err(invalid_key("has small order, so anything would verify under it"));
         }
         Ok(Self(bytes))
     }
@@ -221,6 +253,16 @@ mod tests {
         ];
         for hex in weak {
             assert!(PublicKey::from_bytes(bytes(hex).try_into().unwrap()).is_err(), "{hex}");
+            assert!(PublicKey::from_form(bytes(hex).try_into().unwrap()).is_err(), "{hex}");
+        }
+        for y in SMALL_ORDER {
+            for sign in [0, 0x80] {
+                let mut point = y;
+                point[31] |= sign;
+                assert!(PublicKey::from_form(point).is_err(), "{point:02x?}");
+                // The table is right: what encodes a point here is one of small order.
+                assert!(VerifyingKey::from_bytes(&point).is_ok_and(|key| key.is_weak()), "{point:02x?}");
+            }
         }
         // y = 3 is a point of large order; y = p + 3 is its second encoding.
         let mut three = [0u8; 32];
@@ -229,6 +271,23 @@ mod tests {
         let mut second = [0xff; 32];
         (second[0], second[31]) = (0xf0, 0x7f);
         assert!(PublicKey::from_bytes(second).unwrap_err().to_string().contains("canonical"));
+    }
+
+    /// A statement's key is not decompressed before a signature under it is checked: that may be no point, and then nothing
+    /// verifies, not even what any key verifies by the loose rule.
+    #[test]
+    fn nothing_verifies_under_what_is_no_point() {
+        let mut no_point = [0u8; 32];
+        no_point[0] = 2;
+        assert!(PublicKey::from_bytes(no_point).unwrap_err().to_string().contains("no point"));
+        let key = PublicKey::from_form(no_point).unwrap();
+        let mut forged = [0u8; 64];
+        for r in SMALL_ORDER.into_iter().chain([no_point]) {
+            forged[..32].copy_from_slice(&r);
+            assert!(key.verify(b"message", &Signature::from_bytes(forged)).is_err());
+        }
+        let signature = Key::from_seed([7; 32]).sign(b"message");
+        assert!(key.verify(b"message", &signature).is_err());
     }
 
     /// A signature whose `R` has small order verifies for a chosen key by the loose rule.

@@ -119,6 +119,13 @@ impl Library {
         outcomes.pop().unwrap_or(Ok(Accepted::Known))
     }
 
+    /// Whether [`offer_all`](Self::offer_all) would take up any of `statements`. Where none of them could be first, none can
+    /// follow it: what nobody entitled has signed ends here, before the library is copied to be changed.
+    pub fn would_take_any(&self, statements: &[Statement]) -> bool {
+        let is_of_here = |statement: &&Statement| statement.library() == self.id;
+        statements.iter().filter(is_of_here).any(|statement| self.pool.would_take(statement))
+    }
+
     /// Considers a set of statements, in the order in which they can prove each other, until no more are taken up. The
     /// outcomes are in the order given, and are those of the whole set.
     pub fn offer_all(&mut self, statements: &[Statement], now_ms: i64) -> Vec<Result<Accepted>> {

@@ -27,7 +27,8 @@
 //!
 //! # Where things are
 //!
-//! [`key`] has keys and signatures, [`envelope`] the form of every statement, [`body`] what each kind says
+//! [`key`] has keys and signatures, [`envelope`] the form of every statement, [`heading`] what is read of it first,
+//! [`kinds`] which kinds a node knows, [`body`] what each kind says
 //! ([`root`], [`release`], [`channel`], [`member`], [`terms`], with [`scope`] for classes and verbs), [`library`] the rules and
 //! the constructors, [`ticket`] and [`proof`] the way in, [`draft`] and [`bundle`] the files that go by hand,
 //! [`fingerprint`] what people compare. Nothing here reads a clock, randomness or a disk. What is parsed
@@ -44,8 +45,10 @@ pub mod envelope;
 pub mod fields;
 pub mod fingerprint;
 pub mod fresh;
+pub mod heading;
 pub mod inventory;
 pub mod key;
+pub mod kinds;
 pub mod library;
 pub mod limited;
 mod lines;
@@ -66,7 +69,7 @@ mod state;
 pub mod succession;
 pub mod terms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod ticket;
 pub(crate) mod wire;
 
@@ -81,7 +84,9 @@ pub use envelope::{Header, Statement};
 pub use fields::Field;
 pub use fingerprint::Fingerprint;
 pub use fresh::Fresh;
+pub use heading::Heading;
 pub use key::{Key, PublicKey, Signature};
+pub use kinds::Kinds;
 pub use library::{Accepted, Library};
 pub use member::{Member, NodeRole};
 pub use pins::Pins;

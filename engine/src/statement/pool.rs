@@ -90,10 +90,34 @@ pub(super) enum Entry {
     Outdated,
 }
 
+/// What was decided about a statement.
+enum Weighed {
+    /// It is not to be taken up, or not now.
+    Settled(Entry),
+    /// It is to be taken up, with the signatures that are known beside its own, and these go for it.
+    Good { statement: Arc<Statement>, useless: Vec<StatementId> },
+}
+
 impl Pool {
     /// Takes up a statement whose library is verified, and verifies its signatures where they would entitle it. An error says
     /// that it never will be taken up.
     pub(super) fn add(&mut self, statement: &Statement) -> Result<Entry> {
+        let (statement, useless) = match self.weigh(statement)? {
+            Weighed::Settled(entry) => return Ok(entry),
+            Weighed::Good { statement, useless } => (statement, useless),
+        };
+        useless.iter().for_each(|id| self.forget(id));
+        self.insert(statement);
+        Ok(Entry::Taken)
+    }
+
+    /// Whether [`add`](Self::add) would take a statement up as things are: what is asked before a pool is copied to be changed.
+    pub(super) fn would_take(&self, statement: &Statement) -> bool {
+        matches!(self.weigh(statement), Ok(Weighed::Good { .. }))
+    }
+
+    /// Decides about a statement, and changes nothing.
+    fn weigh(&self, statement: &Statement) -> Result<Weighed> {
         let stripped = self.without_strangers(statement)?;
         let statement = stripped.as_ref().unwrap_or(statement);
         let merged = match self.get(&statement.id()) {
@@ -101,7 +125,7 @@ impl Pool {
             Some(known) => match known.merge(statement)? {
                 None => {
                     let _ = statement.verify_signatures()?;
-                    return Ok(Entry::Known);
+                    return Ok(Weighed::Settled(Entry::Known));
                 }
                 more => more,
             },
@@ -109,7 +133,7 @@ impl Pool {
         let is_known = merged.is_some();
         let statement = merged.as_ref().unwrap_or(statement);
         if let Some(missing) = self.lacks(statement)? {
-            return Ok(Entry::Waits(missing));
+            return Ok(Weighed::Settled(Entry::Waits(missing)));
         }
         // Neither more signatures nor what a root quorum names is one more.
         if !is_known && !self.is_pinned(&statement.id()) {
@@ -117,13 +141,11 @@ impl Pool {
         }
         let useless = self.useless_beside(statement);
         if useless.contains(&statement.id()) {
-            return Ok(Entry::Outdated);
+            return Ok(Weighed::Settled(Entry::Outdated));
         }
         // Last, since it is what costs: strangers' statements, and those that are of no use, end before.
         let _ = statement.verify_signatures()?;
-        useless.iter().for_each(|id| self.forget(id));
-        self.insert(Arc::new(statement.clone()));
-        Ok(Entry::Taken)
+        Ok(Weighed::Good { statement: Arc::new(statement.clone()), useless })
     }
 
     fn insert(&mut self, statement: Arc<Statement>) {

@@ -65,8 +65,9 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A key, of which only the form is checked: whether it is a point is found out by the first signature under it.
     pub(crate) fn key(&mut self) -> Result<PublicKey> {
-        PublicKey::from_bytes(self.array()?)
+        PublicKey::from_form(self.array()?)
     }
 
     /// A string of ≤ `max` bytes after its length in two bytes.

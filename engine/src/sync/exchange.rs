@@ -13,6 +13,10 @@
 //! neither keeps anything: what came is handed to whoever owns the library, which verifies it like any statement.
 //!
 //! What is named is an envelope, a statement with its signers: one that gathered a signature more is news.
+//!
+//! Digests, names and statements are of the kinds that both sides know. The asker says its kinds in its hello, the answerer the
+//! common ones in its [`Inventory`]: a node of an earlier version is sent nothing that it could not read, and two nodes that
+//! differ in such kinds only agree after one inventory.
 
 use std::collections::BTreeSet;
 
@@ -21,11 +25,11 @@ use bytes::Bytes;
 use crate::{
     codec::{Decode, Encode},
     error::{Error, Result},
-    id::{EnvelopeId, NodeId, SetDigest},
+    id::{EnvelopeId, LibraryId, NodeId, SetDigest},
     limits::{
         ANSWER_STATEMENTS, EXCHANGE_BUCKETS, EXCHANGE_BYTES, EXCHANGE_IDS, EXCHANGE_ROUNDS, STATEMENT_BYTES,
     },
-    statement::{Library, Statement},
+    statement::{Heading, Kinds, Library, Statement},
     sync::{
         frame::Frame,
         message::{End, Request},
@@ -35,9 +39,9 @@ use crate::{
 /// What is said in an exchange; see [`Request::Exchange`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Talk {
-    /// All that is known, in one digest.
+    /// All that is known of the kinds that the asker knows, in one digest.
     Digest(SetDigest),
-    /// What is known in some buckets. They ascend; ids ascend and lie in them, at most [`EXCHANGE_IDS`].
+    /// What is known in some buckets, of the kinds that both know. They ascend; ids ascend and lie in them, at most [`EXCHANGE_IDS`].
     Known {
         /// The buckets.
         buckets: Vec<u8>,
@@ -55,6 +59,8 @@ pub struct Inventory {
     pub buckets: Vec<u64>,
     /// The ids that were named and are not known; empty where the question was about all.
     pub lacks: Vec<EnvelopeId>,
+    /// The kinds that both sides know, which all of this is about.
+    pub kinds: Kinds,
 }
 
 impl Talk {
@@ -106,12 +112,13 @@ pub struct Reply {
     pub offered: Vec<Bytes>,
 }
 
-/// Answers one step of a peer that is a member now.
+/// Answers one step of a peer that is a member now. `kinds` are those that both sides know; what the peer offers of others,
+/// or of another library, is dropped unread.
 ///
 /// # Errors
 ///
 /// [`Error::Denied`] for who is none, as for every other request.
-pub fn answer(library: &Library, talk: Talk, peer: &NodeId, now_ms: i64) -> Result<Reply> {
+pub fn answer(library: &Library, kinds: Kinds, talk: Talk, peer: &NodeId, now_ms: i64) -> Result<Reply> {
     if !library.is_member(peer, now_ms) {
         return Err(Error::Denied("the peer is no member of the library".into()));
     }
@@ -119,22 +126,31 @@ pub fn answer(library: &Library, talk: Talk, peer: &NodeId, now_ms: i64) -> Resu
     let known = library.inventory();
     let mut complete = true;
     match talk {
-        Talk::Digest(digest) if digest == known.digest => {}
+        Talk::Digest(digest) if digest == known.digest(kinds) => {}
         Talk::Digest(_) => {
-            let buckets = (0..=u8::MAX).map(|bucket| known.bucket(bucket)).collect();
-            reply.frames.push(Frame::Inventory(Inventory { buckets, lacks: Vec::new() }));
+            let buckets = (0..=u8::MAX).map(|bucket| known.bucket(kinds, bucket)).collect();
+            reply.frames.push(Frame::Inventory(Inventory { buckets, lacks: Vec::new(), kinds }));
         }
         Talk::Known { buckets, ids } => {
             let lacks = ids.iter().filter(|id| !known.contains(id)).copied().collect();
-            let (statements, all) = known.missing(library, &buckets, &ids);
+            let (statements, all) = known.missing(library, kinds, &buckets, &ids);
             complete = all;
             reply.frames.extend(statements.into_iter().map(Frame::Statement));
-            reply.frames.push(Frame::Inventory(Inventory { buckets: Vec::new(), lacks }));
+            reply.frames.push(Frame::Inventory(Inventory { buckets: Vec::new(), lacks, kinds }));
         }
-        Talk::Offer(statements) => reply.offered = statements.into_iter().map(Bytes::from).collect(),
+        Talk::Offer(statements) => {
+            let offered = statements.into_iter().map(Bytes::from);
+            reply.offered = offered.filter(|bytes| is_about(bytes, &library.id(), kinds)).collect();
+        }
     }
     reply.frames.push(Frame::End(End { complete, ..End::default() }));
     Ok(reply)
+}
+
+/// Whether an envelope is of this library and of one of these kinds, by its heading alone.
+fn is_about(envelope: &[u8], library: &LibraryId, kinds: Kinds) -> bool {
+    let Ok(heading) = Heading::read(envelope) else { return false };
+    heading.kind().is_some_and(|kind| kinds.contains(kind)) && heading.library() == *library
 }
 
 /// The asking side: one exchange with one peer.
@@ -145,6 +161,8 @@ pub fn answer(library: &Library, talk: Talk, peer: &NodeId, now_ms: i64) -> Resu
 #[derive(Debug)]
 pub struct Exchange {
     library: Library,
+    /// The kinds that this side knows, and once the peer has said so, those that both know.
+    kinds: Kinds,
     step: Step,
     /// Buckets still to be compared, the next at the end.
     differing: Vec<u8>,
@@ -178,10 +196,11 @@ struct Asked {
 }
 
 impl Exchange {
-    /// Begins an exchange of what `library` knows now.
-    pub fn new(library: Library) -> Self {
+    /// Begins an exchange of what `library` knows now, of the kinds that this node said it knows in its hello.
+    pub fn new(library: Library, kinds: Kinds) -> Self {
         Self {
             library,
+            kinds,
             step: Step::Digest,
             differing: Vec::new(),
             asked: None,
@@ -198,7 +217,7 @@ impl Exchange {
             return None;
         }
         let talk = match self.step {
-            Step::Digest => Talk::Digest(self.library.inventory().digest),
+            Step::Digest => Talk::Digest(self.library.inventory().digest(self.kinds)),
             Step::Known => self.known()?,
             Step::Offer => self.offer()?,
             Step::Done => return None,
@@ -226,8 +245,10 @@ impl Exchange {
                 asked.take_inventory(inventory.lacks.is_empty() && !inventory.buckets.is_empty())?;
                 let known = self.library.inventory();
                 let theirs = inventory.buckets.into_iter();
+                let kinds = self.kinds.common(inventory.kinds);
+                self.kinds = kinds;
                 let differs =
-                    |(bucket, theirs): (u8, u64)| (known.bucket(bucket) != theirs).then_some(bucket);
+                    |(bucket, theirs): (u8, u64)| (known.bucket(kinds, bucket) != theirs).then_some(bucket);
                 self.differing = (0..=u8::MAX).zip(theirs).filter_map(differs).rev().collect();
                 Ok(())
             }
@@ -240,7 +261,7 @@ impl Exchange {
                 Ok(())
             }
             (Frame::Statement(bytes), Step::Known) => {
-                if let Some(id) = asked.take_statement(&bytes)?
+                if let Some(id) = asked.take_statement(&bytes, &self.library.id(), self.kinds)?
                     && self.came.insert(id)
                 {
                     asked.news = true;
@@ -289,7 +310,8 @@ impl Exchange {
         let (mut buckets, mut ids) = (Vec::new(), Vec::new());
         while let Some(bucket) = self.differing.last().copied() {
             let came = self.came.range(EnvelopeId::first_of(bucket)..=EnvelopeId::last_of(bucket)).copied();
-            let more: BTreeSet<_> = known.in_bucket(bucket).chain(came).collect();
+            let mut more = known.in_bucket(self.kinds, bucket);
+            more.extend(came);
             if !buckets.is_empty() && ids.len() + more.len() > EXCHANGE_IDS {
                 break;
             }
@@ -329,13 +351,21 @@ impl Asked {
         Ok(())
     }
 
-    /// Takes note of a statement and gives its name; none for one that this version cannot read.
-    fn take_statement(&mut self, bytes: &[u8]) -> Result<Option<EnvelopeId>> {
+    /// Takes note of a statement and gives its name; none for one that this node cannot read, or did not ask for.
+    fn take_statement(
+        &mut self,
+        bytes: &[u8],
+        library: &LibraryId,
+        kinds: Kinds,
+    ) -> Result<Option<EnvelopeId>> {
         self.statements += 1;
         self.bytes += bytes.len();
         if bytes.len() > STATEMENT_BYTES || self.statements > ANSWER_STATEMENTS || self.bytes > EXCHANGE_BYTES
         {
             return Err(Error::Peer("an exchange brought more than it may".into()));
+        }
+        if !is_about(bytes, library, kinds) {
+            return Ok(None);
         }
         let Ok(statement) = Statement::decode(bytes) else { return Ok(None) };
         let id = statement.envelope_id();

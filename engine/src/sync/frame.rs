@@ -7,7 +7,7 @@
 //!
 //! | type | payload | at most |
 //! | --- | --- | --- |
-//! | 1 hello | [`Hello`] | [`FRAME_CONTROL_BYTES`] |
+//! | 1 hello | [`Hello`] | [`HELLO_BYTES`] |
 //! | 2 request | [`Request`] | [`FRAME_CONTROL_BYTES`] |
 //! | 3 statement | an envelope as received | [`STATEMENT_BYTES`] |
 //! | 4 table | a class table's canonical bytes | [`FRAME_HEADER_BYTES`] |
@@ -33,7 +33,8 @@ use crate::{
     error::{Error, Result},
     limits::{
         CHUNK_BYTES, FRAME_CHUNK_BYTES, FRAME_CONTROL_BYTES, FRAME_DELTA_BYTES, FRAME_HEADER_BYTES,
-        FRAME_HOLDING_BYTES, FRAME_OWN_BYTES, FRAME_SLABS, FRAME_SMALL_BYTES, PAGE_BYTES, STATEMENT_BYTES,
+        FRAME_HOLDING_BYTES, FRAME_OWN_BYTES, FRAME_SLABS, FRAME_SMALL_BYTES, HELLO_BYTES, PAGE_BYTES,
+        STATEMENT_BYTES,
     },
     slab::Slabs,
     sync::{
@@ -273,7 +274,8 @@ impl FrameKind {
     /// Bytes of its payload at most.
     pub const fn limit(self) -> usize {
         match self {
-            FrameKind::Hello | FrameKind::Request | FrameKind::Inventory => FRAME_CONTROL_BYTES,
+            FrameKind::Hello => HELLO_BYTES,
+            FrameKind::Request | FrameKind::Inventory => FRAME_CONTROL_BYTES,
             FrameKind::Statement => STATEMENT_BYTES,
             FrameKind::Table | FrameKind::Header => FRAME_HEADER_BYTES,
             FrameKind::Page => PAGE_BYTES,
@@ -330,6 +332,8 @@ pub struct Assembler {
     /// Whether nothing was put together in `slab` yet.
     is_new: bool,
     slabs: Slabs,
+    /// Bytes of a payload at most, beside the bound of its type.
+    most: usize,
 }
 
 impl Default for Assembler {
@@ -342,11 +346,17 @@ impl Default for Assembler {
             slab: BytesMut::new(),
             is_new: false,
             slabs: Slabs::up_to(FRAME_SLABS),
+            most: usize::MAX,
         }
     }
 }
 
 impl Assembler {
+    /// One that takes no frame with a larger payload than `most`, whatever its type allows.
+    pub fn up_to(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
     /// Adds what arrived.
     pub fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
@@ -356,6 +366,11 @@ impl Assembler {
     }
 
     /// The next whole frame; `None` until more is pushed. After an error the stream is of no more use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] for a frame beyond [`up_to`](Self::up_to), of which nothing but its header was looked at; another
+    /// for what no peer may send.
     #[expect(clippy::should_implement_trait, reason = "more may come after `None`, and an error ends it")]
     pub fn next(&mut self) -> Result<Option<Frame>> {
         let header = match self.header {
@@ -363,6 +378,9 @@ impl Assembler {
             None if self.len < HEADER_LEN => return Ok(None),
             None => {
                 let header = FrameHeader::decode(self.take_header())?;
+                if header.len > self.most {
+                    return Err(Error::Denied(format!("a {:?} frame of {} bytes", header.kind, header.len)));
+                }
                 self.begin(header.len);
                 *self.header.insert(header)
             }

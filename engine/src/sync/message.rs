@@ -13,12 +13,18 @@ use crate::{
     id::{Commitment, LibraryId, NodeId, StatementId},
     limits,
     manifest::position::PagePosition,
-    statement::wire::{check_address, check_name},
+    statement::{
+        Kinds,
+        wire::{check_address, check_name},
+    },
     sync::exchange::Talk,
 };
 
-/// The protocol's version within the ALPN `chuan/1`: what a hello says and its receiver compares.
-pub const VERSION: u16 = 1;
+/// The protocol's version, that of the ALPN `chuan/2`: what a hello says and its receiver compares.
+pub const VERSION: u16 = 2;
+
+/// Bytes that the length of a list or text of at most [`HELLO_BYTES`](limits::HELLO_BYTES) takes.
+const LENGTH_BYTES: usize = 3;
 
 /// What the dialler says of itself, before any answer, on a stream of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -33,6 +39,8 @@ pub struct Hello {
     pub name: String,
     /// Envelopes that show the sender's membership (its member and ticket statements), as received.
     pub statements: Vec<Vec<u8>>,
+    /// The kinds of statements that the sender knows: it is sent no others.
+    pub kinds: Kinds,
 }
 
 /// What a requester wants; each on a bidirectional stream of its own.
@@ -206,9 +214,23 @@ pub enum ErrorCode {
 }
 
 impl Hello {
+    /// Keeps as many of `statements`, the last first, as a hello holds beside the rest of it: the newest matter most, since
+    /// they lead to the key that the sender has.
+    pub fn with_statements(mut self, statements: impl DoubleEndedIterator<Item = Vec<u8>>) -> Self {
+        self.statements.clear();
+        let mut room = limits::HELLO_BYTES.saturating_sub(codec::encode(&self).len());
+        for statement in statements.rev().take(limits::HELLO_STATEMENTS) {
+            let Some(rest) = room.checked_sub(statement.len() + LENGTH_BYTES) else { break };
+            room = rest;
+            self.statements.push(statement);
+        }
+        self.statements.reverse();
+        self
+    }
+
     /// Decodes a hello and checks its bounds, and that its texts are fit to be shown.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let hello: Self = codec::decode::<_, { limits::FRAME_CONTROL_BYTES }>(bytes)?;
+        let hello: Self = codec::decode::<_, { limits::HELLO_BYTES }>(bytes)?;
         at_most("addresses", hello.addresses.len(), limits::ADDRESSES)?;
         // Both are shown to people, on terminals.
         hello.addresses.iter().try_for_each(|address| check_address(address))?;
@@ -216,9 +238,6 @@ impl Hello {
             check_name(&hello.name, "the node name")?;
         }
         at_most("statements", hello.statements.len(), limits::HELLO_STATEMENTS)?;
-        for statement in &hello.statements {
-            at_most("bytes of a statement", statement.len(), limits::STATEMENT_BYTES)?;
-        }
         Ok(hello)
     }
 }

@@ -8,9 +8,13 @@ use std::{
 use super::pair::{self, Origin, Script};
 use crate::{Connection, Endpoint, Error, endpoint::CloseCode, frame::FrameReader, limits};
 use bytes::Bytes;
-use chuan_engine::sync::{
-    frame::{Frame, FrameKind},
-    message::{ErrorCode, Hello, VERSION},
+use chuan_engine::{
+    limits::{HELLO_BYTES, STRANGER_REQUEST_BYTES},
+    sync::{
+        exchange::Talk,
+        frame::{Frame, FrameKind},
+        message::{ErrorCode, Hello, Request, VERSION},
+    },
 };
 
 /// A connection without a hello.
@@ -104,6 +108,108 @@ async fn a_false_hello_ends_the_connection() {
     assert_eq!(script.answers.load(Ordering::Relaxed), 0);
 }
 
+/// Symptom: a stranger's hello of one mebibyte was read, kept and decoded to its end. Now its length is all that is looked at, and
+/// so it is with any other first frame.
+#[tokio::test]
+async fn a_hello_that_is_too_long_is_not_read() {
+    let origin = Origin::start(Script::default());
+    let endpoint = pair::dialler();
+    let just_too_long = u32::try_from(HELLO_BYTES).expect("small") + 1;
+    for (len, kind) in [
+        (just_too_long, FrameKind::Hello),
+        (just_too_long, FrameKind::Request),
+        (just_too_long, FrameKind::Chunk),
+    ] {
+        let connection = raw(&endpoint, &origin).await;
+        let mut stream = connection.open_uni().await.expect("opens");
+        stream.write_all(&header(len, kind as u8)).await.expect("writes");
+        let began = Instant::now();
+        let (code, reason) = closed(&connection).await;
+        assert_eq!((code, reason.as_str()), (CloseCode::Protocol as u64, "the first stream is no hello"));
+        assert!(began.elapsed() < limits::REQUEST_TIMEOUT, "it waited for the rest of {kind:?}");
+    }
+    let script = origin.stop().await;
+    assert!(script.offered.lock().expect("unpoisoned").is_empty());
+    assert_eq!(script.counts.now().hellos_refused, 3);
+}
+
+/// A stranger may join, and is denied all else: of what is longer than a join only the length is looked at.
+#[tokio::test]
+async fn a_strangers_long_request_is_denied_unread() {
+    let origin = Origin::start(Script { strangers: true, ..Script::default() });
+    for (len, unread) in [(STRANGER_REQUEST_BYTES, 0), (STRANGER_REQUEST_BYTES + 1, 1)] {
+        let library = chuan_engine::id::LibraryId::from_bytes([9; 32]);
+        let offer = |bytes| Talk::Offer(vec![vec![0; bytes]]);
+        let request = |bytes| Frame::Request(Request::Exchange { library, talk: offer(bytes) });
+        let whole = |bytes| request(bytes).encode().expect("encodes");
+        let overhead = whole(300).payload.len() - 300;
+        let frame = whole(len - overhead);
+        assert_eq!(frame.payload.len(), len);
+        // Of the longer one nothing but the header is sent: it is not waited for.
+        let bytes = if unread == 0 { [frame.head, frame.payload].concat() } else { frame.head.to_vec() };
+        let answer = ask(&origin, bytes).await;
+        assert!(
+            matches!(answer.as_slice(), [Frame::Error(refusal)] if refusal.code == ErrorCode::Denied && refusal.text.is_empty()),
+            "{answer:?}"
+        );
+        assert_eq!(origin.host.counts.now().requests_unread, unread);
+        assert_eq!(origin.host.answers.load(Ordering::Relaxed), 1);
+    }
+    origin.stop().await;
+}
+
+/// Strangers wait for each other, and nobody else waits for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_have_one_place_together() {
+    let origin = Origin::start(Script { strangers: true, slow_joins: true, ..Script::default() });
+    let connections = strangers(&origin, 8).await;
+    let joins: Vec<_> = connections
+        .iter()
+        .map(|connection| {
+            tokio::spawn({
+                let connection = std::sync::Arc::clone(connection);
+                async move { connection.join(pair::join()).await }
+            })
+        })
+        .collect();
+    for join in joins {
+        join.await.expect("no panic").expect("joins");
+    }
+    let script = origin.stop().await;
+    assert_eq!(script.most_joins.load(Ordering::Relaxed), 1, "strangers kept several threads busy");
+}
+
+/// Symptom: sixteen silent strangers behind one address kept everybody else behind it from joining. Cause: a newcomer was turned
+/// away before it could say that it comes to join.
+#[tokio::test]
+async fn silent_strangers_keep_nobody_from_joining() {
+    let origin = Origin::start(Script { strangers: true, ..Script::default() });
+    let held = strangers(&origin, limits::STRANGERS_PER_ADDRESS).await;
+    let began = Instant::now();
+    let (mut refused, number) = (0, limits::STRANGERS_PER_ADDRESS);
+    loop {
+        // One who is refused meanwhile comes again: the silent ones are given a moment.
+        let joined = async { try_connect_as(&origin, number).await?.join(pair::join()).await };
+        match joined.await {
+            Ok(_) => break,
+            Err(Error::Busy(_)) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    // They would have been shown out after this time in any case.
+    assert!(began.elapsed() < limits::STRANGER_TIMEOUT, "refused {refused} times");
+    drop(held);
+    origin.stop().await;
+}
+
+async fn strangers(origin: &Origin, count: usize) -> Vec<Arc<Connection>> {
+    let mut connections = Vec::new();
+    for number in 0..count {
+        connections.push(Arc::new(connect_as(origin, number).await));
+    }
+    connections
+}
+
 #[tokio::test]
 async fn nothing_is_answered_before_a_hello() {
     let origin = Origin::start(Script { chunks: 5, ..Script::default() });
@@ -124,7 +230,7 @@ async fn another_protocol_version_fails_in_the_handshake() {
     let origin = Origin::start(Script::default());
     let identity = pair::identity(pair::MIRROR);
     let mut tls = identity.dial_config().expect("configures");
-    tls.alpn_protocols = vec![b"chuan/2".to_vec()];
+    tls.alpn_protocols = vec![b"chuan/1".to_vec()];
     let endpoint = pair::dialler();
     let error = endpoint.dial_as(origin.address, tls).expect("dials").await.expect_err("fails");
     assert!(crate::dial::describe(&error).contains("another version of the protocol"), "{error}");
@@ -278,9 +384,13 @@ async fn a_node_that_is_busy_with_pulls_still_hears() {
 }
 
 async fn connect_as(origin: &Origin, number: usize) -> Connection {
+    try_connect_as(origin, number).await.expect("connects")
+}
+
+async fn try_connect_as(origin: &Origin, number: usize) -> crate::Result<Connection> {
     let identity = pair::identity([100 + u8::try_from(number).expect("few"); 32]);
     let hello = Hello { node: identity.node(), ..pair::hello() };
     let endpoint = Endpoint::dialler(identity).expect("binds");
     let addresses = [origin.address.to_string()];
-    Connection::open(&endpoint, &addresses, pair::origin_id(), &hello).await.expect("connects")
+    Connection::open(&endpoint, &addresses, pair::origin_id(), &hello).await
 }

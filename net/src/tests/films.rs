@@ -15,7 +15,7 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     statement::{
-        Channel, Classes, Key, Library, Member, NodeRole, PublicKey, Statement, StatementKind, Verbs,
+        Channel, Classes, Key, Kinds, Library, Member, NodeRole, PublicKey, Statement, StatementKind, Verbs,
         library::{Founders, channel, found, member, release},
     },
     store::{
@@ -235,6 +235,8 @@ pub(super) struct Cinema {
     pub(super) looked: AtomicU64,
     pub(super) clock_ms: AtomicI64,
     pub(super) identity: RwLock<Identity>,
+    /// The kinds of statements that it knows.
+    kinds: Kinds,
     changes: watch::Sender<u64>,
 }
 
@@ -247,8 +249,14 @@ impl Cinema {
             looked: AtomicU64::new(0),
             clock_ms: AtomicI64::new(NOW_MS),
             identity,
+            kinds: Kinds::KNOWN,
             changes: watch::Sender::new(0),
         }
+    }
+
+    /// The same node in a version that knows these kinds of statements.
+    pub(super) fn of_version(self, kinds: Kinds) -> Self {
+        Self { kinds, ..self }
     }
 
     /// Learns what somebody said elsewhere.
@@ -292,6 +300,10 @@ impl Host for Cinema {
 
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         Some(self.changes.subscribe())
+    }
+
+    fn kinds(&self) -> Kinds {
+        self.kinds
     }
 
     fn introduction(&self) -> Option<Hello> {

@@ -26,6 +26,7 @@ use crate::{
     Acquaintance, Connection, Endpoint, Error, Stranger,
     dial::reach_by,
     frame,
+    patience::Patience,
     pull::{Machine, drive},
 };
 
@@ -36,8 +37,14 @@ const LARGE: usize = 700 * 1024;
 fn acceptor<F: Future<Output = ()> + Send + 'static>(
     then: impl FnOnce(quinn::Connection) -> F + Send + 'static,
 ) -> (SocketAddr, JoinHandle<()>) {
-    let endpoint = Endpoint::listen("127.0.0.1:0".parse().expect("parses"), pair::identity(pair::ORIGIN))
-        .expect("binds");
+    let endpoint = Endpoint::listen("127.0.0.1:0".parse().expect("parses"), pair::identity(pair::ORIGIN));
+    acceptor_on(endpoint.expect("binds"), then)
+}
+
+fn acceptor_on<F: Future<Output = ()> + Send + 'static>(
+    endpoint: Endpoint,
+    then: impl FnOnce(quinn::Connection) -> F + Send + 'static,
+) -> (SocketAddr, JoinHandle<()>) {
     let address = endpoint.local_address().expect("bound");
     let serving = tokio::spawn(async move {
         let connection = endpoint.accept().await.expect("accepts").await.expect("shakes hands");
@@ -97,8 +104,9 @@ async fn a_request_that_nobody_takes_can_be_interrupted() {
 /// Symptom and cause as above, of the hello: nothing looked at the clock while it was sent.
 #[tokio::test]
 async fn a_hello_that_nobody_takes_is_given_up() {
-    let (address, serving) = acceptor(|_| async {});
-    let hello = Hello { statements: vec![vec![7; LARGE / 16]; 16], ..pair::hello() };
+    let identity = pair::identity(pair::ORIGIN);
+    let (address, serving) = acceptor_on(Endpoint::listen_narrow(identity, 64).expect("binds"), |_| async {});
+    let hello = Hello { statements: vec![vec![7; 400]; 16], ..pair::hello() };
     let dialler = pair::dialler();
     let addresses = [address.to_string()];
     let opened = Connection::open(&dialler, &addresses, pair::origin_id(), &hello);
@@ -114,10 +122,10 @@ async fn a_hello_that_nobody_takes_is_given_up() {
 async fn hints_about_peers_are_kept_without_what_they_bring() {
     let (address, serving) = acceptor(|connection| async move {
         let (mut send, _receive) = connection.accept_bi().await.expect("is asked");
-        let hint = Hello { statements: vec![vec![7; 1024]; 16], ..pair::hello() };
+        let hint = Hello { statements: vec![vec![7; 400]; 16], ..pair::hello() };
         let frames = [Frame::Hello(hint), Frame::End(End::default())];
         let frames = frames.map(|frame| frame.encode().expect("encodes")).to_vec();
-        assert!(frame::write(&mut send, frames).await.is_ok());
+        assert!(frame::write(&mut send, frames, Patience::endless()).await.is_ok());
         send.finish().expect("finishes");
     });
     let dialler = pair::dialler();

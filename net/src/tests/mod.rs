@@ -12,4 +12,5 @@ mod speed;
 mod standing;
 mod thief;
 mod trust;
+mod versions;
 mod waste;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use chuan_engine::{
     Error as EngineError,
     id::{LibraryId, NodeId, StatementId},
-    statement::{Key, library::Library},
+    statement::{Key, Kinds, library::Library},
     store::{
         Ledger, Objects,
         memory::{MemoryLedger, MemoryObjects},
@@ -26,7 +26,7 @@ use chuan_engine::{
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
-    Connection, Endpoint, Identity, PeerKey,
+    Connection, Counts, Endpoint, Identity, PeerKey,
     pull::Machine,
     serve::{self, Host},
 };
@@ -45,6 +45,11 @@ pub(super) struct Script {
     pub(super) sent: AtomicUsize,
     pub(super) abandoned: AtomicBool,
     pub(super) answers: AtomicUsize,
+    pub(super) counts: Arc<Counts>,
+    /// Joins under way, and the most that were at once.
+    pub(super) slow_joins: bool,
+    pub(super) joins: AtomicUsize,
+    pub(super) most_joins: AtomicUsize,
 }
 
 impl Host for Script {
@@ -64,6 +69,10 @@ impl Host for Script {
         0
     }
 
+    fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
     fn memberships(&self, _peer: &PeerKey) -> Vec<LibraryId> {
         if self.strangers { Vec::new() } else { vec![LibraryId::from_bytes([9; 32])] }
     }
@@ -72,7 +81,13 @@ impl Host for Script {
         self.offered.lock().expect("unpoisoned").extend(statements);
     }
 
-    fn answer(&self, _peer: &PeerKey, _request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
+    fn answer(
+        &self,
+        _peer: &PeerKey,
+        _kinds: Kinds,
+        _request: Request,
+        out: &mut dyn Outlet,
+    ) -> chuan_engine::Result<()> {
         self.answers.fetch_add(1, Ordering::Relaxed);
         if self.strangers {
             return Err(EngineError::Denied("a text that stays here".into()));
@@ -93,6 +108,12 @@ impl Host for Script {
 
     fn join(&self, peer: &PeerKey, exporter: &[u8; 32], _join: &Join) -> chuan_engine::Result<Vec<Bytes>> {
         *self.joined.lock().expect("unpoisoned") = Some((*peer, *exporter));
+        self.most_joins.fetch_max(self.joins.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if self.slow_joins {
+            // Long enough for another to come in beside it, if one may.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        self.joins.fetch_sub(1, Ordering::Relaxed);
         Ok(vec![Bytes::from_static(b"root"), Bytes::from_static(b"member")])
     }
 }
@@ -152,6 +173,7 @@ pub(super) fn hello() -> Hello {
         addresses: vec!["192.0.2.1:4433".into()],
         name: "mirror".into(),
         statements: vec![b"ticket".to_vec()],
+        kinds: Kinds::KNOWN,
     }
 }
 

@@ -6,7 +6,7 @@ use chuan_engine::{
     Error,
     id::SetDigest,
     statement::{
-        Classes, Key, Library, Member, NodeRole, Statement, Verbs,
+        Classes, Key, Kinds, Library, Member, NodeRole, Statement, Verbs,
         library::{member, revoke, succession},
     },
     sync::{
@@ -80,7 +80,7 @@ fn whole(library: &Library) -> Request {
 fn pulled(host: &Cinema, happens: impl FnOnce() + Send) -> (chuan_engine::Result<()>, usize) {
     let peer = PeerKey { node: mirror().node(), key: mirror().public() };
     let mut out = Meanwhile { happens: Some(happens), chunks_after: 0, last: None, now: Duration::ZERO };
-    let went = host.answer(&peer, whole(&host.films.library()), &mut out);
+    let went = host.answer(&peer, Kinds::KNOWN, whole(&host.films.library()), &mut out);
     assert!(out.happens.is_none(), "a chunk came");
     assert!(went.is_err() || matches!(out.last, Some(Frame::End(_))));
     (went, out.chunks_after)

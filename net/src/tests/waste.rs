@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chuan_engine::{
     id::LibraryId,
     limits::{ANSWER_STATEMENTS_BYTES, FETCH_WASTE_BYTES, STATEMENT_BYTES},
-    statement::library::Library,
+    statement::{Kinds, library::Library},
     store::{Ledger, Objects},
     sync::{
         fetch::{Fetch, Options, Report},
@@ -69,7 +69,13 @@ impl Host for Flood {
         self.cinema.offer(statements);
     }
 
-    fn answer(&self, peer: &PeerKey, request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
+    fn answer(
+        &self,
+        peer: &PeerKey,
+        _: Kinds,
+        request: Request,
+        out: &mut dyn Outlet,
+    ) -> chuan_engine::Result<()> {
         self.answers.fetch_add(1, Ordering::Relaxed);
         let library = self.cinema.films.library();
         let (objects, ledger) = (self.objects(&library.id()), self.ledger());

@@ -157,7 +157,7 @@ pub(super) async fn exchange_on(
         }
         // Who knows nothing asks for everything, and has nothing to tell.
         let shown = if is_member { (*known).clone() } else { Library::new(*library) };
-        let came = hear_all(node, connection, Exchange::new(shown)).await?;
+        let came = hear_all(node, connection, Exchange::new(shown, connection.kinds())).await?;
         news += came;
         if is_member && came == 0 {
             // Neither has news: whatever was lost of the library is here again, if this peer had it.

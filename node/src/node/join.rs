@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chuan_engine::{
     audit::{Event, Verb},
     id::NodeId,
-    statement::{Library, NodeRole, Proof, PublicKey, Statement, Ticket},
+    statement::{Heading, Library, NodeRole, Proof, PublicKey, Statement, Ticket},
     sync::message,
 };
 use chuan_net::{Acquaintance, Connection, Endpoint, Stranger};
@@ -131,7 +131,11 @@ impl Inner {
         let Admitted { redeemer, address, statements } = admitted;
         let mut parsed = Vec::new();
         for bytes in &statements {
-            parsed.push(Statement::decode(bytes)?);
+            let heading = Heading::read(bytes)?;
+            // A kind of a later version is for others to read, and another library is none of this ticket's business.
+            if heading.kind().is_some() && heading.library() == ticket.library {
+                parsed.push(Statement::decode(bytes)?);
+            }
         }
         let now = now_ms();
         let role = role_after(ticket, &parsed, &self.me.id(), now)?;

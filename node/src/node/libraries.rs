@@ -16,6 +16,7 @@ use chuan_engine::{
 
 use tokio::sync::watch;
 
+use super::intake::Intake;
 use crate::exit::{Failure, Result};
 
 /// The libraries of an open home.
@@ -31,6 +32,8 @@ pub(super) struct Libraries<L> {
     rates: Mutex<BTreeMap<LibraryId, Rates>>,
     /// Held while statements go from here to the ledger: one change at a time, so that none is made from an old state.
     change: Mutex<()>,
+    /// What peers brought so far, and what came of it.
+    pub(super) intake: Intake,
 }
 
 impl<L: Ledger> Libraries<L> {
@@ -50,6 +53,7 @@ impl<L: Ledger> Libraries<L> {
             changes: watch::Sender::new(0),
             rates: Mutex::default(),
             change: Mutex::new(()),
+            intake: Intake::default(),
         };
         this.forget(&outdated);
         Ok(this)
@@ -196,15 +200,9 @@ impl<L: Ledger> Libraries<L> {
     /// again, what comes too often is left to a later exchange.
     pub(super) fn offer(&self, statements: &[Bytes], now_ms: i64) -> Result<Vec<Statement>> {
         let mut heard = Vec::new();
-        let mut by_library: BTreeMap<LibraryId, Vec<Statement>> = BTreeMap::new();
-        for statement in statements.iter().filter_map(|bytes| Statement::decode(bytes).ok()) {
-            by_library.entry(statement.library()).or_default().push(statement);
-        }
-        for (id, mut offered) in by_library {
-            let Some(known) = self.get_or_left_out(&id) else { continue };
-            offered.retain(|statement| known.statement(&statement.id()) != Some(statement));
+        for (id, (known, mut offered)) in self.intake.sift(statements, |id| self.get_or_left_out(id)) {
             offered = self.rated(&id, |rates| rates.admit(offered, now_ms));
-            if offered.is_empty() {
+            if !known.would_take_any(&offered) {
                 continue;
             }
             let outcomes = self.take(&id, &offered, false, now_ms, |_, _| Ok(()))?;
@@ -218,6 +216,7 @@ impl<L: Ledger> Libraries<L> {
             self.rated(&id, |rates| news.iter().for_each(|statement| rates.spend(statement, now_ms)));
             heard.extend(news);
         }
+        self.intake.note_taken(heard.len());
         Ok(heard)
     }
 

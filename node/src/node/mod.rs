@@ -16,6 +16,7 @@ mod diff;
 mod fresh;
 mod gossip;
 mod here;
+mod intake;
 mod invite;
 mod join;
 mod lag;
@@ -54,6 +55,7 @@ use chuan_engine::{
     id::{LibraryId, NodeId},
     store::{Ledger, Objects, Shelves},
 };
+use chuan_net::Counts;
 use chuan_storage::{Losses, lock::HomeLock};
 use tokio::sync::OwnedMutexGuard;
 
@@ -117,6 +119,8 @@ struct Inner {
     /// Contradictions that the log was told of, by their subjects; none where it was not looked yet.
     told: Mutex<Option<BTreeSet<String>>>,
     own: Mutex<OwnCheckpoints>,
+    /// What a listener was asked.
+    counts: Arc<Counts>,
     /// What of the store's damage the log was told of.
     losses: Mutex<Losses>,
     /// Libraries of which a peer has given all that it knows since the home was opened.
@@ -184,6 +188,7 @@ impl Node {
             keeper: Mutex::default(),
             told: Mutex::default(),
             own: Mutex::default(),
+            counts: Arc::default(),
             losses: Mutex::default(),
             heard: Mutex::default(),
         });

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 
 use chuan_engine::{
     id::{LibraryId, NodeId},
-    limits::HELLO_STATEMENTS,
-    statement::Library,
+    statement::{Kinds, Library},
     sync::message::{Hello, VERSION},
 };
 
@@ -32,16 +31,14 @@ impl Inner {
     pub(super) fn hello(&self, library: Option<&Library>, listening: Option<SocketAddr>) -> Result<Hello> {
         let node = self.me.id();
         let shown = library.map(|library| library.credentials(&node)).unwrap_or_default();
-        // The newest matter most: they lead to the key that the node has.
-        let skipped = shown.len().saturating_sub(HELLO_STATEMENTS);
-        let statements =
-            shown.into_iter().skip(skipped).map(|statement| statement.bytes().to_vec()).collect();
         // Whoever does not listen cannot be reached, whatever its configuration says.
         let addresses = match listening {
             Some(_) => address::announced(&self.config, listening)?,
             None => Vec::new(),
         };
-        Ok(Hello { version: VERSION, node, addresses, name: self.config.name.clone(), statements })
+        let (name, statements) = (self.config.name.clone(), Vec::new());
+        let hello = Hello { version: VERSION, node, addresses, name, statements, kinds: Kinds::KNOWN };
+        Ok(hello.with_statements(shown.into_iter().map(|statement| statement.bytes().to_vec())))
     }
 
     /// Remembers that a node was reached, as a source of `library`.
@@ -104,7 +101,9 @@ impl Inner {
         let hello = |peer: &Peer| {
             let node = peer.id.parse().ok().filter(|node| library.is_member(node, now))?;
             let (addresses, name) = (peer.addresses.clone(), peer.name.clone());
-            Some(Hello { version: VERSION, node, addresses, name, statements: Vec::new() })
+            // Which kinds it knows it says itself, in its own hello.
+            let (statements, kinds) = (Vec::new(), Kinds::from_bits(0));
+            Some(Hello { version: VERSION, node, addresses, name, statements, kinds })
         };
         peers.sources(&id).filter(|peer| !peer.addresses.is_empty()).filter_map(hello).collect()
     }

@@ -9,13 +9,12 @@ use bytes::Bytes;
 use chuan_engine::{
     Error,
     id::{LibraryId, NodeId},
-    limits::HELLO_STATEMENTS,
-    statement::{Body, Library, PublicKey, Statement, succession},
+    statement::{Body, Kinds, Library, PublicKey, Statement, succession},
     store::{Ledger, Objects, Shelves},
     sync::message::{Hello, Join, VERSION},
 };
 use chuan_net::{
-    Endpoint, Identity, PeerKey,
+    Counts, Endpoint, Identity, PeerKey,
     serve::{self, Host, Refused},
 };
 use tokio::{
@@ -134,6 +133,10 @@ impl Host for Desk {
         all.iter().find_map(|library| library.node_of(key, now)).unwrap_or(first)
     }
 
+    fn counts(&self) -> Arc<Counts> {
+        self.node.upgrade().map(|node| Arc::clone(&node.counts)).unwrap_or_default()
+    }
+
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
         let Some(inner) = self.node.upgrade() else { return Vec::new() };
         let now = now_ms();
@@ -157,7 +160,15 @@ impl Host for Desk {
         let shown = all.iter().find(|library| library.key_of(&me) == Some(key));
         let statements = shown.map(|library| key_shown(library, &me, &key)).unwrap_or_default();
         // Whoever dials hears it, before it has said who it is: nothing but whose key this is.
-        Some(Hello { version: VERSION, node: me, addresses: Vec::new(), name: String::new(), statements })
+        let hello = Hello {
+            version: VERSION,
+            node: me,
+            addresses: Vec::new(),
+            name: String::new(),
+            statements: Vec::new(),
+            kinds: Kinds::KNOWN,
+        };
+        Some(hello.with_statements(statements.into_iter()))
     }
 
     fn recognises(&self, peer: &PeerKey) -> bool {
@@ -169,8 +180,13 @@ impl Host for Desk {
     }
 
     fn met(&self, peer: &PeerKey, name: &str, addresses: &[String]) {
-        let Some(node) = self.node.upgrade().filter(|_| !addresses.is_empty()) else { return };
-        if let Err(failure) = node.says(&peer.node, name, addresses, &self.memberships(peer)) {
+        let Some(node) = self.node.upgrade() else { return };
+        let libraries = self.memberships(peer);
+        // What is remembered lies in a file: it is not read for a node that is a member of nothing here.
+        if addresses.is_empty() || libraries.is_empty() {
+            return;
+        }
+        if let Err(failure) = node.says(&peer.node, name, addresses, &libraries) {
             tracing::warn!(%failure, "a peer's addresses were not kept");
         }
     }
@@ -206,7 +222,5 @@ fn key_shown(library: &Library, node: &NodeId, key: &PublicKey) -> Vec<Vec<u8>> 
     let is_succession = |said: &&Statement| matches!(said.body(), Body::Succession(_));
     let successions: Vec<_> = all.iter().filter(is_succession).cloned().collect();
     let shown = if succession::leads_to(node, key, &successions) { successions } else { all };
-    // The newest matter most: they lead to the key that the node has.
-    let skipped = shown.len().saturating_sub(HELLO_STATEMENTS);
-    shown.iter().skip(skipped).map(|statement| statement.bytes().to_vec()).collect()
+    shown.iter().map(|statement| statement.bytes().to_vec()).collect()
 }

@@ -8,7 +8,7 @@ use chuan_engine::{
 use super::{Inner, Node, conflicts, now_ms, release::Held};
 use crate::{
     exit::Result,
-    outcome::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus},
+    outcome::{ChannelStatus, Intake, LibraryStatus, PeerStatus, Status, StoreStatus},
 };
 
 impl Node {
@@ -31,6 +31,7 @@ impl Node {
                 store: node.store_status()?,
                 ledger: node.ledger_status()?,
                 peers: node.peers_status()?,
+                intake: node.intake(),
             })
         })
         .await
@@ -93,6 +94,19 @@ impl Inner {
             });
         }
         self.is_release_whole(library, manifest)
+    }
+
+    fn intake(&self) -> Intake {
+        let asked = self.counts.now();
+        Intake {
+            sessions: asked.sessions,
+            strangers: asked.strangers,
+            handshakes_failed: asked.handshakes_failed,
+            hellos_refused: asked.hellos_refused,
+            requests: asked.requests,
+            requests_unread: asked.requests_unread,
+            statements: self.libraries.intake.now(),
+        }
     }
 
     fn store_status(&self) -> Result<StoreStatus> {

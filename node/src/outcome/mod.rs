@@ -32,7 +32,7 @@ pub use members::{MemberList, MemberRow};
 pub use policy::{ClassPolicyRow, PolicyFinding, PolicyShown};
 pub use publish::{GapRow, Published, Skipped};
 pub use request::RequestShown;
-pub use status::{ChannelStatus, LibraryStatus, PeerStatus, Status, StoreStatus};
+pub use status::{ChannelStatus, Intake, LibraryStatus, PeerStatus, StatementsHeard, Status, StoreStatus};
 pub use trust::{
     Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, Rotated,
     TallyShown,

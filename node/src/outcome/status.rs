@@ -25,6 +25,48 @@ pub struct Status {
     pub ledger: LedgerStatus,
     /// Known peers.
     pub peers: Vec<PeerStatus>,
+    /// What peers asked and brought since the process opened the home.
+    #[serde(default)]
+    pub intake: Intake,
+}
+
+/// What peers asked and brought, in `status`. The numbers only grow, and begin at zero with the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intake {
+    /// Peers that proved a key and were let in.
+    pub sessions: u64,
+    /// Of those, peers that were members of nothing here.
+    pub strangers: u64,
+    /// Handshakes that failed, or found no room.
+    pub handshakes_failed: u64,
+    /// Hellos that did not come in time or broke a rule.
+    pub hellos_refused: u64,
+    /// Requests that were read.
+    pub requests: u64,
+    /// Requests of strangers that were refused by their length, unread.
+    pub requests_unread: u64,
+    /// The statements among what they brought.
+    pub statements: StatementsHeard,
+}
+
+/// Statements that peers brought, in `status`: of those heard, each other number but `taken` and `decoded` says how many were
+/// dropped and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementsHeard {
+    /// All of them.
+    pub heard: u64,
+    /// Not of the form that a statement has.
+    pub malformed: u64,
+    /// Of a kind that this version does not know.
+    pub unknown_kind: u64,
+    /// Of a library that is not here.
+    pub foreign: u64,
+    /// Known already, signatures included.
+    pub known: u64,
+    /// Decoded: all that their headings did not keep out.
+    pub decoded: u64,
+    /// Kept.
+    pub taken: u64,
 }
 
 /// A library, in `status`.

@@ -84,7 +84,7 @@ pub(super) fn sign(library: LibraryId, body: Body, sequence: u64, time_ms: i64, 
     Statement::sign(Header { library: Some(library), sequence, time_ms }, &body, keys).unwrap()
 }
 
-pub(super) fn found() -> (LibraryId, Statement) {
+pub(crate) fn found() -> (LibraryId, Statement) {
     let (root, operator, publisher) = (key(1), key(2), key(3));
     let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
     library::found("films", keys, Salt::from_bytes([9; 32]), NOW).unwrap()

@@ -150,6 +150,7 @@ mod tests {
             profile: Profile::Video,
             content: Content::Inline(vec![chunk]),
             extensions: vec![],
+            target: None,
         }
     }
 

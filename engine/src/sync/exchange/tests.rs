@@ -5,6 +5,7 @@ mod forger;
 mod mesh;
 mod people;
 mod property;
+mod versions;
 
 use std::sync::LazyLock;
 
@@ -45,14 +46,14 @@ fn large() -> Library {
 
 /// Lets `asker` and `answerer` exchange; gives how many requests it took.
 fn exchange(asker: &mut Library, answerer: &mut Library) -> u32 {
-    let mut exchange = Exchange::new(asker.clone());
+    let mut exchange = Exchange::new(asker.clone(), Kinds::KNOWN);
     let mut requests = 0;
     while let Some(request) = exchange.poll_request() {
         requests += 1;
         let payload = Frame::Request(request).encode().unwrap().payload;
         assert!(payload.len() <= FRAME_CONTROL_BYTES);
         let Request::Exchange { talk, .. } = Request::decode(&payload).unwrap() else { unreachable!() };
-        let reply = answer(answerer, talk, &node_key(0).node(), START_MS).unwrap();
+        let reply = answer(answerer, Kinds::KNOWN, talk, &node_key(0).node(), START_MS).unwrap();
         learn(answerer, &reply.offered);
         let mut assembler = Assembler::default();
         for frame in &reply.frames {
@@ -135,10 +136,10 @@ fn nobody_else_learns_anything() {
 
     let all: Vec<u8> = (0..=u8::MAX).collect();
     let known = library.inventory();
-    let ids: Vec<_> = all.iter().flat_map(|bucket| known.in_bucket(*bucket)).collect();
+    let ids: Vec<_> = all.iter().flat_map(|bucket| known.in_bucket(Kinds::KNOWN, *bucket)).collect();
     let talks = || {
         [
-            Talk::Digest(known.digest),
+            Talk::Digest(known.digest(Kinds::KNOWN)),
             Talk::Digest(SetDigest::default()),
             Talk::Known { buckets: all.clone(), ids: Vec::new() },
             Talk::Known { buckets: all.clone(), ids: ids.clone() },
@@ -146,11 +147,11 @@ fn nobody_else_learns_anything() {
         ]
     };
     for talk in talks() {
-        assert!(!answer(&library, talk, &key(41).node(), START_MS).unwrap().frames.is_empty());
+        assert!(!answer(&library, Kinds::KNOWN, talk, &key(41).node(), START_MS).unwrap().frames.is_empty());
     }
     for (library, peer) in [(&library, 42), (&library, 43), (&library, 99), (&suspended, 41)] {
         for talk in talks() {
-            let refused = answer(library, talk, &key(peer).node(), START_MS).unwrap_err();
+            let refused = answer(library, Kinds::KNOWN, talk, &key(peer).node(), START_MS).unwrap_err();
             let refusal = crate::sync::message::Refusal::of(&refused);
             assert_eq!((refusal.code, refusal.text.as_str()), (ErrorCode::Denied, ""));
         }
@@ -161,11 +162,13 @@ fn nobody_else_learns_anything() {
 fn asked(buckets: impl Fn(u8) -> bool) -> (Exchange, Request) {
     let library = small();
     let known = library.inventory().clone();
-    let mut exchange = Exchange::new(library);
+    let mut exchange = Exchange::new(library, Kinds::KNOWN);
     assert!(exchange.poll_request().is_some() && exchange.poll_request().is_none());
-    let theirs = |bucket| if buckets(bucket) { !known.bucket(bucket) } else { known.bucket(bucket) };
-    let buckets = (0..=u8::MAX).map(theirs).collect();
-    exchange.handle(Frame::Inventory(Inventory { buckets, lacks: vec![] })).unwrap();
+    let theirs = |bucket| {
+        let ours = known.bucket(Kinds::KNOWN, bucket);
+        if buckets(bucket) { !ours } else { ours }
+    };
+    exchange.handle(Frame::Inventory(inventory((0..=u8::MAX).map(theirs).collect(), vec![]))).unwrap();
     exchange.handle(Frame::End(End { complete: true, ..End::default() })).unwrap();
     let request = exchange.poll_request().unwrap();
     (exchange, request)
@@ -177,6 +180,10 @@ fn check_refused(exchange: &mut Exchange, frame: Frame, text: &str) {
         Err(Error::Peer(reason)) => assert!(reason.contains(text), "`{reason}` does not say `{text}`"),
         other => panic!("{other:?}"),
     }
+}
+
+fn inventory(buckets: Vec<u64>, lacks: Vec<EnvelopeId>) -> Inventory {
+    Inventory { buckets, lacks, kinds: Kinds::KNOWN }
 }
 
 fn end(complete: bool) -> Frame {
@@ -197,16 +204,16 @@ fn stranger(key: &Key, n: u64, message: &str) -> Statement {
 #[test]
 fn an_answer_to_another_question_is_refused() {
     let statement = || Frame::Statement(found()[0].bytes().clone());
-    let whole = || Inventory { buckets: vec![0; EXCHANGE_BUCKETS], lacks: vec![] };
+    let whole = || inventory(vec![0; EXCHANGE_BUCKETS], vec![]);
     let begun = || {
-        let mut exchange = Exchange::new(small());
+        let mut exchange = Exchange::new(small(), Kinds::KNOWN);
         assert!(exchange.poll_request().is_some());
         exchange
     };
-    check_refused(&mut Exchange::new(small()), end(true), "without a question");
+    check_refused(&mut Exchange::new(small(), Kinds::KNOWN), end(true), "without a question");
     check_refused(&mut begun(), statement(), "out of place");
     check_refused(&mut begun(), Frame::Table(Bytes::new()), "out of place");
-    check_refused(&mut begun(), Frame::Inventory(Inventory::default()), "not an answer");
+    check_refused(&mut begun(), Frame::Inventory(inventory(vec![], vec![])), "not an answer");
     let named = Inventory { lacks: vec![EnvelopeId::from_bytes([1; 32])], ..whole() };
     check_refused(&mut begun(), Frame::Inventory(named), "not an answer");
     let mut twice = begun();
@@ -214,7 +221,7 @@ fn an_answer_to_another_question_is_refused() {
     check_refused(&mut twice, Frame::Inventory(whole()), "not an answer");
 
     check_refused(&mut asked(|_| true).0, Frame::Inventory(whole()), "not an answer");
-    let unasked = Inventory { lacks: vec![EnvelopeId::from_bytes([1; 32])], ..Inventory::default() };
+    let unasked = inventory(vec![], vec![EnvelopeId::from_bytes([1; 32])]);
     check_refused(&mut asked(|_| true).0, Frame::Inventory(unasked), "not an answer");
     let unasked = stranger(&key(7), 1, "");
     let bucket = unasked.envelope_id().bucket();
@@ -302,9 +309,9 @@ fn a_question_out_of_bounds_is_not_decoded() {
         assert!(matches!(error, Err(Error::Invalid(_))), "{kind}");
     }
     let of = |inventory: &Inventory| Inventory::decode(&crate::codec::encode(inventory));
-    assert!(of(&Inventory { buckets: vec![0; EXCHANGE_BUCKETS], lacks: vec![] }).is_ok());
-    assert!(of(&Inventory { buckets: vec![0; EXCHANGE_BUCKETS - 1], lacks: vec![] }).is_err());
-    assert!(of(&Inventory { buckets: vec![], lacks: vec![id(2), id(1)] }).is_err());
+    assert!(of(&inventory(vec![0; EXCHANGE_BUCKETS], vec![])).is_ok());
+    assert!(of(&inventory(vec![0; EXCHANGE_BUCKETS - 1], vec![])).is_err());
+    assert!(of(&inventory(vec![], vec![id(2), id(1)])).is_err());
 }
 
 /// Classes are no matter of an exchange: who has one class verifies the releases of all.
@@ -316,6 +323,6 @@ fn a_member_of_one_class_learns_all_statements() {
     let made = library::member(&library, &key(ANN), body, START_MS).unwrap();
     assert_eq!(library.offer(&made, START_MS).unwrap(), Accepted::New);
     let all = Talk::Known { buckets: (0..=u8::MAX).collect(), ids: Vec::new() };
-    let reply = answer(&library, all, &key(41).node(), START_MS).unwrap();
+    let reply = answer(&library, Kinds::KNOWN, all, &key(41).node(), START_MS).unwrap();
     assert_eq!(reply.frames.len(), library.statements().len() + 2);
 }

@@ -13,7 +13,7 @@ use crate::{
     limits::{ANSWER_STATEMENTS, ANSWER_STATEMENTS_BYTES, FETCH_HAVE, FETCH_RELEASES, PULL_HAVE, PULL_KNOWN},
     manifest::table::{ClassHeader, ClassTable},
     statement::{
-        Body, Statement, StatementKind, Verbs,
+        Body, Heading, Statement, StatementKind, Verbs,
         library::{Accepted, Library},
     },
     store::{Ledger, Objects, PageState, Record, RefMove},
@@ -202,6 +202,15 @@ impl Claim {
                 "more than {ANSWER_STATEMENTS} statements of {ANSWER_STATEMENTS_BYTES} bytes in an answer"
             )));
         }
+        let heading = Heading::read(&bytes)?;
+        if heading.library() != self.library.id() {
+            return Err(Error::Peer("a statement of another library in an answer".into()));
+        }
+        // Nothing is said here of a kind of a later version, or of a kind that nodes repeat without end: exchanges hold the
+        // latter to a rate.
+        if heading.kind().is_none_or(StatementKind::is_passing) {
+            return Ok(());
+        }
         self.offered.push(bytes);
         Ok(())
     }
@@ -242,10 +251,7 @@ impl Claim {
     pub(super) fn hear(&mut self) -> Result<()> {
         self.offered_bytes = 0;
         let offered = std::mem::take(&mut self.offered);
-        let mut offered: Vec<_> =
-            offered.iter().map(|bytes| Statement::decode(bytes)).collect::<Result<_>>()?;
-        // Statements that nodes repeat without end come by exchanges, which hold them to their rate.
-        offered.retain(|statement| !statement.kind().is_passing());
+        let offered: Vec<_> = offered.iter().map(|bytes| Statement::decode(bytes)).collect::<Result<_>>()?;
         let is_known = |statement: &&Statement| self.library.statement(&statement.id()).is_some();
         self.countersigned.extend(offered.iter().filter(is_known).map(Statement::id));
         let outcomes = self.library.offer_all(&offered, self.now_ms);

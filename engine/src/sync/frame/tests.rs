@@ -44,6 +44,19 @@ fn lengths_over_the_types_bound_are_refused_before_the_payload() {
     assert!(Frame::Page(vec![0; PAGE_BYTES + 1].into()).encode().is_err());
 }
 
+/// Nothing is buffered for a peer that is allowed less than a frame's type: its header decides.
+#[test]
+fn a_peer_that_may_send_little_is_stopped_at_the_header() {
+    let request = |len: u32| [&len.to_le_bytes()[..], &[FrameKind::Request as u8]].concat();
+    let mut assembler = Assembler::up_to(512);
+    assembler.push(Bytes::from(request(512)));
+    assert!(assembler.next().unwrap().is_none(), "it waits for the payload");
+    let mut assembler = Assembler::up_to(512);
+    assembler.push(Bytes::from(request(513)));
+    assert!(matches!(assembler.next(), Err(Error::Denied(_))));
+    assert!(assembler.part.capacity() == 0 && assembler.slab.capacity() == 0);
+}
+
 #[test]
 fn chunk_frames_that_contradict_themselves_are_refused() {
     for bad in [

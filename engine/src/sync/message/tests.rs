@@ -102,10 +102,11 @@ fn other_messages_have_their_golden_bytes() {
         addresses: vec!["a:1".into()],
         name: "n".into(),
         statements: vec![vec![0xaa, 0xbb]],
+        kinds: Kinds::from_bits(0x7be),
     };
     assert_eq!(
         hex(&codec::encode(&hello)),
-        ["01", &"66".repeat(32), "0103613a31", "016e", "0102aabb"].concat()
+        ["02", &"66".repeat(32), "0103613a31", "016e", "0102aabb", "fbbe07"].concat()
     );
     assert_eq!(Hello::decode(&codec::encode(&hello)).unwrap(), hello);
 }
@@ -170,7 +171,7 @@ fn a_hello_says_nothing_that_is_unfit_to_be_shown() {
     let check = |name: &str, address: &str| {
         let (name, addresses) = (name.to_owned(), vec!["a:1".to_owned(), address.to_owned()]);
         let node = NodeId::from_bytes([0x66; 32]);
-        Hello::decode(&codec::encode(&Hello { version: VERSION, node, addresses, name, statements: vec![] }))
+        Hello::decode(&codec::encode(&Hello { addresses, name, ..plain(node) }))
     };
     for (name, address) in [("", "[2001:db8::1]:7"), ("电影", "mirror.example.org:4040")] {
         check(name, address).unwrap();
@@ -181,6 +182,36 @@ fn a_hello_says_nothing_that_is_unfit_to_be_shown() {
     for address in ["", "a:1\u{1b}[2J", "a :1", "ä:1", &"x".repeat(limits::ADDRESS_BYTES + 1)] {
         assert!(check("a", address).is_err(), "{address:?}");
     }
+}
+
+fn plain(node: NodeId) -> Hello {
+    let (addresses, name, statements) = Default::default();
+    Hello { version: VERSION, node, addresses, name, statements, kinds: Kinds::KNOWN }
+}
+
+/// A hello is heard of anybody: what it shows of its sender fits a few KiB, or the newest part of it is shown.
+#[test]
+fn a_hello_shows_what_fits() {
+    let node = NodeId::from_bytes([0x66; 32]);
+    let long = |n: u8, len: usize| vec![n; len];
+    let check = |statements: Vec<Vec<u8>>, expected: &[u8]| {
+        let hello = Hello { name: "n".into(), ..plain(node) }.with_statements(statements.into_iter());
+        let shown: Vec<u8> = hello.statements.iter().map(|statement| statement[0]).collect();
+        assert_eq!(shown, expected);
+        let bytes = codec::encode(&hello);
+        assert!(bytes.len() <= limits::HELLO_BYTES, "{}", bytes.len());
+        assert_eq!(Hello::decode(&bytes).unwrap(), hello);
+    };
+    check(vec![long(1, 400), long(2, 400)], &[1, 2]);
+    check((0..40).map(|n| long(n, 100)).collect(), &(24..40).collect::<Vec<_>>());
+    check(vec![long(1, 5000), long(2, 5000)], &[2]);
+    check(vec![long(1, 100), long(2, limits::HELLO_BYTES)], &[]);
+    let fixed = codec::encode(&Hello { name: "n".into(), ..plain(node) }).len();
+    check(vec![long(1, limits::HELLO_BYTES - fixed - LENGTH_BYTES)], &[1]);
+
+    let mut larger = plain(node);
+    larger.statements = vec![long(1, limits::HELLO_BYTES)];
+    assert!(Hello::decode(&codec::encode(&larger)).is_err());
 }
 
 #[test]

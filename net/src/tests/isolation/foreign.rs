@@ -51,5 +51,6 @@ fn whole(library: LibraryId) -> Pull {
         mode: Mode::All,
         budget: u64::MAX,
         packing: Packing::Smallest,
+        announced: None,
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use chuan_engine::{
     id::{EnvelopeId, LibraryId, SetDigest},
     limits::EXCHANGE_BUCKETS,
-    statement::Statement,
+    statement::{Kinds, Statement},
     sync::{
         exchange::{Inventory, Talk},
         frame::Frame,
@@ -50,8 +50,8 @@ fn talks(statements: &[Statement]) -> Vec<Talk> {
 /// that of the target's library.
 fn answers(statements: &[Statement]) -> Result<Vec<Vec<Frame>>> {
     let end = |complete| Frame::End(End { complete, ..End::default() });
-    let differs = || Frame::Inventory(Inventory { buckets: vec![1; EXCHANGE_BUCKETS], lacks: Vec::new() });
-    let lacks = |lacks| Frame::Inventory(Inventory { buckets: Vec::new(), lacks });
+    let differs = || Frame::Inventory(inventory(vec![1; EXCHANGE_BUCKETS], Vec::new()));
+    let lacks = |lacks| Frame::Inventory(inventory(Vec::new(), lacks));
     let bring = |some: &[Statement]| some.iter().map(|said| Frame::Statement(said.bytes().clone())).collect();
     let root = statements.first().context("no root")?.envelope_id();
     let (some, others) = statements.split_at(statements.len() / 2);
@@ -62,6 +62,10 @@ fn answers(statements: &[Statement]) -> Result<Vec<Vec<Frame>>> {
         [vec![differs(), end(true)], some, vec![end(false)], others, vec![lacks(vec![]), end(true)]].concat(),
         vec![differs(), end(true), lacks(vec![root]), end(true), end(true)],
     ])
+}
+
+fn inventory(buckets: Vec<u64>, lacks: Vec<EnvelopeId>) -> Inventory {
+    Inventory { buckets, lacks, kinds: Kinds::KNOWN }
 }
 
 fn stream(frame: Frame) -> Result<Vec<u8>> {

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::{forger::Forger, people::People};
 use crate::{
     limits::EXCHANGE_ROUNDS,
-    statement::{Key, Library, Statement},
+    statement::{Key, Kinds, Library, Statement, StatementKind},
     sync::{
-        exchange::{Exchange, answer},
+        exchange::{Exchange, Talk, answer},
         frame::{Assembler, Frame},
         message::{Refusal, Request},
         pair::to_bytes,
@@ -85,10 +85,14 @@ pub(super) struct Cost {
 #[derive(Debug)]
 pub(super) struct Mesh {
     pub(super) nodes: Vec<Library>,
+    /// Which kinds of statements each node knows: not all nodes are of one version.
+    pub(super) kinds: [Kinds; NODES],
     pub(super) rng: Rng,
     pub(super) now_ms: i64,
     /// Which side of a partition a node is on.
     sides: [bool; NODES],
+    /// What undisturbed exchanges sent: to which node, of which kind.
+    pub(super) sent: Vec<(usize, StatementKind)>,
     /// What is still on its way.
     late: Vec<(usize, Vec<Bytes>)>,
     /// Requests that a wire may say again.
@@ -102,12 +106,19 @@ impl Mesh {
         let known = Library::open(library, first.iter().cloned(), START_MS).unwrap();
         Self {
             nodes: vec![known; NODES],
+            kinds: [Kinds::KNOWN; NODES],
             rng: Rng::new(seed),
             now_ms: START_MS,
             sides: [true; NODES],
+            sent: Vec::new(),
             late: Vec::new(),
             heard: Vec::new(),
         }
+    }
+
+    /// The kinds that two nodes both know.
+    pub(super) fn common(&self, one: usize, other: usize) -> Kinds {
+        self.kinds[one].common(self.kinds[other])
     }
 
     /// Something happens: somebody acts, nodes talk, or the network changes.
@@ -129,7 +140,7 @@ impl Mesh {
 
     /// An exchange over a bad wire; `asker` may learn of it in pieces, or of a part only.
     fn talk_badly(&mut self, asker: usize, answerer: usize, people: &mut People) {
-        let mut exchange = Exchange::new(self.nodes[asker].clone());
+        let mut exchange = Exchange::new(self.nodes[asker].clone(), self.kinds[asker]);
         while let Some(request) = exchange.poll_request() {
             let payload = Frame::Request(request).encode().unwrap().payload;
             if self.rng.one_in(12) {
@@ -164,13 +175,14 @@ impl Mesh {
     fn answer(&mut self, asker: usize, answerer: usize, payload: &Bytes) -> Vec<Frame> {
         let Request::Exchange { talk, .. } = Request::decode(payload).unwrap() else { unreachable!() };
         let peer = node_key(asker).node();
-        let frames = match answer(&self.nodes[answerer], talk, &peer, self.now_ms) {
-            Ok(reply) => {
-                self.deliver_badly(answerer, reply.offered);
-                reply.frames
-            }
-            Err(error) => vec![Frame::Error(Refusal::of(&error))],
-        };
+        let frames =
+            match answer(&self.nodes[answerer], self.common(asker, answerer), talk, &peer, self.now_ms) {
+                Ok(reply) => {
+                    self.deliver_badly(answerer, reply.offered);
+                    reply.frames
+                }
+                Err(error) => vec![Frame::Error(Refusal::of(&error))],
+            };
         let mut assembler = Assembler::default();
         let mut arrived = Vec::new();
         for frame in frames {
@@ -214,7 +226,7 @@ impl Mesh {
 
     /// An exchange without trouble.
     pub(super) fn talk(&mut self, asker: usize, answerer: usize) -> Cost {
-        let mut exchange = Exchange::new(self.nodes[asker].clone());
+        let mut exchange = Exchange::new(self.nodes[asker].clone(), self.kinds[asker]);
         let mut cost = Cost::default();
         while let Some(request) = exchange.poll_request() {
             cost.requests += 1;
@@ -225,16 +237,36 @@ impl Mesh {
                 unreachable!()
             };
             let peer = node_key(asker).node();
-            let reply = answer(&self.nodes[answerer], talk, &peer, self.now_ms).unwrap();
+            if let Talk::Offer(statements) = &talk {
+                statements.iter().for_each(|bytes| self.note_sent(answerer, bytes));
+            }
+            let kinds = self.common(asker, answerer);
+            let reply = answer(&self.nodes[answerer], kinds, talk, &peer, self.now_ms).unwrap();
             self.deliver(answerer, &reply.offered, false);
             for frame in reply.frames {
                 cost.frames += 1;
                 cost.bytes += to_bytes(&frame).len();
+                if let Frame::Statement(bytes) = &frame {
+                    self.note_sent(asker, bytes);
+                }
                 exchange.handle(frame).unwrap();
             }
         }
         self.deliver(asker, &exchange.take_received(), false);
         cost
+    }
+
+    fn note_sent(&mut self, to: usize, envelope: &[u8]) {
+        self.sent.push((to, Statement::decode(envelope).unwrap().kind()));
+    }
+
+    /// Whether all nodes know the same of the kinds that they know in common.
+    fn agree(&self) -> bool {
+        let same = |one: usize, other: usize| {
+            let kinds = self.common(one, other);
+            self.nodes[one].inventory().digest(kinds) == self.nodes[other].inventory().digest(kinds)
+        };
+        (0..NODES).all(|one| (0..one).all(|other| same(one, other)))
     }
 
     /// The network heals: whoever meets talks, until all know the same.
@@ -247,7 +279,7 @@ impl Mesh {
             (0..NODES).flat_map(|one| (0..NODES).map(move |other| (one, other))).collect();
         pairs.retain(|(one, other)| one != other);
         for _ in 0..NODES {
-            if self.nodes.iter().all(|node| node.inventory() == self.nodes[0].inventory()) {
+            if self.agree() {
                 return;
             }
             self.rng.shuffle(&mut pairs);

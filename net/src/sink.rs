@@ -1,0 +1,85 @@
+//! Where an answering thread leaves its frames: batches for the stream of the answer, which another task writes.
+
+use std::time::Duration;
+
+use chuan_engine::sync::{
+    frame::{Encoded, Frame},
+    message::{ErrorCode, Refusal},
+    session::Outlet,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::Instant,
+};
+
+use crate::limits;
+
+/// Gathers frames into batches for the stream.
+pub(crate) struct Sink {
+    batches: mpsc::Sender<Vec<Encoded>>,
+    waiting: Vec<Encoded>,
+    len: usize,
+    open: bool,
+    quic: quinn::Connection,
+    started: Instant,
+    /// Held while the answer is in the making.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Sink {
+    pub(crate) fn new(
+        batches: mpsc::Sender<Vec<Encoded>>,
+        quic: quinn::Connection,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let started = Instant::now();
+        Self { batches, waiting: Vec::new(), len: 0, open: true, quic, started, _permit: permit }
+    }
+
+    /// Adds a frame; false once nobody takes any.
+    pub(crate) fn push(&mut self, frame: Frame) -> bool {
+        if let Some(encoded) = encode(&frame) {
+            self.len += encoded.len();
+            self.waiting.push(encoded);
+        }
+        // While the stream waits for work a small batch is better than a full one later.
+        let idle = self.batches.capacity() == self.batches.max_capacity();
+        if self.len >= if idle { limits::ANSWER_BATCH_BYTES / 4 } else { limits::ANSWER_BATCH_BYTES } {
+            self.flush();
+        }
+        self.open
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.len = 0;
+        let batch = std::mem::take(&mut self.waiting);
+        self.open &= batch.is_empty() || self.batches.blocking_send(batch).is_ok();
+    }
+}
+
+impl Outlet for Sink {
+    fn send(&mut self, frame: Frame) -> bool {
+        self.push(frame)
+    }
+
+    /// What the congestion controller lets out in a round trip.
+    fn rate(&self) -> Option<u64> {
+        let path = self.quic.stats().path;
+        let micros = u64::try_from(path.rtt.as_micros()).ok()?.max(1);
+        path.cwnd.saturating_mul(1_000_000).checked_div(micros)
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// The frame as it goes out; in place of one that may not be sent, a refusal.
+pub(crate) fn encode(frame: &Frame) -> Option<Encoded> {
+    let refusal = || Frame::Error(Refusal::new(ErrorCode::Internal, ""));
+    frame
+        .encode()
+        .inspect_err(|error| tracing::error!(%error, "an answer held what may not be sent"))
+        .or_else(|_| refusal().encode())
+        .ok()
+}
