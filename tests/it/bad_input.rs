@@ -153,7 +153,8 @@ fn a_full_disk_is_said_and_the_previous_release_stays() -> Result<()> {
     let first = origin.json(source(&pair.library))?;
     let large = pair.scratch().join("large");
     media::library(&large, 1, 100_000_000, 2)?;
-    let (code, error) = origin.fails(source(&large))?;
+    let all = ["--max-delete".into(), "100%".into()];
+    let (code, error) = origin.fails(source(&large).into_iter().chain(all))?;
     ensure!(code == FULL && error.contains("space"), "{code}: {error}");
     ensure!(origin.run(["releases", "films"])?.lines().count() > 0);
     origin.run(["verify", "--deep"])?;

@@ -150,10 +150,17 @@ async fn a_policy_is_kept_and_a_class_keeps_its_slot() {
     assert_eq!((second.changed, second.chunks_new, second.files), (true, 0, 4));
     assert_eq!(
         ls(&node).await,
-        ["masters: masters/a.mov", "masters: masters/b.mov", "default: readme", "trailers: trailers/a.mp4"]
+        [
+            "masters: masters",
+            "masters: masters/a.mov",
+            "masters: masters/b.mov",
+            "default: readme",
+            "trailers: trailers",
+            "trailers: trailers/a.mp4",
+        ]
     );
-    let moved =
-        ["masters/a.mov", "masters/b.mov", "trailers/a.mp4"].map(|path| format!("reclassified: {path}"));
+    let moved = ["masters", "masters/a.mov", "masters/b.mov", "trailers", "trailers/a.mp4"]
+        .map(|path| format!("reclassified: {path}"));
     assert_eq!(diff(&node, "films@1", "films@2").await, moved);
     assert_eq!(diff(&node, "films@2", "films@2").await, [""; 0]);
 
@@ -211,7 +218,10 @@ async fn a_node_has_what_it_is_granted_and_says_that_there_is_more() {
 
     let pulled = pull(&mirror).await.unwrap();
     assert_eq!((pulled.classes, pulled.classes_absent, pulled.files), (1, 2, 2));
-    assert_eq!(ls(&mirror).await, ["trailers: trailers/a.mp4", "trailers: trailers/b.mp4"]);
+    assert_eq!(
+        ls(&mirror).await,
+        ["trailers: trailers", "trailers: trailers/a.mp4", "trailers: trailers/b.mp4"]
+    );
     let status = live(&mirror).await;
     assert_eq!((status.complete, status.classes_absent), (true, 2));
     assert_eq!(status.classes, ["trailers"]);
