@@ -1,7 +1,7 @@
 //! `restore`: brings a folder to a release.
 
 use std::{
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     time::Instant,
 };
 
@@ -135,8 +135,15 @@ fn resolved(path: &Path) -> Result<PathBuf> {
         match above.canonicalize() {
             Ok(resolved) => {
                 let rest = path.strip_prefix(above).unwrap_or(Path::new(""));
-                // Joining nothing would put a `/` at the end.
-                return Ok(if rest == Path::new("") { resolved } else { resolved.join(rest) });
+                // Nothing of the rest is there yet, so `..` in it leads to the folder named before.
+                return Ok(rest.components().fold(resolved, |mut path, part| {
+                    if part == Component::ParentDir {
+                        path.pop();
+                    } else {
+                        path.push(part);
+                    }
+                    path
+                }));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),

@@ -136,7 +136,7 @@ async fn a_library_without_a_root_is_asked_for_by_its_id() {
         let path = home.join("ledger").join(side.name());
         let mut bytes = fs::read(&path).unwrap();
         // A root's envelope: its magic, the version and its kind.
-        let root = bytes.windows(6).position(|window| window == b"CHST\x01\x01").unwrap();
+        let root = bytes.windows(6).position(|window| window == b"CHST\x02\x01").unwrap();
         bytes[root + 100] ^= 1;
         fs::write(path, bytes).unwrap();
     }
