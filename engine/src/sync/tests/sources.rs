@@ -166,7 +166,7 @@ fn statements_of_another_library_are_refused() {
             frames
         })
         .unwrap_err();
-    assert!(matches!(error, Error::Invalid(_)), "{error}");
+    assert!(matches!(error, Error::Peer(_)) && error.to_string().contains("another library"), "{error}");
 }
 
 #[test]
