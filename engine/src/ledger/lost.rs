@@ -33,18 +33,18 @@ pub(super) fn find(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>) -> 
     (lost.into_values().collect(), highest)
 }
 
-/// The highest number that anything left speaks of. Where every copy that goes furthest ends in bytes that
-/// say nothing, one more was given at least.
+/// The highest number that anything left speaks of. Where a copy of the newest generation has bytes behind all that says
+/// something, one more was given at least: copies of one generation have the same bytes in the same places. A batch that only
+/// `a` began is no such thing, and was cut off before.
 fn highest(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>, base: u64) -> u64 {
     let merged = records.values().map(|merged| merged.record.last()).max().unwrap_or(0);
-    let damage = || scans.iter().flat_map(|(_, scan)| &scan.damage);
-    let framed = damage().filter_map(|damage| damage.header).map(|header| header.last).max().unwrap_or(0);
-    let named = damage().flat_map(|damage| &damage.heads).map(|head| head.number).max().unwrap_or(0);
-    let known = merged.max(framed).max(named).max(base);
-    let mut furthest = scans.iter().filter(|(_, scan)| scan.highest() == merged.max(base)).peekable();
-    let is_mute = |damage: &Damage| damage.header.is_none();
-    let mute_end = furthest.peek().is_some() && furthest.all(|(_, scan)| scan.tail().is_some_and(is_mute));
-    known.saturating_add(u64::from(mute_end && known == merged.max(base)))
+    let known = scans.iter().map(|(_, scan)| scan.reach()).max().unwrap_or(0).max(merged).max(base);
+    let newest = scans.iter().map(|(_, scan)| scan.identity.generation).max();
+    let newest =
+        || scans.iter().map(|(_, scan)| scan).filter(move |scan| Some(scan.identity.generation) == newest);
+    let end = newest().map(|scan| scan.len).max();
+    let goes_on = end > newest().map(|scan| scan.known_end()).max();
+    known.saturating_add(u64::from(goes_on || newest().all(|scan| scan.is_cut_in_image())))
 }
 
 /// Records of which only headers are left, by number.
@@ -87,7 +87,12 @@ fn gaps(
 fn holes(scans: &[(Side, &Scan)]) -> Vec<RangeInclusive<u64>> {
     let mut common = vec![0..=u64::MAX];
     for (_, scan) in scans {
-        let own: Vec<_> = scan.damage.iter().map(|damage| hole(scan, damage)).collect();
+        let mut own: Vec<_> = scan.damage.iter().map(|damage| hole(scan, damage)).collect();
+        if scan.closing.is_none() {
+            // It may end within what its generation began with.
+            let last = scan.records.last_key_value().map_or(0, |(_, at)| at.record.last());
+            own.push(last.saturating_add(1)..=u64::MAX);
+        }
         common = common
             .iter()
             .flat_map(|hole| {

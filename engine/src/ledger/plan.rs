@@ -242,7 +242,7 @@ impl Judge {
 
     /// Two copies of one generation.
     fn pair(mut self, mut a: Scan, b: Scan) -> Outcome {
-        let is_torn = a.tail().is_some() && b.tail().is_none() && b.highest() == a.highest();
+        let is_torn = b.tail().is_none() && a.tail().is_some_and(|tail| tail.offset == b.end);
         if is_torn {
             a.drop_tail();
             let what = "the last batch is torn; it was never acknowledged and is cut off";
@@ -265,7 +265,10 @@ impl Judge {
         if !is_short {
             scans.iter().for_each(|(side, scan)| self.tell_missing(*side, scan, &records));
         }
-        match (is_complete(&a), is_complete(&b)) {
+        // What a copy has beyond a sound one is lost there, but for a last batch that is whole or torn in `a` only.
+        let goes_on = |longer: &Scan, shorter: &Scan| longer.len > shorter.end;
+        let (a_goes_on, b_goes_on) = (goes_on(&a, &b), !is_short && goes_on(&b, &a));
+        match (is_complete(&a) && !b_goes_on, is_complete(&b) && !a_goes_on) {
             (true, true) if a.frames == b.frames && is_torn => {
                 let end = a.end;
                 self.open(Mend::Cut(Side::A, end), &a, records)

@@ -1,4 +1,4 @@
-//! Reads one copy of the ledger as it lies, past any damage. It judges nothing: [`plan`](super::plan) does.
+//! Reads one copy of the ledger as it lies, past any damage. It judges nothing: `plan` does.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,11 @@ use bytes::Bytes;
 
 use super::{
     FrameId, HEADER_BYTES, Header, Identity,
-    frame::{self, FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader},
+    frame::{self, FRAME_FIXED_BYTES, FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader},
     record::{Decoded, LedgerRecord, RecordKind},
 };
+
+const CHECKSUM_BYTES: u64 = (FRAME_FIXED_BYTES - FRAME_HEADER_BYTES) as u64;
 
 /// A record and the offset of its header in the file.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub struct Damage {
     pub salvaged: Vec<RecordAt>,
     /// Records in it of which only the header can be read, without their payloads.
     pub heads: Vec<LedgerRecord>,
+    /// Bytes behind the last of them; all of it where there is none.
+    pub rest: usize,
 }
 
 /// One copy, as far as it can be read.
@@ -110,6 +114,30 @@ impl Scan {
         self.header.map(|header| header.base).or(self.closing.map(|(base, _)| base)).unwrap_or(0)
     }
 
+    /// The highest arrival number that anything in it names, also in damaged frames.
+    pub(super) fn reach(&self) -> u64 {
+        let named = self.damage.iter().flat_map(|damage| {
+            let salvaged = damage.salvaged.iter().map(|at| at.record.last());
+            let heads = damage.heads.iter().map(|head| head.number);
+            salvaged.chain(heads).chain(damage.header.map(|header| header.last))
+        });
+        named.max().unwrap_or(0).max(self.highest())
+    }
+
+    /// Up to where something says what was written.
+    pub(super) fn known_end(&self) -> u64 {
+        self.damage.iter().map(Damage::known_end).max().unwrap_or(0).max(self.end)
+    }
+
+    /// Whether it ends within what its generation began with: nothing says whether batches followed.
+    pub(super) fn is_cut_in_image(&self) -> bool {
+        self.closing.is_none()
+            && self.tail().is_some_and(|tail| {
+                let is_image = tail.header.is_some_and(|header| header.last <= self.base());
+                is_image && tail.known_end() > tail.end && tail.rest as u64 > CHECKSUM_BYTES
+            })
+    }
+
     /// The damage at its end, after the last valid frame.
     pub fn tail(&self) -> Option<&Damage> {
         self.damage.last().filter(|damage| damage.offset >= self.end && damage.end > damage.offset)
@@ -118,7 +146,7 @@ impl Scan {
     /// Forgets the damage at its end: a batch that was never acknowledged.
     pub(super) fn drop_tail(&mut self) {
         if self.tail().is_some() {
-            self.damage.pop();
+            self.len = self.damage.pop().map_or(self.len, |torn| torn.offset);
         }
     }
 
@@ -142,8 +170,9 @@ impl Scan {
     }
 
     fn note(&mut self, offset: usize, end: usize, what: &'static str) {
+        let (salvaged, heads, rest) = Default::default();
         let (offset, end) = (offset as u64, end as u64);
-        self.damage.push(Damage { offset, end, what, header: None, salvaged: Vec::new(), heads: Vec::new() });
+        self.damage.push(Damage { offset, end, what, header: None, salvaged, heads, rest });
     }
 }
 
@@ -163,9 +192,21 @@ impl Damage {
             header,
             salvaged: Vec::new(),
             heads: Vec::new(),
+            rest: end - at,
         };
         damage.salvage(&bytes.slice(at..end), identity);
         damage
+    }
+
+    /// Up to where something says what was written: the frame's end by its header, or the end of a frame whose last record is
+    /// the last that can be read.
+    fn known_end(&self) -> u64 {
+        let read = self.end - self.offset - self.rest as u64;
+        match self.header {
+            Some(header) => self.offset + header.len as u64,
+            None if read == 0 => self.offset,
+            None => self.offset + read + CHECKSUM_BYTES,
+        }
     }
 
     /// Walks the records of a damaged frame, as far as their lengths can be read.
@@ -177,16 +218,19 @@ impl Damage {
                     self.salvaged.push(RecordAt { record, offset: self.offset + at as u64 });
                     at += len;
                 }
+                // The record that closes a compaction says nothing that must come back.
                 Decoded::Head(record, len) => {
-                    self.heads.push(record);
+                    self.heads.extend((record.kind != RecordKind::Closing).then_some(record));
                     at += len;
                 }
+                Decoded::Cut(record) if record.kind == RecordKind::Closing => return,
                 Decoded::Cut(record) => {
                     self.heads.push(record);
-                    return;
+                    at = bytes.len();
                 }
                 Decoded::Damaged => return,
             }
+            self.rest = bytes.len().saturating_sub(at);
         }
     }
 }
