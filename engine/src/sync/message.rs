@@ -230,7 +230,9 @@ impl Hello {
 
     /// Decodes a hello and checks its bounds, and that its texts are fit to be shown.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let hello: Self = codec::decode::<_, { limits::HELLO_BYTES }>(bytes)?;
+        at_most("bytes of a hello", bytes.len(), limits::HELLO_BYTES)?;
+        // The decoder counts what its vectors take in memory, which is more than their bytes.
+        let hello: Self = codec::decode::<_, { 2 * limits::HELLO_BYTES }>(bytes)?;
         at_most("addresses", hello.addresses.len(), limits::ADDRESSES)?;
         // Both are shown to people, on terminals.
         hello.addresses.iter().try_for_each(|address| check_address(address))?;
