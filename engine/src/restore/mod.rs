@@ -10,6 +10,8 @@
 //! restore removes. What cannot be restored is listed, and the rest goes on.
 
 mod action;
+#[cfg(test)]
+mod bytes_tests;
 mod destination;
 mod disk;
 #[cfg(test)]
@@ -20,6 +22,8 @@ mod held;
 mod journal;
 mod levels;
 mod links;
+#[cfg(test)]
+mod memory_tests;
 mod old;
 mod output;
 mod plan;

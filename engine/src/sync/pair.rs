@@ -3,6 +3,7 @@
 //! Requests and answers pass through their bytes. Nothing here has a clock or randomness of its own.
 
 mod recorder;
+mod wire;
 
 use std::{
     collections::BTreeMap,
@@ -11,8 +12,14 @@ use std::{
 
 use bytes::Bytes;
 
-pub(super) use self::recorder::Disk;
-use self::recorder::{Book, Recorder};
+pub(super) use self::{
+    recorder::Disk,
+    wire::{Meddle, Pulled, answer, fetch_from, to_bytes},
+};
+use self::{
+    recorder::{Book, Recorder},
+    wire::fetch_noting,
+};
 use super::{
     fetch::{Fetch, Options, Report},
     frame::{Assembler, Frame},
@@ -370,116 +377,6 @@ fn class(store: &dyn Objects, slot: u8, name: &str, files: &Files) -> Commitment
         verify::mark_full(store, &header.id(&store.library()), &mut verify::Missing::up_to(1)).unwrap();
     assert_eq!(walked.state, PageState::Full);
     header.id(&store.library())
-}
-
-/// What arrives of an answer; see [`Pair::pull_with`].
-pub(super) type Meddle<'a> = &'a mut dyn FnMut(u64, Vec<Vec<u8>>) -> Vec<Vec<u8>>;
-
-/// Fetches from one node into another, over a wire that `meddle` makes worse. What came is made durable; the puller's
-/// library is as it was until its [`restart`](Node::restart).
-pub(super) fn fetch_from(
-    source: &Node,
-    puller: &Node,
-    want: Want,
-    options: Options,
-    meddle: Meddle<'_>,
-) -> Result<Pulled> {
-    fetch_noting(source, puller, want, options, meddle, &mut Vec::new())
-}
-
-/// The same; notes in `asked` what is asked.
-fn fetch_noting(
-    source: &Node,
-    puller: &Node,
-    want: Want,
-    options: Options,
-    meddle: Meddle<'_>,
-    asked: &mut Vec<Bytes>,
-) -> Result<Pulled> {
-    let store: Arc<dyn Objects> = Arc::clone(&puller.store) as _;
-    let ledger: Arc<dyn Ledger> = Arc::clone(&puller.ledger) as _;
-    let mut fetch = Fetch::new(store, ledger, puller.library.clone(), want, NOW_MS, options)?;
-    let went = run(source, &puller.id, &mut fetch, meddle, asked);
-    match went {
-        Ok((bytes_out, bytes_in)) => Ok(Pulled { report: fetch.report().clone(), bytes_out, bytes_in }),
-        Err(error) => {
-            fetch.suspend()?;
-            Err(error)
-        }
-    }
-}
-
-/// Carries requests and answers until nothing is asked any more. Gives the bytes that went out and came in: of an answer that
-/// is stopped, only what was taken of it.
-fn run(
-    source: &Node,
-    puller: &NodeId,
-    fetch: &mut Fetch,
-    meddle: Meddle<'_>,
-    asked: &mut Vec<Bytes>,
-) -> Result<(usize, usize)> {
-    let (mut bytes_out, mut bytes_in) = (0, 0);
-    let mut answers: Vec<(u64, std::vec::IntoIter<Vec<u8>>, Assembler)> = Vec::new();
-    loop {
-        while let Some((id, request)) = fetch.poll_request()? {
-            assert!(answers.len() < 2, "too many requests under way");
-            let encoded = Frame::Request(request).encode()?;
-            bytes_out += encoded.len();
-            asked.push(encoded.payload.clone());
-            let request = Request::decode(&encoded.payload)?;
-            let frames = meddle(id, answer(source, puller, request).iter().map(to_bytes).collect());
-            answers.push((id, frames.into_iter(), Assembler::default()));
-        }
-        if answers.is_empty() {
-            return Ok((bytes_out, bytes_in));
-        }
-        // Answers take turns, frame by frame, so that two under way are mixed.
-        let (id, mut frames, mut assembler) = answers.remove(0);
-        match frames.next() {
-            Some(bytes) => {
-                bytes_in += bytes.len();
-                assembler.push(bytes.into());
-                while let Some(frame) = assembler.next()? {
-                    fetch.handle(id, frame)?;
-                }
-                answers.push((id, frames, assembler));
-                while let Some(stopped) = fetch.poll_stop() {
-                    answers.retain(|(id, ..)| *id != stopped);
-                }
-            }
-            None if assembler.is_between() => fetch.handle_end(id)?,
-            None => return Err(Error::Peer("the stream was cut".into())),
-        }
-    }
-}
-
-/// What a pull came to.
-#[derive(Clone, Debug)]
-pub(super) struct Pulled {
-    pub(super) report: Report,
-    pub(super) bytes_out: usize,
-    pub(super) bytes_in: usize,
-}
-
-/// What `node` sends to `peer`, a refusal included.
-pub(super) fn answer(node: &Node, peer: &NodeId, request: Request) -> Vec<Frame> {
-    let mut frames = Vec::new();
-    let went = Answer::new(Arc::clone(&node.store) as _, &*node.ledger, &node.library, request, peer, NOW_MS)
-        .and_then(|answer| {
-            answer.run(&mut |frame| {
-                frames.push(frame);
-                true
-            })
-        });
-    if let Err(error) = went {
-        frames.push(Frame::Error(Refusal::of(&error)));
-    }
-    frames
-}
-
-pub(super) fn to_bytes(frame: &Frame) -> Vec<u8> {
-    let encoded = frame.encode().unwrap();
-    [encoded.head, encoded.payload].concat()
 }
 
 /// Cuts after every byte below 4, so that content of a few kilobytes has many chunks and edits move few cuts.

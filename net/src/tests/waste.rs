@@ -32,7 +32,7 @@ const CHUNKS: u64 = 40;
 enum Junk {
     /// The last chunk that it sent.
     Chunk,
-    /// The largest statement that may be, which is none.
+    /// Statements as large as may be, whose headings are of the library and whose rest is nothing.
     Statement,
 }
 
@@ -80,7 +80,10 @@ impl Host for Flood {
         let library = self.cinema.films.library();
         let (objects, ledger) = (self.objects(&library.id()), self.ledger());
         let answer = Answer::new(objects, &*ledger, &library, request, &peer.node, NOW_MS)?;
-        let mut last = Frame::Statement(vec![0; STATEMENT_BYTES].into());
+        let mut statement =
+            library.statements().first().map(|said| said.bytes().to_vec()).unwrap_or_default();
+        statement.resize(STATEMENT_BYTES, 0);
+        let mut last = Frame::Statement(statement.into());
         if self.junk == Junk::Chunk {
             answer.run(&mut |frame: Frame| {
                 if matches!(frame, Frame::Chunk(_)) {

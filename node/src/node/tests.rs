@@ -9,6 +9,7 @@ mod join;
 mod jumps;
 mod keys;
 mod ledger;
+mod limited;
 mod mesh;
 mod orders;
 mod rates;

@@ -2,12 +2,13 @@
 //! is current, and the update goes through when it is repeated.
 
 use crate::{
-    statement::Statement,
+    statement::{Statement, StatementKind},
     store::{Ledger, Record, RefMove},
     sync::{
         fetch::Options,
         frame::Frame,
-        pair::{Files, LIVE, MIRROR, NOW_MS, Node, Pair, to_bytes},
+        message::Want,
+        pair::{Files, LIVE, MIRROR, NOW_MS, Node, Pair, fetch_from, to_bytes},
         tests::film,
     },
 };
@@ -72,14 +73,29 @@ impl Told {
         at
     }
 
+    /// A node that has heard of nothing newer than this of the channel, and whose channel stands there.
+    fn source(&self, number: usize) -> Node {
+        let origin = &self.pair.origin.library;
+        let is_news = |statement: &&Statement| {
+            statement.kind() == StatementKind::Channel
+                && self.said[number + 1..].iter().any(|(said, _)| said.id() == statement.id())
+        };
+        let heard: Vec<_> = origin.statements().into_iter().filter(|said| !is_news(said)).cloned().collect();
+        let source = Node::new(4, origin.id(), &heard);
+        source.ledger.append(vec![Record::Ref(self.said[number].1.clone())]).unwrap();
+        source
+    }
+
     /// Shows the mirror everything old: by a source that stands at an old place and sends all the rest along, and from a stick.
     fn replay(&mut self, source_at: usize) {
         let current = self.pair.mirror.library.channel(LIVE).unwrap().statement.id();
         let old: Vec<_> = self.said[..OLD].iter().map(|(said, _)| said.clone()).collect();
         let served = old.iter().filter(|said| said.id() != current);
         let served: Vec<_> = served.map(|said| to_bytes(&Frame::Statement(said.bytes().clone()))).collect();
-        self.stand_at(source_at);
-        let pulled = self.pair.pull_with(Options::default(), &mut |id, mut frames| {
+        let source = self.source(source_at);
+        let want = Want::Channel(LIVE.into());
+        let mirror = &mut self.pair.mirror;
+        let pulled = fetch_from(&source, mirror, want, Options::default(), &mut |id, mut frames| {
             if id == 0 {
                 frames.splice(0..0, served.iter().cloned());
             }
@@ -87,7 +103,6 @@ impl Told {
         });
         let behind = pulled.unwrap().report.is_source_behind;
         assert!(behind, "an old place passed for a new one");
-        let mirror = &mut self.pair.mirror;
         drop(mirror.library.offer_all(&old, NOW_MS));
         mirror.ledger.append(old.iter().map(Record::from).collect()).unwrap();
         mirror.restart();

@@ -66,9 +66,6 @@ impl History {
     /// After how many moves the channel of a puller stands that asks a source: the rule, over numbers.
     fn expected(&self, puller: State, source: State) -> usize {
         let heard = puller.heard;
-        if source.heard == 0 {
-            return puller.held;
-        }
         if source.held > heard || heard == 0 {
             return source.held.max(puller.held);
         }

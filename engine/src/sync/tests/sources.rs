@@ -11,8 +11,8 @@ use crate::{
     sync::{
         fetch::Options,
         frame::Frame,
-        message::Packing,
-        pair::{NOW_MS, Pair, to_bytes},
+        message::{Packing, Want},
+        pair::{LIVE, NOW_MS, Node, Pair, fetch_from, to_bytes},
         tests::library,
     },
 };
@@ -113,16 +113,24 @@ fn a_source_that_is_behind_changes_nothing() {
     let mut files = library(5, 500);
     pair.publish(&files);
     let behind = pair.origin.channel().unwrap();
+    let heard: Vec<_> = pair.origin.library.statements().into_iter().cloned().collect();
     files.insert("new.mkv".into(), super::film(999, 5000));
     let release = pair.publish(&files);
     pair.pull().unwrap();
     let ahead = pair.mirror.channel();
+    // A node that has heard of the second release only by the puller, and one that has got it and stands on the first.
+    let source = Node::new(4, pair.origin.library.id(), &heard);
+    source.ledger.append(vec![Record::Ref(behind.clone())]).unwrap();
     pair.origin.ledger.append(vec![Record::Ref(behind)]).unwrap();
-    let pulled = pair.pull().unwrap();
-    assert!(pulled.report.is_source_behind);
-    assert_eq!(pulled.report.release, Some(release));
-    assert_eq!(pair.mirror.channel(), ahead);
-    assert_eq!(pair.mirror.files(&release).unwrap(), files);
+    for (source, is_behind) in [(&source, true), (&pair.origin, false)] {
+        let want = Want::Channel(LIVE.into());
+        let pulled = fetch_from(source, &pair.mirror, want, Options::default(), &mut |_, frames| frames);
+        let report = pulled.unwrap().report;
+        assert!(report.done && report.is_source_behind == is_behind, "{report:?}");
+        assert_eq!(report.release, Some(release));
+        assert_eq!(pair.mirror.channel(), ahead);
+        assert_eq!(pair.mirror.files(&release).unwrap(), files);
+    }
 }
 
 #[test]

@@ -1,0 +1,268 @@
+//! Publishers of one class of several, on statements alone: what they may change, and what they leave as it was.
+
+use chuan_engine::{
+    id::{ManifestId, Salt, SaltKey, StatementId},
+    manifest::{
+        ClassRules, EntryKind, EntryPath,
+        builder::EntryTreeBuilder,
+        table::{ClassHeader, ClassTable},
+    },
+    statement::{
+        Accepted, Body, Classes, Header, Key, ReleaseClass, Role as LibraryRole, RoleKind, Root, Statement,
+        library::release_of_classes,
+    },
+    store::{Object, Objects, memory::MemoryObjects},
+};
+
+use super::*;
+use crate::node::classes::{ClassPlan, Sealed};
+
+/// A library with a publisher of all classes and one of trailers only, as statements; its first release in `store`.
+struct Limited {
+    library: Library,
+    store: MemoryObjects,
+    all: Key,
+    trailers: Key,
+    plan: ClassPlan,
+    table: ClassTable,
+    before: StatementId,
+}
+
+impl Limited {
+    fn new() -> Self {
+        let [root, all, trailers] = [1, 2, 3].map(|seed| Key::from_seed([seed; 32]));
+        let founders =
+            chuan_engine::statement::library::Founders { root: &root, operator: &all, publisher: &all };
+        let (id, first) =
+            chuan_engine::statement::library::found("films", founders, Salt::from_bytes([4; 32]), 1).unwrap();
+        let Body::Root(body) = first.body() else { panic!("a library begins with a root") };
+        let mut roles = body.roles.clone();
+        roles.push(LibraryRole {
+            classes: Classes::new(vec!["trailers".into()]).unwrap(),
+            ..LibraryRole::any_of(RoleKind::Publisher, [trailers.public()])
+        });
+        let body = Body::Root(Root { version: 2, roles, ..body.clone() });
+        let header = Header { library: Some(id), sequence: 2, time_ms: 2 };
+        let second = Statement::sign(header, &body, &[&root]).unwrap();
+        let mut library = Library::open(id, [first, second], 3).unwrap();
+        let store = MemoryObjects::new(id);
+        let policy = |name: &str| (name.to_owned(), ClassRules::of_paths([format!("{name}/**")]));
+        let policy = Some(vec![policy("masters"), policy("trailers")]);
+        let plan = ClassPlan::new(&store, Some(&library), &[all.public()], None, policy).unwrap();
+        let sealed = seal(&store, &plan, &all, "first");
+        let content = (sealed.table.id(&id), sealed.listed);
+        let made = release_of_classes(&library, &all, Vec::new(), content, "", 3).unwrap();
+        assert!(library.offer(&made, 3).is_ok());
+        Self { library, store, all, trailers, plan, table: sealed.table, before: made.id() }
+    }
+
+    fn plan(&self, key: &Key, policy: Option<Vec<(String, ClassRules)>>) -> Result<ClassPlan> {
+        let before = self.library.release(&self.before);
+        ClassPlan::new(&self.store, Some(&self.library), &[key.public()], before, policy)
+    }
+
+    /// Goes on from the last release with these classes, by this key.
+    fn follow(&mut self, key: &Key, content: (ManifestId, Vec<ReleaseClass>)) {
+        let parents = vec![self.before];
+        let made = release_of_classes(&self.library, key, parents, content, "", 4).unwrap();
+        assert_eq!(self.library.offer(&made, 4).unwrap(), Accepted::New);
+        self.before = made.id();
+    }
+
+    /// The publisher of trailers goes on with a header of its own making.
+    fn forge(&mut self, change: impl FnOnce(&mut ClassHeader)) {
+        let mut header = ClassHeader::load(&self.store, &self.table.classes[2].1).unwrap();
+        change(&mut header);
+        self.table.classes[2].1 = header.id(&self.library.id());
+        let mut listed = self.library.release(&self.before).unwrap().body.classes.clone();
+        listed[2].commitment = header.id(&self.library.id());
+        let page = |id, bytes: Vec<u8>| Object::Page { id, bytes: bytes.into() };
+        let table = page(self.table.id(&self.library.id()).as_page(), self.table.encode());
+        self.store
+            .append(vec![page(header.id(&self.library.id()).as_page(), header.encode()), table])
+            .unwrap();
+        self.store.commit().unwrap();
+        self.follow(&self.trailers.clone(), (self.table.id(&self.library.id()), listed));
+    }
+
+    /// The name of the class that a publish by the key puts a path in.
+    fn class_of(&self, key: &Key, path: &str) -> String {
+        let plan = self.plan(key, None).unwrap();
+        plan.classifier().class_of(&EntryPath::new(path).unwrap()).unwrap().name.clone()
+    }
+
+    /// Whether a release of these classes by this key, after the first, stands.
+    fn stands(&self, key: &Key, (manifest, listed): (ManifestId, Vec<ReleaseClass>)) -> bool {
+        let mut library = self.library.clone();
+        let before = library.releases()[0].statement.id();
+        let made = release_of_classes(&library, key, vec![before], (manifest, listed), "", 4).unwrap();
+        let _ = library.offer(&made, 4);
+        library.release(&made.id()).is_some()
+    }
+}
+
+/// Builds a tree with one entry for each class that the plan publishes, and keeps what comes of it.
+fn seal(store: &MemoryObjects, plan: &ClassPlan, key: &Key, content: &str) -> Sealed {
+    let mut trees = Vec::new();
+    for slot in plan.classifier().slots() {
+        let mut pages = Vec::new();
+        let mut builder = EntryTreeBuilder::new(store.library(), slot).unwrap();
+        let entry = chuan_engine::manifest::Entry {
+            kind: EntryKind::Folder,
+            size: 0,
+            mtime: chuan_engine::manifest::Timestamp::default(),
+            mode: 0o755,
+            profile: chuan_engine::chunk::Profile::Fine,
+            content: chuan_engine::manifest::Content::Inline(Vec::new()),
+            target: None,
+            extensions: Vec::new(),
+        };
+        builder.push(EntryPath::new(content).unwrap(), &entry, &mut pages).unwrap();
+        trees.push((slot, builder.finish(&mut pages).unwrap()));
+    }
+    let sealed = plan.seal(&store.library(), &trees, &SaltKey::of_publisher(key.seed())).unwrap();
+    let mut objects: Vec<Object> = Vec::new();
+    for header in &sealed.ours {
+        objects
+            .push(Object::Page { id: header.id(&store.library()).as_page(), bytes: header.encode().into() });
+    }
+    objects.push(Object::Page {
+        id: sealed.table.id(&store.library()).as_page(),
+        bytes: sealed.table.encode().into(),
+    });
+    store.append(objects).unwrap();
+    store.commit().unwrap();
+    sealed
+}
+
+#[test]
+fn a_publisher_of_one_class_leaves_the_others_as_they_were() {
+    let limited = Limited::new();
+    assert_eq!(limited.plan.classifier().classes().len(), 3);
+    let plan = limited.plan(&limited.trailers, None).unwrap();
+    assert_eq!(plan.classifier().slots().collect::<Vec<_>>(), [2]);
+    let sealed = seal(&limited.store, &plan, &limited.trailers, "second");
+    let next = sealed.table;
+    assert_eq!(next.classes[..2], limited.table.classes[..2], "byte for byte");
+    assert_ne!(next.classes[2], limited.table.classes[2]);
+    let names: Vec<_> = sealed.listed.iter().map(|class| class.name.as_str()).collect();
+    assert_eq!(names, ["default", "masters", "trailers"]);
+    assert!(limited.stands(&limited.trailers, (next.id(&limited.library.id()), sealed.listed.clone())));
+    assert!(
+        !limited.stands(&limited.trailers, (next.id(&limited.library.id()), Vec::new())),
+        "without the list nobody could tell"
+    );
+    // Nor does it need to hold the others.
+    let masters = limited.table.classes[1].1.as_page();
+    let fresh = MemoryObjects::new(limited.library.id());
+    for (id, bytes) in [0, 2]
+        .map(|at| limited.table.classes[at].1.as_page())
+        .into_iter()
+        .chain([limited.table.id(&limited.library.id()).as_page()])
+        .map(|id| (id, limited.store.read_pages(&[id]).unwrap()[0].clone().unwrap()))
+    {
+        assert_ne!(id, masters);
+        fresh.append(vec![Object::Page { id, bytes }]).unwrap();
+    }
+    fresh.commit().unwrap();
+    let limited = Limited { store: fresh, ..limited };
+    let plan = limited.plan(&limited.trailers, None).unwrap();
+    let again = seal(&limited.store, &plan, &limited.trailers, "second");
+    assert_eq!(
+        (again.table, again.listed),
+        (next, sealed.listed),
+        "the names are those that the release before listed"
+    );
+    let all = limited.plan(&limited.all, None).unwrap_err();
+    assert_eq!(all.exit, Exit::Missing, "who publishes all classes needs all of them");
+}
+
+/// A publisher of trailers whose node was not granted them, or had not pulled since, named them in a policy: only headers that
+/// are held were looked at, so the class was made a second time in a free slot. The old, lower one then hid what was published,
+/// and nobody who held both could publish any more.
+#[test]
+fn a_class_that_is_not_here_is_not_made_a_second_time() {
+    let limited = Limited::new();
+    let trailers = || Some(vec![("trailers".to_owned(), ClassRules::of_paths(["**"]))]);
+    let table = limited.table.id(&limited.library.id()).as_page();
+    let bytes = limited.store.read_pages(&[table]).unwrap()[0].clone().unwrap();
+    let fresh = MemoryObjects::new(limited.library.id());
+    fresh.append(vec![Object::Page { id: table, bytes }]).unwrap();
+    fresh.commit().unwrap();
+    let limited = Limited { store: fresh, ..limited };
+    for policy in [trailers(), None] {
+        let failure = limited.plan(&limited.trailers, policy).unwrap_err();
+        let words = failure.message.contains("`trailers`") && failure.message.contains("chuan pull films");
+        assert!(failure.exit == Exit::Missing && words, "{failure}");
+    }
+}
+
+#[test]
+fn a_publisher_of_one_class_cannot_name_another() {
+    let limited = Limited::new();
+    let policy = |name: &str| Some(vec![(name.to_owned(), ClassRules::of_paths(["**"]))]);
+    for name in ["masters", "default", "extras"] {
+        let failure = limited.plan(&limited.trailers, policy(name)).unwrap_err();
+        assert!(failure.exit == Exit::Denied && failure.message.contains(name), "{failure}");
+    }
+    // What its own patterns reach for is still another's.
+    let plan = limited.plan(&limited.trailers, policy("trailers")).unwrap();
+    let path = EntryPath::new("masters/a").unwrap();
+    assert!(plan.classifier().class_of(&path).is_err());
+}
+
+/// Who publishes what has not changed keeps its header, though another key's salt would be another.
+#[test]
+fn what_has_not_changed_keeps_its_header_whoever_publishes() {
+    let limited = Limited::new();
+    let plan = limited.plan(&limited.trailers, None).unwrap();
+    assert_eq!(seal(&limited.store, &plan, &limited.trailers, "first").table, limited.table);
+}
+
+/// The publisher of one class gave it a pattern of other classes' files. The next publish of everything filed them there, for all
+/// who are granted that class.
+#[test]
+fn a_pattern_of_a_publisher_of_one_class_is_its_own_affair() {
+    let mut limited = Limited::new();
+    let policy = ClassRules::of_paths(["private/**", "trailers/**"]);
+    let plan = limited.plan(&limited.trailers, Some(vec![("trailers".into(), policy)])).unwrap();
+    let sealed = seal(&limited.store, &plan, &limited.trailers, "second");
+    limited.follow(&limited.trailers.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
+    let of_all = |path| limited.class_of(&limited.all, path);
+    assert_eq!((of_all("private/a"), of_all("trailers/a")), ("default".into(), "trailers".into()));
+    assert_eq!(limited.class_of(&limited.trailers, "private/a"), "trailers", "its own goes on as it was");
+
+    // Where that is not known that was said last, it is to be said anew.
+    let fresh = MemoryObjects::new(limited.library.id());
+    let manifest = limited.library.release(&limited.before).unwrap().body.manifest;
+    let held = sealed.table.classes.iter().map(|(_, commitment)| commitment.as_page());
+    for id in held.chain([manifest.as_page()]) {
+        let bytes = limited.store.read_pages(&[id]).unwrap()[0].clone().unwrap();
+        fresh.append(vec![Object::Page { id, bytes }]).unwrap();
+    }
+    fresh.commit().unwrap();
+    let limited = Limited { store: fresh, ..limited };
+    let failure = limited.plan(&limited.all, None).unwrap_err();
+    assert!(failure.exit == Exit::Missing && failure.message.contains("--policy"), "{failure}");
+    limited.plan(&limited.all, Some(Vec::new())).unwrap();
+    limited.plan(&limited.trailers, None).unwrap();
+}
+
+/// The header of a limited publisher's class said what it liked: a pattern that matches everything or is none, another class's
+/// name. All who went by that could publish no more.
+#[test]
+fn a_header_of_a_publisher_of_one_class_stops_nobody_else() {
+    let patterns: [&[u8]; 3] =
+        [&ClassRules::of_paths(["**"]).encode(), &ClassRules::of_paths(["x["]).encode(), b"no policy"];
+    for policy in patterns {
+        let mut limited = Limited::new();
+        limited.forge(|header| header.policy = policy.to_vec());
+        assert_eq!(limited.class_of(&limited.all, "masters/a"), "masters");
+        assert_eq!(limited.class_of(&limited.all, "x["), "default");
+    }
+    let mut limited = Limited::new();
+    limited.forge(|header| header.name = "masters".into());
+    let plan = limited.plan(&limited.all, None).unwrap();
+    let names: Vec<_> = plan.classifier().classes().iter().map(|class| class.name.clone()).collect();
+    assert_eq!(names, ["default", "masters", "trailers"]);
+}
