@@ -106,7 +106,8 @@ fn a_standby_takes_over_and_the_origin_follows() -> Result<()> {
     pair.pull()?;
     drop(origin);
     let held = pair.mirror.path.join("keys").join(library);
-    fs::create_dir(&held)?;
+    // What the mirror keeps of the library's root is there.
+    fs::create_dir_all(&held)?;
     fs::copy(standby, held.join("publisher.key"))?;
 
     // Beside `live`, which stays.
