@@ -31,7 +31,7 @@ use chuan_engine::{
     verify,
 };
 
-use self::requests::requests;
+use self::requests::{by_position, requests};
 use super::{
     films::{Cinema, Films, Sink, live},
     pair::{self, Origin, join},
