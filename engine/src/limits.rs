@@ -294,6 +294,8 @@ pub const ANSWER_HELD: usize = 64;
 pub const ANSWER_RELEASES: usize = 1024;
 /// Bytes that come for nothing and are taken from a source beside as many as are of use: more is no honest mistake.
 pub const FETCH_WASTE_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes that a frame which came for nothing counts for at least: what it costs to look at one.
+pub const WASTE_FRAME_BYTES: usize = 1024;
 /// Times that a fetch asks a source anew whose statements named another release than was asked for.
 pub const FETCH_TURNS: u32 = 2;
 
@@ -320,7 +322,7 @@ const _: () = assert!(PATH_BYTES + 16 * HOLES + 1024 <= EXTENSION_BYTES);
 // A policy fits its statement with all signatures.
 const _: () = assert!(POLICY_BYTES + 61 + SIGNATURES * 96 <= STATEMENT_BYTES && POLICY_REGIONS <= 255);
 const _: () = assert!(PASSING_BURST as usize >= CHECKPOINTS);
-// Every count of a statement's body is one byte.
+// Counts of a statement's body are one byte, but for pins and excludes of a policy.
 // Of one key no more can be known than the lists of a root hold.
 const _: () = assert!(PIN_LISTS * PIN_LIST_IDS >= STATEMENTS_PER_KEY && PIN_LISTS <= 255);
 const _: () = assert!(32 * (PIN_LIST_IDS + 2) + 256 <= STATEMENT_BYTES && PIN_LIST_IDS <= u16::MAX as usize);

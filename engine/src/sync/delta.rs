@@ -160,23 +160,22 @@ const LEVEL: i32 = 1;
 pub(super) struct Bases(pub(super) Vec<Option<PageId>>);
 
 impl Bases {
-    /// The bytes of `runs`, verified, one after the other.
+    /// The bytes of `runs`, verified, one after the other, in `out`; where it fails, those before that.
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] where a part is not held, or is not there; [`Error::Invalid`] where it is too much;
     /// [`Error::Corrupt`] where it is damaged.
-    pub(super) fn bytes(&self, store: &dyn Objects, runs: &[Run]) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
+    pub(super) fn read(&self, store: &dyn Objects, runs: &[Run], out: &mut Vec<u8>) -> Result<()> {
         for run in runs {
             let root = self.0.get(usize::from(run.have)).copied().flatten();
             let root = root.ok_or_else(|| Error::Missing("the base of a delta".into()))?;
             match run.part {
-                Part::Chunks { first, count } => chunks(store, &root, first, count, &mut out)?,
-                Part::Pages { first, count } => pages(store, &root, first, count, &mut out)?,
+                Part::Chunks { first, count } => chunks(store, &root, first, count, out)?,
+                Part::Pages { first, count } => pages(store, &root, first, count, out)?,
             }
         }
-        Ok(out)
+        Ok(())
     }
 }
 

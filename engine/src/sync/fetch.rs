@@ -223,12 +223,12 @@ impl Fetch {
         let flight = self.in_flight.get(&id).filter(|flight| !flight.ended);
         let turn = flight.ok_or_else(|| Error::Peer("an answer goes on after its end".into()))?.turn;
         self.turn = self.turn.max(turn);
-        let wasted = self.intake.report.wasted_bytes;
+        let useless = self.intake.useless_bytes();
         match self.phase {
             Phase::Pulling => self.take_opening(id, frame)?,
             _ => self.take_asked(id, frame)?,
         }
-        if self.intake.report.wasted_bytes > wasted { self.check_waste(id) } else { Ok(()) }
+        if self.intake.useless_bytes() > useless { self.check_waste(id) } else { Ok(()) }
     }
 
     /// Takes a frame of the pull's answer.
@@ -289,7 +289,7 @@ impl Fetch {
         }
         let wasted = self.intake.report.wasted_bytes;
         Err(Error::Peer(format!(
-            "of what it sent, {wasted} bytes were of no use, more than of all that were"
+            "of what it sent, {wasted} bytes were of no use, and cost more than all that were"
         )))
     }
 

@@ -265,7 +265,8 @@ impl<'a> Sender<'a> {
         let started = self.out.now();
         let raw = parts.concat();
         let lens = parts.iter().map(|part| u32::try_from(part.len()).unwrap_or(u32::MAX)).collect();
-        let prefix = self.bases.bytes(self.store, &base).ok()?;
+        let mut prefix = Vec::new();
+        self.bases.read(self.store, &base, &mut prefix).ok()?;
         let delta = Delta::make(kind, base, &prefix, lens, &raw, raw.len() - raw.len() / 16);
         self.made.bytes += raw.len() as u64;
         self.made.time += self.out.now().saturating_sub(started);

@@ -12,8 +12,8 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, Commitment, PageId},
     limits::{
-        APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, FETCH_WASTE_BYTES, RECENT_BYTES,
-        RECENT_OBJECT_BYTES,
+        APPEND_BYTES, BATCH_IDS, EXPECTED_CHUNKS, EXPECTED_PAGES, FETCH_WASTE_BYTES, PAGE_BYTES,
+        RECENT_BYTES, RECENT_OBJECT_BYTES, WASTE_FRAME_BYTES,
     },
     manifest::{ChunkRef, PageSource, table::ClassHeader},
     store::{Object, Objects, PageState},
@@ -44,7 +44,7 @@ pub(super) struct Intake {
     bases: Bases,
     /// Whether a delta made nothing that was expected: what it was made from may be damaged here.
     has_failed_deltas: bool,
-    /// Bytes that were unpacked or made, and were of no use.
+    /// Bytes that were unpacked, made or read for nothing.
     useless_bytes: u64,
     /// Whether a page's mark says all about what is below it.
     marks_hold: bool,
@@ -119,14 +119,18 @@ impl Intake {
     /// Takes what a delta makes and is expected. The rest is of no use, and not a fault of the source: what the delta is
     /// made from may be damaged here. What is missing then is asked for as it is.
     pub(super) fn delta(&mut self, delta: &Delta) -> Result<()> {
-        let made = self.bases.bytes(self.store(), &delta.base).and_then(|prefix| delta.apply(&prefix));
+        let mut prefix = Vec::new();
+        let read = self.bases.read(self.store(), &delta.base, &mut prefix);
+        let made = read.and_then(|()| delta.apply(&prefix));
+        // What it was made from was read and looked through as well.
+        let cost = prefix.len() + delta.base.len() * PAGE_BYTES + delta.raw_len();
         let mut raw = match made {
             Ok(raw) => Bytes::from(raw),
             Err(error) => {
                 tracing::debug!(%error, "a delta is of no use here");
                 self.overflowed |= delta.kind == DeltaKind::Pages;
                 self.has_failed_deltas = true;
-                self.waste(delta.data.len(), delta.raw_len());
+                self.waste(delta.data.len(), cost);
                 return Ok(());
             }
         };
@@ -141,10 +145,14 @@ impl Intake {
         }
         self.overflowed |= useless > 0 && delta.kind == DeltaKind::Pages;
         let encoded = delta.data.len();
-        let share = |bytes: usize| bytes * useless / delta.lens.len().max(1);
+        let share = |bytes: usize| (bytes * useless).div_ceil(delta.lens.len().max(1));
         let wasted = share(encoded);
         self.has_failed_deltas |= useless == delta.lens.len();
-        self.waste(wasted, share(delta.raw_len()));
+        if useless == delta.lens.len() {
+            self.waste(wasted, cost);
+        } else if useless > 0 {
+            self.waste(wasted, share(delta.raw_len()));
+        }
         let counted = match delta.kind {
             DeltaKind::Chunks => &mut self.report.chunk_bytes_encoded,
             DeltaKind::Pages => &mut self.report.page_bytes_encoded,
@@ -201,10 +209,16 @@ impl Intake {
         self.keep(*id.as_bytes(), bytes.len(), Object::Chunk { id, bytes })
     }
 
-    /// Counts what came for nothing: its bytes on the way, and those that it became here.
-    pub(super) fn waste(&mut self, encoded: usize, raw: usize) {
+    /// Counts a frame, or a part of one, that came for nothing: its bytes on the way, and `cost`, those that it became here
+    /// and that were read for it.
+    pub(super) fn waste(&mut self, encoded: usize, cost: usize) {
         self.report.wasted_bytes += encoded as u64;
-        self.useless_bytes += encoded.max(raw) as u64;
+        self.useless_bytes += encoded.max(cost).max(WASTE_FRAME_BYTES) as u64;
+    }
+
+    /// What came for nothing, as it cost here.
+    pub(super) const fn useless_bytes(&self) -> u64 {
+        self.useless_bytes
     }
 
     /// Whether more came for nothing than of use, beyond [`FETCH_WASTE_BYTES`].

@@ -80,6 +80,30 @@ fn junk_in_the_first_answer_ends_that_answer_and_junk_after_it_the_source() {
     assert_eq!(pair.mirror.channel(), before);
 }
 
+/// Symptom: deltas without data, each of a hundred bytes, had two mebibytes of what is held read for nothing, and the pull
+/// never ended: only bytes that came were counted.
+#[test]
+fn a_delta_costs_what_is_read_for_it() {
+    let (mut pair, files) = edited();
+    let options = Options { packing: Packing::Smallest, ..Options::default() };
+    let mut sent = 0;
+    let pulled = pair.pull_with(options, &mut |id, mut frames| {
+        if id > 0 {
+            return frames;
+        }
+        let at = frames.iter().position(|frame| is_of_kind(frame, FrameKind::Delta)).unwrap();
+        let base = vec![Run { have: 0, part: Part::Chunks { first: 0, count: 200 } }];
+        let empty = Delta { kind: DeltaKind::Chunks, base, lens: vec![1], data: Vec::new() };
+        let empty = to_bytes(&Frame::Delta(empty));
+        sent = 20_000 * empty.len();
+        frames.splice(at..at, std::iter::repeat_n(empty, 20_000));
+        frames
+    });
+    let pulled = pulled.unwrap();
+    assert!(pulled.bytes_in < sent / 2, "{} of {sent} bytes were taken", pulled.bytes_in);
+    assert_eq!(pair.mirror.files(&pulled.report.release.unwrap()).unwrap(), files);
+}
+
 /// Chunks and headers that come again and again are no progress.
 #[test]
 fn what_comes_again_is_waste() {
