@@ -21,6 +21,9 @@ pub enum Error {
     /// A signature, key or membership does not allow what was asked.
     #[error("not permitted: {0}")]
     Denied(String),
+    /// A release has what its publisher's key is not for: nodes that see it refuse the release, whichever source has it.
+    #[error("not permitted: {0}")]
+    Trespass(String),
     /// Someone else holds what is needed.
     #[error("{0}")]
     Busy(String),

@@ -35,7 +35,7 @@ pub enum Exit {
     /// What is here is behind: something newer was announced that no node has brought, or it is too long since a channel was
     /// vouched for, for a class whose policy sets a bound (`max_stale`).
     Stale = 11,
-    /// Published, and `live` moved, but the release lacks items as the source has them: they are listed.
+    /// Published, and `live` moved, or restored, but some items could not be taken or written: they are listed.
     Gaps = 12,
     /// Stopped by Ctrl-C or SIGTERM; what was done so far is kept, and the same command goes on from there.
     Interrupted = 130,
@@ -51,7 +51,7 @@ Exit codes:
   4  invalid input           10  the system refused to read or write
   5  not permitted           11  behind: newer is announced and no node asked has
                                  it, or older than its class allows (max_stale)
-                             12  published, but some items could not be taken
+                             12  published or restored, but for some items
                             130  interrupted; run it again to go on";
 
 impl Exit {
@@ -88,6 +88,9 @@ pub struct Failure {
     pub exit: Exit,
     /// For people; one line, lowercase, without a full stop.
     pub message: String,
+    /// Whether no other node could bring a better outcome.
+    #[serde(skip)]
+    pub is_final: bool,
 }
 
 /// The result of everything a node does.
@@ -96,7 +99,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// A failure of this kind.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), is_final: false }
     }
 
     /// The command line is wrong.
@@ -173,6 +176,9 @@ impl From<EngineError> for Failure {
             EngineError::Missing(_) => Exit::Missing,
             EngineError::Peer(_) => Exit::Peer,
             EngineError::Denied(_) => Exit::Denied,
+            EngineError::Trespass(_) => {
+                return Failure { is_final: true, ..Failure::denied(error.to_string()) };
+            }
             EngineError::Busy(_) => Exit::Busy,
             EngineError::Full(_) => Exit::Full,
             EngineError::Cancelled => return Failure::interrupted(),

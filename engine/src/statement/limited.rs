@@ -104,7 +104,7 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// [`Error::Denied`] naming the path and both classes; else as [`Library::trespass`].
+    /// [`Error::Trespass`] naming the path and both classes; else as [`Library::trespass`].
     pub fn check_trespass<S: PageSource + ?Sized>(&self, source: &S, release: &StatementId) -> Result<()> {
         let Some(found) = self.trespass(source, release)? else { return Ok(()) };
         let said = self.release(release);
@@ -113,7 +113,7 @@ impl Library {
                 said.into_iter().flat_map(|said| &said.body.classes).find(|class| class.slot == slot);
             listed.map_or_else(|| format!("in slot {slot}"), |class| format!("`{}`", class.name))
         };
-        Err(Error::Denied(format!(
+        Err(Error::Trespass(format!(
             "release {} of {} is refused: in it class {} gains {}, which is in class {}, and its publisher's key is not for that \
              class; an operator can move the channel to another release, or a publisher of all classes publish anew",
             said.map_or(0, |said| said.statement.sequence()),

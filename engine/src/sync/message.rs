@@ -375,7 +375,7 @@ impl Refusal {
     /// What a failure looks like to the peer: its kind, and nothing of this node's insides.
     pub fn of(error: &Error) -> Self {
         match error {
-            Error::Denied(_) => Self::new(ErrorCode::Denied, ""),
+            Error::Denied(_) | Error::Trespass(_) => Self::new(ErrorCode::Denied, ""),
             Error::Missing(_) => Self::new(ErrorCode::NotFound, ""),
             Error::Invalid(text) | Error::Peer(text) => Self::new(ErrorCode::Invalid, text.as_str()),
             Error::Busy(_) => Self::new(ErrorCode::Busy, ""),

@@ -100,7 +100,7 @@ impl<'a> After<'a> {
 
 /// Whether a channel goes on from where it stands here to `statement`. Where the statement that moved it here is not known,
 /// or its signer is not entitled any more, everything does.
-fn is_onward(library: &Library, channel: &str, statement: &StatementId, here: &RefMove) -> bool {
+pub fn is_onward(library: &Library, channel: &str, statement: &StatementId, here: &RefMove) -> bool {
     library.statement(&here.statement).is_none() || library.is_after(channel, statement, &here.statement)
 }
 

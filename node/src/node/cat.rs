@@ -21,7 +21,7 @@ impl Node {
     pub async fn cat(&self, options: Cat, job: &Job) -> Result<Shown> {
         let job = job.clone();
         self.blocking(move |node| {
-            let found = node.release(&options.release)?;
+            let found = node.release_to_read(&options.release)?;
             let held = found.held(node)?;
             let objects = node.objects(&found.library.id());
             let path = EntryPath::new(options.path.as_str())?;

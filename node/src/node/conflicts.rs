@@ -45,7 +45,7 @@ impl Inner {
         let mut found = Vec::new();
         for release in releases {
             let why = match library.check_trespass(&*self.objects(&library.id()), &release) {
-                Err(Error::Denied(why)) => why,
+                Err(Error::Trespass(why)) => why,
                 // Of what is not here, nothing is known.
                 Ok(()) | Err(Error::Missing(_)) => continue,
                 Err(error) => return Err(error.into()),

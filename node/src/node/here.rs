@@ -47,7 +47,7 @@ impl Inner {
                 continue;
             }
             match library.check_trespass(&*self.objects(&library.id()), &takeable.release) {
-                Err(error @ Error::Denied(_)) => tracing::warn!(%error, "a release is not taken here"),
+                Err(error @ Error::Trespass(_)) => tracing::warn!(%error, "a release is not taken here"),
                 checked => {
                     checked?;
                     return Ok(Some(*takeable));

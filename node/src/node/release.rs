@@ -108,6 +108,21 @@ impl Inner {
         let (id, sequence, manifest) = (said.statement.id(), said.statement.sequence(), said.body.manifest);
         Ok(Found { library, id, sequence, manifest, channel })
     }
+
+    /// The same, for its files to be given out. A release that is refused for a path of another class may be here all the
+    /// same: by its number, or because that class was granted later.
+    ///
+    /// # Errors
+    ///
+    /// Denied where it is refused, as far as its pages are here.
+    pub(super) fn release_to_read(&self, spec: &Spec) -> Result<Found> {
+        let found = self.release(spec)?;
+        match found.library.check_trespass(&*self.objects(&found.library.id()), &found.id) {
+            Err(error @ Error::Trespass(_)) => Err(error.into()),
+            // What cannot be read shows where it is read.
+            _ => Ok(found),
+        }
+    }
 }
 
 impl Inner {

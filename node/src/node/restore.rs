@@ -33,7 +33,7 @@ impl Inner {
     fn restored(&self, options: &Restore, job: &Job) -> Result<Restored> {
         let begun = Instant::now();
         check_dest(&self.home, &options.dest)?;
-        let found = self.release(&options.release)?;
+        let found = self.release_to_read(&options.release)?;
         let (held, classes_stale) = found.held_and_fresh(self)?;
         if options.delete && !classes_stale.is_empty() {
             let (library, sequence) = (found.library.name(), found.sequence);

@@ -22,7 +22,7 @@ fn tell(pair: &mut Pair) {
 fn refused(pair: &mut Pair) -> String {
     tell(pair);
     match pair.pull() {
-        Err(Error::Denied(why)) if why.contains("is refused") => why,
+        Err(Error::Trespass(why)) if why.contains("is refused") => why,
         other => panic!("{:?}", other.map(|pulled| pulled.report.release)),
     }
 }

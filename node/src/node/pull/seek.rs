@@ -126,7 +126,9 @@ impl Seek<'_> {
             Ok(brought) => brought,
             Err(failure) => {
                 // What fails here fails with every source.
-                if !matches!(failure.exit, Exit::Peer | Exit::Denied | Exit::Missing | Exit::Busy) {
+                let is_of_source =
+                    matches!(failure.exit, Exit::Peer | Exit::Denied | Exit::Missing | Exit::Busy);
+                if failure.is_final || !is_of_source {
                     return Err(failure);
                 }
                 let message = Some(failure.message.clone());
