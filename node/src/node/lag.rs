@@ -6,6 +6,7 @@ use chuan_engine::{
     id::{LibraryId, NodeId, StatementId},
     statement::{Body, Channel, Library, Said, Statement},
     store::RefMove,
+    sync::takeable::is_onward,
 };
 
 use super::{Inner, lock_of, now_ms, peer::Source};
@@ -26,7 +27,7 @@ impl Inner {
         let here_ref = here.as_ref().map(|at| refer(&at.release));
         let mut lag = Lag { here: here_ref, at_ms: now_ms(), ..Lag::default() };
         let Some(said) = library.channel(channel) else { return Ok(lag) };
-        let noted = if is_here(&said, here.as_ref()) { None } else { self.lagging(library, &said)? };
+        let noted = if is_here(library, &said, here.as_ref()) { None } else { self.lagging(library, &said)? };
         lag.announced = Some(Announced {
             release: said.body.release.to_string(),
             sequence: library.release(&said.body.release).map(|release| release.statement.sequence()),
@@ -52,7 +53,7 @@ impl Inner {
     /// Whether something newer was announced on a channel than is here.
     pub(super) fn is_behind(&self, library: &Library, channel: &str) -> Result<bool> {
         let here = self.ref_of(library, channel)?;
-        Ok(library.channel(channel).is_some_and(|said| !is_here(&said, here.as_ref())))
+        Ok(library.channel(channel).is_some_and(|said| !is_here(library, &said, here.as_ref())))
     }
 
     /// The nodes that announced what is newest on a channel and not here.
@@ -77,7 +78,7 @@ impl Inner {
             for said in library.channels() {
                 let name = &said.body.name;
                 let here = refs.iter().find(|at| at.library == library.id() && at.channel == *name);
-                if is_here(&said, here) {
+                if is_here(library, &said, here) {
                     lags.0.remove(name);
                 } else {
                     lags.announced(name, &said.statement.id().to_string(), now_ms());
@@ -168,9 +169,11 @@ pub(super) fn asked(source: &Source, address: Option<String>, answer: &str) -> A
     }
 }
 
-/// Whether a channel stands here where it was last said to stand. That another statement names the same release is no lag.
-fn is_here(said: &Said<'_, Channel>, here: Option<&RefMove>) -> bool {
-    here.is_some_and(|here| here.release == said.body.release || here.statement == said.statement.id())
+/// Whether nothing newer was announced on a channel than is here. That another statement names the same release is no lag,
+/// nor that two statements contradict each other and the one before them stands.
+fn is_here(library: &Library, said: &Said<'_, Channel>, here: Option<&RefMove>) -> bool {
+    let is_newer = |here| is_onward(library, &said.body.name, &said.statement.id(), here);
+    here.is_some_and(|here| here.release == said.body.release || !is_newer(here))
 }
 
 fn announcer(library: &Library, node: &str) -> Announcer {
