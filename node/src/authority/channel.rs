@@ -62,7 +62,7 @@ pub(super) async fn rollback(session: &mut Session, keyring: &Keyring, options: 
     let release = match &options.to {
         None => before_current(&history).ok_or_else(|| {
             Failure::missing(format!(
-                "{} has stood on one release only; `chuan channel set` moves it to any",
+                "{} stood on no release before the one on which it stands; `chuan channel set` moves it to any",
                 options.channel
             ))
         })?,

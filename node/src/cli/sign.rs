@@ -69,8 +69,9 @@ pub(super) fn run(sign: &Sign, home: Option<Home>) -> Result<Signed> {
         });
         request::save(&sign.file, &request)?;
     }
-    let only_applies = sign.apply && sign.keys.files.is_empty() && request.tally().is_met();
-    if !sign.show && !only_applies && (sign.import.is_none() || !sign.keys.files.is_empty()) {
+    // To apply or to import is not to sign, unless a key is named.
+    let only_named = sign.apply || sign.import.is_some();
+    if !sign.show && (!only_named || !sign.keys.files.is_empty()) {
         notes.extend(add_signatures(sign, &mut request, home)?);
     }
     if sign.apply {
