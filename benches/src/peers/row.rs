@@ -34,7 +34,7 @@ impl Task {
         let (english, chinese) = match self {
             Task::TakeNew => ("take in a new library", "导入新影片库"),
             Task::TakeChanged => {
-                ("take it in again, 1 % changed, every time new", "再次导入：1 % 变化，时间全新")
+                ("take it in again, 1 % changed, every time new", "再次导入：1 % 变化，时间戳全部更新")
             }
             Task::Copy => ("copy it to an empty peer", "复制到空节点"),
             Task::EditHeader => ("update a film: metadata, index at the front", "更新影片：元数据，索引前移"),
@@ -87,7 +87,7 @@ impl Tool {
             Tool::Sendme => ("sendme (iroh-blobs)", "sendme（iroh-blobs）"),
             Tool::FfsyncQuic => ("ffsync, QUIC", "ffsync，QUIC"),
             Tool::FfsyncTls => ("ffsync, TLS", "ffsync，TLS"),
-            Tool::Patch => ("`zstd --patch-from`, the bound", "`zstd --patch-from`，参照界限"),
+            Tool::Patch => ("`zstd --patch-from`, the bound", "`zstd --patch-from`，理论下限"),
         };
         language.pick(english, chinese)
     }
