@@ -144,7 +144,9 @@ fn an_honest_pull_goes_on_beside_attackers() -> Result<()> {
     let summary = attack::run(&plan)?;
     println!("{summary}");
     ensure!(summary.attacks >= u64::from(plan.attackers), "{summary}");
-    ensure!(statements(&summary.intake, "decoded")? == 0, "{summary}");
+    // The honest mirror brings its own statements; of the attackers' none is decoded.
+    let [decoded, taken] = ["decoded", "taken"].map(|name| statements(&summary.intake, name));
+    ensure!(decoded? == taken? && statements(&summary.intake, "foreign")? > 0, "{summary}");
     Ok(())
 }
 
@@ -326,7 +328,8 @@ fn half_open_handshakes_keep_nobody_out() -> Result<()> {
 /// A member that asks for everything on every stream of every connection, and reads nothing, holds a few answers and no more.
 #[test]
 fn a_member_that_reads_nothing_holds_up_nobody() -> Result<()> {
-    const STREAMS: usize = 64;
+    // As many as a node gives a connection, but for those that go on beside them.
+    const STREAMS: usize = 48;
     let scene = Scene::new()?;
     let ticket = scene.pair.origin.ticket("films")?;
     let honest = hostile::run(async {

@@ -26,7 +26,7 @@ use chuan_engine::{
     sync::{
         exchange::Talk,
         frame::{Assembler, Frame},
-        message::{Mode, Packing, Pull, Request, Scope, Want},
+        message::{Holding, Mode, Packing, Pull, Request, Scope, Want},
     },
     verify,
 };
@@ -334,9 +334,20 @@ async fn a_peer_learns_nothing_of_a_class_that_it_is_not_granted() {
         let [one, other] = [one, other].map(|answer| {
             let is_content =
                 |frame: &Frame| !matches!(frame, Frame::Statement(_) | Frame::Table(_) | Frame::Inventory(_));
-            frames(answer).into_iter().filter(is_content).collect::<Vec<_>>()
+            frames(answer).into_iter().filter(is_content).map(without_ids).collect::<Vec<_>>()
         });
         assert!(one == other, "{request:?} is answered by what is in the other class");
+    }
+}
+
+/// A frame without the ids of statements, which name what the release holds.
+fn without_ids(frame: Frame) -> Frame {
+    let blank = |_| StatementId::from_bytes([0; 32]);
+    match frame {
+        Frame::Holding(Holding { heard, held }) => {
+            Frame::Holding(Holding { heard: heard.map(blank), held: held.into_iter().map(blank).collect() })
+        }
+        other => other,
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Config {
     pub name: String,
     /// What it is for.
     pub role: Role,
-    /// The region that the node says it stands in: helps to find near peers, and gives no vote.
+    /// The region that the node says it stands in. It is shown, and gives no vote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Where `serve` listens: `IP:PORT`; port 0 takes any free one.
@@ -126,8 +126,8 @@ impl Config {
              # What it is for: origin, mirror or edge.\n\
              role = \"{}\"\n\
              \n\
-             # The region it stands in: it serves to find near peers. The region that counts in rules and votes is the\n\
-             # one that an operator's grant binds the node to.\n\
+             # The region it stands in, as `chuan status` shows it. The region that counts in rules and votes is the one\n\
+             # that an operator's grant binds the node to.\n\
              # region = \"eu\"\n\
              # Where `chuan serve` listens (UDP). Port 0 takes any free one.\n\
              listen = \"0.0.0.0:{DEFAULT_PORT}\"\n\
