@@ -102,6 +102,9 @@ pub const SUCCESSIONS: usize = 256;
 pub const TICKET_OVERUSE: usize = 64;
 /// Statements that are remembered of one node's joining with one ticket: several redeemers may have answered it.
 pub const CLAIMS: usize = 4;
+/// How many statements on one subject are displaced by others that say the same, at most: successions of one key, and claims of
+/// one node on one ticket. A thief of the keys can sign as many as it likes, and can choose their order.
+pub const DISPLACED: usize = 16;
 /// Checkpoints that are remembered of one key of a node: the newest.
 pub const CHECKPOINTS: usize = 32;
 /// Statements that a node takes at once from one key on one subject, of what is said again and again: all that is remembered of

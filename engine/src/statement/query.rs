@@ -8,6 +8,7 @@ use crate::{
     statement::{
         Body, Channel, Checkpoint, Conflict, Library, Member, Policy, PublicKey, Release, Revoke, RoleKind,
         Root, Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
+        pool::Subject,
     },
 };
 
@@ -82,10 +83,21 @@ impl Library {
             && self.pool.rivals().get(&statement.sequence()) == Some(&statement.id())
     }
 
-    /// What is known and will be forgotten when the same signer says it anew: see [`StatementKind::is_passing`].
+    /// What is known and may be forgotten when the same is said anew: see [`StatementKind::is_passing`] for what is said again and
+    /// again, and successions and the claims on a ticket, of which one that says the same may displace another.
     pub fn passing(&self) -> impl Iterator<Item = StatementId> {
-        let all = self.pool.iter().filter(|statement| statement.kind().is_passing());
+        let all = self.pool.iter().filter(|statement| Self::may_pass(statement));
         all.map(|statement| statement.id())
+    }
+
+    /// Whether a statement is of those that [`passing`](Self::passing) lists where they are known.
+    pub fn may_pass(statement: &Statement) -> bool {
+        Subject::of(statement).is_some()
+    }
+
+    /// Whether a statement is not known because what is known makes it useless. A ledger need not keep it.
+    pub fn is_overtaken(&self, statement: &Statement) -> bool {
+        self.pool.is_overtaken(statement)
     }
 
     /// The names of everything that is known.
