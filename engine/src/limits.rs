@@ -86,6 +86,11 @@ pub const MESSAGE_BYTES: usize = 4096;
 pub const SEQUENCE_JUMP: u64 = 1 << 20;
 /// Statements of one kind that one key may have in a library, at most: a stolen key can do no more than fill this up.
 pub const STATEMENTS_PER_KEY: usize = 1 << 16;
+/// Bytes of the statements of one kind that one key may have in a library, at most; roots are not counted.
+pub const STATEMENT_BYTES_PER_KEY: usize = 32 * 1024 * 1024;
+/// The same of a key that the newest root does not name any more, of the kinds of which all are taken: they count for nothing but
+/// the sequences that others went above.
+pub const REMOVED_BYTES_PER_KEY: usize = 4 * 1024 * 1024;
 /// Bytes of a policy's body at most.
 pub const POLICY_BYTES: usize = 48 * 1024;
 /// Fields of a policy, and of one of its rows, at most.

@@ -13,6 +13,9 @@
 //! | succession | both keys signed it, and the node was known under the old one; of two keys the one with the lowest id is kept, of one key the two smallest heirs, and nothing below a key in dispute |
 //! | checkpoint | keys that the node has or had signed it; of each the newest [`CHECKPOINTS`] are kept |
 //!
+//! Of a key that the newest root does not name any more no new release, ticket or vouching is taken unless a root pins it, or a
+//! release that is known descends from it; see `aside`.
+//!
 //! "Known" is what the pool has itself, so whoever is offered the same statements ends with the same pool: what is refused
 //! for want of another comes again with the next exchange. Four things go by what came first, since nothing in a set can tell
 //! the thief from the owner: of two roots of one version the first stands, whatever their ids, so that a key that was retired
@@ -23,6 +26,7 @@
 //! Nobody else's signature may stand beside these: it would be another envelope of the same statement, and whoever passes one on
 //! could make as many of them as it likes. On a root, where a quorum gathers signatures by hand, such signatures are dropped.
 
+mod aside;
 mod chosen;
 
 use std::{
@@ -33,7 +37,10 @@ use std::{
 use crate::{
     error::{Error, Result},
     id::{NodeId, StatementId},
-    limits::{CHECKPOINTS, CLAIMS, DISPLACED, POLICIES_PER_KEY, STATEMENTS_PER_KEY, TICKET_OVERUSE},
+    limits::{
+        CHECKPOINTS, CLAIMS, DISPLACED, POLICIES_PER_KEY, STATEMENT_BYTES_PER_KEY, STATEMENTS_PER_KEY,
+        TICKET_OVERUSE,
+    },
     statement::{Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind, lines::Lines},
 };
 
@@ -51,7 +58,16 @@ pub(super) struct Pool {
     /// How many statements on a subject were displaced by others that say the same.
     displaced: BTreeMap<Subject, usize>,
     /// How much each key has said.
-    said: BTreeMap<(StatementKind, PublicKey), usize>,
+    said: BTreeMap<(StatementKind, PublicKey), Amount>,
+    /// What a known release descends from, known or not.
+    parents: BTreeSet<StatementId>,
+}
+
+/// How much a key has said of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Amount {
+    count: usize,
+    bytes: usize,
 }
 
 /// What statements may be about of which only some are kept.
@@ -91,6 +107,8 @@ pub(super) enum Entry {
     Waits(String),
     /// What is kept beside it makes it useless: a newer one of the same signer, or one that says the same.
     Outdated,
+    /// Its keys were removed, and nothing that counts needs it as far as is known.
+    Unneeded,
 }
 
 /// What was decided about a statement.
@@ -138,6 +156,9 @@ impl Pool {
         if let Some(missing) = self.lacks(statement)? {
             return Ok(Weighed::Settled(Entry::Waits(missing)));
         }
+        if !is_known && self.is_unneeded(statement) {
+            return Ok(Weighed::Settled(Entry::Unneeded));
+        }
         // Neither more signatures nor what a root quorum names is one more.
         if !is_known && !self.is_pinned(&statement.id()) {
             self.check_quotas(statement)?;
@@ -153,11 +174,13 @@ impl Pool {
 
     fn insert(&mut self, statement: Arc<Statement>) {
         let kind = statement.kind();
-        let before = self.all.insert(statement.id(), Arc::clone(&statement));
+        if let Some(before) = self.all.insert(statement.id(), Arc::clone(&statement)) {
+            self.take_back(&before);
+        }
         for key in statement.signers() {
-            if before.as_ref().is_none_or(|before| before.signers().all(|known| known != key)) {
-                *self.said.entry((kind, *key)).or_default() += 1;
-            }
+            let said = self.said.entry((kind, *key)).or_default();
+            said.count += 1;
+            said.bytes += statement.bytes().len();
         }
         if let Some(subject) = Subject::of(&statement) {
             self.recent.entry(subject).or_default().insert(statement.id());
@@ -174,6 +197,7 @@ impl Pool {
                 }
                 None => self.roots.push(Arc::clone(&statement)),
             },
+            Body::Release(release) => self.parents.extend(&release.parents),
             Body::Member(member) => self.lines.bind(member.node, member.key),
             Body::Succession(next) => self.lines.succeed(next),
             _ => {}
@@ -193,7 +217,19 @@ impl Pool {
     fn check_quotas(&self, statement: &Statement) -> Result<()> {
         let kind = statement.kind();
         let most = if kind == StatementKind::Policy { POLICIES_PER_KEY } else { STATEMENTS_PER_KEY };
-        if let Some(key) = statement.signers().find(|key| self.count(kind, key) >= most) {
+        let len = statement.bytes().len();
+        let is_full = |key: &PublicKey| {
+            let bytes = self.said(kind, key).bytes.saturating_add(len);
+            kind != StatementKind::Root && bytes > STATEMENT_BYTES_PER_KEY
+        };
+        if let Some(key) = statement.signers().find(|key| is_full(key)) {
+            return Err(Error::Denied(format!(
+                "key {} has made {} statements of {STATEMENT_BYTES_PER_KEY} bytes, and no more are taken; replace the key",
+                key.short(),
+                kind.name()
+            )));
+        }
+        if let Some(key) = statement.signers().find(|key| self.said(kind, key).count >= most) {
             return Err(Error::Denied(format!(
                 "key {} has made {most} {} statements, and no more are taken; replace the key",
                 key.short(),
@@ -222,31 +258,13 @@ impl Pool {
 
     /// All that two nodes must know to know the same, by id.
     pub(super) fn known(&self) -> impl Iterator<Item = &Arc<Statement>> {
-        self.iter().filter(|statement| !self.is_aside(statement))
+        let needed = self.needed_releases();
+        self.iter().filter(move |statement| !self.is_aside(statement, &needed))
     }
 
     /// All of them, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Statement>> {
         self.all.values()
-    }
-
-    /// Whether it rests on keys alone that come of one in dispute. Who heard of the dispute first has none of these, so nobody
-    /// counts them among what it knows.
-    pub(super) fn is_aside(&self, statement: &Statement) -> bool {
-        let all_aside = |node: &NodeId| statement.signers().all(|key| self.lines.is_aside(node, key));
-        match statement.body() {
-            Body::Succession(next) => self.lines.is_aside(&next.node, &next.old),
-            Body::Checkpoint(checkpoint) => all_aside(&checkpoint.node),
-            Body::Member(member) => {
-                member.ticket.and_then(|ticket| self.get(&ticket)).is_some_and(|ticket| {
-                    let Body::Ticket(terms) = ticket.body() else { return false };
-                    let has = |node: &NodeId| statement.signers().all(|key| self.is_key_of(node, key));
-                    let mut redeemers = terms.redeemers.iter().filter(|node| has(node)).peekable();
-                    redeemers.peek().is_some() && redeemers.all(all_aside)
-                })
-            }
-            _ => false,
-        }
     }
 
     /// The statements of the roots that stand, by version.
@@ -272,8 +290,18 @@ impl Pool {
         key.node() == *node || self.lines.has(node, key)
     }
 
-    fn count(&self, kind: StatementKind, key: &PublicKey) -> usize {
-        self.said.get(&(kind, *key)).copied().unwrap_or(0)
+    fn said(&self, kind: StatementKind, key: &PublicKey) -> Amount {
+        self.said.get(&(kind, *key)).copied().unwrap_or_default()
+    }
+
+    /// A statement is not counted as said by its signers any more.
+    fn take_back(&mut self, old: &Statement) {
+        for key in old.signers() {
+            if let Some(said) = self.said.get_mut(&(old.kind(), *key)) {
+                said.count = said.count.saturating_sub(1);
+                said.bytes = said.bytes.saturating_sub(old.bytes().len());
+            }
+        }
     }
 
     /// What is missing before the statement can be taken up; nothing if it can.
@@ -437,11 +465,7 @@ impl Pool {
         let Some(old) = self.all.remove(id) else { return };
         let subject = Subject::of(&old);
         if old.kind().is_passing() {
-            for key in old.signers() {
-                if let Some(count) = self.said.get_mut(&(old.kind(), *key)) {
-                    *count = count.saturating_sub(1);
-                }
-            }
+            self.take_back(&old);
         } else if let Some(subject) = subject.clone() {
             // It stays counted as said by its signers: what a key may say does not grow because it is displaced.
             *self.displaced.entry(subject).or_default() += 1;

@@ -180,8 +180,9 @@ impl<L: Ledger> Libraries<L> {
                 Accepted::Known => {}
                 Accepted::Outdated => {
                     return Err(Failure::denied(format!(
-                        "{}: a newer one is known",
-                        statement.kind().name()
+                        "{}: {}",
+                        statement.kind().name(),
+                        Accepted::OUTDATED
                     )));
                 }
                 Accepted::Idle { reason } | Accepted::Unproved { reason } => {
