@@ -11,7 +11,7 @@
 //! | revoke | any one operator of a known root signed it |
 //! | fresh | timekeepers of a known root signed it; of each the newest is kept |
 //! | succession | both keys signed it, and the node was known under the old one; of two keys the one with the lowest id is kept, of one key the two smallest heirs, and nothing below a key in dispute |
-//! | checkpoint | keys that the node has or had signed it; of each the newest [`CHECKPOINTS`] are kept |
+//! | checkpoint | keys that the node has or had signed it, and not all of them were succeeded; of each the newest [`CHECKPOINTS`] are kept |
 //!
 //! Of a key that the newest root does not name any more no new release, ticket or vouching is taken unless a root pins it, or a
 //! release that is known descends from it; see `aside`.

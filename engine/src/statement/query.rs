@@ -350,13 +350,13 @@ impl Library {
         .max_by_key(|statement| statement.sequence())
     }
 
-    /// What is remembered of a node's audit log, the newest first: by the key that it has, and those that this came of.
+    /// What is remembered of a node's audit log, the newest first: by the key that the node has now.
     pub fn checkpoints(&self, node: &NodeId) -> Vec<Said<'_, Checkpoint>> {
         let all = self.pool.iter().filter_map(|statement| match statement.body() {
             Body::Checkpoint(body) if body.node == *node => Some(Said { statement, body }),
             _ => None,
         });
-        let mut all: Vec<_> = all.filter(|said| self.state.is_in_line(node, said.statement)).collect();
+        let mut all: Vec<_> = all.filter(|said| self.state.is_of_current_key(node, said.statement)).collect();
         all.sort_by_key(|said| std::cmp::Reverse((said.body.count, said.statement.id())));
         all
     }
@@ -385,6 +385,13 @@ impl Library {
         if !terms.redeemers.contains(redeemer) || self.revocation(redeemer).is_some() {
             return Err(Error::Denied(
                 "this node may not redeem the ticket; join through one that the ticket names".into(),
+            ));
+        }
+        let mut grants = self.grants(redeemer).peekable();
+        if grants.peek().is_some() && !grants.any(|said| said.body.is_current(now_ms)) {
+            return Err(Error::Denied(
+                "this node's own membership has ended, so it redeems no ticket; join through another node that the ticket names"
+                    .into(),
             ));
         }
         if terms.expires_ms <= now_ms {

@@ -7,7 +7,7 @@
 //!
 //! A node that heard of them before the removal keeps them, and sets them aside: it neither counts them among what it knows nor
 //! sends them, so that it agrees with nodes that never took them. Where a later root names the key again or pins them, they are
-//! known again.
+//! known again. The same holds for checkpoints by keys of a node that others succeeded.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +21,9 @@ use crate::{
 impl Pool {
     /// Whether a statement that is entitled is not to be taken, since the newest root names none of its keys and nothing needs it.
     pub(super) fn is_unneeded(&self, statement: &Statement) -> bool {
+        if let Body::Checkpoint(checkpoint) = statement.body() {
+            return self.is_of_replaced(&checkpoint.node, statement);
+        }
         if !self.is_of_removed(statement) || self.is_pinned(&statement.id()) {
             return false;
         }
@@ -44,7 +47,9 @@ impl Pool {
         let all_aside = |node: &NodeId| statement.signers().all(|key| self.lines.is_aside(node, key));
         match statement.body() {
             Body::Succession(next) => self.lines.is_aside(&next.node, &next.old),
-            Body::Checkpoint(checkpoint) => all_aside(&checkpoint.node),
+            Body::Checkpoint(checkpoint) => {
+                all_aside(&checkpoint.node) || self.is_of_replaced(&checkpoint.node, statement)
+            }
             Body::Member(member) => {
                 member.ticket.and_then(|ticket| self.get(&ticket)).is_some_and(|ticket| {
                     if self.is_set_aside_by_root(ticket, needed) {
@@ -68,6 +73,11 @@ impl Pool {
             _ => return false,
         };
         !is_needed && self.is_of_removed(statement) && !self.is_pinned(&statement.id())
+    }
+
+    /// Whether only keys that were succeeded signed for a node.
+    fn is_of_replaced(&self, node: &NodeId, statement: &Statement) -> bool {
+        statement.signers().all(|key| self.lines.is_replaced(node, key))
     }
 
     /// Whether a list that the newest root names pins a revocation, or may do so: then it counts as long as the list is not known.

@@ -291,6 +291,60 @@ fn a_stolen_node_key_does_not_silence_the_audit_log() {
     assert_eq!(world.library.checkpoints(&node(11)).len(), 1);
 }
 
+/// Symptom: after a node had gone on under another key, its old key still spoke for its audit log: it let the log jump, and marked
+/// the node as cloned.
+#[test]
+fn a_replaced_key_says_nothing_of_the_audit_log() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let checkpoint = |signer: u8, count, head: u8| {
+        let body = Checkpoint { node: node(11), count, head: RecordId::of(&[head]) };
+        world_sign(Body::Checkpoint(body), count, signer)
+    };
+    let before = checkpoint(11, 5, 1);
+    let mut older = world.library.clone();
+    assert_eq!(older.offer(&before, NOW).unwrap(), Accepted::New);
+    assert_eq!(older.checkpoints(&node(11)).len(), 1);
+    world.take(library::succession(&world.library, node(11), &key(11), &key(77), 0, NOW).unwrap());
+    assert_eq!(older.offer(world.said.last().unwrap(), NOW).unwrap(), Accepted::New);
+    for late in [checkpoint(11, 1 << 40, 2), checkpoint(11, 6, 3)] {
+        assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Outdated);
+        assert_eq!(older.offer(&late, NOW).unwrap(), Accepted::Outdated);
+    }
+    let own = checkpoint(77, 5, 4);
+    for library in [&mut world.library, &mut older] {
+        assert!(library.checkpoints(&node(11)).is_empty());
+        assert_eq!(library.offer(&own, NOW).unwrap(), Accepted::New);
+        assert_eq!(library.checkpoints(&node(11)).len(), 1);
+        assert!(library.conflicts().is_empty());
+    }
+    assert_eq!(older.statements(), world.library.statements(), "what was known before is set aside");
+    assert_eq!(older.state, world.library.state);
+}
+
+/// A redeemer whose membership has ended admits no node, and what it signs with a later time does not count.
+#[test]
+fn a_redeemer_whose_membership_has_ended_redeems_no_more() {
+    let mut world = World::new();
+    let ends = Member { expires_ms: NOW + 1000, ..member(10, None) };
+    world.take(library::member(&world.library, &key(2), ends, NOW).unwrap());
+    let ticket = world.ticket(4);
+    let redeem = |now_ms| world.library.redeem(&ticket, &node(11), &node(10), now_ms).map(drop);
+    redeem(NOW + 999).unwrap();
+    let error = redeem(NOW + 1000).unwrap_err().to_string();
+    assert!(error.contains("own membership has ended"), "{error}");
+    for (n, time_ms, is_in) in [(11, NOW + 999, true), (12, NOW + 1000, false)] {
+        let claim = Body::Member(member(n, Some(ticket)));
+        let said = sign(world.library.id(), claim, 1, time_ms, &[&key(10)]);
+        assert!(world.library.offer(&said, NOW).unwrap().is_news());
+        assert_eq!(world.library.is_member(&node(n), NOW), is_in, "{n}");
+    }
+}
+
+fn world_sign(body: Body, sequence: u64, signer: u8) -> Statement {
+    sign(found().0, body, sequence, NOW, &[&key(signer)])
+}
+
 /// What nobody needs is no news: it is neither kept nor passed on, and nobody's signature on it is even looked at.
 #[test]
 fn what_is_overtaken_is_no_news() {
