@@ -117,6 +117,10 @@ pub const CHECKPOINTS: usize = 32;
 pub const PASSING_BURST: u32 = 32;
 /// After how many ms it takes one more: of what timekeepers say, and of checkpoints.
 pub const PASSING_PERIODS_MS: [i64; 2] = [10_000, 60_000];
+/// The same of one key on all subjects together: many channels may be vouched for.
+pub const SIGNER_BURST: u32 = 256;
+/// After how many ms a node takes one more from a key, whatever it is about: of what timekeepers say, and of checkpoints.
+pub const SIGNER_PERIODS_MS: [i64; 2] = [2_500, 60_000];
 /// Signers and subjects of which a node remembers how much they have left, for a library.
 pub const RATED_SUBJECTS: usize = 4096;
 /// Bytes of the reason of a revocation at most.

@@ -9,7 +9,7 @@
 //! | policy | enough operators of a known root signed it |
 //! | ticket, member | an operator of a known root signed it; a member also, when a redeemer of its ticket did |
 //! | revoke | any one operator of a known root signed it |
-//! | fresh | timekeepers of a known root signed it; of each the newest is kept |
+//! | fresh | timekeepers of a known root signed it, and the channel is known; of each the newest is kept |
 //! | succession | both keys signed it, and the node was known under the old one; of two keys the one with the lowest id is kept, of one key the two smallest heirs, and nothing below a key in dispute |
 //! | checkpoint | keys that the node has or had signed it, and not all of them were succeeded; of each the newest [`CHECKPOINTS`] are kept |
 //!
@@ -53,6 +53,8 @@ pub(super) struct Pool {
     /// A root that contradicts the one that stands, by version.
     rivals: BTreeMap<u64, StatementId>,
     lines: Lines,
+    /// The names of the channels of which anything was said.
+    channels: BTreeSet<String>,
     /// Of what is said again and again, all that is kept, by what it is about.
     recent: BTreeMap<Subject, BTreeSet<StatementId>>,
     /// How many statements on a subject were displaced by others that say the same.
@@ -198,6 +200,9 @@ impl Pool {
                 None => self.roots.push(Arc::clone(&statement)),
             },
             Body::Release(release) => self.parents.extend(&release.parents),
+            Body::Channel(channel) => {
+                self.channels.insert(channel.name.clone());
+            }
             Body::Member(member) => self.lines.bind(member.node, member.key),
             Body::Succession(next) => self.lines.succeed(next),
             _ => {}
@@ -341,6 +346,10 @@ impl Pool {
             }
             // Any one will do, whatever the threshold.
             Body::Revoke(_) => (true, &[RoleKind::Operator]),
+            // A timekeeper could make up any number of names.
+            Body::Fresh(fresh) if !self.channels.contains(&fresh.channel) => {
+                return Ok(Some(format!("channel {} is not known", fresh.channel)));
+            }
             Body::Fresh(_) => (true, &[RoleKind::Timekeeper]),
             Body::Succession(next) => {
                 if !next.is_signed_by(&signers) {

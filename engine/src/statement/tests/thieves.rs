@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     id::RecordId,
     limits::{CHECKPOINTS, CLAIMS, DISPLACED, SEQUENCE_JUMP, SUCCESSIONS, TICKET_OVERUSE},
-    statement::{Checkpoint, ConflictKind, PublicKey, Revoke, Role, RoleKind, Root},
+    statement::{Checkpoint, ConflictKind, Fresh, PublicKey, Revoke, Role, RoleKind, Root},
 };
 
 /// The next root, in which `keys` have the role.
@@ -339,6 +339,23 @@ fn a_redeemer_whose_membership_has_ended_redeems_no_more() {
         assert!(world.library.offer(&said, NOW).unwrap().is_news());
         assert_eq!(world.library.is_member(&node(n), NOW), is_in, "{n}");
     }
+}
+
+/// A timekeeper vouches for channels that are known, and makes up none.
+#[test]
+fn only_known_channels_are_vouched_for() {
+    let mut world = World::new();
+    let root = next_root(&world, RoleKind::Timekeeper, &[key(6).public()], 9);
+    world.take(world.sign(Body::Root(root), 2, &[&key(1)]));
+    let release = world.release(vec![], 1);
+    let statement = world.channel(&key(3), release, &key(3));
+    let fresh = |channel: &str| {
+        let body = Fresh { channel: channel.into(), statement };
+        world_sign(Body::Fresh(body), 1, 6)
+    };
+    check_unproved(&mut world.library, &fresh("made-up"));
+    world.take(fresh("live"));
+    assert_eq!(world.library.fresh_since("live"), Some(NOW));
 }
 
 fn world_sign(body: Body, sequence: u64, signer: u8) -> Statement {
