@@ -86,6 +86,11 @@ pub const MESSAGE_BYTES: usize = 4096;
 pub const SEQUENCE_JUMP: u64 = 1 << 20;
 /// Statements of one kind that one key may have in a library, at most: a stolen key can do no more than fill this up.
 pub const STATEMENTS_PER_KEY: usize = 1 << 16;
+/// Bytes of the statements of one kind that one key may have in a library, at most; roots are not counted.
+pub const STATEMENT_BYTES_PER_KEY: usize = 32 * 1024 * 1024;
+/// The same of a key that the newest root does not name any more, of the kinds of which all are taken: they count for nothing but
+/// the sequences that others went above.
+pub const REMOVED_BYTES_PER_KEY: usize = 4 * 1024 * 1024;
 /// Bytes of a policy's body at most.
 pub const POLICY_BYTES: usize = 48 * 1024;
 /// Fields of a policy, and of one of its rows, at most.
@@ -102,6 +107,9 @@ pub const SUCCESSIONS: usize = 256;
 pub const TICKET_OVERUSE: usize = 64;
 /// Statements that are remembered of one node's joining with one ticket: several redeemers may have answered it.
 pub const CLAIMS: usize = 4;
+/// How many statements on one subject are displaced by others that say the same, at most: successions of one key, and claims of
+/// one node on one ticket. A thief of the keys can sign as many as it likes, and can choose their order.
+pub const DISPLACED: usize = 16;
 /// Checkpoints that are remembered of one key of a node: the newest.
 pub const CHECKPOINTS: usize = 32;
 /// Statements that a node takes at once from one key on one subject, of what is said again and again: all that is remembered of
@@ -109,6 +117,10 @@ pub const CHECKPOINTS: usize = 32;
 pub const PASSING_BURST: u32 = 32;
 /// After how many ms it takes one more: of what timekeepers say, and of checkpoints.
 pub const PASSING_PERIODS_MS: [i64; 2] = [10_000, 60_000];
+/// The same of one key on all subjects together: many channels may be vouched for.
+pub const SIGNER_BURST: u32 = 256;
+/// After how many ms a node takes one more from a key, whatever it is about: of what timekeepers say, and of checkpoints.
+pub const SIGNER_PERIODS_MS: [i64; 2] = [2_500, 60_000];
 /// Signers and subjects of which a node remembers how much they have left, for a library.
 pub const RATED_SUBJECTS: usize = 4096;
 /// Bytes of the reason of a revocation at most.

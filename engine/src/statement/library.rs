@@ -24,7 +24,7 @@ use crate::{
     id::{LibraryId, StatementId},
     statement::{
         Body, Statement, StatementKind,
-        pool::{Entry, Pool},
+        pool::{Entry, Pool, Subject},
         state::State,
     },
 };
@@ -50,7 +50,8 @@ pub enum Accepted {
     New,
     /// It was known already.
     Known,
-    /// A newer one of the same signer is known, and only the newest is kept: nobody needs this one.
+    /// A newer one of the same signer is known, or one that says the same, and only that is kept; or a root
+    /// has removed its keys, and nothing that counts rests on it. No node needs it.
     Outdated,
     /// It is known now: keep it and pass it on, but it does not count, or not any more.
     Idle {
@@ -65,6 +66,10 @@ pub enum Accepted {
 }
 
 impl Accepted {
+    /// Why a statement is [`Outdated`](Accepted::Outdated), for people.
+    pub const OUTDATED: &'static str =
+        "a newer one or one that says the same is known, or the root names its key no more";
+
     /// Whether the statement is known now and was not before.
     pub const fn is_news(&self) -> bool {
         matches!(self, Accepted::New | Accepted::Idle { .. })
@@ -135,13 +140,15 @@ impl Library {
         // Of two roots of one version, the one that is given first stands.
         order.sort_by_key(|(statement, _)| match statement.kind() {
             StatementKind::Root => (0, statement.sequence(), 0, StatementId::from_bytes([0; 32])),
+            // Of those that say the same the one that is kept comes first, so that none of a set displaces another.
+            _ if Subject::is_kept_by_id(statement) => (place_in_order(statement).0, 0, 0, statement.id()),
             _ => place_in_order(statement),
         });
         let (mut changed, mut progress) = (false, true);
         while progress {
             progress = false;
             for (statement, outcome) in &mut order {
-                if matches!(outcome, Ok(Entry::Waits(_))) {
+                if matches!(outcome, Ok(Entry::Waits(_) | Entry::Unneeded)) {
                     *outcome = self.pool.add(statement);
                     progress |= matches!(outcome, Ok(Entry::Taken));
                     changed |= progress;
@@ -158,7 +165,9 @@ impl Library {
             Ok(match outcome? {
                 Entry::Known => Accepted::Known,
                 Entry::Waits(reason) => Accepted::Unproved { reason },
-                Entry::Outdated => Accepted::Outdated,
+                Entry::Outdated | Entry::Unneeded => Accepted::Outdated,
+                // Another of the same set displaced it.
+                Entry::Taken if self.pool.get(&statement.id()).is_none() => Accepted::Outdated,
                 Entry::Taken => match self.why_idle(statement) {
                     None => Accepted::New,
                     Some(reason) => Accepted::Idle { reason },

@@ -59,6 +59,12 @@ impl Lines {
         self.0.get(node).is_some_and(|line| line.keys.contains_key(key) && line.is_disputed_above(key))
     }
 
+    /// Whether one other key succeeded a key of a node: then it speaks for the node no more.
+    pub(super) fn is_replaced(&self, node: &NodeId, key: &PublicKey) -> bool {
+        let heirs = self.0.get(node).and_then(|line| line.heirs.get(key));
+        heirs.is_some_and(|heirs| heirs.len() == 1)
+    }
+
     /// What is missing before a succession can be taken up; nothing if it can. An error says that it never will be.
     pub(super) fn lacks(&self, next: &Succession) -> Result<Option<String>> {
         let unknown = || Ok(Some("the old key is not known as one of the node's".into()));

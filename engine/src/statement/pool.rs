@@ -9,21 +9,27 @@
 //! | policy | enough operators of a known root signed it |
 //! | ticket, member | an operator of a known root signed it; a member also, when a redeemer of its ticket did |
 //! | revoke | any one operator of a known root signed it |
-//! | fresh | timekeepers of a known root signed it; of each the newest is kept |
-//! | succession | both keys signed it, and the node was known under the old one; of two keys one is kept, of one key the two smallest heirs, and nothing below a key in dispute |
-//! | checkpoint | keys that the node has or had signed it; of each the newest [`CHECKPOINTS`] are kept |
+//! | fresh | timekeepers of a known root signed it, and the channel is known; of each the newest is kept |
+//! | succession | both keys signed it, and the node was known under the old one; of two keys the one with the lowest id is kept, of one key the two smallest heirs, and nothing below a key in dispute |
+//! | checkpoint | keys that the node has or had signed it, and not all of them were succeeded; of each the newest [`CHECKPOINTS`] are kept |
+//!
+//! Of a key that the newest root does not name any more no new release, ticket or vouching is taken unless a root pins it, or a
+//! release that is known descends from it; see `aside`.
 //!
 //! "Known" is what the pool has itself, so whoever is offered the same statements ends with the same pool: what is refused
-//! for want of another comes again with the next exchange. Three things go by what came first, since nothing in a set can tell
+//! for want of another comes again with the next exchange. Four things go by what came first, since nothing in a set can tell
 //! the thief from the owner: of two roots of one version the first stands, whatever their ids, so that a key that was retired
 //! cannot rewrite what its successors said; of a ticket that was used far too often not all claims are kept; and of a key that came
-//! in dispute what lay below it before stays. The latter two count nowhere.
+//! in dispute what lay below it before stays. The latter two count nowhere. And where [`DISPLACED`] statements on one subject were
+//! displaced by others that say the same, the ones that are kept then stay: each of them says all that counts.
 //!
 //! Nobody else's signature may stand beside these: it would be another envelope of the same statement, and whoever passes one on
 //! could make as many of them as it likes. On a root, where a quorum gathers signatures by hand, such signatures are dropped.
 
+mod aside;
+mod chosen;
+
 use std::{
-    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -31,15 +37,12 @@ use std::{
 use crate::{
     error::{Error, Result},
     id::{NodeId, StatementId},
-    limits::{CHECKPOINTS, CLAIMS, POLICIES_PER_KEY, STATEMENTS_PER_KEY, TICKET_OVERUSE},
-    statement::{
-        Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind,
-        lines::{HEIRS, Lines},
+    limits::{
+        CHECKPOINTS, CLAIMS, DISPLACED, POLICIES_PER_KEY, STATEMENT_BYTES_PER_KEY, STATEMENTS_PER_KEY,
+        TICKET_OVERUSE,
     },
+    statement::{Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind, lines::Lines},
 };
-
-/// How many statements that contradict each other are kept where only the newest count: enough to prove it.
-const PROOF: usize = 2;
 
 /// The statements of one library, with verified signatures.
 #[derive(Clone, Debug, Default)]
@@ -50,10 +53,23 @@ pub(super) struct Pool {
     /// A root that contradicts the one that stands, by version.
     rivals: BTreeMap<u64, StatementId>,
     lines: Lines,
+    /// The names of the channels of which anything was said.
+    channels: BTreeSet<String>,
     /// Of what is said again and again, all that is kept, by what it is about.
     recent: BTreeMap<Subject, BTreeSet<StatementId>>,
+    /// How many statements on a subject were displaced by others that say the same.
+    displaced: BTreeMap<Subject, usize>,
     /// How much each key has said.
-    said: BTreeMap<(StatementKind, PublicKey), usize>,
+    said: BTreeMap<(StatementKind, PublicKey), Amount>,
+    /// What a known release descends from, known or not.
+    parents: BTreeSet<StatementId>,
+}
+
+/// How much a key has said of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Amount {
+    count: usize,
+    bytes: usize,
 }
 
 /// What statements may be about of which only some are kept.
@@ -75,6 +91,11 @@ impl Subject {
             _ => return None,
         })
     }
+
+    /// Whether it may say the same as others, of which the ones with the lowest ids are kept.
+    pub(super) fn is_kept_by_id(statement: &Statement) -> bool {
+        !statement.kind().is_passing() && Self::of(statement).is_some()
+    }
 }
 
 /// What the pool makes of a statement.
@@ -86,8 +107,10 @@ pub(super) enum Entry {
     Known,
     /// Nothing known entitles it, or what it needs is not known.
     Waits(String),
-    /// A newer one of the same signer is known, and only the newest is kept.
+    /// What is kept beside it makes it useless: a newer one of the same signer, or one that says the same.
     Outdated,
+    /// Its keys were removed, and nothing that counts needs it as far as is known.
+    Unneeded,
 }
 
 /// What was decided about a statement.
@@ -106,7 +129,7 @@ impl Pool {
             Weighed::Settled(entry) => return Ok(entry),
             Weighed::Good { statement, useless } => (statement, useless),
         };
-        useless.iter().for_each(|id| self.forget(id));
+        useless.iter().for_each(|id| self.displace(id));
         self.insert(statement);
         Ok(Entry::Taken)
     }
@@ -135,12 +158,15 @@ impl Pool {
         if let Some(missing) = self.lacks(statement)? {
             return Ok(Weighed::Settled(Entry::Waits(missing)));
         }
+        if !is_known && self.is_unneeded(statement) {
+            return Ok(Weighed::Settled(Entry::Unneeded));
+        }
         // Neither more signatures nor what a root quorum names is one more.
         if !is_known && !self.is_pinned(&statement.id()) {
             self.check_quotas(statement)?;
         }
         let useless = self.useless_beside(statement);
-        if useless.contains(&statement.id()) {
+        if useless.contains(&statement.id()) || self.is_displaced_often(statement, useless.len()) {
             return Ok(Weighed::Settled(Entry::Outdated));
         }
         // Last, since it is what costs: strangers' statements, and those that are of no use, end before.
@@ -150,11 +176,13 @@ impl Pool {
 
     fn insert(&mut self, statement: Arc<Statement>) {
         let kind = statement.kind();
-        let before = self.all.insert(statement.id(), Arc::clone(&statement));
+        if let Some(before) = self.all.insert(statement.id(), Arc::clone(&statement)) {
+            self.take_back(&before);
+        }
         for key in statement.signers() {
-            if before.as_ref().is_none_or(|before| before.signers().all(|known| known != key)) {
-                *self.said.entry((kind, *key)).or_default() += 1;
-            }
+            let said = self.said.entry((kind, *key)).or_default();
+            said.count += 1;
+            said.bytes += statement.bytes().len();
         }
         if let Some(subject) = Subject::of(&statement) {
             self.recent.entry(subject).or_default().insert(statement.id());
@@ -171,6 +199,10 @@ impl Pool {
                 }
                 None => self.roots.push(Arc::clone(&statement)),
             },
+            Body::Release(release) => self.parents.extend(&release.parents),
+            Body::Channel(channel) => {
+                self.channels.insert(channel.name.clone());
+            }
             Body::Member(member) => self.lines.bind(member.node, member.key),
             Body::Succession(next) => self.lines.succeed(next),
             _ => {}
@@ -190,7 +222,19 @@ impl Pool {
     fn check_quotas(&self, statement: &Statement) -> Result<()> {
         let kind = statement.kind();
         let most = if kind == StatementKind::Policy { POLICIES_PER_KEY } else { STATEMENTS_PER_KEY };
-        if let Some(key) = statement.signers().find(|key| self.count(kind, key) >= most) {
+        let len = statement.bytes().len();
+        let is_full = |key: &PublicKey| {
+            let bytes = self.said(kind, key).bytes.saturating_add(len);
+            kind != StatementKind::Root && bytes > STATEMENT_BYTES_PER_KEY
+        };
+        if let Some(key) = statement.signers().find(|key| is_full(key)) {
+            return Err(Error::Denied(format!(
+                "key {} has made {} statements of {STATEMENT_BYTES_PER_KEY} bytes, and no more are taken; replace the key",
+                key.short(),
+                kind.name()
+            )));
+        }
+        if let Some(key) = statement.signers().find(|key| self.said(kind, key).count >= most) {
             return Err(Error::Denied(format!(
                 "key {} has made {most} {} statements, and no more are taken; replace the key",
                 key.short(),
@@ -219,31 +263,13 @@ impl Pool {
 
     /// All that two nodes must know to know the same, by id.
     pub(super) fn known(&self) -> impl Iterator<Item = &Arc<Statement>> {
-        self.iter().filter(|statement| !self.is_aside(statement))
+        let needed = self.needed_releases();
+        self.iter().filter(move |statement| !self.is_aside(statement, &needed))
     }
 
     /// All of them, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Statement>> {
         self.all.values()
-    }
-
-    /// Whether it rests on keys alone that come of one in dispute. Who heard of the dispute first has none of these, so nobody
-    /// counts them among what it knows.
-    pub(super) fn is_aside(&self, statement: &Statement) -> bool {
-        let all_aside = |node: &NodeId| statement.signers().all(|key| self.lines.is_aside(node, key));
-        match statement.body() {
-            Body::Succession(next) => self.lines.is_aside(&next.node, &next.old),
-            Body::Checkpoint(checkpoint) => all_aside(&checkpoint.node),
-            Body::Member(member) => {
-                member.ticket.and_then(|ticket| self.get(&ticket)).is_some_and(|ticket| {
-                    let Body::Ticket(terms) = ticket.body() else { return false };
-                    let has = |node: &NodeId| statement.signers().all(|key| self.is_key_of(node, key));
-                    let mut redeemers = terms.redeemers.iter().filter(|node| has(node)).peekable();
-                    redeemers.peek().is_some() && redeemers.all(all_aside)
-                })
-            }
-            _ => false,
-        }
     }
 
     /// The statements of the roots that stand, by version.
@@ -269,8 +295,18 @@ impl Pool {
         key.node() == *node || self.lines.has(node, key)
     }
 
-    fn count(&self, kind: StatementKind, key: &PublicKey) -> usize {
-        self.said.get(&(kind, *key)).copied().unwrap_or(0)
+    fn said(&self, kind: StatementKind, key: &PublicKey) -> Amount {
+        self.said.get(&(kind, *key)).copied().unwrap_or_default()
+    }
+
+    /// A statement is not counted as said by its signers any more.
+    fn take_back(&mut self, old: &Statement) {
+        for key in old.signers() {
+            if let Some(said) = self.said.get_mut(&(old.kind(), *key)) {
+                said.count = said.count.saturating_sub(1);
+                said.bytes = said.bytes.saturating_sub(old.bytes().len());
+            }
+        }
     }
 
     /// What is missing before the statement can be taken up; nothing if it can.
@@ -310,6 +346,10 @@ impl Pool {
             }
             // Any one will do, whatever the threshold.
             Body::Revoke(_) => (true, &[RoleKind::Operator]),
+            // A timekeeper could make up any number of names.
+            Body::Fresh(fresh) if !self.channels.contains(&fresh.channel) => {
+                return Ok(Some(format!("channel {} is not known", fresh.channel)));
+            }
             Body::Fresh(_) => (true, &[RoleKind::Timekeeper]),
             Body::Succession(next) => {
                 if !next.is_signed_by(&signers) {
@@ -408,71 +448,44 @@ impl Pool {
         let all: Vec<&Statement> =
             others.filter_map(|id| self.get(id)).map(|said| &**said).chain([statement]).collect();
         let kept = match subject {
-            Subject::Fresh(_) => newest_by_key(&all, 1),
-            Subject::Checkpoint(_) => newest_by_key(&all, CHECKPOINTS),
-            Subject::Claim(..) => earliest(&all, CLAIMS),
-            Subject::Succession(..) => heirs(&all),
+            Subject::Fresh(_) => chosen::newest_by_key(&all, 1),
+            Subject::Checkpoint(_) => chosen::newest_by_key(&all, CHECKPOINTS),
+            Subject::Claim(..) => chosen::lowest(&all, CLAIMS),
+            Subject::Succession(..) => chosen::heirs(&all),
         };
         all.iter().map(|said| said.id()).filter(|id| !kept.contains(id)).collect()
     }
 
-    /// What it said of keys stays known: another statement that is kept says the same.
-    fn forget(&mut self, id: &StatementId) {
+    /// Whether a statement is kept, or would be, only as long as none makes it useless, and one does.
+    pub(super) fn is_overtaken(&self, statement: &Statement) -> bool {
+        self.get(&statement.id()).is_none() && self.useless_beside(statement).contains(&statement.id())
+    }
+
+    /// Whether so many statements on the subject were displaced that no more are. Of two that say the same the one with the lower
+    /// id stays, but their signer can make any number of them and bring them in any order: without this bound, each would be news.
+    fn is_displaced_often(&self, statement: &Statement, more: usize) -> bool {
+        let subject = Subject::of(statement).filter(|_| more > 0 && !statement.kind().is_passing());
+        let before = |subject| self.displaced.get(&subject).copied().unwrap_or(0);
+        subject.map(before).is_some_and(|before| before + more > DISPLACED)
+    }
+
+    /// A statement makes another useless. What the other said of keys stays known, since one that is kept says the same.
+    fn displace(&mut self, id: &StatementId) {
         let Some(old) = self.all.remove(id) else { return };
-        for key in old.signers() {
-            if let Some(count) = self.said.get_mut(&(old.kind(), *key)) {
-                *count = count.saturating_sub(1);
-            }
+        let subject = Subject::of(&old);
+        if old.kind().is_passing() {
+            self.take_back(&old);
+        } else if let Some(subject) = subject.clone() {
+            // It stays counted as said by its signers: what a key may say does not grow because it is displaced.
+            *self.displaced.entry(subject).or_default() += 1;
         }
-        if let Some(all) = Subject::of(&old).and_then(|subject| self.recent.get_mut(&subject)) {
+        if let Some(all) = subject.and_then(|subject| self.recent.get_mut(&subject)) {
             all.remove(id);
         }
         if let Body::Succession(next) = old.body() {
             self.lines.forget(next);
         }
     }
-}
-
-/// Of statements on one subject those that are the newest of one of their signers. Two keys that say the same at the same time say
-/// it in one statement, which stays as long as it is the newest of one.
-fn newest_by_key(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
-    let keys: BTreeSet<_> = all.iter().flat_map(|said| said.signers()).collect();
-    let by = |key| all.iter().copied().filter(move |said| said.signers().any(|by| by == key)).collect();
-    keys.into_iter().flat_map(|key| newest(by(key), most)).collect()
-}
-
-/// Of the successions of one key one to each of its heirs, and of these as many as prove that one is a thief's.
-fn heirs(all: &[&Statement]) -> BTreeSet<StatementId> {
-    let mut by_heir: BTreeMap<PublicKey, Vec<&Statement>> = BTreeMap::new();
-    for said in all {
-        if let Body::Succession(next) = said.body() {
-            by_heir.entry(next.new).or_default().push(said);
-        }
-    }
-    by_heir.values().take(HEIRS).flat_map(|said| earliest(said, 1)).collect()
-}
-
-/// Of statements that say the same those that were made first.
-fn earliest(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
-    let mut places: Vec<_> = all.iter().map(|said| (said.time_ms(), said.id())).collect();
-    places.sort_unstable();
-    places.into_iter().take(most).map(|(_, id)| id).collect()
-}
-
-/// Of statements on one subject the `most` with the highest sequences. Of those that say the same at one sequence it is the one
-/// with the smallest id, and of those that do not, as many as prove it: which ones does not depend on which came first.
-fn newest(mut said: Vec<&Statement>, most: usize) -> Vec<StatementId> {
-    said.sort_by_key(|statement| (Reverse(statement.sequence()), statement.id()));
-    let mut kept: Vec<&Statement> = Vec::new();
-    for next in said {
-        let newer = kept.iter().filter(|other| other.sequence() > next.sequence()).count();
-        let mut rivals = kept.iter().filter(|other| other.sequence() == next.sequence());
-        let proved = rivals.clone().count() >= PROOF;
-        if newer < most && !proved && !rivals.any(|other| other.body() == next.body()) {
-            kept.push(next);
-        }
-    }
-    kept.iter().map(|statement| statement.id()).collect()
 }
 
 #[cfg(test)]

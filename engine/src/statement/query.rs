@@ -8,6 +8,7 @@ use crate::{
     statement::{
         Body, Channel, Checkpoint, Conflict, Library, Member, Policy, PublicKey, Release, Revoke, RoleKind,
         Root, Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
+        pool::Subject,
     },
 };
 
@@ -82,10 +83,21 @@ impl Library {
             && self.pool.rivals().get(&statement.sequence()) == Some(&statement.id())
     }
 
-    /// What is known and will be forgotten when the same signer says it anew: see [`StatementKind::is_passing`].
+    /// What is known and may be forgotten when the same is said anew: see [`StatementKind::is_passing`] for what is said again and
+    /// again, and successions and the claims on a ticket, of which one that says the same may displace another.
     pub fn passing(&self) -> impl Iterator<Item = StatementId> {
-        let all = self.pool.iter().filter(|statement| statement.kind().is_passing());
+        let all = self.pool.iter().filter(|statement| Self::may_pass(statement));
         all.map(|statement| statement.id())
+    }
+
+    /// Whether a statement is of those that [`passing`](Self::passing) lists where they are known.
+    pub fn may_pass(statement: &Statement) -> bool {
+        Subject::of(statement).is_some()
+    }
+
+    /// Whether a statement is not known because what is known makes it useless. A ledger need not keep it.
+    pub fn is_overtaken(&self, statement: &Statement) -> bool {
+        self.pool.is_overtaken(statement)
     }
 
     /// The names of everything that is known.
@@ -338,13 +350,13 @@ impl Library {
         .max_by_key(|statement| statement.sequence())
     }
 
-    /// What is remembered of a node's audit log, the newest first: by the key that it has, and those that this came of.
+    /// What is remembered of a node's audit log, the newest first: by the key that the node has now.
     pub fn checkpoints(&self, node: &NodeId) -> Vec<Said<'_, Checkpoint>> {
         let all = self.pool.iter().filter_map(|statement| match statement.body() {
             Body::Checkpoint(body) if body.node == *node => Some(Said { statement, body }),
             _ => None,
         });
-        let mut all: Vec<_> = all.filter(|said| self.state.is_in_line(node, said.statement)).collect();
+        let mut all: Vec<_> = all.filter(|said| self.state.is_of_current_key(node, said.statement)).collect();
         all.sort_by_key(|said| std::cmp::Reverse((said.body.count, said.statement.id())));
         all
     }
@@ -373,6 +385,13 @@ impl Library {
         if !terms.redeemers.contains(redeemer) || self.revocation(redeemer).is_some() {
             return Err(Error::Denied(
                 "this node may not redeem the ticket; join through one that the ticket names".into(),
+            ));
+        }
+        let mut grants = self.grants(redeemer).peekable();
+        if grants.peek().is_some() && !grants.any(|said| said.body.is_current(now_ms)) {
+            return Err(Error::Denied(
+                "this node's own membership has ended, so it redeems no ticket; join through another node that the ticket names"
+                    .into(),
             ));
         }
         if terms.expires_ms <= now_ms {

@@ -1,14 +1,15 @@
 //! How often a node takes what keys say again and again. Only the newest of it is kept, but each that is taken costs a write here
 //! and a message to every peer: without a rate, one member's key makes every node write as fast as the wire brings it.
 //!
-//! A key has a few at once for each subject, and one more each period, by the clock of the node that receives it. What comes
+//! A key has a few at once for each subject, and one more each period, by the clock of the node that receives it; and it has a
+//! number for each kind, whatever it speaks of, since it could make up subjects. What comes
 //! beyond that is left to a later exchange; of what comes at once, the newest is taken. Nothing is spent on a statement that is
 //! refused, so no other key can use up what a key has.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
-    limits::{PASSING_BURST, PASSING_PERIODS_MS, RATED_SUBJECTS},
+    limits::{PASSING_BURST, PASSING_PERIODS_MS, RATED_SUBJECTS, SIGNER_BURST, SIGNER_PERIODS_MS},
     statement::{PublicKey, Statement, StatementKind, pool::Subject},
 };
 
@@ -17,7 +18,12 @@ use crate::{
 pub struct Rates {
     /// By signer and subject; one that is not here has all.
     left: BTreeMap<Place, Left>,
+    /// By signer and kind; one that is not here has all.
+    signers: BTreeMap<Signer, Left>,
 }
+
+/// A signer, and the kind of what it says.
+type Signer = (PublicKey, StatementKind);
 
 /// A signer, and what it speaks of.
 type Place = (PublicKey, Subject);
@@ -29,66 +35,88 @@ struct Left {
     count: u32,
     at_ms: i64,
     period_ms: i64,
+    /// How many at most.
+    burst: u32,
 }
 
 impl Rates {
-    /// Of statements that are not known yet, those to consider now, in their order: of each signer and subject no more than it
-    /// has left, the newest. Reads nothing but headers: whether they count is not looked at.
+    /// Of statements that are not known yet, those to consider now, in their order: of each signer and subject, and of each signer
+    /// and kind, no more than it has left, the newest. Reads nothing but headers: whether they count is not looked at.
     pub fn admit(&mut self, offered: Vec<Statement>, now_ms: i64) -> Vec<Statement> {
-        let mut by_place: BTreeMap<Place, Vec<(Reverse<u64>, usize)>> = BTreeMap::new();
-        for (index, statement) in offered.iter().enumerate() {
-            if let Some(place) = place_of(statement) {
-                by_place.entry(place).or_default().push((Reverse(statement.sequence()), index));
-            }
-        }
-        let mut beyond = Vec::new();
-        for (place, mut said) in by_place {
-            let left = self.left.get_mut(&place).map_or(PASSING_BURST, |left| left.refill(now_ms));
-            said.sort_unstable();
-            let taken = usize::try_from(left).unwrap_or(usize::MAX);
-            beyond.extend(said.into_iter().skip(taken).map(|(_, index)| index));
-        }
-        beyond.sort_unstable();
-        let is_within = |index: &usize| beyond.binary_search(index).is_err();
-        let kept = offered.into_iter().enumerate().filter(|(index, _)| is_within(index));
-        kept.map(|(_, statement)| statement).collect()
+        let offered = within(offered, place_of, |place| {
+            self.left.get_mut(place).map_or(PASSING_BURST, |left| left.refill(now_ms))
+        });
+        within(offered, signer_of, |signer| {
+            self.signers.get_mut(signer).map_or(SIGNER_BURST, |left| left.refill(now_ms))
+        })
     }
 
     /// Takes note that a statement was taken.
     pub fn spend(&mut self, statement: &Statement, now_ms: i64) {
-        let Some(place) = place_of(statement) else { return };
-        if self.left.len() >= RATED_SUBJECTS && !self.left.contains_key(&place) {
-            self.make_room(now_ms);
-        }
-        let period_ms = period_ms(statement.kind());
-        let left = self.left.entry(place).or_insert(Left { count: PASSING_BURST, at_ms: now_ms, period_ms });
-        left.refill(now_ms);
-        left.count = left.count.saturating_sub(1);
+        let (Some(place), Some(signer)) = (place_of(statement), signer_of(statement)) else { return };
+        let kind = statement.kind();
+        let all =
+            |burst, periods| Left { count: burst, at_ms: now_ms, period_ms: period_ms(kind, periods), burst };
+        spend_one(&mut self.left, place, all(PASSING_BURST, PASSING_PERIODS_MS), now_ms);
+        spend_one(&mut self.signers, signer, all(SIGNER_BURST, SIGNER_PERIODS_MS), now_ms);
     }
+}
 
-    /// Forgets those that have all again; where that is none, the one that was spent on longest ago.
-    fn make_room(&mut self, now_ms: i64) {
-        self.left.retain(|_, left| left.refill(now_ms) < PASSING_BURST);
-        if self.left.len() >= RATED_SUBJECTS
-            && let Some(oldest) =
-                self.left.iter().min_by_key(|(_, left)| left.at_ms).map(|(place, _)| place.clone())
-        {
-            self.left.remove(&oldest);
+/// Of `offered`, in its order, those that are of no place, and of each place the newest, as many as it has left.
+fn within<P: Ord>(
+    offered: Vec<Statement>,
+    place_of: impl Fn(&Statement) -> Option<P>,
+    mut left: impl FnMut(&P) -> u32,
+) -> Vec<Statement> {
+    let mut by_place: BTreeMap<P, Vec<(Reverse<u64>, usize)>> = BTreeMap::new();
+    for (index, statement) in offered.iter().enumerate() {
+        if let Some(place) = place_of(statement) {
+            by_place.entry(place).or_default().push((Reverse(statement.sequence()), index));
         }
+    }
+    let mut beyond = Vec::new();
+    for (place, mut said) in by_place {
+        said.sort_unstable();
+        let taken = usize::try_from(left(&place)).unwrap_or(usize::MAX);
+        beyond.extend(said.into_iter().skip(taken).map(|(_, index)| index));
+    }
+    beyond.sort_unstable();
+    let is_within = |index: &usize| beyond.binary_search(index).is_err();
+    let kept = offered.into_iter().enumerate().filter(|(index, _)| is_within(index));
+    kept.map(|(_, statement)| statement).collect()
+}
+
+/// Takes one from what a place has left, which is `all` where nothing is remembered of it.
+fn spend_one<P: Ord + Clone>(places: &mut BTreeMap<P, Left>, place: P, all: Left, now_ms: i64) {
+    if places.len() >= RATED_SUBJECTS && !places.contains_key(&place) {
+        make_room(places, now_ms);
+    }
+    let left = places.entry(place).or_insert(all);
+    left.refill(now_ms);
+    left.count = left.count.saturating_sub(1);
+}
+
+/// Forgets those that have all again; where that is none, the one that was spent on longest ago.
+fn make_room<P: Ord + Clone>(places: &mut BTreeMap<P, Left>, now_ms: i64) {
+    places.retain(|_, left| left.refill(now_ms) < left.burst);
+    if places.len() >= RATED_SUBJECTS
+        && let Some(oldest) = places.iter().min_by_key(|(_, left)| left.at_ms).map(|(place, _)| place.clone())
+    {
+        places.remove(&oldest);
     }
 }
 
 impl Left {
     /// Counts the periods that have gone by. A clock that went back begins its period anew.
     fn refill(&mut self, now_ms: i64) -> u32 {
-        if now_ms < self.at_ms || self.count >= PASSING_BURST {
+        if now_ms < self.at_ms || self.count >= self.burst {
             self.at_ms = now_ms;
             return self.count;
         }
         let periods = now_ms.saturating_sub(self.at_ms) / self.period_ms.max(1);
         let gained = u32::try_from(periods).unwrap_or(u32::MAX);
         self.at_ms = self.at_ms.saturating_add(periods.saturating_mul(self.period_ms));
-        self.count = self.count.saturating_add(gained).min(PASSING_BURST);
+        self.count = self.count.saturating_add(gained).min(self.burst);
         self.count
     }
 }
@@ -101,8 +129,12 @@ fn place_of(statement: &Statement) -> Option<Place> {
     Some((*statement.signers().next()?, Subject::of(statement)?))
 }
 
-const fn period_ms(kind: StatementKind) -> i64 {
-    let [fresh, checkpoint] = PASSING_PERIODS_MS;
+/// By which key a statement of which kind is rated; nothing for one that is said once.
+fn signer_of(statement: &Statement) -> Option<Signer> {
+    place_of(statement).map(|(key, _)| (key, statement.kind()))
+}
+
+const fn period_ms(kind: StatementKind, [fresh, checkpoint]: [i64; 2]) -> i64 {
     match kind {
         StatementKind::Fresh => fresh,
         _ => checkpoint,
@@ -202,6 +234,29 @@ mod tests {
         assert_eq!(rates.admit(all, back + period).len(), 1);
     }
 
+    /// Symptom: a timekeeper's key vouched for names of channels that it made up, and each had a number of statements of its own.
+    #[test]
+    fn a_key_does_not_speak_of_ever_new_subjects() {
+        let world = World::new();
+        let mut rates = Rates::default();
+        let fresh = |n: usize| {
+            let body = Fresh { channel: format!("c{n}"), statement: StatementId::from_bytes([1; 32]) };
+            world.sign(Body::Fresh(body), 1, &[&key(6)])
+        };
+        let mut taken = 0;
+        for minute in 0..10i64 {
+            let now = NOW + minute * 60_000;
+            let batch = (0..400).map(|n| fresh(1000 * usize::try_from(minute).unwrap() + n)).collect();
+            for said in rates.admit(batch, now) {
+                rates.spend(&said, now);
+                taken += 1;
+            }
+        }
+        let [period, _] = SIGNER_PERIODS_MS;
+        assert_eq!(taken, i64::from(SIGNER_BURST) + 9 * 60_000 / period);
+        assert_eq!(rates.admit(vec![checkpoint(&world, 10, 1)], NOW).len(), 1, "another key has its own");
+    }
+
     #[test]
     fn memory_is_bounded() {
         let world = World::new();
@@ -211,6 +266,6 @@ mod tests {
             let said = world.sign(Body::Fresh(body), 1, &[&key(6)]);
             rates.spend(&said, NOW);
         }
-        assert!(rates.left.len() <= RATED_SUBJECTS);
+        assert!(rates.left.len() <= RATED_SUBJECTS && rates.signers.len() == 1);
     }
 }

@@ -211,8 +211,8 @@ impl Desk<'_> {
         release: &StatementId,
         channel: Option<&StatementId>,
     ) -> Result<Vec<Frame>> {
-        let all = self.library.statements();
-        let roots: Vec<_> = all.iter().filter(|statement| statement.kind() == StatementKind::Root).collect();
+        // Those that stand here. What contradicts them proves nothing of a release; exchanges bring it.
+        let roots: Vec<_> = self.library.roots().collect();
         let known_roots = roots.iter().rposition(|root| known.contains(&root.id())).map_or(0, |at| at + 1);
         let mut bytes: Vec<Bytes> =
             roots.into_iter().skip(known_roots).map(|root| root.bytes().clone()).collect();

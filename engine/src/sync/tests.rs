@@ -8,6 +8,7 @@ mod foreign;
 mod mixing;
 mod orders;
 mod rights;
+mod roots;
 mod sources;
 mod trespass;
 mod waste;

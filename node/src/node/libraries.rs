@@ -180,8 +180,9 @@ impl<L: Ledger> Libraries<L> {
                 Accepted::Known => {}
                 Accepted::Outdated => {
                     return Err(Failure::denied(format!(
-                        "{}: a newer one is known",
-                        statement.kind().name()
+                        "{}: {}",
+                        statement.kind().name(),
+                        Accepted::OUTDATED
                     )));
                 }
                 Accepted::Idle { reason } | Accepted::Unproved { reason } => {
@@ -353,7 +354,7 @@ fn load(ledger: &dyn Ledger, roots: &[Statement], now_ms: i64) -> Result<Loaded>
         for record in ledger.statements(None, kind)? {
             match Statement::decode(&record.bytes) {
                 Ok(statement) => {
-                    passing.extend(kind.is_passing().then_some((statement.library(), record.id)));
+                    passing.extend(Library::may_pass(&statement).then(|| statement.clone()));
                     kept.entry(statement.library()).or_default().push(statement);
                 }
                 Err(error) => {
@@ -390,10 +391,15 @@ fn load(ledger: &dyn Ledger, roots: &[Statement], now_ms: i64) -> Result<Loaded>
             }
         }
     }
-    let is_outdated = |(library, id): &(LibraryId, StatementId)| {
-        known.get(library).is_some_and(|library: &Arc<Library>| library.statement(id).is_none())
+    // A succession or a claim may be unknown because what it rests on is damaged: that one stays.
+    let is_outdated = |said: &&Statement| {
+        let is_gone = |library: &Arc<Library>| {
+            let is_unknown = said.kind().is_passing() && library.statement(&said.id()).is_none();
+            is_unknown || library.is_overtaken(said)
+        };
+        known.get(&said.library()).is_some_and(is_gone)
     };
-    let outdated = passing.into_iter().filter(is_outdated).map(|(_, id)| id).collect();
+    let outdated = passing.iter().filter(is_outdated).map(Statement::id).collect();
     Ok(Loaded { known, left_out, outdated, strays })
 }
 

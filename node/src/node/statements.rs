@@ -81,7 +81,7 @@ fn row(statement: &Statement, outcome: chuan_engine::Result<Accepted>) -> Offere
     let (result, reason) = match outcome {
         Ok(Accepted::New) => ("new", String::new()),
         Ok(Accepted::Known) => ("known", String::new()),
-        Ok(Accepted::Outdated) => ("outdated", "a newer one is known".to_owned()),
+        Ok(Accepted::Outdated) => ("outdated", Accepted::OUTDATED.to_owned()),
         Ok(Accepted::Idle { reason }) => ("idle", reason),
         Ok(Accepted::Unproved { reason }) => ("unproved", reason),
         Err(error) => ("refused", Failure::from(error).message),

@@ -40,10 +40,16 @@ fn a_key_that_has_said_all_it_may_is_heard_no_more() {
     take(&mut pool, &known);
 
     for n in [3, 4] {
-        pool.said.insert((StatementKind::Release, key(n).public()), STATEMENTS_PER_KEY - 1);
+        let said = Amount { count: STATEMENTS_PER_KEY - 1, bytes: 0 };
+        pool.said.insert((StatementKind::Release, key(n).public()), said);
         take(&mut pool, &release(10 + n, &key(n)));
         refuse(&mut pool, &release(20 + n, &key(n)));
     }
+    // Few large ones fill as much as many small ones.
+    let full = Amount { count: 1, bytes: STATEMENT_BYTES_PER_KEY };
+    let before = pool.said.insert((StatementKind::Release, key(4).public()), full);
+    refuse(&mut pool, &release(40, &key(4)));
+    pool.said.insert((StatementKind::Release, key(4).public()), before.unwrap());
     // One more signature on what is known is no statement more, and what a root names is never too much.
     take(&mut pool, &known.cosign(&key(4)).unwrap());
     let pinned = release(30, &key(3));

@@ -26,8 +26,6 @@ pub(in crate::statement) struct NodeState {
     decided: bool,
     /// The highest sequence that a member statement or revocation of an operator took up.
     pub(in crate::statement) highest: u64,
-    /// The key that it is bound to, those that this came of, and those that came of it: none that is in dispute.
-    pub(in crate::statement) line: BTreeSet<PublicKey>,
     /// Its key now.
     pub(in crate::statement) key: Option<PublicKey>,
     /// Whether it is shut out until an operator decides: its key has two successors, or it joined with a ticket that was
@@ -154,7 +152,8 @@ impl State {
         }
     }
 
-    /// Whether a redeemer of the ticket signed, who is not shut out, with a key that is or was rightly its own.
+    /// Whether a redeemer of the ticket signed that is not shut out, with a key that is or was rightly its own, and at a time at
+    /// which an operator's grant of the redeemer had not ended.
     fn is_redeemed(
         &self,
         view: &View<'_>,
@@ -168,7 +167,12 @@ impl State {
                 state.and_then(|state| member_of(view, state.grants.first()?)).map(|member| member.key);
             let line = lines.of(node, bound);
             let is_own = |key: &PublicKey| line.contains(key) || (bound.is_none() && key.node() == *node);
-            state.is_none_or(|state| state.revoked.is_none()) && statement.signers().all(is_own)
+            let grants = state.into_iter().flat_map(|state| &state.grants);
+            let mut grants = grants.filter_map(|id| member_of(view, id)).peekable();
+            let is_member =
+                grants.peek().is_none() || grants.any(|member| member.is_current(statement.time_ms()));
+            let is_revoked = state.is_some_and(|state| state.revoked.is_some());
+            is_member && !is_revoked && statement.signers().all(is_own)
         })
     }
 
@@ -213,7 +217,6 @@ impl State {
                 key = *heir;
             }
             state.key = Some(key);
-            state.line = line(said, node, bound);
             current.push((key, *node));
         }
         for (key, node, until) in graced {
@@ -225,10 +228,11 @@ impl State {
         }
     }
 
-    /// Whether a key of a node signed that is in line with the one that it has; any that it ever had, where it has none now.
-    pub(in crate::statement) fn is_in_line(&self, node: &NodeId, statement: &Statement) -> bool {
-        let line = self.nodes.get(node).map(|state| &state.line).filter(|line| !line.is_empty());
-        line.is_none_or(|line| statement.signers().any(|key| line.contains(key)))
+    /// Whether the key that a node has now signed; any that it ever had, where it has none now. A key that was replaced, by a
+    /// succession or by an operator, may be a thief's.
+    pub(in crate::statement) fn is_of_current_key(&self, node: &NodeId, statement: &Statement) -> bool {
+        let current = self.nodes.get(node).and_then(|state| state.key);
+        current.is_none_or(|current| statement.signers().any(|key| *key == current))
     }
 
     /// Two audit logs under one name.
@@ -237,7 +241,7 @@ impl State {
         let mut heads: BTreeMap<(NodeId, u64), BTreeSet<crate::id::RecordId>> = BTreeMap::new();
         for statement in view.pool.iter() {
             if let Body::Checkpoint(checkpoint) = statement.body() {
-                if !self.is_in_line(&checkpoint.node, statement) {
+                if !self.is_of_current_key(&checkpoint.node, statement) {
                     continue;
                 }
                 let place = (checkpoint.node, checkpoint.count);

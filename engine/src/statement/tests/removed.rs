@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    limits::PIN_LIST_IDS,
-    statement::{Pins, Revoke, RoleKind, Root},
+    limits::{PIN_LIST_IDS, REMOVED_BYTES_PER_KEY},
+    statement::{Pins, Release, Revoke, RoleKind, Root},
 };
 
 /// Key 2 and key 5 are operators; 2 will be removed.
@@ -105,6 +105,90 @@ fn a_list_of_pins_counts_once_it_is_there() {
     said.reverse();
     let loaded = Library::open(world.library.id(), said, NOW).unwrap();
     assert_eq!(loaded.state, world.library.state);
+}
+
+/// Symptom: a publisher's or an operator's key was removed because it was stolen, and went on filling every node with releases and
+/// tickets, hundreds of megabytes of them. Cause: a statement of any key that a root had ever named was taken.
+#[test]
+fn a_removed_key_brings_no_more_releases_and_tickets() {
+    let mut world = world();
+    let first = world.release(vec![], 1);
+    let needed = world.release(vec![first], 2);
+    let release = |n: u8, parents, signer: &Key| {
+        let manifest = ManifestId::from_bytes([n; 32]);
+        let body = Release { parents, manifest, message: String::new(), classes: vec![] };
+        world_sign(Body::Release(body), n.into(), signer)
+    };
+    let before = release(3, vec![first], &key(3));
+    let ticket = world_sign(Body::Ticket(terms(1)), 1, &key(2));
+    let claim = world_sign(Body::Member(member(14, Some(ticket.id()))), 1, &key(10));
+    let early = world.library.clone();
+    follow(&mut world, |root| {
+        remove(root);
+        root.add_key(RoleKind::Publisher, &Classes::all(), key(4).public()).unwrap();
+        root.remove_key(RoleKind::Publisher, None, &key(3).public()).unwrap();
+    });
+    let next = release(4, vec![needed], &key(4));
+    world.take(next.clone());
+    for n in 10..40 {
+        let late = release(n, vec![first], &key(3));
+        assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Outdated);
+        assert!(world.library.statement(&late.id()).is_none());
+    }
+    let late = world_sign(Body::Ticket(terms(2)), 2, &key(2));
+    assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Outdated);
+    check_unproved(&mut world.library, &claim);
+
+    // A node that took some of it before agrees with one that did not, which has the history that counts.
+    let mut older = early;
+    [&before, &ticket, &claim].iter().for_each(|said| assert!(older.offer(said, NOW).unwrap().is_news()));
+    for said in &world.said {
+        let _ = older.offer(said, NOW).unwrap();
+    }
+    assert!(older.statement(&before.id()).is_some());
+    assert_eq!(older.statements(), world.library.statements());
+    assert_eq!(older.inventory(), world.library.inventory());
+    assert_eq!(older.state, world.library.state);
+    let mut reversed: Vec<_> = world.said.clone();
+    reversed.reverse();
+    let mut newer = Library::new(world.library.id());
+    // One at a time, as often as there are releases in a line.
+    for said in reversed.iter().cycle().take(8 * reversed.len()) {
+        let _ = newer.offer(said, NOW).unwrap();
+    }
+    assert_eq!(newer.statements(), world.library.statements());
+    assert!([first, needed].iter().all(|id| newer.release(id).is_some()));
+
+    // What a later root pins is taken.
+    follow(&mut world, |root| {
+        root.pins = vec![before.id(), late.id()];
+        root.pins.sort();
+    });
+    world.take(before);
+    world.take(late);
+}
+
+/// What others went above is kept of a removed key, and it is bounded in bytes.
+#[test]
+fn a_removed_key_brings_a_bounded_amount_of_the_rest() {
+    let mut world = world();
+    follow(&mut world, remove);
+    let long = "reason ".repeat(30);
+    let made = (1..).map(|up_to| {
+        let body = Revoke { node: node(11), up_to, reason: long.clone() };
+        world_sign(Body::Revoke(body), up_to, &key(2))
+    });
+    let one = made.clone().next().unwrap().bytes().len();
+    let most = REMOVED_BYTES_PER_KEY / one;
+    let made: Vec<_> = made.take(most + 50).collect();
+    let outcomes = world.library.offer_all(&made, NOW);
+    let news = outcomes.iter().filter(|outcome| outcome.as_ref().is_ok_and(Accepted::is_news)).count();
+    assert_eq!(news, most);
+    assert!(!is_out(&world.library, 11));
+}
+
+fn world_sign(body: Body, sequence: u64, signer: &Key) -> Statement {
+    sign(found().0, body, sequence, NOW, &[signer])
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     id::RecordId,
-    limits::{CHECKPOINTS, SEQUENCE_JUMP, SUCCESSIONS, TICKET_OVERUSE},
-    statement::{Checkpoint, ConflictKind, PublicKey, Revoke, Role, RoleKind, Root},
+    limits::{CHECKPOINTS, CLAIMS, DISPLACED, SEQUENCE_JUMP, SUCCESSIONS, TICKET_OVERUSE},
+    statement::{Checkpoint, ConflictKind, Fresh, PublicKey, Revoke, Role, RoleKind, Root},
 };
 
 /// The next root, in which `keys` have the role.
@@ -159,6 +159,90 @@ fn a_succession_is_kept_once() {
     assert_eq!(kept[0].len(), world.said.len() + 1);
 }
 
+/// Offers statements in an order in which each would displace the one before: by id, the largest first. Returns how many were news.
+fn offer_descending(library: &mut Library, mut made: Vec<Statement>) -> usize {
+    made.sort_by_key(|said| std::cmp::Reverse(said.id()));
+    let outcomes = made.iter().map(|said| library.offer(said, NOW));
+    outcomes.filter(|outcome| outcome.as_ref().is_ok_and(Accepted::is_news)).count()
+}
+
+/// Symptom: two keys of a node signed one succession with ever earlier times, and every node wrote each of them, for ever. Cause:
+/// the earliest was kept, the signer chooses the time, and each that was displaced gave its place in the quota back.
+#[test]
+fn a_succession_is_not_displaced_without_end() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let made =
+        |n: i64| library::succession(&world.library, node(11), &key(11), &key(77), 0, NOW - n).unwrap();
+    let by_time: Vec<_> = (0..400).map(made).collect();
+    let mut library = world.library.clone();
+    let outcomes: Vec<_> = by_time.iter().map(|said| library.offer(said, NOW)).collect();
+    assert!(outcomes.iter().filter(|o| o.as_ref().is_ok_and(Accepted::is_news)).count() <= 1 + DISPLACED);
+
+    // The worst order that a thief can prepare, of one heir and of many.
+    let mut library = world.library.clone();
+    assert_eq!(offer_descending(&mut library, by_time), 1 + DISPLACED);
+    assert_eq!(library.key_of(&node(11)), Some(key(77).public()));
+    let own = library::succession(&library, node(11), &key(11), &key(78), 0, NOW).unwrap();
+    assert!(library.offer(&own, NOW).unwrap().is_news(), "the owner contradicts all the same");
+    assert!(library.is_suspended(&node(11)));
+    let mut heirs: Vec<_> =
+        (0..400u64).map(|n| Key::from_seed(*StatementId::of(&n.to_le_bytes()).as_bytes())).collect();
+    heirs.sort_by_key(|heir| std::cmp::Reverse(heir.public()));
+    let mut library = world.library.clone();
+    let mut taken = 0;
+    for heir in heirs {
+        let said = library::succession(&world.library, node(11), &key(11), &heir, 0, NOW).unwrap();
+        taken += usize::from(library.offer(&said, NOW).is_ok_and(|outcome| outcome.is_news()));
+    }
+    assert!((2..=2 + DISPLACED).contains(&taken), "{taken}");
+    assert!(library.is_suspended(&node(11)));
+}
+
+/// The same by a redeemer, whose key signs that a node joined with a ticket, again and again.
+#[test]
+fn a_claim_is_not_displaced_without_end() {
+    let mut world = World::new();
+    let ticket = world.ticket(1);
+    let made = (0..400).map(|n| {
+        let claim = Body::Member(member(11, Some(ticket)));
+        sign(world.library.id(), claim, 1, NOW - n, &[&key(10)])
+    });
+    let made: Vec<_> = made.collect();
+    let mut library = world.library.clone();
+    assert_eq!(offer_descending(&mut library, made.clone()), CLAIMS + DISPLACED);
+    assert!(library.is_member(&node(11), NOW));
+
+    // Together they are sorted out before any is kept, and the order in which a few come does not matter.
+    let few = &made[..CLAIMS + DISPLACED];
+    let kept = [few.to_vec(), few.iter().rev().cloned().collect::<Vec<_>>()].map(|order| {
+        let mut library = world.library.clone();
+        order.iter().for_each(|said| drop(library.offer(said, NOW).unwrap()));
+        library.statements().into_iter().map(Statement::id).collect::<Vec<_>>()
+    });
+    assert_eq!(kept[0], kept[1]);
+    let news = world.library.offer_all(&made, NOW);
+    assert_eq!(news.iter().filter(|o| o.as_ref().is_ok_and(Accepted::is_news)).count(), CLAIMS);
+}
+
+/// What was displaced must not stay on the disk: the ledger is told, at once and when it is opened anew.
+#[test]
+fn what_was_displaced_is_told_to_the_ledger() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let made = |n| library::succession(&world.library, node(11), &key(11), &key(77), n, NOW).unwrap();
+    let mut made: Vec<_> = (0..2).map(made).collect();
+    made.sort_by_key(Statement::id);
+    let mut before = world.library.clone();
+    assert!(before.offer(&made[1], NOW).unwrap().is_news());
+    let mut after = before.clone();
+    assert!(after.offer(&made[0], NOW).unwrap().is_news());
+    let overtaken = before.passing().filter(|id| after.statement(id).is_none());
+    assert_eq!(overtaken.collect::<Vec<_>>(), [made[1].id()]);
+    assert!(after.is_overtaken(&made[1]) && !after.is_overtaken(&made[0]));
+    assert!(world.said.iter().all(|said| !after.is_overtaken(said)));
+}
+
 /// A redeemer's thief admits nodes without end on one ticket.
 #[test]
 fn a_ticket_is_not_used_without_end() {
@@ -207,6 +291,77 @@ fn a_stolen_node_key_does_not_silence_the_audit_log() {
     assert_eq!(world.library.checkpoints(&node(11)).len(), 1);
 }
 
+/// Symptom: after a node had gone on under another key, its old key still spoke for its audit log: it let the log jump, and marked
+/// the node as cloned.
+#[test]
+fn a_replaced_key_says_nothing_of_the_audit_log() {
+    let mut world = World::new();
+    world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
+    let checkpoint = |signer: u8, count, head: u8| {
+        let body = Checkpoint { node: node(11), count, head: RecordId::of(&[head]) };
+        world_sign(Body::Checkpoint(body), count, signer)
+    };
+    let before = checkpoint(11, 5, 1);
+    let mut older = world.library.clone();
+    assert_eq!(older.offer(&before, NOW).unwrap(), Accepted::New);
+    assert_eq!(older.checkpoints(&node(11)).len(), 1);
+    world.take(library::succession(&world.library, node(11), &key(11), &key(77), 0, NOW).unwrap());
+    assert_eq!(older.offer(world.said.last().unwrap(), NOW).unwrap(), Accepted::New);
+    for late in [checkpoint(11, 1 << 40, 2), checkpoint(11, 6, 3)] {
+        assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Outdated);
+        assert_eq!(older.offer(&late, NOW).unwrap(), Accepted::Outdated);
+    }
+    let own = checkpoint(77, 5, 4);
+    for library in [&mut world.library, &mut older] {
+        assert!(library.checkpoints(&node(11)).is_empty());
+        assert_eq!(library.offer(&own, NOW).unwrap(), Accepted::New);
+        assert_eq!(library.checkpoints(&node(11)).len(), 1);
+        assert!(library.conflicts().is_empty());
+    }
+    assert_eq!(older.statements(), world.library.statements(), "what was known before is set aside");
+    assert_eq!(older.state, world.library.state);
+}
+
+/// A redeemer whose membership has ended admits no node, and what it signs with a later time does not count.
+#[test]
+fn a_redeemer_whose_membership_has_ended_redeems_no_more() {
+    let mut world = World::new();
+    let ends = Member { expires_ms: NOW + 1000, ..member(10, None) };
+    world.take(library::member(&world.library, &key(2), ends, NOW).unwrap());
+    let ticket = world.ticket(4);
+    let redeem = |now_ms| world.library.redeem(&ticket, &node(11), &node(10), now_ms).map(drop);
+    redeem(NOW + 999).unwrap();
+    let error = redeem(NOW + 1000).unwrap_err().to_string();
+    assert!(error.contains("own membership has ended"), "{error}");
+    for (n, time_ms, is_in) in [(11, NOW + 999, true), (12, NOW + 1000, false)] {
+        let claim = Body::Member(member(n, Some(ticket)));
+        let said = sign(world.library.id(), claim, 1, time_ms, &[&key(10)]);
+        assert!(world.library.offer(&said, NOW).unwrap().is_news());
+        assert_eq!(world.library.is_member(&node(n), NOW), is_in, "{n}");
+    }
+}
+
+/// A timekeeper vouches for channels that are known, and makes up none.
+#[test]
+fn only_known_channels_are_vouched_for() {
+    let mut world = World::new();
+    let root = next_root(&world, RoleKind::Timekeeper, &[key(6).public()], 9);
+    world.take(world.sign(Body::Root(root), 2, &[&key(1)]));
+    let release = world.release(vec![], 1);
+    let statement = world.channel(&key(3), release, &key(3));
+    let fresh = |channel: &str| {
+        let body = Fresh { channel: channel.into(), statement };
+        world_sign(Body::Fresh(body), 1, 6)
+    };
+    check_unproved(&mut world.library, &fresh("made-up"));
+    world.take(fresh("live"));
+    assert_eq!(world.library.fresh_since("live"), Some(NOW));
+}
+
+fn world_sign(body: Body, sequence: u64, signer: u8) -> Statement {
+    sign(found().0, body, sequence, NOW, &[&key(signer)])
+}
+
 /// What nobody needs is no news: it is neither kept nor passed on, and nobody's signature on it is even looked at.
 #[test]
 fn what_is_overtaken_is_no_news() {
@@ -221,6 +376,9 @@ fn what_is_overtaken_is_no_news() {
     assert!(outcomes.iter().all(Result::is_ok));
     let kept = made.iter().filter(|said| world.library.statement(&said.id()).is_some()).count();
     assert_eq!(kept, CHECKPOINTS);
+    // Each that was news stood in the audit log, also where the next of the same set displaced it.
+    let news = outcomes.iter().filter(|outcome| outcome.as_ref().is_ok_and(Accepted::is_news)).count();
+    assert_eq!(news, CHECKPOINTS);
     let outcome = world.library.offer(&made[0], NOW).unwrap();
     assert_eq!((outcome.is_news(), outcome), (false, Accepted::Outdated));
 }

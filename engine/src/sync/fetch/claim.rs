@@ -176,10 +176,10 @@ impl Claim {
             let said = self.library.release(id);
             said.is_some_and(|said| ClassTable::load(store, &said.body.manifest).is_ok())
         });
-        let statements = self.library.statements();
-        let root = statements.iter().rfind(|statement| statement.kind() == StatementKind::Root);
+        // The one that stands: from a root that contradicts it the source could not tell which are newer.
+        let root = self.library.root_statement();
         let mut known: Vec<_> =
-            root.map(|root| root.id()).into_iter().chain(channel.map(|said| said.statement.id())).collect();
+            root.map(Statement::id).into_iter().chain(channel.map(|said| said.statement.id())).collect();
         known.extend(release);
         known.extend(channel.and_then(|said| said.body.term));
         known.truncate(PULL_KNOWN);
@@ -257,7 +257,15 @@ impl Claim {
         let outcomes = self.library.offer_all(&offered, self.now_ms);
         self.overtaken = self.find_overtaken(&offered).or(self.overtaken);
         for (statement, outcome) in offered.into_iter().zip(outcomes) {
-            match outcome? {
+            let outcome = match outcome {
+                // The source stands on another root of that version, as it may where a quorum signed several.
+                Err(Error::Denied(reason)) if statement.kind() == StatementKind::Root => {
+                    self.idle.push(format!("its root is not taken: {reason}"));
+                    continue;
+                }
+                outcome => outcome?,
+            };
+            match outcome {
                 Accepted::New => self.accepted.push(statement),
                 Accepted::Known | Accepted::Outdated => {}
                 Accepted::Idle { reason } => {
