@@ -18,6 +18,7 @@ mod assemble;
 mod cache;
 #[cfg(test)]
 mod classes_tests;
+mod collide;
 mod delete;
 mod exclude;
 #[cfg(test)]

@@ -25,13 +25,14 @@ use rustix::{
 };
 
 use super::{
+    collide,
     exclude::{EXCLUDE_FILE, Excludes, List, joined},
     secret::{IS_HOME, Protected, is_home},
     source::{Source, Stat, open_directory, open_file, read_link},
 };
 use crate::{
     error::{Error, Result},
-    manifest::{EntryPath, LinkTarget, path::collision_key},
+    manifest::{EntryPath, LinkTarget},
     restore::is_temp_name,
 };
 
@@ -111,12 +112,13 @@ struct Level {
 }
 
 /// A name in a folder, sorted by its key: the name itself, with a `/` behind it for what is in a folder.
-struct Name {
-    key: Box<[u8]>,
-    what: What,
+pub(super) struct Name {
+    pub(super) key: Box<[u8]>,
+    pub(super) what: What,
 }
 
-enum What {
+/// What is to be done about a name.
+pub(super) enum What {
     File,
     Folder,
     /// What is in a folder.
@@ -295,7 +297,7 @@ impl<'a> Walk<'a> {
             }
             names.push(Name { key: name.into(), what });
         }
-        self.settle_collisions(&mut names)?;
+        collide::settle(&mut names, &self.prefix, self.guide.was_published);
         names.sort_unstable_by(|left, right| left.key.cmp(&right.key));
         Ok(Ok(names))
     }
@@ -328,47 +330,6 @@ impl<'a> Walk<'a> {
             FileType::Symlink => What::Link,
             _ => What::File,
         }
-    }
-
-    /// Lets one stand of names that some systems take for the same: the one that was published, or else the first.
-    fn settle_collisions(&self, names: &mut Vec<Name>) -> Result<()> {
-        let mut keys = Vec::with_capacity(names.len());
-        for (index, name) in names.iter().enumerate() {
-            if matches!(name.what, What::File | What::Folder | What::Link)
-                && let Some(path) = str::from_utf8(&name.key).ok().and_then(|name| EntryPath::new(name).ok())
-            {
-                keys.push((collision_key(&path), path, index));
-            }
-        }
-        keys.sort_unstable();
-        let mut losers = Vec::new();
-        for same in keys.chunk_by(|left, right| left.0 == right.0).filter(|same| same.len() > 1) {
-            let mut stands = None;
-            for (_, name, _) in same {
-                let path = EntryPath::new(format!("{}{name}", self.prefix));
-                if stands.is_none()
-                    && path.is_ok_and(|path| (self.guide.was_published)(&path).unwrap_or(false))
-                {
-                    stands = Some(name);
-                }
-            }
-            let Some(stands) = stands.or(same.first().map(|(_, name, _)| name)) else { continue };
-            let others = same.iter().filter(|(_, name, _)| name != stands);
-            losers.extend(others.map(|(_, name, index)| (*index, name.clone(), stands.clone())));
-        }
-        for (index, _, stands) in &losers {
-            let why = format!("some systems take its name for that of `{stands}`; rename one of the two");
-            if let Some(name) = names.get_mut(*index) {
-                name.what = What::Gap(why);
-            }
-        }
-        // Nothing in them is published either.
-        let is_inside = |key: &[u8]| {
-            let folder = key.strip_suffix(b"/");
-            folder.is_some_and(|folder| losers.iter().any(|(_, name, _)| name.as_str().as_bytes() == folder))
-        };
-        names.retain(|name| !is_inside(&name.key));
-        Ok(())
     }
 }
 
