@@ -27,6 +27,8 @@ mod gap_tests;
 mod kind_tests;
 mod large;
 #[cfg(test)]
+mod list_tests;
+#[cfg(test)]
 mod parts_tests;
 mod plan;
 mod preview;

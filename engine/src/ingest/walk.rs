@@ -132,9 +132,9 @@ pub(super) enum What {
 /// What became of a folder that was to be listed.
 enum Entered {
     Yes,
-    /// It holds what is never published, and has been found as left out.
-    Never,
     No(io::Error),
+    /// Its list of excludes cannot be used, so it is not known what must stay out.
+    BadList(Error),
 }
 
 impl<'a> Walk<'a> {
@@ -143,41 +143,41 @@ impl<'a> Walk<'a> {
         let context = "listing the source folder";
         let root = source.root().map_err(|error| Error::io(context, error))?;
         let mut walk = Self { guide, levels: Vec::new(), prefix: String::new() };
-        match walk.enter(root, 0)? {
-            Entered::Yes | Entered::Never => Ok(walk),
+        match walk.enter(root, 0) {
+            Entered::Yes => Ok(walk),
             Entered::No(error) => Err(Error::io(context, error)),
+            Entered::BadList(error) => Err(error),
         }
     }
 
     /// Lists a folder and makes it the innermost level.
-    fn enter(&mut self, directory: OwnedFd, prefix_len: usize) -> Result<Entered> {
+    fn enter(&mut self, directory: OwnedFd, prefix_len: usize) -> Entered {
         let excludes = match self.list_of_excludes(directory.as_fd()) {
             Ok(excludes) => excludes,
-            // Without the list nobody knows what it leaves out.
-            Err(Error::Io { source, .. }) => return Ok(Entered::No(source)),
-            Err(error) => return Err(error),
+            Err(error) => return Entered::BadList(error),
         };
         self.levels.push(Level { directory, listing: Vec::new().into_iter(), prefix_len, excludes });
-        let listing = self.list();
-        let Some(level) = self.levels.last_mut() else { return Ok(Entered::Never) };
-        match listing {
-            Ok(Ok(listing)) => level.listing = listing.into_iter(),
-            Ok(Err(error)) => {
+        match (self.list(), self.levels.last_mut()) {
+            (Ok(listing), Some(level)) => level.listing = listing.into_iter(),
+            (Err(error), _) => {
                 self.levels.pop();
-                return Ok(Entered::No(error));
+                return Entered::No(error);
             }
-            Err(error) => return Err(error),
+            (Ok(_), None) => {}
         }
-        Ok(Entered::Yes)
+        Entered::Yes
     }
 
     /// The excludes that a folder has for itself.
     fn list_of_excludes(&self, directory: BorrowedFd<'_>) -> Result<Option<List>> {
         let failed = |error| Error::io(format!("opening {}{EXCLUDE_FILE}", self.prefix), error);
         match Stat::at(directory, EXCLUDE_FILE) {
-            Ok(stat) if stat.kind == FileType::RegularFile => {
-                List::read(open_file(directory, EXCLUDE_FILE).map_err(failed)?, &self.prefix)
-            }
+            Ok(stat) if stat.kind == FileType::RegularFile => match open_file(directory, EXCLUDE_FILE) {
+                Ok(file) => List::read(file, &self.prefix),
+                // It was deleted, or replaced by a link, since it was looked at.
+                Err(error) if is_gone(&error) => Ok(None),
+                Err(error) => Err(failed(error)),
+            },
             // A link, a folder or nothing.
             Ok(_) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -247,18 +247,24 @@ impl<'a> Walk<'a> {
                 let prefix_len = self.prefix.len();
                 self.prefix.push_str(name);
                 self.prefix.push('/');
-                match self.enter(inner, prefix_len)? {
-                    Entered::Yes | Entered::Never => return Ok(None),
-                    Entered::No(error) => {
-                        self.prefix.truncate(prefix_len);
-                        error
+                let entered = self.enter(inner, prefix_len);
+                if !matches!(entered, Entered::Yes) {
+                    self.prefix.truncate(prefix_len);
+                }
+                match entered {
+                    Entered::Yes => return Ok(None),
+                    Entered::No(error) => error,
+                    Entered::BadList(error) => {
+                        let list = format!("{path}/{EXCLUDE_FILE}");
+                        let why = format!("{error}; nothing in its folder is taken: mend the list");
+                        return Ok(Some(Found::Gap { path: list, why, at: Some(path), within: true }));
                     }
                 }
             }
             Err(error) => error,
         };
         // It was there when the folder above was listed; where something else is in its place, that has been found.
-        if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) {
+        if is_gone(&error) {
             return Ok(None);
         }
         Ok(Some(Found::Gap { path: path.to_string(), why: error.to_string(), at: Some(path), within: true }))
@@ -277,16 +283,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Lists the innermost folder in path order, without what stands for itself and its parent.
-    fn list(&self) -> Result<io::Result<Vec<Name>>> {
-        let Some(level) = self.levels.last() else { return Ok(Ok(Vec::new())) };
+    fn list(&self) -> io::Result<Vec<Name>> {
+        let Some(level) = self.levels.last() else { return Ok(Vec::new()) };
         let mut names = Vec::new();
         let mut buffer = Vec::with_capacity(LISTING_BYTES);
         let mut entries = RawDir::new(&level.directory, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => return Ok(Err(error.into())),
-            };
+            let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name == b"." || name == b".." {
                 continue;
@@ -299,7 +302,7 @@ impl<'a> Walk<'a> {
         }
         collide::settle(&mut names, &self.prefix, self.guide.was_published);
         names.sort_unstable_by(|left, right| left.key.cmp(&right.key));
-        Ok(Ok(names))
+        Ok(names)
     }
 
     /// What is to be done about a name.
@@ -426,6 +429,11 @@ pub(super) fn single(source: &Source, name: &str) -> Result<(EntryPath, Stat)> {
 /// What an entry turned into something else between two looks at it is reported as.
 pub(super) fn replaced() -> io::Error {
     io::Error::other("it was replaced while it was read")
+}
+
+/// Whether something is no longer there, or is a link or something else now.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
 /// The kind of a listed name: not every file system says it in the listing.
