@@ -36,6 +36,8 @@ mod read;
 mod run;
 mod seam;
 mod secret;
+#[cfg(test)]
+mod secret_tests;
 mod source;
 mod tally;
 #[cfg(test)]
