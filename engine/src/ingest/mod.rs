@@ -77,6 +77,7 @@ pub use delete::MaxDelete;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
 pub use secret::{KEY_ARMOR, KEY_FILE_BYTES, KEY_HEADING};
+pub(crate) use secret::{home_around, is_home};
 pub use tally::{Gap, Listed, Tally};
 
 use assemble::Assembler;

@@ -6,13 +6,20 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{File, Metadata},
-    os::{fd::AsFd, unix::fs::MetadataExt},
+    fs::Metadata,
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::Path,
 };
 
 use memchr::memmem;
-use rustix::fs::{AtFlags, FileType, statat};
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat},
+    io::Errno,
+};
 
 use super::source::Stat;
 use crate::{
@@ -141,13 +148,35 @@ impl Protected {
     }
 }
 
-/// Whether an open folder is a home.
-pub(super) fn is_home(folder: impl AsFd) -> bool {
-    let is = |name: &str, kind| {
-        let found = statat(folder.as_fd(), name, AtFlags::empty());
-        found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind)
+/// Whether an open folder is the home of a node: nothing in one is published, and nothing is restored into one.
+///
+/// It has a file `chuan.toml` and a folder `keys`, or symbolic links to such. A link that leads nowhere counts: what it
+/// leads to may not be mounted now.
+///
+/// # Errors
+///
+/// What the system says where it does not let the folder be looked into: then it may be a home.
+pub(crate) fn is_home(folder: impl AsFd) -> io::Result<bool> {
+    let has = |name: &str, kind| {
+        let look = |flags| statat(folder.as_fd(), name, flags).map(|s| FileType::from_raw_mode(s.st_mode));
+        match look(AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(FileType::Symlink) => Ok(look(AtFlags::empty()).map_or(true, |found| found == kind)),
+            Ok(found) => Ok(found == kind),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(io::Error::from(error)),
+        }
     };
-    is("chuan.toml", FileType::RegularFile) && is("keys", FileType::Directory)
+    Ok(has("chuan.toml", FileType::RegularFile)? && has("keys", FileType::Directory)?)
+}
+
+/// The home that a folder is or lies in, if it does. `folder` has no links in it; its end need not be there.
+pub(crate) fn home_around(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| open_folder(above).is_some_and(|above| is_home(above).unwrap_or(false)))
+}
+
+/// Opens a folder to look for what it has, which takes no right to list it.
+fn open_folder(folder: &Path) -> Option<OwnedFd> {
+    openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 /// Refuses a source that is a home or lies inside one, under whatever path it is reached.
@@ -168,10 +197,8 @@ pub(super) fn refuse_home(source: &Path, protected: &Protected) -> Result<()> {
 }
 
 fn is_home_at(folder: &Path, protected: &Protected) -> bool {
-    // Looked at before it is opened: to open a pipe would wait for a writer.
-    let is_folder = std::fs::metadata(folder).is_ok_and(|found| found.is_dir());
-    let Some(opened) = is_folder.then(|| File::open(folder).ok()).flatten() else { return false };
-    Stat::of(&opened).is_ok_and(|stat| protected.has(&stat)) || is_home(&opened)
+    let Some(opened) = open_folder(folder) else { return false };
+    Stat::of(&opened).is_ok_and(|stat| protected.has(&stat)) || is_home(&opened).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -225,7 +225,7 @@ impl<'a> Walk<'a> {
         Ok(match what {
             What::File => Some(file(path, Stat::at(directory, name))),
             What::Folder => {
-                let is_home = open_directory(directory, name).is_ok_and(is_home);
+                let is_home = open_directory(directory, name).and_then(is_home).unwrap_or(false);
                 Some(folder(path, Stat::at(directory, name), is_home, self.guide.protected))
             }
             What::Link => Some(link(path, directory, name)),
@@ -239,10 +239,11 @@ impl<'a> Walk<'a> {
         let Some(level) = self.levels.last() else { return Ok(None) };
         let error = match open_directory(level.directory.as_fd(), name) {
             Ok(inner) => {
-                let never =
-                    Stat::of(&inner).is_ok_and(|stat| self.guide.protected.has(&stat)) || is_home(&inner);
-                if never {
-                    return Ok(None);
+                let is_protected = Stat::of(&inner).is_ok_and(|stat| self.guide.protected.has(&stat));
+                match is_home(&inner) {
+                    Ok(is_home) if is_home || is_protected => return Ok(None),
+                    Ok(_) => {}
+                    Err(error) => return Ok(Some(unlisted(path, &error))),
                 }
                 let prefix_len = self.prefix.len();
                 self.prefix.push_str(name);
@@ -267,7 +268,7 @@ impl<'a> Walk<'a> {
         if is_gone(&error) {
             return Ok(None);
         }
-        Ok(Some(Found::Gap { path: path.to_string(), why: error.to_string(), at: Some(path), within: true }))
+        Ok(Some(unlisted(path, &error)))
     }
 
     fn gap(&self, key: &[u8], why: String) -> Found {
@@ -396,6 +397,11 @@ fn changed(path: EntryPath, error: Option<io::Error>) -> Found {
         Some(error) => gap(path, error.to_string()),
         None => Found::Unsettled { path, why: replaced().to_string() },
     }
+}
+
+/// A folder of which it cannot be said what is in it.
+fn unlisted(path: EntryPath, error: &io::Error) -> Found {
+    Found::Gap { path: path.to_string(), why: error.to_string(), at: Some(path), within: true }
 }
 
 fn gap(path: EntryPath, why: String) -> Found {
