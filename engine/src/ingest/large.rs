@@ -19,6 +19,7 @@ use super::{
     read::{ATTEMPTS, SETTLE, Stop, Worker, not_read, open},
     run::{Ends, Mark, Run, Said},
     seam::{Broken, Seams},
+    secret::{LOOKED_THROUGH_BYTES, secret_in},
     source::Stat,
 };
 use crate::{
@@ -87,7 +88,7 @@ impl Worker<'_> {
         let mut next = Place { job: large.job, part, number: 0, offset: 0, slot: large.read.slot };
         match self.try_part(large, &mut next) {
             Err(Stop::Ended) => return Err(Stop::Ended),
-            Err(Stop::Failed(_) | Stop::Changed | Stop::Secret) => large.seams.fail(),
+            Err(Stop::Failed(_) | Stop::Changed | Stop::Secret(_)) => large.seams.fail(),
             Ok(()) => {}
         }
         self.hand_on(Run { ends: Ends::Part, ..next.run() })?;
@@ -175,7 +176,17 @@ impl Worker<'_> {
     /// Reads the whole file once, alone; gives what it looked like, and its handle.
     fn stream(&mut self, large: &Large, next: &mut Place, may_grow: bool) -> Result<(Stat, File), Stop> {
         let (file, before) = open(self.source, large.path())?;
-        let mut source = Span { file: &file, at: 0, end: before.size };
+        let mut span = Span { file: &file, at: 0, end: before.size };
+        let mut small = Vec::new();
+        // What is in the file's place now may be a key file: it is looked through before any of it is handed on, and
+        // what is handed on is what was looked through.
+        if before.size <= LOOKED_THROUGH_BYTES {
+            span.read_to_end(&mut small)?;
+            if let Some(secret) = secret_in(&small) {
+                return Err(Stop::Secret(secret));
+            }
+        }
+        let mut source = small.as_slice().chain(span);
         let mut chunker = Chunker::new(Cutter::plain(large.read.profile), Arc::clone(&self.pool));
         loop {
             let mut run = next.run();

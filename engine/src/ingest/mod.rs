@@ -18,6 +18,7 @@ mod assemble;
 mod cache;
 #[cfg(test)]
 mod classes_tests;
+mod collide;
 mod delete;
 mod exclude;
 #[cfg(test)]
@@ -26,6 +27,8 @@ mod gap_tests;
 mod kind_tests;
 mod large;
 #[cfg(test)]
+mod list_tests;
+#[cfg(test)]
 mod parts_tests;
 mod plan;
 mod preview;
@@ -33,6 +36,8 @@ mod read;
 mod run;
 mod seam;
 mod secret;
+#[cfg(test)]
+mod secret_tests;
 mod source;
 mod tally;
 #[cfg(test)]
@@ -72,6 +77,7 @@ pub use delete::MaxDelete;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
 pub use secret::{KEY_ARMOR, KEY_FILE_BYTES, KEY_HEADING};
+pub(crate) use secret::{home_around, is_home};
 pub use tally::{Gap, Listed, Tally};
 
 use assemble::Assembler;

@@ -14,7 +14,7 @@ use super::{
     read::{Stop, not_read, open},
     run::{Fate, Said},
     run_planner,
-    secret::{LOOKED_THROUGH_BYTES, holds_key},
+    secret::{LOOKED_THROUGH_BYTES, secret_in},
     source::Source,
 };
 use crate::{
@@ -114,8 +114,8 @@ fn look(source: &Source, read: &ToRead) -> Result<u64, Stop> {
     if stat.size <= LOOKED_THROUGH_BYTES {
         let mut bytes = Vec::new();
         Read::by_ref(&mut file).take(LOOKED_THROUGH_BYTES).read_to_end(&mut bytes)?;
-        if holds_key(&bytes) {
-            return Err(Stop::Secret);
+        if let Some(secret) = secret_in(&bytes) {
+            return Err(Stop::Secret(secret));
         }
     }
     Ok(stat.size)

@@ -3,7 +3,7 @@
 //!
 //! A file counts as read when what the kernel says of it is the same before and after and as many bytes came as it says;
 //! else it is read again, and reported when it does not come to rest. Where a growing file may be taken, the last reading
-//! counts up to the size that the file had when it was opened. Small files are looked through for secret keys, which are
+//! counts up to the size that the file had when it was opened. Small files are looked through for secrets, which are
 //! never published. Large files are [`large`](super::large)'s.
 
 use std::{
@@ -25,7 +25,7 @@ use super::{
     plan::{Item, Job, ToRead},
     run::{Ends, Mark, Run, Said},
     seam::Broken,
-    secret::{IS_KEY, LOOKED_THROUGH_BYTES, holds_key},
+    secret::{LOOKED_THROUGH_BYTES, secret_in},
     source::{Source, Stat},
     walk::VANISHED,
 };
@@ -59,8 +59,8 @@ pub(super) enum Stop {
     Failed(io::Error),
     /// This file changed while it was read.
     Changed,
-    /// This file holds a secret key.
-    Secret,
+    /// This file holds a secret, as said.
+    Secret(&'static str),
 }
 
 impl From<io::Error> for Stop {
@@ -181,8 +181,10 @@ impl Shelf<'_> {
         if !(after.is_unchanged(&before) || may_grow && after.has_only_grown(&before)) {
             return Err(Stop::Changed);
         }
-        if before.size <= LOOKED_THROUGH_BYTES && holds_key(room) {
-            return Err(Stop::Secret);
+        if before.size <= LOOKED_THROUGH_BYTES
+            && let Some(secret) = secret_in(room)
+        {
+            return Err(Stop::Secret(secret));
         }
         let mut cutter = Cutter::plain(read.profile);
         let mut rest = &*room;
@@ -221,7 +223,7 @@ pub(super) fn not_read(read: &ToRead, stop: &Stop) -> Said {
         Stop::Failed(error) if error.kind() == io::ErrorKind::NotFound => Said::left_out(read, VANISHED),
         Stop::Failed(error) => Said::unreadable(read, error),
         Stop::Changed | Stop::Ended => Said::unsettled(read),
-        Stop::Secret => Said::left_out(read, IS_KEY),
+        Stop::Secret(why) => Said::left_out(read, why),
     }
 }
 

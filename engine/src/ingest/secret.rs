@@ -1,4 +1,4 @@
-//! What is never published, whatever its name and wherever it lies: secret keys, and homes, which hold them.
+//! What is never published, whatever its name and wherever it lies: secret keys, tickets, and homes, which hold keys.
 //!
 //! A key file is known by its heading, which [`KEY_HEADING`] is for whoever writes one, or by the armor of an encrypted
 //! one. A home is known by its `chuan.toml` and its `keys` folder; the one that is open also by the inodes of its folders,
@@ -6,16 +6,27 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{File, Metadata},
-    os::{fd::AsFd, unix::fs::MetadataExt},
+    fs::Metadata,
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::Path,
 };
 
 use memchr::memmem;
-use rustix::fs::{AtFlags, FileType, statat};
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat},
+    io::Errno,
+};
 
 use super::source::Stat;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    limits::TICKET_BYTES,
+    statement::ticket::PREFIX,
+};
 
 /// What a key file begins with; 64 hexadecimal digits follow.
 pub const KEY_HEADING: &str = "chuan-secret-key-1 ";
@@ -28,6 +39,8 @@ pub const KEY_FILE_BYTES: u64 = 4096;
 const ANY_HEADING: &[u8] = b"chuan-secret-key-";
 /// Hexadecimal digits of a key.
 const KEY_DIGITS: usize = 64;
+/// Base32 digits of what is taken for a ticket at least: the parts of a fixed length alone have more than 250.
+const TICKET_SIGNS: usize = 128;
 /// How many folders deep a home is known by its inodes.
 const HOME_DEPTH: usize = 3;
 /// Folders of a home that are known by their inodes, at most.
@@ -40,12 +53,34 @@ const HOME_PARTS: [&str; 7] = ["keys", "store", "ledger", "audit", "pulls", "cac
 pub(super) const LOOKED_THROUGH_BYTES: u64 = 64 * 1024;
 
 /// Why a file with a key is left out.
-pub(super) const IS_KEY: &str = "it holds a secret key of chuan";
+const IS_KEY: &str = "it holds a secret key of chuan";
+/// Why a file with a ticket is left out.
+const IS_TICKET: &str = "it is a ticket of chuan, which holds a secret";
 /// Why a home is left out.
 pub(super) const IS_HOME: &str = "it is a home of chuan, with its secret keys";
 
+/// Why these bytes, the whole of a small file, are not published, if they hold a secret.
+pub(super) fn secret_in(bytes: &[u8]) -> Option<&'static str> {
+    if holds_key(bytes) {
+        Some(IS_KEY)
+    } else if is_ticket(bytes) {
+        Some(IS_TICKET)
+    } else {
+        None
+    }
+}
+
+/// Whether these bytes are a ticket and nothing else; damaged, or broken into lines by a mail program, all the same.
+fn is_ticket(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii();
+    let Some(encoded) = text.strip_prefix(PREFIX.as_bytes()) else { return false };
+    let is_base32 = |byte: &u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+    let signs = encoded.iter().filter(|byte| !byte.is_ascii_whitespace());
+    signs.clone().all(is_base32) && (TICKET_SIGNS..=TICKET_BYTES).contains(&signs.count())
+}
+
 /// Whether these bytes, the whole of a small file, hold a secret key.
-pub(super) fn holds_key(bytes: &[u8]) -> bool {
+fn holds_key(bytes: &[u8]) -> bool {
     let is_plain = memmem::find_iter(bytes, ANY_HEADING).any(|at| {
         let rest = bytes.get(at + ANY_HEADING.len()..).unwrap_or_default();
         let rest = rest.trim_ascii_start_of(u8::is_ascii_digit);
@@ -113,13 +148,35 @@ impl Protected {
     }
 }
 
-/// Whether an open folder is a home.
-pub(super) fn is_home(folder: impl AsFd) -> bool {
-    let is = |name: &str, kind| {
-        let found = statat(folder.as_fd(), name, AtFlags::empty());
-        found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == kind)
+/// Whether an open folder is the home of a node: nothing in one is published, and nothing is restored into one.
+///
+/// It has a file `chuan.toml` and a folder `keys`, or symbolic links to such. A link that leads nowhere counts: what it
+/// leads to may not be mounted now.
+///
+/// # Errors
+///
+/// What the system says where it does not let the folder be looked into: then it may be a home.
+pub(crate) fn is_home(folder: impl AsFd) -> io::Result<bool> {
+    let has = |name: &str, kind| {
+        let look = |flags| statat(folder.as_fd(), name, flags).map(|s| FileType::from_raw_mode(s.st_mode));
+        match look(AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(FileType::Symlink) => Ok(look(AtFlags::empty()).map_or(true, |found| found == kind)),
+            Ok(found) => Ok(found == kind),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(io::Error::from(error)),
+        }
     };
-    is("chuan.toml", FileType::RegularFile) && is("keys", FileType::Directory)
+    Ok(has("chuan.toml", FileType::RegularFile)? && has("keys", FileType::Directory)?)
+}
+
+/// The home that a folder is or lies in, if it does. `folder` has no links in it; its end need not be there.
+pub(crate) fn home_around(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| open_folder(above).is_some_and(|above| is_home(above).unwrap_or(false)))
+}
+
+/// Opens a folder to look for what it has, which takes no right to list it.
+fn open_folder(folder: &Path) -> Option<OwnedFd> {
+    openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 /// Refuses a source that is a home or lies inside one, under whatever path it is reached.
@@ -140,10 +197,8 @@ pub(super) fn refuse_home(source: &Path, protected: &Protected) -> Result<()> {
 }
 
 fn is_home_at(folder: &Path, protected: &Protected) -> bool {
-    // Looked at before it is opened: to open a pipe would wait for a writer.
-    let is_folder = std::fs::metadata(folder).is_ok_and(|found| found.is_dir());
-    let Some(opened) = is_folder.then(|| File::open(folder).ok()).flatten() else { return false };
-    Stat::of(&opened).is_ok_and(|stat| protected.has(&stat)) || is_home(&opened)
+    let Some(opened) = open_folder(folder) else { return false };
+    Stat::of(&opened).is_ok_and(|stat| protected.has(&stat)) || is_home(&opened).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -25,13 +25,14 @@ use rustix::{
 };
 
 use super::{
+    collide,
     exclude::{EXCLUDE_FILE, Excludes, List, joined},
     secret::{IS_HOME, Protected, is_home},
     source::{Source, Stat, open_directory, open_file, read_link},
 };
 use crate::{
     error::{Error, Result},
-    manifest::{EntryPath, LinkTarget, path::collision_key},
+    manifest::{EntryPath, LinkTarget},
     restore::is_temp_name,
 };
 
@@ -111,12 +112,13 @@ struct Level {
 }
 
 /// A name in a folder, sorted by its key: the name itself, with a `/` behind it for what is in a folder.
-struct Name {
-    key: Box<[u8]>,
-    what: What,
+pub(super) struct Name {
+    pub(super) key: Box<[u8]>,
+    pub(super) what: What,
 }
 
-enum What {
+/// What is to be done about a name.
+pub(super) enum What {
     File,
     Folder,
     /// What is in a folder.
@@ -130,9 +132,9 @@ enum What {
 /// What became of a folder that was to be listed.
 enum Entered {
     Yes,
-    /// It holds what is never published, and has been found as left out.
-    Never,
     No(io::Error),
+    /// Its list of excludes cannot be used, so it is not known what must stay out.
+    BadList(Error),
 }
 
 impl<'a> Walk<'a> {
@@ -141,41 +143,41 @@ impl<'a> Walk<'a> {
         let context = "listing the source folder";
         let root = source.root().map_err(|error| Error::io(context, error))?;
         let mut walk = Self { guide, levels: Vec::new(), prefix: String::new() };
-        match walk.enter(root, 0)? {
-            Entered::Yes | Entered::Never => Ok(walk),
+        match walk.enter(root, 0) {
+            Entered::Yes => Ok(walk),
             Entered::No(error) => Err(Error::io(context, error)),
+            Entered::BadList(error) => Err(error),
         }
     }
 
     /// Lists a folder and makes it the innermost level.
-    fn enter(&mut self, directory: OwnedFd, prefix_len: usize) -> Result<Entered> {
+    fn enter(&mut self, directory: OwnedFd, prefix_len: usize) -> Entered {
         let excludes = match self.list_of_excludes(directory.as_fd()) {
             Ok(excludes) => excludes,
-            // Without the list nobody knows what it leaves out.
-            Err(Error::Io { source, .. }) => return Ok(Entered::No(source)),
-            Err(error) => return Err(error),
+            Err(error) => return Entered::BadList(error),
         };
         self.levels.push(Level { directory, listing: Vec::new().into_iter(), prefix_len, excludes });
-        let listing = self.list();
-        let Some(level) = self.levels.last_mut() else { return Ok(Entered::Never) };
-        match listing {
-            Ok(Ok(listing)) => level.listing = listing.into_iter(),
-            Ok(Err(error)) => {
+        match (self.list(), self.levels.last_mut()) {
+            (Ok(listing), Some(level)) => level.listing = listing.into_iter(),
+            (Err(error), _) => {
                 self.levels.pop();
-                return Ok(Entered::No(error));
+                return Entered::No(error);
             }
-            Err(error) => return Err(error),
+            (Ok(_), None) => {}
         }
-        Ok(Entered::Yes)
+        Entered::Yes
     }
 
     /// The excludes that a folder has for itself.
     fn list_of_excludes(&self, directory: BorrowedFd<'_>) -> Result<Option<List>> {
         let failed = |error| Error::io(format!("opening {}{EXCLUDE_FILE}", self.prefix), error);
         match Stat::at(directory, EXCLUDE_FILE) {
-            Ok(stat) if stat.kind == FileType::RegularFile => {
-                List::read(open_file(directory, EXCLUDE_FILE).map_err(failed)?, &self.prefix)
-            }
+            Ok(stat) if stat.kind == FileType::RegularFile => match open_file(directory, EXCLUDE_FILE) {
+                Ok(file) => List::read(file, &self.prefix),
+                // It was deleted, or replaced by a link, since it was looked at.
+                Err(error) if is_gone(&error) => Ok(None),
+                Err(error) => Err(failed(error)),
+            },
             // A link, a folder or nothing.
             Ok(_) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -223,7 +225,7 @@ impl<'a> Walk<'a> {
         Ok(match what {
             What::File => Some(file(path, Stat::at(directory, name))),
             What::Folder => {
-                let is_home = open_directory(directory, name).is_ok_and(is_home);
+                let is_home = open_directory(directory, name).and_then(is_home).unwrap_or(false);
                 Some(folder(path, Stat::at(directory, name), is_home, self.guide.protected))
             }
             What::Link => Some(link(path, directory, name)),
@@ -237,29 +239,36 @@ impl<'a> Walk<'a> {
         let Some(level) = self.levels.last() else { return Ok(None) };
         let error = match open_directory(level.directory.as_fd(), name) {
             Ok(inner) => {
-                let never =
-                    Stat::of(&inner).is_ok_and(|stat| self.guide.protected.has(&stat)) || is_home(&inner);
-                if never {
-                    return Ok(None);
+                let is_protected = Stat::of(&inner).is_ok_and(|stat| self.guide.protected.has(&stat));
+                match is_home(&inner) {
+                    Ok(is_home) if is_home || is_protected => return Ok(None),
+                    Ok(_) => {}
+                    Err(error) => return Ok(Some(unlisted(path, &error))),
                 }
                 let prefix_len = self.prefix.len();
                 self.prefix.push_str(name);
                 self.prefix.push('/');
-                match self.enter(inner, prefix_len)? {
-                    Entered::Yes | Entered::Never => return Ok(None),
-                    Entered::No(error) => {
-                        self.prefix.truncate(prefix_len);
-                        error
+                let entered = self.enter(inner, prefix_len);
+                if !matches!(entered, Entered::Yes) {
+                    self.prefix.truncate(prefix_len);
+                }
+                match entered {
+                    Entered::Yes => return Ok(None),
+                    Entered::No(error) => error,
+                    Entered::BadList(error) => {
+                        let list = format!("{path}/{EXCLUDE_FILE}");
+                        let why = format!("{error}; nothing in its folder is taken: mend the list");
+                        return Ok(Some(Found::Gap { path: list, why, at: Some(path), within: true }));
                     }
                 }
             }
             Err(error) => error,
         };
         // It was there when the folder above was listed; where something else is in its place, that has been found.
-        if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) {
+        if is_gone(&error) {
             return Ok(None);
         }
-        Ok(Some(Found::Gap { path: path.to_string(), why: error.to_string(), at: Some(path), within: true }))
+        Ok(Some(unlisted(path, &error)))
     }
 
     fn gap(&self, key: &[u8], why: String) -> Found {
@@ -275,16 +284,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Lists the innermost folder in path order, without what stands for itself and its parent.
-    fn list(&self) -> Result<io::Result<Vec<Name>>> {
-        let Some(level) = self.levels.last() else { return Ok(Ok(Vec::new())) };
+    fn list(&self) -> io::Result<Vec<Name>> {
+        let Some(level) = self.levels.last() else { return Ok(Vec::new()) };
         let mut names = Vec::new();
         let mut buffer = Vec::with_capacity(LISTING_BYTES);
         let mut entries = RawDir::new(&level.directory, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => return Ok(Err(error.into())),
-            };
+            let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name == b"." || name == b".." {
                 continue;
@@ -295,9 +301,9 @@ impl<'a> Walk<'a> {
             }
             names.push(Name { key: name.into(), what });
         }
-        self.settle_collisions(&mut names)?;
+        collide::settle(&mut names, &self.prefix, self.guide.was_published);
         names.sort_unstable_by(|left, right| left.key.cmp(&right.key));
-        Ok(Ok(names))
+        Ok(names)
     }
 
     /// What is to be done about a name.
@@ -328,47 +334,6 @@ impl<'a> Walk<'a> {
             FileType::Symlink => What::Link,
             _ => What::File,
         }
-    }
-
-    /// Lets one stand of names that some systems take for the same: the one that was published, or else the first.
-    fn settle_collisions(&self, names: &mut Vec<Name>) -> Result<()> {
-        let mut keys = Vec::with_capacity(names.len());
-        for (index, name) in names.iter().enumerate() {
-            if matches!(name.what, What::File | What::Folder | What::Link)
-                && let Some(path) = str::from_utf8(&name.key).ok().and_then(|name| EntryPath::new(name).ok())
-            {
-                keys.push((collision_key(&path), path, index));
-            }
-        }
-        keys.sort_unstable();
-        let mut losers = Vec::new();
-        for same in keys.chunk_by(|left, right| left.0 == right.0).filter(|same| same.len() > 1) {
-            let mut stands = None;
-            for (_, name, _) in same {
-                let path = EntryPath::new(format!("{}{name}", self.prefix));
-                if stands.is_none()
-                    && path.is_ok_and(|path| (self.guide.was_published)(&path).unwrap_or(false))
-                {
-                    stands = Some(name);
-                }
-            }
-            let Some(stands) = stands.or(same.first().map(|(_, name, _)| name)) else { continue };
-            let others = same.iter().filter(|(_, name, _)| name != stands);
-            losers.extend(others.map(|(_, name, index)| (*index, name.clone(), stands.clone())));
-        }
-        for (index, _, stands) in &losers {
-            let why = format!("some systems take its name for that of `{stands}`; rename one of the two");
-            if let Some(name) = names.get_mut(*index) {
-                name.what = What::Gap(why);
-            }
-        }
-        // Nothing in them is published either.
-        let is_inside = |key: &[u8]| {
-            let folder = key.strip_suffix(b"/");
-            folder.is_some_and(|folder| losers.iter().any(|(_, name, _)| name.as_str().as_bytes() == folder))
-        };
-        names.retain(|name| !is_inside(&name.key));
-        Ok(())
     }
 }
 
@@ -434,6 +399,11 @@ fn changed(path: EntryPath, error: Option<io::Error>) -> Found {
     }
 }
 
+/// A folder of which it cannot be said what is in it.
+fn unlisted(path: EntryPath, error: &io::Error) -> Found {
+    Found::Gap { path: path.to_string(), why: error.to_string(), at: Some(path), within: true }
+}
+
 fn gap(path: EntryPath, why: String) -> Found {
     Found::Gap { path: path.to_string(), why, at: Some(path), within: false }
 }
@@ -465,6 +435,11 @@ pub(super) fn single(source: &Source, name: &str) -> Result<(EntryPath, Stat)> {
 /// What an entry turned into something else between two looks at it is reported as.
 pub(super) fn replaced() -> io::Error {
     io::Error::other("it was replaced while it was read")
+}
+
+/// Whether something is no longer there, or is a link or something else now.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
 /// The kind of a listed name: not every file system says it in the listing.

@@ -14,11 +14,12 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 
 use super::{
     action::{Closed, Disk, Met, OnDisk},
-    levels::{self, is_home},
+    levels,
     stat::{DiskKind, Stat},
 };
 use crate::{
     error::{Error, Result},
+    ingest::is_home,
     limits::LISTED_NAMES,
 };
 
@@ -101,7 +102,7 @@ impl DiskWalk {
         let before = self.prefix.len();
         let path = [self.prefix.as_slice(), name].concat();
         let entered = levels::enter(&level.dir, name).and_then(|dir| {
-            if is_home(&dir) {
+            if is_home(&dir)? {
                 return Ok(false);
             }
             self.prefix.extend_from_slice(name);

@@ -14,8 +14,11 @@ use rustix::{
     io::Errno,
 };
 
-use super::stat::{DiskKind, Stat};
-use crate::error::{Error, Result};
+use super::stat::Stat;
+use crate::{
+    error::{Error, Result},
+    ingest::is_home,
+};
 
 /// What the owner of a folder needs to put something in it.
 const WRITABLE: Mode = Mode::RWXU;
@@ -109,6 +112,10 @@ impl Levels {
                 let above = self.below.last_mut().unwrap_or(&mut self.root);
                 match descend(above, component, make) {
                     Ok(dir) => {
+                        // The plan leaves homes out. This holds also where one came since it looked.
+                        if is_home(&dir).map_err(|error| failed(path, error))? {
+                            return Err(in_home(path));
+                        }
                         let level = Level::of(component, dir);
                         self.below.push(level.map_err(|error| failed(path, error))?);
                     }
@@ -155,13 +162,6 @@ pub(super) fn enter(above: &Dir, name: &[u8]) -> io::Result<Dir> {
     Ok(Dir::from_std_file(above.open_with(OsStr::from_bytes(name), &options)?.into_std()))
 }
 
-/// Whether a folder is the home of a node: nothing in one is ever written or removed.
-pub(super) fn is_home(folder: impl AsFd) -> bool {
-    let is =
-        |name: &[u8], kind| Stat::at(&folder, name).is_ok_and(|found| found.is_some_and(|s| s.kind == kind));
-    is(b"chuan.toml", DiskKind::File) && is(b"keys", DiskKind::Folder)
-}
-
 pub(super) fn raw(flags: OFlags) -> i32 {
     flags.bits().cast_signed()
 }
@@ -187,6 +187,10 @@ fn failed(path: &[u8], error: io::Error) -> Error {
 
 pub(super) fn escape(path: &[u8]) -> Error {
     Error::Invalid(format!("path {:?} leads out of the destination; it is not written", shown(path)))
+}
+
+fn in_home(path: &[u8]) -> Error {
+    Error::Invalid(format!("{:?} lies in what is the home of a node: nothing in it is touched", shown(path)))
 }
 
 pub(super) fn in_the_way(path: &[u8]) -> Error {

@@ -19,6 +19,8 @@ mod escape_tests;
 mod failures;
 mod fetch;
 mod held;
+#[cfg(test)]
+mod home_tests;
 mod journal;
 mod levels;
 mod links;
@@ -61,6 +63,7 @@ use crate::{
     chunk::chunker::BufferPool,
     error::{Error, Result},
     id::{ChunkId, PageId},
+    ingest::home_around,
     manifest::{EntryKind, PageSource},
     progress::{Counts, Progress},
     store::Objects,
@@ -181,6 +184,7 @@ pub fn restore(
     let selection = Selection::new(store, &restore.trees, restore.filter.as_deref())?;
     let temp = temp::folder_name(|name| selection.has(name))?;
     let dest = &restore.dest;
+    refuse_home(dest)?;
     if !restore.dry_run {
         std::fs::create_dir_all(dest)
             .map_err(|error| Error::io(format!("making the destination {}", dest.display()), error))?;
@@ -281,6 +285,23 @@ fn record_files(restore: &Restore, is_there: bool) -> Result<Option<Files>> {
         .map_err(|error| Error::io(format!("resolving the destination {}", dest.display()), error))?;
     let folder = folder.as_os_str().as_bytes();
     Files::at(&records.join(ChunkId::of(folder).to_string()), folder).map(Some)
+}
+
+/// Refuses a destination that is a home or lies in one.
+fn refuse_home(dest: &Path) -> Result<()> {
+    let context = |error| Error::io(format!("resolving the destination {}", dest.display()), error);
+    let path = std::path::absolute(dest).map_err(context)?;
+    // The rest is not there yet, and will be a folder of its own.
+    let Some(real) = path.ancestors().find_map(|above| above.canonicalize().ok()) else { return Ok(()) };
+    match home_around(&real) {
+        Some(home) => Err(Error::Invalid(format!(
+            "the destination {} is, or lies in, the home of a node, {}: nothing is restored into a home; choose another \
+             folder",
+            dest.display(),
+            home.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Keeps a second restore out: each would remove the other's unfinished files. Ends with the handle.

@@ -198,6 +198,9 @@ where
             }
         };
         let last = last.filter(|last| disk.as_ref().is_some_and(|disk| is_left(last, &disk.stat)));
+        if wanted.is_some() {
+            self.note_use(path);
+        }
         let holder = self.open.iter_mut().rev().find(|open| open.holds(path));
         match holder.map(|open| &mut open.role) {
             Some(Role::Blocked { beneath, .. }) => *beneath += u64::from(wanted.is_some()),
@@ -216,6 +219,15 @@ where
             },
         }
         Ok(())
+    }
+
+    /// The folders on the way to something that the release has are of use.
+    fn note_use(&mut self, path: &[u8]) {
+        for open in self.open.iter_mut().filter(|open| open.holds(path)) {
+            if let Role::Passing { is_used, .. } = &mut open.role {
+                *is_used = true;
+            }
+        }
     }
 
     /// Something in a folder that a file or link is to replace.
@@ -271,11 +283,6 @@ where
 
     fn wanted(&mut self, mut wanted: Wanted, last: Option<Remembered>, disk: Option<OnDisk>) {
         let key = wanted.path.as_str().as_bytes().to_vec();
-        for open in self.open.iter_mut().filter(|open| open.holds(&key)) {
-            if let Role::Passing { is_used, .. } = &mut open.role {
-                *is_used = true;
-            }
-        }
         for (path, entry) in std::mem::take(&mut wanted.above) {
             if !self.open.iter().any(|open| open.path == path.as_str().as_bytes()) {
                 self.folder(Wanted { path, entry, above: Vec::new() }, None);
@@ -354,10 +361,21 @@ where
 
     /// The folder of the open one at `at` was not entered.
     fn closed(&mut self, at: usize, why: Closed) {
+        let next_wanted = self.wanted.peek().and_then(|item| item.as_ref().ok());
+        let next_wanted = next_wanted.map(|next| next.path.as_str().as_bytes().to_vec());
         let Some(open) = self.open.get_mut(at) else { return };
-        match (&open.role, why) {
-            (Role::Wanted(..), Closed::Home) => {
+        let has_wanted = next_wanted.is_some_and(|next| open.holds(&next));
+        match (&mut open.role, why) {
+            (Role::Wanted(..) | Role::Replaced { .. }, Closed::Home) => {
+                if let Role::Replaced { remembered, .. } = &mut open.role {
+                    self.ready.extend(remembered.take().map(Action::Carry));
+                }
                 open.role = Role::Blocked { why: Why::Home, beneath: 0, is_wanted: true };
+            }
+            // The release implies it.
+            (Role::Passing { remembered, .. }, Closed::Home) if has_wanted => {
+                self.ready.extend(remembered.take().map(Action::Carry));
+                open.role = Role::Blocked { why: Why::Home, beneath: 0, is_wanted: false };
             }
             // What the release has in it is written all the same, if that can be done.
             (Role::Wanted(..), Closed::Unreadable(error)) if self.rules.deletes => {

@@ -5,11 +5,12 @@ use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt};
 use cap_std::fs::Dir;
 
 use super::{
-    levels::{enter, is_home, shown, unlock},
+    levels::{enter, shown, unlock},
     stat::{DiskKind, Stat},
 };
 use crate::{
     error::{Error, Result},
+    ingest::is_home,
     limits::RESTORE_REMOVED_DEPTH,
 };
 
@@ -108,7 +109,7 @@ fn open(above: &Dir, name: &[u8], device: u64) -> io::Result<Level> {
     if Stat::of(&dir)?.device != device {
         return Err(io::Error::other("another file system is mounted there"));
     }
-    if is_home(&dir) {
+    if is_home(&dir)? {
         return Err(io::Error::other("it is the home of a node"));
     }
     let names = dir.entries()?;

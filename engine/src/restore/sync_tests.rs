@@ -60,7 +60,11 @@ impl Case {
         self.try_restore(items, change).unwrap()
     }
 
-    fn try_restore(&self, items: &[Item], change: impl FnOnce(&mut Restore)) -> Result<RestoreReport> {
+    pub(super) fn try_restore(
+        &self,
+        items: &[Item],
+        change: impl FnOnce(&mut Restore),
+    ) -> Result<RestoreReport> {
         let root = keep_entries(&self.store, items.to_vec());
         let mut order = Restore::new(vec![(0, root)], self.dir.path().join("dest"));
         order.records = Some(self.dir.path().join("records"));
@@ -72,7 +76,7 @@ impl Case {
         String::from_utf8(fs::read(self.path(name)).unwrap()).unwrap()
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
         let mut open = vec![self.path("")];
         while let Some(dir) = open.pop() {
@@ -98,7 +102,7 @@ pub(super) fn check_failed(report: &RestoreReport, path: &str, part: &str) {
 
 pub(super) fn keep(_: &mut Restore) {}
 
-fn delete(order: &mut Restore) {
+pub(super) fn delete(order: &mut Restore) {
     order.delete = true;
 }
 

@@ -1,0 +1,80 @@
+//! Lists of excludes that cannot be understood: nothing that one may leave out is ever published, and all else is.
+
+use std::{fs, os::unix::fs::symlink};
+
+use super::{
+    gap_tests::check_gaps,
+    tests::{Library, check_refused},
+    *,
+};
+use crate::limits::EXCLUDE_BYTES;
+
+/// A download with such a list ended every publish of the library that it lay in.
+#[test]
+fn a_list_that_cannot_be_understood_is_a_gap_and_all_else_is_published() {
+    let mut library = Library::new();
+    for name in ["a/film", "bad/old", "bad/sub/older", "bad.txt", "long/old", "z"] {
+        library.write(name, name.as_bytes());
+    }
+    library.publish();
+    library.write("bad/.chuanignore", b"ok\n[z-a]\n");
+    library.write("bad/old", b"changed");
+    library.write("bad/private", b"private");
+    library.write("bad/sub/private", b"private");
+    library.write("latin/.chuanignore", b"caf\xe9\n");
+    library.write("latin/private", b"private");
+    library.write("long/.chuanignore", &vec![b'x'; EXCLUDE_BYTES + 1]);
+    library.write("z", b"new");
+    fs::remove_file(library.path("bad/sub/older")).unwrap();
+    let seen = preview(&library.store, &library.ingest(), &mut (), &AtomicBool::new(false)).unwrap();
+    let tally = library.publish();
+    for tally in [&seen, &tally] {
+        check_gaps(
+            &tally.gaps,
+            &[
+                ("bad/.chuanignore", "[z-a]", true),
+                ("latin/.chuanignore", "not UTF-8", false),
+                ("long/.chuanignore", "longer than", true),
+            ],
+        );
+    }
+    assert_eq!(library.files(), ["a/film", "bad.txt", "bad/old", "bad/sub/older", "long/old", "z"]);
+    let entries = library.entries();
+    assert_eq!(library.content(&entries["bad/old"]), b"bad/old");
+    assert_eq!(library.content(&entries["z"]), b"new");
+    let id = crate::id::ChunkId::of(b"private");
+    assert!(library.store.read_chunks(&[id], crate::store::Check::Verify).unwrap()[0].is_none());
+
+    // Once the list is mended, it counts, and what it leaves out goes.
+    library.write("bad/.chuanignore", b"private\n");
+    fs::remove_dir_all(library.path("latin")).unwrap();
+    fs::remove_file(library.path("long/.chuanignore")).unwrap();
+    assert_eq!(library.publish().gaps.count, 0);
+    assert_eq!(library.files(), ["a/film", "bad.txt", "bad/.chuanignore", "bad/old", "long/old", "z"]);
+}
+
+/// A pattern of a folder further up holds in the folder with the bad list as it does elsewhere.
+#[test]
+fn a_bad_list_in_an_excluded_folder_is_not_looked_at() {
+    let mut library = Library::new();
+    library.write(".chuanignore", b"downloads/\n");
+    library.write("downloads/x/.chuanignore", b"[z-a]\n");
+    library.write("film", b"film");
+    // A list that is a link is none.
+    fs::create_dir(library.path("linked")).unwrap();
+    symlink("../downloads/x/.chuanignore", library.path("linked/.chuanignore")).unwrap();
+    library.write("linked/film", b"film");
+    assert_eq!(library.publish().gaps.count, 0);
+    assert_eq!(library.files(), [".chuanignore", "film", "linked/film"]);
+}
+
+#[test]
+fn a_bad_list_at_the_root_of_the_source_is_refused() {
+    let mut library = Library::new();
+    library.write("film", b"film");
+    library.publish();
+    for list in [&b"[z-a]\n"[..], b"\xff"] {
+        library.write(".chuanignore", list);
+        check_refused(library.try_publish(&library.ingest()), &[".chuanignore"]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Secrets that must not be published: tickets, and keys that take the place of a file while it is read.
+
+use std::{fs, os::fd::AsFd};
+
+use super::{
+    gap_tests::check_left_out,
+    large::Large,
+    plan::ToRead,
+    run::Said,
+    source::Stat,
+    tests::{Library, check_refused},
+    *,
+};
+use crate::{
+    chunk::{Profile, testing::noise},
+    limits::TICKET_BYTES,
+    manifest::testing::LIBRARY,
+    store::memory::MemoryObjects,
+};
+
+fn key() -> String {
+    format!("{KEY_HEADING}{}\n", "5a".repeat(32))
+}
+
+/// A ticket holds the secret half of a key: with it, anybody joins the library.
+#[test]
+fn a_file_that_is_a_ticket_is_left_out() {
+    let ticket = format!("chuan1{}", "aeba4abrhezc4mbogixdoorugqztgeqa".repeat(9));
+    let wrapped = ticket.as_bytes().chunks(64).collect::<Vec<_>>().join(&b"\r\n"[..]);
+    let mut library = Library::new();
+    library.write("film.mkv", b"film");
+    library.write("invite.txt", format!("\u{feff}\n {ticket}\n").as_bytes());
+    library.write("mail/wrapped", &wrapped);
+    library.write("mail/damaged", &ticket.as_bytes()[..200]);
+    library.write("notes/how-to.txt", b"chuan1 is what every ticket begins with");
+    library.write("notes/short", b"chuan1abc");
+    library.write("notes/long", format!("chuan1{}", "a".repeat(2 * TICKET_BYTES)).as_bytes());
+    let tally = library.publish();
+    assert_eq!(library.files(), ["film.mkv", "notes/how-to.txt", "notes/long", "notes/short"]);
+    let expected = [("invite.txt", "ticket"), ("mail/damaged", "ticket"), ("mail/wrapped", "ticket")];
+    check_left_out(&tally.skipped, &expected);
+    let seen = preview(&library.store, &library.ingest(), &mut (), &AtomicBool::new(false)).unwrap();
+    check_left_out(&seen.skipped, &expected);
+    let single = Ingest { source: library.path("invite.txt"), keep_others: true, ..library.ingest() };
+    check_refused(library.try_publish(&single), &["invite.txt", "ticket"]);
+}
+
+/// Reads `film`, planned as a large file, which becomes a key file: before it is opened, or after its first run. Gives
+/// what was said, and all bytes that were handed on.
+fn read_swapped(at_first: bool, key: &str) -> (String, Vec<u8>) {
+    let home = tempfile::tempdir().unwrap();
+    let film = home.path().join("film");
+    fs::write(&film, noise(1, 3_000_000)).unwrap();
+    let source = Source::open(home.path()).unwrap();
+    let stat = Stat::at(source.root().unwrap().as_fd(), "film").unwrap();
+    let swap = || {
+        fs::write(home.path().join("new"), key).unwrap();
+        fs::rename(home.path().join("new"), &film).unwrap();
+    };
+    if at_first {
+        swap();
+    }
+    let (mut swapped, mut bytes, mut said) = (at_first, Vec::new(), String::new());
+    let mut send = |run: Run| {
+        bytes.extend(run.chunks.iter().flat_map(|(_, bytes)| bytes.to_vec()));
+        for mark in run.marks {
+            match mark.said {
+                Said::Again => {}
+                Said::LeftOut { item, .. } => said = item.why,
+                other => said = format!("{other:?}"),
+            }
+        }
+        if !swapped {
+            swapped = true;
+            swap();
+        }
+        true
+    };
+    let pool = Arc::new(BufferPool::new(4));
+    let (cancel, store) = (AtomicBool::new(false), MemoryObjects::new(LIBRARY));
+    let mut worker = Worker {
+        source: &source,
+        store: &store,
+        pool,
+        cancel: &cancel,
+        takes_growing: true,
+        send: &mut send,
+    };
+    let path = EntryPath::new("film").unwrap();
+    let read = ToRead { path, slot: 0, stat, profile: Profile::Video, group: None, before: None };
+    let large = Arc::new(Large::new(0, read, 1 << 20));
+    for part in 0..large.parts() {
+        assert!(worker.work(Work::Part(Arc::clone(&large), part)));
+    }
+    (said, bytes)
+}
+
+/// A file that was large when it was planned was never looked through, also where it was a key file when it was read.
+#[test]
+fn a_large_file_that_becomes_a_key_file_is_left_out() {
+    for key in [key(), format!("{KEY_ARMOR}\nYWdl\n"), format!("notes\n{}", key().repeat(700))] {
+        for at_first in [true, false] {
+            let (said, bytes) = read_swapped(at_first, &key);
+            assert!(said.contains("secret key"), "{said}");
+            let has_key = bytes.windows(key.len()).any(|part| part == key.as_bytes());
+            assert!(!has_key, "the key was handed on");
+        }
+    }
+}
+
+/// What is in the file's place need not be a key.
+#[test]
+fn a_large_file_that_becomes_a_small_one_is_read_whole() {
+    let (said, bytes) = read_swapped(true, "a note");
+    assert!(said.starts_with("File") && said.contains("size: 6"), "{said}");
+    assert_eq!(bytes, b"a note");
+    let (said, _) = read_swapped(true, "");
+    assert!(said.starts_with("File") && said.contains("size: 0"), "{said}");
+}
