@@ -377,7 +377,7 @@ impl People {
 
     /// Whoever has keys of a root quorum of earlier contradicts what it said then, where everybody knows that by now: elsewhere
     /// nobody could tell which of the two was first.
-    fn contradict_root(&mut self, mesh: &mut Mesh) {
+    pub(super) fn contradict_root(&mut self, mesh: &mut Mesh) {
         let known = mesh.nodes.iter().filter_map(|node| Some(node.root()?.version)).min().unwrap_or(0);
         if let Some(place) = self.rivals.iter().position(|rival| rival.sequence() <= known) {
             let rival = self.rivals.remove(place);

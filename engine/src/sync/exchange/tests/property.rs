@@ -149,6 +149,11 @@ fn run(seed: u64, tally: &mut Tally) {
         mesh.step(&mut people, &mut forger);
     }
     mesh.heal();
+    // Rarely do all nodes know a root before its rival comes, so some runs end with one.
+    if seed % 8 == 0 {
+        people.contradict_root(&mut mesh);
+        mesh.heal();
+    }
     tally.note(&mesh, &people, &forger);
     check(&mut mesh, &people, &forger);
     take_over_unheard(&mut mesh, &mut people);
