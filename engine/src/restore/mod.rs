@@ -25,6 +25,9 @@ mod journal;
 mod levels;
 mod links;
 #[cfg(test)]
+mod locked_tests;
+mod locks;
+#[cfg(test)]
 mod memory_tests;
 mod old;
 mod output;
@@ -80,6 +83,7 @@ use failures::Failures;
 use fetch::{Batch, Fetcher};
 use journal::Journal;
 use links::Links;
+use locks::Locks;
 use plan::Plan;
 use record::Files;
 use select::{Paths, Selection};
@@ -190,7 +194,8 @@ pub fn restore(
             .map_err(|error| Error::io(format!("making the destination {}", dest.display()), error))?;
     }
     let is_there = !restore.dry_run || dest.exists();
-    let mut looking = is_there.then(|| Destination::open(dest, &temp)).transpose()?;
+    let locks = if restore.dry_run { Locks::off() } else { Locks::default() };
+    let mut looking = is_there.then(|| Destination::open(dest, &temp, &locks)).transpose()?;
     let _lock = (!restore.dry_run).then(|| lock(dest)).transpose()?;
     if let Some(looking) = &mut looking {
         check_space(&selection, looking, restore)?;
@@ -200,7 +205,7 @@ pub fn restore(
     let last = record.as_ref().map(Files::read).into_iter().flatten();
     let rules = Rules { deletes: restore.delete };
     let paths = selection.paths();
-    let disk = DiskWalk::new(dest, &temp)?;
+    let disk = DiskWalk::new(dest, &temp, &locks)?;
     let plan = Plan::new(selection.entries(), last, disk, |path: &[u8]| paths.has(path), rules);
 
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
@@ -221,7 +226,7 @@ pub fn restore(
         failed: Failed::default(),
         zeros: HashMap::new(),
     };
-    let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temp)?) };
+    let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temp, &locks)?) };
     let Some(mut writing) = writing else { return looked_at(fetcher, plan) };
     writing.begin()?;
     let journal = record.and_then(Journal::begin);

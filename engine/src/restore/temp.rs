@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 
 use super::{
     levels::{self, Levels, raw},
+    locks::Locks,
     remove,
 };
 use crate::error::{Error, Result};
@@ -165,7 +166,7 @@ fn sweep(folder: &Dir) {
         let name = entry.file_name();
         if folder.remove_file(OsStr::from_bytes(name.as_bytes())).is_err() {
             // What stays is tried again by the next restore.
-            let _ = remove::tree(folder, name.as_bytes());
+            let _ = remove::tree(folder, name.as_bytes(), &Locks::default());
         }
     }
 }
