@@ -198,7 +198,8 @@ where
         let disk = match self.met.take() {
             Some(Met::Item(item)) if item.path == path => Some(item),
             Some(Met::Unknown { path: unknown, why }) if unknown == path => {
-                return Ok(self.unknown(path, why, wanted, last));
+                self.unknown(path, why, wanted, last);
+                return Ok(());
             }
             other => {
                 self.met = other;
