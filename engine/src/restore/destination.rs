@@ -23,7 +23,7 @@ use super::{
     locks::{Hold, Locks},
     remove::{self, Removed},
     stat::{DiskKind, Stat},
-    temp::{Temp, Temps},
+    temp::{Temp, TempNames, Temps},
 };
 use crate::error::{Error, Result};
 
@@ -37,11 +37,11 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    /// Opens the destination, which must exist. Unfinished files go to a folder called `temp`.
-    pub(super) fn open(dest: &Path, temp: &str, locks: &Locks) -> Result<Self> {
+    /// Opens the destination, which must exist. Unfinished files go to folders called as `temps` says.
+    pub(super) fn open(dest: &Path, temps: &TempNames, locks: &Locks) -> Result<Self> {
         let levels = Levels::open(dest, locks)
             .map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))?;
-        Ok(Self { levels, temps: Temps::new(temp), locks: locks.clone(), clones: true })
+        Ok(Self { levels, temps: Temps::new(temps), locks: locks.clone(), clones: true })
     }
 
     /// The destination itself, for locks and questions about its file system.

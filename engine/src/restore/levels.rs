@@ -66,9 +66,14 @@ impl Levels {
         &self.root
     }
 
-    /// The outermost open folder on a device.
-    pub(super) fn top_of(&self, device: u64) -> Option<&Level> {
-        std::iter::once(&self.root).chain(&self.below).find(|level| level.device == device)
+    /// The outermost open folder on a device, and its path.
+    pub(super) fn top_of(&self, device: u64) -> Option<(&Level, Vec<u8>)> {
+        if self.root.device == device {
+            return Some((&self.root, Vec::new()));
+        }
+        let at = self.below.iter().position(|level| level.device == device)?;
+        let names: Vec<_> = self.below.iter().take(at + 1).map(|level| level.name.as_slice()).collect();
+        Some((self.below.get(at)?, names.join(&b'/')))
     }
 
     /// The folder of `path` and its last component. `None` where a folder on the way is missing and shall not be made.

@@ -7,6 +7,7 @@ use super::{
     record::{Files, Remembered},
     stat::Stat,
     sync_tests::{Case, check_failed, file, folder, keep},
+    temp::TempNames,
     tests::keep_entries,
     *,
 };
@@ -106,8 +107,14 @@ fn a_large_folder_is_listed_in_parts() {
         }
     }
     for names in [1, 2, 7, 1000] {
-        let mut walk =
-            DiskWalk::with_names(dir.path(), ".chuan-restore-0.tmp", &Locks::default(), names).unwrap();
+        let mut walk = DiskWalk::with_names(
+            dir.path(),
+            &TempNames::new(".chuan-restore-0.tmp"),
+            &Locks::default(),
+            Box::new(|_: &str| Ok(false)),
+            names,
+        )
+        .unwrap();
         let mut found = Vec::new();
         while let Some(met) = walk.next().unwrap() {
             found.push(match met {

@@ -45,6 +45,8 @@ mod stat;
 mod sync_tests;
 mod temp;
 #[cfg(test)]
+mod temp_tests;
+#[cfg(test)]
 mod tests;
 mod write;
 
@@ -88,6 +90,7 @@ use plan::Plan;
 use record::Files;
 use select::{Paths, Selection};
 use stat::DiskKind;
+use temp::TempNames;
 use write::{Failed, Written};
 
 /// Batches between the two threads at most.
@@ -187,6 +190,7 @@ pub fn restore(
 ) -> Result<RestoreReport> {
     let selection = Selection::new(store, &restore.trees, restore.filter.as_deref())?;
     let temp = temp::folder_name(|name| selection.has(name))?;
+    let temps = TempNames::new(&temp);
     let dest = &restore.dest;
     refuse_home(dest)?;
     if !restore.dry_run {
@@ -195,7 +199,7 @@ pub fn restore(
     }
     let is_there = !restore.dry_run || dest.exists();
     let locks = if restore.dry_run { Locks::off() } else { Locks::default() };
-    let mut looking = is_there.then(|| Destination::open(dest, &temp, &locks)).transpose()?;
+    let mut looking = is_there.then(|| Destination::open(dest, &temps, &locks)).transpose()?;
     let _lock = (!restore.dry_run).then(|| lock(dest)).transpose()?;
     if let Some(looking) = &mut looking {
         check_space(&selection, looking, restore)?;
@@ -205,7 +209,7 @@ pub fn restore(
     let last = record.as_ref().map(Files::read).into_iter().flatten();
     let rules = Rules { deletes: restore.delete };
     let paths = selection.paths();
-    let disk = DiskWalk::new(dest, &temp, &locks)?;
+    let disk = DiskWalk::new(dest, &temps, &locks, Box::new(|path: &str| selection.has(path)))?;
     let plan = Plan::new(selection.entries(), last, disk, |path: &[u8]| paths.has(path), rules);
 
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
@@ -226,7 +230,7 @@ pub fn restore(
         failed: Failed::default(),
         zeros: HashMap::new(),
     };
-    let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temp, &locks)?) };
+    let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temps, &locks)?) };
     let Some(mut writing) = writing else { return looked_at(fetcher, plan) };
     writing.begin()?;
     let journal = record.and_then(Journal::begin);
