@@ -33,9 +33,14 @@ pub(super) struct OnDisk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Met {
     Item(OnDisk),
+    /// Something that cannot be looked at.
+    Unknown {
+        path: Vec<u8>,
+        why: String,
+    },
     /// What is in a folder comes next, unless the caller passes it over. Stands where its path and a `/` stand.
     Inside(Vec<u8>),
-    /// A folder that was to be entered and was not.
+    /// A folder that was to be entered and was not, or of which the rest cannot be listed.
     Closed {
         path: Vec<u8>,
         why: Closed,
@@ -47,6 +52,7 @@ impl Met {
     pub(super) fn key(&self) -> (&[u8], bool) {
         match self {
             Met::Item(item) => (&item.path, false),
+            Met::Unknown { path, .. } => (path, false),
             Met::Inside(path) | Met::Closed { path, .. } => (path, true),
         }
     }
@@ -113,7 +119,7 @@ pub(super) enum Why {
     Home,
     /// A file or link of the release has paths beneath it.
     Beneath,
-    /// A folder cannot be listed, so nothing can be removed from it.
+    /// It cannot be looked at or into, so nothing in it is touched.
     Unreadable(String),
 }
 
@@ -134,7 +140,7 @@ impl fmt::Display for Why {
             }
             Why::Home => write!(f, "it is the home of a node: nothing in it is touched"),
             Why::Beneath => write!(f, "the release has a file or link where a folder must be"),
-            Why::Unreadable(error) => write!(f, "the folder cannot be listed: {error}"),
+            Why::Unreadable(error) => write!(f, "it cannot be looked at or into: {error}"),
         }
     }
 }

@@ -20,9 +20,10 @@ use rustix::fs::{AtFlags, Mode, OFlags, ioctl_ficlone, linkat, openat, readlinka
 
 use super::{
     levels::{self, Levels, in_the_way, raw, shown},
+    locks::{Hold, Locks},
     remove::{self, Removed},
     stat::{DiskKind, Stat},
-    temp::{Temp, Temps},
+    temp::{Temp, TempNames, Temps},
 };
 use crate::error::{Error, Result};
 
@@ -30,16 +31,17 @@ use crate::error::{Error, Result};
 pub(super) struct Destination {
     levels: Levels,
     temps: Temps,
+    locks: Locks,
     /// Whether the file system has not refused to share blocks between files.
     clones: bool,
 }
 
 impl Destination {
-    /// Opens the destination, which must exist. Unfinished files go to a folder called `temp`.
-    pub(super) fn open(dest: &Path, temp: &str) -> Result<Self> {
-        let levels = Levels::open(dest)
+    /// Opens the destination, which must exist. Unfinished files go to folders called as `temps` says.
+    pub(super) fn open(dest: &Path, temps: &TempNames, locks: &Locks) -> Result<Self> {
+        let levels = Levels::open(dest, locks)
             .map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))?;
-        Ok(Self { levels, temps: Temps::new(temp), clones: true })
+        Ok(Self { levels, temps: Temps::new(temps), locks: locks.clone(), clones: true })
     }
 
     /// The destination itself, for locks and questions about its file system.
@@ -173,14 +175,14 @@ impl Destination {
             return Err(in_the_way(path.as_bytes()));
         };
         // A home or a mount point in it is found before anything is moved.
-        remove::count(&level.dir, name).1?;
+        remove::count(&level.dir, name, &self.locks).1?;
         let name = OsStr::from_bytes(name);
         level.change(|dir| dir.rename(name, folder, aside.name())).map_err(context)?;
         if let Err(error) = level.change(|dir| folder.rename(temp.name(), dir, name)) {
             let _ = folder.rename(aside.name(), &level.dir, name);
             return Err(context(error));
         }
-        let (removed, outcome) = remove::tree(folder, aside.name().as_bytes());
+        let (removed, outcome) = remove::tree(folder, aside.name().as_bytes(), &self.locks);
         outcome.map(|()| removed)
     }
 
@@ -208,16 +210,16 @@ impl Destination {
         levels::enter(&level.dir, name).map(|_| ()).map_err(|_| in_the_way(path.as_bytes()))
     }
 
-    /// A handle to the folder at `path`.
-    pub(super) fn open_folder(&mut self, path: &str) -> Result<std::fs::File> {
+    /// A handle to the folder at `path`, which is held open where that takes a right that its mode does not give.
+    pub(super) fn open_folder(&mut self, path: &str) -> Result<(std::fs::File, Option<Hold>)> {
         // Its own mode is to be set: what made it writable for a while must be over.
         self.levels.forget(path.as_bytes());
         let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
             return Err(in_the_way(path.as_bytes()));
         };
-        let dir = levels::enter(&level.dir, name)
-            .map_err(|error| failed("opening the folder", path.as_bytes(), error))?;
-        Ok(dir.into_std_file())
+        let entered = self.locks.enter(&level.dir, name);
+        let (dir, hold) = entered.map_err(|error| failed("opening the folder", path.as_bytes(), error))?;
+        Ok((dir.into_std_file(), hold))
     }
 
     /// Sets the times of the link at `path`, without following it.
@@ -257,8 +259,8 @@ impl Destination {
     pub(super) fn remove_tree(&mut self, path: &[u8], removes: bool) -> (Removed, Result<()>) {
         self.levels.forget(path);
         match self.levels.parent(path, false) {
-            Ok(Some((level, name))) if removes => remove::tree(&level.dir, name),
-            Ok(Some((level, name))) => remove::count(&level.dir, name),
+            Ok(Some((level, name))) if removes => remove::tree(&level.dir, name, &self.locks),
+            Ok(Some((level, name))) => remove::count(&level.dir, name, &self.locks),
             Ok(None) => (Removed::default(), Ok(())),
             Err(error) => (Removed::default(), Err(error)),
         }

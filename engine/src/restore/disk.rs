@@ -14,8 +14,9 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 
 use super::{
     action::{Closed, Disk, Met, OnDisk},
-    levels,
+    locks::{Hold, Locks},
     stat::{DiskKind, Stat},
+    temp::TempNames,
 };
 use crate::{
     error::{Error, Result},
@@ -26,16 +27,21 @@ use crate::{
 /// Bytes of directory entries fetched at a time.
 const LISTING_BYTES: usize = 32 * 1024;
 
+/// Whether the release has something at a path, or under it.
+pub(super) type IsTaken<'a> = Box<dyn FnMut(&str) -> Result<bool> + 'a>;
+
 /// The walk, outermost folder first.
-#[derive(Debug)]
-pub(super) struct DiskWalk {
+pub(super) struct DiskWalk<'a> {
     levels: Vec<Level>,
     /// The path of the innermost level, with a `/` at its end unless it is the destination.
     prefix: Vec<u8>,
     /// The name of the folder that was announced last, to be entered with the next step.
     inside: Option<Vec<u8>>,
-    /// The name of the folder of unfinished files.
-    temp: Vec<u8>,
+    /// What the folders of unfinished files are called.
+    temps: TempNames,
+    /// Whether the release has a path.
+    is_taken: IsTaken<'a>,
+    locks: Locks,
     /// Names listed at a time, at most.
     names: usize,
 }
@@ -43,9 +49,10 @@ pub(super) struct DiskWalk {
 #[derive(Debug)]
 struct Level {
     dir: Dir,
+    _hold: Option<Hold>,
     device: u64,
-    /// Whether another file system begins here, which has a folder of unfinished files of its own.
-    is_top: bool,
+    /// The folder of unfinished files, where another file system begins here.
+    temp: Option<String>,
     listing: std::vec::IntoIter<Key>,
     /// The last key of a listing that was cut short.
     after: Option<Key>,
@@ -55,43 +62,59 @@ struct Level {
 /// A name in a folder; that of a folder a second time with a `/` at its end, for what is in it.
 type Key = Box<[u8]>;
 
-impl DiskWalk {
+impl<'a> DiskWalk<'a> {
     /// Begins a walk of everything below `dest`; of nothing where that is not there.
-    pub(super) fn new(dest: &Path, temp: &str) -> Result<Self> {
-        Self::with_names(dest, temp, LISTED_NAMES)
+    pub(super) fn new(dest: &Path, temps: &TempNames, locks: &Locks, is_taken: IsTaken<'a>) -> Result<Self> {
+        Self::with_names(dest, temps, locks, is_taken, LISTED_NAMES)
     }
 
     /// Like [`DiskWalk::new`], with at most so many names listed at a time.
-    pub(super) fn with_names(dest: &Path, temp: &str, names: usize) -> Result<Self> {
+    pub(super) fn with_names(
+        dest: &Path,
+        temps: &TempNames,
+        locks: &Locks,
+        is_taken: IsTaken<'a>,
+        names: usize,
+    ) -> Result<Self> {
         let mut walk = Self {
             levels: Vec::new(),
             prefix: Vec::new(),
             inside: None,
-            temp: temp.as_bytes().to_vec(),
+            temps: temps.clone(),
+            is_taken,
+            locks: locks.clone(),
             names,
         };
         let context = |error| Error::io(format!("listing the destination {}", dest.display()), error);
         match std::fs::File::open(dest) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(context(error)),
-            Ok(root) => walk.enter(Dir::from_std_file(root)).map_err(context)?,
+            Ok(root) => {
+                let root = Dir::from_std_file(root);
+                let hold = locks.hold_entered(&root).map_err(context)?;
+                walk.enter(root, hold).map_err(context)?;
+            }
         }
         Ok(walk)
     }
 
     /// Lists a folder and makes it the innermost level.
-    fn enter(&mut self, dir: Dir) -> io::Result<()> {
+    fn enter(&mut self, dir: Dir, hold: Option<Hold>) -> io::Result<()> {
         let device = Stat::of(&dir)?.device;
         let is_top = self.levels.last().is_none_or(|level| level.device != device);
+        let folder = self.prefix.strip_suffix(b"/").unwrap_or(&self.prefix);
+        let temp = is_top.then(|| self.temps.choose(folder, &mut self.is_taken)).transpose();
+        let temp = temp.map_err(|error| io::Error::other(error.to_string()))?;
         let mut level = Level {
             dir,
+            _hold: hold,
             device,
-            is_top,
+            temp,
             listing: Vec::new().into_iter(),
             after: None,
             prefix_len: self.prefix.len(),
         };
-        level.list(self.names, &self.temp)?;
+        level.list(self.names)?;
         self.levels.push(level);
         Ok(())
     }
@@ -101,13 +124,13 @@ impl DiskWalk {
         let Some(level) = self.levels.last() else { return Ok(None) };
         let before = self.prefix.len();
         let path = [self.prefix.as_slice(), name].concat();
-        let entered = levels::enter(&level.dir, name).and_then(|dir| {
+        let entered = self.locks.enter(&level.dir, name).and_then(|(dir, hold)| {
             if is_home(&dir)? {
                 return Ok(false);
             }
             self.prefix.extend_from_slice(name);
             self.prefix.push(b'/');
-            self.enter(dir).map(|()| true)
+            self.enter(dir, hold).map(|()| true)
         });
         let why = match entered {
             Ok(true) => {
@@ -133,10 +156,13 @@ impl DiskWalk {
             let Some(level) = self.levels.last_mut() else { return Ok(None) };
             let Some(key) = level.listing.next() else {
                 if level.after.is_some() {
-                    level.list(self.names, &self.temp).map_err(|error| {
-                        let folder = levels::shown(&self.prefix);
-                        Error::io(format!("listing {folder:?} in the destination"), error)
-                    })?;
+                    match level.list(self.names) {
+                        Ok(()) => {}
+                        Err(error) if self.prefix.is_empty() => {
+                            return Err(Error::io("listing the destination", error));
+                        }
+                        Err(error) => return Ok(Some(self.give_up(&error))),
+                    }
                     continue;
                 }
                 self.prefix.truncate(level.prefix_len);
@@ -149,17 +175,25 @@ impl DiskWalk {
             }
             let path = [self.prefix.as_slice(), &key].concat();
             // What vanished since it was listed is not there.
-            let found = Stat::at(&level.dir, &key).map_err(|error| {
-                Error::io(format!("looking at {:?} in the destination", levels::shown(&path)), error)
-            })?;
-            if let Some(stat) = found {
-                return Ok(Some(Met::Item(OnDisk { path, stat })));
+            match Stat::at(&level.dir, &key) {
+                Ok(Some(stat)) => return Ok(Some(Met::Item(OnDisk { path, stat }))),
+                Ok(None) => {}
+                Err(error) => return Ok(Some(Met::Unknown { path, why: error.to_string() })),
             }
         }
     }
+
+    /// Leaves the innermost folder, of which the rest cannot be listed.
+    fn give_up(&mut self, error: &io::Error) -> Met {
+        let path = self.prefix.strip_suffix(b"/").unwrap_or(&self.prefix).to_vec();
+        if let Some(level) = self.levels.pop() {
+            self.prefix.truncate(level.prefix_len);
+        }
+        Met::Closed { path, why: Closed::Unreadable(error.to_string()) }
+    }
 }
 
-impl Disk for DiskWalk {
+impl Disk for DiskWalk<'_> {
     fn next(&mut self) -> Result<Option<Met>> {
         self.step()
     }
@@ -171,7 +205,7 @@ impl Disk for DiskWalk {
 
 impl Level {
     /// Lists the names that come next.
-    fn list(&mut self, names: usize, temp: &[u8]) -> io::Result<()> {
+    fn list(&mut self, names: usize) -> io::Result<()> {
         let after = self.after.take();
         let mut next = BinaryHeap::new();
         let mut is_cut = false;
@@ -183,14 +217,15 @@ impl Level {
         while let Some(entry) = entries.next() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            if matches!(name, b"." | b"..") || (self.is_top && name == temp) {
+            if matches!(name, b"." | b"..") || self.temp.as_ref().is_some_and(|temp| name == temp.as_bytes())
+            {
                 continue;
             }
             let is_folder = match entry.file_type() {
                 FileType::Directory => true,
-                FileType::Unknown => {
-                    Stat::at(&self.dir, name)?.is_some_and(|stat| stat.kind == DiskKind::Folder)
-                }
+                // What cannot be looked at is found so later.
+                FileType::Unknown => Stat::at(&self.dir, name)
+                    .is_ok_and(|found| found.is_some_and(|stat| stat.kind == DiskKind::Folder)),
                 _ => false,
             };
             let inside = is_folder.then(|| [name, b"/"].concat().into_boxed_slice());

@@ -11,11 +11,11 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::destination::Destination;
+use super::{destination::Destination, locks::Locks, temp::TempNames};
 use crate::id::ChunkId;
 
 fn open(dest: &Path) -> Destination {
-    Destination::open(dest, ".chuan-restore-0.tmp").unwrap()
+    Destination::open(dest, &TempNames::new(".chuan-restore-0.tmp"), &Locks::default()).unwrap()
 }
 
 /// Everything below a directory: names, kinds, content and times.

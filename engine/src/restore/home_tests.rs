@@ -138,7 +138,9 @@ fn no_path_leads_into_a_home() {
     let case = Case::new();
     make_home(&case, "a/home", "keys");
     let before = snapshot(&case.path("a/home"));
-    let mut destination = Destination::open(&case.path(""), ".chuan-restore-0.tmp").unwrap();
+    let mut destination =
+        Destination::open(&case.path(""), &TempNames::new(".chuan-restore-0.tmp"), &Locks::default())
+            .unwrap();
     for path in ["a/home/x", "a/home/store/x"] {
         let refused = destination.create(path, false).map(|_| ());
         assert!(refused.unwrap_err().to_string().contains("home of a node"));

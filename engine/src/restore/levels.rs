@@ -1,27 +1,19 @@
 //! The way from the destination to the folder that was used last: one handle a component, each opened in the one above
 //! without following a link.
 
-use std::{
-    ffi::OsStr,
-    io,
-    os::{fd::AsFd, unix::ffi::OsStrExt},
-    path::Path,
-};
+use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt, path::Path};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use rustix::{
-    fs::{Mode, OFlags, fchmod},
-    io::Errno,
-};
+use rustix::{fs::OFlags, io::Errno};
 
-use super::stat::Stat;
+use super::{
+    locks::{Hold, Locks},
+    stat::Stat,
+};
 use crate::{
     error::{Error, Result},
     ingest::is_home,
 };
-
-/// What the owner of a folder needs to put something in it.
-const WRITABLE: Mode = Mode::RWXU;
 
 /// A folder that is open.
 #[derive(Debug)]
@@ -29,44 +21,25 @@ pub(super) struct Level {
     name: Vec<u8>,
     pub(super) dir: Dir,
     pub(super) device: u64,
-    /// The mode that the folder had before it was made writable.
-    locked: Option<Mode>,
+    locks: Locks,
+    /// Held while its owner needs rights in it that its mode does not give.
+    hold: Option<Hold>,
 }
 
 impl Level {
-    fn of(name: &[u8], dir: Dir) -> io::Result<Self> {
+    fn of(name: &[u8], dir: Dir, hold: Option<Hold>, locks: &Locks) -> io::Result<Self> {
         let device = Stat::of(&dir)?.device;
-        Ok(Self { name: name.to_vec(), dir, device, locked: None })
+        Ok(Self { name: name.to_vec(), dir, device, locks: locks.clone(), hold })
     }
 
     /// Changes something in the folder, which is made writable where it is this user's and is not.
     pub(super) fn change<T>(&mut self, change: impl Fn(&Dir) -> io::Result<T>) -> io::Result<T> {
         match change(&self.dir) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && self.locked.is_none() => {
-                self.locked = unlock(&self.dir)?;
-                if self.locked.is_some() { change(&self.dir) } else { Err(error) }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && self.hold.is_none() => {
+                self.hold = self.locks.hold(&self.dir, true)?;
+                if self.hold.is_some() { change(&self.dir) } else { Err(error) }
             }
             outcome => outcome,
-        }
-    }
-}
-
-/// Makes a folder of this user writable for its owner; gives its mode before, if it was not.
-pub(super) fn unlock(folder: impl AsFd) -> io::Result<Option<Mode>> {
-    let stat = Stat::of(&folder)?;
-    let mode = Mode::from_bits_truncate(stat.mode.into());
-    if mode.contains(WRITABLE) || !stat.is_own() {
-        return Ok(None);
-    }
-    fchmod(folder, mode | WRITABLE)?;
-    Ok(Some(mode))
-}
-
-impl Drop for Level {
-    fn drop(&mut self) {
-        if let Some(mode) = self.locked {
-            // The mode of a folder of the release is set, and checked, again when all in it is written.
-            let _ = fchmod(&self.dir, mode);
         }
     }
 }
@@ -80,9 +53,11 @@ pub(super) struct Levels {
 
 impl Levels {
     /// Begins at the destination, which must exist. The user's own path to it may lead over links.
-    pub(super) fn open(dest: &Path) -> io::Result<Self> {
+    pub(super) fn open(dest: &Path, locks: &Locks) -> io::Result<Self> {
         // Not `open_ambient_dir`, whose handle can neither be locked nor synced.
-        let root = Level::of(b"", Dir::from_std_file(std::fs::File::open(dest)?))?;
+        let dir = Dir::from_std_file(std::fs::File::open(dest)?);
+        let hold = locks.hold_entered(&dir)?;
+        let root = Level::of(b"", dir, hold, locks)?;
         Ok(Self { root, below: Vec::new() })
     }
 
@@ -91,9 +66,14 @@ impl Levels {
         &self.root
     }
 
-    /// The outermost open folder on a device.
-    pub(super) fn top_of(&self, device: u64) -> Option<&Level> {
-        std::iter::once(&self.root).chain(&self.below).find(|level| level.device == device)
+    /// The outermost open folder on a device, and its path.
+    pub(super) fn top_of(&self, device: u64) -> Option<(&Level, Vec<u8>)> {
+        if self.root.device == device {
+            return Some((&self.root, Vec::new()));
+        }
+        let at = self.below.iter().position(|level| level.device == device)?;
+        let names: Vec<_> = self.below.iter().take(at + 1).map(|level| level.name.as_slice()).collect();
+        Some((self.below.get(at)?, names.join(&b'/')))
     }
 
     /// The folder of `path` and its last component. `None` where a folder on the way is missing and shall not be made.
@@ -111,12 +91,12 @@ impl Levels {
                 self.below.truncate(depth);
                 let above = self.below.last_mut().unwrap_or(&mut self.root);
                 match descend(above, component, make) {
-                    Ok(dir) => {
+                    Ok((dir, hold)) => {
                         // The plan leaves homes out. This holds also where one came since it looked.
                         if is_home(&dir).map_err(|error| failed(path, error))? {
                             return Err(in_home(path));
                         }
-                        let level = Level::of(component, dir);
+                        let level = Level::of(component, dir, hold, &self.root.locks);
                         self.below.push(level.map_err(|error| failed(path, error))?);
                     }
                     Err(error) if error.kind() == io::ErrorKind::NotFound && !make => return Ok(None),
@@ -142,14 +122,14 @@ impl Levels {
 }
 
 /// Opens a folder in a folder, unless it is a link; makes it first if asked to.
-fn descend(above: &mut Level, name: &[u8], make: bool) -> io::Result<Dir> {
-    match enter(&above.dir, name) {
+fn descend(above: &mut Level, name: &[u8], make: bool) -> io::Result<(Dir, Option<Hold>)> {
+    match above.locks.enter(&above.dir, name) {
         Err(error) if make && error.kind() == io::ErrorKind::NotFound => {
             match above.change(|dir| dir.create_dir(OsStr::from_bytes(name))) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
-            enter(&above.dir, name)
+            above.locks.enter(&above.dir, name)
         }
         outcome => outcome,
     }

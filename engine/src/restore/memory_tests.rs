@@ -3,9 +3,11 @@
 use std::{fs, path::Path, sync::atomic::AtomicBool};
 
 use super::{
+    locks::Locks,
     record::{Files, Remembered},
     stat::Stat,
     sync_tests::{Case, check_failed, file, folder, keep},
+    temp::TempNames,
     tests::keep_entries,
     *,
 };
@@ -105,12 +107,20 @@ fn a_large_folder_is_listed_in_parts() {
         }
     }
     for names in [1, 2, 7, 1000] {
-        let mut walk = DiskWalk::with_names(dir.path(), ".chuan-restore-0.tmp", names).unwrap();
+        let mut walk = DiskWalk::with_names(
+            dir.path(),
+            &TempNames::new(".chuan-restore-0.tmp"),
+            &Locks::default(),
+            Box::new(|_: &str| Ok(false)),
+            names,
+        )
+        .unwrap();
         let mut found = Vec::new();
         while let Some(met) = walk.next().unwrap() {
             found.push(match met {
                 Met::Item(item) => String::from_utf8(item.path).unwrap(),
                 Met::Inside(path) => String::from_utf8(path).unwrap() + "/",
+                Met::Unknown { path, why } => panic!("{path:?}: {why}"),
                 Met::Closed { path, why } => panic!("{path:?}: {why:?}"),
             });
         }

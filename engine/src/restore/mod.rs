@@ -25,6 +25,9 @@ mod journal;
 mod levels;
 mod links;
 #[cfg(test)]
+mod locked_tests;
+mod locks;
+#[cfg(test)]
 mod memory_tests;
 mod old;
 mod output;
@@ -41,6 +44,8 @@ mod stat;
 #[cfg(test)]
 mod sync_tests;
 mod temp;
+#[cfg(test)]
+mod temp_tests;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -80,10 +85,12 @@ use failures::Failures;
 use fetch::{Batch, Fetcher};
 use journal::Journal;
 use links::Links;
+use locks::Locks;
 use plan::Plan;
 use record::Files;
 use select::{Paths, Selection};
 use stat::DiskKind;
+use temp::TempNames;
 use write::{Failed, Written};
 
 /// Batches between the two threads at most.
@@ -183,6 +190,7 @@ pub fn restore(
 ) -> Result<RestoreReport> {
     let selection = Selection::new(store, &restore.trees, restore.filter.as_deref())?;
     let temp = temp::folder_name(|name| selection.has(name))?;
+    let temps = TempNames::new(&temp);
     let dest = &restore.dest;
     refuse_home(dest)?;
     if !restore.dry_run {
@@ -190,7 +198,8 @@ pub fn restore(
             .map_err(|error| Error::io(format!("making the destination {}", dest.display()), error))?;
     }
     let is_there = !restore.dry_run || dest.exists();
-    let mut looking = is_there.then(|| Destination::open(dest, &temp)).transpose()?;
+    let locks = if restore.dry_run { Locks::off() } else { Locks::default() };
+    let mut looking = is_there.then(|| Destination::open(dest, &temps, &locks)).transpose()?;
     let _lock = (!restore.dry_run).then(|| lock(dest)).transpose()?;
     if let Some(looking) = &mut looking {
         check_space(&selection, looking, restore)?;
@@ -200,7 +209,7 @@ pub fn restore(
     let last = record.as_ref().map(Files::read).into_iter().flatten();
     let rules = Rules { deletes: restore.delete };
     let paths = selection.paths();
-    let disk = DiskWalk::new(dest, &temp)?;
+    let disk = DiskWalk::new(dest, &temps, &locks, Box::new(|path: &str| selection.has(path)))?;
     let plan = Plan::new(selection.entries(), last, disk, |path: &[u8]| paths.has(path), rules);
 
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
@@ -221,7 +230,7 @@ pub fn restore(
         failed: Failed::default(),
         zeros: HashMap::new(),
     };
-    let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temp)?) };
+    let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temps, &locks)?) };
     let Some(mut writing) = writing else { return looked_at(fetcher, plan) };
     writing.begin()?;
     let journal = record.and_then(Journal::begin);

@@ -73,6 +73,11 @@ impl Open {
         is_beneath(path, &self.path)
     }
 
+    /// Whether it is not known what stands in it.
+    fn is_unknown(&self) -> bool {
+        matches!(self.role, Role::Blocked { why: Why::Unreadable(_), .. })
+    }
+
     /// Whether nothing that comes at `key` or later lies in it.
     fn has_ended(&self, key: &[u8]) -> bool {
         has_ended(&self.path, key)
@@ -192,11 +197,19 @@ where
         let last = self.last.next_if(|last| last.path.as_bytes() == path);
         let disk = match self.met.take() {
             Some(Met::Item(item)) if item.path == path => Some(item),
+            Some(Met::Unknown { path: unknown, why }) if unknown == path => {
+                self.unknown(path, why, wanted, last);
+                return Ok(());
+            }
             other => {
                 self.met = other;
                 None
             }
         };
+        if self.open.iter().any(|open| open.is_unknown() && open.holds(path)) {
+            // It may still stand.
+            self.ready.extend(last.clone().map(Action::Carry));
+        }
         let last = last.filter(|last| disk.as_ref().is_some_and(|disk| is_left(last, &disk.stat)));
         if wanted.is_some() {
             self.note_use(path);
@@ -219,6 +232,40 @@ where
             },
         }
         Ok(())
+    }
+
+    /// Takes what the lists have at a path at which stands what cannot be looked at.
+    fn unknown(&mut self, path: &[u8], why: String, wanted: Option<Wanted>, last: Option<Remembered>) {
+        self.ready.extend(last.map(Action::Carry));
+        if wanted.is_some() {
+            self.note_use(path);
+        }
+        match self.open.iter_mut().rev().find(|open| open.holds(path)).map(|open| &mut open.role) {
+            Some(Role::Blocked { beneath, .. }) => *beneath += u64::from(wanted.is_some()),
+            Some(Role::Replaced { .. } | Role::Replacing | Role::Done) => {
+                if wanted.is_some() {
+                    self.fail(path, Why::Beneath);
+                }
+                self.count_foreign();
+            }
+            Some(Role::Wanted(..) | Role::Passing { .. }) | None => {
+                let is_wanted = wanted.is_some() || (self.rules.deletes && (self.selected)(path));
+                if let Some(mut wanted) = wanted {
+                    self.folders_above(&mut wanted);
+                }
+                let role = Role::Blocked { why: Why::Unreadable(why), beneath: 0, is_wanted };
+                self.open.push(Open { path: path.to_vec(), role });
+            }
+        }
+    }
+
+    /// Begins the folders above something that the release has and that came with nothing before.
+    fn folders_above(&mut self, wanted: &mut Wanted) {
+        for (path, entry) in std::mem::take(&mut wanted.above) {
+            if !self.open.iter().any(|open| open.path == path.as_str().as_bytes()) {
+                self.folder(Wanted { path, entry, above: Vec::new() }, None);
+            }
+        }
     }
 
     /// The folders on the way to something that the release has are of use.
@@ -283,11 +330,7 @@ where
 
     fn wanted(&mut self, mut wanted: Wanted, last: Option<Remembered>, disk: Option<OnDisk>) {
         let key = wanted.path.as_str().as_bytes().to_vec();
-        for (path, entry) in std::mem::take(&mut wanted.above) {
-            if !self.open.iter().any(|open| open.path == path.as_str().as_bytes()) {
-                self.folder(Wanted { path, entry, above: Vec::new() }, None);
-            }
-        }
+        self.folders_above(&mut wanted);
         let old = disk.map(|disk| disk.stat);
         let is_folder = old.as_ref().is_some_and(|old| old.kind == DiskKind::Folder);
         let may_swap = self.rules.deletes || last.is_some();
@@ -377,13 +420,24 @@ where
                 self.ready.extend(remembered.take().map(Action::Carry));
                 open.role = Role::Blocked { why: Why::Home, beneath: 0, is_wanted: false };
             }
-            // What the release has in it is written all the same, if that can be done.
-            (Role::Wanted(..), Closed::Unreadable(error)) if self.rules.deletes => {
-                let path = open.path.clone();
-                self.fail(&path, Why::Unreadable(error));
+            (Role::Wanted(..), Closed::Unreadable(error)) => {
+                open.role = Role::Blocked { why: Why::Unreadable(error), beneath: 0, is_wanted: true };
+            }
+            (Role::Passing { remembered, is_selected, .. }, Closed::Unreadable(error))
+                if has_wanted || self.rules.deletes =>
+            {
+                self.ready.extend(remembered.take().map(Action::Carry));
+                let is_wanted = *is_selected && self.rules.deletes;
+                open.role = Role::Blocked { why: Why::Unreadable(error), beneath: 0, is_wanted };
             }
             (Role::Replaced { .. } | Role::Replacing, _) => self.count_foreign(),
             _ => {}
+        }
+        // Where the rest of a folder cannot be listed, what is in the last folders of it may not have come.
+        for open in self.open.iter_mut().skip(at + 1) {
+            if let Role::Replaced { foreign, .. } = &mut open.role {
+                *foreign += 1;
+            }
         }
     }
 

@@ -298,3 +298,114 @@ proptest! {
         }
     }
 }
+
+/// A disk as it was listed, with errors put in.
+struct Listed(std::collections::VecDeque<Met>);
+
+impl Disk for Listed {
+    fn next(&mut self) -> Result<Option<Met>> {
+        Ok(self.0.pop_front())
+    }
+
+    fn pass_over(&mut self) {}
+}
+
+fn listed(path: &str, thing: Thing) -> Met {
+    let stat = Stat { kind: thing.kind(), mode: 0o755, ..Stat::default() };
+    Met::Item(OnDisk { path: path.into(), stat })
+}
+
+fn plan_listed(tree: &Tree, last: Vec<Remembered>, met: Vec<Met>, deletes: bool) -> Vec<Action> {
+    let wanted = tree.iter().map(|(path, thing)| {
+        let path = EntryPath::new(path.clone()).unwrap();
+        Ok(Wanted { entry: thing.entry(path.as_str()), path, above: vec![] })
+    });
+    let wanted: Vec<_> = wanted.collect();
+    Plan::new(wanted, last, Listed(met.into()), |_| true, Rules { deletes }).collect::<Result<_>>().unwrap()
+}
+
+fn failures(actions: &[Action]) -> Vec<(String, u64)> {
+    let failed = actions.iter().filter_map(|action| match action {
+        Action::Failed { path, why: Why::Unreadable(why), beneath } => {
+            assert!(why.contains("EIO"), "{why}");
+            Some((model::text(path), *beneath))
+        }
+        _ => None,
+    });
+    failed.collect()
+}
+
+fn writes(actions: &[Action]) -> Vec<&str> {
+    let written = actions.iter().filter_map(|action| match action {
+        Action::File { wanted, .. } => Some(wanted.path.as_str()),
+        Action::Remove(_) | Action::RemoveTree(_) | Action::RemoveFolder(_) => panic!("{action:?}"),
+        _ => None,
+    });
+    written.collect()
+}
+
+/// An error of the disk at one path ended the plan, and with it the restore.
+#[test]
+fn what_cannot_be_looked_at_is_a_failure_and_the_rest_goes_on() {
+    let files = ["a/u/x", "a/u/y", "a/v", "b", "c/x", "m/x", "m/y"];
+    let tree: Tree = files.into_iter().map(|path| (path.to_owned(), Thing::File(1))).collect();
+    let unknown = |path: &str| Met::Unknown { path: path.into(), why: "EIO".into() };
+    let closed =
+        |path: &str| Met::Closed { path: path.into(), why: super::action::Closed::Unreadable("EIO".into()) };
+    let met = || {
+        vec![
+            listed("a", FOLDER),
+            Met::Inside("a".into()),
+            unknown("a/u"),
+            Met::Inside("a/u".into()),
+            unknown("b"),
+            listed("c", FOLDER),
+            closed("c"),
+            unknown("d"),
+            listed("m", FOLDER),
+            Met::Inside("m".into()),
+            listed("m/x", Thing::File(1)),
+            // The rest of the folder could not be listed.
+            closed("m"),
+        ]
+    };
+    let last = Remembered { path: "a/u/x".into(), kind: EntryKind::File, ..left() };
+    for deletes in [false, true] {
+        let actions = plan_listed(&tree, vec![last.clone()], met(), deletes);
+        let mut expected = vec![("a/u", 2), ("b", 0), ("c", 1), ("m", 1)];
+        if deletes {
+            expected.insert(3, ("d", 0));
+        }
+        let failed = failures(&actions);
+        let failed: Vec<_> = failed.iter().map(|(path, beneath)| (path.as_str(), *beneath)).collect();
+        assert_eq!(
+            failed.iter().map(|(path, _)| *path).collect::<Vec<_>>(),
+            expected.iter().map(|(path, _)| *path).collect::<Vec<_>>()
+        );
+        assert_eq!(failed[..3], expected[..3]);
+        assert_eq!(writes(&actions), ["a/v", "m/x"]);
+        assert!(actions.contains(&Action::Carry(last.clone())), "it may still stand");
+    }
+}
+
+fn left() -> Remembered {
+    let (path, kind) = (String::new(), EntryKind::Folder);
+    Remembered { path, kind, mark: Mark::default(), content: ChunkId::of(b""), is_linked: false }
+}
+
+/// Where the rest of a folder cannot be listed, a folder in it is not taken for one in which nothing foreign is.
+#[test]
+fn a_folder_whose_inside_did_not_come_is_not_replaced() {
+    let tree: Tree = [("m/x".to_owned(), Thing::File(1))].into();
+    let last = ["m", "m/x"].map(|path| Remembered { path: path.into(), ..left() });
+    let met = vec![
+        listed("m", FOLDER),
+        Met::Inside("m".into()),
+        listed("m/x", FOLDER),
+        Met::Closed { path: "m".into(), why: super::action::Closed::Unreadable("EIO".into()) },
+    ];
+    let actions = plan_listed(&tree, last.into(), met, false);
+    assert!(writes(&actions).is_empty(), "{actions:?}");
+    let is_kept = |action: &Action| matches!(action, Action::Failed { path, .. } if path == b"m/x");
+    assert!(actions.iter().any(is_kept), "{actions:?}");
+}

@@ -5,7 +5,8 @@ use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt};
 use cap_std::fs::Dir;
 
 use super::{
-    levels::{enter, shown, unlock},
+    levels::shown,
+    locks::{Hold, Locks},
     stat::{DiskKind, Stat},
 };
 use crate::{
@@ -23,13 +24,13 @@ pub(super) struct Removed {
 }
 
 /// Removes the folder `name` of `above`. Stops at the first thing that cannot be removed, and gives what was until then.
-pub(super) fn tree(above: &Dir, name: &[u8]) -> (Removed, Result<()>) {
-    walk(above, name, true)
+pub(super) fn tree(above: &Dir, name: &[u8], locks: &Locks) -> (Removed, Result<()>) {
+    walk(above, name, true, locks)
 }
 
 /// What [`tree`] would remove.
-pub(super) fn count(above: &Dir, name: &[u8]) -> (Removed, Result<()>) {
-    walk(above, name, false)
+pub(super) fn count(above: &Dir, name: &[u8], locks: &Locks) -> (Removed, Result<()>) {
+    walk(above, name, false, locks)
 }
 
 /// A folder on the way down, and the names in it that are still to be looked at.
@@ -37,12 +38,13 @@ struct Level {
     name: Vec<u8>,
     dir: Dir,
     names: cap_std::fs::ReadDir,
+    _hold: Option<Hold>,
 }
 
-fn walk(above: &Dir, name: &[u8], removes: bool) -> (Removed, Result<()>) {
+fn walk(above: &Dir, name: &[u8], removes: bool, locks: &Locks) -> (Removed, Result<()>) {
     let mut removed = Removed::default();
     let mut path = name.to_vec();
-    let outcome = walk_into(above, name, removes, &mut removed, &mut path);
+    let outcome = walk_into(above, name, (removes, locks), &mut removed, &mut path);
     let outcome = outcome.map_err(|error| match error.kind() {
         io::ErrorKind::Other => Error::Invalid(format!("{:?} is not removed: {error}", shown(&path))),
         _ => Error::io(format!("removing {:?} from the destination", shown(&path)), error),
@@ -54,12 +56,12 @@ fn walk(above: &Dir, name: &[u8], removes: bool) -> (Removed, Result<()>) {
 fn walk_into(
     above: &Dir,
     name: &[u8],
-    removes: bool,
+    (removes, locks): (bool, &Locks),
     removed: &mut Removed,
     path: &mut Vec<u8>,
 ) -> io::Result<()> {
     let device = Stat::of(above)?.device;
-    let mut levels = vec![open(above, name, device)?];
+    let mut levels = vec![open(above, name, device, locks)?];
     while let Some(level) = levels.last_mut() {
         if let Some(entry) = level.names.next() {
             let entry = entry?.file_name();
@@ -72,12 +74,12 @@ fn walk_into(
                 if levels.len() >= RESTORE_REMOVED_DEPTH {
                     return Err(io::Error::other("it lies too deep"));
                 }
-                let inner = levels.last().map(|level| open(&level.dir, name, device)).transpose()?;
+                let inner = levels.last().map(|level| open(&level.dir, name, device, locks)).transpose()?;
                 levels.extend(inner);
                 continue;
             }
             if removes {
-                change(&level.dir, |dir| dir.remove_file(OsStr::from_bytes(name)))?;
+                change(&level.dir, locks, |dir| dir.remove_file(OsStr::from_bytes(name)))?;
             }
             removed.files += 1;
             path.truncate(before);
@@ -86,7 +88,7 @@ fn walk_into(
         let Some(done) = levels.pop() else { break };
         let folder = levels.last().map_or(above, |level| &level.dir);
         if removes {
-            change(folder, |dir| dir.remove_dir(OsStr::from_bytes(&done.name)))?;
+            change(folder, locks, |dir| dir.remove_dir(OsStr::from_bytes(&done.name)))?;
         }
         removed.folders += 1;
         path.truncate(path.len().saturating_sub(done.name.len() + usize::from(!levels.is_empty())));
@@ -95,17 +97,18 @@ fn walk_into(
 }
 
 /// Removes something from a folder, which is made writable where it is not.
-fn change(folder: &Dir, change: impl Fn(&Dir) -> io::Result<()>) -> io::Result<()> {
+fn change(folder: &Dir, locks: &Locks, change: impl Fn(&Dir) -> io::Result<()>) -> io::Result<()> {
     match change(folder) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && unlock(folder)?.is_some() => {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let _hold = locks.hold(folder, true)?.ok_or(error)?;
             change(folder)
         }
         outcome => outcome,
     }
 }
 
-fn open(above: &Dir, name: &[u8], device: u64) -> io::Result<Level> {
-    let dir = enter(above, name)?;
+fn open(above: &Dir, name: &[u8], device: u64, locks: &Locks) -> io::Result<Level> {
+    let (dir, hold) = locks.enter(above, name)?;
     if Stat::of(&dir)?.device != device {
         return Err(io::Error::other("another file system is mounted there"));
     }
@@ -113,5 +116,5 @@ fn open(above: &Dir, name: &[u8], device: u64) -> io::Result<Level> {
         return Err(io::Error::other("it is the home of a node"));
     }
     let names = dir.entries()?;
-    Ok(Level { name: name.to_vec(), dir, names })
+    Ok(Level { name: name.to_vec(), dir, names, _hold: hold })
 }

@@ -113,7 +113,8 @@ impl<'a, S: PageSource + ?Sized> Selection<'a, S> {
 
     /// Whether the release has a path called so, or something beneath it.
     pub(super) fn has(&self, path: &str) -> Result<bool> {
-        union::has(self.source, self.trees, &EntryPath::new(path)?)
+        // What no release may have this one has not.
+        EntryPath::new(path).map_or(Ok(false), |path| union::has(self.source, self.trees, &path))
     }
 
     /// What the release says of a path, if it is selected.

@@ -5,13 +5,20 @@
 //! all the same, another is taken. What is in the folder is this restore's alone: an interrupted one leaves files there,
 //! and the next removes them.
 
-use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    io,
+    os::unix::ffi::OsStrExt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use cap_std::fs::{Dir, DirBuilderExt, File, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
 use super::{
     levels::{self, Levels, raw},
+    locks::Locks,
     remove,
 };
 use crate::error::{Error, Result};
@@ -39,10 +46,55 @@ pub(super) fn folder_name(mut is_taken: impl FnMut(&str) -> Result<bool>) -> Res
     )))
 }
 
+/// What the folders of unfinished files are called: the destination's own, and that of every file system mounted in it.
+///
+/// The walk of the destination chooses a name where it comes to such a file system, and the writing half, which comes
+/// later, takes it from here.
+#[derive(Clone, Debug)]
+pub(super) struct TempNames {
+    root: Arc<str>,
+    /// By the folder that a file system is mounted at.
+    mounted: Arc<Mutex<BTreeMap<Vec<u8>, String>>>,
+}
+
+impl TempNames {
+    /// Names of which that of the destination's own folder is known.
+    pub(super) fn new(root: &str) -> Self {
+        Self { root: root.into(), mounted: Arc::default() }
+    }
+
+    /// The name in the folder at a path, which is empty for the destination itself.
+    pub(super) fn at(&self, folder: &[u8]) -> Option<String> {
+        if folder.is_empty() {
+            return Some(self.root.as_ref().to_owned());
+        }
+        self.mounted.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned()
+    }
+
+    /// Chooses the name in the folder at a path: one of which the release has none there.
+    pub(super) fn choose(
+        &self,
+        folder: &[u8],
+        is_taken: &mut dyn FnMut(&str) -> Result<bool>,
+    ) -> Result<String> {
+        if let Some(name) = self.at(folder) {
+            return Ok(name);
+        }
+        let name = match str::from_utf8(folder) {
+            Ok(folder) => folder_name(|name| is_taken(&format!("{folder}/{name}")))?,
+            // No path of a release leads there.
+            Err(_) => folder_name(|_| Ok(false))?,
+        };
+        let mut mounted = self.mounted.lock().unwrap_or_else(PoisonError::into_inner);
+        mounted.insert(folder.to_vec(), name.clone());
+        Ok(name)
+    }
+}
+
 /// The folders of unfinished files, one a file system.
 #[derive(Debug)]
 pub(super) struct Temps {
-    name: String,
+    names: TempNames,
     folders: Vec<Folder>,
     /// The number of the last unfinished file.
     last: u64,
@@ -50,6 +102,7 @@ pub(super) struct Temps {
 
 #[derive(Debug)]
 struct Folder {
+    name: String,
     device: u64,
     above: Dir,
     dir: Dir,
@@ -63,8 +116,8 @@ pub(super) struct Temp {
 }
 
 impl Temps {
-    pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), folders: Vec::new(), last: 0 }
+    pub(super) fn new(names: &TempNames) -> Self {
+        Self { names: names.clone(), folders: Vec::new(), last: 0 }
     }
 
     /// A name for something new on a device, and the folder to make it in.
@@ -81,29 +134,31 @@ impl Temps {
             Some(at) => at,
             None => {
                 let folder = self.make(levels, device).map_err(|error| {
-                    let (name, why) = (&self.name, "the folder for unfinished files in the destination");
-                    Error::io(format!("making {name}, {why}"), error)
+                    Error::io("making the folder for unfinished files in the destination", error)
                 })?;
                 self.folders.push(folder);
                 self.folders.len() - 1
             }
         };
         let folder = self.folders.get(at).map(|folder| &folder.dir);
-        folder.ok_or_else(|| Error::Missing(format!("no folder {} in the destination", self.name)))
+        folder.ok_or_else(|| Error::Missing("no folder for unfinished files in the destination".into()))
     }
 
     fn make(&self, levels: &Levels, device: u64) -> io::Result<Folder> {
-        let top = levels.top_of(device).unwrap_or(levels.root());
+        let (top, path) = levels.top_of(device).unwrap_or_else(|| (levels.root(), Vec::new()));
+        let name = self.names.at(&path).ok_or_else(|| {
+            io::Error::other(format!("a file system was mounted at {:?} meanwhile", levels::shown(&path)))
+        })?;
         let above = top.dir.try_clone()?;
         let mut private = cap_std::fs::DirBuilder::new();
         private.mode(0o700);
-        match above.create_dir_with(&self.name, &private) {
+        match above.create_dir_with(&name, &private) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        let dir = levels::enter(&above, self.name.as_bytes())?;
+        let dir = levels::enter(&above, name.as_bytes())?;
         sweep(&dir);
-        Ok(Folder { device, above, dir })
+        Ok(Folder { name, device, above, dir })
     }
 
     /// The folder that a file was made in.
@@ -129,7 +184,7 @@ impl Drop for Temps {
     fn drop(&mut self) {
         for folder in &self.folders {
             sweep(&folder.dir);
-            let _ = folder.above.remove_dir(&self.name);
+            let _ = folder.above.remove_dir(&folder.name);
         }
     }
 }
@@ -165,7 +220,7 @@ fn sweep(folder: &Dir) {
         let name = entry.file_name();
         if folder.remove_file(OsStr::from_bytes(name.as_bytes())).is_err() {
             // What stays is tried again by the next restore.
-            let _ = remove::tree(folder, name.as_bytes());
+            let _ = remove::tree(folder, name.as_bytes(), &Locks::default());
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{
     destination::Destination,
     failures::Failures,
     journal::Journal,
+    locks::Hold,
     output::{Buffer, DIRECT_BYTES, Output},
     record::Remembered,
     stat::{DiskKind, Stat},
@@ -400,10 +401,17 @@ impl Writer {
     }
 
     fn end_folder(&mut self, target: &Target) -> Result<()> {
-        let folder = self.done.destination.open_folder(&target.path)?;
+        let (folder, hold) = self.done.destination.open_folder(&target.path)?;
         let stat = Stat::of(&folder).map_err(|error| failed(target, error))?;
-        if stat.mark.mtime == target.mtime && stat.mode & 0o777 == target.mode {
+        // What was given to the owner for the work is not what the folder is to keep.
+        let now = hold.as_ref().and_then(Hold::mode);
+        let now = now.unwrap_or_else(|| Mode::from_bits_truncate(stat.mode.into()));
+        let mode = Mode::from_bits_truncate(target.mode.into());
+        if stat.mark.mtime == target.mtime && now & Mode::from_bits_truncate(0o777) == mode {
             return Ok(());
+        }
+        if let Some(hold) = &hold {
+            hold.settle(mode);
         }
         set(&folder, target)
     }

@@ -1,0 +1,156 @@
+//! Folders of this user's whose owner may not list, enter or change them: a restore gives itself these rights while it
+//! works in one, and then sets the mode that the folder had, or that the release gives it.
+//!
+//! Three parts of a restore come to the same folder, each in its time: the walk of the destination, the fetching half and
+//! the writing half. They share one list, so that none takes the rights away from another. A restore that is killed leaves
+//! its owner more rights than the release gives; the next one sets the mode again.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    ffi::OsStr,
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use cap_std::fs::Dir;
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags, chmodat, fchmod, openat},
+    io::{Errno, fcntl_dupfd_cloexec},
+};
+
+use super::{levels, stat::Stat};
+
+/// What the owner of a folder needs to work in it.
+const WORKABLE: Mode = Mode::RWXU;
+
+/// The folders that are held open now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Locks {
+    /// Whether no mode is changed.
+    is_off: bool,
+    held: Arc<Mutex<BTreeMap<Key, Held>>>,
+}
+
+/// A folder's device and inode.
+type Key = (u64, u64);
+
+#[derive(Debug)]
+struct Held {
+    /// The mode that the folder gets in the end.
+    mode: Mode,
+    holders: usize,
+}
+
+/// A folder that is held open: the last one that is dropped sets its mode.
+#[derive(Debug)]
+pub(super) struct Hold {
+    locks: Locks,
+    key: Key,
+    folder: OwnedFd,
+}
+
+impl Locks {
+    /// Locks that open nothing, for a restore that changes nothing.
+    pub(super) fn off() -> Self {
+        Self { is_off: true, ..Self::default() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Key, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a folder in a folder, unless it is a link, with the rights to list and enter it where its owner may take them.
+    pub(super) fn enter(&self, above: &Dir, name: &[u8]) -> io::Result<(Dir, Option<Hold>)> {
+        match levels::enter(above, name) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let closed = openat(above, OsStr::from_bytes(name), flags, Mode::empty())?;
+                let hold = self.hold(&closed, true)?.ok_or(error)?;
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let folder = openat(&closed, ".", flags, Mode::empty())?;
+                Ok((Dir::from_std_file(folder.into()), Some(hold)))
+            }
+            Err(error) => Err(error),
+            Ok(dir) => {
+                let hold = self.hold_entered(&dir)?;
+                Ok((dir, hold))
+            }
+        }
+    }
+
+    /// Holds a folder that can be listed, where it cannot be entered or is held already.
+    pub(super) fn hold_entered(&self, dir: &Dir) -> io::Result<Option<Hold>> {
+        let looked = Stat::at(dir, b".");
+        self.hold(dir, looked.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied))
+    }
+
+    /// Holds a folder open that is held already, or that refuses its owner something; `None` where that is of no use.
+    pub(super) fn hold(&self, folder: impl AsFd, refuses: bool) -> io::Result<Option<Hold>> {
+        if self.is_off {
+            return Ok(None);
+        }
+        let stat = Stat::of(&folder)?;
+        let key = (stat.device, stat.mark.inode);
+        let mut held = self.held();
+        match held.entry(key) {
+            btree_map::Entry::Occupied(mut entry) => {
+                let own = fcntl_dupfd_cloexec(&folder, 0)?;
+                entry.get_mut().holders += 1;
+                Ok(Some(Hold { locks: self.clone(), key, folder: own }))
+            }
+            btree_map::Entry::Vacant(entry) => {
+                let mode = Mode::from_bits_truncate(stat.mode.into());
+                if !refuses || mode.contains(WORKABLE) || !stat.is_own() {
+                    return Ok(None);
+                }
+                let own = fcntl_dupfd_cloexec(&folder, 0)?;
+                set_mode(folder.as_fd(), mode | WORKABLE)?;
+                entry.insert(Held { mode, holders: 1 });
+                Ok(Some(Hold { locks: self.clone(), key, folder: own }))
+            }
+        }
+    }
+}
+
+impl Hold {
+    /// The mode that the folder gets when it is let go.
+    pub(super) fn mode(&self) -> Option<Mode> {
+        self.locks.held().get(&self.key).map(|held| held.mode)
+    }
+
+    /// Says which mode that is.
+    pub(super) fn settle(&self, mode: Mode) {
+        if let Some(held) = self.locks.held().get_mut(&self.key) {
+            held.mode = mode;
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut all = self.locks.held();
+        let Some(held) = all.get_mut(&self.key) else { return };
+        held.holders -= 1;
+        if held.holders == 0 {
+            let mode = held.mode;
+            all.remove(&self.key);
+            // The next restore sets that of a folder of the release, and there is nobody to tell of another's.
+            let _ = set_mode(self.folder.as_fd(), mode);
+        }
+    }
+}
+
+/// Sets the mode of a folder, also of one that is open only as a place: never of what is elsewhere by now.
+fn set_mode(folder: BorrowedFd<'_>, mode: Mode) -> io::Result<()> {
+    match fchmod(folder, mode) {
+        Err(Errno::BADF) => {
+            let place = format!("/proc/self/fd/{}", folder.as_raw_fd());
+            Ok(chmodat(CWD, place, mode, AtFlags::empty())?)
+        }
+        outcome => Ok(outcome?),
+    }
+}
