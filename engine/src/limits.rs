@@ -308,6 +308,10 @@ pub const ANSWER_RELEASES: usize = 1024;
 pub const FETCH_WASTE_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes that a frame which came for nothing counts for at least: what it costs to look at one.
 pub const WASTE_FRAME_BYTES: usize = 1024;
+/// Files that may leave a library in one publish whatever share of it they are, if they are small and others stay.
+pub const FEW_FILES: u64 = 4;
+/// Bytes of such files, all of them.
+pub const FEW_BYTES: u64 = 1024 * 1024;
 /// Times that a fetch asks a source anew whose statements named another release than was asked for.
 pub const FETCH_TURNS: u32 = 2;
 

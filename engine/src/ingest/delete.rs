@@ -4,23 +4,21 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     error::{Error, Result},
+    limits::{FEW_BYTES, FEW_FILES},
     manifest::{Entry, EntryKind, Sums},
 };
 
 /// How much of what is published may be gone from the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MaxDelete {
+    /// At most half of the files, and of their bytes; up to [`FEW_FILES`] files of [`FEW_BYTES`] together may go all the same,
+    /// as long as others stay.
+    #[default]
+    Half,
     /// At most this many hundredths of the files, and of their bytes.
     Percent(u8),
     /// At most this many files.
     Files(u64),
-}
-
-impl Default for MaxDelete {
-    /// Half.
-    fn default() -> Self {
-        Self::Percent(50)
-    }
 }
 
 impl FromStr for MaxDelete {
@@ -40,6 +38,7 @@ impl FromStr for MaxDelete {
 impl fmt::Display for MaxDelete {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Half => f.write_str("50%"),
             Self::Percent(percent) => write!(f, "{percent}%"),
             Self::Files(files) => write!(f, "{files}"),
         }
@@ -71,11 +70,13 @@ impl Gone {
     pub(super) fn is_too_much(&self) -> bool {
         let exceeds =
             |gone: u64, all: u64, percent: u8| u128::from(gone) * 100 > u128::from(all) * u128::from(percent);
+        let exceeds = |percent: u8| {
+            exceeds(self.files, self.before.files, percent) || exceeds(self.bytes, self.before.bytes, percent)
+        };
+        let is_few = self.files <= FEW_FILES && self.bytes <= FEW_BYTES && self.files < self.before.files;
         match self.limit {
-            MaxDelete::Percent(percent) => {
-                exceeds(self.files, self.before.files, percent)
-                    || exceeds(self.bytes, self.before.bytes, percent)
-            }
+            MaxDelete::Half => exceeds(50) && !is_few,
+            MaxDelete::Percent(percent) => exceeds(percent),
             MaxDelete::Files(files) => self.files > files,
         }
     }
@@ -126,7 +127,19 @@ mod tests {
         assert!(gone(MaxDelete::default(), 5, 10, 1000).is_ok());
         let error = gone(MaxDelete::default(), 6, 10, 1000).unwrap_err().to_string();
         assert!(error.contains("6 of 10 published files") && error.contains("60 of 1000 bytes"), "{error}");
-        assert!(gone(MaxDelete::default(), 1, 10, 19).is_err(), "one file may be most of the bytes");
+        assert!(gone(MaxDelete::Percent(50), 1, 10, 19).is_err(), "one file may be most of the bytes");
+        // A few small files may go, whatever share they are; but not all there are.
+        assert!(gone(MaxDelete::default(), 3, 4, 40).is_ok() && gone(MaxDelete::default(), 4, 5, 50).is_ok());
+        assert!(
+            gone(MaxDelete::default(), 5, 6, 60).is_err() && gone(MaxDelete::default(), 3, 3, 30).is_err()
+        );
+        let large = Gone {
+            limit: MaxDelete::Half,
+            before: Sums { files: 3, bytes: 3 << 20, ..Sums::default() },
+            files: 2,
+            bytes: 2 << 20,
+        };
+        assert!(large.check().is_err());
         assert!(gone(MaxDelete::Percent(100), 10, 10, 100).is_ok());
         assert!(
             gone(MaxDelete::Files(2), 2, 2, 20).is_ok() && gone(MaxDelete::Files(2), 3, 100, 9999).is_err()

@@ -52,7 +52,7 @@ pub struct Publish {
     #[serde(default)]
     pub no_junk: bool,
     /// How much of what is published may be gone from the source: a share of files and bytes, or a number of files
-    /// [default: 50%]
+    /// [default: 50%, and a few small files in any case]
     #[arg(long, value_name = "SHARE|COUNT", value_parser = parse_max_delete)]
     #[serde(default)]
     pub max_delete: Option<String>,
