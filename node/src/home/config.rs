@@ -28,7 +28,7 @@ pub struct Config {
     pub name: String,
     /// What it is for.
     pub role: Role,
-    /// The region that the node says it stands in. It is shown, and gives no vote.
+    /// The region that the node says it stands in. `id` and `status --json` show it, and no rule uses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Where `serve` listens: `IP:PORT`; port 0 takes any free one.
@@ -126,7 +126,7 @@ impl Config {
              # What it is for: origin, mirror or edge.\n\
              role = \"{}\"\n\
              \n\
-             # The region it stands in, as `chuan status` shows it. The region that counts in rules and votes is the one\n\
+             # The region it claims to stand in, for `chuan id` and `status --json`. The region that counts is the one\n\
              # that an operator's grant binds the node to.\n\
              # region = \"eu\"\n\
              # Where `chuan serve` listens (UDP). Port 0 takes any free one.\n\
