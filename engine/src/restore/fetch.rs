@@ -152,15 +152,7 @@ impl Fetcher<'_> {
 
     fn remove_tree(&mut self, disk: OnDisk) -> Result<()> {
         if self.is_dry() {
-            let counted = self.destination.as_mut().map(|dest| dest.remove_tree(&disk.path, false));
-            if let Some((removed, outcome)) = counted {
-                self.report.files_removed += removed.files;
-                self.report.folders_removed += removed.folders;
-                if let Err(error) = outcome {
-                    self.failures.push(&disk.path, &error);
-                }
-            }
-            self.will(&disk.path, Change::Removed, None, None);
+            self.count_tree(&disk.path);
         }
         self.step(Step::RemoveTree(disk))
     }
@@ -198,8 +190,29 @@ impl Fetcher<'_> {
                 return self.step(Step::Record(target.remembered(&old, false)));
             }
         }
+        self.gives_way(&target);
         self.will(target.path.as_bytes(), Change::Made, None, None);
         self.step(Step::Symlink(target, to.to_owned()))
+    }
+
+    /// Says that the folder in a target's place goes, with all that is in it.
+    fn gives_way(&mut self, target: &Target) {
+        if self.is_dry() && target.over_folder {
+            self.count_tree(target.path.as_bytes());
+        }
+    }
+
+    /// Counts what a dry run would remove with a folder.
+    fn count_tree(&mut self, path: &[u8]) {
+        let counted = self.destination.as_mut().map(|dest| dest.remove_tree(path, false));
+        if let Some((removed, outcome)) = counted {
+            self.report.files_removed += removed.files;
+            self.report.folders_removed += removed.folders;
+            if let Err(error) = outcome {
+                self.failures.push(path, &error);
+            }
+        }
+        self.will(path, Change::Removed, None, None);
     }
 
     fn fail(&mut self, path: &EntryPath, error: &Error) -> Result<()> {
@@ -281,6 +294,7 @@ impl Fetcher<'_> {
             let mut look = |path: &str| self.destination.as_mut()?.look(path).ok().flatten();
             let (now, leads) = (look(&target.path), look(&first));
             if !now.zip(leads).is_some_and(|(now, leads)| now.is_same(&leads)) {
+                self.gives_way(&target);
                 self.will(target.path.as_bytes(), Change::Linked, None, Some(target.size));
             }
         }
@@ -310,6 +324,7 @@ impl Fetcher<'_> {
 
     /// Writes a file; what `old`, of so many bytes, has of it is taken from there.
     fn write(&mut self, target: Target, entry: &Entry, old: Option<(File, u64)>) -> Result<()> {
+        self.gives_way(&target);
         self.will(
             target.path.as_bytes(),
             Change::Written,

@@ -168,6 +168,11 @@ fn what_the_user_put_there_is_not_taken_away_for_a_swap() {
         ("mine".into(), "edited".into(), "C".into())
     );
     assert_eq!(case.read("a/1"), "1", "what a swap that cannot be would have taken is there");
+    let dry = case.restore(&two, |order| {
+        delete(order);
+        order.dry_run = true;
+    });
+    assert_eq!((dry.files_removed, case.read("a/mine")), (2, "mine".into()), "a dry run says what would go");
     let report = case.restore(&two, delete);
     // What was in `a`; the folder `b` takes the place of a file, and that is no removal.
     assert_eq!((report.failures_total, report.files_removed), (0, 2));
