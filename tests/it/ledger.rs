@@ -17,6 +17,7 @@ use serde_json::Value;
 const USAGE: i32 = 2;
 const MISSING: i32 = 3;
 const INVALID: i32 = 4;
+const DENIED: i32 = 5;
 const CORRUPT: i32 = 7;
 /// The tag of a root in an envelope.
 const ROOT: u8 = 1;
@@ -240,6 +241,47 @@ fn both_files_gone_is_said_and_peers_give_everything_back() -> Result<()> {
         stage.is_whole(&home, "both gone, pulled")?;
     }
     stage.server.stop()?;
+    Ok(())
+}
+
+/// Symptom: an origin whose ledger was gone, or an older one, published a second release of a number that mirrors had already,
+/// and the way back that was named ended in "no source is known".
+#[test]
+fn an_origin_that_has_lost_its_ledger_does_not_publish_before_it_has_it_back() -> Result<()> {
+    let pair = Pair::new()?;
+    media::library(&pair.library, 1, 100_000, 1)?;
+    pair.publish()?;
+    let older = ["a", "b"].map(|name| fs::read(file(&pair.origin, name)));
+    fs::write(pair.library.join("second.txt"), "two")?;
+    pair.publish()?;
+    let origin = pair.connect()?;
+    pair.pull()?;
+    origin.stop()?;
+    let mirror = pair.mirror.serve()?;
+    let from = mirror.address.to_string();
+    let folder = pair.library.to_string_lossy().into_owned();
+    fs::write(pair.library.join("third.txt"), "three")?;
+    let [a, b] = older;
+    for lost in [Some([a?, b?]), None] {
+        for (name, bytes) in ["a", "b"].into_iter().zip(0..) {
+            match &lost {
+                Some(older) => fs::write(file(&pair.origin, name), &older[bytes])?,
+                None => fs::remove_file(file(&pair.origin, name))?,
+            }
+        }
+        let (code, error) = pair.origin.fails(["publish", &folder, "-l", "films"])?;
+        // Once a mirror is known it is asked, and what it says is ahead of this home.
+        let refused = match lost.is_some() {
+            true => code == CORRUPT && error.contains("chuan pull --from") && error.contains("--force"),
+            false => code == DENIED && error.contains("chuan pull films"),
+        };
+        ensure!(refused, "{code}: {error}");
+        pair.origin.run(["pull", "films", "--from", &from])?;
+        ensure!(verify(&pair.origin)?.0 == Some(0), "the peer has given everything back");
+    }
+    let published = pair.origin.json(["publish", &folder, "-l", "films"])?;
+    ensure!(number(&published, "sequence")? == 3, "{published}");
+    mirror.stop()?;
     Ok(())
 }
 

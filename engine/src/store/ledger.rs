@@ -104,6 +104,8 @@ pub struct Kept {
 pub struct LostRecord {
     /// Its arrival number.
     pub arrival: u64,
+    /// The last arrival number of those that are lost with it; its own where it is lost alone.
+    pub last: u64,
     /// Its library, where that much is known.
     pub library: Option<LibraryId>,
     /// Where it lay, for people.

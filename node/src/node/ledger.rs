@@ -10,7 +10,7 @@ use chuan_engine::{
 
 use super::{Inner, Node, libraries::Libraries, lock_of, maintain::name};
 use crate::{
-    exit::Result,
+    exit::{Exit, Failure, Result},
     home::Home,
     job::Job,
     outcome::{LedgerStatus, LeftOut, Verified},
@@ -33,7 +33,7 @@ impl Inner {
         Ok(LedgerStatus {
             state: state.to_owned(),
             found: found.into_iter().chain(read_only).collect(),
-            lost: lost.len() as u64,
+            lost: lost.iter().map(|lost| lost.last - lost.arrival + 1).sum(),
             left_out: left_out
                 .into_iter()
                 .map(|(library, reason)| LeftOut { library: library.to_string(), reason })
@@ -106,6 +106,26 @@ impl Inner {
     pub(super) fn has_lost(&self) -> bool {
         let is_lost = self.ledger().lost().is_ok_and(|lost| !lost.is_empty());
         is_lost || !self.libraries.left_out().is_empty()
+    }
+
+    /// Refuses to sign for a library while the ledger has lost what may have been said in it: what was signed before would be
+    /// contradicted.
+    ///
+    /// # Errors
+    ///
+    /// Corrupt, with the way out.
+    pub(super) fn check_not_lost(&self, library: Option<&LibraryId>) -> Result<()> {
+        let concerns =
+            |lost: &Option<LibraryId>| lost.is_none() || library.is_none() || lost.as_ref() == library;
+        let lost = self.ledger().lost()?.into_iter().any(|lost| concerns(&lost.library));
+        if !lost {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::Corrupt,
+            "the ledger has lost records of what was said, and a release that is signed now may contradict one that was signed \
+             before; `chuan pull --from HOST:PORT` brings the records back from a mirror, and --force publishes without them",
+        ))
     }
 
     /// The libraries to ask peers about: those that are known, and those that are left out.

@@ -147,14 +147,13 @@ fn named(peers: &Peers, library: &Library, who: &str, me: &NodeId) -> Result<Vec
             .map(|source| Source { addresses: vec![who.to_owned()], any_node: true, ..source })
             .collect());
     }
-    // A key is expected of everyone who is dialled. Any will do: the connection says whose answers.
-    let member = library.members().into_iter().find(|said| said.body.node != *me).map(|said| Source {
-        node: said.body.node,
-        name: said.body.name.clone(),
-        addresses: vec![who.to_owned()],
-        any_node: true,
+    // Some node is expected wherever one is dialled. Any will do: the connection says which one answers. Where the ledger is
+    // lost, no member is known.
+    let member = library.members().into_iter().find(|said| said.body.node != *me);
+    let (node, name) = member.map_or((NodeId::from_bytes([0; 32]), String::new()), |said| {
+        (said.body.node, said.body.name.clone())
     });
-    Ok(member.into_iter().collect())
+    Ok(vec![Source { node, name, addresses: vec![who.to_owned()], any_node: true }])
 }
 
 pub(super) fn source(peer: &Peer) -> Option<Source> {

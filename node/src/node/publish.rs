@@ -48,6 +48,10 @@ impl Node {
         if let (false, Some(library)) = (options.options.force || options.options.dry_run, &known) {
             self.catch_up(&library.id(), first(&publishers(&options)?)?).await?;
         }
+        if !options.options.force && !options.options.dry_run {
+            let (inner, id) = (std::sync::Arc::clone(&self.0), known.as_ref().map(|library| library.id()));
+            super::on_thread(move || inner.check_not_lost(id.as_ref())).await?;
+        }
         let job = job.clone();
         self.blocking(move |node| node.ingest(&options, &job)).await
     }

@@ -130,6 +130,7 @@ impl Ledger for DiskLedger {
         let view = self.view();
         let lost = view.state.lost().map(|record| LostRecord {
             arrival: record.number,
+            last: record.last(),
             library: record.library,
             place: lost_place(record),
         });

@@ -117,6 +117,7 @@ impl Ledger for MemoryLedger {
         let lost = self.lock();
         let named = lost.lost.iter().map(|(arrival, record)| LostRecord {
             arrival: *arrival,
+            last: *arrival,
             library: Some(record.library()),
             place: "the ledger in memory".to_owned(),
         });
