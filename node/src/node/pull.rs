@@ -115,14 +115,24 @@ impl Node {
         let library = node.libraries.named(&library.id().to_string())?;
         let (want, channel) = self.wanted(&library, spec.map(|spec| spec.at), &options).await?;
         let library = node.libraries.named(&library.id().to_string())?;
+        if let Want::Release(release) = want {
+            let (inner, library) = (Arc::clone(node), Arc::clone(&library));
+            let (resume, first, packing) = (false, false, options.packing);
+            let (channel, is_dry_run) = (channel.clone(), options.dry_run);
+            let plan = Plan { want: Want::Release(release), channel, resume, first, packing, is_dry_run };
+            let held = on_thread(move || inner.held_already(&library, release, &plan, begun)).await?;
+            if let Some(pulled) = held {
+                return Ok(pulled);
+            }
+        }
         let sources = {
             let (inner, library, channel) = (Arc::clone(node), Arc::clone(&library), channel.clone());
             on_thread(move || inner.sources_of(&library, &channel, options.from.as_deref())).await?
         };
         let is_dry_run = options.dry_run;
+        let is_named = matches!(want, Want::Release(_));
         let Begun { before, resume, unfinished } = {
             let (inner, library, channel) = (Arc::clone(node), Arc::clone(&library), channel.clone());
-            let is_named = matches!(want, Want::Release(_));
             on_thread(move || inner.begin_pull(&library, &channel, is_named, is_dry_run)).await?
         };
         let endpoint = Endpoint::dialler(node.me.identity())?;
@@ -149,7 +159,10 @@ impl Node {
             went?;
             if brought.is_none() && behind.is_empty() {
                 let messages: Vec<_> = failures.iter().map(|failure| failure.message.as_str()).collect();
-                let exit = failures.first().map_or(Exit::Peer, |failure| failure.exit);
+                // A node that answered and does not have the release that was named is no fault of its own.
+                let answered = is_named && failures.iter().any(|failure| failure.exit == Exit::Missing);
+                let first = failures.first().map_or(Exit::Peer, |failure| failure.exit);
+                let exit = if answered { Exit::Stale } else { first };
                 return Err(Failure::new(exit, messages.join("; ")));
             }
             let has_failed = !failures.is_empty();
@@ -335,6 +348,22 @@ impl Inner {
         Ok(())
     }
 
+    /// What a pull of a release that is named comes to where all of it is here already: nothing is asked for.
+    fn held_already(
+        &self,
+        library: &Library,
+        release: StatementId,
+        plan: &Plan,
+        begun: Instant,
+    ) -> Result<Option<Pulled>> {
+        let Some(said) = library.release(&release) else { return Ok(None) };
+        if !self.is_complete(library, &said.body.manifest)? {
+            return Ok(None);
+        }
+        let here = self.here(library, &plan.channel)?.map(|said| said.statement.id());
+        self.pulled(&library.id(), plan, here, None, begun).map(Some)
+    }
+
     /// What a pull came to. `before` is where the channel stood.
     fn pulled(
         &self,
@@ -350,8 +379,14 @@ impl Inner {
         let came =
             brought.as_ref().and_then(|brought| brought.report.release.zip(Some(brought.report.sequence)));
         let sequence_here = lag.here.as_ref().map_or(0, |here| here.sequence);
+        let named = match plan.want {
+            Want::Release(release) => {
+                library.release(&release).map(|said| (release, said.statement.sequence()))
+            }
+            Want::Channel(_) => None,
+        };
         let (release, sequence) =
-            came.map_or((here, sequence_here), |(release, sequence)| (Some(release), sequence));
+            came.or(named).map_or((here, sequence_here), |(release, sequence)| (Some(release), sequence));
         let has_come = brought.as_ref().is_some_and(|brought| brought.report.chunks_fetched > 0);
         let is_named = matches!(plan.want, Want::Release(_));
         let changed = !plan.is_dry_run && (here != before || (is_named && has_come));
@@ -364,6 +399,7 @@ impl Inner {
             sequence,
             changed,
             lag,
+            named: is_named,
             dry_run: plan.is_dry_run,
             seconds: begun.elapsed().as_secs_f64(),
             ..Pulled::default()
@@ -376,9 +412,9 @@ impl Inner {
 }
 
 impl Pulled {
-    /// Whether nothing came though something newer is announced than is here.
+    /// Whether nothing came though something newer is announced than is here; no matter where one release was asked for.
     pub fn is_behind(&self) -> bool {
-        !self.changed && !self.dry_run && self.lag.behind_since_ms.is_some()
+        !self.changed && !self.dry_run && !self.named && self.lag.behind_since_ms.is_some()
     }
 
     /// Adds what came and from whom.

@@ -259,7 +259,10 @@ pub struct Pulled {
     /// The channel that was asked for.
     #[serde(default)]
     pub channel: String,
-    /// The release that is current now.
+    /// Whether a release was asked for by its number or id, not the newest.
+    #[serde(default)]
+    pub named: bool,
+    /// The release that is current now; the one that was asked for where it was [named](Self::named).
     pub release: String,
     /// Its sequence.
     pub sequence: u64,
