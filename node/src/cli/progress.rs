@@ -80,10 +80,10 @@ impl Meter {
     /// Shows a line for people.
     pub(super) fn note(&mut self, note: &str, quiet: bool) {
         match self {
-            Meter::Bar(bar) => bar.suspend(|| tell(note)),
+            Meter::Bar(bar) => bar.suspend(|| tell(&printable(note))),
             Meter::Json => tell(&serde_json::json!({ "event": "note", "note": note }).to_string()),
             _ if quiet => {}
-            _ => tell(note),
+            _ => tell(&printable(note)),
         }
     }
 
@@ -131,6 +131,20 @@ fn eta(done: u64, total: u64, seconds: f64) -> Option<f64> {
     (done > 0).then(|| seconds * total.saturating_sub(done) as f64 / done as f64)
 }
 
+/// A line as a terminal may have it: names of files and texts of peers may hold characters that move the cursor, or that turn
+/// the direction of what follows. They are shown as their codes.
+fn printable(line: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c.is_control() || turns(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
 /// Writes a line to standard error; one that is closed is no reason to stop.
 fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
@@ -139,6 +153,14 @@ fn tell(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_moves_no_cursor() {
+        assert_eq!(
+            printable("skipped: esc\u{1b}[31m\n\u{202e}电影 (é)"),
+            "skipped: esc\\u{1b}[31m\\n\\u{202e}电影 (é)"
+        );
+    }
 
     #[test]
     fn a_plain_line_says_all() {
