@@ -167,42 +167,53 @@ async fn lag(node: &Node) -> Lag {
         .unwrap()
 }
 
+/// All states ask all states; several at a time, since most of it is waiting for disks.
 async fn check_all(story: Story, states: Vec<State>) {
-    let homes = Homes::after(story, states).await;
-    for (at, source_state) in homes.states.iter().enumerate() {
-        for (of, puller_state) in homes.states.iter().enumerate() {
-            let context = format!("{puller_state:?} asks {source_state:?}");
-            let source = homes.open("source", *source_state, &format!("s-{at}-{of}")).await;
-            let address = source.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
-            let puller = homes.open("puller", *puller_state, &format!("p-{at}-{of}")).await;
-            let before = homes.stands(&puller);
-            let from = Pull { from: Some(address), ..Pull::default() };
-            let pulled = puller.pull(from, &Job::silent()).await;
-            let heard = puller_state.heard.max(source_state.heard);
-            let (expected, announced) = (story.expected(*puller_state, *source_state), story.release(heard));
-            assert_eq!(homes.stands(&puller), expected, "{context}");
-            match pulled {
-                Err(failure) => assert_eq!((failure.exit, heard), (Exit::Missing, 0), "{context}: {failure}"),
-                Ok(pulled) => {
-                    let is_behind = expected != announced;
-                    assert_eq!(pulled.changed, expected != before, "{context}: {pulled:?}");
-                    let exit = if is_behind && expected == before { Exit::Stale } else { Exit::Ok };
-                    assert_eq!(Outcome::Pull(Box::new(pulled.clone())).exit(), exit, "{context}: {pulled:?}");
-                    assert_eq!(pulled.lag.behind_since_ms.is_some(), is_behind, "{context}: {pulled:?}");
-                    let [asked] = pulled.lag.asked.as_slice() else { panic!("{context}: {pulled:?}") };
-                    assert_eq!(asked.node, source.id().to_string(), "{context}");
-                    let lag = lag(&puller).await;
-                    assert_eq!(lag.behind_since_ms.is_some(), is_behind, "{context}: {lag:?}");
-                    assert_eq!(lag.announced.unwrap().sequence, Some(u64::from(announced)), "{context}");
-                    let verified = puller.verify(Verify { deep: true }, &Job::silent()).await.unwrap();
-                    assert!(verified.ok, "{context}: {verified:?}");
-                }
+    let homes = Arc::new(Homes::after(story, states).await);
+    let mut rows = tokio::task::JoinSet::new();
+    for at in 0..homes.states.len() {
+        rows.spawn(check_source(story, Arc::clone(&homes), at));
+    }
+    while let Some(row) = rows.join_next().await {
+        row.unwrap();
+    }
+}
+
+/// All states ask one.
+async fn check_source(story: Story, homes: Arc<Homes>, at: usize) {
+    let source_state = &homes.states[at];
+    for (of, puller_state) in homes.states.iter().enumerate() {
+        let context = format!("{puller_state:?} asks {source_state:?}");
+        let source = homes.open("source", *source_state, &format!("s-{at}-{of}")).await;
+        let address = source.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
+        let puller = homes.open("puller", *puller_state, &format!("p-{at}-{of}")).await;
+        let before = homes.stands(&puller);
+        let from = Pull { from: Some(address), ..Pull::default() };
+        let pulled = puller.pull(from, &Job::silent()).await;
+        let heard = puller_state.heard.max(source_state.heard);
+        let (expected, announced) = (story.expected(*puller_state, *source_state), story.release(heard));
+        assert_eq!(homes.stands(&puller), expected, "{context}");
+        match pulled {
+            Err(failure) => assert_eq!((failure.exit, heard), (Exit::Missing, 0), "{context}: {failure}"),
+            Ok(pulled) => {
+                let is_behind = expected != announced;
+                assert_eq!(pulled.changed, expected != before, "{context}: {pulled:?}");
+                let exit = if is_behind && expected == before { Exit::Stale } else { Exit::Ok };
+                assert_eq!(Outcome::Pull(Box::new(pulled.clone())).exit(), exit, "{context}: {pulled:?}");
+                assert_eq!(pulled.lag.behind_since_ms.is_some(), is_behind, "{context}: {pulled:?}");
+                let [asked] = pulled.lag.asked.as_slice() else { panic!("{context}: {pulled:?}") };
+                assert_eq!(asked.node, source.id().to_string(), "{context}");
+                let lag = lag(&puller).await;
+                assert_eq!(lag.behind_since_ms.is_some(), is_behind, "{context}: {lag:?}");
+                assert_eq!(lag.announced.unwrap().sequence, Some(u64::from(announced)), "{context}");
+                let verified = puller.verify(Verify { deep: true }, &Job::silent()).await.unwrap();
+                assert!(verified.ok, "{context}: {verified:?}");
             }
-            for (node, home) in [(source, format!("s-{at}-{of}")), (puller, format!("p-{at}-{of}"))] {
-                node.close().await;
-                drop(node);
-                std::fs::remove_dir_all(homes.place.path(&home)).unwrap();
-            }
+        }
+        for (node, home) in [(source, format!("s-{at}-{of}")), (puller, format!("p-{at}-{of}"))] {
+            node.close().await;
+            drop(node);
+            std::fs::remove_dir_all(homes.place.path(&home)).unwrap();
         }
     }
 }
