@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A batch is one frame. It is written and synced in `a`, then in `b`, then acknowledged. [`scan`] reads one
-//! copy, [`plan`] compares two and decides what stands and which file is mended, [`state`] holds what the
+//! copy, [`plan`](mod@plan) compares two and decides what stands and which file is mended, [`state`] holds what the
 //! records say, [`image`] writes a generation.
 //!
 //! Every checksum begins with the node, the ledger id and the generation. A peer knows neither of the last

@@ -1,8 +1,8 @@
 //! Brings a folder to a release: writes its files, verified; leaves alone what is right; and with
 //! [`delete`](Restore::delete) removes what the release does not have.
 //!
-//! A [plan](plan) is made from three sorted lists: what the release has, what the last restore left ([`record`]), and what
-//! stands in the folder ([`disk`]). Two threads carry it out: the caller's looks at the destination and fetches bytes,
+//! A plan is made from three sorted lists: what the release has, what the last restore left (`record`), and what
+//! stands in the folder (`disk`). Two threads carry it out: the caller's looks at the destination and fetches bytes,
 //! from the store or from the old file in a path's place; the other one writes. A bounded channel of batches is between
 //! them. Memory does not grow with the number of files.
 //!

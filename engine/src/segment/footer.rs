@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Entries ascend by id field, kind and offset; an id stands twice where it was stored again after it was lost. Markers
-//! are not listed. The [`filter`](super::filter) is over the id fields. Tail and blocks have checksums of their own, so
+//! are not listed. The [`filter`] is over the id fields. Tail and blocks have checksums of their own, so
 //! that a reader far away takes the tail in one read and then the one block where an id must stand.
 
 use super::{Codec, Fields, RecordKey, SegmentId, SegmentName, align_up, filter, narrow};

@@ -122,7 +122,7 @@ pub struct LostRecord {
 /// - **Idempotent**: a statement that is held is not written again, but for one [with more signatures](Record), which
 ///   keeps the arrival number of the first.
 /// - **Poison**: after a failed write or fsync every later `append` and `supersede` fails with
-///   [`Error::Poisoned`](crate::Error::Poisoned); reads go on.
+///   [`Error::Poisoned`]; reads go on.
 ///
 /// The caller appends a ref only after `Objects::commit` has returned for all content below it. All methods block, and
 /// may be called from any thread.

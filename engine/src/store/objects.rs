@@ -82,7 +82,7 @@ pub enum ObjectId {
 /// - **Never wrong bytes.** A read gives the bytes the id names, `None` where they are not held, or an error that names
 ///   the file; with [`Check::Trust`] a chunk's bytes may be damaged but never of another length.
 /// - **Poison.** After a failed write or fsync of any file of the home every later `append`, `commit` and `mark` fails
-///   with [`Error::Poisoned`](crate::Error::Poisoned); reads go on.
+///   with [`Error::Poisoned`]; reads go on.
 ///
 /// All methods block, and may be called from any thread. Batches are ≤ [`BATCH_IDS`](crate::limits::BATCH_IDS) ids;
 /// answers stand in the order of the ids asked for.

@@ -1,8 +1,8 @@
 //! The ledger on disk: statements and refs in two files, [`a` and `b`](Side), apart from content.
 //!
 //! A batch is written and synced in `a`, then in `b`, then acknowledged. What damage leaves standing is
-//! decided by [`chuan_engine::ledger`]; here it is carried out: [`files`] are single steps on a directory,
-//! [`pair`] both files, [`open`] what happens at the start, [`repair`] what an operator can do where the
+//! decided by [`chuan_engine::ledger`]; here it is carried out: `files` are single steps on a directory,
+//! `pair` both files, `open` what happens at the start, `repair` what an operator can do where the
 //! start is refused.
 
 mod files;

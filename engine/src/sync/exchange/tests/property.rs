@@ -150,7 +150,7 @@ fn run(seed: u64, tally: &mut Tally) {
     }
     mesh.heal();
     // Rarely do all nodes know a root before its rival comes, so some runs end with one.
-    if seed % 8 == 0 {
+    if seed.is_multiple_of(8) {
         people.contradict_root(&mut mesh);
         mesh.heal();
     }
