@@ -54,6 +54,8 @@ impl Two {
         desk.run(["root", "set-threshold", &file, "operator", "2"])?;
         // A file of roots is signed by the same command as a request.
         desk.run(["sign", &file, "--key", &root, "--yes"])?;
+        let (code, error) = pair.origin.fails(["found", &file, "--key", &first])?;
+        ensure!(code == DENIED && error.contains("2 of the 2 operator keys"), "{code}: {error}");
         pair.origin.run(["found", &file, "--key", &first, "--key", &second])?;
         media::library(&pair.library, 1, 100_000, 1)?;
         let two = Self { desk, first, second, publisher, pair };

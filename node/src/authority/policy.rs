@@ -68,7 +68,8 @@ pub(crate) async fn read(session: &mut Session, verb: PolicyVerb) -> Result<Outc
         PolicyVerb::Check(options) => {
             let (library, policy, names) = of_file_or_standing(session, &options).await?;
             let found = findings(&library, &policy, &names);
-            PolicyShown { findings: found, ..shown(&library, Some(&policy), None, &names) }
+            let said = if options.file.is_none() { library.policy_said() } else { None };
+            PolicyShown { findings: found, ..shown(&library, Some(&policy), said, &names) }
         }
         PolicyVerb::Explain(options) => {
             let (library, policy, names) = of_file_or_standing(session, &options).await?;

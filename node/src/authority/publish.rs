@@ -70,7 +70,22 @@ pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Fou
     let mut statements = roots;
     if session.find_library(&library.id().to_string()).await?.is_none() {
         let identity = identity(session).await?;
-        statements.push(membership(session, &library, &operators, &identity)?);
+        let own = membership(session, &library, &operators, &identity)?;
+        let signers: Vec<_> = own.signers().copied().collect();
+        let roles = library.root().into_iter().flat_map(|root| &root.roles);
+        if let Some(role) = roles.into_iter().find(|role| role.kind == RoleKind::Operator)
+            && !role.is_met_by(&signers)
+        {
+            return Err(Failure::denied(format!(
+                "this home becomes a member with {} of the {} operator keys of {}, and {} {} at hand; name each file with --key",
+                role.threshold,
+                role.keys.len(),
+                library.name(),
+                signers.len(),
+                if signers.len() == 1 { "is" } else { "are" }
+            )));
+        }
+        statements.push(own);
     }
     session.offer(&library.id(), &statements, true).await
 }

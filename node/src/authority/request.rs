@@ -126,7 +126,13 @@ pub(crate) async fn apply(session: &mut Session, path: PathBuf) -> Result<Reques
             )));
         }
     };
-    let offered = session.offer(&library.id(), std::slice::from_ref(&statement), true).await?;
+    let offered = session.offer(&library.id(), std::slice::from_ref(&statement), true).await;
+    let offered = offered.map_err(|failure| match failure.exit {
+        Exit::Busy => Failure::denied(
+            "the act contradicts what was said since the request was made; make the request anew",
+        ),
+        _ => failure,
+    })?;
     let refused = offered.statements.iter().find(|row| !row.counts()).map(|row| row.reason.clone());
     let library = session.library(Some(&id)).await?;
     if let Some(why) = refused.or_else(|| library.why_idle(&statement)) {

@@ -77,6 +77,7 @@ pub(super) fn keep(home: &Home, side: Side, dry_run: bool, yes: bool) -> Result<
     }
     let left_behind = instead_of.last.saturating_sub(from.last);
     let mut kept = LedgerKept {
+        node: node.to_string(),
         kept: side.name().to_owned(),
         done: false,
         from,

@@ -83,6 +83,9 @@ pub struct LeftOut {
 /// Answer of `ledger keep`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerKept {
+    /// The node whose home it is.
+    #[serde(default)]
+    pub node: String,
     /// The file that was kept: `a` or `b`.
     pub kept: String,
     /// Whether it was done; `false` with `--dry-run`.

@@ -55,7 +55,7 @@ pub(super) fn policy(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()
             let (sequence, made) = (shown.sequence, time(shown.time_ms));
             writeln!(out, "sequence {sequence} of {made} UTC, signed by {}", signers.join(" "))?;
         }
-        None if shown.classes.is_empty() && shown.findings.is_empty() => {
+        None if shown.classes.is_empty() && shown.findings.is_empty() && shown.excludes.is_empty() => {
             writeln!(out, "{} has no policy: every class keeps everything", shown.library_name)?;
         }
         None => {}

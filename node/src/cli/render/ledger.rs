@@ -54,6 +54,9 @@ pub(super) fn status(out: &mut impl Write, status: &LedgerStatus) -> io::Result<
 
 pub(super) fn kept(out: &mut impl Write, kept: &LedgerKept) -> io::Result<()> {
     let LedgerKept { from, instead_of, left_behind, .. } = kept;
+    if let Some(owner) = from.node.as_ref().filter(|owner| **owner != kept.node) {
+        writeln!(out, "{} is the ledger of another node, {}", from.path, short(owner))?;
+    }
     let verb = if kept.done { "made" } else { "would make" };
     writeln!(out, "{verb} both files anew from {} ({})", from.path, counted(from.records, "record"))?;
     if *left_behind > 0 {
