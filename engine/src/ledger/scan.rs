@@ -57,7 +57,7 @@ pub struct Scan {
     pub closing: Option<(u64, u64)>,
     /// Where the last valid frame ends.
     pub end: u64,
-    /// Bytes of the file.
+    /// Bytes of the file, without zeros at its end that are in no frame.
     pub len: u64,
 }
 
@@ -86,6 +86,11 @@ impl Scan {
                     before = Some(frame.id);
                     at += frame.header.len;
                     scan.take(frame, at);
+                }
+                // Room without a frame: file systems leave zeros behind the end of a file after a crash.
+                Err(_) if bytes.iter().skip(at).all(|byte| *byte == 0) => {
+                    scan.len = at as u64;
+                    break;
                 }
                 Err(what) => {
                     before = None;

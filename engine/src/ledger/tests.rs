@@ -1,5 +1,7 @@
 //! Damage of every kind to ledgers of a few records, and what the plan makes of it.
 
+mod room;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;

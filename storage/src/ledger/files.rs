@@ -84,7 +84,13 @@ impl Files for Directory {
     }
 
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.dir.join(name)) {
+        let path = self.dir.join(name);
+        let read = fs::metadata(&path).and_then(|meta| match meta.is_file() {
+            true => fs::read(&path),
+            // A pipe, a device or a folder holds no ledger, and reading it may never end.
+            false => Ok(Vec::new()),
+        });
+        match read {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
