@@ -12,7 +12,7 @@ use chuan_engine::{
     },
 };
 
-use super::{follow, sign_with};
+use super::{follow, request::short_of_operators, sign_with};
 use crate::{
     carry,
     command::{Command, Found, Ingest, Publish},
@@ -71,18 +71,9 @@ pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Fou
     if session.find_library(&library.id().to_string()).await?.is_none() {
         let identity = identity(session).await?;
         let own = membership(session, &library, &operators, &identity)?;
-        let signers: Vec<_> = own.signers().copied().collect();
-        let roles = library.root().into_iter().flat_map(|root| &root.roles);
-        if let Some(role) = roles.into_iter().find(|role| role.kind == RoleKind::Operator)
-            && !role.is_met_by(&signers)
-        {
+        if let Some(lacks) = short_of_operators(&library, &own) {
             return Err(Failure::denied(format!(
-                "this home becomes a member with {} of the {} operator keys of {}, and {} {} at hand; name each file with --key",
-                role.threshold,
-                role.keys.len(),
-                library.name(),
-                signers.len(),
-                if signers.len() == 1 { "is" } else { "are" }
+                "this home becomes a member with {lacks}; name each file with --key"
             )));
         }
         statements.push(own);

@@ -48,21 +48,28 @@ pub(super) async fn act(
 
 /// Fails where more operators must sign than did: the home would only say that it does not count.
 fn check_threshold(library: &Library, body: &Body, statement: &Statement) -> Result<()> {
-    let roles = library.root().into_iter().flat_map(|root| &root.roles);
-    let Some(role) = roles.into_iter().find(|role| role.kind == RoleKind::Operator) else { return Ok(()) };
-    let signers: Vec<PublicKey> = statement.signers().copied().collect();
-    if matches!(body, Body::Revoke(_)) || role.is_met_by(&signers) {
-        return Ok(());
+    match short_of_operators(library, statement) {
+        Some(lacks) if !matches!(body, Body::Revoke(_)) => Err(Failure::denied(format!(
+            "that needs {lacks}; write it to a file with --request FILE, and let the other operators `chuan sign FILE`"
+        ))),
+        _ => Ok(()),
     }
-    Err(Failure::denied(format!(
-        "that needs {} of the {} operator keys of {}, and {} {} at hand; write it to a file with --request FILE, and let the \
-         other operators `chuan sign FILE`",
-        role.threshold,
-        role.keys.len(),
-        library.name(),
-        signers.len(),
-        if signers.len() == 1 { "is" } else { "are" }
-    )))
+}
+
+/// How many operators must sign and how many did, where these are too few.
+pub(super) fn short_of_operators(library: &Library, statement: &Statement) -> Option<String> {
+    let role = library.root()?.roles.iter().find(|role| role.kind == RoleKind::Operator)?;
+    let signers: Vec<PublicKey> = statement.signers().copied().collect();
+    (!role.is_met_by(&signers)).then(|| {
+        format!(
+            "{} of the {} operator keys of {}, and {} {} at hand",
+            role.threshold,
+            role.keys.len(),
+            library.name(),
+            signers.len(),
+            if signers.len() == 1 { "is" } else { "are" }
+        )
+    })
 }
 
 /// Writes a request file, signed by the operators' keys at hand.
