@@ -199,7 +199,7 @@ impl Judge {
     ) -> Option<Scan> {
         let pair = |side: Side| (copies.get(side.index()).copied().flatten(), valid.get(side.index()));
         let (Some(bytes), own) = pair(side) else {
-            self.damage(side, None, "the file is missing");
+            self.damage(side, None, "the file is missing, or is the other one under a second name");
             return None;
         };
         if let Some(header) = own.copied().flatten() {

@@ -6,7 +6,7 @@ use std::{
     fmt,
     fs::{self, DirBuilder, File, OpenOptions},
     io,
-    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -22,6 +22,8 @@ pub(crate) trait Files: Send + Sync + fmt::Debug {
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
     /// A part of a file; fewer bytes where it ends before.
     fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+    /// Whether two names are one file: then it is one copy.
+    fn is_one(&self, names: [&str; 2]) -> io::Result<bool>;
     /// Allocates blocks up to `end` without changing the length. A file system that cannot is no error.
     fn reserve(&self, name: &str, end: u64) -> io::Result<()>;
     /// Writes at `offset`; makes the file where it is not there.
@@ -112,6 +114,16 @@ impl Files for Directory {
         }
         bytes.truncate(filled);
         Ok(bytes)
+    }
+
+    fn is_one(&self, names: [&str; 2]) -> io::Result<bool> {
+        let [one, other] = names.map(|name| match fs::metadata(self.dir.join(name)) {
+            Ok(meta) => Ok(Some((meta.dev(), meta.ino()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        });
+        let (one, other) = (one?, other?);
+        Ok(one.is_some() && one == other)
     }
 
     fn reserve(&self, name: &str, end: u64) -> io::Result<()> {

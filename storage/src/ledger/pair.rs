@@ -35,13 +35,18 @@ impl Pair {
         self.files.path().join(side.name())
     }
 
-    /// Both copies as they lie.
+    /// Both copies as they lie. Where both names are one file, it is `a`, and `b` is missing: a write to it would be no second
+    /// copy.
     pub(super) fn read(&self) -> Result<[Option<Bytes>; 2]> {
         let read = |side: Side| -> Result<Option<Bytes>> {
             let bytes =
                 self.files.read(side.name()).map_err(|error| self.failed("read", side.name(), error))?;
             Ok(bytes.map(Bytes::from))
         };
+        let names = Side::BOTH.map(Side::name);
+        if self.files.is_one(names).map_err(|error| self.failed("read", Side::B.name(), error))? {
+            return Ok([read(Side::A)?, None]);
+        }
         Ok([read(Side::A)?, read(Side::B)?])
     }
 
@@ -173,8 +178,17 @@ impl Pair {
     }
 
     fn take_new(&self, side: Side) -> Result<()> {
-        let renamed = self.files.rename(&new_name(side), side.name()).and_then(|()| self.files.sync_names());
+        let rename = || self.files.rename(&new_name(side), side.name());
+        let renamed = match rename() {
+            // No file can replace a folder.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                self.set_aside(side, "damaged")?;
+                rename()
+            }
+            renamed => renamed,
+        };
         renamed
+            .and_then(|()| self.files.sync_names())
             .map_err(|error| self.failed("replace", side.name(), error))
             .inspect_err(|error| self.poison.set(error.to_string()))
     }

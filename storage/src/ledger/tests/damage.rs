@@ -1,6 +1,6 @@
 //! Files that are gone, damaged, old or another node's, and what an operator can do.
 
-use std::sync::Arc;
+use std::{fs, os::unix::fs::MetadataExt, sync::Arc};
 
 use chuan_engine::{Error, id::NodeId, ledger::Side, store::ledger::Ledger};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Poison,
-    ledger::{Checked, repair},
+    ledger::{Checked, open::create, repair},
 };
 
 fn stage() -> Arc<Disk> {
@@ -37,6 +37,49 @@ fn one_file_that_is_gone_or_damaged_is_made_anew() {
             assert_eq!(sequences(&opened.ledger), [1, 2, 3, 4]);
             assert_eq!((disk.bytes("a"), disk.bytes("b")), (Some(bytes.clone()), Some(bytes.clone())));
         }
+    }
+}
+
+/// A backup that joins equal files by a hard link left one copy, and nothing was said.
+#[test]
+fn two_names_of_one_file_are_one_copy() {
+    type Join = fn(&std::path::Path, &std::path::Path) -> std::io::Result<()>;
+    let joins: [Join; 2] = [|a, b| fs::hard_link(a, b), |a, b| std::os::unix::fs::symlink(a, b)];
+    for join in joins {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), NODE).unwrap();
+        let opened = DiskLedger::open(dir.path(), NODE, 0, Poison::default()).unwrap();
+        opened.ledger.append(vec![statement(1)]).unwrap();
+        drop(opened);
+        let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
+        fs::remove_file(&b).unwrap();
+        join(&a, &b).unwrap();
+
+        let opened = DiskLedger::open(dir.path(), NODE, 0, Poison::default()).unwrap();
+        assert!(opened.damaged && opened.found[0].contains("second name"), "{:?}", opened.found);
+        assert_eq!(sequences(&opened.ledger), [1]);
+        let [a, b] = [a, b].map(|path| (fs::symlink_metadata(&path).unwrap(), fs::read(&path).unwrap()));
+        assert!(b.0.is_file() && a.0.ino() != b.0.ino() && a.1 == b.1, "both are there, apart");
+    }
+}
+
+/// What lies in the place of a copy is kept aside: a folder could not be replaced, and the home opened for reading only.
+#[test]
+fn a_folder_in_the_place_of_a_copy_makes_room() {
+    for side in ["a", "b"] {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), NODE).unwrap();
+        let opened = DiskLedger::open(dir.path(), NODE, 0, Poison::default()).unwrap();
+        opened.ledger.append(vec![statement(1)]).unwrap();
+        drop(opened);
+        let path = dir.path().join(side);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir_all(path.join("something")).unwrap();
+        let opened = DiskLedger::open(dir.path(), NODE, 0, Poison::default()).unwrap();
+        assert!(opened.damaged, "{:?}", opened.found);
+        opened.ledger.append(vec![statement(2)]).unwrap();
+        assert_eq!(sequences(&opened.ledger), [1, 2]);
+        assert!(path.is_file() && dir.path().join(format!("{side}.damaged/something")).is_dir());
     }
 }
 

@@ -198,6 +198,10 @@ impl Files for Disk {
         Ok(bytes[from..(from + len).min(bytes.len())].to_vec())
     }
 
+    fn is_one(&self, _: [&str; 2]) -> io::Result<bool> {
+        Ok(false)
+    }
+
     fn reserve(&self, _: &str, _: u64) -> io::Result<()> {
         self.step(true, false, |_, _| Ok(()))
     }
