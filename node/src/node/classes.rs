@@ -36,6 +36,8 @@ pub(super) struct ClassPlan {
     headers: BTreeMap<u8, (Commitment, ClassHeader)>,
     /// The names that the release before listed.
     names: BTreeMap<u8, String>,
+    /// The table of the last release of a publisher of all classes; `None` where that is not known.
+    last_said: Option<BTreeMap<u8, Commitment>>,
     classifier: Classifier,
     /// Whether the release must list its classes by name: where a publisher is limited to some, the next must be able to tell
     /// that it left the others alone.
@@ -106,7 +108,7 @@ impl ClassPlan {
         }
         let limits = |role: &Role| role.kind == RoleKind::Publisher && !role.classes.is_all();
         let lists = root.is_some_and(|root| root.roles.iter().any(limits));
-        Ok(Self { table, headers, names, classifier: Classifier::new(classes)?, lists })
+        Ok(Self { table, headers, names, last_said, classifier: Classifier::new(classes)?, lists })
     }
 
     /// Which path goes into which class.
@@ -144,14 +146,20 @@ impl ClassPlan {
     }
 
     /// Fails where a class that is published gains a path that a class has which these publishers have no say in: every node that
-    /// holds both would refuse the release.
+    /// holds both would refuse the release. Nodes compare with the last release of a publisher of all classes, so a path counts
+    /// that the other class had there, also where it has left it since.
     pub(super) fn check_trespass(&self, store: &dyn Objects, sealed: &Sealed) -> Result<()> {
+        let last = headers(
+            store,
+            &self.last_said.iter().flatten().map(|(slot, id)| (*slot, *id)).collect::<Vec<_>>(),
+            |_| Ok(()),
+        )?;
         let slots: Vec<u8> = self.classifier.slots().collect();
-        let foreign = self.headers.iter().filter(|(slot, _)| !slots.contains(slot));
+        let foreign = self.headers.iter().chain(&last).filter(|(slot, _)| !slots.contains(slot));
         let others: Vec<_> = foreign.map(|(slot, (_, header))| (*slot, header.root)).collect();
         let changed = |header: &ClassHeader| Changed {
             slot: header.slot,
-            old: self.headers.get(&header.slot).map(|(_, old)| old.root),
+            old: last.get(&header.slot).or_else(|| self.headers.get(&header.slot)).map(|(_, old)| old.root),
             new: header.root,
             others: others.clone(),
         };

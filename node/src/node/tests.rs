@@ -16,6 +16,7 @@ mod rates;
 mod replay;
 mod rotated;
 mod tickets;
+mod trespass;
 
 use std::path::PathBuf;
 

@@ -17,11 +17,13 @@ use chuan_engine::{
 use super::*;
 use crate::node::classes::{ClassPlan, Sealed};
 
-/// A library with a publisher of all classes and one of trailers only, as statements; its first release in `store`.
+/// A library with a publisher of all classes, one of trailers only and one of masters only, as statements; its first release
+/// in `store`.
 struct Limited {
     library: Library,
     store: MemoryObjects,
     all: Key,
+    masters: Key,
     trailers: Key,
     plan: ClassPlan,
     table: ClassTable,
@@ -30,17 +32,19 @@ struct Limited {
 
 impl Limited {
     fn new() -> Self {
-        let [root, all, trailers] = [1, 2, 3].map(|seed| Key::from_seed([seed; 32]));
+        let [root, all, trailers, masters] = [1, 2, 3, 4].map(|seed| Key::from_seed([seed; 32]));
         let founders =
             chuan_engine::statement::library::Founders { root: &root, operator: &all, publisher: &all };
         let (id, first) =
             chuan_engine::statement::library::found("films", founders, Salt::from_bytes([4; 32]), 1).unwrap();
         let Body::Root(body) = first.body() else { panic!("a library begins with a root") };
         let mut roles = body.roles.clone();
-        roles.push(LibraryRole {
-            classes: Classes::new(vec!["trailers".into()]).unwrap(),
-            ..LibraryRole::any_of(RoleKind::Publisher, [trailers.public()])
-        });
+        for (class, key) in [("trailers", &trailers), ("masters", &masters)] {
+            roles.push(LibraryRole {
+                classes: Classes::new(vec![class.into()]).unwrap(),
+                ..LibraryRole::any_of(RoleKind::Publisher, [key.public()])
+            });
+        }
         let body = Body::Root(Root { version: 2, roles, ..body.clone() });
         let header = Header { library: Some(id), sequence: 2, time_ms: 2 };
         let second = Statement::sign(header, &body, &[&root]).unwrap();
@@ -53,7 +57,7 @@ impl Limited {
         let content = (sealed.table.id(&id), sealed.listed);
         let made = release_of_classes(&library, &all, Vec::new(), content, "", 3).unwrap();
         assert!(library.offer(&made, 3).is_ok());
-        Self { library, store, all, trailers, plan, table: sealed.table, before: made.id() }
+        Self { library, store, all, masters, trailers, plan, table: sealed.table, before: made.id() }
     }
 
     fn plan(&self, key: &Key, policy: Option<Vec<(String, ClassRules)>>) -> Result<ClassPlan> {
@@ -101,14 +105,25 @@ impl Limited {
     }
 }
 
-/// Builds a tree with one entry for each class that the plan publishes, and keeps what comes of it.
+/// Builds a tree with one folder for each class that the plan publishes, and keeps what comes of it.
 fn seal(store: &MemoryObjects, plan: &ClassPlan, key: &Key, content: &str) -> Sealed {
+    seal_entries(store, plan, key, |_| (content.to_owned(), EntryKind::Folder))
+}
+
+/// The same with one entry of the path and kind that `entry` gives for the slot.
+fn seal_entries(
+    store: &MemoryObjects,
+    plan: &ClassPlan,
+    key: &Key,
+    entry: impl Fn(u8) -> (String, EntryKind),
+) -> Sealed {
     let mut trees = Vec::new();
     for slot in plan.classifier().slots() {
         let mut pages = Vec::new();
         let mut builder = EntryTreeBuilder::new(store.library(), slot).unwrap();
+        let (path, kind) = entry(slot);
         let entry = chuan_engine::manifest::Entry {
-            kind: EntryKind::Folder,
+            kind,
             size: 0,
             mtime: chuan_engine::manifest::Timestamp::default(),
             mode: 0o755,
@@ -117,7 +132,7 @@ fn seal(store: &MemoryObjects, plan: &ClassPlan, key: &Key, content: &str) -> Se
             target: None,
             extensions: Vec::new(),
         };
-        builder.push(EntryPath::new(content).unwrap(), &entry, &mut pages).unwrap();
+        builder.push(EntryPath::new(path).unwrap(), &entry, &mut pages).unwrap();
         trees.push((slot, builder.finish(&mut pages).unwrap()));
     }
     let sealed = plan.seal(&store.library(), &trees, &SaltKey::of_publisher(key.seed())).unwrap();
@@ -265,4 +280,31 @@ fn a_header_of_a_publisher_of_one_class_stops_nobody_else() {
     let plan = limited.plan(&limited.all, None).unwrap();
     let names: Vec<_> = plan.classifier().classes().iter().map(|class| class.name.clone()).collect();
     assert_eq!(names, ["default", "masters", "trailers"]);
+}
+
+/// The publisher compared with the release before, the nodes with the last release of a publisher of all classes: a path that
+/// another class had left in between was published, and every node that holds both classes refused the release.
+#[test]
+fn a_publisher_is_refused_what_nodes_would_refuse() {
+    const MASTERS: u8 = 1;
+    let mut limited = Limited::new();
+    let films = |slot| match slot {
+        MASTERS => ("film.mkv".to_owned(), EntryKind::File),
+        _ => ("first".to_owned(), EntryKind::Folder),
+    };
+    let plan = limited.plan(&limited.all, None).unwrap();
+    let sealed = seal_entries(&limited.store, &plan, &limited.all, films);
+    limited.follow(&limited.all.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
+    let plan = limited.plan(&limited.masters, None).unwrap();
+    let sealed = seal(&limited.store, &plan, &limited.masters, "empty");
+    limited.follow(&limited.masters.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
+
+    let plan = limited.plan(&limited.trailers, None).unwrap();
+    let film = |_| ("film.mkv".to_owned(), EntryKind::File);
+    let sealed = seal_entries(&limited.store, &plan, &limited.trailers, film);
+    let author = plan.check_trespass(&limited.store, &sealed);
+    limited.follow(&limited.trailers.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
+    let reader = limited.library.check_trespass(&limited.store, &limited.before);
+    assert!(matches!(reader, Err(chuan_engine::Error::Trespass(_))), "{reader:?}");
+    assert!(author.is_err_and(|failure| failure.exit == Exit::Denied), "the publisher hears it first");
 }
