@@ -7,14 +7,31 @@ use std::{
     path::Path,
 };
 
-use crate::exit::{Failure, Result};
+use crate::exit::{Exit, Failure, Result};
 
-/// Reads a small file whole; [`Exit::Missing`](crate::Exit::Missing) where it is not there.
+/// The most bytes that a small file of a home has.
+const SMALL_BYTES: usize = 64 << 20;
+
+/// Reads a small file of the home whole; [`Exit::Missing`](crate::Exit::Missing) where it is not there. A pipe or a device in its
+/// place is an error, never a wait.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|error| Failure::io(format!("read {}", path.display()), error))
+    check_is_file(path)?;
+    read_at_most(path, SMALL_BYTES)
 }
 
-/// Reads a file that may come from anybody whole, if it has at most so many bytes.
+/// Fails where something other than a regular file is at `path`: opening a pipe waits for its writer.
+pub fn check_is_file(path: &Path) -> Result<()> {
+    let found = fs::metadata(path).map_err(|error| Failure::io(format!("read {}", path.display()), error))?;
+    if found.is_file() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Corrupt,
+        format!("{} is no regular file; remove it, and put the file back from a backup", path.display()),
+    ))
+}
+
+/// Reads a file that may come from anybody whole, if it has at most so many bytes. It may be a pipe.
 pub fn read_at_most(path: &Path, max: usize) -> Result<Vec<u8>> {
     let failed = |error| Failure::io(format!("read {}", path.display()), error);
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);

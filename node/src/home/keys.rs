@@ -70,11 +70,11 @@ impl Home {
         file::sync_dir(&self.keys_dir())
     }
 
-    /// Keeps the first root of a library beside the keys, where it is not yet: what is left of the library where the ledger is
-    /// lost. Durable when it returns.
+    /// Keeps the first root of a library beside the keys, where it is not yet or is damaged: what is left of the library where
+    /// the ledger is lost. Durable when it returns.
     pub fn keep_root(&self, library: &LibraryId, root: &[u8]) -> Result<()> {
         let dir = self.keys_dir().join(library.to_string());
-        if dir.join(ROOT).exists() {
+        if file::read(&dir.join(ROOT)).is_ok_and(|kept| kept == root) {
             return Ok(());
         }
         make_dir(&dir)?;
@@ -98,8 +98,13 @@ impl Home {
             let entry = entry.map_err(failed)?;
             let path = entry.path().join(ROOT);
             let named = entry.file_name().to_str().is_some_and(|name| name.parse::<LibraryId>().is_ok());
-            if named && path.exists() && is_wanted(&entry.path()) {
-                roots.push(file::read(&path)?);
+            if !named || !path.exists() || !is_wanted(&entry.path()) {
+                continue;
+            }
+            match file::read(&path) {
+                Ok(root) => roots.push(root),
+                // The others are of use all the same.
+                Err(failure) => tracing::warn!("a library's first root is left out: {failure}"),
             }
         }
         roots.sort();
@@ -149,5 +154,19 @@ mod tests {
         // system, since the folder was there.
         home.keep_founding(&library, &keys, b"root").unwrap();
         assert_eq!(keyring::read(&path, Ask::Nobody).unwrap().public(), keys.publisher.public());
+    }
+
+    #[test]
+    fn a_damaged_root_is_written_anew_and_an_odd_one_stops_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
+        let [sound, damaged, odd] = ["sound", "damaged", "odd"].map(|text| LibraryId::of(text.as_bytes()));
+        home.keep_root(&sound, b"sound").unwrap();
+        home.keep_root(&damaged, b"damaged").unwrap();
+        fs::create_dir_all(home.keys_dir().join(odd.to_string()).join(ROOT)).unwrap();
+        fs::write(home.keys_dir().join(damaged.to_string()).join(ROOT), b"dam\0ged").unwrap();
+        assert_eq!(home.roots().unwrap(), vec![b"dam\0ged".to_vec(), b"sound".to_vec()]);
+        home.keep_root(&damaged, b"damaged").unwrap();
+        assert_eq!(home.roots().unwrap(), vec![b"damaged".to_vec(), b"sound".to_vec()]);
     }
 }
