@@ -156,10 +156,10 @@ impl Recovery<'_> {
         let start = known.map_or(FIRST_GROUP, |position| position.end);
         if align_up(view.len) < start {
             let path = view.path.display();
-            self.report(format!("{path} at offset {}: the file ends here, {start} were committed", view.len));
-            let number = view.number;
-            return self.lose_where(&name.library, &|location| {
-                location.segment == number && end_of(location) > view.len
+            let why = format!("{path} at offset {}: the file ends here, {start} were committed", view.len);
+            self.report(why.clone());
+            return self.lose_where(&name.library, |location| {
+                (location.segment == view.number && end_of(location) > view.len).then_some(why.as_str())
             });
         }
         let group = self.positions.get(&name.library).map_or(0, |position| position.group);
@@ -242,22 +242,27 @@ impl Recovery<'_> {
     /// Moves the records of segments whose files are gone to the lost set.
     fn lose_missing(&mut self, numbers: &[u32], known: &BTreeMap<u32, SegmentName>) -> Result<()> {
         let there: BTreeSet<u32> = numbers.iter().copied().collect();
+        let mut gone: BTreeMap<LibraryId, BTreeMap<u32, String>> = BTreeMap::new();
         for (number, name) in known.iter().filter(|(number, _)| !there.contains(number)) {
             let file = self.layout.segment(*number);
-            self.report(format!("{}: the segment file is gone, and all that it held", file.display()));
-            self.lose_where(&name.library, &|location| location.segment == *number)?;
-            self.index.forget_segment(*number)?;
+            let why = format!("{}: the segment file is gone, and all that it held", file.display());
+            self.report(why.clone());
+            gone.entry(name.library).or_default().insert(*number, why);
+        }
+        // One walk over the index of a library, however many of its segments are gone.
+        for (library, segments) in &gone {
+            self.lose_where(library, |location| segments.get(&location.segment).map(String::as_str))?;
+            segments.keys().try_for_each(|number| self.index.forget_segment(*number))?;
         }
         Ok(())
     }
 
-    /// Moves records of a library to the lost set, for the reason reported last.
-    fn lose_where(&self, library: &LibraryId, gone: &dyn Fn(&Location) -> bool) -> Result<()> {
-        let text = self.recovered.damage.last().cloned().unwrap_or_default();
+    /// Moves records of a library to the lost set: those for which `why` gives a reason.
+    fn lose_where<'a>(&self, library: &LibraryId, why: impl Fn(&Location) -> Option<&'a str>) -> Result<()> {
         let mut lost = Vec::new();
         self.index.visit(library, |indexed, location| {
-            if gone(&location) {
-                lost.push((indexed, location, text.clone()));
+            if let Some(why) = why(&location) {
+                lost.push((indexed, location, why.to_owned()));
             }
             if lost.len() == LOSE_BATCH {
                 self.index.lose(library, &std::mem::take(&mut lost))?;

@@ -304,7 +304,7 @@ fn is_damage(error: &rocksdb::Error) -> bool {
 }
 
 /// Causes of the system that are told apart.
-const CAUSES: [i32; 11] = [
+const CAUSES: [i32; 17] = [
     libc::ENOENT,
     libc::EIO,
     libc::ENOSPC,
@@ -316,6 +316,14 @@ const CAUSES: [i32; 11] = [
     libc::EACCES,
     libc::EPERM,
     libc::EROFS,
+    // A disk that is away, or a file system of the network.
+    libc::ENODEV,
+    libc::ENXIO,
+    libc::ESTALE,
+    libc::ETIMEDOUT,
+    libc::ENOTCONN,
+    // A damaged file system: no index mends it.
+    libc::EUCLEAN,
 ];
 
 /// The system's cause of an error. RocksDB's C interface passes on no number, only the system's words for it at the end.
