@@ -175,7 +175,7 @@ impl Destination {
             return Err(in_the_way(path.as_bytes()));
         };
         // A home or a mount point in it is found before anything is moved.
-        remove::count(&level.dir, name, &self.locks).1?;
+        remove::count(&level.dir, name, &self.locks, &mut |_| {}).1?;
         let name = OsStr::from_bytes(name);
         level.change(|dir| dir.rename(name, folder, aside.name())).map_err(context)?;
         if let Err(error) = level.change(|dir| folder.rename(temp.name(), dir, name)) {
@@ -255,12 +255,25 @@ impl Destination {
         }
     }
 
-    /// Removes the folder at `path` with all that is in it, or counts what that would be.
-    pub(super) fn remove_tree(&mut self, path: &[u8], removes: bool) -> (Removed, Result<()>) {
+    /// Removes the folder at `path` with all that is in it.
+    pub(super) fn remove_tree(&mut self, path: &[u8]) -> (Removed, Result<()>) {
         self.levels.forget(path);
         match self.levels.parent(path, false) {
-            Ok(Some((level, name))) if removes => remove::tree(&level.dir, name, &self.locks),
-            Ok(Some((level, name))) => remove::count(&level.dir, name, &self.locks),
+            Ok(Some((level, name))) => remove::tree(&level.dir, name, &self.locks),
+            Ok(None) => (Removed::default(), Ok(())),
+            Err(error) => (Removed::default(), Err(error)),
+        }
+    }
+
+    /// Counts what [`Destination::remove_tree`] would remove, and gives `seen` the path of each thing in the folder.
+    pub(super) fn count_tree(&mut self, path: &[u8], seen: &mut dyn FnMut(&[u8])) -> (Removed, Result<()>) {
+        self.levels.forget(path);
+        match self.levels.parent(path, false) {
+            Ok(Some((level, name))) => {
+                let above = path.strip_suffix(name).unwrap_or_default();
+                let mut seen = |below: &[u8]| seen(&[above, below].concat());
+                remove::count(&level.dir, name, &self.locks, &mut seen)
+            }
             Ok(None) => (Removed::default(), Ok(())),
             Err(error) => (Removed::default(), Err(error)),
         }

@@ -83,7 +83,7 @@ fn no_forged_path_leaves_the_destination() {
         let _ = place.open_file(path).map(|file| assert!(file.is_none(), "{path:?} was opened"));
         let written = place.create(path, false).and_then(|(_, temp)| place.finish(path, &temp));
         let _ = place.create_symlink(path, "../outside").and_then(|temp| place.finish(path, &temp));
-        let _ = place.remove_tree(path.as_bytes(), true);
+        let _ = place.remove_tree(path.as_bytes());
         let _ = place.remove_folder(path.as_bytes());
         let made = place.make_folder(path, None);
         refused += usize::from(written.is_err() && made.is_err());

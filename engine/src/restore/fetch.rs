@@ -204,7 +204,11 @@ impl Fetcher<'_> {
 
     /// Counts what a dry run would remove with a folder.
     fn count_tree(&mut self, path: &[u8]) {
-        let counted = self.destination.as_mut().map(|dest| dest.remove_tree(path, false));
+        let progress = &mut *self.progress;
+        let mut seen = |below: &[u8]| {
+            progress.planned(&super::levels::shown(below), Change::Removed, None, None);
+        };
+        let counted = self.destination.as_mut().map(|dest| dest.count_tree(path, &mut seen));
         if let Some((removed, outcome)) = counted {
             self.report.files_removed += removed.files;
             self.report.folders_removed += removed.folders;
@@ -267,10 +271,11 @@ impl Fetcher<'_> {
     }
 
     /// A file whose content is right. Its time and mode are mended where they are not; where that cannot be, or would change
-    /// another name of it, it is written anew.
+    /// another name of it, it is written anew. So is a file with other names that is to be one of its own.
     fn kept(&mut self, target: Target, entry: &Entry, old: &Stat) -> Result<()> {
         let is_mended = old.mark.mtime == target.mtime && old.mode & 0o777 == target.mode;
-        if !is_mended && (!old.is_own() || old.names > 1) {
+        let is_to_part = self.links.is_none() && entry.link_group().is_some() && old.names > 1;
+        if is_to_part || (!is_mended && (!old.is_own() || old.names > 1)) {
             let file = self.open(&target.path);
             return self.write(target, entry, file.map(|file| (file, old.mark.size)));
         }

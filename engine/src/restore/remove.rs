@@ -25,12 +25,17 @@ pub(super) struct Removed {
 
 /// Removes the folder `name` of `above`. Stops at the first thing that cannot be removed, and gives what was until then.
 pub(super) fn tree(above: &Dir, name: &[u8], locks: &Locks) -> (Removed, Result<()>) {
-    walk(above, name, true, locks)
+    walk(above, name, locks, None)
 }
 
-/// What [`tree`] would remove.
-pub(super) fn count(above: &Dir, name: &[u8], locks: &Locks) -> (Removed, Result<()>) {
-    walk(above, name, false, locks)
+/// What [`tree`] would remove. `seen` is given the path of each thing in the folder, which begins with `name`.
+pub(super) fn count(
+    above: &Dir,
+    name: &[u8],
+    locks: &Locks,
+    seen: &mut dyn FnMut(&[u8]),
+) -> (Removed, Result<()>) {
+    walk(above, name, locks, Some(seen))
 }
 
 /// A folder on the way down, and the names in it that are still to be looked at.
@@ -41,10 +46,16 @@ struct Level {
     _hold: Option<Hold>,
 }
 
-fn walk(above: &Dir, name: &[u8], removes: bool, locks: &Locks) -> (Removed, Result<()>) {
+/// Removes nothing where there is a `seen`.
+fn walk(
+    above: &Dir,
+    name: &[u8],
+    locks: &Locks,
+    seen: Option<&mut dyn FnMut(&[u8])>,
+) -> (Removed, Result<()>) {
     let mut removed = Removed::default();
     let mut path = name.to_vec();
-    let outcome = walk_into(above, name, (removes, locks), &mut removed, &mut path);
+    let outcome = walk_into(above, name, (locks, seen), &mut removed, &mut path);
     let outcome = outcome.map_err(|error| match error.kind() {
         io::ErrorKind::Other => Error::Invalid(format!("{:?} is not removed: {error}", shown(&path))),
         _ => Error::io(format!("removing {:?} from the destination", shown(&path)), error),
@@ -56,7 +67,7 @@ fn walk(above: &Dir, name: &[u8], removes: bool, locks: &Locks) -> (Removed, Res
 fn walk_into(
     above: &Dir,
     name: &[u8],
-    (removes, locks): (bool, &Locks),
+    (locks, mut seen): (&Locks, Option<&mut dyn FnMut(&[u8])>),
     removed: &mut Removed,
     path: &mut Vec<u8>,
 ) -> io::Result<()> {
@@ -78,8 +89,9 @@ fn walk_into(
                 levels.extend(inner);
                 continue;
             }
-            if removes {
-                change(&level.dir, locks, |dir| dir.remove_file(OsStr::from_bytes(name)))?;
+            match &mut seen {
+                Some(seen) => seen(path),
+                None => change(&level.dir, locks, |dir| dir.remove_file(OsStr::from_bytes(name)))?,
             }
             removed.files += 1;
             path.truncate(before);
@@ -87,8 +99,10 @@ fn walk_into(
         }
         let Some(done) = levels.pop() else { break };
         let folder = levels.last().map_or(above, |level| &level.dir);
-        if removes {
-            change(folder, locks, |dir| dir.remove_dir(OsStr::from_bytes(&done.name)))?;
+        match &mut seen {
+            Some(seen) if !levels.is_empty() => seen(path),
+            Some(_) => {}
+            None => change(folder, locks, |dir| dir.remove_dir(OsStr::from_bytes(&done.name)))?,
         }
         removed.folders += 1;
         path.truncate(path.len().saturating_sub(done.name.len() + usize::from(!levels.is_empty())));

@@ -244,12 +244,19 @@ fn a_dry_run_says_all_and_changes_nothing() {
     assert_eq!((report.files, report.bytes_written, report.folders), (3, 3, 1));
     assert!(!case.path("").exists() && fs::read_dir(case.dir.path().join("records")).unwrap().count() == 0);
     case.restore(&one, keep);
+    // The user's own, in a folder of his: each thing that would go is named.
+    fs::create_dir_all(case.path("d/e")).unwrap();
+    fs::write(case.path("d/user"), "1").unwrap();
+    fs::write(case.path("d/e/f"), "2").unwrap();
     let before: Vec<_> = case
         .names()
         .iter()
         .map(|name| (stat(&case.path(name)).ino(), stat(&case.path(name)).ctime_nsec()))
         .collect();
-    let (planned, report) = dry(&two);
+    let (mut planned, report) = dry(&two);
+    let mut of_user: Vec<_> = planned.drain(..4).collect();
+    of_user.sort();
+    assert_eq!(of_user, ["d", "d/e", "d/e/f", "d/user"].map(|path| format!("removed {path} None None")));
     let expected = [
         "written s/1 Some(1) Some(3)",
         "removed s/2 Some(1) None",
@@ -258,7 +265,7 @@ fn a_dry_run_says_all_and_changes_nothing() {
         "made u None None",
     ];
     assert_eq!(planned, expected);
-    assert_eq!((report.files_removed, report.failures_total), (1, 0));
+    assert_eq!((report.files_removed, report.folders_removed, report.failures_total), (3, 2, 0));
     let after: Vec<_> = case
         .names()
         .iter()
@@ -396,6 +403,15 @@ fn names_of_one_file_whose_first_is_not_there_are_linked_to_each_other() {
     let other = Case::new();
     other.restore(&items, |order| order.hard_links = false);
     assert_ne!(stat(&other.path("a")).ino(), stat(&other.path("c/d")).ino());
+    // What was linked is parted, and linked again.
+    let inodes = || ["a", "c/d", "c/e"].map(|name| stat(&other.path(name)).ino());
+    other.restore(&items, keep);
+    let [a, d, e] = inodes();
+    assert!(a == d && a == e);
+    other.restore(&items, |order| order.hard_links = false);
+    let [a, d, e] = inodes();
+    assert!(a != d && a != e && d != e);
+    assert_eq!(other.restore(&items, |order| order.hard_links = false).bytes_written, 0);
 }
 
 /// An entry that only says that it is a further name of a file with other content is a file of its own.

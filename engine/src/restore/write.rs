@@ -225,7 +225,7 @@ impl Writer {
                 self.done.files_removed += u64::from(self.listed(&disk.path, removed)?.is_some());
             }
             Step::RemoveTree(disk) => {
-                let (removed, outcome) = self.done.destination.remove_tree(&disk.path, true);
+                let (removed, outcome) = self.done.destination.remove_tree(&disk.path);
                 self.done.files_removed += removed.files;
                 self.done.folders_removed += removed.folders;
                 self.listed(&disk.path, outcome)?;

@@ -108,6 +108,14 @@ const fn failure_exit(kind: restore::FailureKind) -> Exit {
 /// Refuses a destination that is a node's home, lies in one, or has one in it that is known: this one, and that of the
 /// user. Others are met on the way, and left alone.
 fn check_dest(own: &Home, dest: &Path) -> Result<()> {
+    let is_other = match dest.metadata() {
+        Ok(found) => !found.is_dir(),
+        // A link that leads to nothing.
+        Err(_) => dest.symlink_metadata().is_ok(),
+    };
+    if is_other {
+        return Err(Failure::invalid(format!("{} is no folder; choose another name", dest.display())));
+    }
     let dest = resolved(dest)?;
     let refused = |how: &str, home: &Path| {
         Err(Failure::invalid(format!(
@@ -184,6 +192,22 @@ mod tests {
         fs::write(dir.path().join("lib/chuan.toml"), b"1").unwrap();
         for dest in ["lib", "lib/store", "a/b/homes", "a/b/home2/new", "a/c"] {
             check_dest(&home, &dir.path().join(dest)).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_no_folder_is_no_destination() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::init(&dir.path().join("home"), None, Role::Origin).unwrap();
+        fs::write(dir.path().join("file"), b"1").unwrap();
+        symlink(dir.path().join("nowhere"), dir.path().join("dangling")).unwrap();
+        symlink(dir.path().join("file"), dir.path().join("link")).unwrap();
+        for dest in ["file", "dangling", "link"] {
+            let failure = check_dest(&home, &dir.path().join(dest)).unwrap_err();
+            assert!(
+                failure.exit == Exit::Invalid && failure.message.contains("no folder"),
+                "{dest}: {failure}"
+            );
         }
     }
 }
