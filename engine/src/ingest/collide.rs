@@ -48,8 +48,6 @@ pub(super) fn settle(
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
 
     fn folders(names: impl Iterator<Item = String>) -> Vec<Name> {
@@ -60,15 +58,13 @@ mod tests {
         names.flat_map(both).collect()
     }
 
-    /// Every name was compared with every one that lost: minutes for a folder like this.
+    /// Every name was compared with every one that lost: 10^11 steps for a folder like this, more than the runner waits for.
     #[test]
     fn many_names_that_collide_cost_no_more_than_others() {
-        let mut names = folders((0..50_000u32).flat_map(|n| [format!("a{n}"), format!("A{n}")]));
-        let began = Instant::now();
+        let mut names = folders((0..200_000u32).flat_map(|n| [format!("a{n}"), format!("A{n}")]));
         settle(&mut names, "d/", &|path| Ok(path.as_str().starts_with("d/a")));
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         let gaps = names.iter().filter(|name| matches!(name.what, What::Gap(_)));
         assert!(gaps.clone().all(|name| name.key.starts_with(b"A")));
-        assert_eq!((gaps.count(), names.len()), (50_000, 150_000));
+        assert_eq!((gaps.count(), names.len()), (200_000, 600_000));
     }
 }

@@ -401,7 +401,8 @@ fn changed(path: EntryPath, error: Option<io::Error>) -> Found {
 
 /// A folder of which it cannot be said what is in it.
 fn unlisted(path: EntryPath, error: &io::Error) -> Found {
-    Found::Gap { path: path.to_string(), why: error.to_string(), at: Some(path), within: true }
+    let why = format!("what is in it cannot be listed: {error}");
+    Found::Gap { path: path.to_string(), why, at: Some(path), within: true }
 }
 
 fn gap(path: EntryPath, why: String) -> Found {
