@@ -406,18 +406,8 @@ async fn what_exists_and_is_not_granted_is_answered_like_what_does_not_exist() {
             assert_eq!(peer.ask(granted).await, peer.ask(absent).await, "{granted:?}");
         }
         let pull = |have: Vec<Commitment>, classes: &[&str]| {
-            Request::Pull(Pull {
-                library,
-                want: live(),
-                classes: classes.iter().map(|class| (*class).to_owned()).collect(),
-                have,
-                known: Vec::new(),
-                scope: None,
-                mode: Mode::All,
-                budget: u64::MAX,
-                packing: Packing::Smallest,
-                announced: None,
-            })
+            let classes = classes.iter().map(|class| (*class).to_owned()).collect();
+            Request::Pull(Pull { classes, have, packing: Packing::Smallest, ..pair::whole(library) })
         };
         for others in [vec![], vec![old_trailers]] {
             let [present, absent] = [present, random(77)].map(|first| [vec![first], others.clone()].concat());

@@ -182,8 +182,13 @@ pub(super) async fn connect(endpoint: &Endpoint, address: SocketAddr) -> crate::
 }
 
 pub(super) fn pull() -> Request {
-    Request::Pull(Pull {
-        library: LibraryId::from_bytes([9; 32]),
+    Request::Pull(whole(LibraryId::from_bytes([9; 32])))
+}
+
+/// A pull of all that the channel `live` of a library has, by a node that has nothing.
+pub(super) fn whole(library: LibraryId) -> Pull {
+    Pull {
+        library,
         want: Want::Channel("live".into()),
         classes: Vec::new(),
         have: Vec::new(),
@@ -193,7 +198,7 @@ pub(super) fn pull() -> Request {
         budget: u64::MAX,
         packing: Packing::Auto,
         announced: None,
-    })
+    }
 }
 
 pub(super) fn join() -> Join {

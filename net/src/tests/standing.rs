@@ -12,13 +12,13 @@ use chuan_engine::{
     sync::{
         exchange::Talk,
         frame::{Frame, FrameKind},
-        message::{Hello, Mode, Packing, Pull, Request},
+        message::{Hello, Packing, Pull, Request},
         session::Outlet,
     },
 };
 
 use super::{
-    films::{Cinema, Films, NOW_MS, live},
+    films::{Cinema, Films, NOW_MS},
     pair::{self, Origin},
 };
 use crate::{Endpoint, Identity, PeerKey, endpoint::CloseCode, frame::FrameReader, limits, serve::Host};
@@ -62,18 +62,7 @@ fn granted(library: &Library, change: impl FnOnce(Member) -> Member) -> Statemen
 }
 
 fn whole(library: &Library) -> Request {
-    Request::Pull(Pull {
-        library: library.id(),
-        want: live(),
-        classes: Vec::new(),
-        have: Vec::new(),
-        known: Vec::new(),
-        scope: None,
-        mode: Mode::All,
-        budget: u64::MAX,
-        packing: Packing::Fastest,
-        announced: None,
-    })
+    Request::Pull(Pull { packing: Packing::Fastest, ..pair::whole(library.id()) })
 }
 
 /// Answers a pull of the mirror; after the first chunk `happens` does. Gives how it went, and how many chunks came after.

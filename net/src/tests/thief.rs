@@ -14,7 +14,7 @@ use chuan_engine::{
     sync::{
         exchange::Talk,
         frame::{Assembler, Frame, FrameKind},
-        message::{Join, Mode, Packing, Pull, Request, Scope, Want},
+        message::{Join, Packing, Pull, Request, Scope, Want},
     },
 };
 
@@ -81,18 +81,8 @@ impl World {
     fn requests(&self) -> Vec<(Takes, Request)> {
         let library = self.library().id();
         let pull = |want, classes: &[&str]| {
-            Request::Pull(Pull {
-                library,
-                want,
-                classes: classes.iter().map(|class| (*class).to_owned()).collect(),
-                have: Vec::new(),
-                known: Vec::new(),
-                scope: None,
-                mode: Mode::All,
-                budget: u64::MAX,
-                packing: Packing::Fastest,
-                announced: None,
-            })
+            let classes = classes.iter().map(|class| (*class).to_owned()).collect();
+            Request::Pull(Pull { want, classes, packing: Packing::Fastest, ..pair::whole(library) })
         };
         let pages = |commitment| Request::Pages { library, commitment, positions: vec![PagePosition::ROOT] };
         let chunks = |commitment| Request::Chunks {

@@ -16,7 +16,7 @@ use chuan_engine::{
     sync::{
         fetch::{Fetch, Options, Report},
         frame::FrameKind,
-        message::{Hello, Mode, Packing, Pull, Request},
+        message::{Hello, Packing, Pull, Request},
     },
 };
 
@@ -223,18 +223,7 @@ async fn a_revoked_node_is_shown_out_at_once() {
         connection.exchange(mirror.0.library()).await.expect("is a member");
         open.push(connection);
     }
-    let whole = Request::Pull(Pull {
-        library: mirror.0.library().id(),
-        want: live(),
-        classes: Vec::new(),
-        have: Vec::new(),
-        known: Vec::new(),
-        scope: None,
-        mode: Mode::All,
-        budget: u64::MAX,
-        packing: Packing::Fastest,
-        announced: None,
-    });
+    let whole = Request::Pull(Pull { packing: Packing::Fastest, ..pair::whole(mirror.0.library().id()) });
     let mut answer = open[0].ask(whole).await.expect("asks");
     assert!(answer.next().await.expect("begins").is_some());
     let node = pair::identity(pair::MIRROR).node();

@@ -28,8 +28,12 @@ async fn another_library_of_the_store_is_answered_like_none() {
         for release in &films.releases {
             let want = Want::Release(*release);
             for have in [vec![], vec![films.versions[0].1]] {
-                let pull =
-                    Pull { library: other.library(), want: want.clone(), have, ..whole(other.library()) };
+                let pull = Pull {
+                    library: other.library(),
+                    want: want.clone(),
+                    have,
+                    ..pair::whole(other.library())
+                };
                 all.push(peer.ask(&Request::Pull(pull)).await);
             }
         }
@@ -37,20 +41,4 @@ async fn another_library_of_the_store_is_answered_like_none() {
         answers.push(all);
     }
     assert!(answers[0] == answers[1], "an answer tells that the store has another library");
-}
-
-/// A pull of all that there is.
-fn whole(library: LibraryId) -> Pull {
-    Pull {
-        library,
-        want: live(),
-        classes: Vec::new(),
-        have: Vec::new(),
-        known: Vec::new(),
-        scope: None,
-        mode: Mode::All,
-        budget: u64::MAX,
-        packing: Packing::Smallest,
-        announced: None,
-    }
 }

@@ -10,18 +10,7 @@ pub(super) fn requests(world: &World) -> Vec<Request> {
     };
     let wants = || world.releases.iter().map(|release| Want::Release(*release)).chain([live()]);
     let mut requests = Vec::new();
-    let whole = |want: Want| Pull {
-        library,
-        want,
-        classes: Vec::new(),
-        have: Vec::new(),
-        known: Vec::new(),
-        scope: None,
-        mode: Mode::All,
-        budget: u64::MAX,
-        packing: Packing::Fastest,
-        announced: None,
-    };
+    let whole = |want: Want| Pull { want, packing: Packing::Fastest, ..pair::whole(library) };
     for want in wants() {
         let pull = whole(want);
         for classes in [&[][..], &["trailers"], &["masters"], &["masters", "trailers"], &["m*"], &["default"]]
