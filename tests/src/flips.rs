@@ -1,4 +1,4 @@
-//! The flip test: one bit of one file of a store is flipped, many times over, each time in a fresh copy of the home.
+//! The flip test: one bit of one file of a store or of its ledger is flipped, many times over, each time in a fresh copy of the home.
 //!
 //! Each flip must make no difference, or be a loud error that names the file; and `rebuild` must bring back all that the
 //! segments still hold. A restore that succeeds must give the right bytes: a silent loss is what this test is to find.
@@ -9,9 +9,14 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Output,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::{
     media,
@@ -21,6 +26,8 @@ use crate::{
 
 /// Objects that one flipped bit may cost: a record.
 const LOST_OBJECTS: u64 = 1;
+/// How many flips lie between two lines of progress.
+const TOLD: usize = 50;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -50,16 +57,32 @@ pub fn run(plan: &Plan) -> Result<Summary> {
     home.run(["publish".as_ref(), library.as_os_str(), "--library".as_ref(), "films".as_ref()])?;
 
     let sound = Sound { objects: objects(&home)?, library };
-    let files = store_files(&home.path)?;
-    let mut summary = Summary::new();
-    for number in 0..plan.flips {
-        let flip = Flip::choose(&files, number, &mut rng)?;
-        let loud = try_flip(plan, &home, &sound, &flip)
-            .with_context(|| format!("flip {number} of seed {}: {flip:?}", plan.seed))?;
-        let [quiet, reported] = summary.entry(kind(&flip.file)).or_default();
-        *(if loud { reported } else { quiet }) += 1;
-    }
-    Ok(summary)
+    let files = state_files(&home.path)?;
+    let flips = (0..plan.flips).map(|number| Flip::choose(&files, number, &mut rng));
+    let flips = flips.collect::<Result<Vec<_>>>()?;
+    let next = AtomicUsize::new(0);
+    let summary = Mutex::new(Summary::new());
+    let work = &|worker: usize| -> Result<()> {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(flip) = flips.get(number) else { return Ok(()) };
+            if number > 0 && number.is_multiple_of(TOLD) {
+                eprintln!("{number} of {} flips", flips.len());
+            }
+            let loud = try_flip(&plan.dir.join(worker.to_string()), &home, &sound, flip)
+                .inspect_err(|_| next.store(flips.len(), Ordering::Relaxed))
+                .with_context(|| format!("flip {number} of seed {}: {flip:?}", plan.seed))?;
+            let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+            let [quiet, reported] = summary.entry(kind(&flip.file)).or_default();
+            *(if loud { reported } else { quiet }) += 1;
+        }
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
+        running.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a worker panicked"))?)
+    })?;
+    Ok(summary.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// What the home holds as long as nobody meddles with it.
@@ -92,10 +115,10 @@ impl Flip {
     }
 }
 
-/// Returns whether the flip was reported.
-fn try_flip(plan: &Plan, sound_home: &Home, sound: &Sound, flip: &Flip) -> Result<bool> {
-    let home = Home::at(plan.dir.join("flipped"))?;
-    let target = plan.dir.join("restored");
+/// Works in `dir`. Returns whether the flip was reported.
+fn try_flip(dir: &Path, sound_home: &Home, sound: &Sound, flip: &Flip) -> Result<bool> {
+    let home = Home::at(dir.join("flipped"))?;
+    let target = dir.join("restored");
     copy(&sound_home.path, &home.path)?;
     flip.apply(&home.path)?;
 
@@ -104,7 +127,11 @@ fn try_flip(plan: &Plan, sound_home: &Home, sound: &Sound, flip: &Flip) -> Resul
     let loud = !(deep.status.success() && restored);
     if !deep.status.success() {
         let text = text_of(&deep);
-        let name = flip.file.rsplit('/').next().unwrap_or_default();
+        // The copies of the ledger are called `a` and `b`, which any text contains.
+        let name = match flip.file.starts_with("ledger/") {
+            true => flip.file.as_str(),
+            false => flip.file.rsplit('/').next().unwrap_or_default(),
+        };
         ensure!(text.contains(name), "the error does not name {name}: {text}");
     } else {
         ensure!(restored, "verify --deep finds nothing wrong, but a restore fails");
@@ -156,22 +183,28 @@ fn objects(home: &Home) -> Result<u64> {
     Ok(number(store, "chunks")? + number(store, "pages")?)
 }
 
-/// Every file of the store that is not empty, with its length.
-fn store_files(home: &Path) -> Result<Vec<(String, u64)>> {
+/// Every file of the store and of the ledger that is not empty, with its length.
+fn state_files(home: &Path) -> Result<Vec<(String, u64)>> {
     let mut files = Vec::new();
-    for file in media::listing(&home.join("store"))? {
-        let bytes = fs::metadata(home.join("store").join(&file))?.len();
-        // RocksDB's own log of what it did is for people; nothing reads it.
-        if bytes > 0 && !file.contains("LOG") {
-            files.push((format!("store/{file}"), bytes));
+    for folder in ["store", "ledger"] {
+        let before = files.len();
+        for file in media::listing(&home.join(folder))? {
+            let bytes = fs::metadata(home.join(folder).join(&file))?.len();
+            // RocksDB's own log of what it did is for people; nothing reads it.
+            if bytes > 0 && !file.contains("LOG") {
+                files.push((format!("{folder}/{file}"), bytes));
+            }
         }
+        ensure!(files.len() > before + 1, "no {folder} found in {}", home.display());
     }
-    ensure!(files.len() > 3, "no store found in {}", home.display());
     Ok(files)
 }
 
 /// A file's kind: its name without digits.
 fn kind(file: &str) -> String {
+    if file.starts_with("ledger/") {
+        return file.to_owned();
+    }
     let name = file.rsplit('/').next().unwrap_or_default();
     match name.rsplit_once('.') {
         Some((_, extension)) => format!("*.{extension}"),
@@ -210,6 +243,7 @@ mod tests {
             ("store/index/000012.sst", "*.sst"),
             ("store/index/MANIFEST-000004", "MANIFEST"),
             ("store/index/CURRENT", "CURRENT"),
+            ("ledger/a", "ledger/a"),
         ] {
             assert_eq!(kind(file), expected);
         }
