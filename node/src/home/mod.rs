@@ -19,6 +19,7 @@
 
 pub mod config;
 pub mod file;
+mod heard;
 pub mod keys;
 pub mod lag;
 pub mod peers;

@@ -5,10 +5,10 @@ use chuan_engine::{
     audit::{Event, Verb},
     id::LibraryId,
     statement::{Library, Statement},
-    store::Ledger,
+    store::{Ledger, ledger::LostRecord},
 };
 
-use super::{Inner, Node, libraries::Libraries, lock_of, maintain::name};
+use super::{Inner, Node, libraries::Libraries, maintain::name};
 use crate::{
     exit::{Exit, Failure, Result},
     home::Home,
@@ -59,7 +59,13 @@ impl Inner {
         }
         for lost in self.ledger().lost()? {
             verified.corrupt += 1;
-            name(verified, || format!("the ledger has lost {}; `chuan pull` asks peers for it", lost.place));
+            name(verified, || {
+                format!(
+                    "the ledger has lost {}; `chuan pull` asks peers for it; for a library that no other node has, `chuan publish \
+                     --force` goes on without it",
+                    lost.place
+                )
+            });
         }
         for (library, reason) in self.libraries.left_out() {
             verified.corrupt += 1;
@@ -90,16 +96,35 @@ impl Inner {
     /// Notes that a peer has given all that it knows of a library: what is lost of it without a name of its
     /// own, and statements that only the newest is kept of, are looked for no more.
     pub(super) fn heard_all(&self, library: &LibraryId) -> Result<()> {
-        if self.ledger().lost()?.is_empty() {
+        let Some(all) = self.note_heard(library)? else { return Ok(()) };
+        Ok(self.store.disk_ledger().heard_all(library, all)?)
+    }
+
+    /// Gives up what the ledger has lost of a library that an operator publishes all the same: else the home would never be
+    /// sound again where no other node has the library.
+    pub(super) fn go_on_without_lost(&self, library: &Library, job: &Job) -> Result<()> {
+        if self.check_not_lost(Some(&library.id())).is_ok() {
             return Ok(());
         }
-        let all = {
-            let mut heard = lock_of(&self.heard);
-            heard.insert(*library);
-            let mut known = self.libraries.all().into_iter().map(|library| library.id());
-            self.libraries.left_out().is_empty() && known.all(|id| heard.contains(&id))
-        };
-        Ok(self.store.disk_ledger().heard_all(library, all)?)
+        let what = format!("goes on without what the ledger has lost of {}", library.name());
+        job.note(format!("{what}; a member that knows a lost release refuses one that contradicts it"));
+        self.note(Event::new(Verb::Heal, what).of(library.id()));
+        let Some(all) = self.note_heard(&library.id())? else { return Ok(()) };
+        Ok(self.store.disk_ledger().give_up(&library.id(), all)?)
+    }
+
+    /// Notes that a library is complete without the lost records that name no library. Gives whether that is so of every
+    /// library; `None` where nothing is lost.
+    fn note_heard(&self, library: &LibraryId) -> Result<Option<bool>> {
+        let lost = self.ledger().lost()?;
+        if lost.is_empty() {
+            return Ok(None);
+        }
+        let unnamed = lost.iter().filter(|lost| lost.library.is_none()).map(|lost| lost.last);
+        let last = unnamed.max().unwrap_or(0);
+        self.home.note_heard(library, last)?;
+        let mut known = self.libraries.all().into_iter().map(|library| library.id());
+        Ok(Some(self.libraries.left_out().is_empty() && known.all(|id| self.home.heard(&id) >= last)))
     }
 
     /// Whether anything is lost or left out.
@@ -115,10 +140,13 @@ impl Inner {
     ///
     /// Corrupt, with the way out.
     pub(super) fn check_not_lost(&self, library: Option<&LibraryId>) -> Result<()> {
-        let concerns =
-            |lost: &Option<LibraryId>| lost.is_none() || library.is_none() || lost.as_ref() == library;
-        let lost = self.ledger().lost()?.into_iter().any(|lost| concerns(&lost.library));
-        if !lost {
+        let lost = self.ledger().lost()?;
+        let concerns = |lost: &LostRecord| match (&lost.library, library) {
+            (Some(own), Some(library)) => own == library,
+            (None, Some(library)) => self.home.heard(library) < lost.last,
+            (_, None) => true,
+        };
+        if !lost.iter().any(concerns) {
             return Ok(());
         }
         Err(Failure::new(

@@ -123,8 +123,6 @@ struct Inner {
     counts: Arc<Counts>,
     /// What of the store's damage the log was told of.
     losses: Mutex<Losses>,
-    /// Libraries of which a peer has given all that it knows since the home was opened.
-    heard: Mutex<BTreeSet<LibraryId>>,
 }
 
 impl Node {
@@ -190,7 +188,6 @@ impl Node {
             own: Mutex::default(),
             counts: Arc::default(),
             losses: Mutex::default(),
-            heard: Mutex::default(),
         });
         let opened = Arc::clone(&inner);
         on_thread(move || {

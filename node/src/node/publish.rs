@@ -48,11 +48,19 @@ impl Node {
         if let (false, Some(library)) = (options.options.force || options.options.dry_run, &known) {
             self.catch_up(&library.id(), first(&publishers(&options)?)?).await?;
         }
-        if !options.options.force && !options.options.dry_run {
-            let (inner, id) = (std::sync::Arc::clone(&self.0), known.as_ref().map(|library| library.id()));
-            super::on_thread(move || inner.check_not_lost(id.as_ref())).await?;
-        }
         let job = job.clone();
+        let (inner, told, is_dry_run) =
+            (std::sync::Arc::clone(&self.0), job.clone(), options.options.dry_run);
+        match (options.options.force, known) {
+            (true, Some(library)) if !is_dry_run => {
+                super::on_thread(move || inner.go_on_without_lost(&library, &told)).await?;
+            }
+            (true, _) => {}
+            (false, known) => {
+                super::on_thread(move || inner.check_not_lost(known.map(|library| library.id()).as_ref()))
+                    .await?;
+            }
+        }
         self.blocking(move |node| node.ingest(&options, &job)).await
     }
 }
@@ -173,6 +181,8 @@ impl Inner {
             dry_run: true,
             ..Published::of_tally(tally)
         };
+        let changes = published.files_new + published.files_changed + published.files_gone;
+        let published = Published { changed: current.is_none() || changes > 0, ..published };
         let parent = current.map(|current| current.statement.id().to_string());
         Ok(Ingested { published, parent, listed: Vec::new() })
     }

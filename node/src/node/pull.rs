@@ -272,9 +272,9 @@ impl Inner {
         Ok(sources)
     }
 
-    /// Notes that a pull begins. Says on which release the channel stands here, and whether a pull must look for what is missing: where an earlier one was
-    /// cut short, the current release is not whole any more, or other channels stand here and this one does not. Else a source
-    /// tells what is new from what is held.
+    /// Notes that a pull begins. Says on which release the channel stands here, and whether a pull must look for what is missing:
+    /// where an earlier one was cut short, the current release is not whole any more, or the channel stands nowhere here though
+    /// content of the library is here. Else a source tells what is new from what is held.
     fn begin_pull(
         &self,
         library: &Library,
@@ -288,7 +288,9 @@ impl Inner {
         }
         let Some(current) = self.here(library, channel)? else {
             let others = self.ledger().refs()?.iter().any(|at| at.library == library.id());
-            return Ok(Begun { before: None, resume: unfinished || others, unfinished });
+            // Where the ledger was lost, the content is here all the same.
+            let holds = self.store.disk().library_stats(&library.id())?.chunks > 0;
+            return Ok(Begun { before: None, resume: unfinished || others || holds, unfinished });
         };
         let before = Some(current.statement.id());
         let must_look = !is_named && !is_dry_run && !self.is_here_whole(library, &current.body.manifest)?;
@@ -412,9 +414,12 @@ impl Inner {
 }
 
 impl Pulled {
-    /// Whether nothing came though something newer is announced than is here; no matter where one release was asked for.
+    /// Whether nothing came, or would come, though something newer is announced than is here; no matter where one release was
+    /// asked for.
     pub fn is_behind(&self) -> bool {
-        !self.changed && !self.dry_run && !self.named && self.lag.behind_since_ms.is_some()
+        // Of a dry run, what is missing is known where a node has something newer.
+        let would_come = self.dry_run && self.chunks_missing.is_some();
+        !self.changed && !would_come && !self.named && self.lag.behind_since_ms.is_some()
     }
 
     /// Adds what came and from whom.

@@ -160,16 +160,30 @@ impl DiskLedger {
     /// that only the newest is kept of, are found or not missed any more. With `all` that goes for those of
     /// an unknown library, too.
     pub fn heard_all(&self, library: &LibraryId, all: bool) -> Result<()> {
+        self.settle(library, all, |record| {
+            StatementKind::from_tag(record.statement_kind).map_or(true, StatementKind::is_passing)
+        })
+    }
+
+    /// Gives up every lost record of `library`, and with `all` those of an unknown library: an operator goes on
+    /// without them. Durable when it returns.
+    pub fn give_up(&self, library: &LibraryId, all: bool) -> Result<()> {
+        self.settle(library, all, |_| true)
+    }
+
+    fn settle(
+        &self,
+        library: &LibraryId,
+        all: bool,
+        is_settled: impl Fn(&LedgerRecord) -> bool,
+    ) -> Result<()> {
         let view = self.view();
         let is_of = |record: &&LedgerRecord| match &record.library {
             Some(own) => own == library,
             None => all,
         };
-        let is_settled = |record: &&LedgerRecord| {
-            StatementKind::from_tag(record.statement_kind).map_or(true, StatementKind::is_passing)
-        };
-        let settled: Vec<u64> =
-            view.state.lost().filter(is_of).filter(is_settled).map(|record| record.number).collect();
+        let lost = view.state.lost().filter(is_of).filter(|record| is_settled(record));
+        let settled: Vec<u64> = lost.map(|record| record.number).collect();
         drop(view);
         if settled.is_empty() { Ok(()) } else { self.found(&settled) }
     }
@@ -181,7 +195,12 @@ impl DiskLedger {
         let mut end = self.lock();
         let plan = match self.pair.plan(&self.node)? {
             Outcome::Open(plan) => plan,
-            Outcome::Gone(found) => return Ok(Checked::of(found.iter().map(ToString::to_string).collect())),
+            Outcome::Gone(found) => {
+                let gone =
+                    "both files are gone while the home is open: end this process, then start it again";
+                let found = found.iter().map(ToString::to_string);
+                return Ok(Checked::of(found.chain([gone.to_owned()]).collect()));
+            }
             Outcome::Refused(refusal) => return Ok(Checked::of(vec![refusal.to_string()])),
         };
         let found: Vec<String> = plan.found.iter().map(ToString::to_string).collect();

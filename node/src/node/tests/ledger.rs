@@ -154,3 +154,54 @@ async fn a_library_without_a_root_is_asked_for_by_its_id() {
     mirror.close().await;
     origin.close().await;
 }
+
+/// An origin of two libraries lost its ledger. The one that a mirror has was fetched again whole, content and all, and could
+/// not be published without `--force` while the other was lost; the other never could be without it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_ledger_is_regained_library_by_library() {
+    let place = Place::new();
+    let mut state = 1u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'a' + u8::try_from((state >> 40) % 26).unwrap())
+    });
+    place.write("film.mp4", &noise.take(300_000).collect::<String>());
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    pull(&mirror).await.unwrap();
+    let from = mirror.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
+    let own =
+        |force| Publish { source: place.path("own"), library: "own".into(), force, ..Publish::default() };
+    fs::create_dir(place.path("own")).unwrap();
+    fs::write(place.path("own/a"), "1").unwrap();
+    origin.publish(own(false), &Job::silent()).await.unwrap();
+    origin.close().await;
+    drop(origin);
+    let home = place.path("origin");
+    Side::BOTH.into_iter().for_each(|side| fs::remove_file(home.join("ledger").join(side.name())).unwrap());
+    let _ = fs::remove_file(home.join("peers.json"));
+
+    let origin = Node::open(&home).await.unwrap();
+    let is_sound = async || origin.verify(Verify::default(), &Job::silent()).await.unwrap().ok;
+    assert_eq!(place.publish(&origin).await.unwrap_err().exit, Exit::Corrupt);
+    let dry = Publish { dry_run: true, ..own(false) };
+    assert_eq!(origin.publish(dry, &Job::silent()).await.unwrap_err().exit, Exit::Corrupt);
+    let regain = Pull { library: Some("films".into()), from: Some(from), ..Pull::default() };
+    let pulled = origin.pull(regain, &Job::silent()).await.unwrap();
+    assert!(pulled.chunks_fetched == 0 && pulled.frame_bytes_in < 20_000, "{pulled:?}");
+    place.write("more.mp4", "more");
+    place.publish(&origin).await.unwrap();
+    assert!(!is_sound().await, "the other library is lost");
+
+    assert_eq!(origin.publish(own(false), &Job::silent()).await.unwrap_err().exit, Exit::Corrupt);
+    origin.publish(own(true), &Job::silent()).await.unwrap();
+    assert!(is_sound().await);
+    fs::write(place.path("own/a"), "2").unwrap();
+    origin.publish(own(false), &Job::silent()).await.unwrap();
+    origin.close().await;
+    drop(origin);
+    let origin = Node::open(&home).await.unwrap();
+    assert!(origin.verify(Verify::default(), &Job::silent()).await.unwrap().ok);
+    assert_eq!(origin.status().await.unwrap().ledger.lost, 0);
+}
