@@ -2,7 +2,12 @@
 //! a rebuild, without the index, and after a crash in a pull. What is the same in a machine without sockets is shown in the
 //! engine (`sync/tests/foreign.rs`), byte for byte.
 
-use std::path::Path;
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use chuan_engine::{
     chunk::Profile,
@@ -213,6 +218,13 @@ async fn a_member_of_one_library_gets_nothing_of_another() {
     world.restart(|home| std::fs::remove_dir_all(home.join("store/index")).unwrap()).await;
     world.check("without an index").await;
 
+    // Another process pulls into the mirror's home and is killed, each time a little later.
+    let source = world.owner.listening().unwrap().to_string();
+    for kill in 0..KILLS {
+        world.restart(|home| kill_a_pull(home, &source, KILL_STEP * kill)).await;
+        world.check(&format!("after kill {kill} in a pull")).await;
+    }
+
     // And all that is somebody's own is there as before.
     world.origin.rebuild(&Job::silent()).await.unwrap();
     for (node, name) in [(&world.origin, "origin"), (&world.mirror, "mirror")] {
@@ -227,4 +239,42 @@ async fn a_member_of_one_library_gets_nothing_of_another() {
         }
     }
     assert!(world.mirror.verify(Verify { deep: true }, &Job::silent()).await.unwrap().ok);
+}
+
+/// Pulls that are killed, and how much later each is killed than the one before.
+const KILLS: u32 = 8;
+const KILL_STEP: Duration = Duration::from_millis(9);
+/// Where the process that is to be killed finds its home and its source.
+const HOME: &str = "CHUAN_TEST_PULL_HOME";
+const SOURCE: &str = "CHUAN_TEST_PULL_SOURCE";
+
+/// Pulls `other` from `source` into a closed home in a process of its own, again and again, and kills it `after` it has begun.
+fn kill_a_pull(home: &Path, source: &str, after: Duration) {
+    let name = format!("{}::pulls_until_it_is_killed", module_path!().split_once("::").unwrap().1);
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &name, "--nocapture"])
+        .env(HOME, home)
+        .env(SOURCE, source)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let began = lines.any(|line| line.unwrap().contains("the pull begins"));
+    // The moment is arbitrary: nothing is waited for.
+    std::thread::sleep(after);
+    child.kill().unwrap();
+    let ended = child.wait().unwrap();
+    assert!(began && ended.code().is_none(), "it was not killed in a pull: {ended}");
+}
+
+/// The process of [`kill_a_pull`]; in any other it does nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn pulls_until_it_is_killed() {
+    let (Some(home), Ok(source)) = (std::env::var_os(HOME), std::env::var(SOURCE)) else { return };
+    let node = Node::open(Path::new(&home)).await.unwrap();
+    println!("the pull begins");
+    loop {
+        let pulled = pull_of(&node, "other", Some(source.clone())).await;
+        assert!(pulled.is_err(), "{pulled:?}");
+    }
 }
