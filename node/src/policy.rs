@@ -5,6 +5,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use chuan_engine::{
+    ingest::Patterns,
     limits::CLASSES,
     manifest::{policy::ClassRules, table::is_class_name},
     statement::{ClassPolicy, Classes, Mirror, Policy, Region},
@@ -18,7 +19,11 @@ use serde::Deserialize;
 use crate::{
     command::parse_duration,
     exit::{Failure, Result},
+    home::file,
 };
+
+/// The most bytes of a policy file.
+const POLICY_FILE_BYTES: usize = 1 << 20;
 
 /// A policy file that keeps its rules.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -70,16 +75,10 @@ impl PolicyText {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PolicyFile {
-    #[serde(default = "yes")]
-    junk: bool,
-    #[serde(default)]
-    excludes: Vec<String>,
+    junk: Option<bool>,
+    excludes: Option<Vec<String>>,
     #[serde(default, rename = "class")]
     classes: Vec<ClassEntry>,
-}
-
-const fn yes() -> bool {
-    true
 }
 
 #[derive(Debug, Deserialize)]
@@ -139,18 +138,21 @@ impl From<MirrorWord> for Mirror {
 /// [`Exit::Invalid`](crate::Exit::Invalid) naming the file and what is wrong in it, [`Exit::Missing`](crate::Exit::Missing)
 /// where it is not there.
 pub(crate) fn read(path: &Path) -> Result<PolicyText> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::io(format!("read the policy {}", path.display()), error))?;
+    let text = String::from_utf8(file::read_at_most(path, POLICY_FILE_BYTES)?)
+        .map_err(|_| Failure::invalid(format!("{} is not UTF-8 text", path.display())))?;
     parse(&text).map_err(|failure| Failure::new(failure.exit, format!("{}: {failure}", path.display())))
 }
 
 fn parse(text: &str) -> Result<PolicyText> {
     let file: PolicyFile =
         Figment::from(Toml::string(text)).extract().map_err(|error| Failure::invalid(error.to_string()))?;
-    let library = Policy { junk: file.junk, excludes: file.excludes, ..Policy::default() };
-    if file.classes.is_empty() && library == Policy::default() {
-        return Err(Failure::invalid("it has no [[class]], no excludes and no junk = false"));
+    // A policy without any rule is written as `excludes = []`; an empty file is more likely a mistake.
+    if file.classes.is_empty() && file.junk.is_none() && file.excludes.is_none() {
+        return Err(Failure::invalid("it has no [[class]], no excludes and no junk"));
     }
+    let default = Policy::default();
+    let (junk, excludes) = (file.junk.unwrap_or(default.junk), file.excludes.unwrap_or_default());
+    let library = Policy { junk, excludes, ..default };
     if file.classes.len() > CLASSES {
         return Err(Failure::invalid(format!("a library has at most {CLASSES} classes")));
     }
@@ -161,6 +163,9 @@ fn parse(text: &str) -> Result<PolicyText> {
         }
     }
     library.check().map_err(|error| Failure::invalid(error.to_string()))?;
+    Patterns { policy: library.excludes.clone(), ..Patterns::default() }
+        .check()
+        .map_err(|error| Failure::invalid(format!("excludes: {error}")))?;
     let classes = file.classes.into_iter().map(ClassEntry::class).collect::<Result<_>>()?;
     Ok(PolicyText { library, classes })
 }
@@ -264,10 +269,18 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_without_rules_can_be_set() {
+        for text in ["junk = true", "excludes = []", "junk = true\nexcludes = []"] {
+            assert_eq!(parse(text).unwrap(), PolicyText::default(), "{text}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, part) in [
             ("", "no [[class]]"),
             ("excludes = [\"masters/a\"]", "names a path"),
+            ("excludes = [\"[z-a]\"]", "[z-a]"),
             ("junk = \"no\"", "junk"),
             ("[[class]]\nname = \"a\"\npath = [\"x\"]", "path"),
             ("[[class]]\npaths = [\"x\"]", "name"),

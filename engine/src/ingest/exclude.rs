@@ -81,6 +81,17 @@ impl Default for Patterns {
     }
 }
 
+impl Patterns {
+    /// Whether all of them can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a malformed pattern, naming it.
+    pub fn check(&self) -> Result<()> {
+        Excludes::new(self).map(drop)
+    }
+}
+
 /// The lists, ready to be asked.
 #[derive(Debug)]
 pub(super) struct Excludes {
