@@ -53,7 +53,12 @@ pub(crate) fn count(number: u64) -> String {
 
 /// A count and its noun: `1 file`, `2 files`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(number)) }
+    counted_as(number, noun, &format!("{noun}s"))
+}
+
+/// The same for a noun whose plural is another word.
+pub(crate) fn counted_as(number: u64, one: &str, several: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{} {several}", count(number)) }
 }
 
 /// A span: `0.35 s`, `42 s`, `3 min 20 s`, `5 h 12 min`, `9 d 3 h`.

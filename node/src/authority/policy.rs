@@ -14,6 +14,7 @@ use super::{
 use crate::{
     command::{Command, ListClasses, PolicyVerb, ReadPolicy, SetPolicy},
     exit::{Failure, Result},
+    human::{counted, counted_as},
     keyring::Keyring,
     node::now_ms,
     outcome::{ClassPolicyRow, Outcome, PolicyFinding, PolicyShown},
@@ -157,9 +158,9 @@ fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFind
             say(
                 "warning",
                 format!(
-                    "class `{name}` wants {} whole copies, and {} origins and mirrors may have it; `chuan grant` more",
-                    row.replicas,
-                    copies.len()
+                    "class `{name}` wants {}, and {} may have it (origins and mirrors count); `chuan grant` more",
+                    counted_as(row.replicas.into(), "whole copy", "whole copies"),
+                    counted(copies.len() as u64, "node")
                 ),
             );
         }

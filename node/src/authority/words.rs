@@ -6,7 +6,7 @@ use chuan_engine::{
     statement::{Body, Channel, ClassPolicy, Classes, Library, Member, Policy, Region, TicketTerms},
 };
 
-use crate::human::{age, time};
+use crate::human::{age, counted, time};
 
 /// A line for each thing that an act says, and what it replaces as far as `library` knows.
 pub(super) fn of(library: &Library, body: &Body) -> Vec<String> {
@@ -59,7 +59,7 @@ fn ticket(terms: &TicketTerms) -> Vec<String> {
     let role = terms.role.map_or("mirror or edge", |role| role.name());
     let redeemers: Vec<_> = terms.redeemers.iter().map(ToString::to_string).collect();
     vec![
-        format!("a ticket for {} nodes, until {} UTC", terms.uses, time(terms.expires_ms)),
+        format!("a ticket for {}, until {} UTC", counted(terms.uses.into(), "node"), time(terms.expires_ms)),
         format!("they may {} in {}, as {role}", terms.verbs.names(), classes(&terms.classes)),
         format!("region: {}", region(terms.region.as_ref())),
         format!("redeemed by {}", redeemers.join(", ")),

@@ -359,8 +359,10 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     if std::env::args_os().any(|arg| arg == OsStr::new("--json")) {
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        let message = first.strip_prefix("error: ").unwrap_or(first);
+        // What follows an empty line is the usage and where to find help.
+        let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        let message = lines.join(" ");
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
         return show_failure(&Failure::usage(message), true, "");
     }
     let _ = error.print();

@@ -5,6 +5,8 @@ use chuan_engine::{
     statement::{Body, Library, RoleKind, Statement},
 };
 
+use crate::human::counted;
+
 /// The event that `statement` is, in `library` as it stands with it: one that does not count is an attempt. None for what a log
 /// would only be filled with.
 pub(super) fn event(statement: &Statement, library: &Library) -> Option<Event> {
@@ -35,7 +37,11 @@ fn attempt(statement: &Statement, library: &Library) -> Option<Event> {
         }
         Body::Ticket(terms) => {
             let id = statement.id().short();
-            (Verb::Invite, RoleKind::Operator, format!("ticket {id} for {} nodes", terms.uses))
+            (
+                Verb::Invite,
+                RoleKind::Operator,
+                format!("ticket {id} for {}", counted(terms.uses.into(), "node")),
+            )
         }
         Body::Revoke(revoke) => {
             (Verb::Revoke, RoleKind::Operator, format!("{}: {}", revoke.node.short(), revoke.reason))

@@ -64,6 +64,11 @@ fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
     let Published { library_name: name, sequence, .. } = published;
     if published.founded {
         writeln!(out, "dry run: would found library {name}")?;
+    } else if !published.changed {
+        writeln!(
+            out,
+            "dry run: no file is new, changed or gone since {name}@{sequence}; folders, links and modes are not compared"
+        )?;
     } else {
         writeln!(out, "dry run: would publish a release after {name}@{sequence}")?;
     }
@@ -82,6 +87,14 @@ fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
 fn not_taken(out: &mut impl Write, published: &Published) -> io::Result<()> {
     if published.excluded_total > 0 {
         writeln!(out, "excluded by patterns: {}", counted(published.excluded_total, "item"))?;
+        if published.dry_run {
+            let named = &published.excluded;
+            named
+                .iter()
+                .take(NAMED)
+                .try_for_each(|item| writeln!(out, "  {} ({})", item.path.escape_debug(), item.reason))?;
+            more(out, named.len(), published.excluded_total)?;
+        }
     }
     if published.skipped_total > 0 {
         writeln!(out, "left out: {}", counted(published.skipped_total, "item"))?;
@@ -111,7 +124,11 @@ fn rows(out: &mut impl Write, rows: &[GapRow], total: u64) -> io::Result<()> {
         };
         writeln!(out, "  {} ({}): {stands}", row.path.escape_debug(), row.reason)?;
     }
-    let named = rows.len().min(NAMED) as u64;
+    more(out, rows.len(), total)
+}
+
+fn more(out: &mut impl Write, listed: usize, total: u64) -> io::Result<()> {
+    let named = listed.min(NAMED) as u64;
     if total > named {
         writeln!(out, "  and {} more; --json names up to 1,000", count(total - named))?;
     }
