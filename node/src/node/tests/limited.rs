@@ -1,5 +1,6 @@
 //! Publishers of one class of several, on statements alone: what they may change, and what they leave as it was.
 
+use bytes::Bytes;
 use chuan_engine::{
     id::{ManifestId, Salt, SaltKey, StatementId},
     manifest::{
@@ -39,7 +40,7 @@ impl Limited {
             chuan_engine::statement::library::found("films", founders, Salt::from_bytes([4; 32]), 1).unwrap();
         let Body::Root(body) = first.body() else { panic!("a library begins with a root") };
         let mut roles = body.roles.clone();
-        for (class, key) in [("trailers", &trailers), ("masters", &masters)] {
+        for (class, key) in [("masters", &masters), ("trailers", &trailers)] {
             roles.push(LibraryRole {
                 classes: Classes::new(vec![class.into()]).unwrap(),
                 ..LibraryRole::any_of(RoleKind::Publisher, [key.public()])
@@ -117,7 +118,7 @@ fn seal_entries(
     key: &Key,
     entry: impl Fn(u8) -> (String, EntryKind),
 ) -> Sealed {
-    let mut trees = Vec::new();
+    let (mut trees, mut objects) = (Vec::new(), Vec::new());
     for slot in plan.classifier().slots() {
         let mut pages = Vec::new();
         let mut builder = EntryTreeBuilder::new(store.library(), slot).unwrap();
@@ -134,9 +135,9 @@ fn seal_entries(
         };
         builder.push(EntryPath::new(path).unwrap(), &entry, &mut pages).unwrap();
         trees.push((slot, builder.finish(&mut pages).unwrap()));
+        objects.extend(pages.into_iter().map(|(id, bytes)| Object::Page { id, bytes: Bytes::from(bytes) }));
     }
     let sealed = plan.seal(&store.library(), &trees, &SaltKey::of_publisher(key.seed())).unwrap();
-    let mut objects: Vec<Object> = Vec::new();
     for header in &sealed.ours {
         objects
             .push(Object::Page { id: header.id(&store.library()).as_page(), bytes: header.encode().into() });
