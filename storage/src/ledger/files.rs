@@ -22,8 +22,8 @@ pub(crate) trait Files: Send + Sync + fmt::Debug {
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
     /// A part of a file; fewer bytes where it ends before.
     fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>>;
-    /// Whether two names are one file: then it is one copy.
-    fn is_one(&self, names: [&str; 2]) -> io::Result<bool>;
+    /// Which of two names is to be made anew where both are one file, which is one copy: the one that is a link, else the second.
+    fn is_one(&self, names: [&str; 2]) -> io::Result<Option<usize>>;
     /// Allocates blocks up to `end` without changing the length. A file system that cannot is no error.
     fn reserve(&self, name: &str, end: u64) -> io::Result<()>;
     /// Writes at `offset`; makes the file where it is not there.
@@ -116,14 +116,18 @@ impl Files for Directory {
         Ok(bytes)
     }
 
-    fn is_one(&self, names: [&str; 2]) -> io::Result<bool> {
+    fn is_one(&self, names: [&str; 2]) -> io::Result<Option<usize>> {
         let [one, other] = names.map(|name| match fs::metadata(self.dir.join(name)) {
             Ok(meta) => Ok(Some((meta.dev(), meta.ino()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         });
         let (one, other) = (one?, other?);
-        Ok(one.is_some() && one == other)
+        if one.is_none() || one != other {
+            return Ok(None);
+        }
+        let is_link = |name: &str| self.dir.join(name).is_symlink();
+        Ok(Some(names.into_iter().position(is_link).unwrap_or(1)))
     }
 
     fn reserve(&self, name: &str, end: u64) -> io::Result<()> {

@@ -341,9 +341,10 @@ impl DiskLedger {
         let places = Side::BOTH.into_iter().zip(held.offsets).zip(&view.identities);
         for ((side, offset), identity) in places {
             let Some(offset) = offset else { continue };
-            match self.pair.record(side, offset, held.len as usize, identity)? {
-                Some(record) if record.id == *id => return Ok(record),
-                _ => tracing::warn!(%side, offset, "a record is damaged; its twin is read"),
+            match self.pair.record(side, offset, held.len as usize, identity) {
+                Ok(Some(record)) if record.id == *id => return Ok(record),
+                Ok(_) => tracing::warn!(%side, offset, "a record is damaged; its twin is read"),
+                Err(error) => tracing::warn!(%side, offset, %error, "a record cannot be read; its twin is"),
             }
         }
         Err(Error::Corrupt(format!(

@@ -15,6 +15,8 @@ use chuan_engine::{
     },
 };
 
+use rustix::io::Errno;
+
 use super::files::Files;
 use crate::{Poison, space};
 
@@ -35,19 +37,33 @@ impl Pair {
         self.files.path().join(side.name())
     }
 
-    /// Both copies as they lie. Where both names are one file, it is `a`, and `b` is missing: a write to it would be no second
-    /// copy.
+    /// Both copies as they lie. Where both names are one file, one of them counts as missing: a write to it would be no second
+    /// copy. A copy that cannot be read, though the other can, is as good as damaged.
     pub(super) fn read(&self) -> Result<[Option<Bytes>; 2]> {
-        let read = |side: Side| -> Result<Option<Bytes>> {
-            let bytes =
-                self.files.read(side.name()).map_err(|error| self.failed("read", side.name(), error))?;
-            Ok(bytes.map(Bytes::from))
-        };
+        let read = |side: Side| self.files.read(side.name()).map(|bytes| bytes.map(Bytes::from));
         let names = Side::BOTH.map(Side::name);
-        if self.files.is_one(names).map_err(|error| self.failed("read", Side::B.name(), error))? {
-            return Ok([read(Side::A)?, None]);
+        match self.files.is_one(names) {
+            // The name that is a link is the one to be made anew.
+            Ok(Some(1)) => {
+                return Ok([read(Side::A).map_err(|error| self.failed("read", "a", error))?, None]);
+            }
+            Ok(Some(_)) => {
+                return Ok([None, read(Side::B).map_err(|error| self.failed("read", "b", error))?]);
+            }
+            _ => {}
         }
-        Ok([read(Side::A)?, read(Side::B)?])
+        let unreadable = |side: Side, error: &io::Error| {
+            tracing::warn!(%side, %error, "a copy of the ledger cannot be read; its twin is");
+            Some(Bytes::new())
+        };
+        match Side::BOTH.map(read) {
+            [Err(error), Ok(Some(b))] if is_of_the_file(&error) => Ok([unreadable(Side::A, &error), Some(b)]),
+            [Ok(Some(a)), Err(error)] if is_of_the_file(&error) => Ok([Some(a), unreadable(Side::B, &error)]),
+            [a, b] => {
+                let a = a.map_err(|error| self.failed("read", Side::A.name(), error))?;
+                Ok([a, b.map_err(|error| self.failed("read", Side::B.name(), error))?])
+            }
+        }
     }
 
     /// Reads both and decides what stands.
@@ -210,6 +226,12 @@ impl Pair {
             other => other,
         }
     }
+}
+
+/// Whether an error says that the file cannot be read, now and later: not that the process lacks something.
+fn is_of_the_file(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::IO | Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::UCLEAN))
 }
 
 /// The next generation.

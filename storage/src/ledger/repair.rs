@@ -78,7 +78,7 @@ pub fn inspect(dir: &Path, node: &NodeId) -> Result<Inspection> {
         Outcome::Open(plan) => {
             inspection.mends = plan.mend != Mend::None;
             inspection.found = plan.found.iter().map(ToString::to_string).collect();
-            inspection.lost = plan.state().lost().count() as u64;
+            inspection.lost = plan.state().lost().map(|lost| lost.last() - lost.number + 1).sum();
         }
         Outcome::Gone(found) => {
             inspection.mends = true;

@@ -44,7 +44,11 @@ fn one_file_that_is_gone_or_damaged_is_made_anew() {
 #[test]
 fn two_names_of_one_file_are_one_copy() {
     type Join = fn(&std::path::Path, &std::path::Path) -> std::io::Result<()>;
-    let joins: [Join; 2] = [|a, b| fs::hard_link(a, b), |a, b| std::os::unix::fs::symlink(a, b)];
+    let joins: [Join; 3] = [
+        |a, b| fs::hard_link(a, b),
+        |a, b| std::os::unix::fs::symlink(a, b),
+        |a, b| fs::rename(a, b).and_then(|()| std::os::unix::fs::symlink(b, a)),
+    ];
     for join in joins {
         let dir = tempfile::tempdir().unwrap();
         create(dir.path(), NODE).unwrap();
@@ -59,7 +63,32 @@ fn two_names_of_one_file_are_one_copy() {
         assert!(opened.damaged && opened.found[0].contains("second name"), "{:?}", opened.found);
         assert_eq!(sequences(&opened.ledger), [1]);
         let [a, b] = [a, b].map(|path| (fs::symlink_metadata(&path).unwrap(), fs::read(&path).unwrap()));
-        assert!(b.0.is_file() && a.0.ino() != b.0.ino() && a.1 == b.1, "both are there, apart");
+        assert!(
+            a.0.is_file() && b.0.is_file() && a.0.ino() != b.0.ino() && a.1 == b.1,
+            "both are there, apart"
+        );
+    }
+}
+
+/// One copy on a bad sector closed the whole home, though its twin was sound.
+#[test]
+fn a_copy_that_cannot_be_read_is_made_anew_from_its_twin() {
+    for side in ["a", "b"] {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), NODE).unwrap();
+        let opened = DiskLedger::open(dir.path(), NODE, 0, Poison::default()).unwrap();
+        opened.ledger.append(vec![statement(1)]).unwrap();
+        let path = dir.path().join(side);
+        fs::remove_file(&path).unwrap();
+        // A regular file whose first page is no memory of this process: reading it is an I/O error.
+        std::os::unix::fs::symlink("/proc/self/mem", &path).unwrap();
+        assert_eq!(sequences(&opened.ledger), [1], "the home that is open reads the twin");
+        drop(opened);
+        let opened = DiskLedger::open(dir.path(), NODE, 0, Poison::default()).unwrap();
+        assert!(opened.damaged, "{:?}", opened.found);
+        opened.ledger.append(vec![statement(2)]).unwrap();
+        assert_eq!(sequences(&opened.ledger), [1, 2]);
+        assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{side}");
     }
 }
 

@@ -198,8 +198,8 @@ impl Files for Disk {
         Ok(bytes[from..(from + len).min(bytes.len())].to_vec())
     }
 
-    fn is_one(&self, _: [&str; 2]) -> io::Result<bool> {
-        Ok(false)
+    fn is_one(&self, _: [&str; 2]) -> io::Result<Option<usize>> {
+        Ok(None)
     }
 
     fn reserve(&self, _: &str, _: u64) -> io::Result<()> {
