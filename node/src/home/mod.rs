@@ -23,6 +23,7 @@ mod heard;
 pub mod keys;
 pub mod lag;
 pub mod peers;
+mod whole;
 
 use std::{
     fs::DirBuilder,

@@ -106,15 +106,15 @@ impl Inner {
     fn walk(&self, library: &Library, verified: &mut Verified, job: &Job) -> Result<()> {
         let mut absent = BTreeSet::new();
         let objects = self.objects(&library.id());
+        self.note_whole_releases(library)?;
+        let whole = self.home.whole(&library.id())?;
         for said in library.releases() {
             job.check()?;
             let release = said.statement.id();
             let table = said.body.manifest.as_page();
-            let state = objects.page_states(std::slice::from_ref(&table))?.pop();
             let current = self.stands_here(library, &release)?;
             let lost = || Ok::<_, Failure>(objects.lost()?.contains(&ObjectId::Page(table)));
-            let is_ours = state != Some(PageState::Absent) && self.was_whole(library, &said.body.manifest)?;
-            if !is_ours && !current && !lost()? {
+            if !whole.contains(&said.body.manifest) && !current && !lost()? {
                 continue;
             }
             verified.releases += 1;
@@ -130,6 +130,16 @@ impl Inner {
             }
         }
         verified.classes_absent += absent.len() as u64;
+        Ok(())
+    }
+
+    /// Notes outside the index which releases of a library were whole here, as far as the index remembers.
+    fn note_whole_releases(&self, library: &Library) -> Result<()> {
+        for said in library.releases() {
+            if self.was_whole(library, &said.body.manifest)? {
+                self.home.note_whole(&library.id(), &said.body.manifest)?;
+            }
+        }
         Ok(())
     }
 
@@ -184,6 +194,7 @@ impl Inner {
 
     fn rebuild(&self, job: &Job) -> Result<Rebuilt> {
         let begun = Instant::now();
+        self.libraries.all().iter().try_for_each(|library| self.note_whole_releases(library))?;
         let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild"));
         let report = self.store.disk().rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
         self.mark_all();

@@ -320,7 +320,12 @@ impl Inner {
         let Brought { source, address, report, .. } = brought;
         let library = self.libraries.reload(id, now_ms())?;
         let release = report.release.ok_or_else(|| Failure::internal("a pull ended without a release"))?;
-        let sequence = library.release(&release).map_or(0, |said| said.statement.sequence());
+        let said = library.release(&release);
+        let sequence = said.map_or(0, |said| said.statement.sequence());
+        // Of a dry run, only pages came.
+        if let Some(said) = said.filter(|_| report.done) {
+            self.home.note_whole(id, &said.body.manifest)?;
+        }
         self.home.end_pull(id)?;
         // What was said while the data came is newer than what the pull knew.
         self.follow_channels(id, &[])?;

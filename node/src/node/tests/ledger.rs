@@ -205,3 +205,46 @@ async fn a_lost_ledger_is_regained_library_by_library() {
     assert!(origin.verify(Verify::default(), &Job::silent()).await.unwrap().ok);
     assert_eq!(origin.status().await.unwrap().ledger.lost, 0);
 }
+
+/// What an old release had lost was found until the index was made anew: the index alone knew which releases were whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_release_has_lost_is_found_without_the_old_index() {
+    let place = Place::new();
+    let node = place.node("origin").await;
+    for content in ["base", "the only content of the second release", "base"] {
+        place.write("film", &content.repeat(500));
+        place.publish(&node).await.unwrap();
+    }
+    let verified = node.verify(Verify::default(), &Job::silent()).await.unwrap();
+    assert!(verified.ok && verified.releases == 3, "{verified:?}");
+    node.close().await;
+    drop(node);
+    let home = place.path("origin");
+    let segments = fs::read_dir(home.join("store/segments")).unwrap().map(|entry| entry.unwrap().path());
+    let mut damaged = 0;
+    for segment in segments {
+        let mut bytes = fs::read(&segment).unwrap();
+        for at in bytes
+            .windows(11)
+            .enumerate()
+            .filter(|(_, text)| text == b"the second ")
+            .map(|(at, _)| at)
+            .collect::<Vec<_>>()
+        {
+            bytes[at] ^= 1;
+            damaged += 1;
+        }
+        fs::write(segment, bytes).unwrap();
+    }
+    assert!(damaged > 0, "the content was not found");
+    fs::remove_dir_all(home.join("store/index")).unwrap();
+    for rebuilds in [false, true] {
+        let node = Node::open(&home).await.unwrap();
+        if rebuilds {
+            node.rebuild(&Job::silent()).await.unwrap();
+        }
+        let verified = node.verify(Verify::default(), &Job::silent()).await.unwrap();
+        assert!(!verified.ok && verified.releases == 3 && verified.missing > 0, "{verified:?}");
+        node.close().await;
+    }
+}

@@ -1,0 +1,65 @@
+//! `whole/LIBRARY`: the manifests that were whole here, one id a line. The index remembers the same, and is made anew from the
+//! segments: without this file, what a release has lost would look like a release that was never pulled to its end.
+
+use std::{collections::BTreeSet, fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
+
+use chuan_engine::id::{LibraryId, ManifestId};
+
+use super::{Home, file, make_dir};
+use crate::exit::{Exit, Failure, Result};
+
+impl Home {
+    fn whole_path(&self, library: &LibraryId) -> PathBuf {
+        self.root.join("whole").join(library.to_string())
+    }
+
+    /// The manifests of a library that were whole here. A line that a crash cut short is passed over.
+    pub fn whole(&self, library: &LibraryId) -> Result<BTreeSet<ManifestId>> {
+        let bytes = match file::read(&self.whole_path(library)) {
+            Ok(bytes) => bytes,
+            Err(failure) if failure.exit == Exit::Missing => return Ok(BTreeSet::new()),
+            Err(failure) => return Err(failure),
+        };
+        Ok(String::from_utf8_lossy(&bytes).lines().filter_map(|line| line.parse().ok()).collect())
+    }
+
+    /// Notes that a manifest is whole here; durable when it returns.
+    pub fn note_whole(&self, library: &LibraryId, manifest: &ManifestId) -> Result<()> {
+        if self.whole(library)?.contains(manifest) {
+            return Ok(());
+        }
+        let dir = self.root.join("whole");
+        make_dir(&dir)?;
+        let path = self.whole_path(library);
+        let failed = |error| Failure::io(format!("write {}", path.display()), error);
+        let mut file =
+            OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+        // What a crash left of a line ends here.
+        let line = format!("\n{manifest}\n");
+        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        file::sync_dir(&dir)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Role;
+
+    #[test]
+    fn manifests_are_kept_once_and_a_cut_line_costs_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
+        let library = LibraryId::from_bytes([1; 32]);
+        let [first, second] = [1, 2].map(|byte| ManifestId::from_bytes([byte; 32]));
+        assert!(home.whole(&library).unwrap().is_empty());
+        home.note_whole(&library, &first).unwrap();
+        let path = home.whole_path(&library);
+        let len = std::fs::metadata(&path).unwrap().len();
+        home.note_whole(&library, &first).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), len);
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"0202").unwrap();
+        home.note_whole(&library, &second).unwrap();
+        assert_eq!(home.whole(&library).unwrap(), BTreeSet::from([first, second]));
+    }
+}
