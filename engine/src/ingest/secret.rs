@@ -70,6 +70,11 @@ pub(super) fn secret_in(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Why an item with this name, or a link with this target, is not published, if it is a secret.
+pub(super) fn secret_name(text: &[u8]) -> Option<&'static str> {
+    secret_in(text).map(|_| "its name or target holds a secret of chuan")
+}
+
 /// Whether these bytes are a ticket and nothing else; damaged, or broken into lines by a mail program, all the same.
 fn is_ticket(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii();
@@ -84,8 +89,10 @@ fn holds_key(bytes: &[u8]) -> bool {
     let is_plain = memmem::find_iter(bytes, ANY_HEADING).any(|at| {
         let rest = bytes.get(at + ANY_HEADING.len()..).unwrap_or_default();
         let rest = rest.trim_ascii_start_of(u8::is_ascii_digit);
-        let digits = rest.trim_ascii_start_of(|byte| byte.is_ascii_whitespace());
-        digits.iter().take_while(|byte| byte.is_ascii_hexdigit()).count() >= KEY_DIGITS
+        // A mail program breaks the line, and marks it as quoted or as going on.
+        let is_between = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'=');
+        let digits = rest.iter().filter(|byte| !is_between(byte));
+        digits.take_while(|byte| byte.is_ascii_hexdigit()).take(KEY_DIGITS).count() == KEY_DIGITS
     });
     let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
     is_plain || (bytes.len() as u64 <= KEY_FILE_BYTES && text.starts_with(KEY_ARMOR.as_bytes()))

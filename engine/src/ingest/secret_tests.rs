@@ -45,6 +45,28 @@ fn a_file_that_is_a_ticket_is_left_out() {
     check_refused(library.try_publish(&single), &["invite.txt", "ticket"]);
 }
 
+/// A key that a mail program wrapped, and one that is a name or the target of a link: each can be read off a release.
+#[test]
+fn a_key_is_known_in_broken_lines_names_and_links() {
+    let key = key();
+    let key = key.trim_end();
+    let wrapped = |width: usize, end: &str| {
+        key.as_bytes().chunks(width).map(|line| str::from_utf8(line).unwrap()).collect::<Vec<_>>().join(end)
+    };
+    let mut library = Library::new();
+    library.write("film.mkv", b"film");
+    library.write("folded", wrapped(76, "\n").as_bytes());
+    library.write("split", wrapped(50, "\r\n").as_bytes());
+    library.write("quoted", wrapped(60, "\n> ").as_bytes());
+    library.write("printable", wrapped(75, "=\n").as_bytes());
+    library.write(key, b"named");
+    std::os::unix::fs::symlink(key, library.path("link")).unwrap();
+    library.write("notes", format!("{KEY_HEADING}is the heading of a deed of the feed").as_bytes());
+    let tally = library.publish();
+    assert_eq!(library.files(), ["film.mkv", "notes"]);
+    assert_eq!(tally.skipped.count, 6, "{:?}", tally.skipped);
+}
+
 /// Reads `film`, planned as a large file, which becomes a key file: before it is opened, or after its first run. Gives
 /// what was said, and all bytes that were handed on.
 fn read_swapped(at_first: bool, key: &str) -> (String, Vec<u8>) {

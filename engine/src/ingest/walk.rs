@@ -27,7 +27,7 @@ use rustix::{
 use super::{
     collide,
     exclude::{EXCLUDE_FILE, Excludes, List, joined},
-    secret::{IS_HOME, Protected, is_home},
+    secret::{IS_HOME, Protected, is_home, secret_name},
     source::{Source, Stat, open_directory, open_file, read_link},
 };
 use crate::{
@@ -314,6 +314,9 @@ impl<'a> Walk<'a> {
         if let Some(why) = self.guide.excludes.reason(folders, &path, kind == FileType::Directory) {
             return What::Excluded(why);
         }
+        if let Some(why) = secret_name(name) {
+            return What::LeftOut(why);
+        }
         let Ok(text) = str::from_utf8(name) else {
             let hex = data_encoding::HEXLOWER.encode(name);
             return What::Gap(format!(
@@ -375,6 +378,9 @@ fn link(path: EntryPath, directory: BorrowedFd<'_>, name: &str) -> Found {
     };
     if stat.kind != FileType::Symlink {
         return changed(path, None);
+    }
+    if let Some(why) = secret_name(&target) {
+        return Found::LeftOut(LeftOut::new(path, why));
     }
     let Ok(target) = String::from_utf8(target) else {
         return gap(path, "a symbolic link whose target is not UTF-8".to_owned());
