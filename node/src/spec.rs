@@ -38,9 +38,13 @@ pub enum At {
 }
 
 impl At {
-    /// The name as the beginning of an id, if it can be one.
+    /// The text as the beginning of an id, if it can be one. A number may be one too: one id in a hundred begins with ten
+    /// decimal digits.
     pub fn as_prefix(&self) -> Option<String> {
-        let At::Name(name) = self else { return None };
+        let name = match self {
+            At::Name(name) => name.clone(),
+            At::Sequence(sequence) => sequence.to_string(),
+        };
         let hex = name.bytes().all(|byte| byte.is_ascii_hexdigit());
         (hex && (PREFIX_DIGITS..=ID_DIGITS).contains(&name.len())).then(|| name.to_ascii_lowercase())
     }
@@ -52,7 +56,11 @@ impl FromStr for Spec {
     fn from_str(text: &str) -> Result<Self> {
         let (library, at) = text.rsplit_once('@').unwrap_or((text, LIVE));
         check_name("library", library)?;
-        let digits = !at.is_empty() && at.len() <= SEQUENCE_DIGITS && at.bytes().all(|b| b.is_ascii_digit());
+        // No sequence number begins with a zero.
+        let digits = !at.is_empty()
+            && at.len() <= SEQUENCE_DIGITS
+            && !at.starts_with('0')
+            && at.bytes().all(|b| b.is_ascii_digit());
         let at = match at.parse() {
             Ok(sequence) if digits => At::Sequence(sequence),
             _ => {
@@ -115,6 +123,11 @@ mod tests {
     fn numbers_are_sequences_and_hex_may_be_an_id() {
         let at = |text: &str| text.parse::<Spec>().unwrap().at;
         assert_eq!(at("films@12"), At::Sequence(12));
+        assert_eq!(
+            (at("films@12").as_prefix(), at("films@1234").as_prefix().as_deref()),
+            (None, Some("1234"))
+        );
+        assert_eq!(at("films@0012345678").as_prefix().as_deref(), Some("0012345678"));
         assert_eq!(at("films@abcdef").as_prefix().as_deref(), Some("abcdef"));
         assert_eq!(at("films@live").as_prefix(), None);
         assert_eq!(at("films@abc").as_prefix(), None);

@@ -294,13 +294,15 @@ fn how_to_pull(channel: &str) -> String {
 /// The release of this number, or whose id begins so.
 pub(crate) fn find<'a>(library: &'a Library, at: &At) -> Result<Said<'a, Release>> {
     let prefix = at.as_prefix();
-    let named = |said: &Said<'_, Release>| match at {
-        At::Sequence(sequence) => said.statement.sequence() == *sequence,
-        At::Name(_) => {
-            prefix.as_ref().is_some_and(|prefix| said.statement.id().to_string().starts_with(prefix))
-        }
+    let is_numbered =
+        |said: &Said<'_, Release>| matches!(at, At::Sequence(number) if said.statement.sequence() == *number);
+    let begins_so = |said: &Said<'_, Release>| {
+        prefix.as_ref().is_some_and(|prefix| said.statement.id().to_string().starts_with(prefix))
     };
-    let found: Vec<_> = library.releases().into_iter().filter(named).collect();
+    let mut found: Vec<_> = library.releases().into_iter().filter(is_numbered).collect();
+    if found.is_empty() {
+        found = library.releases().into_iter().filter(begins_so).collect();
+    }
     match found.as_slice() {
         [said] => Ok(*said),
         [] => {
