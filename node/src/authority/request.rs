@@ -124,12 +124,14 @@ pub(crate) async fn apply(session: &mut Session, path: PathBuf) -> Result<Reques
         Some(statement) if request.tally_under(&library).is_met() => statement,
         _ => {
             let tally = request.tally_under(&library);
+            let waiting = request.waiting_for();
+            let remedy = match waiting.is_empty() {
+                true => "it was signed with keys that no longer count: make the request anew".to_owned(),
+                false => format!("{} could sign (`chuan sign {}`)", short(&waiting), path.display()),
+            };
             return Err(Failure::denied(format!(
-                "{} of {} signatures that are needed are there; {} could sign (`chuan sign {}`)",
-                tally.have,
-                tally.need,
-                short(&request.waiting_for()),
-                path.display()
+                "{} of {} signatures that are needed are there; {remedy}",
+                tally.have, tally.need
             )));
         }
     };
