@@ -19,7 +19,7 @@ use cap_std::fs::{DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::{AtFlags, Mode, OFlags, ioctl_ficlone, linkat, openat, readlinkat, symlinkat};
 
 use super::{
-    levels::{self, Levels, in_the_way, raw, shown},
+    levels::{self, Levels, in_home, in_the_way, raw, shown},
     locks::{Hold, Locks},
     remove::{self, Removed},
     stat::{DiskKind, Stat},
@@ -41,7 +41,7 @@ impl Destination {
     pub(super) fn open(dest: &Path, temps: &TempNames, locks: &Locks) -> Result<Self> {
         let levels = Levels::open(dest, locks)
             .map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))?;
-        Ok(Self { levels, temps: Temps::new(temps), locks: locks.clone(), clones: true })
+        Ok(Self { levels, temps: Temps::new(temps, locks), locks: locks.clone(), clones: true })
     }
 
     /// The destination itself, for locks and questions about its file system.
@@ -218,7 +218,11 @@ impl Destination {
             return Err(in_the_way(path.as_bytes()));
         };
         let entered = self.locks.enter(&level.dir, name);
-        let (dir, hold) = entered.map_err(|error| failed("opening the folder", path.as_bytes(), error))?;
+        let context = |error| failed("opening the folder", path.as_bytes(), error);
+        let (dir, hold) = entered.map_err(context)?;
+        if self.locks.is_home(&dir).map_err(context)? {
+            return Err(in_home(path.as_bytes()));
+        }
         Ok((dir.into_std_file(), hold))
     }
 
@@ -248,10 +252,15 @@ impl Destination {
     pub(super) fn remove_folder(&mut self, path: &[u8]) -> Result<bool> {
         self.levels.forget(path);
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(false) };
+        let context = |error| failed("removing the folder", path, error);
+        // An empty part of a home has nothing else to be known by.
+        if Stat::at(&level.dir, name).map_err(context)?.is_some_and(|stat| self.locks.is_part(&stat)) {
+            return Err(in_home(path));
+        }
         match level.change(|dir| dir.remove_dir(OsStr::from_bytes(name))) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
-            Err(error) => Err(failed("removing the folder", path, error)),
+            Err(error) => Err(context(error)),
         }
     }
 

@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    ingest::is_home,
     limits::LISTED_NAMES,
 };
 
@@ -125,7 +124,7 @@ impl<'a> DiskWalk<'a> {
         let before = self.prefix.len();
         let path = [self.prefix.as_slice(), name].concat();
         let entered = self.locks.enter(&level.dir, name).and_then(|(dir, hold)| {
-            if is_home(&dir)? {
+            if self.locks.is_home(&dir)? {
                 return Ok(false);
             }
             self.prefix.extend_from_slice(name);

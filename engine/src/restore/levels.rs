@@ -10,10 +10,7 @@ use super::{
     locks::{Hold, Locks},
     stat::Stat,
 };
-use crate::{
-    error::{Error, Result},
-    ingest::is_home,
-};
+use crate::error::{Error, Result};
 
 /// A folder that is open.
 #[derive(Debug)]
@@ -93,7 +90,7 @@ impl Levels {
                 match descend(above, component, make) {
                     Ok((dir, hold)) => {
                         // The plan leaves homes out. This holds also where one came since it looked.
-                        if is_home(&dir).map_err(|error| failed(path, error))? {
+                        if self.root.locks.is_home(&dir).map_err(|error| failed(path, error))? {
                             return Err(in_home(path));
                         }
                         let level = Level::of(component, dir, hold, &self.root.locks);
@@ -169,8 +166,11 @@ pub(super) fn escape(path: &[u8]) -> Error {
     Error::Invalid(format!("path {:?} leads out of the destination; it is not written", shown(path)))
 }
 
-fn in_home(path: &[u8]) -> Error {
-    Error::Invalid(format!("{:?} lies in what is the home of a node: nothing in it is touched", shown(path)))
+pub(super) fn in_home(path: &[u8]) -> Error {
+    Error::Invalid(format!(
+        "{:?} is, or lies in, what is the home of a node or a part of one: nothing in it is touched",
+        shown(path)
+    ))
 }
 
 pub(super) fn in_the_way(path: &[u8]) -> Error {

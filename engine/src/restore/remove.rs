@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    ingest::is_home,
     limits::RESTORE_REMOVED_DEPTH,
 };
 
@@ -126,8 +125,8 @@ fn open(above: &Dir, name: &[u8], device: u64, locks: &Locks) -> io::Result<Leve
     if Stat::of(&dir)?.device != device {
         return Err(io::Error::other("another file system is mounted there"));
     }
-    if is_home(&dir)? {
-        return Err(io::Error::other("it is the home of a node"));
+    if locks.is_home(&dir)? {
+        return Err(io::Error::other("it is the home of a node, or a part of one"));
     }
     let names = dir.entries()?;
     Ok(Level { name: name.to_vec(), dir, names, _hold: hold })

@@ -95,6 +95,7 @@ impl TempNames {
 #[derive(Debug)]
 pub(super) struct Temps {
     names: TempNames,
+    locks: Locks,
     folders: Vec<Folder>,
     /// The number of the last unfinished file.
     last: u64,
@@ -116,8 +117,8 @@ pub(super) struct Temp {
 }
 
 impl Temps {
-    pub(super) fn new(names: &TempNames) -> Self {
-        Self { names: names.clone(), folders: Vec::new(), last: 0 }
+    pub(super) fn new(names: &TempNames, locks: &Locks) -> Self {
+        Self { names: names.clone(), locks: locks.clone(), folders: Vec::new(), last: 0 }
     }
 
     /// A name for something new on a device, and the folder to make it in.
@@ -157,7 +158,7 @@ impl Temps {
             _ => {}
         }
         let dir = levels::enter(&above, name.as_bytes())?;
-        sweep(&dir);
+        sweep(&dir, &self.locks);
         Ok(Folder { name, device, above, dir })
     }
 
@@ -183,7 +184,7 @@ impl Temps {
 impl Drop for Temps {
     fn drop(&mut self) {
         for folder in &self.folders {
-            sweep(&folder.dir);
+            sweep(&folder.dir, &self.locks);
             let _ = folder.above.remove_dir(&folder.name);
         }
     }
@@ -214,13 +215,13 @@ impl Temp {
 }
 
 /// Removes what an interrupted restore left: files, and folders that were out of their place already.
-fn sweep(folder: &Dir) {
+fn sweep(folder: &Dir, locks: &Locks) {
     let Ok(entries) = folder.entries() else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         if folder.remove_file(OsStr::from_bytes(name.as_bytes())).is_err() {
             // What stays is tried again by the next restore.
-            let _ = remove::tree(folder, name.as_bytes(), &Locks::default());
+            let _ = remove::tree(folder, name.as_bytes(), locks);
         }
     }
 }

@@ -1,19 +1,34 @@
 //! Folders of unfinished files on file systems that are mounted in the destination.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::{
     sync_tests::{Case, file, keep},
     *,
 };
 
-/// A file system in memory, mounted for a test.
-struct Mount(PathBuf);
+/// What is mounted for a test.
+pub(super) struct Mount(PathBuf);
 
 impl Mount {
+    /// A file system in memory; `None` where nothing may be mounted.
     fn new(at: PathBuf) -> Option<Self> {
+        Self::with(&["-t".as_ref(), "tmpfs".as_ref(), "chuan-test".as_ref()], at)
+    }
+
+    /// A folder once more, at another path.
+    pub(super) fn bind(folder: &Path, at: PathBuf) -> Option<Self> {
+        Self::with(&["--bind".as_ref(), folder.as_os_str()], at)
+    }
+
+    fn with(what: &[&OsStr], at: PathBuf) -> Option<Self> {
         fs::create_dir_all(&at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "chuan-test"]).arg(&at).output();
+        let mounted = Command::new("mount").args(what).arg(&at).output();
         mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
     }
 }
@@ -29,7 +44,7 @@ impl Drop for Mount {
 fn what_a_release_has_on_another_file_system_is_not_taken_for_unfinished() {
     let case = Case::new();
     let Some(_mount) = Mount::new(case.path("a/m")) else {
-        eprintln!("skipped: nothing can be mounted");
+        eprintln!("skipped: mounting needs root in a namespace");
         return;
     };
     let release = |content: &[u8]| {
