@@ -15,14 +15,15 @@ use std::{
     path::Path,
 };
 
-use cap_std::fs::{DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::{AtFlags, Mode, OFlags, ioctl_ficlone, linkat, openat, readlinkat, symlinkat};
 
 use super::{
     levels::{self, Levels, in_home, in_the_way, raw, shown},
     locks::{Hold, Locks},
+    names::Names,
     remove::{self, Removed},
-    stat::{DiskKind, Stat},
+    stat::{DiskKind, Mark, Stat},
     temp::{Temp, TempNames, Temps},
 };
 use crate::error::{Error, Result};
@@ -54,6 +55,18 @@ impl Destination {
         let path = path.as_ref();
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(None) };
         Stat::at(&level.dir, name).map_err(|error| failed("looking at", path, error))
+    }
+
+    /// The files of which this restore changed a name.
+    pub(super) fn names(&self) -> &Names {
+        &self.locks.names
+    }
+
+    /// What stands at `path`, if it is the file that was seen as `seen`, and differs only by what this restore did to its
+    /// names.
+    pub(super) fn look_again(&mut self, path: &str, seen: &Mark) -> Option<Stat> {
+        let now = self.look(path).ok().flatten()?;
+        self.locks.names.explain(seen, &now).then_some(now)
     }
 
     /// Opens the regular file at `path`, if that is what stands there.
@@ -133,8 +146,10 @@ impl Destination {
         // Back to the folder of `path`: its file system's folder of unfinished files may lie on the way.
         self.device_for(path)?;
         let (temp, folder) = self.temps.next(&self.levels, device)?;
-        linkat(&from, OsStr::from_bytes(from_name), folder, temp.name(), AtFlags::empty())
-            .map_err(|error| context(error.into()))?;
+        let linked = self.locks.names.link((&from, from_name), || {
+            Ok(linkat(&from, OsStr::from_bytes(from_name), folder, temp.name(), AtFlags::empty())?)
+        });
+        linked.map_err(context)?;
         let made = Stat::at(folder, temp.name().as_bytes()).map_err(context)?;
         if made.is_some_and(|made| made.is_same(stat) && made.kind == DiskKind::File) {
             return Ok(temp);
@@ -154,9 +169,13 @@ impl Destination {
         let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
             return Err(in_the_way(path.as_bytes()));
         };
-        let folder = self.temps.of(temp);
-        let put = folder
-            .and_then(|folder| level.change(|dir| folder.rename(temp.name(), dir, OsStr::from_bytes(name))));
+        let put = self.temps.of(temp).and_then(|folder| {
+            level.change(|dir| {
+                let places = [(folder, temp.name().as_bytes()), (dir, name)];
+                let names = &self.locks.names;
+                names.change(&places, || folder.rename(temp.name(), dir, OsStr::from_bytes(name)))
+            })
+        });
         put.map_err(|error| match error.kind() {
             io::ErrorKind::IsADirectory => in_the_way(path.as_bytes()),
             _ => failed("putting in its place", path.as_bytes(), error),
@@ -178,7 +197,10 @@ impl Destination {
         remove::count(&level.dir, name, &self.locks, &mut |_| {}).1?;
         let name = OsStr::from_bytes(name);
         level.change(|dir| dir.rename(name, folder, aside.name())).map_err(context)?;
-        if let Err(error) = level.change(|dir| folder.rename(temp.name(), dir, name)) {
+        let names = &self.locks.names;
+        let place = (folder, temp.name().as_bytes());
+        let put = level.change(|dir| names.change(&[place], || folder.rename(temp.name(), dir, name)));
+        if let Err(error) = put {
             let _ = folder.rename(aside.name(), &level.dir, name);
             return Err(context(error));
         }
@@ -236,10 +258,14 @@ impl Destination {
     pub(super) fn remove(&mut self, path: &[u8], old: &Stat) -> Result<()> {
         let context = |error| failed("removing", path, error);
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(()) };
+        let names = &self.locks.names;
         match Stat::at(&level.dir, name).map_err(context)? {
             None => Ok(()),
-            Some(now) if old.is_unchanged(&now) => {
-                level.change(|dir| dir.remove_file(OsStr::from_bytes(name))).map_err(context)
+            Some(now) if old.is_unchanged(&names.undone(now)) => {
+                let remove = |dir: &Dir| {
+                    names.change(&[(dir, name)], || dir.remove_file(OsStr::from_bytes(name)))
+                };
+                level.change(remove).map_err(context)
             }
             Some(_) => Err(Error::Busy(format!(
                 "{:?} in the destination changed while the restore ran; it is left as it is",

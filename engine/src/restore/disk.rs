@@ -175,7 +175,10 @@ impl<'a> DiskWalk<'a> {
             let path = [self.prefix.as_slice(), &key].concat();
             // What vanished since it was listed is not there.
             match Stat::at(&level.dir, &key) {
-                Ok(Some(stat)) => return Ok(Some(Met::Item(OnDisk { path, stat }))),
+                Ok(Some(stat)) => {
+                    let stat = self.locks.names.undone(stat);
+                    return Ok(Some(Met::Item(OnDisk { path, stat })));
+                }
                 Ok(None) => {}
                 Err(error) => return Ok(Some(Met::Unknown { path, why: error.to_string() })),
             }

@@ -29,6 +29,9 @@ mod locked_tests;
 mod locks;
 #[cfg(test)]
 mod memory_tests;
+mod names;
+#[cfg(test)]
+mod names_tests;
 mod old;
 mod output;
 #[cfg(test)]

@@ -90,7 +90,9 @@ fn walk_into(
             }
             match &mut seen {
                 Some(seen) => seen(path),
-                None => change(&level.dir, locks, |dir| dir.remove_file(OsStr::from_bytes(name)))?,
+                None => change(&level.dir, locks, |dir| {
+                    locks.names.change(&[(dir, name)], || dir.remove_file(OsStr::from_bytes(name)))
+                })?,
             }
             removed.files += 1;
             path.truncate(before);
