@@ -102,7 +102,7 @@ impl<'a> DiskWalk<'a> {
         let device = Stat::of(&dir)?.device;
         let is_top = self.levels.last().is_none_or(|level| level.device != device);
         let folder = self.prefix.strip_suffix(b"/").unwrap_or(&self.prefix);
-        let temp = is_top.then(|| self.temps.choose(folder, &mut self.is_taken)).transpose();
+        let temp = is_top.then(|| self.temps.choose(folder, &dir, &mut self.is_taken)).transpose();
         let temp = temp.map_err(|error| io::Error::other(error.to_string()))?;
         let mut level = Level {
             dir,

@@ -63,6 +63,7 @@ use std::{
     thread,
 };
 
+use cap_std::fs::Dir;
 use crossbeam_channel::bounded;
 use rustix::{
     fs::{FlockOperation, flock, fstatvfs},
@@ -197,8 +198,6 @@ pub fn restore(
     cancel: &AtomicBool,
 ) -> Result<RestoreReport> {
     let selection = Selection::new(store, &restore.trees, restore.filter.as_deref())?;
-    let temp = temp::folder_name(|name| selection.has(name))?;
-    let temps = TempNames::new(&temp);
     let dest = &restore.dest;
     let protected = Protected::of(restore.home.as_deref());
     refuse_home(dest, &protected)?;
@@ -210,6 +209,8 @@ pub fn restore(
     }
     let is_there = !restore.dry_run || dest.exists();
     let locks = Locks::new(protected, restore.dry_run);
+    let temp = temp::folder_name(open_top(dest, is_there)?.as_ref(), |name| selection.has(name))?;
+    let temps = TempNames::new(&temp);
     let mut looking = is_there.then(|| Destination::open(dest, &temps, &locks)).transpose()?;
     let _lock = (!restore.dry_run).then(|| lock(dest)).transpose()?;
     if let Some(looking) = &mut looking {
@@ -336,6 +337,13 @@ fn protected_around(folder: &Path, protected: &Protected) -> Result<Option<PathB
     // The rest is not there yet, and will be a folder of its own.
     let Some(real) = path.ancestors().find_map(|above| above.canonicalize().ok()) else { return Ok(None) };
     Ok(home_around(&real, protected).map(Path::to_owned))
+}
+
+/// The destination itself, where it is there.
+fn open_top(dest: &Path, is_there: bool) -> Result<Option<Dir>> {
+    let open = || std::fs::File::open(dest).map(Dir::from_std_file);
+    let opened = is_there.then(open).transpose();
+    opened.map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))
 }
 
 /// Keeps a second restore out: each would remove the other's unfinished files. Ends with the handle.

@@ -8,42 +8,74 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
+    hash::{BuildHasher, Hasher, RandomState},
     io,
     os::unix::ffi::OsStrExt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use cap_std::fs::{Dir, DirBuilderExt, File, OpenOptions, OpenOptionsExt};
-use rustix::fs::OFlags;
+use rustix::{fs::OFlags, process::geteuid};
 
 use super::{
     levels::{self, Levels, raw},
     locks::Locks,
     remove,
+    stat::{DiskKind, Stat},
 };
 use crate::error::{Error, Result};
 
 const PREFIX: &str = ".chuan-restore-";
 const SUFFIX: &str = ".tmp";
-/// Names tried for the folder.
+/// Numbers tried for the folder's name.
 const NAMES: u32 = 64;
+/// Random names tried after that.
+const RANDOM_NAMES: u32 = 4;
+/// The mode of the folder: nobody else may put anything in it.
+const PRIVATE: u16 = 0o700;
 
 /// Whether a restore may give this name to what it has not finished: nothing called so is published.
 pub fn is_temp_name(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
-/// The name for the folder of unfinished files: the first that is not taken by the release.
-pub(super) fn folder_name(mut is_taken: impl FnMut(&str) -> Result<bool>) -> Result<String> {
-    for number in 0..NAMES {
-        let name = format!("{PREFIX}{number}{SUFFIX}");
-        if !is_taken(&name)? {
+/// The name for the folder of unfinished files in the folder `above`, if that is there: the first that is taken neither by
+/// the release nor by what stands there.
+pub(super) fn folder_name(
+    above: Option<&Dir>,
+    mut is_taken: impl FnMut(&str) -> Result<bool>,
+) -> Result<String> {
+    let numbers = (0..NAMES).map(|number| number.to_string());
+    let random = (0..RANDOM_NAMES).map(|_| format!("{:016x}", RandomState::new().build_hasher().finish()));
+    for which in numbers.chain(random) {
+        let name = format!("{PREFIX}{which}{SUFFIX}");
+        if above.is_none_or(|above| is_free(above, &name)) && !is_taken(&name)? {
             return Ok(name);
         }
     }
     Err(Error::Invalid(format!(
-        "the release has paths called {PREFIX}0{SUFFIX} and so on: all names that a restore gives to unfinished files"
+        "the release or the destination has paths called {PREFIX}0{SUFFIX} and so on: all names that a restore gives to \
+         unfinished files"
     )))
+}
+
+/// Whether a folder of unfinished files may be called so: nothing is, or a folder that only this user could write to.
+fn is_free(above: &Dir, name: &str) -> bool {
+    Stat::at(above, name.as_bytes()).is_ok_and(|found| found.is_none_or(|found| is_private(&found)))
+}
+
+/// Whether nobody else may put anything in a folder, or could before. What another user made is not this restore's.
+fn is_private(found: &Stat) -> bool {
+    let is_own = found.owner == geteuid().as_raw();
+    found.kind == DiskKind::Folder && is_own && found.mode & 0o777 == PRIVATE
+}
+
+/// As [`is_private`], of a folder that was made just now in `above`: some file systems know neither owners nor modes, and
+/// say the same of every folder.
+fn is_private_as_can_be(made: &Stat, above: &Stat) -> bool {
+    let key = |stat: &Stat| (stat.owner, stat.mode);
+    let is_safe = made.owner == geteuid().as_raw() && made.mode & 0o022 == 0;
+    is_private(made) || (made.kind == DiskKind::Folder && (is_safe || key(made) == key(above)))
 }
 
 /// What the folders of unfinished files are called: the destination's own, and that of every file system mounted in it.
@@ -71,19 +103,20 @@ impl TempNames {
         self.mounted.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned()
     }
 
-    /// Chooses the name in the folder at a path: one of which the release has none there.
+    /// Chooses the name in the folder at a path, which is open: one that neither the release nor somebody else has there.
     pub(super) fn choose(
         &self,
         folder: &[u8],
+        above: &Dir,
         is_taken: &mut dyn FnMut(&str) -> Result<bool>,
     ) -> Result<String> {
         if let Some(name) = self.at(folder) {
             return Ok(name);
         }
         let name = match str::from_utf8(folder) {
-            Ok(folder) => folder_name(|name| is_taken(&format!("{folder}/{name}")))?,
+            Ok(folder) => folder_name(Some(above), |name| is_taken(&format!("{folder}/{name}")))?,
             // No path of a release leads there.
-            Err(_) => folder_name(|_| Ok(false))?,
+            Err(_) => folder_name(Some(above), |_| Ok(false))?,
         };
         let mut mounted = self.mounted.lock().unwrap_or_else(PoisonError::into_inner);
         mounted.insert(folder.to_vec(), name.clone());
@@ -152,12 +185,17 @@ impl Temps {
         })?;
         let above = top.dir.try_clone()?;
         let mut private = cap_std::fs::DirBuilder::new();
-        private.mode(0o700);
-        match above.create_dir_with(&name, &private) {
+        private.mode(PRIVATE.into());
+        let is_new = match above.create_dir_with(&name, &private) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+            made => made.is_ok(),
+        };
         let dir = levels::enter(&above, name.as_bytes())?;
+        // Of the open folder: what the name leads to may be another one by now.
+        let found = Stat::of(&dir)?;
+        if !is_private(&found) && !(is_new && is_private_as_can_be(&found, &Stat::of(&above)?)) {
+            return Err(io::Error::other(format!("somebody else put {name:?} there meanwhile; restore again")));
+        }
         sweep(&dir, &self.locks);
         Ok(Folder { name, device, above, dir })
     }

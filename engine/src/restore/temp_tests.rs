@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    os::unix::fs::{PermissionsExt, chown, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -57,7 +58,7 @@ fn what_a_release_has_on_another_file_system_is_not_taken_for_unfinished() {
     };
     for content in [b"one", b"one", b"two"] {
         // What an interrupted restore left.
-        fs::create_dir(case.path("a/m/.chuan-restore-2.tmp")).unwrap();
+        make(&case.path("a/m/.chuan-restore-2.tmp"), 0o700);
         fs::write(case.path("a/m/.chuan-restore-2.tmp/00000001"), b"half").unwrap();
         let report = case.restore(&release(content), keep);
         assert_eq!((&report.failures[..], report.files, report.files_left), (&[][..], 4, 0));
@@ -72,17 +73,96 @@ fn what_a_release_has_on_another_file_system_is_not_taken_for_unfinished() {
 #[test]
 fn a_name_is_chosen_once_a_folder_and_never_one_of_the_release() {
     let names = TempNames::new(".chuan-restore-5.tmp");
+    let dir = tempfile::tempdir().unwrap();
+    let above = Dir::from_std_file(fs::File::open(dir.path()).unwrap());
     let mut asked = Vec::new();
     let mut is_taken = |path: &str| {
         asked.push(path.to_owned());
         Ok(path == "m/n/.chuan-restore-0.tmp")
     };
     assert_eq!(names.at(b"m/n"), None);
-    assert_eq!(names.choose(b"m/n", &mut is_taken).unwrap(), ".chuan-restore-1.tmp");
-    assert_eq!(names.choose(b"m/n", &mut is_taken).unwrap(), ".chuan-restore-1.tmp");
-    assert_eq!(names.choose(b"", &mut is_taken).unwrap(), ".chuan-restore-5.tmp");
-    assert_eq!(names.choose(b"\xff", &mut is_taken).unwrap(), ".chuan-restore-0.tmp");
+    assert_eq!(names.choose(b"m/n", &above, &mut is_taken).unwrap(), ".chuan-restore-1.tmp");
+    assert_eq!(names.choose(b"m/n", &above, &mut is_taken).unwrap(), ".chuan-restore-1.tmp");
+    assert_eq!(names.choose(b"", &above, &mut is_taken).unwrap(), ".chuan-restore-5.tmp");
+    assert_eq!(names.choose(b"\xff", &above, &mut is_taken).unwrap(), ".chuan-restore-0.tmp");
     assert_eq!(asked, ["m/n/.chuan-restore-0.tmp", "m/n/.chuan-restore-1.tmp"]);
     assert_eq!(names.clone().at(b"m/n").unwrap(), ".chuan-restore-1.tmp");
-    assert!(names.choose(b"p", &mut |_| Ok(true)).is_err());
+    assert!(names.choose(b"p", &above, &mut |_| Ok(true)).is_err());
+}
+
+fn make(at: &Path, mode: u32) {
+    fs::create_dir(at).unwrap();
+    fs::set_permissions(at, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Another user planted the folder in a destination that all may write to, and replaced files in it before they got their
+/// names.
+#[test]
+fn a_folder_that_others_may_write_to_is_not_used_for_unfinished_files() {
+    for (mode, owner) in [(0o777, None), (0o1777, None), (0o770, None), (0o755, None), (0o700, Some(12345))] {
+        if owner.is_some() && !is_root() {
+            eprintln!("skipped: only root can give a folder away");
+            continue;
+        }
+        let case = Case::new();
+        fs::create_dir(case.path("")).unwrap();
+        make(&case.path(".chuan-restore-0.tmp"), mode);
+        fs::write(case.path(".chuan-restore-0.tmp/theirs"), b"1").unwrap();
+        chown(case.path(".chuan-restore-0.tmp"), owner, None).unwrap();
+        // What an interrupted restore left.
+        make(&case.path(".chuan-restore-1.tmp"), 0o700);
+        fs::write(case.path(".chuan-restore-1.tmp/00000001"), b"half").unwrap();
+        let report = case.restore(&[file("f", b"1")], keep);
+        assert_eq!((report.files, report.failures_total, report.folders_left), (1, 0, 1));
+        assert_eq!(case.names(), [".chuan-restore-0.tmp", ".chuan-restore-0.tmp/theirs", "f"], "{mode:o}");
+    }
+}
+
+/// Planted only after the name was chosen: it is looked at once more when it is open.
+#[test]
+fn a_folder_that_is_planted_late_is_refused() {
+    let case = Case::new();
+    fs::create_dir(case.path("")).unwrap();
+    let locks = Locks::default();
+    let names = TempNames::new(".chuan-restore-0.tmp");
+    let mut destination = Destination::open(&case.path(""), &names, &locks).unwrap();
+    make(&case.path(".chuan-restore-0.tmp"), 0o777);
+    let refused = destination.create("f", false).map(|_| ());
+    assert!(refused.unwrap_err().to_string().contains("somebody else"));
+    assert!(destination.begin().is_err());
+}
+
+/// Every restore ended with an error.
+#[test]
+fn what_is_no_folder_takes_a_name_of_unfinished_files() {
+    let case = Case::new();
+    fs::create_dir(case.path("")).unwrap();
+    fs::write(case.path(".chuan-restore-0.tmp"), b"file").unwrap();
+    symlink("nowhere", case.path(".chuan-restore-1.tmp")).unwrap();
+    symlink(case.dir.path(), case.path(".chuan-restore-2.tmp")).unwrap();
+    for _ in 0..2 {
+        let report = case.restore(&[file("f", b"1")], keep);
+        assert_eq!((report.files, report.failures_total, report.files_left), (1, 0, 3));
+    }
+    let report = case.restore(&[file("f", b"1")], |order| order.delete = true);
+    assert_eq!((report.failures_total, report.files_removed), (0, 3));
+    assert_eq!(case.names(), ["f"]);
+}
+
+/// Somebody took all numbers: a name that nobody can guess is left.
+#[test]
+fn a_random_name_is_taken_where_all_numbers_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let above = Dir::from_std_file(fs::File::open(dir.path()).unwrap());
+    for number in 0..64 {
+        fs::write(dir.path().join(format!(".chuan-restore-{number}.tmp")), b"").unwrap();
+    }
+    let name = temp::folder_name(Some(&above), |_| Ok(false)).unwrap();
+    assert!(is_temp_name(&name) && name.len() > ".chuan-restore-63.tmp".len(), "{name}");
+    assert_ne!(temp::folder_name(Some(&above), |_| Ok(false)).unwrap(), name);
+    assert_eq!(temp::folder_name(None, |_| Ok(false)).unwrap(), ".chuan-restore-0.tmp");
 }
