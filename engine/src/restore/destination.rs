@@ -262,9 +262,8 @@ impl Destination {
         match Stat::at(&level.dir, name).map_err(context)? {
             None => Ok(()),
             Some(now) if old.is_unchanged(&names.undone(now)) => {
-                let remove = |dir: &Dir| {
-                    names.change(&[(dir, name)], || dir.remove_file(OsStr::from_bytes(name)))
-                };
+                let remove =
+                    |dir: &Dir| names.change(&[(dir, name)], || dir.remove_file(OsStr::from_bytes(name)));
                 level.change(remove).map_err(context)
             }
             Some(_) => Err(Error::Busy(format!(

@@ -10,6 +10,7 @@
 //! restore removes. What cannot be restored is listed, and the rest goes on.
 
 mod action;
+mod batch;
 #[cfg(test)]
 mod bytes_tests;
 mod destination;
@@ -85,12 +86,13 @@ pub use range::read_range;
 pub use temp::is_temp_name;
 
 use action::{Action, Rules, Wanted};
+use batch::Batch;
 use destination::Destination;
 use disk::DiskWalk;
 use failures::Failures;
-use fetch::{Batch, Fetcher};
+use fetch::Fetcher;
 use journal::Journal;
-use links::Links;
+use links::{Links, Shared};
 use locks::Locks;
 use plan::Plan;
 use record::Files;
@@ -229,6 +231,7 @@ pub fn restore(
         store,
         destination: looking,
         checks: restore.check,
+        shared: Shared::default(),
         links: restore.hard_links.then(|| Links::new(&selection)),
         cancel,
         progress,

@@ -1,6 +1,6 @@
 //! Files with several names, of which a restore changes some: the others are not taken for changed by somebody else.
 
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt};
 
 use super::{
     sync_tests::{Case, check_failed, delete, file, folder, further_name, keep},
@@ -99,4 +99,83 @@ fn a_name_that_the_user_changed_is_still_in_the_way_of_a_folder() {
     fs::hard_link(case.path("keep"), case.path("mine")).unwrap();
     let report = case.restore(&[file("keep", b"film"), folder("n1", 0o755), file("n1/x", b"x")], keep);
     check_failed(&report, "n1", "in the way");
+}
+
+/// Groups were merged: the first name of each stayed on the file that it had, and the others were linked to it.
+#[test]
+fn groups_that_change_are_parted_as_the_release_says() {
+    let case = Case::new();
+    let film = crate::chunk::testing::noise(7, 50_000);
+    let (first, further) =
+        (|path: &str| file(path, &film), |path: &str, to: &str| further_name(path, to, &film));
+    let check = |items: &[sync_tests::Item], groups: &[&[&str]], change: fn(&mut Restore)| {
+        let dry = case.restore(items, |order| {
+            change(order);
+            order.dry_run = true;
+        });
+        let report = case.restore(items, change);
+        assert_eq!((&report.failures[..], report.files), (&[][..], items.len() as u64));
+        assert_eq!(dry.bytes_written, report.bytes_written);
+        let of = |group: &&[&str]| group.iter().map(|name| inode(&case, name)).collect::<BTreeSet<_>>();
+        let inodes: Vec<_> = groups.iter().map(of).collect();
+        assert!(inodes.iter().all(|group| group.len() == 1), "{inodes:?}");
+        assert_eq!(inodes.iter().flatten().collect::<BTreeSet<_>>().len(), groups.len(), "{inodes:?}");
+        assert_eq!(case.restore(items, change).bytes_written, 0);
+        report
+    };
+    let pairs = [first("a"), further("b", "a"), first("c"), further("d", "c")];
+    check(&pairs, &[&["a", "b"], &["c", "d"]], keep);
+    let crossed = [first("a"), first("b"), further("c", "b"), further("d", "a")];
+    let report = check(&crossed, &[&["a", "d"], &["b", "c"]], keep);
+    // Its content is taken from the old file.
+    assert_eq!((report.bytes_written, report.bytes_reused), (50_000, 50_000));
+    let one = [first("a"), further("b", "a"), further("c", "a"), further("d", "a")];
+    check(&one, &[&["a", "b", "c", "d"]], keep);
+    check(&crossed, &[&["a", "d"], &["b", "c"]], delete);
+    check(&one, &[&["a", "b", "c", "d"]], delete);
+    let apart = ["a", "b", "c", "d"].map(first);
+    check(&apart, &[&["a"], &["b"], &["c"], &["d"]], keep);
+    check(&one, &[&["a", "b", "c", "d"]], keep);
+    check(&apart, &[&["a"], &["b"], &["c"], &["d"]], |order| order.hard_links = false);
+    check(&one, &[&["a", "b", "c", "d"]], keep);
+    let three = [first("a"), first("b"), further("d", "b"), first("c")];
+    check(&three, &[&["a"], &["b", "d"], &["c"]], |order| order.check = true);
+}
+
+/// Names that the release does not have are the user's own.
+#[test]
+fn a_file_with_names_elsewhere_stays() {
+    let case = Case::new();
+    let items = [file("a", b"film"), file("b", b"film"), further_name("c", "b", b"film")];
+    case.restore(&items, keep);
+    fs::hard_link(case.path("a"), case.dir.path().join("mine")).unwrap();
+    fs::hard_link(case.path("b"), case.path("d")).unwrap();
+    let before = ["a", "b", "c", "d"].map(|name| inode(&case, name));
+    let report = case.restore(&items, keep);
+    assert_eq!((report.files_unchanged, report.bytes_written, report.files_left), (2, 0, 1));
+    assert_eq!(["a", "b", "c", "d"].map(|name| inode(&case, name)), before);
+}
+
+/// Of files with one name nothing is remembered, and of others nothing once all their names were met.
+#[test]
+fn only_files_with_names_to_come_are_remembered() {
+    let stat = |inode: u64, names: u64| stat::Stat {
+        mark: stat::Mark { inode, ..stat::Mark::default() },
+        names,
+        ..stat::Stat::default()
+    };
+    let mut shared = Shared::default();
+    for inode in 0..1000 {
+        assert!(!shared.is_taken(&stat(inode, 1)));
+    }
+    assert_eq!(shared.len(), 0);
+    for inode in 0..1000 {
+        assert!(!shared.is_taken(&stat(inode, 3)));
+        assert_eq!((shared.len(), shared.is_taken(&stat(inode, 3))), (1, true));
+        assert_eq!((shared.len(), shared.pass(&stat(inode, 2)), shared.len()), (1, true, 0));
+    }
+    for inode in 0..crate::limits::RESTORE_SHARED_FILES as u64 + 100 {
+        assert!(!shared.is_taken(&stat(inode, 2)));
+    }
+    assert_eq!(shared.len(), crate::limits::RESTORE_SHARED_FILES);
 }

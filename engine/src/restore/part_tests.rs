@@ -31,7 +31,12 @@ fn a_part_behind_a_link_is_neither_removed_nor_replaced_nor_written_into() {
     for items in [
         &[file("z", b"z")][..],
         &[file("ext/a", b"1"), file("z", b"z")],
-        &[folder("ext", 0o755), folder("ext/keys", 0o700), file("ext/keys/node.key", b"forged"), file("z", b"z")],
+        &[
+            folder("ext", 0o755),
+            folder("ext/keys", 0o700),
+            file("ext/keys/node.key", b"forged"),
+            file("z", b"z"),
+        ],
         &[file("ext/keys/deep/root.key", b"forged"), file("z", b"z")],
         &[file("ext/keys", b"1"), file("z", b"z")],
         &[folder("ext/run", 0o755), file("z", b"z")],
@@ -49,7 +54,10 @@ fn a_part_behind_a_link_is_neither_removed_nor_replaced_nor_written_into() {
             });
             assert!(report.failures_total > 0, "{report:?}");
             assert!(
-                report.failures.iter().all(|failure| failure.reason.contains("the home of a node, or a part")),
+                report
+                    .failures
+                    .iter()
+                    .all(|failure| failure.reason.contains("the home of a node, or a part")),
                 "{report:?}"
             );
             assert_eq!(parts(), before, "{:?}", items.iter().map(|item| &item.0).collect::<Vec<_>>());

@@ -194,7 +194,9 @@ impl Temps {
         // Of the open folder: what the name leads to may be another one by now.
         let found = Stat::of(&dir)?;
         if !is_private(&found) && !(is_new && is_private_as_can_be(&found, &Stat::of(&above)?)) {
-            return Err(io::Error::other(format!("somebody else put {name:?} there meanwhile; restore again")));
+            return Err(io::Error::other(format!(
+                "somebody else put {name:?} there meanwhile; restore again"
+            )));
         }
         sweep(&dir, &self.locks);
         Ok(Folder { name, device, above, dir })
