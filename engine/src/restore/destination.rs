@@ -23,7 +23,7 @@ use super::{
     locks::{Hold, Locks},
     names::Names,
     remove::{self, Removed},
-    stat::{DiskKind, Mark, Stat},
+    stat::{DiskKind, Mark, Mount, Stat},
     temp::{Temp, TempNames, Temps},
 };
 use crate::error::{Error, Result};
@@ -107,7 +107,7 @@ impl Destination {
 
     /// Removes what an interrupted restore left unfinished.
     pub(super) fn begin(&mut self) -> Result<()> {
-        self.temps.folder(&self.levels, self.levels.root().device).map(|_| ())
+        self.temps.folder(&self.levels, self.levels.root().mount).map(|_| ())
     }
 
     /// Makes all that was written durable.
@@ -118,16 +118,16 @@ impl Destination {
 
     /// Makes an unfinished file for `path`, and the folders on the way to it.
     pub(super) fn create(&mut self, path: &str, direct: bool) -> Result<(std::fs::File, Temp)> {
-        let device = self.device_for(path)?;
-        let (temp, folder) = self.temps.next(&self.levels, device)?;
+        let mount = self.mount_for(path)?;
+        let (temp, folder) = self.temps.next(&self.levels, mount)?;
         let file = temp.create(folder, direct).map_err(|error| failed("creating", path.as_bytes(), error))?;
         Ok((file.into_std(), temp))
     }
 
     /// Makes an unfinished symbolic link for `path`, and the folders on the way to it.
     pub(super) fn create_symlink(&mut self, path: &str, target: &str) -> Result<Temp> {
-        let device = self.device_for(path)?;
-        let (temp, folder) = self.temps.next(&self.levels, device)?;
+        let mount = self.mount_for(path)?;
+        let (temp, folder) = self.temps.next(&self.levels, mount)?;
         symlinkat(target, folder, temp.name())
             .map_err(|error| failed("making the link", path.as_bytes(), error.into()))?;
         Ok(temp)
@@ -139,13 +139,13 @@ impl Destination {
             let remedy = "with --no-hard-links it is written as a file of its own";
             Error::io(format!("linking {path:?} to {first:?} in the destination ({remedy})"), error)
         };
-        let device = self.device_for(path)?;
+        let mount = self.mount_for(path)?;
         let found = self.levels.parent(first.as_bytes(), false)?;
         let (from, from_name) = found.ok_or_else(|| in_the_way(first.as_bytes()))?;
         let from = from.dir.try_clone().map_err(context)?;
         // Back to the folder of `path`: its file system's folder of unfinished files may lie on the way.
-        self.device_for(path)?;
-        let (temp, folder) = self.temps.next(&self.levels, device)?;
+        self.mount_for(path)?;
+        let (temp, folder) = self.temps.next(&self.levels, mount)?;
         let linked = self.locks.names.link((&from, from_name), || {
             Ok(linkat(&from, OsStr::from_bytes(from_name), folder, temp.name(), AtFlags::empty())?)
         });
@@ -158,10 +158,10 @@ impl Destination {
         Err(Error::Busy(format!("{first:?} in the destination changed while {path:?} was linked to it")))
     }
 
-    /// The file system of a path's folder, which is made.
-    fn device_for(&mut self, path: &str) -> Result<u64> {
+    /// The mount of a path's folder, which is made.
+    fn mount_for(&mut self, path: &str) -> Result<Mount> {
         let parent = self.levels.parent(path.as_bytes(), true)?;
-        parent.map(|(level, _)| level.device).ok_or_else(|| in_the_way(path.as_bytes()))
+        parent.map(|(level, _)| level.mount).ok_or_else(|| in_the_way(path.as_bytes()))
     }
 
     /// Puts what is finished in its place, over a file or link that stands there.
@@ -187,8 +187,8 @@ impl Destination {
     pub(super) fn finish_over_folder(&mut self, path: &str, temp: &Temp) -> Result<Removed> {
         let context = |error| failed("putting in its place", path.as_bytes(), error);
         self.levels.forget(path.as_bytes());
-        let device = self.device_for(path)?;
-        let (aside, _) = self.temps.next(&self.levels, device)?;
+        let mount = self.mount_for(path)?;
+        let (aside, _) = self.temps.next(&self.levels, mount)?;
         let folder = self.temps.of(&aside).map_err(context)?;
         let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
             return Err(in_the_way(path.as_bytes()));

@@ -1,5 +1,6 @@
 //! Unfinished files: they lie in one folder of their own at the top of the destination, and at the top of every further
-//! file system that is mounted in it, since a rename does not lead from one to another.
+//! file system that is mounted in it, since a rename does not lead from one to another: also not from one mount of a file
+//! system to another.
 //!
 //! The folder's name is one that no release that this program publishes has ([`is_temp_name`]); where a release has it
 //! all the same, another is taken. What is in the folder is this restore's alone: an interrupted one leaves files there,
@@ -21,7 +22,7 @@ use super::{
     levels::{self, Levels, raw},
     locks::Locks,
     remove,
-    stat::{DiskKind, Stat},
+    stat::{DiskKind, Mount, Stat},
 };
 use crate::error::{Error, Result};
 
@@ -137,7 +138,7 @@ pub(super) struct Temps {
 #[derive(Debug)]
 struct Folder {
     name: String,
-    device: u64,
+    mount: Mount,
     above: Dir,
     dir: Dir,
 }
@@ -146,7 +147,7 @@ struct Folder {
 #[derive(Debug)]
 pub(super) struct Temp {
     name: String,
-    device: u64,
+    mount: Mount,
 }
 
 impl Temps {
@@ -154,20 +155,20 @@ impl Temps {
         Self { names: names.clone(), locks: locks.clone(), folders: Vec::new(), last: 0 }
     }
 
-    /// A name for something new on a device, and the folder to make it in.
-    pub(super) fn next(&mut self, levels: &Levels, device: u64) -> Result<(Temp, &Dir)> {
+    /// A name for something new in a mount, and the folder to make it in.
+    pub(super) fn next(&mut self, levels: &Levels, mount: Mount) -> Result<(Temp, &Dir)> {
         self.last += 1;
-        let temp = Temp { name: format!("{:08x}", self.last), device };
-        Ok((temp, self.folder(levels, device)?))
+        let temp = Temp { name: format!("{:08x}", self.last), mount };
+        Ok((temp, self.folder(levels, mount)?))
     }
 
-    /// The folder of unfinished files of a device; made, or cleared of what an interrupted restore left, with the first use.
-    pub(super) fn folder(&mut self, levels: &Levels, device: u64) -> Result<&Dir> {
-        let found = self.folders.iter().position(|folder| folder.device == device);
+    /// The folder of unfinished files of a mount; made, or cleared of what an interrupted restore left, with the first use.
+    pub(super) fn folder(&mut self, levels: &Levels, mount: Mount) -> Result<&Dir> {
+        let found = self.folders.iter().position(|folder| folder.mount == mount);
         let at = match found {
             Some(at) => at,
             None => {
-                let folder = self.make(levels, device).map_err(|error| {
+                let folder = self.make(levels, mount).map_err(|error| {
                     Error::io("making the folder for unfinished files in the destination", error)
                 })?;
                 self.folders.push(folder);
@@ -178,8 +179,8 @@ impl Temps {
         folder.ok_or_else(|| Error::Missing("no folder for unfinished files in the destination".into()))
     }
 
-    fn make(&self, levels: &Levels, device: u64) -> io::Result<Folder> {
-        let (top, path) = levels.top_of(device).unwrap_or_else(|| (levels.root(), Vec::new()));
+    fn make(&self, levels: &Levels, mount: Mount) -> io::Result<Folder> {
+        let (top, path) = levels.top_of(mount).unwrap_or_else(|| (levels.root(), Vec::new()));
         let name = self.names.at(&path).ok_or_else(|| {
             io::Error::other(format!("a file system was mounted at {:?} meanwhile", levels::shown(&path)))
         })?;
@@ -193,18 +194,19 @@ impl Temps {
         let dir = levels::enter(&above, name.as_bytes())?;
         // Of the open folder: what the name leads to may be another one by now.
         let found = Stat::of(&dir)?;
-        if !is_private(&found) && !(is_new && is_private_as_can_be(&found, &Stat::of(&above)?)) {
+        let is_fit = is_private(&found) || (is_new && is_private_as_can_be(&found, &Stat::of(&above)?));
+        if !is_fit {
             return Err(io::Error::other(format!(
                 "somebody else put {name:?} there meanwhile; restore again"
             )));
         }
         sweep(&dir, &self.locks);
-        Ok(Folder { name, device, above, dir })
+        Ok(Folder { name, mount, above, dir })
     }
 
     /// The folder that a file was made in.
     pub(super) fn of(&self, temp: &Temp) -> io::Result<&Dir> {
-        let found = self.folders.iter().find(|folder| folder.device == temp.device);
+        let found = self.folders.iter().find(|folder| folder.mount == temp.mount);
         found.map(|folder| &folder.dir).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 

@@ -166,3 +166,56 @@ fn a_random_name_is_taken_where_all_numbers_are() {
     assert_ne!(temp::folder_name(Some(&above), |_| Ok(false)).unwrap(), name);
     assert_eq!(temp::folder_name(None, |_| Ok(false)).unwrap(), ".chuan-restore-0.tmp");
 }
+
+/// Only the device was compared: what lay behind a mount of the same file system was erased with the folder around it.
+#[test]
+fn what_is_mounted_in_the_destination_is_not_removed() {
+    let case = Case::new();
+    let elsewhere = case.dir.path().join("elsewhere");
+    fs::create_dir_all(elsewhere.join("deep")).unwrap();
+    fs::write(elsewhere.join("deep/film"), b"film").unwrap();
+    let Some(_mount) = Mount::bind(&elsewhere, case.path("old/m")) else {
+        eprintln!("skipped: mounting needs root in a namespace");
+        return;
+    };
+    for items in
+        [&[file("f", b"1")][..], &[file("old", b"1")], &[file("old/x", b"1")], &[file("old/m", b"1")]]
+    {
+        for is_dry in [true, false] {
+            let report = case.restore(items, |order| (order.delete, order.dry_run) = (true, is_dry));
+            assert_eq!((report.failures_total, report.files_removed), (1, 0), "{report:?}");
+            assert!(report.failures[0].reason.contains("a file system is mounted there"), "{report:?}");
+        }
+        let _ = fs::remove_file(case.path("f"));
+        let _ = fs::remove_file(case.path("old/x"));
+        assert_eq!(fs::read(elsewhere.join("deep/film")).unwrap(), b"film");
+    }
+    // What the release has there is written: unfinished files lie in the same mount.
+    let report = case.restore(&[file("old/m/deep/film", b"new"), file("f", b"1")], keep);
+    assert_eq!((&report.failures[..], report.files), (&[][..], 2));
+    assert_eq!(fs::read(elsewhere.join("deep/film")).unwrap(), b"new");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 1);
+}
+
+/// Without a right to mount: what is mounted on every system.
+#[test]
+fn a_mount_point_is_told_from_a_folder() {
+    let open = |path: &str| fs::File::open(path).unwrap();
+    let root = stat::Mount::of(open("/")).unwrap();
+    assert!(stat::is_mount_point(open("/proc"), root).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("d")).unwrap();
+    let above = stat::Mount::of(fs::File::open(dir.path()).unwrap()).unwrap();
+    assert!(!stat::is_mount_point(fs::File::open(dir.path().join("d")).unwrap(), above).unwrap());
+    // By what the kernel says of the folder itself, whatever lies above it.
+    let proc = stat::Mount::of(open("/proc")).unwrap();
+    let says = rustix::fs::statx(
+        open("/proc"),
+        "",
+        rustix::fs::AtFlags::EMPTY_PATH,
+        rustix::fs::StatxFlags::empty(),
+    );
+    let knows =
+        says.is_ok_and(|found| found.stx_attributes_mask.contains(rustix::fs::StatxAttributes::MOUNT_ROOT));
+    assert_eq!(stat::is_mount_point(open("/proc"), proc).unwrap(), knows);
+}
