@@ -49,12 +49,7 @@ struct Level {
 type Seen<'a> = &'a mut dyn FnMut(&[u8]);
 
 /// Removes nothing where there is a `seen`.
-fn walk(
-    above: &Dir,
-    name: &[u8],
-    locks: &Locks,
-    seen: Option<Seen<'_>>,
-) -> (Removed, Result<()>) {
+fn walk(above: &Dir, name: &[u8], locks: &Locks, seen: Option<Seen<'_>>) -> (Removed, Result<()>) {
     let mut removed = Removed::default();
     let mut path = name.to_vec();
     let outcome = walk_into(above, name, (locks, seen), &mut removed, &mut path);

@@ -1,12 +1,12 @@
 //! Folders of unfinished files on file systems that are mounted in the destination.
 
 use std::{
-    ffi::OsStr,
     fs,
     os::unix::fs::{PermissionsExt, chown, symlink},
     path::{Path, PathBuf},
-    process::Command,
 };
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 
 use super::{
     sync_tests::{Case, file, keep},
@@ -16,27 +16,24 @@ use super::{
 /// What is mounted for a test.
 pub(super) struct Mount(PathBuf);
 
+// By system calls: a process that is begun holds for a moment what other tests have locked.
 impl Mount {
     /// A file system in memory; `None` where nothing may be mounted.
     fn new(at: PathBuf) -> Option<Self> {
-        Self::with(&["-t".as_ref(), "tmpfs".as_ref(), "chuan-test".as_ref()], at)
+        fs::create_dir_all(&at).unwrap();
+        mount("chuan-test", &at, "tmpfs", MountFlags::empty(), None).ok().map(|()| Self(at))
     }
 
     /// A folder once more, at another path.
     pub(super) fn bind(folder: &Path, at: PathBuf) -> Option<Self> {
-        Self::with(&["--bind".as_ref(), folder.as_os_str()], at)
-    }
-
-    fn with(what: &[&OsStr], at: PathBuf) -> Option<Self> {
         fs::create_dir_all(&at).unwrap();
-        let mounted = Command::new("mount").args(what).arg(&at).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
+        mount_bind(folder, &at).ok().map(|()| Self(at))
     }
 }
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = unmount(&self.0, UnmountFlags::DETACH);
     }
 }
 
