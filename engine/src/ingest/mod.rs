@@ -77,7 +77,7 @@ pub use delete::MaxDelete;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
 pub use secret::{KEY_ARMOR, KEY_FILE_BYTES, KEY_HEADING};
-pub(crate) use secret::{home_around, is_home};
+pub(crate) use secret::{Protected, home_around, is_home};
 pub use tally::{Gap, Listed, Tally};
 
 use assemble::Assembler;
@@ -87,7 +87,7 @@ use large::Large;
 use plan::{Item, Job, Previous, Rules, plan};
 use read::{SMALL_BYTES, Work, Worker};
 use run::Run;
-use secret::{Protected, refuse_home};
+use secret::refuse_home;
 use source::Source;
 use walk::{Found, Guide, Walk, single};
 

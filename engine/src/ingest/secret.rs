@@ -47,7 +47,8 @@ const HOME_DEPTH: usize = 3;
 const HOME_FOLDERS: usize = 4096;
 
 /// What a home consists of.
-const HOME_PARTS: [&str; 7] = ["keys", "store", "ledger", "audit", "pulls", "cache", "run"];
+const HOME_PARTS: [&str; 10] =
+    ["keys", "store", "ledger", "audit", "pulls", "cache", "run", "restored", "heard", "behind"];
 
 /// Files up to this size are looked through for a key: a key that was pasted into notes is one, too.
 pub(super) const LOOKED_THROUGH_BYTES: u64 = 64 * 1024;
@@ -110,20 +111,24 @@ impl TrimStart for [u8] {
     }
 }
 
-/// The folders that no publish enters: those of the home that is open.
+/// The folders that no publish and no restore enters: those of the home that is open.
 #[derive(Debug, Default)]
-pub(super) struct Protected(BTreeSet<(u64, u64)>);
+pub(crate) struct Protected(BTreeSet<(u64, u64)>);
 
 impl Protected {
     /// Knows the folders of `home`. What cannot be listed of it is not known, and its keys still are by their heading.
-    pub(super) fn of(home: Option<&Path>) -> Self {
+    pub(crate) fn of(home: Option<&Path>) -> Self {
         let mut protected = Self::default();
-        if let Some(home) = home {
-            protected.add(home, 0);
-            // Parts of a home may lie elsewhere, behind a link.
-            for part in HOME_PARTS {
-                protected.insert(&home.join(part));
-            }
+        let Some(home) = home else { return protected };
+        let parts = HOME_PARTS.map(|part| home.join(part));
+        // The parts come first: of the folders below them only so many are known.
+        for part in &parts {
+            protected.insert(part);
+        }
+        protected.add(home, 0);
+        // Parts of a home may lie elsewhere, behind a link.
+        for part in parts.iter().filter(|part| part.is_symlink()) {
+            protected.add(part, 1);
         }
         protected
     }
@@ -151,7 +156,12 @@ impl Protected {
 
     /// Whether the folder that looks like `stat` is one of the home's.
     pub(super) fn has(&self, stat: &Stat) -> bool {
-        self.0.contains(&(stat.device, stat.inode))
+        self.has_inode(stat.device, stat.inode)
+    }
+
+    /// Whether the folder with this device and inode is one of the home's.
+    pub(crate) fn has_inode(&self, device: u64, inode: u64) -> bool {
+        self.0.contains(&(device, inode))
     }
 }
 
@@ -176,9 +186,10 @@ pub(crate) fn is_home(folder: impl AsFd) -> io::Result<bool> {
     Ok(has("chuan.toml", FileType::RegularFile)? && has("keys", FileType::Directory)?)
 }
 
-/// The home that a folder is or lies in, if it does. `folder` has no links in it; its end need not be there.
-pub(crate) fn home_around(folder: &Path) -> Option<&Path> {
-    folder.ancestors().find(|above| open_folder(above).is_some_and(|above| is_home(above).unwrap_or(false)))
+/// The home, or the protected folder, that a folder is or lies in, if it does. `folder` has no links in it; its end need
+/// not be there.
+pub(crate) fn home_around<'p>(folder: &'p Path, protected: &Protected) -> Option<&'p Path> {
+    folder.ancestors().find(|above| is_home_at(above, protected))
 }
 
 /// Opens a folder to look for what it has, which takes no right to list it.
@@ -190,17 +201,15 @@ fn open_folder(folder: &Path) -> Option<OwnedFd> {
 pub(super) fn refuse_home(source: &Path, protected: &Protected) -> Result<()> {
     let context = || format!("opening the source {}", source.display());
     let real = source.canonicalize().map_err(|error| Error::io(context(), error))?;
-    for folder in real.ancestors() {
-        if is_home_at(folder, protected) {
-            return Err(Error::Invalid(format!(
-                "{} is, or lies inside, the chuan home {}: a home is never published, since it holds secret keys; publish \
-                 another folder",
-                source.display(),
-                folder.display()
-            )));
-        }
+    match home_around(&real, protected) {
+        None => Ok(()),
+        Some(folder) => Err(Error::Invalid(format!(
+            "{} is, or lies inside, the chuan home {}: a home is never published, since it holds secret keys; publish \
+             another folder",
+            source.display(),
+            folder.display()
+        ))),
     }
-    Ok(())
 }
 
 fn is_home_at(folder: &Path, protected: &Protected) -> bool {

@@ -61,7 +61,7 @@ impl Met {
 /// Why a folder was not entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// It is the home of a node.
+    /// It is the home of a node, or a part of the one that is open.
     Home,
     /// The system refused.
     Unreadable(String),
@@ -115,7 +115,7 @@ pub(super) enum Why {
     FileInTheWay,
     /// A folder is where a file or link must be, with so many things that the last restore did not leave so.
     FolderInTheWay { foreign: u64 },
-    /// The folder is a node's home.
+    /// The folder is a node's home, or a part of the one that is open.
     Home,
     /// A file or link of the release has paths beneath it.
     Beneath,
@@ -138,7 +138,7 @@ impl fmt::Display for Why {
                 let things = if *foreign == 1 { "1 thing".to_owned() } else { format!("{foreign} things") };
                 write!(f, "a folder with {things} that this restore did not write is in the way: {remedy}")
             }
-            Why::Home => write!(f, "it is the home of a node: nothing in it is touched"),
+            Why::Home => write!(f, "it is the home of a node, or a part of one: nothing in it is touched"),
             Why::Beneath => write!(f, "the release has a file or link where a folder must be"),
             Why::Unreadable(error) => write!(f, "it cannot be looked at or into: {error}"),
         }

@@ -15,14 +15,15 @@ use std::{
     path::Path,
 };
 
-use cap_std::fs::{DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::{AtFlags, Mode, OFlags, ioctl_ficlone, linkat, openat, readlinkat, symlinkat};
 
 use super::{
-    levels::{self, Levels, in_the_way, raw, shown},
+    levels::{self, Levels, in_home, in_the_way, raw, shown},
     locks::{Hold, Locks},
+    names::Names,
     remove::{self, Removed},
-    stat::{DiskKind, Stat},
+    stat::{DiskKind, Mark, Mount, Stat},
     temp::{Temp, TempNames, Temps},
 };
 use crate::error::{Error, Result};
@@ -41,7 +42,7 @@ impl Destination {
     pub(super) fn open(dest: &Path, temps: &TempNames, locks: &Locks) -> Result<Self> {
         let levels = Levels::open(dest, locks)
             .map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))?;
-        Ok(Self { levels, temps: Temps::new(temps), locks: locks.clone(), clones: true })
+        Ok(Self { levels, temps: Temps::new(temps, locks), locks: locks.clone(), clones: true })
     }
 
     /// The destination itself, for locks and questions about its file system.
@@ -54,6 +55,18 @@ impl Destination {
         let path = path.as_ref();
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(None) };
         Stat::at(&level.dir, name).map_err(|error| failed("looking at", path, error))
+    }
+
+    /// The files of which this restore changed a name.
+    pub(super) fn names(&self) -> &Names {
+        &self.locks.names
+    }
+
+    /// What stands at `path`, if it is the file that was seen as `seen`, and differs only by what this restore did to its
+    /// names.
+    pub(super) fn look_again(&mut self, path: &str, seen: &Mark) -> Option<Stat> {
+        let now = self.look(path).ok().flatten()?;
+        self.locks.names.explain(seen, &now).then_some(now)
     }
 
     /// Opens the regular file at `path`, if that is what stands there.
@@ -94,7 +107,7 @@ impl Destination {
 
     /// Removes what an interrupted restore left unfinished.
     pub(super) fn begin(&mut self) -> Result<()> {
-        self.temps.folder(&self.levels, self.levels.root().device).map(|_| ())
+        self.temps.folder(&self.levels, self.levels.root().mount).map(|_| ())
     }
 
     /// Makes all that was written durable.
@@ -105,16 +118,16 @@ impl Destination {
 
     /// Makes an unfinished file for `path`, and the folders on the way to it.
     pub(super) fn create(&mut self, path: &str, direct: bool) -> Result<(std::fs::File, Temp)> {
-        let device = self.device_for(path)?;
-        let (temp, folder) = self.temps.next(&self.levels, device)?;
+        let mount = self.mount_for(path)?;
+        let (temp, folder) = self.temps.next(&self.levels, mount)?;
         let file = temp.create(folder, direct).map_err(|error| failed("creating", path.as_bytes(), error))?;
         Ok((file.into_std(), temp))
     }
 
     /// Makes an unfinished symbolic link for `path`, and the folders on the way to it.
     pub(super) fn create_symlink(&mut self, path: &str, target: &str) -> Result<Temp> {
-        let device = self.device_for(path)?;
-        let (temp, folder) = self.temps.next(&self.levels, device)?;
+        let mount = self.mount_for(path)?;
+        let (temp, folder) = self.temps.next(&self.levels, mount)?;
         symlinkat(target, folder, temp.name())
             .map_err(|error| failed("making the link", path.as_bytes(), error.into()))?;
         Ok(temp)
@@ -126,15 +139,17 @@ impl Destination {
             let remedy = "with --no-hard-links it is written as a file of its own";
             Error::io(format!("linking {path:?} to {first:?} in the destination ({remedy})"), error)
         };
-        let device = self.device_for(path)?;
+        let mount = self.mount_for(path)?;
         let found = self.levels.parent(first.as_bytes(), false)?;
         let (from, from_name) = found.ok_or_else(|| in_the_way(first.as_bytes()))?;
         let from = from.dir.try_clone().map_err(context)?;
         // Back to the folder of `path`: its file system's folder of unfinished files may lie on the way.
-        self.device_for(path)?;
-        let (temp, folder) = self.temps.next(&self.levels, device)?;
-        linkat(&from, OsStr::from_bytes(from_name), folder, temp.name(), AtFlags::empty())
-            .map_err(|error| context(error.into()))?;
+        self.mount_for(path)?;
+        let (temp, folder) = self.temps.next(&self.levels, mount)?;
+        let linked = self.locks.names.link((&from, from_name), || {
+            Ok(linkat(&from, OsStr::from_bytes(from_name), folder, temp.name(), AtFlags::empty())?)
+        });
+        linked.map_err(context)?;
         let made = Stat::at(folder, temp.name().as_bytes()).map_err(context)?;
         if made.is_some_and(|made| made.is_same(stat) && made.kind == DiskKind::File) {
             return Ok(temp);
@@ -143,10 +158,10 @@ impl Destination {
         Err(Error::Busy(format!("{first:?} in the destination changed while {path:?} was linked to it")))
     }
 
-    /// The file system of a path's folder, which is made.
-    fn device_for(&mut self, path: &str) -> Result<u64> {
+    /// The mount of a path's folder, which is made.
+    fn mount_for(&mut self, path: &str) -> Result<Mount> {
         let parent = self.levels.parent(path.as_bytes(), true)?;
-        parent.map(|(level, _)| level.device).ok_or_else(|| in_the_way(path.as_bytes()))
+        parent.map(|(level, _)| level.mount).ok_or_else(|| in_the_way(path.as_bytes()))
     }
 
     /// Puts what is finished in its place, over a file or link that stands there.
@@ -154,9 +169,13 @@ impl Destination {
         let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
             return Err(in_the_way(path.as_bytes()));
         };
-        let folder = self.temps.of(temp);
-        let put = folder
-            .and_then(|folder| level.change(|dir| folder.rename(temp.name(), dir, OsStr::from_bytes(name))));
+        let put = self.temps.of(temp).and_then(|folder| {
+            level.change(|dir| {
+                let places = [(folder, temp.name().as_bytes()), (dir, name)];
+                let names = &self.locks.names;
+                names.change(&places, || folder.rename(temp.name(), dir, OsStr::from_bytes(name)))
+            })
+        });
         put.map_err(|error| match error.kind() {
             io::ErrorKind::IsADirectory => in_the_way(path.as_bytes()),
             _ => failed("putting in its place", path.as_bytes(), error),
@@ -168,8 +187,8 @@ impl Destination {
     pub(super) fn finish_over_folder(&mut self, path: &str, temp: &Temp) -> Result<Removed> {
         let context = |error| failed("putting in its place", path.as_bytes(), error);
         self.levels.forget(path.as_bytes());
-        let device = self.device_for(path)?;
-        let (aside, _) = self.temps.next(&self.levels, device)?;
+        let mount = self.mount_for(path)?;
+        let (aside, _) = self.temps.next(&self.levels, mount)?;
         let folder = self.temps.of(&aside).map_err(context)?;
         let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
             return Err(in_the_way(path.as_bytes()));
@@ -178,7 +197,10 @@ impl Destination {
         remove::count(&level.dir, name, &self.locks, &mut |_| {}).1?;
         let name = OsStr::from_bytes(name);
         level.change(|dir| dir.rename(name, folder, aside.name())).map_err(context)?;
-        if let Err(error) = level.change(|dir| folder.rename(temp.name(), dir, name)) {
+        let names = &self.locks.names;
+        let place = (folder, temp.name().as_bytes());
+        let put = level.change(|dir| names.change(&[place], || folder.rename(temp.name(), dir, name)));
+        if let Err(error) = put {
             let _ = folder.rename(aside.name(), &level.dir, name);
             return Err(context(error));
         }
@@ -218,7 +240,11 @@ impl Destination {
             return Err(in_the_way(path.as_bytes()));
         };
         let entered = self.locks.enter(&level.dir, name);
-        let (dir, hold) = entered.map_err(|error| failed("opening the folder", path.as_bytes(), error))?;
+        let context = |error| failed("opening the folder", path.as_bytes(), error);
+        let (dir, hold) = entered.map_err(context)?;
+        if self.locks.is_home(&dir).map_err(context)? {
+            return Err(in_home(path.as_bytes()));
+        }
         Ok((dir.into_std_file(), hold))
     }
 
@@ -232,10 +258,13 @@ impl Destination {
     pub(super) fn remove(&mut self, path: &[u8], old: &Stat) -> Result<()> {
         let context = |error| failed("removing", path, error);
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(()) };
+        let names = &self.locks.names;
         match Stat::at(&level.dir, name).map_err(context)? {
             None => Ok(()),
-            Some(now) if old.is_unchanged(&now) => {
-                level.change(|dir| dir.remove_file(OsStr::from_bytes(name))).map_err(context)
+            Some(now) if old.is_unchanged(&names.undone(now)) => {
+                let remove =
+                    |dir: &Dir| names.change(&[(dir, name)], || dir.remove_file(OsStr::from_bytes(name)));
+                level.change(remove).map_err(context)
             }
             Some(_) => Err(Error::Busy(format!(
                 "{:?} in the destination changed while the restore ran; it is left as it is",
@@ -248,10 +277,15 @@ impl Destination {
     pub(super) fn remove_folder(&mut self, path: &[u8]) -> Result<bool> {
         self.levels.forget(path);
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(false) };
+        let context = |error| failed("removing the folder", path, error);
+        // An empty part of a home has nothing else to be known by.
+        if Stat::at(&level.dir, name).map_err(context)?.is_some_and(|stat| self.locks.is_part(&stat)) {
+            return Err(in_home(path));
+        }
         match level.change(|dir| dir.remove_dir(OsStr::from_bytes(name))) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
-            Err(error) => Err(failed("removing the folder", path, error)),
+            Err(error) => Err(context(error)),
         }
     }
 

@@ -15,12 +15,11 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 use super::{
     action::{Closed, Disk, Met, OnDisk},
     locks::{Hold, Locks},
-    stat::{DiskKind, Stat},
+    stat::{DiskKind, Mount, Stat},
     temp::TempNames,
 };
 use crate::{
     error::{Error, Result},
-    ingest::is_home,
     limits::LISTED_NAMES,
 };
 
@@ -50,8 +49,8 @@ pub(super) struct DiskWalk<'a> {
 struct Level {
     dir: Dir,
     _hold: Option<Hold>,
-    device: u64,
-    /// The folder of unfinished files, where another file system begins here.
+    mount: Mount,
+    /// The folder of unfinished files, where another mount begins here.
     temp: Option<String>,
     listing: std::vec::IntoIter<Key>,
     /// The last key of a listing that was cut short.
@@ -100,15 +99,15 @@ impl<'a> DiskWalk<'a> {
 
     /// Lists a folder and makes it the innermost level.
     fn enter(&mut self, dir: Dir, hold: Option<Hold>) -> io::Result<()> {
-        let device = Stat::of(&dir)?.device;
-        let is_top = self.levels.last().is_none_or(|level| level.device != device);
+        let mount = Mount::of(&dir)?;
+        let is_top = self.levels.last().is_none_or(|level| level.mount != mount);
         let folder = self.prefix.strip_suffix(b"/").unwrap_or(&self.prefix);
-        let temp = is_top.then(|| self.temps.choose(folder, &mut self.is_taken)).transpose();
+        let temp = is_top.then(|| self.temps.choose(folder, &dir, &mut self.is_taken)).transpose();
         let temp = temp.map_err(|error| io::Error::other(error.to_string()))?;
         let mut level = Level {
             dir,
             _hold: hold,
-            device,
+            mount,
             temp,
             listing: Vec::new().into_iter(),
             after: None,
@@ -125,7 +124,7 @@ impl<'a> DiskWalk<'a> {
         let before = self.prefix.len();
         let path = [self.prefix.as_slice(), name].concat();
         let entered = self.locks.enter(&level.dir, name).and_then(|(dir, hold)| {
-            if is_home(&dir)? {
+            if self.locks.is_home(&dir)? {
                 return Ok(false);
             }
             self.prefix.extend_from_slice(name);
@@ -176,7 +175,10 @@ impl<'a> DiskWalk<'a> {
             let path = [self.prefix.as_slice(), &key].concat();
             // What vanished since it was listed is not there.
             match Stat::at(&level.dir, &key) {
-                Ok(Some(stat)) => return Ok(Some(Met::Item(OnDisk { path, stat }))),
+                Ok(Some(stat)) => {
+                    let stat = self.locks.names.undone(stat);
+                    return Ok(Some(Met::Item(OnDisk { path, stat })));
+                }
                 Ok(None) => {}
                 Err(error) => return Ok(Some(Met::Unknown { path, why: error.to_string() })),
             }

@@ -18,10 +18,11 @@ use crossbeam_channel::Sender;
 use super::{
     RestoreReport,
     action::{Action, OnDisk, Wanted},
+    batch::{Batch, Draft},
     destination::Destination,
     failures::{FailureKind, Failures},
     held::{self, Windows},
-    links::Links,
+    links::{Links, Shared},
     old::{Found, Old},
     range::read_batch,
     stat::{DiskKind, Stat},
@@ -55,6 +56,7 @@ pub(super) struct Fetcher<'a> {
     pub(super) checks: bool,
     /// Which names belong together; `None` where every file is to be one of its own.
     pub(super) links: Option<Links<'a>>,
+    pub(super) shared: Shared,
     pub(super) cancel: &'a AtomicBool,
     pub(super) progress: &'a mut dyn Progress,
     pub(super) pool: Arc<BufferPool>,
@@ -67,34 +69,6 @@ pub(super) struct Fetcher<'a> {
     /// What was begun and could not be had.
     pub(super) failed: Failed,
     pub(super) zeros: HashMap<u32, ChunkId>,
-}
-
-/// Steps on their way to the writer, some still without their bytes.
-#[derive(Default)]
-pub(super) struct Batch {
-    steps: Vec<Draft>,
-    wanted: Vec<ChunkRef>,
-    bytes: usize,
-    /// The files begun, each with how many chunks were wanted before it, and its size.
-    files: Vec<(usize, String, u64)>,
-}
-
-impl Batch {
-    /// The file that the wanted chunk `at` is of, and its size.
-    fn file(&self, at: usize) -> (&str, u64) {
-        let file = self.files.iter().rev().find(|(first, ..)| *first <= at);
-        file.map_or(("", 0), |(_, path, size)| (path, *size))
-    }
-
-    fn context(&self, at: usize) -> String {
-        format!("{:?}: ", self.file(at).0)
-    }
-}
-
-enum Draft {
-    Step(Step),
-    /// The bytes of the next wanted chunk.
-    Wanted,
 }
 
 impl Fetcher<'_> {
@@ -234,6 +208,7 @@ impl Fetcher<'_> {
             && let Some(first) = links.first_of(path, entry)?
             && !self.failures.has(first.as_str())
         {
+            self.gives_up(old.as_ref());
             return self.link(target, first.as_str().to_owned());
         }
         let kept = old.filter(|old| old.kind == DiskKind::File);
@@ -244,7 +219,10 @@ impl Fetcher<'_> {
         let outcome = match file {
             Some((old, file)) => match self.is_same(&file, entry, &old) {
                 Ok(true) => return self.kept(target, entry, &old),
-                Ok(false) => self.write(target, entry, Some((file, old.mark.size))),
+                Ok(false) => {
+                    self.gives_up(Some(&old));
+                    self.write(target, entry, Some((file, old.mark.size)))
+                }
                 Err(error) => Err(error),
             },
             None => self.write(target, entry, None),
@@ -265,17 +243,30 @@ impl Fetcher<'_> {
         }
     }
 
+    /// Takes note that what stands in a path's place does not stay there.
+    fn gives_up(&mut self, old: Option<&Stat>) {
+        if let Some(old) = old.filter(|old| old.kind == DiskKind::File) {
+            self.shared.pass(old);
+        }
+    }
+
     /// The file at `path`. One that cannot be opened is as good as none: it can be replaced.
     fn open(&mut self, path: &str) -> Option<File> {
         self.destination.as_mut()?.open_file(path).ok().flatten()
     }
 
     /// A file whose content is right. Its time and mode are mended where they are not; where that cannot be, or would change
-    /// another name of it, it is written anew. So is a file with other names that is to be one of its own.
+    /// another name of it, it is written anew. So is a file with other names that is to be one of its own, and one that is the
+    /// file of another path already, of which the release does not say so. Other names that the release does not have do not
+    /// matter: they are the user's own.
     fn kept(&mut self, target: Target, entry: &Entry, old: &Stat) -> Result<()> {
         let is_mended = old.mark.mtime == target.mtime && old.mode & 0o777 == target.mode;
         let is_to_part = self.links.is_none() && entry.link_group().is_some() && old.names > 1;
-        if is_to_part || (!is_mended && (!old.is_own() || old.names > 1)) {
+        let is_anew = is_to_part || (!is_mended && (!old.is_own() || old.names > 1));
+        if is_anew {
+            self.shared.pass(old);
+        }
+        if is_anew || self.shared.is_taken(old) {
             let file = self.open(&target.path);
             return self.write(target, entry, file.map(|file| (file, old.mark.size)));
         }

@@ -13,7 +13,7 @@ use super::{
 use crate::error::Error;
 
 /// Names, inodes, times and content of all in a folder.
-fn snapshot(folder: &Path) -> Vec<String> {
+pub(super) fn snapshot(folder: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {

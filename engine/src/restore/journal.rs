@@ -8,7 +8,7 @@ use super::{
     record::{Files, Remembered, Writer},
     stat::DiskKind,
 };
-use crate::limits::RESTORE_LATE_PATHS;
+use crate::{limits::RESTORE_LATE_PATHS, manifest::EntryKind};
 
 /// The next record in the making.
 #[derive(Debug)]
@@ -73,6 +73,11 @@ impl Journal {
                 if let Some(now) = now.filter(|now| now.mark.inode == remembered.mark.inode) {
                     remembered.mark = now.mark;
                 }
+            } else if remembered.kind != EntryKind::Folder
+                && destination.names().has(remembered.mark.inode)
+                && let Some(now) = destination.look_again(&remembered.path, &remembered.mark)
+            {
+                remembered.mark = now.mark;
             }
             remembered
         };

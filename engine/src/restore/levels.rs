@@ -8,19 +8,16 @@ use rustix::{fs::OFlags, io::Errno};
 
 use super::{
     locks::{Hold, Locks},
-    stat::Stat,
+    stat::Mount,
 };
-use crate::{
-    error::{Error, Result},
-    ingest::is_home,
-};
+use crate::error::{Error, Result};
 
 /// A folder that is open.
 #[derive(Debug)]
 pub(super) struct Level {
     name: Vec<u8>,
     pub(super) dir: Dir,
-    pub(super) device: u64,
+    pub(super) mount: Mount,
     locks: Locks,
     /// Held while its owner needs rights in it that its mode does not give.
     hold: Option<Hold>,
@@ -28,8 +25,8 @@ pub(super) struct Level {
 
 impl Level {
     fn of(name: &[u8], dir: Dir, hold: Option<Hold>, locks: &Locks) -> io::Result<Self> {
-        let device = Stat::of(&dir)?.device;
-        Ok(Self { name: name.to_vec(), dir, device, locks: locks.clone(), hold })
+        let mount = Mount::of(&dir)?;
+        Ok(Self { name: name.to_vec(), dir, mount, locks: locks.clone(), hold })
     }
 
     /// Changes something in the folder, which is made writable where it is this user's and is not.
@@ -66,12 +63,12 @@ impl Levels {
         &self.root
     }
 
-    /// The outermost open folder on a device, and its path.
-    pub(super) fn top_of(&self, device: u64) -> Option<(&Level, Vec<u8>)> {
-        if self.root.device == device {
+    /// The outermost open folder of a mount, and its path.
+    pub(super) fn top_of(&self, mount: Mount) -> Option<(&Level, Vec<u8>)> {
+        if self.root.mount == mount {
             return Some((&self.root, Vec::new()));
         }
-        let at = self.below.iter().position(|level| level.device == device)?;
+        let at = self.below.iter().position(|level| level.mount == mount)?;
         let names: Vec<_> = self.below.iter().take(at + 1).map(|level| level.name.as_slice()).collect();
         Some((self.below.get(at)?, names.join(&b'/')))
     }
@@ -93,7 +90,7 @@ impl Levels {
                 match descend(above, component, make) {
                     Ok((dir, hold)) => {
                         // The plan leaves homes out. This holds also where one came since it looked.
-                        if is_home(&dir).map_err(|error| failed(path, error))? {
+                        if self.root.locks.is_home(&dir).map_err(|error| failed(path, error))? {
                             return Err(in_home(path));
                         }
                         let level = Level::of(component, dir, hold, &self.root.locks);
@@ -169,8 +166,11 @@ pub(super) fn escape(path: &[u8]) -> Error {
     Error::Invalid(format!("path {:?} leads out of the destination; it is not written", shown(path)))
 }
 
-fn in_home(path: &[u8]) -> Error {
-    Error::Invalid(format!("{:?} lies in what is the home of a node: nothing in it is touched", shown(path)))
+pub(super) fn in_home(path: &[u8]) -> Error {
+    Error::Invalid(format!(
+        "{:?} is, or lies in, what is the home of a node or a part of one: nothing in it is touched",
+        shown(path)
+    ))
 }
 
 pub(super) fn in_the_way(path: &[u8]) -> Error {

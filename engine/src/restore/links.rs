@@ -3,12 +3,12 @@
 //! An entry names the first path of its link group. That one need not be selected, and what an entry says of it need not be
 //! true: two files are linked only where all that the release says of both is the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry as Slot};
 
-use super::select::Selection;
+use super::{select::Selection, stat::Stat};
 use crate::{
     error::Result,
-    limits::RESTORE_LINK_GROUPS,
+    limits::{RESTORE_LINK_GROUPS, RESTORE_SHARED_FILES},
     manifest::{Entry, EntryPath},
     store::Objects,
 };
@@ -48,6 +48,47 @@ impl<'a> Links<'a> {
             }
         }
     }
+}
+
+/// The old files that stay in the place of one path, by device and inode: a path that is to be another file is parted from
+/// them. Only files with several names are remembered, each with how many of its names
+/// were not met yet.
+#[derive(Debug, Default)]
+pub(super) struct Shared(HashMap<(u64, u64), u64>);
+
+impl Shared {
+    /// How many files are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes note of the next path, where `old` stands, which stays if it may: gives whether it may not, since it is
+    /// the file of another path already.
+    pub(super) fn is_taken(&mut self, old: &Stat) -> bool {
+        if old.names < 2 && self.0.is_empty() {
+            return false;
+        }
+        let is_taken = self.pass(old);
+        if !is_taken && old.names > 1 && self.0.len() < RESTORE_SHARED_FILES {
+            self.0.insert(key(old), old.names - 1);
+        }
+        is_taken
+    }
+
+    /// Takes note of a path where `old` stands, which does not stay. Gives whether it is the file of another path.
+    pub(super) fn pass(&mut self, old: &Stat) -> bool {
+        let Slot::Occupied(mut left) = self.0.entry(key(old)) else { return false };
+        *left.get_mut() = left.get().saturating_sub(1);
+        if *left.get() == 0 {
+            left.remove();
+        }
+        true
+    }
+}
+
+fn key(stat: &Stat) -> (u64, u64) {
+    (stat.device, stat.mark.inode)
 }
 
 /// Whether two entries may be one file.

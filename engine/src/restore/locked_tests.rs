@@ -151,7 +151,7 @@ fn who_lets_go_last_sets_the_mode() {
     let locks = Locks::default();
     let top = Dir::open_ambient_dir(case.path(""), cap_std::ambient_authority()).unwrap();
     let dir = levels::enter(&top, b"d").unwrap();
-    assert!(Locks::off().hold(&dir, true).unwrap().is_none());
+    assert!(Locks::new(Protected::default(), true).hold(&dir, true).unwrap().is_none());
     assert!(locks.hold(&dir, false).unwrap().is_none(), "nothing was refused");
     let first = locks.hold(&dir, true).unwrap().unwrap();
     assert_eq!(mode(&case, "d"), 0o740);

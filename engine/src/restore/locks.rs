@@ -22,16 +22,21 @@ use rustix::{
     io::{Errno, fcntl_dupfd_cloexec},
 };
 
-use super::{levels, stat::Stat};
+use super::{levels, names::Names, stat::Stat};
+use crate::ingest::{Protected, is_home};
 
 /// What the owner of a folder needs to work in it.
 const WORKABLE: Mode = Mode::RWXU;
 
-/// The folders that are held open now.
+/// What the parts of a restore share: the folders that are held open now, those that are never touched, and the files of
+/// which the restore changed a name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Locks {
     /// Whether no mode is changed.
     is_off: bool,
+    /// The folders of the home that is open.
+    protected: Arc<Protected>,
+    pub(super) names: Names,
     held: Arc<Mutex<BTreeMap<Key, Held>>>,
 }
 
@@ -54,9 +59,20 @@ pub(super) struct Hold {
 }
 
 impl Locks {
-    /// Locks that open nothing, for a restore that changes nothing.
-    pub(super) fn off() -> Self {
-        Self { is_off: true, ..Self::default() }
+    /// Locks of a restore that touches nothing that is `protected`; with `is_off` they open nothing, for a restore that
+    /// changes nothing.
+    pub(super) fn new(protected: Protected, is_off: bool) -> Self {
+        Self { is_off, protected: Arc::new(protected), ..Self::default() }
+    }
+
+    /// Whether an open folder is the home of a node, or a part of the one that is open.
+    pub(super) fn is_home(&self, folder: impl AsFd) -> io::Result<bool> {
+        Ok(self.is_part(&Stat::of(&folder)?) || is_home(folder)?)
+    }
+
+    /// Whether the folder that looks like `stat` is a part of the home that is open.
+    pub(super) fn is_part(&self, stat: &Stat) -> bool {
+        self.protected.has_inode(stat.device, stat.mark.inode)
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<Key, Held>> {

@@ -10,6 +10,7 @@
 //! restore removes. What cannot be restored is listed, and the rest goes on.
 
 mod action;
+mod batch;
 #[cfg(test)]
 mod bytes_tests;
 mod destination;
@@ -29,8 +30,13 @@ mod locked_tests;
 mod locks;
 #[cfg(test)]
 mod memory_tests;
+mod names;
+#[cfg(test)]
+mod names_tests;
 mod old;
 mod output;
+#[cfg(test)]
+mod part_tests;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
@@ -58,6 +64,7 @@ use std::{
     thread,
 };
 
+use cap_std::fs::Dir;
 use crossbeam_channel::bounded;
 use rustix::{
     fs::{FlockOperation, flock, fstatvfs},
@@ -68,7 +75,7 @@ use crate::{
     chunk::chunker::BufferPool,
     error::{Error, Result},
     id::{ChunkId, PageId},
-    ingest::home_around,
+    ingest::{Protected, home_around},
     manifest::{EntryKind, PageSource},
     progress::{Counts, Progress},
     store::Objects,
@@ -79,12 +86,13 @@ pub use range::read_range;
 pub use temp::is_temp_name;
 
 use action::{Action, Rules, Wanted};
+use batch::Batch;
 use destination::Destination;
 use disk::DiskWalk;
 use failures::Failures;
-use fetch::{Batch, Fetcher};
+use fetch::Fetcher;
 use journal::Journal;
-use links::Links;
+use links::{Links, Shared};
 use locks::Locks;
 use plan::Plan;
 use record::Files;
@@ -116,6 +124,8 @@ pub struct Restore {
     pub dry_run: bool,
     /// The directory of the records of what was restored where; without it nothing is remembered.
     pub records: Option<PathBuf>,
+    /// The home that is open: no part of it is touched, under whatever path it is met.
+    pub home: Option<PathBuf>,
 }
 
 impl Restore {
@@ -130,6 +140,7 @@ impl Restore {
             hard_links: true,
             dry_run: false,
             records: None,
+            home: None,
         }
     }
 }
@@ -189,16 +200,19 @@ pub fn restore(
     cancel: &AtomicBool,
 ) -> Result<RestoreReport> {
     let selection = Selection::new(store, &restore.trees, restore.filter.as_deref())?;
-    let temp = temp::folder_name(|name| selection.has(name))?;
-    let temps = TempNames::new(&temp);
     let dest = &restore.dest;
-    refuse_home(dest)?;
+    let protected = Protected::of(restore.home.as_deref());
+    refuse_home(dest, &protected)?;
     if !restore.dry_run {
         std::fs::create_dir_all(dest)
             .map_err(|error| Error::io(format!("making the destination {}", dest.display()), error))?;
+        // Once more: `..` behind a folder that was made only now may lead into one.
+        refuse_home(dest, &protected)?;
     }
     let is_there = !restore.dry_run || dest.exists();
-    let locks = if restore.dry_run { Locks::off() } else { Locks::default() };
+    let locks = Locks::new(protected, restore.dry_run);
+    let temp = temp::folder_name(open_top(dest, is_there)?.as_ref(), |name| selection.has(name))?;
+    let temps = TempNames::new(&temp);
     let mut looking = is_there.then(|| Destination::open(dest, &temps, &locks)).transpose()?;
     let _lock = (!restore.dry_run).then(|| lock(dest)).transpose()?;
     if let Some(looking) = &mut looking {
@@ -217,6 +231,7 @@ pub fn restore(
         store,
         destination: looking,
         checks: restore.check,
+        shared: Shared::default(),
         links: restore.hard_links.then(|| Links::new(&selection)),
         cancel,
         progress,
@@ -296,21 +311,42 @@ fn record_files(restore: &Restore, is_there: bool) -> Result<Option<Files>> {
     Files::at(&records.join(ChunkId::of(folder).to_string()), folder).map(Some)
 }
 
-/// Refuses a destination that is a home or lies in one.
-fn refuse_home(dest: &Path) -> Result<()> {
-    let context = |error| Error::io(format!("resolving the destination {}", dest.display()), error);
-    let path = std::path::absolute(dest).map_err(context)?;
-    // The rest is not there yet, and will be a folder of its own.
-    let Some(real) = path.ancestors().find_map(|above| above.canonicalize().ok()) else { return Ok(()) };
-    match home_around(&real) {
+/// Refuses a destination that is, or lies in, a home or a protected folder.
+fn refuse_home(dest: &Path, protected: &Protected) -> Result<()> {
+    match protected_around(dest, protected)? {
         Some(home) => Err(Error::Invalid(format!(
-            "the destination {} is, or lies in, the home of a node, {}: nothing is restored into a home; choose another \
-             folder",
+            "the destination {} is, or lies in, the home of a node or a part of one, {}: nothing is restored into a \
+             home; choose another folder",
             dest.display(),
             home.display()
         ))),
         None => Ok(()),
     }
+}
+
+/// The home of a node, or the part of the home at `home`, that a folder is or lies in. Parts are known by their inodes, so
+/// also where they lie behind a symbolic link or are mounted a second time. The end of `folder` need not be there.
+///
+/// # Errors
+///
+/// [`Error::Io`] where the path cannot be made absolute.
+pub fn home_of(folder: &Path, home: &Path) -> Result<Option<PathBuf>> {
+    protected_around(folder, &Protected::of(Some(home)))
+}
+
+fn protected_around(folder: &Path, protected: &Protected) -> Result<Option<PathBuf>> {
+    let context = |error| Error::io(format!("resolving the destination {}", folder.display()), error);
+    let path = std::path::absolute(folder).map_err(context)?;
+    // The rest is not there yet, and will be a folder of its own.
+    let Some(real) = path.ancestors().find_map(|above| above.canonicalize().ok()) else { return Ok(None) };
+    Ok(home_around(&real, protected).map(Path::to_owned))
+}
+
+/// The destination itself, where it is there.
+fn open_top(dest: &Path, is_there: bool) -> Result<Option<Dir>> {
+    let open = || std::fs::File::open(dest).map(Dir::from_std_file);
+    let opened = is_there.then(open).transpose();
+    opened.map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))
 }
 
 /// Keeps a second restore out: each would remove the other's unfinished files. Ends with the handle.

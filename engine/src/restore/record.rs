@@ -12,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
+
 use super::stat::Mark;
 use crate::{
     error::{Error, Result},
@@ -55,9 +57,15 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Opens the record at `path` of `folder`; `None` where there is none.
+    /// Opens the record at `path` of `folder`; `None` where there is none, or something else than a file.
     fn open(path: &Path, folder: &[u8]) -> Option<Self> {
-        let mut file = BufReader::with_capacity(64 * 1024, File::open(path).ok()?);
+        // A pipe would wait for a writer, and a terminal would become ours.
+        let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut file = BufReader::with_capacity(64 * 1024, file);
         let expected = header(folder);
         let mut found = vec![0; expected.len()];
         file.read_exact(&mut found).ok()?;

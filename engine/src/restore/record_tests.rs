@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use proptest::prelude::*;
+use rustix::fs::{CWD, FileType, Mode};
 
 use super::{
     record::{Files, Remembered},
@@ -83,6 +84,24 @@ fn a_flipped_bit_anywhere_leaves_nothing_of_a_record() {
     }
     fs::write(&path, [whole.as_slice(), b"x"].concat()).unwrap();
     assert_eq!(read(&files), []);
+}
+
+/// A restore waited for a writer, for ever.
+#[test]
+fn a_pipe_is_no_record_and_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["record", "record.part", "record.new"] {
+        let files = files(dir.path());
+        write(&files, &entries(3));
+        let path = dir.path().join(name);
+        let _ = fs::remove_file(&path);
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert_eq!(read(&files).len(), if name == "record" { 0 } else { 3 });
+        write(&files, &entries(5));
+        assert_eq!(read(&files), entries(5), "{name}");
+        assert!(fs::symlink_metadata(dir.path().join("record")).unwrap().is_file());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }
 
 /// A restore was killed: what it had remembered counts up to where it came, and the record before from there on.

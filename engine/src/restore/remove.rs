@@ -1,4 +1,4 @@
-//! Removes a folder with all that is in it, without following a link, leaving its file system or touching a node's home.
+//! Removes a folder with all that is in it, without following a link, entering what is mounted in it or touching a node's home.
 
 use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt};
 
@@ -7,11 +7,10 @@ use cap_std::fs::Dir;
 use super::{
     levels::shown,
     locks::{Hold, Locks},
-    stat::{DiskKind, Stat},
+    stat::{DiskKind, Mount, Stat, is_mount_point},
 };
 use crate::{
     error::{Error, Result},
-    ingest::is_home,
     limits::RESTORE_REMOVED_DEPTH,
 };
 
@@ -46,13 +45,11 @@ struct Level {
     _hold: Option<Hold>,
 }
 
+/// Is given the path of each thing that would be removed.
+type Seen<'a> = &'a mut dyn FnMut(&[u8]);
+
 /// Removes nothing where there is a `seen`.
-fn walk(
-    above: &Dir,
-    name: &[u8],
-    locks: &Locks,
-    seen: Option<&mut dyn FnMut(&[u8])>,
-) -> (Removed, Result<()>) {
+fn walk(above: &Dir, name: &[u8], locks: &Locks, seen: Option<Seen<'_>>) -> (Removed, Result<()>) {
     let mut removed = Removed::default();
     let mut path = name.to_vec();
     let outcome = walk_into(above, name, (locks, seen), &mut removed, &mut path);
@@ -67,12 +64,12 @@ fn walk(
 fn walk_into(
     above: &Dir,
     name: &[u8],
-    (locks, mut seen): (&Locks, Option<&mut dyn FnMut(&[u8])>),
+    (locks, mut seen): (&Locks, Option<Seen<'_>>),
     removed: &mut Removed,
     path: &mut Vec<u8>,
 ) -> io::Result<()> {
-    let device = Stat::of(above)?.device;
-    let mut levels = vec![open(above, name, device, locks)?];
+    let mount = Mount::of(above)?;
+    let mut levels = vec![open(above, name, mount, locks)?];
     while let Some(level) = levels.last_mut() {
         if let Some(entry) = level.names.next() {
             let entry = entry?.file_name();
@@ -85,13 +82,15 @@ fn walk_into(
                 if levels.len() >= RESTORE_REMOVED_DEPTH {
                     return Err(io::Error::other("it lies too deep"));
                 }
-                let inner = levels.last().map(|level| open(&level.dir, name, device, locks)).transpose()?;
+                let inner = levels.last().map(|level| open(&level.dir, name, mount, locks)).transpose()?;
                 levels.extend(inner);
                 continue;
             }
             match &mut seen {
                 Some(seen) => seen(path),
-                None => change(&level.dir, locks, |dir| dir.remove_file(OsStr::from_bytes(name)))?,
+                None => change(&level.dir, locks, |dir| {
+                    locks.names.change(&[(dir, name)], || dir.remove_file(OsStr::from_bytes(name)))
+                })?,
             }
             removed.files += 1;
             path.truncate(before);
@@ -121,13 +120,13 @@ fn change(folder: &Dir, locks: &Locks, change: impl Fn(&Dir) -> io::Result<()>) 
     }
 }
 
-fn open(above: &Dir, name: &[u8], device: u64, locks: &Locks) -> io::Result<Level> {
+fn open(above: &Dir, name: &[u8], mount: Mount, locks: &Locks) -> io::Result<Level> {
     let (dir, hold) = locks.enter(above, name)?;
-    if Stat::of(&dir)?.device != device {
-        return Err(io::Error::other("another file system is mounted there"));
+    if is_mount_point(&dir, mount)? {
+        return Err(io::Error::other("a file system is mounted there"));
     }
-    if is_home(&dir)? {
-        return Err(io::Error::other("it is the home of a node"));
+    if locks.is_home(&dir)? {
+        return Err(io::Error::other("it is the home of a node, or a part of one"));
     }
     let names = dir.entries()?;
     Ok(Level { name: name.to_vec(), dir, names, _hold: hold })

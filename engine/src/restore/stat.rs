@@ -3,7 +3,7 @@
 use std::{ffi::OsStr, io, os::fd::AsFd, os::unix::ffi::OsStrExt};
 
 use rustix::{
-    fs::{AtFlags, FileType, fstat, statat},
+    fs::{AtFlags, FileType, StatxAttributes, StatxFlags, fstat, statat, statx},
     io::Errno,
     process::geteuid,
 };
@@ -17,6 +17,32 @@ pub(super) struct Mark {
     pub(super) mtime: Timestamp,
     pub(super) ctime: Timestamp,
     pub(super) inode: u64,
+}
+
+/// What a folder is mounted from: a file system may be mounted at several places, and no rename leads from one to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    device: u64,
+    /// `None` where the kernel does not tell.
+    id: Option<u64>,
+}
+
+impl Mount {
+    /// That of an open folder.
+    pub(super) fn of(folder: impl AsFd) -> io::Result<Self> {
+        let device = Stat::of(&folder)?.device;
+        let looked = statx(folder, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
+        let id = looked.ok().filter(|found| found.stx_mask & StatxFlags::MNT_ID.bits() != 0);
+        Ok(Self { device, id: id.map(|found| found.stx_mnt_id) })
+    }
+}
+
+/// Whether something is mounted at an open folder, which lies in a folder of the mount `above`.
+pub(super) fn is_mount_point(folder: impl AsFd, above: Mount) -> io::Result<bool> {
+    let looked = statx(&folder, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
+    let root = StatxAttributes::MOUNT_ROOT;
+    let is_root = looked.is_ok_and(|found| (found.stx_attributes_mask & found.stx_attributes).contains(root));
+    Ok(is_root || Mount::of(folder)? != above)
 }
 
 /// What kind of thing stands at a path.

@@ -39,7 +39,7 @@ fn link(path: &str, to: &str) -> Item {
     (path.to_owned(), Entry { target: Some(target), mode: Entry::LINK_MODE, ..entry }, Vec::new())
 }
 
-fn further_name(path: &str, first: &str, bytes: &[u8]) -> Item {
+pub(super) fn further_name(path: &str, first: &str, bytes: &[u8]) -> Item {
     let extensions = vec![Extension::link_group(first)];
     (path.to_owned(), Entry { extensions, ..plain_entry(EntryKind::File) }, bytes.to_vec())
 }

@@ -1,5 +1,6 @@
 //! Unfinished files: they lie in one folder of their own at the top of the destination, and at the top of every further
-//! file system that is mounted in it, since a rename does not lead from one to another.
+//! file system that is mounted in it, since a rename does not lead from one to another: also not from one mount of a file
+//! system to another.
 //!
 //! The folder's name is one that no release that this program publishes has ([`is_temp_name`]); where a release has it
 //! all the same, another is taken. What is in the folder is this restore's alone: an interrupted one leaves files there,
@@ -8,42 +9,74 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
+    hash::{BuildHasher, Hasher, RandomState},
     io,
     os::unix::ffi::OsStrExt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use cap_std::fs::{Dir, DirBuilderExt, File, OpenOptions, OpenOptionsExt};
-use rustix::fs::OFlags;
+use rustix::{fs::OFlags, process::geteuid};
 
 use super::{
     levels::{self, Levels, raw},
     locks::Locks,
     remove,
+    stat::{DiskKind, Mount, Stat},
 };
 use crate::error::{Error, Result};
 
 const PREFIX: &str = ".chuan-restore-";
 const SUFFIX: &str = ".tmp";
-/// Names tried for the folder.
+/// Numbers tried for the folder's name.
 const NAMES: u32 = 64;
+/// Random names tried after that.
+const RANDOM_NAMES: u32 = 4;
+/// The mode of the folder: nobody else may put anything in it.
+const PRIVATE: u16 = 0o700;
 
 /// Whether a restore may give this name to what it has not finished: nothing called so is published.
 pub fn is_temp_name(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
-/// The name for the folder of unfinished files: the first that is not taken by the release.
-pub(super) fn folder_name(mut is_taken: impl FnMut(&str) -> Result<bool>) -> Result<String> {
-    for number in 0..NAMES {
-        let name = format!("{PREFIX}{number}{SUFFIX}");
-        if !is_taken(&name)? {
+/// The name for the folder of unfinished files in the folder `above`, if that is there: the first that is taken neither by
+/// the release nor by what stands there.
+pub(super) fn folder_name(
+    above: Option<&Dir>,
+    mut is_taken: impl FnMut(&str) -> Result<bool>,
+) -> Result<String> {
+    let numbers = (0..NAMES).map(|number| number.to_string());
+    let random = (0..RANDOM_NAMES).map(|_| format!("{:016x}", RandomState::new().build_hasher().finish()));
+    for which in numbers.chain(random) {
+        let name = format!("{PREFIX}{which}{SUFFIX}");
+        if above.is_none_or(|above| is_free(above, &name)) && !is_taken(&name)? {
             return Ok(name);
         }
     }
     Err(Error::Invalid(format!(
-        "the release has paths called {PREFIX}0{SUFFIX} and so on: all names that a restore gives to unfinished files"
+        "the release or the destination has paths called {PREFIX}0{SUFFIX} and so on: all names that a restore gives to \
+         unfinished files"
     )))
+}
+
+/// Whether a folder of unfinished files may be called so: nothing is, or a folder that only this user could write to.
+fn is_free(above: &Dir, name: &str) -> bool {
+    Stat::at(above, name.as_bytes()).is_ok_and(|found| found.is_none_or(|found| is_private(&found)))
+}
+
+/// Whether nobody else may put anything in a folder, or could before. What another user made is not this restore's.
+fn is_private(found: &Stat) -> bool {
+    let is_own = found.owner == geteuid().as_raw();
+    found.kind == DiskKind::Folder && is_own && found.mode & 0o777 == PRIVATE
+}
+
+/// As [`is_private`], of a folder that was made just now in `above`: some file systems know neither owners nor modes, and
+/// say the same of every folder.
+fn is_private_as_can_be(made: &Stat, above: &Stat) -> bool {
+    let key = |stat: &Stat| (stat.owner, stat.mode);
+    let is_safe = made.owner == geteuid().as_raw() && made.mode & 0o022 == 0;
+    is_private(made) || (made.kind == DiskKind::Folder && (is_safe || key(made) == key(above)))
 }
 
 /// What the folders of unfinished files are called: the destination's own, and that of every file system mounted in it.
@@ -71,19 +104,20 @@ impl TempNames {
         self.mounted.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned()
     }
 
-    /// Chooses the name in the folder at a path: one of which the release has none there.
+    /// Chooses the name in the folder at a path, which is open: one that neither the release nor somebody else has there.
     pub(super) fn choose(
         &self,
         folder: &[u8],
+        above: &Dir,
         is_taken: &mut dyn FnMut(&str) -> Result<bool>,
     ) -> Result<String> {
         if let Some(name) = self.at(folder) {
             return Ok(name);
         }
         let name = match str::from_utf8(folder) {
-            Ok(folder) => folder_name(|name| is_taken(&format!("{folder}/{name}")))?,
+            Ok(folder) => folder_name(Some(above), |name| is_taken(&format!("{folder}/{name}")))?,
             // No path of a release leads there.
-            Err(_) => folder_name(|_| Ok(false))?,
+            Err(_) => folder_name(Some(above), |_| Ok(false))?,
         };
         let mut mounted = self.mounted.lock().unwrap_or_else(PoisonError::into_inner);
         mounted.insert(folder.to_vec(), name.clone());
@@ -95,6 +129,7 @@ impl TempNames {
 #[derive(Debug)]
 pub(super) struct Temps {
     names: TempNames,
+    locks: Locks,
     folders: Vec<Folder>,
     /// The number of the last unfinished file.
     last: u64,
@@ -103,7 +138,7 @@ pub(super) struct Temps {
 #[derive(Debug)]
 struct Folder {
     name: String,
-    device: u64,
+    mount: Mount,
     above: Dir,
     dir: Dir,
 }
@@ -112,28 +147,28 @@ struct Folder {
 #[derive(Debug)]
 pub(super) struct Temp {
     name: String,
-    device: u64,
+    mount: Mount,
 }
 
 impl Temps {
-    pub(super) fn new(names: &TempNames) -> Self {
-        Self { names: names.clone(), folders: Vec::new(), last: 0 }
+    pub(super) fn new(names: &TempNames, locks: &Locks) -> Self {
+        Self { names: names.clone(), locks: locks.clone(), folders: Vec::new(), last: 0 }
     }
 
-    /// A name for something new on a device, and the folder to make it in.
-    pub(super) fn next(&mut self, levels: &Levels, device: u64) -> Result<(Temp, &Dir)> {
+    /// A name for something new in a mount, and the folder to make it in.
+    pub(super) fn next(&mut self, levels: &Levels, mount: Mount) -> Result<(Temp, &Dir)> {
         self.last += 1;
-        let temp = Temp { name: format!("{:08x}", self.last), device };
-        Ok((temp, self.folder(levels, device)?))
+        let temp = Temp { name: format!("{:08x}", self.last), mount };
+        Ok((temp, self.folder(levels, mount)?))
     }
 
-    /// The folder of unfinished files of a device; made, or cleared of what an interrupted restore left, with the first use.
-    pub(super) fn folder(&mut self, levels: &Levels, device: u64) -> Result<&Dir> {
-        let found = self.folders.iter().position(|folder| folder.device == device);
+    /// The folder of unfinished files of a mount; made, or cleared of what an interrupted restore left, with the first use.
+    pub(super) fn folder(&mut self, levels: &Levels, mount: Mount) -> Result<&Dir> {
+        let found = self.folders.iter().position(|folder| folder.mount == mount);
         let at = match found {
             Some(at) => at,
             None => {
-                let folder = self.make(levels, device).map_err(|error| {
+                let folder = self.make(levels, mount).map_err(|error| {
                     Error::io("making the folder for unfinished files in the destination", error)
                 })?;
                 self.folders.push(folder);
@@ -144,26 +179,34 @@ impl Temps {
         folder.ok_or_else(|| Error::Missing("no folder for unfinished files in the destination".into()))
     }
 
-    fn make(&self, levels: &Levels, device: u64) -> io::Result<Folder> {
-        let (top, path) = levels.top_of(device).unwrap_or_else(|| (levels.root(), Vec::new()));
+    fn make(&self, levels: &Levels, mount: Mount) -> io::Result<Folder> {
+        let (top, path) = levels.top_of(mount).unwrap_or_else(|| (levels.root(), Vec::new()));
         let name = self.names.at(&path).ok_or_else(|| {
             io::Error::other(format!("a file system was mounted at {:?} meanwhile", levels::shown(&path)))
         })?;
         let above = top.dir.try_clone()?;
         let mut private = cap_std::fs::DirBuilder::new();
-        private.mode(0o700);
-        match above.create_dir_with(&name, &private) {
+        private.mode(PRIVATE.into());
+        let is_new = match above.create_dir_with(&name, &private) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+            made => made.is_ok(),
+        };
         let dir = levels::enter(&above, name.as_bytes())?;
-        sweep(&dir);
-        Ok(Folder { name, device, above, dir })
+        // Of the open folder: what the name leads to may be another one by now.
+        let found = Stat::of(&dir)?;
+        let is_fit = is_private(&found) || (is_new && is_private_as_can_be(&found, &Stat::of(&above)?));
+        if !is_fit {
+            return Err(io::Error::other(format!(
+                "somebody else put {name:?} there meanwhile; restore again"
+            )));
+        }
+        sweep(&dir, &self.locks);
+        Ok(Folder { name, mount, above, dir })
     }
 
     /// The folder that a file was made in.
     pub(super) fn of(&self, temp: &Temp) -> io::Result<&Dir> {
-        let found = self.folders.iter().find(|folder| folder.device == temp.device);
+        let found = self.folders.iter().find(|folder| folder.mount == temp.mount);
         found.map(|folder| &folder.dir).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
@@ -183,7 +226,7 @@ impl Temps {
 impl Drop for Temps {
     fn drop(&mut self) {
         for folder in &self.folders {
-            sweep(&folder.dir);
+            sweep(&folder.dir, &self.locks);
             let _ = folder.above.remove_dir(&folder.name);
         }
     }
@@ -214,13 +257,13 @@ impl Temp {
 }
 
 /// Removes what an interrupted restore left: files, and folders that were out of their place already.
-fn sweep(folder: &Dir) {
+fn sweep(folder: &Dir, locks: &Locks) {
     let Ok(entries) = folder.entries() else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         if folder.remove_file(OsStr::from_bytes(name.as_bytes())).is_err() {
             // What stays is tried again by the next restore.
-            let _ = remove::tree(folder, name.as_bytes(), &Locks::default());
+            let _ = remove::tree(folder, name.as_bytes(), locks);
         }
     }
 }

@@ -324,6 +324,7 @@ fn a_glob_selects_and_its_star_stays_in_a_directory() {
 fn what_an_interrupted_restore_left_is_removed() {
     let case = Case::new(&[("a/b/f", b"x"), ("g", b"y")]);
     fs::create_dir_all(case.path(".chuan-restore-0.tmp/00000002/deep")).unwrap();
+    fs::set_permissions(case.path(".chuan-restore-0.tmp"), fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(case.path(".chuan-restore-0.tmp/00000001"), b"half").unwrap();
     fs::write(case.path(".chuan-restore-0.tmp/00000002/deep/f"), b"moved out of the way").unwrap();
     fs::create_dir_all(case.path("a")).unwrap();

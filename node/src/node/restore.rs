@@ -53,6 +53,7 @@ impl Inner {
             hard_links: !options.no_hard_links,
             dry_run: options.dry_run,
             records: Some(self.home.restored_dir()),
+            home: Some(self.home.root().to_owned()),
             ..restore::Restore::new(held.trees(), &options.dest)
         };
         let mut reporter = Reporter::new(job, "restore");
@@ -106,7 +107,8 @@ const fn failure_exit(kind: restore::FailureKind) -> Exit {
 }
 
 /// Refuses a destination that is a node's home, lies in one, or has one in it that is known: this one, and that of the
-/// user. Others are met on the way, and left alone.
+/// user. Others are met on the way, and left alone. Refuses also what is, or lies in, a part of this home, wherever the
+/// part lies.
 fn check_dest(own: &Home, dest: &Path) -> Result<()> {
     let is_other = match dest.metadata() {
         Ok(found) => !found.is_dir(),
@@ -126,6 +128,10 @@ fn check_dest(own: &Home, dest: &Path) -> Result<()> {
     };
     if let Some(home) = dest.ancestors().find(|above| home::is_home(above)) {
         return refused(if home == dest { "is" } else { "lies in" }, home);
+    }
+    // A part of this home may lie elsewhere, behind a link or a mount.
+    if let Some(part) = restore::home_of(&dest, own.root())? {
+        return refused(if part == dest { "is a part of" } else { "lies in a part of" }, &part);
     }
     let homes = std::iter::once(own.root().to_owned()).chain(home::default_root());
     let mut homes = homes.filter(|home| home::is_home(home)).map(|home| resolved(&home));
@@ -191,6 +197,27 @@ mod tests {
         fs::create_dir_all(dir.path().join("lib/store")).unwrap();
         fs::write(dir.path().join("lib/chuan.toml"), b"1").unwrap();
         for dest in ["lib", "lib/store", "a/b/homes", "a/b/home2/new", "a/c"] {
+            check_dest(&home, &dir.path().join(dest)).unwrap();
+        }
+    }
+
+    /// Parts of the home were restored over, and with `--delete` erased, where they lay behind a link.
+    #[test]
+    fn a_part_of_the_home_is_no_destination_wherever_it_lies() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::init(&dir.path().join("home"), None, Role::Origin).unwrap();
+        fs::create_dir(dir.path().join("ext")).unwrap();
+        for part in ["keys", "store", "ledger"] {
+            let _ = fs::create_dir(dir.path().join("home").join(part));
+            fs::rename(dir.path().join("home").join(part), dir.path().join("ext").join(part)).unwrap();
+            symlink(format!("../ext/{part}"), dir.path().join("home").join(part)).unwrap();
+            for below in ["", "new", "new/deep"] {
+                let dest = dir.path().join("ext").join(part).join(below);
+                let failure = check_dest(&home, &dest).unwrap_err();
+                assert!(failure.exit == Exit::Invalid && failure.message.contains("a part of"), "{failure}");
+            }
+        }
+        for dest in ["ext", "ext/new", "ext/keys2"] {
             check_dest(&home, &dir.path().join(dest)).unwrap();
         }
     }

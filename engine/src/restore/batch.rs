@@ -1,0 +1,33 @@
+//! Steps that the fetching half of a restore gathers before it hands them to the writing half.
+
+use super::write::Step;
+use crate::manifest::ChunkRef;
+
+/// Steps on their way to the writer, some still without their bytes.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) steps: Vec<Draft>,
+    pub(super) wanted: Vec<ChunkRef>,
+    pub(super) bytes: usize,
+    /// The files begun, each with how many chunks were wanted before it, and its size.
+    pub(super) files: Vec<(usize, String, u64)>,
+}
+
+impl Batch {
+    /// The file that the wanted chunk `at` is of, and its size.
+    pub(super) fn file(&self, at: usize) -> (&str, u64) {
+        let file = self.files.iter().rev().find(|(first, ..)| *first <= at);
+        file.map_or(("", 0), |(_, path, size)| (path, *size))
+    }
+
+    pub(super) fn context(&self, at: usize) -> String {
+        format!("{:?}: ", self.file(at).0)
+    }
+}
+
+/// A step, or the place of one.
+pub(super) enum Draft {
+    Step(Step),
+    /// The bytes of the next wanted chunk.
+    Wanted,
+}
