@@ -8,7 +8,6 @@ use chuan_engine::{
     limits::{BUNDLE_BYTES, DRAFT_BYTES},
     statement::{Bundle, Draft, PublicKey, Statement, StatementKind},
 };
-use clap::Subcommand;
 
 use crate::{
     exit::{Exit, Failure, Result},
@@ -18,42 +17,7 @@ use crate::{
     session::Session,
 };
 
-/// What to do with the statements of a library.
-#[derive(Clone, Debug, PartialEq, Subcommand)]
-pub enum Carry {
-    /// Write all statements of a library that are known here to a file
-    Export {
-        /// The library
-        library: String,
-        /// The file; one that is there is replaced
-        file: PathBuf,
-    },
-    /// Take in the statements of such a file, as if a peer had brought them
-    Import {
-        /// The file
-        file: PathBuf,
-    },
-}
-
-/// What to do with the roots of a library.
-#[derive(Clone, Debug, PartialEq, Subcommand)]
-pub enum CarryRoots {
-    /// Write the roots of a library that are known here to a file of roots, to propose the next with it
-    Export {
-        /// The library
-        library: String,
-        /// The file of roots; must not be there yet
-        file: PathBuf,
-    },
-    /// Put the complete roots of a file to use in this home, from where peers hear of them
-    Apply {
-        /// The file of roots
-        file: PathBuf,
-        /// Do not ask, also where revocations fall with it
-        #[arg(long, short)]
-        yes: bool,
-    },
-}
+pub use chuan_api::command::{Carry, CarryRoots};
 
 /// Carries statements.
 pub(crate) async fn statements(session: &mut Session, carry: Carry) -> Result<Outcome> {

@@ -52,18 +52,20 @@ mod audit;
 mod authority;
 pub mod carry;
 pub mod cli;
-pub mod command;
-pub mod exit;
 pub mod home;
-mod human;
 pub mod job;
 pub mod keyring;
+mod net_error;
 pub mod node;
-pub mod outcome;
 mod policy;
 mod session;
-pub mod spec;
 
-pub use exit::{Exit, Failure, Result};
+use chuan_api::human;
+
+pub use chuan_api::{
+    command,
+    exit::{self, Exit, Failure, Result},
+    outcome, spec,
+};
 pub use job::{Cancel, Event, Job};
 pub use node::Node;

@@ -12,7 +12,7 @@
 mod failed;
 mod files;
 mod kept;
-mod line;
+pub(crate) mod line;
 mod log;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use chuan_engine::{
     statement::{Body, PublicKey, Statement},
 };
 
-use super::{files::Files, kept::Kept};
+use super::{files::Files, kept::Kept, line};
 use crate::{
     command::AuditVerify,
     exit::{Failure, Result},
@@ -98,7 +98,7 @@ pub(crate) fn verify_export(options: &AuditVerify) -> Result<AuditVerified> {
 fn follow(chain: &mut Chain, line: &[u8]) -> Result<()> {
     let bad = |why: &dyn std::fmt::Display| Failure::invalid(format!("the line is no record: {why}"));
     let said = serde_json::from_slice::<AuditRecord>(line).map_err(|error| bad(&error))?;
-    let record = said.to_record().map_err(|failure| bad(&failure))?;
+    let record = line::record(&said).map_err(|failure| bad(&failure))?;
     if chain.at().count != record.index {
         Jump::of(&record).into_iter().for_each(|jump| chain.jump(jump));
     }

@@ -12,8 +12,8 @@ use crate::{
     command::{Grant, Revoke},
     exit::{Failure, Result},
     keyring::Keyring,
-    node::{member_named, node_role, now_ms},
-    outcome::{MemberRow, Outcome},
+    node::{member_named, member_row, node_role, now_ms},
+    outcome::Outcome,
     session::Session,
 };
 
@@ -38,7 +38,7 @@ pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Gra
             "another operator spoke of the node at the same time, and that stands; look at `chuan members`, and run it again",
         ));
     }
-    Ok(Outcome::Member(Box::new(MemberRow::of(&library, &node, now))))
+    Ok(Outcome::Member(Box::new(member_row(&library, &node, now))))
 }
 
 /// Ends what a node may do, for good until it is granted something anew. Durable in the home when it returns, and stands
@@ -55,7 +55,7 @@ pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Re
         }
         library = session.library(Some(&library.id().to_string())).await?;
         if library.revocation(&node).is_some() {
-            return Ok(Outcome::Member(Box::new(MemberRow::of(&library, &node, now))));
+            return Ok(Outcome::Member(Box::new(member_row(&library, &node, now))));
         }
     }
     Err(Failure::busy("another operator goes on granting the node; agree with them, and run it again"))

@@ -167,7 +167,7 @@ async fn speak(
     };
     if let (false, Some(parent)) = (published.changed, &parent) {
         published.release = parent.to_string();
-        published.beside(&session.library(Some(&author.id.to_string())).await?);
+        say_beside(&mut published, &session.library(Some(&author.id.to_string())).await?);
         return Ok(published);
     }
     let mut library = library_of(session, author).await?;
@@ -204,7 +204,7 @@ async fn speak(
     // In one go: where another publish moved the channel meanwhile, nothing of this one is taken.
     statements.extend(moves);
     session.say(&library, &statements).await?;
-    published.beside(&library);
+    say_beside(&mut published, &library);
     Ok(published)
 }
 
@@ -220,14 +220,12 @@ async fn library_of(session: &mut Session, author: &Author) -> Result<Library> {
     }
 }
 
-impl Published {
-    /// Says whether the release lies beside `live`, and whom that follows.
-    fn beside(&mut self, library: &Library) {
-        let Some(live) = library.channel(LIVE).map(|said| said.body) else { return };
-        self.side = live.release.to_string() != self.release;
-        self.live_publisher = live.active.to_string();
-        self.live_follows = live.follow;
-    }
+/// Says whether the release lies beside `live`, and whom that follows.
+fn say_beside(published: &mut Published, library: &Library) {
+    let Some(live) = library.channel(LIVE).map(|said| said.body) else { return };
+    published.side = live.release.to_string() != published.release;
+    published.live_publisher = live.active.to_string();
+    published.live_follows = live.follow;
 }
 
 /// The statement that makes this node a member of the library, if it is not one yet.

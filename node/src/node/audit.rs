@@ -22,11 +22,11 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{Inner, Node, lock_of, now_ms, on_thread, said};
 use crate::{
-    audit::{CHECKPOINT_PERIOD, Files, Remote, verify_files},
+    audit::{CHECKPOINT_PERIOD, Files, Remote, line, verify_files},
     command::{AuditVerb, Tail},
     exit::{Failure, Result},
     job::Job,
-    outcome::{AuditRecord, Audited, Outcome, Row},
+    outcome::{Audited, Outcome, Row},
 };
 
 /// How often a full stretch of records is looked for.
@@ -274,7 +274,7 @@ impl Inner {
             if self.log.at().count > next {
                 self.log.files().records(next, |record, id| {
                     next = record.index.saturating_add(1);
-                    job.row(Row::Record(Box::new(AuditRecord::of(record, id))))?;
+                    job.row(Row::Record(Box::new(line::shown(record, id))))?;
                     Ok(ControlFlow::Continue(()))
                 })?;
             }
@@ -291,7 +291,7 @@ impl Inner {
             if record.is_some_and(|record| record != found.index) {
                 return Ok(ControlFlow::Break(()));
             }
-            job.row(Row::Record(Box::new(AuditRecord::of(found, id))))?;
+            job.row(Row::Record(Box::new(line::shown(found, id))))?;
             shown = true;
             Ok(if record.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
@@ -344,7 +344,7 @@ fn log_failure(result: Result<()>) {
 fn write_lines(files: &Files, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<Audited> {
     let mut exported = Audited { head: chuan_engine::id::RecordId::NONE.to_string(), ..Audited::default() };
     files.records(0, |record, id| {
-        let mut line = serde_json::to_vec(&AuditRecord::of(record, id))
+        let mut line = serde_json::to_vec(&line::shown(record, id))
             .map_err(|error| Failure::internal(format!("cannot encode a record: {error}")))?;
         line.push(b'\n');
         take(&line)?;

@@ -40,7 +40,7 @@ impl Node {
                 library: library.id().to_string(),
                 library_name: library.name().to_owned(),
                 fresh_age_seconds: age(&library, &options.channel),
-                moves: history.into_iter().rev().map(|said| MoveRow::of(&library, said)).collect(),
+                moves: history.into_iter().rev().map(|said| move_row(&library, said)).collect(),
                 channel: options.channel,
             })
         })
@@ -54,7 +54,7 @@ impl Inner {
         let here = self.here(library, name)?;
         Ok(ChannelRow {
             name: name.clone(),
-            said: MoveRow::of(library, said),
+            said: move_row(library, said),
             here: here.map(|release| release.statement.id().to_string()),
             here_sequence: here.map(|release| release.statement.sequence()),
             up_to_date: here.is_some_and(|release| release.statement.id() == said.body.release),
@@ -63,22 +63,20 @@ impl Inner {
     }
 }
 
-impl MoveRow {
-    fn of(library: &Library, said: Said<'_, Channel>) -> Self {
-        let release = library.release(&said.body.release);
-        let by_operator = said.statement.signers().any(|key| library.is_operator(key));
-        Self {
-            statement: said.statement.id().to_string(),
-            statement_sequence: said.statement.sequence(),
-            release: said.body.release.to_string(),
-            sequence: release.map_or(0, |release| release.statement.sequence()),
-            message: release.map(|release| release.body.message.clone()).unwrap_or_default(),
-            time_ms: said.statement.time_ms(),
-            by: if by_operator { "operator" } else { "publisher" }.to_owned(),
-            signers: signers(said.statement),
-            publisher: said.body.active.to_string(),
-            follow: said.body.follow,
-        }
+fn move_row(library: &Library, said: Said<'_, Channel>) -> MoveRow {
+    let release = library.release(&said.body.release);
+    let by_operator = said.statement.signers().any(|key| library.is_operator(key));
+    MoveRow {
+        statement: said.statement.id().to_string(),
+        statement_sequence: said.statement.sequence(),
+        release: said.body.release.to_string(),
+        sequence: release.map_or(0, |release| release.statement.sequence()),
+        message: release.map(|release| release.body.message.clone()).unwrap_or_default(),
+        time_ms: said.statement.time_ms(),
+        by: if by_operator { "operator" } else { "publisher" }.to_owned(),
+        signers: signers(said.statement),
+        publisher: said.body.active.to_string(),
+        follow: said.body.follow,
     }
 }
 

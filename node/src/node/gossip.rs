@@ -16,7 +16,10 @@ use chuan_net::{Connection, Endpoint, PeerKey};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::{Inner, Node, lock_of, now_ms, on_thread, peer::Source, talks::Talks};
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    net_error::net_failure,
+};
 
 /// Peers that nothing was heard from are asked this often.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -60,7 +63,7 @@ impl Node {
         match talks {
             Some(talks) => spread(&self.0, &talks, library, courtesy).await,
             None => {
-                let talks = Talks::over(Endpoint::dialler(self.0.me.identity())?);
+                let talks = Talks::over(Endpoint::dialler(self.0.me.identity()).map_err(net_failure)?);
                 let spread = spread(&self.0, &talks, library, courtesy).await;
                 talks.end().await;
                 spread
@@ -190,7 +193,7 @@ async fn hear_all(node: &Weak<Inner>, connection: &Connection, mut exchange: Exc
             });
             news += taken.await?;
         }
-        if !step? {
+        if !step.map_err(net_failure)? {
             return Ok(news);
         }
     }

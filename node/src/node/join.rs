@@ -15,6 +15,7 @@ use super::{Inner, Node, address::plain, ledger, now_ms, publish::node_role};
 use crate::{
     command::Join,
     exit::{Exit, Failure, Result},
+    net_error::net_failure,
     outcome::Joined,
 };
 
@@ -26,7 +27,7 @@ impl Node {
         ticket.check_time(now_ms())?;
         let node = &self.0;
         let known = node.known_as_i_am(&ticket)?;
-        let endpoint = Endpoint::dialler(node.me.identity())?;
+        let endpoint = Endpoint::dialler(node.me.identity()).map_err(net_failure)?;
         let hello = node.hello(known.as_deref(), self.listening())?;
         let admitted = admitted(node, &endpoint, &ticket, &hello).await;
         let joined = async {
@@ -59,8 +60,11 @@ async fn admitted(
     for addresses in std::iter::once(ticket.addresses.as_slice()).chain(one_by_one) {
         let admitted = async {
             let issuer = ticket.issuer;
-            let connection = Connection::open_known(endpoint, addresses, issuer, hello, &redeemers).await?;
-            let statements = connection.join(node.proof(ticket, connection.exporter()?)).await?;
+            let connection = Connection::open_known(endpoint, addresses, issuer, hello, &redeemers)
+                .await
+                .map_err(net_failure)?;
+            let proof = node.proof(ticket, connection.exporter().map_err(net_failure)?);
+            let statements = connection.join(proof).await.map_err(net_failure)?;
             let (redeemer, address) = (connection.peer().node, plain(connection.address()));
             connection.close();
             Ok::<_, Failure>(Admitted { redeemer, address, statements })

@@ -28,48 +28,44 @@ impl Node {
             Ok(MemberList {
                 library: library.id().to_string(),
                 library_name: library.name().to_owned(),
-                members: nodes.iter().map(|node| MemberRow::of(&library, node, now)).collect(),
+                members: nodes.iter().map(|node| row(&library, node, now)).collect(),
             })
         })
         .await
     }
 }
 
-impl MemberRow {
-    /// What `library` says of `node` at `now`.
-    pub(crate) fn of(library: &Library, node: &NodeId, now: i64) -> Self {
-        let revoked = library.revocation(node);
-        let said = library.member(node);
-        let state = match said {
-            Some(said) if library.is_suspended(node) => ("suspended", by(said)),
-            Some(said) if !library.grants(node).any(|said| said.body.is_current(now)) => {
-                ("expired", by(said))
-            }
-            Some(said) => ("member", by(said)),
-            None if revoked.is_some() => ("revoked", "operator"),
-            None => ("stranger", ""),
-        };
-        let row = Self {
-            node: node.to_string(),
-            state: state.0.to_owned(),
-            by: state.1.to_owned(),
-            reason: revoked.map(|said| said.body.reason.clone()).unwrap_or_default(),
-            ..Self::default()
-        };
-        let Some(Member { name, role, region, classes, verbs, expires_ms, .. }) = said.map(|said| said.body)
-        else {
-            return row;
-        };
-        Self {
-            name: name.clone(),
-            role: role.name().to_owned(),
-            region: region.as_ref().map(ToString::to_string).unwrap_or_default(),
-            classes: classes.patterns().to_vec(),
-            verbs: verbs.names(),
-            expires_ms: *expires_ms,
-            key: library.key_of(node).map(|key| key.to_string()).unwrap_or_default(),
-            ..row
-        }
+/// What `library` says of `node` at `now`.
+pub(crate) fn row(library: &Library, node: &NodeId, now: i64) -> MemberRow {
+    let revoked = library.revocation(node);
+    let said = library.member(node);
+    let state = match said {
+        Some(said) if library.is_suspended(node) => ("suspended", by(said)),
+        Some(said) if !library.grants(node).any(|said| said.body.is_current(now)) => ("expired", by(said)),
+        Some(said) => ("member", by(said)),
+        None if revoked.is_some() => ("revoked", "operator"),
+        None => ("stranger", ""),
+    };
+    let row = MemberRow {
+        node: node.to_string(),
+        state: state.0.to_owned(),
+        by: state.1.to_owned(),
+        reason: revoked.map(|said| said.body.reason.clone()).unwrap_or_default(),
+        ..MemberRow::default()
+    };
+    let Some(Member { name, role, region, classes, verbs, expires_ms, .. }) = said.map(|said| said.body)
+    else {
+        return row;
+    };
+    MemberRow {
+        name: name.clone(),
+        role: role.name().to_owned(),
+        region: region.as_ref().map(ToString::to_string).unwrap_or_default(),
+        classes: classes.patterns().to_vec(),
+        verbs: verbs.names(),
+        expires_ms: *expires_ms,
+        key: library.key_of(node).map(|key| key.to_string()).unwrap_or_default(),
+        ..row
     }
 }
 

@@ -82,7 +82,7 @@ use store::HomeStore;
 pub(crate) use channels::{before_current, named as channel_named};
 pub(crate) use clock::now_ms;
 pub(crate) use fresh::age as fresh_age;
-pub(crate) use members::named as member_named;
+pub(crate) use members::{named as member_named, row as member_row};
 pub(crate) use publish::node_role;
 pub(crate) use release::find as find_release;
 

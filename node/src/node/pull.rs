@@ -28,6 +28,7 @@ use crate::{
     command::{Packing, Pull},
     exit::{Exit, Failure, Result},
     job::{Job, Progress},
+    net_error::net_failure,
     outcome::Pulled,
     spec::{At, Spec},
 };
@@ -135,7 +136,7 @@ impl Node {
             let (inner, library, channel) = (Arc::clone(node), Arc::clone(&library), channel.clone());
             on_thread(move || inner.begin_pull(&library, &channel, is_named, is_dry_run)).await?
         };
-        let endpoint = Endpoint::dialler(node.me.identity())?;
+        let endpoint = Endpoint::dialler(node.me.identity()).map_err(net_failure)?;
         let first = before.is_none() && !resume;
         let plan = Plan { want, channel, resume, first, packing: options.packing, is_dry_run };
         let (behind, failures, asked) = Default::default();
@@ -219,7 +220,7 @@ impl Node {
         let hello = node.hello(Some(library), self.listening())?;
         let acquainted = Acquainted::of(node, source.any_node);
         let connection = tokio::select! {
-            opened = Connection::open_known(endpoint, &source.addresses, source.node, &hello, &acquainted) => opened?,
+            opened = Connection::open_known(endpoint, &source.addresses, source.node, &hello, &acquainted) => opened.map_err(net_failure)?,
             () = job.cancel().cancelled() => return Err(Failure::interrupted()),
         };
         if connection.peer().node != source.node {
@@ -243,7 +244,7 @@ impl Node {
             true => pull.await,
             false => self.pull_beside_exchange(pull, &connection, library.id(), job).await?,
         };
-        let report = report?;
+        let report = report.map_err(net_failure)?;
         let address = plain(connection.address());
         let wire = connection.stats();
         connection.close();
@@ -405,42 +406,35 @@ impl Inner {
             ..Pulled::default()
         };
         if let Some(brought) = brought {
-            pulled.tell(brought);
+            tell(&mut pulled, brought);
         }
         Ok(pulled)
     }
 }
 
-impl Pulled {
-    /// Whether nothing came though something newer is announced than is here; no matter where one release was asked for.
-    pub fn is_behind(&self) -> bool {
-        !self.changed && !self.dry_run && !self.named && self.lag.behind_since_ms.is_some()
-    }
-
-    /// Adds what came and from whom.
-    fn tell(&mut self, brought: Brought) {
-        let Brought { source, address, report, wire } = brought;
-        self.from = source.node.to_string();
-        self.address = address;
-        self.classes = report.classes;
-        self.classes_absent = report.classes_absent;
-        self.files = report.files;
-        self.bytes_total = report.bytes_total;
-        self.chunks_total = report.chunks_total;
-        self.chunks_fetched = report.chunks_fetched;
-        self.chunk_bytes_fetched = report.chunk_bytes_fetched;
-        self.chunk_bytes_encoded = report.chunk_bytes_encoded;
-        self.chunks_from_deltas = report.chunks_from_deltas;
-        self.page_bytes = report.page_bytes;
-        self.page_bytes_encoded = report.page_bytes_encoded;
-        self.chunks_missing = self.dry_run.then_some(report.chunks_missing);
-        self.chunk_bytes_missing = self.dry_run.then_some(report.chunk_bytes_missing);
-        self.frame_bytes_in = wire.frame_bytes_in;
-        self.frame_bytes_out = wire.frame_bytes_out;
-        self.wire_bytes_in = wire.bytes_in;
-        self.wire_bytes_out = wire.bytes_out;
-        self.round_trips = report.round_trips;
-    }
+/// Adds what came and from whom.
+fn tell(pulled: &mut Pulled, brought: Brought) {
+    let Brought { source, address, report, wire } = brought;
+    pulled.from = source.node.to_string();
+    pulled.address = address;
+    pulled.classes = report.classes;
+    pulled.classes_absent = report.classes_absent;
+    pulled.files = report.files;
+    pulled.bytes_total = report.bytes_total;
+    pulled.chunks_total = report.chunks_total;
+    pulled.chunks_fetched = report.chunks_fetched;
+    pulled.chunk_bytes_fetched = report.chunk_bytes_fetched;
+    pulled.chunk_bytes_encoded = report.chunk_bytes_encoded;
+    pulled.chunks_from_deltas = report.chunks_from_deltas;
+    pulled.page_bytes = report.page_bytes;
+    pulled.page_bytes_encoded = report.page_bytes_encoded;
+    pulled.chunks_missing = pulled.dry_run.then_some(report.chunks_missing);
+    pulled.chunk_bytes_missing = pulled.dry_run.then_some(report.chunk_bytes_missing);
+    pulled.frame_bytes_in = wire.frame_bytes_in;
+    pulled.frame_bytes_out = wire.frame_bytes_out;
+    pulled.wire_bytes_in = wire.bytes_in;
+    pulled.wire_bytes_out = wire.bytes_out;
+    pulled.round_trips = report.round_trips;
 }
 
 /// Tells a job how far a fetch is. How much there is to come is known only where nothing is held: of a newer version, the

@@ -23,7 +23,10 @@ use tokio::{
 };
 
 use super::{Inner, Node, address, fresh, gossip, lock_of, now_ms, store::HomeStore, talks::Talks};
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    net_error::net_failure,
+};
 
 /// A running listener; it stops when this is dropped.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl Serving {
 
     /// Proves another key from the next connection on.
     pub(super) fn show(&self, identity: Identity) -> Result<()> {
-        Ok(self.talks.endpoint().set_identity(identity)?)
+        self.talks.endpoint().set_identity(identity).map_err(net_failure)
     }
 
     /// Takes no more requests, and returns when answers under way have ended or their grace is over.
@@ -74,8 +77,8 @@ impl Node {
         if let Some(serving) = serving.as_ref() {
             return Err(Failure::busy(format!("this node listens on {} already", serving.address)));
         }
-        let endpoint = Endpoint::listen(address, node.me.identity())?;
-        let address = endpoint.local_address()?;
+        let endpoint = Endpoint::listen(address, node.me.identity()).map_err(net_failure)?;
+        let address = endpoint.local_address().map_err(net_failure)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let desk = Arc::new(Desk { node: Arc::downgrade(node), store: Arc::clone(&node.store) });
         let (closing, closed) = watch::channel(());

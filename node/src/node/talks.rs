@@ -18,7 +18,10 @@ use tokio::{
 use super::{
     Inner, acquaint::Acquainted, address::plain, gossip::exchange_on, lock_of, on_thread, peer::Source,
 };
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    net_error::net_failure,
+};
 
 /// Peers that are dialled at the same time.
 const DIALS: usize = 12;
@@ -168,7 +171,7 @@ impl Talks {
             };
             let connection =
                 Connection::open_known(&self.endpoint, &peer.addresses, peer.node, &hello, &acquainted);
-            Ok((connection.await?, room))
+            Ok((connection.await.map_err(net_failure)?, room))
         };
         let mut closed = self.closed.subscribe();
         tokio::select! {

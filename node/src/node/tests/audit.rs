@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn told(node: &Node) -> Vec<AuditRecord> {
     let mut told = Vec::new();
     let each = |record: &_, id| {
-        told.push(AuditRecord::of(record, id));
+        told.push(crate::audit::line::shown(record, id));
         Ok(std::ops::ControlFlow::Continue(()))
     };
     node.0.log.files().records(0, each).unwrap();

@@ -62,7 +62,7 @@ pub struct ClassRow {
 
 impl ClassRow {
     /// What a class's header says.
-    pub(crate) fn of(header: &ClassHeader) -> Self {
+    pub fn of(header: &ClassHeader) -> Self {
         Self {
             name: header.name.clone(),
             slot: header.slot,

@@ -116,7 +116,7 @@ pub struct Published {
 
 impl Published {
     /// What was read, and what was not taken.
-    pub(crate) fn of_tally(tally: Tally) -> Self {
+    pub fn of_tally(tally: Tally) -> Self {
         let skipped = |(path, reason)| Skipped { path, reason };
         Self {
             bytes_read: tally.bytes_read,

@@ -1,8 +1,9 @@
 //! What can be asked of a home: the commands, their options and their defaults. The same types are the command line
-//! (`clap`), the body of an admin request (`serde`) and the arguments of [`Node`](crate::Node)'s methods, so that the
+//! (`clap`), the body of an admin request (`serde`) and the arguments of `Node`'s methods, so that the
 //! three never drift apart.
 
 mod audit;
+mod carry;
 mod channel;
 mod policy;
 mod publish;
@@ -12,15 +13,19 @@ mod statements;
 
 use std::{iter, path::PathBuf};
 
+#[cfg(feature = "clap")]
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "clap")]
+use crate::spec::LIVE;
 use crate::{
     exit::{Failure, Result},
-    spec::{LIVE, Spec},
+    spec::Spec,
 };
 
 pub use audit::{Audit, AuditVerb, Checkpoint as AuditCheckpoint, Export, Show, Tail, Verify as AuditVerify};
+pub use carry::{Carry, CarryRoots};
 pub use channel::{ChannelVerb, Channels, Conflicts, Fresh, History, Promote, Rollback, SetChannel};
 pub use policy::{PolicyVerb, ReadPolicy, SetPolicy, ShowPolicy};
 pub use publish::{Growing, Ingest, Publish};
@@ -30,7 +35,8 @@ pub use statements::{Envelope, Offer, Statements};
 
 /// A command that runs on an open home, in this process or in the one that holds the home. None of them needs a key of a
 /// library: those that do are [`Signed`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Subcommand))]
 #[serde(rename_all = "kebab-case", tag = "command")]
 pub enum Command {
     /// Print the node's id and addresses
@@ -66,27 +72,28 @@ pub enum Command {
     /// Read and verify the record of who did what on this node
     Audit(Audit),
     /// List where the channels of a library stand
-    #[command(skip)]
+    #[cfg_attr(feature = "clap", command(skip))]
     Channels(Channels),
     /// Answer with the classes of a library that are known here
-    #[command(skip)]
+    #[cfg_attr(feature = "clap", command(skip))]
     Classes(ListClasses),
     /// Answer with a library's statements as a bundle
-    #[command(skip)]
+    #[cfg_attr(feature = "clap", command(skip))]
     Statements(Statements),
     /// Take in what changed, for a release that somebody signs
-    #[command(skip)]
+    #[cfg_attr(feature = "clap", command(skip))]
     Ingest(Ingest),
     /// Take finished statements
-    #[command(skip)]
+    #[cfg_attr(feature = "clap", command(skip))]
     Offer(Offer),
 }
 
 /// Options of `rotate`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Rotate {
     /// How long the old key stays good, for peers that have not heard: a number and s, m, h or d, at most 30d
-    #[arg(long, default_value = "1d", value_name = "TIME", value_parser = parse_duration)]
+    #[cfg_attr(feature = "clap", arg(long, default_value = "1d", value_name = "TIME", value_parser = parse_duration))]
     #[serde(rename = "grace_s")]
     pub grace: u64,
 }
@@ -98,34 +105,36 @@ impl Default for Rotate {
 }
 
 /// Options of `join`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Join {
     /// The ticket that `chuan invite` printed
     pub ticket: String,
 }
 
 /// Options of `pull`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Pull {
     /// The library, may be left out if the home has only one; or one release of it: films@12, films@abcdef (the beginning of
     /// an id). It moves the channel forward at most, never back
-    #[arg(value_name = "LIBRARY[@RELEASE]")]
+    #[cfg_attr(feature = "clap", arg(value_name = "LIBRARY[@RELEASE]"))]
     #[serde(default)]
     pub library: Option<String>,
     /// The channel whose release to fetch
-    #[arg(long, value_name = "NAME", default_value = LIVE)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "NAME", default_value = LIVE))]
     #[serde(default = "channel::live")]
     pub channel: String,
     /// Fetch from this peer only: its id, the beginning of its id, its name or its address
-    #[arg(long, value_name = "PEER")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PEER"))]
     #[serde(default)]
     pub from: Option<String>,
     /// What the source saves: bytes, time, or whatever the link is slower at; chuan.toml says it where this does not
-    #[arg(long, value_name = "HOW")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "HOW"))]
     #[serde(default)]
     pub packing: Option<Packing>,
     /// Only say what would come: fetches pages to count chunks, moves nothing
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -137,7 +146,8 @@ impl Default for Pull {
 }
 
 /// What a source saves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Packing {
     /// Bytes, as long as that is faster than the link
@@ -160,33 +170,34 @@ impl From<Packing> for chuan_engine::sync::message::Packing {
 }
 
 /// Options of `restore`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Restore {
     /// The release: films, films@12, films@abcdef (the beginning of an id) or films@live (a channel)
-    #[arg(value_name = "LIBRARY[@RELEASE]")]
+    #[cfg_attr(feature = "clap", arg(value_name = "LIBRARY[@RELEASE]"))]
     pub release: Spec,
     /// The folder to bring to the release; made if it is not there
     pub dest: PathBuf,
     /// Only this path of the release, or what this pattern matches (`*` stays within a folder, `**` does not); of a
     /// folder, all that is in it
-    #[arg(long, value_name = "PATH|GLOB")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "PATH|GLOB"))]
     #[serde(default)]
     pub path: Option<String>,
     /// Compare the content also of files that have not changed since they were restored
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub check: bool,
     /// Remove what the folder has and the release has not, also what no restore wrote; with --path, only within what
     /// is selected
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub delete: bool,
     /// Say what would be written and removed, and change nothing
-    #[arg(long, short = 'n')]
+    #[cfg_attr(feature = "clap", arg(long, short = 'n'))]
     #[serde(default)]
     pub dry_run: bool,
     /// Write each name of a file that has several as a file of its own
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub no_hard_links: bool,
 }
@@ -207,14 +218,16 @@ impl Restore {
 }
 
 /// Options of `releases`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Releases {
     /// The library
     pub library: String,
 }
 
 /// Options of `members`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Members {
     /// The library; may be left out if the home has only one
     #[serde(default)]
@@ -229,49 +242,54 @@ pub struct ListClasses {
 }
 
 /// Options of `ls`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Ls {
     /// The release: films, films@12, films@abcdef or films@live
-    #[arg(value_name = "LIBRARY[@RELEASE]")]
+    #[cfg_attr(feature = "clap", arg(value_name = "LIBRARY[@RELEASE]"))]
     pub release: Spec,
 }
 
 /// Options of `diff`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Diff {
     /// The old release
-    #[arg(value_name = "LIBRARY@OLD")]
+    #[cfg_attr(feature = "clap", arg(value_name = "LIBRARY@OLD"))]
     pub old: Spec,
     /// The new release
-    #[arg(value_name = "LIBRARY@NEW")]
+    #[cfg_attr(feature = "clap", arg(value_name = "LIBRARY@NEW"))]
     pub new: Spec,
 }
 
 /// Options of `cat`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Cat {
     /// The release: films, films@12, films@abcdef or films@live
-    #[arg(value_name = "LIBRARY[@RELEASE]")]
+    #[cfg_attr(feature = "clap", arg(value_name = "LIBRARY[@RELEASE]"))]
     pub release: Spec,
     /// A path in the release
     pub path: String,
     /// Bytes A to B only, both counted from 0 and included; `A-` to the end, `-N` the last N
-    #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "A-B", allow_hyphen_values = true))]
     #[serde(default)]
     pub range: Option<ByteRange>,
 }
 
 /// Options of `verify`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Verify {
     /// Read every stored byte and hash it
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub deep: bool,
 }
 
 /// What a node is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Publishes.
@@ -357,7 +375,7 @@ impl Command {
 }
 
 /// Reads `90s`, `15m`, `12h` or `7d` as seconds.
-pub(crate) fn parse_duration(text: &str) -> Result<u64> {
+pub fn parse_duration(text: &str) -> Result<u64> {
     let bad = || Failure::usage(format!("`{text}` is no time; write 90s, 15m, 12h or 7d"));
     let unit = match text.chars().last().ok_or_else(bad)? {
         's' => 1,

@@ -193,32 +193,6 @@ impl From<EngineError> for Failure {
     }
 }
 
-impl From<chuan_net::Error> for Failure {
-    fn from(error: chuan_net::Error) -> Self {
-        use chuan_net::Error as NetError;
-        let exit = match &error {
-            NetError::WrongKey { .. }
-            | NetError::Unreachable { .. }
-            | NetError::Vanished { .. }
-            | NetError::Protocol { .. } => Exit::Peer,
-            NetError::Refused { source: EngineError::Denied(_), .. } => Exit::Denied,
-            NetError::Refused { source: EngineError::Missing(_), .. } => Exit::Missing,
-            NetError::Refused { source: EngineError::Busy(_), .. } | NetError::Busy(_) => Exit::Busy,
-            NetError::Refused { .. } => Exit::Peer,
-            NetError::Cancelled => return Failure::interrupted(),
-            NetError::Io { .. } => Exit::Io,
-            NetError::Engine(_) => {
-                return match error {
-                    NetError::Engine(error) => error.into(),
-                    other => Failure::internal(other.to_string()),
-                };
-            }
-            _ => Exit::Internal,
-        };
-        Failure::new(exit, error.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

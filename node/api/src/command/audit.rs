@@ -2,19 +2,22 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "clap")]
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
 /// Options of `audit`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Audit {
     /// What to do with the log.
-    #[command(subcommand)]
+    #[cfg_attr(feature = "clap", command(subcommand))]
     pub verb: AuditVerb,
 }
 
 /// What to do with the log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Subcommand))]
 #[serde(rename_all = "kebab-case", tag = "verb")]
 pub enum AuditVerb {
     /// List the last records
@@ -30,46 +33,51 @@ pub enum AuditVerb {
 }
 
 /// Options of `audit tail`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Tail {
     /// How many
-    #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+    #[cfg_attr(feature = "clap", arg(short = 'n', long, default_value_t = 20, value_name = "N"))]
     pub number: u64,
     /// Go on with what comes, until stopped
-    #[arg(long, short)]
+    #[cfg_attr(feature = "clap", arg(long, short))]
     #[serde(default)]
     pub follow: bool,
 }
 
 /// Options of `audit show`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Show {
     /// The record's number, from 0
     pub record: Option<u64>,
 }
 
 /// Options of `audit verify`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Verify {
     /// A peer's checkpoint of this log: only what somebody else has kept proves anything against whoever holds this home
-    #[arg(long, value_name = "FILE")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     #[serde(default)]
     pub checkpoint: Option<PathBuf>,
     /// Verify what `chuan audit export` wrote, instead of a home
-    #[arg(long, value_name = "FILE")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     #[serde(default)]
     pub export: Option<PathBuf>,
 }
 
 /// Options of `audit export`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Export {
     /// Where to [default: standard output]; replaced if it is there
     pub file: Option<PathBuf>,
 }
 
 /// Options of `audit checkpoint`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct Checkpoint {
     /// The node: its id, the beginning of its id, or its name
     pub node: String,

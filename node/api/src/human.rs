@@ -1,7 +1,7 @@
 //! Numbers as people read them: sizes, rates, times. Pure functions from numbers to text.
 
 /// Bytes in binary units with three significant digits: `512 B`, `1.50 KiB`, `64.0 MiB`.
-pub(crate) fn bytes(count: u64) -> String {
+pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if count < 1024 {
         return format!("{count} B");
@@ -27,7 +27,7 @@ pub(crate) fn bytes(count: u64) -> String {
 }
 
 /// Bytes a second.
-pub(crate) fn rate(count: u64, seconds: f64) -> String {
+pub fn rate(count: u64, seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -39,7 +39,7 @@ pub(crate) fn rate(count: u64, seconds: f64) -> String {
 }
 
 /// A number with its thousands apart: `1,234,567`.
-pub(crate) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -52,12 +52,12 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// A count and its noun: `1 file`, `2 files`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
+pub fn counted(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(number)) }
 }
 
 /// A span: `0.35 s`, `42 s`, `3 min 20 s`, `5 h 12 min`, `9 d 3 h`.
-pub(crate) fn span(seconds: f64) -> String {
+pub fn span(seconds: f64) -> String {
     if seconds < 10.0 {
         return format!("{seconds:.2} s");
     }
@@ -71,7 +71,7 @@ pub(crate) fn span(seconds: f64) -> String {
 }
 
 /// A span in whole seconds.
-pub(crate) fn age(seconds: u64) -> String {
+pub fn age(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
@@ -81,7 +81,7 @@ pub(crate) fn age(seconds: u64) -> String {
 }
 
 /// Milliseconds since 1970 as `2026-11-22 08:30:00` UTC.
-pub(crate) fn time(ms: i64) -> String {
+pub fn time(ms: i64) -> String {
     let seconds = ms.div_euclid(1000);
     let (days, second) = (seconds.div_euclid(86400), seconds.rem_euclid(86400));
     let (year, month, day) = civil(days);

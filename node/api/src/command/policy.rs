@@ -2,25 +2,30 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "clap")]
 use clap::{Args, Subcommand};
 
 use super::Keys;
 
 /// What to do with the policy of a library.
-#[derive(Clone, Debug, PartialEq, Subcommand)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Subcommand))]
 pub enum PolicyVerb {
     /// Say how classes are to be kept, by a policy file; what the file does not say is not said any more
-    #[command(after_help = "Examples:\n  \
+    #[cfg_attr(
+        feature = "clap",
+        command(after_help = "Examples:\n  \
         chuan policy set films policy.toml --dry-run       what would change\n  \
         chuan policy set films policy.toml                 sign it and put it to use\n  \
         chuan policy set films policy.toml --request r     let other operators sign it, too\n\n\
-        The file is that of `publish --policy`, which takes names, paths and fallback from it.")]
+        The file is that of `publish --policy`, which takes names, paths and fallback from it.")
+    )]
     Set {
         /// Which, and by which file.
-        #[command(flatten)]
+        #[cfg_attr(feature = "clap", command(flatten))]
         options: SetPolicy,
         /// The operator's key.
-        #[command(flatten)]
+        #[cfg_attr(feature = "clap", command(flatten))]
         keys: Keys,
     },
     /// Print the policy that stands
@@ -32,30 +37,33 @@ pub enum PolicyVerb {
 }
 
 /// Options of `policy set`.
-#[derive(Clone, Debug, Default, PartialEq, Args)]
-#[group(skip)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Args))]
+#[cfg_attr(feature = "clap", group(skip))]
 pub struct SetPolicy {
     /// The library
     pub library: String,
     /// The policy file (TOML)
     pub file: PathBuf,
     /// Say what would change, and sign nothing
-    #[arg(long)]
+    #[cfg_attr(feature = "clap", arg(long))]
     pub dry_run: bool,
     /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE", conflicts_with = "dry_run"))]
     pub request: Option<PathBuf>,
 }
 
 /// Options of `policy show`.
-#[derive(Clone, Debug, Default, PartialEq, Args)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct ShowPolicy {
     /// The library
     pub library: String,
 }
 
 /// Options of `policy check` and `policy explain`.
-#[derive(Clone, Debug, Default, PartialEq, Args)]
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Args))]
 pub struct ReadPolicy {
     /// The library
     pub library: String,

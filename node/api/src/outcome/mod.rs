@@ -325,6 +325,13 @@ pub struct Pulled {
     pub seconds: f64,
 }
 
+impl Pulled {
+    /// Whether nothing came though something newer is announced than is here; no matter where one release was asked for.
+    pub fn is_behind(&self) -> bool {
+        !self.changed && !self.dry_run && !self.named && self.lag.behind_since_ms.is_some()
+    }
+}
+
 /// Something that could not be restored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FailureRow {
