@@ -51,7 +51,7 @@ const BOUNDARIES: &[(&str, &[&str])] = &[
         ],
     ),
     ("net", &["rocksdb", "axum", "clap", "anyhow", "chuan", "chuan-storage", "blake3", "bincode"]),
-    ("node", &["rocksdb", "quinn", "rustls", "blake3", "bincode"]),
+    ("node/core", &["rocksdb", "quinn", "rustls", "blake3", "bincode"]),
 ];
 
 #[test]
