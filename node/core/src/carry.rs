@@ -20,7 +20,7 @@ use crate::{
 pub use chuan_api::command::{Carry, CarryRoots};
 
 /// Carries statements.
-pub(crate) async fn statements(session: &mut Session, carry: Carry) -> Result<Outcome> {
+pub async fn statements(session: &mut Session, carry: Carry) -> Result<Outcome> {
     match carry {
         Carry::Export { library, file } => {
             let bundle = session.bundle(Some(&library), false).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn statements(session: &mut Session, carry: Carry) -> Result<Ou
 }
 
 /// Carries roots.
-pub(crate) async fn roots(session: &mut Session, carry: CarryRoots) -> Result<Outcome> {
+pub async fn roots(session: &mut Session, carry: CarryRoots) -> Result<Outcome> {
     match carry {
         CarryRoots::Export { library, file } => {
             crate::keyring::check_free(&file)?;
@@ -68,7 +68,7 @@ pub(crate) async fn roots(session: &mut Session, carry: CarryRoots) -> Result<Ou
 
 /// The nodes that a file of roots would let in again, a line each: their revocation is of a key that the new root takes away, and
 /// is not pinned.
-pub(crate) async fn falling(session: &mut Session, path: &Path) -> Result<Vec<String>> {
+pub async fn falling(session: &mut Session, path: &Path) -> Result<Vec<String>> {
     let draft = read_roots(path)?;
     let mut said = complete(&draft, path)?;
     said.extend(lists_beside(path, draft.library())?);
@@ -90,14 +90,14 @@ pub(crate) async fn falling(session: &mut Session, path: &Path) -> Result<Vec<St
 }
 
 /// Where lists of pins lie that a file of roots names.
-pub(crate) fn beside(path: &Path) -> PathBuf {
+pub fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".pins");
     PathBuf::from(name)
 }
 
 /// The lists of pins beside a file of roots; none where there is no such file.
-pub(crate) fn lists_beside(path: &Path, library: LibraryId) -> Result<Vec<Statement>> {
+pub fn lists_beside(path: &Path, library: LibraryId) -> Result<Vec<Statement>> {
     let beside = beside(path);
     let bundle = match read_bundle(&beside) {
         Err(failure) if failure.exit == Exit::Missing => return Ok(Vec::new()),
@@ -128,13 +128,13 @@ pub(crate) fn complete(draft: &Draft, path: &Path) -> Result<Vec<Statement>> {
 }
 
 /// Reads a file of roots that may come from anybody.
-pub(crate) fn read_roots(path: &Path) -> Result<Draft> {
+pub fn read_roots(path: &Path) -> Result<Draft> {
     let bytes = file::read_at_most(path, DRAFT_BYTES)?;
     Draft::decode(&bytes).map_err(|error| Failure::from(error).about(path))
 }
 
 /// Reads a bundle that may come from anybody.
-pub(crate) fn read_bundle(path: &Path) -> Result<Bundle> {
+pub fn read_bundle(path: &Path) -> Result<Bundle> {
     let bytes = file::read_at_most(path, BUNDLE_BYTES)?;
     Bundle::decode(&bytes).map_err(|error| Failure::from(error).about(path))
 }

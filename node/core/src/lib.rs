@@ -1,4 +1,4 @@
-//! Chuan as a library: a node to embed, and the command line built on it.
+//! Chuan as a library: a node to embed.
 //!
 //! A [`Node`] is a home, open. It publishes folders, serves what it holds to the members of a library, pulls what it
 //! lacks, and writes releases out again. Each of its methods is a command of the `chuan` program; while a node is
@@ -41,24 +41,29 @@
 //!
 //! # Where things are
 //!
-//! [`command`] has what can be asked and [`outcome`] what is answered; [`job`] carries progress and cancellation, [`exit`]
-//! failures and their numbers. [`home`] is the layout on disk, [`keyring`] the secret keys, [`mod@node`] what runs in an open home, [`admin`] the socket
-//! through which other processes reach it, and [`cli`] the program; [`carry`] takes statements in and out by
-//! file. This crate wires and shows; what is true of
-//! chunks, manifests, statements and the protocol is decided in `chuan-engine`.
+//! [`command`] has what can be asked and [`outcome`] what is answered; [`exit`] has failures and their
+//! numbers. These are modules of `chuan-api`. [`job`] carries progress and cancellation. [`home`] is the
+//! layout on disk, [`keyring`] the secret keys, [`mod@node`] what runs in an open home, [`admin`] the socket
+//! through which other processes reach it. [`session`] runs a command in this process or in the one that
+//! holds the home; [`authority`] runs commands that the caller's key signs. [`carry`] moves statements
+//! between a home and files, [`audit`] verifies an exported audit log, [`ledger`] inspects the two files of a
+//! ledger.
+//!
+//! This crate wires. The rules for chunks, manifests, statements and the protocol are in `chuan-engine`,
+//! whose types are at [`engine`]. The program `chuan` is built by the crate `chuan-cli`.
 
 pub mod admin;
-mod audit;
-mod authority;
+pub mod audit;
+pub mod authority;
 pub mod carry;
-pub mod cli;
 pub mod home;
 pub mod job;
 pub mod keyring;
+pub mod ledger;
 mod net_error;
 pub mod node;
 mod policy;
-mod session;
+pub mod session;
 
 use chuan_api::human;
 
@@ -67,5 +72,6 @@ pub use chuan_api::{
     exit::{self, Exit, Failure, Result},
     outcome, spec,
 };
+pub use chuan_engine as engine;
 pub use job::{Cancel, Event, Job};
 pub use node::Node;

@@ -36,7 +36,7 @@ const _: () = assert!(4 * (OFFER_BYTES + STATEMENT_BYTES) < 3 * admin::REQUEST_B
 
 /// A home, for the time of one command of the command line or more that belong together.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub struct Session {
     home: Home,
     /// What others are told that this process does.
     doing: &'static str,
@@ -47,7 +47,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// A session on the home at `root`, which is opened with its first command. Fails where there is no home.
-    pub(crate) fn new(root: &Path, doing: &'static str, job: Job) -> Result<Self> {
+    pub fn new(root: &Path, doing: &'static str, job: Job) -> Result<Self> {
         Ok(Self { home: Home::find(root)?, doing, node: None, job })
     }
 
@@ -57,18 +57,18 @@ impl Session {
     }
 
     /// The home. Nothing in it but its keys may be touched: another process may hold it.
-    pub(crate) fn home(&self) -> &Home {
+    pub fn home(&self) -> &Home {
         &self.home
     }
 
     /// The node that ran the commands, if it was in this process. It must be closed, since other commands may run in it
     /// by now.
-    pub(crate) fn into_node(self) -> Option<Node> {
+    pub fn into_node(self) -> Option<Node> {
         self.node
     }
 
     /// Runs a command to its end. Fails without having done anything where the home's holder does not answer.
-    pub(crate) async fn run(&mut self, command: Command) -> Result<Outcome> {
+    pub async fn run(&mut self, command: Command) -> Result<Outcome> {
         let job = self.job.clone();
         self.run_as(command, &job).await
     }
@@ -201,7 +201,7 @@ fn parts(statements: &[Statement]) -> Vec<&[Statement]> {
 }
 
 /// Opens the home to serve it; fails with the holder's name where it is held.
-pub(crate) async fn open_to_serve(root: &Path) -> Result<Node> {
+pub async fn open_to_serve(root: &Path) -> Result<Node> {
     let home = Home::find(root)?;
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -23,7 +23,8 @@ use std::time::Duration;
 pub(crate) use failed::{FailedAuths, Remote};
 pub(crate) use files::Files;
 pub(crate) use log::Log;
-pub(crate) use verify::{Given, verify_export, verify_files};
+pub use verify::verify_export;
+pub(crate) use verify::{Given, verify_files};
 
 /// Bytes of a file of the log; a new one begins where it would grow beyond.
 const FILE_BYTES: u64 = 16 * 1024 * 1024;

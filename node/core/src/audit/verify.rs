@@ -69,7 +69,7 @@ pub(crate) fn verify_files(
 }
 
 /// Walks an export against a checkpoint, if one is given; needs no home. A line that is no record was altered like any other.
-pub(crate) fn verify_export(options: &AuditVerify) -> Result<AuditVerified> {
+pub fn verify_export(options: &AuditVerify) -> Result<AuditVerified> {
     let given = Given::read(options)?;
     let path = options.export.as_deref();
     let path = path.ok_or_else(|| Failure::usage("no export is named; give one with --export"))?;

@@ -9,7 +9,7 @@ mod grant;
 mod invite;
 mod policy;
 mod publish;
-pub(crate) mod request;
+pub mod request;
 mod words;
 
 use chuan_engine::statement::{Key, Statement};
@@ -23,11 +23,11 @@ use crate::{
 };
 
 pub(crate) use invite::invite;
-pub(crate) use policy::read as read_policy;
+pub use policy::read as read_policy;
 pub(crate) use publish::publish;
 
 /// Runs a command with the keys of whoever calls.
-pub(crate) async fn run(session: &mut Session, keyring: &Keyring, command: Signed) -> Result<Outcome> {
+pub async fn run(session: &mut Session, keyring: &Keyring, command: Signed) -> Result<Outcome> {
     match command {
         Signed::Publish { options, .. } => publish(session, keyring, options).await.map(Outcome::Publish),
         Signed::Found { options, .. } => publish::found(session, keyring, options).await.map(Outcome::Offer),

@@ -57,7 +57,7 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetPo
 }
 
 /// Shows, checks or explains a policy. Needs no key.
-pub(crate) async fn read(session: &mut Session, verb: PolicyVerb) -> Result<Outcome> {
+pub async fn read(session: &mut Session, verb: PolicyVerb) -> Result<Outcome> {
     let shown = match verb {
         PolicyVerb::Set { .. } => return Err(Failure::internal("setting a policy needs a key")),
         PolicyVerb::Show(options) => {

@@ -91,23 +91,23 @@ fn write(keyring: &Keyring, library: &Library, proposed: Proposed, path: &Path) 
 }
 
 /// Reads an untrusted request file.
-pub(crate) fn read(path: &Path) -> Result<Request> {
+pub fn read(path: &Path) -> Result<Request> {
     let bytes = file::read_at_most(path, REQUEST_BYTES)?;
     Request::decode(&bytes).map_err(|error| Failure::from(error).about(path))
 }
 
 /// Whether the file at `path` begins as a request file does.
-pub(crate) fn is_request(path: &Path) -> Result<bool> {
+pub fn is_request(path: &Path) -> Result<bool> {
     Ok(file::read_at_most(path, REQUEST_BYTES)?.starts_with(MAGIC))
 }
 
 /// Writes a request file; durable when it returns.
-pub(crate) fn save(path: &Path, request: &Request) -> Result<()> {
+pub fn save(path: &Path, request: &Request) -> Result<()> {
     file::write_atomic(path, &request.encode()?, 0o644)
 }
 
 /// Gives a complete request to the home, which passes it on. In effect there when it returns.
-pub(crate) async fn apply(session: &mut Session, path: PathBuf) -> Result<RequestShown> {
+pub async fn apply(session: &mut Session, path: PathBuf) -> Result<RequestShown> {
     let request = read(&path)?;
     request.check_time(now_ms())?;
     let id = request.library().id().to_string();
@@ -153,7 +153,7 @@ pub(crate) async fn apply(session: &mut Session, path: PathBuf) -> Result<Reques
 }
 
 /// Everything a signer wants to know of a request.
-pub(crate) fn shown(path: &Path, request: &Request) -> RequestShown {
+pub fn shown(path: &Path, request: &Request) -> RequestShown {
     let (library, proposed, tally) = (request.library(), request.proposed(), request.tally());
     RequestShown {
         file: path.display().to_string(),

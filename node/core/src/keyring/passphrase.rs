@@ -1,6 +1,6 @@
 //! Where the passphrase of a key file comes from: a variable, else the terminal, without echo.
 
-use std::{env, ffi::OsString, path::Path};
+use std::{env, ffi::OsString, io, path::Path};
 
 use age::secrecy::{ExposeSecret, SecretString};
 
@@ -12,10 +12,10 @@ pub const PASSPHRASE: &str = "CHUAN_KEY_PASSPHRASE";
 pub const NEW_PASSPHRASE: &str = "CHUAN_KEY_NEW_PASSPHRASE";
 
 /// Who is asked for a passphrase where no variable has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Ask {
-    /// The person at the terminal. Blocks.
-    Terminal,
+    /// The person at the terminal, through this function: it shows the text, and reads a line without echo. Blocks.
+    Terminal(fn(&str) -> io::Result<String>),
     /// Nobody: a node that is embedded, or that answers its socket, has no terminal of its own.
     Nobody,
 }
@@ -50,11 +50,9 @@ impl Ask {
         };
         match self {
             Ask::Nobody => Err(nobody()),
-            Ask::Terminal => rpassword::prompt_password(prompt).map(SecretString::from).map_err(|error| {
-                match error.kind() {
-                    std::io::ErrorKind::Interrupted => Failure::interrupted(),
-                    _ => nobody(),
-                }
+            Ask::Terminal(read) => read(prompt).map(SecretString::from).map_err(|error| match error.kind() {
+                io::ErrorKind::Interrupted => Failure::interrupted(),
+                _ => nobody(),
             }),
         }
     }

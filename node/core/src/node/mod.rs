@@ -80,7 +80,7 @@ use serve::Serving;
 use store::HomeStore;
 
 pub(crate) use channels::{before_current, named as channel_named};
-pub(crate) use clock::now_ms;
+pub use clock::now_ms;
 pub(crate) use fresh::age as fresh_age;
 pub(crate) use members::{named as member_named, row as member_row};
 pub(crate) use publish::node_role;
@@ -367,7 +367,7 @@ impl Runner for Reception {
 }
 
 /// Who the node of a home is. `listening` is where it listens now, if it does.
-pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAddr>) -> Result<Identity> {
+pub fn identity(home: &Home, config: &Config, listening: Option<SocketAddr>) -> Result<Identity> {
     let key = home.node_key()?;
     Ok(Identity {
         id: home.node_id()?.to_string(),

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::short;
-use crate::{
+use chuan_api::{
     human::{count, time},
     outcome::{PolicyShown, RequestShown},
 };
+
+use super::short;
 
 pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<()> {
     writeln!(out, "library      {} {}", shown.library_name, shown.library)?;

@@ -6,20 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chuan_engine::{
-    id::{LibraryId, StatementId},
-    limits::{PIN_LIST_IDS, PINS},
-    statement::{
-        Body, Bundle, Draft, Header, Library, Pins, PublicKey, RoleKind, Root, Statement, StatementKind,
-    },
-};
-
-use crate::{
+use chuan::{
     carry::{lists_beside, read_bundle},
-    exit::{Failure, Result},
+    engine::{
+        id::{LibraryId, StatementId},
+        limits::{PIN_LIST_IDS, PINS},
+        statement::{
+            Body, Bundle, Draft, Header, Library, Pins, PublicKey, RoleKind, Root, Statement, StatementKind,
+        },
+    },
     home::{file, keys},
     node::now_ms,
 };
+use chuan_api::exit::{Failure, Result};
 
 /// What to do about the statements of a key that is removed.
 #[derive(Debug)]
@@ -188,14 +187,14 @@ pub(super) fn keep(path: &Path, library: LibraryId, lists: Vec<Statement>) -> Re
     }
     let mut statements = lists_beside(path, library)?;
     statements.extend(lists);
-    let beside = crate::carry::beside(path);
+    let beside = chuan::carry::beside(path);
     file::write_atomic(&beside, &Bundle { library, statements }.encode()?, 0o644)?;
     Ok(Some(beside))
 }
 
 #[cfg(test)]
 mod tests {
-    use chuan_engine::{
+    use chuan::engine::{
         id::{Commitment, ManifestId, Salt},
         manifest::table::ClassTable,
         statement::{

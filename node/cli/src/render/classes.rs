@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
+use chuan_api::outcome::ClassRow;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Align, bytes, counted, pad};
-use crate::outcome::ClassRow;
 
 /// A line for each class, where there is more than one.
 pub(super) fn several(out: &mut impl Write, classes: &[ClassRow]) -> io::Result<()> {

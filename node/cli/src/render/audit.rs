@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::{
-    super::human::{counted, span, time},
-    short,
+use chuan_api::{
+    human::{counted, span, time},
+    outcome::{AuditActor, AuditGap, AuditRecord, AuditVerified, Audited, CheckpointShown},
 };
-use crate::outcome::{AuditActor, AuditGap, AuditRecord, AuditVerified, Audited, CheckpointShown};
+
+use super::short;
 
 pub(super) fn record(out: &mut impl Write, record: &AuditRecord) -> io::Result<()> {
     let AuditRecord { index, verb, subject, why, .. } = record;

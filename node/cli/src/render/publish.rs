@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::{
-    super::human::{bytes, count, counted, span},
-    classes, short,
+use chuan_api::{
+    human::{bytes, count, counted, span},
+    outcome::{GapRow, Published},
 };
-use crate::outcome::{GapRow, Published};
+
+use super::{classes, short};
 
 /// How many items of a list are named.
 const NAMED: usize = 20;

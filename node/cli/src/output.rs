@@ -3,13 +3,13 @@
 
 use std::io::{self, StdoutLock, Write};
 
-use serde_json::Value;
-
-use super::render;
-use crate::{
+use chuan_api::{
     exit::Failure,
     outcome::{Outcome, Row},
 };
+use serde_json::Value;
+
+use super::render;
 
 /// Where answers go.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl<W: Write> Output<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Differed, Listed};
+    use chuan_api::outcome::{Differed, Listed};
 
     fn change(path: &str) -> Row {
         Row::Change { path: path.into(), change: "added".into(), size_old: None, size_new: Some(1) }

@@ -3,14 +3,18 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
-
-use crate::{
-    exit::{Failure, Result},
+use chuan::{
+    engine::statement::Key,
     home::keys::generate,
-    keyring::{self, Ask, NEW_PASSPHRASE, PASSPHRASE},
+    keyring::{self, NEW_PASSPHRASE, PASSPHRASE},
+};
+use chuan_api::{
+    exit::{Failure, Result},
     outcome::KeyShown,
 };
+use clap::Subcommand;
+
+use super::passphrase::TERMINAL;
 
 /// What to do with a key file.
 #[derive(Debug, Subcommand)]
@@ -40,7 +44,7 @@ pub(super) enum KeyVerb {
 
 /// Does it. Blocks while a passphrase is typed.
 pub(super) fn run(verb: &KeyVerb) -> Result<KeyShown> {
-    let ask = Ask::Terminal;
+    let ask = TERMINAL;
     let (path, key) = match verb {
         KeyVerb::New { file, plain } => {
             keyring::check_free(file)?;
@@ -61,7 +65,7 @@ pub(super) fn run(verb: &KeyVerb) -> Result<KeyShown> {
     shown(path, &key)
 }
 
-fn shown(path: &Path, key: &chuan_engine::statement::Key) -> Result<KeyShown> {
+fn shown(path: &Path, key: &Key) -> Result<KeyShown> {
     let public = key.public();
     Ok(KeyShown {
         file: path.to_str().map(str::to_owned).ok_or_else(|| {

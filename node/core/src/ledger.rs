@@ -6,7 +6,6 @@ use chuan_storage::{
     ledger::{self, Copy, Inspection},
     lock::HomeLock,
 };
-use clap::{Subcommand, ValueEnum};
 
 use crate::{
     exit::{Failure, Result},
@@ -14,59 +13,14 @@ use crate::{
     outcome::{LedgerCopy, LedgerKept, LedgerShown},
 };
 
-/// What to do with the ledger.
-#[derive(Debug, Subcommand)]
-pub(super) enum LedgerVerb {
-    /// Show both files: whose they are, what they hold, what is damaged; changes nothing, and works while the
-    /// home is open
-    ///
-    /// Ends with 0 where both are sound, with 7 where something is damaged, lost or contradictory.
-    Show,
-    /// Make both files anew from one of them, where the home is refused because they differ or are another
-    /// node's
-    ///
-    /// The files that were there are set aside beside it. Ends with 2 without --yes or --dry-run, 3 where the
-    /// file is missing, 6 while another process has the home open, 7 where nothing in the file can be read, 9
-    /// without room.
-    Keep {
-        /// Which one is kept
-        #[arg(value_enum)]
-        side: SideArg,
-        /// Say what would be done
-        #[arg(long)]
-        dry_run: bool,
-        /// Do it
-        #[arg(long)]
-        yes: bool,
-    },
-}
-
-/// A file of the ledger.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum SideArg {
-    /// ledger/a
-    A,
-    /// ledger/b
-    B,
-}
-
-impl From<SideArg> for Side {
-    fn from(side: SideArg) -> Self {
-        match side {
-            SideArg::A => Side::A,
-            SideArg::B => Side::B,
-        }
-    }
-}
-
 /// Looks at both files.
-pub(super) fn show(home: &Home) -> Result<LedgerShown> {
+pub fn show(home: &Home) -> Result<LedgerShown> {
     let node = home.node_id()?;
     Ok(shown(&node, home, &ledger::inspect(&home.ledger_dir(), &node)?))
 }
 
 /// Keeps one of them.
-pub(super) fn keep(home: &Home, side: Side, dry_run: bool, yes: bool) -> Result<LedgerKept> {
+pub fn keep(home: &Home, side: Side, dry_run: bool, yes: bool) -> Result<LedgerKept> {
     let node = home.node_id()?;
     let dir = home.ledger_dir();
     let _lock = HomeLock::acquire_for(home.root(), "ledger keep")?;

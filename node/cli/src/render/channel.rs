@@ -5,12 +5,13 @@ use std::{
     io::{self, Write},
 };
 
-use super::{short, write_table};
-use crate::{
-    cli::human::{self, time},
-    cli::table::Table,
+use chuan_api::{
+    human::{self, time},
     outcome::{ChannelHistory, ChannelList, ChannelMoved, ConflictList, MoveRow, Vouched},
 };
+
+use super::{short, write_table};
+use crate::table::Table;
 
 pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
     let mut table = Table::new(&[

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::{
-    super::human::{bytes, counted},
-    short,
+use chuan_api::{
+    human::{bytes, counted},
+    outcome::{LedgerCopy, LedgerKept, LedgerShown, LedgerStatus},
 };
-use crate::outcome::{LedgerCopy, LedgerKept, LedgerShown, LedgerStatus};
+
+use super::short;
 
 pub(super) fn shown(out: &mut impl Write, shown: &LedgerShown) -> io::Result<()> {
     shown.copies.iter().try_for_each(|each| copy(out, each, &shown.node))?;

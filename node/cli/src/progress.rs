@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chuan_api::{event::Progress, human};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{args::ProgressMode, human};
-use crate::job::Progress;
+use super::args::ProgressMode;
 
 /// Between two plain lines; the first comes after it too, so that short work says nothing.
 const PLAIN_PAUSE: Duration = Duration::from_secs(5);

@@ -2,15 +2,16 @@
 
 use std::io::{self, Write};
 
-use super::{short, write_table};
-use crate::{
-    cli::human::{bytes, count, counted, time},
-    cli::table::Table,
+use chuan_api::{
+    human::{bytes, count, counted, time},
     outcome::{
         Carried, Fingerprints, KeyShown, MemberList, MemberRow, Offered, ProposalShown, RoleShown, RootShown,
         TallyShown,
     },
 };
+
+use super::{short, write_table};
+use crate::table::Table;
 
 pub(super) fn key(out: &mut impl Write, shown: &KeyShown) -> io::Result<()> {
     writeln!(out, "{}", shown.key)?;

@@ -6,23 +6,28 @@ use std::{
     path::PathBuf,
 };
 
-use clap::Args;
-
-use super::root::{self, RootVerb};
-use crate::{
+use chuan::{
     authority::request,
+    engine::statement::{Request, RoleKind},
+    home::Home,
+    keyring::Keyring,
+    node::now_ms,
+};
+use chuan_api::{
     command::Keys,
     exit::{Failure, Result},
-    home::Home,
-    keyring::{Ask, Keyring},
-    node::now_ms,
     outcome::Outcome,
 };
-use chuan_engine::statement::{Request, RoleKind};
+use clap::Args;
+
+use super::{
+    passphrase::TERMINAL,
+    root::{self, RootVerb},
+};
 
 /// Options of `sign`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Sign {
+pub(crate) struct Sign {
     /// The request file, as `--request` wrote it; a file of roots will do, too
     pub(super) file: PathBuf,
     /// The operator's key.
@@ -84,7 +89,7 @@ pub(super) fn run(sign: &Sign, home: Option<Home>) -> Result<Signed> {
 
 fn add_signatures(sign: &Sign, request: &mut Request, home: Option<Home>) -> Result<Vec<String>> {
     request.check_time(now_ms())?;
-    let keyring = Keyring::new(sign.keys.files.clone(), home, Ask::Terminal);
+    let keyring = Keyring::new(sign.keys.files.clone(), home, TERMINAL);
     if !keyring.is_named() && !keyring.has_home() {
         return Err(Failure::usage("which key? name its file with --key or CHUAN_KEY"));
     }

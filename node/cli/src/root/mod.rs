@@ -7,27 +7,32 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
-use chuan_engine::{
-    id::Salt,
-    statement::{Classes, Draft, PublicKey, RoleKind, Root},
+use chuan::{
+    carry::read_roots as open,
+    engine::{
+        id::Salt,
+        statement::{Classes, Draft, PublicKey, RoleKind, Root},
+    },
+    home::{file, keys},
+    keyring::Keyring,
+    node::now_ms,
+};
+use chuan_api::{
+    command::{CarryRoots, parse_duration},
+    exit::{Failure, Result},
+    outcome::{Outcome, RootShown},
 };
 use clap::{Args, Subcommand};
 
 use self::pins::Legacy;
-use super::sign::{confirm, text_of};
-use crate::{
-    carry::{CarryRoots, read_roots as open},
-    command::parse_duration,
-    exit::{Failure, Result},
-    home::{file, keys},
-    keyring::{Ask, Keyring},
-    node::now_ms,
-    outcome::{Outcome, RootShown},
+use super::{
+    passphrase::TERMINAL,
+    sign::{confirm, text_of},
 };
 
 /// What to do with a file of roots.
 #[derive(Debug, Subcommand)]
-pub(in crate::cli) enum RootVerb {
+pub(crate) enum RootVerb {
     /// Propose the first root of a new library
     Init(Init),
     /// Print who may do what, and what is proposed and by whom it is signed
@@ -113,7 +118,7 @@ pub(in crate::cli) enum RootVerb {
 
 /// Options of `root init`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Init {
+pub(crate) struct Init {
     /// The file of roots; must not be there yet
     file: PathBuf,
     /// The library's name
@@ -141,7 +146,7 @@ pub(in crate::cli) struct Init {
 
 /// A role in a file.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Target {
+pub(crate) struct Target {
     /// The file of roots
     file: PathBuf,
     /// root, operator, publisher or timekeeper
@@ -150,7 +155,7 @@ pub(in crate::cli) struct Target {
 
 /// The classes a role is for.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Scope {
+pub(crate) struct Scope {
     /// Only for this class, of the publisher role; may be repeated [default: for all]
     #[arg(long = "class", value_name = "CLASS")]
     classes: Vec<String>,
@@ -203,7 +208,7 @@ pub(super) fn run(verb: RootVerb) -> Result<Outcome> {
 }
 
 fn found(init: &Init) -> Result<Outcome> {
-    crate::keyring::check_free(&init.file)?;
+    chuan::keyring::check_free(&init.file)?;
     let mut root = Root {
         version: 1,
         nonce: Salt::from_bytes(keys::random()?),
@@ -273,7 +278,7 @@ fn change(file: &Path, edit: impl FnOnce(&mut Root) -> Result<()>) -> Result<Out
 
 fn sign(file: &Path, keys: Vec<PathBuf>, yes: bool) -> Result<Outcome> {
     let mut draft = open(file)?;
-    let keyring = Keyring::new(keys, None, Ask::Terminal);
+    let keyring = Keyring::new(keys, None, TERMINAL);
     if !yes {
         let look = format!("`chuan root show {}`", file.display());
         confirm(&text_of(&shown(file, &draft, Vec::new()))?, "sign this?", &look)?;

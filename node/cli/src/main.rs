@@ -1,10 +1,11 @@
-//! The command line: reads it, runs it, shows what comes. Everything it does goes through `session`, so it works the
+//! The `chuan` program: reads the command line, runs it, shows what comes. Everything it does goes through `session`, so it works the
 //! same whether this process holds the home or another.
 
 mod args;
 mod key;
 mod ledger;
 mod output;
+mod passphrase;
 mod progress;
 mod render;
 mod root;
@@ -18,7 +19,20 @@ use std::{
     process::ExitCode,
 };
 
-use chuan_engine::id::NodeId;
+use chuan::{
+    audit, authority, carry,
+    engine::id::NodeId,
+    home::{self, Home},
+    job::{Cancel, Event, Job},
+    keyring::Keyring,
+    node::{Node, identity},
+    session::{self, Session},
+};
+use chuan_api::{
+    command::{Audit, AuditVerb, Carry, CarryRoots, ChannelVerb, Command, PolicyVerb, Role, Signed},
+    exit::{Exit, Failure, Result},
+    outcome::{Outcome, Row},
+};
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 use tokio::{
@@ -27,22 +41,10 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::{
-    audit, authority,
-    carry::{self, Carry, CarryRoots},
-    command::{Audit, AuditVerb, ChannelVerb, Command, PolicyVerb, Role, Signed},
-    exit::{Exit, Failure, Result},
-    home::{self, Home},
-    human,
-    job::{Cancel, Event, Job},
-    keyring::{Ask, Keyring},
-    node::{Node, identity},
-    outcome::{Outcome, Row},
-    session::{self, Session},
-};
 use args::{Cli, ProgressMode, Verb};
 use ledger::LedgerVerb;
 use output::Output;
+use passphrase::TERMINAL;
 use progress::Meter;
 use root::RootVerb;
 
@@ -50,7 +52,7 @@ use root::RootVerb;
 const EVENT_QUEUE: usize = 64;
 
 /// Runs the program on the process's arguments.
-pub fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -124,9 +126,9 @@ fn init(root: &Path, name: Option<&str>, role: Role, renew: Option<NodeId>, show
 
 fn ledger(home: &Home, verb: &LedgerVerb, show: Show) -> Result<Exit> {
     let outcome = match verb {
-        LedgerVerb::Show => Outcome::Ledger(ledger::show(home)?),
+        LedgerVerb::Show => Outcome::Ledger(chuan::ledger::show(home)?),
         LedgerVerb::Keep { side, dry_run, yes } => {
-            Outcome::LedgerKept(Box::new(ledger::keep(home, (*side).into(), *dry_run, *yes)?))
+            Outcome::LedgerKept(Box::new(chuan::ledger::keep(home, (*side).into(), *dry_run, *yes)?))
         }
     };
     answer(&outcome, "ledger", show)
@@ -216,7 +218,7 @@ impl Task {
             Task::Run(command) => session.run(command).await,
             Task::Signed(command) => {
                 let files = command.keys().files.clone();
-                let keyring = Keyring::new(files, Some(session.home().clone()), Ask::Terminal);
+                let keyring = Keyring::new(files, Some(session.home().clone()), TERMINAL);
                 authority::run(session, &keyring, command).await
             }
             Task::Statements(carry) => carry::statements(session, carry).await,

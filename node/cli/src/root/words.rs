@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use chuan_engine::statement::{Classes, PublicKey, Role, RoleKind, Root};
-
-use crate::cli::human;
+use chuan::engine::statement::{Classes, PublicKey, Role, RoleKind, Root};
+use chuan_api::human;
 
 /// Every difference, a line each; without an old root, what the first one says.
 pub(super) fn changes(old: Option<&Root>, new: &Root) -> Vec<String> {
@@ -89,7 +88,7 @@ fn scope(classes: &Classes) -> String {
 
 #[cfg(test)]
 mod tests {
-    use chuan_engine::{id::Salt, statement::Key};
+    use chuan::engine::{id::Salt, statement::Key};
 
     use super::*;
 

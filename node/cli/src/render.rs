@@ -13,17 +13,16 @@ mod trust;
 
 use std::io::{self, Write};
 
-use super::{
+use chuan_api::{
     human::{age, bytes, count, counted, rate, span, time},
-    table::{Align, Table, pad},
-};
-use crate::{
     outcome::{
         Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Pulled, Rebuilt, ReleaseList,
         Rotated, Row, Status, Verified,
     },
     spec::LIVE,
 };
+
+use super::table::{Align, Table, pad};
 
 /// Digits of an id that are shown in tables.
 const SHORT: usize = 10;

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::short;
-use crate::{
-    cli::human::age,
+use chuan_api::{
+    human::age,
     outcome::{Announcer, Asked, Lag},
 };
+
+use super::short;
 
 /// The newest announcement and the answers; nothing where the channel is up to date here.
 pub(super) fn behind(out: &mut impl Write, channel: &str, lag: &Lag) -> io::Result<()> {
@@ -59,7 +60,7 @@ fn answer(asked: &Asked, ago: &dyn Fn(i64) -> String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Announced, ReleaseRef};
+    use chuan_api::outcome::{Announced, ReleaseRef};
 
     #[test]
     fn a_peer_that_hides_a_release_does_not_look_like_one_that_has_none() {

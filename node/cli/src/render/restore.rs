@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
+use chuan_api::outcome::Restored;
+
 use super::{bytes, channel, classes, count, counted, short, span};
-use crate::outcome::Restored;
 
 /// What was restored, what stays, and what could not be restored.
 pub(super) fn restored(out: &mut impl Write, restored: &Restored) -> io::Result<()> {

@@ -1,9 +1,9 @@
 //! A file of roots as an answer.
 
-use chuan_engine::statement::{Draft, PublicKey, Root, draft::Tally};
+use chuan::engine::statement::{Draft, PublicKey, Root, draft::Tally};
+use chuan_api::outcome::{Fingerprints, ProposalShown, RoleShown, RootShown, TallyShown};
 
 use super::words;
-use crate::outcome::{Fingerprints, ProposalShown, RoleShown, RootShown, TallyShown};
 
 /// Everything a signer may want to know, but for the file's name.
 pub(super) fn draft(draft: &Draft) -> RootShown {

@@ -3,15 +3,14 @@
 
 use std::path::PathBuf;
 
-use chuan_engine::id::NodeId;
+use chuan::engine::id::NodeId;
+use chuan_api::{
+    command::{Carry, ChannelVerb, Command, PolicyVerb, Role, Signed},
+    exit::EXIT_HELP,
+};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::{key::KeyVerb, ledger::LedgerVerb, root::RootVerb, sign::Sign};
-use crate::{
-    carry::Carry,
-    command::{ChannelVerb, Command, PolicyVerb, Role, Signed},
-    exit::EXIT_HELP,
-};
 
 /// Content-addressed replication for the mirror nodes of a film library
 #[derive(Debug, Parser)]
@@ -111,10 +110,10 @@ pub(super) enum Verb {
 
 #[cfg(test)]
 mod tests {
+    use chuan_api::command::Invite;
     use clap::CommandFactory;
 
     use super::*;
-    use crate::command::Invite;
 
     fn command(line: &str) -> Command {
         match Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
