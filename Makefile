@@ -10,7 +10,7 @@ setup: ## install what a build needs and this machine lacks
 	@.ci/setup
 
 build: setup ## the `chuan` binary, release
-	@. .ci/env && cargo build --release --locked -p chuan && echo "$$CHUAN_TARGET/release/chuan"
+	@. .ci/env && cargo build --release --locked -p chuan-cli && echo "$$CHUAN_TARGET/release/chuan"
 
 test: setup ## format, lints, documentation, all tests: under 45 minutes from nothing on two cores
 	@.ci/test
@@ -20,21 +20,21 @@ demo: ## publish, pull, edit, pull again, restore, compare; MEDIA=DIR takes your
 	@tests/scripts/demo
 
 bench: setup ## every figure beside its reference, or BENCH=system, small, link, diff, large; BENCH_BYTES=2G, BENCH_RUNS=5, BENCH_DIR=DIR
-	@. .ci/env && cargo build --release --locked -p chuan -p chuan-benches && "$$CHUAN_TARGET/release/bench" $(BENCH)
+	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-benches && "$$CHUAN_TARGET/release/bench" $(BENCH)
 
 bench-peers: ## Chuan beside rsync, restic, borg, casync, sendme and ffsync; PEERS_BYTES=2G, PEERS_RUNS=3, PEERS_README=on
 	@.ci/setup peers
-	@. .ci/env && cargo build --release --locked -p chuan -p chuan-benches && \
+	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-benches && \
 		PEERS_OUT="$${PEERS_OUT:-benches/results/$$(date +%F).md}" "$$CHUAN_TARGET/release/peers"
 
 kill: setup ## kill -9 of publisher, puller and server at 50 random moments of a 1 GB job
-	@. .ci/env && cargo build --release --locked -p chuan -p chuan-tests && "$$CHUAN_TARGET/release/kill"
+	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/kill"
 
 flips: setup ## a flipped bit at 1,000 offsets of a home: no difference, or a loud error and a rebuild
-	@. .ci/env && cargo build --release --locked -p chuan -p chuan-tests && "$$CHUAN_TARGET/release/flips"
+	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/flips"
 
 attack: setup ## an honest pull alone and beside 64 hostile peers: times, ratio, what the node counted
-	@. .ci/env && cargo build --release --locked -p chuan -p chuan-tests && "$$CHUAN_TARGET/release/attack"
+	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/attack"
 
 fuzz: setup ## every fuzz target for FUZZ_SECONDS=60, from the committed corpora
 	@tests/scripts/fuzz

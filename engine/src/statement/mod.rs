@@ -31,7 +31,7 @@
 //! [`kinds`] which kinds a node knows, [`body`] what each kind says
 //! ([`root`], [`release`], [`channel`], [`member`], [`terms`], with [`scope`] for classes and verbs), [`library`] the rules and
 //! the constructors, [`ticket`] and [`proof`] the way in, [`draft`] and [`bundle`] the files that go by hand,
-//! [`fingerprint`] what people compare. Nothing here reads a clock, randomness or a disk. What is parsed
+//! [`fingerprint`] what people compare, [`legacy`] what a removed key leaves behind. Nothing here reads a clock, randomness or a disk. What is parsed
 //! may come from anybody: parsing never panics and allocates no more than in proportion to its input.
 
 mod amend;
@@ -49,6 +49,7 @@ pub mod heading;
 pub mod inventory;
 pub mod key;
 pub mod kinds;
+pub mod legacy;
 pub mod library;
 pub mod limited;
 mod lines;

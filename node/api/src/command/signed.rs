@@ -1,0 +1,289 @@
+//! Commands that speak for a library. What they say is signed in the process of whoever calls, and handed to the node as
+//! finished statements: so they are no part of [`Command`](super::Command), and no text over a socket can be one.
+
+use std::path::PathBuf;
+
+use chuan_engine::statement::{PublicKey, Region, Verbs};
+#[cfg(feature = "clap")]
+use clap::{Args, Subcommand};
+
+use super::{Fresh, Promote, Publish, Role, Rollback, SetChannel, SetPolicy};
+#[cfg(feature = "clap")]
+use crate::{
+    command::parse_duration,
+    exit::{Failure, Result},
+};
+
+/// A command that is signed by the caller's key.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Subcommand))]
+pub enum Signed {
+    /// Ingest what changed in a folder or file, sign a release and move the channel `live` to it
+    Publish {
+        /// What, and how.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        options: Publish,
+        /// The publisher's key.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        keys: Keys,
+    },
+    /// Found a library with a root that was prepared with `chuan root`, and make this node a member
+    Found {
+        /// With which root.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        options: Found,
+        /// An operator's key.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        keys: Keys,
+    },
+    /// Print a ticket that makes another node a member (last line of the output)
+    Invite {
+        /// What the ticket allows.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        options: Invite,
+        /// The operator's key.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        keys: Keys,
+    },
+    /// Make a node a member, or change what it may do
+    Grant {
+        /// Whom, and what.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        options: Grant,
+        /// The operator's key.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        keys: Keys,
+    },
+    /// End what a node may do; only a later grant admits it again
+    Revoke {
+        /// Whom, and why.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        options: Revoke,
+        /// The operator's key.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        keys: Keys,
+    },
+    /// Say how a library's classes are to be kept: `policy set` on the command line
+    #[cfg_attr(feature = "clap", command(skip))]
+    Policy {
+        /// Which, and by which file.
+        options: SetPolicy,
+        /// The operator's key.
+        keys: Keys,
+    },
+    /// Say where a channel stands: `channel set` on the command line
+    #[cfg_attr(feature = "clap", command(skip))]
+    SetChannel {
+        /// Which, and where to.
+        options: SetChannel,
+        /// The operator's key, or the active publisher's.
+        keys: Keys,
+    },
+    /// Move a channel to the release on which another one stands
+    #[cfg_attr(feature = "clap", command(after_help = "Example:\n  chuan promote films canary live"))]
+    Promote {
+        /// From where to where.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        options: Promote,
+        /// The operator's key, or the active publisher's.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        keys: Keys,
+    },
+    /// Move a channel back to a release on which it has stood
+    #[cfg_attr(
+        feature = "clap",
+        command(after_help = "Examples:\n  \
+        chuan rollback films                     live goes back by one release\n  \
+        chuan rollback films --to 12             live goes back to release 12\n  \
+        chuan rollback films --channel canary    so does canary, by one")
+    )]
+    Rollback {
+        /// Which, and how far.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        options: Rollback,
+        /// The operator's key, or the active publisher's.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        keys: Keys,
+    },
+    /// Vouch that a channel stands where it is known to stand, as one of the library's timekeepers
+    Fresh {
+        /// Which.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        options: Fresh,
+        /// The timekeeper's key.
+        #[cfg_attr(feature = "clap", command(flatten))]
+        keys: Keys,
+    },
+}
+
+/// Options of `found`.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Args))]
+#[cfg_attr(feature = "clap", group(skip))]
+pub struct Found {
+    /// The file of roots, signed by enough keys
+    pub file: PathBuf,
+}
+
+/// Options of `grant`.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Args))]
+#[cfg_attr(feature = "clap", group(skip))]
+pub struct Grant {
+    /// The node: its id; of a member the beginning of its id or its name will do
+    pub node: String,
+    /// The library; may be left out if the home has only one
+    #[cfg_attr(feature = "clap", arg(long, short = 'l', value_name = "NAME"))]
+    pub library: Option<String>,
+    /// A class it may have, `*` for any run of characters; may be repeated [default: as before]
+    #[cfg_attr(feature = "clap", arg(long = "class", value_name = "CLASS", conflicts_with = "all_classes"))]
+    pub classes: Vec<String>,
+    /// Every class there is and will be
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub all_classes: bool,
+    /// What it may do: pull, or watch (statements only); several with commas [default: as before, or pull]
+    #[cfg_attr(feature = "clap", arg(long, value_delimiter = ',', value_parser = parse_verb))]
+    pub verbs: Vec<Verbs>,
+    /// What to call it [default: as before]
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub name: Option<String>,
+    /// What it is for [default: as before, or mirror]
+    #[cfg_attr(feature = "clap", arg(long, value_enum))]
+    pub role: Option<Role>,
+    /// The region it stands in, as rules and votes count it [default: as before, or none]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "REGION"))]
+    pub region: Option<Region>,
+    /// Bind it to no region
+    #[cfg_attr(feature = "clap", arg(long, conflicts_with = "region"))]
+    pub no_region: bool,
+    /// How long: a number and s, m, h or d [default: for good]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "TIME", value_parser = parse_duration))]
+    pub expires: Option<u64>,
+    /// The key it proves, as `chuan id` prints it there: for a node that is new, or that has lost its key
+    #[cfg_attr(feature = "clap", arg(long, value_name = "KEY"))]
+    pub node_key: Option<PublicKey>,
+    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+    pub request: Option<PathBuf>,
+}
+
+/// Options of `revoke`.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Args))]
+#[cfg_attr(feature = "clap", group(skip))]
+pub struct Revoke {
+    /// The node: its id; of a member the beginning of its id or its name will do
+    pub node: String,
+    /// The library; may be left out if the home has only one
+    #[cfg_attr(feature = "clap", arg(long, short = 'l', value_name = "NAME"))]
+    pub library: Option<String>,
+    /// Why, in a line that every member can read
+    #[cfg_attr(feature = "clap", arg(long, default_value = ""))]
+    pub reason: String,
+    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+    pub request: Option<PathBuf>,
+}
+
+/// Where the keys are that sign.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Args))]
+#[cfg_attr(feature = "clap", group(skip))]
+pub struct Keys {
+    /// The key file to sign with; may be repeated [default: the home's own]
+    #[cfg_attr(feature = "clap", arg(long = "key", env = "CHUAN_KEY", value_name = "FILE"))]
+    pub files: Vec<PathBuf>,
+}
+
+/// Options of `invite`.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "clap", derive(Args))]
+#[cfg_attr(feature = "clap", group(skip))]
+pub struct Invite {
+    /// The library; may be left out if the home has only one
+    #[cfg_attr(feature = "clap", arg(long, short = 'l', value_name = "NAME"))]
+    pub library: Option<String>,
+    /// How long the ticket can be used: a number and s, m, h or d
+    #[cfg_attr(feature = "clap", arg(long, default_value = "7d", value_name = "TIME", value_parser = parse_duration))]
+    pub expires: u64,
+    /// The role the new member gets [default: mirror or edge, as its own configuration says]
+    #[cfg_attr(feature = "clap", arg(long, value_enum))]
+    pub role: Option<Role>,
+    /// The region that the new member is bound to [default: none]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "REGION"))]
+    pub region: Option<Region>,
+    /// A class that the new member may have, `*` for any run of characters; may be repeated [default: all]
+    #[cfg_attr(feature = "clap", arg(long = "class", value_name = "CLASS"))]
+    pub classes: Vec<String>,
+    /// How many nodes may join with it
+    #[cfg_attr(feature = "clap", arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000)))]
+    pub uses: u32,
+    /// Let nobody but this node redeem it [default: every mirror that is known to be reachable may, so that a join does not hang
+    /// on this one]
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub only_here: bool,
+    /// An address to put in the ticket, instead of the configured or found ones; may be repeated
+    #[cfg_attr(feature = "clap", arg(long = "address", value_name = "HOST:PORT"))]
+    pub addresses: Vec<String>,
+    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
+    pub request: Option<PathBuf>,
+}
+
+impl Default for Invite {
+    fn default() -> Self {
+        Self {
+            library: None,
+            expires: 7 * 24 * 3600,
+            role: None,
+            region: None,
+            classes: Vec::new(),
+            uses: 1,
+            only_here: false,
+            addresses: Vec::new(),
+            request: None,
+        }
+    }
+}
+
+impl Signed {
+    /// The word on the command line.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Signed::Publish { .. } => "publish",
+            Signed::Found { .. } => "found",
+            Signed::Invite { .. } => "invite",
+            Signed::Grant { .. } => "grant",
+            Signed::Revoke { .. } => "revoke",
+            Signed::Policy { .. } => "policy set",
+            Signed::SetChannel { .. } => "channel set",
+            Signed::Promote { .. } => "promote",
+            Signed::Rollback { .. } => "rollback",
+            Signed::Fresh { .. } => "fresh",
+        }
+    }
+
+    /// Where its keys are.
+    pub fn keys(&self) -> &Keys {
+        match self {
+            Signed::Publish { keys, .. }
+            | Signed::Found { keys, .. }
+            | Signed::Invite { keys, .. }
+            | Signed::Grant { keys, .. }
+            | Signed::Revoke { keys, .. }
+            | Signed::Policy { keys, .. }
+            | Signed::SetChannel { keys, .. }
+            | Signed::Promote { keys, .. }
+            | Signed::Rollback { keys, .. }
+            | Signed::Fresh { keys, .. } => keys,
+        }
+    }
+}
+
+#[cfg(feature = "clap")]
+fn parse_verb(text: &str) -> Result<Verbs> {
+    let named = Verbs::NAMED.into_iter().find(|(name, _)| *name == text);
+    named
+        .map(|(_, verb)| verb)
+        .ok_or_else(|| Failure::usage(format!("`{text}` is no verb; use pull or watch")))
+}

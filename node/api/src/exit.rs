@@ -1,0 +1,227 @@
+//! Exit codes and the one error type of this crate. The numbers are part of the command line's contract: scripts branch
+//! on them, so a number never changes its meaning.
+
+use std::fmt;
+
+use chuan_engine::Error as EngineError;
+use serde::{Deserialize, Serialize};
+
+/// How a command ended, by what the caller can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// Done.
+    Ok = 0,
+    /// A defect in chuan itself.
+    Internal = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Something named or needed is not there: home, library, release, path, or data that was never fetched.
+    Missing = 3,
+    /// Input breaks a rule: a ticket, a file, a configuration, a manifest.
+    Invalid = 4,
+    /// A key, signature or membership does not allow it.
+    Denied = 5,
+    /// Someone else holds what is needed.
+    Busy = 6,
+    /// Stored bytes are no longer what they must be.
+    Corrupt = 7,
+    /// A peer cannot be reached, or broke the protocol.
+    Peer = 8,
+    /// No space is left.
+    Full = 9,
+    /// The operating system refused to read or write.
+    Io = 10,
+    /// What is here is behind: something newer was announced that no node has brought, or it is too long since a channel was
+    /// vouched for, for a class whose policy sets a bound (`max_stale`).
+    Stale = 11,
+    /// Published, and `live` moved, or restored, but some items could not be taken or written: they are listed.
+    Gaps = 12,
+    /// Stopped by Ctrl-C or SIGTERM; what was done so far is kept, and the same command goes on from there.
+    Interrupted = 130,
+}
+
+/// The table of exit codes, for `--help`.
+pub const EXIT_HELP: &str = "\
+Exit codes:
+  0  done                     6  busy: in use by another process
+  1  defect in chuan          7  corrupt data
+  2  wrong command line       8  peer unreachable or faulty
+  3  not found, not held      9  no space left
+  4  invalid input           10  the system refused to read or write
+  5  not permitted           11  behind: newer is announced and no node asked has
+                                 it, or older than its class allows (max_stale)
+                             12  published or restored, but for some items
+                            130  interrupted; run it again to go on";
+
+impl Exit {
+    /// The number handed to the shell.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The word in `--json` errors.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Exit::Ok => "ok",
+            Exit::Internal => "internal",
+            Exit::Usage => "usage",
+            Exit::Missing => "missing",
+            Exit::Invalid => "invalid",
+            Exit::Denied => "denied",
+            Exit::Busy => "busy",
+            Exit::Corrupt => "corrupt",
+            Exit::Peer => "peer",
+            Exit::Full => "full",
+            Exit::Io => "io",
+            Exit::Stale => "stale",
+            Exit::Gaps => "gaps",
+            Exit::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why a command failed: the exit code to branch on, and a sentence that names the thing and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// How the process ends.
+    pub exit: Exit,
+    /// For people; one line, lowercase, without a full stop.
+    pub message: String,
+    /// Whether no other node could bring a better outcome.
+    #[serde(skip)]
+    pub is_final: bool,
+}
+
+/// The result of everything a node does.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// A failure of this kind.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), is_final: false }
+    }
+
+    /// The command line is wrong.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Something named is not there.
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self::new(Exit::Missing, message)
+    }
+
+    /// Input breaks a rule.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Exit::Invalid, message)
+    }
+
+    /// A key or membership does not allow it.
+    pub fn denied(message: impl Into<String>) -> Self {
+        Self::new(Exit::Denied, message)
+    }
+
+    /// Someone else holds it.
+    pub fn busy(message: impl Into<String>) -> Self {
+        Self::new(Exit::Busy, message)
+    }
+
+    /// A peer cannot be reached or is faulty.
+    pub fn peer(message: impl Into<String>) -> Self {
+        Self::new(Exit::Peer, message)
+    }
+
+    /// A defect in chuan.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Exit::Internal, message)
+    }
+
+    /// Stopped on request.
+    pub fn interrupted() -> Self {
+        Self::new(Exit::Interrupted, "interrupted; run the command again to go on from here")
+    }
+
+    /// The operating system refused; `context` says what was being done, with the path.
+    pub fn io(context: impl Into<String>, source: std::io::Error) -> Self {
+        EngineError::io(context, source).into()
+    }
+
+    /// The same failure, saying which file it is about.
+    pub fn about(self, path: &std::path::Path) -> Self {
+        Self { message: format!("{}: {}", path.display(), self.message), ..self }
+    }
+
+    /// The object printed under `--json`.
+    pub fn object(&self) -> serde_json::Value {
+        serde_json::json!({
+            "error": { "code": self.exit.code(), "exit": self.exit.number(), "message": self.message }
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let exit = match &error {
+            EngineError::Corrupt(_) => Exit::Corrupt,
+            EngineError::Invalid(_) => Exit::Invalid,
+            EngineError::Missing(_) => Exit::Missing,
+            EngineError::Peer(_) => Exit::Peer,
+            EngineError::Denied(_) => Exit::Denied,
+            EngineError::Trespass(_) => {
+                return Failure { is_final: true, ..Failure::denied(error.to_string()) };
+            }
+            EngineError::Busy(_) => Exit::Busy,
+            EngineError::Full(_) => Exit::Full,
+            EngineError::Cancelled => return Failure::interrupted(),
+            EngineError::Poisoned(_) => Exit::Io,
+            EngineError::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => Exit::Missing,
+                _ => Exit::Io,
+            },
+            _ => Exit::Internal,
+        };
+        Failure::new(exit, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_errors_carry_code_number_and_message() {
+        let failure = Failure::from(EngineError::Denied("no".into()));
+        assert_eq!(
+            failure.object().to_string(),
+            r#"{"error":{"code":"denied","exit":5,"message":"not permitted: no"}}"#
+        );
+    }
+
+    #[test]
+    fn every_number_is_in_the_help() {
+        for exit in [Exit::Ok, Exit::Internal, Exit::Usage, Exit::Missing, Exit::Invalid, Exit::Denied] {
+            assert!(EXIT_HELP.contains(&format!("  {}  ", exit.number())), "{exit:?}");
+        }
+        for exit in
+            [Exit::Busy, Exit::Corrupt, Exit::Peer, Exit::Full, Exit::Io, Exit::Stale, Exit::Interrupted]
+        {
+            assert!(EXIT_HELP.contains(&format!(" {}  ", exit.number())), "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_apart_from_other_refusals() {
+        let full = Failure::io("write x", std::io::Error::from(std::io::ErrorKind::StorageFull));
+        let refused = Failure::io("write x", std::io::Error::from(std::io::ErrorKind::PermissionDenied));
+        assert_eq!((full.exit, refused.exit), (Exit::Full, Exit::Io));
+    }
+}

@@ -1,0 +1,20 @@
+//! What can be asked of a Chuan node and what it answers, as plain data.
+//!
+//! [`command`] has the questions and [`outcome`] the answers. [`event`] has the progress, notes and rows that
+//! come before an answer, [`exit`] the exit codes and the error type, [`spec`] the notation of a release.
+//! [`human`] writes numbers, sizes and times as text. A node (`chuan`), the command line (`chuan-cli`) and
+//! the HTTP gateway (`chuan-gateway`) share these types, so that a command means the same in each of them.
+//!
+//! This crate has no runtime and opens no socket. It sees neither the store nor the transport. Of the engine
+//! it uses ids, limits, and the types that are converted into an answer or out of a command. The feature
+//! `clap` makes the commands the arguments of a command line; only `chuan-cli` turns it on.
+
+pub mod command;
+pub mod event;
+pub mod exit;
+pub mod human;
+pub mod outcome;
+pub mod spec;
+
+pub use event::{Event, Progress};
+pub use exit::{Exit, Failure, Result};

@@ -1,0 +1,180 @@
+//! The answers of `releases`, `ls` and `diff`, and the rows before them.
+
+use std::collections::BTreeMap;
+
+use chuan_engine::manifest::table::ClassHeader;
+use serde::{Deserialize, Serialize};
+
+use super::AuditRecord;
+
+/// One line of a listing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Row {
+    /// Of `diff`.
+    Change {
+        /// The path.
+        path: String,
+        /// `added`, `removed`, `changed`, or `reclassified`: only its class changed.
+        change: String,
+        /// Bytes before; absent if added.
+        size_old: Option<u64>,
+        /// Bytes after; absent if removed.
+        size_new: Option<u64>,
+    },
+    /// Of `ls`.
+    Entry {
+        /// The path.
+        path: String,
+        /// `file`, `dir` or `link`.
+        kind: String,
+        /// Bytes.
+        size: u64,
+        /// Modification time.
+        mtime_ms: i64,
+        /// Permission bits.
+        mode: u16,
+        /// Chunks of content.
+        chunks: u64,
+        /// The class it is in.
+        #[serde(default)]
+        class: String,
+        /// Where a link points.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+    },
+    /// Of `audit tail` and `show`.
+    Record(Box<AuditRecord>),
+}
+
+/// A class of a release.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassRow {
+    /// Its name.
+    pub name: String,
+    /// Its slot in the class table, which it keeps.
+    pub slot: u8,
+    /// Files in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl ClassRow {
+    /// What a class's header says.
+    pub fn of(header: &ClassHeader) -> Self {
+        Self {
+            name: header.name.clone(),
+            slot: header.slot,
+            files: header.sums.files,
+            bytes: header.sums.bytes,
+        }
+    }
+}
+
+/// The classes of a library that are known here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassList {
+    /// The library's id.
+    pub library: String,
+    /// By slot; of one that is known by a listing only, with no files.
+    pub classes: Vec<ClassRow>,
+}
+
+/// A release, in lists.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseRow {
+    /// Its id.
+    pub release: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// When it was made, by the publisher's clock.
+    pub time_ms: i64,
+    /// Its manifest.
+    pub manifest: String,
+    /// What the publisher said.
+    pub message: String,
+    /// Channels that stand on it here.
+    pub channels: Vec<String>,
+    /// For each of them, seconds since enough timekeepers vouched for what is here; null where they don't.
+    #[serde(default)]
+    pub fresh_ages_seconds: BTreeMap<String, Option<u64>>,
+    /// Files in the classes that are here; absent where the manifest is not held.
+    pub files: Option<u64>,
+    /// Their bytes; absent where the manifest is not held.
+    pub bytes: Option<u64>,
+    /// Whether all of its data that this node is granted is known to be held.
+    pub complete: bool,
+}
+
+/// Answer of `releases`, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseList {
+    /// The library's id.
+    pub library: String,
+    /// Its label.
+    pub library_name: String,
+    /// Newest first.
+    pub releases: Vec<ReleaseRow>,
+}
+
+/// Answer of `ls`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The release.
+    pub release: String,
+    /// The channel by whose name it was asked for; absent where the release was named.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    #[serde(default)]
+    pub fresh_age_seconds: Option<u64>,
+    /// Its sequence.
+    pub sequence: u64,
+    /// The classes that are here.
+    #[serde(default)]
+    pub classes: Vec<ClassRow>,
+    /// Classes of the release that are not granted to this node.
+    #[serde(default)]
+    pub classes_absent: u64,
+    /// Classes that were left out: the channel was vouched for longer ago than they allow (`max_stale`).
+    #[serde(default)]
+    pub classes_stale: Vec<String>,
+    /// Files in them.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes_total: u64,
+}
+
+/// Answer of `diff`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Differed {
+    /// The old release.
+    pub old: String,
+    /// The new release.
+    pub new: String,
+    /// The channel by whose name the old one was asked for; absent where the release was named.
+    #[serde(default)]
+    pub old_channel: Option<String>,
+    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    #[serde(default)]
+    pub old_fresh_age_seconds: Option<u64>,
+    /// The channel by whose name the new one was asked for; absent where the release was named.
+    #[serde(default)]
+    pub new_channel: Option<String>,
+    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    #[serde(default)]
+    pub new_fresh_age_seconds: Option<u64>,
+    /// Paths only in the new.
+    pub added: u64,
+    /// Paths only in the old.
+    pub removed: u64,
+    /// Paths that differ.
+    pub changed: u64,
+    /// Paths of which only the class differs.
+    #[serde(default)]
+    pub reclassified: u64,
+    /// Classes that were not compared, since they are not granted to this node.
+    #[serde(default)]
+    pub classes_absent: u64,
+}

@@ -1,0 +1,179 @@
+//! The command line's grammar: global options, and the commands that are not sent to an open home. The rest is
+//! [`Command`].
+
+use std::path::PathBuf;
+
+use chuan::engine::id::NodeId;
+use chuan_api::{
+    command::{Carry, ChannelVerb, Command, PolicyVerb, Role, Signed},
+    exit::EXIT_HELP,
+};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::{key::KeyVerb, ledger::LedgerVerb, root::RootVerb, sign::Sign};
+
+/// Content-addressed replication for the mirror nodes of a film library
+#[derive(Debug, Parser)]
+#[command(name = "chuan", version, after_help = EXIT_HELP, max_term_width = 100)]
+pub(super) struct Cli {
+    /// The node's home [default: ~/.chuan]
+    #[arg(long, env = "CHUAN_HOME", global = true, value_name = "DIR")]
+    pub(super) home: Option<PathBuf>,
+    /// Print one JSON object instead of text, also for errors
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// How progress is shown, on standard error
+    #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
+    pub(super) progress: ProgressMode,
+    /// Log what is being done; twice for details
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// No progress and no notes
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressMode {
+    /// A bar on a terminal, else a line now and then
+    Auto,
+    /// A bar
+    Bar,
+    /// A line now and then
+    Plain,
+    /// A JSON object a line
+    Json,
+    /// Nothing
+    None,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Make a home: store, node key and chuan.toml
+    Init {
+        /// What to call the node [default: from its id]
+        #[arg(long)]
+        name: Option<String>,
+        /// What the node is for
+        #[arg(long, value_enum, default_value_t = Role::Mirror)]
+        role: Role,
+        /// The home is there, and its node's key is lost: make another for the node of this id
+        #[arg(long, value_name = "NODE", conflicts_with_all = ["name", "role"])]
+        renew: Option<NodeId>,
+    },
+    /// Run the node: answer peers until stopped
+    Serve {
+        /// Where to listen (UDP): IP:PORT, port 0 for any free one [default: from chuan.toml]
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+    },
+    #[command(flatten)]
+    Run(Command),
+    #[command(flatten)]
+    Signed(Signed),
+    /// Say where a library's channels stand: `live`, `canary` or any name
+    #[command(subcommand)]
+    Channel(ChannelVerb),
+    /// Say how a library's classes are to be kept: schedules, copies, retention, freshness
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Sign an act that waits for several operators, written with --request; put it to use with --apply
+    #[command(after_help = "Examples:\n  \
+        chuan grant X --all-classes --request r    ask for a grant\n  \
+        chuan sign r --show                        what it says, and which signatures it has\n  \
+        chuan sign r --key operator-2.key          look at it, and sign it\n  \
+        chuan sign r --apply                       put it to use, in any home of the library")]
+    Sign(Sign),
+    /// Carry the statements of a library to a machine without a network, and back
+    #[command(subcommand)]
+    Statements(Carry),
+    /// Make secret keys, show their public halves, change their passphrases; needs no home
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Say which keys may do what in a library: propose, show, sign; needs no home
+    #[command(subcommand)]
+    Root(RootVerb),
+    /// Look at the two files that hold this home's statements, and choose one where they contradict each other
+    #[command(subcommand)]
+    Ledger(LedgerVerb),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use chuan_api::command::Invite;
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn command(line: &str) -> Command {
+        match Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
+            Verb::Run(command) => command,
+            verb => panic!("{verb:?}"),
+        }
+    }
+
+    fn invite(line: &str) -> Invite {
+        match Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
+            Verb::Signed(Signed::Invite { options, .. }) => options,
+            verb => panic!("{verb:?}"),
+        }
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Issue "the command line is the contract": each of its lines parses.
+    #[test]
+    fn every_promised_line_parses() {
+        for line in [
+            "chuan --home H init --name a --role origin",
+            "chuan --home H id",
+            "chuan --home H publish D --library films --message M",
+            "chuan --home H publish F --library films --check --skip-unreadable",
+            "chuan --home H serve --listen 127.0.0.1:0",
+            "chuan --home H invite --library films",
+            "chuan --home H invite",
+            "chuan --home H join chuan1abc",
+            "chuan --home H pull",
+            "chuan --home H pull films --from 127.0.0.1:4040 --json --progress json",
+            "chuan --home H restore films D",
+            "chuan --home H restore films@3 D --path *.mp4",
+            "chuan --home H releases films",
+            "chuan --home H ls films@live",
+            "chuan --home H diff films@1 films@2",
+            "chuan --home H cat films p --range 0-99",
+            "chuan --home H cat films p --range -99",
+            "chuan --home H verify --deep",
+            "chuan --home H rebuild",
+            "chuan --home H status --json",
+            "chuan --home H ledger show --json",
+            "chuan --home H ledger keep a --yes",
+            "chuan --home H ledger keep b --dry-run",
+            "chuan completions bash",
+            "chuan status --home H -v -q",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn options_reach_the_command() {
+        let Command::Pull(pull) = command("chuan pull films --from a") else { panic!() };
+        assert_eq!((pull.library.as_deref(), pull.from.as_deref()), (Some("films"), Some("a")));
+        let invite = invite("chuan invite --expires 2h --uses 3 --role edge");
+        assert_eq!((invite.expires, invite.uses, invite.role), (7200, 3, Some(Role::Edge)));
+        assert_eq!(self::invite("chuan invite"), Invite::default());
+    }
+}

@@ -1,0 +1,433 @@
+//! The `chuan` program: reads the command line, runs it, shows what comes. Everything it does goes through `session`, so it works the
+//! same whether this process holds the home or another.
+
+mod args;
+mod key;
+mod ledger;
+mod output;
+mod passphrase;
+mod progress;
+mod render;
+mod root;
+mod sign;
+mod table;
+
+use std::{
+    ffi::OsStr,
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use chuan::{
+    audit, authority, carry,
+    engine::id::NodeId,
+    home::{self, Home},
+    job::{Cancel, Event, Job},
+    keyring::Keyring,
+    node::{Node, identity},
+    session::{self, Session},
+};
+use chuan_api::{
+    command::{Audit, AuditVerb, Carry, CarryRoots, ChannelVerb, Command, PolicyVerb, Role, Signed},
+    exit::{Exit, Failure, Result},
+    outcome::{Outcome, Row},
+};
+use clap::{CommandFactory, Parser};
+use serde_json::json;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, ProgressMode, Verb};
+use ledger::LedgerVerb;
+use output::Output;
+use passphrase::TERMINAL;
+use progress::Meter;
+use root::RootVerb;
+
+/// Events that wait to be shown, at most.
+const EVENT_QUEUE: usize = 64;
+
+/// Runs the program on the process's arguments.
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    log_to_stderr(cli.verbose, cli.quiet);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return show_failure(&Failure::io("start threads", error), cli.json, ""),
+    };
+    let exit = runtime.block_on(run(cli));
+    // A blocking call that heeds no cancellation must not hold up the end; what it does is safe to break off.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn run(cli: Cli) -> ExitCode {
+    let (json, name) = (cli.json, verb_name(&cli.verb));
+    match dispatch(cli).await {
+        Ok(exit) => ExitCode::from(exit.number()),
+        Err(failure) => show_failure(&failure, json, name),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit> {
+    let show = Show { json: cli.json, progress: cli.progress, quiet: cli.quiet };
+    let home = || cli.home.clone().map_or_else(home::default_root, Ok);
+    match cli.verb {
+        Verb::Completions { shell } => completions(shell),
+        Verb::Init { name, role, renew } => init(&home()?, name.as_deref(), role, renew, show),
+        Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show).await,
+        Verb::Run(Command::Audit(Audit { verb: AuditVerb::Verify(verify) })) if verify.export.is_some() => {
+            // What was exported needs no home to be verified.
+            answer(&Outcome::AuditVerify(audit::verify_export(&verify)?), "audit verify", show)
+        }
+        Verb::Run(command) => execute(home()?, Task::Run(command), show).await,
+        Verb::Signed(command) => execute(home()?, Task::Signed(command), show).await,
+        Verb::Channel(verb) => execute(home()?, Task::of_channel(verb), show).await,
+        Verb::Policy(verb) => execute(home()?, Task::of_policy(verb), show).await,
+        Verb::Sign(sign) => match sign::run(&sign, home().ok().and_then(|root| Home::find(&root).ok()))? {
+            sign::Signed::Done(outcome) => answer(&outcome, "sign", show),
+            sign::Signed::Apply { roots: false } => execute(home()?, Task::Apply(sign.file), show).await,
+            sign::Signed::Apply { roots: true } => {
+                let carry = CarryRoots::Apply { file: sign.file, yes: sign.yes };
+                execute(home()?, Task::Roots(carry), show).await
+            }
+        },
+        Verb::Statements(carry) => execute(home()?, Task::Statements(carry), show).await,
+        Verb::Root(RootVerb::Carry(carry)) => execute(home()?, Task::Roots(carry), show).await,
+        Verb::Key(verb) => answer(&Outcome::Key(key::run(&verb)?), "key", show),
+        Verb::Root(verb) => answer(&root::run(verb)?, "root", show),
+        Verb::Ledger(verb) => ledger(&Home::find(&home()?)?, &verb, show),
+    }
+}
+
+/// How answers are shown.
+#[derive(Clone, Copy, Debug)]
+struct Show {
+    json: bool,
+    progress: ProgressMode,
+    quiet: bool,
+}
+
+fn init(root: &Path, name: Option<&str>, role: Role, renew: Option<NodeId>, show: Show) -> Result<Exit> {
+    let home = match renew {
+        Some(node) => Home::renew(root, &node)?,
+        None => Home::init(root, name, role)?,
+    };
+    let outcome = Outcome::Id(identity(&home, &home.config()?, None)?);
+    answer(&outcome, "init", show)
+}
+
+fn ledger(home: &Home, verb: &LedgerVerb, show: Show) -> Result<Exit> {
+    let outcome = match verb {
+        LedgerVerb::Show => Outcome::Ledger(chuan::ledger::show(home)?),
+        LedgerVerb::Keep { side, dry_run, yes } => {
+            Outcome::LedgerKept(Box::new(chuan::ledger::keep(home, (*side).into(), *dry_run, *yes)?))
+        }
+    };
+    answer(&outcome, "ledger", show)
+}
+
+/// Shows the answer of a command that was done here.
+fn answer(outcome: &Outcome, command: &str, show: Show) -> Result<Exit> {
+    Output::stdout(show.json, command).outcome(outcome)?;
+    Ok(outcome.exit())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "chuan", &mut script);
+    let mut output = Output::stdout(false, "completions");
+    output.data(&script)?;
+    output.flush()?;
+    Ok(Exit::Ok)
+}
+
+async fn serve(root: &Path, listen: Option<&str>, show: Show) -> Result<Exit> {
+    let mut signals = Signals::new()?;
+    let node = tokio::select! {
+        node = session::open_to_serve(root) => node?,
+        () = signals.next() => return Err(Failure::interrupted()),
+    };
+    let address = match node.serve(listen).await {
+        Ok(address) => address,
+        Err(failure) => {
+            node.close().await;
+            return Err(failure);
+        }
+    };
+    {
+        let id = node.id().to_string();
+        let object = json!({ "event": "ready", "id": id, "address": address.to_string() });
+        // Scripts wait for this line, so a reader that has gone away since is fine: the node serves on.
+        Output::stdout(show.json, "serve").line(&format!("serving {id} on {address}"), &object)?;
+    }
+    signals.next().await;
+    node.stop_commands();
+    tokio::select! {
+        () = node.close() => {}
+        () = signals.next() => {}
+    }
+    Ok(Exit::Ok)
+}
+
+/// Work on a home that says how far it is and can be stopped.
+enum Task {
+    Run(Command),
+    Signed(Signed),
+    Statements(Carry),
+    Roots(CarryRoots),
+    Policy(PolicyVerb),
+    Apply(PathBuf),
+}
+
+impl Task {
+    fn of_channel(verb: ChannelVerb) -> Self {
+        match verb {
+            ChannelVerb::Set { options, keys } => Task::Signed(Signed::SetChannel { options, keys }),
+            ChannelVerb::List(options) => Task::Run(Command::Channels(options)),
+        }
+    }
+
+    fn of_policy(verb: PolicyVerb) -> Self {
+        match verb {
+            PolicyVerb::Set { options, keys } => Task::Signed(Signed::Policy { options, keys }),
+            verb => Task::Policy(verb),
+        }
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Task::Run(command) => command.name(),
+            Task::Signed(command) => command.name(),
+            Task::Statements(_) => "statements",
+            Task::Roots(_) => "root",
+            Task::Policy(_) => "policy",
+            Task::Apply(_) => "sign",
+        }
+    }
+
+    async fn run(self, session: &mut Session) -> Result<Outcome> {
+        match self {
+            Task::Run(command) => session.run(command).await,
+            Task::Signed(command) => {
+                let files = command.keys().files.clone();
+                let keyring = Keyring::new(files, Some(session.home().clone()), TERMINAL);
+                authority::run(session, &keyring, command).await
+            }
+            Task::Statements(carry) => carry::statements(session, carry).await,
+            Task::Roots(carry) => {
+                if let CarryRoots::Apply { file, yes: false } = &carry {
+                    ask_of_falling(&carry::falling(session, file).await?, file)?;
+                }
+                carry::roots(session, carry).await
+            }
+            Task::Policy(verb) => authority::read_policy(session, verb).await,
+            Task::Apply(file) => {
+                let shown = authority::request::apply(session, file).await?;
+                Ok(Outcome::Request(Box::new(shown)))
+            }
+        }
+    }
+}
+
+/// Names the revocations that end with a new root, and waits for a yes.
+fn ask_of_falling(falling: &[String], file: &Path) -> Result<()> {
+    if falling.is_empty() {
+        return Ok(());
+    }
+    let mut text = falling.join("\n");
+    text.push_str(
+        "\nthese nodes may do again what they could; to keep them out, propose the root anew with `chuan root remove-key \
+         --statements FILE`, or revoke them with a key that stays\n",
+    );
+    let look = format!("`chuan root show {}` ({} revocations end with it)", file.display(), falling.len());
+    sign::confirm(text.as_bytes(), "apply it all the same?", &look)
+}
+
+async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
+    let mut signals = Signals::new()?;
+    let cancel = Cancel::default();
+    let (sender, mut events) = mpsc::channel(EVENT_QUEUE);
+    let name = task.name();
+    let mut output = Output::stdout(show.json, name);
+    let mut meter = Meter::new(show.progress, show.quiet, show.json);
+
+    let mut running = tokio::spawn({
+        let cancel = cancel.clone();
+        async move {
+            let mut session = Session::new(&root, name, Job::new(sender, cancel))?;
+            let result = task.run(&mut session).await;
+            Ok::<_, Failure>((result, session.into_node()))
+        }
+    });
+    let ran = loop {
+        tokio::select! {
+            // Events first: what was said before the end is shown before the end.
+            biased;
+            () = signals.next() => if cancel.is_cancelled() { return Err(Failure::interrupted()) } else { cancel.cancel() },
+            Some(event) = events.recv() => {
+                show_event(event, &mut output, &mut meter, show.quiet)?;
+                if output.is_closed() {
+                    cancel.cancel();
+                }
+            }
+            ran = &mut running => break ran,
+        }
+    };
+    while let Ok(event) = events.try_recv() {
+        show_event(event, &mut output, &mut meter, show.quiet)?;
+    }
+    meter.finish();
+    let (result, node) = ran.map_err(|error| Failure::internal(format!("command failed: {error}")))??;
+
+    let exit = match result {
+        Ok(outcome) => {
+            output.outcome(&outcome)?;
+            outcome.exit()
+        }
+        // Nobody is left to tell.
+        Err(_) if output.is_closed() => Exit::Ok,
+        Err(failure) => {
+            tell_failure(&failure, &mut output, show.json)?;
+            failure.exit
+        }
+    };
+    drop(output);
+    if let Some(node) = node {
+        leave(&node, &cancel, &mut signals).await;
+    }
+    Ok(exit)
+}
+
+/// Closes the home. Commands of other processes that run in this one are waited for, or stopped on a signal.
+async fn leave(node: &Node, cancel: &Cancel, signals: &mut Signals) {
+    if cancel.is_cancelled() {
+        node.stop_commands();
+    }
+    let closing = node.close();
+    tokio::pin!(closing);
+    tokio::select! {
+        () = &mut closing => return,
+        () = signals.next() => node.stop_commands(),
+    }
+    tokio::select! {
+        () = closing => {}
+        () = signals.next() => {}
+    }
+}
+
+fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool) -> Result<()> {
+    match event {
+        Event::Progress(progress) => meter.progress(&progress),
+        Event::Note(note) => meter.note(&note, quiet),
+        Event::Row(row) => {
+            output.row(&row)?;
+            // Whoever follows a log sees a record when it is there.
+            if matches!(row, Row::Record(_)) {
+                output.flush()?;
+            }
+        }
+        Event::Data(data) => output.data(&data)?,
+    }
+    Ok(())
+}
+
+fn tell_failure(failure: &Failure, output: &mut Output, json: bool) -> Result<()> {
+    if !json {
+        let _ = writeln!(io::stderr(), "{} {failure}", error_word());
+    }
+    output.failure(failure)
+}
+
+/// Shows a failure that came before any answer.
+fn show_failure(failure: &Failure, json: bool, command: &str) -> ExitCode {
+    let _ = tell_failure(failure, &mut Output::stdout(json, command), json);
+    ExitCode::from(failure.exit.number())
+}
+
+/// Shows a command line that cannot be read, or the help that was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help or version; a closed pipe is fine.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args_os().any(|arg| arg == OsStr::new("--json")) {
+        let text = error.to_string();
+        // What follows an empty line is the usage and where to find help.
+        let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        let message = lines.join(" ");
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        return show_failure(&Failure::usage(message), true, "");
+    }
+    let _ = error.print();
+    ExitCode::from(Exit::Usage.number())
+}
+
+fn error_word() -> &'static str {
+    if colours() { "\x1b[1;31merror:\x1b[0m" } else { "error:" }
+}
+
+/// Whether standard error may be coloured.
+fn colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && io::stderr().is_terminal()
+}
+
+fn log_to_stderr(verbose: u8, quiet: bool) {
+    let level = match (quiet, verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "chuan=info,chuan_net=info,chuan_storage=info,chuan_engine=info,warn",
+        (false, 2) => "chuan=debug,chuan_net=debug,chuan_storage=debug,chuan_engine=debug,info",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours()).init();
+}
+
+const fn verb_name(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Init { .. } => "init",
+        Verb::Serve { .. } => "serve",
+        Verb::Key(_) => "key",
+        Verb::Root(_) => "root",
+        Verb::Ledger(_) => "ledger",
+        Verb::Completions { .. } => "completions",
+        Verb::Channel(ChannelVerb::Set { .. }) => "channel set",
+        Verb::Channel(ChannelVerb::List(_)) => "channel list",
+        Verb::Policy(_) => "policy",
+        Verb::Sign(_) => "sign",
+        Verb::Run(command) => command.name(),
+        Verb::Signed(command) => command.name(),
+        Verb::Statements(_) => "statements",
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let on = |kind| signal(kind).map_err(|error| Failure::io("catch signals", error));
+        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+    }
+
+    /// Returns at the next one. Cancel-safe.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

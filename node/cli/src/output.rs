@@ -1,0 +1,182 @@
+//! Standard output: text or the one JSON object, rows and bytes as they come. A reader that goes away (`| head`) is the
+//! end of the work, not an error.
+
+use std::io::{self, StdoutLock, Write};
+
+use chuan_api::{
+    exit::Failure,
+    outcome::{Outcome, Row},
+};
+use serde_json::Value;
+
+use super::render;
+
+/// Where answers go.
+#[derive(Debug)]
+pub(super) struct Output<W = io::BufWriter<StdoutLock<'static>>> {
+    out: W,
+    json: bool,
+    /// The name of the list that rows make in the JSON object.
+    rows_name: Option<&'static str>,
+    rows: u64,
+    /// Whether content was written.
+    content: bool,
+    closed: bool,
+}
+
+impl Output {
+    /// The process's standard output. `command` decides how rows are called.
+    pub(super) fn stdout(json: bool, command: &str) -> Self {
+        Self::new(io::BufWriter::new(io::stdout().lock()), json, command)
+    }
+}
+
+impl<W: Write> Output<W> {
+    fn new(out: W, json: bool, command: &str) -> Self {
+        Self { out, json, rows_name: Outcome::rows_name(command), rows: 0, content: false, closed: false }
+    }
+
+    /// Whether the reader has gone away; nothing is written any more.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Writes one line of a listing.
+    pub(super) fn row(&mut self, row: &Row) -> Result<(), Failure> {
+        let first = self.rows == 0;
+        self.rows += 1;
+        if !self.json {
+            return self.write(|out| render::row(out, row));
+        }
+        let Some(name) = self.rows_name else { return Ok(()) };
+        self.write(|out| {
+            if first {
+                write!(out, "{{\"{name}\":[")?;
+            } else {
+                out.write_all(b",")?;
+            }
+            out.write_all(b"\n")?;
+            serde_json::to_writer(&mut *out, row).map_err(io::Error::from)
+        })
+    }
+
+    /// Writes content.
+    pub(super) fn data(&mut self, data: &[u8]) -> Result<(), Failure> {
+        self.content = true;
+        self.write(|out| out.write_all(data))
+    }
+
+    /// Writes the answer and flushes.
+    pub(super) fn outcome(&mut self, outcome: &Outcome) -> Result<(), Failure> {
+        match (self.json, outcome) {
+            // Its answer is bytes; an object after them would be taken for content.
+            (_, Outcome::Cat(_)) => {}
+            (_, Outcome::AuditExport(exported)) if exported.file.is_none() => {}
+            (true, _) => self.object(&outcome.object())?,
+            (false, _) => self.write(|out| render::outcome(out, outcome))?,
+        }
+        self.flush()
+    }
+
+    /// Writes a failure, if JSON is asked for, and flushes. Rows or content that came
+    /// before it make no object.
+    pub(super) fn failure(&mut self, failure: &Failure) -> Result<(), Failure> {
+        if self.json {
+            let lead = if self.rows > 0 || self.content { "\n" } else { "" };
+            let object = failure.object();
+            self.write(|out| writeln!(out, "{lead}{object}"))?;
+        }
+        self.flush()
+    }
+
+    /// Writes a line of text, or an object of its own under JSON, and flushes.
+    pub(super) fn line(&mut self, text: &str, object: &Value) -> Result<(), Failure> {
+        let json = self.json;
+        self.write(|out| if json { writeln!(out, "{object}") } else { writeln!(out, "{text}") })?;
+        self.flush()
+    }
+
+    fn object(&mut self, object: &Value) -> Result<(), Failure> {
+        let Some(name) = self.rows_name else { return self.write(|out| writeln!(out, "{object}")) };
+        let opened = self.rows > 0;
+        self.write(|out| {
+            if !opened {
+                write!(out, "{{\"{name}\":[")?;
+            }
+            // The object's own fields follow the list: its opening brace is already there.
+            let fields = object.to_string();
+            let fields = fields.strip_prefix('{').unwrap_or("}");
+            let comma = if fields == "}" { "" } else { "," };
+            writeln!(out, "]{comma}{fields}")
+        })
+    }
+
+    /// Writes out what is buffered.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.write(Write::flush)
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) -> Result<(), Failure> {
+        if self.closed {
+            return Ok(());
+        }
+        match write(&mut self.out) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            result => result.map_err(|error| Failure::io("write to standard output", error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chuan_api::outcome::{Differed, Listed};
+
+    fn change(path: &str) -> Row {
+        Row::Change { path: path.into(), change: "added".into(), size_old: None, size_new: Some(1) }
+    }
+
+    #[test]
+    fn rows_and_answer_make_one_object() {
+        for rows in 0..3 {
+            let mut output = Output::new(Vec::new(), true, "diff");
+            for row in 0..rows {
+                output.row(&change(&row.to_string())).unwrap();
+            }
+            output.outcome(&Outcome::Diff(Differed { added: rows, ..Differed::default() })).unwrap();
+            let object: Value = serde_json::from_slice(&output.out).unwrap();
+            assert_eq!(object["changes"].as_array().unwrap().len() as u64, rows);
+            assert_eq!(object["added"], rows);
+        }
+    }
+
+    #[test]
+    fn a_failure_after_rows_is_still_the_last_line() {
+        let mut output = Output::new(Vec::new(), true, "ls");
+        output.row(&change("a")).unwrap();
+        output.failure(&Failure::missing("gone")).unwrap();
+        let text = String::from_utf8(output.out).unwrap();
+        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(last["error"]["exit"], 3);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_error() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut output = Output::new(Closed, false, "ls");
+        output.row(&change("a")).unwrap();
+        assert!(output.is_closed());
+        output.outcome(&Outcome::Ls(Listed::default())).unwrap();
+    }
+}

@@ -1,0 +1,186 @@
+//! Progress on standard error: a bar, a line now and then, or JSON lines. Shows what it is told and measures only time.
+
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal, Write as _},
+    time::{Duration, Instant},
+};
+
+use chuan_api::{event::Progress, human};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::ProgressMode;
+
+/// Between two plain lines; the first comes after it too, so that short work says nothing.
+const PLAIN_PAUSE: Duration = Duration::from_secs(5);
+
+/// What shows progress and notes.
+#[derive(Debug)]
+pub(super) enum Meter {
+    Bar(ProgressBar),
+    Plain { begun: Instant, told: Instant },
+    Json,
+    Silent,
+}
+
+impl Meter {
+    /// The meter for these options. `quiet` also silences notes, JSON lines only if they were not asked for.
+    pub(super) fn new(mode: ProgressMode, quiet: bool, json: bool) -> Self {
+        let terminal = io::stderr().is_terminal();
+        match mode {
+            ProgressMode::Json => Meter::Json,
+            ProgressMode::None => Meter::Silent,
+            _ if quiet => Meter::Silent,
+            ProgressMode::Bar => Meter::bar(),
+            ProgressMode::Plain => Meter::plain(),
+            ProgressMode::Auto if json => Meter::Silent,
+            ProgressMode::Auto if terminal => Meter::bar(),
+            ProgressMode::Auto => Meter::plain(),
+        }
+    }
+
+    fn bar() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_style(style(false));
+        Meter::Bar(bar)
+    }
+
+    fn plain() -> Self {
+        let now = Instant::now();
+        Meter::Plain { begun: now, told: now }
+    }
+
+    /// Shows how far the work is.
+    pub(super) fn progress(&mut self, progress: &Progress) {
+        match self {
+            Meter::Bar(bar) => {
+                if let Some(total) = progress.bytes_total
+                    && bar.length() != Some(total)
+                {
+                    bar.set_length(total);
+                    bar.set_style(style(true));
+                }
+                bar.set_prefix(progress.phase.clone());
+                bar.set_message(saved(progress));
+                bar.set_position(progress.bytes_done);
+            }
+            Meter::Plain { begun, told } => {
+                if told.elapsed() >= PLAIN_PAUSE {
+                    *told = Instant::now();
+                    tell(&line(progress, begun.elapsed().as_secs_f64()));
+                }
+            }
+            Meter::Json => {
+                tell(&serde_json::json!({ "event": "progress", "progress": progress }).to_string())
+            }
+            Meter::Silent => {}
+        }
+    }
+
+    /// Shows a line for people.
+    pub(super) fn note(&mut self, note: &str, quiet: bool) {
+        match self {
+            Meter::Bar(bar) => bar.suspend(|| tell(&printable(note))),
+            Meter::Json => tell(&serde_json::json!({ "event": "note", "note": note }).to_string()),
+            _ if quiet => {}
+            _ => tell(&printable(note)),
+        }
+    }
+
+    /// Takes the bar away, so that the answer begins on a clean line.
+    pub(super) fn finish(&mut self) {
+        if let Meter::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(known: bool) -> ProgressStyle {
+    ProgressStyle::with_template(template(known)).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+const fn template(known: bool) -> &'static str {
+    if known {
+        "{prefix} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left{msg}"
+    } else {
+        "{prefix} {spinner} {binary_bytes} {binary_bytes_per_sec}{msg}"
+    }
+}
+
+fn saved(progress: &Progress) -> String {
+    match progress.bytes_saved {
+        0 => String::new(),
+        saved => format!(", {} held already", human::bytes(saved)),
+    }
+}
+
+fn line(progress: &Progress, seconds: f64) -> String {
+    let mut text = format!("{}: {}", progress.phase, human::bytes(progress.bytes_done));
+    if let Some(total) = progress.bytes_total {
+        let _ = write!(text, " of {}", human::bytes(total));
+    }
+    let _ = write!(text, ", {}", human::rate(progress.bytes_done, seconds));
+    if let Some(left) = progress.bytes_total.and_then(|total| eta(progress.bytes_done, total, seconds)) {
+        let _ = write!(text, ", {} left", human::span(left));
+    }
+    text + &saved(progress)
+}
+
+fn eta(done: u64, total: u64, seconds: f64) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    (done > 0).then(|| seconds * total.saturating_sub(done) as f64 / done as f64)
+}
+
+/// A line as a terminal may have it: names of files and texts of peers may hold characters that move the cursor, or that turn
+/// the direction of what follows. They are shown as their codes.
+fn printable(line: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c.is_control() || turns(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+/// Writes a line to standard error; one that is closed is no reason to stop.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_moves_no_cursor() {
+        assert_eq!(
+            printable("skipped: esc\u{1b}[31m\n\u{202e}电影 (é)"),
+            "skipped: esc\\u{1b}[31m\\n\\u{202e}电影 (é)"
+        );
+    }
+
+    #[test]
+    fn a_plain_line_says_all() {
+        let progress = Progress {
+            phase: "pull".into(),
+            bytes_done: 1 << 30,
+            bytes_total: Some(3 << 30),
+            bytes_saved: 1 << 20,
+            ..Progress::default()
+        };
+        let expected = "pull: 1.00 GiB of 3.00 GiB, 102 MiB/s, 20 s left, 1.00 MiB held already";
+        assert_eq!(line(&progress, 10.0), expected);
+        let unknown = Progress { bytes_total: None, bytes_saved: 0, ..progress };
+        assert_eq!(line(&unknown, 10.0), "pull: 1.00 GiB, 102 MiB/s");
+    }
+
+    #[test]
+    fn templates_are_sound() {
+        for known in [false, true] {
+            ProgressStyle::with_template(template(known)).unwrap();
+        }
+    }
+}

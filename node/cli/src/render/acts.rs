@@ -1,0 +1,84 @@
+//! The answers about policies and request files, as text.
+
+use std::io::{self, Write};
+
+use chuan_api::{
+    human::{count, time},
+    outcome::{PolicyShown, RequestShown},
+};
+
+use super::short;
+
+pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<()> {
+    writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
+    writeln!(out, "             {}", shown.library_fingerprint)?;
+    writeln!(out, "asks for     {}, sequence {}:", shown.kind, shown.sequence)?;
+    shown.says.iter().try_for_each(|line| writeln!(out, "             - {line}"))?;
+    writeln!(out, "fingerprint  {}", shown.fingerprint)?;
+    writeln!(out, "made         {} UTC, good until {}", time(shown.time_ms), time(shown.expires_ms))?;
+    let tally = &shown.signatures;
+    writeln!(out, "signatures   {} of {} needed, {} keys are asked", tally.have, tally.need, tally.of)?;
+    let keys = |keys: &[String]| keys.iter().map(|key| short(key)).collect::<Vec<_>>().join(" ");
+    if !shown.signed_by.is_empty() {
+        writeln!(out, "signed by    {}", keys(&shown.signed_by))?;
+    }
+    if shown.applied {
+        writeln!(out, "applied: it is in effect in this home, and peers hear of it")?;
+    } else if shown.complete {
+        writeln!(
+            out,
+            "complete: `chuan sign {} --apply` puts it to use, in any home of the library",
+            shown.file
+        )?;
+    } else {
+        writeln!(out, "waiting for  {}: `chuan sign {}`", keys(&shown.waiting_for), shown.file)?;
+    }
+    shown.notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
+    match &shown.ticket {
+        Some(ticket) => writeln!(out, "the ticket is good once the request is applied:\n{ticket}"),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn policy(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()> {
+    if shown.set {
+        writeln!(out, "the policy of {} is set, sequence {}:", shown.library_name, shown.sequence)?;
+    } else if !shown.changes.is_empty() {
+        writeln!(out, "{}: nothing is set; what the file changes:", shown.library_name)?;
+    }
+    if !shown.changes.is_empty() {
+        shown.changes.iter().try_for_each(|line| writeln!(out, "- {line}"))?;
+        return left(out, shown);
+    }
+    match &shown.statement {
+        Some(_) => {
+            let signers: Vec<_> = shown.signers.iter().map(|key| short(key)).collect();
+            let (sequence, made) = (shown.sequence, time(shown.time_ms));
+            writeln!(out, "sequence {sequence} of {made} UTC, signed by {}", signers.join(" "))?;
+        }
+        None if shown.classes.is_empty() && shown.findings.is_empty() && shown.excludes.is_empty() => {
+            writeln!(out, "{} has no policy: every class keeps everything", shown.library_name)?;
+        }
+        None => {}
+    }
+    writeln!(out, "known junk is {}", if shown.junk { "left out" } else { "published" })?;
+    if !shown.excludes.is_empty() {
+        writeln!(out, "left out by name: {}", shown.excludes.join(" "))?;
+    }
+    for row in &shown.classes {
+        let name = row.name.clone().unwrap_or_else(|| format!("in slot {}", row.slot));
+        writeln!(out, "class {name}: {}", row.says.join("; "))?;
+    }
+    if shown.unknown > 0 {
+        writeln!(out, "{} fields are of a newer chuan", count(shown.unknown))?;
+    }
+    shown.findings.iter().try_for_each(|found| writeln!(out, "{}: {}", found.level, found.text))?;
+    left(out, shown)
+}
+
+fn left(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()> {
+    if shown.left.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "left for `chuan publish --policy`, which publishers sign: {}", shown.left.join(", "))
+}

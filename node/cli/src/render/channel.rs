@@ -1,0 +1,142 @@
+//! The answers about channels, as text.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use chuan_api::{
+    human::{self, time},
+    outcome::{ChannelHistory, ChannelList, ChannelMoved, ConflictList, MoveRow, Vouched},
+};
+
+use super::{short, write_table};
+use crate::table::Table;
+
+pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
+    let mut table = Table::new(&[
+        "CHANNEL",
+        ">SEQUENCE",
+        "RELEASE",
+        ">HERE",
+        "TIME (UTC)",
+        "BY",
+        "PUBLISHER",
+        "FOLLOWS",
+        "FRESHNESS",
+    ]);
+    for channel in &list.channels {
+        table.row([
+            channel.name.clone(),
+            channel.said.sequence.to_string(),
+            short(&channel.said.release),
+            channel.here_sequence.map_or_else(|| "-".to_owned(), |sequence| sequence.to_string()),
+            time(channel.said.time_ms),
+            channel.said.by.clone(),
+            short(&channel.said.publisher),
+            yes(channel.said.follow),
+            freshness(channel.fresh_age_seconds),
+        ]);
+    }
+    write_table(out, &table)
+}
+
+pub(super) fn moved(out: &mut impl Write, moved: &ChannelMoved) -> io::Result<()> {
+    let ChannelMoved { library_name: library, channel, .. } = moved;
+    let MoveRow { sequence, release, publisher, follow, .. } = &channel.said;
+    let from = moved.before_sequence.map(|sequence| format!(", from {sequence}")).unwrap_or_default();
+    let new = if moved.before.is_none() { " (new)" } else { "" };
+    writeln!(out, "{library}@{}{new} stands on {sequence} {}{from}", channel.name, short(release))?;
+    let follows = if *follow { "follows" } else { "is moved by" };
+    writeln!(out, "it {follows} publisher {}", short(publisher))?;
+    age(out, Some(&channel.name), channel.fresh_age_seconds)?;
+    if !channel.up_to_date {
+        writeln!(
+            out,
+            "that release is not here: this home stays where it is until `chuan pull {library} --channel {}`",
+            channel.name
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn history(out: &mut impl Write, history: &ChannelHistory) -> io::Result<()> {
+    let mut table =
+        Table::new(&[">MOVE", ">SEQUENCE", "RELEASE", "TIME (UTC)", "BY", "PUBLISHER", "FOLLOWS", "MESSAGE"]);
+    for row in &history.moves {
+        table.row([
+            row.statement_sequence.to_string(),
+            row.sequence.to_string(),
+            short(&row.release),
+            time(row.time_ms),
+            row.by.clone(),
+            short(&row.publisher),
+            yes(row.follow),
+            row.message.lines().next().unwrap_or_default().to_owned(),
+        ]);
+    }
+    write_table(out, &table)?;
+    age(out, Some(&history.channel), history.fresh_age_seconds)
+}
+
+pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result<()> {
+    if list.conflicts.is_empty() {
+        return writeln!(out, "no conflicts");
+    }
+    for conflict in &list.conflicts {
+        let state = if conflict.settled { "settled" } else { "OPEN" };
+        writeln!(out, "{state}  {}: {} ({})", conflict.library_name, conflict.subject, conflict.kind)?;
+        writeln!(out, "      {}", conflict.advice)?;
+        for proof in &conflict.statements {
+            let signers: Vec<_> = proof.signers.iter().map(|key| short(key)).collect();
+            writeln!(
+                out,
+                "      {} at sequence {}, {} UTC, signed by {}",
+                short(&proof.statement),
+                proof.sequence,
+                time(proof.time_ms),
+                signers.join(", ")
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn vouched(out: &mut impl Write, said: &Vouched) -> io::Result<()> {
+    let Vouched { library_name, channel, sequence, release, .. } = said;
+    let signers: Vec<_> = said.signers.iter().map(|key| short(key)).collect();
+    writeln!(
+        out,
+        "{} vouched: {library_name}@{channel} stands on {sequence} {}",
+        signers.join(", "),
+        short(release)
+    )?;
+    writeln!(out, "{library_name}@{channel} is {}", freshness(said.fresh_age_seconds))
+}
+
+/// How fresh the channel is by whose name something was read; nothing where the release was named.
+pub(super) fn age(
+    out: &mut impl Write,
+    channel: Option<&str>,
+    fresh_age_seconds: Option<u64>,
+) -> io::Result<()> {
+    channel.map_or(Ok(()), |channel| writeln!(out, "{channel} is {}", freshness(fresh_age_seconds)))
+}
+
+/// The channels of a release in a table.
+pub(super) fn names(fresh_ages_seconds: &BTreeMap<String, Option<u64>>) -> String {
+    let name = |(name, seconds): (&String, &Option<u64>)| format!("{name} ({})", freshness(*seconds));
+    fresh_ages_seconds.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// How long ago enough timekeepers vouched for something.
+pub(super) fn freshness(seconds: Option<u64>) -> String {
+    seconds.map_or_else(
+        || "vouched for by nobody".to_owned(),
+        |seconds| format!("vouched for {} ago", human::age(seconds)),
+    )
+}
+
+fn yes(follow: bool) -> String {
+    (if follow { "yes" } else { "no" }).to_owned()
+}

@@ -1,0 +1,122 @@
+//! The answers about keys, roots and statements, as text.
+
+use std::io::{self, Write};
+
+use chuan_api::{
+    human::{bytes, count, counted, time},
+    outcome::{
+        Carried, Fingerprints, KeyShown, MemberList, MemberRow, Offered, ProposalShown, RoleShown, RootShown,
+        TallyShown,
+    },
+};
+
+use super::{short, write_table};
+use crate::table::Table;
+
+pub(super) fn key(out: &mut impl Write, shown: &KeyShown) -> io::Result<()> {
+    writeln!(out, "{}", shown.key)?;
+    writeln!(out, "fingerprint  {}", shown.fingerprint)?;
+    let passphrase = if shown.encrypted { "with a passphrase" } else { "WITHOUT a passphrase" };
+    writeln!(out, "secret half  {} ({passphrase})", shown.file)
+}
+
+pub(super) fn root(out: &mut impl Write, shown: &RootShown) -> io::Result<()> {
+    writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
+    writeln!(out, "             {}", shown.library_fingerprint)?;
+    if let Some(fingerprint) = &shown.fingerprint {
+        writeln!(out, "root         version {}: {fingerprint}", shown.version)?;
+    }
+    shown.roles.iter().try_for_each(|held| role(out, held))?;
+    if shown.expires_ms != 0 {
+        writeln!(out, "renew by     {} UTC; nothing stops if that is missed", time(shown.expires_ms))?;
+    }
+    match &shown.proposal {
+        Some(proposed) => proposal(out, proposed)?,
+        None => writeln!(out, "proposed     nothing")?,
+    }
+    shown.notes.iter().try_for_each(|note| writeln!(out, "{note}"))
+}
+
+fn role(out: &mut impl Write, held: &RoleShown) -> io::Result<()> {
+    let scope =
+        if held.classes.is_empty() { String::new() } else { format!(" of {}", held.classes.join(", ")) };
+    let keys: Vec<_> = held.keys.iter().map(|key| short(key)).collect();
+    writeln!(out, "{:<12} {} of {}{scope}: {}", held.role, held.threshold, keys.len(), keys.join(" "))
+}
+
+fn proposal(out: &mut impl Write, proposed: &ProposalShown) -> io::Result<()> {
+    writeln!(out, "proposed     version {}:", proposed.version)?;
+    proposed.changes.iter().try_for_each(|change| writeln!(out, "             - {change}"))?;
+    writeln!(out, "fingerprint  {}", proposed.fingerprint)?;
+    let of = |tally: &TallyShown| format!("{} of {} needed", tally.have, tally.need);
+    let old = proposed.under_old.as_ref().map(|old| format!("{} by the root before, ", of(old)));
+    writeln!(out, "signatures   {}{} by itself", old.unwrap_or_default(), of(&proposed.under_new))?;
+    if proposed.complete {
+        return writeln!(out, "complete: it takes effect when a home has it");
+    }
+    let keys: Vec<_> = proposed.waiting_for.iter().map(|key| short(key)).collect();
+    writeln!(out, "waiting for  {}", keys.join(" "))
+}
+
+pub(super) fn fingerprints(out: &mut impl Write, shown: &Fingerprints) -> io::Result<()> {
+    writeln!(out, "library      {}", shown.library)?;
+    if let Some(root) = &shown.root {
+        writeln!(out, "root         {root} (version {})", shown.version)?;
+    }
+    match &shown.proposed {
+        Some(proposed) => writeln!(out, "proposed     {proposed} (version {})", shown.version + 1),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn carried(out: &mut impl Write, carried: &Carried) -> io::Result<()> {
+    let (number, size) = (counted(carried.statements, "statement"), bytes(carried.bytes));
+    writeln!(out, "wrote {number} of library {}, {size}, to {}", short(&carried.library), carried.file)
+}
+
+pub(super) fn offered(out: &mut impl Write, offered: &Offered) -> io::Result<()> {
+    for row in offered.statements.iter().filter(|row| !row.counts()) {
+        writeln!(out, "{} {} {}: {}", row.result, row.kind, short(&row.statement), row.reason)?;
+    }
+    let new = offered.statements.iter().filter(|row| row.result == "new").count() as u64;
+    let known = offered.statements.iter().filter(|row| row.result == "known").count() as u64;
+    writeln!(out, "{} new, {} known before", counted(new, "statement"), count(known))
+}
+
+pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()> {
+    let mut table =
+        Table::new(&["NODE", "NAME", "STATE", "ROLE", "REGION", "VERBS", "CLASSES", "UNTIL (UTC)", "BY"]);
+    for row in &list.members {
+        table.row([
+            short(&row.node),
+            row.name.clone(),
+            row.state.clone(),
+            row.role.clone(),
+            row.region.clone(),
+            row.verbs.clone(),
+            classes(row),
+            if row.expires_ms == 0 { String::new() } else { time(row.expires_ms) },
+            row.by.clone(),
+        ]);
+    }
+    write_table(out, &table)
+}
+
+pub(super) fn member(out: &mut impl Write, row: &MemberRow) -> io::Result<()> {
+    let node = short(&row.node);
+    if row.state != "member" {
+        return writeln!(out, "{node} is {} now", row.state);
+    }
+    let region = if row.region.is_empty() { String::new() } else { format!(" in region {}", row.region) };
+    let (name, role, verbs) = (&row.name, &row.role, &row.verbs);
+    let article = if role.starts_with(['o', 'e']) { "an" } else { "a" };
+    writeln!(out, "{node} {name} is {article} {role}{region} that may {verbs} in {}", classes(row))
+}
+
+fn classes(row: &MemberRow) -> String {
+    match (row.verbs.as_str(), row.classes.as_slice()) {
+        ("", _) => String::new(),
+        (_, []) => "all".to_owned(),
+        (_, classes) => classes.join(","),
+    }
+}

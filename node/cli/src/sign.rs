@@ -1,0 +1,147 @@
+//! `chuan sign`: shows an act that waits for signatures, signs it, and puts it to use. Signing needs neither a home nor a
+//! network; only applying does.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+};
+
+use chuan::{
+    authority::request,
+    engine::statement::{Request, RoleKind},
+    home::Home,
+    keyring::Keyring,
+    node::now_ms,
+};
+use chuan_api::{
+    command::Keys,
+    exit::{Failure, Result},
+    outcome::Outcome,
+};
+use clap::Args;
+
+use super::{
+    passphrase::TERMINAL,
+    root::{self, RootVerb},
+};
+
+/// Options of `sign`.
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// The request file, as `--request` wrote it; a file of roots will do, too
+    pub(super) file: PathBuf,
+    /// The operator's key.
+    #[command(flatten)]
+    keys: Keys,
+    /// Print what it says and which signatures it has, and sign nothing
+    #[arg(long, conflicts_with_all = ["yes", "apply", "import"])]
+    show: bool,
+    /// Take the signatures of another copy of the same request, and sign nothing
+    #[arg(long, value_name = "COPY")]
+    import: Option<PathBuf>,
+    /// Put it to use in this home when enough keys have signed; from there every peer hears of it
+    #[arg(long)]
+    pub(super) apply: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(super) yes: bool,
+}
+
+/// What is left to do once the file is signed.
+pub(super) enum Signed {
+    /// Nothing: this is the answer.
+    Done(Box<Outcome>),
+    /// The file is to be applied in a home, as a request or as a file of roots.
+    Apply {
+        /// Whether it is a file of roots.
+        roots: bool,
+    },
+}
+
+/// Does all that needs no open home.
+pub(super) fn run(sign: &Sign, home: Option<Home>) -> Result<Signed> {
+    if !request::is_request(&sign.file)? {
+        return roots(sign);
+    }
+    let mut request = request::read(&sign.file)?;
+    let mut notes = Vec::new();
+    if let Some(other) = &sign.import {
+        let new = request.merge(&request::read(other)?).map_err(|error| Failure::from(error).about(other))?;
+        notes.push(match new {
+            0 => "no signature in it is new".to_owned(),
+            1 => "one signature is new".to_owned(),
+            new => format!("{new} signatures are new"),
+        });
+        request::save(&sign.file, &request)?;
+    }
+    // To apply or to import is not to sign, unless a key is named.
+    let only_named = sign.apply || sign.import.is_some();
+    if !sign.show && (!only_named || !sign.keys.files.is_empty()) {
+        notes.extend(add_signatures(sign, &mut request, home)?);
+    }
+    if sign.apply {
+        return Ok(Signed::Apply { roots: false });
+    }
+    let mut shown = request::shown(&sign.file, &request);
+    shown.notes = notes;
+    Ok(Signed::Done(Box::new(Outcome::Request(Box::new(shown)))))
+}
+
+fn add_signatures(sign: &Sign, request: &mut Request, home: Option<Home>) -> Result<Vec<String>> {
+    request.check_time(now_ms())?;
+    let keyring = Keyring::new(sign.keys.files.clone(), home, TERMINAL);
+    if !keyring.is_named() && !keyring.has_home() {
+        return Err(Failure::usage("which key? name its file with --key or CHUAN_KEY"));
+    }
+    let keys = keyring.role_keys(request.library(), RoleKind::Operator)?;
+    if !sign.yes {
+        let shown = Outcome::Request(Box::new(request::shown(&sign.file, request)));
+        let look = format!("`chuan sign {} --show`", sign.file.display());
+        confirm(&text_of(&shown)?, "sign this?", &look)?;
+    }
+    let mut notes = Vec::new();
+    for key in keys {
+        if !request.sign(&key, now_ms())? {
+            notes.push(format!("key {} had signed before", key.public().short()));
+        }
+    }
+    request::save(&sign.file, request)?;
+    Ok(notes)
+}
+
+/// A file of roots gathers signatures, too; its own commands do the work.
+fn roots(sign: &Sign) -> Result<Signed> {
+    let file = sign.file.clone();
+    let verb = match &sign.import {
+        Some(other) => RootVerb::Import { file, other: other.clone() },
+        None if sign.show || (sign.apply && sign.keys.files.is_empty()) => RootVerb::Show { file },
+        None => RootVerb::Sign { file, keys: sign.keys.files.clone(), yes: sign.yes },
+    };
+    let outcome = root::run(verb)?;
+    Ok(if sign.apply { Signed::Apply { roots: true } } else { Signed::Done(Box::new(outcome)) })
+}
+
+/// An answer as people read it.
+pub(super) fn text_of(outcome: &Outcome) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    super::render::outcome(&mut text, outcome).map_err(|error| Failure::io("write an answer", error))?;
+    Ok(text)
+}
+
+/// Shows something on the terminal and waits for a yes. Where there is no terminal it fails, and names the command by which to
+/// `look` at it.
+pub(super) fn confirm(text: &[u8], question: &str, look: &str) -> Result<()> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(format!(
+            "no terminal to ask on; look at {look}, compare its fingerprint, and give --yes"
+        )));
+    }
+    let failed = |error| Failure::io("ask on the terminal", error);
+    let mut terminal = io::stderr();
+    terminal.write_all(text).map_err(failed)?;
+    write!(terminal, "\n{question} Type yes: ").map_err(failed)?;
+    terminal.flush().map_err(failed)?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(failed)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::denied("nothing was changed")) }
+}

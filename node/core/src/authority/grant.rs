@@ -1,0 +1,203 @@
+//! `grant` and `revoke`: who belongs to a library. Whoever is not granted a class has nothing of it.
+
+use std::collections::BTreeSet;
+
+use chuan_engine::{
+    id::NodeId,
+    statement::{Body, Classes, Library, Member, NodeRole, PublicKey, Verbs, library::Proposed},
+};
+
+use super::request::{Acted, act};
+use crate::{
+    command::{Grant, Revoke},
+    exit::{Failure, Result},
+    keyring::Keyring,
+    node::{member_named, member_row, node_role, now_ms},
+    outcome::Outcome,
+    session::Session,
+};
+
+/// How often a revocation is said anew, when what peers knew was beyond it.
+const TRIES: usize = 4;
+
+/// Makes a node a member, or changes what it may do. What is not said stays as it is. In effect, and durable, in the home
+/// when it returns; with a request file it waits there for signatures.
+pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Grant) -> Result<Outcome> {
+    let library = session.newest(options.library.as_deref()).await?;
+    let now = now_ms();
+    let body = grant_of(&library, &options, now)?;
+    let node = body.node;
+    let proposed = Proposed::member(&library, body, now);
+    let said = match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
+        Acted::Said(statement) => statement.id(),
+        Acted::Requested(shown) => return Ok(Outcome::Request(shown)),
+    };
+    let library = session.library(Some(&library.id().to_string())).await?;
+    if !library.grants(&node).any(|grant| grant.statement.id() == said) {
+        return Err(Failure::busy(
+            "another operator spoke of the node at the same time, and that stands; look at `chuan members`, and run it again",
+        ));
+    }
+    Ok(Outcome::Member(Box::new(member_row(&library, &node, now))))
+}
+
+/// Ends what a node may do, for good until it is granted something anew. Durable in the home when it returns, and stands
+/// against all that peers said of grants meanwhile.
+pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<Outcome> {
+    let mut library = session.newest(options.library.as_deref()).await?;
+    let node = member_named(&library, &options.node)?;
+    let now = now_ms();
+    for _ in 0..TRIES {
+        let proposed = Proposed::revoke(&library, node, &options.reason, now);
+        let acted = act(session, keyring, &library, proposed, options.request.as_deref()).await?;
+        if let Acted::Requested(shown) = acted {
+            return Ok(Outcome::Request(shown));
+        }
+        library = session.library(Some(&library.id().to_string())).await?;
+        if library.revocation(&node).is_some() {
+            return Ok(Outcome::Member(Box::new(member_row(&library, &node, now))));
+        }
+    }
+    Err(Failure::busy("another operator goes on granting the node; agree with them, and run it again"))
+}
+
+fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
+    let node = member_named(library, &options.node)?;
+    // Who is suspended because its ticket was copied goes on with what the ticket was for.
+    let before = library.member(&node).or_else(|| library.claim(&node)).map(|said| said.body);
+    let classes = match (options.all_classes, options.classes.as_slice()) {
+        (true, _) => Classes::all(),
+        (false, []) => before.map(|before| before.classes.clone()).ok_or_else(|| {
+            Failure::usage(
+                "which classes? name them with --class, or say --all-classes; nobody has any unasked",
+            )
+        })?,
+        (false, named) => Classes::new(named.to_vec())?,
+    };
+    let verbs = match options.verbs.as_slice() {
+        [] => before.map_or(Verbs::PULL, |before| before.verbs),
+        verbs => verbs.iter().fold(Verbs::from_bits(0), |all, verb| all.with(*verb)),
+    };
+    let name = options.name.clone().or_else(|| before.map(|before| before.name.clone()));
+    let role = options.role.map(node_role).or_else(|| before.map(|before| before.role));
+    let region = match (&options.region, options.no_region) {
+        (Some(region), _) => Some(region.clone()),
+        (None, true) => None,
+        (None, false) => before.and_then(|before| before.region.clone()),
+    };
+    let expires_ms = match options.expires {
+        Some(seconds) => i64::try_from(seconds)
+            .ok()
+            .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(now))
+            .ok_or_else(|| Failure::usage("the membership would never end; leave --expires out"))?,
+        None => 0,
+    };
+    Ok(Member {
+        node,
+        key: key_of(library, &node, options.node_key)?,
+        name: name.unwrap_or_else(|| format!("node-{}", node.short())),
+        role: role.unwrap_or(NodeRole::Mirror),
+        region,
+        classes,
+        verbs,
+        expires_ms,
+        ticket: None,
+    })
+}
+
+/// The key that a node is to prove: the one that is said, else the one it has. One that has none now, because it was revoked or
+/// is suspended, has its first, which hashes to its id; but not where anybody ever named another, who may be a thief.
+fn key_of(library: &Library, node: &NodeId, said: Option<PublicKey>) -> Result<PublicKey> {
+    if let Some(key) = said.or_else(|| library.key_of(node)) {
+        return Ok(key);
+    }
+    let mut known = BTreeSet::new();
+    for statement in library.statements() {
+        match statement.body() {
+            Body::Member(member) if member.node == *node => known.extend([member.key]),
+            Body::Succession(next) if next.node == *node => known.extend([next.old, next.new]),
+            _ => {}
+        }
+    }
+    let why = match known.first() {
+        Some(key) if known.len() == 1 && key.node() == *node => return Ok(*key),
+        Some(_) => "has no key now, and was known under another than its first",
+        None => "is new here",
+    };
+    Err(Failure::usage(format!(
+        "node {} {why}; give the key that `chuan id` prints there, with --node-key",
+        node.short()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use chuan_engine::{
+        id::Salt,
+        statement::{
+            Header, Key, RoleKind, Statement,
+            library::{Founders, found, revoke},
+        },
+    };
+
+    use super::*;
+    use crate::exit::Exit;
+
+    fn key(n: u8) -> Key {
+        Key::from_seed([n; 32])
+    }
+
+    /// What an operator, key `n`, says of node 11 under the key of `bound`.
+    fn binds(library: &Library, n: u8, bound: u8, sequence: u64) -> Statement {
+        let body = Member {
+            node: key(11).node(),
+            key: key(bound).public(),
+            name: "mirror".into(),
+            role: NodeRole::Mirror,
+            region: None,
+            classes: Classes::all(),
+            verbs: Verbs::PULL,
+            expires_ms: 0,
+            ticket: None,
+        };
+        let header = Header { library: Some(library.id()), sequence, time_ms: 1 };
+        Statement::sign(header, &Body::Member(body), &[&key(n)]).unwrap()
+    }
+
+    /// A node was revoked, and granted again without a key being named. It was bound to the one that the member statement with
+    /// the highest sequence had, whether that counted or not: the thief of a removed operator's key had planted one.
+    #[test]
+    fn a_grant_takes_no_key_that_nobody_entitled_stands_by() {
+        let (root, operator, publisher) = (key(1), key(2), key(3));
+        let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
+        let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), 1).unwrap();
+        let Body::Root(body) = first.body().clone() else { panic!("a library begins with a root") };
+        let mut library = Library::open(id, [first], 1).unwrap();
+        let node = key(11).node();
+        let new = key_of(&library, &node, None).unwrap_err();
+        assert!(new.exit == Exit::Usage && new.message.contains("is new here"), "{new}");
+        let take = |library: &mut Library, statement: Statement| {
+            assert!(library.offer(&statement, 1).unwrap().is_news());
+        };
+        let granted = binds(&library, 2, 11, 1);
+        take(&mut library, granted);
+        let revoked = revoke(&library, &key(2), node, "stolen", 1).unwrap();
+        take(&mut library, revoked);
+        assert_eq!(
+            key_of(&library, &node, None).unwrap(),
+            key(11).public(),
+            "its first key is nobody else's"
+        );
+
+        let mut next = chuan_engine::statement::Root { version: 2, ..body };
+        next.add_key(RoleKind::Operator, &Classes::all(), key(4).public()).unwrap();
+        next.remove_key(RoleKind::Operator, None, &key(2).public()).unwrap();
+        let header = Header { library: Some(id), sequence: 2, time_ms: 1 };
+        take(&mut library, Statement::sign(header, &Body::Root(next), &[&key(1)]).unwrap());
+        let planted = binds(&library, 2, 66, 9);
+        take(&mut library, planted);
+        let failure = key_of(&library, &node, None).unwrap_err();
+        assert!(failure.exit == Exit::Usage && failure.message.contains("--node-key"), "{failure}");
+        assert_eq!(key_of(&library, &node, Some(key(12).public())).unwrap(), key(12).public());
+    }
+}

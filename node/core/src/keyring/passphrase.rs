@@ -1,0 +1,65 @@
+//! Where the passphrase of a key file comes from: a variable, else the terminal, without echo.
+
+use std::{env, ffi::OsString, io, path::Path};
+
+use age::secrecy::{ExposeSecret, SecretString};
+
+use crate::exit::{Failure, Result};
+
+/// The variable with the passphrase of the key files that a command reads or makes.
+pub const PASSPHRASE: &str = "CHUAN_KEY_PASSPHRASE";
+/// The variable with the passphrase that a key file gets instead of the one it has.
+pub const NEW_PASSPHRASE: &str = "CHUAN_KEY_NEW_PASSPHRASE";
+
+/// Who is asked for a passphrase where no variable has it.
+#[derive(Clone, Copy, Debug)]
+pub enum Ask {
+    /// The person at the terminal, through this function: it shows the text, and reads a line without echo. Blocks.
+    Terminal(fn(&str) -> io::Result<String>),
+    /// Nobody: a node that is embedded, or that answers its socket, has no terminal of its own.
+    Nobody,
+}
+
+impl Ask {
+    /// The passphrase of the file at `path`.
+    pub(super) fn known(self, path: &Path) -> Result<SecretString> {
+        self.get(PASSPHRASE, &format!("passphrase of {}: ", path.display()))
+    }
+
+    /// A passphrase for the file at `path`: from `variable`, else typed twice where it is typed.
+    pub fn fresh(self, variable: &'static str, path: &Path) -> Result<SecretString> {
+        let typed = env::var_os(variable).is_none();
+        let passphrase = self.get(variable, &format!("new passphrase for {}: ", path.display()))?;
+        if passphrase.expose_secret().is_empty() {
+            return Err(Failure::usage("an empty passphrase protects nothing; give one, or --plain"));
+        }
+        if typed && self.get(variable, "the same again: ")?.expose_secret() != passphrase.expose_secret() {
+            return Err(Failure::usage("the two passphrases differ; nothing was written"));
+        }
+        Ok(passphrase)
+    }
+
+    fn get(self, variable: &'static str, prompt: &str) -> Result<SecretString> {
+        if let Some(text) = env::var_os(variable) {
+            return from_variable(text, variable);
+        }
+        let nobody = || {
+            Failure::usage(format!(
+                "a key file has a passphrase and no terminal is here to ask; set {variable}"
+            ))
+        };
+        match self {
+            Ask::Nobody => Err(nobody()),
+            Ask::Terminal(read) => read(prompt).map(SecretString::from).map_err(|error| match error.kind() {
+                io::ErrorKind::Interrupted => Failure::interrupted(),
+                _ => nobody(),
+            }),
+        }
+    }
+}
+
+fn from_variable(text: OsString, variable: &str) -> Result<SecretString> {
+    text.into_string()
+        .map(SecretString::from)
+        .map_err(|_| Failure::usage(format!("{variable} is not UTF-8; type the passphrase instead")))
+}

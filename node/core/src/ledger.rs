@@ -1,0 +1,100 @@
+//! `chuan ledger`: looks at both files of a home's ledger, and keeps one of them where the home does not
+//! open. It works on the files, so that it needs no home that opens.
+
+use chuan_engine::{id::NodeId, ledger::Side};
+use chuan_storage::{
+    ledger::{self, Copy, Inspection},
+    lock::HomeLock,
+};
+
+use crate::{
+    exit::{Failure, Result},
+    home::Home,
+    outcome::{LedgerCopy, LedgerKept, LedgerShown},
+};
+
+/// Looks at both files.
+pub fn show(home: &Home) -> Result<LedgerShown> {
+    let node = home.node_id()?;
+    Ok(shown(&node, home, &ledger::inspect(&home.ledger_dir(), &node)?))
+}
+
+/// Keeps one of them.
+pub fn keep(home: &Home, side: Side, dry_run: bool, yes: bool) -> Result<LedgerKept> {
+    let node = home.node_id()?;
+    let dir = home.ledger_dir();
+    let _lock = HomeLock::acquire_for(home.root(), "ledger keep")?;
+    let inspection = ledger::inspect(&dir, &node)?;
+    let [from, instead_of] = [side, side.twin()].map(|side| copy(home, side, &inspection));
+    if !from.present {
+        return Err(Failure::missing(format!("{} is not there; keep the other one", from.path)));
+    }
+    let left_behind = instead_of.last.saturating_sub(from.last);
+    let mut kept = LedgerKept {
+        node: node.to_string(),
+        kept: side.name().to_owned(),
+        done: false,
+        from,
+        instead_of,
+        left_behind,
+        set_aside: Vec::new(),
+    };
+    if dry_run {
+        return Ok(kept);
+    }
+    if !yes {
+        return Err(Failure::usage(format!(
+            "this makes both files anew from {} (records {} to {}) and sets the other one aside (records {} to \
+             {}); look with `--dry-run`, do it with `--yes`",
+            kept.from.path, kept.from.first, kept.from.last, kept.instead_of.first, kept.instead_of.last
+        )));
+    }
+    let aside = ledger::keep(&dir, node, side)?;
+    kept.set_aside = aside.iter().map(|path| path.display().to_string()).collect();
+    kept.done = true;
+    Ok(kept)
+}
+
+fn shown(node: &NodeId, home: &Home, inspection: &Inspection) -> LedgerShown {
+    let is_gone = inspection.copies.iter().all(|copy| copy.as_ref().is_none_or(|copy| copy.header.is_none()));
+    let verdict = match (&inspection.refused, inspection.mends) {
+        (Some(_), _) => "refused",
+        (None, true) if is_gone && inspection.lost == 0 => "lost",
+        (None, true) => "mended",
+        (None, false) => "sound",
+    };
+    LedgerShown {
+        node: node.to_string(),
+        verdict: verdict.to_owned(),
+        refused: inspection.refused.clone(),
+        found: inspection.found.clone(),
+        lost: inspection.lost,
+        copies: Side::BOTH.map(|side| copy(home, side, inspection)).to_vec(),
+    }
+}
+
+fn copy(home: &Home, side: Side, inspection: &Inspection) -> LedgerCopy {
+    let name = side.name().to_owned();
+    let path = home.ledger_dir().join(&name).display().to_string();
+    let [a, b] = &inspection.copies;
+    let found = match side {
+        Side::A => a,
+        Side::B => b,
+    };
+    let Some(Copy { bytes, header, records, first, last, damaged, .. }) = found else {
+        return LedgerCopy { name, path, ..LedgerCopy::default() };
+    };
+    LedgerCopy {
+        name,
+        path,
+        present: true,
+        bytes: *bytes,
+        node: header.map(|header| header.node.to_string()),
+        ledger: header.map(|header| header.ledger.to_string()),
+        generation: header.map(|header| header.generation),
+        records: *records,
+        first: *first,
+        last: *last,
+        damaged: *damaged,
+    }
+}
