@@ -323,11 +323,11 @@ pub const RECORD_BLOCK_BYTES: usize = 64 * 1024;
 pub const RESTORE_LATE_PATHS: usize = 64 * 1024;
 /// Link groups whose first path a restore does not write, at most; files of further ones are written by themselves.
 pub const RESTORE_LINK_GROUPS: usize = 16 * 1024;
-/// Files with several names of which a restore remembers what it changed itself, at most; what is beyond may have to wait
-/// for the next restore.
+/// Files with several names of which a restore remembers what it changed itself, at most; what is beyond may
+/// have to wait for the next restore.
 pub const RESTORE_CHANGED_FILES: usize = 16 * 1024;
-/// Files with names that a restore has not met yet, of which it remembers that one name stays, at most; names of further
-/// ones may stay one file though the release has them apart.
+/// Files with names that a restore has not met yet, of which it remembers that one name stays, at most; names
+/// of further ones may stay one file though the release has them apart.
 pub const RESTORE_SHARED_FILES: usize = 256 * 1024;
 /// Failures that a restore lists, at most; all are counted.
 pub const RESTORE_FAILURES: usize = 1000;

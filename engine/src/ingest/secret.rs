@@ -186,8 +186,8 @@ pub(crate) fn is_home(folder: impl AsFd) -> io::Result<bool> {
     Ok(has("chuan.toml", FileType::RegularFile)? && has("keys", FileType::Directory)?)
 }
 
-/// The home, or the protected folder, that a folder is or lies in, if it does. `folder` has no links in it; its end need
-/// not be there.
+/// The home, or the protected folder, that a folder is or lies in, if it does. `folder` has no links in it;
+/// its end need not be there.
 pub(crate) fn home_around<'p>(folder: &'p Path, protected: &Protected) -> Option<&'p Path> {
     folder.ancestors().find(|above| is_home_at(above, protected))
 }

@@ -255,10 +255,10 @@ impl Fetcher<'_> {
         self.destination.as_mut()?.open_file(path).ok().flatten()
     }
 
-    /// A file whose content is right. Its time and mode are mended where they are not; where that cannot be, or would change
-    /// another name of it, it is written anew. So is a file with other names that is to be one of its own, and one that is the
-    /// file of another path already, of which the release does not say so. Other names that the release does not have do not
-    /// matter: they are the user's own.
+    /// A file whose content is right. Its time and mode are mended where they are not; where that cannot be,
+    /// or would change another name of it, it is written anew. So is a file with other names that is to be
+    /// one of its own, and one that is the file of another path already, of which the release does not say
+    /// so. Other names that the release does not have do not matter: they are the user's own.
     fn kept(&mut self, target: Target, entry: &Entry, old: &Stat) -> Result<()> {
         let is_mended = old.mark.mtime == target.mtime && old.mode & 0o777 == target.mode;
         let is_to_part = self.links.is_none() && entry.link_group().is_some() && old.names > 1;

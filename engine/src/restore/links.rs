@@ -50,9 +50,9 @@ impl<'a> Links<'a> {
     }
 }
 
-/// The old files that stay in the place of one path, by device and inode: a path that is to be another file is parted from
-/// them. Only files with several names are remembered, each with how many of its names
-/// were not met yet.
+/// The old files that stay in the place of one path, by device and inode: a path that is to be another file
+/// is parted from them. Only files with several names are remembered, each with how many of its names were
+/// not met yet.
 #[derive(Debug, Default)]
 pub(super) struct Shared(HashMap<(u64, u64), u64>);
 
@@ -63,8 +63,8 @@ impl Shared {
         self.0.len()
     }
 
-    /// Takes note of the next path, where `old` stands, which stays if it may: gives whether it may not, since it is
-    /// the file of another path already.
+    /// Takes note of the next path, where `old` stands, which stays if it may: gives whether it may not,
+    /// since it is the file of another path already.
     pub(super) fn is_taken(&mut self, old: &Stat) -> bool {
         if old.names < 2 && self.0.is_empty() {
             return false;
@@ -76,7 +76,8 @@ impl Shared {
         is_taken
     }
 
-    /// Takes note of a path where `old` stands, which does not stay. Gives whether it is the file of another path.
+    /// Takes note of a path where `old` stands, which does not stay. Gives whether it is the file of another
+    /// path.
     pub(super) fn pass(&mut self, old: &Stat) -> bool {
         let Slot::Occupied(mut left) = self.0.entry(key(old)) else { return false };
         *left.get_mut() = left.get().saturating_sub(1);

@@ -28,8 +28,8 @@ use crate::ingest::{Protected, is_home};
 /// What the owner of a folder needs to work in it.
 const WORKABLE: Mode = Mode::RWXU;
 
-/// What the parts of a restore share: the folders that are held open now, those that are never touched, and the files of
-/// which the restore changed a name.
+/// What the parts of a restore share: the folders that are held open now, those that are never touched, and
+/// the files of which the restore changed a name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Locks {
     /// Whether no mode is changed.
@@ -59,8 +59,8 @@ pub(super) struct Hold {
 }
 
 impl Locks {
-    /// Locks of a restore that touches nothing that is `protected`; with `is_off` they open nothing, for a restore that
-    /// changes nothing.
+    /// Locks of a restore that touches nothing that is `protected`; with `is_off` they open nothing, for a
+    /// restore that changes nothing.
     pub(super) fn new(protected: Protected, is_off: bool) -> Self {
         Self { is_off, protected: Arc::new(protected), ..Self::default() }
     }

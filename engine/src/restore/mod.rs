@@ -324,8 +324,9 @@ fn refuse_home(dest: &Path, protected: &Protected) -> Result<()> {
     }
 }
 
-/// The home of a node, or the part of the home at `home`, that a folder is or lies in. Parts are known by their inodes, so
-/// also where they lie behind a symbolic link or are mounted a second time. The end of `folder` need not be there.
+/// The home of a node, or the part of the home at `home`, that a folder is or lies in. Parts are known by
+/// their inodes, so also where they lie behind a symbolic link or are mounted a second time. The end of
+/// `folder` need not be there.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
-//! What a restore itself changes of files with several names: to take one name away, or to give one, changes the time of
-//! last change that all the others show.
+//! What a restore itself changes of files with several names: to take one name away, or to give one, changes
+//! the time of last change that all the others show.
 //!
-//! The walk of the destination and the writing half look at files at different times. For both a file looks as it did
-//! before this restore changed anything of it: then only what others did to it is seen as a change.
+//! The walk of the destination and the writing half look at files at different times. For both a file looks
+//! as it did before this restore changed anything of it: then only what others did to it is seen as a change.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,8 @@ pub(super) struct Names(Arc<Mutex<BTreeMap<Key, Times>>>);
 /// A file's inode and device.
 type Key = (u64, u64);
 
-/// The times of last change of a file before and after all that this restore did to it, with nobody else in between.
+/// The times of last change of a file before and after all that this restore did to it, with nobody else in
+/// between.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     before: Timestamp,

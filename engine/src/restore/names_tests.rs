@@ -1,4 +1,5 @@
-//! Files with several names, of which a restore changes some: the others are not taken for changed by somebody else.
+//! Files with several names, of which a restore changes some: the others are not taken for changed by
+//! somebody else.
 
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt};
 
@@ -28,7 +29,8 @@ fn all_names_that_left_the_release_go_at_once() {
     let report = case.restore(&[file("keep", b"film")], delete);
     assert_eq!((&report.failures[..], report.files_removed, report.files_unchanged), (&[][..], 7, 1));
     assert_eq!(case.names(), ["keep"]);
-    // Without `delete` a folder takes the place only of what the last restore left: it is still known to be that.
+    // Without `delete` a folder takes the place only of what the last restore left: it is still known to be
+    // that.
     let report = case.restore(&[folder("keep", 0o755), file("keep/x", b"x")], keep);
     assert_eq!((&report.failures[..], case.read("keep/x")), (&[][..], "x".into()));
 }
@@ -101,7 +103,8 @@ fn a_name_that_the_user_changed_is_still_in_the_way_of_a_folder() {
     check_failed(&report, "n1", "in the way");
 }
 
-/// Groups were merged: the first name of each stayed on the file that it had, and the others were linked to it.
+/// Groups were merged: the first name of each stayed on the file that it had, and the others were linked to
+/// it.
 #[test]
 fn groups_that_change_are_parted_as_the_release_says() {
     let case = Case::new();

@@ -1,4 +1,5 @@
-//! Removes a folder with all that is in it, without following a link, entering what is mounted in it or touching a node's home.
+//! Removes a folder with all that is in it, without following a link, entering what is mounted in it or
+//! touching a node's home.
 
 use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt};
 

@@ -19,7 +19,8 @@ pub(super) struct Mark {
     pub(super) inode: u64,
 }
 
-/// What a folder is mounted from: a file system may be mounted at several places, and no rename leads from one to another.
+/// What a folder is mounted from: a file system may be mounted at several places, and no rename leads from
+/// one to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mount {
     device: u64,

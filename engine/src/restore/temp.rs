@@ -1,6 +1,6 @@
-//! Unfinished files: they lie in one folder of their own at the top of the destination, and at the top of every further
-//! file system that is mounted in it, since a rename does not lead from one to another: also not from one mount of a file
-//! system to another.
+//! Unfinished files: they lie in one folder of their own at the top of the destination, and at the top of
+//! every further file system that is mounted in it, since a rename does not lead from one to another: also
+//! not from one mount of a file system to another.
 //!
 //! The folder's name is one that no release that this program publishes has ([`is_temp_name`]); where a release has it
 //! all the same, another is taken. What is in the folder is this restore's alone: an interrupted one leaves files there,
@@ -40,8 +40,8 @@ pub fn is_temp_name(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
-/// The name for the folder of unfinished files in the folder `above`, if that is there: the first that is taken neither by
-/// the release nor by what stands there.
+/// The name for the folder of unfinished files in the folder `above`, if that is there: the first that is
+/// taken neither by the release nor by what stands there.
 pub(super) fn folder_name(
     above: Option<&Dir>,
     mut is_taken: impl FnMut(&str) -> Result<bool>,
@@ -60,19 +60,21 @@ pub(super) fn folder_name(
     )))
 }
 
-/// Whether a folder of unfinished files may be called so: nothing is, or a folder that only this user could write to.
+/// Whether a folder of unfinished files may be called so: nothing is, or a folder that only this user could
+/// write to.
 fn is_free(above: &Dir, name: &str) -> bool {
     Stat::at(above, name.as_bytes()).is_ok_and(|found| found.is_none_or(|found| is_private(&found)))
 }
 
-/// Whether nobody else may put anything in a folder, or could before. What another user made is not this restore's.
+/// Whether nobody else may put anything in a folder, or could before. What another user made is not this
+/// restore's.
 fn is_private(found: &Stat) -> bool {
     let is_own = found.owner == geteuid().as_raw();
     found.kind == DiskKind::Folder && is_own && found.mode & 0o777 == PRIVATE
 }
 
-/// As [`is_private`], of a folder that was made just now in `above`: some file systems know neither owners nor modes, and
-/// say the same of every folder.
+/// As [`is_private`], of a folder that was made just now in `above`: some file systems know neither owners
+/// nor modes, and say the same of every folder.
 fn is_private_as_can_be(made: &Stat, above: &Stat) -> bool {
     let key = |stat: &Stat| (stat.owner, stat.mode);
     let is_safe = made.owner == geteuid().as_raw() && made.mode & 0o022 == 0;
@@ -104,7 +106,8 @@ impl TempNames {
         self.mounted.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned()
     }
 
-    /// Chooses the name in the folder at a path, which is open: one that neither the release nor somebody else has there.
+    /// Chooses the name in the folder at a path, which is open: one that neither the release nor somebody
+    /// else has there.
     pub(super) fn choose(
         &self,
         folder: &[u8],
@@ -162,7 +165,8 @@ impl Temps {
         Ok((temp, self.folder(levels, mount)?))
     }
 
-    /// The folder of unfinished files of a mount; made, or cleared of what an interrupted restore left, with the first use.
+    /// The folder of unfinished files of a mount; made, or cleared of what an interrupted restore left, with
+    /// the first use.
     pub(super) fn folder(&mut self, levels: &Levels, mount: Mount) -> Result<&Dir> {
         let found = self.folders.iter().position(|folder| folder.mount == mount);
         let at = match found {

@@ -96,8 +96,8 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Another user planted the folder in a destination that all may write to, and replaced files in it before they got their
-/// names.
+/// Another user planted the folder in a destination that all may write to, and replaced files in it before
+/// they got their names.
 #[test]
 fn a_folder_that_others_may_write_to_is_not_used_for_unfinished_files() {
     for (mode, owner) in [(0o777, None), (0o1777, None), (0o770, None), (0o755, None), (0o700, Some(12345))] {
@@ -164,7 +164,8 @@ fn a_random_name_is_taken_where_all_numbers_are() {
     assert_eq!(temp::folder_name(None, |_| Ok(false)).unwrap(), ".chuan-restore-0.tmp");
 }
 
-/// Only the device was compared: what lay behind a mount of the same file system was erased with the folder around it.
+/// Only the device was compared: what lay behind a mount of the same file system was erased with the folder
+/// around it.
 #[test]
 fn what_is_mounted_in_the_destination_is_not_removed() {
     let case = Case::new();

@@ -106,9 +106,9 @@ const fn failure_exit(kind: restore::FailureKind) -> Exit {
     }
 }
 
-/// Refuses a destination that is a node's home, lies in one, or has one in it that is known: this one, and that of the
-/// user. Others are met on the way, and left alone. Refuses also what is, or lies in, a part of this home, wherever the
-/// part lies.
+/// Refuses a destination that is a node's home, lies in one, or has one in it that is known: this one, and
+/// that of the user. Others are met on the way, and left alone. Refuses also what is, or lies in, a part of
+/// this home, wherever the part lies.
 fn check_dest(own: &Home, dest: &Path) -> Result<()> {
     let is_other = match dest.metadata() {
         Ok(found) => !found.is_dir(),
