@@ -47,8 +47,8 @@ const HOME_DEPTH: usize = 3;
 const HOME_FOLDERS: usize = 4096;
 
 /// What a home consists of.
-const HOME_PARTS: [&str; 10] =
-    ["keys", "store", "ledger", "audit", "pulls", "cache", "run", "restored", "heard", "behind"];
+const HOME_PARTS: [&str; 11] =
+    ["keys", "store", "ledger", "audit", "pulls", "cache", "run", "restored", "heard", "behind", "whole"];
 
 /// Files up to this size are looked through for a key: a key that was pasted into notes is one, too.
 pub(super) const LOOKED_THROUGH_BYTES: u64 = 64 * 1024;

@@ -438,7 +438,7 @@ fn the_table_of_the_trust_page_names_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = fs::read_to_string(root.join("docs/trust.md")).unwrap();
     let mut tests = BTreeSet::new();
-    for folder in ["engine/src", "storage/src", "net", "node/src", "tests/it"] {
+    for folder in ["engine/src", "storage/src", "net", "node", "tests/it"] {
         gather(&root.join(folder), &mut tests);
     }
     let rows = |of: &str| {

@@ -12,8 +12,8 @@ use crate::exit::{Exit, Failure, Result};
 /// The most bytes that a small file of a home has.
 const SMALL_BYTES: usize = 64 << 20;
 
-/// Reads a small file of the home whole; [`Exit::Missing`](crate::Exit::Missing) where it is not there. A pipe or a device in its
-/// place is an error, never a wait.
+/// Reads a small file of the home whole; [`Exit::Missing`] where it is not there. A pipe or a device in its place is an
+/// error, never a wait.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     check_is_file(path)?;
     read_at_most(path, SMALL_BYTES)

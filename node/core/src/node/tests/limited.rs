@@ -1,6 +1,5 @@
 //! Publishers of one class of several, on statements alone: what they may change, and what they leave as it was.
 
-use bytes::Bytes;
 use chuan_engine::{
     id::{ManifestId, Salt, SaltKey, StatementId},
     manifest::{
@@ -135,7 +134,7 @@ fn seal_entries(
         };
         builder.push(EntryPath::new(path).unwrap(), &entry, &mut pages).unwrap();
         trees.push((slot, builder.finish(&mut pages).unwrap()));
-        objects.extend(pages.into_iter().map(|(id, bytes)| Object::Page { id, bytes: Bytes::from(bytes) }));
+        objects.extend(pages.into_iter().map(|(id, bytes)| Object::Page { id, bytes }));
     }
     let sealed = plan.seal(&store.library(), &trees, &SaltKey::of_publisher(key.seed())).unwrap();
     for header in &sealed.ours {
