@@ -241,9 +241,10 @@ async fn a_member_of_one_library_gets_nothing_of_another() {
     assert!(world.mirror.verify(Verify { deep: true }, &Job::silent()).await.unwrap().ok);
 }
 
-/// Pulls that are killed, and how much later each is killed than the one before.
-const KILLS: u32 = 8;
-const KILL_STEP: Duration = Duration::from_millis(9);
+/// Pulls that are killed, and how much later each is killed than the one before. A source refuses a node as busy that left
+/// many more connections open within ten seconds.
+const KILLS: u32 = 3;
+const KILL_STEP: Duration = Duration::from_millis(24);
 /// Where the process that is to be killed finds its home and its source.
 const HOME: &str = "CHUAN_TEST_PULL_HOME";
 const SOURCE: &str = "CHUAN_TEST_PULL_SOURCE";
