@@ -41,15 +41,13 @@ impl Pair {
     /// copy. A copy that cannot be read, though the other can, is as good as damaged.
     pub(super) fn read(&self) -> Result<[Option<Bytes>; 2]> {
         let read = |side: Side| self.files.read(side.name()).map(|bytes| bytes.map(Bytes::from));
-        let names = Side::BOTH.map(Side::name);
-        match self.files.is_one(names) {
+        let or_fail = |side: Side, bytes: io::Result<Option<Bytes>>| {
+            bytes.map_err(|error| self.failed("read", side.name(), error))
+        };
+        match self.files.is_one(Side::BOTH.map(Side::name)) {
             // The name that is a link is the one to be made anew.
-            Ok(Some(1)) => {
-                return Ok([read(Side::A).map_err(|error| self.failed("read", "a", error))?, None]);
-            }
-            Ok(Some(_)) => {
-                return Ok([None, read(Side::B).map_err(|error| self.failed("read", "b", error))?]);
-            }
+            Ok(Some(1)) => return Ok([or_fail(Side::A, read(Side::A))?, None]),
+            Ok(Some(_)) => return Ok([None, or_fail(Side::B, read(Side::B))?]),
             _ => {}
         }
         let unreadable = |side: Side, error: &io::Error| {
@@ -59,10 +57,7 @@ impl Pair {
         match Side::BOTH.map(read) {
             [Err(error), Ok(Some(b))] if is_of_the_file(&error) => Ok([unreadable(Side::A, &error), Some(b)]),
             [Ok(Some(a)), Err(error)] if is_of_the_file(&error) => Ok([Some(a), unreadable(Side::B, &error)]),
-            [a, b] => {
-                let a = a.map_err(|error| self.failed("read", Side::A.name(), error))?;
-                Ok([a, b.map_err(|error| self.failed("read", Side::B.name(), error))?])
-            }
+            [a, b] => Ok([or_fail(Side::A, a)?, or_fail(Side::B, b)?]),
         }
     }
 

@@ -23,10 +23,22 @@ impl Home {
         Ok(String::from_utf8_lossy(&bytes).lines().filter_map(|line| line.parse().ok()).collect())
     }
 
-    /// Notes that a manifest is whole here; durable when it returns.
-    pub fn note_whole(&self, library: &LibraryId, manifest: &ManifestId) -> Result<()> {
-        if self.whole(library)?.contains(manifest) {
-            return Ok(());
+    /// Notes manifests that are whole here, those that are not noted yet, in one write; durable when it returns. Gives all that
+    /// are noted then.
+    pub fn note_whole(
+        &self,
+        library: &LibraryId,
+        manifests: impl IntoIterator<Item = ManifestId>,
+    ) -> Result<BTreeSet<ManifestId>> {
+        let mut noted = self.whole(library)?;
+        let mut lines = String::new();
+        for manifest in manifests {
+            if noted.insert(manifest) {
+                lines.push_str(&format!("{manifest}\n"));
+            }
+        }
+        if lines.is_empty() {
+            return Ok(noted);
         }
         let dir = self.root.join("whole");
         make_dir(&dir)?;
@@ -35,9 +47,10 @@ impl Home {
         let mut file =
             OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
         // What a crash left of a line ends here.
-        let line = format!("\n{manifest}\n");
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        file::sync_dir(&dir)
+        let lines = format!("\n{lines}");
+        file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        file::sync_dir(&dir)?;
+        Ok(noted)
     }
 }
 
@@ -53,13 +66,13 @@ mod tests {
         let library = LibraryId::from_bytes([1; 32]);
         let [first, second] = [1, 2].map(|byte| ManifestId::from_bytes([byte; 32]));
         assert!(home.whole(&library).unwrap().is_empty());
-        home.note_whole(&library, &first).unwrap();
+        home.note_whole(&library, [first]).unwrap();
         let path = home.whole_path(&library);
         let len = std::fs::metadata(&path).unwrap().len();
-        home.note_whole(&library, &first).unwrap();
+        home.note_whole(&library, [first]).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), len);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"0202").unwrap();
-        home.note_whole(&library, &second).unwrap();
+        home.note_whole(&library, [second]).unwrap();
         assert_eq!(home.whole(&library).unwrap(), BTreeSet::from([first, second]));
     }
 }

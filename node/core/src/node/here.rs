@@ -31,8 +31,9 @@ impl Inner {
             let here = refs.iter().find(|at| at.library == *id && at.channel == *name);
             let Some(to) = self.newest_here(&library, &takeable(&library, name, here))? else { continue };
             let Some(statement) = library.statement(&to.statement) else { continue };
-            if let Some(release) = library.release(&to.release) {
-                self.home.note_whole(id, &release.body.manifest)?;
+            let is_elsewhere = here.is_none_or(|at| at.release != to.release);
+            if let Some(release) = library.release(&to.release).filter(|_| is_elsewhere) {
+                self.home.note_whole(id, [release.body.manifest])?;
             }
             let moved = self.libraries.move_here(statement, name)?;
             if moved && told.iter().all(|told| told.id() != statement.id()) {

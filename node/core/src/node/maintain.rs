@@ -106,8 +106,7 @@ impl Inner {
     fn walk(&self, library: &Library, verified: &mut Verified, job: &Job) -> Result<()> {
         let mut absent = BTreeSet::new();
         let objects = self.objects(&library.id());
-        self.note_whole_releases(library)?;
-        let whole = self.home.whole(&library.id())?;
+        let whole = self.note_whole_releases(library)?;
         for said in library.releases() {
             job.check()?;
             let release = said.statement.id();
@@ -133,14 +132,16 @@ impl Inner {
         Ok(())
     }
 
-    /// Notes outside the index which releases of a library were whole here, as far as the index remembers.
-    fn note_whole_releases(&self, library: &Library) -> Result<()> {
+    /// Notes outside the index which releases of a library were whole here, as far as the index remembers. Gives their manifests,
+    /// and those that were noted before.
+    fn note_whole_releases(&self, library: &Library) -> Result<BTreeSet<ManifestId>> {
+        let mut whole = Vec::new();
         for said in library.releases() {
             if self.was_whole(library, &said.body.manifest)? {
-                self.home.note_whole(&library.id(), &said.body.manifest)?;
+                whole.push(said.body.manifest);
             }
         }
-        Ok(())
+        self.home.note_whole(&library.id(), whole)
     }
 
     /// Whether all classes of a manifest whose headers are held are remembered as having been whole here.
@@ -194,7 +195,7 @@ impl Inner {
 
     fn rebuild(&self, job: &Job) -> Result<Rebuilt> {
         let begun = Instant::now();
-        self.libraries.all().iter().try_for_each(|library| self.note_whole_releases(library))?;
+        self.libraries.all().iter().try_for_each(|library| self.note_whole_releases(library).map(drop))?;
         let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild"));
         let report = self.store.disk().rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
         self.mark_all();

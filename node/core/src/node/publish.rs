@@ -105,7 +105,7 @@ impl Inner {
         let changed = before.filter(is_said).is_none();
         if changed {
             self.keep_documents(&id, &sealed)?;
-            self.home.note_whole(&id, &manifest)?;
+            self.home.note_whole(&id, [manifest])?;
         }
         install(report.cache);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();

@@ -325,7 +325,7 @@ impl Inner {
         let sequence = said.map_or(0, |said| said.statement.sequence());
         // Of a dry run, only pages came.
         if let Some(said) = said.filter(|_| report.done) {
-            self.home.note_whole(id, &said.body.manifest)?;
+            self.home.note_whole(id, [said.body.manifest])?;
         }
         self.home.end_pull(id)?;
         // What was said while the data came is newer than what the pull knew.
