@@ -62,7 +62,7 @@ impl Destination {
         &self.locks.names
     }
 
-    /// What stands at `path`, if it is the file that was seen as `seen`, and differs only by what this
+    /// The item at `path`, if it is the file that was seen as `seen`, and differs only by what this
     /// restore did to its names.
     pub(super) fn look_again(&mut self, path: &str, seen: &Mark) -> Option<Stat> {
         let now = self.look(path).ok().flatten()?;

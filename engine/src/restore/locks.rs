@@ -28,8 +28,8 @@ use crate::ingest::{Protected, is_home};
 /// What the owner of a folder needs to work in it.
 const WORKABLE: Mode = Mode::RWXU;
 
-/// What the parts of a restore share: the folders that are held open now, those that are never touched, and
-/// the files of which the restore changed a name.
+/// The state that the parts of a restore share: the folders that are held open now, those that are never
+/// touched, and the files of which the restore changed a name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Locks {
     /// Whether no mode is changed.

@@ -1,5 +1,5 @@
-//! What a restore itself changes of files with several names: to take one name away, or to give one, changes
-//! the time of last change that all the others show.
+//! The changes that a restore itself makes to files with several names: to take one name away, or to give
+//! one, changes the time of last change that all the others show.
 //!
 //! The walk of the destination and the writing half look at files at different times. For both a file looks
 //! as it did before this restore changed anything of it: then only what others did to it is seen as a change.
@@ -60,7 +60,7 @@ impl Names {
         if held.is_empty() {
             return change();
         }
-        // Whoever looks at such a file meanwhile learns of the change before it compares.
+        // A thread that looks at such a file meanwhile learns of the change before it compares.
         let mut all = self.all();
         let done = change()?;
         for Held { file, before } in held {
@@ -125,7 +125,7 @@ fn note(all: &mut BTreeMap<Key, Times>, before: &Stat, after: &Stat) {
     let (before, after) = (before.mark.ctime, after.mark.ctime);
     match all.get_mut(&key) {
         Some(times) if times.after == before => times.after = after,
-        // What somebody else did in between is not forgotten.
+        // A change of another process in between is not forgotten.
         Some(times) => *times = Times { before, after },
         None => {
             if all.len() >= RESTORE_CHANGED_FILES {

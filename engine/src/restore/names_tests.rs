@@ -68,7 +68,7 @@ fn names_are_replaced_linked_and_removed_in_one_restore() {
     assert_eq!((report.files_unchanged, report.bytes_written, report.files_removed), (2, 0, 0));
 }
 
-/// What somebody else does to a file between is still seen.
+/// A change of a file by another process in between is still seen.
 #[test]
 fn a_change_of_somebody_else_is_seen_between_our_own() {
     let case = Case::new();

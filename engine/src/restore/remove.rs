@@ -28,7 +28,8 @@ pub(super) fn tree(above: &Dir, name: &[u8], locks: &Locks) -> (Removed, Result<
     walk(above, name, locks, None)
 }
 
-/// What [`tree`] would remove. `seen` is given the path of each thing in the folder, which begins with `name`.
+/// Counts the things that [`tree`] would remove. `seen` is given the path of each thing in the folder, which
+/// begins with `name`.
 pub(super) fn count(
     above: &Dir,
     name: &[u8],

@@ -19,7 +19,7 @@ pub(super) struct Mark {
     pub(super) inode: u64,
 }
 
-/// What a folder is mounted from: a file system may be mounted at several places, and no rename leads from
+/// The mount that a folder lies in: a file system may be mounted at several places, and no rename leads from
 /// one to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mount {

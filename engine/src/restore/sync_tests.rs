@@ -403,7 +403,7 @@ fn names_of_one_file_whose_first_is_not_there_are_linked_to_each_other() {
     let other = Case::new();
     other.restore(&items, |order| order.hard_links = false);
     assert_ne!(stat(&other.path("a")).ino(), stat(&other.path("c/d")).ino());
-    // What was linked is parted, and linked again.
+    // Names that were linked are parted, and linked again.
     let inodes = || ["a", "c/d", "c/e"].map(|name| stat(&other.path(name)).ino());
     other.restore(&items, keep);
     let [a, d, e] = inodes();

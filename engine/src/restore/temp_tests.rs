@@ -13,7 +13,7 @@ use super::{
     *,
 };
 
-/// What is mounted for a test.
+/// A mount for a test.
 pub(super) struct Mount(PathBuf);
 
 // By system calls: a process that is begun holds for a moment what other tests have locked.
@@ -54,7 +54,7 @@ fn what_a_release_has_on_another_file_system_is_not_taken_for_unfinished() {
         ]
     };
     for content in [b"one", b"one", b"two"] {
-        // What an interrupted restore left.
+        // Files that an interrupted restore left.
         make(&case.path("a/m/.chuan-restore-2.tmp"), 0o700);
         fs::write(case.path("a/m/.chuan-restore-2.tmp/00000001"), b"half").unwrap();
         let report = case.restore(&release(content), keep);
@@ -110,7 +110,7 @@ fn a_folder_that_others_may_write_to_is_not_used_for_unfinished_files() {
         make(&case.path(".chuan-restore-0.tmp"), mode);
         fs::write(case.path(".chuan-restore-0.tmp/theirs"), b"1").unwrap();
         chown(case.path(".chuan-restore-0.tmp"), owner, None).unwrap();
-        // What an interrupted restore left.
+        // Files that an interrupted restore left.
         make(&case.path(".chuan-restore-1.tmp"), 0o700);
         fs::write(case.path(".chuan-restore-1.tmp/00000001"), b"half").unwrap();
         let report = case.restore(&[file("f", b"1")], keep);
@@ -150,7 +150,7 @@ fn what_is_no_folder_takes_a_name_of_unfinished_files() {
     assert_eq!(case.names(), ["f"]);
 }
 
-/// Somebody took all numbers: a name that nobody can guess is left.
+/// Another user took all numbers: a random name, which nobody can guess, is left.
 #[test]
 fn a_random_name_is_taken_where_all_numbers_are() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a removed key leaves behind: which of its statements the next root must pin, so that what they say stands on.
+//! The statements of a removed key that the next root must pin, so that they go on to count.
 
 use std::collections::BTreeSet;
 
