@@ -1,45 +1,46 @@
-//! The one error type of the engine: small, and made to be branched on.
+//! The only error type of the engine: small, and made for callers to branch on.
 
 use std::io;
 
-/// What went wrong, by what the caller can do about it.
+/// An error, by the reaction that it allows the caller.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Bytes that were verified once no longer are what they must be. The text names the file or object.
+    /// Stored bytes that were verified before are no longer valid. The text names the file or object.
     #[error("corrupt data: {0}")]
     Corrupt(String),
-    /// Bytes from outside (a file, a peer, a ticket) break a rule. The text names the thing and the rule.
+    /// External bytes (a file, a peer, a ticket) break a rule. The text names the thing and the rule.
     #[error("{0}")]
     Invalid(String),
-    /// Something that is needed is not held. The text names it and where it may be had.
+    /// A needed object is not held. The text names it and a place to get it from.
     #[error("{0}")]
     Missing(String),
-    /// A peer broke the protocol or sent bytes that do not match what was asked for.
+    /// A peer broke the protocol, or sent bytes that do not match the request.
     #[error("peer: {0}")]
     Peer(String),
-    /// A signature, key or membership does not allow what was asked.
+    /// A signature, key or membership does not permit the request.
     #[error("not permitted: {0}")]
     Denied(String),
-    /// A release has what its publisher's key is not for: nodes that see it refuse the release, whichever source has it.
+    /// A release contains a path that its publisher's key is not authorized for. Every node that sees this
+    /// refuses the release, from any source.
     #[error("not permitted: {0}")]
     Trespass(String),
-    /// Someone else holds what is needed.
+    /// Another process or task holds a needed resource.
     #[error("{0}")]
     Busy(String),
-    /// An earlier write failed; the store takes no more until it is reopened.
-    #[error("the store refuses writes since an earlier one failed ({0}); reopen it once the cause is mended")]
+    /// An earlier write failed. The store accepts no more writes until it is reopened.
+    #[error("the store refuses writes since an earlier one failed ({0}); fix the cause and reopen it")]
     Poisoned(String),
-    /// No room is left.
+    /// No space is left.
     #[error("no space left: {0}")]
     Full(String),
-    /// The caller asked for the work to stop.
+    /// The caller cancelled the work.
     #[error("interrupted")]
     Cancelled,
-    /// The operating system refused; the text says what was being done.
+    /// The operating system returned an error. The text names the operation.
     #[error("{context}: {source}")]
     Io {
-        /// What was being done, with the path.
+        /// The operation, with the path.
         context: String,
         /// The cause.
         #[source]
@@ -51,7 +52,7 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Wraps an I/O error with what was being done; a full disk becomes [`Error::Full`].
+    /// Wraps an I/O error with the operation that failed. A full disk becomes [`Error::Full`].
     pub fn io(context: impl Into<String>, source: io::Error) -> Self {
         let context = context.into();
         match source.kind() {

@@ -1,7 +1,7 @@
-//! The names of things: 32-byte BLAKE3 newtypes, each with its own domain. The only user of `blake3`.
+//! Ids: 32-byte BLAKE3 newtypes, each with its own domain. The only user of `blake3`.
 //!
 //! A chunk's id is the plain BLAKE3 of its bytes, so that any tool can check it. Every other id is BLAKE3 in
-//! `derive_key` mode under a context string of its own, so that bytes of one kind never pass for another.
+//! `derive_key` mode under its own context string, so that bytes of one kind are never valid as another kind.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Bytes of an id.
+/// Length of an id in bytes.
 pub const ID_LEN: usize = 32;
 
 macro_rules! id_type {
@@ -20,7 +20,7 @@ macro_rules! id_type {
         pub struct $name([u8; ID_LEN]);
 
         impl $name {
-            /// Takes the 32 bytes as they are.
+            /// Makes an id from its 32 bytes, without a check.
             pub const fn from_bytes(bytes: [u8; ID_LEN]) -> Self {
                 Self(bytes)
             }
@@ -30,7 +30,7 @@ macro_rules! id_type {
                 &self.0
             }
 
-            /// The first ten hexadecimal digits, for people.
+            /// The first ten hexadecimal digits, for display.
             pub fn short(&self) -> String {
                 self.to_string().chars().take(10).collect()
             }
@@ -64,15 +64,16 @@ macro_rules! id_type {
 }
 
 id_type!(
-    /// A content-defined run of bytes: BLAKE3 of the plain bytes.
+    /// Id of a chunk, a content-defined run of bytes: BLAKE3 of the plain bytes.
     ChunkId
 );
 id_type!(
-    /// A node of a Merkle tree, or a table or class header kept as one: see [`PageId::of`].
+    /// Id of a node of a Merkle tree, or of a class table or class header that is stored as a page: see
+    /// [`PageId::of`].
     PageId
 );
 id_type!(
-    /// A class table: what a release names.
+    /// Id of a class table. A release names it.
     ManifestId
 );
 id_type!(
@@ -80,39 +81,41 @@ id_type!(
     Commitment
 );
 id_type!(
-    /// A statement: its signed bytes, without the signatures.
+    /// Id of a statement: of its signed bytes, without the signatures.
     StatementId
 );
 id_type!(
-    /// A statement with its signers: [`StatementId`] and their keys.
+    /// Id of a statement with its signers: of the [`StatementId`] and their keys.
     EnvelopeId
 );
 id_type!(
-    /// A set of envelopes.
+    /// Digest of a set of envelopes.
     SetDigest
 );
 id_type!(
-    /// A library: its first root document.
+    /// Id of a library: of its first root document.
     LibraryId
 );
 id_type!(
-    /// A node: its first public key.
+    /// Id of a node: of its first public key.
     NodeId
 );
 id_type!(
-    /// A record of an audit log, and with it all records before.
+    /// Id of a record of an audit log. It covers all records before.
     RecordId
 );
 id_type!(
-    /// A frame of a ledger, and with it all frames before in its generation.
+    /// Id of a ledger frame. It covers all frames before it in the same generation.
     FrameId
 );
 id_type!(
-    /// What a publisher makes salts with: whoever has it can confirm guesses at the classes published with it, no more.
+    /// The key from which a publisher derives salts. A holder of the key can confirm guesses at the content
+    /// of classes that were published with it, and can do nothing else with it.
     SaltKey
 );
 id_type!(
-    /// A ticket's salt, a class's salt, a root's nonce: 32 bytes that only must not repeat.
+    /// The salt of a ticket, the salt of a class, or the nonce of a root: 32 bytes whose only requirement is
+    /// that they do not repeat.
     Salt
 );
 
@@ -135,7 +138,7 @@ fn derive(context: &str, bytes: &[u8]) -> [u8; ID_LEN] {
     blake3::derive_key(context, bytes)
 }
 
-/// The hash of content that belongs to a library: of the library's id, then the bytes.
+/// Hashes content that belongs to a library: the library's id, then the bytes.
 fn derive_of(context: &str, library: &LibraryId, bytes: &[u8]) -> [u8; ID_LEN] {
     *blake3::Hasher::new_derive_key(context).update(&library.0).update(bytes).finalize().as_bytes()
 }
@@ -148,31 +151,31 @@ impl ChunkId {
 }
 
 impl PageId {
-    /// Hashes a tree page's canonical bytes as content of `library`.
+    /// Hashes the canonical bytes of a tree page, as content of `library`.
     pub fn of(library: &LibraryId, bytes: &[u8]) -> Self {
         Self(derive_of(PAGE_CONTEXT, library, bytes))
     }
 }
 
 impl ManifestId {
-    /// Hashes a class table's canonical bytes as content of `library`.
+    /// Hashes the canonical bytes of a class table, as content of `library`.
     pub fn of(library: &LibraryId, bytes: &[u8]) -> Self {
         Self(derive_of(TABLE_CONTEXT, library, bytes))
     }
 
-    /// The key under which the store keeps the table: tables live among the pages.
+    /// The key of the table in the store: tables are stored among the pages.
     pub const fn as_page(&self) -> PageId {
         PageId(self.0)
     }
 }
 
 impl Commitment {
-    /// Hashes a class header's canonical bytes as content of `library`.
+    /// Hashes the canonical bytes of a class header, as content of `library`.
     pub fn of(library: &LibraryId, bytes: &[u8]) -> Self {
         Self(derive_of(HEADER_CONTEXT, library, bytes))
     }
 
-    /// The key under which the store keeps the header: headers live among the pages.
+    /// The key of the header in the store: headers are stored among the pages.
     pub const fn as_page(&self) -> PageId {
         PageId(self.0)
     }
@@ -186,27 +189,27 @@ impl StatementId {
 }
 
 impl EnvelopeId {
-    /// Names a statement by its id and the keys that signed it, ascending.
+    /// Hashes a statement's id and the keys that signed it, in ascending order.
     pub(crate) fn of<'a>(statement: &StatementId, signers: impl Iterator<Item = &'a [u8; ID_LEN]>) -> Self {
         let mut bytes = statement.as_bytes().to_vec();
         signers.for_each(|key| bytes.extend_from_slice(key));
         Self(derive(ENVELOPE_CONTEXT, &bytes))
     }
 
-    /// Its first byte: statements are compared in as many buckets as there are.
+    /// The first byte. Two nodes compare their statements in as many buckets as this byte has values.
     pub const fn bucket(&self) -> u8 {
         let [first, ..] = self.0;
         first
     }
 
-    /// The smallest name in a bucket.
+    /// The smallest id in a bucket.
     pub(crate) const fn first_of(bucket: u8) -> Self {
         let mut bytes = [0; ID_LEN];
         bytes[0] = bucket;
         Self(bytes)
     }
 
-    /// The largest name in a bucket.
+    /// The largest id in a bucket.
     pub(crate) const fn last_of(bucket: u8) -> Self {
         let mut bytes = [u8::MAX; ID_LEN];
         bytes[0] = bucket;
@@ -215,19 +218,20 @@ impl EnvelopeId {
 }
 
 impl SetDigest {
-    /// Hashes names that ascend.
+    /// Hashes ids in ascending order.
     pub fn of(ids: &[EnvelopeId]) -> Self {
         let bytes: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
         Self(derive(SET_CONTEXT, &bytes))
     }
 
-    /// Hashes the sets of several kinds, as pairs of a kind's tag and the digest of its names; tags ascend.
+    /// Hashes the sets of several kinds, as pairs of the tag of a kind and the digest of its ids, in
+    /// ascending order of tags.
     pub(crate) fn of_kinds<'a>(kinds: impl Iterator<Item = (u8, &'a SetDigest)>) -> Self {
         let bytes: Vec<u8> = kinds.flat_map(|(tag, digest)| std::iter::once(tag).chain(digest.0)).collect();
         Self(derive(KINDS_CONTEXT, &bytes))
     }
 
-    /// Its first eight bytes.
+    /// The first eight bytes.
     pub(crate) const fn start(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
@@ -235,7 +239,7 @@ impl SetDigest {
 }
 
 impl Default for SetDigest {
-    /// Of nothing.
+    /// The digest of the empty set.
     fn default() -> Self {
         Self::of(&[])
     }
@@ -256,38 +260,40 @@ impl NodeId {
 }
 
 impl RecordId {
-    /// What stands in a log's first record for the one before.
+    /// The id of the previous record, in the first record of a log.
     pub const NONE: Self = Self([0; ID_LEN]);
 
-    /// Hashes a record's canonical bytes, which hold the id of the record before.
+    /// Hashes the canonical bytes of a record. They include the id of the previous record.
     pub fn of(bytes: &[u8]) -> Self {
         Self(derive(RECORD_CONTEXT, bytes))
     }
 }
 
 impl FrameId {
-    /// Hashes a frame's bytes, which hold the hash of the frame before; for the first, the header's.
+    /// Hashes the bytes of a frame. They include the hash of the previous frame or, in the first frame, of
+    /// the header.
     pub fn of(bytes: &[u8]) -> Self {
         Self(derive(FRAME_CONTEXT, bytes))
     }
 }
 
 impl SaltKey {
-    /// Derives the key from a publisher's secret, which does not follow from it.
+    /// Derives the key from a publisher's secret. The secret cannot be derived from the key.
     pub fn of_publisher(secret: &[u8; 32]) -> Self {
         Self(derive(SALT_CONTEXT, secret))
     }
 }
 
 impl Salt {
-    /// The salt of a class header: keyed by a secret of the publishers, over the root of the entry tree, so that who
-    /// may not read a class cannot confirm a guess at its content from the commitment.
+    /// The salt of a class header: the hash of the entry tree's root, keyed by a secret of the publishers. So
+    /// a node that may not read the class cannot confirm a guess at its content from the commitment.
     pub fn of_class(key: &SaltKey, root: &PageId) -> Self {
         Self(*blake3::keyed_hash(&key.0, root.as_bytes()).as_bytes())
     }
 }
 
-/// A 64-bit hash of `bytes` under `level`, from which tree pages take their cut points. Not a name: it is never stored.
+/// A 64-bit hash of `bytes` under `level`. Tree pages take their cut points from it. It is not an id: it is
+/// never stored.
 pub fn boundary_hash(level: u8, bytes: &[u8]) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[level]);
@@ -297,22 +303,23 @@ pub fn boundary_hash(level: u8, bytes: &[u8]) -> u64 {
     u64::from_le_bytes(out)
 }
 
-/// Eight bytes that tell a damaged or shortened ticket text from one whose key or statement is wrong. Not a signature.
+/// An eight-byte checksum. It tells a damaged or truncated ticket text from a ticket with a wrong key or
+/// statement. It is not a signature.
 pub fn ticket_checksum(bytes: &[u8]) -> [u8; 8] {
     let mut out = [0u8; 8];
     out.copy_from_slice(derive(TICKET_CONTEXT, bytes).split_at(8).0);
     out
 }
 
-/// The hash behind a fingerprint: of 32 bytes that are a key or an id, as `kind` says.
+/// The hash that a fingerprint shows: of 32 bytes that are a key or an id, as `kind` says.
 pub fn fingerprint_hash(kind: u8, bytes: &[u8; 32]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key(FINGERPRINT_CONTEXT);
     hasher.update(&[kind]).update(bytes);
     *hasher.finalize().as_bytes()
 }
 
-/// Checks that `bytes` of a page record of `library` are what `id` names, whichever kind of page it is (tree page,
-/// table, header).
+/// Checks that `id` is the id of `bytes`, the bytes of a page record of `library`, for any kind of page (tree
+/// page, table or header).
 pub fn is_page(library: &LibraryId, id: &PageId, bytes: &[u8]) -> bool {
     PageId::of(library, bytes) == *id
         || ManifestId::of(library, bytes).as_page() == *id

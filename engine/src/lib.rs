@@ -1,13 +1,14 @@
-//! The deciding core of Chuan.
+//! The core library of Chuan.
 //!
-//! Everything that decides lives here and nothing that does: no sockets, no RocksDB, no clock and no randomness of its
-//! own (they are arguments). Files and threads enter only in [`ingest`] and [`restore`].
+//! All decisions of Chuan are made in this crate, and nothing else: it has no sockets, no RocksDB, and no
+//! clock or randomness of its own (these are arguments). Files and threads are used only in [`ingest`] and
+//! [`restore`].
 //!
-//! In data-flow order: [`chunk`] cuts bytes, [`id`] names them, [`manifest`] arranges the names in Merkle trees,
-//! [`statement`] lets keys vouch for a manifest, [`store`] is the seam to what keeps all of it, [`segment`] is the form it
-//! takes on disk, [`sync`] moves it between nodes, [`restore`] and [`verify`] bring it back.
-//! Beside them, [`ledger`] is the form in which a home keeps statements and refs, and [`audit`] that in which a node
-//! remembers who did what.
+//! In data-flow order: [`chunk`] cuts bytes, [`id`] hashes them to ids, [`manifest`] arranges the ids in
+//! Merkle trees, [`statement`] lets keys sign a manifest, [`store`] is the interface to the storage of all
+//! this, [`segment`] is its format on disk, [`sync`] transfers it between nodes, [`restore`] and [`verify`]
+//! read it back. In addition, [`ledger`] is the format in which a home stores statements and refs, and
+//! [`audit`] is the format of a node's audit log.
 
 pub mod audit;
 pub mod chunk;

@@ -1,4 +1,7 @@
-//! Every bound of formats, protocol and memory, by name, with the relations that must hold between them.
+//! All bounds of formats, protocol and memory, as named constants, and the relations that must hold between
+//! them.
+
+use std::time::Duration;
 
 /// Bytes of a path component at most.
 pub const PATH_COMPONENT_BYTES: usize = 255;
@@ -7,23 +10,25 @@ pub const PATH_BYTES: usize = 4096;
 /// Components of a path at most.
 pub const PATH_DEPTH: usize = 64;
 
-/// Bytes of the largest chunk any profile may cut.
+/// Bytes of a chunk at most, in any profile.
 pub const CHUNK_BYTES: usize = 256 * 1024;
-/// Chunks an entry lists inline at most; more become a tree.
+/// Chunks that an entry lists inline at most. More chunks become a tree.
 pub const INLINE_CHUNKS: usize = 4;
 /// Extensions of an entry at most.
 pub const EXTENSIONS: usize = 16;
-/// Bytes of all of an entry's extensions together: the first path of a link group, all holes, and 1 KiB beside them.
+/// Bytes of all extensions of an entry together, at most: the first path of a link group, all holes, and 1
+/// KiB for others.
 pub const EXTENSION_BYTES: usize = 7 * 1024;
-/// Holes of an entry at most; of more, the largest are kept.
+/// Holes of an entry at most. Of more holes, the largest are kept.
 pub const HOLES: usize = 128;
-/// Holes of a file that a publish looks at, at most: it chooses the largest among these.
+/// Holes of a file that a publish examines at most. It keeps the largest of these.
 pub const HOLES_SEEN: usize = 1 << 16;
-/// Link groups of which a publish knows that another name may come, at most, at about 200 bytes each. Files of further
-/// groups are published as files of their own.
+/// Link groups that a publish remembers while they may get another name, at most, at about 200 bytes each.
+/// Files of more groups are published as separate files.
 pub const LINK_GROUPS: usize = 1 << 17;
 
-/// Items of a page: at least (but the last of its level, and where [`PAGE_BYTES`] comes first).
+/// Items of a page at least. The last page of a level may have fewer, and so may a page that reaches
+/// [`PAGE_BYTES`] first.
 pub const PAGE_ITEMS_MIN: usize = 16;
 /// Items of a page, on average.
 pub const PAGE_ITEMS_AVG: usize = 64;
@@ -31,29 +36,31 @@ pub const PAGE_ITEMS_AVG: usize = 64;
 pub const PAGE_ITEMS_MAX: usize = 256;
 /// Encoded bytes of a page at most.
 pub const PAGE_BYTES: usize = 64 * 1024;
-/// Bytes of a large file that one thread cuts at a time. A publish holds some such parts in memory.
+/// Bytes of a large file that one thread cuts at a time. A publish holds a few such parts in memory.
 pub const INGEST_PART_BYTES: u64 = 16 * 1024 * 1024;
-/// Chunks of a file's older version by which the new one is cut, at about 64 bytes each.
+/// Chunks of the older version of a file that guide the cutting of the new version, at most, at about 64
+/// bytes each.
 pub const GUIDE_CHUNKS: usize = 1 << 18;
-/// Bytes of a list of excludes at most.
+/// Bytes of an exclude list at most.
 pub const EXCLUDE_BYTES: usize = 64 * 1024;
-/// Patterns of such a list at most.
+/// Patterns of an exclude list at most.
 pub const EXCLUDE_PATTERNS: usize = 4096;
-/// Levels of a tree at most: every level shrinks by two, in practice by fifty.
+/// Levels of a tree at most. Each level has at most half as many items as the level below, in practice a
+/// fiftieth.
 pub const TREE_LEVELS: u8 = 32;
 /// Chunks of an old content that a comparison remembers at most, at about 30 bytes each.
 pub const DIFF_CHUNKS: usize = 1 << 20;
 /// Pages that a comparison reads at a time.
 pub const DIFF_READ_PAGES: usize = 64;
-/// New chunks that follow each other and that a comparison reports at once, at most.
+/// Consecutive new chunks that a comparison reports together, at most.
 pub const DIFF_RUN_CHUNKS: usize = 1024;
-/// New chunks that a comparison gathers before it reports them, at most.
+/// New chunks that a comparison collects before it reports them, at most.
 pub const DIFF_GATHERED: usize = 16 * DIFF_RUN_CHUNKS;
-/// Runs of old chunks that a comparison reports as gone, at most.
+/// Runs of old chunks that a comparison reports as unused by the new content, at most.
 pub const DIFF_SPARES: usize = 64;
-/// Old pages in whose place a comparison says that a new one stands, at most.
+/// Old pages that a comparison reports as replaced by one new page, at most.
 pub const DIFF_STOOD_PAGES: usize = 16;
-/// Pages or chunks that a walk over a class remembers having seen, at most.
+/// Pages or chunks that a walk over a class remembers as visited, at most.
 pub const WALK_SEEN: usize = 1 << 14;
 /// Classes of a library at most.
 pub const CLASSES: usize = 64;
@@ -63,7 +70,7 @@ pub const CLASS_NAME_BYTES: usize = 64;
 pub const CLASS_POLICY_BYTES: usize = 4096;
 /// Patterns of a class's rules at most.
 pub const CLASS_PATTERNS: usize = 256;
-/// Bytes of one of them at most.
+/// Bytes of one such pattern at most.
 pub const CLASS_PATTERN_BYTES: usize = 1024;
 /// Fallback paths of a class at most.
 pub const CLASS_FALLBACKS: usize = 16;
@@ -82,14 +89,16 @@ pub const NAME_BYTES: usize = 64;
 pub const REGION_BYTES: usize = 32;
 /// Bytes of a release's message at most.
 pub const MESSAGE_BYTES: usize = 4096;
-/// A sequence may not jump further than this above the one known.
+/// How far a new sequence may be above the highest known sequence.
 pub const SEQUENCE_JUMP: u64 = 1 << 20;
-/// Statements of one kind that one key may have in a library, at most: a stolen key can do no more than fill this up.
+/// Statements of one kind that one key may have in a library, at most. It limits how much the holder of a
+/// stolen key can write.
 pub const STATEMENTS_PER_KEY: usize = 1 << 16;
-/// Bytes of the statements of one kind that one key may have in a library, at most; roots are not counted.
+/// Bytes of the statements of one kind that one key may have in a library, at most. Roots are not included.
 pub const STATEMENT_BYTES_PER_KEY: usize = 32 * 1024 * 1024;
-/// The same of a key that the newest root does not name any more, of the kinds of which all are taken: they count for nothing but
-/// the sequences that others went above.
+/// The same limit for a key that the newest root no longer names, for the kinds of which all statements are
+/// accepted. These statements are not effective. Only their sequences matter: other statements were given
+/// sequences above theirs.
 pub const REMOVED_BYTES_PER_KEY: usize = 4 * 1024 * 1024;
 /// Bytes of a policy's body at most.
 pub const POLICY_BYTES: usize = 48 * 1024;
@@ -97,55 +106,63 @@ pub const POLICY_BYTES: usize = 48 * 1024;
 pub const POLICY_FIELDS: usize = 256;
 /// Excludes of a policy at most.
 pub const POLICY_EXCLUDES: usize = 256;
-/// Policies that one key may sign for a library, at most: all are kept, and each is large.
+/// Policies that one key may sign for a library, at most. All policies are stored, and each is large.
 pub const POLICIES_PER_KEY: usize = 1024;
 /// Regions that a policy names for a class, at most.
 pub const POLICY_REGIONS: usize = 64;
-/// Keys that one node may have had in a library since an operator bound one, at most: each could sign for the next without end.
+/// Successor keys that one node may have in a library since an operator bound a key to it, at most. Without
+/// this limit, each key could sign a successor without end.
 pub const SUCCESSIONS: usize = 256;
-/// Nodes beyond its uses that are remembered of a ticket, at most: one proves that it was copied.
+/// Nodes above the allowed uses that are recorded for a ticket, at most. One is already proof that the ticket
+/// was copied.
 pub const TICKET_OVERUSE: usize = 64;
-/// Statements that are remembered of one node's joining with one ticket: several redeemers may have answered it.
+/// Statements that are stored for one node's join with one ticket, at most. Several redeemers may have
+/// answered the node.
 pub const CLAIMS: usize = 4;
-/// How many statements on one subject are displaced by others that say the same, at most: successions of one key, and claims of
-/// one node on one ticket. A thief of the keys can sign as many as it likes, and can choose their order.
+/// Statements on one subject that equivalent statements may displace, at most. Subjects are the successions
+/// of one key, and the claims of one node on one ticket. A thief of the keys can sign any number of
+/// equivalent statements and can choose their order.
 pub const DISPLACED: usize = 16;
-/// Checkpoints that are remembered of one key of a node: the newest.
+/// Checkpoints that are stored for one key of a node, at most: the newest.
 pub const CHECKPOINTS: usize = 32;
-/// Statements that a node takes at once from one key on one subject, of what is said again and again: all that is remembered of
-/// it may come in one exchange.
+/// Statements of one recurring kind that a node accepts at once from one key on one subject. All that are
+/// stored of a subject may arrive in one exchange.
 pub const PASSING_BURST: u32 = 32;
-/// After how many ms it takes one more: of what timekeepers say, and of checkpoints.
+/// Period in ms after which a node accepts one more such statement: for statements of timekeepers, and for
+/// checkpoints.
 pub const PASSING_PERIODS_MS: [i64; 2] = [10_000, 60_000];
-/// The same of one key on all subjects together: many channels may be vouched for.
+/// The same number for one key and kind on all subjects together. A key may vouch for many channels.
 pub const SIGNER_BURST: u32 = 256;
-/// After how many ms a node takes one more from a key, whatever it is about: of what timekeepers say, and of checkpoints.
+/// Period in ms after which a node accepts one more statement from a key on any subject: for statements of
+/// timekeepers, and for checkpoints.
 pub const SIGNER_PERIODS_MS: [i64; 2] = [2_500, 60_000];
-/// Signers and subjects of which a node remembers how much they have left, for a library.
+/// Pairs of signer and subject, and pairs of signer and kind, whose remaining rate a node remembers for a
+/// library, at most.
 pub const RATED_SUBJECTS: usize = 4096;
 /// Bytes of the reason of a revocation at most.
 pub const REASON_BYTES: usize = 256;
-/// How long an old node key may stay good after its succession, in ms, at most: thirty days.
+/// How long an old node key may remain valid after its succession, in ms, at most: thirty days.
 pub const GRACE_MS: u64 = 30 * 24 * 3600 * 1000;
-/// Statements that a root names though their signers are gone, at most.
+/// Statements that a root pins although it no longer names their signers, at most.
 pub const PINS: usize = 1024;
-/// Lists of further pins that a root names, at most.
+/// Pin lists that a root names, at most.
 pub const PIN_LISTS: usize = 64;
-/// Statements in one of them at most.
+/// Statements in one pin list at most.
 pub const PIN_LIST_IDS: usize = 1400;
 /// Role entries of a root at most.
 pub const ROLES: usize = 64;
-/// Keys of a role at most: as many as a statement may carry signatures.
+/// Keys of a role at most: the same as the signatures of a statement.
 pub const ROLE_KEYS: usize = SIGNATURES;
-/// Roots in a file of roots at most: more than a library changes its keys in its life.
+/// Roots in a file of roots at most: more than the key changes of a library in its lifetime.
 pub const DRAFT_ROOTS: usize = 1024;
 /// Bytes of a file of roots at most.
 pub const DRAFT_BYTES: usize = 16 * 1024 * 1024;
-/// Statements in a request file at most: the roots, and what shows a signer what the act replaces.
+/// Statements in a request file at most: the roots, and the statements that show a signer the state that the
+/// request replaces.
 pub const REQUEST_STATEMENTS: usize = DRAFT_ROOTS + 128;
 /// Bytes of a request file at most.
 pub const REQUEST_BYTES: usize = DRAFT_BYTES;
-/// How long a request may gather signatures, in ms: what it was made from grows old.
+/// How long a request may collect signatures, in ms. The state that it was made from becomes outdated.
 pub const REQUEST_MS: i64 = 14 * 24 * 3600 * 1000;
 /// Statements in a bundle at most.
 pub const BUNDLE_STATEMENTS: usize = 1 << 18;
@@ -153,7 +170,7 @@ pub const BUNDLE_STATEMENTS: usize = 1 << 18;
 pub const BUNDLE_BYTES: usize = 64 * 1024 * 1024;
 /// Nodes that may redeem one ticket at most.
 pub const TICKET_REDEEMERS: usize = 32;
-/// Members one ticket may make at most.
+/// Members that one ticket may add at most.
 pub const TICKET_USES: u32 = 4096;
 /// Addresses in a ticket or a hello at most.
 pub const ADDRESSES: usize = 16;
@@ -164,202 +181,224 @@ pub const TICKET_BYTES: usize = 9216;
 
 /// Bytes of an audit record at most.
 pub const AUDIT_RECORD_BYTES: usize = 2048;
-/// Bytes of what an audit record is about, at most.
+/// Bytes of the subject of an audit record at most.
 pub const AUDIT_SUBJECT_BYTES: usize = 1024;
-/// Bytes of why an audit record's verb was refused or failed, at most.
+/// Bytes of the reason why an audit record's action was refused or failed, at most.
 pub const AUDIT_REASON_BYTES: usize = 512;
-/// Records of an audit log beyond which none goes on from a checkpoint: so many are never written, and whoever has stolen a
-/// node's key could leave the log no numbers.
+/// Highest record count of a checkpoint from which an audit log may continue. A real log never reaches this
+/// count. Without the limit, the holder of a stolen node key could exhaust the record numbers of the log.
 pub const AUDIT_JUMP_COUNT: u64 = 1 << 48;
-/// Bytes that an audit log may hold unsynced: what a crash can tear, and so the most that is ever taken for torn.
+/// Bytes that an audit log may hold unsynced. A crash can tear at most this much, so a longer invalid tail is
+/// never treated as torn.
 pub const AUDIT_TORN_BYTES: usize = 64 * 1024;
 
-/// Bytes of a batch of the ledger at most, with its frame.
+/// Bytes of a batch of the ledger at most, including its frame.
 pub const LEDGER_FRAME_BYTES: usize = 64 * 1024 * 1024;
-/// Bytes of records in a frame that a compaction writes, about: what one damaged sector can cost.
+/// Bytes of records in a frame that a compaction writes, approximately. One damaged sector can lose this
+/// much.
 pub const LEDGER_PACKED_BYTES: usize = 4 * 1024;
-/// Bytes of a ledger file below which it is never compacted.
+/// Size of a ledger file in bytes below which it is never compacted.
 pub const LEDGER_COMPACT_BYTES: u64 = 1024 * 1024;
-/// Bytes for which room is allocated in a ledger file at a time.
+/// Bytes by which the allocation of a ledger file grows.
 pub const LEDGER_ROOM_BYTES: u64 = 64 * 1024;
-/// Bytes of the text that says where a lost record lay, at most.
+/// Bytes of the text that describes the location of a lost record, at most.
 pub const LEDGER_PLACE_BYTES: usize = 512;
 
 /// Bytes of a sealed segment file at most.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
-/// Records of a segment at most. Whoever reads its footer or indexes it again holds them all, at some hundred bytes each:
-/// without a bound, a library of tiny files would take more memory than a process may.
+/// Records of a segment at most. A reader of the footer, and a rebuild of the index, hold all of them in
+/// memory, at some hundred bytes each. Without the limit, a library of tiny files would need more memory than
+/// a process may use.
 pub const SEGMENT_RECORDS: usize = 128 * 1024;
-/// Segments that a store keeps open to append to, at most: one of each library that was written to last.
+/// Segments that a store keeps open for appends, at most: one for each of the libraries that were written to
+/// last.
 pub const OPEN_SEGMENTS: usize = 16;
-/// Base-2 logarithm of the window that a packed record may ask for at most: that of the largest chunk.
+/// Base-2 logarithm of the largest compression window of a packed record: the window of the largest chunk.
 pub const RECORD_WINDOW_LOG: u32 = 18;
-/// Bytes of payload of a record of a reserved kind at most: so much is stepped over.
+/// Bytes of payload of a record of a reserved kind at most. A reader skips such a payload.
 pub const RESERVED_RECORD_BYTES: usize = 1024 * 1024;
 /// Alignment of group commits in a segment.
 pub const SEGMENT_BLOCK: usize = 4096;
-/// Bytes appended before the store commits a group by itself. One more may be on its way to the disk meanwhile.
+/// Bytes appended before the store commits a group on its own. One more group may be on its way to the disk
+/// at that time.
 pub const GROUP_BYTES: u64 = 4 * 1024 * 1024;
-/// Bytes handed to the store and not yet written, at most.
+/// Bytes passed to the store and not yet written, at most.
 pub const APPEND_QUEUE_BYTES: u64 = 4 * 1024 * 1024;
-/// Ids in one has-check or read, at most.
+/// Ids in one existence check or read, at most.
 pub const BATCH_IDS: usize = 1024;
 
-/// Bytes of a hello at most: it is heard of anybody, before anything is known of the sender.
+/// When a grant expires, or the grace of a key ends, the answers that depend on it end within this time.
+pub const GRANT_TICK: Duration = Duration::from_secs(1);
+
+/// Bytes of a hello at most. A hello is read from any sender, before anything is known about it.
 pub const HELLO_BYTES: usize = 8 * 1024;
-/// Bytes of a request of a node that is a member of nothing here, at most: a [`Join`](crate::sync::message::Join) has less, and
-/// every other request of a stranger is denied.
-pub const STRANGER_REQUEST_BYTES: usize = 512;
+/// Bytes of a request from a node that is a member of no library here, at most. A
+/// [`Join`](crate::sync::message::Join) is smaller, and every other request of such a node is denied.
+pub const UNKNOWN_PEER_REQUEST_BYTES: usize = 512;
 /// Bytes of a control frame (request, inventory) at most.
 pub const FRAME_CONTROL_BYTES: usize = 1024 * 1024;
-/// Bytes of a chunk frame at most: the chunk, and room for its header.
+/// Bytes of a chunk frame at most: the chunk and space for its header.
 pub const FRAME_CHUNK_BYTES: usize = CHUNK_BYTES + 64;
-/// Bytes that one delta frame makes at most.
+/// Bytes that one delta frame reconstructs at most.
 pub const DELTA_RAW_BYTES: usize = 1024 * 1024;
-/// Bytes that one delta frame is made from at most.
+/// Bytes of the base of one delta frame at most.
 pub const DELTA_BASE_BYTES: usize = 2 * 1024 * 1024;
-/// Chunks that one delta frame is made from at most.
+/// Chunks in the base of one delta frame at most.
 pub const DELTA_BASE_CHUNKS: usize = DELTA_RUNS * BATCH_IDS;
 /// Chunks or pages in one delta frame at most.
 pub const DELTA_ITEMS: usize = 256;
-/// Runs of chunks or pages that one delta frame is made from at most.
+/// Runs of chunks or pages in the base of one delta frame at most.
 pub const DELTA_RUNS: usize = 16;
-/// Bytes of a delta frame at most: never more than what it makes, and its fields.
+/// Bytes of a delta frame at most: the bytes that it reconstructs, and its fields.
 pub const FRAME_DELTA_BYTES: usize = DELTA_RAW_BYTES + 5 * DELTA_ITEMS + 32 * DELTA_RUNS + 64;
-/// Commitments in the `have` of a pull at most: two versions of as many classes as a library may have.
+/// Commitments in the `have` of a pull at most: two versions of each class of a library with the most
+/// classes.
 pub const PULL_HAVE: usize = 2 * CLASSES;
 /// Positions or ranges in one request at most.
 pub const REQUEST_POSITIONS: usize = 4096;
-/// Statements a pull says it knows, at most.
+/// Statements that a pull lists as known, at most.
 pub const PULL_KNOWN: usize = 16;
 /// Statements in a hello at most; [`HELLO_BYTES`] bounds them all.
 pub const HELLO_STATEMENTS: usize = 16;
-/// Bytes of the frames that only carry a few fixed fields (end, error).
+/// Bytes of a frame with only a few fixed fields (end, error) at most.
 pub const FRAME_SMALL_BYTES: usize = 1024;
-/// A frame with a payload of at most so many bytes is put together in memory of its own: kept for long, it keeps nothing else.
+/// Bytes of a frame payload that is assembled in its own allocation, at most. If it is kept for long, it
+/// keeps no larger buffer alive.
 pub const FRAME_OWN_BYTES: usize = 4 * 1024;
-/// Buffers that frames of one stream are put together in and that are used again: those on their way to the disk.
+/// Reusable buffers in which the frames of one stream are assembled: those on their way to the disk.
 pub const FRAME_SLABS: usize = 10;
 /// Bytes of a class table's or class header's frame at most.
 pub const FRAME_HEADER_BYTES: usize = 8 * 1024;
-/// Bytes of a frame that says which releases are held, at most.
+/// Bytes of a frame that lists held releases, at most.
 pub const FRAME_HOLDING_BYTES: usize = 4 * 1024;
 /// Bytes of the text of a refusal at most.
 pub const REFUSAL_BYTES: usize = 512;
 /// Bytes of chunks that an answer reads at a time.
 pub const ANSWER_BATCH_BYTES: usize = 1024 * 1024;
-/// Chunks and pages of which an answer remembers that it sent them: sixteen bytes each, for every answer in the making.
+/// Chunks and pages that an answer remembers as sent, at most: sixteen bytes each, for every answer in
+/// progress.
 pub const ANSWER_SENT: u64 = 128 * 1024;
-/// Removed files among which an answer looks for what a new one came from.
+/// Removed files among which an answer searches for the base of a new file, at most.
 pub const ANSWER_REMOVED: usize = 16 * 1024;
-/// Of those, how many it compares a new one with.
+/// Removed files that an answer compares with one new file, at most.
 pub const ANSWER_BASES: usize = 4;
-/// Paths that an answer looks up in the versions before the base.
+/// Paths that an answer looks up in the versions before the base, at most.
 pub const ANSWER_LOOKUPS: usize = 16 * 1024;
-/// Bytes of an answer that are made from what the peer has whatever the speed of the link: nobody waits for so few.
+/// Bytes that an answer encodes as deltas at any link speed. For so few bytes, the time for the encoding does
+/// not matter.
 pub const ANSWER_FREE_BYTES: u64 = 32 * 1024 * 1024;
-/// Chunks of the base among which an answer looks for what new paths came from, at most.
+/// Chunks of the base among which an answer searches for the source of new paths, at most.
 pub const ANSWER_SAMPLED: u64 = 256 * 1024;
-/// Of those, one in so many is remembered.
+/// One in this many of those chunks is remembered.
 pub const ANSWER_SAMPLE: u8 = 8;
-/// Walks in a row in which a fetch finds damage in its own store and nothing to ask for, before it gives up.
+/// Consecutive walks over a class in which a fetch finds damage in its own store and nothing to request,
+/// before it fails.
 pub const BARREN_PASSES: u32 = 4;
-/// Requests that a fetch has under way at most.
+/// Requests that a fetch has in progress at most.
 pub const FETCH_REQUESTS: usize = 2;
-/// Versions of a class that a fetch says it has: more would cost bytes in every pull, and an older base serves little.
+/// Versions of a class that a fetch lists as held, at most. More would cost bytes in every pull, and an older
+/// base is of little use.
 pub const FETCH_HAVE: usize = 4;
-/// Releases among which a fetch looks for those, newest first.
+/// Releases among which a fetch searches for those versions, newest first, at most.
 pub const FETCH_RELEASES: usize = 16;
-/// Pages in one request of a fetch.
+/// Pages in one request of a fetch at most.
 pub const FETCH_PAGES: usize = 1024;
-/// Bytes of chunks in one request of a fetch, about.
+/// Bytes of chunks in one request of a fetch, approximately.
 pub const FETCH_WINDOW_BYTES: u64 = 64 * 1024 * 1024;
-/// Chunks in one request of a fetch, about.
+/// Chunks in one request of a fetch, approximately.
 pub const FETCH_WINDOW_CHUNKS: usize = 32 * 1024;
-/// Bytes that a fetch gathers before it hands them to the store.
+/// Bytes that a fetch collects before it passes them to the store.
 pub const APPEND_BYTES: usize = 1024 * 1024;
-/// Bytes of received objects that a fetch remembers as held: more than a store keeps invisible.
+/// Bytes of received objects that a fetch remembers as held: more than the bytes in a store that are not yet
+/// visible.
 pub const RECENT_BYTES: u64 = 64 * 1024 * 1024;
-/// What each of them counts beside its bytes: about what it takes to remember it, so that tiny objects are few, too.
+/// Bytes that each remembered object adds to its size: about the memory that its entry takes. So the number
+/// of tiny objects is limited too.
 pub const RECENT_OBJECT_BYTES: u64 = 128;
-/// Pages that a fetch expects at a time.
+/// Pages that a fetch expects at a time, at most.
 pub const EXPECTED_PAGES: usize = 64 * 1024;
-/// Chunks that a fetch expects at a time.
+/// Chunks that a fetch expects at a time, at most.
 pub const EXPECTED_CHUNKS: usize = 256 * 1024;
-/// Parts in which two nodes compare what statements they know: as many as a byte tells apart.
+/// Buckets in which two nodes compare the statements that they know: one for each value of a byte.
 pub const EXCHANGE_BUCKETS: usize = 256;
-/// Names in one message of an exchange at most.
+/// Ids in one message of an exchange at most.
 pub const EXCHANGE_IDS: usize = 16 * 1024;
 /// Bytes of statements in one message of an exchange at most.
 pub const EXCHANGE_BYTES: usize = 768 * 1024;
-/// Messages in one exchange at most: what is left comes with the next.
+/// Messages in one exchange at most. The rest is sent in the next exchange.
 pub const EXCHANGE_ROUNDS: u32 = 64;
 /// Peers that one answer names, at most.
 pub const ANSWER_PEERS: usize = 64;
 /// Statements in one answer at most.
 pub const ANSWER_STATEMENTS: usize = 4096;
-/// Bytes of the statements in one answer at most; whoever asked keeps them until all have come.
+/// Bytes of the statements in one answer at most. The requester keeps them in memory until all have arrived.
 pub const ANSWER_STATEMENTS_BYTES: usize = 2 * 1024 * 1024;
-/// Releases that an answer says are held, at most.
+/// Releases that an answer lists as held, at most.
 pub const ANSWER_HELD: usize = 64;
-/// Releases, newest first, among which an answer looks for those.
+/// Releases among which an answer searches for held ones, newest first, at most.
 pub const ANSWER_RELEASES: usize = 1024;
-/// Bytes that come for nothing and are taken from a source beside as many as are of use: more is no honest mistake.
+/// Useless bytes that are accepted from a source in addition to as many bytes as were useful. A source that
+/// sends more does not do so by an honest mistake.
 pub const FETCH_WASTE_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes that a frame which came for nothing counts for at least: what it costs to look at one.
+/// Bytes that a useless frame is charged at least: the cost to examine it.
 pub const WASTE_FRAME_BYTES: usize = 1024;
-/// Files that may leave a library in one publish whatever share of it they are, if they are small and others stay.
+/// Files that one publish may remove whatever their share of the library is, at most, if they are small and
+/// other files remain.
 pub const FEW_FILES: u64 = 4;
-/// Bytes of such files, all of them.
+/// Bytes of all such files together, at most.
 pub const FEW_BYTES: u64 = 1024 * 1024;
-/// Times that a fetch asks a source anew whose statements named another release than was asked for.
+/// How many times a fetch repeats its request to a source whose statements named another release than the
+/// requested one.
 pub const FETCH_TURNS: u32 = 2;
 
-/// Names of a folder of a restore's destination that are listed at a time, at most.
+/// Names in a folder of the destination that a restore lists at a time, at most.
 pub const LISTED_NAMES: usize = 64 * 1024;
 /// Bytes of a block of the record of a restored folder, at most.
 pub const RECORD_BLOCK_BYTES: usize = 64 * 1024;
-/// Paths that a restore remembers out of order, at most; what is beyond is compared by the next restore.
+/// Paths that a restore remembers out of order, at most. Paths above this limit are compared by the next
+/// restore.
 pub const RESTORE_LATE_PATHS: usize = 64 * 1024;
-/// Link groups whose first path a restore does not write, at most; files of further ones are written by themselves.
+/// Link groups whose first path a restore does not write, at most. Files of more groups are written as
+/// separate files.
 pub const RESTORE_LINK_GROUPS: usize = 16 * 1024;
-/// Files with several names of which a restore remembers what it changed itself, at most; what is beyond may
-/// have to wait for the next restore.
+/// Files with several names for which a restore remembers its own changes, at most. Files above this limit
+/// may have to wait for the next restore.
 pub const RESTORE_CHANGED_FILES: usize = 16 * 1024;
-/// Files with names that a restore has not met yet, of which it remembers that one name stays, at most; names
-/// of further ones may stay one file though the release has them apart.
+/// Files with names that a restore has not reached yet, of which it remembers that one name stays, at most.
+/// Names of more files may remain one file although the release has them as separate files.
 pub const RESTORE_SHARED_FILES: usize = 256 * 1024;
-/// Failures that a restore lists, at most; all are counted.
+/// Failures that a restore lists, at most. All failures are counted.
 pub const RESTORE_FAILURES: usize = 1000;
-/// Paths of which a restore remembers that they failed, at most; after so many it links no more files to others.
+/// Paths that a restore remembers as failed, at most. When this limit is reached, the restore links no more
+/// files to others.
 pub const RESTORE_FAILED_PATHS: usize = 64 * 1024;
-/// Folders in each other that a restore removes as one, at most.
+/// Depth of nested folders that a restore removes as one unit, at most.
 pub const RESTORE_REMOVED_DEPTH: usize = 256;
 
 const _: () =
     assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);
-// Two of the largest entries fit a page, so every level shrinks.
+// Two of the largest entries fit in a page, so every level shrinks.
 const _: () = assert!(2 * (2 * PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
 const _: () = assert!(PATH_BYTES + 16 * HOLES + 1024 <= EXTENSION_BYTES);
-// A policy fits its statement with all signatures.
+// A policy fits in its statement with all signatures.
 const _: () = assert!(POLICY_BYTES + 61 + SIGNATURES * 96 <= STATEMENT_BYTES && POLICY_REGIONS <= 255);
 const _: () = assert!(PASSING_BURST as usize >= CHECKPOINTS);
-// Counts of a statement's body are one byte, but for pins and excludes of a policy.
-// Of one key no more can be known than the lists of a root hold.
+// Counts in the body of a statement take one byte, except for the pins and the excludes of a policy. The
+// lists of a root can pin all known statements of one key.
 const _: () = assert!(PIN_LISTS * PIN_LIST_IDS >= STATEMENTS_PER_KEY && PIN_LISTS <= 255);
 const _: () = assert!(32 * (PIN_LIST_IDS + 2) + 256 <= STATEMENT_BYTES && PIN_LIST_IDS <= u16::MAX as usize);
 const _: () = assert!(ROLES <= 255 && ROLE_KEYS <= 255 && SIGNATURES <= 255 && TICKET_REDEEMERS <= 255);
 const _: () = assert!(CLASSES <= 255 && RELEASE_PARENTS <= 255 && ADDRESSES <= 255 && NAME_BYTES <= 255);
-// A full answer of an exchange, or all the statements that a peer may hand over at once, fits one batch.
+// A full answer of an exchange, or all statements that a peer may send at once, fit in one batch.
 const _: () = assert!(LEDGER_FRAME_BYTES >= 32 * FRAME_CONTROL_BYTES);
 const _: () = assert!(LEDGER_PLACE_BYTES + 8 <= STATEMENT_BYTES);
 const _: () = assert!(AUDIT_SUBJECT_BYTES + AUDIT_REASON_BYTES + 256 <= AUDIT_RECORD_BYTES);
 const _: () = assert!(AUDIT_RECORD_BYTES <= u16::MAX as usize && 4 * AUDIT_RECORD_BYTES <= AUDIT_TORN_BYTES);
-// A full ticket fits its text: base32 takes eight letters for five bytes.
+// A full ticket fits in its text: base32 takes eight letters for five bytes.
 const _: () = assert!(
     (ADDRESSES * (2 + ADDRESS_BYTES) + 32 * TICKET_REDEEMERS + NAME_BYTES + 256) * 8 / 5 + 8 <= TICKET_BYTES
 );
-// One chunk or page always fits a delta, with both its neighbours as a base.
+// One chunk or page always fits in a delta, with both its neighbours as the base.
 const _: () = assert!(DELTA_RAW_BYTES >= CHUNK_BYTES && DELTA_BASE_BYTES >= 3 * CHUNK_BYTES);
 const _: () = assert!(DELTA_BASE_BYTES >= DIFF_STOOD_PAGES * PAGE_BYTES);
 const _: () = assert!(CLASSES * (1 + 32) + 64 <= FRAME_HEADER_BYTES);
@@ -370,21 +409,23 @@ const _: () = assert!(REFUSAL_BYTES + 16 <= FRAME_SMALL_BYTES);
 const _: () = assert!((ANSWER_HELD + 1) * 33 + 8 <= FRAME_HOLDING_BYTES);
 const _: () = assert!(ANSWER_STATEMENTS_BYTES >= STATEMENT_BYTES + EXCHANGE_BYTES);
 const _: () = assert!(HELLO_STATEMENTS * STATEMENT_BYTES <= FRAME_CONTROL_BYTES);
-// A name and the longest addresses leave room for what shows the sender's membership.
+// A name and the longest addresses leave space for the proof of the sender's membership.
 const _: () = assert!(ADDRESSES * (ADDRESS_BYTES + 3) + NAME_BYTES + 64 + 3 * 1024 <= HELLO_BYTES);
-const _: () = assert!(32 + 32 + NAME_BYTES + 64 + 16 <= STRANGER_REQUEST_BYTES);
+const _: () = assert!(32 + 32 + NAME_BYTES + 64 + 16 <= UNKNOWN_PEER_REQUEST_BYTES);
 const _: () = assert!(PAGE_BYTES + 64 <= FRAME_CONTROL_BYTES && STATEMENT_BYTES + 64 <= FRAME_CONTROL_BYTES);
-// The index of one is a byte.
+// The index of a commitment is a byte.
 const _: () = assert!(PULL_HAVE <= 256 && CLASSES <= PULL_HAVE);
 const _: () = assert!(FETCH_HAVE <= PULL_HAVE && FETCH_PAGES <= REQUEST_POSITIONS);
 const _: () = assert!(RECENT_BYTES > 2 * (2 * GROUP_BYTES + APPEND_QUEUE_BYTES + APPEND_BYTES as u64));
-// By position nothing is wanted that is not expected: one window is gathered while all requests are under way.
+// No position outside the expected ones is requested: one window is collected while all requests are in
+// progress.
 const _: () = assert!((FETCH_REQUESTS + 1) * (FETCH_WINDOW_CHUNKS + BATCH_IDS) <= EXPECTED_CHUNKS);
 const _: () = assert!((FETCH_REQUESTS + 1) * FETCH_PAGES <= EXPECTED_PAGES);
-// A page of inline chunks is looked up in one batch.
+// The inline chunks of a page are looked up in one batch.
 const _: () = assert!(PAGE_ITEMS_MAX * INLINE_CHUNKS <= BATCH_IDS);
 const _: () = assert!(1 << RECORD_WINDOW_LOG == CHUNK_BYTES && PAGE_BYTES <= CHUNK_BYTES);
-// What a crash may cost a puller: the open group, the one on its way to the disk, and all that waits for them.
+// The data that a puller may lose in a crash: the open group, the group on its way to the disk, and all data
+// that waits for them.
 const _: () = assert!(2 * GROUP_BYTES + APPEND_QUEUE_BYTES <= 12 * 1024 * 1024);
-// An entry of a record fits a block.
+// An entry of a record fits in a block.
 const _: () = assert!(RECORD_BLOCK_BYTES >= 2 * (PATH_BYTES + 128));

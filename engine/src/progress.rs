@@ -1,33 +1,34 @@
-//! How a long job says how far it is: counts, never times; whoever shows them has the clock.
+//! Progress of a long job: counts only, never times. The caller has the clock.
 
-/// How far a job is. All counts only grow; totals are `None` while they are not known.
+/// The progress of a job. Counts only grow. A total is `None` while it is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Files done.
     pub files: u64,
-    /// Files in all.
+    /// Total files.
     pub files_total: Option<u64>,
-    /// Bytes of content dealt with, moved or not.
+    /// Bytes of content processed, transferred or not.
     pub bytes: u64,
-    /// Bytes of content in all.
+    /// Total bytes of content.
     pub bytes_total: Option<u64>,
-    /// Of `bytes`, those that needed no work: unchanged files, held chunks, reused ranges.
+    /// The part of `bytes` that needed no work: unchanged files, held chunks, reused ranges.
     pub bytes_saved: u64,
 }
 
-/// Hears of a job's progress, on the thread that called the job; must return quickly.
+/// Receives the progress of a job, on the thread that called the job. Its methods must return quickly.
 pub trait Progress {
-    /// The counts moved on: after about every MiB.
+    /// The counts have changed. Called about once per MiB.
     fn advanced(&mut self, counts: &Counts);
 
-    /// `path` is passed over; `why` completes "skipped: ".
+    /// `path` is skipped. `why` completes the text "skipped: ".
     fn skipped(&mut self, path: &str, why: &str);
 
-    /// A dry run would change `path`; with its size before and after, where it has one.
+    /// A dry run would change `path`. The sizes are those before and after the change, where the path has a
+    /// size.
     fn planned(&mut self, _path: &str, _change: Change, _size_old: Option<u64>, _size_new: Option<u64>) {}
 }
 
-/// What a dry run would do to a path.
+/// A change that a dry run would make to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
@@ -35,16 +36,16 @@ pub enum Change {
     Written,
     /// Set the mode and time of a file whose content is right.
     Mended,
-    /// Make a file a further name of another.
+    /// Make the path another name (hard link) of an existing file.
     Linked,
     /// Make a folder or a symbolic link.
     Made,
-    /// Remove what is there.
+    /// Remove the existing item.
     Removed,
 }
 
 impl Change {
-    /// The word for it, in listings.
+    /// The word for the change, in listings.
     pub const fn word(self) -> &'static str {
         match self {
             Change::Written => "written",
@@ -56,7 +57,7 @@ impl Change {
     }
 }
 
-/// Nobody listens.
+/// Ignores all progress.
 impl Progress for () {
     fn advanced(&mut self, _counts: &Counts) {}
 

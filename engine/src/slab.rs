@@ -1,41 +1,43 @@
-//! Memory that is used again: large buffers that come back once nobody holds a part of them.
+//! Reusable memory: large buffers that are reused as soon as no part of them is referenced.
 //!
-//! Fresh memory of this size costs the kernel a fault and a cleared page for every 4 KiB, which is more than the copy into
-//! it. Whoever fills buffers in a row keeps a few here and takes the oldest that is free.
+//! A new allocation of this size costs a page fault and a cleared page for every 4 KiB, which is more than
+//! the copy into it. So a writer of many buffers keeps a few of them here, and reuses the oldest that is
+//! free.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-/// Bytes of a buffer.
+/// Size of a buffer in bytes.
 pub const SLAB_BYTES: usize = 1024 * 1024;
 
-/// Buffers of at least [`SLAB_BYTES`], handed out again in the order in which they were kept.
+/// Buffers of at least [`SLAB_BYTES`], reused in the order in which they were kept.
 #[derive(Debug)]
 pub struct Slabs {
     kept: VecDeque<Bytes>,
-    most: usize,
+    max_buffers: usize,
 }
 
 impl Slabs {
-    /// Keeps `most` buffers at most.
-    pub fn up_to(most: usize) -> Self {
-        Self { kept: VecDeque::with_capacity(most), most }
+    /// Makes a cache of at most `max_buffers` buffers.
+    pub fn up_to(max_buffers: usize) -> Self {
+        Self { kept: VecDeque::with_capacity(max_buffers), max_buffers }
     }
 
-    /// A buffer with room for `len` bytes in all, which holds anything or nothing.
+    /// Returns a buffer with capacity for at least `len` bytes in total. Its content is arbitrary.
     pub fn take(&mut self, len: usize) -> BytesMut {
         match self.kept.pop_front().map(Bytes::try_into_mut) {
-            Some(Ok(spare)) if spare.capacity() >= len => return spare,
+            Some(Ok(free)) if free.capacity() >= len => return free,
             Some(Err(in_use)) => self.kept.push_front(in_use),
             Some(Ok(_)) | None => {}
         }
         BytesMut::with_capacity(len.max(SLAB_BYTES))
     }
 
-    /// Keeps a buffer by a part that begins where it begins; the oldest goes where there are too many.
+    /// Keeps a buffer, referenced by a part that starts at the beginning of the buffer. Drops the oldest
+    /// buffer if there are too many.
     pub fn keep(&mut self, front: Bytes) {
-        if self.kept.len() >= self.most {
+        if self.kept.len() >= self.max_buffers {
             self.kept.pop_front();
         }
         self.kept.push_back(front);
@@ -47,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_comes_back_when_the_last_part_of_it_is_gone() {
+    fn a_buffer_is_reused_after_its_last_part_is_dropped() {
         let mut slabs = Slabs::up_to(2);
         let mut buffer = slabs.take(10);
         let address = buffer.as_ptr();
@@ -64,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_kept_than_may_be_and_none_is_given_that_is_too_small() {
+    fn keeps_a_bounded_number_and_returns_none_that_is_too_small() {
         let mut slabs = Slabs::up_to(2);
         for mark in 0..3 {
             let mut buffer = BytesMut::with_capacity(SLAB_BYTES);

@@ -1,7 +1,8 @@
-//! Finds out what of a class is held: [`walk()`] goes over its trees once, in order, and says what is missing and where it
-//! stands; [`mark_full`] remembers what is complete; [`structure`] and [`deep`] are what an operator runs.
+//! Finds which data of a class is held. [`walk()`] goes over the class's trees once, in order, and reports
+//! missing data with its positions. [`mark_full`] records which subtrees are complete. [`structure`] and
+//! [`deep`] are run by an operator.
 //!
-//! Nothing here fetches or repairs. Memory is bounded whatever the library's size.
+//! This module does not fetch or repair data. Its memory is bounded, whatever the library's size.
 
 #[cfg(test)]
 mod tests;
@@ -26,21 +27,22 @@ use crate::{
 
 pub use walk::{Walked, walk};
 
-/// What a walk does with page marks.
+/// How a walk uses page marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marks {
-    /// Passes over what is below pages marked [`PageState::Full`], as long as nothing in the store is lost.
+    /// Skips the subtrees of pages marked [`PageState::Full`], as long as no object in the store is lost.
     pub trust: bool,
-    /// Marks the pages whose subtrees turn out complete.
+    /// Marks the pages whose subtrees are found complete.
     pub set: bool,
 }
 
-/// Takes what a walk finds missing; `Break` ends the walk.
+/// Receives the missing objects that a walk finds; `Break` ends the walk.
 pub trait Visitor {
-    /// A page that is not held, with what is known of it. What is below is unknown and not reported.
+    /// A page that is not held, with its expected properties. Data below it is unknown and not reported.
     fn missing_page(&mut self, id: PageId, expect: &Expect, at: PagePosition) -> ControlFlow<()>;
 
-    /// A chunk that is not held, with its class-wide ordinal. One that is named again soon after is reported once.
+    /// A chunk that is not held, with its class-wide ordinal. A chunk that is named again soon after is
+    /// reported once.
     fn missing_chunk(&mut self, ordinal: u64, chunk: ChunkRef) -> ControlFlow<()>;
 }
 
@@ -49,16 +51,16 @@ pub trait Visitor {
 pub struct MissingPage {
     /// Its id.
     pub id: PageId,
-    /// What must hold of it when it comes.
+    /// Its expected properties.
     pub expect: Expect,
-    /// Where it stands.
+    /// Its position.
     pub at: PagePosition,
 }
 
-/// A [`Visitor`] that collects, and ends the walk when it has `limit` pages and chunks.
+/// A [`Visitor`] that collects missing objects, and ends the walk after `limit` of them.
 #[derive(Clone, Debug)]
 pub struct Missing {
-    /// How many positions to collect at most.
+    /// Maximum number of collected objects.
     pub limit: usize,
     /// Pages, in the order of the walk.
     pub pages: Vec<MissingPage>,
@@ -67,17 +69,17 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// Collects nothing yet.
+    /// An empty collection for up to `limit` objects.
     pub fn up_to(limit: usize) -> Self {
         Self { limit, pages: Vec::new(), chunks: Vec::new() }
     }
 
-    /// Whether nothing was found missing.
+    /// Whether no object is missing.
     pub fn is_empty(&self) -> bool {
         self.pages.is_empty() && self.chunks.is_empty()
     }
 
-    /// The chunks as (first ordinal, count), as a request names them.
+    /// The chunks as (first ordinal, count), in the form of a request.
     pub fn chunk_ranges(&self) -> Vec<(u64, u64)> {
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for (ordinal, _) in &self.chunks {
@@ -110,13 +112,13 @@ impl Visitor for Missing {
     }
 }
 
-/// Walks a class from its header on, passing over what is marked and marking what is complete, the header included.
-/// The header must be held. Marks are set for the part that was walked even where `visitor` ends the walk.
+/// Walks a class from its header: skips marked subtrees, and marks complete pages and the header. The header
+/// must be held. Marks are set for the walked part even where `visitor` ends the walk.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] where the header is not held, [`Error::Invalid`] where a page is forged, whatever the store fails
-/// with.
+/// [`Error::Missing`] where the header is not held, [`Error::Invalid`] where a page is forged; any error of
+/// the store.
 pub fn mark_full(store: &dyn Objects, header: &Commitment, visitor: &mut dyn Visitor) -> Result<Walked> {
     let class = ClassHeader::load(store, header)?;
     let walked = walk(store, &class, Marks { trust: true, set: true }, visitor)?;
@@ -126,12 +128,12 @@ pub fn mark_full(store: &dyn Objects, header: &Commitment, visitor: &mut dyn Vis
     Ok(walked)
 }
 
-/// What [`structure`] found.
+/// The result of [`structure`].
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Classes whose headers are held, with what was walked below them.
+    /// Classes whose headers are held, with the result of the walk.
     pub classes: Vec<ClassReport>,
-    /// Classes whose headers are not held: a node that is granted only some has no others.
+    /// Classes whose headers are not held: a node that is granted only some classes has no others.
     pub absent: Vec<(u8, Commitment)>,
 }
 
@@ -142,26 +144,26 @@ pub struct ClassReport {
     pub commitment: Commitment,
     /// Its header.
     pub header: ClassHeader,
-    /// What was walked.
+    /// The result of the walk.
     pub walked: Walked,
-    /// What is missing, up to the limit given.
+    /// The missing objects, up to the given limit.
     pub missing: Missing,
 }
 
 impl Report {
-    /// Whether all of every class whose header is held is there.
+    /// Whether every class whose header is held is whole.
     pub fn is_whole(&self) -> bool {
         self.classes.iter().all(|class| class.walked.state == PageState::Full)
     }
 }
 
-/// Walks all classes of a manifest whose headers are held, trusting no mark; lists at most `limit` missing positions
-/// of each. Reads every page and looks up every chunk, but reads no chunk.
+/// Walks all classes of a manifest whose headers are held, without trust in marks; lists at most `limit`
+/// missing objects of each. Reads every page and looks up every chunk, but reads no chunk.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] where the table is not held, [`Error::Invalid`] where something is forged, whatever the store
-/// fails with.
+/// [`Error::Missing`] where the table is not held, [`Error::Invalid`] where an object is forged; any error of
+/// the store.
 pub fn structure(store: &dyn Objects, manifest: &ManifestId, limit: usize) -> Result<Report> {
     let mut report = Report::default();
     for (slot, commitment) in ClassTable::load(store, manifest)?.classes {
@@ -173,7 +175,10 @@ pub fn structure(store: &dyn Objects, manifest: &ManifestId, limit: usize) -> Re
             header => header?,
         };
         if header.slot != slot {
-            return Err(Error::Invalid(format!("class {} is not of the slot its table says", header.name)));
+            return Err(Error::Invalid(format!(
+                "class {} is not in the slot that its table states",
+                header.name
+            )));
         }
         let mut missing = Missing::up_to(limit);
         let walked = walk(store, &header, Marks { trust: false, set: false }, &mut missing)?;
@@ -182,30 +187,32 @@ pub fn structure(store: &dyn Objects, manifest: &ManifestId, limit: usize) -> Re
     Ok(report)
 }
 
-/// What [`deep`] read.
+/// The result of [`deep`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeepReport {
     /// Chunks read and hashed, with multiplicity.
     pub chunks: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Chunks that are not held, or not what their ids name, or not of the length their file says.
+    /// Chunks that are not held, do not match their ids, or do not have the length that their file states.
     pub bad: u64,
 }
 
-/// Reads every chunk of a class and hashes it, telling `bad` of those that are not what they must be. `progress` hears
-/// of every batch, and ends the work with an error. At most 8 MiB of chunks are in memory.
+/// Reads and hashes every chunk of a class, and calls `bad` with each chunk that is missing or wrong.
+/// `progress` is called after every batch; an error from it ends the work. At most 8 MiB of chunks are in
+/// memory.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] and [`Error::Invalid`] for pages; whatever the store or `progress` fails with. A damaged chunk is no
-/// error.
+/// [`Error::Missing`] and [`Error::Invalid`] for pages; any error of the store or of `progress`. A
+/// damaged chunk is no error.
 pub fn deep(
     store: &dyn Objects,
     header: &Commitment,
     bad: &mut dyn FnMut(u64, ChunkRef),
     progress: &mut dyn FnMut(&DeepReport) -> Result<()>,
 ) -> Result<DeepReport> {
+    /// Chunks that are read at a time: at most 8 MiB.
     const BATCH: usize = 8 * 1024 * 1024 / CHUNK_BYTES;
     const _: () = assert!(BATCH > 0 && BATCH <= BATCH_IDS);
     let class = ClassHeader::load(store, header)?;
@@ -236,11 +243,11 @@ pub fn deep(
     }
 }
 
-/// Chunks' verified bytes; none for one that is not held or damaged.
+/// The verified bytes of chunks; `None` for a chunk that is not held or damaged.
 fn read_batch(store: &dyn Objects, chunks: &[(u64, ChunkRef)]) -> Result<Vec<Option<Bytes>>> {
     let ids: Vec<ChunkId> = chunks.iter().map(|(_, chunk)| chunk.id).collect();
     match store.read_chunks(&ids, Check::Verify) {
-        // One damaged chunk fails its batch: find it.
+        // One damaged chunk fails its batch: read the chunks one by one.
         Err(Error::Corrupt(_)) => ids.iter().map(|id| read_one(store, id)).collect(),
         chunks => chunks,
     }

@@ -1,8 +1,9 @@
-//! A byte buffer that begins on a block boundary in memory, as O_DIRECT wants it.
+//! A byte buffer that begins on a block boundary in memory, as O_DIRECT requires.
 
 use chuan_engine::limits::SEGMENT_BLOCK;
 
-/// Bytes at an aligned address: a vector that is a block longer than needed, used from its first aligned byte on.
+/// Bytes at an aligned address: a vector that is one block longer than needed, used from its first aligned
+/// byte on.
 #[derive(Debug)]
 pub(crate) struct AlignedBuf {
     memory: Vec<u8>,
@@ -12,7 +13,7 @@ pub(crate) struct AlignedBuf {
 
 impl AlignedBuf {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        // Allocated at its final size once: a vector that grew would move, and the aligned byte with it.
+        // Allocated once at its final size: a vector that grew would move, and its aligned byte with it.
         let memory = vec![0; capacity + SEGMENT_BLOCK];
         let start = memory.as_ptr().align_offset(SEGMENT_BLOCK).min(SEGMENT_BLOCK);
         Self { memory, start, len: 0 }

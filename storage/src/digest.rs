@@ -1,4 +1,4 @@
-//! What one segment holds past a position: listed by its footer, or scanned. It changes nothing.
+//! The content of one segment after a position, listed from its footer or by a scan. It changes nothing.
 
 use chuan_engine::{
     Result,
@@ -11,39 +11,39 @@ use rustix::fs::Advice;
 use crate::{
     entry::{Indexed, Location, Position},
     recover::{indexed, location},
-    view::View,
+    view::SegmentView,
     walk,
 };
 
 /// Where the first group of a segment begins.
 pub(crate) const FIRST_GROUP: u64 = SEGMENT_BLOCK as u64;
 
-/// What one segment holds past a position.
+/// The content of one segment after a position.
 pub(crate) struct Digest<'a> {
-    view: &'a View,
+    view: &'a SegmentView,
     name: SegmentName,
     pub(crate) start: u64,
     pub(crate) records: Vec<(Indexed, Location)>,
     pub(crate) damage: Vec<(Option<ObjectId>, String)>,
-    /// After the last marker.
+    /// The position after the last marker.
     pub(crate) position: Position,
-    /// Bytes after the last marker that are not blank.
+    /// Bytes after the last marker, if they are not blank.
     pub(crate) torn: Option<u64>,
 }
 
 impl<'a> Digest<'a> {
-    /// Begins at `known`, where the index knows the segment; the library's last group so far is `group`.
-    pub(crate) fn new(view: &'a View, name: SegmentName, known: Option<Position>, group: u64) -> Self {
+    /// Starts at `known` if the index knows the segment. `group` is the library's last group so far.
+    pub(crate) fn new(view: &'a SegmentView, name: SegmentName, known: Option<Position>, group: u64) -> Self {
         let first = Position { segment: view.number, id: name.id, end: FIRST_GROUP, records: 0, group };
         let position = known.unwrap_or(first);
         let start = position.end;
         Self { view, name, start, records: Vec::new(), damage: Vec::new(), position, torn: None }
     }
 
-    /// Takes the footer's word.
+    /// Takes the records that the footer lists.
     pub(crate) fn take_footer(&mut self, entries: &[FooterEntry], start: u64) -> Result<()> {
         for entry in entries.iter().filter(|entry| u64::from(entry.offset) >= start) {
-            // Records of a newer program stay where they are.
+            // Records of a newer program stay in the segment and are not indexed.
             let indexed = indexed(entry.key).map(|indexed| (indexed, location(self.view.number, entry)));
             self.records.extend(indexed);
         }
@@ -53,7 +53,7 @@ impl<'a> Digest<'a> {
         Ok(())
     }
 
-    /// The number of the group before the footer: its markers are in the last two blocks.
+    /// The number of the last group before the footer. Its markers are in the last two blocks.
     fn last_group(&self) -> Result<u64> {
         let end = self.view.records_end();
         let start = end.saturating_sub(2 * SEGMENT_BLOCK as u64).max(FIRST_GROUP);
@@ -69,7 +69,7 @@ impl<'a> Digest<'a> {
 
     /// Reads every record from `start` to `end`.
     pub(crate) fn scan(&mut self, start: u64, end: u64) -> Result<()> {
-        // What a failed write left in the page cache must not pass for what is on the disk.
+        // Bytes that a failed write left in the page cache must not be taken for bytes on the disk.
         let _ = rustix::fs::fadvise(&self.view.file, start, None, Advice::DontNeed);
         let mut open = OpenGroup::default();
         let (view, name) = (self.view, self.name);
@@ -90,7 +90,7 @@ impl<'a> Digest<'a> {
                 let of_newer = matches!(header.key, RecordKey::Reserved(..));
                 match payload.and_then(|_| indexed(header.key)) {
                     Some(indexed) => open.records.push((indexed, location(self.view.number, &entry))),
-                    // It stays where it is.
+                    // A record of a newer program is not indexed.
                     None if of_newer && payload.is_some() => {}
                     None => open.damage.push((header.key.lost_id(), damaged(self.view, offset, "a record"))),
                 }
@@ -98,13 +98,13 @@ impl<'a> Digest<'a> {
             Item::Gap { blank: true, .. } => {}
             Item::Gap { from, to, .. } => {
                 open.gap = true;
-                open.damage.push((None, damaged(self.view, from, &format!("what lies before offset {to}"))));
+                open.damage.push((None, damaged(self.view, from, &format!("everything before offset {to}"))));
             }
             Item::Marker { offset, marker } => self.end_group(offset, &marker, open),
         }
     }
 
-    /// A marker: all that was seen before it was durable.
+    /// A marker: everything before it was durable.
     fn end_group(&mut self, offset: u64, marker: &Marker, open: &mut OpenGroup) {
         let open = std::mem::take(open);
         self.position.end = align_up(offset + RECORD_HEADER_BYTES as u64);
@@ -115,7 +115,7 @@ impl<'a> Digest<'a> {
     }
 }
 
-/// What was seen since the last marker.
+/// The records and damage since the last marker.
 #[derive(Default)]
 struct OpenGroup {
     seen: u32,
@@ -124,6 +124,6 @@ struct OpenGroup {
     gap: bool,
 }
 
-fn damaged(view: &View, offset: u64, what: &str) -> String {
+fn damaged(view: &SegmentView, offset: u64, what: &str) -> String {
     format!("{} at offset {offset}: {what} is damaged", view.path.display())
 }

@@ -1,13 +1,14 @@
-//! The thread that writes segment files: what the log decides, in its order.
+//! The thread that writes segment files: it carries out the steps of the log, in order.
 //!
 //! ```text
-//! log: packs ──steps──► disk: writes ──groups──► settle: syncs, tells index and waiters
+//! log: packs ──steps──► disk: writes ──groups──► settle: syncs, updates index, answers waiters
 //! ```
 //!
-//! While one group is made durable the next is written already, but not its end: **no marker is written before the group
-//! ahead of it is durable**, and no segment is begun before the one ahead of it is. So whatever a crash leaves, all that
-//! stands before a marker but its own group was acknowledged, as if groups were written one at a time. Libraries take
-//! turns in this one line: their groups lie in files of their own and share nothing else.
+//! While one group is made durable, the next is written already, but not its end: **no marker is written
+//! before the group ahead of it is durable**, and no segment is begun before the segment ahead of it is. So
+//! after any crash, all records before a marker, except those of its own group, were acknowledged, as if
+//! groups were written one at a time. All libraries share this one order of steps: their groups lie in files
+//! of their own and share nothing else.
 
 use std::{sync::Arc, thread};
 
@@ -31,12 +32,13 @@ use crate::{
     walk,
 };
 
-/// What a library's first allocation is, so that a small library stays small; the next doubles what there is.
+/// The first allocation of a library, small so that a small library stays small. Each further allocation
+/// doubles the size.
 const FIRST_ALLOCATION: u64 = 256 * 1024;
-/// Steps that wait at most: the log packs one piece while another is written.
+/// Maximum steps that wait: the log packs one piece while another is written.
 const STEPS: usize = 2;
 
-/// What is to be done next.
+/// One step of the disk thread.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Begin a segment.
@@ -47,28 +49,28 @@ pub(crate) enum Step {
     Write(u32, Piece),
     /// Write the last blocks of a group, and make it durable.
     Commit(Piece, Settled),
-    /// End a segment with the footer for these records; those before `listed_from` are read back from the file.
+    /// Seal a segment with a footer for these records. Records before `listed_from` are listed from the file.
     Seal { number: u32, segment: SegmentName, end: u64, entries: Vec<FooterEntry>, listed_from: u64 },
     /// Close a segment after its last group, to be resumed later.
     Close { number: u32, end: u64 },
-    /// Answer once all groups before are durable and visible.
+    /// Answer once all earlier groups are durable and visible.
     Barrier(Answer),
 }
 
-/// How much a new segment is given at once.
+/// How much is allocated to a new segment at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Allocation {
-    /// Little: it is the first of its library.
+    /// Little: it is the first segment of its library.
     First,
-    /// All that a segment may take.
+    /// The maximum size of a segment.
     Whole,
 }
 
-/// The thread, as the log sees it.
+/// The log's handle to the thread.
 #[derive(Debug)]
 pub(crate) struct Disk {
     steps: Option<Sender<Step>>,
-    /// Buffers that were written.
+    /// Buffers that were written and are free again.
     free: Receiver<AlignedBuf>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -91,14 +93,14 @@ impl Disk {
         Ok(Self { steps: Some(steps), free, thread: Some(thread) })
     }
 
-    /// Hands on a step; waits while too much is under way.
+    /// Sends a step; blocks while too many steps wait.
     pub(crate) fn send(&self, step: Step) -> Result<()> {
-        // The thread has told the queue why it ended.
+        // The thread has reported to the queue why it ended.
         let gone = || Error::Poisoned("the store's disk thread is gone".to_owned());
         self.steps.as_ref().ok_or_else(gone)?.send(step).map_err(|_| gone())
     }
 
-    /// A buffer that was written before, if there is one.
+    /// A free buffer, if there is one.
     pub(crate) fn free_buffer(&self) -> Option<AlignedBuf> {
         self.free.try_recv().ok()
     }
@@ -113,25 +115,25 @@ impl Drop for Disk {
     }
 }
 
-/// The thread's own state.
+/// The state of the thread.
 struct Writer {
     layout: Layout,
     options: Options,
-    /// At most [`OPEN_SEGMENTS`](limits::OPEN_SEGMENTS): the log sees to that.
-    open: Vec<Open>,
+    /// At most [`OPEN_SEGMENTS`](limits::OPEN_SEGMENTS): the log ensures that.
+    open: Vec<OpenSegment>,
     used: Sender<AlignedBuf>,
     settle: settle::Settle,
     queue: Arc<Queue>,
 }
 
-/// A segment that is written.
-struct Open {
+/// A segment that is open for writing.
+struct OpenSegment {
     file: AppendFile,
     number: u32,
     library: LibraryId,
     /// The end of the last group.
     end: u64,
-    /// Whether its name in the directory may not be durable.
+    /// Whether its directory entry may not be durable yet.
     is_new: bool,
 }
 
@@ -140,14 +142,14 @@ impl Writer {
         let _guard = self.queue.guard();
         for step in steps {
             if let Err(error) = self.step(step) {
-                // In place before a caller that waits for an answer finds the thread gone.
+                // Set before the thread ends: a caller that waits for an answer then finds the reason.
                 self.queue.refuse(Refusal::of(&error));
                 return;
             }
         }
         if let Err(error) = self.close_all() {
             tracing::warn!(
-                "the store was closed in haste and will be looked over at the next start: {error}"
+                "the store was not closed in an orderly way and will be checked at the next start: {error}"
             );
         }
     }
@@ -172,7 +174,7 @@ impl Writer {
         let SegmentHeader { name, number } = *header;
         let file = AppendFile::create(&self.layout.segment(number), &self.options)?;
         let end = limits::SEGMENT_BLOCK as u64;
-        let mut open = Open { file, number, library: name.library, end, is_new: true };
+        let mut open = OpenSegment { file, number, library: name.library, end, is_new: true };
         let first = match allocation {
             Allocation::First => FIRST_ALLOCATION,
             Allocation::Whole => self.options.segment_bytes,
@@ -180,7 +182,7 @@ impl Writer {
         open.preallocate(first.min(self.options.segment_bytes), &self.layout);
         let mut block = AlignedBuf::with_capacity(limits::SEGMENT_BLOCK);
         block.push(&header.encode());
-        // Durable with the first group: without one, nothing of the segment counts.
+        // Durable with the first group: without a group, nothing of the segment is valid.
         open.file.write(block.as_slice(), 0)?;
         self.open.push(open);
         Ok(())
@@ -189,7 +191,7 @@ impl Writer {
     fn resume(&mut self, number: u32, library: LibraryId, end: u64) -> Result<()> {
         let file = AppendFile::open(&self.layout.segment(number), &self.options)?;
         self.queue.set_slack(&library, file.allocated().saturating_sub(end));
-        self.open.push(Open { file, number, library, end, is_new: false });
+        self.open.push(OpenSegment { file, number, library, end, is_new: false });
         Ok(())
     }
 
@@ -198,7 +200,7 @@ impl Writer {
         let end = piece.offset + piece.buf.len() as u64;
         open.make_room(end, &self.layout, &self.options)?;
         open.file.write(piece.buf.as_slice(), piece.offset)?;
-        // A full pool lets the buffer go.
+        // If the pool is full, the buffer is freed.
         let _ = self.used.try_send(piece.buf);
         Ok(())
     }
@@ -218,8 +220,8 @@ impl Writer {
         self.settle.group(durable, settled)
     }
 
-    /// Ends a segment with its footer. Nothing is synced: the records are durable, and a footer that is lost or torn
-    /// costs a scan.
+    /// Seals a segment with its footer. Nothing is synced: the records are durable, and a lost or torn footer
+    /// only costs a scan.
     fn seal(
         &mut self,
         number: u32,
@@ -243,7 +245,7 @@ impl Writer {
         open.file.truncate(end + bytes.len() as u64)
     }
 
-    /// Closes a segment that is not used for now, and gives its preallocated space back.
+    /// Closes a segment that is not used for now, and frees its preallocated space.
     fn close(&mut self, number: u32, end: u64) -> Result<()> {
         self.settle.wait()?;
         let mut open = self.take(number)?;
@@ -253,23 +255,23 @@ impl Writer {
         Ok(())
     }
 
-    fn take(&mut self, number: u32) -> Result<Open> {
+    fn take(&mut self, number: u32) -> Result<OpenSegment> {
         let at = self.open.iter().position(|open| open.number == number).ok_or_else(no_segment)?;
         Ok(self.open.swap_remove(at))
     }
 
-    /// An orderly end: gives preallocated space back, and what was written of groups that were never ended.
+    /// An orderly end: frees preallocated space and cuts off written parts of groups that were never ended.
     fn close_all(&mut self) -> Result<()> {
         self.settle.wait()?;
         if self.queue.is_refused() {
             return Ok(());
         }
-        self.open.iter_mut().try_for_each(Open::give_back)
+        self.open.iter_mut().try_for_each(OpenSegment::give_back)
     }
 }
 
-impl Open {
-    /// Allocates up to `end` and beyond, where there is space; fails where `end` would go into the reserve.
+impl OpenSegment {
+    /// Allocates up to `end` and beyond, if there is space; fails if `end` would go into the reserve.
     fn make_room(&mut self, end: u64, layout: &Layout, options: &Options) -> Result<()> {
         if end <= self.file.allocated() {
             return Ok(());
@@ -286,7 +288,7 @@ impl Open {
         Ok(())
     }
 
-    /// Allocates up to `end` if that leaves at least as much again.
+    /// Allocates up to `end` if at least as much space remains.
     fn preallocate(&mut self, end: u64, layout: &Layout) {
         let wanted = end.saturating_sub(self.file.allocated());
         if Space::of(layout.dir()).is_ok_and(|space| space.usable() / 2 >= wanted) {

@@ -1,5 +1,5 @@
-//! What the store and its index know of a record: its key, its payload on the way to the log, where it lies; and how
-//! far the index knows a library's segments.
+//! Types for records of the store and its index: the key, the payload on its way to the log, the location,
+//! and how far the index knows a library's segments.
 
 use bytes::Bytes;
 use chuan_engine::{
@@ -11,9 +11,10 @@ use chuan_engine::{
 
 /// Bytes of an encoded [`Location`].
 pub(crate) const LOCATION_BYTES: usize = 16;
+/// Bytes of an encoded [`Position`].
 const POSITION_BYTES: usize = 40;
 
-/// A record as the index keys it.
+/// The key of a record in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Indexed {
     Chunk(ChunkId),
@@ -40,12 +41,12 @@ impl Indexed {
 #[derive(Clone, Debug)]
 pub(crate) struct Incoming {
     pub(crate) key: Indexed,
-    /// What its record will hold.
+    /// The payload of its record.
     pub(crate) payload: Bytes,
 }
 
 impl Incoming {
-    /// Adds an object that was new.
+    /// Counts it as a new object.
     pub(crate) fn count(&self, appended: &mut Appended) {
         let bytes = self.payload.len() as u64;
         match self.key {
@@ -100,16 +101,16 @@ impl Location {
     }
 }
 
-/// How far the index knows a library's segments: the end of the last group that it holds.
+/// How far the index knows a library's segments: the end of the last group in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     /// Number of the segment.
     pub(crate) segment: u32,
     /// The segment's random id.
     pub(crate) id: SegmentId,
-    /// Offset in it.
+    /// Offset of the end in the segment.
     pub(crate) end: u64,
-    /// Records in it up to there.
+    /// Records in the segment up to there.
     pub(crate) records: u32,
     /// Number of the last group.
     pub(crate) group: u64,
@@ -146,7 +147,7 @@ impl Position {
     }
 }
 
-/// A value of the index that does not decode: its checksum held, so another program wrote it.
+/// The error for an index value that does not decode. Its checksum was valid, so another program wrote it.
 pub(crate) fn malformed(what: &str) -> Error {
     Error::Corrupt(format!("the index holds a malformed {what}; run `chuan rebuild`"))
 }

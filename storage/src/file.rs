@@ -1,6 +1,6 @@
-//! A segment file that is written: O_DIRECT where the file system lets us, preallocated, synced.
+//! A segment file open for writing: O_DIRECT if the file system allows it, preallocated, synced.
 //!
-//! It knows offsets and bytes, not records. After any error the caller must write no more to it.
+//! It knows offsets and bytes, not records. After any error the caller must not write to it again.
 
 use std::{
     fs::{File, OpenOptions},
@@ -21,7 +21,7 @@ pub(crate) struct AppendFile {
     file: Arc<File>,
     path: PathBuf,
     direct: bool,
-    /// Up to where the file's blocks are allocated.
+    /// The offset up to which the file's blocks are allocated.
     allocated: u64,
     #[cfg(test)]
     faults: Arc<Faults>,
@@ -42,12 +42,12 @@ pub(crate) struct SyncHandle {
 pub(crate) struct Faults {
     pub(crate) fail_sync: std::sync::atomic::AtomicBool,
     pub(crate) fail_write: std::sync::atomic::AtomicBool,
-    /// Whoever holds it keeps syncs from beginning.
+    /// While a test holds it, no sync begins.
     pub(crate) hold_sync: std::sync::Mutex<()>,
 }
 
 impl AppendFile {
-    /// Makes a file that must not be there yet.
+    /// Creates a file that must not exist yet.
     pub(crate) fn create(path: &Path, options: &crate::Options) -> Result<Self> {
         Self::with(path, options, OpenOptions::new().write(true).create_new(true), 0)
     }
@@ -86,7 +86,7 @@ impl AppendFile {
         self.allocated
     }
 
-    /// Allocates blocks up to `end`. Tells whether the file system did: where it cannot, writes allocate.
+    /// Allocates blocks up to `end`. Returns whether the file system did; if it cannot, writes allocate.
     pub(crate) fn allocate(&mut self, end: u64) -> bool {
         if end <= self.allocated {
             return true;
@@ -117,7 +117,7 @@ impl AppendFile {
         Ok(())
     }
 
-    /// What makes the file durable, for another thread.
+    /// A handle with which another thread makes the file durable.
     pub(crate) fn handle(&self) -> SyncHandle {
         SyncHandle {
             file: Arc::clone(&self.file),
@@ -127,7 +127,7 @@ impl AppendFile {
         }
     }
 
-    /// Cuts the file to `len`: preallocated space, or bytes after the last marker.
+    /// Cuts the file to `len`: removes preallocated space, or bytes after the last marker.
     pub(crate) fn truncate(&mut self, len: u64) -> Result<()> {
         self.file.set_len(len).map_err(|error| self.failed("truncate", error))?;
         self.allocated = len;
@@ -147,7 +147,7 @@ impl AppendFile {
 }
 
 impl SyncHandle {
-    /// Makes durable what was written so far. After an error the file must never be synced again.
+    /// Makes all earlier writes durable. After an error the file must never be synced again.
     pub(crate) fn sync(&self) -> Result<()> {
         #[cfg(test)]
         drop(self.faults.hold_sync.lock());

@@ -1,12 +1,12 @@
-//! The group that is being filled: records packed into an aligned buffer for their place in a segment.
+//! The group that is being filled: records packed into an aligned buffer for their offset in a segment.
 //!
-//! It is written in pieces as it fills, so that the disk works while more arrives; without a marker they count for
-//! nothing.
+//! It is written in pieces as it fills, so that the disk works while more records arrive. Without a marker
+//! the pieces are not valid.
 
 use chuan_engine::{
     limits::SEGMENT_BLOCK,
     segment::{
-        FooterEntry, Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SegmentId, align_up,
+        FooterEntry, Marker, RECORD_HEADER_BYTES, RecordAddress, RecordHeader, RecordKey, SegmentId, align_up,
     },
 };
 
@@ -16,7 +16,7 @@ use crate::aligned::AlignedBuf;
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) buf: AlignedBuf,
-    /// Where in the file they belong.
+    /// Their offset in the file.
     pub(crate) offset: u64,
 }
 
@@ -37,7 +37,7 @@ impl Group {
         Self { buf, segment: SegmentId::from_bytes([0; 16]), start: 0, written: 0, entries: Vec::new() }
     }
 
-    /// Begins anew, at a place in a segment.
+    /// Starts an empty group at an offset in a segment.
     pub(crate) fn begin(&mut self, segment: SegmentId, start: u64) {
         self.buf.clear();
         self.entries.clear();
@@ -55,12 +55,12 @@ impl Group {
         self.written + self.buf.len() as u64
     }
 
-    /// Bytes of the finished group with one more record of `payload_len`.
+    /// Bytes of the finished group with one more record of `payload_len` bytes.
     pub(crate) fn finished_len_with(&self, payload_len: usize) -> u64 {
         align_up(self.len() + (payload_len + 3 * RECORD_HEADER_BYTES) as u64)
     }
 
-    /// Bytes of a finished group of one record of `payload_len`.
+    /// Bytes of a finished group of one record of `payload_len` bytes.
     pub(crate) fn len_of_one(payload_len: usize) -> u64 {
         align_up((payload_len + 3 * RECORD_HEADER_BYTES) as u64)
     }
@@ -73,7 +73,7 @@ impl Group {
     pub(crate) fn push(&mut self, key: RecordKey, payload: &[u8]) -> FooterEntry {
         let header = RecordHeader::raw(key, payload);
         let offset = self.offset();
-        self.buf.push(&header.encode(Place { segment: self.segment, offset }));
+        self.buf.push(&header.encode(RecordAddress { segment: self.segment, offset }));
         self.buf.push(payload);
         let entry = FooterEntry {
             key,
@@ -91,7 +91,7 @@ impl Group {
         self.buf.len()
     }
 
-    /// Gives all whole blocks away and goes on in `fresh`.
+    /// Takes all whole blocks out of the buffer and continues in `fresh`.
     pub(crate) fn split(&mut self, mut fresh: AlignedBuf) -> Piece {
         let whole = self.buf.len() - self.buf.len() % SEGMENT_BLOCK;
         fresh.clear();
@@ -103,7 +103,7 @@ impl Group {
         Piece { buf, offset }
     }
 
-    /// Ends the group with its two markers and whole blocks.
+    /// Ends the group with its two markers and pads it to whole blocks.
     pub(crate) fn finish(&mut self, number: u64) {
         let marker = Marker {
             segment: self.segment,
@@ -112,13 +112,13 @@ impl Group {
             start: u32::try_from(self.start).unwrap_or(u32::MAX),
         };
         for _ in 0..2 {
-            let place = Place { segment: self.segment, offset: self.offset() };
-            self.buf.push(&RecordHeader::raw(RecordKey::Marker(marker), &[]).encode(place));
+            let address = RecordAddress { segment: self.segment, offset: self.offset() };
+            self.buf.push(&RecordHeader::raw(RecordKey::Marker(marker), &[]).encode(address));
         }
         self.buf.pad_to_block();
     }
 
-    /// The offset of the next record. Segments are far below 4 GiB.
+    /// The offset of the next record. Segments are far smaller than 4 GiB.
     fn offset(&self) -> u32 {
         u32::try_from(self.start + self.len()).unwrap_or(u32::MAX)
     }

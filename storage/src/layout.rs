@@ -7,7 +7,7 @@ use std::{
 
 use chuan_engine::{Error, Result};
 
-use crate::view::View;
+use crate::view::SegmentView;
 
 const SEGMENTS: &str = "segments";
 const INDEX: &str = "index";
@@ -43,7 +43,7 @@ impl Layout {
         self.dir.join(SEGMENTS)
     }
 
-    /// Where the generations of the index lie.
+    /// The directory of the index generations.
     pub(crate) fn index(&self) -> PathBuf {
         self.dir.join(INDEX)
     }
@@ -52,16 +52,16 @@ impl Layout {
         self.segments().join(format!("{number:08}.{SEGMENT_EXTENSION}"))
     }
 
-    /// Fails where the first segment is of another format than this program's: one look, before anything is opened that
-    /// could change.
+    /// Fails if the first segment has another format than this program's. Called before anything is opened
+    /// that could change files.
     pub(crate) fn check_format(&self) -> Result<()> {
         match self.list_segments()?.first() {
-            Some(first) => View::name(self, *first).map(drop),
+            Some(first) => SegmentView::name(self, *first).map(drop),
             None => Ok(()),
         }
     }
 
-    /// Numbers of the segment files, ascending. Other files are passed over.
+    /// Numbers of the segment files, ascending. Other files are ignored.
     pub(crate) fn list_segments(&self) -> Result<Vec<u32>> {
         let dir = self.segments();
         let context = |error: io::Error| Error::io(format!("list {}", dir.display()), error);
@@ -79,7 +79,7 @@ impl Layout {
     }
 }
 
-/// Makes the names in a directory durable.
+/// Makes the entries of a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     fs::File::open(dir)
         .and_then(|dir| dir.sync_all())

@@ -1,18 +1,20 @@
-//! Chuan's store on disk: append-only segment files, which are the truth, and a RocksDB index derived from them.
+//! Chuan's store on disk: append-only segment files, which are the primary data, and a RocksDB index derived
+//! from them.
 //!
 //! ```text
-//! DIR/segments/00000001.seg …    what is kept                    [`segment` codec in the engine; `log`, `file`, `group`]
-//! DIR/index/00000001/            where it lies; can be thrown away at any time                    [`index`, `recover`]
+//! DIR/segments/00000001.seg …    the objects      [`segment` codec in the engine; `log`, `file`, `group`]
+//! DIR/index/00000001/            where each object lies; can be deleted at any time    [`index`, `recover`]
 //! ```
 //!
-//! Content belongs to a library: a segment is one library's, its header says whose, and keys of the index begin with it.
-//! Libraries share threads, memory and the disk, and no look-up.
+//! Content belongs to a library: all records of a segment belong to one library, which the segment's header
+//! names, and keys of the index begin with the library. Libraries share threads, memory and the disk, but no
+//! look-up.
 //!
-//! A write goes `objects` → `queue` → `writer` (one thread, which owns the `log`) → a group in the library's open
-//! segment → fdatasync → the index. A read goes `index` → `reader` → segment file → hash. The index keeps no journal of
-//! its own: it holds the position up to which it knows each library's segments, in the same atomic flush as what it knows,
-//! and at open everything after that position is read from the segments again. A rebuild makes another index beside the
-//! one in use, and then takes its place.
+//! A write goes `objects` → `queue` → `writer` (one thread, which owns the `log`) → a group in the library's
+//! open segment → fdatasync → the index. A read goes `index` → `reader` → segment file → hash. The index has
+//! no journal of its own: it stores the position up to which it knows each library's segments, in the same
+//! atomic flush as its entries. At open, everything after that position is read from the segments again. A
+//! rebuild makes a second index beside the one in use and then replaces it.
 //!
 //! It decides nothing about content and sees no network. No RocksDB type leaves this crate.
 

@@ -1,6 +1,7 @@
-//! The lock on a home: one process has it, and the file says which, for people.
+//! The lock on a home: one process holds it, and the file names that process, for people.
 //!
-//! The lock is the kernel's (`flock`), so that it ends with its process; what is written in the file decides nothing.
+//! The lock is the kernel's (`flock`), so that it ends with its process. The content of the file decides
+//! nothing.
 
 use std::{
     fs::{File, OpenOptions},
@@ -22,7 +23,7 @@ pub struct HomeLock {
 }
 
 impl HomeLock {
-    /// Locks `home`, which must be a directory, for this process. [`Error::Busy`] names who has it.
+    /// Locks `home`, which must be a directory, for this process. [`Error::Busy`] names the holder.
     pub fn acquire(home: &Path) -> Result<Self> {
         let program = std::env::current_exe().ok();
         let program =
@@ -30,7 +31,8 @@ impl HomeLock {
         Self::acquire_for(home, program.as_deref().unwrap_or("chuan"))
     }
 
-    /// Locks `home` and leaves `command` for people. It must hold no secret: others may read the file.
+    /// Locks `home` and writes `command` to the file, for people. It must hold no secret: others may read the
+    /// file.
     pub fn acquire_for(home: &Path, command: &str) -> Result<Self> {
         let path = home.join(NAME);
         let context = |error| Error::io(format!("lock {}", path.display()), error);
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_holder_at_a_time_and_its_name_is_told() {
+    fn one_holder_at_a_time_and_it_is_named() {
         let home = tempfile::tempdir().unwrap();
         let held = HomeLock::acquire_for(home.path(), "chuan serve").unwrap();
         let Err(Error::Busy(text)) = HomeLock::acquire(home.path()) else { panic!("two hold the lock") };

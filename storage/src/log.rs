@@ -1,12 +1,12 @@
-//! The log: packs records into groups, each of one library, for that library's open segment, which is sealed when full
-//! and followed by a new one.
+//! The log: packs records into groups, each of one library, for that library's open segment. A full segment
+//! is sealed, and a new one follows.
 //!
-//! It has one owner, the writer. It decides where a record goes, when a segment is full and which segments stay open,
-//! and leaves the writing to [`disk`](crate::disk). After any error its owner must not use it again but to drop it.
+//! It has one owner, the writer. It decides where a record goes, when a segment is full and which segments
+//! stay open; [`disk`](crate::disk) does the writing. After any error its owner may only drop it.
 //!
-//! Memory: a few groups are filled side by side, so that libraries that are written at once do not end each other's
-//! groups. What the footers will list is kept for one full segment's worth of records in all; what is forgotten is read
-//! back from the file when its segment is sealed.
+//! Memory: a few groups are filled side by side, so that libraries that are written at once do not end each
+//! other's groups. Footer entries are kept for one full segment's worth of records in all; entries that were
+//! dropped are read back from the file when their segment is sealed.
 
 use std::{collections::BTreeMap, mem};
 
@@ -28,26 +28,26 @@ use crate::{
     settle::{Answer, Settled},
 };
 
-/// Groups that are filled side by side at most, each with a buffer of its own.
+/// Maximum groups that are filled side by side, each with its own buffer.
 const FILLING_GROUPS: usize = 4;
 const _: () = assert!(FILLING_GROUPS < OPEN_SEGMENTS);
 
-/// Where the log goes on after open.
+/// Where the log continues after open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resume {
     pub(crate) libraries: BTreeMap<LibraryId, ResumeLibrary>,
-    /// The last number that a segment has had.
+    /// The last segment number used.
     pub(crate) last_segment: u32,
 }
 
-/// Where one library goes on.
+/// Where one library continues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResumeLibrary {
-    /// The segment to append to, if one is fit for it.
+    /// The segment to append to, if there is one that may be appended to.
     pub(crate) open: Option<Position>,
     /// The number of the last group.
     pub(crate) last_group: u64,
-    /// Whether it has filled a segment before.
+    /// Whether the library has filled a segment before.
     pub(crate) has_sealed: bool,
 }
 
@@ -57,9 +57,9 @@ pub(crate) struct Log {
     disk: Disk,
     options: Options,
     libraries: BTreeMap<LibraryId, Library>,
-    /// The groups that are being filled, the one longest unused first.
+    /// The groups that are being filled, the least recently used first.
     filling: Vec<Filling>,
-    /// Libraries whose segments the disk thread has open, the one longest unused first.
+    /// Libraries whose segments the disk thread has open, the least recently used first.
     open: Vec<LibraryId>,
     last_segment: u32,
 }
@@ -79,9 +79,9 @@ struct Segment {
     id: SegmentId,
     /// The end of the last group.
     end: u64,
-    /// Records in the segment, those of the group that is being filled not counted.
+    /// Records in the segment, without those of the group that is being filled.
     records: u32,
-    /// Those of them that lie from `listed_from` on.
+    /// The entries of the records from offset `listed_from` on.
     entries: Vec<FooterEntry>,
     listed_from: u64,
 }
@@ -92,12 +92,12 @@ struct Filling {
     library: LibraryId,
     group: Group,
     records: Vec<(Indexed, Location)>,
-    /// What they cost in the queue.
+    /// The cost of the records in the queue.
     cost: u64,
 }
 
 impl Log {
-    /// Goes on where `resume` says.
+    /// Continues where `resume` says.
     pub(crate) fn resume(disk: Disk, options: Options, resume: Resume) -> Self {
         let libraries = resume.libraries.into_iter().map(|(library, resume)| {
             let segment = resume.open.map(|position| Segment {
@@ -121,7 +121,7 @@ impl Log {
         }
     }
 
-    /// Packs an object into its library's group; ends the group first where it must not join it.
+    /// Packs an object into its library's group; first ends that group if the object does not fit.
     pub(crate) fn put(&mut self, library: LibraryId, object: Incoming) -> Result<()> {
         self.fill(library)?;
         if !self.has_room(object.payload.len()) {
@@ -155,7 +155,7 @@ impl Log {
         self.commit_current()
     }
 
-    /// Has `answer` told once all that was committed is durable and visible.
+    /// Answers once all committed groups are durable and visible.
     pub(crate) fn barrier(&self, answer: Answer) -> Result<()> {
         self.disk.send(Step::Barrier(answer))
     }
@@ -190,7 +190,8 @@ impl Log {
         self.filling.last_mut().ok_or_else(|| Error::Invalid("a record without a group".to_owned()))
     }
 
-    /// Whether the current group has room for one more record of `payload_len` bytes, in its size and in its segment.
+    /// Whether the current group has room for one more record of `payload_len` bytes, within the bounds of
+    /// group and segment.
     fn has_room(&self, payload_len: usize) -> bool {
         let Some(filling) = self.filling.last() else { return true };
         let library = self.libraries.get(&filling.library);
@@ -200,7 +201,7 @@ impl Log {
                 && segment.fits(&filling.group, payload_len, self.options.segment_bytes))
     }
 
-    /// Ends the current group and hands on what becomes of its records once it is durable.
+    /// Ends the current group and hands it over, with the records that become visible once it is durable.
     fn commit_current(&mut self) -> Result<()> {
         if self.current()?.group.is_empty() {
             return Ok(());
@@ -230,14 +231,14 @@ impl Log {
         Ok(())
     }
 
-    /// Has the library's segment open, with room for a first record, and begins the empty current group in it.
+    /// Opens the library's segment, with room for a first record, and begins the empty current group in it.
     fn begin(&mut self, library: LibraryId, payload_len: usize) -> Result<()> {
         let segment_bytes = self.options.segment_bytes;
         let len = Group::len_of_one(payload_len);
         let state = self.libraries.entry(library).or_insert_with(Library::new);
         if let Some(full) = state.segment.take_if(|segment| !segment.fits_empty(len, segment_bytes)) {
             state.has_sealed = true;
-            // Its file is opened once more where it was closed meanwhile.
+            // If its file was closed in the meantime, it is opened once more.
             self.open(library, Some(full.resume()))?;
             self.open.retain(|open| *open != library);
             let Segment { number, id, end, entries, listed_from, .. } = full;
@@ -252,8 +253,8 @@ impl Log {
         Ok(())
     }
 
-    /// Has the disk thread open a library's segment: the one to be resumed, or a new one. Where too many are open, the
-    /// one longest unused is closed, not sealed.
+    /// Makes the disk thread open a library's segment: the one to be resumed, or a new one. If too many are
+    /// open, the least recently used one is closed, not sealed.
     fn open(&mut self, library: LibraryId, resume: Option<(u32, u64)>) -> Result<()> {
         if let Some(at) = self.open.iter().position(|open| *open == library) {
             self.open.remove(at);
@@ -271,8 +272,8 @@ impl Log {
         Ok(())
     }
 
-    /// Closes the segment longest unused of those in which no group is being filled; there are fewer groups than
-    /// segments.
+    /// Closes the least recently used segment in which no group is being filled. There are fewer groups than
+    /// open segments, so one exists.
     fn close_one(&mut self) -> Result<()> {
         let is_filled = |library: &LibraryId| {
             self.filling.iter().any(|filling| filling.library == *library && !filling.group.is_empty())
@@ -304,7 +305,7 @@ impl Log {
         Ok(())
     }
 
-    /// Forgets what the footers of segments longest unused will list, where all together it is too much.
+    /// Drops the footer entries of the least recently used segments while all entries together are too many.
     fn forget_entries(&mut self) {
         let mut listed: usize = self.segments().map(|segment| segment.entries.len()).sum();
         for library in &self.open {
@@ -332,14 +333,15 @@ impl Log {
 }
 
 impl Library {
-    /// One that has nothing yet.
+    /// A library without a segment.
     fn new() -> Self {
         Self { segment: None, last_group: 0, has_sealed: false }
     }
 }
 
 impl Segment {
-    /// Whether the segment with `group` and one more record, and the footer for all of it, stays within its bounds.
+    /// Whether the segment with `group`, one more record and the footer for all of it stays within its
+    /// bounds.
     fn fits(&self, group: &Group, payload_len: usize, segment_bytes: u64) -> bool {
         self.fits_more(group.entries().len() + 1, group.finished_len_with(payload_len), segment_bytes)
     }
@@ -354,7 +356,7 @@ impl Segment {
         records <= limits::SEGMENT_RECORDS && self.end + len + Footer::encoded_len(records) <= segment_bytes
     }
 
-    /// Its number, and where it goes on.
+    /// Its number, and the offset at which it continues.
     fn resume(&self) -> (u32, u64) {
         (self.number, self.end)
     }
@@ -369,12 +371,12 @@ fn no_segment() -> Error {
     Error::Invalid("a group without a segment".to_owned())
 }
 
-/// Bytes after which a piece of the open group is written: the disk works while the rest arrives.
+/// Bytes after which a piece of the group is written, so that the disk works while more records arrive.
 fn piece_bytes(options: &Options) -> usize {
     usize::try_from(options.group_bytes / 2).unwrap_or(usize::MAX).max(limits::SEGMENT_BLOCK)
 }
 
-/// The buffer of a group: a piece, one record more, markers and padding.
+/// The size of a group's buffer: a piece, one more record, markers and padding.
 fn capacity(options: &Options) -> usize {
     piece_bytes(options) + limits::CHUNK_BYTES + 2 * limits::SEGMENT_BLOCK
 }

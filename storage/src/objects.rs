@@ -1,4 +1,4 @@
-//! The engine's [`Objects`] of one library, and what all handles of a store share.
+//! The engine's [`Objects`] of one library, and the state that all handles of a store share.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use chuan_engine::{
     limits,
     store::{
         Appended, Check, PageState, check_batch,
-        objects::{Object, ObjectId, Objects, Shelves},
+        objects::{Object, ObjectId, ObjectStores, Objects},
     },
 };
 
@@ -22,7 +22,7 @@ use crate::{
     index::Cache,
     layout::Layout,
     queue::{Batch, Queue, cost},
-    reader::{Outcome, Reader, Wanted},
+    reader::{Outcome, RecordReader, Wanted},
     slot::IndexSlot,
     stats::LossCounts,
 };
@@ -30,15 +30,15 @@ use crate::{
 /// Bytes of one queued batch: small enough that several fit the queue.
 const BATCH_BYTES: u64 = limits::APPEND_QUEUE_BYTES / 4;
 
-/// What the handles of a store share.
+/// The state that all handles of a store share.
 pub(crate) struct Inner {
     pub(crate) layout: Layout,
     pub(crate) index: Arc<IndexSlot>,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) reader: Reader,
+    pub(crate) reader: RecordReader,
     pub(crate) cache: Cache,
     pub(crate) losses: Arc<LossCounts>,
-    /// Held by a rebuild.
+    /// Locked during a rebuild.
     pub(crate) rebuilding: Mutex<()>,
 }
 
@@ -55,14 +55,15 @@ impl fmt::Debug for Inner {
     }
 }
 
-impl Shelves for DiskStore {
+impl ObjectStores for DiskStore {
     fn of(&self, library: &LibraryId) -> Arc<dyn Objects> {
         Arc::new(self.library(*library))
     }
 }
 
 impl Inner {
-    /// Reads a library's records of any kind; the damaged ones go to the lost set, and the first of them is the error.
+    /// Reads a library's records of any kind. Damaged records move to the lost set, and the first of them is
+    /// the error.
     pub(crate) fn read(
         &self,
         library: &LibraryId,
@@ -101,7 +102,7 @@ impl Inner {
         self.reader.read(&*self.index.get()?, &wanted, check)
     }
 
-    /// Moves a library's damaged records to the lost set, loudly.
+    /// Moves a library's damaged records to the lost set, and logs each as an error.
     pub(crate) fn lose(&self, library: &LibraryId, damage: &[(Indexed, Location, String)]) -> Result<()> {
         for (indexed, _, text) in damage {
             tracing::error!("{text} ({:?})", indexed.id());
@@ -111,7 +112,7 @@ impl Inner {
 }
 
 impl LibraryObjects {
-    /// Whether the index holds each object; what is written in any case is always new.
+    /// Whether the index holds each object.
     fn held(&self, objects: &[Incoming]) -> Result<Vec<bool>> {
         let keys: Vec<Indexed> = objects.iter().map(|object| object.key).collect();
         let located = self.store.index.get()?.locate(&self.library, &keys)?;
@@ -131,7 +132,7 @@ impl LibraryObjects {
         Ok(locations.into_iter().map(|location| location.and_then(|_| read.next())).collect())
     }
 
-    /// Appends whatever there is.
+    /// Appends objects, in batches.
     pub(crate) fn append_all(&self, objects: Vec<Incoming>) -> Result<Appended> {
         let mut appended = Appended::default();
         for objects in batches(objects) {

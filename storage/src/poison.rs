@@ -1,12 +1,12 @@
-//! The poison of a home: after a failed write or sync of any of its files, nothing more is acknowledged.
+//! The poison of a home: after a failed write or sync of any of its files, no further write is acknowledged.
 //!
-//! All stores of a home share one. It ends when the home is opened again.
+//! All stores of a home share one. It is cleared when the home is opened again.
 
 use std::sync::{Arc, OnceLock};
 
 use chuan_engine::{Error, Result};
 
-/// Whether an earlier write failed, and how. Clones share one state.
+/// Whether an earlier write failed, and its error. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Poison(Arc<OnceLock<String>>);
 
@@ -16,7 +16,7 @@ impl Poison {
         let _ = self.0.set(cause.into());
     }
 
-    /// Fails with [`Error::Poisoned`] where an earlier write failed.
+    /// Fails with [`Error::Poisoned`] if an earlier write failed.
     pub fn check(&self) -> Result<()> {
         match self.0.get() {
             Some(cause) => Err(Error::Poisoned(cause.clone())),

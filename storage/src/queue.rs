@@ -1,7 +1,9 @@
-//! What waits between those who append and the one thread that writes: bounded in bytes, in order, each object once.
+//! The queue between appending callers and the one thread that packs: bounded in bytes, in order, each object
+//! once.
 //!
-//! Libraries share the bound and the order, and nothing else: what waits for one is unknown to another. It is a mutex
-//! over plain state. Nothing is written under it, and read no more than a second look into the index.
+//! Libraries share the bound and the order and nothing else: objects that wait for one library are unknown to
+//! another. The queue is a mutex over plain state. No file is written under the lock, and at most a second
+//! look-up in the index is read.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -23,15 +25,15 @@ use crate::{
     space::{self, Space},
 };
 
-/// What a queued object costs beyond its bytes: its header, its entry, its share of a block.
+/// The cost of a queued object beyond its bytes: its header, its entry, its share of a block.
 const OBJECT_COST: u64 = 128;
 
-/// Why the store takes no more until it is opened again.
+/// Why the store accepts no more writes until it is opened again.
 #[derive(Clone, Debug)]
 pub(crate) enum Refusal {
-    /// A write failed: what is on the disk is not known.
+    /// A write failed: the state on the disk is not known.
     Poisoned(String),
-    /// The disk ran full under a group: what was appended to it is dropped.
+    /// The disk became full while a group was written: the objects appended to it are dropped.
     Full(String),
 }
 
@@ -50,40 +52,40 @@ pub(crate) struct Queue {
     dir: PathBuf,
     /// Shared with the other files of the home.
     poison: Poison,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     work: Condvar,
     room: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     jobs: VecDeque<Job>,
     /// Cost of the objects in `jobs`.
     queued: u64,
     /// Cost of all objects that are not durable yet.
     unwritten: u64,
-    libraries: BTreeMap<LibraryId, Waiting>,
+    libraries: BTreeMap<LibraryId, LibraryQueue>,
     refusal: Option<Refusal>,
     closed: bool,
 }
 
-/// What the queue knows of a library.
+/// The queue's state of one library.
 #[derive(Debug, Default)]
-struct Waiting {
+struct LibraryQueue {
     /// Ids of objects that are not durable yet.
     ids: HashSet<ObjectId>,
-    /// Counts commits: a look into the index before one may have missed what it brought.
+    /// Counts commits. A look-up in the index before a commit may have missed the objects of that commit.
     epoch: u64,
-    /// Bytes allocated to the library's open segment and not used.
+    /// Bytes allocated to the library's open segment but not used.
     slack: u64,
 }
 
-/// Objects with what the index knew of them.
+/// Objects, and whether the index held them.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) library: LibraryId,
     pub(crate) objects: Vec<Incoming>,
-    /// Whether the index holds each, as of `epoch`.
+    /// Whether the index held each object, as of `epoch`.
     pub(crate) held: Vec<bool>,
     pub(crate) epoch: u64,
 }
@@ -93,19 +95,20 @@ impl Queue {
         Self { dir, poison, state: Mutex::default(), work: Condvar::new(), room: Condvar::new() }
     }
 
-    /// The number of the library's commits so far, to look into the index under; fails where the store takes no more.
+    /// The number of the library's commits so far, to be read before a look-up in the index; fails if the
+    /// store accepts no more writes.
     pub(crate) fn epoch(&self, library: &LibraryId) -> Result<u64> {
         let state = self.lock();
         self.check_writable(&state)?;
         Ok(state.libraries.get(library).map_or(0, |waiting| waiting.epoch))
     }
 
-    /// Queues what is new of a batch; waits while too much is queued. `look_again` asks the index once more, if there
-    /// was a commit since.
+    /// Queues the new objects of a batch; blocks while the queue is full. `recheck` asks the index again if
+    /// there was a commit since the batch's epoch.
     pub(crate) fn push(
         &self,
         batch: Batch,
-        look_again: &dyn Fn(&[Incoming]) -> Result<Vec<bool>>,
+        recheck: &dyn Fn(&[Incoming]) -> Result<Vec<bool>>,
     ) -> Result<Appended> {
         let cost: u64 = batch.objects.iter().map(cost).sum();
         let mut state = self.lock();
@@ -116,7 +119,7 @@ impl Queue {
         self.check_writable(&state)?;
         self.check_space(&state, &batch.library, cost)?;
         let waiting = state.libraries.entry(batch.library).or_default();
-        let held = if waiting.epoch == batch.epoch { batch.held } else { look_again(&batch.objects)? };
+        let held = if waiting.epoch == batch.epoch { batch.held } else { recheck(&batch.objects)? };
         let mut appended = Appended::default();
         let new: Vec<Incoming> = batch
             .objects
@@ -145,8 +148,8 @@ impl Queue {
         Ok(())
     }
 
-    /// The next job, in order; waits for one. `None` once the queue is closed, where what is still in it is dropped, or
-    /// refuses.
+    /// The next job, in order; blocks until there is one. `None` once the queue is closed (jobs that still
+    /// wait are dropped) or refuses writes.
     pub(crate) fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -164,7 +167,7 @@ impl Queue {
         }
     }
 
-    /// Takes note that objects of a library are durable and in the index.
+    /// Notes that objects of a library are durable and in the index.
     pub(crate) fn committed(
         &self,
         library: &LibraryId,
@@ -182,18 +185,18 @@ impl Queue {
         waiting.epoch += 1;
     }
 
-    /// Takes note of how much is allocated to a library's open segment and not used.
+    /// Notes how many bytes are allocated to a library's open segment but not used.
     pub(crate) fn set_slack(&self, library: &LibraryId, slack: u64) {
         self.lock().libraries.entry(*library).or_default().slack = slack;
     }
 
-    /// Takes no more, drops what waits and tells everyone. The first refusal stands.
+    /// Accepts no more writes, drops waiting jobs and wakes all waiting threads. The first refusal is kept.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         let mut state = self.lock();
         if state.refusal.is_some() {
             return;
         }
-        tracing::error!("the store takes no more: {}", Error::from(refusal.clone()));
+        tracing::error!("the store accepts no more writes: {}", Error::from(refusal.clone()));
         for job in std::mem::take(&mut state.jobs) {
             if let Job::Barrier(_, answer) = job {
                 // The caller may be gone.
@@ -215,20 +218,21 @@ impl Queue {
         self.lock().refusal.is_some()
     }
 
-    /// For a thread that others wait for: where it panics, nobody waits on.
+    /// A guard for a thread that others wait for: if the thread panics, the queue refuses writes and nothing
+    /// waits forever.
     pub(crate) fn guard(self: &Arc<Self>) -> PanicGuard {
         PanicGuard(Arc::clone(self))
     }
 
-    /// Ends the writer after the job it is at; what is appended later is refused.
+    /// Ends the writer after its current job. Later appends are refused.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.work.notify_all();
         self.room.notify_all();
     }
 
-    /// Refuses a batch that would go into the reserve, before anything of it is taken.
-    fn check_space(&self, state: &State, library: &LibraryId, cost: u64) -> Result<()> {
+    /// Refuses a batch that would go into the reserve, before any of it is queued.
+    fn check_space(&self, state: &QueueState, library: &LibraryId, cost: u64) -> Result<()> {
         let slack = state.libraries.get(library).map_or(0, |waiting| waiting.slack);
         if Space::of(&self.dir)?.usable().saturating_add(slack) < state.unwritten + cost {
             return Err(space::full(&self.dir, "the disk is full up to the reserve"));
@@ -236,17 +240,17 @@ impl Queue {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fails where nothing is taken any more: for a reason of the store, or of another file of the home.
-    fn check_writable(&self, state: &State) -> Result<()> {
+    /// Fails if nothing is accepted any more, because of the store or of another file of the home.
+    fn check_writable(&self, state: &QueueState) -> Result<()> {
         state.writable().and_then(|()| self.poison.check())
     }
 }
 
-impl State {
+impl QueueState {
     fn writable(&self) -> Result<()> {
         match &self.refusal {
             Some(refusal) => Err(refusal.clone().into()),
@@ -257,7 +261,7 @@ impl State {
 }
 
 impl Refusal {
-    /// What an error of one of the store's threads means for everyone.
+    /// The refusal that follows from an error of one of the store's threads.
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::Full(text) => Self::Full(format!("{text}; then start again")),
@@ -266,7 +270,7 @@ impl Refusal {
     }
 }
 
-/// Nobody may wait for a thread that is gone.
+/// Refuses further writes if its thread panics: no caller may wait for a thread that is gone.
 #[derive(Debug)]
 pub(crate) struct PanicGuard(Arc<Queue>);
 
@@ -287,7 +291,7 @@ impl From<Refusal> for Error {
     }
 }
 
-/// What an object costs in queue and log.
+/// The cost of an object in queue and log.
 pub(crate) fn cost(object: &Incoming) -> u64 {
     object.payload.len() as u64 + OBJECT_COST
 }

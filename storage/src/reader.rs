@@ -1,7 +1,7 @@
-//! Reads records out of segment files: neighbours in one read, from few open files, checked and unpacked.
+//! Reads records from segment files: neighbours in one read, from few open files, verified and unpacked.
 //!
-//! It changes nothing: what cannot be read is handed back as damaged, and the store decides. A record is read under the
-//! library that owns its segment only.
+//! It changes nothing: records that cannot be read are returned as damaged, and the store decides. A record
+//! is read only for the library that owns its segment.
 
 use std::{
     borrow::Cow,
@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use chuan_engine::{
     Error, Result,
     id::LibraryId,
-    segment::{Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey},
+    segment::{RECORD_HEADER_BYTES, RecordAddress, RecordHeader, RecordKey},
     slab::Slabs,
     store::Check,
 };
@@ -24,13 +24,13 @@ use crate::{entry::Location, index::Index, layout::Layout};
 
 /// Segment files kept open.
 const OPEN_FILES: usize = 64;
-/// Bytes of one read at most.
+/// Maximum bytes of one read.
 const RUN_BYTES: u64 = 4 * 1024 * 1024;
-/// Reads that are large enough for a buffer of [`SLAB_BYTES`](chuan_engine::slab::SLAB_BYTES).
+/// Reads of at least this size use a buffer of [`SLAB_BYTES`](chuan_engine::slab::SLAB_BYTES).
 const SLAB_READ_BYTES: usize = 256 * 1024;
-/// Such buffers kept to be used again: as many as an answer has on its way to a peer that is near.
+/// Maximum such buffers kept for reuse: as many as an answer to a nearby peer has in flight.
 const SLABS: usize = 6;
-/// Records that lie no further apart are read as one: the bytes between cost less than another read.
+/// Records that are at most this far apart are read as one: the bytes between cost less than another read.
 const RUN_GAP_BYTES: u64 = 32 * 1024;
 
 /// A record to read.
@@ -41,24 +41,24 @@ pub(crate) struct Wanted {
     pub(crate) location: Location,
 }
 
-/// What became of it: its unpacked payload, or where and how it is damaged.
+/// The result for a record: its unpacked payload, or where and how it is damaged.
 pub(crate) type Outcome = std::result::Result<Bytes, String>;
 
 /// Reads records.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct RecordReader {
     layout: Layout,
     /// Most recently used last.
     files: Mutex<VecDeque<(u32, Arc<File>)>>,
     slabs: Mutex<Slabs>,
 }
 
-impl Reader {
+impl RecordReader {
     pub(crate) fn new(layout: Layout) -> Self {
         Self { layout, files: Mutex::default(), slabs: Mutex::new(Slabs::up_to(SLABS)) }
     }
 
-    /// Reads records; the answers stand in their order. Fails only where nothing can be said of the records.
+    /// Reads records; the results are in the order of the requests. Fails only if no record can be judged.
     pub(crate) fn read(&self, index: &Index, wanted: &[Wanted], check: Check) -> Result<Vec<Outcome>> {
         let mut order: Vec<(usize, &Wanted)> = wanted.iter().enumerate().collect();
         order.sort_by_key(|(_, wanted)| (wanted.location.segment, wanted.location.offset));
@@ -73,7 +73,8 @@ impl Reader {
         Ok(outcomes)
     }
 
-    /// Tells the kernel of all reads before the first: they are fetched while the first are hashed.
+    /// Advises the kernel of all reads before the first, so that later ones are fetched while the first are
+    /// hashed.
     fn advise(&self, runs: &[Run<'_>]) -> Result<()> {
         for run in runs {
             if let Some(file) = self.file(run.segment)? {
@@ -90,7 +91,8 @@ impl Reader {
         for (slot, wanted) in run.records {
             let mut outcome = self.check(index, &bytes, run.start, wanted, check);
             if outcome.is_err() {
-                // Once more, alone and from the disk itself: a bad copy in memory must not condemn a good one.
+                // Read again, alone and from the disk itself: a damaged copy in memory must not condemn an
+                // intact record.
                 outcome = self.read_again(index, wanted, check)?;
             }
             if let Some(place) = outcomes.get_mut(*slot) {
@@ -111,7 +113,7 @@ impl Reader {
         Ok(self.check(index, &bytes, start, wanted, check))
     }
 
-    /// As many of a run's bytes as the file has and the disk gives.
+    /// As many of a run's bytes as the file has and the disk returns.
     fn read_bytes(&self, run: &Run<'_>) -> Result<Bytes> {
         let Some(file) = self.file(run.segment)? else { return Ok(Bytes::new()) };
         let len = usize::try_from(run.end - run.start).unwrap_or_default();
@@ -137,7 +139,7 @@ impl Reader {
         Ok(buffer.slice(..read))
     }
 
-    /// A buffer of `len` bytes or more; a large one is used again when all that was read into it is gone.
+    /// A buffer of `len` bytes or more. A large one is reused once all bytes read into it are dropped.
     fn buffer(&self, len: usize) -> BytesMut {
         if len < SLAB_READ_BYTES {
             return BytesMut::zeroed(len);
@@ -149,7 +151,7 @@ impl Reader {
         buffer
     }
 
-    /// The unpacked payload of a record in `bytes`, which lie at `start` in its segment.
+    /// The unpacked payload of a record in `bytes`, which begin at `start` in its segment.
     fn check(&self, index: &Index, bytes: &Bytes, start: u64, wanted: &Wanted, check: Check) -> Outcome {
         let Location { segment, offset, stored_len, raw_len } = wanted.location;
         let damaged = |what: &str| {
@@ -165,8 +167,8 @@ impl Reader {
         let name = index
             .segment(segment)
             .filter(|name| name.library == wanted.library)
-            .ok_or_else(|| damaged("the segment is unknown, or another library's"))?;
-        let header = RecordHeader::decode(&record, Place { segment: name.id, offset })
+            .ok_or_else(|| damaged("the segment is unknown, or belongs to another library"))?;
+        let header = RecordHeader::decode(&record, RecordAddress { segment: name.id, offset })
             .ok()
             .filter(|header| {
                 (header.key, header.stored_len, header.raw_len) == (wanted.key, stored_len, raw_len)
@@ -177,12 +179,12 @@ impl Reader {
             Cow::Owned(unpacked) => Bytes::from(unpacked),
         };
         if check == Check::Verify && !header.names(&name.library, &bytes) {
-            return Err(damaged("the record is not what its id names"));
+            return Err(damaged("the record does not match its id"));
         }
         Ok(bytes)
     }
 
-    /// An open segment; `None` where there is no such file.
+    /// An open segment; `None` if the file does not exist.
     fn file(&self, segment: u32) -> Result<Option<Arc<File>>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = files.iter().rposition(|(number, _)| *number == segment) {
@@ -204,7 +206,7 @@ impl Reader {
     }
 }
 
-/// Records of one segment that are read in one go.
+/// Records of one segment that are read at once.
 struct Run<'a> {
     segment: u32,
     start: u64,
@@ -212,7 +214,7 @@ struct Run<'a> {
     records: &'a [(usize, &'a Wanted)],
 }
 
-/// Splits records, ordered by place, into runs.
+/// Splits records, ordered by location, into runs.
 fn runs<'a>(mut order: &'a [(usize, &'a Wanted)]) -> Vec<Run<'a>> {
     let mut runs = Vec::new();
     while let Some((_, first)) = order.first() {

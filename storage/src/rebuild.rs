@@ -1,4 +1,4 @@
-//! Builds the index anew from segments alone, beside the one in use.
+//! Builds a new index from segments alone, beside the one in use.
 
 use chuan_engine::{Error, Result};
 
@@ -9,17 +9,17 @@ use crate::{
     recover::{Recovered, Until, recover},
 };
 
-/// Passes over what was written meanwhile, before writes wait for the last one.
+/// Passes over groups written in the meantime, before the last pass, during which writes wait.
 const CATCH_UPS: usize = 3;
 
-/// What a rebuild found.
+/// The result of a rebuild.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RebuildReport {
     /// Segments read.
     pub segments: u64,
-    /// Those of them that had no whole footer and were scanned.
+    /// Segments of these that had no intact footer and were scanned.
     pub scanned: u64,
-    /// Records found; one that was written again after it was lost counts twice.
+    /// Records found. A record that was written again after it was lost counts twice.
     pub records: u64,
     /// Chunks that the index holds now.
     pub chunks: u64,
@@ -30,19 +30,19 @@ pub struct RebuildReport {
 }
 
 impl DiskStore {
-    /// Builds the index anew from the segments while reads and writes go on with the one in use, then puts it in its
-    /// place. `progress` is told of segments done and in all.
+    /// Builds a new index from the segments while reads and writes continue with the one in use, then
+    /// replaces that. `progress` gets the number of segments done and the number of all segments.
     ///
-    /// Sealed segments are taken by their footers, without reading payloads: damage in those shows at
-    /// [`scrub`](Self::scrub). Marks are forgotten and the lost sets begin anew. May be interrupted and repeated. Fails
-    /// with [`Error::Busy`] while another rebuild is under way.
+    /// Records of sealed segments are taken from the footers, without reading payloads:
+    /// [`scrub`](Self::scrub) finds damage in those. Marks are dropped and the lost sets start empty. May be
+    /// interrupted and repeated. Fails with [`Error::Busy`] while another rebuild runs.
     pub fn rebuild(&self, progress: &dyn Fn(u64, u64)) -> Result<RebuildReport> {
         let store = self.inner();
         let _only = store.rebuilding.try_lock().map_err(|_| {
             Error::Busy("the index is being rebuilt already; wait for that to end".to_owned())
         })?;
         let generation = store.index.get()?.generation().next();
-        // What an interrupted rebuild left would be taken for a part of this one.
+        // The remains of an interrupted rebuild would be taken for a part of this one.
         generation.remove()?;
         let mut report = match build(store, &generation, progress) {
             Ok(report) => report,
@@ -59,11 +59,11 @@ impl DiskStore {
     }
 }
 
-/// Builds the index and puts it in its place; where it fails, nothing has changed.
+/// Builds the index and replaces the one in use. If it fails, nothing has changed.
 fn build(store: &Inner, generation: &Generation, progress: &dyn Fn(u64, u64)) -> Result<RebuildReport> {
     let old = store.index.get()?;
     let fresh = Index::open(generation.clone(), &store.cache, store.losses.clone())?;
-    // Names come from headers; where one is damaged by now, the old index still has it.
+    // Names come from headers. If a header is damaged by now, the old index still has its name.
     let known = old.segments();
     drop(old);
     let take =
@@ -86,7 +86,7 @@ fn build(store: &Inner, generation: &Generation, progress: &dyn Fn(u64, u64)) ->
 }
 
 impl RebuildReport {
-    /// Adds what one pass found. A segment that was open in one pass is read again in the next.
+    /// Adds the result of one pass. A segment that was open in one pass is read again in the next.
     fn add(&mut self, found: Recovered) {
         if self.segments == 0 {
             (self.segments, self.scanned) = (found.segments, found.scanned);

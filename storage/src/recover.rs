@@ -1,11 +1,12 @@
-//! How an index learns what the segments hold past the positions it knows: at open, where the log learns too where to go
-//! on, and when an index is built anew beside the one in use.
+//! Brings an index up to date with the content of the segments after the positions it knows. This happens at
+//! open, where the log also learns where to continue, and when a new index is built beside the one in use.
 //!
-//! The rules, for each library by itself: a record counts when a marker follows it. Only bytes after the last marker of
-//! the library's last segment are ever cut. A record that is damaged before a marker is reported with its file and offset,
-//! its id is put into the lost set where it can be told, and its bytes stay. A segment in which this found anything is not
-//! appended to again: its last sync may have failed. A segment of which neither header nor index tells the library is
-//! left alone and reported: nothing of it is given to any library.
+//! The rules, for each library separately: a record is valid if a marker follows it. Only bytes after the
+//! last marker of the library's last segment are ever cut. A record that is damaged before a marker is
+//! reported with its file and offset, its id is put into the lost set if it is known, and its bytes stay. A
+//! segment in which anything new or damaged was found is not appended to again: its last sync may have
+//! failed. A segment whose library is known neither from its header nor from the index is left alone and
+//! reported: none of its records is given to any library.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +27,7 @@ use crate::{
     layout::Layout,
     log::{Resume, ResumeLibrary},
     slot::Positions,
-    view::{Sealing, View},
+    view::{Sealing, SegmentView},
 };
 
 /// Damage reports kept for the caller; all are logged.
@@ -34,10 +35,10 @@ const REPORTS: usize = 1000;
 /// Records moved to the lost set at a time.
 const LOSE_BATCH: usize = 1024;
 
-/// What was found.
+/// The result of a recovery.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
-    /// Where the log goes on; only of use at open.
+    /// Where the log continues; only used at open.
     pub(crate) resume: Resume,
     /// Segments whose records were listed from their footer or scanned.
     pub(crate) segments: u64,
@@ -49,17 +50,18 @@ pub(crate) struct Recovered {
     pub(crate) damage: Vec<String>,
 }
 
-/// Whether a store is written meanwhile.
+/// Whether the store is written in the meantime.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until<'a> {
-    /// It is not: all that the segments hold is taken, what a crash left is cut, missing segments are lost.
+    /// The store is not written: everything in the segments is taken, the torn remains of a crash are cut,
+    /// and the records of missing segments are lost.
     End,
-    /// It is: groups are taken up to these positions, which are durable, and no file is touched. Another index knows these
-    /// segments.
+    /// The store is written: groups are taken up to these positions, which are durable, and no file is
+    /// changed. Another index knows these segments.
     Durable(&'a Positions, &'a BTreeMap<u32, SegmentName>),
 }
 
-/// Brings the index up to date with the segments. `progress` is told of segments done and in all.
+/// Brings the index up to date with the segments. `progress` gets the segments done and the segments in all.
 pub(crate) fn recover(
     layout: &Layout,
     index: &Index,
@@ -73,7 +75,7 @@ pub(crate) fn recover(
     if matches!(until, Until::End) {
         recovery.lose_missing(&numbers, &known)?;
     }
-    // Also those of which nothing is left: a number is used once.
+    // Also numbers of segments of which nothing is left: a number is used once.
     let known_ends = recovery.positions.values().map(|position| &position.segment);
     let last = numbers.last().into_iter().chain(known.keys()).chain(known_ends).max().copied();
     recovery.recovered.resume.last_segment = last.unwrap_or(0);
@@ -83,7 +85,7 @@ pub(crate) fn recover(
     let last: BTreeMap<LibraryId, u32> = names.iter().map(|(number, name)| (name.library, *number)).collect();
     for (done, number) in (0..).zip(&todo) {
         progress(done, todo.len() as u64);
-        let view = View::open(layout, *number, names.get(number).copied())?;
+        let view = SegmentView::open(layout, *number, names.get(number).copied())?;
         recovery.segment(&view, &last)?;
     }
     progress(todo.len() as u64, todo.len() as u64);
@@ -94,13 +96,13 @@ struct Recovery<'a> {
     layout: &'a Layout,
     index: &'a Index,
     until: Until<'a>,
-    /// What the index knows, as it learns.
+    /// The positions of the index, updated during the recovery.
     positions: Positions,
     recovered: Recovered,
 }
 
 impl Recovery<'_> {
-    /// What the log goes on with where nothing new is found.
+    /// Where the log continues if nothing new is found.
     fn begin_resume(&mut self) {
         let libraries = self.positions.iter().map(|(library, position)| {
             let has_sealed = false;
@@ -109,7 +111,7 @@ impl Recovery<'_> {
         self.recovered.resume.libraries = libraries.collect();
     }
 
-    /// The segments that may hold what the index does not know, and what they are called.
+    /// The segments that may hold records unknown to the index, and their names.
     fn todo(
         &self,
         numbers: &[u32],
@@ -127,7 +129,7 @@ impl Recovery<'_> {
             };
             let mut name = known.get(number).or(also_known).copied();
             if name.is_none() {
-                name = View::name(self.layout, *number)?;
+                name = SegmentView::name(self.layout, *number)?;
             }
             if name.as_ref().is_some_and(is_behind) {
                 continue;
@@ -138,9 +140,9 @@ impl Recovery<'_> {
         Ok((todo, names))
     }
 
-    /// Takes in one segment from where the index knows it, or all of it.
-    fn segment(&mut self, view: &View, last: &BTreeMap<LibraryId, u32>) -> Result<()> {
-        let Some(name) = view.name else { return self.nameless(view) };
+    /// Takes in one segment, from the position that the index knows, or from the start.
+    fn segment(&mut self, view: &SegmentView, last: &BTreeMap<LibraryId, u32>) -> Result<()> {
+        let Some(name) = view.name else { return self.unknown_library(view) };
         let Some(limit) = self.limit(view, &name) else { return Ok(()) };
         self.recovered.segments += 1;
         let known = self.positions.get(&name.library).copied().filter(|known| known.segment == view.number);
@@ -156,7 +158,10 @@ impl Recovery<'_> {
         let start = known.map_or(FIRST_GROUP, |position| position.end);
         if align_up(view.len) < start {
             let path = view.path.display();
-            let why = format!("{path} at offset {}: the file ends here, {start} were committed", view.len);
+            let why = format!(
+                "{path} at offset {}: the file ends here, but {start} bytes were committed",
+                view.len
+            );
             self.report(why.clone());
             return self.lose_where(&name.library, |location| {
                 (location.segment == view.number && end_of(location) > view.len).then_some(why.as_str())
@@ -174,15 +179,15 @@ impl Recovery<'_> {
                 digest.scan(start, limit)?;
             }
         }
-        self.settle(view, name, digest, last.get(&name.library) == Some(&view.number))
+        self.finish_segment(view, name, digest, last.get(&name.library) == Some(&view.number))
     }
 
-    /// A segment of which nothing tells the library. A crash right after the file was made leaves one; nothing was
-    /// acknowledged in it.
-    fn nameless(&mut self, view: &View) -> Result<()> {
+    /// Handles a segment of an unknown library. A crash right after the file was created leaves one; nothing
+    /// was acknowledged in it.
+    fn unknown_library(&mut self, view: &SegmentView) -> Result<()> {
         if matches!(self.until, Until::End) && !view.is_blank()? {
             self.report(format!(
-                "{} at offset 0: the segment header is damaged, so that nothing says whose content it holds; it is \
+                "{} at offset 0: the segment header is damaged, so its library is unknown; it is \
                  quarantined: nothing of it is read, and the file stays as it is",
                 view.path.display()
             ));
@@ -190,8 +195,8 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Up to where a segment is read; `None` where it is not.
-    fn limit(&self, view: &View, name: &SegmentName) -> Option<u64> {
+    /// The offset up to which a segment is read; `None` if it is not read.
+    fn limit(&self, view: &SegmentView, name: &SegmentName) -> Option<u64> {
         let end = view.records_end();
         match self.until {
             Until::End => Some(end),
@@ -206,8 +211,14 @@ impl Recovery<'_> {
         }
     }
 
-    /// Gives what was found to the index, and decides whether the segment is appended to.
-    fn settle(&mut self, view: &View, name: SegmentName, digest: Digest<'_>, is_last: bool) -> Result<()> {
+    /// Adds the records and damage found to the index, and decides whether the segment may be appended to.
+    fn finish_segment(
+        &mut self,
+        view: &SegmentView,
+        name: SegmentName,
+        digest: Digest<'_>,
+        is_last: bool,
+    ) -> Result<()> {
         let found_nothing = digest.position.end == digest.start && digest.damage.is_empty();
         digest.damage.iter().for_each(|(_, text)| self.report(text.clone()));
         if !found_nothing {
@@ -245,11 +256,11 @@ impl Recovery<'_> {
         let mut gone: BTreeMap<LibraryId, BTreeMap<u32, String>> = BTreeMap::new();
         for (number, name) in known.iter().filter(|(number, _)| !there.contains(number)) {
             let file = self.layout.segment(*number);
-            let why = format!("{}: the segment file is gone, and all that it held", file.display());
+            let why = format!("{}: the segment file is gone, with all its records", file.display());
             self.report(why.clone());
             gone.entry(name.library).or_default().insert(*number, why);
         }
-        // One walk over the index of a library, however many of its segments are gone.
+        // One walk over the index of a library, however many of its segments are missing.
         for (library, segments) in &gone {
             self.lose_where(library, |location| segments.get(&location.segment).map(String::as_str))?;
             segments.keys().try_for_each(|number| self.index.forget_segment(*number))?;
@@ -257,7 +268,7 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Moves records of a library to the lost set: those for which `why` gives a reason.
+    /// Moves a library's records to the lost set if `why` gives a reason.
     fn lose_where<'a>(&self, library: &LibraryId, why: impl Fn(&Location) -> Option<&'a str>) -> Result<()> {
         let mut lost = Vec::new();
         self.index.visit(library, |indexed, location| {
@@ -280,7 +291,7 @@ impl Recovery<'_> {
     }
 }
 
-/// How the index keys a record; `None` for what it does not key.
+/// The index key of a record; `None` if it is not indexed.
 pub(crate) fn indexed(key: RecordKey) -> Option<Indexed> {
     match key {
         RecordKey::Chunk(id) => Some(Indexed::Chunk(id)),
@@ -289,7 +300,7 @@ pub(crate) fn indexed(key: RecordKey) -> Option<Indexed> {
     }
 }
 
-/// Where a record lies that a footer lists so.
+/// The location of a record that a footer lists.
 pub(crate) fn location(segment: u32, entry: &FooterEntry) -> Location {
     Location { segment, offset: entry.offset, stored_len: entry.stored_len, raw_len: entry.raw_len }
 }
@@ -298,8 +309,8 @@ fn end_of(location: &Location) -> u64 {
     u64::from(location.offset) + RECORD_HEADER_BYTES as u64 + u64::from(location.stored_len)
 }
 
-/// Cuts what follows the last marker of a library's last segment: it was never acknowledged.
-fn cut(view: &View, end: u64, bytes: u64) -> Result<()> {
+/// Cuts off the bytes after the last marker of a library's last segment: they were never acknowledged.
+fn cut(view: &SegmentView, end: u64, bytes: u64) -> Result<()> {
     tracing::warn!(
         "{}: cutting {bytes} bytes after the last marker, which no commit acknowledged",
         view.path.display()

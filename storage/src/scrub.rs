@@ -1,6 +1,7 @@
-//! Deep verification: every record of every segment against its hash, and every entry of the index against a record.
+//! Deep verification: checks every record of every segment against its hash, and every entry of the index
+//! against a record.
 //!
-//! It works beside appends and reads: it looks at what was committed when it began.
+//! It runs beside appends and reads: it checks everything that was committed when it began.
 
 use std::{
     collections::BTreeMap,
@@ -22,29 +23,29 @@ use crate::{
     objects::Inner,
     recover::{indexed, location},
     slot::Positions,
-    view::{Sealing, View},
+    view::{Sealing, SegmentView},
     walk,
 };
 
-/// Damage listed; all is counted and logged.
+/// Maximum damage listed; all is counted and logged.
 const LISTED: usize = 10_000;
 /// Records looked up at a time.
 const BATCH: usize = 512;
 
-/// What a scrub found.
+/// The result of a scrub.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScrubReport {
     /// Segments read.
     pub segments: u64,
-    /// Whole records seen.
+    /// Intact records seen.
     pub records: u64,
     /// Bytes read.
     pub bytes: u64,
-    /// Whole records that the index does not know: `chuan rebuild` brings them back.
+    /// Intact records that the index does not know: `chuan rebuild` adds them again.
     pub unindexed: u64,
     /// Damage found.
     pub damaged: u64,
-    /// The damage; at most ten thousand are listed.
+    /// The damage; at most ten thousand places are listed.
     pub damage: Vec<Damage>,
 }
 
@@ -53,27 +54,29 @@ pub struct ScrubReport {
 pub struct Damage {
     /// The segment file.
     pub file: PathBuf,
-    /// Where in it.
+    /// The offset in it.
     pub offset: u64,
-    /// The library whose content the file holds, where that can be told.
+    /// The library that owns the file, if known.
     pub library: Option<LibraryId>,
-    /// What was there, where that can be told.
+    /// The damaged object, if known.
     pub id: Option<ObjectId>,
-    /// What is wrong.
+    /// A description of the damage.
     pub what: String,
 }
 
 impl ScrubReport {
-    /// Whether nothing is wrong.
+    /// Whether no damage was found and every record is indexed.
     pub fn is_clean(&self) -> bool {
         self.damaged == 0 && self.unindexed == 0
     }
 }
 
 impl DiskStore {
-    /// Reads everything. `progress` is told of bytes done and in all; `cancel` ends it with [`Error::Cancelled`].
+    /// Reads everything. `progress` gets the bytes done and the bytes in all; `cancel` ends it with
+    /// [`Error::Cancelled`].
     ///
-    /// What is damaged and held nowhere else moves to its library's lost set, so that the next pull brings it back.
+    /// A damaged object without another intact copy moves to its library's lost set, so that the next pull
+    /// restores it.
     pub fn scrub(&self, progress: &dyn Fn(u64, u64), cancel: &AtomicBool) -> Result<ScrubReport> {
         let store = self.inner();
         let ends = store.index.durable();
@@ -86,7 +89,7 @@ impl DiskStore {
         let total = files.iter().map(|(_, len)| len).sum();
         for (number, len) in files {
             progress(scrub.report.bytes, total);
-            let view = View::open(&store.layout, number, known.get(&number).copied())?;
+            let view = SegmentView::open(&store.layout, number, known.get(&number).copied())?;
             scrub.segment(&view, &ends)?;
             scrub.report.bytes += len;
         }
@@ -100,38 +103,38 @@ struct Scrub<'a> {
     store: &'a Inner,
     cancel: &'a AtomicBool,
     report: ScrubReport,
-    /// Records of each library that the index has exactly where they are.
+    /// Number of records of each library that the index has exactly where they lie.
     matched: BTreeMap<LibraryId, u64>,
 }
 
-/// What was seen of a segment since the last marker.
+/// The records and damage of a segment since the last marker.
 #[derive(Default)]
 struct OpenGroup {
     records: Vec<(Indexed, Location)>,
-    /// Whole records that are not for the index.
+    /// Intact records that are not indexed.
     others: u64,
     damage: Vec<Unreadable>,
 }
 
-/// A place without a whole record.
+/// A place without an intact record.
 struct Unreadable {
     offset: u64,
-    /// What its header says, where the index has such.
+    /// The key and location from its header, if the index has such keys.
     record: Option<(Indexed, Location)>,
     id: Option<ObjectId>,
     what: String,
 }
 
 impl Scrub<'_> {
-    fn segment(&mut self, view: &View, ends: &Positions) -> Result<()> {
+    fn segment(&mut self, view: &SegmentView, ends: &Positions) -> Result<()> {
         let Some(name) = view.name else {
             self.report.segments += 1;
             if !view.is_blank()? {
-                self.damage(view, 0, None, "nothing says whose content the segment holds: it is quarantined");
+                self.damage(view, 0, None, "the library of the segment is unknown: it is quarantined");
             }
             return Ok(());
         };
-        // Begun after the scrub was, or without anything that was acknowledged.
+        // Begun after the scrub, or without any acknowledged record.
         let Some(end) = ends.get(&name.library).filter(|end| view.number <= end.segment) else {
             return Ok(());
         };
@@ -145,7 +148,7 @@ impl Scrub<'_> {
         let mut until = view.records_end();
         if view.number == end.segment {
             if until < end.end {
-                self.damage(view, until, None, "the file ends before what was committed");
+                self.damage(view, until, None, "the file ends before the last committed group");
             }
             until = until.min(end.end);
         }
@@ -155,12 +158,18 @@ impl Scrub<'_> {
         })?;
         // Bytes after the last marker of an unsealed segment were never acknowledged.
         if !matches!(view.footer, Sealing::Open) || view.number == end.segment {
-            self.settle(view, &name, &mut open)?;
+            self.compare_group(view, &name, &mut open)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, view: &View, name: &SegmentName, item: Item<'_>, open: &mut OpenGroup) -> Result<()> {
+    fn take(
+        &mut self,
+        view: &SegmentView,
+        name: &SegmentName,
+        item: Item<'_>,
+        open: &mut OpenGroup,
+    ) -> Result<()> {
         match item {
             Item::Record { offset, header, payload } => {
                 let place = location(view.number, &walk::entry(offset, &header));
@@ -171,7 +180,7 @@ impl Scrub<'_> {
                     None => {
                         let id = header.key.lost_id();
                         let record = indexed_by_id(id).map(|indexed| (indexed, place));
-                        let what = "the record is not what its id names".to_owned();
+                        let what = "the record does not match its id".to_owned();
                         open.damage.push(Unreadable { offset, record, id, what });
                     }
                 }
@@ -184,14 +193,14 @@ impl Scrub<'_> {
                 if self.cancel.load(Ordering::Relaxed) {
                     return Err(Error::Cancelled);
                 }
-                self.settle(view, name, open)?;
+                self.compare_group(view, name, open)?;
             }
         }
         Ok(())
     }
 
-    /// Compares what was seen with the index.
-    fn settle(&mut self, view: &View, name: &SegmentName, open: &mut OpenGroup) -> Result<()> {
+    /// Compares the records of a group with the index.
+    fn compare_group(&mut self, view: &SegmentView, name: &SegmentName, open: &mut OpenGroup) -> Result<()> {
         let open = std::mem::take(open);
         self.report.records += open.records.len() as u64 + open.others;
         for records in open.records.chunks(BATCH) {
@@ -223,8 +232,8 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Looks for entries of a library that lead to no record. Every record that matched has one entry, so that counting
-    /// is enough where all is well.
+    /// Finds index entries of a library without a record. Every matched record has one entry, so equal counts
+    /// prove that there are none.
     fn index(&mut self, library: &LibraryId, end: &Position) -> Result<()> {
         let within = |place: &Location| (place.segment, u64::from(place.offset)) < (end.segment, end.end);
         let mut entries = 0u64;
@@ -249,7 +258,7 @@ impl Scrub<'_> {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
-        // Few at a time: a batch of the largest chunks must not be held at once.
+        // Few at a time: a batch of the largest chunks must not be in memory at once.
         for records in batch.chunks(16) {
             let outcomes = self.store.try_read(library, records, Check::Verify)?;
             for ((indexed, place), outcome) in records.iter().zip(outcomes) {
@@ -265,7 +274,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    fn damage(&mut self, view: &View, offset: u64, id: Option<ObjectId>, what: &str) {
+    fn damage(&mut self, view: &SegmentView, offset: u64, id: Option<ObjectId>, what: &str) {
         tracing::error!("{} at offset {offset}: {what} ({id:?})", view.path.display());
         let library = view.name.map(|name| name.library);
         self.list(Damage { file: view.path.clone(), offset, library, id, what: what.to_owned() });
@@ -279,7 +288,7 @@ impl Scrub<'_> {
     }
 }
 
-/// How the index keys a damaged record, where its id alone tells it.
+/// The index key of a damaged record, if its id alone tells it.
 fn indexed_by_id(id: Option<ObjectId>) -> Option<Indexed> {
     match id? {
         ObjectId::Chunk(id) => Some(Indexed::Chunk(id)),

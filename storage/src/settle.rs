@@ -1,4 +1,5 @@
-//! The thread that makes groups durable, then visible, then tells who waits: while it syncs one, the next is written.
+//! The thread that makes groups durable, then visible, then answers waiters. While it syncs one, the next is
+//! written.
 //!
 //! It takes groups in order and never syncs again after a failed sync.
 
@@ -16,26 +17,26 @@ use crate::{
     slot::IndexSlot,
 };
 
-/// Where the caller that waits for a commit is answered.
+/// Answers the caller that waits for a commit.
 pub(crate) type Answer = Sender<Result<(), Refusal>>;
 
-/// What becomes known when a group is durable.
+/// The records that become visible when a group is durable.
 #[derive(Debug)]
 pub(crate) struct Settled {
     pub(crate) library: LibraryId,
     pub(crate) position: Position,
     pub(crate) records: Vec<(Indexed, Location)>,
-    /// What they cost in the queue.
+    /// The cost of the records in the queue.
     pub(crate) cost: u64,
 }
 
-/// What makes a group durable.
+/// How a group is made durable.
 #[derive(Debug)]
 pub(crate) struct Durable {
     pub(crate) file: SyncHandle,
-    /// Whether its name in the directory may not be durable.
+    /// Whether the directory entry of the file may not be durable yet.
     pub(crate) is_new: bool,
-    /// Bytes allocated to the segment and not used.
+    /// Bytes allocated to the segment but not used.
     pub(crate) slack: u64,
 }
 
@@ -44,12 +45,12 @@ enum Task {
     Barrier(Answer),
 }
 
-/// The thread, as the disk thread sees it.
+/// The disk thread's handle to the thread.
 #[derive(Debug)]
 pub(crate) struct Settle {
     tasks: Option<Sender<Task>>,
     durable: Receiver<()>,
-    /// Groups handed over and not known to be durable: one at most.
+    /// Whether a group was handed over and is not known to be durable. There is at most one.
     pending: bool,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -67,7 +68,7 @@ impl Settle {
         Ok(Self { tasks: Some(tasks), durable, pending: false, thread: Some(thread) })
     }
 
-    /// Waits until every group handed over is durable.
+    /// Blocks until every group handed over is durable.
     pub(crate) fn wait(&mut self) -> Result<()> {
         if std::mem::take(&mut self.pending) {
             self.durable.recv().map_err(|_| gone())?;
@@ -75,7 +76,7 @@ impl Settle {
         Ok(())
     }
 
-    /// Hands over a group that is written. The one before must be durable.
+    /// Hands over a group that is written. The group before it must be durable.
     pub(crate) fn group(&mut self, durable: Durable, settled: Settled) -> Result<()> {
         self.send(Task::Group(durable, settled))?;
         self.pending = true;
@@ -101,7 +102,7 @@ impl Drop for Settle {
     }
 }
 
-/// The thread has told the queue why it ended.
+/// The thread has reported to the queue why it ended.
 fn gone() -> Error {
     Error::Poisoned("the store's syncing thread is gone".to_owned())
 }
@@ -120,7 +121,8 @@ impl Settler {
             match task {
                 Task::Group(durable, settled) => {
                     if let Err(error) = self.settle(&durable, settled) {
-                        // In place before a caller that waits for an answer finds the thread gone.
+                        // Set before the thread ends: a caller that waits for an answer then finds the
+                        // reason.
                         self.queue.refuse(Refusal::of(&error));
                         return;
                     }

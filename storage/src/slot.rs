@@ -1,7 +1,7 @@
-//! The place of the index: which one is in use, and how far each library's segments are durable.
+//! Holds the index in use, and how far each library's segments are durable.
 //!
-//! Readers take the index that is in use and keep it as long as they read. Whatever changes it goes through here, one at
-//! a time, so that a rebuild can take over at one moment and miss nothing.
+//! A reader takes the index in use and keeps it for the whole read. Every change of the index goes through
+//! this slot, one at a time, so that a rebuild can replace the index at one moment and miss no change.
 
 use std::{
     collections::BTreeMap,
@@ -19,14 +19,14 @@ use crate::{
     index::{Change, Index},
 };
 
-/// Where the positions of all libraries stand.
+/// The position of each library.
 pub(crate) type Positions = BTreeMap<LibraryId, Position>;
 
 /// The index in use.
 #[derive(Debug)]
 pub(crate) struct IndexSlot {
     current: RwLock<Option<Arc<Index>>>,
-    /// Held over every change.
+    /// Locked during every change.
     durable: Mutex<Positions>,
 }
 
@@ -49,7 +49,7 @@ impl IndexSlot {
         self.lock().clone()
     }
 
-    /// Takes in what became durable.
+    /// Applies a group that became durable.
     pub(crate) fn apply(&self, change: &Change<'_>) -> Result<()> {
         let mut durable = self.lock();
         self.get()?.apply(change)?;
@@ -69,7 +69,7 @@ impl IndexSlot {
         self.get()?.mark(library, marks)
     }
 
-    /// Puts another index in the place of the one in use. `finish` brings it up to date while nothing changes.
+    /// Replaces the index in use. `finish` brings the new one up to date while nothing changes.
     pub(crate) fn replace(
         &self,
         index: Index,
@@ -83,7 +83,7 @@ impl IndexSlot {
         Ok(())
     }
 
-    /// Closes the index once the last read that is under way has ended.
+    /// Closes the index once the last running read has ended.
     pub(crate) fn close(&self) {
         drop(self.current.write().unwrap_or_else(PoisonError::into_inner).take());
     }

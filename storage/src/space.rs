@@ -1,19 +1,20 @@
-//! Room on the file system, and how much of it is never given to segments.
+//! Free space on the file system, and the reserve that is never given to segments.
 
 use std::path::Path;
 
 use chuan_engine::{Error, Result};
 
+/// Bytes of a mebibyte.
 const MIB: u64 = 1024 * 1024;
-/// Even a small file system keeps this much back: the index must be able to flush what it holds in memory.
+/// The minimum reserve: the index must be able to flush its memory.
 const RESERVE_MIN: u64 = 8 * MIB;
-/// A large one keeps back no more than this.
+/// The maximum reserve, for a large file system.
 const RESERVE_MAX: u64 = 64 * MIB;
 
-/// What a file system has.
+/// The space of a file system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Space {
-    /// Bytes that we may still take.
+    /// Free bytes for this process.
     pub(crate) free: u64,
     /// Bytes in all.
     pub(crate) total: u64,
@@ -30,13 +31,13 @@ impl Space {
         })
     }
 
-    /// What is left for segments above the reserve.
+    /// The bytes left for segments above the reserve.
     pub(crate) fn usable(&self) -> u64 {
         self.free.saturating_sub((self.total / 50).clamp(RESERVE_MIN, RESERVE_MAX))
     }
 }
 
-/// The error for a directory without room.
+/// The error for a full directory.
 pub(crate) fn full(dir: &Path, what: &str) -> Error {
     Error::Full(format!(
         "{}: {what}; what was stored before is intact. Free some space there or move the home to a larger disk",

@@ -1,11 +1,11 @@
-//! What a store holds and what has become of it, in numbers.
+//! Counts of a store's content and of damage.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a store holds, in numbers.
+/// The content of a store, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Chunks held, of all libraries: one that two libraries have counts twice, as it lies on the disk.
+    /// Chunks held, of all libraries. A chunk that two libraries hold counts twice, as it is stored twice.
     pub chunks: u64,
     /// Their raw bytes.
     pub chunk_bytes: u64,
@@ -17,13 +17,13 @@ pub struct Stats {
     pub lost: u64,
     /// Segment files.
     pub segments: u64,
-    /// Bytes of the segment files, as long as they are.
+    /// Total length of the segment files.
     pub segment_bytes: u64,
-    /// Bytes that the file system still gives, the reserve taken off.
+    /// Free bytes of the file system without the reserve.
     pub usable_bytes: u64,
 }
 
-/// What a store holds of one library, in numbers.
+/// The content of one library, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LibraryStats {
     /// Chunks held.
@@ -38,16 +38,17 @@ pub struct LibraryStats {
     pub lost: u64,
 }
 
-/// What damage has come and gone since a store was opened.
+/// Damage found and repaired since a store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Losses {
-    /// Objects that were held and turned out to be unreadable: set aside, so that they count as missing.
+    /// Objects that were held and turned out to be unreadable. They moved to the lost set and count as
+    /// missing.
     pub set_aside: u64,
-    /// Objects that had been set aside, now or earlier, and were stored again.
+    /// Objects of the lost set that were stored again, whenever they were lost.
     pub mended: u64,
 }
 
-/// [`Losses`] as they are counted, over whichever indexes are in use.
+/// The counters behind [`Losses`]. Successive indexes share them.
 #[derive(Debug, Default)]
 pub(crate) struct LossCounts {
     set_aside: AtomicU64,

@@ -1,4 +1,4 @@
-//! The store on disk: opened, closed, counted. What is done with objects is in [`objects`](crate::objects).
+//! The store on disk: open, close, statistics. [`objects`](crate::objects) has the operations on objects.
 
 use std::{
     path::Path,
@@ -16,7 +16,7 @@ use crate::{
     log::Log,
     objects::{Inner, LibraryObjects},
     queue::Queue,
-    reader::Reader,
+    reader::RecordReader,
     recover::{self, Recovered, Until},
     settle::Settle,
     slot::IndexSlot,
@@ -25,9 +25,9 @@ use crate::{
     writer,
 };
 
-/// Keeps objects in a directory, those of each library apart.
+/// Stores objects in a directory, with the libraries kept apart.
 ///
-/// Dropping it ends the writer: what no commit has made durable is dropped, and handles that are left fail with
+/// Dropping it ends the writer: uncommitted objects are dropped, and remaining handles fail with
 /// [`Error::Busy`]. One process opens a directory at a time; take [`HomeLock`](crate::lock::HomeLock) first.
 #[derive(Debug)]
 pub struct DiskStore {
@@ -36,13 +36,13 @@ pub struct DiskStore {
 }
 
 impl DiskStore {
-    /// Opens the store in `dir`, or makes one there.
+    /// Opens the store in `dir`, or creates it.
     ///
-    /// Finishes what a crash interrupted: takes in groups that the index does not know, and cuts what follows the last
-    /// marker. Builds the index anew, with a warning that names it, where it is damaged; an index that cannot be opened
-    /// for a reason outside it, as a full disk or too many open files, stays as it is, and the error says why. Damage in
-    /// segments is logged with file and offset; the store opens all the same. Segments of another format are refused with
-    /// [`Error::Invalid`], and nothing is touched.
+    /// Recovers from a crash: adds groups that the index does not know, and cuts off bytes after the last
+    /// marker. Rebuilds the index if it is damaged, with a warning that names it. An index that cannot be
+    /// opened for another reason, such as a full disk or too many open files, stays as it is, and the error
+    /// names the reason. Damage in segments is logged with file and offset; the store opens all the same.
+    /// Segments of another format are refused with [`Error::Invalid`], and nothing is changed.
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
         let layout = Layout::new(dir);
         layout.create()?;
@@ -56,12 +56,12 @@ impl DiskStore {
         let disk = Disk::start(layout.clone(), options.clone(), queue.clone(), settle)?;
         let log = Log::resume(disk, options, recovered.resume);
         let writer = Some(writer::start(log, queue.clone())?);
-        let reader = Reader::new(layout.clone());
+        let reader = RecordReader::new(layout.clone());
         let inner = Inner { layout, index, queue, reader, cache, losses, rebuilding: Mutex::new(()) };
         Ok(Self { inner: Arc::new(inner), writer })
     }
 
-    /// What the store holds, in numbers.
+    /// The content of the store, in numbers.
     pub fn stats(&self) -> Result<Stats> {
         let numbers = self.inner.layout.list_segments()?;
         let segment_bytes = numbers
@@ -84,7 +84,7 @@ impl DiskStore {
         Ok(stats)
     }
 
-    /// What the store holds of a library, in numbers.
+    /// The content of a library, in numbers.
     pub fn library_stats(&self, library: &LibraryId) -> Result<LibraryStats> {
         let totals = self.inner.index.get()?.totals().get(library).copied().unwrap_or_default();
         Ok(LibraryStats {
@@ -96,12 +96,12 @@ impl DiskStore {
         })
     }
 
-    /// The libraries of which the store holds something, or did.
+    /// The libraries that have, or had, objects in the store.
     pub fn libraries(&self) -> Result<Vec<LibraryId>> {
         Ok(self.inner.index.get()?.totals().into_keys().collect())
     }
 
-    /// What damage has come and gone since the store was opened, what the opening found included.
+    /// Damage found and repaired since the store was opened. Damage that the opening found is included.
     pub fn losses(&self) -> Losses {
         self.inner.losses.get()
     }
@@ -126,7 +126,8 @@ impl Drop for DiskStore {
     }
 }
 
-/// Opens the index and brings it up to date; where it is damaged, builds another from the segments and throws it away.
+/// Opens the index and brings it up to date. If it is damaged, builds another from the segments and removes
+/// the damaged one.
 fn open_index(layout: &Layout, cache: &Cache, losses: &Arc<LossCounts>) -> Result<(Index, Recovered)> {
     let open = |generation: &Generation| {
         let index = Index::open(generation.clone(), cache, losses.clone())?;

@@ -1,4 +1,4 @@
-//! A segment file that is read as a whole: what it is, whether it is sealed, and whose content it holds.
+//! A segment file opened for a full read: its name, its library, and whether it is sealed.
 
 use std::{
     fs::File,
@@ -20,25 +20,25 @@ use crate::{layout::Layout, walk};
 
 /// A segment file open for reading.
 #[derive(Debug)]
-pub(crate) struct View {
+pub(crate) struct SegmentView {
     pub(crate) number: u32,
     pub(crate) path: PathBuf,
     pub(crate) file: File,
     pub(crate) len: u64,
-    /// What it is called, and its library. `None` where neither the header nor the index tells: then nothing of it is
-    /// read, since nothing else proves whose it is.
+    /// Its id and library. `None` if neither the header nor the index has them: then nothing of the segment
+    /// is read, since nothing else proves its library.
     pub(crate) name: Option<SegmentName>,
-    /// Whether the first block is as it was written.
+    /// Whether the first block is undamaged.
     pub(crate) header_ok: bool,
     pub(crate) footer: Sealing,
 }
 
-/// What the end of a segment says.
+/// How a segment ends.
 #[derive(Debug)]
 pub(crate) enum Sealing {
-    /// It is not sealed, or what ends it is damaged beyond telling.
+    /// It is not sealed, or its end is too damaged to tell.
     Open,
-    /// It is sealed, and the footer is whole.
+    /// It is sealed, and the footer is intact.
     Sealed {
         /// Where the footer begins.
         offset: u64,
@@ -52,8 +52,8 @@ pub(crate) enum Sealing {
     },
 }
 
-impl View {
-    /// Opens a segment; `known` is its name as an index has it, which it had from the header.
+impl SegmentView {
+    /// Opens a segment. `known` is its name as an index has it; the index had it from the header.
     pub(crate) fn open(layout: &Layout, number: u32, known: Option<SegmentName>) -> Result<Self> {
         let path = layout.segment(number);
         let context = |error| Error::io(format!("read {}", path.display()), error);
@@ -67,7 +67,7 @@ impl View {
         Ok(Self { number, path, file, len, name, header_ok, footer })
     }
 
-    /// What a segment is called, without a look at the rest of it.
+    /// The id and library of a segment, without reading the rest of it.
     pub(crate) fn name(layout: &Layout, number: u32) -> Result<Option<SegmentName>> {
         let path = layout.segment(number);
         let context = |error| Error::io(format!("read {}", path.display()), error);
@@ -81,7 +81,7 @@ impl View {
     pub(crate) fn is_blank(&self) -> Result<bool> {
         let mut blank = true;
         let span = ((SEGMENT_BLOCK as u64).min(self.len), self.len);
-        // No record can be read under a made-up name: all is one gap.
+        // No record can be read under an invented name: everything is one gap.
         let none = SegmentName {
             id: SegmentId::from_bytes([0; SEGMENT_ID_LEN]),
             library: LibraryId::from_bytes([0; ID_LEN]),
@@ -102,15 +102,15 @@ impl View {
     }
 }
 
-/// The first block, or as much of it as there is.
+/// The first block, or as much of it as the file has.
 fn first_block(file: &File, len: u64) -> std::io::Result<Vec<u8>> {
     let mut block = vec![0; usize::try_from(len).unwrap_or(SEGMENT_BLOCK).min(SEGMENT_BLOCK)];
     file.read_exact_at(&mut block, 0)?;
     Ok(block)
 }
 
-/// The header, where it is whole enough and the file has the name that it says. A segment of another format is an error:
-/// it is not damaged, and nothing may be done to it.
+/// The header, if it is readable and names the number of the file. A segment of another format is an error:
+/// it is not damaged and must not be changed.
 fn header(block: &[u8], path: &Path, number: u32) -> Result<Option<SegmentHeader>> {
     if let Ok(header) = SegmentHeader::decode(block) {
         return Ok(Some(header).filter(|header| header.number == number));
@@ -129,7 +129,7 @@ fn header(block: &[u8], path: &Path, number: u32) -> Result<Option<SegmentHeader
     }
 }
 
-/// How a segment ends. A footer of another segment is none.
+/// Reads how a segment ends. The footer of another segment counts as damaged.
 fn sealing(file: &File, len: u64, name: Option<SegmentName>) -> std::io::Result<Sealing> {
     let Some(at) = len.checked_sub(TRAILER_BYTES as u64).filter(|at| *at >= SEGMENT_BLOCK as u64) else {
         return Ok(Sealing::Open);
@@ -138,7 +138,7 @@ fn sealing(file: &File, len: u64, name: Option<SegmentName>) -> std::io::Result<
     file.read_exact_at(&mut bytes, at)?;
     let Ok(trailer) = Trailer::decode(&bytes, len) else { return Ok(Sealing::Open) };
     let offset = u64::from(trailer.footer_offset);
-    // The trailer has checked that the footer fits between its offset and the end.
+    // The trailer has checked that the footer fits between its offset and the end of the file.
     let mut bytes = vec![0; usize::try_from(len - offset).unwrap_or_default()];
     file.read_exact_at(&mut bytes, offset)?;
     Ok(match Footer::decode(&bytes, trailer) {

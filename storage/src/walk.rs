@@ -1,4 +1,4 @@
-//! Walks the records of a segment file: brings the bytes to the engine's sans-IO scanner.
+//! Walks the records of a segment file: supplies the bytes to the engine's sans-IO scanner.
 
 use std::{fs::File, os::unix::fs::FileExt, path::Path};
 
@@ -8,9 +8,10 @@ use chuan_engine::{
 };
 use rustix::fs::Advice;
 
+/// Bytes that are read at a time, unless a record is longer.
 const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 
-/// Walks from `start`, where a group begins, to `end`, and shows every item to `visit`.
+/// Walks from `start`, where a group begins, to `end`, and passes every item to `visit`.
 pub(crate) fn walk(
     file: &File,
     path: &Path,
@@ -52,7 +53,7 @@ fn window_left(offset: u64, base: u64, filled: usize) -> usize {
     filled.saturating_sub(at)
 }
 
-/// The whole records between two offsets, as a footer lists them.
+/// The intact records between two offsets, as a footer lists them.
 pub(crate) fn list(path: &Path, segment: SegmentName, start: u64, end: u64) -> Result<Vec<FooterEntry>> {
     let file = File::open(path).map_err(|error| Error::io(format!("open {}", path.display()), error))?;
     let mut entries = Vec::new();

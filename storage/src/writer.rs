@@ -1,7 +1,7 @@
-//! The one thread that packs: takes jobs from the queue in order and owns the log.
+//! The one thread that packs: takes jobs from the queue in order, and owns the log.
 //!
-//! It ends at the first failure and leaves its reason in the queue. The log decides what goes where and when a group
-//! ends; other threads write it and make it durable.
+//! It ends at the first failure and reports the reason to the queue. The log decides where records go and
+//! when a group ends; other threads write the group and make it durable.
 
 use std::{sync::Arc, thread};
 

@@ -1,7 +1,8 @@
-//! Who did it: what was proved of whoever acted.
+//! The actor of an event, as far as it was proved, and its encoding.
 //!
 //! ```text
-//! kind u8 | 0 the node itself: nothing | 1 a peer: key [32], node [32] | 2 a role: key [32], role u8 | 3 nobody: nothing
+//! kind u8 | 0 the node itself: nothing | 1 a peer: key [32], node [32] | 2 a role: key [32], role u8
+//!         | 3 no proved key: nothing
 //! ```
 
 use crate::{
@@ -10,26 +11,26 @@ use crate::{
     statement::{PublicKey, RoleKind, wire::Reader},
 };
 
-/// Who did something, as far as it was proved.
+/// The actor of an event, as far as it was proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// The node whose log it is, or whoever may open its home.
+    /// The node that owns the log, or a process that can open its home.
     Node,
     /// A node that proved its key over a connection.
     Peer {
         /// The key.
         key: PublicKey,
-        /// Whose it is.
+        /// The node that the key belongs to.
         node: NodeId,
     },
-    /// Whoever has the key of a role, by a signature.
+    /// A holder of the key of a role, proved by a signature.
     Role {
         /// The key.
         key: PublicKey,
-        /// What it signs for.
+        /// The role of the key.
         role: RoleKind,
     },
-    /// Somebody who proved no key.
+    /// An actor that proved no key.
     Nobody,
 }
 

@@ -1,4 +1,4 @@
-//! Whether records are the ones that were written: each names the one before, and points that were signed name the last.
+//! Verifies that records are unchanged: each record names the one before, and signed points name the last.
 
 use super::{jump::Jump, record::Record};
 use crate::{
@@ -7,125 +7,130 @@ use crate::{
     limits::AUDIT_TORN_BYTES,
 };
 
-/// How far a log goes: so many records, the last of which has this id.
+/// A position in a log: the number of records, and the id of the last of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
-    /// Records so far.
+    /// The number of records.
     pub count: u64,
-    /// The last one's id; [`RecordId::NONE`] where there is none.
+    /// The id of the last record; [`RecordId::NONE`] if there is none.
     pub head: RecordId,
 }
 
 impl Point {
-    /// The beginning of every log.
+    /// The start of every log.
     pub const START: Self = Self { count: 0, head: RecordId::NONE };
 }
 
-/// What a walk along a log found.
+/// The result of verifying a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// How far the records hang together.
+    /// The point up to which the records are linked without an error.
     pub at: Point,
-    /// How many records are what they were when the highest checkpoint was signed, in this walk.
+    /// The number of records that are unchanged since the highest checkpoint reached in this walk was signed.
     pub proved: u64,
-    /// Records that checkpoints count and that are not here, ascending: the log goes on behind each.
+    /// Ranges of records that checkpoints include and that are missing here, ascending. The log continues
+    /// after each range.
     pub gaps: Vec<Gap>,
-    /// What follows from that.
+    /// The conclusion.
     pub finding: Finding,
 }
 
-/// Records that a checkpoint counts, and that are not here or not those that it counts.
+/// A range of records that a checkpoint includes, and that are missing here or differ from those it includes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The first of them.
+    /// The first record of the range.
     pub from: u64,
-    /// How the log goes on behind the last.
+    /// The jump at which the log continues after the range.
     pub jump: Jump,
 }
 
-/// What is to be made of a log.
+/// The conclusion about a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// A checkpoint covers its last record.
+    /// A checkpoint covers the last record.
     Proved,
-    /// The records from [`Verdict::proved`] on hang together, and nothing shows whether they are all and unchanged.
+    /// The records from [`Verdict::proved`] on are linked without an error, but nothing shows whether they
+    /// are complete and unchanged.
     Unproved,
-    /// Like [`Finding::Unproved`], and at the end are bytes of records that were being written at a crash.
+    /// Like [`Finding::Unproved`], and the end has bytes of records that were being written at a crash.
     Torn {
-        /// How many.
+        /// The number of these bytes.
         bytes: u64,
     },
-    /// Something was altered, added, moved or taken away.
+    /// A record was altered, added, moved or removed.
     Altered {
-        /// The record where it shows; what was altered may be this one, or one since [`Verdict::proved`].
+        /// The record at which this was detected. The altered record is this one, or an earlier one from
+        /// [`Verdict::proved`] on.
         at: u64,
-        /// In words.
+        /// The reason, in words.
         why: String,
     },
 }
 
-/// Walks along a log's bytes, in pieces of any size, and holds them to checkpoints.
+/// Verifies a log's bytes, in pieces of any size, against checkpoints.
 ///
-/// Keeps one record and the checkpoints ahead in memory, however long the log is.
+/// Keeps one record and the checkpoints not yet reached in memory, for a log of any length.
 #[derive(Debug)]
 pub struct Chain {
     at: Point,
     proved: u64,
-    /// By count, descending: the next one is the last.
-    ahead: Vec<Point>,
+    /// The checkpoints not yet reached, by count, descending: the next one is the last element.
+    checkpoints_ahead: Vec<Point>,
     gaps: Vec<Gap>,
-    /// The first record that a checkpoint contradicts, and how: altered, unless the log tells that it goes on elsewhere.
-    astray: Option<(u64, String)>,
-    /// The beginning of a record.
+    /// The first record that a checkpoint contradicts, and the reason. The log is altered if no jump follows.
+    contradicted: Option<(u64, String)>,
+    /// The first bytes of an incomplete record.
     partial: Vec<u8>,
     whole_bytes: u64,
-    /// Bytes from where no record could be read, and why; nothing after that is read.
-    stray: Option<(u64, String)>,
+    /// The number of bytes from the first unreadable record on, and the reason. Nothing after that is
+    /// decoded.
+    unreadable: Option<(u64, String)>,
     altered: Option<(u64, String)>,
 }
 
 impl Chain {
-    /// Begins after `start`, whose records are taken as proved. `checkpoints` before it say nothing here.
+    /// Starts after `start`, whose records are taken as proved. Ignores `checkpoints` before it.
     pub fn new(start: Point, checkpoints: impl IntoIterator<Item = Point>) -> Self {
-        let mut ahead: Vec<_> = checkpoints.into_iter().filter(|point| point.count >= start.count).collect();
-        ahead.sort_by(|left, right| right.cmp(left));
+        let mut checkpoints_ahead: Vec<_> =
+            checkpoints.into_iter().filter(|point| point.count >= start.count).collect();
+        checkpoints_ahead.sort_by(|left, right| right.cmp(left));
         let mut chain = Self {
             at: start,
             proved: start.count,
-            ahead,
+            checkpoints_ahead,
             gaps: Vec::new(),
-            astray: None,
+            contradicted: None,
             partial: Vec::new(),
             whole_bytes: 0,
-            stray: None,
+            unreadable: None,
             altered: None,
         };
-        chain.meet();
+        chain.compare_checkpoints();
         chain
     }
 
-    /// How far the records hang together so far.
+    /// The point up to which the records so far are linked without an error.
     pub const fn at(&self) -> Point {
         self.at
     }
 
-    /// How many records the checkpoints met so far cover.
+    /// The number of records that the checkpoints reached so far cover.
     pub const fn proved(&self) -> u64 {
         self.proved
     }
 
-    /// Bytes of the records so far.
+    /// Bytes of the complete records so far.
     pub const fn whole_bytes(&self) -> u64 {
         self.whole_bytes
     }
 
-    /// Takes the log's next bytes, and gives each record that is in its place to `each` with its id.
+    /// Takes the next bytes of the log. Passes each record at its correct position to `each`, with its id.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(&Record, RecordId)) {
         if self.altered.is_some() {
             return;
         }
-        if let Some((stray, _)) = &mut self.stray {
-            *stray += bytes.len() as u64;
+        if let Some((unreadable, _)) = &mut self.unreadable {
+            *unreadable += bytes.len() as u64;
             return;
         }
         self.partial.extend_from_slice(bytes);
@@ -135,7 +140,7 @@ impl Chain {
             match Record::decode_front(rest) {
                 Ok(Some((record, len))) => {
                     let (whole, after) = rest.split_at_checked(len).unwrap_or((rest, &[]));
-                    self.follow(&record, whole, &mut each);
+                    self.append(&record, whole, &mut each);
                     rest = after;
                 }
                 Ok(None) => {
@@ -143,35 +148,37 @@ impl Chain {
                     return;
                 }
                 Err(Error::Corrupt(why)) => {
-                    self.stray = Some((rest.len() as u64, why));
+                    self.unreadable = Some((rest.len() as u64, why));
                     return;
                 }
                 Err(other) => {
-                    self.stray = Some((rest.len() as u64, other.to_string()));
+                    self.unreadable = Some((rest.len() as u64, other.to_string()));
                     return;
                 }
             }
         }
     }
 
-    /// Takes a record that came without its bytes.
+    /// Takes a record that is available without its bytes.
     pub fn push_record(&mut self, record: &Record) -> Result<()> {
         let bytes = record.encode()?;
         self.push(&bytes, |_, _| {});
         Ok(())
     }
 
-    /// Says that everything so far was durable once: what is no record now is not torn, but altered.
+    /// Declares that all bytes so far were durable once. Bytes that are not a record are then reported as
+    /// altered, not as torn.
     pub fn seal(&mut self) {
-        if let Some((_, why)) = self.stray.take() {
-            self.alter(why);
+        if let Some((_, why)) = self.unreadable.take() {
+            self.set_altered(why);
         } else if !self.partial.is_empty() {
-            self.alter("a record is cut short, and the log goes on".into());
+            self.set_altered("a record is cut short, and the log continues after it".into());
         }
     }
 
-    /// Goes on behind a gap, if the log went as far as the jump says. What is before stands as that says: its first record is
-    /// in the chain that goes on, and where a checkpoint contradicts what is before, the gap begins there.
+    /// Continues after a gap, if the log ends where the jump starts. The records before the gap are then
+    /// proved by the chain that continues, because the first record there contains the end of the log before.
+    /// If a checkpoint contradicts the records before, the gap starts at the first record that is not proved.
     pub fn jump(&mut self, jump: Jump) {
         self.seal();
         if self.altered.is_some() {
@@ -179,28 +186,28 @@ impl Chain {
         }
         if jump.after != self.at {
             return self
-                .alter(format!("the log goes on from record {}, and not after this one", jump.to.count));
+                .set_altered(format!("the log continues from record {}, not after this one", jump.to.count));
         }
-        let from = if self.astray.take().is_some() { self.proved } else { self.at.count };
-        self.ahead.retain(|point| point.count >= jump.to.count);
+        let from = if self.contradicted.take().is_some() { self.proved } else { self.at.count };
+        self.checkpoints_ahead.retain(|point| point.count >= jump.to.count);
         (self.at, self.proved) = (jump.to, jump.to.count);
         self.gaps.push(Gap { from, jump });
-        self.meet();
+        self.compare_checkpoints();
     }
 
-    /// What to make of it, where the log ends here.
+    /// Returns the result if the log ends here.
     pub fn finish(mut self) -> Verdict {
-        if let Some(astray) = self.astray.take() {
-            self.altered = Some(astray);
+        if let Some(contradicted) = self.contradicted.take() {
+            self.altered = Some(contradicted);
         }
-        let torn = self.partial.len() as u64 + self.stray.as_ref().map_or(0, |(bytes, _)| *bytes);
-        let missing = self.ahead.first().map(|point| point.count);
+        let torn = self.partial.len() as u64 + self.unreadable.as_ref().map_or(0, |(bytes, _)| *bytes);
+        let missing = self.checkpoints_ahead.first().map(|point| point.count);
         if self.altered.is_none() {
             if let Some(count) = missing {
-                self.alter(format!("the log ends here, and a checkpoint counts {count} records"));
+                self.set_altered(format!("the log ends here, but a checkpoint includes {count} records"));
             } else if torn > AUDIT_TORN_BYTES as u64 {
-                let why = self.stray.take().map_or_else(String::new, |(_, why)| why);
-                self.alter(format!("{why}, {torn} bytes before the end"));
+                let why = self.unreadable.take().map_or_else(String::new, |(_, why)| why);
+                self.set_altered(format!("{why}, {torn} bytes before the end"));
             }
         }
         let finding = match self.altered {
@@ -212,38 +219,39 @@ impl Chain {
         Verdict { at: self.at, proved: self.proved, gaps: self.gaps, finding }
     }
 
-    /// Takes a whole record, if it is the next.
-    fn follow(&mut self, record: &Record, bytes: &[u8], each: &mut impl FnMut(&Record, RecordId)) {
+    /// Appends a complete record, if it is the next one.
+    fn append(&mut self, record: &Record, bytes: &[u8], each: &mut impl FnMut(&Record, RecordId)) {
         if record.index != self.at.count {
-            return self.alter(format!("record {} stands where {} should", record.index, self.at.count));
+            return self
+                .set_altered(format!("found record {} in place of record {}", record.index, self.at.count));
         }
         if record.prev != self.at.head {
-            return self.alter("it does not follow from the record before".into());
+            return self.set_altered("it does not name the record before".into());
         }
         let head = RecordId::of(bytes);
         self.at = Point { count: self.at.count.saturating_add(1), head };
         self.whole_bytes += bytes.len() as u64;
         each(record, head);
-        self.meet();
+        self.compare_checkpoints();
     }
 
-    /// Holds the log to the checkpoints at this count.
-    fn meet(&mut self) {
-        let mut is_met = false;
-        while let Some(point) = self.ahead.pop_if(|point| point.count == self.at.count) {
+    /// Compares the log with the checkpoints at this count.
+    fn compare_checkpoints(&mut self) {
+        let mut is_matched = false;
+        while let Some(point) = self.checkpoints_ahead.pop_if(|point| point.count == self.at.count) {
             if point.head == self.at.head {
-                is_met = true;
+                is_matched = true;
             } else {
-                let why = format!("a checkpoint of {} records names another last one", point.count);
-                self.astray.get_or_insert((self.at.count.saturating_sub(1), why));
+                let why = format!("a checkpoint of {} records names another last record", point.count);
+                self.contradicted.get_or_insert((self.at.count.saturating_sub(1), why));
             }
         }
-        if is_met && self.astray.is_none() {
+        if is_matched && self.contradicted.is_none() {
             self.proved = self.at.count;
         }
     }
 
-    fn alter(&mut self, why: String) {
+    fn set_altered(&mut self, why: String) {
         self.altered.get_or_insert((self.at.count, why));
     }
 }

@@ -1,4 +1,4 @@
-//! What a record tells, before it has its place in a log.
+//! The content of a record, without its position in a log.
 
 use super::{actor::Actor, verb::Verb};
 use crate::{
@@ -8,41 +8,43 @@ use crate::{
     statement::wire::is_invisible,
 };
 
-/// How something ended.
+/// The result of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Done.
+    /// Success.
     Ok,
-    /// Not permitted; why, for people.
+    /// Not permitted. The text is the reason, for display.
     Refused(String),
-    /// It went wrong; why, for people.
+    /// The action failed. The text is the reason, for display.
     Failed(String),
 }
 
-/// Something that happened.
+/// An event for the audit log.
 ///
-/// Texts may come from peers. Whoever makes an event by [`Event::new`] and its methods gets them cut to their bounds, with
-/// what would change how they look on a terminal replaced; a record with others does not encode.
+/// Texts may come from peers. [`Event::new`] and the methods below cut them to their bounds, and replace
+/// characters that would change their display on a terminal. A record with other texts cannot be encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Who.
+    /// The actor.
     pub actor: Actor,
-    /// What.
+    /// The action.
     pub verb: Verb,
-    /// To what: a release, a channel, a node, an address. ≤ [`AUDIT_SUBJECT_BYTES`] bytes.
+    /// The object of the action: a release, a channel, a node, an address. At most [`AUDIT_SUBJECT_BYTES`]
+    /// bytes.
     pub subject: String,
-    /// In which library, if in one.
+    /// The library, if the event belongs to one.
     pub library: Option<LibraryId>,
-    /// With which result; its text has ≤ [`AUDIT_REASON_BYTES`] bytes.
+    /// The result. Its text has at most [`AUDIT_REASON_BYTES`] bytes.
     pub ending: Ending,
-    /// How many times, at least once.
+    /// How often the event occurred, at least once.
     pub count: u32,
-    /// From the first time to the last, in ms; the record's time is the last.
+    /// Time from the first to the last occurrence, in ms. The time of the record is that of the last
+    /// occurrence.
     pub span_ms: u64,
 }
 
 impl Event {
-    /// Something that the node itself did, once and well.
+    /// An event of the node itself that occurred once and succeeded.
     pub fn new(verb: Verb, subject: impl AsRef<str>) -> Self {
         Self {
             actor: Actor::Node,
@@ -55,58 +57,60 @@ impl Event {
         }
     }
 
-    /// The same, done by `actor`.
+    /// The same event, by `actor`.
     #[must_use]
     pub fn by(self, actor: Actor) -> Self {
         Self { actor, ..self }
     }
 
-    /// The same, in `library`.
+    /// The same event, in `library`.
     #[must_use]
     pub fn of(self, library: LibraryId) -> Self {
         Self { library: Some(library), ..self }
     }
 
-    /// The same, not permitted.
+    /// The same event, not permitted.
     #[must_use]
     pub fn refused(self, why: impl AsRef<str>) -> Self {
         Self { ending: Ending::Refused(plain(why.as_ref(), AUDIT_REASON_BYTES)), ..self }
     }
 
-    /// The same, gone wrong.
+    /// The same event, failed.
     #[must_use]
     pub fn failed(self, why: impl AsRef<str>) -> Self {
         Self { ending: Ending::Failed(plain(why.as_ref(), AUDIT_REASON_BYTES)), ..self }
     }
 
-    /// The same, so many times within so many ms.
+    /// The same event, `count` times within `span_ms` ms.
     #[must_use]
     pub fn times(self, count: u32, span_ms: u64) -> Self {
         Self { count: count.max(1), span_ms: if count > 1 { span_ms } else { 0 }, ..self }
     }
 
-    /// Fails where a rule of the form is broken.
+    /// Fails if the event breaks a rule of the format.
     pub(super) fn check(&self) -> Result<()> {
         check_plain(&self.subject, AUDIT_SUBJECT_BYTES)?;
         if let Ending::Refused(why) | Ending::Failed(why) = &self.ending {
             check_plain(why, AUDIT_REASON_BYTES)?;
         }
         if self.count == 0 || (self.count == 1 && self.span_ms > 0) {
-            return Err(Error::Invalid("malformed audit record: what happened once has no span".into()));
+            return Err(Error::Invalid(
+                "malformed audit record: its count must be at least 1, and a count of 1 has no span".into(),
+            ));
         }
         Ok(())
     }
 }
 
-/// What must not reach a terminal, or reads otherwise than it looks.
-fn is_unfit(c: char) -> bool {
+/// Whether a character must not be written to a terminal, or makes a text look different from its content.
+fn is_unprintable(c: char) -> bool {
     c.is_control() || is_invisible(c)
 }
 
-/// `text` in at most `max` bytes that are fit to be shown.
+/// `text` cut to at most `max` bytes, with unprintable characters replaced.
 fn plain(text: &str, max: usize) -> String {
     let mut out = String::new();
-    for c in text.chars().map(|c| if is_unfit(c) { '\u{fffd}' } else { c }) {
+    for c in text.chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }) {
         if out.len() + c.len_utf8() > max {
             break;
         }
@@ -122,7 +126,7 @@ fn check_plain(text: &str, max: usize) -> Result<()> {
             "malformed audit record: a text of {len} bytes; {max} are allowed"
         )));
     }
-    if text.contains(is_unfit) {
+    if text.contains(is_unprintable) {
         return Err(Error::Invalid("malformed audit record: a text with control characters".into()));
     }
     Ok(())
@@ -133,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_made_fit_and_short() {
+    fn texts_are_cleaned_and_cut() {
         let event = Event::new(Verb::Join, format!("\u{1b}[2J{}", "川".repeat(500))).refused("a\nb\u{202e}");
         assert!(event.subject.starts_with("\u{fffd}[2J川") && event.subject.len() <= AUDIT_SUBJECT_BYTES);
         assert_eq!(event.ending, Ending::Refused("a\u{fffd}b\u{fffd}".into()));

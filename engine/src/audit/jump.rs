@@ -1,15 +1,17 @@
-//! Where a log goes on from a checkpoint of its own because the records before that are not here: the home was restored from a
-//! backup, or its log taken away. If it counted from where it is, no peer would take its checkpoints until they count more than
-//! those that are known already.
+//! A jump: a log continues at one of its own checkpoints because the records before the checkpoint are
+//! missing here. The home was restored from a backup, or its log was removed. If the log continued with its
+//! own count instead, no peer would accept its checkpoints until their count exceeds that of the checkpoints
+//! that are already known.
 //!
-//! The first record after a jump is a `conflict`. Its subject tells people what is missing, and ends with what proves the jump:
+//! The first record after a jump is a `conflict`. Its subject describes in words what is missing, and ends
+//! with the proof of the jump:
 //!
 //! ```text
 //! … goes on from CHECKPOINT after COUNT HEAD
 //! ```
 //!
-//! CHECKPOINT is the statement in hex, whose count and head are the place of the record and the id of the one before; COUNT
-//! and HEAD are how far the log went.
+//! CHECKPOINT is the checkpoint statement in hexadecimal. Its count and head are the index of this record and
+//! the id of the record before. COUNT and HEAD are the end of the log before the jump.
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
@@ -22,22 +24,23 @@ use crate::{
     statement::{Body, PublicKey, Statement},
 };
 
-/// A log that goes on elsewhere.
+/// A continuation of a log at a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jump {
-    /// How far the log went.
+    /// The end of the log before the jump.
     pub after: Point,
-    /// Where it goes on.
+    /// The point at which the log continues.
     pub to: Point,
-    /// Whose log the checkpoint says that to be.
+    /// The node that the checkpoint names as the owner of the log.
     pub node: NodeId,
-    /// Which key signed that. Whether it is the node's is for others to say.
+    /// The key that signed the checkpoint. The caller must check that it is a key of the node.
     pub key: PublicKey,
     checkpoint: Bytes,
 }
 
 impl Jump {
-    /// A jump from `after` to where `checkpoint` is. Fails where it is no checkpoint further on that one key has signed.
+    /// A jump from `after` to `checkpoint`. Fails if the statement is not a checkpoint beyond `after` that
+    /// exactly one key has signed.
     pub fn new(after: Point, checkpoint: &Statement) -> Result<Self> {
         let keys = checkpoint.verify_signatures()?;
         let (Body::Checkpoint(said), [key]) = (checkpoint.body(), keys.as_slice()) else {
@@ -53,7 +56,8 @@ impl Jump {
         Ok(Self { after, to, node: said.node, key: *key, checkpoint: checkpoint.bytes().clone() })
     }
 
-    /// The jump that a record tells of; `None` where it tells of none that leads to it.
+    /// Reads the jump from a record. `None` if the record has no jump, or one that does not lead to this
+    /// record.
     pub fn of(record: &Record) -> Option<Self> {
         if record.event.verb != Verb::Conflict {
             return None;
@@ -66,15 +70,15 @@ impl Jump {
         (jump.to == Point { count: record.index, head: record.prev }).then_some(jump)
     }
 
-    /// What the first record after it tells.
+    /// The event of the first record after the jump.
     pub fn event(&self) -> Event {
         let Point { count, head } = self.after;
-        let what = format!(
+        let subject = format!(
             "a checkpoint of this node counts {} records, and the log had {count}: this home was restored from a backup, or is a \
              clone, or its log was moved away; goes on from {} after {count} {head}",
             self.to.count,
             HEXLOWER.encode(&self.checkpoint),
         );
-        Event::new(Verb::Conflict, what)
+        Event::new(Verb::Conflict, subject)
     }
 }

@@ -1,12 +1,14 @@
-//! The audit log's form and its verifier: who did what, when, and with which result, as a chain of records.
+//! The format of the audit log and its verifier. The log records each action with its actor, time and result,
+//! as a chain of records.
 //!
-//! A [`Record`] holds the id of the one before, so that the id of the last record stands for all of them. A [`Point`] (how
-//! many records, and the last one's id) that a node has signed and a peer has kept therefore fixes everything before it:
-//! whoever alters, drops, adds or moves a record there ends in another id, and [`Chain`] sees it. What was written after the
-//! last such point is only known to hang together: it may have been cut off, or written anew.
+//! A [`Record`] contains the id of the record before, so the id of the last record covers all of them. A
+//! [`Point`] is a number of records and the id of the last one. If a node signed a point and a peer stored
+//! it, then the point fixes all records before it: any change, removal, addition or move of a record there
+//! results in another id, and [`Chain`] detects it. For records after the last such point, only their links
+//! are verified: records may have been cut off or rewritten.
 //!
-//! Here are bytes and rules only. When records are written, what happens where they cannot be, and how often a point is
-//! signed, is the node's to say.
+//! This module has formats and rules only. The node decides when records are written, how a failed write is
+//! handled, and how often a point is signed.
 
 mod actor;
 mod chain;

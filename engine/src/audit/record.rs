@@ -1,25 +1,25 @@
-//! The canonical form of a record.
+//! The canonical encoding of a record.
 //!
 //! ```text
 //! offset size
 //!      0    4  magic "CHAU"
 //!      4    1  version = 2
 //!      5    1  ending: 0 ok, 1 refused, 2 failed
-//!      6    2  length of the record, all of it
+//!      6    2  length of the whole record
 //!      8    8  index u64, from 0
 //!     16    8  time i64, ms since 1970, never negative
 //!     24   32  id of the record before; zeros in the first
 //!     56    4  count u32, at least 1
 //!     60    8  span u64, ms from the first time to the last; 0 where the count is 1
-//!     68    8  highest arrival number of the ledger u64; an older ledger that is put back ends below it
+//!     68    8  highest arrival number of the ledger u64; a ledger restored from an older copy ends below it
 //!     76    2  verb u16
 //!     78    …  actor; library present u8 (0 or 1), library [32] if present;
-//!              subject (len u16, UTF-8); why (len u16, UTF-8), empty where the ending is 0
-//!   last    4  CRC32C of all before
+//!              subject (len u16, UTF-8); reason (len u16, UTF-8), empty if the ending is 0
+//!   last    4  CRC32C of all bytes before
 //! ```
 //!
-//! All integers are little-endian. The record's id is the hash of all its bytes. The checksum protects against nobody: it
-//! tells a record that a crash tore from one that is whole.
+//! All integers are little-endian. The id of the record is the hash of all its bytes. The checksum does not
+//! protect against manipulation: it only tells a record that a crash tore from a complete one.
 
 use super::{
     actor::Actor,
@@ -35,27 +35,29 @@ use crate::{
 
 const MAGIC: &[u8; 4] = b"CHAU";
 const VERSION: u8 = 2;
-/// Bytes up to and with the length.
+/// Bytes up to and including the length field.
 const LEAD: usize = 8;
+/// Bytes of the checksum at the end.
 const CHECKSUM: usize = 4;
 
-/// Something that happened, in its place in a log.
+/// An event at its position in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Records before it.
+    /// The number of records before this one.
     pub index: u64,
-    /// When it was written, by the node's clock, in ms since 1970. Not an order: clocks are set back.
+    /// The time of the write, by the clock of the node, in ms since 1970. It is not an order: clocks may be
+    /// set back.
     pub time_ms: i64,
-    /// The record before.
+    /// The id of the record before.
     pub prev: RecordId,
-    /// The highest arrival number of the ledger when it was written.
+    /// The highest arrival number of the ledger at the time of the write.
     pub arrival: u64,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
 impl Record {
-    /// The canonical bytes. Fails where a text is too long or unfit, or the time is before 1970.
+    /// Encodes the canonical bytes. Fails if a text is too long or unprintable, or the time is before 1970.
     pub fn encode(&self) -> Result<Vec<u8>> {
         self.event.check()?;
         if self.time_ms < 0 {
@@ -83,17 +85,18 @@ impl Record {
         );
         put_string(&mut out, &self.event.subject);
         put_string(&mut out, why);
-        // The bounds of the texts keep it far below; see `limits`.
+        // The bounds of the texts keep the length far below the maximum; see `limits`.
         let len = u16::try_from(out.len() + CHECKSUM).unwrap_or(u16::MAX);
-        if let Some(place) = out.get_mut(LEAD - 2..LEAD) {
-            place.copy_from_slice(&len.to_le_bytes());
+        if let Some(field) = out.get_mut(LEAD - 2..LEAD) {
+            field.copy_from_slice(&len.to_le_bytes());
         }
         out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
         Ok(out)
     }
 
-    /// Reads the record at the front of `bytes`, and how many bytes it takes; `None` where more are needed to say. Fails with
-    /// [`Error::Corrupt`] where no record of this or an older version stands.
+    /// Decodes the record at the front of `bytes`, and returns it with its length. Returns `None` if more
+    /// bytes are needed to decide. Fails with [`Error::Corrupt`] if `bytes` does not begin with a record of
+    /// this version.
     pub fn decode_front(bytes: &[u8]) -> Result<Option<(Self, usize)>> {
         let lead = bytes.get(..LEAD.min(bytes.len())).unwrap_or(bytes);
         if lead.iter().zip(MAGIC.iter().chain(&[VERSION])).any(|(found, wanted)| found != wanted) {
@@ -107,7 +110,7 @@ impl Record {
             )));
         }
         let (Some(body), Some(whole)) = (len.checked_sub(CHECKSUM), bytes.get(..len)) else {
-            return if len < CHECKSUM { Err(corrupt("a record too short to be one")) } else { Ok(None) };
+            return if len < CHECKSUM { Err(corrupt("a record with too small a length")) } else { Ok(None) };
         };
         let (body, sum) = whole.split_at_checked(body).unwrap_or((whole, &[]));
         if sum != crc32c::crc32c(body).to_le_bytes() {
@@ -118,7 +121,7 @@ impl Record {
     }
 }
 
-/// Reads all but the checksum.
+/// Decodes everything except the checksum.
 fn decode_body(body: &[u8]) -> Result<Record> {
     let mut reader = Reader::new(body, "audit record");
     let [.., ending, _, _] = reader.array::<LEAD>()?;

@@ -1,4 +1,4 @@
-//! What a log's verifier must see: every alteration before a checkpoint, and nothing else.
+//! Tests that the verifier of a log detects every alteration before a checkpoint, and reports nothing else.
 
 use super::*;
 use crate::{
@@ -9,7 +9,8 @@ use crate::{
     statement::{Body, Checkpoint, Header, Key, RoleKind, Statement},
 };
 
-/// Records of the log that is tampered with, and how many of them a peer's checkpoint covers.
+/// The number of records of the log that is tampered with, and how many of them a checkpoint at a peer
+/// covers.
 const RECORDS: usize = 60;
 const COVERED: usize = 40;
 const ALTERATIONS: u32 = 10_000;
@@ -26,7 +27,7 @@ fn event(rng: &mut Rng) -> Event {
     }
 }
 
-/// Writes events as a log's records, each with its bytes.
+/// Encodes events as the records of a log. Returns the bytes of each record.
 fn write(events: &[Event], start: Point) -> Vec<Vec<u8>> {
     let mut at = start;
     let mut log = Vec::new();
@@ -69,7 +70,10 @@ fn records_read_back_and_have_one_form() {
         let record = decode(&bytes);
         assert_eq!(record.encode().unwrap(), bytes);
         for cut in 0..bytes.len() {
-            assert!(Record::decode_front(&bytes[..cut]).unwrap().is_none(), "a beginning asks for more");
+            assert!(
+                Record::decode_front(&bytes[..cut]).unwrap().is_none(),
+                "an incomplete record needs more bytes"
+            );
         }
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
@@ -81,7 +85,7 @@ fn records_read_back_and_have_one_form() {
 }
 
 #[test]
-fn what_an_encoder_would_not_write_is_refused() {
+fn records_that_are_not_canonical_are_refused() {
     let good = write(&[Event::new(Verb::Publish, "films@1")], Point::START).remove(0);
     let with = |at: usize, byte: u8| {
         let mut bytes = good.clone();
@@ -91,16 +95,17 @@ fn what_an_encoder_would_not_write_is_refused() {
         bytes[body..].copy_from_slice(&sum);
         Record::decode_front(&bytes)
     };
-    assert!(with(8, 3).unwrap().is_some(), "another index is a record, too");
-    // The ending, the time's sign, the count, the span, the actor, the library's flag, the subject's length and bytes.
+    assert!(with(8, 3).unwrap().is_some(), "a record with another index is a record too");
+    // The ending, the time's sign, the count, the span, the actor, the library's flag, the subject's length
+    // and bytes.
     for (at, byte) in [(5, 3), (23, 0x80), (56, 0), (60, 1), (78, 4), (79, 2), (80, 9), (82, 0x1b)] {
         let read = with(at, byte);
         assert!(matches!(read, Err(Error::Corrupt(_))), "{at}: {read:?}");
     }
 }
 
-/// Everything that someone may do to the records that a peer's checkpoint covers, by hand or with care: whoever alters them
-/// well computes checksums and all later records anew, and still ends in another head.
+/// All kinds of changes to the records that a checkpoint at a peer covers, simple or careful. A careful
+/// attacker recomputes the checksums and all later records, and still gets another head.
 #[test]
 fn ten_thousand_alterations_before_a_checkpoint_are_found() {
     let seed = std::env::var("CHUAN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
@@ -122,7 +127,7 @@ fn ten_thousand_alterations_before_a_checkpoint_are_found() {
         }
         let verdict = walk(&altered, &[checkpoint]);
         assert!(matches!(verdict.finding, Finding::Altered { .. }), "seed {seed}, kind {kind}: {verdict:?}");
-        assert!(verdict.proved < COVERED as u64, "nothing altered is proved");
+        assert!(verdict.proved < COVERED as u64, "no altered record is proved");
         tried[kind] += 1;
         found += 1;
     }
@@ -144,7 +149,7 @@ fn alter(
     let (mut log, mut events) = (log.to_vec(), events.to_vec());
     let rewritten = |events: &[Event]| write(events, Point::START).concat();
     match kind {
-        // A bit, a byte taken out, a record cut short.
+        // A bit is flipped, a byte is removed.
         0 => {
             let byte = rng.below(log[at].len());
             log[at][byte] ^= 1 << rng.below(8);
@@ -153,14 +158,14 @@ fn alter(
             let byte = rng.below(log[at].len());
             log[at].remove(byte);
         }
-        // Records deleted, doubled, swapped, or taken from another log of the same length.
+        // Records are deleted, doubled, swapped, or taken from another log of the same length.
         2 => drop(log.remove(at)),
         3 => log.insert(at, log[at].clone()),
         4 => log.swap(at, second),
         5 => log[at] = other[at].clone(),
-        // The end cut off.
+        // The end is cut off.
         6 => log.truncate(at),
-        // The same with care: one record edited, one left out, one put in, and all after it written anew.
+        // Careful changes: a record is edited, removed or inserted, and all records after it are rewritten.
         7 => {
             events[at].subject.push('!');
             return rewritten(&events);
@@ -177,9 +182,10 @@ fn alter(
     log.concat()
 }
 
-/// What no checkpoint covers can be cut off or written anew: it is told as unproved, never as proved.
+/// Records that no checkpoint covers can be cut off or rewritten. They are reported as unproved, never as
+/// proved.
 #[test]
-fn what_follows_the_checkpoint_is_unproved() {
+fn records_after_the_checkpoint_are_unproved() {
     let log = write(&made(3, RECORDS), Point::START);
     let checkpoint = point(&log, COVERED);
     let cut = log[..COVERED + 5].concat();
@@ -203,7 +209,7 @@ fn what_follows_the_checkpoint_is_unproved() {
 }
 
 #[test]
-fn a_torn_tail_is_told_only_after_the_checkpoint() {
+fn a_torn_tail_is_reported_only_after_the_checkpoint() {
     let log = write(&made(4, RECORDS), Point::START);
     let whole = log.concat();
     let checkpoint = point(&log, COVERED);
@@ -222,14 +228,14 @@ fn a_torn_tail_is_told_only_after_the_checkpoint() {
             Finding::Unproved => assert!(len > covered),
         }
     }
-    // Zeros where a file had grown before its bytes were there; too many of them are no torn tail.
+    // Zeros, where a file had grown before its bytes were written. Too many zeros are not a torn tail.
     let zeros = |count| walk(&[whole.clone(), vec![0; count]].concat(), &[checkpoint]).finding;
     assert_eq!(zeros(100), Finding::Torn { bytes: 100 });
     assert!(matches!(zeros(AUDIT_TORN_BYTES + 1), Finding::Altered { at, .. } if at == RECORDS as u64));
 }
 
 #[test]
-fn a_walk_may_begin_at_a_point_and_come_in_pieces() {
+fn a_walk_may_start_at_a_point_and_take_pieces() {
     let log = write(&made(5, RECORDS), Point::START);
     let from = point(&log, 25);
     let rest = log[25..].concat();
@@ -243,14 +249,14 @@ fn a_walk_may_begin_at_a_point_and_come_in_pieces() {
     }
     let wrong = Point { count: 25, head: RecordId::NONE };
     let mut chain = Chain::new(wrong, []);
-    chain.push(&rest, |_, _| panic!("nothing follows from a wrong beginning"));
+    chain.push(&rest, |_, _| panic!("no record follows a wrong start"));
     assert!(matches!(chain.finish().finding, Finding::Altered { at: 25, .. }));
     assert!(matches!(Chain::new(from, [wrong]).finish().finding, Finding::Altered { .. }));
 }
 
-/// Where files were full, all of them had been made durable: there nothing is torn.
+/// Full files had been made durable as a whole, so nothing in them is torn.
 #[test]
-fn what_was_sealed_is_not_torn() {
+fn sealed_bytes_are_not_torn() {
     let log = write(&made(6, 10), Point::START);
     let mut chain = Chain::new(Point::START, []);
     chain.push(&log[0], |_, _| {});
@@ -267,10 +273,11 @@ fn signed(point: Point, by: &Key) -> Statement {
     Statement::sign(header, &body, &[by]).unwrap()
 }
 
-/// A restored home: its log as it was at the backup and a little further, then what came after it had heard its checkpoint.
+/// A restored home: its log as it was at the backup, plus a few records, then the records that it wrote after
+/// it received its own checkpoint.
 struct Restored {
     original: Vec<Vec<u8>>,
-    /// Records before it was restored.
+    /// Records before the restore.
     kept: usize,
     before: Vec<Vec<u8>>,
     after: Vec<Vec<u8>>,
@@ -302,14 +309,16 @@ fn walk_files(before: &[u8], after: &[u8], checkpoints: &[Point]) -> Verdict {
     chain.finish()
 }
 
-/// A home restored at 30 records of 60 wrote 5, heard its checkpoint of 60, and could never be proved again: no peer took what it
-/// signed, and `verify` called it altered for good.
+/// Symptom: a home was restored at record 30 of 60, wrote 5 records, received its own checkpoint of 60, and
+/// could never be proved again: no peer accepted its checkpoints, and `verify` always reported the log as
+/// altered.
 #[test]
 fn a_log_goes_on_from_a_checkpoint_and_shows_the_gap() {
     let restored = Restored::new();
     let Restored { original, kept, before, after } = &restored;
     let (bytes, rest) = (before.concat(), after.concat());
-    // One that holds, one of a record that was written twice, one of a record that is not here, and the ends.
+    // One checkpoint that matches, one of a record that was written twice, one of a missing record, and the
+    // ends.
     let points = |counts: &[usize]| -> Vec<Point> {
         counts.iter().map(|count| point(original, *count)).chain([restored.end()]).collect()
     };
@@ -321,18 +330,22 @@ fn a_log_goes_on_from_a_checkpoint_and_shows_the_gap() {
         let [gap] = verdict.gaps.as_slice() else { panic!("{:?}", verdict.gaps) };
         assert_eq!((gap.from, gap.jump.to, gap.jump.after.count), (from, point(original, RECORDS), 35));
     }
-    // What contradicts the log elsewhere still does.
+    // Checkpoints that contradict the log elsewhere are still detected.
     for wrong in [RECORDS + 3, RECORDS, 200] {
         let wrong = Point { count: wrong as u64, head: RecordId::of(b"another") };
         assert!(matches!(walk_files(&bytes, &rest, &[wrong]).finding, Finding::Altered { .. }), "{wrong:?}");
     }
     let whole = walk(&[bytes.clone(), rest.clone()].concat(), &[]);
-    assert!(matches!(whole.finding, Finding::Altered { at: 35, .. }), "only where a file begins");
+    assert!(
+        matches!(whole.finding, Finding::Altered { at: 35, .. }),
+        "a jump is valid only at the start of a file"
+    );
 }
 
-/// What is before a gap is proved by what is behind it: nothing there can be altered, not even by whoever writes it all anew.
+/// The records after a gap prove those before it: no record before it can be altered, not even by an attacker
+/// who rewrites all of them.
 #[test]
-fn what_is_before_a_gap_is_held_to_what_is_behind() {
+fn records_before_a_gap_are_proved_by_those_after_it() {
     let seed = 20_261_128;
     let mut rng = Rng(seed);
     let restored = Restored::new();
@@ -353,7 +366,7 @@ fn what_is_before_a_gap_is_held_to_what_is_behind() {
 }
 
 #[test]
-fn a_jump_reads_back_and_only_where_it_leads() {
+fn a_jump_is_read_only_from_the_record_that_it_leads_to() {
     let restored = Restored::new();
     let key = Key::from_seed([7; 32]);
     let record = decode(&restored.after[0]);

@@ -1,55 +1,57 @@
-//! What was done, by tag and by word.
+//! The action of an audit record, by tag and by word.
 
 use std::{fmt, str::FromStr};
 
 use crate::error::{Error, Result};
 
-/// What was done. Tags are never reused; one that this version does not know is kept as it is.
+/// The action of an audit record. Tags are never reused. A tag that this version does not know is kept as it
+/// is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
     /// A process opened the home.
     Opened,
-    /// It closed it.
+    /// The process closed it.
     Closed,
     /// A release was signed.
     Publish,
-    /// A channel was moved by a key of this home.
+    /// A key of this home moved a channel.
     Channel,
-    /// A channel moved because a pull brought the statement and all it names.
+    /// A channel moved because a pull brought the statement and all objects that it names.
     Pull,
-    /// A ticket was made.
+    /// A ticket was created.
     Invite,
-    /// A ticket was redeemed, here or by this node elsewhere.
+    /// A ticket was redeemed, either at this node or by this node at another node.
     Join,
-    /// A node was granted verbs on classes.
+    /// A node was granted rights on classes.
     Grant,
-    /// A node was shut out.
+    /// A node's membership was revoked.
     Revoke,
-    /// A key took another's place.
+    /// A key was replaced by its successor.
     Rotate,
-    /// A root was made or taken up.
+    /// A root was created or adopted.
     Root,
-    /// A channel's freshness was vouched for.
+    /// A timekeeper vouched for the freshness of a channel.
     Fresh,
     /// Data was dropped.
     Delete,
-    /// Damage was found or mended: a rebuild, something set aside, something lost that was stored again.
+    /// Damage was found or repaired: an index rebuild, quarantined data, or lost data that was stored again.
     Heal,
-    /// Somebody did not prove what was needed: a handshake, a hello, a request, a ticket.
+    /// Authentication failed: in a handshake, a hello or a request, or with a ticket.
     FailedAuth,
-    /// Two statements of one key contradict each other, or a log its checkpoint.
+    /// Two statements of one key contradict each other, or a log contradicts its checkpoint.
     Conflict,
-    /// Bytes at the log's end that a crash had torn were cut off.
+    /// Bytes at the end of the log that a crash had torn were cut off.
     Repaired,
-    /// Records could not be written, and are counted here instead.
+    /// Records could not be written. This record gives their number.
     Lost,
-    /// How classes are to be kept was said.
+    /// A policy for the classes was set.
     Policy,
-    /// Something that a newer version knows. Never one of the tags above: [`Verb::from_tag`] sees to that.
+    /// An action that only a newer version knows. Never one of the tags above: [`Verb::from_tag`] ensures
+    /// this.
     Other(u16),
 }
 
-/// Every verb of this version, with its tag and its word.
+/// Every verb of this version with its tag and its word.
 const VERBS: [(Verb, u16, &str); 19] = [
     (Verb::Opened, 1, "opened"),
     (Verb::Closed, 2, "closed"),
@@ -72,7 +74,7 @@ const VERBS: [(Verb, u16, &str); 19] = [
     (Verb::Policy, 19, "policy"),
 ];
 
-/// What stands before the tag of an unknown verb in its word.
+/// The prefix of the word of an unknown verb. The tag follows it.
 const OTHER: &str = "verb-";
 
 impl Verb {
@@ -84,7 +86,7 @@ impl Verb {
         }
     }
 
-    /// The verb of a tag; every tag has one.
+    /// The verb of a tag. Every tag has one.
     pub fn from_tag(tag: u16) -> Self {
         VERBS.iter().find(|(_, known, _)| *known == tag).map_or(Verb::Other(tag), |(verb, ..)| *verb)
     }
@@ -105,9 +107,9 @@ impl FromStr for Verb {
     fn from_str(word: &str) -> Result<Self> {
         let known = VERBS.iter().find(|(.., known)| *known == word).map(|(verb, ..)| *verb);
         let other = || word.strip_prefix(OTHER)?.parse().ok().map(Verb::from_tag);
-        known
-            .or_else(other)
-            .ok_or_else(|| Error::Invalid(format!("`{}` is no verb of an audit log", word.escape_debug())))
+        known.or_else(other).ok_or_else(|| {
+            Error::Invalid(format!("`{}` is not a verb of the audit log", word.escape_debug()))
+        })
     }
 }
 

@@ -1,8 +1,8 @@
-//! Feeds a [`Cutter`] from a stream: large reads, and chunks handed out as slices of the read buffer.
+//! Cuts a stream with a [`Cutter`]: large reads, and chunks that are slices of the read buffer.
 //!
-//! Only what is left over at a buffer's end is copied, to the front of the next one; chunks are not. Buffers come from
-//! a [`BufferPool`] and go back to it when the last slice of them is dropped, so that steady work touches no fresh
-//! memory. This file knows no store.
+//! Only the bytes left over at the end of a buffer are copied, to the front of the next one. Chunks are not
+//! copied. Buffers come from a [`BufferPool`] and return to it when their last slice is dropped, so that
+//! steady work allocates no new memory. This file does not use a store.
 
 use std::{
     io::{self, Read},
@@ -15,14 +15,16 @@ use crossbeam_channel::{Receiver, Sender};
 use super::guide::Cutter;
 use crate::{limits::CHUNK_BYTES, manifest::ChunkRef};
 
-/// Bytes asked of the source at a time: enough to make system calls cheap, little enough to stay in a core's cache
-/// between reading and cutting. One chunk that is kept also keeps the buffer it lies in, so more would cost memory.
+/// Bytes requested from the source at a time: enough to make system calls cheap, and few enough to stay in
+/// the cache of a core between reading and cutting. A chunk that is kept also keeps its whole buffer, so
+/// larger buffers would cost memory.
 pub const READ_BYTES: usize = 1024 * 1024;
 
-/// Bytes of a buffer: what is left over from the one before, and a full read.
+/// Size of a buffer in bytes: the bytes left over from the buffer before, and a full read.
 const BUFFER_BYTES: usize = READ_BYTES + CHUNK_BYTES;
 
-/// Buffers that were used and are free. A memory of allocations, not a limit: where none is free a new one is made.
+/// Used buffers that are free. It only saves allocations and is not a limit: if no buffer is free, a new one
+/// is allocated.
 #[derive(Clone, Debug)]
 pub struct BufferPool {
     free: Receiver<Vec<u8>>,
@@ -30,7 +32,7 @@ pub struct BufferPool {
 }
 
 impl BufferPool {
-    /// A pool that keeps at most `buffers` free ones.
+    /// A pool that keeps at most `buffers` free buffers.
     pub fn new(buffers: usize) -> Self {
         let (back, free) = crossbeam_channel::bounded(buffers);
         Self { free, back }
@@ -41,49 +43,50 @@ impl BufferPool {
         self.free.try_recv().unwrap_or_else(|_| vec![0; BUFFER_BYTES])
     }
 
-    /// Makes a buffer shareable; it comes back to the pool when its last slice is dropped.
+    /// Makes a buffer shareable. It returns to the pool when its last slice is dropped.
     pub fn share(&self, buffer: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Lent { buffer, back: self.back.clone() })
+        Bytes::from_owner(PooledBuffer { buffer, back: self.back.clone() })
     }
 }
 
-/// A buffer that goes back to its pool.
-struct Lent {
+/// A buffer that returns to its pool when it is dropped.
+struct PooledBuffer {
     buffer: Vec<u8>,
     back: Sender<Vec<u8>>,
 }
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for PooledBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.buffer
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledBuffer {
     fn drop(&mut self) {
-        // A full pool, or one that is gone, lets the buffer go.
+        // If the pool is full or dropped, the buffer is freed.
         let _ = self.back.try_send(std::mem::take(&mut self.buffer));
     }
 }
 
-/// Cuts one stream into chunks, a run at a time, and names them while their bytes are in the cache.
+/// Cuts one stream into chunks, a run at a time, and hashes them while their bytes are in the cache.
 #[derive(Debug)]
 pub struct Chunker {
     cutter: Cutter,
     pool: Arc<BufferPool>,
-    /// The end of the last buffer that may be the beginning of a chunk not yet read to its end.
+    /// The end of the last buffer: the start of a chunk that may not be complete yet.
     carry: Bytes,
     ended: bool,
 }
 
 impl Chunker {
-    /// A chunker at the beginning of a stream.
+    /// A chunker at the start of a stream.
     pub fn new(cutter: Cutter, pool: Arc<BufferPool>) -> Self {
         Self { cutter, pool, carry: Bytes::new(), ended: false }
     }
 
-    /// Reads about `bytes`, which are [`READ_BYTES`] at most, and appends the chunks that are complete to `run`. `false` at
-    /// the end of the stream, when everything has been handed out. After an error the chunker is of no further use.
+    /// Reads about `bytes` bytes ([`READ_BYTES`] at most) and appends the complete chunks to `run`. Returns
+    /// `false` at the end of the stream, when all chunks have been returned. After an error the chunker must
+    /// not be used again.
     pub fn next_run(
         &mut self,
         source: &mut dyn Read,
@@ -112,7 +115,7 @@ impl Chunker {
     }
 }
 
-/// Reads until `buffer` is full or the stream ends; gives how much was read.
+/// Reads until `buffer` is full or the stream ends. Returns the number of bytes read.
 fn read_full(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
@@ -136,7 +139,7 @@ mod tests {
         testing::{noise, plain},
     };
 
-    /// Gives at most `step` bytes a read, as a pipe or a slow disk would.
+    /// Returns at most `step` bytes per read, like a pipe or a slow disk.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {
@@ -171,18 +174,18 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_used_again_once_its_chunks_are_gone() {
+    fn a_buffer_is_reused_after_its_chunks_are_dropped() {
         let pool = BufferPool::new(1);
         let buffer = pool.take();
-        let place = buffer.as_ptr();
+        let address = buffer.as_ptr();
         let shared = pool.share(buffer);
         let slice = shared.slice(5..9);
         drop(shared);
         let other = pool.take();
-        assert_ne!(other.as_ptr(), place, "taken while a slice is alive");
+        assert_ne!(other.as_ptr(), address, "reused while a slice is alive");
         drop(slice);
         let again = pool.take();
-        assert_eq!(again.as_ptr(), place);
+        assert_eq!(again.as_ptr(), address);
     }
 
     proptest! {

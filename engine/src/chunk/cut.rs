@@ -1,9 +1,9 @@
 //! Finds cut points: FastCDC 2020 at normalisation level 1, bit-identical to `fastcdc::v2020`.
 //!
-//! The gear table and the masks are the crate's; the scan loop is ours, with a shorter dependency chain: about 1.45
-//! times as fast.
-//! Cut points are part of the format: a difference from the crate is a bug here, and the tests below look for one.
-//! This file allocates nothing and sees nothing but the slice it is given.
+//! The gear table and the masks are those of the crate. The scan loop is our own, with a shorter dependency
+//! chain: it is about 1.45 times as fast. Cut points are part of the format: any difference from the crate is
+//! a bug here, and the tests below look for one. This file does not allocate, and reads only the slice that
+//! it is given.
 
 use std::sync::LazyLock;
 
@@ -11,12 +11,13 @@ use fastcdc::v2020::{Normalization, get_gear_with_seed, select_masks};
 
 use super::Profile;
 
-/// The length of the next chunk of `data`: 1 to [`Profile::max`] bytes, or 0 where `data` is empty.
+/// The length of the next chunk of `data`: 1 to [`Profile::max`] bytes, or 0 if `data` is empty.
 ///
-/// The answer is the format's only where `data` holds at least [`Profile::max`] bytes or reaches to the end of the file.
+/// The result is a cut point of the format only if `data` holds at least [`Profile::max`] bytes or reaches to
+/// the end of the file.
 pub fn next(profile: Profile, data: &[u8]) -> usize {
     let window = data.get(..profile.max()).unwrap_or(data);
-    // The crate tests bytes in pairs, so an odd last byte is never a cut of its own.
+    // The crate tests bytes in pairs, so it never cuts at an odd last byte.
     let scanned = window.len() & !1;
     let middle = profile.avg().min(scanned);
     let (Some(before), Some(after)) = (window.get(profile.min()..middle), window.get(middle..scanned)) else {
@@ -31,11 +32,11 @@ pub fn next(profile: Profile, data: &[u8]) -> usize {
     scan(gear, after, loose, &mut hash).map_or(window.len(), |at| middle + at)
 }
 
-/// Whether [`next`] cuts `data` after `len` bytes, if it does not cut before: looks at 64 bytes, for what lies before them
-/// has left the hash.
+/// Whether [`next`] cuts `data` after `len` bytes, if it does not cut before. Reads only 64 bytes: earlier
+/// bytes are no longer part of the hash.
 ///
-/// `false` also where that cannot be told: where `data` is shorter than [`Profile::max`], or no chunk that another one
-/// follows is `len` bytes long.
+/// Also returns `false` if the answer is not known: if `data` is shorter than [`Profile::max`], or if `len`
+/// is not a possible length of a chunk that another chunk follows.
 pub fn cuts_at(profile: Profile, data: &[u8], len: usize) -> bool {
     if data.len() < profile.max() || !(profile.min()..=profile.max()).contains(&len) {
         return false;
@@ -45,7 +46,7 @@ pub fn cuts_at(profile: Profile, data: &[u8], len: usize) -> bool {
     }
     let (strict, loose) = select_masks(profile.avg(), Normalization::Level1);
     let mask = if len < profile.avg() { strict } else { loose };
-    // The hash begins with the byte after the minimum.
+    // The hash starts with the byte after the minimum.
     let from = len.saturating_sub(HASH_BYTES - 1).max(profile.min());
     let rolled = data.get(from..=len).unwrap_or_default().iter().fold(0u64, |hash, byte| {
         (hash << 1).wrapping_add(GEAR.get(usize::from(*byte)).copied().unwrap_or_default())
@@ -53,20 +54,20 @@ pub fn cuts_at(profile: Profile, data: &[u8], len: usize) -> bool {
     rolled & mask == 0
 }
 
-/// Bytes that a gear hash depends on: every byte moves the ones before it up by one bit.
+/// Bytes that a gear hash depends on: every byte shifts the earlier ones by one bit.
 const HASH_BYTES: usize = u64::BITS as usize;
 
-/// FastCDC's table of random numbers, one per byte value.
+/// The table of random numbers of FastCDC, one per byte value.
 static GEAR: LazyLock<[u64; 256]> = LazyLock::new(|| {
     let (gear, _) = get_gear_with_seed(0);
     std::array::from_fn(|byte| gear.get(byte).copied().unwrap_or_default())
 });
 
-/// Rolls `hash` over `data` to the first byte after which no bit of `mask` is set, and gives that byte's place.
+/// Rolls `hash` over `data` until no bit of `mask` is set after a byte. Returns the position of that byte.
 ///
-/// The gear hash is `hash = 2·hash + gear[byte]`. The number of the byte after is looked up one turn ahead, so that it is
-/// in a register when it is added and the step is one `lea` of one cycle; added from memory, the step is two
-/// instructions, each waiting for the one before.
+/// The gear hash is `hash = 2·hash + gear[byte]`. The number of the next byte is looked up one step ahead. So
+/// it is in a register when it is added, and the step is one `lea` of one cycle. If it were added from
+/// memory, the step would be two instructions, each of which waits for the one before.
 fn scan(gear: &[u64; 256], data: &[u8], mask: u64, hash: &mut u64) -> Option<usize> {
     #[expect(clippy::indexing_slicing, reason = "a byte is always within a table of 256")]
     let gear = |byte: u8| gear[usize::from(byte)];
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
     use crate::chunk::testing::{noise, periodic};
 
-    /// The lengths the crate cuts `data` into.
+    /// The lengths into which the crate cuts `data`.
     fn reference(profile: Profile, data: &[u8]) -> Vec<usize> {
         FastCDC::with_level(data, profile.min(), profile.avg(), profile.max(), Normalization::Level1)
             .map(|chunk| chunk.length)
@@ -148,7 +149,7 @@ mod tests {
         assert_eq!(next(Profile::Video, &[]), 0);
     }
 
-    /// At every length, `cuts_at` says of data without an earlier cut what `next` does.
+    /// For data without an earlier cut, `cuts_at` agrees with `next` at every length.
     #[test]
     fn a_length_that_is_tried_cuts_where_the_scan_does() {
         for profile in Profile::ALL {
@@ -183,7 +184,7 @@ mod tests {
         }
     }
 
-    /// 64 bytes whose hash fires the loose mask, and the strict one or not.
+    /// 64 bytes whose hash matches the loose mask, and matches the strict mask or not.
     fn trigger(profile: Profile, fires_strict: bool) -> [u8; 64] {
         let (strict, loose) = select_masks(profile.avg(), Normalization::Level1);
         let noise = noise(11, 4 << 20);
@@ -195,7 +196,7 @@ mod tests {
         found.unwrap().try_into().unwrap()
     }
 
-    /// Noise seldom fires just where one mask gives way to the other, so here it is made to.
+    /// Noise seldom cuts exactly at the change from one mask to the other, so this test places a cut there.
     #[test]
     fn a_cut_at_any_place_around_the_bounds_is_the_crates() {
         for (profile, fires_strict) in Profile::ALL.into_iter().flat_map(|p| [(p, false), (p, true)]) {
@@ -217,7 +218,8 @@ mod tests {
         }
     }
 
-    /// The cut points of a fixed content, as numbers: a new version of the crate that cuts otherwise must not pass.
+    /// The cut points of a fixed content, as numbers: a new version of the crate with other cut points must
+    /// fail this test.
     #[test]
     fn cut_points_are_part_of_the_format() {
         let data = noise(1, 1 << 20);

@@ -1,14 +1,16 @@
-//! Cuts a file by the example of its older version: the same chunks as a plain scan, found without one.
+//! Cuts a file with the help of its older version: finds the same chunks as a plain scan, without the scan.
 //!
-//! The old version's next chunk was `len` bytes long. If its bytes stand here too, then a scan from here finds what the
-//! old scan found: no cut before `len`, for that hangs on these bytes alone, and a cut at `len`, if the hash says so there.
-//! Whether its bytes stand here is what their BLAKE3 tells, which is needed anyway. So [`cut::cuts_at`] at `len` and an
-//! equal id prove the cut; where either fails, the scan is made.
+//! The next chunk of the old version was `len` bytes long. If the new file has the same bytes here, then a
+//! scan from here finds the same as the old scan. It finds no cut before `len`, because that depends on these
+//! bytes alone. It finds a cut at `len` if the hash at `len` says so. The BLAKE3 of the bytes, which is
+//! needed in any case, tells whether the bytes are the same. So an equal id and [`cut::cuts_at`] at `len`
+//! together prove the cut. If one of the two fails, the file is scanned.
 //!
-//! The proof takes the old chunks to have been cut by the same profile, and never rests on a file's last chunk, which
-//! ends because the file does. A chunk of the greatest length needs no test: a scan that finds nothing ends there.
+//! The proof requires that the old chunks were cut by the same profile. It never uses the last chunk of a
+//! file, which ends because the file ends. A chunk of maximum length needs no test of the hash: a scan that
+//! finds no cut ends there.
 //!
-//! This file reads nothing and knows no store.
+//! This file does no I/O and does not use a store.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,84 +20,85 @@ use crate::{
     manifest::ChunkRef,
 };
 
-/// Chunks of an old version, to go by.
+/// Chunks of an old version, which guide the cutting of a new version.
 #[derive(Debug, Default)]
 pub struct Guide {
-    /// Where each chunk begins in the old version, ascending.
+    /// The offset of each chunk in the old version, ascending.
     starts: Vec<u64>,
     chunks: Vec<ChunkRef>,
-    /// Where a chunk stands, by the beginning of its id; the first of equal ones.
-    places: HashMap<u64, u32>,
-    /// Where the last chunk ends.
+    /// The index of a chunk, by the first bytes of its id. Of equal chunks, the first.
+    index_by_id: HashMap<u64, u32>,
+    /// The end of the last chunk.
     end: u64,
 }
 
 impl Guide {
-    /// A guide by `chunks`, which follow each other in the old version from `start` on. The old file's last chunk must not
-    /// be among them.
+    /// Makes a guide from `chunks`, which follow each other in the old version from offset `start` on. The
+    /// last chunk of the old file must not be among them.
     pub fn new(start: u64, chunks: Vec<ChunkRef>) -> Self {
         let mut end = start;
         let mut starts = Vec::with_capacity(chunks.len());
-        let mut places = HashMap::with_capacity(chunks.len());
+        let mut index_by_id = HashMap::with_capacity(chunks.len());
         for (at, chunk) in (0..).zip(&chunks) {
             starts.push(end);
             end = end.saturating_add(u64::from(chunk.len));
-            places.entry(key(&chunk.id)).or_insert(at);
+            index_by_id.entry(key(&chunk.id)).or_insert(at);
         }
-        Self { starts, chunks, places, end }
+        Self { starts, chunks, index_by_id, end }
     }
 
-    /// Where the old version is known from and to.
+    /// The range of the old version that is known.
     pub fn span(&self) -> std::ops::Range<u64> {
         self.starts.first().copied().unwrap_or(self.end)..self.end
     }
 
-    /// The beginning of the old chunk at or after `offset`, where one is known.
+    /// The start of the first known old chunk at or after `offset`, if there is one.
     pub fn boundary(&self, offset: u64) -> Option<u64> {
         self.starts.get(self.starts.partition_point(|start| *start < offset)).copied()
     }
 
-    /// Where an old chunk of this id stands.
+    /// The index of the old chunk with this id.
     fn find(&self, id: &ChunkId) -> Option<usize> {
-        let at = usize::try_from(*self.places.get(&key(id))?).ok()?;
+        let at = usize::try_from(*self.index_by_id.get(&key(id))?).ok()?;
         self.chunks.get(at).filter(|chunk| chunk.id == *id).map(|_| at)
     }
 }
 
-/// The beginning of an id: as good as random, so that it needs no second look but the id itself.
+/// The first bytes of an id. They are as good as random, so a match needs no other check than the comparison
+/// of the ids.
 fn key(id: &ChunkId) -> u64 {
     const _: () = assert!(ID_LEN >= 8);
     id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-/// Cuts and names chunk after chunk.
+/// Cuts chunk after chunk and computes their ids.
 #[derive(Clone, Debug)]
 pub struct Cutter {
     profile: Profile,
     guide: Arc<Guide>,
-    /// The old chunk that is expected next.
+    /// The index of the old chunk that is expected next.
     next: usize,
 }
 
 impl Cutter {
-    /// A cutter that begins at `offset` of a file and goes by `guide`.
+    /// A cutter that starts at `offset` of a file and uses `guide`.
     pub fn new(profile: Profile, guide: Arc<Guide>, offset: u64) -> Self {
         let next = guide.starts.partition_point(|start| *start < offset);
         Self { profile, guide, next }
     }
 
-    /// A cutter that scans.
+    /// A cutter that only scans.
     pub fn plain(profile: Profile) -> Self {
         Self::new(profile, Arc::default(), 0)
     }
 
-    /// The profile it cuts by.
+    /// The profile that it cuts by.
     pub fn profile(&self) -> Profile {
         self.profile
     }
 
-    /// The next chunk of `data`, which is not empty, and which holds at least [`Profile::max`] bytes or reaches to the end
-    /// of the file.
+    /// Cuts the next chunk of `data`. `data` must not be empty, and must hold at least [`Profile::max`] bytes
+    /// or reach to the end of the file.
     pub fn next(&mut self, data: &[u8]) -> ChunkRef {
         let mut tried = None;
         if let Some(old) = self.guide.chunks.get(self.next) {
@@ -111,8 +114,8 @@ impl Cutter {
         }
         let len = cut::next(self.profile, data);
         let chunk = tried.filter(|tried| tried.len as usize == len).unwrap_or_else(|| name(data, len));
-        // Where content was replaced or moved a little, the old version goes on with its next chunk; where it was moved
-        // far, a chunk that is known tells where it goes on.
+        // If content was replaced or moved a short distance, the old version continues with its next chunk.
+        // If content was moved far, a known chunk tells where the old version continues.
         self.next = self.guide.find(&chunk.id).unwrap_or(self.next) + 1;
         chunk
     }
@@ -130,14 +133,14 @@ mod tests {
     use super::*;
     use crate::chunk::testing::{content, edited, plain};
 
-    /// A guide by all of an old version.
+    /// A guide with all chunks of an old version.
     fn guide(profile: Profile, old: &[u8]) -> Arc<Guide> {
         let mut chunks = plain(profile, old);
         chunks.pop();
         Arc::new(Guide::new(0, chunks))
     }
 
-    /// Cuts `data` by a guide; how many chunks were found without a scan, and all of them.
+    /// Cuts `data` with a guide. Returns how many chunks were found without a scan, and all chunks.
     fn guided(profile: Profile, guide: Arc<Guide>, mut data: &[u8]) -> (usize, Vec<ChunkRef>) {
         let mut cutter = Cutter::new(profile, guide, 0);
         let (mut kept, mut chunks) = (0, Vec::new());
@@ -163,7 +166,7 @@ mod tests {
         for profile in Profile::ALL {
             for data in (0..4).map(|kind| content(kind, 7, 40 * profile.avg())) {
                 let chunks = plain(profile, &data).len();
-                // Within the maximum of the end, no cut is taken on trust.
+                // Closer to the end than the maximum length, every cut is scanned.
                 let kept = check(profile, &data, &data);
                 assert!(kept + 1 + profile.max() / profile.min() >= chunks && kept > 0, "{kept} of {chunks}");
             }
@@ -183,8 +186,8 @@ mod tests {
         assert!(check(profile, &old, &moved) + 40 > chunks);
     }
 
-    /// The old version ends after each length around the bounds, and the new one goes on: what ended with the old file must
-    /// not be taken for a cut.
+    /// The old version ends after each length around the bounds, and the new version continues. The end of
+    /// the old file must not be taken as a cut.
     #[test]
     fn lengths_around_the_bounds_of_either_version() {
         for profile in Profile::ALL {
@@ -202,7 +205,7 @@ mod tests {
         }
     }
 
-    /// A guide that lies about lengths and ids is no guide: nothing it says is taken without proof.
+    /// A guide with wrong lengths or ids does no harm: nothing in a guide is used without proof.
     #[test]
     fn a_wrong_guide_changes_nothing() {
         let profile = Profile::Fine;
@@ -232,9 +235,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Any content, any edit, any profile: guided by the old version, or by a third one, it is cut as a scan cuts it.
+        /// For any content, edit and profile: content that is cut with the old version as the guide, or with
+        /// another version, has the same chunks as a plain scan.
         #[test]
-        fn guided_is_plain(kind in 0u64..4, seed: u64, len in 1usize..1_500_000, edits in 0u64..6) {
+        fn guided_equals_plain(kind in 0u64..4, seed: u64, len in 1usize..1_500_000, edits in 0u64..6) {
             let old = content(kind, seed, len);
             let new = edited(&old, seed, edits);
             for profile in Profile::ALL {

@@ -1,5 +1,5 @@
-//! Content-defined chunks: [`profile`] holds the versioned parameters, [`cut`] finds cut points, [`guide`] finds them by
-//! the example of an older version, [`chunker`] feeds both from a stream.
+//! Content-defined chunks: [`profile`] holds the versioned parameters, [`cut`] finds cut points by a scan,
+//! [`guide`] finds them with the help of an older version, [`chunker`] cuts a stream with both.
 
 pub mod chunker;
 pub mod cut;

@@ -2,12 +2,12 @@
 
 use crate::error::{Error, Result};
 
-/// The parameters under which a file is cut. A path keeps its profile for life, and a profile never changes: a new
-/// set of parameters is a new tag.
+/// The parameters by which a file is cut. A path keeps its profile for life, and a profile never changes. A
+/// new set of parameters gets a new tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Profile {
-    /// 16 / 64 / 256 KiB: films, sound, images of discs, archives.
+    /// 16 / 64 / 256 KiB: films, sound, disc images, archives.
     Video = 1,
     /// 4 / 16 / 64 KiB: subtitles, posters, metadata.
     Fine = 2,
@@ -17,7 +17,7 @@ impl Profile {
     /// All profiles.
     pub const ALL: [Profile; 2] = [Profile::Video, Profile::Fine];
 
-    /// Smallest chunk in bytes, but for a file's last.
+    /// Smallest chunk in bytes, except for the last chunk of a file.
     pub const fn min(self) -> usize {
         match self {
             Profile::Video => 16 * 1024,
@@ -25,7 +25,7 @@ impl Profile {
         }
     }
 
-    /// Average chunk in bytes: the middle of FastCDC's normalised distribution.
+    /// Average chunk in bytes: the middle of the normalised distribution of FastCDC.
     pub const fn avg(self) -> usize {
         4 * self.min()
     }
@@ -35,12 +35,12 @@ impl Profile {
         16 * self.min()
     }
 
-    /// The tag in an entry.
+    /// The tag of the profile in an entry.
     pub const fn tag(self) -> u8 {
         self as u8
     }
 
-    /// Reads a tag; fails on an unknown one.
+    /// Reads a tag. Fails for an unknown tag.
     pub fn from_tag(tag: u8) -> Result<Self> {
         Self::ALL
             .into_iter()
@@ -48,7 +48,8 @@ impl Profile {
             .ok_or_else(|| Error::Invalid(format!("unknown chunk profile {tag}: a newer chuan wrote this")))
     }
 
-    /// The profile a new path gets, by its extension: small text and pictures are cut fine, all else as video.
+    /// The profile of a new path, by its file name extension: small text and pictures are cut fine, all other
+    /// files as video.
     pub fn for_path(path: &str) -> Self {
         const FINE: &[&str] = &[
             "ass", "bmp", "css", "csv", "gif", "htm", "html", "ini", "jpeg", "jpg", "js", "json", "lrc",

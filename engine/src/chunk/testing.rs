@@ -1,11 +1,11 @@
-//! Content that repeats from its seed, and what a plain scan makes of it.
+//! Reproducible content from a seed, and the chunks that a plain scan cuts it into.
 
 #![expect(clippy::cast_possible_truncation, reason = "test data is small")]
 
 use super::{Profile, cut};
 use crate::{id::ChunkId, manifest::ChunkRef};
 
-/// The chunks of a file, by nothing but the scan.
+/// The chunks of a file, cut by the scan only.
 pub(crate) fn plain(profile: Profile, mut data: &[u8]) -> Vec<ChunkRef> {
     let mut chunks = Vec::new();
     while !data.is_empty() {
@@ -16,7 +16,7 @@ pub(crate) fn plain(profile: Profile, mut data: &[u8]) -> Vec<ChunkRef> {
     chunks
 }
 
-/// Noise, one byte over and over, a period, or runs of all three.
+/// Noise, one repeated byte, a period, or runs of all three.
 pub(crate) fn content(kind: u64, seed: u64, len: usize) -> Vec<u8> {
     match kind {
         0 => noise(seed, len),
@@ -36,7 +36,7 @@ pub(crate) fn content(kind: u64, seed: u64, len: usize) -> Vec<u8> {
     }
 }
 
-/// `data` after so many edits: inserts, deletions, overwrites, moves, a truncation, an append.
+/// `data` after the given number of edits: inserts, deletions, overwrites, moves, a truncation, an append.
 pub(crate) fn edited(data: &[u8], seed: u64, edits: u64) -> Vec<u8> {
     let mut data = data.to_vec();
     let random = noise(!seed, 24 * edits as usize);
@@ -77,7 +77,7 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// `period` incompressible bytes, over and over.
+/// `period` incompressible bytes, repeated.
 pub(crate) fn periodic(seed: u64, period: usize, len: usize) -> Vec<u8> {
     noise(seed, period).into_iter().cycle().take(len).collect()
 }

@@ -1,9 +1,10 @@
-//! Puts what the readers found back in path order: chunks go to the store as they come, entries into the tree of their
-//! class in turn.
+//! Puts the results of the workers back in path order. Chunks go to the store as they arrive; entries go into
+//! the tree of their class, in path order.
 //!
-//! Runs arrive in any order. Those of one job are taken in turn, and the chunks among them that belong to the file are
-//! handed to the store at once; entries wait until the jobs before are done. Every file has a content builder of its own,
-//! so that a file of a terabyte holds back pages, not lists. This file reads no file.
+//! Runs arrive in any order. The runs of one job are taken in their order, and the chunks of the file among
+//! them go to the store at once. Entries wait until all earlier jobs are done. Every file has its own content
+//! builder, so a file of a terabyte keeps pages in memory, not a list of all its chunks. This module reads no
+//! file.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use bytes::Bytes;
 use super::{
     IngestReport, Tally,
     cache::{Record, ScanCache, Writer},
-    plan::{Kept, Stands},
-    run::{Ends, Fate, Run, Said},
+    plan::{Fallback, Kept},
+    run::{Ends, FileChange, ItemOutcome, Run},
     source::Stat,
     walk::LeftOut,
 };
@@ -34,20 +35,20 @@ use crate::{
 /// Bytes handed to the store at a time.
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
-/// Takes runs and becomes trees.
+/// Takes runs and builds the trees.
 pub(super) struct Assembler<'a> {
     batch: Batch<'a>,
-    /// By the slots of their classes.
+    /// By the slot of the class.
     trees: BTreeMap<u8, EntryTreeBuilder>,
     cache: Option<Writer>,
     jobs: BTreeMap<u64, Pending>,
-    /// The job whose entries are due.
+    /// The number of the next job whose entries are added.
     due: u64,
     counts: Counts,
     pub(super) tally: Tally,
 }
 
-/// What a run ended.
+/// How many parts and jobs a run completed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Retired {
     /// Parts of large files.
@@ -56,22 +57,22 @@ pub(super) struct Retired {
     pub(super) jobs: usize,
 }
 
-/// A job that is not yet retired.
+/// A job whose entries are not added yet.
 #[derive(Default)]
 struct Pending {
-    /// The part and number of the run that is due.
+    /// The part and the number of the next run.
     due: (u32, u32),
     waiting: BTreeMap<(u32, u32), Run>,
     file: Option<(ContentBuilder, u64)>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<FinalOutcome>,
     complete: bool,
 }
 
-enum Outcome {
-    /// What is to be in the tree; with its fate if it was read.
+enum FinalOutcome {
+    /// An entry for the tree, with its change if the file was read.
     Entry {
         kept: Kept,
-        fate: Option<Fate>,
+        change: Option<FileChange>,
     },
     LeftOut {
         item: LeftOut,
@@ -80,7 +81,7 @@ enum Outcome {
     Gap {
         path: String,
         why: String,
-        stands: Stands,
+        fallback: Fallback,
         is_unsettled: bool,
     },
 }
@@ -112,7 +113,7 @@ impl<'a> Assembler<'a> {
         })
     }
 
-    /// Takes one run; gives how much that ended.
+    /// Takes one run; returns how many parts and jobs it completed.
     pub(super) fn take(&mut self, run: Run, progress: &mut dyn Progress) -> Result<Retired> {
         let mut retired = Retired::default();
         let job = self.jobs.entry(run.job).or_default();
@@ -127,7 +128,7 @@ impl<'a> Assembler<'a> {
                 }
                 Ends::Job => job.complete = true,
             }
-            self.counts.bytes += job.settle(run, &mut self.batch)?;
+            self.counts.bytes += job.apply(run, &mut self.batch)?;
         }
         retired.jobs = self.retire(progress)?;
         self.counts.bytes_saved = self.tally.bytes_skipped + self.batch.saved;
@@ -135,7 +136,7 @@ impl<'a> Assembler<'a> {
         Ok(retired)
     }
 
-    /// Adds the entries of all complete jobs that are due.
+    /// Adds the entries of all complete jobs, in order, up to the first job that is not complete.
     fn retire(&mut self, progress: &mut dyn Progress) -> Result<usize> {
         let mut retired = 0;
         while self.jobs.first_key_value().is_some_and(|(number, job)| *number == self.due && job.complete) {
@@ -149,13 +150,13 @@ impl<'a> Assembler<'a> {
         Ok(retired)
     }
 
-    fn add(&mut self, outcome: Outcome, progress: &mut dyn Progress) -> Result<()> {
+    fn add(&mut self, outcome: FinalOutcome, progress: &mut dyn Progress) -> Result<()> {
         match outcome {
-            Outcome::Entry { kept, fate } => self.entry(kept, fate)?,
-            Outcome::LeftOut { item, gone } => self.tally.leave_out(item, gone, progress),
-            Outcome::Gap { path, why, stands, is_unsettled } => {
-                self.tally.gap(path, why, &stands, is_unsettled, progress);
-                if let Stands::Previous(kept) = stands {
+            FinalOutcome::Entry { kept, change } => self.entry(kept, change)?,
+            FinalOutcome::LeftOut { item, gone } => self.tally.leave_out(item, gone, progress),
+            FinalOutcome::Gap { path, why, fallback, is_unsettled } => {
+                self.tally.gap(path, why, &fallback, is_unsettled, progress);
+                if let Fallback::Previous(kept) = fallback {
                     self.entry(*kept, None)?;
                 }
             }
@@ -164,16 +165,16 @@ impl<'a> Assembler<'a> {
     }
 
     /// Puts an entry into the tree of its class.
-    fn entry(&mut self, kept: Kept, fate: Option<Fate>) -> Result<()> {
+    fn entry(&mut self, kept: Kept, change: Option<FileChange>) -> Result<()> {
         let Kept { path, slot, has_moved, mut entry, record } = kept;
         if entry.kind == EntryKind::File {
             self.tally.files += 1;
             self.counts.files += 1;
         }
-        if let Some(fate) = fate {
+        if let Some(change) = change {
             self.tally.files_read += 1;
             self.tally.bytes_read += entry.size;
-            self.tally.file(fate, entry.size);
+            self.tally.file(change, entry.size);
         } else {
             self.tally.bytes_skipped += entry.size;
             self.counts.bytes += entry.size;
@@ -187,7 +188,8 @@ impl<'a> Assembler<'a> {
         tree.push(path, &entry, &mut self.batch)
     }
 
-    /// Remembers a file's record. A cache that cannot be written is given up: it only saves time.
+    /// Adds a file's record to the scan cache. If the cache cannot be written, it is dropped: it only saves
+    /// time.
     fn remember(&mut self, record: Option<Record>) {
         if let Some(Err(error)) = self.cache.as_mut().map(|cache| cache.push(record)) {
             tracing::warn!(%error, "scan cache not written; the next publish reads every file");
@@ -195,7 +197,7 @@ impl<'a> Assembler<'a> {
         }
     }
 
-    /// Writes what is left, makes all of it durable, and gives the trees.
+    /// Writes the rest, makes everything durable, and returns the trees.
     pub(super) fn finish(mut self, began: Timestamp) -> Result<IngestReport> {
         if !self.jobs.is_empty() {
             return Err(Error::Cancelled);
@@ -222,37 +224,37 @@ impl<'a> Assembler<'a> {
 }
 
 impl Pending {
-    /// Takes the chunks and marks of the run that is due; gives how many bytes belong to files.
-    fn settle(&mut self, run: Run, sink: &mut Batch<'_>) -> Result<u64> {
+    /// Applies the chunks and marks of the next run; returns how many bytes belong to files.
+    fn apply(&mut self, run: Run, sink: &mut Batch<'_>) -> Result<u64> {
         let mut chunks = run.chunks.into_iter();
         let (mut taken, mut bytes) = (0, 0);
         let mut offset = run.offset;
         for mark in run.marks {
             let own = chunks.by_ref().take(mark.chunks.saturating_sub(taken));
-            let slot = if let Said::File { slot, .. } = &mark.said { *slot } else { run.slot };
+            let slot = if let ItemOutcome::File { slot, .. } = &mark.outcome { *slot } else { run.slot };
             bytes += self.extend(own, &mut offset, slot, sink)?;
             taken = mark.chunks;
-            let outcome = match mark.said {
-                Said::Keep(kept) => Outcome::Entry { kept, fate: None },
-                Said::File { path, slot, stat, profile, extensions, fate } => {
+            let outcome = match mark.outcome {
+                ItemOutcome::Keep(kept) => FinalOutcome::Entry { kept, change: None },
+                ItemOutcome::File { path, slot, stat, profile, extensions, change } => {
                     let entry = self.end_file(&stat, profile, slot, sink)?;
                     let entry = Entry { extensions, ..entry };
                     offset = 0;
                     let record = Some(Record::of(&stat));
                     let kept = Kept { path, slot, has_moved: false, entry, record };
-                    Outcome::Entry { kept, fate: Some(fate) }
+                    FinalOutcome::Entry { kept, change: Some(change) }
                 }
-                Said::Again => {
+                ItemOutcome::Retry => {
                     self.file = None;
                     continue;
                 }
-                Said::LeftOut { item, gone } => {
+                ItemOutcome::LeftOut { item, gone } => {
                     self.file = None;
-                    Outcome::LeftOut { item, gone }
+                    FinalOutcome::LeftOut { item, gone }
                 }
-                Said::Gap { path, why, stands, is_unsettled } => {
+                ItemOutcome::Gap { path, why, fallback, is_unsettled } => {
                     self.file = None;
-                    Outcome::Gap { path, why, stands, is_unsettled }
+                    FinalOutcome::Gap { path, why, fallback, is_unsettled }
                 }
             };
             self.outcomes.push(outcome);
@@ -260,8 +262,9 @@ impl Pending {
         Ok(bytes + self.extend(chunks, &mut offset, run.slot, sink)?)
     }
 
-    /// Adds those of `chunks`, the first of which begins at `offset`, that go on where the open file ends; opens one where
-    /// none is. A part begins with chunks that are not the file's where its guess was wrong.
+    /// Adds the chunks that continue the open file at its end, and opens a file if none is open. The first of
+    /// `chunks` begins at `offset`. The first chunks of a part do not belong to the file if the part began at
+    /// a wrong guess.
     fn extend(
         &mut self,
         chunks: impl Iterator<Item = (ChunkRef, Bytes)>,
@@ -291,9 +294,9 @@ impl Pending {
             Some(file) => file,
             None => (sink.content(slot)?, 0),
         };
-        // What the reader promised; a slip here would publish half a file.
+        // The reader guarantees this. An error here would publish an incomplete file.
         if bytes != stat.size {
-            return Err(Error::Corrupt(format!("{bytes} bytes were cut of a file of {}", stat.size)));
+            return Err(Error::Corrupt(format!("chunks of {bytes} bytes for a file of {} bytes", stat.size)));
         }
         Ok(Entry {
             kind: EntryKind::File,
@@ -308,13 +311,13 @@ impl Pending {
     }
 }
 
-/// Objects on their way to the store, in order.
+/// Objects to be appended to the store, in order.
 struct Batch<'a> {
     store: &'a dyn Objects,
     objects: Vec<Object>,
     bytes: usize,
     chunk_bytes: u64,
-    /// Chunk bytes handed over that were held already.
+    /// Bytes of appended chunks that the store held already.
     saved: u64,
     new: Appended,
 }
@@ -330,7 +333,8 @@ impl Batch<'_> {
         self.push(Object::Chunk { id: chunk.id, bytes })
     }
 
-    /// The same content with pages of the class in `slot`: pages carry the class they belong to, chunks do not.
+    /// Rebuilds the pages of the same content for the class in `slot`: pages contain their class, chunks do
+    /// not.
     fn moved(&mut self, content: Content, slot: u8) -> Result<Content> {
         let Content::Tree { .. } = content else { return Ok(content) };
         let store = self.store;

@@ -1,9 +1,10 @@
-//! The scan cache: what the kernel said of every file when it was last published, so that an unchanged one need not
-//! be read again.
+//! The scan cache: the kernel's metadata of every file at the last publish. A publish does not read a file
+//! again whose metadata is unchanged.
 //!
-//! It repeats nothing that the manifest says: record *i* belongs to entry *i*, in path order over all classes, of the trees
-//! that the header names, and only has what a manifest does not keep. It is a memory of work done: one that is missing, damaged or bound to
-//! another tree costs time, never correctness. Both directions stream.
+//! The cache repeats nothing of the manifest. Record *i* belongs to entry *i*, in path order over all
+//! classes, of the trees that the header names, and holds only the fields that a manifest does not have. A
+//! cache that is missing, damaged or bound to other trees costs time, never correctness. Reading and writing
+//! both stream.
 //!
 //! ```text
 //! offset  bytes
@@ -18,7 +19,8 @@
 //!     64      4  CRC32C of bytes 0..64
 //!     68         blocks: up to 1024 records of 32 bytes, and their CRC32C
 //!
-//! record: ctime seconds i64 | inode u64 | device u64 | ctime nanoseconds u32 | 1 if known, else all 32 bytes zero: u32
+//! record: ctime seconds i64 | inode u64 | device u64 | ctime nanoseconds u32 |
+//!         1 if known, else all 32 bytes zero: u32
 //! ```
 //!
 //! All integers are little-endian.
@@ -38,13 +40,17 @@ use crate::{
 
 const MAGIC: [u8; 4] = *b"CHSC";
 const VERSION: u8 = 1;
+/// Bytes of the header.
 const HEADER_BYTES: usize = 68;
+/// Bytes of a record.
 const RECORD_BYTES: usize = 32;
+/// Records of a block at most.
 const BLOCK_RECORDS: u64 = 1024;
-/// A file that changed this short before a scan began, or later, may have changed again without its times showing it.
+/// A file that changed this many seconds before the scan began, or later, may have changed again without a
+/// change of its times.
 const RACY_SECONDS: i64 = 2;
 
-/// What is remembered of one file beside its entry.
+/// The cached metadata of one file, in addition to its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     ctime: Timestamp,
@@ -57,7 +63,8 @@ impl Record {
         Self { ctime: stat.ctime, inode: stat.inode, device: stat.device }
     }
 
-    /// Whether a file that now looks like `stat` is provably what was published as `entry` by the scan begun at `began`.
+    /// Whether a file that now has the metadata `stat` is provably the file that was published as `entry` by
+    /// the scan that began at `began`.
     pub(super) fn proves_unchanged(&self, entry: &Entry, stat: &Stat, began: Timestamp) -> bool {
         let settled = |time: Timestamp| {
             began
@@ -134,13 +141,13 @@ impl Header {
         let records = u64::from_le_bytes(take(&mut at)?);
         let trees = PageId::from_bytes(take::<ID_LEN>(&mut at)?);
         let header = Self { began: Timestamp { seconds, nanos }, records, trees };
-        // Magic, version, zeros and sum at once: there is one form, and these bytes are it or not.
+        // Checks magic, version, zeros and checksum at once: a header has exactly one encoding.
         (header.encode() == bytes).then_some(header)
     }
 }
 
-/// What the header has of `trees`.
-fn named(trees: &[(u8, PageId)]) -> PageId {
+/// The id of `trees` in the header.
+fn trees_id(trees: &[(u8, PageId)]) -> PageId {
     match trees {
         [(_, root)] => *root,
         several => {
@@ -161,7 +168,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Opens the cache at `path` if it describes `trees`. A damaged one is reported and left alone.
+    /// Opens the cache at `path` if it describes `trees`. A damaged cache is logged and ignored.
     pub(super) fn open(path: &Path, trees: &[(u8, PageId)]) -> Option<Self> {
         let file = match File::open(path) {
             Ok(file) => file,
@@ -178,7 +185,7 @@ impl Reader {
             tracing::warn!(path = %path.display(), "scan cache damaged or of another version; every file is read instead");
             return None;
         };
-        if header.trees != named(trees) {
+        if header.trees != trees_id(trees) {
             tracing::info!(path = %path.display(), "scan cache is of another release; every file is read");
             return None;
         }
@@ -191,12 +198,12 @@ impl Reader {
         })
     }
 
-    /// When the scan that wrote this cache began.
+    /// The time at which the scan that wrote this cache began.
     pub(super) fn began(&self) -> Timestamp {
         self.began
     }
 
-    /// What is known of the next entry; nothing after the end or from the first damaged block on.
+    /// The record of the next entry; `None` after the end, and from the first damaged block on.
     pub(super) fn next(&mut self) -> Option<Record> {
         if self.block.len() == 0 && self.left > 0 {
             match self.read_block() {
@@ -225,7 +232,7 @@ impl Reader {
     }
 }
 
-/// Writes the cache of this scan beside the old one.
+/// Writes the cache of this scan next to the old cache.
 #[derive(Debug)]
 pub(super) struct Writer {
     file: BufWriter<File>,
@@ -246,7 +253,7 @@ impl Writer {
         Ok(Self { file, path: path.to_owned(), fresh, block: Vec::new(), records: 0 })
     }
 
-    /// Adds what is known of the next entry.
+    /// Adds the record of the next entry.
     pub(super) fn push(&mut self, record: Option<Record>) -> io::Result<()> {
         self.block.extend_from_slice(&Record::encode(record));
         self.records += 1;
@@ -260,19 +267,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the cache and binds it to the trees it describes.
+    /// Completes the cache and binds it to the trees that it describes.
     pub(super) fn finish(mut self, began: Timestamp, trees: &[(u8, PageId)]) -> io::Result<ScanCache> {
         if !self.block.is_empty() {
             self.end_block()?;
         }
         self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&Header { began, records: self.records, trees: named(trees) }.encode())?;
+        self.file.write_all(&Header { began, records: self.records, trees: trees_id(trees) }.encode())?;
         self.file.flush()?;
         Ok(ScanCache { path: self.path, fresh: self.fresh })
     }
 }
 
-/// A complete scan cache that has not yet taken its predecessor's place.
+/// A complete scan cache that has not replaced the previous cache yet.
 #[derive(Debug)]
 #[must_use = "install it once the release is signed, or the next publish reads every file again"]
 pub struct ScanCache {
@@ -281,8 +288,8 @@ pub struct ScanCache {
 }
 
 impl ScanCache {
-    /// Replaces the previous cache. To be called when the release that names these trees is current; before that the
-    /// old cache is worth more. Not fsynced: a cache lost in a crash costs time only.
+    /// Replaces the previous cache. Call this when the release with these trees is current; until then the
+    /// old cache is the useful one. Not fsynced: the loss of a cache in a crash costs only time.
     pub fn install(self) -> Result<()> {
         std::fs::rename(&self.fresh, &self.path)
             .map_err(|error| Error::io(format!("installing the scan cache {}", self.path.display()), error))
@@ -316,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_records_are_read_back() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("scan");
         for records in [0, 1, BLOCK_RECORDS - 1, BLOCK_RECORDS, 2 * BLOCK_RECORDS + 1] {
@@ -356,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn no_damaged_byte_passes_for_knowledge() {
+    fn a_cache_with_a_damaged_byte_gives_no_records() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("scan");
         let root = write(&path, 3);

@@ -1,4 +1,5 @@
-//! Publishing into several classes at once: one tree each, and together what one class would be.
+//! Publishing into several classes at once: one tree for each class, and together the same entries as with
+//! one class.
 
 use std::{collections::BTreeMap, fs};
 
@@ -54,7 +55,7 @@ impl Library {
         folders.map(|(path, _)| path).collect()
     }
 
-    /// Every page of every tree says which class it is of.
+    /// Every page of every tree names the class of the tree.
     fn check_slots(&self) {
         for (slot, root) in &self.previous {
             let page = Page::decode(&self.store.read_pages(&[*root]).unwrap()[0].clone().unwrap()).unwrap();
@@ -87,7 +88,7 @@ fn each_class_gets_its_own_tree_in_one_pass() {
         (vec!["masters".into()], vec!["trailers".into()])
     );
     library.check_slots();
-    // What two classes share is stored once; the same content is not the same tree.
+    // Content that two classes share is stored once. The same content has a different tree in each class.
     assert!(report.tally.chunk_bytes_new < 3_000_100, "{:?}", report.tally);
     let (master, trailer) =
         (&library.entries_of(1)["masters/a.mov"], &library.entries_of(2)["trailers/a.mp4"]);
@@ -129,7 +130,7 @@ fn a_path_that_changes_its_class_is_not_read_again() {
         assert_eq!(chunks(&entry), chunks(&before[&path]), "{path}");
     }
 
-    // Changed and moved at once: cut by the example of what it was.
+    // The file changed and moved to another class: its old version still guides the cuts.
     let mut film = noise(1, 3_000_000);
     film[1_500_000] ^= 1;
     library.write("masters/a.mov", &film);
@@ -138,7 +139,7 @@ fn a_path_that_changes_its_class_is_not_read_again() {
     library.check_slots();
 }
 
-/// What was published as one class is taken over into several without reading a file.
+/// A library that was published as one class is divided into several classes without reading a file.
 #[test]
 fn a_library_of_one_class_is_divided() {
     let mut library = Library::new();
@@ -189,7 +190,8 @@ fn a_single_file_goes_beside_the_others_of_every_class() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever the patterns: the trees of the classes together are the tree of one class, and each is whole.
+    /// For any patterns: the trees of the classes together equal the tree of one class, and each tree is
+    /// complete.
     #[test]
     fn the_trees_of_classes_are_the_one_tree_divided(
         files in prop::collection::btree_map("[ab](/[abc]){0,2}\\.(mov|srt)", 0..400_000usize, 0..12),
@@ -217,7 +219,7 @@ proptest! {
     }
 }
 
-/// Walks the trees as a mirror would, which checks every page against its class.
+/// Walks the trees as a mirror does, which checks the class of every page.
 fn check_whole(store: &MemoryObjects, report: &IngestReport) {
     for (slot, tree) in &report.trees {
         let header = crate::manifest::table::ClassHeader {

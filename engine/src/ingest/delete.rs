@@ -1,4 +1,4 @@
-//! How much of a library may leave it in one publish: more than that looks like a disk that is not mounted.
+//! How much of a library one publish may delete. A larger deletion looks like a disk that is not mounted.
 
 use std::{fmt, str::FromStr};
 
@@ -8,14 +8,14 @@ use crate::{
     manifest::{Entry, EntryKind, Sums},
 };
 
-/// How much of what is published may be gone from the source.
+/// How many of the published files, and of their bytes, may be missing from the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MaxDelete {
-    /// At most half of the files, and of their bytes; up to [`FEW_FILES`] files of [`FEW_BYTES`] together may go all the same,
-    /// as long as others stay.
+    /// At most half of the files, and half of their bytes. In addition, up to [`FEW_FILES`] files with up to
+    /// [`FEW_BYTES`] together may be missing if other files remain.
     #[default]
     Half,
-    /// At most this many hundredths of the files, and of their bytes.
+    /// At most this percentage of the files, and of their bytes.
     Percent(u8),
     /// At most this many files.
     Files(u64),
@@ -45,11 +45,11 @@ impl fmt::Display for MaxDelete {
     }
 }
 
-/// What was published and is no longer found.
+/// The published files that are no longer found.
 #[derive(Clone, Debug)]
 pub(super) struct Gone {
     limit: MaxDelete,
-    /// What was published.
+    /// The published total.
     before: Sums,
     pub(super) files: u64,
     pub(super) bytes: u64,
@@ -66,7 +66,7 @@ impl Gone {
         self.bytes = self.bytes.saturating_add(entry.size);
     }
 
-    /// Whether more is gone than may be.
+    /// Whether more is gone than the limit permits.
     pub(super) fn is_too_much(&self) -> bool {
         let exceeds =
             |gone: u64, all: u64, percent: u8| u128::from(gone) * 100 > u128::from(all) * u128::from(percent);
@@ -81,7 +81,7 @@ impl Gone {
         }
     }
 
-    /// Refuses to go on where more is gone than may be.
+    /// Fails if more is gone than the limit permits.
     pub(super) fn check(&self) -> Result<()> {
         if !self.is_too_much() {
             return Ok(());
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_limit_is_refused_and_the_limit_is_not() {
+    fn deletions_above_the_limit_are_refused() {
         let entry = Entry { size: 10, ..small(1) };
         let gone = |limit, files, before_files, before_bytes| {
             let before = Sums { files: before_files, bytes: before_bytes, ..Sums::default() };
@@ -128,7 +128,7 @@ mod tests {
         let error = gone(MaxDelete::default(), 6, 10, 1000).unwrap_err().to_string();
         assert!(error.contains("6 of 10 published files") && error.contains("60 of 1000 bytes"), "{error}");
         assert!(gone(MaxDelete::Percent(50), 1, 10, 19).is_err(), "one file may be most of the bytes");
-        // A few small files may go, whatever share they are; but not all there are.
+        // A few small files may go, whatever their share, but not all files.
         assert!(gone(MaxDelete::default(), 3, 4, 40).is_ok() && gone(MaxDelete::default(), 4, 5, 50).is_ok());
         assert!(
             gone(MaxDelete::default(), 5, 6, 60).is_err() && gone(MaxDelete::default(), 3, 3, 30).is_err()

@@ -1,9 +1,10 @@
-//! Which items a publish leaves out by their names: patterns as in a `.gitignore`, in four lists.
+//! Which items a publish leaves out because of their names: patterns in the syntax of a `.gitignore`, in four
+//! lists.
 //!
-//! The built-in list of junk, the library's policy, the `.chuanignore` of each folder on the way (a deeper one wins) and
-//! the caller's own: a later list wins over an earlier one, and in a list the last pattern that matches. No list of the
-//! user or the system counts, and hidden files are content. What is excluded is not looked at: not opened, not listed, and
-//! not judged by its name.
+//! The lists are the built-in junk list, the library's policy, the `.chuanignore` of each folder on the path
+//! (a deeper list wins), and the caller's own list. A later list wins over an earlier one; within a list the
+//! last matching pattern wins. Git's lists of the user or the system are not used, and hidden files are
+//! content. An excluded item is not opened and not listed, and its name is not checked.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -22,11 +23,11 @@ use crate::{
     limits::{EXCLUDE_BYTES, EXCLUDE_PATTERNS},
 };
 
-/// The name of the list that a folder may hold. The file itself is content.
+/// The name of the exclude list in a folder. The file itself is content.
 pub const EXCLUDE_FILE: &str = ".chuanignore";
 
-/// What desktop systems, network drives and programs that are not done yet leave in folders: nothing that anybody
-/// publishes on purpose.
+/// Files that desktop systems, network drives and unfinished downloads leave in folders, and that are not
+/// published on purpose.
 pub const JUNK: &[&str] = &[
     // macOS
     ".DS_Store",
@@ -53,7 +54,7 @@ pub const JUNK: &[&str] = &[
     ".~lock.*#",
     "@eaDir",
     "\\#recycle/",
-    // Downloads and copies under way
+    // Downloads and copies in progress
     "*.part",
     "*.partial",
     "*.filepart",
@@ -64,14 +65,14 @@ pub const JUNK: &[&str] = &[
     ".syncthing.*.tmp",
 ];
 
-/// The lists that hold for the whole of a source.
+/// The lists that apply to the whole source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patterns {
     /// Whether the [junk](JUNK) is left out.
     pub junk: bool,
-    /// The library's own.
+    /// The library's own patterns.
     pub policy: Vec<String>,
-    /// The caller's own, which win over all others.
+    /// The caller's own patterns, which win over all other lists.
     pub own: Vec<String>,
 }
 
@@ -82,7 +83,7 @@ impl Default for Patterns {
 }
 
 impl Patterns {
-    /// Whether all of them can be used.
+    /// Checks that all patterns are valid.
     ///
     /// # Errors
     ///
@@ -92,10 +93,10 @@ impl Patterns {
     }
 }
 
-/// The lists, ready to be asked.
+/// The compiled lists.
 #[derive(Debug)]
 pub(super) struct Excludes {
-    /// The earliest first.
+    /// The lists before the folders' lists, the first with the lowest precedence.
     before: Vec<List>,
     own: Option<List>,
 }
@@ -104,20 +105,20 @@ pub(super) struct Excludes {
 #[derive(Debug)]
 pub(super) struct List {
     matcher: Gitignore,
-    /// Where the patterns come from, for people.
+    /// The origin of the patterns, for messages.
     name: String,
-    /// Bytes of the path before what the patterns are matched with: that of the list's folder.
+    /// Length in bytes of the path of the list's folder. Patterns are matched with the rest of a path.
     base: usize,
 }
 
-/// What a list says.
+/// The verdict of a list.
 enum Verdict {
     Leave(String),
     Take,
 }
 
 impl Excludes {
-    /// Takes the lists.
+    /// Compiles the lists.
     ///
     /// # Errors
     ///
@@ -133,8 +134,8 @@ impl Excludes {
         Ok(Self { before, own })
     }
 
-    /// Why the item at `path` is left out, if it is; `folders` are the lists of the folders on the way, the outermost
-    /// first.
+    /// Why the item at `path` is left out, if it is. `folders` are the lists of the folders on the path,
+    /// outermost first.
     pub(super) fn reason<'a>(
         &'a self,
         folders: impl DoubleEndedIterator<Item = &'a List>,
@@ -150,16 +151,16 @@ impl Excludes {
 }
 
 impl List {
-    /// Nothing where there is no pattern.
+    /// `None` if there is no pattern.
     fn new<'a>(
         name: String,
         base: usize,
         lines: impl Iterator<Item = &'a str>,
         folds_case: bool,
     ) -> Result<Option<Self>> {
-        // Paths are given relative to the list's folder: with this root, none is stripped of anything.
+        // Paths are relative to the list's folder. With this root, no prefix is removed from them.
         let mut builder = GitignoreBuilder::new(".");
-        // Fails only where patterns were added before.
+        // Fails only if patterns were added before.
         let _ = builder.case_insensitive(folds_case);
         let mut count = 0;
         for (number, line) in (1..).zip(lines) {
@@ -176,7 +177,7 @@ impl List {
         Ok((!matcher.is_empty()).then_some(Self { matcher, name, base }))
     }
 
-    /// Reads the list of the folder whose path is `prefix`, with a `/` at its end unless it is the source itself.
+    /// Reads the list of the folder at `prefix`, which ends with a `/` unless it is the source itself.
     pub(super) fn read(mut file: impl Read, prefix: &str) -> Result<Option<Self>> {
         let name = format!("{prefix}{EXCLUDE_FILE}");
         let mut bytes = Vec::new();
@@ -189,7 +190,7 @@ impl List {
             return Err(Error::Invalid(format!("{name} is longer than {EXCLUDE_BYTES} bytes")));
         }
         let text = String::from_utf8(bytes);
-        let text = text.map_err(|_| Error::Invalid(format!("{name} is not UTF-8 text: save it as such")))?;
+        let text = text.map_err(|_| Error::Invalid(format!("{name} is not UTF-8 text: save it as UTF-8")))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         Self::new(name, prefix.len(), text.lines(), false)
     }
@@ -207,7 +208,7 @@ impl List {
     }
 }
 
-/// A path of which the last component need not be UTF-8.
+/// A path whose last component need not be UTF-8.
 pub(super) fn joined(prefix: &str, name: &[u8]) -> OsString {
     let mut path = OsString::from(prefix);
     path.push(OsStr::from_bytes(name));

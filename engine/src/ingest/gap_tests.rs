@@ -1,4 +1,4 @@
-//! Folders as people have them: what cannot be published, what need not be, and what is never published.
+//! Items in real folders that cannot be published, that need not be published, and that are never published.
 
 use std::{
     ffi::OsStr,
@@ -10,13 +10,13 @@ use std::{
 };
 
 use super::{
-    plan::{Previous, Stands},
+    plan::{Fallback, Previous},
     tests::{Library, check_refused},
     *,
 };
 use crate::chunk::testing::noise;
 
-/// A gap as path, the beginning of its reason, and whether what was published stands.
+/// Checks gaps: the path, a part of the reason, and whether the previous entry is kept.
 #[track_caller]
 pub(super) fn check_gaps(gaps: &Listed<Gap>, expected: &[(&str, &str, bool)]) {
     assert_eq!(gaps.count, gaps.first.len() as u64);
@@ -43,7 +43,8 @@ fn key() -> String {
     format!("{KEY_HEADING}{}\n", "5a".repeat(32))
 }
 
-/// One name with a line break, one in Latin-1 and one too deep ended the publish of everything else.
+/// Symptom: one name with a line break, one name in Latin-1 or one path that was too deep ended the whole
+/// publish. Now they are gaps.
 #[test]
 fn names_that_cannot_be_kept_are_gaps_and_all_else_is_published() {
     let mut library = Library::new();
@@ -67,7 +68,7 @@ fn names_that_cannot_be_kept_are_gaps_and_all_else_is_published() {
 }
 
 #[test]
-fn of_names_that_collide_the_one_that_was_published_stands() {
+fn of_colliding_names_the_published_one_is_kept() {
     let mut library = Library::new();
     library.write("d/film.MKV", b"1");
     library.write("d/cafe\u{301}/x", b"x");
@@ -78,7 +79,7 @@ fn of_names_that_collide_the_one_that_was_published_stands() {
     check_gaps(&tally.gaps, &[("d/Film.mkv", "`film.MKV`", false), ("d/caf\u{e9}", "rename one", false)]);
     assert_eq!(library.files(), ["d/cafe\u{301}/x", "d/film.MKV"]);
 
-    // None was published: the first stands, and what is excluded collides with nothing.
+    // Neither name was published: the first is kept. Excluded names collide with nothing.
     let mut library = Library::new();
     library.write("A", b"1");
     library.write("a", b"2");
@@ -110,7 +111,7 @@ fn special_files_are_left_out_and_named() {
     assert_eq!(tally.gaps.count, 0);
 }
 
-/// `publish ~` signed the secret keys in `~/.chuan` into a release, and every mirror got them.
+/// Symptom: `publish ~` put the secret keys in `~/.chuan` into a release, and every mirror received them.
 #[test]
 fn no_key_and_no_home_is_ever_published() {
     let mut library = Library::new();
@@ -141,7 +142,7 @@ fn no_key_and_no_home_is_ever_published() {
             ("usb/operator.age", "secret key"),
         ],
     );
-    // Nothing of a key got into the store.
+    // No part of a key is in the store.
     let id = crate::id::ChunkId::of(key().as_bytes());
     assert!(library.store.read_chunks(&[id], crate::store::Check::Verify).unwrap()[0].is_none());
 
@@ -159,7 +160,7 @@ fn no_key_and_no_home_is_ever_published() {
     check_refused(library.try_publish(&Ingest { source, ..library.ingest() }), &["home"]);
 }
 
-/// A home is one also where its keys lie elsewhere, and where that is not mounted.
+/// A folder is recognised as a home also if its keys are elsewhere, behind a link, mounted or not.
 #[test]
 fn a_home_with_links_in_it_is_not_published() {
     let mut library = Library::new();
@@ -182,7 +183,7 @@ fn a_home_with_links_in_it_is_not_published() {
     assert_eq!(library.files(), ["away/keys/films", "film.mkv"]);
 }
 
-/// The home that is open is known by its inodes: its parts are left out, wherever they lie.
+/// The open home is recognised by its inodes: its parts are left out under any path.
 #[test]
 fn the_open_home_is_known_under_any_path() {
     let mut library = Library::new();
@@ -199,7 +200,7 @@ fn the_open_home_is_known_under_any_path() {
     check_refused(library.try_publish(&Ingest { source, ..ingest }), &["home"]);
 }
 
-/// A key that was pasted into a file that was published is taken out of the library, and counts as gone.
+/// A published file into which a key was pasted leaves the library, and counts as gone.
 #[test]
 fn a_file_that_became_a_key_leaves_the_release() {
     let mut library = Library::new();
@@ -268,7 +269,7 @@ fn excludes_of_all_lists_are_kept_out_whatever_their_names() {
 }
 
 #[test]
-fn what_is_newly_excluded_leaves_the_release_and_counts_as_gone() {
+fn newly_excluded_files_leave_the_release_and_count_as_gone() {
     let mut library = Library::new();
     (0..10).for_each(|n| library.write(&format!("{n}.mkv"), b"film"));
     library.publish();
@@ -280,7 +281,7 @@ fn what_is_newly_excluded_leaves_the_release_and_counts_as_gone() {
     assert_eq!((tally.files_gone, tally.bytes_gone, library.files().len()), (4, 16, 6));
 }
 
-/// The disk was not mounted: the folder was there, and empty, and an empty release became `live`.
+/// Symptom: the disk was not mounted, its folder was empty, and an empty release became `live`.
 #[test]
 fn an_empty_source_is_not_published_over_a_library() {
     let mut library = Library::new();
@@ -300,7 +301,8 @@ fn an_empty_source_is_not_published_over_a_library() {
     assert!(library.files().is_empty());
 }
 
-/// More than may go is gone early in the walk: all of it is counted, and nothing is read for a release that is not made.
+/// Early in the walk, more is gone than the limit permits. Then all deletions are counted, and no more files
+/// are read.
 #[test]
 fn a_publish_that_will_be_refused_reads_nothing_more() {
     let mut library = Library::new();
@@ -308,25 +310,26 @@ fn a_publish_that_will_be_refused_reads_nothing_more() {
     library.publish();
     fs::remove_dir_all(library.path("a")).unwrap();
     library.write("z/new.mkv", &noise(1, 1_000_000));
-    // A store that takes nothing would be the reason if anything were handed to it.
-    library.store.shelves().set_full(true);
+    // If any object were appended, this store would fail instead.
+    library.store.stores().set_full(true);
     check_refused(library.try_publish(&library.ingest()), &["10 of 10"]);
 }
 
-/// A plan over what a walk found, and what was published: which entries come out, and which gaps.
+/// Plans `found` against the published trees; returns the kept entries, the gaps and the number of files
+/// gone.
 fn planned(library: &Library, found: Vec<Found>) -> (Vec<String>, Vec<(String, bool)>, u64) {
     let previous = Previous::new(union(&library.store, &library.previous), None).unwrap();
     let classes = Classifier::default();
-    let rules = Rules { classes: &classes, check: false, beside: None };
+    let rules = Rules { classes: &classes, check: false, only_path: None };
     let mut gone = Gone::new(MaxDelete::Percent(100), published(&library.store, &library.previous).unwrap());
     let (mut kept, mut gaps) = (Vec::new(), Vec::new());
     let mut emit = |job: Job| {
         for item in job.items {
             match item {
                 Item::Keep(entry) => kept.push(entry.path.to_string()),
-                Item::Gap { path, stands, .. } => {
-                    gaps.push((path, !matches!(stands, Stands::Nothing)));
-                    if let Stands::Previous(entry) = stands {
+                Item::Gap { path, fallback, .. } => {
+                    gaps.push((path, !matches!(fallback, Fallback::Nothing)));
+                    if let Fallback::Previous(entry) = fallback {
                         kept.push(entry.path.to_string());
                     }
                 }
@@ -345,15 +348,15 @@ fn gap(path: &str, within: bool) -> Found {
     Found::Gap { path: path.to_owned(), why: "denied".to_owned(), at, within }
 }
 
-/// With `--skip-unreadable`, a slip of permissions withdrew a film from every mirror, with exit 0.
+/// Symptom: with `--skip-unreadable`, a wrong permission removed a film from every mirror, with exit code 0.
 #[test]
-fn what_cannot_be_read_stays_as_it_was_published() {
+fn unreadable_items_keep_their_published_entries() {
     let mut library = Library::new();
     for name in ["a/1", "a/sub/2", "a!", "a.txt", "ab/3", "b", "c/4"] {
         library.write(name, name.as_bytes());
     }
     library.publish();
-    // The folder `a` was looked at, and could not be listed; `b` could not be looked at; the rest is gone.
+    // The folder `a` was examined but could not be listed; `b` could not be examined; the rest is gone.
     let folder = Found::Folder {
         path: EntryPath::new("a").unwrap(),
         stat: source::Stat::at(rustix::fs::CWD, library.path("a").as_os_str()).unwrap(),
@@ -364,20 +367,21 @@ fn what_cannot_be_read_stays_as_it_was_published() {
     assert_eq!(gaps, [("a".to_owned(), true), ("b".to_owned(), true), ("new".to_owned(), false)]);
     assert_eq!(gone, 4, "a!, a.txt, ab/3, c/4");
 
-    // What was a folder is now something that cannot be looked at: all that was in it stands, what is beside it does not.
+    // The former folder `a` cannot be examined now: all its published content is kept, its neighbours are
+    // not.
     let (kept, gaps, gone) = planned(&library, vec![gap("a", false)]);
     assert_eq!(kept, ["a", "a/1", "a/sub", "a/sub/2"]);
     assert_eq!((gaps, gone), (vec![("a".to_owned(), true)], 5));
-    // A folder in which nothing was published stands for nothing.
+    // Nothing was published in this folder, so nothing is kept.
     let (kept, gaps, _) = planned(&library, vec![gap("c/5", true)]);
     assert_eq!((kept, gaps), (vec![], vec![("c/5".to_owned(), false)]));
 }
 
-/// As any user but root, who may read all files.
+/// Runs as any user except root, which may read all files.
 #[test]
 fn unreadable_files_and_folders_are_gaps() {
     let mut library = Library::new();
-    // Files of the kernel's that may only be written: it refuses root, too.
+    // Kernel files that are write-only: even root cannot read them.
     let kernel = Path::new("/sys/bus/cpu");
     if kernel.join("drivers_probe").exists() {
         let ingest = Ingest { source: kernel.join("drivers_probe"), ..library.ingest() };
@@ -425,10 +429,10 @@ fn a_preview_counts_what_a_publish_does_and_stores_nothing() {
     library.write("a\nb", b"x");
     library.write("new.part", b"x");
     fs::remove_file(library.path("gone")).unwrap();
-    library.store.shelves().set_full(true);
+    library.store.stores().set_full(true);
     let scan = fs::read(library.home.path().join("scan")).unwrap();
     let seen = preview(&library.store, &library.ingest(), &mut (), &AtomicBool::new(false)).unwrap();
-    library.store.shelves().set_full(false);
+    library.store.stores().set_full(false);
     assert_eq!(fs::read(library.home.path().join("scan")).unwrap(), scan);
     let made = library.publish();
     let counts =

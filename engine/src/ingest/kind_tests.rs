@@ -1,4 +1,4 @@
-//! What is kept of a folder beside the content of files: folders, links, names of one file, holes.
+//! Properties of a source that are kept besides file content: folders, links, hard links, holes.
 
 use std::{
     fs,
@@ -75,7 +75,7 @@ fn names_of_one_file_are_a_link_group() {
     assert_eq!(library.publish().files_read, 0);
     assert_eq!(library.previous, roots, "the same folder is the same tree");
 
-    // The first name is gone: the next one is the first, without reading anything.
+    // The first name is gone: the next name becomes the first, and no file is read.
     fs::remove_file(library.path("a.srt")).unwrap();
     library.publish();
     let first = Some("b/first.mkv".to_owned());

@@ -1,7 +1,8 @@
-//! One large file, cut by several threads at once, and never let through by half.
+//! One large file, cut by several threads at once, and published only if it was read completely.
 //!
-//! Each thread takes a part, guided by what the file was before; [`seam`](super::seam) says where the parts meet. Who ends
-//! the last part looks whether the file is still what it was, and if not, reads it again alone.
+//! Each thread cuts a part, guided by the old version of the file; [`seam`](super::seam) decides where one
+//! part ends and the next begins. The thread that ends the last part decides the outcome: if a part failed or
+//! the file changed, this thread reads the whole file again.
 
 use std::{
     fs::File,
@@ -16,8 +17,8 @@ use rustix::fs::{Advice, fadvise};
 
 use super::{
     plan::ToRead,
-    read::{ATTEMPTS, SETTLE, Stop, Worker, not_read, open},
-    run::{Ends, Mark, Run, Said},
+    read::{ATTEMPTS, RETRY_DELAY, Stop, Worker, not_read, open},
+    run::{Ends, ItemOutcome, Mark, Run},
     seam::{Broken, Seams},
     secret::{LOOKED_THROUGH_BYTES, secret_in},
     source::Stat,
@@ -33,7 +34,7 @@ use crate::{
     store::Objects,
 };
 
-/// What is read at a time beyond a part's end, where nobody knows how much will be needed.
+/// Bytes read at a time past a part's end, where the needed length is not known.
 const BEYOND_BYTES: usize = READ_BYTES / 4;
 
 /// A large file that is being read.
@@ -42,35 +43,37 @@ pub(super) struct Large {
     job: u64,
     read: ToRead,
     seams: Seams,
-    /// What the file looked like when its first part was begun.
+    /// The metadata of the file when its first part began.
     before: OnceLock<Stat>,
-    old: Option<Old>,
+    old: Option<OldVersion>,
 }
 
-/// What the file was made of.
+/// The old version of the file.
 #[derive(Debug)]
-struct Old {
+struct OldVersion {
     content: Content,
     known: Mutex<Known>,
 }
 
-/// The old chunks that parts are guided by now.
+/// The old chunks that currently guide the parts.
 #[derive(Debug, Default)]
 struct Known {
     guide: Arc<Guide>,
-    /// Whether there are none behind them.
+    /// Whether these are the last chunks of the old version.
     to_end: bool,
 }
 
 impl Large {
     /// A file to be read in parts of `part_bytes`.
     pub(super) fn new(job: u64, read: ToRead, part_bytes: u64) -> Self {
-        let old = read.old_content().map(|content| Old { content: content.clone(), known: Mutex::default() });
+        let old = read
+            .old_content()
+            .map(|content| OldVersion { content: content.clone(), known: Mutex::default() });
         let seams = Seams::new(read.stat.size, part_bytes);
         Self { job, read, seams, before: OnceLock::new(), old }
     }
 
-    /// Parts to be read.
+    /// The number of parts.
     pub(super) fn parts(&self) -> u32 {
         self.seams.parts()
     }
@@ -81,28 +84,29 @@ impl Large {
 }
 
 impl Worker<'_> {
-    /// Reads a part; after the last, settles what becomes of the file.
+    /// Reads a part; after the last part, decides the outcome of the file.
     pub(super) fn part(&mut self, large: &Large, part: u32) -> Result<(), Stop> {
-        // Whatever ends this part early: nobody may wait for it.
+        // If this part ends early for any reason, the parts that wait for it are woken.
         let failing = FailOnDrop(&large.seams);
-        let mut next = Place { job: large.job, part, number: 0, offset: 0, slot: large.read.slot };
+        let mut next = RunPosition { job: large.job, part, number: 0, offset: 0, slot: large.read.slot };
         match self.try_part(large, &mut next) {
             Err(Stop::Ended) => return Err(Stop::Ended),
             Err(Stop::Failed(_) | Stop::Changed | Stop::Secret(_)) => large.seams.fail(),
             Ok(()) => {}
         }
-        self.hand_on(Run { ends: Ends::Part, ..next.run() })?;
+        self.send_run(Run { ends: Ends::Part, ..next.run() })?;
         std::mem::forget(failing);
-        if large.seams.end(part) { self.settle(large) } else { Ok(()) }
+        if large.seams.end(part) { self.finish_file(large) } else { Ok(()) }
     }
 
-    /// Reads a part until another goes on. Every part opens the file for itself, so that the kernel reads ahead of each.
-    fn try_part(&mut self, large: &Large, next: &mut Place) -> Result<(), Stop> {
+    /// Reads a part until the next part continues. Every part opens the file itself, so that the kernel reads
+    /// ahead for each part.
+    fn try_part(&mut self, large: &Large, next: &mut RunPosition) -> Result<(), Stop> {
         let (file, stat) = open(self.source, large.path())?;
         if !stat.is_unchanged(large.before.get_or_init(|| stat)) || stat.size != large.read.stat.size {
             return Err(Stop::Changed);
         }
-        // Advice only.
+        // This is only advice to the kernel.
         let _ = fadvise(&file, 0, None, Advice::Sequential);
         let front = large.seams.front(next.part);
         let guide = large.old.as_ref().map_or_else(Arc::default, |old| old.guide(self.store, front));
@@ -117,10 +121,10 @@ impl Worker<'_> {
             let mut run = next.run();
             let more =
                 chunker.next_run(&mut source, bytes.clamp(BEYOND_BYTES, READ_BYTES), &mut run.chunks)?;
-            let met = meet(large, next, &mut run.chunks)?;
+            let is_done = record_cuts(large, next, &mut run.chunks)?;
             next.number += 1;
-            self.hand_on(run)?;
-            if met {
+            self.send_run(run)?;
+            if is_done {
                 break;
             }
             if !more {
@@ -130,41 +134,41 @@ impl Worker<'_> {
         if Stat::of(&file)?.is_unchanged(&stat) { Ok(()) } else { Err(Stop::Changed) }
     }
 
-    /// Says what became of a file of which all parts have ended.
-    fn settle(&mut self, large: &Large) -> Result<(), Stop> {
+    /// Sends the outcome of a file whose parts have all ended.
+    fn finish_file(&mut self, large: &Large) -> Result<(), Stop> {
         let slot = large.read.slot;
-        let mut next = Place { job: large.job, part: large.parts(), number: 0, offset: 0, slot };
-        let said = match large.before.get() {
-            Some(stat) if !large.seams.failed() => self.whole(large, *stat),
+        let mut next = RunPosition { job: large.job, part: large.parts(), number: 0, offset: 0, slot };
+        let outcome = match large.before.get() {
+            Some(stat) if !large.seams.failed() => self.outcome_of_parts(large, *stat),
             _ => None,
         };
-        let said = match said {
-            Some(said) => said,
-            None => self.again(large, &mut next)?,
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => self.reread(large, &mut next)?,
         };
-        let marks = vec![Mark { chunks: 0, said }];
-        self.hand_on(Run { ends: Ends::Job, marks, ..next.run() })
+        let marks = vec![Mark { chunks: 0, outcome }];
+        self.send_run(Run { ends: Ends::Job, marks, ..next.run() })
     }
 
-    /// Says that a file was read in parts; `None` where it is no longer what was read.
-    fn whole(&self, large: &Large, before: Stat) -> Option<Said> {
+    /// The outcome of a file that was read in parts; `None` if it changed since.
+    fn outcome_of_parts(&self, large: &Large, before: Stat) -> Option<ItemOutcome> {
         if !before.may_have_holes() {
-            return Some(Said::file(&large.read, before, None));
+            return Some(ItemOutcome::file(&large.read, before, None));
         }
         let (file, stat) = open(self.source, large.path()).ok()?;
-        stat.is_unchanged(&before).then(|| Said::file(&large.read, stat, Some(&file)))
+        stat.is_unchanged(&before).then(|| ItemOutcome::file(&large.read, stat, Some(&file)))
     }
 
-    /// Reads a file that changed, or could not be read, from its beginning, until it comes to rest.
-    fn again(&mut self, large: &Large, next: &mut Place) -> Result<Said, Stop> {
+    /// Reads a file that changed or that could not be read from its beginning, until it no longer changes.
+    fn reread(&mut self, large: &Large, next: &mut RunPosition) -> Result<ItemOutcome, Stop> {
         for attempt in 2.. {
-            let marks = vec![Mark { chunks: 0, said: Said::Again }];
+            let marks = vec![Mark { chunks: 0, outcome: ItemOutcome::Retry }];
             next.offset = 0;
-            self.hand_on(Run { marks, ..next.run() })?;
+            self.send_run(Run { marks, ..next.run() })?;
             next.number += 1;
-            thread::sleep(SETTLE * (attempt - 1));
+            thread::sleep(RETRY_DELAY * (attempt - 1));
             match self.stream(large, next, self.takes_growing && attempt == ATTEMPTS) {
-                Ok((stat, file)) => return Ok(Said::file(&large.read, stat, Some(&file))),
+                Ok((stat, file)) => return Ok(ItemOutcome::file(&large.read, stat, Some(&file))),
                 Err(Stop::Ended) => return Err(Stop::Ended),
                 Err(Stop::Changed) if attempt < ATTEMPTS => {}
                 Err(stop) => return Ok(not_read(&large.read, &stop)),
@@ -173,13 +177,18 @@ impl Worker<'_> {
         Err(Stop::Ended)
     }
 
-    /// Reads the whole file once, alone; gives what it looked like, and its handle.
-    fn stream(&mut self, large: &Large, next: &mut Place, may_grow: bool) -> Result<(Stat, File), Stop> {
+    /// Reads the whole file once in this thread; returns its metadata and its handle.
+    fn stream(
+        &mut self,
+        large: &Large,
+        next: &mut RunPosition,
+        may_grow: bool,
+    ) -> Result<(Stat, File), Stop> {
         let (file, before) = open(self.source, large.path())?;
         let mut span = Span { file: &file, at: 0, end: before.size };
         let mut small = Vec::new();
-        // What is in the file's place now may be a key file: it is looked through before any of it is handed on, and
-        // what is handed on is what was looked through.
+        // The file may have been replaced by a key file. Its bytes are searched for secrets before any of
+        // them is sent, and exactly the searched bytes are sent.
         if before.size <= LOOKED_THROUGH_BYTES {
             span.read_to_end(&mut small)?;
             if let Some(secret) = secret_in(&small) {
@@ -193,7 +202,7 @@ impl Worker<'_> {
             let more = chunker.next_run(&mut source, READ_BYTES, &mut run.chunks)?;
             next.offset += run.chunks.iter().map(|(chunk, _)| u64::from(chunk.len)).sum::<u64>();
             next.number += 1;
-            self.hand_on(run)?;
+            self.send_run(run)?;
             if !more {
                 break;
             }
@@ -204,10 +213,15 @@ impl Worker<'_> {
     }
 }
 
-/// Tells the other parts of the cuts of a run, and ends the run where another part goes on; `true` if it does.
-fn meet(large: &Large, next: &mut Place, chunks: &mut Vec<(ChunkRef, Bytes)>) -> Result<bool, Broken> {
+/// Records the cuts of a run for the other parts, and truncates the run where another part continues; returns
+/// `true` if one does.
+fn record_cuts(
+    large: &Large,
+    next: &mut RunPosition,
+    chunks: &mut Vec<(ChunkRef, Bytes)>,
+) -> Result<bool, Broken> {
     if chunks.is_empty() {
-        return large.seams.meets(next.part, next.offset);
+        return large.seams.ends_at(next.part, next.offset);
     }
     let mut end = next.offset;
     let ends = chunks.iter().map(|(chunk, _)| {
@@ -218,7 +232,7 @@ fn meet(large: &Large, next: &mut Place, chunks: &mut Vec<(ChunkRef, Bytes)>) ->
     large.seams.cut(next.part, &ends)?;
     for (count, end) in (1..).zip(ends) {
         next.offset = end;
-        if large.seams.meets(next.part, end)? {
+        if large.seams.ends_at(next.part, end)? {
             chunks.truncate(count);
             return Ok(true);
         }
@@ -226,15 +240,16 @@ fn meet(large: &Large, next: &mut Place, chunks: &mut Vec<(ChunkRef, Bytes)>) ->
     Ok(false)
 }
 
-impl Old {
-    /// The old chunks around `offset`. What cannot be read of them guides nobody, and costs a scan.
+impl OldVersion {
+    /// The old chunks around `offset`. If they cannot be read, there is no guide, and the file is scanned
+    /// instead.
     fn guide(&self, store: &dyn Objects, offset: u64) -> Arc<Guide> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let span = known.guide.span();
         let quarter = (span.end - span.start) / 4;
         if !known.to_end && offset >= span.end - quarter {
             *known = self.read(store, offset.saturating_sub(quarter)).unwrap_or_else(|error| {
-                tracing::warn!(%error, "the older version's chunks are not known; the file is scanned");
+                tracing::warn!(%error, "the chunks of the old version cannot be read; the file is scanned");
                 Known { guide: Arc::default(), to_end: true }
             });
         }
@@ -246,7 +261,7 @@ impl Old {
         let (before, mut rest) = cursor::chunks_at(store, &self.content, offset)?;
         let mut chunks = rest.by_ref().take(GUIDE_CHUNKS).collect::<Result<Vec<ChunkRef>>>()?;
         let to_end = rest.next().transpose()?.is_none();
-        // The old file's last chunk ends because the file does: it says nothing of cuts.
+        // The last chunk ends because the old file ends there. Its end is not a cut.
         if to_end {
             chunks.pop();
         }
@@ -254,7 +269,7 @@ impl Old {
     }
 }
 
-/// Ends the others' waiting when a part ends without saying so.
+/// Wakes the waiting parts if a part ends without a report.
 struct FailOnDrop<'a>(&'a Seams);
 
 impl Drop for FailOnDrop<'_> {
@@ -263,9 +278,9 @@ impl Drop for FailOnDrop<'_> {
     }
 }
 
-/// Where the next run of a part belongs.
+/// The position of the next run of a part.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct RunPosition {
     job: u64,
     part: u32,
     number: u32,
@@ -273,14 +288,14 @@ struct Place {
     slot: u8,
 }
 
-impl Place {
+impl RunPosition {
     fn run(&self) -> Run {
         let Self { job, part, number, offset, slot } = *self;
         Run { job, part, number, offset, slot, ..Run::default() }
     }
 }
 
-/// A file from a place on, up to the end that it had.
+/// A file from an offset on, up to the end that it had when it was opened.
 struct Span<'a> {
     file: &'a File,
     at: u64,

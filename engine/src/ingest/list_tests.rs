@@ -1,4 +1,5 @@
-//! Lists of excludes that cannot be understood: nothing that one may leave out is ever published, and all else is.
+//! Exclude lists that are invalid: nothing that such a list could exclude is published, and everything else
+//! is.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::limits::EXCLUDE_BYTES;
 
-/// A download with such a list ended every publish of the library that it lay in.
+/// Symptom: a download that contained such a list ended every publish of its library.
 #[test]
 fn a_list_that_cannot_be_understood_is_a_gap_and_all_else_is_published() {
     let mut library = Library::new();
@@ -45,7 +46,7 @@ fn a_list_that_cannot_be_understood_is_a_gap_and_all_else_is_published() {
     let id = crate::id::ChunkId::of(b"private");
     assert!(library.store.read_chunks(&[id], crate::store::Check::Verify).unwrap()[0].is_none());
 
-    // Once the list is mended, it counts, and what it leaves out goes.
+    // Once the list is corrected, it is effective, and the files that it excludes leave the release.
     library.write("bad/.chuanignore", b"private\n");
     fs::remove_dir_all(library.path("latin")).unwrap();
     fs::remove_file(library.path("long/.chuanignore")).unwrap();
@@ -53,14 +54,14 @@ fn a_list_that_cannot_be_understood_is_a_gap_and_all_else_is_published() {
     assert_eq!(library.files(), ["a/film", "bad.txt", "bad/.chuanignore", "bad/old", "long/old", "z"]);
 }
 
-/// A pattern of a folder further up holds in the folder with the bad list as it does elsewhere.
+/// A pattern of a parent folder also applies in a folder with an invalid list.
 #[test]
 fn a_bad_list_in_an_excluded_folder_is_not_looked_at() {
     let mut library = Library::new();
     library.write(".chuanignore", b"downloads/\n");
     library.write("downloads/x/.chuanignore", b"[z-a]\n");
     library.write("film", b"film");
-    // A list that is a link is none.
+    // A list that is a link is ignored.
     fs::create_dir(library.path("linked")).unwrap();
     symlink("../downloads/x/.chuanignore", library.path("linked/.chuanignore")).unwrap();
     library.write("linked/film", b"film");

@@ -1,4 +1,5 @@
-//! Reads a directory or a file into the store and gives the entry trees that describe it, one a class.
+//! Reads a directory or a file into the store and returns the entry trees that describe it, one for each
+//! class.
 //!
 //! ```text
 //!            work                     runs
@@ -7,12 +8,12 @@
 //!   manifest, cache     mebibyte in one cache
 //! ```
 //!
-//! A large file is worked on by all workers at once, in parts. All channels are bounded, and the planner may be only so many
-//! jobs and parts ahead of the one that is due, so memory is bounded whatever the source holds. The assembler runs on the
-//! caller's thread: progress is heard there.
+//! All workers read a large file together, in parts. All channels are bounded, and the planner is at most a
+//! fixed number of jobs and parts ahead of the assembler, so memory is bounded for any source. The assembler
+//! runs on the caller's thread and reports progress there.
 //!
-//! Nothing here signs or moves a channel. A publish that stops half-way leaves chunks that no release names; the next
-//! one finds them and does not store them again.
+//! This module signs nothing and moves no channel. An interrupted publish leaves chunks that no release
+//! names. The next publish finds them and does not store them again.
 
 mod assemble;
 mod cache;
@@ -89,45 +90,46 @@ use read::{SMALL_BYTES, Work, Worker};
 use run::Run;
 use secret::refuse_home;
 use source::Source;
-use walk::{Found, Guide, Walk, single};
+use walk::{Found, Walk, WalkRules, single};
 
-/// Runs waiting for the assembler at most. A run is about a mebibyte.
+/// Maximum number of runs that wait for the assembler. A run is about a mebibyte.
 const QUEUE_RUNS: usize = 4;
-/// Jobs begun and not yet retired at most.
+/// Maximum number of jobs in progress.
 const WINDOW_JOBS: usize = 64;
-/// Workers at most: more would only make a disk seek.
+/// Maximum number of workers: more would only make a disk seek.
 const WORKERS: usize = 4;
 
 /// Buffers that a part fills.
 #[expect(clippy::cast_possible_truncation, reason = "a part is some mebibytes")]
 const PART_BUFFERS: usize = INGEST_PART_BYTES as usize / READ_BYTES;
 
-/// What is to be published, and how.
+/// The source of a publish, and its options.
 #[derive(Clone, Debug)]
 pub struct Ingest {
     /// A directory, or a regular file. A file is published under its name.
     pub source: PathBuf,
-    /// Which path is in which class. There will be a tree for each that is ours, also where nothing is in it.
+    /// The class of each path. Each class that this publisher may publish gets a tree, also if it is empty.
     pub classes: Classifier,
-    /// The entry trees of those classes in the previous release, by slot, ascending: what is unchanged is taken from them,
-    /// and paths keep their profile, also where they are now in another class.
+    /// The entry trees of those classes in the previous release, ascending by slot. Unchanged entries are
+    /// taken from them, and paths keep their profile, also if they move to another class.
     pub previous: Vec<(u8, PageId)>,
-    /// Where the scan cache is; `None` reads every file.
+    /// The path of the scan cache; with `None` every file is read.
     pub cache: Option<PathBuf>,
     /// Reads unchanged files too.
     pub check: bool,
-    /// What is left out by its name.
+    /// Patterns of names to leave out.
     pub patterns: Patterns,
-    /// Takes a file that grows up to the size that it had when it was opened, rather than leave it as it was published.
+    /// Takes a growing file up to the size that it had when it was opened, instead of keeping its published
+    /// version.
     pub takes_growing: bool,
-    /// How much of what is published may be gone from the source.
+    /// How many of the published files, and of their bytes, may be missing from the source.
     pub max_delete: MaxDelete,
-    /// The home that is open: it is never published, under whatever path it is met.
+    /// The open home: it is never published, under any path.
     pub home: Option<PathBuf>,
-    /// Where the source is a file: adds it to the previous entries, or puts it in the place of the one of its name,
-    /// rather than make it the only one. Refused where another entry's path collides with its name.
+    /// If the source is a file: adds it to the previous entries, or replaces the entry of the same name,
+    /// instead of publishing it as the only file. Fails if the path of another entry collides with its name.
     pub keep_others: bool,
-    /// The time now, by the clock of the source's file system.
+    /// The current time, by the clock of the source's file system.
     pub began: Timestamp,
 }
 
@@ -150,28 +152,33 @@ impl Ingest {
     }
 }
 
-/// What a publish made and did.
+/// The result of a publish.
 #[derive(Debug)]
 pub struct IngestReport {
-    /// The trees that the caller signs, by slot, ascending; their pages and chunks are durable.
+    /// The trees for the caller to sign, ascending by slot; their pages and chunks are durable.
     pub trees: Vec<(u8, Tree)>,
-    /// What was done.
+    /// The counts.
     pub tally: Tally,
-    /// The scan cache, to be installed once the release is current.
+    /// The scan cache; install it once the release is current.
     pub cache: Option<ScanCache>,
 }
 
-/// Publishes a source into `store`: reads what changed, appends new chunks and pages, commits, and gives the trees that
-/// the caller signs.
+/// Publishes a source into `store`: reads changed files, appends new chunks and pages, commits, and returns
+/// the trees for the caller to sign.
 ///
-/// Blocks; stops within about a mebibyte of work once `cancel` is set. Whatever it fails with, the store is whole.
+/// Blocks; stops within about a mebibyte of work once `cancel` is set. The store stays consistent on every
+/// error.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for a source that is a home or inside one, for paths in two classes, for malformed patterns, where
-/// more is gone than [`Ingest::max_delete`] lets go, and for a single file that cannot be published; [`Error::Denied`] for
-/// paths in classes that are not ours; [`Error::Cancelled`]; whatever the store fails with. What cannot be published of a
-/// folder is no error but in [`Tally::gaps`] and [`Tally::unsettled`].
+/// - [`Error::Invalid`] for a source that is a home or inside one, for paths in two classes, for malformed
+///   patterns, if more is gone than [`Ingest::max_delete`] permits, and for a single file that cannot be
+///   published.
+/// - [`Error::Denied`] for paths in classes that this publisher may not publish.
+/// - [`Error::Cancelled`], and any error of the store.
+///
+/// Items of a folder that cannot be published are not an error: they are listed in [`Tally::gaps`] and
+/// [`Tally::unsettled`].
 pub fn publish(
     store: &dyn Objects,
     ingest: &Ingest,
@@ -181,7 +188,7 @@ pub fn publish(
     publish_in_parts(store, ingest, INGEST_PART_BYTES, progress, cancel)
 }
 
-/// [`publish`] with large files cut in parts of so many bytes.
+/// [`publish`] with large files cut in parts of `part_bytes`.
 fn publish_in_parts(
     store: &dyn Objects,
     ingest: &Ingest,
@@ -199,7 +206,8 @@ fn publish_in_parts(
     let (work, work_in) = bounded(workers);
     let (runs, runs_in) = bounded(QUEUE_RUNS);
     let (jobs, jobs_out) = bounded(WINDOW_JOBS);
-    // One more than are worked on, so that who ends a part need not wait for the one before it to end.
+    // One more than there are workers, so that a worker that ends a part need not wait for the part before
+    // it.
     let (parts, parts_out) = bounded(workers + 1);
     let opened = &opened;
     let source = &opened.source;
@@ -208,7 +216,7 @@ fn publish_in_parts(
             let window = Window { work, jobs, parts, part_bytes, cancel };
             run_planner(store, ingest, opened, &mut |job| window.emit(job))
         });
-        // Parts that were cut ahead of their turn keep their buffers.
+        // Parts that were cut early keep their buffers until their turn.
         let pool = Arc::new(BufferPool::new(2 * QUEUE_RUNS + workers * PART_BUFFERS));
         for _ in 0..workers {
             let (work_in, runs, pool) = (work_in.clone(), runs.clone(), Arc::clone(&pool));
@@ -219,7 +227,7 @@ fn publish_in_parts(
                 work_in.into_iter().all(|work| worker.work(work));
             });
         }
-        // Each end belongs to its threads alone now, so that one that stops ends the others.
+        // Each channel end now belongs only to its threads, so that one thread that stops ends the others.
         drop((work_in, runs));
         let assembled = run_assembler(assembler, runs_in, (jobs_out, parts_out), progress, cancel);
         let planned = planner.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -235,7 +243,7 @@ fn publish_in_parts(
     })
 }
 
-/// Lets the planner only so far ahead.
+/// Limits how far the planner runs ahead.
 struct Window<'a> {
     work: Sender<Work>,
     jobs: Sender<()>,
@@ -245,7 +253,8 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// Hands a job on as work once there is room for it; `false` when nobody wants it any more.
+    /// Sends a job to the workers once there is room for it; `false` if the workers or the assembler have
+    /// ended.
     fn emit(&self, mut job: Job) -> bool {
         if self.cancel.load(Ordering::Relaxed) || self.jobs.send(()).is_err() {
             return false;
@@ -261,10 +270,10 @@ impl Window<'_> {
     }
 }
 
-/// A source that may be published.
+/// A source that was checked and may be published.
 struct Opened {
     source: Source,
-    /// The name of the file in it that is the whole of the source.
+    /// The name of the only file to publish, if the source is a file.
     name: Option<String>,
     excludes: Excludes,
     protected: Protected,
@@ -279,7 +288,8 @@ impl Opened {
         Ok(Self { source, name, excludes, protected })
     }
 
-    /// Refuses to publish a library for the sake of a single file that is not in it.
+    /// Fails if the source is a single file that was not taken: otherwise a release without it would be
+    /// published.
     fn check_single(&self, tally: &Tally) -> Result<()> {
         let gaps = tally.gaps.first.iter().chain(&tally.unsettled.first).map(|gap| (&gap.path, &gap.reason));
         let left_out = tally.skipped.first.iter().map(|(path, why)| (path, why));
@@ -292,7 +302,7 @@ impl Opened {
     }
 }
 
-/// Opens the source; a file is a name in its directory.
+/// Opens the source; a file is opened as a name in its directory.
 fn open(path: &Path) -> Result<(Source, Option<String>)> {
     let context = || format!("opening the source {}", path.display());
     let metadata = std::fs::symlink_metadata(path).map_err(|error| Error::io(context(), error))?;
@@ -308,7 +318,7 @@ fn open(path: &Path) -> Result<(Source, Option<String>)> {
     Ok((source, Some(name.to_owned())))
 }
 
-/// Walks the source and hands on what is to be done; gives what is gone.
+/// Walks the source and emits the jobs; returns the published files that are gone.
 fn run_planner(
     store: &dyn Objects,
     ingest: &Ingest,
@@ -325,25 +335,25 @@ fn run_planner(
     match opened.name.as_deref() {
         Some(name) => {
             let (path, stat) = single(&opened.source, name)?;
-            let beside = ingest.keep_others.then(|| path.clone());
-            let rules = Rules { classes, check, beside };
+            let only_path = ingest.keep_others.then(|| path.clone());
+            let rules = Rules { classes, check, only_path };
             plan(std::iter::once(Ok(Found::File { path, stat })), previous, &rules, &mut gone, emit)?;
         }
         None => {
             let was_published = |path: &EntryPath| Ok(find(store, &ingest.previous, path)?.is_some());
-            let guide = Guide {
+            let walk_rules = WalkRules {
                 excludes: &opened.excludes,
                 protected: &opened.protected,
                 was_published: &was_published,
             };
-            let rules = Rules { classes, check, beside: None };
-            plan(Walk::new(&opened.source, guide)?, previous, &rules, &mut gone, emit)?;
+            let rules = Rules { classes, check, only_path: None };
+            plan(Walk::new(&opened.source, walk_rules)?, previous, &rules, &mut gone, emit)?;
         }
     }
     Ok(gone)
 }
 
-/// What the previous trees hold.
+/// The sums of the previous trees.
 fn published(store: &dyn Objects, trees: &[(u8, PageId)]) -> Result<Sums> {
     trees.iter().try_fold(Sums::default(), |all, (_, root)| {
         let sums = Page::decode(&store.page(root)?)?.sums()?;
@@ -351,7 +361,7 @@ fn published(store: &dyn Objects, trees: &[(u8, PageId)]) -> Result<Sums> {
     })
 }
 
-/// Takes runs until there are no more. Returning early drops the receivers, which ends every other thread.
+/// Takes runs until there are no more. An early return drops the receivers, which ends every other thread.
 fn run_assembler<'a>(
     mut assembler: Assembler<'a>,
     runs: Receiver<Run>,
@@ -364,7 +374,7 @@ fn run_assembler<'a>(
             return Err(Error::Cancelled);
         }
         let retired = assembler.take(run, progress)?;
-        // The planner put one in for every job and every part.
+        // The planner put one token into the channel for every job and every part.
         jobs.try_iter().take(retired.jobs).for_each(drop);
         parts.try_iter().take(retired.parts).for_each(drop);
     }

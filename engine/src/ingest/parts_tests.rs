@@ -1,4 +1,4 @@
-//! Large files in parts, by the example of their older versions, against a plain scan.
+//! Large files in parts, guided by their older versions, compared with a plain scan.
 
 #![expect(clippy::cast_possible_truncation, reason = "test data is small")]
 
@@ -21,7 +21,8 @@ use crate::{
 };
 
 impl Library {
-    /// Publishes with large files cut in small parts, and compares each file's chunks with those of a plain scan.
+    /// Publishes with large files cut in small parts, and compares each file's chunks with those of a plain
+    /// scan.
     fn check_parts(&mut self, part_bytes: u64) -> Tally {
         let ingest = self.ingest();
         let report =
@@ -38,7 +39,7 @@ impl Library {
 }
 
 #[test]
-fn a_file_cut_in_parts_is_cut_as_a_whole() {
+fn chunks_of_a_file_in_parts_equal_those_of_one_scan() {
     let mut library = Library::new();
     let parts: u64 = 512 * 1024;
     for kind in 0..4 {
@@ -48,15 +49,15 @@ fn a_file_cut_in_parts_is_cut_as_a_whole() {
             library.write(&format!("{kind} {extra}.srt"), &content(kind, kind + 6, len / 3));
         }
     }
-    // Out of step from the first part on, and in step never again.
+    // The cuts of the parts differ from the first part on and never agree again.
     library.write("late.mkv", &[noise(9, 70_001), vec![7; 4_000_000]].concat());
     library.check_parts(parts);
     assert_eq!(library.check_parts(parts).chunks_new, 0);
 }
 
-/// Only what belongs to a file is stored, not what a part found before it met its neighbour.
+/// Only the chunks of the file are stored, not the chunks of a part before its seam.
 #[test]
-fn what_a_part_guessed_wrong_is_not_stored() {
+fn chunks_before_a_seam_are_not_stored() {
     let mut library = Library::new();
     let data = noise(4, 9_000_000);
     library.write("film.mkv", &data);
@@ -67,15 +68,16 @@ fn what_a_part_guessed_wrong_is_not_stored() {
     );
 }
 
-/// Of an odd number of bytes the scan leaves the last one untested. A file that ends so has a last chunk that a scan of a
-/// longer file would have cut one byte earlier; were it taken for an example, the cut would be wrong.
+/// In a file with an odd number of bytes, the scan does not test the last byte. Such a file can have a last
+/// chunk that a scan of a longer file would cut one byte earlier. If the last chunk guided the next version,
+/// that cut would be wrong.
 #[test]
-fn the_last_chunk_of_the_old_version_is_no_example() {
+fn the_last_chunk_of_the_old_version_guides_no_cut() {
     let profile = Profile::Fine;
     let (gear, _) = get_gear_with_seed(0);
     let (_, mask) = select_masks(profile.avg(), Normalization::Level1);
     let roll = |hash: u64, byte: u8| (hash << 1).wrapping_add(gear[usize::from(byte)]);
-    // 64 bytes after which the mask fires, and a byte after which it fires again.
+    // 64 bytes after which the mask matches, and one byte after which it matches again.
     let noise = noise(3, 8 << 20);
     let (fires, again) = noise
         .windows(64)
@@ -101,10 +103,10 @@ fn the_last_chunk_of_the_old_version_is_no_example() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Any content after any edits, in parts, guided by what the path held: cut as a plain scan cuts it, and only what
-    /// is new is stored.
+    /// Any content after any edits, in parts, guided by the old version: the cuts equal those of a plain
+    /// scan, and only new chunks are stored.
     #[test]
-    fn guided_and_in_parts_is_plain(
+    fn guided_cuts_in_parts_equal_a_plain_scan(
         kind in 0u64..4,
         seed: u64,
         len in 300_000usize..3_000_000,

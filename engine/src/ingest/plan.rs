@@ -1,9 +1,9 @@
 //! Decides for every path whether it must be read, and packs the work into jobs.
 //!
-//! The walk, the previous manifest and the scan cache are all in path order, so one pass over the three side by side
-//! decides with constant memory. It also says in which class each path is. What cannot be published stands as it was
-//! published before. A job is one large file, or many small ones that share a buffer: never a task, a lock or an
-//! allocation of a megabyte per file. This file reads no file content.
+//! The walk, the previous manifest and the scan cache are all in path order, so one pass over the three
+//! decides with constant memory. The plan also assigns each path to a class. An item that cannot be published
+//! keeps its previous entry. A job is one large file, or many small files that share a buffer: no file costs
+//! a task, a lock or an allocation of a megabyte. This module reads no file content.
 
 use std::collections::BTreeMap;
 
@@ -24,29 +24,29 @@ use crate::{
     },
 };
 
-/// Items of a job at most.
+/// Maximum number of items in a job.
 const JOB_ITEMS: usize = 256;
 
-/// What is to be done about one path.
+/// The action for one path.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// The entry stands as it is.
+    /// The entry is kept as it is.
     Keep(Kept),
     /// The file must be read.
     Read(Box<ToRead>),
-    /// Not published, and need not be.
+    /// Left out, and this is not an error.
     LeftOut(LeftOut),
-    /// It cannot be published; what stands in its place.
-    Gap { path: String, why: String, stands: Stands, is_unsettled: bool },
+    /// Cannot be published; `fallback` is published in its place.
+    Gap { path: String, why: String, fallback: Fallback, is_unsettled: bool },
 }
 
-/// An entry that stands as it is.
+/// An entry that is kept as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) path: EntryPath,
     /// The slot of its class.
     pub(super) slot: u8,
-    /// Whether it was in another class: the pages of its content are of that one then.
+    /// Whether it was in another class: then the pages of its content belong to that class.
     pub(super) has_moved: bool,
     pub(super) entry: Entry,
     pub(super) record: Option<Record>,
@@ -57,34 +57,34 @@ pub(super) struct Kept {
 pub(super) struct ToRead {
     pub(super) path: EntryPath,
     pub(super) slot: u8,
-    /// What it had when it was looked at.
+    /// The metadata of the file at the walk.
     pub(super) stat: Stat,
     pub(super) profile: Profile,
     /// The first path of its link group.
     pub(super) group: Option<EntryPath>,
-    /// What was published at its path: it stands where the file cannot be read.
+    /// The previous entry at this path. It is kept if the file cannot be read.
     pub(super) before: Option<Kept>,
 }
 
 impl ToRead {
-    /// What the file was made of, if it was a file.
+    /// The previous content of the file, if the path was a file.
     pub(super) fn old_content(&self) -> Option<&Content> {
         let before = self.before.as_ref().filter(|before| before.entry.kind == EntryKind::File)?;
         Some(&before.entry.content)
     }
 }
 
-/// What is published in the place of something that cannot be.
+/// The content of the release in place of an item that cannot be published.
 #[derive(Debug)]
-pub(super) enum Stands {
+pub(super) enum Fallback {
     Nothing,
-    /// What was published before.
+    /// The previous entry.
     Previous(Box<Kept>),
-    /// All that was published below it, which comes as items of its own.
+    /// All previous entries below the path, which follow as items of their own.
     Below,
 }
 
-/// Items in path order that one reader deals with.
+/// Items in path order for one worker.
 #[derive(Debug, Default)]
 pub(super) struct Job {
     /// Counts up from 0 without gaps.
@@ -92,7 +92,7 @@ pub(super) struct Job {
     pub(super) items: Vec<Item>,
 }
 
-/// The previous version of the trees, and what was remembered beside it.
+/// The previous version of the trees, and the records of the scan cache.
 pub(super) struct Previous<'a> {
     entries: Box<dyn Iterator<Item = Result<(u8, EntryPath, Entry)>> + Send + 'a>,
     cache: Option<Reader>,
@@ -117,7 +117,7 @@ impl<'a> Previous<'a> {
         Ok(previous)
     }
 
-    /// Takes the next entry if its path comes before `bound`; without one, whatever it is.
+    /// Takes the next entry if its path comes before `bound`; without a bound, takes any entry.
     fn next_before(&mut self, bound: Option<&str>) -> Result<Option<Known>> {
         let known = self.next.take_if(|known| bound.is_none_or(|bound| known.path.as_str() < bound));
         if known.is_some() {
@@ -126,7 +126,7 @@ impl<'a> Previous<'a> {
         Ok(known)
     }
 
-    /// Takes the next entry if it is the one of `path`.
+    /// Takes the next entry if its path is `path`.
     fn next_at(&mut self, path: &EntryPath) -> Result<Option<Known>> {
         let known = self.next.take_if(|known| known.path == *path);
         if known.is_some() {
@@ -136,7 +136,7 @@ impl<'a> Previous<'a> {
     }
 
     /// Whether the next entry's path begins with `prefix`.
-    fn goes_on_with(&self, prefix: &str) -> bool {
+    fn next_starts_with(&self, prefix: &str) -> bool {
         self.next.as_ref().is_some_and(|known| known.path.as_str().starts_with(prefix))
     }
 
@@ -151,26 +151,28 @@ impl<'a> Previous<'a> {
         Ok(())
     }
 
-    /// Whether `known` still describes a file that looks like `stat`.
+    /// Whether `known` still describes a file with the metadata `stat`.
     fn proves_unchanged(&self, known: &Known, stat: &Stat) -> bool {
         let (Some(record), Some(cache)) = (&known.record, &self.cache) else { return false };
         known.entry.kind == EntryKind::File && record.proves_unchanged(&known.entry, stat, cache.began())
     }
 }
 
-/// How a plan is made.
+/// The rules of a plan.
 #[derive(Clone, Debug)]
 pub(super) struct Rules<'a> {
-    /// Which path is in which class.
+    /// The class of each path.
     pub(super) classes: &'a Classifier,
-    /// Read unchanged files too.
+    /// Whether to read unchanged files too.
     pub(super) check: bool,
-    /// Keep the previous entries beside this path, which is all that will be found; else what is not found is dropped.
-    pub(super) beside: Option<EntryPath>,
+    /// The only path that the walk gives. All other previous entries are kept; without it, entries that are
+    /// not found are dropped.
+    pub(super) only_path: Option<EntryPath>,
 }
 
-/// Turns all that is `found` into jobs and hands them to `emit`, which returns `false` to stop. What is no longer found is
-/// counted in `gone`; once too much is, nothing more is handed on, and all of it is counted.
+/// Turns everything that is `found` into jobs and passes them to `emit`, which returns `false` to stop.
+/// Previous entries that are not found are counted in `gone`. Once too much is gone, no more jobs are
+/// emitted, and the rest is only counted.
 pub(super) fn plan(
     found: impl Iterator<Item = Result<Found>>,
     previous: Previous<'_>,
@@ -180,7 +182,7 @@ pub(super) fn plan(
 ) -> Result<()> {
     let packer = Packer { emit, job: Job::default(), bytes: 0, stopped: false };
     let mut planner =
-        Planner { previous, rules, gone, packer, groups: LinkGroups::default(), standing: Vec::new() };
+        Planner { previous, rules, gone, packer, groups: LinkGroups::default(), kept_below: Vec::new() };
     for found in found {
         planner.take(found?)?;
         if planner.packer.stopped {
@@ -199,9 +201,9 @@ struct Planner<'a, 'b> {
     gone: &'b mut Gone,
     packer: Packer<'b>,
     groups: LinkGroups,
-    /// Paths that cannot be published now and that the path last met begins with, each the beginning of the next: what was
-    /// published below them stands.
-    standing: Vec<EntryPath>,
+    /// Paths that cannot be published now and that are prefixes of the last path, each a prefix of the next
+    /// one. The previous entries below them are kept.
+    kept_below: Vec<EntryPath>,
 }
 
 impl Planner<'_, '_> {
@@ -214,7 +216,8 @@ impl Planner<'_, '_> {
             }
             Found::Folder { path, stat } => {
                 self.replace(&path)?;
-                // What is implied by the paths in it needs no entry where its class is not ours.
+                // The paths in a folder imply the folder: it needs no entry if this publisher may not publish
+                // its class.
                 if let Some(class) = self.rules.classes.class_of_folder(&path) {
                     let entry = bare(EntryKind::Folder, &stat, stat.mode, None);
                     let slot = class.slot;
@@ -229,17 +232,17 @@ impl Planner<'_, '_> {
             }
             Found::LeftOut(item) => self.add(Item::LeftOut(item)),
             Found::Gap { path, why, at, within } => {
-                let stands = match at {
-                    Some(at) if within => self.stands_below(at)?,
-                    Some(at) => self.stands(at)?,
-                    None => Stands::Nothing,
+                let fallback = match at {
+                    Some(at) if within => self.fallback_below(at)?,
+                    Some(at) => self.fallback_for(at)?,
+                    None => Fallback::Nothing,
                 };
-                self.add(Item::Gap { path, why, stands, is_unsettled: false });
+                self.add(Item::Gap { path, why, fallback, is_unsettled: false });
             }
             Found::Unsettled { path, why } => {
                 let shown = path.to_string();
-                let stands = self.stands(path)?;
-                self.add(Item::Gap { path: shown, why, stands, is_unsettled: true });
+                let fallback = self.fallback_for(path)?;
+                self.add(Item::Gap { path: shown, why, fallback, is_unsettled: true });
             }
         }
         Ok(())
@@ -273,13 +276,13 @@ impl Planner<'_, '_> {
         })
     }
 
-    /// The entry of `path`; those before it are dealt with.
+    /// The previous entry of `path`; entries before it are handled first.
     fn known(&mut self, path: &EntryPath) -> Result<Option<Known>> {
         self.pass_before(Some(path.as_str()))?;
         self.previous.next_at(path)
     }
 
-    /// Passes over the entry of `path`, in the place of which something without content is found.
+    /// Drops the previous entry of `path`, which is replaced by a folder or a link.
     fn replace(&mut self, path: &EntryPath) -> Result<()> {
         if let Some(known) = self.known(path)? {
             self.gone.add(&known.entry);
@@ -287,37 +290,37 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// What stands in the place of something that cannot be published.
-    fn stands(&mut self, path: EntryPath) -> Result<Stands> {
+    /// The fallback for an item that cannot be published.
+    fn fallback_for(&mut self, path: EntryPath) -> Result<Fallback> {
         let known = self.known(&path)?;
-        self.standing.push(path);
+        self.kept_below.push(path);
         match known {
             Some(known) => {
-                Ok(self.keep(known)?.map_or(Stands::Nothing, |kept| Stands::Previous(Box::new(kept))))
+                Ok(self.keep(known)?.map_or(Fallback::Nothing, |kept| Fallback::Previous(Box::new(kept))))
             }
-            None => Ok(Stands::Nothing),
+            None => Ok(Fallback::Nothing),
         }
     }
 
-    /// What stands in the place of all that is in a folder that cannot be listed.
-    fn stands_below(&mut self, folder: EntryPath) -> Result<Stands> {
+    /// The fallback for the content of a folder that cannot be listed.
+    fn fallback_below(&mut self, folder: EntryPath) -> Result<Fallback> {
         let below = format!("{folder}/");
         self.pass_before(Some(&below))?;
-        self.standing.push(folder);
-        Ok(if self.previous.goes_on_with(&below) { Stands::Below } else { Stands::Nothing })
+        self.kept_below.push(folder);
+        Ok(if self.previous.next_starts_with(&below) { Fallback::Below } else { Fallback::Nothing })
     }
 
-    /// Deals with the previous entries before a path that are no longer found.
+    /// Handles the previous entries before `bound` that are no longer found.
     fn pass_before(&mut self, bound: Option<&str>) -> Result<()> {
         while let Some(known) = self.previous.next_before(bound)? {
             let path = known.path.as_str();
-            while self.standing.pop_if(|above| !path.starts_with(above.as_str())).is_some() {}
+            while self.kept_below.pop_if(|above| !path.starts_with(above.as_str())).is_some() {}
             let is_below = |above: &EntryPath| {
                 path.strip_prefix(above.as_str()).is_some_and(|rest| rest.starts_with('/'))
             };
-            if let Some(beside) = &self.rules.beside {
-                refuse_collision(beside, &known.path)?;
-            } else if !self.standing.iter().any(is_below) {
+            if let Some(only_path) = &self.rules.only_path {
+                refuse_collision(only_path, &known.path)?;
+            } else if !self.kept_below.iter().any(is_below) {
                 self.gone.add(&known.entry);
                 continue;
             }
@@ -329,7 +332,7 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// A previous entry that stands; `None` for a folder whose class is no longer ours.
+    /// A previous entry that is kept; `None` for a folder whose class this publisher may not publish.
     fn keep(&self, known: Known) -> Result<Option<Kept>> {
         let slot = match known.entry.kind {
             EntryKind::Folder => self.rules.classes.class_of_folder(&known.path).map(|class| class.slot),
@@ -339,7 +342,7 @@ impl Planner<'_, '_> {
     }
 
     fn add(&mut self, item: Item) {
-        // What is not going to be published is not read.
+        // A release that will not be made needs no reads.
         if !self.gone.is_too_much() {
             self.packer.add(item);
         }
@@ -351,7 +354,7 @@ fn kept(known: Known, slot: u8) -> Kept {
     Kept { path, slot, has_moved: old != slot, entry, record }
 }
 
-/// Refuses a new path that some system takes for an entry's, or for a folder on the way to it.
+/// Refuses a new path that some systems treat as equal to an entry's path, or to a folder on that path.
 fn refuse_collision(new: &EntryPath, old: &EntryPath) -> Result<()> {
     let (new_key, old_key) = (collision_key(new), collision_key(old));
     let collides = new != old
@@ -378,7 +381,7 @@ fn bare(kind: EntryKind, stat: &Stat, mode: u16, target: Option<LinkTarget>) -> 
     }
 }
 
-/// Says in an entry's extensions to which link group it belongs, and only to that.
+/// Sets the link group in an entry's extensions, and leaves the other extensions unchanged.
 pub(super) fn set_group(extensions: &mut Vec<Extension>, first: Option<&EntryPath>) {
     extensions.retain(|known| known.tag != extension::LINK_GROUP);
     if let Some(first) = first {
@@ -387,19 +390,19 @@ pub(super) fn set_group(extensions: &mut Vec<Extension>, first: Option<&EntryPat
     }
 }
 
-/// Files with several names, as far as some of these have been met and others may come. By device, inode and class: who is
-/// granted one class must not learn a path of another.
+/// Files with several names of which some names were seen and others may follow. Keyed by device, inode and
+/// class: a node that is granted one class must not learn a path of another class.
 #[derive(Default)]
 struct LinkGroups(BTreeMap<(u64, u64, u8), Group>);
 
 struct Group {
     first: EntryPath,
-    /// Names that have not been met.
+    /// Names that were not seen yet.
     left: u64,
 }
 
 impl LinkGroups {
-    /// The first name of the file at `path`, if it was met under another one before.
+    /// The first name of the file at `path`, if another name of it was seen before.
     fn first_of(&mut self, path: &EntryPath, slot: u8, stat: &Stat) -> Option<EntryPath> {
         if stat.links < 2 {
             return None;
@@ -424,7 +427,7 @@ impl LinkGroups {
 struct Packer<'a> {
     emit: &'a mut dyn FnMut(Job) -> bool,
     job: Job,
-    /// Bytes of the job's files, all of which must fit a buffer.
+    /// Bytes of the job's files. All of them must fit in one buffer.
     bytes: u64,
     stopped: bool,
 }

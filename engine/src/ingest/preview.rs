@@ -1,7 +1,8 @@
-//! What a publish would do: the same walk and the same plan, without storing anything.
+//! A preview of a publish: the same walk and the same plan, without storing anything.
 //!
-//! New and changed files are opened, to know whether they can be read, and small ones are looked through for secret keys;
-//! no other content is read. So what only reading a file to its end shows is not known: a bad sector, a file that changes.
+//! New and changed files are opened, to check that they can be read, and small files are searched for secret
+//! keys. No other content is read. So a preview does not find problems that only a complete read finds: a bad
+//! sector, or a file that changes.
 
 use std::{
     io::Read,
@@ -10,9 +11,9 @@ use std::{
 
 use super::{
     Ingest, Opened, Tally,
-    plan::{Item, Job, Kept, Stands, ToRead},
+    plan::{Fallback, Item, Job, Kept, ToRead},
     read::{Stop, not_read, open},
-    run::{Fate, Said},
+    run::{FileChange, ItemOutcome},
     run_planner,
     secret::{LOOKED_THROUGH_BYTES, secret_in},
     source::Source,
@@ -28,7 +29,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// As [`publish`](super::publish), but for what only reading shows.
+/// As [`publish`](super::publish), except for errors that only a complete read finds.
 pub fn preview(
     store: &dyn Objects,
     ingest: &Ingest,
@@ -67,13 +68,15 @@ impl Preview<'_> {
                         self.count(size);
                         self.tally.files_read += 1;
                         self.tally.bytes_read += size;
-                        self.tally.file(Fate::of(&read, &read.stat), size);
+                        self.tally.file(FileChange::of(&read, &read.stat), size);
                     }
-                    Err(stop) => self.pass(not_read(&read, &stop), progress),
+                    Err(stop) => self.count_skipped(not_read(&read, &stop), progress),
                 },
-                Item::LeftOut(item) => self.pass(Said::LeftOut { item, gone: None }, progress),
-                Item::Gap { path, why, stands, is_unsettled } => {
-                    self.pass(Said::Gap { path, why, stands, is_unsettled }, progress);
+                Item::LeftOut(item) => {
+                    self.count_skipped(ItemOutcome::LeftOut { item, gone: None }, progress);
+                }
+                Item::Gap { path, why, fallback, is_unsettled } => {
+                    self.count_skipped(ItemOutcome::Gap { path, why, fallback, is_unsettled }, progress);
                 }
             }
         }
@@ -93,22 +96,22 @@ impl Preview<'_> {
         self.counts.bytes += bytes;
     }
 
-    /// Counts what would not be taken.
-    fn pass(&mut self, said: Said, progress: &mut dyn Progress) {
-        match said {
-            Said::LeftOut { item, gone } => self.tally.leave_out(item, gone, progress),
-            Said::Gap { path, why, stands, is_unsettled } => {
-                self.tally.gap(path, why, &stands, is_unsettled, progress);
-                if let Stands::Previous(kept) = stands {
+    /// Counts an item that would not be taken.
+    fn count_skipped(&mut self, outcome: ItemOutcome, progress: &mut dyn Progress) {
+        match outcome {
+            ItemOutcome::LeftOut { item, gone } => self.tally.leave_out(item, gone, progress),
+            ItemOutcome::Gap { path, why, fallback, is_unsettled } => {
+                self.tally.gap(path, why, &fallback, is_unsettled, progress);
+                if let Fallback::Previous(kept) = fallback {
                     self.keep(&kept);
                 }
             }
-            Said::Keep(_) | Said::File { .. } | Said::Again => {}
+            ItemOutcome::Keep(_) | ItemOutcome::File { .. } | ItemOutcome::Retry => {}
         }
     }
 }
 
-/// Opens a file as a publish would, and gives its size.
+/// Opens a file as a publish would, and returns its size.
 fn look(source: &Source, read: &ToRead) -> Result<u64, Stop> {
     let (mut file, stat) = open(source, read.path.as_str())?;
     if stat.size <= LOOKED_THROUGH_BYTES {

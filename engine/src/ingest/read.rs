@@ -1,10 +1,10 @@
-//! What a worker does: it reads, cuts and names, one job or one part of a large file at a time, while the bytes are in its
-//! core's cache.
+//! A worker: it reads, cuts and hashes one job, or one part of a large file, at a time, while the bytes are
+//! in the cache of its core.
 //!
-//! A file counts as read when what the kernel says of it is the same before and after and as many bytes came as it says;
-//! else it is read again, and reported when it does not come to rest. Where a growing file may be taken, the last reading
-//! counts up to the size that the file had when it was opened. Small files are looked through for secrets, which are
-//! never published. Large files are [`large`](super::large)'s.
+//! A read is valid if the metadata is the same before and after, and if as many bytes arrived as the metadata
+//! says. Otherwise the file is read again, and reported if it keeps changing. If growing files are permitted,
+//! the last attempt is valid up to the size that the file had when it was opened. Small files are searched
+//! for secrets, which are never published. [`large`](super::large) reads large files.
 
 use std::{
     fs::File,
@@ -23,7 +23,7 @@ use rustix::{fs::FileType, io::Errno};
 use super::{
     large::Large,
     plan::{Item, Job, ToRead},
-    run::{Ends, Mark, Run, Said},
+    run::{Ends, ItemOutcome, Mark, Run},
     seam::Broken,
     secret::{LOOKED_THROUGH_BYTES, secret_in},
     source::{Source, Stat},
@@ -40,12 +40,13 @@ use crate::{
 
 /// A file up to this size shares a job and a buffer with others.
 pub(super) const SMALL_BYTES: u64 = 256 * 1024;
-/// How often a file that changes under the reader is read.
+/// Attempts to read a file that changes during the read.
 pub(super) const ATTEMPTS: u32 = 3;
-/// What a writer gets to finish before the file is read again.
-pub(super) const SETTLE: Duration = Duration::from_millis(50);
+/// Delay before a changed file is read again, multiplied by the number of attempts so far: time for a writer
+/// to finish.
+pub(super) const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Whether small files of `bytes` in all fit one buffer.
+/// Whether small files of `bytes` in total fit in one buffer.
 pub(super) fn buffer_holds(bytes: u64) -> bool {
     bytes <= READ_BYTES as u64
 }
@@ -53,13 +54,13 @@ pub(super) fn buffer_holds(bytes: u64) -> bool {
 /// Why a reader stops.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The caller cancelled, or nobody takes runs any more.
+    /// The publish was cancelled, or the assembler has ended.
     Ended,
     /// This file cannot be read.
     Failed(io::Error),
-    /// This file changed while it was read.
+    /// This file changed during the read.
     Changed,
-    /// This file holds a secret, as said.
+    /// This file holds a secret; the text is the reason.
     Secret(&'static str),
 }
 
@@ -75,30 +76,30 @@ impl From<Broken> for Stop {
     }
 }
 
-/// What a worker takes up.
+/// The work of a worker.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Small files, and what need not be read.
+    /// Small files, and items that need no read.
     Small(Job),
     /// A part of a large file.
     Part(Arc<Large>, u32),
 }
 
-/// One working thread's state.
+/// The state of one worker thread.
 pub(super) struct Worker<'a> {
     pub(super) source: &'a Source,
-    /// Where older versions are looked up.
+    /// The store with the older versions.
     pub(super) store: &'a dyn Objects,
     pub(super) pool: Arc<BufferPool>,
     pub(super) cancel: &'a AtomicBool,
-    /// Whether a file that grows is taken up to the size that it had when it was opened.
+    /// Whether a growing file is taken up to the size that it had when it was opened.
     pub(super) takes_growing: bool,
-    /// Takes a run on; `false` when nobody wants it.
+    /// Sends a run to the assembler; `false` if the assembler has ended.
     pub(super) send: &'a mut dyn FnMut(Run) -> bool,
 }
 
 impl Worker<'_> {
-    /// Does a piece of work; `false` when there is no use in going on.
+    /// Does one piece of work; `false` if the worker must end.
     pub(super) fn work(&mut self, work: Work) -> bool {
         match work {
             Work::Small(job) => self.small(job.number, job.items).is_ok(),
@@ -106,42 +107,47 @@ impl Worker<'_> {
         }
     }
 
-    /// Reads many small files into one buffer, or none at all where nothing must be read.
+    /// Reads the small files of a job into one buffer. Needs no buffer if no file must be read.
     fn small(&mut self, job: u64, items: Vec<Item>) -> Result<(), Stop> {
         let mut run = Run { job, ends: Ends::Job, ..Run::default() };
         let takes_growing = self.takes_growing;
-        let mut shelf =
-            Shelf { pool: &self.pool, buffer: Vec::new(), filled: 0, chunks: Vec::new(), takes_growing };
+        let mut files = SmallFileBuffer {
+            pool: &self.pool,
+            buffer: Vec::new(),
+            filled: 0,
+            chunks: Vec::new(),
+            takes_growing,
+        };
         for item in items {
-            let said = match item {
-                Item::Keep(kept) => Said::Keep(kept),
-                Item::LeftOut(item) => Said::LeftOut { item, gone: None },
-                Item::Gap { path, why, stands, is_unsettled } => {
-                    Said::Gap { path, why, stands, is_unsettled }
+            let outcome = match item {
+                Item::Keep(kept) => ItemOutcome::Keep(kept),
+                Item::LeftOut(item) => ItemOutcome::LeftOut { item, gone: None },
+                Item::Gap { path, why, fallback, is_unsettled } => {
+                    ItemOutcome::Gap { path, why, fallback, is_unsettled }
                 }
                 Item::Read(read) => {
                     if self.cancel.load(Ordering::Relaxed) {
                         return Err(Stop::Ended);
                     }
-                    match shelf.read_steady(self.source, &read) {
-                        Ok((stat, file)) => Said::file(&read, stat, Some(&file)),
+                    match files.read_steady(self.source, &read) {
+                        Ok((stat, file)) => ItemOutcome::file(&read, stat, Some(&file)),
                         Err(stop) => not_read(&read, &stop),
                     }
                 }
             };
-            run.marks.push(Mark { chunks: shelf.chunks.len(), said });
+            run.marks.push(Mark { chunks: files.chunks.len(), outcome });
         }
-        run.chunks = shelf.into_chunks();
-        self.hand_on(run)
+        run.chunks = files.into_chunks();
+        self.send_run(run)
     }
 
-    pub(super) fn hand_on(&mut self, run: Run) -> Result<(), Stop> {
+    pub(super) fn send_run(&mut self, run: Run) -> Result<(), Stop> {
         if self.cancel.load(Ordering::Relaxed) || !(self.send)(run) { Err(Stop::Ended) } else { Ok(()) }
     }
 }
 
-/// Small files side by side in one buffer.
-struct Shelf<'a> {
+/// The small files of a job, one after another in one buffer.
+struct SmallFileBuffer<'a> {
     pool: &'a BufferPool,
     buffer: Vec<u8>,
     filled: usize,
@@ -150,20 +156,20 @@ struct Shelf<'a> {
     takes_growing: bool,
 }
 
-impl Shelf<'_> {
+impl SmallFileBuffer<'_> {
     fn read_steady(&mut self, source: &Source, file: &ToRead) -> Result<(Stat, File), Stop> {
         let mut attempt = 1;
         loop {
             match self.read(source, file, self.takes_growing && attempt == ATTEMPTS) {
-                Err(Stop::Changed) if attempt < ATTEMPTS => thread::sleep(SETTLE * attempt),
+                Err(Stop::Changed) if attempt < ATTEMPTS => thread::sleep(RETRY_DELAY * attempt),
                 outcome => return outcome,
             }
             attempt += 1;
         }
     }
 
-    /// Reads a file behind those before it, once; gives what it looked like and its handle. Nothing is kept of one that
-    /// cannot be read whole.
+    /// Appends a file to the buffer, in one attempt; returns its metadata and its handle. A file that cannot
+    /// be read completely leaves nothing in the buffer.
     fn read(&mut self, source: &Source, read: &ToRead, may_grow: bool) -> Result<(Stat, File), Stop> {
         let (mut file, before) = open(source, read.path.as_str())?;
         let size = usize::try_from(before.size).map_err(|_| Stop::Changed)?;
@@ -206,10 +212,10 @@ impl Shelf<'_> {
     }
 }
 
-/// Opens a regular file and looks at it.
+/// Opens a regular file and reads its metadata.
 pub(super) fn open(source: &Source, path: &str) -> Result<(File, Stat), Stop> {
     let file = source.file(path).map_err(|error| match Errno::from_io_error(&error) {
-        // Something else is in the place of the file, or of a folder on the way to it.
+        // The file, or a folder on its path, was replaced by something else.
         Some(Errno::LOOP | Errno::NOTDIR | Errno::ISDIR | Errno::NXIO) => Stop::Changed,
         _ => Stop::Failed(error),
     })?;
@@ -217,13 +223,15 @@ pub(super) fn open(source: &Source, path: &str) -> Result<(File, Stat), Stop> {
     if stat.kind == FileType::RegularFile { Ok((file, stat)) } else { Err(Stop::Changed) }
 }
 
-/// What becomes of a file that was not read.
-pub(super) fn not_read(read: &ToRead, stop: &Stop) -> Said {
+/// The outcome of a file that was not read.
+pub(super) fn not_read(read: &ToRead, stop: &Stop) -> ItemOutcome {
     match stop {
-        Stop::Failed(error) if error.kind() == io::ErrorKind::NotFound => Said::left_out(read, VANISHED),
-        Stop::Failed(error) => Said::unreadable(read, error),
-        Stop::Changed | Stop::Ended => Said::unsettled(read),
-        Stop::Secret(why) => Said::left_out(read, why),
+        Stop::Failed(error) if error.kind() == io::ErrorKind::NotFound => {
+            ItemOutcome::left_out(read, VANISHED)
+        }
+        Stop::Failed(error) => ItemOutcome::unreadable(read, error),
+        Stop::Changed | Stop::Ended => ItemOutcome::unsettled(read),
+        Stop::Secret(why) => ItemOutcome::left_out(read, why),
     }
 }
 
@@ -238,14 +246,14 @@ mod tests {
         store::memory::MemoryObjects,
     };
 
-    /// Reads `film`, which is appended to before each of the first `changes` attempts has ended; gives what was said
-    /// and the bytes that belong to it.
+    /// Reads `film`, which is appended to during each of the first `changes` attempts; returns the outcomes
+    /// and the bytes that belong to them.
     fn read_restless(changes: usize, takes_growing: bool) -> (Vec<String>, Vec<u8>, Vec<u8>) {
         let home = tempfile::tempdir().unwrap();
         let film = home.path().join("film");
         fs::write(&film, noise(1, 3_000_000)).unwrap();
         let mut left = changes;
-        let mut said = Vec::new();
+        let mut outcomes = Vec::new();
         let mut bytes = Vec::new();
         let mut due = std::collections::BTreeSet::new();
         let mut send = |run: Run| {
@@ -253,20 +261,20 @@ mod tests {
             assert!(expected, "no repetition");
             bytes.extend(run.chunks.iter().flat_map(|(_, bytes)| bytes.to_vec()));
             for mark in run.marks {
-                match mark.said {
-                    Said::Again => {
+                match mark.outcome {
+                    ItemOutcome::Retry => {
                         bytes.clear();
-                        said.push("again".to_owned());
+                        outcomes.push("retry".to_owned());
                     }
-                    Said::File { stat, .. } => said.push(format!("file of {}", stat.size)),
-                    Said::Gap { why, is_unsettled, .. } => {
+                    ItemOutcome::File { stat, .. } => outcomes.push(format!("file of {}", stat.size)),
+                    ItemOutcome::Gap { why, is_unsettled, .. } => {
                         assert!(is_unsettled, "{why}");
-                        said.push(why);
+                        outcomes.push(why);
                     }
                     other => panic!("{other:?}"),
                 }
             }
-            // Once an attempt: after its first run.
+            // Once for each attempt: after its first run.
             if left > 0 && bytes.len() < 1_500_000 && !bytes.is_empty() {
                 left -= 1;
                 fs::OpenOptions::new().append(true).open(&film).unwrap().write_all(b"more").unwrap();
@@ -285,29 +293,30 @@ mod tests {
         let large = Arc::new(Large::new(0, read, 1 << 24));
         assert_eq!(large.parts(), 1);
         assert!(worker.work(Work::Part(large, 0)));
-        (said, bytes, fs::read(Path::new(&film)).unwrap())
+        (outcomes, bytes, fs::read(Path::new(&film)).unwrap())
     }
 
     #[test]
     fn a_file_that_changes_while_it_is_read_is_read_again() {
-        let (said, bytes, content) = read_restless(0, false);
-        assert_eq!((said, bytes), (vec!["file of 3000000".to_owned()], content));
-        let (said, bytes, content) = read_restless(2, false);
-        assert_eq!(said, ["again", "again", "file of 3000008"]);
+        let (outcomes, bytes, content) = read_restless(0, false);
+        assert_eq!((outcomes, bytes), (vec!["file of 3000000".to_owned()], content));
+        let (outcomes, bytes, content) = read_restless(2, false);
+        assert_eq!(outcomes, ["retry", "retry", "file of 3000008"]);
         assert_eq!(bytes, content);
     }
 
     #[test]
     fn a_file_that_never_rests_is_reported_and_not_published() {
-        let (said, ..) = read_restless(usize::MAX, false);
-        assert_eq!(said, ["again", "again", "it changes while it is read"]);
+        let (outcomes, ..) = read_restless(usize::MAX, false);
+        assert_eq!(outcomes, ["retry", "retry", "it changes while it is read"]);
     }
 
-    /// Two changes before the last attempt make the file eight bytes longer, and a third comes while that reads.
+    /// Two changes before the last attempt make the file eight bytes longer, and a third change comes during
+    /// the last attempt.
     #[test]
-    fn a_growing_file_is_taken_up_to_its_size_at_opening_where_that_is_asked_for() {
-        let (said, bytes, content) = read_restless(usize::MAX, true);
-        assert_eq!(said, ["again", "again", "file of 3000008"]);
+    fn a_growing_file_is_taken_up_to_its_size_at_opening_if_permitted() {
+        let (outcomes, bytes, content) = read_restless(usize::MAX, true);
+        assert_eq!(outcomes, ["retry", "retry", "file of 3000008"]);
         assert!(content.len() > bytes.len() && content.starts_with(&bytes));
     }
 }

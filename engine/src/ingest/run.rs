@@ -1,11 +1,12 @@
-//! What workers hand to the assembler: named chunks, and what became of the items they belong to.
+//! Messages from the workers to the assembler: hashed chunks, and the outcomes of the items that they belong
+//! to.
 
 use std::{fs::File, io};
 
 use bytes::Bytes;
 
 use super::{
-    plan::{Kept, Stands, ToRead},
+    plan::{Fallback, Kept, ToRead},
     source::{Stat, holes},
     walk::LeftOut,
 };
@@ -15,25 +16,26 @@ use crate::{
     manifest::{ChunkRef, EntryKind, EntryPath, Extension},
 };
 
-/// What a worker made of a piece of a job.
+/// A worker's result for a piece of a job.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     pub(super) job: u64,
-    /// The part of the job's file; 0 where a job is one piece.
+    /// The part of the job's file; 0 if the job is one piece.
     pub(super) part: u32,
     /// Counts up from 0 within the part.
     pub(super) number: u32,
-    /// What ends here.
+    /// The scope that ends with this run.
     pub(super) ends: Ends,
-    /// Where in its file the first chunk begins. Only parts need it.
+    /// The offset of the first chunk in its file. Used only for parts.
     pub(super) offset: u64,
-    /// The slot of the class of that file. Only parts need it: elsewhere, the mark behind a file's chunks says it.
+    /// The slot of the file's class. Used only for parts: otherwise the mark behind a file's chunks has the
+    /// slot.
     pub(super) slot: u8,
     pub(super) chunks: Vec<(ChunkRef, Bytes)>,
     pub(super) marks: Vec<Mark>,
 }
 
-/// What ends with a run.
+/// A scope that can end with a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Ends {
     #[default]
@@ -42,40 +44,47 @@ pub(super) enum Ends {
     Job,
 }
 
-/// Something to be known once the first `chunks` chunks of a run are.
+/// The outcome of an item, placed behind the first `chunks` chunks of a run.
 #[derive(Debug)]
 pub(super) struct Mark {
     pub(super) chunks: usize,
-    pub(super) said: Said,
+    pub(super) outcome: ItemOutcome,
 }
 
-/// What became of an item.
+/// A worker's outcome for one item.
 #[derive(Debug)]
-pub(super) enum Said {
-    /// The entry stands as it is.
+pub(super) enum ItemOutcome {
+    /// The entry is kept as it is.
     Keep(Kept),
-    /// The chunks since the last mark, and those of earlier runs, are the whole of this file.
-    File { path: EntryPath, slot: u8, stat: Stat, profile: Profile, extensions: Vec<Extension>, fate: Fate },
-    /// The chunks since the last mark are worth nothing: the file changed and is read again.
-    Again,
-    /// Not published, and need not be. Chunks of it that came before are worth nothing. `gone` has its bytes if it was
-    /// published before.
+    /// The chunks since the last mark, with those of earlier runs, are the complete content of this file.
+    File {
+        path: EntryPath,
+        slot: u8,
+        stat: Stat,
+        profile: Profile,
+        extensions: Vec<Extension>,
+        change: FileChange,
+    },
+    /// The chunks since the last mark are invalid: the file changed and is read again.
+    Retry,
+    /// Left out, and this is not an error. Earlier chunks of it are invalid. `gone` is the size of the
+    /// published file, if there was one.
     LeftOut { item: LeftOut, gone: Option<u64> },
-    /// It cannot be published. Chunks of it that came before are worth nothing.
-    Gap { path: String, why: String, stands: Stands, is_unsettled: bool },
+    /// It cannot be published. Earlier chunks of it are invalid.
+    Gap { path: String, why: String, fallback: Fallback, is_unsettled: bool },
 }
 
-/// How a file that is read differs from what was published at its path, by what the kernel says of it.
+/// How a file that is read differs from the published file at its path, by its metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum FileChange {
     New,
     Changed,
-    /// Only its inode or the scan cache say nothing of it.
+    /// The metadata is equal; only the inode or a missing record of the scan cache made a read necessary.
     Same,
 }
 
-impl Fate {
-    /// Of a file that looks like `stat`.
+impl FileChange {
+    /// The change of a file with the metadata `stat`.
     pub(super) fn of(read: &ToRead, stat: &Stat) -> Self {
         match read.before.as_ref().map(|before| &before.entry) {
             Some(entry) if entry.kind == EntryKind::File => {
@@ -87,41 +96,42 @@ impl Fate {
     }
 }
 
-impl Said {
-    /// That all of a file was read, which looks like `stat`. Its holes are looked for where there is a handle.
+impl ItemOutcome {
+    /// The outcome for a file that was read completely and has the metadata `stat`. Its holes are looked up
+    /// if there is a handle.
     pub(super) fn file(read: &ToRead, stat: Stat, file: Option<&File>) -> Self {
         let mut extensions = Vec::new();
-        // The name may be another file's by now.
+        // The name may belong to another file by now.
         let is_planned = (stat.device, stat.inode) == (read.stat.device, read.stat.inode);
         if let Some(first) = read.group.as_ref().filter(|_| is_planned) {
             extensions.push(Extension::link_group(first.as_str()));
         }
         extensions.extend(file.and_then(|file| Extension::holes(holes(file, &stat, HOLES_SEEN))));
-        let fate = Fate::of(read, &stat);
+        let change = FileChange::of(read, &stat);
         let (path, slot, profile) = (read.path.clone(), read.slot, read.profile);
-        Self::File { path, slot, stat, profile, extensions, fate }
+        Self::File { path, slot, stat, profile, extensions, change }
     }
 
-    /// That a file is not published, and need not be.
+    /// The outcome for a file that is left out.
     pub(super) fn left_out(read: &ToRead, why: &str) -> Self {
         let before = read.before.as_ref().map(|before| &before.entry);
         let gone = before.filter(|entry| entry.kind == EntryKind::File).map(|entry| entry.size);
         Self::LeftOut { item: LeftOut::new(&read.path, why), gone }
     }
 
-    /// That a file could not be read.
+    /// The outcome for a file that could not be read.
     pub(super) fn unreadable(read: &ToRead, error: &io::Error) -> Self {
         Self::gap(read, error.to_string(), false)
     }
 
-    /// That a file does not come to rest.
+    /// The outcome for a file that keeps changing.
     pub(super) fn unsettled(read: &ToRead) -> Self {
         Self::gap(read, "it changes while it is read".to_owned(), true)
     }
 
     fn gap(read: &ToRead, why: String, is_unsettled: bool) -> Self {
         let before = read.before.clone().map(Box::new);
-        let stands = before.map_or(Stands::Nothing, Stands::Previous);
-        Self::Gap { path: read.path.to_string(), why, stands, is_unsettled }
+        let fallback = before.map_or(Fallback::Nothing, Fallback::Previous);
+        Self::Gap { path: read.path.to_string(), why, fallback, is_unsettled }
     }
 }

@@ -1,14 +1,16 @@
-//! The parts of a large file and the seams between them: where one that several threads cut at once is whole again.
+//! The parts of a large file and the seams between them. A seam is the offset at which one part ends and the
+//! next part continues, such that the chunks are the same as those of one scan.
 //!
-//! A thread cuts its part from a place that is a guess: the part's first byte, or where the old version had a cut. It goes
-//! on past its part's end until it comes to a place where the part that holds it has a cut, too: from there on both would
-//! cut alike, for a cut depends on nothing before it. So the chunks up to there, and those of the other part from there
-//! on, are what one thread alone would have found; what the other part cut before is thrown away. Where such a place never
-//! comes (content of one byte over and over, out of step), one thread goes through to the end, and the work of the others
-//! is lost, never the result.
+//! Each thread starts to cut its part at a guess: the first byte of the part, or a cut of the old version. It
+//! continues past the end of its part until one of its cuts is also a cut of the part that it has reached.
+//! From there on both parts cut alike, because a cut depends on nothing before the previous cut. So the
+//! chunks before this offset, and the chunks of the other part after it, are the chunks that one thread would
+//! find. The earlier chunks of the other part are dropped. If no common cut is found (for example in one byte
+//! repeated over and over), one thread reads through to the end. Then the work of the other threads is lost,
+//! but the result is right.
 //!
-//! A part that nobody has begun is no guess: it begins where the first that came to it left off. Another that comes to it
-//! elsewhere goes on, for whoever left off relies on it.
+//! A part that has not begun needs no guess: it begins where the first part that reached it stopped. A second
+//! part that reaches it at another offset continues, because the first part relies on that start.
 
 use std::{
     collections::BTreeMap,
@@ -26,26 +28,26 @@ pub(super) struct Seams {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Parts that were begun, but for those at the front of which nobody asks any more.
+    /// Parts that have begun, without the leading parts that have all ended.
     begun: BTreeMap<u32, Begun>,
-    /// Where parts begin that were not begun when another left off there.
+    /// The starts of parts that had not begun when an earlier part stopped there.
     known: BTreeMap<u32, u64>,
-    /// The first part that may be asked about.
+    /// All parts before this one have ended.
     first: u32,
-    /// Parts that have not ended.
+    /// Number of parts that have not ended.
     left: u32,
-    /// Whether some part could not be read: the others need not go on.
+    /// Whether some part could not be read: the others need not continue.
     failed: bool,
 }
 
 #[derive(Debug)]
 struct Begun {
-    /// Where its chunks begin, and where the last one ends; ascending.
+    /// The offsets at which its chunks begin, and at which the last chunk ends; ascending.
     cuts: Vec<u64>,
     ended: bool,
 }
 
-/// The file cannot be read as a whole any more.
+/// The file can no longer be read consistently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Broken;
 
@@ -57,17 +59,17 @@ impl Seams {
         Self { size, part_bytes, state: Mutex::new(state), moved: Condvar::new() }
     }
 
-    /// How many parts there are: one at least.
+    /// The number of parts; at least one.
     pub(super) fn parts(&self) -> u32 {
         u32::try_from(self.size.div_ceil(self.part_bytes)).unwrap_or(u32::MAX).max(1)
     }
 
-    /// The first byte of a part's own stretch.
+    /// The first byte of a part.
     pub(super) fn front(&self, part: u32) -> u64 {
         (u64::from(part) * self.part_bytes).min(self.size)
     }
 
-    /// Begins a part; `guess` is a place in its own stretch. Gives where to begin.
+    /// Begins a part; `guess` is an offset in the part. Returns the offset to begin at.
     pub(super) fn begin(&self, part: u32, guess: u64) -> u64 {
         let mut state = self.lock();
         let start = state.known.remove(&part).unwrap_or(guess);
@@ -75,7 +77,7 @@ impl Seams {
         start
     }
 
-    /// Takes note of where chunks of a part end.
+    /// Records the offsets at which chunks of a part end.
     pub(super) fn cut(&self, part: u32, ends: &[u64]) -> Result<(), Broken> {
         let mut state = self.lock();
         if let Some(begun) = state.begun.get_mut(&part) {
@@ -87,11 +89,11 @@ impl Seams {
         if failed { Err(Broken) } else { Ok(()) }
     }
 
-    /// Whether `part`, which has a cut at `place`, is done there, because another part goes on from it, or the file ends.
-    /// Waits until the part that holds the place has come so far.
+    /// Whether `part`, which has a cut at `place`, ends there, because another part continues from this
+    /// offset or the file ends. Waits until the part that contains the offset has reached it.
     ///
-    /// Nobody waits in a circle: a part is only waited for by those before it.
-    pub(super) fn meets(&self, part: u32, place: u64) -> Result<bool, Broken> {
+    /// There is no deadlock: only earlier parts wait for a part.
+    pub(super) fn ends_at(&self, part: u32, place: u64) -> Result<bool, Broken> {
         if place >= self.size {
             return Ok(true);
         }
@@ -114,7 +116,7 @@ impl Seams {
         }
     }
 
-    /// Ends a part; `true` for the last of all to end.
+    /// Ends a part; `true` if it is the last one to end.
     pub(super) fn end(&self, part: u32) -> bool {
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -130,7 +132,7 @@ impl Seams {
         state.left == 0
     }
 
-    /// Takes note that the file cannot be read as a whole.
+    /// Records that the file cannot be read consistently.
     pub(super) fn fail(&self) {
         self.lock().failed = true;
         self.moved.notify_all();
@@ -151,55 +153,57 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_that_nobody_began_begins_where_its_neighbour_came_to() {
+    fn an_unstarted_part_begins_where_an_earlier_part_ended() {
         let seams = Seams::new(250, 100);
         assert_eq!((seams.parts(), seams.begin(0, 0)), (3, 0));
-        assert_eq!(seams.meets(0, 90), Ok(false));
-        assert_eq!(seams.meets(0, 105), Ok(true));
+        assert_eq!(seams.ends_at(0, 90), Ok(false));
+        assert_eq!(seams.ends_at(0, 105), Ok(true));
         assert_eq!(seams.begin(1, 100), 105);
         assert_eq!(seams.begin(2, 200), 200);
         assert_eq!(seams.cut(2, &[230, 250]), Ok(()));
-        assert_eq!([202, 230, 250].map(|place| seams.meets(1, place)), [Ok(false), Ok(true), Ok(true)]);
+        assert_eq!([202, 230, 250].map(|place| seams.ends_at(1, place)), [Ok(false), Ok(true), Ok(true)]);
         assert!(!seams.end(2) && !seams.end(1) && seams.end(0));
     }
 
-    /// Which of the two is right is not known: what comes before the first may meet the second further on. Once the part
-    /// was given to the one from further back, and the other's end led nowhere.
+    /// Neither cut is known to be right: the two parts may still agree on a cut further on. Symptom: a part
+    /// ended at an offset where no part began. Cause: the start of the third part was changed to the cut of
+    /// the part further back.
     #[test]
-    fn of_two_that_come_to_a_part_that_nobody_began_the_second_goes_on() {
+    fn a_part_passes_a_start_that_another_part_has_fixed() {
         let seams = Seams::new(400, 100);
         seams.begin(0, 0);
         seams.begin(1, 100);
-        assert_eq!(seams.meets(1, 204), Ok(true));
+        assert_eq!(seams.ends_at(1, 204), Ok(true));
         seams.cut(1, &[204]).unwrap();
-        assert_eq!(seams.meets(0, 203), Ok(false));
-        assert_eq!(seams.meets(0, 204), Ok(true));
+        assert_eq!(seams.ends_at(0, 203), Ok(false));
+        assert_eq!(seams.ends_at(0, 204), Ok(true));
         assert_eq!(seams.begin(2, 200), 204);
     }
 
     #[test]
-    fn who_comes_to_a_part_waits_for_its_cuts() {
+    fn a_part_waits_for_the_cuts_of_the_next_part() {
         let seams = Seams::new(300, 100);
         seams.begin(0, 0);
         seams.begin(1, 120);
         std::thread::scope(|scope| {
-            let met = scope.spawn(|| (seams.meets(0, 110), seams.meets(0, 140), seams.meets(0, 150)));
+            let waiting =
+                scope.spawn(|| (seams.ends_at(0, 110), seams.ends_at(0, 140), seams.ends_at(0, 150)));
             for end in [130, 150, 160] {
                 seams.cut(1, &[end]).unwrap();
             }
-            assert_eq!(met.join().unwrap(), (Ok(false), Ok(false), Ok(true)));
+            assert_eq!(waiting.join().unwrap(), (Ok(false), Ok(false), Ok(true)));
         });
     }
 
     #[test]
-    fn who_waits_for_a_part_that_fails_is_told() {
+    fn a_waiting_part_is_woken_when_another_part_fails() {
         let seams = Seams::new(300, 100);
         seams.begin(0, 0);
         seams.begin(1, 100);
         std::thread::scope(|scope| {
-            let met = scope.spawn(|| seams.meets(0, 150));
+            let waiting = scope.spawn(|| seams.ends_at(0, 150));
             seams.fail();
-            assert_eq!(met.join().unwrap(), Err(Broken));
+            assert_eq!(waiting.join().unwrap(), Err(Broken));
         });
         assert!(seams.failed());
         assert_eq!(seams.cut(0, &[40]), Err(Broken));
@@ -209,7 +213,7 @@ mod tests {
     fn an_empty_file_is_one_part_that_ends_at_once() {
         let seams = Seams::new(0, 100);
         assert_eq!((seams.parts(), seams.begin(0, 0)), (1, 0));
-        assert_eq!(seams.meets(0, 0), Ok(true));
+        assert_eq!(seams.ends_at(0, 0), Ok(true));
         assert!(seams.end(0));
     }
 }

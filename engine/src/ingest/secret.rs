@@ -1,8 +1,9 @@
-//! What is never published, whatever its name and wherever it lies: secret keys, tickets, and homes, which hold keys.
+//! Items that are never published, whatever their names and wherever they are: secret keys, tickets, and
+//! homes, which hold keys.
 //!
-//! A key file is known by its heading, which [`KEY_HEADING`] is for whoever writes one, or by the armor of an encrypted
-//! one. A home is known by its `chuan.toml` and its `keys` folder; the one that is open also by the inodes of its folders,
-//! under whatever other path they are mounted.
+//! A key file is recognised by its heading ([`KEY_HEADING`], which every writer of a key file uses), or by
+//! the armor of an encrypted key. A home is recognised by its `chuan.toml` and its `keys` folder. The open
+//! home is also recognised by the inodes of its folders, under any other path at which they are mounted.
 
 use std::{
     collections::BTreeSet,
@@ -28,29 +29,29 @@ use crate::{
     statement::ticket::PREFIX,
 };
 
-/// What a key file begins with; 64 hexadecimal digits follow.
+/// The beginning of a key file; 64 hexadecimal digits follow.
 pub const KEY_HEADING: &str = "chuan-secret-key-1 ";
-/// What an encrypted key file begins with.
+/// The beginning of an encrypted key file.
 pub const KEY_ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
-/// Bytes of a key file at most: an encrypted one has about 500.
+/// Maximum size of a key file in bytes: an encrypted one has about 500.
 pub const KEY_FILE_BYTES: u64 = 4096;
 
 /// The heading of every version of a key file, without its number.
 const ANY_HEADING: &[u8] = b"chuan-secret-key-";
 /// Hexadecimal digits of a key.
 const KEY_DIGITS: usize = 64;
-/// Base32 digits of what is taken for a ticket at least: the parts of a fixed length alone have more than 250.
-const TICKET_SIGNS: usize = 128;
-/// How many folders deep a home is known by its inodes.
+/// Minimum number of base32 digits of a ticket: the parts of a fixed length alone have more than 250.
+const TICKET_DIGITS: usize = 128;
+/// Maximum depth of the folders of a home that are recognised by their inodes.
 const HOME_DEPTH: usize = 3;
-/// Folders of a home that are known by their inodes, at most.
+/// Maximum number of folders of a home that are recognised by their inodes.
 const HOME_FOLDERS: usize = 4096;
 
-/// What a home consists of.
+/// The parts of a home.
 const HOME_PARTS: [&str; 11] =
     ["keys", "store", "ledger", "audit", "pulls", "cache", "run", "restored", "heard", "behind", "whole"];
 
-/// Files up to this size are looked through for a key: a key that was pasted into notes is one, too.
+/// Files up to this size are searched for keys: a key that was pasted into notes is also a key.
 pub(super) const LOOKED_THROUGH_BYTES: u64 = 64 * 1024;
 
 /// Why a file with a key is left out.
@@ -60,7 +61,7 @@ const IS_TICKET: &str = "it is a ticket of chuan, which holds a secret";
 /// Why a home is left out.
 pub(super) const IS_HOME: &str = "it is a home of chuan, with its secret keys";
 
-/// Why these bytes, the whole of a small file, are not published, if they hold a secret.
+/// Why the content of a small file is not published, if it holds a secret.
 pub(super) fn secret_in(bytes: &[u8]) -> Option<&'static str> {
     if holds_key(bytes) {
         Some(IS_KEY)
@@ -76,21 +77,22 @@ pub(super) fn secret_name(text: &[u8]) -> Option<&'static str> {
     secret_in(text).map(|_| "its name or target holds a secret of chuan")
 }
 
-/// Whether these bytes are a ticket and nothing else; damaged, or broken into lines by a mail program, all the same.
+/// Whether the bytes are a ticket and nothing else. A damaged ticket, or one that a mail program wrapped, is
+/// also a ticket.
 fn is_ticket(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii();
     let Some(encoded) = text.strip_prefix(PREFIX.as_bytes()) else { return false };
     let is_base32 = |byte: &u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
-    let signs = encoded.iter().filter(|byte| !byte.is_ascii_whitespace());
-    signs.clone().all(is_base32) && (TICKET_SIGNS..=TICKET_BYTES).contains(&signs.count())
+    let digits = encoded.iter().filter(|byte| !byte.is_ascii_whitespace());
+    digits.clone().all(is_base32) && (TICKET_DIGITS..=TICKET_BYTES).contains(&digits.count())
 }
 
-/// Whether these bytes, the whole of a small file, hold a secret key.
+/// Whether the bytes, the content of a small file, hold a secret key.
 fn holds_key(bytes: &[u8]) -> bool {
     let is_plain = memmem::find_iter(bytes, ANY_HEADING).any(|at| {
         let rest = bytes.get(at + ANY_HEADING.len()..).unwrap_or_default();
         let rest = rest.trim_ascii_start_of(u8::is_ascii_digit);
-        // A mail program breaks the line, and marks it as quoted or as going on.
+        // A mail program wraps the line, and marks it as quoted or as continued.
         let is_between = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'=');
         let digits = rest.iter().filter(|byte| !is_between(byte));
         digits.take_while(|byte| byte.is_ascii_hexdigit()).take(KEY_DIGITS).count() == KEY_DIGITS
@@ -100,7 +102,7 @@ fn holds_key(bytes: &[u8]) -> bool {
 }
 
 trait TrimStart {
-    /// Without the bytes at its front for which `is` holds.
+    /// The bytes after the leading bytes for which `is` holds.
     fn trim_ascii_start_of(&self, is: impl Fn(&u8) -> bool) -> &Self;
 }
 
@@ -111,22 +113,23 @@ impl TrimStart for [u8] {
     }
 }
 
-/// The folders that no publish and no restore enters: those of the home that is open.
+/// The folders of the open home, which no publish and no restore enters.
 #[derive(Debug, Default)]
 pub(crate) struct Protected(BTreeSet<(u64, u64)>);
 
 impl Protected {
-    /// Knows the folders of `home`. What cannot be listed of it is not known, and its keys still are by their heading.
+    /// Collects the folders of `home`. Folders that cannot be listed are missing; their keys are still
+    /// recognised by their heading.
     pub(crate) fn of(home: Option<&Path>) -> Self {
         let mut protected = Self::default();
         let Some(home) = home else { return protected };
         let parts = HOME_PARTS.map(|part| home.join(part));
-        // The parts come first: of the folders below them only so many are known.
+        // The parts come first, because the number of folders below them is limited.
         for part in &parts {
             protected.insert(part);
         }
         protected.add(home, 0);
-        // Parts of a home may lie elsewhere, behind a link.
+        // Parts of a home may be elsewhere, behind a link.
         for part in parts.iter().filter(|part| part.is_symlink()) {
             protected.add(part, 1);
         }
@@ -145,7 +148,7 @@ impl Protected {
         }
     }
 
-    /// Adds a folder; `false` where none is there.
+    /// Adds a folder; `false` if there is none.
     fn insert(&mut self, folder: &Path) -> bool {
         let found = std::fs::metadata(folder).ok().filter(Metadata::is_dir);
         found.is_some_and(|found| {
@@ -154,25 +157,26 @@ impl Protected {
         })
     }
 
-    /// Whether the folder that looks like `stat` is one of the home's.
+    /// Whether the folder with the metadata `stat` belongs to the home.
     pub(super) fn has(&self, stat: &Stat) -> bool {
         self.has_inode(stat.device, stat.inode)
     }
 
-    /// Whether the folder with this device and inode is one of the home's.
+    /// Whether the folder with this device and inode belongs to the home.
     pub(crate) fn has_inode(&self, device: u64, inode: u64) -> bool {
         self.0.contains(&(device, inode))
     }
 }
 
-/// Whether an open folder is the home of a node: nothing in one is published, and nothing is restored into one.
+/// Whether an open folder is the home of a node. Nothing in a home is published, and nothing is restored into
+/// one.
 ///
-/// It has a file `chuan.toml` and a folder `keys`, or symbolic links to such. A link that leads nowhere counts: what it
-/// leads to may not be mounted now.
+/// A home has a file `chuan.toml` and a folder `keys`, or symbolic links to them. A broken link also matches:
+/// its target may not be mounted now.
 ///
 /// # Errors
 ///
-/// What the system says where it does not let the folder be looked into: then it may be a home.
+/// The system's error if it denies access to the folder: then the folder may be a home.
 pub(crate) fn is_home(folder: impl AsFd) -> io::Result<bool> {
     let has = |name: &str, kind| {
         let look = |flags| statat(folder.as_fd(), name, flags).map(|s| FileType::from_raw_mode(s.st_mode));
@@ -186,18 +190,18 @@ pub(crate) fn is_home(folder: impl AsFd) -> io::Result<bool> {
     Ok(has("chuan.toml", FileType::RegularFile)? && has("keys", FileType::Directory)?)
 }
 
-/// The home, or the protected folder, that a folder is or lies in, if it does. `folder` has no links in it;
-/// its end need not be there.
+/// The home or protected folder that `folder` is or lies in, if any. `folder` contains no links; its last
+/// components need not exist.
 pub(crate) fn home_around<'p>(folder: &'p Path, protected: &Protected) -> Option<&'p Path> {
     folder.ancestors().find(|above| is_home_at(above, protected))
 }
 
-/// Opens a folder to look for what it has, which takes no right to list it.
+/// Opens a folder to look up names in it, which needs no right to list it.
 fn open_folder(folder: &Path) -> Option<OwnedFd> {
     openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
-/// Refuses a source that is a home or lies inside one, under whatever path it is reached.
+/// Refuses a source that is a home or lies inside one, under any path.
 pub(super) fn refuse_home(source: &Path, protected: &Protected) -> Result<()> {
     let context = || format!("opening the source {}", source.display());
     let real = source.canonicalize().map_err(|error| Error::io(context(), error))?;
@@ -226,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_known_by_what_they_say() {
+    fn keys_are_recognised_by_their_content() {
         for text in [
             key(1),
             key(12),

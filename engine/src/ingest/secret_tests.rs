@@ -1,4 +1,4 @@
-//! Secrets that must not be published: tickets, and keys that take the place of a file while it is read.
+//! Secrets that must not be published: tickets, and keys that replace a file during a read.
 
 use std::{fs, os::fd::AsFd};
 
@@ -6,7 +6,7 @@ use super::{
     gap_tests::check_left_out,
     large::Large,
     plan::ToRead,
-    run::Said,
+    run::ItemOutcome,
     source::Stat,
     tests::{Library, check_refused},
     *,
@@ -22,7 +22,7 @@ fn key() -> String {
     format!("{KEY_HEADING}{}\n", "5a".repeat(32))
 }
 
-/// A ticket holds the secret half of a key: with it, anybody joins the library.
+/// A ticket holds a secret key: with it, any node can join the library.
 #[test]
 fn a_file_that_is_a_ticket_is_left_out() {
     let ticket = format!("chuan1{}", "aeba4abrhezc4mbogixdoorugqztgeqa".repeat(9));
@@ -45,7 +45,8 @@ fn a_file_that_is_a_ticket_is_left_out() {
     check_refused(library.try_publish(&single), &["invite.txt", "ticket"]);
 }
 
-/// A key that a mail program wrapped, and one that is a name or the target of a link: each can be read off a release.
+/// A key that a mail program wrapped, and keys in a name or in the target of a link: a release would reveal
+/// each of them.
 #[test]
 fn a_key_is_known_in_broken_lines_names_and_links() {
     let key = key();
@@ -67,8 +68,8 @@ fn a_key_is_known_in_broken_lines_names_and_links() {
     assert_eq!(tally.skipped.count, 6, "{:?}", tally.skipped);
 }
 
-/// Reads `film`, planned as a large file, which becomes a key file: before it is opened, or after its first run. Gives
-/// what was said, and all bytes that were handed on.
+/// Reads `film`, planned as a large file, which becomes a key file before it is opened or after its first
+/// run. Returns the outcome, and all bytes that were sent.
 fn read_swapped(at_first: bool, key: &str) -> (String, Vec<u8>) {
     let home = tempfile::tempdir().unwrap();
     let film = home.path().join("film");
@@ -82,14 +83,14 @@ fn read_swapped(at_first: bool, key: &str) -> (String, Vec<u8>) {
     if at_first {
         swap();
     }
-    let (mut swapped, mut bytes, mut said) = (at_first, Vec::new(), String::new());
+    let (mut swapped, mut bytes, mut outcome) = (at_first, Vec::new(), String::new());
     let mut send = |run: Run| {
         bytes.extend(run.chunks.iter().flat_map(|(_, bytes)| bytes.to_vec()));
         for mark in run.marks {
-            match mark.said {
-                Said::Again => {}
-                Said::LeftOut { item, .. } => said = item.why,
-                other => said = format!("{other:?}"),
+            match mark.outcome {
+                ItemOutcome::Retry => {}
+                ItemOutcome::LeftOut { item, .. } => outcome = item.why,
+                other => outcome = format!("{other:?}"),
             }
         }
         if !swapped {
@@ -114,28 +115,29 @@ fn read_swapped(at_first: bool, key: &str) -> (String, Vec<u8>) {
     for part in 0..large.parts() {
         assert!(worker.work(Work::Part(Arc::clone(&large), part)));
     }
-    (said, bytes)
+    (outcome, bytes)
 }
 
-/// A file that was large when it was planned was never looked through, also where it was a key file when it was read.
+/// Symptom: a file that was large when it was planned was never searched for secrets. Now it is searched if
+/// it is small when it is read.
 #[test]
 fn a_large_file_that_becomes_a_key_file_is_left_out() {
     for key in [key(), format!("{KEY_ARMOR}\nYWdl\n"), format!("notes\n{}", key().repeat(700))] {
         for at_first in [true, false] {
-            let (said, bytes) = read_swapped(at_first, &key);
-            assert!(said.contains("secret key"), "{said}");
+            let (outcome, bytes) = read_swapped(at_first, &key);
+            assert!(outcome.contains("secret key"), "{outcome}");
             let has_key = bytes.windows(key.len()).any(|part| part == key.as_bytes());
             assert!(!has_key, "the key was handed on");
         }
     }
 }
 
-/// What is in the file's place need not be a key.
+/// A file that was replaced by a small file without a key is read completely.
 #[test]
 fn a_large_file_that_becomes_a_small_one_is_read_whole() {
-    let (said, bytes) = read_swapped(true, "a note");
-    assert!(said.starts_with("File") && said.contains("size: 6"), "{said}");
+    let (outcome, bytes) = read_swapped(true, "a note");
+    assert!(outcome.starts_with("File") && outcome.contains("size: 6"), "{outcome}");
     assert_eq!(bytes, b"a note");
-    let (said, _) = read_swapped(true, "");
-    assert!(said.starts_with("File") && said.contains("size: 0"), "{said}");
+    let (outcome, _) = read_swapped(true, "");
+    assert!(outcome.starts_with("File") && outcome.contains("size: 0"), "{outcome}");
 }

@@ -1,7 +1,7 @@
-//! Opens what lies below a source without ever following a symbolic link, and reads what the kernel says of it.
+//! Opens items below a source without ever following a symbolic link, and reads their metadata.
 //!
-//! Every path is opened relative to one directory handle, so that renaming or replacing the source's parents while it is
-//! read leads nowhere else. This file decides nothing about what is published.
+//! Every path is opened relative to one directory handle, so renaming or replacing a parent of the source
+//! during a publish has no effect. This module does not select the published items.
 
 use std::{
     fs::File,
@@ -21,8 +21,8 @@ use rustix::{
 
 use crate::manifest::Timestamp;
 
-/// A pipe opened for reading would wait for a writer without `NONBLOCK`, and a terminal would become ours without
-/// `NOCTTY`; on regular files neither does anything.
+/// Without `NONBLOCK`, opening a pipe would wait for a writer; without `NOCTTY`, a terminal would become the
+/// controlling terminal. On regular files neither flag has an effect.
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)
@@ -33,7 +33,7 @@ const DIRECTORY: OFlags =
 const STRICT: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
-/// What the kernel says of a file: enough to tell whether it changed.
+/// The kernel's metadata of a file: enough to tell whether the file changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stat {
     pub(super) kind: FileType,
@@ -43,42 +43,42 @@ pub(super) struct Stat {
     pub(super) ctime: Timestamp,
     pub(super) inode: u64,
     pub(super) device: u64,
-    /// Names that the file has.
+    /// Number of names of the file.
     pub(super) links: u64,
-    /// Bytes that the file takes on its disk. They may change without the file.
+    /// Bytes that the file occupies on its disk. They may change although the file does not.
     allocated: u64,
 }
 
 impl Stat {
-    /// Whether this is the same file, unchanged since the `other` look at it.
+    /// Whether this is the same file, unchanged since `other` was read.
     pub(super) fn is_unchanged(&self, other: &Self) -> bool {
         let key =
             |stat: &Self| (stat.kind, stat.mode, stat.size, stat.mtime, stat.ctime, stat.inode, stat.device);
         key(self) == key(other)
     }
 
-    /// Whether the file may take less room than it has bytes.
+    /// Whether the file may occupy less space than its size.
     pub(super) fn may_have_holes(&self) -> bool {
         self.allocated < self.size
     }
 
-    /// Whether this is the same file, which may have grown since the `earlier` look at it.
+    /// Whether this is the same file, which may have grown since `earlier` was read.
     pub(super) fn has_only_grown(&self, earlier: &Self) -> bool {
         let key = |stat: &Self| (stat.kind, stat.inode, stat.device);
         key(self) == key(earlier) && self.size >= earlier.size
     }
 
-    /// Of an open file.
+    /// The metadata of an open file.
     pub(super) fn of(file: impl AsFd) -> io::Result<Self> {
         Ok(Self::from_kernel(&fstat(file)?))
     }
 
-    /// Of a name in a directory, without following a link.
+    /// The metadata of a name in a directory, without following a link.
     pub(super) fn at(directory: BorrowedFd<'_>, name: impl rustix::path::Arg) -> io::Result<Self> {
         Ok(Self::from_kernel(&statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
-    // The kernel's own widths differ between platforms; the values fit on all.
+    // The field widths differ between platforms; the values fit on all of them.
     #[expect(clippy::cast_possible_truncation, reason = "nanoseconds and permission bits fit")]
     #[allow(clippy::unnecessary_cast, reason = "widths differ between platforms")]
     fn from_kernel(stat: &rustix::fs::Stat) -> Self {
@@ -96,18 +96,18 @@ impl Stat {
     }
 }
 
-/// The runs of zeros of an open file that take no room, the first `limit` of them. None where the file takes as much as
-/// it holds: then nobody asks.
+/// The first `limit` holes of an open file: ranges of zeros that occupy no space. Empty, without a system
+/// call, if the file occupies its full size.
 pub(super) fn holes(file: &File, stat: &Stat, limit: usize) -> Vec<Range<u64>> {
     let mut holes = Vec::new();
     if !stat.may_have_holes() {
         return holes;
     }
     let mut at = 0;
-    // What a file system cannot tell, or what changes meanwhile, costs room elsewhere and nothing else.
+    // If a file system reports no holes, or the file changes meanwhile, a copy only needs more space.
     while at < stat.size && holes.len() < limit {
         let Ok(start) = seek(file, SeekFrom::Hole(at)) else { break };
-        // Behind the last byte of every file is a hole that is none.
+        // Every file has a virtual hole behind its last byte. It is ignored.
         if start >= stat.size {
             break;
         }
@@ -124,23 +124,24 @@ pub(super) fn holes(file: &File, stat: &Stat, limit: usize) -> Vec<Range<u64>> {
     holes
 }
 
-/// The directory that all paths of a publish are below.
+/// The root directory of a publish.
 #[derive(Debug)]
 pub(super) struct Source {
     root: OwnedFd,
-    /// Whether the kernel resolves whole paths strictly; else they are walked component by component.
+    /// Whether the kernel can resolve whole paths strictly; otherwise paths are opened component by
+    /// component.
     strict: bool,
 }
 
 impl Source {
-    /// Opens the source's root. A link given by the user himself is followed.
+    /// Opens the source's root. Links in the path that the user gave are followed.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         let root = openat(CWD, root, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
         let strict = openat2(&root, ".", DIRECTORY, Mode::empty(), STRICT).is_ok();
         Ok(Self { root, strict })
     }
 
-    /// Opens a file for reading. The caller checks that it is a regular one.
+    /// Opens a file for reading. The caller checks that it is a regular file.
     pub(super) fn file(&self, path: &str) -> io::Result<File> {
         Ok(self.open_below(path, FILE)?.into())
     }
@@ -153,7 +154,7 @@ impl Source {
     fn open_below(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         if self.strict {
             let opened = openat2(&self.root, path, flags, Mode::empty(), STRICT);
-            // A library's path may be one byte longer than the kernel's.
+            // A path of a library may be one byte longer than the kernel permits.
             if !matches!(opened, Err(Errno::NAMETOOLONG)) {
                 return opened;
             }
@@ -171,7 +172,7 @@ impl Source {
     }
 }
 
-/// Where a link in a directory points, whatever bytes that is.
+/// The target of a link in a directory, as bytes.
 pub(super) fn read_link(parent: BorrowedFd<'_>, name: &str) -> io::Result<Vec<u8>> {
     Ok(readlinkat(parent, name, Vec::new())?.into_bytes())
 }
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_are_followed_neither_last_nor_on_the_way() {
+    fn no_component_of_a_path_may_be_a_link() {
         let outer = tempfile::tempdir().unwrap();
         let root = outer.path().join("root");
         std::fs::create_dir_all(root.join("real/deep")).unwrap();

@@ -1,28 +1,28 @@
-//! What a publish did, and what it did not take.
+//! Counts and lists of a publish: the published items, and those that were left out.
 
-use super::{plan::Stands, run::Fate, walk::LeftOut};
+use super::{plan::Fallback, run::FileChange, walk::LeftOut};
 use crate::progress::Progress;
 
-/// What a publish did.
+/// The counts of a publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Files in the trees.
     pub files: u64,
-    /// Of these, the ones that were read.
+    /// Of these, the files that were read.
     pub files_read: u64,
     /// Bytes of the files that were read.
     pub bytes_read: u64,
-    /// Bytes of the files that were not.
+    /// Bytes of the files that were not read.
     pub bytes_skipped: u64,
-    /// Files at paths that had none.
+    /// Files at new paths.
     pub files_new: u64,
     /// Their bytes.
     pub bytes_new: u64,
-    /// Files whose size, time or mode is not what was published.
+    /// Files whose size, time or mode differs from the published one.
     pub files_changed: u64,
     /// Their bytes now.
     pub bytes_changed: u64,
-    /// Files that were published and are no longer there, or left out now.
+    /// Published files that no longer exist, or that are left out now.
     pub files_gone: u64,
     /// Their bytes.
     pub bytes_gone: u64,
@@ -32,38 +32,38 @@ pub struct Tally {
     pub chunk_bytes_new: u64,
     /// Bytes of pages that the store did not hold.
     pub page_bytes_new: u64,
-    /// What is not published and need not be, with the reason: special files, links that lead out, keys and homes, what
-    /// was deleted meanwhile.
+    /// Items that are left out without being an error, with the reason: special files, links that lead out,
+    /// keys and homes, and items that were deleted meanwhile.
     pub skipped: Listed<(String, String)>,
-    /// What patterns leave out, with the pattern. A folder counts once.
+    /// Items that patterns exclude, with the pattern. A folder counts once.
     pub excluded: Listed<(String, String)>,
-    /// What cannot be published, and a second run would not take either.
+    /// Items that cannot be published, and that a second run would not publish either.
     pub gaps: Listed<Gap>,
     /// Files that changed while they were read.
     pub unsettled: Listed<Gap>,
 }
 
-/// Something that the release has not as the source has it.
+/// An item that the release does not have as the source has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Its path, with what is not UTF-8 replaced.
+    /// Its path; bytes that are not UTF-8 are replaced.
     pub path: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Whether the release has it as it was published before; else it has nothing there.
+    /// Whether the release keeps the previous entry; otherwise it has nothing at this path.
     pub stands: bool,
 }
 
-/// A list of which only the first are named.
+/// A list of which only the first items are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
-    /// How many there are.
+    /// The number of items.
     pub count: u64,
-    /// The first of them.
+    /// The first items.
     pub first: Vec<T>,
 }
 
-/// How many are named at most.
+/// Maximum number of items that are kept.
 const NAMED: usize = 1000;
 
 impl<T> Default for Listed<T> {
@@ -83,17 +83,17 @@ impl<T> Listed<T> {
 
 impl Tally {
     /// Counts a file that is read.
-    pub(super) fn file(&mut self, fate: Fate, bytes: u64) {
-        let (files, sum) = match fate {
-            Fate::New => (&mut self.files_new, &mut self.bytes_new),
-            Fate::Changed => (&mut self.files_changed, &mut self.bytes_changed),
-            Fate::Same => return,
+    pub(super) fn file(&mut self, change: FileChange, bytes: u64) {
+        let (files, sum) = match change {
+            FileChange::New => (&mut self.files_new, &mut self.bytes_new),
+            FileChange::Changed => (&mut self.files_changed, &mut self.bytes_changed),
+            FileChange::Same => return,
         };
         *files += 1;
         *sum += bytes;
     }
 
-    /// Counts something that is not published; `gone` has its bytes if it was.
+    /// Counts an item that is left out; `gone` is its published size, if it was published.
     pub(super) fn leave_out(&mut self, item: LeftOut, gone: Option<u64>, progress: &mut dyn Progress) {
         self.files_gone += u64::from(gone.is_some());
         self.bytes_gone += gone.unwrap_or_default();
@@ -106,17 +106,17 @@ impl Tally {
         }
     }
 
-    /// Counts something that is not published as it is.
+    /// Counts an item that is not published as it is.
     pub(super) fn gap(
         &mut self,
         path: String,
         reason: String,
-        stands: &Stands,
+        fallback: &Fallback,
         is_unsettled: bool,
         progress: &mut dyn Progress,
     ) {
         progress.skipped(&path, &reason);
-        let gap = Gap { path, reason, stands: !matches!(stands, Stands::Nothing) };
+        let gap = Gap { path, reason, stands: !matches!(fallback, Fallback::Nothing) };
         if is_unsettled { self.unsettled.push(gap) } else { self.gaps.push(gap) }
     }
 }

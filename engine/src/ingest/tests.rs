@@ -12,7 +12,7 @@ use crate::{
     store::{Check, memory::MemoryObjects},
 };
 
-/// A library's directory, its store and what was published last.
+/// A library's directory, its store, and the trees of the last publish.
 pub(super) struct Library {
     pub(super) home: tempfile::TempDir,
     pub(super) store: MemoryObjects,
@@ -36,7 +36,7 @@ impl Library {
         fs::write(path, bytes).unwrap();
     }
 
-    /// The options of the next publish, begun long after all that was written.
+    /// The options of the next publish, which begins long after all files were written.
     pub(super) fn ingest(&self) -> Ingest {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         Ingest {
@@ -82,7 +82,7 @@ impl Library {
     }
 }
 
-/// What the next publish is given of a report.
+/// The trees of a report, as the next publish needs them.
 pub(super) fn roots(report: &IngestReport) -> Vec<(u8, PageId)> {
     report.trees.iter().map(|(slot, tree)| (*slot, tree.root)).collect()
 }
@@ -173,7 +173,7 @@ fn an_unchanged_library_is_not_read_again() {
     assert_eq!(second.bytes_skipped, first.bytes_read);
     assert_eq!(library.previous, roots);
 
-    // Touched only: read, but nothing in it is new.
+    // The film has only a new time: it is read, but nothing in it is new.
     fs::File::open(library.path("film.mkv")).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     library.write("d3/3.txt", b"other!");
     fs::remove_file(library.path("d4/4.txt")).unwrap();
@@ -185,7 +185,7 @@ fn an_unchanged_library_is_not_read_again() {
     assert_eq!((checked.files_read, checked.bytes_skipped, checked.chunks_new), (700, 0, 0));
 }
 
-/// The racy-git problem: a file that changes within the clock's grain of a scan keeps its times.
+/// The racy-git problem: a file that changes within the clock's resolution of a scan keeps its times.
 #[test]
 fn a_file_as_young_as_the_scan_is_read_again() {
     let mut library = Library::new();
@@ -198,7 +198,7 @@ fn a_file_as_young_as_the_scan_is_read_again() {
 }
 
 #[test]
-fn a_cache_of_another_tree_or_a_damaged_one_costs_a_read_only() {
+fn a_foreign_or_damaged_cache_costs_only_a_read() {
     let mut library = Library::new();
     library.write("a", b"a");
     library.publish();
@@ -266,7 +266,7 @@ fn a_single_file_is_published_alone_or_beside_the_others() {
     assert_eq!(library.entries().into_keys().collect::<Vec<_>>(), ["b.txt"]);
 }
 
-/// A library's path may be as long as the kernel's limit, which counts a byte more.
+/// A library's path may be as long as the kernel's limit, which counts one byte more.
 #[test]
 fn the_longest_path_is_published() {
     let mut library = Library::new();
@@ -288,7 +288,7 @@ fn the_longest_path_is_published() {
 
 #[test]
 fn a_cancelled_publish_stops_and_the_next_one_ends_it() {
-    /// Sets the flag once some bytes have passed.
+    /// Sets the flag after some bytes.
     struct Canceller<'a>(&'a AtomicBool);
 
     impl Progress for Canceller<'_> {
@@ -307,16 +307,16 @@ fn a_cancelled_publish_stops_and_the_next_one_ends_it() {
     library.store.commit().unwrap();
     let tally = library.publish();
     assert_eq!(tally.bytes_read, 24_000_000);
-    assert!(tally.chunk_bytes_new < 23_000_000, "what was stored before is stored again: {tally:?}");
+    assert!(tally.chunk_bytes_new < 23_000_000, "chunks of the first run are stored again: {tally:?}");
 }
 
 #[test]
 fn a_store_that_fails_ends_the_publish() {
     let mut library = Library::new();
     (0..40).for_each(|n| library.write(&format!("{n}.mkv"), &noise(n, 1_000_000)));
-    library.store.shelves().set_full(true);
+    library.store.stores().set_full(true);
     assert!(matches!(library.try_publish(&library.ingest()), Err(Error::Full(_))));
-    library.store.shelves().set_full(false);
+    library.store.stores().set_full(false);
     assert_eq!(library.publish().files, 40);
 }
 
@@ -338,7 +338,7 @@ fn an_empty_source_is_an_empty_tree() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Any tree of directories is walked in the order of its paths: the tree builder refuses any other.
+    /// Any tree of directories is walked in the order of its paths: the tree builder refuses any other order.
     #[test]
     fn any_directory_is_walked_in_path_order(paths in prop::collection::vec("[a\\-./0é]{1,4}(/[a\\-.0]{1,3}){0,3}", 1..40)) {
         let mut library = Library::new();

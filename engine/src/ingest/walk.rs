@@ -1,14 +1,15 @@
 //! Walks a source in the order of a manifest: the bytes of whole paths.
 //!
-//! That is not the order of names in a directory. A folder is sorted under its name, what is in it under the name and a
-//! `/`: between `a` and `a/x` comes `a.txt`, for `.` is less than `/`.
+//! This is not the order of names in a directory. A folder is sorted under its name, its content under the
+//! name and a `/`: `a.txt` comes between `a` and `a/x`, because `.` is less than `/`.
 //!
-//! One odd item never ends a walk. What cannot be published is found as a gap, with the reason, and what need not be is
-//! found as left out. Gaps are names that could not be restored elsewhere (not UTF-8, a control character, too deep, equal
-//! to a neighbour's under NFC or case folding) and what cannot be listed. Two whole paths can only collide where two
-//! names in one folder do, so neighbours are all that is compared.
+//! One unusual item never ends a walk. An item that cannot be published is found as a gap, with the reason;
+//! an item that need not be published is found as left out. Gaps are names that could not be restored
+//! elsewhere (not UTF-8, a control character, too deep, equal to a neighbour under NFC or case folding), and
+//! folders that cannot be listed. Two whole paths can only collide if two names in one folder do, so only
+//! neighbours are compared.
 //!
-//! Memory is one listing per level of depth. Nothing is read but folders, links and lists of excludes.
+//! Memory is one listing for each level of depth. Only folders, links and exclude lists are read.
 
 use std::{
     ffi::OsStr,
@@ -39,7 +40,8 @@ use crate::{
 /// Bytes of directory entries fetched at a time.
 const LISTING_BYTES: usize = 32 * 1024;
 
-/// Something met on the way. Paths of entries and of gaps that have one are ascending, and no two entries have the same.
+/// An item of the walk. The paths of entries, and of gaps that have a path, are ascending, and no two entries
+/// have the same path.
 #[derive(Debug)]
 pub(super) enum Found {
     File {
@@ -55,29 +57,30 @@ pub(super) enum Found {
         stat: Stat,
         target: LinkTarget,
     },
-    /// Not published, and need not be: a special file, a link that leads out, an excluded item, a home.
+    /// Left out, and this is not an error: a special file, a link that leads out, an excluded item, a home.
     LeftOut(LeftOut),
-    /// Cannot be published. `at` is its path if a release may have it, and then it stands as it was published before; with
-    /// `within`, so does all that was under it, and the folder itself has been found.
+    /// Cannot be published. `at` is its path if a release can have this path; then its previous entry is
+    /// kept. With `within`, the gap is the content of the folder `at`: the previous entries below it are
+    /// kept, and the folder itself was found before.
     Gap {
         path: String,
         why: String,
         at: Option<EntryPath>,
         within: bool,
     },
-    /// Changed into something else between two looks at it.
+    /// Changed into another kind of item during the walk.
     Unsettled {
         path: EntryPath,
         why: String,
     },
 }
 
-/// Something that is not published and need not be.
+/// An item that is left out, which is not an error.
 #[derive(Clone, Debug)]
 pub(super) struct LeftOut {
     pub(super) path: String,
     pub(super) why: String,
-    /// Whether a pattern says so: there may be many, and the caller knows of them.
+    /// Whether a pattern excludes it: there may be many such items, and the caller knows of them.
     pub(super) is_excluded: bool,
 }
 
@@ -87,17 +90,17 @@ impl LeftOut {
     }
 }
 
-/// What a walk goes by.
-pub(super) struct Guide<'a> {
+/// The rules of a walk.
+pub(super) struct WalkRules<'a> {
     pub(super) excludes: &'a Excludes,
     pub(super) protected: &'a Protected,
-    /// Whether a path was published before: of names that collide, that one stays.
+    /// Whether a path was published before: of colliding names, the published one is kept.
     pub(super) was_published: &'a dyn Fn(&EntryPath) -> Result<bool>,
 }
 
-/// The walk, outermost folder first.
+/// The walk; the outermost folder is the first level.
 pub(super) struct Walk<'a> {
-    guide: Guide<'a>,
+    rules: WalkRules<'a>,
     levels: Vec<Level>,
     /// The path of the innermost level, with a `/` at its end unless it is the root.
     prefix: String,
@@ -107,21 +110,21 @@ struct Level {
     directory: OwnedFd,
     listing: std::vec::IntoIter<Name>,
     prefix_len: usize,
-    /// What the folder itself says is left out.
+    /// The folder's own exclude list.
     excludes: Option<List>,
 }
 
-/// A name in a folder, sorted by its key: the name itself, with a `/` behind it for what is in a folder.
+/// A name in a folder, sorted by its key: the name itself, or the name and a `/` for the content of a folder.
 pub(super) struct Name {
     pub(super) key: Box<[u8]>,
-    pub(super) what: What,
+    pub(super) kind: NameKind,
 }
 
-/// What is to be done about a name.
-pub(super) enum What {
+/// The kind of a name, which decides how it is handled.
+pub(super) enum NameKind {
     File,
     Folder,
-    /// What is in a folder.
+    /// The content of a folder.
     Inside,
     Link,
     Excluded(String),
@@ -129,20 +132,20 @@ pub(super) enum What {
     Gap(String),
 }
 
-/// What became of a folder that was to be listed.
+/// The result of entering a folder.
 enum Entered {
     Yes,
     No(io::Error),
-    /// Its list of excludes cannot be used, so it is not known what must stay out.
+    /// Its exclude list is invalid, so it is not known which items must be left out.
     BadList(Error),
 }
 
 impl<'a> Walk<'a> {
     /// Begins a walk of everything below the root.
-    pub(super) fn new(source: &Source, guide: Guide<'a>) -> Result<Self> {
+    pub(super) fn new(source: &Source, rules: WalkRules<'a>) -> Result<Self> {
         let context = "listing the source folder";
         let root = source.root().map_err(|error| Error::io(context, error))?;
-        let mut walk = Self { guide, levels: Vec::new(), prefix: String::new() };
+        let mut walk = Self { rules, levels: Vec::new(), prefix: String::new() };
         match walk.enter(root, 0) {
             Entered::Yes => Ok(walk),
             Entered::No(error) => Err(Error::io(context, error)),
@@ -168,13 +171,13 @@ impl<'a> Walk<'a> {
         Entered::Yes
     }
 
-    /// The excludes that a folder has for itself.
+    /// The exclude list of a folder.
     fn list_of_excludes(&self, directory: BorrowedFd<'_>) -> Result<Option<List>> {
         let failed = |error| Error::io(format!("opening {}{EXCLUDE_FILE}", self.prefix), error);
         match Stat::at(directory, EXCLUDE_FILE) {
             Ok(stat) if stat.kind == FileType::RegularFile => match open_file(directory, EXCLUDE_FILE) {
                 Ok(file) => List::read(file, &self.prefix),
-                // It was deleted, or replaced by a link, since it was looked at.
+                // It was deleted, or replaced by a link, since the stat.
                 Err(error) if is_gone(&error) => Ok(None),
                 Err(error) => Err(failed(error)),
             },
@@ -188,19 +191,19 @@ impl<'a> Walk<'a> {
     fn step(&mut self) -> Result<Option<Found>> {
         loop {
             let Some(level) = self.levels.last_mut() else { return Ok(None) };
-            let Some(Name { key, what }) = level.listing.next() else {
+            let Some(Name { key, kind }) = level.listing.next() else {
                 self.prefix.truncate(level.prefix_len);
                 self.levels.pop();
                 continue;
             };
-            let found = match what {
-                What::Excluded(why) => {
+            let found = match kind {
+                NameKind::Excluded(why) => {
                     Some(Found::LeftOut(LeftOut { path: self.shown(&key), why, is_excluded: true }))
                 }
-                What::LeftOut(why) => Some(Found::LeftOut(LeftOut::new(self.shown(&key), why))),
-                What::Gap(why) => Some(self.gap(&key, why)),
-                what => match str::from_utf8(&key) {
-                    Ok(name) => self.look(name.trim_end_matches('/'), &what)?,
+                NameKind::LeftOut(why) => Some(Found::LeftOut(LeftOut::new(self.shown(&key), why))),
+                NameKind::Gap(why) => Some(self.gap(&key, why)),
+                kind => match str::from_utf8(&key) {
+                    Ok(name) => self.look(name.trim_end_matches('/'), &kind)?,
                     Err(_) => None,
                 },
             };
@@ -210,36 +213,36 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Looks at what a listing named; nothing where there is nothing more to be said.
-    fn look(&mut self, name: &str, what: &What) -> Result<Option<Found>> {
+    /// Looks at a listed name; `None` if there is nothing to report.
+    fn look(&mut self, name: &str, kind: &NameKind) -> Result<Option<Found>> {
         let path = format!("{}{name}", self.prefix);
         let Ok(path) = EntryPath::new(path.as_str()) else {
-            // The name alone is right: with those above it, it is too long or too deep.
+            // The name alone is valid: with the folders above it, the path is too long or too deep.
             let why = EntryPath::new(path.as_str()).err().map(|error| error.to_string());
             let why = why.unwrap_or_default();
-            let at_folder = !matches!(what, What::Inside);
+            let at_folder = !matches!(kind, NameKind::Inside);
             return Ok(at_folder.then_some(Found::Gap { path, why, at: None, within: false }));
         };
         let Some(level) = self.levels.last() else { return Ok(None) };
         let directory = level.directory.as_fd();
-        Ok(match what {
-            What::File => Some(file(path, Stat::at(directory, name))),
-            What::Folder => {
+        Ok(match kind {
+            NameKind::File => Some(file(path, Stat::at(directory, name))),
+            NameKind::Folder => {
                 let is_home = open_directory(directory, name).and_then(is_home).unwrap_or(false);
-                Some(folder(path, Stat::at(directory, name), is_home, self.guide.protected))
+                Some(folder(path, Stat::at(directory, name), is_home, self.rules.protected))
             }
-            What::Link => Some(link(path, directory, name)),
-            What::Inside => self.look_inside(path, name)?,
-            What::Excluded(_) | What::LeftOut(_) | What::Gap(_) => None,
+            NameKind::Link => Some(link(path, directory, name)),
+            NameKind::Inside => self.look_inside(path, name)?,
+            NameKind::Excluded(_) | NameKind::LeftOut(_) | NameKind::Gap(_) => None,
         })
     }
 
-    /// Goes into a folder.
+    /// Enters a folder.
     fn look_inside(&mut self, path: EntryPath, name: &str) -> Result<Option<Found>> {
         let Some(level) = self.levels.last() else { return Ok(None) };
         let error = match open_directory(level.directory.as_fd(), name) {
             Ok(inner) => {
-                let is_protected = Stat::of(&inner).is_ok_and(|stat| self.guide.protected.has(&stat));
+                let is_protected = Stat::of(&inner).is_ok_and(|stat| self.rules.protected.has(&stat));
                 match is_home(&inner) {
                     Ok(is_home) if is_home || is_protected => return Ok(None),
                     Ok(_) => {}
@@ -257,14 +260,14 @@ impl<'a> Walk<'a> {
                     Entered::No(error) => error,
                     Entered::BadList(error) => {
                         let list = format!("{path}/{EXCLUDE_FILE}");
-                        let why = format!("{error}; nothing in its folder is taken: mend the list");
+                        let why = format!("{error}; nothing in its folder is published: correct the list");
                         return Ok(Some(Found::Gap { path: list, why, at: Some(path), within: true }));
                     }
                 }
             }
             Err(error) => error,
         };
-        // It was there when the folder above was listed; where something else is in its place, that has been found.
+        // It existed when its parent was listed. If something else is in its place, that was found already.
         if is_gone(&error) {
             return Ok(None);
         }
@@ -278,12 +281,12 @@ impl<'a> Walk<'a> {
         Found::Gap { path, why, at, within: false }
     }
 
-    /// A path for people; what is not UTF-8 is replaced.
+    /// A path for messages; bytes that are not UTF-8 are replaced.
     fn shown(&self, name: &[u8]) -> String {
         format!("{}{}", self.prefix, String::from_utf8_lossy(name))
     }
 
-    /// Lists the innermost folder in path order, without what stands for itself and its parent.
+    /// Lists the innermost folder in path order, without `.` and `..`.
     fn list(&self) -> io::Result<Vec<Name>> {
         let Some(level) = self.levels.last() else { return Ok(Vec::new()) };
         let mut names = Vec::new();
@@ -295,47 +298,47 @@ impl<'a> Walk<'a> {
             if name == b"." || name == b".." {
                 continue;
             }
-            let what = self.judge(&level.directory, name, entry.file_type());
-            if matches!(what, What::Folder) {
-                names.push(Name { key: [name, b"/"].concat().into(), what: What::Inside });
+            let kind = self.classify(&level.directory, name, entry.file_type());
+            if matches!(kind, NameKind::Folder) {
+                names.push(Name { key: [name, b"/"].concat().into(), kind: NameKind::Inside });
             }
-            names.push(Name { key: name.into(), what });
+            names.push(Name { key: name.into(), kind });
         }
-        collide::settle(&mut names, &self.prefix, self.guide.was_published);
+        collide::resolve(&mut names, &self.prefix, self.rules.was_published);
         names.sort_unstable_by(|left, right| left.key.cmp(&right.key));
         Ok(names)
     }
 
-    /// What is to be done about a name.
-    fn judge(&self, directory: &OwnedFd, name: &[u8], listed: FileType) -> What {
-        let kind = settled(directory, name, listed);
+    /// Determines the kind of a name.
+    fn classify(&self, directory: &OwnedFd, name: &[u8], listed: FileType) -> NameKind {
+        let kind = file_type_of(directory, name, listed);
         let folders = self.levels.iter().filter_map(|level| level.excludes.as_ref());
         let path = joined(&self.prefix, name);
-        if let Some(why) = self.guide.excludes.reason(folders, &path, kind == FileType::Directory) {
-            return What::Excluded(why);
+        if let Some(why) = self.rules.excludes.reason(folders, &path, kind == FileType::Directory) {
+            return NameKind::Excluded(why);
         }
         if let Some(why) = secret_name(name) {
-            return What::LeftOut(why);
+            return NameKind::LeftOut(why);
         }
         let Ok(text) = str::from_utf8(name) else {
             let hex = data_encoding::HEXLOWER.encode(name);
-            return What::Gap(format!(
+            return NameKind::Gap(format!(
                 "its name is not UTF-8 (bytes {hex}); rename it, for example with convmv"
             ));
         };
         if is_temp_name(text) {
-            return What::LeftOut("an unfinished file of a restore");
+            return NameKind::LeftOut("an unfinished file of a restore");
         }
         if let Some(kind) = special(kind) {
-            return What::LeftOut(kind);
+            return NameKind::LeftOut(kind);
         }
         if let Err(error) = EntryPath::new(text) {
-            return What::Gap(format!("{error}; rename it"));
+            return NameKind::Gap(format!("{error}; rename it"));
         }
         match kind {
-            FileType::Directory => What::Folder,
-            FileType::Symlink => What::Link,
-            _ => What::File,
+            FileType::Directory => NameKind::Folder,
+            FileType::Symlink => NameKind::Link,
+            _ => NameKind::File,
         }
     }
 }
@@ -352,7 +355,7 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// What is found at `path` where a listing said that a file is.
+/// The item at `path`, which a listing called a file.
 fn file(path: EntryPath, stat: io::Result<Stat>) -> Found {
     match stat {
         Ok(stat) if stat.kind == FileType::RegularFile => Found::File { path, stat },
@@ -394,7 +397,7 @@ fn link(path: EntryPath, directory: BorrowedFd<'_>, name: &str) -> Found {
     }
 }
 
-/// What a listing named and is no longer so: it vanished, cannot be looked at, or became something else.
+/// An item that differs from its listing: it vanished, cannot be examined, or became something else.
 fn changed(path: EntryPath, error: Option<io::Error>) -> Found {
     match error {
         Some(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -405,9 +408,9 @@ fn changed(path: EntryPath, error: Option<io::Error>) -> Found {
     }
 }
 
-/// A folder of which it cannot be said what is in it.
+/// A folder whose content is not known.
 fn unlisted(path: EntryPath, error: &io::Error) -> Found {
-    let why = format!("what is in it cannot be listed: {error}");
+    let why = format!("its content cannot be listed: {error}");
     Found::Gap { path: path.to_string(), why, at: Some(path), within: true }
 }
 
@@ -418,7 +421,7 @@ fn gap(path: EntryPath, why: String) -> Found {
 /// Why an item that was deleted meanwhile is not in the release.
 pub(super) const VANISHED: &str = "it was deleted meanwhile";
 
-/// Looks at a single file as the whole of a source.
+/// Looks at a single file that is the whole source.
 pub(super) fn single(source: &Source, name: &str) -> Result<(EntryPath, Stat)> {
     let path = EntryPath::new(name)
         .map_err(|error| Error::Invalid(format!("{error}: rename it, then publish again")))?;
@@ -427,7 +430,7 @@ pub(super) fn single(source: &Source, name: &str) -> Result<(EntryPath, Stat)> {
     let stat = Stat::at(root.as_fd(), name).map_err(|error| Error::io(context(), error))?;
     if is_temp_name(name) {
         return Err(Error::Invalid(format!(
-            "{name:?} is an unfinished file of a restore: publish the folder it is of"
+            "{name:?} is an unfinished file of a restore: publish the folder that was restored"
         )));
     }
     match stat.kind {
@@ -439,18 +442,18 @@ pub(super) fn single(source: &Source, name: &str) -> Result<(EntryPath, Stat)> {
     }
 }
 
-/// What an entry turned into something else between two looks at it is reported as.
+/// The error for an entry that was replaced during the walk.
 pub(super) fn replaced() -> io::Error {
     io::Error::other("it was replaced while it was read")
 }
 
-/// Whether something is no longer there, or is a link or something else now.
+/// Whether the item no longer exists, or is a link or another kind of item now.
 fn is_gone(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
-/// The kind of a listed name: not every file system says it in the listing.
-fn settled(directory: &OwnedFd, name: &[u8], listed: FileType) -> FileType {
+/// The kind of a listed name: not every file system reports it in the listing.
+fn file_type_of(directory: &OwnedFd, name: &[u8], listed: FileType) -> FileType {
     match listed {
         FileType::Unknown => Stat::at(directory.as_fd(), OsStr::from_bytes(name))
             .map_or(FileType::RegularFile, |stat| stat.kind),
@@ -458,7 +461,7 @@ fn settled(directory: &OwnedFd, name: &[u8], listed: FileType) -> FileType {
     }
 }
 
-/// What a thing is that no release has.
+/// The name of a kind that no release can have.
 fn special(kind: FileType) -> Option<&'static str> {
     match kind {
         FileType::RegularFile | FileType::Directory | FileType::Symlink => None,

@@ -1,4 +1,4 @@
-//! A frame: the records of one batch, or a part of a compaction. It counts whole or not at all.
+//! A frame: the records of one batch, or a part of a compaction. It is valid as a whole or not at all.
 //!
 //! ```text
 //!  0   4  magic 89 "CHL"
@@ -28,14 +28,15 @@ pub use crate::id::FrameId;
 
 /// Bytes of a frame before its records.
 pub const FRAME_HEADER_BYTES: usize = 64;
-/// Bytes of a frame beside its records.
+/// Bytes of a frame besides its records.
 pub const FRAME_FIXED_BYTES: usize = FRAME_HEADER_BYTES + 4;
-/// What every frame begins with.
+/// The magic at the start of every frame.
 pub const FRAME_MAGIC: [u8; 4] = *b"\x89CHL";
 
+/// Offset of the checksum in the frame's header.
 const CRC_AT: usize = FRAME_HEADER_BYTES - 4;
 
-/// What a frame's header says.
+/// A decoded frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
     /// Bytes of the frame.
@@ -44,13 +45,13 @@ pub struct FrameHeader {
     pub first: u64,
     /// The last arrival number.
     pub last: u64,
-    /// Records.
+    /// Number of records.
     pub records: u32,
-    /// The frame before.
+    /// Hash of the frame before.
     pub before: FrameId,
 }
 
-/// Encodes a frame. Fails where it would be larger than [`LEDGER_FRAME_BYTES`], or has no records.
+/// Encodes a frame. Fails if it would be larger than [`LEDGER_FRAME_BYTES`] or has no records.
 pub fn encode(identity: &Identity, before: &FrameId, records: &[LedgerRecord]) -> Result<Bytes> {
     let len = FRAME_FIXED_BYTES + records.iter().map(LedgerRecord::encoded_len).sum::<usize>();
     let (Some(first), Some(last)) = (records.first(), records.last()) else {
@@ -59,7 +60,7 @@ pub fn encode(identity: &Identity, before: &FrameId, records: &[LedgerRecord]) -
     records.iter().try_for_each(LedgerRecord::check)?;
     let too_long = || {
         Error::Invalid(format!(
-            "a batch of {len} bytes for the ledger; at most {LEDGER_FRAME_BYTES} are taken: split it"
+            "a batch of {len} bytes for the ledger; at most {LEDGER_FRAME_BYTES} are allowed: split it"
         ))
     };
     if len > LEDGER_FRAME_BYTES {
@@ -97,7 +98,7 @@ pub fn decode_header(bytes: &[u8], identity: &Identity) -> Option<FrameHeader> {
 }
 
 /// Reads the frame at the front of `bytes`: its header, its records with their offsets in it, and its hash.
-/// Fails with what is wrong, for people.
+/// The error is a description for people.
 pub fn decode_front(bytes: &Bytes, identity: &Identity) -> Result<Frame, &'static str> {
     let header = decode_header(bytes, identity).ok_or("no frame begins here")?;
     let whole = bytes.get(..header.len).ok_or("the frame is cut short")?;
@@ -121,12 +122,12 @@ pub fn decode_front(bytes: &Bytes, identity: &Identity) -> Result<Frame, &'stati
         .zip(records.last())
         .is_some_and(|((first, _), (last, _))| first.number == header.first && last.last() == header.last);
     if !ascending || !ends || u32::try_from(records.len()) != Ok(header.records) {
-        return Err("the records are not those that the frame names");
+        return Err("the records do not match the frame's header");
     }
     Ok(Frame { header, records, id: id::FrameId::of(whole) })
 }
 
-/// A frame that was read.
+/// A decoded frame.
 #[derive(Clone, Debug)]
 pub struct Frame {
     /// Its header.

@@ -23,12 +23,13 @@ pub const HEADER_BYTES: usize = 96;
 const MAGIC: &[u8; 8] = b"CHUANLGR";
 /// The format that this version reads and writes.
 pub const VERSION: u16 = 2;
+/// Offset of the checksum in the header.
 const CRC_AT: usize = HEADER_BYTES - 4;
 
-/// What the header says.
+/// A decoded header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Whose file it is.
+    /// The identity of the file.
     pub identity: Identity,
     /// The highest arrival number when the generation was begun.
     pub base: u64,
@@ -62,8 +63,8 @@ impl Header {
         out.try_into().unwrap_or([0; HEADER_BYTES])
     }
 
-    /// Decodes the header at the front of a file; fails on anything but the bytes that
-    /// [`encode`](Self::encode) makes.
+    /// Decodes the header at the front of a file. Accepts only the exact bytes that [`encode`](Self::encode)
+    /// makes.
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         let (body, crc) = bytes
             .split_at_checked(CRC_AT)
@@ -81,8 +82,8 @@ impl Header {
         if bytes.starts_with(&header.encode()) { Ok(header) } else { Err(HeaderError::Damaged) }
     }
 
-    /// The fields as they stand, without a look at the checksum: the frames' own checksums tell whether the
-    /// identity is right.
+    /// Reads the fields without checking the checksum. The frames' own checksums tell whether the identity is
+    /// right.
     pub(super) fn fields(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(bytes);
         fields.take::<16>()?;
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_told_apart_from_damage() {
+    fn another_version_is_distinguished_from_damage() {
         let mut bytes = example().encode();
         bytes[8] = 3;
         let crc = crc32c::crc32c(&bytes[..CRC_AT]).to_le_bytes();

@@ -1,4 +1,4 @@
-//! A whole ledger file: what founding, compaction and repair write.
+//! A complete ledger file, as creation, compaction and repair write it.
 
 use super::{FrameId, Header, Identity, frame, record::LedgerRecord};
 use crate::{error::Result, limits::LEDGER_PACKED_BYTES};
@@ -12,7 +12,7 @@ pub struct Image {
     pub last: FrameId,
 }
 
-/// Writes a generation that carries over `records`, whose arrival numbers ascend and are ≤ `base`.
+/// Writes a generation that carries over `records`. Their arrival numbers ascend and are ≤ `base`.
 pub fn image(identity: Identity, base: u64, records: &[LedgerRecord]) -> Result<Image> {
     let count = records.len() as u64;
     let header = Header { identity, base, records: count }.encode();
@@ -34,7 +34,7 @@ pub fn image(identity: Identity, base: u64, records: &[LedgerRecord]) -> Result<
     Ok(Image { bytes, last })
 }
 
-/// How many records from the front make one frame: at least one.
+/// How many records from the front fit in one frame: at least one.
 fn pack(records: &[LedgerRecord]) -> usize {
     let mut bytes = 0;
     let fitting = records.iter().take_while(|record| {

@@ -1,11 +1,11 @@
-//! Which records no copy has: found from the arrival numbers, the frames' headers and the records' headers
-//! that are left.
+//! Finds the records that no copy has, from what is left: arrival numbers, frame headers and record headers.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use super::{Scan, Side, plan::Merged, record::LedgerRecord, scan::Damage};
 
-/// Lost records in the places of those that are missing from `records`, and the highest arrival number given.
+/// Returns lost records in place of those that are missing from `records`, and the highest arrival number
+/// assigned.
 pub(super) fn find(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>) -> (Vec<LedgerRecord>, u64) {
     let base = scans.iter().map(|(_, scan)| scan.base()).max().unwrap_or(0);
     let highest = highest(scans, records, base);
@@ -15,11 +15,12 @@ pub(super) fn find(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>) -> 
         .iter()
         .map(|(number, head)| (*number, LedgerRecord::lost_like(head, &place(*number))))
         .collect();
-    // Above the base numbers are given without gaps.
+    // Above the base, numbers are assigned without gaps.
     for gap in gaps(base.saturating_add(1)..=highest, records, &lost) {
         lost.insert(*gap.start(), LedgerRecord::lost(*gap.start(), *gap.end(), &place(*gap.start())));
     }
-    // Below it, only the count tells whether something is missing, and the damaged stretches where.
+    // Up to the base, only the count of records tells whether some are missing. The damaged ranges tell
+    // where.
     let carried = scans.iter().find_map(|(_, scan)| scan.header).map(|header| header.records);
     let here = records.range(..=base).count() + lost.range(..=base).count();
     if carried.is_none_or(|carried| (here as u64) < carried) {
@@ -33,9 +34,11 @@ pub(super) fn find(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>) -> 
     (lost.into_values().collect(), highest)
 }
 
-/// The highest number that anything left speaks of. Where a copy of the newest generation has bytes behind all that says
-/// something, one more was given at least: copies of one generation have the same bytes in the same places. A batch that only
-/// `a` began is no such thing, and was cut off before.
+/// The highest number that the readable frames and records name. It is one higher if a copy of the newest
+/// generation has bytes after all of these: copies of one generation have the same bytes at the same offsets,
+/// so at least one more number was assigned. It is one higher too if instead every such copy ends inside the
+/// part that the generation began with: nothing tells whether batches followed. A batch that was begun only
+/// in `a` is not considered: it was cut off before.
 fn highest(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>, base: u64) -> u64 {
     let merged = records.values().map(|merged| merged.record.last()).max().unwrap_or(0);
     let known = scans.iter().map(|(_, scan)| scan.reach()).max().unwrap_or(0).max(merged).max(base);
@@ -54,7 +57,7 @@ fn heads(scans: &[(Side, &Scan)], records: &BTreeMap<u64, Merged>) -> BTreeMap<u
     heads.filter(|head| !records.contains_key(&head.number)).map(|head| (head.number, head.clone())).collect()
 }
 
-/// The stretches of numbers in `range` that neither `records` nor `lost` has.
+/// The ranges of numbers in `range` that are in neither `records` nor `lost`.
 fn gaps(
     range: RangeInclusive<u64>,
     records: &BTreeMap<u64, Merged>,
@@ -83,13 +86,13 @@ fn gaps(
     gaps
 }
 
-/// Stretches of numbers in which every copy has damage.
+/// Ranges of numbers in which every copy is damaged.
 fn holes(scans: &[(Side, &Scan)]) -> Vec<RangeInclusive<u64>> {
     let mut common = vec![0..=u64::MAX];
     for (_, scan) in scans {
         let mut own: Vec<_> = scan.damage.iter().map(|damage| hole(scan, damage)).collect();
         if scan.closing.is_none() {
-            // It may end within what its generation began with.
+            // The copy may end inside the part that its generation began with.
             let last = scan.records.last_key_value().map_or(0, |(_, at)| at.record.last());
             own.push(last.saturating_add(1)..=u64::MAX);
         }
@@ -104,7 +107,7 @@ fn holes(scans: &[(Side, &Scan)]) -> Vec<RangeInclusive<u64>> {
     common
 }
 
-/// The numbers that a damaged stretch may have held.
+/// The numbers that a damaged range may have held.
 fn hole(scan: &Scan, damage: &Damage) -> RangeInclusive<u64> {
     if let Some(header) = damage.header {
         return header.first..=header.last;
@@ -115,7 +118,7 @@ fn hole(scan: &Scan, damage: &Damage) -> RangeInclusive<u64> {
     first..=after.map_or(u64::MAX, |at| at.record.number.saturating_sub(1))
 }
 
-/// Where a number lay, for people.
+/// Where the record with this number was, for people.
 fn place(scans: &[(Side, &Scan)], number: u64) -> String {
     let places = scans.iter().filter_map(|(side, scan)| {
         let damage = scan.damage.iter().find(|damage| hole(scan, damage).contains(&number))?;

@@ -1,22 +1,22 @@
-//! The form of the ledger, and the decision what stands after damage: bytes in, bytes and a plan out. It
-//! opens no file.
+//! The file format of the ledger, and the rules that decide which records are valid after damage: bytes in,
+//! bytes and a plan out. It opens no file.
 //!
 //! A home keeps its statements and refs in two files with the same content, `ledger/a` and `ledger/b`:
 //!
 //! ```text
 //! header       node, ledger id, generation                                   [`header`]
 //! frame        records of a compaction, in the order of their arrival numbers [`frame`], [`record`]
-//! frame        the closing record: the compaction is whole
+//! frame        the closing record: the compaction is complete
 //! frame        a batch
 //! frame        a batch …
 //! ```
 //!
 //! A batch is one frame. It is written and synced in `a`, then in `b`, then acknowledged. [`scan`] reads one
-//! copy, [`plan`](mod@plan) compares two and decides what stands and which file is mended, [`state`] holds what the
-//! records say, [`image`] writes a generation.
+//! copy. [`plan`](mod@plan) compares both copies and decides which records are valid and which file is
+//! repaired. [`state`] holds the content of the records. [`image`] writes a generation.
 //!
-//! Every checksum begins with the node, the ledger id and the generation. A peer knows neither of the last
-//! two, so the content of a statement never passes for a record of the ledger.
+//! Every checksum starts from the node, the ledger id and the generation. A peer knows neither the ledger id
+//! nor the generation, so the content of a statement is never taken for a record of the ledger.
 
 pub mod frame;
 pub mod header;
@@ -39,12 +39,12 @@ pub use header::{HEADER_BYTES, Header};
 pub use plan::{Mend, Outcome, Plan, Refusal, plan};
 pub use record::{LedgerRecord, RECORD_HEADER_BYTES, RecordKind};
 pub use scan::Scan;
-pub use state::State;
+pub use state::LedgerState;
 
-/// Bytes of a ledger's random name.
+/// Bytes of a ledger id.
 pub const LEDGER_ID_LEN: usize = 16;
 
-/// A ledger's random name, never used again.
+/// The random id of a ledger. It is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LedgerId([u8; LEDGER_ID_LEN]);
 
@@ -72,19 +72,19 @@ impl fmt::Debug for LedgerId {
     }
 }
 
-/// What binds the checksums of a file to it.
+/// The identity of a ledger file. Every checksum of the file depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The node whose ledger it is.
+    /// The node that owns the ledger.
     pub node: NodeId,
     /// The ledger.
     pub ledger: LedgerId,
-    /// How often it was written anew, from 1.
+    /// Counts how often the ledger was rewritten, from 1.
     pub generation: u64,
 }
 
 impl Identity {
-    /// CRC32C of the identity, which every checksum of the file goes on from.
+    /// CRC32C of the identity. Every checksum of the file continues from it.
     pub(crate) fn seed(&self) -> u32 {
         let seed = crc32c::crc32c(self.node.as_bytes());
         let seed = crc32c::crc32c_append(seed, self.ledger.as_bytes());
@@ -102,7 +102,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// Both, in the order in which they are written.
+    /// Both copies, in the order in which they are written.
     pub const BOTH: [Side; 2] = [Side::A, Side::B];
 
     /// The file's name.
@@ -114,14 +114,14 @@ impl Side {
     }
 
     /// The other copy.
-    pub const fn twin(self) -> Self {
+    pub const fn other(self) -> Self {
         match self {
             Side::A => Side::B,
             Side::B => Side::A,
         }
     }
 
-    /// Its place in a pair.
+    /// Its index in an array of both copies.
     pub const fn index(self) -> usize {
         match self {
             Side::A => 0,

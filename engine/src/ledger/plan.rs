@@ -1,15 +1,16 @@
-//! What stands, given both copies, and which file is mended: a pure decision.
+//! Decides which records of the two copies are valid and which file is repaired. It changes nothing.
 //!
-//! Records are compared by arrival number, library, kind and bytes, never by the chain of frames. A valid
-//! copy of a record stands. Only a last frame is a tail: torn in `a` and absent in `b`, it was never
-//! acknowledged and is cut; whole in `a` and torn or absent in `b`, it is completed. All else is damage.
+//! Records are compared by arrival number, library, kind and bytes, never by the chain of frames. A record is
+//! valid if one copy of it is valid. Only the last frame of a copy can be a torn batch: torn in `a` and
+//! absent in `b`, it was never acknowledged and is cut off; complete in `a` and torn or absent in `b`, it is
+//! completed in `b`. Everything else is damage.
 
 use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 
 use super::{
-    FrameId, Header, Identity, Scan, Side, State,
+    FrameId, Header, Identity, LedgerState, Scan, Side,
     header::HeaderError,
     lost,
     record::{LedgerRecord, RecordKind},
@@ -18,50 +19,50 @@ use super::{
 };
 use crate::id::NodeId;
 
-/// What to do with two copies.
+/// The decision about the two copies.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// No copy is there, or none has anything that can be read: a new ledger is founded.
+    /// No copy exists, or nothing in any copy is readable: a new ledger is created.
     Gone(Vec<Finding>),
-    /// They are one ledger of this node, perhaps after mending.
+    /// The copies are one ledger of this node, perhaps after a repair.
     Open(Box<Plan>),
     /// An operator must decide.
     Refused(Refusal),
 }
 
-/// What stands, and how the files come to say it.
+/// The valid records, and how the files are repaired.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Whose ledger it is, in the generation that stands.
+    /// The identity of the ledger, with its valid generation.
     pub identity: Identity,
-    /// Under which identity each copy is read until it is mended.
+    /// The identity under which each copy is read until it is repaired.
     pub identities: [Identity; 2],
-    /// How the files are mended.
+    /// How the files are repaired.
     pub mend: Mend,
-    /// The records that stand, by arrival number, lost ones in the places of those that cannot be read.
+    /// The records by arrival number, with lost records in place of those that cannot be read.
     pub records: BTreeMap<u64, Merged>,
-    /// The highest arrival number given.
+    /// The highest arrival number assigned.
     pub highest: u64,
-    /// Where the next frame goes, once the files are mended; not for [`Mend::Renew`].
+    /// Where the next frame goes once the files are repaired; not for [`Mend::Renew`].
     pub end: u64,
     /// The last frame.
     pub last: FrameId,
-    /// What was found, for people.
+    /// The findings, for people.
     pub found: Vec<Finding>,
 }
 
 impl Plan {
-    /// What the records say.
-    pub fn state(&self) -> State {
-        let mut state = State::default();
+    /// The content of the records.
+    pub fn state(&self) -> LedgerState {
+        let mut state = LedgerState::default();
         self.records.values().for_each(|merged| state.apply(&merged.record, merged.offsets));
         state.raise(self.highest);
         state
     }
 
-    /// What a new generation carries over, by arrival number.
+    /// The records that a new generation carries over, by arrival number.
     pub fn carried(&self) -> Vec<LedgerRecord> {
-        // Of several records of a statement the last has the most signatures.
+        // Of several records of one statement, the last has the most signatures.
         let statements = self.records.values().map(|merged| &merged.record);
         let statements = statements.filter(|record| record.kind == RecordKind::Statement);
         let by_id: BTreeMap<_, _> = statements.map(|record| (record.id, record)).collect();
@@ -76,7 +77,7 @@ impl Plan {
     }
 }
 
-/// A record that stands, and where it lies.
+/// A record, and where it lies.
 #[derive(Clone, Debug)]
 pub struct Merged {
     /// The record.
@@ -85,29 +86,29 @@ pub struct Merged {
     pub offsets: [Option<u64>; 2],
 }
 
-/// How the files are mended.
+/// How the files are repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mend {
-    /// Both are sound and equal.
+    /// Both are sound and equal: nothing to do.
     None,
     /// A torn batch at the end of a copy was never acknowledged: cut it off.
     Cut(Side, u64),
-    /// One copy is sound and complete: the other is made anew from it.
+    /// One copy is sound and complete: the other is rewritten from it.
     Copy(Side),
-    /// Neither is: both are made anew from what stands, as a new generation.
+    /// Neither is: both are rewritten from the valid records, as a new generation.
     Renew,
 }
 
-/// Something that was found at a copy.
+/// A finding about a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The copy.
     pub side: Side,
     /// The offset; `None` for the file as a whole.
     pub offset: Option<u64>,
-    /// What it is, for people.
+    /// A description, for people.
     pub what: String,
-    /// Whether it is damage: a torn batch after a crash is none.
+    /// Whether it is damage. A batch torn by a crash is not.
     pub is_damage: bool,
 }
 
@@ -123,11 +124,11 @@ impl fmt::Display for Finding {
 /// Why the ledger is not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Another version wrote it.
+    /// Another format version wrote it.
     Version(Side, u16),
-    /// It is another node's.
+    /// It belongs to another node.
     Foreign(Side, NodeId),
-    /// The copies are of two ledgers of this node.
+    /// The copies belong to two ledgers of this node.
     Unlike,
     /// Both copies of a record are valid, and they differ.
     Contradiction(u64),
@@ -142,7 +143,7 @@ impl fmt::Display for Refusal {
             Refusal::Foreign(side, node) => {
                 write!(f, "{side} is the ledger of another node, {}", node.short())
             }
-            Refusal::Unlike => f.write_str("ledger/a and ledger/b are of two different ledgers"),
+            Refusal::Unlike => f.write_str("ledger/a and ledger/b belong to two different ledgers"),
             Refusal::Contradiction(number) => {
                 write!(f, "ledger/a and ledger/b both have a valid record {number}, and they differ")
             }
@@ -150,7 +151,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Decides about the copies of the ledger of `node`, of which either may be missing.
+/// Decides what to do with the copies of the ledger of `node`. Either copy may be missing.
 pub fn plan(node: &NodeId, copies: [Option<&Bytes>; 2]) -> Outcome {
     let headers = copies.map(|copy| copy.map(|bytes| Header::decode(bytes)));
     for (side, header) in Side::BOTH.into_iter().zip(&headers) {
@@ -171,24 +172,24 @@ pub fn plan(node: &NodeId, copies: [Option<&Bytes>; 2]) -> Outcome {
     {
         return Outcome::Refused(Refusal::Unlike);
     }
-    let mut judge = Judge::default();
+    let mut planner = Planner::default();
     let mut scans = [None, None];
     for (side, slot) in Side::BOTH.into_iter().zip(&mut scans) {
-        *slot = judge.read(node, side, &copies, &valid);
+        *slot = planner.read(node, side, &copies, &valid);
     }
-    judge.decide(scans)
+    planner.decide(scans)
 }
 
-/// Gathers what is found on the way to a decision.
+/// Collects findings on the way to a decision.
 #[derive(Debug, Default)]
-struct Judge {
+struct Planner {
     found: Vec<Finding>,
     identities: [Option<Identity>; 2],
 }
 
 type Records = BTreeMap<u64, Merged>;
 
-impl Judge {
+impl Planner {
     /// Reads a copy; `None` where nothing in it can be read.
     fn read(
         &mut self,
@@ -199,7 +200,7 @@ impl Judge {
     ) -> Option<Scan> {
         let pair = |side: Side| (copies.get(side.index()).copied().flatten(), valid.get(side.index()));
         let (Some(bytes), own) = pair(side) else {
-            self.damage(side, None, "the file is missing, or is the other one under a second name");
+            self.damage(side, None, "the file is missing, or is a second name of the other file");
             return None;
         };
         if let Some(header) = own.copied().flatten() {
@@ -207,7 +208,7 @@ impl Judge {
         }
         self.damage(side, Some(0), "the header is damaged");
         // The checksums of the frames tell which identity is the right one.
-        let candidates = [Some(bytes), pair(side.twin()).0];
+        let candidates = [Some(bytes), pair(side.other()).0];
         for header in candidates.into_iter().flatten().filter_map(|bytes| Header::fields(bytes)) {
             let scan = Scan::new(bytes, Identity { node: *node, ..header.identity }, None);
             if !scan.frames.is_empty() || scan.damage.iter().any(|damage| !damage.salvaged.is_empty()) {
@@ -233,9 +234,9 @@ impl Judge {
         }
     }
 
-    /// One copy is all that is left.
+    /// Only one copy is left.
     fn alone(mut self, side: Side, scan: Scan) -> Outcome {
-        self.tell(side, &scan);
+        self.report(side, &scan);
         let records = merge(&[(side, &scan)]);
         if scan.is_clean() { self.copy(side, &scan, records) } else { self.renew(&[(side, &scan)], records) }
     }
@@ -252,20 +253,23 @@ impl Judge {
             return Outcome::Refused(Refusal::Contradiction(number));
         }
         let is_short = is_one_batch_short(&a, &b);
-        self.tell(Side::A, &a);
+        self.report(Side::A, &a);
         match is_short {
-            true => {
-                self.note(Side::B, Some(b.end), "the last batch is not whole; it is completed from ledger/a")
-            }
-            false => self.tell(Side::B, &b),
+            true => self.note(
+                Side::B,
+                Some(b.end),
+                "the last batch is missing or cut short; it is completed from ledger/a",
+            ),
+            false => self.report(Side::B, &b),
         }
         let scans = [(Side::A, &a), (Side::B, &b)];
         let records = merge(&scans);
         let is_complete = |scan: &Scan| scan.is_clean() && scan.records.len() == records.len();
         if !is_short {
-            scans.iter().for_each(|(side, scan)| self.tell_missing(*side, scan, &records));
+            scans.iter().for_each(|(side, scan)| self.report_missing(*side, scan, &records));
         }
-        // What a copy has beyond a sound one is lost there, but for a last batch that is whole or torn in `a` only.
+        // A copy that ends before the other has lost bytes and is not complete. Exception: a last batch that
+        // only `a` has, complete or torn.
         let goes_on = |longer: &Scan, shorter: &Scan| longer.len > shorter.end;
         let (a_goes_on, b_goes_on) = (goes_on(&a, &b), !is_short && goes_on(&b, &a));
         match (is_complete(&a) && !b_goes_on, is_complete(&b) && !a_goes_on) {
@@ -280,32 +284,34 @@ impl Judge {
         }
     }
 
-    /// Two generations: a compaction was interrupted between the copies, or one of them is an older file.
+    /// Two generations: a compaction was interrupted between the copies, or one copy is an older file.
     fn generations(mut self, side: Side, high: Scan, low: Scan) -> Outcome {
-        let twin = side.twin();
-        self.tell(side, &high);
-        self.tell(twin, &low);
-        let both = [(side, &high), (twin, &low)];
+        let other = side.other();
+        self.report(side, &high);
+        self.report(other, &low);
+        let both = [(side, &high), (other, &low)];
         let Some((base, _)) = high.closing else {
-            self.damage(side, None, "the compaction that wrote it is not whole");
+            self.damage(side, None, "the compaction that wrote it is not complete");
             let has_more = high.records.keys().any(|number| *number > low.highest());
             return match low.is_clean() && !has_more {
-                true => self.copy(twin, &low, merge(&[(twin, &low)])),
+                true => self.copy(other, &low, merge(&[(other, &low)])),
                 false => self.renew(&both, merge(&both)),
             };
         };
         if let Some(number) = contradiction(&high, &low, base) {
             return Outcome::Refused(Refusal::Contradiction(number));
         }
-        self.note(twin, None, "it is from before the last compaction; it is made anew from its twin");
+        self.note(other, None, "it is older than the last compaction; it is rewritten from the other copy");
         let extra = low.records.keys().any(|number| *number > base && !high.records.contains_key(number));
         let is_new = !high.records.keys().any(|number| *number > base);
         match (high.is_clean(), low.is_clean()) {
             (true, _) if !extra => self.copy(side, &high, merge(&[(side, &high)])),
-            (false, true) if is_new && low.highest() >= base => self.copy(twin, &low, merge(&[(twin, &low)])),
+            (false, true) if is_new && low.highest() >= base => {
+                self.copy(other, &low, merge(&[(other, &low)]))
+            }
             (true, _) => {
                 let mut records = merge(&both);
-                // What the compaction dropped stays dropped.
+                // Records that the compaction dropped stay dropped.
                 records.retain(|number, _| *number > base || high.records.contains_key(number));
                 self.renew(&both, records)
             }
@@ -332,8 +338,8 @@ impl Judge {
         self.open(Mend::Copy(side), scan, records)
     }
 
-    /// No copy is sound and complete: what stands is written anew, with a record in the place of each that is
-    /// lost.
+    /// No copy is sound and complete: the valid records are written as a new generation, with a lost record
+    /// in place of each record that is lost.
     fn renew(self, scans: &[(Side, &Scan)], mut records: Records) -> Outcome {
         let generation = scans.iter().map(|(_, scan)| scan.identity.generation).max().unwrap_or(0);
         let Some((_, first)) = scans.first() else { return Outcome::Gone(self.found) };
@@ -355,7 +361,7 @@ impl Judge {
         Outcome::Open(Box::new(plan))
     }
 
-    fn tell(&mut self, side: Side, scan: &Scan) {
+    fn report(&mut self, side: Side, scan: &Scan) {
         for damage in &scan.damage {
             self.damage(side, Some(damage.offset), damage.what);
         }
@@ -364,8 +370,8 @@ impl Judge {
         }
     }
 
-    /// Records that a copy without damage does not have.
-    fn tell_missing(&mut self, side: Side, scan: &Scan, records: &Records) {
+    /// Reports records that a copy without damage does not have.
+    fn report_missing(&mut self, side: Side, scan: &Scan, records: &Records) {
         let mut missing = records.keys().filter(|number| !scan.records.contains_key(number));
         if let Some(first) = missing.next().filter(|_| scan.damage.is_empty()) {
             let last = missing.next_back().unwrap_or(first);
@@ -383,23 +389,24 @@ impl Judge {
     }
 }
 
-/// Whether `b` is what `a` is, but for the last batch.
+/// Whether `b` equals `a` except for the last batch.
 fn is_one_batch_short(a: &Scan, b: &Scan) -> bool {
     let sound = a.is_clean() && b.header.is_some() && b.closing.is_some();
     let only_tail = b.damage.len() == usize::from(b.tail().is_some());
     sound && only_tail && a.frames.split_last().is_some_and(|(_, before)| before == b.frames)
 }
 
-/// The first number above `base` of which both have a valid record, and not the same.
+/// The first number above `base` of which both copies have a valid record, but different ones.
 fn contradiction(one: &Scan, other: &Scan, base: u64) -> Option<u64> {
     let differs = |(number, at): (&u64, &RecordAt)| {
-        let twin = other.records.get(number)?;
-        (*number > base && twin.record != at.record).then_some(*number)
+        let matching = other.records.get(number)?;
+        (*number > base && matching.record != at.record).then_some(*number)
     };
     one.records.iter().find_map(differs)
 }
 
-/// Every record that a copy has, in a valid frame or in a damaged one. Of several the first copy's stands.
+/// Every record that a copy has, in a valid frame or in a damaged one. If both copies have a record, the
+/// first copy's is used.
 fn merge(scans: &[(Side, &Scan)]) -> Records {
     let mut records = Records::new();
     for (side, scan) in scans {

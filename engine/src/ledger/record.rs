@@ -1,4 +1,4 @@
-//! One record of the ledger: a header, and the payload at once behind it.
+//! One record of the ledger: a header, directly followed by the payload.
 //!
 //! ```text
 //!  0   4  length of the payload
@@ -18,13 +18,13 @@
 //! | --- | --- |
 //! | statement | the envelope as received |
 //! | ref | library, statement, release, sequence, channel: see `reference` |
-//! | lost | the last arrival number it stands for (u64), then where it lay (UTF-8) |
+//! | lost | the last arrival number that it covers (u64), then where the record was (UTF-8) |
 //! | found | the arrival number of a lost record that came back (u64) |
 //! | closing | records that the compaction wrote (u64); its arrival number is the base of the generation |
 //!
-//! A lost record has library, kind, id and sequence of the statement where its header said them. The id and the
-//! sequence stand in the header so that a record whose payload is damaged in both copies still
-//! has a name. A record of an unknown kind is kept as it is.
+//! A lost record has the library, kind, id and sequence of the statement if the statement's record header was
+//! readable. The id and the sequence are in the header so that a record whose payload is damaged in both
+//! copies can still be named. A record of an unknown kind is kept unchanged.
 
 use bytes::Bytes;
 
@@ -39,24 +39,25 @@ use crate::{
 /// Bytes before a record's payload.
 pub const RECORD_HEADER_BYTES: usize = 96;
 
+/// Offset of the checksum in the record's header.
 const CRC_AT: usize = RECORD_HEADER_BYTES - 4;
-/// Bytes of a payload at most.
+/// Maximum bytes of a payload.
 pub(super) const PAYLOAD_BYTES: usize = STATEMENT_BYTES;
 
-/// What a record holds.
+/// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RecordKind {
     /// A statement.
     Statement,
     /// A channel's move.
     Ref,
-    /// One or more records of which no copy can be read.
+    /// One or more records that are readable in no copy.
     Lost,
     /// A lost record that came back.
     Found,
     /// The end of a compaction.
     Closing,
-    /// Written by a newer version; kept as it is.
+    /// Written by a newer version; kept unchanged.
     Unknown(u8),
 }
 
@@ -84,12 +85,12 @@ impl RecordKind {
     }
 }
 
-/// One record, as it lies in both copies.
+/// One record, as both copies store it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerRecord {
     /// The arrival number.
     pub number: u64,
-    /// What it holds.
+    /// Its kind.
     pub kind: RecordKind,
     /// The statement's kind, which may be unknown to this version; 0 for other records.
     pub statement_kind: u8,
@@ -99,7 +100,7 @@ pub struct LedgerRecord {
     pub id: StatementId,
     /// The sequence of a statement or ref; else 0.
     pub sequence: u64,
-    /// What follows the header.
+    /// The bytes after the header.
     pub payload: Bytes,
 }
 
@@ -107,7 +108,7 @@ const NO_ID: StatementId = StatementId::from_bytes([0; 32]);
 const NO_LIBRARY: [u8; 32] = [0; 32];
 
 impl LedgerRecord {
-    /// What is to be kept, under its number.
+    /// Makes the record that stores `record` under its arrival number.
     pub fn of(number: u64, record: &Record) -> Self {
         match record {
             Record::Statement { id, library, kind, sequence, bytes, again: _ } => Self {
@@ -133,17 +134,17 @@ impl LedgerRecord {
         }
     }
 
-    /// Records from `number` to `last` of which nothing is known but that they were there.
+    /// The lost records from `number` to `last`. Nothing else is known of them.
     pub fn lost(number: u64, last: u64, place: &str) -> Self {
         Self { payload: lost_payload(last, place), ..Self::bare(number, RecordKind::Lost) }
     }
 
-    /// The lost record in the place of one whose header could be read.
+    /// The lost record in place of a record of which only the header is readable.
     pub fn lost_like(head: &Self, place: &str) -> Self {
         Self { kind: RecordKind::Lost, payload: lost_payload(head.number, place), ..head.clone() }
     }
 
-    /// The lost record in the place of a statement that can no longer be read.
+    /// The lost record in place of a statement that can no longer be read.
     pub fn lost_statement(id: &StatementId, held: &Held, place: &str) -> Self {
         Self {
             statement_kind: held.kind,
@@ -154,12 +155,12 @@ impl LedgerRecord {
         }
     }
 
-    /// Says that the lost record with the number `lost` came back.
+    /// Notes that the lost record with the number `lost` came back.
     pub fn found(number: u64, lost: u64) -> Self {
         Self { payload: lost.to_le_bytes().to_vec().into(), ..Self::bare(number, RecordKind::Found) }
     }
 
-    /// The end of a compaction of `records` records.
+    /// Closes a compaction of `records` records.
     pub fn closing(base: u64, records: u64) -> Self {
         Self { payload: records.to_le_bytes().to_vec().into(), ..Self::bare(base, RecordKind::Closing) }
     }
@@ -173,7 +174,7 @@ impl LedgerRecord {
         (self.kind == RecordKind::Ref).then(|| reference::decode(&self.payload)).flatten()
     }
 
-    /// The last arrival number that the record stands for: its own, but for lost ones.
+    /// The last arrival number that the record covers. Only lost records cover more than their own number.
     pub fn last(&self) -> u64 {
         match self.kind {
             RecordKind::Lost => Fields::new(&self.payload).u64().unwrap_or(self.number).max(self.number),
@@ -181,7 +182,7 @@ impl LedgerRecord {
         }
     }
 
-    /// Where a lost record lay, for people.
+    /// Where a lost record was, for people.
     pub fn place(&self) -> String {
         let text = self.payload.get(8..).unwrap_or_default();
         String::from_utf8_lossy(text).into_owned()
@@ -192,16 +193,16 @@ impl LedgerRecord {
         Fields::new(&self.payload).u64()
     }
 
-    /// Bytes that it takes in a file.
+    /// Bytes that the record takes in a file.
     pub fn encoded_len(&self) -> usize {
         RECORD_HEADER_BYTES + self.payload.len()
     }
 
-    /// Checks what is to be written against the bounds.
+    /// Checks the record against its bounds before it is written.
     pub(super) fn check(&self) -> Result<()> {
         if self.payload.len() > PAYLOAD_BYTES {
             return Err(Error::Invalid(format!(
-                "a ledger record of {} bytes; at most {PAYLOAD_BYTES} are taken",
+                "a ledger record of {} bytes; at most {PAYLOAD_BYTES} are allowed",
                 self.payload.len()
             )));
         }
@@ -210,7 +211,7 @@ impl LedgerRecord {
 
     pub(super) fn encode(&self, identity: &Identity, out: &mut Vec<u8>) {
         let begin = out.len();
-        // Its length is checked before; a longer one does not decode again.
+        // The length was checked before; a longer payload does not decode again.
         out.extend_from_slice(&u32::try_from(self.payload.len()).unwrap_or(u32::MAX).to_le_bytes());
         out.extend_from_slice(&[self.kind.tag(), self.statement_kind, 0, 0]);
         out.extend_from_slice(&self.number.to_le_bytes());
@@ -237,20 +238,20 @@ impl LedgerRecord {
     }
 }
 
-/// What stands at the front of bytes.
+/// The result of decoding a record at the front of some bytes.
 #[derive(Clone, Debug)]
 pub enum Decoded {
-    /// A record, and its length.
+    /// A complete record, and its length.
     Whole(LedgerRecord, usize),
-    /// A record whose payload is damaged, without it, and its length.
+    /// A record whose payload is damaged: the record without its payload, and its length.
     Head(LedgerRecord, usize),
-    /// A record whose payload is cut short, without it.
+    /// A record whose payload is cut short: the record without its payload.
     Cut(LedgerRecord),
     /// No record.
     Damaged,
 }
 
-/// A record's header: the record without its payload, the payload's length and checksum.
+/// Decodes a record's header: the record without its payload, the payload's length and checksum.
 fn head(bytes: &[u8], identity: &Identity) -> Option<(LedgerRecord, usize, u32)> {
     let body = bytes.get(..CRC_AT)?;
     let mut fields = Fields::new(bytes);

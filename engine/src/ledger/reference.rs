@@ -1,4 +1,4 @@
-//! The payload of a ref record: where a channel stands.
+//! The payload of a ref record: the current statement and release of a channel.
 //!
 //! ```text
 //!   0  32  library
@@ -16,7 +16,8 @@ use crate::{
     store::RefMove,
 };
 
-/// Encodes a channel's move. A name beyond [`NAME_BYTES`] does not decode again: it is checked before.
+/// Encodes a channel's move. The name was checked before: one longer than [`NAME_BYTES`] does not decode
+/// again.
 pub(super) fn encode(to: &RefMove) -> Vec<u8> {
     let mut out = to.library.as_bytes().to_vec();
     out.extend_from_slice(to.statement.as_bytes());
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn golden_and_what_is_refused() {
+    fn golden_and_refused_payloads() {
         let to = RefMove {
             library: LibraryId::from_bytes([1; 32]),
             channel: "live".to_owned(),

@@ -1,4 +1,4 @@
-//! Reads one copy of the ledger as it lies, past any damage. It judges nothing: `plan` does.
+//! Reads one copy of the ledger, past any damage. It decides nothing: `plan` does.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use super::{
     record::{Decoded, LedgerRecord, RecordKind},
 };
 
+/// Bytes of the checksum that ends a frame.
 const CHECKSUM_BYTES: u64 = (FRAME_FIXED_BYTES - FRAME_HEADER_BYTES) as u64;
 
 /// A record and the offset of its header in the file.
@@ -21,29 +22,29 @@ pub struct RecordAt {
     pub offset: u64,
 }
 
-/// A stretch of a file that is no valid frame.
+/// A range of a file that is no valid frame.
 #[derive(Clone, Debug)]
 pub struct Damage {
     /// Where it begins.
     pub offset: u64,
     /// Where it ends.
     pub end: u64,
-    /// What is wrong, for people.
+    /// A description of the damage, for people.
     pub what: &'static str,
-    /// The frame's header, where it can be read.
+    /// The frame's header, if it is readable.
     pub header: Option<FrameHeader>,
-    /// Records in it that are whole.
+    /// Complete records in it.
     pub salvaged: Vec<RecordAt>,
-    /// Records in it of which only the header can be read, without their payloads.
+    /// Records in it of which only the header is readable, without their payloads.
     pub heads: Vec<LedgerRecord>,
-    /// Bytes behind the last of them; all of it where there is none.
+    /// Bytes after the last readable record; all bytes if there is none.
     pub rest: usize,
 }
 
-/// One copy, as far as it can be read.
+/// One copy, as far as it is readable.
 #[derive(Clone, Debug)]
 pub struct Scan {
-    /// Under which identity its frames were read.
+    /// The identity under which its frames were read.
     pub identity: Identity,
     /// Its header; `None` where it is damaged.
     pub header: Option<Header>,
@@ -51,9 +52,9 @@ pub struct Scan {
     pub records: BTreeMap<u64, RecordAt>,
     /// Hashes of the valid frames, in order.
     pub frames: Vec<FrameId>,
-    /// What is no valid frame, in order.
+    /// Ranges that are no valid frame, in order.
     pub damage: Vec<Damage>,
-    /// Base and records of the closing record, where it is valid.
+    /// Base and record count of the closing record, if it is valid.
     pub closing: Option<(u64, u64)>,
     /// Where the last valid frame ends.
     pub end: u64,
@@ -79,7 +80,7 @@ impl Scan {
         while at < bytes.len() {
             match frame::decode_front(&bytes.slice(at..), &identity) {
                 Ok(frame) => {
-                    // After damage nothing is known of the frame before.
+                    // After damage, the hash of the frame before is not known.
                     if before.is_some_and(|before| before != frame.header.before) {
                         scan.note(at, at, "the frame before this one is missing");
                     }
@@ -87,7 +88,7 @@ impl Scan {
                     at += frame.header.len;
                     scan.take(frame, at);
                 }
-                // Room without a frame: file systems leave zeros behind the end of a file after a crash.
+                // Space without a frame: file systems leave zeros after the end of a file after a crash.
                 Err(_) if bytes.iter().skip(at).all(|byte| *byte == 0) => {
                     scan.len = at as u64;
                     break;
@@ -103,23 +104,23 @@ impl Scan {
         scan
     }
 
-    /// Whether nothing in it is damaged or missing, as far as it can tell alone.
+    /// Whether nothing in it is damaged or missing, as far as this copy alone can tell.
     pub fn is_clean(&self) -> bool {
         self.header.is_some() && self.damage.is_empty() && self.closing.is_some()
     }
 
-    /// The highest arrival number of its valid frames; the base where there is none above it.
+    /// The highest arrival number of its valid frames; the base if there is none above it.
     pub fn highest(&self) -> u64 {
         let last = self.records.last_key_value().map_or(0, |(_, at)| at.record.last());
         last.max(self.base())
     }
 
-    /// The highest arrival number when its generation was begun, as far as it is known.
+    /// The highest arrival number when its generation was begun; 0 if that is not known.
     pub fn base(&self) -> u64 {
         self.header.map(|header| header.base).or(self.closing.map(|(base, _)| base)).unwrap_or(0)
     }
 
-    /// The highest arrival number that anything in it names, also in damaged frames.
+    /// The highest arrival number that any record or frame header in it names, damaged frames included.
     pub(super) fn reach(&self) -> u64 {
         let named = self.damage.iter().flat_map(|damage| {
             let salvaged = damage.salvaged.iter().map(|at| at.record.last());
@@ -129,12 +130,13 @@ impl Scan {
         named.max().unwrap_or(0).max(self.highest())
     }
 
-    /// Up to where something says what was written.
+    /// The offset up to which frames and records account for the bytes.
     pub(super) fn known_end(&self) -> u64 {
         self.damage.iter().map(Damage::known_end).max().unwrap_or(0).max(self.end)
     }
 
-    /// Whether it ends within what its generation began with: nothing says whether batches followed.
+    /// Whether it ends inside the part that its generation began with. Then nothing tells whether batches
+    /// followed.
     pub(super) fn is_cut_in_image(&self) -> bool {
         self.closing.is_none()
             && self.tail().is_some_and(|tail| {
@@ -148,7 +150,7 @@ impl Scan {
         self.damage.last().filter(|damage| damage.offset >= self.end && damage.end > damage.offset)
     }
 
-    /// Forgets the damage at its end: a batch that was never acknowledged.
+    /// Removes the damage at its end: a batch that was never acknowledged.
     pub(super) fn drop_tail(&mut self) {
         if self.tail().is_some() {
             self.len = self.damage.pop().map_or(self.len, |torn| torn.offset);
@@ -182,7 +184,7 @@ impl Scan {
 }
 
 impl Damage {
-    /// Looks at bytes where no valid frame stands, up to where the next may.
+    /// Examines bytes that are no valid frame, up to where the next frame may begin.
     fn at(bytes: &Bytes, at: usize, identity: &Identity, what: &'static str) -> Self {
         let rest = bytes.slice(at..);
         let header = frame::decode_header(&rest, identity);
@@ -203,8 +205,8 @@ impl Damage {
         damage
     }
 
-    /// Up to where something says what was written: the frame's end by its header, or the end of a frame whose last record is
-    /// the last that can be read.
+    /// The offset up to which a header or record accounts for the bytes: the frame's end by its header, or
+    /// the end of a frame whose last record is the last readable one.
     fn known_end(&self) -> u64 {
         let read = self.end - self.offset - self.rest as u64;
         match self.header {
@@ -214,7 +216,7 @@ impl Damage {
         }
     }
 
-    /// Walks the records of a damaged frame, as far as their lengths can be read.
+    /// Walks the records of a damaged frame, as far as their lengths are readable.
     fn salvage(&mut self, bytes: &Bytes, identity: &Identity) {
         let mut at = FRAME_HEADER_BYTES;
         while at < bytes.len() {
@@ -223,7 +225,7 @@ impl Damage {
                     self.salvaged.push(RecordAt { record, offset: self.offset + at as u64 });
                     at += len;
                 }
-                // The record that closes a compaction says nothing that must come back.
+                // The closing record of a compaction has no content that must be restored.
                 Decoded::Head(record, len) => {
                     self.heads.extend((record.kind != RecordKind::Closing).then_some(record));
                     at += len;
@@ -240,7 +242,7 @@ impl Damage {
     }
 }
 
-/// Where the next legible frame header begins, from the front of `bytes` on, but not there.
+/// Where the next readable frame header begins in `bytes`, after the first byte.
 fn next_frame(bytes: &[u8], identity: &Identity) -> Option<usize> {
     let mut at = 1;
     while let Some(rest) = bytes.get(at..) {

@@ -1,4 +1,4 @@
-//! What the records of a ledger say: which statements are held, where refs stand, what is lost.
+//! The content of a ledger's records: the statements held, the refs, and what is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +12,12 @@ use crate::{
     store::{RefMove, ledger::Record},
 };
 
-/// Where a record lies: the offsets of its header in both files.
+/// The offsets of a record's header in both files.
 pub type Offsets = [Option<u64>; 2];
 
-/// What a ledger says. Statements stay on disk, the rest is here.
+/// The content of a ledger in memory. The bytes of statements stay on disk.
 #[derive(Clone, Debug, Default)]
-pub struct State {
+pub struct LedgerState {
     /// By id.
     held: BTreeMap<StatementId, Held>,
     /// In the order in which they are listed.
@@ -35,7 +35,7 @@ pub struct State {
 /// A statement that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// Its arrival number: that of the first record with this id, lost or not.
+    /// Its arrival number: the number of the first record with this id, lost or not.
     pub arrival: u64,
     /// The kind's tag.
     pub kind: u8,
@@ -43,7 +43,7 @@ pub struct Held {
     pub library: LibraryId,
     /// Its sequence.
     pub sequence: u64,
-    /// Where the record lies that counts now.
+    /// Where its current record lies.
     pub offsets: Offsets,
     /// The length of its payload.
     pub len: u32,
@@ -56,12 +56,12 @@ pub struct Held {
 pub enum Live {
     /// A statement, to be read from disk.
     Statement(StatementId, Held),
-    /// Any other.
+    /// Any other record.
     Record(LedgerRecord),
 }
 
 impl Live {
-    /// The arrival number under which it is carried over.
+    /// The arrival number that the record keeps.
     pub const fn number(&self) -> u64 {
         match self {
             Live::Statement(_, held) => held.arrival,
@@ -70,8 +70,8 @@ impl Live {
     }
 }
 
-impl State {
-    /// Takes up a record, in the order of arrival.
+impl LedgerState {
+    /// Applies a record. Records must be applied in order of arrival.
     pub fn apply(&mut self, record: &LedgerRecord, offsets: Offsets) {
         self.highest = self.highest.max(record.last());
         match record.kind {
@@ -86,7 +86,7 @@ impl State {
                 }
             }
             RecordKind::Lost => {
-                // It came back before the compaction that wrote this.
+                // The statement came back before the compaction that wrote this record.
                 let is_back = record.statement_kind != 0 && self.held.contains_key(&record.id);
                 if !is_back {
                     self.live_bytes += size(record);
@@ -106,7 +106,7 @@ impl State {
         }
     }
 
-    /// Raises the highest number given, where records that have gone had higher ones.
+    /// Raises the highest number assigned. Needed where records with higher numbers are gone.
     pub fn raise(&mut self, highest: u64) {
         self.highest = self.highest.max(highest);
     }
@@ -137,14 +137,14 @@ impl State {
         self.held.insert(record.id, held);
     }
 
-    /// Under which number the record of a statement was lost.
+    /// The arrival number under which the record of a statement was lost.
     fn lost_number(&self, id: &StatementId) -> Option<u64> {
         let mut lost = self.lost.values().filter(|lost| lost.statement_kind != 0 && lost.id == *id);
         lost.next().map(|lost| lost.number)
     }
 
-    /// Whether a record must be written: it says something that is not kept yet.
-    pub fn is_news(&self, record: &Record) -> bool {
+    /// Whether a record must be written: its content is not kept yet.
+    pub fn is_new(&self, record: &Record) -> bool {
         match record {
             Record::Statement { id, bytes, again, .. } => self.held.get(id).is_none_or(|held| {
                 let is_same = held.len as usize == bytes.len() && held.crc == crc32c::crc32c(bytes);
@@ -156,8 +156,8 @@ impl State {
         }
     }
 
-    /// The statements of a kind that are not superseded, of one library or of all: by library, sequence and
-    /// arrival.
+    /// The statements of a kind that are not superseded, of one library or of all, ordered by library,
+    /// sequence and arrival.
     pub fn listed(&self, library: Option<&LibraryId>, kind: StatementKind) -> Vec<(StatementId, Held)> {
         let kind = kind.tag();
         let first = library.copied().unwrap_or(LibraryId::from_bytes([0; 32]));
@@ -177,7 +177,8 @@ impl State {
         self.lost.values()
     }
 
-    /// Statements that need not be listed or carried over any more; roots and revocations always are.
+    /// Marks statements as superseded: they are not listed and not carried over any more. Roots and
+    /// revocations are never superseded.
     pub fn supersede(&mut self, ids: &[StatementId]) {
         for id in ids {
             let Some(held) = self.held.get(id) else { continue };
@@ -188,7 +189,7 @@ impl State {
         }
     }
 
-    /// The highest arrival number given.
+    /// The highest arrival number assigned.
     pub const fn highest(&self) -> u64 {
         self.highest
     }
@@ -203,7 +204,7 @@ impl State {
         self.held.len()
     }
 
-    /// What a compaction carries over, by arrival number.
+    /// The records that a compaction carries over, by arrival number.
     pub fn live(&self) -> Vec<Live> {
         let statements = self.held.iter().filter(|(id, _)| !self.superseded.contains(id));
         let statements = statements.map(|(id, held)| Live::Statement(*id, *held));

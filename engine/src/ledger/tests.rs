@@ -1,4 +1,4 @@
-//! Damage of every kind to ledgers of a few records, and what the plan makes of it.
+//! Every kind of damage to ledgers of a few records, and the plan for each.
 
 mod room;
 
@@ -8,8 +8,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{
-    FrameId, HEADER_BYTES, Header, Identity, LedgerId, LedgerRecord, Mend, Outcome, Plan, RecordKind,
-    Refusal, Side, State,
+    FrameId, HEADER_BYTES, Header, Identity, LedgerId, LedgerRecord, LedgerState, Mend, Outcome, Plan,
+    RecordKind, Refusal, Side,
     frame::{self, FRAME_HEADER_BYTES},
     image::image,
     plan,
@@ -27,7 +27,7 @@ fn identity(generation: u64) -> Identity {
     Identity { node: NODE, ledger: LedgerId::from_bytes([7; 16]), generation }
 }
 
-/// A record whose bytes follow from its number.
+/// A record whose bytes depend only on its number.
 fn statement(number: u64) -> Record {
     let bytes = Bytes::from(format!("statement {number} ").repeat(2));
     Record::Statement {
@@ -118,8 +118,9 @@ fn flipped(bytes: &Bytes, bit: usize) -> Bytes {
     bad.into()
 }
 
-/// Holds a plan to what was written: nothing else stands, and what does not stand is named as lost.
-fn holds(plan: &Plan, written: &BTreeMap<u64, LedgerRecord>) {
+/// Checks a plan against the written records: no other record is valid, and each missing record is named as
+/// lost.
+fn check_plan(plan: &Plan, written: &BTreeMap<u64, LedgerRecord>) {
     for (number, merged) in &plan.records {
         if merged.record.kind != RecordKind::Lost {
             assert_eq!(written.get(number), Some(&merged.record), "record {number} was never written");
@@ -151,7 +152,7 @@ fn two_sound_copies_need_nothing() {
 }
 
 #[test]
-fn every_flipped_bit_of_either_copy_is_found_and_costs_nothing() {
+fn every_flipped_bit_of_either_copy_is_found_and_loses_nothing() {
     let sound = small().bytes();
     for bit in 0..sound.len() * 8 {
         let bad = flipped(&sound, bit);
@@ -164,9 +165,10 @@ fn every_flipped_bit_of_either_copy_is_found_and_costs_nothing() {
     }
 }
 
-/// No length of a file says anything that was not written, and what a copy alone has lost is named.
+/// A copy of any length yields no record that was never written. Records that a copy alone has lost are
+/// named.
 #[test]
-fn a_copy_cut_at_any_length_costs_nothing_beside_its_twin() {
+fn a_copy_cut_at_any_length_is_restored_from_the_other() {
     let file = small();
     let sound = file.bytes();
     for len in 0..sound.len() {
@@ -181,15 +183,15 @@ fn a_copy_cut_at_any_length_costs_nothing_beside_its_twin() {
             );
         }
     }
-    // Alone, a copy that ends in a frame says that records are lost.
+    // Alone, a copy that ends inside a frame names lost records.
     for len in file.last_frame() + 1..sound.len() {
         let plan = open(Some(&sound.slice(..len)), None);
         assert_eq!(plan.mend, Mend::Renew);
         let written = (1..=6).map(|number| (number, numbered(number))).collect();
         if len >= file.last_frame() + FRAME_HEADER_BYTES {
-            holds(&plan, &written)
+            check_plan(&plan, &written)
         }
-        // Where the frame's own checksum alone is cut, every record is whole.
+        // If only the frame's own checksum is cut, every record is complete.
         assert_eq!(lost(&plan).is_empty(), len >= sound.len() - 4, "{len} bytes");
     }
 }
@@ -205,7 +207,7 @@ fn only_a_last_frame_is_a_tail() {
         assert_eq!(plan.mend, Mend::Cut(Side::A, short.len() as u64), "{len} bytes");
         assert_eq!((numbers(&plan), plan.highest), (vec![1, 2, 3, 4], 4));
         assert!(plan.found.iter().all(|found| !found.is_damage) && lost(&plan).is_empty());
-        // Whole in `a` and torn in `b`: it is completed.
+        // Complete in `a` and torn in `b`: it is completed in `b`.
         let plan = open(Some(&whole), Some(&torn));
         assert_eq!((plan.mend, plan.highest), (Mend::Copy(Side::A), 6), "{len} bytes");
         assert!(plan.found.iter().all(|found| !found.is_damage));
@@ -216,14 +218,14 @@ fn only_a_last_frame_is_a_tail() {
     }
     let plan = open(Some(&whole), Some(&short));
     assert_eq!((plan.mend, plan.highest), (Mend::Copy(Side::A), 6));
-    // Whole in `b` and torn in `a` is damage, too, and mended.
+    // Complete in `b` and torn in `a` is damage too, and repaired.
     let plan = open(Some(&whole.slice(..whole.len() - 1)), Some(&whole));
     assert_eq!((plan.mend, plan.highest), (Mend::Copy(Side::B), 6));
     assert!(plan.found.iter().any(|found| found.is_damage));
 }
 
 #[test]
-fn what_no_copy_has_is_lost_under_its_name() {
+fn a_record_damaged_in_both_copies_is_named_as_lost() {
     let file = small();
     let sound = file.bytes();
     // The payload of record 3, in the second batch.
@@ -236,21 +238,21 @@ fn what_no_copy_has_is_lost_under_its_name() {
     let record = &plan.records[&3].record;
     assert_eq!((record.kind, record.id), (RecordKind::Lost, numbered(3).id));
     assert!(record.place().contains("ledger/a at") && record.place().contains("ledger/b at"));
-    // Damage at two places of one frame costs nothing at all.
+    // Damage to different records of one frame in the two copies loses nothing.
     let other = (second + FRAME_HEADER_BYTES + RECORD_HEADER_BYTES) * 8;
     let plan = open(Some(&flipped(&sound, bit)), Some(&flipped(&sound, other)));
     assert_eq!((numbers(&plan), lost(&plan)), (vec![1, 2, 3, 4, 5, 6], vec![]));
-    // Its header: the number is known from the neighbours.
+    // Damage to its header: the number is known from the neighbours.
     let bit = (third + 20) * 8;
     let plan = open(Some(&flipped(&sound, bit)), Some(&flipped(&sound, bit)));
     assert_eq!((numbers(&plan), lost(&plan)), (vec![1, 2, 5, 6], vec![(3, 4)]));
     assert_eq!(plan.highest, 6);
 }
 
-/// A statement that comes back stands where it stood: of two roots of one version the first one stays the
+/// A statement that comes back keeps its arrival number: of two roots of one version, the first stays the
 /// first.
 #[test]
-fn what_comes_back_has_its_place_again() {
+fn a_statement_that_comes_back_keeps_its_arrival_number() {
     let file = small();
     let bit = (file.frames[1] + FRAME_HEADER_BYTES + RECORD_HEADER_BYTES) * 8;
     let bad = flipped(&file.bytes(), bit);
@@ -258,7 +260,7 @@ fn what_comes_back_has_its_place_again() {
     let mut state = plan.state();
     assert_eq!(state.lost().count(), 1);
     let back = LedgerRecord { number: 7, ..numbered(2) };
-    assert!(state.is_news(&statement(2)));
+    assert!(state.is_new(&statement(2)));
     state.apply(&back, [Some(0), Some(0)]);
     assert_eq!(state.lost().count(), 0);
     let listed = state.listed(None, StatementKind::Release);
@@ -281,7 +283,7 @@ fn another_ledger_is_refused() {
     elsewhere.identity.ledger = LedgerId::from_bytes([6; 16]);
     let elsewhere: Bytes = image(elsewhere.identity, 0, &[]).unwrap().bytes.into();
     assert_eq!(refusal(&NODE, Some(&sound), Some(&elsewhere)), Refusal::Unlike);
-    // One number, two records: two homes went on from one copy.
+    // One number, two records: two homes continued from one copy.
     let mut rival = fork;
     let record = LedgerRecord { number: 3, ..numbered(4) };
     let frame = frame::encode(&rival.identity, &rival.last, &[record]).unwrap();
@@ -295,12 +297,12 @@ fn another_ledger_is_refused() {
 }
 
 #[test]
-fn nothing_legible_is_gone_and_one_header_serves_both() {
+fn unreadable_copies_are_gone_and_one_header_serves_both() {
     assert!(matches!(plan(&NODE, [None, None]), Outcome::Gone(_)));
     let junk = Bytes::from(vec![0x55; 4096]);
     assert!(matches!(plan(&NODE, [Some(&junk), None]), Outcome::Gone(found) if found.len() >= 2));
     let sound = small().bytes();
-    // The whole header of one copy, and the ledger id of the other.
+    // One copy has lost its whole header. The other has a damaged header with a readable ledger id.
     let mut bad = sound.to_vec();
     bad[..HEADER_BYTES].fill(0);
     let plan = open(Some(&bad.into()), Some(&flipped(&sound, 80 * 8)));
@@ -309,7 +311,7 @@ fn nothing_legible_is_gone_and_one_header_serves_both() {
 }
 
 #[test]
-fn the_higher_generation_stands_if_it_is_whole() {
+fn the_higher_generation_is_valid_if_it_is_complete() {
     let old = small();
     // Record 2 was dropped.
     let carried: Vec<_> = [1, 3, 4, 5, 6].map(numbered).to_vec();
@@ -319,11 +321,12 @@ fn the_higher_generation_stands_if_it_is_whole() {
         assert_eq!((plan.mend, plan.identity.generation), (Mend::Copy(high), 2));
         assert_eq!((numbers(&plan), plan.highest), (vec![1, 3, 4, 5, 6], 6));
     }
-    // Without its closing record it is no generation.
+    // Without its closing record, the generation is not valid.
     let cut = new.bytes().slice(..new.bytes.len() - 1);
     let plan = open(Some(&cut), Some(&old.bytes()));
     assert_eq!((plan.mend, numbers(&plan)), (Mend::Copy(Side::B), vec![1, 2, 3, 4, 5, 6]));
-    // What only the lower has above the compaction's last number is kept, what the compaction dropped is not.
+    // Records above the compaction's last number that only the lower generation has are kept. Records that
+    // the compaction dropped are not.
     let longer = old.batch(7..=8);
     let plan = open(Some(&new.bytes()), Some(&longer.bytes()));
     assert_eq!((plan.mend, plan.highest), (Mend::Renew, 8));
@@ -339,7 +342,7 @@ fn damage_to_both_copies_of_a_compacted_generation_is_named() {
         let bad = flipped(&sound, bit);
         let plan = open(Some(&bad), Some(&bad));
         let written = [1, 3, 4, 9, 13, 14].into_iter().map(|number| (number, numbered(number))).collect();
-        holds(&plan, &written);
+        check_plan(&plan, &written);
         assert_eq!(plan.mend, Mend::Renew);
         let renewed = Bytes::from(image(identity(5), plan.highest, &plan.carried()).unwrap().bytes);
         let again = open(Some(&renewed), Some(&renewed));
@@ -349,8 +352,8 @@ fn damage_to_both_copies_of_a_compacted_generation_is_named() {
 }
 
 #[test]
-fn compaction_keeps_numbers_and_what_never_goes() {
-    let mut state = State::default();
+fn compaction_keeps_arrival_numbers_and_roots() {
+    let mut state = LedgerState::default();
     for number in 1..=10 {
         state.apply(&numbered(number), [Some(number), Some(number)]);
     }
@@ -363,7 +366,7 @@ fn compaction_keeps_numbers_and_what_never_goes() {
     assert_eq!(state.refs().len(), 1);
 }
 
-/// The bytes of a statement that looks like a frame, in a file whose damage makes the scan look for frames.
+/// A statement whose bytes look like a frame, in a file whose damage makes the scan search for frames.
 #[test]
 fn the_content_of_a_statement_never_passes_for_a_frame() {
     let forger = Identity { node: NODE, ledger: LedgerId::from_bytes([0; 16]), generation: 1 };
@@ -438,8 +441,8 @@ fn bounds_hold() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever happens to both copies, nothing stands that was not written, and nothing is missing without a
-    /// word.
+    /// After any damage to both copies, no record is valid that was not written, and each missing record is
+    /// named.
     #[test]
     fn any_damage_is_named(
         damage in prop::collection::vec((0..2usize, 0..4096usize, 1..64usize, any::<u8>()), 1..6),
@@ -482,9 +485,9 @@ proptest! {
                 for number in written.keys() {
                     let is_lost = ranges.iter().any(|(first, last)| (first..=last).contains(&number));
                     let is_here = plan.records.contains_key(number);
-                    // A frame at the end of both copies whose header no copy has names one record at least.
+                    // If no copy has the header of the last frame, at least one record of it is named.
                     let is_beyond = *number > plan.highest && !ranges.is_empty();
-                    // Torn in `a`, and cut off in `b` at the same frame: what a crash leaves.
+                    // Torn in `a` and absent in `b` at the same frame: the state after a crash.
                     let is_torn = *number > plan.highest && plan.found.iter().any(|found| !found.is_damage);
                     prop_assert!(is_here || is_lost || is_beyond || is_torn, "{number}: {ranges:?} {plan:?}");
                 }

@@ -1,6 +1,8 @@
-//! Builds trees from sorted entries and from chunks, streaming: memory is one page a level, whatever the size.
+//! Builds trees from sorted entries and from chunks, as a stream. Memory is one page per level, for a tree of
+//! any size.
 //!
-//! The same items give the same pages, however they came together: see [`cut`](super::cut) for where pages end.
+//! The same items always give the same pages, in whatever way the tree was made: see [`cut`](super::cut) for
+//! the rule for the ends of pages.
 
 use super::{
     PageSink,
@@ -21,11 +23,11 @@ pub use super::edit::edit;
 /// A finished tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tree {
-    /// Its root page.
+    /// The root page.
     pub root: PageId,
     /// The root's level.
     pub level: u8,
-    /// What lies below.
+    /// The sums over the tree.
     pub sums: Sums,
 }
 
@@ -47,7 +49,7 @@ impl EntryTreeBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where no class can be in `slot`.
+    /// [`Error::Invalid`] if `slot` is out of range.
     pub fn new(library: LibraryId, slot: u8) -> Result<Self> {
         Ok(Self { levels: Levels::new(library, TreeKind::Entries, checked(slot)?), last: None, entries: 0 })
     }
@@ -56,8 +58,8 @@ impl EntryTreeBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where `path` does not come after the last one, the entry is malformed or the class is full;
-    /// whatever `sink` fails with.
+    /// [`Error::Invalid`] if `path` does not come after the last path, the entry is malformed or the class is
+    /// full; any error of `sink`.
     pub fn push(&mut self, path: EntryPath, entry: &Entry, sink: &mut dyn PageSink) -> Result<()> {
         let mut body = Vec::new();
         item::write_checked_entry(&mut body, path.as_str(), entry)?;
@@ -67,21 +69,21 @@ impl EntryTreeBuilder {
         self.levels.push(0, Pending { key, body, sums: entry.sums(), page: None }, sink)
     }
 
-    /// Ends the tree. One without entries is one empty page.
+    /// Ends the tree. A tree without entries is one empty page.
     ///
     /// # Errors
     ///
-    /// Whatever `sink` fails with.
+    /// Any error of `sink`.
     pub fn finish(self, sink: &mut dyn PageSink) -> Result<Tree> {
         self.levels.finish(sink)
     }
 
-    /// Whether a page of `level` that was cut before may come next.
+    /// Whether an existing page of `level` may be added next.
     pub(super) fn takes_page(&self, level: u8) -> bool {
         self.levels.is_clean_below(level + 1)
     }
 
-    /// Adds a whole subtree by its root, a page of `level` that ends by firing.
+    /// Adds a complete subtree by its root: a page of `level` whose last item fires.
     pub(super) fn push_page(
         &mut self,
         level: u8,
@@ -100,7 +102,7 @@ impl EntryTreeBuilder {
 
     fn advance(&mut self, path: &EntryPath, entries: u64) -> Result<()> {
         if self.last.as_ref().is_some_and(|last| last >= path) {
-            return Err(Error::Invalid(format!("path {path} comes out of order, or twice")));
+            return Err(Error::Invalid(format!("path {path} is out of order, or there twice")));
         }
         self.entries = self.entries.saturating_add(entries);
         if self.entries > CLASS_ENTRIES {
@@ -129,7 +131,7 @@ impl ContentBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where no class can be in `slot`.
+    /// [`Error::Invalid`] if `slot` is out of range.
     pub fn new(library: LibraryId, slot: u8) -> Result<Self> {
         Ok(Self { inline: Vec::new(), levels: None, library, slot: checked(slot)? })
     }
@@ -138,7 +140,7 @@ impl ContentBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a chunk of impossible length; whatever `sink` fails with.
+    /// [`Error::Invalid`] if the length of the chunk is impossible; any error of `sink`.
     pub fn push(&mut self, chunk: ChunkRef, sink: &mut dyn PageSink) -> Result<()> {
         item::check_len(chunk.len, CHUNK_BYTES)?;
         match &mut self.levels {
@@ -154,7 +156,7 @@ impl ContentBuilder {
     ///
     /// # Errors
     ///
-    /// Whatever `sink` fails with.
+    /// Any error of `sink`.
     pub fn finish(self, sink: &mut dyn PageSink) -> Result<Content> {
         match self.levels {
             None => Ok(Content::Inline(self.inline)),
@@ -165,7 +167,7 @@ impl ContentBuilder {
         }
     }
 
-    /// Goes from an inline list to a tree.
+    /// Changes from an inline list to a tree.
     fn grow(&mut self, sink: &mut dyn PageSink) -> Result<()> {
         let levels = self.levels.insert(Levels::new(self.library, TreeKind::Content, self.slot));
         self.inline.drain(..).try_for_each(|chunk| push_chunk(levels, chunk, sink))

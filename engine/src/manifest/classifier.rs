@@ -1,6 +1,7 @@
-//! Which path is in which class. Every path is in exactly one: the class whose pattern it matches, or `default`.
+//! Assigns paths to classes. Every path is in exactly one class: the class whose pattern it matches, or
+//! `default`.
 //!
-//! Decides by the classes' policies alone, so that the same path goes to the same class whoever publishes it.
+//! Uses only the policies of the classes, so that a path is in the same class for every publisher.
 
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
@@ -15,7 +16,7 @@ use crate::{
     limits::CLASSES,
 };
 
-/// A class, as far as it decides about paths.
+/// The properties of a class that decide about paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
     /// Its slot in the class table.
@@ -24,36 +25,37 @@ pub struct Class {
     pub name: String,
     /// Its policy.
     pub policy: ClassRules,
-    /// Whether who publishes may put paths in it.
+    /// Whether the publisher may put paths in it.
     pub is_ours: bool,
 }
 
 impl Class {
-    /// The class that has what is in no other, in the slot of a library's first class.
+    /// The class `default`, in the slot of the first class of a library. It has the paths that are in no
+    /// other class.
     pub fn default_class() -> Self {
         let (slot, name) = DEFAULT_CLASS;
         Self { slot, name: name.to_owned(), policy: ClassRules::default(), is_ours: true }
     }
 
-    /// Whether it has what is in no other class.
+    /// Whether this is the class of the paths that are in no other class.
     pub fn is_default(&self) -> bool {
         self.name == DEFAULT_CLASS.1
     }
 }
 
-/// Puts paths in classes.
+/// Assigns paths to classes.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     classes: Vec<Class>,
     patterns: GlobSet,
-    /// By pattern of the set: its class, as an index.
+    /// For each pattern of the set, the index of its class.
     owners: Vec<usize>,
-    /// The class of what no pattern matches.
+    /// The index of the class for paths that no pattern matches.
     rest: Option<usize>,
 }
 
 impl Default for Classifier {
-    /// The one class `default`.
+    /// A classifier with the class `default` only.
     fn default() -> Self {
         Self {
             classes: vec![Class::default_class()],
@@ -65,12 +67,12 @@ impl Default for Classifier {
 }
 
 impl Classifier {
-    /// Takes the classes of a library.
+    /// Makes a classifier for the classes of a library.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a malformed pattern or policy, a name or slot that no class can have or that two have, and for
-    /// a `default` with patterns.
+    /// [`Error::Invalid`] for a malformed pattern or policy, an invalid or repeated name or slot, and a class
+    /// `default` with patterns.
     pub fn new(mut classes: Vec<Class>) -> Result<Self> {
         classes.sort_by_key(|class| class.slot);
         check(&classes)?;
@@ -96,7 +98,7 @@ impl Classifier {
         &self.classes
     }
 
-    /// The slots in which who publishes may put something, ascending.
+    /// The slots in which the publisher may put paths, ascending.
     pub fn slots(&self) -> impl Iterator<Item = u8> + '_ {
         self.classes.iter().filter(|class| class.is_ours).map(|class| class.slot)
     }
@@ -105,8 +107,8 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where patterns of two classes match, naming both; [`Error::Denied`] where its class is not
-    /// [ours](Class::is_ours).
+    /// [`Error::Invalid`] if patterns of two classes match, with the names of both; [`Error::Denied`] if its
+    /// class is not [ours](Class::is_ours).
     pub fn class_of(&self, path: &EntryPath) -> Result<&Class> {
         let found = self.matching(path, path.as_str())?;
         let class = found.or(self.rest).and_then(|index| self.classes.get(index));
@@ -123,9 +125,10 @@ impl Classifier {
         }
     }
 
-    /// The class of a folder, where it is [ours](Class::is_ours): elsewhere the paths in it imply it. One that no pattern
-    /// matches goes where something in it would go; of several classes whose patterns match, the one of the lowest slot has
-    /// it, since the folder itself says nothing of what is in it.
+    /// The class of a folder, if the class is [ours](Class::is_ours). In other classes, the paths in a folder
+    /// imply the folder. A folder that no pattern matches is in the class that a path in it would have. If
+    /// patterns of several classes match, the folder is in the class of the lowest slot, since the folder
+    /// itself does not tell what it contains.
     pub fn class_of_folder(&self, path: &EntryPath) -> Option<&Class> {
         let first = |text: &str| {
             let matches = self.patterns.matches_candidate(&Candidate::new(text));
@@ -139,7 +142,7 @@ impl Classifier {
         class.filter(|class| class.is_ours)
     }
 
-    /// The one class with a pattern that matches `text`, which stands for `path`.
+    /// The index of the only class with a pattern that matches `text`. `path` is the path for error messages.
     fn matching(&self, path: &EntryPath, text: &str) -> Result<Option<usize>> {
         if self.owners.is_empty() {
             return Ok(None);
@@ -158,11 +161,11 @@ impl Classifier {
         }
     }
 
-    /// A pattern and its class, for people.
+    /// Describes a pattern and its class, for messages.
     fn describe(&self, pattern: usize) -> String {
         let class = self.owners.get(pattern).and_then(|owner| Some((*owner, self.classes.get(*owner)?)));
         let Some((owner, class)) = class else { return String::new() };
-        // A class's patterns stand in the set one after the other.
+        // The patterns of a class are consecutive in the set.
         let first = self.owners.partition_point(|other| *other < owner);
         let text = class.policy.paths.get(pattern - first).map_or("", String::as_str);
         format!("`{}` by `{text}`", class.name)
@@ -170,27 +173,29 @@ impl Classifier {
 }
 
 fn check(classes: &[Class]) -> Result<()> {
-    let refuse = |what: String| Err(Error::Invalid(what));
+    let refuse = |text: String| Err(Error::Invalid(text));
     if classes.len() > CLASSES {
-        return refuse(format!("a library has at most {CLASSES} classes, those it once had included"));
+        return refuse(format!("a library has at most {CLASSES} classes, including removed ones"));
     }
     for (at, class) in classes.iter().enumerate() {
         let name = &class.name;
         if !is_class_name(name) {
             return refuse(format!(
-                "no class can be called `{}`: use 1 to 64 bytes of visible text without any of *?[]{{}},/",
+                "invalid class name `{}`: use 1 to 64 bytes of visible text without any of *?[]{{}},/",
                 name.escape_debug()
             ));
         }
         if usize::from(class.slot) >= CLASSES {
-            return refuse(format!("class `{name}` has slot {}, which no class can have", class.slot));
+            return refuse(format!("class `{name}` has slot {}, which is out of range", class.slot));
         }
         let before = classes.get(..at).unwrap_or_default();
         if before.iter().any(|other| other.slot == class.slot || other.name == *name) {
             return refuse(format!("class `{name}` or its slot is there twice"));
         }
         if class.is_default() && !class.policy.paths.is_empty() {
-            return refuse(format!("class `{name}` has what is in no other class: give it no patterns"));
+            return refuse(format!(
+                "class `{name}` has the paths that are in no other class: give it no patterns"
+            ));
         }
     }
     Ok(())
@@ -244,12 +249,12 @@ mod tests {
         for part in ["masters/raw/a.srt", "`masters` by `masters/raw/**`", "`subtitles` by `**/*.srt`"] {
             assert!(error.contains(part), "{part} is not in {error}");
         }
-        // Two patterns of one class are no conflict.
+        // Two patterns of one class are not a conflict.
         assert_eq!(class_of("masters/raw/a.mov"), "masters");
     }
 
     #[test]
-    fn a_folder_goes_where_its_content_would() {
+    fn a_folder_is_in_the_class_of_its_content() {
         let of = |text| films().class_of_folder(&path(text)).unwrap().name.clone();
         assert_eq!([of("masters/raw"), of("archive"), of("masters"), of("a.srt")].join(" "), {
             "masters masters default subtitles"
@@ -257,10 +262,10 @@ mod tests {
         assert_eq!(class_of("masters/raw"), "default");
     }
 
-    /// Every folder is an entry: one that patterns of two classes match must not end a publish, and one whose class is
-    /// another publisher's must not be in ours.
+    /// Every folder is an entry. A folder that patterns of two classes match must not fail a publish, and a
+    /// folder whose class belongs to another publisher must not be in our class.
     #[test]
-    fn a_folder_never_ends_a_publish() {
+    fn a_folder_never_fails_a_publish() {
         let both = [class(2, "raw", &["**/raw"]), class(1, "films", &["films/*"]), Class::default_class()];
         let both = Classifier::new(both.to_vec()).unwrap();
         assert!(both.class_of(&path("films/raw")).is_err());
@@ -272,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_refused() {
+    fn a_path_in_a_class_of_another_publisher_is_refused() {
         let theirs = Class { is_ours: false, ..class(1, "masters", &["masters/**"]) };
         let some = Classifier::new(vec![theirs, class(2, "trailers", &["trailers/**"])]).unwrap();
         assert!(some.class_of(&path("trailers/a")).is_ok());
@@ -299,7 +304,8 @@ mod tests {
     }
 
     proptest! {
-        /// A path is in one class or in an error, and in the one class whose patterns alone match it.
+        /// A path is in one class or causes an error. If it is in one class, only patterns of this class
+        /// match it.
         #[test]
         fn classification_is_a_partition(
             patterns in prop::collection::vec(prop::collection::btree_set("(\\*\\*/)?[ab?*]{1,2}(/[ab*]{1,2})?(/\\*\\*)?", 0..4), 0..5),

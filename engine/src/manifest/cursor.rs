@@ -1,7 +1,7 @@
-//! Reads trees back, streaming and in order. Every page is checked against what its parent says of it before anything of
-//! it is handed out, so a forged page ends in an error and never in wrong entries.
+//! Reads trees as a stream, in order. Every page is checked against its parent before any of its content is
+//! returned. So a forged page results in an error and never in wrong entries.
 //!
-//! Memory is one page of child names a level; nothing recurses.
+//! Memory is one page of child ids per level. No function recurses.
 
 use std::vec;
 
@@ -22,7 +22,8 @@ pub fn entries<'a, S: PageSource + ?Sized>(source: &'a S, root: &PageId) -> Entr
     Entries::new(source, root)
 }
 
-/// The entries of a tree at and after `path`, in path order. Reads no page that lies wholly before it.
+/// The entries of a tree at and after `path`, in path order. Reads no page that lies completely before
+/// `path`.
 pub fn entries_from<'a, S: PageSource + ?Sized>(
     source: &'a S,
     root: &PageId,
@@ -31,16 +32,16 @@ pub fn entries_from<'a, S: PageSource + ?Sized>(
     Entries { from: Some(path), ..Entries::new(source, root) }
 }
 
-/// What a tree says of `path`. Reads one page a level.
+/// The entry of a tree at `path`. Reads one page per level.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] where a page is not held, [`Error::Invalid`] where one is forged.
+/// [`Error::Missing`] if a page is not held, [`Error::Invalid`] if a page is forged.
 pub fn find<S: PageSource + ?Sized>(source: &S, root: &PageId, path: &EntryPath) -> Result<Option<Entry>> {
     Ok(find_at(source, root, path)?.map(|(_, entry)| entry))
 }
 
-/// As [`find`], with the class-wide ordinal of the entry's first chunk.
+/// Like [`find`], but also returns the class-wide ordinal of the first chunk of the entry.
 pub fn find_at<S: PageSource + ?Sized>(
     source: &S,
     root: &PageId,
@@ -58,12 +59,13 @@ pub fn chunks<'a, S: PageSource + ?Sized>(source: &'a S, content: &Content) -> C
     Chunks::new(source, content, None, Skip::default())
 }
 
-/// The chunks of a file from the one that holds byte `offset` on, and how many bytes of that first one lie before it.
-/// At or past the end of the file there are no chunks. Reads one page a level to get there.
+/// The chunks of a file from the one that contains byte `offset` on, and the number of bytes of this first
+/// chunk before `offset`. At or past the end of the file there are no chunks. Reads one page per level to get
+/// there.
 ///
 /// # Errors
 ///
-/// As [`find`].
+/// As for [`find`].
 pub fn chunks_at<'a, S: PageSource + ?Sized>(
     source: &'a S,
     content: &Content,
@@ -74,15 +76,15 @@ pub fn chunks_at<'a, S: PageSource + ?Sized>(
     Ok((chunks.inner, chunks))
 }
 
-/// The iterator of [`entries`] and [`entries_from`]; ends after its first error.
+/// The iterator of [`entries`] and [`entries_from`]. It ends after its first error.
 pub struct Entries<'a, S: ?Sized> {
     source: &'a S,
     stack: Vec<vec::IntoIter<(PageId, Expect)>>,
     leaf: vec::IntoIter<(EntryPath, Entry)>,
     from: Option<EntryPath>,
-    /// Chunks below entries still to be passed over.
+    /// The number of chunks of entries still to be skipped.
     skip_chunks: u64,
-    /// Chunks of the entry found last that lie before the target.
+    /// Chunks before the target, of the entry found last.
     pub(super) inner_chunks: u64,
     /// The slot of the page that the last entry came from.
     pub(super) slot: u8,
@@ -120,8 +122,8 @@ impl<'a, S: PageSource + ?Sized> Entries<'a, S> {
         self.passed - self.found
     }
 
-    /// Passes over the entries before the one that holds chunk `ordinal`, leaving in `inner_chunks` how many of that
-    /// entry's own chunks come before it.
+    /// Skips the entries before the one that contains chunk `ordinal`. `inner_chunks` then has the number of
+    /// chunks of this entry before that chunk.
     pub(super) fn at_chunk(source: &'a S, root: &PageId, ordinal: u64) -> Self {
         Entries { skip_chunks: ordinal, ..Entries::new(source, root) }
     }
@@ -131,7 +133,7 @@ impl<'a, S: PageSource + ?Sized> Entries<'a, S> {
             for (path, entry) in self.leaf.by_ref() {
                 let is_before = self.from.as_ref().is_some_and(|from| path < *from);
                 self.found = entry.content.chunks();
-                // A page's sums were checked against overflow, and its parent's.
+                // The sums of a page were checked against overflow, and against its parent.
                 self.passed = self.passed.saturating_add(self.found);
                 if !is_before && !passes(&mut self.skip_chunks, entry.content.chunks()) {
                     self.inner_chunks = std::mem::take(&mut self.skip_chunks);
@@ -175,7 +177,7 @@ impl<S: PageSource + ?Sized> Iterator for Entries<'_, S> {
     }
 }
 
-/// What of a file is still to be passed over, in chunks or in bytes.
+/// The part of a file that is still to be skipped, in chunks or in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Skip {
     pub(super) chunks: u64,
@@ -183,13 +185,13 @@ pub(super) struct Skip {
 }
 
 impl Skip {
-    /// Passes over something that adds up to `sums`, if all of it lies before the target.
+    /// Skips a part with these `sums`, if all of it lies before the target.
     fn passes(&mut self, sums: Sums) -> bool {
         passes(&mut self.chunks, sums.chunks) || passes(&mut self.bytes, sums.bytes)
     }
 }
 
-/// Takes `size` off `left` where it is not more.
+/// Subtracts `size` from `left`, if `size` is not larger. Returns whether it did.
 fn passes(left: &mut u64, size: u64) -> bool {
     if *left == 0 || size > *left {
         return false;
@@ -198,15 +200,15 @@ fn passes(left: &mut u64, size: u64) -> bool {
     true
 }
 
-/// The iterator of [`chunks`] and [`chunks_at`]; ends after its first error.
+/// The iterator of [`chunks`] and [`chunks_at`]. It ends after its first error.
 pub struct Chunks<'a, S: ?Sized> {
     source: &'a S,
     stack: Vec<vec::IntoIter<(PageId, Expect)>>,
     leaf: vec::IntoIter<ChunkRef>,
-    /// How many chunks the entry says there are.
+    /// The number of chunks that the entry states.
     count: u64,
     skip: Skip,
-    /// Bytes of the chunk found last that lie before the target.
+    /// Bytes before the target, of the chunk found last.
     inner: u64,
     found: Option<ChunkRef>,
 }
@@ -218,7 +220,8 @@ impl<S: ?Sized> std::fmt::Debug for Chunks<'_, S> {
 }
 
 impl<'a, S: PageSource + ?Sized> Chunks<'a, S> {
-    /// `expect` is what the entry's page says of the root of a tree, where it is at hand.
+    /// `expect` is the expectation for the root of a chunk tree from the page of the entry, if it is
+    /// available.
     pub(super) fn new(source: &'a S, content: &Content, expect: Option<Expect>, skip: Skip) -> Self {
         let mut this = Self {
             source,
@@ -239,7 +242,7 @@ impl<'a, S: PageSource + ?Sized> Chunks<'a, S> {
         this
     }
 
-    /// Goes to the first chunk that is not passed over.
+    /// Moves to the first chunk that is not skipped.
     fn seek(&mut self) -> Result<()> {
         self.found = self.step()?;
         Ok(())
@@ -264,7 +267,7 @@ impl<'a, S: PageSource + ?Sized> Chunks<'a, S> {
             let page = load::page(self.source, &id, &expect)?;
             if expect.is_root && page.sums()?.chunks != self.count {
                 let text = format!(
-                    "page {}: forged tree page: it has not as many chunks as its entry says",
+                    "page {}: forged tree page: its entry states another number of chunks",
                     id.short()
                 );
                 return Err(Error::Invalid(text));
@@ -298,7 +301,7 @@ mod tests {
     use crate::manifest::testing::{Pages, build, chunk, content, library, path};
 
     #[test]
-    fn reads_back_what_was_built() {
+    fn reads_back_a_built_tree() {
         for n in [0, 1, 15, 16, 300, 5000] {
             let (entries, mut pages) = (library(n), Pages::default());
             let tree = build(&entries, &mut pages);
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn seeks_without_reading_what_lies_before() {
+    fn seeks_without_reading_the_pages_before() {
         let (entries, mut pages) = (library(5000), Pages::default());
         let tree = build(&entries, &mut pages);
         for (wanted, entry) in entries.iter().step_by(37) {

@@ -1,4 +1,5 @@
-//! Compares two versions, reading only what differs: [`diff`] two entry trees, [`content`] the chunks of one file.
+//! Compares two versions and reads only pages that differ: [`diff`] compares two entry trees, [`content`]
+//! compares the chunks of one file.
 
 use std::{cmp::Ordering, collections::BTreeMap, vec};
 
@@ -16,30 +17,30 @@ use crate::{error::Result, id::PageId};
 
 pub use super::diff_content::{ContentSink, Gap, Match, Spare, Stood, content};
 
-/// What became of a path.
+/// A change of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is new.
+    /// The path is new.
     Added {
         /// The path.
         path: EntryPath,
-        /// What it is.
+        /// The new entry.
         entry: Entry,
     },
-    /// It is gone.
+    /// The path was removed.
     Removed {
         /// The path.
         path: EntryPath,
-        /// What it was.
+        /// The old entry.
         entry: Entry,
     },
-    /// Its entry differs.
+    /// The entry of the path differs.
     Changed {
         /// The path.
         path: EntryPath,
-        /// What it was.
+        /// The old entry.
         old: Entry,
-        /// What it is.
+        /// The new entry.
         new: Entry,
     },
 }
@@ -53,17 +54,19 @@ impl Change {
     }
 }
 
-/// Takes a difference as it is found. An error ends the comparison.
+/// Receives a difference during the comparison. An error ends the comparison.
 pub trait DiffSink {
-    /// A page of the new tree that the old one does not have in this place: parents before their children, and before the
-    /// changes below them. `stood` is a page of the old tree that covers about the same paths, if there is one.
+    /// A page of the new tree that the old tree does not have at this position. Parents come before their
+    /// children, and before the changes below them. `stood` is a page of the old tree that covers about the
+    /// same paths, if there is one.
     fn page(&mut self, id: &PageId, bytes: &Bytes, stood: Option<PagePosition>) -> Result<()>;
 
     /// A change, in path order.
     fn change(&mut self, change: Change, first: FirstChunk) -> Result<()>;
 }
 
-/// How many chunks of a tree, with multiplicity, come before a path: the class-wide ordinal of its first chunk.
+/// The number of chunks of a tree, with multiplicity, before a path: the class-wide ordinal of its first
+/// chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FirstChunk {
     /// In the old tree.
@@ -72,13 +75,13 @@ pub struct FirstChunk {
     pub new: u64,
 }
 
-/// Compares the entry trees below `old` and `new`; without `old`, all of `new` is added. Reads only subtrees that
-/// differ; memory is a page of child names a level on either side.
+/// Compares the entry trees below `old` and `new`. Without `old`, all of `new` is added. Reads only subtrees
+/// that differ. Memory is one page of child ids per level of each tree.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`](crate::Error::Missing) where a page is not held,
-/// [`Error::Invalid`](crate::Error::Invalid) where one is forged; whatever `sink` fails with.
+/// [`Error::Missing`](crate::Error::Missing) if a page is not held, [`Error::Invalid`](crate::Error::Invalid)
+/// if a page is forged; any error of `sink`.
 pub fn diff<S: PageSource + ?Sized>(
     source: &S,
     old: Option<&PageId>,
@@ -89,7 +92,7 @@ pub fn diff<S: PageSource + ?Sized>(
         return Ok(());
     }
     let (mut old, mut new) = (Side::new(source, old), Side::new(source, Some(new)));
-    // The page opened last of each level of the old tree.
+    // For each level of the old tree, the page that was opened last.
     let mut stood = BTreeMap::new();
     while let Some(step) = choose(old.head(), new.head()) {
         match step {
@@ -126,15 +129,15 @@ pub fn diff<S: PageSource + ?Sized>(
     Ok(())
 }
 
-/// What stands at the front of what is left of a tree.
+/// The next item of a tree.
 #[derive(Clone, Copy)]
 enum Head<'a> {
     Page(&'a PageId, &'a Expect),
-    /// An entry's path and its bytes, of which it has one form.
+    /// The path of an entry, and its bytes, which are canonical.
     Entry(&'a [u8], &'a [u8]),
 }
 
-/// What to do with the two heads.
+/// The next step for the two heads.
 enum Step {
     SkipBoth,
     OpenOld,
@@ -145,8 +148,8 @@ enum Step {
     TakeBoth,
 }
 
-/// Decides so that pages are opened as late as possible: a head that lies wholly before the other goes first, because
-/// what is equal behind it can then still meet.
+/// Chooses so that pages are opened as late as possible. A head that lies completely before the other goes
+/// first, so that equal pages after it can still be compared.
 fn choose(old: Option<Head<'_>>, new: Option<Head<'_>>) -> Option<Step> {
     let step = match (old, new) {
         (None, None) => return None,
@@ -182,7 +185,7 @@ fn choose(old: Option<Head<'_>>, new: Option<Head<'_>>) -> Option<Step> {
             } else if is_at_or_before(last(new), old) {
                 Step::OpenNew
             } else {
-                // A root, whose level nobody told, is above all.
+                // The level of a root is not known yet, so it is treated as above all other pages.
                 match old.level.unwrap_or(u8::MAX).cmp(&new.level.unwrap_or(u8::MAX)) {
                     Ordering::Less => Step::OpenNew,
                     Ordering::Greater => Step::OpenOld,
@@ -206,13 +209,13 @@ fn last(page: &Expect) -> Option<&[u8]> {
     page.last.as_ref().map(|last| last.as_str().as_bytes())
 }
 
-/// What is left of one tree, of which only the head is looked at: the next entry of the leaf, or where that is through
-/// the next page.
+/// The rest of one tree. Only its head is compared: the next entry of the open leaf or, if the leaf is at its
+/// end, the next page.
 struct Side<'a, S: ?Sized> {
     source: &'a S,
     leaf: Leaf,
     stack: Vec<vec::IntoIter<(PageId, Expect)>>,
-    /// What lies before the head.
+    /// The sums over everything before the head.
     passed: Sums,
 }
 
@@ -232,7 +235,7 @@ impl<'a, S: PageSource + ?Sized> Side<'a, S> {
         }
     }
 
-    /// Passes over the head.
+    /// Skips the head.
     fn skip(&mut self) -> Result<()> {
         let sums = match self.leaf.head() {
             Some((_, _, sums)) => {
@@ -241,12 +244,12 @@ impl<'a, S: PageSource + ?Sized> Side<'a, S> {
             }
             None => self.stack.last_mut().and_then(|level| level.next()).and_then(|(_, expect)| expect.sums),
         };
-        // Parents' sums were checked when their pages were opened, so this cannot overflow.
+        // The sums of the parents were checked when their pages were opened, so this cannot overflow.
         self.passed = self.passed.checked_add(sums.unwrap_or_default()).unwrap_or(self.passed);
         Ok(())
     }
 
-    /// Replaces a head that is a page by what the page holds; gives the page and its level.
+    /// Replaces a head that is a page by the items of the page. Returns the page and its level.
     fn open(&mut self) -> Result<Option<(PageId, Bytes, u8)>> {
         let Some((id, expect)) = self.stack.last_mut().and_then(|level| level.next()) else {
             return Ok(None);
@@ -265,7 +268,7 @@ impl<'a, S: PageSource + ?Sized> Side<'a, S> {
         Ok(Some((id, bytes, level)))
     }
 
-    /// Opens a page of the old tree and remembers where it stood.
+    /// Opens a page of the old tree and remembers its position.
     fn open_over(&mut self, stood: &mut BTreeMap<u8, PagePosition>) -> Result<()> {
         let ordinal = self.passed.entries;
         if let Some((.., level)) = self.open()? {
@@ -274,7 +277,7 @@ impl<'a, S: PageSource + ?Sized> Side<'a, S> {
         Ok(())
     }
 
-    /// Opens a page of the new tree and shows it.
+    /// Opens a page of the new tree and reports it.
     fn open_into(&mut self, stood: &BTreeMap<u8, PagePosition>, sink: &mut dyn DiffSink) -> Result<()> {
         match self.open()? {
             Some((id, bytes, level)) => sink.page(&id, &bytes, stood.get(&level).copied()),
@@ -282,7 +285,7 @@ impl<'a, S: PageSource + ?Sized> Side<'a, S> {
         }
     }
 
-    /// Takes a head that is an entry.
+    /// Removes and returns a head that is an entry.
     fn take(&mut self) -> Result<Option<(EntryPath, Entry)>> {
         let entry = self.leaf.entry()?;
         self.skip()?;

@@ -1,11 +1,12 @@
 //! Compares the chunk trees of one file.
 //!
-//! Insertions shift every ordinal behind them, so the trees are compared level by level as sets of page ids, from the
-//! top: what both have at one level is dropped with all below it. What is dropped anchors the rest: between two
-//! neighbouring anchors lies what the one has in the place of the other's, which is what a sender encodes it against.
+//! An insertion shifts every ordinal after it. So the trees are compared level by level, as sets of page ids,
+//! from the top. Pages that both sides have at one level are dropped, with everything below them. The dropped
+//! pages are the anchors for the rest: the new chunks between two neighbouring anchors take the place of the
+//! old chunks between them, and a sender encodes the new ones against the old ones.
 //!
-//! Both at a level stand in nearly the same order, so what is looked for is most often what follows the last find: see
-//! [`Seen`].
+//! Both sides of a level have nearly the same order, so the next page searched is mostly the one after the
+//! last match: see [`Seen`].
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use super::{
     PageSource,
     entry::{ChunkRef, Content, Sums},
-    known::{Known, Met},
+    known::{Known, Lookup},
     page::{ChunkChild, Expect, TreeKind},
     seen::Seen,
     view::{ContentItems, ContentPage},
@@ -25,69 +26,73 @@ use crate::{
     limits::{DIFF_GATHERED, DIFF_READ_PAGES, DIFF_RUN_CHUNKS, DIFF_STOOD_PAGES},
 };
 
-/// Takes the difference of two contents as it is found. An error ends the comparison.
+/// Receives the difference of two contents during the comparison. An error ends the comparison.
 pub trait ContentSink {
-    /// A page of the new tree that the old ones do not have: parents before their children, a leaf before its chunks.
-    /// `stood` are old pages in whose place it stands, if there are any.
+    /// A page of the new tree that the old trees do not have. Parents come before their children, and a leaf
+    /// before its chunks. `stood` are the old pages that the page replaces, if there are any.
     fn page(&mut self, id: &PageId, bytes: &Bytes, stood: Option<Stood>) -> Result<()>;
 
-    /// Chunks of new leaves that no old leaf has, each once, in order, by their ordinal from the file's first chunk on;
-    /// at most [`DIFF_RUN_CHUNKS`] at a time. `gap` is what the old contents have on both sides of the run; `spare` the
-    /// largest runs that they have and the new one lacks, as far as that is known.
-    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap, spare: &[Spare]) -> Result<()>;
+    /// Chunks of new leaves that no old leaf has, each once, in order, with their ordinals from the first
+    /// chunk of the file on; at most [`DIFF_RUN_CHUNKS`] at a time. `gap` has the positions in the old
+    /// contents on both sides of the run. `unused_base_runs` are the largest runs of old chunks that the new
+    /// content does not have, as far as they are known.
+    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap, unused_base_runs: &[Spare]) -> Result<()>;
 }
 
-/// Pages of one level of an old content that follow each other.
+/// Consecutive pages of one level of an old content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stood {
-    /// Which of the old contents.
+    /// The index of the old content.
     pub content: usize,
     /// Their level.
     pub level: u8,
-    /// Chunks of that content before the first of them.
+    /// The number of chunks of that content before the first of the pages.
     pub first: u64,
-    /// How many pages.
+    /// The number of pages.
     pub pages: u64,
 }
 
-/// A place in an old content.
+/// A position in an old content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Match {
-    /// Which of the old contents.
+    /// The index of the old content.
     pub content: usize,
-    /// A chunk of it, from its first on.
+    /// The ordinal of a chunk, from the first chunk of the content on.
     pub ordinal: u64,
 }
 
-/// Where in the old contents a run of new chunks belongs.
+/// The position of a run of new chunks relative to the old contents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gap {
-    /// What follows, in the old content, the chunk before the run.
+    /// The position after the chunk before the run, in the old content.
     pub from: Option<Match>,
-    /// Where the chunk after the run is in the old content.
+    /// The position of the chunk after the run, in the old content.
     pub to: Option<Match>,
 }
 
-/// Neighbouring chunks of an old content.
+/// Consecutive chunks of an old content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spare {
-    /// The first.
+    /// The position of the first chunk.
     pub first: Match,
-    /// How many.
+    /// The number of chunks.
     pub chunks: u64,
-    /// Their bytes.
+    /// The total bytes of the chunks.
     pub bytes: u64,
 }
 
-/// Compares `new` with the contents in `old`; without any, all of `new` is new. Reads only pages that differ.
+/// Compares `new` with the contents in `old`. Without old contents, all of `new` is new. Reads only pages
+/// that differ.
 ///
-/// Memory: 80 bytes for each page that differs, about 30 for each of at most [`DIFF_CHUNKS`](crate::limits::DIFF_CHUNKS) old chunks, and 40 for each of
-/// [`DIFF_GATHERED`] new ones; what lies beyond the old ones may be reported though the old content has it.
+/// Memory: 80 bytes for each page that differs, about 30 bytes for each of at most
+/// [`DIFF_CHUNKS`](crate::limits::DIFF_CHUNKS) old chunks, and 40 bytes for each of [`DIFF_GATHERED`] new
+/// chunks. Old chunks above the limit are not remembered, so the same chunks of the new content may be
+/// reported as new.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`](crate::Error::Missing) where a page is not held,
-/// [`Error::Invalid`](crate::Error::Invalid) where one is forged; whatever `sink` fails with.
+/// [`Error::Missing`](crate::Error::Missing) if a page is not held, [`Error::Invalid`](crate::Error::Invalid)
+/// if a page is forged; any error of `sink`.
 pub fn content<S: PageSource + ?Sized>(
     source: &S,
     old: &[Content],
@@ -136,7 +141,7 @@ pub fn content<S: PageSource + ?Sized>(
                 ContentItems::Chunks(chunks) => {
                     let (before, after) = anchors.around(node.first);
                     if let Some(before) = before.filter(|anchor| anchor.new >= run.end) {
-                        // Something equal lies between the last leaf and this one.
+                        // Equal pages lie between the last leaf and this one.
                         let after_run = anchors.around(run.end).1.unwrap_or(before);
                         run.close(Some(after_run.start()));
                         run.from = Some(before.end());
@@ -154,21 +159,21 @@ pub fn content<S: PageSource + ?Sized>(
     run.report(&known, sink)
 }
 
-/// Chunks of a new content that no old one has, in runs between two that they have.
+/// Chunks of a new content that no old content has, in runs between two chunks that an old content has.
 #[derive(Default)]
 struct Run {
     chunks: Vec<(u64, ChunkRef)>,
-    /// The end in `chunks` and the gap of each run that is closed.
+    /// For each closed run, its end in `chunks` and its gap.
     closed: Vec<(usize, Gap)>,
     from: Option<Match>,
-    /// Where the old content has what follows the last leaf.
+    /// The position in the old content of the chunks after the last leaf.
     next: Option<Match>,
-    /// The chunk of the new content that follows the last leaf.
+    /// The ordinal of the chunk of the new content after the last leaf.
     end: u64,
 }
 
 impl Run {
-    /// Goes through a leaf's chunks, the first of which is the file's `first`-th.
+    /// Processes the chunks of a leaf. The first of them has the ordinal `first` in the file.
     fn leaf(
         &mut self,
         known: &mut Known,
@@ -178,12 +183,12 @@ impl Run {
     ) -> Result<()> {
         self.end = first.saturating_add(chunks.len() as u64);
         for (ordinal, chunk) in (first..).zip(chunks) {
-            match known.meet(&chunk.id) {
-                Met::Old(place) => {
-                    self.close(Some(place));
-                    self.from = Some(Match { ordinal: place.ordinal.saturating_add(1), ..place });
+            match known.classify(&chunk.id) {
+                Lookup::Old(position) => {
+                    self.close(Some(position));
+                    self.from = Some(Match { ordinal: position.ordinal.saturating_add(1), ..position });
                 }
-                Met::New => {
+                Lookup::New => {
                     self.chunks.push((ordinal, chunk));
                     if self.chunks.len() - self.closed.last().map_or(0, |(end, _)| *end) >= DIFF_RUN_CHUNKS {
                         self.close(None);
@@ -193,13 +198,13 @@ impl Run {
                         self.report(known, sink)?;
                     }
                 }
-                Met::Again => {}
+                Lookup::Again => {}
             }
         }
         Ok(())
     }
 
-    /// Ends a run where the old content has what follows it at `to`.
+    /// Ends a run. `to` is the position in the old content of the chunk after the run.
     fn close(&mut self, to: Option<Match>) {
         let end = self.chunks.len();
         if end > self.closed.last().map_or(0, |(end, _)| *end) {
@@ -212,28 +217,28 @@ impl Run {
         if self.closed.is_empty() {
             return Ok(());
         }
-        let spare = known.spare();
+        let unused_base_runs = known.unused_base_runs();
         let mut first = 0;
         for (end, gap) in self.closed.drain(..) {
             let run = self.chunks.get(first..end).unwrap_or_default();
             first = end;
-            sink.chunks(run, gap, &spare)?;
+            sink.chunks(run, gap, &unused_base_runs)?;
         }
         self.chunks.clear();
         Ok(())
     }
 }
 
-/// What old and new contents have in common, as far as it was dropped unread.
+/// The pages that old and new contents both have, as far as they were dropped unread.
 #[derive(Default)]
 struct Anchors(Vec<Anchor>);
 
-/// Pages that both have.
+/// A page that both contents have.
 #[derive(Clone, Copy)]
 struct Anchor {
-    /// Chunks of the new content before them.
+    /// The number of chunks of the new content before the page.
     new: u64,
-    /// Chunks below them.
+    /// The number of chunks below the page.
     chunks: u64,
     old: Match,
 }
@@ -249,7 +254,8 @@ impl Anchor {
 }
 
 impl Anchors {
-    /// Drops from two levels what they have in common, and remembers where it stood. Of the rest each page stays once.
+    /// Drops the pages that two levels both have, and remembers their positions. Of the other pages, equal
+    /// ones are kept once.
     fn drop_equal(&mut self, old: &mut Vec<Node>, new: &mut Vec<Node>) {
         let mut seen = Seen::default();
         seen.reserve(old.len());
@@ -278,15 +284,15 @@ impl Anchors {
         self.0.sort_unstable_by_key(|anchor| anchor.new);
     }
 
-    /// What lies before and after a chunk of the new content that no anchor covers.
+    /// The anchors before and after a chunk of the new content that no anchor covers.
     fn around(&self, ordinal: u64) -> (Option<Anchor>, Option<Anchor>) {
         let after = self.0.partition_point(|anchor| anchor.new < ordinal);
         let before = after.checked_sub(1).and_then(|before| self.0.get(before));
         (before.copied(), self.0.get(after).copied())
     }
 
-    /// The pages among `old` in whose place the page of `node` stands: all between the anchors around it, or where
-    /// those are many, some that lie as far into them as it does.
+    /// The pages in `old` that the page of `node` replaces: all pages between the anchors around it. If these
+    /// are too many, then some of them that have about the same distance from the anchor before as the page.
     fn stood(&self, node: &Node, level: u8, old: &[Node]) -> Option<Stood> {
         let (before, after) = self.around(node.first);
         let from = before.map(Anchor::end).or(after.map(|after| Match { ordinal: 0, ..after.start() }));
@@ -316,9 +322,9 @@ struct Node {
     /// Chunks and bytes below it.
     chunks: u64,
     bytes: u64,
-    /// Which of the old contents it belongs to.
+    /// The index of the old content that it belongs to.
     content: usize,
-    /// Chunks of the file before its first.
+    /// The number of chunks of the file before its first chunk.
     first: u64,
     slot: u8,
     is_root: bool,
@@ -337,27 +343,27 @@ impl Node {
     }
 }
 
-/// Where pages are read from. Roots are read first, to know their levels, and kept.
+/// The source of pages. Roots are read first, because their levels must be known, and are kept.
 struct Pages<'s, S: ?Sized> {
     source: &'s S,
     roots: Vec<(PageId, Bytes)>,
 }
 
 impl<S: PageSource + ?Sized> Pages<'_, S> {
-    /// Puts the root of a content, if it is a tree, where it belongs; gives its level.
+    /// Adds the root of a content, if the content is a tree, at its level. Returns the level.
     fn add_root(&mut self, of: &Content, content: usize, frontier: &mut Frontier) -> Result<u8> {
         let Content::Tree { root: id, chunks } = *of else { return Ok(0) };
         let read = self.source.page(&id)?;
         let ContentPage { slot, level, sums, .. } =
             ContentPage::open(&id, &read, &Expect::root(TreeKind::Content))?;
-        // The entry's count of chunks is what its page is checked for.
+        // The page is later checked against the number of chunks in the entry.
         let node = Node { id, chunks, bytes: sums.bytes, content, first: 0, slot, is_root: true };
         frontier.levels.entry(level).or_default().push(node);
         self.roots.push((id, read));
         Ok(level)
     }
 
-    /// Reads pages of one level and hands them out in order.
+    /// Reads pages of one level and passes them to `each` in order.
     fn open(
         &self,
         level: u8,
@@ -378,14 +384,14 @@ impl<S: PageSource + ?Sized> Pages<'_, S> {
     }
 }
 
-/// The pages still to be compared, by level.
+/// The pages that are still to be compared, by level.
 #[derive(Default)]
 struct Frontier {
     levels: BTreeMap<u8, Vec<Node>>,
 }
 
 impl Frontier {
-    /// Adds what a page of `level` names.
+    /// Adds the children of a page of `level`.
     fn add_children(&mut self, parent: &Node, level: u8, children: &[ChunkChild]) {
         let below = self.levels.entry(level.saturating_sub(1)).or_default();
         let mut first = parent.first;
@@ -395,7 +401,7 @@ impl Frontier {
         }
     }
 
-    /// The pages of a level, ascending by content and place.
+    /// Removes and returns the pages of a level, ascending by content and position.
     fn take(&mut self, level: u8) -> Vec<Node> {
         let mut nodes = self.levels.remove(&level).unwrap_or_default();
         nodes.sort_by_key(|node| (node.content, node.first));

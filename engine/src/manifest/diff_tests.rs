@@ -1,4 +1,4 @@
-//! Comparing contents against the plainest comparison there is: decoded pages and sets of ids, level by level.
+//! Compares contents with the simplest possible comparison: decoded pages and sets of ids, level by level.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::{
     id::{LibraryId, PageId},
 };
 
-/// What a comparison reported.
+/// The results of a comparison.
 #[derive(Debug, Default, PartialEq)]
 struct Found {
     pages: Vec<PageId>,
@@ -36,7 +36,7 @@ impl ContentSink for Found {
     }
 }
 
-/// Pages by level, in order, each with the chunks before it.
+/// Pages by level, in order, each with the number of chunks before it.
 type Levels = BTreeMap<u8, Vec<(PageId, u64)>>;
 
 fn decode(pages: &Pages, id: &PageId) -> Page {
@@ -49,8 +49,8 @@ fn add_root(pages: &Pages, content: &Content, levels: &mut Levels) {
     }
 }
 
-/// What [`diff::content`] must report, and how many pages it must read for it.
-fn plainly(pages: &Pages, old: &[Content], new: &Content) -> (Found, usize) {
+/// The expected report of [`diff::content`], and the number of pages that it must read.
+fn expected_difference(pages: &Pages, old: &[Content], new: &Content) -> (Found, usize) {
     let (mut found, mut reads) = (Found::default(), 0);
     let mut known = BTreeSet::new();
     let (mut old_levels, mut new_levels) = (Levels::new(), Levels::new());
@@ -100,7 +100,7 @@ fn plainly(pages: &Pages, old: &[Content], new: &Content) -> (Found, usize) {
     (found, reads)
 }
 
-/// Numbers of chunks after an edit: pieces replaced, taken out, put in, moved and copied, all over.
+/// Numbers of chunks after an edit: pieces are replaced, removed, inserted, moved and copied, everywhere.
 fn edited(numbers: &[u64], seed: u64, edits: usize) -> Vec<u64> {
     let mut rng = Rng(seed);
     let mut edited = numbers.to_vec();
@@ -123,7 +123,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn reports_what_the_plainest_comparison_reports_and_reads_no_more(
+    fn reports_the_same_as_the_simplest_comparison_and_reads_no_more(
         length in 0..6_000u64,
         period in prop_oneof![Just(u64::MAX), 1..2_000u64],
         seed in any::<u64>(),
@@ -137,7 +137,7 @@ proptest! {
         let new = build(&edited(&numbers, seed.rotate_left(9), edits));
         prop_assume!(!old.contains(&new));
 
-        let (expected, reads) = plainly(&pages, &old, &new);
+        let (expected, reads) = expected_difference(&pages, &old, &new);
         pages.reads.set(0);
         let mut found = Found::default();
         diff::content(&pages, &old, &new, &mut found).unwrap();
@@ -145,15 +145,15 @@ proptest! {
         if let Content::Tree { .. } = new {
             prop_assert_eq!(found.chunks, expected.chunks);
         }
-        // Roots are read to know their level, also one that two contents share.
+        // Roots are read to learn their level, even a root that two contents share.
         let roots = old.iter().filter(|content| matches!(content, Content::Tree { .. })).count() + 1;
         prop_assert!(pages.reads.get() <= reads + roots, "{} pages read, {reads} differ", pages.reads.get());
     }
 }
 
-/// A comparison asks for pages of one level together, since each question to a store on disk has a price.
+/// A comparison requests the pages of one level together, since each request to a store on disk has a cost.
 #[test]
-fn asks_for_pages_in_batches() {
+fn requests_pages_in_batches() {
     struct Batches<'a>(&'a Pages, std::cell::Cell<usize>);
     impl PageSource for Batches<'_> {
         fn owner(&self) -> LibraryId {
@@ -177,6 +177,6 @@ fn asks_for_pages_in_batches() {
     let (old, new) = (build(&numbers), build(&edited(&numbers, 3, 400)));
     let source = Batches(&pages, std::cell::Cell::new(0));
     diff::content(&source, &[old], &new, &mut Found::default()).unwrap();
-    let (reads, questions) = (pages.reads.get(), source.1.get());
-    assert!(reads > 300 && questions < reads / 20, "{questions} questions for {reads} pages");
+    let (reads, requests) = (pages.reads.get(), source.1.get());
+    assert!(reads > 300 && requests < reads / 20, "{requests} requests for {reads} pages");
 }

@@ -1,4 +1,4 @@
-//! Changes a tree without reading or writing more of it than the change touches.
+//! Changes a tree. Reads and writes only the part of the tree that the change affects.
 
 use std::{iter::Peekable, vec};
 
@@ -16,16 +16,17 @@ use crate::{
     id::{PageId, boundary_hash},
 };
 
-/// Gives the tree below `root` with `edits` applied: the same, page for page, as one built from scratch. `edits` come in
-/// path order, each path once: an entry to put there, or none to take away what is there.
+/// Returns the tree below `root` with `edits` applied. It is the same, page for page, as a tree built from
+/// scratch. `edits` are in path order, each path once: an entry to put at the path, or `None` to remove the
+/// entry at the path.
 ///
-/// A subtree that no edit falls into is kept as it is, unread, wherever the new tree has a page border at its begin
-/// and its own end is one whatever follows (see [`cut`]). `sink` also gets pages that the old tree has.
+/// A subtree without edits is kept unread, if the new tree has a page border at its start and if its own end
+/// is a page end whatever follows (see [`cut`]). `sink` also receives pages that the old tree has.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] where a page of the old tree is not held, [`Error::Invalid`] where one is forged, of another class
-/// than `slot`, or the edits are out of order; whatever `sink` fails with.
+/// [`Error::Missing`] if a page of the old tree is not held; [`Error::Invalid`] if a page is forged or of
+/// another class than `slot`, or the edits are out of order; any error of `sink`.
 pub fn edit<S: PageSource + ?Sized>(
     source: &S,
     root: &PageId,
@@ -40,7 +41,7 @@ pub fn edit<S: PageSource + ?Sized>(
     let mut builder = EntryTreeBuilder::new(source.owner(), slot)?;
     while let Some((id, expect)) = next(&mut stack) {
         if let (Some(level), Some(sums), Some(last)) = (expect.level, expect.sums, &expect.last)
-            && !edits.fall_at_or_before(last)
+            && !edits.has_one_at_or_before(last)
             && builder.takes_page(level)
             && ends_by_firing(source, &id, &expect)?
         {
@@ -79,8 +80,8 @@ fn next(stack: &mut Vec<vec::IntoIter<(PageId, Expect)>>) -> Option<(PageId, Exp
     None
 }
 
-/// Whether a page and all pages at its right edge ended because their last item fired. Reads no leaf, one page for each
-/// level above.
+/// Whether a page and all pages at its right edge ended because their last item fired. Reads no leaf, and one
+/// page for each level above the leaves.
 fn ends_by_firing<S: PageSource + ?Sized>(source: &S, id: &PageId, expect: &Expect) -> Result<bool> {
     let (mut id, mut expect) = (*id, expect.clone());
     loop {
@@ -102,34 +103,34 @@ fn ends_by_firing<S: PageSource + ?Sized>(source: &S, id: &PageId, expect: &Expe
     }
 }
 
-/// Edits not applied yet.
+/// Edits that are not applied yet.
 struct Edits<I: Iterator<Item = (EntryPath, Option<Entry>)>> {
     rest: Peekable<I>,
     last: Option<EntryPath>,
 }
 
 impl<I: Iterator<Item = (EntryPath, Option<Entry>)>> Edits<I> {
-    fn fall_at_or_before(&mut self, path: &EntryPath) -> bool {
+    fn has_one_at_or_before(&mut self, path: &EntryPath) -> bool {
         self.rest.peek().is_some_and(|(edited, _)| edited <= path)
     }
 
     fn next(&mut self) -> Result<Option<(EntryPath, Option<Entry>)>> {
         let Some((path, entry)) = self.rest.next() else { return Ok(None) };
         if self.last.as_ref().is_some_and(|last| *last >= path) {
-            return Err(Error::Invalid(format!("edit of {path} comes out of order, or twice")));
+            return Err(Error::Invalid(format!("edit of {path} is out of order, or there twice")));
         }
         self.last = Some(path.clone());
         Ok(Some((path, entry)))
     }
 
-    /// Puts what comes before `path`, and at it; whether there is an edit of `path` itself.
+    /// Applies the edits before `path` and at `path`. Returns whether there is an edit of `path` itself.
     fn push_up_to(
         &mut self,
         path: &EntryPath,
         builder: &mut EntryTreeBuilder,
         sink: &mut dyn PageSink,
     ) -> Result<bool> {
-        while self.fall_at_or_before(path) {
+        while self.has_one_at_or_before(path) {
             let Some((edited, entry)) = self.next()? else { break };
             let is_at = edited == *path;
             if let Some(entry) = entry {

@@ -1,4 +1,4 @@
-//! What a manifest says of a path.
+//! The entry of a path in a manifest.
 
 use std::ops::Range;
 
@@ -23,18 +23,19 @@ pub struct Timestamp {
 /// One chunk of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChunkRef {
-    /// BLAKE3 of its bytes.
+    /// The BLAKE3 hash of its bytes.
     pub id: ChunkId,
     /// Its length in bytes, 1 to the profile's maximum.
     pub len: u32,
 }
 
-/// What lies below a page or within an entry. Sums are with multiplicity: a chunk named twice counts twice.
+/// Sums over the items below a page or within an entry. They count with multiplicity: a chunk that is named
+/// twice counts twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Entries (0 within a chunk tree).
     pub entries: u64,
-    /// Of the entries, those that are files.
+    /// The entries that are files.
     pub files: u64,
     /// Chunks.
     pub chunks: u64,
@@ -43,7 +44,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds; `None` on overflow, which only forged pages reach.
+    /// Adds two sums. `None` on overflow, which only forged pages cause.
     pub fn checked_add(self, other: Sums) -> Option<Sums> {
         Some(Sums {
             entries: self.entries.checked_add(other.entries)?,
@@ -57,9 +58,10 @@ impl Sums {
 /// The chunks of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
-    /// At most [`INLINE_CHUNKS`](crate::limits::INLINE_CHUNKS) chunks; none for an empty file, a folder or a link.
+    /// At most [`INLINE_CHUNKS`](crate::limits::INLINE_CHUNKS) chunks; no chunk for an empty file, a folder
+    /// or a link.
     Inline(Vec<ChunkRef>),
-    /// More: the root of a chunk tree.
+    /// More chunks: the root of a chunk tree.
     Tree {
         /// The root page.
         root: PageId,
@@ -69,7 +71,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// How many chunks.
+    /// The number of chunks.
     pub fn chunks(&self) -> u64 {
         match self {
             Content::Inline(chunks) => chunks.len() as u64,
@@ -78,30 +80,31 @@ impl Content {
     }
 }
 
-/// What a path is.
+/// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum EntryKind {
     /// A regular file.
     File = 1,
-    /// A folder, whether something is in it or not. Folders of other classes are implied by the paths in them.
+    /// A folder, empty or not. Folders of other classes are implied by the paths in them.
     Folder = 2,
-    /// A symbolic link that stays inside the release: see [`LinkTarget`].
+    /// A symbolic link that points inside the release: see [`LinkTarget`].
     Symlink = 3,
 }
 
-/// Something an entry says beyond the fixed fields.
+/// Data of an entry in addition to the fixed fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Extension {
-    /// What it is; sorted and unique within an entry.
+    /// The type of the extension. Tags are sorted and unique within an entry.
     pub tag: u16,
-    /// Whether a reader that does not know `tag` must refuse the entry. Unknown non-critical ones are kept as they are.
+    /// Whether a reader that does not know `tag` must refuse the entry. Unknown extensions that are not
+    /// critical are kept unchanged.
     pub critical: bool,
     /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
-/// What a manifest says of a path.
+/// The entry of a path in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// File, folder or symbolic link.
@@ -110,44 +113,47 @@ pub struct Entry {
     pub size: u64,
     /// Modification time.
     pub mtime: Timestamp,
-    /// Permission bits, ≤ 0o7777; of a link, [`Entry::LINK_MODE`].
+    /// Permission bits, at most 0o7777; for a link, [`Entry::LINK_MODE`].
     pub mode: u16,
-    /// How the content is cut.
+    /// The profile by which the content is cut.
     pub profile: Profile,
     /// The content.
     pub content: Content,
-    /// Where a link points; `None` for files and folders.
+    /// The target of a link; `None` for files and folders.
     pub target: Option<LinkTarget>,
-    /// Sorted by tag; [`extension`] has the tags that are known.
+    /// Extensions, sorted by tag. [`extension`] has the known tags.
     pub extensions: Vec<Extension>,
 }
 
 impl Entry {
-    /// The mode of every link: systems differ in what they say of it, and none uses it.
+    /// The mode of every link. Systems differ in the mode that they report for a link, and none of them uses
+    /// it.
     pub const LINK_MODE: u16 = 0o777;
 
-    /// The first path of the entry's link group: a file of the same class that comes before this one and was, where it
-    /// was published, the same file under another name. The first file of a group does not say that it has one. A
-    /// reader links the two only where kind, size, content, mode and time of both entries agree.
+    /// The first path of the link group of the entry: a file of the same class, before this entry, that was
+    /// the same file under another name where it was published. The first file of a group does not have this
+    /// extension. A reader links the two only if kind, size, content, mode and time of both entries are
+    /// equal.
     pub fn link_group(&self) -> Option<EntryPath> {
         let found = extension::find(&self.extensions, extension::LINK_GROUP)?;
         EntryPath::new(std::str::from_utf8(found).ok()?).ok()
     }
 
-    /// The holes of a file: runs of zeros that took no room where it was published, ascending, apart from each other
-    /// and within the file. Its chunks hold the zeros too.
+    /// The holes of a file: runs of zeros that took no disk space where the file was published. They are
+    /// ascending, not adjacent to each other, and within the file. The chunks of the file contain the zeros
+    /// too.
     pub fn holes(&self) -> Vec<Range<u64>> {
         extension::find(&self.extensions, extension::HOLES).map(extension::read_holes).unwrap_or_default()
     }
 
-    /// The first critical extension whose tag is not among `known`: a reader that meets one must refuse the entry, while
-    /// a node that only passes it on need not.
+    /// The first critical extension whose tag is not in `known`. A reader that finds one must refuse the
+    /// entry. A node that only passes the entry on need not.
     pub fn unknown_critical(&self, known: &[u16]) -> Option<u16> {
         let unknown = |extension: &&Extension| extension.critical && !known.contains(&extension.tag);
         self.extensions.iter().find(unknown).map(|extension| extension.tag)
     }
 
-    /// What the entry adds to a page's sums.
+    /// The contribution of the entry to the sums of a page.
     pub fn sums(&self) -> Sums {
         let files = u64::from(self.kind == EntryKind::File);
         Sums { entries: 1, files, chunks: self.content.chunks(), bytes: self.size }
@@ -160,7 +166,7 @@ mod tests {
     use crate::manifest::testing::small;
 
     #[test]
-    fn only_unknown_critical_extensions_stand_in_the_way() {
+    fn only_unknown_critical_extensions_are_returned() {
         let mut entry = small(1);
         let extension = |tag, critical| Extension { tag, critical, bytes: vec![] };
         entry.extensions = vec![extension(1, false), extension(2, true), extension(3, true)];

@@ -1,4 +1,5 @@
-//! What names a page says of it, and whether the page agrees: the check that makes a forged page an error.
+//! Checks a page against the statements of its parent about it. By this check, a forged page becomes an
+//! error.
 
 use bytes::Bytes;
 
@@ -12,32 +13,33 @@ use crate::{
     id::PageId,
 };
 
-/// What is known of a page before it is read, from what names it. A page is taken only when all of it holds.
+/// The properties of a page that are known before it is read, from its parent or entry. A page is accepted
+/// only if all of them match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expect {
     /// The kind of its tree.
     pub tree: TreeKind,
-    /// Whether it is a tree's root: an index with one child is none.
+    /// Whether it is the root of a tree. An index page with one child is not a valid root.
     pub is_root: bool,
     /// Its class.
     pub slot: Option<u8>,
     /// Its level.
     pub level: Option<u8>,
-    /// What lies below it.
+    /// The sums over the items below it.
     pub sums: Option<Sums>,
-    /// A path that all its paths come after.
+    /// A path before all its paths.
     pub after: Option<EntryPath>,
     /// Its last path.
     pub last: Option<EntryPath>,
 }
 
 impl Expect {
-    /// A root of which nothing else is known.
+    /// A root of which only the kind of tree is known.
     pub const fn root(tree: TreeKind) -> Self {
         Self { tree, is_root: true, slot: None, level: None, sums: None, after: None, last: None }
     }
 
-    /// The root of the chunk tree that an entry of class `slot` names, if it names one.
+    /// The root of the chunk tree of an entry of class `slot`, if the entry has a chunk tree.
     pub fn content(slot: u8, entry: &Entry) -> Option<(PageId, Self)> {
         let Content::Tree { root, chunks } = entry.content else { return None };
         let mut expect = Self::root(TreeKind::Content);
@@ -46,11 +48,11 @@ impl Expect {
         Some((root, expect))
     }
 
-    /// Checks a page against what is known of it.
+    /// Checks a page against the known properties.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`]: whoever made the tree forged it.
+    /// [`Error::Invalid`]: the tree is forged.
     pub fn check(&self, page: &Page) -> Result<()> {
         self.check_facts(&Facts {
             tree: page.tree(),
@@ -76,7 +78,7 @@ impl Expect {
         } else if self.level.is_some_and(|level| level != facts.level) {
             "it is of another level"
         } else if self.sums.is_some_and(|expected| expected != facts.sums) {
-            "it does not add up to what its parent says"
+            "its sums are not those that its parent states"
         } else if !self.last.as_ref().is_none_or(is_last) {
             "its last path is not the one its parent names"
         } else if !self.after.as_ref().is_none_or(is_after) {
@@ -91,11 +93,11 @@ impl Expect {
         Err(Error::Invalid(format!("forged tree page: {disagreement}")))
     }
 
-    /// Decodes a page that is known to have the right id and checks it.
+    /// Decodes a page whose bytes were verified against its id, and checks it.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] as [`Page::decode`] and [`Expect::check`].
+    /// [`Error::Invalid`] as for [`Page::decode`] and [`Expect::check`].
     pub fn decode(&self, id: &PageId, bytes: &Bytes) -> Result<Page> {
         let page = Page::decode(bytes).map_err(|error| named(id, error))?;
         self.check(&page).map_err(|error| named(id, error))?;
@@ -103,7 +105,7 @@ impl Expect {
     }
 }
 
-/// Names the page that an error is about.
+/// Adds the id of the page to an error.
 pub(super) fn named(id: &PageId, error: Error) -> Error {
     match error {
         Error::Invalid(text) => Error::Invalid(format!("page {}: {text}", id.short())),
@@ -111,13 +113,14 @@ pub(super) fn named(id: &PageId, error: Error) -> Error {
     }
 }
 
-/// What a page says of itself, which [`Expect`] is held against.
+/// The properties of a page as read, which are compared with [`Expect`].
 pub(super) struct Facts<'a> {
     pub(super) tree: TreeKind,
     pub(super) slot: u8,
     pub(super) level: u8,
     pub(super) count: usize,
     pub(super) sums: Sums,
-    /// The first and last path in an entry tree; of an index, the last paths of its first and last child.
+    /// The first and last path in a page of entries; in an index page, the last paths of its first and last
+    /// child.
     pub(super) paths: Option<(&'a [u8], &'a [u8])>,
 }

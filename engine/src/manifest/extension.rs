@@ -1,15 +1,16 @@
-//! The extensions of entries that this version knows, and their bytes.
+//! The extensions of entries that this version knows, and their encoding.
 //!
 //! ```text
 //! tag  name        of      bytes
 //!   1  link group  a file  the path of the group's first file: of the same class, before this entry
-//!   2  holes       a file  1 to 128 holes, each: start (8), length (8), little-endian; ascending, apart from each
-//!                          other, none empty, within the file
+//!   2  holes       a file  1 to 128 holes, each: start (8), length (8), little-endian;
+//!                          ascending, not adjacent, none empty, within the file
 //!   3  xattrs              reserved: kept as it is
 //! ```
 //!
-//! None of them is critical: a reader that does not know one restores the same bytes under the same name. A known one
-//! that is malformed makes the entry malformed. Tags that are not known are kept as they are.
+//! None of these extensions is critical: a reader that does not know one restores the same bytes under the
+//! same name. A known extension that is malformed makes the entry malformed. Extensions with unknown tags are
+//! kept unchanged.
 
 use std::ops::Range;
 
@@ -26,27 +27,28 @@ use crate::{
 pub const LINK_GROUP: u16 = 1;
 /// The tag of the holes.
 pub const HOLES: u16 = 2;
-/// The tag that extended attributes will have.
+/// The reserved tag of extended attributes.
 pub const XATTRS: u16 = 3;
 
 /// Bytes of one hole.
 const HOLE_BYTES: usize = 16;
 
-/// What is known of the entry that an extension belongs to.
-pub(super) struct Owner<'a> {
+/// The properties of the entry that an extension belongs to.
+pub(super) struct EntryFacts<'a> {
     pub(super) kind: EntryKind,
     pub(super) size: u64,
     pub(super) path: &'a str,
 }
 
 impl Extension {
-    /// Says that a file is the same as the one at `first`, under another name.
+    /// The extension for a file that is the same as the file at `first`, under another name.
     pub fn link_group(first: &str) -> Self {
         Self { tag: LINK_GROUP, critical: false, bytes: first.as_bytes().to_vec() }
     }
 
-    /// Says where a file's holes are; `None` where there is none. Of more holes than an entry may have, the largest are
-    /// named, and of equally large ones the first: those left out are only zeros that take room.
+    /// The extension for the holes of a file; `None` if there is no hole. If there are more holes than an
+    /// entry may have, the largest are kept, and of equally large ones the first. Holes that are left out are
+    /// only zeros that take disk space.
     pub fn holes(mut holes: Vec<Range<u64>>) -> Option<Self> {
         if holes.len() > HOLES_MAX {
             holes.sort_by_key(|hole| (std::cmp::Reverse(hole.end - hole.start), hole.start));
@@ -67,7 +69,7 @@ pub(super) fn find(extensions: &[Extension], tag: u16) -> Option<&[u8]> {
     extensions.iter().find(|extension| extension.tag == tag).map(|extension| extension.bytes.as_slice())
 }
 
-/// The holes in these bytes.
+/// Decodes the holes from these bytes.
 pub(super) fn read_holes(bytes: &[u8]) -> Vec<Range<u64>> {
     let (holes, _) = bytes.as_chunks::<HOLE_BYTES>();
     let hole = |bytes: &[u8; HOLE_BYTES]| {
@@ -78,12 +80,12 @@ pub(super) fn read_holes(bytes: &[u8]) -> Vec<Range<u64>> {
     holes.iter().map(hole).collect()
 }
 
-/// Checks an extension whose tag is known; any other passes.
-pub(super) fn check(tag: u16, critical: bool, bytes: &[u8], owner: &Owner<'_>) -> Result<()> {
+/// Checks an extension with a known tag. Accepts an extension with any other tag.
+pub(super) fn check(tag: u16, critical: bool, bytes: &[u8], owner: &EntryFacts<'_>) -> Result<()> {
     let rule = match tag {
-        LINK_GROUP | HOLES | XATTRS if critical => "an extension is critical that is not",
+        LINK_GROUP | HOLES | XATTRS if critical => "its extension may not be critical",
         LINK_GROUP | HOLES if owner.kind != EntryKind::File => "only files have a link group or holes",
-        LINK_GROUP if !is_link_group(bytes, owner.path) => "its link group is not named by a path before it",
+        LINK_GROUP if !is_link_group(bytes, owner.path) => "its link group is not a path before it",
         HOLES if !are_holes(bytes, owner.size) => "its holes are malformed",
         _ => return Ok(()),
     };
@@ -96,7 +98,7 @@ fn is_link_group(bytes: &[u8], path: &str) -> bool {
 
 fn are_holes(bytes: &[u8], size: u64) -> bool {
     let holes = read_holes(bytes);
-    // The end of the hole before; the first one may begin where the file does.
+    // The end of the hole before. The first hole may start at the start of the file.
     let mut last = None;
     let in_order = holes.iter().all(|hole| {
         let follows = last.is_none_or(|last| hole.start > last);
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_overflows_is_no_hole() {
+    fn a_hole_whose_end_overflows_is_refused() {
         let bytes = [8u64.to_le_bytes(), u64::MAX.to_le_bytes()].concat();
         assert!(!are_holes(&bytes, u64::MAX - 1));
     }

@@ -1,4 +1,4 @@
-//! What no decoder, cursor or builder takes: malformed pages, forged trees.
+//! Malformed pages and forged trees, which decoders, cursors and builders must refuse.
 
 use super::{
     Sums,
@@ -97,7 +97,7 @@ fn malformed_pages_are_refused() {
     refused("a child with chunks and no file", child(Sums { files: 0, ..sums(64, 70, 900_000) }));
 }
 
-/// Bytes of a page with one entry, at `path`, made by hand: what no type lets pass.
+/// The bytes of a page with one entry at `path`, made by hand because no type allows such an entry.
 fn one_entry(path: &str, kind: u8, mode: u16, rest: &[u8]) -> Vec<u8> {
     let mut bytes = leaf(vec![]).encode();
     bytes[8] = 1;
@@ -111,7 +111,7 @@ fn one_entry(path: &str, kind: u8, mode: u16, rest: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A link's bytes behind its size: no chunk, the target, no extension.
+/// The bytes of a link after its size: no chunk, the target, no extension.
 fn link_to(target: &[u8]) -> Vec<u8> {
     let len = u16::try_from(target.len()).unwrap().to_le_bytes();
     [&[0], &len[..], target, &[0]].concat()
@@ -243,7 +243,7 @@ fn malformed_tables_and_headers_are_refused() {
     refused(&|header| header.sums.bytes = 6000 * 262_144 + 1);
 }
 
-/// Reads all of a tree and gives the first error.
+/// Reads a complete tree and returns the first error.
 fn first_error(pages: &Pages, root: &PageId) -> Option<Error> {
     cursor::entries(pages, root).find_map(Result::err)
 }
@@ -272,7 +272,7 @@ fn forged_trees_are_refused() {
     refused("a wrong level", &|page, _| page.level = 2);
     refused("a root with one child", &|_, children| children.truncate(1));
 
-    // Pages of the other kind of tree under a right id.
+    // Pages of the other kind of tree, with a correct id.
     let Content::Tree { root: film, .. } = content(&(0..400).map(chunk).collect::<Vec<_>>(), &mut pages)
     else {
         panic!("400 chunks are a tree")
@@ -318,7 +318,7 @@ fn forged_chunk_trees_are_refused() {
 }
 
 #[test]
-fn builder_refuses_what_no_tree_holds() {
+fn builder_refuses_invalid_input() {
     let mut pages = Pages::default();
     assert!(EntryTreeBuilder::new(LIBRARY, 64).is_err());
     let mut builder = EntryTreeBuilder::new(LIBRARY, 0).unwrap();

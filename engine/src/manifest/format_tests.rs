@@ -1,4 +1,5 @@
-//! The format is the spec: goldens of every kind, one canonical form for each, and the rule by which pages are cut.
+//! Tests of the format: goldens of every kind of object, one canonical form for each, and the rule for the
+//! ends of pages.
 
 use proptest::prelude::*;
 
@@ -84,7 +85,8 @@ fn table() -> ClassTable {
     }
 }
 
-/// Hexadecimal with the commentary of a golden left out: what follows `#`, and spaces. `xx*n` stands for n times xx.
+/// Hexadecimal without the comments of a golden: text after `#`, and spaces, are removed. `xx*n` means n
+/// times xx.
 fn golden(text: &str) -> String {
     let words = text.lines().flat_map(|line| line.split('#').next().unwrap().split_whitespace());
     words
@@ -170,7 +172,8 @@ fn goldens_of_table_and_header() {
     assert_eq!(header().id(&LIBRARY).short(), "b292481a1c");
 }
 
-/// The shape of trees is format too: another cut rule would give other roots for the same library.
+/// The shape of trees is part of the format too: another cut rule would give other roots for the same
+/// library.
 #[test]
 fn goldens_of_roots() {
     let mut pages = Pages::default();
@@ -231,7 +234,7 @@ fn corrupt_byte_of_table_or_header_is_refused_or_another() {
 
 proptest! {
     #[test]
-    fn what_decodes_is_canonical(which in 0..5usize, edits in prop::collection::vec((any::<u16>(), any::<u8>(), 0..3u8), 1..6)) {
+    fn decoded_pages_are_canonical(which in 0..5usize, edits in prop::collection::vec((any::<u16>(), any::<u8>(), 0..3u8), 1..6)) {
         let mut bytes = samples()[which].encode();
         for (at, byte, how) in edits {
             let at = usize::from(at) % bytes.len();
@@ -249,7 +252,7 @@ proptest! {
 
 #[test]
 fn pages_are_cut_by_the_rule() {
-    // The rule once more, over all items at once instead of as they come.
+    // The rule again, for all items at once instead of one item at a time.
     let all: Vec<_> = (0..20_000).map(chunk).collect();
     let hashes: Vec<_> = all.iter().map(|chunk| boundary_hash(0, chunk.id.as_bytes())).collect();
     let (mut rest, mut expected) = (&hashes[..], Vec::new());
@@ -298,12 +301,12 @@ fn long_paths_fill_pages_by_bytes() {
 }
 
 #[test]
-fn one_name_for_one_kind() {
+fn an_id_names_one_kind_of_object() {
     let bytes = table().encode();
     let mut pages = Pages::default();
     let id = pages.keep(bytes.clone());
     assert_ne!(ManifestId::of(&LIBRARY, &bytes).as_page(), id);
-    // Table bytes stored under a page's hash are no table.
+    // Bytes of a table that are stored under the hash of a page are not a table.
     assert!(ClassTable::load(&pages, &ManifestId::from_bytes(*id.as_bytes())).is_err());
     pages.map.insert(ManifestId::of(&LIBRARY, &bytes).as_page(), bytes.into());
     assert_eq!(ClassTable::load(&pages, &table().id(&LIBRARY)).unwrap(), table());

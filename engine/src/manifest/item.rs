@@ -1,13 +1,13 @@
-//! The bytes of one item of a page, without its path: see the byte map in [`page`](super::page).
+//! The encoding of one item of a page, without its path: see the byte map in [`page`](super::page).
 //!
-//! Reading checks every rule an item can break by itself; rules between items belong to the page.
+//! Decoding checks every rule for a single item. The page checks the rules between items.
 
 use super::{
     entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp},
     extension,
     page::{ChunkChild, EntryChild},
     path::{EntryPath, LinkTarget},
-    raw::{Reader, put_u8, put_u16},
+    raw::{FieldReader, put_u8, put_u16},
 };
 use crate::{
     chunk::Profile,
@@ -16,10 +16,10 @@ use crate::{
     limits::{CHUNK_BYTES, CLASS_ENTRIES, EXTENSION_BYTES, EXTENSIONS, INLINE_CHUNKS, PATH_BYTES},
 };
 
-/// The content tag of a chunk tree; smaller values are the number of inline chunks.
+/// The content tag of a chunk tree. Smaller values are the number of inline chunks.
 const CONTENT_TREE: u8 = 0xff;
 
-/// Bytes of an entry without path, content, target and extensions.
+/// Bytes of the fixed fields of an entry.
 const ENTRY_FIXED_BYTES: usize = 26;
 /// Bytes of a chunk reference.
 pub(super) const CHUNK_REF_BYTES: usize = ID_LEN + 4;
@@ -52,7 +52,8 @@ pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry) {
             out.extend_from_slice(&chunks.to_le_bytes());
         }
     }
-    // What has a target and is no link, or the other way round, becomes bytes that no decoder takes.
+    // An entry that has a target and is not a link, or a link without a target, becomes bytes that no decoder
+    // accepts.
     if let Some(target) = &entry.target {
         put_u16(out, target.as_str().len());
         out.extend_from_slice(target.as_str().as_bytes());
@@ -66,7 +67,7 @@ pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry) {
     }
 }
 
-/// An entry where it lies in its page, checked: what an [`Entry`] is, without a copy.
+/// A checked entry in place in its page: an [`Entry`] without a copy.
 #[derive(Clone, Copy)]
 pub(super) struct RawEntry<'a> {
     kind: EntryKind,
@@ -86,8 +87,8 @@ enum RawContent<'a> {
 }
 
 impl<'a> RawEntry<'a> {
-    /// Reads the next entry, whose path is `path`, and checks all that it must be by itself.
-    pub(super) fn read(reader: &mut Reader<'a>, path: &str) -> Result<Self> {
+    /// Reads the next entry, whose path is `path`, and checks all rules for a single entry.
+    pub(super) fn read(reader: &mut FieldReader<'a>, path: &str) -> Result<Self> {
         let kind = match reader.u8()? {
             1 => EntryKind::File,
             2 => EntryKind::Folder,
@@ -105,7 +106,7 @@ impl<'a> RawEntry<'a> {
             count if usize::from(count) <= INLINE_CHUNKS => {
                 RawContent::Inline(reader.take(usize::from(count) * CHUNK_REF_BYTES)?.as_chunks().0)
             }
-            _ => return Err(reader.broken("has more inline chunks than an entry may")),
+            _ => return Err(reader.broken("has too many inline chunks")),
         };
         let target = if kind == EntryKind::Symlink { Some(read_target(reader)?) } else { None };
         let extensions = Extensions::read(reader)?;
@@ -150,7 +151,7 @@ impl<'a> RawEntry<'a> {
                 tag,
                 critical,
                 bytes,
-                &extension::Owner { kind: self.kind, size: self.size, path },
+                &extension::EntryFacts { kind: self.kind, size: self.size, path },
             )
         })
     }
@@ -162,13 +163,13 @@ impl<'a> RawEntry<'a> {
         }
     }
 
-    /// What the entry adds to a page's sums.
+    /// The contribution of the entry to the sums of a page.
     pub(super) fn sums(&self) -> Sums {
         let files = u64::from(self.kind == EntryKind::File);
         Sums { entries: 1, files, chunks: self.chunks(), bytes: self.size }
     }
 
-    /// The entry by itself.
+    /// Copies the entry out of the page.
     pub(super) fn to_entry(self) -> Result<Entry> {
         let content = match self.content {
             RawContent::Inline(chunks) => Content::Inline(chunks.iter().map(chunk_of).collect()),
@@ -180,7 +181,7 @@ impl<'a> RawEntry<'a> {
     }
 }
 
-/// The extensions of an entry where they lie.
+/// The extensions of an entry, in place.
 #[derive(Clone, Copy)]
 struct Extensions<'a> {
     count: u8,
@@ -188,10 +189,10 @@ struct Extensions<'a> {
 }
 
 impl<'a> Extensions<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self> {
+    fn read(reader: &mut FieldReader<'a>) -> Result<Self> {
         let count = reader.u8()?;
         if usize::from(count) > EXTENSIONS {
-            return Err(reader.broken("has more extensions than an entry may"));
+            return Err(reader.broken("has too many extensions"));
         }
         let all = reader.rest();
         let (mut last, mut total) = (None, 0);
@@ -219,9 +220,9 @@ impl<'a> Extensions<'a> {
         Ok(all)
     }
 
-    /// Hands tag, whether it is critical, and bytes of each to `take`.
+    /// Passes tag, critical flag and bytes of each extension to `take`.
     fn each(self, mut take: impl FnMut(u16, bool, &'a [u8]) -> Result<()>) -> Result<()> {
-        let mut reader = Reader::new(self.bytes, "entry");
+        let mut reader = FieldReader::new(self.bytes, "entry");
         for _ in 0..self.count {
             let (tag, critical, bytes) = read_extension(&mut reader)?;
             take(tag, critical, bytes)?;
@@ -230,19 +231,19 @@ impl<'a> Extensions<'a> {
     }
 }
 
-/// The target of a link, not checked but to be text.
-fn read_target<'a>(reader: &mut Reader<'a>) -> Result<&'a str> {
+/// Reads the target of a link. Only checks that it is UTF-8.
+fn read_target<'a>(reader: &mut FieldReader<'a>) -> Result<&'a str> {
     let len = usize::from(reader.u16()?);
     std::str::from_utf8(reader.take(len)?).map_err(|_| reader.broken("has a link whose target is not UTF-8"))
 }
 
-/// Tag, whether it is critical, bytes.
-fn read_extension<'a>(reader: &mut Reader<'a>) -> Result<(u16, bool, &'a [u8])> {
+/// Reads an extension: tag, critical flag, bytes.
+fn read_extension<'a>(reader: &mut FieldReader<'a>) -> Result<(u16, bool, &'a [u8])> {
     let tag = reader.u16()?;
     let critical = match reader.u8()? {
         0 => false,
         1 => true,
-        _ => return Err(reader.broken("has an extension that is neither critical nor not")),
+        _ => return Err(reader.broken("has an extension with an invalid critical flag")),
     };
     let len = usize::from(reader.u16()?);
     Ok((tag, critical, reader.take(len)?))
@@ -253,7 +254,7 @@ pub(super) fn write_chunk(out: &mut Vec<u8>, chunk: &ChunkRef) {
     out.extend_from_slice(&chunk.len.to_le_bytes());
 }
 
-/// The chunk reference in these bytes, not checked.
+/// Decodes a chunk reference, without a check.
 pub(super) fn chunk_of(bytes: &[u8; CHUNK_REF_BYTES]) -> ChunkRef {
     let [id @ .., _, _, _, _] = bytes;
     ChunkRef { id: ChunkId::from_bytes(*id), len: chunk_len(bytes) }
@@ -267,11 +268,11 @@ pub(super) fn write_entry_child(out: &mut Vec<u8>, id: &PageId, sums: &Sums) {
     out.extend_from_slice(&sums.bytes.to_le_bytes());
 }
 
-pub(super) fn read_entry_child(reader: &mut Reader<'_>, last: EntryPath) -> Result<EntryChild> {
+pub(super) fn read_entry_child(reader: &mut FieldReader<'_>, last: EntryPath) -> Result<EntryChild> {
     let id = PageId::from_bytes(reader.id()?);
     let sums = read_sums(reader)?;
     if sums.entries == 0 || !are_plausible(&sums) {
-        return Err(reader.broken("sums up a child as no page can be"));
+        return Err(reader.broken("has a child with impossible sums"));
     }
     Ok(EntryChild { last, id, sums })
 }
@@ -282,30 +283,30 @@ pub(super) fn write_chunk_child(out: &mut Vec<u8>, id: &PageId, sums: &Sums) {
     out.extend_from_slice(&sums.bytes.to_le_bytes());
 }
 
-/// The length in the bytes of a chunk reference.
+/// Decodes the length of a chunk reference.
 pub(super) fn chunk_len(bytes: &[u8; CHUNK_REF_BYTES]) -> u32 {
     let [.., a, b, c, d] = bytes;
     u32::from_le_bytes([*a, *b, *c, *d])
 }
 
-/// The child in these bytes, checked.
+/// Decodes and checks a child.
 pub(super) fn chunk_child_of(bytes: &[u8; CHUNK_CHILD_BYTES]) -> Result<ChunkChild> {
-    let mut reader = Reader::new(bytes, "page");
+    let mut reader = FieldReader::new(bytes, "page");
     let id = PageId::from_bytes(reader.id()?);
     let sums = Sums { chunks: reader.u64()?, bytes: reader.u64()?, ..Sums::default() };
     if sums.chunks == 0 || !plausible(sums.chunks, sums.bytes, CHUNK_BYTES) {
-        return Err(reader.broken("sums up a child as no page can be"));
+        return Err(reader.broken("has a child with impossible sums"));
     }
     Ok(ChunkChild { id, sums })
 }
 
-/// The sums over entries, in the order in which child and header have them.
-pub(super) fn read_sums(reader: &mut Reader<'_>) -> Result<Sums> {
+/// Reads the sums over entries, in the field order of children and headers.
+pub(super) fn read_sums(reader: &mut FieldReader<'_>) -> Result<Sums> {
     let (entries, files) = (reader.u64()?, reader.u64()?);
     Ok(Sums { entries, files, chunks: reader.u64()?, bytes: reader.u64()? })
 }
 
-/// Whether the entries of a class can add up to `sums`.
+/// Whether the entries of a class can have these sums.
 pub(super) fn are_plausible(sums: &Sums) -> bool {
     sums.entries <= CLASS_ENTRIES
         && sums.files <= sums.entries
@@ -313,16 +314,17 @@ pub(super) fn are_plausible(sums: &Sums) -> bool {
         && plausible(sums.chunks, sums.bytes, CHUNK_BYTES)
 }
 
-/// Appends the bytes of the entry at `path`, all that it must be by itself checked: they are read back as a page is.
+/// Appends the encoded entry at `path`. Checks all rules for a single entry: the bytes are read back as from
+/// a page.
 pub(super) fn write_checked_entry(out: &mut Vec<u8>, path: &str, entry: &Entry) -> Result<()> {
     let start = out.len();
     write_entry(out, entry);
-    let mut reader = Reader::new(out.get(start..).unwrap_or_default(), "entry");
+    let mut reader = FieldReader::new(out.get(start..).unwrap_or_default(), "entry");
     RawEntry::read(&mut reader, path)?;
     reader.finish()
 }
 
-/// Checks that a chunk is of 1 to `max` bytes.
+/// Checks that the length of a chunk is 1 to `max` bytes.
 pub(super) fn check_len(len: u32, max: usize) -> Result<()> {
     if len == 0 || len as usize > max {
         return Err(Error::Invalid(format!("malformed chunk reference: {len} bytes")));
@@ -330,7 +332,7 @@ pub(super) fn check_len(len: u32, max: usize) -> Result<()> {
     Ok(())
 }
 
-/// Whether `chunks` chunks of 1 to `max` bytes can make `bytes` bytes.
+/// Whether `chunks` chunks of 1 to `max` bytes each can have `bytes` bytes in total.
 fn plausible(chunks: u64, bytes: u64, max: usize) -> bool {
     chunks <= bytes && bytes <= chunks.saturating_mul(max as u64)
 }

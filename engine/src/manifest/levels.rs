@@ -1,6 +1,7 @@
-//! The growing right edge of a tree: items in at the bottom, pages out at every level.
+//! The open pages at the right edge of a growing tree. Items are added at the bottom, and complete pages are
+//! written at every level.
 //!
-//! Knows items by key, sums and bytes only, so that one piece of code cuts both kinds of tree.
+//! Only the key, sums and bytes of an item are used, so that the same code cuts both kinds of tree.
 
 use bytes::Bytes;
 
@@ -18,26 +19,26 @@ use crate::{
     limits::{PAGE_BYTES, PAGE_ITEMS_MAX, TREE_LEVELS},
 };
 
-/// An item that waits for its page to end.
+/// An item that waits for the end of its page.
 pub(super) struct Pending {
-    /// The path, or the last one below; in chunk trees the chunk id, or the last one below.
+    /// The path, or the last path below; in chunk trees, the chunk id, or the last chunk id below.
     pub(super) key: Vec<u8>,
-    /// The item's bytes without its path.
+    /// The encoded item without its path.
     pub(super) body: Vec<u8>,
-    /// What the item adds to its page.
+    /// The contribution of the item to the sums of its page.
     pub(super) sums: Sums,
-    /// The page that the item names, above level 0.
+    /// The page that the item names, if it is above level 0.
     pub(super) page: Option<PageId>,
 }
 
-/// One level's open page.
+/// The open page of one level.
 #[derive(Default)]
 struct Level {
     items: Vec<(u64, Pending)>,
     bytes: usize,
 }
 
-/// The open pages of all levels. Holds at most one page's worth of items a level.
+/// The open pages of all levels. Holds at most the items of one page per level.
 pub(super) struct Levels {
     library: LibraryId,
     tree: TreeKind,
@@ -50,16 +51,16 @@ impl Levels {
         Self { library, tree, slot, levels: Vec::new() }
     }
 
-    /// Whether no page is open below `level`: the next item of `level` may be a page that was cut before.
+    /// Whether no page is open below `level`, so that an existing page may be the next item of `level`.
     pub(super) fn is_clean_below(&self, level: u8) -> bool {
         self.levels.iter().take(usize::from(level)).all(|level| level.items.is_empty())
     }
 
-    /// Adds an item at `level`, ending pages as they fill. Recurses once a level, of which there are
-    /// [`TREE_LEVELS`].
+    /// Adds an item at `level`, and ends pages that are full. Recurses once per level, of which there are at
+    /// most [`TREE_LEVELS`].
     pub(super) fn push(&mut self, level: u8, item: Pending, sink: &mut dyn PageSink) -> Result<()> {
         if level >= TREE_LEVELS {
-            return Err(Error::Invalid("tree of too many levels".into()));
+            return Err(Error::Invalid("the tree has too many levels".into()));
         }
         while !self.fits(level, &item) {
             let hashes = self.level(level).items.iter().map(|(hash, _)| *hash);
@@ -75,14 +76,14 @@ impl Levels {
         if cut::fires(hash, count) { self.end_page(level, count, sink) } else { Ok(()) }
     }
 
-    /// Ends all open pages and names the root.
+    /// Ends all open pages and returns the root.
     pub(super) fn finish(mut self, sink: &mut dyn PageSink) -> Result<Tree> {
         let mut level = 0;
         loop {
             let is_top = usize::from(level) + 1 >= self.levels.len();
             let count = self.level(level).items.len();
             match self.level(level).items.first() {
-                // The only item of the top level names the root.
+                // The only item of the top level is the root.
                 Some((_, Pending { page: Some(root), sums, .. })) if is_top && count == 1 => {
                     return Ok(Tree { root: *root, level: level - 1, sums: *sums });
                 }
@@ -97,7 +98,7 @@ impl Levels {
         }
     }
 
-    /// Ends a page after the first `keep` items of `level` and names it one level up.
+    /// Ends a page after the first `keep` items of `level`, and adds it to the level above.
     fn end_page(&mut self, level: u8, keep: usize, sink: &mut dyn PageSink) -> Result<()> {
         let (_, parent) = self.close(level, keep, sink)?;
         self.push(level + 1, parent, sink)
@@ -149,14 +150,14 @@ impl Levels {
             || (open.items.len() < PAGE_ITEMS_MAX && HEADER_BYTES + open.bytes + size <= PAGE_BYTES)
     }
 
-    /// Bytes of an item as the next of its page.
+    /// Encoded bytes of an item as the next of its page.
     fn size_of(&mut self, level: u8, item: &Pending) -> usize {
         let tree = self.tree;
         let before = self.level(level).items.last().map_or(&[][..], |(_, before)| &before.key);
         encoded_size(tree, before, item)
     }
 
-    /// Bytes of all items of a level, the first without anything to share with.
+    /// Encoded bytes of all items of a level. The first shares no prefix.
     fn sizes(&mut self, level: u8) -> usize {
         let tree = self.tree;
         let mut before: &[u8] = &[];

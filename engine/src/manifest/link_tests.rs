@@ -1,4 +1,4 @@
-//! Links of a release never lead out of it: the rule against the kernel's own resolution.
+//! Links of a release never point out of it: compares the rule with the resolution by the kernel.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::path::{EntryPath, LinkTarget};
 
-/// What a release may hold: folders and links, none under a link.
+/// The content of a release: folders and links, none of them under a link.
 fn arb_release() -> impl Strategy<Value = Vec<(String, Option<String>)>> {
     let path = "[abl](/[abl]){0,3}";
     let target = "(\\.\\./|\\./){0,4}([abl]/?){0,3}(/\\.\\.|/\\.)?(/[abl])?";
@@ -16,12 +16,13 @@ fn arb_release() -> impl Strategy<Value = Vec<(String, Option<String>)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever links are taken, and however they lead through each other, what the kernel resolves is in the release.
+    /// For any accepted links, and for any paths through several links, the path that the kernel resolves is
+    /// in the release.
     #[test]
-    fn no_way_through_links_leads_out(items in arb_release()) {
+    fn no_link_resolves_to_a_path_outside(items in arb_release()) {
         let home = tempfile::tempdir().unwrap();
         let home_path = home.path().canonicalize().unwrap();
-        // Folders around the release that a way out would lead to.
+        // Folders around the release that a link out of it would reach.
         for outside in ["a", "b/a", "l", "x/y/a", "x/a"] {
             fs::create_dir_all(home_path.join(outside)).unwrap();
         }
@@ -30,7 +31,7 @@ proptest! {
         let mut links = Vec::new();
         for (path, target) in items {
             let parent = root.join(&path).parent().unwrap().to_owned();
-            // An entry lies under folders only.
+            // An entry is under folders only.
             let is_plain = parent.ancestors().take_while(|above| above.starts_with(&root)).all(|above| {
                 !fs::symlink_metadata(above).is_ok_and(|found| found.is_symlink())
             });
@@ -49,7 +50,7 @@ proptest! {
             }
         }
         for link in &links {
-            // Some are broken or go round in circles.
+            // Some links are broken or circular.
             if let Ok(resolved) = root.join(link).canonicalize() {
                 prop_assert!(resolved.starts_with(&root), "{link} leads to {}", resolved.display());
             }

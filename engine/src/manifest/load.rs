@@ -1,4 +1,4 @@
-//! Reading one page of a tree, with every check that what names it allows.
+//! Reads one page of a tree, and checks it against everything that its parent or entry says about it.
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ pub(super) fn page<S: PageSource + ?Sized>(source: &S, id: &PageId, expect: &Exp
     Ok(page_and_bytes(source, id, expect)?.0)
 }
 
-/// Reads and checks a page, and keeps its bytes.
+/// Reads and checks a page, and returns its bytes too.
 pub(super) fn page_and_bytes<S: PageSource + ?Sized>(
     source: &S,
     id: &PageId,

@@ -1,16 +1,19 @@
-//! Merkle manifests: which paths a version of a library holds, and of which chunks each is made.
+//! Merkle manifests: the paths of one version of a library, and the chunks of each path.
 //!
 //! ```text
 //! release ─► table (ManifestId) ─► class header (Commitment) ─► entry tree: path → entry
-//!                                                                               └─► chunk tree: (id, length) …
+//!                                                                               └─► chunk tree: (id, length)
 //! ```
 //!
-//! [`entry`] has the types, [`path`] the rules for paths, [`page`] the canonical bytes, [`table`] the class table and the
-//! class header, [`policy`] what a class says of itself and [`classifier`] which path that puts into which class. [`builder`] builds and edits trees, [`cursor`] reads them back, [`position`] finds what stands at an
-//! ordinal, [`diff`] compares two, [`union`] reads the trees of several classes as one.
+//! [`entry`] has the types, [`path`] the rules for paths, [`page`] the canonical bytes, [`table`] the class
+//! table and the class header. [`policy`] has the rules of a class about paths, and [`classifier`] assigns
+//! paths to classes by these rules. [`builder`] builds and edits trees, [`cursor`] reads them, [`position`]
+//! finds a page or chunk by its ordinal, [`diff`] compares two trees, [`union`] reads the trees of several
+//! classes as one.
 //!
-//! Nothing here trusts a page: an id proves the bytes, [`page::Expect`] that they are what the parent says, and whoever
-//! descends checks both. What is held of a tree is not known here but to [`verify`](crate::verify).
+//! No page is trusted. The id of a page proves its bytes, and [`page::Expect`] proves that the page is what
+//! its parent says. Every walk down a tree checks both. Only [`verify`](crate::verify) examines which parts
+//! of a tree are held.
 
 pub mod builder;
 pub mod classifier;
@@ -64,15 +67,15 @@ pub use page::{Page, TreeKind};
 pub use path::{EntryPath, LinkTarget};
 pub use policy::ClassRules;
 
-/// Where pages of one library are read from.
+/// A source of the pages of one library.
 pub trait PageSource {
-    /// The library whose pages these are.
+    /// The library that the pages belong to.
     fn owner(&self) -> LibraryId;
 
-    /// The canonical bytes of a page, verified; [`Error::Missing`] where it is not held.
+    /// The canonical bytes of a page, verified. [`Error::Missing`] if the page is not held.
     fn page(&self, id: &PageId) -> Result<Bytes>;
 
-    /// Several pages, in the order asked for; fails where one of them is not held.
+    /// Several pages, in the order of `ids`. Fails if one of them is not held.
     fn pages(&self, ids: &[PageId]) -> Result<Vec<Bytes>> {
         ids.iter().map(|id| self.page(id)).collect()
     }
@@ -103,9 +106,9 @@ fn not_held(id: &PageId) -> Error {
     Error::Missing(format!("page {} is not held here; pull the library again", id.short()))
 }
 
-/// Where new pages are written to.
+/// A destination for new pages.
 pub trait PageSink {
-    /// Takes one page; called children before parents.
+    /// Takes one page. Children are passed before their parents.
     fn put(&mut self, id: PageId, bytes: Bytes) -> Result<()>;
 }
 

@@ -1,4 +1,4 @@
-//! Tree pages and their one canonical form.
+//! Tree pages and their canonical encoding.
 //!
 //! ```text
 //! offset  bytes
@@ -12,7 +12,7 @@
 //!     12         items
 //!
 //! path of an item (entries, entry index)
-//!      0      2  bytes shared with the item before (as many as there are; 0 in the first)
+//!      0      2  bytes shared with the item before (as many as possible; 0 in the first)
 //!      2      2  bytes that follow, s ≥ 1
 //!      4      s  the rest of the path
 //!
@@ -34,17 +34,18 @@
 //!                length (2), bytes
 //! ```
 //!
-//! [`extension`](super::extension) has the extensions that are known, [`LinkTarget`](super::path::LinkTarget) what a
-//! target may be.
+//! [`extension`](super::extension) has the known extensions, [`LinkTarget`](super::path::LinkTarget) the
+//! rules for a target.
 //!
-//! Integers are little-endian. A page's id is `PageId::of` all its bytes. [`Page::decode`] takes canonical bytes only, so
-//! that one page has one id; what a page says of others is checked with [`Expect`] when they are at hand.
+//! Integers are little-endian. The id of a page is `PageId::of` all its bytes. [`Page::decode`] accepts
+//! canonical bytes only, so that one page has one id. The statements of a page about other pages are checked
+//! with [`Expect`] when these are read.
 
 use super::{
     entry::{ChunkRef, Entry, Sums},
     item,
     path::{self, EntryPath},
-    raw::{Reader, put_u16},
+    raw::{FieldReader, put_u16},
 };
 use crate::{
     codec::{Decode, Encode},
@@ -60,14 +61,15 @@ pub(super) const HEADER_BYTES: usize = 12;
 /// Bytes of a path's two lengths.
 pub(super) const PATH_HEADER_BYTES: usize = 4;
 
-// Every level shrinks: four of the largest items fit a page, so a forced page keeps at least two.
+// Every level shrinks: four of the largest items fit in a page, so a page that is forced to end keeps at
+// least two.
 const _: () =
     assert!(HEADER_BYTES + 4 * (PATH_HEADER_BYTES + PATH_BYTES + item::ENTRY_MAX_BYTES) <= PAGE_BYTES);
 const _: () = assert!(item::ENTRY_CHILD_BYTES <= item::ENTRY_MAX_BYTES);
 
 pub use super::expect::Expect;
 
-/// Which of the two kinds of tree a page belongs to.
+/// The kind of tree that a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub enum TreeKind {
     /// Path → entry.
@@ -83,7 +85,7 @@ pub struct EntryChild {
     pub last: EntryPath,
     /// The child.
     pub id: PageId,
-    /// What lies below it.
+    /// The sums over the items below it.
     pub sums: Sums,
 }
 
@@ -92,11 +94,11 @@ pub struct EntryChild {
 pub struct ChunkChild {
     /// The child.
     pub id: PageId,
-    /// What lies below it; no entries.
+    /// The sums over the items below it, without entries.
     pub sums: Sums,
 }
 
-/// What a page holds.
+/// The items of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Items {
     /// Entries, strictly ascending by path.
@@ -116,19 +118,19 @@ pub struct Page {
     pub slot: u8,
     /// 0 for entries and chunks, from 1 up for an index.
     pub level: u8,
-    /// What it holds.
+    /// The items.
     pub items: Items,
 }
 
 impl Page {
-    /// Reads a page's canonical bytes; allocates in proportion to them.
+    /// Decodes the canonical bytes of a page. The allocation is proportional to their length.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the bytes are not the one canonical form of a page, or the page breaks a rule of its
+    /// [`Error::Invalid`] if the bytes are not the canonical form of a page, or the page breaks a rule of its
     /// kind: unsorted or malformed paths, impossible sizes, sums that overflow.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut reader = Reader::new(bytes, "page");
+        let mut reader = FieldReader::new(bytes, "page");
         let Header { kind, slot, level, count } = Header::read(&mut reader)?;
         let items = match kind {
             Kind::Entries => {
@@ -161,7 +163,8 @@ impl Page {
         Ok(page)
     }
 
-    /// The canonical bytes. Of a page that [`decode`](Self::decode) would refuse, bytes that it refuses.
+    /// Encodes the canonical bytes. For a page that [`decode`](Self::decode) would refuse, the bytes are
+    /// refused too.
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new(self.tree(), self.slot, self.level);
         match &self.items {
@@ -183,7 +186,7 @@ impl Page {
         writer.finish()
     }
 
-    /// Which kind of tree the page belongs to.
+    /// The kind of tree that the page belongs to.
     pub fn tree(&self) -> TreeKind {
         match self.items {
             Items::Entries(_) | Items::EntryIndex(_) => TreeKind::Entries,
@@ -191,7 +194,7 @@ impl Page {
         }
     }
 
-    /// How many items the page has.
+    /// The number of items.
     pub fn len(&self) -> usize {
         match &self.items {
             Items::Entries(items) => items.len(),
@@ -201,16 +204,16 @@ impl Page {
         }
     }
 
-    /// Whether the page has no items: the root of an empty class.
+    /// Whether the page has no items. Only the root of an empty class has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What lies at and below the page.
+    /// The sums over the items of the page and all items below.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where a sum overflows, which only forged pages reach.
+    /// [`Error::Invalid`] if a sum overflows, which only forged pages cause.
     pub fn sums(&self) -> Result<Sums> {
         let sums = match &self.items {
             Items::Entries(items) => add_up(items.iter().map(|(_, entry)| entry.sums())),
@@ -221,7 +224,8 @@ impl Page {
         sums.ok_or_else(|| Error::Invalid("malformed page: its sums overflow".into()))
     }
 
-    /// The first and last path of a page of an entry tree; of an index, the last paths of its first and last child.
+    /// The first and last path of a page of entries; of an index page, the last paths of its first and last
+    /// child.
     pub(super) fn path_range(&self) -> Option<(&EntryPath, &EntryPath)> {
         match &self.items {
             Items::Entries(items) => Some((&items.first()?.0, &items.last()?.0)),
@@ -230,8 +234,9 @@ impl Page {
         }
     }
 
-    /// The pages that this one names, in order, with all it says of them: the children of an index, the roots of the
-    /// chunk trees of entries. `after` is the path that all paths of this page must come after, if one is known.
+    /// The pages that this page names, in order, each with the expectations for it: the children of an index
+    /// page, or the roots of the chunk trees of entries. `after` is a path before all paths of this page, if
+    /// one is known.
     pub fn expects(&self, after: Option<&EntryPath>) -> Vec<(PageId, Expect)> {
         let (slot, level) = (Some(self.slot), self.level.checked_sub(1));
         match &self.items {
@@ -265,7 +270,7 @@ impl Page {
 }
 
 impl ChunkRef {
-    /// What the chunk adds to a page's sums.
+    /// The contribution of the chunk to the sums of a page.
     pub fn sums(&self) -> Sums {
         Sums { chunks: 1, bytes: u64::from(self.len), ..Sums::default() }
     }
@@ -280,7 +285,7 @@ pub(super) enum Kind {
     ChunkIndex,
 }
 
-/// What a page begins with.
+/// The header of a page.
 pub(super) struct Header {
     pub(super) kind: Kind,
     pub(super) slot: u8,
@@ -289,13 +294,13 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the front of a page; `reader` holds all of it.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
+    /// Reads the header of a page. `reader` must have all bytes of the page.
+    pub(super) fn read(reader: &mut FieldReader<'_>) -> Result<Self> {
         if reader.left() > PAGE_BYTES {
             return Err(reader.broken("is longer than 64 KiB"));
         }
         if reader.array()? != MAGIC {
-            return Err(reader.broken("does not begin as a page"));
+            return Err(reader.broken("does not begin with the magic bytes of a page"));
         }
         reader.version(VERSION)?;
         let kind = match reader.u8()? {
@@ -309,7 +314,7 @@ impl Header {
         let (count, zero) = (usize::from(reader.u16()?), reader.u16()?);
         let is_index = matches!(kind, Kind::EntryIndex | Kind::ChunkIndex);
         if usize::from(slot) >= CLASSES || level >= TREE_LEVELS || is_index != (level > 0) || zero != 0 {
-            return Err(reader.broken("has a slot, level or flag that no page has"));
+            return Err(reader.broken("has an invalid slot, level or reserved field"));
         }
         if count > PAGE_ITEMS_MAX || (count == 0 && kind != Kind::Entries) {
             return Err(reader.broken("has too many items, or none"));
@@ -318,7 +323,7 @@ impl Header {
     }
 }
 
-/// Puts a page together item by item.
+/// Encodes a page item by item.
 pub(super) struct Writer {
     out: Vec<u8>,
     count: usize,
@@ -337,7 +342,7 @@ impl Writer {
         Self { out, count: 0, before }
     }
 
-    /// Adds an item; `path` counts in entry trees only.
+    /// Adds an item. `path` is used in entry trees only.
     pub(super) fn item(&mut self, path: &[u8], body: impl FnOnce(&mut Vec<u8>)) {
         self.count += 1;
         if let Some(before) = &mut self.before {
@@ -361,7 +366,7 @@ impl Writer {
     }
 }
 
-/// How many bytes two paths have in common at their front.
+/// The length of the common prefix of two paths, in bytes.
 pub(super) fn shared(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
@@ -370,33 +375,36 @@ fn add_up(mut sums: impl Iterator<Item = Sums>) -> Option<Sums> {
     sums.try_fold(Sums::default(), Sums::checked_add)
 }
 
-/// Takes `count` items of `N` bytes each, where they lie.
-pub(super) fn read_fixed<'a, const N: usize>(reader: &mut Reader<'a>, count: usize) -> Result<&'a [[u8; N]]> {
+/// Reads `count` items of `N` bytes each, in place.
+pub(super) fn read_fixed<'a, const N: usize>(
+    reader: &mut FieldReader<'a>,
+    count: usize,
+) -> Result<&'a [[u8; N]]> {
     Ok(reader.take(count * N)?.as_chunks().0)
 }
 
-/// Takes `count` chunk references, checked, where they lie, and their sums.
+/// Reads and checks `count` chunk references, in place. Returns them and their sums.
 pub(super) fn read_chunks<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut FieldReader<'a>,
     count: usize,
 ) -> Result<(&'a [[u8; item::CHUNK_REF_BYTES]], Sums)> {
     let chunks = read_fixed(reader, count)?;
     let mut bytes = 0;
     for len in chunks.iter().map(item::chunk_len) {
         item::check_len(len, CHUNK_BYTES)?;
-        // At most 256 of at most 256 KiB.
+        // At most 256 chunks of at most 256 KiB, so this cannot overflow.
         bytes += u64::from(len);
     }
     Ok((chunks, Sums { chunks: count as u64, bytes, ..Sums::default() }))
 }
 
-/// Reads `count` items that begin with a path, compressed as much as it can be and above the one before, and go on with
-/// at least `min` bytes, which `read` takes.
+/// Reads `count` items that start with a path. Each path must share the longest possible prefix with the path
+/// before, and come after it. At least `min` bytes follow each path; `read` reads them.
 pub(super) fn read_paths<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut FieldReader<'a>,
     count: usize,
     min: usize,
-    mut read: impl FnMut(&mut Reader<'a>, &str) -> Result<()>,
+    mut read: impl FnMut(&mut FieldReader<'a>, &str) -> Result<()>,
 ) -> Result<()> {
     if reader.left() < count * (PATH_HEADER_BYTES + 1 + min) {
         return Err(reader.broken("ends early"));
@@ -408,7 +416,7 @@ pub(super) fn read_paths<'a>(
         if kept > before || rest.is_empty() || kept + rest.len() > PATH_BYTES {
             return Err(reader.broken("has a path of impossible length"));
         }
-        // Both maximal compression and order show in the first byte that differs.
+        // Maximal compression and order both show in the first byte that differs.
         if path.get(kept).is_some_and(|byte| rest.first() <= Some(byte)) {
             return Err(reader.broken("has paths out of order, or not compressed"));
         }
@@ -421,8 +429,8 @@ pub(super) fn read_paths<'a>(
     Ok(())
 }
 
-/// How many bytes a path shares with the one before, and the rest of it.
-pub(super) fn read_path<'a>(reader: &mut Reader<'a>) -> Result<(usize, &'a [u8])> {
+/// Reads how many bytes a path shares with the path before, and its other bytes.
+pub(super) fn read_path<'a>(reader: &mut FieldReader<'a>) -> Result<(usize, &'a [u8])> {
     let (kept, rest) = (usize::from(reader.u16()?), usize::from(reader.u16()?));
     Ok((kept, reader.take(rest)?))
 }

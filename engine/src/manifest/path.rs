@@ -1,7 +1,8 @@
-//! Paths within a library: checked once, and then trusted by type.
+//! Paths within a library. A path is checked once, and its type then guarantees the rules.
 //!
-//! A path is kept byte for byte as its publisher wrote it: nothing here normalises. What two file systems may take for
-//! one name is found by [`collision_key`], which publishing compares and nobody stores.
+//! A path is kept byte for byte as its publisher wrote it. Nothing here normalises it. [`collision_key`]
+//! finds two paths that a file system may treat as one name. Only publishing compares these keys, and they
+//! are never stored.
 
 use std::fmt;
 
@@ -12,24 +13,26 @@ use crate::{
     limits::{PATH_BYTES, PATH_COMPONENT_BYTES, PATH_DEPTH},
 };
 
-/// A checked path: relative, `/`-separated UTF-8 that can leave no directory it is joined to. Ordered by its bytes.
+/// A checked path: relative, `/`-separated UTF-8 that cannot leave a directory that it is joined to. Ordered
+/// by its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryPath(String);
 
 impl EntryPath {
     /// Checks the rules: no empty, `.` or `..` component, no control character, at most
-    /// [`PATH_COMPONENT_BYTES`] a component, [`PATH_DEPTH`] components and [`PATH_BYTES`] in all.
+    /// [`PATH_COMPONENT_BYTES`] bytes per component, [`PATH_DEPTH`] components and [`PATH_BYTES`] bytes in
+    /// total.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] naming the path and the rule it breaks.
+    /// [`Error::Invalid`] that names the path and the broken rule.
     pub fn new(path: impl Into<String>) -> Result<Self> {
         let path = path.into();
         check(&path)?;
         Ok(Self(path))
     }
 
-    /// Takes a path that [`check`] has passed.
+    /// Makes a path from text that [`check`] has accepted.
     pub(super) fn checked(path: &str) -> Self {
         Self(path.to_owned())
     }
@@ -39,7 +42,7 @@ impl EntryPath {
         &self.0
     }
 
-    /// The components, outermost first; never none.
+    /// The components, outermost first. There is at least one.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/')
     }
@@ -63,13 +66,14 @@ impl fmt::Debug for EntryPath {
     }
 }
 
-/// Where a symbolic link points: a relative path that stays inside the release. Kept byte for byte, so that `.`, a
-/// doubled or a trailing `/` come back as they were.
+/// The target of a symbolic link: a relative path that stays inside the release. It is kept byte for byte, so
+/// that a `.`, and a doubled or trailing `/`, are restored unchanged.
 ///
-/// `..` stands only at its beginning, and not more often than the link has folders above it. That is enough: an entry lies
-/// under folders only, never under a link, so a link's path in the release is where it lies; going up from there by no
-/// more folders than it has above it stays inside; and what is gone down through after that are folders of the release,
-/// or further links of it, of which the same holds. Nothing goes up from where a link led to.
+/// `..` is allowed only at the beginning, and at most as often as the link has folders above it. This is
+/// enough to stay inside the release. An entry is always under folders and never under a link, so the path of
+/// a link in the release is its real location. To go up from there by at most as many folders as are above it
+/// stays inside. The other components go down through folders of the release, or through other links of the
+/// release, which keep the same rule. No `..` comes after a component that may be a link.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkTarget(String);
 
@@ -78,14 +82,14 @@ impl LinkTarget {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] naming the link, the target and the rule that is broken.
+    /// [`Error::Invalid`] that names the link, the target and the broken rule.
     pub fn new(target: impl Into<String>, path: &EntryPath) -> Result<Self> {
         let target = target.into();
         Self::check(&target, path.as_str())?;
         Ok(Self(target))
     }
 
-    /// Checks what [`LinkTarget::new`] checks.
+    /// Checks the rules of [`LinkTarget::new`].
     pub(super) fn check(target: &str, path: &str) -> Result<()> {
         match broken_target_rule(target, path) {
             Some(rule) => {
@@ -96,7 +100,7 @@ impl LinkTarget {
         }
     }
 
-    /// Takes a target that [`check`](Self::check) has passed.
+    /// Makes a target from text that [`check`](Self::check) has accepted.
     pub(super) fn checked(target: &str) -> Self {
         Self(target.to_owned())
     }
@@ -106,8 +110,8 @@ impl LinkTarget {
         &self.0
     }
 
-    /// Whether a link at `path` to `target` leads out of the release, as an absolute path does, rather than being
-    /// something that no release can keep.
+    /// Whether a link at `path` to `target` leads out of the release, as an absolute path does. `false` for a
+    /// target that breaks another rule.
     pub fn leads_outside(target: &str, path: &EntryPath) -> bool {
         matches!(broken_target_rule(target, path.as_str()), Some(ABSOLUTE | OUTSIDE))
     }
@@ -156,13 +160,13 @@ fn broken_target_rule(target: &str, path: &str) -> Option<&'static str> {
     None
 }
 
-/// What a file system that folds case and normalises Unicode may take `path` for: two paths with one key must not both
-/// be published.
+/// The key of a path for a file system that folds case and normalises Unicode. Such a file system may treat
+/// two paths with the same key as one, so they must not both be published.
 pub fn collision_key(path: &EntryPath) -> String {
     path.0.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
-/// Checks what [`EntryPath::new`] checks.
+/// Checks the rules of [`EntryPath::new`].
 pub(super) fn check(path: &str) -> Result<()> {
     match broken_rule(path) {
         Some(rule) => Err(Error::Invalid(format!("path {:?} {rule}", Shortened(path)))),
@@ -199,8 +203,8 @@ fn broken_rule(path: &str) -> Option<&'static str> {
     (depth > PATH_DEPTH).then_some("has more than 64 components")
 }
 
-/// Whether UTF-8 text has a character that [`char::is_control`] names: below a space, U+007F to U+009F. By bytes and
-/// without a branch, since every path of every page that is read comes through here.
+/// Whether UTF-8 text has a character for which [`char::is_control`] is true: below a space, and U+007F to
+/// U+009F. Works on bytes and without a branch, since it is called for every path of every page that is read.
 fn has_control(text: &[u8]) -> bool {
     let is_ascii_control = |byte: &u8| *byte < b' ' || *byte == 0x7f;
     let is_other_control = |(first, second): (&u8, &u8)| *first == 0xc2 && (0x80..0xa0).contains(second);
@@ -208,7 +212,7 @@ fn has_control(text: &[u8]) -> bool {
         | text.iter().zip(text.iter().skip(1)).fold(false, |found, pair| found | is_other_control(pair))
 }
 
-/// A path cut to what fits an error message.
+/// A path cut to a length that fits in an error message.
 struct Shortened<'a>(&'a str);
 
 impl fmt::Debug for Shortened<'_> {
@@ -224,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_what_file_systems_take() {
+    fn accepts_paths_that_file_systems_accept() {
         let deep = vec!["d"; PATH_DEPTH].join("/");
         let long = "字".repeat(85);
         for path in ["a", "电影/第一部.mkv", "a b/..c/d..", "...", "a\\b", "C:", &deep, &long] {
@@ -233,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_could_leave_or_confuse() {
+    fn refuses_paths_that_escape_or_confuse() {
         let deep = vec!["d"; PATH_DEPTH + 1].join("/");
         let wide = "w".repeat(PATH_COMPONENT_BYTES + 1);
         let long = vec!["l".repeat(255); 17].join("/");
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn one_key_for_what_folds_together() {
+    fn paths_that_fold_together_have_one_key() {
         let key = |path: &str| collision_key(&EntryPath::new(path).unwrap());
         assert_eq!(key("Film/É.mkv"), key("film/e\u{301}.MKV"));
         assert_eq!(key("Å"), key("\u{212b}"));

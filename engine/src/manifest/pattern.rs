@@ -1,6 +1,7 @@
-//! Path patterns, as `--path` and class policies have them: one syntax, one meaning.
+//! Path patterns of `--path` and of class policies: both have the same syntax and meaning.
 //!
-//! `*` and `?` stay within a component, `**` does not; `[…]` and `{a,b}` are sets of characters and of alternatives.
+//! `*` and `?` match within one component, `**` also matches across components. `[…]` and `{a,b}` are sets of
+//! characters and of alternatives.
 
 use globset::{Glob, GlobBuilder};
 
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] naming the pattern and what is wrong with it.
+/// [`Error::Invalid`] that names the pattern and its mistake.
 pub(crate) fn parse(pattern: &str) -> Result<Glob> {
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
     glob.map_err(|error| Error::Invalid(format!("malformed path pattern: {error}")))

@@ -1,7 +1,8 @@
-//! The rules of a class about paths: which are its own, and which stand in for one that cannot be had. Their canonical
-//! bytes are in the [class header](super::table::ClassHeader), so that a release's signature covers them, and a node that is
-//! not granted the class learns nothing of them. How mirrors treat the class is for the
-//! [policy](crate::statement::policy), a statement that all members read.
+//! The rules of a class about paths: the patterns of its paths, and the fallback paths for a path that is not
+//! available. Their canonical bytes are in the [class header](super::table::ClassHeader). So the signature of
+//! a release covers them, and a node that is not granted the class learns nothing about them. The
+//! [policy](crate::statement::policy), a statement that all members read, has the rules for mirrors of the
+//! class.
 //!
 //! ```text
 //! offset  bytes
@@ -12,12 +13,12 @@
 //!      …      …  each: length (2) and a path; in the order in which they are tried, each once
 //! ```
 //!
-//! Rules that say nothing are no bytes at all. This file does not match paths: that is
-//! [`classifier`](super::classifier)'s.
+//! Empty rules are encoded as no bytes at all. This file does not match paths;
+//! [`classifier`](super::classifier) does.
 
 use super::{
     path::EntryPath,
-    raw::{Reader, put_u16},
+    raw::{FieldReader, put_u16},
 };
 use crate::{
     error::{Error, Result},
@@ -25,20 +26,23 @@ use crate::{
 };
 
 const VERSION: u8 = 2;
-/// What chuan 0.1.0 wrote: it had the mirror type and the age in it, which the policy statement says now.
-const BEFORE: u8 = 1;
+/// The version of chuan 0.1.0. It included the mirror type and the age, which are now in the policy
+/// statement.
+const VERSION_0_1_0: u8 = 1;
 
 /// A class's rules about paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClassRules {
-    /// Patterns of the paths that are in the class: ascending, each once. None for a class that gets no path by pattern.
+    /// Patterns of the paths that are in the class: ascending, each once. Empty for a class that gets no
+    /// paths by pattern.
     pub paths: Vec<String>,
-    /// Paths that a viewer is offered in place of one of the class that cannot be had, the best first, each once.
+    /// Paths that a viewer is offered instead of a path of the class that is not available: the best first,
+    /// each once.
     pub fallback: Vec<String>,
 }
 
 impl ClassRules {
-    /// Rules with these patterns, in any order, that say nothing else.
+    /// Rules with these patterns, given in any order, and without fallback paths.
     pub fn of_paths(paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let mut paths: Vec<String> = paths.into_iter().map(Into::into).collect();
         paths.sort_unstable();
@@ -46,13 +50,13 @@ impl ClassRules {
         Self { paths, ..Self::default() }
     }
 
-    /// Whether they say nothing.
+    /// Whether there are no patterns and no fallback paths.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The canonical bytes. Of rules that [`check`](Self::check) would refuse, bytes that [`decode`](Self::decode)
-    /// refuses.
+    /// Encodes the canonical bytes. For rules that [`check`](Self::check) would refuse,
+    /// [`decode`](Self::decode) refuses the bytes.
     pub fn encode(&self) -> Vec<u8> {
         if self.is_empty() {
             return Vec::new();
@@ -69,19 +73,21 @@ impl ClassRules {
         out
     }
 
-    /// Reads the canonical bytes.
+    /// Decodes the canonical bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not canonical, or another version wrote them.
+    /// [`Error::Invalid`] if they are not canonical or have another version.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let mut reader = Reader::new(bytes, "class rules");
+        let mut reader = FieldReader::new(bytes, "class rules");
         match reader.u8()? {
             VERSION => {}
-            BEFORE => return Err(reader.broken("are of chuan 0.1.0, which this version does not read")),
+            VERSION_0_1_0 => {
+                return Err(reader.broken("are of chuan 0.1.0, which this version does not read"));
+            }
             version => {
                 return Err(reader.broken(&format!("are of version {version}: a newer chuan wrote them")));
             }
@@ -101,13 +107,13 @@ impl ClassRules {
         Ok(rules)
     }
 
-    /// Checks the bounds. Whether patterns are well-formed is found out when they are used.
+    /// Checks the bounds. The syntax of the patterns is checked when they are used.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] naming what is wrong.
+    /// [`Error::Invalid`] that names the broken rule.
     pub fn check(&self) -> Result<()> {
-        let refuse = |what: String| Err(Error::Invalid(what));
+        let refuse = |text: String| Err(Error::Invalid(text));
         if self.paths.len() > CLASS_PATTERNS {
             return refuse(format!("a class has at most {CLASS_PATTERNS} patterns"));
         }
@@ -126,9 +132,9 @@ impl ClassRules {
         if self.fallback.len() > CLASS_FALLBACKS {
             return refuse(format!("a class has at most {CLASS_FALLBACKS} fallback paths"));
         }
-        for (place, path) in self.fallback.iter().enumerate() {
+        for (index, path) in self.fallback.iter().enumerate() {
             EntryPath::new(path.clone())?;
-            if self.fallback.iter().take(place).any(|earlier| earlier == path) {
+            if self.fallback.iter().take(index).any(|earlier| earlier == path) {
                 return refuse(format!("the fallback path `{path}` is there twice"));
             }
         }
@@ -142,8 +148,8 @@ impl ClassRules {
     }
 }
 
-/// `count` texts, each after its length. Grows with what is really there, not with the count.
-fn read_texts(reader: &mut Reader<'_>, count: usize) -> Result<Vec<String>> {
+/// Reads `count` texts, each after its length. Allocates for the texts that are present, not for `count`.
+fn read_texts(reader: &mut FieldReader<'_>, count: usize) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for _ in 0..count {
         let len = usize::from(reader.u16()?);
@@ -187,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_taken() {
+    fn other_bytes_are_refused() {
         let good = sample().encode();
         for at in 0..good.len() {
             assert!(at == 0 || ClassRules::decode(&good[..at]).is_err(), "cut at {at}");
@@ -205,7 +211,7 @@ mod tests {
             assert!(with(at, byte).is_err(), "byte {at} is {byte}");
         }
         let nothing = [2, 0, 0, 0];
-        assert!(ClassRules::decode(&nothing).is_err(), "no bytes say nothing");
+        assert!(ClassRules::decode(&nothing).is_err(), "empty rules are encoded as no bytes");
         for bad in [
             ClassRules { paths: vec!["b".into(), "a".into()], ..ClassRules::default() },
             ClassRules { paths: vec!["a".into(), "a".into()], ..ClassRules::default() },
@@ -227,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(
+        fn encoded_rules_are_decoded(
             paths in prop::collection::vec("[a-c*/?é{},\\[\\]]{1,12}", 0..20),
             fallback in prop::collection::btree_set("[a-cé]{1,8}(/[a-c]{1,3})?", 0..4),
         ) {
@@ -238,7 +244,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_taken_is_canonical(edits in prop::collection::vec((any::<u16>(), any::<u8>(), 0..3u8), 1..6)) {
+        fn decoded_bytes_are_canonical(edits in prop::collection::vec((any::<u16>(), any::<u8>(), 0..3u8), 1..6)) {
             let mut bytes = sample().encode();
             for (at, byte, how) in edits {
                 let at = usize::from(at) % bytes.len();

@@ -1,7 +1,8 @@
-//! Names pages and chunks by where they stand in a class, and finds them by sums: what peers ask each other for.
+//! Positions of pages and chunks in a class, and their search by sums. Peers request pages and chunks by
+//! position.
 //!
-//! A position means something only under a class header that both sides know; a bare id answers nothing, so that who
-//! may read one class learns nothing of another.
+//! A position is valid only together with a class header that both sides know. Nothing is served by id alone,
+//! so a peer that may read one class learns nothing about another.
 
 use bytes::Bytes;
 
@@ -14,20 +15,20 @@ use super::{
 };
 use crate::{error::Result, id::PageId};
 
-/// The level of a page that is its tree's root, whatever level that is.
+/// The level of a page that is the root of its tree, at any level.
 pub const ROOT_LEVEL: u8 = u8::MAX;
 
-/// Where a page stands in a class.
+/// The position of a page in a class.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, crate::codec::Encode, crate::codec::Decode,
 )]
 pub struct PagePosition {
     /// The tree it belongs to.
     pub tree: TreeKind,
-    /// Its level, or [`ROOT_LEVEL`]: an entry does not say of what level the root of its chunk tree is.
+    /// Its level, or [`ROOT_LEVEL`]: an entry does not state the level of the root of its chunk tree.
     pub level: u8,
-    /// In the entry tree: how many entries of the class come before the page's first. In a chunk tree: how many chunks
-    /// of the class, with multiplicity, come before the page's first.
+    /// In an entry tree: the number of entries of the class before the first entry of the page. In a chunk
+    /// tree: the number of chunks of the class, with multiplicity, before the first chunk of the page.
     pub ordinal: u64,
 }
 
@@ -36,13 +37,13 @@ impl PagePosition {
     pub const ROOT: Self = Self { tree: TreeKind::Entries, level: ROOT_LEVEL, ordinal: 0 };
 }
 
-/// Finds the page at a position of the class whose entry tree begins at `root`; none where no page begins there. Reads
-/// one page a level.
+/// Finds the page at a position of the class with entry tree `root`. `None` if no page starts there. Reads
+/// one page per level.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`](crate::Error::Missing) where a page on the way is not held,
-/// [`Error::Invalid`](crate::Error::Invalid) where one is forged.
+/// [`Error::Missing`](crate::Error::Missing) if a page on the way is not held,
+/// [`Error::Invalid`](crate::Error::Invalid) if a page is forged.
 pub fn page<S: PageSource + ?Sized>(
     source: &S,
     root: &PageId,
@@ -55,7 +56,8 @@ pub fn page<S: PageSource + ?Sized>(
         }
         TreeKind::Content => {
             let mut entries = Entries::at_chunk(source, root, position.ordinal);
-            // Where the ordinal is that of a page, the entry that holds the chunk follows files without chunks.
+            // If a page starts at the ordinal, entries without chunks may come before the entry that has the
+            // chunk.
             loop {
                 let Some((_, entry)) = entries.next().transpose()? else { return Ok(None) };
                 if entry.content.chunks() == 0 {
@@ -68,8 +70,9 @@ pub fn page<S: PageSource + ?Sized>(
     }
 }
 
-/// The chunks of the class whose entry tree begins at `root`, by their class-wide ordinals: `count` from `start` on, or
-/// as many as there are. Reads one page a level to get there; ends after its first error.
+/// The chunks of the class with entry tree `root`, by their class-wide ordinals: `count` chunks from `start`
+/// on, or fewer if the class ends. Reads one page per level to get there. The iterator ends after its first
+/// error.
 pub fn chunks<'a, S: PageSource + ?Sized>(
     source: &'a S,
     root: &PageId,
@@ -133,7 +136,7 @@ impl<S: PageSource + ?Sized> Iterator for ClassChunks<'_, S> {
     }
 }
 
-/// The page of `level` that begins exactly `ordinal` units into a tree.
+/// The page of `level` that starts exactly `ordinal` units into a tree.
 fn descend<S: PageSource + ?Sized>(
     source: &S,
     root: (PageId, Expect),

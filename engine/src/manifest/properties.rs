@@ -1,4 +1,4 @@
-//! What must hold of trees whatever is in them: one shape for one content, differences that apply, small edits.
+//! Properties of all trees: one shape for one content, differences that can be applied, and small edits.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,7 +40,7 @@ struct Found {
     changes: Vec<(Change, FirstChunk)>,
     chunks: Vec<(u64, ChunkRef)>,
     gaps: Vec<(Range<usize>, Gap)>,
-    spare: Vec<Spare>,
+    unused_base_runs: Vec<Spare>,
     stood: Vec<(PageId, PagePosition)>,
     stood_content: Vec<(PageId, Stood)>,
 }
@@ -65,8 +65,8 @@ impl ContentSink for Found {
         DiffSink::page(self, id, bytes, None)
     }
 
-    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap, spare: &[Spare]) -> Result<()> {
-        self.spare = spare.to_vec();
+    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap, unused_base_runs: &[Spare]) -> Result<()> {
+        self.unused_base_runs = unused_base_runs.to_vec();
         let first = self.chunks.len();
         self.chunks.extend(run);
         self.gaps.push((first..self.chunks.len(), gap));
@@ -91,7 +91,7 @@ fn apply(
 
 /// Entries of many shapes: long and short paths, long extensions, none to four chunks.
 fn any_entry() -> impl Strategy<Value = Entry> {
-    // Tags below are for extensions whose bytes have a form.
+    // Lower tags are for extensions whose bytes have a format.
     let extensions = prop::collection::btree_map(256..=u16::MAX, (any::<bool>(), 0..300usize), 0..3);
     (prop::collection::vec(any::<u64>(), 0..=4), extensions).prop_map(|(chunks, extensions)| {
         let chunks: Vec<_> = chunks.into_iter().map(chunk).collect();
@@ -121,23 +121,24 @@ proptest! {
     fn one_root_for_one_set_of_entries(entries in any_entries(900), order in any::<u64>(), steps in 1..6usize) {
         let mut pages = Pages::default();
         let straight = build(&entries, &mut pages);
-        // The same set by another way: entries in parts and in any order, among others that go again.
+        // The same set, built in another way: entries in parts and in any order, with other entries that are
+        // removed again.
         let mut rng = Rng(order);
         let mut parts = vec![BTreeMap::new(); steps];
         for (path, entry) in &entries {
             parts[rng.below(steps)].insert(path.clone(), Some(entry.clone()));
         }
-        let mut strangers = BTreeSet::new();
+        let mut temporary = BTreeSet::new();
         for n in 0..rng.below(40) {
-            let stranger = path(&format!("b/stranger{}", rng.below(1 << 20)));
-            parts[0].insert(stranger.clone(), Some(small(n as u64)));
-            strangers.insert(stranger);
+            let other = path(&format!("b/other{}", rng.below(1 << 20)));
+            parts[0].insert(other.clone(), Some(small(n as u64)));
+            temporary.insert(other);
         }
         let mut tree = build(&BTreeMap::new(), &mut pages);
         for part in parts {
             tree = edit(&mut pages, &tree.root, part.into_iter().collect());
         }
-        let gone = strangers.into_iter().map(|path| (path, None)).collect();
+        let gone = temporary.into_iter().map(|path| (path, None)).collect();
         prop_assert_eq!(edit(&mut pages, &tree.root, gone), straight);
     }
 
@@ -176,7 +177,7 @@ proptest! {
             let (_, there) = position::page(&pages, &old_root, stood).unwrap().unwrap();
             prop_assert_eq!(Page::decode(&there).unwrap().level, Page::decode(&both.map[id]).unwrap().level);
         }
-        // With the old pages and those reported, the new tree is whole.
+        // With the old pages and the reported pages, the new tree is complete.
         if has_old {
             for id in &found.pages {
                 pages.map.insert(*id, new_pages.map[id].clone());
@@ -216,7 +217,8 @@ proptest! {
         }
         prop_assert!(new.iter().all(|chunk| held.contains(&chunk.id) || sent.contains(&chunk.id)));
 
-        // What is said to stand around a run does; what was reported though it was held counts as new.
+        // Checks the positions around a run. A chunk that was reported although it was held is treated as
+        // new.
         let held: BTreeSet<_> = held.difference(&sent).collect();
         for (run, gap) in found.gaps {
             let ends = found.chunks[run].iter().map(|(ordinal, _)| usize::try_from(*ordinal).unwrap());
@@ -232,11 +234,11 @@ proptest! {
         }
         let kept: BTreeSet<_> = new.iter().map(|chunk| chunk.id).collect();
         let is_plain = held.len() == old.len();
-        for spare in found.spare.iter().filter(|_| is_plain) {
-            let first = usize::try_from(spare.first.ordinal).unwrap();
-            let spared = &old[first..first + usize::try_from(spare.chunks).unwrap()];
-            prop_assert!(spared.iter().all(|chunk| !kept.contains(&chunk.id)));
-            prop_assert_eq!(spared.iter().map(|chunk| u64::from(chunk.len)).sum::<u64>(), spare.bytes);
+        for unused in found.unused_base_runs.iter().filter(|_| is_plain) {
+            let first = usize::try_from(unused.first.ordinal).unwrap();
+            let unused_chunks = &old[first..first + usize::try_from(unused.chunks).unwrap()];
+            prop_assert!(unused_chunks.iter().all(|chunk| !kept.contains(&chunk.id)));
+            prop_assert_eq!(unused_chunks.iter().map(|chunk| u64::from(chunk.len)).sum::<u64>(), unused.bytes);
         }
         for (id, stood) in found.stood_content {
             prop_assert_eq!(stood.level, Page::decode(&both.map[&id]).unwrap().level);
@@ -277,7 +279,7 @@ proptest! {
     }
 }
 
-/// Prints and checks how many new pages single edits make.
+/// Prints and checks how many new pages single edits create.
 fn check_touched(what: &str, depth: usize, mut touched: Vec<usize>) {
     touched.sort_unstable();
     let at = |per_mille: usize| touched[(touched.len() - 1) * per_mille / 1000];
@@ -329,7 +331,7 @@ fn one_edit_of_a_film_touches_few_pages() {
         let mut rng = Rng(period ^ 0x5eed);
         println!("{shape}: seed {}", rng.0);
         let (mut touched, mut depth) = (Vec::new(), 0);
-        // Several contents of each shape, since one may happen to have no item that fires, or many.
+        // Several contents of each shape, since one content may by chance have no item that fires, or many.
         for _ in 0..6 {
             let salt = rng.next();
             let all: Vec<_> = (0..n).map(|at| chunk((at % period).wrapping_mul(salt | 1))).collect();
@@ -385,7 +387,7 @@ fn one_edit_reads_little() {
     assert!(reads[199] < 400, "an edit of one entry read {} pages", reads[199]);
 }
 
-/// Paths so long and unlike each other that nearly every page is full before an item fires.
+/// Paths that are so long and so different that nearly every page is full before an item fires.
 fn wide_library(n: u64) -> BTreeMap<EntryPath, Entry> {
     let name = |n: u64| format!("{}/{n}", vec![format!("{n:05}{}", "长".repeat(80)); 10].join("/"));
     (0..n).map(|n| (path(&name(n)), small(n))).collect()

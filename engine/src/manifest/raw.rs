@@ -1,17 +1,18 @@
-//! Bounded little-endian reading and writing for the formats of this module. Nothing here knows what a field means.
+//! Bounded little-endian reading and writing for the formats of this module. It does not know the meaning of
+//! any field.
 
 use crate::{
     error::{Error, Result},
     id::ID_LEN,
 };
 
-/// Reads fields from the front of a slice; every read past its end is an error that names `what`.
-pub(super) struct Reader<'a> {
+/// Reads fields from the front of a slice. A read past the end is an error that names `what`.
+pub(super) struct FieldReader<'a> {
     rest: &'a [u8],
     what: &'static str,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> FieldReader<'a> {
     pub(super) fn new(bytes: &'a [u8], what: &'static str) -> Self {
         Self { rest: bytes, what }
     }
@@ -20,7 +21,7 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
-    /// What is not read yet.
+    /// The bytes that are not read yet.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -61,7 +62,7 @@ impl<'a> Reader<'a> {
         self.array()
     }
 
-    /// Reads the format's version; fails where it is another than `ours`.
+    /// Reads the format version. Fails if it is not `ours`.
     pub(super) fn version(&mut self, ours: u8) -> Result<()> {
         match self.u8()? {
             version if version == ours => Ok(()),
@@ -72,23 +73,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Fails where input is left over.
+    /// Fails if bytes are left over.
     pub(super) fn finish(self) -> Result<()> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.broken("has bytes left over")) }
     }
 
-    /// An error about the thing that is read.
+    /// An error about the format that is read.
     pub(super) fn broken(&self, rule: &str) -> Error {
         Error::Invalid(format!("malformed {}: it {rule}", self.what))
     }
 }
 
-/// Writes a length that a caller's checks keep below 2¹⁶. One that is not becomes a value no decoder takes.
+/// Writes a length that the checks of the callers keep below 2¹⁶. A larger one becomes a value that no
+/// decoder accepts.
 pub(super) fn put_u16(out: &mut Vec<u8>, value: usize) {
     out.extend_from_slice(&u16::try_from(value).unwrap_or(u16::MAX).to_le_bytes());
 }
 
-/// Writes a count that a caller's checks keep below 2⁸. One that is not becomes a value no decoder takes.
+/// Writes a count that the checks of the callers keep below 2⁸. A larger one becomes a value that no decoder
+/// accepts.
 pub(super) fn put_u8(out: &mut Vec<u8>, value: usize) {
     out.push(u8::try_from(value).unwrap_or(u8::MAX));
 }

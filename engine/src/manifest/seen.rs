@@ -1,24 +1,27 @@
-//! Which ids of a sequence were seen, and where: a comparison's memory of the old side.
+//! The ids of a sequence, and their positions in it. A comparison remembers the old side with it.
 //!
-//! Two versions have most of what differs in the same order, so an id is looked for first where the last find leaves
-//! off, which costs no more than a comparison; only where the order breaks is it looked up.
+//! Two versions have most of the differing items in the same order. So an id is first compared with the one
+//! after the last match, which costs one comparison. Only if they differ is the id looked up in a table.
 
-/// Ids by their first eight bytes, in order. Two that agree in them pass for one, and one whose place in the table is
-/// crowded is forgotten: both cost whoever compares a few bytes, and nobody the right answer.
+/// Ids by their first eight bytes, in order. Two ids with the same first eight bytes are taken as equal. An
+/// id is forgotten if all its slots in the table are taken. Both cost a comparison a few more bytes, and
+/// neither makes its result wrong.
 #[derive(Default)]
 pub(super) struct Seen {
     heads: Vec<u64>,
-    /// Open addressing: one more than an index into `heads`, or 0. At most half is taken.
+    /// Open addressing: an index into `heads` plus one, or 0 if the slot is free. At most half of the slots
+    /// are used.
     slots: Vec<u32>,
-    /// What follows the last find.
+    /// The index after the last match.
     next: usize,
 }
 
-/// Slots that an id may lie in. Without such a bound, ids made to collide would make a comparison quadratic.
+/// The number of slots that an id may be in. Without this limit, ids that are made to collide would make a
+/// comparison quadratic.
 const PROBES: usize = 32;
 
 impl Seen {
-    /// Makes room for `more` ids; without room none is taken.
+    /// Reserves space for `more` ids. Without reserved space no id is added.
     pub(super) fn reserve(&mut self, more: usize) {
         self.heads.reserve_exact(more);
         let room = self.heads.len().saturating_add(more).saturating_mul(2).next_power_of_two();
@@ -28,12 +31,12 @@ impl Seen {
         }
     }
 
-    /// How many ids are there.
+    /// The number of ids.
     pub(super) fn len(&self) -> usize {
         self.heads.len()
     }
 
-    /// Adds an id behind all others.
+    /// Adds an id after all others.
     pub(super) fn push(&mut self, id: &[u8; 32]) {
         if 2 * self.heads.len() < self.slots.len()
             && u32::try_from(self.heads.len()).is_ok_and(|at| at < u32::MAX)
@@ -43,7 +46,7 @@ impl Seen {
         }
     }
 
-    /// Where an id stands: where it was expected, or in the first of its places.
+    /// The index of an id: the expected index, or else the first one in the table.
     pub(super) fn find(&mut self, id: &[u8; 32]) -> Option<usize> {
         let head = head(id);
         let at = if self.heads.get(self.next) == Some(&head) { self.next } else { self.first(head)? };
@@ -51,7 +54,7 @@ impl Seen {
         Some(at)
     }
 
-    /// Whether an id is there.
+    /// Whether an id is present.
     pub(super) fn contains(&self, id: &[u8; 32]) -> bool {
         self.first(head(id)).is_some()
     }
@@ -66,7 +69,7 @@ impl Seen {
         None
     }
 
-    /// Enters the id at `at` into the table, unless it is there.
+    /// Adds the id at index `at` to the table, unless the table has it.
     fn index(&mut self, at: usize) {
         let Some(head) = self.heads.get(at).copied() else { return };
         for slot in self.probe(head) {
@@ -82,7 +85,7 @@ impl Seen {
         }
     }
 
-    /// The slots that an id may lie in: ids are hashes, so their bits need no mixing.
+    /// The slots that an id may be in. Ids are hashes, so their bits need no mixing.
     fn probe(&self, head: u64) -> impl Iterator<Item = usize> + use<> {
         let mask = self.slots.len().wrapping_sub(1);
         let start = usize::try_from(head & 0xffff_ffff).unwrap_or(0);
@@ -106,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_was_pushed_in_any_order_and_nothing_else() {
+    fn finds_added_ids_in_any_order_and_no_others() {
         let mut rng = Rng(5);
         let numbers: Vec<u64> = (0..10_000).map(|_| rng.next()).collect();
         let mut seen = Seen::default();
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_comes_again_is_found_where_it_is_expected() {
+    fn a_repeated_id_is_found_at_the_expected_index() {
         let mut seen = Seen::default();
         seen.reserve(6);
         [1, 2, 1, 3, 1, 4].iter().for_each(|n| seen.push(&id(*n)));
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn without_room_nothing_is_kept() {
+    fn without_reserved_space_no_id_is_added() {
         let mut seen = Seen::default();
         seen.push(&id(1));
         assert_eq!(seen.find(&id(1)), None);

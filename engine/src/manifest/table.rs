@@ -1,7 +1,8 @@
-//! The class table and the class header: what stands between a release and the trees.
+//! The class table and the class header. A release names the table, the table names the headers, and a header
+//! names the root of an entry tree.
 //!
 //! ```text
-//! table, ManifestId::of all its bytes         header, Commitment::of all its bytes        (and of their library)
+//! table, ManifestId::of all its bytes         header, Commitment::of all its bytes  (and of the library)
 //! offset  bytes                               offset  bytes
 //!      0      4  magic "CHTB"                      0      4  magic "CHCL"
 //!      4      1  format version, 2                 4      1  format version, 2
@@ -19,7 +20,7 @@
 //!                                              106+n      p  policy
 //! ```
 //!
-//! Both are kept among the pages of a store, under [`ManifestId::as_page`] and [`Commitment::as_page`].
+//! Both are stored among the pages of a store, under [`ManifestId::as_page`] and [`Commitment::as_page`].
 
 use bytes::Bytes;
 
@@ -28,7 +29,7 @@ use super::{
     entry::Sums,
     item,
     page::{Expect, TreeKind},
-    raw::{Reader, put_u8, put_u16},
+    raw::{FieldReader, put_u8, put_u16},
 };
 use crate::{
     error::{Error, Result},
@@ -41,10 +42,10 @@ const TABLE_MAGIC: [u8; 4] = *b"CHTB";
 const HEADER_MAGIC: [u8; 4] = *b"CHCL";
 const VERSION: u8 = 2;
 
-/// The slot and name of the one class that the first version writes.
+/// The slot and name of the class `default`, the only class that the first version writes.
 pub const DEFAULT_CLASS: (u8, &str) = (0, "default");
 
-/// The classes of a manifest: what a release names.
+/// The classes of a manifest. A release names this table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassTable {
     /// Slot and commitment of each class, ascending by slot; 1 to [`CLASSES`].
@@ -52,7 +53,8 @@ pub struct ClassTable {
 }
 
 impl ClassTable {
-    /// The canonical bytes. Of a table that [`decode`](Self::decode) would refuse, bytes that it refuses.
+    /// Encodes the canonical bytes. For a table that [`decode`](Self::decode) would refuse, the bytes are
+    /// refused too.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::from(TABLE_MAGIC);
         out.push(VERSION);
@@ -64,13 +66,13 @@ impl ClassTable {
         out
     }
 
-    /// Reads a table's canonical bytes.
+    /// Decodes the canonical bytes of a table.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not canonical.
+    /// [`Error::Invalid`] if they are not canonical.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut reader = Reader::new(bytes, "class table");
+        let mut reader = FieldReader::new(bytes, "class table");
         begin(&mut reader, TABLE_MAGIC)?;
         let count = usize::from(reader.u8()?);
         if count == 0 || count > CLASSES {
@@ -87,16 +89,16 @@ impl ClassTable {
         Ok(Self { classes })
     }
 
-    /// The table's name in a library.
+    /// The id of the table in a library.
     pub fn id(&self, library: &LibraryId) -> ManifestId {
         ManifestId::of(library, &self.encode())
     }
 
-    /// Reads a table from where pages are kept.
+    /// Reads a table from a source of pages.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] where it is not held, [`Error::Invalid`] where it is malformed.
+    /// [`Error::Missing`] if it is not held, [`Error::Invalid`] if it is malformed.
     pub fn load<S: PageSource + ?Sized>(source: &S, id: &ManifestId) -> Result<Self> {
         Self::decode(&named(source, &id.as_page(), |bytes| ManifestId::of(&source.owner(), bytes) == *id)?)
     }
@@ -107,22 +109,24 @@ impl ClassTable {
 pub struct ClassHeader {
     /// The class's name: 1 to [`CLASS_NAME_BYTES`] bytes of visible UTF-8 without `*?[]{},/`.
     pub name: String,
-    /// Its slot, which its pages carry.
+    /// Its slot. All its pages have the same slot.
     pub slot: u8,
-    /// Keeps who may not read the class from confirming a guess at it: [`Salt::of_class`].
+    /// Prevents a node that may not read the class from confirming a guess at its content:
+    /// [`Salt::of_class`].
     pub salt: Salt,
     /// The root page of the entry tree.
     pub root: PageId,
     /// The root page's level.
     pub level: u8,
-    /// What lies below the root.
+    /// The sums over the whole entry tree.
     pub sums: Sums,
     /// The class's policy, at most [`CLASS_POLICY_BYTES`]; empty for none.
     pub policy: Vec<u8>,
 }
 
 impl ClassHeader {
-    /// The canonical bytes. Of a header that [`decode`](Self::decode) would refuse, bytes that it refuses.
+    /// Encodes the canonical bytes. For a header that [`decode`](Self::decode) would refuse, the bytes are
+    /// refused too.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::from(HEADER_MAGIC);
         out.extend_from_slice(&[VERSION, self.slot, self.level]);
@@ -138,74 +142,75 @@ impl ClassHeader {
         out
     }
 
-    /// Reads a header's canonical bytes.
+    /// Decodes the canonical bytes of a header.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not canonical, or say what no class can be.
+    /// [`Error::Invalid`] if they are not canonical, or have values that no class can have.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut reader = Reader::new(bytes, "class header");
+        let mut reader = FieldReader::new(bytes, "class header");
         begin(&mut reader, HEADER_MAGIC)?;
         let (slot, level, name_len) = (reader.u8()?, reader.u8()?, usize::from(reader.u8()?));
         let (salt, root) = (Salt::from_bytes(reader.id()?), PageId::from_bytes(reader.id()?));
         let sums = item::read_sums(&mut reader)?;
         let policy_len = usize::from(reader.u16()?);
         if usize::from(slot) >= CLASSES || level >= TREE_LEVELS {
-            return Err(reader.broken("has a slot or level that no class has"));
+            return Err(reader.broken("has a slot or level out of range"));
         }
         if !item::are_plausible(&sums) {
-            return Err(reader.broken("sums up a class as none can be"));
+            return Err(reader.broken("has impossible sums"));
         }
         if name_len > CLASS_NAME_BYTES || policy_len > CLASS_POLICY_BYTES {
             return Err(reader.broken("has too long a name or policy"));
         }
         let name = match std::str::from_utf8(reader.take(name_len)?) {
             Ok(name) if is_class_name(name) => name.to_owned(),
-            _ => return Err(reader.broken("has a name that no class may have")),
+            _ => return Err(reader.broken("has an invalid class name")),
         };
         let policy = reader.take(policy_len)?.to_vec();
         reader.finish()?;
         Ok(Self { name, slot, salt, root, level, sums, policy })
     }
 
-    /// The header's name in a library: the class's commitment.
+    /// The id of the header in a library: the commitment of the class.
     pub fn id(&self, library: &LibraryId) -> Commitment {
         Commitment::of(library, &self.encode())
     }
 
-    /// What the header says of its root page.
+    /// The expectations for the root page.
     pub fn expect(&self) -> Expect {
         let mut expect = Expect::root(TreeKind::Entries);
         (expect.slot, expect.level, expect.sums) = (Some(self.slot), Some(self.level), Some(self.sums));
         expect
     }
 
-    /// Reads a header from where pages are kept.
+    /// Reads a header from a source of pages.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] where it is not held, [`Error::Invalid`] where it is malformed.
+    /// [`Error::Missing`] if it is not held, [`Error::Invalid`] if it is malformed.
     pub fn load<S: PageSource + ?Sized>(source: &S, id: &Commitment) -> Result<Self> {
         Self::decode(&named(source, &id.as_page(), |bytes| Commitment::of(&source.owner(), bytes) == *id)?)
     }
 }
 
-/// Whether a class may be called `name`.
+/// Whether `name` is a valid class name.
 pub fn is_class_name(name: &str) -> bool {
-    // As in the patterns of grants: what none could name, nobody could be granted.
+    // The same rule as for patterns of grants: a class with a name that no pattern can contain could never be
+    // granted.
     let refused = |c: char| c.is_control() || c.is_whitespace() || is_invisible(c) || "*?[]{},/".contains(c);
     !name.is_empty() && name.len() <= CLASS_NAME_BYTES && !name.chars().any(refused)
 }
 
-fn begin(reader: &mut Reader<'_>, magic: [u8; 4]) -> Result<()> {
+fn begin(reader: &mut FieldReader<'_>, magic: [u8; 4]) -> Result<()> {
     if reader.array()? != magic {
-        return Err(reader.broken("does not begin as one"));
+        return Err(reader.broken("does not begin with the right magic bytes"));
     }
     reader.version(VERSION)
 }
 
-/// Reads what is kept under a page's id and makes sure that it was hashed as what it is read as: tables, headers and
-/// pages share one key space in the store.
+/// Reads the bytes that are stored under a page id, and checks that they were hashed as the expected kind.
+/// Tables, headers and pages share one key space in the store.
 fn named<S: PageSource + ?Sized>(source: &S, id: &PageId, is: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
     let bytes = source.page(id)?;
     if is(&bytes) {
@@ -220,7 +225,8 @@ mod tests {
     use super::*;
     use crate::statement::Classes;
 
-    /// A class could be called what no grant could name: its name had a character that nobody sees.
+    /// Symptom: a class could have a name that no grant could contain. Cause: the name had an invisible
+    /// character.
     #[test]
     fn every_class_can_be_granted_by_its_name() {
         for c in ('\0'..='\u{3000}').chain(['\u{feff}', '电']) {

@@ -1,4 +1,4 @@
-//! Pages in memory and made-up content for the tests of this module.
+//! Pages in memory and generated content, for the tests of this module.
 
 use std::{cell::Cell, collections::BTreeMap};
 
@@ -19,7 +19,7 @@ use crate::{
 /// The library of the pages of tests.
 pub(crate) const LIBRARY: LibraryId = LibraryId::from_bytes([0x1b; 32]);
 
-/// Pages in memory, with a count of what was read.
+/// Pages in memory, with a count of the reads.
 #[derive(Default)]
 pub(crate) struct Pages {
     pub(crate) map: BTreeMap<PageId, Bytes>,
@@ -27,7 +27,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Keeps any bytes as a page, under their id.
+    /// Stores any bytes as a page, under their id.
     pub(crate) fn keep(&mut self, bytes: Vec<u8>) -> PageId {
         let id = PageId::of(&LIBRARY, &bytes);
         self.map.insert(id, bytes.into());
@@ -54,7 +54,7 @@ impl PageSink for Pages {
     }
 }
 
-/// A seeded generator (SplitMix64), so that measured tests are the same everywhere.
+/// A seeded generator (SplitMix64), so that tests with measurements give the same results everywhere.
 pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
@@ -75,7 +75,7 @@ pub(crate) fn path(text: &str) -> EntryPath {
     EntryPath::new(text).unwrap()
 }
 
-/// A chunk that differs for every `n`.
+/// A chunk that is different for every `n`.
 pub(crate) fn chunk(n: u64) -> ChunkRef {
     let len = 16_384 + u32::try_from(n % 1000).unwrap();
     ChunkRef { id: ChunkId::of(&n.to_le_bytes()), len }
@@ -96,7 +96,7 @@ pub(crate) fn file(content: Content, size: u64) -> Entry {
     }
 }
 
-/// A file of one chunk that differs for every `n`.
+/// A file of one chunk that is different for every `n`.
 pub(crate) fn small(n: u64) -> Entry {
     let chunk = chunk(n);
     file(Content::Inline(vec![chunk]), u64::from(chunk.len))

@@ -1,5 +1,6 @@
-//! Whether a class gains a path that another class has. A path is in one class, and the patterns that say in which are
-//! applied where a release is made: nodes that hold both trees check the outcome, since the author may have left it out.
+//! Detects a trespass: a class gains a path that another class has. Every path is in one class. A publisher
+//! applies the patterns of the classes when it makes a release. Nodes that hold the trees of both classes
+//! check the result, since the publisher may not have applied the patterns.
 
 use bytes::Bytes;
 
@@ -16,40 +17,43 @@ use crate::{
     id::PageId,
 };
 
-/// A class that changed, and those whose paths it must not gain.
+/// A class that changed, and the other classes whose paths it must not gain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// Its slot.
     pub slot: u8,
-    /// The root of its entry tree before; `None` where that is not known, or there was none.
+    /// The root of its entry tree before; `None` if it is not known, or if there was none.
     pub old: Option<PageId>,
     /// The root of its entry tree now.
     pub new: PageId,
-    /// The other classes: their slots, and the roots of their entry trees, before and now.
+    /// The other classes: for each, its slot and the root of its entry tree, before and now.
     pub others: Vec<(u8, PageId)>,
 }
 
-/// A path that a class gained and that is another's.
+/// A path that a class gained and that belongs to another class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trespass {
     /// The slot of the class that gained it.
     pub slot: u8,
-    /// The slot of the class whose path it is.
+    /// The slot of the class that has the path.
     pub other: u8,
-    /// The path that was gained.
+    /// The gained path.
     pub path: EntryPath,
 }
 
-/// The first path that one of `classes` gained and that one of its others has; also where a file would lie in the place of the
-/// other's folder, or under the other's file. Folders may be shared. Reads what differs, and a look-up for each path gained.
+/// The first path that one of `classes` gained and that conflicts with another class. A gained path conflicts
+/// if the other class has the same path, if it is a file and the other class has paths under it, or if it is
+/// under a file of the other class. Two classes may have the same folder. Reads the pages that differ, and
+/// looks up each gained path.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] where a page is not held; [`Error::Invalid`] where one is forged.
+/// [`Error::Missing`] if a page is not held; [`Error::Invalid`] if a page is forged.
 pub fn find<S: PageSource + ?Sized>(source: &S, classes: &[Changed]) -> Result<Option<Trespass>> {
     for class in classes {
         let found = match gained_since(source, class, class.old.as_ref()) {
-            // Of the tree before, part is not there: then nothing says what it had.
+            // A part of the tree before is not held, so its paths are not known. All paths are then taken as
+            // gained.
             Err(Error::Missing(_)) if class.old.is_some() => gained_since(source, class, None)?,
             found => found?,
         };
@@ -67,7 +71,7 @@ fn gained_since<S: PageSource + ?Sized>(
 ) -> Result<Option<Trespass>> {
     let mut gained = Gained { source, class, found: None };
     match diff(source, old, &class.new, &mut gained) {
-        // The search ends with what it looks for.
+        // The sink ends the comparison with an error when it finds a trespass.
         Err(error) if gained.found.is_none() => Err(error),
         _ => Ok(gained.found),
     }
@@ -80,8 +84,8 @@ struct Gained<'a, S: PageSource + ?Sized> {
 }
 
 impl<S: PageSource + ?Sized> Gained<'_, S> {
-    /// Whether `path`, a folder or not, cannot be beside what the tree under `root` has.
-    fn is_in_the_way(&self, root: &PageId, path: &EntryPath, is_folder: bool) -> Result<bool> {
+    /// Whether `path`, which may be a folder, conflicts with the tree under `root`.
+    fn conflicts(&self, root: &PageId, path: &EntryPath, is_folder: bool) -> Result<bool> {
         for (end, _) in path.as_str().match_indices('/') {
             let above = path.as_str().get(..end).map(EntryPath::checked);
             let found = above.map(|above| cursor::find(self.source, root, &above)).transpose()?.flatten();
@@ -110,14 +114,14 @@ impl<S: PageSource + ?Sized> DiffSink for Gained<'_, S> {
             _ => return Ok(()),
         };
         for (other, root) in &self.class.others {
-            let is_in_the_way = match self.is_in_the_way(root, &path, is_directory(kind)) {
-                // Only a node that holds the other class can tell.
+            let conflicts = match self.conflicts(root, &path, is_directory(kind)) {
+                // Only a node that holds the other class can check this.
                 Err(Error::Missing(_)) => false,
                 found => found?,
             };
-            if is_in_the_way {
+            if conflicts {
                 self.found = Some(Trespass { slot: self.class.slot, other: *other, path });
-                return Err(Error::Invalid("a path is another class's".into()));
+                return Err(Error::Invalid("a path belongs to another class".into()));
             }
         }
         Ok(())
@@ -159,9 +163,10 @@ mod tests {
     }
 
     proptest! {
-        /// Against the rule in words: a path that is new, and cannot be in one folder with what the other has.
+        /// Compares with the rule in words: a path is new, and cannot be in one folder tree with the paths of
+        /// the other class.
         #[test]
-        fn what_is_gained_is_found(before in names(), after in names(), other in names()) {
+        fn gained_paths_of_another_class_are_found(before in names(), after in names(), other in names()) {
             let mut pages = Pages::default();
             let [old, new, theirs] = [&before, &after, &other].map(|names| build(names, &mut pages));
             let classes = [Changed { slot: 2, old: Some(old), new, others: vec![(0, theirs)] }];
@@ -186,7 +191,7 @@ mod tests {
         let mut pages = Pages::default();
         let tree = build(&BTreeMap::from([("a", true)]), &mut pages);
         let with = |old| [Changed { slot: 1, old, new: tree, others: vec![(0, tree)] }];
-        assert_eq!(find(&pages, &with(Some(tree))).unwrap(), None, "what was there before is not gained");
+        assert_eq!(find(&pages, &with(Some(tree))).unwrap(), None, "a path of the tree before is not gained");
         assert!(find(&pages, &with(None)).unwrap().is_some());
     }
 }

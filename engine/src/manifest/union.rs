@@ -1,8 +1,9 @@
-//! The trees of several classes, read as one: what a restore, a listing and a publish go through.
+//! Reads the trees of several classes as one, for a restore, a listing or a publish.
 //!
-//! A path is in one class. Where publishers of different classes put it in two all the same, the class of the lower slot
-//! has it: who publishes one class cannot take a path away from another that was there before. The same holds where one class
-//! has a file and another has something under the file's path, which no folder could hold both of.
+//! A path is in one class. If publishers of different classes put it in two classes nevertheless, the entry
+//! of the class with the lower slot is effective. So the publisher of one class cannot take a path away from
+//! an earlier class. The same rule applies if one class has a file and another has a path under the path of
+//! the file, since no folder can contain both.
 
 use std::iter::Peekable;
 
@@ -14,8 +15,8 @@ use super::{
 };
 use crate::{error::Result, id::PageId};
 
-/// All entries of `trees`, each the slot of a class and the root of its entry tree, ascending by slot. They come in path
-/// order, each path once, and none under a file.
+/// All entries of `trees`. Each tree is the slot of a class and the root of its entry tree, ascending by
+/// slot. The entries are in path order, each path once, and no path is under a file.
 pub fn union<'a, S: PageSource + ?Sized>(source: &'a S, trees: &[(u8, PageId)]) -> Union<'a, S> {
     let tree = |(slot, root): &(u8, PageId)| Tree {
         slot: *slot,
@@ -25,11 +26,12 @@ pub fn union<'a, S: PageSource + ?Sized>(source: &'a S, trees: &[(u8, PageId)]) 
     Union { source, trees: trees.iter().map(tree).collect(), files: Vec::new(), has_warned: false }
 }
 
-/// What the first of `trees` that has it says of `path`, and in which slot. Nothing of a path that [`union()`] leaves out.
+/// The entry at `path` in the first of `trees` that has it, with the slot of that tree. `None` for a path
+/// that [`union()`] leaves out.
 ///
 /// # Errors
 ///
-/// As [`cursor::find`].
+/// As for [`cursor::find`].
 pub fn find<S: PageSource + ?Sized>(
     source: &S,
     trees: &[(u8, PageId)],
@@ -45,11 +47,11 @@ pub fn find<S: PageSource + ?Sized>(
     find_one(source, trees, path)
 }
 
-/// Whether one of `trees` has `path`, or something under it.
+/// Whether one of `trees` has `path` or a path under it.
 ///
 /// # Errors
 ///
-/// As [`cursor::find`].
+/// As for [`cursor::find`].
 pub fn has<S: PageSource + ?Sized>(source: &S, trees: &[(u8, PageId)], path: &EntryPath) -> Result<bool> {
     if find(source, trees, path)?.is_some() {
         return Ok(true);
@@ -62,13 +64,13 @@ pub fn has<S: PageSource + ?Sized>(source: &S, trees: &[(u8, PageId)], path: &En
     Ok(false)
 }
 
-/// As [`find`], of a path that lies under no file.
+/// Like [`find`], for a path that is not under a file.
 fn find_one<S: PageSource + ?Sized>(
     source: &S,
     trees: &[(u8, PageId)],
     path: &EntryPath,
 ) -> Result<Option<(u8, Entry)>> {
-    // Whether a tree so far has something under the path.
+    // Whether one of the trees so far has a path under `path`.
     let mut is_directory = false;
     for (slot, root) in trees {
         match cursor::find(source, root, path)? {
@@ -81,26 +83,27 @@ fn find_one<S: PageSource + ?Sized>(
     Ok(None)
 }
 
-/// Whether a tree has something under `path`.
+/// Whether a tree has a path under `path`.
 pub(super) fn has_under<S: PageSource + ?Sized>(source: &S, root: &PageId, path: &EntryPath) -> Result<bool> {
-    // No entry's path, but a place in their order.
+    // This is not the path of an entry, but a position in their order.
     let begin = EntryPath::checked(&format!("{path}/"));
     let first = cursor::entries_from(source, root, begin).next().transpose()?;
     Ok(first.is_some_and(|(found, _)| is_under(&found, path)))
 }
 
-/// Whether `path` lies under `above`, whatever that is.
+/// Whether `path` is under `above`, whatever the kind of `above` is.
 fn is_under(path: &EntryPath, above: &EntryPath) -> bool {
     path.as_str().strip_prefix(above.as_str()).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The iterator of [`union()`]; ends after its first error. Memory is one page of names a level of every tree, and no more files
-/// than a path has bytes.
+/// The iterator of [`union()`]. It ends after its first error. Memory is one page of child ids per level of
+/// every tree, and at most as many file paths as a path has bytes.
 pub struct Union<'a, S: PageSource + ?Sized> {
     source: &'a S,
     trees: Vec<Tree<'a, S>>,
-    /// The files so far that the path last given out begins with, each the beginning of the next: between a file and what lies
-    /// under it in another tree others may come, as `a.b` between `a` and `a/b`.
+    /// The files so far whose paths are prefixes of the last returned path, each a prefix of the next. They
+    /// are kept because other paths may come between a file and the paths under it in another tree: `a.b`
+    /// comes between `a` and `a/b`.
     files: Vec<EntryPath>,
     has_warned: bool,
 }
@@ -132,7 +135,7 @@ impl<S: PageSource + ?Sized> Union<'_, S> {
                 continue;
             }
             self.pass(index, &path);
-            if is_file && self.goes_on_with(&path) {
+            if is_file && self.is_prefix_of_next(&path) {
                 self.files.push(path.clone());
             }
             return Ok(Some((slot, path, entry)));
@@ -140,7 +143,8 @@ impl<S: PageSource + ?Sized> Union<'_, S> {
         Ok(None)
     }
 
-    /// Which tree has the next path; of those that have the same, the first. An error comes before all paths.
+    /// The index of the tree with the next path, or the first of several trees with the same path. An error
+    /// comes before all paths.
     fn first(&mut self) -> Option<usize> {
         let mut first: Option<(usize, &EntryPath)> = None;
         for (index, tree) in self.trees.iter_mut().enumerate() {
@@ -156,7 +160,8 @@ impl<S: PageSource + ?Sized> Union<'_, S> {
         first.map(|(index, _)| index)
     }
 
-    /// Whether a tree before that of `index` has something under `path`. Mostly what it has next tells.
+    /// Whether a tree before the tree at `index` has a path under `path`. In most cases, the next entry of
+    /// the tree is enough to decide.
     fn is_directory_before(&mut self, index: usize, path: &EntryPath) -> Result<bool> {
         for tree in self.trees.iter_mut().take(index) {
             let Some(Ok((next, _))) = tree.entries.peek() else { continue };
@@ -168,7 +173,7 @@ impl<S: PageSource + ?Sized> Union<'_, S> {
         Ok(false)
     }
 
-    /// Passes over `path` in the trees after the one that had it.
+    /// Skips `path` in the trees after the one that had it.
     fn pass(&mut self, index: usize, path: &EntryPath) {
         let is_same = |item: &Result<(EntryPath, Entry)>| matches!(item, Ok((next, _)) if next == path);
         let mut passed = None;
@@ -182,8 +187,8 @@ impl<S: PageSource + ?Sized> Union<'_, S> {
         }
     }
 
-    /// Whether a path to come begins with this one.
-    fn goes_on_with(&mut self, path: &EntryPath) -> bool {
+    /// Whether a later path has this path as its prefix.
+    fn is_prefix_of_next(&mut self, path: &EntryPath) -> bool {
         let is_next = |item: &Result<(EntryPath, Entry)>| {
             item.as_ref().is_ok_and(|(next, _)| next.as_str().starts_with(path.as_str()))
         };
@@ -192,7 +197,7 @@ impl<S: PageSource + ?Sized> Union<'_, S> {
 
     fn warn(&mut self, path: &EntryPath, slot: u8) {
         if !std::mem::replace(&mut self.has_warned, true) {
-            tracing::warn!(%path, slot, "a path is another class's too, or lies under its file; that of the lower slot counts");
+            tracing::warn!(%path, slot, "a path conflicts with another class; the entry of the lower slot is effective");
         }
     }
 }
@@ -231,7 +236,8 @@ mod tests {
         (slot, builder.finish(pages).unwrap().root)
     }
 
-    /// Names that begin with each other, with something before and after the slash among what follows.
+    /// Names that are prefixes of each other, with characters before and after the slash in the order of
+    /// bytes.
     const NAMES: [&str; 12] =
         ["a", "a!", "a!/b", "a.b", "a.b/c", "a/b", "a/b.c", "a/b/c", "a/b/c/d", "a/c", "ab", "b"];
 
@@ -254,8 +260,9 @@ mod tests {
     }
 
     proptest! {
-        /// One class's file `masters` beside another's `masters/a.mov`: both came, and no folder could hold them, so whoever had
-        /// a class to publish could make every restore of the library fail.
+        /// Symptom: one class had the file `masters` and another `masters/a.mov`. The union returned both, no
+        /// folder could contain both, and so the publisher of one class could make every restore of the
+        /// library fail.
         #[test]
         fn nothing_lies_under_a_file(
             classes in prop::collection::vec(
@@ -293,7 +300,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn it_is_the_tree_of_all_entries(classes in prop::collection::vec(prop::collection::vec(0..3000u64, 0..300), 0..5)) {
+        fn it_has_all_entries_each_once(classes in prop::collection::vec(prop::collection::vec(0..3000u64, 0..300), 0..5)) {
             let mut pages = Pages::default();
             let mut expected = BTreeMap::new();
             let mut trees = Vec::new();

@@ -1,5 +1,6 @@
-//! Pages read in place, for a comparison, which goes through many and keeps little of them. They are checked as
-//! [`Page::decode`](super::page::Page::decode) and [`Expect`] check them, but no item is copied before somebody wants it.
+//! Pages read in place, for a comparison, which reads many pages and keeps little of them. They get the same
+//! checks as from [`Page::decode`](super::page::Page::decode) and [`Expect`], but an item is copied only on
+//! request.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use super::{
     item,
     page::{ChunkChild, Expect, Header, Kind, TreeKind, read_chunks, read_fixed, read_path, read_paths},
     path::EntryPath,
-    raw::Reader,
+    raw::FieldReader,
 };
 use crate::{
     error::{Error, Result},
@@ -26,20 +27,20 @@ pub(super) struct ContentPage<'a> {
     pub(super) items: ContentItems<'a>,
 }
 
-/// What it holds.
+/// The items of a page of a chunk tree.
 pub(super) enum ContentItems<'a> {
     Chunks(Chunks<'a>),
     Children(Vec<ChunkChild>),
 }
 
 impl<'a> ContentPage<'a> {
-    /// Checks the bytes that `id` names.
+    /// Decodes and checks the bytes of the page `id`.
     pub(super) fn open(id: &PageId, bytes: &'a [u8], expect: &Expect) -> Result<Self> {
         Self::read(bytes, expect).map_err(|error| named(id, error))
     }
 
     fn read(bytes: &'a [u8], expect: &Expect) -> Result<Self> {
-        let mut reader = Reader::new(bytes, "page");
+        let mut reader = FieldReader::new(bytes, "page");
         let Header { kind, slot, level, count } = Header::read(&mut reader)?;
         let (items, sums) = match kind {
             Kind::Chunks => {
@@ -78,7 +79,7 @@ impl<'a> Chunks<'a> {
 /// A page of an entry tree.
 pub(super) enum EntryPage {
     Leaf(Leaf),
-    /// The children, with all that the page says of them.
+    /// The children, each with the expectations for it.
     Index {
         level: u8,
         children: Vec<(PageId, Expect)>,
@@ -86,9 +87,9 @@ pub(super) enum EntryPage {
 }
 
 impl EntryPage {
-    /// Checks the bytes that `id` names.
+    /// Decodes and checks the bytes of the page `id`.
     pub(super) fn open(id: &PageId, bytes: &Bytes, expect: &Expect) -> Result<Self> {
-        let header = Header::read(&mut Reader::new(bytes, "page")).map_err(|error| named(id, error))?;
+        let header = Header::read(&mut FieldReader::new(bytes, "page")).map_err(|error| named(id, error))?;
         match header.kind {
             Kind::Entries => Leaf::read(bytes, expect).map(Self::Leaf).map_err(|error| named(id, error)),
             _ => {
@@ -99,19 +100,19 @@ impl EntryPage {
     }
 }
 
-/// What is left of a page of entries, the first of which is looked at.
+/// The remaining entries of a page. The first of them is the head.
 #[derive(Default)]
 pub(super) struct Leaf {
     bytes: Bytes,
-    items: std::vec::IntoIter<Place>,
-    /// The entry that is looked at; its path.
-    head: Option<Place>,
+    items: std::vec::IntoIter<EntrySpan>,
+    /// The head, and its path.
+    head: Option<EntrySpan>,
     path: Vec<u8>,
 }
 
-/// Where an entry lies in its page.
+/// The location of an entry in its page.
 #[derive(Clone)]
-struct Place {
+struct EntrySpan {
     path: usize,
     body: Range<usize>,
     sums: Sums,
@@ -119,8 +120,8 @@ struct Place {
 
 impl Leaf {
     fn read(bytes: &Bytes, expect: &Expect) -> Result<Self> {
-        let mut reader = Reader::new(bytes, "page");
-        let at = |reader: &Reader<'_>| bytes.len() - reader.left();
+        let mut reader = FieldReader::new(bytes, "page");
+        let at = |reader: &FieldReader<'_>| bytes.len() - reader.left();
         let Header { slot, level, count, .. } = Header::read(&mut reader)?;
         let mut items = Vec::with_capacity(count);
         let mut sums = Some(Sums::default());
@@ -129,7 +130,7 @@ impl Leaf {
             let start = at(reader);
             let entry = item::RawEntry::read(reader, text)?.sums();
             sums = sums.and_then(|sums| sums.checked_add(entry));
-            items.push(Place { path, body: start..at(reader), sums: entry });
+            items.push(EntrySpan { path, body: start..at(reader), sums: entry });
             path = at(reader);
             if items.len() == 1 {
                 first.extend_from_slice(text.as_bytes());
@@ -148,26 +149,26 @@ impl Leaf {
         Ok(leaf)
     }
 
-    /// The path and the bytes of the entry that is looked at, and what it adds to sums.
+    /// The path and the bytes of the head, and its contribution to sums.
     pub(super) fn head(&self) -> Option<(&[u8], &[u8], Sums)> {
         let head = self.head.as_ref()?;
         Some((&self.path, self.bytes.get(head.body.clone())?, head.sums))
     }
 
-    /// The entry that is looked at.
+    /// Decodes the head.
     pub(super) fn entry(&self) -> Result<Option<(EntryPath, Entry)>> {
         let Some((path, body, _)) = self.head() else { return Ok(None) };
-        let mut reader = Reader::new(body, "entry");
+        let mut reader = FieldReader::new(body, "entry");
         let path = std::str::from_utf8(path).map_err(|_| reader.broken("has a path that is not UTF-8"))?;
         let entry = item::RawEntry::read(&mut reader, path)?.to_entry()?;
         Ok(Some((EntryPath::checked(path), entry)))
     }
 
-    /// Looks at the next entry.
+    /// Moves to the next entry.
     pub(super) fn advance(&mut self) -> Result<()> {
         self.head = self.items.next();
         if let Some(head) = &self.head {
-            let mut reader = Reader::new(self.bytes.get(head.path..).unwrap_or_default(), "page");
+            let mut reader = FieldReader::new(self.bytes.get(head.path..).unwrap_or_default(), "page");
             let (kept, rest) = read_path(&mut reader)?;
             self.path.truncate(kept);
             self.path.extend_from_slice(rest);

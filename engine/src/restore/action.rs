@@ -1,4 +1,4 @@
-//! What a plan is made of, and the actions that it gives.
+//! The inputs of a plan, and its actions.
 
 use std::fmt;
 
@@ -12,48 +12,48 @@ use crate::{
     manifest::{Content, Entry, EntryKind, EntryPath},
 };
 
-/// Something that the release has.
+/// An entry of the release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) path: EntryPath,
     pub(super) entry: Entry,
-    /// Folders above it that the release has, that are not selected themselves, and that came with nothing before.
+    /// Parent folders in the release that are not selected themselves and that no earlier item brought.
     pub(super) above: Vec<(EntryPath, Entry)>,
 }
 
-/// Something that stands in the destination.
+/// An item in the destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OnDisk {
-    /// Any bytes: what others put there need not be UTF-8.
+    /// Any bytes: files of other programs need not have UTF-8 names.
     pub(super) path: Vec<u8>,
     pub(super) stat: Stat,
 }
 
-/// One thing met on a walk of the destination.
+/// One result of the walk of the destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Met {
+pub(super) enum Lookup {
     Item(OnDisk),
-    /// Something that cannot be looked at.
+    /// An item that cannot be examined.
     Unknown {
         path: Vec<u8>,
-        why: String,
+        reason: String,
     },
-    /// What is in a folder comes next, unless the caller passes it over. Stands where its path and a `/` stand.
+    /// The content of a folder comes next, unless the caller passes it over. Sorted as the path and a `/`.
     Inside(Vec<u8>),
-    /// A folder that was to be entered and was not, or of which the rest cannot be listed.
+    /// A folder that could not be entered, or whose remaining names cannot be listed.
     Closed {
         path: Vec<u8>,
-        why: Closed,
+        reason: Closed,
     },
 }
 
-impl Met {
-    /// Its path, and whether it stands for what is in a folder.
+impl Lookup {
+    /// Its path, and whether it is about the content of a folder.
     pub(super) fn key(&self) -> (&[u8], bool) {
         match self {
-            Met::Item(item) => (&item.path, false),
-            Met::Unknown { path, .. } => (path, false),
-            Met::Inside(path) | Met::Closed { path, .. } => (path, true),
+            Lookup::Item(item) => (&item.path, false),
+            Lookup::Unknown { path, .. } => (path, false),
+            Lookup::Inside(path) | Lookup::Closed { path, .. } => (path, true),
         }
     }
 }
@@ -61,92 +61,93 @@ impl Met {
 /// Why a folder was not entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// It is the home of a node, or a part of the one that is open.
+    /// It is the home of a node, or a part of the open home.
     Home,
-    /// The system refused.
+    /// The system denied access.
     Unreadable(String),
 }
 
 /// A walk of the destination in the order of a manifest.
 pub(super) trait Disk {
-    /// The next thing; a folder under its path, and once more before what is in it.
-    fn next(&mut self) -> Result<Option<Met>>;
+    /// The next item. A folder comes under its path, and once more before its content.
+    fn next(&mut self) -> Result<Option<Lookup>>;
 
-    /// Leaves out what is in the folder whose inside was announced last.
+    /// Skips the content of the folder that was announced last.
     fn pass_over(&mut self);
 }
 
-/// What may be done.
+/// The permitted changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rules {
-    /// What the release does not have goes.
+    /// Items that the release does not have are removed.
     pub(super) deletes: bool,
 }
 
-/// One thing to do.
+/// One action of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// The file shall stand; `is_proved`: what stands there holds its content already. An old folder goes.
+    /// Make the file. `is_proved`: the file in its place already has this content. A folder in its place is
+    /// removed.
     File { wanted: Wanted, old: Option<Stat>, is_proved: bool },
-    /// The link shall stand. An old folder goes.
+    /// Make the link. A folder in its place is removed.
     Symlink { wanted: Wanted, old: Option<Stat> },
-    /// The folder shall stand; an old file or link goes.
+    /// Make the folder. A file or link in its place is removed.
     Folder { wanted: Wanted, old: Option<Stat> },
-    /// All in the folder is done: its mode and time can be set.
+    /// The content of the folder is done: its mode and time can be set.
     EndFolder { path: EntryPath, entry: Entry },
-    /// A file, link or special file goes.
+    /// Remove a file, link or special file.
     Remove(OnDisk),
-    /// A folder goes, with all that is in it.
+    /// Remove a folder with its content.
     RemoveTree(OnDisk),
-    /// A folder that the release does not have goes, if nothing is left in it.
+    /// Remove a folder that the release does not have, if it is empty.
     RemoveFolder(OnDisk),
-    /// Something that the release does not have stays. What the last restore left stays remembered.
+    /// An item that the release does not have stays. If the last restore wrote it, it stays in the record.
     Stays { path: Vec<u8>, kind: DiskKind, remembered: Option<Remembered> },
-    /// What the last restore left outside the selection stays remembered.
+    /// An item of the last restore outside the selection stays in the record.
     Carry(Remembered),
-    /// Something of the release cannot be put in its place, and nothing beneath it can: so many paths.
-    Failed { path: Vec<u8>, why: Why, beneath: u64 },
+    /// An item of the release cannot be put in its place, nor can the `beneath` paths below it.
+    Failed { path: Vec<u8>, reason: Reason, beneath: u64 },
 }
 
-/// Why something cannot be put in its place.
+/// Why an item cannot be put in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// A file or link is where a folder must be, and the last restore did not leave it so.
+pub(super) enum Reason {
+    /// A file or link is where a folder must be, and the last restore did not write it.
     FileInTheWay,
-    /// A folder is where a file or link must be, with so many things that the last restore did not leave so.
+    /// A folder is where a file or link must be, with `foreign` items that the last restore did not write.
     FolderInTheWay { foreign: u64 },
-    /// The folder is a node's home, or a part of the one that is open.
+    /// The folder is a node's home, or a part of the open home.
     Home,
     /// A file or link of the release has paths beneath it.
     Beneath,
-    /// It cannot be looked at or into, so nothing in it is touched.
+    /// It cannot be examined or listed, so nothing in it is changed.
     Unreadable(String),
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let remedy = "move it away, or restore with --delete";
         match self {
-            Why::FileInTheWay => write!(
+            Reason::FileInTheWay => write!(
                 f,
                 "a file or link that this restore did not write is in the way of a folder: {remedy}"
             ),
-            Why::FolderInTheWay { foreign: 0 } => {
+            Reason::FolderInTheWay { foreign: 0 } => {
                 write!(f, "a folder that this restore did not make is in the way: {remedy}")
             }
-            Why::FolderInTheWay { foreign } => {
+            Reason::FolderInTheWay { foreign } => {
                 let things = if *foreign == 1 { "1 thing".to_owned() } else { format!("{foreign} things") };
                 write!(f, "a folder with {things} that this restore did not write is in the way: {remedy}")
             }
-            Why::Home => write!(f, "it is the home of a node, or a part of one: nothing in it is touched"),
-            Why::Beneath => write!(f, "the release has a file or link where a folder must be"),
-            Why::Unreadable(error) => write!(f, "it cannot be looked at or into: {error}"),
+            Reason::Home => write!(f, "it is the home of a node, or a part of one: nothing in it is touched"),
+            Reason::Beneath => write!(f, "the release has a file or link where a folder must be"),
+            Reason::Unreadable(error) => write!(f, "it cannot be examined or listed: {error}"),
         }
     }
 }
 
-/// What a file's or link's content is told apart by: BLAKE3 of its list of chunks, or of a link's target. A folder has
-/// none.
+/// Identifies the content of a file or link: BLAKE3 of the list of chunks, or of the link's target. All zeros
+/// for a folder.
 pub(super) fn content_id(entry: &Entry) -> ChunkId {
     let mut bytes = Vec::with_capacity(256);
     match (&entry.target, &entry.content) {

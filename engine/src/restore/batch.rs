@@ -1,20 +1,20 @@
-//! Steps that the fetching half of a restore gathers before it hands them to the writing half.
+//! The steps that the fetching half of a restore collects before it sends them to the writing half.
 
 use super::write::Step;
 use crate::manifest::ChunkRef;
 
-/// Steps on their way to the writer, some still without their bytes.
+/// Steps for the writer, some still without their bytes.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) steps: Vec<Draft>,
     pub(super) wanted: Vec<ChunkRef>,
     pub(super) bytes: usize,
-    /// The files begun, each with how many chunks were wanted before it, and its size.
+    /// The files that were begun: the number of chunks wanted before each one, its path, and its size.
     pub(super) files: Vec<(usize, String, u64)>,
 }
 
 impl Batch {
-    /// The file that the wanted chunk `at` is of, and its size.
+    /// The file of the wanted chunk `at`, and its size.
     pub(super) fn file(&self, at: usize) -> (&str, u64) {
         let file = self.files.iter().rev().find(|(first, ..)| *first <= at);
         file.map_or(("", 0), |(_, path, size)| (path, *size))
@@ -25,7 +25,7 @@ impl Batch {
     }
 }
 
-/// A step, or the place of one.
+/// A step, or a placeholder for one.
 pub(super) enum Draft {
     Step(Step),
     /// The bytes of the next wanted chunk.

@@ -1,6 +1,6 @@
-//! Every byte of files: ranges of them, and any older version that stands where a file is restored to.
+//! Byte-exact tests: ranges of files, and restores over any older version of a file.
 
-#![expect(clippy::cast_possible_truncation, reason = "what tests count is small")]
+#![expect(clippy::cast_possible_truncation, reason = "counts in tests are small")]
 
 use proptest::prelude::*;
 
@@ -66,7 +66,8 @@ fn edit(bytes: &mut Vec<u8>, (kind, at, len): (u8, usize, usize)) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Over any older version of a file, a restore gives the new one, and then finds nothing to do.
+    /// Over any older version of a file, a restore writes the new version, and the next restore has nothing
+    /// to do.
     #[test]
     fn over_any_older_version_the_new_one_comes_back(
         seed: u64,

@@ -1,9 +1,10 @@
-//! The destination, and the only code that names things in it.
+//! The destination, and the only code that uses names in it.
 //!
-//! Nothing outside is ever touched, whatever a manifest says and whoever swaps folders for links meanwhile. Three
-//! walls stand behind one another: entry paths are checked when they are decoded; a path is walked one component at a
-//! time by folder handles, each opened without following links, and only names without `/` go to the kernel; and
-//! the handles are `cap_std`'s, which resolve nothing above themselves.
+//! Nothing outside the destination is ever changed, even by a forged manifest, and even if another process
+//! swaps folders for links at the same time. There are three independent protections: entry paths are checked
+//! when they are decoded; a path is opened one component at a time by folder handles, each without following
+//! links, and only names without `/` go to the kernel; and the handles are `cap_std`'s, which resolve nothing
+//! above themselves.
 
 use std::{
     ffi::OsStr,
@@ -28,29 +29,29 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// The destination and the way to the folder that was used last.
+/// The destination, with open handles to the folder that was used last.
 pub(super) struct Destination {
     levels: Levels,
     temps: Temps,
     locks: Locks,
-    /// Whether the file system has not refused to share blocks between files.
+    /// Whether reflinks are possible: the file system has not refused to share blocks between files.
     clones: bool,
 }
 
 impl Destination {
-    /// Opens the destination, which must exist. Unfinished files go to folders called as `temps` says.
+    /// Opens the destination, which must exist. `temps` has the names of the folders for unfinished files.
     pub(super) fn open(dest: &Path, temps: &TempNames, locks: &Locks) -> Result<Self> {
         let levels = Levels::open(dest, locks)
             .map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))?;
         Ok(Self { levels, temps: Temps::new(temps, locks), locks: locks.clone(), clones: true })
     }
 
-    /// The destination itself, for locks and questions about its file system.
+    /// The destination itself, for locks and queries about its file system.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.levels.root().dir.as_fd()
     }
 
-    /// What stands at `path`; `None` where nothing does, or a parent is missing.
+    /// The metadata of the item at `path`; `None` if there is none, or if a parent is missing.
     pub(super) fn look(&mut self, path: impl AsRef<[u8]>) -> Result<Option<Stat>> {
         let path = path.as_ref();
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(None) };
@@ -62,14 +63,14 @@ impl Destination {
         &self.locks.names
     }
 
-    /// The item at `path`, if it is the file that was seen as `seen`, and differs only by what this
-    /// restore did to its names.
+    /// The item at `path`, if it is the file that had the mark `seen`, and if only this restore's own changes
+    /// of its names made it differ.
     pub(super) fn look_again(&mut self, path: &str, seen: &Mark) -> Option<Stat> {
         let now = self.look(path).ok().flatten()?;
         self.locks.names.explain(seen, &now).then_some(now)
     }
 
-    /// Opens the regular file at `path`, if that is what stands there.
+    /// Opens the file at `path`, if it is a regular file.
     pub(super) fn open_file(&mut self, path: &str) -> Result<Option<std::fs::File>> {
         let path = path.as_bytes();
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(None) };
@@ -82,15 +83,15 @@ impl Destination {
         opened.map_err(|error| failed("opening", path, error))
     }
 
-    /// Where the symbolic link at `path` points.
+    /// The target of the symbolic link at `path`.
     pub(super) fn read_link(&mut self, path: &str) -> Option<Vec<u8>> {
         let (level, name) = self.levels.parent(path.as_bytes(), false).ok()??;
         let target = readlinkat(&level.dir, OsStr::from_bytes(name), Vec::new()).ok()?;
         Some(target.into_bytes())
     }
 
-    /// A clone of a file of the destination: it has no name, and shares the file's blocks. None where the file system
-    /// cannot share them.
+    /// A clone of a file in the destination: it has no name, and shares the file's blocks. `None` if the file
+    /// system cannot share them.
     pub(super) fn clone_of(&mut self, file: &std::fs::File) -> Option<std::fs::File> {
         if !self.clones {
             return None;
@@ -100,23 +101,23 @@ impl Destination {
             ioctl_ficlone(&clone, file)?;
             Ok(clone)
         });
-        // Whatever the reason is, it costs speed only.
+        // Any failure only costs speed.
         self.clones = clone.is_ok();
         clone.ok().map(Into::into)
     }
 
-    /// Removes what an interrupted restore left unfinished.
+    /// Removes the unfinished files of an interrupted restore.
     pub(super) fn begin(&mut self) -> Result<()> {
         self.temps.folder(&self.levels, self.levels.root().mount).map(|_| ())
     }
 
-    /// Makes all that was written durable.
+    /// Makes all writes durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         rustix::fs::syncfs(self.as_fd())?;
         self.temps.sync()
     }
 
-    /// Makes an unfinished file for `path`, and the folders on the way to it.
+    /// Creates an unfinished file for `path`, and the parent folders of `path`.
     pub(super) fn create(&mut self, path: &str, direct: bool) -> Result<(std::fs::File, Temp)> {
         let mount = self.mount_for(path)?;
         let (temp, folder) = self.temps.next(&self.levels, mount)?;
@@ -124,7 +125,7 @@ impl Destination {
         Ok((file.into_std(), temp))
     }
 
-    /// Makes an unfinished symbolic link for `path`, and the folders on the way to it.
+    /// Creates an unfinished symbolic link for `path`, and the parent folders of `path`.
     pub(super) fn create_symlink(&mut self, path: &str, target: &str) -> Result<Temp> {
         let mount = self.mount_for(path)?;
         let (temp, folder) = self.temps.next(&self.levels, mount)?;
@@ -133,7 +134,7 @@ impl Destination {
         Ok(temp)
     }
 
-    /// Makes an unfinished further name of the file at `first`, which must still be `stat`, for `path`.
+    /// Creates an unfinished hard link to the file at `first`, which must still be `stat`, for `path`.
     pub(super) fn create_hard_link(&mut self, path: &str, first: &str, stat: &Stat) -> Result<Temp> {
         let context = |error| {
             let remedy = "with --no-hard-links it is written as a file of its own";
@@ -143,7 +144,8 @@ impl Destination {
         let found = self.levels.parent(first.as_bytes(), false)?;
         let (from, from_name) = found.ok_or_else(|| in_the_way(first.as_bytes()))?;
         let from = from.dir.try_clone().map_err(context)?;
-        // Back to the folder of `path`: its file system's folder of unfinished files may lie on the way.
+        // Opens the folder of `path` again: it must be open to find the unfinished files' folder of its
+        // mount.
         self.mount_for(path)?;
         let (temp, folder) = self.temps.next(&self.levels, mount)?;
         let linked = self.locks.names.link((&from, from_name), || {
@@ -158,13 +160,13 @@ impl Destination {
         Err(Error::Busy(format!("{first:?} in the destination changed while {path:?} was linked to it")))
     }
 
-    /// The mount of a path's folder, which is made.
+    /// The mount of a path's folder; the folder is created if it is missing.
     fn mount_for(&mut self, path: &str) -> Result<Mount> {
         let parent = self.levels.parent(path.as_bytes(), true)?;
         parent.map(|(level, _)| level.mount).ok_or_else(|| in_the_way(path.as_bytes()))
     }
 
-    /// Puts what is finished in its place, over a file or link that stands there.
+    /// Moves a finished item to its path, over a file or link.
     pub(super) fn finish(&mut self, path: &str, temp: &Temp) -> Result<()> {
         let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
             return Err(in_the_way(path.as_bytes()));
@@ -182,8 +184,8 @@ impl Destination {
         })
     }
 
-    /// Puts what is finished in the place of a folder, which is then removed with all that is in it: the caller knows
-    /// that it may be. Where that fails before anything is removed, the folder is back in its place.
+    /// Moves a finished item to the path of a folder, and removes that folder with its content: the caller
+    /// knows that this is permitted. If the move fails before anything is removed, the folder is moved back.
     pub(super) fn finish_over_folder(&mut self, path: &str, temp: &Temp) -> Result<Removed> {
         let context = |error| failed("putting in its place", path.as_bytes(), error);
         self.levels.forget(path.as_bytes());
@@ -193,7 +195,7 @@ impl Destination {
         let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
             return Err(in_the_way(path.as_bytes()));
         };
-        // A home or a mount point in it is found before anything is moved.
+        // A home or a mount point in the folder is found before anything is moved.
         remove::count(&level.dir, name, &self.locks, &mut |_| {}).1?;
         let name = OsStr::from_bytes(name);
         level.change(|dir| dir.rename(name, folder, aside.name())).map_err(context)?;
@@ -213,8 +215,8 @@ impl Destination {
         self.temps.discard(temp);
     }
 
-    /// Makes a folder that only its owner may enter until its mode is set; in the place of `old`, a file or link, if
-    /// that is still there. A folder that is there stays as it is.
+    /// Creates a folder that only its owner may enter until its mode is set. It replaces `old`, a file or
+    /// link, if `old` is still there. An existing folder stays as it is.
     pub(super) fn make_folder(&mut self, path: &str, old: Option<&Stat>) -> Result<()> {
         if let Some(old) = old {
             self.remove(path.as_bytes(), old)?;
@@ -232,9 +234,9 @@ impl Destination {
         levels::enter(&level.dir, name).map(|_| ()).map_err(|_| in_the_way(path.as_bytes()))
     }
 
-    /// A handle to the folder at `path`, which is held open where that takes a right that its mode does not give.
+    /// Opens the folder at `path`. Holds temporary rights to it if its mode does not give them to its owner.
     pub(super) fn open_folder(&mut self, path: &str) -> Result<(std::fs::File, Option<Hold>)> {
-        // Its own mode is to be set: what made it writable for a while must be over.
+        // Its final mode will be set: the temporary rights of its open handles must end first.
         self.levels.forget(path.as_bytes());
         let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
             return Err(in_the_way(path.as_bytes()));
@@ -248,13 +250,13 @@ impl Destination {
         Ok((dir.into_std_file(), hold))
     }
 
-    /// Sets the times of the link at `path`, without following it.
+    /// Sets the times of an unfinished link, without following it.
     pub(super) fn set_link_times(&mut self, temp: &Temp, times: &rustix::fs::Timestamps) -> io::Result<()> {
         let folder = self.temps.of(temp)?;
         Ok(rustix::fs::utimensat(folder, temp.name(), times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// Removes what stands at `path`, a file or link, if it still is `old`.
+    /// Removes the file or link at `path` if it still is `old`.
     pub(super) fn remove(&mut self, path: &[u8], old: &Stat) -> Result<()> {
         let context = |error| failed("removing", path, error);
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(()) };
@@ -273,12 +275,12 @@ impl Destination {
         }
     }
 
-    /// Removes the folder at `path` if nothing is in it; gives whether it was.
+    /// Removes the folder at `path` if it is empty; returns whether it was removed.
     pub(super) fn remove_folder(&mut self, path: &[u8]) -> Result<bool> {
         self.levels.forget(path);
         let Some((level, name)) = self.levels.parent(path, false)? else { return Ok(false) };
         let context = |error| failed("removing the folder", path, error);
-        // An empty part of a home has nothing else to be known by.
+        // An empty part of a home can only be recognised by its inode.
         if Stat::at(&level.dir, name).map_err(context)?.is_some_and(|stat| self.locks.is_part(&stat)) {
             return Err(in_home(path));
         }
@@ -289,7 +291,7 @@ impl Destination {
         }
     }
 
-    /// Removes the folder at `path` with all that is in it.
+    /// Removes the folder at `path` with its content.
     pub(super) fn remove_tree(&mut self, path: &[u8]) -> (Removed, Result<()>) {
         self.levels.forget(path);
         match self.levels.parent(path, false) {
@@ -299,7 +301,8 @@ impl Destination {
         }
     }
 
-    /// Counts what [`Destination::remove_tree`] would remove, and gives `seen` the path of each thing in the folder.
+    /// Counts what [`Destination::remove_tree`] would remove, and passes the path of each item in the folder
+    /// to `seen`.
     pub(super) fn count_tree(&mut self, path: &[u8], seen: &mut dyn FnMut(&[u8])) -> (Removed, Result<()>) {
         self.levels.forget(path);
         match self.levels.parent(path, false) {

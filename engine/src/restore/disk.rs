@@ -1,11 +1,11 @@
 //! Walks the destination in the order of a manifest: the bytes of whole paths.
 //!
-//! A folder comes under its name, and what is in it under its name and a `/`: between the two others may come, as `a.b`
-//! between `a` and `a/x`. Folders are entered only where the caller wants them to be. Nothing is read but folders, and no
-//! link is followed.
+//! A folder comes under its name, and its content under the name and a `/`; other names may come between the
+//! two, as `a.b` between `a` and `a/x`. Folders are entered only if the caller wants it. Only folders are
+//! read, and no link is followed.
 //!
-//! Memory is at most [`LISTED_NAMES`] names a level of depth: a folder with more is listed several times, each time for
-//! the names that come next.
+//! Memory is at most [`LISTED_NAMES`] names for each level of depth: a larger folder is listed several times,
+//! each time for the next names.
 
 use std::{collections::BinaryHeap, io, path::Path};
 
@@ -13,7 +13,7 @@ use cap_std::fs::Dir;
 use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 
 use super::{
-    action::{Closed, Disk, Met, OnDisk},
+    action::{Closed, Disk, Lookup, OnDisk},
     locks::{Hold, Locks},
     stat::{DiskKind, Mount, Stat},
     temp::TempNames,
@@ -26,22 +26,22 @@ use crate::{
 /// Bytes of directory entries fetched at a time.
 const LISTING_BYTES: usize = 32 * 1024;
 
-/// Whether the release has something at a path, or under it.
+/// Whether the release has a path, or a path below it.
 pub(super) type IsTaken<'a> = Box<dyn FnMut(&str) -> Result<bool> + 'a>;
 
-/// The walk, outermost folder first.
+/// The walk; the outermost folder is the first level.
 pub(super) struct DiskWalk<'a> {
     levels: Vec<Level>,
     /// The path of the innermost level, with a `/` at its end unless it is the destination.
     prefix: Vec<u8>,
-    /// The name of the folder that was announced last, to be entered with the next step.
+    /// The name of the folder that was announced last; the next step enters it.
     inside: Option<Vec<u8>>,
-    /// What the folders of unfinished files are called.
+    /// The names of the folders for unfinished files.
     temps: TempNames,
     /// Whether the release has a path.
     is_taken: IsTaken<'a>,
     locks: Locks,
-    /// Names listed at a time, at most.
+    /// Maximum number of names listed at a time.
     names: usize,
 }
 
@@ -50,24 +50,24 @@ struct Level {
     dir: Dir,
     _hold: Option<Hold>,
     mount: Mount,
-    /// The folder of unfinished files, where another mount begins here.
+    /// The name of the folder for unfinished files, if another mount begins here.
     temp: Option<String>,
     listing: std::vec::IntoIter<Key>,
-    /// The last key of a listing that was cut short.
+    /// The last key of a truncated listing.
     after: Option<Key>,
     prefix_len: usize,
 }
 
-/// A name in a folder; that of a folder a second time with a `/` at its end, for what is in it.
+/// A name in a folder; for a folder there is a second key with a `/` at its end, for its content.
 type Key = Box<[u8]>;
 
 impl<'a> DiskWalk<'a> {
-    /// Begins a walk of everything below `dest`; of nothing where that is not there.
+    /// Begins a walk of everything below `dest`; the walk is empty if `dest` does not exist.
     pub(super) fn new(dest: &Path, temps: &TempNames, locks: &Locks, is_taken: IsTaken<'a>) -> Result<Self> {
         Self::with_names(dest, temps, locks, is_taken, LISTED_NAMES)
     }
 
-    /// Like [`DiskWalk::new`], with at most so many names listed at a time.
+    /// Like [`DiskWalk::new`], with at most `names` names listed at a time.
     pub(super) fn with_names(
         dest: &Path,
         temps: &TempNames,
@@ -119,7 +119,7 @@ impl<'a> DiskWalk<'a> {
     }
 
     /// Enters the folder that was announced last.
-    fn enter_announced(&mut self, name: &[u8]) -> Result<Option<Met>> {
+    fn enter_announced(&mut self, name: &[u8]) -> Result<Option<Lookup>> {
         let Some(level) = self.levels.last() else { return Ok(None) };
         let before = self.prefix.len();
         let path = [self.prefix.as_slice(), name].concat();
@@ -131,7 +131,7 @@ impl<'a> DiskWalk<'a> {
             self.prefix.push(b'/');
             self.enter(dir, hold).map(|()| true)
         });
-        let why = match entered {
+        let reason = match entered {
             Ok(true) => {
                 if let Some(level) = self.levels.last_mut() {
                     level.prefix_len = before;
@@ -142,10 +142,10 @@ impl<'a> DiskWalk<'a> {
             Err(error) => Closed::Unreadable(error.to_string()),
         };
         self.prefix.truncate(before);
-        Ok(Some(Met::Closed { path, why }))
+        Ok(Some(Lookup::Closed { path, reason }))
     }
 
-    fn step(&mut self) -> Result<Option<Met>> {
+    fn step(&mut self) -> Result<Option<Lookup>> {
         if let Some(name) = self.inside.take()
             && let Some(closed) = self.enter_announced(&name)?
         {
@@ -170,33 +170,33 @@ impl<'a> DiskWalk<'a> {
             };
             if let Some(name) = key.strip_suffix(b"/") {
                 self.inside = Some(name.to_vec());
-                return Ok(Some(Met::Inside([self.prefix.as_slice(), name].concat())));
+                return Ok(Some(Lookup::Inside([self.prefix.as_slice(), name].concat())));
             }
             let path = [self.prefix.as_slice(), &key].concat();
-            // What vanished since it was listed is not there.
+            // An item that vanished since the listing is skipped.
             match Stat::at(&level.dir, &key) {
                 Ok(Some(stat)) => {
                     let stat = self.locks.names.undone(stat);
-                    return Ok(Some(Met::Item(OnDisk { path, stat })));
+                    return Ok(Some(Lookup::Item(OnDisk { path, stat })));
                 }
                 Ok(None) => {}
-                Err(error) => return Ok(Some(Met::Unknown { path, why: error.to_string() })),
+                Err(error) => return Ok(Some(Lookup::Unknown { path, reason: error.to_string() })),
             }
         }
     }
 
-    /// Leaves the innermost folder, of which the rest cannot be listed.
-    fn give_up(&mut self, error: &io::Error) -> Met {
+    /// Leaves the innermost folder, whose remaining names cannot be listed.
+    fn give_up(&mut self, error: &io::Error) -> Lookup {
         let path = self.prefix.strip_suffix(b"/").unwrap_or(&self.prefix).to_vec();
         if let Some(level) = self.levels.pop() {
             self.prefix.truncate(level.prefix_len);
         }
-        Met::Closed { path, why: Closed::Unreadable(error.to_string()) }
+        Lookup::Closed { path, reason: Closed::Unreadable(error.to_string()) }
     }
 }
 
 impl Disk for DiskWalk<'_> {
-    fn next(&mut self) -> Result<Option<Met>> {
+    fn next(&mut self) -> Result<Option<Lookup>> {
         self.step()
     }
 
@@ -206,12 +206,12 @@ impl Disk for DiskWalk<'_> {
 }
 
 impl Level {
-    /// Lists the names that come next.
+    /// Lists the next names.
     fn list(&mut self, names: usize) -> io::Result<()> {
         let after = self.after.take();
         let mut next = BinaryHeap::new();
         let mut is_cut = false;
-        // A handle of its own: the place in a listing belongs to the handle.
+        // Opens a handle of its own, because the position in a listing belongs to the handle.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = openat(&self.dir, ".", flags, Mode::empty())?;
         let mut buffer = Vec::with_capacity(LISTING_BYTES);
@@ -225,7 +225,7 @@ impl Level {
             }
             let is_folder = match entry.file_type() {
                 FileType::Directory => true,
-                // What cannot be looked at is found so later.
+                // An item that cannot be examined is reported when the walk reaches it.
                 FileType::Unknown => Stat::at(&self.dir, name)
                     .is_ok_and(|found| found.is_some_and(|stat| stat.kind == DiskKind::Folder)),
                 _ => false,

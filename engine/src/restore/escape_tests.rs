@@ -1,5 +1,6 @@
-//! T9 of the threat model: whatever a manifest says and whoever plays with links meanwhile, nothing outside the
-//! destination changes. Paths are forged past [`EntryPath`](crate::manifest::EntryPath), which refuses nearly all of them.
+//! T9 of the threat model: nothing outside the destination changes, even by a forged manifest, and even if
+//! another process swaps links at the same time. The tests forge paths without
+//! [`EntryPath`](crate::manifest::EntryPath), which refuses nearly all of them.
 
 use std::{
     fs,
@@ -77,7 +78,7 @@ fn no_forged_path_leaves_the_destination() {
     assert!(paths.len() >= 500, "{}", paths.len());
     let mut refused = 0;
     for path in &paths {
-        // As the two halves of a restore use it, each with a fresh idea of the destination.
+        // As the two halves of a restore use it: each opens the destination anew.
         let mut place = open(&dest);
         let _ = place.look(path);
         let _ = place.open_file(path).map(|file| assert!(file.is_none(), "{path:?} was opened"));
@@ -89,7 +90,7 @@ fn no_forged_path_leaves_the_destination() {
         refused += usize::from(written.is_err() && made.is_err());
         fs::create_dir_all(dest.join("sub")).unwrap();
         for link in ["link", "dir-link", "sub/dir-link", "abs-link"] {
-            // Replacing a link at the very end is right; put it back for the next path.
+            // Replacing a link at the end of a path is right. It is put back for the next path.
             if !fs::symlink_metadata(dest.join(link)).is_ok_and(|m| m.is_symlink()) {
                 let _ = fs::remove_file(dest.join(link));
                 let target = if link == "link" { outside.join("canary") } else { outside.clone() };
@@ -102,7 +103,7 @@ fn no_forged_path_leaves_the_destination() {
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), names_before);
 }
 
-/// A directory is swapped for a link, over and over, while files are restored into it.
+/// Another thread repeatedly swaps a directory for a link while files are restored into it.
 #[test]
 fn a_directory_swapped_for_a_link_leads_nowhere() {
     let home = tempfile::tempdir().unwrap();
@@ -140,7 +141,7 @@ fn a_directory_swapped_for_a_link_leads_nowhere() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Any text used as a path: nothing is written but below the destination.
+    /// Any text as a path: nothing is written outside the destination.
     #[test]
     fn any_text_as_a_path_stays_inside(path in "[./a\\\\\u{0}-\u{20}é]{0,12}") {
         let home = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a restore could not do: listed, while the rest goes on.
+//! The list of paths that could not be restored. A failure does not stop the restore.
 
 use std::collections::BTreeSet;
 
@@ -8,30 +8,30 @@ use crate::{
     limits::{RESTORE_FAILED_PATHS, RESTORE_FAILURES},
 };
 
-/// Why something could not be restored, by what the caller can do about it.
+/// Why an item could not be restored, classified by the caller's remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// The destination does not take it: something is in the way, belongs to another user, or is in use.
+    /// The destination refuses it: something is in the way, belongs to another user, or is in use.
     Refused,
     /// The store does not hold all of it.
     Missing,
-    /// What the store holds of it is damaged.
+    /// Its data in the store is damaged.
     Corrupt,
 }
 
-/// Something that could not be restored.
+/// A path that could not be restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The path, with what is not UTF-8 replaced.
+    /// The path; bytes that are not UTF-8 are replaced.
     pub path: String,
-    /// Why.
+    /// The reason, as text.
     pub reason: String,
-    /// Why, to branch on.
+    /// The kind of the reason, to branch on.
     pub kind: FailureKind,
 }
 
-/// The first failures, and how many there are.
+/// The first failures, and their number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failures {
     list: Vec<Failure>,
@@ -41,7 +41,7 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// Lists an error about a path.
+    /// Adds an error about a path.
     pub(super) fn push(&mut self, path: &[u8], error: &Error) {
         let kind = match error {
             Error::Missing(_) => FailureKind::Missing,
@@ -51,7 +51,7 @@ impl Failures {
         self.add(path, error.to_string(), kind, 0);
     }
 
-    /// Lists something that `beneath` paths under it share.
+    /// Adds a failure that `beneath` paths below it share.
     pub(super) fn add(&mut self, path: &[u8], reason: String, kind: FailureKind, beneath: u64) {
         self.total += 1 + beneath;
         self.worst = self.worst.max(Some(kind));
@@ -66,19 +66,19 @@ impl Failures {
         self.mark(path);
     }
 
-    /// Remembers that a path failed that is listed elsewhere.
+    /// Remembers a failed path that is listed elsewhere.
     pub(super) fn mark(&mut self, path: &[u8]) {
         if self.paths.len() < RESTORE_FAILED_PATHS {
             self.paths.insert(path.into());
         }
     }
 
-    /// Whether a path failed. Where too many did to remember them all, every one may have.
+    /// Whether a path failed. If too many paths failed to remember them all, `true` for every path.
     pub(super) fn has(&self, path: &str) -> bool {
         self.paths.len() >= RESTORE_FAILED_PATHS || self.paths.contains(path.as_bytes())
     }
 
-    /// The list, in path order; how many there are; and the worst of them.
+    /// The list in path order, the number of failures, and the worst kind.
     pub(super) fn join(self, other: Self) -> (Vec<Failure>, u64, Option<FailureKind>) {
         let mut list = self.list;
         list.extend(other.list);

@@ -1,6 +1,8 @@
-//! The fetching half of a restore: carries out a plan as far as it only looks, and finds the bytes that must be written.
+//! The fetching half of a restore: carries out a plan as far as it only reads, and finds the bytes that must
+//! be written.
 //!
-//! Runs on the caller's thread and may block in the store. It looks at the destination and changes nothing in it.
+//! Runs on the caller's thread and may block in the store. It reads the destination and changes nothing in
+//! it.
 
 use std::{
     collections::HashMap,
@@ -38,35 +40,35 @@ use crate::{
     store::Objects,
 };
 
-/// Bytes fetched and handed to the writer at a time.
+/// Bytes fetched and sent to the writer at a time.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// Old files from this size on are cloned where that is possible: smaller ones are written sooner than cloned.
+/// Old files from this size on are cloned if possible: writing a smaller file is faster than cloning it.
 const CLONED_BYTES: u64 = 1024 * 1024;
-/// Lengths of chunks whose zeros' id is remembered.
+/// Maximum number of chunk lengths whose id of zeros is cached.
 const ZERO_LENGTHS: usize = 64;
-/// Extensions of an entry that a restore knows.
+/// Extensions of an entry that a restore supports.
 const KNOWN_EXTENSIONS: [u16; 2] = [extension::LINK_GROUP, extension::HOLES];
 
 /// The fetching half of a restore.
 pub(super) struct Fetcher<'a> {
     pub(super) store: &'a dyn Objects,
-    /// `None` where the destination is not there, and not to be made.
+    /// `None` if the destination does not exist and must not be created.
     pub(super) destination: Option<Destination>,
-    /// Whether equal size, time, change time and inode are no proof.
+    /// Whether to compare content even if size, times and inode equal those of the record.
     pub(super) checks: bool,
-    /// Which names belong together; `None` where every file is to be one of its own.
+    /// The link groups; `None` if every path gets a file of its own.
     pub(super) links: Option<Links<'a>>,
     pub(super) shared: Shared,
     pub(super) cancel: &'a AtomicBool,
     pub(super) progress: &'a mut dyn Progress,
     pub(super) pool: Arc<BufferPool>,
     pub(super) batch: Batch,
-    /// `None` where nothing is to be done but said.
+    /// `None` in a dry run.
     pub(super) steps: Option<Sender<Vec<Step>>>,
     pub(super) counts: Counts,
     pub(super) report: RestoreReport,
     pub(super) failures: Failures,
-    /// What was begun and could not be had.
+    /// Files that were begun and whose chunks could not be read.
     pub(super) failed: Failed,
     pub(super) zeros: HashMap<u32, ChunkId>,
 }
@@ -89,13 +91,13 @@ impl Fetcher<'_> {
             Action::EndFolder { path, entry } => self.step(Step::EndFolder(Target::new(&path, &entry, None))),
             Action::Remove(disk) => {
                 self.report.files_removed += u64::from(self.is_dry());
-                self.will(&disk.path, Change::Removed, Some(disk.stat.mark.size), None);
+                self.planned(&disk.path, Change::Removed, Some(disk.stat.mark.size), None);
                 self.step(Step::Remove(disk))
             }
             Action::RemoveTree(disk) => self.remove_tree(disk),
             Action::RemoveFolder(disk) => {
                 self.report.folders_removed += u64::from(self.is_dry());
-                self.will(&disk.path, Change::Removed, None, None);
+                self.planned(&disk.path, Change::Removed, None, None);
                 self.step(Step::RemoveFolder(disk))
             }
             Action::Stays { kind, remembered, .. } => {
@@ -106,8 +108,8 @@ impl Fetcher<'_> {
                 remembered.map_or(Ok(()), |remembered| self.step(Step::Record(remembered)))
             }
             Action::Carry(remembered) => self.step(Step::Record(remembered)),
-            Action::Failed { path, why, beneath } => {
-                self.failures.add(&path, why.to_string(), FailureKind::Refused, beneath);
+            Action::Failed { path, reason, beneath } => {
+                self.failures.add(&path, reason.to_string(), FailureKind::Refused, beneath);
                 Ok(())
             }
         }
@@ -117,8 +119,8 @@ impl Fetcher<'_> {
         self.steps.is_none()
     }
 
-    /// Says what would be done.
-    fn will(&mut self, path: &[u8], change: Change, size_old: Option<u64>, size_new: Option<u64>) {
+    /// Reports a planned change in a dry run.
+    fn planned(&mut self, path: &[u8], change: Change, size_old: Option<u64>, size_new: Option<u64>) {
         if self.is_dry() {
             self.progress.planned(&super::levels::shown(path), change, size_old, size_new);
         }
@@ -142,7 +144,7 @@ impl Fetcher<'_> {
                 self.step(Step::Record(target.remembered(&old, false)))
             }
             old => {
-                self.will(target.path.as_bytes(), Change::Made, None, None);
+                self.planned(target.path.as_bytes(), Change::Made, None, None);
                 self.step(Step::Folder(target, old))
             }
         }
@@ -151,7 +153,7 @@ impl Fetcher<'_> {
     fn symlink(&mut self, wanted: &Wanted, old: Option<Stat>) -> Result<()> {
         let Wanted { path, entry, .. } = wanted;
         let to = entry.target.as_ref().map(LinkTarget::as_str).unwrap_or_default();
-        // Checked when the entry was read, and once more before it is made.
+        // The target was checked when the entry was read. It is checked once more before the link is made.
         let checked = check_known(path, entry).and_then(|()| LinkTarget::new(to, path).map(|_| ()));
         if let Err(error) = checked {
             return self.fail(path, &error);
@@ -159,24 +161,24 @@ impl Fetcher<'_> {
         self.report.links += 1;
         let target = Target::new(path, entry, old.as_ref());
         if let Some(old) = old.filter(|old| old.kind == DiskKind::Symlink && old.mark.mtime == entry.mtime) {
-            let stands = self.destination.as_mut().and_then(|dest| dest.read_link(path.as_str()));
-            if stands.as_deref() == Some(to.as_bytes()) {
+            let found = self.destination.as_mut().and_then(|dest| dest.read_link(path.as_str()));
+            if found.as_deref() == Some(to.as_bytes()) {
                 return self.step(Step::Record(target.remembered(&old, false)));
             }
         }
-        self.gives_way(&target);
-        self.will(target.path.as_bytes(), Change::Made, None, None);
+        self.report_replaced(&target);
+        self.planned(target.path.as_bytes(), Change::Made, None, None);
         self.step(Step::Symlink(target, to.to_owned()))
     }
 
-    /// Says that the folder in a target's place goes, with all that is in it.
-    fn gives_way(&mut self, target: &Target) {
+    /// Reports, in a dry run, that the folder in a target's place is removed with its content.
+    fn report_replaced(&mut self, target: &Target) {
         if self.is_dry() && target.over_folder {
             self.count_tree(target.path.as_bytes());
         }
     }
 
-    /// Counts what a dry run would remove with a folder.
+    /// Counts and reports the items that a dry run would remove with a folder.
     fn count_tree(&mut self, path: &[u8]) {
         let progress = &mut *self.progress;
         let mut seen = |below: &[u8]| {
@@ -190,7 +192,7 @@ impl Fetcher<'_> {
                 self.failures.push(path, &error);
             }
         }
-        self.will(path, Change::Removed, None, None);
+        self.planned(path, Change::Removed, None, None);
     }
 
     fn fail(&mut self, path: &EntryPath, error: &Error) -> Result<()> {
@@ -208,7 +210,7 @@ impl Fetcher<'_> {
             && let Some(first) = links.first_of(path, entry)?
             && !self.failures.has(first.as_str())
         {
-            self.gives_up(old.as_ref());
+            self.note_replaced(old.as_ref());
             return self.link(target, first.as_str().to_owned());
         }
         let kept = old.filter(|old| old.kind == DiskKind::File);
@@ -220,7 +222,7 @@ impl Fetcher<'_> {
             Some((old, file)) => match self.is_same(&file, entry, &old) {
                 Ok(true) => return self.kept(target, entry, &old),
                 Ok(false) => {
-                    self.gives_up(Some(&old));
+                    self.note_replaced(Some(&old));
                     self.write(target, entry, Some((file, old.mark.size)))
                 }
                 Err(error) => Err(error),
@@ -228,10 +230,11 @@ impl Fetcher<'_> {
             None => self.write(target, entry, None),
         };
         match outcome {
-            // A part of the manifest that is only this file's.
+            // The error is in a part of the manifest that belongs only to this file.
             Err(error @ (Error::Missing(_) | Error::Corrupt(_) | Error::Invalid(_))) => {
                 if self.failures.has(path.as_str()) {
-                    // It was taken off for its first bytes already, and is not counted.
+                    // `failed` includes the file because of its first chunks. The report does not count it,
+                    // so it is taken out of `failed`.
                     self.failed.files -= 1;
                     self.failed.bytes -= entry.size;
                 } else {
@@ -243,22 +246,23 @@ impl Fetcher<'_> {
         }
     }
 
-    /// Takes note that what stands in a path's place does not stay there.
-    fn gives_up(&mut self, old: Option<&Stat>) {
+    /// Notes that the old file at a path does not stay there.
+    fn note_replaced(&mut self, old: Option<&Stat>) {
         if let Some(old) = old.filter(|old| old.kind == DiskKind::File) {
             self.shared.pass(old);
         }
     }
 
-    /// The file at `path`. One that cannot be opened is as good as none: it can be replaced.
+    /// The file at `path`. A file that cannot be opened is treated as missing: it can be replaced.
     fn open(&mut self, path: &str) -> Option<File> {
         self.destination.as_mut()?.open_file(path).ok().flatten()
     }
 
-    /// A file whose content is right. Its time and mode are mended where they are not; where that cannot be,
-    /// or would change another name of it, it is written anew. So is a file with other names that is to be
-    /// one of its own, and one that is the file of another path already, of which the release does not say
-    /// so. Other names that the release does not have do not matter: they are the user's own.
+    /// Handles a file whose content is right. Its time and mode are corrected if they differ. The file is
+    /// written anew if they cannot be corrected, or if the correction would change another name of the file.
+    /// It is also written anew if it has other names but must be a file of its own, and if it is already the
+    /// file of another path although the release does not link the two. Names that the release does not have
+    /// do not matter: they belong to the user.
     fn kept(&mut self, target: Target, entry: &Entry, old: &Stat) -> Result<()> {
         let is_mended = old.mark.mtime == target.mtime && old.mode & 0o777 == target.mode;
         let is_to_part = self.links.is_none() && entry.link_group().is_some() && old.names > 1;
@@ -277,7 +281,7 @@ impl Fetcher<'_> {
         if is_mended {
             return self.step(Step::Record(target.remembered(old, false)));
         }
-        self.will(target.path.as_bytes(), Change::Mended, Some(entry.size), Some(entry.size));
+        self.planned(target.path.as_bytes(), Change::Mended, Some(entry.size), Some(entry.size));
         self.step(Step::Mend(target))
     }
 
@@ -290,8 +294,8 @@ impl Fetcher<'_> {
             let mut look = |path: &str| self.destination.as_mut()?.look(path).ok().flatten();
             let (now, leads) = (look(&target.path), look(&first));
             if !now.zip(leads).is_some_and(|(now, leads)| now.is_same(&leads)) {
-                self.gives_way(&target);
-                self.will(target.path.as_bytes(), Change::Linked, None, Some(target.size));
+                self.report_replaced(&target);
+                self.planned(target.path.as_bytes(), Change::Linked, None, Some(target.size));
             }
         }
         self.step(Step::Link(target, first))
@@ -303,7 +307,7 @@ impl Fetcher<'_> {
         self.counts.files += 1;
     }
 
-    /// Whether a file holds what it shall.
+    /// Whether a file has the content of its entry.
     fn is_same(&mut self, file: &File, entry: &Entry, old: &Stat) -> Result<bool> {
         if old.mark.size != entry.size {
             return Ok(false);
@@ -318,10 +322,10 @@ impl Fetcher<'_> {
         Ok(true)
     }
 
-    /// Writes a file; what `old`, of so many bytes, has of it is taken from there.
+    /// Writes a file, and reuses the bytes of the old file, which is given with its size.
     fn write(&mut self, target: Target, entry: &Entry, old: Option<(File, u64)>) -> Result<()> {
-        self.gives_way(&target);
-        self.will(
+        self.report_replaced(&target);
+        self.planned(
             target.path.as_bytes(),
             Change::Written,
             old.as_ref().map(|(_, size)| *size),
@@ -377,7 +381,7 @@ impl Fetcher<'_> {
         Ok(())
     }
 
-    /// Whether a chunk is zeros that lie in a hole: its id says so, and it need not be read.
+    /// Whether a chunk is all zeros and is in a hole: its id proves it, and the chunk need not be read.
     fn is_hole(&mut self, chunk: &ChunkRef, place: Range<u64>, holes: &[Range<u64>]) -> bool {
         let next = holes.partition_point(|hole| hole.end < place.end);
         if holes.get(next).is_none_or(|hole| hole.start > place.start) {
@@ -427,11 +431,11 @@ impl Fetcher<'_> {
         if is_full { self.flush() } else { Ok(()) }
     }
 
-    /// Reads what is wanted and hands the batch to the writer.
+    /// Reads the wanted chunks and sends the batch to the writer.
     fn flush(&mut self) -> Result<()> {
         self.stop_if_cancelled()?;
         let batch = std::mem::take(&mut self.batch);
-        // The file that is open goes on in the next batch.
+        // The open file continues in the next batch.
         self.batch.files.extend(batch.files.last().map(|(_, path, size)| (0, path.clone(), *size)));
         let mut read = self.read(&batch)?.into_iter();
         let steps = batch.steps.into_iter().map(|draft| match draft {
@@ -439,14 +443,14 @@ impl Fetcher<'_> {
             Draft::Wanted => read.next().flatten().map_or(Step::Abandon, Step::Bytes),
         });
         if let Some(sender) = &self.steps {
-            // The receiver is gone where the writer has failed, and says why.
+            // If the writer has failed, the receiver is gone, and the writer returns the error.
             sender.send(steps.collect()).map_err(|_| Error::Cancelled)?;
         }
         self.progress.advanced(&self.counts);
         Ok(())
     }
 
-    /// Reads the chunks that a batch wants; `None` for one that cannot be had, whose file is listed as failed.
+    /// Reads the chunks of a batch; `None` for a chunk that cannot be read, whose file is listed as failed.
     fn read(&mut self, batch: &Batch) -> Result<Vec<Option<Bytes>>> {
         if batch.wanted.is_empty() {
             return Ok(Vec::new());
@@ -481,7 +485,7 @@ impl Fetcher<'_> {
     }
 }
 
-/// Refuses an entry of which this version does not know all that it must.
+/// Refuses an entry with a critical extension that this version does not support.
 fn check_known(path: &EntryPath, entry: &Entry) -> Result<()> {
     match entry.unknown_critical(&KNOWN_EXTENSIONS) {
         None => Ok(()),

@@ -1,7 +1,9 @@
-//! Which chunks a file holds at the places where they shall be: read in file order, each hashed, on all cores.
+//! Which chunks a file holds at their offsets: the chunks are read in file order, each is hashed, on all
+//! cores.
 //!
-//! Nothing is cut: the manifest says where each chunk begins, so this runs at the speed of the hash. Whoever writes to the
-//! file meanwhile changes what is found, never what is given: every byte that is given was hashed after it was read.
+//! No content-defined cutting is needed: the manifest has the offset of each chunk, so this runs at the speed
+//! of the hash. A concurrent writer can change the result, but never the returned bytes: every returned byte
+//! was hashed after it was read.
 
 use std::{fs::File, num::NonZeroU64, sync::LazyLock, thread};
 
@@ -13,19 +15,19 @@ use rustix::{
 
 use crate::{error::Result, id::ChunkId, manifest::ChunkRef};
 
-/// Bytes looked at in one go.
+/// Bytes checked in one call.
 pub(super) const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
-/// Less than this is not worth another thread.
+/// A smaller amount is not worth another thread.
 const SHARED_BYTES: u64 = 1024 * 1024;
-/// Bytes of one read: they are hashed while they are in the core's cache.
+/// Bytes of one read: they are hashed while they are in the cache of the core.
 const READ_BYTES: u64 = 512 * 1024;
-/// Threads at most: more would only wait for the disk.
+/// Maximum number of threads: more would only wait for the disk.
 const THREADS: usize = 8;
-/// Threads to share a window among. Asked for once: the answer takes reading several files.
+/// Number of threads that share a window. Cached, because the query reads several files.
 static CORES: LazyLock<usize> =
     LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from).min(THREADS));
 
-/// The chunks of a file, a window at a time, each with the offset of its first.
+/// The chunks of a file, one window at a time, each with the offset of its first chunk.
 pub(super) struct Windows<I> {
     chunks: I,
     offset: u64,
@@ -56,13 +58,14 @@ impl<I: Iterator<Item = Result<ChunkRef>>> Iterator for Windows<I> {
     }
 }
 
-/// The bytes of those of `wanted` that `file` holds one after another from `offset` on; nothing for what it does not hold, or
-/// not there. A file that cannot be read holds nothing.
+/// The bytes of those chunks of `wanted` that `file` holds one after another from `offset` on; `None` for a
+/// chunk that is not at its offset. A file that cannot be read holds no chunk.
 pub(super) fn read(file: &File, offset: u64, wanted: &[ChunkRef]) -> Vec<Option<Bytes>> {
     look(file, offset, wanted, &|held| held)
 }
 
-/// Which of `wanted` would be [`read`]. What was looked at is forgotten while it is in the core's cache: twice as fast.
+/// Which chunks of `wanted` [`read`] would return. The bytes are dropped while they are in the cache of the
+/// core, which is twice as fast.
 pub(super) fn holds(file: &File, offset: u64, wanted: &[ChunkRef]) -> Vec<bool> {
     look(file, offset, wanted, &|held| held.is_some())
 }
@@ -79,7 +82,7 @@ fn look<T: Send>(
     take: &(impl Fn(Option<Bytes>) -> T + Sync),
 ) -> Vec<T> {
     let bytes = bytes_of(wanted);
-    // The next window is fetched while this one is hashed. Advice only: nothing depends on it.
+    // The next window is read ahead while this one is hashed. This is only advice: nothing depends on it.
     let _ = fadvise(file, offset.saturating_add(bytes), NonZeroU64::new(WINDOW_BYTES), Advice::WillNeed);
     let threads = match bytes {
         ..SHARED_BYTES => 1,
@@ -135,7 +138,7 @@ fn look_at_part<T>(
 /// As many of the bytes as the file has.
 fn read_bytes(file: &File, offset: u64, len: u64) -> Bytes {
     let len = usize::try_from(len).unwrap_or_default();
-    // Into memory that is not zeroed first: at the speed of the hash that would show.
+    // The memory is not zeroed first: at the speed of the hash, zeroing would be noticeable.
     let mut bytes = Vec::with_capacity(len);
     while bytes.len() < len {
         let at = offset.saturating_add(bytes.len() as u64);
@@ -158,7 +161,7 @@ mod tests {
     use super::*;
     use crate::chunk::testing::noise;
 
-    /// Chunks of changing lengths, and the file that they make.
+    /// Chunks of different lengths, and the file that they form.
     fn file(len: usize) -> (tempfile::NamedTempFile, Vec<u8>, Vec<ChunkRef>) {
         let bytes = noise(7, len);
         let mut chunks = Vec::new();
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_its_place_is_given_and_what_is_not_is_not() {
+    fn only_chunks_in_their_place_are_returned() {
         let (file, mut bytes, chunks) = file(3_000_000);
         let found = read(file.as_file(), 0, &chunks);
         assert_eq!(found.into_iter().map(Option::unwrap).collect::<Vec<_>>().concat(), bytes);

@@ -1,4 +1,5 @@
-//! Homes of nodes below the destination: whatever a release has there, nothing in one is written, changed or removed.
+//! Homes of nodes below the destination: nothing in a home is written, changed or removed, whatever the
+//! release has there.
 
 use std::{
     fs,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::error::Error;
 
-/// Names, inodes, times and content of all in a folder.
+/// Names, inodes and times of all items in a folder.
 pub(super) fn snapshot(folder: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut open = vec![folder.to_owned()];
@@ -28,7 +29,8 @@ pub(super) fn snapshot(folder: &Path) -> Vec<String> {
     lines
 }
 
-/// Makes a home; `keys` and `chuan.toml` lie elsewhere, behind links, or are not mounted, as `linked` says.
+/// Makes a home. `linked` selects a variant: `keys` or `chuan.toml` is a link to another folder, or the
+/// target of the link does not exist.
 fn make_home(case: &Case, path: &str, linked: &str) {
     let (home, away) = (case.path(path), case.dir.path().join("away"));
     fs::create_dir_all(&home).unwrap();
@@ -45,7 +47,8 @@ fn make_home(case: &Case, path: &str, linked: &str) {
     }
 }
 
-/// A release that has a key for a home, and no entry for the folders on the way, wrote into that home.
+/// Symptom: a restore wrote into a home. Cause: the release had a key file below the home, but no entry for
+/// the folders on its path.
 #[test]
 fn a_home_that_the_release_only_implies_is_left_alone() {
     for linked in ["", "keys", "toml", "gone"] {
@@ -95,7 +98,8 @@ fn a_home_with_links_in_it_is_neither_removed_nor_replaced() {
     }
 }
 
-/// What a restore left before a home was made of it is remembered, and not taken for its own.
+/// Files of a restore in a folder that became a home later: the record has them, but they are not treated as
+/// the restore's own.
 #[test]
 fn a_folder_of_the_release_that_became_a_home_is_left_alone() {
     let case = Case::new();
@@ -123,7 +127,7 @@ fn a_destination_in_a_home_is_refused_and_nothing_is_made_there() {
         let before = snapshot(&case.path("home"));
         for dest in ["home", "home/new/deep", "home/keys"] {
             let refused = case.try_restore(&[file("f", b"1")], |order| order.dest = case.path(dest));
-            // Keys behind a link lie in another folder, which is no home.
+            // Keys behind a link are in another folder, which is no home.
             if dest != "home/keys" || matches!(linked, "" | "toml") {
                 assert!(matches!(refused, Err(Error::Invalid(_))), "{dest}: {refused:?}");
             }
@@ -132,7 +136,7 @@ fn a_destination_in_a_home_is_refused_and_nothing_is_made_there() {
     }
 }
 
-/// The wall behind the plan: also what came after it looked.
+/// The second protection, after the plan: it also holds for a home that appeared after the plan was made.
 #[test]
 fn no_path_leads_into_a_home() {
     let case = Case::new();

@@ -1,5 +1,5 @@
-//! What a restore under way remembers for the next one. Losing it costs the next one time: what fails here is logged,
-//! and ends nothing.
+//! The record that a running restore writes for the next one. Losing it costs the next restore only time: an
+//! error here is logged and ends nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,19 @@ use super::{
 };
 use crate::{limits::RESTORE_LATE_PATHS, manifest::EntryKind};
 
-/// The next record in the making.
+/// The new record.
 #[derive(Debug)]
 pub(super) struct Journal {
     files: Files,
-    /// `None` once a write failed.
+    /// `None` after a failed write.
     writer: Option<Writer>,
-    /// What came out of path order: a file that takes the place of a folder comes after all that was in it.
+    /// Entries that came out of path order: a file that replaces a folder comes after the content of the
+    /// folder.
     late: BTreeMap<String, Remembered>,
-    /// Files that got further names after they were remembered.
+    /// Files that got another hard link after they were recorded.
     linked: BTreeSet<String>,
     has_linked: bool,
-    /// The path that was remembered last.
+    /// The path that was recorded last.
     reached: String,
 }
 
@@ -39,7 +40,7 @@ impl Journal {
         })
     }
 
-    /// Remembers something.
+    /// Adds an entry to the record.
     pub(super) fn push(&mut self, remembered: Remembered) {
         let Some(writer) = &mut self.writer else { return };
         if writer.is_next(&remembered.path) {
@@ -53,7 +54,8 @@ impl Journal {
         }
     }
 
-    /// Notes that the file at `first` got a further name, which changes what is to be remembered of all its names.
+    /// Notes that the file at `first` got another hard link, which changes the recorded ctime of all its
+    /// names.
     pub(super) fn linked(&mut self, first: &str) {
         self.has_linked = true;
         if self.linked.len() < RESTORE_LATE_PATHS {
@@ -61,8 +63,8 @@ impl Journal {
         }
     }
 
-    /// Puts the record in its place. Of a restore that did not come to its end, what it did not reach stays as the record
-    /// before had it.
+    /// Puts the record in its place. If the restore did not complete, the paths that it did not reach keep
+    /// their entries of the previous record.
     pub(super) fn finish(self, destination: &mut Destination, is_whole: bool) {
         let Self { files, writer, late, linked, has_linked, reached } = self;
         let Some(writer) = writer else { return };
@@ -87,5 +89,7 @@ impl Journal {
 }
 
 fn logged<T>(outcome: crate::Result<T>) -> Option<T> {
-    outcome.inspect_err(|error| tracing::warn!(%error, "the next restore will have to compare more")).ok()
+    outcome
+        .inspect_err(|error| tracing::warn!(%error, "the next restore compares the content of more files"))
+        .ok()
 }

@@ -1,5 +1,5 @@
-//! The way from the destination to the folder that was used last: one handle a component, each opened in the one above
-//! without following a link.
+//! Open handles from the destination to the folder that was used last: one handle for each component, each
+//! opened in its parent without following a link.
 
 use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt, path::Path};
 
@@ -12,14 +12,14 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// A folder that is open.
+/// An open folder.
 #[derive(Debug)]
 pub(super) struct Level {
     name: Vec<u8>,
     pub(super) dir: Dir,
     pub(super) mount: Mount,
     locks: Locks,
-    /// Held while its owner needs rights in it that its mode does not give.
+    /// Held while its owner needs rights that its mode does not give.
     hold: Option<Hold>,
 }
 
@@ -29,7 +29,8 @@ impl Level {
         Ok(Self { name: name.to_vec(), dir, mount, locks: locks.clone(), hold })
     }
 
-    /// Changes something in the folder, which is made writable where it is this user's and is not.
+    /// Changes something in the folder. If the folder belongs to this user and is not writable, it is made
+    /// writable first.
     pub(super) fn change<T>(&mut self, change: impl Fn(&Dir) -> io::Result<T>) -> io::Result<T> {
         match change(&self.dir) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && self.hold.is_none() => {
@@ -49,9 +50,9 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    /// Begins at the destination, which must exist. The user's own path to it may lead over links.
+    /// Opens the destination, which must exist. Links in the user's own path to it are followed.
     pub(super) fn open(dest: &Path, locks: &Locks) -> io::Result<Self> {
-        // Not `open_ambient_dir`, whose handle can neither be locked nor synced.
+        // Not `open_ambient_dir`: its handle can neither be locked nor synced.
         let dir = Dir::from_std_file(std::fs::File::open(dest)?);
         let hold = locks.hold_entered(&dir)?;
         let root = Level::of(b"", dir, hold, locks)?;
@@ -73,7 +74,7 @@ impl Levels {
         Some((self.below.get(at)?, names.join(&b'/')))
     }
 
-    /// The folder of `path` and its last component. `None` where a folder on the way is missing and shall not be made.
+    /// The folder of `path`, and the last component. `None` if a parent is missing and must not be created.
     pub(super) fn parent<'p>(
         &mut self,
         path: &'p [u8],
@@ -89,7 +90,8 @@ impl Levels {
                 let above = self.below.last_mut().unwrap_or(&mut self.root);
                 match descend(above, component, make) {
                     Ok((dir, hold)) => {
-                        // The plan leaves homes out. This holds also where one came since it looked.
+                        // The plan leaves homes out. This check also finds a home that appeared after the
+                        // plan was made.
                         if self.root.locks.is_home(&dir).map_err(|error| failed(path, error))? {
                             return Err(in_home(path));
                         }
@@ -111,14 +113,14 @@ impl Levels {
         Ok(Some((self.below.last_mut().unwrap_or(&mut self.root), name)))
     }
 
-    /// Forgets the handles of what lies at and below `path`, which is another folder now, or none.
+    /// Closes the handles at and below `path`, which is another folder now, or was removed.
     pub(super) fn forget(&mut self, path: &[u8]) {
         let depth = path.split(|byte| *byte == b'/').count();
         self.below.truncate(depth.saturating_sub(1));
     }
 }
 
-/// Opens a folder in a folder, unless it is a link; makes it first if asked to.
+/// Opens a folder in a folder, unless it is a link; creates it first if `make` is set.
 fn descend(above: &mut Level, name: &[u8], make: bool) -> io::Result<(Dir, Option<Hold>)> {
     match above.locks.enter(&above.dir, name) {
         Err(error) if make && error.kind() == io::ErrorKind::NotFound => {
@@ -147,13 +149,13 @@ fn is_no_folder(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOTDIR | Errno::LOOP))
 }
 
-/// Lets a name pass that stays in the folder it is used in.
+/// Accepts a name only if it stays in its folder.
 fn checked<'p>(path: &[u8], name: &'p [u8]) -> Result<&'p [u8]> {
     let stays = !matches!(name, b"" | b"." | b"..") && !name.contains(&0);
     if stays { Ok(name) } else { Err(escape(path)) }
 }
 
-/// A path as text, with what is not UTF-8 replaced.
+/// A path as text; bytes that are not UTF-8 are replaced.
 pub(super) fn shown(path: &[u8]) -> String {
     String::from_utf8_lossy(path).into_owned()
 }
@@ -168,7 +170,7 @@ pub(super) fn escape(path: &[u8]) -> Error {
 
 pub(super) fn in_home(path: &[u8]) -> Error {
     Error::Invalid(format!(
-        "{:?} is, or lies in, what is the home of a node or a part of one: nothing in it is touched",
+        "{:?} is, or lies in, the home of a node or a part of one: nothing in it is touched",
         shown(path)
     ))
 }

@@ -1,7 +1,7 @@
-//! Which files are further names of one another.
+//! Hard links: which files are names of one another.
 //!
-//! An entry names the first path of its link group. That one need not be selected, and what an entry says of it need not be
-//! true: two files are linked only where all that the release says of both is the same.
+//! An entry names the first path of its link group. That path need not be selected, and the claim need not be
+//! true: two files are linked only if the release has the same metadata and content for both.
 
 use std::collections::{HashMap, hash_map::Entry as Slot};
 
@@ -13,14 +13,14 @@ use crate::{
     store::Objects,
 };
 
-/// Finds the file that another is a further name of.
+/// Finds the file that a path is a hard link to.
 pub(super) struct Links<'a> {
     selection: &'a Selection<'a, dyn Objects + 'a>,
-    /// Groups whose first path is not selected, by that path: the first one that is. Of further groups every file is
-    /// written by itself.
+    /// For groups whose first path is not selected: the first selected path of the group. If there are too
+    /// many groups, the files of further groups are written separately.
     firsts: HashMap<EntryPath, (EntryPath, Entry)>,
-    /// The group that was asked for last, and what the release says of its first path: names of one file often follow
-    /// one another.
+    /// The group of the last query, and the entry of its first path: the names of one file often follow one
+    /// another.
     last: Option<(EntryPath, Option<Entry>)>,
 }
 
@@ -29,7 +29,7 @@ impl<'a> Links<'a> {
         Self { selection, firsts: HashMap::new(), last: None }
     }
 
-    /// The path before `path` that the file is to be linked to.
+    /// The path before `path` that the file must be linked to.
     pub(super) fn first_of(&mut self, path: &EntryPath, entry: &Entry) -> Result<Option<EntryPath>> {
         let Some(group) = entry.link_group().filter(|group| group < path) else { return Ok(None) };
         if self.last.as_ref().is_none_or(|(last, _)| *last != group) {
@@ -50,21 +50,21 @@ impl<'a> Links<'a> {
     }
 }
 
-/// The old files that stay in the place of one path, by device and inode: a path that is to be another file
-/// is parted from them. Only files with several names are remembered, each with how many of its names were
-/// not met yet.
+/// The old files that already stay as the file of one path, by device and inode: another path that must be a
+/// different file gets a copy of its own. Only files with several names are remembered, each with the number
+/// of its names that were not seen yet.
 #[derive(Debug, Default)]
 pub(super) struct Shared(HashMap<(u64, u64), u64>);
 
 impl Shared {
-    /// How many files are remembered.
+    /// Number of remembered files.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Takes note of the next path, where `old` stands, which stays if it may: gives whether it may not,
-    /// since it is the file of another path already.
+    /// Notes the next path, at which `old` is, and which keeps it if possible. Returns whether it must not
+    /// keep it, because it is already the file of another path.
     pub(super) fn is_taken(&mut self, old: &Stat) -> bool {
         if old.names < 2 && self.0.is_empty() {
             return false;
@@ -76,8 +76,7 @@ impl Shared {
         is_taken
     }
 
-    /// Takes note of a path where `old` stands, which does not stay. Gives whether it is the file of another
-    /// path.
+    /// Notes a path whose old file `old` does not stay. Returns whether `old` is the file of another path.
     pub(super) fn pass(&mut self, old: &Stat) -> bool {
         let Slot::Occupied(mut left) = self.0.entry(key(old)) else { return false };
         *left.get_mut() = left.get().saturating_sub(1);

@@ -1,4 +1,5 @@
-//! Folders that cannot be entered or listed, as a user whom permissions bind: as `nobody` where this is root.
+//! Folders that cannot be entered or listed, as a user to whom permissions apply: as `nobody` if the test
+//! runs as root.
 
 use std::{
     fs,
@@ -19,7 +20,7 @@ use super::{
 
 const NOBODY: u32 = 65_534;
 
-/// Gives all in a folder to `nobody`.
+/// Gives a path with its content to `nobody`.
 fn give(path: &Path) {
     chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     if fs::symlink_metadata(path).unwrap().is_dir() {
@@ -27,7 +28,8 @@ fn give(path: &Path) {
     }
 }
 
-/// Works as a user whom permissions bind. The thread alone changes its user, and those that it begins.
+/// Works as a user to whom permissions apply. Only this thread and the threads that it starts change their
+/// user.
 fn bound(case: &Case, work: impl FnOnce() + Send) {
     if !geteuid().is_root() {
         return work();
@@ -47,7 +49,7 @@ fn mode(case: &Case, path: &str) -> u32 {
     fs::symlink_metadata(case.path(path)).unwrap().mode() & 0o7777
 }
 
-/// What was restored could not be restored a second time: the owner may not enter such a folder.
+/// Symptom: a second restore of such a release failed. Cause: the owner may not enter the folder.
 #[test]
 fn a_folder_that_its_owner_may_not_enter_is_restored_again_and_keeps_its_mode() {
     let case = Case::new();
@@ -80,26 +82,26 @@ fn a_folder_that_its_owner_may_not_enter_is_restored_again_and_keeps_its_mode() 
             assert_eq!(report.files_unchanged, unchanged);
             check_modes();
         }
-        // What a dry run cannot look into it says, and changes nothing.
+        // A dry run reports the folders that it cannot list, and changes nothing.
         let report = case.restore(&release(b"two"), |order| order.dry_run = true);
-        check_failed(&report, "d", "cannot be looked at or into");
+        check_failed(&report, "d", "cannot be examined or listed");
         assert_eq!(report.files, 2);
         check_modes();
-        // The mode of the release changes, and so does that of the folder.
+        // The mode of the release changes, and so does the mode of the folder.
         let mut open = release(b"two");
         open[0] = folder("d", 0o755);
         open[1] = folder("d/closed", 0o700);
         case.restore(&open, keep);
         assert_eq!((mode(&case, "d"), mode(&case, "d/closed")), (0o755, 0o700));
         case.restore(&release(b"two"), keep);
-        // A file takes the place of one such folder, and what has left the release goes.
+        // A file replaces such a folder, and items that left the release are removed.
         let report = case.restore(&[file("d", b"now a file"), file("z", b"two")], delete);
         assert_eq!(report.failures, []);
         assert_eq!(case.names(), ["d", "z"]);
     });
 }
 
-/// One folder without `x` ended the whole restore.
+/// Symptom: one folder without `x` ended the whole restore.
 #[test]
 fn a_folder_of_another_user_that_cannot_be_entered_is_a_failure_and_the_rest_goes_on() {
     if !geteuid().is_root() {
@@ -144,7 +146,7 @@ fn a_folder_of_another_user_that_cannot_be_entered_is_a_failure_and_the_rest_goe
 }
 
 #[test]
-fn who_lets_go_last_sets_the_mode() {
+fn the_last_holder_sets_the_mode() {
     let case = Case::new();
     fs::create_dir_all(case.path("d")).unwrap();
     fs::set_permissions(case.path("d"), fs::Permissions::from_mode(0o640)).unwrap();
@@ -158,7 +160,7 @@ fn who_lets_go_last_sets_the_mode() {
     let second = locks.hold(&dir, false).unwrap().unwrap();
     drop(first);
     assert_eq!(mode(&case, "d"), 0o740);
-    second.settle(rustix::fs::Mode::from_raw_mode(0o600));
+    second.set_final_mode(rustix::fs::Mode::from_raw_mode(0o600));
     drop(second);
     assert_eq!(mode(&case, "d"), 0o600);
     fs::set_permissions(case.path("d"), fs::Permissions::from_mode(0o700)).unwrap();

@@ -1,9 +1,11 @@
-//! Folders of this user's whose owner may not list, enter or change them: a restore gives itself these rights while it
-//! works in one, and then sets the mode that the folder had, or that the release gives it.
+//! Folders of this user whose mode does not permit their owner to list, enter or change them. A restore gives
+//! itself these rights while it works in such a folder. Then it sets the folder's old mode, or the mode that
+//! the release gives it.
 //!
-//! Three parts of a restore come to the same folder, each in its time: the walk of the destination, the fetching half and
-//! the writing half. They share one list, so that none takes the rights away from another. A restore that is killed leaves
-//! its owner more rights than the release gives; the next one sets the mode again.
+//! Three parts of a restore use the same folder at different times: the walk of the destination, the fetching
+//! half and the writing half. They share one list, so that no part removes the rights while another part
+//! needs them. A killed restore leaves the owner more rights than the release gives; the next restore sets
+//! the mode again.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -25,16 +27,16 @@ use rustix::{
 use super::{levels, names::Names, stat::Stat};
 use crate::ingest::{Protected, is_home};
 
-/// What the owner of a folder needs to work in it.
+/// The rights that an owner needs to work in a folder.
 const WORKABLE: Mode = Mode::RWXU;
 
-/// The state that the parts of a restore share: the folders that are held open now, those that are never
-/// touched, and the files of which the restore changed a name.
+/// The state that the parts of a restore share: the folders with temporary rights, the folders that are never
+/// changed, and the files of which the restore changed a name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Locks {
     /// Whether no mode is changed.
     is_off: bool,
-    /// The folders of the home that is open.
+    /// The folders of the open home.
     protected: Arc<Protected>,
     pub(super) names: Names,
     held: Arc<Mutex<BTreeMap<Key, Held>>>,
@@ -45,12 +47,12 @@ type Key = (u64, u64);
 
 #[derive(Debug)]
 struct Held {
-    /// The mode that the folder gets in the end.
+    /// The mode that is set when the last holder ends.
     mode: Mode,
     holders: usize,
 }
 
-/// A folder that is held open: the last one that is dropped sets its mode.
+/// Temporary rights to a folder: when the last holder is dropped, the folder's mode is set.
 #[derive(Debug)]
 pub(super) struct Hold {
     locks: Locks,
@@ -59,18 +61,18 @@ pub(super) struct Hold {
 }
 
 impl Locks {
-    /// Locks of a restore that touches nothing that is `protected`; with `is_off` they open nothing, for a
-    /// restore that changes nothing.
+    /// Locks of a restore that changes nothing in `protected`. With `is_off` no mode is changed, for a dry
+    /// run.
     pub(super) fn new(protected: Protected, is_off: bool) -> Self {
         Self { is_off, protected: Arc::new(protected), ..Self::default() }
     }
 
-    /// Whether an open folder is the home of a node, or a part of the one that is open.
+    /// Whether an open folder is the home of a node, or a part of the open home.
     pub(super) fn is_home(&self, folder: impl AsFd) -> io::Result<bool> {
         Ok(self.is_part(&Stat::of(&folder)?) || is_home(folder)?)
     }
 
-    /// Whether the folder that looks like `stat` is a part of the home that is open.
+    /// Whether the folder with the metadata `stat` is a part of the open home.
     pub(super) fn is_part(&self, stat: &Stat) -> bool {
         self.protected.has_inode(stat.device, stat.mark.inode)
     }
@@ -79,7 +81,8 @@ impl Locks {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a folder in a folder, unless it is a link, with the rights to list and enter it where its owner may take them.
+    /// Opens a folder in a folder, unless it is a link. If the owner may change the mode, takes the rights to
+    /// list and enter it.
     pub(super) fn enter(&self, above: &Dir, name: &[u8]) -> io::Result<(Dir, Option<Hold>)> {
         match levels::enter(above, name) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -98,13 +101,14 @@ impl Locks {
         }
     }
 
-    /// Holds a folder that can be listed, where it cannot be entered or is held already.
+    /// Takes rights to a folder that can be listed, if it cannot be entered or is held already.
     pub(super) fn hold_entered(&self, dir: &Dir) -> io::Result<Option<Hold>> {
         let looked = Stat::at(dir, b".");
         self.hold(dir, looked.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied))
     }
 
-    /// Holds a folder open that is held already, or that refuses its owner something; `None` where that is of no use.
+    /// Takes rights to a folder that is held already, or that denies its owner something (`refuses`); `None`
+    /// if no rights are needed or none can be taken.
     pub(super) fn hold(&self, folder: impl AsFd, refuses: bool) -> io::Result<Option<Hold>> {
         if self.is_off {
             return Ok(None);
@@ -133,13 +137,13 @@ impl Locks {
 }
 
 impl Hold {
-    /// The mode that the folder gets when it is let go.
+    /// The mode that is set when the last holder is dropped.
     pub(super) fn mode(&self) -> Option<Mode> {
         self.locks.held().get(&self.key).map(|held| held.mode)
     }
 
-    /// Says which mode that is.
-    pub(super) fn settle(&self, mode: Mode) {
+    /// Changes that mode.
+    pub(super) fn set_final_mode(&self, mode: Mode) {
         if let Some(held) = self.locks.held().get_mut(&self.key) {
             held.mode = mode;
         }
@@ -154,13 +158,15 @@ impl Drop for Hold {
         if held.holders == 0 {
             let mode = held.mode;
             all.remove(&self.key);
-            // The next restore sets that of a folder of the release, and there is nobody to tell of another's.
+            // An error here cannot be reported. The next restore sets the mode if the folder belongs to the
+            // release.
             let _ = set_mode(self.folder.as_fd(), mode);
         }
     }
 }
 
-/// Sets the mode of a folder, also of one that is open only as a place: never of what is elsewhere by now.
+/// Sets the mode of an open folder, also of one that is opened with `PATH` only. It never changes another
+/// folder that took its path.
 fn set_mode(folder: BorrowedFd<'_>, mode: Mode) -> io::Result<()> {
     match fchmod(folder, mode) {
         Err(Errno::BADF) => {

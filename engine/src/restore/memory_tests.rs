@@ -1,4 +1,4 @@
-//! What a restore remembers of a folder, and what it does with that: the record, and a walk of the destination.
+//! The record of a restored folder and its effects, and the walk of the destination.
 
 use std::{fs, path::Path, sync::atomic::AtomicBool};
 
@@ -19,9 +19,9 @@ fn record(case: &Case) -> PathBuf {
     records.next().unwrap().unwrap().path()
 }
 
-/// What did not change since the last restore is read from nowhere: a store that has lost it is not asked.
+/// Unchanged files are not read: a store that lost their chunks is not asked.
 #[test]
-fn what_has_not_changed_is_not_read() {
+fn unchanged_files_are_not_read() {
     let case = Case::new();
     let items = [file("f", &noise(1, 100_000))];
     case.restore(&items, keep);
@@ -29,7 +29,7 @@ fn what_has_not_changed_is_not_read() {
     let root = keep_entries(&case.store, items.to_vec());
     let mut entries = crate::manifest::cursor::entries(&case.store, &root);
     let (_, entry) = entries.next().unwrap().unwrap();
-    // A store that has nothing: what is not read is not missed.
+    // This store has no chunks: a file that is not read causes no failure.
     let none = MemoryObjects::new(LIBRARY);
     keep_entries(&none, vec![(String::from("f"), entry.clone(), noise(1, 100_000))]);
     for chunk in crate::manifest::cursor::chunks(&case.store, &entry.content) {
@@ -41,7 +41,7 @@ fn what_has_not_changed_is_not_read() {
     assert_eq!((report.files_unchanged, report.failures_total), (1, 0));
 }
 
-/// The record is a memory: with one that is damaged, content is compared, and a swap is more careful.
+/// With a damaged record, content is compared, and a file is not replaced by a folder.
 #[test]
 fn a_damaged_record_is_as_good_as_none() {
     let case = Case::new();
@@ -65,8 +65,8 @@ fn a_damaged_record_is_as_good_as_none() {
     );
 }
 
-/// Damage below the file system leaves size, times and inode as they were. No test can make it, but a record can say of a
-/// changed file that it is as it was written.
+/// Damage below the file system leaves size, times and inode unchanged. A test cannot cause such damage, but
+/// it can write a record that says that a changed file is unchanged.
 #[test]
 fn check_finds_damage_that_changes_no_mark() {
     let case = Case::new();
@@ -88,10 +88,11 @@ fn check_finds_damage_that_changes_no_mark() {
     assert_eq!(case.restore(&items, |order| order.check = true).files_unchanged, 1);
 }
 
-/// More names than are listed at a time, and folders among them: the walk sees each once, in order.
+/// A folder with more names than are listed at a time, and with folders among them: the walk gives each name
+/// once, in order.
 #[test]
 fn a_large_folder_is_listed_in_parts() {
-    use super::action::{Disk, Met};
+    use super::action::{Disk, Lookup};
     let dir = tempfile::tempdir().unwrap();
     let mut expected = Vec::new();
     for n in 0..150 {
@@ -116,12 +117,12 @@ fn a_large_folder_is_listed_in_parts() {
         )
         .unwrap();
         let mut found = Vec::new();
-        while let Some(met) = walk.next().unwrap() {
-            found.push(match met {
-                Met::Item(item) => String::from_utf8(item.path).unwrap(),
-                Met::Inside(path) => String::from_utf8(path).unwrap() + "/",
-                Met::Unknown { path, why } => panic!("{path:?}: {why}"),
-                Met::Closed { path, why } => panic!("{path:?}: {why:?}"),
+        while let Some(lookup) = walk.next().unwrap() {
+            found.push(match lookup {
+                Lookup::Item(item) => String::from_utf8(item.path).unwrap(),
+                Lookup::Inside(path) => String::from_utf8(path).unwrap() + "/",
+                Lookup::Unknown { path, reason } => panic!("{path:?}: {reason}"),
+                Lookup::Closed { path, reason } => panic!("{path:?}: {reason:?}"),
             });
         }
         assert_eq!(found, expected, "{names} names at a time");

@@ -1,13 +1,13 @@
-//! Brings a folder to a release: writes its files, verified; leaves alone what is right; and with
-//! [`delete`](Restore::delete) removes what the release does not have.
+//! Brings a folder to the state of a release: writes its files, verified; leaves files alone that are right;
+//! and with [`delete`](Restore::delete) removes items that the release does not have.
 //!
-//! A plan is made from three sorted lists: what the release has, what the last restore left (`record`), and what
-//! stands in the folder (`disk`). Two threads carry it out: the caller's looks at the destination and fetches bytes,
-//! from the store or from the old file in a path's place; the other one writes. A bounded channel of batches is between
-//! them. Memory does not grow with the number of files.
+//! The plan is made from three sorted lists: the release, the record of the last restore (`record`), and the
+//! folder (`disk`). Two threads carry it out. The caller's thread examines the destination and fetches bytes,
+//! from the store or from the old file at a path; the other thread writes. A bounded channel of batches
+//! connects them. Memory does not grow with the number of files.
 //!
-//! A restore that stops half-way leaves whole files and, at worst, unfinished ones in a folder of its own, which the next
-//! restore removes. What cannot be restored is listed, and the rest goes on.
+//! An interrupted restore leaves complete files and possibly unfinished ones in a folder of its own, which
+//! the next restore removes. Items that cannot be restored are listed, and the rest continues.
 
 mod action;
 mod batch;
@@ -101,30 +101,30 @@ use stat::DiskKind;
 use temp::TempNames;
 use write::{Failed, Written};
 
-/// Batches between the two threads at most.
+/// Maximum number of batches between the two threads.
 const QUEUE_BATCHES: usize = 2;
 
-/// What is to be restored, and how.
+/// The source of a restore, and its options.
 #[derive(Clone, Debug)]
 pub struct Restore {
-    /// The entry trees of the classes, by slot, ascending.
+    /// The entry trees of the classes, ascending by slot.
     pub trees: Vec<(u8, PageId)>,
-    /// The directory to write to; made if it is not there.
+    /// The directory to write to; created if it does not exist.
     pub dest: PathBuf,
-    /// Only this path and what is beneath it, or what this pattern matches and what is beneath that: `*` stays within a
-    /// component, `**` does not.
+    /// Restores only this path with everything beneath it, or the paths that match this pattern with
+    /// everything beneath them: `*` stays within a component, `**` does not.
     pub filter: Option<String>,
-    /// Compares the content also of files that have not changed since the last restore.
+    /// Also compares the content of files that have not changed since the last restore.
     pub check: bool,
-    /// Removes what the release does not have, within what `filter` selects.
+    /// Removes items that the release does not have, within the paths that `filter` selects.
     pub delete: bool,
-    /// Files that were one file under several names become so again.
+    /// Restores hard links: files that were one file under several names become one file again.
     pub hard_links: bool,
-    /// Changes nothing, and tells [`Progress::planned`] what would be done.
+    /// Changes nothing, and reports every planned change to [`Progress::planned`].
     pub dry_run: bool,
-    /// The directory of the records of what was restored where; without it nothing is remembered.
+    /// The directory of the records of restored folders; without it nothing is remembered.
     pub records: Option<PathBuf>,
-    /// The home that is open: no part of it is touched, under whatever path it is met.
+    /// The open home: no part of it is changed, under any path.
     pub home: Option<PathBuf>,
 }
 
@@ -145,54 +145,58 @@ impl Restore {
     }
 }
 
-/// What a restore did, or, of a dry run, would do.
+/// The result of a restore or of a dry run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreReport {
-    /// Files that are now as the manifest says.
+    /// Files that are now as in the manifest.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Of the files, those that were so before, or all but for time and mode.
+    /// Of the files, those that were unchanged, or differed only in time or mode.
     pub files_unchanged: u64,
-    /// Of the files, those that are further names of another one.
+    /// Of the files, those that are hard links to another one.
     pub files_linked: u64,
-    /// Bytes of the files that were written anew. Where the file system can share blocks between files, what stayed in its
-    /// place in a changed file is not among them.
+    /// Bytes of the files that were written anew. If the file system can share blocks between files, bytes of
+    /// a changed file that stayed in place are not included.
     pub bytes_written: u64,
-    /// Of these, bytes that came from the old file in the same place rather than from the store.
+    /// Of these, the bytes that came from the old file at the path, not from the store.
     pub bytes_reused: u64,
-    /// Folders that are now as the manifest says.
+    /// Folders that are now as in the manifest.
     pub folders: u64,
-    /// Symbolic links that are now as the manifest says.
+    /// Symbolic links that are now as in the manifest.
     pub links: u64,
     /// Files, links and special files that were removed.
     pub files_removed: u64,
     /// Folders that were removed.
     pub folders_removed: u64,
-    /// Files, links and special files that stay though the release does not have them.
+    /// Files, links and special files that the release does not have and that stay.
     pub files_left: u64,
-    /// Folders that stay though the release does not have them. What is in one that no restore made is not counted.
+    /// Folders that the release does not have and that stay. The content of a folder that no restore made is
+    /// not counted.
     pub folders_left: u64,
-    /// What could not be restored: the first [`RESTORE_FAILURES`](crate::limits::RESTORE_FAILURES), in path order.
+    /// The paths that could not be restored: the first [`RESTORE_FAILURES`](crate::limits::RESTORE_FAILURES),
+    /// in path order.
     pub failures: Vec<Failure>,
-    /// How many there are.
+    /// The number of failures.
     pub failures_total: u64,
-    /// The worst of them.
+    /// The worst kind of failure.
     pub failure: Option<FailureKind>,
 }
 
-/// Brings a folder to a release, and makes that durable before it returns.
+/// Brings a folder to the state of a release, and makes that durable before it returns.
 ///
-/// Set-user-id, set-group-id and sticky bits are not restored. Blocks; stops within a few mebibytes of work once `cancel`
-/// is set.
+/// Set-user-id, set-group-id and sticky bits are not restored. Blocks; stops within a few mebibytes of work
+/// once `cancel` is set.
 ///
-/// What cannot be restored by itself is listed in the report, and the rest goes on.
+/// An item that cannot be restored is listed in the report, and the rest continues.
 ///
 /// # Errors
 ///
-/// [`Error::Full`] before anything is written where space is lacking; [`Error::Busy`] where another restore writes to
-/// the same destination; [`Error::Invalid`] for a malformed pattern; [`Error::Missing`] where nothing is selected, or a page
-/// of the manifest is not held; [`Error::Cancelled`]; what the store or the destination as a whole fails with.
+/// - [`Error::Full`] before anything is written, if space is lacking.
+/// - [`Error::Busy`] if another restore writes to the same destination.
+/// - [`Error::Invalid`] for a malformed pattern, and for a destination in a home.
+/// - [`Error::Missing`] if nothing is selected, or if a page of the manifest is not held.
+/// - [`Error::Cancelled`], and errors of the store or of the whole destination.
 pub fn restore(
     store: &dyn Objects,
     restore: &Restore,
@@ -206,17 +210,17 @@ pub fn restore(
     if !restore.dry_run {
         std::fs::create_dir_all(dest)
             .map_err(|error| Error::io(format!("making the destination {}", dest.display()), error))?;
-        // Once more: `..` behind a folder that was made only now may lead into one.
+        // Checked once more: `..` behind a folder that was created only now may lead into a home.
         refuse_home(dest, &protected)?;
     }
     let is_there = !restore.dry_run || dest.exists();
     let locks = Locks::new(protected, restore.dry_run);
     let temp = temp::folder_name(open_top(dest, is_there)?.as_ref(), |name| selection.has(name))?;
     let temps = TempNames::new(&temp);
-    let mut looking = is_there.then(|| Destination::open(dest, &temps, &locks)).transpose()?;
+    let mut reading = is_there.then(|| Destination::open(dest, &temps, &locks)).transpose()?;
     let _lock = (!restore.dry_run).then(|| lock(dest)).transpose()?;
-    if let Some(looking) = &mut looking {
-        check_space(&selection, looking, restore)?;
+    if let Some(reading) = &mut reading {
+        check_space(&selection, reading, restore)?;
     }
     let total = selection.total()?;
     let record = record_files(restore, is_there)?;
@@ -229,7 +233,7 @@ pub fn restore(
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
     let fetcher = Fetcher {
         store,
-        destination: looking,
+        destination: reading,
         checks: restore.check,
         shared: Shared::default(),
         links: restore.hard_links.then(|| Links::new(&selection)),
@@ -237,7 +241,7 @@ pub fn restore(
         progress,
         pool: Arc::new(BufferPool::new(4)),
         batch: Batch::default(),
-        // Without a receiver of steps nothing is done.
+        // Without a receiver of steps nothing is written.
         steps: (!restore.dry_run).then_some(steps),
         counts: total.unwrap_or_default(),
         report: RestoreReport::default(),
@@ -246,7 +250,7 @@ pub fn restore(
         zeros: HashMap::new(),
     };
     let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temps, &locks)?) };
-    let Some(mut writing) = writing else { return looked_at(fetcher, plan) };
+    let Some(mut writing) = writing else { return run_dry(fetcher, plan) };
     writing.begin()?;
     let journal = record.and_then(Journal::begin);
     let (written, outcome) = thread::scope(|scope| {
@@ -254,35 +258,35 @@ pub fn restore(
         let mut fetcher = fetcher;
         let fetched = fetcher.all(plan);
         let Fetcher { report, failures, failed, steps, .. } = fetcher;
-        // The writer ends when there is no sender any more.
+        // The writer ends when the last sender is dropped.
         drop(steps);
         let (written, wrote) = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // Where the writer failed, the fetcher only found that nothing is received any more.
+        // If the writer failed, the fetcher's error is only that the receiver is gone.
         (written, wrote.and(fetched).map(|()| (report, failures, failed)))
     });
     let Written { mut destination, journal, failures, failed, files_removed, folders_removed } = written;
     let synced = destination
         .sync()
         .map_err(|error| Error::io(format!("syncing the destination {}", dest.display()), error));
-    // Also after a failure: what was written and removed so far is known to the next restore.
+    // Also after a failure: the next restore then knows all writes and removals so far.
     if let Some(journal) = journal {
         journal.finish(&mut destination, outcome.is_ok());
     }
-    let (mut report, looked, not_had) = outcome?;
+    let (mut report, fetch_failures, not_fetched) = outcome?;
     synced?;
     (report.files_removed, report.folders_removed) = (files_removed, folders_removed);
-    for failed in [failed, not_had] {
+    for failed in [failed, not_fetched] {
         report.files = report.files.saturating_sub(failed.files);
         report.bytes = report.bytes.saturating_sub(failed.bytes);
         report.links = report.links.saturating_sub(failed.links);
         report.folders = report.folders.saturating_sub(failed.folders);
     }
-    (report.failures, report.failures_total, report.failure) = looked.join(failures);
+    (report.failures, report.failures_total, report.failure) = fetch_failures.join(failures);
     Ok(report)
 }
 
-/// Carries out a plan as far as it only looks.
-fn looked_at(mut fetcher: Fetcher<'_>, plan: impl Iterator<Item = Result<Action>>) -> Result<RestoreReport> {
+/// Carries out a plan as a dry run.
+fn run_dry(mut fetcher: Fetcher<'_>, plan: impl Iterator<Item = Result<Action>>) -> Result<RestoreReport> {
     fetcher.all(plan)?;
     let Fetcher { mut report, failures, .. } = fetcher;
     (report.failures, report.failures_total, report.failure) = failures.join(Failures::default());
@@ -290,7 +294,7 @@ fn looked_at(mut fetcher: Fetcher<'_>, plan: impl Iterator<Item = Result<Action>
 }
 
 impl<S: PageSource + ?Sized> Selection<'_, S> {
-    /// Totals, where they are known without a walk.
+    /// The totals, if they are known without a walk.
     fn total(&self) -> Result<Option<Counts>> {
         if !matches!(self.paths(), Paths::All) {
             return Ok(None);
@@ -300,7 +304,7 @@ impl<S: PageSource + ?Sized> Selection<'_, S> {
     }
 }
 
-/// Where the destination's record lies: it is named after the destination's canonical path.
+/// The files of the destination's record, which is named after the destination's canonical path.
 fn record_files(restore: &Restore, is_there: bool) -> Result<Option<Files>> {
     let Some(records) = restore.records.as_ref().filter(|_| is_there) else { return Ok(None) };
     let dest = &restore.dest;
@@ -324,13 +328,13 @@ fn refuse_home(dest: &Path, protected: &Protected) -> Result<()> {
     }
 }
 
-/// The home of a node, or the part of the home at `home`, that a folder is or lies in. Parts are known by
-/// their inodes, so also where they lie behind a symbolic link or are mounted a second time. The end of
-/// `folder` need not be there.
+/// The home of a node, or the part of the home at `home`, that a folder is or lies in. Parts are recognised
+/// by their inodes, so also behind a symbolic link and under a second mount. The last components of `folder`
+/// need not exist.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where the path cannot be made absolute.
+/// [`Error::Io`] if the path cannot be made absolute.
 pub fn home_of(folder: &Path, home: &Path) -> Result<Option<PathBuf>> {
     protected_around(folder, &Protected::of(Some(home)))
 }
@@ -338,19 +342,19 @@ pub fn home_of(folder: &Path, home: &Path) -> Result<Option<PathBuf>> {
 fn protected_around(folder: &Path, protected: &Protected) -> Result<Option<PathBuf>> {
     let context = |error| Error::io(format!("resolving the destination {}", folder.display()), error);
     let path = std::path::absolute(folder).map_err(context)?;
-    // The rest is not there yet, and will be a folder of its own.
+    // The remaining components do not exist yet, and will be new folders.
     let Some(real) = path.ancestors().find_map(|above| above.canonicalize().ok()) else { return Ok(None) };
     Ok(home_around(&real, protected).map(Path::to_owned))
 }
 
-/// The destination itself, where it is there.
+/// Opens the destination itself, if it exists.
 fn open_top(dest: &Path, is_there: bool) -> Result<Option<Dir>> {
     let open = || std::fs::File::open(dest).map(Dir::from_std_file);
     let opened = is_there.then(open).transpose();
     opened.map_err(|error| Error::io(format!("opening the destination {}", dest.display()), error))
 }
 
-/// Keeps a second restore out: each would remove the other's unfinished files. Ends with the handle.
+/// Excludes a second restore: each would remove the other's unfinished files. The lock ends with the handle.
 fn lock(dest: &Path) -> Result<std::fs::File> {
     let context = || format!("locking the destination {}", dest.display());
     let folder = std::fs::File::open(dest).map_err(|error| Error::io(context(), error))?;
@@ -365,13 +369,13 @@ fn lock(dest: &Path) -> Result<std::fs::File> {
     }
 }
 
-/// Refuses to begin what cannot fit. Looks at the files themselves only where space might be short.
+/// Refuses a restore that cannot fit. Examines the files only if space may be short.
 fn check_space<S: PageSource + ?Sized>(
     selection: &Selection<'_, S>,
-    looking: &mut Destination,
+    reading: &mut Destination,
     restore: &Restore,
 ) -> Result<()> {
-    let Ok(stat) = fstatvfs(looking.as_fd()) else { return Ok(()) };
+    let Ok(stat) = fstatvfs(reading.as_fd()) else { return Ok(()) };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     if selection.sums()?.bytes <= free {
         return Ok(());
@@ -379,19 +383,19 @@ fn check_space<S: PageSource + ?Sized>(
     let (mut growth, mut replaced) = (0u64, 0);
     for wanted in selection.entries() {
         let Wanted { path, entry, .. } = wanted?;
-        // A further name of a file takes no room, and neither do holes.
+        // Another name of a file needs no space, and neither do holes.
         if entry.kind != EntryKind::File || (restore.hard_links && entry.link_group().is_some()) {
             continue;
         }
         let holes = entry.holes().iter().fold(0u64, |sum, hole| sum.saturating_add(hole.end - hole.start));
         let size = entry.size.saturating_sub(holes);
-        let old = looking.look(path.as_str()).ok().flatten().filter(|old| old.kind == DiskKind::File);
+        let old = reading.look(path.as_str()).ok().flatten().filter(|old| old.kind == DiskKind::File);
         let old = match old {
             Some(old) if old.mark.size == entry.size && old.mark.mtime == entry.mtime => continue,
             old => old.map_or(0, |old| old.mark.size),
         };
         growth = growth.saturating_add(size.saturating_sub(old));
-        // Old and new stand side by side until the new one is whole.
+        // The old and the new file exist side by side until the new one is complete.
         replaced = old.min(size).max(replaced);
     }
     let needed = growth.saturating_add(replaced);

@@ -1,8 +1,8 @@
-//! The changes that a restore itself makes to files with several names: to take one name away, or to give
-//! one, changes the time of last change that all the others show.
+//! The changes that a restore itself makes to files with several names. Removing or adding one name of a file
+//! changes the ctime that all its other names show.
 //!
-//! The walk of the destination and the writing half look at files at different times. For both a file looks
-//! as it did before this restore changed anything of it: then only what others did to it is seen as a change.
+//! The walk of the destination and the writing half examine files at different times. Both see a file as it
+//! was before this restore changed any of its names. So only changes by other processes are seen as changes.
 
 use std::{
     collections::BTreeMap,
@@ -25,8 +25,8 @@ pub(super) struct Names(Arc<Mutex<BTreeMap<Key, Times>>>);
 /// A file's inode and device.
 type Key = (u64, u64);
 
-/// The times of last change of a file before and after all that this restore did to it, with nobody else in
-/// between.
+/// The ctimes of a file before the first and after the last change by this restore, if no other process
+/// changed it in between.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     before: Timestamp,
@@ -50,7 +50,7 @@ impl Names {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a change that takes the names of the files at `places` away, or gives them further ones.
+    /// Runs a change that removes names of the files at `places`, or adds names to them.
     pub(super) fn change<T>(
         &self,
         places: &[(&Dir, &[u8])],
@@ -60,7 +60,8 @@ impl Names {
         if held.is_empty() {
             return change();
         }
-        // A thread that looks at such a file meanwhile learns of the change before it compares.
+        // The lock is held over the change, so that a thread that examines such a file learns of
+        // the change before it compares.
         let mut all = self.all();
         let done = change()?;
         for Held { file, before } in held {
@@ -71,7 +72,7 @@ impl Names {
         Ok(done)
     }
 
-    /// As [`Names::change`], of a file at `place` that may have one name only.
+    /// Like [`Names::change`], for a file at `place` that may have only one name.
     pub(super) fn link<T>(
         &self,
         place: (&Dir, &[u8]),
@@ -88,12 +89,12 @@ impl Names {
         Ok(done)
     }
 
-    /// Whether this restore changed a name of a file with this inode, on whatever device.
+    /// Whether this restore changed a name of a file with this inode, on any device.
     pub(super) fn has(&self, inode: u64) -> bool {
         self.all().range((inode, 0)..=(inode, u64::MAX)).next().is_some()
     }
 
-    /// How a file looked before this restore changed its names.
+    /// The metadata of a file as it was before this restore changed its names.
     pub(super) fn undone(&self, mut stat: Stat) -> Stat {
         if stat.kind != DiskKind::Folder
             && let Some(times) = self.all().get(&key(&stat)).filter(|times| times.has(stat.mark.ctime))
@@ -103,7 +104,7 @@ impl Names {
         stat
     }
 
-    /// Whether a file that was once seen as `seen` differs now only by what this restore did to its names.
+    /// Whether a file that had the mark `seen` now differs only because this restore changed its names.
     pub(super) fn explain(&self, seen: &Mark, now: &Stat) -> bool {
         let alike = (seen.inode, seen.size, seen.mtime) == (now.mark.inode, now.mark.size, now.mark.mtime);
         let all = self.all();
@@ -125,7 +126,7 @@ fn note(all: &mut BTreeMap<Key, Times>, before: &Stat, after: &Stat) {
     let (before, after) = (before.mark.ctime, after.mark.ctime);
     match all.get_mut(&key) {
         Some(times) if times.after == before => times.after = after,
-        // A change of another process in between is not forgotten.
+        // A change by another process in between is not hidden.
         Some(times) => *times = Times { before, after },
         None => {
             if all.len() >= RESTORE_CHANGED_FILES {
@@ -136,7 +137,7 @@ fn note(all: &mut BTreeMap<Key, Times>, before: &Stat, after: &Stat) {
     }
 }
 
-/// A file with several names, held as a place: it can be looked at also when the name is gone.
+/// Opens a file with several names as a path handle: its metadata can be read even after the name is gone.
 fn hold(folder: &Dir, name: &[u8]) -> Option<Held> {
     let looked = Stat::at(folder, name).ok().flatten();
     looked.filter(|stat| stat.kind != DiskKind::Folder && stat.names > 1)?;

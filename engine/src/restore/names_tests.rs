@@ -1,5 +1,5 @@
-//! Files with several names, of which a restore changes some: the others are not taken for changed by
-//! somebody else.
+//! Files with several names of which a restore changes some. The other names must not look as if another
+//! process had changed them.
 
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt};
 
@@ -10,7 +10,7 @@ use super::{
 
 const NAMES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 
-/// One file called `keep` and n1 to n5, and a folder that has two further names.
+/// One file with the names `keep` and n1 to n5, and a folder with two more of its names.
 fn linked() -> Vec<sync_tests::Item> {
     let names = NAMES.iter().chain(&["old/a", "old/b"]);
     let further = names.map(|name| further_name(name, "keep", b"film"));
@@ -21,7 +21,7 @@ fn inode(case: &Case, name: &str) -> u64 {
     fs::symlink_metadata(case.path(name)).unwrap().ino()
 }
 
-/// The first name was removed, and that changed the time of the others: one name went a run.
+/// Symptom: each run removed only one name. Cause: removing the first name changed the ctime of the others.
 #[test]
 fn all_names_that_left_the_release_go_at_once() {
     let case = Case::new();
@@ -29,8 +29,8 @@ fn all_names_that_left_the_release_go_at_once() {
     let report = case.restore(&[file("keep", b"film")], delete);
     assert_eq!((&report.failures[..], report.files_removed, report.files_unchanged), (&[][..], 7, 1));
     assert_eq!(case.names(), ["keep"]);
-    // Without `delete` a folder takes the place only of what the last restore left: it is still known to be
-    // that.
+    // Without `delete`, a folder replaces only files that the last restore wrote: the record still proves
+    // that for this file.
     let report = case.restore(&[folder("keep", 0o755), file("keep/x", b"x")], keep);
     assert_eq!((&report.failures[..], case.read("keep/x")), (&[][..], "x".into()));
 }
@@ -47,7 +47,7 @@ fn all_names_become_folders_at_once() {
     }
 }
 
-/// The old file loses names also where another file takes the place of one, and gains some by a link.
+/// The old file also loses a name if another file replaces it, and gains a name by a link.
 #[test]
 fn names_are_replaced_linked_and_removed_in_one_restore() {
     let case = Case::new();
@@ -68,9 +68,9 @@ fn names_are_replaced_linked_and_removed_in_one_restore() {
     assert_eq!((report.files_unchanged, report.bytes_written, report.files_removed), (2, 0, 0));
 }
 
-/// A change of a file by another process in between is still seen.
+/// A change of a file by another process between two changes of the restore is still seen.
 #[test]
-fn a_change_of_somebody_else_is_seen_between_our_own() {
+fn a_foreign_change_between_own_changes_is_seen() {
     let case = Case::new();
     case.restore(&linked(), keep);
     let locks = Locks::default();
@@ -81,7 +81,7 @@ fn a_change_of_somebody_else_is_seen_between_our_own() {
     let n1 = seen("n1", &mut destination);
     destination.remove(b"n1", &n1).unwrap();
     destination.remove(b"n2", &n2).unwrap();
-    // A moment later by the clock of the file system, which may be coarse.
+    // Waits for the next tick of the file system's clock, which may be coarse.
     let (changed, before) = (case.path("keep"), seen("keep", &mut destination).mark.ctime);
     while seen("keep", &mut destination).mark.ctime == before {
         fs::set_permissions(&changed, fs::metadata(&changed).unwrap().permissions()).unwrap();
@@ -93,7 +93,7 @@ fn a_change_of_somebody_else_is_seen_between_our_own() {
     assert!(case.path("n4").exists());
 }
 
-/// The user's own change after the last restore is never taken for the restore's.
+/// The user's own change after the last restore is never treated as a change of the restore.
 #[test]
 fn a_name_that_the_user_changed_is_still_in_the_way_of_a_folder() {
     let case = Case::new();
@@ -103,8 +103,8 @@ fn a_name_that_the_user_changed_is_still_in_the_way_of_a_folder() {
     check_failed(&report, "n1", "in the way");
 }
 
-/// Groups were merged: the first name of each stayed on the file that it had, and the others were linked to
-/// it.
+/// Symptom: groups were merged. Cause: the first name of each group kept the file that it had, and the others
+/// were linked to it.
 #[test]
 fn groups_that_change_are_parted_as_the_release_says() {
     let case = Case::new();
@@ -130,7 +130,7 @@ fn groups_that_change_are_parted_as_the_release_says() {
     check(&pairs, &[&["a", "b"], &["c", "d"]], keep);
     let crossed = [first("a"), first("b"), further("c", "b"), further("d", "a")];
     let report = check(&crossed, &[&["a", "d"], &["b", "c"]], keep);
-    // Its content is taken from the old file.
+    // The content is taken from the old file.
     assert_eq!((report.bytes_written, report.bytes_reused), (50_000, 50_000));
     let one = [first("a"), further("b", "a"), further("c", "a"), further("d", "a")];
     check(&one, &[&["a", "b", "c", "d"]], keep);
@@ -145,7 +145,7 @@ fn groups_that_change_are_parted_as_the_release_says() {
     check(&three, &[&["a"], &["b", "d"], &["c"]], |order| order.check = true);
 }
 
-/// Names that the release does not have are the user's own.
+/// Names that the release does not have belong to the user.
 #[test]
 fn a_file_with_names_elsewhere_stays() {
     let case = Case::new();
@@ -159,7 +159,7 @@ fn a_file_with_names_elsewhere_stays() {
     assert_eq!(["a", "b", "c", "d"].map(|name| inode(&case, name)), before);
 }
 
-/// Of files with one name nothing is remembered, and of others nothing once all their names were met.
+/// Files with one name are not remembered, and other files only until all their names were seen.
 #[test]
 fn only_files_with_names_to_come_are_remembered() {
     let stat = |inode: u64, names: u64| stat::Stat {

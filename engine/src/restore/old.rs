@@ -1,11 +1,12 @@
-//! What stands in a file's place already: chunks found there are not read from the store.
+//! The old file at a path: chunks found there are not read from the store.
 //!
-//! A chunk is looked for where it shall be, or as far from there as the last one was; only where content has moved is the
-//! whole file cut as the new one is, to find where it went. Where the file system can share blocks between files, the old
-//! file is cloned first: what is in its place in the clone is neither read again nor written. The clone has no name, so
-//! nobody can change it between being hashed and being shared; what an unshared old file gives is hashed as it is read.
+//! A chunk is looked up at its new offset, or shifted by as much as the last chunk that was found. Only if
+//! content has moved, the whole old file is cut like the new one, to find where its chunks are. If the file
+//! system can share blocks between files, the old file is cloned first: chunks that are in place in the clone
+//! are neither read again nor written. The clone has no name, so no other process can change it between the
+//! hash and the use. Bytes of an old file that was not cloned are hashed when they are read.
 //!
-//! The list of chunks of a cut file is bounded: of a very large file only the first part is searched.
+//! The list of chunks of a cut file is bounded: only the first part of a very large file is searched.
 
 use std::{
     collections::HashMap,
@@ -28,54 +29,54 @@ use crate::{
     manifest::ChunkRef,
 };
 
-/// Chunks remembered of one file: 32 GiB of a film, in about 24 MiB of memory.
+/// Maximum number of remembered chunks of one file: 32 GiB of a film, in about 24 MiB of memory.
 const REMEMBERED: usize = 512 * 1024;
 
-/// So many bytes in a row that are not in their place have moved, or are new; fewer are taken from the store unless they are
-/// most of what is wanted.
+/// So many consecutive bytes that are not in place have probably moved, or are new. Fewer bytes are read from
+/// the store, unless they are most of the wanted bytes.
 const MOVED_BYTES: u64 = 1024 * 1024;
 
-/// The old file of a path.
+/// The old file at a path.
 #[derive(Debug)]
 pub(super) struct Old {
-    /// The clone where there is one.
+    /// The clone, if there is one.
     file: File,
     is_cloned: bool,
     profile: Profile,
     pool: Arc<BufferPool>,
-    /// How far from its new place the chunk stood that was found last.
+    /// The distance of the chunk that was found last from its new offset.
     shift: i64,
-    /// Offsets, by the first eight bytes of the id, once the file has been cut.
+    /// Offsets by the first eight bytes of the id; filled once the file has been cut.
     places: Option<HashMap<u64, u64>>,
 }
 
-/// What the old file has of a chunk.
+/// The result of looking up a chunk in the old file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
     /// Its bytes.
     Bytes(Bytes),
-    /// Its bytes in their place, in the clone.
+    /// Its bytes are at their offset in the clone.
     InPlace,
 }
 
 impl Old {
-    /// Looks into `clone`, if there is one, or else into `file`.
+    /// Uses `clone` if there is one, otherwise `file`.
     pub(super) fn new(file: File, clone: Option<File>, profile: Profile, pool: &Arc<BufferPool>) -> Self {
         let is_cloned = clone.is_some();
         let file = clone.unwrap_or(file);
         Self { file, is_cloned, profile, pool: Arc::clone(pool), shift: 0, places: None }
     }
 
-    /// A handle to the clone, to begin the new file from, unless nothing of what was `found` first is in its place:
-    /// where content has moved, a clone would be written over, and in smaller pieces than a new file.
+    /// A handle to the clone to begin the new file from; `None` if no chunk of the first `found` chunks is in
+    /// place: if content has moved, a clone would be overwritten, and in smaller pieces than a new file.
     pub(super) fn base(&mut self, found: &[Found]) -> Result<Option<File>> {
         self.is_cloned = self.is_cloned && found.contains(&Found::InPlace);
         let base = self.is_cloned.then(|| self.file.try_clone()).transpose();
         base.map_err(|error| Error::io("opening a clone once more", error))
     }
 
-    /// What the old file has of `wanted`, the first of which shall stand at `offset`.
+    /// Looks up the chunks `wanted`, the first of which belongs at `offset`.
     pub(super) fn find(
         &mut self,
         offset: u64,
@@ -107,7 +108,7 @@ impl Old {
         is_cancelled: impl FnMut() -> bool,
     ) {
         if self.places.is_none() {
-            // A file that cannot be read is of no use.
+            // A file that cannot be read gives no chunks.
             self.places = Some(self.cut(is_cancelled).unwrap_or_default());
         }
         for (chunk, found) in wanted.iter().zip(found) {
@@ -121,7 +122,7 @@ impl Old {
         }
     }
 
-    /// Cuts the file and says where each chunk is.
+    /// Cuts the file; returns the offset of each chunk.
     fn cut(&mut self, mut is_cancelled: impl FnMut() -> bool) -> io::Result<HashMap<u64, u64>> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut chunker = Chunker::new(Cutter::plain(self.profile), Arc::clone(&self.pool));
@@ -139,15 +140,15 @@ impl Old {
         Ok(places)
     }
 
-    /// Where a chunk stands in the file that was cut, and its bytes if they are still there.
+    /// The offset of a chunk in the cut file, and its bytes if they are still there.
     fn read(&self, chunk: &ChunkRef) -> Option<(u64, Bytes)> {
         let place = *self.places.as_ref()?.get(&key(&chunk.id))?;
         Some((place, held::read_one(&self.file, place, *chunk)?))
     }
 }
 
-/// Whether content that is not in its place may stand elsewhere. After a scene that was replaced the next one stands where
-/// it stood; where much of the end is not in its place, something was put in or taken out.
+/// Whether content that is not in place may be at another offset. After a replaced scene, the next scene is
+/// in place; if much of the end of the window is not in place, bytes were inserted or removed.
 fn has_moved(wanted: &[ChunkRef], found: &[Found]) -> bool {
     let bytes =
         |chunks: &mut dyn Iterator<Item = &ChunkRef>| chunks.map(|chunk| u64::from(chunk.len)).sum::<u64>();

@@ -1,9 +1,9 @@
-//! One file's bytes on their way to the disk.
+//! Writes the bytes of one file to disk.
 //!
-//! Large files go past the page cache (`O_DIRECT`) from an aligned buffer: on fresh files that is several times as fast
-//! as through it, and a film restored leaves others' pages in the cache alone. Where the file system refuses, and for
-//! small files, they are written as any file is, and so is what changes in a clone of an old file. Holes stay holes: zeros
-//! in them are not written. This file names nothing and renames nothing.
+//! Large files bypass the page cache (`O_DIRECT`) from an aligned buffer. For new files this is several times
+//! as fast, and it does not evict other pages from the cache. If the file system refuses `O_DIRECT`, and for
+//! small files and changes in a clone of an old file, ordinary writes are used. Holes are kept: zeros in them
+//! are not written. This module names and renames no file.
 
 use std::{
     fs::File,
@@ -17,21 +17,21 @@ use rustix::{
     io::Errno,
 };
 
-/// Files from this size on go past the page cache.
+/// Files from this size on bypass the page cache.
 pub(super) const DIRECT_BYTES: u64 = 4 * 1024 * 1024;
-/// Files from this size on get their space before they are written: it stays in one piece, and a full disk is known at
-/// once.
+/// Files from this size on get their space before they are written: the space is contiguous, and a full disk
+/// is found at once.
 const PREALLOCATED_BYTES: u64 = 1024 * 1024;
 /// Bytes of one direct write.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// What the place in memory, the place in the file and the length of a direct write must be multiples of.
+/// The memory address, the file offset and the length of a direct write must be multiples of this.
 const ALIGNMENT: usize = 4096;
-/// Slices in one system call at most (`IOV_MAX` is 1,024).
+/// Maximum number of slices in one system call (`IOV_MAX` is 1,024).
 const SLICES: usize = 512;
 
 const _: () = assert!(BUFFER_BYTES.is_multiple_of(ALIGNMENT));
 
-/// A buffer that begins at an aligned address. Its memory is taken with the first use.
+/// A buffer that begins at an aligned address. Its memory is allocated with the first use.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     memory: Vec<u8>,
@@ -43,7 +43,7 @@ impl Buffer {
         self.memory.as_ptr().align_offset(ALIGNMENT)
     }
 
-    /// Copies what fits of `bytes`; gives the rest.
+    /// Copies as many of the bytes as fit; returns the rest.
     fn fill<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         self.memory.resize(BUFFER_BYTES + ALIGNMENT, 0);
         let from = self.start() + self.filled;
@@ -60,7 +60,7 @@ impl Buffer {
         self.filled == BUFFER_BYTES
     }
 
-    /// What is filled, made longer to a multiple of the alignment; the bytes added mean nothing.
+    /// The filled bytes, padded to a multiple of the alignment with arbitrary bytes.
     fn padded(&self) -> &[u8] {
         let start = self.start();
         self.memory.get(start..start + self.filled.next_multiple_of(ALIGNMENT)).unwrap_or_default()
@@ -77,15 +77,16 @@ impl Buffer {
 pub(super) struct Output {
     pub(super) file: File,
     size: u64,
-    /// Bytes taken.
+    /// Bytes written or skipped so far.
     pub(super) taken: u64,
     is_direct: bool,
-    /// Where zeros take no room; ascending.
+    /// The ranges in which zeros occupy no space; ascending.
     holes: Vec<Range<u64>>,
 }
 
 impl Output {
-    /// Begins an empty file; `buffer` is its own until the end. One with `holes` must not be opened for direct writes.
+    /// Begins an empty file, which uses `buffer` until its end. A file with `holes` must not be opened for
+    /// direct writes.
     pub(super) fn begin(
         file: File,
         size: u64,
@@ -99,29 +100,29 @@ impl Output {
         let is_full = size >= PREALLOCATED_BYTES
             && !is_sparse
             && fallocate(&output.file, FallocateFlags::empty(), 0, size) == Err(Errno::NOSPC);
-        // Any other refusal costs speed only.
+        // Any other error only costs speed.
         if is_full { Err(Errno::NOSPC.into()) } else { Ok(output) }
     }
 
-    /// Begins an empty file as a clone of `base`, whose blocks it shares until they are written over.
+    /// Begins a file as a clone of `base`, whose blocks it shares until they are overwritten.
     pub(super) fn begin_from(file: File, size: u64, base: &File) -> io::Result<Self> {
         ioctl_ficlone(&file, base)?;
         file.set_len(size)?;
         Ok(Self { file, size, taken: 0, is_direct: false, holes: Vec::new() })
     }
 
-    /// Leaves the next `bytes` as they are.
+    /// Keeps the next `bytes` of the clone.
     pub(super) fn keep(&mut self, bytes: u32) -> io::Result<()> {
         self.taken += u64::from(bytes);
         self.file.seek_relative(bytes.into())
     }
 
-    /// Leaves the next `bytes`, which are zeros, a hole.
+    /// Skips the next `bytes`, which are zeros in a hole.
     pub(super) fn hole(&mut self, bytes: u32) -> io::Result<()> {
         self.keep(bytes)
     }
 
-    /// Takes the next bytes.
+    /// Writes the next bytes.
     pub(super) fn write(&mut self, bytes: &[Bytes], buffer: &mut Buffer) -> io::Result<()> {
         if !self.holes.is_empty() {
             return bytes.iter().try_for_each(|bytes| self.write_sparse(bytes));
@@ -146,7 +147,8 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what does not lie in a hole. What lies in one and is not zero is written, whatever the holes say.
+    /// Writes the bytes outside of holes. Bytes in a hole that are not zero are written too, whatever the
+    /// release says.
     fn write_sparse(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let at = self.taken;
@@ -170,7 +172,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what is left. The caller has checked that as many bytes were taken as the file has.
+    /// Writes the rest. The caller has checked that the number of bytes is the size of the file.
     pub(super) fn end(&mut self, buffer: &mut Buffer) -> io::Result<()> {
         let is_cut = self.is_direct || !self.holes.is_empty();
         if self.is_direct {
@@ -179,7 +181,7 @@ impl Output {
         if is_cut { self.file.set_len(self.size) } else { Ok(()) }
     }
 
-    /// Writes the buffer past the page cache, or, where that is refused, gives up doing so.
+    /// Writes the buffer past the page cache; if that is refused, changes to ordinary writes.
     fn write_out(&mut self, buffer: &mut Buffer) -> io::Result<()> {
         let outcome = match self.file.write_all(buffer.padded()) {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
@@ -217,7 +219,7 @@ mod tests {
     use super::*;
     use crate::chunk::testing::noise;
 
-    /// Writes `bytes` in pieces and gives what the file holds.
+    /// Writes `bytes` in pieces and returns the content of the file.
     fn write(dir: &std::path::Path, bytes: &[u8], step: usize, direct: bool) -> Vec<u8> {
         let path = dir.join("file");
         let _ = std::fs::remove_file(&path);

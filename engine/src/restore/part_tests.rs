@@ -1,4 +1,4 @@
-//! Parts of the home in use that lie in the destination, behind a link or a mount: nothing in one is touched.
+//! Parts of the open home that are in the destination, behind a link or a mount: none of them is changed.
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
@@ -25,7 +25,7 @@ fn make_home(case: &Case) -> PathBuf {
     home
 }
 
-/// `restore --delete` erased the keys.
+/// Symptom: `restore --delete` erased the keys.
 #[test]
 fn a_part_behind_a_link_is_neither_removed_nor_replaced_nor_written_into() {
     for items in [
@@ -82,12 +82,12 @@ fn a_destination_that_is_or_lies_in_a_part_is_refused() {
         assert!(home_of(&case.path(dest), &home).unwrap().is_some() || dest.contains(".."), "{dest}");
     }
     let _ = fs::remove_dir(case.path("ext/new"));
-    // The new folder came and went: only the times of the one around it have changed.
+    // The new folder was created and removed: only the times of its parent have changed.
     assert_eq!(snapshot(&case.path("ext"))[1..], before[1..]);
     assert_eq!(home_of(&case.path("ext"), &home).unwrap(), None);
 }
 
-/// The wall behind the plan: also what came after it looked.
+/// The second protection, after the plan: it also holds for a part that appeared after the plan was made.
 #[test]
 fn no_path_leads_into_a_part() {
     let case = Case::new();
@@ -107,7 +107,7 @@ fn no_path_leads_into_a_part() {
     assert_eq!(snapshot(&case.path("ext")), before);
 }
 
-/// Under another path, the folder has no link that could be followed: its inode says what it is.
+/// Under another path there is no link that could be resolved: the folder is recognised by its inode.
 #[test]
 fn a_part_that_is_mounted_once_more_is_known() {
     let case = Case::new();

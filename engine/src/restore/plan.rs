@@ -1,15 +1,18 @@
-//! Decides what brings a folder to a release: three sorted lists in, actions out, one step at a time.
+//! Decides how to bring a folder to the state of a release: three sorted lists in, actions out, one step at a
+//! time.
 //!
-//! The lists are what the release has, what the last restore left ([`Remembered`]) and what stands in the folder
-//! ([`Disk`]), all in the order of a manifest. Nothing is read or changed here, and memory does not grow with the lists:
-//! only the folders that the path of the moment lies in, or may come back to, are kept.
+//! The lists are the release, the record of the last restore ([`Remembered`]) and the folder ([`Disk`]), all
+//! in the order of a manifest. Nothing is read or changed here, and memory does not grow with the lists: only
+//! the folders that contain the current path, or may contain a later one, are kept.
 //!
 //! The rules:
 //!
-//! - A file or link of the release takes the place of any file, link or special file.
-//! - A file or link takes the place of a folder, and a folder that of a file or link, only where the last restore left
-//!   all that goes, unchanged since; or with `delete`. Else it is a failure, and nothing under that path is touched.
-//! - What the release does not have stays and is counted; with `delete` it goes, within the selected paths.
+//! - A file or link of the release replaces any file, link or special file.
+//! - A file or link replaces a folder, and a folder replaces a file or link, only if the last restore wrote
+//!   all removed items and they are unchanged since; or with `delete`. Otherwise it is a failure, and nothing
+//!   under that path is changed.
+//! - Items that the release does not have stay and are counted; with `delete` they are removed, within the
+//!   selected paths.
 //! - A node's home is left alone, whatever the release says.
 
 use std::{
@@ -19,7 +22,7 @@ use std::{
 };
 
 use super::{
-    action::{Action, Closed, Disk, Met, OnDisk, Rules, Wanted, Why, content_id},
+    action::{Action, Closed, Disk, Lookup, OnDisk, Reason, Rules, Wanted, content_id},
     record::Remembered,
     stat::{DiskKind, Stat},
 };
@@ -28,7 +31,7 @@ use crate::{
     manifest::{Entry, EntryKind, EntryPath},
 };
 
-/// The merge. Ends after its first error.
+/// The merge of the three lists. Ends after its first error.
 pub(super) struct Plan<W, L, D, S>
 where
     W: Iterator<Item = Result<Wanted>>,
@@ -37,7 +40,7 @@ where
     wanted: Peekable<Fuse<W>>,
     last: Peekable<Fuse<L>>,
     disk: D,
-    met: Option<Met>,
+    lookup: Option<Lookup>,
     selected: S,
     rules: Rules,
     open: Vec<Open>,
@@ -45,7 +48,7 @@ where
     has_ended: bool,
 }
 
-/// A folder of the destination, or of the release, that is not passed yet.
+/// A folder of the destination or of the release whose content is not complete yet.
 struct Open {
     path: Vec<u8>,
     role: Role,
@@ -54,42 +57,42 @@ struct Open {
 enum Role {
     /// The release has it.
     Wanted(EntryPath, Entry),
-    /// The release has a file or link there. All in it goes if nothing in it is foreign.
+    /// The release has a file or link there. The folder is removed if nothing in it is foreign.
     Replaced { wanted: Wanted, old: Stat, remembered: Option<Remembered>, foreign: u64 },
-    /// It lies in one that is replaced.
+    /// It is inside a folder that is replaced.
     Replacing,
-    /// The release does not have it, but may have something in it.
+    /// The release does not have it, but may have paths in it.
     Passing { old: OnDisk, remembered: Option<Remembered>, is_selected: bool, is_used: bool },
-    /// Nothing in it is touched. What the release has there is counted, and said of what it has at the path itself or of
-    /// anything in it.
-    Blocked { why: Why, beneath: u64, is_wanted: bool },
-    /// Nothing in it is looked at, and all is said.
+    /// Nothing in it is changed. The release's paths in it are counted, and one failure is reported for them
+    /// and for the path itself.
+    Blocked { reason: Reason, beneath: u64, is_wanted: bool },
+    /// Its content is not examined, and everything is reported.
     Done,
 }
 
 impl Open {
-    /// Whether `path` lies in it.
+    /// Whether `path` is in it.
     fn holds(&self, path: &[u8]) -> bool {
         is_beneath(path, &self.path)
     }
 
-    /// Whether it is not known what stands in it.
+    /// Whether its content is not known.
     fn is_unknown(&self) -> bool {
-        matches!(self.role, Role::Blocked { why: Why::Unreadable(_), .. })
+        matches!(self.role, Role::Blocked { reason: Reason::Unreadable(_), .. })
     }
 
-    /// Whether nothing that comes at `key` or later lies in it.
+    /// Whether no path at or after `key` is in it.
     fn has_ended(&self, key: &[u8]) -> bool {
         has_ended(&self.path, key)
     }
 }
 
-/// Whether `path` lies in the folder `above`.
+/// Whether `path` is in the folder `above`.
 pub(super) fn is_beneath(path: &[u8], above: &[u8]) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.first() == Some(&b'/'))
 }
 
-/// Whether nothing that comes at `key` or later lies in `folder`, which came before it.
+/// Whether no path at or after `key` is in `folder`, which came before `key`.
 pub(super) fn has_ended(folder: &[u8], key: &[u8]) -> bool {
     match key.strip_prefix(folder) {
         Some(rest) => rest.first().is_some_and(|byte| *byte > b'/'),
@@ -97,7 +100,7 @@ pub(super) fn has_ended(folder: &[u8], key: &[u8]) -> bool {
     }
 }
 
-/// The order of paths, in which the inside of a folder stands where its path and a `/` stand.
+/// The order of paths. The content of a folder is sorted as the folder's path and a `/`.
 fn order(a: &(&[u8], bool), b: &(&[u8], bool)) -> Ordering {
     if !a.1 && !b.1 {
         return a.0.cmp(b.0);
@@ -109,7 +112,7 @@ const fn inside(is_inside: bool) -> &'static [u8] {
     if is_inside { b"/" } else { b"" }
 }
 
-/// Whether the last restore left what stands there, and nothing happened to it since.
+/// Whether the last restore wrote the item, and it is unchanged since.
 fn is_left(remembered: &Remembered, disk: &Stat) -> bool {
     match (remembered.kind, disk.kind) {
         (EntryKind::Folder, DiskKind::Folder) => true,
@@ -127,8 +130,8 @@ where
     D: Disk,
     S: FnMut(&[u8]) -> bool,
 {
-    /// Plans what brings `disk` to `wanted`. `selected` says of every path whether it may be touched; of what is `wanted`
-    /// every path is selected.
+    /// Plans how to bring `disk` to `wanted`. `selected` decides for each path whether it may be changed;
+    /// every path of `wanted` is selected.
     pub(super) fn new(
         wanted: impl IntoIterator<IntoIter = W>,
         last: impl IntoIterator<IntoIter = L>,
@@ -140,7 +143,7 @@ where
             wanted: wanted.into_iter().fuse().peekable(),
             last: last.into_iter().fuse().peekable(),
             disk,
-            met: None,
+            lookup: None,
             selected,
             rules,
             open: Vec::new(),
@@ -172,10 +175,10 @@ where
         }
     }
 
-    /// The least path of the three lists; with a `/` at its end where the inside of a folder is next.
+    /// The least path of the three lists; with a `/` at its end if the content of a folder is next.
     fn next_key(&mut self) -> Result<Option<Vec<u8>>> {
-        if self.met.is_none() {
-            self.met = self.disk.next()?;
+        if self.lookup.is_none() {
+            self.lookup = self.disk.next()?;
         }
         if matches!(self.wanted.peek(), Some(Err(_)))
             && let Some(Err(error)) = self.wanted.next()
@@ -185,29 +188,29 @@ where
         let wanted = self.wanted.peek().and_then(|item| item.as_ref().ok());
         let wanted = wanted.map(|wanted| (wanted.path.as_str().as_bytes(), false));
         let last = self.last.peek().map(|last| (last.path.as_bytes(), false));
-        let met = self.met.as_ref().map(Met::key);
-        let least = wanted.into_iter().chain(last).chain(met).min_by(order);
+        let lookup = self.lookup.as_ref().map(Lookup::key);
+        let least = wanted.into_iter().chain(last).chain(lookup).min_by(order);
         Ok(least.map(|(path, is_inside)| [path, inside(is_inside)].concat()))
     }
 
-    /// Takes what the lists have at `path`.
+    /// Takes the items of the lists at `path`.
     fn path(&mut self, path: &[u8]) -> Result<()> {
         let is_here = |item: &Result<Wanted>| item.as_ref().is_ok_and(|w| w.path.as_str().as_bytes() == path);
         let wanted = self.wanted.next_if(is_here).transpose()?;
         let last = self.last.next_if(|last| last.path.as_bytes() == path);
-        let disk = match self.met.take() {
-            Some(Met::Item(item)) if item.path == path => Some(item),
-            Some(Met::Unknown { path: unknown, why }) if unknown == path => {
-                self.unknown(path, why, wanted, last);
+        let disk = match self.lookup.take() {
+            Some(Lookup::Item(item)) if item.path == path => Some(item),
+            Some(Lookup::Unknown { path: unknown, reason }) if unknown == path => {
+                self.unknown(path, reason, wanted, last);
                 return Ok(());
             }
             other => {
-                self.met = other;
+                self.lookup = other;
                 None
             }
         };
         if self.open.iter().any(|open| open.is_unknown() && open.holds(path)) {
-            // It may still stand.
+            // It may still exist.
             self.ready.extend(last.clone().map(Action::Carry));
         }
         let last = last.filter(|last| disk.as_ref().is_some_and(|disk| is_left(last, &disk.stat)));
@@ -219,7 +222,7 @@ where
             Some(Role::Blocked { beneath, .. }) => *beneath += u64::from(wanted.is_some()),
             Some(Role::Replaced { .. } | Role::Replacing | Role::Done) => {
                 if wanted.is_some() {
-                    self.fail(path, Why::Beneath);
+                    self.fail(path, Reason::Beneath);
                 }
                 if let Some(disk) = disk {
                     self.in_replaced(disk, last);
@@ -234,8 +237,8 @@ where
         Ok(())
     }
 
-    /// Takes what the lists have at a path at which stands what cannot be looked at.
-    fn unknown(&mut self, path: &[u8], why: String, wanted: Option<Wanted>, last: Option<Remembered>) {
+    /// Takes the items of the lists at a path that cannot be examined.
+    fn unknown(&mut self, path: &[u8], reason: String, wanted: Option<Wanted>, last: Option<Remembered>) {
         self.ready.extend(last.map(Action::Carry));
         if wanted.is_some() {
             self.note_use(path);
@@ -244,7 +247,7 @@ where
             Some(Role::Blocked { beneath, .. }) => *beneath += u64::from(wanted.is_some()),
             Some(Role::Replaced { .. } | Role::Replacing | Role::Done) => {
                 if wanted.is_some() {
-                    self.fail(path, Why::Beneath);
+                    self.fail(path, Reason::Beneath);
                 }
                 self.count_foreign();
             }
@@ -253,13 +256,13 @@ where
                 if let Some(mut wanted) = wanted {
                     self.folders_above(&mut wanted);
                 }
-                let role = Role::Blocked { why: Why::Unreadable(why), beneath: 0, is_wanted };
+                let role = Role::Blocked { reason: Reason::Unreadable(reason), beneath: 0, is_wanted };
                 self.open.push(Open { path: path.to_vec(), role });
             }
         }
     }
 
-    /// Begins the folders above something that the release has and that came with nothing before.
+    /// Begins the parent folders that an entry of the release brings along.
     fn folders_above(&mut self, wanted: &mut Wanted) {
         for (path, entry) in std::mem::take(&mut wanted.above) {
             if !self.open.iter().any(|open| open.path == path.as_str().as_bytes()) {
@@ -268,7 +271,7 @@ where
         }
     }
 
-    /// The folders on the way to something that the release has are of use.
+    /// Marks the folders above a path of the release as used.
     fn note_use(&mut self, path: &[u8]) {
         for open in self.open.iter_mut().filter(|open| open.holds(path)) {
             if let Role::Passing { is_used, .. } = &mut open.role {
@@ -277,7 +280,7 @@ where
         }
     }
 
-    /// Something in a folder that a file or link is to replace.
+    /// Handles an item in a folder that a file or link will replace.
     fn in_replaced(&mut self, disk: OnDisk, last: Option<Remembered>) {
         let is_left = last.is_some();
         match last {
@@ -313,8 +316,8 @@ where
         } else if is_selected && self.rules.deletes {
             self.ready.push_back(Action::Remove(disk));
         } else {
-            // Folders of classes that are not here, or above what is selected, are named by no entry: this may be where
-            // one must be.
+            // Folders of classes that are not here, and folders above the selection, have no entries: this
+            // item may be where such a folder must be.
             self.block(path, false);
             if is_selected {
                 let (path, kind) = (path.clone(), stat.kind);
@@ -324,7 +327,7 @@ where
     }
 
     fn block(&mut self, path: &[u8], is_wanted: bool) {
-        let role = Role::Blocked { why: Why::FileInTheWay, beneath: 0, is_wanted };
+        let role = Role::Blocked { reason: Reason::FileInTheWay, beneath: 0, is_wanted };
         self.open.push(Open { path: path.to_vec(), role });
     }
 
@@ -344,7 +347,7 @@ where
                 });
             }
             (_, Some(_)) if is_folder => {
-                self.fail(&key, Why::FolderInTheWay { foreign: 0 });
+                self.fail(&key, Reason::FolderInTheWay { foreign: 0 });
                 self.open.push(Open { path: key, role: Role::Done });
             }
             (EntryKind::Symlink, old) => self.ready.push_back(Action::Symlink { wanted, old }),
@@ -364,22 +367,22 @@ where
         self.ready.push_back(Action::Folder { wanted, old });
     }
 
-    fn fail(&mut self, path: &[u8], why: Why) {
-        self.ready.push_back(Action::Failed { path: path.to_vec(), why, beneath: 0 });
+    fn fail(&mut self, path: &[u8], reason: Reason) {
+        self.ready.push_back(Action::Failed { path: path.to_vec(), reason, beneath: 0 });
     }
 
-    /// The inside of a folder is next, or was closed.
+    /// The content of a folder is next, or the folder was not entered.
     fn inside(&mut self, path: &[u8]) {
-        let closed = match self.met.take() {
-            Some(Met::Closed { why, .. }) => Some(why),
+        let closed = match self.lookup.take() {
+            Some(Lookup::Closed { reason, .. }) => Some(reason),
             _ => None,
         };
-        // One that vanished was announced only now.
+        // If a folder vanished before its own item came, only its content is announced.
         let Some(at) = self.open.iter().rposition(|open| open.path == path) else {
             return self.disk.pass_over();
         };
-        if let Some(why) = closed {
-            return self.closed(at, why);
+        if let Some(reason) = closed {
+            return self.closed(at, reason);
         }
         let next_wanted = self.wanted.peek().and_then(|item| item.as_ref().ok());
         let has_wanted = next_wanted.is_some_and(|next| is_beneath(next.path.as_str().as_bytes(), path));
@@ -402,38 +405,38 @@ where
         }
     }
 
-    /// The folder of the open one at `at` was not entered.
-    fn closed(&mut self, at: usize, why: Closed) {
+    /// The folder of the open entry `at` was not entered or not listed completely.
+    fn closed(&mut self, at: usize, reason: Closed) {
         let next_wanted = self.wanted.peek().and_then(|item| item.as_ref().ok());
         let next_wanted = next_wanted.map(|next| next.path.as_str().as_bytes().to_vec());
         let Some(open) = self.open.get_mut(at) else { return };
         let has_wanted = next_wanted.is_some_and(|next| open.holds(&next));
-        match (&mut open.role, why) {
+        match (&mut open.role, reason) {
             (Role::Wanted(..) | Role::Replaced { .. }, Closed::Home) => {
                 if let Role::Replaced { remembered, .. } = &mut open.role {
                     self.ready.extend(remembered.take().map(Action::Carry));
                 }
-                open.role = Role::Blocked { why: Why::Home, beneath: 0, is_wanted: true };
+                open.role = Role::Blocked { reason: Reason::Home, beneath: 0, is_wanted: true };
             }
-            // The release implies it.
+            // The release implies this folder.
             (Role::Passing { remembered, .. }, Closed::Home) if has_wanted => {
                 self.ready.extend(remembered.take().map(Action::Carry));
-                open.role = Role::Blocked { why: Why::Home, beneath: 0, is_wanted: false };
+                open.role = Role::Blocked { reason: Reason::Home, beneath: 0, is_wanted: false };
             }
             (Role::Wanted(..), Closed::Unreadable(error)) => {
-                open.role = Role::Blocked { why: Why::Unreadable(error), beneath: 0, is_wanted: true };
+                open.role = Role::Blocked { reason: Reason::Unreadable(error), beneath: 0, is_wanted: true };
             }
             (Role::Passing { remembered, is_selected, .. }, Closed::Unreadable(error))
                 if has_wanted || self.rules.deletes =>
             {
                 self.ready.extend(remembered.take().map(Action::Carry));
                 let is_wanted = *is_selected && self.rules.deletes;
-                open.role = Role::Blocked { why: Why::Unreadable(error), beneath: 0, is_wanted };
+                open.role = Role::Blocked { reason: Reason::Unreadable(error), beneath: 0, is_wanted };
             }
             (Role::Replaced { .. } | Role::Replacing, _) => self.count_foreign(),
             _ => {}
         }
-        // Where the rest of a folder cannot be listed, what is in the last folders of it may not have come.
+        // If the rest of a folder cannot be listed, items in its last folders may be missing.
         for open in self.open.iter_mut().skip(at + 1) {
             if let Role::Replaced { foreign, .. } = &mut open.role {
                 *foreign += 1;
@@ -441,14 +444,14 @@ where
         }
     }
 
-    /// All in a folder is done.
+    /// Ends a folder whose content is done.
     fn close(&mut self, Open { path, role }: Open) {
         let deletes = self.rules.deletes;
         let action = match role {
             Role::Wanted(path, entry) => Action::EndFolder { path, entry },
             Role::Replaced { foreign, remembered, .. } if foreign > 0 && !deletes => {
                 self.ready.extend(remembered.map(Action::Carry));
-                Action::Failed { path, why: Why::FolderInTheWay { foreign }, beneath: 0 }
+                Action::Failed { path, reason: Reason::FolderInTheWay { foreign }, beneath: 0 }
             }
             Role::Replaced { wanted, old, .. } if wanted.entry.kind == EntryKind::Symlink => {
                 Action::Symlink { wanted, old: Some(old) }
@@ -459,7 +462,7 @@ where
             Role::Passing { old, .. } if deletes => Action::RemoveFolder(old),
             Role::Passing { remembered, .. } => Action::Stays { path, kind: DiskKind::Folder, remembered },
             Role::Blocked { beneath: 0, is_wanted: false, .. } => return,
-            Role::Blocked { why, beneath, .. } => Action::Failed { path, why, beneath },
+            Role::Blocked { reason, beneath, .. } => Action::Failed { path, reason, beneath },
             Role::Replacing | Role::Done => return,
         };
         self.ready.push_back(action);

@@ -1,4 +1,4 @@
-//! The plan against a model of the disk: releases, edits by the user and restores in any order.
+//! The plan against a model of the disk: releases, edits by the user, and restores in any order.
 
 mod model;
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use self::model::{Model, ModelWalk, Thing, Tree, USERS, beneath};
 use super::{
-    action::{Action, Disk, Met, OnDisk, Rules, Wanted, Why, content_id},
+    action::{Action, Disk, Lookup, OnDisk, Reason, Rules, Wanted, content_id},
     plan::{Plan, is_beneath},
     record::Remembered,
     stat::{DiskKind, Mark, Stat},
@@ -20,7 +20,7 @@ use crate::{
     manifest::{ChunkRef, Content, Entry, EntryKind, EntryPath, LinkTarget, Timestamp},
 };
 
-/// A release with all folders that its paths lie in, and nothing under a file or link.
+/// A release with the parent folders of all its paths, and with nothing under a file or link.
 fn release(things: &[(&str, Thing)]) -> Tree {
     let mut tree = Tree::new();
     for (path, thing) in things {
@@ -65,12 +65,13 @@ fn a_foreign_thing_in_the_way_stops_what_needs_its_place_and_nothing_else() {
     model.edit("b", Some(Thing::File(USERS + 1)));
     let before = things(&model);
     let failed = model.restore(&two, "", false);
-    let expected = [("a".into(), Why::FolderInTheWay { foreign: 1 }), ("b".into(), Why::FileInTheWay)];
+    let expected = [("a".into(), Reason::FolderInTheWay { foreign: 1 }), ("b".into(), Reason::FileInTheWay)];
     assert_eq!(failed, expected);
     let mut after = before;
     after.insert("c".into(), Thing::File(2));
     assert_eq!(things(&model), after);
-    // What could not be taken away is remembered: once the user has moved away what was his, it can.
+    // A folder that could not be replaced stays in the record: once the user moves his own files away, it is
+    // replaced.
     model.edit("a/mine", None);
     assert_eq!(model.restore(&two, "", false).len(), 1);
     assert_eq!(things(&model)["a"], Thing::File(2));
@@ -96,7 +97,7 @@ fn equal_size_and_time_are_no_proof_and_the_record_is() {
 }
 
 #[test]
-fn what_is_not_selected_is_neither_touched_nor_forgotten() {
+fn unselected_paths_are_neither_touched_nor_forgotten() {
     let one = release(&[("a/x", Thing::File(1)), ("b/y", Thing::File(1)), ("b/z", Thing::File(1))]);
     let two = release(&[("b/y", Thing::File(2))]);
     let mut model = Model::default();
@@ -105,7 +106,7 @@ fn what_is_not_selected_is_neither_touched_nor_forgotten() {
     let expected = release(&[("a/x", Thing::File(1)), ("b/y", Thing::File(2))]);
     assert_eq!(things(&model), expected);
     assert!(model.record.contains_key("a/x"));
-    // It was made by a restore, so it can be replaced by one.
+    // A restore made it, so a restore can replace it.
     assert_eq!(model.restore(&release(&[("a", Thing::File(3))]), "a", false), []);
 }
 
@@ -139,16 +140,16 @@ fn a_foreign_folder_is_not_entered_and_goes_as_one() {
     assert_eq!(model.plan(&tree, "", true).iter().filter(|action| trees(action)).count(), 1);
 }
 
-/// A home that stands in a folder of the release is not touched, and all that the release has there is counted.
+/// A home in a folder of the release is not changed, and the release's paths in it are counted.
 #[test]
-fn a_home_is_passed_by() {
+fn a_home_on_a_path_of_the_release_is_not_touched() {
     struct WithHome(ModelWalk);
     impl Disk for WithHome {
-        fn next(&mut self) -> Result<Option<Met>> {
+        fn next(&mut self) -> Result<Option<Lookup>> {
             if self.0.inside.as_deref() == Some(b"h") {
                 self.0.pass_over();
-                let (path, why) = (b"h".to_vec(), super::action::Closed::Home);
-                return Ok(Some(Met::Closed { path, why }));
+                let (path, reason) = (b"h".to_vec(), super::action::Closed::Home);
+                return Ok(Some(Lookup::Closed { path, reason }));
             }
             self.0.next()
         }
@@ -177,7 +178,7 @@ fn a_home_is_passed_by() {
             rules,
         );
         let actions: Vec<_> = plan.collect::<Result<_>>().unwrap();
-        let failed = Action::Failed { path: b"h".to_vec(), why: Why::Home, beneath: 2 };
+        let failed = Action::Failed { path: b"h".to_vec(), reason: Reason::Home, beneath: 2 };
         assert!(actions.contains(&failed), "{actions:?}");
         let touches = |action: &Action| match action {
             Action::File { wanted, .. } => wanted.path.as_str().starts_with("h/"),
@@ -188,7 +189,7 @@ fn a_home_is_passed_by() {
     }
 }
 
-/// Paths that come before, between and behind one another in every way.
+/// Paths that sort before, between and after one another in every way.
 fn path() -> impl Strategy<Value = String> {
     let names = prop::sample::select(vec!["a", "a.b", "a0", "b"]);
     prop::collection::vec(names, 1..4).prop_map(|names| names.join("/"))
@@ -214,25 +215,25 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What must hold after a restore, of what was there before.
+/// Checks the invariants of a restore, given the state before it.
 fn check(
     before: &Model,
     after: &Model,
     wanted: &Tree,
     selected: &str,
     deletes: bool,
-    failed: &[(String, Why)],
+    failed: &[(String, Reason)],
 ) {
     let is_selected = |path: &str| is_selected(path, selected);
     let has_failed = |path: &str| failed.iter().any(|(failed, _)| path == failed || beneath(path, failed));
     for (path, thing) in wanted.iter().filter(|(path, _)| is_selected(path)) {
-        let stands = after.things.get(path).map(|(thing, _)| *thing);
-        assert!(stands == Some(*thing) || has_failed(path), "{path}: {stands:?} is not {thing:?}");
+        let now = after.things.get(path).map(|(thing, _)| *thing);
+        assert!(now == Some(*thing) || has_failed(path), "{path}: {now:?} is not {thing:?}");
     }
     for (path, (thing, _)) in &before.things {
-        let stands = after.things.get(path).map(|(thing, _)| *thing);
+        let now = after.things.get(path).map(|(thing, _)| *thing);
         let may_go = match thing {
-            // A file or link of the release takes the place of any file or link.
+            // A file or link of the release replaces any file or link.
             Thing::File(_) | Thing::Link(_) => wanted.get(path).is_some_and(|wanted| *wanted != FOLDER),
             Thing::Folder => false,
         };
@@ -240,12 +241,12 @@ fn check(
             .record
             .get(path)
             .is_some_and(|one| one.kind == EntryKind::Folder || one.mark == before.things[path].1.mark);
-        // Else only what a restore left goes, and only for something that needs its place.
+        // Otherwise only items of a restore are removed, and only for an item that needs their place.
         let is_needed = wanted.iter().any(|(other, wanted)| {
             (other == path && wanted.kind() != thing.kind()) || (*wanted != FOLDER && beneath(path, other))
         });
         let may_go = may_go || deletes || (was_restored && is_needed);
-        assert!(stands == Some(*thing) || (may_go && is_selected(path)), "{path} went: {thing:?}");
+        assert!(now == Some(*thing) || (may_go && is_selected(path)), "{path} was removed: {thing:?}");
     }
     if deletes && failed.is_empty() {
         for path in after.things.keys().filter(|path| is_selected(path)) {
@@ -273,17 +274,17 @@ proptest! {
                 Event::Restore { things, selected, deletes } => {
                     let things: Vec<_> = things.iter().map(|(path, thing)| (path.as_str(), *thing)).collect();
                     let tree = release(&things);
-                    // A restore that nothing is selected for is refused before it is planned.
+                    // A restore with an empty selection is refused before it is planned.
                     if !selected.is_empty() && !tree.keys().any(|path| is_selected(path, &selected)) {
                         continue;
                     }
                     let before = model.clone();
                     let failed = model.restore(&tree, &selected, deletes);
                     check(&before, &model, &tree, &selected, deletes, &failed);
-                    // What is remembered is what stands.
-                    let stands = |one: &Remembered| model.things.get(&one.path).map(|(_, stat)| stat.mark);
+                    // The record equals the disk.
+                    let on_disk = |one: &Remembered| model.things.get(&one.path).map(|(_, stat)| stat.mark);
                     for one in model.record.values().filter(|one| one.kind != EntryKind::Folder) {
-                        prop_assert!(stands(one).is_none_or(|mark| mark == one.mark), "{}", one.path);
+                        prop_assert!(on_disk(one).is_none_or(|mark| mark == one.mark), "{}", one.path);
                     }
                     let again = model.plan(&tree, &selected, deletes);
                     let moves = |action: &Action| match action {
@@ -299,35 +300,37 @@ proptest! {
     }
 }
 
-/// A disk as it was listed, with errors put in.
-struct Listed(std::collections::VecDeque<Met>);
+/// A prepared listing of a disk, with errors.
+struct Listed(std::collections::VecDeque<Lookup>);
 
 impl Disk for Listed {
-    fn next(&mut self) -> Result<Option<Met>> {
+    fn next(&mut self) -> Result<Option<Lookup>> {
         Ok(self.0.pop_front())
     }
 
     fn pass_over(&mut self) {}
 }
 
-fn listed(path: &str, thing: Thing) -> Met {
+fn listed(path: &str, thing: Thing) -> Lookup {
     let stat = Stat { kind: thing.kind(), mode: 0o755, ..Stat::default() };
-    Met::Item(OnDisk { path: path.into(), stat })
+    Lookup::Item(OnDisk { path: path.into(), stat })
 }
 
-fn plan_listed(tree: &Tree, last: Vec<Remembered>, met: Vec<Met>, deletes: bool) -> Vec<Action> {
+fn plan_listed(tree: &Tree, last: Vec<Remembered>, lookups: Vec<Lookup>, deletes: bool) -> Vec<Action> {
     let wanted = tree.iter().map(|(path, thing)| {
         let path = EntryPath::new(path.clone()).unwrap();
         Ok(Wanted { entry: thing.entry(path.as_str()), path, above: vec![] })
     });
     let wanted: Vec<_> = wanted.collect();
-    Plan::new(wanted, last, Listed(met.into()), |_| true, Rules { deletes }).collect::<Result<_>>().unwrap()
+    Plan::new(wanted, last, Listed(lookups.into()), |_| true, Rules { deletes })
+        .collect::<Result<_>>()
+        .unwrap()
 }
 
 fn failures(actions: &[Action]) -> Vec<(String, u64)> {
     let failed = actions.iter().filter_map(|action| match action {
-        Action::Failed { path, why: Why::Unreadable(why), beneath } => {
-            assert!(why.contains("EIO"), "{why}");
+        Action::Failed { path, reason: Reason::Unreadable(reason), beneath } => {
+            assert!(reason.contains("EIO"), "{reason}");
             Some((model::text(path), *beneath))
         }
         _ => None,
@@ -344,26 +347,28 @@ fn writes(actions: &[Action]) -> Vec<&str> {
     written.collect()
 }
 
-/// An error of the disk at one path ended the plan, and with it the restore.
+/// Symptom: one read error of the disk ended the plan and the restore.
 #[test]
-fn what_cannot_be_looked_at_is_a_failure_and_the_rest_goes_on() {
+fn unreadable_paths_fail_and_the_rest_goes_on() {
     let files = ["a/u/x", "a/u/y", "a/v", "b", "c/x", "m/x", "m/y"];
     let tree: Tree = files.into_iter().map(|path| (path.to_owned(), Thing::File(1))).collect();
-    let unknown = |path: &str| Met::Unknown { path: path.into(), why: "EIO".into() };
-    let closed =
-        |path: &str| Met::Closed { path: path.into(), why: super::action::Closed::Unreadable("EIO".into()) };
-    let met = || {
+    let unknown = |path: &str| Lookup::Unknown { path: path.into(), reason: "EIO".into() };
+    let closed = |path: &str| Lookup::Closed {
+        path: path.into(),
+        reason: super::action::Closed::Unreadable("EIO".into()),
+    };
+    let lookups = || {
         vec![
             listed("a", FOLDER),
-            Met::Inside("a".into()),
+            Lookup::Inside("a".into()),
             unknown("a/u"),
-            Met::Inside("a/u".into()),
+            Lookup::Inside("a/u".into()),
             unknown("b"),
             listed("c", FOLDER),
             closed("c"),
             unknown("d"),
             listed("m", FOLDER),
-            Met::Inside("m".into()),
+            Lookup::Inside("m".into()),
             listed("m/x", Thing::File(1)),
             // The rest of the folder could not be listed.
             closed("m"),
@@ -371,7 +376,7 @@ fn what_cannot_be_looked_at_is_a_failure_and_the_rest_goes_on() {
     };
     let last = Remembered { path: "a/u/x".into(), kind: EntryKind::File, ..left() };
     for deletes in [false, true] {
-        let actions = plan_listed(&tree, vec![last.clone()], met(), deletes);
+        let actions = plan_listed(&tree, vec![last.clone()], lookups(), deletes);
         let mut expected = vec![("a/u", 2), ("b", 0), ("c", 1), ("m", 1)];
         if deletes {
             expected.insert(3, ("d", 0));
@@ -393,18 +398,18 @@ fn left() -> Remembered {
     Remembered { path, kind, mark: Mark::default(), content: ChunkId::of(b""), is_linked: false }
 }
 
-/// Where the rest of a folder cannot be listed, a folder in it is not taken for one in which nothing foreign is.
+/// If the rest of a folder cannot be listed, a folder in it may contain foreign items, so it is not replaced.
 #[test]
-fn a_folder_whose_inside_did_not_come_is_not_replaced() {
+fn a_folder_that_was_not_fully_listed_is_not_replaced() {
     let tree: Tree = [("m/x".to_owned(), Thing::File(1))].into();
     let last = ["m", "m/x"].map(|path| Remembered { path: path.into(), ..left() });
-    let met = vec![
+    let lookups = vec![
         listed("m", FOLDER),
-        Met::Inside("m".into()),
+        Lookup::Inside("m".into()),
         listed("m/x", FOLDER),
-        Met::Closed { path: "m".into(), why: super::action::Closed::Unreadable("EIO".into()) },
+        Lookup::Closed { path: "m".into(), reason: super::action::Closed::Unreadable("EIO".into()) },
     ];
-    let actions = plan_listed(&tree, last.into(), met, false);
+    let actions = plan_listed(&tree, last.into(), lookups, false);
     assert!(writes(&actions).is_empty(), "{actions:?}");
     let is_kept = |action: &Action| matches!(action, Action::Failed { path, .. } if path == b"m/x");
     assert!(actions.iter().any(is_kept), "{actions:?}");

@@ -13,14 +13,14 @@ use crate::{
 /// Chunks read at a time: two mebibytes of a film.
 const BATCH_CHUNKS: usize = 32;
 
-/// Writes the bytes `range` of a file to `out`, each checked against its chunk's id first; gives how many. What lies
-/// past the file's end is left out. Reads one page a level to get to the start.
+/// Writes the bytes `range` of a file to `out`, each checked against its chunk's id first; returns the number
+/// of bytes. Bytes past the file's end are left out. Reads one page for each level to find the start.
 ///
-/// Blocks; memory is a few mebibytes. What was written before an error is right as far as it goes.
+/// Blocks; uses a few mebibytes of memory. The bytes that were written before an error are right.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] where a page or chunk is not held; what the store or `out` fails with.
+/// [`Error::Missing`] if a page or chunk is not held; errors of the store and of `out`.
 pub fn read_range(
     store: &dyn Objects,
     content: &Content,
@@ -62,8 +62,8 @@ fn bytes_of(chunks: &[ChunkRef]) -> u64 {
     chunks.iter().map(|chunk| u64::from(chunk.len)).sum()
 }
 
-/// Reads chunks, verified; every one must be held and as long as the manifest says. `file` says whose the chunk at an
-/// index is, to begin an error with.
+/// Reads chunks, verified; every chunk must be held and have the length that the manifest says. `file`
+/// returns the file of the chunk at an index, as the beginning of an error text.
 pub(super) fn read_batch(
     store: &dyn Objects,
     chunks: &[ChunkRef],

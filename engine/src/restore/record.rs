@@ -1,9 +1,10 @@
-//! The record of a restored folder: what the last restore left at each path, so that the next one can tell what it may
-//! replace, and need not read what has not changed since.
+//! The record of a restored folder: the items that the last restore left, by path. With it, the next restore
+//! knows which items it may replace, and it need not read files that are unchanged.
 //!
-//! It is a memory of work done. One that is missing, damaged or about another folder costs time and makes the next restore
-//! more careful, never wrong: what a record does not name was not written by a restore, and is not removed for one.
-//! `docs/format.md` has the byte map. Both directions stream, in path order.
+//! The record never decides about content. If it is missing, damaged or about another folder, the next
+//! restore takes more time and replaces less, but is never wrong: an item that is not in the record was not
+//! written by a restore, and is not removed to make room. `docs/format.md` has the byte map. Reading and
+//! writing both stream, in path order.
 
 use std::{
     fs::{self, File},
@@ -26,21 +27,21 @@ const MAGIC: [u8; 4] = *b"CHRR";
 const VERSION: u8 = 1;
 /// Magic, version, zeros, length of the folder's path.
 const HEADER_BYTES: usize = 12;
-/// Bytes of a folder's path at most, as the kernel has it.
+/// Maximum length of a folder's path in bytes, as in the kernel.
 const FOLDER_BYTES: usize = 4096;
-/// Bytes of an entry beside its path.
+/// Bytes of an entry besides its path.
 const FIXED_BYTES: usize = 2 + 8 + 12 + 12 + 8 + ID_LEN;
 
-/// What a restore left at a path.
+/// An item that a restore left at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Remembered {
     pub(super) path: String,
     pub(super) kind: EntryKind,
-    /// As it was after the write. Of a folder, nothing: files come and go in it.
+    /// The state after the write. All zeros for a folder: files are added and removed in it.
     pub(super) mark: Mark,
-    /// BLAKE3 of a file's list of chunks, or of a link's target; of a folder, zeros.
+    /// BLAKE3 of a file's list of chunks, or of a link's target; all zeros for a folder.
     pub(super) content: ChunkId,
-    /// Whether the file was linked to another: its change time moves when a further link is made.
+    /// Whether the file was linked to another: its ctime changes when another link is made.
     pub(super) is_linked: bool,
 }
 
@@ -52,14 +53,14 @@ pub(super) struct Reader {
     at: usize,
     left: u32,
     path: String,
-    /// Whether the block that ends a whole record was read.
+    /// Whether the end block of a complete record was read.
     is_whole: bool,
 }
 
 impl Reader {
-    /// Opens the record at `path` of `folder`; `None` where there is none, or something else than a file.
+    /// Opens the record of `folder` at `path`; `None` if there is none, or if it is not a regular file.
     fn open(path: &Path, folder: &[u8]) -> Option<Self> {
-        // A pipe would wait for a writer, and a terminal would become ours.
+        // A pipe would wait for a writer, and a terminal would become the controlling terminal.
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
         let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
         if !file.metadata().ok()?.is_file() {
@@ -69,7 +70,7 @@ impl Reader {
         let expected = header(folder);
         let mut found = vec![0; expected.len()];
         file.read_exact(&mut found).ok()?;
-        // There is one form of a header, and these bytes are it or not.
+        // A header has exactly one encoding.
         (found == expected).then(|| Self {
             file,
             block: Vec::new(),
@@ -80,7 +81,7 @@ impl Reader {
         })
     }
 
-    /// Opens a record that must be whole: the first pass checks every block.
+    /// Opens a record that must be complete: the first pass checks every block.
     fn open_whole(path: &Path, folder: &[u8]) -> Option<Self> {
         let mut reader = Self::open(path, folder)?;
         reader.by_ref().for_each(drop);
@@ -150,7 +151,7 @@ impl Iterator for Reader {
 
     fn next(&mut self) -> Option<Remembered> {
         while self.left == 0 {
-            // Paths ascend over blocks too, but each block stands by itself.
+            // Paths also ascend across blocks, but each block can be decoded alone.
             self.next_block()?;
         }
         self.left -= 1;
@@ -205,7 +206,7 @@ impl Writer {
         Ok(Self { file, block: Vec::new(), entries: 0, last: String::new() })
     }
 
-    /// Whether an entry at `path` may be written now.
+    /// Whether an entry at `path` may be written now: it comes after the last one.
     pub(super) fn is_next(&self, path: &str) -> bool {
         path > self.last.as_str()
     }
@@ -238,7 +239,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes out what is gathered, so that it outlives the process.
+    /// Flushes the collected entries, so that they survive the end of the process.
     fn end_block(&mut self) -> io::Result<()> {
         if self.entries == 0 {
             return Ok(());
@@ -260,7 +261,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends a whole record; durable when it returns.
+    /// Ends a complete record; durable when it returns.
     fn finish(mut self) -> io::Result<()> {
         self.end_block()?;
         self.write_block()?;
@@ -269,16 +270,16 @@ impl Writer {
     }
 }
 
-/// How many bytes two texts begin with alike, up to a character's end.
+/// The length in bytes of the common prefix of two texts, at a character boundary.
 fn shared_prefix(a: &str, b: &str) -> usize {
     let shared = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     (0..=shared).rev().find(|at| b.is_char_boundary(*at)).unwrap_or_default()
 }
 
-/// Where the records of a home's restored folders lie, and which folder one is of.
+/// The files of the record of one restored folder.
 ///
-/// `NAME` is the record; `NAME.part` is what a restore under way has written of the next one, and what one that was killed
-/// left; `NAME.new` is a record that is being put together.
+/// `NAME` is the record. `NAME.part` is the unfinished next record of a running or a killed restore.
+/// `NAME.new` is a record that is being assembled.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
     record: PathBuf,
@@ -309,7 +310,8 @@ impl Files {
         })
     }
 
-    /// What the last restore left: of one that was killed, as far as it came, and what the one before left behind that.
+    /// The entries that the last restore left. After a killed restore: its own entries up to the path that it
+    /// reached, and the entries of the record before it after that path.
     pub(super) fn read(&self) -> impl Iterator<Item = Remembered> + use<> {
         let (mut part, record) =
             (Reader::open(&self.part, &self.folder), Reader::open_whole(&self.record, &self.folder));
@@ -328,7 +330,7 @@ impl Files {
         })
     }
 
-    /// Begins the next record. What a killed restore left is joined to the record first.
+    /// Begins the next record. The part of a killed restore is merged into the record first.
     pub(super) fn begin(&self) -> Result<Writer> {
         let begin = || {
             if self.part.exists() {
@@ -341,8 +343,9 @@ impl Files {
         begin().map_err(|error| self.failed(error))
     }
 
-    /// Puts the next record in the old one's place: what was written of it, where `restat` says how a file with links
-    /// stands now; `late`, sorted by path; and behind `reached`, if that is not the end, what the old record has.
+    /// Replaces the record with the next one. It has the written entries, in which `restat` updates the marks
+    /// of files with links; the entries `late`, sorted by path; and, for a restore that did not complete, the
+    /// entries of the old record behind `reached`.
     pub(super) fn finish(
         &self,
         mut written: Writer,
@@ -382,7 +385,7 @@ impl Files {
         self.record.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 
-    /// What went wrong with it.
+    /// An error about the record.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         Error::io(format!("writing the record of restored files {}", self.record.display()), error)
     }

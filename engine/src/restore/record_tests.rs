@@ -1,4 +1,4 @@
-//! The record of a restored folder: what is written is read back, and what is damaged is as good as absent.
+//! The record of a restored folder: written entries are read back, and a damaged record is ignored.
 
 use std::{fs, path::Path};
 
@@ -43,7 +43,7 @@ fn read(files: &Files) -> Vec<Remembered> {
 }
 
 #[test]
-fn what_is_written_is_read_back_over_many_blocks() {
+fn entries_are_read_back_over_many_blocks() {
     let dir = tempfile::tempdir().unwrap();
     let files = files(dir.path());
     assert_eq!(read(&files), []);
@@ -86,7 +86,7 @@ fn a_flipped_bit_anywhere_leaves_nothing_of_a_record() {
     assert_eq!(read(&files), []);
 }
 
-/// A restore waited for a writer, for ever.
+/// Symptom: a restore hung forever. Cause: it opened a pipe and waited for a writer.
 #[test]
 fn a_pipe_is_no_record_and_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
@@ -104,9 +104,10 @@ fn a_pipe_is_no_record_and_is_replaced() {
     }
 }
 
-/// A restore was killed: what it had remembered counts up to where it came, and the record before from there on.
+/// A killed restore: its entries are valid up to the path that it reached, and the previous record's entries
+/// after it.
 #[test]
-fn what_a_killed_restore_remembered_is_joined_to_the_record_before() {
+fn the_part_of_a_killed_restore_is_merged_into_the_record() {
     let dir = tempfile::tempdir().unwrap();
     let files = files(dir.path());
     let old = entries(4000);
@@ -114,7 +115,7 @@ fn what_a_killed_restore_remembered_is_joined_to_the_record_before() {
     let new: Vec<_> = old.iter().map(|one| entry(&one.path, one.mark.size + 1000)).collect();
     let mut writer = files.begin().unwrap();
     new.iter().take(3000).for_each(|one| writer.push(one).unwrap());
-    // Whole blocks are on the disk; the rest is lost with the process.
+    // Complete blocks are on the disk; the rest is lost with the process.
     std::mem::forget(writer);
     let check = |found: Vec<Remembered>| {
         let reached = found.iter().zip(&new).take_while(|(a, b)| a == b).count();
@@ -122,7 +123,7 @@ fn what_a_killed_restore_remembered_is_joined_to_the_record_before() {
         assert_eq!(found[reached..], old[reached..]);
     };
     check(read(&files));
-    // The next restore joins both before it begins its own.
+    // The next restore merges both before it begins its own record.
     drop(files.begin().unwrap());
     check(read(&files));
 }
@@ -151,7 +152,7 @@ fn a_restore_that_ended_early_keeps_what_it_did_not_reach() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever the bytes of a record are, reading ends, in path order, and does not panic.
+    /// For any bytes of a record, reading ends, in path order, and does not panic.
     #[test]
     fn any_bytes_are_read_to_an_end(
         bytes in prop::collection::vec(any::<u8>(), 0..400),

@@ -1,5 +1,5 @@
-//! Removes a folder with all that is in it, without following a link, entering what is mounted in it or
-//! touching a node's home.
+//! Removes a folder with its content, without following a link, entering a mount in it or changing a node's
+//! home.
 
 use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt};
 
@@ -15,7 +15,7 @@ use crate::{
     limits::RESTORE_REMOVED_DEPTH,
 };
 
-/// What was removed, or would be.
+/// Counts of items that were removed, or would be.
 #[derive(Debug, Default)]
 pub(super) struct Removed {
     /// Files, links and special files.
@@ -23,12 +23,13 @@ pub(super) struct Removed {
     pub(super) folders: u64,
 }
 
-/// Removes the folder `name` of `above`. Stops at the first thing that cannot be removed, and gives what was until then.
+/// Removes the folder `name` of `above`. Stops at the first item that cannot be removed, and also returns the
+/// counts until then.
 pub(super) fn tree(above: &Dir, name: &[u8], locks: &Locks) -> (Removed, Result<()>) {
     walk(above, name, locks, None)
 }
 
-/// Counts the things that [`tree`] would remove. `seen` is given the path of each thing in the folder, which
+/// Counts the items that [`tree`] would remove. `seen` receives the path of each item in the folder, which
 /// begins with `name`.
 pub(super) fn count(
     above: &Dir,
@@ -39,7 +40,7 @@ pub(super) fn count(
     walk(above, name, locks, Some(seen))
 }
 
-/// A folder on the way down, and the names in it that are still to be looked at.
+/// An open folder, and the names in it that are still to be handled.
 struct Level {
     name: Vec<u8>,
     dir: Dir,
@@ -47,10 +48,10 @@ struct Level {
     _hold: Option<Hold>,
 }
 
-/// Is given the path of each thing that would be removed.
+/// Receives the path of each item that would be removed.
 type Seen<'a> = &'a mut dyn FnMut(&[u8]);
 
-/// Removes nothing where there is a `seen`.
+/// Removes nothing if there is a `seen`.
 fn walk(above: &Dir, name: &[u8], locks: &Locks, seen: Option<Seen<'_>>) -> (Removed, Result<()>) {
     let mut removed = Removed::default();
     let mut path = name.to_vec();
@@ -62,7 +63,7 @@ fn walk(above: &Dir, name: &[u8], locks: &Locks, seen: Option<Seen<'_>>) -> (Rem
     (removed, outcome)
 }
 
-/// `path` says at the end where it stopped.
+/// On an error, `path` is the path at which it stopped.
 fn walk_into(
     above: &Dir,
     name: &[u8],
@@ -82,7 +83,7 @@ fn walk_into(
             path.extend_from_slice(name);
             if stat.kind == DiskKind::Folder {
                 if levels.len() >= RESTORE_REMOVED_DEPTH {
-                    return Err(io::Error::other("it lies too deep"));
+                    return Err(io::Error::other("it is too deep"));
                 }
                 let inner = levels.last().map(|level| open(&level.dir, name, mount, locks)).transpose()?;
                 levels.extend(inner);
@@ -111,7 +112,7 @@ fn walk_into(
     Ok(())
 }
 
-/// Removes something from a folder, which is made writable where it is not.
+/// Removes an item from a folder, which is made writable first if it is not.
 fn change(folder: &Dir, locks: &Locks, change: impl Fn(&Dir) -> io::Result<()>) -> io::Result<()> {
     match change(folder) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

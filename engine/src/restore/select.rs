@@ -1,4 +1,5 @@
-//! What of a release is to be restored: all, one path with what is beneath it, or what a pattern matches.
+//! The selection of a restore: everything, one path with what is beneath it, or the paths that match a
+//! pattern.
 
 use globset::GlobMatcher;
 
@@ -12,20 +13,20 @@ use crate::{
     manifest::{Entry, EntryKind, EntryPath, PageSource, Sums, page::Page, pattern, union},
 };
 
-/// The entries to restore.
+/// The selected entries.
 pub(super) struct Selection<'a, S: PageSource + ?Sized> {
     source: &'a S,
     trees: &'a [(u8, PageId)],
     paths: Paths,
 }
 
-/// Which paths.
+/// The selected paths.
 #[derive(Clone, Debug)]
 pub(super) enum Paths {
     All,
-    /// This one and what is beneath it.
+    /// This path and what is beneath it.
     Exact(String),
-    /// Those that match, and what is beneath them.
+    /// The matching paths, and what is beneath them.
     Matching(GlobMatcher),
 }
 
@@ -44,13 +45,13 @@ impl Paths {
 }
 
 impl<'a, S: PageSource + ?Sized> Selection<'a, S> {
-    /// Selects what `filter` says of `trees`. A path that the release has comes before a pattern: names may have brackets
-    /// in them. `./` and `/` before a path and a `/` behind it mean nothing.
+    /// Selects the paths of `trees` that `filter` names. A path of the release has precedence over a pattern:
+    /// names may contain brackets. A leading `./` or `/` and a trailing `/` are ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] where nothing is selected; [`Error::Invalid`] where `filter` is neither a path of the release nor
-    /// a pattern.
+    /// [`Error::Missing`] if nothing is selected; [`Error::Invalid`] if `filter` is neither a path of the
+    /// release nor a pattern.
     pub(super) fn new(source: &'a S, trees: &'a [(u8, PageId)], filter: Option<&str>) -> Result<Self> {
         let mut selection = Self { source, trees, paths: Paths::All };
         let Some(filter) = filter else { return Ok(selection) };
@@ -74,14 +75,14 @@ impl<'a, S: PageSource + ?Sized> Selection<'a, S> {
         }
     }
 
-    /// Which paths are selected.
+    /// The selected paths.
     pub(super) const fn paths(&self) -> &Paths {
         &self.paths
     }
 
     /// The entries, in path order.
     pub(super) fn entries(&self) -> impl Iterator<Item = Result<Wanted>> {
-        // Folders on the way to what is selected.
+        // Parent folders of selected paths.
         let mut above: Vec<(EntryPath, Option<Entry>)> = Vec::new();
         union::union(self.source, self.trees).filter_map(move |item| {
             let (_, path, entry) = match item {
@@ -103,7 +104,7 @@ impl<'a, S: PageSource + ?Sized> Selection<'a, S> {
         })
     }
 
-    /// What all trees hold.
+    /// The sums of all trees.
     pub(super) fn sums(&self) -> Result<Sums> {
         self.trees.iter().try_fold(Sums::default(), |all, (_, root)| {
             let sums = Page::decode(&self.source.page(root)?)?.sums()?;
@@ -111,13 +112,13 @@ impl<'a, S: PageSource + ?Sized> Selection<'a, S> {
         })
     }
 
-    /// Whether the release has a path called so, or something beneath it.
+    /// Whether the release has this path, or a path beneath it.
     pub(super) fn has(&self, path: &str) -> Result<bool> {
-        // What no release may have this one has not.
+        // A path that no release can have is not in this one.
         EntryPath::new(path).map_or(Ok(false), |path| union::has(self.source, self.trees, &path))
     }
 
-    /// What the release says of a path, if it is selected.
+    /// The release's entry of a path, if the path is selected.
     pub(super) fn find(&self, path: &EntryPath) -> Result<Option<Entry>> {
         if !self.paths.has(path.as_str().as_bytes()) {
             return Ok(None);
@@ -126,7 +127,7 @@ impl<'a, S: PageSource + ?Sized> Selection<'a, S> {
     }
 }
 
-/// A path as a release has it.
+/// A path in the form of a release.
 fn plain(filter: &str) -> &str {
     let mut plain = filter.trim_end_matches('/');
     while let Some(rest) = plain.strip_prefix("./").or_else(|| plain.strip_prefix('/')) {

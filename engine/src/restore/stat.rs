@@ -1,4 +1,4 @@
-//! What the kernel says of a thing in the destination.
+//! The kernel's metadata of an item in the destination.
 
 use std::{ffi::OsStr, io, os::fd::AsFd, os::unix::ffi::OsStrExt};
 
@@ -10,7 +10,7 @@ use rustix::{
 
 use crate::manifest::Timestamp;
 
-/// As long as all of it is the same, so is the content of a file or link.
+/// As long as all fields are equal, the content of a file or link is unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) size: u64,
@@ -19,17 +19,17 @@ pub(super) struct Mark {
     pub(super) inode: u64,
 }
 
-/// The mount that a folder lies in: a file system may be mounted at several places, and no rename leads from
-/// one to another.
+/// The mount that a folder is in. A file system may be mounted at several places, and a rename cannot move an
+/// item from one mount to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mount {
     device: u64,
-    /// `None` where the kernel does not tell.
+    /// `None` if the kernel does not report it.
     id: Option<u64>,
 }
 
 impl Mount {
-    /// That of an open folder.
+    /// The mount of an open folder.
     pub(super) fn of(folder: impl AsFd) -> io::Result<Self> {
         let device = Stat::of(&folder)?.device;
         let looked = statx(folder, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
@@ -38,7 +38,7 @@ impl Mount {
     }
 }
 
-/// Whether something is mounted at an open folder, which lies in a folder of the mount `above`.
+/// Whether an open folder is a mount point; its parent is in the mount `above`.
 pub(super) fn is_mount_point(folder: impl AsFd, above: Mount) -> io::Result<bool> {
     let looked = statx(&folder, "", AtFlags::EMPTY_PATH, StatxFlags::empty());
     let root = StatxAttributes::MOUNT_ROOT;
@@ -46,7 +46,7 @@ pub(super) fn is_mount_point(folder: impl AsFd, above: Mount) -> io::Result<bool
     Ok(is_root || Mount::of(folder)? != above)
 }
 
-/// What kind of thing stands at a path.
+/// The kind of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum DiskKind {
     #[default]
@@ -57,7 +57,7 @@ pub(super) enum DiskKind {
     Special,
 }
 
-/// What stands at a path.
+/// The metadata of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stat {
     pub(super) kind: DiskKind,
@@ -65,12 +65,12 @@ pub(super) struct Stat {
     pub(super) mode: u16,
     pub(super) device: u64,
     pub(super) owner: u32,
-    /// Names that the file has.
+    /// Number of names of the file.
     pub(super) names: u64,
 }
 
 impl Stat {
-    /// Of a name in a folder, without following a link; `None` where there is nothing.
+    /// The metadata of a name in a folder, without following a link; `None` if there is none.
     pub(super) fn at(folder: impl AsFd, name: &[u8]) -> io::Result<Option<Self>> {
         match statat(folder, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Self::from_kernel(&stat))),
@@ -79,12 +79,12 @@ impl Stat {
         }
     }
 
-    /// Of an open file or folder.
+    /// The metadata of an open file or folder.
     pub(super) fn of(file: impl AsFd) -> io::Result<Self> {
         Ok(Self::from_kernel(&fstat(file)?))
     }
 
-    // The kernel's own widths differ between platforms; the values fit on all.
+    // The field widths differ between platforms; the values fit on all of them.
     #[expect(clippy::cast_possible_truncation, reason = "nanoseconds and permission bits fit")]
     #[allow(clippy::unnecessary_cast, reason = "widths differ between platforms")]
     fn from_kernel(stat: &rustix::fs::Stat) -> Self {
@@ -110,18 +110,18 @@ impl Stat {
         }
     }
 
-    /// Whether this process may set its mode and times.
+    /// Whether this process may set the item's mode and times.
     pub(super) fn is_own(&self) -> bool {
         let user = geteuid();
         user.is_root() || user.as_raw() == self.owner
     }
 
-    /// Whether both are one thing.
+    /// Whether both are the same item.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         (self.mark.inode, self.device) == (other.mark.inode, other.device)
     }
 
-    /// Whether both are one thing, and nothing happened to it between. Of a folder, whatever happened in it.
+    /// Whether both are the same item, unchanged in between. A folder's content may have changed.
     pub(super) fn is_unchanged(&self, now: &Self) -> bool {
         self.is_same(now) && self.kind == now.kind && (self.kind == DiskKind::Folder || self.mark == now.mark)
     }

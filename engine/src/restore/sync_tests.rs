@@ -1,5 +1,5 @@
-//! A folder that is brought from release to release, on a real disk: what is remembered, what goes, what stays, and the
-//! kinds of entries beside files.
+//! A folder that is brought from release to release, on a real disk: the record, removed and kept items, and
+//! the kinds of entries besides files.
 
 use std::{
     fs,
@@ -16,13 +16,13 @@ use crate::{
     store::memory::MemoryObjects,
 };
 
-/// A folder, releases that it is brought to, and the home's records.
+/// A destination, a store for releases, and the home's records.
 pub(super) struct Case {
     pub(super) dir: tempfile::TempDir,
     pub(super) store: MemoryObjects,
 }
 
-/// What a release has at a path, with its bytes.
+/// A release's entry at a path, with its bytes.
 pub(super) type Item = (String, Entry, Vec<u8>);
 
 pub(super) fn file(path: &str, bytes: &[u8]) -> Item {
@@ -55,7 +55,7 @@ impl Case {
         self.dir.path().join("dest").join(name)
     }
 
-    /// Restores a release; folders that are not in it are implied.
+    /// Restores a release; parent folders without an entry are implied.
     pub(super) fn restore(&self, items: &[Item], change: impl FnOnce(&mut Restore)) -> RestoreReport {
         self.try_restore(items, change).unwrap()
     }
@@ -110,8 +110,8 @@ fn stat(path: &Path) -> fs::Metadata {
     fs::symlink_metadata(path).unwrap()
 }
 
-/// Two releases that differed in a file's content, and neither in its size nor its time: the second one was taken for
-/// restored where the first one was.
+/// Symptom: after a restore of one release, a second release was not written. Cause: the two releases
+/// differed only in a file's content, not in its size or time, and content was not compared.
 #[test]
 fn a_release_that_differs_in_content_alone_is_restored() {
     let case = Case::new();
@@ -124,7 +124,7 @@ fn a_release_that_differs_in_content_alone_is_restored() {
         (stat(&case.path("g")).ino(), stat(&case.path("g")).ctime_nsec()),
         (untouched.ino(), untouched.ctime_nsec())
     );
-    // The user's own change, with the time put back.
+    // The user's own change, with the time set back.
     fs::write(case.path("f"), b"CCCC").unwrap();
     let time = fs::metadata(case.path("g")).unwrap().modified().unwrap();
     fs::File::options().write(true).open(case.path("f")).unwrap().set_modified(time).unwrap();
@@ -152,7 +152,7 @@ fn files_and_folders_take_each_others_places() {
 }
 
 #[test]
-fn what_the_user_put_there_is_not_taken_away_for_a_swap() {
+fn user_files_are_not_removed_for_a_swap() {
     let case = Case::new();
     case.restore(&[folder("a", 0o755), file("a/1", b"1"), file("b", b"b"), file("c", b"c")], keep);
     fs::write(case.path("a/mine"), b"mine").unwrap();
@@ -167,20 +167,20 @@ fn what_the_user_put_there_is_not_taken_away_for_a_swap() {
         (case.read("a/mine"), case.read("b"), case.read("c")),
         ("mine".into(), "edited".into(), "C".into())
     );
-    assert_eq!(case.read("a/1"), "1", "what a swap that cannot be would have taken is there");
+    assert_eq!(case.read("a/1"), "1", "a failed swap removes nothing");
     let dry = case.restore(&two, |order| {
         delete(order);
         order.dry_run = true;
     });
-    assert_eq!((dry.files_removed, case.read("a/mine")), (2, "mine".into()), "a dry run says what would go");
+    assert_eq!((dry.files_removed, case.read("a/mine")), (2, "mine".into()), "removals are reported");
     let report = case.restore(&two, delete);
-    // What was in `a`; the folder `b` takes the place of a file, and that is no removal.
+    // The items in `a`. The folder `b` replaces a file, and that does not count as a removal.
     assert_eq!((report.failures_total, report.files_removed), (0, 2));
     assert_eq!(case.names(), ["a", "b", "b/1", "b/2", "c"]);
 }
 
 #[test]
-fn what_left_the_release_stays_and_is_counted_and_goes_with_delete() {
+fn items_that_left_the_release_stay_and_delete_removes_them() {
     let case = Case::new();
     let one = [
         folder("s", 0o755),
@@ -195,7 +195,7 @@ fn what_left_the_release_stays_and_is_counted_and_goes_with_delete() {
     symlink("/nowhere", case.path("s/link")).unwrap();
     let two = [folder("s", 0o755), file("s/2", b"2"), file("s/9", b"1")];
     let report = case.restore(&two, keep);
-    // s/1, s/link and gone/x; gone and mine.
+    // The files s/1, s/link and gone/x; the folders gone and mine.
     assert_eq!((report.files_left, report.folders_left, report.files_removed), (3, 2, 0));
     assert!(case.path("gone/x").exists());
     let report = case.restore(&two, |order| {
@@ -244,7 +244,7 @@ fn a_dry_run_says_all_and_changes_nothing() {
     assert_eq!((report.files, report.bytes_written, report.folders), (3, 3, 1));
     assert!(!case.path("").exists() && fs::read_dir(case.dir.path().join("records")).unwrap().count() == 0);
     case.restore(&one, keep);
-    // The user's own, in a folder of his: each thing that would go is named.
+    // The user's files, in a folder of his own: each item that would be removed is reported.
     fs::create_dir_all(case.path("d/e")).unwrap();
     fs::write(case.path("d/user"), "1").unwrap();
     fs::write(case.path("d/e/f"), "2").unwrap();
@@ -373,7 +373,7 @@ fn names_of_one_file_are_one_file_again() {
     assert!(inode("a") == inode("b") && inode("a") == inode("c/d") && inode("a") != inode("e"));
     let report = case.restore(&items, keep);
     assert_eq!((report.files_unchanged, report.files_linked, report.bytes_written), (2, 2, 0));
-    // One name leaves the group, with another time: the others keep theirs.
+    // One name leaves the group and gets another time: the others keep theirs.
     let mut alone = file("b", &film);
     alone.1.mtime = Timestamp { seconds: 5, nanos: 0 };
     let items =
@@ -403,7 +403,7 @@ fn names_of_one_file_whose_first_is_not_there_are_linked_to_each_other() {
     let other = Case::new();
     other.restore(&items, |order| order.hard_links = false);
     assert_ne!(stat(&other.path("a")).ino(), stat(&other.path("c/d")).ino());
-    // Names that were linked are parted, and linked again.
+    // Linked names are separated, and linked again.
     let inodes = || ["a", "c/d", "c/e"].map(|name| stat(&other.path(name)).ino());
     other.restore(&items, keep);
     let [a, d, e] = inodes();
@@ -414,7 +414,7 @@ fn names_of_one_file_whose_first_is_not_there_are_linked_to_each_other() {
     assert_eq!(other.restore(&items, |order| order.hard_links = false).bytes_written, 0);
 }
 
-/// An entry that only says that it is a further name of a file with other content is a file of its own.
+/// An entry that claims to be a hard link to a file with other content gets a file of its own.
 #[test]
 fn a_forged_link_group_shares_nothing() {
     let case = Case::new();
@@ -433,7 +433,7 @@ fn holes_are_holes_again_and_what_lies_in_one_is_written() {
     let mut bytes = vec![0; 9_000_000];
     bytes[..5].copy_from_slice(b"begin");
     bytes[8_000_000..8_000_004].copy_from_slice(b"tail");
-    // The second hole is none: its bytes count, whatever the release says of them.
+    // The second hole is false: its bytes are written, whatever the release says.
     let holes = vec![4096..7_995_392, 7_999_488..8_003_584, 8_003_585..9_000_000];
     let mut item = file("disk.img", &bytes);
     item.1.extensions = Extension::holes(holes).into_iter().collect();
@@ -451,7 +451,7 @@ fn holes_are_holes_again_and_what_lies_in_one_is_written() {
     assert_eq!(case.restore(&[item], keep).files_unchanged, 1);
 }
 
-/// One home in the folder of the release, and one in a folder of the user's: neither loses or gets anything.
+/// One home in the folder of the release, and one in a user's folder: neither is changed.
 #[test]
 fn a_home_in_the_folder_is_left_alone() {
     let case = Case::new();
@@ -483,7 +483,7 @@ fn an_exact_path_comes_before_a_pattern() {
     assert_eq!(restored("Film [1080p]/film [x265].mkv").unwrap(), 1);
     assert_eq!(restored("/Film [1080p]/").unwrap(), 1);
     assert_eq!(restored("{a} b.mkv").unwrap(), 1);
-    assert_eq!(restored("Film*").unwrap(), 2, "a folder that matches stands for all in it");
+    assert_eq!(restored("Film*").unwrap(), 2, "a matching folder selects all in it");
     assert_eq!(restored("Film [0-9].mkv").unwrap(), 1);
     assert!(matches!(restored("film*"), Err(Error::Missing(_))));
 }

@@ -1,10 +1,10 @@
-//! Unfinished files: they lie in one folder of their own at the top of the destination, and at the top of
-//! every further file system that is mounted in it, since a rename does not lead from one to another: also
-//! not from one mount of a file system to another.
+//! Unfinished files. They are in one folder at the top of the destination, and in one at the top of every
+//! other mount in the destination, because a rename cannot move a file from one mount to another, even of the
+//! same file system.
 //!
-//! The folder's name is one that no release that this program publishes has ([`is_temp_name`]); where a release has it
-//! all the same, another is taken. What is in the folder is this restore's alone: an interrupted one leaves files there,
-//! and the next removes them.
+//! No release that this program publishes has the folder's name ([`is_temp_name`]). If a release has it
+//! anyway, another name is used. The content of the folder belongs only to this restore: an interrupted
+//! restore leaves files there, and the next one removes them.
 
 use std::{
     collections::BTreeMap,
@@ -32,16 +32,16 @@ const SUFFIX: &str = ".tmp";
 const NAMES: u32 = 64;
 /// Random names tried after that.
 const RANDOM_NAMES: u32 = 4;
-/// The mode of the folder: nobody else may put anything in it.
+/// The mode of the folder: no other user may create files in it.
 const PRIVATE: u16 = 0o700;
 
-/// Whether a restore may give this name to what it has not finished: nothing called so is published.
+/// Whether a restore may use this name for unfinished files: such a name is never published.
 pub fn is_temp_name(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
-/// The name for the folder of unfinished files in the folder `above`, if that is there: the first that is
-/// taken neither by the release nor by what stands there.
+/// The name for the folder of unfinished files in the folder `above`, if `above` exists: the first name that
+/// neither the release nor another item in `above` uses.
 pub(super) fn folder_name(
     above: Option<&Dir>,
     mut is_taken: impl FnMut(&str) -> Result<bool>,
@@ -60,45 +60,46 @@ pub(super) fn folder_name(
     )))
 }
 
-/// Whether a folder of unfinished files may be called so: nothing is, or a folder that only this user could
-/// write to.
+/// Whether a folder of unfinished files may have this name: nothing has it, or a folder that only this user
+/// could write to.
 fn is_free(above: &Dir, name: &str) -> bool {
     Stat::at(above, name.as_bytes()).is_ok_and(|found| found.is_none_or(|found| is_private(&found)))
 }
 
-/// Whether nobody else may put anything in a folder, or could before. What another user made is not this
-/// restore's.
+/// Whether no other user can create files in a folder, now or earlier. A folder of another user does not
+/// belong to this restore.
 fn is_private(found: &Stat) -> bool {
     let is_own = found.owner == geteuid().as_raw();
     found.kind == DiskKind::Folder && is_own && found.mode & 0o777 == PRIVATE
 }
 
-/// As [`is_private`], of a folder that was made just now in `above`: some file systems know neither owners
-/// nor modes, and say the same of every folder.
+/// Like [`is_private`], for a folder that was just created in `above`: some file systems have neither owners
+/// nor modes, and report the same values for every folder.
 fn is_private_as_can_be(made: &Stat, above: &Stat) -> bool {
     let key = |stat: &Stat| (stat.owner, stat.mode);
     let is_safe = made.owner == geteuid().as_raw() && made.mode & 0o022 == 0;
     is_private(made) || (made.kind == DiskKind::Folder && (is_safe || key(made) == key(above)))
 }
 
-/// What the folders of unfinished files are called: the destination's own, and that of every file system mounted in it.
+/// The names of the folders of unfinished files: the destination's own, and one for every file system mounted
+/// in it.
 ///
-/// The walk of the destination chooses a name where it comes to such a file system, and the writing half, which comes
-/// later, takes it from here.
+/// The walk of the destination chooses the name when it reaches such a file system, and the writing half,
+/// which comes later, looks it up here.
 #[derive(Clone, Debug)]
 pub(super) struct TempNames {
     root: Arc<str>,
-    /// By the folder that a file system is mounted at.
+    /// By the folder at which a file system is mounted.
     mounted: Arc<Mutex<BTreeMap<Vec<u8>, String>>>,
 }
 
 impl TempNames {
-    /// Names of which that of the destination's own folder is known.
+    /// Only the name of the destination's own folder is known at first.
     pub(super) fn new(root: &str) -> Self {
         Self { root: root.into(), mounted: Arc::default() }
     }
 
-    /// The name in the folder at a path, which is empty for the destination itself.
+    /// The name in the folder at a path; the path is empty for the destination itself.
     pub(super) fn at(&self, folder: &[u8]) -> Option<String> {
         if folder.is_empty() {
             return Some(self.root.as_ref().to_owned());
@@ -106,8 +107,8 @@ impl TempNames {
         self.mounted.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned()
     }
 
-    /// Chooses the name in the folder at a path, which is open: one that neither the release nor somebody
-    /// else has there.
+    /// Chooses the name in the open folder at a path: a name that neither the release nor another program
+    /// uses there.
     pub(super) fn choose(
         &self,
         folder: &[u8],
@@ -119,7 +120,7 @@ impl TempNames {
         }
         let name = match str::from_utf8(folder) {
             Ok(folder) => folder_name(Some(above), |name| is_taken(&format!("{folder}/{name}")))?,
-            // No path of a release leads there.
+            // A release has no path there.
             Err(_) => folder_name(Some(above), |_| Ok(false))?,
         };
         let mut mounted = self.mounted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +129,7 @@ impl TempNames {
     }
 }
 
-/// The folders of unfinished files, one a file system.
+/// The folders of unfinished files, one for each mount.
 #[derive(Debug)]
 pub(super) struct Temps {
     names: TempNames,
@@ -146,7 +147,7 @@ struct Folder {
     dir: Dir,
 }
 
-/// Something new that has no name in the destination yet.
+/// A new item that has no name in the destination yet.
 #[derive(Debug)]
 pub(super) struct Temp {
     name: String,
@@ -158,15 +159,15 @@ impl Temps {
         Self { names: names.clone(), locks: locks.clone(), folders: Vec::new(), last: 0 }
     }
 
-    /// A name for something new in a mount, and the folder to make it in.
+    /// A name for a new item in a mount, and the folder to create it in.
     pub(super) fn next(&mut self, levels: &Levels, mount: Mount) -> Result<(Temp, &Dir)> {
         self.last += 1;
         let temp = Temp { name: format!("{:08x}", self.last), mount };
         Ok((temp, self.folder(levels, mount)?))
     }
 
-    /// The folder of unfinished files of a mount; made, or cleared of what an interrupted restore left, with
-    /// the first use.
+    /// The folder of unfinished files of a mount. The first use creates it, or removes the leftovers of an
+    /// interrupted restore.
     pub(super) fn folder(&mut self, levels: &Levels, mount: Mount) -> Result<&Dir> {
         let found = self.folders.iter().position(|folder| folder.mount == mount);
         let at = match found {
@@ -196,32 +197,32 @@ impl Temps {
             made => made.is_ok(),
         };
         let dir = levels::enter(&above, name.as_bytes())?;
-        // Of the open folder: what the name leads to may be another one by now.
+        // Checks the open folder: the name may refer to another folder by now.
         let found = Stat::of(&dir)?;
         let is_fit = is_private(&found) || (is_new && is_private_as_can_be(&found, &Stat::of(&above)?));
         if !is_fit {
             return Err(io::Error::other(format!(
-                "somebody else put {name:?} there meanwhile; restore again"
+                "another program created {name:?} there meanwhile; restore again"
             )));
         }
         sweep(&dir, &self.locks);
         Ok(Folder { name, mount, above, dir })
     }
 
-    /// The folder that a file was made in.
+    /// The folder in which a file was created.
     pub(super) fn of(&self, temp: &Temp) -> io::Result<&Dir> {
         let found = self.folders.iter().find(|folder| folder.mount == temp.mount);
         found.map(|folder| &folder.dir).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Removes an unfinished file. One that stays is removed by the next restore.
+    /// Removes an unfinished file. If that fails, the next restore removes it.
     pub(super) fn discard(&self, temp: &Temp) {
         if let Ok(folder) = self.of(temp) {
             let _ = folder.remove_file(temp.name());
         }
     }
 
-    /// Syncs the other file systems that something was written to.
+    /// Syncs the file systems of all these folders.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.folders.iter().try_for_each(|folder| Ok(rustix::fs::syncfs(&folder.dir)?))
     }
@@ -248,7 +249,7 @@ impl Temp {
         if direct {
             options.custom_flags(raw(OFlags::DIRECT));
             match folder.open_with(&self.name, &options) {
-                // Not every file system can; it may have made the file before it found out.
+                // Not every file system supports it, and the file may have been created before the error.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                     let _ = folder.remove_file(&self.name);
                     options.custom_flags(0);
@@ -260,13 +261,13 @@ impl Temp {
     }
 }
 
-/// Removes what an interrupted restore left: files, and folders that were out of their place already.
+/// Removes the leftovers of an interrupted restore: files, and folders that were moved out of their place.
 fn sweep(folder: &Dir, locks: &Locks) {
     let Ok(entries) = folder.entries() else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         if folder.remove_file(OsStr::from_bytes(name.as_bytes())).is_err() {
-            // What stays is tried again by the next restore.
+            // If that fails, the next restore tries again.
             let _ = remove::tree(folder, name.as_bytes(), locks);
         }
     }

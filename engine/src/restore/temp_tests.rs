@@ -16,7 +16,7 @@ use super::{
 /// A mount for a test.
 pub(super) struct Mount(PathBuf);
 
-// By system calls: a process that is begun holds for a moment what other tests have locked.
+// By system calls: a child process would briefly inherit the locks of other tests.
 impl Mount {
     /// A file system in memory; `None` where nothing may be mounted.
     fn new(at: PathBuf) -> Option<Self> {
@@ -24,7 +24,7 @@ impl Mount {
         mount("chuan-test", &at, "tmpfs", MountFlags::empty(), None).ok().map(|()| Self(at))
     }
 
-    /// A folder once more, at another path.
+    /// Mounts a folder a second time, at another path.
     pub(super) fn bind(folder: &Path, at: PathBuf) -> Option<Self> {
         fs::create_dir_all(&at).unwrap();
         mount_bind(folder, &at).ok().map(|()| Self(at))
@@ -37,9 +37,10 @@ impl Drop for Mount {
     }
 }
 
-/// The name was compared with what the release has at its root alone, and what it had there was swept.
+/// Symptom: a restore removed files of the release on a mounted file system. Cause: the name of the folder
+/// was checked only against the root of the release.
 #[test]
-fn what_a_release_has_on_another_file_system_is_not_taken_for_unfinished() {
+fn release_files_on_a_mounted_file_system_are_not_swept() {
     let case = Case::new();
     let Some(_mount) = Mount::new(case.path("a/m")) else {
         eprintln!("skipped: mounting needs root in a namespace");
@@ -62,7 +63,7 @@ fn what_a_release_has_on_another_file_system_is_not_taken_for_unfinished() {
         for (path, ..) in release(content) {
             assert_eq!(case.read(&path).as_bytes(), content, "{path}");
         }
-        // It is removed where there is something to write.
+        // The folder is removed only if there is something to write.
         let _ = fs::remove_dir_all(case.path("a/m/.chuan-restore-2.tmp"));
     }
 }
@@ -96,8 +97,8 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Another user planted the folder in a destination that all may write to, and replaced files in it before
-/// they got their names.
+/// Symptom: another user replaced unfinished files before they got their names. Cause: that user had created
+/// the folder in a destination that all users may write to.
 #[test]
 fn a_folder_that_others_may_write_to_is_not_used_for_unfinished_files() {
     for (mode, owner) in [(0o777, None), (0o1777, None), (0o770, None), (0o755, None), (0o700, Some(12345))] {
@@ -119,7 +120,7 @@ fn a_folder_that_others_may_write_to_is_not_used_for_unfinished_files() {
     }
 }
 
-/// Planted only after the name was chosen: it is looked at once more when it is open.
+/// The folder is created after the name was chosen: the open folder is checked again.
 #[test]
 fn a_folder_that_is_planted_late_is_refused() {
     let case = Case::new();
@@ -129,13 +130,13 @@ fn a_folder_that_is_planted_late_is_refused() {
     let mut destination = Destination::open(&case.path(""), &names, &locks).unwrap();
     make(&case.path(".chuan-restore-0.tmp"), 0o777);
     let refused = destination.create("f", false).map(|_| ());
-    assert!(refused.unwrap_err().to_string().contains("somebody else"));
+    assert!(refused.unwrap_err().to_string().contains("another program"));
     assert!(destination.begin().is_err());
 }
 
-/// Every restore ended with an error.
+/// Symptom: every restore ended with an error.
 #[test]
-fn what_is_no_folder_takes_a_name_of_unfinished_files() {
+fn a_file_or_link_occupies_a_name_of_the_unfinished_folder() {
     let case = Case::new();
     fs::create_dir(case.path("")).unwrap();
     fs::write(case.path(".chuan-restore-0.tmp"), b"file").unwrap();
@@ -150,7 +151,7 @@ fn what_is_no_folder_takes_a_name_of_unfinished_files() {
     assert_eq!(case.names(), ["f"]);
 }
 
-/// Another user took all numbers: a random name, which nobody can guess, is left.
+/// Another user has taken all numbers: a random name, which cannot be guessed, is used.
 #[test]
 fn a_random_name_is_taken_where_all_numbers_are() {
     let dir = tempfile::tempdir().unwrap();
@@ -164,10 +165,10 @@ fn a_random_name_is_taken_where_all_numbers_are() {
     assert_eq!(temp::folder_name(None, |_| Ok(false)).unwrap(), ".chuan-restore-0.tmp");
 }
 
-/// Only the device was compared: what lay behind a mount of the same file system was erased with the folder
-/// around it.
+/// Symptom: files behind a mount of the same file system were erased with the folder around the mount. Cause:
+/// only the device was compared.
 #[test]
-fn what_is_mounted_in_the_destination_is_not_removed() {
+fn mounts_in_the_destination_are_not_removed() {
     let case = Case::new();
     let elsewhere = case.dir.path().join("elsewhere");
     fs::create_dir_all(elsewhere.join("deep")).unwrap();
@@ -188,14 +189,14 @@ fn what_is_mounted_in_the_destination_is_not_removed() {
         let _ = fs::remove_file(case.path("old/x"));
         assert_eq!(fs::read(elsewhere.join("deep/film")).unwrap(), b"film");
     }
-    // What the release has there is written: unfinished files lie in the same mount.
+    // Files of the release in a mount are written: the unfinished files are in the same mount.
     let report = case.restore(&[file("old/m/deep/film", b"new"), file("f", b"1")], keep);
     assert_eq!((&report.failures[..], report.files), (&[][..], 2));
     assert_eq!(fs::read(elsewhere.join("deep/film")).unwrap(), b"new");
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 1);
 }
 
-/// Without a right to mount: what is mounted on every system.
+/// Needs no right to mount: uses the mounts that every system has.
 #[test]
 fn a_mount_point_is_told_from_a_folder() {
     let open = |path: &str| fs::File::open(path).unwrap();
@@ -205,7 +206,7 @@ fn a_mount_point_is_told_from_a_folder() {
     fs::create_dir(dir.path().join("d")).unwrap();
     let above = stat::Mount::of(fs::File::open(dir.path()).unwrap()).unwrap();
     assert!(!stat::is_mount_point(fs::File::open(dir.path().join("d")).unwrap(), above).unwrap());
-    // By what the kernel says of the folder itself, whatever lies above it.
+    // Uses the kernel's report about the folder itself, not its parent.
     let proc = stat::Mount::of(open("/proc")).unwrap();
     let says = rustix::fs::statx(
         open("/proc"),

@@ -1,6 +1,6 @@
 //! Restoring from the strict store in memory to real directories.
 
-#![expect(clippy::cast_possible_truncation, reason = "what tests count is small")]
+#![expect(clippy::cast_possible_truncation, reason = "counts in tests are small")]
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// Keeps `files`; a path that ends in `/` is an empty directory.
+    /// Stores `files`; a path that ends in `/` is an empty directory.
     pub(super) fn new(files: &[(&str, &[u8])]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let store = MemoryObjects::new(LIBRARY);
@@ -71,11 +71,11 @@ impl Case {
     }
 }
 
-/// Keeps plain files; a path that ends in `/` is a folder.
+/// Stores plain files; a path that ends in `/` is a folder.
 pub(super) fn keep(store: &MemoryObjects, files: &[(&str, &[u8])]) -> PageId {
     let item = |(name, bytes): &(&str, &[u8])| {
         let kind = if name.ends_with('/') { EntryKind::Folder } else { EntryKind::File };
-        // The set-user-id bit of the manifest must not come through.
+        // The set-user-id bit of the manifest must not be restored.
         let entry = Entry { mode: 0o4640, ..plain_entry(kind) };
         (name.trim_end_matches('/').to_owned(), entry, bytes.to_vec())
     };
@@ -96,7 +96,7 @@ pub(super) fn plain_entry(kind: EntryKind) -> Entry {
     }
 }
 
-/// Keeps entries, each with its path and with its bytes as content; gives the root of their tree.
+/// Stores entries, each with its path and its bytes as content; returns the root of their tree.
 pub(super) fn keep_entries(store: &MemoryObjects, mut items: Vec<(String, Entry, Vec<u8>)>) -> PageId {
     let mut pages = Vec::new();
     let mut tree = EntryTreeBuilder::new(LIBRARY, 0).unwrap();
@@ -125,12 +125,13 @@ pub(super) fn keep_entries(store: &MemoryObjects, mut items: Vec<(String, Entry,
     root
 }
 
-/// Bytes that came from what stood in the place of a file that changed.
+/// Bytes that came from the old version of a changed file.
 fn from_old(report: &RestoreReport) -> u64 {
     report.bytes - report.bytes_written + report.bytes_reused
 }
 
-/// What a restore wrote: all of the files that changed, or, where the file system shares blocks, what changed in them.
+/// Checks the bytes that a restore wrote: the changed files completely, or, if the file system shares blocks,
+/// only their changes.
 #[track_caller]
 fn check_written(case: &Case, report: &RestoreReport, all: u64, changed: std::ops::Range<u64>) {
     let [from, to] = ["shared", "sharing"].map(|name| {
@@ -190,9 +191,9 @@ fn many_small_files_come_back() {
     case.check(&files);
 }
 
-/// The half that looks at the destination entered a directory just after the half that writes had made it, took the
-/// file that was being written for one left over, and removed it: a restore of many files into new directories failed
-/// now and then with "No such file". Only who writes clears directories now.
+/// Symptom: a restore of many files into new directories sometimes failed with "No such file". Cause: the
+/// half that reads the destination entered a directory that the writing half had just created, took the file
+/// being written for a leftover, and removed it. Only the writing half removes leftovers now.
 #[test]
 fn a_directory_made_meanwhile_is_not_cleared_of_the_file_being_written() {
     let film = noise(1, 5_000_000);
@@ -221,7 +222,7 @@ fn only_what_differs_is_written_and_old_bytes_are_used() {
     assert_eq!(fs::metadata(case.path("b.mkv")).unwrap().ino(), untouched);
 }
 
-/// An insert near the front moves everything behind it: one cut of the old file finds where.
+/// An insertion near the front moves everything behind it: cutting the old file once finds its chunks.
 #[test]
 fn content_that_moved_is_found_again() {
     let film = noise(1, 20_000_000);
@@ -236,7 +237,8 @@ fn content_that_moved_is_found_again() {
     assert!(from_old(&report) > 18_500_000, "{report:?}");
 }
 
-/// The old file must stay what it is until the new one is whole, also for who has it open or holds another link to it.
+/// The old file must not change until the new one is complete, because other processes may have it open or
+/// have another link to it.
 #[test]
 fn a_changed_file_is_replaced_never_written_to() {
     let film = noise(1, 6_000_000);
@@ -321,7 +323,7 @@ fn a_glob_selects_and_its_star_stays_in_a_directory() {
 }
 
 #[test]
-fn what_an_interrupted_restore_left_is_removed() {
+fn leftovers_of_an_interrupted_restore_are_removed() {
     let case = Case::new(&[("a/b/f", b"x"), ("g", b"y")]);
     fs::create_dir_all(case.path(".chuan-restore-0.tmp/00000002/deep")).unwrap();
     fs::set_permissions(case.path(".chuan-restore-0.tmp"), fs::Permissions::from_mode(0o700)).unwrap();
@@ -334,7 +336,8 @@ fn what_an_interrupted_restore_left_is_removed() {
     assert!(case.path("a/.chuan-restore-notes.tmp").exists());
 }
 
-/// Files that a release had under the names of unfinished ones were removed by the second restore, without a word.
+/// Symptom: files of the release with names of unfinished files were removed by the second restore, without a
+/// message.
 #[test]
 fn a_file_that_is_called_like_an_unfinished_one_stays() {
     let files: &[(&str, &[u8])] = &[
@@ -401,8 +404,8 @@ fn a_second_restore_to_the_same_place_is_told_to_wait() {
 }
 
 #[test]
-fn what_cannot_fit_is_refused_before_anything_is_written() {
-    // The manifest claims a size that no disk has; its chunks need not exist for that.
+fn a_release_that_does_not_fit_is_refused_before_anything_is_written() {
+    // The manifest claims a size that no disk has; its chunks need not exist for this test.
     let case = Case::new(&[]);
     let mut pages = Vec::new();
     let mut content = ContentBuilder::new(LIBRARY, 0).unwrap();
@@ -436,7 +439,7 @@ fn what_cannot_fit_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn what_is_in_the_way_is_named_and_stays() {
+fn items_in_the_way_are_named_and_stay() {
     let case = Case::new(&[("a/b/f", b"x"), ("z", b"z")]);
     let check = |path: &str| {
         let report = case.restore();

@@ -1,9 +1,9 @@
-//! The writing half of a restore: takes steps in order, on a thread of its own, and makes files of them.
+//! The writing half of a restore: takes steps in order, on its own thread, and writes files.
 //!
-//! A file is written without a name in the destination and put in its place when it is whole, with its time and mode
-//! already set, so that no reader ever sees half of one. This file decides nothing: what is written, and from where it
-//! comes, is settled before. A step that fails is listed, and the next one follows; only a full or read-only destination
-//! ends the work.
+//! A file is written without a name in the destination. It is moved to its path when it is complete, with its
+//! time and mode already set, so that no reader ever sees an incomplete file. This module decides nothing:
+//! the bytes to write, and their source, are decided before. A step that fails is listed, and the next step
+//! follows; only a full or read-only destination ends the work.
 
 use std::{fs::File, ops::Range, os::fd::AsFd};
 
@@ -28,51 +28,52 @@ use crate::{
     manifest::{Entry, EntryKind, EntryPath, Timestamp},
 };
 
-/// One thing to do.
+/// One step of the writer.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Begin a file; as a clone of another, if one is given.
+    /// Begin a file, as a clone of another file if one is given.
     Begin(Target, Option<File>),
     /// Its next bytes.
     Bytes(Bytes),
-    /// As many bytes stay what they are in the clone.
+    /// Keep this many bytes of the clone.
     Keep(u32),
-    /// As many bytes are zeros that take no room.
+    /// Skip this many bytes: zeros in a hole.
     Hole(u32),
-    /// It is whole.
+    /// End the file: it is complete.
     End,
-    /// It cannot be had, and that is listed already.
+    /// Give up the file: its bytes cannot be read, and the failure is listed already.
     Abandon,
-    /// A file's content is right already: set its time and mode.
+    /// Set the time and mode of a file whose content is right already.
     Mend(Target),
-    /// Make a symbolic link to the target that is given.
+    /// Make a symbolic link with the given target.
     Symlink(Target, String),
-    /// Make a file a further name of another one.
+    /// Make a file a hard link to another one.
     Link(Target, String),
-    /// Make a folder, in the place of a file or link where one is given.
+    /// Make a folder, in the place of a file or link if one is given.
     Folder(Target, Option<Stat>),
-    /// Set the time and mode of a folder: all in it is done.
+    /// Set the time and mode of a folder whose content is done.
     EndFolder(Target),
     Remove(OnDisk),
     RemoveTree(OnDisk),
     RemoveFolder(OnDisk),
-    /// What stands already, or stays, is remembered.
+    /// Record an item that is right already, or that stays.
     Record(Remembered),
 }
 
-/// What a path shall be.
+/// The wanted state of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) path: String,
     pub(super) kind: EntryKind,
     pub(super) size: u64,
     pub(super) mtime: Timestamp,
-    /// Without set-user-id, set-group-id and sticky bits: what a publisher says must not make anyone powerful here.
+    /// Without set-user-id, set-group-id and sticky bits: a publisher must not be able to give any user more
+    /// rights here.
     pub(super) mode: u16,
-    /// What its content is remembered by.
+    /// The id of its content in the record.
     pub(super) content: ChunkId,
     pub(super) holes: Vec<Range<u64>>,
-    /// Whether it takes the place of a folder.
+    /// Whether it replaces a folder.
     pub(super) over_folder: bool,
 }
 
@@ -90,7 +91,7 @@ impl Target {
         }
     }
 
-    /// What is remembered of it, as it stands now.
+    /// The record entry for it, with its current metadata.
     pub(super) fn remembered(&self, stat: &Stat, is_linked: bool) -> Remembered {
         let (path, kind, content) = (self.path.clone(), self.kind, self.content);
         let mark = if kind == EntryKind::Folder { super::stat::Mark::default() } else { stat.mark };
@@ -98,19 +99,19 @@ impl Target {
     }
 }
 
-/// What the writing half did.
+/// The result of the writing half.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) destination: Destination,
     pub(super) journal: Option<Journal>,
     pub(super) failures: Failures,
-    /// Of what failed: files, their bytes, links and folders.
+    /// The failed files with their bytes, links and folders.
     pub(super) failed: Failed,
     pub(super) files_removed: u64,
     pub(super) folders_removed: u64,
 }
 
-/// Counts of what was to be restored and is not.
+/// Counts of items that could not be restored.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Failed {
     pub(super) files: u64,
@@ -132,7 +133,7 @@ impl Failed {
     }
 }
 
-/// Carries out steps until there are no more, or the destination takes nothing any more.
+/// Carries out steps until there are no more, or until the destination accepts no more writes.
 pub(super) fn write(
     destination: Destination,
     journal: Option<Journal>,
@@ -152,7 +153,7 @@ pub(super) fn write(
     (writer.done, outcome)
 }
 
-/// The writing thread's state.
+/// The state of the writing thread.
 struct Writer {
     done: Written,
     buffer: Buffer,
@@ -168,7 +169,7 @@ struct Unfinished {
 
 impl Writer {
     fn carry_out(&mut self, steps: Vec<Step>) -> Result<()> {
-        // Bytes of one file that follow one another are written together.
+        // Consecutive bytes of one file are written together.
         let mut bytes = Vec::new();
         for step in steps {
             if let Step::Bytes(more) = step {
@@ -217,7 +218,7 @@ impl Writer {
             }
             Step::EndFolder(target) => {
                 let ended = self.end_folder(&target);
-                // The folder itself stands: it is not counted as failed.
+                // The folder itself exists: it is not counted as failed.
                 self.listed(target.path.as_bytes(), ended)?;
             }
             Step::Remove(disk) => {
@@ -239,7 +240,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Lists what failed; ends the work only where nothing more can be written.
+    /// Lists a failure; returns an error only if nothing more can be written.
     fn listed<T>(&mut self, path: &[u8], outcome: Result<T>) -> Result<Option<T>> {
         match outcome {
             Ok(done) => Ok(Some(done)),
@@ -251,7 +252,7 @@ impl Writer {
         }
     }
 
-    /// As [`Writer::listed`], of something of the release.
+    /// Like [`Writer::listed`], for an entry of the release.
     fn noted<T>(&mut self, target: &Target, outcome: Result<T>) -> Result<Option<T>> {
         let done = self.listed(target.path.as_bytes(), outcome)?;
         if done.is_none() {
@@ -283,7 +284,7 @@ impl Writer {
         begun.map(|output| (temp, output)).map_err(|error| failed(target, error))
     }
 
-    /// Does something to the file that is open, if one is.
+    /// Runs `work` on the open file, if there is one.
     fn output(&mut self, work: impl FnOnce(&mut Output, &mut Buffer) -> std::io::Result<()>) -> Result<()> {
         let Some(Unfinished { target, output, .. }) = &mut self.open else { return Ok(()) };
         match work(output, &mut self.buffer).map_err(|error| failed(target, error)) {
@@ -303,14 +304,14 @@ impl Writer {
         self.output(|output, buffer| output.write(&bytes, buffer))
     }
 
-    /// Forgets the file that is open, and removes what is there of it.
+    /// Drops the open file, and removes its unfinished bytes.
     fn discard(&mut self) -> Option<Target> {
         let Unfinished { target, temp, .. } = self.open.take()?;
         self.done.destination.discard(&temp);
         Some(target)
     }
 
-    /// Puts the open file in its place.
+    /// Moves the open file to its path.
     fn end(&mut self) -> Result<()> {
         let Some(Unfinished { target, temp, mut output }) = self.open.take() else { return Ok(()) };
         let put = self.put(&target, &temp, &mut output);
@@ -331,7 +332,7 @@ impl Writer {
         output.end(&mut self.buffer).map_err(|error| failed(target, error))?;
         set(&output.file, target)?;
         self.finish(target, temp)?;
-        // Only now: taking its place changed the time of the file's last change.
+        // Read only now: the move changed the file's ctime.
         Stat::of(&output.file).map_err(|error| failed(target, error))
     }
 
@@ -364,11 +365,11 @@ impl Writer {
         self.look(target)
     }
 
-    /// Makes a path a further name of the file at `first`, unless it is one.
+    /// Makes a path a hard link to the file at `first`, unless it is one already.
     fn link(&mut self, target: &Target, first: &str) -> Result<Stat> {
         let unsafe_link = || {
             Error::Busy(format!(
-                "{:?} is a further name of {first:?}, which could not be restored or changed meanwhile",
+                "{:?} is a hard link to {first:?}, which could not be restored or changed meanwhile",
                 target.path
             ))
         };
@@ -403,7 +404,7 @@ impl Writer {
     fn end_folder(&mut self, target: &Target) -> Result<()> {
         let (folder, hold) = self.done.destination.open_folder(&target.path)?;
         let stat = Stat::of(&folder).map_err(|error| failed(target, error))?;
-        // What was given to the owner for the work is not what the folder is to keep.
+        // The temporary rights of the owner are not part of the folder's final mode.
         let now = hold.as_ref().and_then(Hold::mode);
         let now = now.unwrap_or_else(|| Mode::from_bits_truncate(stat.mode.into()));
         let mode = Mode::from_bits_truncate(target.mode.into());
@@ -411,13 +412,13 @@ impl Writer {
             return Ok(());
         }
         if let Some(hold) = &hold {
-            hold.settle(mode);
+            hold.set_final_mode(mode);
         }
         set(&folder, target)
     }
 }
 
-/// Whether nothing more can be written.
+/// Whether no more writes are possible.
 fn is_final(error: &Error) -> bool {
     match error {
         Error::Full(_) | Error::Cancelled => true,

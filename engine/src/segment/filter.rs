@@ -1,22 +1,24 @@
-//! A Bloom filter over the ids of a sealed segment: says "not here" without a look at the entries.
+//! A Bloom filter over the ids of a sealed segment. It tells that an id is absent without reading the
+//! entries.
 //!
-//! Ids are hashes already, so their own bytes choose the bits. With `bits` = 8 × bytes, `a` the first and `b` the second
-//! eight bytes of the id, as little-endian numbers, `b` made odd: the bits `(a + i·b mod 2^64) mod bits` for `i` from 0
-//! to 6 are set; bit `n` is bit `n mod 8` of byte `n / 8`. A segment has 10 bits for each entry, rounded up to whole
-//! 8 bytes: one absent id in 120 passes.
+//! Ids are hashes, so their own bytes choose the bits. Let `bits` = 8 × bytes. Let `a` be the first and `b`
+//! the second eight bytes of the id, as little-endian numbers, with `b` made odd. The bits `(a + i·b mod
+//! 2^64) mod bits` for `i` from 0 to 6 are set; bit `n` is bit `n mod 8` of byte `n / 8`. A segment has 10
+//! bits for each entry, rounded up to whole 8 bytes: one absent id in 120 passes.
 
 use crate::id::ID_LEN;
 
 /// Bits for each entry.
 const BITS_PER_ENTRY: usize = 10;
+/// Bits that are tested for an id.
 const PROBES: u64 = 7;
 
-/// Bytes of the filter of so many entries.
+/// Bytes of a filter for this number of entries.
 pub const fn filter_len(entries: usize) -> usize {
     entries.saturating_mul(BITS_PER_ENTRY).div_ceil(64) * 8
 }
 
-/// The filter of these ids: `count` of them.
+/// Makes the filter of these `count` ids.
 pub fn make(count: usize, ids: impl Iterator<Item = [u8; ID_LEN]>) -> Vec<u8> {
     let mut filter = vec![0; filter_len(count)];
     for id in ids {
@@ -29,7 +31,7 @@ pub fn make(count: usize, ids: impl Iterator<Item = [u8; ID_LEN]>) -> Vec<u8> {
     filter
 }
 
-/// Whether an id may be among those that the filter was made of. `false` is certain.
+/// Whether the filter may contain an id. `false` is certain.
 pub fn may_hold(filter: &[u8], id: &[u8; ID_LEN]) -> bool {
     probes(id, filter.len()).all(|(byte, bit)| filter.get(byte).is_some_and(|byte| byte & bit != 0))
 }
@@ -62,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_passes_and_nearly_nothing_else_does() {
+    fn members_pass_and_nearly_no_other_id_does() {
         let ids: Vec<_> = (0..10_000).map(id).collect();
         let filter = make(ids.len(), ids.iter().copied());
         assert_eq!(filter.len(), 12_504);

@@ -1,4 +1,5 @@
-//! What lies where in a sealed segment: an index is rebuilt, and an id looked up, without reading the payloads.
+//! The list of records of a sealed segment. With it an index is rebuilt, and an id looked up, without reading
+//! the payloads.
 //!
 //! The footer begins on a block after the last group and ends with the file:
 //!
@@ -6,22 +7,22 @@
 //! entry blocks   of 4096 bytes: up to 85 entries each, all but the last block full
 //! tail           filter, zeros, trailer: whole blocks
 //!
-//! each entry block:              each entry:                         the trailer, the last 96 bytes of the file:
-//!    0   …  entries               0  32  id field of the record       0   8  magic "CHUANEND"
-//!    …   …  0                    32   4  offset of the record         8   2  version of the footer, 2
-//! 4092   4  CRC32C of segment    36   4  raw length                  10   2  0
-//!           id, number of the    40   4  stored length               12   4  offset of the footer
-//!           block (u32), and     44   1  kind                        16   4  entries
-//!           bytes 0 to 4091      45   1  codec                       20   4  bytes of the filter
-//!                                46   2  0                           24  16  segment id
-//!                                                                    40  32  library
-//!                                                                    72  20  0
-//!                                                                    92   4  CRC32C of the tail before this field
+//! each entry block:              each entry:                    the trailer, the last 96 bytes of the file:
+//!    0   …  entries               0  32  id field of the record  0   8  magic "CHUANEND"
+//!    …   …  0                    32   4  offset of the record    8   2  version of the footer, 2
+//! 4092   4  CRC32C of segment    36   4  raw length             10   2  0
+//!           id, number of the    40   4  stored length          12   4  offset of the footer
+//!           block (u32), and     44   1  kind                   16   4  entries
+//!           bytes 0 to 4091      45   1  codec                  20   4  bytes of the filter
+//!                                46   2  0                      24  16  segment id
+//!                                                               40  32  library
+//!                                                               72  20  0
+//!                                                               92   4  CRC32C of the tail before this field
 //! ```
 //!
-//! Entries ascend by id field, kind and offset; an id stands twice where it was stored again after it was lost. Markers
-//! are not listed. The [`filter`] is over the id fields. Tail and blocks have checksums of their own, so
-//! that a reader far away takes the tail in one read and then the one block where an id must stand.
+//! Entries ascend by id field, kind and offset. An id occurs twice if it was stored again after it was lost.
+//! Markers are not listed. The [`filter`] covers the id fields. The tail and each block have checksums of
+//! their own, so that a remote reader takes the tail in one read and then the one block that can hold an id.
 
 use super::{Codec, Fields, RecordKey, SegmentId, SegmentName, align_up, filter, narrow};
 use crate::{
@@ -32,18 +33,20 @@ use crate::{
 
 const MAGIC: &[u8; 8] = b"CHUANEND";
 const VERSION: u16 = 2;
+/// Bytes of an entry.
 const ENTRY_BYTES: usize = 48;
+/// Bytes of a checksum.
 const CRC_BYTES: usize = 4;
-/// Entries of a block at most.
+/// Maximum entries of a block.
 const BLOCK_ENTRIES: usize = (SEGMENT_BLOCK - CRC_BYTES) / ENTRY_BYTES;
 
 /// Bytes of the trailer that ends a sealed segment.
 pub const TRAILER_BYTES: usize = 96;
 
-/// A record's place, as the footer lists it.
+/// A record as the footer lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FooterEntry {
-    /// What it is.
+    /// Kind and id.
     pub key: RecordKey,
     /// How its payload is stored.
     pub codec: Codec,
@@ -60,22 +63,22 @@ pub struct FooterEntry {
 pub struct Footer {
     /// The segment.
     pub segment: SegmentName,
-    /// Its records, by id.
+    /// Its records, ordered by id.
     pub entries: Vec<FooterEntry>,
 }
 
-/// The end of a sealed segment: how its footer is laid out. Only a whole [`Tail`] proves it.
+/// The end of a sealed segment: the layout of its footer. Only a valid [`Tail`] proves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trailer {
     /// The segment.
     pub segment: SegmentName,
     /// The offset of the footer.
     pub footer_offset: u32,
-    /// Entries in it.
+    /// Number of entries.
     pub entries: u32,
 }
 
-/// The end of a sealed segment with its filter, checked.
+/// The verified end of a sealed segment: trailer and filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tail {
     /// The trailer.
@@ -84,12 +87,12 @@ pub struct Tail {
 }
 
 impl Footer {
-    /// Bytes of a footer of so many entries.
+    /// Bytes of a footer with this number of entries.
     pub fn encoded_len(entries: usize) -> u64 {
         (entries.div_ceil(BLOCK_ENTRIES) * SEGMENT_BLOCK) as u64 + Tail::encoded_len(entries)
     }
 
-    /// Encodes the footer for its offset in the segment, and sorts its entries.
+    /// Sorts the entries and encodes the footer for its offset in the segment.
     pub fn encode(&mut self, footer_offset: u32) -> Vec<u8> {
         self.entries.sort_unstable_by_key(FooterEntry::order);
         let len = usize::try_from(Self::encoded_len(self.entries.len())).unwrap_or_default();
@@ -106,7 +109,7 @@ impl Footer {
         out
     }
 
-    /// Decodes a footer: `bytes` are the segment from [`Trailer::footer_offset`] to its end.
+    /// Decodes a footer. `bytes` are the segment from [`Trailer::footer_offset`] to its end.
     pub fn decode(bytes: &[u8], trailer: Trailer) -> Result<Self> {
         let fields = Fields::new(bytes, "the footer");
         let count = trailer.entries as usize;
@@ -137,7 +140,7 @@ impl Footer {
         filter::make(self.entries.len(), self.entries.iter().map(|entry| entry.key.id_field()))
     }
 
-    /// Whether the records lie before the footer, none over another.
+    /// Whether all records lie before the footer and do not overlap.
     fn fits(&self, footer_offset: u32) -> bool {
         let mut spans: Vec<_> = self.entries.iter().map(|entry| (entry.offset, entry.stored_len)).collect();
         spans.sort_unstable();
@@ -172,7 +175,7 @@ fn block_crc(segment: &SegmentId, number: u32, body: &[u8]) -> u32 {
 }
 
 impl FooterEntry {
-    /// What entries ascend by.
+    /// The sort key of entries.
     fn order(&self) -> ([u8; ID_LEN], u8, u32) {
         (self.key.id_field(), self.key.kind(), self.offset)
     }
@@ -201,7 +204,7 @@ impl FooterEntry {
 }
 
 impl Trailer {
-    /// Decodes the last [`TRAILER_BYTES`] of a file of `file_len` bytes; fails where it is not sealed.
+    /// Decodes the last [`TRAILER_BYTES`] of a file of `file_len` bytes; fails if the segment is not sealed.
     pub fn decode(bytes: &[u8; TRAILER_BYTES], file_len: u64) -> Result<Self> {
         let mut fields = Fields::new(bytes, "the trailer");
         fields.expect(MAGIC, "has no magic: the segment is not sealed")?;
@@ -224,7 +227,7 @@ impl Trailer {
         Ok(Self { segment: SegmentName { id, library }, footer_offset, entries })
     }
 
-    /// Bytes at the end of the file that are the tail.
+    /// Bytes of the tail at the end of the file.
     pub fn tail_len(&self) -> u64 {
         Tail::encoded_len(self.entries as usize)
     }
@@ -365,7 +368,7 @@ mod tests {
         assert!((0..count).all(|number| tail.may_hold(id(number).as_bytes())));
         assert!((count..count + 50).any(|number| !tail.may_hold(id(number).as_bytes())));
         assert_eq!(Footer::decode(&bytes, trailer).unwrap(), footer);
-        // Two blocks in each other's place.
+        // Two blocks swapped.
         let swapped = [&bytes[4096..8192], &bytes[..4096], &bytes[8192..]].concat();
         assert!(Footer::decode(&swapped, trailer).is_err());
     }

@@ -13,8 +13,8 @@
 //! 2048 2048 the same again
 //! ```
 //!
-//! Two copies, because nothing else in the file says whose content it is: one damaged sector must not make a whole
-//! segment unreadable.
+//! There are two copies, because nothing else in the file names the library: one damaged sector must not make
+//! a whole segment unreadable.
 
 use super::{Fields, SegmentId, SegmentName};
 use crate::{error::Result, id::LibraryId, limits::SEGMENT_BLOCK};
@@ -24,11 +24,12 @@ const MAGIC: &[u8; 8] = b"CHUANSEG";
 pub const FORMAT_VERSION: u16 = 2;
 /// Bytes of one copy.
 const COPY_BYTES: usize = SEGMENT_BLOCK / 2;
-/// Where the checksum of format 1 stood, which had one copy.
+/// Where format 1, which had one copy, had its checksum.
 const FIRST_FORMAT_CRC_AT: usize = SEGMENT_BLOCK - CRC_BYTES;
+/// Bytes of a checksum.
 const CRC_BYTES: usize = 4;
 
-/// What the first block says.
+/// The decoded first block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
     /// The random id and the library.
@@ -53,8 +54,8 @@ impl SegmentHeader {
         copy.repeat(2)
     }
 
-    /// Decodes the first block from whichever of its copies is whole; fails where none is. The block is undamaged where
-    /// it is what [`encode`](Self::encode) makes of the result.
+    /// Decodes the first block from either intact copy; fails if none is intact. The block is undamaged if it
+    /// equals what [`encode`](Self::encode) makes of the result.
     pub fn decode(block: &[u8]) -> Result<Self> {
         let (first, second) = block.split_at_checked(COPY_BYTES).unwrap_or((block, &[]));
         Self::decode_copy(first).or_else(|error| Self::decode_copy(second).map_err(|_| error))
@@ -80,7 +81,7 @@ impl SegmentHeader {
         Ok(header)
     }
 
-    /// The format version of a first block that is whole and of another format than this program's.
+    /// The format version of an intact first block of another format than this program's.
     pub fn other_version(block: &[u8]) -> Option<u16> {
         let version = |copy: &[u8]| {
             let version = u16::from_le_bytes(*copy.strip_prefix(MAGIC)?.first_chunk()?);
@@ -93,7 +94,7 @@ impl SegmentHeader {
     }
 }
 
-/// Whether `bytes` are `crc_at` bytes and their checksum.
+/// Whether `bytes` are `crc_at` bytes followed by their checksum.
 fn ends_in_crc(bytes: &[u8], crc_at: usize) -> bool {
     bytes
         .split_at_checked(crc_at)
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_is_noticed_and_costs_nothing() {
+    fn a_flipped_bit_is_noticed_and_loses_nothing() {
         let block = example().encode();
         for bit in 0..block.len() * 8 {
             let mut bad = block.clone();
@@ -145,7 +146,7 @@ mod tests {
             assert_eq!(read, example(), "bit {bit}");
             assert_ne!(read.encode(), bad, "bit {bit}");
             assert_eq!(SegmentHeader::other_version(&bad), None, "bit {bit}");
-            // The other copy gone too: nothing is read.
+            // With the other copy damaged too, nothing is read.
             bad[if bit / 8 < COPY_BYTES { COPY_BYTES } else { 0 }..][..512].fill(0);
             assert!(SegmentHeader::decode(&bad).is_err(), "bit {bit}");
         }
@@ -154,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn other_formats_are_told_from_damage() {
-        // As format 1 wrote it: one copy, without a library, its checksum at the end of the block.
+    fn other_formats_are_distinguished_from_damage() {
+        // As format 1 wrote it: one copy, no library, and the checksum at the end of the block.
         let mut first = Vec::from(*MAGIC);
         first.extend_from_slice(&1u16.to_le_bytes());
         first.extend_from_slice(&[0; 6]);

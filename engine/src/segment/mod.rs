@@ -1,19 +1,21 @@
-//! The form of a segment file, as pure codecs: bytes in, bytes out. It opens no file and decides nothing about repair.
+//! The file format of a segment, as pure codecs: bytes in, bytes out. It opens no file and decides nothing
+//! about repair.
 //!
-//! A segment belongs to one library, which its header names. It is a file of 4096-byte blocks, appended to only:
+//! A segment belongs to one library, which its header names. It is a file of 4096-byte blocks that is only
+//! appended to:
 //!
 //! ```text
 //! block 0      segment header            [`header`]
 //! group        record, record, … marker, marker, zeros up to the next block     [`record`]
 //! group        …
-//! footer       only in a sealed segment: what lies where                        [`footer`]
+//! footer       only in a sealed segment: the list of its records                 [`footer`]
 //! ```
 //!
-//! Groups begin on a block, so that a torn group never touches the one before it and a group can be written with
-//! O_DIRECT and no read-modify-write. A group counts once one of its two markers is whole: one flipped bit cannot
-//! un-acknowledge it. The checksum of a record's header covers the segment's random id and the record's offset, so that
-//! a segment published as a file never passes for records of the segment that stores it.
-//! [`scan`] walks a segment and finds its way again after damage.
+//! Groups begin on a block, so that a torn group does not touch the group before it, and a group can be
+//! written with O_DIRECT and without read-modify-write. A group is valid if one of its two markers is intact:
+//! one flipped bit cannot invalidate an acknowledged group. The checksum of a record's header covers the
+//! segment's random id and the record's offset, so that a segment published as a file is never taken for
+//! records of the segment that stores it. [`scan`] walks a segment and resynchronizes after damage.
 
 pub mod filter;
 pub mod footer;
@@ -32,13 +34,13 @@ use crate::{
 
 pub use footer::{Footer, FooterEntry, Tail, Trailer};
 pub use header::SegmentHeader;
-pub use record::{Codec, Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, ReservedKind};
+pub use record::{Codec, Marker, RECORD_HEADER_BYTES, RecordAddress, RecordHeader, RecordKey, ReservedKind};
 pub use scan::{Item, Scanner, Step};
 
-/// Bytes of a segment's random name.
+/// Bytes of a segment id.
 pub const SEGMENT_ID_LEN: usize = 16;
 
-/// A segment's random name, never used again: what binds its records to it.
+/// The random id of a segment, never used again. It binds the records to their segment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentId([u8; SEGMENT_ID_LEN]);
 
@@ -62,7 +64,7 @@ impl fmt::Debug for SegmentId {
     }
 }
 
-/// What a segment is called, and the library that owns all its records.
+/// The id of a segment, and the library that owns all its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentName {
     /// The random id that binds the records to the segment.
@@ -119,7 +121,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A count or length that is known to be below the segment's size.
+/// Narrows a count or length that is known to be below the segment's size.
 fn narrow(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

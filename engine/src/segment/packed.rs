@@ -1,4 +1,5 @@
-//! Unpacks a payload that is stored as zstd, within the bounds that its header gives. Nothing is written packed yet.
+//! Unpacks a payload that is stored as zstd, within the bounds from its header. Nothing is written packed
+//! yet.
 
 use std::fmt::Display;
 
@@ -9,8 +10,8 @@ use crate::{
     limits,
 };
 
-/// The plain bytes: exactly `raw_len`, out of exactly one frame. Allocates these, and a window of at most
-/// [`RECORD_WINDOW_LOG`](limits::RECORD_WINDOW_LOG) where the frame does not say how long its content is.
+/// Unpacks exactly `raw_len` bytes from exactly one frame. Allocates these bytes, and a window of at most
+/// [`RECORD_WINDOW_LOG`](limits::RECORD_WINDOW_LOG) if the frame does not state the length of its content.
 pub(super) fn unpack(packed: &[u8], raw_len: usize) -> Result<Vec<u8>> {
     let refused = |why: &dyn Display| Error::Invalid(format!("a packed record does not unpack: {why}"));
     let failed = |code| refused(&get_error_name(code));
@@ -25,11 +26,11 @@ pub(super) fn unpack(packed: &[u8], raw_len: usize) -> Result<Vec<u8>> {
             break;
         }
         if (input.pos(), output.pos()) == before {
-            return Err(refused(&"it is cut short, or longer than its header says"));
+            return Err(refused(&"it is cut short, or longer than its header states"));
         }
     }
     if input.pos() != packed.len() || output.pos() != raw_len {
-        return Err(refused(&"it is not one frame of the length that its header says"));
+        return Err(refused(&"it is not one frame of the length that its header states"));
     }
     Ok(raw)
 }
@@ -70,7 +71,7 @@ mod tests {
     fn a_window_beyond_the_bound_is_refused() {
         let raw = vec![7; limits::CHUNK_BYTES];
         for (window, taken) in [(limits::RECORD_WINDOW_LOG, true), (limits::RECORD_WINDOW_LOG + 1, false)] {
-            // A stream that does not say how long it is asks for a window of its own.
+            // A stream that does not state its length asks for a window of its own.
             let mut encoder = Encoder::new(Vec::new(), 1).unwrap();
             encoder.set_parameter(CParameter::WindowLog(window)).unwrap();
             encoder.write_all(&raw).unwrap();

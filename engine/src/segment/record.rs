@@ -1,4 +1,4 @@
-//! A record's header; the payload follows it at once.
+//! The header of a record. The payload follows directly.
 //!
 //! ```text
 //!  0   4  magic 89 "CHR"
@@ -12,15 +12,15 @@
 //! 52   4  CRC32C of segment id, offset of the record in its segment (u32), and bytes 0 to 51
 //! ```
 //!
-//! A packed payload is one zstd frame, shorter than raw, and nothing behind it; only chunks and pages are packed. Nothing
-//! is written packed yet.
+//! A packed payload is exactly one zstd frame, shorter than the raw bytes. Only chunks and pages are packed.
+//! Nothing is written packed yet.
 //!
-//! A record of a reserved kind was written by a newer program. It is stepped over and kept as it is: of its header only
-//! magic, kind, stored length and the two checksums mean anything here.
+//! A record of a reserved kind was written by a newer program. It is skipped and kept unchanged. Of its
+//! header, only magic, kind, stored length and the two checksums have a meaning here.
 //!
-//! A marker has no payload. In place of an id it has: segment id (16), number of the group in its library (u64), records
-//! in the group (u32), offset of the group (u32). It names its segment so that a segment is readable without its first
-//! block.
+//! A marker has no payload. Its id field holds: segment id (16), number of the group in its library (u64),
+//! records in the group (u32), offset of the group (u32). It names its segment so that a segment is readable
+//! without its first block.
 
 use std::borrow::Cow;
 
@@ -34,21 +34,22 @@ use crate::{
 
 /// Bytes of a record's header.
 pub const RECORD_HEADER_BYTES: usize = 56;
-/// What every record begins with.
+/// The magic at the start of every record.
 pub const RECORD_MAGIC: [u8; 4] = *b"\x89CHR";
 
+/// Offset of the checksum in the record's header.
 const CRC_AT: usize = RECORD_HEADER_BYTES - 4;
 
-/// Where a record lies: what its checksum binds it to.
+/// The address of a record. The checksum of its header is bound to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct RecordAddress {
     /// The segment.
     pub segment: SegmentId,
     /// The offset of the record's header in the segment.
     pub offset: u32,
 }
 
-/// What a record holds, and under which name.
+/// The kind and id of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecordKey {
     /// A chunk.
@@ -61,24 +62,25 @@ pub enum RecordKey {
     Reserved(ReservedKind, [u8; ID_LEN]),
 }
 
-/// Kinds of records that have their tags, and are not written yet.
+/// Kinds of records that have a tag but are not written yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ReservedKind {
-    /// A file that is kept in place, outside the segments.
+    /// A file that is kept in address, outside the segments.
     Reference = 6,
-    /// Chunks stored as their difference to others.
+    /// Chunks stored as their difference to other chunks.
     DeltaGroup = 7,
 }
 
-/// The end of a group: all before it is durable.
+/// The end of a group: everything before it is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Marker {
-    /// The segment it stands in.
+    /// The segment that holds it.
     pub segment: SegmentId,
-    /// The group's number: one higher than that of the library's group before, in this segment or an earlier one.
+    /// The group's number: one higher than that of the library's previous group, in this segment or an
+    /// earlier one.
     pub group: u64,
-    /// Records in the group, markers not counted.
+    /// Records in the group, without its markers.
     pub records: u32,
     /// Where in the segment the group begins.
     pub start: u32,
@@ -87,18 +89,18 @@ pub struct Marker {
 /// How a payload is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
-    /// As it is.
+    /// Uncompressed.
     Raw,
     /// One zstd frame. Read, never written.
     Zstd,
-    /// Whatever a record of a [reserved kind](RecordKey::Reserved) says.
+    /// Any codec of a record of a [reserved kind](RecordKey::Reserved).
     Reserved(u8),
 }
 
-/// What stands before a payload.
+/// The header before a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordHeader {
-    /// What it is.
+    /// Kind and id.
     pub key: RecordKey,
     /// How the payload is stored.
     pub codec: Codec,
@@ -106,7 +108,7 @@ pub struct RecordHeader {
     pub raw_len: u32,
     /// Bytes of payload.
     pub stored_len: u32,
-    /// CRC32C of the payload, where no id covers it, else 0.
+    /// CRC32C of the payload if no id covers it, else 0.
     pub payload_crc: u32,
 }
 
@@ -129,7 +131,7 @@ impl Codec {
         }
     }
 
-    /// Whether a record of this codec may have such lengths.
+    /// Whether a record of this codec may have these lengths.
     pub(super) fn allows(self, key: &RecordKey, raw_len: u32, stored_len: u32) -> bool {
         let within = |len: u32| len as usize <= key.max_len();
         match self {
@@ -148,8 +150,8 @@ impl RecordHeader {
         Self { key, codec: Codec::Raw, raw_len: len, stored_len: len, payload_crc }
     }
 
-    /// Encodes the header for its place.
-    pub fn encode(&self, place: Place) -> [u8; RECORD_HEADER_BYTES] {
+    /// Encodes the header for its address.
+    pub fn encode(&self, address: RecordAddress) -> [u8; RECORD_HEADER_BYTES] {
         let mut out = Vec::with_capacity(RECORD_HEADER_BYTES);
         out.extend_from_slice(&RECORD_MAGIC);
         out.extend_from_slice(&[self.key.kind(), self.codec.tag(), 0, 0]);
@@ -157,12 +159,12 @@ impl RecordHeader {
         out.extend_from_slice(&self.stored_len.to_le_bytes());
         out.extend_from_slice(&self.key.id_field());
         out.extend_from_slice(&self.payload_crc.to_le_bytes());
-        out.extend_from_slice(&bound_crc(place, &out).to_le_bytes());
+        out.extend_from_slice(&bound_crc(address, &out).to_le_bytes());
         out.try_into().unwrap_or([0; RECORD_HEADER_BYTES])
     }
 
-    /// Decodes the header at the front of `bytes`, which were read at `place`.
-    pub fn decode(bytes: &[u8], place: Place) -> Result<Self> {
+    /// Decodes the header at the front of `bytes`, which were read at `address`.
+    pub fn decode(bytes: &[u8], address: RecordAddress) -> Result<Self> {
         let mut fields = Fields::new(bytes, "the record header");
         fields.expect(&RECORD_MAGIC, "has no magic")?;
         let (kind, codec) = (fields.u8()?, fields.u8()?);
@@ -171,7 +173,7 @@ impl RecordHeader {
         let id: [u8; ID_LEN] = fields.take()?;
         let payload_crc = fields.u32()?;
         let crc = fields.u32()?;
-        if bytes.get(..CRC_AT).map(|body| bound_crc(place, body)) != Some(crc) {
+        if bytes.get(..CRC_AT).map(|body| bound_crc(address, body)) != Some(crc) {
             return Err(fields.invalid("fails its checksum"));
         }
         let key = RecordKey::from_fields(kind, id)
@@ -191,8 +193,8 @@ impl RecordHeader {
         RECORD_HEADER_BYTES as u64 + u64::from(self.stored_len)
     }
 
-    /// The object's bytes out of its payload, which is borrowed where it is stored as it is. They are as many as the header
-    /// says; whether they are what its id names is [`names`](Self::names)'s to tell.
+    /// Unpacks the object's bytes from its payload; borrows them if they are stored raw. Their length is the
+    /// one in the header. [`names`](Self::names) tells whether they match the id.
     pub fn unpack<'a>(&self, payload: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         if payload.len() != self.stored_len as usize {
             return Err(Error::Invalid("a record's payload is cut short".to_owned()));
@@ -203,7 +205,7 @@ impl RecordHeader {
         }
     }
 
-    /// Whether the header, in a segment of `library`, names these unpacked bytes.
+    /// Whether these unpacked bytes match the header, in a segment of `library`.
     pub fn names(&self, library: &LibraryId, bytes: &[u8]) -> bool {
         match &self.key {
             RecordKey::Chunk(id) => ChunkId::of(bytes) == *id,
@@ -213,7 +215,7 @@ impl RecordHeader {
         }
     }
 
-    /// Whether `payload` is what the header, in a segment of `library`, names.
+    /// Whether `payload` matches the header, in a segment of `library`.
     pub fn matches(&self, library: &LibraryId, payload: &[u8]) -> bool {
         self.unpack(payload).is_ok_and(|bytes| self.names(library, &bytes))
     }
@@ -230,7 +232,7 @@ impl RecordKey {
         }
     }
 
-    /// The name under which it could be lost.
+    /// The id that goes to the lost set if the record is lost.
     pub fn lost_id(&self) -> Option<ObjectId> {
         match self {
             RecordKey::Chunk(id) => Some(ObjectId::Chunk(*id)),
@@ -260,7 +262,7 @@ impl RecordKey {
         }
     }
 
-    /// Bytes of payload at most.
+    /// Maximum bytes of payload.
     pub(super) fn max_len(&self) -> usize {
         match self {
             RecordKey::Chunk(_) => limits::CHUNK_BYTES,
@@ -296,9 +298,9 @@ impl Marker {
     }
 }
 
-fn bound_crc(place: Place, body: &[u8]) -> u32 {
-    let crc = crc32c::crc32c(place.segment.as_bytes());
-    let crc = crc32c::crc32c_append(crc, &place.offset.to_le_bytes());
+fn bound_crc(address: RecordAddress, body: &[u8]) -> u32 {
+    let crc = crc32c::crc32c(address.segment.as_bytes());
+    let crc = crc32c::crc32c_append(crc, &address.offset.to_le_bytes());
     crc32c::crc32c_append(crc, body)
 }
 
@@ -308,7 +310,7 @@ mod tests {
     use super::*;
 
     const SEGMENT: SegmentId = SegmentId::from_bytes(*b"0123456789abcdef");
-    const PLACE: Place = Place { segment: SEGMENT, offset: 4096 };
+    const ADDRESS: RecordAddress = RecordAddress { segment: SEGMENT, offset: 4096 };
     const LIBRARY: LibraryId = LibraryId::from_bytes([0x11; 32]);
 
     fn examples() -> [(RecordHeader, &'static [u8]); 3] {
@@ -323,7 +325,7 @@ mod tests {
 
     #[test]
     fn goldens() {
-        let hex = |at: usize| data_encoding::HEXLOWER.encode(&examples()[at].0.encode(PLACE));
+        let hex = |at: usize| data_encoding::HEXLOWER.encode(&examples()[at].0.encode(ADDRESS));
         let chunk = concat!(
             "89434852",                                                         // magic
             "01",                                                               // kind: chunk
@@ -354,7 +356,7 @@ mod tests {
     #[test]
     fn round_trips() {
         for (header, payload) in examples() {
-            assert_eq!(RecordHeader::decode(&header.encode(PLACE), PLACE).unwrap(), header);
+            assert_eq!(RecordHeader::decode(&header.encode(ADDRESS), ADDRESS).unwrap(), header);
             assert!(header.matches(&LIBRARY, payload));
             assert!(!header.matches(&LIBRARY, b"other"));
         }
@@ -363,21 +365,21 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_found() {
         for (header, _) in examples() {
-            let good = header.encode(PLACE);
+            let good = header.encode(ADDRESS);
             for bit in 0..good.len() * 8 {
                 let mut bad = good;
                 bad[bit / 8] ^= 1 << (bit % 8);
-                assert!(RecordHeader::decode(&bad, PLACE).is_err(), "bit {bit}");
+                assert!(RecordHeader::decode(&bad, ADDRESS).is_err(), "bit {bit}");
             }
-            assert!(RecordHeader::decode(&good[..RECORD_HEADER_BYTES - 1], PLACE).is_err());
+            assert!(RecordHeader::decode(&good[..RECORD_HEADER_BYTES - 1], ADDRESS).is_err());
         }
     }
 
-    /// A header's bytes with other fields and the right checksum.
+    /// A header with changed fields and a valid checksum.
     fn forged(header: &RecordHeader, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
-        let mut bytes = header.encode(PLACE).to_vec();
+        let mut bytes = header.encode(ADDRESS).to_vec();
         change(&mut bytes);
-        let crc = bound_crc(PLACE, &bytes[..CRC_AT]).to_le_bytes();
+        let crc = bound_crc(ADDRESS, &bytes[..CRC_AT]).to_le_bytes();
         bytes[CRC_AT..].copy_from_slice(&crc);
         bytes
     }
@@ -389,7 +391,7 @@ mod tests {
         let key = RecordKey::Chunk(ChunkId::of(&raw));
         let (raw_len, stored_len) = (raw.len() as u32, packed.len() as u32);
         let header = RecordHeader { key, codec: Codec::Zstd, raw_len, stored_len, payload_crc: 0 };
-        let read = RecordHeader::decode(&header.encode(PLACE), PLACE).unwrap();
+        let read = RecordHeader::decode(&header.encode(ADDRESS), ADDRESS).unwrap();
         assert_eq!(read, header);
         assert_eq!(read.unpack(&packed).unwrap(), raw);
         assert!(read.matches(&LIBRARY, &packed));
@@ -398,13 +400,13 @@ mod tests {
         assert!(!read.matches(&LIBRARY, &raw));
         // Not shorter than raw, longer than a chunk may be, and kinds that are never packed.
         for (raw_len, stored_len) in [(10, 10), (10, 11), (10, 0), (limits::CHUNK_BYTES as u32 + 1, 10)] {
-            let bytes = RecordHeader { raw_len, stored_len, ..header }.encode(PLACE);
-            assert!(RecordHeader::decode(&bytes, PLACE).is_err(), "{raw_len}, {stored_len}");
+            let bytes = RecordHeader { raw_len, stored_len, ..header }.encode(ADDRESS);
+            assert!(RecordHeader::decode(&bytes, ADDRESS).is_err(), "{raw_len}, {stored_len}");
         }
         let marker = RecordHeader { codec: Codec::Zstd, ..examples()[2].0 };
-        assert!(RecordHeader::decode(&marker.encode(PLACE), PLACE).is_err());
+        assert!(RecordHeader::decode(&marker.encode(ADDRESS), ADDRESS).is_err());
         let unknown = forged(&header, |bytes| bytes[5] = 2);
-        assert!(RecordHeader::decode(&unknown, PLACE).is_err());
+        assert!(RecordHeader::decode(&unknown, ADDRESS).is_err());
     }
 
     #[test]
@@ -412,30 +414,30 @@ mod tests {
         let payload = b"from a newer program";
         for (tag, kind) in [(6, ReservedKind::Reference), (7, ReservedKind::DeltaGroup)] {
             let header = RecordHeader::raw(RecordKey::Reserved(kind, [9; 32]), payload);
-            // Codec, flags, base count and raw length are that program's own.
+            // Codec, flags, base count and raw length have a meaning for that program only.
             let bytes = forged(&header, |bytes| {
                 bytes[5..8].copy_from_slice(&[3, 1, 4]);
                 bytes[8..12].copy_from_slice(&1_000_000_000u32.to_le_bytes());
             });
             assert_eq!(bytes[4], tag);
-            let read = RecordHeader::decode(&bytes, PLACE).unwrap();
+            let read = RecordHeader::decode(&bytes, ADDRESS).unwrap();
             assert_eq!((read.key, read.stored_len), (header.key, payload.len() as u32));
             assert!(read.matches(&LIBRARY, payload) && !read.matches(&LIBRARY, b"From a newer program"));
             let long = RecordHeader { stored_len: limits::RESERVED_RECORD_BYTES as u32 + 1, ..header };
-            assert!(RecordHeader::decode(&long.encode(PLACE), PLACE).is_err());
+            assert!(RecordHeader::decode(&long.encode(ADDRESS), ADDRESS).is_err());
         }
         for tag in (0..=u8::MAX).filter(|tag| !(1..=7).contains(tag)) {
             let bytes = forged(&examples()[0].0, |bytes| bytes[4] = tag);
-            assert!(RecordHeader::decode(&bytes, PLACE).is_err(), "kind {tag}");
+            assert!(RecordHeader::decode(&bytes, ADDRESS).is_err(), "kind {tag}");
         }
     }
 
     #[test]
-    fn a_header_is_good_in_its_place_only() {
-        let bytes = examples()[0].0.encode(PLACE);
-        let elsewhere = Place { offset: 8192, ..PLACE };
+    fn a_header_is_valid_at_its_address_only() {
+        let bytes = examples()[0].0.encode(ADDRESS);
+        let elsewhere = RecordAddress { offset: 8192, ..ADDRESS };
         assert!(RecordHeader::decode(&bytes, elsewhere).is_err());
-        let other = Place { segment: SegmentId::from_bytes(*b"another segment!"), ..PLACE };
+        let other = RecordAddress { segment: SegmentId::from_bytes(*b"another segment!"), ..ADDRESS };
         assert!(RecordHeader::decode(&bytes, other).is_err());
     }
 }

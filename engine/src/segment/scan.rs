@@ -1,48 +1,50 @@
-//! Walks a segment's records and finds the way again after damage. Sans-IO: the caller brings the bytes.
+//! Walks a segment's records and resynchronizes after damage. Sans-IO: the caller supplies the bytes.
 //!
-//! A record whose header is whole is stepped over by its length, whatever its payload. Where a header is not, the walk
-//! goes on at the next place at which a header is whole for exactly that place.
+//! A record with an intact header is skipped by its length, whatever its payload. After a damaged header, the
+//! walk continues at the next offset with an intact header that was made for exactly that offset.
 
 use super::{
-    Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey, SegmentName, align_up, record::RECORD_MAGIC,
+    Marker, RECORD_HEADER_BYTES, RecordAddress, RecordHeader, RecordKey, SegmentName, align_up,
+    record::RECORD_MAGIC,
 };
 use crate::limits::SEGMENT_BLOCK;
 
-/// What the walk asks for or found.
+/// The result of a step.
 #[derive(Debug)]
 pub enum Step<'a> {
-    /// Call again with at least so many bytes from [`Scanner::offset`] on; never more than up to the end it was given.
+    /// Call again with at least this many bytes from [`Scanner::offset`] on. It never asks for bytes beyond
+    /// the end that it was given.
     Need(usize),
-    /// Found something.
+    /// An item was found.
     Found(Item<'a>),
-    /// The end is reached.
+    /// The end was reached.
     End,
 }
 
-/// Something found in a segment.
+/// An item found in a segment.
 #[derive(Debug)]
 pub enum Item<'a> {
-    /// A record with a whole header.
+    /// A record with an intact header.
     Record {
-        /// Where.
+        /// Its offset.
         offset: u64,
         /// The header.
         header: RecordHeader,
-        /// The payload, where it is what the header names.
+        /// The payload, if it matches the header.
         payload: Option<&'a [u8]>,
     },
-    /// The end of a group. Each group ends in two.
+    /// The end of a group. Each group ends with two markers.
     Marker {
-        /// Where.
+        /// Its offset.
         offset: u64,
-        /// What it says.
+        /// The decoded marker.
         marker: Marker,
     },
     /// Bytes that are no record.
     Gap {
-        /// Their first.
+        /// Offset of the first byte.
         from: u64,
-        /// The one after their last.
+        /// Offset after the last byte.
         to: u64,
         /// Whether all are zero, as preallocated space is.
         blank: bool,
@@ -71,12 +73,12 @@ impl Scanner {
         Self { segment, offset: start, end, gap: None, after_marker: false }
     }
 
-    /// Where the next bytes are wanted from.
+    /// The offset from which the next bytes are needed.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Goes one step; `window` are the bytes from [`offset`](Self::offset) on.
+    /// Takes one step. `window` holds the bytes from [`offset`](Self::offset) on.
     pub fn step<'a>(&mut self, window: &'a [u8]) -> Step<'a> {
         let left = self.end.saturating_sub(self.offset);
         if left < RECORD_HEADER_BYTES as u64 {
@@ -96,10 +98,10 @@ impl Scanner {
         }
     }
 
-    /// The header at the front of `window`, if it is whole and its payload ends before the end.
+    /// The header at the front of `window`, if it is intact and its payload ends before the end.
     fn header(&self, window: &[u8]) -> Option<RecordHeader> {
-        let place = Place { segment: self.segment.id, offset: u32::try_from(self.offset).ok()? };
-        let header = RecordHeader::decode(window, place).ok()?;
+        let address = RecordAddress { segment: self.segment.id, offset: u32::try_from(self.offset).ok()? };
+        let header = RecordHeader::decode(window, address).ok()?;
         (header.total_len() <= self.end - self.offset).then_some(header)
     }
 
@@ -119,7 +121,7 @@ impl Scanner {
         Step::Found(Item::Record { offset, header, payload })
     }
 
-    /// Moves to the next place in `window` at which a record may begin.
+    /// Moves to the next offset in `window` at which a record may begin.
     fn search<'a>(&mut self, window: &'a [u8]) -> Step<'a> {
         self.after_marker = false;
         let skip = next_magic(window);
@@ -151,12 +153,12 @@ impl Scanner {
     }
 }
 
-/// The offset after the first byte of `window` at which a magic, or the beginning of one at its end, stands; the
-/// length of `window` where there is none.
+/// The offset of the next magic in `window` after its first byte, or of the beginning of a magic at its end;
+/// the length of `window` if there is none.
 fn next_magic(window: &[u8]) -> usize {
     let [first, ..] = RECORD_MAGIC;
     let mut at = 1;
-    // Preallocated space is stepped over by the block: a search byte by byte would cost more than reading it.
+    // Preallocated space is skipped by the block: a search byte by byte would cost more than reading it.
     while let Some(block) = window.get(at..at + SEGMENT_BLOCK).filter(|block| is_blank(block)) {
         at += block.len();
     }
@@ -191,7 +193,7 @@ mod tests {
     const SEGMENT: SegmentId = SegmentId::from_bytes(*b"0123456789abcdef");
     const NAME: SegmentName = SegmentName { id: SEGMENT, library: LibraryId::from_bytes([0x11; 32]) };
 
-    /// Groups of chunks, as a segment holds them from offset 4096 on; the chunks' offsets.
+    /// Groups of chunks, as a segment holds them from offset 4096 on, and the chunks' offsets.
     fn groups(chunks: &[Vec<Vec<u8>>]) -> (Vec<u8>, Vec<u64>) {
         let mut out = vec![0; SEGMENT_BLOCK];
         let mut offsets = Vec::new();
@@ -210,8 +212,8 @@ mod tests {
     }
 
     fn push(out: &mut Vec<u8>, key: RecordKey, payload: &[u8]) {
-        let place = Place { segment: SEGMENT, offset: out.len() as u32 };
-        out.extend_from_slice(&RecordHeader::raw(key, payload).encode(place));
+        let address = RecordAddress { segment: SEGMENT, offset: out.len() as u32 };
+        out.extend_from_slice(&RecordHeader::raw(key, payload).encode(address));
         out.extend_from_slice(payload);
     }
 
@@ -223,7 +225,7 @@ mod tests {
         gaps: Vec<(u64, u64, bool)>,
     }
 
-    /// Walks `file` through windows of at most `window` bytes, or what is asked for.
+    /// Walks `file` through windows of at most `window` bytes, or as many as the scanner asks for.
     fn walk(file: &[u8], window: usize) -> Seen {
         let mut scanner = Scanner::new(NAME, SEGMENT_BLOCK.min(file.len()) as u64, file.len() as u64);
         let mut seen = Seen::default();
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_costs_one_record_at_most() {
+    fn a_flipped_bit_loses_one_record_at_most() {
         let (file, offsets) = example();
         for at in SEGMENT_BLOCK..file.len() {
             let mut bad = file.clone();
@@ -282,7 +284,7 @@ mod tests {
     fn records_within_content_are_content() {
         let (inner, _) = groups(&[vec![vec![7; 300]]]);
         let (mut file, offsets) = groups(&[vec![inner, vec![8; 10]]]);
-        // Without the header that steps over it, the walk goes through the content.
+        // Without an intact header to skip it, the walk goes through the content.
         file[SEGMENT_BLOCK] ^= 1;
         let seen = walk(&file, 4096);
         assert_eq!(seen.good, offsets[1..]);
@@ -300,7 +302,7 @@ mod tests {
         push(&mut file, RecordKey::Chunk(ChunkId::of(chunk)), chunk);
         let seen = walk(&file, 1000);
         assert_eq!(seen, Seen { good: vec![SEGMENT_BLOCK as u64, after], ..Seen::default() });
-        // Damage in it is found, and costs nothing else.
+        // Damage in it is found and affects no other record.
         file[SEGMENT_BLOCK + RECORD_HEADER_BYTES] ^= 1;
         let seen = walk(&file, 1000);
         assert_eq!((seen.good, seen.damaged), (vec![after], vec![SEGMENT_BLOCK as u64]));
@@ -311,8 +313,8 @@ mod tests {
         fn any_bytes_come_to_an_end(mut file in proptest::collection::vec(any::<u8>(), 0..20_000), magics in
             proptest::collection::vec(0usize..20_000, 0..20), window in 1usize..5000) {
             for at in magics {
-                if let Some(place) = file.get_mut(at..at + 4) {
-                    place.copy_from_slice(&RECORD_MAGIC);
+                if let Some(slot) = file.get_mut(at..at + 4) {
+                    slot.copy_from_slice(&RECORD_MAGIC);
                 }
             }
             let seen = walk(&file, window);

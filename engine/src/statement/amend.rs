@@ -1,5 +1,5 @@
-//! Changes of a [`Root`] as operators speak of them. Pure edits of a body; whether the result is worth signing is for
-//! people, whether it stands for the [`library`](super::library).
+//! Changes of a [`Root`] in operators' terms. Pure edits of a body: people decide whether to sign the result,
+//! the [`library`](super::library) whether it is effective.
 
 use std::{collections::BTreeSet, str::FromStr};
 
@@ -9,9 +9,10 @@ use crate::{
     statement::{Classes, Library, PublicKey, Role, RoleKind, Root, state::releases_under},
 };
 
-/// Each of these leaves the root as it was where it fails.
+/// If one of these fails, it leaves the root as it was.
 impl Root {
-    /// Adds `key` to the role of `kind` for exactly `classes`, which is made with a threshold of 1 where there is none.
+    /// Adds `key` to the role of `kind` for exactly `classes`. A missing role is created with a threshold of
+    /// 1.
     pub fn add_key(&mut self, kind: RoleKind, classes: &Classes, key: PublicKey) -> Result<()> {
         let mut next = self.clone();
         match next.role_mut(kind, classes) {
@@ -33,7 +34,8 @@ impl Root {
         self.become_checked(next)
     }
 
-    /// Takes `key` out of the roles of `kind`: of the one for exactly `classes`, or of all. A role without keys goes.
+    /// Takes `key` out of the roles of `kind`: of the one for exactly `classes`, or of all. A role without
+    /// keys is removed.
     pub fn remove_key(&mut self, kind: RoleKind, classes: Option<&Classes>, key: &PublicKey) -> Result<()> {
         let meant = |role: &Role| role.kind == kind && classes.is_none_or(|classes| role.classes == *classes);
         if !self.roles.iter().any(|role| meant(role) && role.keys.contains(key)) {
@@ -75,9 +77,10 @@ impl Root {
 }
 
 impl Library {
-    /// The releases that would stand if `root` were the newest, of those that are known. Whether it is signed is not asked.
+    /// The known releases that would be effective if `root` were the newest. The signatures of `root` are not
+    /// checked.
     pub fn releases_under(&self, root: &Root) -> BTreeSet<StatementId> {
-        releases_under(&self.pool, root)
+        releases_under(&self.set, root)
     }
 }
 
@@ -87,7 +90,7 @@ impl FromStr for RoleKind {
     fn from_str(text: &str) -> Result<Self> {
         let all = [RoleKind::Root, RoleKind::Operator, RoleKind::Publisher, RoleKind::Timekeeper];
         all.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-            Error::Invalid(format!("`{text}` is no role; use root, operator, publisher or timekeeper"))
+            Error::Invalid(format!("`{text}` is not a role; use root, operator, publisher or timekeeper"))
         })
     }
 }

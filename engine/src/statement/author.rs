@@ -1,5 +1,5 @@
-//! Makes the statements a node needs, with the sequence that comes next. It signs; it decides nothing: what it makes
-//! is offered to the [`Library`] like any other.
+//! Makes the statements that a node needs, with the next sequence. It signs and decides nothing: a new
+//! statement is offered to the [`Library`] like any other.
 
 use crate::{
     error::{Error, Result},
@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// The keys of a new library, one a role, each 1 of 1. None of them is a node's key, so that who steals a node can
-/// neither publish nor admit.
+/// The keys of a new library, one for each role, each 1 of 1. None of them is a node's key, so a thief of a
+/// node can neither publish nor admit.
 #[derive(Clone, Copy, Debug)]
 pub struct Founders<'a> {
     /// Signs the next root: take it offline.
@@ -24,7 +24,7 @@ pub struct Founders<'a> {
     pub publisher: &'a Key,
 }
 
-/// Founds a library. `nonce` is random; it makes the id unlike that of any other library.
+/// Founds a library. `nonce` is random; it makes the id differ from that of any other library.
 pub fn found(name: &str, keys: Founders<'_>, nonce: Salt, now_ms: i64) -> Result<(LibraryId, Statement)> {
     let body = Body::Root(Root {
         version: 1,
@@ -44,7 +44,7 @@ pub fn found(name: &str, keys: Founders<'_>, nonce: Salt, now_ms: i64) -> Result
     Ok((root.library(), root))
 }
 
-/// Makes a release after `parents`, which must stand in `library`.
+/// Makes a release after `parents`, which must be effective in `library`.
 pub fn release(
     library: &Library,
     publisher: &Key,
@@ -56,7 +56,7 @@ pub fn release(
     release_of_classes(library, publisher, parents, (manifest, Vec::new()), message, now_ms)
 }
 
-/// Makes a release that lists its classes, for a library with publishers of some classes only.
+/// Makes a release that lists its classes, for a library with publishers that are limited to some classes.
 pub fn release_of_classes(
     library: &Library,
     publisher: &Key,
@@ -78,11 +78,12 @@ pub fn release_of_classes(
     sign_next(library, highest, now_ms, &body, publisher)
 }
 
-/// The highest sequence that a release after `parents` must go above: theirs, that of whatever its publisher signed, so that
-/// no two of a key share one, and that of others, so that people can tell releases apart by it. Others' only as far as that is
-/// no leap: a limited publisher's release does not stand beyond one.
+/// The highest sequence that a release after `parents` must go above. It is the highest of: the sequences of
+/// the parents; those of all releases that the publisher signed, so that no two of a key share one; and those
+/// of other releases, so that people can tell releases apart by sequence. Sequences of others that would be a
+/// jump are ignored, since a limited publisher's release is not effective beyond a jump.
 fn highest_release(library: &Library, publisher: &PublicKey, parents: &[StatementId]) -> u64 {
-    let all = library.pool.iter().filter(|statement| statement.kind() == StatementKind::Release);
+    let all = library.set.iter().filter(|statement| statement.kind() == StatementKind::Release);
     let (own, others): (Vec<&Statement>, Vec<&Statement>) = all
         .map(|statement| &**statement)
         .partition(|said| parents.contains(&said.id()) || said.signers().any(|key| key == publisher));
@@ -92,23 +93,23 @@ fn highest_release(library: &Library, publisher: &PublicKey, parents: &[Statemen
     others.max().unwrap_or(0).max(highest)
 }
 
-/// A statement before it is signed, with the sequence that comes next.
+/// A statement before it is signed, with the next sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposed {
-    /// Of which library, in which place.
+    /// Its library, sequence and time.
     pub header: Header,
-    /// What it says.
+    /// Its body.
     pub body: Body,
 }
 
 impl Proposed {
-    /// A channel's next place, in the word of operators: it begins a term.
+    /// An operator statement that moves a channel: it begins a term.
     pub fn channel(library: &Library, channel: Channel, now_ms: i64) -> Self {
         let highest = library.channel_highest(&channel.name);
         Self::after(library, highest, Body::Channel(Channel { term: None, ..channel }), now_ms)
     }
 
-    /// What a node may do, in the word of operators.
+    /// An operator statement about the rights of a node.
     pub fn member(library: &Library, member: Member, now_ms: i64) -> Self {
         let highest = library.member_highest(&member.node);
         Self::after(library, highest, Body::Member(member), now_ms)
@@ -119,19 +120,20 @@ impl Proposed {
         Self::after(library, 0, Body::Ticket(terms), now_ms)
     }
 
-    /// How classes are to be kept.
+    /// A policy: how classes are to be kept.
     pub fn policy(library: &Library, policy: Policy, now_ms: i64) -> Self {
         Self::after(library, library.policy_highest(), Body::Policy(policy), now_ms)
     }
 
-    /// The end of what a node may do: of all that operators said of it so far, and of every ticket it joined with.
+    /// A revocation of a node: it ends all grants of operators so far, and every ticket that the node joined
+    /// with.
     pub fn revoke(library: &Library, node: NodeId, reason: &str, now_ms: i64) -> Self {
         let highest = library.member_highest(&node);
         let body = Revoke { node, up_to: highest.saturating_add(1), reason: reason.to_owned() };
         Self::after(library, highest, Body::Revoke(body), now_ms)
     }
 
-    /// The id that it has as a statement, with whichever signatures. Fails where it breaks a rule of its form.
+    /// The id that it has as a statement, whatever keys sign. Fails where it breaks a rule of its form.
     pub fn id(&self) -> Result<StatementId> {
         Ok(StatementId::of(&unsigned(&self.header, &self.body)?))
     }
@@ -147,7 +149,8 @@ impl Proposed {
     }
 }
 
-/// Moves a channel: the sequence follows the highest of that name. A publisher speaks under the operator's last word.
+/// Moves a channel: the sequence follows the highest of that name. A publisher's statement names the
+/// operator's last statement as its term.
 pub fn channel(library: &Library, signer: &Key, channel: Channel, now_ms: i64) -> Result<Statement> {
     if library.is_operator(&signer.public()) {
         return Proposed::channel(library, channel, now_ms).sign(&[signer]);
@@ -170,12 +173,12 @@ pub fn ticket(library: &Library, operator: &Key, terms: TicketTerms, now_ms: i64
     Proposed::ticket(library, terms, now_ms).sign(&[operator])
 }
 
-/// Says how classes are to be kept: the next policy of the library.
+/// Makes the library's next policy: how classes are to be kept.
 pub fn policy(library: &Library, operator: &Key, policy: Policy, now_ms: i64) -> Result<Statement> {
     Proposed::policy(library, policy, now_ms).sign(&[operator])
 }
 
-/// Ends what a node may do: all that operators said of it so far, and every ticket it joined with.
+/// Revokes a node: ends all grants of operators so far, and every ticket that the node joined with.
 pub fn revoke(
     library: &Library,
     operator: &Key,
@@ -186,7 +189,7 @@ pub fn revoke(
     Proposed::revoke(library, node, reason, now_ms).sign(&[operator])
 }
 
-/// Vouches that `channel` stands where it is known to stand.
+/// Confirms that the known current statement of `channel` is the newest.
 pub fn fresh(library: &Library, timekeeper: &Key, channel: &str, now_ms: i64) -> Result<Statement> {
     let current = library.channel(channel).ok_or_else(|| {
         Error::Missing(format!("channel {channel} is not known here; pull the library first"))
@@ -196,7 +199,7 @@ pub fn fresh(library: &Library, timekeeper: &Key, channel: &str, now_ms: i64) ->
     sign_next(library, before, now_ms, &body, timekeeper)
 }
 
-/// Replaces the key of `node`; `old` stays good for `grace_ms`.
+/// Replaces the key of `node`; `old` stays valid for `grace_ms`.
 pub fn succession(
     library: &Library,
     node: NodeId,

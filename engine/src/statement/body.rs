@@ -1,4 +1,4 @@
-//! The bodies by kind. It owns the dispatch from a kind to its codec, nothing else.
+//! The bodies by kind. This module owns the dispatch from a kind to its codec, nothing else.
 
 use crate::{
     error::Result,
@@ -9,30 +9,30 @@ use crate::{
     },
 };
 
-/// What a statement says, by kind.
+/// The body of a statement, by kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// The keys of the roles.
     Root(Root),
     /// A version of the library.
     Release(Release),
-    /// Where a channel stands.
+    /// The release to which a channel points.
     Channel(Channel),
-    /// A node and what it may do.
+    /// A node and its grant.
     Member(Member),
-    /// What a ticket allows.
+    /// The terms of a ticket.
     Ticket(TicketTerms),
-    /// A node that may do nothing any more.
+    /// The revocation of a node.
     Revoke(Revoke),
-    /// Where a channel stood when a timekeeper looked.
+    /// The current statement of a channel, as a timekeeper saw it.
     Fresh(Fresh),
     /// A node's next key.
     Succession(Succession),
-    /// How far a node's audit log goes.
+    /// The length and last record of a node's audit log.
     Checkpoint(Checkpoint),
     /// How classes are to be kept.
     Policy(Policy),
-    /// Revocations that count though their key does not.
+    /// Revocations that stay effective although a root removed their key.
     Pins(Pins),
 }
 

@@ -1,5 +1,5 @@
-//! Statements of one library in a file: to carry them to a machine without a network, and back. Owns the form; what of
-//! them stands is for a [`Library`](super::Library) to say.
+//! Statements of one library in a file, to carry them to a machine without a network and back. This module
+//! owns the form; a [`Library`](super::Library) decides which statements are effective.
 //!
 //! ```text
 //! magic "CHBD" | version u8 = 1 | zero [3] | library [32]
@@ -18,17 +18,17 @@ use crate::{
 const MAGIC: &[u8; 4] = b"CHBD";
 const VERSION: u8 = 1;
 
-/// Statements of one library, parsed and nothing more: their signatures are not checked.
+/// Statements of one library, only parsed: their signatures are not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     /// The library.
     pub library: LibraryId,
-    /// Its statements, each once; in files that Chuan writes, each after what proves it.
+    /// Its statements, each once; in files that Chuan writes, each after the statements that prove it.
     pub statements: Vec<Statement>,
 }
 
 impl Bundle {
-    /// Reads a file that may come from anybody. Kinds of statements that this version does not know are left out.
+    /// Reads an untrusted file. Statements of unknown kinds are left out.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes, "bundle of statements");
         if bytes.len() > BUNDLE_BYTES {
@@ -57,7 +57,7 @@ impl Bundle {
             }
         }
         if unknown > 0 {
-            tracing::warn!(unknown, "statements of kinds that this version does not know are left out");
+            tracing::warn!(unknown, "statements of unknown kinds are left out");
         }
         reader.finish()?;
         let bundle = Self { library, statements };
@@ -65,7 +65,8 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// The file. Fails where a statement is of another library or stands twice, or there are too many.
+    /// The file. Fails where a statement is of another library or is listed twice, or where there are too
+    /// many.
     pub fn encode(&self) -> Result<Vec<u8>> {
         self.check()?;
         let count = u32::try_from(self.statements.len()).unwrap_or(u32::MAX);
@@ -96,7 +97,9 @@ impl Bundle {
                 )));
             }
             if !seen.insert(statement.id()) {
-                return Err(Error::Invalid("malformed bundle of statements: one stands twice".into()));
+                return Err(Error::Invalid(
+                    "malformed bundle of statements: a statement is listed twice".into(),
+                ));
             }
         }
         Ok(())
@@ -110,7 +113,7 @@ pub(super) fn put_statement(out: &mut Vec<u8>, statement: &Statement) {
     out.extend_from_slice(bytes);
 }
 
-/// Reads what [`put_statement`] wrote.
+/// Reads the output of [`put_statement`].
 pub(super) fn read_statement(reader: &mut Reader<'_>) -> Result<Statement> {
     Statement::decode(read_envelope(reader)?)
 }

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Where a channel stands. A rollback is a newer statement that names an older release.
+/// The release to which a channel points. A rollback is a newer statement that names an older release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
     /// The channel.
@@ -25,8 +25,8 @@ pub struct Channel {
     pub active: PublicKey,
     /// Whether the active publisher's newest release is meant to be the current one.
     pub follow: bool,
-    /// The operator's channel statement under which a publisher moves the channel; none in an operator's own, and where no
-    /// operator has said anything of the channel yet.
+    /// The operator's channel statement under which a publisher moves the channel. `None` in an operator's
+    /// statement, and as long as no operator has signed a statement on the channel.
     pub term: Option<StatementId>,
 }
 

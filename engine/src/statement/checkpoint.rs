@@ -1,4 +1,4 @@
-//! The body of a `checkpoint` statement: how far a node's audit log goes.
+//! The body of a `checkpoint` statement: the length and last record of a node's audit log.
 //!
 //! ```text
 //! node [32] | count u64 | head [32]
@@ -10,8 +10,8 @@ use crate::{
     statement::wire::Reader,
 };
 
-/// Fixes a node's audit log up to a record; signed with the node's key. The statement's sequence is the count, so that a
-/// node with two histories contradicts itself.
+/// Fixes a node's audit log up to a record; signed with the node's key. The statement's sequence is the
+/// count, so a node with two histories signs contradicting statements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The node whose log it is.

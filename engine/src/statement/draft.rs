@@ -1,18 +1,20 @@
-//! A file of roots: those of a library up to now, and the one proposed next with the signatures that are there so far. It
-//! goes from one holder of a root key to the next, on a stick or by mail, and needs no home and no network.
+//! A file of roots: the roots of a library up to now, and the proposed next root with its signatures so far.
+//! People pass it from one holder of a root key to the next, on a stick or by mail. It needs no home and no
+//! network.
 //!
 //! ```text
 //! magic "CHRD" | version u8 = 1 | zero [3]
 //! | root count u16, ≤ 1024 | roots × (length u32, envelope), version 1 first
 //! | proposal present u8 (0 or 1); if so:
-//!     length u32 | what is signed of the proposed root: an envelope without its signatures
+//!     length u32 | the signed bytes of the proposed root: an envelope without its signatures
 //!     | signature count u8, ≤ 32 | each: public key [32], signature [64]; sorted by key, each once
 //! ```
 //!
-//! All roots are in it, not the last alone: so the library's id vouches for what the proposal is compared with, and nobody
-//! can show a signer a harmless change of a root that never was. A file is read only if every root in it follows from the
-//! one before, every signature verifies and is of a key that counts. Here alone may a statement stand without a
-//! signature; it becomes a [`Statement`] when it has enough of them.
+//! It holds all roots, not only the last. So the library's id authenticates the root with which the proposal
+//! is compared, and no attacker can show a signer a harmless change of a false root. A file is read only if
+//! every root in it follows from the one before, every signature verifies, and every signature is by a root
+//! key that is asked to sign. Only a proposal may be without signatures; it becomes a [`Statement`] when it
+//! has enough of them.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +37,7 @@ mod tests;
 const MAGIC: &[u8; 4] = b"CHRD";
 const VERSION: u8 = 1;
 
-/// The roots of a library, each following from the one before, and what is proposed to follow the last. There is always a
+/// The roots of a library, each following from the one before, and the proposed next root. There is always a
 /// root or a proposal.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -43,7 +45,7 @@ pub struct Draft {
     proposal: Option<Proposal>,
 }
 
-/// A root that is not signed by enough keys yet, or is and was not put to use.
+/// A root that is not signed by enough keys yet, or is complete and not moved among the roots yet.
 #[derive(Clone, Debug)]
 pub struct Proposal {
     bytes: Vec<u8>,
@@ -70,7 +72,7 @@ impl Draft {
         Ok(Self { roots: Vec::new(), proposal: Some(proposal) })
     }
 
-    /// Takes the roots of a library, version 1 first, with nothing proposed.
+    /// Takes the roots of a library, version 1 first, without a proposal.
     pub fn of(roots: Vec<Statement>) -> Result<Self> {
         if roots.is_empty() {
             return Err(Error::Missing("there is no root; `chuan root init` makes the first".into()));
@@ -80,7 +82,7 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Reads a file that may come from anybody.
+    /// Reads an untrusted file.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes, "file of roots");
         if bytes.len() > DRAFT_BYTES {
@@ -126,7 +128,7 @@ impl Draft {
         Ok(out)
     }
 
-    /// The library; of one that is not founded yet, the id it will have.
+    /// The library; for a library that is not founded yet, the id that it will have.
     pub fn library(&self) -> LibraryId {
         let founded = self.roots.first().map(Statement::library);
         founded
@@ -134,7 +136,7 @@ impl Draft {
             .unwrap_or(LibraryId::from_bytes([0; 32]))
     }
 
-    /// The last root that is signed.
+    /// The last signed root.
     pub fn current(&self) -> Option<&Root> {
         self.roots.last().and_then(root_of)
     }
@@ -144,19 +146,19 @@ impl Draft {
         self.roots.last()
     }
 
-    /// What is proposed to follow.
+    /// The proposed next root.
     pub fn proposal(&self) -> Option<&Proposal> {
         self.proposal.as_ref()
     }
 
-    /// What a further change starts from: the proposal, else the current root.
+    /// The root from which a further change starts: the proposal, else the current root.
     pub fn newest(&self) -> Option<&Root> {
         self.proposal.as_ref().map(Proposal::root).or_else(|| self.current())
     }
 
-    /// Proposes `root` to follow the current one: as its next version, in place of a proposal that is not complete. A
-    /// complete one is a root by now and is followed. What changes nothing leaves nothing proposed. Gives the signatures that
-    /// are void for it.
+    /// Proposes `root` to follow the current one: as its next version, in place of an incomplete proposal. A
+    /// complete proposal becomes a root first. A proposal equal to the current root is removed. Returns the
+    /// number of signatures that this makes void.
     pub fn propose(&mut self, root: Root, now_ms: i64) -> Result<usize> {
         self.settle()?;
         let version = self.current().map_or(0, |current| current.version).saturating_add(1);
@@ -168,7 +170,7 @@ impl Draft {
         Ok(void)
     }
 
-    /// Takes a complete proposal among the roots.
+    /// Moves a complete proposal to the roots.
     pub fn settle(&mut self) -> Result<()> {
         if let Some(statement) = self.complete()? {
             self.roots.push(statement);
@@ -177,7 +179,8 @@ impl Draft {
         Ok(())
     }
 
-    /// Signs the proposal. Fails for a key that neither root asks for; signing twice changes nothing.
+    /// Signs the proposal. Fails for a key that neither root names as a root key; signing twice changes
+    /// nothing.
     pub fn sign(&mut self, key: &Key) -> Result<()> {
         let public = key.public();
         let asked = self.is_asked(&public);
@@ -192,8 +195,9 @@ impl Draft {
         proposal.add([(public, signature)])
     }
 
-    /// Takes the signatures of another copy of the same proposal, or the proposal itself where this file has none. Gives
-    /// how many were new. Fails for another library, another version or another proposal.
+    /// Adds the signatures of another copy of the same proposal, or the proposal itself where this file has
+    /// none. Returns the number of new signatures. Fails for another library, another version or another
+    /// proposal.
     pub fn merge(&mut self, other: &Draft) -> Result<usize> {
         if other.library() != self.library() {
             return Err(Error::Invalid(format!(
@@ -227,13 +231,13 @@ impl Draft {
         Ok(ours.signatures.len() - before)
     }
 
-    /// How far the proposal is under the root before it (none for a first root), and under itself.
+    /// The signatures of the proposal under the root before it (`None` for a first root), and under itself.
     pub fn tallies(&self) -> Option<(Option<Tally>, Tally)> {
         let proposal = self.proposal.as_ref()?;
         Some((self.current().map(|root| proposal.tally(root)), proposal.tally(&proposal.root)))
     }
 
-    /// The proposal as a statement, where enough keys signed it.
+    /// The proposal as a statement, if enough keys signed it.
     pub fn complete(&self) -> Result<Option<Statement>> {
         let (Some(proposal), Some((old, new))) = (&self.proposal, self.tallies()) else { return Ok(None) };
         if !new.is_met() || old.is_some_and(|old| !old.is_met()) {
@@ -242,12 +246,12 @@ impl Draft {
         Statement::assemble(proposal.bytes.clone(), proposal.signatures()).map(Some)
     }
 
-    /// Every root that is signed by enough keys, the proposal if it is: what a library takes up.
+    /// Every root that is signed by enough keys, including a complete proposal: the statements for a library.
     pub fn statements(&self) -> Result<Vec<Statement>> {
         Ok(self.roots.iter().cloned().chain(self.complete()?).collect())
     }
 
-    /// The keys whose signatures of the proposal count, and that have not signed.
+    /// The keys that can still add a needed signature to the proposal.
     pub fn waiting_for(&self) -> Vec<PublicKey> {
         let Some(proposal) = &self.proposal else { return Vec::new() };
         let roots = self.current().into_iter().chain([&proposal.root]);
@@ -275,7 +279,7 @@ impl Draft {
         let library = self.library();
         let mut before: Option<&Root> = None;
         for statement in &self.roots {
-            let root = root_of(statement).ok_or_else(|| bad("a statement in it is no root"))?;
+            let root = root_of(statement).ok_or_else(|| bad("a statement in it is not a root"))?;
             if statement.library() != library {
                 return Err(bad("its roots are of several libraries"));
             }
@@ -286,13 +290,13 @@ impl Draft {
         let Some(proposal) = &self.proposal else { return Ok(()) };
         let version = before.map_or(0, |root| root.version).saturating_add(1);
         if proposal.root.version != version || proposal.library != library {
-            return Err(bad("what it proposes does not follow from its last root"));
+            return Err(bad("the proposal does not follow from its last root"));
         }
         let message = signed_message(&proposal.bytes);
         for (key, signature) in &proposal.signatures {
             key.verify(&message, signature)?;
             if !self.is_asked(key) {
-                return Err(bad("a signature in it is of no root key"));
+                return Err(bad("a signature in it is not by a root key"));
             }
         }
         Ok(())
@@ -314,12 +318,12 @@ impl Proposal {
 
     fn parse(bytes: &[u8], signatures: BTreeMap<PublicKey, Signature>) -> Result<Self> {
         if bytes.len() + 1 + SIGNATURES * (KEY_LEN + SIGNATURE_LEN) > STATEMENT_BYTES {
-            return Err(bad("the root it proposes is too large"));
+            return Err(bad("the proposed root is too large"));
         }
         let mut reader = Reader::new(bytes, "proposed root");
         let (header, body) = read_unsigned(&mut reader)?;
         reader.finish()?;
-        let Body::Root(root) = body else { return Err(bad("what it proposes is no root")) };
+        let Body::Root(root) = body else { return Err(bad("the proposal is not a root")) };
         let library = header.library.unwrap_or_else(|| LibraryId::of(bytes));
         Ok(Self { bytes: bytes.to_vec(), root, library, signatures })
     }
@@ -330,12 +334,12 @@ impl Proposal {
         put_signatures(out, &self.signatures());
     }
 
-    /// What it says.
+    /// The proposed root.
     pub fn root(&self) -> &Root {
         &self.root
     }
 
-    /// The id it has as a statement; it does not depend on who signs.
+    /// The id that it has as a statement, whatever keys sign.
     pub fn id(&self) -> StatementId {
         StatementId::of(&self.bytes)
     }
@@ -375,7 +379,8 @@ impl Tally {
     }
 }
 
-/// Whether `next`, signed by `signers`, follows `before`; without one, whether it may be a library's first.
+/// Whether `next`, signed by `signers`, follows `before`; without `before`, whether it may be a library's
+/// first root.
 fn check_follows(before: Option<&Root>, next: &Root, signers: &[PublicKey]) -> Result<()> {
     if next.version != before.map_or(0, |root| root.version).saturating_add(1) {
         return Err(bad("its roots do not follow each other"));

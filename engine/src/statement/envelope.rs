@@ -1,12 +1,12 @@
-//! The envelope of every statement, and its signatures. It owns the bytes and whether signatures verify; whether a key
-//! was entitled to sign is for the [`library`](super::library).
+//! The envelope of every statement, and its signatures. It owns the bytes and the check of the signatures;
+//! whether a key was authorized to sign is decided in the [`library`](super::library).
 //!
 //! ```text
 //! offset size
 //!      0    4  magic "CHST"
 //!      4    1  version = 2
-//!      5    1  kind: 1 root, 2 release, 3 channel, 4 member, 5 ticket, 7 revoke, 8 fresh, 9 succession, 10 checkpoint,
-//!                 11 policy, 25 pins
+//!      5    1  kind: 1 root, 2 release, 3 channel, 4 member, 5 ticket, 7 revoke, 8 fresh, 9 succession,
+//!                 10 checkpoint, 11 policy, 25 pins
 //!      6    2  flags = 0
 //!      8   32  library; zeros in the first root, whose hash is the library's id
 //!     40    8  sequence u64, 1 to 2⁶⁴ − 2
@@ -17,8 +17,9 @@
 //! 61 + n   96  each: public key [32], signature [64]  ┘ sorted by key, each once
 //! ```
 //!
-//! All integers are little-endian. The statement's id is the hash of what comes before the signature count. Each
-//! signature is over [`DOMAIN`] followed by those same bytes, as received: nothing is ever encoded again to be checked.
+//! All integers are little-endian. The statement's id is the hash of the bytes before the signature count.
+//! Each signature is over [`DOMAIN`] followed by those same bytes, as received: no statement is encoded again
+//! to be checked.
 
 use std::ops::Range;
 
@@ -36,18 +37,19 @@ use crate::{
     },
 };
 
-/// What precedes a statement's bytes in every signature over it.
+/// The prefix of a statement's bytes in every signature over it.
 pub const DOMAIN: &[u8] = b"chuan 2026-11 statement signature v1\0";
 
 const MAGIC: &[u8; 4] = b"CHST";
 const VERSION: u8 = 2;
-/// What chuan 0.1.0 wrote: its members and tickets name no region, and no library of it is taken over.
+/// The version of chuan 0.1.0: its members and tickets name no region, and its libraries are not taken over.
 const BEFORE: u8 = 1;
+/// Bytes before the body.
 const HEADER_LEN: usize = 60;
 const NO_LIBRARY: [u8; ID_LEN] = [0; ID_LEN];
 
-/// A statement that parses. Until [`Statement::verify_signatures`] and a [`Library`](super::Library) have passed it, it
-/// is a claim by nobody.
+/// A statement that parses. It proves nothing before [`Statement::verify_signatures`] and a
+/// [`Library`](super::Library) have checked it.
 #[derive(Clone, Debug)]
 pub struct Statement {
     bytes: Bytes,
@@ -60,7 +62,7 @@ pub struct Statement {
     signatures: Vec<(PublicKey, Signature)>,
 }
 
-/// What a new statement says beside its body.
+/// The fields of a new statement beside its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The library; `None` in its first root only.
@@ -72,7 +74,7 @@ pub struct Header {
 }
 
 impl Statement {
-    /// Parses an envelope that may come from anybody. Keeps the bytes as received; checks form, not signatures.
+    /// Parses an untrusted envelope. Keeps the bytes as received; checks form, not signatures.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > STATEMENT_BYTES {
             return Err(Error::Invalid(format!(
@@ -102,7 +104,8 @@ impl Statement {
         })
     }
 
-    /// Makes and signs a statement. Fails where the body or the header breaks a rule, or without a key.
+    /// Makes and signs a statement. Fails where the body or the header breaks a rule, or where no key is
+    /// given.
     pub fn sign(header: Header, body: &Body, keys: &[&Key]) -> Result<Self> {
         let bytes = unsigned(&header, body)?;
         let message = signed_message(&bytes);
@@ -110,14 +113,15 @@ impl Statement {
         Self::assemble(bytes, signatures)
     }
 
-    /// The same statement with one more signature, as holders of a threshold pass it on.
+    /// The same statement with one more signature, as the holders of a threshold's keys pass it on.
     pub fn cosign(&self, key: &Key) -> Result<Self> {
         let mut signatures = self.signatures.clone();
         signatures.push((key.public(), key.sign(&signed_message(self.signed_bytes()))));
         Self::assemble(self.signed_bytes().to_vec(), signatures)
     }
 
-    /// The same statement with the signatures of both; none where `other` adds none. Both must have been verified.
+    /// The same statement with the signatures of both; `None` where `other` adds none. Both must have been
+    /// verified.
     pub(crate) fn merge(&self, other: &Self) -> Result<Option<Self>> {
         let news = other.signatures.iter().filter(|(key, _)| self.signers().all(|known| known != key));
         let mut signatures = self.signatures.clone();
@@ -128,8 +132,8 @@ impl Statement {
         Self::assemble(self.signed_bytes().to_vec(), signatures).map(Some)
     }
 
-    /// The same statement with the signatures of some of its signers only; none where that leaves it as it is. Fails where it
-    /// leaves no signature.
+    /// The same statement with the signatures of some of its signers only; `None` where that changes nothing.
+    /// Fails where no signature is left.
     pub(crate) fn with_signers(&self, keep: impl Fn(&PublicKey) -> bool) -> Result<Option<Self>> {
         let mut signatures = self.signatures.clone();
         signatures.retain(|(key, _)| keep(key));
@@ -146,7 +150,7 @@ impl Statement {
         Self::assemble(self.signed_bytes().to_vec(), signatures).map(Some)
     }
 
-    /// The keys whose signatures verify: all of those it carries, each once. One bad signature fails the statement.
+    /// Verifies all signatures and returns their keys, each once. One bad signature fails the statement.
     pub fn verify_signatures(&self) -> Result<Vec<PublicKey>> {
         let message = signed_message(self.signed_bytes());
         for (key, signature) in &self.signatures {
@@ -162,22 +166,22 @@ impl Statement {
         Ok(self.signatures.iter().map(|(key, _)| *key).collect())
     }
 
-    /// The hash of what is signed.
+    /// The hash of the signed bytes.
     pub fn id(&self) -> StatementId {
         self.id
     }
 
-    /// The name of this envelope: of what is signed, and who signed it.
+    /// The name of this envelope: a hash of the statement's id and of its signers.
     pub fn envelope_id(&self) -> EnvelopeId {
         EnvelopeId::of(&self.id, self.signatures.iter().map(|(key, _)| key.as_bytes()))
     }
 
-    /// The library it speaks of; for a first root, the one it founds.
+    /// The library that it names; for a first root, the library that it founds.
     pub fn library(&self) -> LibraryId {
         self.library
     }
 
-    /// What kind of statement it is.
+    /// The kind of the statement.
     pub fn kind(&self) -> StatementKind {
         self.body.kind()
     }
@@ -187,22 +191,22 @@ impl Statement {
         self.sequence
     }
 
-    /// When it claims to have been signed, in ms since 1970.
+    /// The claimed time of signing, in ms since 1970.
     pub fn time_ms(&self) -> i64 {
         self.time_ms
     }
 
-    /// What it says.
+    /// The body.
     pub fn body(&self) -> &Body {
         &self.body
     }
 
-    /// The keys that claim to have signed, ascending.
+    /// The keys of its signatures, ascending.
     pub fn signers(&self) -> impl Iterator<Item = &PublicKey> {
         self.signatures.iter().map(|(key, _)| key)
     }
 
-    /// The envelope as received, to be kept and passed on.
+    /// The envelope as received, to be stored and passed on.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -211,7 +215,8 @@ impl Statement {
         self.bytes.get(self.signed.clone()).unwrap_or_default()
     }
 
-    /// Appends signatures to signed bytes and reads the whole back, so that nothing is ever made that would not parse.
+    /// Appends signatures to signed bytes and parses the result, so that no statement is made that would not
+    /// parse.
     pub(super) fn assemble(mut bytes: Vec<u8>, mut signatures: Vec<(PublicKey, Signature)>) -> Result<Self> {
         signatures.sort_unstable_by_key(|(key, _)| *key);
         signatures.dedup_by_key(|(key, _)| *key);
@@ -220,7 +225,7 @@ impl Statement {
     }
 }
 
-/// Two envelopes are equal when every byte is, signatures included.
+/// Two envelopes are equal when all bytes are equal, signatures included.
 impl PartialEq for Statement {
     fn eq(&self, other: &Self) -> bool {
         self.bytes == other.bytes
@@ -229,7 +234,7 @@ impl PartialEq for Statement {
 
 impl Eq for Statement {}
 
-/// What is signed of a statement, as bytes. Fails where the body breaks a rule.
+/// The bytes of a statement that are signed. Fails where the body breaks a rule.
 pub(super) fn unsigned(header: &Header, body: &Body) -> Result<Vec<u8>> {
     let encoded = body.encode()?;
     let body_len = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
@@ -244,7 +249,7 @@ pub(super) fn unsigned(header: &Header, body: &Body) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads what [`unsigned`] wrote.
+/// Reads the output of [`unsigned`].
 pub(super) fn read_unsigned(reader: &mut Reader<'_>) -> Result<(Header, Body)> {
     let (tag, library) = decode_start(reader)?;
     let kind = StatementKind::from_tag(tag)?;
@@ -265,7 +270,7 @@ pub(super) fn put_signatures(out: &mut Vec<u8>, signatures: &[(PublicKey, Signat
     });
 }
 
-/// Reads what [`put_signatures`] wrote.
+/// Reads the output of [`put_signatures`].
 pub(super) fn read_signatures(reader: &mut Reader<'_>) -> Result<Vec<(PublicKey, Signature)>> {
     let signatures =
         reader.list(SIGNATURES, |reader| Ok((reader.key()?, Signature::from_bytes(reader.array()?))))?;
@@ -274,8 +279,8 @@ pub(super) fn read_signatures(reader: &mut Reader<'_>) -> Result<Vec<(PublicKey,
     Ok(signatures)
 }
 
-/// Reads the fields up to the library: the kind's tag, which this version may not know, and the library, which a first root
-/// does not name.
+/// Reads the fields up to the library: the kind's tag, which this version may not know, and the library,
+/// which is `None` in a first root.
 pub(super) fn decode_start(reader: &mut Reader<'_>) -> Result<(u8, Option<LibraryId>)> {
     if reader.array::<4>()? != *MAGIC {
         return Err(reader.invalid("it does not begin with \"CHST\""));
@@ -326,7 +331,7 @@ fn check_header(header: &Header, body: &Body) -> Result<()> {
     }
 }
 
-/// What each signature is over.
+/// The message of each signature.
 pub(super) fn signed_message(signed: &[u8]) -> Vec<u8> {
     [DOMAIN, signed].concat()
 }

@@ -1,9 +1,10 @@
-//! Tagged fields, for bodies that grow: a reader keeps what it does not know. Owns their form and order, not their meaning.
+//! Tagged fields, for bodies that grow: a reader keeps unknown fields. This module owns their form and order,
+//! not their meaning.
 //!
 //! ```text
 //! field: tag u16 | length u16 | value
-//! tag:   the number in the low 15 bits; the top bit says that a reader that does not know the number must not go by the
-//!        body at all
+//! tag:   the number in the low 15 bits; the top bit marks the field as critical: a reader that does not know
+//!        the number must not use the body at all
 //! ```
 //!
 //! Fields ascend by number, each once.
@@ -16,7 +17,7 @@ use crate::{
     statement::wire::{Reader, check_count},
 };
 
-/// The bit of a tag that says that the field is critical.
+/// The bit of a tag that marks the field as critical.
 const CRITICAL: u16 = 0x8000;
 
 /// A field that this version does not know, kept as it is.
@@ -24,13 +25,13 @@ const CRITICAL: u16 = 0x8000;
 pub struct Field {
     /// Its number, below 2¹⁵.
     pub number: u16,
-    /// Whether a reader that does not know it must not go by the body.
+    /// Whether a reader that does not know it must not use the body.
     pub critical: bool,
-    /// What it says.
+    /// Its value.
     pub value: Vec<u8>,
 }
 
-/// Fields in the making, by number.
+/// Fields to be encoded, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Fields(BTreeMap<u16, (bool, Vec<u8>)>);
 
@@ -40,14 +41,14 @@ impl Fields {
         self.0.insert(number, (false, value.into()));
     }
 
-    /// Adds a number where it is not zero, which is how nothing is said.
+    /// Adds a number where it is not zero: zero means that the field is not set.
     pub(crate) fn put_u64(&mut self, number: u16, value: u64) {
         if value != 0 {
             self.put(number, value.to_le_bytes());
         }
     }
 
-    /// Adds those that were not known when they were read.
+    /// Adds fields that were unknown when they were read.
     pub(crate) fn put_unknown(&mut self, unknown: &[Field]) {
         for field in unknown {
             self.0.insert(field.number & !CRITICAL, (field.critical, field.value.clone()));
@@ -65,7 +66,7 @@ impl Fields {
     }
 }
 
-/// Takes all that is left as fields.
+/// Reads the remaining bytes as fields.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Vec<Field>> {
     let mut fields: Vec<Field> = Vec::new();
     while !reader.rest().is_empty() {

@@ -1,8 +1,8 @@
-//! A key or an id in a form that people read to each other: six groups of five digits, as messengers show them. The
-//! same on every machine and in every language.
+//! A key or an id in a form that people read to each other: six groups of five digits, as messengers show
+//! them. The same on every machine and in every language.
 //!
-//! Each group is five bytes of a hash, big-endian, modulo 100,000: about 99 bits in all, so that nobody makes a second
-//! key with the same digits.
+//! Each group is five bytes of a hash, big-endian, modulo 100,000: about 99 bits in all, too many to find a
+//! second key with the same digits.
 
 use std::fmt;
 
@@ -11,8 +11,11 @@ use crate::{
     statement::PublicKey,
 };
 
+/// Groups of digits.
 const GROUPS: usize = 6;
+/// Bytes of the hash for each group.
 const GROUP_BYTES: usize = 5;
+/// Values of a group: five digits.
 const GROUP_VALUES: u64 = 100_000;
 
 /// Thirty digits to be compared by voice or by eye.
@@ -72,7 +75,7 @@ impl fmt::Debug for Fingerprint {
 mod tests {
     use super::*;
 
-    /// The digits are read over a telephone to a machine of another version: they may never change.
+    /// People read the digits over a telephone, to a machine of another version: they may never change.
     #[test]
     fn digits_are_fixed() {
         let id = StatementId::from_bytes([7; 32]);

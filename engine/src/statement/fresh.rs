@@ -1,4 +1,4 @@
-//! The body of a `fresh` statement: a timekeeper saw where a channel stands.
+//! The body of a `fresh` statement: a timekeeper confirms the current statement of a channel.
 //!
 //! ```text
 //! channel (len u16, UTF-8) | statement [32]
@@ -11,12 +11,13 @@ use crate::{
     statement::wire::{Reader, check_name, put_string},
 };
 
-/// Vouches that at the time of the statement nothing newer was known of a channel. Of each timekeeper the newest counts.
+/// States that at the time of the statement no newer statement on a channel was known. Of each timekeeper the
+/// newest is effective.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fresh {
     /// The channel.
     pub channel: String,
-    /// The channel statement that stood.
+    /// The channel statement that was current.
     pub statement: StatementId,
 }
 

@@ -1,4 +1,4 @@
-//! The fixed fields at the front of an envelope, read without looking at the rest: they decide whether a statement of an
+//! The fixed fields at the front of an envelope, read without the rest: they decide whether a statement of an
 //! unknown sender is worth decoding. Costs no more than one hash of the signed bytes, and allocates nothing.
 
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     statement::{StatementKind, envelope::decode_start, wire::Reader},
 };
 
-/// What an envelope says in its first sixty bytes. Nothing behind them was looked at: the rest may be anything.
+/// The first sixty bytes of an envelope. The bytes behind them are not checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Heading<'a> {
     kind: Option<StatementKind>,
@@ -17,12 +17,12 @@ pub struct Heading<'a> {
 }
 
 impl<'a> Heading<'a> {
-    /// Reads the heading of an envelope that may come from anybody.
+    /// Reads the heading of an untrusted envelope.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the bytes are no envelope of this format, are more than a statement may have, or end within
-    /// the body that they announce. A kind that this version does not know is no error.
+    /// [`Error::Invalid`] where the bytes are not an envelope of this format, are more than a statement may
+    /// have, or end within the body that they announce. An unknown kind is not an error.
     pub fn read(bytes: &'a [u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes, "statement");
         if bytes.len() > STATEMENT_BYTES {
@@ -47,7 +47,8 @@ impl<'a> Heading<'a> {
         self.kind
     }
 
-    /// The library it speaks of; for a first root, the one it founds. That takes a hash of the signed bytes.
+    /// The library that it names; for a first root, the library that it founds, which takes a hash of the
+    /// signed bytes.
     pub fn library(&self) -> LibraryId {
         self.library.unwrap_or_else(|| LibraryId::of(self.signed))
     }
@@ -67,14 +68,14 @@ mod tests {
     };
 
     #[test]
-    fn a_heading_says_what_the_whole_statement_says() {
+    fn a_heading_agrees_with_the_whole_statement() {
         let (library, root) = found();
         let revoke = Body::Revoke(Revoke { node: key(4).node(), reason: "lost".into(), up_to: 1 });
         for statement in [root, sign(library, revoke, 3, NOW, &[&key(2)])] {
             let heading = Heading::read(statement.bytes()).unwrap();
             assert_eq!(heading.kind(), Some(statement.kind()));
             assert_eq!((heading.library(), heading.id()), (statement.library(), statement.id()));
-            // What lies behind the signed bytes is not looked at.
+            // The bytes behind the signed ones are not checked.
             let with_other_signatures = [heading.signed, &[0xff; 7]].concat();
             assert_eq!(Heading::read(&with_other_signatures).unwrap().id(), statement.id());
             assert!(Statement::decode(&with_other_signatures).is_err());
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_a_later_version_is_told_from_damage() {
+    fn a_kind_of_a_later_version_is_not_damage() {
         let (library, _) = found();
         let revoke = Body::Revoke(Revoke { node: key(4).node(), reason: String::new(), up_to: 1 });
         let mut bytes = sign(library, revoke, 3, NOW, &[&key(2)]).bytes().to_vec();

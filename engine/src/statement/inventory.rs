@@ -1,20 +1,20 @@
-//! The names of all that a library knows, in an order in which two nodes can compare them.
+//! The names of all known statements of a library, in an order in which two nodes can compare them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::{Kinds, Library, Statement, StatementKind, library::place_in_order, pool::Pool};
+use super::{Kinds, Library, Statement, StatementKind, library::place_in_order, set::StatementSet};
 use crate::{
     id::{EnvelopeId, SetDigest, StatementId},
     limits::{ANSWER_STATEMENTS, EXCHANGE_BYTES},
 };
 
-/// Every envelope of a pool by name and kind, and digests of them. Digests are over the kinds that are asked for: two nodes
-/// of different versions compare what both of them know of.
+/// Every envelope of a statement set by name and kind, with digests. A digest covers the kinds that are asked
+/// for: two nodes of different versions compare the kinds that both know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// Kinds of which there is no statement have no entry, so that they change no digest.
+    /// Kinds without a statement have no entry, so that they change no digest.
     kinds: BTreeMap<StatementKind, Names>,
 }
 
@@ -28,9 +28,9 @@ struct Names {
 }
 
 impl Inventory {
-    pub(super) fn of(pool: &Pool) -> Self {
+    pub(super) fn of(set: &StatementSet) -> Self {
         let mut all: BTreeMap<StatementKind, BTreeMap<EnvelopeId, StatementId>> = BTreeMap::new();
-        for statement in pool.known() {
+        for statement in set.known() {
             all.entry(statement.kind()).or_default().insert(statement.envelope_id(), statement.id());
         }
         Self { kinds: all.into_iter().map(|(kind, all)| (kind, Names::of(all))).collect() }
@@ -70,8 +70,8 @@ impl Inventory {
         library.statement(self.kinds.values().find_map(|names| names.all.get(id))?)
     }
 
-    /// The envelopes of these kinds in `buckets` that are not among `ids`, each after what proves it, and whether these are
-    /// all: as many as one answer may hold.
+    /// The envelopes of these kinds in `buckets` that are not among `ids`, each after the statements that
+    /// prove it, as many as one answer may hold; and whether these are all.
     pub fn missing(
         &self,
         library: &Library,
@@ -93,7 +93,7 @@ impl Inventory {
         (sent.into_iter().map(|statement| statement.bytes().clone()).collect(), all)
     }
 
-    /// Names of envelopes that are known, once each, in the order in which their statements prove each other.
+    /// Names of known envelopes, each once, in the order in which their statements prove each other.
     pub(crate) fn in_order(&self, library: &Library, ids: Vec<EnvelopeId>) -> Vec<EnvelopeId> {
         let place = |statement| (library.is_rival(statement), place_in_order(statement));
         let known = ids.into_iter().filter_map(|id| Some((place(self.statement(library, &id)?), id)));

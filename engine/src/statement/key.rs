@@ -1,12 +1,14 @@
-//! Keys and signatures: Ed25519 under one strict rule, used by statements, tickets and TLS alike.
+//! Keys and signatures: Ed25519 under one strict rule, used by statements, tickets and TLS.
 //!
-//! A public key is 32 bytes that encode a point of large order in its one canonical form; a signature is checked with
-//! the strict equation (reduced `S`, `R` and key of large order), so that nobody can make a second valid signature out of a first
-//! one, and no key verifies everything. Whatever signs prefixes its message with a domain of its own.
+//! A public key is 32 bytes that encode a point of large order in its one canonical form. A signature is
+//! checked with the strict equation (reduced `S`, `R` and key of large order). So no valid signature can be
+//! turned into a second one, and no key verifies every message. Every use of a key prefixes its messages with
+//! a domain of its own.
 //!
-//! Whether bytes encode a point at all costs a square root in the field. A statement may list thousands of keys and may come
-//! from anybody, so its keys are checked by comparing bytes only: canonical, and none of the encodings of small order. Under a
-//! key that is no point no signature verifies, so it grants nothing to anybody.
+//! To decide whether bytes encode a point costs a square root in the field. A statement is untrusted and may
+//! list thousands of keys, so its keys are checked by comparing bytes only: canonical, and none of the
+//! encodings of small order. No signature verifies under bytes that are not a point, so such a key grants
+//! nothing.
 
 use std::{fmt, str::FromStr};
 
@@ -59,7 +61,8 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The `y` of the points of small order, without the sign of `x`, in canonical form: orders 1, 2, 4, and 8 twice.
+/// The `y` of the points of small order, without the sign of `x`, in canonical form: orders 1, 2, 4, and 8
+/// twice.
 const SMALL_ORDER: [[u8; KEY_LEN]; 5] = [
     [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     [
@@ -77,22 +80,22 @@ const SMALL_ORDER: [[u8; KEY_LEN]; 5] = [
     ],
 ];
 
-/// A public key that passed [`PublicKey::from_bytes`], or in a statement its cheaper half: then it may be no point, and no
-/// signature verifies under it.
+/// A public key that passed [`PublicKey::from_bytes`]. A key in a statement passed only the cheaper byte
+/// checks: it may not be a point, and then no signature verifies under it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; KEY_LEN]);
 
 impl PublicKey {
-    /// Takes the 32 bytes of an Ed25519 public key; refuses what is no point, a point of small order, and the
-    /// second encodings of a point.
+    /// Takes the 32 bytes of an Ed25519 public key. Refuses bytes that are not a point, points of small
+    /// order, and second encodings of a point.
     pub fn from_bytes(bytes: [u8; KEY_LEN]) -> Result<Self> {
         let key = Self::from_form(bytes)?;
         VerifyingKey::from_bytes(&bytes).map_err(|_| invalid_key("encodes no point of the curve"))?;
         Ok(key)
     }
 
-    /// Takes the 32 bytes of a key in a statement: all of [`from_bytes`](Self::from_bytes) that comparing bytes can tell. It
-    /// may be no point of the curve.
+    /// Takes the 32 bytes of a key in a statement, with only those checks of [`from_bytes`](Self::from_bytes)
+    /// that compare bytes. The result may not be a point of the curve.
     pub(crate) fn from_form(bytes: [u8; KEY_LEN]) -> Result<Self> {
         if !is_reduced(&bytes) {
             return Err(invalid_key("is not in canonical form"));
@@ -131,7 +134,8 @@ impl PublicKey {
     }
 }
 
-/// Whether the y coordinate is below the field's prime 2²⁵⁵ − 19; the top bit of the last byte is the sign of x.
+/// Whether the y coordinate is below the field's prime 2²⁵⁵ − 19; the top bit of the last byte is the sign of
+/// x.
 fn is_reduced(bytes: &[u8; KEY_LEN]) -> bool {
     let [first, middle @ .., last] = bytes;
     !(last & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *first >= 0xed)
@@ -220,7 +224,8 @@ mod tests {
         assert!(key.public().verify(&[0x73], &signature).is_err());
     }
 
-    /// Malleability: adding the group's order to `S` gives the same equation, and must not give a second signature.
+    /// Malleability: adding the group's order to `S` satisfies the same equation, and must not give a second
+    /// signature.
     #[test]
     fn refuses_an_unreduced_s() {
         let key = Key::from_seed([7; 32]);
@@ -235,8 +240,8 @@ mod tests {
         assert!(key.public().verify(b"message", &Signature::from_bytes(forged)).is_err());
     }
 
-    /// The eight points of small order and the second encodings of two of them: under such a key, a signature of
-    /// zeros verifies for every (or every eighth) message by the loose rule.
+    /// The eight points of small order and the second encodings of two of them: under such a key, a signature
+    /// of zeros verifies for every (or every eighth) message by the loose rule.
     #[test]
     fn refuses_small_order_and_second_encodings() {
         let weak = [
@@ -260,7 +265,7 @@ mod tests {
                 let mut point = y;
                 point[31] |= sign;
                 assert!(PublicKey::from_form(point).is_err(), "{point:02x?}");
-                // The table is right: what encodes a point here is one of small order.
+                // The table is right: each of these encodings that is a point is one of small order.
                 assert!(VerifyingKey::from_bytes(&point).is_ok_and(|key| key.is_weak()), "{point:02x?}");
             }
         }
@@ -273,10 +278,10 @@ mod tests {
         assert!(PublicKey::from_bytes(second).unwrap_err().to_string().contains("canonical"));
     }
 
-    /// A statement's key is not decompressed before a signature under it is checked: that may be no point, and then nothing
-    /// verifies, not even what any key verifies by the loose rule.
+    /// A statement's key is not decompressed before a signature under it is checked. If it is not a point, no
+    /// signature verifies, not even one that verifies under any key by the loose rule.
     #[test]
-    fn nothing_verifies_under_what_is_no_point() {
+    fn no_signature_verifies_under_a_key_that_is_not_a_point() {
         let mut no_point = [0u8; 32];
         no_point[0] = 2;
         assert!(PublicKey::from_bytes(no_point).unwrap_err().to_string().contains("no point"));

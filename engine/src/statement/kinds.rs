@@ -1,12 +1,13 @@
-//! Sets of statement kinds: which kinds a node knows, as it says in its hello. Two nodes of different versions compare and
-//! exchange the kinds that both know.
+//! Sets of statement kinds: a node announces the kinds that it knows in its hello. Two nodes of different
+//! versions compare and exchange the kinds that both know.
 
 use crate::{
     codec::{Decode, Encode},
     statement::StatementKind,
 };
 
-/// A set of statement kinds: bit n stands for the kind with the tag n. A newer version may set bits that mean nothing here.
+/// A set of statement kinds: bit n is the kind with the tag n. A newer version may set bits that are unknown
+/// here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct Kinds(u64);
 
@@ -34,7 +35,7 @@ impl Kinds {
         Self(self.0 & other.0)
     }
 
-    /// The set without `kind`: what a node of an earlier version says.
+    /// The set without `kind`, as a node of an earlier version announces it.
     pub const fn without(self, kind: StatementKind) -> Self {
         Self(self.0 & !bit(kind))
     }

@@ -1,12 +1,12 @@
-//! The statements of a removed key that the next root must pin, so that they go on to count.
+//! The statements of a removed key that the next root must pin to keep them effective.
 
 use std::collections::BTreeSet;
 
 use super::{Library, PublicKey, RoleKind, Root, Statement, StatementKind};
 use crate::id::StatementId;
 
-/// The statements that `key` signed and by which something stands: what each channel is at, and the operator's word that it
-/// rests on; tickets, members, and releases.
+/// The statements that `key` signed and on which the current state depends: the current statement of each
+/// channel and the operator's statement that is its term; the policy, tickets, members, and releases.
 pub fn standing_by(library: &Library, key: &PublicKey, next: &Root) -> BTreeSet<StatementId> {
     let mut found = last_releases(library, key, next);
     let mut keep = |statement: &Statement| {
@@ -30,15 +30,16 @@ pub fn standing_by(library: &Library, key: &PublicKey, next: &Root) -> BTreeSet<
     found
 }
 
-/// Of the releases that `key` signed and that would fall under `next`, those that no other one of them follows: a pinned
-/// release vouches for all before it. What fell with one of them stands again with it.
+/// Of the releases that `key` signed and that `next` would make ineffective, those that no other of them
+/// follows: pinning a release makes all its ancestors effective. So the others become effective again with
+/// these.
 fn last_releases(library: &Library, key: &PublicKey, next: &Root) -> BTreeSet<StatementId> {
-    let standing = library.releases_under(next);
+    let effective = library.releases_under(next);
     let releases = library.releases();
-    let fallen = releases.iter().filter(|said| !standing.contains(&said.statement.id()));
+    let lost = releases.iter().filter(|said| !effective.contains(&said.statement.id()));
     let mut last = BTreeSet::new();
     let mut open: Vec<&StatementId> = Vec::new();
-    for said in fallen.filter(|said| is_signed(said.statement, key)) {
+    for said in lost.filter(|said| is_signed(said.statement, key)) {
         last.insert(said.statement.id());
         open.extend(&said.body.parents);
     }
@@ -56,8 +57,8 @@ fn is_signed(statement: &Statement, key: &PublicKey) -> bool {
     statement.signers().any(|signer| signer == key)
 }
 
-/// All revocations that an operator's `key` signed, whether they hold a node out now or a later grant admitted it again, but for
-/// those that another operator of `next` signed, too.
+/// All revocations that an operator's `key` signed, whether they are still in force or a later grant admitted
+/// the node again; without those that another operator of `next` signed, too.
 pub fn revocations_by(
     library: &Library,
     kind: RoleKind,
@@ -92,7 +93,8 @@ mod tests {
         Key::from_seed([n; 32])
     }
 
-    /// A library with key 1 as its root's, 2 and 5 as operators', 3 as publisher's of all classes, 4 of trailers.
+    /// A library with root key 1, operator keys 2 and 5, publisher key 3 for all classes, and publisher key 4
+    /// for trailers.
     fn library() -> Library {
         let (root, operator, publisher) = (key(1), key(2), key(3));
         let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
@@ -118,7 +120,7 @@ mod tests {
         statement.id()
     }
 
-    /// A release of masters and trailers; `n` is what the trailers are.
+    /// A release of masters and trailers; `n` is the content of the trailers.
     fn release(library: &mut Library, publisher: u8, parents: &[StatementId], n: u8) -> StatementId {
         let class = |slot, name: &str, content| {
             let commitment = Commitment::from_bytes([content; 32]);
@@ -138,26 +140,27 @@ mod tests {
         take(library, made)
     }
 
-    /// Takes a key out of the root, with what is pinned for it. Gives the pins.
+    /// Removes a key from the root, and pins the statements that need it. Returns the pins.
     fn remove(library: &mut Library, kind: RoleKind, n: u8) -> Vec<StatementId> {
         let mut next = library.root().unwrap().clone();
         let key = key(n).public();
         next.remove_key(kind, None, &key).unwrap();
-        let standing = standing_by(library, &key, &next);
-        next.pins = standing.union(&revocations_by(library, kind, &key, &next)).copied().collect();
+        let effective = standing_by(library, &key, &next);
+        next.pins = effective.union(&revocations_by(library, kind, &key, &next)).copied().collect();
         let pins = next.pins.clone();
         follow(library, next);
         pins
     }
 
-    /// A revocation fell with the key of the operator that had said it, and the node could pull again.
+    /// Symptom: a revocation became ineffective with the removed key of its operator, and the node could pull
+    /// again.
     #[test]
     fn a_removed_operators_revocations_and_policy_stay() {
         let mut library = library();
         let node = key(11).node();
         let said = revoke(&library, &key(2), node, "stolen", 1).unwrap();
         let revoked = take(&mut library, said);
-        // One that another operator signed, too, needs no pin.
+        // A revocation that another operator signed, too, needs no pin.
         let both = revoke(&library, &key(2), key(12).node(), "", 1).unwrap().cosign(&key(5)).unwrap();
         take(&mut library, both);
         let set = policy(&library, &key(2), Policy { junk: false, ..Policy::default() }, 1).unwrap();
@@ -169,11 +172,12 @@ mod tests {
         assert!(!library.policy().unwrap().junk);
     }
 
-    /// `live` stood where its publisher had moved it, under the word of an operator whose key was then replaced. What was pinned
-    /// was what that key had said of a channel last: not the term, without which no move of the publisher's counts. `live` was
-    /// back where it stood before the operator spoke, or nowhere.
+    /// Symptom: `live` was back where it pointed before the operator's statement, or had no current
+    /// statement. Its publisher had moved it under a term of an operator whose key was then replaced. Cause:
+    /// the pins held that key's newest statement on the channel and not the term, without which no move of
+    /// the publisher is effective.
     #[test]
-    fn a_channel_stays_when_the_operator_goes_whose_word_it_rests_on() {
+    fn a_channel_stays_when_the_operator_of_its_term_is_removed() {
         let mut library = library();
         let first = release(&mut library, 3, &[], 1);
         let term = go(&mut library, 2, first);
@@ -181,13 +185,14 @@ mod tests {
         go(&mut library, 3, second);
         assert_eq!(remove(&mut library, RoleKind::Operator, 2), [term]);
         assert_eq!(library.channel(LIVE).unwrap().body.release, second);
-        // The publisher goes on as before.
+        // The publisher can still move the channel.
         let third = release(&mut library, 3, &[second], 3);
         go(&mut library, 3, third);
     }
 
-    /// The last release was a limited publisher's, and what came before it that of the key that was removed. Only last releases
-    /// were pinned, of those that the key had signed: none. All of them fell, and the channel with them.
+    /// Symptom: all releases of a removed key became ineffective, and the channel with them. The last release
+    /// was a limited publisher's, and the removed key had signed the ones before it. Cause: only releases
+    /// without a successor were pinned, if the key had signed them: none.
     #[test]
     fn releases_stay_when_a_limited_publisher_made_the_last() {
         let mut library = library();
@@ -203,9 +208,9 @@ mod tests {
         assert_eq!(library.channel(LIVE).unwrap().statement.id(), live);
     }
 
-    /// What stands by another key is not pinned.
+    /// A release that stays effective through another key is not pinned.
     #[test]
-    fn nothing_is_pinned_that_does_not_fall() {
+    fn a_release_that_stays_effective_is_not_pinned() {
         let mut library = library();
         let first = release(&mut library, 3, &[], 1);
         let second = release(&mut library, 4, &[first], 2);

@@ -1,21 +1,23 @@
-//! A library's statements and what follows from them: who may do what, which releases are real, where channels stand.
-//! Pure state; it keeps nothing on disk and reads no clock.
+//! A library's statements and what follows from them: the rights of keys and nodes, the effective releases,
+//! the current statements of channels. Pure state: it keeps nothing on disk and reads no clock.
 //!
-//! Statements that somebody entitled signed go into a set that only grows (`pool` has the table); what counts is derived from
-//! that set anew (`state`), so it depends neither on the order in which statements came nor on who brought them.
+//! Statements that an authorized key signed go into a set that only grows (`set` has the table). The
+//! effective state is derived from that set anew (`state`), so it depends neither on the order of arrival nor
+//! on the senders.
 //!
-//! | kind | counts when |
+//! | kind | is effective when |
 //! | --- | --- |
-//! | root | the first: its hash is the library's id and its own root role signed it. Version n + 1: the root roles of n and n + 1 both signed it, and no other of its version was known before |
-//! | release | publishers of all classes signed it; or a publisher of some that left the others as in its parent; or a release that counts descends from it; or the root pins it |
-//! | channel | its release counts, and an operator signed it, or the publisher that the operator's last word named (before any word: the only publisher there is) |
-//! | policy | operators signed it, no newer one counts, and it is the only one of its sequence |
+//! | root | version 1: its hash is the library's id and its own root role signed it. Version n + 1: the root roles of n and n + 1 both signed it, and no other of its version was known before |
+//! | release | publishers of all classes signed it; or a publisher of some classes signed it and left the others as in its parent; or an effective release descends from it; or the root pins it |
+//! | channel | its release is effective, and an operator signed it, or the publisher that the operator's last statement named (before any such statement: the only publisher) |
+//! | policy | operators signed it, no newer policy is effective, and it is the only one of its sequence |
 //! | ticket | an operator signed it |
-//! | member | an operator signed it and no newer word of one stands; or it is one of no more uses of a ticket than it is for |
-//! | revoke | a key that the root names as an operator's signed it, or the root pins it; unless it leaps further above what else is said of the node than anybody comes by honest work |
+//! | member | an operator signed it and no newer operator statement on the node is effective; or it is a use of a ticket that is not overused |
+//! | revoke | a key that the root names as an operator's signed it, or the root pins it; unless its sequence is further above the node's other sequences than honest use can bring it |
 //!
-//! Authority is always that of the newest root: what keys signed that it no longer names is set aside, and counts again only
-//! where the root pins it or, of releases, where a later one vouches for it.
+//! Authority is always that of the newest root. Statements of keys that it no longer names are ineffective;
+//! they become effective again only where the root pins them or, for releases, where a later effective
+//! release descends from them.
 
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use crate::{
     id::{LibraryId, StatementId},
     statement::{
         Body, Statement, StatementKind,
-        pool::{Entry, Pool, Subject},
+        set::{Entry, StatementSet, Subject},
         state::State,
     },
 };
@@ -38,53 +40,54 @@ pub use super::author::{
 #[derive(Clone, Debug)]
 pub struct Library {
     pub(super) id: LibraryId,
-    pub(super) pool: Pool,
+    pub(super) set: StatementSet,
     pub(super) state: Arc<State>,
 }
 
-/// What became of an offered statement.
+/// The outcome of offering a statement.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It is known now and counts: keep it durably before anyone hears of it.
+    /// It is stored now and effective: make it durable before any peer hears of it.
     New,
     /// It was known already.
     Known,
-    /// A newer one of the same signer is known, or one that says the same, and only that is kept; or a root
-    /// has removed its keys, and nothing that counts rests on it. No node needs it.
-    Outdated,
-    /// It is known now: keep it and pass it on, but it does not count, or not any more.
-    Idle {
+    /// A newer statement of the same signer or an equivalent one is known, and only that is kept; or a root
+    /// has removed its keys, and no effective statement depends on it. No node needs it.
+    Superseded,
+    /// It is stored now and passed on, but it is not effective, or no longer.
+    Ineffective {
         /// Why, for people.
         reason: String,
     },
-    /// Nothing known here entitles it, or what it names is unknown. Offer it again after the statements it needs.
-    Unproved {
-        /// What is missing, for people.
+    /// No known root authorizes it, or a statement that it names is unknown. Offer it again after the
+    /// statements it needs.
+    Unauthorized {
+        /// The missing authority or statement, for people.
         reason: String,
     },
 }
 
 impl Accepted {
-    /// Why a statement is [`Outdated`](Accepted::Outdated), for people.
-    pub const OUTDATED: &'static str =
-        "a newer one or one that says the same is known, or the root names its key no more";
+    /// The reason why a statement is [`Superseded`](Accepted::Superseded), for people.
+    pub const SUPERSEDED: &'static str =
+        "a newer or an equivalent statement is known, or the root no longer names its key";
 
     /// Whether the statement is known now and was not before.
     pub const fn is_news(&self) -> bool {
-        matches!(self, Accepted::New | Accepted::Idle { .. })
+        matches!(self, Accepted::New | Accepted::Ineffective { .. })
     }
 }
 
 impl Library {
-    /// A library of which only the id is known, as after reading a ticket: its first root is the one statement that
-    /// can stand.
+    /// A library of which only the id is known, as after reading a ticket: its first root is the only
+    /// statement that can be accepted.
     pub fn new(id: LibraryId) -> Self {
-        Self { id, pool: Pool::default(), state: Arc::default() }
+        Self { id, set: StatementSet::default(), state: Arc::default() }
     }
 
-    /// Takes up statements as a store kept them, in any order, and verifies each again. One that no longer parses or
-    /// verifies is left out with a warning; fails where the first root is not among them.
+    /// Loads statements from a store, in any order, and verifies each again. A statement that no longer
+    /// parses or verifies is left out with a warning. Fails where the first root is not among them.
     pub fn load<B: AsRef<[u8]>>(
         id: LibraryId,
         kept: impl IntoIterator<Item = B>,
@@ -94,19 +97,19 @@ impl Library {
         for bytes in kept {
             match Statement::decode(bytes.as_ref()) {
                 Ok(statement) => statements.push(statement),
-                Err(error) => tracing::warn!(library = %id.short(), %error, "a kept statement is left out"),
+                Err(error) => tracing::warn!(library = %id.short(), %error, "a stored statement is left out"),
             }
         }
         Self::open(id, statements, now_ms)
     }
 
-    /// Like [`Library::load`], of statements that are parsed.
+    /// Like [`Library::load`], for parsed statements.
     pub fn open(id: LibraryId, statements: impl IntoIterator<Item = Statement>, now_ms: i64) -> Result<Self> {
         let mut library = Self::new(id);
         let statements: Vec<_> = statements.into_iter().collect();
         for (statement, outcome) in statements.iter().zip(library.offer_all(&statements, now_ms)) {
             if let Err(error) = outcome {
-                tracing::warn!(library = %id.short(), statement = %statement.id().short(), %error, "a kept statement is left out");
+                tracing::warn!(library = %id.short(), statement = %statement.id().short(), %error, "a stored statement is left out");
             }
         }
         if library.root().is_none() {
@@ -118,29 +121,32 @@ impl Library {
         Ok(library)
     }
 
-    /// Considers one statement from anybody. An error says that these bytes can never stand; it changes nothing.
+    /// Considers one untrusted statement. An error says that these bytes can never be accepted; the library
+    /// is then unchanged.
     pub fn offer(&mut self, statement: &Statement, now_ms: i64) -> Result<Accepted> {
         let mut outcomes = self.offer_all(std::slice::from_ref(statement), now_ms);
         outcomes.pop().unwrap_or(Ok(Accepted::Known))
     }
 
-    /// Whether [`offer_all`](Self::offer_all) would take up any of `statements`. Where none of them could be first, none can
-    /// follow it: what nobody entitled has signed ends here, before the library is copied to be changed.
+    /// Whether [`offer_all`](Self::offer_all) would add any of `statements`. If none could be added first,
+    /// none can follow it: statements that no authorized key signed are dropped here, before the library is
+    /// copied to be changed.
     pub fn would_take_any(&self, statements: &[Statement]) -> bool {
         let is_of_here = |statement: &&Statement| statement.library() == self.id;
-        statements.iter().filter(is_of_here).any(|statement| self.pool.would_take(statement))
+        statements.iter().filter(is_of_here).any(|statement| self.set.would_take(statement))
     }
 
-    /// Considers a set of statements, in the order in which they can prove each other, until no more are taken up. The
-    /// outcomes are in the order given, and are those of the whole set.
+    /// Considers a set of statements, in the order in which they prove each other, until no more can be
+    /// added. The outcomes are in the order given, and describe the state after the whole set.
     pub fn offer_all(&mut self, statements: &[Statement], now_ms: i64) -> Vec<Result<Accepted>> {
         let mut outcomes: Vec<(&Statement, Result<Entry>)> =
             statements.iter().map(|statement| (statement, self.check(statement))).collect();
         let mut order: Vec<_> = outcomes.iter_mut().collect();
-        // Of two roots of one version, the one that is given first stands.
+        // Of two roots of one version, the one that is given first becomes effective.
         order.sort_by_key(|(statement, _)| match statement.kind() {
             StatementKind::Root => (0, statement.sequence(), 0, StatementId::from_bytes([0; 32])),
-            // Of those that say the same the one that is kept comes first, so that none of a set displaces another.
+            // Of equivalent statements the one that is kept comes first, so that none of a set displaces
+            // another.
             _ if Subject::is_kept_by_id(statement) => (place_in_order(statement).0, 0, 0, statement.id()),
             _ => place_in_order(statement),
         });
@@ -148,36 +154,37 @@ impl Library {
         while progress {
             progress = false;
             for (statement, outcome) in &mut order {
-                if matches!(outcome, Ok(Entry::Waits(_) | Entry::Unneeded)) {
-                    *outcome = self.pool.add(statement);
-                    progress |= matches!(outcome, Ok(Entry::Taken));
+                if matches!(outcome, Ok(Entry::Pending(_) | Entry::Unneeded)) {
+                    *outcome = self.set.add(statement);
+                    progress |= matches!(outcome, Ok(Entry::Added));
                     changed |= progress;
                 }
             }
         }
         if changed {
-            self.state = Arc::new(State::of(&self.pool));
+            self.state = Arc::new(State::of(&self.set));
             if self.root_expired(now_ms) {
-                tracing::warn!(library = %self.id.short(), "the root should have been renewed; nothing stops for it");
+                tracing::warn!(library = %self.id.short(), "the root should have been renewed; it stays effective");
             }
         }
         let told = |(statement, outcome): (&Statement, Result<Entry>)| {
             Ok(match outcome? {
                 Entry::Known => Accepted::Known,
-                Entry::Waits(reason) => Accepted::Unproved { reason },
-                Entry::Outdated | Entry::Unneeded => Accepted::Outdated,
-                // Another of the same set displaced it.
-                Entry::Taken if self.pool.get(&statement.id()).is_none() => Accepted::Outdated,
-                Entry::Taken => match self.why_idle(statement) {
+                Entry::Pending(reason) => Accepted::Unauthorized { reason },
+                Entry::Superseded | Entry::Unneeded => Accepted::Superseded,
+                // Another statement of the same set displaced it.
+                Entry::Added if self.set.get(&statement.id()).is_none() => Accepted::Superseded,
+                Entry::Added => match self.why_idle(statement) {
                     None => Accepted::New,
-                    Some(reason) => Accepted::Idle { reason },
+                    Some(reason) => Accepted::Ineffective { reason },
                 },
             })
         };
         outcomes.into_iter().map(told).collect()
     }
 
-    /// What needs no look at what else is known: the wrong library, and what is known already.
+    /// The checks that do not depend on other statements: the library, and whether the statement is known
+    /// already.
     fn check(&self, statement: &Statement) -> Result<Entry> {
         if statement.library() != self.id {
             return Err(Error::Invalid(format!(
@@ -188,13 +195,13 @@ impl Library {
                 self.id.short()
             )));
         }
-        if self.pool.get(&statement.id()).is_some_and(|known| **known == *statement) {
+        if self.set.get(&statement.id()).is_some_and(|known| **known == *statement) {
             return Ok(Entry::Known);
         }
-        Ok(Entry::Waits(String::new()))
+        Ok(Entry::Pending(String::new()))
     }
 
-    /// Why a statement that is known does not count now, for people; nothing where it does.
+    /// The reason, for people, why a known statement is not effective now; `None` where it is effective.
     pub fn why_idle(&self, statement: &Statement) -> Option<String> {
         let id = statement.id();
         let state = &*self.state;
@@ -209,25 +216,25 @@ impl Library {
                 match history.unwrap_or_default() {
                     [.., current] if *current == id => (true, ""),
                     history if history.contains(&id) => {
-                        (false, "something newer stands already; pull the library and try again")
+                        (false, "the channel has a newer statement already; pull the library and try again")
                     }
                     _ if self.release(&channel.release).is_none() => (false, "its release is not known yet"),
                     _ => (false, "its signer does not move the channel; an operator can switch to it"),
                 }
             }
-            Body::Ticket(_) => (state.tickets.contains(&id), "its operator is one no more"),
+            Body::Ticket(_) => (state.tickets.contains(&id), "its signer is no longer an operator"),
             Body::Policy(policy) => (
-                state.policy.standing == Some(id),
+                state.policy.current == Some(id),
                 match policy.unknown_critical() {
                     Some(_) => "it has a critical field that this chuan does not know; update it",
-                    None => "a newer policy stands, or its signers are operators no more",
+                    None => "a newer policy is effective, or its signers are no longer operators",
                 },
             ),
             Body::Member(member) => {
                 let grants = state.nodes.get(&member.node).map(|node| node.grants.as_slice());
                 (
                     grants.unwrap_or_default().contains(&id),
-                    "a newer word of an operator stands, or its ticket is used up",
+                    "a newer operator statement is effective, or its ticket is used up",
                 )
             }
             Body::Succession(_) => {
@@ -235,7 +242,7 @@ impl Library {
             }
             Body::Revoke(_) => (
                 state.revocations.contains(&id),
-                "its signer is an operator no more, and the root does not pin it",
+                "its signer is no longer an operator, and the root does not pin it",
             ),
             Body::Fresh(_) | Body::Checkpoint(_) | Body::Pins(_) => (true, ""),
         };
@@ -245,7 +252,9 @@ impl Library {
         let conflict = state.conflicts.iter().find(lost);
         Some(conflict.map_or_else(
             || otherwise.to_owned(),
-            |conflict| format!("{} was said twice: {}", conflict.subject, conflict.kind.advice()),
+            |conflict| {
+                format!("{} has contradicting statements: {}", conflict.subject, conflict.kind.advice())
+            },
         ))
     }
 }
@@ -256,7 +265,8 @@ pub(super) fn place_in_order(statement: &Statement) -> (u8, u64, i64, StatementI
         StatementKind::Root => 0,
         StatementKind::Release => 1,
         StatementKind::Channel => 2,
-        // Tickets go before the members that were made of them, and those before what nodes say of themselves.
+        // Tickets go before the members that were made from them, and those before the statements that nodes
+        // sign for themselves.
         StatementKind::Ticket => 3,
         StatementKind::Member => 4,
         StatementKind::Revoke => 5,

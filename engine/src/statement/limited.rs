@@ -1,5 +1,6 @@
-//! What publishers of some classes changed in a release. Whether they may change these classes is decided from statements
-//! alone; whether they took another class's paths needs the trees, which only some nodes have.
+//! The changes in a release by publishers that are limited to some classes. Statements alone show whether
+//! they may change these classes. Whether they took another class's paths needs the trees, which only some
+//! nodes have.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +15,11 @@ use crate::{
     statement::{Library, PublicKey, Release, Role, RoleKind, Statement},
 };
 
-/// The classes that limited publishers changed in a release, since the last one before that has the word of publishers of all
-/// classes.
+/// The classes that limited publishers changed in a release, since the last release before it that publishers
+/// of all classes authorized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitedChanges {
-    /// The release that they are counted from.
+    /// The release with which it is compared.
     pub base: StatementId,
     /// By slot.
     pub classes: BTreeMap<u8, LimitedChange>,
@@ -27,17 +28,18 @@ pub struct LimitedChanges {
 /// A class that limited publishers changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitedChange {
-    /// Its header in the base; none for a class that is new.
+    /// Its header in the base; `None` for a new class.
     pub old: Option<Commitment>,
     /// Its header in the release.
     pub new: Commitment,
-    /// The headers of the classes that are outside the limits of all publishers that changed it: in the base and in the release, by slot.
+    /// The headers of the classes outside the limits of all publishers that changed it: in the base and in
+    /// the release, by slot.
     pub others: Vec<(u8, Commitment)>,
 }
 
 impl Library {
-    /// What limited publishers changed in `release`; nothing where it has the word of publishers of all classes, by itself or by
-    /// a release that descends from it.
+    /// The changes by limited publishers in `release`; `None` where publishers of all classes signed it or a
+    /// release that descends from it.
     pub fn limited_changes(&self, release: &StatementId) -> Option<LimitedChanges> {
         let last = self.release(release).filter(|_| self.state.limited.contains(release))?;
         let mut changers: BTreeMap<u8, Vec<&Role>> = BTreeMap::new();
@@ -69,9 +71,9 @@ impl Library {
         Some(LimitedChanges { base: at.statement.id(), classes: changed.collect() })
     }
 
-    /// A path that a class gained in `release`, though it is in a class that its publishers have no say in: then a node that
-    /// holds both classes refuses the release. Only classes whose headers `source` has are compared; of a class whose tree
-    /// before is not there, every path counts as gained.
+    /// A path that a class gained in `release` although it belongs to a class outside the limits of its
+    /// publishers: a node that holds both classes then refuses the release. Only classes whose headers
+    /// `source` has are compared; where the earlier tree of a class is missing, every path counts as gained.
     ///
     /// # Errors
     ///
@@ -100,7 +102,7 @@ impl Library {
         trespass::find(source, &classes)
     }
 
-    /// The same as a refusal.
+    /// Like [`Library::trespass`], as an error.
     ///
     /// # Errors
     ///
@@ -124,7 +126,7 @@ impl Library {
         )))
     }
 
-    /// The publisher roles that a statement's signers fill.
+    /// The publisher roles whose thresholds a statement's signers meet.
     fn publisher_roles<'a>(&'a self, statement: &Statement) -> impl Iterator<Item = &'a Role> {
         let signers: Vec<PublicKey> = statement.signers().copied().collect();
         let roles = self.root().into_iter().flat_map(|root| &root.roles);

@@ -1,4 +1,4 @@
-//! The body of a `member` statement: a node may do something.
+//! The body of a `member` statement: a grant to a node.
 //!
 //! ```text
 //! node [32] | key [32] | name (len u16, UTF-8) | role u8 (1 origin, 2 mirror, 3 edge)
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// What a node is for. It carries no authority over content.
+/// The purpose of a node. It carries no authority over content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum NodeRole {
@@ -34,7 +34,7 @@ pub enum NodeRole {
 impl NodeRole {
     const ALL: [NodeRole; 3] = [NodeRole::Origin, NodeRole::Mirror, NodeRole::Edge];
 
-    /// The word for people.
+    /// The name that people see.
     pub const fn name(self) -> &'static str {
         match self {
             NodeRole::Origin => "origin",
@@ -58,7 +58,7 @@ impl std::str::FromStr for NodeRole {
         Self::ALL
             .into_iter()
             .find(|role| role.name() == text)
-            .ok_or_else(|| Error::Invalid(format!("`{text}` is no role; use origin, mirror or edge")))
+            .ok_or_else(|| Error::Invalid(format!("`{text}` is not a role; use origin, mirror or edge")))
     }
 }
 
@@ -67,27 +67,28 @@ impl std::str::FromStr for NodeRole {
 pub struct Member {
     /// The node.
     pub node: NodeId,
-    /// The key it proves in the TLS handshake. One that joins with a ticket has its first, which hashes to `node`; an operator
-    /// may bind another.
+    /// The key that the node proves in the TLS handshake. A node that joins with a ticket has its first key,
+    /// which hashes to `node`; an operator may bind another.
     pub key: PublicKey,
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     pub role: NodeRole,
-    /// Where it stands, as far as rules and votes go by it. None: its own settings say, which serves nearness only.
+    /// Its region for rules and votes. `None`: the node's own settings name one, which is used for nearness
+    /// only.
     pub region: Option<Region>,
-    /// On which classes it may do what `verbs` says.
+    /// The classes to which `verbs` apply.
     pub classes: Classes,
-    /// What it may do.
+    /// The granted verbs.
     pub verbs: Verbs,
-    /// Until when, in ms since 1970; 0 = for good.
+    /// The end of the grant, in ms since 1970; 0 = never.
     pub expires_ms: i64,
-    /// The ticket that a redeemer acted on; none when an operator signs.
+    /// The ticket that a redeemer used; `None` where an operator signs.
     pub ticket: Option<StatementId>,
 }
 
 impl Member {
-    /// Whether the grant holds for `verb` on `class` at `now_ms`.
+    /// Whether the grant allows `verb` on `class` at `now_ms`.
     pub fn allows(&self, class: &str, verb: Verbs, now_ms: i64) -> bool {
         self.is_current(now_ms) && self.verbs.contains(verb) && self.classes.covers(class)
     }

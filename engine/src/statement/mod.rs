@@ -1,39 +1,45 @@
-//! Statements: anything anyone may say about a library, signed over its exact bytes.
+//! Statements: signed facts about a library. A signature covers the exact bytes of its statement.
 //!
 //! # The trust model
 //!
-//! A library begins with a **root**: a statement that names public keys and what each may vouch for. Its hash is the
-//! [`LibraryId`](crate::id::LibraryId), so who knows the id needs to trust nobody for the rest: every other statement
-//! is checked, through its signatures, against the root. It never matters who brought a statement, or in which order.
+//! A library begins with a **root**: a statement that names public keys and the role of each. The hash of the
+//! root is the [`LibraryId`](crate::id::LibraryId). A node that has the right id therefore needs no other
+//! trust: every other statement is checked, through its signatures, against the root. Neither the sender of a
+//! statement nor the order of arrival matters.
 //!
-//! - The **root** keys sign the next root, and nothing else. Version n + 1 needs the thresholds of both n and n + 1.
-//! - **Publisher** keys sign **releases**: this manifest is a version of the library. Content has no other
-//!   authority. From a release on, every byte is checked by hash.
-//! - **Operator** keys say who belongs to the library (**members**, **tickets**) and where its **channels** stand. The
-//!   active publisher moves a channel too.
-//! - A **node** key identifies a machine in TLS, and may turn a ticket that names it as redeemer into a member
-//!   statement. Who steals it can pull what that node could; it can publish, roll back and admit nothing.
+//! - The **root** keys sign the next root, and nothing else. Version n + 1 needs the thresholds of both n and
+//!   n + 1.
+//! - **Publisher** keys sign **releases**: a release says that a manifest is a version of the library.
+//!   Content has no other authority. Under a release every byte is checked by hash.
+//! - **Operator** keys decide which nodes belong to the library (**members**, **tickets**) and to which
+//!   releases its **channels** point. The active publisher moves a channel too.
+//! - A **node** key identifies a machine in TLS. It may also turn a ticket that names its node as redeemer
+//!   into a member statement. A thief of a node key can pull what that node could pull, but can
+//!   neither publish nor roll back nor admit a node.
 //!
-//! A channel is the only thing with a memory of order: its sequence never goes back, so an old statement played again
-//! changes nothing. Going back to an older release is a newer statement.
+//! Only a channel depends on order: its sequence never goes back, so a replayed old statement changes
+//! nothing. A rollback to an older release is a newer statement.
 //!
-//! To join, someone is handed a [`Ticket`]: a text with a secret key. The operator's ticket statement names its
-//! public half and what it is good for. The joiner proves the key over its TLS connection ([`Proof`]) and the redeemer
-//! answers with a member statement, which anybody can check offline against the ticket statement and the root. A ticket
-//! is good for as many nodes as it says; where more joined with it, all of them are suspended until an operator decides.
+//! To join, a node needs a [`Ticket`]: a text with a secret key. The operator's ticket statement names the
+//! public half of that key and what the ticket allows. The joiner proves the key over its TLS connection
+//! ([`Proof`]). The redeemer answers with a member statement, which every node can check offline against the
+//! ticket statement and the root. A ticket admits the number of nodes that it states; where more nodes joined
+//! with it, all of them are suspended until an operator decides.
 //!
-//! Times are labels. A root that should have been renewed still counts, a release never expires; only a ticket
-//! (when it is redeemed) and a membership that says so end at a time, and the caller brings the clock.
+//! Times are labels. A root that is past its renewal time stays effective, and a release never expires. Only
+//! a ticket (when it is redeemed) and a membership with an end time expire. The caller supplies the clock.
 //!
 //! # Where things are
 //!
-//! [`key`] has keys and signatures, [`envelope`] the form of every statement, [`heading`] what is read of it first,
-//! [`kinds`] which kinds a node knows, [`body`] what each kind says
-//! ([`root`], [`release`], [`channel`], [`member`], [`terms`], with [`scope`] for classes and verbs), [`library`] the rules and
-//! the constructors, [`ticket`] and [`proof`] the way in, [`draft`] and [`bundle`] the files that go by hand,
-//! [`fingerprint`] what people compare, [`legacy`] what a removed key leaves behind. Nothing here reads a clock, randomness or a disk. What is parsed
-//! may come from anybody: parsing never panics and allocates no more than in proportion to its input.
+//! [`key`] has keys and signatures, [`envelope`] the form of every statement, [`heading`] the fields that are
+//! read first, [`kinds`] the kinds that a node knows, [`body`] the contents by kind ([`root`], [`release`],
+//! [`channel`], [`member`], [`terms`], with [`scope`] for classes and verbs), [`library`] the rules and the
+//! constructors, [`ticket`] and [`proof`] the join, [`draft`] and [`bundle`] the files that are carried by
+//! hand, [`fingerprint`] the digits that people compare, [`legacy`] the statements that a removed key leaves
+//! behind. Nothing here reads a clock, randomness or a disk. Parsed input is untrusted: parsing never panics
+//! and allocates no more than in proportion to its input.
 
+pub mod access;
 mod amend;
 mod author;
 pub mod body;
@@ -48,16 +54,16 @@ pub mod fresh;
 pub mod heading;
 pub mod inventory;
 pub mod key;
+mod key_chains;
 pub mod kinds;
 pub mod legacy;
 pub mod library;
 pub mod limited;
-mod lines;
 pub mod member;
 mod pins;
 pub mod policy;
-mod pool;
 pub mod proof;
+pub mod publishing;
 mod query;
 pub mod rate;
 pub mod region;
@@ -66,6 +72,7 @@ pub mod request;
 pub mod revoke;
 pub mod root;
 pub mod scope;
+mod set;
 mod state;
 pub mod succession;
 pub mod terms;
@@ -93,7 +100,7 @@ pub use member::{Member, NodeRole};
 pub use pins::Pins;
 pub use policy::{ClassPolicy, Mirror, Policy};
 pub use proof::Proof;
-pub use query::Said;
+pub use query::Signed;
 pub use rate::Rates;
 pub use region::Region;
 pub use release::{Release, ReleaseClass};
@@ -107,37 +114,37 @@ pub use terms::TicketTerms;
 pub use ticket::Ticket;
 pub use wire::check_address;
 
-/// What a statement says.
+/// The kind of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum StatementKind {
     /// Names the keys of a library's roles.
     Root = 1,
-    /// Says that a manifest is a version of the library.
+    /// States that a manifest is a version of the library.
     Release = 2,
     /// Names the current release of a channel.
     Channel = 3,
     /// Grants a node verbs on classes.
     Member = 4,
-    /// Lets whoever holds a key become a member.
+    /// Lets the holder of a key become a member.
     Ticket = 5,
     // 6 is kept free: a join is a member statement that names its ticket.
     /// Ends a node's memberships.
     Revoke = 7,
-    /// Says when a channel was seen to stand where it stands.
+    /// States when a timekeeper saw the current statement of a channel.
     Fresh = 8,
     /// Replaces a node's key.
     Succession = 9,
     /// Fixes a node's audit log up to a record.
     Checkpoint = 10,
-    /// Says how classes are to be kept.
+    /// Sets how classes are to be kept.
     Policy = 11,
-    /// Lists revocations that count though a root took their key away.
+    /// Lists revocations that stay effective although a root removed their key.
     Pins = 25,
 }
 
-/// Tags that later kinds will have: below 64, since nodes tell each other as a set of bits which kinds they know. A tag that
-/// was given away is never used for anything else.
+/// Tags of later kinds: below 64, since nodes tell each other the kinds that they know as a set of bits. A
+/// tag that was given away is never used for anything else.
 pub const RESERVED_KINDS: [(u8, &str); 13] = [
     (12, "entries"),
     (13, "notice"),
@@ -170,12 +177,12 @@ impl StatementKind {
         StatementKind::Pins,
     ];
 
-    /// Whether it is said again and again, and only the newest is kept.
+    /// Whether statements of this kind are repeated and only the newest are kept.
     pub const fn is_passing(self) -> bool {
         matches!(self, StatementKind::Fresh | StatementKind::Checkpoint)
     }
 
-    /// The word for people.
+    /// The name that people see.
     pub const fn name(self) -> &'static str {
         match self {
             StatementKind::Root => "root",

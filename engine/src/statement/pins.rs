@@ -1,5 +1,6 @@
-//! The body of a `pins` statement: more revocations of a removed key than a root has room for. It counts because a root names
-//! it; the signature adds nothing. The body names the one key that signs, so that no further signature can be added.
+//! The body of a `pins` statement: more revocations of a removed key than fit into a root. It is effective
+//! because a root names it; its signature adds no authority. The body names the one key that signs, so that
+//! no further signature can be added.
 //!
 //! ```text
 //! signer [32] | key [32] | count u16, 1 to 1400 | statement ids × [32], sorted
@@ -15,10 +16,10 @@ use crate::{
     },
 };
 
-/// Revocations by a key that counts no more, which still count.
+/// Revocations that stay effective although a root removed their key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pins {
-    /// The key that signs the list: one made for it.
+    /// The key that signs the list: a key made for it.
     pub signer: PublicKey,
     /// The key that made the revocations.
     pub key: PublicKey,

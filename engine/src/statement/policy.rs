@@ -1,6 +1,7 @@
-//! The body of a `policy` statement: how a library's classes are to be kept, one row a class. All members read it, so it
-//! names classes by their slot and has neither their names nor paths: those are in the class's
-//! [header](crate::manifest::table::ClassHeader). It decides nothing; a class without a row keeps everything.
+//! The body of a `policy` statement: how a library's classes are to be kept, one row for each class. All
+//! members read it, so it names classes by their slot and has neither their names nor paths: those are in the
+//! class's [header](crate::manifest::table::ClassHeader). It decides nothing; a class without a row keeps
+//! everything.
 //!
 //! ```text
 //! tagged fields (see `fields`), ascending by number:
@@ -11,23 +12,23 @@
 //!        4   reserved for the key that signs links
 //!  256 + s   the row of the class in slot s < 64: tagged fields again
 //!
-//! fields of a row; what is not said is left out:
+//! fields of a row; unset fields are left out:
 //!        1   mirror u8: 1 static, 2 incremental, 3 dynamic
-//!        2   every u64, ms: how often mirrors look for something new
-//!        3   priority u8, from 1: what is higher goes first
-//!        4   complete_by u64, ms: how long after a release a mirror shall have all of it
-//!        5   rto u64, ms: how long the class may be out of reach
-//!        6   rpo u64, ms: how far back a copy may be
-//!        7   viewers u64: how many at once shall be served
-//!        8   replicas u16: whole copies there shall be
-//!        9   regions: count u8, × (length u16, UTF-8), ascending: where copies shall be
-//!       10   retention u64: how many of its newest versions are kept
-//!       11   retention u64, ms: for how long each of its versions is kept
-//!       12   max_stale u64, ms: the age above which a channel's content counts as stale
+//!        2   every u64, ms: the interval at which mirrors check for new releases
+//!        3   priority u8, from 1: the higher priority goes first
+//!        4   complete_by u64, ms: the time after a release within which a mirror shall have all of it
+//!        5   rto u64, ms: the time for which the class may be unreachable
+//!        6   rpo u64, ms: how far behind a copy may be
+//!        7   viewers u64: the number that shall be served at the same time
+//!        8   replicas u16: the number of complete copies
+//!        9   regions: count u8, × (length u16, UTF-8), ascending: the regions that shall have copies
+//!       10   retention u64: the number of its newest versions that are kept
+//!       11   retention u64, ms: the time for which each of its versions is kept
+//!       12   max_stale u64, ms: the age above which a channel's content is stale
 //! ```
 //!
-//! A field with another number is kept as it came. Where one is marked critical, the policy is kept and passed on, but a
-//! node that does not know the field goes by the policy before.
+//! A field with another number is kept as it came. If it is marked critical, the policy is stored and passed
+//! on, but a node that does not know the field uses the policy before.
 
 use std::collections::BTreeMap;
 
@@ -62,45 +63,46 @@ const MAX_STALE: u16 = 12;
 /// How a library is to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether publishes leave known junk out (`.DS_Store`, `*.part` and the like).
+    /// Whether publishes leave out known junk (`.DS_Store`, `*.part` and the like).
     pub junk: bool,
-    /// Patterns of names that publishes leave out, in gitignore syntax, without paths: a later one wins, `!` takes one back.
-    /// They are of the library and not of a class, since whether a file is looked at is decided before its class is.
+    /// Patterns of names that publishes leave out, in gitignore syntax, without paths: a later pattern wins,
+    /// `!` reverses one. They belong to the library and not to a class, since a file is excluded before its
+    /// class is determined.
     pub excludes: Vec<String>,
-    /// By slot, what is said of a class. One that is not here keeps everything.
+    /// The rows of classes, by slot. A class without a row keeps everything.
     pub classes: BTreeMap<u8, ClassPolicy>,
-    /// What this version does not know, ascending by number.
+    /// Unknown fields, ascending by number.
     pub unknown: Vec<Field>,
 }
 
-/// How a class is to be kept. Zero, an empty list or `None` is how nothing is said.
+/// How a class is to be kept. Zero, an empty list or `None` means that a field is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClassPolicy {
     /// How its mirrors follow it.
     pub mirror: Option<Mirror>,
-    /// How often mirrors look for something new, in ms.
+    /// The interval at which mirrors check for new releases, in ms.
     pub every_ms: u64,
-    /// What is higher goes first.
+    /// The higher priority goes first.
     pub priority: u8,
-    /// How long after a release a mirror shall have all of it, in ms.
+    /// The time after a release within which a mirror shall have all of it, in ms.
     pub complete_by_ms: u64,
-    /// How long the class may be out of reach, in ms.
+    /// The time for which the class may be unreachable, in ms.
     pub rto_ms: u64,
-    /// How far back a copy may be, in ms.
+    /// How far behind a copy may be, in ms.
     pub rpo_ms: u64,
-    /// How many viewers at once shall be served.
+    /// The number of viewers that shall be served at the same time.
     pub viewers: u64,
-    /// How many whole copies there shall be.
+    /// The number of complete copies that there shall be.
     pub replicas: u16,
-    /// The regions in which there shall be copies, ascending.
+    /// The regions that shall have copies, ascending.
     pub regions: Vec<Region>,
-    /// How many of its newest versions are kept.
+    /// The number of its newest versions that are kept.
     pub keep_releases: u64,
-    /// For how long each of its versions is kept, in ms.
+    /// The time for which each of its versions is kept, in ms.
     pub keep_ms: u64,
-    /// The age in ms above which the content that a channel names counts as stale.
+    /// The age in ms above which the content to which a channel points is stale.
     pub max_stale_ms: u64,
-    /// What this version does not know, ascending by number.
+    /// Unknown fields, ascending by number.
     pub unknown: Vec<Field>,
 }
 
@@ -110,17 +112,17 @@ pub struct ClassPolicy {
 pub enum Mirror {
     /// Its content hardly ever changes.
     Static = 1,
-    /// Content is added to it, by and by.
+    /// Content is added to it over time.
     Incremental = 2,
     /// It changes all the time.
     Dynamic = 3,
 }
 
 impl Mirror {
-    /// All of them.
+    /// All types.
     pub const ALL: [Mirror; 3] = [Mirror::Static, Mirror::Incremental, Mirror::Dynamic];
 
-    /// The word for people.
+    /// The name that people see.
     pub const fn name(self) -> &'static str {
         match self {
             Mirror::Static => "static",
@@ -137,7 +139,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The number of a critical field that this version does not know: then the policy must not be gone by.
+    /// The number of a critical field that this version does not know: then the policy must not be used.
     pub fn unknown_critical(&self) -> Option<u16> {
         let rows = self.classes.values().flat_map(|row| &row.unknown);
         rows.chain(&self.unknown).find(|field| field.critical).map(|field| field.number)
@@ -206,8 +208,8 @@ impl Policy {
 }
 
 impl ClassPolicy {
-    /// Whether content is too old to be read by a channel's name. `age_ms` is for how long it may have been out of date;
-    /// `None` where that is not known.
+    /// Whether content is too old to be read by a channel's name. `age_ms` is the time for which it may have
+    /// been out of date; `None` where that is not known.
     pub fn is_stale(&self, age_ms: Option<u64>) -> bool {
         self.max_stale_ms > 0 && age_ms.is_none_or(|age_ms| age_ms > self.max_stale_ms)
     }
@@ -278,7 +280,7 @@ impl ClassPolicy {
         check_ascending(&self.regions, "the regions of a class")?;
         check_unknown(&self.unknown, |number| (MIRROR..=MAX_STALE).contains(&number))?;
         if *self == Self::default() {
-            return Err(Error::Invalid("a row of a policy says nothing; leave it out".into()));
+            return Err(Error::Invalid("a row of a policy sets nothing; leave it out".into()));
         }
         Ok(())
     }
@@ -302,12 +304,12 @@ fn read_excludes(reader: &mut Reader<'_>) -> Result<Vec<String>> {
     (0..count).map(|_| reader.string(CLASS_PATTERN_BYTES)).collect()
 }
 
-/// Fails where what was read has another form than what would be written: a field that says nothing, or a known one marked
+/// Fails where the bytes are not in canonical form: an unset field is written out, or a known field is marked
 /// critical.
 fn check_form(reader: &Reader<'_>, whole: &[u8], encode: impl Fn(&mut Vec<u8>)) -> Result<()> {
     let mut form = Vec::new();
     encode(&mut form);
-    if form == whole { Ok(()) } else { Err(reader.invalid("it says the same as another form does")) }
+    if form == whole { Ok(()) } else { Err(reader.invalid("it is not in canonical form")) }
 }
 
 fn check_unknown(unknown: &[Field], is_known: impl Fn(u16) -> bool) -> Result<()> {
@@ -321,8 +323,8 @@ fn check_unknown(unknown: &[Field], is_known: impl Fn(u16) -> bool) -> Result<()
     Ok(())
 }
 
-/// Fails on what is no exclude: 1 to [`CLASS_PATTERN_BYTES`] bytes without control characters, and without a path, since
-/// members that are not granted a class read it too.
+/// Fails on an invalid exclude. An exclude has 1 to [`CLASS_PATTERN_BYTES`] bytes without control characters,
+/// and no path, since members that are not granted a class read it too.
 fn check_exclude(pattern: &str) -> Result<()> {
     let shown = || pattern.escape_debug().take(200).collect::<String>();
     if pattern.is_empty() || pattern.len() > CLASS_PATTERN_BYTES || pattern.contains(char::is_control) {

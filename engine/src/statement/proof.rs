@@ -1,13 +1,15 @@
-//! How a joiner shows that it holds a ticket without showing the ticket.
+//! The proof by which a joiner shows that it holds a ticket, without showing the ticket.
 //!
-//! It signs, with the ticket's key,
+//! The joiner signs, with the ticket's key,
 //!
 //! ```text
-//! "chuan 2026-11 ticket proof v1" 0x00 | TLS exporter [32] | library [32] | joiner's node [32] | ticket statement [32]
+//! "chuan 2026-11 ticket proof v1" 0x00 | TLS exporter [32] | library [32] | joiner's node [32]
+//! | ticket statement [32]
 //! ```
 //!
-//! The exporter (RFC 8446 section 7.5, label [`EXPORTER_LABEL`], no context) is known to the two ends of one TLS
-//! connection only: the proof is of no use on any other, nor to a redeemer that would pass it on, nor for another node.
+//! Only the two ends of one TLS connection know the exporter (RFC 8446 section 7.5, label [`EXPORTER_LABEL`],
+//! no context). The proof is therefore useless on any other connection, to a redeemer that would pass it on,
+//! and for another node.
 
 use crate::{
     error::Result,
@@ -18,14 +20,14 @@ use crate::{
     },
 };
 
-/// What precedes the signed bytes.
+/// The prefix of the signed bytes.
 pub const DOMAIN: &[u8] = b"chuan 2026-11 ticket proof v1\0";
 /// The label under which both ends derive the exporter from their connection.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-chuan-1-join";
 /// Bytes of the exporter.
 pub const EXPORTER_LEN: usize = 32;
 
-/// What a joiner signs: each end fills it in from what it knows itself, nothing of it travels.
+/// The fields that a joiner signs. Each end fills them in from its own knowledge; none of them is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// Keying material of this connection.
@@ -44,7 +46,7 @@ impl Proof {
         ticket_key.sign(&self.message())
     }
 
-    /// The redeemer's side: `ticket_key` stands in the ticket's statement.
+    /// The redeemer's side: `ticket_key` is the key in the ticket's statement.
     pub fn verify(&self, ticket_key: &PublicKey, signature: &Signature) -> Result<()> {
         ticket_key.verify(&self.message(), signature).map_err(|_| wrong_key())
     }
@@ -68,7 +70,8 @@ mod tests {
         }
     }
 
-    /// Ed25519 signatures are deterministic: this one holds the domain, the order and the width of every field.
+    /// Ed25519 signatures are deterministic: this one fixes the domain, and the order and width of every
+    /// field.
     #[test]
     fn golden() {
         let signature = proof().sign(&Key::from_seed([5; 32]));

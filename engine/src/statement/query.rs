@@ -1,4 +1,4 @@
-//! Questions to a [`Library`]: nothing here changes it.
+//! Queries on a [`Library`]: nothing here changes it.
 
 use std::collections::BTreeMap;
 
@@ -8,35 +8,35 @@ use crate::{
     statement::{
         Body, Channel, Checkpoint, Conflict, Library, Member, Policy, PublicKey, Release, Revoke, RoleKind,
         Root, Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
-        pool::Subject,
+        set::Subject,
     },
 };
 
-/// A statement that stands, with its body.
+/// A statement with its body.
 #[derive(Debug)]
-pub struct Said<'a, B> {
+pub struct Signed<'a, B> {
     /// The envelope.
     pub statement: &'a Statement,
-    /// What it says.
+    /// The body of `statement`.
     pub body: &'a B,
 }
 
-impl<B> Clone for Said<'_, B> {
+impl<B> Clone for Signed<'_, B> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<B> Copy for Said<'_, B> {}
+impl<B> Copy for Signed<'_, B> {}
 
-/// Questions. Where one takes a time it is the caller's clock, in ms since 1970.
+/// Queries. A time argument is the caller's clock, in ms since 1970.
 impl Library {
     /// The library.
     pub fn id(&self) -> LibraryId {
         self.id
     }
 
-    /// The newest root; none before the first is offered.
+    /// The newest root; `None` before the first is offered.
     pub fn root(&self) -> Option<&Root> {
         match self.root_statement()?.body() {
             Body::Root(root) => Some(root),
@@ -49,7 +49,7 @@ impl Library {
         self.statement(self.state.roots.last()?)
     }
 
-    /// All roots that the library goes by, the first first.
+    /// All effective roots, version 1 first.
     pub fn roots(&self) -> impl Iterator<Item = &Statement> {
         self.state.roots.iter().filter_map(|id| self.statement(id))
     }
@@ -59,48 +59,50 @@ impl Library {
         self.root().map_or("", |root| &root.name)
     }
 
-    /// Whether operators should have renewed the root by now. Nothing stops for it.
+    /// Whether the root is past its renewal time. It stays effective.
     pub fn root_expired(&self, now_ms: i64) -> bool {
         self.root().is_some_and(|root| root.expires_ms != 0 && root.expires_ms <= now_ms)
     }
 
-    /// A statement that is known, whether it counts or not.
+    /// A known statement, effective or not.
     pub fn statement(&self, id: &StatementId) -> Option<&Statement> {
-        self.pool.get(id).map(|statement| &**statement)
+        self.set.get(id).map(|statement| &**statement)
     }
 
-    /// Everything that is known, each after what proves it: what a peer needs to come to the same state.
+    /// Every known statement, each after the statements that prove it: with these a peer derives the same
+    /// state.
     pub fn statements(&self) -> Vec<&Statement> {
-        let mut all: Vec<&Statement> = self.pool.known().map(|statement| &**statement).collect();
-        // Last: whoever knows nothing yet goes by the roots that stand here.
+        let mut all: Vec<&Statement> = self.set.known().map(|statement| &**statement).collect();
+        // Rivals last: a peer that knows nothing yet then takes the roots that are effective here.
         all.sort_by_key(|statement| (self.is_rival(statement), place_in_order(statement)));
         all
     }
 
-    /// Whether it is a root that contradicts the one that stands here.
+    /// Whether it is a root that contradicts the effective one.
     pub(super) fn is_rival(&self, statement: &Statement) -> bool {
         statement.kind() == StatementKind::Root
-            && self.pool.rivals().get(&statement.sequence()) == Some(&statement.id())
+            && self.set.rivals().get(&statement.sequence()) == Some(&statement.id())
     }
 
-    /// What is known and may be forgotten when the same is said anew: see [`StatementKind::is_passing`] for what is said again and
-    /// again, and successions and the claims on a ticket, of which one that says the same may displace another.
+    /// The known statements that may be removed when an equivalent or newer one is added: see
+    /// [`StatementKind::is_passing`] for the repeated kinds; also successions and claims on a ticket, of
+    /// which an equivalent one may displace another.
     pub fn passing(&self) -> impl Iterator<Item = StatementId> {
-        let all = self.pool.iter().filter(|statement| Self::may_pass(statement));
+        let all = self.set.iter().filter(|statement| Self::may_pass(statement));
         all.map(|statement| statement.id())
     }
 
-    /// Whether a statement is of those that [`passing`](Self::passing) lists where they are known.
+    /// Whether [`passing`](Self::passing) lists a statement where it is known.
     pub fn may_pass(statement: &Statement) -> bool {
         Subject::of(statement).is_some()
     }
 
-    /// Whether a statement is not known because what is known makes it useless. A ledger need not keep it.
+    /// Whether a statement is unknown here because a known one supersedes it. A ledger need not keep it.
     pub fn is_overtaken(&self, statement: &Statement) -> bool {
-        self.pool.is_overtaken(statement)
+        self.set.is_overtaken(statement)
     }
 
-    /// The names of everything that is known.
+    /// The names of all known statements.
     pub fn inventory(&self) -> &Inventory {
         &self.state.inventory
     }
@@ -110,51 +112,52 @@ impl Library {
         &self.state.conflicts
     }
 
-    /// A release that stands.
-    pub fn release(&self, id: &StatementId) -> Option<Said<'_, Release>> {
+    /// An effective release.
+    pub fn release(&self, id: &StatementId) -> Option<Signed<'_, Release>> {
         let statement = self.state.releases.get(id).and_then(|id| self.statement(id))?;
         match statement.body() {
-            Body::Release(body) => Some(Said { statement, body }),
+            Body::Release(body) => Some(Signed { statement, body }),
             _ => None,
         }
     }
 
-    /// All releases that stand, by (sequence, time, id).
-    pub fn releases(&self) -> Vec<Said<'_, Release>> {
+    /// All effective releases, by (sequence, time, id).
+    pub fn releases(&self) -> Vec<Signed<'_, Release>> {
         let mut all: Vec<_> = self.state.releases.iter().filter_map(|id| self.release(id)).collect();
         all.sort_by_key(|said| place_in_order(said.statement));
         all
     }
 
-    /// Where a channel stands.
-    pub fn channel(&self, name: &str) -> Option<Said<'_, Channel>> {
+    /// The current statement of a channel.
+    pub fn channel(&self, name: &str) -> Option<Signed<'_, Channel>> {
         self.channel_statement(self.state.channels.get(name)?.history.last()?)
     }
 
-    /// All channels that stand somewhere, by name.
-    pub fn channels(&self) -> impl Iterator<Item = Said<'_, Channel>> {
+    /// The current statements of all channels, by name.
+    pub fn channels(&self) -> impl Iterator<Item = Signed<'_, Channel>> {
         self.state.channels.keys().filter_map(|name| self.channel(name))
     }
 
-    /// Where a channel stood, the oldest first; the last is where it stands.
-    pub fn channel_history(&self, name: &str) -> Vec<Said<'_, Channel>> {
+    /// The effective statements of a channel, the oldest first; the last is current.
+    pub fn channel_history(&self, name: &str) -> Vec<Signed<'_, Channel>> {
         let history = self.state.channels.get(name).map(|channel| channel.history.as_slice());
         history.unwrap_or_default().iter().filter_map(|id| self.channel_statement(id)).collect()
     }
 
-    /// The highest sequence that anybody entitled used for a channel; 0 for none.
+    /// The highest sequence that an authorized key used for a channel; 0 for none.
     pub fn channel_highest(&self, name: &str) -> u64 {
         self.state.channels.get(name).map_or(0, |channel| channel.highest)
     }
 
-    /// Whether one statement about a channel comes after another: the floor below which nobody goes. One that is not known,
-    /// or whose signer is not entitled any more, comes before all others.
+    /// Whether one statement of a channel comes after another, for the floor below which a channel never goes
+    /// back. A statement that is not known, or whose signer is no longer authorized, comes before all others.
     pub fn is_after(&self, channel: &str, later: &StatementId, earlier: &StatementId) -> bool {
         let Some(channel) = self.state.channels.get(channel) else { return false };
         channel.ranks.get(later) > channel.ranks.get(earlier)
     }
 
-    /// The operator's statement under which a publisher moves a channel now; none where no operator has spoken of it.
+    /// The operator's statement under which a publisher moves a channel now; `None` where no operator
+    /// statement names the channel.
     pub fn term(&self, channel: &str) -> Option<StatementId> {
         let current = self.channel(channel)?;
         match self.state.channels.get(channel)?.begins_term(&current.statement.id()) {
@@ -163,36 +166,36 @@ impl Library {
         }
     }
 
-    /// How classes are to be kept, where operators have said it.
+    /// How classes are to be kept; `None` where operators have set no policy.
     pub fn policy(&self) -> Option<&Policy> {
         self.policy_said().map(|said| said.body)
     }
 
-    /// The policy that stands, with its statement.
-    pub fn policy_said(&self) -> Option<Said<'_, Policy>> {
-        let statement = self.statement(self.state.policy.standing.as_ref()?)?;
+    /// The effective policy, with its statement.
+    pub fn policy_said(&self) -> Option<Signed<'_, Policy>> {
+        let statement = self.statement(self.state.policy.current.as_ref()?)?;
         match statement.body() {
-            Body::Policy(body) => Some(Said { statement, body }),
+            Body::Policy(body) => Some(Signed { statement, body }),
             _ => None,
         }
     }
 
-    /// The highest sequence of any policy that operators signed; 0 for none. The next goes above it.
+    /// The highest sequence of any policy that operators signed; 0 for none. The next policy goes above it.
     pub fn policy_highest(&self) -> u64 {
         self.state.policy.highest
     }
 
     /// A ticket's terms.
-    pub fn ticket(&self, id: &StatementId) -> Option<Said<'_, TicketTerms>> {
+    pub fn ticket(&self, id: &StatementId) -> Option<Signed<'_, TicketTerms>> {
         let statement = self.state.tickets.get(id).and_then(|id| self.statement(id))?;
         match statement.body() {
-            Body::Ticket(body) => Some(Said { statement, body }),
+            Body::Ticket(body) => Some(Signed { statement, body }),
             _ => None,
         }
     }
 
-    /// All tickets that an operator of today stands for, by id.
-    pub fn tickets(&self) -> impl Iterator<Item = Said<'_, TicketTerms>> {
+    /// All effective tickets, by id: those that a current operator signed or the root pins.
+    pub fn tickets(&self) -> impl Iterator<Item = Signed<'_, TicketTerms>> {
         self.state.tickets.iter().filter_map(|id| self.ticket(id))
     }
 
@@ -201,61 +204,62 @@ impl Library {
         self.state.joined.get(ticket).into_iter().flatten().map(|(node, _)| *node)
     }
 
-    /// What is said of a node: by an operator if one did, else on the strength of a ticket. Says nothing of whether the
+    /// The first grant of a node: an operator's if there is one, else a ticket's. Does not tell whether the
     /// node is suspended.
-    pub fn member(&self, node: &NodeId) -> Option<Said<'_, Member>> {
+    pub fn member(&self, node: &NodeId) -> Option<Signed<'_, Member>> {
         self.grants(node).next()
     }
 
-    /// What a node that is suspended for it joined with: a ticket that was used too often. It grants nothing.
-    pub fn claim(&self, node: &NodeId) -> Option<Said<'_, Member>> {
+    /// The member statement of a node that is suspended because its ticket was used too often. It grants
+    /// nothing.
+    pub fn claim(&self, node: &NodeId) -> Option<Signed<'_, Member>> {
         let mut joined = self.state.joined.values().flatten();
         let (_, id) = joined.find(|(joined, _)| joined == node).filter(|_| self.is_suspended(node))?;
         let statement = self.statement(id)?;
         match statement.body() {
-            Body::Member(body) => Some(Said { statement, body }),
+            Body::Member(body) => Some(Signed { statement, body }),
             _ => None,
         }
     }
 
     /// All nodes that belong to the library, by node, suspended ones too.
-    pub fn members(&self) -> Vec<Said<'_, Member>> {
+    pub fn members(&self) -> Vec<Signed<'_, Member>> {
         self.state.nodes.keys().filter_map(|node| self.member(node)).collect()
     }
 
     /// All member statements that grant `node` something.
-    pub fn grants(&self, node: &NodeId) -> impl Iterator<Item = Said<'_, Member>> {
+    pub fn grants(&self, node: &NodeId) -> impl Iterator<Item = Signed<'_, Member>> {
         let ids = self.state.nodes.get(node).map(|node| node.grants.as_slice()).unwrap_or_default();
         ids.iter().filter_map(|id| {
             let statement = self.statement(id)?;
             match statement.body() {
-                Body::Member(body) => Some(Said { statement, body }),
+                Body::Member(body) => Some(Signed { statement, body }),
                 _ => None,
             }
         })
     }
 
-    /// The highest sequence that operators used of a node: what an operator says next goes above it.
+    /// The highest sequence that operators used for a node: the next operator statement goes above it.
     pub fn member_highest(&self, node: &NodeId) -> u64 {
         self.state.nodes.get(node).map_or(0, |node| node.highest)
     }
 
-    /// Whether `node` may do nothing until an operator decides. See [`conflicts`](Self::conflicts).
+    /// Whether `node` has no rights until an operator decides. See [`conflicts`](Self::conflicts).
     pub fn is_suspended(&self, node: &NodeId) -> bool {
         self.state.nodes.get(node).is_some_and(|node| node.suspended)
     }
 
-    /// The revocation that keeps `node` out, if one does.
-    pub fn revocation(&self, node: &NodeId) -> Option<Said<'_, Revoke>> {
+    /// The effective revocation of `node`.
+    pub fn revocation(&self, node: &NodeId) -> Option<Signed<'_, Revoke>> {
         let statement = self.statement(self.state.nodes.get(node)?.revoked.as_ref()?)?;
         match statement.body() {
-            Body::Revoke(body) => Some(Said { statement, body }),
+            Body::Revoke(body) => Some(Signed { statement, body }),
             _ => None,
         }
     }
 
-    /// Every revocation that keeps a node out, by node.
-    pub fn revocations(&self) -> impl Iterator<Item = Said<'_, Revoke>> {
+    /// Every effective revocation, by node.
+    pub fn revocations(&self) -> impl Iterator<Item = Signed<'_, Revoke>> {
         self.state.nodes.keys().filter_map(|node| self.revocation(node))
     }
 
@@ -269,19 +273,20 @@ impl Library {
         !self.is_suspended(node) && self.grants(node).any(|said| said.body.allows(class, verb, now_ms))
     }
 
-    /// The key a node has now; none for one that is no member.
+    /// The current key of a node; `None` for a node that is not a member.
     pub fn key_of(&self, node: &NodeId) -> Option<PublicKey> {
         self.state.nodes.get(node)?.key
     }
 
-    /// The node whose key this is, now or within its grace. A key that was never succeeded names its node by itself, so this
-    /// is of use only where it does not.
+    /// The node to which this key belongs, now or within its grace. A key that was never succeeded hashes to
+    /// its node's id, so this query matters only for other keys.
     pub fn node_of(&self, key: &PublicKey, now_ms: i64) -> Option<NodeId> {
         let (node, until) = self.state.keys.get(key)?;
         until.is_none_or(|until| now_ms < until).then_some(*node)
     }
 
-    /// Whether `key` is `node`'s now, or within its grace. Of a node that is no member its first key is.
+    /// Whether `key` belongs to `node` now, or within its grace. For a node that is not a member this is its
+    /// first key.
     pub fn holds_key(&self, node: &NodeId, key: &PublicKey, now_ms: i64) -> bool {
         match self.key_of(node) {
             Some(current) => current == *key || self.node_of(key, now_ms) == Some(*node),
@@ -289,19 +294,19 @@ impl Library {
         }
     }
 
-    /// Whether `key` is or was `node`'s, as anybody ever said who was entitled to.
+    /// Whether `key` is or was a key of `node`, by any statement that was authorized.
     pub fn has_had_key(&self, node: &NodeId, key: &PublicKey) -> bool {
-        self.pool.is_key_of(node, key)
+        self.set.is_key_of(node, key)
     }
 
-    /// Statements that show how `node` came to its key: those of an operator or a ticket, and its successions.
+    /// Statements that show how `node` got its key: those of an operator or a ticket, and its successions.
     pub fn credentials(&self, node: &NodeId) -> Vec<&Statement> {
         let mut shown: Vec<&Statement> = Vec::new();
         for said in self.grants(node) {
             shown.extend(said.body.ticket.and_then(|ticket| self.statement(&ticket)));
             shown.push(said.statement);
         }
-        let successions = self.pool.iter().map(|statement| &**statement);
+        let successions = self.set.iter().map(|statement| &**statement);
         let mut successions: Vec<_> = successions
             .filter(|statement| matches!(statement.body(), Body::Succession(next) if next.node == *node))
             .collect();
@@ -315,13 +320,13 @@ impl Library {
         self.root().is_some_and(|root| root.names(RoleKind::Operator, key))
     }
 
-    /// Since when enough timekeepers vouch that a channel stands where it is known to stand, in ms since 1970; none where
-    /// they don't, or the library has none.
+    /// Since when enough timekeepers have confirmed the current statement of a channel, in ms since 1970;
+    /// `None` where too few have, or the library has no timekeepers.
     pub fn fresh_since(&self, channel: &str) -> Option<i64> {
         let current = self.channel(channel)?.statement.id();
         let root = self.root()?;
         let mut seen: BTreeMap<PublicKey, i64> = BTreeMap::new();
-        for statement in self.pool.iter() {
+        for statement in self.set.iter() {
             if let Body::Fresh(fresh) = statement.body()
                 && fresh.statement == current
             {
@@ -340,9 +345,9 @@ impl Library {
         timekeepers.filter_map(vouched).max()
     }
 
-    /// The newest statement of a timekeeper on a channel.
+    /// The newest freshness statement of a timekeeper for a channel.
     pub fn fresh_by(&self, key: &PublicKey, channel: &str) -> Option<&Statement> {
-        let all = self.pool.iter().map(|statement| &**statement);
+        let all = self.set.iter().map(|statement| &**statement);
         all.filter(|statement| match statement.body() {
             Body::Fresh(fresh) => fresh.channel == channel && statement.signers().any(|signer| signer == key),
             _ => false,
@@ -350,10 +355,10 @@ impl Library {
         .max_by_key(|statement| statement.sequence())
     }
 
-    /// What is remembered of a node's audit log, the newest first: by the key that the node has now.
-    pub fn checkpoints(&self, node: &NodeId) -> Vec<Said<'_, Checkpoint>> {
-        let all = self.pool.iter().filter_map(|statement| match statement.body() {
-            Body::Checkpoint(body) if body.node == *node => Some(Said { statement, body }),
+    /// The known checkpoints of a node's audit log by the node's current key, the newest first.
+    pub fn checkpoints(&self, node: &NodeId) -> Vec<Signed<'_, Checkpoint>> {
+        let all = self.set.iter().filter_map(|statement| match statement.body() {
+            Body::Checkpoint(body) if body.node == *node => Some(Signed { statement, body }),
             _ => None,
         });
         let mut all: Vec<_> = all.filter(|said| self.state.is_of_current_key(node, said.statement)).collect();
@@ -361,8 +366,8 @@ impl Library {
         all
     }
 
-    /// Whether `redeemer` may make `joiner` a member by `ticket` now. Gives the member statement where it already did
-    /// so: an answer that got lost is given again, and uses nothing up.
+    /// Whether `redeemer` may make `joiner` a member by `ticket` now. Gives the member statement where that
+    /// already happened: a lost answer is given again, and takes no further use of the ticket.
     pub fn redeem(
         &self,
         ticket: &StatementId,
@@ -407,10 +412,10 @@ impl Library {
         Ok(None)
     }
 
-    fn channel_statement(&self, id: &StatementId) -> Option<Said<'_, Channel>> {
+    fn channel_statement(&self, id: &StatementId) -> Option<Signed<'_, Channel>> {
         let statement = self.statement(id)?;
         match statement.body() {
-            Body::Channel(body) => Some(Said { statement, body }),
+            Body::Channel(body) => Some(Signed { statement, body }),
             _ => None,
         }
     }

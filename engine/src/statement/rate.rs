@@ -1,47 +1,49 @@
-//! How often a node takes what keys say again and again. Only the newest of it is kept, but each that is taken costs a write here
-//! and a message to every peer: without a rate, one member's key makes every node write as fast as the wire brings it.
+//! Rate limits for statements that keys repeat. Only the newest are kept, but each one that is accepted costs
+//! a write here and a message to every peer. Without a limit, one member's key makes every node write as fast
+//! as the network delivers.
 //!
-//! A key has a few at once for each subject, and one more each period, by the clock of the node that receives it; and it has a
-//! number for each kind, whatever it speaks of, since it could make up subjects. What comes
-//! beyond that is left to a later exchange; of what comes at once, the newest is taken. Nothing is spent on a statement that is
-//! refused, so no other key can use up what a key has.
+//! A key has a burst for each subject, and one more statement each period, by the clock of the receiving
+//! node. It also has a limit for each kind, whatever the subjects, since it could invent subjects. Statements
+//! beyond the limit are left to a later exchange; of those that come together, the newest are accepted. A
+//! refused statement uses up nothing, so no other key can use up a key's allowance.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
     limits::{PASSING_BURST, PASSING_PERIODS_MS, RATED_SUBJECTS, SIGNER_BURST, SIGNER_PERIODS_MS},
-    statement::{PublicKey, Statement, StatementKind, pool::Subject},
+    statement::{PublicKey, Statement, StatementKind, set::Subject},
 };
 
-/// What the keys of one library have left to say.
+/// The remaining allowances of the keys of one library.
 #[derive(Clone, Debug, Default)]
 pub struct Rates {
-    /// By signer and subject; one that is not here has all.
+    /// By signer and subject; one without an entry has its full allowance.
     left: BTreeMap<Place, Left>,
-    /// By signer and kind; one that is not here has all.
+    /// By signer and kind; one without an entry has its full allowance.
     signers: BTreeMap<Signer, Left>,
 }
 
-/// A signer, and the kind of what it says.
+/// A signer, and the kind of its statement.
 type Signer = (PublicKey, StatementKind);
 
-/// A signer, and what it speaks of.
+/// A signer, and the subject of its statement.
 type Place = (PublicKey, Subject);
 
-/// What a key has left on a subject.
+/// The remaining allowance of a key.
 #[derive(Clone, Copy, Debug)]
 struct Left {
-    /// How many, at `at_ms`.
+    /// The number of statements, at `at_ms`.
     count: u32,
     at_ms: i64,
     period_ms: i64,
-    /// How many at most.
+    /// The highest number of statements.
     burst: u32,
 }
 
 impl Rates {
-    /// Of statements that are not known yet, those to consider now, in their order: of each signer and subject, and of each signer
-    /// and kind, no more than it has left, the newest. Reads nothing but headers: whether they count is not looked at.
+    /// Of statements that are not known yet, returns those to consider now, in their order: for each signer
+    /// and subject, and each signer and kind, the newest within the allowance. Reads only headers, and does
+    /// not check whether the statements are effective.
     pub fn admit(&mut self, offered: Vec<Statement>, now_ms: i64) -> Vec<Statement> {
         let offered = within(offered, place_of, |place| {
             self.left.get_mut(place).map_or(PASSING_BURST, |left| left.refill(now_ms))
@@ -51,7 +53,7 @@ impl Rates {
         })
     }
 
-    /// Takes note that a statement was taken.
+    /// Records that a statement was accepted.
     pub fn spend(&mut self, statement: &Statement, now_ms: i64) {
         let (Some(place), Some(signer)) = (place_of(statement), signer_of(statement)) else { return };
         let kind = statement.kind();
@@ -62,7 +64,8 @@ impl Rates {
     }
 }
 
-/// Of `offered`, in its order, those that are of no place, and of each place the newest, as many as it has left.
+/// Of `offered`, in its order: the statements without a place, and of each place the newest within its
+/// allowance.
 fn within<P: Ord>(
     offered: Vec<Statement>,
     place_of: impl Fn(&Statement) -> Option<P>,
@@ -86,7 +89,7 @@ fn within<P: Ord>(
     kept.map(|(_, statement)| statement).collect()
 }
 
-/// Takes one from what a place has left, which is `all` where nothing is remembered of it.
+/// Takes one from the allowance of a place; `all` is the allowance of a place without an entry.
 fn spend_one<P: Ord + Clone>(places: &mut BTreeMap<P, Left>, place: P, all: Left, now_ms: i64) {
     if places.len() >= RATED_SUBJECTS && !places.contains_key(&place) {
         make_room(places, now_ms);
@@ -96,7 +99,7 @@ fn spend_one<P: Ord + Clone>(places: &mut BTreeMap<P, Left>, place: P, all: Left
     left.count = left.count.saturating_sub(1);
 }
 
-/// Forgets those that have all again; where that is none, the one that was spent on longest ago.
+/// Removes the entries with a full allowance; if there are none, the entry that was used longest ago.
 fn make_room<P: Ord + Clone>(places: &mut BTreeMap<P, Left>, now_ms: i64) {
     places.retain(|_, left| left.refill(now_ms) < left.burst);
     if places.len() >= RATED_SUBJECTS
@@ -107,7 +110,7 @@ fn make_room<P: Ord + Clone>(places: &mut BTreeMap<P, Left>, now_ms: i64) {
 }
 
 impl Left {
-    /// Counts the periods that have gone by. A clock that went back begins its period anew.
+    /// Adds one for each period that has passed. If the clock went back, the period begins again.
     fn refill(&mut self, now_ms: i64) -> u32 {
         if now_ms < self.at_ms || self.count >= self.burst {
             self.at_ms = now_ms;
@@ -121,7 +124,7 @@ impl Left {
     }
 }
 
-/// By which key and on what a statement is rated; nothing for one that is said once.
+/// The signer and subject by which a statement is limited; `None` for a kind that is not repeated.
 fn place_of(statement: &Statement) -> Option<Place> {
     if !statement.kind().is_passing() {
         return None;
@@ -129,7 +132,7 @@ fn place_of(statement: &Statement) -> Option<Place> {
     Some((*statement.signers().next()?, Subject::of(statement)?))
 }
 
-/// By which key a statement of which kind is rated; nothing for one that is said once.
+/// The signer and kind by which a statement is limited; `None` for a kind that is not repeated.
 fn signer_of(statement: &Statement) -> Option<Signer> {
     place_of(statement).map(|(key, _)| (key, statement.kind()))
 }
@@ -158,14 +161,14 @@ mod tests {
         world.sign(Body::Checkpoint(body), count, &[&key(n)])
     }
 
-    /// A member's key wrote checkpoints as fast as it could: all of them were kept for a moment, written by every node, and sent on
-    /// to all others.
+    /// Symptom: a member's key wrote checkpoints as fast as it could. Every node kept all of them for a
+    /// moment, wrote them, and sent them on to all others.
     #[test]
-    fn a_key_says_so_much_and_then_one_each_period() {
+    fn a_key_has_a_burst_and_then_one_each_period() {
         let world = World::new();
         let mut rates = Rates::default();
         let (mut taken, mut count) = (0, 0);
-        // A day of a batch of 50 every second, by a clock that is an argument.
+        // A day with a batch of 50 every ten minutes; the clock is an argument.
         for second in 0..86_400i64 {
             let now = NOW + second * 1000;
             if second % 600 != 0 {
@@ -214,7 +217,7 @@ mod tests {
             }
         }
         assert_eq!(rates.admit(vec![checkpoint(&world, 11, 1)], NOW).len(), 1);
-        // Admitting alone spends nothing: a forged signature costs its owner nothing.
+        // Admitting alone uses up nothing: a forged signature costs the key's owner nothing.
         for _ in 0..100 {
             assert_eq!(rates.admit(vec![checkpoint(&world, 12, 1)], NOW).len(), 1);
         }
@@ -234,9 +237,10 @@ mod tests {
         assert_eq!(rates.admit(all, back + period).len(), 1);
     }
 
-    /// Symptom: a timekeeper's key vouched for names of channels that it made up, and each had a number of statements of its own.
+    /// Symptom: a timekeeper's key signed for names of channels that it invented, and each name had an
+    /// allowance of its own.
     #[test]
-    fn a_key_does_not_speak_of_ever_new_subjects() {
+    fn a_key_has_one_limit_for_all_subjects() {
         let world = World::new();
         let mut rates = Rates::default();
         let fresh = |n: usize| {

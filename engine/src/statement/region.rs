@@ -1,5 +1,5 @@
-//! The name of a region: where a node stands, where copies are wanted, where viewers are. Owns its one spelling. Nothing
-//! here knows geography: two nodes are in one region when operators call it by one name.
+//! The name of a region, for the location of a node, of wanted copies and of viewers. This module owns its
+//! one spelling. It knows no geography: two nodes are in one region when operators give it one name.
 
 use std::{fmt, str::FromStr};
 
@@ -9,9 +9,10 @@ use crate::{
     statement::wire::{Reader, check_name, put_string},
 };
 
-/// A region's name: 1 to [`REGION_BYTES`] bytes as of a [name](crate::statement), without upper-case letters.
+/// A region's name: 1 to [`REGION_BYTES`] bytes by the rules for a [name](crate::statement), without
+/// upper-case letters.
 ///
-/// One spelling matters: rules and votes count regions, and `EU` beside `eu` would count as two.
+/// Rules and votes count regions, so one region must have one spelling: `EU` beside `eu` would be two.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region(String);
 
@@ -21,7 +22,7 @@ impl Region {
         &self.0
     }
 
-    /// Reads what [`Region::put`] wrote.
+    /// Reads the output of [`Region::put`].
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         reader.string(REGION_BYTES)?.parse()
     }
@@ -31,13 +32,13 @@ impl Region {
         put_string(out, &self.0);
     }
 
-    /// Reads what [`Region::put_optional`] wrote.
+    /// Reads the output of [`Region::put_optional`].
     pub(crate) fn read_optional(reader: &mut Reader<'_>) -> Result<Option<Self>> {
         let text = reader.string(REGION_BYTES)?;
         if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
     }
 
-    /// Appends a region, or an empty name for none.
+    /// Appends a region; an empty name means none.
     pub(crate) fn put_optional(region: Option<&Self>, out: &mut Vec<u8>) {
         put_string(out, region.map_or("", Region::as_str));
     }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! parent count u8 | parents × [32], sorted | manifest [32] | message (len u16, UTF-8)
-//! | if classes are listed: class count u8 | class × (slot u8, name (len u16, UTF-8), commitment [32]), ascending
+//! | if classes are listed: class count u8
+//!     | class × (slot u8, name (len u16, UTF-8), commitment [32]), ascending
 //! ```
 
 use std::collections::BTreeSet;
@@ -15,24 +16,27 @@ use crate::{
     statement::wire::{Reader, check_ascending, check_count, put_list, put_string},
 };
 
-/// A version of the library. Its publisher is who signed it.
+/// A version of the library. Its publisher is the key that signed it.
 ///
-/// The statement's sequence is above that of its parents and of whatever its publisher signed before: a number for people and
-/// for order, on which no decision rests, because a node need not hold a release's parents.
+/// The statement's sequence is above those of its parents and of its publisher's earlier releases. It is a
+/// number for people and for order; no decision depends on it, because a node need not hold a release's
+/// parents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// The releases it follows, sorted; none for a first one. A valid release vouches for its parents.
+    /// The releases that it follows, sorted; none for a first release. If a release is effective, so are its
+    /// parents.
     pub parents: Vec<StatementId>,
     /// The class table.
     pub manifest: ManifestId,
-    /// What the publisher says of it: ≤ [`MESSAGE_BYTES`] bytes, lines allowed, no other control characters.
+    /// The publisher's message: ≤ [`MESSAGE_BYTES`] bytes, lines allowed, no other control characters.
     pub message: String,
-    /// The class table with names, ascending by slot, each name once: must hash to `manifest`. Empty where nobody needs it: only a
-    /// publisher that is limited to classes must show that it left the others as they were.
+    /// The class table with names, ascending by slot, each name once: must hash to `manifest`. Empty where it
+    /// is not needed: only a publisher that is limited to classes must show that it left the others as they
+    /// were.
     pub classes: Vec<ReleaseClass>,
 }
 
-/// A class of a release, for who cannot read its header.
+/// A class of a release, for nodes that cannot read its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseClass {
     /// Its slot in the table.
@@ -72,7 +76,7 @@ impl Release {
         if self.message.len() > MESSAGE_BYTES {
             return Err(Error::Invalid(format!("a release's message is limited to {MESSAGE_BYTES} bytes")));
         }
-        // A message is shown on terminals: escape sequences have no place in it.
+        // A message is shown on terminals, so escape sequences are not allowed.
         if self.message.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
             return Err(Error::Invalid("a release's message must not contain control characters".into()));
         }
@@ -98,7 +102,7 @@ impl Release {
         Ok(())
     }
 
-    /// Checks that the manifest is the table of the classes that are listed, as content of `library`.
+    /// Checks that the manifest is the table of the listed classes, as content of `library`.
     pub(super) fn check_table(&self, library: &LibraryId) -> Result<()> {
         if self.classes.is_empty() || self.table().id(library) == self.manifest {
             return Ok(());
@@ -106,7 +110,7 @@ impl Release {
         Err(not_the_table())
     }
 
-    /// The table of the classes that are listed.
+    /// The table of the listed classes.
     fn table(&self) -> ClassTable {
         ClassTable { classes: self.classes.iter().map(|class| (class.slot, class.commitment)).collect() }
     }

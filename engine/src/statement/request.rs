@@ -1,16 +1,18 @@
-//! A request file: one act of a library's operators before enough of them have signed it. It goes from one operator to the
-//! next, on a stick or by mail, and needs no home and no network until it is applied.
+//! A request file: one act of a library's operators before enough of them have signed it. People pass it from
+//! one operator to the next, on a stick or by mail. It needs no home and no network until it is applied.
 //!
 //! ```text
 //! magic "CHRQ" | version u8 = 1 | zero [3]
-//! | statement count u16, ≤ 1152 | statements × (length u32, envelope): the roots, version 1 first, then what the act is about
-//! | length u32 | what is signed of the act: an envelope without its signatures
+//! | statement count u16, ≤ 1152
+//!     | statements × (length u32, envelope): the roots, version 1 first, then the subjects of the act
+//! | length u32 | the signed bytes of the act: an envelope without its signatures
 //! | signature count u8, ≤ 32 | each: public key [32], signature [64]; sorted by key, each once
 //! ```
 //!
-//! The roots are in it, so the library's id vouches for which keys are asked; what else is in it shows a signer what the act
-//! replaces, as it was known where the request was made. Every signature must verify and be of a key that is asked. The
-//! act's own time says until when the request can be signed: [`REQUEST_MS`] after it was made.
+//! It holds the roots, so the library's id authenticates the keys that are asked to sign. The other
+//! statements in it show a signer what the act replaces, as it was known where the request was made. Every
+//! signature must verify and be by a key that is asked. The act's own time limits the request: it can be
+//! signed for [`REQUEST_MS`] after it was made.
 
 use std::collections::BTreeMap;
 
@@ -32,11 +34,11 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// What every request file begins with.
+/// The first bytes of every request file.
 pub const MAGIC: &[u8; 4] = b"CHRQ";
 const VERSION: u8 = 1;
 
-/// An act of operators, and the signatures that are there so far.
+/// An act of operators, and its signatures so far.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The library as it was known where the request was made.
@@ -47,7 +49,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// Asks the operators of `library` for an act. Fails where it is none of theirs, or breaks a rule of its form.
+    /// Asks the operators of `library` for an act. Fails where it is not an act of operators, or breaks a
+    /// rule of its form.
     pub fn new(library: &Library, proposed: Proposed) -> Result<Self> {
         let bytes = unsigned(&proposed.header, &proposed.body)?;
         let mut context: Vec<Statement> = library.roots().cloned().collect();
@@ -110,12 +113,13 @@ impl Request {
         Ok(out)
     }
 
-    /// The library as it was known where the request was made: its roots, and what the act is about.
+    /// The library as it was known where the request was made: its roots, and the statements that the act is
+    /// about.
     pub fn library(&self) -> &Library {
         &self.library
     }
 
-    /// What it asks for.
+    /// The requested act.
     pub fn proposed(&self) -> &Proposed {
         &self.proposed
     }
@@ -130,7 +134,7 @@ impl Request {
         self.signatures.keys()
     }
 
-    /// Until when it can be signed and applied, in ms since 1970.
+    /// The time until which it can be signed and applied, in ms since 1970.
     pub fn expires_ms(&self) -> i64 {
         self.proposed.header.time_ms.saturating_add(REQUEST_MS)
     }
@@ -146,7 +150,8 @@ impl Request {
         )))
     }
 
-    /// Signs it; gives whether the signature is new. Fails for a key that is not asked, and for a request that is too old.
+    /// Signs it; returns whether the signature is new. Fails for a key that is not asked, and for a request
+    /// that is too old.
     pub fn sign(&mut self, key: &Key, now_ms: i64) -> Result<bool> {
         self.check_time(now_ms)?;
         let public = key.public();
@@ -166,7 +171,7 @@ impl Request {
         Ok(true)
     }
 
-    /// Takes the signatures of another copy; gives how many were new. Fails for another request.
+    /// Adds the signatures of another copy; returns the number of new ones. Fails for another request.
     pub fn merge(&mut self, other: &Self) -> Result<usize> {
         if self.bytes != other.bytes {
             return Err(Error::Invalid(format!(
@@ -183,26 +188,26 @@ impl Request {
         Ok(self.signatures.len() - before)
     }
 
-    /// How many signatures there are of those that are needed.
+    /// The number of signatures, and the number that is needed.
     pub fn tally(&self) -> Tally {
         self.tally_under(&self.library)
     }
 
-    /// The same by the roots of `library`, which may know a newer one.
+    /// The same under the roots of `library`, which may know a newer one.
     pub fn tally_under(&self, library: &Library) -> Tally {
         let Some(role) = operators(library) else { return Tally { have: 0, need: 1, of: 0 } };
         let have = role.keys.iter().filter(|key| self.signatures.contains_key(key)).count();
         Tally { have, need: self.need(role), of: role.keys.len() }
     }
 
-    /// The keys that are asked and have not signed; none where enough have.
+    /// The keys that are asked and have not signed; empty where enough have.
     pub fn waiting_for(&self) -> Vec<PublicKey> {
         let keys = operators(&self.library).map(|role| role.keys.as_slice()).unwrap_or_default();
         let missing = keys.iter().filter(|key| !self.signatures.contains_key(key) && !self.tally().is_met());
         missing.copied().collect()
     }
 
-    /// The act as a statement, where enough keys signed.
+    /// The act as a statement, if enough keys signed.
     pub fn complete(&self) -> Result<Option<Statement>> {
         if !self.tally().is_met() {
             return Ok(None);
@@ -214,7 +219,7 @@ impl Request {
         self.signatures.iter().map(|(key, signature)| (*key, *signature)).collect()
     }
 
-    /// A revocation counts with any one signature.
+    /// A revocation is effective with any one signature.
     fn need(&self, role: &Role) -> usize {
         match self.proposed.body.kind() {
             StatementKind::Revoke => 1,
@@ -245,14 +250,14 @@ impl Request {
                 ))
             })?;
             if !self.is_asked(key) {
-                return Err(bad("a signature in it is of no operator key"));
+                return Err(bad("a signature in it is not by an operator key"));
             }
         }
         Ok(())
     }
 }
 
-/// Whether operators say it by themselves: with their threshold, or with one key where that is enough.
+/// Whether operators alone sign it: with their threshold, or with one key where that is enough.
 fn is_operators_act(body: &Body) -> bool {
     match body {
         Body::Ticket(_) | Body::Policy(_) | Body::Revoke(_) => true,
@@ -272,7 +277,7 @@ fn operators(library: &Library) -> Option<&Role> {
     library.root()?.roles.iter().find(|role| role.kind == RoleKind::Operator)
 }
 
-/// The statements that show what an act replaces, and what it names: each after what proves it.
+/// The statements that show what an act replaces and names, each after the statements that prove it.
 fn subject_of<'a>(library: &'a Library, body: &Body) -> Vec<&'a Statement> {
     let mut shown: Vec<&Statement> = match body {
         Body::Member(member) => library.credentials(&member.node),
@@ -294,7 +299,8 @@ fn subject_of<'a>(library: &'a Library, body: &Body) -> Vec<&'a Statement> {
     shown
 }
 
-/// A library of these statements; fails where one of them is of another, or has a signature that does not verify.
+/// A library of these statements; fails where a statement is of another library, or has a signature that does
+/// not verify.
 fn open_all(id: LibraryId, statements: &[Statement], now_ms: i64) -> Result<Library> {
     let mut library = Library::new(id);
     for outcome in library.offer_all(statements, now_ms) {

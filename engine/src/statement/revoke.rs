@@ -1,4 +1,4 @@
-//! The body of a `revoke` statement: a node may do nothing any more.
+//! The body of a `revoke` statement: the end of a node's grants.
 //!
 //! ```text
 //! node [32] | up_to u64 | reason (len u16, UTF-8)
@@ -11,15 +11,16 @@ use crate::{
     statement::wire::{Reader, put_string},
 };
 
-/// Ends a node's memberships. It is never taken back: an operator admits the node again with a newer member statement.
+/// Ends a node's memberships. A revocation is never undone: an operator admits the node again with a newer
+/// member statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revoke {
     /// The node.
     pub node: NodeId,
-    /// Every member statement of an operator about the node up to this sequence is void, and every ticket it joined
-    /// with; at least 1.
+    /// Every member statement of an operator about the node up to this sequence is void, and every ticket it
+    /// joined with; at least 1.
     pub up_to: u64,
-    /// Why, for people: at most [`REASON_BYTES`] bytes in one line.
+    /// The reason, for people: at most [`REASON_BYTES`] bytes in one line.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! The body of a `root` statement: which keys hold which role. It must not decide anything; the rules are in
+//! The body of a `root` statement: the keys of each role. It decides nothing; the rules are in
 //! [`library`](super::library).
 //!
 //! ```text
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What a key may vouch for.
+/// The statements that a key may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum RoleKind {
@@ -32,7 +32,7 @@ pub enum RoleKind {
     Operator = 2,
     /// Releases, and the channels that name the key as active.
     Publisher = 3,
-    /// How fresh a channel is.
+    /// The freshness of channels.
     Timekeeper = 4,
 }
 
@@ -41,7 +41,7 @@ impl RoleKind {
     pub const ALL: [RoleKind; 4] =
         [RoleKind::Root, RoleKind::Operator, RoleKind::Publisher, RoleKind::Timekeeper];
 
-    /// The word for people.
+    /// The name that people see.
     pub const fn name(self) -> &'static str {
         match self {
             RoleKind::Root => "root",
@@ -74,9 +74,9 @@ fn decode_tail(reader: &mut Reader<'_>) -> Result<Tail> {
 /// A role: `threshold` of `keys` must sign for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// What it may do.
+    /// The statements for which it may sign.
     pub kind: RoleKind,
-    /// On which classes; only a publisher's role can be for some.
+    /// The classes for which it may sign; only a publisher's role can be limited to some.
     pub classes: Classes,
     /// How many different keys must sign, 1 to the number of `keys`.
     pub threshold: u8,
@@ -84,7 +84,7 @@ pub struct Role {
     pub keys: Vec<PublicKey>,
 }
 
-/// Who may say what in a library.
+/// The keys that may sign in a library, by role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
     /// 1 for the first; also the statement's sequence.
@@ -93,15 +93,16 @@ pub struct Root {
     pub nonce: Salt,
     /// The library's name: a label, not an identity.
     pub name: String,
-    /// When operators should have renewed it, in ms since 1970; 0 = never. It only warns.
+    /// The time by which operators should have renewed it, in ms since 1970; 0 = never. It only warns.
     pub expires_ms: i64,
     /// Sorted by kind and classes, each pair once; exactly one entry is the root role.
     pub roles: Vec<Role>,
-    /// Statements that stand though the root no longer names who signed them, sorted: what a removed key said while it was
-    /// still in good hands. At most [`PINS`].
+    /// Statements that stay effective although the root no longer names their signers, sorted: a removed
+    /// key's statements from before it was lost or stolen. At most [`PINS`].
     pub pins: Vec<StatementId>,
-    /// Further pins, of revocations by removed keys: for each key the [`Pins`](super::Pins) statements that list them, sorted. As
-    /// long as a node lacks one of a key's lists, every revocation by that key counts there.
+    /// Further pins, of revocations by removed keys: for each key the [`Pins`](super::Pins) statements that
+    /// list them, sorted. As long as a node lacks a list of a key, every revocation by that key is effective
+    /// there.
     pub lists: Vec<(PublicKey, StatementId)>,
 }
 
@@ -111,8 +112,8 @@ impl Root {
         self.roles.iter().find(|role| role.kind == RoleKind::Root)
     }
 
-    /// Whether `signers` (distinct keys whose signatures verify) meet the threshold of one role of `kind` that covers
-    /// all of `classes`.
+    /// Whether `signers` (distinct keys whose signatures verify) meet the threshold of one role of `kind`
+    /// that covers all of `classes`.
     pub fn allows(&self, kind: RoleKind, classes: &Classes, signers: &[PublicKey]) -> bool {
         self.roles
             .iter()
@@ -176,7 +177,7 @@ impl Root {
 }
 
 impl Role {
-    /// A role of all classes that any one of `keys` may exercise.
+    /// A role for all classes that any one of `keys` may exercise.
     pub fn any_of(kind: RoleKind, keys: impl IntoIterator<Item = PublicKey>) -> Self {
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort_unstable();
@@ -220,7 +221,8 @@ impl Role {
                 self.keys.len()
             )));
         }
-        // Of a node there is one newest word, whatever classes it is about: who may say it has a say in all of them.
+        // A node has one newest operator statement, whatever classes it is about, so an operator key has
+        // power over all classes.
         if self.kind != RoleKind::Publisher && !self.classes.is_all() {
             return Err(Error::Invalid(format!(
                 "the {kind} role cannot be limited to classes, only a publisher's can; leave the classes out"

@@ -1,4 +1,4 @@
-//! What a grant covers: classes by pattern, and verbs.
+//! The scope of a grant: classes by pattern, and verbs.
 
 use crate::{
     error::{Error, Result},
@@ -6,7 +6,7 @@ use crate::{
     statement::wire::{Reader, check_ascending, check_count, is_invisible, put_list, put_string},
 };
 
-/// A set of classes: none listed means all; else patterns in which `*` stands for any run of characters.
+/// A set of classes: an empty list means all; else patterns in which `*` matches any run of characters.
 ///
 /// ```text
 /// count u8 | count × (length u16, pattern)        sorted, each once
@@ -29,7 +29,7 @@ impl Classes {
         Ok(classes)
     }
 
-    /// Whether every class is meant.
+    /// Whether the set is all classes.
     pub fn is_all(&self) -> bool {
         self.0.is_empty()
     }
@@ -44,8 +44,8 @@ impl Classes {
         self.is_all() || self.0.iter().any(|pattern| matches(pattern, class))
     }
 
-    /// Whether all of these are among `outer`. A pattern counts as covered when one pattern of `outer` covers it with its
-    /// `*` read as a character: enough to be sure, never too generous.
+    /// Whether all of these are among `outer`. A pattern is covered when one pattern of `outer` matches it
+    /// with its `*` read as a plain character. This may refuse too much, never too little.
     pub fn within(&self, outer: &Classes) -> bool {
         outer.is_all() || (!self.is_all() && self.0.iter().all(|pattern| outer.covers(pattern)))
     }
@@ -76,7 +76,7 @@ impl Classes {
     }
 }
 
-/// Matches without backtracking: each run between stars is found at its leftmost place.
+/// Matches without backtracking: each run between stars is matched at its leftmost position.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else {
         return pattern == text;
@@ -94,17 +94,17 @@ fn matches(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// What a member may do, as bits. Bits without a name here are carried along and grant nothing.
+/// The verbs of a member, as bits. Bits without a name here are kept and grant nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Verbs(u32);
 
 impl Verbs {
     /// Read pages and chunks, and exchange statements.
     pub const PULL: Verbs = Verbs(1);
-    /// Exchange statements only: for a node that watches.
-    pub const WATCH: Verbs = Verbs(2);
-    /// Those with a name, and it.
-    pub const NAMED: [(&str, Verbs); 2] = [("pull", Verbs::PULL), ("watch", Verbs::WATCH)];
+    /// Exchange statements only: for a node that monitors a library.
+    pub const STATEMENTS: Verbs = Verbs(2);
+    /// The named verbs.
+    pub const NAMED: [(&str, Verbs); 2] = [("pull", Verbs::PULL), ("watch", Verbs::STATEMENTS)];
 
     /// Takes the bits as they are.
     pub const fn from_bits(bits: u32) -> Self {

@@ -1,4 +1,4 @@
-//! The body of a `succession` statement: a node goes on under another key.
+//! The body of a `succession` statement: a node's next key.
 //!
 //! ```text
 //! node [32] | old key [32] | new key [32] | grace_ms u64
@@ -11,7 +11,7 @@ use crate::{
     statement::{Body, PublicKey, Statement, wire::Reader},
 };
 
-/// Replaces a node's key; signed with both, so that nobody takes over a key that is not theirs to give or to use. The node
+/// Replaces a node's key. Both keys sign, so that only a holder of both can hand the node over. The node
 /// keeps its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Succession {
@@ -21,12 +21,12 @@ pub struct Succession {
     pub old: PublicKey,
     /// The key it has from now on.
     pub new: PublicKey,
-    /// How long after the statement's time the old key may still be shown, in ms, at most [`GRACE_MS`].
+    /// The time for which the old key stays valid after the statement's time, in ms, at most [`GRACE_MS`].
     pub grace_ms: u64,
 }
 
-/// Whether successions among `statements`, whose signatures are checked here, lead from `node`'s first key to `key`. A key
-/// that an operator bound is not found so: that takes the library.
+/// Whether successions among `statements`, whose signatures are checked here, lead from `node`'s first key to
+/// `key`. A key that an operator bound is not found in this way: that needs the library.
 pub fn leads_to(node: &NodeId, key: &PublicKey, statements: &[Statement]) -> bool {
     let verified = statements.iter().filter_map(|statement| match statement.body() {
         Body::Succession(next) if next.node == *node => {
@@ -38,7 +38,7 @@ pub fn leads_to(node: &NodeId, key: &PublicKey, statements: &[Statement]) -> boo
     let all: Vec<_> = verified.collect();
     let mut reached: Vec<PublicKey> =
         all.iter().map(|next| next.old).filter(|old| old.node() == *node).take(1).collect();
-    // Each succession leads on at most once.
+    // Each succession adds at most one key.
     for _ in 0..all.len() {
         let next = all.iter().find(|next| reached.contains(&next.old) && !reached.contains(&next.new));
         reached.extend(next.map(|next| next.new));
@@ -47,7 +47,7 @@ pub fn leads_to(node: &NodeId, key: &PublicKey, statements: &[Statement]) -> boo
 }
 
 impl Succession {
-    /// Whether `signers`, each listed once, are both keys and no other.
+    /// Whether `signers`, each listed once, are exactly the two keys.
     pub(crate) fn is_signed_by(&self, signers: &[PublicKey]) -> bool {
         signers.len() == 2 && signers.contains(&self.old) && signers.contains(&self.new)
     }

@@ -1,5 +1,5 @@
-//! The body of a `ticket` statement: what whoever holds a ticket's key may become. The text that is handed over is
-//! [`Ticket`](super::ticket::Ticket).
+//! The body of a `ticket` statement: the rights that the holder of a ticket's key may get. The text that is
+//! handed over is a [`Ticket`](super::ticket::Ticket).
 //!
 //! ```text
 //! key [32] | redeemer count u8 | redeemers × [32], sorted | class count u8 | class × (len u16, pattern)
@@ -20,29 +20,29 @@ use crate::{
     },
 };
 
-/// What a ticket allows.
+/// The terms of a ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TicketTerms {
     /// The public half of the ticket's own key.
     pub key: PublicKey,
     /// The nodes that may turn the ticket into a member statement, sorted; at least one.
     pub redeemers: Vec<NodeId>,
-    /// The classes a member made of it may be granted.
+    /// The classes that a member by this ticket may be granted.
     pub classes: Classes,
-    /// The verbs it may be granted.
+    /// The verbs that it may be granted.
     pub verbs: Verbs,
-    /// The role it takes; none lets the joiner choose to be a mirror or an edge.
+    /// Its role; `None` lets the joiner choose mirror or edge.
     pub role: Option<NodeRole>,
-    /// The region that a member made of it is bound to; none binds it to none, whatever the joiner says of itself.
+    /// The region of a member by this ticket; `None` gives it no region, whatever the joiner claims.
     pub region: Option<Region>,
-    /// Until when it may be redeemed, in ms since 1970. A member made of it stays one after that.
+    /// The time until which it may be redeemed, in ms since 1970. A member stays a member after that.
     pub expires_ms: i64,
-    /// How many nodes may join with it, at least 1.
+    /// The number of nodes that may join with it, at least 1.
     pub uses: u32,
 }
 
 impl TicketTerms {
-    /// Fails, with the reason, where `member` is more than the ticket allows.
+    /// Fails, with the reason, where the ticket does not allow the grant in `member`.
     pub fn check_member(&self, member: &Member) -> Result<()> {
         let denied = |what: &str| Err(Error::Denied(format!("the ticket does not grant {what}")));
         if !self.verbs.contains(member.verbs) {

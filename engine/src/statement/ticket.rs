@@ -1,4 +1,4 @@
-//! The text that an operator hands to someone who is to join: where to go, which library, and a key to show.
+//! The text that an operator hands to a person who is to join: addresses, the library, and a key to prove.
 //!
 //! The text is `chuan1` and base32 (RFC 4648, lower case, unpadded) of
 //!
@@ -11,10 +11,10 @@
 //! | checksum [8]: BLAKE3 of `chuan1` and all bytes before it
 //! ```
 //!
-//! What a ticket allows stands in the `ticket` statement it names ([`TicketTerms`]), signed by an
-//! operator; the text adds the secret half of the key that the statement names. The secret never travels: see
-//! [`Proof`](super::proof::Proof). The checksum tells a text that was damaged or cut short in copying from one that is
-//! whole but wrong; it is no protection against anybody.
+//! The terms of a ticket are in the `ticket` statement that it names ([`TicketTerms`]), signed by an
+//! operator; the text adds the secret half of the key that the statement names. The secret is never sent: see
+//! [`Proof`](super::proof::Proof). The checksum tells a text that was damaged or cut short in copying from
+//! one that is complete but wrong; it protects against no attacker.
 
 use std::{fmt, str::FromStr};
 
@@ -31,17 +31,18 @@ use crate::{
     },
 };
 
-/// What every ticket of this version begins with.
+/// The first characters of every ticket of this version.
 pub const PREFIX: &str = "chuan1";
 
 const FAMILY: &str = "chuan";
 const VERSION: u8 = 1;
+/// Bytes of the checksum at the end.
 const CHECKSUM_LEN: usize = 8;
 
 /// An invitation to a library. Holds a secret: its `Debug` does not show it, its text does.
 #[derive(Clone, Debug)]
 pub struct Ticket {
-    /// Where the redeemers listen, the best first.
+    /// The addresses of the redeemers, the best first.
     pub addresses: Vec<String>,
     /// The node that made it.
     pub issuer: NodeId,
@@ -49,9 +50,9 @@ pub struct Ticket {
     pub library: LibraryId,
     /// The library's name when the ticket was made.
     pub label: String,
-    /// The root version the issuer knew.
+    /// The root version that the issuer knew.
     pub root_version: u64,
-    /// Until when it may be redeemed, in ms since 1970, as in its statement.
+    /// The time until which it may be redeemed, in ms since 1970, as in its statement.
     pub expires_ms: i64,
     /// The nodes that may redeem it, sorted, as in its statement.
     pub redeemers: Vec<NodeId>,
@@ -62,7 +63,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Reads what someone pasted; white space around it is ignored. The errors say what to do.
+    /// Reads pasted text; white space around it is ignored. The errors say what to do.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim_ascii();
         let encoded = text.strip_prefix(PREFIX).ok_or_else(|| not_a_ticket(text))?;
@@ -95,7 +96,7 @@ impl Ticket {
         Ok(format!("{PREFIX}{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase()))
     }
 
-    /// Fails where the ticket has expired at `now_ms`: saves the joiner a connection, decides nothing.
+    /// Fails where the ticket has expired at `now_ms`: saves the joiner a connection; the redeemer decides.
     pub fn check_time(&self, now_ms: i64) -> Result<()> {
         if now_ms < self.expires_ms {
             return Ok(());
@@ -164,7 +165,7 @@ impl FromStr for Ticket {
     }
 }
 
-/// The error for a ticket that is whole but whose key is not the one its statement names.
+/// The error for a ticket that is complete but whose key is not the one that its statement names.
 pub(crate) fn wrong_key() -> Error {
     Error::Denied(
         "the ticket's key is not the one that its statement names, so someone changed the ticket; ask for a new one with `chuan invite`"
@@ -229,7 +230,7 @@ mod tests {
         }
     }
 
-    /// The form of every ticket ever handed out: a change here breaks them.
+    /// The form of every ticket that was ever handed out: a change here breaks them.
     const GOLDEN: &str = "chuan1aeba4abrhezc4mbogixdoorugqztgeqalmzdambrhjsgeob2hi3v2orugqztgaibaeaqcaibaeaqcaibaeaqcaibae\
                           aqcaibaeaqcaibaeaqcaibaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibakadgnfwg24ybaaaaaaaaaa\
                           aaajshpsqqcaaaaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcbifaucqkbifaucqkbifaucqkbifau\

@@ -1,5 +1,5 @@
-//! The primitives of a statement's canonical form: little-endian integers, counted lists, checked names. Everything
-//! read here comes from anybody: no allocation beyond the input's length, no panic, one form for one value.
+//! The primitives of a statement's canonical form: little-endian integers, counted lists, checked names. All
+//! input is untrusted: no allocation beyond the input's length, no panic, one form for each value.
 
 use crate::{
     error::{Error, Result},
@@ -15,12 +15,12 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads `bytes`, which errors call `what`.
+    /// Reads `bytes`, which error texts call `what`.
     pub(crate) fn new(bytes: &'a [u8], what: &'static str) -> Self {
         Self { rest: bytes, what }
     }
 
-    /// An error about the thing that is read.
+    /// An error about the bytes that are read.
     pub(crate) fn invalid(&self, why: impl std::fmt::Display) -> Error {
         Error::Invalid(format!("malformed {}: {why}", self.what))
     }
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A key, of which only the form is checked: whether it is a point is found out by the first signature under it.
+    /// A key. Only its form is checked; the first signature check under it shows whether it is a point.
     pub(crate) fn key(&mut self) -> Result<PublicKey> {
         PublicKey::from_form(self.array()?)
     }
@@ -81,7 +81,8 @@ impl<'a> Reader<'a> {
         Ok(text.to_owned())
     }
 
-    /// A list of ≤ `max` items after its count in one byte. Grows with what is really there, not with the count.
+    /// A list of ≤ `max` items after its count in one byte. Allocates for items that are really there, not
+    /// for the count.
     pub(crate) fn list<T>(
         &mut self,
         max: usize,
@@ -98,7 +99,7 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
-    /// What is not read yet.
+    /// The bytes that are not read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -112,14 +113,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Appends a text as [`Reader::string`] reads it; the caller has checked its length.
+/// Appends a text in the form that [`Reader::string`] reads; the caller has checked its length.
 pub(crate) fn put_string(out: &mut Vec<u8>, text: &str) {
     let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend_from_slice(&len.to_le_bytes());
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends a list as [`Reader::list`] reads it; the caller has checked its count.
+/// Appends a list in the form that [`Reader::list`] reads; the caller has checked its count.
 pub(crate) fn put_list<T>(out: &mut Vec<u8>, items: &[T], mut item: impl FnMut(&mut Vec<u8>, &T)) {
     out.push(u8::try_from(items.len()).unwrap_or(u8::MAX));
     for each in items {
@@ -127,7 +128,7 @@ pub(crate) fn put_list<T>(out: &mut Vec<u8>, items: &[T], mut item: impl FnMut(&
     }
 }
 
-/// Fails unless `items` ascend strictly, which makes a set's form the only one and counts nothing twice.
+/// Fails unless `items` ascend strictly: then a set has one form, and no item is in it twice.
 pub(crate) fn check_ascending<T: Ord>(items: &[T], what: &str) -> Result<()> {
     if items.is_sorted_by(|left, right| left < right) {
         return Ok(());
@@ -143,9 +144,9 @@ pub(crate) fn check_count(count: usize, max: usize, what: &str) -> Result<()> {
     Err(Error::Invalid(format!("{count} {what}; at most {max} are allowed")))
 }
 
-/// Fails on what is no name of a library, channel or node: 1 to [`NAME_BYTES`] bytes without white space, control or
-/// invisible characters, without the characters that command lines and addresses give a meaning (`@ / \ : *`), and not
-/// beginning with `-` or `.`.
+/// Fails on an invalid name of a library, channel or node. A name has 1 to [`NAME_BYTES`] bytes, no white
+/// space, control or invisible characters, none of the characters with a meaning in command lines and
+/// addresses (`@ / \ : *`), and does not begin with `-` or `.`.
 pub(crate) fn check_name(name: &str, what: &str) -> Result<()> {
     let refuse = |why: &str| Err(Error::Invalid(format!("{what} `{}` {why}", name.escape_debug())));
     if name.is_empty() || name.len() > NAME_BYTES {
@@ -160,8 +161,8 @@ pub(crate) fn check_name(name: &str, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Fails on what is no address to dial, as people and hints write it: 1 to [`ADDRESS_BYTES`] printable ASCII characters. Whether
-/// it leads anywhere is found out by dialling.
+/// Fails on an invalid address to dial, as people and hints write it: 1 to [`ADDRESS_BYTES`] printable ASCII
+/// characters. Whether it can be reached shows only when it is dialled.
 pub fn check_address(address: &str) -> Result<()> {
     let printable = address.bytes().all(|byte| byte.is_ascii_graphic());
     if address.is_empty() || address.len() > ADDRESS_BYTES || !printable {
@@ -173,7 +174,7 @@ pub fn check_address(address: &str) -> Result<()> {
     Ok(())
 }
 
-/// Characters that change how a text looks without being seen, so that two names could look the same.
+/// Characters that change a text invisibly, so that two different names could look the same.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{00ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -1,4 +1,5 @@
-//! What every store and every ledger must do, as suites that each implementation runs from its own tests.
+//! The requirements on every store and every ledger, as suites that each implementation runs from its own
+//! tests.
 
 pub mod ledger;
 pub mod objects;

@@ -1,4 +1,5 @@
-//! The seam to the statements and refs of a home: few, small, decisive, and kept apart from content.
+//! The interface to the statements and refs of a home. They are few and small but decisive, and kept apart
+//! from content.
 
 use bytes::Bytes;
 
@@ -10,14 +11,14 @@ use crate::{
     store::RefMove,
 };
 
-/// One thing to keep in the ledger.
+/// A record to keep in the ledger.
 #[derive(Clone, Debug)]
 pub enum Record {
-    /// A statement exactly as received, signatures included, already verified.
+    /// A verified statement exactly as received, signatures included.
     Statement {
         /// The id of its signed part.
         id: StatementId,
-        /// The library it speaks of.
+        /// The library that it is about.
         library: LibraryId,
         /// Its kind.
         kind: StatementKind,
@@ -25,7 +26,7 @@ pub enum Record {
         sequence: u64,
         /// The envelope as received.
         bytes: Bytes,
-        /// Whether it is kept also where one of this id is held: it has more signatures.
+        /// Whether it is stored even if a statement of this id is held: it has more signatures.
         again: bool,
     },
     /// A channel's move.
@@ -33,8 +34,9 @@ pub enum Record {
 }
 
 impl Record {
-    /// A statement that is held, or may be, to be kept with more signatures. A root stays as it came: which of two roots
-    /// of one version stands goes by arrival, and more signatures change nothing.
+    /// The record of a statement that is stored with more signatures, even if it is held already. A root
+    /// stays as it arrived: the order of arrival decides which of two roots of one version is valid, and more
+    /// signatures change nothing.
     pub fn countersigned(statement: &Statement) -> Self {
         let mut record = Record::from(statement);
         if let Record::Statement { kind, again, .. } = &mut record {
@@ -68,11 +70,11 @@ impl Record {
         if (1..=most).contains(&len) {
             return Ok(());
         }
-        Err(Error::Invalid(format!("{what} of {len} bytes; 1 to {most} are taken")))
+        Err(Error::Invalid(format!("{what} of {len} bytes; 1 to {most} are allowed")))
     }
 }
 
-/// As it is kept: exactly as received.
+/// The record of a statement, exactly as received.
 impl From<&Statement> for Record {
     fn from(statement: &Statement) -> Self {
         Record::Statement {
@@ -86,10 +88,11 @@ impl From<&Statement> for Record {
     }
 }
 
-/// A statement as the ledger gives it back.
+/// A statement as the ledger returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// The number under which it arrived in this home: the order that decides which of two roots of one version stands.
+    /// The number under which it arrived in this home. This order decides which of two roots of one version
+    /// is valid.
     pub arrival: u64,
     /// Its id.
     pub id: StatementId,
@@ -99,51 +102,53 @@ pub struct Kept {
     pub bytes: Bytes,
 }
 
-/// A record of which no copy can be read.
+/// A record that is readable in no copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostRecord {
     /// Its arrival number.
     pub arrival: u64,
-    /// The last arrival number of those that are lost with it; its own where it is lost alone.
+    /// The last arrival number of the records lost with it; its own if it is lost alone.
     pub last: u64,
-    /// Its library, where that much is known.
+    /// Its library, if known.
     pub library: Option<LibraryId>,
-    /// Where it lay, for people.
+    /// Where it was stored, for people.
     pub place: String,
 }
 
-/// Keeps statements and refs durably, twice, in the order in which they arrived.
+/// Stores statements and refs durably, in two copies, in order of arrival.
 ///
-/// Promises of every implementation, each held by the conformance suite:
+/// Guarantees of every implementation, each checked by the conformance suite:
 ///
-/// - **Acknowledged means durable**: when `append` returns, every record of the batch is durable in both copies. A batch
-///   is kept whole or not at all.
-/// - **Order is explicit**: records have ascending arrival numbers that outlive crashes, repairs and compaction.
-/// - **Idempotent**: a statement that is held is not written again, but for one [with more signatures](Record), which
-///   keeps the arrival number of the first.
-/// - **Poison**: after a failed write or fsync every later `append` and `supersede` fails with
-///   [`Error::Poisoned`]; reads go on.
+/// - **Acknowledged means durable**: when `append` returns, every record of the batch is durable in both
+///   copies. A batch is kept whole or not at all.
+/// - **Order is explicit**: records have ascending arrival numbers that survive crashes, repairs and
+///   compaction.
+/// - **Idempotent**: a statement that is held is not written again, except one [with more
+///   signatures](Record), which keeps the arrival number of the first.
+/// - **Poison**: after a failed write or fsync, every later `append` and `supersede` fails with
+///   [`Error::Poisoned`]; reads still work.
 ///
-/// The caller appends a ref only after `Objects::commit` has returned for all content below it. All methods block, and
-/// may be called from any thread.
+/// The caller appends a ref only after `Objects::commit` has returned for all content below it. All methods
+/// block, and may be called from any thread.
 pub trait Ledger: Send + Sync {
-    /// Keeps records, in order, as one batch.
+    /// Stores records, in order, as one batch.
     fn append(&self, records: Vec<Record>) -> Result<()>;
 
-    /// The statements of one kind that are not superseded, of one library or of all: by library and sequence, and of
-    /// those of one sequence the one first that arrived first.
+    /// The statements of one kind that are not superseded, of one library or of all, ordered by library,
+    /// sequence and arrival.
     fn statements(&self, library: Option<&LibraryId>, kind: StatementKind) -> Result<Vec<Kept>>;
 
     /// The newest ref of every channel of every library.
     fn refs(&self) -> Result<Vec<RefMove>>;
 
-    /// Takes note that newer statements say all that these say: they are not listed again, and compaction drops them.
-    /// Never roots, revocations or pinned statements. It may be lost in a crash.
+    /// Notes that newer statements contain everything that these statements declare: these are not listed
+    /// again, and compaction drops them. Never for roots, revocations or pinned statements. The note may be
+    /// lost in a crash.
     fn supersede(&self, ids: &[StatementId]) -> Result<()>;
 
     /// Records of which both copies are damaged.
     fn lost(&self) -> Result<Vec<LostRecord>>;
 
-    /// The highest arrival number given so far; 0 for none.
+    /// The highest arrival number assigned so far; 0 for none.
     fn highest_arrival(&self) -> u64;
 }

@@ -1,30 +1,30 @@
-//! The twins in memory of what keeps a home's content and statements, for tests of everything above the seams.
+//! Object stores and a ledger in memory, for tests of the code above the interfaces.
 
 pub mod ledger;
 pub mod objects;
 
 pub use ledger::MemoryLedger;
-pub use objects::{MemoryObjects, MemoryShelves};
+pub use objects::{MemoryObjectStores, MemoryObjects};
 
 use crate::error::{Error, Result};
 
-/// Why a twin takes no writes.
+/// Why a store in memory refuses writes.
 #[derive(Clone, Debug)]
 enum Refusal {
     /// A write of the home has failed.
     Poisoned(String),
-    /// There is no room.
+    /// The store is full.
     Full,
 }
 
 impl Refusal {
-    /// The error of a write, if it is refused.
+    /// The error of a write, if writes are refused.
     fn check(refusal: Option<&Self>) -> Result<()> {
         match refusal {
             None => Ok(()),
             Some(Refusal::Poisoned(cause)) => Err(Error::Poisoned(cause.clone())),
             Some(Refusal::Full) => {
-                Err(Error::Full("the store in memory was told to be full; make room in it".to_owned()))
+                Err(Error::Full("the store in memory is set to be full; free some space in it".to_owned()))
             }
         }
     }

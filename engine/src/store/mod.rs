@@ -1,6 +1,6 @@
-//! The seams to what keeps a home's content and statements: [`objects`] for the chunks and pages of libraries, [`ledger`]
-//! for statements and refs. Each has a strict twin in memory ([`memory`]) and a suite that every implementation runs
-//! ([`conformance`]).
+//! The interfaces to the storage of a home's content and statements: [`objects`] for the chunks and pages of
+//! libraries, [`ledger`] for statements and refs. Each has a strict implementation in memory ([`memory`]) and
+//! a suite that every implementation runs ([`conformance`]).
 
 pub mod conformance;
 pub mod ledger;
@@ -8,7 +8,7 @@ pub mod memory;
 pub mod objects;
 
 pub use ledger::{Kept, Ledger, LostRecord, Record};
-pub use objects::{Object, ObjectId, Objects, Shelves};
+pub use objects::{Object, ObjectId, ObjectStores, Objects};
 
 use crate::{
     error::{Error, Result},
@@ -16,7 +16,7 @@ use crate::{
     limits,
 };
 
-/// Where a channel of a library stands on this node.
+/// The current statement and release of a channel of a library on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefMove {
     /// The library.
@@ -27,11 +27,13 @@ pub struct RefMove {
     pub statement: StatementId,
     /// The release it names.
     pub release: StatementId,
-    /// The statement's sequence; no statement of this channel below it is taken again (the rollback floor).
+    /// The statement's sequence. No statement of this channel with a lower sequence is accepted again (the
+    /// rollback floor).
     pub sequence: u64,
 }
 
-/// What an append added; what was held or already waiting is not counted and not written again.
+/// The objects that an append added. Objects that were held or already waiting are not counted and not
+/// written again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// Chunks that were new.
@@ -57,12 +59,12 @@ impl Appended {
     }
 }
 
-/// How far the tree under a page is known to be held.
+/// How far the tree below a page is known to be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PageState {
     /// Not held.
     Absent,
-    /// Held; nothing is known of what is below.
+    /// Held; the tree below is not known.
     Present,
     /// Held, and all pages below.
     Paged,
@@ -73,9 +75,9 @@ pub enum PageState {
 /// Whether a read hashes what it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Hash it: for anything that goes to a file or a viewer.
+    /// Hash: for anything that goes to a file or a viewer.
     Verify,
-    /// Don't: for a peer, who hashes it anyway.
+    /// Do not hash: for a peer, which hashes it anyway.
     Trust,
 }
 
@@ -84,5 +86,5 @@ pub fn check_batch(len: usize) -> Result<()> {
     if len <= limits::BATCH_IDS {
         return Ok(());
     }
-    Err(Error::Invalid(format!("{len} ids in one batch; at most {} are taken", limits::BATCH_IDS)))
+    Err(Error::Invalid(format!("{len} ids in one batch; at most {} are allowed", limits::BATCH_IDS)))
 }

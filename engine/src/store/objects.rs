@@ -1,4 +1,5 @@
-//! The seam to the chunks and pages of libraries. A handle sees one library: there is no look-up without one.
+//! The interface to the chunks and pages of libraries. A handle sees one library; there is no look-up without
+//! a library.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use crate::{
     store::{Appended, Check, PageState},
 };
 
-/// A chunk or page to keep. The caller has checked that the bytes are what the id names; the strict twin checks again.
+/// A chunk or page to store. The caller has checked that the bytes match the id. The implementation in memory
+/// checks again.
 #[derive(Clone, Debug)]
 pub enum Object {
     /// A chunk's plain bytes.
@@ -23,7 +25,7 @@ pub enum Object {
     },
     /// A tree page, class table or class header in its canonical form.
     Page {
-        /// Its name: a hash over the library's id and `bytes`.
+        /// Its id: a hash over the library's id and `bytes`.
         id: PageId,
         /// Its canonical bytes.
         bytes: Bytes,
@@ -55,7 +57,7 @@ impl Object {
         if (1..=most).contains(&self.bytes().len()) {
             return Ok(());
         }
-        Err(Error::Invalid(format!("a {what} of {} bytes; 1 to {most} are taken", self.bytes().len())))
+        Err(Error::Invalid(format!("a {what} of {} bytes; 1 to {most} are allowed", self.bytes().len())))
     }
 }
 
@@ -68,58 +70,62 @@ pub enum ObjectId {
     Page(PageId),
 }
 
-/// The chunks and pages of **one** library, kept durably under their ids.
+/// The chunks and pages of **one** library, stored durably under their ids.
 ///
-/// Promises of every implementation, each held by the conformance suite:
+/// Guarantees of every implementation, each checked by the conformance suite:
 ///
-/// - **A library sees its own objects only.** What was appended through a handle of one library is neither held, nor
-///   readable, nor marked through a handle of another, whatever the two have in common: also after a crash, after the
-///   index is lost and after a rebuild.
-/// - **Visible means durable.** Only objects that a commit has made durable are seen by `has_chunks`, `read_*` and
-///   `page_states`. Objects become visible in the order in which they were appended.
-/// - **Appending is idempotent.** An object that is held, or waits for a commit, is not written again. An object in the
-///   `lost` set is written again and leaves the set.
-/// - **Never wrong bytes.** A read gives the bytes the id names, `None` where they are not held, or an error that names
-///   the file; with [`Check::Trust`] a chunk's bytes may be damaged but never of another length.
-/// - **Poison.** After a failed write or fsync of any file of the home every later `append`, `commit` and `mark` fails
-///   with [`Error::Poisoned`]; reads go on.
+/// - **A library sees its own objects only.** An object that was appended through a handle of one library is
+///   neither held, nor readable, nor marked through a handle of another, even if the other library has equal
+///   objects. This also holds after a crash, after the index is lost and after a rebuild.
+/// - **Visible means durable.** `has_chunks`, `read_*` and `page_states` see only objects that a commit has
+///   made durable. Objects become visible in the order in which they were appended.
+/// - **Appending is idempotent.** An object that is held, or waits for a commit, is not written again. An
+///   object in the `lost` set is written again and leaves the set.
+/// - **Never wrong bytes.** A read returns the bytes that the id names, `None` if they are not held, or an
+///   error that names the file. With [`Check::Trust`] a chunk's bytes may be damaged but never of another
+///   length.
+/// - **Poison.** After a failed write or fsync of any file of the home, every later `append`, `commit` and
+///   `mark` fails with [`Error::Poisoned`]; reads still work.
 ///
-/// All methods block, and may be called from any thread. Batches are ≤ [`BATCH_IDS`](crate::limits::BATCH_IDS) ids;
-/// answers stand in the order of the ids asked for.
+/// All methods block, and may be called from any thread. A batch has at most
+/// [`BATCH_IDS`](crate::limits::BATCH_IDS) ids; answers are in the order of the ids.
 pub trait Objects: Send + Sync {
-    /// The library whose objects these are.
+    /// The library that owns these objects.
     fn library(&self) -> LibraryId;
 
     /// Which chunks are held.
     fn has_chunks(&self, ids: &[ChunkId]) -> Result<Vec<bool>>;
 
-    /// Chunks' plain bytes. A chunk that cannot be read any more is moved to the `lost` set and is an error.
+    /// The chunks' plain bytes. A chunk that can no longer be read is moved to the `lost` set and is an
+    /// error.
     fn read_chunks(&self, ids: &[ChunkId], check: Check) -> Result<Vec<Option<Bytes>>>;
 
-    /// Pages' bytes, always verified.
+    /// The pages' bytes, always verified.
     fn read_pages(&self, ids: &[PageId]) -> Result<Vec<Option<Bytes>>>;
 
-    /// How much is held at and below pages.
+    /// How much is held of each page and of the tree below it.
     fn page_states(&self, ids: &[PageId]) -> Result<Vec<PageState>>;
 
-    /// Hands over objects, in order; blocks while too much waits. They become durable with the next group commit, which
-    /// the store makes by itself at least every [`GROUP_BYTES`](crate::limits::GROUP_BYTES).
+    /// Queues objects for writing, in order; blocks while the queue is full. They become durable with the
+    /// next group commit, which the store makes by itself at least every
+    /// [`GROUP_BYTES`](crate::limits::GROUP_BYTES).
     fn append(&self, objects: Vec<Object>) -> Result<Appended>;
 
-    /// Makes everything appended to this library so far (by any thread) durable and visible before it returns.
+    /// Makes everything appended to this library so far (by any thread) durable and visible before it
+    /// returns.
     fn commit(&self) -> Result<()>;
 
-    /// Raises the states of visible pages, bottom-up in the order given; passes over pages that are not visible. A mark
-    /// is a memory of work done, not data: it may be lost in a crash.
+    /// Raises the states of visible pages, bottom-up in the order given; skips pages that are not visible. A
+    /// mark records work done, not data: it may be lost in a crash.
     fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()>;
 
-    /// Objects of the library that were held once and can no longer be read. While there are any, `Paged` and `Full` are
-    /// hints only: a caller that relies on them looks below.
+    /// Objects of the library that were held once and can no longer be read. While there are any, `Paged` and
+    /// `Full` are hints only: a caller that relies on them checks the tree below.
     fn lost(&self) -> Result<Vec<ObjectId>>;
 }
 
-/// Gives the handles of libraries: the only way to objects.
-pub trait Shelves: Send + Sync {
-    /// The objects of a library, whether it has any or not. Cheap; handles of one library share one state.
+/// Gives the handles to the objects of each library. There is no other access to objects.
+pub trait ObjectStores: Send + Sync {
+    /// The objects of a library, even if it has none. Cheap; all handles of one library share one state.
     fn of(&self, library: &LibraryId) -> Arc<dyn Objects>;
 }

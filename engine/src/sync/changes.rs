@@ -1,14 +1,15 @@
-//! What a peer lacks of a class of which it has other versions.
+//! Sends the parts of a class that a peer lacks, where the peer has other versions of the class.
 //!
-//! Owns which old content a new file is held against: its own under the same path in every version the peer has, and
-//! for a new path what was removed and what shares chunks with it. `origin` then says what each run of new chunks is made
-//! from. A wrong guess costs bytes, never correctness.
+//! Owns the choice of the old contents with which a new file is compared. For a known path these are the
+//! contents of that path in every version that the peer has. For a new path these are removed files, and the
+//! file that shares most chunks with it. `origin` then chooses the base of each run of new chunks. A wrong
+//! guess costs bytes, never correctness.
 
 mod removed;
 
 use bytes::Bytes;
 
-use self::removed::{Gone, Removed};
+use self::removed::{Removed, RemovedSink};
 use crate::{
     error::{Error, Result},
     id::PageId,
@@ -38,8 +39,8 @@ pub(super) struct Version {
     pub(super) root: PageId,
 }
 
-/// Sends what is in the class and not in its version `base`: new pages, parents first, and after an entry page for each
-/// changed path in order those of its content pages and chunks that `older` versions do not have either.
+/// Sends the parts of the class that its version `base` lacks: new pages, parents first. After an entry page,
+/// for each changed path in order, the content pages and chunks that the `older` versions lack too.
 pub(super) fn send(
     store: &dyn Objects,
     base: &Version,
@@ -47,16 +48,16 @@ pub(super) fn send(
     header: &ClassHeader,
     sender: &mut Sender<'_>,
 ) -> Result<()> {
-    // First the paths that went: what a new path holds may be theirs.
-    let mut gone = Gone::new(base.have);
-    let went = diff(store, Some(&base.root), &header.root, &mut gone).and_then(|()| {
-        let removed = gone.index();
+    // The removed paths come first: the content of a new path may be theirs.
+    let mut removed_files = RemovedSink::new(base.have);
+    let went = diff(store, Some(&base.root), &header.root, &mut removed_files).and_then(|()| {
+        let removed = removed_files.index();
         let older = Older { versions: older, left: ANSWER_LOOKUPS };
         let mut changes = Changes { store, sender, base, removed, older, samples: None };
         diff(store, Some(&base.root), &header.root, &mut changes)
     });
     match went {
-        // What this node cannot compare, the peer finds missing and asks for.
+        // The peer finds the parts that this node cannot compare missing, and requests them.
         Err(error) if !matches!(error, Error::Cancelled) => {
             sender.leave_out(&"a part of the changes", &error);
             Ok(())
@@ -65,15 +66,16 @@ pub(super) fn send(
     }
 }
 
-/// Versions before the base. An edit that is taken back, or made to the version before, has most of its bytes there.
+/// Versions before the base. An edit that is undone, or that starts from an earlier version, has most of its
+/// bytes there.
 struct Older<'s> {
     versions: &'s [Version],
-    /// Look-ups still to be afforded.
+    /// The remaining budget of look-ups.
     left: usize,
 }
 
 impl Older<'_> {
-    /// What `path` held in those versions.
+    /// The contents of `path` in these versions.
     fn contents(&mut self, store: &dyn Objects, path: &EntryPath) -> Result<Vec<Old>> {
         let affordable = self.versions.len().min(self.left);
         self.left -= affordable;
@@ -87,19 +89,19 @@ impl Older<'_> {
     }
 }
 
-/// Second pass: sends.
+/// The second pass, which sends.
 struct Changes<'s, 'a> {
     store: &'s dyn Objects,
     sender: &'s mut Sender<'a>,
     base: &'s Version,
     removed: Removed,
     older: Older<'s>,
-    /// What the base holds, once a new path asks.
+    /// Samples of the base; taken when the first new path needs them.
     samples: Option<Samples>,
 }
 
 impl Changes<'_, '_> {
-    /// What a new path may have come from.
+    /// The old contents from which a new path may have come.
     fn like(&mut self, path: &EntryPath, entry: &Entry) -> Result<Vec<Old>> {
         let mut old = self.removed.bases(path, entry);
         if let Content::Tree { .. } = entry.content {
@@ -146,7 +148,7 @@ impl DiffSink for Changes<'_, '_> {
     }
 }
 
-/// The new parts of one file.
+/// Sends the new parts of one file.
 struct File<'s, 'a> {
     sender: &'s mut Sender<'a>,
     first_chunk: u64,
@@ -164,12 +166,13 @@ impl ContentSink for File<'_, '_> {
         self.sender.page(id, bytes, run)
     }
 
-    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap, spare: &[Spare]) -> Result<()> {
+    fn chunks(&mut self, run: &[(u64, ChunkRef)], gap: Gap, unused_base_runs: &[Spare]) -> Result<()> {
         let run: Vec<_> =
             run.iter().map(|(ordinal, chunk)| (self.first_chunk.saturating_add(*ordinal), *chunk)).collect();
         if !self.sender.saves_bytes() {
             return self.sender.full(&run);
         }
-        self.origin.split(&run, gap, spare, &mut |part, base, len| self.sender.delta(part, &base, len))
+        self.origin
+            .split(&run, gap, unused_base_runs, &mut |part, base, len| self.sender.delta(part, &base, len))
     }
 }

@@ -1,13 +1,13 @@
-//! Chunks and pages made from what the receiver has.
+//! Deltas: chunks and pages encoded against data that the receiver has.
 //!
 //! ```text
 //! delta   kind u8: 0 chunks, 1 pages | base: runs in versions that the receiver named | lengths | zstd frame
 //! ```
 //!
-//! The zstd frame holds them, one after the other, and refers to the bytes of the base, one after the other, as
-//! what came before it (its *prefix*). Both sides find those bytes by position in a class version of the pull's `have`, so
-//! that no peer can ask for or name anything else. A base that is not what the sender believes gives bytes whose
-//! hashes nobody expects: it costs what they weigh, never correctness.
+//! The zstd frame holds the chunks or pages one after the other. Its prefix (the data before it, to which it
+//! refers) is the base: the bytes of the runs one after the other. Both sides find these bytes by position in
+//! a class version of the pull's `have`, so no peer can request or name other data. A base that differs from
+//! the sender's gives bytes with unexpected hashes: this costs bandwidth, never correctness.
 
 use zstd::zstd_safe::{CCtx, CParameter, DCtx};
 
@@ -26,20 +26,20 @@ use crate::{
     store::{Check, Objects},
 };
 
-/// Chunks or pages as a delta.
+/// Chunks or pages, encoded as a delta.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Delta {
-    /// What they are.
+    /// Chunks or pages.
     pub kind: DeltaKind,
-    /// What they are made from, in this order; at most [`DELTA_BASE_BYTES`] of it.
+    /// The runs of the base, in this order; together at most [`DELTA_BASE_BYTES`] bytes.
     pub base: Vec<Run>,
-    /// How long each of them is; together at most [`DELTA_RAW_BYTES`].
+    /// The length of each chunk or page; together at most [`DELTA_RAW_BYTES`].
     pub lens: Vec<u32>,
     /// One zstd frame.
     pub data: Vec<u8>,
 }
 
-/// What a delta makes.
+/// The kind of objects in a delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum DeltaKind {
     /// Chunks.
@@ -48,7 +48,7 @@ pub enum DeltaKind {
     Pages,
 }
 
-/// A run of what the receiver has.
+/// A run of chunks or pages that the receiver has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Run {
     /// The class version, as the index of its commitment in the pull's `have`.
@@ -67,7 +67,7 @@ pub enum Part {
         /// How many.
         count: u64,
     },
-    /// Tree pages of one level that follow each other.
+    /// Neighbouring tree pages of one level.
     Pages {
         /// The first.
         first: PagePosition,
@@ -79,7 +79,7 @@ pub enum Part {
 impl Delta {
     /// Decodes a delta and checks its bounds.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        // The bound counts what the lists take in memory.
+        // The bound counts the memory of the lists.
         let delta: Self = codec::decode::<_, { 2 * FRAME_DELTA_BYTES }>(bytes)?;
         let largest = match delta.kind {
             DeltaKind::Chunks => CHUNK_BYTES,
@@ -98,13 +98,14 @@ impl Delta {
         Ok(delta)
     }
 
-    /// Bytes that it makes.
+    /// The total length of the objects in it, in bytes.
     pub fn raw_len(&self) -> usize {
         self.lens.iter().map(|len| *len as usize).sum()
     }
 
-    /// Makes a delta of what lies one after the other in `raw`, of the lengths `lens`, where that takes at most `room`
-    /// bytes. `prefix` are the bytes of `base`, and must not share memory with `raw`: zstd takes that for overwritten.
+    /// Encodes the objects in `raw`, which follow one another with the lengths `lens`. `None` where that
+    /// takes more than `room` bytes. `prefix` are the bytes of `base`; it must not share memory with `raw`:
+    /// zstd takes that for overwritten.
     pub fn make(
         kind: DeltaKind,
         base: Vec<Run>,
@@ -119,16 +120,17 @@ impl Delta {
             zstd.set_parameter(parameter).ok()?;
         }
         zstd.ref_prefix(prefix).ok()?;
-        // It fails where the result would not fit, and then it is not worth it.
+        // Compression fails where the result does not fit, and is then not worth it.
         zstd.compress2(&mut data, raw).ok()?;
         Some(Self { kind, base, lens, data })
     }
 
-    /// The bytes of all of them, made from those of the base: exactly as many as it declares; allocates no more.
+    /// The bytes of all objects, decoded against the bytes of the base. Returns exactly as many bytes as
+    /// declared and allocates no more.
     ///
     /// # Errors
     ///
-    /// [`Error::Peer`] where it makes more or less, or is malformed.
+    /// [`Error::Peer`] where the delta gives more or fewer bytes, or is malformed.
     pub fn apply(&self, prefix: &[u8]) -> Result<Vec<u8>> {
         let declared = self.raw_len();
         let broken = || Error::Peer(format!("a delta does not unpack to {declared} bytes"));
@@ -155,17 +157,19 @@ fn parameters(prefix: usize, raw: usize) -> [CParameter; 6] {
 
 const LEVEL: i32 = 1;
 
-/// The class versions that both sides know: by their index in the pull's `have`, the roots of their entry trees.
+/// The class versions that both sides know: the roots of their entry trees, by their index in the pull's
+/// `have`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bases(pub(super) Vec<Option<PageId>>);
 
 impl Bases {
-    /// The bytes of `runs`, verified, one after the other, in `out`; where it fails, those before that.
+    /// Appends the verified bytes of `runs`, one after the other, to `out`. On failure `out` keeps the bytes
+    /// that were read before.
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] where a part is not held, or is not there; [`Error::Invalid`] where it is too much;
-    /// [`Error::Corrupt`] where it is damaged.
+    /// [`Error::Missing`] where a part is not held or does not exist; [`Error::Invalid`] where the base is
+    /// too large; [`Error::Corrupt`] where a part is damaged.
     pub(super) fn read(&self, store: &dyn Objects, runs: &[Run], out: &mut Vec<u8>) -> Result<()> {
         for run in runs {
             let root = self.0.get(usize::from(run.have)).copied().flatten();
@@ -235,7 +239,7 @@ mod tests {
 
     const BASE: Run = Run { have: 0, part: Part::Chunks { first: 3, count: 2 } };
 
-    /// Bytes without structure, and the same with a few changed.
+    /// Bytes without structure, and a copy with a few changes.
     fn pair(len: usize) -> (Vec<u8>, Vec<u8>) {
         let old = noise(1, len);
         let mut new = old.clone();
@@ -249,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_from_the_same_base_and_from_no_other() {
+    fn decodes_against_its_base_only() {
         for len in [64, 5_000, 200_000, DELTA_RAW_BYTES - 9] {
             let (old, new) = pair(len);
             let made = delta(&old, &new);
@@ -261,9 +265,10 @@ mod tests {
     }
 
     #[test]
-    fn the_base_may_be_twice_what_is_made() {
+    fn the_base_may_be_larger_than_the_objects() {
         let (old, _) = pair(DELTA_BASE_BYTES);
-        // Not a part of the same memory: zstd would take the one for overwritten by the other.
+        // A copy, since `raw` and the prefix must not share memory: zstd would take the prefix for
+        // overwritten.
         let new = old[10..DELTA_RAW_BYTES].to_vec();
         let made = delta(&old, &new);
         assert!(made.data.len() < 1000, "{}", made.data.len());
@@ -271,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_another_length_is_refused() {
+    fn a_delta_of_another_length_is_refused() {
         let (old, new) = pair(5_000);
         let good = delta(&old, &new);
         for more in [1u32, 7, 100_000] {
@@ -286,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_hold_before_anything_is_made() {
+    fn bounds_are_checked_on_decoding() {
         let good = Delta { kind: DeltaKind::Chunks, base: vec![BASE], lens: vec![100], data: vec![1; 20] };
         let decode = |delta: &Delta| Delta::decode(&codec::encode(delta));
         assert_eq!(decode(&good).unwrap(), good);

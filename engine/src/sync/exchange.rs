@@ -1,4 +1,5 @@
-//! Statements, both ways: who connects and who answers end up knowing what either of them knew.
+//! Exchange of statements in both directions: afterwards both peers know every statement that either of them
+//! knew.
 //!
 //! ```text
 //! digest of all ──►                                 the same? then that was all
@@ -8,15 +9,18 @@
 //! statements that are lacked ──►
 //! ```
 //!
-//! Each message is a request with an answer. Two nodes that know the same spend a digest. What does not fit a message comes with
-//! further ones, each statement after what proves it. [`Exchange`] asks and [`answer`] answers;
-//! neither keeps anything: what came is handed to whoever owns the library, which verifies it like any statement.
+//! Each message is a request with an answer. Two peers that know the same statements exchange only a digest.
+//! Statements that do not fit one message follow in further ones; a statement comes after the statements that
+//! prove it. [`Exchange`] asks and [`answer`] answers. Neither stores a statement: received envelopes go to
+//! the owner of the library, which verifies them like any statement.
 //!
-//! What is named is an envelope, a statement with its signers: one that gathered a signature more is news.
+//! Envelopes are exchanged, not statements: an envelope is a statement with its signers. A known statement
+//! with one more signature is a new envelope.
 //!
-//! Digests, names and statements are of the kinds that both sides know. The asker says its kinds in its hello, the answerer the
-//! common ones in its [`Inventory`]: a node of an earlier version is sent nothing that it could not read, and two nodes that
-//! differ in such kinds only agree after one inventory.
+//! Digests, ids and statements cover only the kinds of statements that both sides know. The asker sends its
+//! kinds in its hello, the answerer sends the common kinds in its [`Inventory`]. So a node of an earlier
+//! version is sent no statement that it cannot read. Two nodes that differ only in the kinds that they know
+//! agree after one inventory.
 
 use std::collections::BTreeSet;
 
@@ -29,42 +33,46 @@ use crate::{
     limits::{
         ANSWER_STATEMENTS, EXCHANGE_BUCKETS, EXCHANGE_BYTES, EXCHANGE_IDS, EXCHANGE_ROUNDS, STATEMENT_BYTES,
     },
-    statement::{Heading, Kinds, Library, Statement},
+    statement::{
+        Heading, Kinds, Library, Statement,
+        access::{Act, decide},
+    },
     sync::{
         frame::Frame,
         message::{End, Request},
     },
 };
 
-/// What is said in an exchange; see [`Request::Exchange`].
+/// One message of an exchange; see [`Request::Exchange`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Talk {
-    /// All that is known of the kinds that the asker knows, in one digest.
+    /// One digest of all known envelopes of the kinds that the asker knows.
     Digest(SetDigest),
-    /// What is known in some buckets, of the kinds that both know. They ascend; ids ascend and lie in them, at most [`EXCHANGE_IDS`].
+    /// The known envelopes in some buckets, of the kinds that both sides know. Buckets ascend; ids ascend and
+    /// lie in these buckets, at most [`EXCHANGE_IDS`].
     Known {
         /// The buckets.
         buckets: Vec<u8>,
-        /// Every envelope in them.
+        /// The ids of all known envelopes in them.
         ids: Vec<EnvelopeId>,
     },
-    /// Envelopes that the other side said it lacks, at most [`EXCHANGE_BYTES`] in all.
+    /// Envelopes that the other side lacks, at most [`EXCHANGE_BYTES`] in all.
     Offer(Vec<Vec<u8>>),
 }
 
-/// What an answerer knows; see [`Frame::Inventory`].
+/// The envelopes that an answerer knows; see [`Frame::Inventory`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Inventory {
-    /// A digest of each of the [`EXCHANGE_BUCKETS`] buckets; empty where the question was about ids.
+    /// A digest of each of the [`EXCHANGE_BUCKETS`] buckets; empty in the answer to a request with ids.
     pub buckets: Vec<u64>,
-    /// The ids that were named and are not known; empty where the question was about all.
+    /// The ids of the request that are not known here; empty in the answer to a digest.
     pub lacks: Vec<EnvelopeId>,
-    /// The kinds that both sides know, which all of this is about.
+    /// The kinds that both sides know; digests and ids cover only these.
     pub kinds: Kinds,
 }
 
 impl Talk {
-    /// Checks the bounds of what came from anybody.
+    /// Checks the bounds of a message, which may come from any peer.
     pub(crate) fn check(&self) -> Result<()> {
         let invalid = |what: &str| Err(Error::Invalid(format!("an exchange {what}")));
         match self {
@@ -97,13 +105,13 @@ impl Inventory {
         let whole = inventory.buckets.is_empty() || inventory.buckets.len() == EXCHANGE_BUCKETS;
         let sorted = inventory.lacks.is_sorted_by(|left, right| left < right);
         if !whole || !sorted || inventory.lacks.len() > EXCHANGE_IDS {
-            return Err(Error::Peer("an inventory is not of the form it must have".into()));
+            return Err(Error::Peer("malformed inventory".into()));
         }
         Ok(inventory)
     }
 }
 
-/// What is answered, and what came along for the library's owner.
+/// The answer to one message, and the envelopes for the owner of the library.
 #[derive(Debug, Default)]
 pub struct Reply {
     /// The answer, its end included.
@@ -112,16 +120,14 @@ pub struct Reply {
     pub offered: Vec<Bytes>,
 }
 
-/// Answers one step of a peer that is a member now. `kinds` are those that both sides know; what the peer offers of others,
-/// or of another library, is dropped unread.
+/// Answers one message of a peer that is a member now. `kinds` are the kinds that both sides know. Offered
+/// statements of other kinds, or of another library, are dropped unread.
 ///
 /// # Errors
 ///
-/// [`Error::Denied`] for who is none, as for every other request.
+/// [`Error::Denied`] where the peer is not a member, as for every other request.
 pub fn answer(library: &Library, kinds: Kinds, talk: Talk, peer: &NodeId, now_ms: i64) -> Result<Reply> {
-    if !library.is_member(peer, now_ms) {
-        return Err(Error::Denied("the peer is no member of the library".into()));
-    }
+    decide(library, peer, None, Act::Exchange, now_ms).into_result()?;
     let mut reply = Reply::default();
     let known = library.inventory();
     let mut complete = true;
@@ -147,7 +153,7 @@ pub fn answer(library: &Library, kinds: Kinds, talk: Talk, peer: &NodeId, now_ms
     Ok(reply)
 }
 
-/// Whether an envelope is of this library and of one of these kinds, by its heading alone.
+/// Whether an envelope is of this library and of one of these kinds; reads its heading only.
 fn is_about(envelope: &[u8], library: &LibraryId, kinds: Kinds) -> bool {
     let Ok(heading) = Heading::read(envelope) else { return false };
     heading.kind().is_some_and(|kind| kinds.contains(kind)) && heading.library() == *library
@@ -155,24 +161,25 @@ fn is_about(envelope: &[u8], library: &LibraryId, kinds: Kinds) -> bool {
 
 /// The asking side: one exchange with one peer.
 ///
-/// Send what [`poll_request`](Self::poll_request) gives, feed the frames of the answer to [`handle`](Self::handle) until its end,
-/// and ask again; when it gives nothing the exchange is over, and [`take_received`](Self::take_received) has what came: at most
-/// [`EXCHANGE_ROUNDS`] times [`EXCHANGE_BYTES`].
+/// Send the request that [`poll_request`](Self::poll_request) returns, feed the frames of the answer to
+/// [`handle`](Self::handle) until its end, and poll again. The exchange is over when it then returns `None`.
+/// [`take_received`](Self::take_received) then returns the received envelopes: at most [`EXCHANGE_ROUNDS`]
+/// times [`EXCHANGE_BYTES`].
 #[derive(Debug)]
 pub struct Exchange {
     library: Library,
-    /// The kinds that this side knows, and once the peer has said so, those that both know.
+    /// The kinds that this side knows; after the peer's inventory, the kinds that both sides know.
     kinds: Kinds,
     step: Step,
     /// Buckets still to be compared, the next at the end.
     differing: Vec<u8>,
-    /// What the last question named.
+    /// The request whose answer is outstanding.
     asked: Option<Asked>,
-    /// What the peer lacks, the next to send at the end.
+    /// Envelopes that the peer lacks, the next to send at the end.
     lacked: Vec<EnvelopeId>,
     received: Vec<Bytes>,
-    /// The names of what came.
-    came: BTreeSet<EnvelopeId>,
+    /// The ids of the received envelopes.
+    received_ids: BTreeSet<EnvelopeId>,
     rounds: u32,
 }
 
@@ -184,7 +191,7 @@ enum Step {
     Done,
 }
 
-/// A question whose answer is outstanding, and what came of it.
+/// A request whose answer is outstanding, and the parts of the answer that have come.
 #[derive(Debug, Default)]
 struct Asked {
     buckets: Vec<u8>,
@@ -196,7 +203,8 @@ struct Asked {
 }
 
 impl Exchange {
-    /// Begins an exchange of what `library` knows now, of the kinds that this node said it knows in its hello.
+    /// Begins an exchange of the statements that `library` knows now. `kinds` are the kinds that this node
+    /// sent in its hello.
     pub fn new(library: Library, kinds: Kinds) -> Self {
         Self {
             library,
@@ -206,12 +214,12 @@ impl Exchange {
             asked: None,
             lacked: Vec::new(),
             received: Vec::new(),
-            came: BTreeSet::new(),
+            received_ids: BTreeSet::new(),
             rounds: 0,
         }
     }
 
-    /// The next request; nothing while an answer is outstanding, and when all is said.
+    /// The next request. `None` while an answer is outstanding, and after the last request.
     pub fn poll_request(&mut self) -> Option<Request> {
         if self.asked.is_some() {
             return None;
@@ -235,10 +243,10 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Error::Peer`] where the peer broke the protocol; what [`Error`] a refusal stands for.
+    /// [`Error::Peer`] where the peer broke the protocol; the [`Error`] that a refusal means.
     pub fn handle(&mut self, frame: Frame) -> Result<()> {
         let Some(asked) = &mut self.asked else {
-            return Err(Error::Peer("an exchange was answered without a question".into()));
+            return Err(Error::Peer("an exchange frame came without a request".into()));
         };
         match (frame, self.step) {
             (Frame::Inventory(inventory), Step::Digest) => {
@@ -262,7 +270,7 @@ impl Exchange {
             }
             (Frame::Statement(bytes), Step::Known) => {
                 if let Some(id) = asked.take_statement(&bytes, &self.library.id(), self.kinds)?
-                    && self.came.insert(id)
+                    && self.received_ids.insert(id)
                 {
                     asked.news = true;
                     self.received.push(bytes);
@@ -278,14 +286,14 @@ impl Exchange {
         }
     }
 
-    /// What came, unverified.
+    /// The received envelopes, unverified.
     pub fn take_received(&mut self) -> Vec<Bytes> {
         std::mem::take(&mut self.received)
     }
 
     fn end(&mut self, complete: bool) {
         let asked = self.asked.take().unwrap_or_default();
-        // There is more where the answer stopped: ask again, now that what came can be named.
+        // The answer stopped early: ask for the rest; the next request names the envelopes that have come.
         if !complete && asked.news {
             self.differing.extend(asked.buckets.into_iter().rev());
         }
@@ -304,14 +312,15 @@ impl Exchange {
         };
     }
 
-    /// As many of the buckets that differ as fit a message; at least one.
+    /// A request with as many of the differing buckets as fit one message; at least one.
     fn known(&mut self) -> Option<Talk> {
         let known = self.library.inventory();
         let (mut buckets, mut ids) = (Vec::new(), Vec::new());
         while let Some(bucket) = self.differing.last().copied() {
-            let came = self.came.range(EnvelopeId::first_of(bucket)..=EnvelopeId::last_of(bucket)).copied();
+            let received_ids =
+                self.received_ids.range(EnvelopeId::first_of(bucket)..=EnvelopeId::last_of(bucket)).copied();
             let mut more = known.in_bucket(self.kinds, bucket);
-            more.extend(came);
+            more.extend(received_ids);
             if !buckets.is_empty() && ids.len() + more.len() > EXCHANGE_IDS {
                 break;
             }
@@ -322,7 +331,8 @@ impl Exchange {
         (!buckets.is_empty()).then_some(Talk::Known { buckets, ids })
     }
 
-    /// As many of the statements that the peer lacks as fit a message, each after what proves it; at least one.
+    /// A message with as many of the envelopes that the peer lacks as fit; at least one. An envelope comes
+    /// after those that prove it.
     fn offer(&mut self) -> Option<Talk> {
         let known = self.library.inventory();
         let (mut statements, mut bytes) = (Vec::new(), 0);
@@ -342,16 +352,17 @@ impl Exchange {
 }
 
 impl Asked {
-    /// Takes note of an inventory, of which an answer has one at most.
+    /// Records the inventory of an answer; an answer has at most one.
     fn take_inventory(&mut self, well: bool) -> Result<()> {
         if !well || self.inventory {
-            return Err(Error::Peer("an inventory is not an answer to what was asked".into()));
+            return Err(Error::Peer("an inventory does not match the request".into()));
         }
         self.inventory = true;
         Ok(())
     }
 
-    /// Takes note of a statement and gives its name; none for one that this node cannot read, or did not ask for.
+    /// Records a statement and returns its envelope id. `None` where the statement is of another library or
+    /// kind, or cannot be read. Fails where it was not asked for.
     fn take_statement(
         &mut self,
         bytes: &[u8],
@@ -362,7 +373,7 @@ impl Asked {
         self.bytes += bytes.len();
         if bytes.len() > STATEMENT_BYTES || self.statements > ANSWER_STATEMENTS || self.bytes > EXCHANGE_BYTES
         {
-            return Err(Error::Peer("an exchange brought more than it may".into()));
+            return Err(Error::Peer("an exchange answer exceeds its bounds".into()));
         }
         if !is_about(bytes, library, kinds) {
             return Ok(None);
@@ -370,7 +381,7 @@ impl Asked {
         let Ok(statement) = Statement::decode(bytes) else { return Ok(None) };
         let id = statement.envelope_id();
         if self.buckets.binary_search(&id.bucket()).is_err() {
-            return Err(Error::Peer("an exchange brought a statement that was not asked for".into()));
+            return Err(Error::Peer("an exchange answer has a statement that was not requested".into()));
         }
         Ok(Some(id))
     }

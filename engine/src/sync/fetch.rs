@@ -1,22 +1,22 @@
 //! The asking side: fetches a release, verified from the signature down, and moves the channel last.
 //!
 //! ```text
-//! pull ──► statements, table, headers, pages, chunks      whatever the source thinks is missing here
-//!      ──► walk what is held: what is missing?  ◄──┐
-//!          ──► pages and chunks by position ───────┘      until nothing is
+//! pull ──► statements, table, headers, pages, chunks      the data that the source believes missing here
+//!      ──► walk the held pages: is data missing? ◄─┐
+//!          ──► pages and chunks by position ───────┘      until no data is missing
 //!      ──► commit ──► mark whole ──► statements, channel ──► commit
 //! ```
 //!
-//! [`Fetch`] is driven by [`poll_request`](Fetch::poll_request) and fed with the frames of the answers. It opens no
-//! stream and reads no clock, but reads and writes the store, and so blocks. `claim` has the statements, `opening` takes
-//! what an answer opens with, `intake` holds what arrives against what was named, `wants` finds what is missing and
-//! `completing` asks for it.
+//! The driver polls [`Fetch`] with [`poll_request`](Fetch::poll_request) and feeds it the frames of the
+//! answers. `Fetch` opens no stream and reads no clock. It reads and writes the store, and so blocks. `claim`
+//! verifies the statements, `opening` takes the first frames of a pull's answer, `intake` checks arrived data
+//! against the expected data, `wants` finds the missing data and `completing` requests it.
 //!
-//! A source that does not have the release says what it has ([`Report::holding`]), and the fetch ends there without a
-//! fault: whoever drives it chooses another source, or another release.
+//! A source that does not have the release answers with the releases that it holds ([`Report::holding`]). The
+//! fetch then ends without an error, and the driver chooses another source or another release.
 //!
-//! A fetch that ends early leaves the library as it was; pages and chunks that came stay in the store, and the next
-//! fetch with [`Options::resume`] asks for the rest by position.
+//! A fetch that ends early leaves the library unchanged. The pages and chunks that arrived stay in the store,
+//! and the next fetch with [`Options::resume`] requests the rest by position.
 
 mod claim;
 mod completing;
@@ -39,7 +39,7 @@ use crate::{
     limits::FETCH_REQUESTS,
     manifest::table::{ClassHeader, ClassTable},
     statement::library::Library,
-    store::{Ledger, Objects},
+    store::Objects,
     sync::{
         delta::DeltaKind,
         frame::Frame,
@@ -49,26 +49,25 @@ use crate::{
 
 /// A release being fetched from one source.
 ///
-/// Ask [`poll_request`](Self::poll_request) until it gives nothing, send what it gives, feed every frame of an answer to
-/// [`handle`](Self::handle) and its end to [`handle_end`](Self::handle_end), and ask again. When it gives nothing and no
-/// answer is outstanding, the fetch is at its end: done, or the source does not have the release. After an error it is of
-/// no more use, but for [`suspend`](Self::suspend).
+/// Poll [`poll_request`](Self::poll_request) until it returns `None`, and send each request. Feed every frame
+/// of an answer to [`handle`](Self::handle) and the end of its stream to [`handle_end`](Self::handle_end),
+/// and poll again. The fetch is over when `poll_request` returns `None` and no answer is outstanding: it is
+/// done, or the source does not have the release. After an error only [`suspend`](Self::suspend) may be
+/// called.
 ///
-/// After each frame, stop the answers that [`poll_stop`](Self::poll_stop) names: nothing more of them is of use, and their
-/// frames are dropped.
+/// After each frame, stop the streams of the answers that [`poll_stop`](Self::poll_stop) returns: the rest of
+/// these answers is useless, and their frames are dropped.
 pub struct Fetch {
     options: Options,
-    /// Where statements and channels' moves are kept once all is whole.
-    ledger: Arc<dyn Ledger>,
     claim: Claim,
     intake: Intake,
     phase: Phase,
     target: Option<Target>,
-    /// The release that the source was told of as announced.
+    /// The release that the last pull named as announced.
     asked_for: Option<StatementId>,
-    /// How often the source was asked anew, for a release that its statements named.
+    /// How often the pull was repeated because the source's statements announced a newer release.
     turns: u32,
-    /// What the source has instead of what it was asked for.
+    /// The releases that the source holds, where it does not have the wanted one.
     holding: Option<Holding>,
     table: Option<ClassTable>,
     headers: BTreeMap<Commitment, ClassHeader>,
@@ -77,39 +76,39 @@ pub struct Fetch {
     wants: Wants,
     pass: Pass,
     in_flight: BTreeMap<u64, Flight>,
-    /// Answers of which nothing more is of use, and whether their stream is still to be stopped.
+    /// Answers whose rest is useless, and whether their stream is still to be stopped.
     stopped: BTreeMap<u64, bool>,
     next_id: u64,
-    /// The highest turn of which something has come.
+    /// The highest turn of which a frame has arrived.
     turn: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has been asked.
+    /// No request was sent yet.
     New,
     /// The pull is under way.
     Pulling,
-    /// What is missing is asked for by position.
+    /// Missing data is requested by position.
     Completing,
-    /// The release is whole here.
+    /// The fetch is over: the release is whole here, or the source does not have it.
     Done,
 }
 
 /// One walk over a class.
 #[derive(Clone, Debug, Default)]
 struct Pass {
-    /// Pages and chunks asked for that did not come.
+    /// Requested pages and chunks that did not come.
     undelivered: u64,
-    /// What had been fetched when it began.
+    /// [`Report::fetched`] at the start of the pass.
     before: (u64, u64),
-    /// How many passes before it brought nothing.
+    /// How many passes before this one, one after the other, brought no data.
     barren: u32,
-    /// Versions of the class that are held whole, once chunks of it were asked for.
+    /// The versions of the class that are held whole; set with the first request for its chunks.
     have: Option<Vec<Commitment>>,
 }
 
-/// A request under way.
+/// A request whose answer is outstanding.
 #[derive(Debug, Default)]
 struct Flight {
     turn: u64,
@@ -119,11 +118,11 @@ struct Flight {
 }
 
 impl Fetch {
-    /// Prepares to fetch `want` into `store`, the objects of the library. `library` is what is known of the library now; the
-    /// fetch keeps its own copy, and stores what is new only when it is done. `now_ms` is the time in milliseconds since 1970.
+    /// Prepares to fetch `want` into `store`, the objects of the library. `library` is the state of the
+    /// library that is known now. The fetch keeps its own copy, stores no statement and moves no channel: the
+    /// [`Report`] has the statements when it is done. `now_ms` is the time in milliseconds since 1970.
     pub fn new(
         store: Arc<dyn Objects>,
-        ledger: Arc<dyn Ledger>,
         library: Library,
         want: Want,
         now_ms: i64,
@@ -133,8 +132,7 @@ impl Fetch {
             return Err(Error::Invalid("a fetch into the objects of another library".into()));
         }
         Ok(Self {
-            ledger,
-            claim: Claim::new(library, want, options.channel.clone(), options.node, now_ms),
+            claim: Claim::new(library, want, options.node, now_ms),
             options,
             intake: Intake::new(store)?,
             phase: Phase::New,
@@ -154,13 +152,13 @@ impl Fetch {
         })
     }
 
-    /// How far it is.
+    /// The progress of the fetch.
     pub fn report(&self) -> &Report {
         &self.intake.report
     }
 
-    /// The next request that may go out now, and a number for its answer; at most
-    /// [`FETCH_REQUESTS`] are under way at a time.
+    /// The next request that may be sent now, and the number of its answer. At most [`FETCH_REQUESTS`]
+    /// requests by position are outstanding at a time.
     pub fn poll_request(&mut self) -> Result<Option<(u64, Request)>> {
         loop {
             match self.phase {
@@ -187,7 +185,8 @@ impl Fetch {
         }
     }
 
-    /// Walks on until there is enough to ask for, or nothing more to look at. A dry run asks for no chunks.
+    /// Continues the walk until there is enough to request, or the walk is over. A dry run requests no
+    /// chunks.
     fn look_on(&mut self) -> Result<()> {
         loop {
             self.wants.walk(&mut self.intake)?;
@@ -202,7 +201,7 @@ impl Fetch {
         }
     }
 
-    /// An answer of which nothing more is of use: its stream may be stopped, and need not end.
+    /// An answer whose rest is useless. Its stream may be stopped; the fetch does not wait for its end.
     pub fn poll_stop(&mut self) -> Option<u64> {
         let (id, _) = self.stopped.iter().find(|(_, is_open)| **is_open)?;
         let id = *id;
@@ -214,14 +213,14 @@ impl Fetch {
     ///
     /// # Errors
     ///
-    /// [`Error::Peer`] where the source broke the protocol or sent what was not named; what [`Error`] a refusal stands
-    /// for; [`Error::Invalid`] where what was signed is malformed; the store's errors.
+    /// [`Error::Peer`] where the source broke the protocol or sent data that no verified object names; the
+    /// [`Error`] that a refusal means; [`Error::Invalid`] where signed data is malformed; the store's errors.
     pub fn handle(&mut self, id: u64, frame: Frame) -> Result<()> {
         if self.stopped.contains_key(&id) {
             return Ok(());
         }
         let flight = self.in_flight.get(&id).filter(|flight| !flight.ended);
-        let turn = flight.ok_or_else(|| Error::Peer("an answer goes on after its end".into()))?.turn;
+        let turn = flight.ok_or_else(|| Error::Peer("an answer continues after its end".into()))?.turn;
         self.turn = self.turn.max(turn);
         let useless = self.intake.useless_bytes();
         match self.phase {
@@ -245,7 +244,7 @@ impl Fetch {
                 self.claim.offer(bytes)
             }
             Frame::Table(_) | Frame::Header(_) | Frame::Page(_) | Frame::Chunk(_) | Frame::Delta(_)
-                if self.is_of_older()? =>
+                if self.is_outdated()? =>
             {
                 self.stop(id)
             }
@@ -278,8 +277,9 @@ impl Fetch {
         }
     }
 
-    /// Stops an answer that brings more for nothing than of use. The pull's may do so honestly, where what is held here is
-    /// damaged: what it was to bring is then asked for by position. Nothing of that comes for nothing.
+    /// Stops an answer with more useless than useful bytes. The answer to a pull may be so without a fault of
+    /// the source, where held data is damaged here: the rest is then requested by position. An answer to a
+    /// request by position has no reason for useless bytes, so it fails the fetch.
     fn check_waste(&mut self, id: u64) -> Result<()> {
         if !self.intake.is_wasteful() || self.stopped.contains_key(&id) {
             return Ok(());
@@ -289,7 +289,7 @@ impl Fetch {
         }
         let wasted = self.intake.report.wasted_bytes;
         Err(Error::Peer(format!(
-            "of what it sent, {wasted} bytes were of no use, and cost more than all that were"
+            "the source sent {wasted} bytes of no use, which cost more than all useful bytes"
         )))
     }
 
@@ -301,7 +301,8 @@ impl Fetch {
         ended
     }
 
-    /// The stream of the answer to request `id` has ended between frames; fails where the answer had not.
+    /// The stream of the answer to request `id` has ended between frames. Fails where the answer itself had
+    /// no end.
     pub fn handle_end(&mut self, id: u64) -> Result<()> {
         if self.stopped.contains_key(&id) {
             return Ok(());
@@ -312,14 +313,15 @@ impl Fetch {
         }
     }
 
-    /// Makes durable what has come so far. For a source that vanished: the next fetch goes on from there.
+    /// Makes the arrived data durable, for example when the source disconnects. The next fetch continues from
+    /// there.
     pub fn suspend(&mut self) -> Result<()> {
         self.intake.commit()
     }
 
     fn pull(&mut self) -> Result<Request> {
         let store = self.intake.store();
-        // Who resumes has parts of the release that no commitment names, and walks.
+        // A resumed fetch has parts of the release that no commitment names; the walk finds them.
         let (mode, have) = match self.options.resume {
             true => (Mode::Pages, Vec::new()),
             false => (Mode::All, self.claim.have(store)?),
@@ -362,7 +364,7 @@ impl Fetch {
     }
 
     fn send(&mut self, mut flight: Flight, request: Request) -> (u64, Request) {
-        // Chunks that are asked for while others are under way wait for nothing.
+        // A request for chunks that is sent while other requests are outstanding waits for no answer.
         let beside = self.in_flight.values().filter(|other| !other.ended).map(|other| other.turn).max();
         flight.turn = match beside {
             Some(turn) if flight.pages.is_empty() => turn,

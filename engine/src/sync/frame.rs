@@ -1,4 +1,4 @@
-//! Frames: how messages, statements, pages and chunks lie on a stream.
+//! Frames: the encoding of messages, statements, pages and chunks on a stream.
 //!
 //! ```text
 //! frame   length u32 LE, of the payload | type u8 | payload
@@ -20,9 +20,9 @@
 //! | 11 inventory | [`Inventory`] | [`FRAME_CONTROL_BYTES`] |
 //! | 12 holding | [`Holding`] | [`FRAME_HOLDING_BYTES`] |
 //!
-//! A length is checked against the type's bound before anything of the payload is read or allocated. Payloads are
-//! [`Bytes`]: a chunk goes from the store to the socket without a copy of ours, and from the socket to the store with the one that
-//! puts it together. Nothing here checks an id: that is [`fetch`](super::fetch)'s.
+//! A length is checked against the type's bound before any byte of the payload is read or allocated. Payloads
+//! are [`Bytes`]: this module does not copy a chunk on its way from the store to the socket, and copies it
+//! once on the way back, when it is reassembled. Ids are checked in [`fetch`](super::fetch), not here.
 
 use std::collections::VecDeque;
 
@@ -52,9 +52,9 @@ pub const CHUNK_HEADER_LEN: usize = 13;
 /// A message on a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// Who dials.
+    /// A hello: the dialler's, or that of another member in the answer to a request for peers.
     Hello(Hello),
-    /// What is wanted.
+    /// A request.
     Request(Request),
     /// An envelope as received.
     Statement(Bytes),
@@ -66,28 +66,28 @@ pub enum Frame {
     Page(Bytes),
     /// A chunk.
     Chunk(ChunkFrame),
-    /// Nothing more comes.
+    /// The end of a complete or incomplete answer.
     End(End),
-    /// Nothing more comes, and why.
+    /// The end of an answer that failed, with the reason.
     Error(Refusal),
-    /// Chunks or pages, made from what the receiver has.
+    /// Chunks or pages, encoded against data that the receiver has.
     Delta(Delta),
-    /// What statements the answerer knows.
+    /// The statements that the answerer knows.
     Inventory(Inventory),
-    /// What the answerer has in place of what was wanted.
+    /// The releases that the answerer holds instead of the wanted one.
     Holding(Holding),
 }
 
-/// A chunk on its way; unverified.
+/// A chunk as sent; unverified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChunkFrame {
-    /// One of its class-wide ordinals in the class asked for.
+    /// One of the chunk's class-wide ordinals in the requested class.
     pub ordinal: u64,
     /// How `data` is packed.
     pub codec: ChunkCodec,
     /// Bytes of the chunk once unpacked, 1 to [`CHUNK_BYTES`].
     pub raw_len: u32,
-    /// The chunk as packed.
+    /// The packed chunk.
     pub data: Bytes,
 }
 
@@ -95,13 +95,13 @@ pub struct ChunkFrame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ChunkCodec {
-    /// As they are.
+    /// Not compressed.
     Raw = 0,
     /// One zstd frame.
     Zstd = 1,
 }
 
-/// What a frame holds.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameKind {
@@ -131,26 +131,26 @@ pub enum FrameKind {
     Holding = 12,
 }
 
-/// A frame as it goes out: the two parts follow each other on the stream.
+/// An encoded frame; the two parts follow each other on the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
     /// The frame's header, and a chunk's fixed fields.
     pub head: Bytes,
-    /// The rest; shared with where it came from.
+    /// The rest; shares memory with its source.
     pub payload: Bytes,
 }
 
-/// A frame's header, its length within the bound of its type.
+/// A frame's header; the length is within the bound of the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
-    /// What follows.
+    /// The type of the frame.
     pub kind: FrameKind,
-    /// Bytes that follow.
+    /// Bytes of the payload.
     pub len: usize,
 }
 
 impl Frame {
-    /// What it is.
+    /// Its type.
     pub fn kind(&self) -> FrameKind {
         match self {
             Frame::Hello(_) => FrameKind::Hello,
@@ -168,7 +168,7 @@ impl Frame {
         }
     }
 
-    /// Encodes it; fails where it is larger than its type may be, so that what is sent can be received.
+    /// Encodes the frame. Fails where it exceeds the bound of its type, which the receiver would refuse.
     pub fn encode(&self) -> Result<Encoded> {
         let payload = match self {
             Frame::Hello(hello) => codec::encode(hello).into(),
@@ -214,7 +214,7 @@ impl Frame {
         })
     }
 
-    /// Whether an answer ends with it.
+    /// Whether this frame ends an answer.
     pub fn is_last(&self) -> bool {
         matches!(self, Frame::End(_) | Frame::Error(_))
     }
@@ -226,7 +226,7 @@ impl Encoded {
         self.head.len() + self.payload.len()
     }
 
-    /// Never: a frame has a header.
+    /// Always false: a frame has a header.
     pub fn is_empty(&self) -> bool {
         false
     }
@@ -271,7 +271,7 @@ impl FrameKind {
         FrameKind::Holding,
     ];
 
-    /// Bytes of its payload at most.
+    /// Maximum number of bytes of the payload.
     pub const fn limit(self) -> usize {
         match self {
             FrameKind::Hello => HELLO_BYTES,
@@ -290,10 +290,7 @@ impl FrameKind {
 impl FrameHeader {
     fn new(kind: FrameKind, len: usize) -> Result<Self> {
         if len > kind.limit() {
-            return Err(Error::Peer(format!(
-                "a {kind:?} frame of {len} bytes: at most {} may be",
-                kind.limit()
-            )));
+            return Err(Error::Peer(format!("a {kind:?} frame of {len} bytes, more than {}", kind.limit())));
         }
         Ok(Self { kind, len })
     }
@@ -315,24 +312,25 @@ impl FrameHeader {
     }
 }
 
-/// Puts a stream's buffers together into frames.
+/// Reassembles frames from a stream's buffers.
 ///
-/// Push what arrives, then drain [`next`](Assembler::next) until it gives `None`; a stream that ends while
-/// [`is_between`](Assembler::is_between) is false was cut. Holds at most one frame and what was pushed since: what has come of a
-/// frame is copied out of the buffers at once, since the smallest of them may keep a whole datagram in memory.
+/// Push received buffers, then call [`next`](Assembler::next) until it returns `None`. A stream that ends
+/// while [`is_between`](Assembler::is_between) is false was cut. Holds at most one frame and the buffers
+/// pushed since. The received part of a frame is copied out of the buffers at once, since even a small slice
+/// may keep a whole datagram in memory.
 #[derive(Debug)]
 pub struct Assembler {
     waiting: VecDeque<Bytes>,
     len: usize,
     header: Option<FrameHeader>,
-    /// What has come of the payload of `header`.
+    /// The received part of the payload of `header`.
     part: BytesMut,
-    /// Where the next large payload is put together.
+    /// The memory in which the next large payload is reassembled.
     slab: BytesMut,
-    /// Whether nothing was put together in `slab` yet.
+    /// Whether no payload was reassembled in `slab` yet.
     is_new: bool,
     slabs: Slabs,
-    /// Bytes of a payload at most, beside the bound of its type.
+    /// Maximum number of bytes of a payload, in addition to the bound of its type.
     most: usize,
 }
 
@@ -352,12 +350,12 @@ impl Default for Assembler {
 }
 
 impl Assembler {
-    /// One that takes no frame with a larger payload than `most`, whatever its type allows.
+    /// An assembler that takes no frame with a payload larger than `most`, whatever its type.
     pub fn up_to(most: usize) -> Self {
         Self { most, ..Self::default() }
     }
 
-    /// Adds what arrived.
+    /// Adds a received buffer.
     pub fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.len += bytes.len();
@@ -365,12 +363,12 @@ impl Assembler {
         }
     }
 
-    /// The next whole frame; `None` until more is pushed. After an error the stream is of no more use.
+    /// The next complete frame; `None` until more is pushed. After an error the stream must not be used.
     ///
     /// # Errors
     ///
-    /// [`Error::Denied`] for a frame beyond [`up_to`](Self::up_to), of which nothing but its header was looked at; another
-    /// for what no peer may send.
+    /// [`Error::Denied`] for a frame beyond [`up_to`](Self::up_to), of which only the header was read;
+    /// another error for a malformed frame.
     #[expect(clippy::should_implement_trait, reason = "more may come after `None`, and an error ends it")]
     pub fn next(&mut self) -> Result<Option<Frame>> {
         let header = match self.header {
@@ -394,7 +392,7 @@ impl Assembler {
         Frame::decode(header.kind, payload).map(Some)
     }
 
-    /// Whether nothing of a next frame has come.
+    /// Whether no part of a next frame has come.
     pub fn is_between(&self) -> bool {
         self.len == 0 && self.header.is_none()
     }
@@ -414,7 +412,7 @@ impl Assembler {
         header
     }
 
-    /// Makes room for a payload of `len` bytes.
+    /// Allocates room for a payload of `len` bytes.
     fn begin(&mut self, len: usize) {
         if len <= FRAME_OWN_BYTES {
             self.part = BytesMut::with_capacity(len);
@@ -428,7 +426,7 @@ impl Assembler {
         self.part = std::mem::take(&mut self.slab);
     }
 
-    /// Copies together what is there of a payload of `len` bytes.
+    /// Copies the received bytes of a payload of `len` bytes together.
     fn gather(&mut self, len: usize) {
         let mut missing = len.saturating_sub(self.part.len());
         while missing > 0 {
@@ -443,7 +441,7 @@ impl Assembler {
         }
     }
 
-    /// Gives the payload, which is whole.
+    /// Returns the payload, which is complete.
     fn finish(&mut self, len: usize) -> Bytes {
         let mut part = std::mem::take(&mut self.part);
         if len <= FRAME_OWN_BYTES {

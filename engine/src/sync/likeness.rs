@@ -1,7 +1,9 @@
-//! Finds the file of a version that shares most chunks with a new one: what was renamed, remuxed or cut anew.
+//! Finds the file of a version that shares most chunks with a new file: the original of a renamed, remuxed or
+//! re-cut film.
 //!
-//! Remembers one chunk in [`ANSWER_SAMPLE`], by eight bytes of its id, of the [`ANSWER_SAMPLED`] chunks that come in path
-//! order from the new path's directory on, then from the beginning. Right or wrong, it only says what to compare with.
+//! Samples one chunk in [`ANSWER_SAMPLE`] by eight bytes of its id, out of [`ANSWER_SAMPLED`] chunks. These
+//! are the chunks in path order from the new path's directory on, then those from the beginning. The result
+//! only chooses which file to compare; a wrong one costs bytes, never correctness.
 
 use std::collections::HashMap;
 
@@ -14,7 +16,7 @@ use crate::{
     sync::{changes::Version, origin::Old},
 };
 
-/// Chunks of a version, and which files they are of.
+/// Sampled chunks of a version, and the files in which they are.
 #[derive(Debug)]
 pub(super) struct Samples {
     files: Vec<Old>,
@@ -36,7 +38,7 @@ impl Samples {
         Ok(samples)
     }
 
-    /// Samples the files that come, up to `end`, as long as something is `left`.
+    /// Samples the files of `entries` up to `end`, while the budget `left` lasts.
     fn go(
         &mut self,
         store: &dyn Objects,
@@ -66,7 +68,7 @@ impl Samples {
         Ok(())
     }
 
-    /// The file that shares most samples with `content`, if any does.
+    /// The file that shares most samples with `content`; `None` where no file shares any.
     pub(super) fn most_like(&self, store: &dyn Objects, content: &Content) -> Result<Option<Old>> {
         let mut shared: HashMap<usize, u64> = HashMap::new();
         for chunk in
@@ -81,7 +83,7 @@ impl Samples {
     }
 }
 
-/// What a chunk is remembered by, if it is.
+/// The sample of a chunk; `None` for a chunk that is not sampled.
 fn sample(id: &ChunkId) -> Option<[u8; 8]> {
     let head: [u8; 8] = *id.as_bytes().first_chunk()?;
     head.first().is_some_and(|byte| byte % ANSWER_SAMPLE == 0).then_some(head)

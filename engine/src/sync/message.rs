@@ -1,9 +1,9 @@
 //! The control messages of the sync protocol and the rules their fields must keep.
 //!
-//! Owns what a hello, a request, an end and a refusal say, and that no count or text in them exceeds its bound in
-//! [`limits`]. Must not know how they are framed ([`frame`](super::frame)) nor what they do. They are
-//! `bincode`: nothing here is hashed, signed or kept. Variants and fields are encoded in the order they stand in, which
-//! the goldens below hold; new ones go to the end.
+//! Owns the fields of a hello, a request, an end and a refusal, and the bounds of every count and text in
+//! them ([`limits`]). Must not know how messages are framed ([`frame`](super::frame)) nor how they are
+//! processed. They are `bincode`: no message is hashed, signed or stored. Variants and fields are encoded in
+//! the order of their declaration; the golden tests below check this order. New ones go to the end.
 
 use std::ops::Range;
 
@@ -20,44 +20,44 @@ use crate::{
     sync::exchange::Talk,
 };
 
-/// The protocol's version, that of the ALPN `chuan/2`: what a hello says and its receiver compares.
+/// The protocol's version, that of the ALPN `chuan/2`. A hello has it, and its receiver compares it.
 pub const VERSION: u16 = 2;
 
-/// Bytes that the length of a list or text of at most [`HELLO_BYTES`](limits::HELLO_BYTES) takes.
+/// Bytes of the length prefix of a list or text of at most [`HELLO_BYTES`](limits::HELLO_BYTES).
 const LENGTH_BYTES: usize = 3;
 
-/// What the dialler says of itself, before any answer, on a stream of its own.
+/// The dialler's first message, before any answer, on a stream of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Hello {
     /// [`VERSION`] of the sender.
     pub version: u16,
     /// The sender; the receiver checks it against the key that the handshake proved.
     pub node: NodeId,
-    /// Where the sender believes it can be reached, `host:port` in printable ASCII; hints only.
+    /// Addresses at which the sender believes it can be reached, `host:port` in printable ASCII; hints only.
     pub addresses: Vec<String>,
-    /// A name for people, by the rule of names in statements; may be empty.
+    /// A display name, by the rule of names in statements; may be empty.
     pub name: String,
-    /// Envelopes that show the sender's membership (its member and ticket statements), as received.
+    /// Envelopes that prove the sender's membership (its member and ticket statements), as received.
     pub statements: Vec<Vec<u8>>,
-    /// The kinds of statements that the sender knows: it is sent no others.
+    /// The kinds of statements that the sender knows; no others are sent to it.
     pub kinds: Kinds,
 }
 
-/// What a requester wants; each on a bidirectional stream of its own.
+/// A request; each on a bidirectional stream of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Request {
-    /// A release, told from what the requester has.
+    /// Pulls a release; the requester sends what it has.
     Pull(Pull),
-    /// Pages of one class by their place.
+    /// Pages of one class by position.
     Pages {
         /// The library.
         library: LibraryId,
         /// The class, in one of the releases of the library.
         commitment: Commitment,
-        /// At most [`REQUEST_POSITIONS`](limits::REQUEST_POSITIONS), at least one.
+        /// At least one, at most [`REQUEST_POSITIONS`](limits::REQUEST_POSITIONS).
         positions: Vec<PagePosition>,
     },
-    /// Chunks of one class by their place.
+    /// Chunks of one class by ordinal.
     Chunks {
         /// The library.
         library: LibraryId,
@@ -65,22 +65,23 @@ pub enum Request {
         commitment: Commitment,
         /// Runs of class-wide chunk ordinals.
         scope: Scope,
-        /// Versions of the class that the requester holds whole, newest first: chunks may be made from them. At most
+        /// Versions of the class that the requester holds whole, newest first: bases for deltas. At most
         /// [`FETCH_HAVE`](limits::FETCH_HAVE).
         have: Vec<Commitment>,
-        /// What the answerer is to save.
+        /// Whether the answerer saves bytes or time.
         packing: Packing,
     },
-    /// To become a member.
+    /// Asks for membership.
     Join(Join),
     /// One step of an exchange of statements.
     Exchange {
         /// The library.
         library: LibraryId,
-        /// What is said.
+        /// The message.
         talk: Talk,
     },
-    /// Where other members are reached: a [`Hello`] of each, at most [`ANSWER_PEERS`](limits::ANSWER_PEERS); hints only.
+    /// Asks where other members are reached. The answer is a [`Hello`] of each, at most
+    /// [`ANSWER_PEERS`](limits::ANSWER_PEERS); hints only.
     Peers {
         /// The library.
         library: LibraryId,
@@ -94,53 +95,55 @@ pub struct Pull {
     pub library: LibraryId,
     /// Which release of it.
     pub want: Want,
-    /// Names of the classes wanted; empty for all that the requester is granted.
+    /// Names of the wanted classes; empty for all that the requester is granted.
     pub classes: Vec<String>,
-    /// Class commitments that the requester holds whole, newest first. A false one costs round trips, never correctness.
+    /// Class commitments that the requester holds whole, newest first. A false one costs round trips, never
+    /// correctness.
     pub have: Vec<Commitment>,
-    /// Statements of the library that the requester holds and need not be sent: its channel's, its newest releases' and
-    /// its newest root's.
+    /// Statements of the library that the requester holds and that need not be sent: its channel's, its
+    /// newest releases' and its newest root's.
     pub known: Vec<StatementId>,
-    /// Which chunks to send, by class-wide ordinal; all without it.
+    /// The chunks to send, by class-wide ordinal; all chunks if `None`.
     pub scope: Option<Scope>,
-    /// How much to send where no `have` is known to the answerer.
+    /// How much to send where the answerer knows no commitment in `have`.
     pub mode: Mode,
     /// Bytes of pages and chunks after which the answer may end, incomplete; `u64::MAX` for no bound.
     pub budget: u64,
-    /// What the answerer is to save.
+    /// Whether the answerer saves bytes or time.
     pub packing: Packing,
-    /// The release on which the channel that is wanted stands, as far as the requester has heard. An answerer that has
-    /// neither that nor a newer one says what it has, by a [`Holding`], and sends no data. Without it, it sends what it has.
+    /// The release to which the wanted channel points by the newest statement that the requester knows. An
+    /// answerer that has neither this release nor a newer one answers with a [`Holding`] and sends no data.
+    /// If `None`, the answerer sends the release that it has.
     pub announced: Option<StatementId>,
 }
 
-/// What an answer saves: bytes on the way, or the time it takes to save them.
+/// Whether an answer saves bytes on the link, or the time that packing takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Packing {
-    /// Bytes, as long as they can be saved as fast as the link would carry them.
+    /// Saves bytes, as long as packing is at least as fast as the link.
     #[default]
     Auto,
-    /// Bytes, always.
+    /// Always saves bytes.
     Smallest,
-    /// Time: nothing is compressed nor made from what the peer has.
+    /// Saves time: no compression and no deltas.
     Fastest,
 }
 
-/// Which release.
+/// The wanted release.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Want {
-    /// The one a channel names at the answerer.
+    /// The release to which the channel of this name points at the answerer.
     Channel(String),
-    /// This one.
+    /// The release of this id.
     Release(StatementId),
 }
 
-/// How much an answerer sends when it knows none of what the requester has.
+/// How much an answerer sends when it has none of the versions that the requester has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Mode {
-    /// The root pages only: the requester holds parts and will ask for the rest by position.
+    /// The root pages only: the requester holds parts of the release and requests the rest by position.
     Pages,
-    /// Everything, depth-first.
+    /// The whole release, depth-first.
     All,
 }
 
@@ -149,25 +152,26 @@ pub enum Mode {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Scope(pub Vec<(u64, u64)>);
 
-/// Asks to be made a member by whoever redeems a ticket.
+/// Asks for membership, from the node that redeems a ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Join {
     /// The library.
     pub library: LibraryId,
     /// The ticket's statement.
     pub ticket: StatementId,
-    /// A name for people.
+    /// A display name.
     pub name: String,
-    /// The role the joiner would like, as the tag in a member statement.
+    /// The role that the joiner asks for, as the tag in a member statement.
     pub role: u8,
-    /// The ticket key's signature over what ties the ticket to this joiner and this connection.
+    /// The ticket key's signature over the binding of the ticket to this joiner and this connection.
     pub proof: [u8; 64],
 }
 
 /// Closes an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct End {
-    /// Whether all that was asked for and held was sent; otherwise the budget ran out or something was not readable.
+    /// Whether all requested data that is held was sent. If false, the budget ran out or some data could not
+    /// be read.
     pub complete: bool,
     /// Chunks sent.
     pub chunks: u64,
@@ -175,47 +179,48 @@ pub struct End {
     pub chunk_bytes: u64,
 }
 
-/// What an answerer has of a library whose wanted release it does not have. An answer that brings no data holds one.
+/// The releases that an answerer has where it does not have the wanted one. An answer without data has a
+/// `Holding`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Holding {
-    /// The statement by which the wanted channel stands now, as far as the answerer has heard; none where it has heard of
-    /// no such channel.
+    /// The newest statement about the wanted channel that the answerer knows; `None` where it knows no such
+    /// channel.
     pub heard: Option<StatementId>,
-    /// Releases of which it holds all that the requester is granted, as far as it holds those classes at all; newest first,
-    /// at most [`ANSWER_HELD`](limits::ANSWER_HELD).
+    /// Releases of which the answerer holds all classes that the requester is granted and that the answerer
+    /// holds at all; newest first, at most [`ANSWER_HELD`](limits::ANSWER_HELD).
     pub held: Vec<StatementId>,
 }
 
-/// Why nothing more comes.
+/// Ends an answer with an error.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Refusal {
-    /// The reason, to branch on.
+    /// The reason, for programs.
     pub code: ErrorCode,
-    /// The reason for people; empty where it would tell a stranger something.
+    /// The reason, for people; empty where it would reveal something to a node that is not a member.
     pub text: String,
 }
 
-/// Reasons of a refusal.
+/// The reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ErrorCode {
-    /// The requester is no member of the library, or the library is not here: the same answer for both. To who redeems a
-    /// ticket, what is wrong with it.
+    /// The requester is not a member of the library, or the library is not here: the same answer for both.
+    /// For a node that redeems a ticket, the text says what is wrong with the ticket.
     Denied,
     /// Not held here, or not granted: the same answer for both.
     NotFound,
     /// The request breaks a rule.
     Invalid,
-    /// Too much is going on; try again later.
+    /// The answerer is overloaded; try again later.
     Busy,
     /// The answerer failed.
     Internal,
-    /// The versions don't go together.
+    /// The protocol versions do not match.
     Version,
 }
 
 impl Hello {
-    /// Keeps as many of `statements`, the last first, as a hello holds beside the rest of it: the newest matter most, since
-    /// they lead to the key that the sender has.
+    /// Keeps as many of `statements`, from the end, as fit a hello. The last ones matter most, since they
+    /// lead to the sender's current key.
     pub fn with_statements(mut self, statements: impl DoubleEndedIterator<Item = Vec<u8>>) -> Self {
         self.statements.clear();
         let mut room = limits::HELLO_BYTES.saturating_sub(codec::encode(&self).len());
@@ -228,13 +233,13 @@ impl Hello {
         self
     }
 
-    /// Decodes a hello and checks its bounds, and that its texts are fit to be shown.
+    /// Decodes a hello and checks its bounds, and that its texts can be displayed safely.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         at_most("bytes of a hello", bytes.len(), limits::HELLO_BYTES)?;
-        // The decoder counts what its vectors take in memory, which is more than their bytes.
+        // The decoder counts the memory of its vectors, which is more than their encoded bytes.
         let hello: Self = codec::decode::<_, { 2 * limits::HELLO_BYTES }>(bytes)?;
         at_most("addresses", hello.addresses.len(), limits::ADDRESSES)?;
-        // Both are shown to people, on terminals.
+        // Addresses and name are displayed on terminals.
         hello.addresses.iter().try_for_each(|address| check_address(address))?;
         if !hello.name.is_empty() {
             check_name(&hello.name, "the node name")?;
@@ -304,7 +309,7 @@ impl Scope {
         scope
     }
 
-    /// Adds an ordinal that is not below those already there.
+    /// Adds an ordinal that is not below those in the scope.
     pub fn push(&mut self, ordinal: u64) {
         match self.0.last_mut() {
             Some((first, count)) if ordinal == first.saturating_add(*count) => *count += 1,
@@ -322,7 +327,7 @@ impl Scope {
         ordinal.checked_add(1).is_some_and(|end| self.meets(&(ordinal..end)))
     }
 
-    /// Whether any of `range` is in it.
+    /// Whether `range` overlaps the scope.
     pub fn meets(&self, range: &Range<u64>) -> bool {
         let next = self.0.partition_point(|(first, count)| first.saturating_add(*count) <= range.start);
         !range.is_empty() && self.0.get(next).is_some_and(|(first, _)| *first < range.end)
@@ -355,7 +360,7 @@ impl End {
 }
 
 impl Holding {
-    /// Decodes what an answerer holds and checks its bounds.
+    /// Decodes a holding and checks its bounds.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let holding: Self = codec::decode::<_, { limits::FRAME_HOLDING_BYTES }>(bytes)?;
         at_most("releases", holding.held.len(), limits::ANSWER_HELD)?;
@@ -364,7 +369,7 @@ impl Holding {
 }
 
 impl Refusal {
-    /// A refusal that says why; the text is cut at [`REFUSAL_BYTES`](limits::REFUSAL_BYTES).
+    /// A refusal with a reason for people; the text is cut at [`REFUSAL_BYTES`](limits::REFUSAL_BYTES).
     pub fn new(code: ErrorCode, text: impl Into<String>) -> Self {
         let mut text = text.into();
         let end = (0..=limits::REFUSAL_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
@@ -372,7 +377,7 @@ impl Refusal {
         Self { code, text }
     }
 
-    /// What a failure looks like to the peer: its kind, and nothing of this node's insides.
+    /// The refusal for an error: its kind, and no details of this node.
     pub fn of(error: &Error) -> Self {
         match error {
             Error::Denied(_) | Error::Trespass(_) => Self::new(ErrorCode::Denied, ""),
@@ -390,27 +395,25 @@ impl Refusal {
         Ok(refusal)
     }
 
-    /// What the refusal means to the requester. Control characters in the peer's text are dropped: it goes to a
-    /// terminal or a log.
+    /// The error that the refusal means to the requester. Control characters in the peer's text are dropped,
+    /// because it goes to a terminal or a log.
     pub fn into_error(self) -> Error {
-        let said: String = self.text.chars().filter(|c| !c.is_control()).collect();
-        if self.code == ErrorCode::Denied && !said.is_empty() {
-            return Error::Denied(said);
+        let text: String = self.text.chars().filter(|c| !c.is_control()).collect();
+        if self.code == ErrorCode::Denied && !text.is_empty() {
+            return Error::Denied(text);
         }
-        let said = if said.is_empty() { said } else { format!(" (it says: {said})") };
+        let text = if text.is_empty() { text } else { format!(" (the peer says: {text})") };
         match self.code {
             ErrorCode::Denied => Error::Denied(format!(
-                "the peer takes this node for no member of the library; ask for a ticket and `chuan join` it{said}"
+                "the peer does not know this node as a member; get a ticket and run `chuan join`{text}"
             )),
             ErrorCode::NotFound => {
-                Error::Missing(format!("the peer does not have what was asked for; try another source{said}"))
+                Error::Missing(format!("the peer does not have the requested data; try another source{text}"))
             }
-            ErrorCode::Invalid => Error::Peer(format!("the request was refused as malformed{said}")),
-            ErrorCode::Busy => Error::Busy(format!("the peer is busy; try again later{said}")),
-            ErrorCode::Internal => Error::Peer(format!("the peer failed; look at its log{said}")),
-            ErrorCode::Version => {
-                Error::Peer(format!("the peer speaks another version of the protocol{said}"))
-            }
+            ErrorCode::Invalid => Error::Peer(format!("the peer refused the request as malformed{text}")),
+            ErrorCode::Busy => Error::Busy(format!("the peer is busy; try again later{text}")),
+            ErrorCode::Internal => Error::Peer(format!("the peer failed; look at its log{text}")),
+            ErrorCode::Version => Error::Peer(format!("the peer uses another version of the protocol{text}")),
         }
     }
 }

@@ -1,25 +1,29 @@
-//! The sync protocol (ALPN `chuan/1`), without I/O: what two nodes say to each other so that one of them ends up with a
-//! release that the other has.
+//! The sync protocol (ALPN `chuan/2`) without I/O: the messages by which a node gets a release from another
+//! node.
 //!
-//! # What it is for
+//! # Purpose
 //!
-//! - **First data after one round trip.** The requester says what it has, not what it lacks: class commitments that it
-//!   holds whole. A source that knows one of them compares the two versions and sends the difference at once.
-//! - **Nothing is believed.** A release is a signed statement; it names a class table by hash, that the class headers,
-//!   these the root pages, pages name pages and chunks. Whatever arrives was named by something that was verified
-//!   before, or is refused. A source can be slow, incomplete or silent; it cannot make the requester keep a wrong byte.
-//! - **A lie costs round trips, never correctness.** After the first answer the requester walks what it holds and asks
-//!   for what is missing by position, until nothing is.
-//! - **Interruptions cost what was not yet durable.** The walk finds everything that came before.
-//! - **Grants can be enforced.** A request names places in a class of a release, never bare hashes: who may not read a
-//!   class cannot even ask whether a chunk exists.
+//! - **First data after one round trip.** The requester names the data that it holds, not the data that it
+//!   lacks: the commitments of the classes that it holds whole. A source that knows one of these commitments
+//!   compares the two versions and sends the difference at once.
+//! - **All received data is verified.** A release is a signed statement. It names a class table by hash, the
+//!   table names class headers, a header names a root page, and pages name pages and chunks. A received
+//!   object is accepted only if a verified object names it. A source can be slow, incomplete or silent; it
+//!   cannot make the requester store a wrong byte.
+//! - **False claims cost round trips, never correctness.** After the first answer the requester walks the
+//!   data that it holds and requests the missing parts by position, until no part is missing.
+//! - **An interruption costs only the data that was not yet durable.** The walk finds all data that arrived
+//!   before.
+//! - **Grants can be enforced.** A request names positions in a class of a release, never bare hashes. A peer
+//!   that is not authorized to read a class cannot even ask whether a chunk exists.
 //!
-//! It is not for finding peers, for choosing among them, or for telling them of news. It does not push, and it does not
-//! hide from a source what the requester already has.
+//! The protocol does not find peers, choose among peers or announce news. It does not push data. It does not
+//! hide from a source which data the requester already has.
 //!
 //! # An exchange
 //!
-//! A mirror holds release 7 of `films`; at the origin somebody has replaced the sound of one film and published 8.
+//! A mirror holds release 7 of `films`. At the origin, the sound track of one film was replaced and release 8
+//! was published.
 //!
 //! ```text
 //! mirror                                                     origin
@@ -35,41 +39,44 @@
 //!                                            ◄── header      c8: root page, sums
 //!                                            ◄── page        the root; then the path of pages to the film's entry
 //!                                            ◄── page        pages of the film's chunk tree that are new
-//!                                            ◄── chunk …     chunks of those pages that the old film has not
+//!                                            ◄── chunk …     chunks of those pages that the old film lacks
 //!                                            ◄── end         complete
 //!   signatures by the keys of root 1; each
 //!   page and chunk named by one before it;
-//!   commit; walk: nothing is missing; mark
+//!   commit; walk: no data missing; mark
 //!   pages whole; keep the statements; move
 //!   the channel; commit
 //! ```
 //!
-//! Had the connection broken, the mirror would ask again with no `have` and mode *pages*: the answer is the root page,
-//! and the walk below what is held gives the next requests, pages a level at a time and chunks in large runs:
+//! After a broken connection the mirror would send a pull with an empty `have` and mode *pages*. The answer
+//! is the root page. The walk over the held pages gives the next requests, for pages one level at a time and
+//! for chunks in large runs:
 //!
 //! ```text
 //!   pages: class c8, [(content, level 0, chunk 5120) …]  ──►
 //!   chunks: class c8, [5123 + 61, 5190 + 7 …]            ──►
 //! ```
 //!
-//! A source that has not got the release that is announced says so, with what it has, and sends no data: the mirror may then
-//! ask for an older release of that line ([`takeable`](mod@takeable)).
+//! A source that does not have the announced release answers with the releases that it holds, and sends no
+//! data. The mirror may then request an older release of the same line ([`takeable`](mod@takeable)).
 //!
-//! A node without a common version sends a pull with an empty `have` and mode *all*, and gets everything depth-first.
-//! One that is up to date gets an end and nothing else.
+//! A node without a common version sends a pull with an empty `have` and mode *all*, and gets the release
+//! depth-first. A node that is up to date gets only an end.
 //!
-//! # The parts
+//! # Parts
 //!
-//! [`frame`] has the bytes on a stream and [`message`] the messages in them. [`session`] answers a request, [`fetch`]
-//! makes requests and takes the answers; [`takeable`](mod@takeable) says which release is taken where the newest is not to be
-//! had; [`exchange`] is for statements. Each runs on a thread of its own that may block on the store; whoever drives
-//! them owns streams, timeouts and memory between the two. `place` is the walk over a class that both share, `send`
-//! and `pack` get chunks out, `changes` compares versions, `origin` and `likeness` say what new chunks are made from,
-//! [`delta`] makes them, `recent` is a bounded memory.
+//! [`frame`] encodes frames on a stream, [`message`] the messages in them. [`session`] answers requests.
+//! [`fetch`] makes requests and takes the answers. [`takeable`](mod@takeable) chooses a release where the
+//! newest one is not available. [`exchange`] is for statements. Each of these runs on a thread of its own,
+//! which may block on the store; the driver (the caller) owns streams, timeouts and the memory between them.
+//! `place` is the walk over a class that both sides share. `send` and `pack` read and pack chunks. `changes`
+//! compares versions, `origin` and `likeness` choose the base of new chunks, [`delta`] encodes them. `recent`
+//! is a bounded set of recent keys.
 //!
-//! Rules that the drivers keep: a hello comes first on a connection, on a unidirectional stream of its own; each request
-//! has a bidirectional stream of its own; an answer ends with [`End`](message::End) or [`Refusal`](message::Refusal), and
-//! a stream that ends without was cut; stopping a stream cancels the request.
+//! Rules for the drivers: a hello comes first on a connection, on a unidirectional stream of its own. Each
+//! request has a bidirectional stream of its own. An answer ends with [`End`](message::End) or
+//! [`Refusal`](message::Refusal); a stream that ends without either was cut. Stopping a stream cancels the
+//! request.
 
 mod changes;
 pub mod delta;
@@ -84,6 +91,7 @@ mod pack;
 mod pair;
 mod place;
 mod recent;
+pub mod respond;
 mod send;
 pub mod session;
 pub mod takeable;

@@ -1,8 +1,8 @@
-//! What new chunks of a file are made from: old bytes that stood in their place.
+//! Chooses the delta base of a file's new chunks: the old bytes that they replaced.
 //!
-//! An edit replaces what lies between two chunks that stay. So a run of new chunks is made from what the old content has
-//! between the same two chunks, and where that is much less than the run, also from what the old content has and the new
-//! one lacks: it may have moved.
+//! An edit replaces the bytes between two unchanged chunks. So the base of a run of new chunks is the part of
+//! the old content between the same two chunks. Where that part is much smaller than the run, runs that the
+//! old content has and the new content lacks are added: these bytes may have moved.
 
 use crate::{
     error::Result,
@@ -17,9 +17,9 @@ use crate::{
     sync::delta::{Part, Run},
 };
 
-/// Runs that may have moved into one new run, at most.
+/// Maximum number of possibly moved runs in the base of one new run.
 const MOVED_RUNS: usize = 3;
-/// Bytes of old content on either side of where a part of a long run should lie.
+/// Bytes of old content on either side of the position at which a part of a long run is expected.
 const MARGIN_BYTES: u64 = 512 * 1024;
 
 const _: () =
@@ -35,7 +35,7 @@ pub(super) struct Old {
     pub(super) content: Content,
 }
 
-/// What one file may be made from.
+/// The old contents from which one file's new chunks may be made.
 pub(super) struct Origin<'s> {
     store: &'s dyn Objects,
     /// The roots of the versions, by their index in the pull's `have`.
@@ -43,7 +43,8 @@ pub(super) struct Origin<'s> {
     pub(super) old: Vec<Old>,
 }
 
-/// Takes new chunks by class-wide ordinal, what they are made from, perhaps nothing, and how many bytes that is.
+/// Takes new chunks by class-wide ordinal, the runs of their delta base (possibly none), and the bytes of
+/// that base.
 pub(super) type Take<'a> = &'a mut dyn FnMut(&[(u64, ChunkRef)], Vec<Run>, u64) -> Result<()>;
 
 /// Neighbouring old chunks.
@@ -51,9 +52,9 @@ pub(super) type Take<'a> = &'a mut dyn FnMut(&[(u64, ChunkRef)], Vec<Run>, u64) 
 struct Window {
     have: u8,
     first: u64,
-    /// Where each begins, in bytes from the first, and where the last ends.
+    /// The offset of each chunk, in bytes from the first, and the offset at which the last chunk ends.
     offsets: Vec<u64>,
-    /// The bytes of those that lie in the gap itself.
+    /// The bytes of the chunks in the gap itself.
     gap: u64,
 }
 
@@ -62,17 +63,17 @@ impl<'s> Origin<'s> {
         Self { store, roots, old }
     }
 
-    /// Gives `run` to `take` in parts that each fit a delta, with what each is made from.
+    /// Passes `run` to `take` in parts that each fit a delta, each with its base.
     pub(super) fn split(
         &self,
         run: &[(u64, ChunkRef)],
         gap: Gap,
-        spare: &[Spare],
+        unused_base_runs: &[Spare],
         take: Take<'_>,
     ) -> Result<()> {
         let total: u64 = run.iter().map(|(_, chunk)| u64::from(chunk.len)).sum();
         let window = self.window(gap, total)?;
-        let (moved, moved_len) = self.moved(&window, spare, total);
+        let (moved, moved_len) = self.moved(&window, unused_base_runs, total);
         let mut rest = run;
         let mut offset = 0;
         while !rest.is_empty() {
@@ -89,7 +90,7 @@ impl<'s> Origin<'s> {
         Ok(())
     }
 
-    /// What the old content has in a gap, with a chunk on either side of it.
+    /// The chunks of the old content in a gap, with one chunk on either side.
     fn window(&self, gap: Gap, total: u64) -> Result<Window> {
         let reach = total.saturating_add(MARGIN_BYTES);
         let closed = |from: &Match, to: &Match| from.content == to.content && from.ordinal <= to.ordinal;
@@ -123,30 +124,31 @@ impl<'s> Origin<'s> {
         Ok(window)
     }
 
-    /// What may have moved into a run for which its window is too small, and its bytes: at most what is left of a base.
-    fn moved(&self, window: &Window, spare: &[Spare], total: u64) -> (Vec<Run>, u64) {
+    /// Runs that may have moved into a run for which its window is too small, and their bytes: at most the
+    /// rest of a base.
+    fn moved(&self, window: &Window, unused_base_runs: &[Spare], total: u64) -> (Vec<Run>, u64) {
         let room = (DELTA_BASE_BYTES as u64).saturating_sub(window.len());
         if window.gap > total / 2 {
             return (Vec::new(), 0);
         }
         let mut left = room;
-        let mut near: Vec<_> = spare.iter().filter(|spare| !self.covers(window, spare)).collect();
-        near.sort_by_key(|spare| spare.bytes.abs_diff(total));
+        let mut near: Vec<_> = unused_base_runs.iter().filter(|run| !self.covers(window, run)).collect();
+        near.sort_by_key(|run| run.bytes.abs_diff(total));
         let mut runs = Vec::new();
-        for spare in near {
-            let Some(old) = self.old.get(spare.first.content) else { continue };
-            if runs.len() < MOVED_RUNS && spare.bytes <= left && spare.chunks <= BATCH_IDS as u64 {
-                left -= spare.bytes;
-                let first = old.first_chunk.saturating_add(spare.first.ordinal);
-                runs.push(Run { have: old.have, part: Part::Chunks { first, count: spare.chunks } });
+        for unused in near {
+            let Some(old) = self.old.get(unused.first.content) else { continue };
+            if runs.len() < MOVED_RUNS && unused.bytes <= left && unused.chunks <= BATCH_IDS as u64 {
+                left -= unused.bytes;
+                let first = old.first_chunk.saturating_add(unused.first.ordinal);
+                runs.push(Run { have: old.have, part: Part::Chunks { first, count: unused.chunks } });
             }
         }
         (runs, room - left)
     }
 
-    fn covers(&self, window: &Window, spare: &Spare) -> bool {
-        self.old.get(spare.first.content).is_some_and(|old| {
-            let first = old.first_chunk.saturating_add(spare.first.ordinal);
+    fn covers(&self, window: &Window, unused: &Spare) -> bool {
+        self.old.get(unused.first.content).is_some_and(|old| {
+            let first = old.first_chunk.saturating_add(unused.first.ordinal);
             old.have == window.have && window.first <= first && first < window.end()
         })
     }
@@ -166,7 +168,7 @@ fn fitting(run: &[(u64, ChunkRef)]) -> (usize, u64) {
 }
 
 impl Window {
-    /// Bytes.
+    /// The bytes of all chunks.
     fn len(&self) -> u64 {
         self.offsets.last().copied().unwrap_or(0)
     }
@@ -175,8 +177,8 @@ impl Window {
         self.first.saturating_add(self.offsets.len().saturating_sub(1) as u64)
     }
 
-    /// What the `len` bytes at `offset` of a run of `total` are made from: everything, or where that is too much what lies
-    /// as far into it. Also how many bytes that is.
+    /// The base of the `len` bytes at `offset` of a run of `total` bytes: the whole window, or, where that is
+    /// too large, the part of it at the same relative position. Also the bytes of that base.
     fn part(&self, offset: u64, len: u64, total: u64) -> Option<(Run, u64)> {
         let count = self.offsets.len().checked_sub(1).filter(|count| *count > 0)?;
         let (mut begin, mut end) = (0, count);

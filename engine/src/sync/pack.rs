@@ -1,6 +1,7 @@
-//! Packing chunks for the way, and unpacking them within their declared size.
+//! Compresses chunks for sending, and decompresses them within their declared size.
 //!
-//! Decides when compression pays. Must not trust a length: what comes out is checked against what was declared.
+//! Decides whether to compress. Must not trust a length: the decompressed length is checked against the
+//! declared one.
 
 use bytes::Bytes;
 use zstd::bulk::{Compressor, Decompressor};
@@ -13,25 +14,25 @@ use crate::{
     },
 };
 
-/// The fastest level: text shrinks to a third, and a film costs little to find out about.
+/// The fastest level: text shrinks to a third, and an attempt at a film costs little.
 const LEVEL: i32 = 1;
-/// Chunks sent raw, at most, between two attempts at data that does not shrink.
-const REST: u32 = 63;
-/// Chunks smaller than this are not worth a header.
+/// Maximum number of chunks sent raw between two attempts at data that does not shrink.
+const MAX_BACKOFF: u32 = 63;
+/// Chunks smaller than this are sent raw: zstd's header would cost too much.
 const SMALLEST: usize = 128;
 
-/// Packs chunks. After data that did not shrink it rests for twice as many chunks as before, so that a film costs one
-/// attempt in 64 chunks.
+/// Compresses chunks. After data that did not shrink it skips twice as many chunks as before, so that a film
+/// costs one attempt in 64 chunks.
 pub(super) struct Packer {
     zstd: Option<Compressor<'static>>,
-    resting: u32,
-    rest: u32,
+    to_skip: u32,
+    backoff: u32,
 }
 
 impl Packer {
     pub(super) fn new(packing: Packing) -> Self {
         let zstd = if packing == Packing::Fastest { None } else { Compressor::new(LEVEL).ok() };
-        Self { zstd, resting: 0, rest: 0 }
+        Self { zstd, to_skip: 0, backoff: 0 }
     }
 
     /// Packs a chunk of 1 to [`CHUNK_BYTES`](crate::limits::CHUNK_BYTES) bytes.
@@ -43,31 +44,31 @@ impl Packer {
         }
     }
 
-    /// The packed bytes where they are smaller by a sixteenth at least.
+    /// The compressed bytes, where they are smaller by at least a sixteenth.
     fn squeeze(&mut self, raw: &[u8]) -> Option<Bytes> {
-        if self.resting > 0 {
-            self.resting -= 1;
+        if self.to_skip > 0 {
+            self.to_skip -= 1;
             return None;
         }
         let zstd = self.zstd.as_mut().filter(|_| raw.len() >= SMALLEST)?;
         let room = raw.len() - raw.len() / 16;
         let mut packed = Vec::with_capacity(room);
-        // It fails where the result would not fit, and then it is not worth it.
+        // Compression fails where the result does not fit, and is then not worth it.
         match zstd.compress_to_buffer(raw, &mut packed) {
             Ok(_) => {
-                self.rest = 0;
+                self.backoff = 0;
                 Some(packed.into())
             }
             Err(_) => {
-                self.rest = (2 * self.rest + 1).min(REST);
-                self.resting = self.rest;
+                self.backoff = (2 * self.backoff + 1).min(MAX_BACKOFF);
+                self.to_skip = self.backoff;
                 None
             }
         }
     }
 }
 
-/// Unpacks chunks.
+/// Decompresses chunks.
 pub(super) struct Unpacker {
     zstd: Option<Decompressor<'static>>,
 }
@@ -77,7 +78,7 @@ impl Unpacker {
         Self { zstd: None }
     }
 
-    /// The plain bytes, exactly as many as the frame declared; allocates no more than those.
+    /// The plain bytes, exactly as many as the frame declared; allocates no more than that.
     pub(super) fn unpack(&mut self, frame: ChunkFrame) -> Result<Bytes> {
         let declared = frame.raw_len as usize;
         let broken = || Error::Peer(format!("chunk {} does not unpack to {declared} bytes", frame.ordinal));
@@ -103,7 +104,7 @@ impl Unpacker {
 
 impl std::fmt::Debug for Packer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Packer").field("resting", &self.resting).finish_non_exhaustive()
+        f.debug_struct("Packer").field("to_skip", &self.to_skip).finish_non_exhaustive()
     }
 }
 
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_goes_raw_and_is_tried_less_and_less() {
+    fn noise_is_sent_raw_with_ever_fewer_attempts() {
         let mut packer = Packer::new(Packing::Auto);
         let raw = Bytes::from(noise(1, 4096));
         let text = Bytes::from(vec![b'a'; 4096]);
@@ -136,12 +137,12 @@ mod tests {
             assert_eq!(packer.pack(0, raw.clone()).codec, ChunkCodec::Raw);
         }
         let waited = (0..).take_while(|_| packer.pack(0, text.clone()).codec == ChunkCodec::Raw).count();
-        assert!(waited <= REST as usize, "{waited} chunks of text went unpacked");
+        assert!(waited <= MAX_BACKOFF as usize, "{waited} chunks of text went unpacked");
         assert_eq!(packer.pack(0, text).codec, ChunkCodec::Zstd);
     }
 
     #[test]
-    fn what_unpacks_to_another_length_is_refused() {
+    fn a_chunk_of_another_length_is_refused() {
         let raw = Bytes::from(vec![b'a'; 4096]);
         let good = Packer::new(Packing::Auto).pack(0, raw);
         for raw_len in [4095, 4097, 1 << 18] {

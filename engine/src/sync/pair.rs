@@ -1,6 +1,6 @@
-//! Two nodes in memory and a wire between them that can be made to misbehave: the harness of the tests of this module.
+//! Test harness of this module: two nodes in memory, and a wire between them that can be made faulty.
 //!
-//! Requests and answers pass through their bytes. Nothing here has a clock or randomness of its own.
+//! Requests and answers are encoded and decoded. The harness has no clock and no randomness.
 
 mod recorder;
 mod wire;
@@ -17,7 +17,7 @@ pub(super) use self::{
     wire::{Meddle, Pulled, answer, fetch_from, to_bytes},
 };
 use self::{
-    recorder::{Book, Recorder},
+    recorder::{LedgerRecorder, Recorder},
     wire::fetch_noting,
 };
 use super::{
@@ -25,6 +25,7 @@ use super::{
     frame::{Assembler, Frame},
     message::{Refusal, Request, Want},
     session::Answer,
+    takeable::takeable,
 };
 use crate::{
     chunk::Profile,
@@ -57,7 +58,7 @@ pub(super) struct Node {
     pub(super) id: NodeId,
     pub(super) disk: Disk,
     pub(super) store: Arc<Recorder>,
-    pub(super) ledger: Arc<Book>,
+    pub(super) ledger: Arc<LedgerRecorder>,
     pub(super) library: Library,
 }
 
@@ -66,13 +67,13 @@ impl Node {
         Self::on(&Disk::default(), seed, library, statements)
     }
 
-    /// A library of a node that may have others on the same disk.
+    /// A node with one library, on a disk that may have other libraries.
     pub(super) fn on(disk: &Disk, seed: u8, library: LibraryId, statements: &[Statement]) -> Self {
         let mut node = Self {
             id: Key::from_seed([seed; 32]).node(),
             disk: disk.clone(),
             store: Arc::new(Recorder::new(disk, &library)),
-            ledger: Arc::new(Book::new(disk)),
+            ledger: Arc::new(LedgerRecorder::new(disk)),
             library: Library::new(library),
         };
         node.learn(statements);
@@ -86,21 +87,26 @@ impl Node {
         self.ledger.append(statements.iter().map(Record::from).collect()).unwrap();
     }
 
-    /// Hears all that another node has heard.
-    pub(super) fn hear(&mut self, other: &Node) {
+    /// Learns all statements that another node knows.
+    pub(super) fn learn_from(&mut self, other: &Node) {
         let news: Vec<_> = other.library.statements().into_iter().cloned().collect();
         self.learn(&news);
     }
 
-    /// What the node knows after a restart: what its ledger holds.
+    /// Restarts the node: it then knows the statements in its ledger.
     pub(super) fn restart(&mut self) {
         self.disk.crash();
+        self.library = self.stored();
+    }
+
+    /// The library as its ledger has it.
+    fn stored(&self) -> Library {
         let kept: Vec<Bytes> = StatementKind::ALL
             .into_iter()
             .flat_map(|kind| self.ledger.statements(Some(&self.library.id()), kind).unwrap())
             .map(|kept| kept.bytes)
             .collect();
-        self.library = Library::load(self.library.id(), kept, NOW_MS).unwrap();
+        Library::load(self.library.id(), kept, NOW_MS).unwrap()
     }
 
     pub(super) fn channel(&self) -> Option<RefMove> {
@@ -120,12 +126,12 @@ impl Node {
         Ok((commitment, ClassHeader::load(&*self.store, &commitment)?))
     }
 
-    /// Reads back all files of a release's first class.
+    /// Reads all files of a release's first class.
     pub(super) fn files(&self, release: &StatementId) -> Result<Files> {
         self.files_of(release, 0)
     }
 
-    /// Reads back all files of the class in a slot.
+    /// Reads all files of the class in a slot.
     pub(super) fn files_of(&self, release: &StatementId, slot: usize) -> Result<Files> {
         let store = &*self.store;
         let (_, header) = self.header_of(release, slot)?;
@@ -185,7 +191,7 @@ impl Pair {
         Self::found("films", &Disk::default())
     }
 
-    /// Founds a library of this name, with a mirror on a disk where others may be.
+    /// Founds a library of this name, with a mirror on a disk that may have other libraries.
     pub(super) fn found(name: &str, disk: &Disk) -> Self {
         let [root, operator, publisher] = [1, 2, 3].map(|seed| Key::from_seed([seed; 32]));
         let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
@@ -198,14 +204,14 @@ impl Pair {
         Self { origin, mirror, asked: Mutex::default(), publisher, operator }
     }
 
-    /// Takes a node's membership away, everywhere.
+    /// Revokes a node's membership, at both nodes.
     pub(super) fn revoke(&mut self, node: NodeId) {
         let made = revoke(&self.origin.library, &self.operator, node, "a test", NOW_MS).unwrap();
         self.origin.learn(std::slice::from_ref(&made));
         self.mirror.learn(&[made]);
     }
 
-    /// Makes a node a member that may do `verbs`, everywhere.
+    /// Makes a node a member that may do `verbs`, known at both nodes.
     pub(super) fn admit_to(&mut self, seed: u8, verbs: Verbs) -> NodeId {
         let body = Member { verbs, ..membership_body(seed, &[], 0) };
         let made = member(&self.origin.library, &self.operator, body, NOW_MS).unwrap();
@@ -214,7 +220,8 @@ impl Pair {
         Key::from_seed([seed; 32]).node()
     }
 
-    /// Grants a node classes at the origin, by the seed of its key; the mirror's is [`MIRROR`].
+    /// Grants classes to a node, known at the origin only. The node is given by the seed of its key; the
+    /// mirror's seed is [`MIRROR`].
     pub(super) fn admit(&mut self, seed: u8, classes: &[&str], expires_ms: i64) -> NodeId {
         let made = membership(&self.origin.library, &self.operator, seed, classes, expires_ms);
         self.origin.learn(&[made]);
@@ -231,15 +238,15 @@ impl Pair {
         self.publish_listed(classes, &[])
     }
 
-    /// Publishes classes by the names of their headers, and lists them by those of `listed`.
+    /// Publishes classes with the names in their headers; the release lists them by the names in `listed`.
     pub(super) fn publish_listed(&mut self, classes: &[(&str, &Files)], listed: &[&str]) -> StatementId {
         let publisher = self.publisher.clone();
         let release = self.publish_as(&publisher, classes, listed);
-        self.stand_on(release, &publisher);
+        self.move_channel(release, &publisher);
         release
     }
 
-    /// The same in the name of any publisher, beside the channel.
+    /// Publishes with any publisher's key, and does not move the channel.
     pub(super) fn publish_as(
         &mut self,
         publisher: &Key,
@@ -260,7 +267,7 @@ impl Pair {
         self.sign_release(publisher, table.id(&store.library()), listed)
     }
 
-    /// Lets the root name a further publisher, of one class, and gives its key.
+    /// Adds a publisher of one class to the root, and returns the publisher's key.
     pub(super) fn limit(&mut self, class: &str) -> Key {
         let publisher = Key::from_seed([40; 32]);
         let classes = Classes::new(vec![class.to_owned()]).unwrap();
@@ -275,11 +282,11 @@ impl Pair {
         publisher
     }
 
-    /// Signs a release of `manifest`, whatever that is, and moves the channel.
+    /// Signs a release of any `manifest`, and moves the channel.
     pub(super) fn announce(&mut self, manifest: ManifestId, listed: Vec<ReleaseClass>) -> StatementId {
         let publisher = self.publisher.clone();
         let release = self.sign_release(&publisher, manifest, listed);
-        self.stand_on(release, &publisher);
+        self.move_channel(release, &publisher);
         release
     }
 
@@ -298,10 +305,10 @@ impl Pair {
 
     /// An operator moves the channel back to a release.
     pub(super) fn roll_back(&mut self, to: StatementId) {
-        self.stand_on(to, &self.operator.clone());
+        self.move_channel(to, &self.operator.clone());
     }
 
-    fn stand_on(&mut self, release: StatementId, signer: &Key) {
+    fn move_channel(&mut self, release: StatementId, signer: &Key) {
         let active = self.publisher.public();
         let body = Channel { name: LIVE.into(), release, active, follow: true, term: None };
         let moved = channel(&self.origin.library, signer, body, NOW_MS).unwrap();
@@ -316,18 +323,18 @@ impl Pair {
         self.origin.ledger.append(vec![Record::Ref(at)]).unwrap();
     }
 
-    /// Pulls the channel, undisturbed, and takes up what came.
+    /// Pulls the channel over a faultless wire, and restarts the mirror.
     pub(super) fn pull(&mut self) -> Result<Pulled> {
         self.pull_with(Options::default(), &mut |_, frames| frames)
     }
 
-    /// Pulls the channel over a wire that `meddle` makes worse: it gets the number of a request and its answer, frame by
-    /// frame in bytes, and gives what arrives.
+    /// Pulls the channel over a wire that `meddle` changes. It gets the number of a request and the frames of
+    /// its answer, encoded, and returns the frames that arrive.
     pub(super) fn pull_with(&mut self, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
         self.pull_want(Want::Channel(LIVE.into()), options, meddle)
     }
 
-    /// Pulls what is wanted; see [`Pair::pull_with`].
+    /// Pulls `want`; see [`Pair::pull_with`].
     pub(super) fn pull_want(&mut self, want: Want, options: Options, meddle: Meddle<'_>) -> Result<Pulled> {
         let pulled = self.drive(want, options, meddle);
         self.mirror.restart();
@@ -343,18 +350,18 @@ impl Pair {
             (false, Some(holding)) => {
                 Err(Error::Missing(format!("the source has other releases: {holding:?}")))
             }
-            (false, None) => panic!("it stopped with nothing outstanding, and is not done"),
+            (false, None) => panic!("the fetch ended without an outstanding answer, and is not done"),
         }
     }
 
-    /// The origin's answer, frame by frame, in bytes.
+    /// The frames of the origin's answer, encoded.
     pub(super) fn answer(&self, request: Bytes) -> Result<Vec<Vec<u8>>> {
         let request = Request::decode(&request)?;
         Ok(answer(&self.origin, &self.mirror.id, request).iter().map(to_bytes).collect())
     }
 }
 
-/// Builds a class at a publisher.
+/// Builds a class in a publisher's store.
 fn class(store: &dyn Objects, slot: u8, name: &str, files: &Files) -> Commitment {
     let mut sink = Sink(store);
     let mut tree = EntryTreeBuilder::new(store.library(), slot).unwrap();
@@ -379,7 +386,7 @@ fn class(store: &dyn Objects, slot: u8, name: &str, files: &Files) -> Commitment
     header.id(&store.library())
 }
 
-/// Cuts after every byte below 4, so that content of a few kilobytes has many chunks and edits move few cuts.
+/// Cuts after every byte below 4. So content of a few kilobytes has many chunks, and an edit moves few cuts.
 pub(super) fn cut(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|byte| *byte < 4).flat_map(|run| run.chunks(512)).collect()
 }

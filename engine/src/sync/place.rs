@@ -1,8 +1,10 @@
-//! Places in a class: what a page is known to be before it is there, and where in the class it lies.
+//! References to pages of a class: the verified properties of a page before it is held, and its position in
+//! the class.
 //!
-//! Both sides walk a class by these: the answerer to find what a position names, the requester to learn from each page
-//! what it names in turn. Owns the order of a walk and the ordinals; the rules of pages are
-//! [`manifest::page`](crate::manifest::page)'s. No recursion: what is still to be visited lies on a stack.
+//! Both sides walk a class by these references: the answerer to find the page at a position, the requester to
+//! learn which pages and chunks a page names. Owns the order of a walk and the ordinals;
+//! [`manifest::page`](crate::manifest::page) owns the rules of pages. No recursion: the pages and chunks to
+//! be visited are on a stack.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -19,28 +21,30 @@ use crate::{
     },
 };
 
-/// A page that something verified names, with all that is said of it, and what lies before it in the class.
+/// A reference to a page, made from a verified page or header that names it: the page's expected properties,
+/// and its position in the class.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct PageRef {
     pub(super) id: PageId,
     expect: Expect,
-    /// Class-wide ordinal of the first entry at or below it; of a page of a chunk tree, of the tree's entry.
+    /// Class-wide ordinal of the first entry at or below the page. For a page of a chunk tree: of the tree's
+    /// entry.
     entry: u64,
-    /// Class-wide ordinal of the first chunk below it.
+    /// Class-wide ordinal of the first chunk below the page.
     chunk: u64,
 }
 
-/// What a walk comes to, in the order of the class.
+/// One step of a walk, in the order of the class.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     /// A page.
-    Page(Place),
-    /// Neighbouring chunks, the first of which has the class-wide ordinal `first`.
+    Page(PageRef),
+    /// Neighbouring chunks; `first` is the class-wide ordinal of the first of them.
     Chunks { first: u64, chunks: Vec<ChunkRef> },
 }
 
-impl Place {
-    /// The root page of a class.
+impl PageRef {
+    /// The reference to the root page of a class.
     pub(super) fn root(header: &ClassHeader) -> Self {
         Self { id: header.root, expect: header.expect(), entry: 0, chunk: 0 }
     }
@@ -49,17 +53,19 @@ impl Place {
         self.expect.tree
     }
 
-    /// What lies below it. Whoever names a page says that of it; a place is made by nothing else.
+    /// The sums of the subtree below the page. The page or header that names a page always states them;
+    /// references are made from these only.
     fn sums(&self) -> Sums {
         self.expect.sums.unwrap_or_default()
     }
 
-    /// The class-wide ordinals of the chunks below it.
+    /// The class-wide ordinals of the chunks below the page.
     pub(super) fn chunks(&self) -> Range<u64> {
         self.chunk..self.chunk.saturating_add(self.sums().chunks)
     }
 
-    /// The class-wide ordinals of the entries below it; of a page of a chunk tree, of the tree's entry.
+    /// The class-wide ordinals of the entries below the page. For a page of a chunk tree: of the tree's
+    /// entry.
     pub(super) fn entries(&self) -> Range<u64> {
         let count = match self.expect.tree {
             TreeKind::Entries => self.sums().entries,
@@ -68,12 +74,12 @@ impl Place {
         self.entry..self.entry.saturating_add(count)
     }
 
-    /// Its level, where that is known: of the root of a chunk tree it is not.
+    /// The page's level; `None` for the root of a chunk tree, whose level is not known.
     fn level(&self) -> Option<u8> {
         self.expect.level
     }
 
-    /// How the page is asked for.
+    /// The position by which the page is requested.
     pub(super) fn position(&self) -> PagePosition {
         let ordinal = match self.expect.tree {
             TreeKind::Entries => self.entry,
@@ -83,8 +89,8 @@ impl Place {
         PagePosition { tree: self.expect.tree, level, ordinal }
     }
 
-    /// Decodes the page, whose id has been checked, holds it against what is said of it, and gives what it names, in
-    /// order.
+    /// Decodes the page, whose id has been checked, verifies it against the expected properties, and returns
+    /// the pages and chunks that it names, in order.
     pub(super) fn open(&self, bytes: &Bytes) -> Result<Vec<Step>> {
         let page = self.expect.decode(&self.id, bytes)?;
         let mut steps = Steps { out: Vec::new(), entry: self.entry, chunk: self.chunk };
@@ -117,13 +123,13 @@ struct Steps {
 
 impl Steps {
     fn page(&mut self, (id, expect): (PageId, Expect)) {
-        let place = Place { id, expect, entry: self.entry, chunk: self.chunk };
+        let page = PageRef { id, expect, entry: self.entry, chunk: self.chunk };
         // The page's own sums were checked against overflow, and these are parts of them.
-        self.chunk = place.chunks().end;
-        if place.tree() == TreeKind::Entries {
-            self.entry = place.entries().end;
+        self.chunk = page.chunks().end;
+        if page.tree() == TreeKind::Entries {
+            self.entry = page.entries().end;
         }
-        self.out.push(Step::Page(place));
+        self.out.push(Step::Page(page));
     }
 
     fn chunks(&mut self, more: &[ChunkRef]) {
@@ -137,26 +143,26 @@ impl Steps {
     }
 }
 
-/// A walk over a class, depth-first. Holds at most a page's items per level.
+/// A depth-first walk over a class. Holds at most one page's items per level.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     stack: Vec<Step>,
 }
 
 impl Walk {
-    /// From the root of a class.
+    /// A walk from the root of a class.
     pub(super) fn new(header: &ClassHeader) -> Self {
-        Self { stack: vec![Step::Page(Place::root(header))] }
+        Self { stack: vec![Step::Page(PageRef::root(header))] }
     }
 
-    /// The next page or chunks. What is below a page comes only after [`descend`](Self::descend).
+    /// The next page or chunks. The walk goes below a page only after [`descend`](Self::descend).
     pub(super) fn next(&mut self) -> Option<Step> {
         self.stack.pop()
     }
 
-    /// Goes into the page that came last.
-    pub(super) fn descend(&mut self, place: &Place, bytes: &Bytes) -> Result<()> {
-        self.push(place.open(bytes)?);
+    /// Descends into the page that came last.
+    pub(super) fn descend(&mut self, page: &PageRef, bytes: &Bytes) -> Result<()> {
+        self.push(page.open(bytes)?);
         Ok(())
     }
 
@@ -166,7 +172,7 @@ impl Walk {
     }
 }
 
-/// Pages that are asked for by their place.
+/// Pages that are requested by position.
 #[derive(Debug)]
 pub(super) struct Targets {
     /// Ordinals, ascending, by tree and level.
@@ -183,23 +189,23 @@ impl Targets {
         Self { groups }
     }
 
-    /// Whether the page at `place` is asked for.
-    pub(super) fn at(&self, place: &Place) -> bool {
-        let PagePosition { tree, level, ordinal } = place.position();
+    /// Whether `page` is requested.
+    pub(super) fn at(&self, page: &PageRef) -> bool {
+        let PagePosition { tree, level, ordinal } = page.position();
         self.groups.get(&(tree, level)).is_some_and(|ordinals| ordinals.binary_search(&ordinal).is_ok())
     }
 
-    /// Whether a page below `place` is asked for.
-    pub(super) fn below(&self, place: &Place) -> bool {
+    /// Whether a page below `page` is requested.
+    pub(super) fn below(&self, page: &PageRef) -> bool {
         self.groups.iter().any(|((tree, level), ordinals)| {
             let range = match tree {
-                TreeKind::Entries => place.entries(),
-                TreeKind::Content => place.chunks(),
+                TreeKind::Entries => page.entries(),
+                TreeKind::Content => page.chunks(),
             };
-            let deeper = match (place.tree(), tree) {
+            let deeper = match (page.tree(), tree) {
                 (TreeKind::Entries, TreeKind::Content) => true,
                 (TreeKind::Content, TreeKind::Entries) => false,
-                _ => *level != ROOT_LEVEL && place.level().is_none_or(|own| *level < own),
+                _ => *level != ROOT_LEVEL && page.level().is_none_or(|own| *level < own),
             };
             let next = ordinals.partition_point(|ordinal| *ordinal < range.start);
             deeper && ordinals.get(next).is_some_and(|ordinal| *ordinal < range.end)

@@ -1,13 +1,13 @@
-//! A bounded memory of what went by lately.
+//! A bounded set of the keys seen most recently.
 //!
-//! Owns nothing but keys and their weights; whoever asks it must be right, only slower, when it has forgotten.
+//! Owns only keys and their weights. A forgotten key may cost its caller time, but must not cost correctness.
 
 use std::{
     collections::{HashSet, VecDeque},
     hash::Hash,
 };
 
-/// The keys seen last, as many as weigh `capacity` together.
+/// The keys seen last, up to a total weight of `capacity`.
 #[derive(Debug)]
 pub(super) struct Recent<K> {
     seen: HashSet<K>,
@@ -21,7 +21,7 @@ impl<K: Copy + Eq + Hash> Recent<K> {
         Self { seen: HashSet::new(), order: VecDeque::new(), weight: 0, capacity }
     }
 
-    /// Remembers `key`, and forgets the oldest beyond the capacity. Tells whether it was new.
+    /// Adds `key`, and forgets the oldest keys beyond the capacity. Returns whether the key was new.
     pub(super) fn insert(&mut self, key: K, weight: u64) -> bool {
         if !self.seen.insert(key) {
             return false;

@@ -1,8 +1,8 @@
 //! The outgoing side of an answer: gathers chunks into batches, reads, packs and frames them.
 //!
-//! Owns what is sent at most once, within the scope and within the budget, and whether as it is or as a delta. What to
-//! send, and what it is made from, is decided elsewhere. A chunk that cannot be read is left out, and the answer says that it
-//! is not complete.
+//! Owns the rules that an object is sent at most once, and within the scope and the budget, and the choice
+//! between full data and a delta. Other modules choose the objects and the bases of deltas. A chunk that
+//! cannot be read is left out, and the answer's end says that the answer is incomplete.
 
 use std::time::Duration;
 
@@ -26,17 +26,18 @@ use crate::{
     },
 };
 
-/// Where an answer goes.
+/// The destination of an answer.
 pub trait Outlet {
-    /// Takes a frame; false once nobody takes more.
+    /// Takes a frame; false once no more frames are taken.
     fn send(&mut self, frame: Frame) -> bool;
 
-    /// Bytes that the way to the peer carries in a second, as measured now; `None` where nobody measures.
+    /// Bytes per second that the link to the peer carries, as measured now; `None` where that is not
+    /// measured.
     fn rate(&self) -> Option<u64> {
         None
     }
 
-    /// The time since any fixed moment; what an answer costs to make is measured by it.
+    /// The time since a fixed moment; the cost of making an answer is measured by it.
     fn now(&self) -> Duration {
         Duration::ZERO
     }
@@ -48,27 +49,27 @@ impl<F: FnMut(Frame) -> bool> Outlet for F {
     }
 }
 
-/// Deltas not tried, at most, after one that saved nothing.
-const REST: u32 = 15;
+/// Maximum number of deltas that are skipped after a delta that saved nothing.
+const MAX_BACKOFF: u32 = 15;
 
-/// Sends the parts of one answer.
+/// Sends the objects of one answer.
 pub(super) struct Sender<'a> {
     store: &'a dyn Objects,
     out: &'a mut dyn Outlet,
     packing: Packing,
     bases: Bases,
-    /// Whether pages are left out: chunks alone were asked for.
+    /// Whether pages are left out, because only chunks were requested.
     is_without_pages: bool,
-    /// Pages that wait to be made from the same run.
+    /// Pages that wait for a common delta from the same run.
     pages: Vec<Bytes>,
     pages_from: Option<Run>,
     pages_bytes: usize,
-    /// Chunks that wait to be made together, and from what.
+    /// Chunks that wait for a common delta, and its base.
     chunks: Vec<(u64, ChunkRef)>,
     chunks_from: Vec<Run>,
     chunks_bytes: u64,
     chunks_from_bytes: u64,
-    made: Made,
+    delta_stats: DeltaStats,
     scope: Option<Scope>,
     budget: u64,
     sent: Recent<u64>,
@@ -79,13 +80,13 @@ pub(super) struct Sender<'a> {
     spent: bool,
 }
 
-/// What was made from what the peer has, and what that took.
+/// Statistics of the deltas that were made: their cost and the back-off.
 #[derive(Debug, Default)]
-struct Made {
+struct DeltaStats {
     bytes: u64,
     time: Duration,
-    resting: u32,
-    rest: u32,
+    to_skip: u32,
+    backoff: u32,
 }
 
 impl<'a> Sender<'a> {
@@ -109,7 +110,7 @@ impl<'a> Sender<'a> {
             chunks_from: Vec::new(),
             chunks_bytes: 0,
             chunks_from_bytes: 0,
-            made: Made::default(),
+            delta_stats: DeltaStats::default(),
             scope,
             budget,
             sent: Recent::new(ANSWER_SENT),
@@ -121,7 +122,7 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Sends one frame, whatever it costs, after all before it.
+    /// Sends one frame after all data before it; costs no budget.
     pub(super) fn frame(&mut self, frame: Frame) -> Result<()> {
         self.flush_delta()?;
         self.flush_pages()?;
@@ -132,17 +133,17 @@ impl<'a> Sender<'a> {
         if self.out.send(frame) { Ok(()) } else { Err(Error::Cancelled) }
     }
 
-    /// From here on, what may be made from the versions of a class is.
+    /// Sets the class versions from which deltas may be made from here on.
     pub(super) fn set_bases(&mut self, bases: Bases) {
         self.bases = bases;
     }
 
-    /// From here on, no page is sent.
+    /// Sends no pages from here on.
     pub(super) fn leave_pages(&mut self) {
         self.is_without_pages = true;
     }
 
-    /// Whether chunks alone are sent.
+    /// Whether only chunks are sent.
     pub(super) fn is_without_pages(&self) -> bool {
         self.is_without_pages
     }
@@ -152,12 +153,12 @@ impl<'a> Sender<'a> {
         self.scope.as_ref().is_none_or(|scope| scope.meets(range))
     }
 
-    /// The roots of those versions.
+    /// The roots of the class versions for deltas.
     pub(super) fn roots(&self) -> Vec<Option<PageId>> {
         self.bases.0.clone()
     }
 
-    /// Sends a page, once; made from the pages of `from` where that is less.
+    /// Sends a page, once; as a delta from the pages of `from` where that is smaller.
     pub(super) fn page(&mut self, id: &PageId, bytes: &Bytes, from: Option<Run>) -> Result<()> {
         if self.is_without_pages || !self.sent.insert(prefix(id.as_bytes()), 1) {
             return Ok(());
@@ -176,7 +177,7 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends the pages that wait.
+    /// Sends the waiting pages.
     fn flush_pages(&mut self) -> Result<()> {
         self.pages_bytes = 0;
         let pages = std::mem::take(&mut self.pages);
@@ -190,22 +191,23 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Whether bytes are to be saved now, although that takes time.
+    /// Whether it is worth time now to save bytes.
     pub(super) fn saves_bytes(&self) -> bool {
         match self.packing {
             Packing::Smallest => true,
             Packing::Fastest => false,
             Packing::Auto => {
-                let micros = u64::try_from(self.made.time.as_micros()).unwrap_or(u64::MAX);
-                let speed = self.made.bytes.saturating_mul(1_000_000).checked_div(micros);
-                self.made.bytes < ANSWER_FREE_BYTES
+                let micros = u64::try_from(self.delta_stats.time.as_micros()).unwrap_or(u64::MAX);
+                let speed = self.delta_stats.bytes.saturating_mul(1_000_000).checked_div(micros);
+                self.delta_stats.bytes < ANSWER_FREE_BYTES
                     || self.out.rate().is_none_or(|link| speed.is_none_or(|speed| link <= speed))
             }
         }
     }
 
-    /// Sends chunks that fit one delta, each once, those that lie in the scope; made from `from`, which is `len` bytes, where
-    /// that is less. Some wait, so that few deltas are made of many small runs.
+    /// Sends chunks that fit one delta: each once, and only those in the scope. They are sent as a delta from
+    /// `from`, a base of `len` bytes, where that is smaller. Some chunks wait, so that many small runs share
+    /// one delta.
     pub(super) fn delta(&mut self, chunks: &[(u64, ChunkRef)], from: &[Run], len: u64) -> Result<()> {
         if from.is_empty() {
             return self.full(chunks);
@@ -228,7 +230,7 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Sends the chunks that wait to be made.
+    /// Sends the chunks that wait for a delta.
     fn flush_delta(&mut self) -> Result<()> {
         (self.chunks_bytes, self.chunks_from_bytes) = (0, 0);
         let wanted = std::mem::take(&mut self.chunks);
@@ -242,17 +244,17 @@ impl<'a> Sender<'a> {
         let is_sound = |((_, chunk), bytes): (&(u64, ChunkRef), &Option<Bytes>)| {
             bytes.as_ref().is_some_and(|bytes| bytes.len() == chunk.len as usize)
         };
-        self.made.resting = self.made.resting.saturating_sub(1);
-        if self.made.resting == 0 && wanted.iter().zip(&read).all(is_sound) {
+        self.delta_stats.to_skip = self.delta_stats.to_skip.saturating_sub(1);
+        if self.delta_stats.to_skip == 0 && wanted.iter().zip(&read).all(is_sound) {
             let raw: Vec<Bytes> = read.iter().flatten().cloned().collect();
             if let Some(delta) = self.make(DeltaKind::Chunks, merged(from), &raw) {
-                self.made.rest = 0;
+                self.delta_stats.backoff = 0;
                 self.end.chunks += raw.len() as u64;
                 self.end.chunk_bytes += delta.raw_len() as u64;
                 return self.send_delta(delta);
             }
-            self.made.rest = (2 * self.made.rest + 1).min(REST);
-            self.made.resting = self.made.rest + 1;
+            self.delta_stats.backoff = (2 * self.delta_stats.backoff + 1).min(MAX_BACKOFF);
+            self.delta_stats.to_skip = self.delta_stats.backoff + 1;
         }
         wanted
             .into_iter()
@@ -268,8 +270,8 @@ impl<'a> Sender<'a> {
         let mut prefix = Vec::new();
         self.bases.read(self.store, &base, &mut prefix).ok()?;
         let delta = Delta::make(kind, base, &prefix, lens, &raw, raw.len() - raw.len() / 16);
-        self.made.bytes += raw.len() as u64;
-        self.made.time += self.out.now().saturating_sub(started);
+        self.delta_stats.bytes += raw.len() as u64;
+        self.delta_stats.time += self.out.now().saturating_sub(started);
         delta
     }
 
@@ -278,12 +280,12 @@ impl<'a> Sender<'a> {
         self.out(Frame::Delta(delta))
     }
 
-    /// Sends chunks as they are, each once, those that lie in the scope.
+    /// Sends chunks in full, each once, those in the scope.
     pub(super) fn full(&mut self, chunks: &[(u64, ChunkRef)]) -> Result<()> {
         chunks.iter().try_for_each(|(ordinal, chunk)| self.chunks(*ordinal, std::slice::from_ref(chunk)))
     }
 
-    /// Sends neighbouring chunks, each once, those that lie in the scope.
+    /// Sends neighbouring chunks in full, each once, those in the scope.
     pub(super) fn chunks(&mut self, first: u64, chunks: &[ChunkRef]) -> Result<()> {
         for (ordinal, chunk) in (first..).zip(chunks) {
             if self.scope.as_ref().is_none_or(|scope| scope.contains(ordinal)) {
@@ -305,18 +307,18 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// The answer does not have all that the peer may be after.
+    /// Marks the answer as incomplete: the peer may want data that is not in it.
     pub(super) fn be_incomplete(&mut self) {
         self.end.complete = false;
     }
 
-    /// Something that was wanted is not sent: the answer is not complete.
+    /// Leaves wanted data out of the answer, and marks the answer as incomplete.
     pub(super) fn leave_out(&mut self, what: &dyn std::fmt::Display, error: &Error) {
         self.be_incomplete();
         tracing::warn!(%what, %error, "left out of an answer");
     }
 
-    /// Sends what waits, and the end; `went` is how the work before it went.
+    /// Sends all waiting data and the end; `went` is the result of the work before.
     pub(super) fn finish(mut self, went: Result<()>) -> Result<()> {
         match went.and_then(|()| self.flush()) {
             Ok(()) => {}
@@ -324,7 +326,7 @@ impl<'a> Sender<'a> {
             Err(error) => return Err(error),
         }
         let end = self.end;
-        // Everything before it was flushed, or is not sent any more.
+        // All data before the end was flushed, or is not sent any more.
         self.out(Frame::End(end))
     }
 
@@ -352,7 +354,8 @@ impl<'a> Sender<'a> {
         self.out(Frame::Chunk(packed))
     }
 
-    /// What can be read of `ids`. One that is damaged fails the whole batch, so they are then read one by one.
+    /// Reads those of `ids` that can be read. A damaged chunk fails the whole batch, so the chunks are then
+    /// read one by one.
     fn read(&mut self, ids: &[ChunkId]) -> Vec<Option<Bytes>> {
         if ids.is_empty() {
             return Vec::new();
@@ -370,7 +373,7 @@ impl<'a> Sender<'a> {
         ids.iter().map(read_one).collect()
     }
 
-    /// Takes from the budget; fails as cancelled when nothing was left of it.
+    /// Takes bytes from the budget; fails as cancelled where the budget was used up before.
     fn spend(&mut self, bytes: usize) -> Result<()> {
         if self.budget == 0 {
             self.spent = true;
@@ -381,7 +384,8 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// Runs in order, those of chunks that touch or overlap as one: two gaps beside one chunk share it as a neighbour.
+/// Sorts runs, and merges runs of chunks that touch or overlap: two gaps beside one chunk share it as a
+/// neighbour.
 fn merged(mut runs: Vec<Run>) -> Vec<Run> {
     let place = |run: &Run| match run.part {
         Part::Chunks { first, count } => (run.have, first, count),
@@ -402,7 +406,8 @@ fn merged(mut runs: Vec<Run>) -> Vec<Run> {
     runs
 }
 
-/// Eight bytes of an id: enough to remember it by. A chunk left out for the likeness of another is asked for again.
+/// The first eight bytes of an id: enough to remember it. A chunk that is left out because another id has the
+/// same prefix is requested again by the peer.
 fn prefix(id: &[u8; 32]) -> u64 {
     id.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }

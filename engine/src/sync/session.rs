@@ -1,8 +1,9 @@
-//! The answering side: what a peer gets for a request.
+//! The answering side: decides which data a peer gets, and sends it.
 //!
-//! [`Answer::new`] decides, from the library's statements, whether and what; [`Answer::run`] walks the trees and sends.
-//! Both read the store and block. It must not reveal anything of what the peer is not granted: what is absent and what
-//! is not granted get one answer, and who is no member gets one answer for everything.
+//! [`Answer::new`] decides from the library's statements whether the peer gets an answer and what is in it.
+//! [`Answer::run`] walks the trees and sends. Both read the store and block. An answer must not reveal
+//! anything that the peer is not granted: absent data and data that is not granted give the same refusal, and
+//! a node that is not a member gets one refusal for every request.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -15,24 +16,29 @@ use crate::{
         PageSource,
         table::{ClassHeader, ClassTable},
     },
-    statement::{Body, StatementKind, Verbs, library::Library},
+    statement::{
+        Body, StatementKind,
+        access::{Act, Decision, decide},
+        library::Library,
+    },
     store::{Ledger, Objects, PageState},
     sync::{
         changes::{self, Version},
         delta::Bases,
         frame::Frame,
         message::{Mode, Packing, Pull, Request, Scope},
-        place::{Place, Step, Targets, Walk},
+        place::{PageRef, Step, Targets, Walk},
         send::Sender,
     },
 };
 
 mod holding;
 
-use self::holding::Found;
+use self::holding::PullTarget;
 pub use super::send::Outlet;
 
-/// What is sent for one request. Holds no more than the request's size; all else is read while it runs.
+/// The answer to one request. Holds no more memory than the request's size; everything else is read while it
+/// runs.
 pub struct Answer {
     store: Arc<dyn Objects>,
     work: Work,
@@ -47,7 +53,7 @@ enum Work {
 struct PullWork {
     frames: Vec<Frame>,
     classes: Vec<ClassWork>,
-    /// Whether a class is not held here at all, be it granted or not.
+    /// Whether some class is not held here at all, granted or not.
     lacks_some: bool,
     mode: Mode,
     packing: Packing,
@@ -58,7 +64,7 @@ struct PullWork {
 /// One class of a pull that the peer does not have yet.
 struct ClassWork {
     header: ClassHeader,
-    /// The roots of versions of the class that the peer has, by their index in its `have`, newest first.
+    /// The roots of the class versions that the peer has, by their index in its `have`, newest first.
     bases: Bases,
 }
 
@@ -67,9 +73,9 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// [`Error::Denied`] for who is no member; [`Error::Missing`] for what is not held or not granted;
-    /// [`Error::Invalid`] for a request that is not for this machine. [`Refusal::of`](super::message::Refusal::of) makes
-    /// them fit for the peer.
+    /// [`Error::Denied`] where the peer is not a member; [`Error::Missing`] where the data is not held or not
+    /// granted; [`Error::Invalid`] where the request is not answered from a store.
+    /// [`Refusal::of`](super::message::Refusal::of) turns an error into the refusal that is sent to the peer.
     pub fn new(
         store: Arc<dyn Objects>,
         ledger: &dyn Ledger,
@@ -78,26 +84,26 @@ impl Answer {
         peer: &NodeId,
         now_ms: i64,
     ) -> Result<Self> {
-        let desk = Desk { store: &*store, ledger, library, peer, now_ms };
-        desk.admit(request.library())?;
+        let context = RequestContext { store: &*store, ledger, library, peer, now_ms };
+        context.check_member(request.library())?;
         let work = match request {
-            Request::Pull(pull) => desk.pull(pull)?,
+            Request::Pull(pull) => context.pull(pull)?,
             Request::Pages { commitment, positions, .. } => {
-                Work::Pages { header: desk.class(&commitment)?, targets: Targets::new(positions) }
+                Work::Pages { header: context.class(&commitment)?, targets: Targets::new(positions) }
             }
             Request::Chunks { commitment, scope, have, packing, .. } => {
-                let header = desk.class(&commitment)?;
-                let bases = desk.bases(&desk.granted(&have), &header)?;
+                let header = context.class(&commitment)?;
+                let bases = context.bases(&context.granted(&have), &header)?;
                 Work::Chunks { class: ClassWork { header, bases }, scope, packing }
             }
             Request::Join(_) | Request::Exchange { .. } | Request::Peers { .. } => {
-                return Err(Error::Invalid("this is not answered from a store".into()));
+                return Err(Error::Invalid("this request is not answered from a store".into()));
             }
         };
         Ok(Self { store, work })
     }
 
-    /// Sends the answer, the end included, until `out` says that nobody takes more: then it fails as cancelled.
+    /// Sends the answer, its end included. Fails with [`Error::Cancelled`] once `out` takes no more frames.
     pub fn run(self, out: &mut dyn Outlet) -> Result<()> {
         let store = &*self.store;
         match self.work {
@@ -127,8 +133,8 @@ impl Answer {
     }
 }
 
-/// Where a request is looked at: everything that decides what a peer may have.
-struct Desk<'a> {
+/// The context of a request: everything that decides what the peer may have.
+struct RequestContext<'a> {
     store: &'a dyn Objects,
     ledger: &'a dyn Ledger,
     library: &'a Library,
@@ -136,26 +142,23 @@ struct Desk<'a> {
     now_ms: i64,
 }
 
-impl Desk<'_> {
-    /// Turns away who is no member of the library, and who asks for another.
-    fn admit(&self, library: &LibraryId) -> Result<()> {
-        if *library != self.library.id()
-            || *library != self.store.library()
-            || !self.library.is_member(self.peer, self.now_ms)
-        {
-            return Err(Error::Denied("the peer is no member of the library".into()));
+impl RequestContext<'_> {
+    /// Refuses a peer that is not a member of the library, and a request for another library.
+    fn check_member(&self, library: &LibraryId) -> Result<()> {
+        if *library != self.library.id() || *library != self.store.library() {
+            return Decision::NotMember.into_result();
         }
-        Ok(())
+        decide(self.library, self.peer, None, Act::Exchange, self.now_ms).into_result()
     }
 
     fn may(&self, class: &str) -> bool {
-        self.library.may(self.peer, class, Verbs::PULL, self.now_ms)
+        decide(self.library, self.peer, None, Act::Read(class), self.now_ms).is_allowed()
     }
 
     fn pull(&self, pull: Pull) -> Result<Work> {
         let (release, channel) = match self.find(&pull)? {
-            Found::Here { release, channel } => (release, channel),
-            Found::Elsewhere(frames) => return Ok(Work::Pull(PullWork::without_data(frames))),
+            PullTarget::Release { release, channel } => (release, channel),
+            PullTarget::Holding(frames) => return Ok(Work::Pull(PullWork::without_data(frames))),
         };
         let manifest = self.library.release(&release).ok_or_else(absent)?.body.manifest;
         let table_bytes = self.store.page(&manifest.as_page()).map_err(|_| absent())?;
@@ -182,7 +185,8 @@ impl Desk<'_> {
             }
             granted.push(header.name.clone());
             if !pull.have.contains(commitment) {
-                // All headers before all content: who gets only a part of it knows what there is.
+                // All headers come before all content: a peer that gets only a part of the answer knows all
+                // classes.
                 frames.push(Frame::Header(bytes));
                 classes.push(ClassWork { bases: self.bases(&had, &header)?, header });
             }
@@ -194,14 +198,15 @@ impl Desk<'_> {
         Ok(Work::Pull(PullWork { frames, classes, lacks_some, mode, packing, scope, budget }))
     }
 
-    /// The operator's statement under which a publisher said `channel`, and the release that it named.
+    /// The operator's statement on which the publisher's statement `channel` rests (its term), and the
+    /// release that the operator's statement names.
     fn term(&self, channel: &StatementId) -> Option<(StatementId, StatementId)> {
-        let said = |id: &StatementId| match self.library.statement(id)?.body() {
-            Body::Channel(said) => Some(said),
+        let body = |id: &StatementId| match self.library.statement(id)?.body() {
+            Body::Channel(body) => Some(body),
             _ => None,
         };
-        let term = said(channel)?.term?;
-        Some((term, said(&term)?.release))
+        let term = body(channel)?.term?;
+        Some((term, body(&term)?.release))
     }
 
     /// The statements that the peer needs to verify the release and does not know: roots, release, channel.
@@ -211,7 +216,8 @@ impl Desk<'_> {
         release: &StatementId,
         channel: Option<&StatementId>,
     ) -> Result<Vec<Frame>> {
-        // Those that stand here. What contradicts them proves nothing of a release; exchanges bring it.
+        // The roots that are effective here. Conflicting roots prove nothing about a release; the statement
+        // exchange brings them.
         let roots: Vec<_> = self.library.roots().collect();
         let known_roots = roots.iter().rposition(|root| known.contains(&root.id())).map_or(0, |at| at + 1);
         let mut bytes: Vec<Bytes> =
@@ -219,7 +225,8 @@ impl Desk<'_> {
         if !known.contains(release) {
             bytes.push(self.statement(release, StatementKind::Release)?);
         }
-        // Whoever has not heard the operator's word under which a publisher moved the channel cannot tell that it may.
+        // Without the operator's statement on which a publisher's channel statement rests, the peer cannot
+        // tell that the publisher was entitled to move the channel.
         if let Some((term, named)) =
             channel.and_then(|id| self.term(id)).filter(|(id, _)| !known.contains(id))
         {
@@ -234,7 +241,7 @@ impl Desk<'_> {
         Ok(bytes.into_iter().map(Frame::Statement).collect())
     }
 
-    /// A statement's envelope; one that stands no more is still in the ledger.
+    /// A statement's envelope. A statement that is no longer effective is still in the ledger.
     fn statement(&self, id: &StatementId, kind: StatementKind) -> Result<Bytes> {
         if let Some(statement) = self.library.statement(id) {
             return Ok(statement.bytes().clone());
@@ -243,14 +250,14 @@ impl Desk<'_> {
         kept.into_iter().find(|kept| kept.id == *id).map(|kept| kept.bytes).ok_or_else(absent)
     }
 
-    /// Whether a release that the peer knows has the same table: then it has the table, or is told that it must ask
-    /// for all.
+    /// Whether the peer knows a release with the same class table; the table is then not sent. A puller names
+    /// a release as known only where it holds the release's table.
     fn knows_manifest(&self, known: &[StatementId], manifest: &ManifestId) -> bool {
         let mut releases = known.iter().filter_map(|id| self.library.release(id));
         releases.any(|said| said.body.manifest == *manifest)
     }
 
-    /// Of the versions that the peer has, those of `header`'s class, where this node has them too.
+    /// The versions of `header`'s class that both the peer and this node have.
     fn bases(&self, had: &[Option<ClassHeader>], header: &ClassHeader) -> Result<Bases> {
         let root = |old: &Option<ClassHeader>| {
             let Some(old) = old.as_ref().filter(|old| (old.slot, &old.name) == (header.slot, &header.name))
@@ -268,8 +275,9 @@ impl Desk<'_> {
         self.granted(std::slice::from_ref(commitment)).pop().flatten().ok_or_else(absent)
     }
 
-    /// Of classes in any of the library's releases, those that the peer is granted and this node knows. What it is not
-    /// granted takes no longer than what is not there: nothing is looked up for either but a header.
+    /// The headers of the classes that any of the library's releases names, that the peer is granted and that
+    /// this node holds. A class that is not granted takes no longer than an absent one: only a header is
+    /// looked up for either.
     fn granted(&self, commitments: &[Commitment]) -> Vec<Option<ClassHeader>> {
         let known = |commitment| {
             let header = ClassHeader::load(self.store, commitment).ok()?;
@@ -284,7 +292,7 @@ impl Desk<'_> {
         headers
     }
 
-    /// Those of `open` that a release of the library names.
+    /// The commitments in `open` that a release of the library names.
     fn named(&self, mut open: HashSet<Commitment>) -> HashSet<Commitment> {
         let mut named = HashSet::new();
         for said in self.library.releases().iter().rev() {
@@ -299,10 +307,11 @@ impl Desk<'_> {
 }
 
 fn absent() -> Error {
-    Error::Missing("what was asked for is not held here, or not granted".into())
+    Error::Missing("the requested data is not held here, or not granted".into())
 }
 
 impl PullWork {
+    /// Sends `frames`, which hold no data, and an incomplete end.
     fn without_data(frames: Vec<Frame>) -> Self {
         Self {
             frames,
@@ -317,7 +326,7 @@ impl PullWork {
 }
 
 impl ClassWork {
-    /// The versions that the peer has and this node too, newest first.
+    /// The versions that both the peer and this node have, newest first.
     fn versions(&self) -> Vec<Version> {
         let versions = (0u8..).zip(&self.bases.0);
         versions.filter_map(|(have, root)| root.map(|root| Version { have, root })).collect()
@@ -341,8 +350,8 @@ impl ClassWork {
         }
     }
 
-    /// Sends the chunks of `scope`: first those that a version which the peer has lacks, made from it where that is less,
-    /// then the others as they are.
+    /// Sends the chunks of `scope`: first those that the peer's version lacks, as deltas where that is
+    /// smaller, then the others in full.
     fn send_scope(&self, store: &dyn Objects, scope: &Scope, sender: &mut Sender<'_>) -> Result<()> {
         let versions = self.versions();
         if let Some((base, older)) = versions.split_first().filter(|_| sender.saves_bytes()) {
@@ -361,59 +370,59 @@ fn send_all(store: &dyn Objects, header: &ClassHeader, sender: &mut Sender<'_>) 
         header,
         sender,
         |_| true,
-        |sender, place, bytes| {
-            sender.page(&place.id, bytes, None)?;
+        |sender, page, bytes| {
+            sender.page(&page.id, bytes, None)?;
             Ok(true)
         },
     )
 }
 
-/// Sends the chunks of `scope`; the sender keeps out all others.
+/// Sends the chunks of `scope`; the sender skips all others.
 fn send_scope(
     store: &dyn Objects,
     header: &ClassHeader,
     scope: &Scope,
     sender: &mut Sender<'_>,
 ) -> Result<()> {
-    visit(store, header, sender, |place| scope.meets(&place.chunks()), |_, _, _| Ok(true))
+    visit(store, header, sender, |page| scope.meets(&page.chunks()), |_, _, _| Ok(true))
 }
 
-/// Sends the pages that are asked for by their place.
+/// Sends the pages at the requested positions.
 fn send_pages(
     store: &dyn Objects,
     header: &ClassHeader,
     targets: &Targets,
     sender: &mut Sender<'_>,
 ) -> Result<()> {
-    let leads = |place: &Place| targets.at(place) || targets.below(place);
-    visit(store, header, sender, leads, |sender, place, bytes| {
-        if targets.at(place) {
-            sender.page(&place.id, bytes, None)?;
+    let leads = |page: &PageRef| targets.at(page) || targets.below(page);
+    visit(store, header, sender, leads, |sender, page, bytes| {
+        if targets.at(page) {
+            sender.page(&page.id, bytes, None)?;
         }
-        Ok(targets.below(place))
+        Ok(targets.below(page))
     })
 }
 
-/// Walks a class where `leads` says so, shows every page to `found`, which says whether to go below it, and sends the
-/// chunks that it passes.
+/// Walks the class, into pages for which `leads` is true. Passes each page to `found`, which tells whether to
+/// descend into it, and sends the chunks on the way.
 fn visit<'a>(
     store: &dyn Objects,
     header: &ClassHeader,
     sender: &mut Sender<'a>,
-    leads: impl Fn(&Place) -> bool,
-    found: impl Fn(&mut Sender<'a>, &Place, &Bytes) -> Result<bool>,
+    leads: impl Fn(&PageRef) -> bool,
+    found: impl Fn(&mut Sender<'a>, &PageRef, &Bytes) -> Result<bool>,
 ) -> Result<()> {
     let mut walk = Walk::new(header);
     while let Some(step) = walk.next() {
         match step {
             Step::Chunks { first, chunks } => sender.chunks(first, &chunks)?,
-            Step::Page(place) if leads(&place) => match store.page(&place.id) {
+            Step::Page(page) if leads(&page) => match store.page(&page.id) {
                 Ok(bytes) => {
-                    if found(sender, &place, &bytes)? {
-                        walk.descend(&place, &bytes)?;
+                    if found(sender, &page, &bytes)? {
+                        walk.descend(&page, &bytes)?;
                     }
                 }
-                Err(error) => sender.leave_out(&place.id, &error),
+                Err(error) => sender.leave_out(&page.id, &error),
             },
             Step::Page(_) => {}
         }

@@ -1,7 +1,8 @@
-//! Which releases a channel may go on to here, where the one on which it stands is not to be had.
+//! Chooses the releases to which a channel may move on this node where the newest release is not available.
 //!
-//! A pure choice over statements. Owns the rule that a node which cannot get the newest release takes the newest of its
-//! ancestors, and never a release that a rollback left behind. Must not know who has the data.
+//! A pure choice over statements. Owns the rule that a node which cannot get the newest release takes the
+//! newest of its ancestors, and never a release that a rollback abandoned. Must not know which nodes have the
+//! data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,23 +12,25 @@ use crate::{
     store::RefMove,
 };
 
-/// A release that a channel may go on to here.
+/// A release to which a channel may move on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Takeable {
     /// The release.
     pub release: StatementId,
-    /// The statement by which the channel stands, or stood, on it.
+    /// The statement by which the channel points, or pointed, to it.
     pub statement: StatementId,
     /// The sequence of that statement.
     pub sequence: u64,
 }
 
-/// The releases to which `channel` may go on from `here`, the newest first: the one on which it stands by what is said,
-/// and its ancestors, by parents, that come after what is here. Empty where the channel is up to date here.
+/// The releases to which `channel` may move from `here`, its position on this node, newest first: the release
+/// to which the channel points by the newest effective statement, and those ancestors of it (by parents) that
+/// come after `here`. Empty where the channel is up to date here.
 ///
-/// An ancestor must have been a release of this channel, since a channel never stands where it was not set. It comes after
-/// what is here if its statement does. Where one of the two statements has no place in the channel any more, because the
-/// key that made it was removed, the ancestor comes after what is here if it descends from it.
+/// An ancestor must have been a release of this channel: a channel never moves to a release to which it was
+/// not set. The ancestor comes after `here` if its channel statement does. One of the two statements may have
+/// no rank in the channel any more, because the key that signed it was removed. Then the ancestor comes after
+/// `here` if it descends from the release there.
 pub fn takeable(library: &Library, channel: &str, here: Option<&RefMove>) -> Vec<Takeable> {
     let Some(current) = library.channel(channel) else { return Vec::new() };
     let announced = Takeable {
@@ -41,23 +44,23 @@ pub fn takeable(library: &Library, channel: &str, here: Option<&RefMove>) -> Vec
     }
     let line = ancestors(library, &announced.release);
     let after = After::new(library, channel, here, &announced.release, &line);
-    let said = newest_statements(library, channel);
+    let newest = newest_statements(library, channel);
     let older = line.iter().rev().filter_map(|release| {
-        let statement = said.get(release)?;
+        let statement = newest.get(release)?;
         let (id, sequence) = (statement.id(), statement.sequence());
         after.comes(release, &id).then_some(Takeable { release: *release, statement: id, sequence })
     });
     std::iter::once(announced).chain(older).collect()
 }
 
-/// What comes after the release that is here.
+/// Decides which releases come after the release that is here.
 struct After<'a> {
     library: &'a Library,
     channel: &'a str,
     here: Option<&'a RefMove>,
-    /// Whether the announced release descends from the one that is here, or is it.
+    /// Whether the announced release is the one that is here, or descends from it.
     is_in_line: bool,
-    /// The releases of the line that descend from the one that is here.
+    /// The releases in the line that descend from the one that is here.
     descendants: BTreeSet<StatementId>,
 }
 
@@ -83,7 +86,8 @@ impl<'a> After<'a> {
         Self { library, channel, here, is_in_line, descendants }
     }
 
-    /// Whether `release`, on which `statement` set the channel last, does.
+    /// Whether `release` comes after the release that is here. `statement` is the last one that set the
+    /// channel to `release`.
     fn comes(&self, release: &StatementId, statement: &StatementId) -> bool {
         let Some(here) = self.here else { return true };
         if here.release == *release {
@@ -98,18 +102,18 @@ impl<'a> After<'a> {
     }
 }
 
-/// Whether a channel goes on from where it stands here to `statement`. Where the statement that moved it here is not known,
-/// or its signer is not entitled any more, everything does.
+/// Whether `statement` moves a channel forward from its position here. Always true where the statement of
+/// that position is not known, or its signer is no longer entitled.
 pub fn is_onward(library: &Library, channel: &str, statement: &StatementId, here: &RefMove) -> bool {
     library.statement(&here.statement).is_none() || library.is_after(channel, statement, &here.statement)
 }
 
-/// Whether a statement has a place in the order of the channel: whether its signer is entitled now.
+/// Whether a statement has a rank in the channel: its signer is entitled now.
 fn is_ranked(library: &Library, channel: &str, statement: &StatementId) -> bool {
     library.is_after(channel, statement, &StatementId::from_bytes([0; 32]))
 }
 
-/// For each release on which the channel ever stood, the last statement by which it did.
+/// The last statement for each release to which the channel ever pointed.
 fn newest_statements<'a>(library: &'a Library, channel: &str) -> BTreeMap<StatementId, &'a Statement> {
     let mut newest: BTreeMap<StatementId, &Statement> = BTreeMap::new();
     let all = library.statements().into_iter().filter(|statement| statement.kind() == StatementKind::Channel);
@@ -133,16 +137,16 @@ fn newest_statements<'a>(library: &'a Library, channel: &str) -> BTreeMap<Statem
     newest
 }
 
-/// The releases from which `release` descends, as far as they are known and stand; parents first.
+/// The known and effective releases from which `release` descends; parents first.
 fn ancestors(library: &Library, release: &StatementId) -> Vec<StatementId> {
     let mut found = BTreeSet::new();
     let mut open = vec![*release];
     while let Some(next) = open.pop() {
         let Some(said) = library.release(&next) else { continue };
         for parent in said.body.parents.iter().filter_map(|parent| library.release(parent)) {
-            let place = (parent.statement.sequence(), parent.statement.time_ms(), parent.statement.id());
-            if found.insert(place) {
-                open.push(place.2);
+            let rank = (parent.statement.sequence(), parent.statement.time_ms(), parent.statement.id());
+            if found.insert(rank) {
+                open.push(rank.2);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Pulls between two nodes in memory, undisturbed; what may go wrong is in the files below.
+//! Pulls between two nodes in memory over a faultless wire. The modules below test faults.
 
 mod classes;
 mod crashes;
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::limits::FETCH_WINDOW_CHUNKS;
 
-/// Bytes that look like a film: no two stretches alike.
+/// Pseudo-random bytes, like a film: no two parts are equal.
 fn film(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = || {
@@ -37,7 +37,7 @@ fn library(files: u64, len: usize) -> Files {
     (0..files).map(|n| (format!("电影/{:02}/film-{n:03}.mkv", n % 7), film(n, len))).collect()
 }
 
-/// Distinct chunks of `files`, and their bytes.
+/// The number of distinct chunks in `files`, and their bytes.
 fn distinct(files: &Files) -> (u64, u64) {
     let chunks: HashSet<&[u8]> = files.values().flat_map(|bytes| cut(bytes)).collect();
     (chunks.len() as u64, chunks.iter().map(|chunk| chunk.len() as u64).sum())
@@ -89,8 +89,9 @@ fn an_edit_costs_the_chunks_and_pages_it_touched() {
     assert!(edit.report.page_bytes < all.report.page_bytes / 4, "{edit:?} of {all:?}");
 }
 
-/// A film was edited, and edited again from the first cut. The answer was held against the newest version only, so
-/// all that the two edits did not share travelled again though the mirror had it from the first.
+/// Symptom: a film was edited, then edited again from its first version, and the pull sent all parts that
+/// differ between the two edits, though the mirror held them from the first version. Cause: the answer was
+/// compared with the newest version only.
 #[test]
 fn an_edit_of_the_version_before_costs_only_what_is_new_to_the_mirror() {
     let mut pair = Pair::new();
@@ -179,7 +180,8 @@ fn a_budget_ends_the_first_answer_and_not_the_pull() {
     assert_eq!((pulled.report.chunks_fetched, pulled.report.chunk_bytes_fetched), distinct(&files));
 }
 
-/// By position, in more than one window: every chunk comes once, and levels of pages cost a round trip each.
+/// Pull by position, in more than one window: every chunk comes once, and each level of pages costs one round
+/// trip.
 #[test]
 fn a_large_resumed_pull_fetches_each_chunk_once() {
     let mut pair = Pair::new();

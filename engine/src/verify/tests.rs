@@ -15,7 +15,7 @@ use crate::{
     store::{Object, ObjectId, memory::MemoryObjects},
 };
 
-/// A class in parts, to be put into a store piece by piece.
+/// A class whose pages and chunks are put into a store one by one.
 struct Class {
     header: ClassHeader,
     pages: BTreeMap<PageId, Bytes>,
@@ -31,7 +31,7 @@ impl PageSink for Sink<'_> {
     }
 }
 
-/// A class of files, each of the given chunk numbers.
+/// A class of files; each file has the chunks of the given numbers.
 fn class(files: impl IntoIterator<Item = Vec<u64>>) -> Class {
     let (mut pages, mut chunks) = (BTreeMap::new(), BTreeMap::new());
     let mut entries = EntryTreeBuilder::new(LIBRARY, 0).unwrap();
@@ -76,7 +76,7 @@ impl Class {
         ClassTable { classes: vec![(0, self.header.id(&LIBRARY))] }
     }
 
-    /// Puts the header, and pages and chunks that pass, into a store.
+    /// Puts the header, and the pages and chunks that the filters select, into a store.
     fn put(&self, store: &MemoryObjects, page: impl Fn(&PageId) -> bool, chunk: impl Fn(&ChunkId) -> bool) {
         let object = |id: PageId, bytes: Vec<u8>| Object::Page { id, bytes: bytes.into() };
         let mut objects = vec![
@@ -98,7 +98,7 @@ impl Class {
     }
 }
 
-/// A library of one long film, one of constant content, and many short files.
+/// A library of one long film, one film of constant content, and many short files.
 fn sample() -> Class {
     let films = [(0..3000).collect(), vec![5; 40_000]];
     class(films.into_iter().chain((0..700).map(|n| vec![n, n + 10_000, 77])))
@@ -109,7 +109,7 @@ fn state(store: &MemoryObjects, id: PageId) -> PageState {
 }
 
 #[test]
-fn whole_class_is_marked_and_then_passed_over() {
+fn whole_class_is_marked_and_then_skipped() {
     let (class, store) = (sample(), MemoryObjects::new(LIBRARY));
     class.put(&store, |_| true, |_| true);
     let (walked, missing) = class.mark(&store, 10);
@@ -121,7 +121,7 @@ fn whole_class_is_marked_and_then_passed_over() {
     let report = structure(&store, &class.table().id(&LIBRARY), 10).unwrap();
     assert!(report.is_whole() && report.absent.is_empty());
     let walked = report.classes[0].walked;
-    // Of the constant film, each page is walked once in each place that it can be told from others.
+    // Of the constant film, each page is walked once per distinct combination of checked properties.
     assert!(walked.pages <= class.pages.len() as u64 + 2, "{} of {}", walked.pages, class.pages.len());
 }
 
@@ -139,7 +139,7 @@ fn missing_pages_are_found_from_the_top_by_their_positions() {
         rounds += 1;
         assert!(missing.pages.len() <= 64 && missing.chunks.is_empty());
         for page in missing.pages {
-            // A source answers by position with exactly the page.
+            // A source answers a position with exactly this page.
             let all = Whole(&class);
             let (id, bytes) = position::page(&all, &class.header.root, &page.at).unwrap().unwrap();
             assert_eq!(id, page.id);
@@ -151,7 +151,7 @@ fn missing_pages_are_found_from_the_top_by_their_positions() {
     assert!(rounds < 40, "{rounds} rounds for {} pages", class.pages.len());
 }
 
-/// All pages of a class, as a source has them.
+/// All pages of a class, as a source holds them.
 struct Whole<'a>(&'a Class);
 
 impl PageSource for Whole<'_> {
@@ -181,7 +181,7 @@ fn missing_chunks_are_reported_once_by_ordinal() {
     }
     assert_eq!(found[&ChunkId::of(b"chunk 5")], 5);
 
-    // What is complete below was marked, and is not looked at again.
+    // Complete pages were marked, and are not walked again.
     assert_eq!(state(&store, class.header.root), PageState::Paged);
     let again = class.mark(&store, 1000).0;
     assert!(again.pages <= walked.pages);
@@ -221,7 +221,7 @@ fn a_page_is_never_full_above_a_gap() {
 }
 
 #[test]
-fn nothing_is_passed_over_while_something_is_lost() {
+fn no_page_is_skipped_while_an_object_is_lost() {
     let (class, store) = (sample(), MemoryObjects::new(LIBRARY));
     class.put(&store, |_| true, |_| true);
     class.mark(&store, 1);
@@ -230,7 +230,7 @@ fn nothing_is_passed_over_while_something_is_lost() {
     let (walked, missing) = class.mark(&store, 5);
     assert_eq!((walked.state, missing.chunks[0].1.id), (PageState::Paged, victim));
 
-    // A page that turns out damaged is missing, not an error.
+    // A damaged page is reported as missing, not as an error.
     let page = *class.pages.keys().next().unwrap();
     assert!(store.damage(ObjectId::Page(page)));
     let report = structure(&store, &class.table().id(&LIBRARY), 5).unwrap();
@@ -238,7 +238,7 @@ fn nothing_is_passed_over_while_something_is_lost() {
 }
 
 #[test]
-fn deep_tells_damage() {
+fn deep_reports_damage() {
     let (class, store) = (class([(0..50).collect(), vec![7; 3]]), MemoryObjects::new(LIBRARY));
     class.put(&store, |_| true, |_| true);
     let damaged = ChunkId::of(b"chunk 33");
@@ -251,7 +251,7 @@ fn deep_tells_damage() {
 }
 
 #[test]
-fn a_bomb_of_equal_pages_is_walked_in_no_time() {
+fn a_bomb_of_equal_pages_is_walked_quickly() {
     // 2^40 chunks out of six pages: each index names the page below 256 times.
     let (store, mut class) = (MemoryObjects::new(LIBRARY), class([vec![1; 6]]));
     let chunk = ChunkRef { id: ChunkId::of(b"chunk 1"), len: 7 };

@@ -1,10 +1,10 @@
-//! The walk: one pass in order over the trees of a class, with the store asked in batches.
+//! The walk: one pass, in order, over the trees of a class, with batched look-ups in the store.
 //!
-//! Whether a page is complete is known only when the last chunk below it was looked up, which happens a batch later. So
-//! everything that is looked up gets a number, everything found missing is a **gap** at its number, and a page left
-//! behind waits with the range of numbers below it: when the batch is settled it is full if no gap lies in its range. Pages
-//! are left in the order in which their ranges end, so one pass over gaps and pages settles a batch, children
-//! before parents, which is the order in which marks must be set.
+//! Whether a page is complete is known only after the look-up of the last chunk below it, which happens a
+//! batch later. So every looked-up object gets a number, every missing object is a **gap** at its number, and
+//! a page whose walk is over waits with the range of numbers below it. When the batch is settled, the page is
+//! full if its range has no gap. Pages wait in the order in which their ranges end. So one pass over gaps and
+//! pages settles a batch, children before parents, which is the order in which marks must be set.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,10 +26,11 @@ use crate::{
     store::{Objects, PageState},
 };
 
-/// What a walk covered.
+/// The result of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walked {
-    /// How much is held at and below the root: `Full` for everything. Not raised where the walk was ended early.
+    /// How much is held at and below the root: `Full` for all of it. Not raised where the walk was ended
+    /// early.
     pub state: PageState,
     /// Pages read.
     pub pages: u64,
@@ -39,12 +40,13 @@ pub struct Walked {
     pub is_cut_short: bool,
 }
 
-/// Walks the trees of a class in order, checking every page that it reads against its parent and every subtree that it
-/// passes over by its root. Missing pages are reported as they are met, missing chunks a batch later.
+/// Walks the trees of a class in order. Checks every page that it reads against its parent, and every subtree
+/// that it skips by its root page. Missing pages are reported as they are found, missing chunks a batch
+/// later.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] where a page is forged; whatever the store fails with. A page that is damaged counts as missing.
+/// [`Error::Invalid`] where a page is forged; any error of the store. A damaged page is reported as missing.
 pub fn walk(
     store: &dyn Objects,
     class: &ClassHeader,
@@ -60,7 +62,7 @@ pub fn walk(
         number: 0,
         wanted: Vec::with_capacity(BATCH_IDS),
         gaps: Vec::new(),
-        left: Vec::new(),
+        pending: Vec::new(),
         last_gap: LastGaps::default(),
         seen: HashMap::new(),
         reported: HashSet::new(),
@@ -77,13 +79,13 @@ pub fn walk(
     Ok(walk.walked)
 }
 
-/// A page that another names.
+/// A page that another page or the header names.
 struct Child {
     id: PageId,
     expect: Expect,
-    /// As the store had it when its parent was read.
+    /// The page's state in the store when its parent was read.
     state: PageState,
-    /// What of the class comes before its first entry or chunk.
+    /// The sums of the class before the page's first entry or chunk.
     before: Sums,
 }
 
@@ -95,14 +97,15 @@ enum Step {
 /// A page that is being walked.
 struct Frame {
     id: PageId,
-    /// The number of the first thing below it.
+    /// The number of the first object below it.
     from: u64,
     steps: vec::IntoIter<Step>,
-    /// In chunk trees, where the same page may come again: what was checked of it.
+    /// In chunk trees, where the same page may occur again: the properties that were checked.
     checked: Option<Checked>,
 }
 
-/// What was checked of a page of a chunk tree; one that is named again as anything else is walked again.
+/// The checked properties of a page of a chunk tree. A page that is named again with other properties is
+/// walked again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Checked {
     id: PageId,
@@ -111,22 +114,22 @@ struct Checked {
     bytes: u64,
 }
 
-/// A page that was walked and waits for the numbers below it to be settled.
-struct Left {
+/// A page that was walked, and waits until the numbers below it are settled.
+struct PendingPage {
     id: PageId,
     from: u64,
     to: u64,
     checked: Option<Checked>,
 }
 
-/// Something missing, by its number.
+/// A missing object, by its number.
 #[derive(Clone, Copy)]
 struct Gap {
     number: u64,
     is_page: bool,
 }
 
-/// The last gaps passed while settling.
+/// The last gaps so far while settling.
 #[derive(Default)]
 struct LastGaps {
     any: Option<u64>,
@@ -142,13 +145,13 @@ struct Walk<'a> {
     number: u64,
     /// Chunks to look up: number, ordinal, chunk.
     wanted: Vec<(u64, u64, ChunkRef)>,
-    /// Gaps known without looking up, since the last batch was settled.
+    /// Gaps found without a look-up since the last batch was settled.
     gaps: Vec<Gap>,
-    left: Vec<Left>,
+    pending: Vec<PendingPage>,
     last_gap: LastGaps,
-    /// Pages of chunk trees walked before; none while that is not settled. At most [`WALK_SEEN`].
+    /// Pages of chunk trees that were walked before; `None` until the page is settled. At most [`WALK_SEEN`].
     seen: HashMap<Checked, Option<PageState>>,
-    /// Missing chunks reported before. At most [`WALK_SEEN`].
+    /// Missing chunks that were reported before. At most [`WALK_SEEN`].
     reported: HashSet<ChunkId>,
     root_state: PageState,
     walked: Walked,
@@ -169,7 +172,9 @@ impl Walk<'_> {
                 }
                 None => self.leave(),
             }
-            if self.wanted.len() >= BATCH_IDS || self.left.len() >= BATCH_IDS || self.gaps.len() >= BATCH_IDS
+            if self.wanted.len() >= BATCH_IDS
+                || self.pending.len() >= BATCH_IDS
+                || self.gaps.len() >= BATCH_IDS
             {
                 self.settle()?;
             }
@@ -177,7 +182,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Walks into a page, passes over it or reports it.
+    /// Walks into a page, skips it or reports it.
     fn page(&mut self, child: Child) -> Result<()> {
         let checked = checked(&child);
         if let Some(state) = self.seen_before(checked)? {
@@ -199,12 +204,13 @@ impl Walk<'_> {
             }
             let at = position(&child);
             let flow = self.visitor.missing_page(child.id, &child.expect, at);
-            self.heed(flow);
+            self.apply(flow);
             return Ok(());
         };
         self.walked.pages += 1;
         let from = self.number;
-        // What is below a full page was walked when it was marked; that it is what this parent says was checked now.
+        // The subtree of a full page was walked when it was marked. Its root was checked against this parent
+        // just now.
         let is_passed = self.marks.trust && child.state == PageState::Full;
         let steps = if is_passed { Vec::new() } else { self.steps(&child, page)? };
         if let Some(checked) = checked {
@@ -214,7 +220,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Reads and checks a page; none where it is damaged or gone.
+    /// Reads and checks a page; `None` where it is damaged or missing.
     fn read(&self, child: &Child) -> Result<Option<Page>> {
         match self.store.page(&child.id) {
             Ok(bytes) => child.expect.decode(&child.id, &bytes).map(Some),
@@ -223,7 +229,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Everything a page names, in order.
+    /// The pages and chunks that a page names, in order.
     fn steps(&self, of: &Child, page: Page) -> Result<Vec<Step>> {
         let named = page.expects(of.expect.after.as_ref());
         let ids: Vec<_> = named.iter().map(|(id, _)| *id).collect();
@@ -265,14 +271,14 @@ impl Walk<'_> {
         if ids.is_empty() { Ok(Vec::new()) } else { self.store.page_states(ids) }
     }
 
-    /// Leaves the innermost page, all of which was walked.
+    /// Ends the innermost page, whose items were all walked.
     fn leave(&mut self) {
         if let Some(Frame { id, from, checked, .. }) = self.frames.pop() {
-            self.left.push(Left { id, from, to: self.number, checked });
+            self.pending.push(PendingPage { id, from, to: self.number, checked });
         }
     }
 
-    /// What a page that was walked before turned out to be, settling it where it waits.
+    /// The state of a page that was walked before; settles the batch where that state is still open.
     fn seen_before(&mut self, checked: Option<Checked>) -> Result<Option<PageState>> {
         let Some(checked) = checked else { return Ok(None) };
         if let Some(None) = self.seen.get(&checked) {
@@ -297,11 +303,11 @@ impl Walk<'_> {
         self.gaps.push(Gap { number, is_page });
     }
 
-    fn heed(&mut self, flow: ControlFlow<()>) {
+    fn apply(&mut self, flow: ControlFlow<()>) {
         self.walked.is_cut_short |= flow.is_break();
     }
 
-    /// Looks up what waits, reports what is missing and marks the pages that are complete.
+    /// Looks up the waiting chunks, reports missing ones, and marks complete pages.
     fn settle(&mut self) -> Result<()> {
         let missing = self.look_up()?;
         let mut gaps = std::mem::take(&mut self.gaps);
@@ -309,8 +315,8 @@ impl Walk<'_> {
         gaps.sort_unstable_by_key(|gap| gap.number);
 
         let mut gaps = gaps.into_iter().peekable();
-        let mut marks = Vec::with_capacity(self.left.len());
-        for page in std::mem::take(&mut self.left) {
+        let mut marks = Vec::with_capacity(self.pending.len());
+        for page in std::mem::take(&mut self.pending) {
             while let Some(gap) = gaps.next_if(|gap| gap.number < page.to) {
                 self.last_gap.pass(gap);
             }
@@ -330,7 +336,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The chunks of the batch that are not held; tells the visitor of those it has not heard of.
+    /// Looks up the chunks of the batch; returns the gaps and reports missing chunks that were not reported
+    /// before.
     fn look_up(&mut self) -> Result<Vec<Gap>> {
         let wanted = std::mem::take(&mut self.wanted);
         let mut ids = Vec::with_capacity(wanted.len());
@@ -341,17 +348,17 @@ impl Walk<'_> {
         }
         let held = self.store.has_chunks(&ids)?;
         let absent: HashSet<_> = ids.iter().zip(held).filter(|(_, held)| !held).map(|(id, _)| *id).collect();
-        let mut told = HashSet::new();
+        let mut in_batch = HashSet::new();
         let mut gaps = Vec::new();
         for (number, ordinal, chunk) in wanted.into_iter().filter(|(.., chunk)| absent.contains(&chunk.id)) {
             gaps.push(Gap { number, is_page: false });
-            let is_news = told.insert(chunk.id) && !self.reported.contains(&chunk.id);
-            if is_news && !self.walked.is_cut_short {
+            let is_new = in_batch.insert(chunk.id) && !self.reported.contains(&chunk.id);
+            if is_new && !self.walked.is_cut_short {
                 if self.reported.len() < WALK_SEEN {
                     self.reported.insert(chunk.id);
                 }
                 let flow = self.visitor.missing_chunk(ordinal, chunk);
-                self.heed(flow);
+                self.apply(flow);
             }
         }
         Ok(gaps)
@@ -366,7 +373,7 @@ impl LastGaps {
         }
     }
 
-    /// The state of a page below which everything from `from` on was walked.
+    /// The state of a page below which all objects from number `from` on were walked.
     fn state_since(&self, from: u64) -> PageState {
         let is_in = |gap: Option<u64>| gap.is_some_and(|number| number >= from);
         match (is_in(self.page), is_in(self.any)) {
@@ -377,7 +384,7 @@ impl LastGaps {
     }
 }
 
-/// What is about to be checked of a page, where the page may come again.
+/// The properties of a page that are about to be checked; only for pages that may occur again.
 fn checked(child: &Child) -> Option<Checked> {
     match (child.expect.tree, child.expect.sums) {
         (TreeKind::Content, Some(Sums { chunks, bytes, .. })) => {

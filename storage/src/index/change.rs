@@ -1,6 +1,7 @@
-//! What alters the index: a group that became durable, an object that was lost, a mark.
+//! The changes of the index: a group that became durable, an object that was lost, a mark.
 //!
-//! Each is one batch under one lock, so that totals, entries, marks and position agree at every moment.
+//! Each change is one batch under one lock, so that totals, entries, marks and position agree at every
+//! moment.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -21,37 +22,37 @@ use crate::{
     stats::Losses,
 };
 
-/// Totals of every library that has something.
+/// Totals of every library that has or had objects.
 pub(super) type AllTotals = BTreeMap<LibraryId, Totals>;
 
-/// What the index counts of a library.
+/// The index's totals of a library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) chunks: u64,
     pub(crate) chunk_bytes: u64,
     pub(crate) pages: u64,
     pub(crate) page_bytes: u64,
-    /// Objects in the lost set. Counted at open, not kept.
+    /// Objects in the lost set. Counted at open, not stored.
     pub(crate) lost: u64,
 }
 
-/// Records of a library that became durable, and how far its segments are known with them.
+/// Records of a library that became durable, and the position after them.
 #[derive(Debug)]
 pub(crate) struct Change<'a> {
     /// The library.
     pub(crate) library: LibraryId,
-    /// The records, in order; a later one of the same key wins.
+    /// The records, in order. Of several with the same key the last one wins.
     pub(crate) records: &'a [(Indexed, Location)],
-    /// Whether it is known that the index has none of them.
+    /// Whether none of them is in the index, as the caller knows.
     pub(crate) fresh: bool,
-    /// Damaged ones, with where they lie; those held elsewhere are passed over.
+    /// Damaged records, and where they lie. Those held elsewhere are ignored.
     pub(crate) damaged: &'a [(ObjectId, String)],
     /// The position after them.
     pub(crate) position: Position,
 }
 
 impl Index {
-    /// Takes in what became durable.
+    /// Applies a group that became durable.
     pub(crate) fn apply(&self, change: &Change<'_>) -> Result<()> {
         let mut totals = self.lock();
         let library = change.library;
@@ -71,7 +72,7 @@ impl Index {
         batch.put_cf(meta, key::of_library(key::POSITION_PREFIX, &library), change.position.encode());
         batch.put_cf(meta, key::of_library(key::TOTALS_PREFIX, &library), after.encode());
         batch.put_cf(meta, key::segment(segment), key::segment_name(&name));
-        // Before the entries can be seen: a reader that finds one needs its segment's name.
+        // Before the entries become visible: a reader that finds one needs its segment's name.
         self.know(segment, name);
         self.write(batch)?;
         totals.insert(library, after);
@@ -79,8 +80,8 @@ impl Index {
         Ok(())
     }
 
-    /// Moves records of a library that can no longer be read to the lost set, unless they lie elsewhere by now. Durable
-    /// on return.
+    /// Moves records of a library that can no longer be read to the lost set, unless the index has them
+    /// elsewhere by now. Durable on return.
     pub(crate) fn lose(&self, library: &LibraryId, records: &[(Indexed, Location, String)]) -> Result<()> {
         let mut totals = self.lock();
         let mut after = totals.get(library).copied().unwrap_or_default();
@@ -109,7 +110,7 @@ impl Index {
         self.flush()
     }
 
-    /// Raises the states of a library's pages that are held.
+    /// Raises the states of those pages of a library that are held.
     pub(crate) fn mark(&self, library: &LibraryId, marks: &[(PageId, PageState)]) -> Result<()> {
         let _lock = self.lock();
         let mut batch = WriteBatch::default();
@@ -126,7 +127,7 @@ impl Index {
         self.write(batch)
     }
 
-    /// Forgets a segment whose records are all lost.
+    /// Removes the entry of a segment whose records are all lost.
     pub(crate) fn forget_segment(&self, number: u32) -> Result<()> {
         let _lock = self.lock();
         let mut batch = WriteBatch::default();
@@ -136,7 +137,7 @@ impl Index {
         self.flush()
     }
 
-    /// Makes the index's own state durable. Entries need none of it: they can be read from the segments again.
+    /// Makes the index durable. Entries do not need it: they can be read from the segments again.
     pub(crate) fn flush(&self) -> Result<()> {
         let families: Vec<_> =
             tuning::FAMILIES.iter().map(|(name, _)| self.family(name)).collect::<Result<_>>()?;
@@ -145,7 +146,7 @@ impl Index {
             .map_err(|error| self.failed(&error))
     }
 
-    /// Which of the change's records are in the lost set now.
+    /// The records of the change that are in the lost set now.
     fn lost_among(&self, change: &Change<'_>) -> Result<HashSet<ObjectId>> {
         let ids: HashSet<ObjectId> = change.records.iter().map(|(indexed, _)| indexed.id()).collect();
         let ids: Vec<ObjectId> = ids.into_iter().collect();
@@ -166,7 +167,7 @@ impl Index {
         for (indexed, location) in change.records {
             let (family, key, value) = key::record(&change.library, indexed, location);
             let held = before.next().flatten().is_some();
-            // Within a change that is not fresh, the same record may come twice.
+            // In a change that is not fresh, the same record may occur twice.
             if change.fresh || (!held && seen.insert((family, key.clone()))) {
                 totals.add(indexed, location);
             }
@@ -175,7 +176,8 @@ impl Index {
         Ok(())
     }
 
-    /// Puts what is damaged and not held elsewhere into the lost set; how many were not in it before.
+    /// Puts damaged records that are not held elsewhere into the lost set. Returns how many were not in it
+    /// before.
     fn put_damaged(&self, change: &Change<'_>, batch: &mut WriteBatch) -> Result<u64> {
         let good: HashSet<ObjectId> = change.records.iter().map(|(indexed, _)| indexed.id()).collect();
         let mut new = HashSet::new();

@@ -1,12 +1,13 @@
-//! Which directory the index lies in. A rebuild makes a new one beside the one in use; the highest number counts.
+//! The directories of the index. A rebuild makes a new one beside the one in use. The highest number is
+//! current.
 //!
 //! ```text
 //! DIR/index/00000001/           an index
 //! DIR/index/00000001.damaged    a note that it was found damaged in use: the next open builds another
 //! ```
 //!
-//! An index that is not finished counts too: it holds the position up to which it knows each library, and open brings it
-//! up to date.
+//! An unfinished index is current too: it stores the position up to which it knows each library, and open
+//! brings it up to date.
 
 use std::{
     fs, io,
@@ -15,9 +16,10 @@ use std::{
 
 use chuan_engine::{Error, Result};
 
+/// Digits in the name of an index directory.
 const NUMBER_DIGITS: usize = 8;
 const DAMAGED: &str = "damaged";
-/// A directory that is being removed, which may be half an index.
+/// A directory that is being removed. It may hold half an index.
 const DISCARDED: &str = "discarded";
 
 /// One index on the disk.
@@ -28,13 +30,13 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// The one that counts below `root`; the first where there is none.
+    /// The current generation below `root`; the first if there is none.
     pub(crate) fn current(root: &Path) -> Result<Self> {
         let number = list(root)?.into_iter().max().unwrap_or(1);
         Ok(Self { root: root.to_owned(), number })
     }
 
-    /// The one after it.
+    /// The next generation.
     pub(crate) fn next(&self) -> Self {
         Self { root: self.root.clone(), number: self.number + 1 }
     }
@@ -43,7 +45,7 @@ impl Generation {
         self.root.join(format!("{:0NUMBER_DIGITS$}", self.number))
     }
 
-    /// Whether it was found damaged while it was in use.
+    /// Whether it was found damaged while in use.
     pub(crate) fn is_noted_damaged(&self) -> bool {
         self.beside(DAMAGED).exists()
     }
@@ -51,13 +53,13 @@ impl Generation {
     /// Notes for the next open that it is damaged.
     pub(crate) fn note_damaged(&self) {
         let note = self.beside(DAMAGED);
-        // Best effort: where even this cannot be written, the error itself still says it.
+        // Best effort: if even this cannot be written, the error itself still reports the damage.
         if let Err(error) = fs::write(&note, b"") {
             tracing::error!("{}: cannot note that the index is damaged: {error}", note.display());
         }
     }
 
-    /// Removes all others, and what is left of their removal.
+    /// Removes all other generations, and the remains of earlier removals.
     pub(crate) fn remove_others(&self) -> Result<()> {
         for number in list(&self.root)?.into_iter().filter(|number| *number != self.number) {
             Self { root: self.root.clone(), number }.remove()?;
@@ -65,10 +67,10 @@ impl Generation {
         Ok(())
     }
 
-    /// Throws it away, whatever is left of it.
+    /// Removes it, complete or not.
     pub(crate) fn remove(&self) -> Result<()> {
         let (dir, discarded, note) = (self.dir(), self.beside(DISCARDED), self.beside(DAMAGED));
-        // By a rename first: half an index must never be taken for a whole one.
+        // Renamed first: half an index must never be taken for a complete one.
         gone(&discarded, fs::remove_dir_all(&discarded))?;
         gone(&dir, fs::rename(&dir, &discarded))?;
         gone(&discarded, fs::remove_dir_all(&discarded))?;
@@ -80,7 +82,7 @@ impl Generation {
     }
 }
 
-/// Numbers of all that is there, or was and left something.
+/// Numbers of all generations that exist or have left remains.
 fn list(root: &Path) -> Result<Vec<u32>> {
     let context = |error: io::Error| Error::io(format!("list {}", root.display()), error);
     let entries = match fs::read_dir(root) {
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_highest_counts_and_the_others_go() {
+    fn the_highest_generation_is_current_and_others_are_removed() {
         let root = tempfile::tempdir().unwrap();
         let first = Generation::current(root.path()).unwrap();
         assert!(first.dir().ends_with("00000001"));

@@ -1,4 +1,4 @@
-//! Keys and values of the column families. A key of content begins with its library.
+//! Keys and values of the column families. A key of content begins with the library.
 //!
 //! | family | key | value |
 //! | --- | --- | --- |
@@ -7,7 +7,7 @@
 //! | meta | `s`, segment number u32 BE | segment id, library |
 //! | chunks, pages | library, id | location |
 //! | marks | library, id of a page | state u8: 2 paged, 3 full |
-//! | lost | library, kind u8, id | where it was last seen, for people |
+//! | lost | library, kind u8, id | where it was last stored, for people |
 
 use chuan_engine::{
     Result,
@@ -54,7 +54,7 @@ pub(super) fn parse_object(key: &[u8]) -> Result<[u8; ID_LEN]> {
     parse().ok_or_else(|| malformed("id"))
 }
 
-/// The key of something that meta holds of a library.
+/// The key of a library's entry in meta.
 pub(super) fn of_library(prefix: u8, library: &LibraryId) -> Vec<u8> {
     [&[prefix][..], library.as_bytes()].concat()
 }

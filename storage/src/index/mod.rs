@@ -1,7 +1,7 @@
-//! The derived index: where each object lies. The only files that name `rocksdb`.
+//! The derived index: where each object lies. Only these files use `rocksdb`.
 //!
-//! [`change`] holds what alters it, under one lock; this file opens and reads it. It is never the only holder of
-//! anything but marks and the lost set, and never decides what is durable: its caller tells it after the fact.
+//! [`change`] holds the changes, under one lock; this file opens and reads the index. Only marks and the lost
+//! set exist nowhere else. The index never decides what is durable: its caller reports that afterwards.
 
 mod change;
 mod generation;
@@ -45,22 +45,22 @@ const LOST: &str = "lost";
 pub(crate) struct Index {
     db: DB,
     generation: Generation,
-    /// Held over every read-then-write: by the writer's groups, losses and marks.
+    /// Locked during every read-then-write: by the writer's groups, by losses and by marks.
     totals: Mutex<change::AllTotals>,
     segments: RwLock<BTreeMap<u32, SegmentName>>,
     losses: Arc<LossCounts>,
-    /// After the database: it is dropped when that is closed.
-    remains: Remains,
+    /// Declared after the database, so that it is dropped when the database is closed.
+    cleanup: DirectoryCleanup,
 }
 
-/// Removes the directory of an index that another has replaced.
-struct Remains {
+/// Removes the directory of an index that was replaced.
+struct DirectoryCleanup {
     generation: Generation,
     discard: AtomicBool,
 }
 
 impl Index {
-    /// Opens the index, or makes an empty one where there is none. Caches are shared: two open at once take no more.
+    /// Opens the index, or creates an empty one. The cache is shared: two open indexes use no more of it.
     pub(crate) fn open(generation: Generation, cache: &Cache, losses: Arc<LossCounts>) -> Result<Self> {
         let dir = generation.dir();
         let exists = dir.join("CURRENT").exists();
@@ -69,9 +69,9 @@ impl Index {
             .map(|(name, bytes)| ColumnFamilyDescriptor::new(name, tuning::column_family(cache, bytes)));
         let db = DB::open_cf_descriptors(&tuning::database(exists), &dir, families)
             .map_err(|error| failed(&generation, &error))?;
-        let remains = Remains { generation: generation.clone(), discard: AtomicBool::new(false) };
+        let cleanup = DirectoryCleanup { generation: generation.clone(), discard: AtomicBool::new(false) };
         let mut index =
-            Self { db, generation, totals: Mutex::default(), segments: RwLock::default(), losses, remains };
+            Self { db, generation, totals: Mutex::default(), segments: RwLock::default(), losses, cleanup };
         index.load()?;
         Ok(index)
     }
@@ -81,9 +81,9 @@ impl Index {
         &self.generation
     }
 
-    /// Has its directory removed once it is closed.
+    /// Removes its directory once it is closed.
     pub(crate) fn discard_when_closed(&self) {
-        self.remains.discard.store(true, Ordering::Relaxed);
+        self.cleanup.discard.store(true, Ordering::Relaxed);
     }
 
     fn load(&mut self) -> Result<()> {
@@ -117,7 +117,7 @@ impl Index {
         Ok(positions)
     }
 
-    /// Segments that the index knows.
+    /// The segments that the index knows.
     pub(crate) fn segments(&self) -> BTreeMap<u32, SegmentName> {
         self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -126,7 +126,7 @@ impl Index {
         self.segments.read().unwrap_or_else(PoisonError::into_inner).get(&number).copied()
     }
 
-    /// What it counts, by library.
+    /// The totals of each library.
     pub(crate) fn totals(&self) -> BTreeMap<LibraryId, Totals> {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -144,7 +144,7 @@ impl Index {
         self.multi_get(PAGES, ids.iter().map(|id| key::object(library, id.as_bytes())), location)
     }
 
-    /// Where the index has each of a library's `records`, of whatever kind.
+    /// Where the index has each of a library's `records`, of any kind.
     pub(crate) fn locate(&self, library: &LibraryId, records: &[Indexed]) -> Result<Vec<Option<Location>>> {
         let keys: Vec<_> = records.iter().map(|record| key::record_key(library, record)).collect();
         let mut found = vec![None; records.len()];
@@ -257,7 +257,7 @@ impl std::fmt::Debug for Index {
     }
 }
 
-impl Drop for Remains {
+impl Drop for DirectoryCleanup {
     fn drop(&mut self) {
         if !self.discard.load(Ordering::Relaxed) {
             return;
@@ -268,8 +268,8 @@ impl Drop for Remains {
     }
 }
 
-/// Turns RocksDB's error into ours. Only what another index would mend is [`Error::Corrupt`], and then a note is left for the
-/// next open to build one; all else is the system's, and the index is left as it is.
+/// Converts RocksDB's error. Only damage that a new index would repair is [`Error::Corrupt`]; a note then
+/// makes the next open build one. Any other error is the system's, and the index stays as it is.
 fn failed(generation: &Generation, error: &rocksdb::Error) -> Error {
     let text = format!("the index {}: {error}", generation.dir().display());
     if is_damage(error) {
@@ -290,8 +290,9 @@ fn failed(generation: &Generation, error: &rocksdb::Error) -> Error {
     }
 }
 
-/// Whether an error says that the index itself is damaged: by a file of it that is missing or cannot be read, or else by
-/// its kind. A cause of the system counts before the kind: RocksDB also calls a table corrupt that it could not open.
+/// Whether an error means that the index itself is damaged: one of its files is missing or unreadable, or
+/// else the error's kind says so. A system cause takes precedence over the kind: RocksDB also reports a table
+/// as corrupt that it could not open.
 fn is_damage(error: &rocksdb::Error) -> bool {
     match cause(error) {
         Some(libc::ENOENT | libc::EIO) => !error.as_ref().contains("/LOCK"),
@@ -303,7 +304,7 @@ fn is_damage(error: &rocksdb::Error) -> bool {
     }
 }
 
-/// Causes of the system that are told apart.
+/// System causes that are distinguished.
 const CAUSES: [i32; 17] = [
     libc::ENOENT,
     libc::EIO,
@@ -316,17 +317,18 @@ const CAUSES: [i32; 17] = [
     libc::EACCES,
     libc::EPERM,
     libc::EROFS,
-    // A disk that is away, or a file system of the network.
+    // A disk that is away, or a network file system.
     libc::ENODEV,
     libc::ENXIO,
     libc::ESTALE,
     libc::ETIMEDOUT,
     libc::ENOTCONN,
-    // A damaged file system: no index mends it.
+    // A damaged file system: no new index repairs it.
     libc::EUCLEAN,
 ];
 
-/// The system's cause of an error. RocksDB's C interface passes on no number, only the system's words for it at the end.
+/// The system cause of an error. RocksDB's C interface passes no number, only the system's message at the end
+/// of the text.
 fn cause(error: &rocksdb::Error) -> Option<i32> {
     let text = error.as_ref();
     CAUSES.into_iter().find(|cause| {

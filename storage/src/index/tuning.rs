@@ -1,8 +1,8 @@
 //! RocksDB's options: fixed memory, every checksum on, no journal.
 //!
-//! Memory in all, however large the libraries are: [`CACHE_BYTES`] for blocks, indexes and filters, [`MEMTABLE_BYTES`]
-//! for what is not yet flushed, and the table handles of [`OPEN_FILES`] files; the last two once more while a rebuild
-//! makes a second index.
+//! Total memory, however large the libraries are: [`CACHE_BYTES`] for blocks, indexes and filters,
+//! [`MEMTABLE_BYTES`] for entries that are not flushed, and the table handles of [`OPEN_FILES`] files. A
+//! second index during a rebuild needs the last two once more.
 
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, DBCompressionType, LogLevel, LruCacheOptions, Options,
@@ -11,20 +11,23 @@ use rocksdb::{
 
 pub(crate) use rocksdb::Cache;
 
+/// Bytes of a mebibyte.
 const MIB: usize = 1024 * 1024;
+/// Bytes of the block cache.
 const CACHE_BYTES: usize = 32 * MIB;
-/// Also how much a crash makes the next open index again: about 60 bytes each of so many records.
+/// Also how much the next open indexes again after a crash: about 60 bytes for each record.
 const MEMTABLE_BYTES: usize = 16 * MIB;
 const OPEN_FILES: i32 = 64;
 const BLOOM_BITS: f64 = 10.0;
 
-/// Options of the database; `exists` where it must not be made, nor any column family of it: one that is gone is damage.
+/// Options of the database. With `exists`, neither it nor a column family is created: a missing one is
+/// damage.
 pub(super) fn database(exists: bool) -> Options {
     let mut options = Options::default();
     options.create_if_missing(!exists);
     options.create_missing_column_families(!exists);
     options.set_paranoid_checks(true);
-    // All column families are flushed as one: the position never runs ahead of the entries.
+    // All column families are flushed together: the position is never ahead of the entries.
     options.set_atomic_flush(true);
     options.set_db_write_buffer_size(MEMTABLE_BYTES);
     options.set_max_open_files(OPEN_FILES);
@@ -39,7 +42,7 @@ pub(super) fn database(exists: bool) -> Options {
     options
 }
 
-/// One cache for all column families, and for both indexes while one is built.
+/// One cache for all column families, and for both indexes during a rebuild.
 pub(crate) fn cache() -> Cache {
     let mut options = LruCacheOptions::default();
     options.set_capacity(CACHE_BYTES);
@@ -56,7 +59,7 @@ pub(super) fn column_family(cache: &Cache, memtable_bytes: usize) -> Options {
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_bloom_filter(BLOOM_BITS, false);
-    // In partitions, so that the index and filter of a large library go through the cache by the page.
+    // In partitions, so that the index and filter of a large library go through the cache page by page.
     table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
     table.set_partition_filters(true);
     table.set_metadata_block_size(4096);
@@ -66,14 +69,14 @@ pub(super) fn column_family(cache: &Cache, memtable_bytes: usize) -> Options {
     options.set_compression_type(DBCompressionType::None);
     options.set_write_buffer_size(memtable_bytes);
     options.set_max_write_buffer_number(2);
-    // Most of what is asked for before an append is not there.
+    // Most look-ups before an append find nothing.
     options.set_memtable_whole_key_filtering(true);
     options.set_memtable_prefix_bloom_ratio(0.05);
     options.set_paranoid_checks(true);
     options
 }
 
-/// Column families and their memtables' bytes.
+/// Column families and the bytes of their memtables.
 pub(super) const FAMILIES: [(&str, usize); 5] = [
     (super::META, MIB),
     (super::CHUNKS, 8 * MIB),
@@ -88,7 +91,7 @@ pub(super) fn read() -> ReadOptions {
     options
 }
 
-/// No journal: what a crash takes from the memtables is read from the segments again.
+/// No journal: entries that a crash removes from the memtables are read from the segments again.
 pub(super) fn write() -> WriteOptions {
     let mut options = WriteOptions::default();
     options.disable_wal(true);

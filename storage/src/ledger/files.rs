@@ -1,5 +1,5 @@
-//! The files of the ledger, as single steps. It is a seam: a test puts a disk in its place that crashes or is
-//! full at any step.
+//! The files of the ledger, as single steps. This is an interface so that a test can use a disk that crashes
+//! or is full at any step.
 
 use std::{
     collections::BTreeMap,
@@ -13,30 +13,31 @@ use std::{
 
 use rustix::{fs::FallocateFlags, io::Errno};
 
-/// One directory with a few small files. Each method is one step that may fail; none is durable before its
+/// One directory with a few small files. Each method is one step that may fail. No step is durable before its
 /// sync.
 pub(crate) trait Files: Send + Sync + fmt::Debug {
-    /// Where it lies, for people.
+    /// The path of the directory, for people.
     fn path(&self) -> PathBuf;
-    /// The whole file; `None` where it is not there.
+    /// The whole file; `None` if it does not exist.
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
-    /// A part of a file; fewer bytes where it ends before.
+    /// A part of a file; fewer bytes if the file ends before.
     fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>>;
-    /// Which of two names is to be made anew where both are one file, which is one copy: the one that is a link, else the second.
-    fn is_one(&self, names: [&str; 2]) -> io::Result<Option<usize>>;
-    /// Allocates blocks up to `end` without changing the length. A file system that cannot is no error.
+    /// If both names are one file, which is only one copy: the index of the name to be rewritten. That is the
+    /// name that is a link, else the second.
+    fn same_file(&self, names: [&str; 2]) -> io::Result<Option<usize>>;
+    /// Allocates blocks up to `end` without changing the length. No error if the file system cannot do that.
     fn reserve(&self, name: &str, end: u64) -> io::Result<()>;
-    /// Writes at `offset`; makes the file where it is not there.
+    /// Writes at `offset`; creates the file if it does not exist.
     fn write(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes the file's content durable.
     fn sync(&self, name: &str) -> io::Result<()>;
     /// Cuts the file to `len`.
     fn cut(&self, name: &str, len: u64) -> io::Result<()>;
-    /// Gives a file another name, in the place of one that has it.
+    /// Renames a file; replaces the file that has the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
-    /// Removes a file; one that is not there is no error.
+    /// Removes a file; no error if it does not exist.
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Makes the names durable.
+    /// Makes the directory's entries durable.
     fn sync_names(&self) -> io::Result<()>;
 }
 
@@ -44,7 +45,7 @@ pub(crate) trait Files: Send + Sync + fmt::Debug {
 #[derive(Debug)]
 pub(crate) struct Directory {
     dir: PathBuf,
-    /// Files under work: the handle that wrote is the one that syncs, so that no write error is missed.
+    /// Files in use. The handle that wrote is the one that syncs, so that no write error is missed.
     open: Mutex<BTreeMap<String, Arc<File>>>,
 }
 
@@ -53,7 +54,7 @@ impl Directory {
         Self { dir: dir.to_owned(), open: Mutex::default() }
     }
 
-    /// Makes the directory for its owner alone, durably.
+    /// Creates the directory with access for its owner only, durably.
     pub(crate) fn create(&self) -> io::Result<()> {
         if self.dir.is_dir() {
             return Ok(());
@@ -100,7 +101,7 @@ impl Files for Directory {
     }
 
     fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        // Opened anew: a home on a medium that is read only has no handle for writing.
+        // Opened for each read: a home on a read-only medium has no handle for writing.
         let file = File::open(self.dir.join(name))?;
         let mut bytes = vec![0; len];
         let mut filled = 0;
@@ -116,7 +117,7 @@ impl Files for Directory {
         Ok(bytes)
     }
 
-    fn is_one(&self, names: [&str; 2]) -> io::Result<Option<usize>> {
+    fn same_file(&self, names: [&str; 2]) -> io::Result<Option<usize>> {
         let [one, other] = names.map(|name| match fs::metadata(self.dir.join(name)) {
             Ok(meta) => Ok(Some((meta.dev(), meta.ino()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

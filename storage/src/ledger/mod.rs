@@ -1,9 +1,8 @@
 //! The ledger on disk: statements and refs in two files, [`a` and `b`](Side), apart from content.
 //!
-//! A batch is written and synced in `a`, then in `b`, then acknowledged. What damage leaves standing is
-//! decided by [`chuan_engine::ledger`]; here it is carried out: `files` are single steps on a directory,
-//! `pair` both files, `open` what happens at the start, `repair` what an operator can do where the
-//! start is refused.
+//! A batch is written and synced in `a`, then in `b`, then acknowledged. [`chuan_engine::ledger`] decides
+//! which records are valid after damage; this module carries that out: `files` has single steps on a
+//! directory, `pair` both files, `open` the start, `repair` what an operator can do if the start is refused.
 
 mod files;
 mod open;
@@ -22,7 +21,7 @@ use chuan_engine::{
     Error, Result,
     id::{LibraryId, NodeId, StatementId},
     ledger::{
-        FrameId, Identity, LedgerRecord, Mend, Outcome, Plan, Side, State, frame,
+        FrameId, Identity, LedgerRecord, LedgerState, Mend, Outcome, Plan, Side, frame,
         image::{Image, image},
         state::{Held, Live},
     },
@@ -46,17 +45,17 @@ pub struct DiskLedger {
     node: NodeId,
     pair: Pair,
     poison: Poison,
-    /// What can be read. Held for writing only while a batch that is durable becomes visible.
-    view: RwLock<View>,
-    /// Held by what changes the files.
+    /// The readable content. Locked for writing only while a durable batch becomes visible.
+    view: RwLock<LedgerView>,
+    /// Locked by every change of the files.
     end: Mutex<End>,
 }
 
-/// What the files say.
+/// The content of the files.
 #[derive(Debug)]
-struct View {
-    state: State,
-    /// Under which identity each file is read.
+struct LedgerView {
+    state: LedgerState,
+    /// The identity under which each file is read.
     identities: [Identity; 2],
 }
 
@@ -66,20 +65,20 @@ struct End {
     identity: Identity,
     offset: u64,
     last: FrameId,
-    /// Up to where room is allocated in both.
+    /// The offset up to which room is allocated in both files.
     room: u64,
-    /// No compaction is tried below: the last one found no room.
+    /// No compaction is tried while the files are shorter: the last one found no room.
     compact_at: u64,
-    /// Why nothing can be written, where the files could not be mended.
+    /// Why nothing can be written, if the files could not be repaired.
     read_only: Option<String>,
 }
 
-/// What [`DiskLedger::check`] found.
+/// The result of [`DiskLedger::check`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// In words.
+    /// The findings, in words.
     pub found: Vec<String>,
-    /// Whether the files were mended.
+    /// Whether the files were repaired.
     pub is_mended: bool,
 }
 
@@ -87,7 +86,7 @@ impl Ledger for DiskLedger {
     fn append(&self, records: Vec<Record>) -> Result<()> {
         let mut end = self.writable()?;
         records.iter().try_for_each(check)?;
-        let news: Vec<Record> = {
+        let new: Vec<Record> = {
             let view = self.view();
             let mut seen = BTreeSet::new();
             let mut is_first = |record: &Record| match record {
@@ -96,13 +95,13 @@ impl Ledger for DiskLedger {
             };
             records
                 .into_iter()
-                .filter(|record| view.state.is_news(record))
+                .filter(|record| view.state.is_new(record))
                 .filter(|record| is_first(record))
                 .collect()
         };
         let first = self.view().state.highest().saturating_add(1);
         let numbered: Vec<_> =
-            (first..).zip(&news).map(|(number, record)| LedgerRecord::of(number, record)).collect();
+            (first..).zip(&new).map(|(number, record)| LedgerRecord::of(number, record)).collect();
         self.write(&mut end, &numbered)
     }
 
@@ -143,9 +142,9 @@ impl Ledger for DiskLedger {
 }
 
 impl DiskLedger {
-    /// Notes that lost records came back, though not under a name by which the ledger could tell: a peer has
-    /// given all that it knows of their library. Numbers that are not lost are passed over. Durable when it
-    /// returns.
+    /// Notes that lost records came back, although not under an id that the ledger could recognize: a peer
+    /// has sent everything that it knows of their library. Numbers that are not lost are ignored. Durable
+    /// when it returns.
     pub fn found(&self, arrivals: &[u64]) -> Result<()> {
         let mut end = self.writable()?;
         let lost: Vec<u64> = self.view().state.lost().map(|record| record.number).collect();
@@ -156,41 +155,41 @@ impl DiskLedger {
         self.write(&mut end, &numbered)
     }
 
-    /// Notes that a peer has given all that it knows of `library`: lost records of it that have no name, or
-    /// that only the newest is kept of, are found or not missed any more. With `all` that goes for those of
-    /// an unknown library, too.
+    /// Notes that a peer has sent everything that it knows of `library`. Lost records of the library that
+    /// have no name, or are of a kind of which only the newest is kept, are then found or no longer needed.
+    /// With `all` the same holds for lost records of an unknown library.
     pub fn heard_all(&self, library: &LibraryId, all: bool) -> Result<()> {
-        self.settle(library, all, |record| {
+        self.resolve_lost(library, all, |record| {
             StatementKind::from_tag(record.statement_kind).map_or(true, StatementKind::is_passing)
         })
     }
 
-    /// Gives up every lost record of `library`, and with `all` those of an unknown library: an operator goes on
-    /// without them. Durable when it returns.
+    /// Gives up every lost record of `library`, and with `all` those of an unknown library: an operator
+    /// continues without them. Durable when it returns.
     pub fn give_up(&self, library: &LibraryId, all: bool) -> Result<()> {
-        self.settle(library, all, |_| true)
+        self.resolve_lost(library, all, |_| true)
     }
 
-    fn settle(
+    fn resolve_lost(
         &self,
         library: &LibraryId,
         all: bool,
-        is_settled: impl Fn(&LedgerRecord) -> bool,
+        is_resolved: impl Fn(&LedgerRecord) -> bool,
     ) -> Result<()> {
         let view = self.view();
         let is_of = |record: &&LedgerRecord| match &record.library {
             Some(own) => own == library,
             None => all,
         };
-        let lost = view.state.lost().filter(is_of).filter(|record| is_settled(record));
-        let settled: Vec<u64> = lost.map(|record| record.number).collect();
+        let lost = view.state.lost().filter(is_of).filter(|record| is_resolved(record));
+        let resolved: Vec<u64> = lost.map(|record| record.number).collect();
         drop(view);
-        if settled.is_empty() { Ok(()) } else { self.found(&settled) }
+        if resolved.is_empty() { Ok(()) } else { self.found(&resolved) }
     }
 
-    /// Reads both files and mends them as at the start; gives what was found. What was lost is in
-    /// [`Ledger::lost`] from then on. Files of which an operator must choose one, or that are gone, are left
-    /// as they are for the next start.
+    /// Reads both files and repairs them as at the start; returns the findings. [`Ledger::lost`] has the lost
+    /// records from then on. Files that are gone, or between which an operator must choose, stay as they are
+    /// until the next start.
     pub fn check(&self) -> Result<Checked> {
         let mut end = self.lock();
         let plan = match self.pair.plan(&self.node)? {
@@ -215,13 +214,13 @@ impl DiskLedger {
         let Outcome::Open(plan) = self.pair.plan(&self.node)? else {
             return Err(Error::Corrupt("a ledger just mended cannot be read: the disk is failing".into()));
         };
-        self.take_up(&mut end, &plan);
-        self.hold_to(&mut end, highest, "the end of both files is gone")?;
+        self.load_plan(&mut end, &plan);
+        self.record_lost_up_to(&mut end, highest, "the end of both files is gone")?;
         Ok(Checked { found, is_mended: true })
     }
 
-    /// Keeps as lost what was given above the end of the files, up to `known`.
-    fn hold_to(&self, end: &mut End, known: u64, why: &str) -> Result<()> {
+    /// Records as lost the numbers above the end of the files, up to `known`.
+    fn record_lost_up_to(&self, end: &mut End, known: u64, why: &str) -> Result<()> {
         let highest = self.view().state.highest();
         if highest >= known {
             return Ok(());
@@ -229,19 +228,19 @@ impl DiskLedger {
         self.write(end, &[LedgerRecord::lost(highest + 1, known, why)])
     }
 
-    /// Why nothing can be written since the home was opened; `None` where it can.
+    /// Why nothing can be written since the home was opened; `None` if writes are possible.
     pub fn read_only(&self) -> Option<String> {
         self.lock().read_only.clone()
     }
 
-    /// Statements held, and bytes of one file.
+    /// Number of statements held, and bytes of one file.
     pub fn size(&self) -> (u64, u64) {
         let offset = self.lock().offset;
         (self.view().state.statements() as u64, offset)
     }
 
-    /// Writes records as one batch, durably, and shows them. The room for it is allocated before anything is
-    /// written.
+    /// Writes records as one batch, durably, and makes them visible. The room for the batch is allocated
+    /// before anything is written.
     fn write(&self, end: &mut End, records: &[LedgerRecord]) -> Result<()> {
         if records.is_empty() {
             return Ok(());
@@ -269,15 +268,15 @@ impl DiskLedger {
         Ok(())
     }
 
-    /// Writes what counts as a new generation. The batch before it is acknowledged already: a failure is not
-    /// the caller's.
+    /// Writes the live records as a new generation. The batch before it is acknowledged already, so a failure
+    /// is not reported to the caller.
     fn compact(&self, end: &mut End) {
         let before = end.offset;
         match self.renew(end) {
             Ok(()) => tracing::info!(before, after = end.offset, "the ledger was compacted"),
             Err(error) => {
                 end.compact_at = before + before / 4;
-                tracing::warn!(%error, "the ledger could not be compacted; it goes on as it is");
+                tracing::warn!(%error, "the ledger could not be compacted; it stays as it is");
             }
         }
     }
@@ -290,21 +289,21 @@ impl DiskLedger {
         };
         let image = image(identity, highest, &records)?;
         if let Err(error) = self.pair.renew(&image) {
-            self.look_again();
+            self.reload_view();
             return Err(error);
         }
-        self.show(end, &image)
+        self.load_image(end, &image)
     }
 
-    /// Reads go on where a write stopped between the files: each record is looked for where it lies now.
-    fn look_again(&self) {
+    /// Reads continue after a write that stopped between the files: each record is read where it lies now.
+    fn reload_view(&self) {
         if let Ok(Outcome::Open(plan)) = self.pair.plan(&self.node) {
-            *self.view_mut() = View { state: plan.state(), identities: plan.identities };
+            *self.view_mut() = LedgerView { state: plan.state(), identities: plan.identities };
         }
     }
 
-    /// What a new generation carries over. A record that can no longer be read is carried over as lost.
-    fn carried(&self, view: &View) -> Vec<LedgerRecord> {
+    /// The records of a new generation. A record that can no longer be read is carried over as lost.
+    fn carried(&self, view: &LedgerView) -> Vec<LedgerRecord> {
         let carry = |live| match live {
             Live::Record(record) => record,
             Live::Statement(id, held) => match self.record(view, &id, &held) {
@@ -315,46 +314,48 @@ impl DiskLedger {
         view.state.live().into_iter().map(carry).collect()
     }
 
-    /// Takes up a generation that is in both files.
-    fn show(&self, end: &mut End, image: &Image) -> Result<()> {
+    /// Loads a generation that is in both files.
+    fn load_image(&self, end: &mut End, image: &Image) -> Result<()> {
         let bytes = Bytes::from(image.bytes.clone());
         let copies = [Some(&bytes), Some(&bytes)];
         let Outcome::Open(plan) = chuan_engine::ledger::plan(&self.node, copies) else {
             return Err(Error::Corrupt("a ledger just written cannot be read".into()));
         };
-        self.take_up(end, &plan);
+        self.load_plan(end, &plan);
         Ok(())
     }
 
-    /// Takes up what the files say.
-    fn take_up(&self, end: &mut End, plan: &Plan) {
-        *self.view_mut() = View { state: plan.state(), identities: plan.identities };
+    /// Loads the content of the files.
+    fn load_plan(&self, end: &mut End, plan: &Plan) {
+        *self.view_mut() = LedgerView { state: plan.state(), identities: plan.identities };
         *end = End::of(plan, None);
     }
 
-    fn payload(&self, view: &View, id: &StatementId, held: &Held) -> Result<Bytes> {
+    fn payload(&self, view: &LedgerView, id: &StatementId, held: &Held) -> Result<Bytes> {
         Ok(self.record(view, id, held)?.payload)
     }
 
-    /// A statement's record, from the first copy in which it is what it was.
-    fn record(&self, view: &View, id: &StatementId, held: &Held) -> Result<LedgerRecord> {
+    /// A statement's record, from the first copy in which it is intact.
+    fn record(&self, view: &LedgerView, id: &StatementId, held: &Held) -> Result<LedgerRecord> {
         let places = Side::BOTH.into_iter().zip(held.offsets).zip(&view.identities);
         for ((side, offset), identity) in places {
             let Some(offset) = offset else { continue };
             match self.pair.record(side, offset, held.len as usize, identity) {
                 Ok(Some(record)) if record.id == *id => return Ok(record),
-                Ok(_) => tracing::warn!(%side, offset, "a record is damaged; its twin is read"),
-                Err(error) => tracing::warn!(%side, offset, %error, "a record cannot be read; its twin is"),
+                Ok(_) => tracing::warn!(%side, offset, "a record is damaged; the other copy is read"),
+                Err(error) => {
+                    tracing::warn!(%side, offset, %error, "a record cannot be read; the other copy is read")
+                }
             }
         }
         Err(Error::Corrupt(format!(
-            "record {} of {} is damaged in both copies; `chuan verify` says what is lost",
+            "record {} of {} is damaged in both copies; `chuan verify` names what is lost",
             held.arrival,
             self.pair.path(Side::A).parent().unwrap_or(&self.pair.path(Side::A)).display()
         )))
     }
 
-    /// The end of the files, where they may be written.
+    /// The end of the files, if they may be written.
     fn writable(&self) -> Result<MutexGuard<'_, End>> {
         let end = self.lock();
         self.poison.check()?;
@@ -370,11 +371,11 @@ impl DiskLedger {
         self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn view(&self) -> RwLockReadGuard<'_, View> {
+    fn view(&self) -> RwLockReadGuard<'_, LedgerView> {
         self.view.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+    fn view_mut(&self) -> RwLockWriteGuard<'_, LedgerView> {
         self.view.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -392,7 +393,7 @@ impl Checked {
     }
 }
 
-/// What a lost record stands for and where it lay, for people.
+/// The content and the place of a lost record, for people.
 fn lost_place(record: &LedgerRecord) -> String {
     let place = record.place();
     let what = StatementKind::from_tag(record.statement_kind)
@@ -405,12 +406,12 @@ fn lost_place(record: &LedgerRecord) -> String {
     }
 }
 
-/// Checks what is to be kept against its bounds.
+/// Checks a record against its bounds.
 fn check(record: &Record) -> Result<()> {
     match record {
         Record::Statement { bytes, .. } if bytes.is_empty() || bytes.len() > limits::STATEMENT_BYTES => {
             Err(Error::Invalid(format!(
-                "a statement of {} bytes; 1 to {} are taken",
+                "a statement of {} bytes; 1 to {} are allowed",
                 bytes.len(),
                 limits::STATEMENT_BYTES
             )))

@@ -1,4 +1,4 @@
-//! How a ledger is founded, and how it is opened whatever its files look like.
+//! How a ledger is created, and how it is opened, whatever the state of its files.
 
 use std::{
     path::Path,
@@ -9,33 +9,32 @@ use chuan_engine::{
     Error, Result,
     id::NodeId,
     ledger::{
-        Identity, LEDGER_ID_LEN, LedgerId, LedgerRecord, Mend, Outcome, Plan, Refusal, Side, State,
+        Identity, LEDGER_ID_LEN, LedgerId, LedgerRecord, LedgerState, Mend, Outcome, Plan, Refusal, Side,
         image::image,
     },
 };
 
 use super::{
-    DiskLedger, End, View,
+    DiskLedger, End, LedgerView,
     files::{Directory, Files},
     pair::Pair,
 };
 use crate::Poison;
 
-/// A ledger that was opened, and what was found on the way.
+/// An opened ledger, and the findings on the way.
 #[derive(Debug)]
 pub struct Opened {
     /// The ledger.
     pub ledger: DiskLedger,
-    /// What was found and mended, in words; empty where both files were sound.
+    /// The findings and repairs, in words; empty if both files were sound.
     pub found: Vec<String>,
-    /// Whether some of it was damage. A batch that a crash tore is none.
+    /// Whether some of it was damage. A batch torn by a crash is not.
     pub damaged: bool,
-    /// Whether both files were gone, or unreadable: everything in the ledger is lost.
+    /// Whether both files were missing or unreadable: everything in the ledger is lost.
     pub gone: bool,
 }
 
-/// Founds the ledger of a new home in `dir`. One that is there already is left as it is. Durable when it
-/// returns.
+/// Creates the ledger of a new home in `dir`. An existing one stays as it is. Durable when it returns.
 pub fn create(dir: &Path, node: NodeId) -> Result<()> {
     let files = directory(dir)?;
     let pair = Pair::new(Arc::new(files), Poison::default());
@@ -46,11 +45,11 @@ pub fn create(dir: &Path, node: NodeId) -> Result<()> {
 }
 
 impl DiskLedger {
-    /// Opens the ledger of `node` in `dir` and mends it. `known` is the highest arrival number that anything
-    /// outside the ledger speaks of: where the files end before it, an older pair was put back.
+    /// Opens the ledger of `node` in `dir` and repairs it. `known` is the highest arrival number that
+    /// anything outside the ledger names: if the files end before it, an older pair was put in their place.
     ///
-    /// Fails with [`Error::Corrupt`] only where an operator must decide which copy stands. Where a copy
-    /// cannot be mended because nothing can be written, the ledger can be read and nothing else.
+    /// Fails with [`Error::Corrupt`] only if an operator must decide which copy is valid. If a copy cannot be
+    /// repaired because nothing can be written, the ledger is read-only.
     pub fn open(dir: &Path, node: NodeId, known: u64, poison: Poison) -> Result<Opened> {
         Self::open_files(Arc::new(directory(dir)?), node, known, poison)
     }
@@ -83,8 +82,8 @@ impl DiskLedger {
             found: found.iter().map(ToString::to_string).collect(),
             gone,
             ledger: match plan {
-                Some(plan) => take(pair, node, poison, *plan)?,
-                None => again(pair, node, poison)?,
+                Some(plan) => open_plan(pair, node, poison, *plan)?,
+                None => reopen(pair, node, poison)?,
             },
         };
         opened.note_older(known)?;
@@ -93,7 +92,7 @@ impl DiskLedger {
 }
 
 impl Opened {
-    /// Keeps as lost what was given above the end of the files.
+    /// Records as lost the numbers above the end of the files.
     fn note_older(&mut self, known: u64) -> Result<()> {
         let ledger = &self.ledger;
         let highest = ledger.view().state.highest();
@@ -109,16 +108,16 @@ impl Opened {
         if end.read_only.is_some() {
             return Ok(());
         }
-        ledger.hold_to(&mut end, known, "an older pair of files was put back")
+        ledger.record_lost_up_to(&mut end, known, "an older pair of files was put back")
     }
 }
 
-/// Carries out a plan. Where the files cannot be mended, what stands can be read.
-fn take(pair: Pair, node: NodeId, poison: Poison, plan: Plan) -> Result<DiskLedger> {
+/// Carries out a plan. If the files cannot be repaired, the valid records can be read.
+fn open_plan(pair: Pair, node: NodeId, poison: Poison, plan: Plan) -> Result<DiskLedger> {
     let mended = pair.mend(&plan);
     match mended {
         Ok(()) if plan.mend == Mend::None => Ok(ledger(pair, node, poison, &plan, None)),
-        Ok(()) => again(pair, node, poison),
+        Ok(()) => reopen(pair, node, poison),
         Err(error) => {
             tracing::warn!(%error, "the ledger cannot be mended; the home opens for reading only");
             // One file may have been replaced: each record is read where it lies now.
@@ -132,7 +131,7 @@ fn take(pair: Pair, node: NodeId, poison: Poison, plan: Plan) -> Result<DiskLedg
 }
 
 /// Opens files that were just written.
-fn again(pair: Pair, node: NodeId, poison: Poison) -> Result<DiskLedger> {
+fn reopen(pair: Pair, node: NodeId, poison: Poison) -> Result<DiskLedger> {
     match pair.plan(&node)? {
         Outcome::Open(plan) if plan.mend == Mend::None => Ok(ledger(pair, node, poison, &plan, None)),
         Outcome::Open(plan) => Err(Error::Corrupt(format!(
@@ -151,12 +150,12 @@ fn again(pair: Pair, node: NodeId, poison: Poison) -> Result<DiskLedger> {
 fn ledger(pair: Pair, node: NodeId, poison: Poison, plan: &Plan, read_only: Option<String>) -> DiskLedger {
     let end =
         End { identity: plan.identity, offset: plan.end, last: plan.last, room: 0, compact_at: 0, read_only };
-    let state: State = plan.state();
+    let state: LedgerState = plan.state();
     DiskLedger {
         node,
         pair,
         poison,
-        view: RwLock::new(View { state, identities: plan.identities }),
+        view: RwLock::new(LedgerView { state, identities: plan.identities }),
         end: Mutex::new(end),
     }
 }
@@ -167,7 +166,7 @@ fn directory(dir: &Path) -> Result<Directory> {
     Ok(files)
 }
 
-/// A ledger that has never been.
+/// The identity of a new ledger.
 pub(super) fn identity(node: NodeId) -> Result<Identity> {
     let mut id = [0; LEDGER_ID_LEN];
     getrandom::fill(&mut id)
@@ -175,7 +174,7 @@ pub(super) fn identity(node: NodeId) -> Result<Identity> {
     Ok(Identity { node, ledger: LedgerId::from_bytes(id), generation: 1 })
 }
 
-/// The error for files of which an operator must choose one.
+/// The error for files between which an operator must choose.
 fn refused(pair: &Pair, refusal: &Refusal) -> Error {
     let [a, b] = Side::BOTH.map(|side| pair.path(side).display().to_string());
     match refusal {

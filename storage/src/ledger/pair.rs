@@ -1,5 +1,5 @@
-//! Both files of the ledger, as one: how they are read, made anew and mended. It carries out what the
-//! engine's plan says and decides nothing.
+//! Both files of the ledger as one: how they are read, rewritten and repaired. It carries out the engine's
+//! plan and decides nothing.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -32,42 +32,43 @@ impl Pair {
         Self { files, poison }
     }
 
-    /// Where a copy lies.
+    /// The path of a copy.
     pub(super) fn path(&self, side: Side) -> PathBuf {
         self.files.path().join(side.name())
     }
 
-    /// Both copies as they lie. Where both names are one file, one of them counts as missing: a write to it would be no second
-    /// copy. A copy that cannot be read, though the other can, is as good as damaged.
+    /// Reads both copies as they are. If both names are one file, one of them counts as missing: a write to
+    /// it would not make a second copy. If a copy cannot be read although the other can, it counts as
+    /// damaged.
     pub(super) fn read(&self) -> Result<[Option<Bytes>; 2]> {
         let read = |side: Side| self.files.read(side.name()).map(|bytes| bytes.map(Bytes::from));
         let or_fail = |side: Side, bytes: io::Result<Option<Bytes>>| {
             bytes.map_err(|error| self.failed("read", side.name(), error))
         };
-        match self.files.is_one(Side::BOTH.map(Side::name)) {
-            // The name that is a link is the one to be made anew.
+        match self.files.same_file(Side::BOTH.map(Side::name)) {
+            // The name that is a link is the one to be rewritten.
             Ok(Some(1)) => return Ok([or_fail(Side::A, read(Side::A))?, None]),
             Ok(Some(_)) => return Ok([None, or_fail(Side::B, read(Side::B))?]),
             _ => {}
         }
         let unreadable = |side: Side, error: &io::Error| {
-            tracing::warn!(%side, %error, "a copy of the ledger cannot be read; its twin is");
+            tracing::warn!(%side, %error, "a copy of the ledger cannot be read; the other copy is used");
             Some(Bytes::new())
         };
         match Side::BOTH.map(read) {
-            [Err(error), Ok(Some(b))] if is_of_the_file(&error) => Ok([unreadable(Side::A, &error), Some(b)]),
-            [Ok(Some(a)), Err(error)] if is_of_the_file(&error) => Ok([Some(a), unreadable(Side::B, &error)]),
+            [Err(error), Ok(Some(b))] if is_file_error(&error) => Ok([unreadable(Side::A, &error), Some(b)]),
+            [Ok(Some(a)), Err(error)] if is_file_error(&error) => Ok([Some(a), unreadable(Side::B, &error)]),
             [a, b] => Ok([or_fail(Side::A, a)?, or_fail(Side::B, b)?]),
         }
     }
 
-    /// Reads both and decides what stands.
+    /// Reads both copies and plans what to do with them.
     pub(super) fn plan(&self, node: &NodeId) -> Result<Outcome> {
         let copies = self.read()?;
         Ok(plan(node, copies.each_ref().map(Option::as_ref)))
     }
 
-    /// A record of `payload` bytes whose header is at `offset`; `None` where it is not what it was.
+    /// A record with `payload` bytes whose header is at `offset`; `None` if no such record is intact there.
     pub(super) fn record(
         &self,
         side: Side,
@@ -87,7 +88,7 @@ impl Pair {
         }
     }
 
-    /// Allocates room for what goes up to `end`, in both. Nothing is written where one of them has none.
+    /// Allocates room up to `end` in both files. Nothing is written if one of them has no room.
     pub(super) fn reserve(&self, end: u64) -> Result<()> {
         Side::BOTH.into_iter().try_for_each(|side| {
             self.files
@@ -106,31 +107,32 @@ impl Pair {
         })
     }
 
-    /// Puts a generation in the place of both files. Where there is no room for it, nothing has changed; any
-    /// later failure poisons the home.
+    /// Replaces both files by a new generation. If there is no room for it, nothing has changed; any later
+    /// failure poisons the home.
     pub(super) fn renew(&self, image: &Image) -> Result<()> {
         for side in Side::BOTH {
             self.write_new(side, &image.bytes).inspect_err(|_| self.remove_new())?;
         }
-        Side::BOTH.into_iter().try_for_each(|side| self.take_new(side))
+        Side::BOTH.into_iter().try_for_each(|side| self.install_new(side))
     }
 
-    /// Like [`Pair::renew`], and keeps the files that were there aside. Gives where. `image` was made from
-    /// `side`, which goes last: wherever it is interrupted, `side` or what was made from it is there.
+    /// Like [`Pair::renew`], but keeps the old files under other names and returns their paths. `image` was
+    /// made from `side`, which is replaced last: wherever this is interrupted, `side` or the image made from
+    /// it is there.
     pub(super) fn keep(&self, image: &Image, side: Side) -> Result<Vec<PathBuf>> {
         for side in Side::BOTH {
             self.write_new(side, &image.bytes).inspect_err(|_| self.remove_new())?;
         }
         let mut kept = Vec::new();
-        for side in [side.twin(), side] {
+        for side in [side.other(), side] {
             kept.extend(self.set_aside(side, "aside")?);
-            self.take_new(side)?;
+            self.install_new(side)?;
         }
         Ok(kept)
     }
 
-    /// Mends the files as the plan says. Fails with [`Error::Full`] or [`Error::Io`] where that cannot be:
-    /// what stands can be read all the same.
+    /// Repairs the files as the plan says. Fails with [`Error::Full`] or [`Error::Io`] if that is not
+    /// possible; the valid records can still be read.
     pub(super) fn mend(&self, plan: &Plan) -> Result<()> {
         match plan.mend {
             Mend::None => Ok(()),
@@ -144,15 +146,15 @@ impl Pair {
                 let source = source.unwrap_or_default();
                 let end = usize::try_from(plan.end).unwrap_or(usize::MAX).min(source.len());
                 let sound = source.slice(..end);
-                self.write_new(from.twin(), &sound).inspect_err(|_| self.remove_new())?;
-                self.take_new(from.twin())?;
+                self.write_new(from.other(), &sound).inspect_err(|_| self.remove_new())?;
+                self.install_new(from.other())?;
                 if end < source.len() { self.cut(from, plan.end) } else { Ok(()) }
             }
             Mend::Renew => self.renew(&image(next(plan.identity), plan.highest, &plan.carried())?),
         }
     }
 
-    /// Moves a copy out of the way, under a name that is free.
+    /// Renames a copy to a free name.
     pub(super) fn set_aside(&self, side: Side, why: &str) -> Result<Option<PathBuf>> {
         let name = side.name();
         let failed = |error| self.failed("set aside", name, error);
@@ -169,11 +171,11 @@ impl Pair {
         Ok(Some(self.files.path().join(aside)))
     }
 
-    /// Removes what an interrupted compaction left.
+    /// Removes the new files of an interrupted compaction.
     pub(super) fn remove_new(&self) {
         for side in Side::BOTH {
             if let Err(error) = self.files.remove(&new_name(side)) {
-                tracing::debug!(%error, "what an interrupted write left of the ledger stays");
+                tracing::debug!(%error, "cannot remove a file left by an interrupted write of the ledger");
             }
         }
     }
@@ -188,10 +190,10 @@ impl Pair {
         self.sync(&name).inspect_err(|error| self.poison.set(error.to_string()))
     }
 
-    fn take_new(&self, side: Side) -> Result<()> {
+    fn install_new(&self, side: Side) -> Result<()> {
         let rename = || self.files.rename(&new_name(side), side.name());
         let renamed = match rename() {
-            // No file can replace a folder.
+            // A file cannot replace a folder.
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 self.set_aside(side, "damaged")?;
                 rename()
@@ -223,8 +225,9 @@ impl Pair {
     }
 }
 
-/// Whether an error says that the file cannot be read, now and later: not that the process lacks something.
-fn is_of_the_file(error: &io::Error) -> bool {
+/// Whether an error means that the file cannot be read, now or later, rather than that the process lacks
+/// something.
+fn is_file_error(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::IO | Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::UCLEAN))
 }
@@ -234,7 +237,7 @@ pub(super) const fn next(identity: Identity) -> Identity {
     Identity { generation: identity.generation.saturating_add(1), ..identity }
 }
 
-/// A copy that is read by itself, whosever it is; `None` where it is not there or nothing in it can be read.
+/// Scans one copy alone, of whatever node; `None` if it does not exist or has no valid header.
 pub(super) fn scan(bytes: Option<&Bytes>) -> Option<Scan> {
     let bytes = bytes?;
     let header = Header::decode(bytes).ok()?;

@@ -1,4 +1,4 @@
-//! What an operator can do where the ledger cannot be opened: look at both files, and keep one of them.
+//! Repair by an operator if the ledger cannot be opened: inspect both files, and keep one of them.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,52 +18,52 @@ use super::{
 };
 use crate::Poison;
 
-/// What both files are.
+/// The state of both files.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// `a` and `b`; `None` where the file is missing.
     pub copies: [Option<Copy>; 2],
-    /// What was found, in words.
+    /// The findings, in words.
     pub found: Vec<String>,
-    /// Records of which no copy can be read.
+    /// Records that are readable in no copy.
     pub lost: u64,
-    /// Why the ledger is not opened; `None` where it is, perhaps after mending.
+    /// Why the ledger is not opened; `None` if it is, perhaps after a repair.
     pub refused: Option<String>,
-    /// Whether the next start mends something.
+    /// Whether the next start repairs something.
     pub mends: bool,
 }
 
-/// What one file is.
+/// The state of one file.
 #[derive(Clone, Debug)]
 pub struct Copy {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// Its bytes.
+    /// Its length.
     pub bytes: u64,
-    /// What its header says; `None` where that is damaged.
+    /// Its header; `None` if that is damaged.
     pub header: Option<CopyHeader>,
-    /// Records that can be read.
+    /// Readable records.
     pub records: u64,
     /// The first arrival number.
     pub first: u64,
     /// The last arrival number.
     pub last: u64,
-    /// Damaged stretches.
+    /// Damaged ranges.
     pub damaged: u64,
 }
 
-/// Whose file it is.
+/// The identity in a file's header.
 #[derive(Clone, Copy, Debug)]
 pub struct CopyHeader {
     /// The node.
     pub node: NodeId,
     /// The ledger.
     pub ledger: LedgerId,
-    /// How often it was written anew.
+    /// How often the ledger was rewritten.
     pub generation: u64,
 }
 
-/// Looks at the ledger in `dir`, which may be in use or damaged. Changes nothing.
+/// Inspects the ledger in `dir`, which may be in use or damaged. Changes nothing.
 pub fn inspect(dir: &Path, node: &NodeId) -> Result<Inspection> {
     let pair = Pair::new(Arc::new(Directory::new(dir)), Poison::default());
     let files = pair.read()?;
@@ -107,9 +107,9 @@ fn copy(path: PathBuf, bytes: u64, scan: Option<&Scan>) -> Copy {
     }
 }
 
-/// Makes the ledger of `node` anew from one file alone, whosever it is, as a new ledger; both files that were
-/// there are kept aside and their paths given. The home must not be open. Durable when it returns; repeating
-/// it after a crash finishes it.
+/// Makes a new ledger of `node` from one file alone, of whatever node. Both old files are kept under other
+/// names, and their paths are returned. The home must not be open. Durable when it returns; repeating it
+/// after a crash completes it.
 pub fn keep(dir: &Path, node: NodeId, side: Side) -> Result<Vec<PathBuf>> {
     keep_files(Arc::new(Directory::new(dir)), node, side)
 }
@@ -126,7 +126,7 @@ pub(super) fn keep_files(files: Arc<dyn Files>, node: NodeId, side: Side) -> Res
         .ok_or_else(|| Error::Missing(format!("{} is not there; keep the other one", path.display())))?;
     let header = Header::decode(&bytes).ok();
     let owner = header.map_or(node, |header| header.identity.node);
-    // By itself: the plan of one copy has the lost records in their places.
+    // Alone: the plan of one copy has lost records in place of those that it cannot read.
     let alone = match side {
         Side::A => [Some(&bytes), None],
         Side::B => [None, Some(&bytes)],

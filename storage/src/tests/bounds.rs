@@ -1,4 +1,4 @@
-//! What keeps memory small whatever is stored.
+//! Bounds that keep memory small, whatever is stored.
 
 use bytes::Bytes;
 use chuan_engine::{
@@ -13,8 +13,9 @@ use chuan_engine::{
 use super::support::{films, rebuild, scratch};
 use crate::{DiskStore, Options};
 
-/// Rebuilding the index of a library of five million tiny chunks took 500 MB: a segment of 64 MiB held 650,000 of them,
-/// and their footer and index entries are in memory together. A segment has a bound of records now.
+/// Symptom: rebuilding the index of a library of five million tiny chunks took 500 MB. Cause: a segment of 64
+/// MiB held 650,000 of them, and their footer and index entries are in memory together. Fix: a segment has a
+/// maximum number of records.
 #[test]
 fn a_segment_of_tiny_records_ends_before_its_bytes_are_full() {
     let dir = scratch();

@@ -1,4 +1,5 @@
-//! The engine's conformance suite over a store on disk, direct and buffered, with large and with tiny segments.
+//! The engine's conformance suite over a store on disk, direct and buffered, with large and with tiny
+//! segments.
 
 use std::{fs, fs::OpenOptions, os::unix::fs::FileExt, sync::Arc, sync::atomic::Ordering};
 
@@ -8,7 +9,7 @@ use chuan_engine::{
     segment::RECORD_HEADER_BYTES,
     store::{
         conformance::objects::{Subject, run},
-        objects::{Object, ObjectId, Objects, Shelves},
+        objects::{Object, ObjectId, ObjectStores, Objects},
     },
 };
 
@@ -54,7 +55,7 @@ impl Disk {
         file.sync_all().unwrap();
     }
 
-    /// Makes the write of another library fail than those of the suite.
+    /// Makes a write fail, in a library that the suite does not use.
     fn fail_a_sync(&self) {
         self.options.faults.fail_sync.store(true, Ordering::Relaxed);
         let bytes = Bytes::from_static(b"never durable");
@@ -93,21 +94,25 @@ impl Subject for Disk {
     }
 }
 
-fn keeps_every_promise(options: &Options) {
+fn keeps_every_guarantee(options: &Options) {
     run(&|| Disk::make(options.clone()));
 }
 
 #[test]
-fn keeps_every_promise_with_direct_writes() {
-    keeps_every_promise(&Options::default());
+fn keeps_every_guarantee_with_direct_writes() {
+    keeps_every_guarantee(&Options::default());
 }
 
 #[test]
-fn keeps_every_promise_with_buffered_writes() {
-    keeps_every_promise(&Options { direct: false, ..Options::default() });
+fn keeps_every_guarantee_with_buffered_writes() {
+    keeps_every_guarantee(&Options { direct: false, ..Options::default() });
 }
 
 #[test]
-fn keeps_every_promise_with_small_segments() {
-    keeps_every_promise(&Options { segment_bytes: 512 * 1024, group_bytes: 64 * 1024, ..Options::default() });
+fn keeps_every_guarantee_with_small_segments() {
+    keeps_every_guarantee(&Options {
+        segment_bytes: 512 * 1024,
+        group_bytes: 64 * 1024,
+        ..Options::default()
+    });
 }

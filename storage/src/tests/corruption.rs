@@ -1,5 +1,5 @@
-//! A flipped bit anywhere: it makes no difference, or it is said aloud with the file's name and `rebuild` brings back
-//! all that the segments still hold. `CHUAN_FLIPS` sets how many offsets are tried.
+//! A flipped bit anywhere either makes no difference, or is logged with the file's name, and `rebuild` then
+//! restores everything that the segments still hold. `CHUAN_FLIPS` sets how many offsets are tried.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use chuan_engine::{
 };
 
 use super::support::{
-    Contents, FILMS, Numbers, chunk, contents, copy_dir, files, films, flip, listen, name, page, put,
+    Contents, FILMS, Numbers, capture_log, chunk, contents, copy_dir, files, films, flip, name, page, put,
     read_back, rebuild, scratch, small,
 };
 use crate::{DiskStore, Result};
@@ -17,10 +17,10 @@ use crate::{DiskStore, Result};
 const SEED: u64 = 20_261_122;
 const FLIPS: u64 = 150;
 
-/// A store with several segments, an index of several generations of tables, and what each record covers.
+/// A store with several segments, an index with several generations of tables, and the range of each record.
 struct Template {
     objects: Vec<Object>,
-    /// Segment file, first byte and the one after the last, of each object's record.
+    /// Segment file, first byte and end of each object's record.
     spans: Vec<(String, u64, u64)>,
 }
 
@@ -49,7 +49,7 @@ fn template(dir: &Path) -> Template {
     Template { objects, spans }
 }
 
-/// Every file gets its share, and the long ones the rest.
+/// Half of the offsets are spread evenly over the files, the other half by length.
 fn sample(dir: &Path, count: u64) -> Vec<(String, u64, u8)> {
     let mut numbers = Numbers(SEED);
     let all: Vec<(String, u64)> = files(dir)
@@ -80,7 +80,7 @@ fn sample(dir: &Path, count: u64) -> Vec<(String, u64, u8)> {
         .collect()
 }
 
-/// What a user meets: open, read everything.
+/// Uses the store as a user does: opens it and reads everything.
 fn use_store(dir: &Path, objects: &[Object]) -> Result<(Contents, Vec<String>)> {
     let store = DiskStore::open(dir, small())?;
     let (found, mut errors) = read_back(&films(&store), objects);
@@ -98,7 +98,7 @@ fn a_flipped_bit_is_never_a_silent_loss() {
     let expected = contents(&template.objects);
     assert_eq!(use_store(&whole, &template.objects).unwrap(), (expected.clone(), Vec::new()));
     let count = std::env::var("CHUAN_FLIPS").ok().and_then(|count| count.parse().ok()).unwrap_or(FLIPS);
-    let (mut silent, mut loud) = (0, 0);
+    let (mut harmless, mut reported) = (0, 0);
     for (file, offset, bit) in sample(&whole, count) {
         let at = format!("seed {SEED}: {file}, byte {offset}, bit {bit}");
         if broken.exists() {
@@ -106,14 +106,14 @@ fn a_flipped_bit_is_never_a_silent_loss() {
         }
         copy_dir(&whole, &broken);
         flip(&broken.join(&file), offset, bit);
-        let (used, mut heard) = listen(|| use_store(&broken, &template.objects));
+        let (used, mut logged) = capture_log(|| use_store(&broken, &template.objects));
         let found = match used {
             Ok((found, errors)) => {
-                heard.extend(errors);
+                logged.extend(errors);
                 found
             }
             Err(error) => {
-                heard.push(error.to_string());
+                logged.push(error.to_string());
                 Contents::new()
             }
         };
@@ -121,19 +121,19 @@ fn a_flipped_bit_is_never_a_silent_loss() {
             assert_eq!(expected.get(name), Some(bytes), "{at}: wrong bytes");
         }
         if found == expected {
-            silent += 1;
+            harmless += 1;
             continue;
         }
-        loud += 1;
+        reported += 1;
         let named = if file.starts_with("segments") { file.as_str() } else { "index" };
-        assert!(heard.iter().any(|line| line.contains(named)), "{at}: {named} is not named in {heard:?}");
-        let (_, _) = listen(|| rebuild(&broken).unwrap());
-        let ((found, _), _) = listen(|| use_store(&broken, &template.objects).unwrap());
+        assert!(logged.iter().any(|line| line.contains(named)), "{at}: {named} is not named in {logged:?}");
+        let (_, _) = capture_log(|| rebuild(&broken).unwrap());
+        let ((found, _), _) = capture_log(|| use_store(&broken, &template.objects).unwrap());
         for (object, (segment, start, end)) in template.objects.iter().zip(&template.spans) {
             let hit = *segment == file && (*start..*end).contains(&offset);
             assert!(hit || found.contains_key(&name(object)), "{at}: {} did not come back", name(object));
         }
     }
-    println!("{count} flips: {silent} made no difference, {loud} were loud");
-    assert!(loud > 0);
+    println!("{count} flips: {harmless} made no difference, {reported} were reported");
+    assert!(reported > 0);
 }

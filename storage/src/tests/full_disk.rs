@@ -1,4 +1,4 @@
-//! A full disk: a small tmpfs, where this process may mount one.
+//! A full disk: a small tmpfs, if this process may mount one.
 
 use std::{path::Path, process::Command};
 
@@ -10,7 +10,7 @@ use crate::{DiskStore, Options};
 struct Mount(tempfile::TempDir);
 
 impl Mount {
-    /// `None` where mounting is not allowed.
+    /// `None` if mounting is not allowed.
     fn tmpfs(size: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let done = Command::new("mount")
@@ -33,7 +33,7 @@ impl Drop for Mount {
 }
 
 #[test]
-fn a_full_disk_is_an_error_that_names_it_and_costs_nothing() {
+fn a_full_disk_is_an_error_that_names_it_and_loses_nothing() {
     let Some(mount) = Mount::tmpfs("64m") else {
         println!("skipped: mounting a tmpfs is not allowed here");
         return;
@@ -64,7 +64,7 @@ fn a_full_disk_is_an_error_that_names_it_and_costs_nothing() {
 }
 
 #[test]
-fn a_disk_that_others_fill_is_an_error_and_what_was_stored_stays() {
+fn a_disk_filled_by_others_is_an_error_and_stored_objects_stay() {
     let Some(mount) = Mount::tmpfs("64m") else {
         println!("skipped: mounting a tmpfs is not allowed here");
         return;
@@ -73,7 +73,7 @@ fn a_disk_that_others_fill_is_an_error_and_what_was_stored_stays() {
     let kept = vec![chunk(1, 100_000), chunk(2, 100_000)];
     let store = DiskStore::open(&dir, Options::default()).unwrap();
     put(&films(&store), &kept);
-    // Queued while there was room; then somebody takes it all.
+    // Queued while there was room; then another program fills the disk.
     let late: Vec<_> = (10..70).map(|seed| chunk(seed, 100_000)).collect();
     films(&store).append(late).unwrap();
     let filler = mount.path().join("filler");

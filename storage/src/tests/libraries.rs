@@ -1,4 +1,4 @@
-//! Many libraries in one store: apart in all that can be asked, together in one line of writes.
+//! Many libraries in one store: separate for every query, but written by the same threads in one order.
 
 use std::{fs, fs::OpenOptions, os::unix::fs::FileExt, path::Path, sync::atomic::Ordering};
 
@@ -8,21 +8,21 @@ use chuan_engine::{
     segment::{Item, RECORD_HEADER_BYTES},
     store::{
         Check, PageState,
-        objects::{Object, ObjectId, Objects, Shelves},
+        objects::{Object, ObjectId, ObjectStores, Objects},
     },
 };
 
 use super::support::{
     chunk, content, contents, flip, library_id, object_id, page_of, put, read_back, scratch, scrub, small,
 };
-use crate::{DiskStore, Error, Options, layout::Layout, objects::LibraryObjects, view::View, walk};
+use crate::{DiskStore, Error, Options, layout::Layout, objects::LibraryObjects, view::SegmentView, walk};
 
-/// What a library has: chunks in common with all others, and pages of its own.
+/// A library's objects: chunks in common with all other libraries, and pages of its own.
 fn objects_of(library: &LibraryId) -> Vec<Object> {
     (0..20).map(|seed| chunk(seed, 3000)).chain((0..5).map(|seed| page_of(library, seed))).collect()
 }
 
-/// Nothing of `objects` may be seen: not held, not read, not marked, not lost.
+/// Checks that a library sees none of `objects`: not held, not read, not marked, not lost.
 fn check_unseen(library: &LibraryObjects, objects: &[Object]) {
     for object in objects {
         match object {
@@ -40,8 +40,9 @@ fn check_unseen(library: &LibraryObjects, objects: &[Object]) {
     assert!(library.lost().unwrap().is_empty());
 }
 
-/// A mirror of two libraries let the owner of one read the other by naming its ids. What is in common is stored twice and
-/// seen only where it was appended, whatever happens to the index.
+/// Symptom: on a mirror of two libraries, the owner of one could read the other by naming its ids. Now an
+/// object in common is stored twice and is visible only in libraries to which it was appended, whatever
+/// happens to the index.
 #[test]
 fn a_library_sees_its_own_objects_only() {
     let home = scratch();
@@ -51,10 +52,10 @@ fn a_library_sees_its_own_objects_only() {
     let store = DiskStore::open(dir, small()).unwrap();
     put(&store.library(a), &objects);
     check_unseen(&store.library(b), &objects);
-    // A part comes to the other library too, and a crash takes the rest.
+    // A part is appended to the other library too, and a crash drops the rest.
     let (part, rest) = objects.split_at(7);
     let appended = store.library(b).append(part.to_vec()).unwrap();
-    assert_eq!(appended.chunks as usize, part.len(), "what another library has counted as held");
+    assert_eq!(appended.chunks as usize, part.len(), "an object of another library counted as held");
     store.library(b).commit().unwrap();
     store.library(b).append(rest.to_vec()).unwrap();
     drop(store);
@@ -99,12 +100,12 @@ fn damage_in_one_library_is_not_lost_in_another() {
     assert_eq!(read_back(&store.library(a), &objects_of(&a)).0, contents(&objects_of(&a)));
 }
 
-/// What each library has after some rounds.
+/// A library's objects after some rounds.
 fn of_round(library: u8, rounds: u64) -> Vec<Object> {
     (0..rounds).map(|round| chunk(1000 * round + u64::from(library), 700 + usize::from(library))).collect()
 }
 
-/// Descriptors of this process that write a segment below `dir`.
+/// Number of this process's descriptors that are open for writing on a segment below `dir`.
 fn open_to_write(dir: &Path) -> usize {
     let writes = |fd: &fs::DirEntry| {
         let is_segment = fs::read_link(fd.path()).is_ok_and(|path| path.starts_with(dir.join("segments")));
@@ -128,7 +129,7 @@ fn forty_libraries_share_sixteen_open_segments() {
             let objects = of_round(library, round + 1);
             let handle = store.library(library_id(library));
             handle.append(objects).unwrap();
-            // Some commit at once, some when others have come between.
+            // Some commit at once, some after other libraries were written.
             if library % 3 == 0 {
                 handle.commit().unwrap();
             }
@@ -147,7 +148,7 @@ fn forty_libraries_share_sixteen_open_segments() {
         }
     };
     check(&store);
-    // Each was closed and resumed, not sealed and begun anew; what is closed takes no more than it holds.
+    // Each was closed and resumed, not sealed and replaced. A closed segment takes no more than its content.
     let stats = store.stats().unwrap();
     assert_eq!(stats.segments, u64::from(LIBRARIES));
     let block = SEGMENT_BLOCK as u64;
@@ -169,7 +170,7 @@ fn forty_libraries_share_sixteen_open_segments() {
 }
 
 #[test]
-fn a_commit_is_of_one_library() {
+fn a_commit_covers_one_library_only() {
     let home = scratch();
     let store = DiskStore::open(home.path(), small()).unwrap();
     let (a, b) = (store.library(library_id(1)), store.library(library_id(2)));
@@ -183,11 +184,11 @@ fn a_commit_is_of_one_library() {
     assert_eq!(read_back(&b, &objects).0, contents(&objects));
 }
 
-/// The groups of each segment, as records in each.
+/// The library of each segment, and the number of records in each group.
 fn groups(layout: &Layout) -> Vec<(LibraryId, Vec<u32>)> {
     let mut found = Vec::new();
     for number in layout.list_segments().unwrap() {
-        let view = View::open(layout, number, None).unwrap();
+        let view = SegmentView::open(layout, number, None).unwrap();
         let name = view.name.unwrap();
         let mut groups = Vec::new();
         walk::walk(&view.file, &view.path, name, (4096, view.records_end()), &mut |item| {
@@ -222,7 +223,7 @@ fn libraries_that_are_written_at_once_do_not_end_each_others_groups() {
 }
 
 #[test]
-fn a_torn_tail_is_of_one_library() {
+fn a_torn_tail_affects_one_library_only() {
     let home = scratch();
     let dir = home.path();
     let libraries = [1, 2, 3].map(library_id);
@@ -230,7 +231,8 @@ fn a_torn_tail_is_of_one_library() {
     libraries.iter().for_each(|library| put(&store.library(*library), &objects_of(library)));
     drop(store);
     let layout = Layout::new(dir);
-    // The first ends in a group that was never acknowledged, the second in half a record, the third in an orderly way.
+    // The first ends in a group that was never acknowledged, the second in half a record, the third in an
+    // orderly way.
     let ends: Vec<u64> = (1..=3).map(|number| layout.segment(number).metadata().unwrap().len()).collect();
     let append = |number: u32, bytes: &[u8]| {
         let file = OpenOptions::new().write(true).open(layout.segment(number)).unwrap();
@@ -247,7 +249,11 @@ fn a_torn_tail_is_of_one_library() {
     }
     // A segment with a torn tail is not appended to again; one without is.
     libraries.iter().for_each(|library| put(&store.library(*library), &[chunk(500, 100)]));
-    assert_eq!(store.stats().unwrap().segments, 6, "an index that is gone makes each segment suspect");
+    assert_eq!(
+        store.stats().unwrap().segments,
+        6,
+        "without an index each segment counts as possibly damaged"
+    );
     drop(store);
     let store = DiskStore::open(dir, small()).unwrap();
     libraries.iter().for_each(|library| put(&store.library(*library), &[chunk(501, 100)]));
@@ -256,7 +262,7 @@ fn a_torn_tail_is_of_one_library() {
 }
 
 #[test]
-fn a_small_library_takes_little_and_a_large_one_ever_more() {
+fn allocation_doubles_with_the_size_of_a_library() {
     let home = scratch();
     let dir = home.path();
     let store = DiskStore::open(dir, Options::default()).unwrap();
@@ -290,7 +296,7 @@ fn handles_end_with_their_store() {
     assert!(matches!(handle.has_chunks(&[id]), Err(Error::Busy(_))));
     assert!(matches!(handle.append(vec![object]), Err(Error::Busy(_))));
     assert!(matches!(handle.commit(), Err(Error::Busy(_))));
-    // And do not keep the directory from being opened again.
+    // They do not prevent the directory from being opened again.
     assert_eq!(
         DiskStore::open(home.path(), small()).unwrap().of(&library_id(1)).has_chunks(&[id]).unwrap(),
         [true]

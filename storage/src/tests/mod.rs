@@ -1,4 +1,4 @@
-//! Tests of the store as a whole, one subject a file; [`support`] has what they share.
+//! Tests of the store as a whole, one topic per file; [`support`] has the shared helpers.
 
 #![expect(clippy::cast_possible_truncation, reason = "test data is small")]
 

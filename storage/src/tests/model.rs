@@ -1,9 +1,9 @@
-//! A store against a model of it, over random histories of several libraries: appends, commits, rebuilds, orderly ends
-//! and crashes.
+//! A store against a model of it, over random histories of several libraries: appends, commits, rebuilds,
+//! orderly ends and crashes.
 //!
-//! A crash drops the store, gives it back an index as old as the last start (or none at all), and leaves torn bytes
-//! after the last marker of each library. What was committed must be there; of what was not, a prefix in order of
-//! appending may be. Nothing that was appended to one library is ever seen in another.
+//! A crash drops the store, restores an index as old as the last start (or none), and leaves torn bytes after
+//! the last marker of each library. Every committed object must be there; of the others, a prefix in order of
+//! appending may be. No object appended to one library is ever seen in another.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,7 +29,7 @@ use crate::{
     DiskStore,
     layout::Layout,
     objects::LibraryObjects,
-    view::{Sealing, View},
+    view::{Sealing, SegmentView},
 };
 
 const LIBRARIES: u8 = 3;
@@ -63,7 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// An object for a number: the same number is the same object, and the same chunk in all libraries.
+/// The object for a number: the same number gives the same object, and the same chunk in all libraries.
 fn object(library: u8, seed: u8) -> Object {
     match seed % 8 {
         0 => page_of(&library_id(library), seed.into()),
@@ -71,7 +71,7 @@ fn object(library: u8, seed: u8) -> Object {
     }
 }
 
-/// What a library was given.
+/// The objects that a library was given.
 #[derive(Default)]
 struct History {
     committed: Vec<Object>,
@@ -81,7 +81,7 @@ struct History {
 impl History {
     fn append(&mut self, objects: &[Object]) {
         for object in objects {
-            // What comes again is where it was first.
+            // An object that was appended before keeps its first position.
             if !self.all().any(|held| name(held) == name(object)) {
                 self.waiting.push(object.clone());
             }
@@ -96,21 +96,25 @@ impl History {
         self.committed.iter().chain(&self.waiting)
     }
 
-    /// Checks what a library has after it lost what was not committed, and takes that over.
+    /// Checks a library after it lost its uncommitted objects, and continues with those that survived.
     fn survive(&mut self, library: &LibraryObjects) {
         self.check(library);
         let fresh: Vec<Object> = std::mem::take(&mut self.waiting);
-        // The last object that survived: all before it must have.
+        // The last object that survived: all objects before it must have survived too.
         let (found, _) = read_back(library, &fresh);
         let survived =
             fresh.iter().rposition(|object| found.contains_key(&name(object))).map_or(0, |at| at + 1);
         for object in &fresh[..survived] {
-            assert!(found.contains_key(&name(object)), "{} was appended before what survived", name(object));
+            assert!(
+                found.contains_key(&name(object)),
+                "{} was appended before an object that survived",
+                name(object)
+            );
         }
         self.committed.extend_from_slice(&fresh[..survived]);
     }
 
-    /// All that was committed is readable, and nothing is seen that the library was not given.
+    /// Every committed object is readable, and no object is seen that the library was not given.
     fn check(&self, library: &LibraryObjects) {
         let (found, errors) = read_back(library, &self.committed);
         assert!(errors.is_empty(), "{errors:?}");
@@ -128,7 +132,7 @@ impl History {
     }
 }
 
-/// What a crash leaves: an older index, and torn bytes after the end of each library.
+/// The effects of a crash: an older index, and torn bytes after the end of each library.
 fn crash(dir: &Path, old_index: &Path, index: Index, garbage: u16) {
     let live = dir.join("index");
     match index {
@@ -145,12 +149,12 @@ fn crash(dir: &Path, old_index: &Path, index: Index, garbage: u16) {
     }
 }
 
-/// The last segment of each library, where it is not sealed.
-fn ends(dir: &Path) -> BTreeMap<LibraryId, (View, u32)> {
+/// The last segment of each library, if it is not sealed.
+fn ends(dir: &Path) -> BTreeMap<LibraryId, (SegmentView, u32)> {
     let layout = Layout::new(dir);
     let mut ends = BTreeMap::new();
     for number in layout.list_segments().unwrap() {
-        let view = View::open(&layout, number, None).unwrap();
+        let view = SegmentView::open(&layout, number, None).unwrap();
         let library = view.name.unwrap().library;
         ends.insert(library, (view, number));
     }
@@ -208,7 +212,7 @@ fn play(steps: &[Step]) {
     }
 }
 
-/// Each case opens several stores: fewer than usual, unless asked for.
+/// Each case opens several stores, so there are fewer cases than usual unless set otherwise.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(40)
 }

@@ -1,4 +1,5 @@
-//! What this program reads and does not write: packed payloads, and records of kinds that newer programs write.
+//! Formats that this program reads but does not write: packed payloads, and records of kinds that newer
+//! programs write.
 
 use std::{fs, path::Path};
 
@@ -6,7 +7,7 @@ use bytes::Bytes;
 use chuan_engine::{
     id::ChunkId,
     segment::{
-        Codec, Footer, FooterEntry, Marker, Place, RECORD_HEADER_BYTES, RecordHeader, RecordKey,
+        Codec, Footer, FooterEntry, Marker, RECORD_HEADER_BYTES, RecordAddress, RecordHeader, RecordKey,
         ReservedKind, SegmentHeader, SegmentId, SegmentName, align_up,
     },
     store::{
@@ -16,7 +17,7 @@ use chuan_engine::{
 };
 
 use super::support::{
-    FILMS, chunk, contents, films, flip, listen, object_id, put, read_back, scratch, scrub, small,
+    FILMS, capture_log, chunk, contents, films, flip, object_id, put, read_back, scratch, scrub, small,
 };
 use crate::{DiskStore, Error, layout::Layout};
 
@@ -26,8 +27,8 @@ fn text() -> Bytes {
     Bytes::from("以下字幕由志愿者翻译。".repeat(300))
 }
 
-/// Writes the first segment as a newer program would: a packed chunk, a record of a reserved kind, and a raw chunk. The
-/// offsets of the three.
+/// Writes the first segment as a newer program would: a packed chunk, a record of a reserved kind, and a raw
+/// chunk. Returns the offsets of the three.
 fn write(dir: &Path, sealed: bool) -> Vec<u32> {
     let text = text();
     let packed = zstd::bulk::compress(&text, 3).unwrap();
@@ -46,13 +47,13 @@ fn write(dir: &Path, sealed: bool) -> Vec<u32> {
         let offset = file.len() as u32;
         let RecordHeader { key, codec, raw_len, stored_len, .. } = header;
         entries.push(FooterEntry { key, codec, offset, raw_len, stored_len });
-        file.extend_from_slice(&header.encode(Place { segment: NAME.id, offset }));
+        file.extend_from_slice(&header.encode(RecordAddress { segment: NAME.id, offset }));
         file.extend_from_slice(payload);
     }
     let marker = RecordKey::Marker(Marker { segment: NAME.id, group: 1, records: 3, start: 4096 });
     for _ in 0..2 {
-        let place = Place { segment: NAME.id, offset: file.len() as u32 };
-        file.extend_from_slice(&RecordHeader::raw(marker, &[]).encode(place));
+        let address = RecordAddress { segment: NAME.id, offset: file.len() as u32 };
+        file.extend_from_slice(&RecordHeader::raw(marker, &[]).encode(address));
     }
     file.resize(align_up(file.len() as u64) as usize, 0);
     let offsets = entries.iter().map(|entry| entry.offset).collect();
@@ -66,14 +67,14 @@ fn write(dir: &Path, sealed: bool) -> Vec<u32> {
 }
 
 #[test]
-fn packed_records_are_read_and_reserved_ones_passed_over() {
+fn packed_records_are_read_and_reserved_ones_skipped() {
     for sealed in [false, true] {
         let home = scratch();
         let dir = home.path();
         write(dir, sealed);
         let before = fs::read(Layout::new(dir).segment(1)).unwrap();
-        let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
-        assert!(heard.is_empty(), "sealed {sealed}: {heard:?}");
+        let (store, logged) = capture_log(|| DiskStore::open(dir, small()).unwrap());
+        assert!(logged.is_empty(), "sealed {sealed}: {logged:?}");
         let ids = [ChunkId::of(&text()), ChunkId::of(&[9; 5000])];
         for check in [Check::Verify, Check::Trust] {
             let read = films(&store).read_chunks(&ids, check).unwrap();
@@ -93,7 +94,7 @@ fn packed_records_are_read_and_reserved_ones_passed_over() {
 }
 
 #[test]
-fn damage_in_what_newer_programs_wrote_is_found() {
+fn damage_in_records_of_newer_programs_is_found() {
     let home = scratch();
     let dir = home.path();
     let offsets = write(dir, true);

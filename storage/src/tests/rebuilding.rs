@@ -1,4 +1,4 @@
-//! The index built anew while the store is read and written.
+//! A rebuild of the index while the store is read and written.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ fn objects() -> Vec<Object> {
     (0..150).map(|seed| chunk(seed, 4000)).chain((0..10).map(page)).collect()
 }
 
-/// Generations of the index that are on the disk.
+/// The generations of the index that are on the disk.
 fn generations(dir: &std::path::Path) -> Vec<PathBuf> {
     let mut found: Vec<_> =
         fs::read_dir(dir.join("index")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -34,7 +34,7 @@ fn generations(dir: &std::path::Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn reads_and_writes_go_on_while_the_index_is_built_anew() {
+fn reads_and_writes_continue_during_a_rebuild() {
     const REBUILDS: u64 = 5;
     let home = scratch();
     let dir = home.path();
@@ -79,7 +79,7 @@ fn reads_and_writes_go_on_while_the_index_is_built_anew() {
             });
         }
         for _ in 0..REBUILDS {
-            // Each under way with reads and writes, not after them.
+            // Each rebuild runs together with reads and writes, not after them.
             let (seen_reads, seen_writes) = (reads.load(Ordering::Relaxed), writes.load(Ordering::Relaxed));
             store.rebuild(&|_, _| {}).unwrap();
             while reads.load(Ordering::Relaxed) == seen_reads || writes.load(Ordering::Relaxed) == seen_writes
@@ -90,7 +90,7 @@ fn reads_and_writes_go_on_while_the_index_is_built_anew() {
         done.store(true, Ordering::Relaxed);
     });
     let (a, b) = (store.library_stats(&library_id(1)).unwrap(), store.library_stats(&library_id(2)).unwrap());
-    assert_eq!(a.chunks + b.chunks, writes.load(Ordering::Relaxed), "a rebuild missed what was written");
+    assert_eq!(a.chunks + b.chunks, writes.load(Ordering::Relaxed), "a rebuild missed written objects");
     assert_eq!(store.library_stats(&FILMS).unwrap().chunks, 150);
     assert!(scrub(&store).unwrap().is_clean());
     assert_eq!(read_back(&films(&store), &kept).0, contents(&kept));
@@ -102,7 +102,7 @@ fn reads_and_writes_go_on_while_the_index_is_built_anew() {
 }
 
 #[test]
-fn a_rebuild_that_a_crash_cuts_short_costs_nothing() {
+fn a_rebuild_interrupted_by_a_crash_loses_nothing() {
     let home = scratch();
     let (dir, copy) = (home.path().join("a"), home.path().join("b"));
     let store = DiskStore::open(&dir, small()).unwrap();
@@ -115,7 +115,7 @@ fn a_rebuild_that_a_crash_cuts_short_costs_nothing() {
         let taken = Mutex::new(false);
         store
             .rebuild(&|done, _| {
-                // As the disk is at this moment, half the index not flushed.
+                // A copy of the disk at this moment; the new index is only partly flushed.
                 if done == at && !std::mem::replace(&mut *taken.lock().unwrap(), true) {
                     copy_dir(&dir, &copy);
                 }
@@ -149,8 +149,9 @@ fn one_rebuild_at_a_time() {
     store.rebuild(&|_, _| {}).unwrap();
 }
 
-/// One failed open for want of descriptors threw a healthy index away: hours of rebuild for a large library, and room
-/// that a full disk lacks. The limit is the process's, so that the open runs in one of its own.
+/// Symptom: one open that failed for lack of descriptors removed a healthy index. That cost hours of rebuild
+/// for a large library, and room that a full disk lacks. The limit belongs to the process, so the open runs
+/// in a process of its own.
 #[test]
 fn too_many_open_files_do_not_cost_the_index() {
     const DIR: &str = "CHUAN_FEW_FILES_DIR";
@@ -178,11 +179,11 @@ fn too_many_open_files_do_not_cost_the_index() {
             .env(DIR, dir)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let is_refused = said.contains("refused");
-        assert!(!said.contains("rebuilt"), "{limit} files: {said}");
-        assert!(!dir.join("index/00000001.damaged").exists(), "{limit} files: {said}");
-        // An index that is built anew has the next number. Its tables tell nothing: compaction makes new ones too.
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        let is_refused = output.contains("refused");
+        assert!(!output.contains("rebuilt"), "{limit} files: {output}");
+        assert!(!dir.join("index/00000001.damaged").exists(), "{limit} files: {output}");
+        // A rebuilt index has the next number. Its tables prove nothing: compaction makes new ones too.
         assert!(dir.join("index/00000001").exists() && !dir.join("index/00000002").exists(), "{limit} files");
         refused += u32::from(is_refused);
     }

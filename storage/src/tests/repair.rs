@@ -1,4 +1,4 @@
-//! What open does after a crash or to damage, rule by rule.
+//! Recovery at open after a crash or damage, rule by rule.
 
 use std::{
     fs::{self, OpenOptions},
@@ -16,21 +16,21 @@ use chuan_engine::{
 };
 
 use super::support::{
-    FILMS, chunk, contents, copy_dir, files, films, flip, listen, page, put, read_back, rebuild, scratch,
-    scrub, small,
+    FILMS, capture_log, chunk, contents, copy_dir, files, films, flip, page, put, read_back, rebuild,
+    scratch, scrub, small,
 };
 use crate::{
     DiskStore,
     entry::{Location, Position},
     index::Generation,
     layout::Layout,
-    view::View,
+    view::SegmentView,
     walk,
 };
 
 type Break = fn(&Path);
 
-/// Some of everything, over several segments.
+/// Objects of every kind, over several segments.
 fn library() -> Vec<Object> {
     let mut objects: Vec<Object> = (0..80).map(|seed| chunk(seed, 1000 + seed as usize * 150)).collect();
     objects.extend((0..10).map(page));
@@ -46,7 +46,7 @@ fn filled(dir: &Path, objects: &[Object]) -> DiskStore {
     store
 }
 
-/// Where the library is durable up to.
+/// The position up to which the library is durable.
 fn position(store: &DiskStore) -> Position {
     store.inner().index.durable()[&FILMS]
 }
@@ -72,7 +72,7 @@ fn a_tail_torn_at_any_byte_loses_nothing_acknowledged() {
     let torn = position(&store);
     drop(store);
     let path = Layout::new(dir).segment(torn.segment);
-    let name = View::name(&Layout::new(dir), torn.segment).unwrap().unwrap();
+    let name = SegmentView::name(&Layout::new(dir), torn.segment).unwrap().unwrap();
     let whole = fs::read(&path).unwrap();
     assert_eq!(whole.len() as u64, torn.end);
     // Cut short, and overwritten with zeros to its old length, at each byte of the last group.
@@ -81,7 +81,7 @@ fn a_tail_torn_at_any_byte_loses_nothing_acknowledged() {
             let mut bytes = whole[..len as usize].to_vec();
             bytes.resize(if pad { whole.len() } else { bytes.len() }, 0);
             fs::write(&path, bytes).unwrap();
-            let view = View::open(&Layout::new(dir), torn.segment, None).unwrap();
+            let view = SegmentView::open(&Layout::new(dir), torn.segment, None).unwrap();
             let (mut records, mut markers) = (0, 0);
             walk::walk(&view.file, &view.path, name, (4096, view.len), &mut |item| {
                 match item {
@@ -95,7 +95,7 @@ fn a_tail_torn_at_any_byte_loses_nothing_acknowledged() {
             assert!(records >= 2 && markers >= 2, "{len} bytes: {records} records, {markers} markers");
         }
     }
-    // And through the front door at some of them, with an index that knows nothing.
+    // Then through the public interface at some of them, with an empty index.
     for len in (acknowledged.end..=torn.end).step_by(517) {
         fs::write(&path, &whole[..len as usize]).unwrap();
         fs::remove_dir_all(dir.join("index")).unwrap();
@@ -127,13 +127,13 @@ fn damage_before_a_marker_is_kept_reported_and_never_cut() {
     drop(store);
     let path = Layout::new(dir).segment(place.segment);
     fs::remove_dir_all(dir.join("index")).unwrap();
-    // In the payload the header still tells the id; in the header nothing does.
+    // With a damaged payload the header still has the id; with a damaged header nothing has it.
     for (at, tells) in [(RECORD_HEADER_BYTES as u64 + 5, true), (20, false)] {
         let offset = u64::from(place.offset) + at;
         flip(&path, offset, 0);
-        let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
+        let (store, logged) = capture_log(|| DiskStore::open(dir, small()).unwrap());
         let text = format!("{} at offset {}", path.display(), place.offset);
-        assert!(heard.iter().any(|line| line.contains(&text)), "{heard:?}");
+        assert!(logged.iter().any(|line| line.contains(&text)), "{logged:?}");
         let expected: &[ObjectId] = if tells { &[ObjectId::Chunk(chunk_id(&all[1]))] } else { &[] };
         assert_eq!(films(&store).lost().unwrap(), expected);
         let (found, _) = read_back(&films(&store), &all);
@@ -146,7 +146,7 @@ fn damage_before_a_marker_is_kept_reported_and_never_cut() {
 }
 
 #[test]
-fn an_index_that_is_gone_or_damaged_is_built_anew() {
+fn an_index_that_is_gone_or_damaged_is_rebuilt() {
     let home = scratch();
     let dir = home.path();
     let objects = library();
@@ -168,10 +168,10 @@ fn an_index_that_is_gone_or_damaged_is_built_anew() {
     ];
     for (what, break_index) in break_index {
         break_index(&dir.join("index"));
-        let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
+        let (store, logged) = capture_log(|| DiskStore::open(dir, small()).unwrap());
         assert_eq!(read_back(&films(&store), &objects).0, before, "an index {what}");
         if !["gone", "without its first file"].contains(&what) {
-            assert!(heard.iter().any(|line| line.contains("index")), "an index {what}: {heard:?}");
+            assert!(logged.iter().any(|line| line.contains("index")), "an index {what}: {logged:?}");
         }
         assert!(scrub(&store).unwrap().is_clean());
     }
@@ -199,7 +199,7 @@ fn rebuild_gives_the_same_set() {
 }
 
 #[test]
-fn a_damaged_footer_costs_a_scan_and_nothing_else() {
+fn a_damaged_footer_only_costs_a_scan() {
     let home = scratch();
     let dir = home.path();
     let objects = library();
@@ -218,7 +218,7 @@ fn a_damaged_footer_costs_a_scan_and_nothing_else() {
 }
 
 #[test]
-fn a_damaged_copy_of_a_header_costs_nothing_and_is_said() {
+fn a_damaged_copy_of_a_header_loses_nothing_and_is_reported() {
     let home = scratch();
     let dir = home.path();
     let objects = library();
@@ -227,13 +227,13 @@ fn a_damaged_copy_of_a_header_costs_nothing_and_is_said() {
         flip(&Layout::new(dir).segment(number), if at % 2 == 0 { 17 } else { 2048 + 40 }, 0);
     }
     fs::remove_dir_all(dir.join("index")).unwrap();
-    let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
-    let said = heard.iter().filter(|line| line.contains("the segment header is damaged")).count();
-    assert_eq!(said as u64, store.stats().unwrap().segments, "{heard:?}");
+    let (store, logged) = capture_log(|| DiskStore::open(dir, small()).unwrap());
+    let reported = logged.iter().filter(|line| line.contains("the segment header is damaged")).count();
+    assert_eq!(reported as u64, store.stats().unwrap().segments, "{logged:?}");
     assert_eq!(read_back(&films(&store), &objects).0, contents(&objects));
 }
 
-/// Without its header nothing in a segment says whose content it holds. To guess would give one library's content to
+/// Without its header nothing in a segment names its library. A guess could give one library's content to
 /// another.
 #[test]
 fn a_segment_without_a_header_belongs_to_no_library() {
@@ -245,7 +245,7 @@ fn a_segment_without_a_header_belongs_to_no_library() {
     flip(&path, 17, 0);
     flip(&path, 2048 + 17, 0);
     let before = fs::read(&path).unwrap();
-    // The index had it from the header when that was whole, and so has a rebuild beside it.
+    // The index has the name from the header when that was intact, and passes it to a rebuild beside it.
     let store = DiskStore::open(dir, small()).unwrap();
     assert_eq!(read_back(&films(&store), &objects).0, contents(&objects));
     store.rebuild(&|_, _| {}).unwrap();
@@ -254,9 +254,9 @@ fn a_segment_without_a_header_belongs_to_no_library() {
 
     fs::remove_dir_all(dir.join("index")).unwrap();
     for _ in 0..2 {
-        let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
+        let (store, logged) = capture_log(|| DiskStore::open(dir, small()).unwrap());
         let is_named = |line: &String| line.contains(path.to_str().unwrap()) && line.contains("quarantined");
-        assert!(heard.iter().any(is_named), "{heard:?}");
+        assert!(logged.iter().any(is_named), "{logged:?}");
         let (found, errors) = read_back(&films(&store), &objects);
         assert!(!found.is_empty() && found.len() < objects.len() && errors.is_empty());
         assert_eq!(store.libraries().unwrap(), [FILMS]);
@@ -298,7 +298,7 @@ fn other_formats_are_refused_and_nothing_is_touched() {
 }
 
 #[test]
-fn a_scrub_finds_what_reads_have_not_met() {
+fn a_scrub_finds_damage_before_any_read() {
     let home = scratch();
     let dir = home.path();
     let objects = library();
@@ -325,13 +325,13 @@ fn a_scrub_finds_what_reads_have_not_met() {
 }
 
 #[test]
-fn a_scrub_finds_entries_that_lead_nowhere() {
+fn a_scrub_finds_index_entries_without_a_record() {
     let home = scratch();
     let dir = home.path();
     let objects = library();
     let store = filled(dir, &objects);
     let place = place_of(&store, &objects[3]);
-    // A header that cannot be read tells no id: only the index can say what is missing.
+    // A damaged header has no id: only the index knows what is missing.
     flip(&store.inner().layout.segment(place.segment), u64::from(place.offset) + 2, 0);
     let report = scrub(&store).unwrap();
     assert!(!report.is_clean());
@@ -339,15 +339,15 @@ fn a_scrub_finds_entries_that_lead_nowhere() {
 }
 
 #[test]
-fn a_segment_that_is_gone_is_loud_and_its_objects_are_lost() {
+fn a_missing_segment_is_reported_and_its_objects_are_lost() {
     let home = scratch();
     let dir = home.path();
     let objects = library();
     drop(filled(dir, &objects));
     let path = Layout::new(dir).segment(2);
     fs::remove_file(&path).unwrap();
-    let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
-    assert!(heard.iter().any(|line| line.contains(&path.display().to_string())), "{heard:?}");
+    let (store, logged) = capture_log(|| DiskStore::open(dir, small()).unwrap());
+    assert!(logged.iter().any(|line| line.contains(&path.display().to_string())), "{logged:?}");
     let (found, _) = read_back(&films(&store), &objects);
     let lost = films(&store).lost().unwrap();
     assert!(!lost.is_empty());
@@ -359,7 +359,7 @@ fn a_segment_that_is_gone_is_loud_and_its_objects_are_lost() {
 }
 
 #[test]
-fn a_segment_that_was_cut_from_outside_is_loud() {
+fn a_segment_cut_from_outside_is_reported() {
     let home = scratch();
     let dir = home.path();
     let objects = library();
@@ -367,15 +367,15 @@ fn a_segment_that_was_cut_from_outside_is_loud() {
     let last = Layout::new(dir).list_segments().unwrap().pop().unwrap();
     let path = Layout::new(dir).segment(last);
     OpenOptions::new().write(true).open(&path).unwrap().set_len(4096).unwrap();
-    let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
-    assert!(heard.iter().any(|line| line.contains(&path.display().to_string())), "{heard:?}");
+    let (store, logged) = capture_log(|| DiskStore::open(dir, small()).unwrap());
+    assert!(logged.iter().any(|line| line.contains(&path.display().to_string())), "{logged:?}");
     films(&store).append(vec![chunk(1000, 10)]).unwrap();
     films(&store).commit().unwrap();
     assert_eq!(path.metadata().unwrap().len(), 4096, "a damaged segment was written to");
 }
 
 #[test]
-fn a_failed_write_poisons_and_the_next_start_has_what_was_acknowledged() {
+fn a_failed_write_poisons_and_the_next_start_has_acknowledged_objects() {
     let home = scratch();
     let dir = home.path();
     for sync in [false, true] {
@@ -400,8 +400,8 @@ fn a_failed_write_poisons_and_the_next_start_has_what_was_acknowledged() {
     }
 }
 
-/// Groups are written while the one before is synced, but for their ends: were a later marker on the disk when a sync
-/// fails, what stands before it would pass for acknowledged.
+/// The next group is written while the one before is synced, but without its end. If a later marker were on
+/// the disk when a sync fails, the records before it would be taken for acknowledged.
 #[test]
 fn no_marker_is_written_before_the_group_ahead_is_durable() {
     let home = scratch();
@@ -410,12 +410,14 @@ fn no_marker_is_written_before_the_group_ahead_is_durable() {
     let held = options.faults.hold_sync.lock().unwrap();
     let bytes = usize::try_from(options.group_bytes / 8).unwrap();
     films(&store).append((0..24).map(|seed| chunk(seed, bytes)).collect()).unwrap();
-    // Of each segment: how many markers, and how many records after them.
+    // Of each segment: the number of markers, and of records after them.
     let written = || {
         let layout = &store.inner().layout;
         let (mut markers, mut after) = (0, 0);
         for number in layout.list_segments().unwrap() {
-            let Ok(View { name: Some(name), file, path, len, .. }) = View::open(layout, number, None) else {
+            let Ok(SegmentView { name: Some(name), file, path, len, .. }) =
+                SegmentView::open(layout, number, None)
+            else {
                 continue;
             };
             walk::walk(&file, &path, name, (4096, len), &mut |item| {
@@ -446,14 +448,14 @@ fn no_marker_is_written_before_the_group_ahead_is_durable() {
 }
 
 #[test]
-fn a_segment_without_its_first_group_is_no_damage() {
+fn a_segment_without_its_first_group_is_not_damage() {
     let home = scratch();
     let dir = home.path();
     drop(filled(dir, &[chunk(1, 100)]));
-    // As a crash leaves it that comes after the file was made and before anything in it was durable.
+    // As after a crash between the creation of the file and its first durable group.
     fs::write(Layout::new(dir).segment(2), vec![0; 100_000]).unwrap();
-    let (store, heard) = listen(|| DiskStore::open(dir, small()).unwrap());
-    assert!(heard.is_empty(), "{heard:?}");
+    let (store, logged) = capture_log(|| DiskStore::open(dir, small()).unwrap());
+    assert!(logged.is_empty(), "{logged:?}");
     films(&store).append(vec![chunk(2, 100)]).unwrap();
     films(&store).commit().unwrap();
     assert_eq!(read_back(&films(&store), &[chunk(1, 100), chunk(2, 100)]).0.len(), 2);

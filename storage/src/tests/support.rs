@@ -1,4 +1,4 @@
-//! Objects to store, directories to store them in, and ears for what is said aloud.
+//! Objects to store, directories to store them in, and a capture of the log.
 
 use std::{
     collections::BTreeMap,
@@ -22,20 +22,20 @@ use tracing::{Event, Level, Metadata, Subscriber, field, span};
 
 use crate::{DiskStore, Options, objects::LibraryObjects, rebuild::RebuildReport, scrub::ScrubReport};
 
-/// The library of tests that need one only.
+/// The library of tests that need only one.
 pub(super) const FILMS: LibraryId = LibraryId::from_bytes([0xf1; 32]);
 
-/// Its objects.
+/// The objects of that library.
 pub(super) fn films(store: &DiskStore) -> LibraryObjects {
     store.library(FILMS)
 }
 
-/// A library for a number.
+/// The library with this number.
 pub(super) fn library_id(number: u8) -> LibraryId {
     LibraryId::from_bytes([number; 32])
 }
 
-/// A directory for tests that ask nothing of the disk itself: in memory where there is room for that.
+/// A directory for tests that do not depend on the disk: in memory if there is room.
 pub(super) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -70,7 +70,7 @@ pub(super) fn page_of(library: &LibraryId, seed: u64) -> Object {
     Object::Page { id: PageId::of(library, &bytes), bytes }
 }
 
-/// An object's name and bytes, to compare stores by.
+/// An object's name and bytes, to compare stores.
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
 
 pub(super) fn object_id(object: &Object) -> ObjectId {
@@ -100,7 +100,7 @@ pub(super) fn put(library: &LibraryObjects, objects: &[Object]) {
     library.commit().unwrap();
 }
 
-/// Reads whichever of `objects` a library has, one by one; the errors on the way.
+/// Reads those of `objects` that a library has, one by one. Also returns the errors.
 pub(super) fn read_back(library: &LibraryObjects, objects: &[Object]) -> (Contents, Vec<String>) {
     let mut found = Contents::new();
     let mut errors = Vec::new();
@@ -124,7 +124,7 @@ fn read(library: &LibraryObjects, object: &Object) -> Result<Option<Vec<u8>>> {
     Ok(bytes.map(|bytes| bytes.to_vec()))
 }
 
-/// Opens a store, builds its index anew and closes it.
+/// Opens a store, rebuilds its index and closes it.
 pub(super) fn rebuild(dir: &Path) -> Result<RebuildReport> {
     DiskStore::open(dir, small())?.rebuild(&|_, _| {})
 }
@@ -169,17 +169,17 @@ pub(super) fn flip(path: &Path, offset: u64, bit: u8) {
     file.write_all_at(&[byte[0] ^ (1 << bit)], offset).unwrap();
 }
 
-/// Runs something and returns what it said at level warn or error, on this thread.
-pub(super) fn listen<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let result = tracing::subscriber::with_default(Ears(heard.clone()), run);
-    let heard = std::mem::take(&mut *heard.lock().unwrap());
-    (result, heard)
+/// Runs something and returns its result and its log at level warn or error, on this thread.
+pub(super) fn capture_log<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
+    let logged = Arc::new(Mutex::new(Vec::new()));
+    let result = tracing::subscriber::with_default(LogCapture(logged.clone()), run);
+    let logged = std::mem::take(&mut *logged.lock().unwrap());
+    (result, logged)
 }
 
-struct Ears(Arc<Mutex<Vec<String>>>);
+struct LogCapture(Arc<Mutex<Vec<String>>>);
 
-impl Subscriber for Ears {
+impl Subscriber for LogCapture {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() <= Level::WARN
     }

@@ -1,11 +1,11 @@
-//! A model of a folder: what stands, what is remembered of it, and how a plan is carried out on it.
+//! A model of a folder: its items, its record, and how a plan is carried out on it.
 
 use super::*;
 
-/// All that the user writes has a content from here on.
+/// The first content number of files that the user writes.
 pub(super) const USERS: u8 = 100;
 
-/// What a release has at a path.
+/// The item of a release at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Thing {
     Folder,
@@ -22,7 +22,7 @@ impl Thing {
         }
     }
 
-    /// Every file has the same size and time: only contents differ.
+    /// Every file has the same size and time: only the content differs.
     pub(super) fn entry(self, path: &str) -> Entry {
         let content = |bytes: u8| vec![ChunkRef { id: ChunkId::of(&[bytes]), len: 1 }];
         let (kind, chunks, target) = match self {
@@ -46,7 +46,7 @@ impl Thing {
 
 pub(super) type Tree = BTreeMap<String, Thing>;
 
-/// A folder in memory, whose clock and inodes only grow.
+/// A folder in memory. Its clock and inodes only increase.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) things: BTreeMap<String, (Thing, Stat)>,
@@ -68,7 +68,7 @@ impl Model {
         self.things.retain(|other, _| other != path && !beneath(other, path));
     }
 
-    /// The user puts something at a path, with the folders that it needs.
+    /// The user puts an item at a path, with its parent folders.
     pub(super) fn edit(&mut self, path: &str, thing: Option<Thing>) {
         self.remove(path);
         let Some(thing) = thing else { return };
@@ -82,15 +82,15 @@ impl Model {
     }
 
     pub(super) fn walk(&self) -> ModelWalk {
-        let mut met = Vec::new();
+        let mut lookups = Vec::new();
         for (path, (thing, stat)) in &self.things {
-            met.push((path.clone(), Met::Item(OnDisk { path: path.clone().into(), stat: *stat })));
+            lookups.push((path.clone(), Lookup::Item(OnDisk { path: path.clone().into(), stat: *stat })));
             if *thing == Thing::Folder {
-                met.push((format!("{path}/"), Met::Inside(path.clone().into())));
+                lookups.push((format!("{path}/"), Lookup::Inside(path.clone().into())));
             }
         }
-        met.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-        ModelWalk { met: met.into_iter().map(|(_, met)| met).rev().collect(), inside: None }
+        lookups.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        ModelWalk { lookups: lookups.into_iter().map(|(_, lookup)| lookup).rev().collect(), inside: None }
     }
 
     pub(super) fn plan(&self, wanted: &Tree, selected: &str, deletes: bool) -> Vec<Action> {
@@ -115,8 +115,8 @@ impl Model {
         plan.collect::<Result<_>>().unwrap()
     }
 
-    /// Carries out a plan, as the two halves of a restore do; gives the paths that failed.
-    pub(super) fn restore(&mut self, wanted: &Tree, selected: &str, deletes: bool) -> Vec<(String, Why)> {
+    /// Carries out a plan, as the two halves of a restore do; returns the paths that failed.
+    pub(super) fn restore(&mut self, wanted: &Tree, selected: &str, deletes: bool) -> Vec<(String, Reason)> {
         let (mut record, mut failed) = (BTreeMap::new(), Vec::new());
         for action in self.plan(wanted, selected, deletes) {
             let remembered = match action {
@@ -152,8 +152,8 @@ impl Model {
                     record.insert(one.path.clone(), one);
                     None
                 }
-                Action::Failed { path, why, .. } => {
-                    failed.push((text(&path), why));
+                Action::Failed { path, reason, .. } => {
+                    failed.push((text(&path), reason));
                     None
                 }
             };
@@ -174,7 +174,7 @@ impl Model {
         is_proved: bool,
     ) -> Remembered {
         let now = self.things.get(path).copied();
-        assert_eq!(now.map(|(_, stat)| stat), old, "{path} is not what the plan says");
+        assert_eq!(now.map(|(_, stat)| stat), old, "{path} differs from the plan");
         let parent = path.rsplit_once('/').map(|(above, _)| above);
         assert!(parent.is_none_or(|above| self.things.get(above).is_some_and(|(t, _)| *t == Thing::Folder)));
         assert!(!is_proved || now.is_some_and(|(now, _)| now == thing), "{path} holds something else");
@@ -191,25 +191,25 @@ impl Model {
     }
 }
 
-/// A walk of a model, in the order and with the rests of a walk of a disk.
+/// A walk of a model, in the same order and with the same announcements as a walk of a disk.
 pub(super) struct ModelWalk {
-    pub(super) met: Vec<Met>,
+    pub(super) lookups: Vec<Lookup>,
     pub(super) inside: Option<Vec<u8>>,
 }
 
 impl Disk for ModelWalk {
-    fn next(&mut self) -> Result<Option<Met>> {
+    fn next(&mut self) -> Result<Option<Lookup>> {
         self.inside = None;
-        let met = self.met.pop();
-        if let Some(Met::Inside(path)) = &met {
+        let lookup = self.lookups.pop();
+        if let Some(Lookup::Inside(path)) = &lookup {
             self.inside = Some(path.clone());
         }
-        Ok(met)
+        Ok(lookup)
     }
 
     fn pass_over(&mut self) {
         let inside = self.inside.take().expect("nothing was announced");
-        while self.met.pop_if(|met| is_beneath(met.key().0, &inside)).is_some() {}
+        while self.lookups.pop_if(|next| is_beneath(next.key().0, &inside)).is_some() {}
     }
 }
 

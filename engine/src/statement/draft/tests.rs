@@ -1,4 +1,4 @@
-//! Files of roots: what they take up, what they refuse, and that nothing in them can be believed by mistake.
+//! Files of roots: valid changes, refused files, and forged files that must not be trusted.
 
 use super::*;
 use crate::{
@@ -34,7 +34,7 @@ fn founded() -> Draft {
     draft
 }
 
-/// The same, with two of three proposed to follow.
+/// The same, with a proposed root of two of three keys.
 fn two_of_three() -> Draft {
     let mut draft = founded();
     let mut root = draft.newest().unwrap().clone();
@@ -91,11 +91,11 @@ fn a_proposal_is_one_version_whatever_is_changed_in_it() {
     draft.sign(&key(1)).unwrap();
     let mut root = draft.newest().unwrap().clone();
     root.add_key(RoleKind::Timekeeper, &Classes::all(), key(7).public()).unwrap();
-    assert_eq!(draft.propose(root, 3).unwrap(), 1, "the signature was of something else");
+    assert_eq!(draft.propose(root, 3).unwrap(), 1, "the signature was for another proposal");
     assert_eq!(draft.newest().unwrap().version, 2);
     assert_eq!(draft.proposal().unwrap().signers().count(), 0);
 
-    // Complete, it is a root: the next change follows it.
+    // A complete proposal is a root: the next change follows it.
     draft.sign(&key(1)).unwrap();
     draft.sign(&key(11)).unwrap();
     let mut root = draft.newest().unwrap().clone();
@@ -104,13 +104,13 @@ fn a_proposal_is_one_version_whatever_is_changed_in_it() {
     assert_eq!((draft.current().unwrap().version, draft.newest().unwrap().version), (2, 3));
     let same = draft.current().unwrap().clone();
     draft.propose(same, 5).unwrap();
-    assert!(again(&draft).proposal().is_none(), "a change taken back leaves nothing to sign");
+    assert!(again(&draft).proposal().is_none(), "a reversed change leaves nothing to sign");
 }
 
 #[test]
-fn a_strangers_key_signs_nothing() {
+fn only_a_root_key_can_sign() {
     let mut draft = two_of_three();
-    assert!(matches!(draft.sign(&key(2)), Err(Error::Denied(_))), "an operator is no root key");
+    assert!(matches!(draft.sign(&key(2)), Err(Error::Denied(_))), "an operator key is not a root key");
     assert!(founded().sign(&key(1)).is_err(), "nothing is proposed");
 }
 
@@ -123,7 +123,7 @@ fn copies_that_differ_do_not_mix() {
     other.propose(root, 2).unwrap();
     assert!(draft.merge(&other).unwrap_err().to_string().contains("another root"));
 
-    // A version further on: the first must be complete and taken up before.
+    // One version further: the first proposal must be complete and merged before.
     let mut ahead = two_of_three();
     ahead.sign(&key(1)).unwrap();
     ahead.sign(&key(11)).unwrap();
@@ -138,8 +138,7 @@ fn copies_that_differ_do_not_mix() {
     assert!(empty.proposal().is_some());
 }
 
-/// What somebody could send to a signer: a file whose last root already names their key, so that what it proposes looks
-/// harmless.
+/// A forged file for a signer: its last root already names their key, so that its proposal looks harmless.
 #[test]
 fn a_file_whose_roots_do_not_follow_is_refused() {
     let mut forged = two_of_three();

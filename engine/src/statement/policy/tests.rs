@@ -1,4 +1,4 @@
-//! The form of a policy: one form for one meaning, what is not known kept, and nothing that breaks a bound.
+//! The form of a policy: one form for one meaning, unknown fields kept, and bounds enforced.
 
 use proptest::prelude::*;
 
@@ -91,13 +91,14 @@ fn the_bytes_are_the_format() {
     ];
     assert_eq!(data_encoding::HEXLOWER.encode(&encode(&sample())), whole.concat());
     assert_eq!(decode(&encode(&sample())).unwrap(), sample());
-    assert_eq!(decode(&[]).unwrap(), Policy::default(), "no bytes say nothing");
+    assert_eq!(decode(&[]).unwrap(), Policy::default(), "no bytes set no field");
     assert!(Policy::default().junk, "junk is left out unless the policy says otherwise");
 }
 
-/// A newer chuan says more: an older one keeps it, passes it on, and goes by the rest, unless it must not.
+/// A newer chuan sets more fields: an older one keeps them, passes them on, and uses the others, unless an
+/// unknown field is critical.
 #[test]
-fn what_is_not_known_is_kept() {
+fn unknown_fields_are_kept() {
     let field = |number, critical| Field { number, critical, value: b"crisis".to_vec() };
     let mut policy = sample();
     policy.unknown = vec![field(3, false), field(700, false)];
@@ -112,20 +113,20 @@ fn what_is_not_known_is_kept() {
 #[test]
 fn one_meaning_has_one_form() {
     for (bytes, why) in [
-        (&[1, 0, 1, 0, 1][..], "junk that is left out is not said"),
+        (&[1, 0, 1, 0, 1][..], "the default for junk is not written"),
         (&[1, 0x80, 1, 0, 0], "a known field is not critical"),
-        (&[2, 0, 2, 0, 0, 0], "no excludes are not said"),
+        (&[2, 0, 2, 0, 0, 0], "an empty list of excludes is not written"),
         (&[0, 1, 0, 0], "an empty row is left out"),
-        (&[0, 1, 5, 0, 3, 0, 1, 0, 0], "no priority is not said"),
+        (&[0, 1, 5, 0, 3, 0, 1, 0, 0], "a priority of zero is not written"),
         (&[3, 0, 0, 0, 1, 0, 1, 0, 0], "fields ascend"),
         (&[3, 0, 0, 0, 3, 0, 0, 0], "each field is there once"),
-        (&[1, 0, 2, 0, 0, 0], "a value has nothing behind it"),
+        (&[1, 0, 2, 0, 0, 0], "a value has no bytes behind it"),
     ] {
         assert!(decode(bytes).is_err(), "{why}");
     }
     let good = encode(&sample());
     for at in 0..good.len() {
-        // What is cut off at the end of a field is a shorter policy.
+        // A policy that is cut off at the end of a field is a shorter policy.
         assert!([0, 5, 39].contains(&at) || decode(&good[..at]).is_err(), "cut at {at}");
     }
 }
@@ -154,12 +155,12 @@ fn bounds_and_paths_are_refused() {
 fn staleness_needs_an_age() {
     let row = ClassPolicy { max_stale_ms: 1000, ..ClassPolicy::default() };
     assert!(row.is_stale(None) && row.is_stale(Some(1001)) && !row.is_stale(Some(1000)));
-    assert!(!ClassPolicy::default().is_stale(None), "what says no age is never stale");
+    assert!(!ClassPolicy::default().is_stale(None), "without a maximum age nothing is stale");
 }
 
 proptest! {
     #[test]
-    fn what_is_taken_is_canonical(edits in prop::collection::vec((any::<u16>(), any::<u8>(), 0..3u8), 1..6)) {
+    fn decoded_policies_are_canonical(edits in prop::collection::vec((any::<u16>(), any::<u8>(), 0..3u8), 1..6)) {
         let mut bytes = encode(&sample());
         for (at, byte, how) in edits {
             let at = usize::from(at) % bytes.len();

@@ -1,4 +1,4 @@
-//! Request files: acts that two operators on two machines sign, and what a file from outside may not do.
+//! Request files: acts that two operators on two machines sign, and forged files.
 
 use super::*;
 use crate::statement::{
@@ -6,7 +6,7 @@ use crate::statement::{
     tests::{DAY, NOW, World, key, member, node, sign, terms},
 };
 
-/// Needs two of the operator keys 2, 4 and 5.
+/// A library that needs two of the operator keys 2, 4 and 5.
 fn world() -> World {
     let mut world = World::new();
     let mut root: Root = world.library.root().unwrap().clone();
@@ -23,7 +23,7 @@ fn grant(world: &World) -> Request {
     Request::new(&world.library, Proposed::member(&world.library, member(11, None), NOW)).unwrap()
 }
 
-/// One key is not enough, and no key need be on the other's machine.
+/// One key is not enough, and the keys stay on different machines.
 #[test]
 fn two_operators_on_two_machines_act() {
     let mut world = world();
@@ -44,7 +44,7 @@ fn two_operators_on_two_machines_act() {
     assert!(world.library.is_member(&node(11), NOW));
     assert!(second.waiting_for().is_empty());
 
-    // What each signed on a copy of its own comes together.
+    // Signatures on separate copies can be merged.
     let mut other = grant(&world);
     assert!(first.merge(&other).is_err(), "the next grant is another act");
     other = Request::decode(&first.encode().unwrap()).unwrap();
@@ -89,14 +89,14 @@ fn every_act_of_operators_fits_a_file_with_what_it_replaces() {
         }
         world.take(read.complete().unwrap().unwrap());
     }
-    // The next move shows where the channel stands now.
+    // The next move shows the channel's current release.
     let next = Request::new(&world.library, Proposed::channel(&world.library, body, NOW)).unwrap();
     let read = Request::decode(&next.encode().unwrap()).unwrap();
     assert_eq!(read.library().channel("live").unwrap().body.release, release);
 }
 
 #[test]
-fn what_is_no_act_of_operators_is_refused() {
+fn acts_of_others_than_operators_are_refused() {
     let world = world();
     let manifest = crate::id::ManifestId::from_bytes([1; 32]);
     let release = Release { parents: vec![], manifest, message: String::new(), classes: vec![] };
@@ -119,7 +119,7 @@ fn strangers_old_files_and_altered_files_are_told_apart() {
 
     request.sign(&key(2), NOW).unwrap();
     let good = request.encode().unwrap();
-    // The name of the node that is granted, in the act.
+    // The name of the granted node, in the act.
     let at = good.windows(7).rposition(|part| part == b"node-11").unwrap();
     let mut altered = good.clone();
     altered[at] = b'm';
@@ -138,7 +138,7 @@ fn strangers_old_files_and_altered_files_are_told_apart() {
     }
 }
 
-/// A file that was not altered but made up: another root that names the thief's key.
+/// A forged file with another root that names the thief's key.
 #[test]
 fn a_file_cannot_bring_a_root_that_never_was() {
     let world = world();

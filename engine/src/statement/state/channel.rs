@@ -1,10 +1,10 @@
-//! Where channels stand.
+//! The current statements of channels.
 //!
-//! An operator's statement about a channel begins a **term**: it names the release that is current and the publisher that
-//! moves the channel from there. The publisher's statements name their term. Terms are ordered by the sequence, time and id
-//! of the operator's statement, and statements within one by their own: the highest of all that count is current. So a
-//! publisher that has not heard of its replacement can go on as long as it likes, and changes nothing where the operator
-//! was heard.
+//! An operator's statement on a channel begins a **term**: it names the current release and the publisher
+//! that moves the channel from there. The publisher's statements name their term. Terms are ordered by the
+//! sequence, time and id of the operator's statement, and the statements within a term by their own: the
+//! highest effective one is current. A publisher that has not received the statement about its replacement
+//! can therefore go on signing without limit, and changes nothing where that statement is known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,49 +17,49 @@ use crate::{
 
 type Place = (u64, i64, StatementId);
 
-/// An order over all statements about a channel: the term's place, then the own one.
+/// The rank of a statement on a channel: the place of its term, then its own place.
 pub(in crate::statement) type Rank = (Place, Place);
 
 /// A channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::statement) struct ChannelState {
-    /// The statements that count, by rank: the last is current.
+    /// The effective statements, by rank: the last is current.
     pub(in crate::statement) history: Vec<StatementId>,
-    /// The rank of every statement by somebody entitled, whether it counts or not.
+    /// The rank of every statement by an authorized signer, effective or not.
     pub(in crate::statement) ranks: BTreeMap<StatementId, Rank>,
-    /// The highest sequence that anybody entitled used.
+    /// The highest sequence that an authorized signer used.
     pub(in crate::statement) highest: u64,
 }
 
 impl ChannelState {
-    /// Whether a statement begins a term: an operator's, or one that has the word of the root quorum.
+    /// Whether a statement begins a term: an operator's statement, or one that a root pins.
     pub(in crate::statement) fn begins_term(&self, id: &StatementId) -> bool {
         self.ranks.get(id).is_some_and(|(term, own)| *own == NO_TERM && *term != NO_TERM)
     }
 }
 
-/// The beginning: no operator has said anything yet.
+/// The place of the time before the first operator statement.
 const NO_TERM: Place = (0, 0, StatementId::from_bytes([0; 32]));
 
-/// One channel's statements, by who made them.
+/// One channel's statements, by role of the signer.
 #[derive(Default)]
-struct Said<'a> {
+struct ChannelStatements<'a> {
     operators: Vec<(&'a Statement, &'a Channel)>,
     publishers: Vec<(&'a Statement, &'a Channel)>,
-    /// The sequences of all that was ever said of it by somebody who was entitled then.
+    /// The sequences of all statements on it by signers of any known root.
     sequences: Vec<u64>,
 }
 
 impl State {
     pub(super) fn settle_channels(&mut self, view: &View<'_>) {
-        let mut channels: BTreeMap<&str, Said<'_>> = BTreeMap::new();
-        for statement in view.pool.iter() {
+        let mut channels: BTreeMap<&str, ChannelStatements<'_>> = BTreeMap::new();
+        for statement in view.set.iter() {
             let Body::Channel(channel) = statement.body() else { continue };
             channels.entry(&channel.name).or_default().sequences.push(statement.sequence());
             if !self.releases.contains(&channel.release) {
                 continue;
             }
-            // What a root pins has the word of its quorum.
+            // A pinned statement has the authority of the root quorum.
             if view.is_operators(statement) || view.pinned(statement) {
                 channels.entry(&channel.name).or_default().operators.push((statement, channel));
             } else if is_active_publisher(view, statement, channel) {
@@ -70,7 +70,7 @@ impl State {
             if said.operators.is_empty() && said.publishers.is_empty() {
                 continue;
             }
-            said.refuse_jumps();
+            said.drop_jumps();
             let (state, conflicts) = said.settle(view, name);
             self.conflicts.extend(conflicts);
             self.channels.insert(name.to_owned(), state);
@@ -78,7 +78,7 @@ impl State {
     }
 }
 
-/// Whether the channel's active publisher signed, and is one.
+/// Whether the active publisher that the statement names signed it, in a publisher role.
 fn is_active_publisher(view: &View<'_>, statement: &Statement, channel: &Channel) -> bool {
     let signers: Vec<_> = statement.signers().copied().collect();
     let mut roles = view.root.roles.iter().filter(|role| role.kind == RoleKind::Publisher);
@@ -86,7 +86,7 @@ fn is_active_publisher(view: &View<'_>, statement: &Statement, channel: &Channel
         && roles.any(|role| role.keys.contains(&channel.active) && role.is_met_by(&signers))
 }
 
-/// The publisher that moves a channel before any operator has spoken: the only one there is.
+/// The publisher that moves a channel before the first operator statement: the only publisher of the library.
 fn first_publisher(view: &View<'_>) -> Option<PublicKey> {
     let publishers = |root: &Root| {
         let roles = root.roles.iter().filter(|role| role.kind == RoleKind::Publisher);
@@ -94,13 +94,13 @@ fn first_publisher(view: &View<'_>) -> Option<PublicKey> {
     };
     let now = publishers(view.root);
     let first =
-        view.pool.roots().filter(|root| root.version == 1).map(publishers).find(|keys| keys.len() == 1);
+        view.set.roots().filter(|root| root.version == 1).map(publishers).find(|keys| keys.len() == 1);
     let only = if now.len() == 1 { Some(now.clone()) } else { first };
     only?.into_iter().find(|key| now.contains(key))
 }
 
-/// The highest of `sequences` that is reached without a leap.
-pub(super) fn climb(mut sequences: Vec<u64>) -> u64 {
+/// The highest of `sequences` that is reached without a jump of more than [`SEQUENCE_JUMP`].
+pub(super) fn highest_without_jump(mut sequences: Vec<u64>) -> u64 {
     sequences.sort_unstable();
     let mut floor = 0u64;
     for sequence in sequences {
@@ -116,11 +116,12 @@ fn place(statement: &Statement) -> Place {
     (statement.sequence(), statement.time_ms(), statement.id())
 }
 
-impl<'a> Said<'a> {
-    /// Drops what lies further above the sequences below it than anybody comes by honest work. Those of signers that count no
-    /// more are among these: who answered a thief's leap stands, also when the thief's key is gone.
-    fn refuse_jumps(&mut self) {
-        let floor = climb(std::mem::take(&mut self.sequences));
+impl<'a> ChannelStatements<'a> {
+    /// Drops statements whose sequence is further above the others than honest use can bring it. Sequences of
+    /// signers without authority are included: an answer to a thief's jump stays effective after the thief's
+    /// key is removed.
+    fn drop_jumps(&mut self) {
+        let floor = highest_without_jump(std::mem::take(&mut self.sequences));
         self.operators.retain(|(statement, _)| statement.sequence() <= floor);
         self.publishers.retain(|(statement, _)| statement.sequence() <= floor);
     }
@@ -128,7 +129,7 @@ impl<'a> Said<'a> {
     fn settle(&self, view: &View<'_>, name: &str) -> (ChannelState, Vec<Conflict>) {
         let mut state = ChannelState::default();
         let mut conflicts = Vec::new();
-        let mut counting: BTreeMap<Rank, StatementId> = BTreeMap::new();
+        let mut effective: BTreeMap<Rank, StatementId> = BTreeMap::new();
 
         let mut terms: BTreeMap<Option<StatementId>, (Place, PublicKey)> = BTreeMap::new();
         terms.extend(first_publisher(view).map(|key| (None, (NO_TERM, key))));
@@ -141,16 +142,17 @@ impl<'a> Said<'a> {
             let rank = (place(statement), NO_TERM);
             state.ranks.insert(statement.id(), rank);
             if !twice.iter().any(|rivals| rivals.contains(&statement.id())) {
-                counting.insert(rank, statement.id());
+                effective.insert(rank, statement.id());
             }
             if view.root.names(RoleKind::Publisher, &channel.active) {
                 terms.insert(Some(statement.id()), (place(statement), channel.active));
             }
         }
-        let newest_operator = counting.last_key_value().map(|((place, _), _)| place.0);
+        let newest_operator = effective.last_key_value().map(|((place, _), _)| place.0);
         conflicts.extend(self.crossing(name));
 
-        // By who moved it, whoever else signed: another publisher's signature beside it makes it nobody else's.
+        // By the publisher that moved it, whatever other keys signed: another publisher's signature beside it
+        // does not change whose statement it is.
         let signed = self
             .publishers
             .iter()
@@ -165,9 +167,9 @@ impl<'a> Said<'a> {
             let rank = (*term, place(statement));
             state.ranks.insert(statement.id(), rank);
             let from = voided.get(&(channel.term, channel.active)).copied().unwrap_or(u64::MAX);
-            let term_counts = channel.term.is_none() || counting.contains_key(&(*term, NO_TERM));
-            if statement.sequence() < from && term_counts {
-                counting.insert(rank, statement.id());
+            let is_term_effective = channel.term.is_none() || effective.contains_key(&(*term, NO_TERM));
+            if statement.sequence() < from && is_term_effective {
+                effective.insert(rank, statement.id());
             }
         }
         for rivals in twice.into_iter().chain(contradicted) {
@@ -179,13 +181,13 @@ impl<'a> Said<'a> {
                 settled: newest_operator.is_some_and(|newest| newest > sequence),
             });
         }
-        state.history = counting.into_values().collect();
+        state.history = effective.into_values().collect();
         let all = self.operators.iter().chain(&self.publishers);
         state.highest = all.map(|(statement, _)| statement.sequence()).max().unwrap_or(0);
         (state, conflicts)
     }
 
-    /// From which sequence on a publisher that contradicted itself in a term is not heard there.
+    /// The sequence from which on a publisher that contradicted itself in a term is ignored in that term.
     fn void_from(
         &self,
         contradicted: &[Vec<StatementId>],
@@ -200,7 +202,7 @@ impl<'a> Said<'a> {
         voided
     }
 
-    /// Operators that spoke at one sequence without knowing of each other.
+    /// Statements of different operators at one sequence.
     fn crossing(&self, name: &str) -> Vec<Conflict> {
         let mut by_sequence: BTreeMap<u64, Vec<&Statement>> = BTreeMap::new();
         for (statement, _) in &self.operators {

@@ -1,10 +1,11 @@
-//! What follows from the pool: who may do what, which releases are real, where channels stand. A function of the set of
-//! statements and of nothing else, so that whoever knows the same set sees the same state, in whichever order it came; but for
-//! two roots of one version, of which the pool knows the first.
+//! The state that follows from a statement set: the rights of keys and nodes, the effective releases, the
+//! current statements of channels. It is a function of the set and of nothing else, so nodes with the same
+//! set have the same state, whatever the order of arrival. The only exception are two roots of one version,
+//! of which the first known is effective.
 //!
-//! Authority is that of the newest root. What a key said that the root no longer names does not count, unless the root pins
-//! it; of a removed key's revocations a root may also name lists. One thing outlives its signer: a release from which a release
-//! that stands descends.
+//! Authority is that of the newest root. A statement by a key that the root no longer names is ineffective,
+//! unless the root pins it; for revocations of a removed key a root may also name lists. One statement
+//! outlives its signer's authority: a release from which an effective release descends.
 
 mod channel;
 mod conflict;
@@ -16,7 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     id::{NodeId, StatementId},
-    statement::{Body, Classes, PublicKey, RoleKind, Root, Statement, inventory::Inventory, pool::Pool},
+    statement::{
+        Body, Classes, PublicKey, RoleKind, Root, Statement, inventory::Inventory, set::StatementSet,
+    },
 };
 
 pub(super) use channel::ChannelState;
@@ -25,32 +28,33 @@ pub(super) use node::NodeState;
 pub(super) use policy::PolicyState;
 pub(super) use release::releases_under;
 
-/// What a pool comes to.
+/// The state derived from a statement set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
-    /// The chain of roots that stands, by version.
+    /// The chain of effective roots, by version.
     pub(super) roots: Vec<StatementId>,
     pub(super) releases: BTreeSet<StatementId>,
-    /// Those of them that stand only because their limited publishers left the other classes as they were.
+    /// The releases that are effective only because their limited publishers left the other classes as they
+    /// were.
     pub(super) limited: BTreeSet<StatementId>,
     pub(super) channels: BTreeMap<String, ChannelState>,
     pub(super) tickets: BTreeSet<StatementId>,
-    /// Who joined with a ticket, the earliest first.
+    /// The nodes that joined with a ticket, the earliest first.
     pub(super) joined: BTreeMap<StatementId, Vec<(NodeId, StatementId)>>,
     pub(super) policy: PolicyState,
-    /// Revocations that count, but for those that leap.
+    /// Authorized revocations, including those that are ineffective because their sequence jumps.
     pub(super) revocations: BTreeSet<StatementId>,
     pub(super) nodes: BTreeMap<NodeId, NodeState>,
-    /// Whose key it is; an old one until a time in ms since 1970.
+    /// The node of each key; for an old key, until a time in ms since 1970.
     pub(super) keys: BTreeMap<PublicKey, (NodeId, Option<i64>)>,
     pub(super) conflicts: Vec<Conflict>,
-    /// The names of everything.
+    /// The names of all known statements.
     pub(super) inventory: Inventory,
 }
 
-/// A pool under the authority of its newest root.
+/// A statement set under the authority of its newest root.
 struct View<'a> {
-    pool: &'a Pool,
+    set: &'a StatementSet,
     root: &'a Root,
 }
 
@@ -59,8 +63,9 @@ impl View<'_> {
         self.root.pins.binary_search(&statement.id()).is_ok()
     }
 
-    /// Whether it counts as a revocation: any one operator of today signed it, or the root pins it. Of a removed key of which the
-    /// root names a list that is not here, every revocation counts: too much caution is undone by a grant.
+    /// Whether it is an authorized revocation: any one current operator signed it, or the root pins it. Where
+    /// the root names a list for a removed key and the list is not known, every revocation by that key is
+    /// authorized: a revocation too many is undone by a grant.
     fn is_revocation(&self, statement: &Statement) -> bool {
         let mut signers = statement.signers();
         if self.pinned(statement) || signers.any(|key| self.root.names(RoleKind::Operator, key)) {
@@ -68,26 +73,26 @@ impl View<'_> {
         }
         let of_signers =
             self.root.lists.iter().filter(|(key, _)| statement.signers().any(|signer| signer == key));
-        of_signers.into_iter().any(|(_, list)| match self.pool.get(list).map(|said| said.body()) {
+        of_signers.into_iter().any(|(_, list)| match self.set.get(list).map(|said| said.body()) {
             Some(Body::Pins(pins)) => pins.statements.binary_search(&statement.id()).is_ok(),
             _ => true,
         })
     }
 
-    /// Whether an operator said it: one of today, or one of earlier whose word is pinned.
+    /// Whether operators signed it: those of the newest root, or earlier ones if the root pins it.
     fn is_operators(&self, statement: &Statement) -> bool {
         let signers: Vec<_> = statement.signers().copied().collect();
         let allows = |root: &Root| root.allows(RoleKind::Operator, &Classes::all(), &signers);
-        allows(self.root) || (self.pinned(statement) && self.pool.roots().any(allows))
+        allows(self.root) || (self.pinned(statement) && self.set.roots().any(allows))
     }
 }
 
 impl State {
-    /// Derives the state of a pool.
-    pub(super) fn of(pool: &Pool) -> Self {
-        let mut state = State { inventory: Inventory::of(pool), ..State::default() };
-        let Some(root) = state.chain(pool) else { return state };
-        let view = View { pool, root };
+    /// Derives the state of a statement set.
+    pub(super) fn of(set: &StatementSet) -> Self {
+        let mut state = State { inventory: Inventory::of(set), ..State::default() };
+        let Some(root) = state.chain(set) else { return state };
+        let view = View { set, root };
         state.settle_releases(&view);
         state.settle_channels(&view);
         state.settle_policy(&view);
@@ -97,11 +102,12 @@ impl State {
         state
     }
 
-    /// The roots that stand, and those that contradict them. A quorum that goes on to the next has decided.
-    fn chain<'a>(&mut self, pool: &'a Pool) -> Option<&'a Root> {
-        let standing = pool.standing_roots();
-        self.roots = standing.iter().map(|statement| statement.id()).collect();
-        for (version, rival) in pool.rivals() {
+    /// The effective roots, and those that contradict them. A contradiction is settled once a next version is
+    /// effective.
+    fn chain<'a>(&mut self, set: &'a StatementSet) -> Option<&'a Root> {
+        let effective = set.root_statements();
+        self.roots = effective.iter().map(|statement| statement.id()).collect();
+        for (version, rival) in set.rivals() {
             let stands =
                 usize::try_from(*version).ok().and_then(|version| self.roots.get(version.checked_sub(1)?));
             let mut statements: Vec<_> = stands.copied().into_iter().chain([*rival]).collect();
@@ -110,9 +116,9 @@ impl State {
                 kind: ConflictKind::Root,
                 subject: format!("root version {version}"),
                 statements,
-                settled: *version < standing.len() as u64,
+                settled: *version < effective.len() as u64,
             });
         }
-        pool.roots().last()
+        set.roots().last()
     }
 }

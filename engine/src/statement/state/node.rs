@@ -1,48 +1,49 @@
-//! Who belongs to the library, under which key.
+//! The nodes of the library, and their keys.
 //!
-//! An operator's newest word about a node decides. Tickets that were made after it, or where no operator has spoken of the
-//! node, add what they grant. A revocation makes void all that was said up to it, and every ticket; then only an operator's
-//! newer word counts.
+//! An operator's newest statement on a node decides. Tickets add their grants if they were made after that
+//! statement, or where there is none. A revocation makes void all statements on the node up to its sequence,
+//! and every ticket; after it only a newer operator statement is effective.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
-use super::{Conflict, ConflictKind, State, View, channel::climb};
+use super::{Conflict, ConflictKind, State, View, channel::highest_without_jump};
 use crate::{
     id::{NodeId, StatementId},
     statement::{Body, Member, PublicKey, Statement, Succession, TicketTerms},
 };
 
-/// A node that something is said of.
+/// A node that an effective statement names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::statement) struct NodeState {
     /// The member statements that grant it something, an operator's first.
     pub(in crate::statement) grants: Vec<StatementId>,
-    /// The revocation that holds.
+    /// The effective revocation.
     pub(in crate::statement) revoked: Option<StatementId>,
-    /// Whether an operator has spoken of it.
+    /// Whether an operator statement decides about it.
     decided: bool,
-    /// The highest sequence that a member statement or revocation of an operator took up.
+    /// The highest sequence of the operators' member statements and revocations that are reached without a
+    /// jump.
     pub(in crate::statement) highest: u64,
-    /// Its key now.
+    /// Its current key.
     pub(in crate::statement) key: Option<PublicKey>,
-    /// Whether it is shut out until an operator decides: its key has two successors, or it joined with a ticket that was
-    /// used too often and has nothing else.
+    /// Whether it is locked out until an operator decides: its key has two successors, or it joined with a
+    /// ticket that was used too often and has no other grant.
     pub(in crate::statement) suspended: bool,
 }
 
-/// What operators said of one node.
+/// Operator statements on one node.
 #[derive(Default)]
-struct Word<'a> {
+struct OperatorStatements<'a> {
     appointments: Vec<(&'a Statement, &'a Member)>,
     revocations: Vec<(&'a Statement, u64)>,
-    /// The sequences of all that was ever said of it by somebody who was entitled then.
+    /// The sequences of all statements on it by operators of any known root.
     sequences: Vec<u64>,
 }
 
-/// A ticket's use.
+/// A use of a ticket.
 struct Claim<'a> {
     statement: &'a Statement,
     member: &'a Member,
@@ -51,11 +52,11 @@ struct Claim<'a> {
 
 impl State {
     pub(super) fn settle_nodes(&mut self, view: &View<'_>) {
-        let mut words: BTreeMap<NodeId, Word<'_>> = BTreeMap::new();
+        let mut by_node: BTreeMap<NodeId, OperatorStatements<'_>> = BTreeMap::new();
         let mut tickets: BTreeMap<StatementId, (&Statement, &TicketTerms)> = BTreeMap::new();
         let mut claims = Vec::new();
         let mut successions: BTreeMap<NodeId, Vec<(&Statement, &Succession)>> = BTreeMap::new();
-        for statement in view.pool.iter() {
+        for statement in view.set.iter() {
             match statement.body() {
                 Body::Ticket(terms) if view.is_operators(statement) => {
                     tickets.insert(statement.id(), (statement, terms));
@@ -63,18 +64,18 @@ impl State {
                 Body::Member(member) => match member.ticket {
                     Some(ticket) => claims.push(Claim { statement, member, ticket }),
                     None => {
-                        let word = words.entry(member.node).or_default();
-                        word.sequences.push(statement.sequence());
+                        let of_node = by_node.entry(member.node).or_default();
+                        of_node.sequences.push(statement.sequence());
                         if view.is_operators(statement) {
-                            word.appointments.push((statement, member));
+                            of_node.appointments.push((statement, member));
                         }
                     }
                 },
                 Body::Revoke(revoke) => {
-                    let word = words.entry(revoke.node).or_default();
-                    word.sequences.push(revoke.up_to);
+                    let of_node = by_node.entry(revoke.node).or_default();
+                    of_node.sequences.push(revoke.up_to);
                     if view.is_revocation(statement) {
-                        word.revocations.push((statement, revoke.up_to));
+                        of_node.revocations.push((statement, revoke.up_to));
                         self.revocations.insert(statement.id());
                     }
                 }
@@ -83,16 +84,16 @@ impl State {
             }
         }
         self.tickets = tickets.keys().copied().collect();
-        // Of whom nobody spoke that counts nothing is said.
-        words.retain(|_, word| !word.appointments.is_empty() || !word.revocations.is_empty());
-        for (node, word) in words {
-            self.nodes.insert(node, word.settle());
+        // Drop nodes that no effective operator statement names.
+        by_node.retain(|_, of_node| !of_node.appointments.is_empty() || !of_node.revocations.is_empty());
+        for (node, of_node) in by_node {
+            self.nodes.insert(node, of_node.settle());
         }
         self.settle_claims(view, &tickets, &claims, &successions);
         self.settle_keys(view, &successions);
     }
 
-    /// Who joined with which ticket.
+    /// Finds the nodes that joined with each ticket.
     fn settle_claims(
         &mut self,
         view: &View<'_>,
@@ -100,11 +101,11 @@ impl State {
         claims: &[Claim<'_>],
         successions: &BTreeMap<NodeId, Vec<(&Statement, &Succession)>>,
     ) {
-        let mut lines = Lines::new(successions);
+        let mut chains = ChainCache::new(successions);
         let mut by_ticket: BTreeMap<StatementId, BTreeMap<NodeId, &Claim<'_>>> = BTreeMap::new();
         for claim in claims {
             let Some((_, terms)) = tickets.get(&claim.ticket) else { continue };
-            if !self.is_redeemed(view, terms, claim.statement, &mut lines) {
+            if !self.is_redeemed(view, terms, claim.statement, &mut chains) {
                 continue;
             }
             let place = |claim: &Claim<'_>| (claim.statement.time_ms(), claim.statement.id());
@@ -152,21 +153,21 @@ impl State {
         }
     }
 
-    /// Whether a redeemer of the ticket signed that is not shut out, with a key that is or was rightly its own, and at a time at
-    /// which an operator's grant of the redeemer had not ended.
+    /// Whether a redeemer of the ticket signed, at a time at which an operator's grant of the redeemer had
+    /// not ended, with a key that is or was validly its own. A revoked redeemer does not qualify.
     fn is_redeemed(
         &self,
         view: &View<'_>,
         terms: &TicketTerms,
         statement: &Statement,
-        lines: &mut Lines<'_>,
+        chains: &mut ChainCache<'_>,
     ) -> bool {
         terms.redeemers.iter().any(|node| {
             let state = self.nodes.get(node);
             let bound =
                 state.and_then(|state| member_of(view, state.grants.first()?)).map(|member| member.key);
-            let line = lines.of(node, bound);
-            let is_own = |key: &PublicKey| line.contains(key) || (bound.is_none() && key.node() == *node);
+            let chain = chains.of(node, bound);
+            let is_own = |key: &PublicKey| chain.contains(key) || (bound.is_none() && key.node() == *node);
             let grants = state.into_iter().flat_map(|state| &state.grants);
             let mut grants = grants.filter_map(|id| member_of(view, id)).peekable();
             let is_member =
@@ -191,9 +192,9 @@ impl State {
             let mut seen = BTreeSet::from([key]);
             loop {
                 let next: Vec<_> = said.iter().filter(|(_, next)| next.old == key).collect();
-                let heirs: BTreeSet<_> = next.iter().map(|(_, next)| next.new).collect();
-                let Some(heir) = heirs.first().filter(|_| heirs.len() == 1) else {
-                    if heirs.len() > 1 {
+                let successors: BTreeSet<_> = next.iter().map(|(_, next)| next.new).collect();
+                let Some(successor) = successors.first().filter(|_| successors.len() == 1) else {
+                    if successors.len() > 1 {
                         state.suspended = true;
                         let mut statements: Vec<_> =
                             next.iter().map(|(statement, _)| statement.id()).collect();
@@ -207,14 +208,14 @@ impl State {
                     }
                     break;
                 };
-                if !seen.insert(*heir) {
+                if !seen.insert(*successor) {
                     break;
                 }
                 let until = next.iter().map(|(statement, next)| {
                     statement.time_ms().saturating_add(i64::try_from(next.grace_ms).unwrap_or(i64::MAX))
                 });
                 graced.extend(until.max().map(|until| (key, *node, until)));
-                key = *heir;
+                key = *successor;
             }
             state.key = Some(key);
             current.push((key, *node));
@@ -222,24 +223,25 @@ impl State {
         for (key, node, until) in graced {
             self.keys.insert(key, (node, Some(until)));
         }
-        // A key that is somebody's now is nobody's of earlier; of two that show one key the smaller id has it.
+        // A node's current key is not an earlier key of another node. Of two nodes with one current key, the
+        // smaller id gets it.
         for (key, node) in current.into_iter().rev() {
             self.keys.insert(key, (node, None));
         }
     }
 
-    /// Whether the key that a node has now signed; any that it ever had, where it has none now. A key that was replaced, by a
-    /// succession or by an operator, may be a thief's.
+    /// Whether the node's current key signed; for a node without a current key, any key that it had. A key
+    /// that was replaced, by a succession or by an operator, may be a thief's.
     pub(in crate::statement) fn is_of_current_key(&self, node: &NodeId, statement: &Statement) -> bool {
         let current = self.nodes.get(node).and_then(|state| state.key);
         current.is_none_or(|current| statement.signers().any(|key| *key == current))
     }
 
-    /// Two audit logs under one name.
+    /// Finds nodes with two audit logs.
     pub(super) fn settle_checkpoints(&mut self, view: &View<'_>) {
         let mut by_place: BTreeMap<(NodeId, u64), BTreeSet<StatementId>> = BTreeMap::new();
         let mut heads: BTreeMap<(NodeId, u64), BTreeSet<crate::id::RecordId>> = BTreeMap::new();
-        for statement in view.pool.iter() {
+        for statement in view.set.iter() {
             if let Body::Checkpoint(checkpoint) = statement.body() {
                 if !self.is_of_current_key(&checkpoint.node, statement) {
                     continue;
@@ -249,7 +251,7 @@ impl State {
                 heads.entry(place).or_default().insert(checkpoint.head);
             }
         }
-        // One a node, with the newest proof: a thief would make a new one each time it speaks.
+        // One conflict for each node, with the newest proof: a thief could sign a new one at any time.
         let mut proofs: BTreeMap<NodeId, BTreeSet<StatementId>> = BTreeMap::new();
         for ((node, count), statements) in by_place {
             if heads.get(&(node, count)).is_some_and(|heads| heads.len() > 1) {
@@ -267,11 +269,12 @@ impl State {
     }
 }
 
-impl Word<'_> {
-    /// An operator's last word.
+impl OperatorStatements<'_> {
+    /// Settles the newest operator statement.
     fn settle(self) -> NodeState {
-        // Those of signers that count no more are climbed too: who answered a thief's leap stands, also when its key is gone.
-        let highest = climb(self.sequences);
+        // Sequences of signers without authority are included too: an answer to a thief's jump stays
+        // effective after the thief's key is removed.
+        let highest = highest_without_jump(self.sequences);
         let revocations = self.revocations.iter().filter(|(_, up_to)| *up_to <= highest);
         let revoked = revocations.max_by_key(|(statement, up_to)| (*up_to, statement.id()));
         let revoked_to = revoked.map_or(0, |(_, up_to)| *up_to);
@@ -291,62 +294,67 @@ impl Word<'_> {
     }
 }
 
-/// Whether a ticket was made after what an operator said of the node, so that it adds to that.
+/// Whether a ticket was made after the operator's statement on the node, so that it adds to that statement.
 fn is_newer(view: &View<'_>, ticket: &Statement, state: &NodeState) -> bool {
-    let appointed = state.grants.first().and_then(|id| view.pool.get(id));
+    let appointed = state.grants.first().and_then(|id| view.set.get(id));
     let by_operator =
         |statement: &Statement| matches!(statement.body(), Body::Member(m) if m.ticket.is_none());
     appointed.is_none_or(|said| !by_operator(said) || ticket.time_ms() > said.time_ms())
 }
 
-/// The keys of nodes as they follow one another, each line worked out once.
-struct Lines<'a> {
+/// The key chains of nodes, each derived once.
+struct ChainCache<'a> {
     said: &'a BTreeMap<NodeId, Vec<(&'a Statement, &'a Succession)>>,
     known: BTreeMap<(NodeId, Option<PublicKey>), Rc<BTreeSet<PublicKey>>>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> ChainCache<'a> {
     fn new(said: &'a BTreeMap<NodeId, Vec<(&'a Statement, &'a Succession)>>) -> Self {
         Self { said, known: BTreeMap::new() }
     }
 
-    /// The key that a node is bound to (without a binding: its first), those that came to it by successions, and those that it
-    /// came to. A key whose successor is in dispute has no part in it, nor has one that an operator replaced.
+    /// The key that a node is bound to (without a binding: its first key), the keys that led to it by
+    /// successions, and the keys to which it led. A key whose successor is disputed is not part of the chain,
+    /// nor is a key that an operator replaced.
     fn of(&mut self, node: &NodeId, bound: Option<PublicKey>) -> Rc<BTreeSet<PublicKey>> {
         let said = self.said.get(node).map(Vec::as_slice).unwrap_or_default();
-        let line = self.known.entry((*node, bound)).or_insert_with(|| Rc::new(line(said, node, bound)));
-        Rc::clone(line)
+        let chain = self.known.entry((*node, bound)).or_insert_with(|| Rc::new(key_chain(said, node, bound)));
+        Rc::clone(chain)
     }
 }
 
-fn line(said: &[(&Statement, &Succession)], node: &NodeId, bound: Option<PublicKey>) -> BTreeSet<PublicKey> {
-    let mut heirs: BTreeMap<PublicKey, BTreeSet<PublicKey>> = BTreeMap::new();
+fn key_chain(
+    said: &[(&Statement, &Succession)],
+    node: &NodeId,
+    bound: Option<PublicKey>,
+) -> BTreeSet<PublicKey> {
+    let mut successors: BTreeMap<PublicKey, BTreeSet<PublicKey>> = BTreeMap::new();
     for (_, next) in said {
-        heirs.entry(next.old).or_default().insert(next.new);
+        successors.entry(next.old).or_default().insert(next.new);
     }
-    let sole: BTreeMap<PublicKey, PublicKey> = heirs
+    let sole: BTreeMap<PublicKey, PublicKey> = successors
         .iter()
         .filter(|(_, new)| new.len() == 1)
         .filter_map(|(old, new)| Some((*old, *new.first()?)))
         .collect();
-    // Without a binding it is the node's first key, which its id names.
-    let first = || heirs.keys().copied().find(|key| key.node() == *node);
+    // Without a binding the chain begins with the node's first key, which hashes to the node's id.
+    let first = || successors.keys().copied().find(|key| key.node() == *node);
     let Some(bound) = bound.or_else(first) else { return BTreeSet::new() };
-    let mut line = BTreeSet::from([bound]);
+    let mut chain = BTreeSet::from([bound]);
     let mut at = bound;
-    while let Some(heir) = sole.get(&at).filter(|heir| line.insert(**heir)) {
-        at = *heir;
+    while let Some(successor) = sole.get(&at).filter(|successor| chain.insert(**successor)) {
+        at = *successor;
     }
     let mut waiting = vec![bound];
     while let Some(at) = waiting.pop() {
         let olds = sole.iter().filter(|(_, new)| **new == at).map(|(old, _)| *old);
-        waiting.extend(olds.filter(|old| line.insert(*old)).collect::<Vec<_>>());
+        waiting.extend(olds.filter(|old| chain.insert(*old)).collect::<Vec<_>>());
     }
-    line
+    chain
 }
 
 fn member_of<'a>(view: &View<'a>, id: &StatementId) -> Option<&'a Member> {
-    match view.pool.get(id)?.body() {
+    match view.set.get(id)?.body() {
         Body::Member(member) => Some(member),
         _ => None,
     }

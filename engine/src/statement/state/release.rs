@@ -1,4 +1,5 @@
-//! Which releases stand: those of today's publishers, those the root pins, and what they descend from.
+//! The effective releases: those of current publishers, those that the root pins, and the releases from which
+//! these descend.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,26 +8,26 @@ use crate::{
     id::StatementId,
     limits::SEQUENCE_JUMP,
     statement::{
-        Body, Classes, PublicKey, Release, ReleaseClass, Role, RoleKind, Root, Statement, pool::Pool,
+        Body, Classes, PublicKey, Release, ReleaseClass, Role, RoleKind, Root, Statement, set::StatementSet,
     },
 };
 
-/// The releases that would stand if `root` were the newest.
-pub(in crate::statement) fn releases_under(pool: &Pool, root: &Root) -> BTreeSet<StatementId> {
+/// The releases that would be effective if `root` were the newest.
+pub(in crate::statement) fn releases_under(set: &StatementSet, root: &Root) -> BTreeSet<StatementId> {
     let mut state = State::default();
-    state.settle_releases(&View { pool, root });
+    state.settle_releases(&View { set, root });
     state.releases
 }
 
 impl State {
     pub(super) fn settle_releases(&mut self, view: &View<'_>) {
         let mut releases: BTreeMap<StatementId, (&Statement, &Release)> = BTreeMap::new();
-        for statement in view.pool.iter() {
+        for statement in view.set.iter() {
             if let Body::Release(body) = statement.body() {
                 releases.insert(statement.id(), (statement, body));
             }
         }
-        // Those of limited publishers, by the release that each must follow to stand.
+        // Those of limited publishers, by the release that must be effective before each of them can be.
         let mut limited: BTreeMap<StatementId, Vec<StatementId>> = BTreeMap::new();
         for (id, (statement, release)) in &releases {
             let signers: Vec<_> = statement.signers().copied().collect();
@@ -51,7 +52,7 @@ impl State {
         self.find_rivals(&releases);
     }
 
-    /// A release stands, and with it what it descends from, as far as that is known.
+    /// Marks a release as effective, and with it its known ancestors.
     fn vouch(&mut self, id: StatementId, releases: &BTreeMap<StatementId, (&Statement, &Release)>) {
         let mut open = vec![id];
         while let Some(id) = open.pop() {
@@ -63,7 +64,7 @@ impl State {
         }
     }
 
-    /// Only of releases that stand: what else the thief of a removed key signs contradicts nothing.
+    /// Only among effective releases: other releases by the thief of a removed key contradict nothing.
     fn find_rivals(&mut self, releases: &BTreeMap<StatementId, (&Statement, &Release)>) {
         let mut by_place: BTreeMap<(Vec<PublicKey>, u64), BTreeSet<StatementId>> = BTreeMap::new();
         for (id, (statement, _)) in releases.iter().filter(|(id, _)| self.releases.contains(id)) {
@@ -82,14 +83,14 @@ impl State {
     }
 }
 
-/// The publisher roles that `signers` fill.
+/// The publisher roles whose thresholds `signers` meet.
 fn met_roles<'a>(view: &View<'a>, signers: &[PublicKey]) -> Vec<&'a Role> {
     let roles = view.root.roles.iter().filter(|role| role.kind == RoleKind::Publisher);
     roles.filter(|role| role.is_met_by(signers)).collect()
 }
 
-/// Whether all that none of `roles` has a say in is byte for byte as before, and every class is in the slot it was in, under
-/// the name it had: these are others' to rely on.
+/// Whether all classes outside `roles` are byte for byte as before, and every class has the slot and the name
+/// that it had: other publishers rely on these.
 fn changes_only(roles: &[&Role], before: &Release, after: &Release) -> bool {
     if roles.is_empty() || before.classes.is_empty() || after.classes.is_empty() {
         return false;

@@ -1,5 +1,5 @@
-//! What a conformance suite of The Update Framework asks of a client, asked of a library: rotations, fast-forward, rollback,
-//! clocks. `docs/trust.md` has the table; the last test here holds it to what exists.
+//! The client conformance suite of The Update Framework, applied to a library: rotations, fast-forward,
+//! rollback, clocks. `docs/trust.md` has the table; the last test here checks it.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -10,11 +10,11 @@ use crate::{
     statement::{Checkpoint, Fresh, Release, Revoke, Role, RoleKind, Root},
 };
 
-/// Keys, threshold, who signs, and whether it stands.
+/// The keys, the threshold, the signers, and whether the version is accepted.
 type Version<'a> = (&'a [u8], u8, &'a [u8], bool);
 
 fn role(kind: RoleKind, threshold: u8, keys: &[u8]) -> Role {
-    // Key 0 of a case is a key like any other: cases count from 60.
+    // Key 0 of a case is an ordinary key: cases count from 60.
     Role { threshold, ..Role::any_of(kind, keys.iter().map(|n| key(60 + n).public())) }
 }
 
@@ -22,7 +22,7 @@ fn signers(keys: &[u8]) -> Vec<Key> {
     keys.iter().map(|n| key(60 + n)).collect()
 }
 
-/// Each case is a chain of roots: all but the last stand, and the last does or does not.
+/// Each case is a chain of roots: all but the last are accepted; the flag tells whether the last is.
 const ROOT_ROTATIONS: [(&str, &[Version<'_>]); 15] = [
     ("1-of-1-key-rotation", &[(&[1], 1, &[1], true), (&[2], 1, &[2, 1], true), (&[2], 1, &[2], true)]),
     (
@@ -122,7 +122,7 @@ fn roots_rotate_as_in_the_fifteen_cases() {
     }
 }
 
-/// Keys and threshold of a role after the root replaced its only key, 1; who signs; whether that counts.
+/// Keys and threshold of a role after its only key, 1, was replaced; signers; whether they are enough.
 const OTHER_ROTATIONS: [(&str, Version<'_>); 10] = [
     ("1-of-1-key-rotation", (&[2], 1, &[2], true)),
     ("1-of-1-key-rotation-unused-signatures", (&[1], 1, &[3, 1, 4], true)),
@@ -139,7 +139,7 @@ const OTHER_ROTATIONS: [(&str, Version<'_>); 10] = [
     ("3-of-5-sign-fifth-combo", (&[0, 1, 2, 3, 4], 3, &[2, 3, 4], true)),
 ];
 
-/// The world after the root gave a role to keys of a case; key 1 of the case held it before.
+/// The world after the root gave a role to the keys of a case; key 1 of the case held the role before.
 fn rotated(kind: RoleKind, keys: &[u8], threshold: u8) -> World {
     let mut world = World::new();
     let mut root = world.library.root().unwrap().clone();
@@ -153,8 +153,8 @@ fn rotated(kind: RoleKind, keys: &[u8], threshold: u8) -> World {
     world
 }
 
-/// Publisher and operator keys sign one statement together. A signature of a key that no root names keeps a statement out: it
-/// counts as soon as it comes without.
+/// Publisher and operator keys sign one statement together. A signature by a key that no root names keeps a
+/// statement out; the statement is accepted as soon as it comes without that signature.
 #[test]
 fn publishers_and_operators_rotate_as_in_the_ten_cases() {
     for (name, (keys, threshold, signed_by, expected)) in OTHER_ROTATIONS {
@@ -186,7 +186,7 @@ fn publishers_and_operators_rotate_as_in_the_ten_cases() {
     }
 }
 
-/// Timekeepers sign each for itself; together they vouch.
+/// Each timekeeper signs for itself; their threshold is met by all of their statements.
 #[test]
 fn timekeepers_rotate_as_in_the_ten_cases() {
     for (name, (keys, threshold, signed_by, expected)) in OTHER_ROTATIONS {
@@ -202,7 +202,7 @@ fn timekeepers_rotate_as_in_the_ten_cases() {
     }
 }
 
-/// A role with a threshold that its keys cannot meet is no role.
+/// A root whose role needs more signatures than the role has keys is invalid.
 #[test]
 fn a_threshold_above_the_number_of_keys_is_refused() {
     let world = World::new();
@@ -224,7 +224,8 @@ fn replace(world: &mut World, kind: RoleKind, with: u8) {
     world.take(world.sign(Body::Root(root), version, &[&key(1)]));
 }
 
-/// A stolen publisher's or operator's key drives a channel's sequence up; with the key goes the sequence.
+/// A stolen publisher's or operator's key drives a channel's sequence up; when the key is removed, its
+/// sequences no longer matter.
 #[test]
 fn a_channel_recovers_from_a_fast_forward() {
     for (kind, thief) in [(RoleKind::Publisher, 3), (RoleKind::Operator, 2)] {
@@ -245,7 +246,7 @@ fn a_channel_recovers_from_a_fast_forward() {
     }
 }
 
-/// A stolen publisher's key drives its releases' sequence up to the end; the next publisher has all of it.
+/// A stolen publisher's key uses the highest release sequence; the next publisher has all sequences again.
 #[test]
 fn a_release_recovers_from_a_fast_forward() {
     let mut world = World::new();
@@ -269,7 +270,7 @@ fn a_release_recovers_from_a_fast_forward() {
     assert!(world.library.release(&far).is_none() && world.library.releases().is_empty());
     let first = library::release(&world.library, &key(77), vec![], manifest, "", NOW).unwrap();
     let first = world.take(first);
-    // It goes on after the thief's victim, not after the thief.
+    // It goes on after the honest release, not after the thief's.
     assert_eq!(world.library.release(&first).unwrap().statement.sequence(), 2);
     world.channel(&key(77), first, &key(77));
     let second = next(&world, 77, first).unwrap();
@@ -281,14 +282,14 @@ fn a_membership_recovers_from_a_fast_forward() {
     let mut world = World::new();
     world.take(world.sign(Body::Member(member(11, None)), SEQUENCE_JUMP, &[&key(2)]));
     let far = world.sign(Body::Member(member(12, None)), SEQUENCE_JUMP + 1, &[&key(2)]);
-    check_idle(&mut world.library, &far, "a newer word");
+    check_ineffective(&mut world.library, &far, "a newer operator statement");
     replace(&mut world, RoleKind::Operator, 77);
     assert_eq!(world.library.member_highest(&node(11)), 0);
     world.take(library::member(&world.library, &key(77), member(11, None), NOW).unwrap());
-    // A removed key's revocation counts for nothing; an operator's leaves room for a newer word.
+    // A removed key's revocation is ineffective; a current operator's leaves room for a newer statement.
     let out = Revoke { node: node(11), up_to: SEQUENCE_JUMP, reason: String::new() };
     let late = world.sign(Body::Revoke(out.clone()), 1, &[&key(2)]);
-    check_idle(&mut world.library, &late, "operator no more");
+    check_ineffective(&mut world.library, &late, "no longer an operator");
     assert!(world.library.is_member(&node(11), NOW));
     world.take(world.sign(Body::Revoke(out), 1, &[&key(77)]));
     assert!(!world.library.is_member(&node(11), NOW));
@@ -311,7 +312,7 @@ fn freshness_recovers_from_a_fast_forward() {
     assert_eq!(world.library.fresh_since("live"), Some(NOW + 1));
 }
 
-/// Of every kind something old and something newer; who has the newer and is shown the old again stays where it is.
+/// For every kind an old and a newer statement: a library with the newer does not change by the old one.
 #[test]
 fn the_old_of_every_kind_changes_nothing() {
     let mut world = World::new();
@@ -329,7 +330,7 @@ fn the_old_of_every_kind_changes_nothing() {
     };
     let (older, newer) = (grant(&world, 0, 1), grant(&world, NOW + DAY, 2));
     again(&mut world, older, newer);
-    // Of a node that keeps its key: a key that was replaced says nothing of the log.
+    // For a node that keeps its key: checkpoints by a replaced key are ineffective.
     world.take(world.sign(Body::Member(member(13, None)), 1, &[&key(2)]));
     let log = |world: &World, count| {
         let body = Checkpoint { node: node(13), count, head: RecordId::from_bytes([1; 32]) };
@@ -364,7 +365,7 @@ fn the_old_of_every_kind_changes_nothing() {
     again(&mut world, older, newer);
 
     let full = world.library.state.clone();
-    // Roots and successions are chains: they are known whole or not at all.
+    // Roots and successions are chains: they are known completely or not at all.
     let without: Vec<_> = world.said.iter().filter(|said| !old.contains(said)).cloned().collect();
     let mut late = Library::open(world.library.id(), without, NOW).unwrap();
     let before = (late.channel("live").unwrap().statement.id(), late.fresh_since("live"));
@@ -383,7 +384,8 @@ fn the_old_of_every_kind_changes_nothing() {
     assert_eq!(late.key_of(&node(11)), Some(key(32).public()));
 }
 
-/// Each of 100 old channel statements, in either order, before and after a restart, to one who never heard them.
+/// Each of 100 old channel statements, in either order, before and after a restart, offered to a library that
+/// never had them.
 #[test]
 fn a_hundred_old_channel_statements_move_nothing() {
     let mut world = World::new();
@@ -407,7 +409,7 @@ fn a_hundred_old_channel_statements_move_nothing() {
         }
         for said in shown {
             assert!(!late.is_after("live", &said.id(), &last));
-            check_idle(&mut late, said, "something newer");
+            check_ineffective(&mut late, said, "a newer statement");
             assert_eq!(late.channel("live").unwrap().statement.id(), last);
             let kept: Vec<_> = late.statements().iter().map(|said| said.bytes().clone()).collect();
             let again = Library::load(late.id(), kept, NOW).unwrap();
@@ -417,7 +419,8 @@ fn a_hundred_old_channel_statements_move_nothing() {
     }
 }
 
-/// Ten years before and after, or at the ends of time: the same counts. A membership that says so ends; nothing else does.
+/// Ten years before and after, or at the ends of time: the same statements are effective. Only a membership
+/// with an end time ends.
 #[test]
 fn a_clock_takes_nothing_away() {
     let mut world = World::new();
@@ -432,7 +435,7 @@ fn a_clock_takes_nothing_away() {
     }
 }
 
-/// The table of `docs/trust.md`: every function and case is there once, and every test it names is one that runs.
+/// The table of `docs/trust.md` has every function and case once, and every test that it names exists.
 #[test]
 fn the_table_of_the_trust_page_names_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -471,7 +474,7 @@ fn the_table_of_the_trust_page_names_tests_that_exist() {
     }
 }
 
-/// The names of all tests in the sources below a folder: of functions with a test's attribute before them.
+/// The names of all tests in the sources below a folder: functions with a test attribute before them.
 fn gather(folder: &Path, into: &mut BTreeSet<String>) {
     for item in fs::read_dir(folder).unwrap() {
         let path = item.unwrap().path();

@@ -1,5 +1,5 @@
-//! What somebody can do with true statements and a key of little or no worth: add a signature, hide a contradiction or make one,
-//! speak for a redeemer. Each was possible once, or would be with one rule less.
+//! Attacks with genuine statements and a key of little or no authority: adding a signature, hiding or making
+//! a contradiction, signing for a redeemer. Each was possible once, or would be with one rule less.
 
 use super::*;
 use crate::{
@@ -23,15 +23,15 @@ fn world() -> World {
     world
 }
 
-/// Whoever passes a statement on could add a signature: it would be another envelope, and the publisher's word not the
-/// publisher's alone any more.
+/// Every node that passes a statement on could add a signature: this would be another envelope, and the
+/// publisher would no longer be its only signer.
 #[test]
-fn a_strangers_signature_is_not_taken_along() {
+fn a_statement_with_a_foreign_signature_is_not_stored() {
     let mut world = world();
     let first = world.release(vec![], 1);
     world.channel(&key(3), first, &key(3));
     for said in world.said.clone().iter().skip(2) {
-        check_unproved(&mut world.library, &said.cosign(&key(99)).unwrap());
+        check_unauthorized(&mut world.library, &said.cosign(&key(99)).unwrap());
         assert_eq!(world.library.statement(&said.id()), Some(said));
     }
     assert_eq!(world.library.term("live"), None);
@@ -40,9 +40,9 @@ fn a_strangers_signature_is_not_taken_along() {
     assert_eq!(world.library.channel("live").unwrap().body.release, second);
 }
 
-/// A root that somebody filled up with signatures has room for those that it needs.
+/// A root that an attacker filled up with signatures still has room for those that it needs.
 #[test]
-fn strangers_signatures_on_a_root_are_dropped() {
+fn foreign_signatures_on_a_root_are_dropped() {
     let mut world = World::new();
     let mut root = world.library.root().unwrap().clone();
     root.version = 2;
@@ -67,7 +67,7 @@ fn a_second_signature_does_not_hide_a_contradiction() {
     let one = world.channel(&key(3), first, &key(3));
     let second = world.release(vec![first], 2);
     let other = world.sign(live(second, &key(3), term), 2, &[&key(3), &key(4)]);
-    check_idle(&mut world.library, &other, "said twice");
+    check_ineffective(&mut world.library, &other, "contradicting statements");
     assert_eq!(world.library.channel("live").unwrap().statement.sequence(), 1);
     assert!(world.library.conflicts()[0].statements.contains(&one));
 }
@@ -82,13 +82,14 @@ fn another_publisher_cannot_make_a_contradiction() {
     let beside = world.library.statement(&one).unwrap().cosign(&key(4)).unwrap();
     assert!(world.library.offer(&beside, NOW).unwrap().is_news());
     let own = world.sign(live(first, &key(4), term), 2, &[&key(4)]);
-    check_idle(&mut world.library, &own, "does not move the channel");
+    check_ineffective(&mut world.library, &own, "does not move the channel");
     assert_eq!(world.library.channel("live").unwrap().statement.id(), one);
     assert!(world.library.conflicts().is_empty());
     world.channel(&key(3), first, &key(3));
 }
 
-/// The publisher went on after the operator; then the operator's key is replaced and the root pins where the channel stands.
+/// The publisher went on after the operator; then the operator's key is replaced and the root pins the
+/// channel's current statement.
 #[test]
 fn a_publisher_goes_on_from_what_a_root_pins() {
     let mut world = world();
@@ -107,7 +108,8 @@ fn a_publisher_goes_on_from_what_a_root_pins() {
     assert_eq!(world.library.channel("live").unwrap().body.release, second);
 }
 
-/// Only the newest checkpoints are kept. Which, may not depend on which came first, or nodes would never know the same.
+/// Only the newest checkpoints are kept. The choice may not depend on the order of arrival, or nodes would
+/// never agree.
 #[test]
 fn of_many_logs_the_same_few_are_kept_in_every_order() {
     let mut world = World::new();
@@ -118,7 +120,7 @@ fn of_many_logs_the_same_few_are_kept_in_every_order() {
     };
     let last = u64::try_from(CHECKPOINTS).unwrap() + 3;
     let mut all: Vec<_> = (1..=last).map(|count| said(count, 0, NOW)).collect();
-    // One count was reached in three ways, and one of them said again and again.
+    // One count was reached in three ways, and one of them was signed again and again.
     all.extend((1..3).map(|head| said(last, head, NOW)));
     all.extend((1..9).map(|later| said(last, 0, NOW + later)));
     let mut expected: Option<Vec<Statement>> = None;
@@ -134,9 +136,10 @@ fn of_many_logs_the_same_few_are_kept_in_every_order() {
     }
 }
 
-/// Two timekeepers may say the same at the same time: then it is one statement, and counts for each as long as it is its newest.
+/// Two timekeepers may sign the same body at the same time: this is one statement, and it is effective for
+/// each as long as it is its newest.
 #[test]
-fn timekeepers_that_say_the_same_do_not_stand_in_each_others_way() {
+fn timekeepers_may_share_one_statement() {
     let mut world = World::new();
     let mut root = world.library.root().unwrap().clone();
     root.version = 2;
@@ -163,9 +166,10 @@ fn timekeepers_that_say_the_same_do_not_stand_in_each_others_way() {
     check_refused(&mut world.library, &two.cosign(&key(99)).unwrap(), "no other");
 }
 
-/// An operator's key that was replaced binds a key to a redeemer: the binding counts nowhere, and what the key redeems neither.
+/// A replaced operator's key binds a key to a redeemer: the binding is ineffective, and so are members that
+/// this key redeems.
 #[test]
-fn a_replaced_operator_cannot_speak_for_a_redeemer() {
+fn a_replaced_operator_cannot_bind_a_redeemers_key() {
     let mut world = world();
     let ticket = world.take(library::ticket(&world.library, &key(5), terms(9), NOW).unwrap());
     let mut root = world.library.root().unwrap().clone();
@@ -174,17 +178,17 @@ fn a_replaced_operator_cannot_speak_for_a_redeemer() {
     world.take(world.sign(Body::Root(root), 3, &[&key(1)]));
     let bound = Member { key: key(66).public(), ..member(10, None) };
     let bound = world.sign(Body::Member(bound), 1, &[&key(2)]);
-    check_idle(&mut world.library, &bound, "a newer word");
+    check_ineffective(&mut world.library, &bound, "a newer operator statement");
     let claim = world.sign(Body::Member(member(11, Some(ticket))), 1, &[&key(66)]);
-    check_idle(&mut world.library, &claim, "a newer word");
+    check_ineffective(&mut world.library, &claim, "a newer operator statement");
     assert!(!world.library.is_member(&node(11), NOW));
     assert_eq!(world.library.ticket_uses(&ticket).count(), 0);
 }
 
-/// A redeemer's members stay when its key is succeeded, and when an operator binds the new one; what a stolen key admitted goes
-/// when an operator binds another.
+/// A redeemer's members stay when its key is succeeded, and when an operator binds the new key; the members
+/// that a stolen key admitted lose their membership when an operator binds another key.
 #[test]
-fn a_redeemer_is_who_holds_its_key() {
+fn a_redeemers_members_follow_its_key() {
     let mut world = World::new();
     world.take(library::member(&world.library, &key(2), member(10, None), NOW).unwrap());
     let ticket = world.ticket(9);
@@ -202,13 +206,13 @@ fn a_redeemer_is_who_holds_its_key() {
     world.take(bind(&world, 31));
     assert!([11, 12].iter().all(|n| !world.library.is_member(&node(*n), NOW)));
     let thief = world.sign(Body::Member(member(13, Some(ticket))), 1, &[&key(30)]);
-    check_idle(&mut world.library, &thief, "a newer word");
+    check_ineffective(&mut world.library, &thief, "a newer operator statement");
     let honest = world.sign(Body::Member(member(14, Some(ticket))), 1, &[&key(31)]);
     world.take(honest);
 }
 
-/// A body behind the kind of another, in order in all else: signed as that kind is, or as the body's own. Most cannot be read
-/// as the other; none counts as it.
+/// A body under the kind of another, correct otherwise: signed by the signers of that kind, or of the body's
+/// own. Most cannot be read as the other kind; none is effective as that kind.
 #[test]
 fn no_body_counts_as_another_kind() {
     let mut world = World::new();

@@ -1,4 +1,4 @@
-//! The canonical form: goldens, damage, and what no form may say.
+//! The canonical form: goldens, damage, and bodies that break a rule.
 
 use proptest::prelude::*;
 
@@ -82,7 +82,7 @@ fn goldens() {
     assert_eq!(kinds, StatementKind::ALL, "every kind has a golden");
 }
 
-/// What stands at the end of a body only where there is something to say.
+/// Samples of the fields at the end of a body that are left out when empty.
 fn samples_with_tails() -> Vec<Statement> {
     let commitment = Commitment::from_bytes([0x17; 32]);
     let table = ClassTable { classes: vec![(2, commitment)] };
@@ -168,7 +168,7 @@ fn every_cut_and_every_addition_is_refused() {
     assert!(Statement::decode(&vec![0; STATEMENT_BYTES + 1]).unwrap_err().to_string().contains("at most"));
 }
 
-/// The body may not end before or after what its length says.
+/// The body may not end before or after its stated length.
 #[test]
 fn a_body_of_another_length_is_refused() {
     for statement in samples() {
@@ -196,7 +196,7 @@ fn a_key_signs_once() {
     let both = statement.cosign(&key(4)).unwrap();
     assert_eq!((both.id(), both.signers().count()), (statement.id(), 2));
     assert_eq!(both.verify_signatures().unwrap().len(), 2);
-    // The same two signatures in the other order are another form of the same thing.
+    // The same two signatures in the other order are another form of the same statement.
     let (signed, signatures) = both.bytes().split_at(both.bytes().len() - 193);
     let swapped = [signed, &[2], &signatures[97..], &signatures[1..97]].concat();
     assert!(Statement::decode(&swapped).is_err());
@@ -224,7 +224,8 @@ fn too_many_signatures_are_refused() {
     assert!(Statement::sign(header, &body, &[]).is_err());
 }
 
-/// A signature counts for a statement only: not the bare bytes, not a proof's message, and an id never for another.
+/// A signature is valid for a statement only, not for its bare bytes or for a proof's message. An id is never
+/// the id of another type.
 #[test]
 fn domains_are_apart() {
     let statement = &samples()[1];
@@ -256,7 +257,7 @@ fn headers_out_of_range_are_refused() {
     assert!(sign(None, 1, NOW).is_err(), "only a first root names no library");
     assert!(sign(Some(LibraryId::from_bytes([0; 32])), 1, NOW).is_err(), "zeros name no library");
 
-    // A root's header and body say the same version.
+    // A root's header and body have the same version.
     let Body::Root(root) = found().1.body().clone() else { unreachable!() };
     let root = Root { version: 2, ..root };
     let sign_root = |sequence| {
@@ -400,7 +401,7 @@ fn roots_that_break_a_rule_are_refused() {
         }
         true
     });
-    // One with room for every role and key would not fit a statement; it is refused, not cut.
+    // A root with every role and key in use would not fit into a statement; it is refused, not truncated.
     let Body::Root(mut root) = found().1.body().clone() else { unreachable!() };
     let keys: Vec<_> = (0..ROLE_KEYS).map(|n| key(u8::try_from(n).unwrap()).public()).collect();
     root.roles.truncate(1);
@@ -431,7 +432,7 @@ fn check_bodies(statement: &Statement, spoil: impl Fn(&mut Body, u32) -> bool) {
         let header = Header { library, sequence: statement.sequence(), time_ms: NOW };
         let refused = Statement::sign(header, &body, &[&key(1)]);
         assert!(refused.is_err(), "{} {n}: {body:?}", statement.kind().name());
-        // Around the check at signing: what a peer could send.
+        // Bypasses the check at signing, as a peer could.
         let mut bytes = statement.bytes()[..56].to_vec();
         let encoded = body.encode_unchecked();
         bytes.extend_from_slice(&u32::try_from(encoded.len()).unwrap().to_le_bytes());
@@ -444,7 +445,7 @@ fn check_bodies(statement: &Statement, spoil: impl Fn(&mut Body, u32) -> bool) {
     }
 }
 
-/// What parses has one form: encoding it again gives the bytes it came in.
+/// Bytes that parse have one form: encoding the body again gives the same bytes.
 #[track_caller]
 fn check_one_form(bytes: &[u8]) {
     if let Ok(statement) = Statement::decode(bytes) {

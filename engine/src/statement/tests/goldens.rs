@@ -1,5 +1,5 @@
-//! The bytes of one statement of each kind, signed by keys whose seeds are one repeated byte. Whoever changes one of
-//! these has made a new format: it needs a new version in the envelope.
+//! The bytes of one statement of each kind, signed by keys whose seeds are one repeated byte. A change of
+//! these bytes is a new format: it needs a new version in the envelope.
 
 /// In the order of the kinds; one field a line.
 pub(super) const GOLDENS: [&[&str]; 11] = [

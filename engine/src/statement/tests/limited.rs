@@ -1,4 +1,4 @@
-//! Publishers of some classes only: what of theirs stands.
+//! Publishers that are limited to some classes, and which of their releases are effective.
 
 use super::*;
 use crate::{
@@ -43,7 +43,8 @@ fn first(world: &mut World) -> StatementId {
     world.take(world.sign(release(&[], &classes), 1, &[&key(3)]))
 }
 
-/// The key that the root gave two classes by two roles could change those of one role only: the first that was found.
+/// Symptom: a key to which the root gave two classes by two roles could change the classes of one role only.
+/// Cause: only the first role found was used.
 #[test]
 fn a_key_with_two_roles_has_the_classes_of_both() {
     let mut world = world();
@@ -55,11 +56,11 @@ fn a_key_with_two_roles_has_the_classes_of_both() {
         world.take(world.sign(changed(0, extras, news), sequence, &[&key(NEWS)]));
     }
     let other = world.sign(changed(10, 11, 12), 5, &[&key(NEWS)]);
-    check_idle(&mut world.library, &other, "may not change");
+    check_ineffective(&mut world.library, &other, "may not change");
 }
 
-/// A class keeps its slot and name for good: where a limited publisher could take its class out of one, those who go on from its
-/// release would find two of one name, or another's class in the slot.
+/// A class keeps its slot and name for good. Where a limited publisher could move its class to another slot,
+/// publishers of later releases would find two classes of one name, or another publisher's class in the slot.
 #[test]
 fn a_limited_publisher_moves_and_renames_nothing() {
     let mut world = world();
@@ -72,14 +73,14 @@ fn a_limited_publisher_moves_and_renames_nothing() {
     let refused: [&[ReleaseClass]; 3] = [&[], &[class(1, "extras-2", 1)], &[class(3, "extras", 1)]];
     for (sequence, extras) in (2..).zip(refused) {
         let moved = world.sign(with(extras), sequence, &[&key(NEWS)]);
-        check_idle(&mut world.library, &moved, "may not change");
+        check_ineffective(&mut world.library, &moved, "may not change");
     }
     let more = [class(1, "extras", 1), class(3, "extras-2", 3)];
     world.take(world.sign(with(&more), 9, &[&key(NEWS)]));
 }
 
-/// A limited publisher made a release with the highest number there is. An operator promoted it unawares, and nobody could make
-/// one after it.
+/// Symptom: a limited publisher made a release with the highest sequence, an operator promoted it, and no
+/// release could follow it.
 #[test]
 fn a_limited_release_does_not_leap() {
     let mut world = world();
@@ -87,10 +88,10 @@ fn a_limited_release_does_not_leap() {
     let classes = [class(0, "films", 0), class(1, "extras", 1), class(2, "news", 12)];
     for sequence in [u64::MAX - 1, SEQUENCE_JUMP + 2] {
         let far = world.sign(release(&[parent], &classes), sequence, &[&key(NEWS)]);
-        check_idle(&mut world.library, &far, "may not change");
+        check_ineffective(&mut world.library, &far, "may not change");
     }
     world.take(world.sign(release(&[parent], &classes), SEQUENCE_JUMP + 1, &[&key(NEWS)]));
-    // What is made goes by that, however far another's releases are ahead.
+    // The sequence of a new release respects this bound, however far another publisher's releases are ahead.
     let mut world = self::world();
     let parent = first(&mut world);
     world.take(world.sign(release(&[parent], &classes), SEQUENCE_JUMP + 1, &[&key(3)]));
@@ -102,9 +103,9 @@ fn a_limited_release_does_not_leap() {
     world.take(made);
 }
 
-/// Ids are random, so a chain of releases was gone through once for about every second of them.
+/// Symptom: a chain of releases was walked once for about every second release, since ids are random.
 #[test]
-fn a_long_chain_of_limited_releases_stands() {
+fn a_long_chain_of_limited_releases_is_effective() {
     let mut world = world();
     let mut parent = first(&mut world);
     let mut chain = Vec::new();
@@ -118,10 +119,10 @@ fn a_long_chain_of_limited_releases_stands() {
     assert!(outcomes.into_iter().all(|outcome| outcome.unwrap() == Accepted::New));
 }
 
-/// The thief of a key that the root no longer names could sign beside every release of old, and each was a contradiction that
-/// nothing ever settled.
+/// Symptom: the thief of a key that the root no longer names signed a rival of every old release, and each
+/// was a contradiction that was never settled.
 #[test]
-fn what_does_not_stand_contradicts_nothing() {
+fn an_ineffective_release_contradicts_nothing() {
     let mut world = world();
     let honest = first(&mut world);
     let mut root = world.library.root().unwrap().clone();
@@ -129,6 +130,6 @@ fn what_does_not_stand_contradicts_nothing() {
     root.roles[2].keys = vec![key(4).public()];
     world.take(world.sign(Body::Root(root), 3, &[&key(1)]));
     let beside = world.sign(release(&[], &[class(0, "films", 66)]), 1, &[&key(3)]);
-    assert_eq!(world.library.offer(&beside, NOW).unwrap(), Accepted::Outdated);
+    assert_eq!(world.library.offer(&beside, NOW).unwrap(), Accepted::Superseded);
     assert!(world.library.release(&honest).is_some() && world.library.conflicts().is_empty());
 }

@@ -1,4 +1,4 @@
-//! Tests of the trust model as a whole; those of one file's own rules stand in that file.
+//! Tests of the whole trust model; tests of one file's own rules are in that file.
 
 mod conformance;
 mod forgeries;
@@ -42,7 +42,7 @@ impl World {
         world
     }
 
-    /// Offers a statement that must stand.
+    /// Offers a statement that must be effective.
     pub(super) fn take(&mut self, statement: Statement) -> StatementId {
         assert_eq!(self.library.offer(&statement, NOW).unwrap(), Accepted::New);
         let id = statement.id();
@@ -74,7 +74,7 @@ impl World {
         self.take(made)
     }
 
-    /// Signs any body for this library, entitled or not.
+    /// Signs any body for this library, authorized or not.
     pub(super) fn sign(&self, body: Body, sequence: u64, keys: &[&Key]) -> Statement {
         sign(self.library.id(), body, sequence, NOW, keys)
     }
@@ -123,16 +123,18 @@ pub(super) fn node(n: u8) -> NodeId {
 }
 
 #[track_caller]
-pub(super) fn check_unproved(library: &mut Library, statement: &Statement) {
+pub(super) fn check_unauthorized(library: &mut Library, statement: &Statement) {
     let outcome = library.offer(statement, NOW).unwrap();
-    assert!(matches!(outcome, Accepted::Unproved { .. }), "{outcome:?}");
+    assert!(matches!(outcome, Accepted::Unauthorized { .. }), "{outcome:?}");
 }
 
-/// It is taken up, and does not count.
+/// Checks that a statement is stored and not effective.
 #[track_caller]
-pub(super) fn check_idle(library: &mut Library, statement: &Statement, text: &str) {
+pub(super) fn check_ineffective(library: &mut Library, statement: &Statement, text: &str) {
     match library.offer(statement, NOW).unwrap() {
-        Accepted::Idle { reason } => assert!(reason.contains(text), "`{reason}` does not say `{text}`"),
+        Accepted::Ineffective { reason } => {
+            assert!(reason.contains(text), "`{reason}` does not say `{text}`")
+        }
         outcome => panic!("{outcome:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! What is left of a removed operator's word: what the root pins, and nothing that comes later.
+//! The statements of a removed operator: pinned ones stay effective, later ones do not become effective.
 
 use super::*;
 use crate::{
@@ -40,10 +40,11 @@ fn is_out(library: &Library, n: u8) -> bool {
     !library.is_member(&node(n), NOW)
 }
 
-/// An operator's key was stolen and the root removed it. The thief went on revoking whom it liked, 65,536 times, and no root ended
-/// that: a revocation counted by any key that had ever been an operator's.
+/// Symptom: an operator's key was stolen and the root removed it. The thief still revoked any node, 65,536
+/// times, and no root ended that. Cause: a revocation was effective by any key that had ever been an
+/// operator's.
 #[test]
-fn a_removed_operators_revocations_count_for_nothing() {
+fn a_removed_operators_revocations_are_ineffective() {
     let mut world = world();
     let honest = revoke(&world, 11, 2);
     world.take(honest.clone());
@@ -51,19 +52,19 @@ fn a_removed_operators_revocations_count_for_nothing() {
         remove(root);
         root.pins = vec![honest.id()];
     });
-    assert!(is_out(&world.library, 11), "what the root pins stands");
+    assert!(is_out(&world.library, 11), "a pinned revocation is effective");
     for up_to in 2..40 {
         let late = revoke(&world, 12, up_to);
-        check_idle(&mut world.library, &late, "operator no more");
+        check_ineffective(&mut world.library, &late, "no longer an operator");
     }
     assert!(!is_out(&world.library, 12));
-    // Together with an operator's of today it is that operator's word.
+    // Together with a signature by a current operator it is that operator's revocation.
     let both = revoke(&world, 13, 2).cosign(&key(5)).unwrap();
     world.take(both);
     assert!(is_out(&world.library, 13));
 }
 
-/// What is not pinned ends with the key: `root apply` names it before.
+/// An unpinned revocation ends with its key: `root apply` lists it before.
 #[test]
 fn an_unpinned_revocation_ends_with_its_key() {
     let mut world = world();
@@ -74,23 +75,24 @@ fn an_unpinned_revocation_ends_with_its_key() {
     assert!(!is_out(&world.library, 11));
 }
 
-/// A root has room for so many pins; a thief makes more revocations than that. The lists lie beside the root, and as long as a node
-/// lacks one of a key's, all that it knows of that key stands: a list that is late lets no node in again.
+/// A root has a limited number of pins; a thief can make more revocations than that. The lists are statements
+/// beside the root. As long as a node lacks a list of a key, all revocations of that key that it knows are
+/// effective: a late list admits no node again.
 #[test]
-fn a_list_of_pins_counts_once_it_is_there() {
+fn a_list_of_pins_is_effective_once_it_is_known() {
     let mut world = world();
     let (kept, dropped) = (revoke(&world, 11, 2), revoke(&world, 12, 2));
     world.take(kept.clone());
     world.take(dropped);
     let body = Pins { signer: key(99).public(), key: key(2).public(), statements: vec![kept.id()] };
     let list = world.sign(Body::Pins(body), 1, &[&key(99)]);
-    check_unproved(&mut world.library, &list);
+    check_unauthorized(&mut world.library, &list);
     follow(&mut world, |root| {
         remove(root);
         root.lists = vec![(key(2).public(), list.id())];
     });
     let late = revoke(&world, 13, 2);
-    assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::New, "the list is not here");
+    assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::New, "the list is not known");
     assert!([11, 12, 13].iter().all(|n| is_out(&world.library, *n)));
 
     // No further signature makes another envelope of it.
@@ -100,15 +102,16 @@ fn a_list_of_pins_counts_once_it_is_there() {
     assert!(is_out(&world.library, 11));
     assert!(!is_out(&world.library, 12) && !is_out(&world.library, 13));
 
-    // The order in which all of it comes makes no difference.
+    // The order of arrival makes no difference.
     let mut said: Vec<_> = world.library.statements().into_iter().cloned().collect();
     said.reverse();
     let loaded = Library::open(world.library.id(), said, NOW).unwrap();
     assert_eq!(loaded.state, world.library.state);
 }
 
-/// Symptom: a publisher's or an operator's key was removed because it was stolen, and went on filling every node with releases and
-/// tickets, hundreds of megabytes of them. Cause: a statement of any key that a root had ever named was taken.
+/// Symptom: a publisher's or an operator's key was removed because it was stolen, and still filled every node
+/// with releases and tickets, hundreds of megabytes of them. Cause: a statement of any key that a root had
+/// ever named was stored.
 #[test]
 fn a_removed_key_brings_no_more_releases_and_tickets() {
     let mut world = world();
@@ -132,14 +135,15 @@ fn a_removed_key_brings_no_more_releases_and_tickets() {
     world.take(next.clone());
     for n in 10..40 {
         let late = release(n, vec![first], &key(3));
-        assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Outdated);
+        assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Superseded);
         assert!(world.library.statement(&late.id()).is_none());
     }
     let late = world_sign(Body::Ticket(terms(2)), 2, &key(2));
-    assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Outdated);
-    check_unproved(&mut world.library, &claim);
+    assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Superseded);
+    check_unauthorized(&mut world.library, &claim);
 
-    // A node that took some of it before agrees with one that did not, which has the history that counts.
+    // A node that stored some of it before agrees with a node that did not and that has the effective
+    // history.
     let mut older = early;
     [&before, &ticket, &claim].iter().for_each(|said| assert!(older.offer(said, NOW).unwrap().is_news()));
     for said in &world.said {
@@ -152,14 +156,14 @@ fn a_removed_key_brings_no_more_releases_and_tickets() {
     let mut reversed: Vec<_> = world.said.clone();
     reversed.reverse();
     let mut newer = Library::new(world.library.id());
-    // One at a time, as often as there are releases in a line.
+    // One at a time, as often as there are releases in a chain.
     for said in reversed.iter().cycle().take(8 * reversed.len()) {
         let _ = newer.offer(said, NOW).unwrap();
     }
     assert_eq!(newer.statements(), world.library.statements());
     assert!([first, needed].iter().all(|id| newer.release(id).is_some()));
 
-    // What a later root pins is taken.
+    // A statement that a later root pins is stored.
     follow(&mut world, |root| {
         root.pins = vec![before.id(), late.id()];
         root.pins.sort();
@@ -168,7 +172,8 @@ fn a_removed_key_brings_no_more_releases_and_tickets() {
     world.take(late);
 }
 
-/// What others went above is kept of a removed key, and it is bounded in bytes.
+/// Statements that others answered with a higher sequence are stored also from a removed key, within a bound
+/// of bytes.
 #[test]
 fn a_removed_key_brings_a_bounded_amount_of_the_rest() {
     let mut world = world();
@@ -192,7 +197,7 @@ fn world_sign(body: Body, sequence: u64, signer: &Key) -> Statement {
 }
 
 #[test]
-fn a_list_holds_what_it_may() {
+fn a_list_of_pins_is_bounded() {
     let statements = |count: usize| {
         (0..count).map(|n| {
             let mut id = [0; 32];

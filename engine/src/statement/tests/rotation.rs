@@ -1,4 +1,4 @@
-//! Roots that follow roots, and what becomes of what was signed under them.
+//! Successions of roots, and the effect on statements that were signed under them.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -43,7 +43,8 @@ fn start(threshold: u8, root_keys: &[u8]) -> Library {
     library
 }
 
-/// The cases of the TUF conformance suite's root rotation, by (old threshold, old keys, new threshold, new keys, signers).
+/// The cases of the TUF conformance suite's root rotation, by (old threshold, old keys, new threshold, new
+/// keys, signers).
 #[test]
 fn a_new_root_needs_both_thresholds() {
     type Case<'a> = (&'a str, (u8, &'a [u8]), (u8, &'a [u8]), &'a [u8], bool);
@@ -83,12 +84,13 @@ fn a_new_root_needs_both_thresholds() {
         let next = sign(library.id(), body, 2, NOW, &signers.iter().collect::<Vec<_>>());
         let outcome = library.offer(&next, NOW);
         assert_eq!(matches!(outcome, Ok(Accepted::New)), *expected, "{name}: {outcome:?}");
-        assert_eq!(outcome.is_err(), !*expected, "{name}: what cannot ever stand is an error");
+        assert_eq!(outcome.is_err(), !*expected, "{name}: a root that can never be accepted is an error");
         assert_eq!(library.root().unwrap().version, if *expected { 2 } else { 1 }, "{name}");
     }
 }
 
-/// A threshold counts keys, not signatures (the fault of CVE-2020-6174): one key signs twice, or is listed twice.
+/// A threshold counts keys, not signatures (the fault of CVE-2020-6174): one key signs twice, or is listed
+/// twice.
 #[test]
 fn one_key_is_not_two() {
     let mut library = start(2, &[50, 51]);
@@ -113,8 +115,8 @@ fn a_release_threshold_counts_too() {
     world.take(world.sign(Body::Root(next), 2, &[&key(1)]));
     let manifest = ManifestId::from_bytes([1; 32]);
     let one = library::release(&world.library, &key(3), vec![], manifest, "", NOW).unwrap();
-    check_idle(&mut world.library, &one, "may not change");
-    check_unproved(&mut world.library, &one.cosign(&key(2)).unwrap());
+    check_ineffective(&mut world.library, &one, "may not change");
+    check_unauthorized(&mut world.library, &one.cosign(&key(2)).unwrap());
     world.take(one.cosign(&key(4)).unwrap());
 }
 
@@ -125,9 +127,10 @@ fn roots_come_one_after_the_other() {
         sign(library.id(), root(version, 1, &[50], publishers), version, NOW, &[&key(50)])
     };
     let (second, other_second, third) = (make(2, &[3]), make(2, &[4]), make(3, &[3]));
-    check_unproved(&mut library, &third);
+    check_unauthorized(&mut library, &third);
     assert_eq!(library.offer(&second, NOW).unwrap(), Accepted::New);
-    // A quorum that signs two: the one that is known first stands, whatever their ids, and the proof is kept.
+    // A quorum that signs two: the first known root is effective, whatever the ids, and the other is kept as
+    // proof.
     assert!(library.offer(&other_second, NOW).unwrap().is_news());
     assert_eq!(library.root_statement().unwrap().id(), second.id());
     assert_eq!(library.conflicts()[0].kind, ConflictKind::Root);
@@ -154,7 +157,7 @@ fn an_expired_root_only_warns() {
     assert!(world.library.root_expired(NOW));
     let release = world.release(vec![], 1);
     world.channel(&key(3), release, &key(3));
-    // The next one is taken up under it.
+    // The next root is accepted under it.
     let Body::Root(mut renewed) = root(3, 1, &[1], &[3]) else { unreachable!() };
     renewed.expires_ms = NOW + DAY;
     world.take(world.sign(Body::Root(renewed), 3, &[&key(1)]));
@@ -163,9 +166,10 @@ fn an_expired_root_only_warns() {
     assert_eq!(world.library.channel("live").unwrap().body.release, release);
 }
 
-/// Recovery from a fast-forward (TUF 5.3.11): with the key goes the sequence that it drove up.
+/// Recovery from a fast-forward (TUF 5.3.11): when the key is removed, the sequence that it drove up no
+/// longer matters.
 #[test]
-fn a_rotated_publisher_takes_its_sequences_along() {
+fn sequences_of_a_rotated_publisher_do_not_matter() {
     let mut world = World::new();
     let release = world.release(vec![], 1);
     world.channel(&key(3), release, &key(3));
@@ -174,7 +178,7 @@ fn a_rotated_publisher_takes_its_sequences_along() {
 
     world.take(world.sign(root(2, 1, &[1], &[4]), 2, &[&key(1)]));
     assert!(world.library.channel("live").is_none() && world.library.releases().is_empty());
-    // The new publisher's release vouches for the old one, which may then be named again.
+    // The new publisher's release descends from the old one, so a channel may point to that again.
     let manifest = ManifestId::from_bytes([2; 32]);
     let body = crate::statement::Release {
         parents: vec![release],
@@ -193,13 +197,13 @@ fn a_rotated_publisher_takes_its_sequences_along() {
         classes: Vec::new(),
     };
     let stolen = world.sign(Body::Release(stolen), 3, &[&key(3)]);
-    assert_eq!(world.library.offer(&stolen, NOW).unwrap(), Accepted::Outdated);
+    assert_eq!(world.library.offer(&stolen, NOW).unwrap(), Accepted::Superseded);
     assert_eq!(world.library.releases().len(), 2);
 }
 
-/// What a key said before it was lost can be kept by the root, without anybody signing it again.
+/// The root can keep a key's statements from before it was lost effective, without a new signature on them.
 #[test]
-fn a_root_pins_what_a_removed_key_said() {
+fn a_root_pins_statements_of_a_removed_key() {
     let mut world = World::new();
     let first = world.release(vec![], 1);
     let head = world.release(vec![first], 2);
@@ -237,7 +241,7 @@ fn history() -> Vec<Statement> {
     world.channel(&key(3), first, &key(3));
     let second = world.release(vec![first], 2);
     let side = world.release(vec![first], 3);
-    world.release(vec![first], 9); // nobody follows it, so it goes with its publisher
+    world.release(vec![first], 9); // no release follows it, so it is ineffective without its publisher
     world.channel(&key(3), second, &key(3));
     world.take(library::member(&world.library, &key(2), member(10, None), NOW).unwrap());
     let ends = Member { expires_ms: NOW + DAY, ..member(10, None) };
@@ -270,12 +274,12 @@ fn history() -> Vec<Statement> {
     said
 }
 
-/// Whether an exchange brings a statement again: it is not known, and may be later.
+/// Whether an exchange brings a statement again: it is not known, and may be added later.
 fn comes_again(outcome: &Accepted) -> bool {
-    matches!(outcome, Accepted::Unproved { .. } | Accepted::Outdated)
+    matches!(outcome, Accepted::Unauthorized { .. } | Accepted::Superseded)
 }
 
-/// Offers one by one, then what was not taken again, until nothing more stands.
+/// Offers the statements one by one, then those that were not added again, until nothing changes.
 fn settle(statements: &[Statement]) -> Library {
     let mut library = Library::new(found().0);
     let mut open: Vec<_> = statements.to_vec();
@@ -295,7 +299,7 @@ fn the_history_ends_as_it_should() {
     assert_eq!(
         library.releases().len(),
         4,
-        "the last release vouches for those of the publisher that is gone"
+        "the last release makes those of the removed publisher effective"
     );
     assert_eq!(library.channel("live").unwrap().statement.sequence(), 4);
     let members: Vec<_> = library.members().iter().map(|said| said.body.name.clone()).collect();
@@ -307,7 +311,7 @@ fn the_history_ends_as_it_should() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whoever hears the same statements knows the same, in whichever order they came.
+    /// Libraries with the same statements have the same state, whatever the order of arrival.
     #[test]
     fn any_order_gives_the_same_state(swaps in vec(any::<(Index, Index)>(), 64), batch in 1usize..24) {
         let mut said = history();
@@ -320,7 +324,7 @@ proptest! {
         prop_assert_eq!(shuffled.statements(), expected.statements());
         prop_assert_eq!(&shuffled.state, &expected.state);
 
-        // In batches too: what a batch leaves unproved comes again with the next.
+        // In batches too: a statement that a batch leaves unauthorized comes again with the next.
         let mut library = Library::new(found().0);
         let mut open: Vec<Statement> = Vec::new();
         for some in said.chunks(batch) {
@@ -336,7 +340,8 @@ proptest! {
     }
 }
 
-/// A node's key goes from hand to hand, its id and grants stay; the old key is good for its grace and no longer.
+/// A node's key is succeeded several times; its id and grants stay. The old key is valid for its grace and no
+/// longer.
 #[test]
 fn a_node_keeps_its_grants_under_another_key() {
     let mut world = World::new();
@@ -354,7 +359,7 @@ fn a_node_keeps_its_grants_under_another_key() {
     assert!(library.may(&node(11), "default", Verbs::PULL, NOW));
     assert_eq!(library.node_of(&key(42).public(), NOW), Some(node(11)));
     assert!(!library.is_member(&node(42), NOW), "a key is no node of its own");
-    // Half a succession is none.
+    // A succession with one signature is refused.
     let body = Succession { node: node(11), old: key(42).public(), new: key(43).public(), grace_ms: 0 };
     for signer in [42, 43] {
         let half = world.sign(Body::Succession(body.clone()), 1, &[&key(signer)]);
@@ -362,28 +367,28 @@ fn a_node_keeps_its_grants_under_another_key() {
     }
 }
 
-/// A thief and the owner both say how it goes on: nobody is believed until an operator says which.
+/// A thief and the owner sign successions to different keys: neither is effective until an operator decides.
 #[test]
 fn two_successors_of_one_key_suspend_the_node() {
     let mut world = World::new();
     world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
     world.take(library::succession(&world.library, node(11), &key(11), &key(41), 0, NOW).unwrap());
     let rival = library::succession(&world.library, node(11), &key(11), &key(42), 0, NOW).unwrap();
-    check_idle(&mut world.library, &rival, "said twice");
+    check_ineffective(&mut world.library, &rival, "contradicting statements");
     assert!(world.library.is_suspended(&node(11)) && !world.library.is_member(&node(11), NOW));
     assert_eq!(world.library.conflicts()[0].kind, ConflictKind::Succession);
     let bound = Member { key: key(41).public(), ..member(11, None) };
     world.take(library::member(&world.library, &key(2), bound, NOW).unwrap());
     assert!(world.library.is_member(&node(11), NOW));
     assert_eq!(world.library.key_of(&node(11)), Some(key(41).public()));
-    assert!(world.library.conflicts().is_empty(), "no key that counts has two successors any more");
-    // The way back in for who has lost its key: a key that never was the node's.
+    assert!(world.library.conflicts().is_empty(), "no current key has two successors any more");
+    // Recovery for a node that has lost its key: the operator binds a key that it never had.
     let bound = Member { key: key(44).public(), ..member(11, None) };
     world.take(library::member(&world.library, &key(2), bound, NOW).unwrap());
     assert_eq!(world.library.key_of(&node(11)), Some(key(44).public()));
 }
 
-/// A node that signs for one key after the other, without end, is stopped.
+/// A node that signs one succession after the other, without end, is stopped.
 #[test]
 fn keys_do_not_grow_without_bound() {
     let mut world = World::new();

@@ -1,4 +1,4 @@
-//! What a library accepts and what it refuses: releases, channels, tickets and members.
+//! Statements that a library accepts and refuses: releases, channels, tickets and members.
 
 use super::*;
 use crate::{
@@ -32,7 +32,8 @@ fn the_main_road() {
     assert_eq!(loaded.statements(), library.statements());
 }
 
-/// Who steals a node's key holds neither content nor admission: not a release, channel, ticket, member or root.
+/// A thief of a node's key has power over neither content nor admission: it can sign no release, channel,
+/// ticket, member or root.
 #[test]
 fn a_node_key_has_no_authority() {
     let mut world = World::new();
@@ -40,22 +41,22 @@ fn a_node_key_has_no_authority() {
     let thief = key(10);
     let manifest = ManifestId::from_bytes([6; 32]);
     let release = library::release(&world.library, &thief, vec![first], manifest, "", NOW).unwrap();
-    check_unproved(&mut world.library, &release);
+    check_unauthorized(&mut world.library, &release);
     let live =
         Channel { name: "live".into(), release: first, active: thief.public(), follow: true, term: None };
     let channel = library::channel(&world.library, &thief, live, NOW).unwrap();
-    check_unproved(&mut world.library, &channel);
+    check_unauthorized(&mut world.library, &channel);
     let ticket = library::ticket(&world.library, &thief, terms(1), NOW).unwrap();
-    check_unproved(&mut world.library, &ticket);
+    check_unauthorized(&mut world.library, &ticket);
     let member = library::member(&world.library, &thief, member(11, None), NOW).unwrap();
-    check_unproved(&mut world.library, &member);
+    check_unauthorized(&mut world.library, &member);
     let mut root = world.library.root().unwrap().clone();
     root.version = 2;
     let root = world.sign(Body::Root(root), 2, &[&thief]);
     check_refused(&mut world.library, &root, "not signed by enough of its own keys");
 }
 
-/// Roles do not stand in for each other.
+/// No role can sign for another.
 #[test]
 fn each_role_keeps_to_its_own() {
     let mut world = World::new();
@@ -68,18 +69,18 @@ fn each_role_keeps_to_its_own() {
             classes: Vec::new(),
         };
         let release = world.sign(Body::Release(release), 1, &[&key(n)]);
-        check_unproved(&mut world.library, &release);
+        check_unauthorized(&mut world.library, &release);
     }
     for n in [1, 3] {
         let ticket = world.sign(Body::Ticket(terms(1)), 1, &[&key(n)]);
-        check_unproved(&mut world.library, &ticket);
+        check_unauthorized(&mut world.library, &ticket);
         let member = world.sign(Body::Member(member(11, None)), 1, &[&key(n)]);
-        check_unproved(&mut world.library, &member);
+        check_unauthorized(&mut world.library, &member);
     }
     let live =
         Channel { name: "live".into(), release: first, active: key(3).public(), follow: true, term: None };
     let by_root = world.sign(Body::Channel(live), 1, &[&key(1)]);
-    check_unproved(&mut world.library, &by_root);
+    check_unauthorized(&mut world.library, &by_root);
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn nothing_stands_before_the_first_root() {
         world
     };
     let mut library = Library::new(world.library.id());
-    check_unproved(&mut library, &world.said[1]);
+    check_unauthorized(&mut library, &world.said[1]);
     assert_eq!(library.offer(&world.said[0], NOW).unwrap(), Accepted::New);
     assert_eq!(library.offer(&world.said[1], NOW).unwrap(), Accepted::New);
     assert_eq!(library.offer(&world.said[1], NOW).unwrap(), Accepted::Known);
@@ -145,10 +146,10 @@ fn an_old_channel_statement_played_again_is_stale() {
         assert_eq!(world.library.offer(&old, NOW).unwrap(), Accepted::Known);
         assert_eq!(world.library.channel("live").unwrap().body.release, second);
     }
-    // Also to who never heard it when it was new.
+    // The same for a library that did not have it when it was new.
     let fresh: Vec<_> = world.said.iter().filter(|said| said.id() != old.id()).cloned().collect();
     let mut late = Library::open(world.library.id(), fresh, NOW).unwrap();
-    check_idle(&mut late, &old, "something newer");
+    check_ineffective(&mut late, &old, "a newer statement");
     assert_eq!(late.channel("live").unwrap().body.release, second);
     let reloaded =
         Library::load(world.library.id(), world.said.iter().rev().map(|s| s.bytes().clone()), NOW).unwrap();
@@ -174,13 +175,13 @@ fn a_channel_does_not_jump() {
             Channel { name: "live".into(), release, active: key(3).public(), follow: true, term: None };
         sign(found().0, Body::Channel(body), sequence, NOW, &[&key(3)])
     };
-    check_idle(&mut world.library, &live(u64::MAX - 1), "does not move the channel");
-    check_idle(&mut world.library, &live(SEQUENCE_JUMP + 1), "does not move the channel");
+    check_ineffective(&mut world.library, &live(u64::MAX - 1), "does not move the channel");
+    check_ineffective(&mut world.library, &live(SEQUENCE_JUMP + 1), "does not move the channel");
     assert!(world.library.channel("live").is_none());
     assert!(world.library.offer(&live(SEQUENCE_JUMP), NOW).unwrap().is_news());
-    // What was too far is not any more, for everybody alike.
+    // The statement that was too far is no longer too far, on every node.
     assert_eq!(world.library.channel("live").unwrap().statement.sequence(), SEQUENCE_JUMP + 1);
-    check_idle(&mut world.library, &live(1), "something newer");
+    check_ineffective(&mut world.library, &live(1), "a newer statement");
     assert_eq!(world.library.channel_highest("live"), SEQUENCE_JUMP + 1);
 }
 
@@ -194,9 +195,9 @@ fn two_statements_at_one_sequence_move_nothing_until_an_operator_does() {
     let body =
         Channel { name: "live".into(), release: second, active: key(3).public(), follow: true, term: None };
     let other = world.sign(Body::Channel(body.clone()), 2, &[&key(3)]);
-    check_idle(&mut world.library, &other, "said twice");
+    check_ineffective(&mut world.library, &other, "contradicting statements");
     let later = world.sign(Body::Channel(body), 3, &[&key(3)]);
-    check_idle(&mut world.library, &later, "does not move the channel");
+    check_ineffective(&mut world.library, &later, "does not move the channel");
     assert_eq!(world.library.channel("live").unwrap().statement.sequence(), 1);
     let mut proof = vec![one, other.id()];
     proof.sort();
@@ -216,11 +217,11 @@ fn a_channel_waits_for_its_release() {
     let mut ahead = World::new();
     let release = ahead.release(vec![], 1);
     ahead.channel(&key(3), release, &key(3));
-    check_idle(&mut world.library, &ahead.said[2], "release is not known");
+    check_ineffective(&mut world.library, &ahead.said[2], "release is not known");
     assert!(world.library.channel("live").is_none());
     assert_eq!(world.library.offer(&ahead.said[1], NOW).unwrap(), Accepted::New);
     assert_eq!(world.library.channel("live").unwrap().body.release, release);
-    // A channel may name nothing but a release.
+    // A channel can point only to a release.
     let body = Channel {
         name: "odd".into(),
         release: ahead.said[0].id(),
@@ -229,10 +230,10 @@ fn a_channel_waits_for_its_release() {
         term: None,
     };
     let odd = world.sign(Body::Channel(body), 1, &[&key(3)]);
-    check_idle(&mut world.library, &odd, "release is not known");
+    check_ineffective(&mut world.library, &odd, "release is not known");
 }
 
-/// A publisher that an operator replaced follows; it does not take the channel back.
+/// A publisher that an operator replaced does not take the channel back.
 #[test]
 fn only_an_operator_switches_publishers() {
     let mut world = World::new();
@@ -252,18 +253,19 @@ fn only_an_operator_switches_publishers() {
     };
 
     let seize = library::channel(&world.library, &key(4), live(&key(4)), NOW).unwrap();
-    check_idle(&mut world.library, &seize, "an operator can switch");
+    check_ineffective(&mut world.library, &seize, "an operator can switch");
     let appoint = library::channel(&world.library, &key(3), live(&key(4)), NOW).unwrap();
-    check_idle(&mut world.library, &appoint, "an operator can switch");
+    check_ineffective(&mut world.library, &appoint, "an operator can switch");
     assert_eq!(world.library.channel("live").unwrap().body.active, key(3).public());
 
     world.channel(&key(2), release, &key(4));
     world.channel(&key(4), release, &key(4));
     let back = library::channel(&world.library, &key(3), live(&key(3)), NOW).unwrap();
-    check_idle(&mut world.library, &back, "an operator can switch");
+    check_ineffective(&mut world.library, &back, "an operator can switch");
 }
 
-/// Who has not heard of the switch goes on under the old term, however far: where the operator was heard it is of no use.
+/// A publisher that does not know of its replacement goes on under the old term, however far: this changes
+/// nothing where the operator's statement is known.
 #[test]
 fn a_replaced_publisher_cannot_outrun_the_operator() {
     let mut world = World::new();
@@ -277,7 +279,7 @@ fn a_replaced_publisher_cannot_outrun_the_operator() {
         unaware.channel(&key(3), second, &key(3));
     }
     for statement in &unaware.said {
-        check_idle(&mut world.library, statement, "something newer");
+        check_ineffective(&mut world.library, statement, "a newer statement");
     }
     assert_eq!(world.library.channel("live").unwrap().statement.id(), after);
     for statement in world.said.iter().rev() {
@@ -287,7 +289,8 @@ fn a_replaced_publisher_cannot_outrun_the_operator() {
     assert!(unaware.library.is_after("live", &after, &unaware.said[8].id()));
 }
 
-/// Two operators that act at once: the later one counts, everywhere, and both learn of it.
+/// Two operators act at the same time: on every node the later statement is effective, and both operators see
+/// the conflict.
 #[test]
 fn of_two_operators_at_once_the_later_counts() {
     let mut world = World::new();
@@ -332,7 +335,7 @@ fn a_ticket_makes_as_many_members_as_it_says() {
     let error = world.library.redeem(&ticket, &node(13), &node(10), NOW).unwrap_err().to_string();
     assert!(error.contains("used already") && error.contains("chuan invite"), "{error}");
     let late = sign(world.library.id(), Body::Member(member(13, Some(ticket))), 1, NOW + 1, &[&key(10)]);
-    check_idle(&mut world.library, &late, "said twice");
+    check_ineffective(&mut world.library, &late, "contradicting statements");
     for n in [11, 12, 13] {
         assert!(!world.library.may(&node(n), "default", Verbs::PULL, NOW), "{n} is suspended");
         assert!(world.library.is_suspended(&node(n)));
@@ -340,7 +343,7 @@ fn a_ticket_makes_as_many_members_as_it_says() {
     assert_eq!(world.library.conflicts()[0].kind, ConflictKind::Ticket);
     assert!(!world.library.conflicts()[0].settled);
 
-    // The operator knows two of them, and does not know the third.
+    // The operator grants two of them, and revokes the third, which it does not know.
     for n in [11, 12] {
         world.take(library::member(&world.library, &key(2), member(n, None), NOW).unwrap());
         assert!(world.library.may(&node(n), "default", Verbs::PULL, NOW));
@@ -359,7 +362,7 @@ fn a_revocation_wins_over_everything_said_before() {
     world.take(library::revoke(&world.library, &key(2), node(11), "stolen", NOW).unwrap());
     assert!(world.library.member(&node(11)).is_none());
     assert_eq!(world.library.revocation(&node(11)).unwrap().body.reason, "stolen");
-    // Neither what was signed before, nor another ticket, nor asking again brings it back.
+    // Neither an older statement, nor another ticket, nor a second join makes the node a member again.
     let old = sign(
         world.library.id(),
         Body::Member(Member { name: "x".into(), ..member(11, None) }),
@@ -367,24 +370,24 @@ fn a_revocation_wins_over_everything_said_before() {
         NOW,
         &[&key(2)],
     );
-    check_idle(&mut world.library, &old, "a newer word");
+    check_ineffective(&mut world.library, &old, "a newer operator statement");
     let fresh =
         library::ticket(&world.library, &key(2), TicketTerms { key: key(21).public(), ..terms(5) }, NOW + 9);
     let fresh = world.take(fresh.unwrap());
     let again = sign(world.library.id(), Body::Member(member(11, Some(fresh))), 1, NOW + 10, &[&key(10)]);
-    check_idle(&mut world.library, &again, "a newer word");
+    check_ineffective(&mut world.library, &again, "a newer operator statement");
     let error = world.library.redeem(&fresh, &node(11), &node(10), NOW).unwrap_err().to_string();
     assert!(error.contains("was revoked"), "{error}");
     assert!(!world.library.is_member(&node(11), NOW));
-    // An operator does.
+    // A new operator statement does.
     world.take(library::member(&world.library, &key(2), member(11, None), NOW + 20).unwrap());
     assert!(world.library.is_member(&node(11), NOW));
     assert!(world.library.revocation(&node(11)).is_none());
 }
 
-/// What a stolen redeemer admitted goes with it.
+/// Nodes that a stolen redeemer admitted lose their membership with it.
 #[test]
-fn a_revoked_redeemer_takes_along_whom_it_admitted() {
+fn members_by_a_revoked_redeemer_lose_their_membership() {
     let mut world = World::new();
     let ticket = world.ticket(5);
     world.join(11, ticket);
@@ -405,7 +408,7 @@ fn any_one_operator_revokes_even_where_two_must_grant() {
     world.take(world.sign(Body::Root(root), 2, &[&key(1)]));
     assert!(world.library.is_member(&node(11), NOW), "the root pins what one operator granted");
     let alone = library::member(&world.library, &key(5), member(12, None), NOW).unwrap();
-    check_unproved(&mut world.library, &alone);
+    check_unauthorized(&mut world.library, &alone);
     world.take(alone.cosign(&key(2)).unwrap());
     world.take(library::revoke(&world.library, &key(5), node(11), "", NOW).unwrap());
     assert!(!world.library.is_member(&node(11), NOW));
@@ -419,7 +422,7 @@ fn joining_again_uses_nothing_up() {
     let again = world.library.redeem(&ticket, &node(11), &node(10), NOW + 9 * DAY).unwrap();
     assert_eq!(again.unwrap().id(), first);
     let second = sign(world.library.id(), Body::Member(member(11, Some(ticket))), 2, NOW + 1, &[&key(10)]);
-    check_idle(&mut world.library, &second, "a newer word");
+    check_ineffective(&mut world.library, &second, "a newer operator statement");
     assert_eq!(world.library.members().len(), 1);
 }
 
@@ -454,11 +457,11 @@ fn a_member_is_held_to_its_ticket() {
     check(Member { key: key(12).public(), ..good.clone() }, NOW, 10, "not its node's first");
     for n in [11, 20] {
         let made = sign(found().0, Body::Member(good.clone()), 1, NOW, &[&key(n)]);
-        check_unproved(&mut world.library, &made);
+        check_unauthorized(&mut world.library, &made);
     }
     let stranger = Member { ticket: Some(StatementId::from_bytes([3; 32])), ..good.clone() };
     let stranger = world.sign(Body::Member(stranger), 1, &[&key(10)]);
-    check_unproved(&mut world.library, &stranger);
+    check_unauthorized(&mut world.library, &stranger);
 
     world.take(world.sign(Body::Member(good), 1, &[&key(10)]));
     assert!(world.library.may(&node(11), "films", Verbs::PULL, NOW));
@@ -466,7 +469,7 @@ fn a_member_is_held_to_its_ticket() {
 }
 
 #[test]
-fn an_operator_has_the_last_word_on_what_it_granted() {
+fn an_operators_newest_statement_replaces_its_earlier_grant() {
     let mut world = World::new();
     world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
     let old = world.said.last().unwrap().clone();
@@ -476,7 +479,7 @@ fn an_operator_has_the_last_word_on_what_it_granted() {
     assert!(!world.library.may(&node(11), "default", Verbs::PULL, NOW + DAY));
     assert_eq!(world.library.offer(&old, NOW).unwrap(), Accepted::Known);
     assert!(!world.library.may(&node(11), "default", Verbs::PULL, NOW + DAY));
-    // A ticket from before does not give back what it took; one from after adds to it.
+    // A ticket from before the newest grant restores no right; a later ticket adds to it.
     let adds = |time_ms| {
         let terms = TicketTerms { key: key(22).public(), ..terms(1) };
         sign(found().0, Body::Ticket(terms), 1, time_ms, &[&key(2)])

@@ -1,4 +1,5 @@
-//! What a thief can do with a key that still counts, or that no longer does; and what it leaves behind when the key is replaced.
+//! Attacks with a stolen key, current or removed, and the statements that it leaves behind when it is
+//! replaced.
 
 use super::*;
 use crate::{
@@ -7,7 +8,7 @@ use crate::{
     statement::{Checkpoint, ConflictKind, Fresh, PublicKey, Revoke, Role, RoleKind, Root},
 };
 
-/// The next root, in which `keys` have the role.
+/// The next root, which gives the role to `keys`.
 fn next_root(world: &World, kind: RoleKind, keys: &[PublicKey], nonce: u8) -> Root {
     let mut root = world.library.root().unwrap().clone();
     root.version += 1;
@@ -18,8 +19,9 @@ fn next_root(world: &World, kind: RoleKind, keys: &[PublicKey], nonce: u8) -> Ro
     root
 }
 
-/// A root key was retired long ago. Its file is stolen, and a rival of the root that retired it is signed, again and again, with
-/// an id smaller than that of the root that stands: once that was what decided, and the thief had the library.
+/// A root key was retired long ago. Its file is stolen, and the thief signs a rival of the root that retired
+/// it, again and again, until the rival's id is smaller than that of the effective root. Symptom: the thief
+/// owned the library. Cause: the smaller id decided.
 #[test]
 fn a_retired_root_key_rewrites_nothing() {
     let mut world = World::new();
@@ -42,14 +44,14 @@ fn a_retired_root_key_rewrites_nothing() {
         taken += usize::from(world.library.offer(rival, NOW).is_ok_and(|outcome| outcome.is_news()));
         assert_eq!(world.library.root_statement().unwrap().id(), third);
     }
-    assert_eq!(taken, 1, "one is proof enough");
+    assert_eq!(taken, 1, "one is enough proof");
     let conflicts: Vec<_> = world.library.conflicts().iter().map(|c| (c.kind, c.settled)).collect();
     assert_eq!(conflicts, [(ConflictKind::Root, true)], "the quorum has gone on since");
     let out = Revoke { node: node(11), up_to: 1, reason: String::new() };
     let out = world.sign(Body::Revoke(out), 1, &[&key(66)]);
-    check_unproved(&mut world.library, &out);
+    check_unauthorized(&mut world.library, &out);
 
-    // Whoever loads it, in the order in which it came, or gets it from here, stands on the same.
+    // A library that loads them in order of arrival, or gets them from here, has the same root.
     let told = world.library.statements().into_iter().cloned().collect::<Vec<_>>();
     let loaded = Library::open(world.library.id(), told, NOW).unwrap();
     assert_eq!(loaded.root_statement().unwrap().id(), third);
@@ -58,7 +60,8 @@ fn a_retired_root_key_rewrites_nothing() {
     assert_eq!(loaded.root_statement().unwrap().id(), third);
 }
 
-/// An honest quorum signed two roots of one version, and two halves know another one first: the next root brings them together.
+/// An honest quorum signed two roots of one version, and two libraries know a different one first: the next
+/// root brings them together.
 #[test]
 fn the_next_root_ends_a_fork() {
     let world = World::new();
@@ -80,10 +83,11 @@ fn the_next_root_ends_a_fork() {
     assert_eq!(halves[0], halves[1]);
 }
 
-/// A stolen operator's key leaps; an honest operator answers from up there. When the stolen key is replaced, what the honest one
-/// said must not be taken for the leap: a revocation fell with the thief's grant, and the node was a member again.
+/// A stolen operator's key makes a sequence jump; an honest operator answers with a higher sequence. Symptom:
+/// when the stolen key was replaced, the node was a member again. Cause: the honest revocation was taken for
+/// a jump, since the thief's grant below it was no longer effective.
 #[test]
-fn who_answered_a_leap_stands_when_the_thief_is_gone() {
+fn an_answer_to_a_jump_stays_effective_when_the_thief_is_removed() {
     let mut world = World::new();
     let both = [key(2).public(), key(5).public()];
     let root = next_root(&world, RoleKind::Operator, &both, 9);
@@ -102,13 +106,14 @@ fn who_answered_a_leap_stands_when_the_thief_is_gone() {
 
     let root = next_root(&world, RoleKind::Operator, &[key(5).public()], 9);
     world.take(world.sign(Body::Root(root), 3, &[&key(1)]));
-    assert!(!world.library.is_member(&node(11), NOW), "the revocation stands");
+    assert!(!world.library.is_member(&node(11), NOW), "the revocation is effective");
     let channel = world.library.channel("live").unwrap();
     assert_eq!((channel.statement.id(), channel.body.release), (answer, good));
 }
 
-/// A thief of a node's key signs as many successions as there may be. Once the owner's was then refused, and there was not even
-/// a contradiction; now there is one, whatever came first, and an operator decides.
+/// A thief of a node's key signs as many successions as are allowed. Symptom: the owner's succession was then
+/// refused, and there was not even a contradiction. Now there is a contradiction in any order of arrival, and
+/// an operator decides.
 #[test]
 fn a_thief_cannot_use_up_the_keys_of_a_node() {
     let mut world = World::new();
@@ -139,7 +144,8 @@ fn a_thief_cannot_use_up_the_keys_of_a_node() {
     }
 }
 
-/// One pair of keys may sign the same succession with any time and grace: one of them is kept, the same in every order.
+/// Two keys may sign the same succession with any time and grace. One of these statements is kept, the same
+/// one in every order.
 #[test]
 fn a_succession_is_kept_once() {
     let mut world = World::new();
@@ -159,15 +165,17 @@ fn a_succession_is_kept_once() {
     assert_eq!(kept[0].len(), world.said.len() + 1);
 }
 
-/// Offers statements in an order in which each would displace the one before: by id, the largest first. Returns how many were news.
+/// Offers statements in an order in which each would displace the one before: by id, the largest first.
+/// Returns the number of news.
 fn offer_descending(library: &mut Library, mut made: Vec<Statement>) -> usize {
     made.sort_by_key(|said| std::cmp::Reverse(said.id()));
     let outcomes = made.iter().map(|said| library.offer(said, NOW));
     outcomes.filter(|outcome| outcome.as_ref().is_ok_and(Accepted::is_news)).count()
 }
 
-/// Symptom: two keys of a node signed one succession with ever earlier times, and every node wrote each of them, for ever. Cause:
-/// the earliest was kept, the signer chooses the time, and each that was displaced gave its place in the quota back.
+/// Symptom: two keys of a node signed one succession with ever earlier times, and every node wrote each of
+/// them, without end. Cause: the earliest was kept, the signer chooses the time, and each displaced statement
+/// freed its place in the quota.
 #[test]
 fn a_succession_is_not_displaced_without_end() {
     let mut world = World::new();
@@ -179,27 +187,27 @@ fn a_succession_is_not_displaced_without_end() {
     let outcomes: Vec<_> = by_time.iter().map(|said| library.offer(said, NOW)).collect();
     assert!(outcomes.iter().filter(|o| o.as_ref().is_ok_and(Accepted::is_news)).count() <= 1 + DISPLACED);
 
-    // The worst order that a thief can prepare, of one heir and of many.
+    // The worst order that a thief can prepare, for one successor and for many.
     let mut library = world.library.clone();
     assert_eq!(offer_descending(&mut library, by_time), 1 + DISPLACED);
     assert_eq!(library.key_of(&node(11)), Some(key(77).public()));
     let own = library::succession(&library, node(11), &key(11), &key(78), 0, NOW).unwrap();
     assert!(library.offer(&own, NOW).unwrap().is_news(), "the owner contradicts all the same");
     assert!(library.is_suspended(&node(11)));
-    let mut heirs: Vec<_> =
+    let mut successors: Vec<_> =
         (0..400u64).map(|n| Key::from_seed(*StatementId::of(&n.to_le_bytes()).as_bytes())).collect();
-    heirs.sort_by_key(|heir| std::cmp::Reverse(heir.public()));
+    successors.sort_by_key(|successor| std::cmp::Reverse(successor.public()));
     let mut library = world.library.clone();
     let mut taken = 0;
-    for heir in heirs {
-        let said = library::succession(&world.library, node(11), &key(11), &heir, 0, NOW).unwrap();
+    for successor in successors {
+        let said = library::succession(&world.library, node(11), &key(11), &successor, 0, NOW).unwrap();
         taken += usize::from(library.offer(&said, NOW).is_ok_and(|outcome| outcome.is_news()));
     }
     assert!((2..=2 + DISPLACED).contains(&taken), "{taken}");
     assert!(library.is_suspended(&node(11)));
 }
 
-/// The same by a redeemer, whose key signs that a node joined with a ticket, again and again.
+/// The same by a redeemer, whose key signs again and again that a node joined with a ticket.
 #[test]
 fn a_claim_is_not_displaced_without_end() {
     let mut world = World::new();
@@ -213,7 +221,7 @@ fn a_claim_is_not_displaced_without_end() {
     assert_eq!(offer_descending(&mut library, made.clone()), CLAIMS + DISPLACED);
     assert!(library.is_member(&node(11), NOW));
 
-    // Together they are sorted out before any is kept, and the order in which a few come does not matter.
+    // In one batch they are sorted before any is kept, and the order in which a few come does not matter.
     let few = &made[..CLAIMS + DISPLACED];
     let kept = [few.to_vec(), few.iter().rev().cloned().collect::<Vec<_>>()].map(|order| {
         let mut library = world.library.clone();
@@ -225,9 +233,10 @@ fn a_claim_is_not_displaced_without_end() {
     assert_eq!(news.iter().filter(|o| o.as_ref().is_ok_and(Accepted::is_news)).count(), CLAIMS);
 }
 
-/// What was displaced must not stay on the disk: the ledger is told, at once and when it is opened anew.
+/// A displaced statement must not stay on the disk: the ledger learns of it at once, and again when it is
+/// opened.
 #[test]
-fn what_was_displaced_is_told_to_the_ledger() {
+fn the_ledger_learns_of_displaced_statements() {
     let mut world = World::new();
     world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
     let made = |n| library::succession(&world.library, node(11), &key(11), &key(77), n, NOW).unwrap();
@@ -243,7 +252,7 @@ fn what_was_displaced_is_told_to_the_ledger() {
     assert!(world.said.iter().all(|said| !after.is_overtaken(said)));
 }
 
-/// A redeemer's thief admits nodes without end on one ticket.
+/// A thief of a redeemer's key admits nodes without end by one ticket.
 #[test]
 fn a_ticket_is_not_used_without_end() {
     let mut world = World::new();
@@ -263,8 +272,9 @@ fn a_ticket_is_not_used_without_end() {
     assert!(world.library.conflicts().iter().any(|conflict| conflict.kind == ConflictKind::Ticket));
 }
 
-/// A thief of a key that a node once had fixes its log at records that it will never have. The node's own checkpoints were refused
-/// from then on; now each key has its own, and those of keys that an operator replaced are not looked at.
+/// A thief of a node's earlier key signs checkpoints at counts that the log will never reach. Symptom: the
+/// node's own checkpoints were refused from then on. Now each key has its own checkpoints, and those by keys
+/// that an operator replaced are ignored.
 #[test]
 fn a_stolen_node_key_does_not_silence_the_audit_log() {
     let mut world = World::new();
@@ -285,16 +295,16 @@ fn a_stolen_node_key_does_not_silence_the_audit_log() {
     let known: Vec<_> = world.library.checkpoints(&node(11)).iter().map(|said| said.body.count).collect();
     assert_eq!(known, [5]);
 
-    // The same checkpoint with the old key's signature beside it is the node's own all the same.
+    // The same checkpoint with an additional signature by the old key is still the node's own.
     let both = own.cosign(&key(11)).unwrap();
     assert_eq!(world.library.offer(&both, NOW).unwrap(), Accepted::New);
     assert_eq!(world.library.checkpoints(&node(11)).len(), 1);
 }
 
-/// Symptom: after a node had gone on under another key, its old key still spoke for its audit log: it let the log jump, and marked
-/// the node as cloned.
+/// Symptom: after a node had a new key, checkpoints by its old key were still effective: they made the log
+/// jump, and marked the node as cloned.
 #[test]
-fn a_replaced_key_says_nothing_of_the_audit_log() {
+fn a_checkpoint_by_a_replaced_key_is_ineffective() {
     let mut world = World::new();
     world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
     let checkpoint = |signer: u8, count, head: u8| {
@@ -308,8 +318,8 @@ fn a_replaced_key_says_nothing_of_the_audit_log() {
     world.take(library::succession(&world.library, node(11), &key(11), &key(77), 0, NOW).unwrap());
     assert_eq!(older.offer(world.said.last().unwrap(), NOW).unwrap(), Accepted::New);
     for late in [checkpoint(11, 1 << 40, 2), checkpoint(11, 6, 3)] {
-        assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Outdated);
-        assert_eq!(older.offer(&late, NOW).unwrap(), Accepted::Outdated);
+        assert_eq!(world.library.offer(&late, NOW).unwrap(), Accepted::Superseded);
+        assert_eq!(older.offer(&late, NOW).unwrap(), Accepted::Superseded);
     }
     let own = checkpoint(77, 5, 4);
     for library in [&mut world.library, &mut older] {
@@ -318,11 +328,12 @@ fn a_replaced_key_says_nothing_of_the_audit_log() {
         assert_eq!(library.checkpoints(&node(11)).len(), 1);
         assert!(library.conflicts().is_empty());
     }
-    assert_eq!(older.statements(), world.library.statements(), "what was known before is set aside");
+    assert_eq!(older.statements(), world.library.statements(), "the earlier checkpoint is quarantined");
     assert_eq!(older.state, world.library.state);
 }
 
-/// A redeemer whose membership has ended admits no node, and what it signs with a later time does not count.
+/// A redeemer whose membership has ended admits no node, and its member statements with a later time are
+/// ineffective.
 #[test]
 fn a_redeemer_whose_membership_has_ended_redeems_no_more() {
     let mut world = World::new();
@@ -341,7 +352,7 @@ fn a_redeemer_whose_membership_has_ended_redeems_no_more() {
     }
 }
 
-/// A timekeeper vouches for channels that are known, and makes up none.
+/// A timekeeper confirms known channels only, and cannot invent any.
 #[test]
 fn only_known_channels_are_vouched_for() {
     let mut world = World::new();
@@ -353,7 +364,7 @@ fn only_known_channels_are_vouched_for() {
         let body = Fresh { channel: channel.into(), statement };
         world_sign(Body::Fresh(body), 1, 6)
     };
-    check_unproved(&mut world.library, &fresh("made-up"));
+    check_unauthorized(&mut world.library, &fresh("made-up"));
     world.take(fresh("live"));
     assert_eq!(world.library.fresh_since("live"), Some(NOW));
 }
@@ -362,9 +373,10 @@ fn world_sign(body: Body, sequence: u64, signer: u8) -> Statement {
     sign(found().0, body, sequence, NOW, &[&key(signer)])
 }
 
-/// What nobody needs is no news: it is neither kept nor passed on, and nobody's signature on it is even looked at.
+/// A statement that no node needs is not news: it is neither stored nor passed on, and its signatures are not
+/// checked.
 #[test]
-fn what_is_overtaken_is_no_news() {
+fn a_superseded_statement_is_not_news() {
     let mut world = World::new();
     world.take(library::member(&world.library, &key(2), member(11, None), NOW).unwrap());
     let checkpoint = |count| {
@@ -376,9 +388,10 @@ fn what_is_overtaken_is_no_news() {
     assert!(outcomes.iter().all(Result::is_ok));
     let kept = made.iter().filter(|said| world.library.statement(&said.id()).is_some()).count();
     assert_eq!(kept, CHECKPOINTS);
-    // Each that was news stood in the audit log, also where the next of the same set displaced it.
+    // Symptom: each statement that was news got a record in the audit log, even if the next of the same batch
+    // displaced it.
     let news = outcomes.iter().filter(|outcome| outcome.as_ref().is_ok_and(Accepted::is_news)).count();
     assert_eq!(news, CHECKPOINTS);
     let outcome = world.library.offer(&made[0], NOW).unwrap();
-    assert_eq!((outcome.is_news(), outcome), (false, Accepted::Outdated));
+    assert_eq!((outcome.is_news(), outcome), (false, Accepted::Superseded));
 }

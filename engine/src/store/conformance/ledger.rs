@@ -1,6 +1,7 @@
-//! What every ledger must do, as one suite: each implementation runs [`run`] from its own tests.
+//! The requirements on every ledger, as one suite: each implementation runs [`run`] from its own tests.
 //!
-//! The checks panic with `assert!` where a promise of [`Ledger`] is broken. They use the trait and [`Subject`] only.
+//! The checks panic with `assert!` where a guarantee of [`Ledger`] is broken. They use the trait and
+//! [`Subject`] only.
 
 use bytes::Bytes;
 
@@ -15,33 +16,34 @@ use crate::{
     },
 };
 
-/// A ledger under test and the misfortunes it can meet.
+/// A ledger under test, and the failures that the suite causes.
 pub trait Subject {
     /// The ledger.
     fn ledger(&self) -> &dyn Ledger;
-    /// Loses the process; the ledger is open again afterwards.
+    /// Simulates the loss of the process. The ledger is open again afterwards.
     fn crash(&mut self);
-    /// Damages a record beyond repair: all its copies. It may be found when the ledger is opened again.
+    /// Damages a record beyond repair, in all copies. The damage may be found only when the ledger is opened
+    /// again.
     fn damage(&mut self, arrival: u64);
     /// Makes a write of some file of the home fail, so that the ledger is poisoned.
     fn poison(&mut self);
 }
 
-/// One promise, checked.
-type Promise = fn(&mut dyn Subject) -> Result<()>;
+/// The check of one guarantee.
+type Guarantee = fn(&mut dyn Subject) -> Result<()>;
 
 /// Runs every check, each on a fresh ledger.
 pub fn run(make: &dyn Fn() -> Box<dyn Subject>) {
-    let checks: [(&str, Promise); 10] = [
+    let checks: [(&str, Guarantee); 10] = [
         ("acknowledged means durable", acknowledged_means_durable),
         ("statements are listed in order", statements_in_order),
         ("the first of one sequence stays the first", first_stays_first),
         ("appending is idempotent", appending_is_idempotent),
-        ("more signatures are kept in their place", signatures_are_kept),
+        ("more signatures keep the arrival number", signatures_are_kept),
         ("superseded statements are not listed", superseded_are_not_listed),
         ("refs move", refs_move),
         ("a batch is kept whole or not at all, and within bounds", bounds_hold),
-        ("damage is named, and the rest stands", damage_is_named),
+        ("damage is named, and other records stay valid", damage_is_named),
         ("poison stops writes, not reads", poison_stops_writes),
     ];
     for (name, check) in checks {
@@ -96,11 +98,11 @@ fn statements_in_order(subject: &mut dyn Subject) -> Result<()> {
     Ok(())
 }
 
-/// Statements that say different things at one sequence, in the order in which they came, whatever their ids.
+/// Different statements of one sequence are listed in the order of arrival, whatever their ids.
 fn first_stays_first(subject: &mut dyn Subject) -> Result<()> {
     let made: Vec<Statement> = (0..8).map(|n| release(1, 1, n, &[5])).collect::<Result<_>>()?;
-    for said in &made {
-        subject.ledger().append(vec![Record::from(said)])?;
+    for statement in &made {
+        subject.ledger().append(vec![Record::from(statement)])?;
     }
     let ids: Vec<_> = made.iter().map(Statement::id).collect();
     assert!(!ids.is_sorted(), "the test needs ids in another order");
@@ -141,7 +143,7 @@ fn signatures_are_kept(subject: &mut dyn Subject) -> Result<()> {
     for _ in 0..2 {
         let expected: Vec<_> =
             before.iter().map(|(at, _)| *at).zip([more.bytes().clone(), other.bytes().clone()]).collect();
-        assert_eq!(arrivals(subject)?, expected, "signatures are lost, or the statement has moved");
+        assert_eq!(arrivals(subject)?, expected, "signatures are lost, or the arrival number has changed");
         subject.crash();
     }
     Ok(())
@@ -203,8 +205,8 @@ fn bounds_hold(subject: &mut dyn Subject) -> Result<()> {
 
 fn damage_is_named(subject: &mut dyn Subject) -> Result<()> {
     let made: Vec<Statement> = (1..=3).map(|n| release(1, n, 1, &[5])).collect::<Result<_>>()?;
-    for said in &made {
-        subject.ledger().append(vec![Record::from(said)])?;
+    for statement in &made {
+        subject.ledger().append(vec![Record::from(statement)])?;
     }
     let before = subject.ledger().statements(None, StatementKind::Release)?;
     let [first, second, third] = before.as_slice() else { panic!("{} statements for three", before.len()) };
@@ -215,13 +217,17 @@ fn damage_is_named(subject: &mut dyn Subject) -> Result<()> {
         let lost: Vec<u64> = subject.ledger().lost()?.iter().map(|lost| lost.arrival).collect();
         assert_eq!(lost, [second.arrival], "the lost record is not named");
         let kept = subject.ledger().statements(None, StatementKind::Release)?;
-        assert_eq!(kept, [first.clone(), third.clone()], "the rest does not stand as it was");
+        assert_eq!(kept, [first.clone(), third.clone()], "other records are not as they were");
         assert_eq!(subject.ledger().highest_arrival(), highest, "numbers went back");
     }
     subject.ledger().append(made.iter().map(Record::from).collect())?;
     for _ in 0..2 {
         let ids: Vec<_> = made.iter().map(Statement::id).collect();
-        assert_eq!(listed(subject, None, StatementKind::Release)?, ids, "what was given back is not kept");
+        assert_eq!(
+            listed(subject, None, StatementKind::Release)?,
+            ids,
+            "a lost statement that was appended again is not kept"
+        );
         subject.crash();
     }
     Ok(())
@@ -253,7 +259,7 @@ fn library(seed: u8) -> LibraryId {
     LibraryId::of(&[seed])
 }
 
-/// A release of the library of number `of`, told from others of its sequence by `n`.
+/// A release of library number `of`. `n` distinguishes releases of one sequence.
 fn release(of: u8, sequence: u64, n: i64, seeds: &[u8]) -> Result<Statement> {
     let body = Body::Release(Release {
         parents: Vec::new(),
@@ -266,7 +272,7 @@ fn release(of: u8, sequence: u64, n: i64, seeds: &[u8]) -> Result<Statement> {
     Statement::sign(header, &body, &keys.iter().collect::<Vec<_>>())
 }
 
-/// A channel statement of the library of number `of`.
+/// A channel statement of library number `of`.
 fn channel(of: u8, sequence: u64) -> Result<Statement> {
     let key = Key::from_seed([7; 32]);
     let body = Body::Channel(Channel {

@@ -1,7 +1,9 @@
-//! What every store of objects must do, as one suite: each implementation runs [`run`] from its own tests.
+//! The requirements on every store of objects, as one suite: each implementation runs [`run`] from its own
+//! tests.
 //!
-//! The checks panic with `assert!` where a promise of [`Objects`] is broken. They use the traits and [`Subject`] only, so
-//! that they cannot lean on how a store is made. No check keeps a handle over a [`Subject::crash`].
+//! The checks panic with `assert!` where a guarantee of [`Objects`] is broken. They use the traits and
+//! [`Subject`] only, so that they cannot depend on how a store is implemented. No check keeps a handle across
+//! a [`Subject::crash`].
 
 use std::sync::Arc;
 
@@ -17,37 +19,37 @@ use crate::{
     },
 };
 
-/// A store under test and the misfortunes it can meet.
+/// A store under test, and the failures that the suite causes.
 pub trait Subject {
     /// The objects of a library.
     fn of(&self, library: &LibraryId) -> Arc<dyn Objects>;
-    /// Loses the process: what is not committed is gone; the store is open again afterwards.
+    /// Simulates the loss of the process: uncommitted objects are gone. The store is open again afterwards.
     fn crash(&mut self);
-    /// Loses the process and all that is derived, so that it is made again from what is the truth. A store without
-    /// derived data crashes.
+    /// Simulates the loss of the process and of all derived data, which is then rebuilt from the primary
+    /// data. A store without derived data crashes.
     fn rebuild(&mut self);
-    /// Damages a committed object of a library where it lies, unseen.
+    /// Damages the stored bytes of a committed object of a library. The store does not notice.
     fn damage(&mut self, library: &LibraryId, id: ObjectId);
     /// Makes a write of some file of the home fail, so that the store is poisoned.
     fn poison(&mut self);
 }
 
-/// One promise, checked.
-type Promise = fn(&mut dyn Subject) -> Result<()>;
+/// The check of one guarantee.
+type Guarantee = fn(&mut dyn Subject) -> Result<()>;
 
 /// Runs every check, each on a fresh store.
 pub fn run(make: &dyn Fn() -> Box<dyn Subject>) {
-    let checks: [(&str, Promise); 12] = [
+    let checks: [(&str, Guarantee); 12] = [
         ("visible means durable", visible_means_durable),
         ("a crash loses only what is not committed", crash_loses_only_uncommitted),
         ("groups commit by themselves", groups_commit_by_themselves),
         ("appending is idempotent", appending_is_idempotent),
-        ("answers stand in the order asked", answers_in_order),
+        ("answers are in the order of the ids", answers_in_order),
         ("bounds hold", bounds_hold),
         ("marks only rise", marks_only_rise),
         ("a library sees its own objects only", libraries_are_apart),
         ("libraries are apart after a crash and a rebuild", libraries_stay_apart),
-        ("damage in one library is none in another", damage_stays_in_its_library),
+        ("damage in one library does not affect another", damage_stays_in_its_library),
         ("damage is found, lost and healed", damage_is_found_and_healed),
         ("poison stops writes, not reads", poison_stops_writes),
     ];
@@ -67,7 +69,7 @@ fn visible_means_durable(subject: &mut dyn Subject) -> Result<()> {
     assert_eq!(
         appended,
         Appended { chunks: 1, chunk_bytes: 1000, pages: 1, page_bytes: page.bytes().len() as u64 },
-        "append counts what is new"
+        "append counts new objects"
     );
     assert!(!has(&*objects, &one)?, "a chunk is seen before its commit");
     assert_eq!(read(&*objects, &one)?, None, "a chunk is read before its commit");
@@ -94,7 +96,7 @@ fn crash_loses_only_uncommitted(subject: &mut dyn Subject) -> Result<()> {
         "a committed chunk is gone after a crash"
     );
     assert!(!has(&*objects, &dropped)?, "an uncommitted chunk is seen after a crash");
-    assert_eq!(objects.append(vec![kept, dropped.clone()])?.chunks, 1, "only what was dropped is new");
+    assert_eq!(objects.append(vec![kept, dropped.clone()])?.chunks, 1, "only the dropped chunk is new");
     objects.commit()?;
     assert!(has(&*objects, &dropped)?);
     Ok(())
@@ -109,7 +111,7 @@ fn groups_commit_by_themselves(subject: &mut dyn Subject) -> Result<()> {
     }
     subject.crash();
     let held = has(&*subject.of(&library(1)), &first)?;
-    assert!(held, "two groups' bytes were appended and the first is not durable");
+    assert!(held, "the bytes of two groups were appended and the first chunk is not durable");
     Ok(())
 }
 
@@ -118,9 +120,9 @@ fn appending_is_idempotent(subject: &mut dyn Subject) -> Result<()> {
     let (one, page) = (chunk(1, 100), page(1, 1));
     let appended = objects.append(vec![one.clone(), one.clone(), page.clone(), page.clone()])?;
     assert_eq!((appended.chunks, appended.pages), (1, 1), "twice in one append is once");
-    assert_eq!(objects.append(vec![one.clone()])?, Appended::default(), "what waits is not new");
+    assert_eq!(objects.append(vec![one.clone()])?, Appended::default(), "a waiting object is not new");
     objects.commit()?;
-    assert_eq!(objects.append(vec![one, page])?, Appended::default(), "what is held is not new");
+    assert_eq!(objects.append(vec![one, page])?, Appended::default(), "a held object is not new");
     objects.commit()
 }
 
@@ -129,7 +131,7 @@ fn answers_in_order(subject: &mut dyn Subject) -> Result<()> {
     let all: Vec<Object> = (0u16..200).map(|seed| chunk(seed.into(), 1 + usize::from(seed) * 37)).collect();
     objects.append(all.clone())?;
     objects.commit()?;
-    // Backwards, every third unknown, and one asked for twice.
+    // In reverse order, every third id unknown, and one id twice.
     let mut wanted: Vec<Object> = all.iter().rev().cloned().collect();
     for (at, slot) in wanted.iter_mut().enumerate().filter(|(at, _)| at % 3 == 0) {
         *slot = chunk(10_000 + at as u64, 10);
@@ -191,9 +193,9 @@ fn libraries_are_apart(subject: &mut dyn Subject) -> Result<()> {
     assert_eq!(
         (appended.chunks, appended.chunk_bytes),
         (1, 3000),
-        "an append tells what another library holds"
+        "an append reveals what another library holds"
     );
-    assert!(!has(&*subject.of(&b), &one)?, "a chunk that waits is seen, since another library holds it");
+    assert!(!has(&*subject.of(&b), &one)?, "a waiting chunk is seen because another library holds it");
     subject.of(&b).commit()?;
     assert_eq!(read(&*subject.of(&b), &one)?.as_ref(), Some(one.bytes()));
     assert_eq!(read(&*subject.of(&a), &one)?.as_ref(), Some(one.bytes()));
@@ -203,7 +205,7 @@ fn libraries_are_apart(subject: &mut dyn Subject) -> Result<()> {
 fn libraries_stay_apart(subject: &mut dyn Subject) -> Result<()> {
     let (a, b) = (library(1), library(2));
     let (one, both, only_b, page) = (chunk(1, 3000), chunk(2, 500), chunk(3, 700), page(1, 1));
-    // In turns, so that records of both lie between each other, as far as the store lets them.
+    // In turns, so that records of both libraries lie between each other, as far as the store allows.
     keep(subject, &a, vec![one.clone()])?;
     keep(subject, &b, vec![both.clone()])?;
     keep(subject, &a, vec![both.clone(), page.clone()])?;
@@ -236,7 +238,7 @@ fn damage_stays_in_its_library(subject: &mut dyn Subject) -> Result<()> {
         "another library's copy is damaged"
     );
     assert!(matches!(read(&*subject.of(&a), &one), Err(Error::Corrupt(_))), "a damaged chunk is read");
-    assert!(!has(&*subject.of(&a), &one)?, "a lost chunk counts as held, since another library holds it");
+    assert!(!has(&*subject.of(&a), &one)?, "a lost chunk counts as held because another library holds it");
     assert_eq!(read(&*subject.of(&a), &one)?, None, "a lost chunk is read from another library");
     assert_eq!(subject.of(&a).lost()?, [one.id()]);
     assert!(subject.of(&b).lost()?.is_empty(), "a library lists what another has lost");
@@ -261,12 +263,12 @@ fn damage_is_found_and_healed(subject: &mut dyn Subject) -> Result<()> {
     assert_eq!(lost, [one.id(), page.id()]);
     assert!(!has(&*objects, &one)?, "a lost chunk counts as held");
     assert_eq!(state(&*objects, &page)?, PageState::Absent);
-    assert_eq!(read(&*objects, &two)?.as_ref(), Some(two.bytes()), "the neighbour suffers");
+    assert_eq!(read(&*objects, &two)?.as_ref(), Some(two.bytes()), "an undamaged chunk is not read");
 
     let appended = objects.append(vec![one.clone(), page.clone()])?;
-    assert_eq!((appended.chunks, appended.pages), (1, 1), "what is lost is written again");
+    assert_eq!((appended.chunks, appended.pages), (1, 1), "lost objects are written again");
     objects.commit()?;
-    assert!(objects.lost()?.is_empty(), "what was written again is still lost");
+    assert!(objects.lost()?.is_empty(), "an object that was written again is still lost");
     drop(objects);
     subject.crash();
     let objects = subject.of(&a);
@@ -294,7 +296,7 @@ fn poison_stops_writes(subject: &mut dyn Subject) -> Result<()> {
     Ok(())
 }
 
-/// Checks that a library knows nothing of objects that only another has.
+/// Checks that a library does not see objects that only another library has.
 fn assert_foreign(subject: &dyn Subject, library: &LibraryId, chunk: &Object, page: &Object) -> Result<()> {
     let objects = subject.of(library);
     assert!(!has(&*objects, chunk)?, "a chunk of another library is seen");
@@ -318,7 +320,7 @@ fn keep(subject: &dyn Subject, library: &LibraryId, objects: Vec<Object>) -> Res
     to.commit()
 }
 
-/// A chunk of `len` bytes that differ for every `seed`.
+/// A chunk of `len` bytes that depend on `seed`.
 fn chunk(seed: u64, len: usize) -> Object {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ len as u64;
     let bytes: Bytes = std::iter::repeat_with(|| {
@@ -331,7 +333,7 @@ fn chunk(seed: u64, len: usize) -> Object {
     Object::Chunk { id: ChunkId::of(&bytes), bytes }
 }
 
-/// A page of the library of number `of`.
+/// A page of library number `of`.
 fn page(of: u8, seed: u64) -> Object {
     let bytes = Bytes::from(format!("page {seed}").repeat(20));
     Object::Page { id: PageId::of(&library(of), &bytes), bytes }

@@ -1,4 +1,5 @@
-//! The twin of a home's ledger in memory: it decodes every statement that is appended and forgets what may be forgotten.
+//! The ledger in memory. It decodes every appended statement, and a crash loses everything that a crash may
+//! lose.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,11 +20,11 @@ use crate::{
 /// Keeps statements and refs in memory. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryLedger {
-    state: Arc<Mutex<State>>,
+    content: Arc<Mutex<LedgerContent>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LedgerContent {
     /// By arrival number.
     records: BTreeMap<u64, Record>,
     superseded: BTreeSet<StatementId>,
@@ -38,14 +39,14 @@ impl MemoryLedger {
         Self::default()
     }
 
-    /// Forgets which statements are superseded, as a crash may, and ends a poisoning, as reopening does.
+    /// Forgets which statements are superseded, as a crash may, and ends the poisoning, as reopening does.
     pub fn crash(&self) {
         let mut state = self.lock();
         state.superseded.clear();
         state.refusal = None;
     }
 
-    /// Damages both copies of a record. Returns whether there is one of this number.
+    /// Damages both copies of a record. Returns whether a record has this number.
     pub fn damage(&self, arrival: u64) -> bool {
         let mut state = self.lock();
         let Some(record) = state.records.remove(&arrival) else { return false };
@@ -53,7 +54,8 @@ impl MemoryLedger {
         true
     }
 
-    /// Makes every later write fail with [`Error::Poisoned`], as after a failed fsync, until [`MemoryLedger::crash`].
+    /// Makes every later write fail with [`Error::Poisoned`], as after a failed fsync, until
+    /// [`MemoryLedger::crash`].
     pub fn poison(&self, cause: &str) {
         self.lock().refusal = Some(Refusal::Poisoned(cause.to_owned()));
     }
@@ -63,8 +65,8 @@ impl MemoryLedger {
         self.lock().refusal = full.then_some(Refusal::Full);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, LedgerContent> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,7 +131,7 @@ impl Ledger for MemoryLedger {
     }
 }
 
-impl State {
+impl LedgerContent {
     fn keep(&mut self, record: Record) {
         let held = match &record {
             Record::Statement { id, .. } => self.arrival_of(id),
@@ -155,16 +157,19 @@ impl State {
     }
 }
 
-/// The bounds that every ledger checks, and the statements themselves, which only this one decodes.
+/// Checks the bounds, as every ledger does, and decodes the statements, which only this one does.
 fn check_strictly(record: &Record) -> Result<()> {
     record.check()?;
     let Record::Statement { id, library, kind, sequence, bytes, again: _ } = record else { return Ok(()) };
     let statement = Statement::decode(bytes)?;
-    let said = (statement.id(), statement.library(), statement.kind(), statement.sequence());
-    if said == (*id, *library, *kind, *sequence) {
+    let fields = (statement.id(), statement.library(), statement.kind(), statement.sequence());
+    if fields == (*id, *library, *kind, *sequence) {
         return Ok(());
     }
-    Err(Error::Invalid(format!("the record of statement {} does not say what its bytes say", id.short())))
+    Err(Error::Invalid(format!(
+        "the fields of the record of statement {} do not match its bytes",
+        id.short()
+    )))
 }
 
 #[cfg(test)]
@@ -194,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_every_promise() {
+    fn keeps_every_guarantee() {
         run(&|| Box::new(Memory::default()));
     }
 }

@@ -1,8 +1,8 @@
-//! The twin of a home's objects in memory: stricter than any disk, for tests of everything above the seam.
+//! The object stores in memory, stricter than any disk, for tests of the code above the interface.
 //!
-//! It hashes every object that is appended, shows nothing before its commit, keeps every library apart, and can be told
-//! to lose objects, to crash, to run full and to be poisoned. It keeps no promise that a store on disk does not keep, and
-//! breaks none: both run [`conformance::objects`](crate::store::conformance::objects).
+//! Every appended object is hashed, nothing is visible before its commit, and libraries are kept apart. A
+//! test can make it lose objects, crash, be full and be poisoned. It gives exactly the guarantees of a store
+//! on disk: both run [`conformance::objects`](crate::store::conformance::objects).
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -18,30 +18,30 @@ use crate::{
     limits,
     store::{
         Appended, Check, PageState, check_batch,
-        objects::{Object, ObjectId, Objects, Shelves},
+        objects::{Object, ObjectId, ObjectStores, Objects},
     },
 };
 
-/// Keeps objects of libraries in memory. Clones share one state.
+/// Stores objects of libraries in memory. Clones share one state.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryShelves {
-    state: Arc<Mutex<State>>,
+pub struct MemoryObjectStores {
+    content: Arc<Mutex<StoresContent>>,
 }
 
-/// The objects of one library in a [`MemoryShelves`].
+/// The objects of one library in a [`MemoryObjectStores`].
 #[derive(Clone, Debug)]
 pub struct MemoryObjects {
     library: LibraryId,
-    shelves: MemoryShelves,
+    stores: MemoryObjectStores,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct StoresContent {
     libraries: BTreeMap<LibraryId, Library>,
     refusal: Option<Refusal>,
 }
 
-/// What is held of one library, and what waits for its commit.
+/// The objects held of one library, and those that wait for their commit.
 #[derive(Debug, Default)]
 struct Library {
     chunks: HashMap<ChunkId, Bytes>,
@@ -54,7 +54,7 @@ struct Library {
     lost: BTreeSet<ObjectId>,
 }
 
-impl MemoryShelves {
+impl MemoryObjectStores {
     /// Makes an empty store.
     pub fn new() -> Self {
         Self::default()
@@ -62,17 +62,19 @@ impl MemoryShelves {
 
     /// The objects of a library, as the concrete type.
     pub fn objects(&self, library: &LibraryId) -> MemoryObjects {
-        MemoryObjects { library: *library, shelves: self.clone() }
+        MemoryObjects { library: *library, stores: self.clone() }
     }
 
-    /// Drops everything that no commit has made durable, as a crash does, and ends a poisoning, as reopening does.
+    /// Drops everything that no commit has made durable, as a crash does, and ends the poisoning, as
+    /// reopening does.
     pub fn crash(&self) {
         let mut state = self.lock();
         state.libraries.values_mut().for_each(Library::drop_waiting);
         state.refusal = None;
     }
 
-    /// Makes every later write fail with [`Error::Poisoned`], as after a failed fsync, until [`MemoryShelves::crash`].
+    /// Makes every later write fail with [`Error::Poisoned`], as after a failed fsync, until
+    /// [`MemoryObjectStores::crash`].
     pub fn poison(&self, cause: &str) {
         self.lock().refusal = Some(Refusal::Poisoned(cause.to_owned()));
     }
@@ -82,29 +84,30 @@ impl MemoryShelves {
         self.lock().refusal = full.then_some(Refusal::Full);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, StoresContent> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shelves for MemoryShelves {
+impl ObjectStores for MemoryObjectStores {
     fn of(&self, library: &LibraryId) -> Arc<dyn Objects> {
         Arc::new(self.objects(library))
     }
 }
 
 impl MemoryObjects {
-    /// Makes an empty store with one library, whose objects these are.
+    /// Makes an empty store and returns the objects of one library in it.
     pub fn new(library: LibraryId) -> Self {
-        MemoryShelves::new().objects(&library)
+        MemoryObjectStores::new().objects(&library)
     }
 
     /// The store that these objects are in.
-    pub fn shelves(&self) -> &MemoryShelves {
-        &self.shelves
+    pub fn stores(&self) -> &MemoryObjectStores {
+        &self.stores
     }
 
-    /// Damages a visible object: the next read finds out, fails and moves it to the lost set. Returns whether it was held.
+    /// Damages a visible object: the next read finds the damage, fails and moves the object to the lost set.
+    /// Returns whether it was held.
     pub fn damage(&self, id: ObjectId) -> bool {
         self.with(|library| {
             let held = library.holds(&id);
@@ -127,11 +130,11 @@ impl MemoryObjects {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Library) -> T) -> T {
-        act(self.shelves.lock().libraries.entry(self.library).or_default())
+        act(self.stores.lock().libraries.entry(self.library).or_default())
     }
 
     fn write<T>(&self, act: impl FnOnce(&mut Library) -> T) -> Result<T> {
-        let mut state = self.shelves.lock();
+        let mut state = self.stores.lock();
         Refusal::check(state.refusal.as_ref())?;
         Ok(act(state.libraries.entry(self.library).or_default()))
     }
@@ -189,7 +192,7 @@ impl Objects for MemoryObjects {
     }
 
     fn commit(&self) -> Result<()> {
-        let mut state = self.shelves.lock();
+        let mut state = self.stores.lock();
         if let Some(refusal @ Refusal::Poisoned(_)) = &state.refusal {
             return Refusal::check(Some(refusal));
         }
@@ -214,7 +217,7 @@ impl Objects for MemoryObjects {
 }
 
 impl Library {
-    /// Whether `object` is new; if so, its id waits from here on.
+    /// Whether `object` is new. If so, its id waits from now on.
     fn take(&mut self, object: &Object) -> bool {
         !self.holds(&object.id()) && self.waiting_ids.insert(object.id())
     }
@@ -271,7 +274,7 @@ impl Library {
     }
 }
 
-/// The bounds that every store checks, and the hashes, which only this one does.
+/// Checks the bounds, as every store does, and the hashes, which only this one does.
 fn check_strictly(library: &LibraryId, object: &Object) -> Result<()> {
     object.check()?;
     let named = match object {
@@ -294,7 +297,7 @@ mod tests {
     use crate::store::conformance::objects::{Subject, run};
 
     #[derive(Default)]
-    struct Memory(MemoryShelves);
+    struct Memory(MemoryObjectStores);
 
     impl Subject for Memory {
         fn of(&self, library: &LibraryId) -> Arc<dyn Objects> {
@@ -323,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_every_promise() {
+    fn keeps_every_guarantee() {
         run(&|| Box::new(Memory::default()));
     }
 
@@ -343,12 +346,12 @@ mod tests {
     }
 
     #[test]
-    fn is_full_only_while_told_so() {
+    fn is_full_only_while_set_full() {
         let objects = MemoryObjects::new(library());
         let object = || Object::Chunk { id: ChunkId::of(b"one"), bytes: Bytes::from_static(b"one") };
-        objects.shelves().set_full(true);
+        objects.stores().set_full(true);
         assert!(matches!(objects.append(vec![object()]), Err(Error::Full(_))));
-        objects.shelves().set_full(false);
+        objects.stores().set_full(false);
         assert_eq!(objects.append(vec![object()]).unwrap().chunks, 1);
     }
 }

@@ -1,7 +1,7 @@
-//! The files that went from a class, and which of them a new file most likely came from.
+//! The files that were removed from a class, and the choice of those from which a new file most likely came.
 //!
-//! Indexed once, by name and by size: a release may rename tens of thousands of files, and looking at all that went for each
-//! of them took as long as the square of their number.
+//! The files are indexed once, by name and by size. A release may rename tens of thousands of files; a scan
+//! of all removed files for each of them took quadratic time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,33 +19,33 @@ use crate::{
     sync::origin::Old,
 };
 
-/// The files that went, as a comparison finds them.
-pub(super) struct Gone {
+/// Collects the removed files during a comparison.
+pub(super) struct RemovedSink {
     have: u8,
     files: Vec<(EntryPath, u64, Old)>,
     contents: HashSet<Content>,
 }
 
-/// The files that went, to be asked for those like a new one.
+/// The removed files, indexed for a search of files similar to a new one.
 pub(super) struct Removed {
     files: Vec<(EntryPath, u64, Old)>,
     contents: HashSet<Content>,
     /// Indexes of the files, ascending by size.
     by_size: Vec<usize>,
-    /// The same of those of one name.
+    /// The indexes of the files of each name, ascending by size.
     by_name: HashMap<String, Vec<usize>>,
-    /// Files that were looked at.
+    /// How many files were examined.
     #[cfg(test)]
     pub(super) steps: std::cell::Cell<usize>,
 }
 
-impl Gone {
+impl RemovedSink {
     /// `have` is the index of the version in the request.
     pub(super) fn new(have: u8) -> Self {
         Self { have, files: Vec::new(), contents: HashSet::new() }
     }
 
-    /// All of them, indexed.
+    /// Indexes all collected files.
     pub(super) fn index(self) -> Removed {
         let Self { files, contents, .. } = self;
         let mut by_size: Vec<usize> = (0..files.len()).collect();
@@ -67,7 +67,7 @@ impl Gone {
     }
 }
 
-impl DiffSink for Gone {
+impl DiffSink for RemovedSink {
     fn page(&mut self, _: &PageId, _: &Bytes, _: Option<PagePosition>) -> Result<()> {
         Ok(())
     }
@@ -86,13 +86,13 @@ impl DiffSink for Gone {
 }
 
 impl Removed {
-    /// Whether a file of this content went.
+    /// Whether a removed file had this content.
     pub(super) fn holds(&self, content: &Content) -> bool {
         self.contents.contains(content)
     }
 
-    /// The removed files that a new one most likely came from: those of the same name in other directories first, then
-    /// those nearest in size.
+    /// The removed files from which a new one most likely came: those of the same name in other directories
+    /// first, then those nearest in size.
     pub(super) fn bases(&self, path: &EntryPath, entry: &Entry) -> Vec<Old> {
         let same = name(path).and_then(|name| self.by_name.get(name)).map_or(&[][..], Vec::as_slice);
         let mut found: Vec<usize> = self.nearest(same, entry.size).take(ANSWER_BASES).collect();
@@ -107,7 +107,7 @@ impl Removed {
         found.into_iter().filter_map(|index| self.files.get(index)).map(|(_, _, old)| old.clone()).collect()
     }
 
-    /// Indexes of files, which ascend by size, the nearest to `size` first.
+    /// The indexes in `sorted`, which ascend by file size, the nearest to `size` first.
     fn nearest<'a>(&'a self, sorted: &'a [usize], size: u64) -> impl Iterator<Item = usize> + 'a {
         let size_of = |index: &usize| self.files.get(*index).map_or(0, |(_, size, _)| *size);
         let at = sorted.partition_point(|index| size_of(index) < size);
@@ -155,12 +155,12 @@ mod tests {
     }
 
     fn removed(files: impl IntoIterator<Item = (String, u32)>) -> Removed {
-        let mut gone = Gone::new(3);
+        let mut removed_files = RemovedSink::new(3);
         for (path, size) in files {
             let change = Change::Removed { path: EntryPath::new(path).unwrap(), entry: entry(size) };
-            gone.change(change, FirstChunk::default()).unwrap();
+            removed_files.change(change, FirstChunk::default()).unwrap();
         }
-        gone.index()
+        removed_files.index()
     }
 
     fn sizes(removed: &Removed, path: &str, size: u32) -> Vec<u64> {
@@ -181,10 +181,11 @@ mod tests {
         assert!(removed.holds(&entry(95).content) && !removed.holds(&entry(96).content));
     }
 
-    /// Symptom: 20,000 files that were renamed and changed cost 45 s of a core in one pull. Cause: for each new file all that
-    /// went were looked at. What is counted here are steps, so that no slow machine fails it.
+    /// Symptom: 20,000 renamed and changed files cost 45 s of a core in one pull. Cause: all removed files
+    /// were examined for each new file. The test counts steps, not time, so that a slow machine does not fail
+    /// it.
     #[test]
-    fn what_a_new_file_came_from_is_found_in_a_few_steps() {
+    fn the_origin_of_a_new_file_is_found_in_a_few_steps() {
         let count = 10_000u32;
         let removed = removed((0..count).map(|n| (format!("old/{n}.js"), 1000 + n)));
         for n in 0..count {

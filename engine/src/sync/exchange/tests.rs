@@ -1,5 +1,5 @@
-//! Tests of the exchange of statements: its bounds, who takes part, what a hostile peer can do. That nodes come to agree is in
-//! `property`.
+//! Tests of the exchange of statements: its bounds, access to it, and hostile peers. `property` tests that
+//! nodes come to agree.
 
 mod forger;
 mod mesh;
@@ -19,7 +19,7 @@ use crate::{
 use mesh::{START_MS, key, node_key};
 use people::{ANN, found, member};
 
-/// As many members as a large library has statements.
+/// As many member statements as a large library has.
 static MANY: LazyLock<Vec<Statement>> = LazyLock::new(|| {
     const STATEMENTS: u32 = 20_000;
     let first = found();
@@ -44,7 +44,7 @@ fn large() -> Library {
     Library::open(MANY[0].library(), MANY.iter().cloned(), START_MS).unwrap()
 }
 
-/// Lets `asker` and `answerer` exchange; gives how many requests it took.
+/// Runs an exchange between `asker` and `answerer`; returns the number of requests.
 fn exchange(asker: &mut Library, answerer: &mut Library) -> u32 {
     let mut exchange = Exchange::new(asker.clone(), Kinds::KNOWN);
     let mut requests = 0;
@@ -67,7 +67,7 @@ fn exchange(asker: &mut Library, answerer: &mut Library) -> u32 {
     requests
 }
 
-/// Takes up envelopes, each of which must find all that it needs.
+/// Stores envelopes in a library; every statement must find the statements that prove it.
 fn learn(library: &mut Library, envelopes: &[Bytes]) {
     let statements: Vec<_> = envelopes.iter().map(|bytes| Statement::decode(bytes).unwrap()).collect();
     for outcome in library.offer_all(&statements, START_MS) {
@@ -76,11 +76,11 @@ fn learn(library: &mut Library, envelopes: &[Bytes]) {
 }
 
 #[test]
-fn who_knows_the_same_spends_a_digest() {
+fn two_equal_sets_cost_one_digest() {
     assert_eq!(exchange(&mut small(), &mut small()), 1);
 }
 
-/// More than one answer may hold: further questions name what came.
+/// More envelopes than one answer may hold: further requests name the envelopes that came.
 #[test]
 fn a_large_set_comes_in_several_messages() {
     let (mut asker, mut answerer) = (Library::new(MANY[0].library()), large());
@@ -90,7 +90,7 @@ fn a_large_set_comes_in_several_messages() {
     assert_eq!(exchange(&mut asker, &mut answerer), 1);
 }
 
-/// Each message can be taken up when it comes: what proves a statement was sent before it.
+/// Each message can be stored when it comes: the statements that prove a statement are sent before it.
 #[test]
 fn a_large_set_is_offered_in_the_order_of_its_proofs() {
     let (mut asker, mut answerer) = (large(), small());
@@ -99,9 +99,9 @@ fn a_large_set_is_offered_in_the_order_of_its_proofs() {
     assert_eq!(asker.inventory(), answerer.inventory());
 }
 
-/// A signature more is news, though the statement is known.
+/// A known statement with one more signature is a new envelope.
 #[test]
-fn a_statement_that_gathered_a_signature_is_exchanged() {
+fn a_statement_with_one_more_signature_is_exchanged() {
     let mut asker = small();
     let body = Body::Member(member(&key(40), None));
     let header = Header { library: Some(asker.id()), sequence: 1, time_ms: START_MS };
@@ -114,11 +114,12 @@ fn a_statement_that_gathered_a_signature_is_exchanged() {
     assert_eq!(exchange(&mut answerer, &mut asker), 1);
 }
 
-/// Members talk, those that only watch too; who is none learns nothing, and not even whether the library is here.
+/// Members may exchange, also those with `Verbs::STATEMENTS` only. Other nodes learn nothing, not even
+/// whether the library is here.
 #[test]
-fn nobody_else_learns_anything() {
+fn only_members_learn_anything() {
     let mut library = small();
-    let watcher = Member { verbs: Verbs::WATCH, ..member(&key(41), None) };
+    let watcher = Member { verbs: Verbs::STATEMENTS, ..member(&key(41), None) };
     let expired = Member { expires_ms: START_MS, ..member(&key(42), None) };
     let revoked = member(&key(43), None);
     for body in [watcher, expired, revoked] {
@@ -158,7 +159,7 @@ fn nobody_else_learns_anything() {
     }
 }
 
-/// An exchange that was told that one bucket differs, or all.
+/// An exchange after an inventory in which the given buckets differ.
 fn asked(buckets: impl Fn(u8) -> bool) -> (Exchange, Request) {
     let library = small();
     let known = library.inventory().clone();
@@ -202,7 +203,7 @@ fn stranger(key: &Key, n: u64, message: &str) -> Statement {
 }
 
 #[test]
-fn an_answer_to_another_question_is_refused() {
+fn an_answer_to_another_request_is_refused() {
     let statement = || Frame::Statement(found()[0].bytes().clone());
     let whole = || inventory(vec![0; EXCHANGE_BUCKETS], vec![]);
     let begun = || {
@@ -210,52 +211,52 @@ fn an_answer_to_another_question_is_refused() {
         assert!(exchange.poll_request().is_some());
         exchange
     };
-    check_refused(&mut Exchange::new(small(), Kinds::KNOWN), end(true), "without a question");
+    check_refused(&mut Exchange::new(small(), Kinds::KNOWN), end(true), "without a request");
     check_refused(&mut begun(), statement(), "out of place");
     check_refused(&mut begun(), Frame::Table(Bytes::new()), "out of place");
-    check_refused(&mut begun(), Frame::Inventory(inventory(vec![], vec![])), "not an answer");
+    check_refused(&mut begun(), Frame::Inventory(inventory(vec![], vec![])), "does not match");
     let named = Inventory { lacks: vec![EnvelopeId::from_bytes([1; 32])], ..whole() };
-    check_refused(&mut begun(), Frame::Inventory(named), "not an answer");
+    check_refused(&mut begun(), Frame::Inventory(named), "does not match");
     let mut twice = begun();
     twice.handle(Frame::Inventory(whole())).unwrap();
-    check_refused(&mut twice, Frame::Inventory(whole()), "not an answer");
+    check_refused(&mut twice, Frame::Inventory(whole()), "does not match");
 
-    check_refused(&mut asked(|_| true).0, Frame::Inventory(whole()), "not an answer");
+    check_refused(&mut asked(|_| true).0, Frame::Inventory(whole()), "does not match");
     let unasked = inventory(vec![], vec![EnvelopeId::from_bytes([1; 32])]);
-    check_refused(&mut asked(|_| true).0, Frame::Inventory(unasked), "not an answer");
+    check_refused(&mut asked(|_| true).0, Frame::Inventory(unasked), "does not match");
     let unasked = stranger(&key(7), 1, "");
     let bucket = unasked.envelope_id().bucket();
     let frame = || Frame::Statement(unasked.bytes().clone());
     asked(|other| other == bucket).0.handle(frame()).unwrap();
-    check_refused(&mut asked(|other| other == bucket.wrapping_add(1)).0, frame(), "not asked for");
+    check_refused(&mut asked(|other| other == bucket.wrapping_add(1)).0, frame(), "not requested");
 }
 
 #[test]
 fn an_answer_holds_no_more_than_it_may() {
     let (mut exchange, _) = asked(|_| true);
-    // What a newer version may have written is left aside, and counts.
+    // A statement that a newer version may have written is dropped, but is included in the bound.
     let unreadable = Frame::Statement(Bytes::from_static(b"CHST from tomorrow"));
     (0..ANSWER_STATEMENTS).for_each(|_| exchange.handle(unreadable.clone()).unwrap());
-    check_refused(&mut exchange, unreadable, "more than it may");
+    check_refused(&mut exchange, unreadable, "exceeds its bounds");
     assert!(exchange.take_received().is_empty());
 
     let (mut exchange, _) = asked(|_| true);
     let long = stranger(&key(7), 1, &"x".repeat(crate::limits::MESSAGE_BYTES));
     let fits = EXCHANGE_BYTES / long.bytes().len();
     (0..fits).for_each(|_| exchange.handle(Frame::Statement(long.bytes().clone())).unwrap());
-    check_refused(&mut exchange, Frame::Statement(long.bytes().clone()), "more than it may");
-    assert_eq!(exchange.take_received().len(), 1, "what comes twice is kept once");
+    check_refused(&mut exchange, Frame::Statement(long.bytes().clone()), "exceeds its bounds");
+    assert_eq!(exchange.take_received().len(), 1, "a repeated statement is kept once");
     let huge = Frame::Statement(vec![0; STATEMENT_BYTES + 1].into());
-    check_refused(&mut asked(|_| true).0, huge, "more than it may");
+    check_refused(&mut asked(|_| true).0, huge, "exceeds its bounds");
 }
 
-/// A peer cannot keep one busy: not by promising more, and not by making it up.
+/// A peer cannot prolong an exchange without end, neither by promising more statements nor by making them up.
 #[test]
 fn an_exchange_ends() {
     let repeated = stranger(&key(7), 1, "");
     let (mut exchange, mut request) = asked(|_| true);
     for round in 0.. {
-        assert!(round < 4, "asked {round} times for what does not come");
+        assert!(round < 4, "asked {round} times for data that does not come");
         assert!(matches!(request, Request::Exchange { talk: Talk::Known { .. }, .. }));
         exchange.handle(Frame::Statement(repeated.bytes().clone())).unwrap();
         exchange.handle(end(false)).unwrap();
@@ -275,7 +276,7 @@ fn an_exchange_ends() {
 }
 
 #[test]
-fn a_question_out_of_bounds_is_not_decoded() {
+fn a_request_out_of_bounds_is_not_decoded() {
     let id = |byte: u8| EnvelopeId::from_bytes([byte; 32]);
     let good = Talk::Known { buckets: vec![1, 2], ids: vec![id(1), id(2)] };
     let bad = [
@@ -314,7 +315,7 @@ fn a_question_out_of_bounds_is_not_decoded() {
     assert!(of(&inventory(vec![], vec![id(2), id(1)])).is_err());
 }
 
-/// Classes are no matter of an exchange: who has one class verifies the releases of all.
+/// An exchange does not depend on class grants: a member of one class verifies the releases of all classes.
 #[test]
 fn a_member_of_one_class_learns_all_statements() {
     let mut library = small();

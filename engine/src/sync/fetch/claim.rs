@@ -1,9 +1,9 @@
-//! What a fetch is after, from statements alone: which release, and what that names.
+//! The wanted release and the properties of it that statements tell.
 //!
-//! Owns the requester's view of the library, which it changes by verified statements only. Whoever sends them does
-//! not matter, nor in which order they come.
+//! Owns the requester's view of the library, which only verified statements change. The sender of a statement
+//! does not matter, nor the order in which statements come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
@@ -13,36 +13,34 @@ use crate::{
     limits::{ANSWER_STATEMENTS, ANSWER_STATEMENTS_BYTES, FETCH_HAVE, FETCH_RELEASES, PULL_HAVE, PULL_KNOWN},
     manifest::table::{ClassHeader, ClassTable},
     statement::{
-        Body, Heading, Statement, StatementKind, Verbs,
+        Body, Heading, Statement, StatementKind,
+        access::{self, Act},
         library::{Accepted, Library},
     },
-    store::{Ledger, Objects, PageState, Record, RefMove},
-    sync::{message::Want, takeable::takeable},
+    store::{Objects, PageState},
+    sync::message::Want,
 };
 
-/// A want and what is known about it.
+/// The wanted release or channel, and the statements that are known about it.
 #[derive(Debug)]
 pub(super) struct Claim {
     library: Library,
     want: Want,
-    /// The channel that goes on to a release that is wanted by its id, if it may.
-    channel: Option<String>,
-    /// Who fetches, where only what it is granted must come.
+    /// The node that fetches: only the classes that it is granted must come. If `None`, all classes must
+    /// come.
     node: Option<NodeId>,
     now_ms: i64,
-    /// As they came: a source may send many, and nothing is made of them before they are needed.
+    /// Statements as received. A source may send many; they are processed only when they are needed.
     offered: Vec<Bytes>,
     offered_bytes: usize,
-    /// Those that were new and stand; to be kept when the pull is done.
+    /// New statements that the library accepted, effective or not; stored when the pull is done.
     accepted: Vec<Statement>,
-    /// Those of them that were known before, with fewer signatures.
-    countersigned: BTreeSet<StatementId>,
-    /// Why statements were not taken, for people.
-    doubts: Vec<String>,
-    /// Why statements that were taken do not count.
-    idle: Vec<String>,
-    /// The statement by which the source stands, where a newer one is known here.
-    overtaken: Option<StatementId>,
+    /// Why statements were rejected, for people.
+    rejected: Vec<String>,
+    /// Why statements are ineffective, for people.
+    ineffective: Vec<String>,
+    /// The channel statement at the source, where a newer one is known here.
+    superseded: Option<StatementId>,
 }
 
 /// The release that is wanted.
@@ -54,26 +52,18 @@ pub(super) struct Target {
 }
 
 impl Claim {
-    pub(super) fn new(
-        library: Library,
-        want: Want,
-        channel: Option<String>,
-        node: Option<NodeId>,
-        now_ms: i64,
-    ) -> Self {
+    pub(super) fn new(library: Library, want: Want, node: Option<NodeId>, now_ms: i64) -> Self {
         Self {
             library,
             want,
-            channel,
             node,
             now_ms,
             offered: Vec::new(),
             offered_bytes: 0,
             accepted: Vec::new(),
-            countersigned: BTreeSet::new(),
-            doubts: Vec::new(),
-            idle: Vec::new(),
-            overtaken: None,
+            rejected: Vec::new(),
+            ineffective: Vec::new(),
+            superseded: None,
         }
     }
 
@@ -85,7 +75,7 @@ impl Claim {
         &self.want
     }
 
-    /// The classes that are held whole, of the newest releases: of each class the newest few versions.
+    /// The classes that are held whole, in the newest releases; of each class only the newest few versions.
     pub(super) fn have(&self, store: &dyn Objects) -> Result<Vec<Commitment>> {
         let mut have = Vec::new();
         let mut versions: BTreeMap<u8, usize> = BTreeMap::new();
@@ -121,13 +111,16 @@ impl Claim {
         releases.filter_map(|said| ClassTable::load(store, &said.body.manifest).ok())
     }
 
-    /// Whether the class of this name is granted here, as far as is known.
+    /// Whether this node is granted the class of this name, as far as is known.
     pub(super) fn is_granted(&self, class: &str) -> bool {
-        self.node.is_none_or(|node| self.library.may(&node, class, Verbs::PULL, self.now_ms))
+        self.node.is_none_or(|node| {
+            access::decide(&self.library, &node, None, Act::Read(class), self.now_ms).is_allowed()
+        })
     }
 
-    /// What the class in `slot` of the wanted release is, where its header must have come: where everything is granted
-    /// here, or where the newest version of it that is held is of a class that is. A class keeps its slot.
+    /// A description of the class in `slot` of the wanted release, where its header must have come. It must
+    /// come where all classes are granted, or where the newest held version of the slot's class has a name
+    /// that is granted. A class keeps its slot.
     pub(super) fn due(&self, store: &dyn Objects, slot: u8) -> Option<String> {
         let headers = self.tables(store).filter_map(|table| {
             let (_, commitment) = table.classes.into_iter().find(|(other, _)| *other == slot)?;
@@ -140,29 +133,26 @@ impl Claim {
         }
     }
 
-    /// Whether every class is granted here, whatever it is called.
+    /// Whether every class is granted, whatever its name.
     fn is_granted_all(&self) -> bool {
-        self.node.is_none_or(|node| {
-            let mut grants = self.library.grants(&node).map(|said| said.body.classes.is_all()).peekable();
-            grants.peek().is_none() || grants.any(|is_all| is_all)
-        })
+        self.node.is_none_or(|node| access::expects_all(&self.library, &node))
     }
 
-    /// A class that this node's membership names, as such and not by a pattern, and that is not among `came`.
+    /// A class that this node's membership names without a pattern and that is not in `came`.
     pub(super) fn named_and_not_in(&self, came: &[&str]) -> Option<String> {
         let grants = self.library.grants(self.node.as_ref()?);
         let mut names = grants.flat_map(|said| said.body.classes.patterns());
         names.find(|class| !class.contains('*') && !came.contains(&class.as_str())).cloned()
     }
 
-    /// By which name a release lists the class in `slot`; nothing where it lists none.
+    /// The name by which a release lists the class in `slot`; `None` where it lists none.
     pub(super) fn listed_as(&self, release: &StatementId, slot: u8) -> Option<String> {
         let said = self.library.release(release)?;
         said.body.classes.iter().find(|class| class.slot == slot).map(|class| class.name.clone())
     }
 
-    /// The statements that the source need not send: the channel's, its release's where its table is here, the newest
-    /// root's.
+    /// The statements that the source need not send: the channel's, its release's where the release's table
+    /// is here, the newest root's.
     pub(super) fn known(&self, store: &dyn Objects) -> Vec<StatementId> {
         let channel = match &self.want {
             Want::Channel(name) => self.library.channel(name),
@@ -176,7 +166,7 @@ impl Claim {
             let said = self.library.release(id);
             said.is_some_and(|said| ClassTable::load(store, &said.body.manifest).is_ok())
         });
-        // The one that stands: from a root that contradicts it the source could not tell which are newer.
+        // The effective root: from a conflicting root the source could not tell which roots are newer.
         let root = self.library.root_statement();
         let mut known: Vec<_> =
             root.map(Statement::id).into_iter().chain(channel.map(|said| said.statement.id())).collect();
@@ -186,7 +176,7 @@ impl Claim {
         known
     }
 
-    /// The release on which the wanted channel stands, by what is known by now.
+    /// The release to which the wanted channel points, by the statements known now.
     pub(super) fn announced(&self) -> Option<StatementId> {
         match &self.want {
             Want::Channel(name) => self.library.channel(name).map(|said| said.body.release),
@@ -194,7 +184,8 @@ impl Claim {
         }
     }
 
-    /// Takes a statement that the source sent. Nothing comes of it before [`hear`](Self::hear).
+    /// Takes a statement from the source. It is only stored in memory until
+    /// [`verify_offered`](Self::verify_offered).
     pub(super) fn offer(&mut self, bytes: Bytes) -> Result<()> {
         self.offered_bytes += bytes.len();
         if self.offered.len() >= ANSWER_STATEMENTS || self.offered_bytes > ANSWER_STATEMENTS_BYTES {
@@ -206,8 +197,8 @@ impl Claim {
         if heading.library() != self.library.id() {
             return Err(Error::Peer("a statement of another library in an answer".into()));
         }
-        // Nothing is said here of a kind of a later version, or of a kind that nodes repeat without end: exchanges hold the
-        // latter to a rate.
+        // Dropped here: kinds of later versions, and kinds that nodes repeat without end. The statement
+        // exchange limits the rate of the latter.
         if heading.kind().is_none_or(StatementKind::is_passing) {
             return Ok(());
         }
@@ -215,21 +206,22 @@ impl Claim {
         Ok(())
     }
 
-    /// Verifies what was offered and says which release is wanted. Where a channel is wanted and the source has no news
-    /// of it, that is the release that is known here.
+    /// Verifies the offered statements and returns the wanted release. Where a channel is wanted and the
+    /// source sent no news of it, that is the release known here.
     ///
     /// # Errors
     ///
-    /// [`Error::Denied`] where a statement is not proved, [`Error::Invalid`] where one is forged or malformed.
+    /// [`Error::Denied`] where a statement is not authorized, [`Error::Invalid`] where one is forged or
+    /// malformed.
     pub(super) fn resolve(&mut self) -> Result<Target> {
-        self.hear()?;
-        if !self.doubts.is_empty() {
+        self.verify_offered()?;
+        if !self.rejected.is_empty() {
             return Err(self.unproved());
         }
         self.target().ok_or_else(|| self.unproved())
     }
 
-    /// The release that is wanted, by what is known by now.
+    /// The wanted release, by the statements known now.
     pub(super) fn target(&self) -> Option<Target> {
         let release = match &self.want {
             Want::Release(release) => Some(*release),
@@ -243,72 +235,75 @@ impl Claim {
         })
     }
 
-    /// Verifies what was offered.
+    /// Verifies the offered statements.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] where a statement is forged or malformed.
-    pub(super) fn hear(&mut self) -> Result<()> {
+    pub(super) fn verify_offered(&mut self) -> Result<()> {
         self.offered_bytes = 0;
         let offered = std::mem::take(&mut self.offered);
         let offered: Vec<_> = offered.iter().map(|bytes| Statement::decode(bytes)).collect::<Result<_>>()?;
-        let is_known = |statement: &&Statement| self.library.statement(&statement.id()).is_some();
-        self.countersigned.extend(offered.iter().filter(is_known).map(Statement::id));
         let outcomes = self.library.offer_all(&offered, self.now_ms);
-        self.overtaken = self.find_overtaken(&offered).or(self.overtaken);
+        self.superseded = self.find_superseded(&offered).or(self.superseded);
         for (statement, outcome) in offered.into_iter().zip(outcomes) {
             let outcome = match outcome {
-                // The source stands on another root of that version, as it may where a quorum signed several.
+                // The source has another root of that version as its effective root; a quorum may sign
+                // several.
                 Err(Error::Denied(reason)) if statement.kind() == StatementKind::Root => {
-                    self.idle.push(format!("its root is not taken: {reason}"));
+                    self.ineffective.push(format!("its root is not accepted: {reason}"));
                     continue;
                 }
                 outcome => outcome?,
             };
             match outcome {
                 Accepted::New => self.accepted.push(statement),
-                Accepted::Known | Accepted::Outdated => {}
-                Accepted::Idle { reason } => {
-                    self.idle.push(format!("its {} does not count: {reason}", statement.kind().name()));
+                Accepted::Known | Accepted::Superseded => {}
+                Accepted::Ineffective { reason } => {
+                    self.ineffective
+                        .push(format!("its {} is ineffective: {reason}", statement.kind().name()));
                     self.accepted.push(statement);
                 }
-                Accepted::Unproved { reason } => {
-                    self.doubts.push(format!("its {} is not proved: {reason}", statement.kind().name()));
+                Accepted::Unauthorized { reason } => {
+                    self.rejected
+                        .push(format!("its {} is not authorized: {reason}", statement.kind().name()));
                 }
             }
         }
-        // As they are known now: with the signatures of all, and without what was overtaken within the answer.
+        // In the form in which the library has them now: with all signatures, and without statements that a
+        // later one of the answer superseded.
         let known = |statement: &Statement| self.library.statement(&statement.id()).cloned();
         self.accepted = self.accepted.iter().filter_map(known).collect();
-        // In the order in which they prove each other, so that they can be taken up again one by one.
+        // In the order in which they prove each other, so that they can be loaded one by one.
         self.accepted.sort_by_key(|statement| (statement.kind(), statement.sequence()));
         Ok(())
     }
 
-    /// The statement by which the source stands, where a newer one that names another release is known here.
-    pub(super) fn overtaken(&self) -> Option<StatementId> {
-        self.overtaken
+    /// The channel statement at the source, where a newer one that names another release is known here.
+    pub(super) fn superseded(&self) -> Option<StatementId> {
+        self.superseded
     }
 
-    /// A statement about the wanted channel by which the source stands where a newer one that names another release is known
-    /// here. A source that brings the current statement, or the word of an operator that it rests on, is not behind.
-    fn find_overtaken(&self, offered: &[Statement]) -> Option<StatementId> {
+    /// The last offered statement about the wanted channel, where a newer one that names another release is
+    /// known here. A source that sends the current statement, or the operator's statement on which that
+    /// rests, is not behind.
+    fn find_superseded(&self, offered: &[Statement]) -> Option<StatementId> {
         let Want::Channel(name) = &self.want else { return None };
         let current = self.library.channel(name)?;
-        let said = offered.iter().filter_map(|statement| match statement.body() {
+        let about_channel = offered.iter().filter_map(|statement| match statement.body() {
             Body::Channel(body) if body.name == *name => Some((statement.id(), body.release)),
             _ => None,
         });
-        let is_of_now = |(id, release): &(StatementId, StatementId)| {
+        let is_current = |(id, release): &(StatementId, StatementId)| {
             *id == current.statement.id()
                 || Some(*id) == current.body.term
                 || *release == current.body.release
         };
-        let said: Vec<_> = said.collect();
-        if said.iter().any(is_of_now) { None } else { said.last().map(|(id, _)| *id) }
+        let about_channel: Vec<_> = about_channel.collect();
+        if about_channel.iter().any(is_current) { None } else { about_channel.last().map(|(id, _)| *id) }
     }
 
-    /// Whether all of a release is here that is granted here, as far as marks tell.
+    /// Whether all granted data of a release is here, as far as page marks tell.
     pub(super) fn is_here(&self, store: &dyn Objects, target: &Target) -> bool {
         let Ok(table) = ClassTable::load(store, &target.manifest) else { return false };
         let mut roots = Vec::new();
@@ -329,81 +324,30 @@ impl Claim {
             Want::Channel(name) => format!("channel `{name}`"),
             Want::Release(release) => format!("release {}", release.short()),
         };
-        let why: Vec<_> = self.doubts.iter().chain(&self.idle).map(String::as_str).collect();
-        let why = if why.is_empty() { "nothing".to_owned() } else { why.join("; ") };
-        Error::Denied(format!("the source proved no {what} of the library: {why}"))
+        let why: Vec<_> = self.rejected.iter().chain(&self.ineffective).map(String::as_str).collect();
+        let why = if why.is_empty() { "no statement was rejected".to_owned() } else { why.join("; ") };
+        Error::Denied(format!("the source's statements do not prove {what} of the library: {why}"))
     }
 
-    /// Fails where a class gains another's path in `release`, as far as what is here tells.
+    /// Fails where a class gains a path of another class in `release`, as far as the data here tells.
     pub(super) fn check_trespass(&self, store: &dyn Objects, release: &StatementId) -> Result<()> {
         self.library.check_trespass(store, release)
     }
 
-    /// What makes the release current here, in the order in which it is to be kept; nothing where it is already.
-    pub(super) fn keepsakes(&self, ledger: &dyn Ledger, target: &Target) -> Result<Vec<Record>> {
-        // A release whose data is not here is no release of this node, but what an operator's word rests on is kept with it.
+    /// The new statements that the release needs. A release whose data is not here is left out, except where
+    /// an accepted channel statement (an operator's term) names it.
+    pub(super) fn statements(&self, target: &Target) -> Vec<Statement> {
         let named = |id| {
             self.accepted.iter().any(|said| matches!(said.body(), Body::Channel(body) if body.release == id))
         };
         let keeps = |said: &&Statement| {
             said.kind() != StatementKind::Release || said.id() == target.release || named(said.id())
         };
-        let kept = |said: &Statement| match self.countersigned.contains(&said.id()) {
-            true => Record::countersigned(said),
-            false => Record::from(said),
-        };
-        let mut records: Vec<Record> = self.accepted.iter().filter(keeps).map(kept).collect();
-        let refs = ledger.refs()?;
-        let here =
-            |channel: &str| refs.iter().find(|at| at.library == self.library.id() && at.channel == *channel);
-        let moved = match (&self.want, &self.channel) {
-            (Want::Channel(name), _) => self.moved(name, target, here(name)),
-            (Want::Release(_), Some(name)) => self.moved_in_line(name, target, here(name)),
-            (Want::Release(_), None) => None,
-        };
-        records.extend(moved.map(Record::Ref));
-        Ok(records)
-    }
-
-    /// Where the channel `name` stands now, if that is onward.
-    fn moved(&self, name: &str, target: &Target, here: Option<&RefMove>) -> Option<RefMove> {
-        let said = self.library.channel(name).filter(|said| said.body.release == target.release)?;
-        let moved = RefMove {
-            library: self.library.id(),
-            channel: name.to_owned(),
-            statement: said.statement.id(),
-            release: target.release,
-            sequence: said.statement.sequence(),
-        };
-        here.is_none_or(|here| self.is_onward(&moved, here)).then_some(moved)
-    }
-
-    /// The same of a release on which the channel `name` stood before: it moves there if that is onward from what is here.
-    fn moved_in_line(&self, name: &str, target: &Target, here: Option<&RefMove>) -> Option<RefMove> {
-        // Who moved it meanwhile to where this fetch has not heard of knows more.
-        if here.is_some_and(|here| self.library.statement(&here.statement).is_none()) {
-            return None;
-        }
-        let onward = takeable(&self.library, name, here);
-        let to = onward.into_iter().find(|takeable| takeable.release == target.release)?;
-        Some(RefMove {
-            library: self.library.id(),
-            channel: name.to_owned(),
-            statement: to.statement,
-            release: to.release,
-            sequence: to.sequence,
-        })
-    }
-
-    /// Whether a channel goes on. One that moved meanwhile to where this fetch has not heard of stays: whoever owns the store
-    /// knows more.
-    fn is_onward(&self, next: &RefMove, here: &RefMove) -> bool {
-        self.library.statement(&here.statement).is_some()
-            && self.library.is_after(&next.channel, &next.statement, &here.statement)
+        self.accepted.iter().filter(keeps).cloned().collect()
     }
 }
 
-/// Whether all of a class is held, as far as marks tell.
+/// Whether a class is held whole, as far as page marks tell.
 fn is_whole(store: &dyn Objects, commitment: &Commitment) -> Result<bool> {
     let Ok(header) = ClassHeader::load(store, commitment) else { return Ok(false) };
     Ok(store.page_states(&[header.root])?.first() == Some(&PageState::Full))

@@ -1,4 +1,5 @@
-//! What a release lacks after the pull's answer: walked class by class, asked for by position, and marked when it is whole.
+//! Completes a release after the pull's answer: walks it class by class, requests missing data by position,
+//! and marks each class when it is whole.
 
 use super::{Fetch, Pass, Phase, wants::Wants};
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 impl Fetch {
-    /// After the pull's answer: knows what is to be complete, and what it adds up to.
+    /// Called after the pull's answer: determines the classes to complete and their sums.
     pub(super) fn begin_completing(&mut self, end: End) -> Result<()> {
         self.intake.settle()?;
         let table = self.table()?.clone();
@@ -21,7 +22,7 @@ impl Fetch {
         for (slot, commitment) in table.classes {
             let header = match came.remove(&commitment) {
                 Some(header) => Some(header),
-                // What was granted once and is not any more is not asked for.
+                // A class whose grant was withdrawn is not requested.
                 None => ClassHeader::load(self.intake.store(), &commitment)
                     .ok()
                     .filter(|header| self.claim.is_granted(&header.name)),
@@ -46,7 +47,7 @@ impl Fetch {
         self.options.classes.is_empty() || self.options.classes.iter().any(|name| name == class)
     }
 
-    /// Makes sure that all is there to be fetched that must be, where the classes in the slots `absent` did not come.
+    /// Checks that every class that must come did come; `absent` are the slots of the classes that did not.
     fn check_classes(&self, absent: &[u8], end: End) -> Result<()> {
         let came: Vec<_> = self.left.iter().map(|(_, header)| header.name.as_str()).collect();
         if let Some(name) = self.options.classes.iter().find(|name| !came.contains(&name.as_str())) {
@@ -59,7 +60,8 @@ impl Fetch {
         }
         let store = self.intake.store();
         let withheld = absent.iter().find_map(|slot| self.claim.due(store, *slot));
-        // Only a source that holds all classes can tell what is not granted from what it does not have.
+        // Only a source that holds all classes can tell a class that is not granted from one that it does not
+        // hold.
         let lacking = (!end.complete).then(|| self.claim.named_and_not_in(&came)).flatten();
         if let Some(class) = withheld.or_else(|| lacking.map(|name| format!("`{name}`"))) {
             return Err(Error::Missing(format!(
@@ -77,8 +79,8 @@ impl Fetch {
         self.pass = Pass { undelivered: 0, before: self.intake.report.fetched(), barren, have: None };
     }
 
-    /// The versions of the class that is being completed that are held whole, for the source to say what differs from them;
-    /// none once that was of no use, since what is held may be damaged.
+    /// The versions of the current class that are held whole: the bases from which the source may make
+    /// deltas. None after a delta failed, since the held data may be damaged.
     pub(super) fn versions(&mut self) -> Result<Vec<Commitment>> {
         if let Some(have) = &self.pass.have {
             return Ok(have.clone());
@@ -94,13 +96,13 @@ impl Fetch {
         Ok(have)
     }
 
-    /// A class has been walked to its end: it is whole, or is walked again as long as that brings something.
+    /// Ends the walk over a class. The class is whole, or is walked again as long as that brings data.
     pub(super) fn end_pass(&mut self) -> Result<()> {
         self.intake.commit()?;
         let Some((commitment, header)) = self.left.last().cloned() else { return self.finish() };
         let Pass { undelivered, before, barren, .. } = self.pass;
         let is_barren = before == self.intake.report.fetched();
-        // What came as what differs was of no use, and comes as it is in the next pass.
+        // Deltas were of no use in this pass; the next pass requests the chunks in full.
         let is_asked_anew =
             self.pass.have.as_ref().is_some_and(|have| !have.is_empty()) && !self.intake.trusts_deltas();
         let is_done = undelivered == 0 && (self.options.is_dry_run || self.is_whole(&commitment, &header)?);
@@ -113,17 +115,17 @@ impl Fetch {
                 header.name
             )));
         } else {
-            // Something did not come, or was found damaged here only now, and the next pass wants it.
+            // Some data did not come, or was found damaged here only now. The next pass requests it.
             self.begin_pass(if is_barren { barren + 1 } else { 0 });
         }
         Ok(())
     }
 
-    /// Walks a class once more, over what is durable, and marks what is whole.
+    /// Walks a class once more, over durable data, and marks it where it is whole.
     fn is_whole(&mut self, commitment: &Commitment, header: &ClassHeader) -> Result<bool> {
         match verify::mark_full(self.intake.store(), commitment, &mut Missing::up_to(1)) {
             Ok(walked) => Ok(walked.state == PageState::Full),
-            // The header was held, and turns out to be damaged.
+            // The header was held, but is damaged.
             Err(Error::Corrupt(_) | Error::Missing(_)) => {
                 self.intake.document(commitment.as_page(), header.encode().into())?;
                 self.intake.commit()?;
@@ -133,19 +135,17 @@ impl Fetch {
         }
     }
 
-    /// Everything is whole and durable: only now do the statements become known here, and the channel moves last.
+    /// All data is whole and durable. Only now the statements are handed to the caller, who stores them.
     fn finish(&mut self) -> Result<()> {
         self.phase = Phase::Done;
         if self.options.is_dry_run {
             return Ok(());
         }
         let target = self.resolve()?;
-        // What a limited publisher took of another class shows only where both are: the release is not this node's.
+        // A path of another class that a limited publisher took shows only where both classes are held. This
+        // node refuses such a release.
         self.claim.check_trespass(self.intake.store(), &target.release)?;
-        let records = self.claim.keepsakes(&*self.ledger, &target)?;
-        if !records.is_empty() {
-            self.ledger.append(records)?;
-        }
+        self.intake.report.statements = self.claim.statements(&target);
         self.intake.report.done = true;
         Ok(())
     }

@@ -1,7 +1,8 @@
-//! What arrives is held against what was expected, and handed to the store.
+//! Checks arrived data against the expected data, and passes it to the store.
 //!
-//! Nothing is stored that no verified page, header or release names: every page and chunk must be expected here first.
-//! What to expect next is decided elsewhere; [`Intake::learn`] only says which of a page's children are not held.
+//! Only data that a verified page, header or release names is stored: every page and chunk must be expected
+//! first. Other modules decide what to request next; [`Intake::learn`] only finds which of a page's children
+//! are not held.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -21,32 +22,32 @@ use crate::{
         delta::{Bases, Delta, DeltaKind},
         frame::ChunkFrame,
         pack::Unpacker,
-        place::{Place, Step},
+        place::{PageRef, Step},
         recent::Recent,
     },
 };
 
-/// The receiving end of a fetch.
+/// The receiving end of a fetch, with the expected and the recently stored objects.
 pub(super) struct Intake {
     store: Arc<dyn Objects>,
-    pages: HashMap<PageId, Place>,
+    pages: HashMap<PageId, PageRef>,
     chunks: HashMap<ChunkId, u32>,
-    /// Some expectation was dropped for want of room, or a page did not come of a delta: what nobody expects may then be
-    /// honest.
+    /// Some expectation was dropped for lack of room, or a delta did not give an expected page. An unexpected
+    /// object may then come from an honest source.
     overflowed: bool,
-    /// What was taken since the last commit here; the store may not show it yet. Of the pages among it, all that they
-    /// name was looked at as they came.
+    /// Objects stored since the last commit; the store may not show them yet. The children of the pages among
+    /// them were processed when the pages arrived.
     recent: Recent<[u8; 32]>,
     pending: Vec<Object>,
     pending_bytes: usize,
     unpacker: Unpacker,
-    /// The versions that the source was told of.
+    /// The class versions in the `have` that was sent to the source.
     bases: Bases,
-    /// Whether a delta made nothing that was expected: what it was made from may be damaged here.
+    /// Whether a delta gave no expected object: its base may be damaged here.
     has_failed_deltas: bool,
-    /// Bytes that were unpacked, made or read for nothing.
+    /// Bytes that were unpacked, made or read without use.
     useless_bytes: u64,
-    /// Whether a page's mark says all about what is below it.
+    /// Whether page marks can be trusted: the store has no lost objects.
     marks_hold: bool,
     pub(super) report: Report,
 }
@@ -54,11 +55,11 @@ pub(super) struct Intake {
 /// How much of a page is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Held {
-    /// Nothing.
+    /// The page is not held.
     No,
-    /// The page; what is below it may be missing.
+    /// The page is held; data below it may be missing.
     Page(Bytes),
-    /// The page, and all below it is held or expected.
+    /// The page is held, and all data below it is held or expected.
     All,
 }
 
@@ -86,48 +87,49 @@ impl Intake {
         &*self.store
     }
 
-    /// Takes a page that must be expected; gives what it names. `None` for one that was held anyway.
+    /// Takes a page that must be expected; returns the pages and chunks that it names. `None` for a page that
+    /// was held already.
     pub(super) fn page(&mut self, bytes: Bytes) -> Result<Option<Vec<Step>>> {
         let id = PageId::of(&self.store.library(), &bytes);
-        let Some(place) = self.pages.remove(&id) else {
+        let Some(page) = self.pages.remove(&id) else {
             let held = self.overflowed
                 || self.recent.contains(id.as_bytes())
                 || self.state(&id)? != PageState::Absent;
             if !held {
-                return Err(Error::Peer(format!("page {} is not one that was asked for", id.short())));
+                return Err(Error::Peer(format!("page {} is not expected", id.short())));
             }
             self.waste(bytes.len(), bytes.len());
             return Ok(None);
         };
         self.report.page_bytes_encoded += bytes.len() as u64;
-        self.take_page(&place, bytes).map(Some)
+        self.take_page(&page, bytes).map(Some)
     }
 
-    fn take_page(&mut self, place: &Place, bytes: Bytes) -> Result<Vec<Step>> {
-        let steps = place.open(&bytes)?;
+    fn take_page(&mut self, page: &PageRef, bytes: Bytes) -> Result<Vec<Step>> {
+        let steps = page.open(&bytes)?;
         self.report.page_bytes += bytes.len() as u64;
-        self.keep(*place.id.as_bytes(), bytes.len(), Object::Page { id: place.id, bytes })?;
+        self.keep(*page.id.as_bytes(), bytes.len(), Object::Page { id: page.id, bytes })?;
         Ok(steps)
     }
 
-    /// Says which versions the source is told of, in this order.
+    /// Sets the class versions that are sent to the source, in this order.
     pub(super) fn set_bases(&mut self, have: &[Commitment]) {
         let root = |commitment| ClassHeader::load(self.store(), commitment).ok().map(|header| header.root);
         self.bases = Bases(have.iter().map(root).collect());
     }
 
-    /// Takes what a delta makes and is expected. The rest is of no use, and not a fault of the source: what the delta is
-    /// made from may be damaged here. What is missing then is asked for as it is.
+    /// Takes those objects of a delta that are expected. The others are useless, which is no fault of the
+    /// source: the base of the delta may be damaged here. Missing objects are then requested in full.
     pub(super) fn delta(&mut self, delta: &Delta) -> Result<()> {
         let mut prefix = Vec::new();
         let read = self.bases.read(self.store(), &delta.base, &mut prefix);
         let made = read.and_then(|()| delta.apply(&prefix));
-        // What it was made from was read and looked through as well.
+        // The base was read and processed too.
         let cost = prefix.len() + delta.base.len() * PAGE_BYTES + delta.raw_len();
         let mut raw = match made {
             Ok(raw) => Bytes::from(raw),
             Err(error) => {
-                tracing::debug!(%error, "a delta is of no use here");
+                tracing::debug!(%error, "a delta could not be applied");
                 self.overflowed |= delta.kind == DeltaKind::Pages;
                 self.has_failed_deltas = true;
                 self.waste(delta.data.len(), cost);
@@ -171,8 +173,8 @@ impl Intake {
 
     fn made_page(&mut self, bytes: Bytes) -> Result<bool> {
         let id = PageId::of(&self.store.library(), &bytes);
-        let Some(place) = self.pages.remove(&id) else { return Ok(false) };
-        let steps = self.take_page(&place, bytes)?;
+        let Some(page) = self.pages.remove(&id) else { return Ok(false) };
+        let steps = self.take_page(&page, bytes)?;
         self.learn(steps)?;
         Ok(true)
     }
@@ -187,7 +189,7 @@ impl Intake {
                 || self.recent.contains(id.as_bytes())
                 || self.store.has_chunks(&[id])?.first() == Some(&true);
             if !held {
-                return Err(Error::Peer(format!("chunk {ordinal} is not what the manifest names there")));
+                return Err(Error::Peer(format!("chunk {ordinal} does not match the manifest")));
             }
             self.waste(encoded, bytes.len());
             return Ok(());
@@ -196,11 +198,11 @@ impl Intake {
         self.take_chunk(id, len, bytes)
     }
 
-    /// Takes a chunk of which a page says that it is `len` long.
+    /// Takes a chunk whose length is `len` according to a page.
     fn take_chunk(&mut self, id: ChunkId, len: u32, bytes: Bytes) -> Result<()> {
         if len as usize != bytes.len() {
             return Err(Error::Invalid(format!(
-                "forged manifest: chunk {} is not of the length that a page says",
+                "forged manifest: chunk {} does not have the length that a page states",
                 id.short()
             )));
         }
@@ -209,34 +211,34 @@ impl Intake {
         self.keep(*id.as_bytes(), bytes.len(), Object::Chunk { id, bytes })
     }
 
-    /// Counts a frame, or a part of one, that came for nothing: its bytes on the way, and `cost`, those that it became here
-    /// and that were read for it.
+    /// Records a frame, or a part of one, as useless: its bytes on the link, and `cost`, the bytes that were
+    /// unpacked or read for it.
     pub(super) fn waste(&mut self, encoded: usize, cost: usize) {
         self.report.wasted_bytes += encoded as u64;
         self.useless_bytes += encoded.max(cost).max(WASTE_FRAME_BYTES) as u64;
     }
 
-    /// What came for nothing, as it cost here.
+    /// The cost of all useless data so far, in bytes.
     pub(super) const fn useless_bytes(&self) -> u64 {
         self.useless_bytes
     }
 
-    /// Whether more came for nothing than of use, beyond [`FETCH_WASTE_BYTES`].
+    /// Whether useless bytes exceed useful bytes by more than [`FETCH_WASTE_BYTES`].
     pub(super) fn is_wasteful(&self) -> bool {
         let of_use = self.report.chunk_bytes_fetched.saturating_add(self.report.page_bytes);
         self.useless_bytes > of_use.saturating_add(FETCH_WASTE_BYTES)
     }
 
-    /// Whether deltas have made what they were to make until now.
+    /// Whether every delta so far gave some expected object.
     pub(super) fn trusts_deltas(&self) -> bool {
         !self.has_failed_deltas
     }
 
-    /// Counts chunks that are missing, and does not ask for them.
+    /// Counts missing chunks without requesting them.
     pub(super) fn count_missing(&mut self, chunks: &[(u64, ChunkRef)]) {
         self.report.chunks_missing += chunks.len() as u64;
         self.report.chunk_bytes_missing += chunks.iter().map(|(_, chunk)| u64::from(chunk.len)).sum::<u64>();
-        // They stay expected only so that none is counted twice.
+        // They stay expected only so that no chunk is counted twice.
         if self.chunks.len() > EXPECTED_CHUNKS / 2 {
             self.chunks.clear();
         }
@@ -249,42 +251,42 @@ impl Intake {
         self.keep(*id.as_bytes(), bytes.len(), Object::Page { id, bytes })
     }
 
-    /// Expects all that `steps` name and that may come now: what is not held, and held pages of which something below
-    /// may be missing.
+    /// Expects the objects in `steps` that may come now: those that are not held, and held pages with
+    /// possibly missing data below them.
     pub(super) fn learn(&mut self, steps: Vec<Step>) -> Result<()> {
-        let mut places = Vec::new();
+        let mut pages = Vec::new();
         for step in steps {
             match step {
-                Step::Page(place) => places.push(place),
+                Step::Page(page) => pages.push(page),
                 Step::Chunks { chunks, .. } => {
                     self.missing(0, &chunks)?;
                 }
             }
         }
-        for batch in places.chunks(BATCH_IDS) {
-            let ids: Vec<PageId> = batch.iter().map(|place| place.id).collect();
-            for (place, state) in batch.iter().zip(self.store.page_states(&ids)?) {
+        for batch in pages.chunks(BATCH_IDS) {
+            let ids: Vec<PageId> = batch.iter().map(|page| page.id).collect();
+            for (page, state) in batch.iter().zip(self.store.page_states(&ids)?) {
                 let whole = state == PageState::Full && self.marks_hold;
-                if !whole && !self.recent.contains(place.id.as_bytes()) {
-                    self.expect(place.clone());
+                if !whole && !self.recent.contains(page.id.as_bytes()) {
+                    self.expect(page.clone());
                 }
             }
         }
         Ok(())
     }
 
-    /// How much of the page at `place` is held.
-    pub(super) fn held(&self, place: &Place) -> Result<Held> {
-        if self.pages.contains_key(&place.id) || self.recent.contains(place.id.as_bytes()) {
-            // Its children are looked at when it arrives, or were when it did.
+    /// How much of `page` is held.
+    pub(super) fn held(&self, page: &PageRef) -> Result<Held> {
+        if self.pages.contains_key(&page.id) || self.recent.contains(page.id.as_bytes()) {
+            // Its children are processed when it arrives, or were processed when it did.
             return Ok(Held::All);
         }
-        Ok(match self.state(&place.id)? {
+        Ok(match self.state(&page.id)? {
             PageState::Absent => Held::No,
             PageState::Full if self.marks_hold => Held::All,
-            _ => match self.store.page(&place.id) {
+            _ => match self.store.page(&page.id) {
                 Ok(bytes) => Held::Page(bytes),
-                // It is lost, and comes anew.
+                // The page is lost and is fetched again.
                 Err(Error::Corrupt(_) | Error::Missing(_)) => Held::No,
                 Err(error) => return Err(error),
             },
@@ -292,15 +294,15 @@ impl Intake {
     }
 
     /// Expects a page.
-    pub(super) fn expect(&mut self, place: Place) {
+    pub(super) fn expect(&mut self, page: PageRef) {
         if self.pages.len() >= EXPECTED_PAGES {
             self.overflowed = true;
         } else {
-            self.pages.insert(place.id, place);
+            self.pages.insert(page.id, page);
         }
     }
 
-    /// Expects those of neighbouring chunks that are neither held nor expected already, and gives them.
+    /// Expects those of the neighbouring chunks that are neither held nor expected, and returns them.
     pub(super) fn missing(&mut self, first: u64, chunks: &[ChunkRef]) -> Result<Vec<(u64, ChunkRef)>> {
         let mut missing = Vec::new();
         let mut ordinals = first..;
@@ -322,17 +324,17 @@ impl Intake {
         Ok(missing)
     }
 
-    /// Expects a page no more; tells whether it was still expected.
+    /// Stops expecting a page; returns whether it was still expected.
     pub(super) fn forget_page(&mut self, id: &PageId) -> bool {
         self.pages.remove(id).is_some()
     }
 
-    /// Expects a chunk no more; tells whether it was still expected.
+    /// Stops expecting a chunk; returns whether it was still expected.
     pub(super) fn forget_chunk(&mut self, id: &ChunkId) -> bool {
         self.chunks.remove(id).is_some()
     }
 
-    /// Makes what was taken durable and visible, and expects nothing any more.
+    /// Makes stored data durable and visible, and drops all expectations.
     pub(super) fn settle(&mut self) -> Result<()> {
         self.pages.clear();
         self.chunks.clear();
@@ -340,7 +342,7 @@ impl Intake {
         self.commit()
     }
 
-    /// Makes what was taken durable and visible. From here on the store alone says what is held.
+    /// Makes stored data durable and visible. From here on only the store tells which data is held.
     pub(super) fn commit(&mut self) -> Result<()> {
         self.flush()?;
         self.store.commit()?;

@@ -1,6 +1,8 @@
-//! What the answer to a pull opens with: statements, then the class table and headers, or word of what the source has instead.
+//! The first frames of the answer to a pull: statements, then the class table and headers, or the list of
+//! releases that the source holds instead.
 //!
-//! Owns which release the answer is about. A source that is behind is no faulty one: it is left, and what it said is told.
+//! Owns the decision which release the answer is about. A source that is behind is not faulty: the fetch
+//! leaves it and reports what it holds.
 
 use bytes::Bytes;
 
@@ -12,7 +14,7 @@ use crate::{
     manifest::table::{ClassHeader, ClassTable},
     sync::{
         message::{End, Holding, Want},
-        place::Place,
+        place::PageRef,
     },
 };
 
@@ -39,27 +41,27 @@ impl Fetch {
             return Err(Error::Peer(format!("class header {} is not in the table", commitment.short())));
         }
         self.check_name(&header)?;
-        self.intake.expect(Place::root(&header));
+        self.intake.expect(PageRef::root(&header));
         self.headers.insert(commitment, header);
         self.intake.report.add_up(self.headers.values());
         self.intake.document(commitment.as_page(), bytes)
     }
 
-    /// Makes sure that a class is called what the release lists it as. By that name its publisher's key was judged; by the
-    /// header's everybody reads it.
+    /// Makes sure that a class header has the name that the release lists. The publisher's key was authorized
+    /// for the listed name, while nodes read the class by the header's name.
     pub(super) fn check_name(&mut self, header: &ClassHeader) -> Result<()> {
         let release = self.resolve()?.release;
         match self.claim.listed_as(&release, header.slot) {
             Some(listed) if listed != header.name => Err(Error::Invalid(format!(
-                "the release lists the class in slot {} as `{listed}`, and its header calls it `{}`: its publisher made it \
-                 wrong, an operator can move the channel to another release",
+                "the release lists the class in slot {} as `{listed}`, but its header names it `{}`: its \
+                 publisher made an invalid release; an operator can move the channel to another release",
                 header.slot, header.name
             ))),
             _ => Ok(()),
         }
     }
 
-    /// The wanted release, from the statements that came before.
+    /// The wanted release, by the statements that came before.
     pub(super) fn resolve(&mut self) -> Result<Target> {
         if let Some(target) = self.target {
             return Ok(target);
@@ -69,7 +71,7 @@ impl Fetch {
         Ok(target)
     }
 
-    /// The class table: as it came, or where it did not come, as it is held.
+    /// The class table: the one that came, else the held one.
     pub(super) fn table(&mut self) -> Result<&ClassTable> {
         let target = self.resolve()?;
         if self.table.is_none() {
@@ -79,12 +81,12 @@ impl Fetch {
         self.table.as_ref().ok_or_else(absent)
     }
 
-    /// Whether what follows in the pull's answer is of an older release than the one that is wanted, by the statements
-    /// before it. It is of no use then.
-    pub(super) fn is_of_older(&mut self) -> Result<bool> {
+    /// Whether the rest of the pull's answer is about an older release than the wanted one, by the statements
+    /// before it. It is useless then.
+    pub(super) fn is_outdated(&mut self) -> Result<bool> {
         if self.target.is_none() {
             self.resolve()?;
-            if let Some(heard) = self.claim.overtaken() {
+            if let Some(heard) = self.claim.superseded() {
                 self.intake.report.is_source_behind = true;
                 self.holding = Some(Holding { heard: Some(heard), held: Vec::new() });
             }
@@ -92,22 +94,23 @@ impl Fetch {
         Ok(self.holding.is_some())
     }
 
-    /// The source does not have the release, and says what it has.
+    /// Records that the source does not have the release, and what it holds.
     pub(super) fn take_holding(&mut self, holding: Holding) -> Result<()> {
         if self.holding.is_some() || !matches!(self.claim.want(), Want::Channel(_)) {
-            return Err(Error::Peer("it says what it holds, and was not asked for that".into()));
+            return Err(Error::Peer("an unexpected Holding frame".into()));
         }
-        self.claim.hear()?;
+        self.claim.verify_offered()?;
         self.intake.report.is_source_behind = true;
         self.holding = Some(holding);
         Ok(())
     }
 
-    /// The pull's answer is at its end. What it did not bring is asked for by position, if the source has the release at all.
+    /// Ends the pull's answer. Data that it did not bring is requested by position, if the source has the
+    /// release at all.
     pub(super) fn end_pull(&mut self, end: End) -> Result<()> {
-        // Where nothing but statements came, it is looked at only now which release they name.
+        // Where only statements came, the release that they name is determined only now.
         if self.holding.is_none() {
-            self.is_of_older()?;
+            self.is_outdated()?;
         }
         let Some(holding) = self.holding.take() else {
             self.phase = Phase::Completing;
@@ -115,7 +118,7 @@ impl Fetch {
         };
         let announced = self.claim.announced();
         if announced.is_some() && announced != self.asked_for && self.turns < FETCH_TURNS {
-            // Its statements named a newer release than was known here.
+            // Its statements named a newer release than the one known here.
             self.turns += 1;
             (self.phase, self.target) = (Phase::New, None);
             self.intake.report.is_source_behind = false;
@@ -144,9 +147,9 @@ impl Fetch {
 }
 
 fn mismatch() -> Error {
-    Error::Peer("its class table is not the one that the release names".into())
+    Error::Peer("the source's class table is not the one that the release names".into())
 }
 
 fn absent() -> Error {
-    Error::Peer("it brought no class table of the release".into())
+    Error::Peer("the source sent no class table of the release".into())
 }

@@ -1,30 +1,31 @@
-//! What a fetch is told and what it tells: options in, counts out.
+//! The options and the report of a fetch.
 
 use crate::{
     id::{NodeId, StatementId},
     manifest::table::ClassHeader,
+    statement::Statement,
     sync::message::{Holding, Packing},
 };
 
-/// How to fetch.
+/// Options of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Whether an earlier fetch was cut short: then only what is missing is asked for, at the price of a round trip
-    /// per level of the trees.
+    /// Whether an earlier fetch was interrupted. Only missing data is then requested, at the price of one
+    /// round trip per level of the trees.
     pub resume: bool,
-    /// Names of the classes to fetch; empty for all that [`node`](Self::node) is granted. The fetch fails where one of them is
-    /// withheld.
+    /// Names of the classes to fetch; empty for all that [`node`](Self::node) is granted. The fetch fails
+    /// where one of them is withheld.
     pub classes: Vec<String>,
-    /// Who fetches: what its membership covers must come, as far as that can be known, and what it does not need not.
-    /// Without it, every class of the release must.
+    /// The node that fetches. Every class that its membership covers must come, as far as that is known;
+    /// other classes need not. If `None`, every class of the release must come.
     pub node: Option<NodeId>,
-    /// Bytes of the first answer at most, about; the rest is then asked for by position. `u64::MAX` for no bound.
+    /// Approximate maximum of bytes in the first answer; the rest is then requested by position. `u64::MAX`
+    /// for no bound.
     pub budget: u64,
-    /// What the source is to save.
+    /// Whether the source saves bytes or time.
     pub packing: Packing,
-    /// The channel that goes on to a release that is wanted by its id, if that is [`takeable`](crate::sync::takeable) there.
-    pub channel: Option<String>,
-    /// Whether only pages come, to count what is missing below them: nothing but pages is kept, and no channel moves.
+    /// Whether only pages are fetched, to count the missing chunks below them. Nothing but pages is stored,
+    /// and no channel moves.
     pub is_dry_run: bool,
 }
 
@@ -36,67 +37,70 @@ impl Default for Options {
             node: None,
             budget: u64::MAX,
             packing: Packing::default(),
-            channel: None,
             is_dry_run: false,
         }
     }
 }
 
-/// How far a fetch is, and what it came to.
+/// The progress and the result of a fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The release, once its statements are verified.
     pub release: Option<StatementId>,
     /// Its sequence.
     pub sequence: u64,
-    /// Whether all is done: the release is whole here, durably, and the channel stands where it was fetched from.
+    /// Whether the fetch is done: the data of the release is whole and durable here. The caller then stores
+    /// [`statements`](Self::statements), and moves its channels.
     pub done: bool,
+    /// New statements that the release needs, in the order in which they prove each other; set when the fetch
+    /// is done. Statements that were known with fewer signatures are among them.
+    pub statements: Vec<Statement>,
     /// Classes of the release that were fetched.
     pub classes: u64,
-    /// Classes that it has and that did not come: they are not granted.
+    /// Classes of the release that did not come, because they are not granted.
     pub classes_absent: u64,
     /// Entries of the classes.
     pub files: u64,
     /// Bytes of their files.
     pub bytes_total: u64,
-    /// Their chunks, with multiplicity.
+    /// Chunks of the classes, with multiplicity.
     pub chunks_total: u64,
-    /// Chunks that came and were not held.
+    /// Chunks that came and were not held before.
     pub chunks_fetched: u64,
-    /// Their plain bytes.
+    /// Plain bytes of these chunks.
     pub chunk_bytes_fetched: u64,
-    /// Their bytes as packed for the way.
+    /// Bytes of these chunks as sent, compressed or as deltas.
     pub chunk_bytes_encoded: u64,
-    /// How many of the chunks were made from what was held.
+    /// How many of these chunks came as deltas.
     pub chunks_from_deltas: u64,
     /// Bytes of pages, tables and headers that came.
     pub page_bytes: u64,
-    /// Their bytes as packed for the way.
+    /// Bytes of these pages, tables and headers as sent.
     pub page_bytes_encoded: u64,
-    /// Bytes of statements that came; they are kept unverified until the first table.
+    /// Bytes of received statements; these stay unverified until the first table.
     pub statement_bytes: u64,
-    /// Requests that had to wait for the answer to another, and the first.
+    /// Requests that had to wait for the answer to another one, including the first request.
     pub round_trips: u64,
-    /// Bytes of pages and packed chunks that came and were held already, or were of no use.
+    /// Bytes of pages and chunks, as sent, that were held already or useless.
     pub wasted_bytes: u64,
-    /// Whether the source's channel is older than what is known here: then it was of no use.
+    /// Whether the source's channel is older than the one known here; the source was then of no use.
     pub is_source_behind: bool,
-    /// What the source has in place of the release that is announced. Where the fetch is not [`done`](Self::done) then, that
-    /// release is not here, and not there.
+    /// The releases that the source holds instead of the announced one. Where the fetch is then not
+    /// [`done`](Self::done), neither this node nor the source has the announced release.
     pub holding: Option<Holding>,
-    /// Of a dry run: chunks that are missing here, as far as pages have come.
+    /// In a dry run: chunks missing here, as far as pages have come.
     pub chunks_missing: u64,
-    /// Their plain bytes.
+    /// Plain bytes of these chunks.
     pub chunk_bytes_missing: u64,
 }
 
 impl Report {
-    /// What has come and was of use: grows as long as a source is worth asking.
+    /// The useful data so far. It grows as long as the source is useful.
     pub(super) fn fetched(&self) -> (u64, u64) {
         (self.chunks_fetched, self.page_bytes)
     }
 
-    /// Bytes that have come, as packed for the way, and were of use: what a source that delivers makes grow.
+    /// Useful bytes so far, as sent. They grow as long as the source delivers.
     pub fn useful_bytes(&self) -> u64 {
         self.chunk_bytes_encoded.saturating_add(self.page_bytes_encoded)
     }

@@ -1,8 +1,8 @@
-//! What is still missing of a class, found by walking what is held, and the requests for it.
+//! Finds the missing data of a class by a walk over the held data, and makes requests for it.
 //!
-//! The walk stops when enough is known to be missing, and goes on when that has been asked for; pages that arrive are
-//! walked in turn. So it never holds more than a few windows of wants, whatever the size of the class, and looks at
-//! nothing twice.
+//! The walk stops when enough missing data is found, and continues when that has been requested. Pages that
+//! arrive are walked in turn. So the memory is bounded by a few windows, whatever the size of the class, and
+//! no page is examined twice.
 
 use super::intake::{Held, Intake};
 use crate::{
@@ -12,25 +12,25 @@ use crate::{
     manifest::{ChunkRef, position::PagePosition, table::ClassHeader},
     sync::{
         message::Scope,
-        place::{Place, Step, Walk},
+        place::{PageRef, Step, Walk},
     },
 };
 
-/// What is missing of one class.
+/// The missing data of one class.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
     walk: Walk,
-    pages: Vec<Place>,
+    pages: Vec<PageRef>,
     chunks: Vec<(u64, ChunkRef)>,
     chunk_bytes: u64,
 }
 
-/// What to ask for in one request.
+/// The content of one request.
 #[derive(Debug)]
 pub(super) enum Ask {
-    /// Pages by position, and what they are.
+    /// Pages by position, and their ids.
     Pages(Vec<PagePosition>, Vec<PageId>),
-    /// Chunks by ordinal, and what they are.
+    /// Chunks by ordinal, and their ids.
     Chunks(Scope, Vec<ChunkId>),
 }
 
@@ -39,12 +39,12 @@ impl Wants {
         Self { walk: Walk::new(header), ..Self::default() }
     }
 
-    /// Looks into a page that has arrived.
+    /// Walks the children of a page that has arrived.
     pub(super) fn look_into(&mut self, steps: Vec<Step>) {
         self.walk.push(steps);
     }
 
-    /// Walks on until there is enough to ask for, or nothing more to look at.
+    /// Continues the walk until there is enough to request, or the walk is over.
     pub(super) fn walk(&mut self, intake: &mut Intake) -> Result<()> {
         while self.pages.len() < FETCH_PAGES && !self.is_window() {
             match self.walk.next() {
@@ -54,12 +54,12 @@ impl Wants {
                     self.chunk_bytes += missing.iter().map(|(_, chunk)| u64::from(chunk.len)).sum::<u64>();
                     self.chunks.extend(missing);
                 }
-                Some(Step::Page(place)) => match intake.held(&place)? {
+                Some(Step::Page(page)) => match intake.held(&page)? {
                     Held::All => {}
-                    Held::Page(bytes) => self.walk.descend(&place, &bytes)?,
+                    Held::Page(bytes) => self.walk.descend(&page, &bytes)?,
                     Held::No => {
-                        intake.expect(place.clone());
-                        self.pages.push(place);
+                        intake.expect(page.clone());
+                        self.pages.push(page);
                     }
                 },
             }
@@ -67,32 +67,32 @@ impl Wants {
         Ok(())
     }
 
-    /// The next thing to ask for: a full window of chunks, else pages, from which more wants come, else what chunks
-    /// there are.
+    /// The next request: a full window of chunks; else pages, below which more data may be missing; else the
+    /// remaining chunks.
     pub(super) fn ask(&mut self) -> Option<Ask> {
         if !self.is_window() && !self.pages.is_empty() {
             let (mut positions, ids): (Vec<_>, Vec<_>) =
-                self.pages.drain(..).map(|place| (place.position(), place.id)).unzip();
+                self.pages.drain(..).map(|page| (page.position(), page.id)).unzip();
             positions.sort_unstable();
             return Some(Ask::Pages(positions, ids));
         }
         (!self.chunks.is_empty()).then(|| self.ask_chunks())
     }
 
-    /// The chunks that are missing as far as the walk has come.
+    /// The missing chunks that the walk has found so far.
     pub(super) fn take_chunks(&mut self) -> Vec<(u64, ChunkRef)> {
         self.chunk_bytes = 0;
         std::mem::take(&mut self.chunks)
     }
 
-    /// Whether there are chunks for a request worth its while.
+    /// Whether there are enough chunks for a request.
     fn is_window(&self) -> bool {
         self.chunk_bytes >= FETCH_WINDOW_BYTES || self.chunks.len() >= FETCH_WINDOW_CHUNKS
     }
 
     fn ask_chunks(&mut self) -> Ask {
         let mut wanted = std::mem::take(&mut self.chunks);
-        // Pages arrive in any order, ranges ascend.
+        // Pages arrive in any order, but ranges must ascend.
         wanted.sort_unstable_by_key(|(ordinal, _)| *ordinal);
         let (mut scope, mut ids, mut bytes) = (Scope::default(), Vec::new(), 0u64);
         let mut rest = wanted.into_iter();

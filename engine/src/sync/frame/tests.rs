@@ -1,4 +1,4 @@
-//! Goldens, bounds and reassembly of frames.
+//! Golden bytes, bounds and reassembly of frames.
 
 use proptest::prelude::*;
 
@@ -44,7 +44,7 @@ fn lengths_over_the_types_bound_are_refused_before_the_payload() {
     assert!(Frame::Page(vec![0; PAGE_BYTES + 1].into()).encode().is_err());
 }
 
-/// Nothing is buffered for a peer that is allowed less than a frame's type: its header decides.
+/// An assembler with a lower bound refuses a larger frame by its header, and buffers none of its payload.
 #[test]
 fn a_peer_that_may_send_little_is_stopped_at_the_header() {
     let request = |len: u32| [&len.to_le_bytes()[..], &[FrameKind::Request as u8]].concat();
@@ -76,8 +76,8 @@ fn chunk_frames_that_contradict_themselves_are_refused() {
     }
 }
 
-/// Symptom: a source that sent a frame one byte at a time made its receiver hold a datagram for each. Cause: the pieces that had
-/// come of a frame were kept as they lay in the buffers that they came in.
+/// Symptom: a source sent a frame one byte at a time, and the receiver held one datagram per byte. Cause: the
+/// received slices of a frame were kept in their original buffers.
 #[test]
 fn what_has_come_of_a_frame_keeps_no_buffer() {
     for payload in [FRAME_OWN_BYTES - 100, FRAME_OWN_BYTES + 100, PAGE_BYTES] {

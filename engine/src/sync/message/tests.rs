@@ -1,4 +1,4 @@
-//! Goldens and bounds of the control messages.
+//! Golden bytes and bounds of the control messages.
 
 use super::*;
 use crate::manifest::TreeKind;
@@ -164,8 +164,8 @@ fn counts_over_their_bounds_are_refused() {
     check(&|pull| pull.scope = Some(Scope(many.clone())));
 }
 
-/// Symptom: the name and the addresses that a peer had said of itself reached the terminals of others with all escape sequences
-/// in them. Cause: a hello was looked at for lengths only.
+/// Symptom: names and addresses in a peer's hello reached the terminals of other users with all their escape
+/// sequences. Cause: only the lengths in a hello were checked.
 #[test]
 fn a_hello_says_nothing_that_is_unfit_to_be_shown() {
     let check = |name: &str, address: &str| {
@@ -189,7 +189,8 @@ fn plain(node: NodeId) -> Hello {
     Hello { version: VERSION, node, addresses, name, statements, kinds: Kinds::KNOWN }
 }
 
-/// A hello is heard of anybody: what it shows of its sender fits a few KiB, or the newest part of it is shown.
+/// A hello may come from any peer. The statements in it fit a few KiB; where there are more, only the newest
+/// are sent.
 #[test]
 fn a_hello_shows_what_fits() {
     let node = NodeId::from_bytes([0x66; 32]);
@@ -216,7 +217,8 @@ fn a_hello_shows_what_fits() {
 
 #[test]
 fn a_length_claimed_beyond_the_message_allocates_nothing() {
-    // A request for pages whose count of positions is 2^60: the bound of the decoder refuses it before the vector.
+    // A request for pages whose count of positions is 2^60: the decoder's bound refuses it before it
+    // allocates the vector.
     let mut bytes = [vec![1u8], vec![0x11; 64]].concat();
     bytes.push(0xfd);
     bytes.extend_from_slice(&(1u64 << 60).to_le_bytes());

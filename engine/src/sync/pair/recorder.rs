@@ -1,5 +1,5 @@
-//! Objects and a ledger that remember what was appended, so that a test can say that nothing else was; and that fail at the
-//! write a test names.
+//! Objects and a ledger that record what was appended, so that a test can check that nothing else was. They
+//! fail at the write that a test chooses.
 
 use std::{
     collections::HashSet,
@@ -14,31 +14,31 @@ use crate::{
     statement::StatementKind,
     store::{
         Appended, Check, Kept, Ledger, LostRecord, Object, ObjectId, Objects, PageState, Record, RefMove,
-        memory::{MemoryLedger, MemoryObjects, MemoryShelves},
+        memory::{MemoryLedger, MemoryObjectStores, MemoryObjects},
     },
 };
 
-/// What a node keeps, and how many writes of it still succeed.
+/// A node's storage, and how many of its writes still succeed.
 #[derive(Clone, Debug, Default)]
 pub(in crate::sync) struct Disk {
-    pub(in crate::sync) shelves: MemoryShelves,
+    pub(in crate::sync) stores: MemoryObjectStores,
     pub(in crate::sync) ledger: MemoryLedger,
-    /// How many appends and commits still succeed; without limit where nothing is said.
+    /// How many appends and commits still succeed; no limit if `None`.
     pub(in crate::sync) writes_left: Arc<Mutex<Option<usize>>>,
 }
 
 impl Disk {
-    /// Loses what is not durable, and ends a poisoning.
+    /// Loses all data that is not durable, and ends the poisoning.
     pub(in crate::sync) fn crash(&self) {
-        self.shelves.crash();
+        self.stores.crash();
         self.ledger.crash();
     }
 
-    /// Counts a write; the one after the last that may succeed poisons the home, until it crashes.
+    /// Counts a write. The first write over the limit poisons the home until the next crash.
     fn write(&self) {
         match self.writes_left.lock().unwrap().as_mut() {
             Some(0) => {
-                self.shelves.poison("the test wants it");
+                self.stores.poison("the test wants it");
                 self.ledger.poison("the test wants it");
             }
             Some(left) => *left -= 1,
@@ -47,17 +47,17 @@ impl Disk {
     }
 }
 
-/// Objects of one library that remember what was appended.
+/// Objects of one library; records the ids of appended objects.
 #[derive(Debug)]
 pub(in crate::sync) struct Recorder {
     pub(in crate::sync) inner: MemoryObjects,
-    pub(in crate::sync) handed: Mutex<HashSet<ObjectId>>,
+    pub(in crate::sync) appended: Mutex<HashSet<ObjectId>>,
     disk: Disk,
 }
 
 impl Recorder {
     pub(in crate::sync) fn new(disk: &Disk, library: &LibraryId) -> Self {
-        Self { inner: disk.shelves.objects(library), handed: Mutex::default(), disk: disk.clone() }
+        Self { inner: disk.stores.objects(library), appended: Mutex::default(), disk: disk.clone() }
     }
 }
 
@@ -83,7 +83,7 @@ impl Objects for Recorder {
     }
 
     fn append(&self, objects: Vec<Object>) -> Result<Appended> {
-        self.handed.lock().unwrap().extend(objects.iter().map(Object::id));
+        self.appended.lock().unwrap().extend(objects.iter().map(Object::id));
         self.disk.write();
         self.inner.append(objects)
     }
@@ -102,22 +102,22 @@ impl Objects for Recorder {
     }
 }
 
-/// A ledger that remembers what was appended.
+/// A ledger that records the ids of appended statements.
 #[derive(Debug, Default)]
-pub(in crate::sync) struct Book {
-    pub(in crate::sync) said: Mutex<HashSet<StatementId>>,
+pub(in crate::sync) struct LedgerRecorder {
+    pub(in crate::sync) appended: Mutex<HashSet<StatementId>>,
     disk: Disk,
 }
 
-impl Book {
+impl LedgerRecorder {
     pub(in crate::sync) fn new(disk: &Disk) -> Self {
-        Self { said: Mutex::default(), disk: disk.clone() }
+        Self { appended: Mutex::default(), disk: disk.clone() }
     }
 }
 
-impl Ledger for Book {
+impl Ledger for LedgerRecorder {
     fn append(&self, records: Vec<Record>) -> Result<()> {
-        self.said.lock().unwrap().extend(records.iter().filter_map(Record::statement_id));
+        self.appended.lock().unwrap().extend(records.iter().filter_map(Record::statement_id));
         self.disk.write();
         self.disk.ledger.append(records)
     }

@@ -1,12 +1,12 @@
-//! The wire between two nodes: requests and answers as bytes, in turns.
+//! The wire between two nodes: encoded requests and answers, in turns.
 
 use super::*;
 
-/// What arrives of an answer; see [`Pair::pull_with`].
+/// Changes the frames of an answer on the wire; see [`Pair::pull_with`].
 pub(in crate::sync) type Meddle<'a> = &'a mut dyn FnMut(u64, Vec<Vec<u8>>) -> Vec<Vec<u8>>;
 
-/// Fetches from one node into another, over a wire that `meddle` makes worse. What came is made durable; the puller's
-/// library is as it was until its [`restart`](Node::restart).
+/// Fetches from one node into another, over a wire that `meddle` changes. Received data is made durable. The
+/// puller's library is unchanged until its [`restart`](Node::restart).
 pub(in crate::sync) fn fetch_from(
     source: &Node,
     puller: &Node,
@@ -17,7 +17,7 @@ pub(in crate::sync) fn fetch_from(
     fetch_noting(source, puller, want, options, meddle, &mut Vec::new())
 }
 
-/// The same; notes in `asked` what is asked.
+/// The same; records the requests in `asked`.
 pub(super) fn fetch_noting(
     source: &Node,
     puller: &Node,
@@ -27,11 +27,20 @@ pub(super) fn fetch_noting(
     asked: &mut Vec<Bytes>,
 ) -> Result<Pulled> {
     let store: Arc<dyn Objects> = Arc::clone(&puller.store) as _;
-    let ledger: Arc<dyn Ledger> = Arc::clone(&puller.ledger) as _;
-    let mut fetch = Fetch::new(store, ledger, puller.library.clone(), want, NOW_MS, options)?;
+    let channel = match &want {
+        Want::Channel(channel) => channel.clone(),
+        Want::Release(_) => LIVE.to_owned(),
+    };
+    let mut fetch = Fetch::new(store, puller.library.clone(), want, NOW_MS, options)?;
     let went = run(source, &puller.id, &mut fetch, meddle, asked);
     match went {
-        Ok((bytes_out, bytes_in)) => Ok(Pulled { report: fetch.report().clone(), bytes_out, bytes_in }),
+        Ok((bytes_out, bytes_in)) => {
+            let report = fetch.report().clone();
+            if report.done {
+                adopt(puller, &channel, &report)?;
+            }
+            Ok(Pulled { report, bytes_out, bytes_in })
+        }
         Err(error) => {
             fetch.suspend()?;
             Err(error)
@@ -39,8 +48,36 @@ pub(super) fn fetch_noting(
     }
 }
 
-/// Carries requests and answers until nothing is asked any more. Gives the bytes that went out and came in: of an answer that
-/// is stopped, only what was taken of it.
+/// Stores the statements of a fetch that is done, and moves the channel if that is onward, as a node does.
+fn adopt(node: &Node, channel: &str, report: &Report) -> Result<()> {
+    let before = node.stored();
+    let mut library = before.clone();
+    for outcome in library.offer_all(&report.statements, NOW_MS) {
+        let _ = outcome?;
+    }
+    let record = |said: &Statement| match before.statement(&said.id()) {
+        None => Some(Record::from(said)),
+        Some(known) => (known != said).then(|| Record::countersigned(said)),
+    };
+    let kept = report.statements.iter().filter_map(|said| library.statement(&said.id()));
+    let mut records: Vec<_> = kept.filter_map(record).collect();
+    let refs = node.ledger.refs()?;
+    let here = refs.iter().find(|at| at.library == library.id() && at.channel == channel);
+    let onward = takeable(&library, channel, here).into_iter();
+    let moved = onward.filter(|takeable| Some(takeable.release) == report.release).map(|to| {
+        let channel = channel.to_owned();
+        let (statement, release, sequence) = (to.statement, to.release, to.sequence);
+        Record::Ref(RefMove { library: library.id(), channel, statement, release, sequence })
+    });
+    records.extend(moved.take(1));
+    if !records.is_empty() {
+        node.ledger.append(records)?;
+    }
+    Ok(())
+}
+
+/// Carries requests and answers until there is no further request. Returns the bytes that went out and came
+/// in; of a stopped answer only the frames before the stop are counted.
 fn run(
     source: &Node,
     puller: &NodeId,
@@ -63,7 +100,7 @@ fn run(
         if answers.is_empty() {
             return Ok((bytes_out, bytes_in));
         }
-        // Answers take turns, frame by frame, so that two under way are mixed.
+        // Answers take turns frame by frame, so that the frames of two outstanding answers are mixed.
         let (id, mut frames, mut assembler) = answers.remove(0);
         match frames.next() {
             Some(bytes) => {
@@ -83,7 +120,7 @@ fn run(
     }
 }
 
-/// What a pull came to.
+/// The result of a pull.
 #[derive(Clone, Debug)]
 pub(in crate::sync) struct Pulled {
     pub(in crate::sync) report: Report,
@@ -91,7 +128,7 @@ pub(in crate::sync) struct Pulled {
     pub(in crate::sync) bytes_in: usize,
 }
 
-/// What `node` sends to `peer`, a refusal included.
+/// The frames that `node` sends to `peer`, a refusal included.
 pub(in crate::sync) fn answer(node: &Node, peer: &NodeId, request: Request) -> Vec<Frame> {
     let mut frames = Vec::new();
     let went = Answer::new(Arc::clone(&node.store) as _, &*node.ledger, &node.library, request, peer, NOW_MS)

@@ -1,9 +1,10 @@
-//! What a pull of a channel is answered with: the release that is wanted, a newer one, or word of what is held instead.
+//! Chooses the answer to a pull: the wanted release, a newer one, or a list of the releases that are held
+//! instead.
 //!
-//! Owns the rule that data is sent only where this node can tell that the peer will take it. A node that is behind the
-//! peer says so, and what it has; the peer, which knows more, chooses.
+//! Owns the rule that data is sent only where this node can tell that the peer will take it. A node that is
+//! behind the peer answers with the releases that it holds. The peer, which knows more, then chooses.
 
-use super::{Desk, absent};
+use super::{RequestContext, absent};
 use crate::{
     error::Result,
     id::StatementId,
@@ -17,28 +18,29 @@ use crate::{
     },
 };
 
-/// Where the release that a pull wants is.
-pub(super) enum Found {
-    /// Here, with the channel statement that names it.
-    Here { release: StatementId, channel: Option<StatementId> },
-    /// Not here; the frames of the answer say what is.
-    Elsewhere(Vec<Frame>),
+/// The answer to a pull: a release or a list.
+pub(super) enum PullTarget {
+    /// This release; and the channel statement that names it, where that is to be sent.
+    Release { release: StatementId, channel: Option<StatementId> },
+    /// No data: the frames of the answer list the releases that are held.
+    Holding(Vec<Frame>),
 }
 
-impl Desk<'_> {
-    /// Finds the release that is wanted. A channel is where its data is whole here, which may be behind what statements say.
-    pub(super) fn find(&self, pull: &Pull) -> Result<Found> {
+impl RequestContext<'_> {
+    /// Finds the release to answer with. The channel's position here is the release whose data is whole here,
+    /// which may be older than the newest channel statement.
+    pub(super) fn find(&self, pull: &Pull) -> Result<PullTarget> {
         let name = match &pull.want {
-            Want::Release(release) => return Ok(Found::Here { release: *release, channel: None }),
+            Want::Release(release) => return Ok(PullTarget::Release { release: *release, channel: None }),
             Want::Channel(name) => name,
         };
         let here =
             self.ledger.refs()?.into_iter().find(|at| at.library == self.library.id() && at.channel == *name);
-        let stands = |at: &RefMove| Found::Here { release: at.release, channel: Some(at.statement) };
+        let target = |at: &RefMove| PullTarget::Release { release: at.release, channel: Some(at.statement) };
         let Some(announced) = pull.announced else {
             return match here {
-                Some(here) => Ok(stands(&here)),
-                None if self.library.channel(name).is_some() => self.elsewhere(pull, name, None),
+                Some(here) => Ok(target(&here)),
+                None if self.library.channel(name).is_some() => self.holding_answer(pull, name, None),
                 None => Err(absent()),
             };
         };
@@ -48,14 +50,15 @@ impl Desk<'_> {
             here.release == announced || (!theirs.is_empty() && theirs.iter().all(is_after))
         };
         match here.as_ref().filter(is_ahead) {
-            Some(here) => Ok(stands(here)),
-            None if self.holds(&announced)? => Ok(Found::Here { release: announced, channel: None }),
-            // Only of a statement that is not known here can the peer tell better which is the newer one.
-            None => self.elsewhere(pull, name, here.as_ref().filter(|_| theirs.is_empty())),
+            Some(here) => Ok(target(here)),
+            None if self.holds(&announced)? => Ok(PullTarget::Release { release: announced, channel: None }),
+            // The channel statement here is sent only where the peer's statement is not known here: only then
+            // the peer can tell better which of the two is newer.
+            None => self.holding_answer(pull, name, here.as_ref().filter(|_| theirs.is_empty())),
         }
     }
 
-    /// Those of the statements that the peer knows that are about a channel, as far as they are known here.
+    /// The statements in `known` that are about the channel and that are known here too.
     fn known_of(&self, channel: &str, known: &[StatementId]) -> Vec<StatementId> {
         let is_about = |id: &&StatementId| {
             let statement = self.library.statement(id);
@@ -64,16 +67,16 @@ impl Desk<'_> {
         known.iter().filter(is_about).copied().collect()
     }
 
-    /// The answer of a node that does not have what is wanted; with the statements by which the channel stands `here`, where
-    /// the peer is to judge them.
-    fn elsewhere(&self, pull: &Pull, channel: &str, here: Option<&RefMove>) -> Result<Found> {
+    /// The answer of a node that does not have the wanted release. `here` is the channel's position on this
+    /// node, where the peer has to decide whether that is newer; its statements are sent along.
+    fn holding_answer(&self, pull: &Pull, channel: &str, here: Option<&RefMove>) -> Result<PullTarget> {
         let mut frames = match here {
             Some(here) => self.statements(&pull.known, &here.release, Some(&here.statement))?,
             None => Vec::new(),
         };
         let heard = self.library.channel(channel).map(|said| said.statement.id());
         frames.push(Frame::Holding(Holding { heard, held: self.held()? }));
-        Ok(Found::Elsewhere(frames))
+        Ok(PullTarget::Holding(frames))
     }
 
     /// The newest releases that are held, newest first.
@@ -88,8 +91,8 @@ impl Desk<'_> {
         Ok(held)
     }
 
-    /// Whether those classes of a release are whole here that the peer is granted, as far as this node has them; false where
-    /// it has none of them.
+    /// Whether the classes of a release that the peer is granted are whole here, as far as this node has
+    /// their headers. False where it has none of these headers.
     fn holds(&self, release: &StatementId) -> Result<bool> {
         let Some(said) = self.library.release(release) else { return Ok(false) };
         let Ok(table) = ClassTable::load(self.store, &said.body.manifest) else { return Ok(false) };
@@ -97,11 +100,12 @@ impl Desk<'_> {
         let roots: Vec<_> =
             headers.filter(|header| self.may(&header.name)).map(|header| header.root).collect();
         let states = self.store.page_states(&roots)?;
-        // A channel that stands on it here says so too: marks are forgotten when the index is rebuilt.
+        // A channel whose position here is this release is a proof too: marks are lost when the index is
+        // rebuilt.
         let is_whole = || states.iter().all(|state| *state == PageState::Full);
-        let stands = || {
+        let is_current = || {
             Ok(self.ledger.refs()?.iter().any(|at| at.library == self.library.id() && at.release == *release))
         };
-        Ok(!roots.is_empty() && (is_whole() || stands()?))
+        Ok(!roots.is_empty() && (is_whole() || is_current()?))
     }
 }

@@ -1,4 +1,4 @@
-//! Libraries of several classes, and nodes that are granted some of them.
+//! Libraries of several classes, and nodes that are granted only some of them.
 
 use crate::{
     error::{Error, Result},
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Membership of the mirror, known on both sides.
+/// Grants classes to the mirror, known at both nodes.
 fn grant(pair: &mut Pair, classes: &[&str]) {
     let node = pair.admit(MIRROR, classes, 0);
     let member = pair.origin.library.member(&node).unwrap().statement.clone();
@@ -32,7 +32,7 @@ fn pull_with(pair: &mut Pair, meddle: Meddle<'_>) -> Result<Pulled> {
     pair.pull_with(options(pair), meddle)
 }
 
-/// Masters and trailers, in slots 0 and 1.
+/// Publishes masters and trailers, in slots 0 and 1.
 fn publish(pair: &mut Pair, masters: &Files, trailers: &Files) -> StatementId {
     pair.publish_classes(&[("masters", masters), ("trailers", trailers)])
 }
@@ -42,10 +42,11 @@ fn files() -> (Files, Files) {
     (library(20, 3000), trailers)
 }
 
-/// Leaves of an answer the statements, the table, the headers but for one class's, and the end.
+/// Keeps only these frames of an answer: the statements, the table, the headers except that of `slot`, and
+/// the end.
 fn without_class(slot: u8) -> impl FnMut(u64, Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     move |_, mut frames| {
-        // Length, kind and payload; in a header, the slot is the sixth byte.
+        // A frame is length, kind and payload. In a header, the slot is the sixth byte of the payload.
         let is_kind = |frame: &[u8], kind: FrameKind| frame.get(4) == Some(&(kind as u8));
         frames.retain(|frame| match is_kind(frame, FrameKind::Header) {
             true => frame.get(10) != Some(&slot),
@@ -66,7 +67,7 @@ fn a_mirror_of_some_classes_is_whole_without_the_others() {
     let report = pull(&mut pair).unwrap().report;
     assert_eq!((report.classes, report.classes_absent, report.files), (1, 1, 5));
 
-    // Of what changes elsewhere it learns that it changed.
+    // Of a changed class that is not granted, the mirror learns only that it changed.
     let more = library(21, 3000);
     let release = publish(&mut pair, &more, &trailers);
     let report = pull(&mut pair).unwrap().report;
@@ -91,7 +92,7 @@ fn a_wider_grant_fetches_the_rest_of_the_same_release() {
         assert_eq!((report.classes, report.classes_absent, report.round_trips), (2, 0, 1));
         assert_eq!(pair.mirror.files_of(&release, 0).unwrap(), masters);
     }
-    // A grant that is taken back leaves what was there, and nothing more comes.
+    // Withdrawing a grant leaves the held data; no new data comes.
     grant(&mut pair, &["trailers"]);
     let newer = publish(&mut pair, &library(21, 3000), &trailers);
     let report = pull(&mut pair).unwrap().report;
@@ -100,9 +101,9 @@ fn a_wider_grant_fetches_the_rest_of_the_same_release() {
     assert!(pair.mirror.files_of(&newer, 0).is_err());
 }
 
-/// A source that leaves out a class it was to bring must not make the release pass for whole.
+/// A source that leaves out a required class must not make the release pass for whole.
 #[test]
-fn a_class_that_is_withheld_is_missed() {
+fn a_withheld_class_fails_the_pull() {
     let mut pair = Pair::new();
     let (masters, mut trailers) = files();
     publish(&mut pair, &masters, &trailers);
@@ -110,7 +111,7 @@ fn a_class_that_is_withheld_is_missed() {
     assert!(matches!(&error, Error::Missing(text) if text.contains("in slot 1")), "{error}");
     pull(&mut pair).unwrap();
 
-    // Who is granted one class knows from then on in which slot it is.
+    // A node that is granted one class knows the class's slot from then on.
     grant(&mut pair, &["trailers", "later"]);
     trailers.insert("trailers/new.mp4".into(), film(7, 3000));
     let release = publish(&mut pair, &masters, &trailers);
@@ -122,7 +123,7 @@ fn a_class_that_is_withheld_is_missed() {
     assert_eq!(pair.mirror.files_of(&release, 1).unwrap(), trailers);
 }
 
-/// A mirror of one class serves that, and says that it does not hold all.
+/// A mirror of one class serves this class, and its end says that the answer is incomplete.
 #[test]
 fn a_source_that_holds_only_some_classes_serves_those() {
     let mut pair = Pair::new();
@@ -136,7 +137,6 @@ fn a_source_that_holds_only_some_classes_serves_those() {
     let store = std::sync::Arc::clone(&pair.mirror.store) as _;
     let mut asking = crate::sync::fetch::Fetch::new(
         store,
-        std::sync::Arc::clone(&pair.mirror.ledger) as _,
         pair.mirror.library.clone(),
         Want::Channel(LIVE.into()),
         crate::sync::pair::NOW_MS,
@@ -152,7 +152,7 @@ fn a_source_that_holds_only_some_classes_serves_those() {
     assert_eq!(headers, 1);
     assert!(matches!(frames.last(), Some(Frame::End(end)) if !end.complete && end.chunks > 0));
 
-    // Who is to have masters as well looks elsewhere.
+    // A node that must also have masters refuses this source.
     let mut pair = Pair::new();
     publish(&mut pair, &masters, &trailers);
     grant(&mut pair, &["trailers", "masters"]);
@@ -200,10 +200,11 @@ fn an_answer_that_ends_early_has_named_all_classes_before() {
     assert_eq!(pair.mirror.files_of(&release, 1).unwrap(), trailers);
 }
 
-/// A publisher of one class is judged by the names that its release lists; everybody reads those of the headers. One that listed
-/// trailers and called them masters in the header had its files with whoever is granted the masters, and no others.
+/// Symptom: a limited publisher listed a class as `trailers` and named it `masters` in the header. All nodes
+/// with a grant for masters got its files, no others. Cause: a publisher is authorized by the names that its
+/// release lists, while nodes read classes by the names in the headers.
 #[test]
-fn a_class_is_called_what_its_release_lists() {
+fn a_class_header_must_have_the_listed_name() {
     let mut pair = Pair::new();
     let (masters, trailers) = files();
     pair.publish_listed(&[("masters", &masters), ("trailers", &trailers)], &["masters", "trailers"]);

@@ -1,5 +1,5 @@
-//! A mirror that crashes at every write of an update, and is then told what was said long ago: it takes nothing old for what
-//! is current, and the update goes through when it is repeated.
+//! A mirror crashes at every write of an update, and then gets old statements. It never takes an old
+//! statement for the current one, and the repeated update succeeds.
 
 use crate::{
     statement::{Statement, StatementKind},
@@ -13,83 +13,85 @@ use crate::{
     },
 };
 
-/// How many old statements there are.
+/// The number of old statements.
 const OLD: usize = 100;
 
-/// An origin whose channel has moved so often and one time more.
-struct Told {
+/// An origin whose channel has moved `OLD` times, and once more.
+struct ChannelHistory {
     pair: Pair,
-    /// What was said of the channel, in order, and the places it stood at.
-    said: Vec<(Statement, RefMove)>,
+    /// The channel statements in order, each with the channel's position at the origin after it.
+    statements: Vec<(Statement, RefMove)>,
     root_and_members: Vec<Statement>,
 }
 
-impl Told {
-    /// The last word is a new release, or a rollback to the one in the middle.
+impl ChannelHistory {
+    /// The last channel statement names a new release, or rolls back to the release in the middle.
     fn new(is_rollback: bool) -> Self {
         let pair = Pair::new();
         let root_and_members = pair.mirror.library.statements().into_iter().cloned().collect();
-        let mut told = Self { pair, said: Vec::new(), root_and_members };
+        let mut history = Self { pair, statements: Vec::new(), root_and_members };
         let mut releases = Vec::new();
         for n in 0..OLD as u64 {
             let files: Files = [("film.mkv".to_owned(), film(n + 1, 300))].into();
-            releases.push(told.pair.publish(&files));
-            told.note();
+            releases.push(history.pair.publish(&files));
+            history.note();
         }
         match is_rollback {
-            true => told.pair.roll_back(releases[OLD / 2]),
-            false => drop(told.pair.publish(&[("film.mkv".to_owned(), film(77, 5000))].into())),
+            true => history.pair.roll_back(releases[OLD / 2]),
+            false => drop(history.pair.publish(&[("film.mkv".to_owned(), film(77, 5000))].into())),
         }
-        told.note();
-        told
+        history.note();
+        history
     }
 
     fn note(&mut self) {
         let origin = &self.pair.origin;
         let said = origin.library.channel(LIVE).unwrap().statement.clone();
-        self.said.push((said, origin.channel().unwrap()));
+        self.statements.push((said, origin.channel().unwrap()));
     }
 
-    /// Lets the origin's channel stand where it stood when this was said of it.
-    fn stand_at(&self, number: usize) {
-        self.pair.origin.ledger.append(vec![Record::Ref(self.said[number].1.clone())]).unwrap();
+    /// Moves the origin's channel back to its position after this statement.
+    fn reset_origin(&self, number: usize) {
+        self.pair.origin.ledger.append(vec![Record::Ref(self.statements[number].1.clone())]).unwrap();
     }
 
-    /// A new mirror that stands at the newest of the old statements.
+    /// Replaces the mirror by a new one whose channel is at the newest of the old statements.
     fn start_mirror(&mut self) {
         self.pair.mirror = Node::new(MIRROR, self.pair.origin.library.id(), &self.root_and_members);
-        self.stand_at(OLD - 1);
+        self.reset_origin(OLD - 1);
         self.pair.pull().unwrap();
         assert_eq!(self.current(), OLD - 1);
     }
 
-    /// The number of the statement at which the mirror stands, and which it takes for current.
+    /// The number of the statement at which the mirror's channel is. Checks that the library does not take an
+    /// older one for current.
     fn current(&self) -> usize {
         let mirror = &self.pair.mirror;
-        let number = |id| self.said.iter().position(|(said, _)| said.id() == id).unwrap();
+        let number = |id| self.statements.iter().position(|(said, _)| said.id() == id).unwrap();
         let at = number(mirror.channel().unwrap().statement);
         let taken = number(mirror.library.channel(LIVE).unwrap().statement.id());
-        assert!(taken >= at, "it stands at {at}, and takes {taken} for current");
+        assert!(taken >= at, "the channel is at {at}, the library takes {taken} for current");
         at
     }
 
-    /// A node that has heard of nothing newer than this of the channel, and whose channel stands there.
+    /// A node that knows no newer channel statement than this one, and whose channel is at it.
     fn source(&self, number: usize) -> Node {
         let origin = &self.pair.origin.library;
         let is_news = |statement: &&Statement| {
             statement.kind() == StatementKind::Channel
-                && self.said[number + 1..].iter().any(|(said, _)| said.id() == statement.id())
+                && self.statements[number + 1..].iter().any(|(said, _)| said.id() == statement.id())
         };
-        let heard: Vec<_> = origin.statements().into_iter().filter(|said| !is_news(said)).cloned().collect();
-        let source = Node::new(4, origin.id(), &heard);
-        source.ledger.append(vec![Record::Ref(self.said[number].1.clone())]).unwrap();
+        let known: Vec<_> = origin.statements().into_iter().filter(|said| !is_news(said)).cloned().collect();
+        let source = Node::new(4, origin.id(), &known);
+        source.ledger.append(vec![Record::Ref(self.statements[number].1.clone())]).unwrap();
         source
     }
 
-    /// Shows the mirror everything old: by a source that stands at an old place and sends all the rest along, and from a stick.
+    /// Gives the mirror all old statements: from a source whose channel is at an old one and that sends all
+    /// others along, and from a medium.
     fn replay(&mut self, source_at: usize) {
         let current = self.pair.mirror.library.channel(LIVE).unwrap().statement.id();
-        let old: Vec<_> = self.said[..OLD].iter().map(|(said, _)| said.clone()).collect();
+        let old: Vec<_> = self.statements[..OLD].iter().map(|(said, _)| said.clone()).collect();
         let served = old.iter().filter(|said| said.id() != current);
         let served: Vec<_> = served.map(|said| to_bytes(&Frame::Statement(said.bytes().clone()))).collect();
         let source = self.source(source_at);
@@ -102,42 +104,42 @@ impl Told {
             frames
         });
         let behind = pulled.unwrap().report.is_source_behind;
-        assert!(behind, "an old place passed for a new one");
+        assert!(behind, "an old channel statement was taken for a new one");
         drop(mirror.library.offer_all(&old, NOW_MS));
         mirror.ledger.append(old.iter().map(Record::from).collect()).unwrap();
         mirror.restart();
     }
 }
 
-/// Every append and every commit of a pull fails once, for a new release and for a rollback; the process is started again, and
-/// a hundred old statements of the channel are shown to it, one of them by a source that stands there.
+/// Every append and every commit of a pull fails once, for a new release and for a rollback. The process is
+/// restarted and gets a hundred old statements of the channel, among them one at which a source's channel is.
 #[test]
 fn a_hundred_old_statements_at_every_write_of_an_update_change_nothing() {
     for is_rollback in [false, true] {
-        let mut told = Told::new(is_rollback);
+        let mut history = ChannelHistory::new(is_rollback);
         let mut crashes = 0;
         for writes in 0.. {
             let context = format!("rollback {is_rollback}, {writes} writes");
-            told.start_mirror();
-            told.stand_at(OLD);
-            *told.pair.mirror.disk.writes_left.lock().unwrap() = Some(writes);
-            let updated = told.pair.pull();
-            *told.pair.mirror.disk.writes_left.lock().unwrap() = None;
-            let before = told.current();
+            history.start_mirror();
+            history.reset_origin(OLD);
+            *history.pair.mirror.disk.writes_left.lock().unwrap() = Some(writes);
+            let updated = history.pair.pull();
+            *history.pair.mirror.disk.writes_left.lock().unwrap() = None;
+            let before = history.current();
             assert!(before >= OLD - 1, "{context}");
-            told.replay(writes * 13 % (OLD - 1));
-            assert_eq!(told.current(), before, "{context}: an old statement moved the channel");
-            told.stand_at(OLD);
-            told.pair.pull().unwrap();
-            assert_eq!(told.current(), OLD, "{context}: the update did not go through");
-            let at = told.pair.mirror.channel().unwrap().release;
+            history.replay(writes * 13 % (OLD - 1));
+            assert_eq!(history.current(), before, "{context}: an old statement moved the channel");
+            history.reset_origin(OLD);
+            history.pair.pull().unwrap();
+            assert_eq!(history.current(), OLD, "{context}: the update did not go through");
+            let at = history.pair.mirror.channel().unwrap().release;
             assert_eq!(
-                told.pair.mirror.files(&at).unwrap(),
-                told.pair.origin.files(&at).unwrap(),
+                history.pair.mirror.files(&at).unwrap(),
+                history.pair.origin.files(&at).unwrap(),
                 "{context}"
             );
-            told.replay(OLD - 1);
-            assert_eq!(told.current(), OLD, "{context}: an old statement moved the channel back");
+            history.replay(OLD - 1);
+            assert_eq!(history.current(), OLD, "{context}: an old statement moved the channel back");
             if updated.is_ok() {
                 break;
             }

@@ -1,5 +1,5 @@
-//! Chunks and pages made from what the mirror has: that they save bytes, and that a base that is not there costs no more
-//! than a round trip.
+//! Deltas: chunks and pages encoded against data that the mirror has. They save bytes, and a missing base
+//! costs at most one round trip.
 
 use super::{film, library};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Overwrites one byte in every `every`.
+/// Changes one byte in every `every`.
 fn speckled(bytes: &[u8], every: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes.iter_mut().step_by(every).for_each(|byte| *byte = byte.wrapping_add(97));
@@ -36,7 +36,7 @@ fn edited_pair(files: &mut Files) -> Pair {
 }
 
 #[test]
-fn an_edit_travels_as_what_differs() {
+fn an_edit_is_sent_as_deltas() {
     let mut files = library(50, 500);
     let mut pair = edited_pair(&mut files);
     let pulled = pull(&mut pair, Packing::Smallest).report;
@@ -48,7 +48,7 @@ fn an_edit_travels_as_what_differs() {
 }
 
 #[test]
-fn fastest_saves_nothing_and_makes_nothing() {
+fn fastest_sends_no_deltas_and_no_compression() {
     let mut files = library(50, 500);
     let mut pair = edited_pair(&mut files);
     let pulled = pull(&mut pair, Packing::Fastest).report;
@@ -57,9 +57,9 @@ fn fastest_saves_nothing_and_makes_nothing() {
     assert_eq!(pulled.chunk_bytes_encoded, pulled.chunk_bytes_fetched);
 }
 
-/// What a remux does: new path, old path stays, most chunks shared, the others like old ones.
+/// A remux: a new path beside the old one; most chunks are shared, the others are similar to old ones.
 #[test]
-fn a_new_path_is_made_from_the_file_it_is_like() {
+fn a_new_path_is_sent_as_deltas_from_a_similar_file() {
     let mut pair = Pair::new();
     let mut files = library(50, 500);
     let original = film(7, 600_000);
@@ -77,9 +77,10 @@ fn a_new_path_is_made_from_the_file_it_is_like() {
     assert!(pulled.chunk_bytes_encoded < pulled.chunk_bytes_fetched / 4, "{pulled:?}");
 }
 
-/// What moves within a file (an index put in front) is found although nothing beside it matches.
+/// Data that moves within a file, such as an index moved to the front, is found although no neighbour
+/// matches.
 #[test]
-fn what_moved_and_changed_is_found() {
+fn moved_and_changed_data_is_found() {
     let mut pair = Pair::new();
     let (index, body) = (film(1, 50_000), film(2, 500_000));
     let mut files = Files::from([("film.mp4".into(), [&body[..], &index].concat())]);
@@ -96,7 +97,7 @@ fn what_moved_and_changed_is_found() {
 fn a_lost_base_costs_a_round_trip() {
     let mut files = library(50, 500);
     let mut pair = edited_pair(&mut files);
-    let chunks: Vec<_> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
+    let chunks: Vec<_> = pair.mirror.store.appended.lock().unwrap().iter().copied().collect();
     for id in chunks.into_iter().filter(|id| matches!(id, ObjectId::Chunk(_))).take(60) {
         pair.mirror.store.inner.damage(id);
     }
@@ -108,8 +109,8 @@ fn a_lost_base_costs_a_round_trip() {
     assert_eq!(pair.mirror.files(&pulled.release.unwrap()).unwrap(), files);
 }
 
-/// A source that makes deltas from something else than it says: nothing it sends is kept, and what it was to bring comes
-/// as it is.
+/// A source makes deltas from another base than it states. No object from them is stored, and the chunks come
+/// in full later.
 #[test]
 fn a_wrong_base_costs_a_round_trip() {
     let mut files = library(50, 500);
@@ -134,7 +135,8 @@ fn a_wrong_base_costs_a_round_trip() {
     assert!(pulled.wasted_bytes > 0 && pulled.round_trips > 1, "{pulled:?}");
 }
 
-/// Wherever the budget ends, with chunks or pages still waiting to be made together, the answer ends well.
+/// The budget may end anywhere, also with chunks or pages that wait for a delta; the answer still ends
+/// correctly.
 #[test]
 fn a_budget_may_end_between_any_two_deltas() {
     for budget in (0..12_000).step_by(400) {

@@ -1,4 +1,4 @@
-//! Pulls over a wire that loses, repeats, alters and invents, and into a store that loses.
+//! Pulls over a wire that loses, repeats, changes and inserts frames, and into a store that loses objects.
 
 use bytes::Bytes;
 use proptest::{prelude::*, sample::Index};
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// How a wire, or whoever sits on it, spoils an answer.
+/// A fault of the wire, or of an attacker on it.
 #[derive(Clone, Debug)]
 enum Fault {
     /// Frames from here on are lost.
@@ -34,16 +34,16 @@ enum Fault {
     Flip(Index, Index),
     /// A frame is lost.
     Drop(Index),
-    /// A frame comes twice.
+    /// A frame is repeated.
     Repeat(Index),
-    /// Two frames change places.
+    /// Two frames are swapped.
     Swap(Index, Index),
-    /// Before a frame comes a page, chunk or statement that nothing names.
-    Smuggle(Index, u8),
+    /// A page, chunk or statement that no release names is inserted before a frame.
+    Insert(Index, u8),
 }
 
 impl Fault {
-    fn spoil(&self, frames: &mut Vec<Vec<u8>>) {
+    fn apply(&self, frames: &mut Vec<Vec<u8>>) {
         match self {
             Fault::Stop(at) => frames.truncate(at.index(frames.len())),
             Fault::Cut(at, byte) => {
@@ -66,22 +66,22 @@ impl Fault {
                 let (a, b) = (a.index(frames.len()), b.index(frames.len()));
                 frames.swap(a, b);
             }
-            Fault::Smuggle(at, kind) => frames.insert(at.index(frames.len()), to_bytes(&smuggled(*kind))),
+            Fault::Insert(at, kind) => frames.insert(at.index(frames.len()), to_bytes(&unnamed_frame(*kind))),
         }
     }
 }
 
-/// A library of which the pair has never heard.
-const SMUGGLERS: LibraryId = LibraryId::from_bytes([0x77; 32]);
+/// A library that neither node knows.
+const FOREIGN: LibraryId = LibraryId::from_bytes([0x77; 32]);
 
 /// A well-formed frame that no release names.
-fn smuggled(kind: u8) -> Frame {
+fn unnamed_frame(kind: u8) -> Frame {
     let page = Page { slot: 0, level: 0, items: Items::Entries(vec![]) };
     let header = ClassHeader {
         name: "default".into(),
         slot: 0,
         salt: Salt::from_bytes([1; 32]),
-        root: PageId::of(&SMUGGLERS, &page.encode()),
+        root: PageId::of(&FOREIGN, &page.encode()),
         level: 0,
         sums: Sums::default(),
         policy: vec![],
@@ -94,7 +94,7 @@ fn smuggled(kind: u8) -> Frame {
             raw_len: 5,
             data: Bytes::from_static(b"bytes"),
         }),
-        2 => Frame::Table(ClassTable { classes: vec![(0, header.id(&SMUGGLERS))] }.encode().into()),
+        2 => Frame::Table(ClassTable { classes: vec![(0, header.id(&FOREIGN))] }.encode().into()),
         3 => Frame::Header(header.encode().into()),
         _ => {
             let [root, operator, publisher] = [11, 12, 13].map(|seed| Key::from_seed([seed; 32]));
@@ -114,12 +114,12 @@ fn faults() -> impl Strategy<Value = Vec<(u64, Fault)>> {
         at().prop_map(Fault::Drop),
         at().prop_map(Fault::Repeat),
         (at(), at()).prop_map(|(a, b)| Fault::Swap(a, b)),
-        (at(), any::<u8>()).prop_map(|(frame, kind)| Fault::Smuggle(frame, kind)),
+        (at(), any::<u8>()).prop_map(|(frame, kind)| Fault::Insert(frame, kind)),
     ];
     proptest::collection::vec((prop_oneof![3 => Just(0), 1 => 1u64..4], fault), 1..4)
 }
 
-/// What an operator does to a library between two releases.
+/// An edit of a library between two releases.
 #[derive(Clone, Debug)]
 enum Edit {
     Add(u8, u64, usize),
@@ -157,7 +157,7 @@ impl Edit {
 
 fn edits(count: usize) -> impl Strategy<Value = Vec<Edit>> {
     let at = any::<Index>;
-    // Few seeds, so that content comes again in other places.
+    // Few seeds, so that the same content occurs at several paths.
     let edit = prop_oneof![
         3 => (any::<u8>(), 0u64..6, 0usize..30_000).prop_map(|(n, seed, len)| Edit::Add(n, seed, len)),
         1 => at().prop_map(Edit::Remove),
@@ -173,12 +173,12 @@ fn edited(mut files: Files, edits: &[Edit]) -> Files {
     files
 }
 
-/// Nothing was stored at the mirror that the origin has not published.
+/// Whether the mirror stored only data that the origin published.
 fn only_published(pair: &Pair) -> bool {
-    let (published, said) =
-        (pair.origin.store.handed.lock().unwrap(), pair.origin.ledger.said.lock().unwrap());
-    pair.mirror.store.handed.lock().unwrap().is_subset(&published)
-        && pair.mirror.ledger.said.lock().unwrap().is_subset(&said)
+    let (published, statements) =
+        (pair.origin.store.appended.lock().unwrap(), pair.origin.ledger.appended.lock().unwrap());
+    pair.mirror.store.appended.lock().unwrap().is_subset(&published)
+        && pair.mirror.ledger.appended.lock().unwrap().is_subset(&statements)
 }
 
 proptest! {
@@ -213,19 +213,19 @@ proptest! {
         let files = edited(before.clone(), &then);
         let release = pair.publish(&files);
 
-        let mut spoil = |id: u64, mut frames: Vec<Vec<u8>>| {
+        let mut apply = |id: u64, mut frames: Vec<Vec<u8>>| {
             for (_, fault) in faults.iter().filter(|(answer, _)| *answer == id) {
                 if !frames.is_empty() && !frames.iter().any(Vec::is_empty) {
-                    fault.spoil(&mut frames);
+                    fault.apply(&mut frames);
                 }
             }
             frames
         };
-        match pair.pull_with(Options { resume, ..Options::default() }, &mut spoil) {
+        match pair.pull_with(Options { resume, ..Options::default() }, &mut apply) {
             Ok(pulled) if pulled.report.release == Some(release) => {
                 prop_assert_eq!(pair.mirror.files(&release).unwrap(), files.clone());
             }
-            // Where the channel's statement is lost, the source seems to have no news.
+            // Without the channel's statement, the source seems to have no newer release.
             _ => {
                 prop_assert_eq!(pair.mirror.channel(), at);
                 prop_assert_eq!(pair.mirror.files(&old).unwrap(), before);
@@ -239,7 +239,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_lost_here_comes_again(
+    fn lost_objects_are_fetched_again(
         first in edits(12),
         then in edits(4),
         losses in proptest::collection::vec((any::<Index>(), any::<bool>()), 1..20),
@@ -248,7 +248,7 @@ proptest! {
         let files = edited(Files::new(), &first);
         pair.publish(&files);
         pair.pull().unwrap();
-        let mut held: Vec<ObjectId> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
+        let mut held: Vec<ObjectId> = pair.mirror.store.appended.lock().unwrap().iter().copied().collect();
         held.sort();
         for (at, known) in losses {
             let id = *at.get(&held);
@@ -257,7 +257,7 @@ proptest! {
         let files = edited(files, &then);
         let release = pair.publish(&files);
         pair.pull().unwrap();
-        // Damage that nobody had met comes to light in reading, and is mended by the next pull.
+        // Damage that no pull has read yet is found by reading, and repaired by the next pull.
         while pair.mirror.files(&release).is_err() {
             pair.pull().unwrap();
         }

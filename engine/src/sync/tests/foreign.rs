@@ -1,12 +1,13 @@
-//! Two libraries on one mirror: a member of one of them learns nothing of the other.
+//! Two libraries on one mirror: a member of one of them learns nothing about the other.
 //!
-//! Symptom: the owner of library B named in a release of B the manifest, a class or the chunks of library A. A mirror of
-//! both found everything on its disk, took the release for whole and served A's films to B's members. Cause: pages and
-//! chunks were looked up by their hashes alone. Fix: content belongs to a library; its pages are hashed with the library's
-//! id, and no object is looked up without one.
+//! Symptom: the owner of library B published a release that named the manifest, a class or the chunks of
+//! library A. A mirror of both libraries found all data on its disk, took the release for whole and served
+//! A's films to B's members. Cause: pages and chunks were looked up by their hashes alone. Fix: content
+//! belongs to a library; the hash of a page includes the library's id, and every look-up names a library.
 //!
-//! Each attack is made twice, on a mirror that has A on the disk of B and on one that has not: all that the mirror answers
-//! and asks must be the same, byte for byte. So neither content nor presence leaks.
+//! Each attack runs twice: on a mirror that has A on the same disk as B, and on one that does not. All
+//! answers and requests of the mirror must be the same, byte for byte. So neither content nor its presence
+//! leaks.
 
 use bytes::Bytes;
 
@@ -25,7 +26,7 @@ use crate::{
     },
 };
 
-/// Members of B, by the seeds of their keys, and a node that is none.
+/// Members of B, by the seeds of their keys, and a node that is not a member.
 const MEMBER: u8 = 20;
 const WATCHER: u8 = 21;
 const REVOKED: u8 = 22;
@@ -35,16 +36,16 @@ const STRANGER: u8 = 23;
 struct World {
     films: Pair,
     other: Pair,
-    /// What A's release names.
+    /// The manifest of A's release.
     manifest: ManifestId,
     commitment: Commitment,
     files: Files,
-    /// What the mirror answered and asked about B, in order.
-    said: Vec<Vec<u8>>,
+    /// The mirror's answers and requests about B, in order.
+    messages: Vec<Vec<u8>>,
 }
 
 impl World {
-    /// `is_beside` says whether the mirror has A on the disk where it has B.
+    /// `is_beside`: whether the mirror has A on the same disk as B.
     fn open(is_beside: bool) -> Self {
         let disk = Disk::default();
         let mut films = Pair::found("films", &disk);
@@ -55,21 +56,22 @@ impl World {
         let manifest = films.mirror.library.release(&release).unwrap().body.manifest;
         let mut other = Pair::found("other", &if is_beside { disk } else { Disk::default() });
         other.admit_to(MEMBER, Verbs::PULL);
-        other.admit_to(WATCHER, Verbs::WATCH);
+        other.admit_to(WATCHER, Verbs::STATEMENTS);
         let revoked = other.admit_to(REVOKED, Verbs::PULL);
         other.revoke(revoked);
         other.publish(&own_files());
         other.pull().unwrap();
-        Self { films, other, manifest, commitment, files, said: Vec::new() }
+        Self { films, other, manifest, commitment, files, messages: Vec::new() }
     }
 
-    /// The page of A under this id, which the owner of B has from a member of A.
+    /// The page of A with this id; the owner of B got it from a member of A.
     fn page_of_a(&self, id: crate::id::PageId) -> Bytes {
         self.films.origin.store.page(&id).unwrap()
     }
 
-    /// Lets the mirror pull B from its owner, who answers the first request with these frames after B's statements, and
-    /// says nothing more. Then all of B's members, and others, ask the mirror for what that named.
+    /// The mirror pulls B from its owner. The owner answers the first request with B's statements and these
+    /// frames, and later requests not at all. Then members of B and other nodes request the named class from
+    /// the mirror.
     fn attack(&mut self, name: &str, frames: &[Frame], named: Commitment) {
         let mut answer: Vec<_> = self
             .other
@@ -90,15 +92,15 @@ impl World {
                 .unwrap_err();
             assert!(matches!(error, Error::Peer(_) | Error::Missing(_)), "{name}: {error}");
             assert_eq!(self.other.mirror.channel(), before, "{name}: the channel moved");
-            self.said.push(format!("{name}: {error}").into_bytes());
-            self.said.extend(self.other.asked.lock().unwrap().iter().map(|request| request.to_vec()));
+            self.messages.push(format!("{name}: {error}").into_bytes());
+            self.messages.extend(self.other.asked.lock().unwrap().iter().map(|request| request.to_vec()));
         }
         self.ask(named);
     }
 
-    /// Asks the mirror for a class of B, and for B's newest release, as each of the nodes.
+    /// Requests a class of B, and B's newest release, from the mirror, as each of the nodes.
     fn ask(&mut self, named: Commitment) {
-        // By gossip the mirror hears of releases that it has not got.
+        // By gossip the mirror learns of releases that it does not hold.
         let statements = self.other.origin.library.statements().into_iter().cloned().collect::<Vec<_>>();
         self.other.mirror.learn(&statements);
         let id = self.other.mirror.library.id();
@@ -117,12 +119,13 @@ impl World {
             let peer: NodeId = Key::from_seed([seed; 32]).node();
             for request in &all {
                 let frames = answer(&self.other.mirror, &peer, request.clone());
-                self.said.push(frames.iter().flat_map(to_bytes).collect());
+                self.messages.push(frames.iter().flat_map(to_bytes).collect());
             }
         }
     }
 
-    /// The owner of B publishes A's files, of which it has no byte: it knows their chunks' ids from A's pages.
+    /// The owner of B publishes A's files without holding a byte of them: it knows the chunk ids from A's
+    /// pages.
     fn publish_without_chunks(&mut self) -> Commitment {
         let release = self.other.publish(&self.files);
         for chunk in chunks(&self.files) {
@@ -131,7 +134,7 @@ impl World {
         self.other.origin.header(&release).unwrap().0
     }
 
-    /// What the mirror says when all attacks are made on it, one after the other.
+    /// The mirror's messages during all attacks, made one after the other.
     fn run(mut self) -> Vec<Vec<u8>> {
         // A release of B names A's manifest.
         let (table, header) =
@@ -142,7 +145,7 @@ impl World {
         self.attack("its manifest and table", &frames[..1], self.commitment);
         self.attack("its manifest, table and header", &frames, self.commitment);
 
-        // A table of B names A's class, under a class's own hash in B.
+        // A table of B names A's class, with the table's own hash in B.
         let table = ClassTable { classes: vec![(0, self.commitment)] };
         self.other.announce(table.id(&self.other.origin.library.id()), Vec::new());
         let frames = [Frame::Table(table.encode().into()), Frame::Header(header.clone())];
@@ -164,8 +167,8 @@ impl World {
                 all.truncate(if id == 0 { frames } else { 0 });
                 all
             });
-            self.said.push(format!("its chunks, {frames} frames: {}", pulled.unwrap_err()).into_bytes());
-            self.said.extend(self.other.asked.lock().unwrap().iter().map(|request| request.to_vec()));
+            self.messages.push(format!("its chunks, {frames} frames: {}", pulled.unwrap_err()).into_bytes());
+            self.messages.extend(self.other.asked.lock().unwrap().iter().map(|request| request.to_vec()));
             self.ask(named);
             if !cut_short {
                 break;
@@ -173,13 +176,13 @@ impl World {
         }
         let error = self.other.pull().unwrap_err();
         assert!(matches!(&error, Error::Missing(text) if text.contains("lacks")), "{error}");
-        self.said.push(error.to_string().into_bytes());
+        self.messages.push(error.to_string().into_bytes());
         self.ask(named);
         self.check_stays_useful();
-        self.said
+        self.messages
     }
 
-    /// B's own content comes and is served, also where A has the same: it is stored twice.
+    /// B's own content is fetched and served, also where A has the same content: it is stored twice.
     fn check_stays_useful(&mut self) {
         let release = self.other.origin.channel().unwrap().release;
         for chunk in chunks(&self.files) {
@@ -192,10 +195,10 @@ impl World {
         assert_eq!(pulled.unwrap().report.chunks_fetched, distinct, "another library's chunks were used");
         assert_eq!(self.other.mirror.files(&release).unwrap(), self.files);
         let (commitment, _) = self.other.mirror.header(&release).unwrap();
-        let before = self.said.len();
+        let before = self.messages.len();
         self.ask(commitment);
-        let largest = self.said.drain(before..).map(|answer| answer.len()).max();
-        assert!(largest > Some(20_000), "members get nothing: {largest:?}");
+        let largest = self.messages.drain(before..).map(|answer| answer.len()).max();
+        assert!(largest > Some(20_000), "members get no content: {largest:?}");
     }
 }
 
@@ -212,13 +215,13 @@ fn chunks(files: &Files) -> Vec<&[u8]> {
 }
 
 #[test]
-fn a_mirror_of_two_libraries_tells_the_owner_of_one_nothing_of_the_other() {
+fn a_mirror_of_two_libraries_reveals_nothing_about_one_to_the_other() {
     let [beside, alone] = [true, false].map(|is_beside| World::open(is_beside).run());
     assert_eq!(beside.len(), alone.len());
     for (number, (beside, alone)) in beside.iter().zip(&alone).enumerate() {
         assert!(
             beside == alone,
-            "message {number} tells that the other library is there:\n{}\n{}",
+            "message {number} reveals that the other library is there:\n{}\n{}",
             String::from_utf8_lossy(beside),
             String::from_utf8_lossy(alone)
         );

@@ -1,5 +1,5 @@
-//! Parts of many releases put together: who serves statements, table, headers and pages that are each genuine, and do not belong
-//! together, serves nothing.
+//! Mixed parts of several releases: statements, table, headers and pages that are each genuine, but do not
+//! belong together, are never accepted as a release.
 
 use crate::{
     id::StatementId,
@@ -14,7 +14,7 @@ use crate::{
 
 const RELEASES: usize = 20;
 
-/// A release's answer, by what it is made of: statements; table; headers; pages and chunks.
+/// A release's answer in four parts: statements; table; headers; pages and chunks.
 type Parts = [Vec<Vec<u8>>; 4];
 
 fn parts(pair: &Pair, release: StatementId) -> Parts {
@@ -46,7 +46,8 @@ fn parts(pair: &Pair, release: StatementId) -> Parts {
     parts
 }
 
-/// A source that has nothing to say beyond one answer, made of parts of several; gives the wanted release if it was taken.
+/// Serves one answer, mixed from parts of several, and no answer to later requests. Returns the files of the
+/// wanted release where it was accepted.
 fn serve(pair: &mut Pair, want: StatementId, answer: Vec<Vec<u8>>) -> Option<[Option<Files>; 2]> {
     let end = to_bytes(&Frame::End(End { complete: true, ..End::default() }));
     let mut answer = Some(answer.into_iter().chain([end]).collect());
@@ -62,7 +63,8 @@ fn mixed(answers: &[Parts], from: [usize; 4]) -> Vec<Vec<u8>> {
     from.iter().enumerate().flat_map(|(part, release)| answers[*release][part].clone()).collect()
 }
 
-/// Every way to put the four parts of two releases together, of any two of twenty, and to give a whole one for another.
+/// All mixtures of the four parts of two releases, for every pair of twenty, and one whole release in place
+/// of another.
 #[test]
 fn parts_of_different_releases_are_no_release() {
     let mut pair = Pair::new();
@@ -96,7 +98,7 @@ fn parts_of_different_releases_are_no_release() {
     }
 }
 
-/// A release of two classes, with the header of one of them from another release, or one class's twice.
+/// A release of two classes, with one header from another release, or with one class's header twice.
 #[test]
 fn headers_of_different_releases_are_no_release() {
     let mut pair = Pair::new();

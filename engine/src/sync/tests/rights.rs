@@ -1,4 +1,4 @@
-//! Who gets what: what a stranger learns, what a grant covers, what a position finds.
+//! Rights: refusals for nodes that are not members, the extent of a grant, and look-ups by position.
 
 use crate::{
     error::Error,
@@ -80,7 +80,7 @@ fn what_is_not_granted_looks_like_what_is_absent() {
             assert_eq!(answer(&pair.origin, &other, request), refused(ErrorCode::NotFound));
         }
     }
-    // A grant by pattern is one.
+    // A grant by pattern is a grant.
     let some = pair.admit(7, &["def*"], 0);
     for request in requests(films, commitment) {
         assert!(matches!(answer(&pair.origin, &some, request).last(), Some(Frame::End(_))));
@@ -119,17 +119,13 @@ fn every_page_and_chunk_is_found_at_its_place() {
     let (mut all, mut levels) = (Vec::new(), 0);
     while let Some(step) = walk.next() {
         match step {
-            Step::Page(place) => {
-                let bytes = pair.origin.store.page(&place.id).unwrap();
-                walk.descend(&place, &bytes).unwrap();
+            Step::Page(page) => {
+                let bytes = pair.origin.store.page(&page.id).unwrap();
+                walk.descend(&page, &bytes).unwrap();
                 let end = Frame::End(End { complete: true, ..End::default() });
-                assert_eq!(
-                    ask(pages(vec![place.position()])),
-                    [Frame::Page(bytes.clone()), end],
-                    "{place:?}"
-                );
-                levels += usize::from(place.position().level != ROOT_LEVEL);
-                all.push((place.position(), Frame::Page(bytes)));
+                assert_eq!(ask(pages(vec![page.position()])), [Frame::Page(bytes.clone()), end], "{page:?}");
+                levels += usize::from(page.position().level != ROOT_LEVEL);
+                all.push((page.position(), Frame::Page(bytes)));
             }
             Step::Chunks { first, chunks } => {
                 let last = first + chunks.len() as u64 - 1;

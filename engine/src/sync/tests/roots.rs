@@ -1,4 +1,4 @@
-//! Pulls between nodes that know different roots of one version.
+//! Pulls between nodes that know conflicting roots of one version.
 
 use super::*;
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
     },
 };
 
-/// A root of this version; `nonce` tells it from others. The root key changes to itself, so that each follows each.
+/// A root of this version; `nonce` makes it distinct. The root key is unchanged, so that each root may follow
+/// each other one.
 fn root(library: &Library, version: u64, nonce: u8) -> Statement {
     let body = Root { version, nonce: Salt::from_bytes([nonce; 32]), ..library.root().unwrap().clone() };
     let header = Header { library: Some(library.id()), sequence: version, time_ms: NOW_MS };
@@ -21,11 +22,11 @@ fn learn(node: &mut Node, roots: &[&Statement]) {
     roots.iter().for_each(|root| node.learn(std::slice::from_ref(*root)));
 }
 
-/// Symptom: two halves of a mesh that had heard different rivals of one root did not pull from each other, for good: the source
-/// was accused of a root that the puller does not take. Cause: an error of any statement was one of the source, and the root that
-/// the puller named as known was a rival.
+/// Symptom: two halves of a mesh knew different conflicting roots and never pulled from each other; the
+/// puller accused the source of a root that it did not accept. Cause: an error of any statement was treated
+/// as an error of the source, and the root that the puller named as known was one of the conflicting roots.
 #[test]
-fn rival_roots_end_no_pull() {
+fn conflicting_roots_end_no_pull() {
     let mut pair = Pair::new();
     let [a, b, c] = [1, 2, 3].map(|nonce| root(&pair.origin.library, 2, nonce));
     learn(&mut pair.origin, &[&a, &b]);
@@ -40,9 +41,10 @@ fn rival_roots_end_no_pull() {
     );
 }
 
-/// The puller names the root that stands, though it knows a rival of it: the newer one comes, and those before do not again.
+/// The puller names the effective root as known, though it also knows a conflicting one. The newer root
+/// comes, and the roots before it are not sent again.
 #[test]
-fn the_root_that_stands_is_named_as_known() {
+fn the_effective_root_is_named_as_known() {
     let mut pair = Pair::new();
     let [a, b, c] = [1, 2, 3].map(|nonce| root(&pair.origin.library, 2, nonce));
     learn(&mut pair.origin, &[&a, &b]);

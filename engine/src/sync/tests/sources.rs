@@ -1,4 +1,4 @@
-//! Sources that lack, lag or lie, and a mirror that cannot write.
+//! Sources that lack data, lag behind or lie, and a mirror that cannot write.
 
 use crate::{
     error::Error,
@@ -23,7 +23,6 @@ const RESUME: Options = Options {
     node: None,
     budget: u64::MAX,
     packing: Packing::Auto,
-    channel: None,
     is_dry_run: false,
 };
 
@@ -70,7 +69,7 @@ fn a_source_without_the_table_moves_no_channel() {
     assert_eq!(pair.mirror.files(&release).unwrap(), files);
 }
 
-/// What is kept and passed on are the bytes that came, not a form of ours.
+/// Statements are stored and forwarded as the received bytes; they are never encoded again.
 #[test]
 fn statements_are_kept_as_they_came() {
     let mut pair = Pair::new();
@@ -85,13 +84,14 @@ fn statements_are_kept_as_they_came() {
             all.sort();
             all
         });
-        let is_said = matches!(kind, StatementKind::Root | StatementKind::Release | StatementKind::Channel);
-        assert!(!is_said || !kept.is_empty(), "no {} has come", kind.name());
-        assert!(kept.iter().all(|said| sent.contains(said)), "another {} than was sent", kind.name());
+        let must_exist =
+            matches!(kind, StatementKind::Root | StatementKind::Release | StatementKind::Channel);
+        assert!(!must_exist || !kept.is_empty(), "no {} has come", kind.name());
+        assert!(kept.iter().all(|said| sent.contains(said)), "a {} differs from what was sent", kind.name());
     }
 }
 
-/// Also by way of the difference: the origin finds a damaged page of its own only while it compares.
+/// Also where the source compares versions: the origin finds its own damaged page only then.
 #[test]
 fn a_source_with_a_damaged_old_version_still_serves_the_new_one() {
     let mut pair = Pair::new();
@@ -118,7 +118,8 @@ fn a_source_that_is_behind_changes_nothing() {
     let release = pair.publish(&files);
     pair.pull().unwrap();
     let ahead = pair.mirror.channel();
-    // A node that has heard of the second release only by the puller, and one that has got it and stands on the first.
+    // One source knows of the second release only from the puller. The other one, the origin, has it, but its
+    // channel is at the first.
     let source = Node::new(4, pair.origin.library.id(), &heard);
     source.ledger.append(vec![Record::Ref(behind.clone())]).unwrap();
     pair.origin.ledger.append(vec![Record::Ref(behind)]).unwrap();
@@ -182,23 +183,23 @@ fn a_mirror_without_room_says_so_and_goes_on_when_there_is_some() {
     let mut pair = Pair::new();
     let files = library(20, 2000);
     let release = pair.publish(&files);
-    pair.mirror.disk.shelves.set_full(true);
+    pair.mirror.disk.stores.set_full(true);
     let error = pair.pull().unwrap_err();
     assert!(matches!(error, Error::Full(_) | Error::Poisoned(_)), "{error}");
     assert_eq!(pair.mirror.channel(), None);
-    pair.mirror.disk.shelves.set_full(false);
+    pair.mirror.disk.stores.set_full(false);
     pair.pull_with(RESUME, &mut |_, frames| frames).unwrap();
     assert_eq!(pair.mirror.files(&release).unwrap(), files);
 }
 
-/// The channel moves last: wherever the mirror crashes, what its channel names is whole.
+/// The channel moves last: wherever the mirror crashes, the release to which its channel points is whole.
 #[test]
 fn the_channel_never_names_what_is_not_whole() {
     let mut pair = Pair::new();
     let files = library(20, 2000);
     let release = pair.publish(&files);
     for answered in 0.. {
-        // From here on nothing more is answered.
+        // Later requests get no answer.
         let pulled = pair.pull_with(RESUME, &mut |id, frames| if id < answered { frames } else { vec![] });
         match pair.mirror.channel() {
             None => assert!(pulled.is_err()),
@@ -212,16 +213,17 @@ fn the_channel_never_names_what_is_not_whole() {
     }
 }
 
-/// Symptom: a pull into a damaged mirror failed with "the source lacks 0 pages". Cause: table, header and root were all
-/// damaged and nobody had noticed; what arrived again was not written, being held as far as the store knew, and each
-/// walk came upon one of them only. Fix: a walk that finds new damage may be followed by another.
+/// Symptom: a pull into a damaged mirror failed with "the source lacks 0 pages". Cause: table, header and
+/// root page were all damaged and this was not detected before. Pages that arrived again were not written,
+/// because the store believed to hold them, and each walk found only one damaged page. Fix: after a walk that
+/// finds new damage, another walk may follow.
 #[test]
-fn damage_that_nobody_had_noticed_is_mended_in_one_pull() {
+fn undetected_damage_is_repaired_in_one_pull() {
     let mut pair = Pair::new();
     let files = library(3, 500);
     let release = pair.publish(&files);
     pair.pull().unwrap();
-    let pages: Vec<ObjectId> = pair.mirror.store.handed.lock().unwrap().iter().copied().collect();
+    let pages: Vec<ObjectId> = pair.mirror.store.appended.lock().unwrap().iter().copied().collect();
     for page in pages.into_iter().filter(|id| matches!(id, ObjectId::Page(_))) {
         assert!(pair.mirror.store.inner.damage(page));
     }

@@ -1,4 +1,4 @@
-//! Releases in which a limited publisher takes a path of another class: what nodes make of them.
+//! Releases in which a limited publisher takes a path of another class, and how nodes handle them.
 
 use super::*;
 use crate::{error::Error, sync::pair::MIRROR};
@@ -11,13 +11,13 @@ fn with(files: &Files, path: &str) -> Files {
     files
 }
 
-/// Lets the mirror hear all that the origin knows, as by an exchange.
+/// Lets the mirror learn all statements of the origin, as by an exchange.
 fn tell(pair: &mut Pair) {
     let said: Vec<_> = pair.origin.library.statements().into_iter().cloned().collect();
     pair.mirror.learn(&said);
 }
 
-/// Pulls, which must end in the refusal.
+/// Pulls; the pull must be refused. Returns the reason.
 #[track_caller]
 fn refused(pair: &mut Pair) -> String {
     tell(pair);
@@ -27,8 +27,9 @@ fn refused(pair: &mut Pair) -> String {
     }
 }
 
-/// The publisher of music put `films/a.mov`, which is a film, into the tree of music. That the release changed no other class was all
-/// that was looked at: where music had the lower slot, every mirror restored its file in place of the film.
+/// Symptom: the publisher of music put a film, `films/a.mov`, into the tree of music. Where music had the
+/// lower slot, every mirror restored this file in place of the film. Cause: the only check was that the
+/// release changed no other class.
 #[test]
 fn a_release_that_takes_another_classes_path_is_refused_where_both_are() {
     let (films, music) = (library(6, 500), with(&Files::new(), "song.opus"));
@@ -45,7 +46,7 @@ fn a_release_that_takes_another_classes_path_is_refused_where_both_are() {
         assert!(why.contains(&taken) && why.contains("`music`") && why.contains("`films`"), "{why}");
         assert_eq!(pair.mirror.channel().unwrap().release, first, "the channel stays where it stood");
 
-        // What is harmless goes on, and the word of a publisher of all classes decides.
+        // A harmless release is accepted, and a publisher of all classes may publish the path.
         pair.roll_back(first);
         let harmless = with(&music, "other.opus");
         let good = pair.publish_as(&limited, &[("films", &films), ("music", &harmless)], &LISTED);
@@ -57,7 +58,8 @@ fn a_release_that_takes_another_classes_path_is_refused_where_both_are() {
     }
 }
 
-/// A node that has never had the release before cannot tell what was gained: what is in two classes is refused.
+/// A node that never had the release before cannot tell which paths were gained, so it refuses any path in
+/// two classes.
 #[test]
 fn a_new_node_refuses_it_and_a_node_of_one_class_goes_on() {
     let (films, music) = (library(6, 500), with(&Files::new(), "song.opus"));
@@ -83,7 +85,7 @@ fn a_new_node_refuses_it_and_a_node_of_one_class_goes_on() {
     assert_eq!(pair.mirror.channel().unwrap().release, bad, "it holds one of them and cannot see it");
 }
 
-/// The release with the path in it was passed over: what follows it is compared with the last that is beyond doubt.
+/// The release with the taken path was skipped; the next one is compared with the last undisputed release.
 #[test]
 fn what_follows_such_a_release_is_refused_too() {
     let (films, music) = (library(6, 500), with(&Files::new(), "song.opus"));
@@ -98,7 +100,7 @@ fn what_follows_such_a_release_is_refused_too() {
     let next = pair.publish_as(&limited, &[("films", &films), ("music", &more)], &LISTED);
     pair.roll_back(next);
     refused(&mut pair);
-    // Where the path is gone again, nothing is left to refuse.
+    // Once the path is gone again, the release is accepted.
     let mended = pair.publish_as(&limited, &[("films", &films), ("music", &with(&music, "x.opus"))], &LISTED);
     pair.roll_back(mended);
     tell(&mut pair);

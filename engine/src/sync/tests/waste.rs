@@ -1,4 +1,4 @@
-//! Sources that keep a puller busy with what is of no use: what they cost it has a bound.
+//! Sources that send useless data: the cost for the puller has a bound.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// A delta that unpacks to as much as one may, of which nothing is expected.
+/// A delta that unpacks to the maximum size, and gives no expected object.
 fn useless() -> Vec<u8> {
     let raw = vec![0; DELTA_RAW_BYTES];
     let lens = vec![u32::try_from(CHUNK_BYTES).unwrap(); DELTA_RAW_BYTES / CHUNK_BYTES];
@@ -25,7 +25,7 @@ fn useless() -> Vec<u8> {
     to_bytes(&Frame::Delta(Delta::make(DeltaKind::Chunks, base, &[], lens, &raw, raw.len()).unwrap()))
 }
 
-/// More of them than are taken, within a few.
+/// A few more useless deltas than a puller takes.
 fn beyond() -> usize {
     usize::try_from(FETCH_WASTE_BYTES).unwrap() / DELTA_RAW_BYTES + 8
 }
@@ -45,10 +45,11 @@ fn edited() -> (Pair, Files) {
     (pair, files)
 }
 
-/// Symptom: a source held a pull for ever with what was of no use, at full speed; the next source was never tried.
-/// What the puller cannot use may be its own fault, so it asks by position; there, nothing comes for nothing.
+/// Symptom: a source kept a pull busy forever with useless data at full speed; the next source was never
+/// tried. Useless data in the first answer may be the puller's own fault (damage here), so the puller
+/// continues by position. Answers by position have no excuse for useless data.
 #[test]
-fn junk_in_the_first_answer_ends_that_answer_and_junk_after_it_the_source() {
+fn junk_ends_the_first_answer_and_junk_by_position_fails_the_source() {
     let (mut pair, files) = edited();
     let options = Options { packing: Packing::Smallest, ..Options::default() };
     let mut answers = 0;
@@ -80,8 +81,8 @@ fn junk_in_the_first_answer_ends_that_answer_and_junk_after_it_the_source() {
     assert_eq!(pair.mirror.channel(), before);
 }
 
-/// Symptom: deltas without data, each of a hundred bytes, had two mebibytes of what is held read for nothing, and the pull
-/// never ended: only bytes that came were counted.
+/// Symptom: deltas of a hundred bytes, without data, each made the puller read two mebibytes of held data for
+/// nothing, and the pull never ended. Cause: only received bytes were counted.
 #[test]
 fn a_delta_costs_what_is_read_for_it() {
     let (mut pair, files) = edited();
@@ -104,16 +105,16 @@ fn a_delta_costs_what_is_read_for_it() {
     assert_eq!(pair.mirror.files(&pulled.report.release.unwrap()).unwrap(), files);
 }
 
-/// Chunks and headers that come again and again are no progress.
+/// Repeated chunks, headers and pages are not progress.
 #[test]
-fn what_comes_again_is_waste() {
+fn repeated_frames_are_waste() {
     for kind in [FrameKind::Chunk, FrameKind::Header, FrameKind::Page] {
         let mut pair = Pair::new();
         let files = library(10, 2000);
         let release = pair.publish(&files);
         let mut bytes = 0;
         let pulled = pair.pull_with(Options::default(), &mut |_, mut frames| {
-            // The largest of its kind, of which nearly all is payload.
+            // The largest frame of its kind, which is nearly all payload.
             let of_kind = frames.iter().enumerate().filter(|(_, frame)| is_of_kind(frame, kind));
             let (at, again) = of_kind.max_by_key(|(_, frame)| frame.len()).unwrap();
             let again = again.clone();
@@ -128,7 +129,7 @@ fn what_comes_again_is_waste() {
     }
 }
 
-/// What an undisturbed pull of `files` takes.
+/// The bytes of a faultless pull of `files`.
 fn whole(files: &Files) -> u64 {
     let mut pair = Pair::new();
     pair.publish(files);
@@ -136,8 +137,8 @@ fn whole(files: &Files) -> u64 {
     report.chunk_bytes_fetched + report.page_bytes
 }
 
-/// A source that answers with an older release than is known here is left with the first frame of its data, and is not
-/// called faulty: it may have heard of no other.
+/// A source that answers with an older release than the one known here is stopped at the first frame of data.
+/// It is not called faulty, since it may know no newer release.
 #[test]
 fn an_answer_about_an_older_release_is_stopped_at_once() {
     let mut pair = Pair::new();
@@ -159,7 +160,7 @@ fn an_answer_about_an_older_release_is_stopped_at_once() {
     let want = Want::Channel(LIVE.into());
     let mut answer = Some(older);
     let pulled = fetch_from(&pair.origin, &pair.mirror, want, Options::default(), &mut |_, _| {
-        answer.take().expect("nothing more is asked")
+        answer.take().expect("no further request is expected")
     });
     let pulled = pulled.unwrap();
     assert!(!pulled.report.done && pulled.report.is_source_behind, "{pulled:?}");
@@ -167,23 +168,24 @@ fn an_answer_about_an_older_release_is_stopped_at_once() {
     assert!(pulled.bytes_in < len / 10, "{} of {len} bytes were taken", pulled.bytes_in);
 }
 
-/// What a mirror asks that has heard of nothing newer than it has.
+/// The pull request of a mirror that knows no newer release than the one it holds.
 fn pair_request(pair: &Pair) -> Bytes {
-    let (store, ledger) = (Arc::clone(&pair.mirror.store), Arc::clone(&pair.mirror.ledger));
+    let store = Arc::clone(&pair.mirror.store);
     let want = Want::Channel(LIVE.into());
     let library = pair.mirror.library.clone();
-    let mut fetch = Fetch::new(store, ledger, library, want, NOW_MS, Options::default()).unwrap();
+    let mut fetch = Fetch::new(store, library, want, NOW_MS, Options::default()).unwrap();
     let (_, request) = fetch.poll_request().unwrap().unwrap();
     Frame::Request(request).encode().unwrap().payload
 }
 
-/// Symptom: a puller kept 4,096 unverified statements of any size, 555 MiB of them with their keys unpacked. What it keeps
-/// has a bound in bytes, and is not looked into before that.
+/// Symptom: a puller kept 4,096 unverified statements of any size in memory: 555 MiB, with their keys
+/// decoded. Fix: the bytes of unverified statements have a bound, and the statements are not decoded before
+/// they are needed.
 #[test]
 fn the_statements_of_an_answer_are_bounded_in_bytes() {
     let mut pair = Pair::new();
     pair.publish(&library(3, 500));
-    // Its heading is one of the library, and the rest is nothing.
+    // The heading names the library; the rest is junk.
     let mut junk = pair.origin.library.statements()[0].bytes().to_vec();
     junk.resize(STATEMENT_BYTES, 0);
     let junk = to_bytes(&Frame::Statement(junk.into()));

@@ -1,4 +1,4 @@
-//! The engine's conformance suite over the ledger, on a real directory and on the disk in memory.
+//! The engine's conformance suite for ledgers, on a real directory and on the disk in memory.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -63,7 +63,7 @@ impl Subject for OnDisk {
     }
 }
 
-/// A ledger on the disk in memory, whose crash takes everything that was not synced.
+/// A ledger on the disk in memory. A crash drops everything that was not synced.
 struct InMemory {
     disk: Arc<Disk>,
     poison: Poison,
@@ -115,11 +115,11 @@ fn payload_of(ledger: &DiskLedger, arrival: u64) -> usize {
 }
 
 #[test]
-fn keeps_every_promise_on_a_disk() {
+fn keeps_every_guarantee_on_a_disk() {
     run(&|| OnDisk::make());
 }
 
 #[test]
-fn keeps_every_promise_whatever_was_not_synced() {
+fn keeps_every_guarantee_without_unsynced_writes() {
     run(&|| InMemory::make());
 }

@@ -1,4 +1,4 @@
-//! Files that are gone, damaged, old or another node's, and what an operator can do.
+//! Files that are missing, damaged, old or another node's, and what an operator can do.
 
 use std::{fs, os::unix::fs::MetadataExt, sync::Arc};
 
@@ -25,7 +25,7 @@ fn stage() -> Arc<Disk> {
 }
 
 #[test]
-fn one_file_that_is_gone_or_damaged_is_made_anew() {
+fn one_file_that_is_gone_or_damaged_is_rewritten() {
     let sound = stage();
     let bytes = sound.bytes("a").unwrap();
     for side in ["a", "b"] {
@@ -40,7 +40,8 @@ fn one_file_that_is_gone_or_damaged_is_made_anew() {
     }
 }
 
-/// A backup that joins equal files by a hard link left one copy, and nothing was said.
+/// Symptom: a backup joined the equal files by a hard link, so only one copy was left, and nothing reported
+/// it.
 #[test]
 fn two_names_of_one_file_are_one_copy() {
     type Join = fn(&std::path::Path, &std::path::Path) -> std::io::Result<()>;
@@ -70,9 +71,9 @@ fn two_names_of_one_file_are_one_copy() {
     }
 }
 
-/// One copy on a bad sector closed the whole home, though its twin was sound.
+/// Symptom: one copy on a bad sector closed the whole home, although the other copy was sound.
 #[test]
-fn a_copy_that_cannot_be_read_is_made_anew_from_its_twin() {
+fn an_unreadable_copy_is_rewritten_from_the_other() {
     for side in ["a", "b"] {
         let dir = tempfile::tempdir().unwrap();
         create(dir.path(), NODE).unwrap();
@@ -82,7 +83,7 @@ fn a_copy_that_cannot_be_read_is_made_anew_from_its_twin() {
         fs::remove_file(&path).unwrap();
         // A regular file whose first page is no memory of this process: reading it is an I/O error.
         std::os::unix::fs::symlink("/proc/self/mem", &path).unwrap();
-        assert_eq!(sequences(&opened.ledger), [1], "the home that is open reads the twin");
+        assert_eq!(sequences(&opened.ledger), [1], "the open home reads the other copy");
         drop(opened);
         let opened = DiskLedger::open(dir.path(), NODE, 0, Poison::default()).unwrap();
         assert!(opened.damaged, "{:?}", opened.found);
@@ -92,9 +93,10 @@ fn a_copy_that_cannot_be_read_is_made_anew_from_its_twin() {
     }
 }
 
-/// What lies in the place of a copy is kept aside: a folder could not be replaced, and the home opened for reading only.
+/// A folder in place of a copy is kept under another name. Symptom: it could not be replaced, and the home
+/// opened for reading only.
 #[test]
-fn a_folder_in_the_place_of_a_copy_makes_room() {
+fn a_folder_in_place_of_a_copy_is_moved_aside() {
     for side in ["a", "b"] {
         let dir = tempfile::tempdir().unwrap();
         create(dir.path(), NODE).unwrap();
@@ -112,9 +114,9 @@ fn a_folder_in_the_place_of_a_copy_makes_room() {
     }
 }
 
-/// What was lost in both copies is named until it is given again, and then stands where it stood.
+/// A record lost in both copies is named until it is appended again, and then has its old arrival number.
 #[test]
-fn what_both_have_lost_is_named_until_it_comes_back() {
+fn a_record_lost_in_both_copies_is_named_until_it_comes_back() {
     let disk = stage();
     let mut bytes = disk.bytes("a").unwrap();
     let at = bytes.windows(11).position(|window| window == b"statement 2").unwrap();
@@ -141,7 +143,7 @@ fn what_both_have_lost_is_named_until_it_comes_back() {
 }
 
 #[test]
-fn both_gone_is_said_and_numbers_go_on() {
+fn loss_of_both_files_is_reported_and_numbers_continue() {
     let disk = stage();
     disk.put("a", None);
     disk.put("b", Some(vec![1; 3000]));
@@ -152,7 +154,7 @@ fn both_gone_is_said_and_numbers_go_on() {
     assert_eq!(ledger.lost().unwrap()[0].arrival, 1);
     ledger.append(vec![statement(1)]).unwrap();
     assert_eq!(kept(&ledger), [(1, 5)], "a number is given twice");
-    assert_eq!(disk.names(), ["a", "b", "b.damaged"], "what was unreadable is kept aside");
+    assert_eq!(disk.names(), ["a", "b", "b.damaged"], "the unreadable file is kept under another name");
     ledger.found(&[1, 99]).unwrap();
     for ledger in [ledger, open(&disk)] {
         assert!(ledger.lost().unwrap().is_empty());
@@ -179,9 +181,9 @@ fn an_older_pair_is_named() {
     assert!(again.found.is_empty() && again.ledger.lost().unwrap().len() == 1);
 }
 
-/// Each way out of a refusal, interrupted nowhere and everywhere: the copy that is kept stands.
+/// Each way out of a refusal, interrupted at no step and at every step: the kept copy is valid afterwards.
 #[test]
-fn keep_makes_both_anew_from_one() {
+fn keep_rewrites_both_files_from_one() {
     let node = NodeId::from_bytes([8; 32]);
     let ours = stage();
     let foreign = stage();
@@ -210,7 +212,7 @@ fn keep_makes_both_anew_from_one() {
                 }
                 for reached in Reached::ALL {
                     let disk = Arc::new(disk.restart(reached));
-                    // Interrupted, it is refused as before, or the copy that was chosen stands.
+                    // After an interruption it is refused as before, or the chosen copy is valid.
                     if open(&disk).is_err() {
                         assert!(!is_done, "{name}");
                         repair::keep_files(disk.clone(), node, side).unwrap();
@@ -248,7 +250,7 @@ fn damage_under_a_running_node_is_found_by_a_check() {
             assert_eq!(sequences(&ledger), [1, 2, 3, 4]);
         }
     }
-    // Both at once: what can be read from neither is lost, and said.
+    // Both at once: a record that is readable in no copy is lost, and reported.
     let mut bad = disk.bytes("a").unwrap();
     let at = bad.windows(11).position(|window| window == b"statement 3").unwrap();
     bad[at] ^= 1;
@@ -262,7 +264,7 @@ fn damage_under_a_running_node_is_found_by_a_check() {
     assert_eq!(open(&disk).lost().unwrap().len(), 1);
 }
 
-/// Files that are taken away or swapped under a running node are not written over with what its memory says.
+/// Files that are removed or swapped under a running node are not overwritten from its memory.
 #[test]
 fn files_swapped_under_a_running_node_are_left_alone() {
     let (disk, other) = (stage(), founded());
@@ -274,7 +276,7 @@ fn files_swapped_under_a_running_node_are_left_alone() {
         assert!(!is_mended && !found.is_empty());
         assert_eq!((disk.bytes("a"), disk.bytes("b")), (a, b));
     }
-    // Both cut back to an older state: what had been acknowledged since is named.
+    // Both cut back to an older state: records acknowledged since are named as lost.
     let disk = founded();
     let ledger = open(&disk);
     ledger.append(vec![statement(1)]).unwrap();
@@ -287,7 +289,7 @@ fn files_swapped_under_a_running_node_are_left_alone() {
 }
 
 #[test]
-fn without_room_or_on_a_read_only_medium_the_ledger_is_there_for_reading() {
+fn on_a_full_or_read_only_disk_the_ledger_can_be_read() {
     for is_full in [true, false] {
         let disk = stage();
         let bytes = disk.bytes("a").unwrap();

@@ -1,5 +1,5 @@
-//! A disk in memory that crashes, is full or fails to sync at any step a test names, and remembers what was
-//! durable.
+//! A disk in memory that crashes, is full or fails to sync at any step that a test names, and remembers its
+//! durable state.
 
 use std::{
     collections::BTreeMap,
@@ -10,18 +10,18 @@ use std::{
 
 use crate::ledger::files::Files;
 
-/// What goes wrong at a step.
+/// The fault at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The process ends: the step may have reached the disk or not.
+    /// The process ends. The step may have reached the disk or not.
     Crash,
-    /// No room is left from then on; a write gets half of its bytes down.
+    /// The disk is full from then on. A write stores half of its bytes.
     Full,
     /// The sync of this step fails.
     Sync,
 }
 
-/// What of the steps that were not synced has reached the disk after a crash.
+/// How much of the steps that were not synced reached the disk before a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reached {
     /// Nothing.
@@ -67,14 +67,14 @@ impl Disk {
         Self(Mutex::new(self.lock().clone()))
     }
 
-    /// Counts steps from 0 and lets the one of this number go wrong.
+    /// Counts steps from 0 and makes the step with this number fail.
     pub(super) fn set_fault(&self, step: usize, fault: Fault) {
         let mut model = self.lock();
         model.steps = 0;
         model.fault = Some((step, fault));
     }
 
-    /// Whether the step that was to go wrong was reached.
+    /// Whether the step that was to fail was reached.
     pub(super) fn has_failed(&self) -> bool {
         let model = self.lock();
         model.fault.is_some_and(|(step, _)| model.steps > step)
@@ -88,7 +88,7 @@ impl Disk {
         self.lock().is_read_only = true;
     }
 
-    /// The disk after a crash and a start: so much of what was not synced has reached it.
+    /// The disk after a crash and a restart, with this much of the unsynced steps.
     pub(super) fn restart(&self, reached: Reached) -> Self {
         let mut model = self.lock().clone();
         for inode in &mut model.inodes {
@@ -113,7 +113,7 @@ impl Disk {
         model.names.get(name).map(|inode| model.inodes[*inode].bytes.clone())
     }
 
-    /// Puts a file there as it is, or takes it away.
+    /// Replaces a file, or removes it.
     pub(super) fn put(&self, name: &str, bytes: Option<Vec<u8>>) {
         let mut model = self.lock();
         match bytes {
@@ -135,7 +135,7 @@ impl Disk {
         self.0.lock().unwrap()
     }
 
-    /// Carries out a step, or lets it go wrong.
+    /// Carries out a step, or makes it fail.
     fn step(
         &self,
         grows: bool,
@@ -167,13 +167,13 @@ impl Disk {
             return Err(io::Error::other("the process ends here"));
         }
         if fault == Some(Fault::Sync) && is_sync {
-            return Err(io::Error::other("a sync that a test lets fail"));
+            return Err(io::Error::other("a sync that a test makes fail"));
         }
         work(&mut model, false)
     }
 }
 
-/// What was durable, and half of what came behind it.
+/// The durable bytes, and half of the bytes after them.
 fn half(durable: &[u8], bytes: &[u8]) -> Vec<u8> {
     let common = durable.iter().zip(bytes).take_while(|(old, new)| old == new).count();
     bytes[..common + (bytes.len() - common) / 2].to_vec()
@@ -198,7 +198,7 @@ impl Files for Disk {
         Ok(bytes[from..(from + len).min(bytes.len())].to_vec())
     }
 
-    fn is_one(&self, _: [&str; 2]) -> io::Result<Option<usize>> {
+    fn same_file(&self, _: [&str; 2]) -> io::Result<Option<usize>> {
         Ok(None)
     }
 

@@ -55,7 +55,7 @@ fn reference(number: u64) -> RefMove {
     }
 }
 
-/// A founded ledger on a disk in memory.
+/// A new ledger on a disk in memory.
 fn founded() -> Arc<Disk> {
     let disk = Arc::new(Disk::default());
     let pair = Pair::new(disk.clone(), Poison::default());
@@ -88,13 +88,13 @@ fn sequences(ledger: &DiskLedger) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_appended_stays_in_its_order() {
+fn appended_records_keep_their_order() {
     let disk = founded();
     let ledger = open(&disk);
     assert_eq!(ledger.highest_arrival(), 0);
     ledger.append(vec![statement(5), statement(3)]).unwrap();
     ledger.append(vec![statement(4), Record::Ref(reference(1))]).unwrap();
-    // What is held, or comes twice, is not written again.
+    // A record that is held or occurs twice is not written again.
     ledger.append(vec![statement(5), statement(6), statement(6), Record::Ref(reference(1))]).unwrap();
     assert_eq!(ledger.highest_arrival(), 5);
     for ledger in [ledger, open(&disk)] {
@@ -106,7 +106,7 @@ fn what_is_appended_stays_in_its_order() {
 }
 
 #[test]
-fn more_signatures_keep_the_place_of_the_first() {
+fn more_signatures_keep_the_arrival_number() {
     let disk = founded();
     let ledger = open(&disk);
     ledger.append(vec![statement(1), statement(2)]).unwrap();
@@ -133,9 +133,10 @@ fn more_signatures_keep_the_place_of_the_first() {
     assert_eq!(kept(&open(&disk)), [(100, 1), (2, 2)]);
 }
 
-/// Passing statements come without end; the files stay within twice what counts, and numbers go on.
+/// With passing statements without end, the files stay within twice the size of the live records, and numbers
+/// continue.
 #[test]
-fn the_files_are_compacted_by_themselves() {
+fn the_files_are_compacted_automatically() {
     let disk = founded();
     let ledger = open(&disk);
     let long = |number: u64| {
@@ -170,7 +171,7 @@ fn the_files_are_compacted_by_themselves() {
 }
 
 #[test]
-fn a_ledger_lies_in_a_folder_for_its_owner_alone() {
+fn ledger_files_are_accessible_to_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("ledger");

@@ -1,4 +1,4 @@
-//! A crash, a full disk and a failed sync at every step of a batch, of a compaction and of a mend.
+//! A crash, a full disk and a failed sync at every step of a batch, of a compaction and of a repair.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{
     founded, kept, open, reference, sequences, statement, try_open,
 };
 
-/// Something that is done to an open ledger.
+/// An operation on an open ledger.
 type Work = fn(&DiskLedger) -> Result<()>;
 
 fn batch(ledger: &DiskLedger) -> Result<()> {
@@ -35,7 +35,7 @@ fn stage() -> Arc<Disk> {
     Arc::new(disk.restart(Reached::All))
 }
 
-/// Runs `work` with a fault at each of its steps; gives each disk as it was then, and whether `work` had
+/// Runs `work` with a fault at each of its steps. Returns each disk as it was then, and whether `work` had
 /// succeeded.
 fn at_every_step(fault: Fault, work: Work) -> Vec<(usize, Arc<Disk>, Result<()>, DiskLedger)> {
     let mut all = Vec::new();
@@ -53,7 +53,7 @@ fn at_every_step(fault: Fault, work: Work) -> Vec<(usize, Arc<Disk>, Result<()>,
     all
 }
 
-/// The ledger has what was acknowledged, and of the batch everything or nothing, and goes on.
+/// The ledger has everything acknowledged, has the batch completely or not at all, and accepts writes.
 fn is_whole(disk: &Arc<Disk>, was_acknowledged: bool, context: &str) {
     let opened = try_open(disk).unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(!opened.damaged && !opened.gone, "{context}: {:?}", opened.found);
@@ -100,9 +100,9 @@ fn a_crash_at_every_step_of_a_compaction_leaves_everything() {
     }
 }
 
-/// A crash while a copy is mended, at every step, for each kind of mend.
+/// A crash during the repair of a copy, at every step, for each kind of repair.
 #[test]
-fn a_crash_at_every_step_of_a_mend_costs_nothing() {
+fn a_crash_at_every_step_of_a_repair_loses_nothing() {
     let sound = stage();
     let bytes = sound.bytes("a").unwrap();
     let torn = bytes[..bytes.len() - 5].to_vec();
@@ -123,7 +123,7 @@ fn a_crash_at_every_step_of_a_mend_costs_nothing() {
             disk.put("a", a.clone());
             disk.put("b", b.clone());
             disk.set_fault(step, Fault::Crash);
-            // Without its files being mended, the ledger is read only.
+            // If its files were not repaired, the ledger is read-only.
             if let Ok(opened) = try_open(&disk) {
                 assert_eq!(sequences(&opened.ledger), [1, 2, 3], "{name}, step {step}");
                 assert_eq!(opened.ledger.read_only().is_some(), disk.has_failed(), "{name}, step {step}");
@@ -145,29 +145,29 @@ fn a_crash_at_every_step_of_a_mend_costs_nothing() {
 }
 
 #[test]
-fn a_full_disk_at_every_step_of_a_batch_costs_nothing() {
+fn a_full_disk_at_every_step_of_a_batch_loses_nothing() {
     for (step, disk, result, ledger) in at_every_step(Fault::Full, batch) {
         assert_eq!(sequences(&ledger).len(), if result.is_ok() { 5 } else { 3 }, "step {step}");
         match result {
-            // The room was there already.
+            // The room was allocated already.
             Ok(()) => {}
             Err(Error::Full(text)) => {
                 assert!(text.contains("H/ledger") && text.contains("ree some space"), "step {step}: {text}");
                 if step < 2 {
-                    // Nothing was written: it goes on once there is room.
+                    // Nothing was written: it continues once there is room.
                     disk.set_full(false);
                     batch(&ledger).unwrap();
                     is_whole(&Arc::new(disk.restart(Reached::Nothing)), true, &format!("step {step}"));
                     continue;
                 }
-                // A file system that could not allocate: the process must not go on.
+                // As on a file system that cannot allocate: the process must not continue.
                 assert!(matches!(batch(&ledger), Err(Error::Poisoned(_))), "step {step}");
                 assert_eq!(sequences(&ledger), [1, 2, 3], "a poisoned ledger still reads");
             }
             Err(other) => panic!("step {step}: {other}"),
         }
-        // Started while the disk is still full: a torn batch is cut off, and where a copy cannot be completed
-        // the ledger is there for reading.
+        // Started while the disk is still full: a torn batch is cut off. If a copy cannot be completed, the
+        // ledger is read-only.
         let still_full = Arc::new(disk.restart(Reached::All));
         still_full.set_full(true);
         let opened = try_open(&still_full).unwrap().ledger;
@@ -180,11 +180,11 @@ fn a_full_disk_at_every_step_of_a_batch_costs_nothing() {
 }
 
 #[test]
-fn a_full_disk_at_every_step_of_a_compaction_only_puts_it_off() {
+fn a_full_disk_at_every_step_of_a_compaction_only_delays_it() {
     for (step, disk, result, ledger) in at_every_step(Fault::Full, compaction) {
         if let Err(error) = &result {
             assert!(matches!(error, Error::Full(_)), "step {step}: {error}");
-            assert_eq!(disk.names(), ["a", "b"], "step {step}: what was begun is taken away");
+            assert_eq!(disk.names(), ["a", "b"], "step {step}: the new files are removed");
         }
         disk.set_full(false);
         batch(&ledger).unwrap_or_else(|error| panic!("step {step}: {error}"));
@@ -192,7 +192,7 @@ fn a_full_disk_at_every_step_of_a_compaction_only_puts_it_off() {
     }
 }
 
-/// After a failed sync nothing is acknowledged any more, and the file is not synced again.
+/// After a failed sync no write is acknowledged, and the file is not synced again.
 #[test]
 fn a_failed_sync_at_every_step_poisons() {
     let mut seen = 0;
@@ -212,7 +212,7 @@ fn a_failed_sync_at_every_step_poisons() {
     assert_eq!(seen, 2 + 4, "both files of a batch; both files and their names of a compaction");
 }
 
-/// One poison serves all files of a home.
+/// All files of a home share one poison.
 #[test]
 fn another_file_of_the_home_poisons_the_ledger() {
     let disk = stage();

@@ -1,5 +1,5 @@
-//! One who may reach every node and has some keys that are not theirs: a stranger's, those that were replaced, a standby's. Says
-//! whatever might do harm.
+//! An attacker who can reach every node and has some keys of others: a stranger's key, replaced keys, a
+//! standby's key. It signs whatever might do harm.
 
 use super::{
     mesh::{Mesh, NODES, key, node_key},
@@ -17,16 +17,16 @@ use crate::{
 const STRANGER: u8 = 90;
 const THIEF: u8 = 91;
 
-/// What was forged, and what may come of it.
+/// Forged statements, by their allowed effect.
 #[derive(Debug, Default)]
 pub(super) struct Forger {
-    /// Statements that nobody may even keep.
-    pub(super) impossible: Vec<StatementId>,
-    /// Statements that were signed with a key that once was good, and may not count.
-    pub(super) void: Vec<StatementId>,
+    /// Statements that no node may store.
+    pub(super) unstorable: Vec<StatementId>,
+    /// Statements signed with a key that was valid once; they may be stored, but must be ineffective.
+    pub(super) ineffective: Vec<StatementId>,
 }
 
-/// Keys that may have signed nothing that anybody keeps.
+/// Keys whose signatures no node may store.
 pub(super) fn strangers() -> [PublicKey; 2] {
     [key(STRANGER).public(), key(200).public()]
 }
@@ -38,19 +38,19 @@ pub(super) fn thief() -> NodeId {
 impl Forger {
     pub(super) fn act(&mut self, mesh: &mut Mesh, people: &People) {
         match mesh.rng.below(9) {
-            0 => self.as_a_stranger(mesh),
-            1 | 2 => self.with_a_replaced_key(mesh, people),
+            0 => self.sign_as_a_stranger(mesh),
+            1 | 2 => self.use_a_replaced_key(mesh, people),
             3 => self.contradict(mesh),
             4 => self.alter(mesh),
-            5 => self.speak_of_another_library(mesh),
+            5 => self.sign_for_another_library(mesh),
             6 => self.jump(mesh),
-            7 => self.sign_beside(mesh),
-            _ => self.clone_a_log(mesh),
+            7 => self.add_signatures(mesh),
+            _ => self.fork_a_log(mesh),
         }
     }
 
-    /// Tells any node.
-    fn tell(mesh: &mut Mesh, statement: &Statement) {
+    /// Offers the statement to a random node.
+    fn offer(mesh: &mut Mesh, statement: &Statement) {
         let node = mesh.rng.below(NODES);
         drop(mesh.nodes[node].offer(statement, mesh.now_ms));
     }
@@ -111,19 +111,19 @@ impl Forger {
         }
     }
 
-    fn as_a_stranger(&mut self, mesh: &mut Mesh) {
+    fn sign_as_a_stranger(&mut self, mesh: &mut Mesh) {
         let stranger = key(STRANGER);
         for body in Self::bodies(mesh, &stranger) {
             let sequence = Self::sequence_of(mesh, &body);
             let forged = Self::sign(mesh, &body, sequence, &[&stranger]);
-            self.impossible.push(forged.id());
-            Self::tell(mesh, &forged);
+            self.unstorable.push(forged.id());
+            Self::offer(mesh, &forged);
         }
     }
 
-    /// Keys that the root has replaced; what is signed with them from then on counts nowhere where that is known. (Any operator's
-    /// key ever named revokes, by design: it is not tried.)
-    fn with_a_replaced_key(&mut self, mesh: &mut Mesh, people: &People) {
+    /// Keys that the root has replaced: statements signed with them from then on are ineffective where the
+    /// replacement is known. (Any operator key ever named may revoke, by design; this is not tried.)
+    fn use_a_replaced_key(&mut self, mesh: &mut Mesh, people: &People) {
         for (who, _) in [BO, PUBLISHER].into_iter().zip(people.replaced).filter(|(_, replaced)| *replaced) {
             let stolen = key(who);
             for body in Self::bodies(mesh, &stolen) {
@@ -132,8 +132,8 @@ impl Forger {
                 }
                 let sequence = Self::sequence_of(mesh, &body);
                 let forged = Self::sign(mesh, &body, sequence, &[&stolen]);
-                self.void.push(forged.id());
-                Self::tell(mesh, &forged);
+                self.ineffective.push(forged.id());
+                Self::offer(mesh, &forged);
             }
         }
         if people.replaced[0] {
@@ -141,24 +141,24 @@ impl Forger {
         }
     }
 
-    /// A replaced operator's key binds the thief's key to a redeemer, and that one redeems for the thief.
+    /// A replaced operator's key binds the thief's key to a redeemer, and the redeemer redeems for the thief.
     fn redeem_in_anothers_name(&mut self, mesh: &mut Mesh) {
         let mut bound = member(&node_key(0), None);
         bound.key = key(THIEF).public();
         let bound = Self::sign(mesh, &Body::Member(bound), 2, &[&key(BO)]);
-        self.void.push(bound.id());
+        self.ineffective.push(bound.id());
         let at = mesh.rng.below(NODES);
         drop(mesh.nodes[at].offer(&bound, mesh.now_ms));
         let tickets: Vec<_> = mesh.nodes[at].tickets().map(|said| said.statement.id()).collect();
         for ticket in tickets {
             let body = Body::Member(member(&key(THIEF), Some(ticket)));
             let forged = Self::sign(mesh, &body, 1, &[&key(THIEF)]);
-            self.void.push(forged.id());
+            self.ineffective.push(forged.id());
             drop(mesh.nodes[at].offer(&forged, mesh.now_ms));
         }
     }
 
-    /// The standby's key says two things at one sequence, to two nodes.
+    /// The standby's key signs conflicting statements with one sequence, to several nodes.
     fn contradict(&mut self, mesh: &mut Mesh) {
         let standby = key(STANDBY);
         let node = mesh.rng.below(NODES);
@@ -172,7 +172,7 @@ impl Forger {
             let body = Channel { name: LIVE.into(), release, active, follow: true, term };
             mesh.now_ms += 1;
             let said = Self::sign(mesh, &Body::Channel(body), sequence.max(1), &[&standby]);
-            Self::tell(mesh, &said);
+            Self::offer(mesh, &said);
         }
         let Some(Body::Release(release)) =
             mesh.rng.pick(&releases).and_then(|id| library.statement(&id)).map(Statement::body)
@@ -182,11 +182,11 @@ impl Forger {
         for message in ["one", "other"] {
             let body = Release { message: message.into(), ..release.clone() };
             let said = Self::sign(mesh, &Body::Release(body), sequence.max(1), &[&standby]);
-            Self::tell(mesh, &said);
+            Self::offer(mesh, &said);
         }
     }
 
-    /// One bit of something true.
+    /// Flips one bit of a genuine statement.
     fn alter(&mut self, mesh: &mut Mesh) {
         let node = mesh.rng.below(NODES);
         let all = mesh.nodes[node].statements().into_iter().cloned().collect::<Vec<_>>();
@@ -199,13 +199,13 @@ impl Forger {
             let is_news = outcome.as_ref().is_ok_and(Accepted::is_news);
             assert!(!is_news, "{altered:?} {outcome:?}");
             if altered.id() != original.id() {
-                self.impossible.push(altered.id());
+                self.unstorable.push(altered.id());
             }
         }
     }
 
-    /// True keys, of a library that is another one.
-    fn speak_of_another_library(&mut self, mesh: &mut Mesh) {
+    /// A statement with a genuine key, but of another library.
+    fn sign_for_another_library(&mut self, mesh: &mut Mesh) {
         let header = Header {
             library: Some(LibraryId::from_bytes([3; 32])),
             sequence: 1 + mesh.rng.next() % 9,
@@ -213,11 +213,11 @@ impl Forger {
         };
         let body = Body::Member(member(&key(THIEF), None));
         let foreign = Statement::sign(header, &body, &[&key(ANN)]).unwrap();
-        self.impossible.push(foreign.id());
-        Self::tell(mesh, &foreign);
+        self.unstorable.push(foreign.id());
+        Self::offer(mesh, &foreign);
     }
 
-    /// A sequence after which none could follow.
+    /// A sequence so high that no statement could follow it.
     fn jump(&mut self, mesh: &mut Mesh) {
         let node = mesh.rng.below(NODES);
         let Some(current) = mesh.nodes[node].channel(LIVE) else { return };
@@ -228,30 +228,30 @@ impl Forger {
         let far = (2 + 2 * (mesh.rng.next() % 1000)) * SEQUENCE_JUMP;
         for sequence in [u64::MAX - 1, far] {
             let forged = Self::sign(mesh, &Body::Channel(body.clone()), sequence, &[&key(STANDBY)]);
-            self.void.push(forged.id());
-            Self::tell(mesh, &forged);
+            self.ineffective.push(forged.id());
+            Self::offer(mesh, &forged);
         }
     }
 
-    /// True statements, with a signature more.
-    fn sign_beside(&mut self, mesh: &mut Mesh) {
+    /// Genuine statements with additional signatures.
+    fn add_signatures(&mut self, mesh: &mut Mesh) {
         let node = mesh.rng.below(NODES);
         let all = mesh.nodes[node].statements().into_iter().cloned().collect::<Vec<_>>();
         for _ in 0..4 {
             let original = &all[mesh.rng.below(all.len())];
             let beside = original.cosign(&key(STRANGER)).unwrap().cosign(&key(200)).unwrap();
-            Self::tell(mesh, &beside);
+            Self::offer(mesh, &beside);
         }
     }
 
-    /// Many logs of one node.
-    fn clone_a_log(&mut self, mesh: &mut Mesh) {
+    /// Conflicting logs of one node.
+    fn fork_a_log(&mut self, mesh: &mut Mesh) {
         let node = node_key(NODES - 1);
         for _ in 0..4 {
             let count = 1 + mesh.rng.next() % 40;
             let body = Checkpoint { node: node.node(), count, head: RecordId::from_bytes(mesh.rng.bytes()) };
             let said = Self::sign(mesh, &Body::Checkpoint(body), count, &[&node]);
-            Self::tell(mesh, &said);
+            Self::offer(mesh, &said);
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Five nodes in memory that exchange statements over wires which lose, cut, repeat, reorder and delay what goes over them.
+//! Five nodes in memory that exchange statements over wires that lose, cut, repeat, reorder and delay
+//! messages.
 //!
-//! Everything that happens follows from a seed. Requests and answers pass through their bytes.
+//! All events follow from a seed. Requests and answers are encoded and decoded.
 
 use bytes::Bytes;
 
@@ -24,7 +25,7 @@ pub(super) fn key(n: u8) -> Key {
     Key::from_seed([n; 32])
 }
 
-/// The key that a node of the mesh has at first.
+/// The first key of a node of the mesh.
 pub(super) fn node_key(node: usize) -> Key {
     key(20 + u8::try_from(node).unwrap())
 }
@@ -74,7 +75,7 @@ impl Rng {
     }
 }
 
-/// What an undisturbed exchange took.
+/// The cost of a faultless exchange.
 #[derive(Debug, Default)]
 pub(super) struct Cost {
     pub(super) requests: u32,
@@ -85,18 +86,18 @@ pub(super) struct Cost {
 #[derive(Debug)]
 pub(super) struct Mesh {
     pub(super) nodes: Vec<Library>,
-    /// Which kinds of statements each node knows: not all nodes are of one version.
+    /// The kinds of statements that each node knows: not all nodes are of the same version.
     pub(super) kinds: [Kinds; NODES],
     pub(super) rng: Rng,
     pub(super) now_ms: i64,
     /// Which side of a partition a node is on.
     sides: [bool; NODES],
-    /// What undisturbed exchanges sent: to which node, of which kind.
+    /// The statements that faultless exchanges sent: the receiving node, and the kind.
     pub(super) sent: Vec<(usize, StatementKind)>,
-    /// What is still on its way.
+    /// Envelopes that are delivered later, by receiving node.
     late: Vec<(usize, Vec<Bytes>)>,
-    /// Requests that a wire may say again.
-    heard: Vec<(usize, usize, Bytes)>,
+    /// Requests that a wire may repeat.
+    repeatable: Vec<(usize, usize, Bytes)>,
 }
 
 impl Mesh {
@@ -112,7 +113,7 @@ impl Mesh {
             sides: [true; NODES],
             sent: Vec::new(),
             late: Vec::new(),
-            heard: Vec::new(),
+            repeatable: Vec::new(),
         }
     }
 
@@ -121,7 +122,7 @@ impl Mesh {
         self.kinds[one].common(self.kinds[other])
     }
 
-    /// Something happens: somebody acts, nodes talk, or the network changes.
+    /// One event: an action, an exchange, or a change of the network.
     pub(super) fn step(&mut self, people: &mut People, forger: &mut Forger) {
         self.now_ms += i64::try_from(self.rng.below(1000)).unwrap();
         match self.rng.below(10) {
@@ -130,7 +131,7 @@ impl Mesh {
             5..=7 => {
                 let (one, other) = (self.rng.below(NODES), self.rng.below(NODES));
                 if one != other && self.sides[one] == self.sides[other] {
-                    self.talk_badly(one, other, people);
+                    self.run_faulty_exchange(one, other, people);
                 }
             }
             8 => self.deliver_late(),
@@ -138,8 +139,8 @@ impl Mesh {
         }
     }
 
-    /// An exchange over a bad wire; `asker` may learn of it in pieces, or of a part only.
-    fn talk_badly(&mut self, asker: usize, answerer: usize, people: &mut People) {
+    /// An exchange over a faulty wire; `asker` may get the envelopes in pieces, or only a part of them.
+    fn run_faulty_exchange(&mut self, asker: usize, answerer: usize, people: &mut People) {
         let mut exchange = Exchange::new(self.nodes[asker].clone(), self.kinds[asker]);
         while let Some(request) = exchange.poll_request() {
             let payload = Frame::Request(request).encode().unwrap().payload;
@@ -147,15 +148,15 @@ impl Mesh {
                 break;
             }
             if self.rng.one_in(4) {
-                self.heard.push((asker, answerer, payload.clone()));
+                self.repeatable.push((asker, answerer, payload.clone()));
             }
             if self.rng.one_in(6) {
                 people.act(self);
             }
             let mut frames = self.answer(asker, answerer, &payload);
-            if self.rng.one_in(8) && !self.heard.is_empty() {
-                let at = self.rng.below(self.heard.len());
-                let (asker, answerer, again) = self.heard.swap_remove(at);
+            if self.rng.one_in(8) && !self.repeatable.is_empty() {
+                let at = self.rng.below(self.repeatable.len());
+                let (asker, answerer, again) = self.repeatable.swap_remove(at);
                 drop(self.answer(asker, answerer, &again));
             }
             let lost = self.rng.one_in(10);
@@ -168,17 +169,17 @@ impl Mesh {
             }
         }
         let received = exchange.take_received();
-        self.deliver_badly(asker, received);
+        self.deliver_faulty(asker, received);
     }
 
-    /// What a node answers, as it arrives, and what it learned from the question.
+    /// Answers a request and stores the offered statements; returns the frames that arrive.
     fn answer(&mut self, asker: usize, answerer: usize, payload: &Bytes) -> Vec<Frame> {
         let Request::Exchange { talk, .. } = Request::decode(payload).unwrap() else { unreachable!() };
         let peer = node_key(asker).node();
         let frames =
             match answer(&self.nodes[answerer], self.common(asker, answerer), talk, &peer, self.now_ms) {
                 Ok(reply) => {
-                    self.deliver_badly(answerer, reply.offered);
+                    self.deliver_faulty(answerer, reply.offered);
                     reply.frames
                 }
                 Err(error) => vec![Frame::Error(Refusal::of(&error))],
@@ -194,7 +195,7 @@ impl Mesh {
         arrived
     }
 
-    fn deliver_badly(&mut self, node: usize, mut envelopes: Vec<Bytes>) {
+    fn deliver_faulty(&mut self, node: usize, mut envelopes: Vec<Bytes>) {
         if self.rng.one_in(3) {
             self.rng.shuffle(&mut envelopes);
         }
@@ -224,8 +225,8 @@ impl Mesh {
         }
     }
 
-    /// An exchange without trouble.
-    pub(super) fn talk(&mut self, asker: usize, answerer: usize) -> Cost {
+    /// A faultless exchange.
+    pub(super) fn run_exchange(&mut self, asker: usize, answerer: usize) -> Cost {
         let mut exchange = Exchange::new(self.nodes[asker].clone(), self.kinds[asker]);
         let mut cost = Cost::default();
         while let Some(request) = exchange.poll_request() {
@@ -260,7 +261,7 @@ impl Mesh {
         self.sent.push((to, Statement::decode(envelope).unwrap().kind()));
     }
 
-    /// Whether all nodes know the same of the kinds that they know in common.
+    /// Whether all nodes know the same statements, each pair of the kinds that both know.
     fn agree(&self) -> bool {
         let same = |one: usize, other: usize| {
             let kinds = self.common(one, other);
@@ -269,7 +270,7 @@ impl Mesh {
         (0..NODES).all(|one| (0..one).all(|other| same(one, other)))
     }
 
-    /// The network heals: whoever meets talks, until all know the same.
+    /// Heals the network: nodes exchange in random order until all know the same statements.
     pub(super) fn heal(&mut self) {
         self.sides = [true; NODES];
         while !self.late.is_empty() {
@@ -284,9 +285,9 @@ impl Mesh {
             }
             self.rng.shuffle(&mut pairs);
             for (one, other) in &pairs {
-                self.talk(*one, *other);
+                self.run_exchange(*one, *other);
             }
         }
-        panic!("they never come to know the same");
+        panic!("the nodes never agree");
     }
 }

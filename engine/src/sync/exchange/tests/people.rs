@@ -1,4 +1,5 @@
-//! Those who may say something about the library. Each sits at one node and acts on what that node knows.
+//! The people who sign statements of the library. Each of them acts at one node, on the statements that this
+//! node knows.
 
 use super::mesh::{Mesh, NODES, START_MS, key, node_key};
 use crate::{
@@ -11,39 +12,39 @@ use crate::{
 };
 
 pub(super) const LIVE: &str = "live";
-/// Operators. The second one is replaced at some time.
+/// Operators. The second one is replaced during a run.
 pub(super) const ANN: u8 = 3;
 pub(super) const BO: u8 = 4;
 const BO_NEXT: u8 = 5;
-/// Publishers. The first one is replaced at some time; the third has one class only.
+/// Publishers. The first one is replaced during a run; the third one has only one class.
 pub(super) const PUBLISHER: u8 = 6;
 pub(super) const STANDBY: u8 = 7;
 const PUBLISHER_NEXT: u8 = 8;
 const TRAILERS: u8 = 11;
-/// Two of them must agree.
+/// Timekeepers; two of them must agree.
 const TIMEKEEPERS: [u8; 3] = [9, 10, 12];
-/// Nodes that join, and are no part of the mesh.
+/// Nodes that join, and are not part of the mesh.
 const JOINERS: std::ops::Range<u8> = 40..46;
 const OLD_MEMBERS: [u8; 2] = [44, 45];
 const TICKET_KEYS: std::ops::Range<u8> = 50..55;
 const DAY_MS: i64 = 86_400_000;
 
-/// The people's keys and what they remember.
+/// The people's keys and state.
 #[derive(Debug)]
 pub(super) struct People {
     root_key: u8,
-    /// What contradicts a root, and was not said yet.
+    /// Statements that conflict with a root and were not published yet.
     rivals: Vec<Statement>,
-    /// The key each node of the mesh has now.
+    /// The current key of each node of the mesh.
     keys: Vec<Key>,
     fresh_keys: u8,
-    /// Releases by the third publisher that change what is not its own.
+    /// Releases of the third publisher that change a class of others.
     pub(super) beyond: Vec<StatementId>,
-    /// Whether Bo was replaced, and the first publisher.
+    /// Whether Bo and the first publisher were replaced.
     pub(super) replaced: [bool; 2],
 }
 
-/// A founded library and its five nodes.
+/// The statements of a founded library and its five nodes.
 pub(super) fn found() -> Vec<Statement> {
     let body = Body::Root(first_root());
     let header = Header { library: None, sequence: 1, time_ms: START_MS };
@@ -91,12 +92,12 @@ pub(super) fn member(node: &Key, ticket: Option<StatementId>) -> Member {
     }
 }
 
-/// Everybody who may be a member.
-pub(super) fn everybody() -> Vec<NodeId> {
+/// All nodes that may be members.
+pub(super) fn all_nodes() -> Vec<NodeId> {
     (0..NODES).map(|n| node_key(n).node()).chain(JOINERS.map(|n| key(n).node())).collect()
 }
 
-/// At which node somebody sits.
+/// The node at which a person acts.
 pub(super) fn home(person: u8) -> usize {
     usize::from(person) % NODES
 }
@@ -113,7 +114,7 @@ impl People {
         }
     }
 
-    /// The first release, an operator's word about where the channel stands, some members and tickets.
+    /// The first release, an operator's channel statement, some members and tickets.
     pub(super) fn begin(&mut self, mesh: &mut Mesh) {
         self.publish(mesh, PUBLISHER);
         mesh.heal();
@@ -122,14 +123,14 @@ impl People {
             let at = home(ANN);
             let body = member(&key(joiner), None);
             let made = library::member(&mesh.nodes[at], &key(ANN), body, mesh.now_ms).unwrap();
-            Self::say(mesh, at, &made);
+            Self::offer(mesh, at, &made);
         }
-        self.invite(mesh, ANN);
-        self.invite(mesh, BO);
+        self.issue_ticket(mesh, ANN);
+        self.issue_ticket(mesh, BO);
         mesh.heal();
     }
 
-    /// Somebody does something.
+    /// A random action.
     pub(super) fn act(&mut self, mesh: &mut Mesh) {
         let operator = mesh.rng.pick(&[ANN, BO, BO_NEXT]).unwrap();
         match mesh.rng.below(21) {
@@ -141,20 +142,21 @@ impl People {
             6 => self.grant(mesh, operator),
             7 => self.revoke(mesh, operator),
             8 | 9 => drop(self.set_channel(mesh, operator)),
-            10 => self.invite(mesh, operator),
+            10 => self.issue_ticket(mesh, operator),
             11..=13 => self.redeem(mesh),
             14 | 15 => self.succeed(mesh),
-            16 | 17 => self.vouch(mesh),
-            18 => self.check_point(mesh),
+            16 | 17 => self.sign_fresh(mesh),
+            18 => self.sign_checkpoint(mesh),
             19 => self.contradict_root(mesh),
             _ => self.rotate(mesh),
         }
     }
 
-    /// Says something at a node, which must take it up: people sign nothing that is wrong by what their node knows.
-    fn say(mesh: &mut Mesh, node: usize, statement: &Statement) {
+    /// Offers a statement to a node, which must accept it: people sign no statement that is wrong by what
+    /// their node knows.
+    fn offer(mesh: &mut Mesh, node: usize, statement: &Statement) {
         let outcome = mesh.nodes[node].offer(statement, mesh.now_ms).unwrap();
-        assert!(!matches!(outcome, Accepted::Unproved { .. }), "{statement:?} {outcome:?}");
+        assert!(!matches!(outcome, Accepted::Unauthorized { .. }), "{statement:?} {outcome:?}");
     }
 
     fn classes(mesh: &mut Mesh, before: Option<&Statement>) -> Vec<ReleaseClass> {
@@ -184,14 +186,15 @@ impl People {
         let before = parents.first().and_then(|id| library.statement(id));
         let classes = Self::classes(mesh, before);
         let made = release(&library, publisher, parents, classes, now_ms);
-        Self::say(mesh, home, &made);
+        Self::offer(mesh, home, &made);
         let active = key(publisher).public();
         if current.is_some_and(|said| said.body.active == active) {
             self.move_channel(mesh, publisher, made.id(), active);
         }
     }
 
-    /// The third publisher changes its class, or (then it is not heard) another one.
+    /// The third publisher changes its own class, or a class of others; in the latter case the release is
+    /// ineffective.
     fn publish_trailers(&mut self, mesh: &mut Mesh) {
         let home = home(TRAILERS);
         let library = mesh.nodes[home].clone();
@@ -205,17 +208,17 @@ impl People {
         if slot == 0 {
             self.beyond.push(made.id());
         }
-        Self::say(mesh, home, &made);
+        Self::offer(mesh, home, &made);
     }
 
     pub(super) fn move_channel(&self, mesh: &mut Mesh, signer: u8, release: StatementId, active: PublicKey) {
         let home = home(signer);
         let body = Channel { name: LIVE.into(), release, active, follow: true, term: None };
         let made = library::channel(&mesh.nodes[home], &key(signer), body, mesh.now_ms).unwrap();
-        Self::say(mesh, home, &made);
+        Self::offer(mesh, home, &made);
     }
 
-    /// An operator gives the channel a release and a publisher; tells whether it could.
+    /// An operator sets the channel's release and publisher. Returns whether it could.
     pub(super) fn set_channel(&mut self, mesh: &mut Mesh, operator: u8) -> bool {
         let library = &mesh.nodes[home(operator)];
         let releases: Vec<_> = library.releases().iter().map(|said| said.statement.id()).collect();
@@ -245,7 +248,7 @@ impl People {
             body.key = self.next_key().public();
         }
         let made = library::member(&library, &key(operator), body, mesh.now_ms).unwrap();
-        Self::say(mesh, home, &made);
+        Self::offer(mesh, home, &made);
     }
 
     fn revoke(&mut self, mesh: &mut Mesh, operator: u8) {
@@ -254,11 +257,11 @@ impl People {
         let library = mesh.nodes[home].clone();
         if library.is_operator(&key(operator).public()) {
             let made = library::revoke(&library, &key(operator), joiner, "lost", mesh.now_ms).unwrap();
-            Self::say(mesh, home, &made);
+            Self::offer(mesh, home, &made);
         }
     }
 
-    fn invite(&mut self, mesh: &mut Mesh, operator: u8) {
+    fn issue_ticket(&mut self, mesh: &mut Mesh, operator: u8) {
         let home = home(operator);
         let library = mesh.nodes[home].clone();
         if !library.is_operator(&key(operator).public()) {
@@ -277,10 +280,10 @@ impl People {
             uses: 1 + u32::try_from(mesh.rng.below(2)).unwrap(),
         };
         let made = library::ticket(&library, &key(operator), terms, mesh.now_ms).unwrap();
-        Self::say(mesh, home, &made);
+        Self::offer(mesh, home, &made);
     }
 
-    /// A node turns a ticket into a member. What another one did with it meanwhile it cannot know.
+    /// A node redeems a ticket for a new member. It cannot know of other uses of the ticket at the same time.
     fn redeem(&mut self, mesh: &mut Mesh) {
         let node = mesh.rng.below(3);
         let library = mesh.nodes[node].clone();
@@ -291,11 +294,12 @@ impl People {
         if let Ok(None) = library.redeem(&ticket, &joiner.node(), &redeemer, mesh.now_ms) {
             let body = member(&joiner, Some(ticket));
             let made = library::member(&library, &self.keys[node], body, mesh.now_ms).unwrap();
-            Self::say(mesh, node, &made);
+            Self::offer(mesh, node, &made);
         }
     }
 
-    /// A node of the mesh takes a new key; or a joiner does, at any node, so perhaps twice, and more often than anybody keeps.
+    /// A node of the mesh changes its key. Or a joiner does, at any node, so possibly twice, and more often
+    /// than nodes keep.
     fn succeed(&mut self, mesh: &mut Mesh) {
         let at = mesh.rng.below(NODES);
         let library = mesh.nodes[at].clone();
@@ -315,16 +319,17 @@ impl People {
         assert!(outcome.is_ok() || library.is_suspended(&node), "{made:?} {outcome:?}");
     }
 
-    fn vouch(&mut self, mesh: &mut Mesh) {
+    fn sign_fresh(&mut self, mesh: &mut Mesh) {
         let timekeeper = mesh.rng.pick(&TIMEKEEPERS).unwrap();
         let library = mesh.nodes[home(timekeeper)].clone();
         if let Ok(made) = library::fresh(&library, &key(timekeeper), LIVE, mesh.now_ms) {
-            Self::say(mesh, home(timekeeper), &made);
+            Self::offer(mesh, home(timekeeper), &made);
         }
     }
 
-    /// A node fixes its log. The home of the last one was cloned: it goes on at two places.
-    fn check_point(&mut self, mesh: &mut Mesh) {
+    /// A node signs a checkpoint of its log. The last node's home was cloned, so its log continues at several
+    /// places.
+    fn sign_checkpoint(&mut self, mesh: &mut Mesh) {
         let node = mesh.rng.below(NODES);
         let at = if node == NODES - 1 { mesh.rng.below(NODES) } else { node };
         let library = mesh.nodes[at].clone();
@@ -332,10 +337,10 @@ impl People {
         let count = 1 + library.checkpoints(&id).first().map_or(0, |said| said.body.count);
         let body = Checkpoint { node: id, count, head: RecordId::from_bytes(mesh.rng.bytes()) };
         let made = library::checkpoint(&library, &node_key(node), body, mesh.now_ms).unwrap();
-        Self::say(mesh, at, &made);
+        Self::offer(mesh, at, &made);
     }
 
-    /// The root quorum replaces a key and pins what it said while it was in good hands.
+    /// The root quorum replaces a key, and pins the statements that the key signed while it was trusted.
     fn rotate(&mut self, mesh: &mut Mesh) {
         let home = home(1);
         let library = mesh.nodes[home].clone();
@@ -354,11 +359,11 @@ impl People {
             role.keys.sort_unstable();
         }
         let by_old = |statement: &&Statement| statement.signers().any(|signer| *signer == key(old).public());
-        let stands = library.releases().into_iter().map(|said| said.statement);
-        let stands = stands.chain(library.channel_history(LIVE).into_iter().map(|said| said.statement));
-        let stands = stands.chain(library.tickets().map(|said| said.statement));
-        let stands = stands.chain(library.members().into_iter().map(|said| said.statement));
-        next.pins.extend(stands.filter(by_old).map(Statement::id));
+        let effective = library.releases().into_iter().map(|said| said.statement);
+        let effective = effective.chain(library.channel_history(LIVE).into_iter().map(|said| said.statement));
+        let effective = effective.chain(library.tickets().map(|said| said.statement));
+        let effective = effective.chain(library.members().into_iter().map(|said| said.statement));
+        next.pins.extend(effective.filter(by_old).map(Statement::id));
         next.pins.sort_unstable();
         next.pins.dedup();
         let header = Header { library: Some(library.id()), sequence: next.version, time_ms: mesh.now_ms };
@@ -370,23 +375,23 @@ impl People {
         }
         let signers = [&signer, &key(self.root_key)];
         let made = Statement::sign(header, &Body::Root(next.clone()), &signers).unwrap();
-        Self::say(mesh, home, &made);
+        Self::offer(mesh, home, &made);
         next.expires_ms = 1;
         self.rivals.push(Statement::sign(header, &Body::Root(next), &signers).unwrap());
     }
 
-    /// Whoever has keys of a root quorum of earlier contradicts what it said then, where everybody knows that by now: elsewhere
-    /// nobody could tell which of the two was first.
+    /// The holder of an earlier root quorum's keys publishes a root that conflicts with an earlier one. Only
+    /// where all nodes know the first root: otherwise no node could tell which of the two was first.
     pub(super) fn contradict_root(&mut self, mesh: &mut Mesh) {
         let known = mesh.nodes.iter().filter_map(|node| Some(node.root()?.version)).min().unwrap_or(0);
         if let Some(place) = self.rivals.iter().position(|rival| rival.sequence() <= known) {
             let rival = self.rivals.remove(place);
             let at = mesh.rng.below(NODES);
-            Self::say(mesh, at, &rival);
+            Self::offer(mesh, at, &rival);
         }
     }
 
-    /// A key that nobody had before.
+    /// A new key.
     fn next_key(&mut self) -> Key {
         self.fresh_keys = self.fresh_keys.wrapping_add(1).max(100);
         Key::from_seed([self.fresh_keys; 32])

@@ -1,26 +1,27 @@
-//! Whatever the network did and whoever lied: once all can talk, all honest nodes say the same of everything.
+//! Property test: whatever the network did and the attacker signed, all honest nodes agree on the library
+//! once all of them can exchange.
 
 use std::collections::BTreeMap;
 
 use super::{
     forger::{Forger, strangers, thief},
     mesh::{Mesh, NODES},
-    people::{ANN, LIVE, PUBLISHER, People, STANDBY, everybody, found, home},
+    people::{ANN, LIVE, PUBLISHER, People, STANDBY, all_nodes, found, home},
 };
 use crate::{
     id::{NodeId, StatementId},
-    statement::{Channel, Conflict, ConflictKind, Library, PublicKey, Said, Statement, StatementKind},
+    statement::{Channel, Conflict, ConflictKind, Library, PublicKey, Signed, Statement, StatementKind},
 };
 
 const SEEDS: u64 = 1000;
 const STEPS: usize = 60;
-/// What was said is shown in several orders, of these seeds.
+/// The first seeds, for which the statements are replayed in several orders.
 const MANY_ORDERS_SEEDS: u64 = 50;
 const MANY_ORDERS: usize = 5;
-/// So that a failure can be looked at alone.
+/// Environment variable that runs one seed alone, to debug a failure.
 const ONE_SEED: &str = "CHUAN_EXCHANGE_SEED";
 
-/// What a library says, by questions that anybody may ask.
+/// The public view of a library.
 #[derive(Debug, PartialEq)]
 struct View {
     roots: (u64, StatementId),
@@ -37,10 +38,10 @@ impl View {
     fn of(library: &Library) -> Self {
         let root = library.root_statement().unwrap();
         let tickets: Vec<_> = library.tickets().map(|said| said.statement.id()).collect();
-        let ids = |said: Vec<Said<'_, Channel>>| {
+        let ids = |said: Vec<Signed<'_, Channel>>| {
             said.into_iter().map(|said| said.statement.id()).collect::<Vec<_>>()
         };
-        let name_of = |said: &Said<'_, Channel>| said.body.name.clone();
+        let name_of = |said: &Signed<'_, Channel>| said.body.name.clone();
         let names: Vec<_> = library.channels().map(|said| name_of(&said)).collect();
         let grants = |node: &NodeId| library.grants(node).map(|said| said.statement.id()).collect();
         Self {
@@ -49,7 +50,7 @@ impl View {
             channels: names.into_iter().map(|n| (n.clone(), ids(library.channel_history(&n)))).collect(),
             fresh: library.fresh_since(LIVE),
             tickets: tickets.iter().map(|id| (*id, library.ticket_uses(id).collect())).collect(),
-            members: everybody()
+            members: all_nodes()
                 .into_iter()
                 .chain([thief()])
                 .map(|node| (node, grants(&node), library.is_suspended(&node), library.key_of(&node)))
@@ -59,7 +60,7 @@ impl View {
         }
     }
 
-    fn counts(&self, id: &StatementId) -> bool {
+    fn is_effective(&self, id: &StatementId) -> bool {
         self.releases.contains(id)
             || self.channels.values().flatten().any(|said| said == id)
             || self.tickets.iter().any(|(ticket, _)| ticket == id)
@@ -68,9 +69,9 @@ impl View {
 }
 
 /// Prints the seed when its run fails.
-struct Announce(u64);
+struct SeedReporter(u64);
 
-impl Drop for Announce {
+impl Drop for SeedReporter {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("seed {0} failed; `{ONE_SEED}={0}` runs it alone", self.0);
@@ -78,7 +79,7 @@ impl Drop for Announce {
     }
 }
 
-/// What the runs came across.
+/// How often the runs reached each situation.
 #[derive(Debug, Default)]
 struct Tally(BTreeMap<&'static str, usize>);
 
@@ -92,17 +93,20 @@ impl Tally {
         for kind in CONFLICTS {
             self.count(kind.name(), library.conflicts().iter().any(|conflict| conflict.kind == kind));
         }
-        let anybody = |is: &dyn Fn(&NodeId) -> bool| everybody().iter().any(is);
-        self.count("a node is suspended", anybody(&|node| library.is_suspended(node)));
+        let any_node = |is: &dyn Fn(&NodeId) -> bool| all_nodes().iter().any(is);
+        self.count("a node is suspended", any_node(&|node| library.is_suspended(node)));
         self.count("a node is revoked", library.revocations().count() > 0);
         self.count(
-            "somebody joined by ticket",
+            "a node joined by ticket",
             library.tickets().any(|said| library.ticket_uses(&said.statement.id()).count() > 0),
         );
         self.count("an operator was replaced", people.replaced[0]);
         self.count("a publisher was replaced", people.replaced[1]);
         self.count("a channel moved", library.channel_history(LIVE).len() > 2);
-        self.count("a replaced key was used", forger.void.iter().any(|id| library.statement(id).is_some()));
+        self.count(
+            "a replaced key was used",
+            forger.ineffective.iter().any(|id| library.statement(id).is_some()),
+        );
         self.count("a class was published alone", !people.beyond.is_empty());
         self.count("timekeepers agreed", library.fresh_since(LIVE).is_some());
     }
@@ -137,11 +141,11 @@ fn honest_nodes_agree_whatever_the_network_does() {
     let mut total: BTreeMap<_, usize> = BTreeMap::new();
     tallies.into_iter().flat_map(|tally| tally.0).for_each(|(what, n)| *total.entry(what).or_default() += n);
     println!("{SEEDS} seeds: {total:?}");
-    assert!(total.values().all(|n| *n >= 20), "these runs do not reach what they are about: {total:?}");
+    assert!(total.values().all(|n| *n >= 20), "these runs do not reach all situations: {total:?}");
 }
 
 fn run(seed: u64, tally: &mut Tally) {
-    let _announce = Announce(seed);
+    let _reporter = SeedReporter(seed);
     let mut mesh = Mesh::new(seed, &found());
     let (mut people, mut forger) = (People::new(), Forger::default());
     people.begin(&mut mesh);
@@ -149,36 +153,44 @@ fn run(seed: u64, tally: &mut Tally) {
         mesh.step(&mut people, &mut forger);
     }
     mesh.heal();
-    // Rarely do all nodes know a root before its rival comes, so some runs end with one.
+    // Rarely do all nodes know a root before a conflicting one comes, so some runs end with a conflicting
+    // root.
     if seed.is_multiple_of(8) {
         people.contradict_root(&mut mesh);
         mesh.heal();
     }
     tally.note(&mesh, &people, &forger);
     check(&mut mesh, &people, &forger);
-    take_over_unheard(&mut mesh, &mut people);
+    take_over_unknown_to_publisher(&mut mesh, &mut people);
     check(&mut mesh, &people, &forger);
     for _ in 0..if seed < MANY_ORDERS_SEEDS { MANY_ORDERS } else { 1 } {
         check_any_order(&mut mesh);
     }
 }
 
-/// All nodes say the same, and nothing of what was forged.
+/// Checks that all nodes have the same view, and that no forged statement is effective.
 fn check(mesh: &mut Mesh, people: &People, forger: &Forger) {
     let expected = View::of(&mesh.nodes[0]);
     for node in &mesh.nodes {
         assert_eq!(View::of(node), expected);
     }
     for (asker, answerer) in [(0, 1), (3, 2)] {
-        let cost = mesh.talk(asker, answerer);
+        let cost = mesh.run_exchange(asker, answerer);
         assert!(cost.requests == 1 && cost.frames == 1 && cost.bytes < 100, "{cost:?}");
     }
     let library = &mesh.nodes[0];
-    assert!(forger.impossible.iter().all(|id| library.statement(id).is_none()));
-    // Who did not know that a key was replaced may have published after what was signed with it, and so vouched for it.
+    assert!(forger.unstorable.iter().all(|id| library.statement(id).is_none()));
+    // A publisher that did not know that a key was replaced may have published a child of a release signed
+    // with it, and so confirmed that release.
     let releases = library.releases();
-    let is_vouched = |id: &StatementId| releases.iter().any(|said| said.body.parents.contains(id));
-    assert!(forger.void.iter().chain(&people.beyond).all(|id| !expected.counts(id) || is_vouched(id)));
+    let is_confirmed = |id: &StatementId| releases.iter().any(|said| said.body.parents.contains(id));
+    assert!(
+        forger
+            .ineffective
+            .iter()
+            .chain(&people.beyond)
+            .all(|id| !expected.is_effective(id) || is_confirmed(id))
+    );
     assert!(!library.is_member(&thief(), mesh.now_ms));
     for statement in library.statements() {
         assert!(statement.signers().all(|signer| !strangers().contains(signer)));
@@ -186,15 +198,16 @@ fn check(mesh: &mut Mesh, people: &People, forger: &Forger) {
     assert!((0..NODES).all(|node| library.grants(&super::mesh::node_key(node).node()).count() > 0));
 }
 
-/// Who hears all of it in any order says the same.
+/// Checks that the same statements in any order give the same view.
 fn check_any_order(mesh: &mut Mesh) {
     let library = mesh.nodes[0].clone();
     let expected = View::of(&library);
     let mut all: Vec<Statement> = library.statements().into_iter().cloned().collect();
     mesh.rng.shuffle(&mut all);
-    // But for roots that contradict those that stand: they came later.
-    let stands: Vec<_> = library.roots().map(Statement::id).collect();
-    let is_rival = |said: &Statement| said.kind() == StatementKind::Root && !stands.contains(&said.id());
+    // Roots that conflict with the effective ones come last, as they did in the run.
+    let effective_roots: Vec<_> = library.roots().map(Statement::id).collect();
+    let is_rival =
+        |said: &Statement| said.kind() == StatementKind::Root && !effective_roots.contains(&said.id());
     all.sort_by_key(is_rival);
     let rivals = all.partition_point(|said| !is_rival(said));
     let mut late = offer_one_by_one(&all[..rivals], mesh.now_ms);
@@ -206,7 +219,8 @@ fn check_any_order(mesh: &mut Mesh) {
     assert_eq!(View::of(&loaded), expected);
 }
 
-/// Offers in the order given, and what was not proved again, until nothing more is taken up.
+/// Offers the statements in the given order, and the unauthorized ones again, until no more statement is
+/// accepted.
 fn offer_one_by_one(all: &[Statement], now_ms: i64) -> Library {
     let mut library = Library::new(all[0].library());
     let mut open: Vec<_> = all.iter().collect();
@@ -219,8 +233,9 @@ fn offer_one_by_one(all: &[Statement], now_ms: i64) -> Library {
     }
 }
 
-/// An operator gives the channel away while the publisher cannot hear of it and goes on: the operator's word stands.
-fn take_over_unheard(mesh: &mut Mesh, people: &mut People) {
+/// An operator gives the channel to another publisher, while the old publisher does not know this and
+/// continues: the operator's statement is effective.
+fn take_over_unknown_to_publisher(mesh: &mut Mesh, people: &mut People) {
     if !people.set_channel(mesh, ANN) {
         return;
     }

@@ -1,5 +1,6 @@
-//! Nodes of different versions: a kind that a node does not know is never sent to it and is dropped if it comes, and on all
-//! other kinds it agrees with the rest. Each run takes away one kind of today, so that a node is of an earlier version.
+//! Nodes of different versions. A statement of a kind that a node does not know is never sent to it, and is
+//! dropped if it comes. On all other kinds the node agrees with the others. Each run removes one kind from a
+//! node, which then acts as a node of an earlier version.
 
 use bytes::Bytes;
 
@@ -21,7 +22,7 @@ use crate::{
 const SEEDS: u64 = 40;
 const LATER: [StatementKind; 3] = [StatementKind::Release, StatementKind::Revoke, StatementKind::Checkpoint];
 
-fn say(library: &Library, kind: StatementKind, n: u8) -> Statement {
+fn sign(library: &Library, kind: StatementKind, n: u8) -> Statement {
     match kind {
         StatementKind::Release => {
             let manifest = ManifestId::from_bytes([n; 32]);
@@ -52,45 +53,47 @@ fn a_node_of_an_earlier_version_agrees_on_all_that_it_knows() {
 }
 
 fn run(kind: StatementKind, seed: u64) {
-    const SAID: u8 = 6;
+    const STATEMENTS: u8 = 6;
     let mut mesh = Mesh::new(seed, &found());
     let old = mesh.rng.below(NODES);
     mesh.kinds[old] = Kinds::KNOWN.without(kind);
     let members = count(&mesh.nodes[old], StatementKind::Member);
-    for n in 0..SAID {
-        // What everybody knows is said anywhere, the new kind only by nodes that know it.
+    for n in 0..STATEMENTS {
+        // Statements of the common kind are signed at any node, those of the new kind only at nodes that know
+        // it.
         let (anywhere, newer) = (mesh.rng.below(NODES), (old + 1 + mesh.rng.below(NODES - 1)) % NODES);
         for (at, kind) in [(anywhere, StatementKind::Member), (newer, kind)] {
-            let said = say(&mesh.nodes[at], kind, n);
+            let said = sign(&mesh.nodes[at], kind, n);
             assert!(mesh.nodes[at].offer(&said, START_MS).unwrap().is_news(), "seed {seed}");
         }
     }
     mesh.heal();
     for (at, node) in mesh.nodes.iter().enumerate() {
-        assert_eq!(count(node, StatementKind::Member), members + usize::from(SAID), "seed {seed}");
-        let expected = if at == old { 0 } else { usize::from(SAID) };
+        assert_eq!(count(node, StatementKind::Member), members + usize::from(STATEMENTS), "seed {seed}");
+        let expected = if at == old { 0 } else { usize::from(STATEMENTS) };
         assert_eq!(count(node, kind), expected, "seed {seed}: node {at} of {kind:?}");
     }
     let sent = |to| mesh.sent.iter().filter(|sent| **sent == (to, kind)).count();
-    assert_eq!(sent(old), 0, "seed {seed}: sent what the peer cannot read");
+    assert_eq!(sent(old), 0, "seed {seed}: sent a kind that the peer does not know");
     assert!((0..NODES).map(sent).sum::<usize>() > 0, "seed {seed}: nothing of {kind:?} was sent at all");
-    // Between two that agree nothing but digests goes: one of them where both are of one version.
+    // Between two nodes that agree only digests are sent: a single one where both nodes are of one version.
     let newer = (old + 1) % NODES;
     mesh.sent.clear();
     for (one, other, requests) in [(newer, old, 1), (old, newer, 1), (newer, (old + 2) % NODES, 1)] {
-        assert_eq!(mesh.talk(one, other).requests, requests, "seed {seed}");
+        assert_eq!(mesh.run_exchange(one, other).requests, requests, "seed {seed}");
     }
     assert!(mesh.sent.is_empty(), "seed {seed}");
 }
 
-/// A peer that sends such kinds all the same breaks nothing, and nothing of it is kept; neither is what no version knows.
+/// A peer that sends such kinds nevertheless breaks nothing, and none of them is stored. The same is true of
+/// a kind that no version knows.
 #[test]
-fn what_is_not_known_is_dropped_if_it_comes() {
+fn unknown_kinds_are_dropped() {
     let small = || Library::open(found()[0].library(), found(), START_MS).unwrap();
     for kind in LATER {
         let kinds = Kinds::KNOWN.without(kind);
-        let known = say(&small(), StatementKind::Member, 1).bytes().clone();
-        let unknown = say(&small(), kind, 1).bytes().clone();
+        let known = sign(&small(), StatementKind::Member, 1).bytes().clone();
+        let unknown = sign(&small(), kind, 1).bytes().clone();
         let mut of_no_version = unknown.to_vec();
         of_no_version[5] = 63;
         let of_no_version = Bytes::from(of_no_version);
@@ -115,9 +118,9 @@ fn what_is_not_known_is_dropped_if_it_comes() {
     }
 }
 
-/// A statement of another library is no part of this exchange, whatever it says and whoever could read it.
+/// A statement of another library is dropped, whatever it is and whichever node could read it.
 #[test]
-fn other_libraries_are_not_spoken_of() {
+fn statements_of_other_libraries_are_dropped() {
     let library = Library::open(found()[0].library(), found(), START_MS).unwrap();
     let (_, foreign) = crate::statement::tests::found();
     assert_ne!(foreign.library(), library.id());

@@ -1,25 +1,29 @@
-//! What is set aside, and what is still taken of keys that the newest root does not name any more.
+//! Quarantined statements, and the statements that are still added of keys that the newest root no longer
+//! names.
 //!
-//! A removed key may be stolen, and its removal must end what it can write to all nodes. Its releases, tickets and vouchings count
-//! only where a root pins them or, of releases, where one of another key descends from them; the others are not taken. Its channels,
-//! member statements, revocations and policies are taken within a small bound: they count for nothing, but the sequences of
-//! statements that answered them are judged by theirs.
+//! A removed key may be stolen, so its removal must bound what it can write to all nodes. Its releases,
+//! tickets and freshness statements are added only where a root pins them or, for releases, where a release
+//! of another key descends from them. Its channels, member statements, revocations and policies are added
+//! within a small bound. They are not effective, but the sequences of statements that answered them are
+//! judged by theirs.
 //!
-//! A node that heard of them before the removal keeps them, and sets them aside: it neither counts them among what it knows nor
-//! sends them, so that it agrees with nodes that never took them. Where a later root names the key again or pins them, they are
-//! known again. The same holds for checkpoints by keys of a node that others succeeded.
+//! A node that received such statements before the removal keeps them in quarantine: it neither lists them as
+//! known nor sends them, so that it agrees with nodes that never added them. Where a later root names the key
+//! again or pins the statements, they are known again. The same holds for checkpoints by keys of a node that
+//! other keys succeeded.
 
 use std::collections::BTreeSet;
 
-use super::Pool;
+use super::StatementSet;
 use crate::{
     id::{NodeId, StatementId},
     limits::REMOVED_BYTES_PER_KEY,
     statement::{Body, RoleKind, Root, Statement},
 };
 
-impl Pool {
-    /// Whether a statement that is entitled is not to be taken, since the newest root names none of its keys and nothing needs it.
+impl StatementSet {
+    /// Whether an authorized statement is not added, since the newest root names none of its keys and nothing
+    /// needs it.
     pub(super) fn is_unneeded(&self, statement: &Statement) -> bool {
         if let Body::Checkpoint(checkpoint) = statement.body() {
             return self.is_of_replaced(&checkpoint.node, statement);
@@ -32,41 +36,44 @@ impl Pool {
             Body::Ticket(_) | Body::Fresh(_) => true,
             Body::Revoke(_) if self.is_listed(statement) => false,
             _ => statement.signers().any(|key| {
-                let bytes = self.said(statement.kind(), key).bytes;
+                let bytes = self.usage(statement.kind(), key).bytes;
                 bytes.saturating_add(statement.bytes().len()) > REMOVED_BYTES_PER_KEY
             }),
         }
     }
 
-    /// Whether it rests on keys alone that come of one in dispute, or on removed keys alone without being needed. A node that
-    /// heard of the dispute or the removal first has none of these, so no node counts them among what it knows.
-    pub(super) fn is_aside(&self, statement: &Statement, needed: &BTreeSet<StatementId>) -> bool {
-        if self.is_set_aside_by_root(statement, needed) {
+    /// Whether it depends only on keys that descend from a disputed one, or only on removed keys without
+    /// being needed. A node that received the dispute or the removal first has no such statement, so no node
+    /// lists it as known.
+    pub(super) fn is_quarantined(&self, statement: &Statement, needed: &BTreeSet<StatementId>) -> bool {
+        if self.is_quarantined_by_root(statement, needed) {
             return true;
         }
-        let all_aside = |node: &NodeId| statement.signers().all(|key| self.lines.is_aside(node, key));
+        let all_quarantined =
+            |node: &NodeId| statement.signers().all(|key| self.key_chains.is_quarantined(node, key));
         match statement.body() {
-            Body::Succession(next) => self.lines.is_aside(&next.node, &next.old),
+            Body::Succession(next) => self.key_chains.is_quarantined(&next.node, &next.old),
             Body::Checkpoint(checkpoint) => {
-                all_aside(&checkpoint.node) || self.is_of_replaced(&checkpoint.node, statement)
+                all_quarantined(&checkpoint.node) || self.is_of_replaced(&checkpoint.node, statement)
             }
             Body::Member(member) => {
                 member.ticket.and_then(|ticket| self.get(&ticket)).is_some_and(|ticket| {
-                    if self.is_set_aside_by_root(ticket, needed) {
+                    if self.is_quarantined_by_root(ticket, needed) {
                         return true;
                     }
                     let Body::Ticket(terms) = ticket.body() else { return false };
                     let has = |node: &NodeId| statement.signers().all(|key| self.is_key_of(node, key));
                     let mut redeemers = terms.redeemers.iter().filter(|node| has(node)).peekable();
-                    redeemers.peek().is_some() && redeemers.all(all_aside)
+                    redeemers.peek().is_some() && redeemers.all(all_quarantined)
                 })
             }
             _ => false,
         }
     }
 
-    /// Whether a known statement counts for nothing because of what the newest root names, and is not counted as known.
-    fn is_set_aside_by_root(&self, statement: &Statement, needed: &BTreeSet<StatementId>) -> bool {
+    /// Whether a statement is ineffective because the newest root does not name its keys, and is not listed
+    /// as known.
+    fn is_quarantined_by_root(&self, statement: &Statement, needed: &BTreeSet<StatementId>) -> bool {
         let is_needed = match statement.body() {
             Body::Release(_) => needed.contains(&statement.id()),
             Body::Ticket(_) | Body::Fresh(_) => false,
@@ -77,10 +84,11 @@ impl Pool {
 
     /// Whether only keys that were succeeded signed for a node.
     fn is_of_replaced(&self, node: &NodeId, statement: &Statement) -> bool {
-        statement.signers().all(|key| self.lines.is_replaced(node, key))
+        statement.signers().all(|key| self.key_chains.is_replaced(node, key))
     }
 
-    /// Whether a list that the newest root names pins a revocation, or may do so: then it counts as long as the list is not known.
+    /// Whether a list that the newest root names pins a revocation, or may pin it: as long as the list is not
+    /// known, the revocation is effective.
     fn is_listed(&self, revocation: &Statement) -> bool {
         let lists = self.roots().last().into_iter().flat_map(|root| &root.lists);
         let mut lists = lists.filter(|(key, _)| revocation.signers().any(|signer| signer == key));
@@ -90,10 +98,10 @@ impl Pool {
         })
     }
 
-    /// The releases of removed keys from which a release of a key of today, or one that a root pins, descends.
+    /// The releases of removed keys from which a release of a current key, or a pinned release, descends.
     pub(super) fn needed_releases(&self) -> BTreeSet<StatementId> {
         let mut needed = BTreeSet::new();
-        // The keys of the only root are all of today.
+        // All keys of the only root are current.
         if self.roots.len() < 2 {
             return needed;
         }
@@ -118,7 +126,7 @@ impl Pool {
         needed
     }
 
-    /// Whether the newest root names none of the keys that signed in a role that could say this.
+    /// Whether the newest root names none of the signers in a role that may sign this kind.
     fn is_of_removed(&self, statement: &Statement) -> bool {
         let roles: &[RoleKind] = match statement.body() {
             Body::Release(_) => &[RoleKind::Publisher],

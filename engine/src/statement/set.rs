@@ -1,33 +1,40 @@
-//! Everything that somebody entitled has said: a set that only grows, whatever it comes to mean. Who was ever entitled
-//! stays so here; whether it still counts is for the [`state`](super::state).
+//! Every statement that an authorized key signed: a set that only grows. A key that a root ever authorized
+//! stays authorized here; whether its statement is effective is decided in [`state`](super::state).
 //!
-//! | kind | is taken up when |
+//! | kind | is added when |
 //! | --- | --- |
-//! | root | its own root role signed it, and that of the root that stands of the version before. Where another stands of its own version it is kept as proof, one of each version, and entitles nobody |
+//! | root | its own root role signed it, and so did the root role of the effective root of the version before. Where another root of its own version is effective, it is kept as proof, one of each version, and grants no authority |
 //! | release, channel | a publisher of a known root signed it; a channel also, when an operator did |
 //! | pins | a known root names it, and the one key that it names signed it |
 //! | policy | enough operators of a known root signed it |
 //! | ticket, member | an operator of a known root signed it; a member also, when a redeemer of its ticket did |
 //! | revoke | any one operator of a known root signed it |
-//! | fresh | timekeepers of a known root signed it, and the channel is known; of each the newest is kept |
-//! | succession | both keys signed it, and the node was known under the old one; of two keys the one with the lowest id is kept, of one key the two smallest heirs, and nothing below a key in dispute |
-//! | checkpoint | keys that the node has or had signed it, and not all of them were succeeded; of each the newest [`CHECKPOINTS`] are kept |
+//! | fresh | timekeepers of a known root signed it, and the channel is known; of each timekeeper the newest is kept |
+//! | succession | both keys signed it, and the old key is known as one of the node's; of two keys the succession with the lowest id is kept, of one key the two smallest successors, and no succession below a disputed key |
+//! | checkpoint | keys that the node has or had signed it, and not all of them were succeeded; of each key the newest [`CHECKPOINTS`] are kept |
 //!
-//! Of a key that the newest root does not name any more no new release, ticket or vouching is taken unless a root pins it, or a
-//! release that is known descends from it; see `aside`.
+//! A new release, ticket or freshness statement by a key that the newest root no longer names is not added,
+//! unless a root pins it or a known release descends from it; see `quarantine`.
 //!
-//! "Known" is what the pool has itself, so whoever is offered the same statements ends with the same pool: what is refused
-//! for want of another comes again with the next exchange. Four things go by what came first, since nothing in a set can tell
-//! the thief from the owner: of two roots of one version the first stands, whatever their ids, so that a key that was retired
-//! cannot rewrite what its successors said; of a ticket that was used far too often not all claims are kept; and of a key that came
-//! in dispute what lay below it before stays. The latter two count nowhere. And where [`DISPLACED`] statements on one subject were
-//! displaced by others that say the same, the ones that are kept then stay: each of them says all that counts.
+//! "Known" means that this set has it. Two nodes that are offered the same statements therefore end with the
+//! same set: a statement that was refused because another was missing comes again with the next exchange.
+//! Four choices depend on the order of arrival, since nothing in a set tells the thief from the owner:
 //!
-//! Nobody else's signature may stand beside these: it would be another envelope of the same statement, and whoever passes one on
-//! could make as many of them as it likes. On a root, where a quorum gathers signatures by hand, such signatures are dropped.
+//! - Of two roots of one version the first is effective, whatever their ids, so that a retired key cannot
+//!   rewrite what its successors signed.
+//! - Not all claims on a heavily overused ticket are kept. None of them is effective.
+//! - Successions below a key stay if they were added before the key became disputed. None of them is
+//!   effective.
+//! - After [`DISPLACED`] statements on one subject were displaced by equivalent ones, the kept ones stay.
+//!   Each of them has the same content.
+//!
+//! A signature by any other key keeps a statement out: it would be another envelope of the same statement,
+//! and every node that passes a statement on could make any number of them. On a root, where people gather
+//! the signatures of a quorum by hand, such signatures are dropped instead.
 
-mod aside;
 mod chosen;
+mod quarantine;
+mod subject;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,114 +48,92 @@ use crate::{
         CHECKPOINTS, CLAIMS, DISPLACED, POLICIES_PER_KEY, STATEMENT_BYTES_PER_KEY, STATEMENTS_PER_KEY,
         TICKET_OVERUSE,
     },
-    statement::{Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind, lines::Lines},
+    statement::{Body, Member, PublicKey, RoleKind, Root, Statement, StatementKind, key_chains::KeyChains},
 };
+
+pub(super) use subject::Subject;
 
 /// The statements of one library, with verified signatures.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pool {
+pub(super) struct StatementSet {
     all: BTreeMap<StatementId, Arc<Statement>>,
-    /// The roots that stand, by version, the first first.
+    /// The effective roots, by version, version 1 first.
     roots: Vec<Arc<Statement>>,
-    /// A root that contradicts the one that stands, by version.
+    /// A root that contradicts the effective one, by version.
     rivals: BTreeMap<u64, StatementId>,
-    lines: Lines,
-    /// The names of the channels of which anything was said.
+    key_chains: KeyChains,
+    /// The names of the channels with at least one known statement.
     channels: BTreeSet<String>,
-    /// Of what is said again and again, all that is kept, by what it is about.
+    /// The kept statements of each subject of which only some are kept.
     recent: BTreeMap<Subject, BTreeSet<StatementId>>,
-    /// How many statements on a subject were displaced by others that say the same.
+    /// The number of statements on a subject that were displaced by equivalent ones.
     displaced: BTreeMap<Subject, usize>,
-    /// How much each key has said.
-    said: BTreeMap<(StatementKind, PublicKey), Amount>,
-    /// What a known release descends from, known or not.
+    /// The number and bytes of the statements of each key.
+    usage: BTreeMap<(StatementKind, PublicKey), Amount>,
+    /// The parents of known releases, known or not.
     parents: BTreeSet<StatementId>,
 }
 
-/// How much a key has said of one kind.
+/// The number and bytes of one key's statements of one kind.
 #[derive(Clone, Copy, Debug, Default)]
 struct Amount {
     count: usize,
     bytes: usize,
 }
 
-/// What statements may be about of which only some are kept.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Subject {
-    Fresh(String),
-    Checkpoint(NodeId),
-    Claim(StatementId, NodeId),
-    Succession(NodeId, PublicKey),
-}
-
-impl Subject {
-    pub(super) fn of(statement: &Statement) -> Option<Self> {
-        Some(match statement.body() {
-            Body::Fresh(fresh) => Subject::Fresh(fresh.channel.clone()),
-            Body::Checkpoint(checkpoint) => Subject::Checkpoint(checkpoint.node),
-            Body::Member(member) => Subject::Claim(member.ticket?, member.node),
-            Body::Succession(next) => Subject::Succession(next.node, next.old),
-            _ => return None,
-        })
-    }
-
-    /// Whether it may say the same as others, of which the ones with the lowest ids are kept.
-    pub(super) fn is_kept_by_id(statement: &Statement) -> bool {
-        !statement.kind().is_passing() && Self::of(statement).is_some()
-    }
-}
-
-/// What the pool makes of a statement.
+/// The result of adding a statement.
 #[derive(Debug)]
 pub(super) enum Entry {
-    /// It is in now.
-    Taken,
-    /// It was in, with all its signatures.
+    /// It was added.
+    Added,
+    /// It was known, with all its signatures.
     Known,
-    /// Nothing known entitles it, or what it needs is not known.
-    Waits(String),
-    /// What is kept beside it makes it useless: a newer one of the same signer, or one that says the same.
-    Outdated,
-    /// Its keys were removed, and nothing that counts needs it as far as is known.
+    /// No known root authorizes it, or a statement that it needs is not known.
+    Pending(String),
+    /// A kept statement supersedes it: a newer one of the same signer, or an equivalent one.
+    Superseded,
+    /// Its keys were removed, and no known effective statement needs it.
     Unneeded,
 }
 
-/// What was decided about a statement.
-enum Weighed {
-    /// It is not to be taken up, or not now.
-    Settled(Entry),
-    /// It is to be taken up, with the signatures that are known beside its own, and these go for it.
-    Good { statement: Arc<Statement>, useless: Vec<StatementId> },
+/// The decision about a statement.
+enum Decision {
+    /// It is not added, or not now.
+    Done(Entry),
+    /// It is added with its own signatures and the known ones; it supersedes the listed statements, which are
+    /// removed.
+    Add { statement: Arc<Statement>, superseded: Vec<StatementId> },
 }
 
-impl Pool {
-    /// Takes up a statement whose library is verified, and verifies its signatures where they would entitle it. An error says
-    /// that it never will be taken up.
+impl StatementSet {
+    /// Adds a statement whose library is verified, after verifying its signatures where they would authorize
+    /// it. An error says that it can never be added.
     pub(super) fn add(&mut self, statement: &Statement) -> Result<Entry> {
-        let (statement, useless) = match self.weigh(statement)? {
-            Weighed::Settled(entry) => return Ok(entry),
-            Weighed::Good { statement, useless } => (statement, useless),
+        let (statement, superseded) = match self.decide(statement)? {
+            Decision::Done(entry) => return Ok(entry),
+            Decision::Add { statement, superseded } => (statement, superseded),
         };
-        useless.iter().for_each(|id| self.displace(id));
+        superseded.iter().for_each(|id| self.displace(id));
         self.insert(statement);
-        Ok(Entry::Taken)
+        Ok(Entry::Added)
     }
 
-    /// Whether [`add`](Self::add) would take a statement up as things are: what is asked before a pool is copied to be changed.
+    /// Whether [`add`](Self::add) would add a statement to the set as it is. Asked before a set is copied to
+    /// be changed.
     pub(super) fn would_take(&self, statement: &Statement) -> bool {
-        matches!(self.weigh(statement), Ok(Weighed::Good { .. }))
+        matches!(self.decide(statement), Ok(Decision::Add { .. }))
     }
 
-    /// Decides about a statement, and changes nothing.
-    fn weigh(&self, statement: &Statement) -> Result<Weighed> {
-        let stripped = self.without_strangers(statement)?;
+    /// Decides about a statement. Changes nothing.
+    fn decide(&self, statement: &Statement) -> Result<Decision> {
+        let stripped = self.without_foreign_signatures(statement)?;
         let statement = stripped.as_ref().unwrap_or(statement);
         let merged = match self.get(&statement.id()) {
             None => None,
             Some(known) => match known.merge(statement)? {
                 None => {
                     let _ = statement.verify_signatures()?;
-                    return Ok(Weighed::Settled(Entry::Known));
+                    return Ok(Decision::Done(Entry::Known));
                 }
                 more => more,
             },
@@ -156,31 +141,32 @@ impl Pool {
         let is_known = merged.is_some();
         let statement = merged.as_ref().unwrap_or(statement);
         if let Some(missing) = self.lacks(statement)? {
-            return Ok(Weighed::Settled(Entry::Waits(missing)));
+            return Ok(Decision::Done(Entry::Pending(missing)));
         }
         if !is_known && self.is_unneeded(statement) {
-            return Ok(Weighed::Settled(Entry::Unneeded));
+            return Ok(Decision::Done(Entry::Unneeded));
         }
-        // Neither more signatures nor what a root quorum names is one more.
+        // The quota applies neither to further signatures on a known statement nor to a statement that a root
+        // pins.
         if !is_known && !self.is_pinned(&statement.id()) {
             self.check_quotas(statement)?;
         }
-        let useless = self.useless_beside(statement);
-        if useless.contains(&statement.id()) || self.is_displaced_often(statement, useless.len()) {
-            return Ok(Weighed::Settled(Entry::Outdated));
+        let superseded = self.superseded_by(statement);
+        if superseded.contains(&statement.id()) || self.is_displaced_often(statement, superseded.len()) {
+            return Ok(Decision::Done(Entry::Superseded));
         }
-        // Last, since it is what costs: strangers' statements, and those that are of no use, end before.
+        // Last, since it costs most: unauthorized and superseded statements are refused before.
         let _ = statement.verify_signatures()?;
-        Ok(Weighed::Good { statement: Arc::new(statement.clone()), useless })
+        Ok(Decision::Add { statement: Arc::new(statement.clone()), superseded })
     }
 
     fn insert(&mut self, statement: Arc<Statement>) {
         let kind = statement.kind();
         if let Some(before) = self.all.insert(statement.id(), Arc::clone(&statement)) {
-            self.take_back(&before);
+            self.refund(&before);
         }
         for key in statement.signers() {
-            let said = self.said.entry((kind, *key)).or_default();
+            let said = self.usage.entry((kind, *key)).or_default();
             said.count += 1;
             said.bytes += statement.bytes().len();
         }
@@ -188,8 +174,8 @@ impl Pool {
             self.recent.entry(subject).or_default().insert(statement.id());
         }
         match statement.body() {
-            Body::Root(root) => match self.standing(root.version) {
-                Some(standing) if standing.id() != statement.id() => {
+            Body::Root(root) => match self.root_of(root.version) {
+                Some(effective) if effective.id() != statement.id() => {
                     self.rivals.insert(root.version, statement.id());
                 }
                 Some(_) => {
@@ -203,14 +189,14 @@ impl Pool {
             Body::Channel(channel) => {
                 self.channels.insert(channel.name.clone());
             }
-            Body::Member(member) => self.lines.bind(member.node, member.key),
-            Body::Succession(next) => self.lines.succeed(next),
+            Body::Member(member) => self.key_chains.bind(member.node, member.key),
+            Body::Succession(next) => self.key_chains.succeed(next),
             _ => {}
         }
     }
 
-    /// The root that stands of a version.
-    fn standing(&self, version: u64) -> Option<&Arc<Statement>> {
+    /// The effective root of a version.
+    fn root_of(&self, version: u64) -> Option<&Arc<Statement>> {
         self.roots.get(usize::try_from(version).ok()?.checked_sub(1)?)
     }
 
@@ -218,13 +204,13 @@ impl Pool {
         self.roots().any(|root| root.pins.binary_search(id).is_ok())
     }
 
-    /// Fails where no more of this is taken, whoever says it.
+    /// Fails where a quota is full.
     fn check_quotas(&self, statement: &Statement) -> Result<()> {
         let kind = statement.kind();
         let most = if kind == StatementKind::Policy { POLICIES_PER_KEY } else { STATEMENTS_PER_KEY };
         let len = statement.bytes().len();
         let is_full = |key: &PublicKey| {
-            let bytes = self.said(kind, key).bytes.saturating_add(len);
+            let bytes = self.usage(kind, key).bytes.saturating_add(len);
             kind != StatementKind::Root && bytes > STATEMENT_BYTES_PER_KEY
         };
         if let Some(key) = statement.signers().find(|key| is_full(key)) {
@@ -234,7 +220,7 @@ impl Pool {
                 kind.name()
             )));
         }
-        if let Some(key) = statement.signers().find(|key| self.said(kind, key).count >= most) {
+        if let Some(key) = statement.signers().find(|key| self.usage(kind, key).count >= most) {
             return Err(Error::Denied(format!(
                 "key {} has made {most} {} statements, and no more are taken; replace the key",
                 key.short(),
@@ -256,33 +242,33 @@ impl Pool {
         Ok(())
     }
 
-    /// A statement that is in.
+    /// A statement of the set.
     pub(super) fn get(&self, id: &StatementId) -> Option<&Arc<Statement>> {
         self.all.get(id)
     }
 
-    /// All that two nodes must know to know the same, by id.
+    /// The statements that are compared between nodes, by id: all but the quarantined ones.
     pub(super) fn known(&self) -> impl Iterator<Item = &Arc<Statement>> {
         let needed = self.needed_releases();
-        self.iter().filter(move |statement| !self.is_aside(statement, &needed))
+        self.iter().filter(move |statement| !self.is_quarantined(statement, &needed))
     }
 
-    /// All of them, by id.
+    /// All statements, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Statement>> {
         self.all.values()
     }
 
-    /// The statements of the roots that stand, by version.
-    pub(super) fn standing_roots(&self) -> &[Arc<Statement>] {
+    /// The statements of the effective roots, by version.
+    pub(super) fn root_statements(&self) -> &[Arc<Statement>] {
         &self.roots
     }
 
-    /// Roots that contradict one that stands, by version.
+    /// Roots that contradict an effective one, by version.
     pub(super) fn rivals(&self) -> &BTreeMap<u64, StatementId> {
         &self.rivals
     }
 
-    /// The roots that stand, by version.
+    /// The effective roots, by version.
     pub(super) fn roots(&self) -> impl Iterator<Item = &Root> {
         self.roots.iter().filter_map(|statement| match statement.body() {
             Body::Root(root) => Some(root),
@@ -290,26 +276,27 @@ impl Pool {
         })
     }
 
-    /// Whether `key` is, or was once, one of `node`'s.
+    /// Whether `key` is or was a key of `node`.
     pub(super) fn is_key_of(&self, node: &NodeId, key: &PublicKey) -> bool {
-        key.node() == *node || self.lines.has(node, key)
+        key.node() == *node || self.key_chains.has(node, key)
     }
 
-    fn said(&self, kind: StatementKind, key: &PublicKey) -> Amount {
-        self.said.get(&(kind, *key)).copied().unwrap_or_default()
+    fn usage(&self, kind: StatementKind, key: &PublicKey) -> Amount {
+        self.usage.get(&(kind, *key)).copied().unwrap_or_default()
     }
 
-    /// A statement is not counted as said by its signers any more.
-    fn take_back(&mut self, old: &Statement) {
+    /// Takes a statement off the quotas of its signers.
+    fn refund(&mut self, old: &Statement) {
         for key in old.signers() {
-            if let Some(said) = self.said.get_mut(&(old.kind(), *key)) {
+            if let Some(said) = self.usage.get_mut(&(old.kind(), *key)) {
                 said.count = said.count.saturating_sub(1);
                 said.bytes = said.bytes.saturating_sub(old.bytes().len());
             }
         }
     }
 
-    /// What is missing before the statement can be taken up; nothing if it can.
+    /// The condition that is missing before the statement can be added; `None` if it can be. An error says
+    /// that it can never be added.
     fn lacks(&self, statement: &Statement) -> Result<Option<String>> {
         let signers: Vec<_> = statement.signers().copied().collect();
         if let Body::Root(next) = statement.body() {
@@ -344,9 +331,9 @@ impl Pool {
                     self.roots().any(|root| root.lists.iter().any(|(_, id)| *id == statement.id()));
                 return Ok((!is_named).then(|| "no known root names the list of pins".into()));
             }
-            // Any one will do, whatever the threshold.
+            // Any one operator is enough, whatever the threshold.
             Body::Revoke(_) => (true, &[RoleKind::Operator]),
-            // A timekeeper could make up any number of names.
+            // Without this a timekeeper could invent any number of names.
             Body::Fresh(fresh) if !self.channels.contains(&fresh.channel) => {
                 return Ok(Some(format!("channel {} is not known", fresh.channel)));
             }
@@ -357,10 +344,10 @@ impl Pool {
                         "a succession must be signed with the old and the new key, and no other".into(),
                     ));
                 }
-                return self.lines.lacks(next);
+                return self.key_chains.lacks(next);
             }
             Body::Checkpoint(checkpoint) => {
-                let known = signers.iter().all(|key| self.lines.has(&checkpoint.node, key));
+                let known = signers.iter().all(|key| self.key_chains.has(&checkpoint.node, key));
                 return Ok((!known).then(|| "its key is not known as one of the node's".into()));
             }
         };
@@ -376,8 +363,9 @@ impl Pool {
         })
     }
 
-    /// A root without signatures by keys that neither it nor the one before names; none where it has no such.
-    fn without_strangers(&self, statement: &Statement) -> Result<Option<Statement>> {
+    /// A root without the signatures of keys that neither it nor the root before names; `None` where it has
+    /// no such signatures.
+    fn without_foreign_signatures(&self, statement: &Statement) -> Result<Option<Statement>> {
         let Body::Root(next) = statement.body() else { return Ok(None) };
         let before = self.roots().filter(|root| root.version.saturating_add(1) == next.version);
         let named: Vec<_> =
@@ -395,7 +383,7 @@ impl Pool {
         }
         if next.version > 1 {
             let before = next.version.saturating_sub(1);
-            let Some(Body::Root(known)) = self.standing(before).map(|said| said.body()) else {
+            let Some(Body::Root(known)) = self.root_of(before).map(|said| said.body()) else {
                 return Ok(Some(format!("root version {before} is not known yet")));
             };
             if !meets(known) {
@@ -406,10 +394,10 @@ impl Pool {
             }
         }
         if self.rivals.get(&next.version).is_some_and(|rival| rival != id)
-            && self.standing(next.version).is_some_and(|standing| standing.id() != *id)
+            && self.root_of(next.version).is_some_and(|effective| effective.id() != *id)
         {
             return Err(Error::Denied(format!(
-                "root version {} stands and was contradicted already, which is proof enough",
+                "root version {} is effective and one contradicting root is kept as proof already; no further one is kept",
                 next.version
             )));
         }
@@ -441,8 +429,9 @@ impl Pool {
             .then(|| "the member statement is signed by no redeemer of its ticket".into()))
     }
 
-    /// What is not to be kept once `statement` is: only some of what is said again and again counts.
-    fn useless_beside(&self, statement: &Statement) -> Vec<StatementId> {
+    /// The statements that are not kept once `statement` is, itself included: of some subjects only a few
+    /// statements are kept.
+    fn superseded_by(&self, statement: &Statement) -> Vec<StatementId> {
         let Some(subject) = Subject::of(statement) else { return Vec::new() };
         let others = self.recent.get(&subject).into_iter().flatten().filter(|id| **id != statement.id());
         let all: Vec<&Statement> =
@@ -451,39 +440,41 @@ impl Pool {
             Subject::Fresh(_) => chosen::newest_by_key(&all, 1),
             Subject::Checkpoint(_) => chosen::newest_by_key(&all, CHECKPOINTS),
             Subject::Claim(..) => chosen::lowest(&all, CLAIMS),
-            Subject::Succession(..) => chosen::heirs(&all),
+            Subject::Succession(..) => chosen::successors(&all),
         };
         all.iter().map(|said| said.id()).filter(|id| !kept.contains(id)).collect()
     }
 
-    /// Whether a statement is kept, or would be, only as long as none makes it useless, and one does.
+    /// Whether a statement is not in the set because a kept one supersedes it.
     pub(super) fn is_overtaken(&self, statement: &Statement) -> bool {
-        self.get(&statement.id()).is_none() && self.useless_beside(statement).contains(&statement.id())
+        self.get(&statement.id()).is_none() && self.superseded_by(statement).contains(&statement.id())
     }
 
-    /// Whether so many statements on the subject were displaced that no more are. Of two that say the same the one with the lower
-    /// id stays, but their signer can make any number of them and bring them in any order: without this bound, each would be news.
+    /// Whether the limit of displacements on the subject is reached. Of two equivalent statements the one
+    /// with the lower id is kept, but their signer can make any number of them and send them in any order:
+    /// without this bound each would be news.
     fn is_displaced_often(&self, statement: &Statement, more: usize) -> bool {
         let subject = Subject::of(statement).filter(|_| more > 0 && !statement.kind().is_passing());
         let before = |subject| self.displaced.get(&subject).copied().unwrap_or(0);
         subject.map(before).is_some_and(|before| before + more > DISPLACED)
     }
 
-    /// A statement makes another useless. What the other said of keys stays known, since one that is kept says the same.
+    /// Removes a superseded statement. The keys that it named stay known: a kept statement has the same
+    /// subject.
     fn displace(&mut self, id: &StatementId) {
         let Some(old) = self.all.remove(id) else { return };
         let subject = Subject::of(&old);
         if old.kind().is_passing() {
-            self.take_back(&old);
+            self.refund(&old);
         } else if let Some(subject) = subject.clone() {
-            // It stays counted as said by its signers: what a key may say does not grow because it is displaced.
+            // It stays on the quotas of its signers: a displacement does not raise a key's quota.
             *self.displaced.entry(subject).or_default() += 1;
         }
         if let Some(all) = subject.and_then(|subject| self.recent.get_mut(&subject)) {
             all.remove(id);
         }
         if let Body::Succession(next) = old.body() {
-            self.lines.forget(next);
+            self.key_chains.forget(next);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Which of several statements on one subject are kept, whatever the order in which they came.
+//! Chooses which of several statements on one subject are kept. The choice does not depend on the order of
+//! arrival.
 
 use std::{
     cmp::Reverse,
@@ -7,39 +8,43 @@ use std::{
 
 use crate::{
     id::StatementId,
-    statement::{Body, PublicKey, Statement, lines::HEIRS},
+    statement::{Body, PublicKey, Statement, key_chains::SUCCESSORS},
 };
 
-/// How many statements that contradict each other are kept where only the newest count: enough to prove it.
+/// The number of contradicting statements that are kept where only the newest is effective: enough to prove
+/// the contradiction.
 const PROOF: usize = 2;
 
-/// Of statements on one subject those that are the newest of one of their signers. Two keys that say the same at the same time say
-/// it in one statement, which stays as long as it is the newest of one.
+/// Of statements on one subject, those that are the newest of one of their signers. Two keys that sign the
+/// same body at the same time share one statement, which stays as long as it is the newest of one of them.
 pub(super) fn newest_by_key(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
     let keys: BTreeSet<_> = all.iter().flat_map(|said| said.signers()).collect();
     let by = |key| all.iter().copied().filter(move |said| said.signers().any(|by| by == key)).collect();
     keys.into_iter().flat_map(|key| newest(by(key), most)).collect()
 }
 
-/// Of the successions of one key one to each of its heirs, and of these as many as prove that one is a thief's.
-pub(super) fn heirs(all: &[&Statement]) -> BTreeSet<StatementId> {
-    let mut by_heir: BTreeMap<PublicKey, Vec<&Statement>> = BTreeMap::new();
+/// Of the successions of one key, one for each successor, and as many successors as prove that one is a
+/// thief's.
+pub(super) fn successors(all: &[&Statement]) -> BTreeSet<StatementId> {
+    let mut by_successor: BTreeMap<PublicKey, Vec<&Statement>> = BTreeMap::new();
     for said in all {
         if let Body::Succession(next) = said.body() {
-            by_heir.entry(next.new).or_default().push(said);
+            by_successor.entry(next.new).or_default().push(said);
         }
     }
-    by_heir.values().take(HEIRS).flat_map(|said| lowest(said, 1)).collect()
+    by_successor.values().take(SUCCESSORS).flat_map(|said| lowest(said, 1)).collect()
 }
 
-/// Of statements that say the same those with the lowest ids. Their times would not do: a signer can always choose an earlier one.
+/// Of equivalent statements, those with the lowest ids. Times are not used: a signer can always choose an
+/// earlier one.
 pub(super) fn lowest(all: &[&Statement], most: usize) -> BTreeSet<StatementId> {
     let ids: BTreeSet<_> = all.iter().map(|said| said.id()).collect();
     ids.into_iter().take(most).collect()
 }
 
-/// Of statements on one subject the `most` with the highest sequences. Of those that say the same at one sequence it is the one
-/// with the smallest id, and of those that do not, as many as prove it: which ones does not depend on which came first.
+/// Of statements on one subject, the `most` with the highest sequences. Of those with one sequence and the
+/// same body, the one with the smallest id is kept; of those with different bodies, as many as prove the
+/// contradiction. The choice does not depend on the order of arrival.
 fn newest(mut said: Vec<&Statement>, most: usize) -> Vec<StatementId> {
     said.sort_by_key(|statement| (Reverse(statement.sequence()), statement.id()));
     let mut kept: Vec<&Statement> = Vec::new();

@@ -1,19 +1,25 @@
-//! What a new release moves. A channel that follows goes on with its active publisher, and with nobody else: what another
-//! publisher makes lies beside it until an operator switches.
+//! The consequences of a publish: the release that it goes on from, and the channels that a new release
+//! moves. A channel that follows moves with its active publisher only: the releases of another publisher are
+//! side releases until an operator switches the channel.
 
 use std::collections::BTreeSet;
 
-use chuan_engine::{
+use crate::{
+    error::{Error, Result},
     id::StatementId,
     statement::{Accepted, Channel, Key, Library, PublicKey, Statement, library::channel},
 };
 
-use super::sign_with;
-use crate::{exit::Result, spec::LIVE};
+/// The channel that every library has from its first release on.
+pub const LIVE: &str = "live";
 
-/// The statements by which channels go on to a release that the first of `publishers` made, signed by all who signed that: none
-/// for one that lies beside them. The first release of a library makes `live`.
-pub(crate) fn moves(
+/// The statements that move channels to `release`, made by the first of `publishers` and signed by all of
+/// them: none for a side release. The first release of a library creates [`LIVE`].
+///
+/// # Errors
+///
+/// Denied where the keys may not sign for the library.
+pub fn moves(
     library: &Library,
     publishers: &[Key],
     release: StatementId,
@@ -27,8 +33,8 @@ pub(crate) fn moves(
     }
     let mut moves = Vec::new();
     for body in bodies {
-        let statement = sign_with(publishers, |publisher| channel(library, publisher, body, now_ms))?;
-        // Of several publishers none makes a channel: that is an operator's to do.
+        let statement = cosigned(publishers, |publisher| channel(library, publisher, body, now_ms))?;
+        // Several publishers cannot create a channel: an operator must.
         if library.clone().offer(&statement, now_ms)? == Accepted::New {
             moves.push(statement);
         }
@@ -36,9 +42,9 @@ pub(crate) fn moves(
     Ok(moves)
 }
 
-/// The release that the next one of `publisher` goes on from: where `live` stands if that follows it, else the newest that it
-/// made beside.
-pub(crate) fn base(library: &Library, publisher: &PublicKey) -> Option<StatementId> {
+/// The parent of the next release of `publisher`: the release of [`LIVE`] if that follows the publisher, else
+/// its newest side release.
+pub fn base(library: &Library, publisher: &PublicKey) -> Option<StatementId> {
     let live = library.channel(LIVE)?.body;
     if follows(live, publisher) {
         return Some(live.release);
@@ -58,4 +64,15 @@ pub(crate) fn base(library: &Library, publisher: &PublicKey) -> Option<Statement
 
 fn follows(channel: &Channel, publisher: &PublicKey) -> bool {
     channel.follow && channel.active == *publisher
+}
+
+/// Makes a statement with the first of `keys`, and adds the signatures of the others: some roles need
+/// several.
+///
+/// # Errors
+///
+/// Invalid where `keys` is empty.
+pub fn cosigned(keys: &[Key], make: impl FnOnce(&Key) -> Result<Statement>) -> Result<Statement> {
+    let (first, others) = keys.split_first().ok_or_else(|| Error::Invalid("no key to sign with".into()))?;
+    others.iter().try_fold(make(first)?, |statement, key| statement.cosign(key))
 }
