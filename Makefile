@@ -1,4 +1,4 @@
-# What a person does with this repository. `make help` lists it; the work is in .ci, tests/scripts and cargo.
+# The entry points for people. `make help` lists them; the work is in .ci, tests/scripts and cargo.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build test demo bench bench-peers kill flips attack fuzz audit
@@ -6,7 +6,7 @@
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what a build needs and this machine lacks
+setup: ## install missing build requirements
 	@.ci/setup
 
 build: setup ## the `chuan` binary, release
@@ -30,10 +30,10 @@ bench-peers: ## Chuan beside rsync, restic, borg, casync, sendme and ffsync; PEE
 kill: setup ## kill -9 of publisher, puller and server at 50 random moments of a 1 GB job
 	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/kill"
 
-flips: setup ## a flipped bit at 1,000 offsets of a home: no difference, or a loud error and a rebuild
+flips: setup ## a flipped bit at 1,000 offsets of a home: no difference, or an error and a rebuild
 	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/flips"
 
-attack: setup ## an honest pull alone and beside 64 hostile peers: times, ratio, what the node counted
+attack: setup ## an honest pull alone and beside 64 hostile peers: times, ratio, the counters of the node
 	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/attack"
 
 fuzz: setup ## every fuzz target for FUZZ_SECONDS=60, from the committed corpora

@@ -1,4 +1,5 @@
-//! Puts the files of a directory into the page cache, or out of it, so that two programs start from the same place.
+//! Loads the files of a directory into the page cache, or drops them from it, so that two programs start from
+//! the same state.
 
 use std::{
     fs::{self, File},
@@ -21,7 +22,7 @@ pub fn fill(dir: &Path) -> Result<()> {
     })
 }
 
-/// Writes every file out and asks the kernel to forget it.
+/// Writes every file to disk and asks the kernel to drop its pages.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The chunker against the crate whose cut points it promises, on the same bytes in memory, one thread each.
+//! The chunker compared with the crate whose cut points it guarantees, on the same bytes in memory, one
+//! thread each.
 
 use anyhow::{Result, ensure};
 use chuan_benches::process::timed;

@@ -1,9 +1,10 @@
-//! Two manifests of a million chunks against each other: how long until all that differs is known, and how much of
-//! them is read for it.
+//! Two manifests of a million chunks compared: the time until all differences are known, and the bytes read
+//! for it.
 //!
-//! Each case is timed over pages in memory and over a store on disk whose files are in the page cache. Beside it, from
-//! the same run: the same pages read one by one and hashed once by one thread, below which no verified comparison that
-//! reads them gets; and a walk over both manifests, which is what a comparison without trees would cost.
+//! Each case is timed over pages in memory and over a store on disk whose files are in the page cache. There
+//! are two references from the same run. One is the same pages read one by one and hashed once by one thread:
+//! a verified comparison that reads them cannot be faster. The other is a walk over both manifests: the cost
+//! of a comparison without trees.
 
 use std::{
     cell::Cell,
@@ -24,23 +25,23 @@ use chuan_engine::{
         diff::{self, Change, ContentSink, DiffSink, FirstChunk, Gap, Spare, Stood},
         position::PagePosition,
     },
-    store::{Object, Objects, Shelves, memory::MemoryObjects},
+    store::{Object, ObjectStores, Objects, memory::MemoryObjects},
 };
 use chuan_storage::{DiskStore, Options};
 use chuan_tests::rng::Rng;
 
 /// Chunks of the manifests at full size.
 const CHUNKS: u64 = 1_000_000;
-/// Bytes of new data asked for that stand for one of them.
+/// Bytes of new data in `BENCH_BYTES` for each chunk of the manifests.
 const BYTES_PER_CHUNK: u64 = 2_000;
-/// One in so many changes.
+/// One chunk in this number changes.
 const SHARE: u64 = 100;
 /// Timed runs of each case.
 const RUNS: usize = 7;
-/// What a comparison is to take, at full size.
+/// Goal for the time of a comparison at full size.
 const GOAL: Duration = Duration::from_millis(20);
 
-/// Two manifests and how they differ.
+/// Two manifests and their difference.
 #[derive(Clone, Copy, Debug)]
 enum Case {
     /// One file; runs of chunks are replaced, as an edit does.
@@ -74,7 +75,7 @@ impl Case {
         }
     }
 
-    /// Which of `chunks` chunks are replaced.
+    /// The chunks of `chunks` that are replaced.
     fn replaced(self, chunks: u64) -> Vec<bool> {
         let mut rng = Rng::new(11);
         let mut replaced = vec![false; usize::try_from(chunks).unwrap_or_default()];
@@ -98,10 +99,10 @@ impl Case {
     }
 }
 
-/// Whose manifests they are.
+/// The library of the manifests.
 const LIBRARY: LibraryId = LibraryId::from_bytes([1; 32]);
 
-/// Times every case. `bytes` scales them down, for a run that only has to end.
+/// Times every case. `bytes` scales them down, for a run that only tests completion.
 pub(crate) fn run(work: &Path, bytes: u64) -> Result<Table> {
     let chunks = (bytes / BYTES_PER_CHUNK).clamp(1_000, CHUNKS);
     let mut rows = Vec::new();
@@ -147,7 +148,7 @@ fn measure(case: Case, place: &'static str, chunks: u64, store: &dyn Objects) ->
     })
 }
 
-/// Builds a manifest in which the chunks that `replaced` names differ from those of one without; returns its root.
+/// Builds a manifest in which the chunks of `replaced` differ from those of one without; returns its root.
 fn build(case: Case, replaced: &[bool], store: &dyn Objects) -> Result<PageId> {
     let mut pages = Pages { store, waiting: Vec::new() };
     let mut tree = EntryTreeBuilder::new(store.library(), 0)?;
@@ -194,7 +195,7 @@ pub(crate) fn entry(content: Content, size: u64) -> Entry {
     }
 }
 
-/// Hands pages to a store in batches.
+/// Passes pages to a store in batches.
 struct Pages<'a> {
     store: &'a dyn Objects,
     waiting: Vec<Object>,
@@ -213,7 +214,7 @@ impl PageSink for Pages<'_> {
     }
 }
 
-/// Counts what is read.
+/// Counts the pages and bytes that are read.
 struct Counted<'a> {
     store: &'a dyn Objects,
     pages: Cell<u64>,
@@ -237,7 +238,7 @@ impl PageSource for Counted<'_> {
     }
 }
 
-/// What a comparison reported.
+/// The result of a comparison.
 struct Found<'a, S: ?Sized> {
     source: &'a S,
     page_bytes: u64,
@@ -331,8 +332,8 @@ struct Row {
 }
 
 impl Table {
-    /// Whether comparing an edit takes too long. Scattered changes are measured and not promised: most pages differ
-    /// then, and reading them takes what it takes.
+    /// Whether comparing an edit takes too long. Scattered changes are measured without a goal: then most
+    /// pages differ, and reading them takes most of the time.
     pub(crate) fn missed(&self) -> bool {
         self.rows.iter().any(|row| matches!(row.case, Case::Edit) && row.ours > GOAL)
     }

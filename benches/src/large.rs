@@ -1,9 +1,9 @@
-//! A library of millions of chunks, and what every command on it costs: its time, and the peak resident memory of each
-//! process that takes part.
+//! A library of millions of chunks, and the cost of every command on it: its time, and the peak resident
+//! memory of each process that takes part.
 //!
-//! Made without millions of files and hundreds of gigabytes: its chunks hold a few dozen bytes each and go straight into
-//! the origin's store, under pages, a release and a channel like any other's. Manifests, indexes and walks are as large as
-//! those of the real library; only the bytes between them are missing.
+//! It is made without millions of files and hundreds of gigabytes: its chunks hold a few dozen bytes each and
+//! are written directly into the origin's store, with ordinary pages, a release and a channel. Manifests,
+//! indexes and walks are as large as those of a real library; only the bytes of the content are missing.
 
 use std::{
     fmt, fs,
@@ -25,7 +25,7 @@ use chuan_engine::{
         Channel, Key, Library, Statement, StatementKind,
         library::{channel, release},
     },
-    store::{Ledger, Object, Objects, Record, RefMove, Shelves},
+    store::{Ledger, Object, ObjectStores, Objects, Record, RefMove},
 };
 use chuan_storage::{DiskStore, Options, Poison, ledger::DiskLedger};
 use chuan_tests::{
@@ -36,9 +36,9 @@ use chuan_tests::{
 
 use crate::diff::entry;
 
-/// Chunks of a film; what is left after whole films are small files of one chunk, a fifth of all.
+/// Chunks of a film. The chunks that do not fill whole films, a fifth of all, are small files of one chunk.
 const FILM: u64 = 2_000;
-/// Peak resident memory of any process, at most.
+/// Limit of the peak resident memory of any process.
 const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Makes a library of `chunks` chunks in `work` and runs every command on it.
@@ -89,7 +89,7 @@ pub(crate) fn run(work: &Path, chunks: u64) -> Result<Table> {
     Ok(table)
 }
 
-/// Puts a release of `chunks` chunks into the home of an origin that has published `films` once.
+/// Writes a release of `chunks` chunks into the home of an origin that has published `films` once.
 fn fill(origin: &Home, chunks: u64) -> Result<()> {
     let dir = origin.path.join("ledger");
     let ledger = DiskLedger::open(&dir, node_id(origin)?, 0, Poison::default())?.ledger;
@@ -147,7 +147,7 @@ fn fill(origin: &Home, chunks: u64) -> Result<()> {
     Ok(ledger.append(vec![Record::from(&release), Record::from(&channel), Record::Ref(moved)])?)
 }
 
-/// The node whose ledger it is.
+/// The node that owns the ledger.
 fn node_id(origin: &Home) -> Result<NodeId> {
     Ok(text(&origin.json(["id"])?, "id").parse()?)
 }
@@ -182,7 +182,7 @@ fn tree(chunks: u64, objects: &mut Batch<'_>) -> Result<Tree> {
     Ok(tree.finish(objects)?)
 }
 
-/// Hands objects to a store in batches.
+/// Passes objects to a store in batches.
 struct Batch<'a> {
     store: &'a dyn Objects,
     waiting: Vec<Object>,
@@ -212,7 +212,7 @@ impl PageSink for Batch<'_> {
     }
 }
 
-/// What every command cost.
+/// The cost of every command.
 #[derive(Debug)]
 pub(crate) struct Table {
     chunks: u64,
@@ -230,7 +230,7 @@ impl Table {
         self.rows.push((name, None, bytes));
     }
 
-    /// Whether a process took more memory than it may.
+    /// Whether a process exceeded the memory limit.
     pub(crate) fn missed(&self) -> bool {
         self.rows.iter().any(|(.., peak)| *peak > MEMORY_BYTES)
     }

@@ -1,5 +1,5 @@
-//! What the two benchmark programs share: `bench`, which holds Chuan against the machine's limits, and `peers`, which
-//! holds it against what users would pick instead.
+//! Common parts of the two benchmark programs: `bench`, which compares Chuan with the machine's limits, and
+//! `peers`, which compares it with alternative tools.
 
 pub mod cache;
 pub mod process;

@@ -1,5 +1,6 @@
-//! Pulls over a long line: the tests' relay between two nodes, with a rate, a delay each way, and a queue that holds one
-//! bandwidth-delay product and loses what is beyond. How much of the line a pull uses, and what an edit costs in time.
+//! Pulls over a long line: the tests' relay between two nodes, with a rate, a delay each way, and a queue of
+//! one bandwidth-delay product, beyond which datagrams are lost. Measures the share of the line that a pull
+//! uses, and the time of an edit.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -18,7 +19,7 @@ use crate::{
 
 /// Bytes a second of the line: 200 Mbit/s.
 const RATE: u64 = 25_000_000;
-/// Round trips that the pull of an edit may take beyond its bytes: handshake, answer, and one more.
+/// Round trips that the pull of an edit may take in addition to its bytes: handshake, answer, and one more.
 const EDIT_TRIPS: u32 = 3;
 
 pub(crate) fn run(report: &mut Report, work: &Path, bytes: u64) -> Result<()> {
@@ -56,7 +57,7 @@ pub(crate) fn run(report: &mut Report, work: &Path, bytes: u64) -> Result<()> {
     Ok(fs::remove_dir_all(library)?)
 }
 
-/// How long the line takes for so many bytes.
+/// The time that the line takes for this number of bytes.
 fn on_the_wire(bytes: u64) -> Duration {
     Duration::from_secs_f64(bytes as f64 / RATE as f64)
 }
@@ -94,14 +95,15 @@ impl Line {
         Ok(pull)
     }
 
-    /// How long a pull takes by its own clock: over three round trips the start of a process would count.
+    /// The time of a pull by its own clock: over three round trips the start of a process would be
+    /// significant.
     fn pull_again(&self) -> Result<Duration> {
         let pulled = self.mirror.json(["pull", "films"])?;
         let seconds = pulled.get("seconds").and_then(serde_json::Value::as_f64).context("no `seconds`")?;
         Ok(Duration::from_secs_f64(seconds))
     }
 
-    /// Bytes that came to the mirror since the relay was cleared.
+    /// Bytes that arrived at the mirror since the relay was cleared.
     fn came(&self) -> u64 {
         let seen = self.relay.seen();
         let came = seen.iter().filter(|seen| seen.direction == Direction::ToClient && !seen.lost);

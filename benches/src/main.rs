@@ -1,17 +1,19 @@
-//! `bench`: what Chuan does on this machine, each figure beside a reference taken in the same run, on the same disk.
+//! `bench`: the speed of Chuan on this machine, each figure beside a reference from the same run, on the same
+//! disk.
 //!
-//! Absolute figures drift from hour to hour on a shared or virtual machine, so only the ratios are judged. Subject and
-//! reference alternate, and the medians of all runs are compared. Subject and reference start from the same place: their
-//! sources are in the page cache, or, where a row says so, both are not. What is written must reach the disk where the
-//! reference's does (`fsync`); `restore` does although `cp` does not, so that it has a second row beside `cp` and `sync -f`.
+//! Absolute figures drift from hour to hour on a shared or virtual machine, so only the ratios have goals.
+//! Subject and reference alternate, and the medians of all runs are compared. Both start from the same state:
+//! their sources are in the page cache, or, where a row says so, both are not. Written data must reach the
+//! disk where the reference's does (`fsync`). `restore` syncs although `cp` does not, so it has a second row
+//! beside `cp` and `sync -f`.
 //!
-//! `bench diff` runs the comparison of manifests alone; `bench large` every command on a library of millions of chunks,
-//! which is not part of the rest. `bench system link` and the like run some parts of it.
+//! `bench diff` runs only the comparison of manifests; `bench large` runs every command on a library of
+//! millions of chunks, which is not part of the rest. `bench system link` and the like run some parts of it.
 //!
 //! ```text
 //! BENCH_BYTES   bytes of new data, with K, M or G (2G)
 //! BENCH_RUNS    runs of each figure (5)
-//! BENCH_DIR     where to work: the disk that is measured (the temporary directory)
+//! BENCH_DIR     working directory, on the disk to be measured (the temporary directory)
 //! BENCH_LARGE   chunks of the library that `bench large` makes (5000000)
 //! BENCH_GOALS   `off`: print the verdicts, but do not fail on them
 //! ```
@@ -35,7 +37,7 @@ use chuan_benches::sample::parse_bytes;
 
 use crate::report::Report;
 
-/// What a run is asked to do.
+/// The options of a run.
 #[derive(Debug)]
 struct Options {
     bytes: u64,
@@ -44,7 +46,7 @@ struct Options {
     goals: bool,
 }
 
-/// What `measure` may be asked for by name.
+/// The parts that `measure` knows by name.
 const PARTS: [&str; 5] = ["chunking", "store", "system", "small", "link"];
 
 fn main() -> Result<ExitCode> {
@@ -79,7 +81,7 @@ fn main() -> Result<ExitCode> {
     Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The comparison of manifests, which needs neither a network nor much of a disk.
+/// The comparison of manifests, which needs no network and little disk.
 fn manifests(options: &Options) -> Result<diff::Table> {
     let work = tempfile::Builder::new().prefix("chuan-bench-").tempdir_in(&options.dir)?;
     diff::run(work.path(), options.bytes)

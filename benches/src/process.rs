@@ -1,7 +1,8 @@
-//! Runs processes and says what they cost: wall time, CPU time and peak resident memory, their descendants' included.
+//! Runs processes and measures their cost: wall time, CPU time and peak resident memory, including their
+//! descendants.
 //!
-//! The CPU time is read when a process has ended and is not yet reaped, so that nothing of it is missed. The peak is
-//! looked at from time to time: the kernel keeps the peak itself, and only growth in a process's last moment is missed.
+//! The CPU time is read after a process has ended and before it is reaped, so that nothing is missed. The
+//! peak is polled: the kernel records the peak itself, so only growth in a process's last moment is missed.
 
 use std::{
     collections::BTreeSet,
@@ -19,31 +20,31 @@ use rustix::{
     process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid},
 };
 
-/// How often the peak is looked at.
+/// Polling interval of the peak.
 const LOOK: Duration = Duration::from_millis(5);
-/// Looks from one search for new descendants to the next.
+/// Polls between two searches for new descendants.
 const SEARCH: u32 = 40;
-/// What no process of a benchmark should ever take: it is ended then.
+/// Time limit of any process of a benchmark: it is then killed.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// What `/proc` counts CPU time in: the same on every Linux.
+/// Unit of CPU time in `/proc`, the same on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What a process cost.
+/// The cost of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
     /// From its start to its end.
     pub took: Duration,
     /// User and system time.
     pub cpu: Duration,
-    /// Peak resident memory, of the largest process where there were several.
+    /// Peak resident memory, of the largest process if there were several.
     pub peak_bytes: u64,
 }
 
-/// Runs a command that must succeed; its output goes nowhere but in its error.
+/// Runs a command that must succeed; its standard error is only used in the error.
 ///
 /// # Errors
 ///
-/// Fails where it does not start, does not succeed, or does not end within five minutes.
+/// Fails if it does not start, does not succeed, or does not end within five minutes.
 pub fn run(command: &mut Command) -> Result<Cost> {
     let start = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -61,7 +62,7 @@ pub fn run(command: &mut Command) -> Result<Cost> {
     Ok(Cost { took, cpu, peak_bytes })
 }
 
-/// A process that runs beside the one that is measured; dropping it kills it.
+/// A process that runs beside the measured one; dropping it kills it.
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
@@ -70,11 +71,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a command, and waits until `ready` finds what it looks for in a line of its output.
+    /// Starts a command, and waits until `ready` returns a value for a line of its output.
     ///
     /// # Errors
     ///
-    /// Fails where the output ends first.
+    /// Fails if the output ends first.
     pub fn start<T: Send + 'static>(
         command: &mut Command,
         ready: impl Fn(&str) -> Option<T> + Send + 'static,
@@ -91,11 +92,11 @@ impl Daemon {
         Ok((daemon, answer))
     }
 
-    /// Starts a command, and waits until `ready` holds.
+    /// Starts a command, and waits until `ready` returns true.
     ///
     /// # Errors
     ///
-    /// Fails where the process ends first.
+    /// Fails if the process ends first.
     pub fn start_until(command: &mut Command, ready: impl Fn() -> bool) -> Result<Self> {
         let mut daemon = Self::spawn(command.stdout(Stdio::null()))?;
         while !ready() {
@@ -108,7 +109,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Counts from here on.
+    /// Starts the measurement.
     fn begin(&mut self) -> Result<()> {
         self.cpu_before = cpu(&self.child)?;
         self.watch = Some(Watch::start(&self.child));
@@ -121,21 +122,21 @@ impl Daemon {
         Ok(Self { child, watch: None, cpu_before: Duration::ZERO })
     }
 
-    /// Asks the process to end, and waits until it has; gives its CPU time since it was ready, and its peak.
+    /// Asks the process to end, and waits for it; returns its CPU time since it was ready, and its peak.
     ///
     /// # Errors
     ///
-    /// Fails where it cannot be signalled or waited for.
+    /// Fails if it cannot be signalled or waited for.
     pub fn stop(self) -> Result<(Duration, u64)> {
         kill_process(Pid::from_child(&self.child), Signal::TERM).context("stop a daemon")?;
         self.end()
     }
 
-    /// Waits until the process has ended by itself; gives what [`stop`](Self::stop) gives.
+    /// Waits until the process has ended by itself; returns the same as [`stop`](Self::stop).
     ///
     /// # Errors
     ///
-    /// Fails where it cannot be waited for.
+    /// Fails if it cannot be waited for.
     pub fn end(mut self) -> Result<(Duration, u64)> {
         wait_unreaped(&self.child)?;
         let cpu = cpu(&self.child)?.saturating_sub(self.cpu_before);
@@ -162,7 +163,7 @@ fn look_for<T>(stdout: ChildStdout, ready: &impl Fn(&str) -> Option<T>, found: &
     }
 }
 
-/// Looks at a process and its descendants from a thread of its own, and ends them where they take too long.
+/// Polls a process and its descendants from a thread of its own, and kills the process at the time limit.
 #[derive(Debug)]
 struct Watch {
     stop: Sender<()>,
@@ -208,7 +209,7 @@ fn search(family: &mut BTreeSet<u32>) {
         let parent = stat(id).and_then(|fields| fields.get(1)?.parse::<u32>().ok());
         parents.extend(parent.map(|parent| (id, parent)));
     }
-    // A child's number may be below its parent's: go on until nobody is found.
+    // A child's number may be below its parent's: repeat until no more are found.
     loop {
         let found: Vec<_> = parents
             .iter()
@@ -231,14 +232,15 @@ pub fn peak(id: u32) -> u64 {
     kib.unwrap_or_default() << 10
 }
 
-/// The fields of `/proc/ID/stat` after the name, which may hold anything: the first is the third of proc(5).
+/// The fields of `/proc/ID/stat` after the name, which may contain anything: the first is the third of
+/// proc(5).
 fn stat(id: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let (_, fields) = text.rsplit_once(") ")?;
     Some(fields.split_whitespace().map(str::to_owned).collect())
 }
 
-/// The CPU time of a process that is not reaped, and of its descendants that are.
+/// The CPU time of a process that is not reaped, and of its reaped descendants.
 fn cpu(child: &Child) -> Result<Duration> {
     let fields = stat(child.id()).context("a process that is not reaped is in /proc")?;
     // utime, stime, cutime, cstime
@@ -260,7 +262,7 @@ fn wait_unreaped(child: &Child) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Fails with what `work` fails with.
+/// Returns the error of `work`.
 pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
     let start = Instant::now();
     let value = work().context("timed work")?;

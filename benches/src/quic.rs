@@ -1,7 +1,7 @@
-//! The raw quinn reference: one stream, the same bytes, two processes on one machine, received and thrown away.
+//! The raw quinn reference: one stream, the same bytes, two processes on one machine, received and discarded.
 //!
-//! quinn's and rustls's defaults, and a raw public key instead of a certificate, which only matters to the handshake.
-//! This key proves nothing and guards nothing.
+//! It uses the defaults of quinn and rustls, and a raw public key instead of a certificate, which only
+//! affects the handshake. This key authenticates nothing.
 
 use std::{
     env,
@@ -33,7 +33,7 @@ const BLOCK: usize = 1 << 20;
 /// RFC 8410: a PKCS#8 wrapper of an Ed25519 seed.
 const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 
-/// Runs both ends as processes; returns how long the receiver took from dialling to the last byte.
+/// Runs both ends as processes; returns the receiver's time from dialling to the last byte.
 pub(crate) fn transfer(file: &Path, bytes: u64) -> Result<Duration> {
     let this = env::current_exe()?;
     let mut sender =
@@ -50,7 +50,7 @@ pub(crate) fn transfer(file: &Path, bytes: u64) -> Result<Duration> {
     Ok(Duration::from_nanos(nanos.parse()?))
 }
 
-/// Prints an address, and sends the file over one stream to who dials it. Ends when the dialler closes.
+/// Prints an address, and sends the file over one stream to the first dialler. Ends when the dialler closes.
 pub(crate) fn send(file: &Path) -> Result<()> {
     runtime()?.block_on(async {
         let endpoint = quinn::Endpoint::server(server_config()?, "127.0.0.1:0".parse()?)?;
@@ -119,7 +119,7 @@ fn server_config() -> Result<quinn::ServerConfig> {
 
 fn client_config() -> Result<quinn::ClientConfig> {
     let provider = ring::default_provider();
-    let verifier = Anyone(provider.signature_verification_algorithms);
+    let verifier = AcceptAny(provider.signature_verification_algorithms);
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
@@ -129,11 +129,11 @@ fn client_config() -> Result<quinn::ClientConfig> {
     Ok(quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?)))
 }
 
-/// Takes any server that holds the key it shows.
+/// Accepts any server that holds the key it presents.
 #[derive(Debug)]
-struct Anyone(WebPkiSupportedAlgorithms);
+struct AcceptAny(WebPkiSupportedAlgorithms);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

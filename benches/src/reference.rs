@@ -1,4 +1,4 @@
-//! What a user would hold us against: `dd`, `cp`, and a raw file written past the page cache.
+//! The references of a user: `dd`, `cp`, and a raw file written past the page cache.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -17,11 +17,11 @@ use chuan_benches::process;
 
 const BLOCK: usize = 4 << 20;
 const ALIGNMENT: usize = 4096;
-/// Bytes that one core hashes in a row.
+/// Bytes that one core hashes in sequence.
 const SPAN: usize = 16 << 20;
 
-/// `dd` of `bytes` zeros to a new file in `dir`, past the page cache, until they are on the disk. A file system that
-/// refuses `O_DIRECT` (tmpfs) is written through the page cache, and the report's reader is told.
+/// `dd` of `bytes` zeros to a new file in `dir`, past the page cache, until they are on the disk. A file
+/// system that refuses `O_DIRECT` (tmpfs) is written through the page cache, with a message.
 pub(crate) fn dd(dir: &Path, bytes: u64) -> Result<Duration> {
     let target = dir.join("dd");
     let direct = accepts_direct(dir);
@@ -40,16 +40,16 @@ pub(crate) fn dd(dir: &Path, bytes: u64) -> Result<Duration> {
     Ok(cost.took)
 }
 
-/// How long a copy took.
+/// The time of a copy.
 #[derive(Debug)]
 pub(crate) struct Copied {
-    /// Until `cp` ended: what it wrote is in the page cache.
+    /// Until `cp` ended: its output is in the page cache.
     pub(crate) took: Duration,
     /// Until it was on the disk.
     pub(crate) synced: Duration,
 }
 
-/// `cp -r` and `sync -f`, into a place that must not exist and does not afterwards.
+/// `cp -r` and `sync -f`, to a path that must not exist; it is removed afterwards.
 pub(crate) fn cp(from: &Path, to: &Path) -> Result<Copied> {
     let copy = process::run(Command::new("cp").arg("-r").arg(from).arg(to))?;
     let sync = process::run(Command::new("sync").arg("-f").arg(to))?;
@@ -57,10 +57,10 @@ pub(crate) fn cp(from: &Path, to: &Path) -> Result<Copied> {
     Ok(Copied { took: copy.took, synced: copy.took + sync.took })
 }
 
-/// Writes `bytes` of `block`, repeated, to a new file, past the page cache where that is possible, until they are on
-/// the disk.
+/// Writes `bytes` of `block`, repeated, to a new file, past the page cache if possible, until they are on the
+/// disk.
 pub(crate) fn write_raw(path: &Path, block: &[u8], bytes: u64) -> Result<Duration> {
-    // An aligned window in a larger buffer: O_DIRECT takes nothing else.
+    // An aligned window in a larger buffer: O_DIRECT requires alignment.
     let mut room = vec![0; BLOCK + ALIGNMENT];
     let at = room.as_ptr().align_offset(ALIGNMENT);
     let window = room.get_mut(at..at + BLOCK).context("align")?;
@@ -94,12 +94,12 @@ pub(crate) fn read_raw(path: &Path) -> Result<Duration> {
     Ok(took)
 }
 
-/// Reads all files of a directory and hashes them in pieces as large as an average chunk, on all cores.
+/// Reads all files of a directory and hashes them in pieces of the size of an average chunk, on all cores.
 pub(crate) fn hash(dir: &Path) -> Result<Duration> {
     const PIECE: usize = 64 << 10;
     let files = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     let next = AtomicUsize::new(0);
-    // A span of the files is a core's at a time, so that one large file is hashed by all.
+    // Each core takes one span at a time, so that all cores hash one large file.
     let span = |block: &mut [u8]| -> Result<bool> {
         let mut at = next.fetch_add(1, Ordering::Relaxed) * SPAN;
         for path in &files {

@@ -1,4 +1,4 @@
-//! Figures, their references, and the table they end in.
+//! Figures, their references, and the table of the results.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 
 use chuan_benches::sample::median;
 
-/// A figure that is measured, with what it is held against.
+/// A measured figure and its reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Figure {
     Chunker,
@@ -99,7 +99,7 @@ impl Figure {
         }
     }
 
-    /// The least share of the reference that is to be reached, where one is promised.
+    /// The goal: the least share of the reference, if one is promised.
     const fn goal(self) -> Option<f64> {
         match self {
             Figure::Ingest | Figure::IngestOne => Some(0.60),
@@ -123,7 +123,7 @@ impl Figure {
     }
 }
 
-/// Peak resident memory of any process, at most.
+/// Limit of the peak resident memory of any process.
 const MEMORY_BYTES: u64 = 256 << 20;
 
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +133,7 @@ struct Sample {
     reference: f64,
 }
 
-/// All that was measured.
+/// All measurements.
 #[derive(Debug)]
 pub(crate) struct Report {
     bytes: u64,
@@ -148,7 +148,7 @@ impl Report {
         Self { bytes, runs, disk: disk.to_owned(), samples: Vec::new(), peaks: Vec::new() }
     }
 
-    /// Adds one run of a figure: how long we and the reference took for the same `bytes`.
+    /// Adds one run of a figure: the times of Chuan and of the reference for the same `bytes`.
     pub(crate) fn add(&mut self, figure: Figure, bytes: u64, ours: Duration, reference: Duration) {
         let rate = |took: Duration| bytes as f64 / took.as_secs_f64().max(1e-9) / 1e9;
         let sample = Sample { figure, ours: rate(ours), reference: rate(reference) };
@@ -156,7 +156,7 @@ impl Report {
         self.samples.push(sample);
     }
 
-    /// Notes the peak resident memory of a process; the highest of its name is kept.
+    /// Records the peak resident memory of a process; the highest of each name is kept.
     pub(crate) fn peak(&mut self, process: &str, bytes: u64) {
         match self.peaks.iter_mut().find(|(name, _)| name == process) {
             Some((_, highest)) => *highest = (*highest).max(bytes),

@@ -1,5 +1,5 @@
-//! Restoring from a mirror's store, beside `cp -r` of the same files: to an empty place, over a changed tree, and over one
-//! that is right already.
+//! Restoring from a mirror's store, beside `cp -r` of the same files: to an empty directory, over a changed
+//! tree, and over a correct one.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     report::{Figure, Report},
 };
 
-/// Restores `mirror`'s library, which is `library`, and compares what came back.
+/// Restores `mirror`'s library, which is `library`, and compares the result.
 pub(crate) fn run(report: &mut Report, work: &Path, mirror: &Home, library: &Path, bytes: u64) -> Result<()> {
     let target = work.join("restored");
     let restore = |report: &mut Report, args: &[&str]| {

@@ -1,4 +1,4 @@
-//! Sizes as they are asked for, and medians of what was measured.
+//! Parsing of sizes, and medians of measurements.
 
 use anyhow::{Context, Result};
 
@@ -14,7 +14,7 @@ pub fn parse_bytes(text: &str) -> Result<u64> {
     count.checked_mul(unit).with_context(|| format!("{text} bytes are too many"))
 }
 
-/// The middle value, the higher of the two where their number is even; 0 of nothing.
+/// The middle value, the higher of the two if their number is even; 0 of an empty list.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! A library of small files, pulled over the loopback interface: what each file costs beyond its bytes.
+//! A library of small files, pulled over the loopback interface: the cost of each file beyond its bytes.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -11,12 +11,12 @@ use crate::{
     report::{Figure, Report},
 };
 
-/// Bytes of BENCH_BYTES for each file: 100,000 files at 2 GB, of half that size on average.
+/// Bytes of `BENCH_BYTES` for each file: 100,000 files at 2 GB, of half that size on average.
 const BYTES_PER_FILE: u64 = 20_000;
-/// Files a second that are promised.
+/// Promised files a second.
 const FILES_PER_S: f64 = 20_000.0;
 
-/// How many files there are.
+/// The number of files.
 pub(crate) fn count(bytes: u64) -> u64 {
     (bytes / BYTES_PER_FILE).max(1)
 }

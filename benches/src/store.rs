@@ -1,5 +1,5 @@
-//! The store against a raw file of the same bytes on the same disk: chunks in until they are durable, and out again,
-//! each hashed.
+//! The store compared with a raw file of the same bytes on the same disk: chunks are written until they are
+//! durable, and read back, each hashed.
 
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use chuan_benches::process::timed;
 use chuan_engine::{
     id::{ChunkId, LibraryId},
-    store::{Check, Object, Shelves},
+    store::{Check, Object, ObjectStores},
 };
 use chuan_storage::DiskStore;
 use chuan_tests::rng::Rng;
@@ -19,7 +19,7 @@ use crate::{
 };
 
 const CHUNK: usize = 64 << 10;
-/// Whose chunks they are.
+/// The library of the chunks.
 const LIBRARY: LibraryId = LibraryId::from_bytes([1; 32]);
 /// Chunks in one batch: 2 MiB.
 const BATCH: usize = 32;
@@ -41,8 +41,7 @@ pub(crate) fn run(report: &mut Report, work: &Path, bytes: u64) -> Result<()> {
     Ok(fs::remove_dir_all(home)?)
 }
 
-/// Distinct chunks that share one block of memory but for a counter at their front, so that 2 GB of them fit in memory
-/// as what they are: a quarter of the bytes asked for, at most 512 MB.
+/// Distinct incompressible chunks: a quarter of `bytes`, at most 512 MiB, so that they fit in memory.
 fn chunks(bytes: u64) -> Result<Vec<(ChunkId, Bytes)>> {
     const MOST_BYTES: u64 = 512 << 20;
     let count = usize::try_from((bytes / 4).clamp(CHUNK as u64, MOST_BYTES) / CHUNK as u64)?;

@@ -1,5 +1,5 @@
-//! The whole program as a user runs it: publish, pull over the loopback interface, restore. Each step is one process,
-//! timed from its start to its end.
+//! The whole program as a user runs it: publish, pull over the loopback interface, restore. Each step is one
+//! process, timed from its start to its end.
 
 use std::{
     fs::{self, OpenOptions},
@@ -45,7 +45,7 @@ pub(crate) fn run(report: &mut Report, work: &Path, library: &Path, bytes: u64) 
     let mirror = Home::init(work.join("mirror"), "mirror", "mirror")?;
     let server = origin.serve()?;
     mirror.run(["join", &origin.ticket("films")?])?;
-    // What was just appended is on the disk only; the reference's file is in memory.
+    // The appended data is only on the disk; the reference's file is in memory.
     cache::fill(&origin.path)?;
     let pull = process::run(&mut mirror.command(["-q", "pull", "films"]))?;
     report.add(Figure::Pull, bytes_published, pull.took, raw_quinn);
@@ -61,8 +61,8 @@ pub(crate) fn run(report: &mut Report, work: &Path, library: &Path, bytes: u64) 
     one(report, work, bytes)
 }
 
-/// Publishes the library again after a hundredth of it was replaced, here and there, one film had bytes inserted, and
-/// every file got a new time: all of it must be read.
+/// Publishes the library again after a hundredth of it was replaced, in scattered places, one film had bytes
+/// inserted, and every file got a new time: all of it must be read.
 fn again(report: &mut Report, origin: &Home, library: &Path) -> Result<()> {
     media::edit(&library.join("film 0.mp4"), media::Edit::Inserts, 1)?;
     let mut bytes = 0;

@@ -1,9 +1,10 @@
-//! What the fuzz targets do with their bytes: one function each, without libFuzzer, so that the ordinary tests replay
-//! the committed corpora through the very same code.
+//! The bodies of the fuzz targets: one function each, without libFuzzer, so that the ordinary tests replay
+//! the committed corpora through the same code.
 //!
-//! Each decodes bytes as they may come from a disk or a peer. Nothing may panic, hang or allocate beyond its bound; and
-//! what is taken at all must, where the form is canonical, be written back as exactly the same bytes. Each says whether
-//! it took anything, so that a corpus of which nothing is taken is noticed.
+//! Each target decodes bytes that may come from a disk or a peer. It must not panic, hang or allocate beyond
+//! its limit. Input that it accepts must, if the form is canonical, be encoded to exactly the same bytes.
+//! Each target returns whether it accepted anything, so that a test notices a corpus of which nothing is
+//! accepted.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +38,7 @@ use chuan_engine::{
     },
 };
 
-/// A target by its name.
+/// A target with its name.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// Every target.
@@ -58,7 +59,7 @@ pub const TARGETS: [Target; 14] = [
     ("segment", |bytes| !segment(bytes).is_empty()),
 ];
 
-/// An audit log, walked in pieces and whole: the first byte says how long the pieces are.
+/// An audit log, read in pieces and whole: the first byte is the length of the pieces.
 pub fn audit(bytes: &[u8]) -> bool {
     let Some((step, log)) = bytes.split_first() else { return false };
     let mut rest = log;
@@ -74,7 +75,7 @@ pub fn audit(bytes: &[u8]) -> bool {
     };
     let whole = walk(log.len().max(1));
     assert_eq!(whole, walk(usize::from(*step) + 1), "how a log is cut into buffers must not matter");
-    // Held to what was found, all of it is proved, and to anything else nothing is.
+    // Checked against its own end, the whole log is proved; checked against any other point, nothing is.
     let held = |point: Point| {
         let mut chain = Chain::new(Point::START, [point]);
         chain.push(log, |_, _| {});
@@ -86,7 +87,8 @@ pub fn audit(bytes: &[u8]) -> bool {
     whole.at.count > 0
 }
 
-/// Two copies of a ledger: the first two bytes say how long the first one is. What stands is written anew, and then stands as it is.
+/// Two copies of a ledger: the first two bytes are the length of the first one. The valid records are written
+/// anew, and the result is read back unchanged.
 pub fn ledger(bytes: &[u8]) -> bool {
     let Some((len, rest)) = bytes.split_first_chunk::<2>() else { return false };
     let (a, b) = rest.split_at(usize::from(u16::from_le_bytes(*len)).min(rest.len()));
@@ -97,7 +99,7 @@ pub fn ledger(bytes: &[u8]) -> bool {
     let Ok(image) = ledger::image::image(plan.identity, plan.highest, &carried) else { return false };
     let image = Bytes::from(image.bytes);
     let Outcome::Open(again) = ledger::plan(&node, [Some(&image), Some(&image)]) else {
-        panic!("a ledger that was written is not taken");
+        panic!("a ledger that was written is not accepted");
     };
     assert_eq!(again.mend, Mend::None);
     assert_eq!(again.highest, plan.highest);
@@ -105,7 +107,7 @@ pub fn ledger(bytes: &[u8]) -> bool {
     !carried.is_empty()
 }
 
-/// A stream of frames, arriving in pieces: the first byte says how long the pieces are.
+/// A stream of frames, arriving in pieces: the first byte is the length of the pieces.
 pub fn frame(bytes: &[u8]) -> bool {
     let Some((step, stream)) = bytes.split_first() else { return false };
     let whole = frames(stream, stream.len().max(1));
@@ -113,7 +115,7 @@ pub fn frame(bytes: &[u8]) -> bool {
     assert_eq!(whole, pieces, "how a stream is cut into buffers must not matter");
     let taken = !whole.is_empty();
     for frame in whole {
-        let encoded = frame.encode().expect("a frame that was taken can be sent");
+        let encoded = frame.encode().expect("an accepted frame can be sent");
         let stream = [encoded.head, encoded.payload].concat();
         assert_eq!(frames(&stream, stream.len()), [frame]);
     }
@@ -137,7 +139,7 @@ fn frames(stream: &[u8], step: usize) -> Vec<Frame> {
     found
 }
 
-/// A control message: the first byte says of which kind.
+/// A control message: the first byte is its kind.
 pub fn message(bytes: &[u8]) -> bool {
     let Some((kind, bytes)) = bytes.split_first() else { return false };
     match kind % 4 {
@@ -163,7 +165,7 @@ pub fn message(bytes: &[u8]) -> bool {
     }
 }
 
-/// A delta, made from bytes that both sides have: here, those of its own encoding twice over.
+/// A delta, made from bytes that both sides have: here, its own encoding twice.
 pub fn delta(bytes: &[u8]) -> bool {
     let Ok(delta) = Delta::decode(bytes) else { return false };
     let prefix = [bytes, bytes].concat();
@@ -177,7 +179,7 @@ pub fn delta(bytes: &[u8]) -> bool {
 pub fn page(bytes: &[u8]) -> bool {
     let Ok(page) = Page::decode(bytes) else { return false };
     assert_eq!(page.encode(), bytes, "a page has one form");
-    assert!(page.sums().is_ok(), "what was taken can be summed");
+    assert!(page.sums().is_ok(), "an accepted page can be summed");
     true
 }
 
@@ -192,7 +194,7 @@ pub fn table(bytes: &[u8]) -> bool {
     true
 }
 
-/// A class's policy, and what its patterns make of paths.
+/// A class's policy, and the result of its patterns for some paths.
 pub fn policy(bytes: &[u8]) -> bool {
     let Ok(policy) = ClassRules::decode(bytes) else { return false };
     assert_eq!(policy.encode(), bytes, "a class policy has one form");
@@ -206,7 +208,8 @@ pub fn policy(bytes: &[u8]) -> bool {
     true
 }
 
-/// A statement's envelope and body, and the signatures if both are well-formed. Gives its kind, and what its body has at the end.
+/// A statement's envelope and body, and the signatures if both are well-formed. Returns its kind, and the
+/// optional tail of its body.
 pub fn statement(bytes: &[u8]) -> Vec<&'static str> {
     let Ok(statement) = Statement::decode(bytes) else { return Vec::new() };
     assert_eq!(statement.bytes().as_ref(), bytes, "a statement is kept as received");
@@ -223,8 +226,9 @@ pub fn statement(bytes: &[u8]) -> Vec<&'static str> {
     [statement.kind().name()].into_iter().chain(tail).collect()
 }
 
-/// A step of an exchange of statements, answered by a small library, whose member asks; or the answers to all of one, taken. The
-/// first byte says which. Gives what was answered, or whose answers were taken to their end.
+/// One request of an exchange, which a small library answers for its member; or the answers to all requests
+/// of an exchange. The first byte selects the side. Returns the kind of the answered request, or the kinds of
+/// the requests whose answers were complete.
 pub fn exchange(bytes: &[u8]) -> Vec<&'static str> {
     let Some((side, bytes)) = bytes.split_first() else { return Vec::new() };
     let library = small_library();
@@ -255,11 +259,14 @@ pub fn exchange(bytes: &[u8]) -> Vec<&'static str> {
         taken.push(name_of(&talk).1);
     }
     let received = asking.take_received();
-    assert!(received.iter().all(|envelope| Statement::decode(envelope).is_ok()), "what is kept can be read");
+    assert!(
+        received.iter().all(|envelope| Statement::decode(envelope).is_ok()),
+        "a kept statement can be read"
+    );
     taken
 }
 
-/// Takes frames up to the end of an answer; tells whether it came.
+/// Handles frames up to the end of an answer; returns whether the end arrived.
 fn take_answer(asking: &mut Exchange, answers: &mut Assembler) -> bool {
     while let Ok(Some(frame)) = answers.next() {
         let ends = matches!(frame, Frame::End(_));
@@ -273,7 +280,7 @@ fn take_answer(asking: &mut Exchange, answers: &mut Assembler) -> bool {
     false
 }
 
-/// What a question is called that was answered, and one whose answer was taken.
+/// The name of an answered request, and the name of a received answer.
 fn name_of(talk: &Talk) -> (&'static str, &'static str) {
     match talk {
         Talk::Digest(_) => ("digest", "answer to digest"),
@@ -282,7 +289,7 @@ fn name_of(talk: &Talk) -> (&'static str, &'static str) {
     }
 }
 
-/// A library with a root and one member, key 4's node.
+/// A library with a root and one member, the node of key 4.
 fn small_library() -> Library {
     let [root, operator, publisher, node] = [1, 2, 3, 4].map(|seed| Key::from_seed([seed; 32]));
     let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
@@ -305,16 +312,18 @@ fn small_library() -> Library {
     library
 }
 
-/// A file of roots, or a bundle of statements: what somebody hands over on a stick. Gives which it was.
+/// A file of roots, or a bundle of statements, as people exchange them on a USB stick. Returns which one it
+/// is.
 pub fn root(bytes: &[u8]) -> Option<&'static str> {
     if let Ok(mut draft) = Draft::decode(bytes) {
         assert_eq!(draft.encode().ok().as_deref(), Some(bytes), "a file of roots has one form");
         let library = draft.library();
-        let complete = draft.complete().expect("a proposal that was taken can become a statement");
+        let complete = draft.complete().expect("an accepted proposal can become a statement");
         let roots = draft.statements().expect("and so can all");
         assert_eq!(complete.is_some(), draft.proposal().is_some() && draft.waiting_for().is_empty());
         if !roots.is_empty() {
-            let known = Library::open(library, roots, 1).expect("what the file takes for roots is one's");
+            let known =
+                Library::open(library, roots, 1).expect("the roots of the file are those of its library");
             let newest = draft.newest().expect("there is a root");
             let next = Root { expires_ms: newest.expires_ms ^ 1, ..newest.clone() };
             let version = known.root().map_or(0, |root| root.version);
@@ -325,7 +334,7 @@ pub fn root(bytes: &[u8]) -> Option<&'static str> {
     }
     if let Ok(request) = ActRequest::decode(bytes) {
         assert_eq!(request.encode().ok().as_deref(), Some(bytes), "a request file has one form");
-        let complete = request.complete().expect("what enough keys signed can become a statement");
+        let complete = request.complete().expect("an act that enough keys signed can become a statement");
         assert_eq!(complete.is_some(), request.waiting_for().is_empty());
         return Some("request");
     }
@@ -339,7 +348,7 @@ pub fn root(bytes: &[u8]) -> Option<&'static str> {
 pub fn ticket(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let Ok(ticket) = text.parse::<Ticket>() else { return false };
-    let again = ticket.to_text().expect("a ticket that was taken can be passed on");
+    let again = ticket.to_text().expect("an accepted ticket can be passed on");
     let parsed: Ticket = again.parse().expect("and read again");
     assert_eq!(parsed.to_text().ok(), Some(again), "and is the same then");
     true
@@ -357,8 +366,8 @@ pub fn path(bytes: &[u8]) -> bool {
     true
 }
 
-/// A segment: its header, records and footer. The name is fixed, as if the file's own header had been read. Gives what
-/// was taken.
+/// A segment: its header, records and footer. The name is fixed, as if the file's own header had been read.
+/// Returns the accepted parts.
 pub fn segment(bytes: &[u8]) -> BTreeSet<&'static str> {
     let mut taken = scan(bytes);
     let block = bytes.get(..4096).unwrap_or(bytes);
@@ -373,7 +382,7 @@ pub fn segment(bytes: &[u8]) -> BTreeSet<&'static str> {
     taken
 }
 
-/// Decodes the footer that a trailer tells of; returns whether it, or its tail, is one.
+/// Decodes the footer that a trailer describes; returns whether it, or its tail, is valid.
 fn check_footer(bytes: &[u8], trailer: Trailer) -> bool {
     let tail_at = bytes.len() - usize::try_from(trailer.tail_len()).expect("a tail that is in memory");
     let tail = Tail::decode(bytes.get(tail_at..).expect("a trailer fits its file"), trailer);
@@ -384,14 +393,14 @@ fn check_footer(bytes: &[u8], trailer: Trailer) -> bool {
     true
 }
 
-/// Walks the bytes to their end; gives what records there were.
+/// Scans the bytes to their end; returns the kinds of records found.
 fn scan(bytes: &[u8]) -> BTreeSet<&'static str> {
     let end = bytes.len() as u64;
     let name = SegmentName { id: SegmentId::from_bytes([7; 16]), library: LibraryId::from_bytes([8; 32]) };
     let mut scanner = Scanner::new(name, 0, end);
     let mut records = BTreeSet::new();
     let mut want = 0;
-    // Every step either moves on, or asks for more than it had.
+    // Every step either advances, or asks for more than it had.
     for _ in 0..=4 * bytes.len() + 16 {
         let from = usize::try_from(scanner.offset()).expect("a segment's offset");
         let left = bytes.get(from..).expect("a scan stays within its segment");
@@ -413,7 +422,7 @@ fn scan(bytes: &[u8]) -> BTreeSet<&'static str> {
     panic!("a scan does not end");
 }
 
-/// Checks that what was found lies within the segment; gives what it is, where it is whole.
+/// Checks that an item lies within the segment; returns its kind if it is complete.
 fn check_item(item: &Item<'_>, end: u64) -> Option<&'static str> {
     match item {
         Item::Record { offset, header, payload } => {

@@ -1,61 +1,62 @@
-//! Whether a first datagram is heard: a pure choice by who is at the door already. Whoever sent it may have forged its
-//! address, until it has proved it.
+//! Admission of a first datagram: a pure decision from the current load. The source address of the datagram
+//! may be forged until its sender has proved it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::limits;
 
-/// What becomes of a first datagram.
+/// The decision about a first datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// No answer; it is sent again in a moment.
+    /// Send no answer; the sender repeats the datagram soon.
     Ignore,
-    /// Its sender must prove its address first.
+    /// The sender must prove its address first.
     Prove,
-    /// No room.
+    /// No room for another connection.
     Refuse,
-    /// A handshake begins.
+    /// Begin a handshake.
     Admit,
 }
 
-/// Who is at the door and who is in, as far as it matters to one who knocks.
+/// Counts of pending handshakes and open sessions.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Crowd {
+pub(crate) struct Load {
     /// Handshakes under way.
     pub(crate) half_open: usize,
-    /// Those of them from where the datagram comes from, or says so.
-    pub(crate) half_open_there: usize,
-    /// Those of these whose address was proved.
-    pub(crate) proved_there: usize,
+    /// Of these, the handshakes from the datagram's site, by their source addresses, proved or not.
+    pub(crate) half_open_at_site: usize,
+    /// Of these, the handshakes whose address was proved.
+    pub(crate) proved_at_site: usize,
     /// Handshakes and sessions.
     pub(crate) all: usize,
-    /// The same from where the datagram comes from.
-    pub(crate) there: usize,
+    /// The same from the datagram's site.
+    pub(crate) at_site: usize,
 }
 
-impl Crowd {
-    /// Decides on a datagram; `proved` where its address was.
-    pub(crate) fn judge(self, proved: bool) -> Verdict {
+impl Load {
+    /// Decides on a datagram; `proved` if its sender has proved its address.
+    pub(crate) fn decide(self, proved: bool) -> Verdict {
         if self.half_open >= limits::HALF_OPEN {
             return Verdict::Ignore;
         }
-        // Who forges an address must not keep its owner out, who can prove it.
-        if proved && self.proved_there >= limits::HALF_OPEN_PER_ADDRESS {
+        // A sender that forges an address must not lock out the owner of the address, which can prove it.
+        if proved && self.proved_at_site >= limits::HALF_OPEN_PER_ADDRESS {
             return Verdict::Ignore;
         }
-        let crowded = self.half_open >= limits::HALF_OPEN_RETRY
-            || self.half_open_there >= limits::HALF_OPEN_PER_ADDRESS;
-        if crowded && !proved {
+        let is_busy = self.half_open >= limits::HALF_OPEN_RETRY
+            || self.half_open_at_site >= limits::HALF_OPEN_PER_ADDRESS;
+        if is_busy && !proved {
             return Verdict::Prove;
         }
-        if self.all >= limits::CONNECTIONS || self.there >= limits::CONNECTIONS_PER_ADDRESS {
+        if self.all >= limits::CONNECTIONS || self.at_site >= limits::CONNECTIONS_PER_ADDRESS {
             return Verdict::Refuse;
         }
         Verdict::Admit
     }
 }
 
-/// What counts as one address: of IPv6 the network of 64 bits, which is what one customer is given at least.
+/// The unit by which addresses are counted: an IPv4 address, or an IPv6 network of 64 bits, the smallest that
+/// a customer is given.
 pub(crate) fn site(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -68,35 +69,35 @@ mod tests {
     use super::*;
     use crate::limits::{CONNECTIONS, CONNECTIONS_PER_ADDRESS, HALF_OPEN, HALF_OPEN_PER_ADDRESS};
 
-    /// Symptom: one address that began handshakes and never ended them kept everybody else from beginning any. Cause: it could
-    /// have as many under way as there may be in all.
+    /// Symptom: one address that began handshakes and never completed them kept all other addresses from
+    /// connecting. Cause: one address could have as many handshakes under way as all addresses together.
     #[test]
     fn one_address_has_few_handshakes_under_way() {
-        let crowd = Crowd {
+        let load = Load {
             half_open: HALF_OPEN_PER_ADDRESS,
-            half_open_there: HALF_OPEN_PER_ADDRESS,
-            ..Crowd::default()
+            half_open_at_site: HALF_OPEN_PER_ADDRESS,
+            ..Load::default()
         };
-        assert_eq!(crowd.judge(false), Verdict::Prove);
-        // They may have been begun in its name by somebody else.
-        assert_eq!(crowd.judge(true), Verdict::Admit);
-        let proved = Crowd { proved_there: HALF_OPEN_PER_ADDRESS, ..crowd };
-        assert_eq!(proved.judge(true), Verdict::Ignore);
-        // To others it is only a little crowded.
+        assert_eq!(load.decide(false), Verdict::Prove);
+        // Another sender may have begun them with this address, forged.
+        assert_eq!(load.decide(true), Verdict::Admit);
+        let proved = Load { proved_at_site: HALF_OPEN_PER_ADDRESS, ..load };
+        assert_eq!(proved.decide(true), Verdict::Ignore);
+        // For other addresses the load is low.
         assert_eq!(
-            Crowd { half_open: HALF_OPEN_PER_ADDRESS, ..Crowd::default() }.judge(false),
+            Load { half_open: HALF_OPEN_PER_ADDRESS, ..Load::default() }.decide(false),
             Verdict::Admit
         );
     }
 
     #[test]
-    fn nobody_is_admitted_beyond_what_there_is_room_for() {
+    fn no_connection_is_admitted_beyond_the_limits() {
         for proved in [false, true] {
-            assert_eq!(Crowd { half_open: HALF_OPEN, ..Crowd::default() }.judge(proved), Verdict::Ignore);
-            assert_eq!(Crowd { all: CONNECTIONS, ..Crowd::default() }.judge(proved), Verdict::Refuse);
-            let there = Crowd { there: CONNECTIONS_PER_ADDRESS, ..Crowd::default() };
-            assert_eq!(there.judge(proved), Verdict::Refuse);
-            assert_eq!(Crowd::default().judge(proved), Verdict::Admit);
+            assert_eq!(Load { half_open: HALF_OPEN, ..Load::default() }.decide(proved), Verdict::Ignore);
+            assert_eq!(Load { all: CONNECTIONS, ..Load::default() }.decide(proved), Verdict::Refuse);
+            let at_site = Load { at_site: CONNECTIONS_PER_ADDRESS, ..Load::default() };
+            assert_eq!(at_site.decide(proved), Verdict::Refuse);
+            assert_eq!(Load::default().decide(proved), Verdict::Admit);
         }
     }
 

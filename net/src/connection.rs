@@ -1,6 +1,6 @@
-//! What a connection is to the dialler: what is asked on it, how long an answer may take, and what its end means.
+//! The dialler's side of a connection: its requests, the time limit of an answer, and the meaning of its end.
 //!
-//! What becomes of the answers to a pull is `pull`'s.
+//! The module `pull` processes the answers to a pull.
 
 use std::{
     convert::Infallible,
@@ -32,41 +32,41 @@ use quinn::{ConnectionError, VarInt};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Acquaintance, Endpoint, Error, Result,
-    acquaintance::Stranger,
+    Endpoint, Error, PeerVerifier, Result,
     dial::{describe, reach},
     endpoint::{CloseCode, peer_name},
     frame::{self, FrameReader, StreamError},
     identity::PeerKey,
     limits,
     patience::Patience,
+    peer_verifier::FirstKeyOnly,
     window::Window,
 };
 
-/// A connection to a node that has proved its key. Closes when dropped.
+/// A connection to a node that has proved its key. Closes on drop.
 #[derive(Debug)]
 pub struct Connection {
     quic: quinn::Connection,
     peer: PeerKey,
     name: String,
     handshake: Duration,
-    /// The kinds of statements that this side said it knows.
+    /// The kinds of statements that this side announced in its hello.
     kinds: Kinds,
-    /// Bytes of frames sent, and received by the readers of answers.
+    /// Bytes of frames sent, and bytes of answers received.
     sent: AtomicU64,
     received: Arc<AtomicU64>,
 }
 
-/// What went over the wire of a connection so far, as UDP payload, handshake included.
+/// Traffic of a connection so far, as UDP payload, handshake included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WireStats {
     /// Bytes received.
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
-    /// Bytes of messages and data received: the frames alone, without what QUIC puts around them.
+    /// Bytes of messages and data received: the frames alone, without QUIC's overhead.
     pub frame_bytes_in: u64,
-    /// The same of what was sent, the hello included.
+    /// Bytes of messages and data sent, the hello included, without QUIC's overhead.
     pub frame_bytes_out: u64,
     /// Datagrams received.
     pub datagrams_in: u64,
@@ -79,43 +79,45 @@ pub struct WireStats {
 }
 
 impl Connection {
-    /// Like [`open_known`](Self::open_known), to a node of which nothing is known but its id.
+    /// Like [`open_known`](Self::open_known), to a node of which only the id is known.
     pub async fn open(
         endpoint: &Endpoint,
         addresses: &[String],
         expected: NodeId,
         hello: &Hello,
     ) -> Result<Self> {
-        Self::open_known(endpoint, addresses, expected, hello, &(Arc::new(Stranger) as _)).await
+        Self::open_known(endpoint, addresses, expected, hello, &(Arc::new(FirstKeyOnly) as _)).await
     }
 
-    /// Connects to the node `expected` at the first of `addresses` (`host:port`) that answers as it, and sends `hello`. What
-    /// is known of its key decides whether it is it; a node with a key that is not known introduces itself.
+    /// Connects to the node `expected` at the first of `addresses` (`host:port`) at which that node answers,
+    /// and sends `hello`. `verifier` decides whether the peer's key belongs to `expected`; a node whose key
+    /// is not its first introduces itself.
     ///
-    /// The next address is tried when one fails or has been silent for [`DIAL_STAGGER`](limits::DIAL_STAGGER). The
-    /// hello travels with the first request, so nothing waits for an answer between this and that. Dropping the future
-    /// gives up.
+    /// The next address is tried when one fails or has been silent for
+    /// [`DIAL_STAGGER`](limits::DIAL_STAGGER). The hello travels with the first request, so it costs no round
+    /// trip of its own. Dropping the future cancels the attempt.
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKey`] where another node answers, [`Error::Busy`], and [`Error::Unreachable`] for all else.
+    /// [`Error::WrongKey`] where another node answers, [`Error::Busy`], and [`Error::Unreachable`] in all
+    /// other cases.
     pub async fn open_known(
         endpoint: &Endpoint,
         addresses: &[String],
         expected: NodeId,
         hello: &Hello,
-        known: &Arc<dyn Acquaintance>,
+        verifier: &Arc<dyn PeerVerifier>,
     ) -> Result<Self> {
         let kinds = hello.kinds;
         let hello = Frame::Hello(hello.clone()).encode()?;
         let started = Instant::now();
-        let (quic, peer) = reach(endpoint, addresses, expected, known).await?;
+        let (quic, peer) = reach(endpoint, addresses, expected, verifier).await?;
         let name = peer_name(&peer.node, quic.remote_address());
         let handshake = started.elapsed();
         let (sent, received) = Default::default();
         let connection = Self { quic, peer, name, handshake, kinds, sent, received };
         let greeted = timeout(limits::REQUEST_TIMEOUT, connection.greet(hello)).await;
-        greeted.map_err(|_| connection.vanished("it takes no hello"))??;
+        greeted.map_err(|_| connection.vanished("it does not read the hello"))??;
         Ok(connection)
     }
 
@@ -124,12 +126,12 @@ impl Connection {
         self.peer
     }
 
-    /// The kinds of statements that this side said it knows: what an exchange is about at most.
+    /// The kinds of statements that this side announced: an exchange is limited to these.
     pub const fn kinds(&self) -> Kinds {
         self.kinds
     }
 
-    /// The peer for messages: its id in short, and its address.
+    /// The peer's name in messages: its short id, and its address.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -139,12 +141,13 @@ impl Connection {
         self.quic.remote_address()
     }
 
-    /// Thirty-two bytes that only the two ends of this connection know: what a join's proof is bound to.
+    /// The 32 bytes of TLS keying material that only the two ends of this connection know. The proof of a
+    /// join is bound to them.
     pub fn exporter(&self) -> Result<[u8; 32]> {
         exporter(&self.quic).ok_or_else(|| Error::Local("TLS gives no keying material; connect again".into()))
     }
 
-    /// What went over the wire so far.
+    /// Traffic so far.
     pub fn stats(&self) -> WireStats {
         let stats = self.quic.stats();
         WireStats {
@@ -159,14 +162,15 @@ impl Connection {
         }
     }
 
-    /// Asks to be made a member and gives the statements that came back, unverified.
+    /// Redeems a ticket and returns the statements of the answer, unverified.
     ///
-    /// The proof in `join` must be over this connection's [`exporter`](Self::exporter): it is worth nothing on another.
+    /// The proof in `join` must be over this connection's [`exporter`](Self::exporter); it is invalid on any
+    /// other connection.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] where the ticket is not taken, with the reason and the remedy; [`Error::Vanished`] where that is not
-    /// told in time.
+    /// [`Error::Refused`] where the ticket is refused, with the reason and the remedy; [`Error::Vanished`]
+    /// where no answer arrives in time.
     pub async fn join(&self, join: Join) -> Result<Vec<Bytes>> {
         let (mut statements, mut bytes) = (Vec::new(), 0);
         let joined = self.asked(Request::Join(join), |frame| match frame {
@@ -180,27 +184,30 @@ impl Connection {
             }
             Frame::Statement(_) => Err(self.protocol("an answer to a join held too many statements")),
             Frame::End(_) => Ok(()),
-            _ => Err(self.protocol("an answer to a join held something else than statements")),
+            _ => Err(self.protocol("an answer to a join held a frame that is no statement")),
         });
         timeout(limits::JOIN_TIMEOUT, joined).await.map_err(|_| self.broken(StreamError::Silent))??;
         Ok(statements)
     }
 
-    /// Exchanges statements of `library` with the peer, both ways, and gives those that are new here, unverified.
+    /// Exchanges statements of `library` with the peer, both ways, and returns the statements that are new
+    /// here, unverified.
     ///
-    /// Dropping the future ends the exchange; what was not exchanged is in the next one.
+    /// Dropping the future ends the exchange; the next exchange transfers the rest.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] where this node is no member there; [`Error::Protocol`] where the peer breaks the rules.
+    /// [`Error::Refused`] where this node is no member of the library; [`Error::Protocol`] where the peer
+    /// breaks the protocol.
     pub async fn exchange(&self, library: Library) -> Result<Vec<Bytes>> {
         let mut exchange = Exchange::new(library, self.kinds);
         while self.exchange_step(&mut exchange).await? {}
         Ok(exchange.take_received())
     }
 
-    /// One step of an exchange: its next request, if it has one, and the answer. Gives whether there was one. What came, also of
-    /// an answer that was cut short, is the exchange's to give.
+    /// One step of an exchange: sends its next request, if there is one, and reads the answer. Returns
+    /// whether there was a request. `exchange` keeps the statements that arrived, also those of an answer
+    /// that was cut short.
     ///
     /// # Errors
     ///
@@ -212,7 +219,8 @@ impl Connection {
         Ok(true)
     }
 
-    /// Asks where other members of `library` are reached. What comes is a hint of anybody's making, without statements.
+    /// Asks for the addresses of other members of `library`. The answer is a hint that the peer may have
+    /// invented; it is returned without the statements in it.
     ///
     /// # Errors
     ///
@@ -221,32 +229,33 @@ impl Connection {
         let mut peers = Vec::new();
         let take = |frame| match frame {
             Frame::Hello(peer) if peers.len() < ANSWER_PEERS => {
-                // Nobody asked for them, and they may be large.
+                // Statements were not requested here, and may be large.
                 peers.push(Hello { statements: Vec::new(), ..peer });
                 Ok(())
             }
             Frame::End(_) => Ok(()),
-            _ => Err(self.protocol("an answer about peers held something else")),
+            _ => Err(self.protocol("an answer about peers held a frame that is no hello")),
         };
         self.asked(Request::Peers { library }, take).await?;
         Ok(peers)
     }
 
-    /// Tells the peer that the work is done. What was asked and not yet answered is lost.
+    /// Tells the peer that the work is done. Requests without an answer so far are lost.
     pub fn close(&self) {
         self.quic.close(CloseCode::Done.varint(), b"");
     }
 
-    /// Waits until the connection is at its end, whoever asks for something on it or not, and gives what that means.
+    /// Waits for the end of the connection, whether or not requests are under way, and returns its meaning as
+    /// an error.
     pub async fn closed(&self) -> Error {
         self.lost(&self.quic.closed().await)
     }
 
-    /// Sends a request on a stream of its own and gives the stream of its answer.
+    /// Sends a request on a stream of its own and returns the stream of its answer.
     ///
     /// # Errors
     ///
-    /// [`Error::Vanished`] for a peer that takes no request and answers none either.
+    /// [`Error::Vanished`] for a peer that neither reads the request nor sends any answer.
     pub(crate) async fn ask(&self, request: Request) -> Result<FrameReader> {
         let frame = Frame::Request(request).encode()?;
         self.count(&frame);
@@ -255,14 +264,15 @@ impl Connection {
             frame::write(&mut send, vec![frame], Patience::endless())
                 .await
                 .map_err(|error| self.broken(error))?;
-            // A stream that the peer has stopped already says so where its answer is read.
+            // If the peer has stopped the stream already, reading its answer gives that error.
             let _ = send.finish();
             Ok(FrameReader::counting(receive, Arc::clone(&self.received)))
         };
         self.while_heard(asked).await
     }
 
-    /// Asks, and gives each frame of the answer to `take`, its end included, unless it is a refusal.
+    /// Sends a request, and passes each frame of the answer to `take`, including the last one, unless it is a
+    /// refusal.
     async fn asked(&self, request: Request, mut take: impl FnMut(Frame) -> Result<()>) -> Result<()> {
         let mut answer = self.ask(request).await?;
         loop {
@@ -280,7 +290,8 @@ impl Connection {
         }
     }
 
-    /// Waits for a request to be taken, as long as anything comes: a peer that is at other answers takes it after them.
+    /// Waits until the peer reads a request, as long as any answer makes progress: a peer that is busy with
+    /// other answers reads the request after them.
     async fn while_heard<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::pin!(work);
         loop {
@@ -296,7 +307,7 @@ impl Connection {
         }
     }
 
-    /// Widens what may be on its way here as the path turns out to hold more; for as long as answers come.
+    /// Grows the receive window as the path turns out to hold more. Runs for as long as answers are read.
     pub(crate) async fn widen(&self) -> Infallible {
         let mut window = Window::new(self.quic.rtt());
         let apply = |bytes| self.quic.set_receive_window(VarInt::from_u32(bytes));
@@ -333,14 +344,14 @@ impl Connection {
         Error::Protocol { peer: self.name.clone(), text: text.into() }
     }
 
-    /// What the end of the connection means for the work on it.
+    /// Translates the end of the connection into the error of the work on it.
     pub(crate) fn lost(&self, error: &ConnectionError) -> Error {
         match error {
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Busy.varint() => {
                 Error::Busy(self.name.clone())
             }
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Revoked.varint() => {
-                let text = "the peer takes this node for no member any more; ask an operator".into();
+                let text = "the peer no longer accepts this node as a member; ask an operator".into();
                 Error::Refused { peer: self.name.clone(), source: EngineError::Denied(text) }
             }
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Protocol.varint() => {
@@ -351,7 +362,7 @@ impl Connection {
         }
     }
 
-    /// What the end of a stream means for the work on it.
+    /// Translates the end of a stream into the error of the work on it.
     pub(crate) fn broken(&self, error: StreamError) -> Error {
         match error {
             StreamError::Lost(error) => self.lost(&error),
@@ -359,7 +370,7 @@ impl Connection {
                 Some(error) => self.lost(&error),
                 None => self.vanished("it gave up answering"),
             },
-            StreamError::Silent => self.vanished("for a minute it has answered nothing, or next to nothing"),
+            StreamError::Silent => self.vanished("it has sent nothing, or almost nothing, for a minute"),
             StreamError::Cut => self.vanished("its answer ended early"),
             StreamError::Malformed(error) => self.protocol(&error.to_string()),
         }
@@ -376,7 +387,7 @@ impl Drop for Connection {
     }
 }
 
-/// The joiner's and the redeemer's view of the same secret.
+/// The exporter secret of the connection, which the joining node and the redeeming node both derive.
 pub(crate) fn exporter(quic: &quinn::Connection) -> Option<[u8; EXPORTER_LEN]> {
     let mut out = [0; EXPORTER_LEN];
     quic.export_keying_material(&mut out, EXPORTER_LABEL, b"").ok()?;

@@ -1,8 +1,8 @@
-//! What a listener was asked so far: numbers for operators, metrics and tests. Nothing is decided by them.
+//! Counters of a listener, for operators, metrics and tests. No decision depends on them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters of one listener. They only grow.
+/// Counters of one listener. They only increase.
 #[derive(Debug, Default)]
 pub struct Counts {
     handshakes_failed: AtomicU64,
@@ -16,17 +16,17 @@ pub struct Counts {
 /// [`Counts`] at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Handshakes that did not come to an end, or found no room after it.
+    /// Handshakes that failed or timed out, or for which there was no room.
     pub handshakes_failed: u64,
-    /// Peers that proved a key and were let in.
+    /// Peers that proved a key and got a session.
     pub sessions: u64,
-    /// Of those, peers that were members of nothing here.
+    /// Sessions of peers that were members of no library here.
     pub strangers: u64,
-    /// Hellos that did not come in time, broke a rule, or named another node than the handshake proved.
+    /// Hellos that were late, broke a rule, or named another node than the handshake proved.
     pub hellos_refused: u64,
     /// Requests that were read.
     pub requests: u64,
-    /// Requests of strangers that were refused by their length, unread.
+    /// Requests of unknown peers that were refused by their length, unread.
     pub requests_unread: u64,
 }
 

@@ -1,4 +1,5 @@
-//! Reaching a node: its addresses in turn, and the key of whoever answers checked. What it is asked is the connection's.
+//! Dialling a node: tries its addresses in turn and checks the key of the node that answers. Requests are
+//! sent by the module `connection`.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -18,43 +19,44 @@ use quinn::ConnectionError;
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
-    Acquaintance, Endpoint, Error, Result,
+    Endpoint, Error, PeerVerifier, Result,
     endpoint::{CloseCode, peer_name, proved_node},
     frame::FrameReader,
     identity::PeerKey,
     limits,
 };
 
-/// The TLS alert of a peer with which no protocol version is shared (`no_application_protocol`, RFC 7301).
+/// The TLS alert of a peer that shares no protocol version (`no_application_protocol`, RFC 7301).
 const ALERT_NO_PROTOCOL: u64 = 0x100 | 120;
-/// QUIC's own word for "not now" (RFC 9000 §20.1).
+/// QUIC's `CONNECTION_REFUSED` error (RFC 9000 §20.1): the server has no room now.
 const CONNECTION_REFUSED: u64 = 0x2;
 
-/// Tries the addresses, each a little after the one before; the first that answers as `expected` wins.
+/// Tries the addresses, each a little after the previous one; the first that answers as `expected` wins.
 pub(crate) async fn reach(
     endpoint: &Endpoint,
     addresses: &[String],
     expected: NodeId,
-    known: &Arc<dyn Acquaintance>,
+    verifier: &Arc<dyn PeerVerifier>,
 ) -> Result<(quinn::Connection, PeerKey)> {
     let look_up = |name: String| async move { Ok(tokio::net::lookup_host(name).await?.collect()) };
-    reach_by(look_up, endpoint, addresses, expected, known).await
+    reach_by(look_up, endpoint, addresses, expected, verifier).await
 }
 
-/// What came of one attempt.
+/// The result of one attempt.
 enum Attempt {
-    /// Where a name leads.
+    /// The addresses of a name.
     Found(Vec<SocketAddr>),
     Reached(quinn::Connection, PeerKey),
 }
 
-/// The same, with names looked up by `look_up`. A name is looked up in its turn: one whose servers are silent holds up nothing.
+/// The same, with `look_up` as the resolver. Each name is resolved in its turn, beside the dials: a name
+/// whose servers are silent delays no other address.
 pub(crate) async fn reach_by<F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static>(
     look_up: impl Fn(String) -> F,
     endpoint: &Endpoint,
     addresses: &[String],
     expected: NodeId,
-    known: &Arc<dyn Acquaintance>,
+    verifier: &Arc<dyn PeerVerifier>,
 ) -> Result<(quinn::Connection, PeerKey)> {
     if addresses.is_empty() {
         return Err(Error::Unreachable {
@@ -68,7 +70,7 @@ pub(crate) async fn reach_by<F: Future<Output = io::Result<Vec<SocketAddr>>> + S
     loop {
         match turns.next() {
             Some(Turn::Dial(address)) => {
-                attempts.spawn(dial_one(endpoint.clone(), address, expected, Arc::clone(known)));
+                attempts.spawn(dial_one(endpoint.clone(), address, expected, Arc::clone(verifier)));
             }
             Some(Turn::LookUp(name)) => drop(attempts.spawn(find(name.clone(), look_up(name)))),
             None => {}
@@ -88,14 +90,14 @@ pub(crate) async fn reach_by<F: Future<Output = io::Result<Vec<SocketAddr>>> + S
     }
 }
 
-/// What is tried next.
+/// The next step.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
     Dial(SocketAddr),
     LookUp(String),
 }
 
-/// Addresses in the order in which they are tried: those that need no looking up first, each once.
+/// Addresses in the order in which they are tried, each once: those that need no lookup come first.
 struct Turns {
     dials: VecDeque<SocketAddr>,
     names: VecDeque<String>,
@@ -145,13 +147,13 @@ async fn dial_one(
     endpoint: Endpoint,
     address: SocketAddr,
     expected: NodeId,
-    known: Arc<dyn Acquaintance>,
+    verifier: Arc<dyn PeerVerifier>,
 ) -> Result<Attempt> {
     let connecting = endpoint.dial(address)?;
     let unreachable = |cause: String| Error::Unreachable { peer: peer_name(&expected, address), cause };
     match timeout(limits::HANDSHAKE_TIMEOUT, connecting).await {
         Ok(Ok(connection)) => {
-            let (connection, peer) = identify(connection, address, expected, &*known).await?;
+            let (connection, peer) = identify(connection, address, expected, &*verifier).await?;
             Ok(Attempt::Reached(connection, peer))
         }
         Ok(Err(error)) if refused(&error) => Err(Error::Busy(peer_name(&expected, address))),
@@ -160,23 +162,24 @@ async fn dial_one(
     }
 }
 
-/// Makes sure that the one who answered is the one who was meant. Nothing was told to it so far.
+/// Checks that the node which answered is the expected one. Nothing was sent to it so far except the
+/// handshake.
 async fn identify(
     connection: quinn::Connection,
     address: SocketAddr,
     expected: NodeId,
-    known: &dyn Acquaintance,
+    verifier: &dyn PeerVerifier,
 ) -> Result<(quinn::Connection, PeerKey)> {
     let Some(proved) = proved_node(&connection) else {
         return Err(Error::Protocol { peer: peer_name(&expected, address), text: "it proved no key".into() });
     };
-    if let Some(node) = known.recognise(&expected, &proved.key) {
+    if let Some(node) = verifier.recognise(&expected, &proved.key) {
         return Ok((connection, PeerKey { node, ..proved }));
     }
     if let Some(hello) = introduction(&connection).await {
         let statements: Vec<_> = hello.statements.into_iter().map(Bytes::from).collect();
-        let will_do = known.stands_for(&expected, &hello.node);
-        if will_do && known.is_shown(&hello.node, &proved.key, &statements) {
+        let will_do = verifier.accepts(&expected, &hello.node);
+        if will_do && verifier.verify_statements(&hello.node, &proved.key, &statements) {
             return Ok((connection, PeerKey { node: hello.node, ..proved }));
         }
     }
@@ -184,7 +187,8 @@ async fn identify(
     Err(Error::WrongKey { address: address.to_string(), proved: proved.node, expected })
 }
 
-/// What a node with a key that is not its first says of itself; others say nothing, and are not waited for long.
+/// The hello with which a node whose key is not its first introduces itself. Other nodes send none, so the
+/// wait is short.
 async fn introduction(connection: &quinn::Connection) -> Option<Hello> {
     let patience = limits::INTRODUCTION_TIMEOUT.max(connection.rtt().saturating_mul(3));
     let introduced = async {
@@ -197,7 +201,8 @@ async fn introduction(connection: &quinn::Connection) -> Option<Hello> {
     timeout(patience, introduced).await.ok().flatten()
 }
 
-/// One failure stands for itself, and a wrong key before all others; several are listed.
+/// A single failure is returned as it is; a wrong key takes precedence over all others; several failures are
+/// listed.
 fn unreachable_at(addresses: &[String], expected: NodeId, mut failures: Vec<Error>) -> Error {
     if let Some(wrong) = failures.iter().position(|error| matches!(error, Error::WrongKey { .. })) {
         return failures.swap_remove(wrong);
@@ -228,7 +233,7 @@ fn refused(error: &ConnectionError) -> bool {
     }
 }
 
-/// The end of a connection in words.
+/// Describes the end of a connection.
 pub(crate) fn describe(error: &ConnectionError) -> String {
     match error {
         ConnectionError::TimedOut => "no answer".into(),
@@ -249,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_needs_no_looking_up_is_tried_first_and_each_once() {
+    fn addresses_without_lookup_come_first_and_each_once() {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         let known = ["a.example:1", "192.0.2.1:1", "[2001:db8::1]:1", "192.0.2.1:1"].map(String::from);
         let mut turns = Turns::new(&known);
@@ -263,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_leads_everywhere_is_followed_so_far_only() {
+    fn a_name_with_many_addresses_is_followed_up_to_a_limit() {
         let mut turns = Turns::new(&["a.example:1".into()]);
         turns.add((0..1000).map(|port| SocketAddr::from(([192, 0, 2, 1], port))));
         assert_eq!(turns.dials.len(), ADDRESSES);

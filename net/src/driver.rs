@@ -1,22 +1,22 @@
-//! One task owns one session: a connection that was accepted, from its hello to its end.
+//! One task owns one session: an accepted connection, from its hello to its end.
 //!
-//! Makes no decision about a request: the engine's answer does, on a thread that may block, and this task only moves
-//! its frames. A request is cancelled by stopping its stream; the thread notices with its next batch.
+//! This task makes no decision about a request. The engine makes the answer on a thread that may block, and
+//! the task only moves its frames. A request is cancelled by stopping its stream; the thread notices that
+//! with its next batch.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-use bytes::Bytes;
 use chuan_engine::{
     Error,
     id::LibraryId,
-    limits::{HELLO_BYTES, STRANGER_REQUEST_BYTES},
+    limits::{HELLO_BYTES, UNKNOWN_PEER_REQUEST_BYTES},
     statement::{Kinds, PublicKey},
     sync::{
         frame::{Encoded, Frame},
-        message::{End, ErrorCode, Hello, Join, Refusal, Request, VERSION},
+        message::{ErrorCode, Hello, Refusal, Request, VERSION},
     },
 };
 use quinn::SendStream;
@@ -34,112 +34,132 @@ use crate::{
     identity::PeerKey,
     limits,
     patience::Patience,
-    serve::{Host, Refused},
+    serve::{Caller, Identified, PeerHandler, Refused},
     sink::{Sink, encode},
 };
 
-/// What every session uses.
+/// Shared state of all sessions.
 #[derive(Clone)]
-pub(crate) struct Lent {
-    pub(crate) host: Arc<dyn Host>,
-    /// Places for answers that read the store, which may take hours.
+pub(crate) struct SessionContext {
+    pub(crate) handler: Arc<dyn PeerHandler>,
+    /// Permits for answers that read the store, which may take hours.
     pub(crate) answers: Arc<Semaphore>,
-    /// Places for all others, which are short: joins and what is said of libraries must not wait for the former.
+    /// Permits for all other answers, which are short: joins and exchanges of statements must not wait for
+    /// the long ones.
     pub(crate) short_answers: Arc<Semaphore>,
-    /// The place for whatever is done for nodes that are members of nothing here.
-    pub(crate) strangers: Arc<Semaphore>,
+    /// The permit for all work on behalf of unknown peers (members of no library here).
+    pub(crate) unknown_peers: Arc<Semaphore>,
     pub(crate) counts: Arc<Counts>,
+    /// Changes with every change of a library.
+    pub(crate) changes: watch::Receiver<u64>,
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
-impl Lent {
-    /// A place for the answer to `request`; waits where there is none. Cancel-safe.
-    async fn permit(&self, request: &Request, is_stranger: bool) -> Option<OwnedSemaphorePermit> {
+impl SessionContext {
+    /// A permit for the answer to `request`; waits until one is free. Cancel-safe.
+    async fn permit(&self, request: &Request, is_unknown: bool) -> Option<OwnedSemaphorePermit> {
         let places = match request {
-            _ if is_stranger => &self.strangers,
+            _ if is_unknown => &self.unknown_peers,
             Request::Pull(_) | Request::Pages { .. } | Request::Chunks { .. } => &self.answers,
             Request::Join(_) | Request::Exchange { .. } | Request::Peers { .. } => &self.short_answers,
         };
-        // Closed never: they live as long as the server.
+        // Never closed: the semaphores live as long as the server.
         Arc::clone(places).acquire_owned().await.ok()
     }
 
-    /// The place for strangers, once it is free. `None` where that takes too long.
-    async fn stranger_place(&self) -> Option<OwnedSemaphorePermit> {
-        let place = Arc::clone(&self.strangers).acquire_owned();
+    /// The permit for work on behalf of unknown peers. `None` if it is not free in time.
+    async fn unknown_peer_permit(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.unknown_peers).acquire_owned();
         timeout(limits::REQUEST_TIMEOUT, place).await.ok()?.ok()
     }
 
-    /// Whose key this is, and whether that is a member of anything. `None` where the node is going down.
-    pub(crate) async fn look_up(&self, key: PublicKey) -> Option<(PeerKey, bool)> {
-        let host = Arc::clone(&self.host);
+    /// Identifies the holder of a key. `None` if the node shuts down.
+    pub(crate) async fn look_up(&self, key: PublicKey) -> Option<LookedUp> {
+        let handler = Arc::clone(&self.handler);
         blocking(move || {
-            let peer = PeerKey { node: host.node_of(&key), key };
-            (peer, !host.memberships(&peer).is_empty())
+            let Identified { node, introduction } = handler.identify(&key);
+            let peer = PeerKey { node, key };
+            let is_known = !handler.memberships(&peer).is_empty();
+            LookedUp { peer, is_known, introduction }
         })
         .await
     }
 
-    /// The libraries here of which a peer is a member.
+    /// The libraries here in which a peer is a member.
     pub(crate) async fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
-        let (host, peer) = (Arc::clone(&self.host), *peer);
-        blocking(move || host.memberships(&peer)).await.unwrap_or_default()
+        let (handler, peer) = (Arc::clone(&self.handler), *peer);
+        blocking(move || handler.memberships(&peer)).await.unwrap_or_default()
     }
 }
 
-/// What a session says of its peer to whoever counts places.
+/// A peer after its handshake.
+pub(crate) struct LookedUp {
+    pub(crate) peer: PeerKey,
+    /// Whether it is a member of any library here.
+    pub(crate) is_known: bool,
+    /// The introduction of this node to it.
+    pub(crate) introduction: Option<Hello>,
+}
+
+/// The state of a session that its acceptor reads to count connections.
 pub(crate) struct Presence {
-    /// Whether it is a member of anything here.
+    /// Whether the peer is a member of any library here.
     pub(crate) known: watch::Sender<bool>,
-    /// Requests of it that are being answered.
+    /// Number of its requests that are being answered.
     pub(crate) asking: Arc<AtomicUsize>,
 }
 
-/// Serves a peer until it leaves, breaks a rule, or the node stops.
-pub(crate) async fn session(quic: quinn::Connection, peer: PeerKey, presence: Presence, lent: Lent) {
+/// Serves a peer until it closes the connection, breaks a rule, or the node stops.
+pub(crate) async fn session(
+    quic: quinn::Connection,
+    looked_up: LookedUp,
+    presence: Presence,
+    context: SessionContext,
+) {
+    let LookedUp { peer, introduction, .. } = looked_up;
     let began = Instant::now();
     let name = peer_name(&peer.node, quic.remote_address());
-    // Who takes no introduction must not keep its place by that.
-    let introduced = timeout(limits::REQUEST_TIMEOUT, introduce(&quic, &lent));
-    let is_stranger = !*presence.known.borrow();
-    if !is_stranger {
+    // A peer that does not read the introduction must not keep its place by that.
+    let introduced = timeout(limits::REQUEST_TIMEOUT, introduce(&quic, introduction));
+    let is_unknown = !*presence.known.borrow();
+    if !is_unknown {
         quic.set_receive_window(limits::ACCEPT_WINDOW_BYTES.into());
     }
-    let (greeted, _) = tokio::join!(greet(&quic, peer, is_stranger, &lent), introduced);
+    let (greeted, _) = tokio::join!(greet(&quic, peer, is_unknown, &context), introduced);
     let (peer, kinds) = match greeted {
         Ok(greeted) => greeted,
         Err(rule) => {
-            lent.counts.hello_refused();
+            context.counts.hello_refused();
             tracing::debug!(peer = name, rule, "no hello");
-            lent.host.refused(Some(&peer), quic.remote_address(), Refused::Hello, rule);
+            context.handler.refused(Some(&peer), quic.remote_address(), Refused::Hello, rule);
             return quic.close(CloseCode::Protocol.varint(), rule.as_bytes());
         }
     };
     tracing::debug!(peer = name, "connected");
-    let code = serve(&quic, (peer, kinds), began + limits::STRANGER_LIFETIME, &presence, &lent).await;
+    let code = serve(&quic, (peer, kinds), began + limits::UNKNOWN_PEER_LIFETIME, &presence, &context).await;
     quic.close(code.varint(), b"");
     tracing::debug!(peer = name, ?code, "disconnected");
 }
 
-/// Says who this node is, where its key alone does not.
-async fn introduce(quic: &quinn::Connection, lent: &Lent) {
-    let host = Arc::clone(&lent.host);
-    let Some(hello) = blocking(move || host.introduction()).await.flatten() else { return };
+/// Sends the introduction of this node, if its key is not its first one.
+async fn introduce(quic: &quinn::Connection, introduction: Option<Hello>) {
+    let Some(hello) = introduction else { return };
     let Some(encoded) = encode(&Frame::Hello(hello)) else { return };
-    // A dialler that takes no introduction has no use for one.
+    // A dialler that reads no introduction has no use for one.
     if let Ok(mut stream) = quic.open_uni().await {
         let _ = frame::write(&mut stream, vec![encoded], Patience::endless()).await;
         let _ = stream.finish();
     }
 }
 
-/// Takes the peer's hello, and the statements in it, before anything is answered, and says who the peer is and which kinds of
-/// statements it knows. The error is the rule that was broken.
+/// Reads the peer's hello, and offers the statements in it to the host, before anything is answered. Returns
+/// the peer's key with its node, and the kinds of statements that it knows. The error is the rule that was
+/// broken.
 async fn greet(
     quic: &quinn::Connection,
     peer: PeerKey,
-    is_stranger: bool,
-    lent: &Lent,
+    is_unknown: bool,
+    context: &SessionContext,
 ) -> Result<(PeerKey, Kinds), &'static str> {
     let hello = timeout(limits::REQUEST_TIMEOUT, hello(quic))
         .await
@@ -148,21 +168,14 @@ async fn greet(
         return Err("the hello speaks another version");
     }
     let (peer, kinds) = (PeerKey { node: hello.node, ..peer }, hello.kinds);
-    let host = Arc::clone(&lent.host);
-    let place = match is_stranger {
-        true => Some(lent.stranger_place().await.ok_or("too many strangers are here; try again")?),
+    let handler = Arc::clone(&context.handler);
+    let place = match is_unknown {
+        true => Some(context.unknown_peer_permit().await.ok_or("too many strangers are here; try again")?),
         false => None,
     };
     let recognised = blocking(move || {
         let _place = place;
-        if !hello.statements.is_empty() {
-            host.offer(hello.statements.into_iter().map(Bytes::from).collect());
-        }
-        let recognised = host.recognises(&peer);
-        if recognised {
-            host.met(&peer, &hello.name, &hello.addresses);
-        }
-        recognised
+        handler.greet(&peer, hello)
     });
     match recognised.await {
         Some(true) => Ok((peer, kinds)),
@@ -178,55 +191,53 @@ async fn hello(quic: &quinn::Connection) -> Result<Hello, &'static str> {
     }
 }
 
-/// Answers requests, a few at a time; more wait in their streams. Who is a member of nothing must be that by `deadline`.
-/// Gives the reason for the end.
+/// Answers requests, a few at a time; more wait in their streams. A peer that is a member of no library is
+/// disconnected at `deadline`. Returns the reason for the end.
 async fn serve(
     quic: &quinn::Connection,
     (peer, kinds): (PeerKey, Kinds),
     deadline: Instant,
     presence: &Presence,
-    lent: &Lent,
+    context: &SessionContext,
 ) -> CloseCode {
-    let mut stopped = lent.stopped.clone();
-    let mut changes = lent.host.changes();
+    let mut stopped = context.stopped.clone();
+    let mut changes = context.changes.clone();
+    changes.mark_unchanged();
     let mut answers = JoinSet::new();
-    let mut member_of = lent.memberships(&peer).await;
+    let mut member_of = context.memberships(&peer).await;
     let mut tick = interval_at(Instant::now() + limits::MEMBERSHIP_TICK, limits::MEMBERSHIP_TICK);
     let mut idle_since = Instant::now();
     loop {
-        let is_stranger = member_of.is_empty();
-        if presence.known.send_replace(!is_stranger) == is_stranger && !is_stranger {
+        let is_unknown = member_of.is_empty();
+        if presence.known.send_replace(!is_unknown) == is_unknown && !is_unknown {
             quic.set_receive_window(limits::ACCEPT_WINDOW_BYTES.into());
         }
-        let patience = if answers.is_empty() { idle_since + limits::STRANGER_TIMEOUT } else { deadline };
+        let patience = if answers.is_empty() { idle_since + limits::UNKNOWN_PEER_TIMEOUT } else { deadline };
         tokio::select! {
             () = sleep_until(patience.min(deadline)), if member_of.is_empty() => return CloseCode::Busy,
             stream = quic.accept_bi(), if answers.len() < limits::ANSWERS_PER_CONNECTION => match stream {
                 Ok((send, receive)) => {
-                    // It may have joined just now.
-                    let is_stranger = is_stranger && lent.memberships(&peer).await.is_empty();
-                    let caller =
-                        Caller {
-                            peer,
-                            kinds,
-                            is_stranger,
-                            asking: Arc::clone(&presence.asking),
-                            exporter: exporter(quic),
-                            quic: quic.clone(),
-                        };
-                    let reader = match is_stranger {
-                        true => FrameReader::up_to(receive, STRANGER_REQUEST_BYTES),
+                    // The peer may have joined just now.
+                    let is_unknown = is_unknown && context.memberships(&peer).await.is_empty();
+                    let incoming = Incoming {
+                        caller: Caller { peer, kinds, exporter: exporter(quic) },
+                        is_unknown,
+                        asking: Arc::clone(&presence.asking),
+                        quic: quic.clone(),
+                    };
+                    let reader = match is_unknown {
+                        true => FrameReader::up_to(receive, UNKNOWN_PEER_REQUEST_BYTES),
                         false => FrameReader::new(receive),
                     };
-                    answers.spawn(answer(send, reader, caller, lent.clone()));
+                    answers.spawn(answer(send, reader, incoming, context.clone()));
                 }
-                // The streams went with the connection; the threads behind them end with their next batch.
+                // The streams ended with the connection; the threads behind them end with their next batch.
                 Err(_) => return CloseCode::Done,
             },
             Some(_) = answers.join_next() => idle_since = Instant::now(),
             () = looks_again(&mut changes, &mut tick) => {
-                // A join, or what somebody said, may have made it a member since.
-                let now = lent.memberships(&peer).await;
+                // A join or a new statement may have made the peer a member meanwhile.
+                let now = context.memberships(&peer).await;
                 if !member_of.iter().all(|library| now.contains(library)) {
                     // Answers under way are dropped with the connection.
                     return CloseCode::Revoked;
@@ -240,39 +251,33 @@ async fn serve(
     CloseCode::Stopping
 }
 
-/// Waits until the server stops, or is gone, which is as good a reason.
+/// Waits until the server stops or is gone.
 async fn stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Waits until memberships may have changed: something was said, or one may have ended by itself.
-async fn looks_again(changes: &mut Option<watch::Receiver<u64>>, tick: &mut Interval) {
+/// Waits until memberships may have changed: a statement has arrived, or a membership may have expired.
+async fn looks_again(changes: &mut watch::Receiver<u64>, tick: &mut Interval) {
     tokio::select! {
         () = changed(changes) => {}
         _ = tick.tick() => {}
     }
 }
 
-/// Waits for a change of what is known of libraries; for ever where nobody tells.
-async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
-    if let Some(changes) = changes
-        && changes.changed().await.is_ok()
-    {
-        return;
+/// Waits for a change of any library; for ever if none can come any more.
+async fn changed(changes: &mut watch::Receiver<u64>) {
+    if changes.changed().await.is_err() {
+        std::future::pending().await
     }
-    std::future::pending().await
 }
 
-/// Who asks.
-struct Caller {
-    peer: PeerKey,
-    /// The kinds of statements that it knows.
-    kinds: Kinds,
-    /// Whether it was a member of nothing here when it asked.
-    is_stranger: bool,
-    /// Its requests that are being answered, this one among them once it was read.
+/// The request of a peer, as far as its session knows it.
+struct Incoming {
+    caller: Caller,
+    /// Whether the peer was a member of no library here when it sent the request.
+    is_unknown: bool,
+    /// Number of its requests that are being answered. This one is counted once it has been read.
     asking: Arc<AtomicUsize>,
-    exporter: Option<[u8; 32]>,
     quic: quinn::Connection,
 }
 
@@ -293,16 +298,17 @@ impl Drop for Asking {
 }
 
 /// Reads one request and writes its answer.
-async fn answer(mut send: SendStream, mut receive: FrameReader, caller: Caller, lent: Lent) {
+async fn answer(mut send: SendStream, mut receive: FrameReader, incoming: Incoming, context: SessionContext) {
     let request = match timeout(limits::REQUEST_TIMEOUT, receive.next()).await {
         Ok(Ok(Some(Frame::Request(request)))) => {
-            lent.counts.request();
+            context.counts.request();
             Ok(request)
         }
         Ok(Err(frame::StreamError::Malformed(Error::Denied(_)))) => {
-            lent.counts.request_unread();
-            let why = "a request that is longer than a stranger's may be";
-            lent.host.refused(Some(&caller.peer), caller.quic.remote_address(), Refused::Request, why);
+            context.counts.request_unread();
+            let why = "a request longer than a peer without membership may send";
+            let address = incoming.quic.remote_address();
+            context.handler.refused(Some(&incoming.caller.peer), address, Refused::Request, why);
             Err(Refusal::new(ErrorCode::Denied, ""))
         }
         Ok(Err(frame::StreamError::Malformed(error))) => {
@@ -311,38 +317,43 @@ async fn answer(mut send: SendStream, mut receive: FrameReader, caller: Caller, 
         Ok(Ok(Some(_))) => Err(Refusal::new(ErrorCode::Invalid, "a stream must begin with a request")),
         Ok(Ok(None) | Err(_)) | Err(_) => return abandon(&mut send),
     };
-    // An answer may take hours: what the request came in must not wait for that. The stream itself is kept, since to drop it
-    // before its end was read would tell the peer to stop.
+    // An answer may take hours: the buffers of the request are freed before it. The stream itself is kept:
+    // dropping it before its end was read would tell the peer to stop.
     let _asked = receive.into_stream();
-    let asking = Asking::begin(&caller.asking);
+    let asking = Asking::begin(&incoming.asking);
     let written = match request {
-        Ok(request) => relay(&mut send, request, caller, &lent).await,
+        Ok(request) => relay(&mut send, request, incoming, &context).await,
         Err(refusal) => refuse(&mut send, refusal).await,
     };
     drop(asking);
     if written.is_err() {
         return abandon(&mut send);
     }
-    // Closing the connection drops what is not acknowledged, so the answer ends when all of it is.
+    // Closing the connection drops unacknowledged data, so the answer ends when all of it is acknowledged.
     let _ = send.finish();
     let _ = timeout(limits::STALL_TIMEOUT, send.stopped()).await;
 }
 
-/// Carries the frames of an answer from the thread that makes them to the stream.
-async fn relay(send: &mut SendStream, request: Request, caller: Caller, lent: &Lent) -> Result<(), Stalled> {
+/// Moves the frames of an answer from the thread that makes them to the stream.
+async fn relay(
+    send: &mut SendStream,
+    request: Request,
+    incoming: Incoming,
+    context: &SessionContext,
+) -> Result<(), Stalled> {
     let stopped = send.stopped();
     tokio::pin!(stopped);
     let permit = tokio::select! {
-        permit = timeout(limits::ANSWER_PATIENCE, lent.permit(&request, caller.is_stranger)) => permit,
+        permit = timeout(limits::ANSWER_WAIT_TIMEOUT, context.permit(&request, incoming.is_unknown)) => permit,
         _ = &mut stopped => return Err(Stalled),
     };
     let Ok(Some(permit)) = permit else {
         return refuse(send, Refusal::new(ErrorCode::Busy, "")).await;
     };
     let (frames, mut batches) = mpsc::channel(limits::ANSWER_QUEUE_BYTES / limits::ANSWER_BATCH_BYTES);
-    let host = Arc::clone(&lent.host);
-    let sink = Sink::new(frames, caller.quic.clone(), permit);
-    tokio::task::spawn_blocking(move || produce(&*host, request, &caller, sink));
+    let handler = Arc::clone(&context.handler);
+    let sink = Sink::new(frames, incoming.quic.clone(), permit);
+    tokio::task::spawn_blocking(move || produce(&*handler, request, &incoming, sink));
     loop {
         let batch = tokio::select! {
             batch = batches.recv() => batch,
@@ -359,7 +370,7 @@ async fn refuse(send: &mut SendStream, refusal: Refusal) -> Result<(), Stalled> 
     write(send, encode(&Frame::Error(refusal)).into_iter().collect()).await
 }
 
-/// The peer takes nothing more.
+/// The peer reads nothing more.
 struct Stalled;
 
 async fn write(send: &mut SendStream, frames: Vec<Encoded>) -> Result<(), Stalled> {
@@ -372,18 +383,10 @@ fn abandon(send: &mut SendStream) {
 }
 
 /// Makes the frames of an answer; blocks on the store and on the peer.
-fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
-    let what = if matches!(request, Request::Join(_)) { Refused::Join } else { Refused::Request };
-    let refused = match request {
-        Request::Join(join) => {
-            redeem(host, &join, caller, &mut sink).err().map(|error| (refuse_join(&error), error))
-        }
-        request => host
-            .answer(&caller.peer, caller.kinds, request, &mut sink)
-            .err()
-            .map(|error| (Refusal::of(&error), error)),
-    };
-    if let Some((refusal, error)) = refused {
+fn produce(handler: &dyn PeerHandler, request: Request, incoming: &Incoming, mut sink: Sink) {
+    let is_join = matches!(request, Request::Join(_));
+    let caller = &incoming.caller;
+    if let Err(error) = handler.answer(caller, request, &mut sink) {
         let peer = caller.peer.node.short();
         match error {
             Error::Denied(_) | Error::Missing(_) | Error::Invalid(_) | Error::Busy(_) | Error::Cancelled => {
@@ -392,14 +395,16 @@ fn produce(host: &dyn Host, request: Request, caller: &Caller, mut sink: Sink) {
             _ => tracing::warn!(peer, %error, "a request failed here"),
         }
         if matches!(error, Error::Denied(_)) {
-            host.refused(Some(&caller.peer), caller.quic.remote_address(), what, &error.to_string());
+            let stage = if is_join { Refused::Join } else { Refused::Request };
+            let address = incoming.quic.remote_address();
+            handler.refused(Some(&caller.peer), address, stage, &error.to_string());
         }
-        sink.push(Frame::Error(refusal));
+        sink.push(Frame::Error(if is_join { refuse_join(&error) } else { Refusal::of(&error) }));
     }
     sink.flush();
 }
 
-/// What a joiner is told. It holds a ticket, so it may know what is wrong with it.
+/// The refusal of a join. The joining node holds a ticket, so it may learn why the ticket is refused.
 fn refuse_join(error: &Error) -> Refusal {
     match error {
         Error::Denied(text) => Refusal::new(ErrorCode::Denied, text.as_str()),
@@ -407,16 +412,7 @@ fn refuse_join(error: &Error) -> Refusal {
     }
 }
 
-fn redeem(host: &dyn Host, join: &Join, caller: &Caller, sink: &mut Sink) -> chuan_engine::Result<()> {
-    let exporter = caller.exporter.ok_or_else(|| Error::Busy("no keying material".into()))?;
-    for statement in host.join(&caller.peer, &exporter, join)? {
-        sink.push(Frame::Statement(statement));
-    }
-    sink.push(Frame::End(End { complete: true, ..End::default() }));
-    Ok(())
-}
-
-/// Runs what may block on a thread that may. `None` where it panicked or the runtime is going down.
+/// Runs blocking work on a thread for it. `None` if it panicked or the runtime shuts down.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.inspect_err(|error| tracing::error!(%error, "a task failed")).ok()
 }

@@ -1,5 +1,5 @@
-//! One UDP socket and the QUIC endpoint on it: windows, limits and time-outs. The only file that names
-//! `quinn::Endpoint`; it decides nothing about what peers may do.
+//! One UDP socket and the QUIC endpoint on it: windows, limits and timeouts. The only file that names
+//! `quinn::Endpoint`; it does not decide what peers may do.
 
 use std::{
     fmt,
@@ -21,10 +21,10 @@ use crate::{
     limits,
 };
 
-/// The name that TLS wants and nobody sees: it is never sent.
+/// The server name that TLS requires. It is never sent.
 const TLS_NAME: &str = "chuan.invalid";
 
-/// Closing codes of a connection, as the peer sees them.
+/// Codes with which a connection is closed, as the peer sees them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CloseCode {
     /// The work is done.
@@ -35,7 +35,7 @@ pub(crate) enum CloseCode {
     Busy = 2,
     /// The peer broke the protocol.
     Protocol = 3,
-    /// The peer is no member any more.
+    /// The peer lost a membership.
     Revoked = 4,
 }
 
@@ -98,8 +98,8 @@ impl Endpoint {
         self.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Proves another key from the next connection on. Those that are open go on under the one they
-    /// began with, for as long as the peer takes it for good.
+    /// Proves another key from the next connection on. Open connections keep the key that they began with,
+    /// for as long as the peer accepts it.
     pub fn set_identity(&self, identity: Identity) -> Result<()> {
         let config = self.accepts.then(|| server_config(&identity)).transpose()?;
         *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
@@ -109,47 +109,48 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Connections that are open, handshakes among them.
+    /// Open connections, including handshakes under way.
     pub fn connections(&self) -> usize {
         self.quic.open_connections()
     }
 
-    /// Closes every connection, tells the peers so and waits until they know.
+    /// Closes every connection, notifies the peers and waits until they have acknowledged it.
     pub async fn close(&self) {
         self.close_within(limits::CLOSE_GRACE).await;
     }
 
-    /// The same for who has only dialled and lost nothing if a peer hears of it later: waits until that is sent.
+    /// The same for a node that has only dialled, where a late notice to a peer costs nothing: waits until
+    /// the notice is sent.
     pub async fn hang_up(&self) {
         self.close_within(limits::HANG_UP_GRACE).await;
     }
 
     async fn close_within(&self, grace: Duration) {
         self.quic.close(CloseCode::Stopping.varint(), b"stopping");
-        // Peers that are gone must not hold up the end: what is lost is only a notice.
+        // An unreachable peer must not delay the end: only the notice to it is lost.
         let _ = tokio::time::timeout(grace, self.quic.wait_idle()).await;
     }
 
-    /// The next dialler. `None` once the endpoint is closed. Cancel-safe.
+    /// The next incoming connection. `None` once the endpoint is closed. Cancel-safe.
     pub(crate) async fn accept(&self) -> Option<quinn::Incoming> {
         self.quic.accept().await
     }
 
-    /// Starts a handshake with whoever is at `address`.
+    /// Starts a handshake with the node at `address`.
     pub(crate) fn dial(&self, address: SocketAddr) -> Result<quinn::Connecting> {
         self.dial_as(address, self.identity().dial_config()?)
     }
 
-    /// A dialler to which nobody can open a stream.
+    /// A dialler that allows its peer no stream.
     #[cfg(test)]
-    pub(crate) fn deaf(mut self) -> Self {
+    pub(crate) fn without_streams(mut self) -> Self {
         let mut transport = dial_transport().expect("is set up");
         transport.max_concurrent_uni_streams(VarInt::from_u32(0));
         self.dial_transport = Arc::new(transport);
         self
     }
 
-    /// Starts a handshake with these rules of TLS.
+    /// Starts a handshake with this TLS configuration.
     pub(crate) fn dial_as(
         &self,
         address: SocketAddr,
@@ -174,7 +175,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// What a peer's key says of it, once its handshake is over. `None` where it proved none, which TLS does not allow.
+/// The key that a peer proved in its completed handshake. `None` if it proved none, which TLS does not allow.
 pub(crate) fn proved_node(connection: &quinn::Connection) -> Option<PeerKey> {
     let certificates =
         connection.peer_identity()?.downcast::<Vec<rustls::pki_types::CertificateDer>>().ok()?;
@@ -184,9 +185,9 @@ pub(crate) fn proved_node(connection: &quinn::Connection) -> Option<PeerKey> {
     }
 }
 
-/// A name of a peer for messages.
+/// The name of a peer in messages.
 pub(crate) fn peer_name(node: &NodeId, address: SocketAddr) -> String {
-    // IPv4 is shown as IPv4, though the socket is an IPv6 one.
+    // An IPv4 address is shown as IPv4, though the socket is an IPv6 one.
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     format!("node {} at {address}", node.short())
 }
@@ -194,7 +195,7 @@ pub(crate) fn peer_name(node: &NodeId, address: SocketAddr) -> String {
 fn bind(address: SocketAddr) -> Result<UdpSocket> {
     let socket = UdpSocket::bind(address)
         .map_err(|source| Error::io(format!("cannot listen on UDP {address}"), source))?;
-    // The kernel grants what its administrator allows; a smaller buffer costs speed only.
+    // The kernel grants the size that its administrator allows; a smaller buffer costs only speed.
     let bytes = limits::SOCKET_BUFFER_BYTES;
     if let Err(error) = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, bytes)
         .and_then(|()| rustix::net::sockopt::set_socket_send_buffer_size(&socket, bytes))
@@ -219,10 +220,10 @@ fn server_config(identity: &Identity) -> Result<quinn::ServerConfig> {
 
 fn dial_transport() -> Result<TransportConfig> {
     let mut transport = transport(limits::WINDOW_BYTES)?;
-    // Of a stream; the connection's own window is the bound, and grows with the path.
+    // The limit of one stream; the connection's own window is the bound, and grows with the path.
     transport.stream_receive_window(VarInt::from_u32(limits::WINDOW_MAX_BYTES));
     transport.keep_alive_interval(Some(limits::KEEP_ALIVE));
-    // Who is dialled opens no stream but one to introduce itself.
+    // An acceptor opens no stream to its dialler except one to introduce itself.
     transport.max_concurrent_bidi_streams(VarInt::from_u32(0));
     transport.max_concurrent_uni_streams(VarInt::from_u32(1));
     Ok(transport)
@@ -230,21 +231,22 @@ fn dial_transport() -> Result<TransportConfig> {
 
 fn accept_transport() -> Result<TransportConfig> {
     let mut transport = transport(limits::ACCEPT_WINDOW_BYTES)?;
-    // What a key that nobody knows may have here unread; a member's connection is given more.
-    transport.receive_window(VarInt::from_u32(limits::STRANGER_WINDOW_BYTES));
+    // The limit of unread data from an unknown peer; a member's connection gets a larger one.
+    transport.receive_window(VarInt::from_u32(limits::UNKNOWN_PEER_WINDOW_BYTES));
     transport.max_concurrent_bidi_streams(VarInt::from_u32(limits::STREAMS_BIDI));
     transport.max_concurrent_uni_streams(VarInt::from_u32(limits::STREAMS_UNI));
     Ok(transport)
 }
 
-/// What both sides share. `window` bounds what a peer may have sent and this side not yet read.
+/// Settings of both sides. `window` bounds the data that a peer has sent and this side has not read yet.
 fn transport(window: u32) -> Result<TransportConfig> {
     let idle = IdleTimeout::try_from(limits::IDLE_TIMEOUT)
         .map_err(|error| Error::Local(format!("the idle time-out does not fit: {error}")))?;
     let mut congestion = CubicConfig::default();
     congestion.initial_window(limits::INITIAL_WINDOW_BYTES);
-    // Discovery by halves spends six probes of up to this size in the first second of every connection, which is most of
-    // what a pull with nothing new sends. One probe of the size that nearly every path carries tells as much.
+    // Binary search sends six probes of up to this size in the first second of every connection, which is
+    // most of the traffic of a pull with nothing new. One probe of the size that nearly every path carries
+    // finds out as much.
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(limits::DATAGRAM_BYTES).minimum_change(limits::DATAGRAM_BYTES - 1200);
     let mut transport = TransportConfig::default();
@@ -262,7 +264,7 @@ fn transport(window: u32) -> Result<TransportConfig> {
 
 #[cfg(test)]
 impl Endpoint {
-    /// Listens on the loopback interface and takes `window` bytes of a stream before they are read.
+    /// Listens on the loopback interface, with a window of `window` bytes for each stream.
     pub(crate) fn listen_narrow(identity: Identity, window: u32) -> Result<Self> {
         let mut config = server_config(&identity)?;
         let mut transport = accept_transport()?;
@@ -272,7 +274,8 @@ impl Endpoint {
     }
 }
 
-/// A handshake under way between two endpoints with quinn's own settings and our keys, to measure against.
+/// A handshake under way between two endpoints with quinn's own settings and our keys, as a reference for
+/// measurements.
 #[cfg(test)]
 pub(crate) fn plain_loopback(
     identity: &Identity,

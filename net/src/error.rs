@@ -1,23 +1,23 @@
-//! The one error type of the transport: what went wrong between two nodes, by what the caller can do about it.
+//! The one error type of the transport. Its variants are told apart by what the caller can do.
 
 use std::io;
 
 use chuan_engine::id::NodeId;
 
-/// What went wrong.
+/// An error of the transport.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another node than the one expected answers at an address.
+    /// Another node than the expected one answers at an address.
     #[error(
         "the node at {address} proved another key (NodeId {proved}) than expected ({expected}); check the address, or ask its operator for a new ticket"
     )]
     WrongKey {
-        /// Where.
+        /// The address.
         address: String,
-        /// The id of the key it has.
+        /// The id of the key that the node proved.
         proved: NodeId,
-        /// The id that was wanted.
+        /// The id that was expected.
         expected: NodeId,
     },
     /// No address of the node could be reached.
@@ -25,10 +25,10 @@ pub enum Error {
     Unreachable {
         /// The node and its addresses.
         peer: String,
-        /// What each attempt met.
+        /// The failure of each attempt.
         cause: String,
     },
-    /// A peer that was connected is gone, or silent for too long.
+    /// A connected peer has vanished, or was silent for too long.
     #[error(
         "lost {peer}: {cause}; what has arrived is kept, run the same command again or name another source with `--from`"
     )]
@@ -38,7 +38,7 @@ pub enum Error {
         /// How it ended.
         cause: String,
     },
-    /// The peer will not, or has not; the source says why and what to do.
+    /// The peer refused, or lacks the data; the source has the reason and the remedy.
     #[error("{peer}: {source}")]
     Refused {
         /// The node and its address.
@@ -61,19 +61,19 @@ pub enum Error {
     /// The caller asked for the work to stop.
     #[error("interrupted")]
     Cancelled,
-    /// The local side cannot work so.
+    /// The local node cannot do this.
     #[error("{0}")]
     Local(String),
-    /// The operating system refused; the text says what was being done.
+    /// The operating system refused; the context is the action that failed.
     #[error("{context}: {source}")]
     Io {
-        /// What was being done.
+        /// The action that failed.
         context: String,
         /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The engine refused what arrived, or could not store or read.
+    /// The engine refused the data, or could not store or read it.
     #[error(transparent)]
     Engine(#[from] chuan_engine::Error),
 }
@@ -82,12 +82,12 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Wraps an I/O error with what was being done.
+    /// Wraps an I/O error with the action that failed.
     pub(crate) fn io(context: impl Into<String>, source: io::Error) -> Self {
         Error::Io { context: context.into(), source }
     }
 
-    /// A TLS set-up that does not work at all: a bug or a build without what it needs.
+    /// A TLS configuration that cannot work: a bug, or a build without a required feature.
     pub(crate) fn tls(error: rustls::Error) -> Self {
         Error::Local(format!("cannot set up TLS: {error}"))
     }

@@ -1,6 +1,7 @@
-//! The engine's frames over QUIC streams: many at a time, each length checked before anything of it is kept.
+//! The engine's frames over QUIC streams: read in batches, with each length checked before any data of the
+//! frame is kept.
 //!
-//! Only moves frames; what they mean is the engine's, what to do about a lost stream is the caller's.
+//! Only moves frames. The engine interprets them, and the caller handles a lost stream.
 
 use std::{
     sync::{
@@ -20,7 +21,7 @@ use crate::{limits, patience::Patience};
 /// Buffers taken from a stream under one lock of its connection; each holds about a datagram.
 const BUFFERS: usize = limits::PULL_BATCH_BYTES / limits::DATAGRAM_BYTES as usize;
 
-/// The same of a stream that carries one short message.
+/// The same for a stream that carries one short message.
 const FEW_BUFFERS: usize = 8;
 
 /// Why a stream gave no more frames.
@@ -28,13 +29,13 @@ const FEW_BUFFERS: usize = 8;
 pub(crate) enum StreamError {
     /// The connection ended.
     Lost(ConnectionError),
-    /// The peer gave the stream up.
+    /// The peer reset or stopped the stream.
     Abandoned,
-    /// Nothing came for [`SILENCE_TIMEOUT`](limits::SILENCE_TIMEOUT), or so little that it comes to the same.
+    /// Nothing arrived for [`SILENCE_TIMEOUT`](limits::SILENCE_TIMEOUT), or too little.
     Silent,
     /// The stream ended within a frame.
     Cut,
-    /// A frame that may not be.
+    /// A frame that is not allowed.
     Malformed(chuan_engine::Error),
 }
 
@@ -42,8 +43,8 @@ impl std::fmt::Display for StreamError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             StreamError::Lost(error) => error.fmt(f),
-            StreamError::Abandoned => f.write_str("the stream was given up"),
-            StreamError::Silent => f.write_str("nothing came any more"),
+            StreamError::Abandoned => f.write_str("the peer reset the stream"),
+            StreamError::Silent => f.write_str("the peer was silent for too long"),
             StreamError::Cut => f.write_str("a stream ended within a frame"),
             StreamError::Malformed(error) => error.fmt(f),
         }
@@ -57,7 +58,7 @@ pub(crate) struct FrameReader {
     assembler: Assembler,
     buffers: Vec<Bytes>,
     ended: bool,
-    /// Where the bytes that come are counted.
+    /// Counter of the bytes that arrive.
     count: Arc<AtomicU64>,
     patience: Patience,
 }
@@ -74,18 +75,19 @@ impl FrameReader {
         Self { stream, assembler, buffers, ended: false, count, patience }
     }
 
-    /// A reader that takes no frame with a larger payload than `most`: of a longer one only its header is looked at.
+    /// A reader that refuses frames with a payload longer than `most`: of such a frame it reads only the
+    /// header.
     pub(crate) fn up_to(stream: RecvStream, most: usize) -> Self {
         let buffers = vec![Bytes::new(); FEW_BUFFERS];
         Self { assembler: Assembler::up_to(most), buffers, ..Self::new(stream) }
     }
 
-    /// The stream alone, with what nobody has read of it.
+    /// The stream alone, with its unread rest.
     pub(crate) fn into_stream(self) -> RecvStream {
         self.stream
     }
 
-    /// The next frame; `None` where the stream ends between frames. Cancel-safe.
+    /// The next frame; `None` if the stream ends between frames. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Frame>, StreamError> {
         loop {
             if let Some(frame) = self.assembler.next().map_err(StreamError::Malformed)? {
@@ -98,8 +100,8 @@ impl FrameReader {
         }
     }
 
-    /// Waits for at least one frame, then takes those that are here already; about
-    /// [`PULL_BATCH_BYTES`](limits::PULL_BATCH_BYTES) at most. Empty where the stream has ended. Cancel-safe.
+    /// Waits for at least one frame, then also returns those that have arrived already; about
+    /// [`PULL_BATCH_BYTES`](limits::PULL_BATCH_BYTES) at most. Empty if the stream has ended. Cancel-safe.
     pub(crate) async fn batch(&mut self) -> Result<Vec<Frame>, StreamError> {
         let Some(first) = self.next().await? else { return Ok(Vec::new()) };
         let mut frames = vec![first];
@@ -130,12 +132,12 @@ impl FrameReader {
     }
 }
 
-/// Writes frames in one go. Not cancel-safe: a part of a frame may be out.
+/// Writes frames in one call. Not cancel-safe: a part of a frame may have been sent.
 ///
 /// # Errors
 ///
-/// [`StreamError::Silent`] where the peer takes so little that `patience` ends. How long the frames take does not count, if they
-/// are taken steadily.
+/// [`StreamError::Silent`] where the peer reads so little that `patience` runs out. The total time has no
+/// limit while the peer reads steadily.
 pub(crate) async fn write(
     stream: &mut SendStream,
     frames: Vec<Encoded>,
@@ -157,7 +159,7 @@ pub(crate) async fn write(
             _ => StreamError::Abandoned,
         })?;
         patience.note(since.elapsed(), taken.bytes as u64);
-        // What was taken of the first that is left was cut off it.
+        // `write_chunks` has cut the written part off the first remaining chunk.
         parts = parts.get_mut(taken.chunks..).unwrap_or_default();
     }
     Ok(())

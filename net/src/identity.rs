@@ -1,7 +1,7 @@
-//! Who a node is on the wire: TLS 1.3 with raw Ed25519 public keys (RFC 7250) on both sides.
+//! The identity of a node on the wire: TLS 1.3 with raw Ed25519 public keys (RFC 7250) on both sides.
 //!
-//! A handshake proves a key and nothing more. Whether the key may do anything is decided after it, from statements;
-//! nothing here looks at those.
+//! A handshake proves a key and nothing more. The rights of the key are decided later, from statements;
+//! nothing here reads statements.
 
 use std::{fmt, sync::Arc};
 
@@ -27,7 +27,7 @@ use rustls::{
 
 use crate::error::{Error, Result};
 
-/// The protocol and its version, as TLS negotiates it.
+/// The protocol and its version, for TLS's ALPN.
 pub const ALPN: &[u8] = b"chuan/2";
 
 /// The DER of an Ed25519 SubjectPublicKeyInfo (RFC 8410) up to the key itself.
@@ -52,7 +52,7 @@ impl Identity {
         Self { key: Arc::new(key), node }
     }
 
-    /// Whether the key names the node by itself.
+    /// Whether the node's id is derived from this key.
     pub fn is_first_key(&self) -> bool {
         self.key.node() == self.node
     }
@@ -67,7 +67,7 @@ impl Identity {
         self.key.public()
     }
 
-    /// TLS for accepting: every dialler proves a key, whichever it is.
+    /// TLS for accepting: every dialler must prove a key; any key is accepted.
     pub(crate) fn accept_config(&self) -> Result<rustls::ServerConfig> {
         let mut config = rustls::ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -82,7 +82,8 @@ impl Identity {
         Ok(config)
     }
 
-    /// TLS for dialling: whoever answers proves a key, whichever it is. Nothing is sent before the key was judged.
+    /// TLS for dialling: the acceptor must prove a key; any key is accepted. Nothing is sent before the key
+    /// was checked.
     pub(crate) fn dial_config(&self) -> Result<rustls::ClientConfig> {
         let mut config = rustls::ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -93,7 +94,7 @@ impl Identity {
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.resumption = Resumption::disabled();
         config.enable_early_data = false;
-        // A name in the clear would tell an observer which node is wanted; the key identifies it.
+        // A name in the clear would show an observer which node is dialled; the key identifies it.
         config.enable_sni = false;
         Ok(config)
     }
@@ -115,13 +116,13 @@ impl fmt::Debug for Identity {
 pub struct PeerKey {
     /// The public key.
     pub key: PublicKey,
-    /// The node: the one that the key names, until it is known to be another's.
+    /// The node: derived from the key, until statements show that the key belongs to another node.
     pub node: NodeId,
 }
 
 impl PeerKey {
-    /// Reads the only form of key that is taken: an Ed25519 SubjectPublicKeyInfo of exactly 44 bytes, its key valid by
-    /// the rule that statements follow.
+    /// Parses the only accepted form of key: an Ed25519 SubjectPublicKeyInfo of exactly 44 bytes, with a key
+    /// that is valid by the rules for statements.
     pub(crate) fn of_spki(der: &[u8]) -> Option<Self> {
         let bytes: [u8; 32] = der.strip_prefix(&SPKI_PREFIX)?.try_into().ok()?;
         let key = PublicKey::from_bytes(bytes).ok()?;
@@ -133,7 +134,8 @@ fn spki(key: &PublicKey) -> Vec<u8> {
     [SPKI_PREFIX.as_slice(), key.as_bytes().as_slice()].concat()
 }
 
-/// One group and the fast suites: a small ClientHello, and AES-128 first, which QUIC's first packets need anyway.
+/// One group and the fast suites: a small ClientHello, and AES-128 first, which QUIC's first packets need
+/// anyway.
 fn provider() -> Arc<CryptoProvider> {
     let mut provider = rustls::crypto::ring::default_provider();
     provider.kx_groups.retain(|group| group.name() == NamedGroup::X25519);
@@ -147,7 +149,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-/// The node key as rustls signs handshakes with it.
+/// The node key as a signer of rustls handshakes.
 struct NodeKey(Arc<Key>);
 
 impl fmt::Debug for NodeKey {
@@ -180,7 +182,7 @@ impl Signer for NodeKey {
     }
 }
 
-/// Reads a peer's only certificate as a key.
+/// Parses a peer's only certificate as a key.
 fn peer_key(
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
@@ -207,10 +209,10 @@ fn verify_tls13(
 }
 
 fn no_tls12() -> TlsError {
-    TlsError::General("TLS 1.2 is not spoken here".into())
+    TlsError::General("TLS 1.2 is not supported".into())
 }
 
-/// The verifier of both sides: any valid key.
+/// The verifier of both sides: accepts any valid key.
 #[derive(Debug)]
 pub(crate) struct AnyKey;
 

@@ -1,127 +1,134 @@
-//! Every bound of the transport, by name, with the relations that must hold between them.
+//! All limits of the transport, by name, with the relations that must hold between them.
 //!
-//! Bounds of the protocol itself (frames, requests) are the engine's; these are of sockets, windows and time.
+//! Limits of the protocol itself (frames, requests) are in the engine; these are limits of sockets, windows
+//! and time.
 
 use std::time::Duration;
 
 use chuan_engine::limits as engine;
 
-/// The handshake must be over by then.
+/// Time limit of a handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The hello, and the body of a request on a stream that was opened, must be here by then.
+/// Time limit of the hello, and of the body of a request on an open stream.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection on which nothing came for this long is dead.
+/// A connection that receives nothing for this long is closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The dialler lets itself be heard this often. A vanished peer is noticed after at most this and [`IDLE_TIMEOUT`]:
+/// Interval of the dialler's keep-alives. A vanished peer is noticed after at most this and [`IDLE_TIMEOUT`]:
 /// the last keep-alive sent moves the deadline once.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(4);
-/// An answer of which nothing came for this long will not come. Its connection may live on: the peer hangs, not the path.
+/// An answer that brings nothing for this long has failed. Its connection may live on: the peer hangs, not
+/// the path.
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
-/// So many bytes of an answer let it be waited for a second longer, up to [`SILENCE_TIMEOUT`]: 16 KiB in ten seconds go on for ever,
-/// less ends.
+/// So many bytes of an answer extend the wait for it by a second, up to [`SILENCE_TIMEOUT`]: 16 KiB every ten
+/// seconds continue without end, less ends.
 pub const PROGRESS_BYTES: u64 = 1638;
-/// A ticket is taken, or not, by then.
+/// Time limit for the answer to a join.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
-/// A name of a node's host is looked up by then.
+/// Time limit for the lookup of a host name.
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-/// A node that is a member of nothing here is shown out when it has asked nothing for this long.
-pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same, whatever it has asked: time enough to join.
-pub const STRANGER_LIFETIME: Duration = Duration::from_secs(10);
-/// A stranger of which no request is being answered keeps its place for this long whoever comes: time for a join to arrive
-/// with the hello. After that it makes room for the next stranger, where there is no place left.
-pub const STRANGER_GRACE: Duration = Duration::from_secs(1);
-/// A dialler that takes nothing of an answer for this long, or less than [`PROGRESS_BYTES`] a second for longer, loses the answer:
-/// it holds memory and a thread.
+/// A peer that is a member of no library here (an unknown peer) is disconnected when it has sent no request
+/// for this long.
+pub const UNKNOWN_PEER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest session of an unknown peer, whatever it requests: time enough to join.
+pub const UNKNOWN_PEER_LIFETIME: Duration = Duration::from_secs(10);
+/// An unknown peer without a request in progress keeps its place for this long in any case: time for a join
+/// to arrive after the hello. After that it must make room for the next unknown peer, if all places are
+/// taken.
+pub const UNKNOWN_PEER_GRACE: Duration = Duration::from_secs(1);
+/// A dialler that reads nothing of an answer for this long, or less than [`PROGRESS_BYTES`] a second for
+/// longer, loses the answer: the answer holds memory and a thread.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// A grant, or the grace of a key, that ends by itself ends the answers that go on by it within this time.
-pub const STANDING_TICK: Duration = Duration::from_secs(1);
-/// A membership that ends by itself ends the peer's connections within this time.
+/// When a membership expires, the peer's connections end within this time.
 pub const MEMBERSHIP_TICK: Duration = Duration::from_secs(10);
-/// How long a closing server lets answers finish.
+/// How long a closing server waits for answers to finish.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(3);
-/// How long a dialler that is done stays for its notice to go out: QUIC would have it wait three times its time-out, which
-/// is a second where a round trip takes 200 ms.
+/// How long a dialler that is done waits for its close notice to be sent. QUIC's own wait is three times its
+/// probe timeout: a second where a round trip takes 200 ms.
 pub const HANG_UP_GRACE: Duration = Duration::from_millis(20);
-/// A node that has another key than its first introduces itself by then, or within three round trips.
+/// A node whose key is not its first introduces itself within this time, or within three round trips.
 pub const INTRODUCTION_TIMEOUT: Duration = Duration::from_secs(1);
-/// The next address of a node is tried when the one before has not answered for this long.
+/// The next address of a node is tried when the previous one has not answered for this long.
 pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
 
-/// Requests a peer may have open on one connection.
+/// Open requests of a peer on one connection.
 pub const STREAMS_BIDI: u32 = 64;
-/// One-way streams a peer may have open on one connection: the hello, and room for gossip.
+/// Open one-way streams of a peer on one connection: the hello, and room for gossip.
 pub const STREAMS_UNI: u32 = 16;
-/// Bytes on their way to a dialler, over all streams, that it has not read yet, where the path is short; and what an acceptor may have written to one dialler that is near and not yet seen acknowledged.
+/// Bytes in flight to a dialler, over all streams, that it has not read yet, if the path is short. Also the
+/// bytes that an acceptor has written to one nearby dialler without acknowledgement.
 pub const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
-/// The same where the path is long. Of so many bytes no loss leaves a thousand gaps.
+/// The same for a long path. Losses in a flight of this size leave fewer than 1024 gaps.
 pub const WINDOW_SAFE_BYTES: u32 = 45 * 64 * 1024;
-/// The same at most, once the path has shown that it holds so much: enough for 200 Mbit/s over 400 ms, or 1 Gbit/s over 80 ms.
+/// The largest window, after the path has shown that it holds so much: enough for 200 Mbit/s over 400 ms, or
+/// 1 Gbit/s over 80 ms.
 pub const WINDOW_MAX_BYTES: u32 = 16 * 1024 * 1024;
-/// Bytes a second at most that an acceptor reads ahead for.
+/// The highest rate, in bytes a second, for which an acceptor sizes its send window.
 pub const WINDOW_RATE: u64 = 1_250_000_000;
-/// A window is looked at once a round trip, but not more often than this.
+/// A window is measured once a round trip, but not more often than this.
 pub const WINDOW_TICK: Duration = Duration::from_millis(10);
-/// Bytes on their way to an acceptor that it has not read yet: hellos and requests only.
+/// Bytes in flight to an acceptor that it has not read yet: only hellos and requests.
 pub const ACCEPT_WINDOW_BYTES: u32 = 256 * 1024;
-/// The same of a node that is a member of nothing here.
-pub const STRANGER_WINDOW_BYTES: u32 = 32 * 1024;
-/// Bytes an acceptor may have written to all dialers and not yet seen acknowledged. Shared out over the connections.
+/// The same from an unknown peer.
+pub const UNKNOWN_PEER_WINDOW_BYTES: u32 = 32 * 1024;
+/// Bytes that an acceptor has written to all diallers without acknowledgement. Shared between the
+/// connections.
 pub const SEND_POOL_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes in flight before the first acknowledgement: an answer of this size takes one round trip.
 pub const INITIAL_WINDOW_BYTES: u64 = 1024 * 1024;
-/// Bytes asked of the kernel for a socket's receive buffer: a burst of [`INITIAL_WINDOW_BYTES`] and its bookkeeping.
+/// Bytes requested of the kernel for a socket's receive buffer: a burst of [`INITIAL_WINDOW_BYTES`] and its
+/// bookkeeping.
 pub const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// The UDP payload that path discovery tries, once: what Ethernet carries over IPv4 and IPv6.
+/// The UDP payload that path discovery probes, once: the payload of Ethernet over IPv4 and IPv6.
 pub const DATAGRAM_BYTES: u16 = 1452;
 
-/// Connections an acceptor holds.
+/// Connections that an acceptor holds.
 pub const CONNECTIONS: usize = 256;
-/// Of [`CONNECTIONS`], those that nodes which are members of nothing here may hold: keys cost nothing.
-pub const CONNECTIONS_OF_STRANGERS: usize = 64;
-/// Of [`CONNECTIONS_OF_STRANGERS`], those that may come from one IP address.
-pub const STRANGERS_PER_ADDRESS: usize = 16;
-/// Connections of one node an acceptor holds, under whichever of its keys.
+/// Of [`CONNECTIONS`], the connections of unknown peers: keys cost nothing.
+pub const UNKNOWN_PEER_CONNECTIONS: usize = 64;
+/// Of [`UNKNOWN_PEER_CONNECTIONS`], the connections from one IP address.
+pub const UNKNOWN_PEERS_PER_ADDRESS: usize = 16;
+/// Connections of one node that an acceptor holds, over all of its keys.
 pub const CONNECTIONS_PER_NODE: usize = 4;
-/// Connections of one IP address (of IPv6: network of 64 bits) an acceptor holds. Many nodes may share one behind address
-/// translation.
+/// Connections of one IP address (of IPv6: network of 64 bits) that an acceptor holds. Behind address
+/// translation many nodes share one address.
 pub const CONNECTIONS_PER_ADDRESS: usize = 128;
-/// Handshakes under way from which on a dialler must prove its address first.
+/// Number of handshakes under way from which on a dialler must prove its address first.
 pub const HALF_OPEN_RETRY: usize = 32;
-/// Handshakes under way at most; more are ignored.
+/// Most handshakes under way; more are ignored.
 pub const HALF_OPEN: usize = 128;
-/// Handshakes under way with one IP address at most.
+/// Most handshakes under way with one IP address.
 pub const HALF_OPEN_PER_ADDRESS: usize = 16;
-/// First datagrams waiting for a decision at most.
+/// Most first datagrams that wait for a decision.
 pub const INCOMING: usize = 1024;
 /// Bytes kept of one dialler that waits for a decision.
 pub const INCOMING_BYTES: u64 = 64 * 1024;
-/// The same over all that wait.
+/// The same over all waiting diallers.
 pub const INCOMING_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Answers in the making on one connection.
+/// Answers under way on one connection.
 pub const ANSWERS_PER_CONNECTION: usize = 2;
-/// Answers from the store in the making in a process; more wait. Each holds a thread and up to 2 MiB.
+/// Answers from the store under way in a process; more wait. Each holds a thread and up to 2 MiB.
 pub const ANSWERS: usize = 32;
-/// The same of all other answers: to joins, exchanges of statements and questions about peers.
+/// The same for all other answers: to joins, exchanges of statements and requests for peers.
 pub const SHORT_ANSWERS: usize = 32;
-/// Places for all that is done for nodes that are members of nothing here: what their hellos show is looked at, and their
-/// requests are answered, one after the other. However many come, they keep one thread busy at most.
-pub const STRANGER_ANSWERS: usize = 1;
-/// A request that has no turn for so long is refused as too much.
-pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of frames that an answering thread hands to its stream at once.
+/// Permits for all work on behalf of unknown peers: the statements of their hellos are checked and their
+/// requests are answered one after the other. Any number of unknown peers keeps at most this many threads
+/// busy.
+pub const UNKNOWN_PEER_ANSWERS: usize = 1;
+/// A request that waits longer than this for its permit is refused as busy.
+pub const ANSWER_WAIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of frames in one batch from an answering thread to its stream.
 pub const ANSWER_BATCH_BYTES: usize = 256 * 1024;
 /// Bytes of frames that wait between an answering thread and its stream.
 pub const ANSWER_QUEUE_BYTES: usize = 512 * 1024;
-/// Bytes that a pulling thread takes from a stream at once, about.
+/// Bytes that a pulling thread reads from a stream at a time, about.
 pub const PULL_BATCH_BYTES: usize = 384 * 1024;
 /// Requests of one pull in flight.
 pub const PULL_REQUESTS: usize = engine::FETCH_REQUESTS;
 
 const _: () = assert!(ANSWER_QUEUE_BYTES >= ANSWER_BATCH_BYTES);
-// A killed puller fetches at most 16 MiB again, and what was on its way: what is in a window here, in a batch of each
-// stream, and in batch, queue and two groups there.
+// A killed puller fetches at most 16 MiB again, plus the data in flight: the receive window and one batch of
+// each stream here, and a batch, the queue and two groups at the source.
 const _: () = assert!(
     WINDOW_BYTES as u64
         + (PULL_REQUESTS * PULL_BATCH_BYTES + engine::APPEND_BYTES) as u64
@@ -129,16 +136,17 @@ const _: () = assert!(
         + 2 * engine::GROUP_BYTES
         <= 16 * 1024 * 1024
 );
-// No node alone keeps all others from their answers.
+// One node alone cannot use up the answers of all others.
 const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= ANSWERS);
 const _: () = assert!(4 * CONNECTIONS_PER_NODE * ANSWERS_PER_CONNECTION <= SHORT_ANSWERS);
-const _: () = assert!(engine::HELLO_BYTES + engine::STRANGER_REQUEST_BYTES <= STRANGER_WINDOW_BYTES as usize);
-const _: () = assert!(ANSWER_PATIENCE.as_secs() < SILENCE_TIMEOUT.as_secs());
-const _: () = assert!(CONNECTIONS_OF_STRANGERS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
-const _: () = assert!(4 * STRANGERS_PER_ADDRESS <= CONNECTIONS_OF_STRANGERS);
+const _: () =
+    assert!(engine::HELLO_BYTES + engine::UNKNOWN_PEER_REQUEST_BYTES <= UNKNOWN_PEER_WINDOW_BYTES as usize);
+const _: () = assert!(ANSWER_WAIT_TIMEOUT.as_secs() < SILENCE_TIMEOUT.as_secs());
+const _: () = assert!(UNKNOWN_PEER_CONNECTIONS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
+const _: () = assert!(4 * UNKNOWN_PEERS_PER_ADDRESS <= UNKNOWN_PEER_CONNECTIONS);
 const _: () = assert!(HALF_OPEN_PER_ADDRESS <= HALF_OPEN_RETRY && 8 * HALF_OPEN_PER_ADDRESS <= HALF_OPEN);
-const _: () = assert!(STRANGER_GRACE.as_secs() < STRANGER_TIMEOUT.as_secs());
-const _: () = assert!(STRANGER_TIMEOUT.as_secs() < STRANGER_LIFETIME.as_secs());
+const _: () = assert!(UNKNOWN_PEER_GRACE.as_secs() < UNKNOWN_PEER_TIMEOUT.as_secs());
+const _: () = assert!(UNKNOWN_PEER_TIMEOUT.as_secs() < UNKNOWN_PEER_LIFETIME.as_secs());
 const _: () = assert!(SEND_POOL_BYTES / CONNECTIONS as u64 >= 256 * 1024);
 const _: () = assert!(INITIAL_WINDOW_BYTES < WINDOW_BYTES as u64 && WINDOW_BYTES < WINDOW_SAFE_BYTES);
 const _: () =

@@ -1,4 +1,4 @@
-//! Whether whoever answers at an address is the node that was meant.
+//! Checks that the node which answers at an address is the expected node.
 
 use bytes::Bytes;
 use chuan_engine::{
@@ -6,33 +6,38 @@ use chuan_engine::{
     statement::{Heading, PublicKey, Statement, StatementKind, succession},
 };
 
-/// What the dialler knows of other nodes' keys. A node keeps its id when its key is replaced, so a key alone does not
-/// say whose it is.
-pub trait Acquaintance: Send + Sync {
-    /// The node that has `key`, by what is known already, if it may stand for `expected`.
+/// The dialler's knowledge of the keys of other nodes. A node keeps its id when its key is replaced, so a
+/// key alone does not identify its node.
+pub trait PeerVerifier: Send + Sync {
+    /// Returns the node that has `key`, by local knowledge, if that node is acceptable in place of
+    /// `expected`.
     fn recognise(&self, expected: &NodeId, key: &PublicKey) -> Option<NodeId>;
 
-    /// Whether the node that introduces itself will do where `expected` was meant. Whether it is who it says is asked after.
-    fn stands_for(&self, expected: &NodeId, introduced: &NodeId) -> bool {
+    /// Whether the node that introduces itself is acceptable in place of `expected`. This compares ids only:
+    /// [`verify_statements`](Self::verify_statements) then checks the key.
+    fn accepts(&self, expected: &NodeId, introduced: &NodeId) -> bool {
         introduced == expected
     }
 
-    /// Whether `key` is `node`'s, by what it shows of itself: statements of anybody, unverified. Asked only where
-    /// [`recognise`](Self::recognise) finds nobody.
-    fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool;
+    /// Whether `statements`, which the node itself sent, show that `key` is `node`'s. Their signers are
+    /// unknown and nothing of them is verified yet. Called only where [`recognise`](Self::recognise) returns
+    /// `None`.
+    fn verify_statements(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool;
 }
 
-/// Knows nobody: a node is known by its first key, or by successions that lead from it to the key it has.
+/// Has no local knowledge: accepts the first key of a node, or a key to which successions lead from its first
+/// key.
 #[derive(Clone, Copy, Debug)]
-pub struct Stranger;
+pub struct FirstKeyOnly;
 
-impl Acquaintance for Stranger {
+impl PeerVerifier for FirstKeyOnly {
     fn recognise(&self, expected: &NodeId, key: &PublicKey) -> Option<NodeId> {
         (key.node() == *expected).then_some(*expected)
     }
 
-    fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
-        // Whoever answers may have sent anything: only what can lead from key to key is decoded.
+    fn verify_statements(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
+        // The peer is unverified and may have sent anything: only successions are decoded, which can lead
+        // from key to key.
         let is_succession = |bytes: &&Bytes| {
             Heading::read(bytes).is_ok_and(|heading| heading.kind() == Some(StatementKind::Succession))
         };
@@ -42,16 +47,16 @@ impl Acquaintance for Stranger {
     }
 }
 
-/// Takes whoever answers.
+/// Accepts every node.
 #[derive(Clone, Copy, Debug)]
-pub struct Anybody;
+pub struct AcceptAny;
 
-impl Acquaintance for Anybody {
+impl PeerVerifier for AcceptAny {
     fn recognise(&self, _expected: &NodeId, key: &PublicKey) -> Option<NodeId> {
         Some(key.node())
     }
 
-    fn is_shown(&self, _node: &NodeId, _key: &PublicKey, _statements: &[Bytes]) -> bool {
+    fn verify_statements(&self, _node: &NodeId, _key: &PublicKey, _statements: &[Bytes]) -> bool {
         true
     }
 }

@@ -1,14 +1,15 @@
-//! The asking side of a session: requests go out as the engine's machine wants them, and every frame of their answers
-//! goes into it, on a thread of its own that may block on the store.
+//! The requesting side of a session: sends the requests of the engine's machine and feeds it every frame of
+//! their answers, on a thread of its own that may block on the store.
 //!
 //! ```text
 //!             orders                        streams
 //! machine ──────────────► task ──► request ─────────► machine's thread ──► machine
 //! ```
 //!
-//! The thread reads the streams itself: while the store is slow nobody reads, their windows fill, and the source waits.
-//! Nothing else is between, so that a frame is put together, hashed and handed to the store while it is in the cache.
-//! Decides nothing: what to ask and what an answer is worth is the machine's.
+//! The thread reads the streams itself: while the store is slow nothing is read, the windows fill, and the
+//! source waits. There is no stage between, so that a frame is assembled, hashed and handed to the store
+//! while it is in the cache. This module makes no decision: the machine chooses the requests and checks the
+//! answers.
 
 use std::{
     future::{Future, poll_fn},
@@ -38,21 +39,22 @@ use crate::{
     patience::Patience,
 };
 
-/// How often a flag that is set from a signal handler is looked at.
+/// Interval at which the cancel flag is checked, which a signal handler sets.
 const CANCEL_TICK: Duration = Duration::from_millis(100);
 
 impl Connection {
-    /// Runs `fetch` against this source until the release is whole here, durably, and its channel has moved.
+    /// Runs `fetch` against this source until the release is complete here, durable, and its channel has
+    /// moved.
     ///
-    /// `progress` is called on the fetch's thread after every few frames, and once at the end, whichever that is. Setting
-    /// `cancel`, or dropping the future, stops the pull; either way, and on every error, what has come is made durable and
-    /// the library stays as it was.
+    /// `progress` is called on the fetch's thread after every few frames, and once at the end, whatever the
+    /// result. Setting `cancel`, or dropping the future, stops the pull. In that case, and on every error,
+    /// the received data is made durable and the library stays as it was.
     ///
     /// # Errors
     ///
-    /// [`Error::Vanished`] for a source that is gone, [`Error::Refused`] for one that will not or lacks something,
-    /// [`Error::Protocol`] for one that sent what may not be, [`Error::Cancelled`], and [`Error::Engine`] for what failed
-    /// here.
+    /// [`Error::Vanished`] for a source that is gone, [`Error::Refused`] for one that refuses or lacks data,
+    /// [`Error::Protocol`] for one that sent data that is not allowed, [`Error::Cancelled`], and
+    /// [`Error::Engine`] for a failure of this node.
     pub async fn pull(
         &self,
         fetch: Fetch,
@@ -61,11 +63,11 @@ impl Connection {
     ) -> Result<Report> {
         let (machine, went) = drive(self, Pull { fetch, progress }, cancel).await;
         went.map_err(|error| self.blame(error))?;
-        // A machine that went well came back.
+        // A machine without an error came back.
         machine.map(|machine| machine.fetch.report().clone()).ok_or(Error::Cancelled)
     }
 
-    /// Names the peer in what the engine says of it.
+    /// Adds the peer's name to errors of the engine that the peer caused.
     pub(crate) fn blame(&self, error: Error) -> Error {
         let peer = self.name().to_owned();
         match error {
@@ -81,7 +83,7 @@ impl Connection {
     }
 }
 
-/// A fetch, and who watches it.
+/// A fetch, and its progress callback.
 struct Pull<P> {
     fetch: Fetch,
     progress: P,
@@ -114,40 +116,40 @@ impl<P: FnMut(&Report) + Send + 'static> Machine for Pull<P> {
 
     fn stop(&mut self, failed: bool) {
         if failed && let Err(error) = self.fetch.suspend() {
-            // The first error says what happened; what is lost here is fetched again.
-            tracing::debug!(%error, "what came last was not kept");
+            // The first error says what happened; the data that is lost here is fetched again.
+            tracing::debug!(%error, "the last received data was not kept");
         }
         (self.progress)(self.fetch.report());
     }
 }
 
-/// What asks: a machine without I/O of its own but for a store.
+/// The source of the requests: a state machine without I/O except to a store.
 pub(crate) trait Machine: Send + 'static {
-    /// The next request that may go out now, and a number for its answer.
+    /// The next request that may be sent now, and a number for its answer.
     fn poll_request(&mut self) -> chuan_engine::Result<Option<(u64, Request)>>;
 
     /// Frames of the answer to request `id`, in order.
     fn handle_frames(&mut self, id: u64, frames: Vec<Frame>) -> chuan_engine::Result<()>;
 
-    /// The stream of the answer to request `id` has ended well.
+    /// The stream of the answer to request `id` has ended without an error.
     fn handle_end(&mut self, id: u64) -> chuan_engine::Result<()>;
 
-    /// An answer of which nothing more is of use.
+    /// An answer of which the rest is of no use.
     fn poll_stop(&mut self) -> Option<u64> {
         None
     }
 
-    /// Bytes that have come and were of use: what a source must make grow to be waited for.
+    /// Number of useful bytes received. A source that does not increase it times out.
     fn useful_bytes(&self) -> u64;
 
-    /// Nothing more comes; the machine may keep what it has.
+    /// No more frames come; the machine may store the data that it has.
     fn stop(&mut self, failed: bool);
 }
 
-/// Runs `machine` over `connection` until it wants nothing more, and gives it back with how it went.
+/// Runs `machine` over `connection` until it has no more requests, and returns it with the result.
 ///
-/// Setting `cancel`, or dropping the future, stops the streams; the machine then ends with [`Error::Cancelled`]. What it
-/// has stored stays. The machine is lost only if it panics.
+/// Setting `cancel`, or dropping the future, stops the streams; the machine then ends with
+/// [`Error::Cancelled`]. Its stored data stays. The machine is lost only if it panics.
 pub(crate) async fn drive<M: Machine>(
     connection: &Connection,
     mut machine: M,
@@ -166,7 +168,7 @@ pub(crate) async fn drive<M: Machine>(
         ended = &mut thread => ended,
         error = carry(connection, wanted, opened, cancel) => {
             failure = error;
-            // The machine ends what it is at, then finds its channels closed.
+            // The machine finishes its current work, then finds its channels closed.
             thread.await
         }
         never = connection.widen() => match never {},
@@ -176,7 +178,7 @@ pub(crate) async fn drive<M: Machine>(
         Ok((machine, Err(Broken::Engine(error)))) => (Some(machine), Err(error.into())),
         Ok((machine, Err(Broken::Stream(error)))) => (Some(machine), Err(connection.broken(error))),
         Ok((machine, Ok(()))) => (Some(machine), Ok(())),
-        Err(error) => (None, Err(Error::Local(format!("the thread that takes the answers failed: {error}")))),
+        Err(error) => (None, Err(Error::Local(format!("the thread that reads the answers failed: {error}")))),
     }
 }
 
@@ -202,7 +204,7 @@ fn run<M: Machine>(
     runtime: &Handle,
 ) -> Result<(), Broken> {
     let mut in_flight = 0;
-    // What is of use, not whatever comes: else a source could hold a pull with junk for ever.
+    // Only useful bytes are progress: else a source could hold a pull for ever with junk.
     let mut patience = Patience::of(limits::SILENCE_TIMEOUT);
     loop {
         while in_flight < limits::PULL_REQUESTS
@@ -239,12 +241,12 @@ fn run<M: Machine>(
 
 /// The streams of the answers under way.
 struct Answers {
-    /// Streams that were opened. Closed when nobody carries requests any more.
+    /// Streams that were opened. Closed once no more requests are sent.
     opened: mpsc::Receiver<(u64, FrameReader)>,
     reading: Vec<(u64, Reading)>,
 }
 
-/// The next frames of an answer, on their way, and what reads the rest.
+/// The next frames of an answer, pending, and the reader of the rest.
 type Reading = Pin<Box<dyn Future<Output = (u64, FrameReader, Result<Vec<Frame>, StreamError>)> + Send>>;
 
 impl Answers {
@@ -252,14 +254,14 @@ impl Answers {
         Self { opened, reading: Vec::new() }
     }
 
-    /// Stops the stream of an answer; tells whether it was under way.
+    /// Stops the stream of an answer; returns whether it was under way.
     fn stop(&mut self, id: u64) -> bool {
         let before = self.reading.len();
         self.reading.retain(|(other, _)| *other != id);
         self.reading.len() < before
     }
 
-    /// The next frames of any answer, which has ended where there are none.
+    /// The next frames of any answer. No frames mean that this answer has ended.
     async fn next(&mut self) -> (u64, Result<Vec<Frame>, Broken>) {
         poll_fn(|context| self.poll_next(context)).await
     }
@@ -274,7 +276,7 @@ impl Answers {
         for at in 0..self.reading.len() {
             let Some((_, reading)) = self.reading.get_mut(at) else { continue };
             if let Poll::Ready((id, reader, frames)) = reading.as_mut().poll(context) {
-                // The last takes its place, and whoever was ready goes behind: each has its turn.
+                // The last entry takes its place, and the ready one goes to the end: a round robin.
                 drop(self.reading.swap_remove(at));
                 if frames.as_ref().is_ok_and(|frames| !frames.is_empty()) {
                     self.reading.push((id, Box::pin(read(id, reader))));
@@ -291,8 +293,8 @@ async fn read(id: u64, mut reader: FrameReader) -> (u64, FrameReader, Result<Vec
     (id, reader, frames)
 }
 
-/// Sends requests and hands over the streams of their answers until something fails or `cancel` is set; the error is what
-/// failed. None once the machine asks no more.
+/// Sends requests and hands over the streams of their answers until a failure or until `cancel` is set;
+/// returns that error. `None` once the machine has no more requests.
 async fn carry(
     connection: &Connection,
     orders: mpsc::Receiver<(u64, Request)>,
@@ -312,7 +314,7 @@ async fn ask_all(
 ) -> Option<Error> {
     while let Some((id, request)) = orders.recv().await {
         match connection.ask(request).await {
-            // Where the machine has ended nobody takes it.
+            // If the machine has ended, the receiver is closed.
             Ok(reader) => drop(opened.send((id, reader)).await),
             Err(error) => return Some(error),
         }

@@ -1,4 +1,5 @@
-//! Where an answering thread leaves its frames: batches for the stream of the answer, which another task writes.
+//! The output of an answering thread: batches of frames for the stream of the answer, which another task
+//! writes.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::{
 
 use crate::limits;
 
-/// Gathers frames into batches for the stream.
+/// Collects frames into batches for the stream.
 pub(crate) struct Sink {
     batches: mpsc::Sender<Vec<Encoded>>,
     waiting: Vec<Encoded>,
@@ -22,7 +23,7 @@ pub(crate) struct Sink {
     open: bool,
     quic: quinn::Connection,
     started: Instant,
-    /// Held while the answer is in the making.
+    /// Held while the answer is being made.
     _permit: OwnedSemaphorePermit,
 }
 
@@ -36,13 +37,13 @@ impl Sink {
         Self { batches, waiting: Vec::new(), len: 0, open: true, quic, started, _permit: permit }
     }
 
-    /// Adds a frame; false once nobody takes any.
+    /// Adds a frame; false once the stream takes no more.
     pub(crate) fn push(&mut self, frame: Frame) -> bool {
         if let Some(encoded) = encode(&frame) {
             self.len += encoded.len();
             self.waiting.push(encoded);
         }
-        // While the stream waits for work a small batch is better than a full one later.
+        // While the stream waits for work a small batch now is better than a full one later.
         let idle = self.batches.capacity() == self.batches.max_capacity();
         if self.len >= if idle { limits::ANSWER_BATCH_BYTES / 4 } else { limits::ANSWER_BATCH_BYTES } {
             self.flush();
@@ -62,7 +63,7 @@ impl Outlet for Sink {
         self.push(frame)
     }
 
-    /// What the congestion controller lets out in a round trip.
+    /// The bytes that the congestion controller permits in a round trip.
     fn rate(&self) -> Option<u64> {
         let path = self.quic.stats().path;
         let micros = u64::try_from(path.rtt.as_micros()).ok()?.max(1);
@@ -74,12 +75,12 @@ impl Outlet for Sink {
     }
 }
 
-/// The frame as it goes out; in place of one that may not be sent, a refusal.
+/// The encoded frame; a refusal in place of a frame that cannot be sent.
 pub(crate) fn encode(frame: &Frame) -> Option<Encoded> {
     let refusal = || Frame::Error(Refusal::new(ErrorCode::Internal, ""));
     frame
         .encode()
-        .inspect_err(|error| tracing::error!(%error, "an answer held what may not be sent"))
+        .inspect_err(|error| tracing::error!(%error, "a frame of an answer cannot be sent"))
         .or_else(|_| refusal().encode())
         .ok()
 }

@@ -1,30 +1,31 @@
-//! How much may be on its way: what the path holds, which a dialler finds out from what arrives.
+//! The flow-control window: the capacity of the path, which a dialler measures from the data that arrives.
 //!
-//! Decides only; whoever reads measures and applies it. Too small a window leaves a long path half empty. One that is much
-//! too large lets slow start overrun the path's queue, and of so long a flight every other datagram is then lost: QUIC
-//! gives a stream up where a thousand gaps are open in it.
+//! This module only decides; the reader measures and applies the window. Too small a window leaves a long
+//! path half empty. A window that is much too large lets slow start overrun the path's queue; then every
+//! other datagram of a long flight is lost, and QUIC gives up a stream with a thousand gaps.
 
 use std::time::Duration;
 
 use crate::limits::{WINDOW_BYTES, WINDOW_MAX_BYTES, WINDOW_RATE, WINDOW_SAFE_BYTES};
 
-/// Bytes that an acceptor may have written to a dialler over a path of this round trip and not yet seen acknowledged: what
-/// the fastest pull has on its way. The dialler's own window says how much of it may go out.
+/// Bytes that an acceptor may have written to a dialler over a path of this round trip without
+/// acknowledgement: the flight of the fastest pull. The dialler's own window limits how much of it may be
+/// sent.
 pub(crate) fn unacknowledged(rtt: Duration) -> u64 {
     let path = rtt.as_micros().saturating_mul(WINDOW_RATE.into()) / 1_000_000;
     u64::try_from(path).unwrap_or(u64::MAX).clamp(WINDOW_BYTES.into(), WINDOW_MAX_BYTES.into())
 }
 
-/// A window that grows with what has arrived in a round trip.
+/// A window that grows with the data that arrives in a round trip.
 #[derive(Debug)]
 pub(crate) struct Window {
     bytes: u32,
-    /// The shortest round trip seen: a longer one has waited in queues, which are not to be filled.
+    /// The shortest round trip seen: a longer one includes time in queues, which the window must not fill.
     least_rtt: Duration,
 }
 
 impl Window {
-    /// What a connection begins with, by the round trip of its handshake.
+    /// The initial window of a connection, by the round trip of its handshake.
     pub(crate) fn new(rtt: Duration) -> Self {
         let bytes = unacknowledged(rtt).min(WINDOW_SAFE_BYTES.into());
         Self { bytes: u32::try_from(bytes).unwrap_or(WINDOW_SAFE_BYTES), least_rtt: rtt }
@@ -35,8 +36,9 @@ impl Window {
         self.bytes
     }
 
-    /// Takes note of `came` bytes in the time `during`, and of a round trip now; gives the window where it is to grow: half
-    /// as much again as arrives in a round trip, so that it doubles in two where the path has room.
+    /// Records that `came` bytes arrived in the time `during`, and the current round trip. Returns the window
+    /// if it grows: to one and a half times the bytes that arrive in a round trip, so that it doubles in two
+    /// round trips where the path has room.
     pub(crate) fn measure(&mut self, came: u64, during: Duration, rtt: Duration) -> Option<u32> {
         self.least_rtt = self.least_rtt.min(rtt);
         let trip = self.least_rtt.as_micros().max(1);
@@ -53,12 +55,12 @@ impl Window {
 mod tests {
     use super::*;
 
-    /// A path that delivers what the window allows, up to its rate, once a round trip.
+    /// A path that delivers the window's bytes, up to its rate, once a round trip.
     fn settle(rate: u64, rtt: Duration) -> u32 {
         let mut window = Window::new(rtt);
         let mut bytes = window.bytes();
         for _ in 0..50 {
-            // What is beyond the path's own product waits in its queue, and the round trip grows.
+            // Bytes beyond the path's own product wait in its queue, and the round trip grows.
             let queued = u64::from(bytes).saturating_sub(delivered(rate, rtt));
             let during = rtt + Duration::from_micros(queued * 1_000_000 / rate);
             let came = u64::from(bytes).min(delivered(rate, during));
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_in_a_queue_does_not_widen_it() {
+    fn time_in_a_queue_does_not_widen_the_window() {
         let rtt = Duration::from_millis(40);
         let mut window = Window::new(rtt);
         for queue_ms in [40, 100, 400] {

@@ -1,4 +1,5 @@
-//! One home, several commands at once: who opens it serves the others through its socket, with the same output.
+//! One home, several commands at once: the process that opened it serves the others through its socket, with
+//! the same output.
 
 use std::{fs, thread};
 
@@ -28,10 +29,7 @@ fn every_command_says_the_same_while_the_home_is_served() -> Result<()> {
     let server = pair.origin.serve()?;
     let served = run()?;
     for ((args, alone), served) in commands.iter().zip(&alone).zip(&served) {
-        ensure!(
-            alone == served,
-            "{args:?} says something else while the home is served: {alone:?}, {served:?}"
-        );
+        ensure!(alone == served, "{args:?} differs while the home is served: {alone:?}, {served:?}");
     }
     ensure!(alone.iter().filter(|(code, ..)| *code == Some(0)).count() == 6, "{alone:?}");
     let status = pair.origin.json(["status"])?;

@@ -1,4 +1,4 @@
-//! The audit log as an operator meets it: reading it, following it, and proving it to somebody else.
+//! The audit log for an operator: reading it, following it, and proving it to another party.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use chuan_tests::{
 };
 use serde_json::Value;
 
-/// How long a line that is due may take.
+/// Time limit for a line that must appear.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn published() -> Result<Pair> {
@@ -51,7 +51,7 @@ fn the_log_is_listed_shown_and_followed() -> Result<()> {
     let next = |verb: &str| -> Result<String> {
         loop {
             let line =
-                lines.recv_timeout(PATIENCE).with_context(|| format!("the follower told no {verb}"))?;
+                lines.recv_timeout(PATIENCE).with_context(|| format!("the follower printed no {verb}"))?;
             if line.contains(verb) {
                 return Ok(line);
             }
@@ -68,7 +68,7 @@ fn the_log_is_listed_shown_and_followed() -> Result<()> {
     Ok(())
 }
 
-/// An export is verified without a home, and every line of it counts.
+/// An export is verified without a home, and a change of any line is detected.
 #[test]
 fn an_export_is_verified_offline() -> Result<()> {
     let pair = published()?;
@@ -101,7 +101,7 @@ fn an_export_is_verified_offline() -> Result<()> {
     Ok(())
 }
 
-/// What a mirror has kept of the origin's log proves it, in the home and offline.
+/// A checkpoint of the origin's log that a mirror has kept proves the log, in the home and offline.
 #[test]
 fn a_checkpoint_that_a_peer_kept_proves_an_export() -> Result<()> {
     let pair = published()?;
@@ -123,7 +123,7 @@ fn a_checkpoint_that_a_peer_kept_proves_an_export() -> Result<()> {
     let verified = nowhere.json(verify)?;
     ensure!(number(&verified, "proved")? == number(&kept, "count")?, "{verified}");
     ensure!(text(&verified, "checkpoint_key") == text(&kept, "key"), "{verified}");
-    // All but the last record that the checkpoint counts.
+    // All but the last record that the checkpoint covers.
     let count = usize::try_from(number(&kept, "count")?)?;
     let written = fs::read_to_string(&export)?;
     let cut: Vec<_> = written.lines().take(count - 1).collect();
@@ -134,7 +134,7 @@ fn a_checkpoint_that_a_peer_kept_proves_an_export() -> Result<()> {
 }
 
 #[test]
-fn an_altered_log_is_found_and_stops_what_is_privileged() -> Result<()> {
+fn an_altered_log_is_found_and_stops_privileged_commands() -> Result<()> {
     let pair = published()?;
     let verified = pair.origin.json(["audit", "verify"])?;
     ensure!(text(&verified, "finding") == "proved" && text(&verified, "by") == "home", "{verified}");
@@ -159,7 +159,7 @@ fn an_altered_log_is_found_and_stops_what_is_privileged() -> Result<()> {
         "films".as_ref(),
     ])?;
     ensure!(code == 7 && error.contains("audit log cannot be written"), "{error}");
-    ensure!(number(&pair.origin.json(["ls", "films"])?, "files")? == 1, "what is not privileged goes on");
+    ensure!(number(&pair.origin.json(["ls", "films"])?, "files")? == 1, "an unprivileged command fails");
     fs::write(&log, &good)?;
     pair.publish()?;
     Ok(())

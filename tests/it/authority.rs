@@ -1,4 +1,5 @@
-//! Who may speak for a library: whoever has a key, wherever the home is open. Reaching a home's socket is not enough.
+//! Signing for a library needs a key, whichever process has the home open. Access to a home's socket is not
+//! enough.
 
 use std::{
     collections::BTreeSet,
@@ -36,7 +37,8 @@ fn take_keys_away(pair: &Pair) -> Result<PathBuf> {
     Ok(elsewhere)
 }
 
-/// Posts a command to the socket of a served home as any process of its user can; gives the status and the body.
+/// Posts a command to the socket of a served home, as any process of its user can; returns the status and the
+/// body.
 fn post(home: &Path, body: &str) -> Result<(u16, String)> {
     let mut stream = UnixStream::connect(home.join("run/admin.sock"))?;
     let request = format!(
@@ -44,9 +46,9 @@ fn post(home: &Path, body: &str) -> Result<(u16, String)> {
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
-    // Of a request that is too long, the server does not hear the end.
+    // If the request is too long, the server does not read its end.
     let _ = stream.write_all(request.as_bytes());
-    // And then it hangs up on what it did not read, which is an error here only after the answer.
+    // It then closes the connection with unread data, which is an error here only after the answer.
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
     ensure!(!answer.is_empty(), "no answer: {read:?}");
@@ -63,7 +65,7 @@ fn commands(pair: &Pair) -> Result<BTreeSet<String>> {
     Ok(names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
 }
 
-/// Every command that there is, by what it takes: without a key, those of the home work and those of the library do not.
+/// Every existing command: without a key, the home's own commands work and the library's commands fail.
 #[test]
 fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
     let pair = Pair::new()?;
@@ -71,7 +73,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
     pair.publish()?;
     media::film(&pair.library.join("second.mp4"), 200_000, 3)?;
     pair.publish()?;
-    // Somewhere to go for every command about a channel.
+    // A target for every command about a channel.
     pair.origin.run(["channel", "set", "films", "canary", "films@1"])?;
     let stick = take_keys_away(&pair)?;
     let server = pair.connect_with(&["--key".as_ref(), stick.join("operator.key").as_os_str()])?;
@@ -113,7 +115,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["rollback", "films"],
         &["fresh", "films"],
     ];
-    // The others take another home, or none: no library is spoken for.
+    // These work on another home, or on none, and sign nothing for this library.
     let others = ["init", "serve", "found", "join", "pull", "key", "root", "sign", "help"];
 
     for args in own {
@@ -123,7 +125,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
     for args in the_librarys {
         let (code, error) = pair.origin.fails(*args)?;
         ensure!(code == DENIED && error.contains("--key"), "{args:?}: {code}: {error}");
-        // A key of another role does not do either.
+        // A key of another role is refused, too.
         let wrong = stick.join("root.key").to_string_lossy().into_owned();
         let (code, error) = pair.origin.fails([*args, &["--key", &wrong]].concat())?;
         ensure!(code == DENIED && error.contains("root.key"), "{args:?}: {code}: {error}");
@@ -132,7 +134,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
     for what in ["releases", "members", "channels"] {
         let of = |status: &Value| -> Option<Value> {
             let mut found = status.pointer(&format!("/libraries/0/{what}"))?.clone();
-            // Only their ages change, and when that was looked at.
+            // Only their ages change, and the time of the status.
             for row in found.as_array_mut().into_iter().flatten() {
                 let row = row.as_object_mut()?;
                 row.retain(|name, _| name != "age_seconds" && name != "at_ms");
@@ -152,7 +154,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         "commands that this test does not know: {missed:?} of {listed:?}"
     );
 
-    // With the keys, the same commands work, whoever holds the home.
+    // With the keys, the same commands work, whichever process has the home open.
     let key = |role: &str| stick.join(format!("{role}.key")).to_string_lossy().into_owned();
     let publish = ["publish", &source, "--library", "films", "--key", &key("publisher")];
     let published = pair.origin.json(publish)?;
@@ -164,9 +166,10 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
     Ok(())
 }
 
-/// The socket takes no command that would be signed, in whatever words, while the keys lie in the home it serves.
+/// The socket accepts no command that needs a signature, in any form, although the keys are in the home that
+/// it serves.
 #[test]
-fn no_text_over_the_socket_speaks_for_a_library() -> Result<()> {
+fn no_command_over_the_socket_signs_for_a_library() -> Result<()> {
     let pair = Pair::new()?;
     media::library(&pair.library, 1, 300_000, 1)?;
     pair.publish()?;
@@ -189,11 +192,13 @@ fn no_text_over_the_socket_speaks_for_a_library() -> Result<()> {
     ] {
         let body = body.replace("SOURCE", &pair.library.to_string_lossy());
         let (status, answer) = post(&pair.origin.path, &body)?;
-        // There is no such command: that something of it is missing would say the same.
+        // The error must be an unknown command: a known command with a missing field would give the same
+        // status.
         ensure!(status == 422 || status == 400, "{body}: {answer}");
         ensure!(answer.contains("unknown variant"), "{body}: {answer}");
     }
-    // Finished statements are taken from anybody, and judged: rubbish is refused, and nothing happens by it.
+    // Finished statements are accepted from any process, and verified: invalid ones are refused without
+    // effect.
     let offer = format!(r#"{{"command":"offer","library":"{library}","statements":["Q0hTVAEC"]}}"#);
     let (_, answer) = post(&pair.origin.path, &offer)?;
     ensure!(answer.contains("failure"), "{answer}");
@@ -202,7 +207,7 @@ fn no_text_over_the_socket_speaks_for_a_library() -> Result<()> {
     Ok(())
 }
 
-/// Statements of one home, carried to another that never had a connection to it.
+/// Statements of one home, transferred to another that never had a connection to it.
 #[test]
 fn statements_are_carried_by_file() -> Result<()> {
     let pair = Pair::new()?;
@@ -228,14 +233,14 @@ fn statements_are_carried_by_file() -> Result<()> {
     let again = pair.mirror.json(import)?;
     let rows = again.get("statements").and_then(Value::as_array).cloned().unwrap_or_default();
     ensure!(rows.iter().all(|row| text(row, "result") == "known") && !rows.is_empty(), "{again}");
-    // The data is not here: the channel stays on what is whole.
+    // The data is not here: the channel stays on its last complete release.
     let listed = pair.mirror.json(["ls", "films"])?;
     ensure!(number(&listed, "sequence")? == 1, "{listed}");
     pair.mirror.run(["verify", "--deep"])?;
     Ok(())
 }
 
-/// Admitted by an operator without a ticket, held to what was granted, revoked, admitted again.
+/// Admitted by an operator without a ticket, limited to its grant, revoked, admitted again.
 #[test]
 fn a_node_is_granted_revoked_and_granted_again() -> Result<()> {
     let pair = Pair::new()?;
@@ -261,13 +266,13 @@ fn a_node_is_granted_revoked_and_granted_again() -> Result<()> {
 
     let id = text(&identity, "id");
     let (code, error) = pair.origin.fails(["grant", id])?;
-    ensure!(code == 2 && error.contains("--class"), "nobody has any class unasked: {code}: {error}");
+    ensure!(code == 2 && error.contains("--class"), "a grant without a class was accepted: {code}: {error}");
     let row = pair.origin.json(["grant", id, "--all-classes", "--name", "back", "--verbs", "pull,watch"])?;
     ensure!(text(&row, "state") == "member" && text(&row, "by") == "operator", "{row}");
     ensure!(text(&row, "verbs") == "pull,watch" && text(&row, "name") == "back", "{row}");
     pair.pull()?;
 
-    // A node that was never seen is named by its id and its key.
+    // A node that never connected is named by its id and its key.
     let stranger = chuan_tests::program::Home::init(pair.scratch().join("stranger"), "stranger", "edge")?;
     let (own, key) = (stranger.json(["id"])?, "--node-key");
     let (code, error) = pair.origin.fails(["grant", text(&own, "id"), "--class", "news*"])?;
@@ -287,7 +292,8 @@ fn a_node_is_granted_revoked_and_granted_again() -> Result<()> {
     Ok(())
 }
 
-/// A library whose root was prepared elsewhere: founded in a home that has none of its keys, published by a key from a file.
+/// A library whose root was prepared elsewhere: founded in a home without its keys, published with a key from
+/// a file.
 #[test]
 fn a_prepared_root_founds_a_library_in_a_home_without_its_keys() -> Result<()> {
     let pair = Pair::new()?;
@@ -325,7 +331,7 @@ fn a_prepared_root_founds_a_library_in_a_home_without_its_keys() -> Result<()> {
     pair.check_restored()
 }
 
-/// Publishes at once: each is a release, one after the other, and nobody has said two things.
+/// Publishes at the same time: each makes a release, one after the other, without a conflict.
 #[test]
 fn publishes_at_once_follow_each_other() -> Result<()> {
     let pair = Pair::new()?;

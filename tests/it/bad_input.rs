@@ -1,5 +1,6 @@
-//! What goes wrong outside: bad tickets, strangers, full disks, vanishing sources, unreadable files. Each must end in an
-//! error that names the thing and the remedy, with an exit code to branch on, and leave the previous state whole.
+//! External failures: bad tickets, nodes without membership, full disks, vanishing sources, unreadable files.
+//! Each must end in an error that names the object and the remedy, with an exit code to branch on, and leave
+//! the previous state complete.
 
 use std::{
     fs,
@@ -26,7 +27,7 @@ const PEER: i32 = 8;
 const FULL: i32 = 9;
 
 #[test]
-fn a_truncated_or_altered_ticket_is_told_as_such() -> Result<()> {
+fn a_truncated_or_altered_ticket_is_reported() -> Result<()> {
     let pair = published(500_000)?;
     let _server = pair.origin.serve()?;
     let ticket = pair.origin.ticket("films")?;
@@ -72,14 +73,14 @@ fn a_used_ticket_and_an_expired_one_are_refused() -> Result<()> {
 }
 
 #[test]
-fn a_stranger_gets_nothing() -> Result<()> {
+fn a_node_without_membership_gets_nothing() -> Result<()> {
     let pair = published(500_000)?;
     let server = pair.connect()?;
     pair.pull()?;
-    // A copy of the member's home with a key of its own: it knows library and source, and is no member.
+    // A copy of the member's home with another key: it knows library and source, and is no member.
     let stranger = third_home(&pair, "stranger")?;
     copy_without_keys(&pair.mirror.path, &stranger.path)?;
-    // The ledger says whose it is; whoever has the files can write it anew all the same.
+    // The ledger names its node; anyone with the files can rewrite that.
     ensure!(stranger.fails(["pull", "films"])?.0 == CORRUPT, "another node's ledger is taken");
     stranger.run(["ledger", "keep", "a", "--yes"])?;
     let (code, error) = stranger.fails(["pull", "films"])?;
@@ -143,7 +144,7 @@ fn a_source_that_vanishes_during_a_pull_leaves_the_old_release_and_the_pull_goes
 }
 
 #[test]
-fn a_full_disk_is_said_and_the_previous_release_stays() -> Result<()> {
+fn a_full_disk_is_reported_and_the_previous_release_stays() -> Result<()> {
     let Some(disk) = SmallDisk::mount()? else { return Ok(()) };
     let pair = published(4_000_000)?;
     let (origin, mirror) = (disk.path.join("origin"), disk.path.join("mirror"));
@@ -194,7 +195,7 @@ fn a_damaged_node_key_or_configuration_is_named() -> Result<()> {
 }
 
 #[test]
-fn what_does_not_exist_is_named() -> Result<()> {
+fn a_missing_object_is_named() -> Result<()> {
     let pair = published(100_000)?;
     for (args, name) in [
         (&["restore", "films@99", "unused"][..], "99"),
@@ -244,7 +245,7 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None`, said aloud, where mounting is not allowed: the test was skipped then, not passed.
+    /// `None` with a message if mounting is not allowed: the test is then skipped, not passed.
     fn mount() -> Result<Option<Self>> {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("disk");

@@ -1,4 +1,4 @@
-//! The benchmarks at tiny size: that they run to their end, not how fast.
+//! The benchmarks at tiny size, to check that they run to their end, not how fast.
 
 use std::{env, process::Command};
 
@@ -38,7 +38,7 @@ fn the_benchmark_runs_to_its_end_at_tiny_size() -> Result<()> {
 }
 
 #[test]
-fn the_comparison_with_peers_runs_to_its_end_with_whatever_is_installed() -> Result<()> {
+fn the_comparison_with_peers_runs_to_its_end() -> Result<()> {
     let peers = program::binary()?.with_file_name("peers");
     ensure!(peers.is_file(), "no `peers` beside `chuan`: run `cargo build --workspace` first");
     let dir = tempfile::tempdir()?;
@@ -53,7 +53,7 @@ fn the_comparison_with_peers_runs_to_its_end_with_whatever_is_installed() -> Res
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{errors}");
     let text = String::from_utf8(output.stdout)?;
-    ensure!(std::fs::read_to_string(&out)?.ends_with(&text), "the file does not hold what was printed");
+    ensure!(std::fs::read_to_string(&out)?.ends_with(&text), "the file differs from the output");
     for line in text.lines().filter(|line| line.contains("**chuan**")) {
         // Without ffmpeg there is no film to edit.
         ensure!(

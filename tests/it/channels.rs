@@ -1,5 +1,5 @@
-//! Channels among nodes: a rollback reaches who serves, another publisher takes over, a restored home catches up, and no clock
-//! changes any of it.
+//! Channels between nodes: a rollback reaches a serving mirror, another publisher takes over, a restored home
+//! catches up, and no clock changes any of it.
 
 use std::{
     ffi::OsStr,
@@ -29,7 +29,7 @@ use serde_json::Value;
 const DENIED: i32 = 5;
 const PEER: i32 = 8;
 
-/// `live`, as `channel list` shows it.
+/// The channel `live`, as `channel list` shows it.
 fn live(home: &Home) -> Result<Value> {
     let list = home.json(["channel", "list", "films"])?;
     let rows = list.get("channels").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -44,7 +44,7 @@ fn add_film(pair: &Pair, name: &str) -> Result<()> {
     media::film(&pair.library.join(name), 200_000, name.len() as u64)
 }
 
-/// An origin that serves two releases, and a mirror that serves them too; each knows where the other is.
+/// An origin that serves two releases, and a mirror that serves them too; each knows the other's address.
 fn serving_pair() -> Result<(Pair, chuan_tests::program::Server, chuan_tests::program::Server)> {
     let pair = Pair::new()?;
     media::library(&pair.library, 1, 300_000, 1)?;
@@ -71,7 +71,7 @@ fn a_rollback_reaches_a_mirror_that_serves_without_a_pull() -> Result<()> {
     ensure!(here(&pair.mirror)? == 2);
     let rolled = pair.origin.json(["rollback", "films"])?;
     ensure!(number(&rolled, "sequence")? == 1 && number(&rolled, "before_sequence")? == 2, "{rolled}");
-    until("the mirror stands on release 1", || Ok(here(&pair.mirror)? == 1))?;
+    until("the mirror's channel points to release 1", || Ok(here(&pair.mirror)? == 1))?;
     let listed = pair.mirror.json(["ls", "films"])?;
     ensure!(number(&listed, "sequence")? == 1, "{listed}");
     let history = pair.mirror.json(["history", "films"])?;
@@ -80,8 +80,8 @@ fn a_rollback_reaches_a_mirror_that_serves_without_a_pull() -> Result<()> {
     Ok(())
 }
 
-/// The origin is gone. A standby whose key the root names publishes beside, an operator switches to it, and the origin follows
-/// when it is back.
+/// The origin is gone. A standby whose key the root names publishes a side release, an operator switches to
+/// it, and the origin follows when it is back.
 #[test]
 fn a_standby_takes_over_and_the_origin_follows() -> Result<()> {
     let pair = Pair::new()?;
@@ -106,11 +106,11 @@ fn a_standby_takes_over_and_the_origin_follows() -> Result<()> {
     pair.pull()?;
     drop(origin);
     let held = pair.mirror.path.join("keys").join(library);
-    // What the mirror keeps of the library's root is there.
+    // The mirror's copy of the library's root is in this folder.
     fs::create_dir_all(&held)?;
     fs::copy(standby, held.join("publisher.key"))?;
 
-    // Beside `live`, which stays.
+    // A side release: `live` stays.
     let publish = |more: &[&OsStr]| {
         let source = pair.library.as_os_str();
         let args = ["publish".as_ref(), source, "-l".as_ref(), "films".as_ref()];
@@ -123,7 +123,7 @@ fn a_standby_takes_over_and_the_origin_follows() -> Result<()> {
     let publisher = live(&pair.mirror)?;
     ensure!(text(&publisher, "publisher") == text(&side, "live_publisher"), "{publisher} {side}");
 
-    // The switch, on an operator's word, and from then on its releases are live.
+    // The switch, signed by an operator; from then on its releases are live.
     let switch = ["channel", "set", "films", "live", "2", "--publisher", &public, "--key"].map(OsStr::new);
     pair.mirror.run(switch.iter().copied().chain([operator.as_os_str()]))?;
     ensure!(here(&pair.mirror)? == 2);
@@ -131,7 +131,7 @@ fn a_standby_takes_over_and_the_origin_follows() -> Result<()> {
     let current = publish(&["--force".as_ref()])?;
     ensure!(current.get("side") == Some(&Value::Bool(false)) && here(&pair.mirror)? == 3, "{current}");
 
-    // Back again, it first hears what has happened, and then follows.
+    // Back again, it first receives the missed statements, and then follows.
     let mirror = pair.mirror.serve()?;
     pair.origin.run(["pull", "films", "--from", &mirror.address.to_string()])?;
     ensure!(here(&pair.origin)? == 3);
@@ -144,8 +144,8 @@ fn a_standby_takes_over_and_the_origin_follows() -> Result<()> {
     Ok(())
 }
 
-/// A home restored from yesterday's backup has forgotten what it signed since: it does not publish before it has heard of
-/// that, and nothing is lost.
+/// A home restored from yesterday's backup lacks the statements that it signed since. It does not publish
+/// before it has received them, and nothing is lost.
 #[test]
 fn a_restored_home_catches_up_before_it_publishes() -> Result<()> {
     let (pair, origin, mirror) = serving_pair()?;
@@ -171,12 +171,13 @@ fn a_restored_home_catches_up_before_it_publishes() -> Result<()> {
     ensure!(number(&fourth, "sequence")? == 4 && fourth.get("side") == Some(&Value::Bool(false)), "{fourth}");
     let listed = pair.origin.json(["releases", "films"])?;
     ensure!(listed.to_string().contains(text(&third, "release")), "the third release is lost: {listed}");
-    // That the home was restored is seen by its audit log, and named; no release and no channel was said twice.
+    // The audit log shows that the home was restored, and reports it; no release and no channel was signed
+    // twice.
     let conflicts = pair.origin.json(["conflicts"])?;
     let kinds: Vec<_> = conflicts.get("conflicts").and_then(Value::as_array).into_iter().flatten().collect();
     ensure!(kinds.iter().all(|conflict| text(conflict, "kind") == "checkpoint"), "{conflicts}");
 
-    // Where nobody can be asked, only --force publishes.
+    // If no peer can be reached, only --force publishes.
     mirror.stop()?;
     add_film(&pair, "fifth, alone.mp4")?;
     let (code, error) = pair.origin.fails(publish)?;
@@ -189,7 +190,7 @@ fn a_restored_home_catches_up_before_it_publishes() -> Result<()> {
 const YEAR_MS: u64 = 366 * 24 * 3600 * 1000;
 const TEN_YEARS_MS: i64 = 10 * 366 * 24 * 3600 * 1000;
 
-/// What a home has of `films` is `expected`, byte for byte.
+/// Checks that the content of `films` in a home is `expected`, byte for byte.
 fn check_content(home: &Home, expected: &Path) -> Result<()> {
     let target = home.path.with_extension("restored");
     home.run(["restore".as_ref(), "films".as_ref(), target.as_os_str()])?;
@@ -202,21 +203,21 @@ fn import(home: &Home, file: &Path) -> Result<String> {
     home.run(["statements".as_ref(), "import".as_ref(), file.as_os_str()])
 }
 
-/// A new node, by a clock that may be its own, is shown old statements before it has pulled and after.
+/// A new node, possibly with a clock of its own, imports old statements before its pull and after it.
 fn check_newcomer(home: &Home, ticket: &str, before: &Path, first: &Path) -> Result<()> {
     home.run(["join", ticket])?;
     import(home, before)?;
     ensure!(home.json(["pull", "films"])?.get("changed") == Some(&Value::Bool(true)));
     for _ in 0..2 {
-        ensure!(here(home)? == 1, "what was rolled back is current");
+        ensure!(here(home)? == 1, "a rolled-back release is current");
         check_content(home, first)?;
         import(home, before)?;
     }
     Ok(())
 }
 
-/// A clock that is ten years off, either way, on all nodes or on one: everything is served, byte for byte, an operator's word
-/// counts, and old statements that are shown again are no more current than before.
+/// A clock that is ten years off, either way, on all nodes or on one: everything is served, byte for byte, an
+/// operator's statement is effective, and old statements that are imported again do not become current again.
 #[test]
 fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
     let mut pair = Pair::new()?;
@@ -244,11 +245,11 @@ fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
         clock.set(shift)?;
         let shown = number(&live(&pair.mirror)?, "time_ms")?;
         import(&pair.mirror, &before)?;
-        ensure!(here(&pair.mirror)? == 1, "by a clock {shift} ms off, what was rolled back is current");
+        ensure!(here(&pair.mirror)? == 1, "by a clock {shift} ms off, a rolled-back release is current");
         check_content(&pair.mirror, &first)?;
         check_newcomer(&newcomer("edge", &clock)?, ticket, &before, &first)?;
         ensure!(number(&live(&pair.mirror)?, "time_ms")? == shown);
-        // An operator's newer word counts, whenever it was said.
+        // An operator's newer statement is effective, whenever it was signed.
         pair.origin.run(["channel", "set", "films", "live", "films@2"])?;
         pair.pull()?;
         ensure!(here(&pair.mirror)? == 2);
@@ -257,7 +258,7 @@ fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
         ensure!(
             here(&pair.mirror)? == 1 && number(&live(&pair.mirror)?, "time_ms")?.abs_diff(shown) > YEAR_MS
         );
-        // One that is off alone.
+        // A single node whose clock is off.
         clock.set(0)?;
         let alone = Clock::at(pair.scratch().join(format!("clock-{turn}")))?;
         alone.set(shift)?;
@@ -266,9 +267,10 @@ fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
     Ok(())
 }
 
-/// The clock of both nodes jumps ten years to and fro while a film travels, and old statements are shown to both meanwhile.
+/// The clock of both nodes jumps ten years back and forth during a pull, and old statements are imported on
+/// both meanwhile.
 #[test]
-fn a_clock_that_jumps_while_a_film_travels_changes_nothing() -> Result<()> {
+fn a_clock_that_jumps_during_a_pull_changes_nothing() -> Result<()> {
     let mut pair = Pair::new()?;
     let Some(clock) = Clock::of(&mut pair)? else { return Ok(()) };
     media::library(&pair.library, 1, 300_000, 1)?;
@@ -294,7 +296,7 @@ fn a_clock_that_jumps_while_a_film_travels_changes_nothing() -> Result<()> {
                 thread::sleep(Duration::from_millis(1));
             }
         });
-        // Not before the pull has the home: it would find it busy.
+        // Not before the pull has opened the home: the pull would find it busy.
         let (homes, before, done) = ([&pair.mirror, &pair.origin], &before, &done);
         let importing = scope.spawn(move || -> Result<usize> {
             let mut times = 0;
@@ -317,8 +319,8 @@ fn a_clock_that_jumps_while_a_film_travels_changes_nothing() -> Result<()> {
     pair.check_restored()
 }
 
-/// Pulls `films`, and gives how often the clock had jumped at each report of progress in the middle of it, the first of which it
-/// tells.
+/// Pulls `films`, and returns the number of clock jumps at each progress report in the middle of the pull.
+/// Sends on `travels` at each of these reports.
 fn jumps_at_reports(
     home: &Home,
     from: &str,

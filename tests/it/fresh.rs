@@ -1,4 +1,5 @@
-//! How old a channel is: a label wherever a channel is read, and a bound only where a class asks for one. How old a root is: a note.
+//! The age of a channel: shown wherever a channel is read, and limited only for a class with `max_stale`. The
+//! age of a root: a note.
 
 use std::fs;
 
@@ -30,7 +31,7 @@ fn names(object: &Value, list: &str) -> Vec<String> {
     list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Lets the library's root name a new timekeeper, and gives the file with its key.
+/// Adds a new timekeeper to the library's root, and returns the file with its key.
 fn appoint_timekeeper(pair: &Pair) -> Result<String> {
     let list = pair.origin.json(["releases", "films"])?;
     let path = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
@@ -44,7 +45,7 @@ fn appoint_timekeeper(pair: &Pair) -> Result<String> {
     Ok(key)
 }
 
-/// What a mirror shows and gives out of `films`: the paths that `ls` lists, and how `cat` of the news ends.
+/// The output of a mirror for `films`: the listing of `ls`, and the exit code of `cat` of the news.
 fn read(home: &Home) -> Result<(Value, Option<i32>)> {
     let listed = home.json(["ls", "films"])?;
     let news = home.output(["cat", "films", "news/today.txt"])?;
@@ -52,7 +53,7 @@ fn read(home: &Home) -> Result<(Value, Option<i32>)> {
 }
 
 #[test]
-fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
+fn only_a_class_with_max_stale_is_withheld_for_its_age() -> Result<()> {
     let mut pair = Pair::new()?;
     let Some(clock) = Clock::of(&mut pair)? else { return Ok(()) };
     media::library(&pair.library, 1, 300_000, 1)?;
@@ -64,7 +65,7 @@ fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
     let publish = ["publish".as_ref(), pair.library.as_os_str(), "-l".as_ref(), "films".as_ref()];
     let publish = publish.into_iter().chain(["--policy".as_ref(), policy.as_os_str()]);
 
-    // No timekeeper could vouch for such a class, so the policy cannot be set yet.
+    // No timekeeper exists to vouch for such a class, so the policy cannot be set yet.
     pair.origin.run(publish)?;
     let set = ["policy".as_ref(), "set".as_ref(), "films".as_ref(), policy.as_os_str()];
     let (code, error) = pair.origin.fails(set)?;
@@ -78,18 +79,18 @@ fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
     let _server = pair.connect()?;
     pair.pull()?;
 
-    // Just made current: nobody need vouch for that.
+    // The release has just become current: it needs no voucher yet.
     let (listed, news) = read(&pair.mirror)?;
     ensure!(names(&listed, "classes_stale").is_empty() && news == Some(0), "{listed}, {news:?}");
 
-    // Never vouched for since: the class is held back, by the channel's name only, and all else is there.
+    // Not vouched for since then: the class cannot be read by the channel's name; everything else can.
     clock.set(HOUR_MS + 60_000)?;
     let (listed, news) = read(&pair.mirror)?;
     ensure!(names(&listed, "classes_stale") == ["news"] && news == Some(STALE), "{listed}, {news:?}");
     ensure!(listed.get("fresh_age_seconds") == Some(&Value::Null) && text(&listed, "channel") == "live");
     ensure!(pair.mirror.run(["cat", "films@2", "news/today.txt"])? == "the river rises");
 
-    // Vouched for: everything is there, and says how old it is, wherever a channel is read.
+    // Vouched for: everything is readable, with its age wherever a channel is read.
     pair.origin.run(["fresh", "films", "--key", &timekeeper])?;
     let told = pair.origin.run(["audit", "tail"])?;
     ensure!(told.lines().any(|line| line.contains("  fresh ") && line.contains("by timekeeper")), "{told}");
@@ -99,8 +100,8 @@ fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
     ensure!(number(&pulled, "fresh_age_seconds")? < 60 && number(&listed, "fresh_age_seconds")? < 60);
     pair.check_restored()?;
 
-    // An hour and more later it is too old again. What is not asked to be fresh is not touched by that, peers are served as
-    // before, and a restore leaves alone what it restored.
+    // An hour and more later it is too old again. Classes without `max_stale` are not affected, peers are
+    // served as before, and a restore does not touch files of the stale class that it restored before.
     clock.set(2 * HOUR_MS + 120_000)?;
     let (listed, news) = read(&pair.mirror)?;
     ensure!(names(&listed, "classes_stale") == ["news"] && news == Some(STALE), "{listed}, {news:?}");
@@ -127,14 +128,15 @@ fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
     ensure!(edge.run(["cat", "films@2", "news/today.txt"])? == "the river rises");
 
     let text = pair.origin.run(["channel", "set", "films", "canary", "films@2"])?;
-    ensure!(text.contains("canary is vouched for by nobody"), "{text}");
+    ensure!(text.contains("canary is not vouched for"), "{text}");
 
-    // And fresh again, without anything but a timekeeper's word.
+    // Fresh again, by nothing but a timekeeper's statement.
     pair.origin.run(["fresh", "films", "--key", &timekeeper])?;
     pair.pull()?;
     ensure!(pair.mirror.run(["cat", "films", "news/today.txt"])? == "the river rises");
 
-    // Something newer is heard of, and its data is not here yet: from then on what is here grows old, not at once.
+    // A newer release is known, and its data is not here yet: the release here becomes stale with time, not
+    // at once.
     let file = pair.scratch().join("newer.statements").to_string_lossy().into_owned();
     fs::write(pair.library.join("news/today.txt"), "the river falls")?;
     pair.publish()?;
@@ -146,8 +148,8 @@ fn only_a_class_that_asks_for_it_is_held_back_for_its_age() -> Result<()> {
     Ok(())
 }
 
-/// A root that one key decides, and one that should have been renewed, are said to be so; neither stops anything. What is read
-/// aloud before it is signed is what everybody reads afterwards.
+/// A root that one key decides, and a root that is due for renewal, are reported; neither stops anything. The
+/// fingerprint that is read aloud before signing is the one that all nodes show afterwards.
 #[test]
 fn a_root_that_should_have_been_renewed_is_shown_and_stops_nothing() -> Result<()> {
     let mut pair = Pair::new()?;

@@ -1,4 +1,4 @@
-//! Every committed fuzz input, and every seed, through the fuzz targets: a found bug stays found.
+//! Runs every committed fuzz input, and every seed, through the fuzz targets: a found bug stays found.
 
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(clippy::expect_used, clippy::panic, reason = "a fuzz target reports by panicking")]
@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use anyhow::{Context, Result, ensure};
 use chuan_engine::statement::StatementKind;
 
-/// What is committed for a target.
+/// The committed inputs of a target.
 fn corpus(name: &str) -> Result<Vec<Vec<u8>>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
     let items =
@@ -22,7 +22,7 @@ fn corpus(name: &str) -> Result<Vec<Vec<u8>>> {
 fn every_corpus_input_is_clean() -> Result<()> {
     for (name, target) in targets::TARGETS {
         let taken = corpus(name)?.iter().filter(|bytes| target(bytes)).count();
-        // Else the format has moved on and the corpus has not: `cargo run -p chuan-tests --bin seeds`.
+        // Else the format has changed and the corpus has not: `cargo run -p chuan-tests --bin seeds`.
         ensure!(taken > 0, "nothing in the corpus of {name} is taken");
     }
     Ok(())

@@ -1,10 +1,11 @@
-//! Holds the hex blocks of `docs/format.md` and `docs/protocol.md` to what the code writes.
+//! Compares the hex blocks of `docs/format.md` and `docs/protocol.md` with the output of the code.
 //!
-//! `CHUAN_BLESS=1` writes them anew; a change here is a change of the format or protocol and wants a new version number.
+//! `CHUAN_BLESS=1` rewrites them; a change here is a change of the format or protocol and needs a new version
+//! number.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "whatever fails here is a golden that cannot be made, and so a failed test"
+    reason = "a failure here is a golden that cannot be made, and so a failed test"
 )]
 
 use std::{collections::BTreeMap, env, fs, path::Path};
@@ -23,7 +24,7 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     segment::{
-        Codec, Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, SegmentHeader, SegmentId,
+        Codec, Footer, FooterEntry, Marker, RecordAddress, RecordHeader, RecordKey, SegmentHeader, SegmentId,
         SegmentName,
     },
     statement::{
@@ -66,7 +67,8 @@ fn check(page: &str, goldens: &[Golden]) {
     }
 }
 
-/// The page with every golden's hex block as it must be; a name without a golden, or one left over, fails.
+/// The page with the current hex block of every golden. Fails on a name without a golden, and on a golden
+/// without a name.
 fn render(text: &str, goldens: &BTreeMap<&str, Vec<u8>>) -> String {
     let mut out = Vec::new();
     let mut lines = text.lines().peekable();
@@ -89,7 +91,7 @@ fn render(text: &str, goldens: &BTreeMap<&str, Vec<u8>>) -> String {
     out.join("\n") + "\n"
 }
 
-/// Sixteen bytes a line; a run of equal lines is told once.
+/// Sixteen bytes a line; a run of equal lines is shown once.
 fn dump(bytes: &[u8]) -> Vec<String> {
     let mut out = Vec::new();
     let mut last: Option<&[u8]> = None;
@@ -272,7 +274,7 @@ fn records() -> Vec<Golden> {
 
 fn segments() -> Vec<Golden> {
     let segment = SegmentId::from_bytes([0xab; 16]);
-    let place = |offset| Place { segment, offset };
+    let place = |offset| RecordAddress { segment, offset };
     let key = RecordKey::Chunk(ChunkId::of(b"river"));
     let marker = RecordKey::Marker(Marker { segment, group: 9, records: 1, start: 4096 });
     let name = SegmentName { id: segment, library: LibraryId::from_bytes([0xcd; 32]) };

@@ -1,7 +1,7 @@
-//! Attacks by peers on a running node, with what they may cost it: the real binary, the real protocol, any key.
+//! Attacks by peers on a running node, and their cost for it: the real binary, the real protocol, any key.
 //!
-//! What is asserted are counts: what was decoded, buffered, written, and processor time in generous budgets. How long anything
-//! takes is not. Each attack ends with an honest mirror that pulls.
+//! The tests assert counts: statements decoded, bytes buffered and written, and processor time within
+//! generous budgets. They do not assert durations. Each attack ends with a pull by an honest mirror.
 
 mod sources;
 
@@ -32,7 +32,7 @@ use serde_json::Value;
 /// Bytes of the films that are published for an attack.
 const FILMS: u64 = 3_000_000;
 
-/// An origin that serves, and a mirror that is a member and has nothing yet.
+/// An origin that serves, and a mirror that is a member and has no data yet.
 struct Scene {
     pair: Pair,
     server: Server,
@@ -53,18 +53,18 @@ impl Scene {
         self.server.address
     }
 
-    /// What the origin used since the attack began.
+    /// Resources that the origin used since the attack began.
     fn used(&self) -> Result<Usage> {
         Ok(Usage::of(self.server.process.child.id())?.since(self.before))
     }
 
-    /// What the origin says that it was asked.
+    /// The origin's own counters.
     fn intake(&self) -> Result<Value> {
         let status = self.pair.origin.json(["status"])?;
         status.get("intake").cloned().context("no `intake` in status")
     }
 
-    /// The node goes on as if nothing had been: a mirror that has nothing yet pulls everything.
+    /// Checks that the node works normally: a mirror without data pulls everything.
     fn check_honest(&self) -> Result<()> {
         self.pair.pull()?;
         self.pair.check_restored()
@@ -94,11 +94,11 @@ fn is_denied(answer: &[Frame]) -> bool {
     matches!(answer, [Frame::Error(refusal)] if refusal.code == ErrorCode::Denied && refusal.text.is_empty())
 }
 
-/// A2. Symptom: 68 hellos of strangers, of one mebibyte each, cost 17 seconds of a core, and an honest pull took fourteen times
-/// as long beside them. Cause: sixteen roots of two thousand keys each were decompressed before it was asked whether the node
-/// has their library.
+/// A2. Symptom: 68 hellos of unknown peers, of one mebibyte each, cost 17 seconds of a core, and an honest
+/// pull took fourteen times as long beside them. Cause: sixteen roots of two thousand keys each were
+/// decompressed before the node checked whether it has their library.
 #[test]
-fn a_flood_of_hellos_costs_a_node_next_to_nothing() -> Result<()> {
+fn a_flood_of_hellos_costs_a_node_little() -> Result<()> {
     const HELLOS: u16 = 60;
     let scene = Scene::new()?;
     hostile::run(async {
@@ -106,13 +106,13 @@ fn a_flood_of_hellos_costs_a_node_next_to_nothing() -> Result<()> {
         let bytes: Vec<_> = roots.iter().map(|root| root.bytes().to_vec()).collect();
         for n in 0..HELLOS {
             let peer = Peer::new(forge::key(1000 + n))?;
-            // The longest that was taken once; only its length is looked at.
+            // The longest hello that was once accepted; only its length is read.
             let session = peer.dial(scene.address()).await?;
             let mut long = frame_of(FrameKind::Hello, &bytes.concat()).to_vec();
             long.truncate(FRAME_CONTROL_BYTES);
             session.first_stream(&long).await?;
             ensure!(session.closed().await? == "the first stream is no hello");
-            // The longest that is taken now, full of keys of a library that nobody knows.
+            // The longest hello that is accepted now, full of keys of an unknown library.
             let session = peer.dial(scene.address()).await?;
             let root = forge::foreign_root(n, 7)?.bytes().to_vec();
             let hello = peer.hello().with_statements(std::iter::once(root));
@@ -128,8 +128,9 @@ fn a_flood_of_hellos_costs_a_node_next_to_nothing() -> Result<()> {
     ensure!(number(&intake, "hellos_refused")? == u64::from(HELLOS), "{intake}");
     ensure!(number(&intake, "strangers")? >= 2 * u64::from(HELLOS), "{intake}");
     ensure!(statements(&intake, "foreign")? == u64::from(HELLOS), "{intake}");
-    ensure!(statements(&intake, "decoded")? == 0, "decoded before the library was looked at: {intake}");
-    // A handshake costs both sides some milliseconds in this profile; sixteen such roots cost a quarter of a second.
+    ensure!(statements(&intake, "decoded")? == 0, "decoded before the library was checked: {intake}");
+    // A handshake costs both sides some milliseconds in this profile; sixteen such roots cost a quarter of a
+    // second.
     ensure!(used.cpu_seconds < 0.5 + 0.03 * 2.0 * f64::from(HELLOS), "{used:?}");
     ensure!(used.peak_bytes < 32 << 20, "{used:?}");
     ensure!(used.written_bytes < 1 << 20, "{used:?}");
@@ -144,15 +145,16 @@ fn an_honest_pull_goes_on_beside_attackers() -> Result<()> {
     let summary = attack::run(&plan)?;
     println!("{summary}");
     ensure!(summary.attacks >= u64::from(plan.attackers), "{summary}");
-    // The honest mirror brings its own statements; of the attackers' none is decoded.
+    // The honest mirror brings its own statements; none of the attackers' statements is decoded.
     let [decoded, taken] = ["decoded", "taken"].map(|name| statements(&summary.intake, name));
     ensure!(decoded? == taken? && statements(&summary.intake, "foreign")? > 0, "{summary}");
     Ok(())
 }
 
-/// Beside hellos, requests: whatever a stranger asks but to join is denied, and what is longer than a join is not read.
+/// Requests besides hellos: any request of an unknown peer except a join is denied, and a request longer than
+/// a join is not read.
 #[test]
-fn what_strangers_ask_is_not_buffered() -> Result<()> {
+fn requests_of_unknown_peers_are_not_buffered() -> Result<()> {
     const STRANGERS: u16 = 12;
     let scene = Scene::new()?;
     hostile::run(async {
@@ -177,9 +179,9 @@ fn what_strangers_ask_is_not_buffered() -> Result<()> {
     scene.check_honest()
 }
 
-/// A member may say all it likes of other libraries, and in kinds of tomorrow: nothing of it is decoded.
+/// A member may send statements of other libraries, and of unknown kinds: none of them is decoded.
 #[test]
-fn a_member_says_nothing_of_other_libraries() -> Result<()> {
+fn statements_of_other_libraries_are_not_decoded() -> Result<()> {
     const OFFERS: usize = 20;
     let scene = Scene::new()?;
     let ticket = scene.pair.origin.ticket("films")?;
@@ -197,7 +199,7 @@ fn a_member_says_nothing_of_other_libraries() -> Result<()> {
             let answer = session.ask(offer(library, brought.clone())).await?;
             ensure!(matches!(answer.as_slice(), [Frame::End(_)]), "{answer:?}");
         }
-        // The same in the hello of a node that is known by its key.
+        // The same in the hello of a node whose key is known.
         let again = peer.dial(scene.address()).await?;
         let small = forge::foreign_root(12, 6)?.bytes().to_vec();
         again.hello(&peer.hello().with_statements([small].into_iter())).await?;
@@ -206,15 +208,16 @@ fn a_member_says_nothing_of_other_libraries() -> Result<()> {
     })?;
     let (intake, used) = (scene.intake()?, scene.used()?);
     ensure!(statements(&intake, "decoded")? == decoded, "{intake}");
-    ensure!(statements(&intake, "foreign")? == 1, "what is of another library goes no further: {intake}");
+    ensure!(statements(&intake, "foreign")? == 1, "a foreign statement was passed on: {intake}");
     // Fifteen megabytes came in. Ten such roots cost a quarter of a second once, in the release profile.
     ensure!(used.cpu_seconds < 3.0, "{used:?}");
     ensure!(used.written_bytes < 1 << 20, "{used:?}");
     scene.check_honest()
 }
 
-/// A4. Symptom: one member wrote checkpoints without end, and each of them went to the disk of the attacked node and, by gossip,
-/// of every mirror: 0.93 MB/s. Cause: what is replaced at once by a newer one of its kind was kept before it was replaced.
+/// A4. Symptom: one member wrote checkpoints without end, and each of them went to the disk of the attacked
+/// node and, by gossip, of every mirror: 0.93 MB/s. Cause: a statement that a newer one of its kind
+/// supersedes at once was stored first.
 #[test]
 fn endless_checkpoints_fill_no_disk() -> Result<()> {
     const OFFERS: u64 = 60;
@@ -245,9 +248,10 @@ fn offer(library: LibraryId, statements: Vec<Vec<u8>>) -> Request {
     Request::Exchange { library, talk: Talk::Offer(statements) }
 }
 
-/// Forward compatibility, as the binary does it: a peer that knows fewer kinds gets none of the others, in whatever way it asks.
+/// Forward compatibility of the binary: a peer that knows fewer kinds receives none of the others, by any
+/// request.
 #[test]
-fn a_node_of_an_earlier_version_is_told_what_it_knows() -> Result<()> {
+fn a_node_of_an_earlier_version_gets_only_kinds_that_it_knows() -> Result<()> {
     let scene = Scene::new()?;
     let ticket = scene.pair.origin.ticket("films")?;
     hostile::run(async {
@@ -269,13 +273,14 @@ fn a_node_of_an_earlier_version_is_told_what_it_knows() -> Result<()> {
             let told: Vec<_> = answer.iter().filter_map(statement).collect();
             let has = |kind| told.iter().any(|bytes| kind_of(bytes) == kind);
             ensure!(has(Some(chuan_engine::statement::StatementKind::Root)), "{kinds:?}: {answer:?}");
-            ensure!(has(Some(later)) == expects_it, "{kinds:?}: told of a kind that it does not know");
+            ensure!(has(Some(later)) == expects_it, "{kinds:?}: received a kind that it does not know");
             let inventory = answer.iter().find_map(|frame| match frame {
                 Frame::Inventory(inventory) => Some(inventory.kinds),
                 _ => None,
             });
             ensure!(inventory == Some(kinds), "{inventory:?}");
-            // What the peer does not know it may not bring either, and nothing breaks where it does.
+            // The peer may not offer kinds that it did not announce; if it does, they are ignored and nothing
+            // breaks.
             let checkpoint = forge::checkpoint(library, &peer.key, 2)?.bytes().to_vec();
             let before = statements(&scene.intake()?, "taken")?;
             ensure!(matches!(
@@ -302,17 +307,19 @@ fn kind_of(bytes: &Bytes) -> Option<chuan_engine::statement::StatementKind> {
     chuan_engine::statement::Heading::read(bytes).ok()?.kind()
 }
 
-/// Handshakes that are begun from one address, and never ended, keep nobody out, not even behind the same address.
+/// Handshakes that one address begins and never completes block no peer, not even one behind the same
+/// address.
 #[test]
-fn half_open_handshakes_keep_nobody_out() -> Result<()> {
+fn half_open_handshakes_block_no_peer() -> Result<()> {
     const HANDSHAKES: u16 = 200;
     let scene = Scene::new()?;
-    // Whatever the node answers is lost.
+    // All datagrams of the node are lost.
     let deaf = Path { loss: 1.0, ..Path::default() };
     let relay = Relay::start(scene.address(), Path::default(), deaf, 1)?;
     let honest = hostile::run(async {
         let peer = Peer::new(forge::key(1))?;
-        let begun: Vec<_> = (0..HANDSHAKES).map(|_| peer.knock(relay.address)).collect::<Result<_>>()?;
+        let begun: Vec<_> =
+            (0..HANDSHAKES).map(|_| peer.begin_handshake(relay.address)).collect::<Result<_>>()?;
         // While they are under way: a blocking command, on the attacker's second thread.
         let honest = tokio::task::block_in_place(|| scene.check_honest());
         drop(begun);
@@ -325,10 +332,11 @@ fn half_open_handshakes_keep_nobody_out() -> Result<()> {
     Ok(())
 }
 
-/// A member that asks for everything on every stream of every connection, and reads nothing, holds a few answers and no more.
+/// A member that requests everything on every stream of every connection, and reads nothing, holds only a few
+/// answers.
 #[test]
-fn a_member_that_reads_nothing_holds_up_nobody() -> Result<()> {
-    // As many as a node gives a connection, but for those that go on beside them.
+fn a_member_that_reads_nothing_delays_no_other() -> Result<()> {
+    // As many as a node allows a connection, except for those that the test uses beside them.
     const STREAMS: usize = 48;
     let scene = Scene::new()?;
     let ticket = scene.pair.origin.ticket("films")?;
@@ -352,7 +360,8 @@ fn a_member_that_reads_nothing_holds_up_nobody() -> Result<()> {
     })?;
     honest?;
     let used = scene.used()?;
-    // Two answers on each of four connections, with a few mebibytes for each; the films, which the honest mirror pulled.
+    // Two answers on each of four connections, with a few mebibytes each, and the films that the honest
+    // mirror pulled.
     ensure!(used.peak_bytes < 96 << 20, "{used:?}");
     ensure!(text(&scene.pair.origin.json(["status"])?, "doing") == "serve");
     Ok(())

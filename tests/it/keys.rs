@@ -1,4 +1,4 @@
-//! Key files, through the program: passphrases from the environment, and no terminal to ask on.
+//! Key files, through the program: passphrases from the environment, and no terminal for a prompt.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

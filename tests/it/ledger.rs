@@ -1,4 +1,5 @@
-//! The two files of a home's ledger, damaged in every way that happens: each with its exit code, its message and its way out.
+//! The two files of a home's ledger, damaged in every usual way: each case with its exit code, its message
+//! and its remedy.
 
 use std::{
     fs,
@@ -54,7 +55,7 @@ impl Stage {
         Home::at(path)
     }
 
-    /// Everything is there, and nothing is left to say.
+    /// Checks that everything is present, without a warning.
     fn is_whole(&self, home: &Home, what: &str) -> Result<()> {
         let verified = home.output(["verify", "--deep"])?;
         ensure!(verified.status.success(), "{what}: {}", String::from_utf8_lossy(&verified.stdout));
@@ -70,7 +71,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Any command says what was found and mends it, and after that nothing is left to say.
+    /// Checks that any command reports the damage and repairs it, without a warning afterwards.
     fn is_mended(&self, home: &Home, what: &str, named: &str) -> Result<()> {
         let output = home.output(["ledger", "show"])?;
         ensure!(output.status.code() == Some(CORRUPT), "{what}: `ledger show` ends with {}", output.status);
@@ -100,16 +101,16 @@ fn replace(home: &Home, with: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Standard error of a command that must succeed and say something.
+/// Standard error of a command that must succeed with a warning.
 fn warning(home: &Home, what: &str) -> Result<String> {
     let output = home.output(["status"])?;
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "{what}: {}: {error}", output.status);
-    ensure!(!error.is_empty(), "{what}: not a word is said");
+    ensure!(!error.is_empty(), "{what}: there is no warning");
     Ok(error)
 }
 
-/// What `verify` ends with, and what it says.
+/// The exit code of `verify`, and its output.
 fn verify(home: &Home) -> Result<(Option<i32>, String)> {
     let output = home.output(["verify"])?;
     let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
@@ -122,7 +123,7 @@ fn in_status(home: &Home, name: &str) -> Result<Value> {
     Ok(ledger.get(name).cloned().unwrap_or_default())
 }
 
-/// One copy, damaged in any way, costs nothing but a warning.
+/// Any damage to one copy costs nothing but a warning.
 #[test]
 fn one_damaged_file_is_mended_from_the_other() -> Result<()> {
     let mut stage = Stage::new()?;
@@ -158,7 +159,7 @@ fn one_damaged_file_is_mended_from_the_other() -> Result<()> {
     Ok(())
 }
 
-/// Both files of another home: nothing is read from them, and nothing is lost.
+/// Both files are from another home: nothing is read from them, and nothing is lost.
 #[test]
 fn another_nodes_ledger_is_refused_and_there_is_a_way_out() -> Result<()> {
     let mut stage = Stage::new()?;
@@ -174,10 +175,10 @@ fn another_nodes_ledger_is_refused_and_there_is_a_way_out() -> Result<()> {
     let output = home.output(["ledger", "show"])?;
     let shown = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.code() == Some(CORRUPT) && shown.contains("another node"), "{shown}");
-    // Put back, it is as before.
+    // After its own files are back, the home is as before.
     replace(&home, &own)?;
     stage.is_whole(&home, "put back")?;
-    // One of them: the right one is named and kept.
+    // One file of another home: the error names the right one, which is kept.
     fs::copy(file(&stage.pair.origin, "b"), file(&home, "b"))?;
     ensure!(home.fails(["status"])?.0 == CORRUPT, "one file of another node is taken");
     let (code, error) = home.fails(["ledger", "keep", "a"])?;
@@ -199,9 +200,9 @@ fn another_nodes_ledger_is_refused_and_there_is_a_way_out() -> Result<()> {
     Ok(())
 }
 
-/// An older pair is sound in itself: only what lies outside says that it is old.
+/// An older pair of files is consistent in itself: only data outside the ledger shows that it is old.
 #[test]
-fn an_older_pair_is_named_until_a_peer_has_given_the_rest() -> Result<()> {
+fn an_older_pair_is_reported_until_a_pull_completes_it() -> Result<()> {
     let mut stage = Stage::new()?;
     let home = stage.home()?;
     replace(&home, &stage.old)?;
@@ -217,7 +218,7 @@ fn an_older_pair_is_named_until_a_peer_has_given_the_rest() -> Result<()> {
 }
 
 #[test]
-fn both_files_gone_is_said_and_peers_give_everything_back() -> Result<()> {
+fn both_files_lost_is_reported_and_peers_restore_everything() -> Result<()> {
     let mut stage = Stage::new()?;
     for junk in [None, Some(vec![0x5a; 5000])] {
         let home = stage.home()?;
@@ -244,8 +245,8 @@ fn both_files_gone_is_said_and_peers_give_everything_back() -> Result<()> {
     Ok(())
 }
 
-/// Symptom: an origin whose ledger was gone, or an older one, published a second release of a number that mirrors had already,
-/// and the way back that was named ended in "no source is known".
+/// Symptom: an origin whose ledger was lost, or older, published a second release under a number that mirrors
+/// already had, and the remedy in its message ended in "no source is known".
 #[test]
 fn an_origin_that_has_lost_its_ledger_does_not_publish_before_it_has_it_back() -> Result<()> {
     let pair = Pair::new()?;
@@ -270,7 +271,7 @@ fn an_origin_that_has_lost_its_ledger_does_not_publish_before_it_has_it_back() -
             }
         }
         let (code, error) = pair.origin.fails(["publish", &folder, "-l", "films"])?;
-        // Once a mirror is known it is asked, and what it says is ahead of this home.
+        // Once a mirror is known, the origin asks it, and the mirror's statements are newer than this home's.
         let refused = match lost.is_some() {
             true => code == CORRUPT && error.contains("chuan pull --from") && error.contains("--force"),
             false => code == DENIED && error.contains("chuan pull films"),
@@ -285,7 +286,7 @@ fn an_origin_that_has_lost_its_ledger_does_not_publish_before_it_has_it_back() -
     Ok(())
 }
 
-/// Damage to one record in both files: the story of a library that was gone because of one bit in its root.
+/// Damage to one record in both files. A library was once lost because of one bit in its root.
 #[test]
 fn a_record_that_both_have_lost_comes_back_from_a_peer() -> Result<()> {
     let mut stage = Stage::new()?;
@@ -308,7 +309,7 @@ fn a_record_that_both_have_lost_comes_back_from_a_peer() -> Result<()> {
         ensure!(error.contains("ledger/a at") && error.contains("ledger/b at"), "{what}: {error}");
         let (code, said) = verify(&home)?;
         if kind == ROOT {
-            // It lies beside the keys, too, and was given back by the first start.
+            // The root is also stored beside the keys, and the first start restored it from there.
             ensure!(code == Some(0), "{what}: {code:?}: {said}");
         } else {
             ensure!(code == Some(CORRUPT) && said.contains("lost"), "{what}: {code:?}: {said}");
@@ -321,7 +322,7 @@ fn a_record_that_both_have_lost_comes_back_from_a_peer() -> Result<()> {
 }
 
 #[test]
-fn another_version_is_told_as_such() -> Result<()> {
+fn another_version_is_reported() -> Result<()> {
     let pair = Pair::new()?;
     for name in ["a", "b"] {
         let mut newer = read(&pair.mirror, name)?;
@@ -336,7 +337,7 @@ fn another_version_is_told_as_such() -> Result<()> {
     Ok(())
 }
 
-/// The ledger can be looked at while the home is open, and kept only when it is not.
+/// The ledger can be shown while the home is open, and repaired with `keep` only when it is not.
 #[test]
 fn a_served_home_is_shown_and_not_changed() -> Result<()> {
     let pair = Pair::new()?;
@@ -350,7 +351,7 @@ fn a_served_home_is_shown_and_not_changed() -> Result<()> {
     }
     let (code, error) = pair.origin.fails(["ledger", "keep", "a", "--yes"])?;
     ensure!(code == 6 && error.contains("in use"), "{code}: {error}");
-    // Damage under a running node is found by `verify`, which mends it.
+    // Damage under a running node is found by `verify`, which repairs it.
     let mut bad = read(&pair.origin, "b")?;
     if let Some(byte) = bad.get_mut(200) {
         *byte ^= 4;

@@ -1,4 +1,4 @@
-//! The one integration-test binary: whole processes, and the rules that no compiler checks.
+//! The only binary of integration tests: whole processes, and rules that no compiler checks.
 
 mod admin;
 mod audit;

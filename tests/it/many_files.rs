@@ -16,7 +16,8 @@ fn many_small_files_publish_pull_and_restore_and_nothing_new_reads_nothing() -> 
     let published = pair.publish()?;
     ensure!(number(&published, "files")? == files, "{published}");
     wait_until_settled();
-    // The first scan saw files younger than two seconds, which may still change unseen; it is the second that counts.
+    // The first scan saw files younger than two seconds, which may still change unnoticed; the second scan is
+    // the reference.
     pair.publish()?;
     let again = pair.publish()?;
     ensure!(number(&again, "bytes_read")? == 0, "a publish of nothing new read content: {again}");
@@ -27,7 +28,7 @@ fn many_small_files_publish_pull_and_restore_and_nothing_new_reads_nothing() -> 
     pair.check_restored()
 }
 
-/// File times have to be two seconds older than a scan, for the scan to trust them.
+/// A scan trusts only file times that are at least two seconds old.
 fn wait_until_settled() {
     std::thread::sleep(std::time::Duration::from_millis(2100));
 }

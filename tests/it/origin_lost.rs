@@ -1,4 +1,4 @@
-//! What a library is without its origin: the survivors go on, and take it back when it returns.
+//! A library without its origin: the survivors go on, and accept the origin again when it returns.
 
 use std::{fs, path::Path};
 
@@ -10,7 +10,7 @@ use chuan_tests::{
 };
 use serde_json::Value;
 
-/// Exit code of what a membership does not allow.
+/// Exit code of a request that the membership does not allow.
 const DENIED: i32 = 5;
 
 fn library(home: &Home) -> Result<Value> {
@@ -24,7 +24,7 @@ fn live(home: &Home) -> Result<u64> {
     Ok(live.and_then(|channel| channel.get("sequence")?.as_u64()).unwrap_or(0))
 }
 
-/// Seconds since enough timekeepers vouched for `live`, as a home tells it.
+/// Seconds since enough timekeepers vouched for `live`, as a home reports it.
 fn age(home: &Home) -> Result<Option<u64>> {
     Ok(home.json(["history", "films"])?.get("fresh_age_seconds").and_then(Value::as_u64))
 }
@@ -44,7 +44,7 @@ fn mirror(pair: &Pair, name: &str, ticket: &str) -> Result<(Home, Server)> {
     Ok((home, server))
 }
 
-/// One script, as an operator lives through it.
+/// One script, in the order in which an operator acts.
 #[test]
 fn the_survivors_go_on_without_the_origin() -> Result<()> {
     let pair = Pair::new()?;
@@ -55,7 +55,7 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
     let (one, one_server) = mirror(&pair, "one", &origin.ticket("films")?)?;
     let (two, _two_server) = mirror(&pair, "two", &origin.ticket("films")?)?;
 
-    // Beforehand: the operator's key is with the operator, and the root names a standby and two timekeepers.
+    // Beforehand: the operator has the operator key, and the root names a standby and two timekeepers.
     let id = text(&library(origin)?, "id").to_owned();
     let keys = origin.path.join("keys").join(&id);
     let stick = pair.scratch().join("stick");
@@ -82,16 +82,16 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
         })?;
     }
 
-    // Both vouch: one alone is not enough.
+    // Both timekeepers vouch: one alone is not enough.
     for (at, path) in timekeepers.iter().enumerate() {
         ensure!(age(origin)?.is_none(), "{at} of 2 timekeepers have vouched");
         origin.run(["fresh".as_ref(), "films".as_ref(), "--key".as_ref(), path.as_os_str()])?;
     }
     for home in [origin, &one, &two] {
-        until("everybody knows how fresh it is", || Ok(age(home)?.is_some()))?;
+        until("every node has the vouchers", || Ok(age(home)?.is_some()))?;
     }
 
-    // The origin is gone, with every key that lay in it; so are all timekeepers.
+    // The origin is gone, with every key in it; so are all timekeepers.
     drop(origin_server);
     let vault = pair.scratch().join("vault");
     fs::rename(&origin.path, &vault)?;
@@ -99,14 +99,14 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
         fs::remove_file(path)?;
     }
 
-    // Nobody vouches any more: the age is told, and grows, and keeps nobody from anything.
-    let then = age(&two)?.context("how fresh it is, is forgotten")?;
+    // No timekeeper vouches any more: the age is reported and grows, and nothing is blocked.
+    let then = age(&two)?.context("the age of the channel is lost")?;
     until("the age grows", || Ok(age(&two)?.context("the age is gone")? > then))?;
     let film = Path::new("长江 (2019)").join("film.nfo");
     let cat = two.output(["cat".as_ref(), "films".as_ref(), film.as_os_str()])?;
     ensure!(cat.status.success() && cat.stdout == fs::read(pair.library.join(&film))?, "{film:?}");
 
-    // The survivors serve by path, and admit whom an operator wants.
+    // The survivors serve by path, and admit the nodes that an operator invites.
     let restored = pair.scratch().join("two-restored");
     two.run(["restore".as_ref(), "films".as_ref(), restored.as_os_str()])?;
     ensure!(media::difference(&pair.library, &restored)?.is_none(), "by path, as before");
@@ -135,12 +135,12 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
         &operator,
     ])?;
     three.json(["pull", "films"])?;
-    // It never met the origin.
+    // This node never had a connection to the origin.
     let restored = pair.scratch().join("three-restored");
     three.run(["restore".as_ref(), "films".as_ref(), restored.as_os_str()])?;
     ensure!(media::difference(&pair.library, &restored)?.is_none(), "from survivors alone");
 
-    // An operator gives publishing to the standby, which goes on from where the library stands.
+    // An operator makes the standby the publisher; it continues from the library's current state.
     one.run([
         "channel",
         "set",
@@ -167,12 +167,12 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
     one.json(["pull", "films"])?;
     let restored = pair.scratch().join("one-restored");
     one.run(["restore".as_ref(), "films".as_ref(), restored.as_os_str()])?;
-    ensure!(media::difference(&pair.library, &restored)?.is_none(), "what the standby published");
+    ensure!(media::difference(&pair.library, &restored)?.is_none(), "the standby's release");
 
-    // The origin comes back as it was, hears what happened, and follows.
+    // The origin comes back in its old state, receives the missed statements, and follows.
     fs::rename(&vault, &origin.path)?;
     let origin_server = origin.serve()?;
-    until("the origin hears of its successor", || {
+    until("the origin knows its successor", || {
         Ok(origin.run(["history", "films", "--json"])?.contains(&standby[..10]))
     })?;
     origin.json(["pull", "films"])?;
@@ -180,16 +180,14 @@ fn the_survivors_go_on_without_the_origin() -> Result<()> {
     fs::write(pair.library.join("from the origin.txt"), "beside")?;
     let side = publish(origin)?;
     ensure!(side.get("side") == Some(&Value::Bool(true)), "{side}");
-    ensure!(
-        live(origin)? == 2,
-        "what the origin publishes is beside the channel until an operator says else"
-    );
+    ensure!(live(origin)? == 2, "a release of the origin moved the channel without an operator");
     drop((origin_server, one_server));
     Ok(())
 }
 
-/// A home that runs twice says so itself: its log has two histories. Where both logs have signed the same count, every peer has the
-/// proof; where one of the two has done more, the other hears of it and tells its own log that it is a clone.
+/// A home that runs twice detects it: its audit log has two histories. If both logs have signed a checkpoint
+/// of the same count, every peer has the proof. If one log is longer, the other home learns that and records
+/// in its own log that it is a clone.
 #[test]
 fn a_cloned_home_is_found_and_named() -> Result<()> {
     let pair = Pair::new()?;

@@ -1,5 +1,5 @@
-//! `publish` of folders as people have them, with the binary: what stays out, what stands as it was, and what the exit
-//! codes say of it.
+//! `publish` of realistic folders, with the binary: excluded files, files that keep their previous version,
+//! and the exit codes.
 
 use std::{
     ffi::OsStr,
@@ -54,12 +54,12 @@ impl Place {
         Ok(path)
     }
 
-    /// Publishes the folder; gives the exit code and the answer, which may be an error.
+    /// Publishes the folder; returns the exit code and the answer, which may be an error.
     fn publish(&self, more: &[&str]) -> Result<(i32, Value)> {
         publish(&self.home, &self.folder, more)
     }
 
-    /// The paths of `films` that are of one kind.
+    /// The paths of `films` of one kind.
     fn paths(&self, kind: &str) -> Result<Vec<String>> {
         let listed = self.home.json(["ls", "films"])?;
         let entries = listed.get("entries").and_then(Value::as_array).context("entries")?;
@@ -91,7 +91,7 @@ fn pair(path: &str, stands: &str) -> (String, String) {
     (path.to_owned(), stands.to_owned())
 }
 
-/// `publish ~` with the home in `~/.chuan` signed all its secret keys into a release.
+/// Symptom: `publish ~` with the home in `~/.chuan` signed all its secret keys into a release.
 #[test]
 fn a_home_in_the_folder_stays_out_and_one_around_it_is_refused() -> Result<()> {
     let place = Place::new()?;
@@ -108,7 +108,8 @@ fn a_home_in_the_folder_stays_out_and_one_around_it_is_refused() -> Result<()> {
     let listed = inner.run(["ls", "films"])?;
     ensure!(!listed.contains("key") && listed.contains("f.mkv"), "{listed}");
 
-    // By another home, by a link, by a bind mount where that is allowed, and a file of it alone.
+    // The home itself, a part of it, one of its files, a link to it, and a bind mount of it where mounting is
+    // allowed.
     let keys = inner.path.join("keys");
     symlink(&keys, place.dir.path().join("link"))?;
     let mut ways =
@@ -119,7 +120,7 @@ fn a_home_in_the_folder_stays_out_and_one_around_it_is_refused() -> Result<()> {
         let (code, answer) = publish(&inner, way, &[])?;
         ensure!(code == INVALID && answer.to_string().contains("home"), "{}: {answer}", way.display());
     }
-    // Keys that were made elsewhere are known by what they say.
+    // Keys that were made elsewhere are recognised by their content.
     let made = place.folder.join("my key.txt");
     inner.run(["key".as_ref(), "new".as_ref(), "--plain".as_ref(), made.as_os_str()])?;
     let (code, answer) = place.publish(&[])?;
@@ -128,9 +129,10 @@ fn a_home_in_the_folder_stays_out_and_one_around_it_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// A slip of permissions withdrew a film from every mirror with `--skip-unreadable`, and without it ended every publish.
+/// Symptom: a permission mistake withdrew a film from every mirror with `--skip-unreadable`, and without it
+/// failed every publish.
 #[test]
-fn what_cannot_be_read_stays_as_it_was_and_the_exit_code_says_so() -> Result<()> {
+fn unreadable_files_stay_as_they_were_and_set_the_exit_code() -> Result<()> {
     let user = User::without_rights()?;
     let library = user.dir.path().join("library");
     fs::create_dir_all(library.join("s01"))?;
@@ -164,7 +166,7 @@ fn what_cannot_be_read_stays_as_it_was_and_the_exit_code_says_so() -> Result<()>
 }
 
 #[test]
-fn odd_names_are_gaps_until_an_exclude_ends_them() -> Result<()> {
+fn odd_names_are_gaps_until_they_are_excluded() -> Result<()> {
     let place = Place::new()?;
     place.write("film.mkv", b"film")?;
     place.write("reel/Icon\r", b"")?;
@@ -206,7 +208,7 @@ fn junk_and_excludes_stay_out_and_can_be_taken() -> Result<()> {
     Ok(())
 }
 
-/// The disk was not mounted, and the empty folder became `live`, with exit 0.
+/// Symptom: a disk was not mounted, and the empty folder became `live`, with exit code 0.
 #[test]
 fn an_empty_folder_is_not_published_over_a_library() -> Result<()> {
     let place = Place::new()?;
@@ -227,7 +229,7 @@ fn an_empty_folder_is_not_published_over_a_library() -> Result<()> {
     Ok(())
 }
 
-/// A recording in progress ended every publish of the library for as long as it grew.
+/// Symptom: a recording in progress failed every publish of the library for as long as it grew.
 #[test]
 fn a_file_that_grows_stops_nothing() -> Result<()> {
     let place = Place::new()?;
@@ -249,7 +251,8 @@ fn a_file_that_grows_stops_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Segments come and go several times a second, and every publish in that time was a lottery.
+/// Symptom: a live playlist replaces its segments several times a second, and every publish in that time
+/// failed at random.
 #[test]
 fn a_live_playlist_stops_nothing() -> Result<()> {
     let place = Place::new()?;
@@ -278,7 +281,7 @@ fn a_live_playlist_stops_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Calls `change` every millisecond for as long as `work` takes.
+/// Calls `change` every millisecond during `work`.
 fn while_changing<T>(
     mut change: impl FnMut() -> Result<()> + Send,
     work: impl FnOnce() -> Result<T>,
@@ -361,11 +364,11 @@ fn folders_links_and_names_of_one_file_are_in_the_release() -> Result<()> {
     Ok(())
 }
 
-/// A bind mount, undone when dropped.
+/// A bind mount, removed on drop.
 struct Mount(PathBuf);
 
 impl Mount {
-    /// `None`, said aloud, where mounting is not allowed.
+    /// `None` with a message if mounting is not allowed.
     fn bind(from: &Path, to: &Path) -> Result<Option<Self>> {
         fs::create_dir(to)?;
         let mounted = Command::new("mount").arg("--bind").arg(from).arg(to).output();
@@ -383,7 +386,7 @@ impl Drop for Mount {
     }
 }
 
-/// Runs `chuan` so that permissions bind it: as `nobody` where this is root, as it is otherwise.
+/// Runs `chuan` under file permissions: as `nobody` if this process is root, else as it is.
 struct User {
     dir: tempfile::TempDir,
     binary: PathBuf,
@@ -394,7 +397,7 @@ impl User {
     fn without_rights() -> Result<Self> {
         let dir = tempfile::tempdir()?;
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777))?;
-        // The build directory may be out of another user's reach.
+        // Another user may not be able to read the build directory.
         let binary = dir.path().join("chuan");
         fs::copy(program::binary()?, &binary)?;
         Ok(Self { dir, binary, is_root: rustix::process::geteuid().is_root() })

@@ -1,4 +1,4 @@
-//! The recoveries that docs/trust.md shows, run as they stand there, one after the other on one library.
+//! The recoveries of docs/trust.md, run as written, one after the other on one library.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ const PEER: i32 = 8;
 
 const PASSPHRASE: (&str, &str) = ("CHUAN_KEY_PASSPHRASE", "川流不息");
 
-/// A library with two of three root keys, a standby publisher and a timekeeper, and where its keys lie.
+/// A library with two of three root keys, a standby publisher and a timekeeper, and the folder with its keys.
 struct Stage {
     pair: Pair,
     keys: PathBuf,
@@ -41,7 +41,7 @@ impl Stage {
         self.public(name)
     }
 
-    /// Runs a recovery on `home` in a folder of its own, which it gives.
+    /// Runs a recovery on `home` in a folder of its own; returns that folder.
     fn recover(&mut self, name: &str, home: &Home, variables: &[(&str, &str)]) -> Result<PathBuf> {
         self.ran.push(name.to_owned());
         let dir = self.pair.scratch().join(format!("recovery-{}", self.ran.len()));
@@ -106,8 +106,8 @@ fn run_with_passphrase(home: &Home, args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Lets two nodes join with a ticket for one at the origin, which does not know of the first when the second comes: as where
-/// two redeemers cannot hear each other. Afterwards it knows of both.
+/// Lets two nodes join at the origin with a ticket for one. The origin does not know of the first join when
+/// the second comes, like two redeemers without a connection. Afterwards it knows both.
 fn use_twice(stage: &Stage, server: Server, ticket: &str, joiners: [&Home; 2]) -> Result<Server> {
     let (origin, address) = (&stage.pair.origin, server.address);
     let [twin, real] = ["origin.twin", "origin.real"].map(|name| stage.pair.scratch().join(name));
@@ -130,7 +130,7 @@ fn use_twice(stage: &Stage, server: Server, ticket: &str, joiners: [&Home; 2]) -
     Ok(server)
 }
 
-/// Many operators read the Chinese page only: its commands are those that are run.
+/// Many operators read only the Chinese page: it must show the same commands, which are the tested ones.
 #[test]
 fn both_languages_show_the_same_commands() -> Result<()> {
     let (english, chinese) = (page::commands("trust.md")?, page::commands("trust.zh-CN.md")?);
@@ -156,7 +156,7 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     mirror.run(["pull", "films"])?;
     let mirror_server = mirror.serve()?;
 
-    // Nodes: each key is really stolen or lost, and what the thief has is worth nothing afterwards.
+    // Nodes: each key is really stolen or lost, and the thief's key is worthless afterwards.
     let (id, first) = node(&mirror)?;
     stage.recover("node-key-worn", &mirror, &[])?;
     ensure!(node(&mirror)?.1 != first && node(&mirror)?.0 == id, "another key of the same node");
@@ -171,13 +171,13 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     mirror_server.stop()?;
     let stolen = node(&mirror)?;
     fs::remove_file(mirror.path.join("keys/node.key"))?;
-    ensure!(mirror.fails(["pull", "films"])?.0 == 3, "without its key it is nobody");
+    ensure!(mirror.fails(["pull", "films"])?.0 == 3, "a node without its key pulled");
     stage.recover("node-key-lost", &origin, &[("NODE", &id), ("LOST_HOME", &mirror_home)])?;
     ensure!(node(&mirror)?.0 == id && node(&mirror)?.1 != stolen.1, "another key of the same node");
     mirror.run(["pull", "films"])?;
     let mirror_server = mirror.serve()?;
 
-    // A ticket for one that two have used.
+    // A ticket for one that two nodes have used.
     let copied = ticket(&stage)?;
     let [wanted, stranger] = ["wanted", "stranger"].map(|name| stage.pair.scratch().join(name));
     let wanted = Home::init(wanted, "wanted", "mirror")?;
@@ -186,7 +186,10 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     let server = use_twice(&stage, server, &copied, [&wanted, &stranger])?;
     let mirror_server = mirror.serve()?;
     let (wanted_id, stranger_id) = (node(&wanted)?.0, node(&stranger)?.0);
-    ensure!(wanted.fails(["pull", "films"])?.0 == DENIED, "who joined with a copied ticket is suspended");
+    ensure!(
+        wanted.fails(["pull", "films"])?.0 == DENIED,
+        "a node that joined with a copied ticket is not suspended"
+    );
     stage.recover("ticket", &origin, &[("WANTED", &wanted_id), ("STRANGER", &stranger_id)])?;
     wanted.run(["pull", "films"])?;
     ensure!(stranger.fails(["pull", "films"])?.0 == DENIED, "the stranger is out");
@@ -206,7 +209,7 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     stage.recover("home-cloned", &origin, &cloned)?;
     ensure!(node(&Home::at(&clone)?)?.0 != node(&Home::at(&fresh)?)?.0, "the clone is a node of its own");
 
-    // A backup of the origin, and what it said since.
+    // A backup of the origin, and the statements that it signed since.
     let folder = stage.pair.library.to_string_lossy().into_owned();
     let (backup, address) = (stage.pair.scratch().join("backup"), server.address);
     server.stop()?;
@@ -222,7 +225,7 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     fs::write(stage.pair.library.join("later.txt"), "and later")?;
     ensure!(
         origin.fails(["publish", &folder, "--library", "films"])?.0 == DENIED,
-        "it has forgotten what it said"
+        "it lacks its own latest statements"
     );
     stage.recover("home-restored", &origin, &[("FILMS_FOLDER", &folder)])?;
     ensure!(
@@ -230,13 +233,16 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
         "nothing is lost"
     );
 
-    // Roles: the lost key says nothing any more, and its successor does.
+    // Roles: the lost key is not effective any more, and its successor is.
     stage.recover("root-key", &origin, &[("LOST_ROOT", &stage.public("root3.key")?)])?;
     let clock = stage.path("clock.key");
     origin.run(["fresh", "films", "--key", &clock])?;
     let lost = stage.public("clock.key")?;
     let dir = stage.recover("timekeeper-key", &origin, &[("LOST_TIMEKEEPER", &lost)])?;
-    ensure!(origin.fails(["fresh", "films", "--key", &clock])?.0 == DENIED, "the lost timekeeper is none");
+    ensure!(
+        origin.fails(["fresh", "films", "--key", &clock])?.0 == DENIED,
+        "the lost timekeeper key vouched"
+    );
     run_with_passphrase(&origin, &["fresh", "films", "--key", &name_in(&dir, "timekeeper-new.key")])?;
     let (standby, publisher) = (stage.public("standby.key")?, stage.public("publisher.key")?);
     let lost = [("STANDBY", standby.as_str()), ("GOOD_RELEASE", "films@2"), ("LOST_PUBLISHER", &publisher)];
@@ -245,7 +251,7 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     let (old, new) = (stage.path("publisher.key"), stage.path("standby.key"));
     ensure!(
         origin.fails(publish.into_iter().chain([old.as_str()]))?.0 == DENIED,
-        "the lost publisher is none"
+        "the lost publisher key published"
     );
     let published = origin.json(publish.into_iter().chain([new.as_str()]))?;
     ensure!(
@@ -258,9 +264,9 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     let shown = page::commands("trust.md")?;
     let shown = shown.iter().filter_map(|block| block.lines().next()?.strip_prefix("```sh recovery "));
     let missed: Vec<_> = shown.filter(|name| !stage.ran.iter().any(|ran| ran == name)).collect();
-    ensure!(missed.is_empty(), "recoveries that nobody ran: {missed:?}");
+    ensure!(missed.is_empty(), "recoveries that were not run: {missed:?}");
 
-    // What was said by keys that are gone still stands, and the new operator's word counts.
+    // Statements signed by the lost keys are still effective, and so are those of the new operator.
     let releases = origin.json(["releases", "films"])?;
     ensure!(releases.pointer("/releases/1").is_some(), "{releases}");
     let status = origin.json(["status"])?;
@@ -268,10 +274,10 @@ fn every_recovery_works_as_it_is_written() -> Result<()> {
     ensure!(version.and_then(serde_json::Value::as_u64) == Some(6), "{status}");
     mirror.run(["pull", "films"])?;
     let old = ["revoke", &id, "--library", "films", "--key", &stage.path("operator.key")];
-    ensure!(origin.fails(old)?.0 == DENIED, "the lost operator is none");
+    ensure!(origin.fails(old)?.0 == DENIED, "the lost operator key revoked");
     let new = name_in(&dir, "operator-new.key");
     run_with_passphrase(&origin, &["revoke", &id, "--library", "films", "--key", &new])?;
-    ensure!(mirror.fails(["pull", "films"])?.0 == DENIED, "the new operator revokes");
+    ensure!(mirror.fails(["pull", "films"])?.0 == DENIED, "the new operator's revocation is not effective");
     drop((server, mirror_server));
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Two nodes with a bad network between them: round trips by the relay's clock, and transfers that survive loss.
+//! Two nodes with a bad network between them: round trips by the relay's clock, and transfers that survive
+//! loss.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use chuan_tests::{
 /// One way; a round trip is twice that.
 const DELAY: Duration = Duration::from_millis(100);
 
-/// The mirror joins through a relay, which its later pulls then use too.
+/// The mirror joins through a relay, which its later pulls then use, too.
 fn connect_through_relay(pair: &Pair, path: Path) -> Result<(Server, Relay)> {
     let server = pair.origin.serve()?;
     let relay = Relay::start(server.address, path, path, 5)?;
@@ -36,10 +37,11 @@ fn the_first_chunk_byte_comes_one_round_trip_after_the_handshake() -> Result<()>
     relay.clear();
     let pulled = pair.pull()?;
     let encoded = number(&pulled, "chunk_bytes_encoded")?;
-    ensure!((10_000..1_000_000).contains(&encoded), "too little or too much travelled to judge by: {pulled}");
+    ensure!((10_000..1_000_000).contains(&encoded), "too few or too many bytes for this test: {pulled}");
 
-    // At the relay, in delays since the dialler's first datagram: the server's handshake at 1, the request at 2, its
-    // answer at 3, and whatever the answer to a later request would be at 5 or more. What is between is the machine's.
+    // Arrivals at the relay, in delays since the dialler's first datagram: the server's handshake at 1, the
+    // request at 2, its answer at 3, and the answer to a later request at 5 or more. The rest is the
+    // machine's own time.
     let seen = relay.seen();
     let start = seen.first().context("nothing passed the relay")?.at;
     let answered_by = |deadline: Duration| -> u64 {
@@ -77,9 +79,10 @@ fn a_pull_through_loss_jitter_and_reordering_is_whole() -> Result<()> {
     pair.check_restored()
 }
 
-/// With a window of 16 MiB from the start, slow start sent twice what path and queue could hold. Every other datagram of
-/// some ten megabytes was lost, the stream had more than a thousand gaps, and QUIC closed the connection. The window now
-/// grows with what arrives.
+/// Symptom: QUIC closed the connection of a pull over a long fast path. Cause: with a window of 16 MiB from
+/// the start, slow start sent twice the capacity of path and queue. Every other datagram of some ten
+/// megabytes was lost, and the stream had more than a thousand gaps. The window now grows with the data that
+/// arrives.
 #[test]
 fn a_pull_over_a_long_fast_path_outlives_its_slow_start() -> Result<()> {
     const RATE: u64 = 25_000_000;

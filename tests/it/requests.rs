@@ -1,4 +1,5 @@
-//! Acts that two operators on two machines sign, and the policy: through the program, on homes and on plain files.
+//! Acts that two operators sign on two machines, and the policy: through the program, on homes and on plain
+//! files.
 
 use std::{fs, path::Path};
 
@@ -15,7 +16,7 @@ const MISSING: i32 = 3;
 const INVALID: i32 = 4;
 const DENIED: i32 = 5;
 
-/// A library whose root asks for two of two operators, whose keys lie in folders of their own.
+/// A library whose root requires two of two operators, each with a key in a file of its own.
 struct Two {
     pair: Pair,
     /// A machine without a home.
@@ -52,7 +53,7 @@ impl Two {
         ];
         desk.run([&init[..], &["--operator", &first_public, "--operator", &second_public]].concat())?;
         desk.run(["root", "set-threshold", &file, "operator", "2"])?;
-        // A file of roots is signed by the same command as a request.
+        // `sign` signs a file of roots as well as a request.
         desk.run(["sign", &file, "--key", &root, "--yes"])?;
         let (code, error) = pair.origin.fails(["found", &file, "--key", &first])?;
         ensure!(code == DENIED && error.contains("2 of the 2 operator keys"), "{code}: {error}");
@@ -80,7 +81,8 @@ impl Two {
         Ok((file, asked))
     }
 
-    /// The second operator signs on a machine that has neither a home nor a network, and the origin applies it.
+    /// The second operator signs on a machine without a home and without a network, and the origin applies
+    /// the request.
     fn sign_and_apply(&self, file: &str) -> Result<Value> {
         self.desk.run(["sign", file, "--key", &self.second, "--yes"])?;
         self.pair.origin.json(["sign", file, "--apply"])
@@ -104,7 +106,7 @@ fn two_operators_on_two_machines_grant_and_revoke() -> Result<()> {
     let grant =
         ["grant", node, "-l", "films", "--all-classes", "--node-key", key, "--name", "far", "--region", "eu"];
 
-    // One of them cannot do it alone, and is told how.
+    // One operator alone is refused, and the error names the remedy.
     let (code, error) = two.pair.origin.fails([&grant[..], &["--key", &two.first]].concat())?;
     ensure!(
         code == DENIED && error.contains("2 of the 2 operator keys") && error.contains("--request"),
@@ -120,18 +122,19 @@ fn two_operators_on_two_machines_grant_and_revoke() -> Result<()> {
             && asked.get("applied") == Some(&Value::Bool(false))
     );
     let again = two.pair.origin.fails([&grant[..], &["--key", &two.first, "--request", &file]].concat())?;
-    ensure!(again.0 == INVALID, "a file that is there is not written over: {again:?}");
+    ensure!(again.0 == INVALID, "an existing request file was overwritten: {again:?}");
     let (code, error) = two.pair.origin.fails(["sign", &file, "--apply"])?;
     ensure!(code == DENIED && error.contains("1 of 2 signatures"), "{code}: {error}");
 
-    // The other looks at it on another machine: what it says, by whom it is signed, and the same digits.
+    // The second operator checks the request on another machine: its content, its signers, and the same
+    // fingerprint.
     let shown = two.desk.json(["sign", &file, "--show"])?;
     ensure!(text(&shown, "fingerprint") == text(&asked, "fingerprint"), "{shown}");
     let said = two.desk.run(["sign", &file, "--show"])?;
     for part in [node, key, "region: eu", "waiting for", "1 of 2 needed", text(&shown, "fingerprint")] {
         ensure!(said.contains(part), "no `{part}` in {said}");
     }
-    // Without a terminal to ask on, nothing is signed.
+    // Without a terminal for a confirmation, nothing is signed.
     let (code, error) = two.desk.fails(["sign", &file, "--key", &two.second])?;
     ensure!(code == 2 && error.contains("--yes"), "{code}: {error}");
     let (code, error) = two.desk.fails(["sign", &file, "--key", &two.publisher, "--yes"])?;
@@ -139,7 +142,7 @@ fn two_operators_on_two_machines_grant_and_revoke() -> Result<()> {
     let signed = two.desk.json(["sign", &file, "--key", &two.second, "--yes"])?;
     ensure!(signed.get("complete") == Some(&Value::Bool(true)), "{signed}");
 
-    // A home that does not know the library cannot apply it; an altered file is told.
+    // A home that does not know the library cannot apply it; an altered file is detected.
     let (code, error) = two.pair.mirror.fails(["sign", &file, "--apply"])?;
     ensure!(code == MISSING && error.contains("does not know"), "{code}: {error}");
     let mut bytes = fs::read(&file)?;
@@ -160,7 +163,7 @@ fn two_operators_on_two_machines_grant_and_revoke() -> Result<()> {
 
     // In an emergency one operator is enough.
     two.pair.origin.run(["revoke", node, "-l", "films", "--reason", "stolen", "--key", &two.second])?;
-    // What was asked for before does not bring it back.
+    // A request from before the revocation does not restore the node.
     let (code, error) = two.pair.origin.fails(["sign", &file, "--apply"])?;
     ensure!(code == DENIED || code == 6, "{code}: {error}");
     let members = two.pair.origin.json(["members", "films"])?;
@@ -177,7 +180,7 @@ fn two_operators_invite_and_move_a_channel() -> Result<()> {
     let (file, asked) = two.request("invite.request", &["invite", "-l", "films", "--region", "cn-north"])?;
     let ticket = text(&asked, "ticket").to_owned();
     let (code, error) = two.pair.mirror.fails(["join", &ticket])?;
-    ensure!(code == DENIED, "the ticket is good once the request is applied: {code}: {error}");
+    ensure!(code == DENIED, "the ticket is valid before the request is applied: {code}: {error}");
     two.sign_and_apply(&file)?;
     two.pair.mirror.run(["join", &ticket])?;
     two.pair.pull()?;
@@ -192,7 +195,7 @@ fn two_operators_invite_and_move_a_channel() -> Result<()> {
     let (file, _) = two.request("set.request", &["channel", "set", "films", "canary", "films@2"])?;
     let said = two.desk.run(["sign", &file, "--show"])?;
     ensure!(said.contains("moves channel canary to release 2 "), "{said}");
-    // Each signs a copy of its own, and the copies come together.
+    // Each operator signs a copy, and the copies are merged.
     let copy = two.path("copy.request");
     fs::copy(&file, &copy)?;
     two.desk.run(["sign", &copy, "--key", &two.second, "--yes"])?;
@@ -241,7 +244,7 @@ fn a_policy_is_set_shown_checked_and_explained() -> Result<()> {
     ensure!(origin.run(["policy", "show", "films"])?.contains("keeps everything"));
     ensure!(origin.fails(["policy", "explain", "films"])?.0 == MISSING);
 
-    // The classes must be there before a policy can name them.
+    // The classes must exist before a policy can name them.
     let (code, error) = origin.fails(["policy", "set", "films", &file, "--dry-run"])?;
     ensure!(
         code == INVALID && error.contains("no class `news`") && error.contains("publish --policy"),
@@ -267,7 +270,7 @@ fn a_policy_is_set_shown_checked_and_explained() -> Result<()> {
     let explained = origin.run(["policy", "explain", "films"])?;
     ensure!(explained.contains("class news: dynamic mirrors; looked for every 5 min"), "{explained}");
 
-    // A later file takes its place whole; what is wrong in a file is named, and the policy stays.
+    // A later file replaces the policy completely; an error in a file is named, and the policy stays.
     let wrong = write(&two.pair.scratch().join("wrong.toml"), "excludes = [\"a/b\"]")?;
     let (code, error) = origin.fails(["policy", "set", "films", &wrong])?;
     ensure!(code == INVALID && error.contains("names a path"), "{code}: {error}");

@@ -1,4 +1,5 @@
-//! Restore as users have it: a folder that is brought from release to release, with what they put in it between.
+//! Restore in practice: a folder that follows its library from release to release, with the user's own files
+//! in it.
 
 use std::{
     ffi::OsStr,
@@ -15,7 +16,7 @@ use chuan_tests::{
 };
 use serde_json::Value;
 
-/// A home that publishes a folder and restores it beside.
+/// A home that publishes a folder and restores it to another folder.
 struct Case {
     home: Home,
     dir: tempfile::TempDir,
@@ -42,7 +43,7 @@ impl Case {
     fn publish(&self) -> Result<Value> {
         let library = self.path("library");
         let publish = ["publish".as_ref(), library.as_os_str(), "-l".as_ref(), "films".as_ref()];
-        // Most of a small folder goes from one release to the next.
+        // Most files of this small folder change from one release to the next.
         self.home.json(publish.into_iter().chain(["--max-delete", "100%"].map(OsStr::new)))
     }
 
@@ -107,7 +108,7 @@ fn a_folder_follows_its_library_through_swaps_renames_and_removals() -> Result<(
     let restored = case.restore(&["--delete"])?;
     ensure!(number(&restored, "files_removed")? == 2 && number(&restored, "files_left")? == 0, "{restored}");
     case.check_equal()?;
-    // And back to the release before, by its number.
+    // And back to the previous release, by its number.
     let dest = case.path("copy");
     case.home.json(["restore", "films@1", &dest.display().to_string(), "--delete"])?;
     ensure!(case.copied("extras")? == "one" && !dest.join("s01/e9.ts").exists());
@@ -115,7 +116,7 @@ fn a_folder_follows_its_library_through_swaps_renames_and_removals() -> Result<(
 }
 
 #[test]
-fn what_does_not_match_is_not_found_and_what_is_in_the_way_is_a_code_of_its_own() -> Result<()> {
+fn a_pattern_without_match_and_a_blocked_path_have_own_exit_codes() -> Result<()> {
     let case = Case::new()?;
     case.write("Film [1080p]/film [x265].mkv", "f")?;
     case.write("a", "1")?;
@@ -147,13 +148,13 @@ fn no_home_is_restored_into_or_over() -> Result<()> {
     }
     case.home.run(["status"])?;
     ensure!(!home.join("new").exists() && !case.path("store").exists());
-    // What only looks like a part of one is restored, over and over.
+    // A library that only resembles a part of a home is restored, repeatedly.
     case.restore(&[])?;
     case.restore(&["--delete"])?;
     case.check_equal()
 }
 
-/// Folders' modes and times, links, names of one file and holes, through a publish and a restore.
+/// Modes and times of folders, links, hard links and holes, through a publish and a restore.
 #[test]
 fn kinds_come_back_as_they_were() -> Result<()> {
     let case = Case::new()?;
@@ -194,7 +195,7 @@ fn kinds_come_back_as_they_were() -> Result<()> {
     Ok(())
 }
 
-/// An ordinary user restores into a folder of his, where files of another user lie.
+/// An ordinary user restores into a folder of their own that holds files of another user.
 #[test]
 fn files_of_another_user_are_replaced_where_the_folder_is_ones_own() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
@@ -224,7 +225,7 @@ fn files_of_another_user_are_replaced_where_the_folder_is_ones_own() -> Result<(
         return Ok(());
     };
     if !published.status.success() {
-        // The binary, or the folder that it is in, may not be for everybody to run.
+        // The binary, or the folder that it is in, may not be executable for other users.
         eprintln!("skipped: another user cannot run it: {}", String::from_utf8_lossy(&published.stderr));
         return Ok(());
     }
@@ -244,7 +245,7 @@ fn files_of_another_user_are_replaced_where_the_folder_is_ones_own() -> Result<(
             "{name} is another user's still"
         );
     }
-    // A folder that is another user's takes nothing: that is listed, and the rest goes on.
+    // A folder of another user is not writable: its files are listed as failures, and the rest is restored.
     case.write("s/x", "x")?;
     case.write("y", "y")?;
     std::os::unix::fs::chown(case.path("library/s"), Some(65_534), Some(65_534))?;

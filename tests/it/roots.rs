@@ -1,4 +1,5 @@
-//! Roots on plain files, through the program: what the handbook shows, and what must be refused.
+//! Roots on plain files, through the program: the commands of the handbook, and commands that must be
+//! refused.
 
 use std::{fs, path::Path};
 
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 const PASSPHRASE: (&str, &str) = ("CHUAN_KEY_PASSPHRASE", "川流不息");
 
-/// A folder where several people keep their files, and no home.
+/// A folder in which several people keep their files, without a home.
 struct Table {
     dir: TempDir,
     program: Home,
@@ -59,7 +60,7 @@ fn proposal<'v>(shown: &'v Value, field: &str) -> Result<&'v Value> {
 }
 
 #[test]
-fn the_walk_through_of_two_of_three_works_as_it_stands() -> Result<()> {
+fn the_walk_through_of_two_of_three_works() -> Result<()> {
     let table = Table::new()?;
     page::run("trust.md", "two-of-three", table.dir.path(), &[PASSPHRASE])?;
     let shown = table.json(&["root", "show", &table.path("films.root")])?;
@@ -94,7 +95,7 @@ fn the_threshold_of_both_roots_is_asked_for() -> Result<()> {
     ensure!(proposal(&all, "complete")? == true, "{all}");
     ensure!(proposal(&all, "signed_by")?.as_array().map(Vec::len) == Some(3), "{all}");
 
-    // The copies go their ways: what no longer follows is refused, and said.
+    // The copies diverge: a copy that no longer follows is refused with an error.
     table.json(&["root", "rename", &file, "movies"])?;
     let (code, error) = table.program.fails(["root", "import", &copy, &file])?;
     ensure!(code == 4 && error.contains("follow each other"), "{code}: {error}");
@@ -102,7 +103,7 @@ fn the_threshold_of_both_roots_is_asked_for() -> Result<()> {
 }
 
 #[test]
-fn nothing_is_signed_unasked_or_by_a_strangers_key() -> Result<()> {
+fn nothing_is_signed_unconfirmed_or_by_a_foreign_key() -> Result<()> {
     let table = Table::new()?;
     let file = table.founded()?;
     let key = table.path("root.key");
@@ -120,7 +121,7 @@ fn nothing_is_signed_unasked_or_by_a_strangers_key() -> Result<()> {
 }
 
 #[test]
-fn a_removed_key_is_not_let_go_by_mistake() -> Result<()> {
+fn a_removed_key_is_not_dropped_by_mistake() -> Result<()> {
     let table = Table::new()?;
     let file = table.founded()?;
     let operator = table.key("other.key")?;
@@ -153,7 +154,8 @@ fn damaged_files_end_in_an_error() -> Result<()> {
     Ok(())
 }
 
-/// A publisher's key is replaced: what it published stays, what it says from then on does not count.
+/// A publisher's key is replaced: its earlier releases stay effective, and its later statements do not become
+/// effective.
 #[test]
 fn a_removed_publishers_releases_stay_where_the_root_pins_them() -> Result<()> {
     let pair = Pair::new()?;
@@ -189,11 +191,11 @@ fn a_removed_publishers_releases_stay_where_the_root_pins_them() -> Result<()> {
     Ok(())
 }
 
-/// Two publishers of two: a release must be signed by both, and so must the move of the channel. It was signed by the first
-/// alone, did not count, and was dropped without a word; and what the two may publish was looked up by the first key alone,
-/// which may publish nothing, so that nothing seemed to have changed.
+/// Symptom: with two of two publishers, a publish changed nothing and reported no error. Cause: the move of
+/// the channel was signed by the first publisher alone, was not effective, and was dropped silently; and the
+/// classes that the two may publish were looked up by the first key alone, which may publish none.
 #[test]
-fn a_channel_follows_publishers_of_whom_two_must_sign() -> Result<()> {
+fn a_channel_follows_publishers_with_a_threshold_of_two() -> Result<()> {
     let pair = Pair::new()?;
     media::library(&pair.library, 1, 300_000, 1)?;
     let path = |name: &str| pair.scratch().join(name).to_string_lossy().into_owned();
@@ -219,7 +221,7 @@ fn a_channel_follows_publishers_of_whom_two_must_sign() -> Result<()> {
     ensure!(code == 5, "one of two published: {code}: {error}");
     let first = both("one", "two")?;
     ensure!(first.get("files").and_then(Value::as_u64) > Some(0), "{first}");
-    // Which of several publishers moves a new channel is an operator's to say.
+    // With several publishers an operator decides which of them moves a new channel.
     let list = pair.origin.json(["channel", "list", "films"])?;
     ensure!(list.get("channels") == Some(&Value::Array(Vec::new())), "{list}");
     let set = ["channel", "set", "films", "live", "films@1", "--follow", "--publisher", two];

@@ -1,4 +1,4 @@
-//! The main job on a user's own terms: publish, pull, edit, publish, pull, restore; and what of it travels.
+//! The main job of a user: publish, pull, edit, publish, pull, restore; and the bytes that are transferred.
 
 use std::{collections::HashSet, fs};
 
@@ -16,7 +16,7 @@ use chuan_tests::{
 const FILM_BYTES: u64 = 24_000_000;
 
 #[test]
-fn every_edit_travels_as_the_chunks_it_made_and_restores_byte_for_byte() -> Result<()> {
+fn every_edit_transfers_only_its_new_chunks() -> Result<()> {
     let pair = Pair::new()?;
     let film = pair.library.join("长江.mp4");
     media::film(&film, FILM_BYTES, 1)?;
@@ -72,7 +72,7 @@ fn a_removed_file_is_gone_a_renamed_one_costs_no_chunk_and_both_can_be_had_back(
     pair.pull()?;
     fs::remove_dir_all(pair.library.join("The River (1951)"))?;
     fs::rename(pair.library.join("长江 (2019)"), pair.library.join("長江"))?;
-    // Two thirds of the files are no longer where they were.
+    // Two thirds of the files are no longer at their old paths.
     let args = ["publish".as_ref(), pair.library.as_os_str(), "--library".as_ref(), "films".as_ref()];
     let (code, error) = pair.origin.fails(args)?;
     ensure!(code == 4 && error.contains("8 of 12 published files"), "{code}: {error}");
@@ -86,7 +86,7 @@ fn a_removed_file_is_gone_a_renamed_one_costs_no_chunk_and_both_can_be_had_back(
     pair.mirror.run(["restore".as_ref(), spec.as_ref(), old.as_os_str()])?;
     ensure!(old.join("The River (1951)/The River (1951).mp4").exists());
     let changes = pair.mirror.json(["diff", &spec, "films@live"])?;
-    // Two folders with four files each went, and one came.
+    // Two folders with four files each are removed, and one is added.
     ensure!(number(&changes, "removed")? == 10 && number(&changes, "added")? == 5, "{changes}");
     Ok(())
 }
@@ -108,7 +108,7 @@ fn a_range_of_a_film_is_those_bytes_of_it() -> Result<()> {
     Ok(())
 }
 
-/// Bytes of the chunks of `new` that are none of `old`'s, each once.
+/// Bytes of the chunks of `new` that `old` does not have, each counted once.
 fn new_bytes(old: &[u8], new: &[u8]) -> u64 {
     let mut known: HashSet<ChunkId> = chunks(old).into_iter().map(|(id, _)| id).collect();
     chunks(new).into_iter().filter(|(id, _)| known.insert(*id)).map(|(_, len)| len).sum()

@@ -1,4 +1,5 @@
-//! A publisher's home that runs twice, each half not knowing of the other: both publish, and the two meet.
+//! A publisher's home that runs twice, and neither half knows of the other: both publish, and then they
+//! exchange statements.
 
 use std::{ffi::OsStr, fs, path::Path};
 
@@ -10,7 +11,7 @@ use chuan_tests::{
 };
 use serde_json::Value;
 
-/// Publishes although nobody can be asked, as who hurries does.
+/// Publishes with --force, although no peer can be reached.
 fn publish(home: &Home, folder: &Path) -> Result<String> {
     let args = ["publish".as_ref(), folder.as_os_str(), "-l".as_ref(), "films".as_ref(), "--force".as_ref()];
     let published = home.json(args)?;
@@ -18,7 +19,7 @@ fn publish(home: &Home, folder: &Path) -> Result<String> {
     Ok(text(&published, "release").to_owned())
 }
 
-/// The release that is here of `live`.
+/// The local release of `live`.
 fn here(home: &Home) -> Result<String> {
     let list = home.json(["channel", "list", "films"])?;
     let rows = list.get("channels").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -26,7 +27,7 @@ fn here(home: &Home) -> Result<String> {
     Ok(text(&live, "here").to_owned())
 }
 
-/// The contradictions that a home knows of: their kinds, and whether somebody has decided.
+/// The conflicts that a home knows: their kinds, and whether an operator has settled them.
 fn conflicts(home: &Home) -> Result<Vec<(String, bool)>> {
     let list = home.json(["conflicts", "films"])?;
     let rows = list.get("conflicts").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -62,7 +63,7 @@ fn two_homes_of_one_publisher_contradict_each_other_and_nothing_is_lost() -> Res
     serving.stop()?;
     mirror_serving.stop()?;
 
-    // Apart, each publishes a film of its own.
+    // Without a connection, each publishes a film of its own.
     let clone = Home::at(pair.scratch().join("clone"))?;
     copy(&origin.path, &clone.path)?;
     let other = pair.scratch().join("other");
@@ -72,19 +73,19 @@ fn two_homes_of_one_publisher_contradict_each_other_and_nothing_is_lost() -> Res
     let (ours, theirs) = (publish(origin, &pair.library)?, publish(&clone, &other)?);
     ensure!(ours != theirs);
 
-    // The mirror hears of one, has it, and then hears of the other.
+    // The mirror pulls the one release, and then receives the other one's statements.
     let _mirror = mirror.serve_again(mirror_at)?;
     let _origin = origin.serve_again(origin_at)?;
     pair.pull()?;
     ensure!(here(mirror)? == ours);
     let clone_serving = clone.serve()?;
     for home in [mirror, origin, &clone] {
-        until("everybody has the proof", || {
+        until("every node has the proof", || {
             let known = conflicts(home)?;
             Ok(has(&known, "release", false) && has(&known, "channel", false))
         })?;
     }
-    // Both stay where they were, also for a pull.
+    // Both channels stay at their releases, also after a pull.
     pair.pull()?;
     for (home, stands) in [(mirror, &ours), (origin, &ours), (&clone, &theirs)] {
         ensure!(here(home)? == *stands, "the channel has moved");
@@ -92,7 +93,7 @@ fn two_homes_of_one_publisher_contradict_each_other_and_nothing_is_lost() -> Res
     check_restored(origin, &ours, &pair.scratch().join("ours"), &pair.library)?;
     check_restored(&clone, &theirs, &pair.scratch().join("theirs"), &other)?;
 
-    // An operator decides, for the clone's: it is all that the other home must do.
+    // An operator decides for the clone's release; the other home needs no further action.
     clone.run(["channel", "set", "films", "live", &format!("films@{theirs}")])?;
     for home in [mirror, origin] {
         until("the decision is known", || Ok(has(&conflicts(home)?, "channel", true)))?;

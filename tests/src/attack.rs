@@ -1,4 +1,5 @@
-//! `make attack`: an honest pull alone, and beside strangers that do all they can to the node that it pulls from.
+//! `make attack`: an honest pull alone, and beside unknown peers that attack its source in every way they
+//! can.
 
 use std::{
     fmt,
@@ -25,35 +26,35 @@ use crate::{
     program::{Home, Server},
 };
 
-/// What is measured.
+/// The parameters of a measurement.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Bytes of the films that are pulled.
     pub bytes: u64,
     /// Pulls of each kind.
     pub runs: usize,
-    /// Strangers that attack at the same time.
+    /// Unknown peers that attack at the same time.
     pub attackers: u16,
-    /// Of the films.
+    /// Seed of the films.
     pub seed: u64,
-    /// Where homes and films go.
+    /// Directory for homes and films.
     pub dir: PathBuf,
 }
 
-/// What came of it.
+/// The result of a measurement.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// How long the honest pulls took alone, and beside the attackers.
+    /// Durations of the honest pulls, alone and beside the attackers.
     pub pulls: [Vec<Duration>; 2],
-    /// Attacks that were made: connections, each with a hello and a request.
+    /// Number of attacks: connections, each with a hello and a request.
     pub attacks: u64,
-    /// What the attacked node used while it was attacked, the honest pulls included.
+    /// Resources that the node used during the attack, the honest pulls included.
     pub attacked: Usage,
-    /// The same of the same pulls without an attack.
+    /// The same for the same pulls without an attack.
     pub alone: Usage,
-    /// What the attacking process used, which runs on the same machine.
+    /// Resources of the attacking process, which runs on the same machine.
     pub attacking: Usage,
-    /// What the node counted.
+    /// The node's counters.
     pub intake: Value,
 }
 
@@ -86,7 +87,7 @@ pub fn run(plan: &Plan) -> Result<Summary> {
     let (first, peaceful, besieged) =
         (mirrors(0..1)?, mirrors(1..1 + plan.runs)?, mirrors(1 + plan.runs..1 + 2 * plan.runs)?);
 
-    // One pull before all others: the films are in the page cache for all of them.
+    // One pull before all others, so that the films are in the page cache for all of them.
     first.iter().try_for_each(|mirror| pull(mirror).map(drop))?;
     let before = Usage::of(node)?;
     let alone = peaceful.iter().map(pull).collect::<Result<Vec<_>>>()?;
@@ -119,7 +120,7 @@ fn pull(mirror: &Home) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// Strangers at work.
+/// Attackers at work.
 struct Attack {
     stop: Arc<AtomicBool>,
     made: Arc<AtomicU64>,
@@ -145,7 +146,8 @@ impl Attack {
                                 if stop.load(Ordering::Relaxed) {
                                     break;
                                 }
-                                // A node that has no place for a stranger says so: the attacker comes again.
+                                // A node without a place for an unknown peer closes the connection: the
+                                // attacker connects again.
                                 let _ = attack(&peer, address, number, round % 2 == 0).await;
                                 made.fetch_add(1, Ordering::Relaxed);
                             }
@@ -162,7 +164,7 @@ impl Attack {
         Self { stop, made, before, thread }
     }
 
-    /// Ends it; gives how many attacks were made and what that took.
+    /// Ends the attack; returns the number of attacks and the resources that they took.
     fn stop(self) -> Result<(u64, Usage)> {
         self.stop.store(true, Ordering::Relaxed);
         let ended = self.thread.join().map_err(|_| anyhow::anyhow!("the attackers failed"))?;
@@ -172,8 +174,8 @@ impl Attack {
     }
 }
 
-/// One connection: the longest hello that is taken, full of keys of a library that nobody knows, and the longest request; or a
-/// hello that is far too long.
+/// One connection: the longest accepted hello, full of keys of an unknown library, and the longest request;
+/// or a hello that is far too long.
 async fn attack(peer: &Peer, address: std::net::SocketAddr, number: u16, is_long: bool) -> Result<()> {
     let session = peer.dial(address).await?;
     if is_long {

@@ -18,8 +18,8 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 pub struct Clock(PathBuf);
 
 impl Clock {
-    /// Gives both homes of `pair` a clock. `None` where the program under test is one that is shipped: it has no clock that
-    /// can be set, and the test is skipped.
+    /// Gives both homes of `pair` a clock. `None`, and the test is skipped, if the program under test is a
+    /// shipped one: a shipped program has no adjustable clock.
     pub fn of(pair: &mut Pair) -> Result<Option<Self>> {
         if std::env::var_os("CHUAN_BIN").is_some() {
             eprintln!("skipped: a program that is shipped has no clock that a test can set");
@@ -32,15 +32,15 @@ impl Clock {
         Ok(Some(clock))
     }
 
-    /// Another clock than that of the pair, set right; `file` is its own.
+    /// A clock apart from the pair's, without a shift; `file` is its own.
     pub fn at(file: PathBuf) -> Result<Self> {
         let clock = Self(file);
         clock.set(0)?;
         Ok(clock)
     }
 
-    /// Fails where a home that goes by this clock does not show it: then no test of clocks would show anything. A release that is
-    /// made tomorrow is dated tomorrow.
+    /// Fails if a home with this clock does not use it: then a test of clocks would prove nothing. A release
+    /// made a day ahead must have the date of that day.
     fn check_heeded(&self, pair: &Pair) -> Result<()> {
         let [home, folder] = ["timed", "timed-library"].map(|name| pair.scratch().join(name));
         fs::create_dir(&folder)?;
@@ -58,14 +58,14 @@ impl Clock {
         Ok(())
     }
 
-    /// The same home, which goes by this clock.
+    /// The same home, with this clock.
     pub fn read_by(&self, home: Home) -> Home {
         home.with_env("CHUAN_TEST_CLOCK", &self.0)
     }
 
-    /// Sets it so many ms off the machine's clock.
+    /// Sets the shift from the machine's clock, in milliseconds.
     pub fn set(&self, shift_ms: i64) -> io::Result<()> {
-        // Replaced in one go: a reader never sees half of it.
+        // Replaced in one step: a reader never sees half of it.
         let new = self.0.with_extension("new");
         fs::write(&new, shift_ms.to_string())?;
         fs::rename(&new, &self.0)

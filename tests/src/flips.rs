@@ -1,7 +1,9 @@
-//! The flip test: one bit of one file of a store or of its ledger is flipped, many times over, each time in a fresh copy of the home.
+//! The flip test: flips one bit of one file of a store or of its ledger, many times, each time in a fresh
+//! copy of the home.
 //!
-//! Each flip must make no difference, or be a loud error that names the file; and `rebuild` must bring back all that the
-//! segments still hold. A restore that succeeds must give the right bytes: a silent loss is what this test is to find.
+//! Each flip must make no difference, or cause an error that names the file; and `rebuild` must bring back
+//! everything that the segments still hold. A successful restore must give the right bytes: this test is for
+//! silent loss.
 
 use std::{
     collections::BTreeMap,
@@ -24,28 +26,29 @@ use crate::{
     rng::Rng,
 };
 
-/// Objects that one flipped bit may cost: a record.
+/// Objects that one flipped bit may destroy: one record.
 const LOST_OBJECTS: u64 = 1;
-/// How many flips lie between two lines of progress.
-const TOLD: usize = 50;
+/// Number of flips between two lines of progress.
+const PROGRESS_FLIPS: usize = 50;
 
-/// What to do.
+/// The parameters of a test.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Bytes of the library; small, for every flip copies the home.
+    /// Bytes of the library; small, since every flip copies the home.
     pub bytes: u64,
     /// Flips.
     pub flips: u64,
-    /// Decides files, offsets and bits.
+    /// Seed of files, offsets and bits.
     pub seed: u64,
-    /// Where to work.
+    /// Working directory.
     pub dir: PathBuf,
 }
 
-/// What was seen, by the kind of file: flips that made no difference, flips that were reported.
+/// The result by kind of file: flips without a difference, and flips that were reported.
 pub type Summary = BTreeMap<String, [u64; 2]>;
 
-/// Runs all flips; fails at the first that is silent, unnamed, or not mended by `rebuild`.
+/// Runs all flips; fails at the first flip that is silent, that does not name its file, or that `rebuild`
+/// does not repair.
 pub fn run(plan: &Plan) -> Result<Summary> {
     let mut rng = Rng::new(plan.seed);
     let library = plan.dir.join("library");
@@ -66,7 +69,7 @@ pub fn run(plan: &Plan) -> Result<Summary> {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(flip) = flips.get(number) else { return Ok(()) };
-            if number > 0 && number.is_multiple_of(TOLD) {
+            if number > 0 && number.is_multiple_of(PROGRESS_FLIPS) {
                 eprintln!("{number} of {} flips", flips.len());
             }
             let loud = try_flip(&plan.dir.join(worker.to_string()), &home, &sound, flip)
@@ -85,7 +88,7 @@ pub fn run(plan: &Plan) -> Result<Summary> {
     Ok(summary.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// What the home holds as long as nobody meddles with it.
+/// The content of the undamaged home.
 struct Sound {
     objects: u64,
     library: PathBuf,
@@ -93,14 +96,15 @@ struct Sound {
 
 #[derive(Debug)]
 struct Flip {
-    /// From the home.
+    /// Path below the home.
     file: String,
     offset: u64,
     bit: u8,
 }
 
 impl Flip {
-    /// Takes files in turn, so that small ones are met as often as large ones, and an even spread within each.
+    /// Takes files in turn, so that small ones are chosen as often as large ones, and offsets at random
+    /// within each.
     fn choose(files: &[(String, u64)], number: u64, rng: &mut Rng) -> Result<Self> {
         let index = usize::try_from(number % files.len() as u64)?;
         let (file, bytes) = files.get(index).context("a store without files")?;
@@ -137,7 +141,8 @@ fn try_flip(dir: &Path, sound_home: &Home, sound: &Sound, flip: &Flip) -> Result
         ensure!(restored, "verify --deep finds nothing wrong, but a restore fails");
     }
 
-    // Rebuild reports what it could not read back by its exit code; what matters here is what it does bring back.
+    // The exit code of `rebuild` reports objects that it could not read; this test checks the objects that it
+    // brings back.
     let rebuilt = ended(home.output(["rebuild"])?)?;
     let in_segment = flip.file.contains("segment") || flip.file.ends_with(".seg");
     let allowed = if in_segment { LOST_OBJECTS } else { 0 };
@@ -157,7 +162,7 @@ fn restore(home: &Home, sound: &Sound, target: &Path) -> Result<bool> {
         let difference = media::difference(&sound.library, target)?;
         ensure!(difference.is_none(), "restore succeeded with other bytes: {difference:?}");
     } else {
-        ensure!(!output.stderr.is_empty(), "restore failed without a word");
+        ensure!(!output.stderr.is_empty(), "restore failed without an error text");
     }
     if target.exists() {
         fs::remove_dir_all(target)?;
@@ -165,7 +170,7 @@ fn restore(home: &Home, sound: &Sound, target: &Path) -> Result<bool> {
     Ok(success)
 }
 
-/// Passes on what ended by itself, with whatever exit code; fails on a panic or a signal.
+/// Passes on the output of a process that ended by itself, with any exit code; fails on a panic or a signal.
 fn ended(output: Output) -> Result<Output> {
     match output.status.code() {
         Some(code) if code != 101 && !text_of(&output).contains("panicked at") => Ok(output),
@@ -190,7 +195,7 @@ fn state_files(home: &Path) -> Result<Vec<(String, u64)>> {
         let before = files.len();
         for file in media::listing(&home.join(folder))? {
             let bytes = fs::metadata(home.join(folder).join(&file))?.len();
-            // RocksDB's own log of what it did is for people; nothing reads it.
+            // RocksDB's own text log is for people; no code reads it.
             if bytes > 0 && !file.contains("LOG") {
                 files.push((format!("{folder}/{file}"), bytes));
             }

@@ -1,8 +1,8 @@
-//! The kill test: publisher, puller and server die by SIGKILL at random moments of a job, and the same command again
-//! must always finish it.
+//! The kill test: publisher, puller and server are killed by SIGKILL at random moments of a job, and the same
+//! command again must always complete it.
 //!
-//! What it shows: a home opens after any crash of its process; what was acknowledged stays; a kill costs a puller at most
-//! [`REFETCH_BYTES`]. What it does not show: a loss of power, since the page cache outlives the process.
+//! It proves: a home opens after any crash of its process, acknowledged data stays, and a kill costs a puller
+//! at most [`REFETCH_BYTES`]. It does not cover a loss of power, since the page cache outlives the process.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -25,36 +25,36 @@ use crate::{
     rng::Rng,
 };
 
-/// Chunk bytes that one kill may cost: they were received, and are fetched again.
+/// Received chunk bytes that one kill may cost: they are fetched again.
 pub const REFETCH_BYTES: u64 = 16 << 20;
-/// A pull that receives says so more often than this.
+/// A pull that receives data reports it more often than this.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(60);
-/// How long any command may take to end by itself, a puller whose server is gone included.
+/// Time limit for any command to end by itself, also for a puller whose server is gone.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What to do.
+/// The parameters of a test.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Bytes of the library.
     pub bytes: u64,
     /// Kills in all.
     pub kills: u64,
-    /// Decides the moments and the victims.
+    /// Seed of the moments and the victims.
     pub seed: u64,
-    /// Where to work.
+    /// Working directory.
     pub dir: PathBuf,
 }
 
-/// What was seen.
+/// The result of a test.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Summary {
-    /// Jobs from empty homes to a verified restore, the undisturbed first one not counted.
+    /// Jobs from empty homes to a verified restore, without the undisturbed first one.
     pub jobs: u64,
     /// Kills of a publisher, a puller, a server.
     pub kills: [u64; 3],
-    /// The most that one kill cost, in chunk bytes.
+    /// The highest cost of one kill, in chunk bytes.
     pub refetched_most: u64,
-    /// What all kills cost, in chunk bytes.
+    /// The cost of all kills, in chunk bytes.
     pub refetched: u64,
 }
 
@@ -65,7 +65,7 @@ enum Victim {
     Server = 2,
 }
 
-/// Runs jobs until all kills are spent; fails at the first promise that is broken.
+/// Runs jobs until all kills are spent; fails at the first broken promise.
 pub fn run(plan: &Plan) -> Result<Summary> {
     let library = plan.dir.join("library");
     let film_bytes = plan.bytes / 4;
@@ -85,7 +85,7 @@ pub fn run(plan: &Plan) -> Result<Summary> {
     Ok(test.summary)
 }
 
-/// What a job takes when nobody is killed.
+/// Durations and bytes of a job without kills.
 #[derive(Clone, Copy, Debug, Default)]
 struct Usual {
     publish: Duration,
@@ -162,8 +162,8 @@ impl Test<'_> {
         Ok(())
     }
 
-    /// Kills the puller or the server `kills` times, or until a pull has ended by itself; returns the chunk bytes that
-    /// the unfinished pulls have fetched.
+    /// Kills the puller or the server `kills` times, or until a pull has ended by itself; returns the chunk
+    /// bytes that the unfinished pulls have fetched.
     fn killed_pull(&mut self, pair: &Pair, server: &mut Server, kills: u64) -> Result<u64> {
         let mut fetched = 0;
         let mut stored = stored_bytes(&pair.mirror)?;
@@ -175,7 +175,8 @@ impl Test<'_> {
                 break;
             }
             let victim = if self.rng.below(2) == 0 { Victim::Puller } else { Victim::Server };
-            // Half of the kills fall anywhere, and are charged with what the last line before them said.
+            // Half of the kills come at any moment, and their cost is computed from the last progress line
+            // before them.
             if self.rng.below(2) == 0 {
                 run.next_line();
             }
@@ -184,7 +185,7 @@ impl Test<'_> {
                 Victim::Server => {
                     let address = server.address;
                     server.process.kill()?;
-                    // Without its server a puller must come to an end by itself; that it fails is no fault.
+                    // Without its server a puller must end by itself; it may fail.
                     run.process.wait(PATIENCE).context("the puller hangs after its server's death")?;
                     *server = pair.origin.serve_on(address)?;
                 }
@@ -200,7 +201,7 @@ impl Test<'_> {
         Ok(fetched)
     }
 
-    /// A moment somewhere in a job of this length.
+    /// A random moment in a job of this length.
     fn moment(&mut self, usual: Duration) -> Duration {
         usual.mul_f64(self.rng.unit())
     }
@@ -246,7 +247,8 @@ impl Pair {
     }
 }
 
-/// Every byte is what its hash says, and the index built again from the segments alone knows the same set.
+/// Checks that every byte matches its hash, and that an index rebuilt from the segments alone lists the same
+/// objects.
 fn check_whole(home: &Home) -> Result<()> {
     home.run(["verify", "--deep"])?;
     let before = held(home)?;
@@ -269,7 +271,7 @@ fn stored_bytes(home: &Home) -> Result<u64> {
     Ok(bytes)
 }
 
-/// A command that runs with `--json --progress json`, and what it has said of its progress.
+/// A command that runs with `--json --progress json`, and its last progress.
 struct Run {
     process: Process,
     received: Arc<AtomicU64>,
@@ -311,7 +313,8 @@ impl Run {
         final_object(texts.first().map_or("", String::as_str)).map(drop)
     }
 
-    /// Waits for the next progress line, not for long: who is killed just after it has said exactly what it received.
+    /// Waits a short time for the next progress line: right after a line, the number of received bytes is
+    /// known exactly.
     fn next_line(&self) {
         let (start, before) = (Instant::now(), self.received.load(Ordering::SeqCst));
         while self.received.load(Ordering::SeqCst) == before && start.elapsed() < PROGRESS_PAUSE {
@@ -319,7 +322,7 @@ impl Run {
         }
     }
 
-    /// Chunk bytes received by the last progress line; to be asked when the process has ended.
+    /// Chunk bytes received by the last progress line; to be called after the process has ended.
     fn received(mut self) -> u64 {
         for reader in self.readers.drain(..) {
             let _ = reader.join();
@@ -328,7 +331,8 @@ impl Run {
     }
 }
 
-/// Reads lines to the end, noting what progress lines say was fetched: bytes done, without those that were held.
+/// Reads lines to the end, and records the fetched bytes of progress lines: bytes done, without the bytes
+/// that were held.
 fn follow(pipe: impl Read + Send + 'static, received: Arc<AtomicU64>) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut rest = String::new();
@@ -358,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_fetched_is_what_was_done_and_not_saved() {
+    fn fetched_bytes_are_those_done_and_not_saved() {
         let line = r#"{"progress":{"phase":"pull","bytes_done":70,"bytes_saved":20,"files_done":1}}"#;
         assert_eq!(progress(line), Some(50));
         assert_eq!(progress(r#"{"release":"ab"}"#), None);

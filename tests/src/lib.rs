@@ -1,8 +1,8 @@
 //! The harness of the integration tests, the demo, the kill test and the benchmarks.
 //!
-//! It runs the real `chuan` binary in homes of its own ([`program`]), makes data from seeds ([`media`], [`rng`]), and puts
-//! a network of known badness between two nodes ([`relay`]), or a peer that keeps to no rule beside them ([`hostile`]). It must not look inside a home: what a user cannot see, a
-//! test here cannot either.
+//! It runs the real `chuan` binary in homes of its own ([`program`]), makes data from seeds ([`media`],
+//! [`rng`]), and puts a bad network between two nodes ([`relay`]), or adds a peer that breaks the protocol
+//! ([`hostile`]). It must not look inside a home: a test sees only what a user can see.
 
 pub mod attack;
 pub mod clock;

@@ -1,5 +1,5 @@
-//! Data as a film library has it, made from seeds: films that do not compress, the edits a studio makes to them, and
-//! many small files with names in several scripts.
+//! Data of a film library, made from seeds: incompressible films, typical edits of a studio, and many small
+//! files with names in several scripts.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use crate::rng::Rng;
 
 const BLOCK: usize = 1 << 20;
-/// Bytes that [`change`] changes in one place.
+/// Length of one run of changed bytes in [`change`].
 const CHANGED_RUN: u64 = 256 << 10;
 
 /// Writes a file of `bytes` incompressible bytes, the same for the same seed.
@@ -38,11 +38,11 @@ pub fn film(path: &Path, bytes: u64, seed: u64) -> Result<()> {
 /// An edit of a film, as studios make them.
 #[derive(Clone, Copy, Debug)]
 pub enum Edit {
-    /// New metadata: a longer header at the front, everything after it moved.
+    /// New metadata: a longer header at the front, all later bytes moved.
     Header,
     /// Twenty short inserts at random places.
     Inserts,
-    /// One run in the middle replaced by as much other content (a scene).
+    /// One run in the middle replaced by other content of the same length (a scene).
     Scene,
     /// The last tenth cut off.
     Cut,
@@ -95,7 +95,8 @@ pub fn change(dir: &Path, seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Writes `count` small files (1 to 20 KiB) below `dir`, a fifth of them with Chinese names, in folders of 500.
+/// Writes `count` small files (1 to 20 KiB) below `dir`, a fifth of them with Chinese names, in folders of
+/// 500.
 pub fn small_files(dir: &Path, count: u64, seed: u64) -> Result<()> {
     let mut rng = Rng::new(seed);
     for number in 0..count {
@@ -116,8 +117,8 @@ pub fn small_files(dir: &Path, count: u64, seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Writes a small film library: `films` films of `bytes` each in folders with Chinese and English names, and beside
-/// every film a subtitle, a poster and a description.
+/// Writes a small film library: `films` films of `bytes` each in folders with Chinese and English names, and
+/// beside every film a subtitle, a poster and a description.
 pub fn library(dir: &Path, films: u64, bytes: u64, seed: u64) -> Result<()> {
     const TITLES: [&str; 5] = ["长江 (2019)", "The River (1951)", "黄河绝恋", "Überfluss", "川 – A Stream"];
     for (number, title) in (0..films).zip(TITLES.iter().cycle()) {
@@ -143,7 +144,8 @@ pub fn library(dir: &Path, films: u64, bytes: u64, seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Whether two trees hold the same files with the same bytes; otherwise the first difference, as text.
+/// Compares two trees: `None` if they hold the same files with the same bytes, else the first difference, as
+/// text.
 pub fn difference(left: &Path, right: &Path) -> Result<Option<String>> {
     let (ours, theirs) = (listing(left)?, listing(right)?);
     if ours != theirs {
@@ -172,7 +174,7 @@ fn same_bytes(left: &Path, right: &Path) -> Result<bool> {
     };
     let (mut ours, mut theirs) = (open(left)?, open(right)?);
     loop {
-        // A block is read as a whole from a regular file, so equal files give equal blocks.
+        // A regular file is read in full blocks, so equal files give equal blocks.
         let (a, b) = (ours.fill_buf()?, theirs.fill_buf()?);
         if a != b || a.is_empty() {
             return Ok(a == b);

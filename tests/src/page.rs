@@ -1,6 +1,6 @@
-//! The commands that a documentation page shows, run as they stand there: what a page promises is tested.
+//! Runs the shell commands of a documentation page: the promises of a page are tested.
 //!
-//! A block is run where `<!-- run: NAME -->` stands before it; the blocks of one name are one script.
+//! A block runs if `<!-- run: NAME -->` precedes it; the blocks of one name are one script.
 
 use std::{
     env,
@@ -14,26 +14,27 @@ use anyhow::{Context, Result, ensure};
 
 use crate::program::binary;
 
-/// Runs the script `name` of the page `docs/PAGE` in `dir`, with `chuan` on the path and these variables. Gives what it
-/// wrote to standard output; fails with all it wrote where a command of it fails.
+/// Runs the script `name` of the page `docs/PAGE` in `dir`, with `chuan` on the path and these variables.
+/// Returns its standard output; fails with its whole output if one of its commands fails.
 pub fn run(page: &str, name: &str, dir: &Path, variables: &[(&str, &str)]) -> Result<String> {
     let script = script(&read(page)?, name);
     play(page, name, &script, dir, variables)
 }
 
-/// Runs the recovery `name` of the page `docs/PAGE`, a block that is fenced as ```` ```sh recovery NAME ````, like [`run`].
+/// Runs the recovery `name` of the page `docs/PAGE`, like [`run`]. Its block is fenced as ```` ```sh recovery
+/// NAME ````.
 pub fn recover(page: &str, name: &str, dir: &Path, variables: &[(&str, &str)]) -> Result<String> {
     let text = read(page)?;
     let (fence, helper) = (format!("```sh recovery {name}"), "public() {");
     let block = text.lines().skip_while(|line| *line != fence).skip(1).take_while(|line| *line != "```");
     let block: Vec<_> = block.collect();
-    // The one helper that the blocks share stands before them.
+    // The blocks share one helper, which the page defines before them.
     let public = text.lines().find(|line| line.starts_with(helper)).unwrap_or_default();
     let script = if block.is_empty() { String::new() } else { format!("{public}\n{}\n", block.join("\n")) };
     play(page, name, &script, dir, variables)
 }
 
-/// All that the page `docs/PAGE` shows in fences as shell commands, each with its fence's first line, in order.
+/// All blocks of shell commands of the page `docs/PAGE`, each with the first line of its fence, in order.
 pub fn commands(page: &str) -> Result<Vec<String>> {
     let text = read(page)?;
     let mut lines = text.lines();

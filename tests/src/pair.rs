@@ -1,4 +1,4 @@
-//! An origin and a mirror in homes of their own: what nearly every integration test starts from.
+//! An origin and a mirror in homes of their own: the start of nearly every integration test.
 
 use std::{
     ffi::OsStr,
@@ -14,7 +14,7 @@ use crate::{
     program::{Home, Server},
 };
 
-/// Two homes, and the folder of films that the origin publishes as `films`. All of it is gone when dropped.
+/// Two homes, and the folder of films that the origin publishes as `films`. All of it is deleted on drop.
 #[derive(Debug)]
 pub struct Pair {
     /// Publishes.
@@ -40,7 +40,7 @@ impl Pair {
         })
     }
 
-    /// A place for other things, gone when the pair is.
+    /// A directory for other files, deleted with the pair.
     pub fn scratch(&self) -> &Path {
         self.dir.path()
     }
@@ -85,7 +85,7 @@ impl Pair {
         Ok(())
     }
 
-    /// What a mirror must still have after a command that failed: its release, whole.
+    /// Checks what a mirror must still have after a failed command: its complete release.
     pub fn check_mirror_kept(&self, release: &str) -> Result<()> {
         let listed = self.mirror.run(["releases", "films", "--json"])?;
         ensure!(listed.contains(release), "release {release} is gone: {listed}");
@@ -94,7 +94,7 @@ impl Pair {
     }
 }
 
-/// A text of a JSON object; empty where it is none.
+/// A string of a JSON object; empty if it is absent.
 pub fn text<'v>(object: &'v Value, name: &str) -> &'v str {
     object.get(name).and_then(Value::as_str).unwrap_or_default()
 }

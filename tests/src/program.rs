@@ -1,6 +1,7 @@
-//! Runs the `chuan` binary as a user does: in a home of its own, with arguments in and an exit code, text and JSON out.
+//! Runs the `chuan` binary as a user does: in a home of its own, with arguments in and an exit code, text and
+//! JSON out.
 //!
-//! Every process started here is ended here, when its handle is dropped at the latest.
+//! Every process that is started here ends here, at the latest when its handle is dropped.
 
 use std::{
     env,
@@ -18,10 +19,11 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// How long a server may take until it prints its address, a stopped process until it is gone, and news to another node.
+/// Time limit for a server to print its address, for a stopped process to end, and for a change to reach
+/// another node.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The `chuan` binary of the profile that runs: `CHUAN_BIN`, or the one beside this executable.
+/// The `chuan` binary of the current profile: `CHUAN_BIN`, or the one beside this executable.
 ///
 /// Cargo builds it with `cargo build --workspace`; a test does not build it by itself.
 pub fn binary() -> Result<PathBuf> {
@@ -50,7 +52,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// Names a home; makes nothing.
+    /// A handle for a home; creates nothing.
     pub fn at(path: impl Into<PathBuf>) -> Result<Self> {
         Ok(Self { path: path.into(), binary: binary()?, variables: Vec::new() })
     }
@@ -77,7 +79,7 @@ impl Home {
         command
     }
 
-    /// Runs a command to its end, whatever that is.
+    /// Runs a command to its end, with any result.
     pub fn output<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Result<Output> {
         let mut command = self.command(args);
         command.output().with_context(|| format!("run {command:?}"))
@@ -97,7 +99,8 @@ impl Home {
         final_object(&self.run([OsStr::new("--json")].into_iter().chain(args.iter().map(AsRef::as_ref)))?)
     }
 
-    /// Runs a command that must fail, and not by a signal or a panic; returns its exit code and standard error.
+    /// Runs a command that must fail, and not by a signal or a panic; returns its exit code and standard
+    /// error.
     pub fn fails<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Result<(i32, String)> {
         let mut command = self.command(args);
         let output = command.output().with_context(|| format!("run {command:?}"))?;
@@ -144,7 +147,8 @@ impl Home {
         Ok(Server { address, log, process })
     }
 
-    /// Like [`Home::serve_on`], where a node listened before: somebody else may have been given the port for a moment.
+    /// Like [`Home::serve_on`], on an address where a node listened before: another process may hold the port
+    /// for a moment.
     pub fn serve_again(&self, listen: SocketAddr) -> Result<Server> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -165,9 +169,9 @@ impl Home {
 /// A running `chuan serve`; dropping it kills it.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
-    /// Where its standard error goes.
+    /// The file of its standard error.
     pub log: PathBuf,
     /// The process.
     pub process: Process,
@@ -230,7 +234,7 @@ impl Drop for Process {
     }
 }
 
-/// The last JSON object of `text`: what `--json` ends with. Lines that are no JSON are passed over.
+/// The last JSON object of `text`, which `--json` prints. Lines that are no JSON are skipped.
 pub fn final_object(text: &str) -> Result<Value> {
     let start = if text.starts_with('{') { Some(0) } else { text.find("\n{").map(|at| at + 1) };
     let objects = start.and_then(|start| text.get(start..)).unwrap_or_default();
@@ -246,7 +250,7 @@ pub fn number(object: &Value, name: &str) -> Result<u64> {
     value.as_u64().with_context(|| format!("`{name}` is no whole number in {object}"))
 }
 
-/// Looks until it is so: what one node says takes a moment to another that can be reached.
+/// Polls until `is` returns true: a change of one node takes a moment to reach another.
 pub fn until(what: &str, mut is: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while !is()? {
@@ -256,14 +260,14 @@ pub fn until(what: &str, mut is: impl FnMut() -> Result<bool>) -> Result<()> {
     Ok(())
 }
 
-/// Copies a file or a folder with all that a backup keeps of it; `to` must not be there yet.
+/// Copies a file or a folder with all metadata that a backup keeps; `to` must not exist yet.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let status = Command::new("cp").arg("-a").arg(from).arg(to).status().context("run cp")?;
     ensure!(status.success(), "copy {}: {status}", from.display());
     Ok(())
 }
 
-/// Reads what is left of a pipe as text.
+/// Reads the rest of a pipe as text.
 pub fn drain(pipe: Option<impl Read>) -> String {
     let mut text = String::new();
     if let Some(mut pipe) = pipe {
@@ -272,7 +276,7 @@ pub fn drain(pipe: Option<impl Read>) -> String {
     text
 }
 
-/// Bytes of all files of a home's directory, as a measure of what its disk holds.
+/// Bytes of all files of a home's directory, as a measure of its disk usage.
 pub fn disk_bytes(home: &Path) -> Result<u64> {
     crate::media::bytes_below(home)
 }

@@ -1,8 +1,9 @@
-//! A seeded UDP relay: a network of known badness between two nodes on one machine.
+//! A seeded UDP relay: a bad network between two nodes on one machine.
 //!
-//! It stands in for what the kernel may lack (netem). Each direction has its own delay, jitter, loss, reordering and
-//! rate, drawn from the seed in the order of arrival, and every datagram is written down with the time it *arrived* at
-//! the relay, so that a test can judge round trips without believing either node. It looks into no datagram.
+//! It replaces a kernel feature that may be missing (netem). Each direction has its own delay, jitter, loss,
+//! reordering and rate, drawn from the seed in the order of arrival. Every datagram is recorded with the time
+//! at which it *arrived* at the relay, so that a test can count round trips without trusting either node. The
+//! relay does not read the datagrams.
 
 use std::{
     cmp::Reverse,
@@ -23,54 +24,54 @@ use crate::rng::Rng;
 
 /// The largest datagram that is relayed.
 const DATAGRAM_BYTES: usize = 65_535;
-/// Bytes asked of the kernel for what has come and was not looked at.
+/// Socket buffer in bytes for datagrams that have arrived and were not read.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
-/// How often an idle thread looks whether the relay has ended.
+/// How often an idle thread checks whether the relay has ended.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How bad one direction is. The default is a perfect wire.
+/// The faults of one direction. The default is a perfect wire.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Path {
     /// Added to every datagram.
     pub delay: Duration,
-    /// Up to this much more, evenly spread; it may reorder.
+    /// Up to this much more delay, evenly distributed; it may reorder datagrams.
     pub jitter: Duration,
-    /// Chance of a datagram to vanish, 0 to 1.
+    /// Probability that a datagram is lost, 0 to 1.
     pub loss: f64,
-    /// Chance of a datagram to be held back for one more `delay`.
+    /// Probability that a datagram is delayed by one more `delay`.
     pub reorder: f64,
     /// Bytes a second that pass; `None` is without limit.
     pub rate: Option<u64>,
-    /// Bytes that may wait for their turn to pass at `rate`; what comes when they do is lost. `None` is without limit.
+    /// Bytes that may wait to pass at `rate`; datagrams beyond it are lost. `None` is without limit.
     pub queue: Option<u64>,
 }
 
-/// Which way a datagram went.
+/// The direction of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the dialling node to the serving one.
     ToServer,
-    /// Back.
+    /// From the serving node to the dialling one.
     ToClient,
 }
 
-/// A datagram as the relay saw it.
+/// A datagram as the relay recorded it.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
-    /// When it arrived at the relay, since the relay's start.
+    /// Time of arrival at the relay, since the relay's start.
     pub at: Duration,
-    /// Which way.
+    /// Its direction.
     pub direction: Direction,
     /// Its payload in bytes.
     pub bytes: usize,
-    /// Whether the relay threw it away.
+    /// Whether the relay dropped it.
     pub lost: bool,
 }
 
-/// A running relay; it ends when dropped.
+/// A running relay; it ends on drop.
 #[derive(Debug)]
 pub struct Relay {
-    /// What the dialling node is to connect to.
+    /// The address to which the dialling node connects.
     pub address: SocketAddr,
     shared: Arc<Shared>,
     threads: Vec<thread::JoinHandle<()>>,
@@ -104,17 +105,17 @@ impl Relay {
         Ok(Self { address, shared, threads })
     }
 
-    /// Everything seen so far, in the order of arrival.
+    /// All recorded datagrams, in the order of arrival.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.shared.seen).clone()
     }
 
-    /// Forgets what was seen so far.
+    /// Clears the record.
     pub fn clear(&self) {
         lock(&self.shared.seen).clear();
     }
 
-    /// Changes how bad a direction is, from the next datagram on.
+    /// Changes the faults of a direction, from the next datagram on.
     pub fn set(&self, direction: Direction, path: Path) {
         line(&mut lock(&self.shared.lines), direction).path = path;
     }
@@ -154,7 +155,7 @@ impl Shared {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// Decides a datagram's fate and queues it, unless it is lost.
+    /// Decides on a datagram and queues it, unless it is lost.
     fn take(&self, direction: Direction, bytes: &[u8], socket: &Arc<UdpSocket>, to: SocketAddr) {
         let now = Instant::now();
         let due = line(&mut lock(&self.lines), direction).fate(now, bytes.len());
@@ -172,7 +173,7 @@ impl Shared {
     }
 }
 
-/// One direction: its badness, its random stream, and until when its wire is busy.
+/// One direction: its faults, its random stream, and the time until which its wire is busy.
 #[derive(Debug)]
 struct Line {
     path: Path,
@@ -185,9 +186,9 @@ impl Line {
         Self { path, rng: Rng::new(seed), busy_until: None }
     }
 
-    /// When a datagram that arrives `now` is to leave; `None` when it is lost.
+    /// The time at which a datagram that arrives `now` leaves; `None` if it is lost.
     fn fate(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
-        // Always three draws, so that one datagram's fate does not shift the next one's.
+        // Always three draws, so that the result for one datagram does not shift the next one's.
         let [lost, held, jitter] = [self.rng.unit(), self.rng.unit(), self.rng.unit()];
         if lost < self.path.loss {
             return None;
@@ -245,7 +246,8 @@ impl Ord for Parcel {
     }
 }
 
-/// Takes from the dialling nodes; gives each a socket of its own towards the server, with a thread that takes the answers.
+/// Receives from the dialling nodes; gives each a socket of its own towards the server, with a thread for the
+/// answers.
 fn receive_front(shared: &Arc<Shared>, front: &Arc<UdpSocket>) {
     let mut backs: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
     let mut answers = Vec::new();
@@ -268,7 +270,8 @@ fn receive_front(shared: &Arc<Shared>, front: &Arc<UdpSocket>) {
     }
 }
 
-/// A socket of the relay. Its buffer holds a burst, which must not be lost before the relay has decided on it.
+/// A socket of the relay. Its buffer holds a burst, which must not be lost before the relay has decided on
+/// it.
 fn open() -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.set_read_timeout(Some(TICK))?;
@@ -294,7 +297,7 @@ fn deliver(shared: &Shared) {
             Some(due) if due <= now => {
                 let Some(Reverse(parcel)) = queue.pop() else { continue };
                 drop(queue);
-                // A refused send is a lost datagram: the other end may be gone, which is what some tests are about.
+                // A refused send is a lost datagram: the other end may be gone, as some tests intend.
                 let _: io::Result<usize> = parcel.socket.send_to(&parcel.bytes, parcel.to);
                 queue = lock(&shared.queue);
             }
@@ -346,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn measured_loss_is_what_was_asked_for_within_a_point() {
+    fn measured_loss_is_the_set_loss_within_a_point() {
         for loss in [0.0, 0.01, 0.1, 0.3] {
             let mut line = Line::new(Path { loss, ..Path::default() }, 42);
             let now = Instant::now();
@@ -392,11 +395,11 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_loses_what_comes_and_takes_again_when_it_has_drained() {
+    fn a_full_queue_drops_datagrams_until_it_has_drained() {
         let path = Path { rate: Some(120_000), queue: Some(12_000), ..Path::default() };
         let mut line = Line::new(path, 1);
         let now = Instant::now();
-        // Ten wait, and one is passing.
+        // Ten wait, and one passes.
         assert_eq!((0..100).filter_map(|_| line.fate(now, 1200)).count(), 11);
         assert_eq!((0..100).filter_map(|_| line.fate(now + Duration::from_millis(50), 1200)).count(), 5);
     }

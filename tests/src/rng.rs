@@ -1,4 +1,5 @@
-//! A small seeded generator (xorshift64*, Vigna 2016), so that every run can be repeated from the seed it prints.
+//! A small seeded generator (xorshift64*, Vigna 2016), so that every run can be repeated from the seed that
+//! it prints.
 //!
 //! Not for keys or salts.
 
@@ -16,7 +17,7 @@ impl Rng {
         rng
     }
 
-    /// The seed in the environment variable `name`, or one taken from the clock; to be printed by the caller.
+    /// The seed in the environment variable `name`, or else one from the clock; the caller prints it.
     pub fn seed_from_env(name: &str) -> u64 {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
             let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();

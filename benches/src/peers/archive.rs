@@ -1,6 +1,6 @@
-//! The tools that take a folder into a store of their own: Chuan by `publish`, and three of those that make backups.
+//! The tools that take a folder into a store of their own: Chuan with `publish`, and three backup tools.
 //!
-//! None of them encrypts or compresses where it can be told so; casync always compresses.
+//! None of them encrypts or compresses if that can be turned off; casync always compresses.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
     row::Tool,
 };
 
-/// A store that takes in a folder again and again.
+/// A store that takes in a folder repeatedly.
 #[derive(Debug)]
 pub(crate) struct Archive {
     tool: Tool,
@@ -27,7 +27,7 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    /// Makes an empty store in `dir`, which is not there yet.
+    /// Creates an empty store in `dir`, which must not exist yet.
     pub(crate) fn open(tool: Tool, dir: &Path) -> Result<Self> {
         fs::create_dir(dir)?;
         let archive = Self { tool, dir: dir.to_owned(), taken: 0 };
@@ -78,7 +78,7 @@ impl Archive {
         self.dir.join("store")
     }
 
-    /// The program, with what it keeps beside its store kept in `dir`.
+    /// The program, with its caches and settings in `dir`.
     fn program(&self) -> Command {
         let mut command = Command::new(self.tool.program().unwrap_or_default());
         match self.tool {

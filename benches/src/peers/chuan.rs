@@ -1,4 +1,4 @@
-//! Chuan: an origin publishes the folder, a mirror pulls it, and, where files are wanted, restores it.
+//! Chuan: an origin publishes the folder, a mirror pulls it, and restores it if files are wanted.
 
 use std::path::{Path, PathBuf};
 
@@ -21,9 +21,9 @@ pub(crate) struct Chuan {
     source: PathBuf,
     origin: Home,
     mirror: Home,
-    /// Where the origin serves once it has: the mirror looks for it there.
+    /// The address on which the origin serves, after its first start: the mirror expects it there.
     address: Option<String>,
-    /// Where to restore to, if files are wanted.
+    /// Directory to restore to, if files are wanted.
     files: Option<PathBuf>,
 }
 
@@ -61,7 +61,7 @@ impl Replica for Chuan {
     }
 }
 
-/// The loopback address that a line names.
+/// The loopback address in a line.
 fn address(line: &str) -> Option<String> {
     let start = line.find("127.0.0.1:")?;
     Some(line.get(start..)?.split_whitespace().next()?.to_owned())

@@ -1,4 +1,4 @@
-//! The data that every tool gets: a film, edits of it as studios make them, a library around it.
+//! The data that every tool gets: a film, typical edits of it, and a library around it.
 
 use std::{
     ffi::OsStr,
@@ -13,18 +13,18 @@ use chuan_tests::media;
 
 use crate::row::Task;
 
-/// Bytes of a film's second, about.
+/// Approximate bytes of one second of a film.
 const FILM_RATE: u64 = 7_600_000;
 const LONGEST_FILM_S: u64 = 40;
 
-/// What is made once.
+/// Data that is made once.
 #[derive(Debug)]
 pub(crate) struct Data {
     /// The folder with the library.
     pub(crate) library: PathBuf,
     /// The folder with the small files.
     pub(crate) small: PathBuf,
-    /// A film, where ffmpeg could make one; why not otherwise.
+    /// A film if ffmpeg could make one; else the reason.
     pub(crate) film: Result<PathBuf, String>,
     work: PathBuf,
 }
@@ -51,7 +51,7 @@ impl Data {
         Ok(Self { library, small, film, work: work.to_owned() })
     }
 
-    /// The edited film of a task; made when it is asked for first.
+    /// The edited film of a task; made at the first call.
     pub(crate) fn edit(&self, task: Task, film: &Path) -> Result<PathBuf> {
         let made = self.work.join(format!("{task:?}.mp4"));
         if made.exists() {

@@ -1,7 +1,7 @@
 //! ffsync: the receiver listens, the sender pushes the folder; each knows the other's fingerprint.
 //!
-//! It leaves an index beside every file that it synced, at both ends, and starts its next run from it. The next update of
-//! the same copy shall have that; other tools, and new copies, shall not find it.
+//! It leaves an index beside every file that it synced, at both ends, and uses it in its next run. Only the
+//! next update of the same copy may use that index; other tools, and new copies, must not find it.
 
 use std::{
     fs, io,
@@ -23,10 +23,10 @@ const INDEX: &str = ".ffsync-index";
 #[derive(Debug)]
 pub(crate) struct Ffsync {
     source: PathBuf,
-    /// Links to the source's files: the indexes of the sending side lie here.
+    /// Links to the source's files, with the indexes of the sending side.
     sent: PathBuf,
     copy: PathBuf,
-    /// Its keys.
+    /// Directory of its keys.
     home: PathBuf,
     fingerprint: String,
     over_quic: bool,
@@ -62,7 +62,7 @@ impl Replica for Ffsync {
         let (receiver, port) = Daemon::start(&mut receive, port)?;
         let mut send = self.command("send", &self.sent, &format!("127.0.0.1:{port}"));
         let measured = transfer(receiver, Ends::ByItself, &mut send, &self.copy)?;
-        // The indexes are not part of the copy: the two are compared without them.
+        // The indexes are not part of the copy: source and copy are compared without them.
         let copied = self.copy.with_file_name("compared");
         link_all(&self.copy, &copied)?;
         ensure_same(&self.source, &copied)?;
@@ -77,7 +77,7 @@ fn port(line: &str) -> Option<u16> {
     address.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Links every file but the indexes; what is there and is another file now is replaced.
+/// Links every file except the indexes; replaces an existing link.
 fn link_all(from: &Path, to: &Path) -> Result<()> {
     for path in media::listing(from)?.iter().filter(|path| !path.ends_with(INDEX)) {
         let (source, link) = (from.join(path), to.join(path));

@@ -1,4 +1,4 @@
-//! The machine and the programs, as far as they matter to a figure: nothing here names a host, a path or a user.
+//! The machine and the programs, as far as they affect a figure: nothing here names a host, a path or a user.
 
 use std::{fmt::Write as _, fs, path::Path, process::Command, thread};
 
@@ -7,7 +7,7 @@ use chuan_tests::program;
 
 use crate::{row::Language, wire};
 
-/// What was measured on, and how much.
+/// The machine and the size of the measurement.
 #[derive(Debug, Default)]
 pub(crate) struct Description {
     megabytes: u64,
@@ -43,7 +43,7 @@ impl Description {
     }
 }
 
-/// Looks at this machine.
+/// Describes this machine.
 pub(crate) fn describe(dir: &Path, bytes: u64, runs: usize) -> Result<Description> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let processor =
@@ -51,7 +51,7 @@ pub(crate) fn describe(dir: &Path, bytes: u64, runs: usize) -> Result<Descriptio
     let memory = field(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
     let memory_kib: u64 = memory.trim_end_matches(" kB").parse().unwrap_or_default();
     let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
-    // The numbers only: what follows may name who built it.
+    // Only the numbers: the rest of the text may name the builder.
     let kernel = kernel.split('-').next().unwrap_or_default().to_owned();
     let binary = program::binary()?;
     let binary = binary.to_str().context("the path of the chuan binary is no UTF-8")?;
@@ -83,7 +83,7 @@ fn field(text: &str, name: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// The program's name and the version in what it says of itself: the first number, or better the first with a point.
+/// The program's name and its version, from its output: the first number with a point, else the first number.
 fn version(program: &str, flag: &str) -> Option<String> {
     let output = Command::new(program).arg(flag).output().ok()?;
     let name = Path::new(program).file_name()?.to_str()?;

@@ -1,14 +1,15 @@
-//! `peers`: Chuan beside what users would pick instead, on the same data, the same disk and in the same run.
+//! `peers`: Chuan beside alternative tools, on the same data, the same disk and in the same run.
 //!
-//! Every tool does a task as its user would start it, one after another, in an order that turns with each run; the table
-//! has the medians. Sources are in the page cache. What another tool left unwritten is written out before the next one
-//! starts. A tool that is not there, or does not get through, is in the table with the reason and without a figure.
+//! Every tool does a task as its user would start it, one after another, in an order that rotates with each
+//! run; the table has the medians. Sources are in the page cache. Unwritten data of one tool is written out
+//! before the next one starts. A tool that is not installed, or fails, is in the table with the reason and
+//! without a figure.
 //!
 //! ```text
-//! PEERS_BYTES    bytes of the library, with K, M or G (2G): its film has a sixth of them, at most 40 s; beside it there is
-//!                a small file for every 20 kB
+//! PEERS_BYTES    bytes of the library, with K, M or G (2G): its film has a sixth of them, at most 40 s;
+//!                the small files are one for every 20 kB
 //! PEERS_RUNS     runs of each task (3)
-//! PEERS_DIR      where to work: the disk that is measured (the temporary directory)
+//! PEERS_DIR      working directory, on the disk to be measured (the temporary directory)
 //! PEERS_OUT      a file for the table and the machine's description
 //! PEERS_README   `on`: put the table into README.md and README.zh-CN.md of the current directory, too
 //! ```
@@ -38,7 +39,7 @@ use chuan_benches::sample::parse_bytes;
 
 use crate::{row::Language, table::Table};
 
-/// What a run is asked to do.
+/// The options of a run.
 #[derive(Debug)]
 struct Options {
     bytes: u64,

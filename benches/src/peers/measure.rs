@@ -1,4 +1,4 @@
-//! One tool doing one task once, and what that cost.
+//! One tool that does one task once, and the cost.
 
 use std::{
     fs::File,
@@ -12,23 +12,23 @@ use chuan_benches::process::{self, Daemon};
 
 use crate::wire;
 
-/// What one task cost one tool.
+/// The cost of one task for one tool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {
-    /// Until the tool said it was done.
+    /// Time until the tool reported completion.
     pub(crate) took: Duration,
-    /// Until then, and until the file system that it wrote to was synced.
+    /// The same, and until the file system that it wrote to was synced.
     pub(crate) durable: Duration,
     /// User and system time of all its processes.
     pub(crate) cpu: Duration,
     /// Peak resident memory of the largest of them.
     pub(crate) peak_bytes: u64,
-    /// Bytes that crossed the loopback interface in both directions; none where nothing was to cross it.
+    /// Bytes on the loopback interface in both directions; none if the task does not use it.
     pub(crate) wire_bytes: Option<u64>,
 }
 
 impl Measured {
-    /// This, and after it `next`.
+    /// The cost of this task and then `next`.
     pub(crate) fn then(self, next: Measured) -> Measured {
         Measured {
             took: self.took + next.took,
@@ -40,14 +40,14 @@ impl Measured {
     }
 }
 
-/// When the process at the other end of a transfer ends.
+/// How the process at the other end of a transfer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ends {
     WhenTold,
     ByItself,
 }
 
-/// A command that works on this machine's disk alone, writing to `dest`.
+/// A command that works only on this machine's disk, writing to `dest`.
 pub(crate) fn local(command: &mut Command, dest: &Path) -> Result<Measured> {
     let cost = process::run(command)?;
     let sync = sync(dest)?;
@@ -82,7 +82,7 @@ pub(crate) fn transfer(daemon: Daemon, ends: Ends, command: &mut Command, dest: 
     })
 }
 
-/// Syncs the file system of `path`; says how long that took.
+/// Syncs the file system of `path`; returns the time that it took.
 pub(crate) fn sync(path: &Path) -> Result<Duration> {
     let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
     let ((), took) = process::timed(|| rustix::fs::syncfs(&file).context("sync"))?;

@@ -1,4 +1,4 @@
-//! A folder and its copy at a peer, kept in step by one of the tools.
+//! A folder and its copy at a peer, updated by one of the tools.
 
 use std::{fs, path::Path};
 
@@ -9,11 +9,11 @@ use crate::{chuan::Chuan, ffsync::Ffsync, measure::Measured, row::Tool, rsync::R
 
 /// A copy that can be brought up to date with its source.
 pub(crate) trait Replica {
-    /// Brings the copy up to date; only this is measured, not what the source does once before it can serve.
+    /// Brings the copy up to date. Only this is measured, not the source's preparation before it can serve.
     fn update(&mut self) -> Result<Measured>;
 }
 
-/// An empty copy of `source`; everything that the tool needs is below `work`, which is empty.
+/// An empty copy of `source`; all files of the tool are below `work`, which is empty.
 pub(crate) fn open(tool: Tool, source: &Path, work: &Path) -> Result<Box<dyn Replica>> {
     fs::create_dir_all(work)?;
     Ok(match tool {
@@ -27,7 +27,7 @@ pub(crate) fn open(tool: Tool, source: &Path, work: &Path) -> Result<Box<dyn Rep
     })
 }
 
-/// Fails where a copy is not what its source is.
+/// Fails if a copy differs from its source.
 pub(crate) fn ensure_same(source: &Path, copy: &Path) -> Result<()> {
     let difference = media::difference(source, copy)?;
     ensure!(difference.is_none(), "the copy differs: {difference:?}");

@@ -1,13 +1,13 @@
-//! What is done and with what: the rows of the table, in both languages of the documentation.
+//! The tasks and the tools: the rows of the table, in both languages of the documentation.
 
-/// A language that the table is printed in.
+/// A language of the printed table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     English,
     Chinese,
 }
 
-/// Something that every tool of its row does.
+/// A task that every tool of its row does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     TakeNew,
@@ -45,7 +45,7 @@ impl Task {
         language.pick(english, chinese)
     }
 
-    /// Who does it, in the order of the table.
+    /// The tools that do the task, in the order of the table.
     pub(crate) const fn tools(self) -> &'static [Tool] {
         match self {
             Task::TakeNew | Task::TakeChanged => &[Tool::Chuan, Tool::Restic, Tool::Borg, Tool::Casync],
@@ -92,7 +92,7 @@ impl Tool {
         language.pick(english, chinese)
     }
 
-    /// The program to be found in `PATH`; Chuan's own is found otherwise.
+    /// The program to be found in `PATH`; Chuan's own binary is found otherwise.
     pub(crate) const fn program(self) -> Option<&'static str> {
         match self {
             Tool::Chuan | Tool::ChuanFiles => None,

@@ -1,4 +1,4 @@
-//! rsync: a daemon offers the folder in plain text, a client takes it.
+//! rsync: a daemon offers the folder in plain text, a client copies it.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ impl Rsync {
     pub(crate) fn open(source: &Path, work: &Path) -> Result<Self> {
         let rsync =
             Self { source: source.to_owned(), config: work.join("rsyncd.conf"), copy: work.join("copy") };
-        // Root's daemon becomes nobody otherwise, who may not read everything.
+        // Root's daemon otherwise changes to the user `nobody`, which may not read everything.
         let user = if rustix::process::geteuid().is_root() { "uid = root\ngid = root\n" } else { "" };
         let path = source.display();
         fs::write(&rsync.config, format!("use chroot = no\n{user}[films]\npath = {path}\n"))?;
@@ -51,7 +51,7 @@ impl Replica for Rsync {
     }
 }
 
-/// A port that nobody listens on, just now.
+/// A port without a listener at this moment.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -1,4 +1,4 @@
-//! sendme: iroh-blobs over QUIC, without relays and address lookups, which an isolated machine has none of.
+//! sendme: iroh-blobs over QUIC, without relays and address lookups, which an isolated machine does not have.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Sendme {
     source: PathBuf,
-    /// Both ends keep what they work with where they were started.
+    /// Both ends keep their working files in their start directory.
     sender: PathBuf,
     receiver: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! What was measured, as a table of medians in Markdown.
+//! The measurements, as a table of medians in Markdown.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::{
 const BEGIN: &str = "<!-- bench-peers: filled by `make bench-peers PEERS_README=on` -->\n";
 const END: &str = "<!-- /bench-peers -->";
 
-/// What a row may take in all before it is not run again.
+/// Total time of a row after which it is not run again.
 const SLOW: Duration = Duration::from_mins(1);
 
-/// Why a tool has no figure.
+/// The reason for a missing figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     NotInstalled,
@@ -44,7 +44,7 @@ struct Sample {
     outcome: Result<Measured, Reason>,
 }
 
-/// All that was measured.
+/// All measurements.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     samples: Vec<Sample>,
@@ -64,7 +64,7 @@ impl Table {
         self.samples.push(Sample { task, tool, outcome });
     }
 
-    /// Whether a tool is not to try a task again: it failed, or took so long that once must do.
+    /// Whether a tool should not repeat a task: it failed, or one run took very long.
     pub(crate) fn is_done(&self, task: Task, tool: Tool) -> bool {
         if self.of(task, tool).any(|outcome| outcome.is_err()) {
             return true;
@@ -73,7 +73,7 @@ impl Table {
         took.sum::<Duration>() > SLOW
     }
 
-    /// The runs of the row that was run most often.
+    /// The runs of the row with the most runs.
     fn runs(&self) -> usize {
         let rows = Task::ALL.into_iter().flat_map(|task| task.tools().iter().map(move |tool| (task, *tool)));
         rows.map(|(task, tool)| self.of(task, tool).count()).max().unwrap_or_default()
@@ -91,7 +91,7 @@ impl Table {
         })
     }
 
-    /// The table, below the machine's description and above what its columns mean.
+    /// The table, after the machine's description and before the explanation of its columns.
     pub(crate) fn markdown(&self, language: Language, description: &Description) -> String {
         let mut text = description.text(language);
         let header = language.pick(
@@ -160,7 +160,7 @@ fn legend(language: Language) -> &'static str {
     )
 }
 
-/// Puts `table` into its place in a document; none where the document has no such place.
+/// Inserts `table` into its block in a document; `None` if the document has no such block.
 pub(crate) fn replace_block(document: &str, table: &str) -> Option<String> {
     let (before, rest) = document.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;

@@ -15,7 +15,7 @@ use crate::{
     table::{Reason, Table},
 };
 
-/// Runs everything `runs` times below `work`.
+/// Runs all tasks `runs` times below `work`.
 pub(crate) fn run_all(table: &mut Table, work: &Path, bytes: u64, runs: usize) -> Result<()> {
     let data = Data::make(&fresh(work, "data")?, bytes)?;
     for run in 0..runs {
@@ -31,7 +31,7 @@ pub(crate) fn run_all(table: &mut Table, work: &Path, bytes: u64, runs: usize) -
     Ok(())
 }
 
-/// One run, on its way into the table.
+/// One run, which adds its rows to the table.
 struct Rows<'a> {
     table: &'a mut Table,
     work: &'a Path,
@@ -39,7 +39,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// A library as new, and again after some of it has changed.
+    /// A new library, and the same again after a part of it has changed.
     fn take_in(&mut self, data: &Data) -> Result<()> {
         for tool in self.turn(Task::TakeNew) {
             let dir = self.work.join("archive");
@@ -59,7 +59,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// A folder to a peer that has nothing.
+    /// A folder to a peer without data.
     fn copy(&mut self, task: Task, source: &Path) -> Result<()> {
         for tool in self.turn(task) {
             let dir = self.work.join("copy");
@@ -72,7 +72,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// An edited film to a peer that has it as it was.
+    /// An edited film to a peer that has the previous version.
     fn edit(&mut self, task: Task, data: &Data) -> Result<()> {
         for tool in self.turn(task) {
             let dir = self.work.join("edit");
@@ -92,7 +92,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Has one tool do its task and notes what came of it; one that was slow at it, or failed, does not try again.
+    /// Lets one tool do its task and records the result; a tool that was slow or failed does not repeat it.
     fn row(&mut self, task: Task, tool: Tool, work: impl FnOnce() -> Result<Measured>) -> Result<()> {
         if self.table.is_done(task, tool) {
             return Ok(());
@@ -100,7 +100,7 @@ impl Rows<'_> {
         let outcome = if tool.program().is_some_and(|program| !is_installed(program)) {
             Err(Reason::NotInstalled)
         } else {
-            // What the tool before left unwritten is not this one's to wait for.
+            // Unwritten data of the previous tool must not delay this one.
             measure::sync(self.work)?;
             work().map_err(|error| {
                 eprintln!("{tool:?} did not get through: {error:#}");

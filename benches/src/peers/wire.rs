@@ -1,8 +1,9 @@
-//! The loopback interface that all transfers cross, and the bytes on it.
+//! The loopback interface, which carries all transfers, and the bytes on it.
 //!
-//! As root, the program runs itself again in a network namespace of its own, where nobody else uses the interface. What
-//! is counted are the bytes of all packets in both directions, with their headers, acknowledgements and handshakes. A
-//! packet of the loopback interface may be as large as 64 KiB, so a real link has some more headers to carry.
+//! As root, the program runs itself again in a network namespace of its own, where no other process uses the
+//! interface. It counts the bytes of all packets in both directions, with their headers, acknowledgements and
+//! handshakes. A packet of the loopback interface may be as large as 64 KiB, so a real link carries some more
+//! headers.
 
 use std::{
     env, fs,
@@ -15,8 +16,8 @@ use anyhow::{Context, Result};
 /// Set in the program that runs in a namespace of its own.
 const MARK: &str = "CHUAN_PEERS_ISOLATED";
 
-/// Runs the program in a namespace of its own and gives how that ended; nothing where it is in one already, or where
-/// there can be none.
+/// Runs the program in a namespace of its own and returns its exit code; `None` if it already runs in one, or
+/// if none can be made.
 pub(crate) fn isolate() -> Result<Option<ExitCode>> {
     if is_isolated() {
         let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().context("run ip")?;
@@ -40,12 +41,13 @@ pub(crate) fn isolate() -> Result<Option<ExitCode>> {
     Ok(Some(ExitCode::from(u8::try_from(code)?)))
 }
 
-/// Whether nobody else uses the loopback interface.
+/// Whether this program has the loopback interface for itself.
 pub(crate) fn is_isolated() -> bool {
     env::var_os(MARK).is_some()
 }
 
-/// Bytes that the loopback interface has carried: what it sends it receives, so both directions are in one counter.
+/// Bytes that the loopback interface has carried: it receives all that it sends, so one counter covers both
+/// directions.
 pub(crate) fn bytes() -> Result<u64> {
     let text = fs::read_to_string("/proc/self/net/dev").context("read the interfaces' counters")?;
     received(&text).context("no loopback interface in /proc/self/net/dev")

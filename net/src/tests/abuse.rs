@@ -1,4 +1,4 @@
-//! What hostile peers get.
+//! Hostile peers, and the answers that they get.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -9,7 +9,7 @@ use super::pair::{self, Origin, Script};
 use crate::{Connection, Endpoint, Error, endpoint::CloseCode, frame::FrameReader, limits};
 use bytes::Bytes;
 use chuan_engine::{
-    limits::{HELLO_BYTES, STRANGER_REQUEST_BYTES},
+    limits::{HELLO_BYTES, UNKNOWN_PEER_REQUEST_BYTES},
     sync::{
         exchange::Talk,
         frame::{Frame, FrameKind},
@@ -19,7 +19,7 @@ use chuan_engine::{
 
 /// A connection without a hello.
 async fn raw(endpoint: &Endpoint, origin: &Origin) -> quinn::Connection {
-    endpoint.dial(origin.address).expect("dials").await.expect("shakes hands")
+    endpoint.dial(origin.address).expect("dials").await.expect("completes the handshake")
 }
 
 async fn greet(connection: &quinn::Connection, hello: Hello) {
@@ -29,9 +29,10 @@ async fn greet(connection: &quinn::Connection, hello: Hello) {
     stream.finish().expect("finishes");
 }
 
-/// The code and words with which the server closed. Nothing that is waited for here takes longer than a few seconds.
+/// The code and the reason with which the server closed. Every close that is tested here comes within a few
+/// seconds.
 async fn closed(connection: &quinn::Connection) -> (u64, String) {
-    let patience = limits::REQUEST_TIMEOUT.max(limits::STRANGER_TIMEOUT) + Duration::from_secs(3);
+    let patience = limits::REQUEST_TIMEOUT.max(limits::UNKNOWN_PEER_TIMEOUT) + Duration::from_secs(3);
     match tokio::time::timeout(patience, connection.closed()).await.expect("closes in time") {
         quinn::ConnectionError::ApplicationClosed(close) => {
             (close.error_code.into_inner(), String::from_utf8_lossy(&close.reason).into_owned())
@@ -40,7 +41,7 @@ async fn closed(connection: &quinn::Connection) -> (u64, String) {
     }
 }
 
-/// Sends `bytes` as a request after a good hello and gives the answer's frames.
+/// Sends `bytes` as a request after a valid hello and returns the frames of the answer.
 async fn ask(origin: &Origin, bytes: Vec<u8>) -> Vec<Frame> {
     let endpoint = pair::dialler();
     let connection = raw(&endpoint, origin).await;
@@ -64,22 +65,22 @@ fn header(len: u32, kind: u8) -> Vec<u8> {
 async fn malformed_requests_are_refused_and_answered_by_nothing_else() {
     let origin = Origin::start(Script { chunks: 5, ..Script::default() });
     let requests = [
-        // Four gigabytes of request, claimed.
+        // A header that announces a request of four gigabytes.
         header(u32::MAX, FrameKind::Request as u8),
-        // One byte more than may be.
+        // One byte more than is allowed.
         header(u32::try_from(chuan_engine::limits::FRAME_CONTROL_BYTES).expect("small") + 1, 2),
         // An unknown type.
         header(1, 200),
-        // What only an answer may hold.
+        // A frame that only an answer may hold.
         [header(1, FrameKind::Page as u8), vec![0]].concat(),
-        // No request at all inside.
+        // A payload that is no request.
         [header(4, FrameKind::Request as u8), vec![0xff; 4]].concat(),
     ];
     for request in requests {
         let frames = ask(&origin, request.clone()).await;
         assert!(matches!(frames.as_slice(), [Frame::Error(_)]), "{request:?}: {frames:?}");
     }
-    // Cut within the header and within the payload: the stream is given up.
+    // Cut within the header and within the payload: the stream is reset.
     for request in [vec![4, 0], header(100, FrameKind::Request as u8)] {
         assert!(ask(&origin, request.clone()).await.is_empty(), "{request:?}");
     }
@@ -91,9 +92,9 @@ async fn malformed_requests_are_refused_and_answered_by_nothing_else() {
 async fn a_false_hello_ends_the_connection() {
     let origin = Origin::start(Script::default());
     let endpoint = pair::dialler();
-    let stranger = pair::identity([3; 32]).node();
+    let other = pair::identity([3; 32]).node();
     for (hello, rule) in [
-        (Hello { node: stranger, ..pair::hello() }, "another node"),
+        (Hello { node: other, ..pair::hello() }, "another node"),
         (Hello { version: VERSION + 1, ..pair::hello() }, "another version"),
     ] {
         let connection = raw(&endpoint, &origin).await;
@@ -103,13 +104,14 @@ async fn a_false_hello_ends_the_connection() {
         assert!(reason.contains(rule), "{reason}");
     }
     let script = origin.stop().await;
-    // Statements are whoever's who signed them, and may show that the name is right: one hello was heard to its end.
+    // Statements are valid by their signers, and may prove that the name is right: one hello was read to its
+    // end.
     assert_eq!(script.offered.lock().expect("unpoisoned").len(), 1, "only of the version that is understood");
     assert_eq!(script.answers.load(Ordering::Relaxed), 0);
 }
 
-/// Symptom: a stranger's hello of one mebibyte was read, kept and decoded to its end. Now its length is all that is looked at, and
-/// so it is with any other first frame.
+/// Symptom: the hello of an unknown peer of one mebibyte was read, kept and decoded to its end. Now only its
+/// length is read, and the same holds for any other first frame.
 #[tokio::test]
 async fn a_hello_that_is_too_long_is_not_read() {
     let origin = Origin::start(Script::default());
@@ -133,11 +135,12 @@ async fn a_hello_that_is_too_long_is_not_read() {
     assert_eq!(script.counts.now().hellos_refused, 3);
 }
 
-/// A stranger may join, and is denied all else: of what is longer than a join only the length is looked at.
+/// An unknown peer may join, and any other request of it is denied. Of a request longer than a join only the
+/// length is read.
 #[tokio::test]
-async fn a_strangers_long_request_is_denied_unread() {
-    let origin = Origin::start(Script { strangers: true, ..Script::default() });
-    for (len, unread) in [(STRANGER_REQUEST_BYTES, 0), (STRANGER_REQUEST_BYTES + 1, 1)] {
+async fn a_long_request_of_an_unknown_peer_is_denied_unread() {
+    let origin = Origin::start(Script { unknown: true, ..Script::default() });
+    for (len, unread) in [(UNKNOWN_PEER_REQUEST_BYTES, 0), (UNKNOWN_PEER_REQUEST_BYTES + 1, 1)] {
         let library = chuan_engine::id::LibraryId::from_bytes([9; 32]);
         let offer = |bytes| Talk::Offer(vec![vec![0; bytes]]);
         let request = |bytes| Frame::Request(Request::Exchange { library, talk: offer(bytes) });
@@ -145,7 +148,7 @@ async fn a_strangers_long_request_is_denied_unread() {
         let overhead = whole(300).payload.len() - 300;
         let frame = whole(len - overhead);
         assert_eq!(frame.payload.len(), len);
-        // Of the longer one nothing but the header is sent: it is not waited for.
+        // Only the header of the longer one is sent: the server does not wait for the rest.
         let bytes = if unread == 0 { [frame.head, frame.payload].concat() } else { frame.head.to_vec() };
         let answer = ask(&origin, bytes).await;
         assert!(
@@ -158,11 +161,11 @@ async fn a_strangers_long_request_is_denied_unread() {
     origin.stop().await;
 }
 
-/// Strangers wait for each other, and nobody else waits for them.
+/// Unknown peers wait for each other, and no member waits for them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_have_one_place_together() {
-    let origin = Origin::start(Script { strangers: true, slow_joins: true, ..Script::default() });
-    let connections = strangers(&origin, 8).await;
+async fn unknown_peers_share_one_permit() {
+    let origin = Origin::start(Script { unknown: true, slow_joins: true, ..Script::default() });
+    let connections = unknown_peers(&origin, 8).await;
     let joins: Vec<_> = connections
         .iter()
         .map(|connection| {
@@ -176,19 +179,19 @@ async fn strangers_have_one_place_together() {
         join.await.expect("no panic").expect("joins");
     }
     let script = origin.stop().await;
-    assert_eq!(script.most_joins.load(Ordering::Relaxed), 1, "strangers kept several threads busy");
+    assert_eq!(script.most_joins.load(Ordering::Relaxed), 1, "unknown peers kept several threads busy");
 }
 
-/// Symptom: sixteen silent strangers behind one address kept everybody else behind it from joining. Cause: a newcomer was turned
-/// away before it could say that it comes to join.
+/// Symptom: sixteen silent unknown peers behind one address kept all others behind it from joining. Cause: a
+/// new peer was refused before it could send its join.
 #[tokio::test]
-async fn silent_strangers_keep_nobody_from_joining() {
-    let origin = Origin::start(Script { strangers: true, ..Script::default() });
-    let held = strangers(&origin, limits::STRANGERS_PER_ADDRESS).await;
+async fn silent_unknown_peers_do_not_block_a_join() {
+    let origin = Origin::start(Script { unknown: true, ..Script::default() });
+    let held = unknown_peers(&origin, limits::UNKNOWN_PEERS_PER_ADDRESS).await;
     let began = Instant::now();
-    let (mut refused, number) = (0, limits::STRANGERS_PER_ADDRESS);
+    let (mut refused, number) = (0, limits::UNKNOWN_PEERS_PER_ADDRESS);
     loop {
-        // One who is refused meanwhile comes again: the silent ones are given a moment.
+        // A peer that is refused meanwhile connects again: the silent ones keep their places for a moment.
         let joined = async { try_connect_as(&origin, number).await?.join(pair::join()).await };
         match joined.await {
             Ok(_) => break,
@@ -196,13 +199,13 @@ async fn silent_strangers_keep_nobody_from_joining() {
             Err(other) => panic!("{other}"),
         }
     }
-    // They would have been shown out after this time in any case.
-    assert!(began.elapsed() < limits::STRANGER_TIMEOUT, "refused {refused} times");
+    // They would have been disconnected after this time in any case.
+    assert!(began.elapsed() < limits::UNKNOWN_PEER_TIMEOUT, "refused {refused} times");
     drop(held);
     origin.stop().await;
 }
 
-async fn strangers(origin: &Origin, count: usize) -> Vec<Arc<Connection>> {
+async fn unknown_peers(origin: &Origin, count: usize) -> Vec<Arc<Connection>> {
     let mut connections = Vec::new();
     for number in 0..count {
         connections.push(Arc::new(connect_as(origin, number).await));
@@ -250,7 +253,7 @@ async fn a_dialler_must_prove_a_key() {
     tls.alpn_protocols = vec![crate::identity::ALPN.to_vec()];
     let endpoint = pair::dialler();
     let dialled = endpoint.dial_as(origin.address, tls).expect("dials").await;
-    // The dialler may believe for a moment that it is in; the server's alert ends that.
+    // The dialler may see an open connection for a moment; the server's alert ends it.
     let error = match dialled {
         Ok(connection) => connection.closed().await,
         Err(error) => error,
@@ -274,7 +277,7 @@ async fn garbage_datagrams_change_nothing() {
         let len = usize::try_from(random() % 1_400).expect("small") + 1;
         let mut datagram: Vec<u8> = std::iter::repeat_with(|| random().to_le_bytes()[0]).take(len).collect();
         if round % 2 == 0 {
-            // A long header of QUIC version 1, so that it gets further in.
+            // A long header of QUIC version 1, so that the parser reads further.
             let initial = [0xc0, 0, 0, 0, 1, 8];
             let known = initial.len().min(len);
             datagram[..known].copy_from_slice(&initial[..known]);
@@ -314,14 +317,14 @@ async fn one_node_gets_so_many_connections_and_no_more() {
     origin.stop().await;
 }
 
-/// A peer that breaks the protocol in its answer is named.
+/// The error names the peer that breaks the protocol in its answer.
 #[tokio::test]
 async fn a_server_that_answers_nonsense_is_named() {
     let endpoint = Endpoint::listen("127.0.0.1:0".parse().expect("parses"), pair::identity(pair::ORIGIN))
         .expect("binds");
     let address = endpoint.local_address().expect("bound");
     let serving = tokio::spawn(async move {
-        let connection = endpoint.accept().await.expect("accepts").await.expect("shakes hands");
+        let connection = endpoint.accept().await.expect("accepts").await.expect("completes the handshake");
         let (mut send, _receive) = connection.accept_bi().await.expect("is asked");
         send.write_chunk(Bytes::from_static(&[1, 2, 3, 4, 5])).await.expect("writes");
         send.finish().expect("finishes");
@@ -335,10 +338,10 @@ async fn a_server_that_answers_nonsense_is_named() {
     serving.await.expect("no panic");
 }
 
-/// Keys cost nothing: who has one and is no member may not hold a place for nothing.
+/// Keys cost nothing: an unknown peer must not hold a place without a request.
 #[tokio::test]
-async fn a_stranger_that_asks_nothing_is_shown_out() {
-    let origin = Origin::start(Script { strangers: true, ..Script::default() });
+async fn an_unknown_peer_without_a_request_is_disconnected() {
+    let origin = Origin::start(Script { unknown: true, ..Script::default() });
     let endpoint = pair::dialler();
     let connection = raw(&endpoint, &origin).await;
     greet(&connection, pair::hello()).await;
@@ -346,11 +349,11 @@ async fn a_stranger_that_asks_nothing_is_shown_out() {
     origin.stop().await;
 }
 
-/// Symptom: while many mirrors pulled a library for the first time nobody could join, and no statement, not even a revocation,
-/// got in. Cause: all requests waited for the same places, as long as it took, and went on waiting when nobody wanted the answer
-/// any more.
+/// Symptom: while many mirrors pulled a library for the first time no node could join, and no statement, not
+/// even a revocation, got in. Cause: all requests waited for the same permits without a limit, and kept
+/// waiting after the peer had given up the answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_busy_with_pulls_still_hears() {
+async fn a_node_that_is_busy_with_pulls_still_answers_joins() {
     let origin = Origin::start(Script { chunks: u64::MAX, ..Script::default() });
     let mut held = Vec::new();
     let mut asked = 0;
@@ -369,12 +372,12 @@ async fn a_node_that_is_busy_with_pulls_still_hears() {
     let began = Instant::now();
     let connection = connect_as(&origin, asked).await;
     connection.join(pair::join()).await.expect("joins");
-    // Two that wait, and are given up, leave their places on the connection to others.
+    // Two requests that wait and are given up free their places on the connection.
     for _ in 0..limits::ANSWERS_PER_CONNECTION {
         drop(connection.ask(pair::pull()).await.expect("asks"));
     }
     connection.join(pair::join()).await.expect("joins");
-    assert!(began.elapsed() < limits::ANSWER_PATIENCE, "{:?}", began.elapsed());
+    assert!(began.elapsed() < limits::ANSWER_WAIT_TIMEOUT, "{:?}", began.elapsed());
     let mut answer = connection.ask(pair::pull()).await.expect("asks");
     let frame = answer.next().await.expect("is answered");
     assert!(matches!(&frame, Some(Frame::Error(refusal)) if refusal.code == ErrorCode::Busy), "{frame:?}");

@@ -1,4 +1,4 @@
-//! Who gets in, and who stays: strangers, and members with several keys.
+//! Which peers are admitted and which sessions go on: unknown peers, and members with several keys.
 
 use std::time::{Duration, Instant};
 
@@ -20,15 +20,15 @@ use crate::{Endpoint, Identity, endpoint::CloseCode, frame::FrameReader, limits}
 
 const GRACE_MS: u64 = 86_400_000;
 
-/// A peer that shook hands and said hello.
-struct Visitor {
+/// A peer that completed the handshake and sent a hello.
+struct RawPeer {
     quic: quinn::Connection,
     _endpoint: Endpoint,
 }
 
-impl Visitor {
-    async fn come(origin: &Origin<Cinema>, endpoint: Endpoint) -> Self {
-        let quic = endpoint.dial(origin.address).expect("dials").await.expect("shakes hands");
+impl RawPeer {
+    async fn connect(origin: &Origin<Cinema>, endpoint: Endpoint) -> Self {
+        let quic = endpoint.dial(origin.address).expect("dials").await.expect("completes the handshake");
         let hello = Hello { node: endpoint.identity().node(), statements: Vec::new(), ..pair::hello() };
         let hello = Frame::Hello(hello).encode().expect("encodes");
         if let Ok(mut stream) = quic.open_uni().await {
@@ -38,7 +38,7 @@ impl Visitor {
         Self { quic, _endpoint: endpoint }
     }
 
-    /// Asks for news; gives the answer, or the code with which the other side closed.
+    /// Sends an exchange; returns the answer, or the code with which the other side closed.
     async fn ask(&self, origin: &Origin<Cinema>) -> Result<Frame, u64> {
         let talk = Talk::Digest(SetDigest::from_bytes([0; 32]));
         let request = Request::Exchange { library: origin.host.films.library().id(), talk };
@@ -56,7 +56,7 @@ impl Visitor {
     }
 
     async fn closed(&self) -> u64 {
-        let patience = limits::STRANGER_LIFETIME + Duration::from_secs(3);
+        let patience = limits::UNKNOWN_PEER_LIFETIME + Duration::from_secs(3);
         match tokio::time::timeout(patience, self.quic.closed()).await.expect("is closed") {
             quinn::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
             other => panic!("closed otherwise: {other}"),
@@ -68,11 +68,11 @@ fn dialler(identity: Identity) -> Endpoint {
     Endpoint::dialler(identity).expect("binds")
 }
 
-fn stranger(number: u8) -> Endpoint {
+fn unknown_peer(number: u8) -> Endpoint {
     dialler(Identity::new(Key::from_seed([100 + number; 32])))
 }
 
-/// The mirror's key is succeeded by another; gives the one that is new.
+/// Replaces the mirror's key and returns the new one.
 fn rotated(origin: &Origin<Cinema>) -> Key {
     let (old, new) = (Key::from_seed(pair::MIRROR), Key::from_seed([56; 32]));
     let said = succession(&origin.host.films.library(), old.node(), &old, &new, GRACE_MS, NOW_MS);
@@ -84,48 +84,49 @@ fn origin() -> Origin<Cinema> {
     Origin::start(Cinema::new(Films::found().0))
 }
 
-/// Symptom: one machine with free keys held all places that strangers have, so that nobody could join; and a member whose key
-/// had been replaced was turned away with them. Cause: places were counted for all addresses together, and the door knew
-/// nodes by their first keys only.
+/// Symptom: one machine with free keys held all places for unknown peers, so that no node could join; and a
+/// member whose key had been replaced was refused with them. Cause: places were counted for all addresses
+/// together, and the acceptor knew nodes only by their first keys.
 #[tokio::test]
-async fn strangers_at_one_address_keep_no_member_out() {
+async fn unknown_peers_at_one_address_do_not_block_members() {
     let origin = origin();
     let new = rotated(&origin);
     let mut held = Vec::new();
-    for number in 0..u8::try_from(limits::STRANGERS_PER_ADDRESS).expect("few") {
-        let visitor = Visitor::come(&origin, stranger(number)).await;
-        assert!(matches!(visitor.ask(&origin).await, Ok(Frame::Error(_))), "{number}");
-        held.push(visitor);
+    for number in 0..u8::try_from(limits::UNKNOWN_PEERS_PER_ADDRESS).expect("few") {
+        let peer = RawPeer::connect(&origin, unknown_peer(number)).await;
+        assert!(matches!(peer.ask(&origin).await, Ok(Frame::Error(_))), "{number}");
+        held.push(peer);
     }
-    let one_more = Visitor::come(&origin, stranger(99)).await;
+    let one_more = RawPeer::connect(&origin, unknown_peer(99)).await;
     assert_eq!(one_more.closed().await, CloseCode::Busy as u64);
     let node = Key::from_seed(pair::MIRROR).node();
-    let mirror = Visitor::come(&origin, dialler(Identity::of_node(node, new))).await;
+    let mirror = RawPeer::connect(&origin, dialler(Identity::of_node(node, new))).await;
     assert!(matches!(mirror.ask(&origin).await, Ok(Frame::Inventory(_))));
     drop((held, mirror));
     origin.stop().await;
 }
 
-/// Symptom: a stranger that asked for anything now and then kept its place for ever. Cause: every request gave it as long
-/// again.
+/// Symptom: an unknown peer that sent any request now and then kept its place for ever. Cause: every request
+/// extended its time.
 #[tokio::test]
-async fn a_stranger_that_keeps_asking_is_shown_out() {
+async fn an_unknown_peer_that_keeps_asking_is_disconnected() {
     let origin = origin();
     let began = Instant::now();
-    let visitor = Visitor::come(&origin, stranger(0)).await;
+    let peer = RawPeer::connect(&origin, unknown_peer(0)).await;
     let code = loop {
-        match visitor.ask(&origin).await {
+        match peer.ask(&origin).await {
             Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             Err(code) => break code,
         }
-        assert!(began.elapsed() < limits::STRANGER_LIFETIME + Duration::from_secs(3), "is still in");
+        assert!(began.elapsed() < limits::UNKNOWN_PEER_LIFETIME + Duration::from_secs(3), "is still in");
     };
     assert_eq!(code, CloseCode::Busy as u64);
-    assert!(began.elapsed() >= limits::STRANGER_LIFETIME);
+    assert!(began.elapsed() >= limits::UNKNOWN_PEER_LIFETIME);
     origin.stop().await;
 }
 
-/// Symptom: a member had as many connections as it had keys in grace, times the bound. Cause: they were counted by key.
+/// Symptom: a member had the full number of connections for each of its keys in grace. Cause: connections
+/// were counted by key.
 #[tokio::test]
 async fn all_keys_of_a_node_share_its_places() {
     let origin = origin();
@@ -133,20 +134,20 @@ async fn all_keys_of_a_node_share_its_places() {
     let (old, node) = (pair::identity(pair::MIRROR), Key::from_seed(pair::MIRROR).node());
     let mut held = Vec::new();
     for _ in 0..limits::CONNECTIONS_PER_NODE {
-        let visitor = Visitor::come(&origin, dialler(old.clone())).await;
-        assert!(matches!(visitor.ask(&origin).await, Ok(Frame::Inventory(_))));
-        held.push(visitor);
+        let peer = RawPeer::connect(&origin, dialler(old.clone())).await;
+        assert!(matches!(peer.ask(&origin).await, Ok(Frame::Inventory(_))));
+        held.push(peer);
     }
-    let one_more = Visitor::come(&origin, dialler(Identity::of_node(node, new))).await;
+    let one_more = RawPeer::connect(&origin, dialler(Identity::of_node(node, new))).await;
     assert_eq!(one_more.closed().await, CloseCode::Busy as u64);
     drop(held);
     origin.stop().await;
 }
 
-/// Symptom: a dialler that allowed no stream to itself kept its place at a node with another key than its first for ever.
-/// Cause: the node introduced itself before all else, and waited for that without end.
+/// Symptom: a dialler that allowed no stream to itself kept its place for ever at a node whose key was not
+/// its first. Cause: the node introduced itself before anything else, and waited for that without a limit.
 #[tokio::test]
-async fn nobody_waits_for_an_introduction_to_be_taken() {
+async fn a_session_does_not_wait_for_its_introduction() {
     let origin = origin();
     let (old, new) = (Key::from_seed(pair::ORIGIN), Key::from_seed([55; 32]));
     let said = succession(&origin.host.films.library(), old.node(), &old, &new, GRACE_MS, NOW_MS);
@@ -154,8 +155,8 @@ async fn nobody_waits_for_an_introduction_to_be_taken() {
     let identity = Identity::of_node(old.node(), new);
     *origin.host.identity.write().expect("unpoisoned") = identity.clone();
     origin.endpoint.set_identity(identity).expect("is set");
-    let visitor = Visitor::come(&origin, pair::dialler().deaf()).await;
-    let answer = tokio::time::timeout(2 * limits::REQUEST_TIMEOUT, visitor.ask(&origin)).await;
+    let peer = RawPeer::connect(&origin, pair::dialler().without_streams()).await;
+    let answer = tokio::time::timeout(2 * limits::REQUEST_TIMEOUT, peer.ask(&origin)).await;
     assert!(matches!(answer.expect("in time"), Ok(Frame::Inventory(_))));
     origin.stop().await;
 }

@@ -1,8 +1,11 @@
 //! A small library in memory, and a host that serves it as a node does.
 
-use std::sync::{
-    Arc, RwLock,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -16,20 +19,29 @@ use chuan_engine::{
     },
     statement::{
         Channel, Classes, Key, Kinds, Library, Member, NodeRole, PublicKey, Statement, StatementKind, Verbs,
+        access::{Act, decide},
         library::{Founders, channel, found, member, release},
     },
     store::{
-        Ledger, Object, Objects, Record, RefMove, Shelves,
-        memory::{MemoryLedger, MemoryObjects, MemoryShelves},
+        Ledger, Object, ObjectStores, Objects, Record, RefMove,
+        memory::{MemoryLedger, MemoryObjectStores, MemoryObjects},
     },
-    sync::message::{Hello, Join, Want},
+    sync::{
+        fetch::Report,
+        message::{Hello, Request, Want},
+        respond::{Asker, Responder, respond},
+        session::Outlet,
+    },
     verify,
 };
 
 use tokio::sync::watch;
 
 use super::pair::{self, CHUNK_LEN};
-use crate::{Identity, PeerKey, serve::Host};
+use crate::{
+    Identity, PeerKey,
+    serve::{Caller, Identified, PeerHandler, Refused},
+};
 
 pub(super) const NOW_MS: i64 = 1_800_000_000_000;
 const LIVE: &str = "live";
@@ -38,7 +50,7 @@ pub(super) fn live() -> Want {
     Want::Channel(LIVE.into())
 }
 
-/// What one node has.
+/// The store and the state of one node.
 pub(super) struct Films {
     pub(super) store: Arc<MemoryObjects>,
     pub(super) ledger: Arc<MemoryLedger>,
@@ -46,18 +58,19 @@ pub(super) struct Films {
 }
 
 impl Films {
-    /// An origin that has nothing published, and a mirror that is a member.
+    /// An origin without a release, and a mirror that is a member.
     pub(super) fn found() -> (Self, Self) {
         Self::found_with(&Classes::all())
     }
 
     /// The same, with a mirror that is granted `classes`.
     pub(super) fn found_with(classes: &Classes) -> (Self, Self) {
-        Self::found_beside("films", classes, &MemoryShelves::new())
+        Self::found_beside("films", classes, &MemoryObjectStores::new())
     }
 
-    /// The same, of a library of this name, with an origin that keeps it beside the other libraries of a store.
-    pub(super) fn found_beside(name: &str, classes: &Classes, shelves: &MemoryShelves) -> (Self, Self) {
+    /// The same, with a library of this name, and an origin that keeps it beside the other libraries of a
+    /// store.
+    pub(super) fn found_beside(name: &str, classes: &Classes, stores: &MemoryObjectStores) -> (Self, Self) {
         let (root, operator) = (Key::from_seed([11; 32]), Self::operator());
         let publisher = Self::publisher();
         let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
@@ -81,23 +94,23 @@ impl Films {
             member(&library, &operator, body, NOW_MS).expect("admits")
         });
         let statements = [vec![first], members.to_vec()].concat();
-        let node = |shelves: &MemoryShelves| {
+        let node = |stores: &MemoryObjectStores| {
             let films = Self {
-                store: Arc::new(shelves.objects(&id)),
+                store: Arc::new(stores.objects(&id)),
                 ledger: Arc::default(),
                 library: RwLock::new(Library::new(id)),
             };
             films.learn(&statements);
             films
         };
-        (node(shelves), node(&MemoryShelves::new()))
+        (node(stores), node(&MemoryObjectStores::new()))
     }
 
     pub(super) fn operator() -> Key {
         Key::from_seed([12; 32])
     }
 
-    /// Takes envelopes from anybody.
+    /// Offers statements of any source to the library, and ignores the result.
     pub(super) fn take(&self, envelopes: &[Bytes]) {
         let statements: Vec<_> = envelopes.iter().filter_map(|bytes| Statement::decode(bytes).ok()).collect();
         let _ = self.library.write().expect("unpoisoned").offer_all(&statements, NOW_MS);
@@ -111,14 +124,14 @@ impl Films {
         self.library.read().expect("unpoisoned").clone()
     }
 
-    /// Takes statements up and keeps them.
+    /// Adds statements, which must all be effective, and stores them.
     pub(super) fn learn(&self, statements: &[Statement]) {
         let outcomes = self.library.write().expect("unpoisoned").offer_all(statements, NOW_MS);
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         self.ledger.append(statements.iter().map(Record::from).collect()).expect("appends");
     }
 
-    /// Knows what its ledger holds, as after a restart.
+    /// Loads the library from its ledger, as a restart does.
     pub(super) fn reload(&self) {
         let id = self.library().id();
         let kept: Vec<Bytes> = StatementKind::ALL
@@ -129,7 +142,8 @@ impl Films {
         *self.library.write().expect("unpoisoned") = Library::load(id, kept, NOW_MS).expect("loads");
     }
 
-    /// Publishes one film of `chunks` chunks, of which the first `changed` differ from those of another `edition`.
+    /// Publishes one film of `chunks` chunks. The first `changed` chunks differ from those of another
+    /// `edition`.
     pub(super) fn publish(&self, chunks: u64, changed: u64, edition: u64) -> StatementId {
         let library = self.store.library();
         let mut sink = Sink(&*self.store);
@@ -172,7 +186,7 @@ impl Films {
         self.announce(&table)
     }
 
-    /// Signs a release of `table`, whose data is held, and moves the channel to it.
+    /// Signs a release of `table`, whose data is stored, and moves the channel to it.
     pub(super) fn announce(&self, table: &ClassTable) -> StatementId {
         let publisher = Self::publisher();
         let library = self.library();
@@ -189,18 +203,31 @@ impl Films {
         };
         let moved = channel(&self.library(), &publisher, body, NOW_MS).expect("signs");
         self.learn(std::slice::from_ref(&moved));
-        let at = RefMove {
-            library: library.id(),
-            channel: LIVE.into(),
-            statement: moved.id(),
-            release: made.id(),
-            sequence: moved.sequence(),
-        };
-        self.ledger.append(vec![Record::Ref(at)]).expect("appends");
+        self.follow();
         made.id()
     }
 
-    /// Where the channel stands here.
+    /// Stores the statements of a pull that is done, and moves the channel, as a node does.
+    pub(super) fn adopt(&self, report: &Report) {
+        self.learn(&report.statements);
+        self.follow();
+    }
+
+    /// Moves the channel here to the release to which it points.
+    fn follow(&self) {
+        let library = self.library();
+        let said = library.channel(LIVE).expect("has a channel");
+        let at = RefMove {
+            library: library.id(),
+            channel: LIVE.into(),
+            statement: said.statement.id(),
+            release: said.body.release,
+            sequence: said.statement.sequence(),
+        };
+        self.ledger.append(vec![Record::Ref(at)]).expect("appends");
+    }
+
+    /// The release to which the channel points here.
     pub(super) fn current(&self) -> Option<StatementId> {
         self.ledger.refs().expect("reads").first().map(|at| at.release)
     }
@@ -215,7 +242,7 @@ impl PageSink for Sink<'_> {
     }
 }
 
-/// A chunk's worth of bytes that no compression shrinks (SplitMix64).
+/// Bytes of one chunk, incompressible (SplitMix64).
 fn film(number: u64, salt: u64) -> Bytes {
     let mut state = (number << 20) ^ salt.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let words = std::iter::repeat_with(move || {
@@ -227,15 +254,15 @@ fn film(number: u64, salt: u64) -> Bytes {
     words.flat_map(u64::to_le_bytes).take(CHUNK_LEN).collect::<Vec<u8>>().into()
 }
 
-/// Serves what a node has, and counts what it is asked.
+/// Serves the data of a node, and counts the calls.
 pub(super) struct Cinema {
     pub(super) films: Films,
     pub(super) libraries_asked: AtomicU64,
-    /// How often somebody looked who is a member.
+    /// How often the memberships of a peer were read.
     pub(super) looked: AtomicU64,
     pub(super) clock_ms: AtomicI64,
     pub(super) identity: RwLock<Identity>,
-    /// The kinds of statements that it knows.
+    /// The kinds of statements that this node knows.
     kinds: Kinds,
     changes: watch::Sender<u64>,
 }
@@ -259,53 +286,54 @@ impl Cinema {
         Self { kinds, ..self }
     }
 
-    /// Learns what somebody said elsewhere.
+    /// Learns statements that were made at another node.
     pub(super) fn hear(&self, statements: &[Statement]) {
         self.films.learn(statements);
         self.changes.send_modify(|change| *change += 1);
     }
 }
 
-impl Host for Cinema {
-    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
-        self.films.store.shelves().of(library)
-    }
-
-    fn ledger(&self) -> Arc<dyn Ledger> {
-        Arc::clone(&self.films.ledger) as _
-    }
-
-    fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {
-        self.libraries_asked.fetch_add(1, Ordering::Relaxed);
-        let library = self.films.library();
-        (library.id() == *id).then(|| Arc::new(library))
-    }
-
-    fn now_ms(&self) -> i64 {
-        self.clock_ms.load(Ordering::Relaxed)
-    }
-
-    fn node_of(&self, key: &PublicKey) -> NodeId {
-        self.films.library().node_of(key, self.now_ms()).unwrap_or_else(|| key.node())
+impl PeerHandler for Cinema {
+    fn identify(&self, key: &PublicKey) -> Identified {
+        let now_ms = self.clock_ms.load(Ordering::Relaxed);
+        let node = self.films.library().node_of(key, now_ms).unwrap_or_else(|| key.node());
+        Identified { node, introduction: self.introduction() }
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
         let library = self.films.library();
-        let now_ms = self.now_ms();
-        let member =
-            library.is_member(&peer.node, now_ms) && library.holds_key(&peer.node, &peer.key, now_ms);
+        let now_ms = self.clock_ms.load(Ordering::Relaxed);
+        let decision = decide(&library, &peer.node, Some(&peer.key), Act::Exchange, now_ms);
         self.looked.fetch_add(1, Ordering::Release);
-        member.then(|| library.id()).into_iter().collect()
+        decision.is_allowed().then(|| library.id()).into_iter().collect()
     }
 
-    fn changes(&self) -> Option<watch::Receiver<u64>> {
-        Some(self.changes.subscribe())
+    fn greet(&self, peer: &PeerKey, hello: Hello) -> bool {
+        if !hello.statements.is_empty() {
+            self.take(&hello.statements.into_iter().map(Bytes::from).collect::<Vec<_>>());
+        }
+        self.films.library().holds_key(&peer.node, &peer.key, NOW_MS)
     }
 
-    fn kinds(&self) -> Kinds {
-        self.kinds
+    fn answer(&self, caller: &Caller, request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
+        if let Request::Join(_) = request {
+            return Err(chuan_engine::Error::Denied("this host admits no member".into()));
+        }
+        let kinds = self.kinds.common(caller.kinds);
+        let asker = Asker { node: caller.peer.node, key: caller.peer.key, kinds };
+        respond(&mut Answering { cinema: self, changes: self.changes.subscribe() }, &asker, request, out)
     }
 
+    fn refused(&self, _: Option<&PeerKey>, _: SocketAddr, _: Refused, _: &str) {}
+}
+
+impl pair::Host for Cinema {
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+impl Cinema {
     fn introduction(&self) -> Option<Hello> {
         let identity = self.identity.read().expect("unpoisoned").clone();
         let library = self.films.library();
@@ -315,16 +343,50 @@ impl Host for Cinema {
         (!identity.is_first_key()).then_some(hello)
     }
 
-    fn recognises(&self, peer: &PeerKey) -> bool {
-        self.films.library().holds_key(&peer.node, &peer.key, NOW_MS)
-    }
-
-    fn offer(&self, statements: Vec<Bytes>) {
-        self.films.take(&statements);
+    fn take(&self, statements: &[Bytes]) {
+        self.films.take(statements);
         self.changes.send_modify(|change| *change += 1);
     }
+}
 
-    fn join(&self, _: &PeerKey, _: &[u8; 32], _: &Join) -> chuan_engine::Result<Vec<Bytes>> {
-        Err(chuan_engine::Error::Denied("nobody is admitted here".into()))
+/// One answer under way.
+struct Answering<'a> {
+    cinema: &'a Cinema,
+    changes: watch::Receiver<u64>,
+}
+
+impl Responder for Answering<'_> {
+    fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {
+        self.cinema.libraries_asked.fetch_add(1, Ordering::Relaxed);
+        let library = self.cinema.films.library();
+        (library.id() == *id).then(|| Arc::new(library))
+    }
+
+    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        self.cinema.films.store.stores().of(library)
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.cinema.films.ledger) as _
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.cinema.clock_ms.load(Ordering::Relaxed)
+    }
+
+    fn peers(&self, _: &Library) -> Vec<Hello> {
+        Vec::new()
+    }
+
+    fn take_offered(&self, _: &NodeId, statements: Vec<Bytes>) {
+        self.cinema.take(&statements);
+    }
+
+    fn has_changed(&mut self) -> bool {
+        let changed = self.changes.has_changed().unwrap_or(false);
+        if changed {
+            self.changes.mark_unchanged();
+        }
+        changed
     }
 }

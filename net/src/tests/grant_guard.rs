@@ -1,10 +1,11 @@
-//! Grants that end, or become less, while something is answered by them.
+//! Grants that are revoked, narrowed or expire while an answer depends on them.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
 use chuan_engine::{
     Error,
     id::SetDigest,
+    limits::GRANT_TICK,
     statement::{
         Classes, Key, Kinds, Library, Member, NodeRole, Statement, Verbs,
         library::{member, revoke, succession},
@@ -21,11 +22,17 @@ use super::{
     films::{Cinema, Films, NOW_MS},
     pair::{self, Origin},
 };
-use crate::{Endpoint, Identity, PeerKey, endpoint::CloseCode, frame::FrameReader, limits, serve::Host};
+use crate::{
+    Endpoint, Identity, PeerKey,
+    endpoint::CloseCode,
+    frame::FrameReader,
+    limits,
+    serve::{Caller, PeerHandler},
+};
 
 const LATER_MS: i64 = NOW_MS + 1000;
 
-/// Takes an answer; in the middle of it something happens.
+/// Receives an answer; `happens` runs after the first chunk.
 struct Meanwhile<F> {
     happens: Option<F>,
     chunks_after: usize,
@@ -40,7 +47,7 @@ impl<F: FnOnce() + Send> Outlet for Meanwhile<F> {
                 Some(happens) => happens(),
                 None => self.chunks_after += 1,
             }
-            self.now += limits::STANDING_TICK;
+            self.now += GRANT_TICK;
         }
         self.last = Some(frame);
         true
@@ -55,7 +62,7 @@ fn mirror() -> Key {
     Key::from_seed(pair::MIRROR)
 }
 
-/// What an operator grants the mirror from now on.
+/// A new grant of the operator for the mirror.
 fn granted(library: &Library, change: impl FnOnce(Member) -> Member) -> Statement {
     let body = library.member(&mirror().node()).expect("is a member").body.clone();
     member(library, &Films::operator(), change(body), NOW_MS).expect("signs")
@@ -65,11 +72,13 @@ fn whole(library: &Library) -> Request {
     Request::Pull(Pull { packing: Packing::Fastest, ..pair::whole(library.id()) })
 }
 
-/// Answers a pull of the mirror; after the first chunk `happens` does. Gives how it went, and how many chunks came after.
+/// Answers a pull of the mirror; `happens` runs after the first chunk. Returns the result, and the number of
+/// chunks that came after it.
 fn pulled(host: &Cinema, happens: impl FnOnce() + Send) -> (chuan_engine::Result<()>, usize) {
     let peer = PeerKey { node: mirror().node(), key: mirror().public() };
+    let caller = Caller { peer, kinds: Kinds::KNOWN, exporter: None };
     let mut out = Meanwhile { happens: Some(happens), chunks_after: 0, last: None, now: Duration::ZERO };
-    let went = host.answer(&peer, Kinds::KNOWN, whole(&host.films.library()), &mut out);
+    let went = host.answer(&caller, whole(&host.films.library()), &mut out);
     assert!(out.happens.is_none(), "a chunk came");
     assert!(went.is_err() || matches!(out.last, Some(Frame::End(_))));
     (went, out.chunks_after)
@@ -81,10 +90,11 @@ fn cinema() -> Cinema {
     Cinema::new(films)
 }
 
-/// Symptom: a pull that was under way when a grant was narrowed, or ran out, went on to its end, which may be hours later.
-/// Cause: what a peer may have was asked once, before its answer, and a session only looked for libraries that were lost whole.
+/// Symptom: a pull that was under way when a grant was narrowed, or expired, continued to its end, possibly
+/// for hours. Cause: the grant was checked once, before the answer, and a session only noticed the loss of a
+/// whole library.
 #[test]
-fn an_answer_ends_with_the_grant_it_is_given_by() {
+fn an_answer_ends_with_its_grant() {
     type Change = fn(&Cinema);
     let ends: [(&str, Change); 6] = [
         ("other classes", |host| {
@@ -92,7 +102,7 @@ fn an_answer_ends_with_the_grant_it_is_given_by() {
             host.hear(&[granted(&host.films.library(), |m| Member { classes: trailers, ..m })]);
         }),
         ("watch", |host| {
-            host.hear(&[granted(&host.films.library(), |m| Member { verbs: Verbs::WATCH, ..m })]);
+            host.hear(&[granted(&host.films.library(), |m| Member { verbs: Verbs::STATEMENTS, ..m })]);
         }),
         ("revoked", |host| {
             let said = revoke(&host.films.library(), &Films::operator(), mirror().node(), "", NOW_MS);
@@ -122,16 +132,16 @@ fn an_answer_ends_with_the_grant_it_is_given_by() {
 }
 
 #[test]
-fn an_answer_goes_on_while_nothing_is_taken_away() {
+fn an_answer_goes_on_while_its_grant_is_valid() {
     type Change = fn(&Cinema);
     let stands: [(&str, Change); 4] = [
-        ("something else was said", |host| host.hear(&[])),
+        ("an unrelated change", |host| host.hear(&[])),
         ("renewed", |host| {
             host.hear(&[granted(&host.films.library(), |m| Member { expires_ms: LATER_MS + 1, ..m })]);
             host.clock_ms.store(LATER_MS, Ordering::Relaxed);
         }),
         ("more verbs", |host| {
-            let verbs = Verbs::PULL.with(Verbs::WATCH);
+            let verbs = Verbs::PULL.with(Verbs::STATEMENTS);
             host.hear(&[granted(&host.films.library(), |m| Member { verbs, ..m })]);
         }),
         ("key replaced, within its grace", |host| {
@@ -149,16 +159,17 @@ fn an_answer_goes_on_while_nothing_is_taken_away() {
     }
 }
 
-/// Symptom: who joined while a request of its own was under way kept its connection when it was revoked. Cause: a session did
-/// not ask again what a stranger had become before all its answers had ended, and heeded no change until it had.
+/// Symptom: a peer that joined while one of its requests was under way kept its connection when it was
+/// revoked. Cause: a session did not read the memberships of an unknown peer again before all its answers had
+/// ended, and ignored every change until then.
 #[tokio::test]
-async fn who_became_a_member_meanwhile_is_shown_out_when_revoked() {
+async fn a_peer_that_joined_meanwhile_is_disconnected_when_revoked() {
     let (films, _) = Films::found();
     let origin = Origin::start(Cinema::new(films));
     let host = &origin.host;
     let key = Key::from_seed([66; 32]);
     let endpoint = Endpoint::dialler(Identity::new(key.clone())).expect("binds");
-    let quic = endpoint.dial(origin.address).expect("dials").await.expect("shakes hands");
+    let quic = endpoint.dial(origin.address).expect("dials").await.expect("completes the handshake");
     let hello = Hello { node: key.node(), statements: Vec::new(), ..pair::hello() };
     let hello = Frame::Hello(hello).encode().expect("encodes");
     let mut stream = quic.open_uni().await.expect("opens");
@@ -166,7 +177,7 @@ async fn who_became_a_member_meanwhile_is_shown_out_when_revoked() {
     stream.finish().expect("finishes");
     let (mut half, _answer) = quic.open_bi().await.expect("opens");
     half.write_all(&[1, 0]).await.expect("writes");
-    // The answer to a second request says that the first is being waited for.
+    // The answer to a second request shows that the server waits for the rest of the first.
     let digest = SetDigest::from_bytes([0; 32]);
     let id = host.films.library().id();
     let ask = Frame::Request(Request::Exchange { library: id, talk: Talk::Digest(digest) });
@@ -194,7 +205,7 @@ async fn who_became_a_member_meanwhile_is_shown_out_when_revoked() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(limits::REQUEST_TIMEOUT, looks).await.expect("looks who is a member now");
+    tokio::time::timeout(limits::REQUEST_TIMEOUT, looks).await.expect("reads the memberships again");
     host.hear(&[revoke(&host.films.library(), &Films::operator(), key.node(), "", NOW_MS).expect("signs")]);
     match tokio::time::timeout(limits::REQUEST_TIMEOUT, quic.closed()).await.expect("is closed") {
         quinn::ConnectionError::ApplicationClosed(close) => {

@@ -1,4 +1,4 @@
-//! Sources that hold their dialler up.
+//! Sources that delay their dialler.
 
 use std::{
     future::pending,
@@ -23,17 +23,17 @@ use tokio::task::JoinHandle;
 
 use super::pair::{self, Origin, Script};
 use crate::{
-    Acquaintance, Connection, Endpoint, Error, Stranger,
+    Connection, Endpoint, Error, FirstKeyOnly, PeerVerifier,
     dial::reach_by,
     frame,
     patience::Patience,
     pull::{Machine, drive},
 };
 
-/// More than an acceptor's window takes.
+/// More than an acceptor's window holds.
 const LARGE: usize = 700 * 1024;
 
-/// Accepts one connection and does `then` with it.
+/// Accepts one connection and runs `then` on it.
 fn acceptor<F: Future<Output = ()> + Send + 'static>(
     then: impl FnOnce(quinn::Connection) -> F + Send + 'static,
 ) -> (SocketAddr, JoinHandle<()>) {
@@ -47,14 +47,14 @@ fn acceptor_on<F: Future<Output = ()> + Send + 'static>(
 ) -> (SocketAddr, JoinHandle<()>) {
     let address = endpoint.local_address().expect("bound");
     let serving = tokio::spawn(async move {
-        let connection = endpoint.accept().await.expect("accepts").await.expect("shakes hands");
+        let connection = endpoint.accept().await.expect("accepts").await.expect("completes the handshake");
         then(connection.clone()).await;
         connection.closed().await;
     });
     (address, serving)
 }
 
-/// Asks once for more than is read.
+/// Sends one request that is larger than the peer reads.
 struct Insists(bool);
 
 impl Machine for Insists {
@@ -79,10 +79,10 @@ impl Machine for Insists {
     fn stop(&mut self, _failed: bool) {}
 }
 
-/// Symptom: `chuan pull` from a source that took no request hung, and Ctrl-C did nothing. Cause: the flag was not looked at while
-/// a request was being sent.
+/// Symptom: `chuan pull` from a source that read no request hung, and Ctrl-C did nothing. Cause: the flag was
+/// not checked while a request was being sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_nobody_takes_can_be_interrupted() {
+async fn a_request_that_is_never_read_can_be_interrupted() {
     let (address, serving) = acceptor(|_| async {});
     let dialler = pair::dialler();
     let connection = pair::connect(&dialler, address).await.expect("connects");
@@ -101,9 +101,9 @@ async fn a_request_that_nobody_takes_can_be_interrupted() {
     serving.await.expect("no panic");
 }
 
-/// Symptom and cause as above, of the hello: nothing looked at the clock while it was sent.
+/// Symptom and cause as above, for the hello: sending it had no time limit.
 #[tokio::test]
-async fn a_hello_that_nobody_takes_is_given_up() {
+async fn a_hello_that_is_never_read_times_out() {
     let identity = pair::identity(pair::ORIGIN);
     let (address, serving) = acceptor_on(Endpoint::listen_narrow(identity, 64).expect("binds"), |_| async {});
     let hello = Hello { statements: vec![vec![7; 400]; 16], ..pair::hello() };
@@ -116,10 +116,10 @@ async fn a_hello_that_nobody_takes_is_given_up() {
     serving.await.expect("no panic");
 }
 
-/// Symptom: who asked a hostile node for other members held dozens of megabytes. Cause: each hint was kept with the statements in
-/// it, which nobody looks at.
+/// Symptom: a node that asked a hostile node for other members held dozens of megabytes. Cause: each hint was
+/// kept with the statements in it, which are never read.
 #[tokio::test]
-async fn hints_about_peers_are_kept_without_what_they_bring() {
+async fn hints_about_peers_are_kept_without_statements() {
     let (address, serving) = acceptor(|connection| async move {
         let (mut send, _receive) = connection.accept_bi().await.expect("is asked");
         let hint = Hello { statements: vec![vec![7; 400]; 16], ..pair::hello() };
@@ -136,10 +136,10 @@ async fn hints_about_peers_are_kept_without_what_they_bring() {
     serving.await.expect("no panic");
 }
 
-/// Symptom: a node that could be reached was not, while the servers of another of its names were silent. Cause: all names were
-/// looked up before the first address was dialled, one after the other.
+/// Symptom: a reachable node was not reached while the servers of another of its names were silent. Cause:
+/// all names were looked up before the first address was dialled, one after the other.
 #[tokio::test]
-async fn a_name_that_is_never_resolved_holds_up_nothing() {
+async fn a_name_that_is_never_resolved_delays_no_other() {
     let origin = Origin::start(Script::default());
     let address = origin.address;
     let look_up = move |name: String| async move {
@@ -149,13 +149,13 @@ async fn a_name_that_is_never_resolved_holds_up_nothing() {
             _ => pending().await,
         }
     };
-    let stranger: Arc<dyn Acquaintance> = Arc::new(Stranger);
+    let verifier: Arc<dyn PeerVerifier> = Arc::new(FirstKeyOnly);
     let endpoint = pair::dialler();
     for addresses in [
         vec!["silent.example:1".into(), address.to_string()],
         vec!["silent.example:1".into(), "gone.example:1".into(), "origin.example:1".into()],
     ] {
-        let reached = reach_by(look_up, &endpoint, &addresses, pair::origin_id(), &stranger);
+        let reached = reach_by(look_up, &endpoint, &addresses, pair::origin_id(), &verifier);
         let reached = tokio::time::timeout(Duration::from_secs(3), reached).await.expect("is not held up");
         let (connection, peer) = reached.expect("connects");
         assert_eq!(peer.node, pair::origin_id());

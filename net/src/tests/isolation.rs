@@ -1,6 +1,6 @@
-//! A peer made by hand, granted one class of two, asks for everything that the protocol has words for. Every byte that
-//! reaches it is kept and searched for what belongs to the other class alone; and all of it must be the same where that
-//! other class holds something else.
+//! A hand-made peer, granted one class of two, sends every request that the protocol has. Every byte that it
+//! receives is searched for data of the other class alone. All answers must also be the same where the other
+//! class holds other data.
 
 mod foreign;
 mod requests;
@@ -22,7 +22,7 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     statement::Classes,
-    store::{Object, Objects, memory::MemoryShelves},
+    store::{Object, Objects, memory::MemoryObjectStores},
     sync::{
         exchange::Talk,
         frame::{Assembler, Frame},
@@ -46,7 +46,7 @@ const TRAILERS: u8 = 1;
 /// A file: its path, and the numbers of its chunks.
 pub(super) type File = (String, Vec<u64>);
 
-/// A chunk's bytes by its number: nothing that compresses, and no two alike.
+/// A chunk's bytes by its number: incompressible, and all different.
 fn chunk(number: u64) -> Bytes {
     let mut state = number.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x5851_f42d_4c95_7f2d;
     let words = std::iter::repeat_with(move || {
@@ -55,7 +55,7 @@ fn chunk(number: u64) -> Bytes {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     });
-    // Of many lengths, so that what is summed up is like nothing else.
+    // Of many lengths, so that the sums of bytes are unique.
     let len = CHUNK + usize::try_from(number % 89).expect("small");
     words.flat_map(u64::to_le_bytes).take(len).collect::<Vec<u8>>().into()
 }
@@ -64,9 +64,9 @@ fn numbers(range: Range<u64>) -> Vec<u64> {
     range.collect()
 }
 
-/// A library of masters and trailers at an origin; what a version of each class is called.
+/// A library of masters and trailers at an origin, with the commitments of each version.
 struct World {
-    /// What the masters hang on.
+    /// Seed of the masters' content.
     seed: u64,
     origin: Origin<Cinema>,
     /// Two versions, the older first: (masters, trailers).
@@ -75,16 +75,16 @@ struct World {
 }
 
 impl World {
-    /// Two releases. The trailers are the same in every world, and share chunks with the masters; whatever else the masters
-    /// have hangs on `seed`.
+    /// Two releases. The trailers are the same in every world, and share chunks with the masters; the rest of
+    /// the masters depends on `seed`.
     fn open(seed: u64) -> Self {
-        Self::open_beside(seed, "films", &MemoryShelves::new())
+        Self::open_beside(seed, "films", &MemoryObjectStores::new())
     }
 
     /// The same in a library of this name, beside the other libraries of a store.
-    fn open_beside(seed: u64, name: &str, shelves: &MemoryShelves) -> Self {
+    fn open_beside(seed: u64, name: &str, stores: &MemoryObjectStores) -> Self {
         let classes = Classes::new(vec!["trailers".into()]).expect("is a grant");
-        let (films, _) = Films::found_beside(name, &classes, shelves);
+        let (films, _) = Films::found_beside(name, &classes, stores);
         let (mut versions, mut releases) = (Vec::new(), Vec::new());
         for version in 0..2 {
             let masters = masters(seed, version);
@@ -110,7 +110,7 @@ impl World {
     }
 }
 
-/// What only the masters have, and chunks 0 to 300, which the trailers have, too.
+/// Files that only the masters have, and chunks 0 to 300, which the trailers also have.
 fn masters(seed: u64, version: u64) -> Vec<File> {
     let own = 1_000_000 * seed;
     let mut files = vec![
@@ -120,7 +120,7 @@ fn masters(seed: u64, version: u64) -> Vec<File> {
     ];
     let many = (0..80 * seed).map(|n| (format!("masters/take-{seed}-{n:03}.mov"), vec![own + 6000 + n]));
     files.extend(many);
-    // What the trailers will have in the next version, the masters have in this one.
+    // Chunks that the masters have in this version, and the trailers in the next one.
     files.push((format!("masters/secret-{seed}/next.mov"), numbers(40_000..40_000 + 100 * (1 + version))));
     files
 }
@@ -137,7 +137,7 @@ fn trailers(version: u64) -> Vec<File> {
     files
 }
 
-/// Builds a class and keeps it, whole.
+/// Builds a class and stores it completely.
 pub(super) fn publish(films: &Films, slot: u8, name: &str, files: &[File]) -> Commitment {
     let store = &*films.store;
     let mut sink = Sink(store);
@@ -179,7 +179,7 @@ pub(super) fn publish(films: &Films, slot: u8, name: &str, files: &[File]) -> Co
     header.id(&store.library())
 }
 
-/// The peer: a connection, and every byte that came over it.
+/// The peer: a connection, and every byte that it received.
 struct Peer {
     quic: quinn::Connection,
     received: Vec<u8>,
@@ -188,7 +188,8 @@ struct Peer {
 impl Peer {
     async fn open(world: &World) -> Self {
         let endpoint = pair::dialler();
-        let quic = endpoint.dial(world.origin.address).expect("dials").await.expect("shakes hands");
+        let quic =
+            endpoint.dial(world.origin.address).expect("dials").await.expect("completes the handshake");
         let hello = Frame::Hello(pair::hello()).encode().expect("encodes");
         let mut stream = quic.open_uni().await.expect("opens");
         stream.write_all_chunks(&mut [hello.head, hello.payload]).await.expect("writes");
@@ -196,7 +197,7 @@ impl Peer {
         Self { quic, received: Vec::new() }
     }
 
-    /// The bytes of the answer, as they came.
+    /// The bytes of the answer, as received.
     async fn ask(&mut self, request: &Request) -> Vec<u8> {
         let request = Frame::Request(request.clone()).encode().expect("encodes");
         let (mut send, mut receive) = self.quic.open_bi().await.expect("opens");
@@ -207,7 +208,8 @@ impl Peer {
         answer
     }
 
-    /// Ends it, with whatever else the origin sent: streams of its own and the reason of its close.
+    /// Ends the connection, and reads the rest that the origin sent: streams of its own and the reason of its
+    /// close.
     async fn close(mut self, world: World) -> Vec<u8> {
         drop(world.origin.stop().await);
         while let Ok(mut stream) = self.quic.accept_uni().await {
@@ -235,10 +237,10 @@ fn random(number: u8) -> Commitment {
     Commitment::from_bytes([number; 32])
 }
 
-/// What nobody may find who is not granted the masters, and what it is.
+/// Data that a peer without a grant for the masters must not receive, with a description of each.
 struct Secrets {
     needles: Vec<(String, Vec<u8>)>,
-    /// Sixteen bytes from every sixteenth on of chunks that only the masters have.
+    /// Sixteen bytes at every sixteenth offset of chunks that only the masters have.
     windows: HashSet<[u8; 16]>,
 }
 
@@ -251,7 +253,7 @@ impl Secrets {
         for (version, (masters, _)) in world.versions.iter().enumerate() {
             let header = world.header(masters);
             needles.push(("the salt".into(), header.salt.as_bytes().to_vec()));
-            // Counts are too small to be told from others; where they told, the two worlds would differ.
+            // Counts are too small to search for; if an answer depended on them, the two worlds would differ.
             let bytes = header.sums.bytes;
             needles.push((format!("the bytes of version {version}"), bytes.to_le_bytes().to_vec()));
             let mut pages = vec![header.root];
@@ -277,7 +279,7 @@ impl Secrets {
                 windows.extend(bytes.as_chunks::<16>().0.iter().copied());
             }
         }
-        // A path whose neighbour begins alike is written without that beginning.
+        // A path after a similar path is encoded without their common beginning.
         for text in ["masters", "secret", "reel-one", "take-", "inline", ".mov"] {
             needles.push((format!("`{text}`"), text.as_bytes().to_vec()));
         }
@@ -285,14 +287,14 @@ impl Secrets {
         Self { needles, windows }
     }
 
-    /// The first of them that is in `bytes`.
+    /// The first secret in `bytes`.
     fn found_in(&self, bytes: &[u8]) -> Option<String> {
         let is_window =
             |part: &[u8]| part.first_chunk::<16>().is_some_and(|part| self.windows.contains(part));
         if let Some(at) = bytes.windows(16).position(is_window) {
             return Some(format!("bytes of a chunk, at {at}"));
         }
-        // By their first eight bytes, or fewer: a search for each would take long.
+        // By their first six bytes, or fewer: a search for each needle would take long.
         let mut by_head: BTreeMap<&[u8], Vec<&(String, Vec<u8>)>> = BTreeMap::new();
         for needle in &self.needles {
             by_head.entry(needle.1.get(..6).unwrap_or(&needle.1)).or_default().push(needle);
@@ -328,7 +330,8 @@ async fn a_peer_learns_nothing_of_a_class_that_it_is_not_granted() {
         assert_sees(&received);
         answers.push((requests, told));
     }
-    // Whatever the masters hold, the answers are the same, but for the signed table and the statements that name it.
+    // The answers do not depend on the masters' content, except for the signed table and the statements that
+    // name it.
     let [(requests, one), (_, other)] = &answers[..] else { panic!("two worlds") };
     for ((request, one), other) in requests.iter().zip(one).zip(other) {
         let [one, other] = [one, other].map(|answer| {
@@ -336,11 +339,11 @@ async fn a_peer_learns_nothing_of_a_class_that_it_is_not_granted() {
                 |frame: &Frame| !matches!(frame, Frame::Statement(_) | Frame::Table(_) | Frame::Inventory(_));
             frames(answer).into_iter().filter(is_content).map(without_ids).collect::<Vec<_>>()
         });
-        assert!(one == other, "{request:?} is answered by what is in the other class");
+        assert!(one == other, "{request:?} is answered from the other class");
     }
 }
 
-/// A frame without the ids of statements, which name what the release holds.
+/// A frame without the ids of statements, which depend on the content of the release.
 fn without_ids(frame: Frame) -> Frame {
     let blank = |_| StatementId::from_bytes([0; 32]);
     match frame {
@@ -351,7 +354,7 @@ fn without_ids(frame: Frame) -> Frame {
     }
 }
 
-/// That what is searched for would be found: the trailers are there.
+/// Proves that the search finds data that is present: the trailers are there.
 fn assert_sees(received: &[u8]) {
     for number in [0, 299, 50_003, 40_099, 20_100] {
         let bytes = chunk(number);
@@ -362,7 +365,7 @@ fn assert_sees(received: &[u8]) {
     }
 }
 
-/// What is sent is what was asked for, of the class that is granted.
+/// Checks that an answer holds only requested data, of the granted class.
 fn check_answer(world: &World, request: &Request, answer: &[u8]) {
     let [_, (_, trailers)] = world.versions[..] else { panic!("two versions") };
     let own: Vec<Commitment> = world.versions.iter().map(|(_, trailers)| *trailers).collect();
@@ -373,7 +376,7 @@ fn check_answer(world: &World, request: &Request, answer: &[u8]) {
                 assert!(own.contains(&Commitment::of(&world.library(), &bytes)), "a header of another class")
             }
             Frame::Page(bytes) => assert_eq!(Page::decode(&bytes).expect("is a page").slot, TRAILERS),
-            // A chunk that both classes have is a chunk of the trailers here.
+            // A chunk of both classes is a chunk of the trailers here.
             Frame::Chunk(chunk) => assert!(chunk.ordinal < chunks, "{request:?}: chunk {}", chunk.ordinal),
             Frame::Delta(delta) => {
                 let named = match request {
@@ -394,9 +397,9 @@ fn check_answer(world: &World, request: &Request, answer: &[u8]) {
     }
 }
 
-/// Also that deltas are made at all: else the test above would show nothing of what they are made from.
+/// Also checks that deltas are made: else the test above would prove nothing about their bases.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_exists_and_is_not_granted_is_answered_like_what_does_not_exist() {
+async fn data_that_is_not_granted_is_answered_like_missing_data() {
     let world = World::open(1);
     let mut peer = Peer::open(&world).await;
     let [(old_masters, old_trailers), (masters, _)] = world.versions[..] else { panic!("two versions") };

@@ -1,15 +1,15 @@
-//! Two ends over real loopback sockets, with a host and a machine that only pretend to have a library.
+//! Two ends over real loopback sockets, with hosts and machines that have no store on disk.
 
 mod abuse;
-mod door;
+mod admission;
 mod films;
+mod grant_guard;
 mod held;
 mod isolation;
 mod pair;
 mod pulls;
 mod sessions;
 mod speed;
-mod standing;
 mod thief;
 mod trust;
 mod versions;

@@ -1,4 +1,4 @@
-//! The harness: a serving node whose host answers from a script, and a dialling one.
+//! The harness: a serving node whose host answers from a script, and a dialling node.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -12,84 +12,84 @@ use bytes::Bytes;
 use chuan_engine::{
     Error as EngineError,
     id::{LibraryId, NodeId, StatementId},
-    statement::{Key, Kinds, library::Library},
-    store::{
-        Ledger, Objects,
-        memory::{MemoryLedger, MemoryObjects},
-    },
+    statement::{Key, Kinds, PublicKey},
     sync::{
         frame::{ChunkCodec, ChunkFrame, Frame},
         message::{End, Hello, Join, Mode, Packing, Pull, Request, VERSION, Want},
         session::Outlet,
     },
 };
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
 use crate::{
     Connection, Counts, Endpoint, Identity, PeerKey,
     pull::Machine,
-    serve::{self, Host},
+    serve::{self, Caller, Identified, Listener, PeerHandler, Refused},
 };
 
 pub(super) const ORIGIN: [u8; 32] = [1; 32];
 pub(super) const MIRROR: [u8; 32] = [2; 32];
 pub(super) const CHUNK_LEN: usize = 64 * 1024;
 
-/// Answers every pull with `chunks` chunks, to members; notes all that happens.
+/// Answers every pull with `chunks` chunks, for members; records all calls.
 #[derive(Default)]
 pub(super) struct Script {
     pub(super) chunks: u64,
-    pub(super) strangers: bool,
+    pub(super) unknown: bool,
     pub(super) offered: Mutex<Vec<Bytes>>,
     pub(super) joined: Mutex<Option<(PeerKey, [u8; 32])>>,
     pub(super) sent: AtomicUsize,
     pub(super) abandoned: AtomicBool,
     pub(super) answers: AtomicUsize,
     pub(super) counts: Arc<Counts>,
-    /// Joins under way, and the most that were at once.
+    /// Joins under way, and the most of them at once.
     pub(super) slow_joins: bool,
     pub(super) joins: AtomicUsize,
     pub(super) most_joins: AtomicUsize,
 }
 
+/// A handler, and what a listener needs beside it.
+pub(super) trait Host: PeerHandler {
+    fn counts(&self) -> Arc<Counts> {
+        Arc::default()
+    }
+
+    /// Changes with every change of a library; a host that never changes drops the sender.
+    fn changes(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+}
+
 impl Host for Script {
-    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
-        Arc::new(MemoryObjects::new(*library))
-    }
-
-    fn ledger(&self) -> Arc<dyn Ledger> {
-        Arc::new(MemoryLedger::new())
-    }
-
-    fn library(&self, _id: &LibraryId) -> Option<Arc<Library>> {
-        None
-    }
-
-    fn now_ms(&self) -> i64 {
-        0
-    }
-
     fn counts(&self) -> Arc<Counts> {
         Arc::clone(&self.counts)
     }
+}
+
+impl PeerHandler for Script {
+    fn identify(&self, key: &PublicKey) -> Identified {
+        Identified { node: key.node(), introduction: None }
+    }
 
     fn memberships(&self, _peer: &PeerKey) -> Vec<LibraryId> {
-        if self.strangers { Vec::new() } else { vec![LibraryId::from_bytes([9; 32])] }
+        if self.unknown { Vec::new() } else { vec![LibraryId::from_bytes([9; 32])] }
     }
 
-    fn offer(&self, statements: Vec<Bytes>) {
+    fn greet(&self, peer: &PeerKey, hello: Hello) -> bool {
+        let statements = hello.statements.into_iter().map(Bytes::from);
         self.offered.lock().expect("unpoisoned").extend(statements);
+        peer.key.node() == peer.node
     }
 
-    fn answer(
-        &self,
-        _peer: &PeerKey,
-        _kinds: Kinds,
-        _request: Request,
-        out: &mut dyn Outlet,
-    ) -> chuan_engine::Result<()> {
+    fn answer(&self, caller: &Caller, request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
+        if let Request::Join(_) = request {
+            return self.join(caller, out);
+        }
         self.answers.fetch_add(1, Ordering::Relaxed);
-        if self.strangers {
+        if self.unknown {
             return Err(EngineError::Denied("a text that stays here".into()));
         }
         let data = Bytes::from(vec![7; CHUNK_LEN]);
@@ -106,15 +106,24 @@ impl Host for Script {
         Ok(())
     }
 
-    fn join(&self, peer: &PeerKey, exporter: &[u8; 32], _join: &Join) -> chuan_engine::Result<Vec<Bytes>> {
-        *self.joined.lock().expect("unpoisoned") = Some((*peer, *exporter));
+    fn refused(&self, _: Option<&PeerKey>, _: SocketAddr, _: Refused, _: &str) {}
+}
+
+impl Script {
+    fn join(&self, caller: &Caller, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
+        let exporter = caller.exporter.expect("a connection has keying material");
+        *self.joined.lock().expect("unpoisoned") = Some((caller.peer, exporter));
         self.most_joins.fetch_max(self.joins.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         if self.slow_joins {
-            // Long enough for another to come in beside it, if one may.
+            // Long enough for a second join to run beside it, if that is possible.
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         self.joins.fetch_sub(1, Ordering::Relaxed);
-        Ok(vec![Bytes::from_static(b"root"), Bytes::from_static(b"member")])
+        for bytes in [&b"root"[..], b"member"] {
+            out.send(Frame::Statement(Bytes::from_static(bytes)));
+        }
+        out.send(Frame::End(End { complete: true, ..End::default() }));
+        Ok(())
     }
 }
 
@@ -136,8 +145,9 @@ impl<H: Host> Origin<H> {
         let endpoint = Endpoint::listen((Ipv4Addr::LOCALHOST, 0).into(), identity(ORIGIN)).expect("binds");
         let address = endpoint.local_address().expect("bound");
         let (stop, stopped) = oneshot::channel();
-        let lent = Arc::clone(&host) as Arc<dyn Host>;
-        let task = tokio::spawn(serve::run(endpoint.clone(), lent, async {
+        let (counts, changes) = (host.counts(), host.changes());
+        let listener = Listener { handler: Arc::clone(&host) as Arc<dyn PeerHandler>, counts, changes };
+        let task = tokio::spawn(serve::run(endpoint.clone(), listener, async {
             let _ = stopped.await;
         }));
         Self { address, host, endpoint, stop: Some(stop), task }
@@ -185,7 +195,7 @@ pub(super) fn pull() -> Request {
     Request::Pull(whole(LibraryId::from_bytes([9; 32])))
 }
 
-/// A pull of all that the channel `live` of a library has, by a node that has nothing.
+/// A pull of all classes of the channel `live`, by a node that has no data.
 pub(super) fn whole(library: LibraryId) -> Pull {
     Pull {
         library,
@@ -211,7 +221,7 @@ pub(super) fn join() -> Join {
     }
 }
 
-/// Asks a number of times and counts what comes.
+/// Sends a number of requests and counts the answers.
 pub(super) struct Counter {
     pub(super) requests: u64,
     asked: u64,

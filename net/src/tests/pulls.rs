@@ -1,4 +1,4 @@
-//! Whole pulls of a real library over real sockets.
+//! Complete pulls of a real library over real sockets.
 
 use std::sync::{
     Arc,
@@ -21,8 +21,8 @@ const CHUNKS: u64 = 400;
 
 fn fetch(mirror: &Films, resume: bool) -> Fetch {
     let options = Options { resume, ..Options::default() };
-    let (objects, ledger) = (Arc::clone(&mirror.store), Arc::clone(&mirror.ledger));
-    Fetch::new(objects, ledger, mirror.library(), live(), NOW_MS, options).expect("prepares")
+    let objects = Arc::clone(&mirror.store);
+    Fetch::new(objects, mirror.library(), live(), NOW_MS, options).expect("prepares")
 }
 
 /// One pull over a connection of its own.
@@ -31,6 +31,7 @@ async fn pull(mirror: &Films, origin: &Origin<Cinema>, resume: bool) -> crate::R
     let connection = pair::connect(&endpoint, origin.address).await?;
     let cancel = Arc::new(AtomicBool::new(false));
     let report = connection.pull(fetch(mirror, resume), |_| (), &cancel).await?;
+    mirror.adopt(&report);
     mirror.reload();
     Ok((report, connection.stats()))
 }
@@ -66,10 +67,10 @@ async fn a_pull_with_nothing_new_is_one_round_trip_and_a_few_datagrams() {
     origin.stop().await;
 }
 
-/// A node that is no member learns the same of a library that is here, of one that is not, of chunks that are and of
-/// chunks that are not: nothing.
+/// A node that is no member gets the same answer for a library that is here and one that is not, for chunks
+/// that exist and chunks that do not: no information.
 #[tokio::test]
-async fn a_stranger_gets_one_answer_for_everything() {
+async fn an_unknown_peer_gets_one_answer_for_everything() {
     let (origin, _) = Films::found();
     let origin = Origin::start(Cinema::new(origin));
     origin.host.films.publish(8, 0, 0);
@@ -107,7 +108,7 @@ async fn a_stranger_gets_one_answer_for_everything() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_told_to_join() {
+async fn an_unknown_peer_is_told_to_join() {
     let (origin, mirror) = Films::found();
     let origin = Origin::start(Cinema::new(origin));
     origin.host.films.publish(8, 0, 0);
@@ -125,7 +126,7 @@ async fn a_stranger_is_told_to_join() {
     origin.stop().await;
 }
 
-/// What came before the end of a pull is kept, and the next one fetches the rest only.
+/// The data that arrived before the end of a pull is kept, and the next pull fetches only the rest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_pull_goes_on_where_it_was() {
     let (origin, mirror) = Films::found();
@@ -155,7 +156,7 @@ async fn an_interrupted_pull_goes_on_where_it_was() {
     origin.stop().await;
 }
 
-/// Between two stores in memory, so that the session and the engine's machines are all that is measured. Run it in
+/// Between two stores in memory, so that only the session and the engine's machines are measured. Run it in
 /// release: `cargo test --release -p chuan-net -- --ignored --nocapture speed`.
 #[test]
 #[ignore = "a measurement, not a check"]

@@ -1,4 +1,4 @@
-//! What well-behaved peers see.
+//! Sessions of peers that follow the protocol.
 
 use std::{
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
@@ -34,8 +34,8 @@ async fn an_answer_arrives_whole() {
     assert_eq!(*script.offered.lock().expect("unpoisoned"), [b"ticket".as_slice()]);
 }
 
-/// The first flight carries the hello and the request, and there is nothing else: an answer of one frame costs the puller
-/// little more than the handshake's padded datagrams.
+/// The first flight carries the hello and the request, and no more: an answer of one frame costs the puller
+/// little more than the padded datagrams of the handshake.
 #[tokio::test]
 async fn an_empty_pull_is_small_on_the_wire() {
     let origin = Origin::start(Script::default());
@@ -68,7 +68,7 @@ async fn both_ends_derive_the_same_secret_for_a_join() {
 
 #[tokio::test]
 async fn a_refusal_says_what_to_do_and_nothing_else() {
-    let origin = Origin::start(Script { strangers: true, chunks: MANY, ..Script::default() });
+    let origin = Origin::start(Script { unknown: true, chunks: MANY, ..Script::default() });
     let endpoint = pair::dialler();
     let connection = pair::connect(&endpoint, origin.address).await.expect("connects");
     let (machine, went) = drive(&connection, Counter::new(1), &never()).await;
@@ -122,7 +122,7 @@ async fn a_cancelled_pull_ends_the_thread_that_answers() {
     assert!(matches!(went, Err(Error::Cancelled)), "{went:?}");
     assert!(machine.is_some());
     canceller.await.expect("no panic");
-    // The stream was stopped, not the connection: the answering thread must notice from that alone.
+    // The stream was stopped, not the connection: the answering thread must notice that alone.
     while !origin.host.abandoned.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -175,7 +175,7 @@ async fn a_node_that_does_not_answer_is_told_apart() {
     assert!(error.to_string().contains("without addresses"), "{error}");
 }
 
-/// A source that is killed says nothing. The puller must not wait for ever, and must say what to do.
+/// A killed source sends no notice. The puller must not wait for ever, and its error must name the remedy.
 #[test]
 fn a_killed_source_is_noticed_within_fifteen_seconds() {
     let serving =
@@ -191,7 +191,7 @@ fn a_killed_source_is_noticed_within_fifteen_seconds() {
             while script.sent.load(Ordering::Relaxed) < 100 {
                 std::thread::yield_now();
             }
-            // Its sockets close without a word; the answering thread ends with its channel.
+            // Its sockets close without a notice; the answering thread ends with its channel.
             serving.shutdown_background();
             Instant::now()
         });

@@ -1,4 +1,4 @@
-//! How near the session comes to QUIC itself. Run it alone, in release:
+//! Speed of a session, compared with QUIC itself. Run it alone, in release:
 //! `cargo test --release -p chuan-net -- --ignored --nocapture speed`.
 
 use std::{
@@ -27,8 +27,8 @@ fn speed_of_a_pull_beside_raw_streams() {
     }
 }
 
-/// Runs a transfer of all chunks and prints its speed, and the processor time of both ends, which other work on the
-/// machine sways less.
+/// Runs a transfer of all chunks and prints its speed, and the processor time of both ends, which depends
+/// less on other work on the machine.
 pub(super) fn measured(what: &str, transfer: impl Future<Output = u64>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runs");
     let (before, started) = (processor_seconds(), Instant::now());
@@ -41,7 +41,8 @@ pub(super) fn measured(what: &str, transfer: impl Future<Output = u64>) {
     );
 }
 
-/// User and system time of this process so far, from `/proc` (see proc(5), fields 14 and 15 in ticks of 10 ms).
+/// User and system time of this process so far, from `/proc` (see proc(5), fields 14 and 15 in ticks of 10
+/// ms).
 fn processor_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -75,7 +76,7 @@ async fn raw_stream(ours: bool) -> u64 {
         (Box::pin(incoming), dialled)
     };
     let serving = tokio::spawn(async move {
-        let connection = incoming.await.await.expect("shakes hands");
+        let connection = incoming.await.await.expect("completes the handshake");
         let (mut send, _receive) = connection.accept_bi().await.expect("is asked");
         let data = Bytes::from(vec![7; CHUNK_LEN]);
         for _ in 0..CHUNKS {
@@ -84,7 +85,7 @@ async fn raw_stream(ours: bool) -> u64 {
         send.finish().expect("finishes");
         connection.closed().await;
     });
-    let connection = dialled.await.expect("shakes hands");
+    let connection = dialled.await.expect("completes the handshake");
     let (mut send, mut receive) = connection.open_bi().await.expect("opens");
     send.write_all(b"go").await.expect("writes");
     let mut buffer = vec![0; 64 * 1024];

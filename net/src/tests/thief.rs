@@ -1,4 +1,5 @@
-//! A member's key in wrong hands: what the protocol answers it, verb by verb, and what it can say.
+//! A stolen key of a member: the answer to each verb of the protocol, and the effect of statements signed
+//! with the key.
 
 use std::collections::BTreeSet;
 
@@ -25,23 +26,23 @@ use super::{
 };
 use crate::Connection;
 
-/// Verbs of the protocol: what a request's first byte may be is less than this.
+/// Upper bound of the protocol's verbs, which are the first bytes of requests.
 const VERBS: u8 = 250;
 
-/// What a request takes of a member.
+/// The right that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Takes {
-    /// To be one.
+    /// Membership.
     Membership,
-    /// To pull, and the class that is granted.
+    /// The right to pull, and the granted class.
     Granted,
-    /// To pull, and the class that is not.
+    /// The right to pull, and the class that is not granted.
     Other,
     /// A ticket.
     Ticket,
 }
 
-/// Two classes of a release, and the peer that is granted one of them, or none.
+/// Two classes of a release, and a peer that is granted one of them, or none.
 struct World {
     origin: Origin<Cinema>,
     release: StatementId,
@@ -77,7 +78,7 @@ impl World {
         pair::connect(&pair::dialler(), self.origin.address).await.expect("connects")
     }
 
-    /// What is asked of the thief's membership, and by which requests.
+    /// The requests that are tried with the stolen membership, and the right that each of them needs.
     fn requests(&self) -> Vec<(Takes, Request)> {
         let library = self.library().id();
         let pull = |want, classes: &[&str]| {
@@ -118,7 +119,8 @@ fn verb(request: &Request) -> u8 {
     Frame::Request(request.clone()).encode().expect("encodes").payload[0]
 }
 
-/// The verbs that the protocol has, by what its decoder takes for one. A verb that is added and not tried here is told so.
+/// The verbs that the protocol has, found through its decoder. A new verb that is not tried here fails the
+/// test.
 fn verbs_of_the_protocol(library: &Library) -> BTreeSet<u8> {
     let some = Frame::Request(Request::Peers { library: library.id() }).encode().expect("encodes");
     let is_one = |verb: &u8| {
@@ -141,7 +143,7 @@ async fn ask(connection: &Connection, request: &Request) -> Vec<Frame> {
     frames
 }
 
-/// Tries every request; gives how many there were.
+/// Tries every request; returns their number.
 async fn try_all(world: &World, allowed: &[Takes]) -> usize {
     let connection = world.connect().await;
     let requests = world.requests();
@@ -165,7 +167,7 @@ async fn try_all(world: &World, allowed: &[Takes]) -> usize {
     requests.len()
 }
 
-/// Everything that can be said of a library, signed with a member's key: nothing of it counts.
+/// A statement of every kind, signed with a member's key: none of them is effective.
 fn forgeries(library: &Library, key: &Key) -> Vec<Statement> {
     let member = library.member(&key.node()).expect("is a member").body.clone();
     let root = library.root().expect("is known").clone();
@@ -222,9 +224,10 @@ fn forgeries(library: &Library, key: &Key) -> Vec<Statement> {
     bodies.iter().map(sign).collect()
 }
 
-/// What a thief of a node's key gets: what the node was granted, tried verb by verb, and no say in anything.
+/// A stolen key of a node gets the data that the node was granted, tried verb by verb, and signs no effective
+/// statement.
 #[tokio::test]
-async fn a_stolen_member_key_gets_what_its_membership_names() {
+async fn a_stolen_member_key_gets_only_its_grant() {
     let world = World::open(Verbs::PULL);
     let tried = try_all(&world, &[Takes::Membership, Takes::Granted]).await;
 
@@ -236,17 +239,17 @@ async fn a_stolen_member_key_gets_what_its_membership_names() {
     for statement in &forged {
         let talk = Talk::Offer(vec![statement.bytes().to_vec()]);
         ask(&connection, &Request::Exchange { library: world.library().id(), talk }).await;
-        assert_eq!(statements(), before, "a member's key said {:?}, and it counts", statement.kind());
+        assert_eq!(statements(), before, "{:?}, signed with a member's key, is effective", statement.kind());
     }
     println!("{tried} requests and {} kinds of statement tried with a stolen member key", forged.len());
     drop(connection);
     world.origin.stop().await;
 }
 
-/// Who may only watch hears what is said, and gets none of what it is said of.
+/// A member that may only watch receives the statements, and none of the content that they name.
 #[tokio::test]
 async fn a_member_that_may_only_watch_gets_no_content() {
-    let world = World::open(Verbs::WATCH);
+    let world = World::open(Verbs::STATEMENTS);
     try_all(&world, &[Takes::Membership]).await;
     world.origin.stop().await;
 }

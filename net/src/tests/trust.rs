@@ -1,4 +1,4 @@
-//! Keys that are replaced, memberships that end, and statements on the way.
+//! Replaced keys, ended memberships, and statements that travel with a hello.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -24,21 +24,21 @@ use super::{
     films::{Cinema, Films, NOW_MS, live},
     pair::{self, Origin},
 };
-use crate::{Acquaintance, Connection, Endpoint, Error, Identity, Result, Stranger};
+use crate::{Connection, Endpoint, Error, FirstKeyOnly, Identity, PeerVerifier, Result};
 
 const DAY_MS: u64 = 86_400_000;
-/// Chunks of a film that no window holds whole.
+/// Chunks of a film, more than any window holds.
 const CHUNKS: u64 = 200;
 
-/// What a mirror knows of keys from its library.
+/// The mirror's knowledge of keys, from its library.
 struct Knows(Films);
 
-impl Acquaintance for Knows {
+impl PeerVerifier for Knows {
     fn recognise(&self, expected: &NodeId, key: &PublicKey) -> Option<NodeId> {
         self.0.library().holds_key(expected, key, NOW_MS).then_some(*expected)
     }
 
-    fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
+    fn verify_statements(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
         self.0.take(statements);
         self.0.library().holds_key(node, key, NOW_MS)
     }
@@ -53,7 +53,7 @@ fn hello(films: &Films, identity: &Identity) -> Hello {
 
 async fn connect(endpoint: &Endpoint, origin: &Origin<Cinema>, knows: &Arc<Knows>) -> Result<Connection> {
     let hello = hello(&knows.0, &endpoint.identity());
-    let known = Arc::clone(knows) as Arc<dyn Acquaintance>;
+    let known = Arc::clone(knows) as Arc<dyn PeerVerifier>;
     Connection::open_known(endpoint, &[origin.address.to_string()], pair::origin_id(), &hello, &known).await
 }
 
@@ -84,10 +84,10 @@ async fn an_exchange_takes_statements_both_ways() {
 }
 
 #[tokio::test]
-async fn a_stranger_exchanges_nothing() {
+async fn an_unknown_peer_exchanges_nothing() {
     let (origin, mirror) = pair_of_nodes();
-    let stranger = Identity::new(Key::from_seed([66; 32]));
-    let endpoint = Endpoint::dialler(stranger).expect("binds");
+    let unknown = Identity::new(Key::from_seed([66; 32]));
+    let endpoint = Endpoint::dialler(unknown).expect("binds");
     let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
     let error = connection.exchange(mirror.0.library()).await.expect_err("is refused");
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
@@ -95,8 +95,8 @@ async fn a_stranger_exchanges_nothing() {
     origin.stop().await;
 }
 
-/// The acceptor's key is replaced while a pull runs: the pull ends well, the next connection shows the new key, and who has
-/// not heard of it is told by the node itself.
+/// The acceptor's key is replaced while a pull runs: the pull completes, the next connection shows the new
+/// key, and a dialler that does not know the new key learns it from the node itself.
 #[tokio::test]
 async fn an_acceptor_goes_on_under_another_key() {
     let (origin, mirror) = pair_of_nodes();
@@ -115,8 +115,8 @@ async fn an_acceptor_goes_on_under_another_key() {
         origin.endpoint.set_identity(identity).expect("is set");
     });
     let fetch = {
-        let (objects, ledger) = (Arc::clone(&mirror.0.store), Arc::clone(&mirror.0.ledger));
-        Fetch::new(objects, ledger, mirror.0.library(), live(), NOW_MS, Options::default())
+        let objects = Arc::clone(&mirror.0.store);
+        Fetch::new(objects, mirror.0.library(), live(), NOW_MS, Options::default())
     }
     .expect("begins");
     let cancel = Arc::new(AtomicBool::new(false));
@@ -143,33 +143,34 @@ async fn an_acceptor_goes_on_under_another_key() {
     let again = connect(&endpoint, &origin, &mirror).await.expect("connects");
     assert_eq!((again.peer().key, again.peer().node), (new.public(), pair::origin_id()));
     again.exchange(mirror.0.library()).await.expect("is a member still");
-    let anybody = pair::connect(&endpoint, origin.address).await.expect("the chain of keys shows it");
-    assert_eq!(anybody.peer().key, new.public());
+    let unaware = pair::connect(&endpoint, origin.address).await.expect("the chain of keys shows it");
+    assert_eq!(unaware.peer().key, new.public());
     drop((connection, again));
     origin.stop().await;
 }
 
-/// Takes one of several nodes, as the redeemers of a ticket.
+/// Accepts one of several nodes, as for the redeemers of a ticket.
 struct AnyOf(Vec<NodeId>);
 
-impl Acquaintance for AnyOf {
+impl PeerVerifier for AnyOf {
     fn recognise(&self, _expected: &NodeId, key: &PublicKey) -> Option<NodeId> {
         self.0.contains(&key.node()).then(|| key.node())
     }
 
-    fn stands_for(&self, _expected: &NodeId, introduced: &NodeId) -> bool {
+    fn accepts(&self, _expected: &NodeId, introduced: &NodeId) -> bool {
         self.0.contains(introduced)
     }
 
-    fn is_shown(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
-        Stranger.is_shown(node, key, statements)
+    fn verify_statements(&self, node: &NodeId, key: &PublicKey, statements: &[Bytes]) -> bool {
+        FirstKeyOnly.verify_statements(node, key, statements)
     }
 }
 
-/// Symptom: with the node that had made a ticket gone, nobody could join through another that the ticket named, if that had
-/// another key than its first. Cause: who introduced itself had to be the one whose id was expected.
+/// Symptom: when the issuer of a ticket was gone, no node could join through another redeemer of the ticket
+/// whose key was not its first. Cause: the node that introduced itself had to be the node whose id was
+/// expected.
 #[tokio::test]
-async fn another_node_that_will_do_may_have_a_new_key() {
+async fn another_accepted_node_may_have_a_new_key() {
     let (origin, _) = pair_of_nodes();
     let (old, new) = (Key::from_seed(pair::ORIGIN), Key::from_seed([55; 32]));
     let said = succession(&origin.host.films.library(), old.node(), &old, &new, DAY_MS, NOW_MS);
@@ -180,40 +181,40 @@ async fn another_node_that_will_do_may_have_a_new_key() {
     let gone = Key::from_seed([54; 32]).node();
     let endpoint = pair::dialler();
     let addresses = [origin.address.to_string()];
-    let any: Arc<dyn Acquaintance> = Arc::new(AnyOf(vec![gone, old.node()]));
+    let any: Arc<dyn PeerVerifier> = Arc::new(AnyOf(vec![gone, old.node()]));
     let connection =
         Connection::open_known(&endpoint, &addresses, gone, &pair::hello(), &any).await.expect("is taken");
     assert_eq!((connection.peer().node, connection.peer().key), (old.node(), new.public()));
-    let other: Arc<dyn Acquaintance> = Arc::new(AnyOf(vec![gone]));
+    let other: Arc<dyn PeerVerifier> = Arc::new(AnyOf(vec![gone]));
     let error = Connection::open_known(&endpoint, &addresses, gone, &pair::hello(), &other).await;
     assert!(matches!(error, Err(Error::WrongKey { .. })), "{error:?}");
     drop(connection);
     origin.stop().await;
 }
 
-/// Whoever has the old key is not the node any more.
+/// A node that has only the old key is not the node any more.
 #[tokio::test]
-async fn a_key_that_was_replaced_is_nobodys() {
+async fn a_replaced_key_has_no_node() {
     let (origin, mirror) = pair_of_nodes();
     let (old, new) = (Key::from_seed(pair::MIRROR), Key::from_seed([56; 32]));
     let said = succession(&mirror.0.library(), old.node(), &old, &new, 0, NOW_MS - 1).expect("signs");
     mirror.0.learn(&[said]);
     let endpoint = Endpoint::dialler(Identity::of_node(old.node(), new)).expect("binds");
     let connection = connect(&endpoint, &origin, &mirror).await.expect("connects");
-    // The hello brought the succession along.
+    // The hello carried the succession.
     connection.exchange(mirror.0.library()).await.expect("the new key is the node's");
     let thief = pair::dialler();
-    let stolen = connect(&thief, &origin, &mirror).await.expect("shakes hands");
+    let stolen = connect(&thief, &origin, &mirror).await.expect("completes the handshake");
     let error = stolen.exchange(mirror.0.library()).await.expect_err("is shown out");
     assert!(!matches!(error, Error::Unreachable { .. }), "{error:?}");
     drop((connection, stolen));
     origin.stop().await;
 }
 
-/// Its connections are closed, also one that asks nothing, and an answer under way ends where it is. A mere refusal would leave all
-/// of them open.
+/// The node's connections are closed, also an idle one, and an answer under way ends at once. If only its
+/// requests were refused, all of them would stay open.
 #[tokio::test]
-async fn a_revoked_node_is_shown_out_at_once() {
+async fn a_revoked_node_is_disconnected_at_once() {
     let (origin, mirror) = pair_of_nodes();
     origin.host.films.publish(CHUNKS, 0, 0);
     let endpoint = pair::dialler();
@@ -229,7 +230,7 @@ async fn a_revoked_node_is_shown_out_at_once() {
     let node = pair::identity(pair::MIRROR).node();
     let gone =
         revoke(&origin.host.films.library(), &Films::operator(), node, "stolen", NOW_MS).expect("signs");
-    // It is itself who brings the news: an operator's word counts whoever carries it.
+    // The revoked node itself brings the statement: it is effective by its signer, whichever node carries it.
     mirror.0.learn(&[gone]);
     let _ = open[1].exchange(mirror.0.library()).await;
     for connection in &open {
@@ -243,7 +244,7 @@ async fn a_revoked_node_is_shown_out_at_once() {
         chunks += u64::from(frame.kind() == FrameKind::Chunk);
     }
     assert!(chunks < CHUNKS, "{chunks}");
-    // It may shake hands again, and gets nothing.
+    // It may complete a handshake again, and gets no data.
     let again = connect(&endpoint, &origin, &mirror).await.expect("connects");
     let error = again.exchange(mirror.0.library()).await.expect_err("is refused");
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");

@@ -1,5 +1,5 @@
-//! Nodes of different versions over real sockets: one that does not know a kind of statement is told nothing of it, by
-//! whichever of them dials, and agrees with the others on the rest.
+//! Nodes of different versions over real sockets. A node that does not know a kind of statement receives none
+//! of it, whichever node dials, and agrees with the others on the rest.
 
 use bytes::Bytes;
 use chuan_engine::{
@@ -18,10 +18,11 @@ use super::{
 use crate::{Connection, Endpoint};
 
 const LATER: StatementKind = StatementKind::Checkpoint;
-/// What each node knows: the second is of an earlier version.
+/// The kinds that each node knows: the second is of an earlier version.
 const KINDS: [Kinds; 3] = [Kinds::KNOWN, Kinds::KNOWN.without(LATER), Kinds::KNOWN];
 
-/// Exchanges: node `asker`, which dials under the mirror's key, with node `answerer`; gives what came.
+/// Node `asker`, which dials under the mirror's key, exchanges with node `answerer`; returns the received
+/// statements.
 async fn exchange(nodes: &[Origin<Cinema>], asker: usize, answerer: usize) -> Vec<Bytes> {
     let identity = pair::identity(pair::MIRROR);
     let (node, statements) = (identity.node(), Vec::new());
@@ -57,17 +58,17 @@ async fn a_kind_goes_around_a_node_that_does_not_know_it() {
     let known = revoke(&library, &Films::operator(), gone, "", NOW_MS).expect("signs");
     nodes[0].host.hear(&[later.clone(), known.clone()]);
 
-    // The old node is told by who dials it and by who it dials: of what it knows.
+    // The old node receives, as dialler and as acceptor, the kinds that it knows.
     exchange(&nodes, 0, 1).await;
     assert!(knows(&nodes[1], &known) && !knows(&nodes[1], &later));
-    assert!(exchange(&nodes, 1, 0).await.is_empty(), "the old node was sent what it cannot read");
-    // It passes on what it has.
+    assert!(exchange(&nodes, 1, 0).await.is_empty(), "the old node was sent an unknown kind");
+    // It passes on the statements that it has.
     exchange(&nodes, 2, 1).await;
     assert!(knows(&nodes[2], &known) && !knows(&nodes[2], &later));
-    // The rest comes from one that has it.
+    // The rest comes from a node that has it.
     assert_eq!(exchange(&nodes, 2, 0).await.as_slice(), [later.bytes().clone()]);
     assert!(knows(&nodes[2], &later));
-    // Now nobody has news for anybody.
+    // Now no node has a new statement for another.
     for (asker, answerer) in [(0, 1), (1, 2), (2, 0), (2, 1), (1, 0)] {
         assert!(exchange(&nodes, asker, answerer).await.is_empty(), "{asker} asks {answerer}");
         assert!(!knows(&nodes[1], &later));

@@ -1,20 +1,22 @@
-//! Sources over real sockets that send what is of no use for as long as anybody takes it.
+//! Sources over real sockets that send useless data for as long as it is read.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
-use bytes::Bytes;
 use chuan_engine::{
     id::LibraryId,
     limits::{ANSWER_STATEMENTS_BYTES, FETCH_WASTE_BYTES, STATEMENT_BYTES},
-    statement::{Kinds, library::Library},
-    store::{Ledger, Objects},
+    statement::PublicKey,
+    store::ObjectStores,
     sync::{
         fetch::{Fetch, Options, Report},
         frame::Frame,
-        message::{Join, Request},
+        message::{End, Hello, Request},
         session::{Answer, Outlet},
     },
 };
@@ -23,20 +25,23 @@ use super::{
     films::{Cinema, Films, NOW_MS, live},
     pair::{self, Origin},
 };
-use crate::{Error, PeerKey, serve::Host};
+use crate::{
+    Error, PeerKey,
+    serve::{Caller, Identified, PeerHandler, Refused},
+};
 
 const CHUNKS: u64 = 40;
 
-/// What a source sends on and on.
+/// The data that a source sends without end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Junk {
     /// The last chunk that it sent.
     Chunk,
-    /// Statements as large as may be, whose headings are of the library and whose rest is nothing.
+    /// Statements of the largest size, with headings that name the library, and an invalid rest.
     Statement,
 }
 
-/// Answers as it should, and then with junk until nobody takes any.
+/// Answers correctly, and then sends junk until the stream is stopped.
 struct Flood {
     cinema: Cinema,
     junk: Junk,
@@ -44,42 +49,32 @@ struct Flood {
     answers: AtomicU64,
 }
 
-impl Host for Flood {
-    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
-        self.cinema.objects(library)
-    }
-
-    fn ledger(&self) -> Arc<dyn Ledger> {
-        self.cinema.ledger()
-    }
-
-    fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {
-        self.cinema.library(id)
-    }
-
-    fn now_ms(&self) -> i64 {
-        NOW_MS
+impl PeerHandler for Flood {
+    fn identify(&self, key: &PublicKey) -> Identified {
+        self.cinema.identify(key)
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
         self.cinema.memberships(peer)
     }
 
-    fn offer(&self, statements: Vec<Bytes>) {
-        self.cinema.offer(statements);
+    fn greet(&self, peer: &PeerKey, hello: Hello) -> bool {
+        self.cinema.greet(peer, hello)
     }
 
-    fn answer(
-        &self,
-        peer: &PeerKey,
-        _: Kinds,
-        request: Request,
-        out: &mut dyn Outlet,
-    ) -> chuan_engine::Result<()> {
+    fn answer(&self, caller: &Caller, request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()> {
+        if let Request::Join(_) = request {
+            let sent = vec![0; STATEMENT_BYTES];
+            let statements = std::iter::repeat_n(sent, ANSWER_STATEMENTS_BYTES / STATEMENT_BYTES + 1);
+            let _ = statements.map(|sent| Frame::Statement(sent.into())).all(|frame| out.send(frame));
+            out.send(Frame::End(End { complete: true, ..End::default() }));
+            return Ok(());
+        }
         self.answers.fetch_add(1, Ordering::Relaxed);
-        let library = self.cinema.films.library();
-        let (objects, ledger) = (self.objects(&library.id()), self.ledger());
-        let answer = Answer::new(objects, &*ledger, &library, request, &peer.node, NOW_MS)?;
+        let films = &self.cinema.films;
+        let library = films.library();
+        let (objects, ledger) = (films.store.stores().of(&library.id()), &*films.ledger);
+        let answer = Answer::new(objects, ledger, &library, request, &caller.peer.node, NOW_MS)?;
         let mut statement =
             library.statements().first().map(|said| said.bytes().to_vec()).unwrap_or_default();
         statement.resize(STATEMENT_BYTES, 0);
@@ -98,13 +93,12 @@ impl Host for Flood {
         Ok(())
     }
 
-    fn join(&self, _: &PeerKey, _: &[u8; 32], _: &Join) -> chuan_engine::Result<Vec<Bytes>> {
-        let sent = vec![0; STATEMENT_BYTES];
-        Ok((0..=ANSWER_STATEMENTS_BYTES / STATEMENT_BYTES).map(|_| sent.clone().into()).collect())
-    }
+    fn refused(&self, _: Option<&PeerKey>, _: SocketAddr, _: Refused, _: &str) {}
 }
 
-/// Pulls from such a source; gives how it went, and the report as it was last.
+impl pair::Host for Flood {}
+
+/// Pulls from such a source; returns the result, the last report, the host, and the bytes received.
 async fn pull_from(junk: Junk) -> (crate::Result<Report>, Report, Arc<Flood>, u64) {
     let (origin, mirror) = Films::found();
     origin.publish(CHUNKS, 0, 0);
@@ -112,8 +106,8 @@ async fn pull_from(junk: Junk) -> (crate::Result<Report>, Report, Arc<Flood>, u6
     let origin = Origin::start(Flood { cinema: Cinema::new(origin), junk, sent, answers });
     let endpoint = pair::dialler();
     let connection = pair::connect(&endpoint, origin.address).await.expect("connects");
-    let (objects, ledger) = (Arc::clone(&mirror.store), Arc::clone(&mirror.ledger));
-    let fetch = Fetch::new(objects, ledger, mirror.library(), live(), NOW_MS, Options::default());
+    let objects = Arc::clone(&mirror.store);
+    let fetch = Fetch::new(objects, mirror.library(), live(), NOW_MS, Options::default());
     let fetch = fetch.expect("prepares");
     let last = Arc::new(Mutex::new(Report::default()));
     let note = Arc::clone(&last);
@@ -127,17 +121,17 @@ async fn pull_from(junk: Junk) -> (crate::Result<Report>, Report, Arc<Flood>, u6
     (went, report, host, came)
 }
 
-/// Symptom: 30 GB of what was held already were taken from one source, and the pull never ended. What comes for nothing
-/// has a bound; where all has come by then, the pull is done.
+/// Symptom: 30 GB of chunks that were held already were read from one source, and the pull never ended.
+/// Useless data now has a limit; if all needed data has arrived by then, the pull is complete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_what_is_held_ends() {
+async fn a_flood_of_held_chunks_ends() {
     let (went, report, host, came) = pull_from(Junk::Chunk).await;
     let useful = report.chunk_bytes_fetched + report.page_bytes;
     assert!(went.expect("all that is needed came").done);
     assert_eq!(host.answers.load(Ordering::Relaxed), 1);
     assert!(report.wasted_bytes > FETCH_WASTE_BYTES && host.sent.load(Ordering::Relaxed) > 0, "{report:?}");
     assert!(report.wasted_bytes < FETCH_WASTE_BYTES + useful + 1024 * 1024, "{report:?}");
-    // Of what was on its way when it was stopped, no more than a window and a batch came.
+    // Of the data in flight when it was stopped, no more than a window and a batch arrived.
     assert!(came < FETCH_WASTE_BYTES + 2 * useful + 4 * 1024 * 1024, "{came} bytes came");
 }
 
@@ -150,7 +144,7 @@ async fn a_flood_of_statements_ends() {
     assert!(report.statement_bytes <= most && came < 2 * most, "{report:?}, {came} bytes came");
 }
 
-/// A redeemer's answer is bounded like a source's.
+/// The answer to a join is bounded like the answer of a source.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_join_takes_statements_up_to_a_bound_in_bytes() {
     let (origin, _) = Films::found();

@@ -1,4 +1,4 @@
-//! Attacks by the other end: a mirror pulls, or exchanges, and what answers is an attacker that is a member.
+//! Attacks by the other end: a mirror pulls or exchanges, and an attacker that is a member answers.
 
 use std::sync::Arc;
 
@@ -19,19 +19,19 @@ use chuan_tests::{
 
 use super::{Scene, pull_all};
 
-/// Bytes of junk that an attacker sends at most: where the attacked node takes them all, it is caught by that.
+/// Most bytes of junk that an attacker sends: if the attacked node reads them all, the test fails.
 const JUNK: u64 = 320 << 20;
-/// Bytes that a pull may take beyond what is of use to it, and what was on its way when it had enough.
+/// Bytes that a pull may read beyond useful data, and beyond the data in flight when it had enough.
 const WASTE: u64 = (64 << 20) + (24 << 20);
 
-/// What an honest source says first, as the attacker heard it of one.
+/// The first frames of an honest source's answer, as the attacker received them.
 struct Opening {
     frames: Vec<Frame>,
     library: LibraryId,
 }
 
 impl Opening {
-    /// Becomes a member and pulls, as far as the headers.
+    /// Becomes a member and pulls, up to the headers.
     async fn hear(scene: &Scene, peer: &Peer) -> Result<Self> {
         let session = peer.open(scene.address()).await?;
         let library = session.join(&scene.pair.origin.ticket("films")?).await?;
@@ -45,27 +45,27 @@ impl Opening {
     }
 }
 
-/// A mirror that serves, so that what it pulls is pulled by one process from beginning to end.
+/// A mirror that serves, so that one process does the whole pull.
 fn serving_mirror(scene: &Scene) -> Result<(Server, Usage)> {
     let server = scene.pair.mirror.serve()?;
     let before = Usage::of(server.process.child.id())?;
     Ok((server, before))
 }
 
-/// The mirror pulls from the attacker, which must end, in an error; then it pulls from the origin.
+/// The mirror pulls from the attacker, which must end in an error.
 fn pull_from(scene: &Scene, source: &Source) -> Result<String> {
     let address = source.address.to_string();
     let (code, error) =
         tokio::task::block_in_place(|| scene.pair.mirror.fails(["pull", "films", "--from", &address]))?;
-    ensure!(code == 8, "a source that sends junk is told from others by exit code 8, not {code}: {error}");
+    ensure!(code == 8, "a source of junk must give exit code 8, not {code}: {error}");
     ensure!(source.requests() > 0, "the attacker was not asked");
     Ok(error)
 }
 
-/// A3. Symptom: a source that sent junk at full speed was listened to for ever, 30 GB of it. Cause: any byte that came counted as
-/// progress, whatever it was good for.
+/// A3. Symptom: a pull read junk that a source sent at full speed for ever, 30 GB of it. Cause: any received
+/// byte was progress, useful or not.
 #[test]
-fn a_source_of_junk_is_left_before_it_has_sent_much() -> Result<()> {
+fn a_source_of_junk_is_dropped_early() -> Result<()> {
     let scene = Scene::new()?;
     let (mirror, before) = serving_mirror(&scene)?;
     let taken = hostile::run(async {
@@ -106,7 +106,7 @@ fn a_source_of_junk_is_left_before_it_has_sent_much() -> Result<()> {
     scene.check_honest()
 }
 
-/// Sixty-four kibibytes that are no chunk of anything.
+/// 64 KiB that are no chunk of any release.
 fn junk(number: u64) -> Vec<u8> {
     let mut bytes = vec![0x5a; 64 * 1024];
     if let Some(start) = bytes.first_chunk_mut() {
@@ -115,8 +115,8 @@ fn junk(number: u64) -> Vec<u8> {
     bytes
 }
 
-/// A5. Symptom: a source answered a pull with 4,096 statements of any size, which the puller kept, all of them: 555 MiB and 87
-/// seconds of CPU. Cause: the list was bounded by its number, not by its bytes.
+/// A5. Symptom: a source answered a pull with 4,096 statements of any size, and the puller kept all of them:
+/// 555 MiB and 87 seconds of CPU. Cause: the list was bounded by its number, not by its bytes.
 #[test]
 fn statements_in_an_answer_are_bounded_in_bytes() -> Result<()> {
     let scene = Scene::new()?;

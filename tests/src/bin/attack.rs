@@ -1,5 +1,5 @@
-//! `attack`: an honest pull alone and beside attackers. `ATTACK_BYTES` (200000000), `ATTACK_RUNS` (5), `ATTACKERS` (64),
-//! `ATTACK_SEED` (from the clock, printed).
+//! `attack`: an honest pull alone and beside attackers. `ATTACK_BYTES` (200000000), `ATTACK_RUNS` (5),
+//! `ATTACKERS` (64), `ATTACK_SEED` (from the clock, printed).
 
 use std::env;
 

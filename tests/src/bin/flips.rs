@@ -1,4 +1,5 @@
-//! `flips`: the flip test at full size. `FLIPS` (1000), `FLIP_BYTES` (8000000), `FLIP_SEED` (from the clock, printed).
+//! `flips`: the flip test at full size. `FLIPS` (1000), `FLIP_BYTES` (8000000), `FLIP_SEED` (from the clock,
+//! printed).
 
 use std::env;
 
@@ -26,6 +27,6 @@ fn main() -> Result<()> {
     for (kind, [quiet, reported]) in &summary {
         println!("{kind:16} {quiet:14} {reported:10}");
     }
-    println!("{} flips: none silent, all mended as far as the segments hold", plan.flips);
+    println!("{} flips: none silent, all repaired as far as the segments hold", plan.flips);
     Ok(())
 }

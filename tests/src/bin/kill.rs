@@ -1,4 +1,5 @@
-//! `kill`: the kill test at full size. `KILL_BYTES` (1000000000), `KILLS` (50), `KILL_SEED` (from the clock, printed).
+//! `kill`: the kill test at full size. `KILL_BYTES` (1000000000), `KILLS` (50), `KILL_SEED` (from the clock,
+//! printed).
 
 use std::env;
 

@@ -1,4 +1,5 @@
-//! Statements for attacks: well formed, and worth nothing, or worth just what an attacker's key is worth.
+//! Statements for attacks: well formed, but without effect, or only with the effect that an attacker's own
+//! key has.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,8 +25,8 @@ pub fn key(number: u16) -> Key {
     Key::from_seed(seed)
 }
 
-/// The first root of a library that nobody knows, with `roles` publishers' roles of as many keys as a role may have. All keys
-/// differ: none is found in a cache.
+/// The first root of a library that no node has, with `roles` publishers' roles of as many keys as a role may
+/// have. All keys differ, so that none is in a cache.
 pub fn foreign_root(number: u16, roles: usize) -> Result<Statement> {
     let owner = key(number);
     let publishers = |role: usize| -> Result<Role> {
@@ -55,8 +56,8 @@ pub fn foreign_root(number: u16, roles: usize) -> Result<Statement> {
     Ok(Statement::sign(header, &Body::Root(root), &[&owner])?)
 }
 
-/// A root that claims to be the second of `library`, of nearly as many bytes as a statement may have. Its own key signs it, and
-/// nobody else.
+/// A root that claims to be the second of `library`, nearly as large as a statement may be. Only its own key
+/// signs it.
 pub fn next_root(library: LibraryId, number: u16) -> Result<Bytes> {
     let first = foreign_root(number, 60)?;
     let Body::Root(root) = first.body() else { anyhow::bail!("no root") };
@@ -74,7 +75,7 @@ pub fn checkpoint(library: LibraryId, key: &Key, count: u64) -> Result<Statement
     Ok(Statement::sign(header, &Body::Checkpoint(body), &[key])?)
 }
 
-/// The same statement as one of a kind that no version knows.
+/// The same statement with an unknown kind.
 pub fn of_unknown_kind(statement: &Statement, library: LibraryId) -> Bytes {
     let mut bytes = statement.bytes().to_vec();
     if let Some(kind) = bytes.get_mut(5) {

@@ -1,8 +1,9 @@
-//! A peer that speaks the real protocol and does not keep to it: any key, any hello, any request, any answer, at any speed.
+//! A peer that uses the real protocol and breaks its rules: any key, any hello, any request, any answer, at
+//! any speed.
 //!
-//! It shares the engine's messages and frames with the node under attack, and nothing of its transport: TLS and streams are
-//! made here ([`tls`]), so that a bound which `net` keeps on both sides is not kept here. [`peer`] dials, [`source`] is dialled,
-//! [`forge`] makes statements, [`process`] reads what an attack costs the attacked process.
+//! It shares the engine's messages and frames with the attacked node, but none of its transport: TLS and
+//! streams are made here ([`tls`]), without the limits that `net` applies on both sides. [`peer`] dials,
+//! [`source`] is dialled, [`forge`] makes statements, [`process`] measures the cost for the attacked process.
 
 pub mod forge;
 pub mod peer;
@@ -26,7 +27,7 @@ pub fn run<T>(attack: impl Future<Output = Result<T>>) -> Result<T> {
         .build()
         .context("start the attacker's threads")?;
     let result = runtime.block_on(attack);
-    // What an attack left running is of no use to anybody.
+    // Tasks that an attack left running are of no more use.
     runtime.shutdown_background();
     result
 }

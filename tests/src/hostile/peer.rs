@@ -1,4 +1,4 @@
-//! The attacker that dials: one key, as many connections as it likes, and on each whatever it likes.
+//! The attacker that dials: one key, and any number of connections with any content.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::{forge, tls};
 
-/// How long the attacked node may take for anything that it must do at all. Nothing is judged by it.
+/// Time limit for an answer that the attacked node must give. No test measures by it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An attacker under one key.
@@ -38,13 +38,13 @@ impl Peer {
         Ok(Self { key, endpoint })
     }
 
-    /// What an honest node of this key would say.
+    /// The hello that an honest node of this key would send.
     pub fn hello(&self) -> Hello {
         Hello {
             version: VERSION,
             node: self.key.node(),
             addresses: Vec::new(),
-            name: "guest".into(),
+            name: "other".into(),
             statements: Vec::new(),
             kinds: Kinds::KNOWN,
         }
@@ -64,8 +64,8 @@ impl Peer {
         Ok(session)
     }
 
-    /// Begins a handshake that it does not care for.
-    pub fn knock(&self, address: SocketAddr) -> Result<quinn::Connecting> {
+    /// Begins a handshake and ignores its result.
+    pub fn begin_handshake(&self, address: SocketAddr) -> Result<quinn::Connecting> {
         Ok(self.endpoint.connect_with(tls::dialling(&self.key)?, address, "chuan.invalid")?)
     }
 }
@@ -79,16 +79,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// Says hello.
+    /// Sends a hello.
     pub async fn hello(&self, hello: &Hello) -> Result<()> {
         let frame = Frame::Hello(hello.clone()).encode()?;
         self.first_stream(&[frame.head, frame.payload].concat()).await
     }
 
-    /// Sends `bytes` where a hello belongs. Ends early where the node has closed the connection: that is its right.
+    /// Sends `bytes` in place of a hello. Ends early if the node has closed the connection, which it may do.
     pub async fn first_stream(&self, bytes: &[u8]) -> Result<()> {
         let mut stream = self.quic.open_uni().await?;
-        match timeout(PATIENCE, stream.write_all(bytes)).await.context("nothing is taken")? {
+        match timeout(PATIENCE, stream.write_all(bytes)).await.context("the peer reads nothing")? {
             Ok(()) => drop(stream.finish()),
             Err(quinn::WriteError::ConnectionLost(_) | quinn::WriteError::Stopped(_)) => {}
             Err(error) => bail!(error),
@@ -96,21 +96,21 @@ impl Session {
         Ok(())
     }
 
-    /// Asks, and gives the whole answer.
+    /// Sends a request and returns the whole answer.
     pub async fn ask(&self, request: Request) -> Result<Vec<Frame>> {
         self.ask_bytes(&frame_of(FrameKind::Request, &encoded(request)?)).await
     }
 
-    /// Sends `bytes` as a request, and gives the whole answer.
+    /// Sends `bytes` as a request and returns the whole answer.
     pub async fn ask_bytes(&self, bytes: &[u8]) -> Result<Vec<Frame>> {
         let (mut send, receive) = self.quic.open_bi().await?;
         // A node that has refused the request already stops the stream.
-        let _ = timeout(PATIENCE, send.write_all(bytes)).await.context("the request is not taken")?;
+        let _ = timeout(PATIENCE, send.write_all(bytes)).await.context("the request is not read")?;
         let _ = send.finish();
         timeout(PATIENCE, frames(receive)).await.context("the answer does not end")?
     }
 
-    /// Asks, and never reads.
+    /// Sends a request and never reads the answer.
     pub async fn ask_and_forget(&self, request: Request) -> Result<(SendStream, RecvStream)> {
         let (mut send, receive) = self.quic.open_bi().await?;
         send.write_all(&frame_of(FrameKind::Request, &encoded(request)?)).await?;
@@ -129,7 +129,7 @@ impl Session {
         let join = Join {
             library,
             ticket: ticket.statement,
-            name: "guest".into(),
+            name: "other".into(),
             role: forge::MIRROR,
             proof: *proof.sign(&ticket.key).as_bytes(),
         };
@@ -138,7 +138,7 @@ impl Session {
         Ok(library)
     }
 
-    /// Waits until the node has closed the connection; gives its reason.
+    /// Waits until the node has closed the connection; returns its reason.
     pub async fn closed(&self) -> Result<String> {
         match timeout(PATIENCE, self.quic.closed()).await.context("the connection stays open")? {
             ConnectionError::ApplicationClosed(close) => {
@@ -148,7 +148,7 @@ impl Session {
         }
     }
 
-    /// Leaves.
+    /// Closes the connection.
     pub fn close(&self) {
         self.quic.close(0u32.into(), b"");
     }

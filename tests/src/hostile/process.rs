@@ -1,22 +1,23 @@
-//! What an attack costs the attacked process, as the kernel counts it: processor time, memory, bytes given to files.
+//! The cost of an attack for the attacked process, as the kernel counts it: processor time, memory, bytes
+//! written to files.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 
-/// The kernel's count for a process at one moment.
+/// The kernel's counters for a process at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
-    /// Seconds of processor time, its own and the system's for it. The kernel counts in hundredths.
+    /// Seconds of processor time, in user and system mode. The kernel counts in hundredths.
     pub cpu_seconds: f64,
-    /// Bytes of memory in use at most so far.
+    /// Highest number of bytes of memory in use so far.
     pub peak_bytes: u64,
-    /// Bytes handed to `write` and its kin so far. What goes to sockets is not among them.
+    /// Bytes passed to `write` and similar calls so far, without those to sockets.
     pub written_bytes: u64,
 }
 
 impl Usage {
-    /// Of the process `pid`, which may be asked about: a child of this one.
+    /// Of the process `pid`, which this process may inspect: a child of it.
     pub fn of(pid: u32) -> Result<Self> {
         let read = |name: &str| {
             let path = format!("/proc/{pid}/{name}");
@@ -27,7 +28,7 @@ impl Usage {
         let fields: Vec<_> = stat.rsplit_once(')').context("/proc stat")?.1.split_whitespace().collect();
         let ticks =
             |at: usize| fields.get(at).context("/proc stat is short")?.parse::<u32>().context("/proc stat");
-        // utime and stime are the 14th and the 15th of all, and two stand before the rest.
+        // utime and stime are fields 14 and 15; two fields precede the rest.
         let ticks = ticks(11)? + ticks(12)?;
         let peak = number(&read("status")?, "VmHWM:").context("no VmHWM in /proc status")?;
         let written = number(&read("io")?, "wchar:").context("no wchar in /proc io")?;
@@ -39,7 +40,7 @@ impl Usage {
         })
     }
 
-    /// What was used since `before`. Of memory: by how much its peak rose.
+    /// The usage since `before`. For memory: the growth of its peak.
     pub fn since(self, before: Self) -> Self {
         Self {
             cpu_seconds: self.cpu_seconds - before.cpu_seconds,

@@ -1,4 +1,4 @@
-//! The attacker that is dialled: a source that answers requests with whatever a script makes of them.
+//! The attacker that is dialled: a source that answers requests as a script decides.
 
 use std::{
     future::Future,
@@ -22,19 +22,19 @@ use quinn::{Endpoint, Incoming, RecvStream, SendStream};
 
 use super::tls;
 
-/// What a source does with a request: it writes to the stream for as long as it likes, or until nobody takes more.
+/// Answers a request: writes to the stream for any length of time, or until the peer stops reading.
 pub type Script = Arc<dyn Fn(Request, Answer) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// A listening attacker; ends when dropped.
+/// A listening attacker; ends on drop.
 #[derive(Debug)]
 pub struct Source {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
     counts: Arc<SourceCounts>,
     endpoint: Endpoint,
 }
 
-/// What a source was asked, and what was taken of what it said.
+/// Counts of the received requests and of the bytes that the peer took.
 #[derive(Debug, Default)]
 pub struct SourceCounts {
     requests: AtomicU64,
@@ -66,12 +66,12 @@ impl Source {
         Ok(Self { address, counts, endpoint })
     }
 
-    /// Requests that came.
+    /// Number of received requests.
     pub fn requests(&self) -> u64 {
         self.counts.requests.load(Ordering::Relaxed)
     }
 
-    /// Bytes of answers that were taken: written and not refused. What is still on its way is among them.
+    /// Bytes of answers that were written and not refused, including bytes in flight.
     pub fn taken(&self) -> u64 {
         self.counts.taken.load(Ordering::Relaxed)
     }
@@ -84,13 +84,13 @@ impl Drop for Source {
 }
 
 impl Answer {
-    /// Sends a frame; false once nobody takes any more.
+    /// Sends a frame; false once the peer takes no more.
     pub async fn send(&mut self, frame: &Frame) -> bool {
         let Ok(encoded) = frame.encode() else { return false };
         self.send_bytes(&encoded.head).await && self.send_bytes(&encoded.payload).await
     }
 
-    /// Sends bytes as they are; false once nobody takes any more.
+    /// Sends bytes as they are; false once the peer takes no more.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> bool {
         let sent = self.stream.write_all(bytes).await.is_ok();
         if sent {
@@ -102,7 +102,7 @@ impl Answer {
 
 async fn serve(incoming: Incoming, script: Script, counts: Arc<SourceCounts>) {
     let Ok(connection) = incoming.await else { return };
-    // Whatever the dialler says of itself is not looked at.
+    // The dialler's hello is not read.
     while let Ok((stream, receive)) = connection.accept_bi().await {
         let (script, counts) = (Arc::clone(&script), Arc::clone(&counts));
         tokio::spawn(async move {

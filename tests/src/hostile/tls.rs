@@ -1,4 +1,4 @@
-//! TLS 1.3 with raw Ed25519 keys over QUIC, as `docs/protocol.md` has it, for any key and without any rule.
+//! TLS 1.3 with raw Ed25519 keys over QUIC, as in `docs/protocol.md`, for any key and without any check.
 
 use std::sync::Arc;
 
@@ -23,19 +23,19 @@ use rustls::{
     sign::{CertifiedKey, Signer, SigningKey},
 };
 
-/// What a listener of this version speaks.
+/// The protocol of a listener of this version.
 const ALPN: &[u8] = b"chuan/2";
 /// An Ed25519 SubjectPublicKeyInfo (RFC 8410) up to the key.
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-/// Bytes that may be on their way here unread: an attacker that reads nothing stops here.
+/// Bytes in flight to the attacker that it has not read: one that reads nothing stops the peer here.
 const WINDOW_BYTES: u32 = 1 << 20;
 
-/// How to dial under `key`.
+/// The configuration to dial under `key`.
 pub fn dialling(key: &Key) -> Result<quinn::ClientConfig> {
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_custom_certificate_verifier(Arc::new(AcceptAny))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(certified(key))));
     tls.alpn_protocols = vec![ALPN.to_vec()];
     tls.enable_sni = false;
@@ -44,11 +44,11 @@ pub fn dialling(key: &Key) -> Result<quinn::ClientConfig> {
     Ok(config)
 }
 
-/// How to be dialled under `key`.
+/// The configuration to listen under `key`.
 pub fn listening(key: &Key) -> Result<quinn::ServerConfig> {
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(Anyone))
+        .with_client_cert_verifier(Arc::new(AcceptAny))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified(key))));
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
@@ -111,11 +111,11 @@ impl Signer for AnyKey {
     }
 }
 
-/// Takes every key unseen: it is not the attacker that must be protected.
+/// Accepts every key unchecked: the attacker needs no protection.
 #[derive(Debug)]
-struct Anyone;
+struct AcceptAny;
 
-impl ClientCertVerifier for Anyone {
+impl ClientCertVerifier for AcceptAny {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -156,7 +156,7 @@ impl ClientCertVerifier for Anyone {
     }
 }
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

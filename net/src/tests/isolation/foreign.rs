@@ -1,16 +1,16 @@
-//! A peer of one library asks for what another library of the same store has.
+//! A peer of one library requests data of another library of the same store.
 
 use super::*;
 
-/// A store that has another library, with more in it, answers like one that has not: to requests by what is in the other as to
-/// requests by what is nowhere, and byte for byte.
+/// A store that has another library, with more data in it, answers byte for byte like a store that has none.
+/// This holds for requests that name data of the other library and for requests that name no existing data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_library_of_the_store_is_answered_like_none() {
-    let shelves = MemoryShelves::new();
-    let films = World::open_beside(1, "films", &shelves);
+async fn another_library_of_the_store_is_answered_like_a_missing_one() {
+    let stores = MemoryObjectStores::new();
+    let films = World::open_beside(1, "films", &stores);
     let mut answers = Vec::new();
-    for shelves in [shelves, MemoryShelves::new()] {
-        let other = World::open_beside(2, "other", &shelves);
+    for stores in [stores, MemoryObjectStores::new()] {
+        let other = World::open_beside(2, "other", &stores);
         let mut peer = Peer::open(&other).await;
         let mut all = Vec::new();
         for (masters, trailers) in &films.versions {

@@ -1,8 +1,8 @@
-//! What the peer asks for: everything that the protocol has words for.
+//! The peer's requests: every kind that the protocol has.
 
 use super::*;
 
-/// Every request that the peer can think of, the same in every world but for the names of things.
+/// Every request of the peer, the same in every world except for the ids.
 pub(super) fn requests(world: &World) -> Vec<Request> {
     let library = world.library();
     let [(old_masters, old_trailers), (masters, trailers)] = world.versions[..] else {
@@ -55,7 +55,7 @@ pub(super) fn requests(world: &World) -> Vec<Request> {
             }
         }
     }
-    // What else is hashed, in the place of a commitment.
+    // Other hashes, in the place of a commitment.
     let header = world.header(&masters);
     for id in [header.root.as_bytes(), header.salt.as_bytes(), ChunkId::of(&chunk(40_000)).as_bytes()] {
         requests.extend(by_position(library, Commitment::from_bytes(*id)));
@@ -69,7 +69,7 @@ pub(super) fn requests(world: &World) -> Vec<Request> {
     requests
 }
 
-/// Pages and chunks by position, true and false ones.
+/// Pages and chunks by position, valid and invalid ones.
 pub(super) fn by_position(library: LibraryId, commitment: Commitment) -> Vec<Request> {
     let mut positions = vec![PagePosition::ROOT];
     for tree in [TreeKind::Entries, TreeKind::Content] {

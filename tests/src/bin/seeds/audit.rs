@@ -1,4 +1,4 @@
-//! Seeds of the target `audit`: logs, each behind the length of its pieces.
+//! Seeds of the target `audit`: logs, each after the length of its pieces.
 
 use anyhow::Result;
 use chuan_engine::{
@@ -7,8 +7,8 @@ use chuan_engine::{
     statement::{Key, RoleKind},
 };
 
-/// A log with a record by each kind of actor; one of every verb; both one after the other, torn, altered and with records that
-/// changed places.
+/// A log with a record of each kind of actor; one with every verb; both one after the other, torn, altered
+/// and with records in the wrong order.
 pub(super) fn seeds() -> Result<Vec<Vec<u8>>> {
     let key = Key::from_seed([1; 32]).public();
     let actors = log(vec![
@@ -42,7 +42,7 @@ pub(super) fn seeds() -> Result<Vec<Vec<u8>>> {
     ])
 }
 
-/// The records of a log in which this happened.
+/// The records of a log of these events.
 fn log(events: Vec<Event>) -> Result<Vec<Vec<u8>>> {
     let mut records = Vec::new();
     let mut at = Point::START;

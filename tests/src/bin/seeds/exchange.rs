@@ -1,4 +1,4 @@
-//! Seeds of the target `exchange`: what its small library is asked, and what it is answered.
+//! Seeds of the target `exchange`: requests to its small library, and answers to it.
 
 use anyhow::{Context, Result};
 use chuan_engine::{
@@ -12,7 +12,7 @@ use chuan_engine::{
     },
 };
 
-/// Behind the side that the target takes: questions to it, and answers to all of its own questions.
+/// Each seed follows the byte of the target's side: requests to it, and answers to all of its own requests.
 pub(super) fn seeds(statements: &[Statement]) -> Result<Vec<Vec<u8>>> {
     let mut seeds = Vec::new();
     for talk in talks(statements) {
@@ -46,8 +46,8 @@ fn talks(statements: &[Statement]) -> Vec<Talk> {
     ]
 }
 
-/// Whole exchanges: all the same; all of it news, in one answer and in two; and one in which the other side lacks the root, which is
-/// that of the target's library.
+/// Complete exchanges: nothing new; everything new, in one answer and in two; and one in which the peer lacks
+/// the root, which is that of the target's library.
 fn answers(statements: &[Statement]) -> Result<Vec<Vec<Frame>>> {
     let end = |complete| Frame::End(End { complete, ..End::default() });
     let differs = || Frame::Inventory(inventory(vec![1; EXCHANGE_BUCKETS], Vec::new()));

@@ -1,4 +1,4 @@
-//! Seeds of the target `ledger`: two copies, behind the length of the first.
+//! Seeds of the target `ledger`: two copies, after the length of the first.
 
 use anyhow::Result;
 use chuan_engine::{

@@ -1,6 +1,7 @@
-//! `seeds`: writes the seed corpora of the fuzz targets, made by the real encoders: `cargo run -p chuan-tests --bin seeds`.
+//! `seeds`: writes the seed corpora of the fuzz targets, made by the real encoders: `cargo run -p chuan-tests
+//! --bin seeds`.
 //!
-//! To be run again when a format gains something; what the fuzzer has found beside the seeds stays.
+//! Run it again when a format gains something; inputs that the fuzzer has found beside the seeds stay.
 
 mod audit;
 mod exchange;
@@ -24,8 +25,8 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     segment::{
-        Codec, Footer, FooterEntry, Marker, Place, RecordHeader, RecordKey, ReservedKind, SegmentHeader,
-        SegmentId, SegmentName, align_up,
+        Codec, Footer, FooterEntry, Marker, RecordAddress, RecordHeader, RecordKey, ReservedKind,
+        SegmentHeader, SegmentId, SegmentName, align_up,
     },
     statement::{
         Body, Bundle, Channel, Checkpoint, ClassPolicy, Classes, Draft, Field, Fresh, Header, Key, Kinds,
@@ -44,7 +45,7 @@ use chuan_engine::{
 };
 use chuan_tests::rng::Rng;
 
-/// The segment that the target `segment` takes its bytes for.
+/// The segment that the target `segment` expects.
 const SEGMENT: SegmentName =
     SegmentName { id: SegmentId::from_bytes([7; 16]), library: LibraryId::from_bytes([8; 32]) };
 
@@ -95,7 +96,7 @@ fn paths() -> [&'static str; 8] {
 /// The library of the pages.
 const LIBRARY: LibraryId = LibraryId::from_bytes([1; 32]);
 
-/// Collects pages; their store is the corpus.
+/// Collects pages for the corpus.
 #[derive(Default)]
 struct Pages(Vec<Vec<u8>>);
 
@@ -106,7 +107,7 @@ impl PageSink for Pages {
     }
 }
 
-/// Of each kind of page, a small one and a large one.
+/// A small and a large page of each kind.
 fn pages() -> Result<Vec<Vec<u8>>> {
     let mut sink = Pages::default();
     let mut rng = Rng::new(1);
@@ -254,7 +255,7 @@ fn statements() -> Result<Vec<Statement>> {
     Ok(all)
 }
 
-/// The kinds that end, vouch and replace, and the tails of those before.
+/// Statements of the kinds that revoke, vouch and replace, and the optional tails of the earlier kinds.
 fn later_kinds(said: &[Statement], [root, operator, publisher, node]: [&Key; 4]) -> Result<Vec<Statement>> {
     let [first, release, channel, ..] = said else { bail!("too few statements to go on from") };
     let (Body::Root(founding), Body::Channel(live)) = (first.body(), channel.body()) else {
@@ -448,7 +449,7 @@ fn as_message(frame: &Frame) -> Option<Result<Vec<u8>>> {
     Some(seed.map_err(Into::into))
 }
 
-/// A segment with two groups, records of every kind and codec among them, and a footer.
+/// A segment with two groups, with records of every kind and codec, and a footer.
 fn segment(pages: &[Vec<u8>]) -> Result<Vec<u8>> {
     let mut out = SegmentHeader { name: SEGMENT, number: 1 }.encode();
     let mut entries = Vec::new();
@@ -474,12 +475,12 @@ fn segment(pages: &[Vec<u8>]) -> Result<Vec<u8>> {
             let offset = narrow(out.len());
             let RecordHeader { key, codec, raw_len, stored_len, .. } = header;
             entries.push(FooterEntry { key, codec, offset, raw_len, stored_len });
-            out.extend_from_slice(&header.encode(Place { segment: SEGMENT.id, offset }));
+            out.extend_from_slice(&header.encode(RecordAddress { segment: SEGMENT.id, offset }));
             out.extend_from_slice(payload);
         }
         let marker = Marker { segment: SEGMENT.id, group: group.into(), records: 4, start };
         for _ in 0..2 {
-            let place = Place { segment: SEGMENT.id, offset: narrow(out.len()) };
+            let place = RecordAddress { segment: SEGMENT.id, offset: narrow(out.len()) };
             out.extend_from_slice(&raw(RecordKey::Marker(marker), &[]).encode(place));
         }
         out.resize(usize::try_from(align_up(out.len() as u64)).unwrap_or(out.len()), 0);
