@@ -1,6 +1,6 @@
-//! What can be asked of a home: the commands, their options and their defaults. The same types are the command line
-//! (`clap`), the body of an admin request (`serde`) and the arguments of `Node`'s methods, so that the
-//! three never drift apart.
+//! The commands of a home, with their options and defaults. One set of types serves as command line (`clap`),
+//! as body of an admin request (`serde`) and as arguments of the methods of `Node`, so the three always
+//! agree.
 
 mod audit;
 mod carry;
@@ -33,8 +33,8 @@ pub use range::ByteRange;
 pub use signed::{Found, Grant, Invite, Keys, Revoke, Signed};
 pub use statements::{Envelope, Offer, Statements};
 
-/// A command that runs on an open home, in this process or in the one that holds the home. None of them needs a key of a
-/// library: those that do are [`Signed`].
+/// A command that runs on an open home, in this process or in the process that holds the home. Commands that
+/// need a key of a library are not here: see [`Signed`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Subcommand))]
 #[serde(rename_all = "kebab-case", tag = "command")]
@@ -43,35 +43,35 @@ pub enum Command {
     Id,
     /// Replace the node's key; its id, history and grants stay
     Rotate(Rotate),
-    /// Become a member of a library with a ticket, and remember who issued it as a source
+    /// Become a member of a library with a ticket, and remember the admitting node as a source
     Join(Join),
-    /// Fetch the current release of a library from a peer: only what is not held yet
+    /// Fetch the current release of a library from a peer; only missing data is transferred
     Pull(Pull),
-    /// Write a release's files to a folder, verified; only what differs is written
+    /// Write a release's files to a folder, verified; only differences are written
     Restore(Restore),
     /// List a library's releases, newest first
     Releases(Releases),
     /// List a release's files
     Ls(Ls),
-    /// List what differs between two releases
+    /// List the differences between two releases
     Diff(Diff),
     /// Write a file's content, or a part of it, to standard output
     Cat(Cat),
-    /// Check that everything the releases name is held; with --deep, every stored byte against its hash
+    /// Check that all data of the releases is held; with --deep, check every stored byte against its hash
     Verify(Verify),
     /// Build the index again, from the segments alone
     Rebuild,
-    /// List who belongs to a library, and who was revoked
+    /// List the members of a library, and the revoked nodes
     Members(Members),
-    /// List where a channel has stood, newest first
+    /// List the releases to which a channel has pointed, newest first
     History(History),
-    /// List what was said twice, with the proof
+    /// List contradictory statements with their proof, and releases that this node refuses
     Conflicts(Conflicts),
     /// Show libraries, channels, releases, peers and the store
     Status,
-    /// Read and verify the record of who did what on this node
+    /// Read and verify the audit log of this node
     Audit(Audit),
-    /// List where the channels of a library stand
+    /// List the channels of a library and the releases to which they point
     #[cfg_attr(feature = "clap", command(skip))]
     Channels(Channels),
     /// Answer with the classes of a library that are known here
@@ -80,10 +80,10 @@ pub enum Command {
     /// Answer with a library's statements as a bundle
     #[cfg_attr(feature = "clap", command(skip))]
     Statements(Statements),
-    /// Take in what changed, for a release that somebody signs
+    /// Ingest changed files, for a release that the caller signs
     #[cfg_attr(feature = "clap", command(skip))]
     Ingest(Ingest),
-    /// Take finished statements
+    /// Accept signed statements
     #[cfg_attr(feature = "clap", command(skip))]
     Offer(Offer),
 }
@@ -92,7 +92,8 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Args))]
 pub struct Rotate {
-    /// How long the old key stays good, for peers that have not heard: a number and s, m, h or d, at most 30d
+    /// How long the old key stays valid, for peers that do not know the new key yet: a number and s, m, h or
+    /// d, at most 30d
     #[cfg_attr(feature = "clap", arg(long, default_value = "1d", value_name = "TIME", value_parser = parse_duration))]
     #[serde(rename = "grace_s")]
     pub grace: u64,
@@ -116,8 +117,8 @@ pub struct Join {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Args))]
 pub struct Pull {
-    /// The library, may be left out if the home has only one; or one release of it: films@12, films@abcdef (the beginning of
-    /// an id). It moves the channel forward at most, never back
+    /// The library (may be left out if the home has only one), or one release of it: films@12, films@abcdef
+    /// (the beginning of an id). A pull of one release moves the channel forward or not at all, never back
     #[cfg_attr(feature = "clap", arg(value_name = "LIBRARY[@RELEASE]"))]
     #[serde(default)]
     pub library: Option<String>,
@@ -129,11 +130,11 @@ pub struct Pull {
     #[cfg_attr(feature = "clap", arg(long, value_name = "PEER"))]
     #[serde(default)]
     pub from: Option<String>,
-    /// What the source saves: bytes, time, or whatever the link is slower at; chuan.toml says it where this does not
+    /// Whether the source saves bytes or time [default: from chuan.toml]
     #[cfg_attr(feature = "clap", arg(long, value_name = "HOW"))]
     #[serde(default)]
     pub packing: Option<Packing>,
-    /// Only say what would come: fetches pages to count chunks, moves nothing
+    /// Print what a pull would transfer; fetches pages to count chunks, moves nothing
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub dry_run: bool,
@@ -145,17 +146,17 @@ impl Default for Pull {
     }
 }
 
-/// What a source saves.
+/// Whether a source saves bytes or time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Packing {
-    /// Bytes, as long as that is faster than the link
+    /// Save bytes as long as that is faster than the link
     #[default]
     Auto,
-    /// Bytes, always: for links that are paid by the byte
+    /// Always save bytes: for links that are paid by the byte
     Smallest,
-    /// Time: everything travels as it is stored
+    /// Save time: data is sent as it is stored
     Fastest,
 }
 
@@ -176,27 +177,27 @@ pub struct Restore {
     /// The release: films, films@12, films@abcdef (the beginning of an id) or films@live (a channel)
     #[cfg_attr(feature = "clap", arg(value_name = "LIBRARY[@RELEASE]"))]
     pub release: Spec,
-    /// The folder to bring to the release; made if it is not there
+    /// The folder to bring to the release; created if it does not exist
     pub dest: PathBuf,
-    /// Only this path of the release, or what this pattern matches (`*` stays within a folder, `**` does not); of a
-    /// folder, all that is in it
+    /// Only this path of the release, or the paths that this pattern matches (`*` stays within a folder, `**`
+    /// does not); a folder includes all that is in it
     #[cfg_attr(feature = "clap", arg(long, value_name = "PATH|GLOB"))]
     #[serde(default)]
     pub path: Option<String>,
-    /// Compare the content also of files that have not changed since they were restored
+    /// Compare also the content of files that have not changed since they were restored
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub check: bool,
-    /// Remove what the folder has and the release has not, also what no restore wrote; with --path, only within what
-    /// is selected
+    /// Remove items that the release does not have, also those that no restore wrote; with --path, only
+    /// within the selected paths
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub delete: bool,
-    /// Say what would be written and removed, and change nothing
+    /// Print what would be written and removed, and change nothing
     #[cfg_attr(feature = "clap", arg(long, short = 'n'))]
     #[serde(default)]
     pub dry_run: bool,
-    /// Write each name of a file that has several as a file of its own
+    /// Write each name of a hard-linked file as a separate file
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub no_hard_links: bool,
@@ -234,7 +235,7 @@ pub struct Members {
     pub library: Option<String>,
 }
 
-/// Options of `classes`, within the program.
+/// Options of `classes`, which is used within the program only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListClasses {
     /// The library: its id or label.
@@ -287,7 +288,7 @@ pub struct Verify {
     pub deep: bool,
 }
 
-/// What a node is for.
+/// The role of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(ValueEnum))]
 #[serde(rename_all = "lowercase")]
@@ -340,7 +341,7 @@ impl Command {
         }
     }
 
-    /// Whether its answer is bytes, with the outcome after them.
+    /// Whether the answer is bytes, followed by the outcome.
     pub const fn answers_with_bytes(&self) -> bool {
         match self {
             Command::Cat(_) | Command::Statements(_) => true,
@@ -349,8 +350,9 @@ impl Command {
         }
     }
 
-    /// Makes paths absolute, so that the command means the same in a process with another working directory. Fails where one
-    /// is not UTF-8: it could be told to no other process, and who holds the home must make no difference.
+    /// Makes paths absolute, so that the command means the same in a process with another working directory.
+    /// Fails if a path is not UTF-8: such a path cannot be sent to another process, and a command must do the
+    /// same whichever process holds the home.
     pub fn absolute(mut self) -> Result<Self> {
         let paths: Vec<&mut PathBuf> = match &mut self {
             Command::Ingest(Ingest { options: publish, .. }) => {
@@ -376,7 +378,7 @@ impl Command {
 
 /// Reads `90s`, `15m`, `12h` or `7d` as seconds.
 pub fn parse_duration(text: &str) -> Result<u64> {
-    let bad = || Failure::usage(format!("`{text}` is no time; write 90s, 15m, 12h or 7d"));
+    let bad = || Failure::usage(format!("invalid duration `{text}`; write 90s, 15m, 12h or 7d"));
     let unit = match text.chars().last().ok_or_else(bad)? {
         's' => 1,
         'm' => 60,
@@ -386,7 +388,7 @@ pub fn parse_duration(text: &str) -> Result<u64> {
     };
     let count: u64 = text.get(..text.len() - 1).and_then(|count| count.parse().ok()).ok_or_else(bad)?;
     let seconds = count.checked_mul(unit).ok_or_else(bad)?;
-    // A century: beyond it, milliseconds since 1970 come near their limits for nobody's good.
+    // At most a century: added to a time in milliseconds since 1970, it cannot overflow.
     if (1..=100 * 366 * 24 * 3600).contains(&seconds) { Ok(seconds) } else { Err(bad()) }
 }
 
@@ -403,7 +405,8 @@ mod tests {
         }
     }
 
-    /// Such a path worked where the home was free, and was a defect of chuan where a server held it.
+    /// Symptom: such a path worked when the command opened the home itself, and ended with an internal error
+    /// when a server held the home.
     #[test]
     fn a_path_that_is_not_utf_8_is_refused_wherever_the_command_runs() {
         use std::os::unix::ffi::OsStrExt;

@@ -1,40 +1,41 @@
-//! What a command says before it ends: progress, notes, rows and content.
+//! The events of a command before its outcome: progress, notes, rows and bytes.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Row;
 
-/// Something a command says before it ends.
+/// An event of a command before its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// How far it is.
+    /// The progress so far.
     Progress(Progress),
-    /// A line for people: what was skipped, what is being waited for.
+    /// A line for people: a skipped item, a wait, a warning.
     Note(String),
     /// One line of a listing.
     Row(Row),
-    /// Content, of `cat` only; never part of a JSON stream.
+    /// Bytes of an answer: of `cat`, of `audit export` without a file, of the bundle of `statements`. Never
+    /// part of a JSON stream.
     #[serde(skip)]
     Data(Bytes),
 }
 
-/// How far a command is. Counts only grow; totals appear when they are known.
+/// The progress of a command. Counts only grow; totals appear when they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What is being done: `publish`, `pull`, `restore`, `verify`, `rebuild`.
+    /// The work: `publish`, `pull`, `restore`, `verify`, `rebuild`.
     pub phase: String,
-    /// Bytes of content dealt with.
+    /// Bytes of content processed.
     pub bytes_done: u64,
-    /// Bytes of content in all.
+    /// All bytes of content to process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_total: Option<u64>,
-    /// Bytes among those done that were not stored or fetched, because they are held already.
+    /// Bytes of `bytes_done` that were neither stored nor fetched, because they are held already.
     pub bytes_saved: u64,
-    /// Files dealt with.
+    /// Files processed.
     pub files_done: u64,
-    /// Files in all.
+    /// All files to process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files_total: Option<u64>,
 }

@@ -1,12 +1,12 @@
-//! Exit codes and the one error type of this crate. The numbers are part of the command line's contract: scripts branch
-//! on them, so a number never changes its meaning.
+//! Exit codes and the error type of this crate. The numbers are part of the interface of the command line:
+//! scripts branch on them, so a number never changes its meaning.
 
 use std::fmt;
 
 use chuan_engine::Error as EngineError;
 use serde::{Deserialize, Serialize};
 
-/// How a command ended, by what the caller can do about it.
+/// How a command ended. There is one code for each kind of reaction that the caller can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
@@ -16,15 +16,16 @@ pub enum Exit {
     Internal = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// Something named or needed is not there: home, library, release, path, or data that was never fetched.
+    /// A named or needed thing does not exist here: home, library, release, path, or data that was never
+    /// fetched.
     Missing = 3,
     /// Input breaks a rule: a ticket, a file, a configuration, a manifest.
     Invalid = 4,
     /// A key, signature or membership does not allow it.
     Denied = 5,
-    /// Someone else holds what is needed.
+    /// Another process or command uses the resource.
     Busy = 6,
-    /// Stored bytes are no longer what they must be.
+    /// Stored bytes are damaged.
     Corrupt = 7,
     /// A peer cannot be reached, or broke the protocol.
     Peer = 8,
@@ -32,12 +33,13 @@ pub enum Exit {
     Full = 9,
     /// The operating system refused to read or write.
     Io = 10,
-    /// What is here is behind: something newer was announced that no node has brought, or it is too long since a channel was
-    /// vouched for, for a class whose policy sets a bound (`max_stale`).
+    /// This node is behind: a newer release is announced and no node that answered has it. Or the last vouch
+    /// for a channel is older than the policy of a class allows (`max_stale`).
     Stale = 11,
-    /// Published, and `live` moved, or restored, but some items could not be taken or written: they are listed.
+    /// Published (and `live` moved) or restored, but some items could not be taken or written. The answer
+    /// lists them.
     Gaps = 12,
-    /// Stopped by Ctrl-C or SIGTERM; what was done so far is kept, and the same command goes on from there.
+    /// Stopped by Ctrl-C or SIGTERM. Finished work is kept; the same command continues from there.
     Interrupted = 130,
 }
 
@@ -52,10 +54,10 @@ Exit codes:
   5  not permitted           11  behind: newer is announced and no node asked has
                                  it, or older than its class allows (max_stale)
                              12  published or restored, but for some items
-                            130  interrupted; run it again to go on";
+                            130  interrupted; run it again to continue";
 
 impl Exit {
-    /// The number handed to the shell.
+    /// The exit status of the process.
     pub const fn number(self) -> u8 {
         self as u8
     }
@@ -81,14 +83,14 @@ impl Exit {
     }
 }
 
-/// Why a command failed: the exit code to branch on, and a sentence that names the thing and the remedy.
+/// Why a command failed: the exit code to branch on, and a message that names the cause and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// How the process ends.
+    /// The exit code of the process.
     pub exit: Exit,
     /// For people; one line, lowercase, without a full stop.
     pub message: String,
-    /// Whether no other node could bring a better outcome.
+    /// Whether it is useless to ask another node.
     #[serde(skip)]
     pub is_final: bool,
 }
@@ -107,7 +109,7 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// Something named is not there.
+    /// A named thing does not exist here.
     pub fn missing(message: impl Into<String>) -> Self {
         Self::new(Exit::Missing, message)
     }
@@ -122,7 +124,7 @@ impl Failure {
         Self::new(Exit::Denied, message)
     }
 
-    /// Someone else holds it.
+    /// Another process or command uses it.
     pub fn busy(message: impl Into<String>) -> Self {
         Self::new(Exit::Busy, message)
     }
@@ -139,15 +141,15 @@ impl Failure {
 
     /// Stopped on request.
     pub fn interrupted() -> Self {
-        Self::new(Exit::Interrupted, "interrupted; run the command again to go on from here")
+        Self::new(Exit::Interrupted, "interrupted; run the command again to continue from here")
     }
 
-    /// The operating system refused; `context` says what was being done, with the path.
+    /// The operating system refused. `context` names the operation and the path.
     pub fn io(context: impl Into<String>, source: std::io::Error) -> Self {
         EngineError::io(context, source).into()
     }
 
-    /// The same failure, saying which file it is about.
+    /// The same failure, with the file name before the message.
     pub fn about(self, path: &std::path::Path) -> Self {
         Self { message: format!("{}: {}", path.display(), self.message), ..self }
     }

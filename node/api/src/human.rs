@@ -1,4 +1,4 @@
-//! Numbers as people read them: sizes, rates, times. Pure functions from numbers to text.
+//! Numbers as text for people: sizes, rates, times. Pure functions.
 
 /// Bytes in binary units with three significant digits: `512 B`, `1.50 KiB`, `64.0 MiB`.
 pub fn bytes(count: u64) -> String {
@@ -26,7 +26,7 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// Bytes a second.
+/// Bytes per second.
 pub fn rate(count: u64, seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
@@ -38,7 +38,7 @@ pub fn rate(count: u64, seconds: f64) -> String {
     format!("{}/s", bytes(per_second))
 }
 
-/// A number with its thousands apart: `1,234,567`.
+/// A number with thousands separators: `1,234,567`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -56,12 +56,12 @@ pub fn counted(number: u64, noun: &str) -> String {
     counted_as(number, noun, &format!("{noun}s"))
 }
 
-/// The same for a noun whose plural is another word.
+/// As [`counted`], for a noun with an irregular plural.
 pub fn counted_as(number: u64, one: &str, several: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{} {several}", count(number)) }
 }
 
-/// A span: `0.35 s`, `42 s`, `3 min 20 s`, `5 h 12 min`, `9 d 3 h`.
+/// A duration: `0.35 s`, `42 s`, `3 min 20 s`, `5 h 12 min`, `9 d 3 h`.
 pub fn span(seconds: f64) -> String {
     if seconds < 10.0 {
         return format!("{seconds:.2} s");
@@ -75,7 +75,7 @@ pub fn span(seconds: f64) -> String {
     age(whole)
 }
 
-/// A span in whole seconds.
+/// A duration in whole seconds.
 pub fn age(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),

@@ -1,5 +1,5 @@
-//! `LIBRARY[@RELEASE]` as people write it. Only the text is read here: what it names is decided by the node that has
-//! the library.
+//! The notation `LIBRARY[@RELEASE]`. This module only parses the text; the node that has the library finds
+//! the release.
 
 use std::{fmt, str::FromStr};
 
@@ -8,38 +8,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::{Failure, Result};
 
-/// The channel that is meant where none is named.
+/// The default channel.
 pub const LIVE: &str = "live";
 
-/// Shortest beginning of an id that is taken for one.
+/// Fewest digits of a prefix of an id.
 const PREFIX_DIGITS: usize = 4;
 /// Digits of an id.
 const ID_DIGITS: usize = 64;
-/// More digits than this are never a sequence number.
+/// Most digits of a sequence number.
 const SEQUENCE_DIGITS: usize = 10;
 
-/// A release of a library, as named by a person.
+/// A release of a library, as a person names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Spec {
     /// The library's label or id.
     pub library: String,
-    /// Which of its releases.
+    /// The release.
     pub at: At,
 }
 
-/// Which release.
+/// A release within a library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum At {
-    /// The one with this sequence number.
+    /// The release with this sequence number.
     Sequence(u64),
-    /// A channel's, or the one whose id begins so.
+    /// The release of the channel with this name, or the release whose id begins with this text.
     Name(String),
 }
 
 impl At {
-    /// The text as the beginning of an id, if it can be one. A number may be one too: one id in a hundred begins with ten
-    /// decimal digits.
+    /// The text as a prefix of an id, if it can be one. A number can be a prefix, too: one id in a hundred
+    /// begins with ten decimal digits.
     pub fn as_prefix(&self) -> Option<String> {
         let name = match self {
             At::Name(name) => name.clone(),
@@ -95,8 +95,8 @@ impl TryFrom<String> for Spec {
     }
 }
 
-/// Checks a label of a library or node, or a channel's name: 1 to [`NAME_BYTES`] bytes of letters and digits of any
-/// script, `-`, `_` and `.`, so that it stands in paths, specs and tables without quoting. Ids pass too.
+/// Checks a label of a library or node, or a channel's name: 1 to [`NAME_BYTES`] bytes of letters and digits
+/// of any script, `-`, `_` and `.`. Such a name needs no quoting in paths, specs and tables. Ids pass, too.
 pub fn check_name(what: &str, name: &str) -> Result<()> {
     let fine = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let starts = name.chars().next().is_some_and(char::is_alphanumeric);

@@ -1,5 +1,5 @@
-//! The command line's grammar: global options, and the commands that are not sent to an open home. The rest is
-//! [`Command`].
+//! The grammar of the command line: global options, and the commands that are not sent to an open home. All
+//! other commands are in [`Command`].
 
 use std::path::PathBuf;
 
@@ -22,53 +22,53 @@ pub(super) struct Cli {
     /// Print one JSON object instead of text, also for errors
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// How progress is shown, on standard error
+    /// How to show progress on standard error
     #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
     pub(super) progress: ProgressMode,
-    /// Log what is being done; twice for details
+    /// Log more; give it twice for details
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
     /// No progress and no notes
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(super) verb: Verb,
 }
 
-/// How progress is shown.
+/// How to show progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProgressMode {
-    /// A bar on a terminal, else a line now and then
+    /// A bar on a terminal, else a line every few seconds
     Auto,
     /// A bar
     Bar,
-    /// A line now and then
+    /// A line every few seconds
     Plain,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
     /// Nothing
     None,
 }
 
-/// What to do.
+/// A command.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Make a home: store, node key and chuan.toml
     Init {
-        /// What to call the node [default: from its id]
+        /// The node's name [default: from its id]
         #[arg(long)]
         name: Option<String>,
-        /// What the node is for
+        /// The node's role
         #[arg(long, value_enum, default_value_t = Role::Mirror)]
         role: Role,
-        /// The home is there, and its node's key is lost: make another for the node of this id
+        /// Make another key for the node with this id, in a home whose node key is lost
         #[arg(long, value_name = "NODE", conflicts_with_all = ["name", "role"])]
         renew: Option<NodeId>,
     },
     /// Run the node: answer peers until stopped
     Serve {
-        /// Where to listen (UDP): IP:PORT, port 0 for any free one [default: from chuan.toml]
+        /// The address to listen on (UDP): IP:PORT, port 0 for any free port [default: from chuan.toml]
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
     },
@@ -76,18 +76,18 @@ pub(super) enum Verb {
     Run(Command),
     #[command(flatten)]
     Signed(Signed),
-    /// Say where a library's channels stand: `live`, `canary` or any name
+    /// Set and list the channels of a library: `live`, `canary` or any name
     #[command(subcommand)]
     Channel(ChannelVerb),
-    /// Say how a library's classes are to be kept: schedules, copies, retention, freshness
+    /// Set and read the policy of a library: schedules, copies, retention and freshness of its classes
     #[command(subcommand)]
     Policy(PolicyVerb),
-    /// Sign an act that waits for several operators, written with --request; put it to use with --apply
+    /// Sign an act that needs several operators, written with --request; apply it with --apply
     #[command(after_help = "Examples:\n  \
-        chuan grant X --all-classes --request r    ask for a grant\n  \
-        chuan sign r --show                        what it says, and which signatures it has\n  \
-        chuan sign r --key operator-2.key          look at it, and sign it\n  \
-        chuan sign r --apply                       put it to use, in any home of the library")]
+        chuan grant X --all-classes --request r    request a grant\n  \
+        chuan sign r --show                        show its content and its signatures\n  \
+        chuan sign r --key operator-2.key          show it, ask, and sign it\n  \
+        chuan sign r --apply                       apply it, in any home of the library")]
     Sign(Sign),
     /// Carry the statements of a library to a machine without a network, and back
     #[command(subcommand)]
@@ -95,10 +95,10 @@ pub(super) enum Verb {
     /// Make secret keys, show their public halves, change their passphrases; needs no home
     #[command(subcommand)]
     Key(KeyVerb),
-    /// Say which keys may do what in a library: propose, show, sign; needs no home
+    /// Propose, show and sign the root of a library, which gives keys their roles; needs no home
     #[command(subcommand)]
     Root(RootVerb),
-    /// Look at the two files that hold this home's statements, and choose one where they contradict each other
+    /// Show the two files of this home's ledger, and choose one if they contradict each other
     #[command(subcommand)]
     Ledger(LedgerVerb),
     /// Print a completion script for a shell
@@ -134,9 +134,9 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// Issue "the command line is the contract": each of its lines parses.
+    /// The command line is an interface: these lines must always parse.
     #[test]
-    fn every_promised_line_parses() {
+    fn every_documented_line_parses() {
         for line in [
             "chuan --home H init --name a --role origin",
             "chuan --home H id",

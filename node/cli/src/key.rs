@@ -1,5 +1,5 @@
-//! `chuan key`: makes secret keys, shows their public halves, changes their passphrases. Works on plain files, without a
-//! home.
+//! `chuan key`: makes secret keys, shows their public halves, changes their passphrases. Works on files,
+//! without a home.
 
 use std::path::{Path, PathBuf};
 
@@ -16,18 +16,18 @@ use clap::Subcommand;
 
 use super::passphrase::TERMINAL;
 
-/// What to do with a key file.
+/// A command on a key file.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyVerb {
-    /// Make a key and keep it in a file, encrypted with a passphrase; print its public half
+    /// Make a key and write it to a file, encrypted with a passphrase; print its public half
     New {
-        /// The file; must not be there yet
+        /// The file; must not exist yet
         file: PathBuf,
-        /// Without a passphrase: whoever reads the file has the key
+        /// Use no passphrase: every reader of the file has the key
         #[arg(long)]
         plain: bool,
     },
-    /// Print the public half of a key, and its fingerprint to read aloud
+    /// Print the public half of a key, and its fingerprint to compare by voice
     Show {
         /// The key file
         file: PathBuf,
@@ -36,13 +36,13 @@ pub(super) enum KeyVerb {
     Passphrase {
         /// The key file
         file: PathBuf,
-        /// Take the passphrase away
+        /// Remove the passphrase
         #[arg(long)]
         plain: bool,
     },
 }
 
-/// Does it. Blocks while a passphrase is typed.
+/// Runs the command. Blocks while a passphrase is typed.
 pub(super) fn run(verb: &KeyVerb) -> Result<KeyShown> {
     let ask = TERMINAL;
     let (path, key) = match verb {

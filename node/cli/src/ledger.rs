@@ -3,28 +3,27 @@
 use chuan::engine::ledger::Side;
 use clap::{Subcommand, ValueEnum};
 
-/// What to do with the ledger.
+/// A command on the ledger.
 #[derive(Debug, Subcommand)]
 pub(super) enum LedgerVerb {
-    /// Show both files: whose they are, what they hold, what is damaged; changes nothing, and works while the
-    /// home is open
+    /// Show both files: their node, records and damage; changes nothing, and works while the home is open
     ///
-    /// Ends with 0 where both are sound, with 7 where something is damaged, lost or contradictory.
+    /// Exit code 0: both are sound. 7: something is damaged, lost or contradictory.
     Show,
-    /// Make both files anew from one of them, where the home is refused because they differ or are another
-    /// node's
+    /// Make both files anew from one of them, if the home does not open because they differ or are of another
+    /// node
     ///
-    /// The files that were there are set aside beside it. Ends with 2 without --yes or --dry-run, 3 where the
-    /// file is missing, 6 while another process has the home open, 7 where nothing in the file can be read, 9
-    /// without room.
+    /// The old files are kept in the same folder under other names. Exit code 2: neither --yes nor --dry-run
+    /// is given. 3: the file is missing. 6: another process has the home open. 7: no record in the file can
+    /// be read. 9: no space left.
     Keep {
-        /// Which one is kept
+        /// The file to keep
         #[arg(value_enum)]
         side: SideArg,
-        /// Say what would be done
+        /// Print what would be done
         #[arg(long)]
         dry_run: bool,
-        /// Do it
+        /// Make the files; without --yes or --dry-run the command refuses
         #[arg(long)]
         yes: bool,
     },

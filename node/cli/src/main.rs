@@ -1,5 +1,5 @@
-//! The `chuan` program: reads the command line, runs it, shows what comes. Everything it does goes through `session`, so it works the
-//! same whether this process holds the home or another.
+//! The `chuan` program: parses the command line, runs the command, shows events and the answer. Commands run
+//! through `session`, so they work the same whether this process or another holds the home.
 
 mod args;
 mod key;
@@ -20,13 +20,14 @@ use std::{
 };
 
 use chuan::{
-    audit, authority, carry,
+    audit_log, authority,
     engine::id::NodeId,
     home::{self, Home},
     job::{Cancel, Event, Job},
     keyring::Keyring,
     node::{Node, identity},
-    session::{self, Session},
+    session::Session,
+    transfer,
 };
 use chuan_api::{
     command::{Audit, AuditVerb, Carry, CarryRoots, ChannelVerb, Command, PolicyVerb, Role, Signed},
@@ -48,7 +49,7 @@ use passphrase::TERMINAL;
 use progress::Meter;
 use root::RootVerb;
 
-/// Events that wait to be shown, at most.
+/// Most events that wait to be shown.
 const EVENT_QUEUE: usize = 64;
 
 /// Runs the program on the process's arguments.
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
         Err(error) => return show_failure(&Failure::io("start threads", error), cli.json, ""),
     };
     let exit = runtime.block_on(run(cli));
-    // A blocking call that heeds no cancellation must not hold up the end; what it does is safe to break off.
+    // A blocking call that ignores cancellation must not delay the exit. All such calls are safe to abort.
     runtime.shutdown_background();
     exit
 }
@@ -84,8 +85,8 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
         Verb::Init { name, role, renew } => init(&home()?, name.as_deref(), role, renew, show),
         Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show).await,
         Verb::Run(Command::Audit(Audit { verb: AuditVerb::Verify(verify) })) if verify.export.is_some() => {
-            // What was exported needs no home to be verified.
-            answer(&Outcome::AuditVerify(audit::verify_export(&verify)?), "audit verify", show)
+            // An export is verified without a home.
+            answer(&Outcome::AuditVerify(audit_log::verify_export(&verify)?), "audit verify", show)
         }
         Verb::Run(command) => execute(home()?, Task::Run(command), show).await,
         Verb::Signed(command) => execute(home()?, Task::Signed(command), show).await,
@@ -107,7 +108,7 @@ async fn dispatch(cli: Cli) -> Result<Exit> {
     }
 }
 
-/// How answers are shown.
+/// The options that decide how answers are shown.
 #[derive(Clone, Copy, Debug)]
 struct Show {
     json: bool,
@@ -134,7 +135,7 @@ fn ledger(home: &Home, verb: &LedgerVerb, show: Show) -> Result<Exit> {
     answer(&outcome, "ledger", show)
 }
 
-/// Shows the answer of a command that was done here.
+/// Shows the answer of a command that ran without a session.
 fn answer(outcome: &Outcome, command: &str, show: Show) -> Result<Exit> {
     Output::stdout(show.json, command).outcome(outcome)?;
     Ok(outcome.exit())
@@ -152,7 +153,7 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit> {
 async fn serve(root: &Path, listen: Option<&str>, show: Show) -> Result<Exit> {
     let mut signals = Signals::new()?;
     let node = tokio::select! {
-        node = session::open_to_serve(root) => node?,
+        node = Node::open_to_serve(root) => node?,
         () = signals.next() => return Err(Failure::interrupted()),
     };
     let address = match node.serve(listen).await {
@@ -165,7 +166,7 @@ async fn serve(root: &Path, listen: Option<&str>, show: Show) -> Result<Exit> {
     {
         let id = node.id().to_string();
         let object = json!({ "event": "ready", "id": id, "address": address.to_string() });
-        // Scripts wait for this line, so a reader that has gone away since is fine: the node serves on.
+        // Scripts wait for this line. When the reader closes the pipe after it, the node continues to serve.
         Output::stdout(show.json, "serve").line(&format!("serving {id} on {address}"), &object)?;
     }
     signals.next().await;
@@ -177,7 +178,7 @@ async fn serve(root: &Path, listen: Option<&str>, show: Show) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Work on a home that says how far it is and can be stopped.
+/// Work on a home that reports progress and can be cancelled.
 enum Task {
     Run(Command),
     Signed(Signed),
@@ -221,12 +222,12 @@ impl Task {
                 let keyring = Keyring::new(files, Some(session.home().clone()), TERMINAL);
                 authority::run(session, &keyring, command).await
             }
-            Task::Statements(carry) => carry::statements(session, carry).await,
+            Task::Statements(carry) => transfer::statements(session, carry).await,
             Task::Roots(carry) => {
                 if let CarryRoots::Apply { file, yes: false } = &carry {
-                    ask_of_falling(&carry::falling(session, file).await?, file)?;
+                    confirm_ended_revocations(&transfer::revocations_that_end(session, file).await?, file)?;
                 }
-                carry::roots(session, carry).await
+                transfer::roots(session, carry).await
             }
             Task::Policy(verb) => authority::read_policy(session, verb).await,
             Task::Apply(file) => {
@@ -237,18 +238,18 @@ impl Task {
     }
 }
 
-/// Names the revocations that end with a new root, and waits for a yes.
-fn ask_of_falling(falling: &[String], file: &Path) -> Result<()> {
-    if falling.is_empty() {
+/// Names the revocations that a new root invalidates, and waits for a yes.
+fn confirm_ended_revocations(ended: &[String], file: &Path) -> Result<()> {
+    if ended.is_empty() {
         return Ok(());
     }
-    let mut text = falling.join("\n");
+    let mut text = ended.join("\n");
     text.push_str(
-        "\nthese nodes may do again what they could; to keep them out, propose the root anew with `chuan root remove-key \
-         --statements FILE`, or revoke them with a key that stays\n",
+        "\nthese nodes get their old rights back; to keep them revoked, propose the root anew with `chuan root \
+         remove-key --statements FILE`, or revoke them with a key that stays in the root\n",
     );
-    let look = format!("`chuan root show {}` ({} revocations end with it)", file.display(), falling.len());
-    sign::confirm(text.as_bytes(), "apply it all the same?", &look)
+    let look = format!("`chuan root show {}` ({} revocations end with it)", file.display(), ended.len());
+    sign::confirm(text.as_bytes(), "apply the root anyway?", &look)
 }
 
 async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
@@ -264,12 +265,12 @@ async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
         async move {
             let mut session = Session::new(&root, name, Job::new(sender, cancel))?;
             let result = task.run(&mut session).await;
-            Ok::<_, Failure>((result, session.into_node()))
+            Ok::<_, Failure>((result, Node::of_session(session)))
         }
     });
     let ran = loop {
         tokio::select! {
-            // Events first: what was said before the end is shown before the end.
+            // Events first: all events of the command are shown before its answer.
             biased;
             () = signals.next() => if cancel.is_cancelled() { return Err(Failure::interrupted()) } else { cancel.cancel() },
             Some(event) = events.recv() => {
@@ -292,22 +293,22 @@ async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
             output.outcome(&outcome)?;
             outcome.exit()
         }
-        // Nobody is left to tell.
+        // The reader has closed standard output: no output, no error.
         Err(_) if output.is_closed() => Exit::Ok,
         Err(failure) => {
-            tell_failure(&failure, &mut output, show.json)?;
+            write_failure(&failure, &mut output, show.json)?;
             failure.exit
         }
     };
     drop(output);
     if let Some(node) = node {
-        leave(&node, &cancel, &mut signals).await;
+        close(&node, &cancel, &mut signals).await;
     }
     Ok(exit)
 }
 
-/// Closes the home. Commands of other processes that run in this one are waited for, or stopped on a signal.
-async fn leave(node: &Node, cancel: &Cancel, signals: &mut Signals) {
+/// Closes the home. Waits for commands of other processes that run in this one; a signal stops them.
+async fn close(node: &Node, cancel: &Cancel, signals: &mut Signals) {
     if cancel.is_cancelled() {
         node.stop_commands();
     }
@@ -329,7 +330,7 @@ fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool)
         Event::Note(note) => meter.note(&note, quiet),
         Event::Row(row) => {
             output.row(&row)?;
-            // Whoever follows a log sees a record when it is there.
+            // `audit tail --follow` shows a record as soon as it is written.
             if matches!(row, Row::Record(_)) {
                 output.flush()?;
             }
@@ -339,29 +340,29 @@ fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool)
     Ok(())
 }
 
-fn tell_failure(failure: &Failure, output: &mut Output, json: bool) -> Result<()> {
+fn write_failure(failure: &Failure, output: &mut Output, json: bool) -> Result<()> {
     if !json {
         let _ = writeln!(io::stderr(), "{} {failure}", error_word());
     }
     output.failure(failure)
 }
 
-/// Shows a failure that came before any answer.
+/// Shows a failure of a command that has shown nothing yet.
 fn show_failure(failure: &Failure, json: bool, command: &str) -> ExitCode {
-    let _ = tell_failure(failure, &mut Output::stdout(json, command), json);
+    let _ = write_failure(failure, &mut Output::stdout(json, command), json);
     ExitCode::from(failure.exit.number())
 }
 
-/// Shows a command line that cannot be read, or the help that was asked for.
+/// Shows an error of the command line, or the requested help or version.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // Help or version; a closed pipe is fine.
+        // Help or version; a closed pipe is no error.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
     if std::env::args_os().any(|arg| arg == OsStr::new("--json")) {
         let text = error.to_string();
-        // What follows an empty line is the usage and where to find help.
+        // The lines after the first empty one are usage and a hint at `--help`.
         let lines: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
         let message = lines.join(" ");
         let message = message.strip_prefix("error: ").unwrap_or(&message);
@@ -423,7 +424,7 @@ impl Signals {
         Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
     }
 
-    /// Returns at the next one. Cancel-safe.
+    /// Returns at the next signal. Cancel-safe.
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

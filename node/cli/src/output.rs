@@ -1,5 +1,5 @@
-//! Standard output: text or the one JSON object, rows and bytes as they come. A reader that goes away (`| head`) is the
-//! end of the work, not an error.
+//! Standard output: text or one JSON object; rows and bytes are written as they arrive. A reader that closes
+//! the pipe (`| head`) ends the work; that is no error.
 
 use std::io::{self, StdoutLock, Write};
 
@@ -11,21 +11,21 @@ use serde_json::Value;
 
 use super::render;
 
-/// Where answers go.
+/// The writer of answers.
 #[derive(Debug)]
 pub(super) struct Output<W = io::BufWriter<StdoutLock<'static>>> {
     out: W,
     json: bool,
-    /// The name of the list that rows make in the JSON object.
+    /// The field of the JSON object that holds the rows.
     rows_name: Option<&'static str>,
     rows: u64,
-    /// Whether content was written.
+    /// Whether bytes of content were written.
     content: bool,
     closed: bool,
 }
 
 impl Output {
-    /// The process's standard output. `command` decides how rows are called.
+    /// The process's standard output. `command` decides the name of the field for rows.
     pub(super) fn stdout(json: bool, command: &str) -> Self {
         Self::new(io::BufWriter::new(io::stdout().lock()), json, command)
     }
@@ -36,7 +36,7 @@ impl<W: Write> Output<W> {
         Self { out, json, rows_name: Outcome::rows_name(command), rows: 0, content: false, closed: false }
     }
 
-    /// Whether the reader has gone away; nothing is written any more.
+    /// Whether the reader has closed the pipe. Then all writes do nothing.
     pub(super) const fn is_closed(&self) -> bool {
         self.closed
     }
@@ -69,7 +69,7 @@ impl<W: Write> Output<W> {
     /// Writes the answer and flushes.
     pub(super) fn outcome(&mut self, outcome: &Outcome) -> Result<(), Failure> {
         match (self.json, outcome) {
-            // Its answer is bytes; an object after them would be taken for content.
+            // The answer is bytes: an object after them would be read as content.
             (_, Outcome::Cat(_)) => {}
             (_, Outcome::AuditExport(exported)) if exported.file.is_none() => {}
             (true, _) => self.object(&outcome.object())?,
@@ -78,8 +78,8 @@ impl<W: Write> Output<W> {
         self.flush()
     }
 
-    /// Writes a failure, if JSON is asked for, and flushes. Rows or content that came
-    /// before it make no object.
+    /// Writes a failure under JSON, on a line of its own, and flushes. Rows or content before it stay an
+    /// unfinished object.
     pub(super) fn failure(&mut self, failure: &Failure) -> Result<(), Failure> {
         if self.json {
             let lead = if self.rows > 0 || self.content { "\n" } else { "" };
@@ -103,7 +103,7 @@ impl<W: Write> Output<W> {
             if !opened {
                 write!(out, "{{\"{name}\":[")?;
             }
-            // The object's own fields follow the list: its opening brace is already there.
+            // The fields of the object follow the list; its opening brace is already written.
             let fields = object.to_string();
             let fields = fields.strip_prefix('{').unwrap_or("}");
             let comma = if fields == "}" { "" } else { "," };
@@ -111,7 +111,7 @@ impl<W: Write> Output<W> {
         })
     }
 
-    /// Writes out what is buffered.
+    /// Writes out the buffer.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.write(Write::flush)
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_no_error() {
+    fn a_closed_pipe_is_no_error() {
         struct Closed;
         impl Write for Closed {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! Progress on standard error: a bar, a line now and then, or JSON lines. Shows what it is told and measures only time.
+//! Progress on standard error: a bar, a line every few seconds, or JSON lines.
 
 use std::{
     fmt::Write as _,
@@ -11,20 +11,20 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::ProgressMode;
 
-/// Between two plain lines; the first comes after it too, so that short work says nothing.
-const PLAIN_PAUSE: Duration = Duration::from_secs(5);
+/// Time between two plain lines, and before the first: short work prints none.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What shows progress and notes.
+/// Shows progress and notes.
 #[derive(Debug)]
 pub(super) enum Meter {
     Bar(ProgressBar),
-    Plain { begun: Instant, told: Instant },
+    Plain { begun: Instant, last: Instant },
     Json,
     Silent,
 }
 
 impl Meter {
-    /// The meter for these options. `quiet` also silences notes, JSON lines only if they were not asked for.
+    /// The meter for these options. `quiet` silences progress and notes, unless JSON lines were requested.
     pub(super) fn new(mode: ProgressMode, quiet: bool, json: bool) -> Self {
         let terminal = io::stderr().is_terminal();
         match mode {
@@ -47,10 +47,10 @@ impl Meter {
 
     fn plain() -> Self {
         let now = Instant::now();
-        Meter::Plain { begun: now, told: now }
+        Meter::Plain { begun: now, last: now }
     }
 
-    /// Shows how far the work is.
+    /// Shows the progress of the work.
     pub(super) fn progress(&mut self, progress: &Progress) {
         match self {
             Meter::Bar(bar) => {
@@ -64,14 +64,14 @@ impl Meter {
                 bar.set_message(saved(progress));
                 bar.set_position(progress.bytes_done);
             }
-            Meter::Plain { begun, told } => {
-                if told.elapsed() >= PLAIN_PAUSE {
-                    *told = Instant::now();
-                    tell(&line(progress, begun.elapsed().as_secs_f64()));
+            Meter::Plain { begun, last } => {
+                if last.elapsed() >= PLAIN_INTERVAL {
+                    *last = Instant::now();
+                    print(&line(progress, begun.elapsed().as_secs_f64()));
                 }
             }
             Meter::Json => {
-                tell(&serde_json::json!({ "event": "progress", "progress": progress }).to_string())
+                print(&serde_json::json!({ "event": "progress", "progress": progress }).to_string())
             }
             Meter::Silent => {}
         }
@@ -80,14 +80,14 @@ impl Meter {
     /// Shows a line for people.
     pub(super) fn note(&mut self, note: &str, quiet: bool) {
         match self {
-            Meter::Bar(bar) => bar.suspend(|| tell(&printable(note))),
-            Meter::Json => tell(&serde_json::json!({ "event": "note", "note": note }).to_string()),
+            Meter::Bar(bar) => bar.suspend(|| print(&printable(note))),
+            Meter::Json => print(&serde_json::json!({ "event": "note", "note": note }).to_string()),
             _ if quiet => {}
-            _ => tell(&printable(note)),
+            _ => print(&printable(note)),
         }
     }
 
-    /// Takes the bar away, so that the answer begins on a clean line.
+    /// Removes the bar, so that the answer begins on a clean line.
     pub(super) fn finish(&mut self) {
         if let Meter::Bar(bar) = self {
             bar.finish_and_clear();
@@ -131,13 +131,14 @@ fn eta(done: u64, total: u64, seconds: f64) -> Option<f64> {
     (done > 0).then(|| seconds * total.saturating_sub(done) as f64 / done as f64)
 }
 
-/// A line as a terminal may have it: names of files and texts of peers may hold characters that move the cursor, or that turn
-/// the direction of what follows. They are shown as their codes.
+/// Escapes a line for a terminal. Names of files and texts of peers may contain control characters, which
+/// move the cursor, or characters that change the direction of the text. Both are shown as their codes.
 fn printable(line: &str) -> String {
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_bidi =
+        |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
-        match c.is_control() || turns(c) {
+        match c.is_control() || is_bidi(c) {
             true => out.extend(c.escape_default()),
             false => out.push(c),
         }
@@ -145,8 +146,8 @@ fn printable(line: &str) -> String {
     out
 }
 
-/// Writes a line to standard error; one that is closed is no reason to stop.
-fn tell(line: &str) {
+/// Writes a line to standard error. Ignores errors: a closed standard error does not stop the command.
+fn print(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_moves_no_cursor() {
+    fn control_and_direction_characters_are_escaped() {
         assert_eq!(
             printable("skipped: esc\u{1b}[31m\n\u{202e}电影 (é)"),
             "skipped: esc\\u{1b}[31m\\n\\u{202e}电影 (é)"
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_line_says_all() {
+    fn a_plain_line_has_totals_rate_and_time_left() {
         let progress = Progress {
             phase: "pull".into(),
             bytes_done: 1 << 30,
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_are_sound() {
+    fn templates_parse() {
         for known in [false, true] {
             ProgressStyle::with_template(template(known)).unwrap();
         }

@@ -1,4 +1,4 @@
-//! Answers as text for people. Gets everything it shows from the answer, so that a command looks the same whichever
+//! Answers as text for people. The text depends only on the answer, so a command looks the same whichever
 //! process ran it.
 
 mod acts;
@@ -26,7 +26,7 @@ use super::table::{Align, Table, pad};
 
 /// Digits of an id that are shown in tables.
 const SHORT: usize = 10;
-/// Room for a size in streamed listings, whose widths are not known beforehand.
+/// Width of a size in streamed listings, whose widths are not known in advance.
 const SIZE_WIDTH: usize = 9;
 
 /// Writes an answer.
@@ -42,9 +42,9 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Releases(list) => releases(out, list),
         Outcome::Ls(listed) => ls(out, listed),
         Outcome::Diff(differed) => diff(out, differed),
-        // Within the program: whoever asked for it shows what it made of it.
+        // Within the program: the command that used it shows an answer of its own.
         Outcome::Ingest(_) => Ok(()),
-        // What was asked for is the bytes, and they are out.
+        // The answer is the bytes, which are written already.
         Outcome::Cat(_) => Ok(()),
         Outcome::Verify(verified) => verify(out, verified),
         Outcome::Rebuild(rebuilt) => rebuild(out, rebuilt),
@@ -56,7 +56,7 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Request(shown) => acts::request(out, shown),
         // Within the program, too.
         Outcome::Classes(_) => Ok(()),
-        Outcome::Fresh(said) => channel::vouched(out, said),
+        Outcome::Fresh(vouched) => channel::vouched(out, vouched),
         Outcome::Conflicts(list) => channel::conflicts(out, list),
         Outcome::Members(list) => trust::members(out, list),
         Outcome::Member(row) => trust::member(out, row),
@@ -115,7 +115,7 @@ fn id(out: &mut impl Write, identity: &Identity) -> io::Result<()> {
 fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
     writeln!(
         out,
-        "ticket for {} at {}, for {}, until {} UTC; whoever has it can use it:",
+        "ticket for {} at {}, for {}, until {} UTC; every holder of the ticket can use it:",
         invited.library_name,
         invited.addresses.join(", "),
         counted(u64::from(invited.uses), "node"),
@@ -127,7 +127,7 @@ fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
 fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
     writeln!(
         out,
-        "node {} has a new key ({}) in {} libraries; {} peers know already, the others hear of it from them",
+        "node {} has a new key ({}) in {} libraries; {} peers know it already, the others receive it from them",
         short(&rotated.node),
         short(&rotated.key),
         rotated.libraries,
@@ -136,14 +136,14 @@ fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
     for library in &rotated.libraries_refusing {
         writeln!(
             out,
-            "! {library} refuses: it knows this node under another key, or the old one is in dispute; an operator binds the new one \
-             with `chuan grant {} --library {library} --node-key {}`",
+            "! {library} refuses: it knows this node under another key, or the old key is in dispute; an operator binds the \
+             new key with `chuan grant {} --library {library} --node-key {}`",
             rotated.node, rotated.key
         )?;
     }
     writeln!(
         out,
-        "the old key stays good for {} h; back up the home's keys folder",
+        "the old key stays valid for {} h; back up the home's keys folder",
         rotated.grace_seconds / 3600
     )
 }
@@ -158,7 +158,7 @@ fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {
         short(&joined.from),
         joined.address
     )?;
-    writeln!(out, "now: chuan pull {}", joined.library_name)
+    writeln!(out, "next: chuan pull {}", joined.library_name)
 }
 
 fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
@@ -167,7 +167,7 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     }
     let Pulled { library_name: name, sequence, release, .. } = pulled;
     if pulled.from.is_empty() {
-        writeln!(out, "nothing newer came")?;
+        writeln!(out, "nothing newer arrived")?;
         return lag::behind(out, &pulled.channel, &pulled.lag);
     }
     let what = if pulled.changed { "pulled" } else { "nothing new:" };
@@ -207,7 +207,7 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
 fn dry_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     let (chunks, missing) = (pulled.chunks_missing.unwrap_or(0), pulled.chunk_bytes_missing.unwrap_or(0));
     if pulled.from.is_empty() {
-        writeln!(out, "nothing newer would come")?;
+        writeln!(out, "nothing newer would arrive")?;
         return lag::behind(out, &pulled.channel, &pulled.lag);
     }
     writeln!(
@@ -274,7 +274,7 @@ fn diff(out: &mut impl Write, differed: &Differed) -> io::Result<()> {
 
 fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
     problems(out, &verified.problems, verified.missing + verified.corrupt)?;
-    let verdict = if verified.ok { "all is well" } else { "something is wrong" };
+    let verdict = if verified.ok { "no problems" } else { "problems found" };
     writeln!(
         out,
         "{verdict}: {}, {}, {}, {} hashed in {}; {} missing, {} corrupt",
@@ -289,15 +289,12 @@ fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
     classes::absent(out, verified.classes_absent)?;
     if verified.superseded > 0 {
         let number = count(verified.superseded);
-        writeln!(
-            out,
-            "damaged records that no longer matter, since their content was stored again: {number}"
-        )?;
+        writeln!(out, "damaged records that do no harm, since their content was stored again: {number}")?;
     }
     if !verified.ok {
         writeln!(
             out,
-            "mend it with `chuan pull` from a node that has the data, or publish the source again"
+            "repair it with `chuan pull` from a node that has the data, or publish the source again"
         )?;
     }
     Ok(())
@@ -378,7 +375,7 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
         writeln!(out, "!          {open} open: see `chuan conflicts {}`", library.name)?;
     }
     if library.pull_unfinished {
-        writeln!(out, "unfinished pull: `chuan pull {}` goes on with it", library.name)?;
+        writeln!(out, "unfinished pull: `chuan pull {}` resumes it", library.name)?;
     }
     let mut table = Table::new(&["CHANNEL", ">SEQUENCE", "RELEASE", "HELD", "AGE", "FRESHNESS", "CLASSES"]);
     for channel in &library.channels {
@@ -396,7 +393,7 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
         return Ok(());
     }
     write_table(out, &table)?;
-    // A channel that this home never followed is not behind.
+    // A channel that this home never pulled is not behind, except `live`.
     let mut followed =
         library.channels.iter().filter(|channel| channel.lag.here.is_some() || channel.name == LIVE);
     followed.try_for_each(|channel| lag::behind(out, &channel.name, &channel.lag))
@@ -432,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_say_what_changed() {
+    fn rows_show_the_change_and_the_sizes() {
         let change = |change: &str, old, new| Row::Change {
             path: "甲".into(),
             change: change.into(),
@@ -445,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_beyond_the_shown_are_counted() {
+    fn problems_that_are_not_listed_are_counted() {
         let verified =
             Verified { missing: 5, problems: vec!["page ab is missing".into()], ..Verified::default() };
         let text = text(|out| outcome(out, &Outcome::Verify(verified.clone())));

@@ -1,5 +1,5 @@
-//! `chuan sign`: shows an act that waits for signatures, signs it, and puts it to use. Signing needs neither a home nor a
-//! network; only applying does.
+//! `chuan sign`: shows an act that waits for signatures, signs it, and applies it. Showing and signing need
+//! neither a home nor a network; applying needs a home.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -11,7 +11,7 @@ use chuan::{
     engine::statement::{Request, RoleKind},
     home::Home,
     keyring::Keyring,
-    node::now_ms,
+    session::now_ms,
 };
 use chuan_api::{
     command::Keys,
@@ -28,18 +28,18 @@ use super::{
 /// Options of `sign`.
 #[derive(Debug, Args)]
 pub(crate) struct Sign {
-    /// The request file, as `--request` wrote it; a file of roots will do, too
+    /// The request file that `--request` wrote, or a file of roots
     pub(super) file: PathBuf,
     /// The operator's key.
     #[command(flatten)]
     keys: Keys,
-    /// Print what it says and which signatures it has, and sign nothing
+    /// Print its content and its signatures, and sign nothing
     #[arg(long, conflicts_with_all = ["yes", "apply", "import"])]
     show: bool,
     /// Take the signatures of another copy of the same request, and sign nothing
     #[arg(long, value_name = "COPY")]
     import: Option<PathBuf>,
-    /// Put it to use in this home when enough keys have signed; from there every peer hears of it
+    /// Apply it to this home, once enough keys have signed; the home passes it on to peers
     #[arg(long)]
     pub(super) apply: bool,
     /// Do not ask
@@ -47,18 +47,18 @@ pub(crate) struct Sign {
     pub(super) yes: bool,
 }
 
-/// What is left to do once the file is signed.
+/// The next step after the file was shown or signed.
 pub(super) enum Signed {
-    /// Nothing: this is the answer.
+    /// None: this is the answer.
     Done(Box<Outcome>),
-    /// The file is to be applied in a home, as a request or as a file of roots.
+    /// Apply the file in a home, as a request or as a file of roots.
     Apply {
         /// Whether it is a file of roots.
         roots: bool,
     },
 }
 
-/// Does all that needs no open home.
+/// Runs the part of the command that needs no open home.
 pub(super) fn run(sign: &Sign, home: Option<Home>) -> Result<Signed> {
     if !request::is_request(&sign.file)? {
         return roots(sign);
@@ -68,13 +68,13 @@ pub(super) fn run(sign: &Sign, home: Option<Home>) -> Result<Signed> {
     if let Some(other) = &sign.import {
         let new = request.merge(&request::read(other)?).map_err(|error| Failure::from(error).about(other))?;
         notes.push(match new {
-            0 => "no signature in it is new".to_owned(),
-            1 => "one signature is new".to_owned(),
-            new => format!("{new} signatures are new"),
+            0 => "no new signature in the copy".to_owned(),
+            1 => "added one signature".to_owned(),
+            new => format!("added {new} signatures"),
         });
         request::save(&sign.file, &request)?;
     }
-    // To apply or to import is not to sign, unless a key is named.
+    // With --apply or --import the command signs only if a key is named.
     let only_named = sign.apply || sign.import.is_some();
     if !sign.show && (!only_named || !sign.keys.files.is_empty()) {
         notes.extend(add_signatures(sign, &mut request, home)?);
@@ -102,14 +102,14 @@ fn add_signatures(sign: &Sign, request: &mut Request, home: Option<Home>) -> Res
     let mut notes = Vec::new();
     for key in keys {
         if !request.sign(&key, now_ms())? {
-            notes.push(format!("key {} had signed before", key.public().short()));
+            notes.push(format!("key {} has signed already", key.public().short()));
         }
     }
     request::save(&sign.file, request)?;
     Ok(notes)
 }
 
-/// A file of roots gathers signatures, too; its own commands do the work.
+/// Runs the command on a file of roots, by the commands of `chuan root`.
 fn roots(sign: &Sign) -> Result<Signed> {
     let file = sign.file.clone();
     let verb = match &sign.import {
@@ -121,19 +121,19 @@ fn roots(sign: &Sign) -> Result<Signed> {
     Ok(if sign.apply { Signed::Apply { roots: true } } else { Signed::Done(Box::new(outcome)) })
 }
 
-/// An answer as people read it.
+/// An answer as text.
 pub(super) fn text_of(outcome: &Outcome) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     super::render::outcome(&mut text, outcome).map_err(|error| Failure::io("write an answer", error))?;
     Ok(text)
 }
 
-/// Shows something on the terminal and waits for a yes. Where there is no terminal it fails, and names the command by which to
-/// `look` at it.
+/// Shows `text` on the terminal, asks the question and waits for a yes. Fails without a terminal; the error
+/// names `look`, the command that shows the same.
 pub(super) fn confirm(text: &[u8], question: &str, look: &str) -> Result<()> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(format!(
-            "no terminal to ask on; look at {look}, compare its fingerprint, and give --yes"
+            "no terminal to ask on; look at {look}, compare the fingerprint, and give --yes"
         )));
     }
     let failed = |error| Failure::io("ask on the terminal", error);

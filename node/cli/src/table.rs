@@ -1,9 +1,9 @@
-//! Plain aligned tables: no lines, two blanks between columns, widths as a terminal shows them (a Chinese character takes
-//! two cells).
+//! Plain aligned tables: no lines, two spaces between columns, widths in terminal cells (a Chinese character
+//! takes two).
 
 use unicode_width::UnicodeWidthStr;
 
-/// Where a column's text stands.
+/// The alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Align {
     Left,
@@ -18,7 +18,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A table with these headings; one that begins with `>` stands to the right, and so does its column.
+    /// A table with these headings. A heading that begins with `>` aligns its column to the right.
     pub(super) fn new(headings: &[&str]) -> Self {
         let columns =
             headings.iter().map(|h| if h.starts_with('>') { Align::Right } else { Align::Left }).collect();
@@ -31,7 +31,7 @@ impl Table {
         self.rows.push(cells.to_vec());
     }
 
-    /// The lines of the table, without blanks at their ends.
+    /// The lines of the table, without trailing spaces.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut widths = vec![0; self.columns.len()];
         for row in &self.rows {

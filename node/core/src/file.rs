@@ -1,4 +1,5 @@
-//! Small files written whole and durably: the one place that knows the order of write, fsync, rename and fsync.
+//! Small files, written complete and durably: write, fsync, rename, fsync of the folder. No other module does
+//! this.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,17 +10,17 @@ use std::{
 
 use crate::exit::{Exit, Failure, Result};
 
-/// The most bytes that a small file of a home has.
+/// The maximum length of a small file of a home, in bytes.
 const SMALL_BYTES: usize = 64 << 20;
 
-/// Reads a small file of the home whole; [`Exit::Missing`] where it is not there. A pipe or a device in its place is an
-/// error, never a wait.
+/// Reads a complete small file of the home; [`Exit::Missing`] where it does not exist. A pipe or a device in
+/// its place is an error: the call never waits for it.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     check_is_file(path)?;
     read_at_most(path, SMALL_BYTES)
 }
 
-/// Fails where something other than a regular file is at `path`: opening a pipe waits for its writer.
+/// Fails where `path` is not a regular file: opening a pipe would wait for its writer.
 pub fn check_is_file(path: &Path) -> Result<()> {
     let found = fs::metadata(path).map_err(|error| Failure::io(format!("read {}", path.display()), error))?;
     if found.is_file() {
@@ -27,11 +28,11 @@ pub fn check_is_file(path: &Path) -> Result<()> {
     }
     Err(Failure::new(
         Exit::Corrupt,
-        format!("{} is no regular file; remove it, and put the file back from a backup", path.display()),
+        format!("{} is not a regular file; remove it, and put the file back from a backup", path.display()),
     ))
 }
 
-/// Reads a file that may come from anybody whole, if it has at most so many bytes. It may be a pipe.
+/// Reads a complete file of untrusted origin; fails where it has more than `max` bytes. It may be a pipe.
 pub fn read_at_most(path: &Path, max: usize) -> Result<Vec<u8>> {
     let failed = |error| Failure::io(format!("read {}", path.display()), error);
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
@@ -43,11 +44,12 @@ pub fn read_at_most(path: &Path, max: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Makes the file at `path`, with permission bits `mode`; durable when it returns. Fails where something is there, also if it
-/// came a moment ago: nothing is ever written over. A crash may leave a part.
+/// Makes the file at `path`, with permission bits `mode`; durable when it returns. Fails where the path
+/// exists, also when it appears at the last moment: no file is ever overwritten. A crash may leave a partial
+/// file.
 ///
-/// Written in place, since neither a hard link nor a rename that replaces nothing is known to every file system, and a file
-/// that is to be handed on may well be on a stick.
+/// Written in place: not every file system has hard links or a rename that replaces nothing, and a file for
+/// another person may be on a USB stick.
 pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = |error| Failure::io(format!("write {}", path.display()), error);
     let path = &std::path::absolute(path).map_err(failed)?;
@@ -65,21 +67,21 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
-/// Why a file is not made where something is already.
+/// The error for a new file at a path that exists.
 pub fn is_there(path: &Path) -> Failure {
     Failure::invalid(format!("{} is there already; choose another name", path.display()))
 }
 
-/// Replaces the file at `path` by `bytes` with permission bits `mode`. A crash leaves the old file or the new one,
-/// never a part; durable when it returns.
+/// Replaces the file at `path` by `bytes` with permission bits `mode`. A crash leaves the old file or the new
+/// one, never a part; durable when it returns.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = |error| Failure::io(format!("write {}", path.display()), error);
-    // A name alone has an empty parent, which is no folder.
+    // A path of one name has an empty parent, which is not a folder.
     let path = &std::path::absolute(path).map_err(failed)?;
     let dir = path.parent().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
     let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
-    // One name per file, not per write: what a crash leaves behind is overwritten by the next write. The home's lock
-    // keeps other processes away, and callers within the process hold a lock of their own.
+    // One temporary name per file, not per write: the next write replaces what a crash has left. The home
+    // lock excludes other processes, and callers in this process hold a lock of their own.
     let mut temp_name = std::ffi::OsString::from(".");
     temp_name.push(name);
     temp_name.push(".tmp");
@@ -101,7 +103,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     sync_dir(dir)
 }
 
-/// Removes a file durably; one that is not there is fine.
+/// Removes a file; durable when it returns. A file that does not exist is no error.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Ok(()) => path.parent().map_or(Ok(()), sync_dir),
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_replaces_all_and_leaves_nothing_else() {
+    fn an_atomic_write_replaces_the_file_and_leaves_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
         fs::write(dir.path().join(".x.tmp"), b"left by a crash").unwrap();
@@ -135,9 +137,9 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
-    /// What came between the look and the write was written over.
+    /// A file that appeared between the check and the write was overwritten.
     #[test]
-    fn a_new_file_takes_no_place_that_is_taken() {
+    fn a_new_file_never_overwrites_another() {
         let dir = tempfile::tempdir().unwrap();
         let [path, link] = ["x", "link"].map(|name| dir.path().join(name));
         std::os::unix::fs::symlink(dir.path().join("nothing"), &link).unwrap();

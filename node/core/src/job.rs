@@ -1,5 +1,5 @@
-//! A running command as its caller sees it: events out, a request to stop in. Says nothing about how events are shown
-//! or carried.
+//! A running command as its caller sees it: events out, a request to stop in. The display and transport of
+//! events are elsewhere.
 
 use std::sync::{
     Arc,
@@ -16,10 +16,11 @@ use crate::{
 
 pub use chuan_api::event::{Event, Progress};
 
-/// Events that wait for a slow reader, at most; rows and data wait for room, progress is dropped instead.
+/// The maximum number of events that wait for a slow reader. Rows and data wait for room; progress is
+/// dropped.
 const EVENT_QUEUE: usize = 64;
 
-/// A request to stop, shared by whoever may make it and whoever must heed it.
+/// A request to stop, shared by the callers that may make it and the tasks that must obey it.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<CancelState>);
 
@@ -63,7 +64,7 @@ impl Cancel {
     }
 }
 
-/// What a command is given to talk to its caller.
+/// The handle by which a command reports to its caller.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
     events: Option<mpsc::Sender<Event>>,
@@ -71,7 +72,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job nobody watches; it still can be cancelled.
+    /// A job whose events are dropped; it can still be cancelled.
     pub fn silent() -> Self {
         Self::default()
     }
@@ -82,7 +83,7 @@ impl Job {
         (Self { events: Some(sender), cancel }, receiver)
     }
 
-    /// A job that tells `events` and heeds `cancel`.
+    /// A job that sends to `events` and obeys `cancel`.
     pub fn new(events: mpsc::Sender<Event>, cancel: Cancel) -> Self {
         Self { events: Some(events), cancel }
     }
@@ -97,26 +98,26 @@ impl Job {
         if self.cancel.is_cancelled() { Err(Failure::interrupted()) } else { Ok(()) }
     }
 
-    /// Tells how far the command is; dropped when nobody reads fast enough. Never blocks.
+    /// Reports the progress of the command. Dropped if the reader is too slow. Never blocks.
     pub fn progress(&self, progress: Progress) {
         if let Some(events) = &self.events {
             let _ = events.try_send(Event::Progress(progress));
         }
     }
 
-    /// Tells something to people. Blocks while the queue is full: not for async code.
+    /// Sends a note for people. Blocks while the queue is full: not for async code.
     pub fn note(&self, note: impl Into<String>) {
         let _ = self.send(Event::Note(note.into()));
     }
 
-    /// Tells something to people, from async code.
+    /// Sends a note for people, from async code.
     pub async fn say(&self, note: impl Into<String>) {
         if let Some(events) = &self.events {
             let _ = events.send(Event::Note(note.into())).await;
         }
     }
 
-    /// Passes on what another job said; waits for room. Fails when the reader is gone.
+    /// Passes on the event of another job; waits for room. Fails when the receiver is dropped.
     pub(crate) async fn pass(&self, event: Event) -> Result<()> {
         match &self.events {
             Some(events) => events.send(event).await.map_err(|_| Failure::interrupted()),
@@ -124,14 +125,14 @@ impl Job {
         }
     }
 
-    /// Hands out one line of a listing. Blocks while the queue is full: not for async code. Fails when a stop was
-    /// asked for or the reader is gone.
+    /// Sends one row of a listing. Blocks while the queue is full: not for async code. Fails after a request
+    /// to stop, or when the receiver is dropped.
     pub fn row(&self, row: Row) -> Result<()> {
         self.check()?;
         self.send(Event::Row(row))
     }
 
-    /// Hands out content. Blocks while the queue is full: not for async code. Fails like [`Job::row`].
+    /// Sends content. Blocks while the queue is full: not for async code. Fails like [`Job::row`].
     pub fn data(&self, data: Bytes) -> Result<()> {
         self.check()?;
         self.send(Event::Data(data))
@@ -150,7 +151,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn cancelled_returns_before_and_after_the_fact() {
+    async fn cancelled_returns_once_a_stop_is_asked_for() {
         let cancel = Cancel::default();
         let waiting = tokio::spawn({
             let cancel = cancel.clone();
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_never_blocks_and_rows_fail_when_the_reader_is_gone() {
+    fn progress_never_blocks_and_rows_fail_without_a_receiver() {
         let (job, receiver) = Job::watched(Cancel::default());
         for _ in 0..10 * EVENT_QUEUE {
             job.progress(Progress::default());

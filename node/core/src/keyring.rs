@@ -1,11 +1,9 @@
-//! The secret keys that a command signs with: found in files, opened with a passphrase if they have one, and matched
-//! with what a library's root says. Keys are read in the process of whoever calls, never by a node for somebody else.
+//! The secret keys with which a command signs. Reads key files, decrypts them where they have a passphrase,
+//! and selects the keys that the root of a library names. Keys are read in the caller's process; a node never
+//! reads keys for another process.
 //!
-//! Files that the caller names (`--key`, or `CHUAN_KEY`) are the only ones that are looked at; where none is named, it is
-//! the home's own, `keys/LIBRARY/ROLE.key`.
-
-mod file;
-mod passphrase;
+//! If the caller names files (`--key`, or `CHUAN_KEY`), only these are read. Otherwise the home's file
+//! `keys/LIBRARY/ROLE.key` is read.
 
 use std::{
     collections::BTreeMap,
@@ -20,32 +18,33 @@ use crate::{
     home::Home,
 };
 
-pub use file::{check_free, create, is_encrypted, passphrase_of, read, write};
-pub use passphrase::{Ask, NEW_PASSPHRASE, PASSPHRASE};
+pub use crate::key_file::{
+    Ask, NEW_PASSPHRASE, PASSPHRASE, check_free, create, is_encrypted, passphrase_of, read, write,
+};
 
-/// Where to look for keys.
+/// The key files of a command.
 #[derive(Debug)]
 pub struct Keyring {
     named: Vec<PathBuf>,
     home: Option<Home>,
     ask: Ask,
-    /// What was read, so that nobody types a passphrase twice.
+    /// Keys that were read, so that no passphrase is typed twice.
     read: Mutex<BTreeMap<PathBuf, Key>>,
 }
 
 impl Keyring {
-    /// The keys in the files `named`, else those of `home`.
+    /// The keys in the files `named`; if that is empty, the keys of `home`.
     pub fn new(named: Vec<PathBuf>, home: Option<Home>, ask: Ask) -> Self {
         Self { named, home, ask, read: Mutex::default() }
     }
 
-    /// The keys of a home. Where they have a passphrase, only the variable is asked for it.
+    /// The keys of a home. A passphrase comes only from the variable.
     pub fn of_home(home: Home) -> Self {
         Self::new(Vec::new(), Some(home), Ask::Nobody)
     }
 
-    /// The keys that sign for `role` in `library`: all of those at hand that its root names. There is at least one; the
-    /// error says which were wanted. Blocks while a passphrase is typed.
+    /// The keys that sign for `role` in `library`: all available keys that its root names, at least one. The
+    /// error names the keys that are needed. Blocks while a passphrase is typed.
     pub fn role_keys(&self, library: &Library, role: RoleKind) -> Result<Vec<Key>> {
         let root = library.root().ok_or_else(|| {
             Failure::missing(format!("the root of library {} is not known here", library.id().short()))
@@ -68,7 +67,7 @@ impl Keyring {
         }
         if found.is_empty() {
             return Err(Failure::denied(format!(
-                "that needs the {} key of {} ({}); {}; give the right one with --key or CHUAN_KEY",
+                "this command needs the {} key of {} ({}); {}; give the right key with --key or CHUAN_KEY",
                 role.name(),
                 library.name(),
                 wanted(root, role),
@@ -85,15 +84,15 @@ impl Keyring {
         !self.named.is_empty()
     }
 
-    /// Whether there is a home whose keys are looked at where none are named.
+    /// Whether there is a home, whose keys are used where no files are named.
     pub fn has_home(&self) -> bool {
         self.home.is_some()
     }
 
-    /// The keys in the named files, whatever they are for.
+    /// The keys in the named files, of any role.
     pub fn named_keys(&self) -> Result<Vec<Key>> {
         if self.named.is_empty() {
-            return Err(Failure::usage("which key? name its file with --key or CHUAN_KEY"));
+            return Err(Failure::usage("no key is given; name its file with --key or CHUAN_KEY"));
         }
         self.named.iter().map(|path| self.key(path)).collect()
     }
@@ -110,7 +109,7 @@ impl Keyring {
         if let Some(key) = read.get(path) {
             return Ok(key.clone());
         }
-        let key = file::read(path, self.ask)?;
+        let key = crate::key_file::read(path, self.ask)?;
         read.insert(path.to_owned(), key.clone());
         Ok(key)
     }

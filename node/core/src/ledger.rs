@@ -1,5 +1,5 @@
-//! `chuan ledger`: looks at both files of a home's ledger, and keeps one of them where the home does not
-//! open. It works on the files, so that it needs no home that opens.
+//! `chuan ledger`: inspects both files of a home's ledger. For a home that does not open, makes the ledger
+//! again from one of the files. Works on the files, so the home need not open.
 
 use chuan_engine::{id::NodeId, ledger::Side};
 use chuan_storage::{
@@ -13,21 +13,21 @@ use crate::{
     outcome::{LedgerCopy, LedgerKept, LedgerShown},
 };
 
-/// Looks at both files.
+/// Inspects both files.
 pub fn show(home: &Home) -> Result<LedgerShown> {
     let node = home.node_id()?;
     Ok(shown(&node, home, &ledger::inspect(&home.ledger_dir(), &node)?))
 }
 
-/// Keeps one of them.
+/// Makes both files again from one of them, and keeps the old files under other names.
 pub fn keep(home: &Home, side: Side, dry_run: bool, yes: bool) -> Result<LedgerKept> {
     let node = home.node_id()?;
     let dir = home.ledger_dir();
     let _lock = HomeLock::acquire_for(home.root(), "ledger keep")?;
     let inspection = ledger::inspect(&dir, &node)?;
-    let [from, instead_of] = [side, side.twin()].map(|side| copy(home, side, &inspection));
+    let [from, instead_of] = [side, side.other()].map(|side| copy(home, side, &inspection));
     if !from.present {
-        return Err(Failure::missing(format!("{} is not there; keep the other one", from.path)));
+        return Err(Failure::missing(format!("{} does not exist; keep the other file", from.path)));
     }
     let left_behind = instead_of.last.saturating_sub(from.last);
     let mut kept = LedgerKept {
@@ -44,8 +44,8 @@ pub fn keep(home: &Home, side: Side, dry_run: bool, yes: bool) -> Result<LedgerK
     }
     if !yes {
         return Err(Failure::usage(format!(
-            "this makes both files anew from {} (records {} to {}) and sets the other one aside (records {} to \
-             {}); look with `--dry-run`, do it with `--yes`",
+            "this makes both files again from {} (records {} to {}), and not from the other file (records {} to {}); check \
+             with `--dry-run`, run with `--yes`",
             kept.from.path, kept.from.first, kept.from.last, kept.instead_of.first, kept.instead_of.last
         )));
     }

@@ -1,8 +1,8 @@
 //! Chuan as a library: a node to embed.
 //!
-//! A [`Node`] is a home, open. It publishes folders, serves what it holds to the members of a library, pulls what it
-//! lacks, and writes releases out again. Each of its methods is a command of the `chuan` program; while a node is
-//! open, that program works on its home through the admin socket.
+//! A [`Node`] is an open home. It publishes folders, serves its content to the members of a library, pulls
+//! missing content, and restores releases to folders. Each of its methods is a command of the `chuan`
+//! program; while a node is open, that program works on its home through the admin socket.
 //!
 //! An origin and a mirror in one process:
 //!
@@ -41,37 +41,60 @@
 //!
 //! # Where things are
 //!
-//! [`command`] has what can be asked and [`outcome`] what is answered; [`exit`] has failures and their
-//! numbers. These are modules of `chuan-api`. [`job`] carries progress and cancellation. [`home`] is the
-//! layout on disk, [`keyring`] the secret keys, [`mod@node`] what runs in an open home, [`admin`] the socket
-//! through which other processes reach it. [`session`] runs a command in this process or in the one that
-//! holds the home; [`authority`] runs commands that the caller's key signs. [`carry`] moves statements
-//! between a home and files, [`audit`] verifies an exported audit log, [`ledger`] inspects the two files of a
-//! ledger.
+//! [`command`] has the requests and [`outcome`] the answers; [`exit`] has errors and exit codes. These are
+//! modules of `chuan-api`. [`job`] carries progress and cancellation. [`home`] is the layout on disk,
+//! [`keyring`] the secret keys, [`mod@node`] the facade, [`admin`] the socket through which other processes
+//! reach an open home. [`session`] runs a command in this process or in the process that holds the home;
+//! [`authority`] runs commands that the caller's key signs. [`transfer`] moves statements between a home and
+//! files, [`audit_log`] verifies an exported audit log, [`ledger`] inspects the two files of a ledger.
+//!
+//! Inside an open home, services own the state: `library`, `peers`, `exchange`, `serve`, `vouch` and `audit`,
+//! over one `context`. `commands`, `publish`, `pull` and `rotate` work through them.
 //!
 //! This crate wires. The rules for chunks, manifests, statements and the protocol are in `chuan-engine`,
 //! whose types are at [`engine`]. The program `chuan` is built by the crate `chuan-cli`.
 
 pub mod admin;
-pub mod audit;
+mod audit;
+pub mod audit_log;
 pub mod authority;
-pub mod carry;
+mod commands;
+mod context;
+mod exchange;
+pub mod file;
 pub mod home;
 pub mod job;
+mod key_file;
 pub mod keyring;
 pub mod ledger;
+mod library;
 mod net_error;
 pub mod node;
+mod open_home;
+mod peers;
 mod policy;
+mod publish;
+mod pull;
+mod redeem;
+mod report;
+mod rotation;
+mod serve;
+mod services;
 pub mod session;
+#[cfg(test)]
+mod tests;
+pub mod transfer;
+mod vouch;
 
 use chuan_api::human;
 
+pub use chuan_api::node_event::{NodeEvent, Stamped};
 pub use chuan_api::{
     command,
     exit::{self, Exit, Failure, Result},
     outcome, spec,
 };
 pub use chuan_engine as engine;
+pub use context::{EventStream, Next};
 pub use job::{Cancel, Event, Job};
 pub use node::Node;

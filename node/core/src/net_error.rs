@@ -8,7 +8,7 @@ use chuan_net::Error as NetError;
 
 use crate::exit::{Exit, Failure};
 
-/// The failure that a command ends with after this error between two nodes.
+/// The failure of a command after this error of the transport.
 pub(crate) fn net_failure(error: NetError) -> Failure {
     let exit = match &error {
         NetError::WrongKey { .. }

@@ -1,389 +1,249 @@
-//! [`Node`]: a home, open. Owns what runs in it (the store, the libraries, the admin socket, the listener) and how all
-//! of it begins and ends; each command has a file of its own.
+//! [`Node`]: the facade for embedders. Each of its methods is one command.
 
-mod acquaint;
-mod address;
-mod audit;
-mod behind;
-mod cat;
-mod channels;
-mod checkpoint;
-mod class_list;
-mod classes;
-mod clock;
-mod conflicts;
-mod diff;
-mod fresh;
-mod gossip;
-mod here;
-mod intake;
-mod invite;
-mod join;
-mod lag;
-mod ledger;
-mod libraries;
-mod listing;
-mod maintain;
-mod me;
-mod members;
-mod peer;
-mod publish;
-mod pull;
-mod release;
-mod report;
-mod restore;
-mod rotate;
-mod said;
-mod serve;
-mod statements;
-mod status;
-mod store;
-mod talks;
-#[cfg(test)]
-mod tests;
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-};
-
-use chuan_engine::{
-    Error,
-    audit::{Event, Verb},
-    id::{LibraryId, NodeId},
-    store::{Ledger, Objects, Shelves},
-};
-use chuan_net::Counts;
-use chuan_storage::{Losses, lock::HomeLock};
-use tokio::sync::OwnedMutexGuard;
+use chuan_engine::id::NodeId;
 
 use crate::{
-    admin::{
-        Holder,
-        server::{BoxFuture, Runner, Server},
-        socket,
+    authority,
+    command::{
+        AuditVerb, Cat, Channels, Command, Conflicts, Diff, History, Ingest, Invite, Join, ListClasses, Ls,
+        Members, Offer, Publish, Pull, Releases, Restore, Role, Rotate, Statements, Verify,
     },
-    audit::{FailedAuths, Files, Log},
-    command::{Command, Role},
-    exit::{Exit, Failure, Result},
+    commands,
+    context::EventStream,
+    exit::Result,
     home::{Home, config::Config},
-    job::{Cancel, Job},
-    outcome::{Identity, Outcome},
+    job::Job,
+    keyring::Keyring,
+    open_home::OpenHome,
+    outcome::{
+        Carried, ChannelHistory, ChannelList, ClassList, ConflictList, Differed, Identity, Ingested, Invited,
+        Joined, Listed, MemberList, Offered, Outcome, Published, Pulled, Rebuilt, ReleaseList, Restored,
+        Rotated, Shown, Status, Verified,
+    },
+    peers, publish, pull,
+    session::{self, Session},
 };
-use audit::Keeper;
-use checkpoint::OwnCheckpoints;
-use libraries::Libraries;
-use me::Me;
-use serve::Serving;
-use store::HomeStore;
 
-pub(crate) use channels::{before_current, named as channel_named};
-pub use clock::now_ms;
-pub(crate) use fresh::age as fresh_age;
-pub(crate) use members::{named as member_named, row as member_row};
-pub(crate) use publish::node_role;
-pub(crate) use release::find as find_release;
-
-/// An open home. Cheap to clone; the home is free again when every clone is dropped and what runs in it has ended.
+/// An open home. Cheap to clone; the home is free again when every clone is dropped and its tasks have ended.
 ///
-/// Every method is one command. All of them may run at once, but for two that change one library, which wait for each
-/// other. Dropping a future stops waiting for the command, not the
-/// command: use the [`Job`]'s [`Cancel`] for that.
+/// Every method is one command. All of them may run at once, except that two that change one library wait for
+/// each other. Dropping a future stops waiting for the command, not the command: use the [`Job`]'s
+/// [`Cancel`](crate::Cancel) for that.
 #[derive(Clone, Debug)]
-pub struct Node(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    home: Home,
-    config: Config,
-    me: Me,
-    /// What this process was started to do.
-    doing: String,
-    store: Arc<HomeStore>,
-    libraries: Libraries<HomeStore>,
-    /// By label: held by what changes a library for long.
-    turns: Mutex<BTreeMap<String, Weak<tokio::sync::Mutex<()>>>>,
-    running: Mutex<Vec<Cancel>>,
-    /// Held while `peers.json` is read and written again.
-    peers: Mutex<()>,
-    serving: Mutex<Option<Serving>>,
-    /// Held while the node's key is replaced.
-    rotating: Mutex<()>,
-    admin: Mutex<Option<Server>>,
-    log: Log,
-    /// Failed authentications that the log has not been told yet.
-    failed: Mutex<FailedAuths>,
-    keeper: Mutex<Option<Keeper>>,
-    /// Contradictions that the log was told of, by their subjects; none where it was not looked yet.
-    told: Mutex<Option<BTreeSet<String>>>,
-    own: Mutex<OwnCheckpoints>,
-    /// What a listener was asked.
-    counts: Arc<Counts>,
-    /// What of the store's damage the log was told of.
-    losses: Mutex<Losses>,
-}
+pub struct Node(pub(crate) Arc<OpenHome>);
 
 impl Node {
-    /// Makes a home at `root` and opens it. `name` may be left to the node's id.
+    /// Makes a home at `root` and opens it. Without a `name`, the node is named by its id.
     pub async fn init(root: &Path, name: Option<&str>, role: Role) -> Result<Node> {
-        Home::init(root, name, role)?;
-        Node::open(root).await
+        OpenHome::init(root, name, role).await.map(Node)
     }
 
-    /// Opens the home at `root`: locks it, serves its admin socket, finishes what a crash left undone. Fails with
-    /// [`Exit::Busy`] where another process has it open.
+    /// Opens the home at `root`: locks it, serves its admin socket, repairs what a crash left. Fails with
+    /// [`Exit::Busy`](crate::Exit::Busy) where another process has it open.
     pub async fn open(root: &Path) -> Result<Node> {
-        match HomeLock::acquire_for(Home::find(root)?.root(), "embedded") {
-            Ok(lock) => Node::open_locked(Home::find(root)?, lock, "embedded").await,
-            Err(error) => Err(error.into()),
-        }
+        OpenHome::open(root, "embedded").await.map(Node)
     }
 
-    /// Like [`Node::open`]; `None` where another process has the home open. `doing` tells others what this one does.
-    pub(crate) async fn try_open(root: &Path, doing: &str) -> Result<Option<Node>> {
-        let home = Home::find(root)?;
-        match HomeLock::acquire_for(home.root(), doing) {
-            Ok(lock) => Node::open_locked(home, lock, doing).await.map(Some),
-            Err(Error::Busy(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+    /// Opens the home to serve it. Waits a moment for a process that is about to end; fails with the name of
+    /// the holder if another process holds the home.
+    pub async fn open_to_serve(root: &Path) -> Result<Node> {
+        session::open_to_serve(root).await.map(Node)
     }
 
-    async fn open_locked(home: Home, lock: HomeLock, doing: &str) -> Result<Node> {
-        let config = home.config()?;
-        // Before the store, whose opening may take long after a crash: others find someone who will answer.
-        let listener = socket::bind(&home.run_dir())?;
-        let opened = Event::new(Verb::Opened, doing);
-        let (me, home, store, libraries, log) = on_thread(move || {
-            let log = Log::open(Files::at(home.audit_dir()), opened, now_ms());
-            let store = Arc::new(HomeStore::open(&home, lock, log.arrival())?);
-            log.follow(Arc::clone(&store) as Arc<dyn Ledger>);
-            store.found().iter().for_each(|found| log.note(Event::new(Verb::Heal, found), now_ms()));
-            let libraries = Libraries::load(Arc::clone(&store), &ledger::roots_of(&home), now_ms())?;
-            libraries.leave_out(ledger::sources_of(&home));
-            ledger::keep_roots(&home, &libraries);
-            rotate::finish_rotation(&home, &libraries)?;
-            Ok((Me::of(&home)?, home, store, libraries, log))
-        })
-        .await?;
-        let inner = Arc::new(Inner {
-            home,
-            config,
-            me,
-            doing: doing.to_owned(),
-            store,
-            libraries,
-            turns: Mutex::default(),
-            running: Mutex::default(),
-            peers: Mutex::default(),
-            serving: Mutex::default(),
-            rotating: Mutex::default(),
-            admin: Mutex::default(),
-            log,
-            failed: Mutex::default(),
-            keeper: Mutex::default(),
-            told: Mutex::default(),
-            own: Mutex::default(),
-            counts: Arc::default(),
-            losses: Mutex::default(),
-        });
-        let opened = Arc::clone(&inner);
-        on_thread(move || {
-            opened.take_up_checkpoints();
-            opened.follow_everything();
-            Ok(())
-        })
-        .await?;
-        *lock_of(&inner.keeper) = Some(Keeper::start(Arc::downgrade(&inner)));
-        let reception = Reception { holder: inner.holder(), node: Arc::downgrade(&inner) };
-        *lock_of(&inner.admin) = Some(Server::start(listener, Arc::new(reception)));
-        Ok(Node(inner))
+    /// The node that ran the commands of a session, if that was in this process. It must be closed: commands
+    /// of other processes may run in it by now.
+    pub fn of_session(session: Session) -> Option<Node> {
+        session.into_home().map(Node)
     }
 
     /// The node's id.
     pub fn id(&self) -> NodeId {
-        self.0.me.id()
+        self.0.services.context.me()
     }
 
-    /// Where the node listens, while it serves.
+    /// The address at which the node listens; `None` while it does not.
     pub fn listening(&self) -> Option<SocketAddr> {
         self.0.listening()
     }
 
-    /// The home.
-    pub(crate) fn home(&self) -> &Home {
-        &self.0.home
-    }
-
-    /// Who the node is, and where peers may reach it.
+    /// The node's name, key, role, and the addresses at which peers may reach it.
     pub fn identity(&self) -> Result<Identity> {
-        identity(&self.0.home, &self.0.config, self.listening())
+        let context = &self.0.services.context;
+        peers::identity(&context.home, &context.config, context.listening())
     }
 
-    /// Runs any command; what it says goes to `job`.
+    /// The events of the node from now on.
+    pub fn events(&self) -> EventStream {
+        self.0.services.context.events.subscribe()
+    }
+
+    /// The metrics of the node as OpenMetrics text.
+    pub fn metrics(&self) -> String {
+        self.0.services.context.metrics.encode()
+    }
+
+    /// Runs any command to its end; its progress, notes and rows go to `job`.
     pub async fn run(&self, command: Command, job: Job) -> Result<Outcome> {
-        let _running = self.0.register(job.cancel());
-        let result = match command {
-            Command::Id => self.identity().map(Outcome::Id),
-            Command::Ingest(options) => {
-                self.ingest(options, &job).await.map(|ingested| Outcome::Ingest(Box::new(ingested)))
-            }
-            Command::Rotate(options) => self.rotate(options).await.map(Outcome::Rotate),
-            Command::Join(options) => self.join(options).await.map(Outcome::Join),
-            Command::Pull(options) => {
-                self.pull(options, &job).await.map(|pulled| Outcome::Pull(Box::new(pulled)))
-            }
-            Command::Restore(options) => self.restore(options, &job).await.map(Outcome::Restore),
-            Command::Releases(options) => self.releases(options).await.map(Outcome::Releases),
-            Command::Ls(options) => self.ls(options, &job).await.map(Outcome::Ls),
-            Command::Diff(options) => self.diff(options, &job).await.map(Outcome::Diff),
-            Command::Cat(options) => self.cat(options, &job).await.map(Outcome::Cat),
-            Command::Verify(options) => self.verify(options, &job).await.map(Outcome::Verify),
-            Command::Rebuild => self.rebuild(&job).await.map(Outcome::Rebuild),
-            Command::Audit(options) => self.audit(options.verb, &job).await,
-            Command::Statements(options) => self.statements(options, &job).await.map(Outcome::Statements),
-            Command::Offer(options) => self.offer(options).await.map(Outcome::Offer),
-            Command::Classes(options) => self.classes(options).await.map(Outcome::Classes),
-            Command::Channels(options) => self.channels(options).await.map(Outcome::Channels),
-            Command::History(options) => self.history(options).await.map(Outcome::History),
-            Command::Conflicts(options) => self.conflicts(options).await.map(Outcome::Conflicts),
-            Command::Members(options) => self.members(options).await.map(Outcome::Members),
-            Command::Status => self.status().await.map(|status| Outcome::Status(Box::new(status))),
-        };
-        self.settle_audit_if_due().await;
-        result
+        self.0.run(command, job).await
     }
 
-    /// Asks every command that runs here to stop, also those of other processes.
+    /// Cancels every command that runs here, those of other processes included.
     pub fn stop_commands(&self) {
-        lock_of(&self.0.running).iter().for_each(Cancel::cancel);
+        self.0.stop_commands();
     }
 
-    /// Takes no more commands and no more peers, and returns when those under way have ended.
+    /// Takes no more commands and no more peers, and returns when those under way have ended. Idempotent.
     pub async fn close(&self) {
-        let admin = lock_of(&self.0.admin).take();
-        if let Some(admin) = admin {
-            admin.stop().await;
-        }
-        let serving = lock_of(&self.0.serving).take();
-        if let Some(serving) = serving {
-            serving.stop().await;
-        }
-        self.close_audit().await;
+        self.0.close().await;
     }
 
-    /// Works on a thread that may block.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let node = self.clone();
-        on_thread(move || work(&node.0)).await
+    /// Listens and answers peers until [`Node::close`], or until the last clone is dropped. `listen` is
+    /// `IP:PORT`, or `NAME:PORT`; without it, the configured address. Returns the address, with the port that
+    /// was chosen for port 0.
+    pub async fn serve(&self, listen: Option<&str>) -> Result<SocketAddr> {
+        self.0.services.serve.start(listen).await
+    }
+
+    /// Reads the changes in a folder, signs a release with this home's keys and moves the channel `live` to
+    /// it. A new library name founds a library, whose keys stay in this home. A folder becomes the content of
+    /// the library; a single file is added to it, or replaces its old version.
+    ///
+    /// If it is stopped at any moment, the library is as before, and content that was read is not read again.
+    pub async fn publish(&self, options: Publish, job: &Job) -> Result<Published> {
+        let mut session = Session::within(Arc::clone(&self.0), job.clone());
+        authority::publish(&mut session, &self.keyring(), options).await
+    }
+
+    /// Makes a ticket for a library whose operator key is in this home. The ticket's statement is durable
+    /// when it returns; the ticket's secret is only in the answer.
+    pub async fn invite(&self, options: Invite) -> Result<Invited> {
+        let mut session = Session::within(Arc::clone(&self.0), Job::silent());
+        authority::invite(&mut session, &self.keyring(), options).await
+    }
+
+    /// Becomes a member of the library that a ticket invites to, and remembers its redeemer as a source. The
+    /// ticket's secret does not leave this node. Durable when it returns; joining again with the same ticket
+    /// is harmless.
+    pub async fn join(&self, options: Join) -> Result<Joined> {
+        commands::join::join(&self.0.services, options).await
+    }
+
+    /// Fetches the announced release of a channel, or its newest ancestor if no source has it, or the release
+    /// that is named: only content that is not held here. The channel moves last, when everything is durable,
+    /// and never back. If it is stopped at any moment, the library is as before, and the next pull continues
+    /// from there.
+    ///
+    /// If no release came although a newer one is announced, [`Pulled::is_behind`] is true.
+    pub async fn pull(&self, options: Pull, job: &Job) -> Result<Pulled> {
+        pull::pull(&self.0.services, options, job).await
+    }
+
+    /// Brings a folder to a release. Every byte is verified before it is written.
+    pub async fn restore(&self, options: Restore, job: &Job) -> Result<Restored> {
+        commands::restore::restore(&self.0.services, options, job).await
+    }
+
+    /// Reads the changes in a folder, durably, and returns the contents of a release of it. Not visible to
+    /// peers before a publisher signs it.
+    pub async fn ingest(&self, options: Ingest, job: &Job) -> Result<Ingested> {
+        publish::ingest(&self.0.services, options, job).await
+    }
+
+    /// The releases of a library that are known here, newest first.
+    pub async fn releases(&self, options: Releases) -> Result<ReleaseList> {
+        commands::listing::releases(&self.0.services, options).await
+    }
+
+    /// The entries of a release, as rows of `job` in path order.
+    pub async fn ls(&self, options: Ls, job: &Job) -> Result<Listed> {
+        commands::listing::ls(&self.0.services, options, job).await
+    }
+
+    /// The differences between two releases, as rows of `job` in path order. Reads only subtrees that differ.
+    pub async fn diff(&self, options: Diff, job: &Job) -> Result<Differed> {
+        commands::diff::diff(&self.0.services, options, job).await
+    }
+
+    /// The content of a file, or a part of it, as data of `job`.
+    pub async fn cat(&self, options: Cat, job: &Job) -> Result<Shown> {
+        commands::cat::cat(&self.0.services, options, job).await
+    }
+
+    /// Walks every release that is held and checks that every object it names is held too. With `deep`, first
+    /// compares every stored byte with its hash. A finding is an answer, not an error.
+    pub async fn verify(&self, options: Verify, job: &Job) -> Result<Verified> {
+        commands::maintain::verify(&self.0.services, options, job).await
+    }
+
+    /// Builds the index again from the segments, while other commands and peers use the old one. Fails with
+    /// [`Exit::Busy`](crate::Exit::Busy) where another rebuild is under way.
+    pub async fn rebuild(&self, job: &Job) -> Result<Rebuilt> {
+        commands::maintain::rebuild(&self.0.services, job).await
+    }
+
+    /// Reads, verifies or exports the audit log. Records come as rows, or as bytes where an export names no
+    /// file.
+    pub async fn audit(&self, verb: AuditVerb, job: &Job) -> Result<Outcome> {
+        commands::audit::audit(&self.0.services, verb, job).await
+    }
+
+    /// All statements of a library that are known here, as a bundle among the data of `job`.
+    pub async fn statements(&self, options: Statements, job: &Job) -> Result<Carried> {
+        commands::statements::statements(&self.0.services, options, job).await
+    }
+
+    /// Takes finished statements and returns the outcome of each. Stored statements are durable when it
+    /// returns, and effective ones apply; a channel moves here only to a release whose data is here.
+    pub async fn offer(&self, options: Offer) -> Result<Offered> {
+        commands::statements::offer(&self.0.services, options).await
+    }
+
+    /// The classes in the releases to which channels point here, and those that releases list by name. A
+    /// class that is not granted to this node is included only if a release lists it.
+    pub async fn classes(&self, options: ListClasses) -> Result<ClassList> {
+        commands::class_list::classes(&self.0.services, options).await
+    }
+
+    /// The newest release of each channel of a library, and the release in this home.
+    pub async fn channels(&self, options: Channels) -> Result<ChannelList> {
+        commands::channels::channels(&self.0.services, options).await
+    }
+
+    /// The releases of a channel over time, newest first: every effective statement about it.
+    pub async fn history(&self, options: History) -> Result<ChannelHistory> {
+        commands::channels::history(&self.0.services, options).await
+    }
+
+    /// Every contradiction that is known here, unsettled ones first, each with its signed statements as
+    /// proof.
+    pub async fn conflicts(&self, options: Conflicts) -> Result<ConflictList> {
+        commands::conflicts::conflicts(&self.0.services, options).await
+    }
+
+    /// Every node that the statements of a library name as a member, revoked ones included.
+    pub async fn members(&self, options: Members) -> Result<MemberList> {
+        commands::members::members(&self.0.services, options).await
+    }
+
+    /// Libraries, channels, the store and the peers, as they are now.
+    pub async fn status(&self) -> Result<Status> {
+        commands::status::status(&self.0.services, self.0.holder()).await
+    }
+
+    /// Replaces the node's key. The old key stays valid for the grace, for peers that do not know the new key
+    /// yet. Reachable peers get the new statement before it returns.
+    pub async fn rotate(&self, options: Rotate) -> Result<Rotated> {
+        commands::rotate::rotate(&self.0.services, options).await
+    }
+
+    fn keyring(&self) -> Keyring {
+        Keyring::of_home(self.0.services.context.home.clone())
     }
 }
 
-impl Inner {
-    fn holder(&self) -> Holder {
-        Holder { pid: std::process::id(), doing: self.doing.clone() }
-    }
-
-    /// Waits until nothing else changes the library of this name for long.
-    async fn turn(&self, library: &str, job: &Job) -> Result<OwnedMutexGuard<()>> {
-        let turn = {
-            let mut turns = lock_of(&self.turns);
-            turns.retain(|_, turn| turn.strong_count() > 0);
-            let turn = turns.get(library).and_then(Weak::upgrade).unwrap_or_default();
-            turns.insert(library.to_owned(), Arc::downgrade(&turn));
-            turn
-        };
-        if let Ok(guard) = Arc::clone(&turn).try_lock_owned() {
-            return Ok(guard);
-        }
-        job.say(format!("waiting for another publish or pull of {library}")).await;
-        tokio::select! {
-            guard = turn.lock_owned() => Ok(guard),
-            () = job.cancel().cancelled() => Err(Failure::interrupted()),
-        }
-    }
-
-    fn register(self: &Arc<Self>, cancel: &Cancel) -> Running {
-        lock_of(&self.running).push(cancel.clone());
-        Running { node: Arc::clone(self), cancel: cancel.clone() }
-    }
-
-    /// Where the node listens, while it serves.
-    fn listening(&self) -> Option<SocketAddr> {
-        lock_of(&self.serving).as_ref().map(Serving::address)
-    }
-
-    /// The chunks and pages of a library.
-    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
-        self.store.of(library)
-    }
-
-    /// The statements and refs of all libraries.
-    fn ledger(&self) -> &dyn Ledger {
-        &*self.store
-    }
-}
-
-/// A command under way, as long as this is held.
-struct Running {
-    node: Arc<Inner>,
-    cancel: Cancel,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        lock_of(&self.node.running).retain(|cancel| !cancel.is(&self.cancel));
-    }
-}
-
-/// Hands commands from the admin socket to the node, and does not keep it open.
-struct Reception {
-    holder: Holder,
-    node: Weak<Inner>,
-}
-
-impl Runner for Reception {
-    fn holder(&self) -> Holder {
-        self.holder.clone()
-    }
-
-    fn run(&self, command: Command, job: Job) -> BoxFuture<Result<Outcome>> {
-        let node = self.node.upgrade().map(Node);
-        Box::pin(async move {
-            match node {
-                Some(node) => node.run(command, job).await,
-                None => Err(Failure::new(Exit::Busy, "the home is being closed; try again")),
-            }
-        })
-    }
-}
-
-/// Who the node of a home is. `listening` is where it listens now, if it does.
+/// The identity of the node of a home. `listening` is the address at which it listens, if it does.
 pub fn identity(home: &Home, config: &Config, listening: Option<SocketAddr>) -> Result<Identity> {
-    let key = home.node_key()?;
-    Ok(Identity {
-        id: home.node_id()?.to_string(),
-        key: key.public().to_string(),
-        name: config.name.clone(),
-        role: config.role.as_str().to_owned(),
-        region: config.region.clone().unwrap_or_default(),
-        addresses: address::announced(config, listening)?,
-        home: home.root().display().to_string(),
-    })
-}
-
-/// Works on a thread that may block.
-async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let result = tokio::task::spawn_blocking(work).await;
-    result.map_err(|error| Failure::internal(format!("a command failed: {error}")))?
-}
-
-/// A lock whose holder panicked still guards whole data: all of them are held for single assignments.
-fn lock_of<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    peers::identity(home, config, listening)
 }

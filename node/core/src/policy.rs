@@ -1,6 +1,7 @@
-//! The policy file: the classes of a library as its operators write them, in one file for two statements. `publish --policy`
-//! takes what is signed with a release (names, patterns and fallback paths), `policy set` what all members read. Each says
-//! what it left to the other.
+//! The policy file: the classes of a library as its operators write them. One file is the source of two
+//! statements: `publish --policy` reads the part that is signed with a release (names, patterns and fallback
+//! paths), and `policy set` the part that all members read. Each command lists the settings that it left to
+//! the other.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -19,16 +20,16 @@ use serde::Deserialize;
 use crate::{
     command::parse_duration,
     exit::{Failure, Result},
-    home::file,
+    file,
 };
 
-/// The most bytes of a policy file.
+/// The maximum length of a policy file, in bytes.
 const POLICY_FILE_BYTES: usize = 1 << 20;
 
-/// A policy file that keeps its rules.
+/// A valid policy file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct PolicyText {
-    /// What it says of the library as a whole; the rows are in `classes`.
+    /// The settings of the library; its rows are in `classes`.
     pub(crate) library: Policy,
     /// The classes, in the order of the file.
     pub(crate) classes: Vec<ClassText>,
@@ -39,9 +40,9 @@ pub(crate) struct PolicyText {
 pub(crate) struct ClassText {
     /// Its name.
     pub(crate) name: String,
-    /// Which paths are its own.
+    /// The rules for its paths.
     pub(crate) rules: ClassRules,
-    /// How it is to be kept.
+    /// Its row of the policy.
     pub(crate) row: ClassPolicy,
 }
 
@@ -51,7 +52,7 @@ impl PolicyText {
         self.classes.iter().map(|class| (class.name.clone(), class.rules.clone())).collect()
     }
 
-    /// What `publish --policy` leaves to `policy set`, a line each.
+    /// The settings that `publish --policy` leaves to `policy set`, a line each.
     pub(crate) fn left_by_publish(&self) -> Vec<String> {
         let rows = self.classes.iter().filter(|class| class.row != ClassPolicy::default());
         let mut left: Vec<_> = rows.map(|class| format!("how class `{}` is kept", class.name)).collect();
@@ -64,7 +65,7 @@ impl PolicyText {
         left
     }
 
-    /// What `policy set` leaves to `publish --policy`, a line each.
+    /// The settings that `policy set` leaves to `publish --policy`, a line each.
     pub(crate) fn left_by_set(&self) -> Vec<String> {
         let ruled = self.classes.iter().filter(|class| !class.rules.is_empty());
         ruled.map(|class| format!("the paths of class `{}`", class.name)).collect()
@@ -135,8 +136,8 @@ impl From<MirrorWord> for Mirror {
 ///
 /// # Errors
 ///
-/// [`Exit::Invalid`](crate::Exit::Invalid) naming the file and what is wrong in it, [`Exit::Missing`](crate::Exit::Missing)
-/// where it is not there.
+/// [`Exit::Invalid`](crate::Exit::Invalid) with the file and its mistake,
+/// [`Exit::Missing`](crate::Exit::Missing) where the file does not exist.
 pub(crate) fn read(path: &Path) -> Result<PolicyText> {
     let text = String::from_utf8(file::read_at_most(path, POLICY_FILE_BYTES)?)
         .map_err(|_| Failure::invalid(format!("{} is not UTF-8 text", path.display())))?;
@@ -174,7 +175,7 @@ impl ClassEntry {
     fn class(self) -> Result<ClassText> {
         let name = &self.name;
         let invalid = |what: &dyn std::fmt::Display| Failure::invalid(format!("class `{name}`: {what}"));
-        // A name that no grant could name would be of no use.
+        // A class is useless if no grant can name it.
         if !is_class_name(name) || Classes::new(vec![name.clone()]).is_err() {
             return Err(invalid(
                 &"use 1 to 64 bytes of visible text, without white space or any of *?[]{},/ ",
@@ -194,7 +195,7 @@ impl ClassEntry {
             mirror: self.mirror.map(Mirror::from),
             every_ms: ms("every", &self.every)?,
             priority: match self.priority {
-                Some(0) => return Err(invalid(&"priority: use 1 to 255; what is higher goes first")),
+                Some(0) => return Err(invalid(&"priority: use 1 to 255; a higher number goes first")),
                 priority => priority.unwrap_or(0),
             },
             complete_by_ms: ms("complete_by", &self.complete_by)?,
@@ -221,7 +222,7 @@ mod tests {
     use crate::Exit;
 
     #[test]
-    fn one_file_serves_both() {
+    fn one_file_has_the_settings_of_both_commands() {
         let text = parse(
             r#"
             excludes = ["*.part", "cache/"]
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn an_error_names_the_mistake() {
         for (text, part) in [
             ("", "no [[class]]"),
             ("excludes = [\"masters/a\"]", "names a path"),

@@ -1,5 +1,6 @@
-//! The answer to a ticket: whoever proves its key gets a member statement, signed by this node.
+//! Redeeming a ticket: a peer that proves the ticket's key gets a member statement, signed by this node.
 
+use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
     Error, Result as EngineResult,
     audit::{Event, Verb},
@@ -8,75 +9,65 @@ use chuan_engine::{
 };
 use chuan_net::PeerKey;
 
-use super::{Inner, Node, audit, now_ms};
 use crate::{
-    authority,
-    command::Invite,
-    exit::{Exit, Failure, Result},
-    job::Job,
-    keyring::Keyring,
-    outcome::Invited,
-    session::Session,
+    audit::task::actor,
+    context::Context,
+    exit::{Exit, Failure},
+    library::LibraryService,
 };
 
-impl Node {
-    /// Makes a ticket for a library whose operator key is in this home. The ticket's statement is durable when it
-    /// returns; the ticket's secret is nowhere but in the answer.
-    pub async fn invite(&self, options: Invite) -> Result<Invited> {
-        let mut session = Session::within(self.clone(), Job::silent());
-        authority::invite(&mut session, &Keyring::of_home(self.0.home.clone()), options).await
-    }
-}
+/// Makes `peer` a member if it proves the ticket's key. It has proved its own key over the connection with
+/// this `exporter`. The use is durable when it returns; the same node gets the same answer again. Blocks.
+pub(crate) fn redeem(
+    context: &Context,
+    service: &LibraryService,
+    peer: &PeerKey,
+    exporter: &[u8; 32],
+    join: &message::Join,
+) -> EngineResult<Vec<bytes::Bytes>> {
+    let now = context.now_ms();
+    // The same answer for an unknown library and an unknown ticket: a peer that is no member must not learn
+    // which.
+    let unknown =
+        || Error::Denied("this node does not know the ticket; ask for a new one with `chuan invite`".into());
+    let known = service.get(&join.library).ok_or_else(unknown)?;
+    let terms = known.ticket(&join.ticket).ok_or_else(unknown)?.body;
+    let proof = Proof { exporter: *exporter, library: join.library, joiner: peer.node, ticket: join.ticket };
+    proof.verify(&terms.key, &Signature::from_bytes(join.proof))?;
 
-impl Inner {
-    /// Makes `peer`, who has proved its key over the connection with this `exporter`, a member if it proves the
-    /// ticket's key too. The use is durable when it returns; asked again by the same node, it gives the same answer.
-    pub(super) fn redeem(
-        &self,
-        peer: &PeerKey,
-        exporter: &[u8; 32],
-        join: &message::Join,
-    ) -> EngineResult<Vec<bytes::Bytes>> {
-        let now = now_ms();
-        // One answer for a library that is not here and a ticket that is not known: strangers learn of neither.
-        let unknown = || {
-            Error::Denied("this node does not know the ticket; ask for a new one with `chuan invite`".into())
+    let me = context.me();
+    let redeemed = service.change(&join.library, |library| {
+        if library.redeem(&join.ticket, &peer.node, &me, now).map_err(denied)?.is_some() {
+            return Ok(Vec::new());
+        }
+        let body = Member {
+            node: peer.node,
+            key: peer.key,
+            name: join.name.clone(),
+            role: terms.role.unwrap_or_else(|| chosen_role(join.role)),
+            region: terms.region.clone(),
+            classes: terms.classes.clone(),
+            verbs: terms.verbs,
+            expires_ms: 0,
+            ticket: Some(join.ticket),
         };
-        let known = self.libraries.get(&join.library).ok_or_else(unknown)?;
-        let terms = known.ticket(&join.ticket).ok_or_else(unknown)?.body;
-        let proof =
-            Proof { exporter: *exporter, library: join.library, joiner: peer.node, ticket: join.ticket };
-        proof.verify(&terms.key, &Signature::from_bytes(join.proof))?;
-
-        let me = self.me.id();
-        let redeemed = self.libraries.change(&join.library, now, |library| {
-            if library.redeem(&join.ticket, &peer.node, &me, now).map_err(denied)?.is_some() {
-                return Ok(Vec::new());
-            }
-            let body = Member {
-                node: peer.node,
-                key: peer.key,
-                name: join.name.clone(),
-                role: terms.role.unwrap_or_else(|| chosen_role(join.role)),
-                region: terms.region.clone(),
-                classes: terms.classes.clone(),
-                verbs: terms.verbs,
-                expires_ms: 0,
-                ticket: Some(join.ticket),
-            };
-            let made = member(library, &self.key(), body, now)?;
-            let subject = format!("{} with ticket {}", join.name, join.ticket.short());
-            self.audit(Event::new(Verb::Join, subject).by(audit::peer(peer)).of(join.library))?;
-            Ok(vec![made])
-        });
-        let library = redeemed.map_err(|failure| for_joiner(&failure))?;
-        tracing::info!(node = %peer.node, name = %join.name, library = %library.name(), "a node joined");
-        let welcome = welcome(&library, &[peer.node, me], &join.ticket);
-        Ok(welcome.into_iter().map(|statement| statement.bytes().clone()).collect())
-    }
+        let made = member(library, &context.signing_key(), body, now)?;
+        let subject = format!("{} with ticket {}", join.name, join.ticket.short());
+        context.audit(Event::new(Verb::Join, subject).by(actor(peer)).of(join.library))?;
+        Ok(vec![made])
+    });
+    let library = redeemed.map_err(|failure| for_joiner(&failure))?;
+    context.emit(NodeEvent::Joined {
+        library: library.id().to_string(),
+        node: peer.node.to_string(),
+        name: join.name.clone(),
+    });
+    tracing::info!(node = %peer.node, name = %join.name, library = %library.name(), "a node joined");
+    let welcome = welcome(&library, &[peer.node, me], &join.ticket);
+    Ok(welcome.into_iter().map(|statement| statement.bytes().clone()).collect())
 }
 
-/// The joiner hears the reason itself, without what stands before it in an error.
+/// The joiner gets the reason alone, without the prefix of an error.
 fn denied(error: Error) -> Failure {
     match error {
         Error::Denied(reason) => Failure::denied(reason),
@@ -84,7 +75,7 @@ fn denied(error: Error) -> Failure {
     }
 }
 
-/// Why a ticket was not redeemed; what went wrong inside this node is for its own log.
+/// The reason why a ticket was not redeemed. An internal error goes only to this node's log.
 fn for_joiner(failure: &Failure) -> Error {
     match failure.exit {
         Exit::Denied => Error::Denied(failure.message.clone()),
@@ -96,8 +87,8 @@ fn for_joiner(failure: &Failure) -> Error {
     }
 }
 
-/// What a new member needs to know: the roots that count, the ticket, and what shows the membership and the keys of itself and of the
-/// redeemer. The rest comes with its first exchange.
+/// The statements that a new member needs: the roots, the ticket, and the proof of membership and key of
+/// itself and of the redeemer. The rest comes with its first exchange.
 fn welcome<'a>(
     library: &'a Library,
     nodes: &[chuan_engine::id::NodeId],
@@ -113,7 +104,7 @@ fn welcome<'a>(
     welcome
 }
 
-/// The role a joiner asks for, where the ticket leaves it to choose between mirror and edge.
+/// The role that a joiner asks for, where the ticket allows mirror and edge.
 const fn chosen_role(tag: u8) -> NodeRole {
     if tag == NodeRole::Edge as u8 { NodeRole::Edge } else { NodeRole::Mirror }
 }

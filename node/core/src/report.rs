@@ -1,4 +1,4 @@
-//! Turns what the engine says of its progress into events of a job, no more of them than anyone can read.
+//! Turns the progress of the engine into events of a job, at a rate that a person can read.
 
 use std::time::{Duration, Instant};
 
@@ -9,35 +9,35 @@ use crate::{
     outcome::Row,
 };
 
-/// Between two events.
+/// The minimum time between two events.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Hears of one job's progress.
+/// Reports the progress of one job.
 #[derive(Debug)]
-pub(super) struct Reporter<'a> {
+pub(crate) struct Reporter<'a> {
     job: &'a Job,
     phase: &'static str,
-    told: Option<Instant>,
+    reported: Option<Instant>,
 }
 
 impl<'a> Reporter<'a> {
-    /// Tells `job` of the progress of `phase`.
-    pub(super) fn new(job: &'a Job, phase: &'static str) -> Self {
-        Self { job, phase, told: None }
+    /// Reports the progress of `phase` to `job`.
+    pub(crate) fn new(job: &'a Job, phase: &'static str) -> Self {
+        Self { job, phase, reported: None }
     }
 
-    /// Tells of plain bytes, where nothing else is counted.
-    pub(super) fn bytes(&mut self, bytes: u64, bytes_total: u64) {
+    /// Reports only bytes.
+    pub(crate) fn bytes(&mut self, bytes: u64, bytes_total: u64) {
         self.advanced(&Counts { bytes, bytes_total: Some(bytes_total), ..Counts::default() });
     }
 }
 
 impl Progress for Reporter<'_> {
     fn advanced(&mut self, counts: &Counts) {
-        if self.told.is_some_and(|told| told.elapsed() < PAUSE) {
+        if self.reported.is_some_and(|reported| reported.elapsed() < PAUSE) {
             return;
         }
-        self.told = Some(Instant::now());
+        self.reported = Some(Instant::now());
         self.job.progress(job::Progress {
             phase: self.phase.to_owned(),
             bytes_done: counts.bytes,
@@ -53,7 +53,7 @@ impl Progress for Reporter<'_> {
     }
     fn planned(&mut self, path: &str, change: Change, size_old: Option<u64>, size_new: Option<u64>) {
         let (path, change) = (path.to_owned(), change.word().to_owned());
-        // Where the reader is gone the job is cancelled, and ends by itself.
+        // A row fails if the receiver is dropped: then the job is cancelled and ends by itself.
         let _ = self.job.row(Row::Change { path, change, size_old, size_new });
     }
 }

@@ -1,144 +1,120 @@
-//! `rotate`: the node goes on under another key. Its id, history and grants stay; connections that are open go on until the
-//! grace of the key that they began with is over, so that a stolen old key is good for no longer.
+//! Replaces the node's key. Its id, history and grants stay. Open connections stay valid until the
+//! grace of the key with which they began is over: a stolen old key is valid no longer than that.
 //!
-//! The new key is on disk before anybody hears of it, and becomes the node's when every library has the statement by which
-//! it succeeds the old one. Cut short in between, a rotation is finished by the next start or the next `rotate`, or undone
-//! where nothing was said yet: a key that somebody has heard of is never thrown away.
+//! The new key is on disk before any statement names it, and becomes the node's key when every library has
+//! its succession statement. If a rotation is interrupted, the next start or the next `rotate` finishes it,
+//! or removes the new key if no statement names it yet. A key that a statement names is never removed.
 
 use chuan_engine::{
     audit::{Event, Verb},
-    id::NodeId,
-    statement::{Accepted, Body, Key, Statement, library::succession},
-    store::Ledger,
+    statement::{Accepted, Body, Key, PublicKey, Statement, library::succession},
 };
 
-use super::{Inner, Node, libraries::Libraries, lock_of, now_ms};
-use crate::{
-    command::Rotate,
-    exit::Result,
-    home::{Home, keys},
-    outcome::Rotated,
-};
+use crate::{context::Context, exit::Result, home::keys, library::LibraryService};
 
-/// The libraries of a node, by how they come to a new key.
+/// The libraries of a node during a rotation.
 struct Step {
-    /// Those that know the node under its old key, each with the succession to be said there.
-    to_tell: Vec<Statement>,
-    /// Those that know it under the new one already.
-    told: usize,
-    /// By name, those that refuse: an operator bound another key there, or the old one is in dispute. Only an operator can bind
-    /// this one.
+    /// The succession for each library that knows the node under its old key.
+    to_sign: Vec<Statement>,
+    /// The number of libraries that know it under the new key already.
+    signed: usize,
+    /// The names of libraries that refuse: an operator bound another key there, or the old key is in dispute.
+    /// Only an operator can bind the new key there.
     refusing: Vec<String>,
 }
 
-impl Node {
-    /// Replaces the node's key. The old one stays good for the grace, for peers that have not heard yet; peers that can be
-    /// reached are told before it returns.
-    pub async fn rotate(&self, options: Rotate) -> Result<Rotated> {
-        let grace_ms = options.grace.saturating_mul(1000);
-        let (key, libraries, libraries_refusing) = self
-            .blocking(move |node| {
-                let _turn = lock_of(&node.rotating);
-                let (id, old) = (node.me.id(), node.home.node_key()?);
-                // One that was cut short is gone on with: some library may name its key.
-                let begun = node.home.next_key()?;
-                let new = begun.clone().map_or_else(keys::generate, Ok)?;
-                let step = Step::of(&node.libraries, id, (&old, &new), grace_ms)?;
-                let what = format!("{}: key {}", id.short(), new.public().short());
-                node.audit(Event::new(Verb::Rotate, what))?;
-                if begun.is_none() {
-                    node.home.keep_next_key(&new)?;
-                }
-                let libraries = step.announce(&node.libraries)?;
-                node.home.take_next_key()?;
-                node.me.set_key(new.clone());
-                Ok((new.public(), libraries, step.refusing))
-            })
-            .await?;
-        if let Some(serving) = lock_of(&self.0.serving).as_ref() {
-            serving.show(self.0.me.identity())?;
-        }
-        // First, so that the checkpoint over what was just done goes along.
-        self.settle_audit_if_due().await;
-        let mut told = 0;
-        for library in self.0.libraries.all() {
-            told += self.pass_on(&library.id()).await.reached;
-        }
-        Ok(Rotated {
-            node: self.id().to_string(),
-            key: key.to_string(),
-            libraries,
-            libraries_refusing,
-            grace_seconds: options.grace,
-            told: told as u64,
-        })
+/// A key that was replaced.
+pub(crate) struct Replaced {
+    /// The new key.
+    pub(crate) key: PublicKey,
+    /// The number of libraries that know the node under it.
+    pub(crate) libraries: u64,
+    /// The names of libraries that refuse it.
+    pub(crate) refusing: Vec<String>,
+}
+
+/// Replaces the node's key in every library that accepts the successor. At most one rotation may run at a time. Blocks.
+pub(crate) fn replace(context: &Context, service: &LibraryService, grace_ms: u64) -> Result<Replaced> {
+    let (id, old) = (context.me(), context.home.node_key()?);
+    // An interrupted rotation is continued: a library may name its key.
+    let begun = context.home.next_key()?;
+    let new = begun.clone().map_or_else(keys::generate, Ok)?;
+    let step = Step::of(context, service, (&old, &new), grace_ms)?;
+    let what = format!("{}: key {}", id.short(), new.public().short());
+    context.audit(Event::new(Verb::Rotate, what))?;
+    if begun.is_none() {
+        context.home.keep_next_key(&new)?;
     }
+    let libraries = step.announce(service)?;
+    take_next_key(context)?;
+    Ok(Replaced { key: new.public(), libraries, refusing: step.refusing })
+}
+
+/// Makes the next key the node's key, on disk and in memory.
+fn take_next_key(context: &Context) -> Result<()> {
+    context.home.take_next_key()?;
+    context.key.replace(context.home.node_key()?);
+    Ok(())
 }
 
 impl Step {
-    /// Makes the successions, and says nothing yet. Fails where they could stand nowhere.
-    fn of<L: Ledger>(
-        libraries: &Libraries<L>,
-        node: NodeId,
+    /// Makes the successions, and stores none yet.
+    fn of(
+        context: &Context,
+        service: &LibraryService,
         (old, new): (&Key, &Key),
         grace_ms: u64,
     ) -> Result<Self> {
-        let mut step = Self { to_tell: Vec::new(), told: 0, refusing: Vec::new() };
-        for library in libraries.all() {
+        let node = context.me();
+        let mut step = Self { to_sign: Vec::new(), signed: 0, refusing: Vec::new() };
+        for library in service.all() {
             let Some(key) = library.key_of(&node) else { continue };
             if key == new.public() {
-                step.told += 1;
+                step.signed += 1;
                 continue;
             }
-            let now = now_ms();
+            let now = context.now_ms();
             let said = succession(&library, node, old, new, grace_ms, now)?;
             let is_taken = (*library).clone().offer(&said, now).is_ok_and(|outcome| outcome == Accepted::New);
             match key == old.public() && is_taken {
-                true => step.to_tell.push(said),
+                true => step.to_sign.push(said),
                 false => step.refusing.push(library.name().to_owned()),
             }
         }
         Ok(step)
     }
 
-    /// Makes the successions durable and known; gives in how many libraries the new key stands then.
-    fn announce<L: Ledger>(&self, libraries: &Libraries<L>) -> Result<u64> {
-        for said in &self.to_tell {
-            libraries.change(&said.library(), now_ms(), |_| Ok(vec![said.clone()]))?;
+    /// Makes the successions durable and known; returns the number of libraries that know the new key then.
+    fn announce(&self, service: &LibraryService) -> Result<u64> {
+        for said in &self.to_sign {
+            service.change(&said.library(), |_| Ok(vec![said.clone()]))?;
         }
-        Ok((self.told + self.to_tell.len()) as u64)
+        Ok((self.signed + self.to_sign.len()) as u64)
     }
 }
 
-/// Ends what was left of a rotation that was cut short: finishes it where something was said, undoes it where nothing was.
-/// What keeps it from being finished is told, and tried again at the next start; until then the node goes on under its old
-/// key.
-pub(super) fn finish_rotation<L: Ledger>(home: &Home, libraries: &Libraries<L>) -> Result<()> {
+/// Ends an interrupted rotation: finishes it if a statement names the new key, else removes that key. A
+/// failure is logged, and the next start tries again; until then the node keeps its old key. Blocks.
+pub(crate) fn finish(context: &Context, service: &LibraryService) -> Result<()> {
+    let home = &context.home;
     let Some(new) = home.next_key()? else { return Ok(()) };
     let (node, old) = (home.node_id()?, home.node_key()?);
     if old.public() == new.public() {
-        return home.take_next_key();
+        return take_next_key(context);
     }
     let grace = |body: &Body| match body {
         Body::Succession(next) if next.node == node && next.new == new.public() => Some(next.grace_ms),
         _ => None,
     };
-    let all = libraries.all();
+    let all = service.all();
     let said = all.iter().flat_map(|library| library.statements()).find_map(|said| grace(said.body()));
     let Some(grace_ms) = said else { return home.drop_next_key() };
-    let step = Step::of(libraries, node, (&old, &new), grace_ms);
-    match step.and_then(|step| step.announce(libraries)) {
-        Ok(_) => home.take_next_key(),
+    let step = Step::of(context, service, (&old, &new), grace_ms);
+    match step.and_then(|step| step.announce(service)) {
+        Ok(_) => take_next_key(context),
         Err(failure) => {
             tracing::warn!(%failure, "the node's new key could not be announced everywhere; run `chuan rotate` again");
             Ok(())
         }
-    }
-}
-
-impl Inner {
-    /// The key that peers are shown.
-    pub(super) fn key(&self) -> Key {
-        self.me.key()
     }
 }

@@ -1,168 +1,191 @@
-//! `serve`: the listener, and what the node does for its peers.
+//! The service `serve`: the listener, and the answers of this node to its peers. Owns whether the node
+//! listens.
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
+use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
     Error,
     id::{LibraryId, NodeId},
-    statement::{Body, Kinds, Library, PublicKey, Statement, succession},
-    store::{Ledger, Objects, Shelves},
-    sync::message::{Hello, Join, VERSION},
+    statement::{
+        Body, Kinds, Library, PublicKey, Statement,
+        access::{Act, decide},
+        succession,
+    },
+    store::{Ledger, Objects},
+    sync::{
+        frame::Frame,
+        message::{End, Hello, Request, VERSION},
+        respond::{Asker, Responder, respond},
+        session::Outlet,
+    },
 };
 use chuan_net::{
-    Counts, Endpoint, Identity, PeerKey,
-    serve::{self, Host, Refused},
+    Counts, Endpoint, PeerKey,
+    serve::{self, Caller, Identified, Listener, PeerHandler, Refused},
 };
-use tokio::{
-    sync::{oneshot, watch},
-    task::JoinHandle,
-};
+use tokio::sync::watch;
 
-use super::{Inner, Node, address, fresh, gossip, lock_of, now_ms, store::HomeStore, talks::Talks};
 use crate::{
+    audit::AuditService,
+    context::{Context, Stage},
+    exchange::ExchangeService,
     exit::{Failure, Result},
+    library::LibraryService,
     net_error::net_failure,
+    peers::{PeerService, address},
+    redeem, vouch,
 };
 
-/// A running listener; it stops when this is dropped.
+/// Listens for peers.
 #[derive(Debug)]
-pub(super) struct Serving {
-    address: SocketAddr,
-    talks: Arc<Talks>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-    closing: watch::Sender<()>,
-    gossip: JoinHandle<()>,
-    vouching: JoinHandle<()>,
+pub(crate) struct ServeService {
+    context: Arc<Context>,
+    exchange: Arc<ExchangeService>,
+    handler: Arc<Handler>,
+    counts: Arc<Counts>,
+    /// Held while the listener starts.
+    starting: Mutex<()>,
 }
 
-impl Serving {
-    /// Where it listens.
-    pub(super) const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What goes on with peers that are dialled from the same socket.
-    pub(super) const fn talks(&self) -> &Arc<Talks> {
-        &self.talks
-    }
-
-    /// Proves another key from the next connection on.
-    pub(super) fn show(&self, identity: Identity) -> Result<()> {
-        self.talks.endpoint().set_identity(identity).map_err(net_failure)
-    }
-
-    /// Takes no more requests, and returns when answers under way have ended or their grace is over.
-    pub(super) async fn stop(self) {
-        self.talks.close();
-        let _ = self.stop.send(());
-        let _ = self.task.await;
-        // The endpoint is closed: nothing that it dialled goes on.
-        drop(self.closing);
-        let _ = tokio::join!(self.gossip, self.vouching, self.talks.end());
-    }
-}
-
-impl Node {
-    /// Listens and answers peers until [`Node::close`], or until the last clone is dropped. `listen` is `IP:PORT`, the
-    /// configured address without it; gives where it listens, with the port that was found for port 0.
-    pub async fn serve(&self, listen: Option<&str>) -> Result<SocketAddr> {
-        let node = &self.0;
-        let address = address::resolve(listen.unwrap_or(&node.config.listen)).await?;
-        let mut serving = lock_of(&node.serving);
-        if let Some(serving) = serving.as_ref() {
-            return Err(Failure::busy(format!("this node listens on {} already", serving.address)));
+impl ServeService {
+    pub(crate) fn new(
+        context: &Arc<Context>,
+        library: &Arc<LibraryService>,
+        audit: &Arc<AuditService>,
+        peers: &Arc<PeerService>,
+        exchange: &Arc<ExchangeService>,
+    ) -> Self {
+        let handler = Handler {
+            context: Arc::clone(context),
+            library: Arc::clone(library),
+            audit: Arc::clone(audit),
+            peers: Arc::clone(peers),
+        };
+        Self {
+            context: Arc::clone(context),
+            exchange: Arc::clone(exchange),
+            handler: Arc::new(handler),
+            counts: Arc::default(),
+            starting: Mutex::new(()),
         }
-        let endpoint = Endpoint::listen(address, node.me.identity()).map_err(net_failure)?;
+    }
+
+    /// Counts of the requests of peers.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Listens and answers peers until [`Stage::Serve`] stops. Starts the services that talk to peers by
+    /// themselves.
+    pub(crate) async fn start(&self, listen: Option<&str>) -> Result<SocketAddr> {
+        let context = &self.context;
+        let address = address::resolve(listen.unwrap_or(&context.config.listen)).await?;
+        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(address) = context.listening() {
+            return Err(Failure::busy(format!("this node listens on {address} already")));
+        }
+        let endpoint = Endpoint::listen(address, context.key.identity()).map_err(net_failure)?;
         let address = endpoint.local_address().map_err(net_failure)?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let desk = Arc::new(Desk { node: Arc::downgrade(node), store: Arc::clone(&node.store) });
-        let (closing, closed) = watch::channel(());
-        let vouching = fresh::keep(Arc::downgrade(node), node.libraries.changes(), closed.clone());
-        let talks = Talks::over(endpoint.clone());
-        let gossip = gossip::run(Arc::downgrade(node), Arc::clone(&talks), node.libraries.changes(), closed);
-        let task = tokio::spawn(serve::run(endpoint, desk, async {
-            let _ = stopped.await;
-        }));
-        *serving = Some(Serving {
-            address,
-            talks,
-            stop,
-            task,
-            closing,
-            gossip: tokio::spawn(gossip),
-            vouching: tokio::spawn(vouching),
+        context.listening.send_replace(Some(address));
+        self.exchange.start(endpoint.clone());
+        vouch::start(context, &self.handler.library);
+        let listener = Listener {
+            handler: Arc::clone(&self.handler) as Arc<dyn PeerHandler>,
+            counts: Arc::clone(&self.counts),
+            changes: self.handler.library.changes(),
+        };
+        let (this, stop) = (Arc::clone(context), context.supervisor.stopping(Stage::Serve));
+        context.supervisor.spawn(Stage::Serve, async move {
+            serve::run(endpoint, listener, stop.cancelled()).await;
+            this.listening.send_replace(None);
+            this.metrics.listening.set(0);
+            this.emit(NodeEvent::Stopped);
         });
-        node.log.tell_opened(now_ms());
+        context.log.note_opened(context.now_ms());
+        context.metrics.listening.set(1);
+        context.emit(NodeEvent::Listening { address: address.to_string() });
         tracing::info!(%address, "serving");
         Ok(address)
     }
 }
 
-/// What peers talk to. Does not keep the node open, only the store until its answers have ended.
-struct Desk {
-    node: Weak<Inner>,
-    store: Arc<HomeStore>,
+/// Answers the peers of this node.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    context: Arc<Context>,
+    library: Arc<LibraryService>,
+    audit: Arc<AuditService>,
+    peers: Arc<PeerService>,
 }
 
-impl Host for Desk {
-    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
-        self.store.of(library)
-    }
-
-    fn ledger(&self) -> Arc<dyn Ledger> {
-        Arc::clone(&self.store) as Arc<dyn Ledger>
-    }
-
-    fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {
-        self.node.upgrade()?.libraries.get(id)
-    }
-
-    fn now_ms(&self) -> i64 {
-        now_ms()
-    }
-
-    fn node_of(&self, key: &PublicKey) -> NodeId {
-        let all = self.node.upgrade().map(|node| node.libraries.all()).unwrap_or_default();
-        let (first, now) = (key.node(), now_ms());
-        // No library takes a key from the node whose own it is in another.
-        if all.iter().any(|library| library.node_of(key, now) == Some(first)) {
-            return first;
-        }
-        all.iter().find_map(|library| library.node_of(key, now)).unwrap_or(first)
-    }
-
-    fn counts(&self) -> Arc<Counts> {
-        self.node.upgrade().map(|node| Arc::clone(&node.counts)).unwrap_or_default()
+impl PeerHandler for Handler {
+    fn identify(&self, key: &PublicKey) -> Identified {
+        Identified { node: self.library.node_of(key), introduction: self.introduction() }
     }
 
     fn memberships(&self, peer: &PeerKey) -> Vec<LibraryId> {
-        let Some(inner) = self.node.upgrade() else { return Vec::new() };
-        let now = now_ms();
-        let member = |library: &&Arc<Library>| {
-            library.is_member(&peer.node, now) && library.holds_key(&peer.node, &peer.key, now)
+        let now = self.context.now_ms();
+        let may = |library: &&Arc<Library>| {
+            decide(library, &peer.node, Some(&peer.key), Act::Exchange, now).is_allowed()
         };
-        inner.libraries.all().iter().filter(member).map(|library| library.id()).collect()
+        self.library.all().iter().filter(may).map(|library| library.id()).collect()
     }
 
-    fn changes(&self) -> Option<watch::Receiver<u64>> {
-        self.node.upgrade().map(|node| node.libraries.changes())
+    fn greet(&self, peer: &PeerKey, hello: Hello) -> bool {
+        if !hello.statements.is_empty() {
+            let statements: Vec<_> = hello.statements.into_iter().map(Bytes::from).collect();
+            let news = self.library.hear(&statements);
+            self.library.follow_news(&news);
+        }
+        if !self.library.holds_key(&peer.node, &peer.key) {
+            return false;
+        }
+        let libraries = self.memberships(peer);
+        if !hello.addresses.is_empty()
+            && !libraries.is_empty()
+            && let Err(failure) =
+                self.peers.record_self_claim(&peer.node, &hello.name, &hello.addresses, &libraries)
+        {
+            tracing::warn!(%failure, "the addresses of a peer were not stored");
+        }
+        true
     }
 
+    fn answer(&self, caller: &Caller, request: Request, out: &mut dyn Outlet) -> Result<(), Error> {
+        let peer = &caller.peer;
+        if let Request::Join(join) = request {
+            let exporter = caller.exporter.ok_or_else(|| Error::Busy("no keying material".into()))?;
+            let welcome = redeem::redeem(&self.context, &self.library, peer, &exporter, &join)?;
+            let end = Frame::End(End { complete: true, ..End::default() });
+            let _ = welcome.into_iter().map(Frame::Statement).chain([end]).all(|frame| out.send(frame));
+            return Ok(());
+        }
+        let asker = Asker { node: peer.node, key: peer.key, kinds: Kinds::KNOWN.common(caller.kinds) };
+        respond(&mut Answering { handler: self, changes: self.library.changes() }, &asker, request, out)
+    }
+
+    fn refused(&self, peer: Option<&PeerKey>, address: SocketAddr, stage: Refused, why: &str) {
+        self.audit.refused(peer, address, stage, why);
+    }
+}
+
+impl Handler {
+    /// The introduction of this node to a dialler, where its key is not its first: the statements that prove
+    /// the key.
     fn introduction(&self) -> Option<Hello> {
-        let node = self.node.upgrade()?;
-        if node.me.identity().is_first_key() {
+        if self.context.key.identity().is_first_key() {
             return None;
         }
-        let (me, key) = (node.me.id(), node.key().public());
-        let all = node.libraries.all();
+        let (me, key) = (self.context.me(), self.context.signing_key().public());
+        let all = self.library.all();
         let shown = all.iter().find(|library| library.key_of(&me) == Some(key));
         let statements = shown.map(|library| key_shown(library, &me, &key)).unwrap_or_default();
-        // Whoever dials hears it, before it has said who it is: nothing but whose key this is.
+        // The dialler gets it before it has named its node: it proves this node's key, and nothing else.
         let hello = Hello {
             version: VERSION,
             node: me,
@@ -173,53 +196,53 @@ impl Host for Desk {
         };
         Some(hello.with_statements(statements.into_iter()))
     }
+}
 
-    fn recognises(&self, peer: &PeerKey) -> bool {
-        self.node.upgrade().is_some_and(|node| node.holds_key(&peer.node, &peer.key))
+/// One answer under way.
+struct Answering<'a> {
+    handler: &'a Handler,
+    changes: watch::Receiver<u64>,
+}
+
+impl Responder for Answering<'_> {
+    fn library(&self, id: &LibraryId) -> Option<Arc<Library>> {
+        self.handler.library.get(id)
+    }
+
+    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        self.handler.context.objects(library)
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.handler.context.store) as Arc<dyn Ledger>
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.handler.context.now_ms()
     }
 
     fn peers(&self, library: &Library) -> Vec<Hello> {
-        self.node.upgrade().map(|node| node.peers_of(library)).unwrap_or_default()
+        self.handler.peers.member_hellos(library)
     }
 
-    fn met(&self, peer: &PeerKey, name: &str, addresses: &[String]) {
-        let Some(node) = self.node.upgrade() else { return };
-        let libraries = self.memberships(peer);
-        // What is remembered lies in a file: it is not read for a node that is a member of nothing here.
-        if addresses.is_empty() || libraries.is_empty() {
-            return;
-        }
-        if let Err(failure) = node.says(&peer.node, name, addresses, &libraries) {
-            tracing::warn!(%failure, "a peer's addresses were not kept");
-        }
+    fn take_offered(&self, peer: &NodeId, statements: Vec<Bytes>) {
+        let library = &self.handler.library;
+        let news = library.hear(&statements);
+        library.note_announcer(peer, &news);
+        library.follow_news(&news);
     }
 
-    fn offer(&self, statements: Vec<Bytes>) {
-        if let Some(node) = self.node.upgrade() {
-            node.hear(&statements);
+    fn has_changed(&mut self) -> bool {
+        let changed = self.changes.has_changed().unwrap_or(false);
+        if changed {
+            self.changes.mark_unchanged();
         }
-    }
-
-    fn offered(&self, peer: &PeerKey, statements: Vec<Bytes>) {
-        if let Some(node) = self.node.upgrade() {
-            node.hear_from(&peer.node, &statements);
-        }
-    }
-
-    fn join(&self, peer: &PeerKey, exporter: &[u8; 32], join: &Join) -> Result<Vec<Bytes>, Error> {
-        let node = self.node.upgrade().ok_or_else(|| Error::Busy("the node is stopping".into()))?;
-        node.redeem(peer, exporter, join)
-    }
-
-    fn refused(&self, peer: Option<&PeerKey>, address: SocketAddr, what: Refused, why: &str) {
-        if let Some(node) = self.node.upgrade() {
-            node.refused(peer, address, what, why);
-        }
+        changed
     }
 }
 
-/// What shows that `key` is `node`'s: successions from its first key on. Where an operator bound the key only the library's own
-/// word shows it, to its members.
+/// The statements that prove that `key` is `node`'s: successions from its first key on. Where an operator
+/// bound the key, only the library's own statements prove it, to its members.
 fn key_shown(library: &Library, node: &NodeId, key: &PublicKey) -> Vec<Vec<u8>> {
     let all: Vec<_> = library.credentials(node).into_iter().cloned().collect();
     let is_succession = |said: &&Statement| matches!(said.body(), Body::Succession(_));

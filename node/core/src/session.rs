@@ -1,8 +1,9 @@
-//! Commands on a home, one after the other, wherever they must run: in this process if the home is free, else in the one
-//! that holds it. The lock alone decides which.
+//! [`Session`]: runs commands on a home, one after the other. They run in this process if the home is free,
+//! else in the process that holds it. Only the home lock decides which.
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,58 +17,58 @@ use tokio::sync::mpsc;
 use crate::{
     admin,
     command::{Command, Envelope, Offer, Statements},
+    context::Clock,
     exit::{Exit, Failure, Result},
     home::Home,
     job::{Event, Job},
-    node::{Node, now_ms},
+    open_home::OpenHome,
     outcome::{Offered, Outcome},
 };
 
-/// How long a home may be locked without anyone answering on its socket: the holder is starting or ending.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two tries.
+/// How long a home may be locked without an answer on its socket: its holder is starting or ending.
+const HOLDER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Events that wait to be passed on, at most.
+/// The maximum number of events in the queue of a nested command.
 const EVENT_QUEUE: usize = 16;
-/// Bytes of statements in one offer, about; base64 makes a third more of them.
+/// The approximate number of bytes of statements in one offer; base64 adds a third.
 const OFFER_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(4 * (OFFER_BYTES + STATEMENT_BYTES) < 3 * admin::REQUEST_BYTES);
 
-/// A home, for the time of one command of the command line or more that belong together.
+/// A home for the time of one command of the command line, or of several that belong together.
 #[derive(Debug)]
 pub struct Session {
     home: Home,
-    /// What others are told that this process does.
+    /// The purpose of this process, as other processes see it.
     doing: &'static str,
     /// The home, if it is open in this process.
-    node: Option<Node>,
+    open: Option<Arc<OpenHome>>,
     job: Job,
 }
 
 impl Session {
     /// A session on the home at `root`, which is opened with its first command. Fails where there is no home.
     pub fn new(root: &Path, doing: &'static str, job: Job) -> Result<Self> {
-        Ok(Self { home: Home::find(root)?, doing, node: None, job })
+        Ok(Self { home: Home::find(root)?, doing, open: None, job })
     }
 
     /// A session on a home that is open in this process.
-    pub(crate) fn within(node: Node, job: Job) -> Self {
-        Self { home: node.home().clone(), doing: "embedded", node: Some(node), job }
+    pub(crate) fn within(open: Arc<OpenHome>, job: Job) -> Self {
+        Self { home: open.services.context.home.clone(), doing: "embedded", open: Some(open), job }
     }
 
-    /// The home. Nothing in it but its keys may be touched: another process may hold it.
+    /// The home. Only its keys may be used: another process may hold the home.
     pub fn home(&self) -> &Home {
         &self.home
     }
 
-    /// The node that ran the commands, if it was in this process. It must be closed, since other commands may run in it
-    /// by now.
-    pub fn into_node(self) -> Option<Node> {
-        self.node
+    /// The open home in which the commands ran, if that was in this process.
+    pub(crate) fn into_home(self) -> Option<Arc<OpenHome>> {
+        self.open
     }
 
-    /// Runs a command to its end. Fails without having done anything where the home's holder does not answer.
+    /// Runs a command to its end. If the home's holder does not answer, fails without any effect.
     pub async fn run(&mut self, command: Command) -> Result<Outcome> {
         let job = self.job.clone();
         self.run_as(command, &job).await
@@ -76,13 +77,13 @@ impl Session {
     async fn run_as(&mut self, command: Command, job: &Job) -> Result<Outcome> {
         let command = command.absolute()?;
         let run_dir = self.home.run_dir();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + HOLDER_TIMEOUT;
         loop {
-            if self.node.is_none() {
-                self.node = Node::try_open(self.home.root(), self.doing).await?;
+            if self.open.is_none() {
+                self.open = OpenHome::try_open(self.home.root(), self.doing).await?;
             }
-            if let Some(node) = &self.node {
-                return node.run(command, job.clone()).await;
+            if let Some(open) = &self.open {
+                return open.run(command, job.clone()).await;
             }
             let answer = tokio::select! {
                 answer = admin::client::run(&run_dir, &command, job) => answer?,
@@ -95,12 +96,12 @@ impl Session {
         }
     }
 
-    /// What is known of a library here, verified anew in this process.
+    /// A library from the statements that the home knows, verified again in this process.
     pub(crate) async fn library(&mut self, name: Option<&str>) -> Result<Library> {
         self.open(name, false).await
     }
 
-    /// The same after hearing what peers know: to speak for the library.
+    /// The same after asking peers: for commands that sign for the library.
     pub(crate) async fn newest(&mut self, name: Option<&str>) -> Result<Library> {
         self.open(name, true).await
     }
@@ -119,7 +120,7 @@ impl Session {
         }
     }
 
-    /// The statements of a library that are known here; with `newest` after hearing what peers know.
+    /// The statements of a library that are known here; with `newest`, after an exchange with peers.
     pub(crate) async fn bundle(&mut self, name: Option<&str>, newest: bool) -> Result<Bundle> {
         let (sender, mut events) = mpsc::channel(EVENT_QUEUE);
         let job = Job::new(sender, self.job.cancel().clone());
@@ -145,7 +146,8 @@ impl Session {
         Ok(Bundle::decode(&bytes)?)
     }
 
-    /// Hands finished statements of one library to the home, in the order given. What became of each is in the order, too.
+    /// Offers signed statements of one library to the home, in the given order. Returns the outcome of each,
+    /// in that order.
     pub(crate) async fn offer(
         &mut self,
         library: &chuan_engine::id::LibraryId,
@@ -159,19 +161,23 @@ impl Session {
             match self.run(Command::Offer(offer)).await? {
                 Outcome::Offer(offered) => {
                     all.statements.extend(offered.statements);
-                    // The last part's exchange brings what those before it did not.
+                    // The exchange after the last part also sends the statements of earlier parts.
                     (all.peers, all.told) = (offered.peers, offered.told);
                 }
                 _ => {
-                    return Err(strange());
+                    return Err(mismatch());
                 }
             }
         }
         Ok(all)
     }
 
-    /// Hands over statements that were made just now; fails where one of them does not count.
-    pub(crate) async fn say(&mut self, library: &Library, statements: &[Statement]) -> Result<()> {
+    /// Offers new statements to the home; fails if one of them is not effective.
+    pub(crate) async fn offer_effective(
+        &mut self,
+        library: &Library,
+        statements: &[Statement],
+    ) -> Result<()> {
         let offered = self.offer(&library.id(), statements, true).await?;
         match offered.statements.into_iter().find(|row| !row.counts()) {
             Some(row) => Err(Failure::denied(format!("{}: {}", row.kind, row.reason))),
@@ -180,9 +186,15 @@ impl Session {
     }
 }
 
-/// An answer to another command: the holder of the home is no node, or a newer one.
-pub(crate) fn strange() -> Failure {
-    Failure::internal("the home's holder answers something else than was asked")
+/// The time by the clock of this process, in milliseconds since 1970: the time of statements that the
+/// caller's key signs.
+pub fn now_ms() -> i64 {
+    Clock::default().now_ms()
+}
+
+/// The error for the outcome of another command: the process that holds the home may run another version.
+pub(crate) fn mismatch() -> Failure {
+    Failure::internal("unexpected response from the running node (another version?)")
 }
 
 /// Statements in parts that fit a request, each with at least one.
@@ -200,13 +212,13 @@ fn parts(statements: &[Statement]) -> Vec<&[Statement]> {
     parts
 }
 
-/// Opens the home to serve it; fails with the holder's name where it is held.
-pub async fn open_to_serve(root: &Path) -> Result<Node> {
+/// Opens the home to serve it; fails with the name of the holder if another process holds it.
+pub(crate) async fn open_to_serve(root: &Path) -> Result<Arc<OpenHome>> {
     let home = Home::find(root)?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + HOLDER_TIMEOUT;
     loop {
-        if let Some(node) = Node::try_open(root, "serve").await? {
-            return Ok(node);
+        if let Some(open) = OpenHome::try_open(root, "serve").await? {
+            return Ok(open);
         }
         if let Some(holder) = admin::client::holder(&home.run_dir()).await? {
             let (pid, doing, home) = (holder.pid, holder.doing, home.root().display());

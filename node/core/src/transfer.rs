@@ -1,5 +1,5 @@
-//! Statements between a home and files: out of it to be carried to a machine without a network, and back. What comes in
-//! is verified by the home like anything from a peer; files are read and written by the process of whoever calls.
+//! Statements between a home and files: export for a machine without a network, and import. The home verifies
+//! imported statements like those of a peer. Files are read and written by the caller's process.
 
 use std::path::{Path, PathBuf};
 
@@ -11,15 +11,14 @@ use chuan_engine::{
 
 use crate::{
     exit::{Exit, Failure, Result},
-    home::file,
-    node::now_ms,
+    file,
     outcome::{Carried, Outcome},
-    session::Session,
+    session::{Session, now_ms},
 };
 
 pub use chuan_api::command::{Carry, CarryRoots};
 
-/// Carries statements.
+/// Exports or imports statements.
 pub async fn statements(session: &mut Session, carry: Carry) -> Result<Outcome> {
     match carry {
         Carry::Export { library, file } => {
@@ -40,7 +39,7 @@ pub async fn statements(session: &mut Session, carry: Carry) -> Result<Outcome> 
     }
 }
 
-/// Carries roots.
+/// Exports or applies roots.
 pub async fn roots(session: &mut Session, carry: CarryRoots) -> Result<Outcome> {
     match carry {
         CarryRoots::Export { library, file } => {
@@ -59,28 +58,28 @@ pub async fn roots(session: &mut Session, carry: CarryRoots) -> Result<Outcome> 
         }
         CarryRoots::Apply { file, .. } => {
             let draft = read_roots(&file)?;
-            let mut said = complete(&draft, &file)?;
-            said.extend(lists_beside(&file, draft.library())?);
-            session.offer(&draft.library(), &said, true).await.map(Outcome::Offer)
+            let mut statements = complete(&draft, &file)?;
+            statements.extend(lists_beside(&file, draft.library())?);
+            session.offer(&draft.library(), &statements, true).await.map(Outcome::Offer)
         }
     }
 }
 
-/// The nodes that a file of roots would let in again, a line each: their revocation is of a key that the new root takes away, and
-/// is not pinned.
-pub async fn falling(session: &mut Session, path: &Path) -> Result<Vec<String>> {
+/// The revocations that a file of roots would end, a line each: the new root removes the key that signed
+/// them, and does not pin them. Their nodes would get their rights back.
+pub async fn revocations_that_end(session: &mut Session, path: &Path) -> Result<Vec<String>> {
     let draft = read_roots(path)?;
-    let mut said = complete(&draft, path)?;
-    said.extend(lists_beside(path, draft.library())?);
+    let mut statements = complete(&draft, path)?;
+    statements.extend(lists_beside(path, draft.library())?);
     let Some(before) = session.find_library(&draft.library().to_string()).await? else {
         return Ok(Vec::new());
     };
     let mut after = before.clone();
-    for outcome in after.offer_all(&said, now_ms()) {
+    for outcome in after.offer_all(&statements, now_ms()) {
         let _ = outcome?;
     }
-    let falls = before.revocations().filter(|said| after.revocation(&said.body.node).is_none());
-    Ok(falls
+    let ended = before.revocations().filter(|said| after.revocation(&said.body.node).is_none());
+    Ok(ended
         .map(|said| {
             let signers: Vec<_> = said.statement.signers().map(PublicKey::short).collect();
             let (node, by, reason) = (said.body.node, signers.join(" "), &said.body.reason);
@@ -89,7 +88,7 @@ pub async fn falling(session: &mut Session, path: &Path) -> Result<Vec<String>> 
         .collect())
 }
 
-/// Where lists of pins lie that a file of roots names.
+/// The path of the lists of pins that a file of roots names.
 pub fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".pins");
@@ -119,7 +118,7 @@ pub(crate) fn complete(draft: &Draft, path: &Path) -> Result<Vec<Statement>> {
     if draft.proposal().is_some() && draft.complete()?.is_none() {
         let waiting: Vec<_> = draft.waiting_for().iter().map(PublicKey::short).collect();
         return Err(Failure::denied(format!(
-            "what {0} proposes is not signed by enough keys ({1} could); `chuan root sign {0}`",
+            "the root that {0} proposes is not signed by enough keys ({1} could sign); `chuan root sign {0}`",
             path.display(),
             waiting.join(", ")
         )));
@@ -127,13 +126,13 @@ pub(crate) fn complete(draft: &Draft, path: &Path) -> Result<Vec<Statement>> {
     Ok(draft.statements()?)
 }
 
-/// Reads a file of roots that may come from anybody.
+/// Reads an untrusted file of roots.
 pub fn read_roots(path: &Path) -> Result<Draft> {
     let bytes = file::read_at_most(path, DRAFT_BYTES)?;
     Draft::decode(&bytes).map_err(|error| Failure::from(error).about(path))
 }
 
-/// Reads a bundle that may come from anybody.
+/// Reads an untrusted bundle.
 pub fn read_bundle(path: &Path) -> Result<Bundle> {
     let bytes = file::read_at_most(path, BUNDLE_BYTES)?;
     Bundle::decode(&bytes).map_err(|error| Failure::from(error).about(path))

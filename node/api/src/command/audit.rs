@@ -1,4 +1,4 @@
-//! What can be asked of the audit log.
+//! The commands of the audit log.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Args))]
 pub struct Audit {
-    /// What to do with the log.
+    /// The command.
     #[cfg_attr(feature = "clap", command(subcommand))]
     pub verb: AuditVerb,
 }
 
-/// What to do with the log.
+/// A command on the audit log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Subcommand))]
 #[serde(rename_all = "kebab-case", tag = "verb")]
@@ -24,11 +24,11 @@ pub enum AuditVerb {
     Tail(Tail),
     /// List all records, or show one with everything in it
     Show(Show),
-    /// Check that the records are those that were written, as far as checkpoints reach
+    /// Check that no record was altered, as far as checkpoints reach
     Verify(Verify),
-    /// Write all records as lines of JSON, from which anyone can verify them
+    /// Write all records as lines of JSON, with all that is needed to verify them elsewhere
     Export(Export),
-    /// Write the newest checkpoint that is known here of a node's log, for its operator to verify with
+    /// Write the newest checkpoint that is known here of a node's log; its operator verifies the log with it
     Checkpoint(Checkpoint),
 }
 
@@ -36,10 +36,10 @@ pub enum AuditVerb {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Args))]
 pub struct Tail {
-    /// How many
+    /// How many records
     #[cfg_attr(feature = "clap", arg(short = 'n', long, default_value_t = 20, value_name = "N"))]
     pub number: u64,
-    /// Go on with what comes, until stopped
+    /// Continue with new records, until stopped
     #[cfg_attr(feature = "clap", arg(long, short))]
     #[serde(default)]
     pub follow: bool,
@@ -57,11 +57,12 @@ pub struct Show {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Args))]
 pub struct Verify {
-    /// A peer's checkpoint of this log: only what somebody else has kept proves anything against whoever holds this home
+    /// A peer's checkpoint of this log. Only a checkpoint that another node has kept is proof against the
+    /// holder of this home
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     #[serde(default)]
     pub checkpoint: Option<PathBuf>,
-    /// Verify what `chuan audit export` wrote, instead of a home
+    /// Verify a file of `chuan audit export`, instead of a home
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     #[serde(default)]
     pub export: Option<PathBuf>,
@@ -71,7 +72,7 @@ pub struct Verify {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Args))]
 pub struct Export {
-    /// Where to [default: standard output]; replaced if it is there
+    /// The file to write [default: standard output]; replaced if it exists
     pub file: Option<PathBuf>,
 }
 
@@ -81,7 +82,7 @@ pub struct Export {
 pub struct Checkpoint {
     /// The node: its id, the beginning of its id, or its name
     pub node: String,
-    /// Where to; replaced if it is there
+    /// The file to write; replaced if it exists
     pub file: PathBuf,
 }
 
@@ -97,12 +98,12 @@ impl Audit {
         }
     }
 
-    /// Whether its answer is bytes for standard output.
+    /// Whether the answer is bytes for standard output.
     pub(super) const fn answers_with_bytes(&self) -> bool {
         matches!(&self.verb, AuditVerb::Export(Export { file: None }))
     }
 
-    /// The paths in it.
+    /// The paths among the options.
     pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
         match &mut self.verb {
             AuditVerb::Verify(verify) => verify.checkpoint.iter_mut().chain(&mut verify.export).collect(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 #[cfg(feature = "clap")]
 use clap::Subcommand;
 
-/// What to do with the statements of a library.
+/// A command that carries the statements of a library.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "clap", derive(Subcommand))]
 pub enum Carry {
@@ -13,32 +13,32 @@ pub enum Carry {
     Export {
         /// The library
         library: String,
-        /// The file; one that is there is replaced
+        /// The file to write; replaced if it exists
         file: PathBuf,
     },
-    /// Take in the statements of such a file, as if a peer had brought them
+    /// Accept the statements of such a file, as if a peer had sent them
     Import {
         /// The file
         file: PathBuf,
     },
 }
 
-/// What to do with the roots of a library.
+/// A command that carries the roots of a library.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "clap", derive(Subcommand))]
 pub enum CarryRoots {
-    /// Write the roots of a library that are known here to a file of roots, to propose the next with it
+    /// Write the roots of a library that are known here to a file of roots, to propose the next root with it
     Export {
         /// The library
         library: String,
-        /// The file of roots; must not be there yet
+        /// The file of roots; must not exist yet
         file: PathBuf,
     },
-    /// Put the complete roots of a file to use in this home, from where peers hear of them
+    /// Apply the complete roots of a file to this home, which passes them on to peers
     Apply {
         /// The file of roots
         file: PathBuf,
-        /// Do not ask, also where revocations fall with it
+        /// Do not ask, even if the new root invalidates revocations
         #[cfg_attr(feature = "clap", arg(long, short))]
         yes: bool,
     },

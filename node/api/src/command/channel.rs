@@ -1,4 +1,4 @@
-//! Commands about channels, and about what was said twice.
+//! Commands about channels and contradictory statements.
 
 use std::path::PathBuf;
 
@@ -9,32 +9,33 @@ use serde::{Deserialize, Serialize};
 use super::Keys;
 use crate::spec::LIVE;
 
-/// What to do with the channels of a library.
+/// A command on the channels of a library.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "clap", derive(Subcommand))]
 pub enum ChannelVerb {
-    /// Say where a channel stands and which publisher moves it on; a name that is new makes a channel
+    /// Point a channel to a release, and set the publisher that moves it from there; a new name makes a
+    /// channel
     #[cfg_attr(
         feature = "clap",
         command(after_help = "Examples:\n  \
-        chuan channel set films canary films@12            canary stands on release 12\n  \
-        chuan channel set films live canary                live goes to where canary stands\n  \
-        chuan channel set films live 12 --no-follow        and new releases leave it there\n  \
+        chuan channel set films canary films@12            canary points to release 12\n  \
+        chuan channel set films live canary                live goes to the release of canary\n  \
+        chuan channel set films live 12 --no-follow        new releases do not move live\n  \
         chuan channel set films live 12 --publisher 3f2a   another publisher takes over")
     )]
     Set {
-        /// Which, and where to.
+        /// The channel and its release.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: SetChannel,
         /// The operator's key, or the active publisher's.
         #[cfg_attr(feature = "clap", command(flatten))]
         keys: Keys,
     },
-    /// List where the channels of a library stand, and where they stand here
+    /// List the channels of a library, with their releases by the newest statements and in this home
     List(Channels),
 }
 
-/// Options of `channel set`. What is not said of a channel that exists stays as it is.
+/// Options of `channel set`. Of a channel that exists, settings that are not given stay as they are.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "clap", derive(Args))]
 #[cfg_attr(feature = "clap", group(skip))]
@@ -43,19 +44,19 @@ pub struct SetChannel {
     pub library: String,
     /// The channel: live, canary or any name
     pub channel: String,
-    /// The release: films@12, films@abcdef, films@canary, or only what stands behind the @
+    /// The release: films@12, films@abcdef, films@canary, or only the part after the @
     #[cfg_attr(feature = "clap", arg(value_name = "RELEASE"))]
     pub release: String,
-    /// The publisher that moves the channel from there: its key, or the beginning of it
+    /// The publisher that moves the channel from there: its key, or the beginning of its key
     #[cfg_attr(feature = "clap", arg(long, value_name = "KEY"))]
     pub publisher: Option<String>,
-    /// That publisher's new releases are current at once
+    /// New releases of that publisher move the channel at once
     #[cfg_attr(feature = "clap", arg(long, conflicts_with = "no_follow"))]
     pub follow: bool,
-    /// New releases leave the channel where it is
+    /// New releases do not move the channel
     #[cfg_attr(feature = "clap", arg(long))]
     pub no_follow: bool,
-    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
 }
@@ -79,7 +80,7 @@ pub struct Promote {
     pub from: String,
     /// The channel to move to it
     pub to: String,
-    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
 }
@@ -94,10 +95,10 @@ pub struct Rollback {
     /// The channel
     #[cfg_attr(feature = "clap", arg(long, value_name = "NAME", default_value = LIVE))]
     pub channel: String,
-    /// The release to go back to: one on which the channel has stood [default: the one before]
+    /// The release to go back to, one to which the channel has pointed [default: the previous one]
     #[cfg_attr(feature = "clap", arg(long, value_name = "RELEASE"))]
     pub to: Option<String>,
-    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Commands about a library's policy: how its classes are to be kept.
+//! Commands about a library's policy, which says how its classes are to be kept.
 
 use std::path::PathBuf;
 
@@ -7,32 +7,32 @@ use clap::{Args, Subcommand};
 
 use super::Keys;
 
-/// What to do with the policy of a library.
+/// A command on the policy of a library.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "clap", derive(Subcommand))]
 pub enum PolicyVerb {
-    /// Say how classes are to be kept, by a policy file; what the file does not say is not said any more
+    /// Set the policy of a library from a file; a setting that the file leaves out is unset
     #[cfg_attr(
         feature = "clap",
         command(after_help = "Examples:\n  \
-        chuan policy set films policy.toml --dry-run       what would change\n  \
-        chuan policy set films policy.toml                 sign it and put it to use\n  \
+        chuan policy set films policy.toml --dry-run       print what would change\n  \
+        chuan policy set films policy.toml                 sign it and apply it\n  \
         chuan policy set films policy.toml --request r     let other operators sign it, too\n\n\
         The file is that of `publish --policy`, which takes names, paths and fallback from it.")
     )]
     Set {
-        /// Which, and by which file.
+        /// The library and the file.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: SetPolicy,
         /// The operator's key.
         #[cfg_attr(feature = "clap", command(flatten))]
         keys: Keys,
     },
-    /// Print the policy that stands
+    /// Print the current policy
     Show(ShowPolicy),
-    /// Say what is wrong with the policy that stands, or with a file
+    /// Print errors and warnings about the current policy, or about a file
     Check(ReadPolicy),
-    /// Say in words what the policy that stands, or a file, means for each class
+    /// Explain in words what the current policy, or a file, means for each class
     Explain(ReadPolicy),
 }
 
@@ -45,10 +45,10 @@ pub struct SetPolicy {
     pub library: String,
     /// The policy file (TOML)
     pub file: PathBuf,
-    /// Say what would change, and sign nothing
+    /// Print what would change, and sign nothing
     #[cfg_attr(feature = "clap", arg(long))]
     pub dry_run: bool,
-    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE", conflicts_with = "dry_run"))]
     pub request: Option<PathBuf>,
 }
@@ -67,6 +67,6 @@ pub struct ShowPolicy {
 pub struct ReadPolicy {
     /// The library
     pub library: String,
-    /// A policy file (TOML) [default: the policy that stands]
+    /// A policy file (TOML) [default: the current policy]
     pub file: Option<PathBuf>,
 }

@@ -10,12 +10,12 @@ use crate::exit::{Failure, Result};
 pub enum ByteRange {
     /// From the first byte to the last, or to the end.
     From(u64, Option<u64>),
-    /// So many bytes at the end.
+    /// This many bytes at the end.
     Last(u64),
 }
 
 impl ByteRange {
-    /// Offset and length within a file of `size` bytes; fails where nothing of the range is in the file.
+    /// Offset and length within a file of `size` bytes. Fails if no byte of the range is in the file.
     pub fn within(self, size: u64) -> Result<(u64, u64)> {
         let (start, end) = match self {
             ByteRange::From(start, last) => {
@@ -44,7 +44,7 @@ impl std::str::FromStr for ByteRange {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self> {
-        let bad = || Failure::usage(format!("`{text}` is no byte range; write 0-99, 100- or -100"));
+        let bad = || Failure::usage(format!("invalid byte range `{text}`; write 0-99, 100- or -100"));
         let number = |part: &str| part.parse::<u64>().map_err(|_| bad());
         match text.split_once('-').ok_or_else(bad)? {
             ("", count) => Ok(ByteRange::Last(number(count)?)),

@@ -1,5 +1,6 @@
-//! Commands that speak for a library. What they say is signed in the process of whoever calls, and handed to the node as
-//! finished statements: so they are no part of [`Command`](super::Command), and no text over a socket can be one.
+//! Commands that sign for a library. The process of the caller signs the statements and hands them to the
+//! node finished. So these commands are not part of [`Command`](super::Command), and no request over a socket
+//! can contain one.
 
 use std::path::PathBuf;
 
@@ -14,13 +15,13 @@ use crate::{
     exit::{Failure, Result},
 };
 
-/// A command that is signed by the caller's key.
+/// A command that signs with the caller's key.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "clap", derive(Subcommand))]
 pub enum Signed {
-    /// Ingest what changed in a folder or file, sign a release and move the channel `live` to it
+    /// Ingest the changes of a folder or file, sign a release and move the channel `live` to it
     Publish {
-        /// What, and how.
+        /// The source and the options.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: Publish,
         /// The publisher's key.
@@ -29,7 +30,7 @@ pub enum Signed {
     },
     /// Found a library with a root that was prepared with `chuan root`, and make this node a member
     Found {
-        /// With which root.
+        /// The root.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: Found,
         /// An operator's key.
@@ -38,7 +39,7 @@ pub enum Signed {
     },
     /// Print a ticket that makes another node a member (last line of the output)
     Invite {
-        /// What the ticket allows.
+        /// The terms of the ticket.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: Invite,
         /// The operator's key.
@@ -47,67 +48,67 @@ pub enum Signed {
     },
     /// Make a node a member, or change what it may do
     Grant {
-        /// Whom, and what.
+        /// The node and its rights.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: Grant,
         /// The operator's key.
         #[cfg_attr(feature = "clap", command(flatten))]
         keys: Keys,
     },
-    /// End what a node may do; only a later grant admits it again
+    /// End all rights of a node; only a later grant admits it again
     Revoke {
-        /// Whom, and why.
+        /// The node and the reason.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: Revoke,
         /// The operator's key.
         #[cfg_attr(feature = "clap", command(flatten))]
         keys: Keys,
     },
-    /// Say how a library's classes are to be kept: `policy set` on the command line
+    /// Set the policy of a library: `policy set` on the command line
     #[cfg_attr(feature = "clap", command(skip))]
     Policy {
-        /// Which, and by which file.
+        /// The library and the file.
         options: SetPolicy,
         /// The operator's key.
         keys: Keys,
     },
-    /// Say where a channel stands: `channel set` on the command line
+    /// Point a channel to a release: `channel set` on the command line
     #[cfg_attr(feature = "clap", command(skip))]
     SetChannel {
-        /// Which, and where to.
+        /// The channel and its release.
         options: SetChannel,
         /// The operator's key, or the active publisher's.
         keys: Keys,
     },
-    /// Move a channel to the release on which another one stands
+    /// Move a channel to the release of another channel
     #[cfg_attr(feature = "clap", command(after_help = "Example:\n  chuan promote films canary live"))]
     Promote {
-        /// From where to where.
+        /// The two channels.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: Promote,
         /// The operator's key, or the active publisher's.
         #[cfg_attr(feature = "clap", command(flatten))]
         keys: Keys,
     },
-    /// Move a channel back to a release on which it has stood
+    /// Move a channel back to a release to which it has pointed
     #[cfg_attr(
         feature = "clap",
         command(after_help = "Examples:\n  \
         chuan rollback films                     live goes back by one release\n  \
         chuan rollback films --to 12             live goes back to release 12\n  \
-        chuan rollback films --channel canary    so does canary, by one")
+        chuan rollback films --channel canary    canary goes back by one release")
     )]
     Rollback {
-        /// Which, and how far.
+        /// The channel and the release to go back to.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: Rollback,
         /// The operator's key, or the active publisher's.
         #[cfg_attr(feature = "clap", command(flatten))]
         keys: Keys,
     },
-    /// Vouch that a channel stands where it is known to stand, as one of the library's timekeepers
+    /// Vouch, as a timekeeper of the library, for the current statement about a channel
     Fresh {
-        /// Which.
+        /// The channel.
         #[cfg_attr(feature = "clap", command(flatten))]
         options: Fresh,
         /// The timekeeper's key.
@@ -130,39 +131,39 @@ pub struct Found {
 #[cfg_attr(feature = "clap", derive(Args))]
 #[cfg_attr(feature = "clap", group(skip))]
 pub struct Grant {
-    /// The node: its id; of a member the beginning of its id or its name will do
+    /// The node: its id; for a member also the beginning of its id, or its name
     pub node: String,
     /// The library; may be left out if the home has only one
     #[cfg_attr(feature = "clap", arg(long, short = 'l', value_name = "NAME"))]
     pub library: Option<String>,
-    /// A class it may have, `*` for any run of characters; may be repeated [default: as before]
+    /// A class that the node may have; `*` is any run of characters; may be repeated [default: as before]
     #[cfg_attr(feature = "clap", arg(long = "class", value_name = "CLASS", conflicts_with = "all_classes"))]
     pub classes: Vec<String>,
-    /// Every class there is and will be
+    /// All classes, also classes that are added later
     #[cfg_attr(feature = "clap", arg(long))]
     pub all_classes: bool,
-    /// What it may do: pull, or watch (statements only); several with commas [default: as before, or pull]
+    /// The node's rights: pull, or watch (statements only); several with commas [default: as before, or pull]
     #[cfg_attr(feature = "clap", arg(long, value_delimiter = ',', value_parser = parse_verb))]
     pub verbs: Vec<Verbs>,
-    /// What to call it [default: as before]
+    /// The node's name [default: as before]
     #[cfg_attr(feature = "clap", arg(long))]
     pub name: Option<String>,
-    /// What it is for [default: as before, or mirror]
+    /// The node's role [default: as before, or mirror]
     #[cfg_attr(feature = "clap", arg(long, value_enum))]
     pub role: Option<Role>,
-    /// The region it stands in, as rules and votes count it [default: as before, or none]
+    /// The region to which the node is bound; rules and votes use this region [default: as before, or none]
     #[cfg_attr(feature = "clap", arg(long, value_name = "REGION"))]
     pub region: Option<Region>,
-    /// Bind it to no region
+    /// Bind the node to no region
     #[cfg_attr(feature = "clap", arg(long, conflicts_with = "region"))]
     pub no_region: bool,
-    /// How long: a number and s, m, h or d [default: for good]
+    /// How long the grant is valid: a number and s, m, h or d [default: without end]
     #[cfg_attr(feature = "clap", arg(long, value_name = "TIME", value_parser = parse_duration))]
     pub expires: Option<u64>,
-    /// The key it proves, as `chuan id` prints it there: for a node that is new, or that has lost its key
+    /// The key of the node, as `chuan id` prints it there: for a new node, or a node that has lost its key
     #[cfg_attr(feature = "clap", arg(long, value_name = "KEY"))]
     pub node_key: Option<PublicKey>,
-    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
 }
@@ -172,20 +173,20 @@ pub struct Grant {
 #[cfg_attr(feature = "clap", derive(Args))]
 #[cfg_attr(feature = "clap", group(skip))]
 pub struct Revoke {
-    /// The node: its id; of a member the beginning of its id or its name will do
+    /// The node: its id; for a member also the beginning of its id, or its name
     pub node: String,
     /// The library; may be left out if the home has only one
     #[cfg_attr(feature = "clap", arg(long, short = 'l', value_name = "NAME"))]
     pub library: Option<String>,
-    /// Why, in a line that every member can read
+    /// The reason, in a line that every member can read
     #[cfg_attr(feature = "clap", arg(long, default_value = ""))]
     pub reason: String,
-    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
 }
 
-/// Where the keys are that sign.
+/// The keys to sign with.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "clap", derive(Args))]
 #[cfg_attr(feature = "clap", group(skip))]
@@ -206,26 +207,26 @@ pub struct Invite {
     /// How long the ticket can be used: a number and s, m, h or d
     #[cfg_attr(feature = "clap", arg(long, default_value = "7d", value_name = "TIME", value_parser = parse_duration))]
     pub expires: u64,
-    /// The role the new member gets [default: mirror or edge, as its own configuration says]
+    /// The role of the new member [default: mirror or edge, as its own configuration says]
     #[cfg_attr(feature = "clap", arg(long, value_enum))]
     pub role: Option<Role>,
-    /// The region that the new member is bound to [default: none]
+    /// The region to which the new member is bound [default: none]
     #[cfg_attr(feature = "clap", arg(long, value_name = "REGION"))]
     pub region: Option<Region>,
-    /// A class that the new member may have, `*` for any run of characters; may be repeated [default: all]
+    /// A class that the new member may have; `*` is any run of characters; may be repeated [default: all]
     #[cfg_attr(feature = "clap", arg(long = "class", value_name = "CLASS"))]
     pub classes: Vec<String>,
-    /// How many nodes may join with it
+    /// How many nodes may join with the ticket
     #[cfg_attr(feature = "clap", arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000)))]
     pub uses: u32,
-    /// Let nobody but this node redeem it [default: every mirror that is known to be reachable may, so that a join does not hang
-    /// on this one]
+    /// Let only this node redeem the ticket [default: every mirror that is known to be reachable may redeem
+    /// it, so that a join does not depend on this node]
     #[cfg_attr(feature = "clap", arg(long))]
     pub only_here: bool,
-    /// An address to put in the ticket, instead of the configured or found ones; may be repeated
+    /// An address to put in the ticket, instead of the configured or detected addresses; may be repeated
     #[cfg_attr(feature = "clap", arg(long = "address", value_name = "HOST:PORT"))]
     pub addresses: Vec<String>,
-    /// Write the act to this file, for other operators to sign with `chuan sign`, instead of doing it
+    /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
 }
@@ -263,7 +264,7 @@ impl Signed {
         }
     }
 
-    /// Where its keys are.
+    /// The keys to sign with.
     pub fn keys(&self) -> &Keys {
         match self {
             Signed::Publish { keys, .. }
@@ -285,5 +286,5 @@ fn parse_verb(text: &str) -> Result<Verbs> {
     let named = Verbs::NAMED.into_iter().find(|(name, _)| *name == text);
     named
         .map(|(_, verb)| verb)
-        .ok_or_else(|| Failure::usage(format!("`{text}` is no verb; use pull or watch")))
+        .ok_or_else(|| Failure::usage(format!("invalid verb `{text}`; use pull or watch")))
 }

@@ -1,4 +1,4 @@
-//! Statements across the admin socket: out of a home as a bundle, into it as envelopes that are finished.
+//! Statements across the admin socket: out of a home as a bundle, into it as signed envelopes.
 
 use bytes::Bytes;
 use chuan_engine::statement::Statement;
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::{Failure, Result};
 
-/// Options of `statements`: the answer is a bundle, and then what it was.
+/// Options of `statements`. The answer is a bundle, followed by the outcome.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Statements {
     /// The library; may be left out if the home has only one.
     #[serde(default)]
     pub library: Option<String>,
-    /// Whether to hear first what peers know, as far as any can be reached: for whoever is about to speak for the library, who
-    /// must not contradict what was said elsewhere.
+    /// Whether to fetch first the statements that reachable peers know. A caller that is about to sign for
+    /// the library needs them, so that it does not contradict a statement that was signed elsewhere.
     #[serde(default)]
     pub newest: bool,
 }
@@ -24,15 +24,16 @@ pub struct Statements {
 pub struct Offer {
     /// The library's id.
     pub library: String,
-    /// Finished statements, each after what proves it.
+    /// Signed statements, each after the statements that entitle its signers.
     pub statements: Vec<Envelope>,
-    /// Whether they were made just now: then nothing is kept where one of them contradicts what is known, as when two
-    /// commands spoke at once, or would not count. Statements from elsewhere are kept as proof of the contradiction.
+    /// Whether the caller signed the statements just now. Then none is kept if one of them contradicts a
+    /// known statement (as when two commands sign at once) or would not be effective. Statements from
+    /// elsewhere are kept, as proof of the contradiction.
     #[serde(default)]
     pub unopposed: bool,
 }
 
-/// The bytes of a statement, as they are; base64 in JSON.
+/// The bytes of a statement, unchanged; base64 in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Envelope(pub Bytes);

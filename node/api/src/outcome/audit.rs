@@ -1,23 +1,23 @@
-//! The answers about the audit log. A record's fields are all that its canonical bytes are made of, so that whoever has the
-//! JSON can verify it.
+//! The answers about the audit log. The fields of a record are exactly the content of its canonical bytes, so
+//! a record can be verified from its JSON.
 
 use serde::{Deserialize, Serialize};
 
 /// A record of the audit log: one line of `audit export`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecord {
-    /// Records before it.
+    /// The number of records before this one.
     pub index: u64,
     /// When it was written.
     pub time_ms: i64,
-    /// What was done: a word, or `verb-N` for one that only a newer version knows.
+    /// The action: a word, or `verb-N` for an action that only a newer version knows.
     pub verb: String,
-    /// Who did it.
+    /// The actor.
     pub actor: AuditActor,
-    /// The library's id, if it is about one.
+    /// The library's id, if the record is about a library.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
-    /// To what it was done.
+    /// The subject of the action.
     pub subject: String,
     /// `ok`, `refused` or `failed`.
     pub ending: String,
@@ -28,15 +28,15 @@ pub struct AuditRecord {
     pub count: u32,
     /// From the first time to the last.
     pub span_ms: u64,
-    /// The id of the record before; zeros in the first.
+    /// The id of the previous record; zeros in the first.
     pub prev: String,
-    /// The highest arrival number of the ledger when it was written.
+    /// The highest arrival number of the ledger when the record was written.
     pub arrival: u64,
-    /// Its own id.
+    /// The record's own id.
     pub id: String,
 }
 
-/// Who did something, as far as it was proved.
+/// The actor of an action, as far as it was proved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum AuditActor {
@@ -50,25 +50,25 @@ pub enum AuditActor {
         /// The node.
         node: String,
     },
-    /// Whoever has a role's key.
+    /// The holder of a role's key.
     Role {
         /// The key.
         key: String,
         /// `root`, `operator`, `publisher` or `timekeeper`.
         role: String,
     },
-    /// Somebody who proved no key.
+    /// An actor that proved no key.
     Nobody,
 }
 
-/// Answer of `audit tail`, `show` and `export`; the records came before it.
+/// Answer of `audit tail`, `show` and `export`; the records come before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audited {
     /// Records in the log.
     pub count: u64,
-    /// The last one's id; zeros where there is none.
+    /// The id of the last record; zeros if there is none.
     pub head: String,
-    /// Where they were written to, if to a file.
+    /// The file to which they were written, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
 }
@@ -76,69 +76,72 @@ pub struct Audited {
 /// Answer of `audit verify`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditVerified {
-    /// `proved`: a checkpoint covers the last record. `unproved`: the records from `proved` on hang together, and nothing shows
-    /// whether they are all and unchanged. `gap`: one of these, but for records that are missing. `torn`: the same, and a crash
-    /// has torn the last one. `altered`: something was changed, added, moved or taken away.
+    /// - `proved`: a checkpoint covers the last record.
+    /// - `unproved`: the chain of records is valid, but from record `proved` on nothing shows that the
+    ///   records are complete and unchanged.
+    /// - `gap`: as `proved` or `unproved`, but records are missing.
+    /// - `torn`: as one of these, and a crash tore the last record.
+    /// - `altered`: something was changed, added, moved or removed.
     pub finding: String,
-    /// Records that hang together.
+    /// Records whose chain is valid.
     pub count: u64,
-    /// The last one's id; zeros where there is none.
+    /// The id of the last of them; zeros if there is none.
     pub head: String,
     /// How many of them a checkpoint covers.
     pub proved: u64,
-    /// Whose checkpoint that is: `file` for the one given, `home` for this home's own, empty for none.
+    /// Origin of that checkpoint: `file` for the given one, `home` for this home's own, empty for none.
     pub by: String,
-    /// The node of whose log the checkpoint given is, by what it says itself.
+    /// The node that the given checkpoint names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_node: Option<String>,
-    /// The key that signed it. Without a home nothing says whose that is: compare it with the node's.
+    /// The key that signed it. Without a home nothing proves that this is the node's key: compare them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_key: Option<String>,
-    /// Records that are missing, because the log goes on from a checkpoint behind them.
+    /// Missing records: the log continues from a checkpoint after them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<AuditGap>,
     /// Torn bytes at the end.
     pub torn_bytes: u64,
-    /// Where an alteration shows; it may be this record, or one since `proved`.
+    /// The record that shows an alteration. This record was altered, or an earlier one from `proved` on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
-    /// What shows there, in words.
+    /// The evidence of the alteration, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
 }
 
-/// Records that the node's checkpoints count, and that are not in the log or not those that they count.
+/// Records that a checkpoint of the node counts, and that are missing or differ in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditGap {
     /// The first of them.
     pub from: u64,
-    /// The record with which the log goes on.
+    /// The record with which the log continues.
     pub to: u64,
-    /// Whose log the checkpoint is of that it goes on from, by what that says itself.
+    /// The node that the checkpoint names from which the log continues.
     pub checkpoint_node: String,
-    /// The key that signed it. Without a home nothing says whose that is: compare it with the node's.
+    /// The key that signed it. Without a home nothing proves that this is the node's key: compare them.
     pub checkpoint_key: String,
 }
 
 /// Answer of `audit checkpoint`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointShown {
-    /// The node whose log it is of.
+    /// The node whose log it covers.
     pub node: String,
-    /// Records then.
+    /// The number of records that it covers.
     pub count: u64,
-    /// The last one's id.
+    /// The id of the last of them.
     pub head: String,
     /// When it was signed.
     pub time_ms: i64,
     /// The key that signed it.
     pub key: String,
-    /// Where it was written to.
+    /// The file to which it was written.
     pub file: String,
 }
 
 impl AuditVerified {
-    /// Whether something was changed, added, moved or taken away.
+    /// Whether something was changed, added, moved or removed.
     pub fn is_altered(&self) -> bool {
         self.finding == "altered"
     }

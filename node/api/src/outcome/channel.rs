@@ -1,4 +1,4 @@
-//! The answers about channels, and about what was said twice.
+//! The answers about channels and contradictory statements.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,21 +13,21 @@ pub struct ChannelList {
     pub channels: Vec<ChannelRow>,
 }
 
-/// Where a channel stands.
+/// A channel and its release, by the newest statement and in this home.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChannelRow {
     /// Its name.
     pub name: String,
-    /// What was said of it last.
+    /// The current statement about it.
     #[serde(flatten)]
     pub said: MoveRow,
-    /// The release on which it stands in this home, whose data is here; absent before any has come.
+    /// The release to which it points in this home, whose data is here; absent before the first data.
     pub here: Option<String>,
     /// That release's sequence.
     pub here_sequence: Option<u64>,
-    /// Whether it stands here where it was said to.
+    /// Whether it points to the release of the statement in this home, too.
     pub up_to_date: bool,
-    /// Seconds since enough timekeepers vouched that it stands where it was said to; absent where they don't.
+    /// Seconds since enough timekeepers vouched for the statement; absent if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
 }
@@ -37,23 +37,23 @@ pub struct ChannelRow {
 pub struct MoveRow {
     /// The statement's id.
     pub statement: String,
-    /// Its own sequence, which never goes back.
+    /// The statement's own sequence, which never goes back.
     pub statement_sequence: u64,
-    /// The release it names.
+    /// The release that it names.
     pub release: String,
     /// That release's sequence.
     pub sequence: u64,
-    /// What the publisher said of the release.
+    /// The publisher's message in the release.
     pub message: String,
-    /// When it was said, by the signer's clock.
+    /// When it was signed, by the signer's clock.
     pub time_ms: i64,
-    /// On whose word: `operator` or `publisher`.
+    /// The role that signed it: `operator` or `publisher`.
     pub by: String,
     /// The keys that signed it.
     pub signers: Vec<String>,
     /// The publisher that moves the channel from there.
     pub publisher: String,
-    /// Whether that publisher's new releases are current at once.
+    /// Whether new releases of that publisher move the channel at once.
     pub follow: bool,
 }
 
@@ -64,11 +64,11 @@ pub struct ChannelMoved {
     pub library: String,
     /// Its label.
     pub library_name: String,
-    /// The release on which the channel stood before; absent where it is new.
+    /// The release to which the channel pointed before; absent for a new channel.
     pub before: Option<String>,
     /// That release's sequence.
     pub before_sequence: Option<u64>,
-    /// Where it stands now.
+    /// The channel now.
     #[serde(flatten)]
     pub channel: ChannelRow,
 }
@@ -82,10 +82,10 @@ pub struct ChannelHistory {
     pub library_name: String,
     /// The channel.
     pub channel: String,
-    /// Seconds since enough timekeepers vouched that it stands there; absent where they don't.
+    /// Seconds since enough timekeepers vouched for the current statement; absent if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
-    /// Newest first: the first is where the channel stands.
+    /// Newest first: the first is the current statement.
     pub moves: Vec<MoveRow>,
 }
 
@@ -96,7 +96,7 @@ pub struct ConflictList {
     pub conflicts: Vec<ConflictRow>,
 }
 
-/// Statements that cannot all be meant.
+/// Statements that contradict each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConflictRow {
     /// The library's id.
@@ -105,15 +105,15 @@ pub struct ConflictRow {
     pub library_name: String,
     /// `root`, `release`, `channel`, `operators`, `ticket`, `succession` or `checkpoint`.
     pub kind: String,
-    /// What was contradicted.
+    /// The subject of the statements.
     pub subject: String,
-    /// What to do about it.
+    /// The remedy.
     pub advice: String,
     /// Whether an operator has decided since.
     pub settled: bool,
     /// The keys that signed any of the statements.
     pub signers: Vec<String>,
-    /// The proof: whoever has the library's roots can check it.
+    /// The proof, which can be checked with the library's roots.
     pub statements: Vec<ConflictProof>,
 }
 
@@ -149,6 +149,6 @@ pub struct Vouched {
     pub sequence: u64,
     /// The timekeepers that vouched.
     pub signers: Vec<String>,
-    /// Seconds since enough timekeepers have; absent while more have to.
+    /// Seconds since enough timekeepers vouched; absent until enough have.
     pub fresh_age_seconds: Option<u64>,
 }

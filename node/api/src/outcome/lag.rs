@@ -1,23 +1,24 @@
-//! How far what is here is behind what was announced: a part of the answers of `pull` and `status`.
+//! How far this node is behind the announced release of a channel: a part of the answers of `pull` and
+//! `status`.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a channel is here, and where it was announced to be.
+/// The release of a channel here, and the announced release.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lag {
-    /// The release on which the channel stands here; absent before its first data has come.
+    /// The release to which the channel points here; absent before its first data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub here: Option<ReleaseRef>,
-    /// The release on which it stands by the newest statement that this node has heard.
+    /// The release to which it points by the newest statement that this node knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<Announced>,
-    /// When this was so, by this node's clock.
+    /// The time of this answer, by this node's clock.
     #[serde(default)]
     pub at_ms: i64,
-    /// Since when something newer was announced than is here, by this node's clock; absent where nothing is.
+    /// Since when a newer release is announced than is here, by this node's clock; absent if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind_since_ms: Option<i64>,
-    /// The nodes that were asked for the announced release, and what each answered last.
+    /// The nodes that were asked for the announced release, with the last answer of each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
 }
@@ -31,20 +32,20 @@ pub struct ReleaseRef {
     pub sequence: u64,
 }
 
-/// The newest release of a channel that this node has heard of.
+/// The newest release of a channel that this node knows of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Announced {
     /// Its id.
     pub release: String,
-    /// Its sequence; absent where its statement has not come.
+    /// Its sequence; absent if its statement is not known here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// When the channel was moved there, by the signer's clock.
+    /// When the channel was moved to it, by the signer's clock.
     pub time_ms: i64,
-    /// When this node first heard of it; absent where it is here.
+    /// When this node first learned of it; absent if the release is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard_ms: Option<i64>,
-    /// The nodes that announced it to this one, the first one first.
+    /// The nodes that announced it to this node, the earliest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by: Vec<Announcer>,
 }
@@ -54,7 +55,7 @@ pub struct Announced {
 pub struct Announcer {
     /// Its id.
     pub node: String,
-    /// What it is called, as far as that is known.
+    /// Its name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -64,21 +65,21 @@ pub struct Announcer {
 pub struct Asked {
     /// Its id.
     pub node: String,
-    /// What it is called, as far as that is known.
+    /// Its name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where it was asked, or looked for.
+    /// The address at which it was asked, or tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// When.
     pub at_ms: i64,
-    /// `brought` a release; `behind`: it does not have the announced one; else why it brought nothing, as the code of an
-    /// error: `peer` where it was not reached or broke off, `denied`, `missing`, `busy`.
+    /// `brought`: it sent a release. `behind`: it does not have the announced release. Else the code of the
+    /// error: `peer` (not reached, or the connection broke), `denied`, `missing`, `busy`.
     pub answer: String,
-    /// Whether it announces the release that it says it does not have.
+    /// Whether it announces a release that it says it does not have.
     #[serde(default)]
     pub announces: bool,
-    /// The newest release that it has, or brought, by its sequence.
+    /// The sequence of the newest release that it has, or sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<u64>,
     /// The error, for people.

@@ -1,4 +1,4 @@
-//! The answers of `ledger show` and `ledger keep`, and what `status` says of the ledger.
+//! The answers of `ledger show` and `ledger keep`, and the ledger in `status`.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 pub struct LedgerShown {
     /// The node whose home it is.
     pub node: String,
-    /// `sound`: nothing to do. `mended`: the next start mends it. `lost`: both files are gone, the next start
-    /// begins a new ledger. `refused`: an operator must choose a file.
+    /// `sound`: nothing to do. `mended`: the next start repairs it. `lost`: both files are gone or
+    /// unreadable, the next start begins a new ledger. `refused`: an operator must choose a file.
     pub verdict: String,
     /// Why it is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// What was found in the files, in words.
+    /// The findings about the files, in words.
     pub found: Vec<String>,
     /// Records of which no file has a valid copy.
     pub lost: u64,
@@ -26,19 +26,19 @@ pub struct LedgerShown {
 pub struct LedgerCopy {
     /// `a` or `b`.
     pub name: String,
-    /// Where it lies.
+    /// Its path.
     pub path: String,
-    /// Whether it is there.
+    /// Whether it exists.
     pub present: bool,
-    /// Its bytes.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// The node that its header names; absent where the header is damaged.
+    /// The node that its header names; absent if the header is damaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// The ledger's own id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<String>,
-    /// How often it was written anew.
+    /// How often the whole file was rewritten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
     /// Records that can be read.
@@ -54,14 +54,15 @@ pub struct LedgerCopy {
 /// The ledger, in `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerStatus {
-    /// `sound`: nothing was found. `mended`: something was, when the home was opened. `lost`: records are
-    /// lost, or a library is left out, until a peer gives them back. `read-only`: it could not be mended.
+    /// `sound`: no damage. `mended`: damage was found and repaired when the home was opened. `lost`: records
+    /// are lost, or a library is left out, until a peer sends them again. `read-only`: the damage could not
+    /// be repaired.
     pub state: String,
-    /// What was found in the files when the home was opened, in words.
+    /// The findings about the files when the home was opened, in words.
     pub found: Vec<String>,
     /// Records of which no file has a valid copy.
     pub lost: u64,
-    /// Libraries of which something is kept, and not their root.
+    /// Libraries of which statements are held, but not the root.
     pub left_out: Vec<LeftOut>,
     /// The highest arrival number given.
     pub arrival: u64,
@@ -71,7 +72,7 @@ pub struct LedgerStatus {
     pub bytes: u64,
 }
 
-/// A library of which something is kept, and not its root.
+/// A library of which statements are held, but not the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Its id.
@@ -90,12 +91,13 @@ pub struct LedgerKept {
     pub kept: String,
     /// Whether it was done; `false` with `--dry-run`.
     pub done: bool,
-    /// What the kept file is.
+    /// The file that is kept.
     pub from: LedgerCopy,
-    /// What the other file is.
+    /// The other file.
     pub instead_of: LedgerCopy,
-    /// Records of the other file above the last one of the kept one: they are set aside with it.
+    /// Records of the other file after the last record of the kept file. They stay in the saved copy of the
+    /// other file.
     pub left_behind: u64,
-    /// Where the files that were there are kept.
+    /// Paths of the saved copies of the old files.
     pub set_aside: Vec<String>,
 }

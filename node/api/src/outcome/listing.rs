@@ -1,4 +1,4 @@
-//! The answers of `releases`, `ls` and `diff`, and the rows before them.
+//! The answers of `releases`, `ls` and `diff`, and the rows that come before them.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ pub enum Row {
         path: String,
         /// `added`, `removed`, `changed`, or `reclassified`: only its class changed.
         change: String,
-        /// Bytes before; absent if added.
+        /// Old size in bytes; absent if added.
         size_old: Option<u64>,
-        /// Bytes after; absent if removed.
+        /// New size in bytes; absent if removed.
         size_new: Option<u64>,
     },
     /// Of `ls`.
@@ -28,7 +28,7 @@ pub enum Row {
         path: String,
         /// `file`, `dir` or `link`.
         kind: String,
-        /// Bytes.
+        /// Size in bytes.
         size: u64,
         /// Modification time.
         mtime_ms: i64,
@@ -39,7 +39,7 @@ pub enum Row {
         /// The class it is in.
         #[serde(default)]
         class: String,
-        /// Where a link points.
+        /// The target of a link.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<String>,
     },
@@ -52,7 +52,7 @@ pub enum Row {
 pub struct ClassRow {
     /// Its name.
     pub name: String,
-    /// Its slot in the class table, which it keeps.
+    /// Its slot in the class table, which never changes.
     pub slot: u8,
     /// Files in it.
     pub files: u64,
@@ -61,7 +61,7 @@ pub struct ClassRow {
 }
 
 impl ClassRow {
-    /// What a class's header says.
+    /// The row of a class with this header.
     pub fn of(header: &ClassHeader) -> Self {
         Self {
             name: header.name.clone(),
@@ -77,7 +77,7 @@ impl ClassRow {
 pub struct ClassList {
     /// The library's id.
     pub library: String,
-    /// By slot; of one that is known by a listing only, with no files.
+    /// By slot. A class that is known only from a release's list of names has no files here.
     pub classes: Vec<ClassRow>,
 }
 
@@ -92,18 +92,18 @@ pub struct ReleaseRow {
     pub time_ms: i64,
     /// Its manifest.
     pub manifest: String,
-    /// What the publisher said.
+    /// The publisher's message.
     pub message: String,
-    /// Channels that stand on it here.
+    /// Channels that point to it here.
     pub channels: Vec<String>,
-    /// For each of them, seconds since enough timekeepers vouched for what is here; null where they don't.
+    /// For each of them, seconds since enough timekeepers vouched for the release here; null if too few did.
     #[serde(default)]
     pub fresh_ages_seconds: BTreeMap<String, Option<u64>>,
-    /// Files in the classes that are here; absent where the manifest is not held.
+    /// Files in the classes that are here; absent if the manifest is not held.
     pub files: Option<u64>,
-    /// Their bytes; absent where the manifest is not held.
+    /// Their bytes; absent if the manifest is not held.
     pub bytes: Option<u64>,
-    /// Whether all of its data that this node is granted is known to be held.
+    /// Whether all of its data that is granted to this node is known to be held.
     pub complete: bool,
 }
 
@@ -123,10 +123,10 @@ pub struct ReleaseList {
 pub struct Listed {
     /// The release.
     pub release: String,
-    /// The channel by whose name it was asked for; absent where the release was named.
+    /// The channel that the request named; absent if it named a release.
     #[serde(default)]
     pub channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
     /// Its sequence.
@@ -137,10 +137,11 @@ pub struct Listed {
     /// Classes of the release that are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
-    /// Classes that were left out: the channel was vouched for longer ago than they allow (`max_stale`).
+    /// Classes that were left out, because the last vouch for the channel is older than they allow
+    /// (`max_stale`).
     #[serde(default)]
     pub classes_stale: Vec<String>,
-    /// Files in them.
+    /// Files in the listed classes.
     pub files: u64,
     /// Their bytes.
     pub bytes_total: u64,
@@ -153,16 +154,16 @@ pub struct Differed {
     pub old: String,
     /// The new release.
     pub new: String,
-    /// The channel by whose name the old one was asked for; absent where the release was named.
+    /// The channel that the request named for the old release; absent if it named a release.
     #[serde(default)]
     pub old_channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
     #[serde(default)]
     pub old_fresh_age_seconds: Option<u64>,
-    /// The channel by whose name the new one was asked for; absent where the release was named.
+    /// The channel that the request named for the new release; absent if it named a release.
     #[serde(default)]
     pub new_channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
     #[serde(default)]
     pub new_fresh_age_seconds: Option<u64>,
     /// Paths only in the new.
@@ -171,10 +172,10 @@ pub struct Differed {
     pub removed: u64,
     /// Paths that differ.
     pub changed: u64,
-    /// Paths of which only the class differs.
+    /// Paths that differ only in their class.
     #[serde(default)]
     pub reclassified: u64,
-    /// Classes that were not compared, since they are not granted to this node.
+    /// Classes that were not compared, because they are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
 }

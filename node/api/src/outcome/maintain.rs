@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 /// Answer of `verify`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verified {
-    /// Whether nothing is missing and nothing corrupt.
+    /// Whether nothing is missing and nothing is corrupt.
     pub ok: bool,
-    /// Whether bytes were hashed.
+    /// Whether stored bytes were hashed.
     pub deep: bool,
-    /// Releases whose structure was walked.
+    /// Releases whose pages were walked.
     pub releases: u64,
     /// Pages checked.
     pub pages: u64,
@@ -17,18 +17,18 @@ pub struct Verified {
     pub chunks: u64,
     /// Bytes hashed.
     pub bytes: u64,
-    /// Things that are named and not held.
+    /// Objects that a release names and that are not held.
     pub missing: u64,
-    /// Things whose bytes are damaged.
+    /// Damaged objects.
     pub corrupt: u64,
-    /// Classes that releases have and that are not granted to this node.
+    /// Classes of the releases that are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
-    /// Damaged records whose content has been fetched or published again since: no harm, and no use.
+    /// Damaged records whose content was fetched or published again since. They do no harm.
     pub superseded: u64,
-    /// The first of them, in words.
+    /// The first missing and corrupt objects, in words.
     pub problems: Vec<String>,
-    /// How long it took.
+    /// Duration of the check.
     pub seconds: f64,
 }
 
@@ -43,10 +43,10 @@ pub struct Rebuilt {
     pub pages: u64,
     /// Statements indexed.
     pub statements: u64,
-    /// Records that could not be read back.
+    /// Records that could not be read.
     pub lost: u64,
-    /// What was found damaged, in words.
+    /// The damage, in words.
     pub problems: Vec<String>,
-    /// How long it took.
+    /// Duration of the rebuild.
     pub seconds: f64,
 }

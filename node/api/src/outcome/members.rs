@@ -9,33 +9,33 @@ pub struct MemberList {
     pub library: String,
     /// Its label.
     pub library_name: String,
-    /// By node.
+    /// Sorted by node.
     pub members: Vec<MemberRow>,
 }
 
-/// What is said of a node; also the answer of `grant` and `revoke`.
+/// A node of a library; also the answer of `grant` and `revoke`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MemberRow {
     /// The node's id.
     pub node: String,
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
     /// `member`; `suspended` until an operator decides a conflict; `expired`; `revoked`; or `stranger`.
     pub state: String,
-    /// On whose word: `operator` or `ticket`.
+    /// The basis of its state: `operator` or `ticket`; empty for a stranger.
     pub by: String,
     /// `origin`, `mirror` or `edge`.
     pub role: String,
     /// The region that its grant binds it to; empty for none.
     #[serde(default)]
     pub region: String,
-    /// The classes it is granted; none means all.
+    /// The classes that are granted to it; an empty list means all.
     pub classes: Vec<String>,
-    /// What it may do with them: `pull`, `watch`.
+    /// The verbs that are granted to it on them: `pull`, `watch`.
     pub verbs: String,
-    /// Until when; 0 = for good.
+    /// When the grant expires; 0 = never.
     pub expires_ms: i64,
-    /// The key it proves today.
+    /// Its current key.
     pub key: String,
     /// Why it was revoked, if it was.
     pub reason: String,

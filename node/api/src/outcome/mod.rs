@@ -1,5 +1,5 @@
-//! What commands answer: the objects of `--json`. Fields are only added, never renamed or dropped; sizes are bytes,
-//! times are milliseconds since 1970 UTC unless the name says otherwise.
+//! The answers of commands: the objects of `--json`. Fields are only added, never renamed or dropped. Sizes
+//! are bytes; times are milliseconds since 1970 UTC unless the name says otherwise.
 
 mod audit;
 mod channel;
@@ -38,7 +38,7 @@ pub use trust::{
     TallyShown,
 };
 
-/// The answer of any command.
+/// The answer of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -46,7 +46,7 @@ pub enum Outcome {
     Id(Identity),
     /// Of `publish`.
     Publish(Published),
-    /// Of `ingest`, within the program.
+    /// Of `ingest`, used within the program only.
     Ingest(Box<Ingested>),
     /// Of `invite`.
     Invite(Invited),
@@ -60,11 +60,11 @@ pub enum Outcome {
     Restore(Restored),
     /// Of `releases`.
     Releases(ReleaseList),
-    /// Of `ls`; the entries came as rows before it.
+    /// Of `ls`; the entries come as rows before it.
     Ls(Listed),
-    /// Of `diff`; the changes came as rows before it.
+    /// Of `diff`; the changes come as rows before it.
     Diff(Differed),
-    /// Of `cat`; the bytes came before it.
+    /// Of `cat`; the bytes come before it.
     Cat(Shown),
     /// Of `verify`.
     Verify(Verified),
@@ -72,9 +72,9 @@ pub enum Outcome {
     Rebuild(Rebuilt),
     /// Of `status`.
     Status(Box<Status>),
-    /// Of `audit tail` and `show`; the records came as rows before it.
+    /// Of `audit tail` and `show`; the records come as rows before it.
     Audit(Audited),
-    /// Of `audit export`; without a file the records came before it.
+    /// Of `audit export`; without a file the records come before it.
     AuditExport(Audited),
     /// Of `audit verify`.
     AuditVerify(AuditVerified),
@@ -90,7 +90,7 @@ pub enum Outcome {
     Policy(Box<PolicyShown>),
     /// Of `sign`, and of every act with `--request`.
     Request(Box<RequestShown>),
-    /// The classes that are known here, within the program.
+    /// The classes that are known here, used within the program only.
     Classes(ClassList),
     /// Of `fresh`.
     Fresh(Box<Vouched>),
@@ -104,7 +104,7 @@ pub enum Outcome {
     Key(KeyShown),
     /// Of `root`.
     Root(Box<RootShown>),
-    /// Of `statements` and `root export`; within the program, the bundle came before it.
+    /// Of `statements export` and `root export`; within the program, the bundle comes before it.
     Statements(Carried),
     /// Of `statements import` and `root apply`.
     Offer(Offered),
@@ -117,7 +117,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The object of `--json`: the answer itself, without the name of the command around it.
+    /// The object of `--json`: the answer itself, without the name of the variant around it.
     pub fn object(&self) -> serde_json::Value {
         match serde_json::to_value(self) {
             Ok(serde_json::Value::Object(map)) => map.into_iter().next().map(|(_, v)| v).unwrap_or_default(),
@@ -125,7 +125,7 @@ impl Outcome {
         }
     }
 
-    /// How the process ends: a command that did its work may still have found that something is wrong.
+    /// The exit code. A command that did its work may still have found damage, gaps or a lag.
     pub fn exit(&self) -> Exit {
         match self {
             Outcome::Verify(verified) if verified.corrupt > 0 => Exit::Corrupt,
@@ -149,7 +149,7 @@ impl Outcome {
         }
     }
 
-    /// The name under which rows stand in the `--json` object, for commands that have rows.
+    /// The field of the `--json` object that holds the rows, for commands that have rows.
     pub fn rows_name(command: &str) -> Option<&'static str> {
         match command {
             "ls" => Some("entries"),
@@ -160,35 +160,35 @@ impl Outcome {
     }
 }
 
-/// Who a node is.
+/// The identity of a node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// The node's id: 64 hexadecimal digits.
     pub id: String,
-    /// The public key that it proves: 64 hexadecimal digits.
+    /// Its public key: 64 hexadecimal digits.
     #[serde(default)]
     pub key: String,
     /// Its name.
     pub name: String,
     /// `origin`, `mirror` or `edge`.
     pub role: String,
-    /// The region that chuan.toml says; empty for none. It gives no vote: `members` shows the region that counts.
+    /// The region in chuan.toml; empty for none. It gives no vote: the effective region is in `members`.
     #[serde(default)]
     pub region: String,
-    /// Where peers may reach it: what is configured, or what is being listened on.
+    /// The addresses at which peers may reach it: those configured, or those on which it listens.
     pub addresses: Vec<String>,
     /// The home.
     pub home: String,
 }
 
-/// Answer of `ingest`: what a release would be.
+/// Answer of `ingest`: the content of the release to sign.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ingested {
-    /// The answer of the publish, but for what comes by signing: without a release, and with the current sequence.
+    /// The answer of `publish` as it is before signing: without a release, and with the current sequence.
     pub published: Published,
-    /// The release that it follows; none for a first one.
+    /// The parent release; none for a first release.
     pub parent: Option<String>,
-    /// The class table with names, where the release must have it.
+    /// The class table with names, if the release must have it.
     pub listed: Vec<ListedClass>,
 }
 
@@ -199,7 +199,7 @@ pub struct ListedClass {
     pub slot: u8,
     /// Its name.
     pub name: String,
-    /// Its header.
+    /// The commitment to its header.
     pub commitment: String,
 }
 
@@ -226,7 +226,7 @@ pub struct Invited {
     pub library: String,
     /// Its label.
     pub library_name: String,
-    /// Where the ticket says to go.
+    /// The addresses in the ticket.
     pub addresses: Vec<String>,
     /// When it expires.
     pub expires_ms: i64,
@@ -241,11 +241,11 @@ pub struct Joined {
     pub library: String,
     /// Its label.
     pub library_name: String,
-    /// The node that let us in.
+    /// The node that admitted this one.
     pub from: String,
-    /// Its address that worked.
+    /// The address at which it was reached.
     pub address: String,
-    /// The role this node has in the library.
+    /// The role of this node in the library.
     pub role: String,
 }
 
@@ -256,35 +256,35 @@ pub struct Pulled {
     pub library: String,
     /// Its label.
     pub library_name: String,
-    /// The channel that was asked for.
+    /// The requested channel.
     #[serde(default)]
     pub channel: String,
-    /// Whether a release was asked for by its number or id, not the newest.
+    /// Whether the request named a release by its number or id, instead of the newest.
     #[serde(default)]
     pub named: bool,
-    /// The release that is current now; the one that was asked for where it was [named](Self::named).
+    /// The release that is current now; the requested release if the request [named](Self::named) one.
     pub release: String,
     /// Its sequence.
     pub sequence: u64,
-    /// The peer it came from.
+    /// The peer that sent it.
     pub from: String,
     /// The peer's address.
     pub address: String,
-    /// Whether something came: the channel moved, or the release that was named is here and was not.
+    /// Whether data arrived: the channel moved, or the requested release is here now and was not before.
     pub changed: bool,
-    /// Where the channel is here now, and where it was announced to be.
+    /// The release of the channel here now, and the announced release.
     #[serde(flatten)]
     pub lag: Lag,
-    /// Whether the pull was only tried: nothing but pages was fetched.
+    /// Whether this was a dry run, which fetches only pages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// Of a dry run: chunks that would travel.
+    /// Of a dry run: chunks to transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunks_missing: Option<u64>,
     /// Of a dry run: their raw bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk_bytes_missing: Option<u64>,
-    /// Seconds since enough timekeepers vouched for what is here; absent where they don't.
+    /// Seconds since enough timekeepers vouched for the release here; absent if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
     /// Classes of the release that are here now.
@@ -299,19 +299,19 @@ pub struct Pulled {
     pub bytes_total: u64,
     /// Their chunks, with multiplicity.
     pub chunks_total: u64,
-    /// Chunks that travelled.
+    /// Chunks transferred.
     pub chunks_fetched: u64,
     /// Their raw bytes.
     pub chunk_bytes_fetched: u64,
-    /// Their bytes as they travelled.
+    /// Their bytes on the stream.
     pub chunk_bytes_encoded: u64,
-    /// How many of the chunks travelled as what differs from bytes that were here.
+    /// Chunks among them that were sent as a delta to bytes held here.
     pub chunks_from_deltas: u64,
-    /// Bytes of the manifest pages that came.
+    /// Raw bytes of the manifest pages transferred.
     pub page_bytes: u64,
-    /// Their bytes as they travelled.
+    /// Their bytes on the stream.
     pub page_bytes_encoded: u64,
-    /// Bytes of frames received: messages and data, without what QUIC puts around them.
+    /// Bytes of frames received: messages and data, without the overhead of QUIC.
     pub frame_bytes_in: u64,
     /// Bytes of frames sent.
     pub frame_bytes_out: u64,
@@ -319,68 +319,69 @@ pub struct Pulled {
     pub wire_bytes_in: u64,
     /// UDP payload sent, handshake included.
     pub wire_bytes_out: u64,
-    /// Turns until the last byte, the handshake not counted.
+    /// Round trips until the last byte, without the handshake.
     pub round_trips: u64,
-    /// How long it took.
+    /// Duration of the pull.
     pub seconds: f64,
 }
 
 impl Pulled {
-    /// Whether nothing came, or would come, though something newer is announced than is here; no matter where one release was
-    /// asked for.
+    /// Whether a newer release is announced than is here, and nothing newer arrived (or would arrive). Always
+    /// `false` if the request named a release.
     pub fn is_behind(&self) -> bool {
-        // Of a dry run, what is missing is known where a node has something newer.
+        // A dry run counts missing chunks only if a node has a newer release.
         let would_come = self.dry_run && self.chunks_missing.is_some();
         !self.changed && !would_come && !self.named && self.lag.behind_since_ms.is_some()
     }
 }
 
-/// Something that could not be restored.
+/// A path that could not be restored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FailureRow {
-    /// The path, with what is not UTF-8 replaced.
+    /// The path; bytes that are not UTF-8 are replaced.
     pub path: String,
     /// Why.
     pub reason: String,
-    /// `missing` or `corrupt`: this node does not hold all of it; `gaps`: the folder does not take it.
+    /// `missing` or `corrupt`: this node does not hold all its data; `gaps`: it cannot be written to the
+    /// folder.
     pub code: String,
 }
 
-/// Answer of `restore`. Of a dry run, what would be.
+/// Answer of `restore`. A dry run fills in the same fields and changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Restored {
     /// The release.
     pub release: String,
-    /// The channel by whose name it was asked for; absent where the release was named.
+    /// The channel that the request named; absent if it named a release.
     #[serde(default)]
     pub channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
-    /// Where to.
+    /// The destination folder.
     pub dest: String,
-    /// Whether nothing was changed.
+    /// Whether this was a dry run, which changes nothing.
     #[serde(default)]
     pub dry_run: bool,
-    /// Files that are as the release has them (of those that match, with `--path`).
+    /// Files that are as in the release; with `--path`, only files that match.
     pub files: u64,
     /// Files that were written.
     pub files_written: u64,
     /// Files that were right already.
     pub files_unchanged: u64,
-    /// Files that are further names of others.
+    /// Files that are hard links to other files of the release.
     #[serde(default)]
     pub files_linked: u64,
     /// Bytes of all those files.
     pub bytes_total: u64,
     /// Bytes written.
     pub bytes_written: u64,
-    /// Bytes among them taken from the old file in its place.
+    /// Bytes among them that were copied from the old file at the same path.
     pub bytes_reused: u64,
-    /// Folders that are as the release has them.
+    /// Folders that are as in the release.
     #[serde(default)]
     pub folders: u64,
-    /// Symbolic links that are as the release has them.
+    /// Symbolic links that are as in the release.
     #[serde(default)]
     pub links: u64,
     /// Files and links that were removed.
@@ -389,28 +390,29 @@ pub struct Restored {
     /// Folders that were removed.
     #[serde(default)]
     pub folders_removed: u64,
-    /// Files and links that stay though the release does not have them.
+    /// Files and links that stay although the release does not have them.
     #[serde(default)]
     pub files_left: u64,
-    /// Folders that stay though the release does not have them; what is in those that no restore made is not counted.
+    /// Folders that stay although the release does not have them, without those in a folder of the user.
     #[serde(default)]
     pub folders_left: u64,
-    /// What could not be restored: the first 1,000, in path order.
+    /// The paths that could not be restored: the first 1,000, in path order.
     #[serde(default)]
     pub failures: Vec<FailureRow>,
-    /// How many that are.
+    /// How many paths could not be restored.
     #[serde(default)]
     pub failures_total: u64,
-    /// The code of the worst of them; absent where there is none.
+    /// The worst `code` of them; absent if all paths were restored.
     #[serde(default)]
     pub failure: Option<String>,
     /// Classes of the release that are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
-    /// Classes that were left out: the channel was vouched for longer ago than they allow (`max_stale`).
+    /// Classes that were left out, because the last vouch for the channel is older than they allow
+    /// (`max_stale`).
     #[serde(default)]
     pub classes_stale: Vec<String>,
-    /// How long it took.
+    /// Duration of the restore.
     pub seconds: f64,
 }
 
@@ -419,10 +421,10 @@ pub struct Restored {
 pub struct Shown {
     /// The release.
     pub release: String,
-    /// The channel by whose name it was asked for; absent where the release was named.
+    /// The channel that the request named; absent if it named a release.
     #[serde(default)]
     pub channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent where they don't.
+    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
     /// The path.
@@ -468,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_told_apart_when_read_back() {
+    fn each_row_deserializes_to_its_own_variant() {
         let entry = Row::Entry {
             path: "甲".into(),
             kind: "file".into(),

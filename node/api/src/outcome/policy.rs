@@ -9,9 +9,9 @@ pub struct PolicyShown {
     pub library: String,
     /// Its label.
     pub library_name: String,
-    /// The policy's statement; absent where none stands, and of a file.
+    /// The policy's statement; absent if the library has no policy, and for a policy file.
     pub statement: Option<String>,
-    /// Its sequence; 0 where there is no statement.
+    /// Its sequence; 0 if there is no statement.
     pub sequence: u64,
     /// When it was signed.
     pub time_ms: i64,
@@ -19,19 +19,19 @@ pub struct PolicyShown {
     pub signers: Vec<String>,
     /// Whether publishes leave known junk out.
     pub junk: bool,
-    /// What publishes leave out, by name.
+    /// The patterns of names that publishes leave out.
     pub excludes: Vec<String>,
-    /// The rows, by slot.
+    /// The rows, sorted by slot.
     pub classes: Vec<ClassPolicyRow>,
     /// Fields that this version does not know.
     pub unknown: u64,
-    /// What `set` changes or would change, a line each.
+    /// The changes that `set` makes or would make, one line each.
     pub changes: Vec<String>,
-    /// What the file says that is for `publish --policy`.
+    /// The settings of the file that are for `publish --policy`.
     pub left: Vec<String>,
-    /// What `check` found.
+    /// The findings of `check`.
     pub findings: Vec<PolicyFinding>,
-    /// Whether `set` signed it and put it to use.
+    /// Whether `set` signed and applied the policy.
     pub set: bool,
 }
 
@@ -40,13 +40,13 @@ pub struct PolicyShown {
 pub struct ClassPolicyRow {
     /// The class's slot.
     pub slot: u8,
-    /// Its name; absent where this home does not know it.
+    /// Its name; absent if this home does not know it.
     pub name: Option<String>,
-    /// `static`, `incremental` or `dynamic`, where that is said.
+    /// `static`, `incremental` or `dynamic`; absent if not set.
     pub mirror: Option<String>,
-    /// How often mirrors look for something new.
+    /// How often mirrors look for a new release.
     pub every_seconds: Option<u64>,
-    /// What is higher goes first.
+    /// Classes with a higher number go first.
     pub priority: Option<u8>,
     /// How long after a release a mirror shall have all of it.
     pub complete_by_seconds: Option<u64>,
@@ -54,27 +54,28 @@ pub struct ClassPolicyRow {
     pub rto_seconds: Option<u64>,
     /// How far back a copy may be.
     pub rpo_seconds: Option<u64>,
-    /// How many viewers at once shall be served.
+    /// How many viewers shall be served at the same time.
     pub viewers: Option<u64>,
-    /// How many whole copies there shall be.
+    /// How many complete copies there shall be.
     pub replicas: Option<u16>,
     /// The regions in which there shall be copies.
     pub regions: Vec<String>,
     /// How many of its newest versions are kept; absent for all.
     pub keep_releases: Option<u64>,
-    /// For how long each of its versions is kept; absent for good.
+    /// How long each of its versions is kept; absent for no limit.
     pub keep_seconds: Option<u64>,
     /// The age above which it is not read by a channel's name.
     pub max_stale_seconds: Option<u64>,
-    /// The same in words.
+    /// The settings above in words.
     pub says: Vec<String>,
 }
 
-/// Something that `policy check` found.
+/// A finding of `policy check`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PolicyFinding {
-    /// `error`: it cannot be set so; `warning`: it cannot be met as things are.
+    /// `error`: the policy cannot be set like this. `warning`: the present members and regions cannot meet
+    /// it.
     pub level: String,
-    /// What, and what to do.
+    /// The problem and the remedy.
     pub text: String,
 }

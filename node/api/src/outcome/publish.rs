@@ -5,27 +5,27 @@ use serde::{Deserialize, Serialize};
 
 use super::ClassRow;
 
-/// Something that is not published and need not be.
+/// An item that is left out of a release without a gap.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// The path, with what is not UTF-8 replaced.
+    /// The path; bytes that are not UTF-8 are replaced.
     pub path: String,
     /// Why.
     pub reason: String,
 }
 
-/// Something that the release has not as the source has it.
+/// An item that differs between the release and the source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GapRow {
-    /// The path, with what is not UTF-8 replaced.
+    /// The path; bytes that are not UTF-8 are replaced.
     pub path: String,
     /// Why.
     pub reason: String,
-    /// What the release has in its place: `previous`, as it was published before, or `absent`.
+    /// The item in the release: `previous`, as it was published before, or `absent`.
     pub stands: String,
 }
 
-/// Answer of `publish`. Lists name at most 1,000; their totals count all.
+/// Answer of `publish`. Each list names at most 1,000 items; its total counts all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Published {
     /// The library's id.
@@ -38,17 +38,17 @@ pub struct Published {
     pub sequence: u64,
     /// Its manifest.
     pub manifest: String,
-    /// Whether a new release was made; `false` when nothing changed.
+    /// Whether a new release was made; `false` if nothing changed.
     pub changed: bool,
-    /// Whether the library was founded by this publish; of a dry run, whether it would be.
+    /// Whether this publish founded the library; of a dry run, whether it would.
     pub founded: bool,
-    /// Whether this is what would be done, and nothing was.
+    /// Whether this was a dry run, which changes nothing.
     #[serde(default)]
     pub dry_run: bool,
-    /// The classes that were published; others are as they were.
+    /// The classes that were published; other classes are unchanged.
     #[serde(default)]
     pub classes: Vec<ClassRow>,
-    /// Whether the release lies beside `live`, which stays where it was.
+    /// Whether `live` did not move to the release, because it follows another publisher or none.
     #[serde(default)]
     pub side: bool,
     /// The publisher that moves `live`.
@@ -61,61 +61,62 @@ pub struct Published {
     pub files: u64,
     /// Their bytes.
     pub bytes_total: u64,
-    /// Bytes read from the source; of a dry run, those that would be.
+    /// Bytes read from the source; of a dry run, bytes that would be read.
     pub bytes_read: u64,
-    /// Bytes of files that had not changed and were not read.
+    /// Bytes of unchanged files, which were not read.
     pub bytes_skipped: u64,
-    /// Files at paths that had none.
+    /// Files at paths that had no file.
     #[serde(default)]
     pub files_new: u64,
     /// Their bytes.
     #[serde(default)]
     pub bytes_new: u64,
-    /// Files whose size, time or mode is not what was published.
+    /// Files whose size, time or mode differs from the published one.
     #[serde(default)]
     pub files_changed: u64,
     /// Their bytes now.
     #[serde(default)]
     pub bytes_changed: u64,
-    /// Files that were published and are not any more.
+    /// Files that were published before and are not in this release.
     #[serde(default)]
     pub files_gone: u64,
     /// Their bytes.
     #[serde(default)]
     pub bytes_gone: u64,
-    /// Chunks the store did not hold.
+    /// Chunks that the store did not hold.
     pub chunks_new: u64,
     /// Their bytes.
     pub chunk_bytes_new: u64,
-    /// What is not published and need not be: special files, links that lead out, keys and homes, what was deleted meanwhile.
+    /// Items that are never published: special files, links that lead outside, keys and homes, items deleted
+    /// meanwhile.
     pub skipped: Vec<Skipped>,
-    /// How many those are.
+    /// The number of skipped items.
     #[serde(default)]
     pub skipped_total: u64,
-    /// What patterns leave out. A folder counts once.
+    /// Items that patterns leave out. A folder is one item.
     #[serde(default)]
     pub excluded: Vec<Skipped>,
-    /// How many those are.
+    /// The number of excluded items.
     #[serde(default)]
     pub excluded_total: u64,
-    /// What cannot be published, and a second run would not take either.
+    /// Items that could not be taken; a second run would not take them either.
     #[serde(default)]
     pub gaps: Vec<GapRow>,
-    /// How many those are.
+    /// The number of gaps.
     #[serde(default)]
     pub gaps_total: u64,
     /// Files that changed while they were read.
     #[serde(default)]
     pub unsettled: Vec<GapRow>,
-    /// How many those are.
+    /// The number of unsettled files.
     #[serde(default)]
     pub unsettled_total: u64,
-    /// How long it took.
+    /// Duration of the publish.
     pub seconds: f64,
 }
 
 impl Published {
-    /// What was read, and what was not taken.
+    /// The counts and lists of a tally; all other fields are empty.
     pub fn of_tally(tally: Tally) -> Self {
         let skipped = |(path, reason)| Skipped { path, reason };
         Self {

@@ -13,35 +13,35 @@ pub struct RequestShown {
     pub library: String,
     /// Its label.
     pub library_name: String,
-    /// The digits by which people compare the library.
+    /// The fingerprint of the library, for people to compare.
     pub library_fingerprint: String,
-    /// The kind of statement that the act is.
+    /// The kind of the act's statement.
     pub kind: String,
-    /// The id that the act has as a statement, with whichever signatures.
+    /// The id of the act's statement; it does not depend on the signatures.
     pub statement: String,
-    /// The digits by which people compare the act.
+    /// The fingerprint of the act, for people to compare.
     pub fingerprint: String,
     /// Its sequence.
     pub sequence: u64,
-    /// What the act says, a line each.
+    /// The content of the act, one line each.
     pub says: Vec<String>,
     /// When it was made.
     pub time_ms: i64,
-    /// Until when it can be signed and applied.
+    /// When it can no longer be signed and applied.
     pub expires_ms: i64,
     /// The keys that signed.
     pub signed_by: Vec<String>,
-    /// The keys that are asked and have not signed; none where enough have.
+    /// The keys that may sign and have not; none if enough have.
     pub waiting_for: Vec<String>,
-    /// How many signatures there are of those that are needed.
+    /// The signatures so far, and how many are needed.
     pub signatures: TallyShown,
     /// Whether enough keys signed.
     pub complete: bool,
-    /// Whether this home has it in effect now.
+    /// Whether the act is effective in this home now.
     pub applied: bool,
-    /// The ticket, of an invitation: good once the request is applied.
+    /// The ticket, for an invitation: valid once the request is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// What the command has to say beside that.
+    /// Further notes of the command.
     pub notes: Vec<String>,
 }

@@ -7,14 +7,14 @@ use super::{Identity, Lag, ledger::LedgerStatus};
 /// Answer of `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// Who this node is.
+    /// The identity of this node.
     #[serde(flatten)]
     pub identity: Identity,
     /// The process that holds the home.
     pub pid: u32,
-    /// What that process was started to do: `serve`, or a command's name.
+    /// The command that the process was started with: `serve`, or another name.
     pub doing: String,
-    /// Where it listens, if it does.
+    /// The address on which it listens, if it does.
     pub listening: Option<String>,
     /// The libraries.
     pub libraries: Vec<LibraryStatus>,
@@ -25,45 +25,46 @@ pub struct Status {
     pub ledger: LedgerStatus,
     /// Known peers.
     pub peers: Vec<PeerStatus>,
-    /// What peers asked and brought since the process opened the home.
+    /// Counts of sessions, requests and statements of peers since the process opened the home.
     #[serde(default)]
     pub intake: Intake,
 }
 
-/// What peers asked and brought, in `status`. The numbers only grow, and begin at zero with the process.
+/// Counts of sessions, requests and statements of peers, in `status`. They begin at zero with the process and
+/// only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intake {
-    /// Peers that proved a key and were let in.
+    /// Sessions that were opened: the peer proved a key and was admitted.
     pub sessions: u64,
-    /// Of those, peers that were members of nothing here.
+    /// Sessions among them with peers that are members of no library here.
     pub strangers: u64,
-    /// Handshakes that failed, or found no room.
+    /// Handshakes that failed, or were refused for lack of room.
     pub handshakes_failed: u64,
-    /// Hellos that did not come in time or broke a rule.
+    /// Hellos that came too late or broke a rule.
     pub hellos_refused: u64,
     /// Requests that were read.
     pub requests: u64,
-    /// Requests of strangers that were refused by their length, unread.
+    /// Requests of strangers that were refused for their length, without being read.
     pub requests_unread: u64,
-    /// The statements among what they brought.
+    /// Statements that peers sent.
     pub statements: StatementsHeard,
 }
 
-/// Statements that peers brought, in `status`: of those heard, each other number but `taken` and `decoded` says how many were
-/// dropped and why.
+/// Statements that peers sent, in `status`. `malformed`, `unknown_kind`, `foreign` and `known` count those
+/// that were dropped, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatementsHeard {
-    /// All of them.
+    /// All statements received.
     pub heard: u64,
-    /// Not of the form that a statement has.
+    /// Dropped: malformed.
     pub malformed: u64,
-    /// Of a kind that this version does not know.
+    /// Dropped: of a kind that this version does not know.
     pub unknown_kind: u64,
-    /// Of a library that is not here.
+    /// Dropped: of a library that is not here.
     pub foreign: u64,
-    /// Known already, signatures included.
+    /// Dropped: known already, with the same signatures.
     pub known: u64,
-    /// Decoded: all that their headings did not keep out.
+    /// Decoded in full: their heading gave no reason to drop them.
     pub decoded: u64,
     /// Kept.
     pub taken: u64,
@@ -78,22 +79,22 @@ pub struct LibraryStatus {
     pub name: String,
     /// The root's version.
     pub root_version: u64,
-    /// Who may change the root, as `1 of 1`.
+    /// Threshold and number of root keys, as `1 of 1`.
     pub root: String,
-    /// What to know about that, if anything.
+    /// A warning about the root; empty for none.
     pub trust: String,
     /// Members known here.
     pub members: u64,
     /// Releases known here.
     pub releases: u64,
-    /// Contradictions that wait for an operator; `chuan conflicts` has them.
+    /// Conflicts that wait for an operator; `chuan conflicts` lists them.
     #[serde(default)]
     pub conflicts_open: u64,
     /// Roles whose secret keys are in this home.
     pub keys: Vec<String>,
     /// Its channels.
     pub channels: Vec<ChannelStatus>,
-    /// Whether a pull was interrupted and will be resumed.
+    /// Whether a pull was interrupted; the next one resumes it.
     pub pull_unfinished: bool,
 }
 
@@ -102,26 +103,26 @@ pub struct LibraryStatus {
 pub struct ChannelStatus {
     /// Its name.
     pub name: String,
-    /// The release it stands on.
+    /// The release to which its newest statement points.
     pub release: String,
     /// That release's sequence.
     pub sequence: u64,
-    /// When the channel was last vouched for, by the signer's clock.
+    /// When that statement was signed, by the signer's clock.
     pub time_ms: i64,
     /// Seconds since then, by this node's clock.
     pub age_seconds: u64,
-    /// Seconds since enough timekeepers vouched for what is here; absent where they don't.
+    /// Seconds since enough timekeepers vouched for the release here; absent if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
-    /// Whether all its data that this node is granted is known to be held.
+    /// Whether all data of the release that is granted to this node is known to be held.
     pub complete: bool,
-    /// Where the channel is here, and where it was announced to be.
+    /// The release of the channel here, and the announced release.
     #[serde(flatten)]
     pub lag: Lag,
     /// The classes of the release that are here, by name.
     #[serde(default)]
     pub classes: Vec<String>,
-    /// Classes that it has beside those: they are not granted to this node.
+    /// Classes of the release that are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
 }
@@ -139,7 +140,7 @@ pub struct StoreStatus {
     pub chunk_bytes: u64,
     /// Pages held.
     pub pages: u64,
-    /// Things that were held and can no longer be read.
+    /// Objects that were held and can no longer be read.
     pub lost: u64,
     /// Bytes that the store may still grow by.
     pub usable_bytes: u64,
@@ -152,8 +153,8 @@ pub struct PeerStatus {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Where it was reached.
+    /// Addresses at which it was reached.
     pub addresses: Vec<String>,
-    /// Libraries it is a source of.
+    /// Libraries for which it is a source.
     pub libraries: Vec<String>,
 }

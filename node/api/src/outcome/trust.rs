@@ -9,9 +9,9 @@ pub struct KeyShown {
     pub file: String,
     /// The public key: 64 hexadecimal digits.
     pub key: String,
-    /// The digits by which people compare it.
+    /// Its fingerprint, for people to compare.
     pub fingerprint: String,
-    /// The id of a node whose first key this is.
+    /// The id of the node whose first key this is.
     pub node: String,
     /// Whether the file has a passphrase.
     pub encrypted: bool,
@@ -22,23 +22,23 @@ pub struct KeyShown {
 pub struct RootShown {
     /// The file.
     pub file: String,
-    /// The library's id; of one that is not founded yet, the id it will have.
+    /// The library's id; for a library that is not founded yet, its future id.
     pub library: String,
-    /// The digits by which people compare it.
+    /// The fingerprint of the library, for people to compare.
     pub library_fingerprint: String,
-    /// The library's label, by the current root.
+    /// The library's label in the current root.
     pub library_name: String,
     /// The version of the current root; 0 before the first is signed.
     pub version: u64,
-    /// The digits of the current root; absent before the first is signed.
+    /// The fingerprint of the current root; absent before the first is signed.
     pub fingerprint: Option<String>,
-    /// When the root should be renewed, what is proposed included; 0 = never.
+    /// When the newest root, proposed or current, should be renewed; 0 = never.
     pub expires_ms: i64,
-    /// Who may do what, what is proposed included.
+    /// The roles of the newest root, proposed or current.
     pub roles: Vec<RoleShown>,
-    /// What is proposed; absent where nothing is.
+    /// The proposed root; absent if there is none.
     pub proposal: Option<ProposalShown>,
-    /// What the command has to say beside that.
+    /// Further notes of the command.
     pub notes: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ pub struct RootShown {
 pub struct RoleShown {
     /// `root`, `operator`, `publisher` or `timekeeper`.
     pub role: String,
-    /// The classes it is for; none means all.
+    /// The classes to which it is limited; an empty list means all.
     pub classes: Vec<String>,
     /// How many of the keys must sign.
     pub threshold: u8,
@@ -62,13 +62,13 @@ pub struct ProposalShown {
     pub version: u64,
     /// Its id as a statement.
     pub id: String,
-    /// The digits by which people compare it.
+    /// Its fingerprint, for people to compare.
     pub fingerprint: String,
-    /// What it changes, in words.
+    /// Its changes, in words.
     pub changes: Vec<String>,
     /// The keys that signed it.
     pub signed_by: Vec<String>,
-    /// The keys whose signatures would still count.
+    /// The keys that can still add a needed signature.
     pub waiting_for: Vec<String>,
     /// Its signatures by the root role of the current root; absent for a first root.
     pub under_old: Option<TallyShown>,
@@ -81,9 +81,9 @@ pub struct ProposalShown {
 /// Signatures of a role.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TallyShown {
-    /// How many there are.
+    /// How many signatures there are.
     pub have: u64,
-    /// How many it takes.
+    /// How many signatures are needed.
     pub need: u64,
     /// How many keys the role has.
     pub of: u64,
@@ -98,7 +98,7 @@ pub struct Fingerprints {
     pub version: u64,
     /// Of the current root.
     pub root: Option<String>,
-    /// Of what is proposed.
+    /// Of the proposed root.
     pub proposed: Option<String>,
 }
 
@@ -111,7 +111,7 @@ pub struct Carried {
     pub file: String,
     /// Statements in it.
     pub statements: u64,
-    /// Its bytes.
+    /// The size of the file in bytes.
     pub bytes: u64,
 }
 
@@ -120,56 +120,60 @@ pub struct Carried {
 pub struct Rotated {
     /// The node's id, as before.
     pub node: String,
-    /// Its key from now on.
+    /// Its new key.
     pub key: String,
-    /// Libraries that were told.
+    /// Libraries in which the new key is valid.
     pub libraries: u64,
-    /// Libraries that refuse, by name: an operator of theirs has to bind the new key.
+    /// Libraries, by name, in which it is not: their operator has to bind the new key.
     #[serde(default)]
     pub libraries_refusing: Vec<String>,
-    /// How long the old key stays good.
+    /// How long the old key stays valid.
     pub grace_seconds: u64,
-    /// Peers that know already.
+    /// Peers that know the new key already.
     pub told: u64,
 }
 
 /// Answer of `statements import` and `root apply`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Offered {
-    /// Peers that are known by an address.
+    /// Peers with a known address.
     #[serde(default)]
     pub peers: u64,
-    /// Those of them that know the statements by now. The others hear of them from these.
+    /// Peers among them that have the statements now. The others receive them from these.
     #[serde(default)]
     pub told: u64,
     /// The library's id.
     pub library: String,
-    /// What became of each statement, in the order given.
+    /// The result for each statement, in the given order.
     pub statements: Vec<OfferedRow>,
 }
 
-/// What became of a statement that was offered.
+/// The result for an offered statement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OfferedRow {
     /// Its id.
     pub statement: String,
     /// Its kind.
     pub kind: String,
-    /// `new` or `known`; `idle`: known now, and does not count; `unproved`: nothing known here entitles it; `refused`.
+    /// - `new`, `known`: effective.
+    /// - `idle`: known now, but not effective.
+    /// - `outdated`: superseded, and not kept.
+    /// - `unproved`: no statement that is known here entitles its signer.
+    /// - `refused`: invalid.
     pub result: String,
-    /// Why, where it does not count.
+    /// Why it is not effective.
     pub reason: String,
 }
 
 impl OfferedRow {
-    /// Whether it counts.
+    /// Whether the statement is effective.
     pub fn counts(&self) -> bool {
         matches!(self.result.as_str(), "new" | "known")
     }
 }
 
 impl Offered {
-    /// Statements that were not taken in.
+    /// How many statements were not accepted.
     pub fn refused(&self) -> usize {
         self.statements.iter().filter(|row| matches!(row.result.as_str(), "unproved" | "refused")).count()
     }

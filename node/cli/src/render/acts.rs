@@ -12,22 +12,22 @@ use super::short;
 pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<()> {
     writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
     writeln!(out, "             {}", shown.library_fingerprint)?;
-    writeln!(out, "asks for     {}, sequence {}:", shown.kind, shown.sequence)?;
+    writeln!(out, "requests     {}, sequence {}:", shown.kind, shown.sequence)?;
     shown.says.iter().try_for_each(|line| writeln!(out, "             - {line}"))?;
     writeln!(out, "fingerprint  {}", shown.fingerprint)?;
-    writeln!(out, "made         {} UTC, good until {}", time(shown.time_ms), time(shown.expires_ms))?;
+    writeln!(out, "made         {} UTC, valid until {}", time(shown.time_ms), time(shown.expires_ms))?;
     let tally = &shown.signatures;
-    writeln!(out, "signatures   {} of {} needed, {} keys are asked", tally.have, tally.need, tally.of)?;
+    writeln!(out, "signatures   {} of {} needed, {} keys may sign", tally.have, tally.need, tally.of)?;
     let keys = |keys: &[String]| keys.iter().map(|key| short(key)).collect::<Vec<_>>().join(" ");
     if !shown.signed_by.is_empty() {
         writeln!(out, "signed by    {}", keys(&shown.signed_by))?;
     }
     if shown.applied {
-        writeln!(out, "applied: it is in effect in this home, and peers hear of it")?;
+        writeln!(out, "applied: it is effective in this home, which passes it on to peers")?;
     } else if shown.complete {
         writeln!(
             out,
-            "complete: `chuan sign {} --apply` puts it to use, in any home of the library",
+            "complete: `chuan sign {} --apply` applies it, in any home of the library",
             shown.file
         )?;
     } else {
@@ -35,7 +35,7 @@ pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<
     }
     shown.notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
     match &shown.ticket {
-        Some(ticket) => writeln!(out, "the ticket is good once the request is applied:\n{ticket}"),
+        Some(ticket) => writeln!(out, "the ticket is valid once the request is applied:\n{ticket}"),
         None => Ok(()),
     }
 }
@@ -44,7 +44,7 @@ pub(super) fn policy(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()
     if shown.set {
         writeln!(out, "the policy of {} is set, sequence {}:", shown.library_name, shown.sequence)?;
     } else if !shown.changes.is_empty() {
-        writeln!(out, "{}: nothing is set; what the file changes:", shown.library_name)?;
+        writeln!(out, "{}: nothing was set; changes that the file makes:", shown.library_name)?;
     }
     if !shown.changes.is_empty() {
         shown.changes.iter().try_for_each(|line| writeln!(out, "- {line}"))?;
@@ -80,5 +80,5 @@ fn left(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()> {
     if shown.left.is_empty() {
         return Ok(());
     }
-    writeln!(out, "left for `chuan publish --policy`, which publishers sign: {}", shown.left.join(", "))
+    writeln!(out, "for `chuan publish --policy`, which a publisher signs: {}", shown.left.join(", "))
 }

@@ -1,4 +1,4 @@
-//! The audit log as text. Nothing in a record needs to be made fit for a terminal: its form allows no control characters.
+//! The audit log as text. Records need no escaping for a terminal: their format allows no control characters.
 
 use std::io::{self, Write};
 
@@ -19,7 +19,7 @@ pub(super) fn record(out: &mut impl Write, record: &AuditRecord) -> io::Result<(
         AuditActor::Node => {}
         AuditActor::Peer { node, .. } => write!(out, "  by node {}", short(node))?,
         AuditActor::Role { key, role } => write!(out, "  by {role} {}", short(key))?,
-        AuditActor::Nobody => write!(out, "  by nobody known")?,
+        AuditActor::Nobody => write!(out, "  by an unknown peer")?,
     }
     if record.count > 1 {
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
@@ -59,7 +59,7 @@ pub(super) fn verified(out: &mut impl Write, verified: &AuditVerified) -> io::Re
     for AuditGap { from, to, checkpoint_node, checkpoint_key } in gaps {
         writeln!(
             out,
-            "GAP: {} from record {from} on are not here; record {to} goes on from a checkpoint of node {}, signed by key \
+            "GAP: {} from record {from} on are missing; record {to} continues from a checkpoint of node {}, signed by key \
              {checkpoint_key}",
             counted(to - from, "record"),
             short(checkpoint_node),
@@ -69,32 +69,32 @@ pub(super) fn verified(out: &mut impl Write, verified: &AuditVerified) -> io::Re
         writeln!(out, "ALTERED: {why}")?;
         return writeln!(
             out,
-            "it shows at record {at}; the first {} are as they were written",
+            "found at record {at}; proved unchanged: the first {}",
             counted(*proved, "record")
         );
     }
-    let whose = if by == "file" { "the checkpoint given" } else { "this home's own checkpoint" };
+    let whose = if by == "file" { "the given checkpoint" } else { "this home's own checkpoint" };
     if let (Some(node), Some(key)) = (&verified.checkpoint_node, &verified.checkpoint_key) {
-        writeln!(out, "the checkpoint given is of node {}, signed by key {key}", short(node))?;
+        writeln!(out, "the given checkpoint is of node {}, signed by key {key}", short(node))?;
     }
     if *proved > 0 {
-        writeln!(out, "{} as they were written, by {whose}", counted(*proved, "record"))?;
+        writeln!(out, "proved unchanged: {}, by {whose}", counted(*proved, "record"))?;
     }
     if *proved < *count {
         writeln!(
             out,
-            "unproved from record {proved} on: {} that hang together, and may have been cut off or written anew",
+            "unproved from record {proved} on: {} in a valid chain, which may have been cut off or written anew",
             counted(count - proved, "record"),
         )?;
     }
     if *torn_bytes > 0 {
-        writeln!(out, "{torn_bytes} bytes at the end are torn; the next start cuts them off")?;
+        writeln!(out, "{torn_bytes} bytes at the end are incomplete; the next start cuts them off")?;
     }
     if by != "file" {
         writeln!(
             out,
-            "whoever holds this home could have written all of it anew: \
-             a peer's `chuan audit checkpoint` and --checkpoint here prove more"
+            "the holder of this home could have written all of the log anew: for a stronger proof, take a checkpoint from a \
+             peer (`chuan audit checkpoint`) and give it with --checkpoint"
         )?;
     }
     Ok(())

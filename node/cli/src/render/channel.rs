@@ -46,14 +46,15 @@ pub(super) fn moved(out: &mut impl Write, moved: &ChannelMoved) -> io::Result<()
     let MoveRow { sequence, release, publisher, follow, .. } = &channel.said;
     let from = moved.before_sequence.map(|sequence| format!(", from {sequence}")).unwrap_or_default();
     let new = if moved.before.is_none() { " (new)" } else { "" };
-    writeln!(out, "{library}@{}{new} stands on {sequence} {}{from}", channel.name, short(release))?;
-    let follows = if *follow { "follows" } else { "is moved by" };
-    writeln!(out, "it {follows} publisher {}", short(publisher))?;
+    writeln!(out, "{library}@{}{new} points to {sequence} {}{from}", channel.name, short(release))?;
+    let follows =
+        if *follow { "it follows publisher" } else { "new releases do not move it; its publisher is" };
+    writeln!(out, "{follows} {}", short(publisher))?;
     age(out, Some(&channel.name), channel.fresh_age_seconds)?;
     if !channel.up_to_date {
         writeln!(
             out,
-            "that release is not here: this home stays where it is until `chuan pull {library} --channel {}`",
+            "that release is not here: the channel moves in this home with `chuan pull {library} --channel {}`",
             channel.name
         )?;
     }
@@ -102,19 +103,19 @@ pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result
     Ok(())
 }
 
-pub(super) fn vouched(out: &mut impl Write, said: &Vouched) -> io::Result<()> {
-    let Vouched { library_name, channel, sequence, release, .. } = said;
-    let signers: Vec<_> = said.signers.iter().map(|key| short(key)).collect();
+pub(super) fn vouched(out: &mut impl Write, vouched: &Vouched) -> io::Result<()> {
+    let Vouched { library_name, channel, sequence, release, .. } = vouched;
+    let signers: Vec<_> = vouched.signers.iter().map(|key| short(key)).collect();
     writeln!(
         out,
-        "{} vouched: {library_name}@{channel} stands on {sequence} {}",
+        "{} vouched: {library_name}@{channel} points to {sequence} {}",
         signers.join(", "),
         short(release)
     )?;
-    writeln!(out, "{library_name}@{channel} is {}", freshness(said.fresh_age_seconds))
+    writeln!(out, "{library_name}@{channel} is {}", freshness(vouched.fresh_age_seconds))
 }
 
-/// How fresh the channel is by whose name something was read; nothing where the release was named.
+/// The freshness of the channel that the request named; nothing if it named a release.
 pub(super) fn age(
     out: &mut impl Write,
     channel: Option<&str>,
@@ -132,7 +133,7 @@ pub(super) fn names(fresh_ages_seconds: &BTreeMap<String, Option<u64>>) -> Strin
 /// How long ago enough timekeepers vouched for something.
 pub(super) fn freshness(seconds: Option<u64>) -> String {
     seconds.map_or_else(
-        || "vouched for by nobody".to_owned(),
+        || "not vouched for".to_owned(),
         |seconds| format!("vouched for {} ago", human::age(seconds)),
     )
 }

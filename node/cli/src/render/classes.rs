@@ -1,4 +1,5 @@
-//! Classes as text: where there are several, which; and how many more there are that this node is not granted.
+//! Classes as text: their names if there are several, and the number of classes that are not granted to this
+//! node.
 
 use std::io::{self, Write};
 
@@ -7,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Align, bytes, counted, pad};
 
-/// A line for each class, where there is more than one.
+/// One line per class, if there are several.
 pub(super) fn several(out: &mut impl Write, classes: &[ClassRow]) -> io::Result<()> {
     if classes.len() < 2 {
         return Ok(());
@@ -19,7 +20,7 @@ pub(super) fn several(out: &mut impl Write, classes: &[ClassRow]) -> io::Result<
     })
 }
 
-/// What a listing does not show.
+/// The classes that a listing does not show.
 pub(super) fn absent(out: &mut impl Write, classes: u64) -> io::Result<()> {
     match classes {
         0 => Ok(()),
@@ -28,12 +29,12 @@ pub(super) fn absent(out: &mut impl Write, classes: u64) -> io::Result<()> {
     }
 }
 
-/// What was left out for its age.
+/// The classes that were left out for the age of the channel.
 pub(super) fn stale(out: &mut impl Write, classes: &[String]) -> io::Result<()> {
     classes.iter().try_for_each(|class| {
         writeln!(
             out,
-            "! class {class} was left out: the channel is older than it allows; name the release to have it"
+            "! class {class} was left out: the channel is older than it allows; name the release by its number to read it"
         )
     })
 }
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_class_that_is_all_there_is_goes_without_saying() {
+    fn a_single_class_is_not_listed() {
         let class = |name: &str| ClassRow { name: name.into(), files: 2, bytes: 5, ..ClassRow::default() };
         let text = |classes: &[ClassRow], missing| {
             let mut out = Vec::new();

@@ -1,4 +1,5 @@
-//! What is here is behind what was announced, as text: who announced it, since when, and what each node answered.
+//! The lag of a channel behind the announced release, as text: the announcing nodes, since when, and each
+//! node's answer.
 
 use std::io::{self, Write};
 
@@ -9,7 +10,7 @@ use chuan_api::{
 
 use super::short;
 
-/// The newest announcement and the answers; nothing where the channel is up to date here.
+/// The newest announcement and the answers; nothing if the channel is up to date here.
 pub(super) fn behind(out: &mut impl Write, channel: &str, lag: &Lag) -> io::Result<()> {
     let (Some(since_ms), Some(announced)) = (lag.behind_since_ms, &lag.announced) else { return Ok(()) };
     let ago = |ms: i64| age(lag.at_ms.saturating_sub(ms).max(0).unsigned_abs() / 1000);
@@ -43,18 +44,18 @@ fn named(node: &str, name: Option<&str>) -> String {
     }
 }
 
-/// What one node answered.
+/// The answer of one node.
 fn answer(asked: &Asked, ago: &dyn Fn(i64) -> String) -> String {
     let node = named(&asked.node, asked.name.as_deref());
     let at = asked.address.as_ref().map_or_else(String::new, |address| format!(" at {address}"));
     let holds = asked.holds.map_or_else(|| "no release".to_owned(), |sequence| sequence.to_string());
-    let said = match (asked.answer.as_str(), asked.announces) {
-        ("brought", _) => format!("brought {holds}"),
+    let text = match (asked.answer.as_str(), asked.announces) {
+        ("brought", _) => format!("sent {holds}"),
         ("behind", true) => format!("announces that release, and says that it has {holds}"),
         ("behind", false) => format!("has {holds}"),
         (code, _) => asked.message.clone().unwrap_or_else(|| code.to_owned()),
     };
-    format!("{node}{at}, asked {} ago: {said}", ago(asked.at_ms))
+    format!("{node}{at}, asked {} ago: {text}", ago(asked.at_ms))
 }
 
 #[cfg(test)]
@@ -63,7 +64,7 @@ mod tests {
     use chuan_api::outcome::{Announced, ReleaseRef};
 
     #[test]
-    fn a_peer_that_hides_a_release_does_not_look_like_one_that_has_none() {
+    fn a_peer_that_announces_a_release_and_does_not_send_it_is_marked() {
         let asked = |node: &str, announces| Asked {
             node: node.into(),
             answer: "behind".into(),

@@ -20,30 +20,26 @@ pub(super) fn shown(out: &mut impl Write, shown: &LedgerShown) -> io::Result<()>
         )?;
     }
     if shown.lost > 0 {
-        writeln!(
-            out,
-            "lost       {}; `chuan pull` asks peers for what is missing",
-            counted(shown.lost, "record")
-        )?;
+        writeln!(out, "lost       {}; `chuan pull` asks peers for them", counted(shown.lost, "record"))?;
     }
     let verdict = match shown.verdict.as_str() {
         "sound" => "both files are sound",
-        "mended" => "the next start mends it",
+        "mended" => "the next start repairs it",
         "lost" => "both files are gone or unreadable; the next start begins a new ledger and asks peers",
         _ => "the home does not open until a file is chosen",
     };
     writeln!(out, "{verdict}")
 }
 
-/// What `status` says: nothing where there is nothing to say.
+/// The ledger in `status`; nothing if it is sound.
 pub(super) fn status(out: &mut impl Write, status: &LedgerStatus) -> io::Result<()> {
     match status.state.as_str() {
         "lost" => {
             let lost = counted(status.lost, "record");
             writeln!(out, "ledger     {lost} lost: `chuan pull` asks peers, `chuan verify` names them")?;
         }
-        "mended" => writeln!(out, "ledger     damaged when the home was opened, and mended")?,
-        "read-only" => writeln!(out, "ledger     damaged, and cannot be mended: for reading only")?,
+        "mended" => writeln!(out, "ledger     damage was found and repaired when the home was opened")?,
+        "read-only" => writeln!(out, "ledger     damaged, and cannot be repaired: for reading only")?,
         _ => {}
     }
     status.found.iter().try_for_each(|found| writeln!(out, "           {found}"))?;
@@ -63,7 +59,7 @@ pub(super) fn kept(out: &mut impl Write, kept: &LedgerKept) -> io::Result<()> {
     if *left_behind > 0 {
         writeln!(
             out,
-            "{} of {} are above its last one and are not taken over",
+            "{} of {} come after its last record and are not taken over",
             counted(*left_behind, "record"),
             instead_of.path
         )?;

@@ -9,10 +9,10 @@ use chuan_api::{
 
 use super::{classes, short};
 
-/// How many items of a list are named.
+/// Most items of a list that are named.
 const NAMED: usize = 20;
 
-/// Writes what was published, or would be, and what was not.
+/// Writes the release, or the preview of a dry run, and the items that were not taken.
 pub(super) fn published(out: &mut impl Write, published: &Published) -> io::Result<()> {
     if published.dry_run {
         preview(out, published)?;
@@ -44,10 +44,10 @@ fn release(out: &mut impl Write, published: &Published) -> io::Result<()> {
         )?;
     }
     if published.side && published.changed {
-        writeln!(out, "published beside live: {name}@{sequence} {}", published.release)?;
+        writeln!(out, "published, live did not move: {name}@{sequence} {}", published.release)?;
         let (follows, switch) = match published.live_follows {
             true => (format!("publisher {}", short(&published.live_publisher)), " --publisher KEY"),
-            false => ("nobody".to_owned(), ""),
+            false => ("no publisher".to_owned(), ""),
         };
         return writeln!(
             out,
@@ -57,7 +57,7 @@ fn release(out: &mut impl Write, published: &Published) -> io::Result<()> {
     if published.changed {
         return writeln!(out, "published {name}@{sequence} {}", published.release);
     }
-    let is = if published.side { "lies beside live" } else { "is current" };
+    let is = if published.side { "is not on live" } else { "is current" };
     writeln!(out, "nothing changed: {name}@{sequence} {} {is}", published.release)
 }
 
@@ -84,7 +84,7 @@ fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
     )
 }
 
-/// What the release has not as the source has it. What is skipped was said when it was met.
+/// The items that differ between the release and the source. Notes have named the skipped items already.
 fn not_taken(out: &mut impl Write, published: &Published) -> io::Result<()> {
     if published.excluded_total > 0 {
         writeln!(out, "excluded by patterns: {}", counted(published.excluded_total, "item"))?;
@@ -102,14 +102,14 @@ fn not_taken(out: &mut impl Write, published: &Published) -> io::Result<()> {
     }
     if published.unsettled_total > 0 {
         let being_written = counted(published.unsettled_total, "file");
-        writeln!(out, "being written, and not taken as they are now: {being_written}")?;
+        writeln!(out, "changed while they were read, and not taken as they are now: {being_written}")?;
         rows(out, &published.unsettled, published.unsettled_total)?;
     }
     if published.gaps_total > 0 {
-        let word = if published.dry_run { "would lack" } else { "lacks" };
+        let word = if published.dry_run { "would have" } else { "has" };
         writeln!(
             out,
-            "the release {word} what could not be taken: {}",
+            "the release {word} gaps: {} could not be taken",
             counted(published.gaps_total, "item")
         )?;
         rows(out, &published.gaps, published.gaps_total)?;

@@ -6,7 +6,7 @@ use chuan_api::outcome::Restored;
 
 use super::{bytes, channel, classes, count, counted, short, span};
 
-/// What was restored, what stays, and what could not be restored.
+/// The restored items, the items that stay, and the failures.
 pub(super) fn restored(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
     let (done, wrote) = match restored.dry_run {
         true => ("would restore", "would write"),
@@ -29,7 +29,7 @@ pub(super) fn restored(out: &mut impl Write, restored: &Restored) -> io::Result<
     if restored.failures_total > 0 {
         writeln!(
             out,
-            "! {} not restored; --json lists what and why",
+            "! {} not restored; --json lists the paths and the reasons",
             counted(restored.failures_total, "path")
         )?;
     }
@@ -37,10 +37,10 @@ pub(super) fn restored(out: &mut impl Write, restored: &Restored) -> io::Result<
     classes::absent(out, restored.classes_absent)
 }
 
-/// Names of one file, what was removed, and what stays.
+/// Hard links, removed items, and items that stay.
 fn rest(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
     if restored.files_linked > 0 {
-        writeln!(out, "{} of these are further names of others", counted(restored.files_linked, "file"))?;
+        writeln!(out, "{} of these are hard links to others", counted(restored.files_linked, "file"))?;
     }
     if let Some(removed) = both(restored.files_removed, restored.folders_removed) {
         let verb = if restored.dry_run { "would remove" } else { "removed" };
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stays_and_what_failed_is_said_and_nothing_else() {
+    fn items_that_stay_and_failures_are_shown_only_if_there_are_any() {
         let text = |answer: &Restored| {
             let mut out = Vec::new();
             restored(&mut out, answer).unwrap();

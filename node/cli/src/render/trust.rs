@@ -28,7 +28,7 @@ pub(super) fn root(out: &mut impl Write, shown: &RootShown) -> io::Result<()> {
     }
     shown.roles.iter().try_for_each(|held| role(out, held))?;
     if shown.expires_ms != 0 {
-        writeln!(out, "renew by     {} UTC; nothing stops if that is missed", time(shown.expires_ms))?;
+        writeln!(out, "renew by     {} UTC; an overdue root stays valid", time(shown.expires_ms))?;
     }
     match &shown.proposal {
         Some(proposed) => proposal(out, proposed)?,
@@ -49,10 +49,15 @@ fn proposal(out: &mut impl Write, proposed: &ProposalShown) -> io::Result<()> {
     proposed.changes.iter().try_for_each(|change| writeln!(out, "             - {change}"))?;
     writeln!(out, "fingerprint  {}", proposed.fingerprint)?;
     let of = |tally: &TallyShown| format!("{} of {} needed", tally.have, tally.need);
-    let old = proposed.under_old.as_ref().map(|old| format!("{} by the root before, ", of(old)));
-    writeln!(out, "signatures   {}{} by itself", old.unwrap_or_default(), of(&proposed.under_new))?;
+    let old = proposed.under_old.as_ref().map(|old| format!("{} by keys of the current root, ", of(old)));
+    writeln!(
+        out,
+        "signatures   {}{} by keys of this root",
+        old.unwrap_or_default(),
+        of(&proposed.under_new)
+    )?;
     if proposed.complete {
-        return writeln!(out, "complete: it takes effect when a home has it");
+        return writeln!(out, "complete: it takes effect when it is applied to a home");
     }
     let keys: Vec<_> = proposed.waiting_for.iter().map(|key| short(key)).collect();
     writeln!(out, "waiting for  {}", keys.join(" "))
@@ -80,7 +85,7 @@ pub(super) fn offered(out: &mut impl Write, offered: &Offered) -> io::Result<()>
     }
     let new = offered.statements.iter().filter(|row| row.result == "new").count() as u64;
     let known = offered.statements.iter().filter(|row| row.result == "known").count() as u64;
-    writeln!(out, "{} new, {} known before", counted(new, "statement"), count(known))
+    writeln!(out, "{} new, {} known already", counted(new, "statement"), count(known))
 }
 
 pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()> {

@@ -1,5 +1,5 @@
-//! `chuan root`: says which keys may do what in a library. Works on a file of roots that goes from one holder of a root key
-//! to the next; neither a home nor a network is needed.
+//! `chuan root`: proposes and signs the root of a library, which gives keys their roles. Works on a file of
+//! roots that the holders of root keys pass to each other; needs neither a home nor a network.
 
 mod pins;
 mod show;
@@ -8,14 +8,15 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use chuan::{
-    carry::read_roots as open,
     engine::{
         id::Salt,
         statement::{Classes, Draft, PublicKey, RoleKind, Root},
     },
-    home::{file, keys},
+    file,
+    home::keys,
     keyring::Keyring,
-    node::now_ms,
+    session::now_ms,
+    transfer::read_roots as open,
 };
 use chuan_api::{
     command::{CarryRoots, parse_duration},
@@ -30,17 +31,17 @@ use super::{
     sign::{confirm, text_of},
 };
 
-/// What to do with a file of roots.
+/// A command on a file of roots.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RootVerb {
     /// Propose the first root of a new library
     Init(Init),
-    /// Print who may do what, and what is proposed and by whom it is signed
+    /// Print the roles, the proposal and its signatures
     Show {
         /// The file of roots
         file: PathBuf,
     },
-    /// Print the digits by which people compare a proposal, the current root and the library
+    /// Print the fingerprints of the library, the current root and the proposal, for people to compare
     Fingerprint {
         /// The file of roots
         file: PathBuf,
@@ -62,10 +63,11 @@ pub(crate) enum RootVerb {
         key: PublicKey,
         #[command(flatten)]
         scope: Scope,
-        /// Keep what the key has signed and what stands: pins it, from a file that `chuan statements export` wrote
+        /// Pin the effective statements and the revocations of the key, so that they stay effective; `chuan
+        /// statements export` writes FILE
         #[arg(long, value_name = "FILE", conflicts_with = "drop")]
         statements: Option<PathBuf>,
-        /// Let go of what the key has signed: its releases, members, tickets and channels no longer count
+        /// Pin nothing: releases, members, tickets and channels that the key has signed become ineffective
         #[arg(long)]
         drop: bool,
     },
@@ -78,7 +80,7 @@ pub(crate) enum RootVerb {
         #[command(flatten)]
         scope: Scope,
     },
-    /// Propose until when the root should be renewed; nothing stops when it is not
+    /// Propose when the root should be renewed; an overdue root stays valid
     SetExpiry {
         /// The file of roots
         file: PathBuf,
@@ -93,7 +95,7 @@ pub(crate) enum RootVerb {
         /// The name
         name: String,
     },
-    /// Show what is proposed, ask, and sign it
+    /// Show the proposal, ask, and sign it
     Sign {
         /// The file of roots
         file: PathBuf,
@@ -104,7 +106,7 @@ pub(crate) enum RootVerb {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Between a home and a file.
+    /// Between a home and a file of roots.
     #[command(flatten)]
     Carry(CarryRoots),
     /// Take the signatures of another copy of the same proposal
@@ -119,7 +121,7 @@ pub(crate) enum RootVerb {
 /// Options of `root init`.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The file of roots; must not be there yet
+    /// The file of roots; must not exist yet
     file: PathBuf,
     /// The library's name
     #[arg(long)]
@@ -136,7 +138,7 @@ pub(crate) struct Init {
     /// A key that signs releases, of all classes or of some; may be repeated
     #[arg(long = "publisher", value_name = "KEY[=CLASS,…]", required = true, value_parser = parse_publisher)]
     publishers: Vec<(PublicKey, Classes)>,
-    /// A key that says how fresh a channel is; may be repeated
+    /// A key that vouches for the freshness of channels; may be repeated
     #[arg(long = "timekeeper", value_name = "KEY")]
     timekeepers: Vec<PublicKey>,
     /// When the root should be renewed: a number and d, h, m or s, or `never`
@@ -144,7 +146,7 @@ pub(crate) struct Init {
     expires: Expiry,
 }
 
-/// A role in a file.
+/// A role in a file of roots.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// The file of roots
@@ -153,10 +155,10 @@ pub(crate) struct Target {
     role: RoleKind,
 }
 
-/// The classes a role is for.
+/// The classes to which a role is limited.
 #[derive(Debug, Args)]
 pub(crate) struct Scope {
-    /// Only for this class, of the publisher role; may be repeated [default: for all]
+    /// Limit a publisher to this class; may be repeated [default: all classes]
     #[arg(long = "class", value_name = "CLASS")]
     classes: Vec<String>,
 }
@@ -170,7 +172,7 @@ impl Scope {
 /// When a root should be renewed: seconds from now, or never.
 type Expiry = Option<u64>;
 
-/// Does it, and says how the file stands then.
+/// Runs the command. The answer shows the file afterwards.
 pub(super) fn run(verb: RootVerb) -> Result<Outcome> {
     match verb {
         RootVerb::Init(init) => found(&init),
@@ -185,7 +187,7 @@ pub(super) fn run(verb: RootVerb) -> Result<Outcome> {
             let legacy = match &statements {
                 Some(path) => Legacy::Pin(path),
                 None if drop => Legacy::Drop,
-                None => Legacy::Unsaid,
+                None => Legacy::Unspecified,
             };
             remove_key(&target, &key, classes.as_ref(), &legacy)
         }
@@ -203,7 +205,7 @@ pub(super) fn run(verb: RootVerb) -> Result<Outcome> {
         }),
         RootVerb::Sign { file, keys, yes } => sign(&file, keys, yes),
         RootVerb::Import { file, other } => import(&file, &other),
-        RootVerb::Carry(_) => Err(Failure::internal("this needs a home")),
+        RootVerb::Carry(_) => Err(Failure::internal("this command needs a home")),
     }
 }
 
@@ -219,7 +221,7 @@ fn found(init: &Init) -> Result<Outcome> {
         lists: Vec::new(),
     };
     let all = Classes::all();
-    // The first key of a root is its root key: a root without one breaks its rules at any moment.
+    // The root key comes first: `add_key` refuses a root without a root key.
     for key in &init.roots {
         root.add_key(RoleKind::Root, &all, *key)?;
     }
@@ -236,7 +238,8 @@ fn found(init: &Init) -> Result<Outcome> {
     save(&init.file, Draft::found(root, now_ms())?, Vec::new())
 }
 
-/// Takes a role from a key, and pins what it said. Lists of pins lie beside the file before the file names them.
+/// Takes a role from a key, and pins its statements. Lists of pins are written beside the file before the
+/// file names them.
 fn remove_key(
     target: &Target,
     key: &PublicKey,
@@ -255,13 +258,13 @@ fn remove_key(
     if let (Outcome::Root(shown), Some(beside)) = (&mut outcome, beside) {
         let (beside, file) = (beside.display(), target.file.display());
         shown.notes.push(format!(
-            "{beside} has the revocations for which the root has no room: keep it beside {file}, `root apply` needs it"
+            "{beside} has the revocations that do not fit into the root: keep it beside {file}, `root apply` needs it"
         ));
     }
     Ok(outcome)
 }
 
-/// Makes a change part of what the file proposes.
+/// Adds a change to the proposal of the file.
 fn change(file: &Path, edit: impl FnOnce(&mut Root) -> Result<()>) -> Result<Outcome> {
     let mut draft = open(file)?;
     let mut root =
@@ -270,8 +273,8 @@ fn change(file: &Path, edit: impl FnOnce(&mut Root) -> Result<()>) -> Result<Out
     let void = draft.propose(root, now_ms())?;
     let notes = match void {
         0 => Vec::new(),
-        1 => vec!["one signature of the earlier proposal is void: sign again".to_owned()],
-        void => vec![format!("{void} signatures of the earlier proposal are void: sign again")],
+        1 => vec!["one signature of the earlier proposal is invalid now: sign again".to_owned()],
+        void => vec![format!("{void} signatures of the earlier proposal are invalid now: sign again")],
     };
     save(file, draft, notes)
 }
@@ -293,9 +296,9 @@ fn import(file: &Path, other: &Path) -> Result<Outcome> {
     let mut draft = open(file)?;
     let new = draft.merge(&open(other)?)?;
     let notes = vec![match new {
-        0 => "no signature in it is new".to_owned(),
-        1 => "one signature is new".to_owned(),
-        new => format!("{new} signatures are new"),
+        0 => "no new signature in the copy".to_owned(),
+        1 => "added one signature".to_owned(),
+        new => format!("added {new} signatures"),
     }];
     save(file, draft, notes)
 }
@@ -312,7 +315,7 @@ fn shown(path: &Path, draft: &Draft, notes: Vec<String>) -> Outcome {
 
 fn expires_ms(expiry: Expiry) -> i64 {
     let ms = |seconds: u64| i64::try_from(seconds).ok()?.checked_mul(1000)?.checked_add(now_ms());
-    // A century at most, as `parse_duration` has it.
+    // At most a century (see `parse_duration`): this cannot overflow.
     expiry.and_then(ms).unwrap_or(0)
 }
 

@@ -1,5 +1,6 @@
-//! What a removed key leaves behind: its releases, members, tickets, channels, policy and revocations stand only if the next
-//! root pins them. Revocations for which the root has no room go to lists beside the file of roots.
+//! The statements of a removed key: its releases, members, tickets, channels, policies and revocations stay
+//! effective only if the next root pins them. Revocations that do not fit into the root go to lists beside
+//! the file of roots.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +8,6 @@ use std::{
 };
 
 use chuan::{
-    carry::{lists_beside, read_bundle},
     engine::{
         id::{LibraryId, StatementId},
         limits::{PIN_LIST_IDS, PINS},
@@ -16,33 +16,35 @@ use chuan::{
             legacy::{revocations_by, standing_by},
         },
     },
-    home::{file, keys},
-    node::now_ms,
+    file,
+    home::keys,
+    session::now_ms,
+    transfer::{lists_beside, read_bundle},
 };
 use chuan_api::exit::{Failure, Result};
 
-/// What to do about the statements of a key that is removed.
+/// The choice about the statements of a key that is removed.
 #[derive(Debug)]
 pub(super) enum Legacy<'a> {
-    /// Pin what stands by the key, of the statements in this file.
+    /// Pin the effective statements of the key that are in this file.
     Pin(&'a Path),
-    /// Let go of it.
+    /// Pin nothing.
     Drop,
-    /// Nothing was said.
-    Unsaid,
+    /// No option was given.
+    Unspecified,
 }
 
-/// What a root is to pin.
+/// The statements that a root has to pin.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Pinned {
-    /// What must be in the root itself.
+    /// Statements that must be in the root itself.
     statements: BTreeSet<StatementId>,
     /// Revocations, which may be in lists.
     revocations: BTreeSet<StatementId>,
 }
 
-/// The statements to pin when `key` loses a role of `kind` in the library of `draft`, whose next root is to be `next`. Fails
-/// where there may be some and nobody said what to do.
+/// The statements to pin when `key` loses a role of `kind` in the library of `draft`, whose next root will be
+/// `next`. Fails if there may be some and no option says what to do with them.
 pub(super) fn of(
     draft: &Draft,
     kind: RoleKind,
@@ -57,9 +59,9 @@ pub(super) fn of(
     };
     match legacy {
         Legacy::Drop => Ok(Pinned::default()),
-        Legacy::Unsaid => Err(Failure::usage(format!(
-            "{what} that key {} signed would no longer count; give what `chuan statements export` writes with --statements \
-             to keep them, or --drop",
+        Legacy::Unspecified => Err(Failure::usage(format!(
+            "{what} that key {} signed would become ineffective; keep them with --statements FILE, a file of `chuan \
+             statements export`, or give --drop",
             key.short()
         ))),
         Legacy::Pin(path) => {
@@ -81,8 +83,8 @@ pub(super) fn of(
     }
 }
 
-/// Pins in a root what is to be pinned. Revocations for which it has no room go to lists, which are given back: the root names
-/// them. Fails where there is too much that cannot be listed.
+/// Pins statements in a root. Revocations that do not fit go to lists, which the root names; returns these
+/// lists. Fails if the statements that must be in the root itself are too many.
 pub(super) fn add(
     library: LibraryId,
     root: &mut Root,
@@ -92,7 +94,7 @@ pub(super) fn add(
     let all: BTreeSet<_> = root.pins.iter().chain(&pinned.statements).copied().collect();
     if all.len() > PINS {
         return Err(Failure::invalid(format!(
-            "{} statements would have to be pinned, {PINS} are the most; let another key sign some of them anew first",
+            "{} statements would have to be pinned, at most {PINS} can be; let another key sign some of them anew first",
             all.len()
         )));
     }
@@ -105,7 +107,7 @@ pub(super) fn add(
     let listed: Vec<_> = pinned.revocations.iter().copied().collect();
     let mut lists = Vec::new();
     for statements in listed.chunks(PIN_LIST_IDS) {
-        // It signs this one list, which counts because the root names it.
+        // This key signs this one list. The list is effective because the root names it.
         let signer = keys::generate()?;
         let body = Pins { signer: signer.public(), key: *key, statements: statements.to_vec() };
         let header = Header { library: Some(library), sequence: 1, time_ms: now_ms() };
@@ -117,14 +119,15 @@ pub(super) fn add(
     Ok(lists)
 }
 
-/// Keeps lists beside a file of roots, with those that are there, from where `root apply` takes them.
+/// Adds lists to the file beside a file of roots, from which `root apply` reads them. Returns its path, if
+/// there are lists.
 pub(super) fn keep(path: &Path, library: LibraryId, lists: Vec<Statement>) -> Result<Option<PathBuf>> {
     if lists.is_empty() {
         return Ok(None);
     }
     let mut statements = lists_beside(path, library)?;
     statements.extend(lists);
-    let beside = chuan::carry::beside(path);
+    let beside = chuan::transfer::beside(path);
     file::write_atomic(&beside, &Bundle { library, statements }.encode()?, 0o644)?;
     Ok(Some(beside))
 }
@@ -152,9 +155,9 @@ mod tests {
         Library::open(id, [first], 1).unwrap()
     }
 
-    /// A thief makes more revocations than a root has room for: they go to lists, each signed by a key of its own.
+    /// A thief signs more revocations than fit into a root. They go to lists; each has a key of its own.
     #[test]
-    fn what_a_root_has_no_room_for_goes_to_lists() {
+    fn revocations_that_do_not_fit_into_a_root_go_to_lists() {
         let library = library();
         let id = |n: u64| {
             let mut bytes = [0; 32];

@@ -5,7 +5,7 @@ use chuan_api::outcome::{Fingerprints, ProposalShown, RoleShown, RootShown, Tall
 
 use super::words;
 
-/// Everything a signer may want to know, but for the file's name.
+/// The content of a draft for a signer, without the file's name and notes.
 pub(super) fn draft(draft: &Draft) -> RootShown {
     let newest = draft.newest();
     RootShown {
@@ -21,7 +21,7 @@ pub(super) fn draft(draft: &Draft) -> RootShown {
     }
 }
 
-/// What people compare.
+/// The fingerprints that people compare.
 pub(super) fn fingerprints(draft: &Draft) -> Fingerprints {
     Fingerprints {
         library: draft.library().fingerprint().to_string(),

@@ -1,12 +1,12 @@
-//! What a proposed root changes, in words that a signer can judge. A key that comes in is given with its fingerprint: the
-//! first digits of a key can be had on purpose.
+//! The changes of a proposed root, in words for a signer. An added key is shown with its fingerprint: an
+//! attacker can make a key with chosen first digits.
 
 use std::collections::BTreeSet;
 
 use chuan::engine::statement::{Classes, PublicKey, Role, RoleKind, Root};
 use chuan_api::human;
 
-/// Every difference, a line each; without an old root, what the first one says.
+/// Every difference, one line each; without an old root, the content of the first root.
 pub(super) fn changes(old: Option<&Root>, new: &Root) -> Vec<String> {
     let mut lines = Vec::new();
     match old {
@@ -27,11 +27,13 @@ pub(super) fn changes(old: Option<&Root>, new: &Root) -> Vec<String> {
     let (pinned, pinned_before) = (pins(new), old.map(pins).unwrap_or_default());
     match pinned.difference(&pinned_before).count() {
         0 => {}
-        1 => lines.push("pins one statement, which stands without its signer".to_owned()),
-        more => lines.push(format!("pins {more} statements, which stand without their signers")),
+        1 => lines.push("pins one statement, which stays effective without its signer's key".to_owned()),
+        more => {
+            lines.push(format!("pins {more} statements, which stay effective without their signers' keys"))
+        }
     }
     if let fewer @ 1.. = pinned_before.difference(&pinned).count() {
-        lines.push(format!("lets go of {fewer} pinned before"));
+        lines.push(format!("no longer pins {fewer} of the statements that were pinned before"));
     }
     let lists = |root: &Root| root.lists.iter().copied().collect::<BTreeSet<_>>();
     let listed_before = old.map(lists).unwrap_or_default();
@@ -69,7 +71,7 @@ fn role_changes(
             lines.push(format!("{what} threshold{scope}: {before} -> {after}"));
         }
         (None, Some(after)) => lines.push(format!("{what} threshold{scope}: {after}")),
-        (Some(_), None) => lines.push(format!("nobody is {what}{scope} any more")),
+        (Some(_), None) => lines.push(format!("removes the {what} role{scope}: it has no key left")),
         _ => {}
     }
 }
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_has_its_words() {
+    fn every_change_has_a_line() {
         let old = films();
         let mut new = films();
         let trailers = Classes::new(vec!["trailers".into()]).unwrap();
@@ -129,7 +131,7 @@ mod tests {
             &format!("adds publisher key {} for class trailers, fingerprint", key(9).short()),
             "publisher threshold for class trailers: 1 of 1",
             &format!("removes operator key {}", key(2).short()),
-            "nobody is operator any more",
+            "removes the operator role",
             "to be renewed by: never -> 2030-03-17",
         ] {
             assert!(text.contains(line), "no `{line}` in\n{text}");

@@ -1,4 +1,5 @@
-//! The guest's end of the admin socket: sends a command to whoever holds the home, and replays what it says.
+//! The client of the admin socket: sends a command to the process that holds the home, and passes its events
+//! on.
 
 use std::path::Path;
 
@@ -20,18 +21,16 @@ use crate::{
     outcome::Outcome,
 };
 
-/// Asks who holds the home. `None` if nobody answers.
+/// Asks for the process that holds the home. `None` without an answer.
 pub async fn holder(run_dir: &Path) -> Result<Option<Holder>> {
     let request = Request::get(HOLDER_PATH).header(HOST, "chuan").body(Full::default());
     let Some(response) = send(run_dir, request).await? else { return Ok(None) };
     let Ok(body) = response.into_body().collect().await else { return Ok(None) };
-    serde_json::from_slice(&body.to_bytes())
-        .map(Some)
-        .map_err(|error| Failure::internal(format!("the home's holder answers strangely: {error}")))
+    serde_json::from_slice(&body.to_bytes()).map(Some).map_err(|error| unexpected(&error))
 }
 
-/// Runs `command` in the process that holds the home. `None` if nobody took it: the holder is just starting or
-/// ending, and nothing was done. Dropping the future cancels the command.
+/// Runs `command` in the process that holds the home. `None` if no process accepted it: the holder is just
+/// starting or ending, and nothing was done. Dropping the future cancels the command.
 pub async fn run(run_dir: &Path, command: &Command, job: &Job) -> Result<Option<Result<Outcome>>> {
     let body = serde_json::to_vec(command)
         .map_err(|error| Failure::internal(format!("cannot encode the command: {error}")))?;
@@ -45,7 +44,7 @@ pub async fn run(run_dir: &Path, command: &Command, job: &Job) -> Result<Option<
         let status = response.status();
         let text = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         return Err(Failure::internal(format!(
-            "the home's holder refuses the command ({status}: {}); is it another version of chuan?",
+            "the running node refuses the command ({status}: {}); another version of chuan?",
             String::from_utf8_lossy(&text)
         )));
     }
@@ -61,8 +60,8 @@ pub async fn run(run_dir: &Path, command: &Command, job: &Job) -> Result<Option<
     )))
 }
 
-/// Sends a request over a connection of its own. `None` if nobody listens, or the listener goes away before it
-/// answers.
+/// Sends a request over a connection of its own. `None` if no process listens, or if the listener closes the
+/// connection before it answers.
 async fn send(
     run_dir: &Path,
     request: Result<Request<Full<Bytes>>, hyper::http::Error>,
@@ -79,7 +78,7 @@ async fn replay_lines(mut body: Incoming, job: &Job) -> Result<Option<End>> {
     let mut end = None;
     while let Some(Ok(frame)) = body.frame().await {
         let Ok(data) = frame.into_data() else { continue };
-        // Only the new bytes are searched, so that one long line costs no more than many short ones.
+        // Only new bytes are searched, so that one long line costs no more than many short ones.
         let mut from = waiting.len();
         waiting.extend_from_slice(&data);
         while let Some(at) = waiting.get(from..).and_then(|new| new.iter().position(|byte| *byte == b'\n')) {
@@ -91,7 +90,7 @@ async fn replay_lines(mut body: Incoming, job: &Job) -> Result<Option<End>> {
             }
         }
         if waiting.len() > LINE_BYTES {
-            return Err(Failure::internal("the home's holder sends a line without end"));
+            return Err(Failure::internal("the running node sends a line that is too long"));
         }
     }
     Ok(end)
@@ -112,16 +111,16 @@ async fn replay_bytes(mut body: Incoming, job: &Job) -> Result<Option<End>> {
 }
 
 fn parse(line: &[u8]) -> Result<Line> {
-    serde_json::from_slice(line).map_err(|error| strange(&error))
+    serde_json::from_slice(line).map_err(|error| unexpected(&error))
 }
 
 fn parse_end(text: &[u8]) -> Result<End> {
-    serde_json::from_slice(text).map_err(|error| strange(&error))
+    serde_json::from_slice(text).map_err(|error| unexpected(&error))
 }
 
-fn strange(error: &serde_json::Error) -> Failure {
+fn unexpected(error: &serde_json::Error) -> Failure {
     Failure::internal(format!(
-        "the home's holder answers strangely ({error}); is it another version of chuan?"
+        "unexpected response from the running node ({error}); another version of chuan?"
     ))
 }
 
@@ -129,11 +128,12 @@ fn strange(error: &serde_json::Error) -> Failure {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use tokio::sync::mpsc;
+    use tokio::{sync::mpsc, task::JoinHandle};
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::{
-        admin::server::{BoxFuture, Runner, Server},
+        admin::server::{self, BoxFuture, Runner},
         command::{Cat, Ls},
         job::{Cancel, Progress},
         outcome::{Listed, Row, Shown},
@@ -142,7 +142,8 @@ mod tests {
     const ROWS: u64 = 10_000;
     const BLOCK: usize = 100_000;
 
-    /// Lists for `ls`, sends blocks for `cat` and fails after them, waits to be cancelled for `status`.
+    /// Sends rows for `ls`, and blocks for `cat`, then an error for the path `bad`. For `status`, waits for
+    /// cancellation.
     struct Fake(mpsc::UnboundedSender<&'static str>);
 
     impl Runner for Fake {
@@ -151,13 +152,13 @@ mod tests {
         }
 
         fn run(&self, command: Command, job: Job) -> BoxFuture<Result<Outcome>> {
-            let told = self.0.clone();
+            let steps = self.0.clone();
             Box::pin(async move {
                 match command {
                     Command::Status => {
-                        let _ = told.send("started");
+                        let _ = steps.send("started");
                         job.cancel().cancelled().await;
-                        let _ = told.send("cancelled");
+                        let _ = steps.send("cancelled");
                         Err(Failure::interrupted())
                     }
                     Command::Cat(cat) => tokio::task::spawn_blocking(move || {
@@ -182,6 +183,26 @@ mod tests {
                     .unwrap(),
                 }
             })
+        }
+    }
+
+    /// A running server.
+    struct Server {
+        stop: CancellationToken,
+        task: JoinHandle<()>,
+    }
+
+    impl Server {
+        fn start(run_dir: &Path, steps: mpsc::UnboundedSender<&'static str>) -> Self {
+            let stop = CancellationToken::new();
+            let listener = socket::bind(run_dir).unwrap();
+            let task = tokio::spawn(server::run(listener, Arc::new(Fake(steps)), stop.clone()));
+            Self { stop, task }
+        }
+
+        async fn stop(self) {
+            self.stop.cancel();
+            self.task.await.unwrap();
         }
     }
 
@@ -210,10 +231,10 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn rows_bytes_and_ends_arrive_as_they_were_said() {
+    async fn rows_bytes_and_results_arrive_unchanged() {
         let dir = tempfile::tempdir().unwrap();
-        let (told, _heard) = mpsc::unbounded_channel();
-        let server = Server::start(socket::bind(dir.path()).unwrap(), Arc::new(Fake(told)));
+        let (sender, _steps) = mpsc::unbounded_channel();
+        let server = Server::start(dir.path(), sender);
         assert_eq!(holder(dir.path()).await.unwrap().unwrap().pid, 7);
 
         let ls = Command::Ls(Ls { release: "films".parse().unwrap() });
@@ -238,15 +259,15 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_guest_that_goes_away_cancels_its_command() {
+    async fn a_client_that_disconnects_cancels_its_command() {
         let dir = tempfile::tempdir().unwrap();
-        let (told, mut heard) = mpsc::unbounded_channel();
-        let server = Server::start(socket::bind(dir.path()).unwrap(), Arc::new(Fake(told)));
+        let (sender, mut steps) = mpsc::unbounded_channel();
+        let server = Server::start(dir.path(), sender);
         let run_dir = dir.path().to_owned();
-        let guest = tokio::spawn(async move { collect(&run_dir, Command::Status).await });
-        assert_eq!(heard.recv().await, Some("started"));
-        guest.abort();
-        let cancelled = tokio::time::timeout(Duration::from_secs(10), heard.recv()).await;
+        let client = tokio::spawn(async move { collect(&run_dir, Command::Status).await });
+        assert_eq!(steps.recv().await, Some("started"));
+        client.abort();
+        let cancelled = tokio::time::timeout(Duration::from_secs(10), steps.recv()).await;
         assert_eq!(cancelled.unwrap(), Some("cancelled"));
         server.stop().await;
     }

@@ -1,4 +1,5 @@
-//! The admin socket: how commands reach the process that holds a home. HTTP/1.1 over a Unix socket in `H/run`.
+//! The admin socket: how commands reach the process that holds a home. HTTP/1.1 over a Unix socket in
+//! `H/run`.
 //!
 //! ```text
 //! GET  /api/v1/holder     {"pid":4711,"doing":"serve"}
@@ -7,8 +8,9 @@
 //!                         and last {"outcome":{…}} or {"failure":{…}}
 //! ```
 //!
-//! `cat` and `statements` answer with the bytes themselves, and with its last line in the trailer `chuan-end`. Whoever closes the
-//! connection cancels the command. The lock on the home decides who listens here; a socket file alone means nothing.
+//! The answers of `cat` and `statements` are the bytes themselves, with the last line in the trailer
+//! `chuan-end`. A client that closes the connection cancels its command. The process with the home lock
+//! listens on the socket; a socket file without that process has no meaning.
 
 pub mod client;
 pub mod server;
@@ -28,10 +30,10 @@ const LINES_TYPE: &str = "application/x-ndjson";
 const BYTES_TYPE: &str = "application/octet-stream";
 const END_TRAILER: &str = "chuan-end";
 
-/// Bytes of one line at most: a `status` of the largest libraries stays far below.
+/// The maximum length of a line in bytes: a `status` of the largest libraries is far shorter.
 const LINE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Bytes of a request at most: an offer of statements is the largest.
+/// The maximum length of a request in bytes: an offer of statements is the largest.
 pub(crate) const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The process that holds a home.
@@ -39,7 +41,7 @@ pub(crate) const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 pub struct Holder {
     /// Its process id.
     pub pid: u32,
-    /// What it was started to do: `serve`, a command's name, or `embedded`.
+    /// Its purpose: `serve`, a command's name, or `embedded`.
     pub doing: String,
 }
 

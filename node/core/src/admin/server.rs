@@ -1,5 +1,4 @@
-//! The holder's end of the admin socket: takes commands, runs them, streams what they say. Decides nothing: what a
-//! command does is the [`Runner`]'s.
+//! The server of the admin socket: accepts commands, has the [`Runner`] run them, and streams their events.
 
 use std::{convert::Infallible, io, pin::Pin, sync::Arc, time::Duration};
 
@@ -16,10 +15,11 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use tokio::{
     net::{UnixListener, UnixStream, unix::SocketAddr},
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::JoinHandle,
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     BYTES_TYPE, COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINES_TYPE, Line, REQUEST_BYTES, socket,
@@ -31,61 +31,39 @@ use crate::{
     outcome::Outcome,
 };
 
-/// Pause after a failed accept: the usual cause is a lack of file descriptors, which passes.
+/// Pause after a failed accept: the usual cause is a temporary lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Frames of an answer that wait for a slow client, at most.
+/// The maximum number of frames of an answer that wait for a slow client.
 const FRAME_QUEUE: usize = 16;
 
 /// A future that may cross threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What the socket hands commands to.
+/// Runs the commands that arrive on the socket.
 pub trait Runner: Send + Sync + 'static {
-    /// Who holds the home.
+    /// The process that holds the home.
     fn holder(&self) -> Holder;
 
     /// Runs one command to its end.
     fn run(&self, command: Command, job: Job) -> BoxFuture<Result<Outcome>>;
 }
 
-/// A running server; dropping it stops accepting and lets running commands go on.
-#[derive(Debug)]
-pub struct Server {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Server {
-    /// Serves `listener` until stopped. Must be called within a tokio runtime.
-    pub fn start(listener: UnixListener, runner: Arc<dyn Runner>) -> Self {
-        let router = Router::new()
-            .route(HOLDER_PATH, get(holder))
-            .route(COMMANDS_PATH, post(command))
-            .layer(DefaultBodyLimit::max(REQUEST_BYTES))
-            .with_state(runner);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(async move {
-            let served = axum::serve(OwnerOnly(listener), router)
-                .with_graceful_shutdown(async {
-                    let _ = stopped.await;
-                })
-                .await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the admin socket failed");
-            }
-        });
-        Self { stop, task }
-    }
-
-    /// Takes no more connections, and returns when all answers under way have been sent.
-    pub async fn stop(self) {
-        let _ = self.stop.send(());
-        let _ = self.task.await;
+/// Serves `listener` until `stop` is cancelled; then takes no more connections, and returns when all answers
+/// under way have been sent.
+pub(crate) async fn run(listener: UnixListener, runner: Arc<dyn Runner>, stop: CancellationToken) {
+    let router = Router::new()
+        .route(HOLDER_PATH, get(holder))
+        .route(COMMANDS_PATH, post(command))
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES))
+        .with_state(runner);
+    let served = axum::serve(OwnerOnly(listener), router).with_graceful_shutdown(stop.cancelled_owned());
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the admin socket failed");
     }
 }
 
-/// Hangs up on other users' processes before they can say anything.
+/// Closes connections of other users' processes before they can send a request.
 struct OwnerOnly(UnixListener);
 
 impl axum::serve::Listener for OwnerOnly {
@@ -129,8 +107,8 @@ async fn command(State(runner): State<Arc<dyn Runner>>, Json(command): Json<Comm
     ([(header::CONTENT_TYPE, content_type), (header::TRAILER, END_TRAILER)], body).into_response()
 }
 
-/// Turns what a command says into frames of the answer. When the client is gone, the command is cancelled, and waited
-/// for, so that it never outlives its answer unseen.
+/// Turns the events of a command into frames of the answer. When the client disconnects, cancels the command
+/// and waits for its end: no command continues without a client.
 async fn forward(
     mut events: mpsc::Receiver<Event>,
     running: JoinHandle<Result<Outcome>>,
@@ -156,7 +134,7 @@ async fn forward(
     if frames.is_closed() {
         cancel.cancel();
     }
-    // A command that waits for room in its queue of events must see that nobody reads any more.
+    // A command that waits for room in its event queue must see that the receiver is dropped.
     drop(events);
     let result =
         running.await.unwrap_or_else(|error| Err(Failure::internal(format!("command failed: {error}"))));
@@ -174,7 +152,8 @@ fn line(line: &Line) -> Bytes {
 fn trailer(end: &End) -> Frame<Bytes> {
     let text = serde_json::to_string(end).unwrap_or_else(|error| unencodable(&error));
     let mut trailers = HeaderMap::new();
-    // Of control characters JSON has only DEL bare, in strings. Without it every text is a header value: all other bytes pass.
+    // DEL is the only control character that JSON strings contain unescaped, and the only byte of them that a
+    // header value must not contain.
     let text = text.replace('\u{7f}', "\\u007f");
     if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
         trailers.insert(HeaderName::from_static(END_TRAILER), value);
@@ -198,10 +177,10 @@ fn infallible<S: Stream<Item = Frame<Bytes>>>(
 mod tests {
     use super::*;
 
-    /// A file's name with DEL in it, in the text of a failure, passes JSON and no header: the client was told that the holder of
-    /// the home had ended.
+    /// A failure with a DEL character in a file's name was valid JSON but no valid header value. The trailer
+    /// was dropped, and the client reported that the holder of the home had ended.
     #[test]
-    fn every_text_passes_a_trailer() {
+    fn a_trailer_carries_every_text() {
         let all: String = (0..=0x250).filter_map(char::from_u32).collect();
         let end = End::Failure(Failure::missing(all));
         let trailers = trailer(&end).into_trailers().unwrap();

@@ -1,7 +1,8 @@
-//! The socket file itself: a path of any length, a folder nobody else may enter, and a peer of the same user.
+//! The socket file: a path of any length, in a folder that only its owner may enter, with a peer of the same
+//! user.
 //!
-//! A Unix socket's address holds 108 bytes and homes may lie deeper than that, so both ends open the folder and name the
-//! socket through `/proc/self/fd`.
+//! The address of a Unix socket has at most 108 bytes, and the path of a home may be longer. So both ends
+//! open the folder and name the socket through `/proc/self/fd`.
 
 use std::{
     fs::Permissions,
@@ -20,10 +21,11 @@ use crate::exit::{Failure, Result};
 
 const NAME: &str = "admin.sock";
 
-/// Listens in `run_dir`. The caller holds the home's lock, so a socket that lies there already is left over and removed.
+/// Listens in `run_dir`. The caller has the home lock, so a socket that exists there is left over, and is
+/// removed.
 pub fn bind(run_dir: &Path) -> Result<UnixListener> {
     let failed = |error| Failure::io(format!("listen on {}", run_dir.join(NAME).display()), error);
-    // Before the socket is there: nobody else may enter, however the folder came to be.
+    // Before the socket exists: only the owner may enter the folder, whatever its mode was.
     std::fs::set_permissions(run_dir, Permissions::from_mode(0o700)).map_err(failed)?;
     let dir = open_dir(run_dir).map_err(failed)?;
     let path = short_path(&dir);
@@ -34,7 +36,7 @@ pub fn bind(run_dir: &Path) -> Result<UnixListener> {
     UnixListener::bind(&path).map_err(failed)
 }
 
-/// Connects to the socket in `run_dir`. `None` if nobody listens there.
+/// Connects to the socket in `run_dir`. `None` if no process listens there.
 pub async fn connect(run_dir: &Path) -> Result<Option<UnixStream>> {
     let failed = |error| Failure::io(format!("connect to {}", run_dir.join(NAME).display()), error);
     let dir = open_dir(run_dir).map_err(failed)?;
@@ -82,7 +84,7 @@ mod tests {
         assert!(connect(&run_dir).await.unwrap().is_some());
         assert_eq!(std::fs::metadata(&run_dir).unwrap().permissions().mode() & 0o777, 0o700);
 
-        // What a process that was killed leaves behind refuses, and gives way to the next holder.
+        // The socket of a killed process refuses connections, and the next holder replaces it.
         drop(listener);
         assert!(run_dir.join(NAME).exists());
         assert!(connect(&run_dir).await.unwrap().is_none());

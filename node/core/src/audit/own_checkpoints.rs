@@ -1,5 +1,6 @@
-//! Checkpoints of audit logs. This node's own are signed for every library that it is a member of, and travel with its
-//! statements; those of others are kept with these, and can be handed out to whoever wants to prove something.
+//! Checkpoints of audit logs. This node signs its own for every library of which it is a member, and they
+//! travel with its statements. Checkpoints of other nodes are stored likewise, and can be written to a file
+//! as proof.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,37 +13,40 @@ use chuan_engine::{
     audit::{Event, Jump, Point, Verb},
     id::{RecordId, StatementId},
     limits::{AUDIT_JUMP_COUNT, CHECKPOINTS},
-    statement::{Checkpoint, Library, Said, library::checkpoint},
+    statement::{Checkpoint, Library, Signed, library::checkpoint},
 };
 
-use super::{Inner, lock_of, member_named, now_ms};
+use super::task::AuditService;
 use crate::{
-    audit::Given,
+    audit_log::Given,
     command::{AuditCheckpoint, AuditVerify},
     exit::{Exit, Failure, Result},
-    home::file::write_atomic,
+    file::write_atomic,
+    library::members::named as member_named,
     outcome::CheckpointShown,
 };
 
-/// How long the log goes on from no other checkpoint after it did from one: two homes of one key would chase each other.
+/// The minimum time between two jumps of the log to a checkpoint: otherwise two homes with one key would jump
+/// to each other's checkpoints again and again.
 const JUMP_PAUSE: Duration = Duration::from_secs(600);
 
-/// What this process has made of the checkpoints of its own log.
+/// The state of this process about the checkpoints of its own log.
 #[derive(Debug, Default)]
 pub(super) struct OwnCheckpoints {
-    /// Those that need not be held to the log: that was done, or it was signed here.
+    /// Checkpoints that were compared with the log, or that this process signed.
     seen: BTreeSet<StatementId>,
-    /// When the log went on from one.
+    /// The time of the last jump to a checkpoint.
     jumped: Option<Instant>,
 }
 
-impl Inner {
-    /// Signs how far the log is durable, for each library in which this node's key speaks for it, unless that is said already.
-    /// Durable when it returns; what fails is tried again with the next.
-    pub(super) fn sign_checkpoint(&self, at: Point) {
-        for library in self.libraries.all() {
-            let speaks = library.key_of(&self.me.id()) == Some(self.key().public());
-            if !speaks || at.count == 0 || !is_news(&library.checkpoints(&self.me.id()), at) {
+impl AuditService {
+    /// Signs the durable point `at`, for each library in which the signing key is this node's current key,
+    /// unless a known checkpoint covers it. Durable when it returns; after a failure, the next checkpoint is
+    /// the next attempt.
+    pub(crate) fn sign_checkpoint(&self, at: Point) {
+        for library in self.library.all() {
+            let is_current = library.key_of(&self.context.me()) == Some(self.context.signing_key().public());
+            if !is_current || at.count == 0 || !is_new(&library.checkpoints(&self.context.me()), at) {
                 continue;
             }
             if let Err(failure) = self.sign_checkpoint_for(&library, at) {
@@ -52,71 +56,76 @@ impl Inner {
     }
 
     fn sign_checkpoint_for(&self, library: &Library, at: Point) -> Result<()> {
-        let (me, now) = (self.me.id(), now_ms());
-        self.libraries.change(&library.id(), now, |library| {
-            if !is_news(&library.checkpoints(&me), at) {
+        let (me, now) = (self.context.me(), self.context.now_ms());
+        self.library.change(&library.id(), |library| {
+            if !is_new(&library.checkpoints(&me), at) {
                 return Ok(Vec::new());
             }
             let body = Checkpoint { node: me, count: at.count, head: at.head };
-            let signed = checkpoint(library, &self.key(), body, now)?;
-            lock_of(&self.own).seen.insert(signed.id());
+            let signed = checkpoint(library, &self.context.signing_key(), body, now)?;
+            self.recorded().own.seen.insert(signed.id());
             Ok(vec![signed])
         })?;
         Ok(())
     }
 
-    /// What the statements here say of this node's log.
-    pub(super) fn own_checkpoints(&self) -> Vec<Point> {
-        let me = self.me.id();
-        let libraries = self.libraries.all();
+    /// The points of all known checkpoints of this node's log.
+    pub(crate) fn own_checkpoints(&self) -> Vec<Point> {
+        let me = self.context.me();
+        let libraries = self.library.all();
         let all = libraries.iter().flat_map(|library| library.checkpoints(&me));
         all.map(|said| Point { count: said.body.count, head: said.body.head }).collect()
     }
 
-    /// Whether a log may go on by this jump: the checkpoint is of this node, by a key that it has or had.
-    pub(super) fn is_own(&self, jump: &Jump) -> bool {
-        let (me, key) = (self.me.id(), &jump.key);
-        let is_known = || self.libraries.all().iter().any(|library| library.has_had_key(&me, key));
-        jump.node == me && (key.node() == me || *key == self.key().public() || is_known())
+    /// Whether the log may continue by this jump: the checkpoint is of this node, by a key that the node has
+    /// or had.
+    pub(crate) fn is_own(&self, jump: &Jump) -> bool {
+        let (me, key) = (self.context.me(), &jump.key);
+        let is_known = || self.library.all().iter().any(|library| library.has_had_key(&me, key));
+        jump.node == me && (key.node() == me || *key == self.context.signing_key().public() || is_known())
     }
 
-    /// Goes on from the highest checkpoint of this node, where that counts more records than the log has: otherwise nobody
-    /// would keep what is signed here until there are as many.
-    pub(super) fn catch_up(&self) {
-        let me = self.me.id();
-        let libraries = self.libraries.all();
+    /// Continues the log from the highest checkpoint of this node, where that counts more records than the
+    /// log has. Otherwise peers would not keep the checkpoints that are signed here before the log has as
+    /// many records.
+    pub(crate) fn catch_up(&self) {
+        let me = self.context.me();
+        let libraries = self.library.all();
         let all = libraries.iter().flat_map(|library| library.checkpoints(&me));
         let highest =
             all.filter(|said| said.body.count <= AUDIT_JUMP_COUNT).max_by_key(|said| said.body.count);
-        let Some(highest) = highest.filter(|said| said.body.count > self.log.at().count) else { return };
-        if lock_of(&self.own).jumped.is_some_and(|jumped| jumped.elapsed() < JUMP_PAUSE) {
+        let Some(highest) = highest.filter(|said| said.body.count > self.context.log.at().count) else {
+            return;
+        };
+        if self.recorded().own.jumped.is_some_and(|jumped| jumped.elapsed() < JUMP_PAUSE) {
             return;
         }
-        let now = now_ms();
-        // The point that is left behind, too: where a peer keeps it beside another of that count, it proves two histories.
-        let jumped = self.log.checkpoint(now).and_then(|at| {
+        let now = self.context.now_ms();
+        // Also sign the point before the jump: where a peer has another checkpoint of that count, the two
+        // prove two histories.
+        let jumped = self.context.log.checkpoint(now).and_then(|at| {
             self.sign_checkpoint(at);
-            self.log.jump(highest.statement, now)
+            self.context.log.jump(highest.statement, now)
         });
         match jumped {
-            Ok(()) => lock_of(&self.own).jumped = Some(Instant::now()),
-            Err(failure) => tracing::error!(%failure, "the audit log could not go on from its checkpoint"),
+            Ok(()) => self.recorded().own.jumped = Some(Instant::now()),
+            Err(failure) => tracing::error!(%failure, "the audit log could not continue from its checkpoint"),
         }
     }
 
-    /// Takes the checkpoints that the log went by when this home was open before as seen.
-    pub(super) fn take_up_checkpoints(&self) {
+    /// Marks the checkpoints within the log as seen: an earlier process compared them. Then catches up.
+    pub(crate) fn load_checkpoints(&self) {
         let seen = self.within().iter().map(|(id, _)| *id).collect();
-        lock_of(&self.own).seen = seen;
+        self.recorded().own.seen = seen;
         self.catch_up();
     }
 
-    /// Where a checkpoint of this node that was heard of names another record than the log has at its place: the home was
-    /// restored and went on, or cloned.
-    pub(super) fn forked(&self) -> Option<Event> {
+    /// The event where a received checkpoint of this node names another record than the log has at that
+    /// index: the home was restored from a backup and continued, or was cloned.
+    pub(crate) fn forked(&self) -> Option<Event> {
         let within = self.within();
         let seen = within.iter().map(|(id, _)| *id).collect();
-        let seen = mem::replace(&mut lock_of(&self.own).seen, seen);
+        let seen = mem::replace(&mut self.recorded().own.seen, seen);
         let mut heads: BTreeMap<u64, BTreeSet<RecordId>> = BTreeMap::new();
         for (id, point) in within {
             if !seen.contains(&id) {
@@ -125,7 +134,7 @@ impl Inner {
         }
         let first = *heads.keys().next()?;
         let mut fork = None;
-        let read = self.log.files().records(first, |record, id| {
+        let read = self.context.log.files().records(first, |record, id| {
             let is_other = |heads: BTreeSet<RecordId>| heads.iter().any(|head| *head != id);
             if heads.remove(&record.index).is_some_and(is_other) {
                 fork = Some(record.index);
@@ -134,7 +143,7 @@ impl Inner {
             Ok(if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         });
         if let Err(failure) = read {
-            tracing::error!(%failure, "the audit log could not be held to its checkpoints");
+            tracing::error!(%failure, "the audit log could not be compared with its checkpoints");
         }
         let what = format!(
             "a checkpoint of this node names another record {} than the log has: this home was restored from a backup, or is a clone",
@@ -145,40 +154,41 @@ impl Inner {
 
     /// The checkpoints of this node that count no more records than the log has.
     fn within(&self) -> Vec<(StatementId, Point)> {
-        let (me, at) = (self.me.id(), self.log.at());
-        let libraries = self.libraries.all();
+        let (me, at) = (self.context.me(), self.context.log.at());
+        let libraries = self.library.all();
         let all = libraries.iter().flat_map(|library| library.checkpoints(&me));
         all.filter(|said| said.body.count <= at.count)
             .map(|said| (said.statement.id(), Point { count: said.body.count, head: said.body.head }))
             .collect()
     }
 
-    /// The checkpoint that `audit verify` was given; fails where it is not one of this node's log, by a key of this node.
-    pub(super) fn given(&self, options: &AuditVerify) -> Result<Option<Given>> {
+    /// The checkpoint file that `audit verify` names; fails where the checkpoint is not of this node's log,
+    /// or not by a key of this node.
+    pub(crate) fn given(&self, options: &AuditVerify) -> Result<Option<Given>> {
         let Some(given) = Given::read(options)? else { return Ok(None) };
-        let me = self.me.id();
+        let me = self.context.me();
         if given.node != me {
             let (theirs, mine) = (given.node.short(), me.short());
             return Err(Failure::invalid(format!("the checkpoint is of node {theirs}; this is node {mine}")));
         }
-        let libraries = self.libraries.all();
+        let libraries = self.library.all();
         let known = |library: &std::sync::Arc<Library>| {
             library.checkpoints(&me).iter().any(|said| said.statement.id() == given.id)
-                || library.holds_key(&me, &given.key, now_ms())
+                || library.holds_key(&me, &given.key, self.context.now_ms())
         };
-        if given.key != self.key().public() && !libraries.iter().any(known) {
+        if given.key != self.context.signing_key().public() && !libraries.iter().any(known) {
             let key = given.key.short();
             return Err(Failure::denied(format!(
-                "the checkpoint is signed by key {key}, which is none of this node's"
+                "the checkpoint is signed by key {key}, which is not a key of this node"
             )));
         }
         Ok(Some(given))
     }
 
-    /// Writes the newest checkpoint that is known of a node's log to a file.
-    pub(super) fn write_checkpoint(&self, options: &AuditCheckpoint) -> Result<CheckpointShown> {
-        let libraries = self.libraries.all();
-        let mut newest: Option<Said<'_, Checkpoint>> = None;
+    /// Writes the newest known checkpoint of a node's log to a file.
+    pub(crate) fn write_checkpoint(&self, options: &AuditCheckpoint) -> Result<CheckpointShown> {
+        let libraries = self.library.all();
+        let mut newest: Option<Signed<'_, Checkpoint>> = None;
         for library in &libraries {
             let node = match member_named(library, &options.node) {
                 Err(failure) if failure.exit == Exit::Missing => continue,
@@ -189,7 +199,7 @@ impl Inner {
         }
         let Some(said) = newest else {
             return Err(Failure::missing(format!(
-                "no checkpoint of `{}` is known here; `chuan members` lists whom a library knows",
+                "no checkpoint of `{}` is known here; `chuan members` lists the members of a library",
                 options.node
             )));
         };
@@ -205,8 +215,8 @@ impl Inner {
     }
 }
 
-/// Whether a checkpoint at `at` adds to those that are known, the newest first: it is not there, and would be kept.
-fn is_news(known: &[Said<'_, Checkpoint>], at: Point) -> bool {
+/// Whether a checkpoint at `at` is new beside the known ones, and among the newest, which are kept.
+fn is_new(known: &[Signed<'_, Checkpoint>], at: Point) -> bool {
     let newer = known.iter().filter(|said| said.body.count > at.count).count();
     newer < CHECKPOINTS && !known.iter().any(|said| (said.body.count, said.body.head) == (at.count, at.head))
 }

@@ -1,4 +1,4 @@
-//! What a statement tells the audit log: who said what of a library.
+//! The audit event of a statement: which key signed which act in a library.
 
 use chuan_engine::{
     audit::{Actor, Event, Verb},
@@ -7,9 +7,9 @@ use chuan_engine::{
 
 use crate::human::counted;
 
-/// The event that `statement` is, in `library` as it stands with it: one that does not count is an attempt. None for what a log
-/// would only be filled with.
-pub(super) fn event(statement: &Statement, library: &Library) -> Option<Event> {
+/// The event of `statement` in `library`, which contains it: an attempt where the statement is ineffective.
+/// `None` for statements that would only fill the log.
+pub(crate) fn event_of(statement: &Statement, library: &Library) -> Option<Event> {
     let event = attempt(statement, library)?;
     Some(match library.why_idle(statement) {
         Some(why) => event.refused(why),
@@ -30,7 +30,7 @@ fn attempt(statement: &Statement, library: &Library) -> Option<Event> {
             let to = named.unwrap_or_else(|| channel.release.short());
             (Verb::Channel, role, format!("{} -> {to}", channel.name))
         }
-        // The redeemer told of it when it happened.
+        // The redeemer recorded the join when it happened.
         Body::Member(member) if member.ticket.is_some() => return None,
         Body::Member(member) => {
             (Verb::Grant, RoleKind::Operator, format!("{} {}", member.name, member.node.short()))
@@ -52,7 +52,7 @@ fn attempt(statement: &Statement, library: &Library) -> Option<Event> {
             return Some(event.of(statement.library()));
         }
         Body::Fresh(fresh) => (Verb::Fresh, RoleKind::Timekeeper, fresh.channel.clone()),
-        // The root that names it is told.
+        // The root that names it is recorded.
         Body::Checkpoint(_) | Body::Pins(_) => return None,
         Body::Policy(policy) => {
             let rows = policy.classes.len();

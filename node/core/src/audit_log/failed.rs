@@ -1,4 +1,4 @@
-//! Failed authentications, gathered: however many there are, they become a few records a minute.
+//! Failed authentications, counted: any number of them becomes a few records a minute.
 
 use std::{
     collections::BTreeMap,
@@ -7,19 +7,20 @@ use std::{
 
 use chuan_engine::audit::{Actor, Event, Verb};
 
-/// How long failures of one remote and kind are gathered into one record.
+/// The time for which failures of one remote and kind are counted in one record.
 const WINDOW_MS: i64 = 60_000;
-/// Remotes and kinds that are told apart in that time; all others share one record of their kind.
+/// The maximum number of pairs of remote and kind with a record of their own in that time. All others share
+/// one record for each kind.
 const WINDOWS: usize = 32;
 
-/// Where somebody was who did not prove enough, and what had been proved.
+/// The address of a peer that failed an authentication, and the actor as far as it is proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Remote {
     pub(crate) address: IpAddr,
     pub(crate) actor: Actor,
 }
 
-/// What is gathered and not told yet.
+/// The failures that are counted and not recorded yet.
 #[derive(Debug, Default)]
 pub(crate) struct FailedAuths {
     windows: BTreeMap<(&'static str, Option<IpAddr>), Window>,
@@ -35,9 +36,9 @@ struct Window {
 }
 
 impl FailedAuths {
-    /// Counts a failure. `kind` is what was tried; `why` of the first stands for all.
+    /// Counts a failure. `kind` names the failed operation. Of the reasons `why`, only the first is recorded.
     pub(crate) fn count(&mut self, kind: &'static str, remote: Remote, why: &str, now_ms: i64) {
-        let mut key = (kind, Some(neighbourhood(remote.address)));
+        let mut key = (kind, Some(network_of(remote.address)));
         if !self.windows.contains_key(&key) && self.windows.len() >= WINDOWS {
             key.1 = None;
         }
@@ -55,9 +56,9 @@ impl FailedAuths {
         }
     }
 
-    /// The records of what was gathered for long enough; of everything where `all`.
+    /// The events of the windows that have ended; of all windows if `all`.
     pub(crate) fn due(&mut self, now_ms: i64, all: bool) -> Vec<Event> {
-        // A clock that went back ends a window, too.
+        // A clock that went back also ends a window.
         let is_due = |window: &Window| {
             all || !(window.first_ms..window.first_ms.saturating_add(WINDOW_MS)).contains(&now_ms)
         };
@@ -75,8 +76,8 @@ fn event(kind: &str, place: Option<IpAddr>, window: &Window) -> Event {
         .times(window.count, span)
 }
 
-/// Who has one IPv6 address has its whole /64.
-fn neighbourhood(address: IpAddr) -> IpAddr {
+/// The IPv4 address, or the /64 of an IPv6 address: a host can usually use every address of its /64.
+fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -125,6 +126,6 @@ mod tests {
             assert_eq!(failed.due(at + 60_000, true).len(), 1);
         }
         failed.count("join", remote(1), "", 500_000);
-        assert_eq!(failed.due(400_000, false).len(), 1, "a clock that went back holds nothing up");
+        assert_eq!(failed.due(400_000, false).len(), 1, "a clock that went back delays no record");
     }
 }

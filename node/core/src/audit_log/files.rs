@@ -1,4 +1,4 @@
-//! The files of a log: their names, their order, and reading along them.
+//! The files of a log: names, order, and sequential reads.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -16,16 +16,16 @@ use chuan_engine::{
 
 use crate::{
     exit::{Exit, Failure, Result},
-    home::file::{sync_dir, write_atomic},
+    file::{sync_dir, write_atomic},
 };
 
-/// Digits of a file's name: all of a u64's.
+/// Digits of a file's name: enough for every u64.
 const DIGITS: usize = 20;
 const SUFFIX: &str = ".log";
 /// A file in the folder that makes its next sync fail, in tests.
 #[cfg(test)]
 pub(super) const UNSYNCABLE: &str = "unsyncable";
-/// Bytes read at a time.
+/// Bytes of one read.
 const READ_BYTES: usize = 64 * 1024;
 
 /// The folder of a log.
@@ -33,7 +33,7 @@ const READ_BYTES: usize = 64 * 1024;
 pub(crate) struct Files(PathBuf);
 
 impl Files {
-    /// The log in `dir`, which need not be there.
+    /// The log in `dir`, which need not exist.
     pub(crate) fn at(dir: PathBuf) -> Self {
         Self(dir)
     }
@@ -52,8 +52,8 @@ impl Files {
         made.map_err(|error| Failure::io(format!("make {}", self.0.display()), error))
     }
 
-    /// Makes durable that the folder is there, and which files are in it. What a failure leaves on the disk is not known, and
-    /// another try would not tell: the kernel reports it once.
+    /// Makes the folder and its entries durable. After a failure, the state of the disk is unknown, and a
+    /// second call would not show it: the kernel reports an error only once.
     pub(super) fn sync(&self) -> Result<()> {
         #[cfg(test)]
         if self.0.join(UNSYNCABLE).exists() {
@@ -83,19 +83,20 @@ impl Files {
         Ok(firsts)
     }
 
-    /// The file that begins with this record.
+    /// The path of the file that begins with this record.
     pub(super) fn path(&self, first: u64) -> PathBuf {
         self.0.join(format!("{first:0DIGITS$}{SUFFIX}"))
     }
 
-    /// Bytes of a file.
+    /// The length of a file in bytes.
     pub(super) fn len(&self, first: u64) -> Result<u64> {
         let path = self.path(first);
         let failed = |error| Failure::io(format!("read {}", path.display()), error);
         Ok(fs::metadata(&path).map_err(failed)?.len())
     }
 
-    /// Opens a file to append to it, and makes it where it is not there, durably only after a [`Files::sync`]; with its length.
+    /// Opens a file to append to it; returns it with its length. Makes the file where it does not exist: it
+    /// is durable only after a [`Files::sync`].
     pub(super) fn open_to_append(&self, first: u64) -> Result<(File, u64)> {
         let path = self.path(first);
         let failed = |error| Failure::io(format!("open {}", path.display()), error);
@@ -104,19 +105,20 @@ impl Files {
         Ok((file, len))
     }
 
-    /// Begins a file with a record, both or nothing.
+    /// Makes a file with a first record, atomically. Durable when it returns.
     pub(super) fn begin(&self, first: u64, record: &[u8]) -> Result<()> {
         write_atomic(&self.path(first), record, 0o600)
     }
 
-    /// Keeps the bytes of the file from `offset` on beside it. Durable when it returns.
+    /// Copies the bytes of the file from `offset` on to a file `torn-COUNT`. Durable when it returns.
     pub(super) fn keep_torn(&self, first: u64, offset: u64, count: u64) -> Result<()> {
         let mut torn = Vec::new();
         self.read(first, offset, |bytes| torn.extend_from_slice(bytes))?;
         write_atomic(&self.0.join(format!("torn-{count:0DIGITS$}")), &torn, 0o600)
     }
 
-    /// Cuts off the bytes of the file from `offset` on. Durable when it returns; like [`Files::sync`] where it fails.
+    /// Cuts off the bytes of the file from `offset` on. Durable when it returns. After a failure, the state
+    /// of the disk is unknown, as with [`Files::sync`].
     pub(super) fn cut(&self, first: u64, offset: u64) -> Result<()> {
         let path = self.path(first);
         let failed = |error| Failure::io(format!("repair {}", path.display()), error);
@@ -124,7 +126,8 @@ impl Files {
         file.set_len(offset).and_then(|()| file.sync_all()).map_err(failed)
     }
 
-    /// Brings a walk to the beginning of a file, behind a gap where the file's first record tells of one that leads there.
+    /// Moves a walk to the beginning of a file. If records are missing before it, the walk jumps over the
+    /// gap, provided that the first record of the file is a jump to this position.
     pub(super) fn enter(&self, chain: &mut Chain, first: u64) -> Result<()> {
         chain.seal();
         if chain.at().count == first {
@@ -135,7 +138,7 @@ impl Files {
         let mut begin = Vec::new();
         let file = File::open(&path).map_err(failed)?;
         file.take(AUDIT_RECORD_BYTES as u64).read_to_end(&mut begin).map_err(failed)?;
-        // What is no record is told by whoever walks on.
+        // Bytes that are no record are reported when the walk reads them.
         if let Ok(Some((record, _))) = Record::decode_front(&begin) {
             let jump = Jump::of(&record).filter(|jump| jump.to.count == first);
             jump.into_iter().for_each(|jump| chain.jump(jump));
@@ -143,7 +146,7 @@ impl Files {
         Ok(())
     }
 
-    /// Reads a file from `offset` to the end it has now, piece by piece.
+    /// Reads a file from `offset` to its current end, in pieces.
     pub(super) fn read(&self, first: u64, offset: u64, mut take: impl FnMut(&[u8])) -> Result<()> {
         let path = self.path(first);
         let failed = |error| Failure::io(format!("read {}", path.display()), error);
@@ -162,8 +165,8 @@ impl Files {
         }
     }
 
-    /// Gives the records from `from` on to `each`, as far as they are written, until it breaks. Checks that they are
-    /// records, not that they are the right ones: that is [`verify_files`](super::verify_files)'s.
+    /// Passes the written records from `from` on to `each`, until it breaks. Checks that the bytes are
+    /// records. Whether they are unchanged is checked by [`verify_files`](super::verify_files).
     pub(crate) fn records(
         &self,
         from: u64,
@@ -188,7 +191,7 @@ impl Files {
     }
 }
 
-/// Takes the whole records off the front of `bytes`, and gives those from `from` on to `each`.
+/// Removes the complete records from the front of `bytes`, and passes those from `from` on to `each`.
 fn drain(
     bytes: &mut Vec<u8>,
     from: u64,
@@ -210,7 +213,7 @@ fn unreadable(path: &Path, failure: Failure) -> Failure {
     match failure.exit {
         Exit::Corrupt => Failure::new(
             Exit::Corrupt,
-            format!("{}: {}; `chuan audit verify` says more", path.display(), failure.message),
+            format!("{}: {}; run `chuan audit verify` for details", path.display(), failure.message),
         ),
         _ => failure,
     }

@@ -1,5 +1,5 @@
-//! `H/audit/checkpoint`: how far the log was durable. Before it nothing is ever taken for torn, and from it on a log is
-//! walked when it is opened.
+//! `H/audit/checkpoint`: the point up to which the log is durable. Bytes before it are never taken as torn.
+//! When a log is opened, it is walked from this point on.
 //!
 //! ```text
 //! offset size
@@ -7,10 +7,10 @@
 //!      4    4  version = 2
 //!      8    8  records u64
 //!     16   32  id of the last record; zeros where there is none
-//!     48    8  index of the first record of the file that the next record goes to
-//!     56    8  bytes of that file so far
+//!     48    8  index of the first record of the file to which the next record is appended
+//!     56    8  length of that file in bytes
 //!     64    8  highest arrival number of the ledger that a record names so far
-//!     72    4  CRC32C of all before
+//!     72    4  CRC32C of all bytes before
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -20,13 +20,13 @@ use crc32c::crc32c;
 
 use crate::{
     exit::{Exit, Result},
-    home::file,
+    file,
 };
 
 const MAGIC: &[u8; 8] = b"CHAP\x02\0\0\0";
 const LEN: usize = 76;
 
-/// A point, and where it is in the files.
+/// The content of the file: a point of the log, and its position in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) point: Point,
@@ -37,10 +37,10 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Before the first record.
+    /// The point before the first record.
     pub(super) const START: Self = Self { point: Point::START, file: 0, offset: 0, arrival: 0 };
 
-    /// The one kept in `dir`. One that is gone or damaged only costs a walk from the beginning.
+    /// Reads the file in `dir`. Where it is missing or damaged, the log is walked from the beginning.
     pub(super) fn read(dir: &Path) -> Result<Self> {
         match file::read(&path(dir)) {
             Ok(bytes) => Ok(Self::decode(&bytes).unwrap_or_else(|| {
@@ -52,7 +52,7 @@ impl Kept {
         }
     }
 
-    /// Keeps it; durable when it returns.
+    /// Writes the file in `dir`; durable when it returns.
     pub(super) fn write(&self, dir: &Path) -> Result<()> {
         file::write_atomic(&path(dir), &self.encode(), 0o600)
     }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_reads_back_and_a_damaged_one_is_none() {
+    fn a_point_reads_back_and_a_damaged_file_is_ignored() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Kept::read(dir.path()).unwrap(), Kept::START);
         let head = RecordId::of(b"x");

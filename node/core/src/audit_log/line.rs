@@ -1,4 +1,4 @@
-//! A record as a line of JSON, and back: nothing is in the one that is not in the other.
+//! A record as a line of JSON, and back, without loss.
 
 use chuan_engine::{
     audit::{Actor, Ending, Event, Record, Verb},
@@ -36,14 +36,14 @@ pub(crate) fn shown(record: &Record, id: RecordId) -> AuditRecord {
     }
 }
 
-/// The record of the JSON form. Its `id` is not looked at: what the fields hash to is the id.
+/// The record of the JSON form. Ignores its `id`: the hash of the record is the id.
 pub(super) fn record(line: &AuditRecord) -> Result<Record> {
     let why = line.why.clone();
     let ending = match line.ending.as_str() {
         "ok" if why.is_empty() => Ending::Ok,
         "refused" => Ending::Refused(why),
         "failed" => Ending::Failed(why),
-        other => return Err(Failure::invalid(format!("`{other}` is no ending of a record"))),
+        other => return Err(Failure::invalid(format!("invalid ending `{other}` of a record"))),
     };
     let event = Event {
         actor: actor(&line.actor)?,
@@ -76,7 +76,7 @@ fn actor(actor: &AuditActor) -> Result<Actor> {
             role: RoleKind::ALL
                 .into_iter()
                 .find(|kind| kind.name() == role)
-                .ok_or_else(|| Failure::invalid(format!("`{role}` is no role")))?,
+                .ok_or_else(|| Failure::invalid(format!("unknown role `{role}`")))?,
         },
         AuditActor::Nobody => Actor::Nobody,
     })

@@ -1,10 +1,12 @@
-//! The log as it is written: one chain, one lock, and what happens where the disk refuses.
+//! Writing the log: one chain under one lock, and the handling of disk errors.
 //!
-//! A record that must be durable is synced before its append returns; the others wait for the next sync, which comes with the
-//! next such record, after [`CHECKPOINT_RECORDS`] of them, or when the node says so. Where a write fails, the log is taken
-//! up again from its files before the next append, so that a disk that has room again is all it takes. After a failed sync
-//! nothing is written any more until the home is opened anew: what the disk then holds is not known. That goes for the folder, too:
-//! it is synced whenever a file is opened, since one that is there already may be so only in memory.
+//! A record that must be durable is synced before its append returns. Other records wait for the next sync:
+//! with the next durable record, after [`CHECKPOINT_RECORDS`] records, or at a checkpoint of the node.
+//!
+//! After a failed write, the log is opened again from its files before the next append. So after a full disk,
+//! appends succeed as soon as there is room again. After a failed sync, nothing is written until the home is
+//! opened again: the content of the disk is unknown then. The same holds for a failed sync of the folder. The
+//! folder is synced whenever a file is opened, since a file that exists may exist only in memory.
 
 use std::{
     fmt,
@@ -30,34 +32,35 @@ pub(crate) struct Log {
     files: Files,
     state: Mutex<State>,
     grown: Condvar,
-    /// Whose highest arrival number every record names, once it is open.
+    /// The ledger whose highest arrival number every record names, once it is open.
     ledger: OnceLock<Arc<dyn Ledger>>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// The records written, durable or not.
+    /// The end of the written records, durable or not.
     at: Point,
     kept: Kept,
     tail: Tail,
-    /// Told before the next other event: who looks and changes nothing leaves no record.
+    /// The event of the opening of the home. It is appended before the next other event, so that a process
+    /// that changes nothing leaves no record.
     opened: Option<Event>,
-    /// Events that could not be written.
+    /// The number of events that could not be written.
     lost: u32,
-    /// Whether something was done with authority that no checkpoint covers.
+    /// Whether the last privileged event ([`Log::append`], [`Log::jump`]) has no checkpoint yet.
     urgent: bool,
     /// The highest arrival number of the ledger that is known.
     arrival: u64,
 }
 
-/// Where the next record goes.
+/// The end of the log, to which records are appended.
 #[derive(Debug)]
 enum Tail {
-    /// To this file.
+    /// Records are appended to this file.
     Open { file: File, first: u64, len: u64, unsynced: usize },
-    /// The files must be looked at first.
+    /// The files must be read first.
     Closed,
-    /// Nowhere, as long as this home is open.
+    /// Nothing is written any more while this home is open.
     Broken(Failure),
 }
 
@@ -68,8 +71,9 @@ impl fmt::Debug for Log {
 }
 
 impl Log {
-    /// Takes up the log in `files`: walks it from its last checkpoint on, and cuts off what a crash has torn after it.
-    /// Where it cannot be read or written, every append says so; `opened` is told before the first other event.
+    /// Opens the log in `files`: walks it from its last checkpoint on, and cuts off the torn end that a crash
+    /// left. Where the log cannot be read or written, every append fails. `opened` is appended before the
+    /// first other event.
     pub(crate) fn open(files: Files, opened: Event, now_ms: i64) -> Self {
         let mut state = State {
             at: Point::START,
@@ -80,7 +84,7 @@ impl Log {
             urgent: false,
             arrival: 0,
         };
-        if let Err(failure) = state.take_up(&files, now_ms) {
+        if let Err(failure) = state.ensure_open(&files, now_ms) {
             tracing::error!(%failure, "the audit log cannot be written");
         }
         Self { files, state: Mutex::new(state), grown: Condvar::new(), ledger: OnceLock::new() }
@@ -91,30 +95,30 @@ impl Log {
         self.lock().arrival
     }
 
-    /// Names the highest arrival number of this ledger in every record from now on.
+    /// Puts the highest arrival number of this ledger into every record from now on.
     pub(crate) fn follow(&self, ledger: Arc<dyn Ledger>) {
         let _ = self.ledger.set(ledger);
     }
 
-    /// Where it lies.
+    /// The files of the log.
     pub(crate) fn files(&self) -> &Files {
         &self.files
     }
 
-    /// How far it goes.
+    /// The end of the log.
     pub(crate) fn at(&self) -> Point {
         self.lock().at
     }
 
-    /// Fails where an append would surely fail.
+    /// Fails where an append would certainly fail.
     pub(crate) fn check(&self, now_ms: i64) -> Result<()> {
-        self.lock().take_up(&self.files, now_ms).map_err(|failure| unwritable(&failure))
+        self.lock().ensure_open(&self.files, now_ms).map_err(|failure| unwritable(&failure))
     }
 
-    /// Appends an event. It is durable when this returns; fails where it is not, and then it may or may not be in the log.
+    /// Appends an event; durable when it returns. After a failure, the event may or may not be in the log.
     pub(crate) fn append(&self, event: Event, now_ms: i64) -> Result<()> {
         let mut state = self.lock();
-        let done = state.take_up(&self.files, now_ms).and_then(|()| {
+        let done = state.ensure_open(&self.files, now_ms).and_then(|()| {
             state.append_all(&self.files, event, now_ms)?;
             state.urgent = true;
             state.sync()
@@ -123,11 +127,11 @@ impl Log {
         done.map_err(|failure| unwritable(&failure))
     }
 
-    /// Appends an event that is worth no waiting; durable with the next one that is, or the next [`Log::checkpoint`]. One that
-    /// cannot be written is counted, and the number is told when the log can be written again.
+    /// Appends an event without a sync. It is durable after the next [`Log::append`] or [`Log::checkpoint`].
+    /// Events that cannot be written are counted; the count is recorded once the log can be written again.
     pub(crate) fn note(&self, event: Event, now_ms: i64) {
         let mut state = self.lock();
-        // A log that could not be written is tried again by what must be durable, and now and then by the node.
+        // A log that is not open is opened again by durable events and by the node's checkpoints, not here.
         let done = match state.tail {
             Tail::Open { .. } => state.append_all(&self.files, event, now_ms),
             Tail::Closed | Tail::Broken(_) => Err(Failure::internal("")),
@@ -138,43 +142,45 @@ impl Log {
         self.grown.notify_all();
     }
 
-    /// Tells that the home was opened, if nothing has made it told yet.
-    pub(crate) fn tell_opened(&self, now_ms: i64) {
+    /// Records that the home was opened, if no other event has recorded it yet.
+    pub(crate) fn note_opened(&self, now_ms: i64) {
         let opened = self.lock().opened.take();
         if let Some(opened) = opened {
             self.note(opened, now_ms);
         }
     }
 
-    /// Tells that the home is closed, if it was told that it was opened.
-    pub(crate) fn tell_closed(&self, now_ms: i64) {
+    /// Records that the home is closed, if its opening is recorded.
+    pub(crate) fn note_closed(&self, now_ms: i64) {
         if self.lock().opened.is_none() {
             self.note(Event::new(Verb::Closed, ""), now_ms);
         }
     }
 
-    /// Whether a checkpoint is due before its time: for what was done with authority, or for how much was written.
+    /// Whether a checkpoint is due before its time: after a privileged event, or after [`CHECKPOINT_RECORDS`]
+    /// records.
     pub(crate) fn is_due(&self) -> bool {
         let state = self.lock();
         state.urgent || state.at.count.saturating_sub(state.kept.point.count) >= CHECKPOINT_RECORDS
     }
 
-    /// Makes all that was appended durable, keeps how far that is, and gives it.
+    /// Makes all appended records durable, writes the point up to which they are, and returns it.
     pub(crate) fn checkpoint(&self, now_ms: i64) -> Result<Point> {
         let mut state = self.lock();
-        state.take_up(&self.files, now_ms).and_then(|()| state.checkpoint(&self.files))
+        state.ensure_open(&self.files, now_ms).and_then(|()| state.checkpoint(&self.files))
     }
 
-    /// Goes on from a checkpoint that counts more records than are here, and tells so. Durable when it returns.
+    /// Continues the log from a checkpoint that counts more records than the log has, and records this.
+    /// Durable when it returns.
     pub(crate) fn jump(&self, checkpoint: &Statement, now_ms: i64) -> Result<()> {
         let mut state = self.lock();
         let done =
-            state.take_up(&self.files, now_ms).and_then(|()| state.jump(&self.files, checkpoint, now_ms));
+            state.ensure_open(&self.files, now_ms).and_then(|()| state.jump(&self.files, checkpoint, now_ms));
         self.grown.notify_all();
         done
     }
 
-    /// Waits until the log goes beyond `count`, at most so long.
+    /// Waits until the log has more than `count` records, or until `at_most` is over.
     pub(crate) fn wait_beyond(&self, count: u64, at_most: Duration) {
         let state = self.lock();
         let waited = self.grown.wait_timeout_while(state, at_most, |state| state.at.count <= count);
@@ -191,8 +197,8 @@ impl Log {
 }
 
 impl State {
-    /// Looks at the files, if the log must be taken up from them, and mends its end.
-    fn take_up(&mut self, files: &Files, now_ms: i64) -> Result<()> {
+    /// Opens the log from its files if it is not open, and repairs its end.
+    fn ensure_open(&mut self, files: &Files, now_ms: i64) -> Result<()> {
         match &self.tail {
             Tail::Open { .. } => return Ok(()),
             Tail::Broken(failure) => return Err(failure.clone()),
@@ -215,7 +221,7 @@ impl State {
             files.cut(walked.first, walked.len).map_err(|failure| self.poison(failure))?;
         }
         let (file, len) = self.open_to_append(files, walked.first)?;
-        // What a process that was killed had written need not be durable.
+        // Records that a killed process wrote may not be durable.
         let synced = if walked.first == kept.file { kept.offset } else { 0 };
         let unsynced = usize::try_from(len.saturating_sub(synced)).unwrap_or(usize::MAX);
         (self.at, self.kept) = (walked.at, kept);
@@ -228,7 +234,7 @@ impl State {
         Ok(())
     }
 
-    /// Appends an event, behind what is to be told before it.
+    /// Appends an event, after the events that are due before it.
     fn append_all(&mut self, files: &Files, event: Event, now_ms: i64) -> Result<()> {
         if let Some(opened) = self.opened.clone() {
             self.append_one(files, opened, now_ms)?;
@@ -252,7 +258,7 @@ impl State {
             return Err(Failure::internal("the audit log is not open"));
         };
         if let Err(error) = file.write_all(&bytes) {
-            // A part of it may be there: the files are looked at again before the next one.
+            // A part of the record may be in the file: the files are read again before the next append.
             self.tail = Tail::Closed;
             return Err(Failure::io(format!("append to {}", files.dir().display()), error));
         }
@@ -262,7 +268,8 @@ impl State {
         Ok(())
     }
 
-    /// Syncs where a crash could tear more than may be torn, and begins the next file where this one is full.
+    /// Syncs before the unsynced bytes exceed [`AUDIT_TORN_BYTES`], and begins the next file where this one
+    /// is full.
     fn make_room(&mut self, files: &Files, more: usize) -> Result<()> {
         let Tail::Open { len, unsynced, .. } = &self.tail else { return Ok(()) };
         let is_full = *len > 0 && *len + more as u64 > FILE_BYTES;
@@ -277,14 +284,14 @@ impl State {
         Ok(())
     }
 
-    /// Opens a file whose name is durable: what is acknowledged in it must be found again.
+    /// Opens a file and makes its name durable: a crash must not lose the file with its acknowledged records.
     fn open_to_append(&mut self, files: &Files, first: u64) -> Result<(File, u64)> {
         let opened = files.open_to_append(first)?;
         files.sync().map_err(|failure| self.poison(failure))?;
         Ok(opened)
     }
 
-    /// Writes nothing any more: what the disk holds is not known.
+    /// Stops all writes: the content of the disk is unknown.
     fn poison(&mut self, failure: Failure) -> Failure {
         self.tail = Tail::Broken(failure.clone());
         failure
@@ -299,11 +306,11 @@ impl State {
         let Point { count, head } = jump.to;
         let (time_ms, arrival, event) = (now_ms.max(0), self.arrival, jump.event());
         let record = Record { index: count, time_ms, prev: head, arrival, event };
-        // Whatever becomes of the file: the log is taken up from what is there.
+        // Whether or not the file is written, the log is opened again from its files.
         self.tail = Tail::Closed;
         files.begin(count, &record.encode()?)?;
         self.urgent = true;
-        self.take_up(files, now_ms)
+        self.ensure_open(files, now_ms)
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -335,7 +342,7 @@ impl State {
 struct Walked {
     at: Point,
     finding: Finding,
-    /// The last file, and how many of its bytes are whole records.
+    /// The last file, and the length of its complete records in bytes.
     first: u64,
     len: u64,
     /// The highest arrival number that a record names.
@@ -349,7 +356,7 @@ fn walk(files: &Files, kept: Kept) -> Result<Walked> {
     let (mut first, mut len) = (kept.file, kept.offset);
     let firsts = files.list()?;
     if kept != Kept::START && !firsts.contains(&kept.file) {
-        return Ok(gone(&chain, format!("the file {} is gone", files.path(kept.file).display()), kept));
+        return Ok(gone(&chain, format!("the file {} is missing", files.path(kept.file).display()), kept));
     }
     for next in firsts.into_iter().filter(|first| *first >= kept.file) {
         let mut offset = 0;

@@ -1,4 +1,5 @@
-//! The log on a real disk, and disks that refuse: `/dev/full` takes no byte, `/dev/null` takes all and cannot be synced.
+//! The log on a real disk, and on failing ones: `/dev/full` accepts no byte; `/dev/null` accepts all and
+//! fails every sync.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -27,18 +28,18 @@ fn first_file(dir: &Path) -> std::path::PathBuf {
 }
 
 /// The log's records, each as verb and subject.
-fn told(log: &Log) -> Vec<(Verb, String)> {
-    let mut told = Vec::new();
+fn records(log: &Log) -> Vec<(Verb, String)> {
+    let mut records = Vec::new();
     let each = |record: &Record, _| {
-        told.push((record.event.verb, record.event.subject.clone()));
+        records.push((record.event.verb, record.event.subject.clone()));
         Ok(std::ops::ControlFlow::Continue(()))
     };
     log.files().records(0, each).unwrap();
-    told
+    records
 }
 
 fn subjects(log: &Log) -> Vec<String> {
-    told(log).into_iter().map(|(_, subject)| subject).collect()
+    records(log).into_iter().map(|(_, subject)| subject).collect()
 }
 
 fn finding(log: &Log) -> String {
@@ -46,12 +47,12 @@ fn finding(log: &Log) -> String {
 }
 
 #[test]
-fn a_log_goes_on_where_it_was() {
+fn a_log_continues_where_it_ended() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     assert_eq!((log.at().count, finding(&log).as_str()), (0, "proved"));
-    log.tell_closed(NOW);
-    assert_eq!(log.at().count, 0, "who only looked leaves no record");
+    log.note_closed(NOW);
+    assert_eq!(log.at().count, 0, "a process that only reads leaves no record");
     log.append(event("one"), NOW).unwrap();
     log.note(event("two"), NOW);
     assert_eq!(subjects(&log), ["test", "one", "two"]);
@@ -63,16 +64,16 @@ fn a_log_goes_on_where_it_was() {
     let log = open(dir.path());
     assert_eq!(log.at(), point);
     log.append(event("three"), NOW).unwrap();
-    log.tell_closed(NOW);
+    log.note_closed(NOW);
     assert_eq!(subjects(&log), ["test", "one", "two", "test", "three", ""]);
     assert_eq!(verify_files(log.files(), &[point], None, |_| true).unwrap().by, "home");
 }
 
 #[test]
-fn a_checkpoint_is_due_after_what_is_privileged_and_after_many_records() {
+fn a_checkpoint_is_due_after_a_privileged_event_and_after_many_records() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    log.tell_opened(NOW);
+    log.note_opened(NOW);
     for n in 1..CHECKPOINT_RECORDS {
         assert!(!log.is_due(), "{n}");
         log.note(event("one of many"), NOW);
@@ -84,7 +85,7 @@ fn a_checkpoint_is_due_after_what_is_privileged_and_after_many_records() {
     assert!(log.is_due());
 }
 
-/// What no checkpoint covers may have been torn by a crash: it is cut off, kept aside and told.
+/// A crash may have torn the end that no checkpoint covers: it is cut off, copied to a file and recorded.
 #[test]
 fn a_torn_tail_is_cut_off_at_every_byte() {
     let dir = tempfile::tempdir().unwrap();
@@ -104,7 +105,7 @@ fn a_torn_tail_is_cut_off_at_every_byte() {
             fs::write(first_file(dir.path()), &torn).unwrap();
             let log = open(dir.path());
             assert_eq!(
-                told(&log)[2..],
+                records(&log)[2..],
                 [(Verb::Repaired, format!("{} bytes at the end", torn.len() - covered))]
             );
             let aside = dir.path().join("audit").join(format!("torn-{:020}", 2));
@@ -134,14 +135,14 @@ fn nothing_before_the_checkpoint_is_ever_cut_off() {
     }
     fs::remove_file(first_file(dir.path())).unwrap();
     assert_eq!(open(dir.path()).append(event("more"), NOW).unwrap_err().exit, Exit::Corrupt);
-    // Moved away as a whole, the log begins anew.
+    // Where the complete folder was moved away, a new log begins.
     fs::remove_dir_all(dir.path().join("audit")).unwrap();
     open(dir.path()).append(event("more"), NOW).unwrap();
 }
 
-/// What an open log finds damaged of what it wrote before, and did not have to read again, `verify` still sees.
+/// Opening reads only the records after the checkpoint. `verify` also finds damage before it.
 #[test]
-fn verify_sees_what_opening_need_not() {
+fn verify_finds_damage_that_opening_does_not_read() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for n in 0..10 {
@@ -159,7 +160,7 @@ fn verify_sees_what_opening_need_not() {
 }
 
 #[test]
-fn a_full_disk_that_has_room_again_is_all_it_takes() {
+fn appends_succeed_once_a_full_disk_has_room_again() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("audit")).unwrap();
     symlink("/dev/full", first_file(dir.path())).unwrap();
@@ -190,8 +191,8 @@ fn after_a_failed_sync_nothing_is_written_until_the_next_start() {
     open(dir.path()).append(event("written"), NOW).unwrap();
 }
 
-/// The name of a new file was synced where that was made, and where that failed, the next append found the file there and acknowledged
-/// records in it. A power failure then took file and records.
+/// The folder was synced only after a new file was made. Where that sync failed, the next append found the
+/// file and acknowledged records in it. A power failure then lost the file with the records.
 #[test]
 fn after_a_failed_sync_of_the_folder_nothing_is_written_until_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
@@ -214,13 +215,13 @@ fn signed(point: Point) -> Statement {
     Statement::sign(header, &Body::Checkpoint(body), &[&key]).unwrap()
 }
 
-/// Behind a gap the log is taken up like any other, also where nothing says any more how far it was durable.
+/// A log with a gap is opened like any other, also where the file with its durable point is damaged.
 #[test]
-fn a_log_goes_on_behind_a_gap() {
+fn a_log_continues_after_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = open(dir.path());
     log.append(event("before"), NOW).unwrap();
-    let to = Point { count: 5_000, head: RecordId::of(b"what peers have kept") };
+    let to = Point { count: 5_000, head: RecordId::of(b"a record that peers know") };
     log.jump(&signed(to), NOW).unwrap();
     log.jump(&signed(to), NOW).unwrap();
     assert_eq!((log.at().count, log.checkpoint(NOW).unwrap().count), (5_001, 5_001));
@@ -240,7 +241,7 @@ fn a_log_goes_on_behind_a_gap() {
     let subjects = subjects(&log);
     assert_eq!(subjects.len(), 8, "{subjects:?}");
     assert!(subjects[2].contains("counts 5000 records, and the log had 2"), "{subjects:?}");
-    // Not to be had without the checkpoint, and not twice.
+    // A checkpoint that counts no more records than the log changes nothing.
     for wrong in [1, 2, 5_000] {
         log.jump(&signed(Point { count: wrong, head: to.head }), NOW).unwrap();
     }
@@ -262,9 +263,9 @@ fn a_folder_that_cannot_be_made_refuses_every_append() {
     log.append(event("written"), NOW).unwrap();
 }
 
-/// A full file is followed by the next, and all of them are one chain, also for who opens it in the middle.
+/// A full file is followed by the next. All files are one chain, also when it is opened in the middle.
 #[test]
-fn files_are_full_at_their_bound_and_none_is_removed() {
+fn a_file_ends_at_its_size_limit_and_none_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let long = "x".repeat(1024);

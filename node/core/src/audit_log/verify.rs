@@ -1,4 +1,4 @@
-//! `audit verify`: a log's files, or an export of them, against checkpoints.
+//! `audit verify`: compares a log's files, or an export of them, with checkpoints.
 
 use std::{
     fs::File,
@@ -15,14 +15,14 @@ use super::{files::Files, kept::Kept, line};
 use crate::{
     command::AuditVerify,
     exit::{Failure, Result},
-    home::file,
+    file,
     outcome::{AuditGap, AuditRecord, AuditVerified},
 };
 
-/// Bytes of a line of an export at most.
+/// The maximum length of a line of an export, in bytes.
 const LINE_BYTES: u64 = 16 * 1024;
 
-/// A checkpoint from a file: whose log it is of, how far that went, and which key says so.
+/// A checkpoint from a file: the node of the log, the signed point, and the signing key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given {
     pub(crate) id: StatementId,
@@ -32,8 +32,8 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// Reads the file that is named, if one is, and checks the signature in it. Whether the key is the node's is the caller's
-    /// to check, or to show.
+    /// Reads the checkpoint file of the options, if there is one, and checks its signature. Whether the key
+    /// belongs to the node must be checked, or shown, by the caller.
     pub(crate) fn read(options: &AuditVerify) -> Result<Option<Self>> {
         let Some(path) = &options.checkpoint else { return Ok(None) };
         let statement = Statement::decode(&file::read(path)?)?;
@@ -45,13 +45,13 @@ impl Given {
                 key: *key,
                 point: Point { count: said.count, head: said.head },
             })),
-            _ => Err(Failure::invalid(format!("{} is no checkpoint", path.display()))),
+            _ => Err(Failure::invalid(format!("{} is not a checkpoint", path.display()))),
         }
     }
 }
 
-/// Walks all of a home's log, against what the home itself knows, and what somebody else has kept. `is_own` says of a jump
-/// whether the key that it goes by is the node's.
+/// Walks the complete log of a home. Compares it with the home's own checkpoints `own`, and with the
+/// checkpoint `given` that another party kept. `is_own` tells whether the key of a jump belongs to the node.
 pub(crate) fn verify_files(
     files: &Files,
     own: &[Point],
@@ -68,14 +68,16 @@ pub(crate) fn verify_files(
     Ok(answer(chain.finish(), given, is_own))
 }
 
-/// Walks an export against a checkpoint, if one is given; needs no home. A line that is no record was altered like any other.
+/// Walks an export, and compares it with a checkpoint if one is given; needs no home. A line that is not a
+/// record is an altered one.
 pub fn verify_export(options: &AuditVerify) -> Result<AuditVerified> {
     let given = Given::read(options)?;
     let path = options.export.as_deref();
     let path = path.ok_or_else(|| Failure::usage("no export is named; give one with --export"))?;
     let failed = |error| Failure::io(format!("read {}", path.display()), error);
     let mut lines = BufReader::new(File::open(path).map_err(failed)?);
-    // Whose the keys are is for people to compare, as of the checkpoint given.
+    // People compare the keys of the jumps, like the key of the given checkpoint: without a home, the node's
+    // keys are unknown.
     let is_same = |jump: &Jump| given.is_none_or(|given| given.node == jump.node);
     let mut chain = Chain::new(Point::START, given.map(|given| given.point));
     loop {
@@ -94,9 +96,9 @@ pub fn verify_export(options: &AuditVerify) -> Result<AuditVerified> {
     Ok(answer(chain.finish(), given.as_ref(), is_same))
 }
 
-/// Takes a line of an export.
+/// Adds a line of an export to the chain.
 fn follow(chain: &mut Chain, line: &[u8]) -> Result<()> {
-    let bad = |why: &dyn std::fmt::Display| Failure::invalid(format!("the line is no record: {why}"));
+    let bad = |why: &dyn std::fmt::Display| Failure::invalid(format!("the line is not a record: {why}"));
     let said = serde_json::from_slice::<AuditRecord>(line).map_err(|error| bad(&error))?;
     let record = line::record(&said).map_err(|failure| bad(&failure))?;
     if chain.at().count != record.index {
@@ -115,11 +117,12 @@ fn answer(verdict: Verdict, given: Option<&Given>, is_own: impl Fn(&Jump) -> boo
     let Verdict { at, mut proved, gaps, mut finding } = verdict;
     if let Some(gap) = gaps.iter().find(|gap| !is_own(&gap.jump)) {
         let why =
-            format!("the log goes on from a checkpoint by key {}, which is not the node's", gap.jump.key);
+            format!("the log continues from a checkpoint by key {}, which is not the node's", gap.jump.key);
         (proved, finding) = (proved.min(gap.from), Finding::Altered { at: gap.jump.to.count, why });
     }
     let mut by = if proved > 0 { "home" } else { "" };
-    // What the home says of itself finds damage; who brings a checkpoint asks what that one proves.
+    // The home's own checkpoints find damage. With a given checkpoint, the answer is what this checkpoint
+    // proves.
     if let (Some(given), Finding::Proved | Finding::Unproved | Finding::Torn { .. }) = (given, &finding) {
         let count = given.point.count;
         let is_missing = |gap: &Gap| gap.from < count && count < gap.jump.to.count;

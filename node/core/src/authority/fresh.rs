@@ -1,4 +1,4 @@
-//! `fresh`: a timekeeper vouches that a channel stands where it is known to stand.
+//! `fresh`: a timekeeper signs that a channel points to its current release now.
 
 use chuan_engine::statement::{RoleKind, library::fresh};
 
@@ -6,12 +6,12 @@ use crate::{
     command::Fresh,
     exit::Result,
     keyring::Keyring,
-    node::{channel_named, fresh_age, now_ms},
+    library::{channels::named as channel_named, local_refs::fresh_age},
     outcome::Vouched,
-    session::Session,
+    session::{Session, now_ms},
 };
 
-/// Vouches now, with every timekeeper's key at hand. Durable in the home when it returns.
+/// Signs freshness now, with every available timekeeper key. Durable in the home when it returns.
 pub(super) async fn vouch(session: &mut Session, keyring: &Keyring, options: Fresh) -> Result<Vouched> {
     let library = session.newest(Some(&options.library)).await?;
     channel_named(&library, &options.channel)?;
@@ -20,7 +20,7 @@ pub(super) async fn vouch(session: &mut Session, keyring: &Keyring, options: Fre
     for key in &keys {
         statements.push(fresh(&library, key, &options.channel, now_ms())?);
     }
-    session.say(&library, &statements).await?;
+    session.offer_effective(&library, &statements).await?;
     let library = session.library(Some(&library.id().to_string())).await?;
     let said = channel_named(&library, &options.channel)?;
     Ok(Vouched {
@@ -31,6 +31,6 @@ pub(super) async fn vouch(session: &mut Session, keyring: &Keyring, options: Fre
         release: said.body.release.to_string(),
         sequence: library.release(&said.body.release).map_or(0, |said| said.statement.sequence()),
         signers: keys.iter().map(|key| key.public().to_string()).collect(),
-        fresh_age_seconds: fresh_age(&library, &options.channel),
+        fresh_age_seconds: fresh_age(&library, &options.channel, now_ms()),
     })
 }

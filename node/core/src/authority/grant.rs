@@ -1,4 +1,4 @@
-//! `grant` and `revoke`: who belongs to a library. Whoever is not granted a class has nothing of it.
+//! `grant` and `revoke`: the members of a library. A node gets only the classes that it is granted.
 
 use std::collections::BTreeSet;
 
@@ -12,37 +12,39 @@ use crate::{
     command::{Grant, Revoke},
     exit::{Failure, Result},
     keyring::Keyring,
-    node::{member_named, member_row, node_role, now_ms},
+    library::members::{named as member_named, node_role, row as member_row},
     outcome::Outcome,
-    session::Session,
+    session::{Session, now_ms},
 };
 
-/// How often a revocation is said anew, when what peers knew was beyond it.
+/// The maximum number of attempts to revoke a node: a peer may know a newer grant.
 const TRIES: usize = 4;
 
-/// Makes a node a member, or changes what it may do. What is not said stays as it is. In effect, and durable, in the home
-/// when it returns; with a request file it waits there for signatures.
+/// Makes a node a member, or changes its rights. Fields without an option stay as they are. Effective and
+/// durable in the home when it returns. With a request file, the grant is written to it, for operators to
+/// sign.
 pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Grant) -> Result<Outcome> {
     let library = session.newest(options.library.as_deref()).await?;
     let now = now_ms();
     let body = grant_of(&library, &options, now)?;
     let node = body.node;
     let proposed = Proposed::member(&library, body, now);
-    let said = match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
-        Acted::Said(statement) => statement.id(),
+    let signed = match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
+        Acted::Applied(statement) => statement.id(),
         Acted::Requested(shown) => return Ok(Outcome::Request(shown)),
     };
     let library = session.library(Some(&library.id().to_string())).await?;
-    if !library.grants(&node).any(|grant| grant.statement.id() == said) {
+    if !library.grants(&node).any(|grant| grant.statement.id() == signed) {
         return Err(Failure::busy(
-            "another operator spoke of the node at the same time, and that stands; look at `chuan members`, and run it again",
+            "another operator signed a statement about the node at the same time, and that is effective; see `chuan \
+             members`, and run it again",
         ));
     }
     Ok(Outcome::Member(Box::new(member_row(&library, &node, now))))
 }
 
-/// Ends what a node may do, for good until it is granted something anew. Durable in the home when it returns, and stands
-/// against all that peers said of grants meanwhile.
+/// Ends all rights of a node, until an operator grants it again. Durable in the home when it returns, and
+/// effective against all grants that peers have sent meanwhile.
 pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<Outcome> {
     let mut library = session.newest(options.library.as_deref()).await?;
     let node = member_named(&library, &options.node)?;
@@ -58,18 +60,18 @@ pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Re
             return Ok(Outcome::Member(Box::new(member_row(&library, &node, now))));
         }
     }
-    Err(Failure::busy("another operator goes on granting the node; agree with them, and run it again"))
+    Err(Failure::busy("another operator keeps granting the node; agree with them, and run it again"))
 }
 
 fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
     let node = member_named(library, &options.node)?;
-    // Who is suspended because its ticket was copied goes on with what the ticket was for.
+    // A node that is suspended because its ticket was copied continues with the rights of the ticket.
     let before = library.member(&node).or_else(|| library.claim(&node)).map(|said| said.body);
     let classes = match (options.all_classes, options.classes.as_slice()) {
         (true, _) => Classes::all(),
         (false, []) => before.map(|before| before.classes.clone()).ok_or_else(|| {
             Failure::usage(
-                "which classes? name them with --class, or say --all-classes; nobody has any unasked",
+                "no classes are given; name them with --class, or use --all-classes: a grant has no default classes",
             )
         })?,
         (false, named) => Classes::new(named.to_vec())?,
@@ -89,7 +91,7 @@ fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
         Some(seconds) => i64::try_from(seconds)
             .ok()
             .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(now))
-            .ok_or_else(|| Failure::usage("the membership would never end; leave --expires out"))?,
+            .ok_or_else(|| Failure::usage("--expires is too long; without it, the membership has no end"))?,
         None => 0,
     };
     Ok(Member {
@@ -105,10 +107,12 @@ fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
     })
 }
 
-/// The key that a node is to prove: the one that is said, else the one it has. One that has none now, because it was revoked or
-/// is suspended, has its first, which hashes to its id; but not where anybody ever named another, who may be a thief.
-fn key_of(library: &Library, node: &NodeId, said: Option<PublicKey>) -> Result<PublicKey> {
-    if let Some(key) = said.or_else(|| library.key_of(node)) {
+/// The key that a node must prove: the given one, else its current key. A node that has no current key,
+/// because it was revoked or is suspended, gets its first key, which hashes to its id. But if any statement,
+/// effective or not, names another key of the node, the operator must give the key: the statement may come
+/// from a thief.
+fn key_of(library: &Library, node: &NodeId, given: Option<PublicKey>) -> Result<PublicKey> {
+    if let Some(key) = given.or_else(|| library.key_of(node)) {
         return Ok(key);
     }
     let mut known = BTreeSet::new();
@@ -121,7 +125,7 @@ fn key_of(library: &Library, node: &NodeId, said: Option<PublicKey>) -> Result<P
     }
     let why = match known.first() {
         Some(key) if known.len() == 1 && key.node() == *node => return Ok(*key),
-        Some(_) => "has no key now, and was known under another than its first",
+        Some(_) => "has no key now, and had other keys than its first one",
         None => "is new here",
     };
     Err(Failure::usage(format!(
@@ -147,7 +151,7 @@ mod tests {
         Key::from_seed([n; 32])
     }
 
-    /// What an operator, key `n`, says of node 11 under the key of `bound`.
+    /// A grant for node 11, signed by operator key `n`, that binds the key `bound`.
     fn binds(library: &Library, n: u8, bound: u8, sequence: u64) -> Statement {
         let body = Member {
             node: key(11).node(),
@@ -164,10 +168,11 @@ mod tests {
         Statement::sign(header, &Body::Member(body), &[&key(n)]).unwrap()
     }
 
-    /// A node was revoked, and granted again without a key being named. It was bound to the one that the member statement with
-    /// the highest sequence had, whether that counted or not: the thief of a removed operator's key had planted one.
+    /// A node was revoked, and granted again without a given key. The grant took the key of the member
+    /// statement with the highest sequence, effective or not. A thief with a removed operator's key had
+    /// planted that statement.
     #[test]
-    fn a_grant_takes_no_key_that_nobody_entitled_stands_by() {
+    fn a_grant_uses_no_key_from_an_ineffective_statement() {
         let (root, operator, publisher) = (key(1), key(2), key(3));
         let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
         let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), 1).unwrap();
@@ -186,7 +191,7 @@ mod tests {
         assert_eq!(
             key_of(&library, &node, None).unwrap(),
             key(11).public(),
-            "its first key is nobody else's"
+            "no other node can have its first key"
         );
 
         let mut next = chuan_engine::statement::Root { version: 2, ..body };

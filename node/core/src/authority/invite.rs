@@ -1,5 +1,5 @@
-//! `invite`: a ticket is a text with a secret key, and a statement that says what the key is good for. The text is made
-//! here and shown once; the home gets the statement.
+//! `invite`: a ticket is a text with a secret key, and a statement with the rights of that key. The text is
+//! made here and shown once; the home gets the statement.
 
 use chuan_engine::{
     id::NodeId,
@@ -13,13 +13,14 @@ use crate::{
     exit::{Failure, Result},
     home::keys,
     keyring::Keyring,
-    node::{node_role, now_ms},
+    library::members::node_role,
     outcome::{Invited, Outcome, PeerStatus, RequestShown},
-    session::{Session, strange},
+    session::{Session, mismatch, now_ms},
 };
 
-/// A peer that may redeem tickets too, so that who joins needs none of us in particular: a member that holds full copies, and
-/// where it was reached: at a place that can stand in a ticket, beside those that do already.
+/// A peer as a further redeemer, so that a joining node does not depend on one node: a member that holds full
+/// copies, with an address at which it was reached. The address must be valid in a ticket and not `listed`
+/// yet.
 fn redeemer(library: &Library, peer: &PeerStatus, listed: &[String]) -> Option<(NodeId, String)> {
     let node: NodeId = peer.id.parse().ok()?;
     let role = library.member(&node)?.body.role;
@@ -28,21 +29,20 @@ fn redeemer(library: &Library, peer: &PeerStatus, listed: &[String]) -> Option<(
     (library.is_member(&node, now_ms()) && role != NodeRole::Edge).then_some((node, address))
 }
 
-/// Makes a ticket. Its statement is durable in the home when it returns; its secret is nowhere but in the answer.
+/// Makes a ticket. Its statement is durable in the home when it returns; its secret is only in the answer.
 pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: Invite) -> Result<Invited> {
     match ask(session, keyring, options).await? {
         Outcome::Invite(invited) => Ok(invited),
-        _ => Err(Failure::usage(
-            "a ticket that waits for signatures is asked for with `chuan invite --request`",
-        )),
+        _ => Err(Failure::usage("use `chuan invite --request` for a ticket that waits for signatures")),
     }
 }
 
-/// The same, or a request for it and the ticket that is good once the request is applied.
+/// Makes a ticket; with a request file, a request for it, and the ticket, which is valid once the request is
+/// applied.
 pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invite) -> Result<Outcome> {
     let library = session.newest(options.library.as_deref()).await?;
     let Outcome::Id(identity) = session.run(Command::Id).await? else {
-        return Err(strange());
+        return Err(mismatch());
     };
     let issuer: NodeId = identity.id.parse()?;
     let mut addresses = if options.addresses.is_empty() { identity.addresses } else { options.addresses };
@@ -54,7 +54,7 @@ pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invit
     let mut redeemers = vec![issuer];
     if !options.only_here {
         let Outcome::Status(status) = session.run(Command::Status).await? else {
-            return Err(strange());
+            return Err(mismatch());
         };
         for peer in status.peers {
             let Some((node, address)) = redeemer(&library, &peer, &addresses) else { continue };
@@ -94,10 +94,10 @@ pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invit
         key,
         statement: proposed.id()?,
     };
-    // Before the statement is kept: an address that cannot stand in a ticket shall leave nothing.
+    // Before the statement is stored: after an address that is invalid in a ticket, nothing may remain.
     let text = made.to_text()?;
     match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
-        Acted::Said(_) => Ok(Outcome::Invite(Invited {
+        Acted::Applied(_) => Ok(Outcome::Invite(Invited {
             ticket: text,
             library: library.id().to_string(),
             library_name: library.name().to_owned(),

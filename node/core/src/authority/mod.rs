@@ -1,9 +1,9 @@
-//! Speaking for a library: what is known of it is fetched from the home, the statement is made and signed in this process
-//! with the caller's key, and handed over finished. So who reaches a home's socket, and has no key, has no authority; and
-//! the node that holds the home reads no key but its own for anybody.
+//! Commands that sign for a library. The library's statements are fetched from the home; the new statement is
+//! made and signed in this process with the caller's key, and offered to the home complete. So a process that
+//! can reach the admin socket and has no key has no authority. The node that holds the home reads no key but
+//! its own for other processes.
 
 mod channel;
-pub(crate) mod follow;
 mod fresh;
 mod grant;
 mod invite;
@@ -12,21 +12,13 @@ mod publish;
 pub mod request;
 mod words;
 
-use chuan_engine::statement::{Key, Statement};
-
-use crate::{
-    command::Signed,
-    exit::{Failure, Result},
-    keyring::Keyring,
-    outcome::Outcome,
-    session::Session,
-};
+use crate::{command::Signed, exit::Result, keyring::Keyring, outcome::Outcome, session::Session};
 
 pub(crate) use invite::invite;
 pub use policy::read as read_policy;
 pub(crate) use publish::publish;
 
-/// Runs a command with the keys of whoever calls.
+/// Runs a command with the caller's keys.
 pub async fn run(session: &mut Session, keyring: &Keyring, command: Signed) -> Result<Outcome> {
     match command {
         Signed::Publish { options, .. } => publish(session, keyring, options).await.map(Outcome::Publish),
@@ -42,17 +34,4 @@ pub async fn run(session: &mut Session, keyring: &Keyring, command: Signed) -> R
             fresh::vouch(session, keyring, options).await.map(|said| Outcome::Fresh(Box::new(said)))
         }
     }
-}
-
-/// Makes a statement with the first of `keys`, and has the others sign it too: some roles ask for several.
-fn sign_with(
-    keys: &[Key],
-    make: impl FnOnce(&Key) -> Result<Statement, chuan_engine::Error>,
-) -> Result<Statement> {
-    let (first, others) = keys.split_first().ok_or_else(|| Failure::internal("a keyring found no key"))?;
-    let mut statement = make(first)?;
-    for other in others {
-        statement = statement.cosign(other)?;
-    }
-    Ok(statement)
 }

@@ -1,10 +1,10 @@
-//! `policy`: how a library's classes are to be kept. Operators write classes by name; the statement has their slots, since
-//! all members read it. So the names are looked up in the home, which must know the classes.
+//! `policy`: how a library's classes are to be kept. Operators name classes; the statement has their slots,
+//! since all members read it. So the names are looked up in the home, which must know the classes.
 
 use std::collections::BTreeMap;
 
 use chuan_engine::statement::{
-    ClassPolicy, Library, NodeRole, Policy, Region, RoleKind, Said, Verbs, library::Proposed,
+    ClassPolicy, Library, NodeRole, Policy, Region, RoleKind, Signed, Verbs, library::Proposed,
 };
 
 use super::{
@@ -16,16 +16,16 @@ use crate::{
     exit::{Failure, Result},
     human::{counted, counted_as},
     keyring::Keyring,
-    node::now_ms,
     outcome::{ClassPolicyRow, Outcome, PolicyFinding, PolicyShown},
     policy::{self, PolicyText},
-    session::{Session, strange},
+    session::{Session, mismatch, now_ms},
 };
 
-/// The names of classes by slot, as far as the home knows them.
+/// The names of the classes that the home knows, by slot.
 type Names = BTreeMap<u8, String>;
 
-/// Signs the policy that a file says and puts it to use; or says what would change, or asks other operators.
+/// Signs and applies the policy in a file. With a dry run, only shows the changes; with a request file,
+/// writes the request for other operators.
 pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetPolicy) -> Result<Outcome> {
     let text = policy::read(&options.file)?;
     let library = session.newest(Some(&options.library)).await?;
@@ -50,7 +50,7 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetPo
     let proposed = Proposed::policy(&library, next, now_ms());
     match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
         Acted::Requested(request) => Ok(Outcome::Request(request)),
-        Acted::Said(_) => {
+        Acted::Applied(_) => {
             let library = session.library(Some(&library.id().to_string())).await?;
             Ok(Outcome::Policy(Box::new(PolicyShown { set: true, ..shown(&library) })))
         }
@@ -67,13 +67,13 @@ pub async fn read(session: &mut Session, verb: PolicyVerb) -> Result<Outcome> {
             shown(&library, library.policy(), library.policy_said(), &names)
         }
         PolicyVerb::Check(options) => {
-            let (library, policy, names) = of_file_or_standing(session, &options).await?;
+            let (library, policy, names) = of_file_or_current(session, &options).await?;
             let found = findings(&library, &policy, &names);
             let said = if options.file.is_none() { library.policy_said() } else { None };
             PolicyShown { findings: found, ..shown(&library, Some(&policy), said, &names) }
         }
         PolicyVerb::Explain(options) => {
-            let (library, policy, names) = of_file_or_standing(session, &options).await?;
+            let (library, policy, names) = of_file_or_current(session, &options).await?;
             let said = if options.file.is_none() { library.policy_said() } else { None };
             let all = shown(&library, Some(&policy), said, &names);
             PolicyShown { classes: explained(&policy, &names), ..all }
@@ -82,10 +82,7 @@ pub async fn read(session: &mut Session, verb: PolicyVerb) -> Result<Outcome> {
     Ok(Outcome::Policy(Box::new(shown)))
 }
 
-async fn of_file_or_standing(
-    session: &mut Session,
-    options: &ReadPolicy,
-) -> Result<(Library, Policy, Names)> {
+async fn of_file_or_current(session: &mut Session, options: &ReadPolicy) -> Result<(Library, Policy, Names)> {
     let library = session.library(Some(&options.library)).await?;
     let names = names(session, &library).await?;
     let policy = match &options.file {
@@ -106,11 +103,11 @@ async fn names(session: &mut Session, library: &Library) -> Result<Names> {
         Outcome::Classes(list) => {
             Ok(list.classes.into_iter().map(|class| (class.slot, class.name)).collect())
         }
-        _ => Err(strange()),
+        _ => Err(mismatch()),
     }
 }
 
-/// The policy that a file says. What a newer chuan said in the one before, and this one does not know, stays.
+/// The policy of a file. Unknown fields of the current policy, from a newer version of chuan, are kept.
 fn policy_of(text: &PolicyText, library: &Library, names: &Names) -> Result<Policy> {
     let before = library.policy();
     let mut policy = text.library.clone();
@@ -136,7 +133,7 @@ fn policy_of(text: &PolicyText, library: &Library, names: &Names) -> Result<Poli
     Ok(policy)
 }
 
-/// What cannot be so, and what cannot be met as the library is now.
+/// Errors: settings that cannot be effective. Warnings: settings that the library cannot meet at present.
 fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFinding> {
     let mut found = Vec::new();
     let mut say = |level: &str, text: String| found.push(PolicyFinding { level: level.to_owned(), text });
@@ -148,8 +145,8 @@ fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFind
             say(
                 "error",
                 format!(
-                    "class `{name}` has a max_stale, and the root names no timekeeper that could vouch for it; first \
-                 `chuan root add-key FILE timekeeper KEY`, sign and apply"
+                    "class `{name}` has a max_stale, and the root names no timekeeper to sign freshness; first add one \
+                     with `chuan root add-key FILE timekeeper KEY`, sign and apply"
                 ),
             );
         }
@@ -158,7 +155,7 @@ fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFind
             say(
                 "warning",
                 format!(
-                    "class `{name}` wants {}, and {} may have it (origins and mirrors count); `chuan grant` more",
+                    "class `{name}` wants {}, and {} may have it (only origins and mirrors); `chuan grant` it to more",
                     counted_as(row.replicas.into(), "whole copy", "whole copies"),
                     counted(copies.len() as u64, "node")
                 ),
@@ -178,23 +175,24 @@ fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFind
         if row.rpo_ms > 0 && row.every_ms > row.rpo_ms {
             say(
                 "warning",
-                format!("class `{name}`: mirrors look less often (every) than copies may be behind (rpo)"),
+                format!("class `{name}`: mirrors look for a release less often (every) than rpo allows"),
             );
         }
     }
-    for region in lonely(library) {
+    for region in majority_regions(library) {
         say(
             "warning",
             format!(
-                "without region {region} the nodes that are left are no majority: they would be cut off; bind nodes in other regions"
+                "region {region} has half of all bound nodes or more: without it, the others are no majority; bind nodes in \
+                 other regions"
             ),
         );
     }
     found
 }
 
-/// Of the origins and mirrors that may have a class, the regions that they are bound to. Of a class whose name is not known
-/// those count that may have all.
+/// The origins and mirrors that may have a class, each as the region to which it is bound. For a class with
+/// an unknown name: the nodes that may have all classes.
 fn copies<'a>(library: &'a Library, class: Option<&str>) -> Vec<Option<&'a Region>> {
     let now = now_ms();
     let members = library.members().into_iter().filter(|said| said.body.role != NodeRole::Edge);
@@ -205,8 +203,8 @@ fn copies<'a>(library: &'a Library, class: Option<&str>) -> Vec<Option<&'a Regio
     may.map(|said| said.body.region.as_ref()).collect()
 }
 
-/// Regions that have half of all bound nodes or more, where there are several.
-fn lonely(library: &Library) -> Vec<Region> {
+/// Regions with half of all bound nodes or more, if there are several regions.
+fn majority_regions(library: &Library) -> Vec<Region> {
     let now = now_ms();
     let mut counts: BTreeMap<Region, usize> = BTreeMap::new();
     for said in library.members().into_iter().filter(|said| library.is_member(&said.body.node, now)) {
@@ -227,7 +225,7 @@ fn shown_name(names: &Names, slot: u8) -> String {
 fn shown(
     library: &Library,
     policy: Option<&Policy>,
-    said: Option<Said<'_, Policy>>,
+    said: Option<Signed<'_, Policy>>,
     names: &Names,
 ) -> PolicyShown {
     let nothing = Policy::default();
@@ -250,7 +248,7 @@ fn shown(
     }
 }
 
-/// A row for every class that is known here, also for those that the policy does not speak of.
+/// A row for every class that is known here, also for classes without a row in the policy.
 fn explained(policy: &Policy, names: &Names) -> Vec<ClassPolicyRow> {
     let nothing = ClassPolicy::default();
     let mut slots: Vec<u8> = policy.classes.keys().chain(names.keys()).copied().collect();

@@ -1,6 +1,6 @@
-//! `publish` and `found`: the home takes the files in, this process signs what they are. The order is what keeps a crash
-//! harmless: chunks and pages are durable before the release that names them, the release before the channel that makes it
-//! current, and the keys of a new library before anything they signed.
+//! `publish` and `found`: the home ingests the files; this process signs the release. The order makes a crash
+//! harmless: chunks and pages are durable before the release that names them, the release before the channel
+//! that makes it current, and the keys of a new library before any statement they signed.
 
 use std::time::Instant;
 
@@ -9,35 +9,38 @@ use chuan_engine::{
     statement::{
         Body, Classes, Key, Library, Member, RoleKind, Statement, Verbs,
         library::{Founders, found as founding_root, member, release_of_classes},
+        publishing,
     },
 };
 
-use super::{follow, request::short_of_operators, sign_with};
+use super::request::short_of_operators;
 use crate::{
-    carry,
     command::{Command, Found, Ingest, Publish},
     exit::{Exit, Failure, Result},
     home::keys::{self, RoleKeys},
     keyring::Keyring,
-    node::{node_role, now_ms},
+    library::members::node_role,
     outcome::{Identity, Ingested, Offered, Outcome, Published},
-    session::{Session, strange},
+    session::{Session, mismatch, now_ms},
     spec::{LIVE, check_name},
+    transfer,
 };
 
-/// How often a publish begins anew when another command spoke for the library at the same time.
+/// The maximum number of attempts of a publish, when other commands sign statements of the library at the
+/// same time.
 const TRIES: usize = 4;
 
-/// Whose keys sign, and the root of a library that does not exist yet.
+/// The keys that sign a publish, and the keys and root of a library that does not exist yet.
 struct Author {
     id: LibraryId,
-    /// The first is the one the channel names.
+    /// The channel's active publisher comes first.
     publishers: Vec<Key>,
     founding: Option<(RoleKeys, Statement)>,
 }
 
-/// Ingests what changed, signs a release and moves the channel `live` to it. A name that is new founds a library, whose
-/// keys stay in the home. Stopped at any moment, the library is as before, and what was ingested is not ingested again.
+/// Ingests changed files, signs a release and moves the channel `live` to it. A new name founds a library,
+/// whose keys stay in the home. Cancel-safe: the library is as before, and content that was ingested is not
+/// ingested again.
 pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: Publish) -> Result<Published> {
     let begun = Instant::now();
     let author = author(session, keyring, &options).await?;
@@ -49,9 +52,9 @@ pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: P
         let ingested = ingest(session, &author, &options).await?;
         if options.dry_run {
             let seconds = begun.elapsed().as_secs_f64();
-            return Ok(Published { seconds, ..would_be(&author, &options, ingested) });
+            return Ok(Published { seconds, ..dry_run(&author, &options, ingested) });
         }
-        match speak(session, keyring, &author, &options, ingested).await {
+        match sign_release(session, keyring, &author, &options, ingested).await {
             Ok(published) => return Ok(Published { seconds: begun.elapsed().as_secs_f64(), ..published }),
             Err(failure) if failure.exit == Exit::Busy => contended = Some(failure),
             Err(failure) => return Err(failure),
@@ -60,11 +63,11 @@ pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: P
     Err(contended.unwrap_or_else(|| Failure::internal("a publish was not tried")))
 }
 
-/// Founds a library with a root that was prepared in a file, and makes this node a member of it, on the word of one of its
-/// operators.
+/// Founds a library with a root that was prepared in a file, and makes this node a member, signed by the
+/// library's operators.
 pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Found) -> Result<Offered> {
-    let draft = carry::read_roots(&options.file)?;
-    let roots = carry::complete(&draft, &options.file)?;
+    let draft = transfer::read_roots(&options.file)?;
+    let roots = transfer::complete(&draft, &options.file)?;
     let library = Library::open(draft.library(), roots.clone(), now_ms())?;
     let operators = keyring.role_keys(&library, RoleKind::Operator)?;
     let mut statements = roots;
@@ -73,7 +76,7 @@ pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Fou
         let own = membership(session, &library, &operators, &identity)?;
         if let Some(lacks) = short_of_operators(&library, &own) {
             return Err(Failure::denied(format!(
-                "this home becomes a member with {lacks}; name each file with --key"
+                "to make this home a member needs {lacks}; name each key file with --key"
             )));
         }
         statements.push(own);
@@ -81,7 +84,7 @@ pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Fou
     session.offer(&library.id(), &statements, true).await
 }
 
-/// The keys to sign with: those at hand for a library that is known, new ones for a name that is not.
+/// The keys that sign: the available keys of a known library, or new keys for an unknown name.
 async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> Result<Author> {
     let name = options.library.as_str();
     if let Some(library) = session.find_library(name).await? {
@@ -111,14 +114,14 @@ async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> 
     Ok(Author { id, publishers: vec![keys.publisher.clone()], founding: Some((keys, root)) })
 }
 
-/// Hands over the root of a library of this name whose keys lie in the home, and that the home does not know: its founding
-/// was cut short.
+/// Offers the root of a library of this name whose keys are in the home but which the home does not know: a
+/// crash interrupted its founding.
 async fn finish_founding(session: &mut Session, name: &str) -> Result<Option<Library>> {
     for bytes in session.home().foundings()? {
         let root = Statement::decode(&bytes)?;
         if matches!(root.body(), Body::Root(body) if body.name == name) {
             let library = Library::open(root.library(), [root.clone()], now_ms())?;
-            session.say(&library, &[root]).await?;
+            session.offer_effective(&library, &[root]).await?;
             return Ok(Some(library));
         }
     }
@@ -135,12 +138,12 @@ async fn ingest(session: &mut Session, author: &Author, options: &Publish) -> Re
     });
     match session.run(command).await? {
         Outcome::Ingest(ingested) => Ok(*ingested),
-        _ => Err(strange()),
+        _ => Err(mismatch()),
     }
 }
 
-/// What a publish would answer, before anything is signed.
-fn would_be(author: &Author, options: &Publish, ingested: Ingested) -> Published {
+/// The answer of a dry run: nothing is signed.
+fn dry_run(author: &Author, options: &Publish, ingested: Ingested) -> Published {
     Published {
         library: author.id.to_string(),
         library_name: options.library.clone(),
@@ -150,8 +153,8 @@ fn would_be(author: &Author, options: &Publish, ingested: Ingested) -> Published
     }
 }
 
-/// Makes the release of what was ingested durable, then current.
-async fn speak(
+/// Signs the release of the ingested content, makes it durable, then current.
+async fn sign_release(
     session: &mut Session,
     keyring: &Keyring,
     author: &Author,
@@ -167,11 +170,11 @@ async fn speak(
     };
     if let (false, Some(parent)) = (published.changed, &parent) {
         published.release = parent.to_string();
-        say_beside(&mut published, &session.library(Some(&author.id.to_string())).await?);
+        note_live(&mut published, &session.library(Some(&author.id.to_string())).await?);
         return Ok(published);
     }
     let mut library = library_of(session, author).await?;
-    if !options.force && follow::base(&library, &author.publisher()?.public()) != parent {
+    if !options.force && publishing::base(&library, &author.publisher()?.public()) != parent {
         return Err(Failure::busy("the channel moved while the files were read; run it again"));
     }
 
@@ -180,7 +183,7 @@ async fn speak(
     let manifest = published.manifest.parse()?;
     let parents: Vec<_> = parent.into_iter().collect();
     let listed = ingested.listed.iter().map(TryInto::try_into).collect::<Result<Vec<_>>>()?;
-    // One that was cut short before the channel moved is finished, not made twice.
+    // A publish that was interrupted before the channel moved is finished: its release is not made twice.
     let made = |statement: &&Statement| match statement.body() {
         Body::Release(made) => made.manifest == manifest && made.parents == parents && made.classes == listed,
         _ => false,
@@ -188,7 +191,7 @@ async fn speak(
     let left = library.releases().into_iter().map(|said| said.statement).find(made).cloned();
     let release = match left {
         Some(release) => release,
-        None => sign_with(&author.publishers, |publisher| {
+        None => publishing::cosigned(&author.publishers, |publisher| {
             release_of_classes(&library, publisher, parents, (manifest, listed), &options.message, now_ms())
         })?,
     };
@@ -197,31 +200,31 @@ async fn speak(
     for outcome in library.offer_all(&statements, now_ms()) {
         let _ = outcome?;
     }
-    let moves = follow::moves(&library, &author.publishers, release.id(), now_ms())?;
+    let moves = publishing::moves(&library, &author.publishers, release.id(), now_ms())?;
     for outcome in library.offer_all(&moves, now_ms()) {
         let _ = outcome?;
     }
-    // In one go: where another publish moved the channel meanwhile, nothing of this one is taken.
+    // All in one offer: if another publish has moved the channel meanwhile, the home accepts none of them.
     statements.extend(moves);
-    session.say(&library, &statements).await?;
-    say_beside(&mut published, &library);
+    session.offer_effective(&library, &statements).await?;
+    note_live(&mut published, &library);
     Ok(published)
 }
 
-/// The library as it is known here; of one that is being founded, its root, once that is kept with its keys.
+/// The library as it is known here. For a new library, its keys and root are stored first.
 async fn library_of(session: &mut Session, author: &Author) -> Result<Library> {
     let id = author.id.to_string();
     let Some((keys, root)) = &author.founding else { return session.library(Some(&id)).await };
     session.home().keep_founding(&author.id, keys, root.bytes())?;
     match session.find_library(&id).await? {
-        // The founding was finished by another command, between two tries of this one.
+        // Another command finished the founding between two attempts of this one.
         Some(library) => Ok(library),
         None => Ok(Library::open(author.id, [root.clone()], now_ms())?),
     }
 }
 
-/// Says whether the release lies beside `live`, and whom that follows.
-fn say_beside(published: &mut Published, library: &Library) {
+/// Notes whether the release is a side release, and the active publisher of `live`.
+fn note_live(published: &mut Published, library: &Library) {
     let Some(live) = library.channel(LIVE).map(|said| said.body) else { return };
     published.side = live.release.to_string() != published.release;
     published.live_publisher = live.active.to_string();
@@ -240,11 +243,11 @@ async fn own_membership(
     if library.member(&node).is_some() {
         return Ok(None);
     }
-    // A key that was stolen would be a member's again, by the way and everywhere.
+    // Otherwise the publish would make a stolen key a member's key again, on every node.
     if let Some(revoked) = library.revocation(&node) {
         return Err(Failure::denied(format!(
-            "this node was revoked ({}); an operator can admit it again with `chuan grant {node}`, under a new key where the old \
-             one was stolen",
+            "this node was revoked ({}); an operator can admit it again with `chuan grant {node}`, with a new key if the \
+             old one was stolen",
             revoked.body.reason
         )));
     }
@@ -272,19 +275,20 @@ fn membership(
         expires_ms: 0,
         ticket: None,
     };
-    sign_with(operators, |operator| member(library, operator, body, now_ms()))
+    Ok(publishing::cosigned(operators, |operator| member(library, operator, body, now_ms()))?)
 }
 
 async fn identity(session: &mut Session) -> Result<Identity> {
     match session.run(Command::Id).await? {
         Outcome::Id(identity) => Ok(identity),
-        _ => Err(strange()),
+        _ => Err(mismatch()),
     }
 }
 
 impl Author {
-    /// Keeps the keys and the root of a new library before the first byte is read: what is stored is stored under the library's
-    /// id, so that the next publish of this name goes on from there. Nothing is founded where there is nothing to publish.
+    /// Stores the keys and the root of a new library before the first byte is read. Content is stored under
+    /// the library's id, so the next publish of this name can continue. Without a source folder, no library
+    /// is founded.
     fn keep_founding(&self, session: &Session, options: &Publish) -> Result<()> {
         match &self.founding {
             Some((keys, root)) if options.source.exists() => {

@@ -1,5 +1,6 @@
-//! Acts of operators: signed here and handed to the home at once, or written to a request file that gathers signatures.
-//! Two operators on two machines can act so, and neither needs the other's key.
+//! Acts of operators: signed here and offered to the home at once, or written to a request file that gathers
+//! signatures. With a request file, two operators on two machines can act together, and neither needs the
+//! other's key.
 
 use std::path::{Path, PathBuf};
 
@@ -11,24 +12,23 @@ use chuan_engine::{
 use super::words;
 use crate::{
     exit::{Exit, Failure, Result},
-    home::file,
+    file,
     keyring::Keyring,
-    node::now_ms,
     outcome::{RequestShown, TallyShown},
-    session::Session,
+    session::{Session, now_ms},
 };
 
-/// What became of an act.
+/// The result of an act.
 #[derive(Debug)]
 pub(super) enum Acted {
-    /// It was signed and is in effect in the home.
-    Said(Box<Statement>),
+    /// It was signed and is effective in the home.
+    Applied(Box<Statement>),
     /// It is in a file and waits for signatures.
     Requested(Box<RequestShown>),
 }
 
-/// Signs an act with the operators' keys at hand and hands it to the home; with `request`, writes it to that file instead,
-/// signed by the keys at hand, if there are any.
+/// Signs an act with the available operator keys and offers it to the home. With `request`, writes it to that
+/// file instead, signed by the available keys, if there are any.
 pub(super) async fn act(
     session: &mut Session,
     keyring: &Keyring,
@@ -42,27 +42,27 @@ pub(super) async fn act(
     let keys = keyring.role_keys(library, RoleKind::Operator)?;
     let statement = proposed.sign(&keys.iter().collect::<Vec<_>>())?;
     check_threshold(library, &proposed.body, &statement)?;
-    session.say(library, std::slice::from_ref(&statement)).await?;
-    Ok(Acted::Said(Box::new(statement)))
+    session.offer_effective(library, std::slice::from_ref(&statement)).await?;
+    Ok(Acted::Applied(Box::new(statement)))
 }
 
-/// Fails where more operators must sign than did: the home would only say that it does not count.
+/// Fails if too few operators have signed: the home would only report that the act is ineffective.
 fn check_threshold(library: &Library, body: &Body, statement: &Statement) -> Result<()> {
     match short_of_operators(library, statement) {
         Some(lacks) if !matches!(body, Body::Revoke(_)) => Err(Failure::denied(format!(
-            "that needs {lacks}; write it to a file with --request FILE, and let the other operators `chuan sign FILE`"
+            "this needs {lacks}; write it to a file with --request FILE, and let the other operators `chuan sign FILE`"
         ))),
         _ => Ok(()),
     }
 }
 
-/// How many operators must sign and how many did, where these are too few.
+/// The number of operator keys that must sign and that have signed, if these are too few.
 pub(super) fn short_of_operators(library: &Library, statement: &Statement) -> Option<String> {
     let role = library.root()?.roles.iter().find(|role| role.kind == RoleKind::Operator)?;
     let signers: Vec<PublicKey> = statement.signers().copied().collect();
     (!role.is_met_by(&signers)).then(|| {
         format!(
-            "{} of the {} operator keys of {}, and {} {} at hand",
+            "{} of the {} operator keys of {}, and {} {} available",
             role.threshold,
             role.keys.len(),
             library.name(),
@@ -72,7 +72,7 @@ pub(super) fn short_of_operators(library: &Library, statement: &Statement) -> Op
     })
 }
 
-/// Writes a request file, signed by the operators' keys at hand.
+/// Writes a request file, signed by the available operator keys.
 fn write(keyring: &Keyring, library: &Library, proposed: Proposed, path: &Path) -> Result<RequestShown> {
     crate::keyring::check_free(path)?;
     let mut request = Request::new(library, proposed)?;
@@ -82,7 +82,8 @@ fn write(keyring: &Keyring, library: &Library, proposed: Proposed, path: &Path) 
                 request.sign(&key, now_ms())?;
             }
         }
-        // No key need be at hand to ask for an act; but one that was named, or cannot be opened, is a mistake.
+        // A request needs no key. But a named key that does not fit, or a key that cannot be opened, is an
+        // error.
         Err(failure) if failure.exit == Exit::Denied && !keyring.is_named() => {}
         Err(failure) => return Err(failure),
     }
@@ -106,7 +107,7 @@ pub fn save(path: &Path, request: &Request) -> Result<()> {
     file::write_atomic(path, &request.encode()?, 0o644)
 }
 
-/// Gives a complete request to the home, which passes it on. In effect there when it returns.
+/// Offers a complete request to the home, which passes it on. Effective there when it returns.
 pub async fn apply(session: &mut Session, path: PathBuf) -> Result<RequestShown> {
     let request = read(&path)?;
     request.check_time(now_ms())?;
@@ -126,11 +127,11 @@ pub async fn apply(session: &mut Session, path: PathBuf) -> Result<RequestShown>
             let tally = request.tally_under(&library);
             let waiting = request.waiting_for();
             let remedy = match waiting.is_empty() {
-                true => "it was signed with keys that no longer count: make the request anew".to_owned(),
+                true => "it was signed with keys that are no longer valid: make a new request".to_owned(),
                 false => format!("{} could sign (`chuan sign {}`)", short(&waiting), path.display()),
             };
             return Err(Failure::denied(format!(
-                "{} of {} signatures that are needed are there; {remedy}",
+                "the request has {} of {} signatures; {remedy}",
                 tally.have, tally.need
             )));
         }
@@ -138,7 +139,7 @@ pub async fn apply(session: &mut Session, path: PathBuf) -> Result<RequestShown>
     let offered = session.offer(&library.id(), std::slice::from_ref(&statement), true).await;
     let offered = offered.map_err(|failure| match failure.exit {
         Exit::Busy => Failure::denied(
-            "the act contradicts what was said since the request was made; make the request anew",
+            "the act contradicts a statement that was signed since the request was made; make a new request",
         ),
         _ => failure,
     })?;
@@ -146,7 +147,7 @@ pub async fn apply(session: &mut Session, path: PathBuf) -> Result<RequestShown>
     let library = session.library(Some(&id)).await?;
     if let Some(why) = refused.or_else(|| library.why_idle(&statement)) {
         return Err(Failure::denied(format!(
-            "the act does not count: {why}; where something newer was said since the request was made, make it anew"
+            "the act is not effective: {why}; if a newer statement was signed since, make a new request"
         )));
     }
     let was_known = offered.statements.iter().any(|row| row.result == "known");
@@ -154,7 +155,7 @@ pub async fn apply(session: &mut Session, path: PathBuf) -> Result<RequestShown>
     Ok(RequestShown { applied: true, notes, ..shown(&path, &request) })
 }
 
-/// Everything a signer wants to know of a request.
+/// All facts of a request, for a signer.
 pub fn shown(path: &Path, request: &Request) -> RequestShown {
     let (library, proposed, tally) = (request.library(), request.proposed(), request.tally());
     RequestShown {

@@ -1,5 +1,5 @@
-//! What an act of operators says, in lines that a signer can judge. Ids and keys stand in full: the first digits of a key can
-//! be had on purpose.
+//! An act of operators in lines of text, for a signer to check. Ids and keys are shown in full: an attacker
+//! can make a key with chosen first digits.
 
 use chuan_engine::{
     id::StatementId,
@@ -8,7 +8,7 @@ use chuan_engine::{
 
 use crate::human::{age, counted, time};
 
-/// A line for each thing that an act says, and what it replaces as far as `library` knows.
+/// A line for each fact of an act, and lines for the state that it replaces, as far as `library` knows.
 pub(super) fn of(library: &Library, body: &Body) -> Vec<String> {
     match body {
         Body::Member(body) => member(library, body),
@@ -19,7 +19,8 @@ pub(super) fn of(library: &Library, body: &Body) -> Vec<String> {
             vec![
                 format!("revokes node {name} {}", revoke.node),
                 format!("reason: {reason}"),
-                "ends every grant of it so far, and what others joined through it".to_owned(),
+                "ends every grant of it so far, and the memberships of nodes that joined through it"
+                    .to_owned(),
             ]
         }
         Body::Channel(body) => channel(library, body),
@@ -34,10 +35,7 @@ fn member(library: &Library, body: &Member) -> Vec<String> {
         format!("it proves key {}", body.key),
         format!("may {} in {}", body.verbs.names(), classes(&body.classes)),
         format!("region: {}", region(body.region.as_ref())),
-        format!(
-            "until: {}",
-            if body.expires_ms == 0 { "for good".to_owned() } else { time(body.expires_ms) }
-        ),
+        format!("until: {}", if body.expires_ms == 0 { "no end".to_owned() } else { time(body.expires_ms) }),
     ];
     match library.member(&body.node).map(|said| said.body) {
         Some(before) => lines.push(format!(
@@ -50,7 +48,7 @@ fn member(library: &Library, body: &Member) -> Vec<String> {
             if before.key == body.key { "the same".to_owned() } else { before.key.to_string() }
         )),
         None if library.revocation(&body.node).is_some() => lines.push("before: it was revoked".to_owned()),
-        None => lines.push("before: no member, as far as the request knows".to_owned()),
+        None => lines.push("before: not a member, as far as the request knows".to_owned()),
     }
     lines
 }
@@ -73,11 +71,11 @@ fn channel(library: &Library, body: &Channel) -> Vec<String> {
         None => format!("release {id}"),
     };
     let follow = |channel: &Channel| {
-        if channel.follow { "new releases are current at once" } else { "it stays there" }
+        if channel.follow { "new releases are current at once" } else { "it stays on this release" }
     };
     let mut lines = vec![
         format!("moves channel {} to {}", body.name, named(&body.release)),
-        format!("from there publisher {} moves it on; {}", body.active, follow(body)),
+        format!("its active publisher is {}; {}", body.active, follow(body)),
     ];
     lines.push(match library.channel(&body.name).map(|said| said.body) {
         Some(before) => format!(
@@ -91,7 +89,8 @@ fn channel(library: &Library, body: &Channel) -> Vec<String> {
     lines
 }
 
-/// What differs between two policies; without an older one, what the new one says. `name` says which class is in a slot.
+/// The differences between two policies; without an older policy, all settings of the new one. `name` returns
+/// the class in a slot.
 pub(super) fn changes(before: Option<&Policy>, after: &Policy, name: &dyn Fn(u8) -> String) -> Vec<String> {
     let nothing = Policy::default();
     let before = before.unwrap_or(&nothing);
@@ -125,7 +124,7 @@ pub(super) fn changes(before: Option<&Policy>, after: &Policy, name: &dyn Fn(u8)
     lines
 }
 
-/// What a row says, in words.
+/// The settings of a row, in words.
 pub(super) fn row(row: &ClassPolicy) -> Vec<String> {
     let mut words = Vec::new();
     let span = |ms: u64| age(ms / 1000);

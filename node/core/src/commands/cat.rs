@@ -1,6 +1,9 @@
-//! `cat`: a file's bytes, each checked against its hash before it leaves.
+//! `cat`: the bytes of a file, verified by their hashes before they are sent.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chuan_engine::{
@@ -8,22 +11,23 @@ use chuan_engine::{
     restore::read_range,
 };
 
-use super::Node;
 use crate::{
     command::{ByteRange, Cat},
     exit::{Failure, Result},
     job::Job,
+    library::release,
     outcome::Shown,
+    services::Services,
 };
 
-impl Node {
-    /// The content of a file, or a part of it, as data of `job`.
-    pub async fn cat(&self, options: Cat, job: &Job) -> Result<Shown> {
-        let job = job.clone();
-        self.blocking(move |node| {
-            let found = node.release_to_read(&options.release)?;
-            let held = found.held(node)?;
-            let objects = node.objects(&found.library.id());
+/// The content of a file, or a part of it, as data of `job`.
+pub(crate) async fn cat(services: &Arc<Services>, options: Cat, job: &Job) -> Result<Shown> {
+    let job = job.clone();
+    services
+        .blocking(move |services| {
+            let found = release::resolve_to_read(&services.context, &services.library, &options.release)?;
+            let held = found.held(&services.library.holdings)?;
+            let objects = services.context.objects(&found.library.id());
             let path = EntryPath::new(options.path.as_str())?;
             let found_file = union::find(&*objects, &held.trees(), &path)?;
             let file = found_file.filter(|(_, entry)| entry.kind == EntryKind::File);
@@ -55,13 +59,12 @@ impl Node {
             })
         })
         .await
-    }
 }
 
-/// Hands bytes to a job.
+/// Sends bytes to a job.
 struct Out<'a> {
     job: &'a Job,
-    /// Why the job takes no more.
+    /// The failure with which the job accepts no more bytes.
     failure: Option<Failure>,
 }
 

@@ -1,6 +1,6 @@
-//! `conflicts`: what was said twice, with the statements that prove it.
+//! `conflicts`: contradicting statements, as proof.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chuan_engine::{
     Error,
@@ -8,67 +8,65 @@ use chuan_engine::{
 };
 use data_encoding::HEXLOWER;
 
-use super::{Inner, Node, channels::signers};
 use crate::{
     command::Conflicts,
+    context::Context,
     exit::Result,
+    library::channels::signers,
     outcome::{ConflictList, ConflictProof, ConflictRow},
+    services::Services,
 };
 
-impl Node {
-    /// Every contradiction that is known here, those that nobody has decided first. Each comes with its statements, as they
-    /// were signed: proof for anybody.
-    pub async fn conflicts(&self, options: Conflicts) -> Result<ConflictList> {
-        self.blocking(move |node| {
+/// Every contradiction that is known here, unsettled ones first. Each has its signed statements as proof.
+pub(crate) async fn conflicts(services: &Arc<Services>, options: Conflicts) -> Result<ConflictList> {
+    services
+        .blocking(move |services| {
             let libraries = match &options.library {
-                Some(name) => vec![node.libraries.named(name)?],
-                None => node.libraries.all(),
+                Some(name) => vec![services.library.named(name)?],
+                None => services.library.all(),
             };
             let mut conflicts: Vec<_> = libraries
                 .iter()
                 .flat_map(|library| library.conflicts().iter().map(|conflict| row(library, conflict)))
                 .collect();
             for library in &libraries {
-                conflicts.extend(node.trespasses(library)?);
+                conflicts.extend(trespasses(&services.context, library)?);
             }
             conflicts.sort_by_key(|conflict| conflict.settled);
             Ok(ConflictList { conflicts })
         })
         .await
-    }
 }
 
-impl Inner {
-    /// The releases on which channels were said to stand and that this node refuses, since a class gains another's path in them.
-    fn trespasses(&self, library: &Library) -> Result<Vec<ConflictRow>> {
-        let releases: BTreeSet<_> = library.channels().map(|said| said.body.release).collect();
-        let mut found = Vec::new();
-        for release in releases {
-            let why = match library.check_trespass(&*self.objects(&library.id()), &release) {
-                Err(Error::Trespass(why)) => why,
-                // Of what is not here, nothing is known.
-                Ok(()) | Err(Error::Missing(_)) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let statements: Vec<_> = library.statement(&release).map(proof).into_iter().collect();
-            found.push(ConflictRow {
-                library: library.id().to_string(),
-                library_name: library.name().to_owned(),
-                kind: "class".to_owned(),
-                subject: library
-                    .release(&release)
-                    .map_or_else(String::new, |said| format!("release {}", said.statement.sequence())),
-                advice: why,
-                settled: false,
-                signers: statements.iter().flat_map(|proof| proof.signers.clone()).collect(),
-                statements,
-            });
-        }
-        Ok(found)
+/// The releases of channels that this node refuses, since a class in them gains a path of another class.
+fn trespasses(context: &Context, library: &Library) -> Result<Vec<ConflictRow>> {
+    let releases: BTreeSet<_> = library.channels().map(|said| said.body.release).collect();
+    let mut found = Vec::new();
+    for release in releases {
+        let why = match library.check_trespass(&*context.objects(&library.id()), &release) {
+            Err(Error::Trespass(why)) => why,
+            // Pages that are not here cannot be checked.
+            Ok(()) | Err(Error::Missing(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let statements: Vec<_> = library.statement(&release).map(proof).into_iter().collect();
+        found.push(ConflictRow {
+            library: library.id().to_string(),
+            library_name: library.name().to_owned(),
+            kind: "class".to_owned(),
+            subject: library
+                .release(&release)
+                .map_or_else(String::new, |said| format!("release {}", said.statement.sequence())),
+            advice: why,
+            settled: false,
+            signers: statements.iter().flat_map(|proof| proof.signers.clone()).collect(),
+            statements,
+        });
     }
+    Ok(found)
 }
 
-/// Conflicts of a library that nobody has decided.
+/// The number of conflicts of a library that are not settled.
 pub(super) fn open(library: &Library) -> u64 {
     library.conflicts().iter().filter(|conflict| !conflict.settled).count() as u64
 }

@@ -1,10 +1,14 @@
-//! `diff`: what differs between two releases, over all classes, without its content.
+//! `diff`: the differences between two releases, over all classes, without content.
 //!
-//! Each class is compared on a thread of its own, which reads only what differs; what they find is merged in path order, so
-//! that a path that went from one class to another is one row. Memory is a few changes a class.
+//! Each class is compared on a thread of its own, which reads only subtrees that differ. The changes are
+//! merged in path order, so that a path that moved from one class to another is one row. Memory holds a few
+//! changes per class.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread,
 };
 
@@ -20,24 +24,27 @@ use chuan_engine::{
     store::Objects,
 };
 
-use super::{Node, release::Held};
 use crate::{
     command::Diff,
     exit::Result,
     job::Job,
+    library::{holdings::Held, release},
     outcome::{Differed, Row},
+    services::Services,
 };
 
-/// Changes of a class that wait to be merged.
+/// The maximum number of changes of a class that wait to be merged.
 const QUEUE_CHANGES: usize = 64;
 
-impl Node {
-    /// What differs between two releases, as rows of `job` in path order. Reads only subtrees that differ.
-    pub async fn diff(&self, options: Diff, job: &Job) -> Result<Differed> {
-        let job = job.clone();
-        self.blocking(move |node| {
-            let (old, new) = (node.release(&options.old)?, node.release(&options.new)?);
-            let (old_held, new_held) = (old.held(node)?, new.held(node)?);
+/// The differences between two releases, as rows of `job` in path order. Reads only subtrees that differ.
+pub(crate) async fn diff(services: &Arc<Services>, options: Diff, job: &Job) -> Result<Differed> {
+    let job = job.clone();
+    services
+        .blocking(move |services| {
+            let (libraries, holdings) = (&services.library, &services.library.holdings);
+            let (old, new) =
+                (release::resolve(libraries, &options.old)?, release::resolve(libraries, &options.new)?);
+            let (old_held, new_held) = (old.held(holdings)?, new.held(holdings)?);
             let differed = Differed {
                 old: old.id.to_string(),
                 new: new.id.to_string(),
@@ -48,19 +55,18 @@ impl Node {
                 classes_absent: old_held.classes_absent().max(new_held.classes_absent()),
                 ..Differed::default()
             };
-            let objects = node.objects(&old.library.id());
+            let objects = services.context.objects(&old.library.id());
             let mut rows = Rows { store: &*objects, job: &job, differed };
             compare(&*objects, &pairs(&old_held, &new_held), &mut rows)?;
             Ok(rows.differed)
         })
         .await
-    }
 }
 
-/// The roots of a class's entry trees in two releases; `None` where a release does not have it.
+/// The roots of a class's entry trees in two releases; `None` if a release does not have the class.
 type Pair = (Option<PageId>, Option<PageId>);
 
-/// The classes that differ. One that a release has and this node has not cannot be compared.
+/// The classes that differ. A class of a release that is not on this node cannot be compared.
 fn pairs(old: &Held, new: &Held) -> Vec<Pair> {
     let root = |held: &Held, slot: u8, name: &str| {
         let mut classes = held.classes.iter().map(|class| &class.header);
@@ -81,7 +87,7 @@ fn pairs(old: &Held, new: &Held) -> Vec<Pair> {
     pairs
 }
 
-/// Compares classes and hands the changes to `rows`.
+/// Compares classes and adds the changes to `rows`.
 fn compare(store: &dyn Objects, pairs: &[Pair], rows: &mut Rows<'_>) -> Result<(), Error> {
     thread::scope(|scope| {
         let mut streams = Vec::new();
@@ -135,7 +141,7 @@ fn find(store: &dyn Objects, pair: &Pair, found: SyncSender<Result<Change, Error
         (None, None) => Ok(()),
     };
     if let Err(error) = went {
-        // Where nobody listens any more, that is the error.
+        // Fails if the receiver is dropped: then the comparison has ended already.
         let _ = sink.0.send(Err(error));
     }
 }
@@ -166,7 +172,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Adds what changed at one path: in one class, or in the one that it left and the one that it came to.
+    /// Adds the changes at one path: of one class, or of the class that it left and the class that it moved
+    /// to.
     fn add(&mut self, path: &EntryPath, changes: Vec<Change>) -> Result<(), Error> {
         let in_several = changes.len() > 1;
         let (mut old, mut new) = (None, None);
@@ -179,7 +186,8 @@ impl Rows<'_> {
             old = old.or(before);
             new = new.or(after);
         }
-        // Whatever is put into a folder or taken out of it changes its time: that says nothing that the other rows do not.
+        // A folder's time changes when an entry is added or removed: the rows of the entries show that
+        // already.
         let is_touched_folder = |old: &Entry, new: &Entry| {
             old.kind == EntryKind::Folder && Entry { mtime: new.mtime, ..old.clone() } == *new
         };
@@ -204,12 +212,12 @@ impl Rows<'_> {
             size_old: size(old),
             size_new: size(new),
         };
-        // A row fails only when nobody wants any more.
+        // A row fails only when the job is cancelled or its receiver is dropped.
         self.job.row(row).map_err(|_| Error::Cancelled)
     }
 
-    /// Whether two entries of different classes say the same. Their content does where its chunks do: pages carry their
-    /// class.
+    /// Whether two entries of different classes are equal. Content is compared by its chunks, since page ids
+    /// depend on the class.
     fn is_same(&self, old: &Entry, new: &Entry) -> Result<bool, Error> {
         let without_content = |entry: &Entry| Entry { content: Content::Inline(Vec::new()), ..entry.clone() };
         if without_content(old) != without_content(new) || old.content.chunks() != new.content.chunks() {

@@ -1,29 +1,30 @@
-//! `releases` and `ls`: what there is, without its content.
+//! `releases` and `ls`: releases and their entries, without content.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chuan_engine::{
     Error,
     manifest::{Entry, EntryKind, Timestamp, union::union},
-    statement::{Library, Release, Said},
+    statement::{Library, Release, Signed},
 };
 
-use super::{Inner, Node};
 use crate::{
     command::{Ls, Releases},
     exit::Result,
     job::Job,
+    library::{LibraryService, release},
     outcome::{Listed, ReleaseList, ReleaseRow, Row},
+    services::Services,
 };
 
-impl Node {
-    /// The releases of a library that are known here, newest first.
-    pub async fn releases(&self, options: Releases) -> Result<ReleaseList> {
-        self.blocking(move |node| {
-            let library = node.libraries.named(&options.library)?;
+/// The releases of a library that are known here, newest first.
+pub(crate) async fn releases(services: &Arc<Services>, options: Releases) -> Result<ReleaseList> {
+    services
+        .blocking(move |services| {
+            let library = services.library.named(&options.library)?;
             let mut releases = Vec::new();
             for said in library.releases().into_iter().rev() {
-                releases.push(node.release_row(&library, said)?);
+                releases.push(release_row(&services.library, &library, said)?);
             }
             Ok(ReleaseList {
                 library: library.id().to_string(),
@@ -32,15 +33,16 @@ impl Node {
             })
         })
         .await
-    }
+}
 
-    /// The entries of a release, as rows of `job` in path order.
-    pub async fn ls(&self, options: Ls, job: &Job) -> Result<Listed> {
-        let job = job.clone();
-        self.blocking(move |node| {
-            let found = node.release(&options.release)?;
-            let (held, classes_stale) = found.held_and_fresh(node)?;
-            let objects = node.objects(&found.library.id());
+/// The entries of a release, as rows of `job` in path order.
+pub(crate) async fn ls(services: &Arc<Services>, options: Ls, job: &Job) -> Result<Listed> {
+    let job = job.clone();
+    services
+        .blocking(move |services| {
+            let found = release::resolve(&services.library, &options.release)?;
+            let (held, classes_stale) = found.held_and_fresh(&services.library.holdings)?;
+            let objects = services.context.objects(&found.library.id());
             for entry in union(&*objects, &held.trees()) {
                 let (slot, path, entry) = entry?;
                 job.row(entry_row(path.as_str(), held.name(slot), &entry))?;
@@ -59,40 +61,41 @@ impl Node {
             })
         })
         .await
-    }
 }
 
-impl Inner {
-    pub(super) fn release_row(&self, library: &Library, said: Said<'_, Release>) -> Result<ReleaseRow> {
-        let id = said.statement.id();
-        let sums = match self.held(library, &said.body.manifest) {
-            Ok(held) => Some(held.sums()),
-            Err(Error::Missing(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let complete = match &sums {
-            Some(_) => self.is_complete(library, &said.body.manifest)?,
-            None => false,
-        };
-        let channels = library.channels().filter(|channel| channel.body.release == id);
-        let names: Vec<_> = channels.map(|channel| channel.body.name.clone()).collect();
-        let mut fresh_ages_seconds = BTreeMap::new();
-        for name in &names {
-            fresh_ages_seconds.insert(name.clone(), self.age_here(library, name)?);
-        }
-        Ok(ReleaseRow {
-            release: id.to_string(),
-            sequence: said.statement.sequence(),
-            time_ms: said.statement.time_ms(),
-            manifest: said.body.manifest.to_string(),
-            message: said.body.message.clone(),
-            channels: names,
-            fresh_ages_seconds,
-            files: sums.map(|sums| sums.files),
-            bytes: sums.map(|sums| sums.bytes),
-            complete,
-        })
+fn release_row(
+    libraries: &LibraryService,
+    library: &Library,
+    said: Signed<'_, Release>,
+) -> Result<ReleaseRow> {
+    let id = said.statement.id();
+    let sums = match libraries.holdings.held(library, &said.body.manifest) {
+        Ok(held) => Some(held.sums()),
+        Err(Error::Missing(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let complete = match &sums {
+        Some(_) => libraries.holdings.is_complete(library, &said.body.manifest)?,
+        None => false,
+    };
+    let channels = library.channels().filter(|channel| channel.body.release == id);
+    let names: Vec<_> = channels.map(|channel| channel.body.name.clone()).collect();
+    let mut fresh_ages_seconds = BTreeMap::new();
+    for name in &names {
+        fresh_ages_seconds.insert(name.clone(), libraries.fresh_age_here(library, name)?);
     }
+    Ok(ReleaseRow {
+        release: id.to_string(),
+        sequence: said.statement.sequence(),
+        time_ms: said.statement.time_ms(),
+        manifest: said.body.manifest.to_string(),
+        message: said.body.message.clone(),
+        channels: names,
+        fresh_ages_seconds,
+        files: sums.map(|sums| sums.files),
+        bytes: sums.map(|sums| sums.bytes),
+        complete,
+    })
 }
 
 fn entry_row(path: &str, class: &str, entry: &Entry) -> Row {

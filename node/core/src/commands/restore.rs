@@ -2,94 +2,94 @@
 
 use std::{
     path::{Component, Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
 use chuan_engine::restore;
 
-use super::{Inner, Node, report::Reporter};
 use crate::{
     command::Restore,
     exit::{Exit, Failure, Result},
     home::{self, Home},
     job::Job,
+    library::release,
     outcome::{FailureRow, Restored},
+    report::Reporter,
+    services::Services,
 };
 
-/// Failures that are told as they come to be known; the answer lists more.
-const FAILURES_TOLD: usize = 20;
+/// The maximum number of failures that are sent as notes; the answer lists more.
+const FAILURES_NOTED: usize = 20;
 
-impl Node {
-    /// Brings a folder to a release: its files are written, verified and durable, and what is right is left alone. Nothing
-    /// outside the folder is touched whatever the manifest says. What cannot be restored is listed in the answer, and the
-    /// rest goes on.
-    pub async fn restore(&self, options: Restore, job: &Job) -> Result<Restored> {
-        let job = job.clone();
-        self.blocking(move |node| node.restored(&options, &job)).await
-    }
+/// Brings a folder to a release: files are written, verified and durable, and correct ones are not touched.
+/// Nothing outside the folder is changed, whatever the manifest contains. Entries that cannot be restored are
+/// listed in the answer, and do not stop the others.
+pub(crate) async fn restore(services: &Arc<Services>, options: Restore, job: &Job) -> Result<Restored> {
+    let job = job.clone();
+    services.blocking(move |services| restored(services, &options, &job)).await
 }
 
-impl Inner {
-    fn restored(&self, options: &Restore, job: &Job) -> Result<Restored> {
-        let begun = Instant::now();
-        check_dest(&self.home, &options.dest)?;
-        let found = self.release_to_read(&options.release)?;
-        let (held, classes_stale) = found.held_and_fresh(self)?;
-        if options.delete && !classes_stale.is_empty() {
-            let (library, sequence) = (found.library.name(), found.sequence);
-            return Err(Failure::new(
-                Exit::Stale,
-                format!(
-                    "--delete would remove the files of class `{}`, which is left out because the channel is older \
-                     than it allows; name the release, {library}@{sequence}, to restore and delete",
-                    classes_stale.join("`, `")
-                ),
-            ));
-        }
-        let order = restore::Restore {
-            filter: options.path.clone(),
-            check: options.check,
-            delete: options.delete,
-            hard_links: !options.no_hard_links,
-            dry_run: options.dry_run,
-            records: Some(self.home.restored_dir()),
-            home: Some(self.home.root().to_owned()),
-            ..restore::Restore::new(held.trees(), &options.dest)
-        };
-        let mut reporter = Reporter::new(job, "restore");
-        let objects = self.objects(&found.library.id());
-        let report = restore::restore(&*objects, &order, &mut reporter, job.cancel().flag())?;
-        for failed in report.failures.iter().take(FAILURES_TOLD) {
-            job.note(format!("not restored: {}: {}", failed.path, failed.reason));
-        }
-        let failure = report.failure.map(|kind| failure_exit(kind).code().to_owned());
-        Ok(Restored {
-            release: found.id.to_string(),
-            channel: found.channel_name(),
-            fresh_age_seconds: found.fresh_age_seconds(),
-            dest: options.dest.display().to_string(),
-            dry_run: options.dry_run,
-            files: report.files,
-            files_written: report.files.saturating_sub(report.files_unchanged + report.files_linked),
-            files_unchanged: report.files_unchanged,
-            files_linked: report.files_linked,
-            bytes_total: report.bytes,
-            bytes_written: report.bytes_written,
-            bytes_reused: report.bytes_reused,
-            folders: report.folders,
-            links: report.links,
-            files_removed: report.files_removed,
-            folders_removed: report.folders_removed,
-            files_left: report.files_left,
-            folders_left: report.folders_left,
-            failures: report.failures.into_iter().map(failure_row).collect(),
-            failures_total: report.failures_total,
-            failure,
-            classes_absent: held.classes_absent(),
-            classes_stale,
-            seconds: begun.elapsed().as_secs_f64(),
-        })
+fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restored> {
+    let begun = Instant::now();
+    let Services { context, library, .. } = services;
+    check_dest(&context.home, &options.dest)?;
+    let found = release::resolve_to_read(context, library, &options.release)?;
+    let (held, classes_stale) = found.held_and_fresh(&library.holdings)?;
+    if options.delete && !classes_stale.is_empty() {
+        let (library, sequence) = (found.library.name(), found.sequence);
+        return Err(Failure::new(
+            Exit::Stale,
+            format!(
+                "--delete would remove the files of class `{}`, which is left out because the channel is older \
+                 than it allows; name the release, {library}@{sequence}, to restore and delete",
+                classes_stale.join("`, `")
+            ),
+        ));
     }
+    let order = restore::Restore {
+        filter: options.path.clone(),
+        check: options.check,
+        delete: options.delete,
+        hard_links: !options.no_hard_links,
+        dry_run: options.dry_run,
+        records: Some(context.home.restored_dir()),
+        home: Some(context.home.root().to_owned()),
+        ..restore::Restore::new(held.trees(), &options.dest)
+    };
+    let mut reporter = Reporter::new(job, "restore");
+    let objects = context.objects(&found.library.id());
+    let report = restore::restore(&*objects, &order, &mut reporter, job.cancel().flag())?;
+    for failed in report.failures.iter().take(FAILURES_NOTED) {
+        job.note(format!("not restored: {}: {}", failed.path, failed.reason));
+    }
+    let failure = report.failure.map(|kind| failure_exit(kind).code().to_owned());
+    Ok(Restored {
+        release: found.id.to_string(),
+        channel: found.channel_name(),
+        fresh_age_seconds: found.fresh_age_seconds(),
+        dest: options.dest.display().to_string(),
+        dry_run: options.dry_run,
+        files: report.files,
+        files_written: report.files.saturating_sub(report.files_unchanged + report.files_linked),
+        files_unchanged: report.files_unchanged,
+        files_linked: report.files_linked,
+        bytes_total: report.bytes,
+        bytes_written: report.bytes_written,
+        bytes_reused: report.bytes_reused,
+        folders: report.folders,
+        links: report.links,
+        files_removed: report.files_removed,
+        folders_removed: report.folders_removed,
+        files_left: report.files_left,
+        folders_left: report.folders_left,
+        failures: report.failures.into_iter().map(failure_row).collect(),
+        failures_total: report.failures_total,
+        failure,
+        classes_absent: held.classes_absent(),
+        classes_stale,
+        seconds: begun.elapsed().as_secs_f64(),
+    })
 }
 
 fn failure_row(failure: restore::Failure) -> FailureRow {
@@ -97,7 +97,7 @@ fn failure_row(failure: restore::Failure) -> FailureRow {
     FailureRow { path: failure.path, reason: failure.reason, code }
 }
 
-/// How a restore that left something out ends.
+/// The exit code of a restore with failures.
 const fn failure_exit(kind: restore::FailureKind) -> Exit {
     match kind {
         restore::FailureKind::Corrupt => Exit::Corrupt,
@@ -106,9 +106,9 @@ const fn failure_exit(kind: restore::FailureKind) -> Exit {
     }
 }
 
-/// Refuses a destination that is a node's home, lies in one, or has one in it that is known: this one, and
-/// that of the user. Others are met on the way, and left alone. Refuses also what is, or lies in, a part of
-/// this home, wherever the part lies.
+/// Refuses a destination that is a node's home, lies in a home, or contains a known one: this home, or the
+/// user's default home. Other homes are found during the restore and not touched. Also refuses a destination
+/// that is, or lies in, a part of this home, even if that part is outside its folder.
 fn check_dest(own: &Home, dest: &Path) -> Result<()> {
     let is_other = match dest.metadata() {
         Ok(found) => !found.is_dir(),
@@ -116,7 +116,7 @@ fn check_dest(own: &Home, dest: &Path) -> Result<()> {
         Err(_) => dest.symlink_metadata().is_ok(),
     };
     if is_other {
-        return Err(Failure::invalid(format!("{} is no folder; choose another name", dest.display())));
+        return Err(Failure::invalid(format!("{} is not a folder; choose another name", dest.display())));
     }
     let dest = resolved(dest)?;
     let refused = |how: &str, home: &Path| {
@@ -129,7 +129,7 @@ fn check_dest(own: &Home, dest: &Path) -> Result<()> {
     if let Some(home) = dest.ancestors().find(|above| home::is_home(above)) {
         return refused(if home == dest { "is" } else { "lies in" }, home);
     }
-    // A part of this home may lie elsewhere, behind a link or a mount.
+    // A part of this home may be elsewhere, through a link or a mount.
     if let Some(part) = restore::home_of(&dest, own.root())? {
         return refused(if part == dest { "is a part of" } else { "lies in a part of" }, &part);
     }
@@ -141,7 +141,7 @@ fn check_dest(own: &Home, dest: &Path) -> Result<()> {
     })
 }
 
-/// A path without links in it, also where the end of it is not there yet.
+/// The path without links in it. The end of the path need not exist.
 fn resolved(path: &Path) -> Result<PathBuf> {
     let failed = |error| Failure::io(format!("resolve {}", path.display()), error);
     let path = std::path::absolute(path).map_err(failed)?;
@@ -149,7 +149,7 @@ fn resolved(path: &Path) -> Result<PathBuf> {
         match above.canonicalize() {
             Ok(resolved) => {
                 let rest = path.strip_prefix(above).unwrap_or(Path::new(""));
-                // Nothing of the rest is there yet, so `..` in it leads to the folder named before.
+                // The rest does not exist, so `..` in it leads to the folder named before it.
                 return Ok(rest.components().fold(resolved, |mut path, part| {
                     if part == Component::ParentDir {
                         path.pop();
@@ -174,7 +174,7 @@ mod tests {
     use crate::command::Role;
 
     #[test]
-    fn a_home_is_neither_restored_into_nor_over() {
+    fn a_home_is_no_destination_and_none_contains_it() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("a/b/home");
         let home = Home::init(&root, None, Role::Origin).unwrap();
@@ -193,7 +193,7 @@ mod tests {
             let failure = check_dest(&home, &dir.path().join(dest)).unwrap_err();
             assert!(failure.exit == Exit::Invalid && failure.message.contains(how), "{dest}: {failure}");
         }
-        // Files that only look like a part of one are a library's own.
+        // A folder with only some names of a home's files is no home.
         fs::create_dir_all(dir.path().join("lib/store")).unwrap();
         fs::write(dir.path().join("lib/chuan.toml"), b"1").unwrap();
         for dest in ["lib", "lib/store", "a/b/homes", "a/b/home2/new", "a/c"] {
@@ -201,9 +201,9 @@ mod tests {
         }
     }
 
-    /// Parts of the home were restored over, and with `--delete` erased, where they lay behind a link.
+    /// A part of the home behind a link was overwritten by a restore, and with `--delete` erased.
     #[test]
-    fn a_part_of_the_home_is_no_destination_wherever_it_lies() {
+    fn a_part_of_the_home_outside_its_folder_is_no_destination() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(&dir.path().join("home"), None, Role::Origin).unwrap();
         fs::create_dir(dir.path().join("ext")).unwrap();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_folder_is_no_destination() {
+    fn a_destination_that_is_not_a_folder_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(&dir.path().join("home"), None, Role::Origin).unwrap();
         fs::write(dir.path().join("file"), b"1").unwrap();
@@ -232,7 +232,7 @@ mod tests {
         for dest in ["file", "dangling", "link"] {
             let failure = check_dest(&home, &dir.path().join(dest)).unwrap_err();
             assert!(
-                failure.exit == Exit::Invalid && failure.message.contains("no folder"),
+                failure.exit == Exit::Invalid && failure.message.contains("not a folder"),
                 "{dest}: {failure}"
             );
         }

@@ -1,15 +1,65 @@
-//! The clock. Times are labels: nothing is served less for them, and no order of statements rests on them alone.
+//! The clock of a node: the only code that reads the system clock. Times are labels: no order of statements
+//! depends on them alone.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The time by this machine's clock, in ms since 1970.
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_add(shift_ms())
+use chuan_engine::manifest::Timestamp;
+
+/// The source of a node's time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Clock {
+    /// The clock of the machine.
+    #[default]
+    System,
+    /// A clock that a test sets, in milliseconds since 1970.
+    #[cfg(test)]
+    Manual(&'static std::sync::atomic::AtomicI64),
+    /// The clock of the tokio runtime: virtual where the runtime is paused. Used by the simulator.
+    #[cfg(test)]
+    Runtime {
+        /// The time at `origin`, in milliseconds since 1970.
+        start_ms: i64,
+        /// The instant at which the simulation began.
+        origin: tokio::time::Instant,
+    },
 }
 
-/// By how much a test has set the clock: the milliseconds in the file that `CHUAN_TEST_CLOCK` names, read anew each time, so
-/// that the clock of a program that runs can jump. Programs that are shipped have no such thing.
+impl Clock {
+    /// The time, in milliseconds since 1970.
+    pub(crate) fn now_ms(self) -> i64 {
+        match self {
+            Clock::System => {
+                i64::try_from(since_1970().as_millis()).unwrap_or(i64::MAX).saturating_add(shift_ms())
+            }
+            #[cfg(test)]
+            Clock::Manual(time) => time.load(std::sync::atomic::Ordering::SeqCst),
+            #[cfg(test)]
+            Clock::Runtime { start_ms, origin } => {
+                start_ms.saturating_add(i64::try_from(origin.elapsed().as_millis()).unwrap_or(i64::MAX))
+            }
+        }
+    }
+
+    /// The time as a file system would store it.
+    pub(crate) fn timestamp(self) -> Timestamp {
+        match self {
+            Clock::System => {
+                let since = since_1970();
+                let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+                Timestamp { seconds, nanos: since.subsec_nanos() }
+            }
+            #[cfg(test)]
+            _ => Timestamp { seconds: self.now_ms().div_euclid(1000), nanos: 0 },
+        }
+    }
+}
+
+fn since_1970() -> std::time::Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The offset that a test has set, from the file that `CHUAN_TEST_CLOCK` names. It is read at each call, so
+/// that the clock of a running program can jump. Release builds do not have it.
 #[cfg(debug_assertions)]
 fn shift_ms() -> i64 {
     let file = std::env::var_os("CHUAN_TEST_CLOCK");
@@ -20,4 +70,20 @@ fn shift_ms() -> i64 {
 #[cfg(not(debug_assertions))]
 const fn shift_ms() -> i64 {
     0
+}
+
+#[cfg(test)]
+impl Clock {
+    /// A clock that stands at `now_ms` until it is set.
+    pub(crate) fn manual(now_ms: i64) -> Self {
+        Self::Manual(Box::leak(Box::new(now_ms.into())))
+    }
+
+    /// Sets a manual clock.
+    pub(crate) fn set(self, now_ms: i64) {
+        match self {
+            Clock::Manual(time) => time.store(now_ms, std::sync::atomic::Ordering::SeqCst),
+            _ => panic!("not a manual clock"),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Who this node is: an id for good, and the key that it has now.
+//! The node's identity: an id that never changes, and the key that it has now.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -7,36 +7,36 @@ use chuan_net::Identity;
 
 use crate::{exit::Result, home::Home};
 
-/// The node of an open home.
+/// The id and the current key of the node of an open home.
 #[derive(Debug)]
-pub(super) struct Me {
+pub(crate) struct NodeKey {
     node: NodeId,
     key: RwLock<Key>,
 }
 
-impl Me {
+impl NodeKey {
     /// Reads the id and the key of a home.
-    pub(super) fn of(home: &Home) -> Result<Self> {
+    pub(crate) fn of(home: &Home) -> Result<Self> {
         Ok(Self { node: home.node_id()?, key: RwLock::new(home.node_key()?) })
     }
 
     /// The id.
-    pub(super) const fn id(&self) -> NodeId {
+    pub(crate) const fn id(&self) -> NodeId {
         self.node
     }
 
-    /// The key.
-    pub(super) fn key(&self) -> Key {
+    /// The key that the node has now.
+    pub(crate) fn current(&self) -> Key {
         self.key.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Goes on under another key.
-    pub(super) fn set_key(&self, key: Key) {
+    /// Replaces the key.
+    pub(crate) fn replace(&self, key: Key) {
         *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
     }
 
-    /// What connections prove from now on.
-    pub(super) fn identity(&self) -> Identity {
-        Identity::of_node(self.node, self.key())
+    /// The identity that new connections prove.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::of_node(self.node, self.current())
     }
 }

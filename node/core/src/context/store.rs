@@ -1,37 +1,46 @@
-//! What an open home keeps: the content of its libraries and its ledger. Both close before the home's lock is
-//! given up.
+//! The store and the ledger of an open home. Both close before the home's lock is released.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use chuan_engine::{
     Result,
     id::{LibraryId, StatementId},
     statement::StatementKind,
-    store::{Kept, Ledger, LostRecord, Objects, Record, RefMove, Shelves},
+    store::{Kept, Ledger, LostRecord, ObjectStores, Objects, Record, RefMove},
 };
 use chuan_storage::{
-    DiskStore, Options, Poison,
+    DiskStore, Losses, Options, Poison,
     ledger::{DiskLedger, Opened},
     lock::HomeLock,
 };
 
-use crate::home::Home;
+use crate::{exit, home::Home};
 
 /// The store and the ledger of a home, as long as it is locked.
-#[derive(Debug)]
-pub(super) struct HomeStore {
-    objects: DiskStore,
-    ledger: DiskLedger,
-    /// What was found in the ledger's files when they were opened, in words.
-    found: Vec<String>,
-    /// Last, and here: the home stays locked exactly as long as the others may be open.
-    _lock: HomeLock,
+pub(crate) struct StoreHandle {
+    objects: Arc<dyn ObjectStores>,
+    ledger: Arc<dyn Ledger>,
+    /// The same on disk; `None` where a test keeps both in memory.
+    disk: Option<Disk>,
+    /// Declared last: fields are dropped in order, so the home stays locked until store and ledger are
+    /// closed.
+    _lock: Option<HomeLock>,
 }
 
-impl HomeStore {
-    /// Opens both, under one poison. `known` is the highest arrival number that the audit log names. The
-    /// ledger comes first: where an operator must decide about it, nothing else is begun.
-    pub(super) fn open(home: &Home, lock: HomeLock, known: u64) -> crate::exit::Result<Self> {
+/// The parts that maintenance needs.
+#[derive(Debug)]
+struct Disk {
+    store: Arc<DiskStore>,
+    ledger: Arc<DiskLedger>,
+    /// The damage that was found in the ledger's files at opening, as text.
+    found: Vec<String>,
+}
+
+impl StoreHandle {
+    /// Opens both with one poison flag: a failed sync of either stops writes to both. `known` is the highest
+    /// arrival number that the audit log names. The ledger comes first: where an operator must decide about
+    /// it, nothing else is opened.
+    pub(crate) fn open(home: &Home, lock: HomeLock, known: u64) -> exit::Result<Self> {
         let poison = Poison::default();
         let Opened { ledger, found, gone, damaged } =
             DiskLedger::open(&home.ledger_dir(), home.node_id()?, known, poison.clone())?;
@@ -40,36 +49,60 @@ impl HomeStore {
         }
         if gone {
             tracing::error!(
-                "both files of the ledger are gone: what was said is lost here; ask peers for it with `chuan pull`"
+                "both files of the ledger are missing: all statements are lost here; `chuan pull` asks peers for them"
             );
         }
-        let objects = DiskStore::open(&home.store_dir(), Options { poison, ..Options::default() })?;
-        Ok(Self { objects, ledger, found, _lock: lock })
+        let store = DiskStore::open(&home.store_dir(), Options { poison, ..Options::default() })?;
+        let disk = Disk { store: Arc::new(store), ledger: Arc::new(ledger), found };
+        let objects = Arc::clone(&disk.store) as Arc<dyn ObjectStores>;
+        let ledger = Arc::clone(&disk.ledger) as Arc<dyn Ledger>;
+        Ok(Self { objects, ledger, disk: Some(disk), _lock: Some(lock) })
+    }
+
+    /// A store and a ledger in memory.
+    #[cfg(test)]
+    pub(crate) fn in_memory(objects: Arc<dyn ObjectStores>, ledger: Arc<dyn Ledger>) -> Self {
+        Self { objects, ledger, disk: None, _lock: None }
+    }
+
+    /// The store on disk, for maintenance of all libraries at once.
+    pub(crate) fn disk(&self) -> exit::Result<&DiskStore> {
+        self.disk.as_ref().map(|disk| &*disk.store).ok_or_else(in_memory)
     }
 
     /// The ledger on disk.
-    pub(super) fn disk_ledger(&self) -> &DiskLedger {
-        &self.ledger
+    pub(crate) fn disk_ledger(&self) -> exit::Result<&DiskLedger> {
+        self.disk.as_ref().map(|disk| &*disk.ledger).ok_or_else(in_memory)
     }
 
-    /// What was found in the ledger's files when they were opened, in words.
-    pub(super) fn found(&self) -> &[String] {
-        &self.found
+    /// The damage that was found in the ledger's files at opening, as text.
+    pub(crate) fn found(&self) -> &[String] {
+        self.disk.as_ref().map(|disk| disk.found.as_slice()).unwrap_or_default()
     }
 
-    /// The store on disk, for what is done to all libraries at once.
-    pub(super) fn disk(&self) -> &DiskStore {
-        &self.objects
+    /// The number of objects that were lost as damaged, and of those that were stored again.
+    pub(crate) fn losses(&self) -> Losses {
+        self.disk.as_ref().map(|disk| disk.store.losses()).unwrap_or_default()
     }
 }
 
-impl Shelves for HomeStore {
+impl fmt::Debug for StoreHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreHandle").field("disk", &self.disk).finish_non_exhaustive()
+    }
+}
+
+fn in_memory() -> exit::Failure {
+    exit::Failure::internal("this node keeps its content in memory")
+}
+
+impl ObjectStores for StoreHandle {
     fn of(&self, library: &LibraryId) -> Arc<dyn Objects> {
         self.objects.of(library)
     }
 }
 
-impl Ledger for HomeStore {
+impl Ledger for StoreHandle {
     fn append(&self, records: Vec<Record>) -> Result<()> {
         self.ledger.append(records)
     }

@@ -1,235 +1,248 @@
-//! Statements on their way through the mesh. Whoever learns something passes it on to the peers it knows, so that it reaches
-//! every node that can be reached, through whichever others, without any central place.
+//! The service `exchange`: statements to and from peers. A node that learns a statement passes it on to the
+//! peers that it knows, so that it reaches every reachable node without a central place. Owns the schedule of
+//! exchanges.
+
+mod scheduler;
 
 use std::{
-    sync::{Arc, Weak},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use bytes::Bytes;
 use chuan_engine::{
-    id::{LibraryId, NodeId},
-    statement::{Library, Statement},
+    id::LibraryId,
+    statement::{
+        Library,
+        access::{Act, decide},
+    },
     sync::exchange::Exchange,
 };
-use chuan_net::{Connection, Endpoint, PeerKey};
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use chuan_net::{Connection, Endpoint, Identity, PeerKey};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
 
-use super::{Inner, Node, lock_of, now_ms, on_thread, peer::Source, talks::Talks};
+pub(crate) use self::scheduler::ExchangeScheduler;
 use crate::{
+    context::{Context, Stage, on_thread},
     exit::{Failure, Result},
+    job::Job,
+    library::LibraryService,
     net_error::net_failure,
+    peers::PeerService,
 };
 
-/// Peers that nothing was heard from are asked this often.
+/// The time between two exchanges with a peer while nothing changes.
 const PERIOD: Duration = Duration::from_secs(30);
-/// What is new is passed on when this much time has gone by, with whatever else came until then.
+/// The delay before a change is passed on, together with later changes in that time.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long peers are waited for: a long path at the end of a list of addresses.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the others are waited for where one has answered.
-const COURTESY: Duration = Duration::from_secs(2);
-/// Exchanges with one peer until neither has news: more came meanwhile, or did not fit.
+/// How long [`ExchangeService::ask_all`] waits for a peer: a long path at the end of a list of addresses.
+const PEER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long [`ExchangeService::pass_on`] waits for further peers after one has answered.
+const LATE_PEER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The maximum number of exchanges with one peer, until neither side has news: new statements may arrive
+/// meanwhile, or may not fit into one exchange.
 const ROUNDS: usize = 4;
 
-/// How far statements were passed on.
+/// The result of an exchange with all peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Spread {
+pub(crate) struct Reach {
     /// Peers that have addresses.
     pub(crate) known: usize,
-    /// Those of them that took what there is to say.
+    /// Peers that took the statements of this node.
     pub(crate) reached: usize,
-    /// Statements that came back and were news here.
+    /// Statements of these peers that were new here.
     pub(crate) news: usize,
 }
 
-impl Node {
-    /// Exchanges statements of a library with every peer that is known, and returns when each has answered or cannot be reached.
-    pub(super) async fn ask_everybody(&self, library: &LibraryId) -> Result<Spread> {
-        self.spread(library, PATIENCE).await
+/// Exchanges statements with peers.
+#[derive(Debug)]
+pub(crate) struct ExchangeService {
+    context: Arc<Context>,
+    library: Arc<LibraryService>,
+    peers: Arc<PeerService>,
+    /// The exchanges over the listener's socket; `None` while the node does not listen.
+    listening: Mutex<Option<Arc<ExchangeScheduler>>>,
+}
+
+impl ExchangeService {
+    pub(crate) fn new(context: Arc<Context>, library: Arc<LibraryService>, peers: Arc<PeerService>) -> Self {
+        Self { context, library, peers, listening: Mutex::default() }
     }
 
-    /// The same after something was done that stands whether peers hear of it now or later: where some have answered nobody
-    /// waits long for the others, and what prevents it is only told.
-    pub(crate) async fn pass_on(&self, library: &LibraryId) -> Spread {
-        self.spread(library, COURTESY).await.unwrap_or_else(|failure| {
-            tracing::warn!(%failure, "peers were not told");
-            Spread::default()
+    /// Exchanges statements of a library with every known peer. Returns when each has answered or timed out.
+    pub(crate) async fn ask_all(self: &Arc<Self>, library: &LibraryId) -> Result<Reach> {
+        self.broadcast(library, PEER_TIMEOUT).await
+    }
+
+    /// The same after an act that is effective whether peers learn of it now or later: once a peer has
+    /// answered, it waits only [`LATE_PEER_TIMEOUT`] for others, and a failure is logged.
+    pub(crate) async fn pass_on(self: &Arc<Self>, library: &LibraryId) -> Reach {
+        self.broadcast(library, LATE_PEER_TIMEOUT).await.unwrap_or_else(|failure| {
+            tracing::warn!(%failure, "statements were not sent to peers");
+            Reach::default()
         })
     }
 
-    async fn spread(&self, library: &LibraryId, courtesy: Duration) -> Result<Spread> {
-        let talks = lock_of(&self.0.serving).as_ref().map(|serving| Arc::clone(serving.talks()));
-        match talks {
-            Some(talks) => spread(&self.0, &talks, library, courtesy).await,
-            None => {
-                let talks = Talks::over(Endpoint::dialler(self.0.me.identity()).map_err(net_failure)?);
-                let spread = spread(&self.0, &talks, library, courtesy).await;
-                talks.end().await;
-                spread
-            }
+    /// Asks peers for the records that the ledger has lost, and for libraries that are left out. A failure is
+    /// only logged: the command that needs the library reports it.
+    pub(crate) async fn recover_lost(self: &Arc<Self>, job: &Job) {
+        if !self.library.has_lost() {
+            return;
+        }
+        job.say("the ledger has lost records: asking peers for them".to_owned()).await;
+        for library in self.library.exchanged() {
+            self.pass_on(&library).await;
         }
     }
-}
 
-/// Passes on what is new as long as the node is open: at once, and now and then to hear what others have. Waits for nobody. Ends
-/// when `closing` is dropped; what is under way ends with the endpoint.
-pub(super) async fn run(
-    node: Weak<Inner>,
-    talks: Arc<Talks>,
-    mut changes: watch::Receiver<u64>,
-    mut closing: watch::Receiver<()>,
-) {
-    loop {
-        changes.mark_unchanged();
-        let Some(node) = node.upgrade() else { return };
-        for library in node.asked_about() {
-            match node.gossips(&library) {
-                Ok(peers) => peers.into_iter().for_each(|peer| drop(talks.with(&node, library, peer))),
-                Err(failure) => {
-                    tracing::warn!(library = %library.short(), %failure, "statements not exchanged");
+    /// Starts exchanges over the socket of a listener: at once on a change, and every [`PERIOD`], until
+    /// [`Stage::Work`] stops. Begins no exchange once [`Stage::Serve`] stops: the socket is about to close.
+    pub(crate) fn start(self: &Arc<Self>, endpoint: Endpoint) {
+        let supervisor = &self.context.supervisor;
+        let closing = supervisor.stopping(Stage::Serve).child_token();
+        let scheduler = ExchangeScheduler::over(endpoint, Arc::clone(self), closing);
+        *self.lock() = Some(Arc::clone(&scheduler));
+        let stop = supervisor.stopping(Stage::Work);
+        supervisor.spawn(Stage::Work, Arc::clone(self).run(scheduler, stop));
+    }
+
+    async fn run(self: Arc<Self>, scheduler: Arc<ExchangeScheduler>, stop: CancellationToken) {
+        let mut changes = self.library.changes();
+        loop {
+            changes.mark_unchanged();
+            for library in self.library.exchanged() {
+                for peer in self.peers.exchange_partners(&library) {
+                    drop(scheduler.exchange_with(library, peer));
                 }
             }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                // A change, or the period is over.
+                changed = timeout(PERIOD, changes.changed()) => if let Ok(Err(_)) = changed { break },
+                // A peer named members whose addresses were unknown: they may have news.
+                () = scheduler.peers_found() => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
         }
-        drop(node);
-        // A change, or a long time without one; nobody is left to make any where the sender is gone.
-        tokio::select! {
-            biased;
-            () = gone(&mut closing) => return,
-            changed = timeout(PERIOD, changes.changed()) => if let Ok(Err(_)) = changed { return },
-            // Who was not known yet may know something.
-            () = talks.met_somebody() => {}
-        }
-        tokio::time::sleep(PAUSE).await;
+        *self.lock() = None;
+        scheduler.end().await;
     }
-}
 
-/// Waits until the sender is dropped.
-pub(super) async fn gone(closing: &mut watch::Receiver<()>) {
-    while closing.changed().await.is_ok() {}
-}
-
-async fn spread(
-    node: &Arc<Inner>,
-    talks: &Arc<Talks>,
-    library: &LibraryId,
-    courtesy: Duration,
-) -> Result<Spread> {
-    let peers = node.gossips(library)?;
-    let mut spread = Spread { known: peers.len(), ..Spread::default() };
-    let mut answers = JoinSet::new();
-    for peer in peers {
-        answers.spawn(talks.with(node, *library, peer));
-    }
-    let begun = Instant::now();
-    let patience = |reached| if reached > 0 { courtesy } else { PATIENCE }.saturating_sub(begun.elapsed());
-    while let Ok(Some(answer)) = timeout(patience(spread.reached), answers.join_next()).await {
-        if let Ok(Ok(news)) = answer {
-            spread.reached += 1;
-            spread.news += news;
+    /// Proves another key from the next connection of the listener's socket on.
+    pub(crate) fn set_identity(&self, identity: Identity) -> Result<()> {
+        match self.lock().as_ref() {
+            Some(scheduler) => scheduler.endpoint().set_identity(identity).map_err(net_failure),
+            None => Ok(()),
         }
     }
-    Ok(spread)
-}
 
-/// Exchanges statements on a connection until neither side has news for the other; gives how much came. Statements go to members alone, and to these only under a key that the library itself
-/// says is theirs: what another library says of a node may be its operator's invention.
-///
-/// Who is not known to be a member, or not under this key, may have become one since: it is heard first, and told nothing unless
-/// what it knows shows it to be one.
-///
-/// Channels stay where they are, for the caller to move: beside a pull, that is what moves them.
-pub(super) async fn exchange_on(
-    node: &Weak<Inner>,
-    connection: &Connection,
-    library: &LibraryId,
-) -> Result<usize> {
-    let peer = connection.peer();
-    let mut news = 0;
-    for round in 0..ROUNDS {
-        let known = node.upgrade().and_then(|node| node.libraries.get_or_left_out(library));
-        let Some(known) = known else { break };
-        let is_member = is_member(&known, &peer);
-        let is_out = known.is_suspended(&peer.node) || known.revocation(&peer.node).is_some();
-        if !is_member && (is_out || round > 0) {
-            return Err(Failure::denied(format!(
-                "{} is no member of {} under the key that it has, and is told nothing",
-                connection.name(),
-                known.name()
-            )));
+    async fn broadcast(self: &Arc<Self>, library: &LibraryId, late_timeout: Duration) -> Result<Reach> {
+        let listening = self.lock().clone();
+        if let Some(scheduler) = listening {
+            return Ok(self.broadcast_over(&scheduler, library, late_timeout).await);
         }
-        // Who knows nothing asks for everything, and has nothing to tell.
-        let shown = if is_member { (*known).clone() } else { Library::new(*library) };
-        let came = hear_all(node, connection, Exchange::new(shown, connection.kinds())).await?;
-        news += came;
-        if is_member && came == 0 {
-            // Neither has news: whatever was lost of the library is here again, if this peer had it.
-            let (node, library) = (Weak::clone(node), *library);
-            on_thread(move || node.upgrade().map_or(Ok(()), |node| node.heard_all(&library))).await?;
-            break;
+        let endpoint = Endpoint::dialler(self.context.key.identity()).map_err(net_failure)?;
+        let scheduler = ExchangeScheduler::over(endpoint, Arc::clone(self), CancellationToken::new());
+        let reach = self.broadcast_over(&scheduler, library, late_timeout).await;
+        scheduler.end().await;
+        Ok(reach)
+    }
+
+    async fn broadcast_over(
+        &self,
+        scheduler: &Arc<ExchangeScheduler>,
+        library: &LibraryId,
+        late_timeout: Duration,
+    ) -> Reach {
+        let peers = self.peers.exchange_partners(library);
+        let mut reach = Reach { known: peers.len(), ..Reach::default() };
+        let mut answers = JoinSet::new();
+        for peer in peers {
+            answers.spawn(scheduler.exchange_with(*library, peer));
+        }
+        let begun = Instant::now();
+        let remaining =
+            |reached| if reached > 0 { late_timeout } else { PEER_TIMEOUT }.saturating_sub(begun.elapsed());
+        while let Ok(Some(answer)) = timeout(remaining(reach.reached), answers.join_next()).await {
+            if let Ok(Ok(news)) = answer {
+                reach.reached += 1;
+                reach.news += news;
+            }
+        }
+        reach
+    }
+
+    /// Exchanges statements on a connection until neither side has news for the other; returns how many were
+    /// new here. Statements go only to members, and only under a key that this library itself binds to the
+    /// node: another library may bind another key.
+    ///
+    /// A peer that is not known as a member may have become one: its statements are taken first, and it gets
+    /// statements only if these prove its membership.
+    ///
+    /// Moves no channel: the caller does, since a pull moves it by itself.
+    pub(crate) async fn exchange_on(&self, connection: &Connection, library: &LibraryId) -> Result<usize> {
+        let peer = connection.peer();
+        let mut news = 0;
+        for round in 0..ROUNDS {
+            let Some(known) = self.library.get_or_left_out(library) else { break };
+            let is_member = self.is_member(&known, &peer);
+            let is_out = known.is_suspended(&peer.node) || known.revocation(&peer.node).is_some();
+            if !is_member && (is_out || round > 0) {
+                return Err(Failure::denied(format!(
+                    "{} is not a member of {} under its current key, and gets no statements",
+                    connection.name(),
+                    known.name()
+                )));
+            }
+            // With an empty library, this node asks for everything and sends nothing.
+            let shown = if is_member { (*known).clone() } else { Library::new(*library) };
+            let came = self.take_all(connection, Exchange::new(shown, connection.kinds())).await?;
+            news += came;
+            if is_member && came == 0 {
+                // Neither side has news: records of the library that were lost here are here again, if the
+                // peer had them.
+                let (service, library) = (Arc::clone(&self.library), *library);
+                on_thread(move || service.heard_all(&library)).await?;
+                break;
+            }
+        }
+        Ok(news)
+    }
+
+    fn is_member(&self, library: &Library, peer: &PeerKey) -> bool {
+        decide(library, &peer.node, Some(&peer.key), Act::Exchange, self.context.now_ms()).is_allowed()
+    }
+
+    /// Runs an exchange and stores the statements of each message when it comes: a later failure does not
+    /// lose them.
+    async fn take_all(&self, connection: &Connection, mut exchange: Exchange) -> Result<usize> {
+        let mut news = 0;
+        loop {
+            let step = connection.exchange_step(&mut exchange).await;
+            let came = exchange.take_received();
+            if !came.is_empty() {
+                let (library, peer) = (Arc::clone(&self.library), connection.peer().node);
+                let taken = on_thread(move || {
+                    let taken = library.hear(&came);
+                    library.note_announcer(&peer, &taken);
+                    Ok(taken.len())
+                });
+                news += taken.await?;
+            }
+            if !step.map_err(net_failure)? {
+                return Ok(news);
+            }
         }
     }
-    Ok(news)
-}
 
-fn is_member(library: &Library, peer: &PeerKey) -> bool {
-    let now = now_ms();
-    library.is_member(&peer.node, now) && library.holds_key(&peer.node, &peer.key, now)
-}
-
-/// Goes through an exchange and takes what each message brings when it comes: what breaks off later has not been for nothing.
-async fn hear_all(node: &Weak<Inner>, connection: &Connection, mut exchange: Exchange) -> Result<usize> {
-    let mut news = 0;
-    loop {
-        let step = connection.exchange_step(&mut exchange).await;
-        let came = exchange.take_received();
-        if !came.is_empty() {
-            let Some(hearer) = node.upgrade() else { return Ok(news) };
-            let peer = connection.peer().node;
-            let taken = on_thread(move || {
-                let taken = hearer.take_up(&came);
-                hearer.note_announcer(&peer, &taken);
-                Ok(taken.len())
-            });
-            news += taken.await?;
-        }
-        if !step.map_err(net_failure)? {
-            return Ok(news);
-        }
-    }
-}
-
-impl Inner {
-    /// Takes statements from anybody, and follows them as far as data is here.
-    pub(super) fn hear(&self, statements: &[Bytes]) {
-        self.follow_news(&self.take_up(statements));
-    }
-
-    /// Like [`Inner::hear`], of a peer that is known: it announced what is new in them.
-    pub(super) fn hear_from(&self, peer: &NodeId, statements: &[Bytes]) {
-        let news = self.take_up(statements);
-        self.note_announcer(peer, &news);
-        self.follow_news(&news);
-    }
-
-    /// Takes statements from anybody, and moves no channel; gives what was news.
-    fn take_up(&self, statements: &[Bytes]) -> Vec<Statement> {
-        let heard = self.libraries.offer(statements, now_ms()).inspect(|news| self.note_statements(news));
-        heard.unwrap_or_else(|failure| {
-            tracing::warn!(%failure, "statements of a peer were not kept");
-            Vec::new()
-        })
-    }
-
-    /// The peers to talk to about a library: its members that have addresses.
-    fn gossips(&self, library: &LibraryId) -> Result<Vec<Source>> {
-        let Some(known) = self.libraries.get_or_left_out(library) else { return Ok(Vec::new()) };
-        let (peers, now) = (self.home.peers()?, now_ms());
-        // Where statements are lost, those that make a peer a member may be among them: all that were sources are asked.
-        let is_lost = self.has_lost();
-        let sources = peers.sources(library).filter_map(super::peer::source);
-        let is_asked =
-            |peer: &Source| peer.node != self.me.id() && (is_lost || known.is_member(&peer.node, now));
-        Ok(sources.filter(|peer| !peer.addresses.is_empty() && is_asked(peer)).collect())
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<ExchangeScheduler>>> {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,240 +1,281 @@
-//! Exchanges under way over one socket. Each peer has its own, one at a time for each library, which goes on as long as it brings
-//! something: nobody waits for another's peer, and what whoever asked does not wait for is not lost.
+//! The exchanges over one socket. Each peer has exchanges of its own, one at a time for each library. An
+//! exchange continues as long as new statements arrive. Exchanges are independent: a slow peer delays no
+//! other, and an exchange continues after its requester has stopped waiting for it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use chuan_api::node_event::NodeEvent;
 use chuan_engine::id::{LibraryId, NodeId};
 use chuan_net::{Connection, Endpoint};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot},
     task::JoinSet,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
-use super::{
-    Inner, acquaint::Acquainted, address::plain, gossip::exchange_on, lock_of, on_thread, peer::Source,
-};
+use super::ExchangeService;
 use crate::{
+    context::{Acted, Success, on_thread},
     exit::{Failure, Result},
     net_error::net_failure,
+    peers::{KnownPeers, Source, address::plain},
 };
 
-/// Peers that are dialled at the same time.
+/// Concurrent dials of peers.
 const DIALS: usize = 12;
-/// Beside them, peers that did not answer the last time: those that are gone keep nobody from those that are there.
+/// Concurrent dials, beside those, of peers that did not answer the last time: unreachable peers delay no
+/// reachable one.
 const DIALS_AGAIN: usize = 4;
-/// Exchanges with one peer at the same time, about as many libraries. It takes few connections of one node, and pulls need some.
-const TALKS_WITH_ONE: usize = 2;
-/// How long one exchange may take. It ends earlier where nothing comes; what came by then was taken, and the rest comes with the
-/// next.
-const TALK: Duration = Duration::from_secs(300);
+/// Concurrent exchanges with one peer, each about another library. Low, since pulls need connections of that
+/// peer too.
+const EXCHANGES_PER_PEER: usize = 2;
+/// The maximum time of one exchange. It ends earlier if no data arrives. Statements that arrived by then are
+/// stored, and the next exchange gets the rest.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The exchanges over one endpoint. They end with it.
 #[derive(Debug)]
-pub(super) struct Talks {
+pub(crate) struct ExchangeScheduler {
     endpoint: Endpoint,
+    service: Arc<ExchangeService>,
     state: Mutex<State>,
     dials: Semaphore,
     dials_again: Semaphore,
-    met: Notify,
-    closed: watch::Sender<bool>,
+    found: Notify,
+    /// Cancelled when no further exchange may begin.
+    closing: CancellationToken,
 }
 
-/// A peer, and the library that it is talked to about.
+/// A peer and a library: there is at most one exchange for each at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct With {
+struct ExchangeKey {
     library: LibraryId,
     node: NodeId,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The exchanges under way, each with those who wait for one that is still to begin.
-    open: BTreeMap<With, Vec<oneshot::Sender<usize>>>,
-    /// Those that were reached the last time, and those that were not.
-    reached: BTreeSet<With>,
-    lost: BTreeSet<With>,
-    /// For each peer, room for exchanges with it.
-    rooms: BTreeMap<NodeId, Arc<Semaphore>>,
+    /// The exchanges under way, each with the requesters that wait for the next one with the same key.
+    open: BTreeMap<ExchangeKey, Vec<oneshot::Sender<usize>>>,
+    /// Peers that were reached the last time.
+    reached: BTreeSet<ExchangeKey>,
+    /// Peers that were not reached the last time.
+    unreachable: BTreeSet<ExchangeKey>,
+    /// The permits for exchanges with each peer.
+    permits: BTreeMap<NodeId, Arc<Semaphore>>,
     tasks: JoinSet<()>,
 }
 
-impl Talks {
-    pub(super) fn over(endpoint: Endpoint) -> Arc<Self> {
+impl ExchangeScheduler {
+    pub(crate) fn over(
+        endpoint: Endpoint,
+        service: Arc<ExchangeService>,
+        closing: CancellationToken,
+    ) -> Arc<Self> {
         Arc::new(Self {
             endpoint,
+            service,
             state: Mutex::default(),
             dials: Semaphore::new(DIALS),
             dials_again: Semaphore::new(DIALS_AGAIN),
-            met: Notify::new(),
-            closed: watch::Sender::new(false),
+            found: Notify::new(),
+            closing,
         })
     }
 
-    /// The socket, to dial from for something else.
-    pub(super) const fn endpoint(&self) -> &Endpoint {
+    /// The socket.
+    pub(crate) const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Begins an exchange with a peer, or has one follow where one is under way that may have missed what is to be said. Gives how
-    /// many statements came, when it has ended; nothing where the peer was not reached.
-    pub(super) fn with(
+    /// Begins an exchange with a peer. Where one is under way, which may have missed the newest statements,
+    /// another follows it. Gives the number of new statements when it has ended; closed without a value where
+    /// the peer was not reached.
+    pub(crate) fn exchange_with(
         self: &Arc<Self>,
-        node: &Arc<Inner>,
         library: LibraryId,
         peer: Source,
     ) -> oneshot::Receiver<usize> {
-        let (tell, told) = oneshot::channel();
-        let mut state = lock_of(&self.state);
-        if *self.closed.borrow() {
-            return told;
+        let (sender, result) = oneshot::channel();
+        let mut state = self.lock();
+        if self.closing.is_cancelled() {
+            return result;
         }
-        let with = With { library, node: peer.node };
-        if let Some(waiting) = state.open.get_mut(&with) {
-            waiting.push(tell);
-            return told;
+        let key = ExchangeKey { library, node: peer.node };
+        if let Some(waiting) = state.open.get_mut(&key) {
+            waiting.push(sender);
+            return result;
         }
-        state.open.insert(with, vec![tell]);
+        state.open.insert(key, vec![sender]);
         while state.tasks.try_join_next().is_some() {}
-        state.tasks.spawn(Arc::clone(self).talk(Arc::downgrade(node), with, peer));
-        told
+        state.tasks.spawn(Arc::clone(self).run(key, peer));
+        result
     }
 
-    /// Returns when some peer has told of members that nobody knew where to find.
-    pub(super) async fn met_somebody(&self) {
-        self.met.notified().await;
+    /// Returns when a peer has named members whose addresses were unknown.
+    pub(crate) async fn peers_found(&self) {
+        self.found.notified().await;
     }
 
-    /// Begins no exchange any more, and gives up those that have reached nobody yet.
-    pub(super) fn close(&self) {
-        self.closed.send_replace(true);
-    }
-
-    /// Closes the endpoint, and returns when every exchange has ended.
-    pub(super) async fn end(&self) {
-        self.close();
+    /// Begins no further exchange, closes the endpoint, and returns when every exchange has ended.
+    pub(crate) async fn end(&self) {
+        self.closing.cancel();
         self.endpoint.hang_up().await;
-        let mut tasks = std::mem::take(&mut lock_of(&self.state).tasks);
+        let mut tasks = std::mem::take(&mut self.lock().tasks);
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Talks to a peer until nobody wants to any more, or it is not there.
-    async fn talk(self: Arc<Self>, node: Weak<Inner>, with: With, peer: Source) {
+    /// Exchanges with a peer until no requester waits, or it is not reached.
+    async fn run(self: Arc<Self>, key: ExchangeKey, peer: Source) {
         let name = peer.node.short();
         loop {
-            let opened = self.open(&node, &with, &peer).await;
-            // All who have asked until now: it is from now on that it is looked at what there is to say.
-            let waiting = lock_of(&self.state).open.get_mut(&with).map(std::mem::take).unwrap_or_default();
-            let talked = match opened {
-                Ok((connection, _room)) => timeout(TALK, self.exchange(&node, &with, connection)).await,
+            let opened = self.open(&key, &peer).await;
+            // Requesters up to here get the result of this exchange: what this node sends is read after this
+            // point.
+            let waiting = self.lock().open.get_mut(&key).map(std::mem::take).unwrap_or_default();
+            let exchanged = match opened {
+                Ok((connection, _permit)) => timeout(EXCHANGE_TIMEOUT, self.exchange(&key, connection)).await,
                 Err(failure) => Ok(Err(failure)),
             };
-            let came = talked.unwrap_or_else(|_| Err(Failure::peer("the exchange took too long")));
+            let came = exchanged.unwrap_or_else(|_| Err(Failure::peer("the exchange took too long")));
             let is_reached = came.is_ok();
-            self.note(&node, with, is_reached);
+            self.note(key, is_reached);
             match came {
                 Ok(came) => {
-                    for tell in waiting {
-                        let _ = tell.send(came);
+                    for requester in waiting {
+                        let _ = requester.send(came);
                     }
                 }
                 Err(failure) => tracing::debug!(peer = name, %failure, "a peer was not reached"),
             }
-            let mut state = lock_of(&self.state);
-            if !is_reached || state.open.get(&with).is_none_or(Vec::is_empty) {
-                state.open.remove(&with);
+            let mut state = self.lock();
+            if !is_reached || state.open.get(&key).is_none_or(Vec::is_empty) {
+                state.open.remove(&key);
                 return;
             }
         }
     }
 
-    /// Dials a peer, when there is room for another exchange with it and for another dial.
-    async fn open(
-        &self,
-        node: &Weak<Inner>,
-        with: &With,
-        peer: &Source,
-    ) -> Result<(Connection, OwnedSemaphorePermit)> {
-        let (room, is_lost) = lock_of(&self.state).outlook(with);
+    /// Dials a peer when there is a permit for an exchange with it and for another dial.
+    async fn open(&self, key: &ExchangeKey, peer: &Source) -> Result<(Connection, OwnedSemaphorePermit)> {
+        let (permits, is_unreachable) = self.lock().outlook(key);
         let dial = async {
-            let room = room.acquire_owned().await.map_err(|_| gone())?;
-            let place = if is_lost { &self.dials_again } else { &self.dials };
-            let _place = place.acquire().await.map_err(|_| gone())?;
-            let (hello, acquainted) = {
-                let node = node.upgrade().ok_or_else(gone)?;
-                let known = node.libraries.get_or_left_out(&with.library).ok_or_else(gone)?;
-                (node.hello(Some(&known), node.listening())?, Acquainted::of(&node, false))
-            };
+            let permit = permits.acquire_owned().await.map_err(|_| closed())?;
+            let dials = if is_unreachable { &self.dials_again } else { &self.dials };
+            let _dial = dials.acquire().await.map_err(|_| closed())?;
+            let service = &self.service;
+            let known = service.library.get_or_left_out(&key.library).ok_or_else(closed)?;
+            let hello = service.peers.hello(Some(&known))?;
+            let verifier = KnownPeers::verifier(&service.library, false);
             let connection =
-                Connection::open_known(&self.endpoint, &peer.addresses, peer.node, &hello, &acquainted);
-            Ok((connection.await.map_err(net_failure)?, room))
+                Connection::open_known(&self.endpoint, &peer.addresses, peer.node, &hello, &verifier);
+            Ok((connection.await.map_err(net_failure)?, permit))
         };
-        let mut closed = self.closed.subscribe();
         tokio::select! {
             opened = dial => opened,
-            _ = closed.wait_for(|closed| *closed) => Err(gone()),
+            () = self.closing.cancelled() => Err(closed()),
         }
     }
 
-    /// Both ways, until neither has news for the other; and asks where others are.
-    async fn exchange(&self, node: &Weak<Inner>, with: &With, connection: Connection) -> Result<usize> {
-        let exchanged = exchange_on(node, &connection, &with.library).await;
-        // What came before it broke off counts too.
-        let (follower, library) = (node.upgrade().ok_or_else(gone)?, with.library);
+    /// Exchanges until neither side has news for the other, then asks for the addresses of other members.
+    async fn exchange(&self, key: &ExchangeKey, connection: Connection) -> Result<usize> {
+        let library = key.library;
+        let exchanged = self.service.exchange_on(&connection, &library).await;
+        // Also after a failed exchange: statements that arrived before are stored.
+        let follower = Arc::clone(&self.service.library);
         on_thread(move || {
             follower.follow_library(library);
             Ok(())
         })
         .await?;
         let news = exchanged?;
-        // What it tells of others is a hint: the exchange was one without it.
-        let told = connection.peers(with.library).await.unwrap_or_default();
+        // Addresses of other members are hints: the exchange succeeded without them.
+        let others = connection.peers(library).await.unwrap_or_default();
         let (peer, address) = (connection.peer().node, plain(connection.address()));
         connection.close();
-        let node = node.upgrade().ok_or_else(gone)?;
-        match on_thread(move || node.told_by(&peer, address, &library, &told)).await {
+        let peers = Arc::clone(&self.service.peers);
+        match on_thread(move || peers.record_hearsay(&peer, address, &library, &others)).await {
             Ok(0) => {}
-            Ok(_) => self.met.notify_one(),
-            Err(failure) => tracing::warn!(%failure, "where peers are was not kept"),
+            Ok(_) => self.found.notify_one(),
+            Err(failure) => tracing::warn!(%failure, "the addresses of peers were not kept"),
         }
         Ok(news)
     }
 
-    /// Remembers whether a peer was reached, and says so when it was the last of its library.
-    fn note(&self, node: &Weak<Inner>, with: With, is_reached: bool) {
-        let is_alone = lock_of(&self.state).note(with, is_reached);
-        if is_alone && !*self.closed.borrow() {
-            let library = node.upgrade().and_then(|node| node.libraries.get(&with.library));
-            let library = library.as_ref().map_or("", |library| library.name());
-            tracing::warn!(library, "no peer can be reached any more: neither news nor revocations come");
+    /// Remembers whether a peer was reached, reports a change of that, and warns when it was the last
+    /// reachable peer of its library.
+    fn note(&self, key: ExchangeKey, is_reached: bool) {
+        let context = &self.service.context;
+        let result = if is_reached { Success::Ok } else { Success::Failed };
+        context.metrics.exchanges.get_or_create(&Acted { result }).inc();
+        let noted = self.lock().note(key, is_reached);
+        if self.closing.is_cancelled() {
+            return;
         }
+        let (library, node) = (key.library.to_string(), key.node.to_string());
+        match noted {
+            Noted::Unchanged => {}
+            Noted::Reached => context.emit(NodeEvent::PeerReached { library, node }),
+            Noted::Lost { was_last } => {
+                context.emit(NodeEvent::PeerLost { library, node });
+                if was_last {
+                    let library = self.service.library.get(&key.library);
+                    let library = library.as_ref().map_or("", |library| library.name());
+                    tracing::warn!(
+                        library,
+                        "no peer can be reached any more: no statements arrive, not even revocations"
+                    );
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// The room for exchanges with a peer, and whether it was out of reach the last time.
-    fn outlook(&mut self, with: &With) -> (Arc<Semaphore>, bool) {
-        let room = self.rooms.entry(with.node).or_insert_with(|| Arc::new(Semaphore::new(TALKS_WITH_ONE)));
-        (Arc::clone(room), self.lost.contains(with))
+    /// The permits for exchanges with a peer, and whether it was unreachable the last time.
+    fn outlook(&mut self, key: &ExchangeKey) -> (Arc<Semaphore>, bool) {
+        let new = || Arc::new(Semaphore::new(EXCHANGES_PER_PEER));
+        let permits = self.permits.entry(key.node).or_insert_with(new);
+        (Arc::clone(permits), self.unreachable.contains(key))
     }
 
-    /// Remembers whether a peer was reached; gives whether it was the last one of its library that could be.
-    fn note(&mut self, with: With, is_reached: bool) -> bool {
+    /// Remembers whether a peer was reached, and compares that with the last time.
+    fn note(&mut self, key: ExchangeKey, is_reached: bool) -> Noted {
         if is_reached {
-            self.lost.remove(&with);
-            self.reached.insert(with);
-            return false;
+            self.unreachable.remove(&key);
+            return if self.reached.insert(key) { Noted::Reached } else { Noted::Unchanged };
         }
-        self.lost.insert(with);
-        self.reached.remove(&with) && !self.reached.iter().any(|other| other.library == with.library)
+        self.unreachable.insert(key);
+        if !self.reached.remove(&key) {
+            return Noted::Unchanged;
+        }
+        Noted::Lost { was_last: !self.reached.iter().any(|other| other.library == key.library) }
     }
 }
 
-fn gone() -> Failure {
+/// A change of whether a peer is reachable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Noted {
+    Unchanged,
+    /// It was not reachable before.
+    Reached,
+    /// It was reachable before.
+    Lost {
+        /// Whether no other peer of its library is reachable.
+        was_last: bool,
+    },
+}
+
+fn closed() -> Failure {
     Failure::busy("the node is being closed")
 }
 
@@ -243,17 +284,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_library_is_lost_once_with_the_last_of_its_peers() {
-        let with =
-            |library: &[u8], node| With { library: LibraryId::of(library), node: NodeId::of(&[node; 32]) };
+    fn the_loss_of_the_last_peer_of_a_library_is_reported_once() {
+        let key = |library: &[u8], node| ExchangeKey {
+            library: LibraryId::of(library),
+            node: NodeId::of(&[node; 32]),
+        };
         let mut state = State::default();
-        assert!(!state.note(with(b"l", 1), false), "nobody was there before");
-        for peer in [with(b"l", 1), with(b"l", 2), with(b"m", 1)] {
-            assert!(!state.note(peer, true));
+        assert_eq!(state.note(key(b"l", 1), false), Noted::Unchanged, "no peer was reachable before");
+        for peer in [key(b"l", 1), key(b"l", 2), key(b"m", 1)] {
+            assert_eq!(state.note(peer, true), Noted::Reached);
+            assert_eq!(state.note(peer, true), Noted::Unchanged);
         }
-        assert!(!state.note(with(b"l", 1), false));
-        assert!(state.note(with(b"l", 2), false));
-        assert!(!state.note(with(b"l", 2), false), "it is said once");
-        assert!(state.note(with(b"m", 1), false));
+        assert_eq!(state.note(key(b"l", 1), false), Noted::Lost { was_last: false });
+        assert_eq!(state.note(key(b"l", 2), false), Noted::Lost { was_last: true });
+        assert_eq!(state.note(key(b"l", 2), false), Noted::Unchanged, "it is reported once");
+        assert_eq!(state.note(key(b"m", 1), false), Noted::Lost { was_last: true });
     }
 }

@@ -1,5 +1,5 @@
-//! `chuan.toml`: what an operator decides about a node. Read at each start, under `CHUAN_…` variables; written once, by
-//! `init`.
+//! `chuan.toml`: the settings of a node. Read at each start; `CHUAN_…` variables override it. Written once,
+//! by `init`.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -10,44 +10,45 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::file;
+use crate::file;
 use crate::{
     command::{Packing, Role, parse_duration},
     exit::{Failure, Result},
     spec::check_name,
 };
 
-/// The port a node listens on unless told otherwise.
+/// The default port on which a node listens.
 pub const DEFAULT_PORT: u16 = 4040;
 
-/// What an operator decides about a node. Every field but `name` has a default.
+/// The settings of a node. Every field but `name` has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What people call the node.
+    /// The node's name, for people.
     pub name: String,
-    /// What it is for.
+    /// The node's role.
     pub role: Role,
-    /// The region that the node says it stands in. `id` and `status --json` show it, and no rule uses it.
+    /// The region that the node claims. `id` and `status --json` show it, and no rule uses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Where `serve` listens: `IP:PORT`; port 0 takes any free one.
+    /// The address on which `serve` listens: `IP:PORT`; port 0 takes any free port.
     pub listen: String,
-    /// Where peers reach it (`HOST:PORT`), if that is not where it listens: behind a forwarded port or a name.
+    /// Addresses (`HOST:PORT`) at which peers reach the node, where these differ from `listen`: a forwarded
+    /// port, or a DNS name.
     pub announce: Vec<String>,
-    /// What sources are to save: bytes or time.
+    /// Whether sources save bytes or time.
     pub packing: Packing,
     /// How often a node vouches for channels, if it holds a timekeeper's key and serves.
     pub fresh_every: Period,
-    /// What differs for some peers, by their name or id.
+    /// Settings for single peers, by their name or id.
     pub peer: BTreeMap<String, Peer>,
 }
 
-/// What an operator decides about a peer.
+/// The settings for a peer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Peer {
-    /// What it is to save when this node pulls from it.
+    /// Whether the peer saves bytes or time when this node pulls from it; `None`: as [`Config::packing`].
     pub packing: Option<Packing>,
 }
 
@@ -93,8 +94,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the file at `path`, then variables `CHUAN_LISTEN`, `CHUAN_ANNOUNCE` (`["a:1", "b:2"]`) and `CHUAN_PACKING`
-    /// over it.
+    /// Reads the file at `path`. The variables `CHUAN_LISTEN`, `CHUAN_ANNOUNCE` (`["a:1", "b:2"]`) and
+    /// `CHUAN_PACKING` override it.
     pub fn read(path: &Path) -> Result<Config> {
         let config: Config = Figment::from(Serialized::defaults(Config::default()))
             .merge(Toml::file_exact(path))
@@ -107,7 +108,7 @@ impl Config {
             let parsed: Result<Region, _> = region.parse();
             parsed.map_err(|error| Failure::invalid(format!("{}: region: {error}", path.display())))?;
         }
-        // Peers would turn away a hello with any other.
+        // Peers refuse a hello with an invalid address.
         for address in &config.announce {
             check_address(address)
                 .map_err(|error| Failure::invalid(format!("{}: announce: {error}", path.display())))?;
@@ -115,26 +116,26 @@ impl Config {
         Ok(config)
     }
 
-    /// Writes a first `chuan.toml`, with a word on each setting.
+    /// Writes a first `chuan.toml`, with a comment on each setting.
     pub(super) fn write_first(path: &Path, name: &str, role: Role) -> Result<()> {
         check_name("node", name)?;
         let text = format!(
             "# Settings of this chuan node; `chuan serve` reads them when it starts.\n\
              \n\
-             # What people call the node.\n\
+             # The node's name, for people.\n\
              name = \"{name}\"\n\
-             # What it is for: origin, mirror or edge.\n\
+             # The node's role: origin, mirror or edge.\n\
              role = \"{}\"\n\
              \n\
-             # The region it claims to stand in, for `chuan id` and `status --json`. The region that counts is the one\n\
-             # that an operator's grant binds the node to.\n\
+             # The region that the node claims, for `chuan id` and `status --json`. No rule uses it: the effective region\n\
+             # is in the operators' grant for the node.\n\
              # region = \"eu\"\n\
-             # Where `chuan serve` listens (UDP). Port 0 takes any free one.\n\
+             # The address on which `chuan serve` listens (UDP). Port 0 takes any free port.\n\
              listen = \"0.0.0.0:{DEFAULT_PORT}\"\n\
-             # Where peers reach this node, if not where it listens: [\"mirror.example.org:{DEFAULT_PORT}\"].\n\
+             # Addresses at which peers reach this node, if not at `listen`: [\"mirror.example.org:{DEFAULT_PORT}\"].\n\
              announce = []\n\
-             # What this node's sources are to save: bytes (smallest), time (fastest), or whatever the link is slower at\n\
-             # (auto). For one peer: a table [peer.\"its name\"] with a line packing = \"smallest\".\n\
+             # Whether sources save bytes (smallest) or time (fastest), or choose by the speed of the link (auto).\n\
+             # For one peer: a table [peer.\"its name\"] with a line packing = \"smallest\".\n\
              packing = \"auto\"\n",
             role.as_str()
         );
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_with_the_file() {
+    fn an_error_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("chuan.toml");
         for text in [

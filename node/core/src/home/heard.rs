@@ -1,24 +1,26 @@
-//! `heard/LIBRARY`: the number of the last lost record of the ledger without which a library is complete here: a peer has given
-//! all that it knows of the library since, or an operator goes on without it.
+//! `heard/LIBRARY`: an arrival number. The library is complete here without the lost ledger records up to
+//! this number: a peer has sent all statements of the library that it knows since then, or an operator has
+//! given the records up.
 
 use chuan_engine::id::LibraryId;
 
-use super::{Home, file, make_dir};
+use super::{Home, make_dir};
 use crate::exit::Result;
+use crate::file;
 
 impl Home {
     fn heard_path(&self, library: &LibraryId) -> std::path::PathBuf {
         self.root.join("heard").join(library.to_string())
     }
 
-    /// The number that was noted last for a library; 0 where there is none. A file that cannot be read counts as none: then
-    /// peers are asked once more.
+    /// The highest number that is noted for a library; 0 where there is none or the file cannot be read.
+    /// After 0, peers are asked once more.
     pub fn heard(&self, library: &LibraryId) -> u64 {
         let read = file::read(&self.heard_path(library));
         read.ok().and_then(|bytes| std::str::from_utf8(&bytes).ok()?.trim().parse().ok()).unwrap_or(0)
     }
 
-    /// Notes a number; durable when it returns.
+    /// Notes a number, if it is higher than the noted one; durable when it returns.
     pub fn note_heard(&self, library: &LibraryId, last: u64) -> Result<()> {
         if self.heard(library) >= last {
             return Ok(());

@@ -1,5 +1,5 @@
-//! The keys of a home: where they lie, and how those of a new library are kept whole. The form of a key file is
-//! [`keyring`]'s.
+//! The keys of a home: their paths, and the atomic write of a new library's keys. The module [`key_file`]
+//! defines the format of a key file.
 
 use std::{
     fs,
@@ -11,10 +11,10 @@ use chuan_engine::{
     statement::{Key, RoleKind},
 };
 
-use super::{Home, file, make_dir};
+use super::{Home, make_dir};
 use crate::{
     exit::{Failure, Result},
-    keyring,
+    file, key_file,
 };
 
 /// The roles whose keys a home may hold.
@@ -41,16 +41,17 @@ impl RoleKeys {
 }
 
 impl Home {
-    /// Which roles of a library this home has the keys of.
+    /// The roles of a library whose keys are in this home.
     pub fn roles_held(&self, library: &LibraryId) -> Vec<RoleKind> {
         ROLES.into_iter().filter(|role| self.role_key_path(library, *role).exists()).collect()
     }
 
-    /// Keeps a new library's keys and its first root statement: all of them or none, durable when it returns. Those that are
-    /// kept already stay: a publish that was contended begins anew with the same.
+    /// Stores a new library's keys and its first root statement: all of them or none, durable when it
+    /// returns. Keys that are already stored stay: a publish that another command interfered with starts
+    /// again with the same keys.
     ///
-    /// The root lies beside the keys so that a founding that a crash cut short is finished with these keys, instead
-    /// of founding a second library of the same name.
+    /// The root is stored beside the keys for a crash while a library is founded: the next publish goes on
+    /// with these keys, and does not found a second library of the same name.
     pub fn keep_founding(&self, library: &LibraryId, keys: &RoleKeys, root: &[u8]) -> Result<()> {
         let dir = self.keys_dir().join(library.to_string());
         let temp = self.keys_dir().join(format!(".{library}.tmp"));
@@ -62,16 +63,16 @@ impl Home {
             fs::remove_dir_all(&temp).map_err(failed)?;
         }
         make_dir(&temp)?;
-        keyring::write(&temp.join("root.key"), &keys.root, None)?;
-        keyring::write(&temp.join("operator.key"), &keys.operator, None)?;
-        keyring::write(&temp.join("publisher.key"), &keys.publisher, None)?;
+        key_file::write(&temp.join("root.key"), &keys.root, None)?;
+        key_file::write(&temp.join("operator.key"), &keys.operator, None)?;
+        key_file::write(&temp.join("publisher.key"), &keys.publisher, None)?;
         file::write_atomic(&temp.join(ROOT), root, 0o600)?;
         fs::rename(&temp, &dir).map_err(failed)?;
         file::sync_dir(&self.keys_dir())
     }
 
-    /// Keeps the first root of a library beside the keys, where it is not yet or is damaged: what is left of the library where
-    /// the ledger is lost. Durable when it returns.
+    /// Stores the first root of a library beside the keys, where it is missing or damaged: the home still
+    /// knows the library by this root when the ledger is lost. Durable when it returns.
     pub fn keep_root(&self, library: &LibraryId, root: &[u8]) -> Result<()> {
         let dir = self.keys_dir().join(library.to_string());
         if file::read(&dir.join(ROOT)).is_ok_and(|kept| kept == root) {
@@ -81,7 +82,7 @@ impl Home {
         file::write_atomic(&dir.join(ROOT), root, 0o600)
     }
 
-    /// The first root statements of all libraries founded here, as kept by [`Home::keep_founding`].
+    /// The first root statements of all libraries founded here, as stored by [`Home::keep_founding`].
     pub fn foundings(&self) -> Result<Vec<Vec<u8>>> {
         self.kept_roots(|dir| dir.join("root.key").exists())
     }
@@ -103,15 +104,15 @@ impl Home {
             }
             match file::read(&path) {
                 Ok(root) => roots.push(root),
-                // The others are of use all the same.
-                Err(failure) => tracing::warn!("a library's first root is left out: {failure}"),
+                // The other roots are still useful.
+                Err(failure) => tracing::warn!("the first root of a library cannot be read: {failure}"),
             }
         }
         roots.sort();
         Ok(roots)
     }
 
-    /// Where the key of a role in a library lies, if it is in this home.
+    /// The path of the key of a role in a library, whether or not this home has the key.
     pub fn role_key_path(&self, library: &LibraryId, role: RoleKind) -> PathBuf {
         self.keys_dir().join(library.to_string()).join(format!("{}.key", role.name()))
     }
@@ -133,10 +134,10 @@ pub fn random() -> Result<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{command::Role, keyring::Ask};
+    use crate::{command::Role, key_file::Ask};
 
     #[test]
-    fn a_founding_is_kept_whole() {
+    fn keys_of_a_new_library_are_stored_once() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(dir.path(), None, Role::Origin).unwrap();
         let library = LibraryId::of(b"root");
@@ -145,19 +146,19 @@ mod tests {
         let keys = RoleKeys::generate().unwrap();
         home.keep_founding(&library, &keys, b"root").unwrap();
         let path = home.role_key_path(&library, RoleKind::Publisher);
-        let publisher = keyring::read(&path, Ask::Nobody).unwrap();
+        let publisher = key_file::read(&path, Ask::Nobody).unwrap();
         assert_eq!(publisher.public(), keys.publisher.public());
         assert_eq!(home.foundings().unwrap(), vec![b"root".to_vec()]);
         assert_eq!(home.roles_held(&library), ROLES[..3]);
 
-        // Another command spoke at the same time, and the publish that founds began anew: it ended in an error of the file
-        // system, since the folder was there.
+        // Another command signed a statement at the same time, so the publish that founds the library started
+        // again. It failed with a file system error, since the folder existed.
         home.keep_founding(&library, &keys, b"root").unwrap();
-        assert_eq!(keyring::read(&path, Ask::Nobody).unwrap().public(), keys.publisher.public());
+        assert_eq!(key_file::read(&path, Ask::Nobody).unwrap().public(), keys.publisher.public());
     }
 
     #[test]
-    fn a_damaged_root_is_written_anew_and_an_odd_one_stops_no_other() {
+    fn a_damaged_root_is_written_again_and_an_unreadable_one_hides_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
         let [sound, damaged, odd] = ["sound", "damaged", "odd"].map(|text| LibraryId::of(text.as_bytes()));

@@ -1,20 +1,22 @@
-//! `behind/LIBRARY.json`: of each channel on which something newer was announced than is here, since when that is so, who
-//! announced it, and what the nodes answered that were asked for it. Gone once it is here.
+//! `behind/LIBRARY.json`: for each channel that is behind here, since when, the nodes that announced the
+//! newer release, and the answers of the nodes that were asked for it. An entry is removed once the release
+//! is here.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use chuan_engine::id::{LibraryId, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::{Home, file};
+use super::Home;
+use crate::file;
 use crate::{
     exit::{Exit, Failure, Result},
     outcome::Asked,
 };
 
-/// Nodes that are remembered to have announced one release, at most: those that did first.
+/// The maximum number of announcing nodes that are kept for one release: the first ones.
 const ANNOUNCERS: usize = 16;
-/// Nodes that are remembered to have been asked for one release, at most: those that were last.
+/// The maximum number of answers that are kept for one release: the last ones.
 const ASKED: usize = 64;
 
 /// The channels of a library that are behind here, by name.
@@ -29,18 +31,19 @@ pub struct Lagging {
     pub statement: String,
     /// When this home first heard that statement, in milliseconds since 1970.
     pub announced_ms: i64,
-    /// Since when something newer was announced than is here.
+    /// Since when the channel is behind here, in milliseconds since 1970.
     pub since_ms: i64,
-    /// Ids of the nodes that brought the statement, or said that they know it; the first one first.
+    /// Ids of the nodes that sent the statement, or reported that they know it; the first one first.
     #[serde(default)]
     pub announcers: Vec<String>,
-    /// The nodes that were asked for its release, and what each answered last.
+    /// The nodes that were asked for its release, each with its last answer.
     #[serde(default)]
     pub asked: Vec<Asked>,
 }
 
 impl Lags {
-    /// Notes that `statement` is the newest about `channel`, and not followed here.
+    /// Notes that `statement` is the newest about `channel`, and that the channel here has not moved to its
+    /// release.
     pub fn announced(&mut self, channel: &str, statement: &str, now_ms: i64) -> &mut Lagging {
         let lagging = self.0.entry(channel.to_owned()).or_default();
         if lagging.statement != statement {
@@ -53,7 +56,7 @@ impl Lags {
 }
 
 impl Lagging {
-    /// Notes that a node has announced it.
+    /// Notes that a node has announced the statement.
     pub fn announced_by(&mut self, node: &NodeId) {
         let node = node.to_string();
         if self.announcers.len() < ANNOUNCERS && !self.announcers.contains(&node) {
@@ -61,7 +64,7 @@ impl Lagging {
         }
     }
 
-    /// Notes what a node answered.
+    /// Notes the answer of a node; it replaces the node's last answer.
     pub fn answered(&mut self, asked: Asked) {
         self.asked.retain(|other| other.node != asked.node);
         self.asked.push(asked);
@@ -75,7 +78,8 @@ impl Home {
         self.root.join("behind").join(format!("{library}.json"))
     }
 
-    /// What is noted of the channels of `library`. A file that cannot be read is taken for none: it is noted anew.
+    /// The channels of `library` that are behind here. A damaged file is taken as empty: its entries are
+    /// noted again.
     pub fn lags(&self, library: &LibraryId) -> Result<Lags> {
         match file::read(&self.lags_path(library)) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
@@ -84,7 +88,7 @@ impl Home {
         }
     }
 
-    /// Replaces what is noted; durable when it returns.
+    /// Replaces the entries of a library; durable when it returns.
     pub fn keep_lags(&self, library: &LibraryId, lags: &Lags) -> Result<()> {
         let path = self.lags_path(library);
         if lags.0.is_empty() {
@@ -92,7 +96,7 @@ impl Home {
         }
         super::make_dir(&self.root.join("behind"))?;
         let mut bytes = serde_json::to_vec_pretty(lags)
-            .map_err(|error| Failure::internal(format!("encode what is behind: {error}")))?;
+            .map_err(|error| Failure::internal(format!("encode channels that are behind: {error}")))?;
         bytes.push(b'\n');
         file::write_atomic(&path, &bytes, 0o600)
     }
@@ -104,7 +108,7 @@ mod tests {
     use crate::command::Role;
 
     #[test]
-    fn a_newer_announcement_keeps_since_when_the_channel_is_behind() {
+    fn a_newer_announcement_keeps_the_time_since_which_a_channel_is_behind() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
         let library = LibraryId::from_bytes([1; 32]);
@@ -122,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_answer_of_a_node_counts_and_old_ones_make_room() {
+    fn the_last_answer_of_each_node_is_kept_up_to_a_limit() {
         let mut lagging = Lagging::default();
         for node in 0..2 * ASKED {
             for answer in ["busy", "behind"] {

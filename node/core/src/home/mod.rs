@@ -1,24 +1,26 @@
-//! A home: where everything of one node lies on disk. Owns the layout and its small files; knows nothing of what they
-//! mean to other nodes.
+//! A home: the directory with all data of one node. Owns the layout and the small files. The meaning of the
+//! files for other nodes is decided elsewhere.
 //!
 //! ```text
 //! H/                 0700
 //!   chuan.toml       configuration, for people to edit
-//!   lock             taken by whoever opens the home
+//!   lock             held by the process that has the home open
 //!   store/           segments and their index
-//!   ledger/          0700; a and b: statements and refs, twice
-//!   keys/            0700; node.key (node.id and node.next once it was replaced), and a folder per library with root.key, operator.key, publisher.key (0600)
-//!   audit/           the audit log: who did what; never removed
-//!   peers.json       sources and where they were reached: hints, never trusted
+//!   ledger/          0700; a and b: two equal files with statements and refs
+//!   keys/            0700; node.key, node.id (after its first replacement), node.next (during one), and a
+//!                    folder per library with root.key, operator.key, publisher.key (0600)
+//!   audit/           the audit log: each action and its actor; never removed
+//!   peers.json       sources and their addresses: hints, never trusted
 //!   pulls/           one file per library whose pull has begun and not ended
-//!   behind/          one file per library of which something newer was announced than is here: since when, and who has it
-//!   cache/           what publish remembers of files it has read; may be deleted
-//!   restored/        what restore remembers of folders it has written; may be deleted
+//!   behind/          one file per library with channels that are behind: since when, and announcing nodes
+//!   whole/           one file per library: the manifests that were complete here
+//!   heard/           one file per library that is complete although ledger records are lost
+//!   cache/           scan caches of publish; may be deleted
+//!   restored/        restore records; may be deleted
 //!   run/             0700; the admin socket
 //! ```
 
 pub mod config;
-pub mod file;
 mod heard;
 pub mod keys;
 pub mod lag;
@@ -39,20 +41,21 @@ use chuan_engine::{
 use crate::{
     command::Role,
     exit::{Failure, Result},
-    keyring::{self, Ask},
+    file,
+    key_file::{self, Ask},
 };
 use chuan_storage::lock::HomeLock;
 use config::Config;
 
-/// A home that has been initialised. Holding one locks nothing.
+/// A home that has been initialised. The value does not hold the home lock.
 #[derive(Clone, Debug)]
 pub struct Home {
     root: PathBuf,
 }
 
 impl Home {
-    /// Makes a home: folders, the node's key and `chuan.toml`. Repeating it finishes what a crash left undone; fails
-    /// on a home that is complete. Durable when it returns.
+    /// Makes a home: folders, the node's key and `chuan.toml`. After a crash, a repeated call finishes the
+    /// work. Fails on a home that is complete. Durable when it returns.
     pub fn init(root: &Path, name: Option<&str>, role: Role) -> Result<Home> {
         let home = Home { root: absolute(root)? };
         if home.config_path().exists() {
@@ -62,14 +65,14 @@ impl Home {
             )));
         }
         make_dir(&home.root)?;
-        for dir in [home.store_dir(), home.keys_dir()].into_iter().chain(home.passing_dirs()) {
+        for dir in [home.store_dir(), home.keys_dir()].into_iter().chain(home.disposable_dirs()) {
             make_dir(&dir)?;
         }
         let node_key = match home.node_key() {
             Ok(key) => key,
             Err(failure) if failure.exit == crate::Exit::Missing => {
                 let key = keys::generate()?;
-                keyring::write(&home.node_key_path(), &key, None)?;
+                key_file::write(&home.node_key_path(), &key, None)?;
                 key
             }
             Err(failure) => return Err(failure),
@@ -82,9 +85,9 @@ impl Home {
         Ok(home)
     }
 
-    /// Gives the node of a home whose key is lost another one: `node` is what its id was, since nothing else of it is left. Fails
-    /// where the key is there: [`rotate`](crate::Node::rotate) replaces one that still signs. Nobody knows the new key before an
-    /// operator binds it. Durable when it returns.
+    /// Makes a new key for a node whose key is lost. `node` is the id that the node had: the home may have no
+    /// other record of it. Fails where the key is still there: [`rotate`](crate::Node::rotate) replaces such
+    /// a key. Other nodes do not know the new key before an operator binds it. Durable when it returns.
     pub fn renew(root: &Path, node: &NodeId) -> Result<Home> {
         let home = Self::find(root)?;
         let _lock = HomeLock::acquire_for(home.root(), "init")?;
@@ -107,7 +110,7 @@ impl Home {
         }
         let key = keys::generate()?;
         file::write_atomic(&home.node_id_path(), format!("{node}\n").as_bytes(), 0o600)?;
-        keyring::write(&home.node_key_path(), &key, None)?;
+        key_file::write(&home.node_key_path(), &key, None)?;
         Ok(home)
     }
 
@@ -121,8 +124,8 @@ impl Home {
                 root.display()
             )));
         }
-        // Backups and copies lose empty folders, and none of these holds anything that cannot be made anew.
-        for dir in home.passing_dirs() {
+        // Backups and copies lose empty folders. These folders hold only data that can be made again.
+        for dir in home.disposable_dirs() {
             make_dir(&dir)?;
         }
         Ok(home)
@@ -140,10 +143,10 @@ impl Home {
 
     /// The node's secret key.
     pub fn node_key(&self) -> Result<Key> {
-        keyring::read(&self.node_key_path(), Ask::Nobody)
+        key_file::read(&self.node_key_path(), Ask::Nobody)
     }
 
-    /// The node's id: that of its first key, which it keeps when its key is replaced.
+    /// The node's id: the id of its first key. It stays the same when the key is replaced.
     pub fn node_id(&self) -> Result<NodeId> {
         match file::read(&self.node_id_path()) {
             Ok(bytes) => {
@@ -151,7 +154,10 @@ impl Home {
                 text.trim_end().parse().map_err(|_| {
                     Failure::new(
                         crate::Exit::Corrupt,
-                        format!("{} is no node id; put it back from a backup", self.node_id_path().display()),
+                        format!(
+                            "{} is not a node id; put it back from a backup",
+                            self.node_id_path().display()
+                        ),
                     )
                 })
             }
@@ -160,33 +166,33 @@ impl Home {
         }
     }
 
-    /// Keeps the key that is to succeed the node's, under the same passphrase, and for good the id that the first key gave it;
-    /// durable when it returns.
+    /// Stores the key that is to replace the node's key, under the same passphrase, and the node's id in a
+    /// file of its own, since the new key has another id. Durable when it returns.
     pub fn keep_next_key(&self, key: &Key) -> Result<()> {
         let id = self.node_id()?;
         file::write_atomic(&self.node_id_path(), format!("{id}\n").as_bytes(), 0o600)?;
         file::remove(&self.next_key_path())?;
-        let passphrase = keyring::passphrase_of(&self.node_key_path(), Ask::Nobody)?;
-        keyring::write(&self.next_key_path(), key, passphrase)
+        let passphrase = key_file::passphrase_of(&self.node_key_path(), Ask::Nobody)?;
+        key_file::write(&self.next_key_path(), key, passphrase)
     }
 
-    /// The key that is to succeed the node's; none where no rotation is under way.
+    /// The key that is to replace the node's key; `None` while no rotation is under way.
     pub fn next_key(&self) -> Result<Option<Key>> {
-        match keyring::read(&self.next_key_path(), Ask::Nobody) {
+        match key_file::read(&self.next_key_path(), Ask::Nobody) {
             Ok(key) => Ok(Some(key)),
             Err(failure) if failure.exit == crate::Exit::Missing => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 
-    /// Makes the next key the node's; durable when it returns.
+    /// Replaces the node's key by the next key; durable when it returns.
     pub fn take_next_key(&self) -> Result<()> {
         std::fs::rename(self.next_key_path(), self.node_key_path())
             .map_err(|error| Failure::io(format!("replace {}", self.node_key_path().display()), error))?;
         file::sync_dir(&self.keys_dir())
     }
 
-    /// Forgets the next key.
+    /// Removes the next key; durable when it returns.
     pub fn drop_next_key(&self) -> Result<()> {
         file::remove(&self.next_key_path())
     }
@@ -199,53 +205,53 @@ impl Home {
         self.keys_dir().join("node.next")
     }
 
-    /// Where the configuration lies.
+    /// The path of the configuration.
     pub fn config_path(&self) -> PathBuf {
         self.root.join("chuan.toml")
     }
 
-    /// Where the store lies.
+    /// The folder of the store.
     pub fn store_dir(&self) -> PathBuf {
         self.root.join("store")
     }
 
-    /// Where the ledger lies.
+    /// The folder of the ledger.
     pub fn ledger_dir(&self) -> PathBuf {
         self.root.join("ledger")
     }
 
-    /// Where secret keys lie.
+    /// The folder of the secret keys.
     pub fn keys_dir(&self) -> PathBuf {
         self.root.join("keys")
     }
 
-    /// Where the audit log lies.
+    /// The folder of the audit log.
     pub fn audit_dir(&self) -> PathBuf {
         self.root.join("audit")
     }
 
-    /// Where the admin socket lies.
+    /// The folder of the admin socket.
     pub fn run_dir(&self) -> PathBuf {
         self.root.join("run")
     }
 
-    /// Where peers are remembered.
+    /// The path of the address book.
     pub fn peers_path(&self) -> PathBuf {
         self.root.join("peers.json")
     }
 
-    /// Where publish remembers the files it has read.
+    /// The folder of the scan caches of publish.
     pub fn cache_dir(&self) -> PathBuf {
         self.root.join("cache")
     }
 
-    /// Where restore remembers the folders it has written.
+    /// The folder of the restore records.
     pub fn restored_dir(&self) -> PathBuf {
         self.root.join("restored")
     }
 
-    /// The folders that hold nothing that cannot be made anew.
-    fn passing_dirs(&self) -> [PathBuf; 4] {
+    /// The folders whose content can be made again.
+    fn disposable_dirs(&self) -> [PathBuf; 4] {
         [self.pulls_dir(), self.cache_dir(), self.restored_dir(), self.run_dir()]
     }
 
@@ -262,7 +268,7 @@ impl Home {
         file::write_atomic(&self.pulls_dir().join(library.to_string()), b"", 0o600)
     }
 
-    /// Notes that a pull of `library` has ended well.
+    /// Notes that a pull of `library` has ended without error.
     pub fn end_pull(&self, library: &LibraryId) -> Result<()> {
         file::remove(&self.pulls_dir().join(library.to_string()))
     }
@@ -273,12 +279,12 @@ impl Home {
     }
 }
 
-/// Whether there is a home at `root`, of whatever node.
+/// Whether there is a home at `root`, of any node.
 pub fn is_home(root: &Path) -> bool {
     root.join("chuan.toml").is_file() && root.join("keys").is_dir()
 }
 
-/// Where the home is when neither `--home` nor `CHUAN_HOME` says: `~/.chuan`.
+/// The home without `--home` and `CHUAN_HOME`: `~/.chuan`.
 pub fn default_root() -> Result<PathBuf> {
     std::env::var_os("HOME")
         .filter(|home| !home.is_empty())
@@ -290,7 +296,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Failure::io(format!("resolve {}", path.display()), error))
 }
 
-/// Makes a folder that only its owner may enter, with its parents; one that exists is left as it is.
+/// Makes a folder that only its owner may enter, with its parents. A folder that exists is not changed.
 fn make_dir(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -313,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn init_makes_a_home_once_and_finishes_one_left_undone() {
+    fn init_makes_a_home_once_and_finishes_an_interrupted_one() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("h");
         assert_eq!(Home::find(&root).unwrap_err().exit, crate::Exit::Missing);
@@ -326,15 +332,15 @@ mod tests {
         assert_eq!(home.config().unwrap().name, "甲");
         assert_eq!(Home::init(&root, None, Role::Origin).unwrap_err().exit, crate::Exit::Invalid);
 
-        // A crash before the configuration was written: the key that was made stays the node's key.
+        // A crash before the configuration is written: the key stays the node's key.
         fs::remove_file(home.config_path()).unwrap();
         let again = Home::init(&root, Some("甲"), Role::Origin).unwrap();
         assert_eq!(again.node_key().unwrap().public(), key);
     }
 
-    /// The id stays, whatever the key: who lost a key is the same node when an operator has bound the new one.
+    /// The id stays when the key changes: after an operator has bound the new key, it is the same node.
     #[test]
-    fn a_home_whose_key_is_lost_gets_another() {
+    fn a_home_with_a_lost_key_gets_a_new_one() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
         let (id, key) = (home.node_id().unwrap(), home.node_key().unwrap().public());
@@ -349,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_pull_is_remembered_until_it_ends() {
+    fn an_unfinished_pull_is_noted_until_it_ends() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
         let library = LibraryId::of(b"x");

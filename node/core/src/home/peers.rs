@@ -1,5 +1,5 @@
-//! `peers.json`: nodes that were met and where. Hints only: an address is proved by the key that answers there, and what
-//! a node may do is decided by statements.
+//! `peers.json`: known peers and their addresses. All of them are hints: an address is proved by the key of
+//! the node that answers there, and the rights of a node are decided by statements.
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
@@ -9,33 +9,34 @@ use chuan_engine::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Home, file};
+use super::Home;
 use crate::exit::{Exit, Failure, Result};
+use crate::file;
 
-/// Places of a peer that are remembered on the word of others.
+/// The maximum number of addresses of a peer that are kept from other nodes.
 const HEARSAY: usize = 8;
-/// Those of them that one answer may fill, so that some of what others said stays.
+/// The maximum number of these that one answer may set, so that some from other answers stay.
 const HEARSAY_OF_ONE: usize = 4;
 
-/// All peers this node remembers, the ones heard of last first.
+/// All known peers; the one that was reached last comes first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Peers {
     peers: Vec<Peer>,
 }
 
-/// A node that was met.
+/// A known peer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Peer {
     /// Its id, as text.
     pub id: String,
-    /// What it calls itself.
+    /// The name that it uses for itself.
     pub name: String,
-    /// Where it was reached, or says under its own key that it is; the address that worked last, or is new, first. At most
-    /// [`ADDRESSES`].
+    /// Addresses at which it was reached, or that it named under its own key. An address that just worked, or
+    /// that is new, comes first. At most [`ADDRESSES`].
     pub addresses: Vec<String>,
-    /// Where others say that it is reached, the newest word first; never passed on.
+    /// Addresses that other nodes named, the newest first; never passed on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hearsay: Vec<String>,
     /// Ids of libraries it is a source of.
@@ -43,13 +44,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Where to look for it, the best first.
+    /// The addresses at which to dial it, the best first.
     pub fn places(&self) -> Vec<String> {
         let room = ADDRESSES.saturating_sub(self.hearsay.len());
         self.addresses.iter().take(room).chain(&self.hearsay).cloned().collect()
     }
 
-    /// Puts addresses that its own key vouches for before those that are known.
+    /// Puts addresses that its own key proves before the known ones.
     fn lead_with(&mut self, addresses: Vec<String>) {
         let known = std::mem::replace(&mut self.addresses, addresses);
         let behind: Vec<_> = known.into_iter().filter(|known| !self.addresses.contains(known)).collect();
@@ -60,18 +61,18 @@ impl Peer {
 }
 
 impl Peers {
-    /// All of them.
+    /// All peers.
     pub fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter()
     }
 
-    /// The sources of a library, the one heard of last first.
+    /// The sources of a library, the one that was reached last first.
     pub fn sources(&self, library: &LibraryId) -> impl Iterator<Item = &Peer> {
         let library = library.to_string();
         self.peers.iter().filter(move |peer| peer.libraries.contains(&library))
     }
 
-    /// The peer of this name, id or beginning of an id; fails where several match. `None` where none does.
+    /// The peer with this name, id or beginning of an id; `None` if no peer matches. Fails if several match.
     pub fn find(&self, who: &str) -> Result<Option<&Peer>> {
         let named: Vec<_> = self.peers.iter().filter(|peer| peer.name == who).collect();
         let found = if named.is_empty() {
@@ -92,9 +93,16 @@ impl Peers {
         }
     }
 
-    /// Notes where others say that a member of `library` is reached: plain addresses only, behind everything that is known of it.
-    /// A newer word replaces older ones. Gives whether there is somewhere to look for it now, and was not before.
-    pub fn heard_of(&mut self, node: &NodeId, name: &str, addresses: &[String], library: &LibraryId) -> bool {
+    /// Records addresses of a member of `library` that another node named. Only plain IP addresses are taken,
+    /// and they come after all other addresses of the peer. Newer ones replace older ones. Returns whether
+    /// the peer has an address now and had none before.
+    pub fn record_hearsay(
+        &mut self,
+        node: &NodeId,
+        name: &str,
+        addresses: &[String],
+        library: &LibraryId,
+    ) -> bool {
         let told: Vec<_> = addresses.iter().filter(|told| is_plain(told)).take(HEARSAY_OF_ONE).collect();
         if told.is_empty() {
             return false;
@@ -109,14 +117,20 @@ impl Peers {
         was_lost
     }
 
-    /// Notes what a member of `library` says of itself, under its key: what is new in it leads. What it repeats stays where it is,
-    /// behind the address that worked.
-    pub fn says(&mut self, node: &NodeId, name: &str, addresses: &[String], library: &LibraryId) {
+    /// Records the addresses that a member of `library` names under its own key. New addresses come first. A
+    /// known address keeps its position, after the address that worked.
+    pub fn record_self_claim(
+        &mut self,
+        node: &NodeId,
+        name: &str,
+        addresses: &[String],
+        library: &LibraryId,
+    ) {
         let Some(peer) = self.entry(node, name) else { return };
         if !name.is_empty() {
             name.clone_into(&mut peer.name);
         }
-        // What it does not say any more makes room, the oldest first.
+        // Addresses that it no longer names are removed to make room, the oldest first.
         let mut room = ADDRESSES.saturating_sub(addresses.len());
         peer.addresses.retain(|known| {
             let stays = addresses.contains(known) || room > 0;
@@ -128,17 +142,23 @@ impl Peers {
         peer.libraries.insert(library.to_string());
     }
 
-    /// Notes the address at which a peer was reached just now.
-    pub fn reached(&mut self, node: &NodeId, address: String) {
+    /// Records the address at which a peer was just reached.
+    pub fn record_dial(&mut self, node: &NodeId, address: String) {
         let id = node.to_string();
         if let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) {
             peer.lead_with(vec![address]);
         }
     }
 
-    /// Remembers that `node` was met at `addresses` (the first is the one that worked) and, if given, is a source of
-    /// `library`: from now on the first.
-    pub fn met(&mut self, node: &NodeId, name: &str, addresses: &[String], library: Option<&LibraryId>) {
+    /// Records that `node` was reached at the first of `addresses` and, if given, is a source of `library`.
+    /// The peer comes first from now on.
+    pub fn record_introduction(
+        &mut self,
+        node: &NodeId,
+        name: &str,
+        addresses: &[String],
+        library: Option<&LibraryId>,
+    ) {
         let id = node.to_string();
         let at = self.peers.iter().position(|peer| peer.id == id);
         let mut peer = at.map_or_else(|| Peer { id, ..Peer::default() }, |at| self.peers.remove(at));
@@ -150,7 +170,7 @@ impl Peers {
         self.peers.insert(0, peer);
     }
 
-    /// The peer of this id, made where there is none: behind all others, so that whoever forges hints displaces nobody.
+    /// The peer with this id; a new one is added after all others, so that forged hints displace no peer.
     fn entry(&mut self, node: &NodeId, name: &str) -> Option<&mut Peer> {
         let id = node.to_string();
         match self.peers.iter().position(|peer| peer.id == id) {
@@ -163,14 +183,15 @@ impl Peers {
     }
 }
 
-/// Whether a stranger's word about where somebody is can be looked at: a name would have it looked up wherever its maker likes.
+/// Whether an address from another node may be used: an IP address with a port. The look-up of a name would
+/// let that node choose the DNS server that gets the query.
 fn is_plain(address: &str) -> bool {
     let address = address.parse::<SocketAddr>();
     address.is_ok_and(|at| at.port() != 0 && !at.ip().is_unspecified() && !at.ip().is_multicast())
 }
 
 impl Home {
-    /// Reads the peers; a file that cannot be read as such is an error that names it, since a hand may have edited it.
+    /// Reads the peers. A malformed file is an error that names the file, since a person may have edited it.
     pub fn peers(&self) -> Result<Peers> {
         let bytes = match file::read(&self.peers_path()) {
             Err(failure) if failure.exit == Exit::Missing => return Ok(Peers::default()),
@@ -182,6 +203,14 @@ impl Home {
                 self.peers_path().display()
             ))
         })
+    }
+
+    /// Renames a damaged address book, so that it is not overwritten. Returns the new path.
+    pub fn quarantine_peers(&self) -> Result<std::path::PathBuf> {
+        let (path, kept) = (self.peers_path(), self.root().join("peers.json.damaged"));
+        std::fs::rename(&path, &kept)
+            .map_err(|error| Failure::io(format!("rename {}", path.display()), error))?;
+        Ok(kept)
     }
 
     /// Replaces the peers; durable when it returns.
@@ -204,9 +233,9 @@ mod tests {
         let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
         let (library, a, b) = (LibraryId::of(b"l"), NodeId::of(&[1; 32]), NodeId::of(&[2; 32]));
         let mut peers = home.peers().unwrap();
-        peers.met(&a, "甲", &["a:1".into()], Some(&library));
-        peers.met(&b, "乙", &["b:1".into()], Some(&library));
-        peers.met(&a, "", &["a:2".into()], None);
+        peers.record_introduction(&a, "甲", &["a:1".into()], Some(&library));
+        peers.record_introduction(&b, "乙", &["b:1".into()], Some(&library));
+        peers.record_introduction(&a, "", &["a:2".into()], None);
         home.keep_peers(&peers).unwrap();
 
         let peers = home.peers().unwrap();
@@ -218,53 +247,65 @@ mod tests {
         assert_eq!(peers.sources(&LibraryId::of(b"m")).count(), 0);
     }
 
-    /// Four made-up addresses of a member, told before it was known, filled all the room that hearsay had: its true address was
-    /// refused for ever. Names were taken too, and looked up again and again.
+    /// A node named four false addresses of a member that was not known yet. They filled the room for
+    /// hearsay, and its true address was refused forever. DNS names were accepted too, and looked up again
+    /// and again.
     #[test]
-    fn a_newer_word_of_others_replaces_an_older_one_and_nothing_that_proved_true() {
+    fn newer_hearsay_replaces_older_hearsay_and_no_proved_address() {
         let (library, node) = (LibraryId::of(b"l"), NodeId::of(&[1; 32]));
         let lies: Vec<String> = (1..=16).map(|n| format!("203.0.113.{n}:4040")).collect();
         let mut peers = Peers::default();
-        assert!(peers.heard_of(&node, "x", &lies, &library));
-        assert!(!peers.heard_of(&node, "x", &["evil.example:53".into(), "192.0.2.1:0".into()], &library));
-        assert!(!peers.heard_of(&node, "x", &["192.0.2.7:4040".into()], &library));
-        assert!(!peers.heard_of(&node, "x", &lies, &library));
+        assert!(peers.record_hearsay(&node, "x", &lies, &library));
+        assert!(!peers.record_hearsay(
+            &node,
+            "x",
+            &["evil.example:53".into(), "192.0.2.1:0".into()],
+            &library
+        ));
+        assert!(!peers.record_hearsay(&node, "x", &["192.0.2.7:4040".into()], &library));
+        assert!(!peers.record_hearsay(&node, "x", &lies, &library));
         let places = |peers: &Peers| peers.iter().next().unwrap().places();
         assert_eq!(places(&peers)[0], "192.0.2.7:4040");
         assert_eq!(places(&peers)[1..], lies[..4]);
         let others: Vec<String> = (21..=36).map(|n| format!("203.0.113.{n}:4040")).collect();
-        peers.heard_of(&node, "x", &others, &library);
-        assert!(places(&peers).contains(&"192.0.2.7:4040".to_owned()), "one answer displaces not everything");
-        peers.reached(&node, "192.0.2.7:4040".into());
-        peers.heard_of(&node, "x", &lies[4..], &library);
-        peers.heard_of(&node, "x", &lies[8..], &library);
+        peers.record_hearsay(&node, "x", &others, &library);
+        assert!(places(&peers).contains(&"192.0.2.7:4040".to_owned()), "one answer must not replace all");
+        peers.record_dial(&node, "192.0.2.7:4040".into());
+        peers.record_hearsay(&node, "x", &lies[4..], &library);
+        peers.record_hearsay(&node, "x", &lies[8..], &library);
         let peer = peers.iter().next().unwrap();
         assert_eq!((peer.addresses.as_slice(), peer.hearsay.len()), (&["192.0.2.7:4040".to_owned()][..], 8));
     }
 
-    /// A node whose provider gives it another address every day was heard sixteen times, and never again.
+    /// A node whose provider changed its address every day was recorded sixteen times, and its later
+    /// addresses were dropped.
     #[test]
-    fn what_a_node_says_of_itself_leads_and_what_worked_stays_before_what_it_repeats() {
+    fn new_addresses_of_a_node_lead_and_a_working_one_stays_before_repeated_ones() {
         let (library, node) = (LibraryId::of(b"l"), NodeId::of(&[1; 32]));
         let mut peers = Peers::default();
         let addresses = |peers: &Peers| peers.iter().next().unwrap().addresses.clone();
         for day in 0..20 {
-            peers.says(&node, "x", &[format!("192.0.2.{day}:4040"), "10.0.0.1:4040".into()], &library);
+            peers.record_self_claim(
+                &node,
+                "x",
+                &[format!("192.0.2.{day}:4040"), "10.0.0.1:4040".into()],
+                &library,
+            );
             assert_eq!(addresses(&peers)[0], format!("192.0.2.{day}:4040"));
             assert!(addresses(&peers).contains(&"10.0.0.1:4040".to_owned()));
         }
         assert_eq!(addresses(&peers).len(), ADDRESSES);
-        peers.says(&node, "x", &["10.0.0.1:4040".into()], &library);
-        peers.reached(&node, "198.51.100.1:4040".into());
-        peers.says(&node, "x", &["192.0.2.19:4040".into()], &library);
+        peers.record_self_claim(&node, "x", &["10.0.0.1:4040".into()], &library);
+        peers.record_dial(&node, "198.51.100.1:4040".into());
+        peers.record_self_claim(&node, "x", &["192.0.2.19:4040".into()], &library);
         assert_eq!(addresses(&peers)[..2], ["198.51.100.1:4040", "192.0.2.19:4040"]);
     }
 
     #[test]
-    fn a_name_borne_by_two_is_refused_with_their_ids() {
+    fn a_name_of_two_peers_is_refused_with_their_ids() {
         let mut peers = Peers::default();
-        peers.met(&NodeId::of(&[1; 32]), "x", &[], None);
-        peers.met(&NodeId::of(&[2; 32]), "x", &[], None);
+        peers.record_introduction(&NodeId::of(&[1; 32]), "x", &[], None);
+        peers.record_introduction(&NodeId::of(&[2; 32]), "x", &[], None);
         let failure = peers.find("x").unwrap_err();
         assert!(failure.message.contains(&NodeId::of(&[2; 32]).to_string()), "{failure}");
     }

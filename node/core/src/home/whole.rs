@@ -1,19 +1,21 @@
-//! `whole/LIBRARY`: the manifests that were whole here, one id a line. The index remembers the same, and is made anew from the
-//! segments: without this file, what a release has lost would look like a release that was never pulled to its end.
+//! `whole/LIBRARY`: the manifests that were complete here, one id a line. The index has the same information,
+//! but it can be rebuilt from the segments. Without this file, a release that has lost data would then look
+//! like a release whose pull never ended.
 
 use std::{collections::BTreeSet, fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 use chuan_engine::id::{LibraryId, ManifestId};
 
-use super::{Home, file, make_dir};
+use super::{Home, make_dir};
 use crate::exit::{Exit, Failure, Result};
+use crate::file;
 
 impl Home {
     fn whole_path(&self, library: &LibraryId) -> PathBuf {
         self.root.join("whole").join(library.to_string())
     }
 
-    /// The manifests of a library that were whole here. A line that a crash cut short is passed over.
+    /// The manifests of a library that were complete here. A line that a crash cut short is ignored.
     pub fn whole(&self, library: &LibraryId) -> Result<BTreeSet<ManifestId>> {
         let bytes = match file::read(&self.whole_path(library)) {
             Ok(bytes) => bytes,
@@ -23,8 +25,8 @@ impl Home {
         Ok(String::from_utf8_lossy(&bytes).lines().filter_map(|line| line.parse().ok()).collect())
     }
 
-    /// Notes manifests that are whole here, those that are not noted yet, in one write; durable when it returns. Gives all that
-    /// are noted then.
+    /// Notes manifests that are complete here, in one write; durable when it returns. Returns all manifests
+    /// that are noted then.
     pub fn note_whole(
         &self,
         library: &LibraryId,
@@ -46,7 +48,7 @@ impl Home {
         let failed = |error| Failure::io(format!("write {}", path.display()), error);
         let mut file =
             OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
-        // What a crash left of a line ends here.
+        // The first newline ends a line that a crash cut short.
         let lines = format!("\n{lines}");
         file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         file::sync_dir(&dir)?;
@@ -60,7 +62,7 @@ mod tests {
     use crate::command::Role;
 
     #[test]
-    fn manifests_are_kept_once_and_a_cut_line_costs_no_other() {
+    fn manifests_are_noted_once_and_a_cut_line_damages_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
         let library = LibraryId::from_bytes([1; 32]);

@@ -1,9 +1,12 @@
-//! A secret key as a file, readable by its owner only: one line of text, either plain or encrypted with a passphrase by
-//! `age` (armored, so that it can be printed and typed). Owns the form; what a key may do is decided by statements.
+//! A secret key as a file that only its owner can read: one line of text, plain or encrypted with a
+//! passphrase by `age` (armored, so that it can be printed and typed). Owns the format; statements decide the
+//! rights of a key.
 //!
 //! ```text
 //! chuan-secret-key-1 <64 hexadecimal digits: the Ed25519 seed>\n
 //! ```
+
+mod passphrase;
 
 use std::{
     fs::{self, File},
@@ -19,23 +22,24 @@ use chuan_engine::{
     statement::Key,
 };
 
-use super::passphrase::Ask;
 use crate::{
     exit::{Exit, Failure, Result},
-    home::file::{is_there, write_atomic, write_new},
+    file::{is_there, write_atomic, write_new},
 };
+
+pub use passphrase::{Ask, NEW_PASSPHRASE, PASSPHRASE};
 
 const ARMOR: &[u8] = KEY_ARMOR.as_bytes();
 /// Permission bits of a key file.
 const MODE: u32 = 0o600;
-/// Work to open a file that is written here, as the logarithm of scrypt's N: half a second and 128 MiB.
+/// The scrypt work factor (log2 N) of files written here: half a second and 128 MiB.
 const WORK: u8 = 17;
-/// Work that a file may ask for to be opened: 256 MiB. Files come from outside, too.
+/// The maximum work factor of a file that is read: 256 MiB. A file may come from outside.
 const WORK_MAX: u8 = 18;
 
 const _: () = assert!(WORK <= WORK_MAX);
 
-/// Reads a key file; refuses one that others may read. `ask` is asked only if it has a passphrase.
+/// Reads a key file; refuses a file that other users may read. Uses `ask` only if the file has a passphrase.
 pub fn read(path: &Path, ask: Ask) -> Result<Key> {
     let text = contents(path)?;
     if !text.starts_with(ARMOR) {
@@ -48,7 +52,8 @@ pub fn read(path: &Path, ask: Ask) -> Result<Key> {
             Failure::denied(format!("that is not the passphrase of {}", path.display()))
         }
         DecryptError::ExcessiveWork { required, .. } => Failure::invalid(format!(
-            "{} wants 2^{required} of work to be opened, 2^{WORK_MAX} are allowed; decrypt it with `age` and encrypt it with `chuan key passphrase`",
+            "{} needs 2^{required} of scrypt work, and the maximum is 2^{WORK_MAX}; decrypt it with `age` and encrypt it \
+             with `chuan key passphrase`",
             path.display()
         )),
         DecryptError::NoMatchingKeys => {
@@ -64,18 +69,18 @@ pub fn is_encrypted(path: &Path) -> Result<bool> {
     Ok(contents(path)?.starts_with(ARMOR))
 }
 
-/// The passphrase that the file at `path` has, for another that is to take its place.
+/// The passphrase of the file at `path`, for a file that replaces it.
 pub fn passphrase_of(path: &Path, ask: Ask) -> Result<Option<SecretString>> {
     if is_encrypted(path)? { ask.known(path).map(Some) } else { Ok(None) }
 }
 
-/// Makes a key's file, encrypted if there is a passphrase; durable when it returns. Fails where something is at `path`.
+/// Makes a key file, encrypted if there is a passphrase; durable when it returns. Fails where `path` exists.
 pub fn create(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<()> {
     write_new(path, text(path, key, passphrase)?.as_bytes(), MODE)
 }
 
-/// Like [`create`], and replaces what is at `path`. Where that is a link, it is what the link leads to: else the old file
-/// would stay there, with the key in it.
+/// Like [`create`], but replaces the file at `path`. Where `path` is a link, it replaces the target of the
+/// link: otherwise the old file would remain, with the key in it.
 pub fn write(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<()> {
     let place = match fs::canonicalize(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => path.to_owned(),
@@ -84,7 +89,7 @@ pub fn write(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result
     write_atomic(&place, text(path, key, passphrase)?.as_bytes(), MODE)
 }
 
-/// What a key's file says.
+/// The text of a key file.
 fn text(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<String> {
     let mut text = String::from(HEADING);
     key.seed().iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
@@ -116,7 +121,7 @@ fn contents(path: &Path) -> Result<Vec<u8>> {
 fn no_key(path: &Path) -> Failure {
     Failure::new(
         Exit::Corrupt,
-        format!("{} is no chuan secret key; put it back from a backup", path.display()),
+        format!("{} is not a chuan secret key; put it back from a backup", path.display()),
     )
 }
 
@@ -127,7 +132,7 @@ fn parse(text: &[u8]) -> Option<Key> {
     Some(Key::from_seed(*seed.as_bytes()))
 }
 
-/// Fails where something is at `path` already: a secret key is never written over.
+/// Fails where `path` exists: a secret key is never overwritten.
 pub fn check_free(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_reads_back_and_bad_files_are_told_apart() {
+    fn a_key_reads_back_and_each_bad_file_has_its_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("k.key");
         let key = generate().unwrap();
@@ -173,10 +178,10 @@ mod tests {
         assert_eq!(read(&dir.path().join("none"), Ask::Nobody).unwrap_err().exit, Exit::Missing);
     }
 
-    /// `operator.key` was a link to a file on a stick: it was replaced by the encrypted key, and the plain one stayed on the
-    /// stick.
+    /// `operator.key` was a link to a file on a USB stick. The link was replaced by the encrypted key, and
+    /// the plain key stayed on the stick.
     #[test]
-    fn a_key_behind_a_link_is_replaced_where_it_lies() {
+    fn writing_a_key_through_a_link_replaces_the_target() {
         let dir = tempfile::tempdir().unwrap();
         let [stick, link] = ["stick.key", "operator.key"].map(|name| dir.path().join(name));
         let key = generate().unwrap();
@@ -199,11 +204,11 @@ mod tests {
         assert!(text.len() < 1024 && text.starts_with(ARMOR));
         assert_eq!(parse(&open(&text, "川流不息").unwrap()).unwrap().public(), key.public());
         assert!(matches!(open(&text, "川流"), Err(DecryptError::DecryptionFailed)));
-        // Nobody is there to ask: that is said, and nothing is guessed.
+        // Without a terminal, a missing passphrase is a usage error.
         assert_eq!(read(&path, Ask::Nobody).unwrap_err().exit, Exit::Usage);
     }
 
-    /// A file from outside must not make this process work for an hour or take all memory.
+    /// A file from outside must not occupy this process for an hour or use all memory.
     #[test]
     fn too_much_work_is_refused_before_it_begins() {
         let mut recipient = age::scrypt::Recipient::new(secret("x"));

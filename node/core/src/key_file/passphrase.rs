@@ -1,4 +1,4 @@
-//! Where the passphrase of a key file comes from: a variable, else the terminal, without echo.
+//! The passphrase of a key file: from a variable, else from the terminal, without echo.
 
 use std::{env, ffi::OsString, io, path::Path};
 
@@ -8,15 +8,15 @@ use crate::exit::{Failure, Result};
 
 /// The variable with the passphrase of the key files that a command reads or makes.
 pub const PASSPHRASE: &str = "CHUAN_KEY_PASSPHRASE";
-/// The variable with the passphrase that a key file gets instead of the one it has.
+/// The variable with the new passphrase of a key file.
 pub const NEW_PASSPHRASE: &str = "CHUAN_KEY_NEW_PASSPHRASE";
 
-/// Who is asked for a passphrase where no variable has it.
+/// The way to get a passphrase that no variable contains.
 #[derive(Clone, Copy, Debug)]
 pub enum Ask {
-    /// The person at the terminal, through this function: it shows the text, and reads a line without echo. Blocks.
+    /// From the terminal, by this function: it shows the text, and reads a line without echo. Blocks.
     Terminal(fn(&str) -> io::Result<String>),
-    /// Nobody: a node that is embedded, or that answers its socket, has no terminal of its own.
+    /// None: an embedded node, or a node that answers its admin socket, has no terminal.
     Nobody,
 }
 
@@ -26,7 +26,7 @@ impl Ask {
         self.get(PASSPHRASE, &format!("passphrase of {}: ", path.display()))
     }
 
-    /// A passphrase for the file at `path`: from `variable`, else typed twice where it is typed.
+    /// A new passphrase for the file at `path`: from `variable`, else typed twice.
     pub fn fresh(self, variable: &'static str, path: &Path) -> Result<SecretString> {
         let typed = env::var_os(variable).is_none();
         let passphrase = self.get(variable, &format!("new passphrase for {}: ", path.display()))?;
@@ -45,7 +45,7 @@ impl Ask {
         }
         let nobody = || {
             Failure::usage(format!(
-                "a key file has a passphrase and no terminal is here to ask; set {variable}"
+                "a key file needs a passphrase, and there is no terminal to ask for it; set {variable}"
             ))
         };
         match self {

@@ -1,5 +1,5 @@
-//! Which of the statements that peers bring are worth decoding. Owns the cheap tests, in their order, and counts what each of
-//! them keeps out; whether a statement stands is the engine's to say.
+//! Selects the statements of peers that are worth decoding. Owns the cheap tests, in their order, and counts
+//! the statements that each test drops. The engine decides whether a statement is effective.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use chuan_engine::{
 
 use crate::outcome::StatementsHeard;
 
-/// Counts of what peers brought, since the node was opened.
+/// Counts of the statements that peers sent since the node was opened.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     heard: AtomicU64,
@@ -30,8 +30,8 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// Decodes those of `statements` that are new statements of a library here, of a kind that this version knows. All that
-    /// keeps one out is read from its heading.
+    /// Decodes the `statements` that are new, belong to a library here, and have a kind that this version
+    /// knows. All tests read only the heading.
     pub(super) fn sift(
         &self,
         statements: &[Bytes],
@@ -65,12 +65,12 @@ impl Intake {
         sifted
     }
 
-    /// Takes note of statements that were taken up.
+    /// Counts statements that were stored.
     pub(super) fn note_taken(&self, statements: usize) {
         self.taken.fetch_add(u64::try_from(statements).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// The numbers now.
+    /// The current counts.
     pub(super) fn now(&self) -> StatementsHeard {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         StatementsHeard {
@@ -108,19 +108,18 @@ mod tests {
         (Arc::new(Library::open(id, [root.clone()], 1).unwrap()), root)
     }
 
-    /// Symptom: a stranger's hello of sixteen roots with two thousand keys each took a quarter of a second. Cause: all of it
-    /// was decoded before it was asked whether the library is one of this node's.
+    /// Symptom: a stranger's hello with sixteen roots of two thousand keys each took a quarter of a second.
+    /// Cause: the roots were decoded before the check that the library is known here.
     #[test]
-    fn nothing_is_decoded_that_the_heading_keeps_out() {
+    fn a_statement_that_its_heading_excludes_is_not_decoded() {
         let (here, root) = library(1);
         let (_, foreign) = library(2);
         let mut tomorrow = root.bytes().to_vec();
         tomorrow[5] = 63;
         tomorrow[8..40].copy_from_slice(here.id().as_bytes());
-        let brought =
-            [foreign.bytes().clone(), root.bytes().clone(), tomorrow.into(), Bytes::from_static(b"?")];
+        let sent = [foreign.bytes().clone(), root.bytes().clone(), tomorrow.into(), Bytes::from_static(b"?")];
         let intake = Intake::default();
-        let sifted = intake.sift(&brought, |id| (*id == here.id()).then(|| Arc::clone(&here)));
+        let sifted = intake.sift(&sent, |id| (*id == here.id()).then(|| Arc::clone(&here)));
         assert!(sifted.is_empty());
         let expected = StatementsHeard {
             heard: 4,
@@ -132,7 +131,7 @@ mod tests {
         };
         assert_eq!(intake.now(), expected);
 
-        let sifted = intake.sift(&brought, |_| Some(Arc::new(Library::new(here.id()))));
+        let sifted = intake.sift(&sent, |_| Some(Arc::new(Library::new(here.id()))));
         assert_eq!(sifted.into_values().map(|(_, all)| all.len()).sum::<usize>(), 2);
         assert_eq!(intake.now().decoded, 2);
     }

@@ -1,31 +1,47 @@
-//! Whether what is here is behind what was announced. Owns what is noted of that: since when, who announced the newest
-//! release, and what the nodes answered that were asked for it. A peer that announces a release and says that it does not
-//! have it must not look like one that has never heard of it.
+//! Channels that are behind: a newer release was announced than is here. Owns the notes about them
+//! (`H/behind/`): since when, which nodes announced the release, and the answers of the nodes that were asked
+//! for it. So a peer that announces a release and refuses to send it is distinguished from a peer that does
+//! not know it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
-    id::{LibraryId, NodeId, StatementId},
-    statement::{Body, Channel, Library, Said, Statement},
+    id::{NodeId, StatementId},
+    statement::{Channel, Library, Signed},
     store::RefMove,
     sync::takeable::is_onward,
 };
 
-use super::{Inner, lock_of, now_ms, peer::Source};
 use crate::{
+    context::Context,
     exit::Result,
-    home::lag::Lagging,
+    home::lag::{Lagging, Lags as Noted},
     outcome::{Announced, Announcer, Asked, Lag, ReleaseRef},
 };
 
-impl Inner {
-    /// Where a channel is here, and where it was announced to be.
-    pub(super) fn lag(&self, library: &Library, channel: &str) -> Result<Lag> {
+/// The notes about channels that are behind.
+#[derive(Debug)]
+pub(crate) struct Lags {
+    context: Arc<Context>,
+    /// Held while a note is read and written again.
+    notes: Mutex<()>,
+}
+
+impl Lags {
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self { context, notes: Mutex::new(()) }
+    }
+
+    /// The release of a channel in this home, and the release that was announced.
+    pub(crate) fn of(&self, library: &Library, channel: &str) -> Result<Lag> {
         let refer = |release: &StatementId| ReleaseRef {
             release: release.to_string(),
             sequence: library.release(release).map_or(0, |said| said.statement.sequence()),
         };
         let here = self.ref_of(library, channel)?;
         let here_ref = here.as_ref().map(|at| refer(&at.release));
-        let mut lag = Lag { here: here_ref, at_ms: now_ms(), ..Lag::default() };
+        let mut lag = Lag { here: here_ref, at_ms: self.context.now_ms(), ..Lag::default() };
         let Some(said) = library.channel(channel) else { return Ok(lag) };
         let noted = if is_here(library, &said, here.as_ref()) { None } else { self.lagging(library, &said)? };
         lag.announced = Some(Announced {
@@ -44,63 +60,51 @@ impl Inner {
         Ok(lag)
     }
 
-    /// Where the channel stands here.
-    pub(super) fn ref_of(&self, library: &Library, channel: &str) -> Result<Option<RefMove>> {
-        let refs = self.ledger().refs()?;
+    fn ref_of(&self, library: &Library, channel: &str) -> Result<Option<RefMove>> {
+        let refs = self.context.ledger().refs()?;
         Ok(refs.into_iter().find(|at| at.library == library.id() && at.channel == channel))
     }
 
-    /// Whether something newer was announced on a channel than is here.
-    pub(super) fn is_behind(&self, library: &Library, channel: &str) -> Result<bool> {
+    /// Whether a newer release of a channel was announced than is here.
+    pub(crate) fn is_behind(&self, library: &Library, channel: &str) -> Result<bool> {
         let here = self.ref_of(library, channel)?;
         Ok(library.channel(channel).is_some_and(|said| !is_here(library, &said, here.as_ref())))
     }
 
-    /// The nodes that announced what is newest on a channel and not here.
-    pub(super) fn announcers(&self, library: &Library, channel: &str) -> Result<Vec<NodeId>> {
+    /// The nodes that announced the newest release of a channel, if it is not here.
+    pub(crate) fn announcers(&self, library: &Library, channel: &str) -> Result<Vec<NodeId>> {
         let Some(said) = library.channel(channel) else { return Ok(Vec::new()) };
         let noted = self.lagging(library, &said)?;
         let announcers = noted.map(|noted| noted.announcers).unwrap_or_default();
         Ok(announcers.iter().filter_map(|node| node.parse().ok()).collect())
     }
 
-    /// What is noted of the newest statement about a channel.
-    fn lagging(&self, library: &Library, said: &Said<'_, Channel>) -> Result<Option<Lagging>> {
-        let mut lags = self.home.lags(&library.id())?;
+    /// The note about the newest statement about a channel.
+    fn lagging(&self, library: &Library, said: &Signed<'_, Channel>) -> Result<Option<Lagging>> {
+        let mut lags = self.context.home.lags(&library.id())?;
         let noted = lags.0.remove(&said.body.name);
         Ok(noted.filter(|noted| noted.statement == said.statement.id().to_string()))
     }
 
-    /// Notes which channels of a library are behind here, and which are not any more.
-    pub(super) fn note_lags(&self, library: &Library) -> Result<()> {
-        let refs = self.ledger().refs()?;
-        self.change_lags(library, |lags| {
+    /// Notes which channels of a library are behind here, and removes the notes of those that are not.
+    pub(crate) fn note(&self, library: &Library) -> Result<()> {
+        let refs = self.context.ledger().refs()?;
+        self.change(library, |lags| {
             for said in library.channels() {
                 let name = &said.body.name;
                 let here = refs.iter().find(|at| at.library == library.id() && at.channel == *name);
                 if is_here(library, &said, here) {
                     lags.0.remove(name);
                 } else {
-                    lags.announced(name, &said.statement.id().to_string(), now_ms());
+                    lags.announced(name, &said.statement.id().to_string(), self.context.now_ms());
                 }
             }
         })
     }
 
-    /// Notes that a node announced those of `news` that are the newest about their channel and not followed here. What fails
-    /// costs a hint, and no more.
-    pub(super) fn note_announcer(&self, node: &NodeId, news: &[Statement]) {
-        for statement in news {
-            let Body::Channel(body) = statement.body() else { continue };
-            let Some(library) = self.libraries.get(&statement.library()) else { continue };
-            if let Err(failure) = self.announced_by(node, &library, &body.name, &statement.id()) {
-                tracing::warn!(%failure, "who announced a release was not kept");
-            }
-        }
-    }
-
-    /// Notes that a node knows `statement` about a channel, where that is the newest one and not followed here.
-    fn announced_by(
+    /// Notes that a node knows `statement` about a channel, where that is the newest one and not followed
+    /// here.
+    pub(super) fn announced_by(
         &self,
         node: &NodeId,
         library: &Library,
@@ -111,67 +115,69 @@ impl Inner {
         if !is_newest || !self.is_behind(library, channel)? {
             return Ok(false);
         }
-        self.change_lags(library, |lags| {
-            lags.announced(channel, &statement.to_string(), now_ms()).announced_by(node);
+        self.change(library, |lags| {
+            lags.announced(channel, &statement.to_string(), self.context.now_ms()).announced_by(node);
         })?;
         Ok(true)
     }
 
-    /// Notes what a node answered that was asked for the newest release of a channel, and `heard`, the statement by which it
-    /// says the channel stands. Gives the answer as it is told.
-    pub(super) fn note_answer(
+    /// Notes the answer of a node that was asked for the newest release of a channel. `heard` is the channel
+    /// statement that the node names as its newest. Returns the answer with `announces` set.
+    pub(crate) fn note_answer(
         &self,
-        id: &LibraryId,
+        library: &Library,
         channel: &str,
         heard: Option<&StatementId>,
         mut asked: Asked,
     ) -> Result<Asked> {
-        let Some(library) = self.libraries.get(id) else { return Ok(asked) };
         let node = asked.node.parse().ok();
         if let Some((node, heard)) = node.zip(heard) {
-            asked.announces = self.announced_by(&node, &library, channel, heard)?;
+            asked.announces = self.announced_by(&node, library, channel, heard)?;
         }
         if let Some(said) = library.channel(channel).filter(|_| asked.answer != BROUGHT)
-            && self.is_behind(&library, channel)?
+            && self.is_behind(library, channel)?
         {
-            self.change_lags(&library, |lags| {
-                let lagging = lags.announced(channel, &said.statement.id().to_string(), now_ms());
+            self.change(library, |lags| {
+                let lagging =
+                    lags.announced(channel, &said.statement.id().to_string(), self.context.now_ms());
                 lagging.answered(asked.clone());
             })?;
         }
         Ok(asked)
     }
 
-    fn change_lags(&self, library: &Library, change: impl FnOnce(&mut crate::home::lag::Lags)) -> Result<()> {
-        let _lags = lock_of(&self.peers);
-        let before = self.home.lags(&library.id())?;
+    fn change(&self, library: &Library, change: impl FnOnce(&mut Noted)) -> Result<()> {
+        let _notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.context.home.lags(&library.id())?;
         let mut lags = before.clone();
         change(&mut lags);
-        if lags == before { Ok(()) } else { self.home.keep_lags(&library.id(), &lags) }
+        if lags == before {
+            return Ok(());
+        }
+        self.context.home.keep_lags(&library.id(), &lags)?;
+        let is_new = |(name, lagging): &(&String, &Lagging)| {
+            before.0.get(*name).is_none_or(|before| before.statement != lagging.statement)
+        };
+        for (channel, _) in lags.0.iter().filter(is_new) {
+            let release = library.channel(channel).map(|said| said.body.release.to_string());
+            self.context.emit(NodeEvent::Behind {
+                library: library.id().to_string(),
+                channel: channel.clone(),
+                release: release.unwrap_or_default(),
+            });
+        }
+        Ok(())
     }
 }
 
-/// The answer of a node that brought a release.
-pub(super) const BROUGHT: &str = "brought";
-/// The answer of one that does not have the release that is announced.
-pub(super) const BEHIND: &str = "behind";
+/// The answer of a node that sent a release.
+pub(crate) const BROUGHT: &str = "brought";
+/// The answer of a node that does not have the announced release.
+pub(crate) const BEHIND: &str = "behind";
 
-/// What a node was asked now and has answered.
-pub(super) fn asked(source: &Source, address: Option<String>, answer: &str) -> Asked {
-    let name = Some(source.name.clone()).filter(|name| !name.is_empty());
-    Asked {
-        node: source.node.to_string(),
-        name,
-        address: address.or_else(|| source.addresses.first().cloned()),
-        at_ms: now_ms(),
-        answer: answer.to_owned(),
-        ..Asked::default()
-    }
-}
-
-/// Whether nothing newer was announced on a channel than is here. That another statement names the same release is no lag,
-/// nor that two statements contradict each other and the one before them stands.
-fn is_here(library: &Library, said: &Said<'_, Channel>, here: Option<&RefMove>) -> bool {
+/// Whether the newest announced release of a channel is here. Another statement about the same release is no
+/// lag, and neither is a statement that is ineffective since another statement contradicts it.
+fn is_here(library: &Library, said: &Signed<'_, Channel>, here: Option<&RefMove>) -> bool {
     let is_newer = |here| is_onward(library, &said.body.name, &said.statement.id(), here);
     here.is_some_and(|here| here.release == said.body.release || !is_newer(here))
 }

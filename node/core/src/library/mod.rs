@@ -1,116 +1,173 @@
-//! The libraries a node knows: their statements in memory, always a mirror of what is durable in the ledger. Owns the
-//! order of the two (durable first, then visible) and the meaning of labels; what may stand is the engine's to say.
+//! The service `library`: the only writer of statements and refs. Owns the libraries in memory, which always
+//! mirror the durable ledger, and the order of the two: durable first, then visible. The engine decides which
+//! statements are effective.
+//!
+//! Writers are serialised by one private lock and work on the caller's thread, which may block: a caller
+//! waits for the disk anyway, and a loop of its own would add two thread switches to each change. Readers
+//! take a snapshot and wait for no writer.
+
+pub(crate) mod channels;
+pub(crate) mod holdings;
+mod intake;
+pub(crate) mod lag;
+mod load;
+pub(crate) mod local_refs;
+pub(crate) mod lost;
+pub(crate) mod members;
+mod records;
+pub(crate) mod release;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
+use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
-    id::{LibraryId, StatementId},
-    statement::{Accepted, Body, Library, Rates, Statement, StatementKind},
-    store::{Ledger, Record, RefMove},
+    id::{LibraryId, NodeId, StatementId},
+    statement::{Accepted, Body, Library, PublicKey, Rates, Statement, StatementKind},
+    store::Record,
     sync::takeable::takeable,
 };
-
 use tokio::sync::watch;
 
-use super::intake::Intake;
-use crate::exit::{Failure, Result};
+use self::{
+    holdings::Holdings,
+    intake::Intake,
+    lag::Lags,
+    records::{contradicts, ref_move},
+};
+use crate::{
+    audit_log::event_of,
+    context::Context,
+    exit::{Failure, Result},
+    outcome::StatementsHeard,
+};
+
+/// The outcome of offering each of several statements.
+pub(crate) type Outcomes = Vec<chuan_engine::Result<Accepted>>;
 
 /// The libraries of an open home.
 #[derive(Debug)]
-pub(super) struct Libraries<L> {
-    ledger: Arc<L>,
-    known: RwLock<BTreeMap<LibraryId, Arc<Library>>>,
-    /// Libraries of which something is kept, and not the root without which they say nothing; with the reason.
-    left_out: RwLock<BTreeMap<LibraryId, String>>,
-    /// Ticks with every change.
+pub(crate) struct LibraryService {
+    context: Arc<Context>,
+    /// The libraries as readers see them.
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    /// Incremented with every change of the snapshot.
     changes: watch::Sender<u64>,
-    /// What keys have left of what they say again and again, by library.
+    /// The budget of each key for statements that replace each other, by library.
     rates: Mutex<BTreeMap<LibraryId, Rates>>,
-    /// Held while statements go from here to the ledger: one change at a time, so that none is made from an old state.
-    change: Mutex<()>,
-    /// What peers brought so far, and what came of it.
-    pub(super) intake: Intake,
+    /// Held while statements go into the ledger: each change is made from the newest state.
+    writer: Mutex<()>,
+    intake: Intake,
+    /// The releases and classes that are complete here.
+    pub(crate) holdings: Holdings,
+    /// The channels that are behind here.
+    pub(crate) lags: Lags,
 }
 
-impl<L: Ledger> Libraries<L> {
-    /// Takes up what the ledger holds, verified anew, and goes past what is damaged: a library without a root is left out.
-    /// `roots` are first roots that are kept elsewhere; those that the ledger does not have are given back to it.
-    pub(super) fn load(ledger: Arc<L>, roots: &[Statement], now_ms: i64) -> Result<Self> {
-        let Loaded { known, left_out, outdated, strays } = load(&*ledger, roots, now_ms)?;
+/// The libraries at one moment.
+#[derive(Clone, Debug, Default)]
+struct Snapshot {
+    known: BTreeMap<LibraryId, Arc<Library>>,
+    /// Libraries that cannot be used since their root is lost or damaged, with the reason.
+    left_out: BTreeMap<LibraryId, String>,
+}
+
+impl LibraryService {
+    /// Loads what the ledger holds. Damaged statements are skipped; a library without a root is left out.
+    /// First roots that are kept beside the keys are written to the ledger again where it has lost them.
+    /// Blocks.
+    pub(crate) fn load(context: Arc<Context>) -> Result<Self> {
+        let roots = lost::roots_of(&context.home);
+        let load::Loaded { known, left_out, superseded, strays } =
+            load::load(context.ledger(), &roots, context.now_ms())?;
         if !strays.is_empty()
-            && let Err(error) = ledger.append(strays)
+            && let Err(error) = context.ledger().append(strays)
         {
             tracing::warn!(%error, "roots that are kept beside the keys are not in the ledger");
         }
         let this = Self {
-            ledger,
-            known: RwLock::new(known),
-            left_out: RwLock::new(left_out),
+            snapshot: watch::Sender::new(Arc::new(Snapshot { known, left_out })),
             changes: watch::Sender::new(0),
             rates: Mutex::default(),
-            change: Mutex::new(()),
+            writer: Mutex::new(()),
             intake: Intake::default(),
+            holdings: Holdings::new(Arc::clone(&context)),
+            lags: Lags::new(Arc::clone(&context)),
+            context,
         };
-        this.forget(&outdated);
+        this.supersede(&superseded);
+        this.leave_out(lost::sources_of(&this.context.home));
+        this.all().iter().for_each(|library| this.keep_root(library));
         Ok(this)
     }
 
-    /// Takes up a library again from the ledger, after something else has written there.
-    pub(super) fn reload(&self, id: &LibraryId, now_ms: i64) -> Result<Arc<Library>> {
-        let _change = self.lock();
+    /// Reads a library from the ledger again, after another writer has written there.
+    pub(crate) fn reload(&self, id: &LibraryId) -> Result<Arc<Library>> {
+        let _writer = self.lock();
         let mut kept = Vec::new();
         for kind in StatementKind::ALL {
-            kept.extend(self.ledger.statements(Some(id), kind)?.into_iter().map(|kept| kept.bytes));
+            kept.extend(self.context.ledger().statements(Some(id), kind)?.into_iter().map(|kept| kept.bytes));
         }
-        let library = Arc::new(Library::load(*id, kept, now_ms)?);
+        let library = Arc::new(Library::load(*id, kept, self.context.now_ms())?);
         self.show(Arc::clone(&library));
         Ok(library)
     }
 
     /// Libraries that are left out, with the reason.
-    pub(super) fn left_out(&self) -> BTreeMap<LibraryId, String> {
-        self.left_out.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn left_out(&self) -> BTreeMap<LibraryId, String> {
+        self.snapshot.borrow().left_out.clone()
     }
 
-    /// Notes libraries of which something is remembered outside the ledger. Where the ledger has lost something and does not
-    /// know them, they are left out.
-    pub(super) fn leave_out(&self, libraries: Vec<LibraryId>) {
-        if self.ledger.lost().is_ok_and(|lost| lost.is_empty()) {
+    /// Leaves out libraries that are remembered outside the ledger, where the ledger has lost records and
+    /// does not know them.
+    fn leave_out(&self, libraries: Vec<LibraryId>) {
+        if self.context.ledger().lost().is_ok_and(|lost| lost.is_empty()) {
             return;
         }
-        let mut left_out = self.left_out.write().unwrap_or_else(PoisonError::into_inner);
-        for library in libraries.into_iter().filter(|library| self.get(library).is_none()) {
-            left_out.entry(library).or_insert_with(|| "its root is lost".to_owned());
-        }
+        self.snapshot.send_modify(|snapshot| {
+            let snapshot = Arc::make_mut(snapshot);
+            for library in libraries {
+                if !snapshot.known.contains_key(&library) {
+                    snapshot.left_out.entry(library).or_insert_with(|| "its root is lost".to_owned());
+                }
+            }
+        });
     }
 
-    /// Ticks when something is known that was not before.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    /// A counter that is incremented whenever a library changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// All libraries, by id.
-    pub(super) fn all(&self) -> Vec<Arc<Library>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    /// Counts of the statements that peers have sent so far, by outcome.
+    pub(crate) fn heard(&self) -> StatementsHeard {
+        self.intake.now()
+    }
+
+    /// All libraries, ascending by id.
+    pub(crate) fn all(&self) -> Vec<Arc<Library>> {
+        self.snapshot.borrow().known.values().cloned().collect()
     }
 
     /// The library with this id.
-    pub(super) fn get(&self, id: &LibraryId) -> Option<Arc<Library>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    pub(crate) fn get(&self, id: &LibraryId) -> Option<Arc<Library>> {
+        self.snapshot.borrow().known.get(id).cloned()
     }
 
-    /// The library with this id, without a statement where it is left out.
-    pub(super) fn get_or_left_out(&self, id: &LibraryId) -> Option<Arc<Library>> {
-        let is_left_out = || self.left_out.read().unwrap_or_else(PoisonError::into_inner).contains_key(id);
-        self.get(id).or_else(|| is_left_out().then(|| Arc::new(Library::new(*id))))
+    /// The library with this id; one without any statement where it is left out.
+    pub(crate) fn get_or_left_out(&self, id: &LibraryId) -> Option<Arc<Library>> {
+        let snapshot = self.snapshot.borrow();
+        let left_out = || snapshot.left_out.contains_key(id).then(|| Arc::new(Library::new(*id)));
+        snapshot.known.get(id).cloned().or_else(left_out)
     }
 
     /// The library of this label or id.
-    pub(super) fn named(&self, name: &str) -> Result<Arc<Library>> {
+    pub(crate) fn named(&self, name: &str) -> Result<Arc<Library>> {
         self.find(name)?.ok_or_else(|| {
             let all = self.all();
             let names: Vec<_> = all.iter().map(|library| library.name()).collect();
@@ -122,7 +179,7 @@ impl<L: Ledger> Libraries<L> {
     }
 
     /// The library of this label or id, `None` where there is none; fails where several have the label.
-    pub(super) fn find(&self, name: &str) -> Result<Option<Arc<Library>>> {
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Arc<Library>>> {
         if let Ok(id) = name.parse::<LibraryId>() {
             return Ok(self.get(&id));
         }
@@ -141,8 +198,8 @@ impl<L: Ledger> Libraries<L> {
         }
     }
 
-    /// The library of this label or id, or the only one where none is named.
-    pub(super) fn named_or_only(&self, name: Option<&str>) -> Result<Arc<Library>> {
+    /// The library of this label or id; without a name, the only library that is here.
+    pub(crate) fn named_or_only(&self, name: Option<&str>) -> Result<Arc<Library>> {
         if let Some(name) = name {
             return self.named(name);
         }
@@ -159,57 +216,87 @@ impl<L: Ledger> Libraries<L> {
         }
     }
 
-    /// Changes a library: `make` gets it as it stands and gives the statements to add. They are offered to the library,
-    /// made durable, and only then seen by anyone. `library` need not be known yet.
+    /// The node that holds `key` by what is known here; else the node whose first key it would be.
+    pub(crate) fn node_of(&self, key: &PublicKey) -> NodeId {
+        let (all, now) = (self.all(), self.context.now_ms());
+        let first = key.node();
+        // No library takes a key from the node that owns it in another library.
+        if all.iter().any(|library| library.node_of(key, now) == Some(first)) {
+            return first;
+        }
+        all.iter().find_map(|library| library.node_of(key, now)).unwrap_or(first)
+    }
+
+    /// Whether `key` is `node`'s: by a library of which the node is a member; else by the key itself, or by
+    /// the known keys of a revoked node, so that the node can be told of its revocation.
+    pub(crate) fn holds_key(&self, node: &NodeId, key: &PublicKey) -> bool {
+        let (all, now) = (self.all(), self.context.now_ms());
+        let mut known = all.iter().filter(|library| library.key_of(node).is_some()).peekable();
+        if known.peek().is_some() {
+            return known.any(|library| library.holds_key(node, key, now));
+        }
+        key.node() == *node || all.iter().any(|library| library.has_had_key(node, key))
+    }
+
+    /// Changes a library: `make` gets its current state and returns the statements to add. The library checks
+    /// them, they become durable, and only then visible. `library` need not be known yet. Blocks.
     ///
-    /// Channel statements must come alone: they go with their ref move, after everything they rest on is durable.
-    pub(super) fn change(
+    /// A channel statement must come alone: it is written together with its ref, after everything that it
+    /// names is durable.
+    pub(crate) fn change(
         &self,
         id: &LibraryId,
-        now_ms: i64,
         make: impl FnOnce(&Library) -> Result<Vec<Statement>>,
     ) -> Result<Arc<Library>> {
-        let _change = self.lock();
-        let mut library = self.get(id).map_or_else(|| Library::new(*id), |library| (*library).clone());
+        let _writer = self.lock();
+        let before = self.get(id);
+        let mut library = before.as_deref().cloned().unwrap_or_else(|| Library::new(*id));
         let made = make(&library)?;
-        let outcomes = library.offer_all(&made, now_ms);
+        let outcomes = library.offer_all(&made, self.context.now_ms());
         let mut moves = Vec::new();
         for (statement, outcome) in made.iter().zip(outcomes) {
-            match outcome? {
-                Accepted::New => moves.extend(moved(statement)),
-                Accepted::Known => {}
-                Accepted::Outdated => {
-                    return Err(Failure::denied(format!(
-                        "{}: {}",
-                        statement.kind().name(),
-                        Accepted::OUTDATED
-                    )));
+            let refused = match outcome? {
+                Accepted::New => {
+                    moves.extend(ref_move(statement));
+                    continue;
                 }
-                Accepted::Idle { reason } | Accepted::Unproved { reason } => {
-                    return Err(Failure::denied(format!("{}: {reason}", statement.kind().name())));
-                }
-            }
+                Accepted::Known => continue,
+                Accepted::Superseded => Accepted::SUPERSEDED.to_owned(),
+                Accepted::Ineffective { reason } | Accepted::Unauthorized { reason } => reason,
+            };
+            return Err(Failure::denied(format!("{}: {refused}", statement.kind().name())));
         }
-        let before = self.get(id);
         self.keep(before.as_deref(), &library, &made, moves)?;
         let library = Arc::new(library);
         self.show(Arc::clone(&library));
         Ok(library)
     }
 
-    /// Takes statements from anybody: what stands is kept, the rest is dropped. Gives what was new. Of what keys say again and
-    /// again, what comes too often is left to a later exchange.
-    pub(super) fn offer(&self, statements: &[Bytes], now_ms: i64) -> Result<Vec<Statement>> {
+    /// Takes statements that peers sent, unverified: valid ones are stored, the rest is dropped. Returns the
+    /// new ones; the audit log records them. Statements of a key that exceeds its rate are left to a later
+    /// exchange. Moves no channel here. Blocks.
+    pub(crate) fn hear(&self, statements: &[Bytes]) -> Vec<Statement> {
+        let news = self.offer(statements).unwrap_or_else(|failure| {
+            tracing::warn!(%failure, "statements of a peer were not stored");
+            Vec::new()
+        });
+        self.note_statements(&news);
+        news
+    }
+
+    /// Like [`LibraryService::hear`], without the audit log.
+    pub(crate) fn offer(&self, statements: &[Bytes]) -> Result<Vec<Statement>> {
+        let now_ms = self.context.now_ms();
         let mut heard = Vec::new();
         for (id, (known, mut offered)) in self.intake.sift(statements, |id| self.get_or_left_out(id)) {
             offered = self.rated(&id, |rates| rates.admit(offered, now_ms));
             if !known.would_take_any(&offered) {
                 continue;
             }
-            let outcomes = self.take(&id, &offered, false, now_ms, |_, _| Ok(()))?;
+            let outcomes = self.take(&id, &offered, false, |_, _| Ok(()))?;
             if known.root().is_none() && self.get(&id).is_some() {
-                // With its root the rest that is kept of it counts again.
-                self.reload(&id, now_ms)?;
+                // Statements that were stored without a root become effective with it.
+                self.reload(&id)?;
             }
             let news = offered.into_iter().zip(outcomes);
             let news = news.filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
@@ -221,73 +308,141 @@ impl<L: Ledger> Libraries<L> {
         Ok(heard)
     }
 
-    fn rated<T>(&self, id: &LibraryId, with: impl FnOnce(&mut Rates) -> T) -> T {
-        with(self.rates.lock().unwrap_or_else(PoisonError::into_inner).entry(*id).or_default())
-    }
-
-    /// Takes finished statements of one library, and says what became of each. What is known then is durable when it
-    /// returns. With `unopposed` nothing is taken where one of them contradicts what is known, or would not count. A library that is not known
-    /// becomes known with its first root. `told` hears of what will be kept before it is, and may prevent it.
-    pub(super) fn take(
+    /// Takes finished statements of one library and returns the outcome of each. Stored statements are
+    /// durable when it returns. With `unopposed` nothing is stored where one of them contradicts a known
+    /// statement or would not be effective. An unknown library becomes known with its first root.
+    /// `before_write` sees the statements that will be stored, and may prevent it. Blocks.
+    pub(crate) fn take(
         &self,
         id: &LibraryId,
         offered: &[Statement],
         unopposed: bool,
-        now_ms: i64,
-        told: impl FnOnce(&Library, &[&Statement]) -> Result<()>,
-    ) -> Result<Vec<chuan_engine::Result<Accepted>>> {
-        let _change = self.lock();
+        before_write: impl FnOnce(&Library, &[&Statement]) -> Result<()>,
+    ) -> Result<Outcomes> {
+        let _writer = self.lock();
         let before = self.get(id);
-        let mut library = before.as_ref().map_or_else(|| Library::new(*id), |library| (**library).clone());
-        let outcomes = library.offer_all(offered, now_ms);
+        let mut library = before.as_deref().cloned().unwrap_or_else(|| Library::new(*id));
+        let outcomes = library.offer_all(offered, self.context.now_ms());
         if unopposed && before.as_ref().is_some_and(|before| contradicts(&library, before)) {
             return Err(Failure::busy(
-                "another command spoke for the library at the same time, or this home is behind; pull, and run it again",
+                "another command signed for the library at the same time, or this home is behind; pull, and run it again",
             ));
         }
-        let stands =
+        let is_effective =
             |outcome: &chuan_engine::Result<Accepted>| matches!(outcome, Ok(Accepted::New | Accepted::Known));
-        // What its own author could not mean as it is must not be passed on.
-        if unopposed && !outcomes.iter().all(stands) {
+        // A statement that its own author finds ineffective must not be passed on.
+        if unopposed && !outcomes.iter().all(is_effective) {
             return Ok(outcomes);
         }
-        let news = offered
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
+        let news = offered.iter().zip(&outcomes);
+        let news = news.filter(|(_, outcome)| outcome.as_ref().is_ok_and(Accepted::is_news));
         let news: Vec<&Statement> = news.map(|(statement, _)| statement).collect();
         if !news.is_empty() {
-            told(&library, &news)?;
+            before_write(&library, &news)?;
             self.keep(before.as_deref(), &library, offered, Vec::new())?;
             self.show(Arc::new(library));
         }
         Ok(outcomes)
     }
 
-    /// Moves a channel of this home to where `statement` said it stands, whose release must be whole here: if the channel still
-    /// may go on there. Never back: where what was said last turned out not to count, a channel stays until something newer
-    /// is said. Durable when it returns; gives whether it moved.
-    pub(super) fn move_here(&self, statement: &Statement, channel: &str) -> Result<bool> {
-        let _change = self.lock();
+    /// Like [`LibraryService::take`], for statements that a command of this home offers: the audit log
+    /// records each before it is stored.
+    pub(crate) fn take_audited(
+        &self,
+        id: &LibraryId,
+        offered: &[Statement],
+        unopposed: bool,
+    ) -> Result<Outcomes> {
+        self.take(id, offered, unopposed, |library, news| {
+            let events = news.iter().filter_map(|statement| event_of::event_of(statement, library));
+            events.into_iter().try_for_each(|event| self.context.audit(event))
+        })
+    }
+
+    /// Stores the statements of a pull, whose signatures were verified by it. Durable when it returns. Moves
+    /// no channel. Blocks.
+    pub(crate) fn adopt(&self, id: &LibraryId, statements: &[Statement]) -> Result<()> {
+        let writer = self.lock();
+        let before = self.get(id);
+        let mut library = before.as_deref().cloned().unwrap_or_else(|| Library::new(*id));
+        for outcome in library.offer_all(statements, self.context.now_ms()) {
+            // A root of a version of which another one is effective here is refused by itself.
+            if let Err(error) = outcome {
+                tracing::debug!(%error, library = library.name(), "a statement of a pull is not stored");
+            }
+        }
+        self.keep(before.as_deref(), &library, statements, Vec::new())?;
+        self.show(Arc::new(library));
+        drop(writer);
+        if before.is_none_or(|before| before.root().is_none()) {
+            // Statements that were stored without a root become effective with it.
+            self.reload(id)?;
+        }
+        Ok(())
+    }
+
+    /// Moves a channel of this home to the release that `statement` names, which must be complete here, if
+    /// that is onward. A channel never moves back: where its newest statement turned out to be ineffective,
+    /// it stays until a newer one comes. Durable when it returns; returns whether it moved. Blocks.
+    pub(crate) fn move_here(&self, statement: &Statement, channel: &str) -> Result<bool> {
+        let _writer = self.lock();
         let Some(library) = self.get(&statement.library()) else { return Ok(false) };
-        let refs = self.ledger.refs()?;
+        let refs = self.context.ledger().refs()?;
         let here = refs.iter().find(|at| at.library == library.id() && at.channel == channel);
         let onward = takeable(&library, channel, here);
         if !onward.iter().any(|takeable| takeable.statement == statement.id()) {
             return Ok(false);
         }
-        self.ledger.append(moved(statement))?;
+        self.context.ledger().append(ref_move(statement))?;
+        self.context.metrics.channel_moves.inc();
+        if let Body::Channel(body) = statement.body() {
+            self.context.emit(NodeEvent::ChannelMoved {
+                library: library.id().to_string(),
+                channel: channel.to_owned(),
+                release: body.release.to_string(),
+                sequence: library.release(&body.release).map_or(0, |said| said.statement.sequence()),
+            });
+        }
         Ok(true)
+    }
+
+    /// Keeps the first root of a library beside the keys, where it is not there yet. A failure is logged, and
+    /// tried again at the next start.
+    pub(crate) fn keep_root(&self, library: &Library) {
+        let Some(root) = library.roots().next() else { return };
+        if let Err(failure) = self.context.home.keep_root(&library.id(), root.bytes()) {
+            tracing::warn!(%failure, library = library.name(), "its root is not kept beside the keys");
+        }
     }
 
     /// Shows another state than the ledger holds: what a crash would have left.
     #[cfg(test)]
-    pub(super) fn replace(&self, library: Arc<Library>) {
+    pub(crate) fn replace(&self, library: Arc<Library>) {
         self.show(library);
     }
 
-    /// Makes durable what of `heard` is known in `after` and was not in `before`, with all signatures that are known by then, and
-    /// after it the channels' `moves`. What is overtaken by that is not listed again.
+    /// Records statements of peers in the audit log. Releases, channels and tickets are recorded by the act
+    /// that uses them; fresh statements come every few minutes and are not recorded.
+    pub(crate) fn note_statements(&self, statements: &[Statement]) {
+        for statement in statements {
+            let Some(library) = self.get(&statement.library()) else { continue };
+            if !matches!(
+                statement.body(),
+                Body::Release(_) | Body::Channel(_) | Body::Ticket(_) | Body::Fresh(_)
+            ) {
+                event_of::event_of(statement, &library)
+                    .into_iter()
+                    .for_each(|event| self.context.note(event));
+            }
+        }
+    }
+
+    fn rated<T>(&self, id: &LibraryId, with: impl FnOnce(&mut Rates) -> T) -> T {
+        with(self.rates.lock().unwrap_or_else(PoisonError::into_inner).entry(*id).or_default())
+    }
+
+    /// Writes the statements of `heard` that are in `after` and not in `before`, with all signatures known by
+    /// then, and behind them the channels' `moves`. Statements that these supersede are no longer listed.
     fn keep(
         &self,
         before: Option<&Library>,
@@ -295,133 +450,40 @@ impl<L: Ledger> Libraries<L> {
         heard: &[Statement],
         moves: Vec<Record>,
     ) -> Result<()> {
-        let mut batch = Vec::new();
-        let known = |id: &StatementId| before.and_then(|before| before.statement(id));
-        // In the order given: of two roots of one version the first stands.
-        for statement in heard.iter().filter_map(|heard| after.statement(&heard.id())) {
-            match known(&statement.id()) {
-                None => batch.push(Record::from(statement)),
-                Some(known) if known != statement => batch.push(Record::countersigned(statement)),
-                Some(_) => {}
-            }
-        }
+        let mut batch = records::added(before, after, heard);
+        let count = batch.len() as u64;
         batch.extend(moves);
         if !batch.is_empty() {
-            self.ledger.append(batch)?;
+            self.context.ledger().append(batch)?;
         }
-        let overtaken = before.into_iter().flat_map(Library::passing);
-        self.forget(&overtaken.filter(|id| after.statement(id).is_none()).collect::<Vec<_>>());
+        if count > 0 {
+            self.context.metrics.statements.inc_by(count);
+            self.context.emit(NodeEvent::Statements { library: after.id().to_string(), count });
+        }
+        let passing = before.into_iter().flat_map(Library::passing);
+        self.supersede(&passing.filter(|id| after.statement(id).is_none()).collect::<Vec<_>>());
         Ok(())
     }
 
-    /// A memory of work done: what fails is done again at the next start.
-    fn forget(&self, outdated: &[StatementId]) {
-        if !outdated.is_empty()
-            && let Err(error) = self.ledger.supersede(outdated)
+    /// Unlists superseded statements. It only saves work: a failure is repeated at the next start.
+    fn supersede(&self, superseded: &[StatementId]) {
+        if !superseded.is_empty()
+            && let Err(error) = self.context.ledger().supersede(superseded)
         {
-            tracing::debug!(%error, "outdated statements stay listed");
+            tracing::debug!(%error, "superseded statements stay listed");
         }
     }
 
     fn show(&self, library: Arc<Library>) {
-        self.left_out.write().unwrap_or_else(PoisonError::into_inner).remove(&library.id());
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(library.id(), library);
+        self.snapshot.send_modify(|snapshot| {
+            let snapshot = Arc::make_mut(snapshot);
+            snapshot.left_out.remove(&library.id());
+            snapshot.known.insert(library.id(), library);
+        });
         self.changes.send_modify(|change| *change = change.wrapping_add(1));
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
-        self.change.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// What a ledger holds of libraries.
-struct Loaded {
-    known: BTreeMap<LibraryId, Arc<Library>>,
-    /// Libraries that say nothing, and why.
-    left_out: BTreeMap<LibraryId, String>,
-    /// Roots that the ledger does not have.
-    strays: Vec<Record>,
-    /// What it lists though newer statements say all that counts.
-    outdated: Vec<StatementId>,
-}
-
-/// Every library of which the ledger holds the root, its statements verified anew.
-fn load(ledger: &dyn Ledger, roots: &[Statement], now_ms: i64) -> Result<Loaded> {
-    let mut kept: BTreeMap<LibraryId, Vec<Statement>> = BTreeMap::new();
-    let mut left_out = BTreeMap::new();
-    let mut passing = Vec::new();
-    for kind in StatementKind::ALL {
-        for record in ledger.statements(None, kind)? {
-            match Statement::decode(&record.bytes) {
-                Ok(statement) => {
-                    passing.extend(Library::may_pass(&statement).then(|| statement.clone()));
-                    kept.entry(statement.library()).or_default().push(statement);
-                }
-                Err(error) => {
-                    tracing::warn!(library = %record.library.short(), %error, "a kept statement is left out");
-                    left_out.insert(record.library, format!("a statement of it does not parse: {error}"));
-                }
-            }
-        }
-    }
-    let mut strays = Vec::new();
-    for root in roots {
-        let statements = kept.entry(root.library()).or_default();
-        if statements.iter().all(|statement| statement.id() != root.id()) {
-            strays.push(Record::from(root));
-            statements.insert(0, root.clone());
-        }
-    }
-    // Refs and lost records name libraries, too, of which no statement is left.
-    let refs = ledger.refs()?.into_iter().map(|at| at.library);
-    let lost = ledger.lost()?.into_iter().filter_map(|lost| lost.library);
-    for library in refs.chain(lost) {
-        kept.entry(library).or_default();
-    }
-    let mut known = BTreeMap::new();
-    for (id, statements) in kept {
-        match Library::open(id, statements, now_ms) {
-            Ok(library) => {
-                known.insert(id, Arc::new(library));
-                left_out.remove(&id);
-            }
-            Err(error) => {
-                tracing::error!(library = %id, %error, "a library is left out");
-                left_out.insert(id, error.to_string());
-            }
-        }
-    }
-    // A succession or a claim may be unknown because what it rests on is damaged: that one stays.
-    let is_outdated = |said: &&Statement| {
-        let is_gone = |library: &Arc<Library>| {
-            let is_unknown = said.kind().is_passing() && library.statement(&said.id()).is_none();
-            is_unknown || library.is_overtaken(said)
-        };
-        known.get(&said.library()).is_some_and(is_gone)
-    };
-    let outdated = passing.iter().filter(is_outdated).map(Statement::id).collect();
-    Ok(Loaded { known, left_out, outdated, strays })
-}
-
-/// Whether something contradicts something in `after` that did not in `before`.
-fn contradicts(after: &Library, before: &Library) -> bool {
-    let known: BTreeSet<_> = before.conflicts().iter().map(|conflict| &conflict.statements).collect();
-    after.conflicts().iter().any(|conflict| !known.contains(&conflict.statements))
-}
-
-/// Where a channel stands by its statement; nothing for other statements.
-fn moved(statement: &Statement) -> Vec<Record> {
-    match statement.body() {
-        Body::Channel(channel) => vec![Record::Ref(RefMove {
-            library: statement.library(),
-            channel: channel.name.clone(),
-            statement: statement.id(),
-            release: channel.release,
-            sequence: statement.sequence(),
-        })],
-        _ => Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests;

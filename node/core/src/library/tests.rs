@@ -1,4 +1,4 @@
-//! The ledger and what is shown of it, kept in step.
+//! The libraries in memory agree with the ledger.
 
 use chuan_engine::{
     id::Salt,
@@ -6,24 +6,29 @@ use chuan_engine::{
         Key,
         library::{Founders, found},
     },
-    store::memory::MemoryLedger,
+    store::{Ledger, memory::MemoryLedger},
 };
 
 use super::*;
-use crate::Exit;
+use crate::{Exit, context::Clock, tests::in_memory};
 
-fn founded(libraries: &Libraries<MemoryLedger>, name: &str, nonce: u8) -> LibraryId {
+fn load(root: &std::path::Path, ledger: &Arc<MemoryLedger>) -> LibraryService {
+    in_memory(root, ledger, Clock::manual(1)).unwrap()
+}
+
+fn founded(libraries: &LibraryService, name: &str, nonce: u8) -> LibraryId {
     let key = |seed| Key::from_seed([seed; 32]);
     let keys = Founders { root: &key(1), operator: &key(2), publisher: &key(3) };
     let (id, root) = found(name, keys, Salt::from_bytes([nonce; 32]), 1).unwrap();
-    libraries.change(&id, 1, |_| Ok(vec![root])).unwrap();
+    libraries.change(&id, |_| Ok(vec![root])).unwrap();
     id
 }
 
 #[test]
 fn labels_resolve_and_ambiguity_names_the_ids() {
+    let dir = tempfile::tempdir().unwrap();
     let ledger = Arc::new(MemoryLedger::default());
-    let libraries = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
+    let libraries = load(dir.path(), &ledger);
     assert_eq!(libraries.named_or_only(None).unwrap_err().exit, Exit::Missing);
     let films = founded(&libraries, "films", 1);
     assert_eq!(libraries.named_or_only(None).unwrap().id(), films);
@@ -33,30 +38,33 @@ fn labels_resolve_and_ambiguity_names_the_ids() {
     assert!(failure.message.contains(&other.to_string()), "{failure}");
     assert_eq!(libraries.named("opera").unwrap_err().exit, Exit::Missing);
 
-    // What was shown is what the ledger holds.
-    let again = Libraries::load(ledger, &[], 1).unwrap();
+    // The ledger has the same libraries.
+    let again = load(dir.path(), &ledger);
     assert_eq!(again.all().len(), 2);
 }
 
 #[test]
-fn a_change_that_does_not_stand_leaves_nothing() {
+fn an_unauthorized_change_stores_nothing() {
+    let dir = tempfile::tempdir().unwrap();
     let ledger = Arc::new(MemoryLedger::default());
-    let libraries = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
+    let libraries = load(dir.path(), &ledger);
     let id = founded(&libraries, "films", 1);
     let stranger = Key::from_seed([9; 32]);
-    let result = libraries.change(&id, 1, |library| {
+    let result = libraries.change(&id, |library| {
         let manifest = chuan_engine::id::ManifestId::of(&id, b"x");
         Ok(vec![chuan_engine::statement::library::release(library, &stranger, vec![], manifest, "", 1)?])
     });
     assert_eq!(result.unwrap_err().exit, Exit::Denied);
     assert!(ledger.statements(Some(&id), StatementKind::Release).unwrap().is_empty());
 }
-/// Nothing is used that a crash would forget: where the ledger cannot keep a statement, nobody sees it, and it is new again
-/// once the ledger can.
+
+/// No statement is used before it is durable: where the ledger cannot store a statement, it is neither
+/// effective nor sent to peers. When the ledger can store it, the statement is new again.
 #[test]
-fn what_is_not_durable_is_not_seen() {
+fn a_statement_that_is_not_durable_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
     let ledger = Arc::new(MemoryLedger::default());
-    let libraries = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
+    let libraries = load(dir.path(), &ledger);
     let id = founded(&libraries, "films", 1);
     let key = |seed| Key::from_seed([seed; 32]);
     let before = libraries.get(&id).unwrap();
@@ -67,17 +75,17 @@ fn what_is_not_durable_is_not_seen() {
     let next = Statement::sign(header, &Body::Root(root), &[&key(1)]).unwrap();
     let mut changes = libraries.changes();
     changes.mark_unchanged();
-    let version = |libraries: &Libraries<MemoryLedger>| libraries.get(&id).unwrap().root().unwrap().version;
+    let version = |libraries: &LibraryService| libraries.get(&id).unwrap().root().unwrap().version;
 
-    ledger.poison("the test wants it");
-    libraries.take(&id, std::slice::from_ref(&next), false, 1, |_, _| Ok(())).unwrap_err();
-    libraries.offer(&[next.bytes().clone()], 1).unwrap_err();
-    libraries.change(&id, 1, |_| Ok(vec![next.clone()])).unwrap_err();
-    assert_eq!(version(&libraries), 1, "a root is used that is not durable");
-    assert!(!changes.has_changed().unwrap(), "peers are told of what is not durable");
+    ledger.poison("poisoned by the test");
+    libraries.take(&id, std::slice::from_ref(&next), false, |_, _| Ok(())).unwrap_err();
+    libraries.offer(&[next.bytes().clone()]).unwrap_err();
+    libraries.change(&id, |_| Ok(vec![next.clone()])).unwrap_err();
+    assert_eq!(version(&libraries), 1, "a root that is not durable is used");
+    assert!(!changes.has_changed().unwrap(), "a statement that is not durable is sent to peers");
     ledger.crash();
-    let again = Libraries::load(Arc::clone(&ledger), &[], 1).unwrap();
+    let again = load(dir.path(), &ledger);
     assert_eq!(version(&again), 1);
-    assert_eq!(again.offer(&[next.bytes().clone()], 1).unwrap(), [next]);
-    assert_eq!(version(&Libraries::load(ledger, &[], 1).unwrap()), 2);
+    assert_eq!(again.offer(&[next.bytes().clone()]).unwrap(), [next]);
+    assert_eq!(version(&load(dir.path(), &ledger)), 2);
 }

@@ -1,5 +1,5 @@
-//! Where a node can be reached: what is configured, else what this machine's interfaces say. Guesses for tickets and
-//! hellos; a wrong one costs its reader a failed try.
+//! The addresses of a node: the configured ones, else those of this machine's interfaces. They are hints for
+//! tickets and hellos; a wrong one costs a peer a failed dial.
 
 use std::{
     collections::BTreeSet,
@@ -15,16 +15,16 @@ use crate::{
 };
 
 /// Reads `IP:PORT`.
-pub(super) fn parse(text: &str) -> Result<SocketAddr> {
+pub(crate) fn parse(text: &str) -> Result<SocketAddr> {
     text.parse().map_err(|_| {
         Failure::usage(format!(
-            "`{text}` is no address to listen on; write IP:PORT, as 0.0.0.0:4040 or [::]:4040"
+            "`{text}` is not an address to listen on; write IP:PORT, such as 0.0.0.0:4040 or [::]:4040"
         ))
     })
 }
 
 /// Reads `IP:PORT`, or looks up `NAME:PORT`.
-pub(super) async fn resolve(text: &str) -> Result<SocketAddr> {
+pub(crate) async fn resolve(text: &str) -> Result<SocketAddr> {
     match parse(text) {
         Ok(address) => Ok(address),
         Err(failure) => {
@@ -34,13 +34,14 @@ pub(super) async fn resolve(text: &str) -> Result<SocketAddr> {
     }
 }
 
-/// An address as people write it: IPv4 is IPv4, though it was reached through an IPv6 socket.
-pub(super) fn plain(address: SocketAddr) -> String {
+/// An address as people write it: an IPv4 address is written as such, also after a connection through an IPv6
+/// socket.
+pub(crate) fn plain(address: SocketAddr) -> String {
     SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
 }
 
-/// Where peers are told to go, the best first.
-pub(super) fn announced(config: &Config, listening: Option<SocketAddr>) -> Result<Vec<String>> {
+/// The addresses that peers get, the best first.
+pub(crate) fn announced(config: &Config, listening: Option<SocketAddr>) -> Result<Vec<String>> {
     if !config.announce.is_empty() {
         return Ok(config.announce.iter().take(ADDRESSES).cloned().collect());
     }
@@ -55,14 +56,15 @@ pub(super) fn announced(config: &Config, listening: Option<SocketAddr>) -> Resul
     Ok(hosts.into_iter().take(ADDRESSES).map(|ip| SocketAddr::new(ip, listen.port()).to_string()).collect())
 }
 
-/// This machine's addresses: first the ones it uses towards the world. The loopback only where there is nothing else, since
-/// to any other machine it means that machine.
+/// This machine's addresses: first those from which it sends to the Internet. The loopback address only if
+/// there is no other: on another machine it means that machine.
 fn own_hosts(with_v6: bool) -> Vec<IpAddr> {
     let mut hosts = Vec::new();
     hosts.extend(towards(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9))));
     let v6 = fs::read_to_string("/proc/net/if_inet6").map(|text| global_v6(&text)).unwrap_or_default();
     if with_v6 {
-        // A host that hides changes the address it uses towards the world every day: peers are told one that stays.
+        // With privacy extensions, the address from which a host sends changes every day: peers get a stable
+        // one.
         let used = towards(SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9)));
         let stays = |ip: &IpAddr| v6.is_empty() || matches!(ip, IpAddr::V6(ip) if v6.contains(ip));
         hosts.extend(used.filter(stays));
@@ -100,18 +102,19 @@ fn local_v4(text: &str) -> BTreeSet<Ipv4Addr> {
     found
 }
 
-/// What `/proc/net/if_inet6` flags an address with that is no place to be found at: temporary (RFC 8981), without duplicate
-/// detection passed, deprecated, tentative.
-const PASSING: u32 = 0x01 | 0x08 | 0x20 | 0x40;
+/// Flags in `/proc/net/if_inet6` of addresses that peers cannot rely on: temporary (RFC 8981), duplicate
+/// detection failed, deprecated, tentative.
+const UNSTABLE: u32 = 0x01 | 0x08 | 0x20 | 0x40;
 
-/// The addresses of global scope in `/proc/net/if_inet6` that stay: 32 digits, interface, prefix, scope, flags, name.
+/// The stable addresses of global scope in `/proc/net/if_inet6`: 32 digits, interface, prefix, scope, flags,
+/// name.
 fn global_v6(text: &str) -> BTreeSet<Ipv6Addr> {
     let address = |line: &str| {
         let mut fields = line.split_ascii_whitespace();
         let digits = u128::from_str_radix(fields.next()?, 16).ok()?;
         let is_global = fields.nth(2)? == "00";
         let flags = u32::from_str_radix(fields.next()?, 16).ok()?;
-        (is_global && flags & PASSING == 0).then(|| Ipv6Addr::from(digits))
+        (is_global && flags & UNSTABLE == 0).then(|| Ipv6Addr::from(digits))
     };
     text.lines().filter_map(address).collect()
 }
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_configured_wins() {
+    fn configured_addresses_replace_those_of_interfaces() {
         let listening = Some("127.0.0.1:7".parse().unwrap());
         let config = Config { announce: vec!["mirror.example.org:4040".into()], ..Config::default() };
         assert_eq!(announced(&config, listening).unwrap(), config.announce);

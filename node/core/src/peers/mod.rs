@@ -1,7 +1,13 @@
-//! Other nodes, as this one knows them: what it says of itself to them, where it remembers them, and whom it asks for a
-//! library.
+//! The service `peers`: the known peers of this node. Owns the address book in memory, which `H/peers.json`
+//! mirrors, the hello of this node, and the order in which sources of a library are asked.
 
-use std::net::SocketAddr;
+pub(crate) mod address;
+mod verifier;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use chuan_engine::{
     id::{LibraryId, NodeId},
@@ -9,115 +15,155 @@ use chuan_engine::{
     sync::message::{Hello, VERSION},
 };
 
-use super::{Inner, address, lock_of, now_ms};
+pub(crate) use verifier::KnownPeers;
+
 use crate::{
-    exit::{Failure, Result},
-    home::peers::{Peer, Peers},
+    context::Context,
+    exit::{Exit, Failure, Result},
+    home::{
+        Home,
+        config::Config,
+        peers::{Peer, Peers},
+    },
+    library::LibraryService,
+    outcome::Identity,
 };
 
 /// A node that may have a library.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
-    pub(super) node: NodeId,
-    pub(super) name: String,
-    pub(super) addresses: Vec<String>,
-    /// Whether whoever answers there will do, since a person named the address alone. What it sends is checked against
-    /// the library's publishers like anyone's.
-    pub(super) any_node: bool,
+pub(crate) struct Source {
+    pub(crate) node: NodeId,
+    pub(crate) name: String,
+    pub(crate) addresses: Vec<String>,
+    /// Whether any node that answers there is accepted, since the operator named only the address. Its
+    /// content is checked against the library's publishers like any other.
+    pub(crate) any_node: bool,
 }
 
-impl Inner {
-    /// What this node says of itself when it connects: for a library, also what shows its membership.
-    pub(super) fn hello(&self, library: Option<&Library>, listening: Option<SocketAddr>) -> Result<Hello> {
-        let node = self.me.id();
+/// The peers of an open home.
+#[derive(Debug)]
+pub(crate) struct PeerService {
+    context: Arc<Context>,
+    library: Arc<LibraryService>,
+    book: Mutex<Peers>,
+}
+
+impl PeerService {
+    /// Reads the address book. A damaged file is renamed, with a warning, and the book begins empty:
+    /// addresses are hints, and a peer can be named by its address.
+    pub(crate) fn load(context: Arc<Context>, library: Arc<LibraryService>) -> Result<Self> {
+        let book = match context.home.peers() {
+            Err(failure) if failure.exit == Exit::Invalid => {
+                let kept = context.home.quarantine_peers()?;
+                tracing::warn!(%failure, kept = %kept.display(), "the address book is damaged and was renamed");
+                Peers::default()
+            }
+            book => book?,
+        };
+        Ok(Self { context, library, book: Mutex::new(book) })
+    }
+
+    /// All peers, the one that was reached last first.
+    pub(crate) fn all(&self) -> Peers {
+        self.lock().clone()
+    }
+
+    /// The hello of this node when it connects. For a library, it includes the statements that prove its
+    /// membership.
+    pub(crate) fn hello(&self, library: Option<&Library>) -> Result<Hello> {
+        let node = self.context.me();
         let shown = library.map(|library| library.credentials(&node)).unwrap_or_default();
-        // Whoever does not listen cannot be reached, whatever its configuration says.
-        let addresses = match listening {
-            Some(_) => address::announced(&self.config, listening)?,
+        // A node that does not listen cannot be reached, whatever its configuration says.
+        let addresses = match self.context.listening() {
+            Some(at) => address::announced(&self.context.config, Some(at))?,
             None => Vec::new(),
         };
-        let (name, statements) = (self.config.name.clone(), Vec::new());
+        let (name, statements) = (self.context.config.name.clone(), Vec::new());
         let hello = Hello { version: VERSION, node, addresses, name, statements, kinds: Kinds::KNOWN };
         Ok(hello.with_statements(shown.into_iter().map(|statement| statement.bytes().to_vec())))
     }
 
-    /// Remembers that a node was reached, as a source of `library`.
-    pub(super) fn met(
+    /// Records that a node was reached, as a source of `library`. Durable when it returns.
+    pub(crate) fn record_dial(
         &self,
         node: &NodeId,
         name: &str,
         addresses: &[String],
         library: &LibraryId,
     ) -> Result<()> {
-        self.change_peers(|peers| peers.met(node, name, addresses, Some(library)))
+        self.change(|peers| peers.record_introduction(node, name, addresses, Some(library)))
     }
 
-    /// Notes what a peer says of itself, under its key, to libraries of which it is a member.
-    pub(super) fn says(
+    /// Records the addresses that a peer names under its own key, for libraries of which it is a member.
+    pub(crate) fn record_self_claim(
         &self,
         node: &NodeId,
         name: &str,
         addresses: &[String],
         libraries: &[LibraryId],
     ) -> Result<()> {
-        self.change_peers(|peers| libraries.iter().for_each(|id| peers.says(node, name, addresses, id)))
+        self.change(|peers| {
+            libraries.iter().for_each(|id| peers.record_self_claim(node, name, addresses, id));
+        })
     }
 
-    /// Notes at which address a member was reached, and what it told of where others are. Gives of how many there is somewhere to
-    /// look now that was not before.
-    pub(super) fn told_by(
+    /// Records the address at which a member was reached, and the addresses of other members that it named.
+    /// Returns for how many of these an address is known now that was unknown before.
+    pub(crate) fn record_hearsay(
         &self,
         node: &NodeId,
         address: String,
         library: &LibraryId,
-        told: &[Hello],
+        others: &[Hello],
     ) -> Result<usize> {
-        let Some(known) = self.libraries.get(library) else { return Ok(0) };
-        let (me, now) = (self.me.id(), now_ms());
-        let others = told.iter().filter(|peer| peer.node != me && known.is_member(&peer.node, now));
-        self.change_peers(|peers| {
-            peers.reached(node, address);
-            others.filter(|peer| peers.heard_of(&peer.node, &peer.name, &peer.addresses, library)).count()
+        let Some(known) = self.library.get(library) else { return Ok(0) };
+        let (me, now) = (self.context.me(), self.context.now_ms());
+        let others = others.iter().filter(|peer| peer.node != me && known.is_member(&peer.node, now));
+        self.change(|peers| {
+            peers.record_dial(node, address);
+            others
+                .filter(|peer| peers.record_hearsay(&peer.node, &peer.name, &peer.addresses, library))
+                .count()
         })
     }
 
-    /// Changes what is remembered of peers. Most changes change nothing: the same ones are at the same places.
-    fn change_peers<T>(&self, change: impl FnOnce(&mut Peers) -> T) -> Result<T> {
-        let _peers = lock_of(&self.peers);
-        let before = self.home.peers()?;
-        let mut peers = before.clone();
-        let changed = change(&mut peers);
-        if peers != before {
-            self.home.keep_peers(&peers)?;
-        }
-        Ok(changed)
-    }
-
-    /// The members of a library that were reached, or have said where they are, as others are told of them: no hearsay goes on.
-    pub(super) fn peers_of(&self, library: &Library) -> Vec<Hello> {
-        let peers = self.home.peers().unwrap_or_default();
-        let id = library.id();
-        let now = now_ms();
+    /// The members of a library, with the addresses that they named themselves or at which they were reached,
+    /// for an answer to another member. Hearsay is not passed on.
+    pub(crate) fn member_hellos(&self, library: &Library) -> Vec<Hello> {
+        let (peers, id, now) = (self.lock(), library.id(), self.context.now_ms());
         let hello = |peer: &Peer| {
             let node = peer.id.parse().ok().filter(|node| library.is_member(node, now))?;
             let (addresses, name) = (peer.addresses.clone(), peer.name.clone());
-            // Which kinds it knows it says itself, in its own hello.
+            // The kinds that it knows are in its own hello.
             let (statements, kinds) = (Vec::new(), Kinds::from_bits(0));
             Some(Hello { version: VERSION, node, addresses, name, statements, kinds })
         };
         peers.sources(&id).filter(|peer| !peer.addresses.is_empty()).filter_map(hello).collect()
     }
 
-    /// Whom to ask for a library, the best first: who is named, else whoever is known as its source.
-    pub(super) fn sources(&self, library: &Library, from: Option<&str>) -> Result<Vec<Source>> {
-        let peers = self.home.peers()?;
+    /// The peers to exchange statements of a library with: its members that have addresses. Where statements
+    /// are lost, memberships may be among them: then all nodes that were sources.
+    pub(crate) fn exchange_partners(&self, library: &LibraryId) -> Vec<Source> {
+        let Some(known) = self.library.get_or_left_out(library) else { return Vec::new() };
+        let (is_lost, now) = (self.library.has_lost(), self.context.now_ms());
+        let is_asked =
+            |peer: &Source| peer.node != self.context.me() && (is_lost || known.is_member(&peer.node, now));
+        let book = self.lock();
+        let sources = book.sources(library).filter_map(source);
+        sources.filter(|peer| !peer.addresses.is_empty() && is_asked(peer)).collect()
+    }
+
+    /// The sources of a library in the order in which they are asked: the node that `from` names, else all
+    /// known ones.
+    pub(crate) fn sources(&self, library: &Library, from: Option<&str>) -> Result<Vec<Source>> {
+        let peers = self.all();
+        let (me, now) = (self.context.me(), self.context.now_ms());
         let mut sources = match from {
-            Some(who) => named(&peers, library, who, &self.me.id())?,
+            Some(text) => named(&peers, library, text, &me)?,
             None => peers.sources(&library.id()).filter_map(source).collect(),
         };
-        sources.retain(|source| source.node != self.me.id());
-        // Data is checked, whoever sends it; members come first all the same.
-        let now = now_ms();
+        sources.retain(|source| source.node != me);
+        // Members come first, although content from any source is verified.
         sources.sort_by_key(|source| !library.is_member(&source.node, now));
         if sources.is_empty() {
             return Err(Failure::missing(format!(
@@ -127,36 +173,72 @@ impl Inner {
         }
         Ok(sources)
     }
+
+    /// Changes the address book, and saves it where that changed something.
+    fn change<T>(&self, change: impl FnOnce(&mut Peers) -> T) -> Result<T> {
+        let mut book = self.lock();
+        let mut peers = book.clone();
+        let changed = change(&mut peers);
+        if peers != *book {
+            self.context.home.keep_peers(&peers)?;
+            *book = peers;
+        }
+        Ok(changed)
+    }
+
+    /// Forgets all peers, as a home without its address book does.
+    #[cfg(test)]
+    pub(crate) fn clear(&self) {
+        self.change(|peers| *peers = Peers::default()).unwrap();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Peers> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// The nodes that a person may mean by `who`.
-fn named(peers: &Peers, library: &Library, who: &str, me: &NodeId) -> Result<Vec<Source>> {
-    if let Some(peer) = peers.find(who)? {
+/// The identity of the node of a home. `listening` is the address at which it listens, if it does.
+pub(crate) fn identity(home: &Home, config: &Config, listening: Option<SocketAddr>) -> Result<Identity> {
+    let key = home.node_key()?;
+    Ok(Identity {
+        id: home.node_id()?.to_string(),
+        key: key.public().to_string(),
+        name: config.name.clone(),
+        role: config.role.as_str().to_owned(),
+        region: config.region.clone().unwrap_or_default(),
+        addresses: address::announced(config, listening)?,
+        home: home.root().display().to_string(),
+    })
+}
+
+/// The nodes that an operator names by `text`: a name, an id or its beginning, or an address.
+fn named(peers: &Peers, library: &Library, text: &str, me: &NodeId) -> Result<Vec<Source>> {
+    if let Some(peer) = peers.find(text)? {
         return Ok(source(peer).into_iter().collect());
     }
-    if who.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+    if text.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
         return Err(Failure::missing(format!(
-            "no peer `{who}` is known; `chuan status` lists them, or give an address as HOST:PORT"
+            "no peer `{text}` is known; `chuan status` lists them, or give an address as HOST:PORT"
         )));
     }
-    let at = |peer: &&Peer| peer.addresses.iter().any(|address| address == who);
+    let at = |peer: &&Peer| peer.addresses.iter().any(|address| address == text);
     let known: Vec<_> = peers.iter().filter(at).filter_map(source).collect();
     if !known.is_empty() {
         return Ok(known
             .into_iter()
-            .map(|source| Source { addresses: vec![who.to_owned()], any_node: true, ..source })
+            .map(|source| Source { addresses: vec![text.to_owned()], any_node: true, ..source })
             .collect());
     }
-    // Some node is expected wherever one is dialled. Any will do: the connection says which one answers. Where the ledger is
-    // lost, no member is known.
+    // A dial needs an expected node. Here any node is accepted, and the connection says which one answers.
+    // Where the ledger is lost, no member is known.
     let member = library.members().into_iter().find(|said| said.body.node != *me);
     let (node, name) = member.map_or((NodeId::from_bytes([0; 32]), String::new()), |said| {
         (said.body.node, said.body.name.clone())
     });
-    Ok(vec![Source { node, name, addresses: vec![who.to_owned()], any_node: true }])
+    Ok(vec![Source { node, name, addresses: vec![text.to_owned()], any_node: true }])
 }
 
-pub(super) fn source(peer: &Peer) -> Option<Source> {
+fn source(peer: &Peer) -> Option<Source> {
     Some(Source {
         node: peer.id.parse().ok()?,
         name: peer.name.clone(),

@@ -1,12 +1,12 @@
-//! What classes a publish makes: those of the release before, under the policy that was given or the one they had.
+//! The classes of a publish: those of the parent release, with the given rules or with the rules they had.
 //!
-//! A class keeps its slot for good. One that a new policy leaves out stays as it is called, without patterns and so without
-//! paths: a slot that changed hands would be another class to some mirrors and the same to others. What the publisher's key
-//! does not cover is copied from the parent's table, hash for hash.
+//! A class keeps its slot forever. A class that a new policy leaves out keeps its name, and has no patterns
+//! and so no paths: if another class got its slot, some mirrors would take it for the old class. Classes that
+//! the publisher's key does not cover are copied from the parent's table, hash by hash.
 //!
-//! Which paths a class takes is for publishers of all classes to say. What a publisher of some says of that holds for its own
-//! publishes of its own classes; others look past it to the release of a publisher of all classes before it, so that nobody
-//! takes files by a pattern whose classes are not its own.
+//! A publisher of all classes decides which paths a class takes. The rules of a limited publisher are used
+//! only when it publishes its own classes. All other publishes use the rules of the last release by a
+//! publisher of all classes. So a limited publisher cannot take files of other classes by its patterns.
 
 use std::collections::BTreeMap;
 
@@ -21,48 +21,50 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable, DEFAULT_CLASS},
         trespass::{self, Changed},
     },
-    statement::{Body, Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind, Said, Statement},
+    statement::{
+        Body, Classes, Library, PublicKey, Release, ReleaseClass, Role, RoleKind, Signed, Statement,
+    },
     store::Objects,
 };
 
 use crate::exit::{Failure, Result};
 
-/// The classes before a publish, and what they are to be.
+/// The classes before a publish and after it.
 #[derive(Debug)]
-pub(super) struct ClassPlan {
-    /// The table of the release before; empty for a first one.
+pub(crate) struct ClassPlan {
+    /// The table of the parent release; empty for a first release.
     table: Vec<(u8, Commitment)>,
-    /// The headers in it that are held here.
+    /// The headers of this table that are held here.
     headers: BTreeMap<u8, (Commitment, ClassHeader)>,
-    /// The names that the release before listed.
+    /// The names that the parent release lists.
     names: BTreeMap<u8, String>,
-    /// The table of the last release of a publisher of all classes; `None` where that is not known.
-    last_said: Option<BTreeMap<u8, Commitment>>,
+    /// The table of the last release by a publisher of all classes; `None` if that is not known.
+    full_table: Option<BTreeMap<u8, Commitment>>,
     classifier: Classifier,
-    /// Whether the release must list its classes by name: where a publisher is limited to some, the next must be able to tell
-    /// that it left the others alone.
+    /// Whether the release must list its classes by name. This is so if the root has a limited publisher:
+    /// nodes must see that the next release of that publisher did not change other classes.
     lists: bool,
 }
 
-/// What a publish made of the classes.
+/// The classes of a new release.
 #[derive(Debug)]
-pub(super) struct Sealed {
+pub(crate) struct Sealed {
     /// The new table.
-    pub(super) table: ClassTable,
-    /// The headers of the classes that were published, by slot: also of those that stayed as they were.
-    pub(super) ours: Vec<ClassHeader>,
-    /// The table with names; empty where nobody needs it.
-    pub(super) listed: Vec<ReleaseClass>,
+    pub(crate) table: ClassTable,
+    /// The headers of the published classes, by slot, unchanged ones included.
+    pub(crate) ours: Vec<ClassHeader>,
+    /// The table with names; empty if the root has no limited publisher.
+    pub(crate) listed: Vec<ReleaseClass>,
 }
 
 impl ClassPlan {
-    /// Plans the release after `before`, for all of `publishers` to sign. `policy` has classes by name; without it, all stays
-    /// as it is.
-    pub(super) fn new(
+    /// Plans the release after `before`, which all of `publishers` sign. `policy` has the rules of classes by
+    /// name; without it, all rules stay.
+    pub(crate) fn new(
         store: &dyn Objects,
         library: Option<&Library>,
         publishers: &[PublicKey],
-        before: Option<Said<'_, Release>>,
+        before: Option<Signed<'_, Release>>,
         policy: Option<Vec<(String, ClassRules)>>,
     ) -> Result<Self> {
         let root = library.and_then(Library::root);
@@ -81,19 +83,19 @@ impl ClassPlan {
             _ => Ok(()),
         };
         let headers = headers(store, &table, without)?;
-        let last_said =
-            library.zip(before).and_then(|(library, before)| as_last_said(library, before, &table));
+        let full_table =
+            library.zip(before).and_then(|(library, before)| full_table_of(library, before, &table));
         let mut classes = Vec::new();
         for (slot, (_, header)) in &headers {
-            // The listed name is the one that a limited publisher's key was judged by.
+            // The rights of a limited publisher's key are checked against the listed name.
             let name = names.get(slot).unwrap_or(&header.name).clone();
             let is_ours = covers_name(&name);
-            let policy = match policy_of(store, *slot, last_said.as_ref())? {
-                // What is given takes its place.
+            let policy = match rules_of(store, *slot, full_table.as_ref())? {
+                // The given policy replaces them.
                 _ if is_ours && policy.is_some() => ClassRules::default(),
                 _ if is_ours && !covers_all => ClassRules::decode(&header.policy)?,
                 Some(policy) => policy,
-                None if covers_all => return Err(nothing_said(&name)),
+                None if covers_all => return Err(rules_unknown(&name)),
                 None => ClassRules::default(),
             };
             classes.push(Class { slot: *slot, name, policy, is_ours });
@@ -108,23 +110,23 @@ impl ClassPlan {
         }
         let limits = |role: &Role| role.kind == RoleKind::Publisher && !role.classes.is_all();
         let lists = root.is_some_and(|root| root.roles.iter().any(limits));
-        Ok(Self { table, headers, names, last_said, classifier: Classifier::new(classes)?, lists })
+        Ok(Self { table, headers, names, full_table, classifier: Classifier::new(classes)?, lists })
     }
 
-    /// Which path goes into which class.
-    pub(super) fn classifier(&self) -> Classifier {
+    /// The classifier of paths.
+    pub(crate) fn classifier(&self) -> Classifier {
         self.classifier.clone()
     }
 
-    /// The entry trees that the publish goes on from, by slot, ascending.
-    pub(super) fn previous(&self) -> Vec<(u8, PageId)> {
+    /// The entry trees on which the publish is based, by slot, ascending.
+    pub(crate) fn previous(&self) -> Vec<(u8, PageId)> {
         let held = self.classifier.slots().filter_map(|slot| Some((slot, self.headers.get(&slot)?.1.root)));
         held.collect()
     }
 
-    /// Makes the headers of the trees that were built, and the table. What did not change keeps its header, whoever
-    /// published it.
-    pub(super) fn seal(&self, library: &LibraryId, trees: &[(u8, Tree)], salt: &SaltKey) -> Result<Sealed> {
+    /// Makes the headers of the built trees, and the table. A class that did not change keeps its header,
+    /// whichever publisher made it.
+    pub(crate) fn seal(&self, library: &LibraryId, trees: &[(u8, Tree)], salt: &SaltKey) -> Result<Sealed> {
         let mut table: BTreeMap<u8, Commitment> = self.table.iter().copied().collect();
         let mut ours = Vec::new();
         for (slot, tree) in trees {
@@ -137,21 +139,22 @@ impl ClassPlan {
         }
         if ours.is_empty() {
             return Err(Failure::denied(
-                "the publishers' keys that sign are for none of the library's classes, or are too few: name a class with \
-                 --policy, or more keys with --key",
+                "the signing publisher keys cover no class of the library, or are too few: name a class with --policy, or \
+                 more keys with --key",
             ));
         }
         let listed = if self.lists { self.list(&table)? } else { Vec::new() };
         Ok(Sealed { table: ClassTable { classes: table.into_iter().collect() }, ours, listed })
     }
 
-    /// Fails where a class that is published gains a path that a class has which these publishers have no say in: every node that
-    /// holds both would refuse the release. Nodes compare with the last release of a publisher of all classes, so a path counts
-    /// that the other class had there, also where it has left it since.
-    pub(super) fn check_trespass(&self, store: &dyn Objects, sealed: &Sealed) -> Result<()> {
+    /// Fails if a published class gains a path of a class that these publishers may not publish: every node
+    /// that holds both classes would refuse the release. Nodes compare with the last release by a publisher
+    /// of all classes. So a path of the other class in that release is refused, even if the class has lost it
+    /// since.
+    pub(crate) fn check_trespass(&self, store: &dyn Objects, sealed: &Sealed) -> Result<()> {
         let last = headers(
             store,
-            &self.last_said.iter().flatten().map(|(slot, id)| (*slot, *id)).collect::<Vec<_>>(),
+            &self.full_table.iter().flatten().map(|(slot, id)| (*slot, *id)).collect::<Vec<_>>(),
             |_| Ok(()),
         )?;
         let slots: Vec<u8> = self.classifier.slots().collect();
@@ -180,8 +183,8 @@ impl ClassPlan {
             let known = classes.iter().find(|class| class.slot == *slot).map(|class| &class.name);
             let name = known.or_else(|| self.names.get(slot)).cloned().ok_or_else(|| {
                 Failure::denied(
-                    "the release before does not list its classes, as it must for a publisher of some of them to follow: \
-                     let a publisher of all classes publish once",
+                    "the parent release does not list its classes by name, which a limited publisher needs: let a publisher \
+                     of all classes publish once",
                 )
             })?;
             Ok(ReleaseClass { slot: *slot, name, commitment: *commitment })
@@ -214,7 +217,7 @@ impl ClassPlan {
     }
 }
 
-/// The headers of a table that are held; `without` fails for the slots that cannot be done without.
+/// The headers of a table that are held. For a missing header, `without` decides whether that is an error.
 fn headers(
     store: &dyn Objects,
     table: &[(u8, Commitment)],
@@ -230,11 +233,11 @@ fn headers(
     Ok(headers)
 }
 
-/// The classes as the newest release up to `before` has them that a publisher of all classes signed, of today or of earlier.
-/// None where that is not known.
-fn as_last_said<'a>(
+/// The table of the newest release, up to `before`, that a publisher of all classes signed, by any known
+/// root. `None` if it is not known.
+fn full_table_of<'a>(
     library: &'a Library,
-    before: Said<'a, Release>,
+    before: Signed<'a, Release>,
     table: &[(u8, Commitment)],
 ) -> Option<BTreeMap<u8, Commitment>> {
     let is_of_all = |statement: &Statement| {
@@ -251,19 +254,19 @@ fn as_last_said<'a>(
     while !is_of_all(at.statement) {
         at = library.release(at.body.parents.first()?)?;
     }
-    // What a limited publisher goes on from lists its classes.
+    // The parent of a limited publisher's release lists its classes.
     Some(at.body.classes.iter().map(|class| (class.slot, class.commitment)).collect())
 }
 
-/// The policy of the class in `slot` as one of `said`; one that says nothing for a class that is newer. None where it is not
-/// held.
-fn policy_of(
+/// The rules of the class in `slot` of a table; empty rules for a class that is newer than the table. `None`
+/// if the table is not known or the header is not held.
+fn rules_of(
     store: &dyn Objects,
     slot: u8,
-    said: Option<&BTreeMap<u8, Commitment>>,
+    table: Option<&BTreeMap<u8, Commitment>>,
 ) -> Result<Option<ClassRules>> {
-    let Some(said) = said else { return Ok(None) };
-    let Some(commitment) = said.get(&slot) else { return Ok(Some(ClassRules::default())) };
+    let Some(table) = table else { return Ok(None) };
+    let Some(commitment) = table.get(&slot) else { return Ok(Some(ClassRules::default())) };
     match ClassHeader::load(store, commitment) {
         Ok(header) => Ok(Some(ClassRules::decode(&header.policy)?)),
         Err(Error::Missing(_)) => Ok(None),
@@ -271,24 +274,25 @@ fn policy_of(
     }
 }
 
-fn nothing_said(class: &str) -> Failure {
+fn rules_unknown(class: &str) -> Failure {
     Failure::missing(format!(
-        "which paths are in class `{class}` was last said in a release that is not held here, by a publisher of all classes: say it \
-         with --policy, or first pull a channel that stands at that release"
+        "the paths of class `{class}` are defined in a release that is not held here, by a publisher of all classes: define \
+         them with --policy, or first pull a channel that points to that release"
     ))
 }
 
-/// A class that this publisher is to publish is not here. Made anew, it would be a second one of its name, in another slot.
+/// The error for a class that this publisher must publish and that is not here. A new class would be a second
+/// one of that name, in another slot.
 fn not_here(library: Option<&Library>, name: Option<&String>) -> Failure {
     let library = library.map_or("", Library::name);
     let class = name.map_or_else(|| "a class".to_owned(), |name| format!("class `{name}`"));
     Failure::missing(format!(
-        "{class} of the release before is not here, and this publisher's key is for it: `chuan pull {library}` first; where \
-         that does not bring it, let an operator grant it to this node"
+        "{class} of the parent release is not here, and this publisher's key covers it: `chuan pull {library}` first; if that \
+         does not fetch it, let an operator grant it to this node"
     ))
 }
 
-/// Puts a policy in the place of the one that the classes had.
+/// Replaces the rules of the classes by those of a policy.
 fn apply(
     classes: &mut Vec<Class>,
     table: &[(u8, Commitment)],
@@ -302,7 +306,7 @@ fn apply(
     for (name, policy) in policy {
         if !covers(&name) {
             return Err(Failure::denied(format!(
-                "this publisher's key is not for class `{name}`: leave it out of the policy, it stays as it is"
+                "this publisher's key does not cover class `{name}`: leave it out of the policy; it stays as it is"
             )));
         }
         match classes.iter_mut().find(|class| class.name == name) {
@@ -317,13 +321,13 @@ fn apply(
     Ok(())
 }
 
-/// The lowest slot from `first` on that no class has, or had.
+/// The lowest slot from `first` on that no class has or had.
 fn free_slot(classes: &[Class], table: &[(u8, Commitment)], first: u8) -> Result<u8> {
     let is_taken = |slot: u8| {
         table.iter().any(|(taken, _)| *taken == slot) || classes.iter().any(|class| class.slot == slot)
     };
     let slots = u8::try_from(CLASSES).unwrap_or(u8::MAX);
     (first..slots).find(|slot| !is_taken(*slot)).ok_or_else(|| {
-        Failure::invalid(format!("a library has at most {CLASSES} classes, those it once had included"))
+        Failure::invalid(format!("a library has at most {CLASSES} classes, former classes included"))
     })
 }

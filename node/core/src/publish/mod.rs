@@ -1,79 +1,76 @@
-//! `publish`, in the home: takes in what changed, under the classes of the library, and makes it durable. Nobody hears of
-//! it before somebody with a publisher's key signs it: see [`authority`].
+//! `publish`, in the home: reads changed files into the store, under the classes of the library, and makes
+//! them durable. Not visible to peers before a publisher's key signs a release: see
+//! [`authority`](crate::authority).
 
-use std::time::{SystemTime, UNIX_EPOCH};
+pub(crate) mod classes;
+mod staleness_guard;
+
+use std::sync::Arc;
 
 use chuan_engine::{
     id::{LibraryId, SaltKey},
     ingest::{self, IngestReport},
-    manifest::{Timestamp, table::ClassHeader},
-    statement::{Library, NodeRole, PublicKey, Release, Said},
+    manifest::table::ClassHeader,
+    statement::{Library, PublicKey, Release, Signed, publishing},
     store::Object,
 };
 
-use super::{
-    Inner, Node,
-    classes::{ClassPlan, Sealed},
-    now_ms,
-    report::Reporter,
-};
+use self::classes::{ClassPlan, Sealed};
 use crate::{
-    authority,
-    command::{Growing, Ingest, Publish, Role},
+    command::{Growing, Ingest, Publish},
+    context::Context,
     exit::{Failure, Result},
     job::Job,
-    keyring::Keyring,
+    library::LibraryService,
     outcome::{ClassRow, Ingested, ListedClass, Published},
     policy,
-    session::Session,
+    report::Reporter,
+    services::Services,
     spec::LIVE,
 };
 
-impl Node {
-    /// Ingests what changed, signs a release with this home's keys and moves the channel `live` to it. A name that is new
-    /// founds a library, whose keys stay in this home. A single file is added to the library, or put in its old version's
-    /// place; a folder is the library.
-    ///
-    /// Stopped at any moment, the library is as before, and what was ingested is not ingested again.
-    pub async fn publish(&self, options: Publish, job: &Job) -> Result<Published> {
-        let mut session = Session::within(self.clone(), job.clone());
-        authority::publish(&mut session, &Keyring::of_home(self.0.home.clone()), options).await
+/// Reads changed files, durably, and returns the contents of a release. Not visible before it is signed.
+pub(crate) async fn ingest(services: &Arc<Services>, options: Ingest, job: &Job) -> Result<Ingested> {
+    let known = services.library.get(&options.library.parse()?);
+    let name = known.as_ref().map_or(options.options.library.as_str(), |library| library.name());
+    let _turn = services.turn(name, job).await?;
+    let (is_forced, is_dry_run) = (options.options.force, options.options.dry_run);
+    if let (false, Some(library)) = (is_forced || is_dry_run, &known) {
+        staleness_guard::check(services, &library.id(), first(&publishers(&options)?)?).await?;
     }
-
-    /// Takes in what changed, durably, and says what a release of it would be. Nobody sees it before that is signed.
-    pub async fn ingest(&self, options: Ingest, job: &Job) -> Result<Ingested> {
-        let known = self.0.libraries.get(&options.library.parse()?);
-        let name = known.as_ref().map_or(options.options.library.as_str(), |library| library.name());
-        let _turn = self.0.turn(name, job).await?;
-        if let (false, Some(library)) = (options.options.force || options.options.dry_run, &known) {
-            self.catch_up(&library.id(), first(&publishers(&options)?)?).await?;
-        }
-        let job = job.clone();
-        let (inner, told, is_dry_run) =
-            (std::sync::Arc::clone(&self.0), job.clone(), options.options.dry_run);
-        match (options.options.force, known) {
-            (true, Some(library)) if !is_dry_run => {
-                super::on_thread(move || inner.go_on_without_lost(&library, &told)).await?;
+    let job = job.clone();
+    services
+        .blocking(move |services| {
+            match (is_forced, known) {
+                (true, Some(library)) if !is_dry_run => {
+                    services.library.go_on_without_lost(&library, &job)?
+                }
+                (true, _) => {}
+                (false, known) => {
+                    services.library.check_not_lost(known.map(|library| library.id()).as_ref())?;
+                }
             }
-            (true, _) => {}
-            (false, known) => {
-                super::on_thread(move || inner.check_not_lost(known.map(|library| library.id()).as_ref()))
-                    .await?;
-            }
-        }
-        self.blocking(move |node| node.ingest(&options, &job)).await
-    }
+            Run { context: &services.context, library: &services.library, job: &job }.ingest(&options)
+        })
+        .await
 }
 
-impl Inner {
-    fn ingest(&self, options: &Ingest, job: &Job) -> Result<Ingested> {
+/// The part of one publish that the home does.
+struct Run<'a> {
+    context: &'a Context,
+    library: &'a LibraryService,
+    job: &'a Job,
+}
+
+impl Run<'_> {
+    fn ingest(&self, options: &Ingest) -> Result<Ingested> {
         let id: LibraryId = options.library.parse()?;
         let publishers = publishers(options)?;
         let salt: SaltKey = options.salt.parse()?;
         let options = &options.options;
-        // Before hours of reading, not after: a release is not taken in where the log cannot be told of it.
-        self.log.check(now_ms())?;
-        let library = self.libraries.get(&id);
+        // Before hours of reading: a release is not made where the audit log cannot record it.
+        self.context.log.check(self.context.now_ms())?;
+        let library = self.library.get(&id);
         let current = match library.as_deref() {
             Some(library) => self.base(library, first(&publishers)?, options.force)?,
             None => None,
@@ -81,23 +78,23 @@ impl Inner {
         let text = options.policy.as_deref().map(policy::read).transpose()?;
         let left = text.as_ref().map(policy::PolicyText::left_by_publish).unwrap_or_default();
         if !left.is_empty() {
-            job.note(format!(
+            self.job.note(format!(
                 "left for `chuan policy set {}`, which operators sign: {}",
                 options.library,
                 left.join(", ")
             ));
         }
         let policy = text.map(|text| text.rules());
-        let objects = self.objects(&id);
+        let objects = self.context.objects(&id);
         let plan = ClassPlan::new(&*objects, library.as_deref(), &publishers, current, policy)?;
         let ingest = self.ingest_options(options, &id, library.as_deref(), &plan)?;
         if options.dry_run {
-            return self.preview(options, (&id, &ingest), current, job);
+            return self.preview(options, (&id, &ingest), current);
         }
         let before = current.map(|current| current.body);
-        let report = self.read(&id, &ingest, job)?;
+        let report = self.read(&id, &ingest)?;
         let sealed = plan.seal(&id, &report.trees, &salt)?;
-        plan.check_trespass(&*self.objects(&id), &sealed)?;
+        plan.check_trespass(&*self.context.objects(&id), &sealed)?;
         let manifest = sealed.table.id(&id);
         let is_said = |before: &&Release| {
             before.manifest == manifest && (sealed.listed.is_empty() || !before.classes.is_empty())
@@ -105,7 +102,7 @@ impl Inner {
         let changed = before.filter(is_said).is_none();
         if changed {
             self.keep_documents(&id, &sealed)?;
-            self.home.note_whole(&id, [manifest])?;
+            self.context.home.note_whole(&id, [manifest])?;
         }
         install(report.cache);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
@@ -122,17 +119,18 @@ impl Inner {
         Ok(Ingested { published, parent: current.map(|current| current.statement.id().to_string()), listed })
     }
 
-    /// The release to go on from. Where that is not here and nobody minds, it is the one that is.
+    /// The release on which the publish is based. If its data is not here and `force` is set: the release
+    /// that is here.
     fn base<'a>(
         &self,
         library: &'a Library,
         publisher: &PublicKey,
         force: bool,
-    ) -> Result<Option<Said<'a, Release>>> {
-        let base = authority::follow::base(library, publisher).and_then(|id| library.release(&id));
+    ) -> Result<Option<Signed<'a, Release>>> {
+        let base = publishing::base(library, publisher).and_then(|id| library.release(&id));
         match base {
-            Some(base) if force && !self.is_complete(library, &base.body.manifest)? => {
-                self.here(library, LIVE)
+            Some(base) if force && !self.library.holdings.is_complete(library, &base.body.manifest)? => {
+                self.library.here(library, LIVE)
             }
             base => Ok(base),
         }
@@ -148,32 +146,32 @@ impl Inner {
         Ok(ingest::Ingest {
             classes: plan.classifier(),
             previous: plan.previous(),
-            cache: Some(self.home.cache_dir().join(format!("{id}.scan"))),
+            cache: Some(self.context.home.cache_dir().join(format!("{id}.scan"))),
             check: options.check,
             patterns: options.patterns(policy_patterns(library)),
             takes_growing: options.growing == Growing::Take,
             max_delete: options.max_delete()?,
-            home: Some(self.home.root().to_owned()),
+            home: Some(self.context.home.root().to_owned()),
             keep_others: true,
-            ..ingest::Ingest::new(&options.source, timestamp())
+            ..ingest::Ingest::new(&options.source, self.context.clock.timestamp())
         })
     }
 
-    fn read(&self, id: &LibraryId, ingest: &ingest::Ingest, job: &Job) -> Result<IngestReport> {
-        let mut reporter = Reporter::new(job, "publish");
-        Ok(ingest::publish(&*self.objects(id), ingest, &mut reporter, job.cancel().flag())?)
+    fn read(&self, id: &LibraryId, ingest: &ingest::Ingest) -> Result<IngestReport> {
+        let mut reporter = Reporter::new(self.job, "publish");
+        Ok(ingest::publish(&*self.context.objects(id), ingest, &mut reporter, self.job.cancel().flag())?)
     }
 
-    /// What a publish would do.
+    /// The result of a dry run.
     fn preview(
         &self,
         options: &Publish,
         (id, ingest): (&LibraryId, &ingest::Ingest),
-        current: Option<Said<'_, Release>>,
-        job: &Job,
+        current: Option<Signed<'_, Release>>,
     ) -> Result<Ingested> {
-        let mut reporter = Reporter::new(job, "look");
-        let tally = ingest::preview(&*self.objects(id), ingest, &mut reporter, job.cancel().flag())?;
+        let mut reporter = Reporter::new(self.job, "look");
+        let tally =
+            ingest::preview(&*self.context.objects(id), ingest, &mut reporter, self.job.cancel().flag())?;
         let published = Published {
             library_name: options.library.clone(),
             sequence: current.map_or(0, |current| current.statement.sequence()),
@@ -188,27 +186,27 @@ impl Inner {
         Ok(Ingested { published, parent, listed: Vec::new() })
     }
 
-    /// Makes the class table and its headers durable, which a release names.
+    /// Makes the class table and its headers durable: a release names them.
     fn keep_documents(&self, library: &LibraryId, sealed: &Sealed) -> Result<()> {
         let Sealed { table, ours, .. } = sealed;
         let page = |header: &ClassHeader| (header.id(library).as_page(), header.encode());
         let documents = ours.iter().map(page).chain([(table.id(library).as_page(), table.encode())]);
         let pages = documents.map(|(id, bytes)| Object::Page { id, bytes: bytes.into() }).collect();
-        let objects = self.objects(library);
+        let objects = self.context.objects(library);
         objects.append(pages)?;
         objects.commit()?;
-        ours.iter().for_each(|header| self.mark(library, &header.id(library)));
+        ours.iter().for_each(|header| self.library.holdings.mark(library, &header.id(library)));
         Ok(())
     }
 }
 
-/// Whether junk is left out of a library, and what else its policy leaves out.
+/// Whether junk is left out of a library, and the excludes of its policy.
 fn policy_patterns(library: Option<&Library>) -> (bool, Vec<String>) {
     let policy = library.and_then(Library::policy);
     policy.map_or((true, Vec::new()), |policy| (policy.junk, policy.excludes.clone()))
 }
 
-/// Who is to sign; the first is the one the channel names.
+/// The keys that will sign; the first one is named by the channel.
 fn publishers(options: &Ingest) -> Result<Vec<PublicKey>> {
     options.publishers.iter().map(|key| Ok(key.parse()?)).collect()
 }
@@ -217,22 +215,9 @@ fn first(publishers: &[PublicKey]) -> Result<&PublicKey> {
     publishers.first().ok_or_else(|| Failure::internal("a publish names no publisher"))
 }
 
-pub(crate) const fn node_role(role: Role) -> NodeRole {
-    match role {
-        Role::Origin => NodeRole::Origin,
-        Role::Mirror => NodeRole::Mirror,
-        Role::Edge => NodeRole::Edge,
-    }
-}
-
-/// A scan cache that cannot be kept costs the next publish its time, not this one its success.
+/// Stores a scan cache. A failure is logged: it makes only the next publish slower.
 fn install(cache: Option<ingest::ScanCache>) {
     if let Some(Err(error)) = cache.map(ingest::ScanCache::install) {
         tracing::warn!(%error, "scan cache not kept; the next publish reads every file");
     }
-}
-
-fn timestamp() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos: since.subsec_nanos() }
 }

@@ -1,4 +1,4 @@
-//! What goes on beside a pull: the exchange of statements on the same connection. It must not hold the pull up.
+//! The exchange of statements beside a pull, on the same connection. It must not delay the pull.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -9,51 +9,49 @@ use tokio::time::timeout;
 use crate::{
     exit::{Failure, Result},
     job::Job,
-    node::{Node, gossip::exchange_on, on_thread},
+    services::Services,
 };
 
-/// How long the statements that travel beside a pull are waited for once its data is here.
+/// How long an exchange may go on after the data of its pull is here.
 const EXCHANGE_LATE: Duration = Duration::from_secs(5);
 
-impl Node {
-    /// Statements travel beside the data, and are worth having even where that fails. Once it is here they are waited for no
-    /// longer than [`EXCHANGE_LATE`].
-    pub(super) async fn pull_beside_exchange(
-        &self,
-        pull: impl Future<Output = chuan_net::Result<Report>>,
-        connection: &Connection,
-        id: LibraryId,
-        job: &Job,
-    ) -> Result<chuan_net::Result<Report>> {
-        let here = Arc::downgrade(&self.0);
-        let exchange = async {
-            tokio::select! {
-                exchanged = exchange_on(&here, connection, &id) => exchanged,
-                () = job.cancel().cancelled() => Err(Failure::interrupted()),
-            }
-        };
-        let (pulled, exchanged) = with_deadline(pull, exchange, EXCHANGE_LATE).await;
-        match exchanged {
-            Some(Ok(_)) => {}
-            Some(Err(failure)) => {
-                tracing::debug!(peer = connection.name(), %failure, "statements were not exchanged");
-            }
-            None => tracing::debug!(peer = connection.name(), "statements took too long to be exchanged"),
+/// Runs a pull, and beside it an exchange of statements on the same connection. Statements are useful even
+/// where the pull fails. Once it is done, the exchange gets no longer than [`EXCHANGE_LATE`].
+pub(super) async fn with_exchange(
+    services: &Arc<Services>,
+    pull: impl Future<Output = chuan_net::Result<Report>>,
+    connection: &Connection,
+    id: LibraryId,
+    job: &Job,
+) -> Result<chuan_net::Result<Report>> {
+    let exchange = async {
+        tokio::select! {
+            exchanged = services.exchange.exchange_on(connection, &id) => exchanged,
+            () = job.cancel().cancelled() => Err(Failure::interrupted()),
         }
-        if !pulled.as_ref().is_ok_and(|report| report.done) {
-            // What is here may follow what was said meanwhile. A pull that is done does so when it is taken up.
-            let follower = Arc::clone(&self.0);
-            on_thread(move || {
-                follower.follow_library(id);
+    };
+    let (pulled, exchanged) = with_deadline(pull, exchange, EXCHANGE_LATE).await;
+    match exchanged {
+        Some(Ok(_)) => {}
+        Some(Err(failure)) => {
+            tracing::debug!(peer = connection.name(), %failure, "statements were not exchanged");
+        }
+        None => tracing::debug!(peer = connection.name(), "statements took too long to be exchanged"),
+    }
+    if !pulled.as_ref().is_ok_and(|report| report.done) {
+        // Content that is here may belong to statements that came meanwhile. A finished pull does this when
+        // its result is adopted.
+        services
+            .blocking(move |services| {
+                services.library.follow_library(id);
                 Ok(())
             })
             .await?;
-        }
-        Ok(pulled)
     }
+    Ok(pulled)
 }
 
-/// Does `work`, and `beside` it what has a deadline once that is done.
+/// Runs `work` and `beside`; once `work` is done, `beside` has a deadline.
 async fn with_deadline<A, B>(
     work: impl Future<Output = A>,
     beside: impl Future<Output = B>,
@@ -77,10 +75,10 @@ async fn with_deadline<A, B>(
 mod tests {
     use super::*;
 
-    /// Symptom: a source that brought all data and then said nothing in the exchange of statements kept the pull for a minute,
-    /// and one that said a little now and then for hours.
+    /// Symptom: a source that sent all data and then nothing in the exchange of statements delayed the end of
+    /// the pull for a minute. A source that sent a little now and then delayed it for hours.
     #[tokio::test]
-    async fn what_goes_on_beside_a_pull_has_a_deadline() {
+    async fn the_exchange_beside_a_pull_has_a_deadline() {
         let never = std::future::pending::<()>();
         let late = with_deadline(async { 7 }, never, Duration::from_millis(1)).await;
         assert_eq!(late, (7, None));

@@ -1,9 +1,9 @@
-//! Which nodes a pull asks for which release, and in which order.
+//! The order in which a pull asks sources, and for which release.
 //!
-//! First the newest release is asked for, of the nodes that announced it before the others. Where none of those that answer
-//! has it, the newest of its ancestors that one of them has is taken. Then those that announced the newest are asked again.
+//! First it asks for the newest release, its announcers before other nodes. Where no node that answers has
+//! it, it fetches the newest ancestor that one of them has. Then it asks the announcers again.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use chuan_engine::{
     id::{LibraryId, NodeId, StatementId},
@@ -15,43 +15,40 @@ use chuan_engine::{
 };
 use chuan_net::Endpoint;
 
-use super::{Brought, Plan};
+use super::{PullPlan, PullResult, adopt_result, pull_from};
 use crate::{
     exit::{Exit, Failure, Result},
     job::Job,
-    node::{
-        Node,
-        lag::{BEHIND, BROUGHT, asked},
-        on_thread,
-        peer::Source,
-    },
+    library::lag::{BEHIND, BROUGHT},
     outcome::Asked,
+    peers::Source,
+    services::Services,
 };
 
-/// What a pull has asked and heard.
+/// The requests and answers of a pull.
 pub(super) struct Seek<'a> {
-    pub(super) node: &'a Node,
+    pub(super) services: &'a Arc<Services>,
     pub(super) endpoint: &'a Endpoint,
     pub(super) id: LibraryId,
-    pub(super) plan: Plan,
+    pub(super) plan: PullPlan,
     pub(super) job: &'a Job,
-    /// The release on which the channel stands here.
+    /// The release to which the channel points here.
     pub(super) here: Option<StatementId>,
-    /// What came, of all sources together; the last of them is named.
-    pub(super) brought: Option<Brought>,
-    /// The nodes that answered and do not have what is announced, with what they have.
+    /// The sum of the results of all sources; it names the last source.
+    pub(super) brought: Option<PullResult>,
+    /// The nodes that answered and lack the announced release, with the releases that they have.
     pub(super) behind: Vec<(Source, Holding)>,
     pub(super) failures: Vec<Failure>,
-    /// What each node answered last, in the order in which they were asked.
+    /// The last answer of each node, in the order in which they were asked.
     pub(super) asked: Vec<Asked>,
 }
 
 impl Seek<'_> {
-    /// Asks until what is announced is here, or nobody is left to be asked.
+    /// Asks until the announced release is here, or no source is left.
     ///
     /// # Errors
     ///
-    /// What would fail with every source. That no source brought anything is none.
+    /// Failures that every source would give. That no source has the release is no error.
     pub(super) async fn run(&mut self, sources: Vec<Source>) -> Result<()> {
         if let Want::Release(release) = self.plan.want {
             return self.named(release, sources).await;
@@ -64,7 +61,7 @@ impl Seek<'_> {
         if !self.ancestor().await? && !came {
             return Ok(());
         }
-        // Time has gone by since they were asked.
+        // Announcers may have received the release since they were asked.
         let announcers = self.announcers().await?;
         let again = sources.into_iter().filter(|source| {
             let last = self.asked.iter().rfind(|asked| asked.node == source.node.to_string());
@@ -75,7 +72,7 @@ impl Seek<'_> {
         if self.plan.is_dry_run || !self.is_behind().await? { Ok(()) } else { self.newest(again).await }
     }
 
-    /// Asks for the release that was named, until a source has brought it.
+    /// Asks for the named release until a source has sent it.
     async fn named(&mut self, release: StatementId, sources: Vec<Source>) -> Result<()> {
         for source in sources {
             if self.ask(&source, Want::Release(release)).await? {
@@ -85,7 +82,7 @@ impl Seek<'_> {
         Ok(())
     }
 
-    /// Asks for the newest release, until it is here. A source that knows of nothing newer than it has may bring an older one.
+    /// Asks for the newest release until it is here. A source may send an older one, where it knows no newer.
     async fn newest(&mut self, sources: Vec<Source>) -> Result<()> {
         let mut open = VecDeque::from(sources);
         while let Some(source) = open.pop_front() {
@@ -97,11 +94,12 @@ impl Seek<'_> {
         Ok(())
     }
 
-    /// Takes the newest ancestor of the announced release from a node that said that it has it; gives whether one came.
+    /// Fetches the newest ancestor of the announced release from a node that has it; returns whether one
+    /// came.
     async fn ancestor(&mut self) -> Result<bool> {
-        let (inner, library, channel) = (self.node.0.clone(), self.library()?, self.plan.channel.clone());
-        let releases = on_thread(move || {
-            let here = inner.ref_of(&library, &channel)?;
+        let (library, channel) = (self.library()?, self.plan.channel.clone());
+        let releases = self.services.blocking(move |services| {
+            let here = services.library.ref_of(&library, &channel)?;
             Ok(takeable(&library, &channel, here.as_ref()))
         });
         for takeable in releases.await? {
@@ -116,23 +114,25 @@ impl Seek<'_> {
         Ok(false)
     }
 
-    /// Asks one source; gives whether it brought the release. What fails with this source alone is noted.
+    /// Asks one source; returns whether it sent the release. A failure of this source alone is noted.
     async fn ask(&mut self, source: &Source, want: Want) -> Result<bool> {
         self.job.check()?;
         let library = self.library()?;
         let pulled =
-            self.node.pull_from(self.endpoint, &library, source.clone(), &want, &self.plan, self.job).await;
+            pull_from(self.services, self.endpoint, &library, source.clone(), &want, &self.plan, self.job)
+                .await;
         let brought = match pulled {
             Ok(brought) => brought,
             Err(failure) => {
-                // What fails here fails with every source.
+                // Other failures are local: they would recur with every source.
                 let is_of_source =
                     matches!(failure.exit, Exit::Peer | Exit::Denied | Exit::Missing | Exit::Busy);
                 if failure.is_final || !is_of_source {
                     return Err(failure);
                 }
                 let message = Some(failure.message.clone());
-                self.note(Asked { message, ..asked(source, None, failure.exit.code()) }, None).await?;
+                self.note(Asked { message, ..self.answered(source, None, failure.exit.code()) }, None)
+                    .await?;
                 self.failures.push(failure);
                 self.plan.resume = true;
                 return Ok(false);
@@ -143,24 +143,26 @@ impl Seek<'_> {
             brought.report.holding.clone().filter(|_| !brought.is_whole(self.plan.is_dry_run))
         {
             let holds = self.sequence(holding.held.first())?;
-            self.note(Asked { holds, ..asked(&source, address, BEHIND) }, holding.heard).await?;
+            self.note(Asked { holds, ..self.answered(&source, address, BEHIND) }, holding.heard).await?;
             self.behind.push((source, holding));
             return Ok(false);
         }
         let holds = self.sequence(brought.report.release.as_ref())?;
-        self.take_up(brought).await?;
-        self.note(Asked { holds, ..asked(&source, address, BROUGHT) }, None).await?;
+        self.adopt(brought).await?;
+        self.note(Asked { holds, ..self.answered(&source, address, BROUGHT) }, None).await?;
         Ok(true)
     }
 
-    /// Takes up what came, and adds it to what came before.
-    async fn take_up(&mut self, brought: Brought) -> Result<()> {
+    /// Adopts a result, and adds it to the earlier ones.
+    async fn adopt(&mut self, brought: PullResult) -> Result<()> {
         if !self.plan.is_dry_run {
-            let (inner, id, plan) = (self.node.0.clone(), self.id, self.plan.clone());
+            let (id, plan) = (self.id, self.plan.clone());
             let (brought, before) = (brought.clone(), self.here);
-            on_thread(move || inner.take_up_pulled(&id, &plan, &brought, before)).await?;
-            self.here = self.stands().await?;
-            // What is here now is no part of a pull that was cut short.
+            self.services
+                .blocking(move |services| adopt_result(services, &id, &plan, &brought, before))
+                .await?;
+            self.here = self.current().await?;
+            // The content here now belongs to a finished pull.
             self.plan.resume = false;
         }
         self.brought = Some(match self.brought.take() {
@@ -174,17 +176,21 @@ impl Seek<'_> {
         let asked = if self.plan.is_dry_run {
             asked
         } else {
-            let (inner, id, channel) = (self.node.0.clone(), self.id, self.plan.channel.clone());
-            on_thread(move || inner.note_answer(&id, &channel, heard.as_ref(), asked)).await?
+            let (library, channel) = (self.library()?, self.plan.channel.clone());
+            self.services
+                .blocking(move |services| {
+                    services.library.lags.note_answer(&library, &channel, heard.as_ref(), asked)
+                })
+                .await?
         };
         self.asked.retain(|other| other.node != asked.node);
         self.asked.push(asked);
         Ok(())
     }
 
-    /// The library as it is known by now: statements come beside the data.
-    fn library(&self) -> Result<std::sync::Arc<Library>> {
-        self.node.0.libraries.named(&self.id.to_string())
+    /// The library as it is known now: statements arrive beside the data.
+    fn library(&self) -> Result<Arc<Library>> {
+        self.services.library.named(&self.id.to_string())
     }
 
     fn sequence(&self, release: Option<&StatementId>) -> Result<Option<u64>> {
@@ -193,19 +199,32 @@ impl Seek<'_> {
     }
 
     async fn is_behind(&self) -> Result<bool> {
-        let (inner, library, channel) = (self.node.0.clone(), self.library()?, self.plan.channel.clone());
-        on_thread(move || inner.is_behind(&library, &channel)).await
+        let (library, channel) = (self.library()?, self.plan.channel.clone());
+        self.services.blocking(move |services| services.library.lags.is_behind(&library, &channel)).await
     }
 
-    /// The release on which the channel stands here.
-    async fn stands(&self) -> Result<Option<StatementId>> {
-        let (inner, library, channel) = (self.node.0.clone(), self.library()?, self.plan.channel.clone());
-        let at = on_thread(move || inner.ref_of(&library, &channel)).await?;
+    /// The release to which the channel points here.
+    async fn current(&self) -> Result<Option<StatementId>> {
+        let (library, channel) = (self.library()?, self.plan.channel.clone());
+        let at = self.services.blocking(move |services| services.library.ref_of(&library, &channel)).await?;
         Ok(at.map(|at| at.release))
     }
 
     async fn announcers(&self) -> Result<Vec<NodeId>> {
-        let (inner, library, channel) = (self.node.0.clone(), self.library()?, self.plan.channel.clone());
-        on_thread(move || inner.announcers(&library, &channel)).await
+        let (library, channel) = (self.library()?, self.plan.channel.clone());
+        self.services.blocking(move |services| services.library.lags.announcers(&library, &channel)).await
+    }
+
+    /// A node that was asked now, and its answer.
+    fn answered(&self, source: &Source, address: Option<String>, answer: &str) -> Asked {
+        let name = Some(source.name.clone()).filter(|name| !name.is_empty());
+        Asked {
+            node: source.node.to_string(),
+            name,
+            address: address.or_else(|| source.addresses.first().cloned()),
+            at_ms: self.services.context.now_ms(),
+            answer: answer.to_owned(),
+            ..Asked::default()
+        }
     }
 }

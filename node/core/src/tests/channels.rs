@@ -1,4 +1,5 @@
-//! Channels: where they are said to stand, where they stand here, and that none goes back.
+//! Channels: the current channel statement, the release to which a channel points on this node, and that a
+//! node moves no channel back by itself.
 
 use chuan_engine::statement::{Body, Channel, Header, Key, RoleKind, Statement};
 
@@ -12,8 +13,8 @@ use crate::{
 };
 
 async fn signed(node: &Node, command: Signed) -> Result<Outcome> {
-    let mut session = Session::within(node.clone(), Job::silent());
-    authority::run(&mut session, &Keyring::of_home(node.0.home.clone()), command).await
+    let mut session = Session::within(Arc::clone(&node.0), Job::silent());
+    authority::run(&mut session, &Keyring::of_home(node.context().home.clone()), command).await
 }
 
 async fn moved(node: &Node, command: Signed) -> ChannelMoved {
@@ -52,7 +53,7 @@ async fn row(node: &Node, name: &str) -> ChannelRow {
     list.channels.into_iter().find(|row| row.name == name).unwrap()
 }
 
-/// A home that has published so many releases.
+/// A home that has published this number of releases.
 async fn published(place: &Place, releases: usize) -> Node {
     let node = place.node("a").await;
     for number in 1..=releases {
@@ -62,11 +63,11 @@ async fn published(place: &Place, releases: usize) -> Node {
     node
 }
 
-/// Hands statements over as a peer does.
-fn hear(node: &Node, statements: &[&Statement]) {
+/// Delivers statements as a peer does.
+fn deliver(node: &Node, statements: &[&Statement]) {
     let bytes: Vec<_> = statements.iter().map(|statement| statement.bytes().clone()).collect();
-    let news = node.0.libraries.offer(&bytes, now_ms()).unwrap();
-    node.0.follow_news(&news);
+    let news = node.library().offer(&bytes).unwrap();
+    node.library().follow_news(&news);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,10 +80,10 @@ async fn channels_are_set_promoted_and_rolled_back() {
 
     let live = moved(&node, promote("canary", "live")).await;
     assert_eq!((live.before_sequence, live.channel.here_sequence), (Some(3), Some(2)));
-    assert!(live.channel.said.follow, "what was not said stays as it was");
+    assert!(live.channel.said.follow, "an option that is not given keeps its value");
     assert_eq!(live.channel.said.by, "operator");
 
-    // Back by one, and again: never to what was rolled back.
+    // Each rollback goes to the release before, never to one that was rolled back.
     moved(&node, set("live", "3")).await;
     assert_eq!(moved(&node, rollback(None)).await.channel.said.sequence, 2);
     assert_eq!(moved(&node, rollback(None)).await.channel.said.sequence, 1);
@@ -90,18 +91,18 @@ async fn channels_are_set_promoted_and_rolled_back() {
     assert_eq!(moved(&node, rollback(Some("3"))).await.channel.said.sequence, 3);
 
     let history = node.history(History { library: "films".into(), channel: "live".into() }).await.unwrap();
-    let stood: Vec<_> = history.moves.iter().map(|row| row.sequence).collect();
-    assert_eq!(stood, [3, 1, 2, 3, 2, 3, 2, 1]);
+    let releases: Vec<_> = history.moves.iter().map(|row| row.sequence).collect();
+    assert_eq!(releases, [3, 1, 2, 3, 2, 3, 2, 1]);
     assert!(history.moves.is_sorted_by(|newer, older| newer.statement_sequence > older.statement_sequence));
 
-    // The publisher goes on from there.
+    // The next publish moves the channel to the next release.
     place.write("a.mp4", "four");
     let fourth = place.publish(&node).await.unwrap();
     assert_eq!((fourth.sequence, row(&node, "live").await.said.sequence), (4, 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_mistyped_is_refused_with_what_there_is() {
+async fn a_mistyped_name_is_refused_with_a_list_of_known_names() {
     let place = Place::new();
     let node = published(&place, 2).await;
     moved(&node, set("canary", "1")).await;
@@ -110,7 +111,7 @@ async fn what_was_mistyped_is_refused_with_what_there_is() {
         (promote("canray", "live"), Exit::Missing, "canary, live"),
         (promote("canary", "liev"), Exit::Missing, "canary, live"),
         (set("live", "7"), Exit::Missing, "chuan releases"),
-        (set("live", "opera@1"), Exit::Usage, "no release of films"),
+        (set("live", "opera@1"), Exit::Usage, "is not a release of films"),
         (set("li ve", "1"), Exit::Usage, "no channel name"),
         (rollback(Some("2")), Exit::Usage, "already"),
     ] {
@@ -126,18 +127,18 @@ async fn what_was_mistyped_is_refused_with_what_there_is() {
         ..SetChannel::default()
     };
     let failure = signed(&node, Signed::SetChannel { options: unknown, keys: Keys::default() }).await;
-    assert!(failure.unwrap_err().message.contains("it names "));
+    assert!(failure.unwrap_err().message.contains("its publishers are "));
     let after = node.history(History { library: "films".into(), channel: "live".into() }).await.unwrap();
     assert_eq!(before, after);
 }
 
-/// Where the operator's key is not at hand, the publisher moves what it is the active publisher of, and makes nothing new.
+/// Without the operator's key, the active publisher can move its own channel, but cannot make a new one.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_active_publisher_moves_its_own_channel_only() {
     let place = Place::new();
     let node = published(&place, 2).await;
-    let library = node.0.libraries.named("films").unwrap().id();
-    std::fs::remove_file(node.0.home.role_key_path(&library, RoleKind::Operator)).unwrap();
+    let library = node.library().named("films").unwrap().id();
+    std::fs::remove_file(node.context().home.role_key_path(&library, RoleKind::Operator)).unwrap();
     let live = moved(&node, rollback(None)).await;
     assert_eq!((live.channel.said.sequence, live.channel.said.by.as_str()), (1, "publisher"));
     let failure = signed(&node, set("canary", "1")).await.unwrap_err();
@@ -146,7 +147,7 @@ async fn the_active_publisher_moves_its_own_channel_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_channel_than_live_is_pulled() {
+async fn a_channel_other_than_live_is_pulled() {
     let place = Place::new();
     let origin = place.origin().await;
     let mirror = place.node("mirror").await;
@@ -160,9 +161,9 @@ async fn another_channel_than_live_is_pulled() {
     let canary = Pull { channel: "canary".into(), ..Pull::default() };
     let pulled = mirror.pull(canary.clone(), &Job::silent()).await.unwrap();
     assert_eq!((pulled.sequence, pulled.changed, pulled.channel.as_str()), (2, true, "canary"));
-    assert_eq!(mirror.0.release(&"films@canary".parse().unwrap()).unwrap().sequence, 2);
-    assert_eq!(mirror.0.release(&"films@live".parse().unwrap()).unwrap().sequence, 1);
-    // What both share travelled once.
+    assert_eq!(mirror.resolve(&"films@canary".parse().unwrap()).unwrap().sequence, 2);
+    assert_eq!(mirror.resolve(&"films@live".parse().unwrap()).unwrap().sequence, 1);
+    // Content that both channels share is fetched once.
     moved(&origin, promote("canary", "live")).await;
     let live = pull(&mirror).await.unwrap();
     assert_eq!((live.sequence, live.chunks_fetched), (2, 0));
@@ -171,23 +172,23 @@ async fn another_channel_than_live_is_pulled() {
     assert_eq!(failure.unwrap_err().exit, Exit::Missing);
 }
 
-/// A key that says two things at one sequence: neither counts any more, and the channel stays where it stood, here and
-/// after a restart, until an operator says where it is to stand.
+/// A key signs two channel statements at one sequence: both become ineffective. On this node the channel
+/// still points to its release, also after a restart, until an operator sets the channel.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_stays_where_it_stood_when_its_statement_is_contradicted() {
     let place = Place::new();
     let node = published(&place, 2).await;
-    let library = node.0.libraries.named("films").unwrap();
+    let library = node.library().named("films").unwrap();
     let keys = Keyring::of_home(node.home().clone()).role_keys(&library, RoleKind::Publisher).unwrap();
     let publisher = &keys[0];
     let said = library.channel("live").unwrap();
     let first = library.channel_history("live")[0].body.release;
     let rival = sign_channel(publisher, &said, first);
-    hear(&node, &[&rival]);
+    deliver(&node, &[&rival]);
 
-    let library = node.0.libraries.named("films").unwrap();
-    assert_eq!(library.channel("live").unwrap().body.release, first, "by what was said, it stands before");
-    assert_eq!(row(&node, "live").await.here_sequence, Some(2), "it went back");
+    let library = node.library().named("films").unwrap();
+    assert_eq!(library.channel("live").unwrap().body.release, first, "the statement before is not current");
+    assert_eq!(row(&node, "live").await.here_sequence, Some(2), "the channel went back");
     let open = node.conflicts(Conflicts::default()).await.unwrap().conflicts;
     assert_eq!((open.len(), open[0].kind.as_str(), open[0].settled), (1, "channel", false));
     for proof in &open[0].statements {
@@ -201,17 +202,17 @@ async fn a_channel_stays_where_it_stood_when_its_statement_is_contradicted() {
     drop(node);
 
     let node = Node::open(&place.path("a")).await.unwrap();
-    assert_eq!(row(&node, "live").await.here_sequence, Some(2), "it went back at the start");
+    assert_eq!(row(&node, "live").await.here_sequence, Some(2), "the channel went back at the restart");
     let live = moved(&node, set("live", "1")).await;
     assert_eq!((live.channel.here_sequence, live.channel.up_to_date), (Some(1), true));
     assert_eq!(node.status().await.unwrap().libraries[0].conflicts_open, 0);
     assert!(node.conflicts(Conflicts::default()).await.unwrap().conflicts[0].settled);
 }
 
-/// Another word of the same key at the sequence of `said`.
+/// Signs another channel statement with the same key, at the sequence of `said`.
 fn sign_channel(
     publisher: &Key,
-    said: &chuan_engine::statement::Said<'_, Channel>,
+    said: &chuan_engine::statement::Signed<'_, Channel>,
     release: chuan_engine::id::StatementId,
 ) -> Statement {
     let header = Header {

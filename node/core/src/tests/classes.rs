@@ -1,4 +1,5 @@
-//! Libraries of several classes: published, divided anew, pulled by nodes that are granted some, shown and restored.
+//! Libraries with several classes: publishes, changes of the class rules, pulls of nodes with a grant for
+//! some classes, lists and restores.
 
 use chuan_engine::statement::{Classes, Member, NodeRole, RoleKind, Verbs};
 use tokio::sync::mpsc::Receiver;
@@ -23,7 +24,7 @@ paths = ["trailers/**"]
 "#;
 
 impl Place {
-    /// Publishes with a policy, whose text is given.
+    /// Publishes with this text as the file of class rules.
     async fn publish_classes(&self, node: &Node, policy: &str) -> Result<Published> {
         std::fs::write(self.path("policy.toml"), policy).unwrap();
         let options = Publish {
@@ -52,22 +53,22 @@ impl Place {
 
 /// Makes `node` a member with `classes` only, without a ticket.
 fn admit(origin: &Node, node: &Node, classes: &[&str]) {
-    let library = origin.0.libraries.named("films").unwrap();
+    let library = origin.library().named("films").unwrap();
     let is_carried = |said: &&&Statement| {
         !matches!(said.kind(), StatementKind::Channel | StatementKind::Release | StatementKind::Ticket)
     };
     let known: Vec<_> = library.statements().iter().filter(is_carried).map(|said| (*said).clone()).collect();
-    node.0.libraries.change(&library.id(), now_ms(), |_| Ok(known)).unwrap();
+    node.library().change(&library.id(), |_| Ok(known)).unwrap();
     grant(origin, node, classes);
 }
 
-/// Lets `node` have `classes` only, and tells both sides.
+/// Grants `node` only these `classes`, and gives the statement to both nodes.
 fn grant(origin: &Node, node: &Node, classes: &[&str]) {
-    let library = origin.0.libraries.named("films").unwrap();
+    let library = origin.library().named("films").unwrap();
     let keys = Keyring::of_home(origin.home().clone()).role_keys(&library, RoleKind::Operator).unwrap();
     let body = Member {
         node: node.id(),
-        key: node.0.key().public(),
+        key: node.context().signing_key().public(),
         name: "mirror".into(),
         role: NodeRole::Mirror,
         region: None,
@@ -79,8 +80,8 @@ fn grant(origin: &Node, node: &Node, classes: &[&str]) {
     let now = now_ms();
     let member = chuan_engine::statement::library::member(&library, &keys[0], body, now).unwrap();
     let bytes = member.bytes().clone();
-    origin.0.libraries.change(&library.id(), now, |_| Ok(vec![member])).unwrap();
-    node.0.libraries.offer(&[bytes], now).unwrap();
+    origin.library().change(&library.id(), |_| Ok(vec![member])).unwrap();
+    node.library().offer(&[bytes]).unwrap();
 }
 
 fn rows(mut events: Receiver<Event>) -> Vec<Row> {
@@ -129,7 +130,7 @@ async fn a_policy_is_kept_and_a_class_keeps_its_slot() {
         place.write(name, name);
     }
     let node = place.node("a").await;
-    // Before there was a policy, all was one class.
+    // Without class rules there is only one class.
     let first = place.publish(&node).await.unwrap();
     assert_eq!(names(&first), [("default", 0, 4)]);
     let second = place.publish_classes(&node, POLICY).await.unwrap();
@@ -151,7 +152,7 @@ async fn a_policy_is_kept_and_a_class_keeps_its_slot() {
     assert_eq!(diff(&node, "films@1", "films@2").await, moved);
     assert_eq!(diff(&node, "films@2", "films@2").await, [""; 0]);
 
-    // Without a policy the one there is stays, and nothing changed is no release.
+    // A publish without class rules keeps the present ones, and makes no release where nothing changed.
     let again = place.publish(&node).await.unwrap();
     assert_eq!((again.changed, &again.release, names(&again)), (false, &second.release, names(&second)));
     place.write("masters/b.mov", "another");
@@ -159,7 +160,7 @@ async fn a_policy_is_kept_and_a_class_keeps_its_slot() {
     assert_eq!((names(&third), third.chunks_new), (names(&second), 1));
     assert_eq!(diff(&node, "films@2", "films@3").await, ["changed: masters/b.mov"]);
 
-    // A class that is left out keeps its slot; a new one gets the next.
+    // A class that the new rules leave out keeps its slot; a new class gets the next slot.
     let other = "[[class]]\nname = \"raw\"\npaths = [\"masters/**\"]\n";
     let fourth = place.publish_classes(&node, other).await.unwrap();
     let expected = [("default", 0, 2), ("masters", 1, 0), ("trailers", 2, 0), ("raw", 3, 2)];
@@ -183,13 +184,13 @@ async fn a_bad_policy_publishes_nothing() {
         let failure = place.publish_classes(&node, policy).await.unwrap_err();
         assert!(failure.exit == Exit::Invalid && failure.message.contains(part), "{failure}");
     }
-    // The library was founded with the first, and each of the others took that up.
+    // The first failed publish founded the library, and the others used it.
     let libraries = node.status().await.unwrap().libraries;
     assert!(libraries.len() == 1 && libraries[0].channels.is_empty(), "{libraries:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_has_what_it_is_granted_and_says_that_there_is_more() {
+async fn a_node_holds_the_granted_classes_and_reports_the_absent_ones() {
     let place = Place::new();
     for name in ["masters/a.mov", "trailers/a.mp4", "trailers/b.mp4", "readme"] {
         place.write(name, name);
@@ -223,18 +224,18 @@ async fn a_node_has_what_it_is_granted_and_says_that_there_is_more() {
     let again = pull(&mirror).await.unwrap();
     assert_eq!((again.changed, again.chunks_fetched, again.page_bytes), (false, 0, 0));
 
-    // A wider grant is taken up by the next pull, though the release is the same.
+    // After a wider grant the next pull fetches the added classes, although the release is the same.
     grant(&origin, &mirror, &["trailers", "default"]);
     let wider = pull(&mirror).await.unwrap();
     assert_eq!((wider.changed, wider.classes, wider.classes_absent, wider.files), (false, 2, 1, 3));
     assert_eq!(wider.release, published.release);
     mirror.cat(cat, &Job::silent()).await.unwrap();
     grant(&origin, &mirror, &[]);
-    assert!(!live(&mirror).await.complete, "a class that it may have is not here");
+    assert!(!live(&mirror).await.complete, "a granted class is not held");
     assert_eq!(pull(&mirror).await.unwrap().classes, 3);
     assert!(live(&mirror).await.complete);
 
-    // A narrower one leaves what is here, and takes nothing more.
+    // After a narrower grant the node keeps the data that it holds, and fetches no more of the other classes.
     grant(&origin, &mirror, &["trailers"]);
     place.write("masters/b.mov", "more");
     place.publish(&origin).await.unwrap();

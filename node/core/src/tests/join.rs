@@ -1,24 +1,25 @@
-//! Tickets and those who redeem them, where keys and addresses are not as they were at first.
+//! Joins with tickets after keys or addresses of the nodes have changed.
 
 use chuan_engine::statement::{Member, RoleKind, library as author};
 
 use super::{
-    mesh::{films, mirror, say},
+    mesh::{films, mirror, store},
     *,
 };
 use crate::command::{Offer, Rotate};
 
-/// An operator's word about `node` under the key that it has now.
+/// Stores an operator's grant for `node` under its present key at `origin`.
 fn grant(origin: &Node, library: &Library, node: &Node) {
-    let operators = crate::keyring::Keyring::of_home(origin.0.home.clone());
+    let operators = crate::keyring::Keyring::of_home(origin.context().home.clone());
     let operator = operators.role_keys(library, RoleKind::Operator).unwrap().remove(0);
     let like = library.member(&origin.id()).unwrap().body.clone();
-    let body = Member { node: node.id(), key: node.0.key().public(), ticket: None, ..like };
-    say(origin, author::member(library, &operator, body, now_ms()).unwrap());
+    let body = Member { node: node.id(), key: node.context().signing_key().public(), ticket: None, ..like };
+    store(origin, author::member(library, &operator, body, now_ms()).unwrap());
 }
 
-/// A redeemer that had rotated its key and was granted again under the new one sent its succession along, whose old key nothing
-/// else in the answer showed. The joiner refused all of it, and the ticket was used up.
+/// Symptom: a join failed, and the ticket was used up. Cause: the redeemer had rotated its key and had a new
+/// grant under the new key. It sent its succession too, but no other statement in its answer bound the old
+/// key to the redeemer, so the joiner refused the whole answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redeemer_that_was_granted_under_its_new_key_admits() {
     let place = Place::new();
@@ -29,10 +30,11 @@ async fn a_redeemer_that_was_granted_under_its_new_key_admits() {
     assert!(films(&origin).is_member(&mirror.id(), now_ms()));
 }
 
-/// The hello of a node with another key than its first names a node that nobody knows by it, so its ticket was refused without a
-/// hint. It is told what to do instead, and that works.
+/// Symptom: the ticket of a node whose key had been replaced was refused, and the refusal named no remedy.
+/// Cause: no node of the library can tell from the present key that it belongs to the id in the hello. The
+/// refusal names the remedy now, a grant under the present key, and that remedy works.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_whose_key_was_replaced_joins_on_an_operators_word() {
+async fn a_node_whose_key_was_replaced_joins_by_a_grant() {
     let place = Place::new();
     let origin = place.origin().await;
     let node = place.node("node").await;
@@ -49,7 +51,7 @@ async fn a_node_whose_key_was_replaced_joins_on_an_operators_word() {
     assert_eq!(failure.exit, Exit::Denied);
     assert!(failure.message.contains("--node-key"), "{failure}");
 
-    let more = || other.0.libraries.named("more").unwrap();
+    let more = || other.library().named("more").unwrap();
     grant(&other, &more(), &node);
     let statements = more().statements().into_iter().map(Into::into).collect();
     let import = Offer { library: more().id().to_string(), statements, unopposed: false };
@@ -58,17 +60,18 @@ async fn a_node_whose_key_was_replaced_joins_on_an_operators_word() {
     assert!(node.pull(pull, &Job::silent()).await.unwrap().changed);
 }
 
-/// A peer whose first address was listed already, or cannot stand in a ticket, made every `chuan invite` fail.
+/// Symptom: every `chuan invite` failed where the first address of a peer was in the ticket already, or was
+/// not valid in a ticket.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peers_address_that_cannot_stand_in_a_ticket_is_left_out() {
+async fn an_address_that_is_not_valid_in_a_ticket_is_left_out() {
     let place = Place::new();
     let origin = place.origin().await;
     let mirror = place.node("mirror").await;
     mirror.join(ticket(&origin).await).await.unwrap();
     let own = origin.listening().unwrap().to_string();
-    let far = "192.0.2.9:4040".to_owned();
-    let places = ["a b:1".to_owned(), own.clone(), far.clone()];
-    origin.0.met(&mirror.id(), "mirror", &places, &films(&origin).id()).unwrap();
+    let other = "192.0.2.9:4040".to_owned();
+    let addresses = ["a b:1".to_owned(), own.clone(), other.clone()];
+    origin.peers().record_dial(&mirror.id(), "mirror", &addresses, &films(&origin).id()).unwrap();
     let invited = origin.invite(Invite::default()).await.unwrap();
-    assert_eq!(invited.addresses, [own, far]);
+    assert_eq!(invited.addresses, [own, other]);
 }

@@ -1,9 +1,10 @@
-//! Homes whose log is behind what peers have kept of it, or beside that: restored, cloned, or with their log moved away.
+//! Homes whose audit log does not match the checkpoints that peers hold of it: the home was restored or
+//! cloned, or its log was moved away.
 
 use chuan_engine::statement::{NodeRole, RoleKind, library::fresh};
 
 use super::{
-    audit::{hand_over, told, verified},
+    audit::{hand_over, read_log, verified},
     *,
 };
 use crate::{
@@ -16,13 +17,13 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.unwrap().success());
 }
 
-/// The conflicts that a node's log tells of.
+/// The subjects of the conflict records in a node's log.
 fn conflicts(node: &Node) -> Vec<String> {
-    let records = told(node).into_iter().filter(|record| record.verb == "conflict");
+    let records = read_log(node).into_iter().filter(|record| record.verb == "conflict");
     records.map(|record| record.subject).collect()
 }
 
-/// An origin that does not listen any more, and a mirror that has all it said.
+/// An origin that no longer listens, and a mirror that holds all its statements.
 async fn pair(place: &Place) -> (Node, Node) {
     let origin = place.origin().await;
     let mirror = place.node("mirror").await;
@@ -34,10 +35,10 @@ async fn pair(place: &Place) -> (Node, Node) {
     (origin, mirror)
 }
 
-/// The origin's home, in which nothing settles by itself.
+/// Opens the origin's home, without the audit service's periodic checkpoints.
 async fn open(place: &Place) -> Node {
     let node = Node::open(&place.path("origin")).await.unwrap();
-    lock_of(&node.0.keeper).take();
+    node.audit_service().pause();
     node
 }
 
@@ -47,16 +48,17 @@ async fn reopened(place: &Place, node: Node) -> Node {
     open(place).await
 }
 
-/// How many records of the origin's log the newest checkpoint counts that the mirror has.
+/// The count in the newest checkpoint of the origin's log that the mirror holds.
 fn kept_by(mirror: &Node, place: &Place) -> u64 {
     let (node, file) = ("origin".to_owned(), place.path("origin.checkpoint"));
-    mirror.0.write_checkpoint(&AuditCheckpoint { node, file }).unwrap().count
+    mirror.audit_service().write_checkpoint(&AuditCheckpoint { node, file }).unwrap().count
 }
 
-/// What the handbook says to do with an altered log turned proof off for good: the new one counted from 0, so that no peer took a
-/// checkpoint of it, and `verify` called it altered because of those of the old one.
+/// Symptom: after an altered log was moved away, as the handbook says, the home's log could never be proved
+/// again. Cause: the new log counted from 0, so peers took none of its checkpoints, and `verify` reported it
+/// as altered because of the checkpoints of the old log.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_was_moved_away_goes_on_from_its_checkpoint() {
+async fn a_log_that_was_moved_away_continues_from_its_checkpoint() {
     let place = Place::new();
     let (origin, mirror) = pair(&place).await;
     let before = kept_by(&mirror, &place);
@@ -68,17 +70,20 @@ async fn a_log_that_was_moved_away_goes_on_from_its_checkpoint() {
     let found = verified(&origin, None).await.unwrap();
     assert_eq!((found.finding.as_str(), found.count), ("gap", before + 1));
     let [gap] = found.gaps.as_slice() else { panic!("{found:?}") };
-    assert_eq!((gap.from, gap.to, &gap.checkpoint_key), (0, before, &origin.0.key().public().to_string()));
+    assert_eq!(
+        (gap.from, gap.to, &gap.checkpoint_key),
+        (0, before, &origin.context().signing_key().public().to_string())
+    );
     assert!(conflicts(&origin)[0].contains("its log was moved away"), "{:?}", conflicts(&origin));
     place.write("b.mp4", "two");
     place.publish(&origin).await.unwrap();
     let origin = reopened(&place, origin).await;
-    assert_eq!(conflicts(&origin).len(), 1, "told once");
+    assert_eq!(conflicts(&origin).len(), 1, "recorded once");
     hand_over(&origin, &mirror);
     let after = kept_by(&mirror, &place);
-    assert_eq!(after, origin.0.log.at().count, "a peer takes what is signed since");
+    assert_eq!(after, origin.context().log.at().count, "the peer takes new checkpoints");
 
-    // The peer's word proves what is here, in the home and offline; and the gap is seen.
+    // The peer's checkpoint proves the records here, in the home and offline, and both report the gap.
     let given = Some(place.path("origin.checkpoint"));
     let found = verified(&origin, given.clone()).await.unwrap();
     assert_eq!((found.finding.as_str(), found.proved, found.by.as_str()), ("gap", after, "file"));
@@ -88,7 +93,7 @@ async fn a_log_that_was_moved_away_goes_on_from_its_checkpoint() {
     let offline = |text: String, checkpoint| {
         std::fs::write(&export, text).unwrap();
         let options = AuditVerify { export: Some(export.clone()), checkpoint };
-        crate::audit::verify_export(&options).unwrap()
+        crate::audit_log::verify_export(&options).unwrap()
     };
     let text = std::fs::read_to_string(&export).unwrap();
     let exported = offline(text.clone(), given.clone());
@@ -96,15 +101,15 @@ async fn a_log_that_was_moved_away_goes_on_from_its_checkpoint() {
     assert_eq!(
         offline(text.replacen("conflict", "opened", 1), None).finding,
         "altered",
-        "no gap without proof"
+        "a gap without its checkpoint is no gap"
     );
     let foreign = |jump: &chuan_engine::audit::Jump| jump.node != origin.id();
-    let found = crate::audit::verify_files(origin.0.log.files(), &[], None, foreign).unwrap();
+    let found = crate::audit_log::verify_files(origin.context().log.files(), &[], None, foreign).unwrap();
     assert!(found.is_altered() && found.why.contains("not the node's"), "{found:?}");
 
-    // And what is tampered with behind the gap is not hidden by it.
+    // The gap does not hide an alteration after it.
     origin.close().await;
-    let log = origin.0.log.files().dir().join(format!("{before:020}.log"));
+    let log = origin.context().log.files().dir().join(format!("{before:020}.log"));
     let mut bytes = std::fs::read(&log).unwrap();
     let end = bytes.len() - 100;
     bytes[end] ^= 1;
@@ -112,9 +117,11 @@ async fn a_log_that_was_moved_away_goes_on_from_its_checkpoint() {
     assert!(verified(&origin, given).await.unwrap().is_altered());
 }
 
-/// A home of yesterday was behind its own checkpoints for as many records as it had lost: nobody took its own, and nothing could be proved.
+/// Symptom: the log of a home restored from a backup could not be proved until it had as many new records as
+/// it had lost. Cause: its new checkpoints counted fewer records than those that peers held, so peers did not
+/// take them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restored_home_goes_on_from_what_its_peers_have_kept() {
+async fn a_restored_home_continues_from_the_checkpoint_of_its_peers() {
     let place = Place::new();
     let (origin, mirror) = pair(&place).await;
     let origin = reopened(&place, origin).await;
@@ -135,30 +142,31 @@ async fn a_restored_home_goes_on_from_what_its_peers_have_kept() {
     std::fs::rename(place.path("backup"), place.path("origin")).unwrap();
 
     let origin = open(&place).await;
-    let kept = origin.0.log.at().count;
+    let kept = origin.context().log.at().count;
     origin.invite(Invite::default()).await.unwrap();
     hand_over(&mirror, &origin);
-    origin.settle_audit().await;
-    let said = conflicts(&origin);
-    assert!(said.iter().any(|said| said.contains("restored from a backup")), "{said:?}");
+    origin.audit_service().settle_on_thread().await;
+    let recorded = conflicts(&origin);
+    assert!(recorded.iter().any(|subject| subject.contains("restored from a backup")), "{recorded:?}");
     let found = verified(&origin, None).await.unwrap();
     let [gap] = found.gaps.as_slice() else { panic!("{found:?}") };
     assert!(found.finding == "gap" && found.proved == found.count, "{found:?}");
     assert!(gap.to == before && (kept..kept + 3).contains(&gap.from), "{gap:?}, restored at {kept}");
     hand_over(&origin, &mirror);
     assert_eq!(kept_by(&mirror, &place), found.count);
-    // What is before the gap is still looked at.
-    let first = origin.0.log.files().dir().join(format!("{:020}.log", 0));
+    // Records before the gap are still verified.
+    let first = origin.context().log.files().dir().join(format!("{:020}.log", 0));
     let mut bytes = std::fs::read(&first).unwrap();
     bytes[100] ^= 1;
     std::fs::write(&first, bytes).unwrap();
     assert!(verified(&origin, None).await.unwrap().is_altered());
 }
 
-/// A restored home that had written more than its peers had kept before it heard of that was never named: only counts were compared. And
-/// what it heard just before it was killed was taken for told at the next start.
+/// Symptom: a restored home recorded no conflict if it had written more records than its peers' checkpoint
+/// counts before it got that checkpoint. Cause: only counts were compared. A second symptom: a conflict of
+/// which it learned just before it was killed was never recorded. Cause: the next start took it for recorded.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restored_home_that_went_on_is_named_once_also_after_a_kill() {
+async fn a_restored_home_with_new_records_is_recorded_once_also_after_a_kill() {
     let place = Place::new();
     let (origin, mirror) = pair(&place).await;
     let origin = reopened(&place, origin).await;
@@ -175,68 +183,74 @@ async fn a_restored_home_that_went_on_is_named_once_also_after_a_kill() {
     std::fs::remove_dir_all(place.path("origin")).unwrap();
     std::fs::rename(place.path("backup"), place.path("origin")).unwrap();
 
-    // All in one checkpoint, at a count of which the mirror has none.
+    // All new records are in one checkpoint, with a count that no checkpoint of the mirror has.
     let origin = open(&place).await;
-    while origin.0.log.at().count < before + 5 {
-        origin.0.note(Event::new(Verb::Heal, "made up, to be longer"));
+    while origin.context().log.at().count < before + 5 {
+        origin.context().note(Event::new(Verb::Heal, "for the length"));
     }
-    origin.settle_audit().await;
+    origin.audit_service().settle_on_thread().await;
     hand_over(&mirror, &origin);
-    origin.settle_audit().await;
-    let forks = |node: &Node| conflicts(node).iter().filter(|said| said.contains("names another")).count();
+    origin.audit_service().settle_on_thread().await;
+    let forks =
+        |node: &Node| conflicts(node).iter().filter(|subject| subject.contains("names another")).count();
     assert_eq!((forks(&origin), conflicts(&origin).len()), (1, 1), "{:?}", conflicts(&origin));
     let origin = reopened(&place, origin).await;
-    origin.settle_audit().await;
+    origin.audit_service().settle_on_thread().await;
     assert_eq!(conflicts(&origin).len(), 1, "{:?}", conflicts(&origin));
 
-    // Two of one count are a contradiction of their own. It is heard, and the process is gone before the log hears of it.
+    // Two checkpoints with one count are a contradiction. The second one arrives, and the process ends before
+    // the audit service records it.
     let (me, now) = (origin.id(), now_ms());
-    let library = origin.0.libraries.named("films").unwrap();
+    let library = origin.library().named("films").unwrap();
     let newest = library.checkpoints(&me)[0].body.count;
     let head = chuan_engine::id::RecordId::of(b"of the other home");
     let body = chuan_engine::statement::Checkpoint { node: me, count: newest, head };
-    let other = chuan_engine::statement::library::checkpoint(&library, &origin.0.key(), body, now).unwrap();
-    origin.0.libraries.offer(&[other.bytes().clone()], now).unwrap();
-    let heard = conflicts(&origin).len();
+    let other =
+        chuan_engine::statement::library::checkpoint(&library, &origin.context().signing_key(), body, now)
+            .unwrap();
+    origin.library().offer(&[other.bytes().clone()]).unwrap();
+    let before = conflicts(&origin).len();
     drop(origin);
     let origin = open(&place).await;
     let origin = reopened(&place, origin).await;
-    let said = conflicts(&origin);
-    assert!(said.len() > heard && said.iter().any(|said| said.starts_with("checkpoint node ")), "{said:?}");
+    let after = conflicts(&origin);
+    let is_recorded = after.iter().any(|subject| subject.starts_with("checkpoint node "));
+    assert!(after.len() > before && is_recorded, "{after:?}");
     let origin = reopened(&place, origin).await;
-    assert_eq!(conflicts(&origin), said, "told once");
+    assert_eq!(conflicts(&origin), after, "recorded once");
 }
 
-/// A checkpoint that could not be signed, since the store was full or being rebuilt, was never signed: the log had gone on from it.
+/// Symptom: a checkpoint that could not be signed, because the store was full or was being rebuilt, was never
+/// signed later. Cause: the log itself was complete up to that point, so nothing signed the point again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_that_was_not_signed_is_signed_later() {
     let place = Place::new();
     let node = place.node("a").await;
-    lock_of(&node.0.keeper).take();
+    node.audit_service().pause();
     place.write("a.mp4", "one");
     place.publish(&node).await.unwrap();
-    let without = node.0.libraries.named("films").unwrap();
+    let without = node.library().named("films").unwrap();
     node.invite(Invite::default()).await.unwrap();
-    node.settle_audit().await;
-    let at = node.0.log.at();
+    node.audit_service().settle_on_thread().await;
+    let at = node.context().log.at();
     let newest = || {
-        let library = node.0.libraries.named("films").unwrap();
+        let library = node.library().named("films").unwrap();
         library.checkpoints(&node.id()).first().map(|said| (said.body.count, said.body.head))
     };
     assert_eq!(newest(), Some((at.count, at.head)));
-    node.0.libraries.replace(without);
+    node.library().replace(without);
     assert_ne!(newest(), Some((at.count, at.head)));
-    node.settle_audit().await;
-    assert_eq!((newest(), node.0.log.at()), (Some((at.count, at.head)), at));
+    node.audit_service().settle_on_thread().await;
+    assert_eq!((newest(), node.context().log.at()), (Some((at.count, at.head)), at));
 }
 
-/// Of two members of one name the first was taken, silently.
+/// Symptom: where two members had one name, the checkpoint of the first was written, without a warning.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_checkpoint_is_of_one_node() {
+async fn an_ambiguous_member_name_writes_no_checkpoint() {
     let place = Place::new();
     let (origin, mirror) = pair(&place).await;
     let operator = operator(&origin);
-    let library = origin.0.libraries.named("films").unwrap();
+    let library = origin.library().named("films").unwrap();
     let other = chuan_engine::statement::Key::from_seed([9; 32]).public();
     let body = chuan_engine::statement::Member {
         node: other.node(),
@@ -250,25 +264,28 @@ async fn a_checkpoint_is_of_one_node() {
         ticket: None,
     };
     let granted = chuan_engine::statement::library::member(&library, &operator, body, now_ms()).unwrap();
-    mirror.0.libraries.offer(&[granted.bytes().clone()], now_ms()).unwrap();
-    let ask = |node: String| mirror.0.write_checkpoint(&AuditCheckpoint { node, file: place.path("x") });
+    mirror.library().offer(&[granted.bytes().clone()]).unwrap();
+    let ask = |node: String| {
+        mirror.audit_service().write_checkpoint(&AuditCheckpoint { node, file: place.path("x") })
+    };
     assert_eq!(ask("origin".into()).unwrap_err().exit, Exit::Usage);
     assert_eq!(ask(origin.id().to_string()).unwrap().node, origin.id().to_string());
-    assert_eq!(ask("nobody".into()).unwrap_err().exit, Exit::Missing);
+    assert_eq!(ask("unknown".into()).unwrap_err().exit, Exit::Missing);
 }
 
 fn operator(origin: &Node) -> chuan_engine::statement::Key {
-    let library = origin.0.libraries.named("films").unwrap();
+    let library = origin.library().named("films").unwrap();
     let keyring = Keyring::of_home(origin.home().clone());
     keyring.role_keys(&library, RoleKind::Operator).unwrap().remove(0)
 }
 
-/// Statements under signatures that are none, brought by hand: counted like everything that did not prove enough.
+/// Statements with invalid signatures that a command on this machine imports are counted as failed
+/// authentications.
 #[tokio::test(flavor = "multi_thread")]
-async fn forged_statements_that_were_brought_by_hand_are_in_the_log() {
+async fn forged_statements_of_an_import_are_in_the_log() {
     let place = Place::new();
     let (origin, mirror) = pair(&place).await;
-    let library = origin.0.libraries.named("films").unwrap();
+    let library = origin.library().named("films").unwrap();
     let forged = fresh(&library, &operator(&origin), "live", now_ms()).unwrap();
     let mut bytes = forged.bytes().to_vec();
     *bytes.last_mut().unwrap() ^= 1;
@@ -277,7 +294,8 @@ async fn forged_statements_that_were_brought_by_hand_are_in_the_log() {
     let offered = mirror.offer(offer).await.unwrap();
     assert!(offered.statements.iter().all(|row| row.result == "unproved"), "{offered:?}");
     mirror.close().await;
-    let failed: Vec<_> = told(&mirror).into_iter().filter(|record| record.verb == "failed-auth").collect();
+    let failed: Vec<_> =
+        read_log(&mirror).into_iter().filter(|record| record.verb == "failed-auth").collect();
     let [failed] = failed.as_slice() else { panic!("{failed:?}") };
     assert_eq!((failed.subject.as_str(), failed.count), ("statement from 127.0.0.1", 3));
 }

@@ -1,16 +1,17 @@
-//! Keys of every kind that are replaced while a pull runs: what goes on, what is the same after, and who speaks from then on.
+//! Keys of every kind are replaced while a pull runs: the pull goes on, history and grants stay, and only the
+//! new keys are valid afterwards.
 
 use chuan_engine::{
     id::{NodeId, StatementId},
     statement::{
-        Accepted, Body, Header, Key, Member, Role as Named, RoleKind, Statement, StatementKind, Verbs,
+        Accepted, Body, Header, Key, Member, Role as LibraryRole, RoleKind, Statement, StatementKind, Verbs,
         library as author,
     },
 };
 
 use super::{
-    audit::{told, verified},
-    mesh::{Held, dial, films, mirror, role_key, say, until, write_noise},
+    audit::{read_log, verified},
+    mesh::{PausedPull, dial, films, mirror, role_key, store, until, write_noise},
     *,
 };
 use crate::{
@@ -18,15 +19,16 @@ use crate::{
     outcome::MoveRow,
 };
 
-/// What of a library no change of keys may change: where its channel has stood, its releases, and who was granted what.
+/// The parts of a library that no change of keys may change: the moves of its channel, its releases and its
+/// grants.
 #[derive(Debug, PartialEq)]
-struct Past {
+struct Snapshot {
     moves: Vec<MoveRow>,
     releases: Vec<StatementId>,
     grants: Vec<(NodeId, Vec<StatementId>)>,
 }
 
-impl Past {
+impl Snapshot {
     async fn of(node: &Node) -> Self {
         let history = History { library: "films".into(), channel: "live".into() };
         let library = films(node);
@@ -41,12 +43,14 @@ impl Past {
     }
 }
 
-/// The next root, with these keys of root, operator, publisher and timekeeper; it pins all that was said before.
+/// The next root, with these keys of root, operator, publisher and timekeeper. It pins every known statement
+/// that is not a root.
 fn next_root(library: &Library, old_root: &Key, keys: [&Key; 4]) -> Statement {
     let roles = [RoleKind::Root, RoleKind::Operator, RoleKind::Publisher, RoleKind::Timekeeper];
     let mut body = library.root().unwrap().clone();
     body.version += 1;
-    body.roles = roles.into_iter().zip(keys).map(|(role, key)| Named::any_of(role, [key.public()])).collect();
+    body.roles =
+        roles.into_iter().zip(keys).map(|(role, key)| LibraryRole::any_of(role, [key.public()])).collect();
     let said = library.statements().into_iter().filter(|said| !matches!(said.body(), Body::Root(_)));
     body.pins = said.map(|said| said.id()).collect();
     body.pins.sort();
@@ -58,9 +62,9 @@ fn next_root(library: &Library, old_root: &Key, keys: [&Key; 4]) -> Statement {
     signed
 }
 
-/// What each role says, signed with these keys of an operator, a publisher and a timekeeper: a grant, a channel's move, a word
-/// that it is fresh.
-fn words(
+/// One statement of each role, signed with these keys of an operator, a publisher and a timekeeper: a grant,
+/// a release, and the freshness of a channel.
+fn statements_of_roles(
     library: &Library,
     node: &NodeId,
     name: &str,
@@ -77,20 +81,20 @@ fn words(
     ]
 }
 
-/// Whether a word counts in `library`.
-fn counts(library: &Library, said: &Statement) -> bool {
+/// Whether a statement would be effective in `library`.
+fn is_effective(library: &Library, said: &Statement) -> bool {
     let mut library = library.clone();
     match library.offer(said, now_ms()) {
-        // What an age is made of is looked at when it is asked for.
+        // A freshness is evaluated only when an age is computed.
         Ok(Accepted::New) if said.kind() == StatementKind::Fresh => library.fresh_since("live").is_some(),
         Ok(Accepted::New) => library.why_idle(said).is_none(),
         Ok(_) | Err(_) => false,
     }
 }
 
-/// Every kind of key is replaced while a gigabyte is on its way: the pull ends well, and what comes after it is under the
-/// new keys, of the same nodes with the same past. Until that is done, the pull stands still in the middle: it cannot end too
-/// early.
+/// Every kind of key is replaced during a pull of one gigabyte. The pull succeeds. Afterwards the nodes have
+/// the new keys, and their ids, history and grants are unchanged. The pull is paused until the keys are
+/// replaced, so that it cannot end too early.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_key_is_replaced_while_a_pull_runs() {
     let place = Place::new();
@@ -104,80 +108,85 @@ async fn every_key_is_replaced_while_a_pull_runs() {
     let [old_root, old_operator, old_publisher] = &old;
     let old_timekeeper = Key::from_seed([20; 32]);
     let named = [old_root, old_operator, old_publisher, &old_timekeeper];
-    say(&origin, next_root(&films(&origin), old_root, named));
-    until("the mirror hears of it", || {
+    store(&origin, next_root(&films(&origin), old_root, named));
+    until("the mirror has the root and the release", || {
         let films = films(&mirror);
         films.root().unwrap().version == 2 && films.releases().len() == 2
     })
     .await;
-    let connection = Arc::new(dial(&mirror.0.key(), &mirror, &origin).await.unwrap());
-    let kept = (mirror.0.objects(&films(&mirror).id()), Arc::clone(&mirror.0.store) as _);
-    let pulling = Held::begin(connection, kept, (*films(&mirror)).clone()).await;
+    let connection = Arc::new(dial(&mirror.context().signing_key(), &mirror, &origin).await.unwrap());
+    let objects = mirror.context().objects(&films(&mirror).id());
+    let pulling = PausedPull::begin(connection, objects, (*films(&mirror)).clone()).await;
 
-    let past = Past::of(&origin).await;
-    assert_eq!(Past::of(&mirror).await, past);
+    let snapshot = Snapshot::of(&origin).await;
+    assert_eq!(Snapshot::of(&mirror).await, snapshot);
     let ids = [origin.id(), mirror.id()];
-    let keys_before = [origin.0.key(), mirror.0.key()];
+    let keys_before = [origin.context().signing_key(), mirror.context().signing_key()];
     origin.rotate(Rotate::default()).await.unwrap();
     mirror.rotate(Rotate::default()).await.unwrap();
     let new = [21, 22, 23, 24].map(|seed| Key::from_seed([seed; 32]));
-    say(&origin, next_root(&films(&origin), old_root, new.each_ref()));
+    store(&origin, next_root(&films(&origin), old_root, new.each_ref()));
     let pulled = pulling.end().await.unwrap();
     assert_eq!(pulled.release.map(|id| id.to_string()), Some(published.release));
+    let id = films(&mirror).id();
+    mirror.library().adopt(&id, &pulled.statements).unwrap();
+    mirror.library().follow_channels(&id, &|_| false).unwrap();
 
     until("the mirror knows the new root", || films(&mirror).root().unwrap().version == 3).await;
     assert!(!pull(&mirror).await.unwrap().changed);
     let library = films(&mirror);
     for (node, (id, before)) in [&origin, &mirror].into_iter().zip(ids.into_iter().zip(&keys_before)) {
         assert_eq!(node.id(), id);
-        assert_eq!(library.key_of(&id), Some(node.0.key().public()));
-        assert_ne!(node.0.key().public(), before.public());
+        assert_eq!(library.key_of(&id), Some(node.context().signing_key().public()));
+        assert_ne!(node.context().signing_key().public(), before.public());
         assert!(library.may(&id, "default", Verbs::PULL, now_ms()));
-        assert_eq!(Past::of(node).await, past);
-        let records = told(node);
+        assert_eq!(Snapshot::of(node).await, snapshot);
+        let records = read_log(node);
         assert!(records.iter().any(|record| record.verb == "rotate"), "{records:?}");
-        node.settle_audit().await;
+        node.audit_service().settle_on_thread().await;
         let verified = verified(node, None).await.unwrap();
         assert_eq!((verified.finding.as_str(), verified.by.as_str()), ("proved", "home"));
     }
-    let connection = dial(&mirror.0.key(), &mirror, &origin).await.unwrap();
-    assert_eq!(connection.peer().key, origin.0.key().public());
+    let connection = dial(&mirror.context().signing_key(), &mirror, &origin).await.unwrap();
+    assert_eq!(connection.peer().key, origin.context().signing_key().public());
 
-    // The new root's keys are those that count, and no others.
+    // Only the keys of the new root are valid.
     let [_, operator, publisher, timekeeper] = &new;
-    for said in words(&library, &ids[1], "anew", [operator, publisher, timekeeper]) {
-        assert!(counts(&library, &said), "{:?} by a new key", said.kind());
+    for said in statements_of_roles(&library, &ids[1], "new", [operator, publisher, timekeeper]) {
+        assert!(is_effective(&library, &said), "{:?} by a new key", said.kind());
     }
-    for said in words(&library, &ids[1], "of-old", [old_operator, old_publisher, &old_timekeeper]) {
-        assert!(!counts(&library, &said), "{:?} by an old key", said.kind());
+    let old_keys = [old_operator, old_publisher, &old_timekeeper];
+    for said in statements_of_roles(&library, &ids[1], "old", old_keys) {
+        assert!(!is_effective(&library, &said), "{:?} by an old key", said.kind());
     }
     assert!(old_root.public() != new[0].public());
     let by_old_root = next_root(&library, old_root, named);
-    assert!(!counts(&library, &by_old_root), "a root by the old root's key");
+    assert!(!is_effective(&library, &by_old_root), "a root by the old root's key");
 
-    shows_its_new_key(&origin, &mirror).await;
-    // And when both start again.
+    check_new_key_is_used(&origin, &mirror).await;
+    // The same after a restart of the mirror.
     mirror.close().await;
     let id = mirror.id();
     drop(mirror);
     let mirror = Node::open(&place.path("mirror")).await.unwrap();
-    assert_eq!((mirror.id(), Past::of(&mirror).await), (id, past));
+    assert_eq!((mirror.id(), Snapshot::of(&mirror).await), (id, snapshot));
     pull(&mirror).await.unwrap();
 }
 
-/// Once the grace of a replaced key is over, whoever shows it is nobody: who pulls then, and tells what it knows, shows the new one.
-async fn shows_its_new_key(origin: &Node, mirror: &Node) {
-    let old = mirror.0.key();
+/// Once the grace of a replaced key is over, it gives no rights: the node's pulls and exchanges use the new
+/// key, and an exchange under the old key is refused.
+async fn check_new_key_is_used(origin: &Node, mirror: &Node) {
+    let old = mirror.context().signing_key();
     mirror.rotate(Rotate { grace: 1 }).await.unwrap();
     until("the grace of the old key is over", || {
         let films = films(origin);
-        let new = mirror.0.key().public();
+        let new = mirror.context().signing_key().public();
         let holds = |key| films.holds_key(&mirror.id(), key, now_ms());
         holds(&new) && !holds(&old.public())
     })
     .await;
     pull(mirror).await.unwrap();
-    assert_eq!(mirror.ask_everybody(&films(mirror).id()).await.unwrap().reached, 1);
+    assert_eq!(mirror.services().exchange.ask_all(&films(mirror).id()).await.unwrap().reached, 1);
     let stale = dial(&old, mirror, origin).await.unwrap();
     stale.exchange((*films(mirror)).clone()).await.unwrap_err();
 }

@@ -1,5 +1,5 @@
-//! The ledger of a real home under damage: no flipped bit of either file is silent, and a home opens whatever its ledger
-//! has lost.
+//! Damage to the ledger of a real home: every flipped bit in either file is reported, and a home opens
+//! whatever its ledger has lost.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -12,7 +12,7 @@ use chuan_storage::{Poison, ledger::DiskLedger};
 
 use super::*;
 
-/// What stands at an offset of a ledger file.
+/// For each byte of a ledger file, the part to which it belongs.
 fn parts(bytes: &Bytes) -> Vec<&'static str> {
     let identity = Header::decode(bytes).unwrap().identity;
     let mut parts = vec!["header"; HEADER_BYTES];
@@ -36,9 +36,10 @@ fn open(dir: &Path, node: NodeId) -> chuan_storage::ledger::Opened {
     DiskLedger::open(dir, node, 0, Poison::default()).unwrap()
 }
 
-/// One bit of every byte, in a copy of the ledger of a home that has published: each is said, and costs nothing.
+/// Flips one bit of every byte, in a copy of the ledger of a home that has published: each flip is reported
+/// and repaired, and nothing is lost.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flipped_bit_at_every_byte_of_both_files_is_said_and_mended() {
+async fn a_flipped_bit_at_every_byte_of_both_files_is_reported_and_repaired() {
     let place = Place::new();
     let node = place.origin().await;
     let (id, dir) = (node.id(), place.path("origin").join("ledger"));
@@ -76,8 +77,8 @@ async fn a_flipped_bit_at_every_byte_of_both_files_is_said_and_mended() {
             assert_eq!(opened.ledger.refs().unwrap(), refs, "{side} at {at}");
             drop(opened);
             for other in Side::BOTH {
-                let mended = fs::read(scratch.path().join(other.name())).unwrap();
-                assert_eq!(mended, sound[other.index()], "{side} at {at}: {other} is not as it was");
+                let repaired = fs::read(scratch.path().join(other.name())).unwrap();
+                assert_eq!(repaired, sound[other.index()], "{side} at {at}: {other} is not repaired");
             }
         }
     }
@@ -92,10 +93,10 @@ async fn a_flipped_bit_at_every_byte_of_both_files_is_said_and_mended() {
     assert!(table.values().all(|[_, _, silent]| *silent == 0), "{table:?}");
 }
 
-/// Both files gone and no peer: the library is known by the root beside its keys, `status` and `verify` say what is lost,
-/// and every remedy is a start that works.
+/// Both files are gone and there is no peer: the library is known from the root that is stored beside its
+/// keys, `status` and `verify` report the loss, and `rebuild` and `serve` still work.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_home_whose_ledger_is_gone_opens_and_says_so() {
+async fn a_home_whose_ledger_is_gone_opens_and_reports_it() {
     let place = Place::new();
     let node = place.origin().await;
     let before = node.status().await.unwrap();
@@ -107,7 +108,7 @@ async fn a_home_whose_ledger_is_gone_opens_and_says_so() {
     let node = Node::open(&place.path("origin")).await.unwrap();
     let status = node.status().await.unwrap();
     assert_eq!(status.ledger.state, "lost");
-    assert!(status.ledger.arrival > before.ledger.arrival, "numbers are given twice");
+    assert!(status.ledger.arrival > before.ledger.arrival, "arrival numbers are used twice");
     assert_eq!(status.libraries[0].id, before.libraries[0].id);
     for _ in 0..2 {
         let verified = node.verify(Verify::default(), &Job::silent()).await.unwrap();
@@ -119,15 +120,16 @@ async fn a_home_whose_ledger_is_gone_opens_and_says_so() {
     node.close().await;
 }
 
-/// The root is gone in both files and beside the keys: the library is left out, named by its id, and a peer gives it back.
+/// The root is lost in both files and beside the keys: the library is left out and reported by its id, and a
+/// pull gets its statements from a peer.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_library_without_a_root_is_asked_for_by_its_id() {
+async fn a_library_without_a_root_is_requested_by_its_id() {
     let place = Place::new();
     let origin = place.origin().await;
     let mirror = place.node("mirror").await;
     mirror.join(ticket(&origin).await).await.unwrap();
     pull(&mirror).await.unwrap();
-    let library = mirror.0.libraries.all()[0].id();
+    let library = mirror.library().all()[0].id();
     mirror.close().await;
     drop(mirror);
     let home = place.path("mirror");
@@ -155,10 +157,11 @@ async fn a_library_without_a_root_is_asked_for_by_its_id() {
     origin.close().await;
 }
 
-/// An origin of two libraries lost its ledger. The one that a mirror has was fetched again whole, content and all, and could
-/// not be published without `--force` while the other was lost; the other never could be without it again.
+/// An origin of two libraries lost its ledger; a mirror has one of them. Symptoms: a pull of that library
+/// fetched all its content again; it could not be published without `--force` while the other library was
+/// lost; and the other library could never again be published without `--force`.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_ledger_is_regained_library_by_library() {
+async fn a_lost_ledger_is_recovered_library_by_library() {
     let place = Place::new();
     let mut state = 1u64;
     let noise = std::iter::repeat_with(|| {
@@ -187,8 +190,8 @@ async fn a_lost_ledger_is_regained_library_by_library() {
     assert_eq!(place.publish(&origin).await.unwrap_err().exit, Exit::Corrupt);
     let dry = Publish { dry_run: true, ..own(false) };
     assert_eq!(origin.publish(dry, &Job::silent()).await.unwrap_err().exit, Exit::Corrupt);
-    let regain = Pull { library: Some("films".into()), from: Some(from), ..Pull::default() };
-    let pulled = origin.pull(regain, &Job::silent()).await.unwrap();
+    let recover = Pull { library: Some("films".into()), from: Some(from), ..Pull::default() };
+    let pulled = origin.pull(recover, &Job::silent()).await.unwrap();
     assert!(pulled.chunks_fetched == 0 && pulled.frame_bytes_in < 20_000, "{pulled:?}");
     place.write("more.mp4", "more");
     place.publish(&origin).await.unwrap();
@@ -206,9 +209,10 @@ async fn a_lost_ledger_is_regained_library_by_library() {
     assert_eq!(origin.status().await.unwrap().ledger.lost, 0);
 }
 
-/// What an old release had lost was found until the index was made anew: the index alone knew which releases were whole.
+/// Symptom: after a rebuild of the index, `verify` no longer found content that an old release had lost.
+/// Cause: only the old index knew which releases were whole.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_release_has_lost_is_found_without_the_old_index() {
+async fn lost_content_of_a_release_is_found_without_the_old_index() {
     let place = Place::new();
     let node = place.node("origin").await;
     for content in ["base", "the only content of the second release", "base"] {

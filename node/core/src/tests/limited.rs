@@ -1,4 +1,5 @@
-//! Publishers of one class of several, on statements alone: what they may change, and what they leave as it was.
+//! Limited publishers, with statements and a store in memory: the classes that they may change, and those
+//! that they leave unchanged.
 
 use chuan_engine::{
     id::{ManifestId, Salt, SaltKey, StatementId},
@@ -15,10 +16,10 @@ use chuan_engine::{
 };
 
 use super::*;
-use crate::node::classes::{ClassPlan, Sealed};
+use crate::publish::classes::{ClassPlan, Sealed};
 
-/// A library with a publisher of all classes, one of trailers only and one of masters only, as statements; its first release
-/// in `store`.
+/// A library with a publisher of all classes, one of `trailers` only and one of `masters` only. `store` has
+/// its first release.
 struct Limited {
     library: Library,
     store: MemoryObjects,
@@ -65,15 +66,15 @@ impl Limited {
         ClassPlan::new(&self.store, Some(&self.library), &[key.public()], before, policy)
     }
 
-    /// Goes on from the last release with these classes, by this key.
-    fn follow(&mut self, key: &Key, content: (ManifestId, Vec<ReleaseClass>)) {
+    /// Adds a release with these classes after the last one, signed by this key.
+    fn add_release(&mut self, key: &Key, content: (ManifestId, Vec<ReleaseClass>)) {
         let parents = vec![self.before];
         let made = release_of_classes(&self.library, key, parents, content, "", 4).unwrap();
         assert_eq!(self.library.offer(&made, 4).unwrap(), Accepted::New);
         self.before = made.id();
     }
 
-    /// The publisher of trailers goes on with a header of its own making.
+    /// Adds a release by the publisher of `trailers`, with a changed header of its class.
     fn forge(&mut self, change: impl FnOnce(&mut ClassHeader)) {
         let mut header = ClassHeader::load(&self.store, &self.table.classes[2].1).unwrap();
         change(&mut header);
@@ -86,17 +87,17 @@ impl Limited {
             .append(vec![page(header.id(&self.library.id()).as_page(), header.encode()), table])
             .unwrap();
         self.store.commit().unwrap();
-        self.follow(&self.trailers.clone(), (self.table.id(&self.library.id()), listed));
+        self.add_release(&self.trailers.clone(), (self.table.id(&self.library.id()), listed));
     }
 
-    /// The name of the class that a publish by the key puts a path in.
+    /// The name of the class into which a publish by this key puts a path.
     fn class_of(&self, key: &Key, path: &str) -> String {
         let plan = self.plan(key, None).unwrap();
         plan.classifier().class_of(&EntryPath::new(path).unwrap()).unwrap().name.clone()
     }
 
-    /// Whether a release of these classes by this key, after the first, stands.
-    fn stands(&self, key: &Key, (manifest, listed): (ManifestId, Vec<ReleaseClass>)) -> bool {
+    /// Whether a release with these classes by this key, after the first release, is effective.
+    fn is_effective(&self, key: &Key, (manifest, listed): (ManifestId, Vec<ReleaseClass>)) -> bool {
         let mut library = self.library.clone();
         let before = library.releases()[0].statement.id();
         let made = release_of_classes(&library, key, vec![before], (manifest, listed), "", 4).unwrap();
@@ -105,12 +106,12 @@ impl Limited {
     }
 }
 
-/// Builds a tree with one folder for each class that the plan publishes, and keeps what comes of it.
+/// Builds a tree with one folder for each class that the plan publishes, and stores the result.
 fn seal(store: &MemoryObjects, plan: &ClassPlan, key: &Key, content: &str) -> Sealed {
     seal_entries(store, plan, key, |_| (content.to_owned(), EntryKind::Folder))
 }
 
-/// The same with one entry of the path and kind that `entry` gives for the slot.
+/// The same, with the path and kind that `entry` returns for the slot.
 fn seal_entries(
     store: &MemoryObjects,
     plan: &ClassPlan,
@@ -162,12 +163,12 @@ fn a_publisher_of_one_class_leaves_the_others_as_they_were() {
     assert_ne!(next.classes[2], limited.table.classes[2]);
     let names: Vec<_> = sealed.listed.iter().map(|class| class.name.as_str()).collect();
     assert_eq!(names, ["default", "masters", "trailers"]);
-    assert!(limited.stands(&limited.trailers, (next.id(&limited.library.id()), sealed.listed.clone())));
+    assert!(limited.is_effective(&limited.trailers, (next.id(&limited.library.id()), sealed.listed.clone())));
     assert!(
-        !limited.stands(&limited.trailers, (next.id(&limited.library.id()), Vec::new())),
-        "without the list nobody could tell"
+        !limited.is_effective(&limited.trailers, (next.id(&limited.library.id()), Vec::new())),
+        "without the list of classes no node can check the release"
     );
-    // Nor does it need to hold the others.
+    // The publisher does not need the header of another class.
     let masters = limited.table.classes[1].1.as_page();
     let fresh = MemoryObjects::new(limited.library.id());
     for (id, bytes) in [0, 2]
@@ -186,17 +187,18 @@ fn a_publisher_of_one_class_leaves_the_others_as_they_were() {
     assert_eq!(
         (again.table, again.listed),
         (next, sealed.listed),
-        "the names are those that the release before listed"
+        "the names come from the list in the release before"
     );
     let all = limited.plan(&limited.all, None).unwrap_err();
-    assert_eq!(all.exit, Exit::Missing, "who publishes all classes needs all of them");
+    assert_eq!(all.exit, Exit::Missing, "a publisher of all classes needs all headers");
 }
 
-/// A publisher of trailers whose node was not granted them, or had not pulled since, named them in a policy: only headers that
-/// are held were looked at, so the class was made a second time in a free slot. The old, lower one then hid what was published,
-/// and nobody who held both could publish any more.
+/// Symptom: a publisher of `trailers` named that class in its class rules, on a node that did not hold it:
+/// the node had no grant for it, or had not pulled it yet. The class was made a second time, in a free slot.
+/// The old class, with the lower slot, then hid the published content, and no node that held both could
+/// publish any more. Cause: only held headers were searched for the name.
 #[test]
-fn a_class_that_is_not_here_is_not_made_a_second_time() {
+fn a_class_that_is_not_held_is_not_made_a_second_time() {
     let limited = Limited::new();
     let trailers = || Some(vec![("trailers".to_owned(), ClassRules::of_paths(["**"]))]);
     let table = limited.table.id(&limited.library.id()).as_page();
@@ -220,34 +222,35 @@ fn a_publisher_of_one_class_cannot_name_another() {
         let failure = limited.plan(&limited.trailers, policy(name)).unwrap_err();
         assert!(failure.exit == Exit::Denied && failure.message.contains(name), "{failure}");
     }
-    // What its own patterns reach for is still another's.
+    // A path that its patterns match may still belong to another class.
     let plan = limited.plan(&limited.trailers, policy("trailers")).unwrap();
     let path = EntryPath::new("masters/a").unwrap();
     assert!(plan.classifier().class_of(&path).is_err());
 }
 
-/// Who publishes what has not changed keeps its header, though another key's salt would be another.
+/// A class with unchanged content keeps its header, although the salt of another publisher's key would be
+/// different.
 #[test]
-fn what_has_not_changed_keeps_its_header_whoever_publishes() {
+fn unchanged_content_keeps_its_header_under_another_publisher() {
     let limited = Limited::new();
     let plan = limited.plan(&limited.trailers, None).unwrap();
     assert_eq!(seal(&limited.store, &plan, &limited.trailers, "first").table, limited.table);
 }
 
-/// The publisher of one class gave it a pattern of other classes' files. The next publish of everything filed them there, for all
-/// who are granted that class.
+/// Symptom: a limited publisher gave its class a pattern that matches files of other classes. The next
+/// publish of all classes put those files into that class, for all nodes with a grant for it.
 #[test]
-fn a_pattern_of_a_publisher_of_one_class_is_its_own_affair() {
+fn patterns_of_a_limited_publisher_apply_to_its_own_publishes_only() {
     let mut limited = Limited::new();
     let policy = ClassRules::of_paths(["private/**", "trailers/**"]);
     let plan = limited.plan(&limited.trailers, Some(vec![("trailers".into(), policy)])).unwrap();
     let sealed = seal(&limited.store, &plan, &limited.trailers, "second");
-    limited.follow(&limited.trailers.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
+    limited.add_release(&limited.trailers.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
     let of_all = |path| limited.class_of(&limited.all, path);
     assert_eq!((of_all("private/a"), of_all("trailers/a")), ("default".into(), "trailers".into()));
-    assert_eq!(limited.class_of(&limited.trailers, "private/a"), "trailers", "its own goes on as it was");
+    assert_eq!(limited.class_of(&limited.trailers, "private/a"), "trailers", "its own publishes use it");
 
-    // Where that is not known that was said last, it is to be said anew.
+    // Where the last rules of a publisher of all classes are not held, they must be given again.
     let fresh = MemoryObjects::new(limited.library.id());
     let manifest = limited.library.release(&limited.before).unwrap().body.manifest;
     let held = sealed.table.classes.iter().map(|(_, commitment)| commitment.as_page());
@@ -263,10 +266,11 @@ fn a_pattern_of_a_publisher_of_one_class_is_its_own_affair() {
     limited.plan(&limited.trailers, None).unwrap();
 }
 
-/// The header of a limited publisher's class said what it liked: a pattern that matches everything or is none, another class's
-/// name. All who went by that could publish no more.
+/// Symptom: a limited publisher wrote arbitrary values into the header of its class: a pattern that matches
+/// everything, an invalid pattern, or the name of another class. Publishers that used this header could
+/// publish no more.
 #[test]
-fn a_header_of_a_publisher_of_one_class_stops_nobody_else() {
+fn a_header_of_a_limited_publisher_stops_no_other_publisher() {
     let patterns: [&[u8]; 3] =
         [&ClassRules::of_paths(["**"]).encode(), &ClassRules::of_paths(["x["]).encode(), b"no policy"];
     for policy in patterns {
@@ -282,10 +286,11 @@ fn a_header_of_a_publisher_of_one_class_stops_nobody_else() {
     assert_eq!(names, ["default", "masters", "trailers"]);
 }
 
-/// The publisher compared with the release before, the nodes with the last release of a publisher of all classes: a path that
-/// another class had left in between was published, and every node that holds both classes refused the release.
+/// Symptom: a publisher could publish a release that every node with both classes refused. Cause: the
+/// publisher compared with the release before, but nodes compare with the last release of a publisher of all
+/// classes. Between the two, another class had dropped the path that was published.
 #[test]
-fn a_publisher_is_refused_what_nodes_would_refuse() {
+fn a_publish_that_nodes_would_refuse_is_refused() {
     const MASTERS: u8 = 1;
     let mut limited = Limited::new();
     let films = |slot| match slot {
@@ -294,17 +299,20 @@ fn a_publisher_is_refused_what_nodes_would_refuse() {
     };
     let plan = limited.plan(&limited.all, None).unwrap();
     let sealed = seal_entries(&limited.store, &plan, &limited.all, films);
-    limited.follow(&limited.all.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
+    limited.add_release(&limited.all.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
     let plan = limited.plan(&limited.masters, None).unwrap();
     let sealed = seal(&limited.store, &plan, &limited.masters, "empty");
-    limited.follow(&limited.masters.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
+    limited.add_release(&limited.masters.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
 
     let plan = limited.plan(&limited.trailers, None).unwrap();
     let film = |_| ("film.mkv".to_owned(), EntryKind::File);
     let sealed = seal_entries(&limited.store, &plan, &limited.trailers, film);
     let author = plan.check_trespass(&limited.store, &sealed);
-    limited.follow(&limited.trailers.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
+    limited.add_release(&limited.trailers.clone(), (sealed.table.id(&limited.library.id()), sealed.listed));
     let reader = limited.library.check_trespass(&limited.store, &limited.before);
     assert!(matches!(reader, Err(chuan_engine::Error::Trespass(_))), "{reader:?}");
-    assert!(author.is_err_and(|failure| failure.exit == Exit::Denied), "the publisher hears it first");
+    assert!(
+        author.is_err_and(|failure| failure.exit == Exit::Denied),
+        "the publisher did not refuse the release"
+    );
 }

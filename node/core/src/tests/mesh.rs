@@ -1,4 +1,4 @@
-//! Several nodes that hear from each other: what reaches whom, and what happens to keys on the way.
+//! Several nodes that exchange statements: revocations, copied tickets and key rotations reach all of them.
 
 use std::{
     io::Write,
@@ -14,10 +14,7 @@ use chuan_engine::{
         Accepted, ConflictKind, Key, RoleKind, Statement,
         library::{self as author, succession},
     },
-    store::{
-        Ledger, Objects,
-        memory::{MemoryLedger, MemoryObjects},
-    },
+    store::{Objects, memory::MemoryObjects},
     sync::{
         fetch::{Fetch, Options, Report},
         message::Want,
@@ -28,30 +25,31 @@ use chuan_net::{Connection, Endpoint, Error as NetError, Identity};
 use super::*;
 use crate::keyring::Keyring;
 
-/// Bytes of a film that no window between two nodes holds whole.
+/// Length of a file that does not fit into the flow control window between two nodes.
 const FILM_BYTES: usize = 32 << 20;
-/// By then a revocation has closed what the node had open everywhere. A node that nobody tells asks its peers after 30 s.
+/// Time after which every peer has closed the connections of a revoked node. Less than 30 s: after that time
+/// a node asks its peers by itself.
 const CLOSED_BY: Duration = Duration::from_secs(20);
 
-/// Waits for `is` to become true; what is waited for takes milliseconds, and a machine under load a few seconds.
-pub(super) async fn until(what: &str, mut is: impl FnMut() -> bool) {
+/// Waits until `is` returns true. That takes milliseconds, or a few seconds on a machine under load.
+pub(super) async fn until(state: &str, mut is: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not come about");
+        assert!(begun.elapsed() < Duration::from_secs(60), "not reached in time: {state}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 pub(super) fn films(node: &Node) -> Arc<Library> {
-    node.0.libraries.named("films").unwrap()
+    node.library().named("films").unwrap()
 }
 
 pub(super) fn role_key(origin: &Node, role: RoleKind) -> Key {
-    let keys = Keyring::of_home(origin.0.home.clone()).role_keys(&films(origin), role).unwrap();
+    let keys = Keyring::of_home(origin.context().home.clone()).role_keys(&films(origin), role).unwrap();
     keys.into_iter().next().unwrap()
 }
 
-/// A mirror that has joined, listens and has pulled.
+/// A mirror that listens, has joined and has pulled.
 pub(super) async fn mirror(place: &Place, origin: &Node, name: &str) -> Node {
     let mirror = place.node(name).await;
     mirror.serve(Some("127.0.0.1:0")).await.unwrap();
@@ -60,22 +58,23 @@ pub(super) async fn mirror(place: &Place, origin: &Node, name: &str) -> Node {
     mirror
 }
 
-/// Puts a finished statement into a home, as a command of its own would.
-pub(super) fn say(node: &Node, statement: Statement) {
+/// Stores a signed statement in a home, as a command of the node does.
+pub(super) fn store(node: &Node, statement: Statement) {
     let id: LibraryId = statement.library();
-    let outcomes = node.0.libraries.take(&id, &[statement], false, now_ms(), |_, _| Ok(())).unwrap();
+    let outcomes = node.library().take(&id, &[statement], false, |_, _| Ok(())).unwrap();
     assert!(matches!(outcomes.as_slice(), [Ok(Accepted::New)]), "{outcomes:?}");
 }
 
-/// A connection as whoever has `key` makes it, in the name of `member`.
+/// Opens a connection in the name of `member`, with `key` as its node key.
 pub(super) async fn dial(key: &Key, member: &Node, to: &Node) -> Result<Connection, NetError> {
     let endpoint = Endpoint::dialler(Identity::of_node(member.id(), key.clone())).unwrap();
     let address = to.listening().unwrap().to_string();
-    let hello = member.0.hello(Some(&films(member)), None).unwrap();
+    let hello = member.peers().hello(Some(&films(member))).unwrap();
     Connection::open(&endpoint, &[address], to.id(), &hello).await
 }
 
-/// Listens again where a node did before it was closed: somebody else may have been given the port for a moment.
+/// Listens again on the address that a node had before it was closed. Retries, since another process may have
+/// the port for a moment.
 async fn serve_again(node: &Node, address: SocketAddr) {
     let begun = Instant::now();
     while let Err(failure) = node.serve(Some(&address.to_string())).await {
@@ -84,42 +83,42 @@ async fn serve_again(node: &Node, address: SocketAddr) {
     }
 }
 
-/// A pull that has begun and goes on when it is let.
-pub(super) struct Held {
+/// A pull that has begun and is paused.
+pub(super) struct PausedPull {
     pull: tokio::task::JoinHandle<Result<Report, NetError>>,
-    go: std::sync::mpsc::Sender<()>,
+    resume: std::sync::mpsc::Sender<()>,
 }
 
-impl Held {
-    /// Pulls what `library` says is live, up to the first bytes of content.
+impl PausedPull {
+    /// Pulls the release to which `live` points in `library`, up to the first bytes of content.
     pub(super) async fn begin(
         connection: Arc<Connection>,
-        (objects, ledger): (Arc<dyn Objects>, Arc<dyn Ledger>),
+        objects: Arc<dyn Objects>,
         library: Library,
     ) -> Self {
         let want = Want::Channel("live".into());
-        let fetch = Fetch::new(objects, ledger, library, want, now_ms(), Options::default()).unwrap();
+        let fetch = Fetch::new(objects, library, want, now_ms(), Options::default()).unwrap();
         let (begun, begins) = tokio::sync::oneshot::channel();
-        let (go, goes) = std::sync::mpsc::channel::<()>();
+        let (resume, resumed) = std::sync::mpsc::channel::<()>();
         let mut begun = Some(begun);
-        // Called on the thread that fetches.
+        // Called on the thread that fetches, which it blocks.
         let progress = move |report: &Report| {
             if report.chunk_bytes_fetched > 0
                 && let Some(begun) = begun.take()
             {
                 begun.send(()).unwrap();
-                let _ = goes.recv();
+                let _ = resumed.recv();
             }
         };
         let cancel = Arc::new(AtomicBool::new(false));
         let pull = tokio::spawn(async move { connection.pull(fetch, progress, &cancel).await });
         begins.await.unwrap();
-        Self { pull, go }
+        Self { pull, resume }
     }
 
-    /// Lets it go on, and waits for its end.
+    /// Resumes the pull and waits until it ends.
     pub(super) async fn end(self) -> Result<Report, NetError> {
-        drop(self.go);
+        drop(self.resume);
         self.pull.await.unwrap()
     }
 }
@@ -128,8 +127,9 @@ fn denied(error: &NetError) -> bool {
     matches!(error, NetError::Refused { source: Error::Denied(_), .. })
 }
 
-/// An operator speaks at one node, through whichever; all others hear of it and close what the node had open, whether it asks
-/// for something or not, in the middle of an answer too. Nothing changes that when they start again.
+/// An operator revokes a node at any one of its peers. All peers learn of it and close the node's
+/// connections: idle ones, and one in the middle of an answer. The revocation is still effective after a
+/// restart.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_reaches_every_peer() {
     let place = Place::new();
@@ -138,14 +138,14 @@ async fn a_revocation_reaches_every_peer() {
     let two = mirror(&place, &origin, "two").await;
     let stolen = mirror(&place, &origin, "stolen").await;
     let peers = [&origin, &one, &two];
-    until("everybody knows the stolen node", || {
+    until("all nodes know the stolen node", || {
         peers.iter().all(|peer| films(peer).is_member(&stolen.id(), now_ms()))
     })
     .await;
     stolen.close().await;
     write_noise(&place.path("films").join("large.bin"), FILM_BYTES);
     place.publish(&origin).await.unwrap();
-    let thief = stolen.0.key();
+    let thief = stolen.context().signing_key();
     let mut open = Vec::new();
     for peer in peers {
         let connection = dial(&thief, &stolen, peer).await.unwrap();
@@ -154,15 +154,14 @@ async fn a_revocation_reaches_every_peer() {
     }
     let busy = Arc::new(dial(&thief, &stolen, &origin).await.unwrap());
     let library = films(&stolen);
-    let (objects, ledger) = (MemoryObjects::new(library.id()), MemoryLedger::new());
-    let kept: (Arc<dyn Objects>, Arc<dyn Ledger>) = (Arc::new(objects), Arc::new(ledger));
-    let pulling = Held::begin(Arc::clone(&busy), kept, (*library).clone()).await;
+    let objects = Arc::new(MemoryObjects::new(library.id()));
+    let pulling = PausedPull::begin(Arc::clone(&busy), objects, (*library).clone()).await;
 
     let begun = Instant::now();
     let revoked =
         author::revoke(&films(&two), &role_key(&origin, RoleKind::Operator), stolen.id(), "stolen", now_ms())
             .unwrap();
-    say(&two, revoked);
+    store(&two, revoked);
     for connection in open.iter().chain([&*busy]) {
         let closed = tokio::time::timeout(Duration::from_secs(60), connection.closed());
         let closed = closed.await.expect("every peer closes the connection");
@@ -170,7 +169,7 @@ async fn a_revocation_reaches_every_peer() {
     }
     let took = begun.elapsed();
     println!("all of 3 peers closed the revoked node's connections after {took:?}");
-    assert!(took < CLOSED_BY, "{took:?}: the news was not passed on at once");
+    assert!(took < CLOSED_BY, "{took:?}: the revocation was not passed on at once");
     let cut = pulling.end().await.unwrap_err();
     assert!(denied(&cut), "{cut:?}");
 
@@ -183,19 +182,20 @@ async fn a_revocation_reaches_every_peer() {
     assert!(matches!(error, NetError::Refused { .. }), "{error:?}");
 }
 
-/// One ticket, two redeemers that cannot reach each other, two nodes: both get in, and out again when the two halves meet.
+/// Two redeemers that cannot reach each other redeem one ticket for two nodes: both nodes become members.
+/// When the redeemers exchange statements again, both are suspended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_redeemed_on_both_sides_of_a_partition_suspends_both() {
     let place = Place::new();
     let origin = place.origin().await;
     let one = mirror(&place, &origin, "one").await;
     let two = mirror(&place, &origin, "two").await;
-    until("everybody knows everybody", || {
+    until("all nodes know all members", || {
         [&origin, &one, &two].iter().all(|node| films(node).members().len() == 3)
     })
     .await;
-    until("everybody knows where the others are", || {
-        [&origin, &one, &two].iter().all(|node| node.0.home.peers().unwrap().iter().count() == 2)
+    until("all nodes know the addresses of the others", || {
+        [&origin, &one, &two].iter().all(|node| node.context().home.peers().unwrap().iter().count() == 2)
     })
     .await;
     let ticket = ticket(&origin).await;
@@ -204,7 +204,7 @@ async fn a_ticket_redeemed_on_both_sides_of_a_partition_suspends_both() {
         [&one, &two].iter().all(|node| films(node).ticket(&ticket_id).is_some())
     })
     .await;
-    // Nobody is needed but a redeemer: the node that made the ticket is gone.
+    // One redeemer is enough: the node that made the ticket is gone.
     origin.close().await;
     let (address_one, address_two) = (one.listening().unwrap(), two.listening().unwrap());
     two.close().await;
@@ -224,7 +224,7 @@ async fn a_ticket_redeemed_on_both_sides_of_a_partition_suspends_both() {
 
     let one = Node::open(&place.path("one")).await.unwrap();
     serve_again(&one, address_one).await;
-    until("both halves know of both", || {
+    until("both redeemers know both uses", || {
         [&one, &two].iter().all(|node| {
             let films = films(node);
             films.is_suspended(&three.id()) && films.is_suspended(&four.id()) && films.conflicts().len() == 1
@@ -236,40 +236,44 @@ async fn a_ticket_redeemed_on_both_sides_of_a_partition_suspends_both() {
         let conflict = &films.conflicts()[0];
         assert_eq!((conflict.kind, conflict.settled), (ConflictKind::Ticket, false));
         assert_eq!(node.status().await.unwrap().libraries[0].conflicts_open, 1);
-        node.settle_audit().await;
-        let told: Vec<_> =
-            super::audit::told(node).into_iter().filter(|told| told.verb == "conflict").collect();
-        assert!(told.iter().any(|told| told.subject.starts_with("ticket ")), "{told:?}");
+        node.audit_service().settle_on_thread().await;
+        let mut recorded = super::audit::read_log(node);
+        recorded.retain(|record| record.verb == "conflict");
+        assert!(recorded.iter().any(|record| record.subject.starts_with("ticket ")), "{recorded:?}");
     }
     let error = pull(&three).await.unwrap_err();
     assert_eq!(error.exit, Exit::Denied, "{error}");
 }
 
-/// A crash between a new key and its becoming the node's is finished where anybody was told, and else undone.
+/// A crash in a rotation: it is finished if the succession is stored, and undone if only the new key is.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_cut_short_is_finished_or_undone() {
+async fn an_interrupted_rotation_is_finished_or_undone() {
     let place = Place::new();
     let origin = place.origin().await;
-    let (id, old) = (origin.id(), origin.0.key());
-    let home = origin.0.home.clone();
+    let (id, old) = (origin.id(), origin.context().signing_key());
+    let home = origin.context().home.clone();
     home.keep_next_key(&Key::from_seed([31; 32])).unwrap();
     origin.close().await;
     drop(origin);
     let origin = Node::open(&place.path("origin")).await.unwrap();
-    assert_eq!((origin.id(), origin.0.key().public()), (id, old.public()), "nobody was told");
+    assert_eq!(
+        (origin.id(), origin.context().signing_key().public()),
+        (id, old.public()),
+        "no succession is stored"
+    );
     assert!(home.next_key().unwrap().is_none());
 
     let new = Key::from_seed([32; 32]);
     home.keep_next_key(&new).unwrap();
-    say(&origin, succession(&films(&origin), id, &old, &new, 0, now_ms()).unwrap());
+    store(&origin, succession(&films(&origin), id, &old, &new, 0, now_ms()).unwrap());
     origin.close().await;
     drop(origin);
     let origin = Node::open(&place.path("origin")).await.unwrap();
-    assert_eq!((origin.id(), origin.0.key().public()), (id, new.public()));
+    assert_eq!((origin.id(), origin.context().signing_key().public()), (id, new.public()));
     assert_eq!(home.node_key().unwrap().public(), new.public());
 }
 
-/// Writes a file of bytes that no chunk shares with another, a piece at a time.
+/// Writes a file of pseudo-random bytes, so that no two chunks are equal.
 pub(super) fn write_noise(path: &Path, mut bytes: usize) {
     let mut file = std::fs::File::create(path).unwrap();
     let mut state = 0x9e37_79b9_7f4a_7c15u64;

@@ -1,5 +1,5 @@
-//! Old statements about a channel, shown again at every moment of an update: none is taken for what is current, and the
-//! channel never goes back here. Going back is a newer statement.
+//! Old channel statements arrive again at every moment of an update: none is taken for the current one, and
+//! the channel never moves back here. Only a newer statement moves a channel to an older release.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use chuan_engine::{
     store::{Ledger, Record, RefMove, memory::MemoryLedger},
 };
 
-use crate::node::libraries::Libraries;
+use crate::{context::Clock, library::LibraryService, tests::in_memory};
 
-/// How many old statements there are.
+/// The number of old statements.
 const OLD: usize = 100;
 const NOW: i64 = 1_700_000_000_000;
 
-/// A library whose `live` has moved so often, and what is said next: a rollback.
-struct Told {
+/// A library whose channel `live` has moved [`OLD`] times, and the next channel statement: a rollback.
+struct ChannelHistory {
     library: Library,
     /// Roots and releases.
     others: Vec<Statement>,
-    /// What was said of the channel, in order.
+    /// The channel statements, in order.
     old: Vec<Statement>,
     rollback: Statement,
 }
 
-impl Told {
+impl ChannelHistory {
     fn new() -> Self {
         let key = |seed| Key::from_seed([seed; 32]);
         let (root_key, operator, publisher) = (key(1), key(2), key(3));
@@ -46,7 +46,7 @@ impl Told {
             let made = release(&library, &publisher, parents, manifest, "", NOW).unwrap();
             parents = vec![made.id()];
             offer(&mut library, &made);
-            // An operator now and then: promotions.
+            // An operator signs every tenth statement: a promotion.
             let signer = if number % 10 == 5 { &operator } else { &publisher };
             let said = channel(&library, signer, live(&made, &publisher), NOW).unwrap();
             offer(&mut library, &said);
@@ -57,8 +57,9 @@ impl Told {
         Self { library, others, old, rollback }
     }
 
-    /// The ledger of a node that stood at the newest of the old statements, as a crash leaves it after so many of the writes of
-    /// an update. `knew_all`: whether it had heard of every old statement, or only of those that it needs.
+    /// The ledger of a node whose channel was at the newest old statement, after a crash that follows this
+    /// number of writes of an update. `knew_all`: whether the node knew every old statement, or only those
+    /// that it needs.
     fn ledger(&self, knew_all: bool, writes: usize) -> Arc<MemoryLedger> {
         let last = self.old.last().unwrap();
         let Body::Channel(body) = last.body() else { panic!() };
@@ -90,9 +91,10 @@ fn reference(said: &Statement) -> RefMove {
     }
 }
 
-/// Shows every old statement again, in an order that `seed` decides, some at once, and lets the channel move to each.
-fn replay(told: &Told, libraries: &Libraries<MemoryLedger>, seed: u64) {
-    let mut order: Vec<&Statement> = told.old.iter().collect();
+/// Offers every old statement again, in batches and in an order that `seed` decides, and tries to move the
+/// channel to each.
+fn replay(history: &ChannelHistory, libraries: &LibraryService, seed: u64) {
+    let mut order: Vec<&Statement> = history.old.iter().collect();
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = |below: usize| {
         state ^= state << 13;
@@ -107,7 +109,7 @@ fn replay(told: &Told, libraries: &Libraries<MemoryLedger>, seed: u64) {
     while !rest.is_empty() {
         let (some, others) = rest.split_at(rest.len().min(1 + next(7)));
         let bytes: Vec<_> = some.iter().map(|said| said.bytes().clone()).collect();
-        libraries.offer(&bytes, NOW).unwrap();
+        libraries.offer(&bytes).unwrap();
         for said in some {
             let Body::Channel(body) = said.body() else { panic!() };
             libraries.move_here(said, &body.name).unwrap();
@@ -118,31 +120,32 @@ fn replay(told: &Told, libraries: &Libraries<MemoryLedger>, seed: u64) {
 
 #[test]
 fn a_hundred_old_statements_at_every_moment_of_an_update_change_nothing() {
-    let told = Told::new();
-    let id = told.library.id();
+    let dir = tempfile::tempdir().unwrap();
+    let history = ChannelHistory::new();
+    let id = history.library.id();
     for seed in 0..8 {
         for (knew_all, writes) in [(true, 0), (true, 1), (true, 2), (false, 0), (false, 1), (false, 2)] {
             let context = format!("seed {seed}, knew all {knew_all}, {writes} writes");
-            let ledger = told.ledger(knew_all, writes);
-            // Once with what the crash left, once more after another start.
+            let ledger = history.ledger(knew_all, writes);
+            // Once on the ledger that the crash left, once more after another start.
             for _ in 0..2 {
-                let libraries = Libraries::load(Arc::clone(&ledger), &[], NOW).unwrap();
-                replay(&told, &libraries, seed);
-                let said = if writes == 0 { told.old.last().unwrap() } else { &told.rollback };
+                let libraries = in_memory(dir.path(), &ledger, Clock::manual(NOW)).unwrap();
+                replay(&history, &libraries, seed);
+                let said = if writes == 0 { history.old.last().unwrap() } else { &history.rollback };
                 let current = libraries.get(&id).unwrap().channel("live").unwrap().statement.id();
                 assert_eq!(current, said.id(), "{context}: an old statement is current");
-                let here = if writes == 2 { &told.rollback } else { told.old.last().unwrap() };
-                assert_eq!(ledger.refs().unwrap(), [reference(here)], "{context}: it went back");
+                let here = if writes == 2 { &history.rollback } else { history.old.last().unwrap() };
+                assert_eq!(ledger.refs().unwrap(), [reference(here)], "{context}: the channel went back");
             }
-            // The update is repeated and finishes, and stays.
-            let libraries = Libraries::load(Arc::clone(&ledger), &[], NOW).unwrap();
-            libraries.offer(&[told.rollback.bytes().clone()], NOW).unwrap();
-            let Body::Channel(body) = told.rollback.body() else { panic!() };
-            libraries.move_here(&told.rollback, &body.name).unwrap();
-            replay(&told, &libraries, seed);
+            // The repeated update succeeds, and is not undone.
+            let libraries = in_memory(dir.path(), &ledger, Clock::manual(NOW)).unwrap();
+            libraries.offer(&[history.rollback.bytes().clone()]).unwrap();
+            let Body::Channel(body) = history.rollback.body() else { panic!() };
+            libraries.move_here(&history.rollback, &body.name).unwrap();
+            replay(&history, &libraries, seed);
             let library = libraries.get(&id).unwrap();
-            assert_eq!(library.channel("live").unwrap().body.release, told.others[50].id(), "{context}");
-            assert_eq!(ledger.refs().unwrap(), [reference(&told.rollback)], "{context}");
+            assert_eq!(library.channel("live").unwrap().body.release, history.others[50].id(), "{context}");
+            assert_eq!(ledger.refs().unwrap(), [reference(&history.rollback)], "{context}");
         }
     }
 }

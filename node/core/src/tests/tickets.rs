@@ -1,23 +1,20 @@
-//! Tickets in wrong hands: replayed, intercepted, altered and expired, shown to real nodes.
+//! Misused tickets, with real nodes: replayed, intercepted, altered and expired.
 
 use chuan_engine::{
     id::{LibraryId, StatementId},
     statement::{
-        Body, Header, Key, Member, NodeRole, Proof, RoleKind, Statement, Ticket, Verbs, library as author,
+        Body, Header, Key, Member, NodeRole, Proof, PublicKey, RoleKind, Statement, Ticket, Verbs,
+        library as author,
     },
-    store::{
-        Ledger, Objects,
-        memory::{MemoryLedger, MemoryObjects},
-    },
-    sync::message,
+    sync::{frame::Frame, message, session::Outlet},
 };
 use chuan_net::{
-    Connection, Endpoint, Error as NetError, Identity as Shown, PeerKey,
-    serve::{self, Host},
+    Connection, Endpoint, Error as NetError, Identity, PeerKey,
+    serve::{self, Caller, Identified, PeerHandler, Refused},
 };
 
 use super::{
-    mesh::{films, role_key, say},
+    mesh::{films, role_key, store},
     *,
 };
 
@@ -27,16 +24,16 @@ async fn parsed(origin: &Node) -> Ticket {
     Ticket::parse(&ticket(origin).await.ticket).unwrap()
 }
 
-/// A connection of a node that is no member yet.
-async fn knock(node: &Node, to: &Node) -> Connection {
-    let endpoint = Endpoint::dialler(Shown::new(node.0.key())).unwrap();
+/// Connects a node that is not a member yet.
+async fn connect(node: &Node, to: &Node) -> Connection {
+    let endpoint = Endpoint::dialler(Identity::new(node.context().signing_key())).unwrap();
     let address = to.listening().unwrap().to_string();
-    let hello = node.0.hello(None, None).unwrap();
+    let hello = node.peers().hello(None).unwrap();
     Connection::open(&endpoint, &[address], to.id(), &hello).await.unwrap()
 }
 
-/// What a holder of `ticket` says on `connection` in the name of `joiner`.
-fn words(ticket: &Ticket, joiner: &Node, connection: &Connection) -> message::Join {
+/// The message with which a holder of `ticket` joins on `connection`, in the name of `joiner`.
+fn join_message(ticket: &Ticket, joiner: &Node, connection: &Connection) -> message::Join {
     let exporter = connection.exporter().unwrap();
     let proof = Proof { exporter, library: ticket.library, joiner: joiner.id(), ticket: ticket.statement };
     message::Join {
@@ -48,37 +45,37 @@ fn words(ticket: &Ticket, joiner: &Node, connection: &Connection) -> message::Jo
     }
 }
 
-/// Nothing of a library is in a home, nor where one is to be had.
+/// Checks that a home has no library and no address of a peer.
 fn assert_untouched(node: &Node) {
-    assert!(node.0.libraries.all().is_empty());
-    assert_eq!(node.0.home.peers().unwrap().iter().count(), 0);
+    assert!(node.library().all().is_empty());
+    assert_eq!(node.context().home.peers().unwrap().iter().count(), 0);
 }
 
-/// The proof is over the connection and the node that it was made for: whoever heard it has nothing.
+/// The proof of a ticket's key covers the connection and the joiner: a node that intercepts it cannot use it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proof_is_worth_nothing_on_another_connection_or_for_another_node() {
+async fn a_proof_is_invalid_on_another_connection_and_for_another_node() {
     let place = Place::new();
     let origin = place.origin().await;
     let (joiner, thief) = (place.node("joiner").await, place.node("thief").await);
     let ticket = parsed(&origin).await;
-    let connection = knock(&joiner, &origin).await;
-    let join = words(&ticket, &joiner, &connection);
-    let (again, stolen) = (knock(&joiner, &origin).await, knock(&thief, &origin).await);
-    let for_another = words(&ticket, &joiner, &stolen);
+    let connection = connect(&joiner, &origin).await;
+    let join = join_message(&ticket, &joiner, &connection);
+    let (again, stolen) = (connect(&joiner, &origin).await, connect(&thief, &origin).await);
+    let for_another = join_message(&ticket, &joiner, &stolen);
     for (on, join) in [(&again, &join), (&stolen, &join), (&stolen, &for_another)] {
         let error = on.join(join.clone()).await.unwrap_err();
         let NetError::Refused { source: Error::Denied(why), .. } = &error else { panic!("{error:?}") };
         assert!(why.contains("key is not the one"), "{why}");
-        assert_eq!(films(&origin).members().len(), 1, "nobody has joined");
+        assert_eq!(films(&origin).members().len(), 1, "no node has joined");
     }
     connection.join(join).await.unwrap();
     assert!(films(&origin).is_member(&joiner.id(), now_ms()));
     assert!(!films(&origin).is_member(&thief.id(), now_ms()));
 }
 
-/// Another node, with another key, where the ticket says that a redeemer is.
+/// Another node, with another key, listens on the address in the ticket.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_impostor_at_the_tickets_address_is_shown_nothing() {
+async fn an_impostor_at_the_tickets_address_is_refused() {
     let place = Place::new();
     let origin = place.origin().await;
     let mut ticket = parsed(&origin).await;
@@ -94,7 +91,7 @@ async fn an_impostor_at_the_tickets_address_is_shown_nothing() {
     assert_eq!(films(&origin).ticket_uses(&ticket.statement).count(), 0);
 }
 
-/// A ticket whose time was over when it was made, and its text.
+/// Stores an expired ticket statement at the origin, and returns its ticket.
 fn expired(origin: &Node, fresh: &Ticket) -> Ticket {
     let library = films(origin);
     let expires_ms = now_ms() - HOUR_MS;
@@ -105,13 +102,13 @@ fn expired(origin: &Node, fresh: &Ticket) -> Ticket {
     };
     let said = author::ticket(&library, &role_key(origin, RoleKind::Operator), terms, now_ms() - 2 * HOUR_MS);
     let said = said.unwrap();
-    say(origin, said.clone());
+    store(origin, said.clone());
     Ticket { expires_ms, statement: said.id(), ..fresh.clone() }
 }
 
-/// Each field of a ticket that somebody could write anew, with a checksum that is right.
+/// Each field of a ticket that a holder could alter, with a correct checksum.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_altered_ticket_makes_nobody_a_member() {
+async fn an_altered_ticket_makes_no_member() {
     let place = Place::new();
     let origin = place.origin().await;
     let ticket = parsed(&origin).await;
@@ -130,75 +127,80 @@ async fn an_altered_ticket_makes_nobody_a_member() {
         ("another library", Ticket { library: LibraryId::from_bytes([7; 32]), ..ticket.clone() }, unknown),
     ];
     let joiner = place.node("joiner").await;
-    for (what, altered, expected) in table {
+    for (case, altered, expected) in table {
         let failure = joiner.join(Join { ticket: altered.to_text().unwrap() }).await.unwrap_err();
-        assert_eq!(failure.exit, Exit::Denied, "{what}: {failure}");
-        assert!(failure.message.contains(expected), "{what}: {failure}");
+        assert_eq!(failure.exit, Exit::Denied, "{case}: {failure}");
+        assert!(failure.message.contains(expected), "{case}: {failure}");
         assert_untouched(&joiner);
-        assert_eq!(films(&origin).members().len(), 1, "{what}");
+        assert_eq!(films(&origin).members().len(), 1, "{case}");
     }
     joiner.join(Join { ticket: ticket.to_text().unwrap() }).await.unwrap();
 }
 
-/// A member that no operator named as a redeemer, and that admits all the same: it signs what it likes.
+/// A member that no operator named as a redeemer, and that signs member statements for joiners all the same.
 struct Attacker {
     key: Key,
     library: Arc<Library>,
 }
 
-impl Host for Attacker {
-    fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
-        Arc::new(MemoryObjects::new(*library))
-    }
-
-    fn ledger(&self) -> Arc<dyn Ledger> {
-        Arc::new(MemoryLedger::new())
-    }
-
-    fn library(&self, _: &LibraryId) -> Option<Arc<Library>> {
-        Some(Arc::clone(&self.library))
-    }
-
-    fn now_ms(&self) -> i64 {
-        now_ms()
+impl PeerHandler for Attacker {
+    fn identify(&self, key: &PublicKey) -> Identified {
+        Identified { node: key.node(), introduction: None }
     }
 
     fn memberships(&self, _: &PeerKey) -> Vec<LibraryId> {
         vec![self.library.id()]
     }
 
-    fn offer(&self, _: Vec<bytes::Bytes>) {}
+    fn greet(&self, peer: &PeerKey, _: message::Hello) -> bool {
+        peer.key.node() == peer.node
+    }
 
-    fn join(&self, peer: &PeerKey, _: &[u8; 32], join: &message::Join) -> Result<Vec<bytes::Bytes>, Error> {
+    fn answer(
+        &self,
+        caller: &Caller,
+        request: message::Request,
+        out: &mut dyn Outlet,
+    ) -> chuan_engine::Result<()> {
+        let message::Request::Join(join) = request else {
+            return answer_without_content(Some(&self.library), caller, request, out);
+        };
         let like = self.library.member(&self.key.public().node()).unwrap().body.clone();
-        let made = Member { node: peer.node, key: peer.key, ticket: Some(join.ticket), ..like };
+        let PeerKey { node, key } = caller.peer;
+        let made = Member { node, key, ticket: Some(join.ticket), ..like };
         let header = Header { library: Some(self.library.id()), sequence: 1, time_ms: now_ms() };
         let made = Statement::sign(header, &Body::Member(made), &[&self.key])?;
         let known = self.library.statements().into_iter().map(|said| said.bytes().clone());
-        Ok(known.chain([made.bytes().clone()]).collect())
+        for statement in known.chain([made.bytes().clone()]) {
+            out.send(Frame::Statement(statement));
+        }
+        out.send(Frame::End(message::End { complete: true, ..message::End::default() }));
+        Ok(())
     }
+
+    fn refused(&self, _: Option<&PeerKey>, _: std::net::SocketAddr, _: Refused, _: &str) {}
 }
 
-/// A ticket whose redeemers were written anew leads to a node that may not redeem it: whether that one plays by the rules or not,
-/// nobody becomes a member.
+/// A ticket with altered redeemers names a node that may not redeem it. Whether that node refuses or signs a
+/// member statement, the joiner does not become a member.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ticket_with_other_redeemers_makes_nobody_a_member() {
+async fn a_ticket_with_altered_redeemers_makes_no_member() {
     let place = Place::new();
     let origin = place.origin().await;
     let ticket = parsed(&origin).await;
     let member = super::mesh::mirror(&place, &origin, "member").await;
-    member.ask_everybody(&films(&member).id()).await.unwrap();
+    member.services().exchange.ask_all(&films(&member).id()).await.unwrap();
     assert!(films(&member).ticket(&ticket.statement).is_some());
-    let proof = Shown::new(member.0.key());
-    let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), proof).unwrap();
-    let lawless = endpoint.local_address().unwrap();
-    let attacker = Attacker { key: member.0.key(), library: films(&member) };
-    tokio::spawn(serve::run(endpoint, Arc::new(attacker), std::future::pending()));
+    let identity = Identity::new(member.context().signing_key());
+    let endpoint = Endpoint::listen("127.0.0.1:0".parse().unwrap(), identity).unwrap();
+    let attacker_address = endpoint.local_address().unwrap();
+    let attacker = Attacker { key: member.context().signing_key(), library: films(&member) };
+    tokio::spawn(serve::run(endpoint, listener(Arc::new(attacker)), std::future::pending()));
 
     let joiner = place.node("joiner").await;
     let table = [
         (member.listening().unwrap(), Exit::Denied, "may not"),
-        (lawless, Exit::Peer, "does not make this node a member"),
+        (attacker_address, Exit::Peer, "does not make this node a member"),
     ];
     for (address, exit, why) in table {
         let altered = Ticket {

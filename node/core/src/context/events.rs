@@ -1,0 +1,77 @@
+//! The event stream of a node. Owns how far a slow reader may fall behind.
+
+use chuan_api::node_event::{NodeEvent, Stamped};
+use tokio::sync::broadcast;
+
+/// Events that wait for the slowest reader; older ones are dropped for it, and counted.
+const BACKLOG: usize = 1024;
+
+/// Sends the events of a node to all readers.
+#[derive(Clone, Debug)]
+pub(crate) struct Events(broadcast::Sender<Stamped>);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(BACKLOG))
+    }
+}
+
+impl Events {
+    /// Sends an event. Never blocks; without a reader it is dropped.
+    pub(crate) fn emit(&self, at_ms: i64, event: NodeEvent) {
+        let _ = self.0.send(Stamped { at_ms, event });
+    }
+
+    /// A stream of the events from now on.
+    pub(crate) fn subscribe(&self) -> EventStream {
+        EventStream(self.0.subscribe())
+    }
+}
+
+/// The events of a node from the moment at which the stream was made.
+#[derive(Debug)]
+pub struct EventStream(broadcast::Receiver<Stamped>);
+
+/// The next item of an [`EventStream`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// An event.
+    Event(Stamped),
+    /// The reader was too slow, and so many events were dropped before the next one.
+    Missed(u64),
+}
+
+impl EventStream {
+    /// The next event; `None` once the node is closed. Cancel-safe: no event is lost where the future is
+    /// dropped.
+    pub async fn next(&mut self) -> Option<Next> {
+        match self.0.recv().await {
+            Ok(event) => Some(Next::Event(event)),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Next::Missed(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slow_reader_learns_how_many_events_it_missed() {
+        let events = Events::default();
+        let mut stream = events.subscribe();
+        let total = BACKLOG as u64 + 7;
+        for at_ms in 0..total {
+            events.emit(i64::try_from(at_ms).unwrap(), NodeEvent::Stopped);
+        }
+        assert_eq!(stream.next().await, Some(Next::Missed(7)));
+        assert_eq!(stream.next().await, Some(Next::Event(Stamped { at_ms: 7, event: NodeEvent::Stopped })));
+        drop(events);
+        let mut rest = 0;
+        while let Some(Next::Event(_)) = stream.next().await {
+            rest += 1;
+        }
+        assert_eq!(rest, BACKLOG - 1);
+    }
+}

@@ -1,0 +1,153 @@
+//! [`Context`]: the state that every service of an open home needs. Owns the home's files, the store, the
+//! audit log, the node's key, the clock and the supervisor. Knows no service.
+
+mod clock;
+mod events;
+mod metrics;
+mod node_key;
+mod store;
+mod supervisor;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use chuan_api::node_event::NodeEvent;
+use chuan_engine::{
+    audit::Event,
+    id::{LibraryId, NodeId},
+    statement::Key,
+    store::{Ledger, ObjectStores, Objects},
+};
+use chuan_storage::lock::HomeLock;
+use tokio::sync::watch;
+
+pub(crate) use clock::Clock;
+pub(crate) use events::Events;
+pub use events::{EventStream, Next};
+pub(crate) use metrics::{Acted, Metrics, RefusedAt, Success};
+pub(crate) use node_key::NodeKey;
+pub(crate) use store::StoreHandle;
+pub(crate) use supervisor::{Stage, Supervisor};
+
+use crate::{
+    audit_log::{Files, Log},
+    exit::{Failure, Result},
+    home::{Home, config::Config},
+};
+
+/// The state that the services of one open home share. The home stays locked as long as a context lives.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) home: Home,
+    pub(crate) config: Config,
+    /// The node's id, and the key that it has now.
+    pub(crate) key: NodeKey,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<StoreHandle>,
+    /// The audit log.
+    pub(crate) log: Log,
+    /// The address at which the node listens; `None` while it does not. `serve` is the only writer.
+    pub(crate) listening: watch::Sender<Option<SocketAddr>>,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
+}
+
+impl Context {
+    /// Opens the log, the ledger and the store of a locked home, and repairs what a crash left. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Damage that the ledger or the store cannot repair by itself, with the remedy.
+    pub(crate) fn open(home: Home, lock: HomeLock, opened: Event, clock: Clock) -> Result<Self> {
+        let config = home.config()?;
+        let log = Log::open(Files::at(home.audit_dir()), opened, clock.now_ms());
+        let store = Arc::new(StoreHandle::open(&home, lock, log.arrival())?);
+        log.follow(Arc::clone(&store) as Arc<dyn Ledger>);
+        let key = NodeKey::of(&home)?;
+        let (listening, _) = watch::channel(None);
+        let supervisor = Supervisor::default();
+        let (events, metrics) = (Events::default(), Metrics::default());
+        Ok(Self { home, config, key, clock, store, log, listening, supervisor, events, metrics })
+    }
+
+    /// A new home at `root` whose content and ledger are kept in memory.
+    #[cfg(test)]
+    pub(crate) fn in_memory(
+        root: &std::path::Path,
+        objects: Arc<dyn ObjectStores>,
+        ledger: Arc<dyn Ledger>,
+        clock: Clock,
+    ) -> Result<Self> {
+        let home = match Home::find(root) {
+            Ok(home) => home,
+            Err(_) => Home::init(root, None, crate::command::Role::Mirror)?,
+        };
+        let opened = Event::new(chuan_engine::audit::Verb::Opened, "test");
+        let (config, key) = (home.config()?, NodeKey::of(&home)?);
+        let log = Log::open(Files::at(home.audit_dir()), opened, clock.now_ms());
+        let store = Arc::new(StoreHandle::in_memory(objects, ledger));
+        let (listening, _) = watch::channel(None);
+        let supervisor = Supervisor::default();
+        let (events, metrics) = (Events::default(), Metrics::default());
+        Ok(Self { home, config, key, clock, store, log, listening, supervisor, events, metrics })
+    }
+
+    /// The time, in milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// This node's id.
+    pub(crate) fn me(&self) -> NodeId {
+        self.key.id()
+    }
+
+    /// The key that peers are shown.
+    pub(crate) fn signing_key(&self) -> Key {
+        self.key.current()
+    }
+
+    /// The address at which the node listens; `None` while it does not.
+    pub(crate) fn listening(&self) -> Option<SocketAddr> {
+        *self.listening.borrow()
+    }
+
+    /// The chunks and pages of a library.
+    pub(crate) fn objects(&self, library: &LibraryId) -> Arc<dyn Objects> {
+        self.store.of(library)
+    }
+
+    /// The statements and refs of all libraries.
+    pub(crate) fn ledger(&self) -> &dyn Ledger {
+        &*self.store
+    }
+
+    /// Sends an event to the readers of the node's event stream.
+    pub(crate) fn emit(&self, event: NodeEvent) {
+        self.events.emit(self.now_ms(), event);
+    }
+
+    /// Writes an event to the audit log before the act that it records. Durable when it returns; where it
+    /// fails, the act must not be done. Blocks.
+    pub(crate) fn audit(&self, event: Event) -> Result<()> {
+        self.log.append(event, self.now_ms())
+    }
+
+    /// Writes an event to the audit log after the fact. Never fails: events that cannot be written are
+    /// counted, and the count is written when that is possible again. Blocks little.
+    pub(crate) fn note(&self, event: Event) {
+        self.log.note(event, self.now_ms());
+    }
+}
+
+/// Works on a thread that may block.
+///
+/// # Errors
+///
+/// The failure of `work`; internal if it panics.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let result = tokio::task::spawn_blocking(work).await;
+    result.map_err(|error| Failure::internal(format!("a command failed: {error}")))?
+}

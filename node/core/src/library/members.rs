@@ -1,0 +1,84 @@
+//! Members of a library by its statements: their rows, and look-up by name or id.
+
+use chuan_engine::{
+    id::NodeId,
+    statement::{Library, Member, NodeRole, Signed},
+};
+
+use crate::{
+    command::Role,
+    exit::{Failure, Result},
+    outcome::MemberRow,
+};
+
+/// The minimum length of the beginning of an id.
+const PREFIX_DIGITS: usize = 4;
+
+/// The membership of `node` in `library` at `now`.
+pub(crate) fn row(library: &Library, node: &NodeId, now: i64) -> MemberRow {
+    let revoked = library.revocation(node);
+    let said = library.member(node);
+    let state = match said {
+        Some(said) if library.is_suspended(node) => ("suspended", by(said)),
+        Some(said) if !library.grants(node).any(|said| said.body.is_current(now)) => ("expired", by(said)),
+        Some(said) => ("member", by(said)),
+        None if revoked.is_some() => ("revoked", "operator"),
+        None => ("stranger", ""),
+    };
+    let row = MemberRow {
+        node: node.to_string(),
+        state: state.0.to_owned(),
+        by: state.1.to_owned(),
+        reason: revoked.map(|said| said.body.reason.clone()).unwrap_or_default(),
+        ..MemberRow::default()
+    };
+    let Some(Member { name, role, region, classes, verbs, expires_ms, .. }) = said.map(|said| said.body)
+    else {
+        return row;
+    };
+    MemberRow {
+        name: name.clone(),
+        role: role.name().to_owned(),
+        region: region.as_ref().map(ToString::to_string).unwrap_or_default(),
+        classes: classes.patterns().to_vec(),
+        verbs: verbs.names(),
+        expires_ms: *expires_ms,
+        key: library.key_of(node).map(|key| key.to_string()).unwrap_or_default(),
+        ..row
+    }
+}
+
+const fn by(said: Signed<'_, Member>) -> &'static str {
+    if said.body.ticket.is_some() { "ticket" } else { "operator" }
+}
+
+/// The node with this id; or the member with this name, or whose id begins with this text.
+pub(crate) fn named(library: &Library, text: &str) -> Result<NodeId> {
+    if let Ok(node) = text.parse() {
+        return Ok(node);
+    }
+    let mut found: Vec<NodeId> = Vec::new();
+    for said in library.members() {
+        let Member { node, name, .. } = said.body;
+        if name == text || (text.len() >= PREFIX_DIGITS && node.to_string().starts_with(text)) {
+            found.push(*node);
+        }
+    }
+    match found.as_slice() {
+        [node] => Ok(*node),
+        [] => Err(Failure::missing(format!(
+            "no member `{text}` of {}; `chuan members` lists them, and a new node is named by its id",
+            library.name()
+        ))),
+        _ => Err(Failure::usage(format!("several members are called `{text}`; name one by its id"))),
+    }
+}
+
+/// The role of a node in statements.
+pub(crate) const fn node_role(role: Role) -> NodeRole {
+    match role {
+        Role::Origin => NodeRole::Origin,
+        Role::Mirror => NodeRole::Mirror,
+        Role::Edge => NodeRole::Edge,
+    }
+}

@@ -1,0 +1,175 @@
+//! [`OpenHome`]: an open home of this process: its services, its admin socket, and the commands that run in
+//! it. Owns opening and closing.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use chuan_engine::{
+    Error,
+    audit::{Event, Verb},
+};
+use chuan_storage::lock::HomeLock;
+
+use crate::{
+    admin::{
+        Holder,
+        server::{self, BoxFuture, Runner},
+        socket,
+    },
+    command::{Command, Role},
+    commands,
+    context::{Clock, Context, Stage, on_thread},
+    exit::{Exit, Failure, Result},
+    home::Home,
+    job::{Cancel, Job},
+    outcome::Outcome,
+    services::Services,
+};
+
+/// An open home. The home is free again when this is dropped and its tasks have ended.
+#[derive(Debug)]
+pub(crate) struct OpenHome {
+    pub(crate) services: Arc<Services>,
+    /// The purpose for which this process was started.
+    doing: String,
+    /// The commands that run here.
+    running: Mutex<Vec<Cancel>>,
+}
+
+impl OpenHome {
+    /// Makes a home at `root` and opens it.
+    pub(crate) async fn init(root: &Path, name: Option<&str>, role: Role) -> Result<Arc<Self>> {
+        Home::init(root, name, role)?;
+        Self::open(root, "embedded").await
+    }
+
+    /// Opens the home at `root`: locks it, repairs what a crash left, and serves its admin socket. `doing`
+    /// tells other processes the purpose of this one.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Busy`] where another process has it open.
+    pub(crate) async fn open(root: &Path, doing: &str) -> Result<Arc<Self>> {
+        let home = Home::find(root)?;
+        let lock = HomeLock::acquire_for(home.root(), doing)?;
+        Self::open_locked(home, lock, doing).await
+    }
+
+    /// Like [`OpenHome::open`]; `None` where another process has the home open.
+    pub(crate) async fn try_open(root: &Path, doing: &str) -> Result<Option<Arc<Self>>> {
+        let home = Home::find(root)?;
+        match HomeLock::acquire_for(home.root(), doing) {
+            Ok(lock) => Self::open_locked(home, lock, doing).await.map(Some),
+            Err(Error::Busy(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn open_locked(home: Home, lock: HomeLock, doing: &str) -> Result<Arc<Self>> {
+        // Before the store, which may take long to open after a crash: other processes find a socket that
+        // will answer.
+        let listener = socket::bind(&home.run_dir())?;
+        let opened = Event::new(Verb::Opened, doing);
+        let services = on_thread(move || {
+            let context = Context::open(home, lock, opened, Clock::default())?;
+            context.store.found().iter().for_each(|found| context.note(Event::new(Verb::Heal, found)));
+            Services::load(context)
+        })
+        .await?;
+        services.start();
+        let this = Arc::new(Self { services, doing: doing.to_owned(), running: Mutex::default() });
+        let handler = AdminHandler { holder: this.holder(), home: Arc::downgrade(&this) };
+        let supervisor = &this.services.context.supervisor;
+        let stop = supervisor.stopping(Stage::Admin);
+        supervisor.spawn(Stage::Admin, server::run(listener, Arc::new(handler), stop));
+        Ok(this)
+    }
+
+    /// The process that holds the home: this one.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder { pid: std::process::id(), doing: self.doing.clone() }
+    }
+
+    /// The address at which the node listens, while it does.
+    pub(crate) fn listening(&self) -> Option<SocketAddr> {
+        self.services.context.listening()
+    }
+
+    /// Runs any command to its end; its progress, notes and rows go to `job`.
+    pub(crate) async fn run(&self, command: Command, job: Job) -> Result<Outcome> {
+        let _running = self.register(job.cancel());
+        let result = match command {
+            Command::Status => {
+                let (services, holder) = (&self.services, self.holder());
+                commands::status::status(services, holder)
+                    .await
+                    .map(|status| Outcome::Status(Box::new(status)))
+            }
+            command => commands::run(&self.services, command, &job).await,
+        };
+        self.services.audit.settle_if_due().await;
+        result
+    }
+
+    /// Cancels every command that runs here, those of other processes included.
+    pub(crate) fn stop_commands(&self) {
+        self.running().iter().for_each(Cancel::cancel);
+    }
+
+    /// Takes no more commands and no more peers, and returns when those under way have ended.
+    pub(crate) async fn close(&self) {
+        self.services.close().await;
+    }
+
+    fn register(&self, cancel: &Cancel) -> Running<'_> {
+        self.running().push(cancel.clone());
+        Running { home: self, cancel: cancel.clone() }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Vec<Cancel>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenHome {
+    fn drop(&mut self) {
+        self.services.context.supervisor.abandon();
+    }
+}
+
+/// A command under way, as long as this is held.
+struct Running<'a> {
+    home: &'a OpenHome,
+    cancel: Cancel,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.home.running().retain(|cancel| !cancel.is(&self.cancel));
+    }
+}
+
+/// Hands commands of the admin socket to the home, and does not keep it open.
+struct AdminHandler {
+    holder: Holder,
+    home: Weak<OpenHome>,
+}
+
+impl Runner for AdminHandler {
+    fn holder(&self) -> Holder {
+        self.holder.clone()
+    }
+
+    fn run(&self, command: Command, job: Job) -> BoxFuture<Result<Outcome>> {
+        let home = self.home.upgrade();
+        Box::pin(async move {
+            match home {
+                Some(home) => home.run(command, job).await,
+                None => Err(Failure::new(Exit::Busy, "the home is being closed; try again")),
+            }
+        })
+    }
+}

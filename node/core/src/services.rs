@@ -1,0 +1,109 @@
+//! [`Services`]: the services of an open home, built in the order in which they depend on each other. Owns no
+//! state of its own beside the turns of long commands.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use tokio::sync::OwnedMutexGuard;
+
+use crate::{
+    audit::AuditService,
+    context::{Context, Stage, on_thread},
+    exchange::ExchangeService,
+    exit::{Failure, Result},
+    job::Job,
+    library::LibraryService,
+    peers::PeerService,
+    serve::ServeService,
+};
+
+/// The services of an open home. Commands take them as an argument.
+#[derive(Debug)]
+pub(crate) struct Services {
+    pub(crate) context: Arc<Context>,
+    pub(crate) library: Arc<LibraryService>,
+    pub(crate) audit: Arc<AuditService>,
+    pub(crate) peers: Arc<PeerService>,
+    pub(crate) exchange: Arc<ExchangeService>,
+    pub(crate) serve: Arc<ServeService>,
+    turns: Turns,
+    /// Held while the node's key is replaced.
+    rotation: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Services {
+    /// Loads the services over an open context, and moves channels that a crash left behind. Starts no task.
+    /// Blocks.
+    pub(crate) fn load(context: Context) -> Result<Arc<Self>> {
+        let context = Arc::new(context);
+        let library = Arc::new(LibraryService::load(Arc::clone(&context))?);
+        crate::rotation::finish(&context, &library)?;
+        let audit = Arc::new(AuditService::open(Arc::clone(&context), Arc::clone(&library)));
+        let peers = Arc::new(PeerService::load(Arc::clone(&context), Arc::clone(&library))?);
+        let exchange = ExchangeService::new(Arc::clone(&context), Arc::clone(&library), Arc::clone(&peers));
+        let exchange = Arc::new(exchange);
+        let serve = ServeService::new(&context, &library, &audit, &peers, &exchange);
+        library.follow_everything();
+        let (serve, turns, rotation) = (Arc::new(serve), Turns::default(), Arc::default());
+        Ok(Arc::new(Self { context, library, audit, peers, exchange, serve, turns, rotation }))
+    }
+
+    /// Starts the tasks that run as long as the home is open.
+    pub(crate) fn start(&self) {
+        self.audit.start();
+    }
+
+    /// Stops every stage in order, and returns when all tasks have ended. Not cancel-safe: where the future
+    /// is dropped, later stages are not stopped.
+    pub(crate) async fn close(&self) {
+        for stage in Stage::ORDER {
+            self.context.supervisor.stop(stage).await;
+        }
+    }
+
+    /// Works on a thread that may block.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Services) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let services = Arc::clone(self);
+        on_thread(move || work(&services)).await
+    }
+
+    /// Waits until no other command changes the library of this name for long.
+    pub(crate) async fn turn(&self, library: &str, job: &Job) -> Result<OwnedMutexGuard<()>> {
+        self.turns.take(library, job).await
+    }
+
+    /// Waits until no other command replaces the node's key.
+    pub(crate) async fn rotation_turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.rotation).lock_owned().await
+    }
+}
+
+/// One lock for each library, held by a command that changes it for long.
+#[derive(Debug, Default)]
+struct Turns(Mutex<BTreeMap<String, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    /// Waits for the turn of a library. Fails where the job is cancelled meanwhile.
+    async fn take(&self, library: &str, job: &Job) -> Result<OwnedMutexGuard<()>> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            let turn = turns.get(library).and_then(Weak::upgrade).unwrap_or_default();
+            turns.insert(library.to_owned(), Arc::downgrade(&turn));
+            turn
+        };
+        if let Ok(guard) = Arc::clone(&turn).try_lock_owned() {
+            return Ok(guard);
+        }
+        job.say(format!("waiting for another publish or pull of {library}")).await;
+        tokio::select! {
+            guard = turn.lock_owned() => Ok(guard),
+            () = job.cancel().cancelled() => Err(Failure::interrupted()),
+        }
+    }
+}
