@@ -68,6 +68,7 @@ mod key_file;
 pub mod keyring;
 pub mod ledger;
 mod library;
+mod limits;
 mod net_error;
 pub mod node;
 mod open_home;

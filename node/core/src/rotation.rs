@@ -33,7 +33,8 @@ pub(crate) struct Replaced {
     pub(crate) refusing: Vec<String>,
 }
 
-/// Replaces the node's key in every library that accepts the successor. At most one rotation may run at a time. Blocks.
+/// Replaces the node's key in every library that accepts the successor. At most one rotation may run at a
+/// time. Blocks.
 pub(crate) fn replace(context: &Context, service: &LibraryService, grace_ms: u64) -> Result<Replaced> {
     let (id, old) = (context.me(), context.home.node_key()?);
     // An interrupted rotation is continued: a library may name its key.

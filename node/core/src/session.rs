@@ -21,6 +21,7 @@ use crate::{
     exit::{Exit, Failure, Result},
     home::Home,
     job::{Event, Job},
+    limits::ADMIN_REQUEST_BYTES,
     open_home::OpenHome,
     outcome::{Offered, Outcome},
 };
@@ -34,7 +35,7 @@ const EVENT_QUEUE: usize = 16;
 /// The approximate number of bytes of statements in one offer; base64 adds a third.
 const OFFER_BYTES: usize = 1024 * 1024;
 
-const _: () = assert!(4 * (OFFER_BYTES + STATEMENT_BYTES) < 3 * admin::REQUEST_BYTES);
+const _: () = assert!(4 * (OFFER_BYTES + STATEMENT_BYTES) < 3 * ADMIN_REQUEST_BYTES);
 
 /// A home for the time of one command of the command line, or of several that belong together.
 #[derive(Debug)]

@@ -40,12 +40,6 @@ const EXCEPTIONS: &[&str] = &[
     "engine/src/statement/key.rs SIGNATURE_LEN",
     "engine/src/statement/key_chains.rs SUCCESSORS",
     "engine/src/statement/proof.rs EXPORTER_LEN",
-    "node/core/src/admin/mod.rs LINE_BYTES",
-    "node/core/src/admin/mod.rs REQUEST_BYTES",
-    "node/core/src/audit/kept.rs LEN",
-    "node/core/src/audit/mod.rs CHECKPOINT_PERIOD",
-    "node/core/src/audit/mod.rs CHECKPOINT_RECORDS",
-    "node/core/src/audit/mod.rs FILE_BYTES",
     "storage/src/digest.rs FIRST_GROUP",
 ];
 

@@ -13,11 +13,12 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use super::{COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINE_BYTES, LINES_TYPE, Line, socket};
+use super::{COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINES_TYPE, Line, socket};
 use crate::{
     command::Command,
     exit::{Failure, Result},
     job::{Event, Job},
+    limits::ADMIN_LINE_BYTES,
     outcome::Outcome,
 };
 
@@ -89,7 +90,7 @@ async fn replay_lines(mut body: Incoming, job: &Job) -> Result<Option<End>> {
                 Line::End(last) => end = Some(last),
             }
         }
-        if waiting.len() > LINE_BYTES {
+        if waiting.len() > ADMIN_LINE_BYTES {
             return Err(Failure::internal("the running node sends a line that is too long"));
         }
     }

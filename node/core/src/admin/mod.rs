@@ -30,12 +30,6 @@ const LINES_TYPE: &str = "application/x-ndjson";
 const BYTES_TYPE: &str = "application/octet-stream";
 const END_TRAILER: &str = "chuan-end";
 
-/// The maximum length of a line in bytes: a `status` of the largest libraries is far shorter.
-const LINE_BYTES: usize = 64 * 1024 * 1024;
-
-/// The maximum length of a request in bytes: an offer of statements is the largest.
-pub(crate) const REQUEST_BYTES: usize = 4 * 1024 * 1024;
-
 /// The process that holds a home.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {

@@ -21,13 +21,12 @@ use tokio::{
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    BYTES_TYPE, COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINES_TYPE, Line, REQUEST_BYTES, socket,
-};
+use super::{BYTES_TYPE, COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LINES_TYPE, Line, socket};
 use crate::{
     command::Command,
     exit::{Failure, Result},
     job::{Cancel, Event, Job},
+    limits::ADMIN_REQUEST_BYTES,
     outcome::Outcome,
 };
 
@@ -55,7 +54,7 @@ pub(crate) async fn run(listener: UnixListener, runner: Arc<dyn Runner>, stop: C
     let router = Router::new()
         .route(HOLDER_PATH, get(holder))
         .route(COMMANDS_PATH, post(command))
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES))
+        .layer(DefaultBodyLimit::max(ADMIN_REQUEST_BYTES))
         .with_state(runner);
     let served = axum::serve(OwnerOnly(listener), router).with_graceful_shutdown(stop.cancelled_owned());
     if let Err(error) = served.await {

@@ -1,4 +1,5 @@
-//! The service `audit`: keeps the audit log of an open home durable and signed, and records what no command records.
+//! The service `audit`: keeps the audit log of an open home durable and signed, and records what no command
+//! records.
 
 mod own_checkpoints;
 pub(crate) mod task;

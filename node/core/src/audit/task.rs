@@ -20,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::own_checkpoints::OwnCheckpoints;
 use crate::{
-    audit_log::{CHECKPOINT_PERIOD, FailedAuths, Remote},
+    audit_log::{FailedAuths, Remote},
     context::{Context, RefusedAt, Stage, on_thread},
     exit::Result,
     library::LibraryService,
+    limits::AUDIT_CHECKPOINT_PERIOD,
 };
 
 /// The time between two checks whether a checkpoint is due.
@@ -106,7 +107,7 @@ impl AuditService {
         }
     }
 
-    /// Settles the log when that is due, and at the latest after [`CHECKPOINT_PERIOD`], until `stop` is
+    /// Settles the log when that is due, and at the latest after [`AUDIT_CHECKPOINT_PERIOD`], until `stop` is
     /// cancelled. Then writes the last records. Does not keep the home open.
     pub(crate) async fn run(this: Weak<Self>, stop: CancellationToken) {
         let mut ticks = 0u32;
@@ -121,7 +122,7 @@ impl AuditService {
                 continue;
             }
             ticks += 1;
-            if this.context.log.is_due() || TICK * ticks >= CHECKPOINT_PERIOD {
+            if this.context.log.is_due() || TICK * ticks >= AUDIT_CHECKPOINT_PERIOD {
                 ticks = 0;
                 this.settle_on_thread().await;
             }

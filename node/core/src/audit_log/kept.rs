@@ -24,6 +24,7 @@ use crate::{
 };
 
 const MAGIC: &[u8; 8] = b"CHAP\x02\0\0\0";
+/// Bytes of the file.
 const LEN: usize = 76;
 
 /// The content of the file: a point of the log, and its position in the files.

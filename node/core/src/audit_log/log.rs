@@ -1,7 +1,7 @@
 //! Writing the log: one chain under one lock, and the handling of disk errors.
 //!
 //! A record that must be durable is synced before its append returns. Other records wait for the next sync:
-//! with the next durable record, after [`CHECKPOINT_RECORDS`] records, or at a checkpoint of the node.
+//! with the next durable record, after [`AUDIT_CHECKPOINT_RECORDS`] records, or at a checkpoint of the node.
 //!
 //! After a failed write, the log is opened again from its files before the next append. So after a full disk,
 //! appends succeed as soon as there is room again. After a failed sync, nothing is written until the home is
@@ -24,8 +24,9 @@ use chuan_engine::{
     store::ledger::Ledger,
 };
 
-use super::{CHECKPOINT_RECORDS, FILE_BYTES, files::Files, kept::Kept};
+use super::{files::Files, kept::Kept};
 use crate::exit::{Exit, Failure, Result};
+use crate::limits::{AUDIT_CHECKPOINT_RECORDS, AUDIT_FILE_BYTES};
 
 /// A node's audit log. All methods may block on the disk.
 pub(crate) struct Log {
@@ -157,11 +158,11 @@ impl Log {
         }
     }
 
-    /// Whether a checkpoint is due before its time: after a privileged event, or after [`CHECKPOINT_RECORDS`]
+    /// Whether a checkpoint is due before its time: after a privileged event, or after [`AUDIT_CHECKPOINT_RECORDS`]
     /// records.
     pub(crate) fn is_due(&self) -> bool {
         let state = self.lock();
-        state.urgent || state.at.count.saturating_sub(state.kept.point.count) >= CHECKPOINT_RECORDS
+        state.urgent || state.at.count.saturating_sub(state.kept.point.count) >= AUDIT_CHECKPOINT_RECORDS
     }
 
     /// Makes all appended records durable, writes the point up to which they are, and returns it.
@@ -272,7 +273,7 @@ impl State {
     /// is full.
     fn make_room(&mut self, files: &Files, more: usize) -> Result<()> {
         let Tail::Open { len, unsynced, .. } = &self.tail else { return Ok(()) };
-        let is_full = *len > 0 && *len + more as u64 > FILE_BYTES;
+        let is_full = *len > 0 && *len + more as u64 > AUDIT_FILE_BYTES;
         if is_full || unsynced.saturating_add(more) > AUDIT_TORN_BYTES {
             self.sync()?;
         }

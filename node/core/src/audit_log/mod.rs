@@ -19,17 +19,8 @@ mod log;
 mod tests;
 mod verify;
 
-use std::time::Duration;
-
 pub(crate) use failed::{FailedAuths, Remote};
 pub(crate) use files::Files;
 pub(crate) use log::Log;
 pub use verify::verify_export;
 pub(crate) use verify::{Given, verify_files};
-
-/// The maximum length of a file of the log in bytes; a record that would exceed it begins a new file.
-const FILE_BYTES: u64 = 16 * 1024 * 1024;
-/// The maximum number of records between two checkpoints.
-const CHECKPOINT_RECORDS: u64 = 100;
-/// The maximum time between two checkpoints.
-pub(crate) const CHECKPOINT_PERIOD: Duration = Duration::from_secs(10);

@@ -12,6 +12,7 @@ use chuan_engine::{
 
 use super::*;
 use crate::exit::Exit;
+use crate::limits::{AUDIT_CHECKPOINT_RECORDS, AUDIT_FILE_BYTES};
 
 const NOW: i64 = 1_793_000_000_000;
 
@@ -74,7 +75,7 @@ fn a_checkpoint_is_due_after_a_privileged_event_and_after_many_records() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     log.note_opened(NOW);
-    for n in 1..CHECKPOINT_RECORDS {
+    for n in 1..AUDIT_CHECKPOINT_RECORDS {
         assert!(!log.is_due(), "{n}");
         log.note(event("one of many"), NOW);
     }
@@ -269,13 +270,13 @@ fn a_file_ends_at_its_size_limit_and_none_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     let long = "x".repeat(1024);
-    for _ in 0..FILE_BYTES / 1024 + 10 {
+    for _ in 0..AUDIT_FILE_BYTES / 1024 + 10 {
         log.note(event(&long), NOW);
     }
     log.checkpoint(NOW).unwrap();
     let firsts = log.files().list().unwrap();
     assert_eq!(firsts.len(), 2);
-    assert!(firsts.iter().all(|first| log.files().len(*first).unwrap() <= FILE_BYTES));
+    assert!(firsts.iter().all(|first| log.files().len(*first).unwrap() <= AUDIT_FILE_BYTES));
     let at = log.at();
     assert_eq!((finding(&log).as_str(), log.files().list().unwrap()[0]), ("proved", 0));
     drop(log);

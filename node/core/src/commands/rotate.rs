@@ -10,8 +10,8 @@ use crate::{
     services::Services,
 };
 
-/// Replaces the node's key. The old key stays valid for the grace, for peers that do not know the new key yet. Reachable
-/// peers get the new statement before it returns.
+/// Replaces the node's key. The old key stays valid for the grace, for peers that do not know the new key
+/// yet. Reachable peers get the new statement before it returns.
 pub(crate) async fn rotate(services: &Arc<Services>, options: Rotate) -> Result<Rotated> {
     let grace_ms = options.grace.saturating_mul(1000);
     let turn = services.rotation_turn().await;

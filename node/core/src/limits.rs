@@ -1,0 +1,15 @@
+//! The limits of a node that several of its modules share.
+
+use std::time::Duration;
+
+/// The maximum length of a file of the log in bytes; a record that would exceed it begins a new file.
+pub(crate) const AUDIT_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// The maximum number of records between two checkpoints.
+pub(crate) const AUDIT_CHECKPOINT_RECORDS: u64 = 100;
+/// The maximum time between two checkpoints.
+pub(crate) const AUDIT_CHECKPOINT_PERIOD: Duration = Duration::from_secs(10);
+/// The maximum length of a line in bytes: a `status` of the largest libraries is far shorter.
+pub(crate) const ADMIN_LINE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The maximum length of a request in bytes: an offer of statements is the largest.
+pub(crate) const ADMIN_REQUEST_BYTES: usize = 4 * 1024 * 1024;
