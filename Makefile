@@ -1,7 +1,7 @@
 # The entry points for people. `make help` lists them; the work is in .ci, tests/scripts and cargo.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-peers kill flips attack fuzz audit
+.PHONY: help setup build test demo bench bench-peers kill flips attack sim fuzz audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ flips: setup ## a flipped bit at 1,000 offsets of a home: no difference, or an e
 
 attack: setup ## an honest pull alone and beside 64 hostile peers: times, ratio, the counters of the node
 	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/attack"
+
+sim: setup ## nodes in virtual time: SEEDS=10000 of each scenario, or SEED=17 to replay one
+	@. .ci/env && cargo build --workspace --bins --tests --locked && \
+		SIM_SEEDS="$${SEEDS:-10000}" SIM_SEED="$${SEED:-}" \
+		cargo test --workspace --lib --locked -- --nocapture sim::tests::every
 
 fuzz: setup ## every fuzz target for FUZZ_SECONDS=60, from the committed corpora
 	@tests/scripts/fuzz

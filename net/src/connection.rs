@@ -17,7 +17,6 @@ use bytes::Bytes;
 use chuan_engine::{
     Error as EngineError,
     id::{LibraryId, NodeId},
-    limits::{ANSWER_PEERS, ANSWER_STATEMENTS, ANSWER_STATEMENTS_BYTES},
     statement::{
         Kinds, Library,
         proof::{EXPORTER_LABEL, EXPORTER_LEN},
@@ -38,6 +37,7 @@ use crate::{
     frame::{self, FrameReader, StreamError},
     identity::PeerKey,
     limits,
+    link::{self, Take},
     patience::Patience,
     peer_verifier::FirstKeyOnly,
     window::Window,
@@ -172,22 +172,7 @@ impl Connection {
     /// [`Error::Refused`] where the ticket is refused, with the reason and the remedy; [`Error::Vanished`]
     /// where no answer arrives in time.
     pub async fn join(&self, join: Join) -> Result<Vec<Bytes>> {
-        let (mut statements, mut bytes) = (Vec::new(), 0);
-        let joined = self.asked(Request::Join(join), |frame| match frame {
-            Frame::Statement(statement)
-                if statements.len() < ANSWER_STATEMENTS
-                    && bytes + statement.len() <= ANSWER_STATEMENTS_BYTES =>
-            {
-                bytes += statement.len();
-                statements.push(statement);
-                Ok(())
-            }
-            Frame::Statement(_) => Err(self.protocol("an answer to a join held too many statements")),
-            Frame::End(_) => Ok(()),
-            _ => Err(self.protocol("an answer to a join held a frame that is no statement")),
-        });
-        timeout(limits::JOIN_TIMEOUT, joined).await.map_err(|_| self.broken(StreamError::Silent))??;
-        Ok(statements)
+        link::join(self, join).await
     }
 
     /// Exchanges statements of `library` with the peer, both ways, and returns the statements that are new
@@ -213,10 +198,7 @@ impl Connection {
     ///
     /// As for [`exchange`](Self::exchange).
     pub async fn exchange_step(&self, exchange: &mut Exchange) -> Result<bool> {
-        let Some(request) = exchange.poll_request() else { return Ok(false) };
-        let take = |frame| exchange.handle(frame).map_err(|error| self.blame(error.into()));
-        self.asked(request, take).await?;
-        Ok(true)
+        link::exchange_step(self, exchange).await
     }
 
     /// Asks for the addresses of other members of `library`. The answer is a hint that the peer may have
@@ -226,18 +208,7 @@ impl Connection {
     ///
     /// As for [`exchange`](Self::exchange).
     pub async fn peers(&self, library: LibraryId) -> Result<Vec<Hello>> {
-        let mut peers = Vec::new();
-        let take = |frame| match frame {
-            Frame::Hello(peer) if peers.len() < ANSWER_PEERS => {
-                // Statements were not requested here, and may be large.
-                peers.push(Hello { statements: Vec::new(), ..peer });
-                Ok(())
-            }
-            Frame::End(_) => Ok(()),
-            _ => Err(self.protocol("an answer about peers held a frame that is no hello")),
-        };
-        self.asked(Request::Peers { library }, take).await?;
-        Ok(peers)
+        link::peers(self, library).await
     }
 
     /// Tells the peer that the work is done. Requests without an answer so far are lost.
@@ -273,7 +244,7 @@ impl Connection {
 
     /// Sends a request, and passes each frame of the answer to `take`, including the last one, unless it is a
     /// refusal.
-    async fn asked(&self, request: Request, mut take: impl FnMut(Frame) -> Result<()>) -> Result<()> {
+    pub(crate) async fn asked(&self, request: Request, take: Take<'_>) -> Result<()> {
         let mut answer = self.ask(request).await?;
         loop {
             match answer.next().await.map_err(|error| self.broken(error))? {

@@ -35,7 +35,7 @@ use tokio::{runtime::Handle, sync::mpsc, time::timeout};
 use crate::{
     Connection, Error, Result,
     frame::{FrameReader, StreamError},
-    limits,
+    limits, link,
     patience::Patience,
 };
 
@@ -62,24 +62,9 @@ impl Connection {
         cancel: &Arc<AtomicBool>,
     ) -> Result<Report> {
         let (machine, went) = drive(self, Pull { fetch, progress }, cancel).await;
-        went.map_err(|error| self.blame(error))?;
+        went.map_err(|error| link::blame(self.name().to_owned(), error))?;
         // A machine without an error came back.
         machine.map(|machine| machine.fetch.report().clone()).ok_or(Error::Cancelled)
-    }
-
-    /// Adds the peer's name to errors of the engine that the peer caused.
-    pub(crate) fn blame(&self, error: Error) -> Error {
-        let peer = self.name().to_owned();
-        match error {
-            Error::Engine(EngineError::Peer(text) | EngineError::Invalid(text)) => {
-                Error::Protocol { peer, text }
-            }
-            Error::Engine(
-                source @ (EngineError::Denied(_) | EngineError::Missing(_) | EngineError::Busy(_)),
-            ) => Error::Refused { peer, source },
-            Error::Engine(EngineError::Cancelled) => Error::Cancelled,
-            other => other,
-        }
     }
 }
 

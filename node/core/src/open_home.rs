@@ -21,7 +21,7 @@ use crate::{
     },
     command::{Command, Role},
     commands,
-    context::{Clock, Context, Stage, on_thread},
+    context::{Clock, Context, Stage, Threads},
     exit::{Exit, Failure, Result},
     home::Home,
     job::{Cancel, Job},
@@ -73,7 +73,7 @@ impl OpenHome {
         // will answer.
         let listener = socket::bind(&home.run_dir())?;
         let opened = Event::new(Verb::Opened, doing);
-        let services = on_thread(move || {
+        let services = Threads::Pool.run(move || {
             let context = Context::open(home, lock, opened, Clock::default())?;
             context.store.found().iter().for_each(|found| context.note(Event::new(Verb::Heal, found)));
             Services::load(context)

@@ -25,8 +25,8 @@ use chuan_engine::{
     },
 };
 use chuan_net::{
-    Counts, Endpoint, PeerKey,
-    serve::{self, Caller, Identified, Listener, PeerHandler, Refused},
+    Counts, PeerKey,
+    serve::{Caller, Identified, Listener, PeerHandler, Refused},
 };
 use tokio::sync::watch;
 
@@ -89,10 +89,10 @@ impl ServeService {
         if let Some(address) = context.listening() {
             return Err(Failure::busy(format!("this node listens on {address} already")));
         }
-        let endpoint = Endpoint::listen(address, context.key.identity()).map_err(net_failure)?;
-        let address = endpoint.local_address().map_err(net_failure)?;
+        let socket = context.network.listen(address, context.key.identity()).map_err(net_failure)?;
+        let address = socket.local_address().map_err(net_failure)?;
         context.listening.send_replace(Some(address));
-        self.exchange.start(endpoint.clone());
+        self.exchange.start(Arc::clone(&socket));
         vouch::start(context, &self.handler.library);
         let listener = Listener {
             handler: Arc::clone(&self.handler) as Arc<dyn PeerHandler>,
@@ -100,8 +100,9 @@ impl ServeService {
             changes: self.handler.library.changes(),
         };
         let (this, stop) = (Arc::clone(context), context.supervisor.stopping(Stage::Serve));
+        let serving = socket.serve(listener, Box::pin(stop.cancelled_owned()));
         context.supervisor.spawn(Stage::Serve, async move {
-            serve::run(endpoint, listener, stop.cancelled()).await;
+            serving.await;
             this.listening.send_replace(None);
             this.metrics.listening.set(0);
             this.emit(NodeEvent::Stopped);

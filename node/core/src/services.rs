@@ -10,7 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::{
     audit::AuditService,
-    context::{Context, Stage, on_thread},
+    context::{Context, Stage},
     exchange::ExchangeService,
     exit::{Failure, Result},
     job::Job,
@@ -69,7 +69,8 @@ impl Services {
         work: impl FnOnce(&Services) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let services = Arc::clone(self);
-        on_thread(move || work(&services)).await
+        let context = Arc::clone(&self.context);
+        context.blocking(move || work(&services)).await
     }
 
     /// Waits until no other command changes the library of this name for long.

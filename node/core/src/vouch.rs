@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    context::{Context, Stage, on_thread},
+    context::{Context, Stage},
     exit::Result,
     keyring::Keyring,
     library::LibraryService,
@@ -54,7 +54,8 @@ async fn run(mut vouching: Vouching, stop: CancellationToken) {
             vouching.vouched.clear();
             due = now + vouching.context.config.fresh_every.duration();
         }
-        let work = on_thread(move || {
+        let context = Arc::clone(&vouching.context);
+        let work = context.blocking(move || {
             vouching.vouch();
             Ok(vouching)
         });

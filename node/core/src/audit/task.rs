@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::own_checkpoints::OwnCheckpoints;
 use crate::{
     audit_log::{FailedAuths, Remote},
-    context::{Context, RefusedAt, Stage, on_thread},
+    context::{Context, RefusedAt, Stage},
     exit::Result,
     library::LibraryService,
     limits::AUDIT_CHECKPOINT_PERIOD,
@@ -128,7 +128,8 @@ impl AuditService {
             }
         }
         if let Some(this) = this.upgrade() {
-            let closed = on_thread(move || {
+            let context = Arc::clone(&this.context);
+            let closed = context.blocking(move || {
                 this.record(true);
                 this.context.log.note_closed(this.context.now_ms());
                 this.checkpoint();
@@ -151,9 +152,9 @@ impl AuditService {
     }
 
     pub(crate) async fn settle_on_thread(self: &Arc<Self>) {
-        let this = Arc::clone(self);
+        let (this, context) = (Arc::clone(self), Arc::clone(&self.context));
         log_failure(
-            on_thread(move || {
+            context.blocking(move || {
                 this.settle();
                 Ok(())
             })

@@ -14,7 +14,6 @@ use bytes::Bytes;
 use crate::{
     audit_log::{Files, Log, line, verify_files},
     command::{AuditVerb, Tail},
-    context::on_thread,
     exit::{Failure, Result},
     job::Job,
     outcome::{Audited, Outcome, Row},
@@ -29,8 +28,8 @@ const EXPORT_BYTES: usize = 64 * 1024;
 /// Reads, verifies or exports the audit log. Records are sent as rows, or as bytes if an export names no
 /// file. Needs no store: it works while the index is rebuilt.
 pub(crate) async fn audit(services: &Arc<Services>, verb: AuditVerb, job: &Job) -> Result<Outcome> {
-    let (services, job) = (Arc::clone(services), job.clone());
-    on_thread(move || {
+    let job = job.clone();
+    services.blocking(move |services| {
         let (log, audit) = (&services.context.log, &services.audit);
         match verb {
             AuditVerb::Tail(options) => tail(log, &options, &job),

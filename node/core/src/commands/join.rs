@@ -9,7 +9,10 @@ use chuan_engine::{
     statement::{Heading, Library, NodeRole, Proof, PublicKey, Statement, Ticket},
     sync::message,
 };
-use chuan_net::{Connection, Endpoint, FirstKeyOnly, PeerVerifier};
+use chuan_net::{
+    FirstKeyOnly, PeerVerifier,
+    link::{self, Socket},
+};
 
 use crate::{
     command::Join,
@@ -30,14 +33,14 @@ pub(crate) async fn join(services: &Arc<Services>, options: Join) -> Result<Join
     let ticket = Ticket::parse(&options.ticket)?;
     ticket.check_time(context.now_ms())?;
     let known = known_under_own_key(services, &ticket)?;
-    let endpoint = Endpoint::dialler(context.key.identity()).map_err(net_failure)?;
+    let socket = context.network.dialler(context.key.identity()).map_err(net_failure)?;
     let hello = services.peers.hello(known.as_deref())?;
-    let admitted = admitted(context, &endpoint, &ticket, &hello).await;
+    let admitted = admitted(context, &*socket, &ticket, &hello).await;
     let joined = async {
         let admitted = admitted?;
         services.blocking(move |services| store_answer(services, &ticket, admitted)).await
     };
-    let (joined, ()) = tokio::join!(joined, endpoint.hang_up());
+    let (joined, ()) = tokio::join!(joined, socket.hang_up());
     joined
 }
 
@@ -52,7 +55,7 @@ struct Admitted {
 /// may not have the ticket's statement yet.
 async fn admitted(
     context: &Context,
-    endpoint: &Endpoint,
+    socket: &dyn Socket,
     ticket: &Ticket,
     hello: &message::Hello,
 ) -> Result<Admitted> {
@@ -62,13 +65,11 @@ async fn admitted(
     for addresses in std::iter::once(ticket.addresses.as_slice()).chain(one_by_one) {
         let admitted = async {
             let issuer = ticket.issuer;
-            let connection = Connection::open_known(endpoint, addresses, issuer, hello, &redeemers)
-                .await
-                .map_err(net_failure)?;
-            let proof = proof(context, ticket, connection.exporter().map_err(net_failure)?);
-            let statements = connection.join(proof).await.map_err(net_failure)?;
-            let (redeemer, address) = (connection.peer().node, plain(connection.address()));
-            connection.close();
+            let link = socket.open(addresses, issuer, hello, &redeemers).await.map_err(net_failure)?;
+            let proof = proof(context, ticket, link.exporter().map_err(net_failure)?);
+            let statements = link::join(&*link, proof).await.map_err(net_failure)?;
+            let (redeemer, address) = (link.peer().node, plain(link.address()));
+            link.close();
             Ok::<_, Failure>(Admitted { redeemer, address, statements })
         };
         match admitted.await {

@@ -17,6 +17,7 @@ use chuan_engine::{
     statement::Key,
     store::{Ledger, ObjectStores, Objects},
 };
+use chuan_net::link::{Network, Quic};
 use chuan_storage::lock::HomeLock;
 use tokio::sync::watch;
 
@@ -42,6 +43,9 @@ pub(crate) struct Context {
     /// The node's id, and the key that it has now.
     pub(crate) key: NodeKey,
     pub(crate) clock: Clock,
+    /// The way to reach other nodes.
+    pub(crate) network: Arc<dyn Network>,
+    threads: Threads,
     pub(crate) store: Arc<StoreHandle>,
     /// The audit log.
     pub(crate) log: Log,
@@ -50,6 +54,9 @@ pub(crate) struct Context {
     pub(crate) supervisor: Supervisor,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
+    /// A bug that the simulator must find.
+    #[cfg(test)]
+    pub(crate) planted: crate::sim::Planted,
 }
 
 impl Context {
@@ -64,13 +71,37 @@ impl Context {
         let store = Arc::new(StoreHandle::open(&home, lock, log.arrival())?);
         log.follow(Arc::clone(&store) as Arc<dyn Ledger>);
         let key = NodeKey::of(&home)?;
-        let (listening, _) = watch::channel(None);
-        let supervisor = Supervisor::default();
-        let (events, metrics) = (Events::default(), Metrics::default());
-        Ok(Self { home, config, key, clock, store, log, listening, supervisor, events, metrics })
+        Ok(Self::assemble(home, config, clock, store, key, log))
     }
 
-    /// A new home at `root` whose content and ledger are kept in memory.
+    fn assemble(
+        home: Home,
+        config: Config,
+        clock: Clock,
+        store: Arc<StoreHandle>,
+        key: NodeKey,
+        log: Log,
+    ) -> Self {
+        let (listening, _) = watch::channel(None);
+        Self {
+            home,
+            config,
+            key,
+            clock,
+            network: Arc::new(Quic),
+            threads: Threads::default(),
+            store,
+            log,
+            listening,
+            supervisor: Supervisor::default(),
+            events: Events::default(),
+            metrics: Metrics::default(),
+            #[cfg(test)]
+            planted: crate::sim::Planted::default(),
+        }
+    }
+
+    /// A home at `root`, made where there is none, whose content and ledger are kept in memory.
     #[cfg(test)]
     pub(crate) fn in_memory(
         root: &std::path::Path,
@@ -86,10 +117,25 @@ impl Context {
         let (config, key) = (home.config()?, NodeKey::of(&home)?);
         let log = Log::open(Files::at(home.audit_dir()), opened, clock.now_ms());
         let store = Arc::new(StoreHandle::in_memory(objects, ledger));
-        let (listening, _) = watch::channel(None);
-        let supervisor = Supervisor::default();
-        let (events, metrics) = (Events::default(), Metrics::default());
-        Ok(Self { home, config, key, clock, store, log, listening, supervisor, events, metrics })
+        Ok(Self::assemble(home, config, clock, store, key, log))
+    }
+
+    /// The same context in a simulated network: blocking work runs in the calling task.
+    #[cfg(test)]
+    pub(crate) fn simulated(self, network: Arc<dyn Network>, planted: crate::sim::Planted) -> Self {
+        Self { network, threads: Threads::Inline, planted, ..self }
+    }
+
+    /// Runs work that may block.
+    ///
+    /// # Errors
+    ///
+    /// The failure of `work`; internal where it panics.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.threads.run(work).await
     }
 
     /// The time, in milliseconds since 1970.
@@ -140,14 +186,34 @@ impl Context {
     }
 }
 
-/// Works on a thread that may block.
-///
-/// # Errors
-///
-/// The failure of `work`; internal if it panics.
-pub(crate) async fn on_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let result = tokio::task::spawn_blocking(work).await;
-    result.map_err(|error| Failure::internal(format!("a command failed: {error}")))?
+/// Where blocking work runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// On threads of the runtime that may block.
+    #[default]
+    Pool,
+    /// In the calling task, one after the other: for the simulator, where the order of everything must replay.
+    #[cfg(test)]
+    Inline,
+}
+
+impl Threads {
+    /// Runs `work`, and returns its result.
+    ///
+    /// # Errors
+    ///
+    /// The failure of `work`; internal where it panics.
+    pub(crate) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match self {
+            Threads::Pool => {
+                let result = tokio::task::spawn_blocking(work).await;
+                result.map_err(|error| Failure::internal(format!("a command failed: {error}")))?
+            }
+            #[cfg(test)]
+            Threads::Inline => work(),
+        }
+    }
 }

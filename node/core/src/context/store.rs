@@ -80,6 +80,15 @@ impl StoreHandle {
         self.disk.as_ref().map(|disk| disk.found.as_slice()).unwrap_or_default()
     }
 
+    /// Whether any chunk of a library is here.
+    pub(crate) fn has_chunks(&self, library: &LibraryId) -> exit::Result<bool> {
+        match &self.disk {
+            Some(disk) => Ok(disk.store.library_stats(library)?.chunks > 0),
+            // A store in memory has no statistics: a pull then looks for missing content.
+            None => Ok(true),
+        }
+    }
+
     /// The number of objects that were lost as damaged, and of those that were stored again.
     pub(crate) fn losses(&self) -> Losses {
         self.disk.as_ref().map(|disk| disk.store.losses()).unwrap_or_default()

@@ -17,8 +17,12 @@ use chuan_engine::{
     },
     sync::exchange::Exchange,
 };
-use chuan_net::{Connection, Endpoint, Identity, PeerKey};
+use chuan_net::{
+    Identity, PeerKey,
+    link::{Link, Socket, exchange_step},
+};
 use tokio::{
+    sync::watch::{self, error::RecvError},
     task::JoinSet,
     time::{Instant, timeout},
 };
@@ -26,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::scheduler::ExchangeScheduler;
 use crate::{
-    context::{Context, Stage, on_thread},
+    context::{Context, Stage},
     exit::{Failure, Result},
     job::Job,
     library::LibraryService,
@@ -100,10 +104,10 @@ impl ExchangeService {
 
     /// Starts exchanges over the socket of a listener: at once on a change, and every [`PERIOD`], until
     /// [`Stage::Work`] stops. Begins no exchange once [`Stage::Serve`] stops: the socket is about to close.
-    pub(crate) fn start(self: &Arc<Self>, endpoint: Endpoint) {
+    pub(crate) fn start(self: &Arc<Self>, socket: Arc<dyn Socket>) {
         let supervisor = &self.context.supervisor;
         let closing = supervisor.stopping(Stage::Serve).child_token();
-        let scheduler = ExchangeScheduler::over(endpoint, Arc::clone(self), closing);
+        let scheduler = ExchangeScheduler::over(socket, Arc::clone(self), closing);
         *self.lock() = Some(Arc::clone(&scheduler));
         let stop = supervisor.stopping(Stage::Work);
         supervisor.spawn(Stage::Work, Arc::clone(self).run(scheduler, stop));
@@ -122,11 +126,12 @@ impl ExchangeService {
                 biased;
                 () = stop.cancelled() => break,
                 // A change, or the period is over.
-                changed = timeout(PERIOD, changes.changed()) => if let Ok(Err(_)) = changed { break },
+                changed = timeout(PERIOD, self.next_change(&mut changes)) => if let Ok(Err(_)) = changed { break },
                 // A peer named members whose addresses were unknown: they may have news.
                 () = scheduler.peers_found() => {}
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(PAUSE) => {}
             }
@@ -135,10 +140,19 @@ impl ExchangeService {
         scheduler.end().await;
     }
 
+    /// Waits for a change of a library. Cancel-safe.
+    async fn next_change(&self, changes: &mut watch::Receiver<u64>) -> Result<(), RecvError> {
+        #[cfg(test)]
+        if self.context.planted.is(crate::sim::Bug::LostWakeUp) {
+            std::future::pending::<()>().await;
+        }
+        changes.changed().await
+    }
+
     /// Proves another key from the next connection of the listener's socket on.
     pub(crate) fn set_identity(&self, identity: Identity) -> Result<()> {
         match self.lock().as_ref() {
-            Some(scheduler) => scheduler.endpoint().set_identity(identity).map_err(net_failure),
+            Some(scheduler) => scheduler.socket().set_identity(identity).map_err(net_failure),
             None => Ok(()),
         }
     }
@@ -148,8 +162,8 @@ impl ExchangeService {
         if let Some(scheduler) = listening {
             return Ok(self.broadcast_over(&scheduler, library, late_timeout).await);
         }
-        let endpoint = Endpoint::dialler(self.context.key.identity()).map_err(net_failure)?;
-        let scheduler = ExchangeScheduler::over(endpoint, Arc::clone(self), CancellationToken::new());
+        let socket = self.context.network.dialler(self.context.key.identity()).map_err(net_failure)?;
+        let scheduler = ExchangeScheduler::over(socket, Arc::clone(self), CancellationToken::new());
         let reach = self.broadcast_over(&scheduler, library, late_timeout).await;
         scheduler.end().await;
         Ok(reach)
@@ -187,8 +201,8 @@ impl ExchangeService {
     /// statements only if these prove its membership.
     ///
     /// Moves no channel: the caller does, since a pull moves it by itself.
-    pub(crate) async fn exchange_on(&self, connection: &Connection, library: &LibraryId) -> Result<usize> {
-        let peer = connection.peer();
+    pub(crate) async fn exchange_on(&self, link: &dyn Link, library: &LibraryId) -> Result<usize> {
+        let peer = link.peer();
         let mut news = 0;
         for round in 0..ROUNDS {
             let Some(known) = self.library.get_or_left_out(library) else { break };
@@ -197,19 +211,19 @@ impl ExchangeService {
             if !is_member && (is_out || round > 0) {
                 return Err(Failure::denied(format!(
                     "{} is not a member of {} under its current key, and gets no statements",
-                    connection.name(),
+                    link.name(),
                     known.name()
                 )));
             }
             // With an empty library, this node asks for everything and sends nothing.
             let shown = if is_member { (*known).clone() } else { Library::new(*library) };
-            let came = self.take_all(connection, Exchange::new(shown, connection.kinds())).await?;
+            let came = self.take_all(link, Exchange::new(shown, link.kinds())).await?;
             news += came;
             if is_member && came == 0 {
                 // Neither side has news: records of the library that were lost here are here again, if the
                 // peer had them.
                 let (service, library) = (Arc::clone(&self.library), *library);
-                on_thread(move || service.heard_all(&library)).await?;
+                self.context.blocking(move || service.heard_all(&library)).await?;
                 break;
             }
         }
@@ -222,14 +236,16 @@ impl ExchangeService {
 
     /// Runs an exchange and stores the statements of each message when it comes: a later failure does not
     /// lose them.
-    async fn take_all(&self, connection: &Connection, mut exchange: Exchange) -> Result<usize> {
+    async fn take_all(&self, link: &dyn Link, mut exchange: Exchange) -> Result<usize> {
         let mut news = 0;
         loop {
-            let step = connection.exchange_step(&mut exchange).await;
+            let step = exchange_step(link, &mut exchange).await;
             let came = exchange.take_received();
+            #[cfg(test)]
+            self.context.planted.mark(&link.peer().node, &came);
             if !came.is_empty() {
-                let (library, peer) = (Arc::clone(&self.library), connection.peer().node);
-                let taken = on_thread(move || {
+                let (library, peer) = (Arc::clone(&self.library), link.peer().node);
+                let taken = self.context.blocking(move || {
                     let taken = library.hear(&came);
                     library.note_announcer(&peer, &taken);
                     Ok(taken.len())

@@ -10,7 +10,7 @@ use std::{
 
 use chuan_api::node_event::NodeEvent;
 use chuan_engine::id::{LibraryId, NodeId};
-use chuan_net::{Connection, Endpoint};
+use chuan_net::link::{Link, Socket, peers};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot},
     task::JoinSet,
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ExchangeService;
 use crate::{
-    context::{Acted, Success, on_thread},
+    context::{Acted, Success},
     exit::{Failure, Result},
     net_error::net_failure,
     peers::{KnownPeers, Source, address::plain},
@@ -41,7 +41,7 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The exchanges over one endpoint. They end with it.
 #[derive(Debug)]
 pub(crate) struct ExchangeScheduler {
-    endpoint: Endpoint,
+    socket: Arc<dyn Socket>,
     service: Arc<ExchangeService>,
     state: Mutex<State>,
     dials: Semaphore,
@@ -73,12 +73,12 @@ struct State {
 
 impl ExchangeScheduler {
     pub(crate) fn over(
-        endpoint: Endpoint,
+        socket: Arc<dyn Socket>,
         service: Arc<ExchangeService>,
         closing: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
-            endpoint,
+            socket,
             service,
             state: Mutex::default(),
             dials: Semaphore::new(DIALS),
@@ -89,8 +89,8 @@ impl ExchangeScheduler {
     }
 
     /// The socket.
-    pub(crate) const fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    pub(crate) fn socket(&self) -> &dyn Socket {
+        &*self.socket
     }
 
     /// Begins an exchange with a peer. Where one is under way, which may have missed the newest statements,
@@ -125,7 +125,7 @@ impl ExchangeScheduler {
     /// Begins no further exchange, closes the endpoint, and returns when every exchange has ended.
     pub(crate) async fn end(&self) {
         self.closing.cancel();
-        self.endpoint.hang_up().await;
+        self.socket.hang_up().await;
         let mut tasks = std::mem::take(&mut self.lock().tasks);
         while tasks.join_next().await.is_some() {}
     }
@@ -139,7 +139,7 @@ impl ExchangeScheduler {
             // point.
             let waiting = self.lock().open.get_mut(&key).map(std::mem::take).unwrap_or_default();
             let exchanged = match opened {
-                Ok((connection, _permit)) => timeout(EXCHANGE_TIMEOUT, self.exchange(&key, connection)).await,
+                Ok((link, _permit)) => timeout(EXCHANGE_TIMEOUT, self.exchange(&key, &*link)).await,
                 Err(failure) => Ok(Err(failure)),
             };
             let came = exchanged.unwrap_or_else(|_| Err(Failure::peer("the exchange took too long")));
@@ -162,8 +162,10 @@ impl ExchangeScheduler {
     }
 
     /// Dials a peer when there is a permit for an exchange with it and for another dial.
-    async fn open(&self, key: &ExchangeKey, peer: &Source) -> Result<(Connection, OwnedSemaphorePermit)> {
+    async fn open(&self, key: &ExchangeKey, peer: &Source) -> Result<(Box<dyn Link>, OwnedSemaphorePermit)> {
         let (permits, is_unreachable) = self.lock().outlook(key);
+        #[cfg(test)]
+        self.service.context.planted.note_dial(key.node, is_unreachable);
         let dial = async {
             let permit = permits.acquire_owned().await.map_err(|_| closed())?;
             let dials = if is_unreachable { &self.dials_again } else { &self.dials };
@@ -172,34 +174,36 @@ impl ExchangeScheduler {
             let known = service.library.get_or_left_out(&key.library).ok_or_else(closed)?;
             let hello = service.peers.hello(Some(&known))?;
             let verifier = KnownPeers::verifier(&service.library, false);
-            let connection =
-                Connection::open_known(&self.endpoint, &peer.addresses, peer.node, &hello, &verifier);
-            Ok((connection.await.map_err(net_failure)?, permit))
+            let opened = self.socket.open(&peer.addresses, peer.node, &hello, &verifier);
+            Ok((opened.await.map_err(net_failure)?, permit))
         };
         tokio::select! {
+            biased;
             opened = dial => opened,
             () = self.closing.cancelled() => Err(closed()),
         }
     }
 
     /// Exchanges until neither side has news for the other, then asks for the addresses of other members.
-    async fn exchange(&self, key: &ExchangeKey, connection: Connection) -> Result<usize> {
+    async fn exchange(&self, key: &ExchangeKey, link: &dyn Link) -> Result<usize> {
         let library = key.library;
-        let exchanged = self.service.exchange_on(&connection, &library).await;
+        let exchanged = self.service.exchange_on(link, &library).await;
         // Also after a failed exchange: statements that arrived before are stored.
         let follower = Arc::clone(&self.service.library);
-        on_thread(move || {
+        self.service.context.blocking(move || {
             follower.follow_library(library);
             Ok(())
         })
         .await?;
         let news = exchanged?;
         // Addresses of other members are hints: the exchange succeeded without them.
-        let others = connection.peers(library).await.unwrap_or_default();
-        let (peer, address) = (connection.peer().node, plain(connection.address()));
-        connection.close();
-        let peers = Arc::clone(&self.service.peers);
-        match on_thread(move || peers.record_hearsay(&peer, address, &library, &others)).await {
+        let others = peers(link, library).await.unwrap_or_default();
+        let (peer, address) = (link.peer().node, plain(link.address()));
+        link.close();
+        let book = Arc::clone(&self.service.peers);
+        let recorded =
+            self.service.context.blocking(move || book.record_hearsay(&peer, address, &library, &others));
+        match recorded.await {
             Ok(0) => {}
             Ok(_) => self.found.notify_one(),
             Err(failure) => tracing::warn!(%failure, "the addresses of peers were not kept"),

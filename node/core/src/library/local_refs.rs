@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chuan_engine::{
     Error,
-    id::{LibraryId, NodeId, StatementId},
+    id::{LibraryId, ManifestId, NodeId, StatementId},
     statement::{Body, Library, Release, Signed, Statement},
     store::RefMove,
     sync::takeable::{Takeable, takeable},
@@ -129,11 +129,20 @@ impl LibraryService {
         }
     }
 
+    /// Whether the content of a release is complete here.
+    fn is_ready(&self, library: &Library, manifest: &ManifestId) -> Result<bool> {
+        #[cfg(test)]
+        if self.context.planted.is(crate::sim::Bug::MoveEarly) {
+            return Ok(true);
+        }
+        self.holdings.is_complete(library, manifest)
+    }
+
     /// The first of these releases that is complete here and is not refused.
     fn newest_here(&self, library: &Library, releases: &[Takeable]) -> Result<Option<Takeable>> {
         for takeable in releases {
             let Some(release) = library.release(&takeable.release) else { continue };
-            if !self.holdings.is_complete(library, &release.body.manifest)? {
+            if !self.is_ready(library, &release.body.manifest)? {
                 continue;
             }
             match library.check_trespass(&*self.context.objects(&library.id()), &takeable.release) {

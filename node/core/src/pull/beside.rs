@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use chuan_engine::{id::LibraryId, sync::fetch::Report};
-use chuan_net::Connection;
+use chuan_net::link::Link;
 use tokio::time::timeout;
 
 use crate::{
@@ -20,13 +20,14 @@ const EXCHANGE_LATE: Duration = Duration::from_secs(5);
 pub(super) async fn with_exchange(
     services: &Arc<Services>,
     pull: impl Future<Output = chuan_net::Result<Report>>,
-    connection: &Connection,
+    link: &dyn Link,
     id: LibraryId,
     job: &Job,
 ) -> Result<chuan_net::Result<Report>> {
     let exchange = async {
         tokio::select! {
-            exchanged = services.exchange.exchange_on(connection, &id) => exchanged,
+            biased;
+            exchanged = services.exchange.exchange_on(link, &id) => exchanged,
             () = job.cancel().cancelled() => Err(Failure::interrupted()),
         }
     };
@@ -34,9 +35,9 @@ pub(super) async fn with_exchange(
     match exchanged {
         Some(Ok(_)) => {}
         Some(Err(failure)) => {
-            tracing::debug!(peer = connection.name(), %failure, "statements were not exchanged");
+            tracing::debug!(peer = link.name(), %failure, "statements were not exchanged");
         }
-        None => tracing::debug!(peer = connection.name(), "statements took too long to be exchanged"),
+        None => tracing::debug!(peer = link.name(), "statements took too long to be exchanged"),
     }
     if !pulled.as_ref().is_ok_and(|report| report.done) {
         // Content that is here may belong to statements that came meanwhile. A finished pull does this when
@@ -61,6 +62,7 @@ async fn with_deadline<A, B>(
     let mut early = None;
     let done = loop {
         tokio::select! {
+            biased;
             done = &mut work => break done,
             came = &mut beside, if early.is_none() => early = Some(came),
         }

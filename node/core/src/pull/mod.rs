@@ -19,7 +19,7 @@ use chuan_engine::{
         message::Want,
     },
 };
-use chuan_net::{Connection, Endpoint, WireStats};
+use chuan_net::{WireStats, link::Socket};
 
 use self::seek::Seek;
 use crate::{
@@ -165,13 +165,13 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
         let (library, channel) = (Arc::clone(&library), channel.clone());
         services.blocking(move |services| begin(services, &library, &channel, is_named, is_dry_run)).await?
     };
-    let endpoint = Endpoint::dialler(services.context.key.identity()).map_err(net_failure)?;
+    let socket = services.context.network.dialler(services.context.key.identity()).map_err(net_failure)?;
     let first = before.is_none() && !resume;
     let plan = PullPlan { want, channel, resume, first, packing: options.packing, is_dry_run };
     let (behind, failures, asked) = Default::default();
-    let (endpoint, id) = (&endpoint, library.id());
+    let id = library.id();
     let mut seek =
-        Seek { services, endpoint, id, plan, job, here: before, brought: None, behind, failures, asked };
+        Seek { services, socket: &*socket, id, plan, job, here: before, brought: None, behind, failures, asked };
     let went = seek.run(sources).await;
     let Seek { plan, brought, behind, failures, asked, .. } = seek;
     let told = async {
@@ -203,7 +203,7 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
             })
             .await
     };
-    let (pulled, ()) = tokio::join!(told, endpoint.hang_up());
+    let (pulled, ()) = tokio::join!(told, socket.hang_up());
     pulled
 }
 
@@ -231,7 +231,7 @@ async fn wanted(
 
 async fn pull_from(
     services: &Arc<Services>,
-    endpoint: &Endpoint,
+    socket: &dyn Socket,
     library: &Arc<Library>,
     mut source: Source,
     want: &Want,
@@ -240,12 +240,13 @@ async fn pull_from(
 ) -> Result<PullResult> {
     let hello = services.peers.hello(Some(library))?;
     let verifier = KnownPeers::verifier(&services.library, source.any_node);
-    let connection = tokio::select! {
-        opened = Connection::open_known(endpoint, &source.addresses, source.node, &hello, &verifier) => opened.map_err(net_failure)?,
+    let link = tokio::select! {
+        biased;
+        opened = socket.open(&source.addresses, source.node, &hello, &verifier) => opened.map_err(net_failure)?,
         () = job.cancel().cancelled() => return Err(Failure::interrupted()),
     };
-    if connection.peer().node != source.node {
-        source.node = connection.peer().node;
+    if link.peer().node != source.node {
+        source.node = link.peer().node;
         source.name = library.member(&source.node).map_or("", |said| &said.body.name).to_owned();
     }
     let packing = plan.packing.unwrap_or_else(|| packing_of(&services.context, &source));
@@ -259,15 +260,14 @@ async fn pull_from(
     let (objects, now_ms) = (services.context.objects(&library.id()), services.context.now_ms());
     let fetch = Fetch::new(objects, Library::clone(library), want.clone(), now_ms, options)?;
     let cancel = job.cancel().flag();
-    let pull = connection.pull(fetch, progress_of(job.clone(), plan.first), cancel);
+    let pull = link.pull(fetch, Box::new(progress_of(job.clone(), plan.first)), cancel);
     let report = match plan.is_dry_run {
         true => pull.await,
-        false => beside::with_exchange(services, pull, &connection, library.id(), job).await?,
+        false => beside::with_exchange(services, pull, &*link, library.id(), job).await?,
     };
     let report = report.map_err(net_failure)?;
-    let address = plain(connection.address());
-    let wire = connection.stats();
-    connection.close();
+    let (address, wire) = (plain(link.address()), link.stats());
+    link.close();
     Ok(PullResult { source, address, report, wire })
 }
 
@@ -309,7 +309,7 @@ fn begin(
     let Some(current) = service.here(library, channel)? else {
         let others = context.ledger().refs()?.iter().any(|at| at.library == library.id());
         // After a loss of the ledger, the content may still be here.
-        let holds = context.store.disk()?.library_stats(&library.id())?.chunks > 0;
+        let holds = context.store.has_chunks(&library.id())?;
         return Ok(Begun { before: None, resume: unfinished || others || holds, unfinished });
     };
     let before = Some(current.statement.id());

@@ -13,7 +13,7 @@ use chuan_engine::{
         takeable::takeable,
     },
 };
-use chuan_net::Endpoint;
+use chuan_net::link::Socket;
 
 use super::{PullPlan, PullResult, adopt_result, pull_from};
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 /// The requests and answers of a pull.
 pub(super) struct Seek<'a> {
     pub(super) services: &'a Arc<Services>,
-    pub(super) endpoint: &'a Endpoint,
+    pub(super) socket: &'a dyn Socket,
     pub(super) id: LibraryId,
     pub(super) plan: PullPlan,
     pub(super) job: &'a Job,
@@ -119,7 +119,7 @@ impl Seek<'_> {
         self.job.check()?;
         let library = self.library()?;
         let pulled =
-            pull_from(self.services, self.endpoint, &library, source.clone(), &want, &self.plan, self.job)
+            pull_from(self.services, self.socket, &library, source.clone(), &want, &self.plan, self.job)
                 .await;
         let brought = match pulled {
             Ok(brought) => brought,

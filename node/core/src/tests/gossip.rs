@@ -28,7 +28,7 @@ use super::{
 fn copy_statements(from: &Node, to: &Node) {
     let library = films(from);
     let all: Vec<_> = library.statements().into_iter().cloned().collect();
-    to.library().take(&library.id(), &all, false, |_, _| Ok(())).unwrap();
+    to.library_service().take(&library.id(), &all, false, |_, _| Ok(())).unwrap();
 }
 
 /// Suspends `node`, which joined with a ticket, at `origin`: a second node joins with a copy of the ticket.
@@ -38,7 +38,7 @@ fn suspend(origin: &Node, node: &Node) {
     let joined = library.member(&node.id()).unwrap().body.clone();
     let body = Member { node: second.node(), key: second, name: "second".into(), ..joined };
     let made = author::member(&library, &origin.context().signing_key(), body, now_ms()).unwrap();
-    origin.library().take(&library.id(), &[made], false, |_, _| Ok(())).unwrap();
+    origin.library_service().take(&library.id(), &[made], false, |_, _| Ok(())).unwrap();
     assert!(films(origin).is_suspended(&node.id()));
 }
 
@@ -76,13 +76,13 @@ async fn a_key_bound_by_one_library_gives_no_access_to_another() {
     let [root, operator, publisher] = [51, 52, 53].map(|seed| Key::from_seed([seed; 32]));
     let founders = Founders { root: &root, operator: &operator, publisher: &publisher };
     let (other, founding) = found("other", founders, Salt::from_bytes([7; 32]), 1).unwrap();
-    victim.library().take(&other, &[founding], false, |_, _| Ok(())).unwrap();
+    victim.library_service().take(&other, &[founding], false, |_, _| Ok(())).unwrap();
     let posing = Member {
         key: thief.context().signing_key().public(),
         ticket: None,
         ..films(&victim).member(&origin.id()).unwrap().body.clone()
     };
-    let library = victim.library().get(&other).unwrap();
+    let library = victim.library_service().get(&other).unwrap();
     store(&victim, author::member(&library, &operator, posing, now_ms()).unwrap());
 
     origin.close().await;
@@ -262,7 +262,7 @@ async fn peers_of_many_libraries_exchange_all_of_them_at_once() {
             assert!(library.offer(&said, now_ms()).unwrap().is_news());
         }
         let all: Vec<_> = library.statements().into_iter().cloned().collect();
-        origin.library().take(&id, &all, false, |_, _| Ok(())).unwrap();
+        origin.library_service().take(&id, &all, false, |_, _| Ok(())).unwrap();
         libraries.push(Arc::new(library));
     }
     let gate = Arc::new(tokio::sync::Mutex::new(()));
@@ -278,7 +278,7 @@ async fn peers_of_many_libraries_exchange_all_of_them_at_once() {
 
     let endpoint = Endpoint::dialler(origin.context().key.identity()).unwrap();
     let (service, closing) = (Arc::clone(&origin.services().exchange), Default::default());
-    let exchanges = ExchangeScheduler::over(endpoint, service, closing);
+    let exchanges = ExchangeScheduler::over(Arc::new(endpoint), service, closing);
     let peer = || Source { node, name: "gated".into(), addresses: addresses.clone(), any_node: false };
     let started: Vec<_> =
         libraries.iter().map(|library| exchanges.exchange_with(library.id(), peer())).collect();
@@ -313,5 +313,5 @@ async fn a_node_closes_while_a_peer_is_silent() {
     until("the silent peer is dialled", || silent.sessions() == 1).await;
     origin.close().await;
     drop(origin);
-    Node::open(&place.path("origin")).await.unwrap();
+    Node::open(place.path("origin")).await.unwrap();
 }

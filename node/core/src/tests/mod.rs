@@ -6,6 +6,7 @@ mod channels;
 mod classes;
 mod foreign;
 mod gossip;
+mod handles;
 mod join;
 mod jumps;
 mod keys;
@@ -75,7 +76,7 @@ impl Node {
         &self.services().context
     }
 
-    fn library(&self) -> &Arc<LibraryService> {
+    fn library_service(&self) -> &Arc<LibraryService> {
         &self.services().library
     }
 
@@ -92,7 +93,7 @@ impl Node {
     }
 
     fn resolve(&self, spec: &crate::spec::Spec) -> Result<Found> {
-        release::resolve(self.library(), spec)
+        release::resolve(self.library_service(), spec)
     }
 
     fn sources_of(&self, library: &Library, channel: &str) -> Result<Vec<Source>> {
@@ -101,8 +102,8 @@ impl Node {
 
     /// Takes statements as an unknown peer would send them.
     fn hear(&self, statements: &[bytes::Bytes]) {
-        let news = self.library().hear(statements);
-        self.library().follow_news(&news);
+        let news = self.library_service().hear(statements);
+        self.library_service().follow_news(&news);
     }
 }
 
@@ -119,7 +120,7 @@ impl Place {
     }
 
     async fn node(&self, name: &str) -> Node {
-        Node::init(&self.path(name), Some(name), Role::Mirror).await.unwrap()
+        Node::init(self.path(name), Some(name), Role::Mirror).await.unwrap()
     }
 
     fn write(&self, name: &str, content: &str) {
@@ -210,13 +211,13 @@ async fn pull(node: &Node) -> Result<Pulled> {
 async fn a_home_opens_once_and_is_unlocked_with_the_last_clone() {
     let place = Place::new();
     let node = place.node("a").await;
-    assert_eq!(Node::open(&place.path("a")).await.unwrap_err().exit, Exit::Busy);
+    assert_eq!(Node::open(place.path("a")).await.unwrap_err().exit, Exit::Busy);
     assert!(OpenHome::try_open(&place.path("a"), "status").await.unwrap().is_none());
     node.serve(Some("127.0.0.1:0")).await.unwrap();
     assert_eq!(node.serve(None).await.unwrap_err().exit, Exit::Busy);
     node.close().await;
     drop(node);
-    Node::open(&place.path("a")).await.unwrap();
+    Node::open(place.path("a")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,7 +243,7 @@ async fn an_interrupted_founding_is_finished() {
     node.close().await;
     drop(node);
 
-    let node = Node::open(&place.path("a")).await.unwrap();
+    let node = Node::open(place.path("a")).await.unwrap();
     let published = place.publish(&node).await.unwrap();
     assert_eq!((published.library, published.founded), (id.to_string(), false));
     assert_eq!(node.status().await.unwrap().libraries.len(), 1);
@@ -279,7 +280,7 @@ async fn a_publish_interrupted_before_the_channel_moved_is_finished() {
     let second = place.publish(&node).await.unwrap();
 
     // The ledger after such a crash: all statements except the last channel statement.
-    let library = node.library().named("films").unwrap();
+    let library = node.library_service().named("films").unwrap();
     let last = library.channel("live").unwrap().statement.id();
     let mut kept = Vec::new();
     for kind in StatementKind::ALL {
@@ -288,7 +289,7 @@ async fn a_publish_interrupted_before_the_channel_moved_is_finished() {
     }
     let before = Library::load(library.id(), kept, now_ms()).unwrap();
     assert_eq!(before.channel("live").unwrap().body.release.to_string(), first.release);
-    node.library().replace(Arc::new(before));
+    node.library_service().replace(Arc::new(before));
 
     let third = place.publish(&node).await.unwrap();
     assert_eq!((third.release, third.changed), (second.release, true));

@@ -1,0 +1,85 @@
+//! The seeds that every test run plays, and the planted bugs that they find.
+
+use std::env;
+
+use super::{
+    planted::Bug,
+    scenarios::{Outcome, Scenario, calm_exchange, exchange, pulls},
+};
+
+/// Every scenario by name.
+const SCENARIOS: &[(&str, Scenario)] =
+    &[("exchange", exchange), ("calm exchange", calm_exchange), ("pulls", pulls)];
+
+/// Seeds that are played twice.
+const REPLAYED: u64 = 20;
+/// Seeds that a test run plays of each scenario; `SIM_SEEDS` overrides it.
+const SEEDS: u64 = 200;
+
+fn check(name: &str, seed: u64, outcome: &Outcome) {
+    if let Err(failed) = outcome {
+        panic!("{failed}\n\nscenario `{name}` failed; SIM_SEED={seed} replays it");
+    }
+}
+
+/// The seeds to play: one that is named, else the first ones.
+fn seeds(default: u64) -> impl Iterator<Item = u64> {
+    let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match number("SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..number("SIM_SEEDS").unwrap_or(default) + 1,
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_traces() {
+    for (name, scenario) in SCENARIOS {
+        for seed in seeds(REPLAYED).take(usize::try_from(REPLAYED).unwrap()) {
+            let (first, second) = (scenario(seed, None), scenario(seed, None));
+            check(name, seed, &first);
+            assert_eq!(first, second, "scenario `{name}`, seed {seed}: a run does not replay");
+        }
+    }
+}
+
+#[test]
+fn every_seed_of_the_exchange_converges() {
+    play("exchange", exchange);
+}
+
+#[test]
+fn every_seed_of_a_calm_exchange_is_fast() {
+    play("calm exchange", calm_exchange);
+}
+
+#[test]
+fn every_seed_of_pulls_converges() {
+    play("pulls", pulls);
+}
+
+fn play(name: &str, scenario: Scenario) {
+    let mut events = 0;
+    let mut played = 0;
+    for seed in seeds(SEEDS) {
+        let outcome = scenario(seed, None);
+        check(name, seed, &outcome);
+        events += outcome.map_or(0, |(_, events)| events);
+        played += 1;
+    }
+    println!("scenario `{name}`: {played} seeds, {events} events");
+}
+
+/// The simulator finds each of these bugs within the seeds of a test run.
+#[test]
+fn planted_bugs_are_found() {
+    for (bug, scenario) in [
+        (Bug::DropOnReconnect, exchange as Scenario),
+        (Bug::MoveEarly, pulls),
+        (Bug::LostWakeUp, calm_exchange),
+    ] {
+        let found = (1..=SEEDS).find_map(|seed| scenario(seed, Some(bug)).err().map(|text| (seed, text)));
+        let (seed, text) = found.unwrap_or_else(|| panic!("{bug:?} was not found"));
+        let last = text.lines().last().unwrap_or_default();
+        println!("{bug:?}: seed {seed}: {last}");
+    }
+}
