@@ -1,5 +1,5 @@
-//! The seam between the services of a node and the transport: sockets, connections, requests and frames. [`Quic`] is the
-//! transport that nodes use; a simulator implements the same traits in virtual time.
+//! The seam between the services of a node and the transport: sockets, connections, requests and frames.
+//! [`Quic`] is the transport that nodes use; a simulator implements the same traits in virtual time.
 
 use std::{
     fmt,
@@ -106,7 +106,8 @@ pub trait Link: fmt::Debug + Send + Sync {
     /// Traffic so far.
     fn stats(&self) -> WireStats;
 
-    /// Sends a request, and passes each frame of the answer to `take`, including the last one, unless it is a refusal.
+    /// Sends a request, and passes each frame of the answer to `take`, including the last one, unless it is a
+    /// refusal.
     fn ask<'a>(&'a self, request: Request, take: Take<'a>) -> BoxFuture<'a, Result<()>>;
 
     /// Runs a fetch to its end. See [`Connection::pull`].
@@ -131,12 +132,14 @@ pub trait Link: fmt::Debug + Send + Sync {
     }
 }
 
-/// One step of an exchange: sends its next request, if there is one, and reads the answer. Returns whether there was a
-/// request. `exchange` keeps the statements that arrived, also those of an answer that was cut short.
+/// One step of an exchange: sends its next request, if there is one, and reads the answer. Returns whether
+/// there was a request. `exchange` keeps the statements that arrived, also those of an answer that was cut
+/// short.
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] where this node is no member of the library; [`Error::Protocol`] where the peer breaks the protocol.
+/// [`Error::Refused`] where this node is no member of the library; [`Error::Protocol`] where the peer breaks
+/// the protocol.
 pub async fn exchange_step(link: &dyn Link, exchange: &mut Exchange) -> Result<bool> {
     let Some(request) = exchange.poll_request() else { return Ok(false) };
     let mut take = |frame| exchange.handle(frame).map_err(|error| blame(link.name(), error.into()));
@@ -144,8 +147,8 @@ pub async fn exchange_step(link: &dyn Link, exchange: &mut Exchange) -> Result<b
     Ok(true)
 }
 
-/// Asks for the addresses of other members of `library`. The answer is a hint that the peer may have invented; it is
-/// returned without the statements in it.
+/// Asks for the addresses of other members of `library`. The answer is a hint that the peer may have
+/// invented; it is returned without the statements in it.
 ///
 /// # Errors
 ///
@@ -165,19 +168,18 @@ pub async fn peers(link: &dyn Link, library: LibraryId) -> Result<Vec<Hello>> {
     Ok(peers)
 }
 
-/// Redeems a ticket and returns the statements of the answer, unverified. The proof in `join` must be over this link's
-/// [`exporter`](Link::exporter).
+/// Redeems a ticket and returns the statements of the answer, unverified. The proof in `join` must be over
+/// this link's [`exporter`](Link::exporter).
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] where the ticket is refused, with the reason and the remedy; [`Error::Vanished`] where no answer
-/// arrives in time.
+/// [`Error::Refused`] where the ticket is refused, with the reason and the remedy; [`Error::Vanished`] where
+/// no answer arrives in time.
 pub async fn join(link: &dyn Link, join: Join) -> Result<Vec<Bytes>> {
     let (mut statements, mut bytes) = (Vec::new(), 0);
     let mut take = |frame| match frame {
         Frame::Statement(statement)
-            if statements.len() < ANSWER_STATEMENTS
-                && bytes + statement.len() <= ANSWER_STATEMENTS_BYTES =>
+            if statements.len() < ANSWER_STATEMENTS && bytes + statement.len() <= ANSWER_STATEMENTS_BYTES =>
         {
             bytes += statement.len();
             statements.push(statement);

@@ -23,5 +23,6 @@ mod requests;
 mod restore_sync;
 mod roots;
 mod round;
+mod surface;
 mod tidy;
 mod twins;

@@ -32,7 +32,8 @@ impl PageSink for Sink<'_> {
     }
 }
 
-/// Stores the content of a release: one film of `chunks` chunks, of which `changed` belong to this `edition` only.
+/// Stores the content of a release: one film of `chunks` chunks, of which `changed` belong to this `edition`
+/// only.
 fn store(objects: &dyn Objects, chunks: u64, changed: u64, edition: u64) -> chuan_engine::Result<ClassTable> {
     let library = objects.library();
     let mut sink = Sink(objects);

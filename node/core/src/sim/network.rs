@@ -1,5 +1,6 @@
-//! The simulated network: links with delay, rate and loss, partitions, and nodes that are down. An answer is made at the
-//! moment at which its request arrives, and its frames arrive together, after the time that their bytes take.
+//! The simulated network: links with delay, rate and loss, partitions, and nodes that are down. An answer is
+//! made at the moment at which its request arrives, and its frames arrive together, after the time that their
+//! bytes take.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -14,7 +14,8 @@ use chuan_engine::{
 /// A bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bug {
-    /// The statements that a peer sends after a reconnect are noted as known before they are stored, and dropped.
+    /// The statements that a peer sends after a reconnect are noted as known before they are stored, and
+    /// dropped.
     DropOnReconnect,
     /// A channel moves to its newest release before the data of that is complete.
     MoveEarly,
@@ -56,8 +57,8 @@ impl Planted {
         };
     }
 
-    /// Marks the statements of a peer as known, where [`Bug::DropOnReconnect`] is planted and the peer was unreachable
-    /// before.
+    /// Marks the statements of a peer as known, where [`Bug::DropOnReconnect`] is planted and the peer was
+    /// unreachable before.
     pub(crate) fn mark(&self, peer: &NodeId, statements: &[Bytes]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is(Bug::DropOnReconnect) && state.reconnected.contains(peer) {

@@ -1,4 +1,4 @@
-//! What happens in a run, and what must hold. Each scenario is a function of its seed.
+//! The scenarios: the events of a run and the checks of it. Each is a function of its seed.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub(super) type Outcome = Result<(String, u64), String>;
 /// A scenario.
 pub(super) type Scenario = fn(u64, Option<Bug>) -> Outcome;
 
-/// Statements reach every node, through restarts, losses and partitions: after these are over, all nodes have the same
-/// statements, durably.
+/// Statements reach every node, through restarts, losses and partitions: after these are over, all nodes have
+/// the same statements, durably.
 pub(super) fn exchange(seed: u64, bug: Option<Bug>) -> Outcome {
     run(async move {
         let mut world = World::new(seed, 4, bug).await;
@@ -44,12 +44,11 @@ pub(super) fn exchange(seed: u64, bug: Option<Bug>) -> Outcome {
             let subject = Key::from_seed(world.rng.bytes());
             let (now, operator) = (world.services(at).context.now_ms(), world.operator.clone());
             let made = match world.rng.chance(70) {
-                true => world.say(at, |library| {
-                    member(library, &operator, membership(&subject), now).unwrap()
-                }),
-                false => world.say(at, |library| {
-                    revoke(library, &operator, subject.node(), "simulated", now).unwrap()
-                }),
+                true => {
+                    world.say(at, |library| member(library, &operator, membership(&subject), now).unwrap())
+                }
+                false => world
+                    .say(at, |library| revoke(library, &operator, subject.node(), "simulated", now).unwrap()),
             };
             said.push(made.id());
             sleep(Duration::from_millis(world.rng.within(0, 20_000))).await;
@@ -81,8 +80,8 @@ pub(super) fn calm_exchange(seed: u64, bug: Option<Bug>) -> Outcome {
     })
 }
 
-/// Releases reach every mirror by pulls, through restarts, losses and partitions. At every moment, each channel of a home
-/// stands on a release whose content is complete there.
+/// Releases reach every mirror by pulls, through restarts, losses and partitions. At every moment, each
+/// channel of a home stands on a release whose content is complete there.
 pub(super) fn pulls(seed: u64, bug: Option<Bug>) -> Outcome {
     run(async move {
         let mut world = World::new(seed, 4, bug).await;
@@ -181,8 +180,8 @@ fn check_content(world: &World) -> Result<(), String> {
             let report = structure(&*objects, &release.body.manifest, 1).map_err(|error| {
                 format!("node {number}: {} stands on a release without content: {error}", at.channel)
             })?;
-            let is_whole = report.absent.is_empty()
-                && report.classes.iter().all(|class| class.missing.is_empty());
+            let is_whole =
+                report.absent.is_empty() && report.classes.iter().all(|class| class.missing.is_empty());
             if !is_whole {
                 return Err(format!("node {number}: {} stands on an incomplete release", at.channel));
             }

@@ -1,11 +1,6 @@
 //! The nodes of a run: made from the seed, started, stopped, killed and restarted.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use chuan_engine::{
     id::{LibraryId, NodeId, Salt},
@@ -63,7 +58,8 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Founds a library of which `count` nodes are members, and starts them. Each knows the address of the next one.
+    /// Founds a library of which `count` nodes are members, and starts them. Each knows the address of the
+    /// next one.
     pub(super) async fn new(seed: u64, count: usize, bug: Option<Bug>) -> Self {
         let mut rng = Rng::new(seed);
         let net = Net::new(rng.next());
@@ -94,8 +90,7 @@ impl World {
             }
         });
         let nodes = nodes.collect();
-        let mut world =
-            Self { net, rng, nodes, library: id, operator, publisher, bug, clock, _dir: dir };
+        let mut world = Self { net, rng, nodes, library: id, operator, publisher, bug, clock, _dir: dir };
         for number in 0..count {
             world.start(number).await;
             let services = world.services(number);
