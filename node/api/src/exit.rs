@@ -1,7 +1,7 @@
 //! Exit codes and the error type of this crate. The numbers are part of the interface of the command line:
 //! scripts branch on them, so a number never changes its meaning.
 
-use std::fmt;
+use std::{error::Error, fmt, sync::Arc};
 
 use chuan_engine::Error as EngineError;
 use serde::{Deserialize, Serialize};
@@ -93,7 +93,30 @@ pub struct Failure {
     /// Whether it is useless to ask another node.
     #[serde(skip)]
     pub is_final: bool,
+    /// The error that led to it.
+    #[serde(skip)]
+    pub source: Source,
 }
+
+/// The error of another part that led to a [`Failure`], as long as the failure stays in its process. The
+/// message of the failure includes its text, so two failures with different sources may be equal.
+#[derive(Clone, Debug, Default)]
+pub struct Source(Option<Arc<dyn Error + Send + Sync>>);
+
+impl Source {
+    /// The error, if there is one.
+    pub fn error(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.as_deref().map(|error| error as &(dyn Error + 'static))
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Source {}
 
 /// The result of everything a node does.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -101,7 +124,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// A failure of this kind.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), is_final: false }
+        Self { exit, message: message.into(), is_final: false, source: Source::default() }
     }
 
     /// The command line is wrong.
@@ -149,6 +172,11 @@ impl Failure {
         EngineError::io(context, source).into()
     }
 
+    /// The same failure, with the error that led to it.
+    pub fn caused_by(self, source: impl Error + Send + Sync + 'static) -> Self {
+        Self { source: Source(Some(Arc::new(source))), ..self }
+    }
+
     /// The same failure, with the file name before the message.
     pub fn about(self, path: &std::path::Path) -> Self {
         Self { message: format!("{}: {}", path.display(), self.message), ..self }
@@ -168,7 +196,11 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.error()
+    }
+}
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
@@ -191,7 +223,11 @@ impl From<EngineError> for Failure {
             },
             _ => Exit::Internal,
         };
-        Failure::new(exit, error.to_string())
+        let failure = Failure::new(exit, error.to_string());
+        match error {
+            EngineError::Io { source, .. } => failure.caused_by(source),
+            _ => failure,
+        }
     }
 }
 
@@ -225,5 +261,14 @@ mod tests {
         let full = Failure::io("write x", std::io::Error::from(std::io::ErrorKind::StorageFull));
         let refused = Failure::io("write x", std::io::Error::from(std::io::ErrorKind::PermissionDenied));
         assert_eq!((full.exit, refused.exit), (Exit::Full, Exit::Io));
+    }
+
+    #[test]
+    fn a_failure_keeps_the_error_of_the_system() {
+        let failure = Failure::io("read x", std::io::Error::from(std::io::ErrorKind::PermissionDenied));
+        let source = failure.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+        assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::PermissionDenied));
+        assert!(failure.message.contains(&source.unwrap().to_string()));
+        assert!(Failure::missing("x").source().is_none());
     }
 }

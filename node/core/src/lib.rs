@@ -1,13 +1,14 @@
 //! Chuan as a library: a node to embed.
 //!
 //! A [`Node`] is an open home. It publishes folders, serves its content to the members of a library, pulls
-//! missing content, and restores releases to folders. Each of its methods is a command of the `chuan`
-//! program; while a node is open, that program works on its home through the admin socket.
+//! missing content, restores releases to folders, and reads files of releases. [`handle`] has the handles to
+//! the things in a home. While a node is open, the `chuan` program works on its home through the admin
+//! socket.
 //!
 //! An origin and a mirror in one process:
 //!
 //! ```
-//! use chuan::{Job, Node, command::{Invite, Join, Publish, Pull, Restore, Role}};
+//! use chuan::{Node, command::Role, handle::{Channel, Grant, Invite, Publish, Restore}};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -15,22 +16,23 @@
 //! # let dir = dir.path();
 //! std::fs::create_dir(dir.join("films"))?;
 //! std::fs::write(dir.join("films/流浪地球.mp4"), "not really a film")?;
-//! let job = Job::silent();
 //!
-//! let origin = Node::init(&dir.join("origin"), Some("origin"), Role::Origin).await?;
-//! let source = dir.join("films");
-//! let library = "films".to_owned();
-//! origin.publish(Publish { source, library, ..Publish::default() }, &job).await?;
+//! let origin = Node::init(dir.join("origin"), Some("origin"), Role::Origin).await?;
+//! let published = origin.found("films", Publish::new(dir.join("films"))).await?;
+//! let films = origin.library("films").await?;
 //! origin.serve(Some("127.0.0.1:0")).await?;
-//! let ticket = origin.invite(Invite::default()).await?.ticket;
+//! let ticket = films.members().invite(Invite::new()).await?.ticket;
 //!
-//! let mirror = Node::init(&dir.join("mirror"), Some("mirror"), Role::Mirror).await?;
-//! mirror.join(Join { ticket }).await?;
-//! let pulled = mirror.pull(Pull::default(), &job).await?;
-//! assert_eq!((pulled.files, pulled.chunks_fetched), (1, 1));
+//! let mirror = Node::init(dir.join("mirror"), Some("mirror"), Role::Mirror).await?;
+//! let copy = mirror.join_library(&ticket).await?;
+//! let pulled = copy.pull(Channel::LIVE).await?;
+//! assert_eq!(pulled.release, published.release);
+//! let film = copy.file(&pulled.release, "流浪地球.mp4").await?;
+//! assert_eq!(&film.read_at(11..film.len()).await?[..], b"a film");
+//! copy.restore(Restore::new(Channel::LIVE, dir.join("copy"))).await?;
 //!
-//! mirror.restore(Restore::all("films".parse()?, dir.join("copy")), &job).await?;
-//! assert_eq!(std::fs::read(dir.join("copy/流浪地球.mp4"))?, b"not really a film");
+//! films.members().grant(mirror.id(), Grant::new().class("trailers")).await?;
+//! films.members().revoke(mirror.id(), "its disk was stolen").await?;
 //!
 //! mirror.close().await;
 //! origin.close().await;
@@ -41,12 +43,14 @@
 //!
 //! # Where things are
 //!
-//! [`command`] has the requests and [`outcome`] the answers; [`exit`] has errors and exit codes. These are
-//! modules of `chuan-api`. [`job`] carries progress and cancellation. [`home`] is the layout on disk,
-//! [`keyring`] the secret keys, [`mod@node`] the facade, [`admin`] the socket through which other processes
-//! reach an open home. [`session`] runs a command in this process or in the process that holds the home;
-//! [`authority`] runs commands that the caller's key signs. [`transfer`] moves statements between a home and
-//! files, [`audit_log`] verifies an exported audit log, [`ledger`] inspects the two files of a ledger.
+//! [`handle`] is the embedding API. [`command`] has the requests of the command line and [`outcome`] the
+//! answers; [`exit`] has exit codes and the errors with which commands end; [`spec`] is the notation of a
+//! release. The last four are modules of `chuan-api`. [`job`] carries progress and cancellation. [`home`] is
+//! the layout on disk, [`keyring`] the secret keys, [`mod@node`] the facade with one method for each command,
+//! [`admin`] the socket through which other processes reach an open home. [`session`] runs a command in this
+//! process or in the process that holds the home; [`authority`] runs commands that the caller's key signs.
+//! [`transfer`] moves statements between a home and files, [`audit_log`] verifies an exported audit log,
+//! [`ledger`] inspects the two files of a ledger.
 //!
 //! Inside an open home, services own the state: `library`, `peers`, `exchange`, `serve`, `vouch` and `audit`,
 //! over one `context`. `commands`, `publish`, `pull` and `rotate` work through them.
@@ -62,6 +66,7 @@ mod commands;
 mod context;
 mod exchange;
 pub mod file;
+pub mod handle;
 pub mod home;
 pub mod job;
 mod key_file;
@@ -83,19 +88,21 @@ mod serve;
 mod services;
 pub mod session;
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod tests;
 pub mod transfer;
 mod vouch;
 
 use chuan_api::human;
 
-pub use chuan_api::node_event::{NodeEvent, Stamped};
 pub use chuan_api::{
     command,
-    exit::{self, Exit, Failure, Result},
+    exit::{self, Exit, Failure},
     outcome, spec,
 };
 pub use chuan_engine as engine;
-pub use context::{EventStream, Next};
-pub use job::{Cancel, Event, Job};
+pub use context::EventStream;
+pub use handle::{Error, File, Library};
+pub use job::Job;
 pub use node::Node;

@@ -29,5 +29,5 @@ pub(crate) fn net_failure(error: NetError) -> Failure {
         }
         _ => Exit::Internal,
     };
-    Failure::new(exit, error.to_string())
+    Failure::new(exit, error.to_string()).caused_by(error)
 }

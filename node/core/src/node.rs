@@ -30,20 +30,20 @@ use crate::{
 ///
 /// Every method is one command. All of them may run at once, except that two that change one library wait for
 /// each other. Dropping a future stops waiting for the command, not the command: use the [`Job`]'s
-/// [`Cancel`](crate::Cancel) for that.
+/// [`Cancel`](crate::job::Cancel) for that.
 #[derive(Clone, Debug)]
 pub struct Node(pub(crate) Arc<OpenHome>);
 
 impl Node {
     /// Makes a home at `root` and opens it. Without a `name`, the node is named by its id.
-    pub async fn init(root: &Path, name: Option<&str>, role: Role) -> Result<Node> {
-        OpenHome::init(root, name, role).await.map(Node)
+    pub async fn init(root: impl AsRef<Path>, name: Option<&str>, role: Role) -> Result<Node> {
+        OpenHome::init(root.as_ref(), name, role).await.map(Node)
     }
 
     /// Opens the home at `root`: locks it, serves its admin socket, repairs what a crash left. Fails with
     /// [`Exit::Busy`](crate::Exit::Busy) where another process has it open.
-    pub async fn open(root: &Path) -> Result<Node> {
-        OpenHome::open(root, "embedded").await.map(Node)
+    pub async fn open(root: impl AsRef<Path>) -> Result<Node> {
+        OpenHome::open(root.as_ref(), "embedded").await.map(Node)
     }
 
     /// Opens the home to serve it. Waits a moment for a process that is about to end; fails with the name of

@@ -73,12 +73,13 @@ impl OpenHome {
         // will answer.
         let listener = socket::bind(&home.run_dir())?;
         let opened = Event::new(Verb::Opened, doing);
-        let services = Threads::Pool.run(move || {
-            let context = Context::open(home, lock, opened, Clock::default())?;
-            context.store.found().iter().for_each(|found| context.note(Event::new(Verb::Heal, found)));
-            Services::load(context)
-        })
-        .await?;
+        let services = Threads::Pool
+            .run(move || {
+                let context = Context::open(home, lock, opened, Clock::default())?;
+                context.store.found().iter().for_each(|found| context.note(Event::new(Verb::Heal, found)));
+                Services::load(context)
+            })
+            .await?;
         services.start();
         let this = Arc::new(Self { services, doing: doing.to_owned(), running: Mutex::default() });
         let handler = AdminHandler { holder: this.holder(), home: Arc::downgrade(&this) };

@@ -154,11 +154,12 @@ impl AuditService {
     pub(crate) async fn settle_on_thread(self: &Arc<Self>) {
         let (this, context) = (Arc::clone(self), Arc::clone(&self.context));
         log_failure(
-            context.blocking(move || {
-                this.settle();
-                Ok(())
-            })
-            .await,
+            context
+                .blocking(move || {
+                    this.settle();
+                    Ok(())
+                })
+                .await,
         );
     }
 

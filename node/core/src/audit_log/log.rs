@@ -158,8 +158,8 @@ impl Log {
         }
     }
 
-    /// Whether a checkpoint is due before its time: after a privileged event, or after [`AUDIT_CHECKPOINT_RECORDS`]
-    /// records.
+    /// Whether a checkpoint is due before its time: after a privileged event, or after
+    /// [`AUDIT_CHECKPOINT_RECORDS`] records.
     pub(crate) fn is_due(&self) -> bool {
         let state = self.lock();
         state.urgent || state.at.count.saturating_sub(state.kept.point.count) >= AUDIT_CHECKPOINT_RECORDS

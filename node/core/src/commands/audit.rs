@@ -29,24 +29,27 @@ const EXPORT_BYTES: usize = 64 * 1024;
 /// file. Needs no store: it works while the index is rebuilt.
 pub(crate) async fn audit(services: &Arc<Services>, verb: AuditVerb, job: &Job) -> Result<Outcome> {
     let job = job.clone();
-    services.blocking(move |services| {
-        let (log, audit) = (&services.context.log, &services.audit);
-        match verb {
-            AuditVerb::Tail(options) => tail(log, &options, &job),
-            AuditVerb::Show(options) => show(log, options.record, &job),
-            AuditVerb::Verify(options) => {
-                let (own, given) = (audit.own_checkpoints(), audit.given(&options)?);
-                let verified = verify_files(log.files(), &own, given.as_ref(), |jump| audit.is_own(jump));
-                verified.map(Outcome::AuditVerify)
+    services
+        .blocking(move |services| {
+            let (log, audit) = (&services.context.log, &services.audit);
+            match verb {
+                AuditVerb::Tail(options) => tail(log, &options, &job),
+                AuditVerb::Show(options) => show(log, options.record, &job),
+                AuditVerb::Verify(options) => {
+                    let (own, given) = (audit.own_checkpoints(), audit.given(&options)?);
+                    let verified = verify_files(log.files(), &own, given.as_ref(), |jump| audit.is_own(jump));
+                    verified.map(Outcome::AuditVerify)
+                }
+                AuditVerb::Checkpoint(options) => {
+                    audit.write_checkpoint(&options).map(Outcome::AuditCheckpoint)
+                }
+                AuditVerb::Export(options) => match &options.file {
+                    Some(file) => export_to(log, file),
+                    None => export(log, &job),
+                },
             }
-            AuditVerb::Checkpoint(options) => audit.write_checkpoint(&options).map(Outcome::AuditCheckpoint),
-            AuditVerb::Export(options) => match &options.file {
-                Some(file) => export_to(log, file),
-                None => export(log, &job),
-            },
-        }
-    })
-    .await
+        })
+        .await
 }
 
 fn tail(log: &Log, options: &Tail, job: &Job) -> Result<Outcome> {

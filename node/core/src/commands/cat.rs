@@ -6,10 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chuan_engine::{
-    manifest::{EntryKind, EntryPath, union},
-    restore::read_range,
-};
+use chuan_engine::restore::read_range;
 
 use crate::{
     command::{ByteRange, Cat},
@@ -26,24 +23,9 @@ pub(crate) async fn cat(services: &Arc<Services>, options: Cat, job: &Job) -> Re
     services
         .blocking(move |services| {
             let found = release::resolve_to_read(&services.context, &services.library, &options.release)?;
-            let held = found.held(&services.library.holdings)?;
+            let holdings = &services.library.holdings;
+            let (path, entry) = found.file(&services.context, holdings, &options.path, &options.release)?;
             let objects = services.context.objects(&found.library.id());
-            let path = EntryPath::new(options.path.as_str())?;
-            let found_file = union::find(&*objects, &held.trees(), &path)?;
-            let file = found_file.filter(|(_, entry)| entry.kind == EntryKind::File);
-            let (slot, entry) = file.ok_or_else(|| {
-                let elsewhere = match held.classes_absent() {
-                    0 => String::new(),
-                    absent => format!(" (classes not granted to this node: {absent})"),
-                };
-                Failure::missing(format!(
-                    "no file `{path}` in {}{elsewhere}; `chuan ls {}` lists them",
-                    options.release, options.release
-                ))
-            })?;
-            if let Some(class) = held.classes.iter().find(|class| class.header.slot == slot) {
-                found.check_age(class)?;
-            }
             let range = options.range.unwrap_or(ByteRange::From(0, None));
             let (start, len) = range.within(entry.size)?;
             let mut out = Out { job: &job, failure: None };

@@ -192,7 +192,8 @@ pub(crate) enum Threads {
     /// On threads of the runtime that may block.
     #[default]
     Pool,
-    /// In the calling task, one after the other: for the simulator, where the order of everything must replay.
+    /// In the calling task, one after the other: for the simulator, where the order of everything must
+    /// replay.
     #[cfg(test)]
     Inline,
 }

@@ -190,11 +190,13 @@ impl ExchangeScheduler {
         let exchanged = self.service.exchange_on(link, &library).await;
         // Also after a failed exchange: statements that arrived before are stored.
         let follower = Arc::clone(&self.service.library);
-        self.service.context.blocking(move || {
-            follower.follow_library(library);
-            Ok(())
-        })
-        .await?;
+        self.service
+            .context
+            .blocking(move || {
+                follower.follow_library(library);
+                Ok(())
+            })
+            .await?;
         let news = exchanged?;
         // Addresses of other members are hints: the exchange succeeded without them.
         let others = peers(link, library).await.unwrap_or_default();

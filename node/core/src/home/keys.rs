@@ -1,4 +1,4 @@
-//! The keys of a home: their paths, and the atomic write of a new library's keys. The module [`key_file`]
+//! The keys of a home: their paths, and the atomic write of a new library's keys. The module `key_file`
 //! defines the format of a key file.
 
 use std::{

@@ -1,11 +1,12 @@
 //! Finds the release that a text like `films@12`, `films@abcdef` or `films@live` names, and its classes on
 //! this node.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use chuan_engine::{
     Error,
     id::{ManifestId, StatementId},
+    manifest::{Entry, EntryKind, EntryPath, union},
     statement::{Library, Release, Signed},
 };
 
@@ -60,22 +61,67 @@ pub(crate) fn resolve(libraries: &LibraryService, spec: &Spec) -> Result<Found> 
     Ok(Found { library, id, sequence, manifest, channel })
 }
 
-/// Like [`resolve`], for reading the files of the release. A refused release, in which a class has a path of
-/// another class, may be here: it was pulled by its number, or the class was granted later.
+/// Like [`resolve`], for reading the files of the release.
 ///
 /// # Errors
 ///
-/// Denied if the release is refused, as far as its pages are here.
+/// As for [`Found::check_readable`].
 pub(crate) fn resolve_to_read(context: &Context, libraries: &LibraryService, spec: &Spec) -> Result<Found> {
     let found = resolve(libraries, spec)?;
-    match found.library.check_trespass(&*context.objects(&found.library.id()), &found.id) {
-        Err(error @ Error::Trespass(_)) => Err(error.into()),
-        // Other errors appear when the content is read.
-        _ => Ok(found),
-    }
+    found.check_readable(context)?;
+    Ok(found)
 }
 
 impl Found {
+    /// The release with this id, of a library.
+    pub(crate) fn by_id(library: Arc<Library>, id: StatementId) -> Result<Self> {
+        let said = library.release(&id).ok_or_else(|| {
+            let (name, id) = (library.name(), id.short());
+            Failure::missing(format!("{name} has no release {id} here; `chuan releases {name}` lists them"))
+        })?;
+        let (sequence, manifest) = (said.statement.sequence(), said.body.manifest);
+        Ok(Self { library, id, sequence, manifest, channel: None })
+    }
+
+    /// Checks that the files of the release may be read. A refused release, in which a class has a path of
+    /// another class, may be here: it was pulled by its number, or the class was granted later.
+    ///
+    /// # Errors
+    ///
+    /// Denied if the release is refused, as far as its pages are here.
+    pub(crate) fn check_readable(&self, context: &Context) -> Result<()> {
+        match self.library.check_trespass(&*context.objects(&self.library.id()), &self.id) {
+            Err(error @ Error::Trespass(_)) => Err(error.into()),
+            // Other errors appear when the content is read.
+            _ => Ok(()),
+        }
+    }
+
+    /// The file at `path`. `asked` is the release as the caller named it.
+    pub(crate) fn file(
+        &self,
+        context: &Context,
+        holdings: &Holdings,
+        path: &str,
+        asked: &dyn Display,
+    ) -> Result<(EntryPath, Entry)> {
+        let held = self.held(holdings)?;
+        let path = EntryPath::new(path)?;
+        let found = union::find(&*context.objects(&self.library.id()), &held.trees(), &path)?;
+        let file = found.filter(|(_, entry)| entry.kind == EntryKind::File);
+        let (slot, entry) = file.ok_or_else(|| {
+            let elsewhere = match held.classes_absent() {
+                0 => String::new(),
+                absent => format!(" (classes not granted to this node: {absent})"),
+            };
+            Failure::missing(format!("no file `{path}` in {asked}{elsewhere}; `chuan ls {asked}` lists them"))
+        })?;
+        if let Some(class) = held.classes.iter().find(|class| class.header.slot == slot) {
+            self.check_age(class)?;
+        }
+        Ok((path, entry))
+    }
+
     /// The classes of the release on this node; fails if there are none.
     pub(crate) fn held(&self, holdings: &Holdings) -> Result<Held> {
         let (name, sequence) = (self.library.name(), self.sequence);

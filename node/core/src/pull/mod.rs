@@ -170,8 +170,18 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
     let plan = PullPlan { want, channel, resume, first, packing: options.packing, is_dry_run };
     let (behind, failures, asked) = Default::default();
     let id = library.id();
-    let mut seek =
-        Seek { services, socket: &*socket, id, plan, job, here: before, brought: None, behind, failures, asked };
+    let mut seek = Seek {
+        services,
+        socket: &*socket,
+        id,
+        plan,
+        job,
+        here: before,
+        brought: None,
+        behind,
+        failures,
+        asked,
+    };
     let went = seek.run(sources).await;
     let Seek { plan, brought, behind, failures, asked, .. } = seek;
     let told = async {

@@ -46,7 +46,7 @@ async fn both_nodes_of_a_join_and_a_pull_record_them() {
     assert_eq!(verbs(&origin), ["opened", "root", "grant", "publish", "channel", "invite", "join", "closed"]);
     assert_eq!(verbs(&mirror), ["opened", "join", "pull", "heal", "closed"]);
     let (theirs, ours) = (read_log(&origin), read_log(&mirror));
-    let library = origin.library().named("films").unwrap().id().to_string();
+    let library = origin.library_service().named("films").unwrap().id().to_string();
     assert!(theirs[1..7].iter().all(|record| record.library.as_deref() == Some(&library)));
     assert!(theirs[4].subject.starts_with("live -> films@1 "), "{theirs:?}");
     let peer = |node: &Node| AuditActor::Peer {
@@ -82,7 +82,7 @@ async fn damage_and_its_repair_are_in_the_log() {
     }
     assert_eq!(rotten, 1);
 
-    let mirror = Node::open(&place.path("mirror")).await.unwrap();
+    let mirror = Node::open(place.path("mirror")).await.unwrap();
     let cat = || Cat { release: "films".parse().unwrap(), path: "rot.mp4".into(), range: None };
     assert_eq!(mirror.cat(cat(), &Job::silent()).await.unwrap_err().exit, Exit::Corrupt);
     mirror.audit_service().settle_on_thread().await;
@@ -131,7 +131,7 @@ async fn a_full_log_refuses_privileged_acts_but_not_pulls() {
     fill_up(&place, known);
     let log = place.path("origin").join("audit");
 
-    let origin = Node::open(&place.path("origin")).await.unwrap();
+    let origin = Node::open(place.path("origin")).await.unwrap();
     let address = origin.serve(Some("127.0.0.1:0")).await.unwrap();
     place.write("b.mp4", "two");
     let failure = place.publish(&origin).await.unwrap_err();
@@ -183,8 +183,8 @@ async fn each_privileged_command_needs_the_log() {
     drop(origin);
     fill_up(&place, known);
 
-    let origin = Node::open(&place.path("origin")).await.unwrap();
-    let library = || origin.library().named("films").unwrap();
+    let origin = Node::open(place.path("origin")).await.unwrap();
+    let library = || origin.library_service().named("films").unwrap();
     let statements = || -> Vec<_> { library().statements().iter().map(|said| said.id()).collect() };
     let (before, key) = (statements(), origin.context().signing_key().public());
     let (films, live) = ("films".to_owned(), "live".to_owned());
@@ -239,7 +239,7 @@ async fn a_revocation_and_a_rotation_are_in_the_log_and_proved_by_a_peer_at_once
     let gone = super::mesh::mirror(&place, &origin, "gone").await;
     gone.close().await;
     let counted = || {
-        let library = mirror.library().named("films").unwrap();
+        let library = mirror.library_service().named("films").unwrap();
         library.checkpoints(&origin.id()).first().map_or(0, |said| said.body.count)
     };
     let index = |verb: &str| read_log(&origin).iter().rposition(|record| record.verb == verb);
@@ -300,7 +300,7 @@ async fn unauthorized_requests_and_hellos_are_in_the_log() {
     let endpoint = Endpoint::dialler(Identity::new(thief.context().signing_key())).unwrap();
     let hello = thief.peers().hello(None).unwrap();
     let connection = Connection::open(&endpoint, &address, origin.id(), &hello).await.unwrap();
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     connection.exchange((*library).clone()).await.unwrap_err();
     let posing = chuan_engine::sync::message::Hello { node: origin.id(), ..hello };
     let posing = Connection::open(&endpoint, &address, origin.id(), &posing).await.unwrap();
@@ -343,9 +343,9 @@ async fn a_hundred_thousand_failures_add_few_records() {
 
 /// Hands all statements of the library from one node to another, as an exchange does.
 pub(super) fn hand_over(from: &Node, to: &Node) {
-    let library = from.library().named("films").unwrap();
+    let library = from.library_service().named("films").unwrap();
     let statements: Vec<_> = library.statements().into_iter().map(|said| said.bytes().clone()).collect();
-    to.library().note_statements(&to.library().offer(&statements).unwrap());
+    to.library_service().note_statements(&to.library_service().offer(&statements).unwrap());
 }
 
 pub(super) async fn verified(
@@ -369,19 +369,19 @@ async fn a_rollback_received_from_a_peer_is_in_the_log() {
     let mirror = place.node("mirror").await;
     mirror.join(ticket(&origin).await).await.unwrap();
     pull(&mirror).await.unwrap();
-    let first = origin.library().named("films").unwrap().channel("live").unwrap().body.release;
+    let first = origin.library_service().named("films").unwrap().channel("live").unwrap().body.release;
     place.write("b.mp4", "two");
     place.publish(&origin).await.unwrap();
     pull(&mirror).await.unwrap();
 
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     let keys = Keyring::of_home(origin.home().clone()).role_keys(&library, RoleKind::Operator).unwrap();
     let operator = keys.first().unwrap();
     let back = Channel { release: first, ..library.channel("live").unwrap().body.clone() };
     let back = channel(&library, operator, back, now_ms()).unwrap();
-    let news = mirror.library().offer(&[back.bytes().clone()]).unwrap();
-    mirror.library().note_statements(&news);
-    mirror.library().follow_news(&news);
+    let news = mirror.library_service().offer(&[back.bytes().clone()]).unwrap();
+    mirror.library_service().note_statements(&news);
+    mirror.library_service().follow_news(&news);
     let last = read_log(&mirror).pop().unwrap();
     assert!(last.verb == "channel" && last.subject.starts_with("live -> films@1 "), "{last:?}");
     let AuditActor::Role { key, role } = last.actor else { panic!("{:?}", last.actor) };
@@ -449,7 +449,7 @@ async fn a_cloned_home_is_detected_by_checkpoints() {
     assert!(copied.unwrap().success());
 
     let (origin, clone) =
-        (Node::open(&place.path("origin")).await.unwrap(), Node::open(&place.path("clone")).await.unwrap());
+        (Node::open(place.path("origin")).await.unwrap(), Node::open(place.path("clone")).await.unwrap());
     let conflicts = |node: &Node| -> Vec<String> {
         let records = read_log(node).into_iter().filter(|record| record.verb == "conflict");
         records.map(|record| record.subject).collect()

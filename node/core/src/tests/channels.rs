@@ -66,8 +66,8 @@ async fn published(place: &Place, releases: usize) -> Node {
 /// Delivers statements as a peer does.
 fn deliver(node: &Node, statements: &[&Statement]) {
     let bytes: Vec<_> = statements.iter().map(|statement| statement.bytes().clone()).collect();
-    let news = node.library().offer(&bytes).unwrap();
-    node.library().follow_news(&news);
+    let news = node.library_service().offer(&bytes).unwrap();
+    node.library_service().follow_news(&news);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +137,7 @@ async fn a_mistyped_name_is_refused_with_a_list_of_known_names() {
 async fn the_active_publisher_moves_its_own_channel_only() {
     let place = Place::new();
     let node = published(&place, 2).await;
-    let library = node.library().named("films").unwrap().id();
+    let library = node.library_service().named("films").unwrap().id();
     std::fs::remove_file(node.context().home.role_key_path(&library, RoleKind::Operator)).unwrap();
     let live = moved(&node, rollback(None)).await;
     assert_eq!((live.channel.said.sequence, live.channel.said.by.as_str()), (1, "publisher"));
@@ -178,7 +178,7 @@ async fn a_channel_other_than_live_is_pulled() {
 async fn a_channel_stays_where_it_stood_when_its_statement_is_contradicted() {
     let place = Place::new();
     let node = published(&place, 2).await;
-    let library = node.library().named("films").unwrap();
+    let library = node.library_service().named("films").unwrap();
     let keys = Keyring::of_home(node.home().clone()).role_keys(&library, RoleKind::Publisher).unwrap();
     let publisher = &keys[0];
     let said = library.channel("live").unwrap();
@@ -186,7 +186,7 @@ async fn a_channel_stays_where_it_stood_when_its_statement_is_contradicted() {
     let rival = sign_channel(publisher, &said, first);
     deliver(&node, &[&rival]);
 
-    let library = node.library().named("films").unwrap();
+    let library = node.library_service().named("films").unwrap();
     assert_eq!(library.channel("live").unwrap().body.release, first, "the statement before is not current");
     assert_eq!(row(&node, "live").await.here_sequence, Some(2), "the channel went back");
     let open = node.conflicts(Conflicts::default()).await.unwrap().conflicts;
@@ -201,7 +201,7 @@ async fn a_channel_stays_where_it_stood_when_its_statement_is_contradicted() {
     node.close().await;
     drop(node);
 
-    let node = Node::open(&place.path("a")).await.unwrap();
+    let node = Node::open(place.path("a")).await.unwrap();
     assert_eq!(row(&node, "live").await.here_sequence, Some(2), "the channel went back at the restart");
     let live = moved(&node, set("live", "1")).await;
     assert_eq!((live.channel.here_sequence, live.channel.up_to_date), (Some(1), true));

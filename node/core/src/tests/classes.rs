@@ -53,18 +53,18 @@ impl Place {
 
 /// Makes `node` a member with `classes` only, without a ticket.
 fn admit(origin: &Node, node: &Node, classes: &[&str]) {
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     let is_carried = |said: &&&Statement| {
         !matches!(said.kind(), StatementKind::Channel | StatementKind::Release | StatementKind::Ticket)
     };
     let known: Vec<_> = library.statements().iter().filter(is_carried).map(|said| (*said).clone()).collect();
-    node.library().change(&library.id(), |_| Ok(known)).unwrap();
+    node.library_service().change(&library.id(), |_| Ok(known)).unwrap();
     grant(origin, node, classes);
 }
 
 /// Grants `node` only these `classes`, and gives the statement to both nodes.
 fn grant(origin: &Node, node: &Node, classes: &[&str]) {
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     let keys = Keyring::of_home(origin.home().clone()).role_keys(&library, RoleKind::Operator).unwrap();
     let body = Member {
         node: node.id(),
@@ -80,8 +80,8 @@ fn grant(origin: &Node, node: &Node, classes: &[&str]) {
     let now = now_ms();
     let member = chuan_engine::statement::library::member(&library, &keys[0], body, now).unwrap();
     let bytes = member.bytes().clone();
-    origin.library().change(&library.id(), |_| Ok(vec![member])).unwrap();
-    node.library().offer(&[bytes]).unwrap();
+    origin.library_service().change(&library.id(), |_| Ok(vec![member])).unwrap();
+    node.library_service().offer(&[bytes]).unwrap();
 }
 
 fn rows(mut events: Receiver<Event>) -> Vec<Row> {

@@ -51,7 +51,7 @@ impl World {
             place.write(&format!("film {number}.mp4"), &text(number, 300_000));
         }
         let origin = place.origin().await;
-        let films = origin.library().named("films").unwrap();
+        let films = origin.library_service().named("films").unwrap();
         let manifest = films.channel(LIVE).unwrap().body.release;
         let manifest = films.release(&manifest).unwrap().body.manifest;
         let chunks = chunks(&origin, &films.id(), &manifest);
@@ -64,7 +64,7 @@ impl World {
         let publish = Publish { source, library: "other".to_owned(), ..Publish::default() };
         let honest = owner.publish(publish, &Job::silent()).await.unwrap().release;
         owner.serve(Some("127.0.0.1:0")).await.unwrap();
-        let other = owner.library().named("other").unwrap().id();
+        let other = owner.library_service().named("other").unwrap().id();
 
         let (mirror, viewer) = (place.node("mirror").await, place.node("viewer").await);
         for from in [&origin, &owner] {
@@ -82,15 +82,15 @@ impl World {
     fn sign(&self, manifest: ManifestId) {
         let now = now_ms();
         let keyring = Keyring::of_home(self.owner.context().home.clone());
-        let library = self.owner.library().get(&self.other).unwrap();
+        let library = self.owner.library_service().get(&self.other).unwrap();
         let key = keyring.role_keys(&library, RoleKind::Publisher).unwrap().remove(0);
         let parents = vec![library.channel(LIVE).unwrap().body.release];
         let made = release(&library, &key, parents, manifest, "", now).unwrap();
-        let library = self.owner.library().change(&self.other, |_| Ok(vec![made.clone()])).unwrap();
+        let library = self.owner.library_service().change(&self.other, |_| Ok(vec![made.clone()])).unwrap();
         let active = key.public();
         let body = Channel { name: LIVE.into(), release: made.id(), active, follow: true, term: None };
         let moved = channel(&library, &key, body, now).unwrap();
-        self.owner.library().change(&self.other, |_| Ok(vec![moved.clone()])).unwrap();
+        self.owner.library_service().change(&self.other, |_| Ok(vec![moved.clone()])).unwrap();
         self.mirror.hear(&[made.bytes().clone(), moved.bytes().clone()]);
     }
 
@@ -140,8 +140,8 @@ impl World {
     async fn check(&self, context: &str) {
         let failure = pull_of(&self.mirror, "other", None).await.unwrap_err();
         assert!(matches!(failure.exit, Exit::Missing | Exit::Peer), "{context}: {failure}");
-        let library = self.mirror.library().get(&self.other).unwrap();
-        let here = self.mirror.library().here(&library, LIVE).unwrap().unwrap().statement.id();
+        let library = self.mirror.library_service().get(&self.other).unwrap();
+        let here = self.mirror.library_service().here(&library, LIVE).unwrap().unwrap().statement.id();
         assert_eq!(here.to_string(), self.honest, "{context}: the mirror took the release for whole");
         let from = self.mirror.listening().unwrap().to_string();
         let pulled = pull_of(&self.viewer, "other", Some(from)).await;
@@ -149,7 +149,7 @@ impl World {
         for node in [&self.mirror, &self.viewer] {
             assert_eq!(self.held(node, &self.other), 0, "{context}: `other` has chunks of `films`");
         }
-        let films = self.mirror.library().named("films").unwrap().id();
+        let films = self.mirror.library_service().named("films").unwrap().id();
         assert_eq!(self.held(&self.mirror, &films), self.chunks.len(), "{context}: the mirror lost chunks");
     }
 

@@ -51,7 +51,7 @@ async fn a_node_whose_key_was_replaced_joins_by_a_grant() {
     assert_eq!(failure.exit, Exit::Denied);
     assert!(failure.message.contains("--node-key"), "{failure}");
 
-    let more = || other.library().named("more").unwrap();
+    let more = || other.library_service().named("more").unwrap();
     grant(&other, &more(), &node);
     let statements = more().statements().into_iter().map(Into::into).collect();
     let import = Offer { library: more().id().to_string(), statements, unopposed: false };

@@ -35,9 +35,18 @@ async fn pair(place: &Place) -> (Node, Node) {
     (origin, mirror)
 }
 
-/// Opens the origin's home, without the audit service's periodic checkpoints.
+/// Opens the origin's home, without the audit service's periodic checkpoints. Waits for the tasks of a node
+/// that was dropped without being closed.
 async fn open(place: &Place) -> Node {
-    let node = Node::open(&place.path("origin")).await.unwrap();
+    let begun = std::time::Instant::now();
+    let node = loop {
+        match Node::open(place.path("origin")).await {
+            Err(failure) if failure.exit == Exit::Busy && begun.elapsed().as_secs() < 60 => {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            opened => break opened.unwrap(),
+        }
+    };
     node.audit_service().pause();
     node
 }
@@ -201,14 +210,14 @@ async fn a_restored_home_with_new_records_is_recorded_once_also_after_a_kill() {
     // Two checkpoints with one count are a contradiction. The second one arrives, and the process ends before
     // the audit service records it.
     let (me, now) = (origin.id(), now_ms());
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     let newest = library.checkpoints(&me)[0].body.count;
     let head = chuan_engine::id::RecordId::of(b"of the other home");
     let body = chuan_engine::statement::Checkpoint { node: me, count: newest, head };
     let other =
         chuan_engine::statement::library::checkpoint(&library, &origin.context().signing_key(), body, now)
             .unwrap();
-    origin.library().offer(&[other.bytes().clone()]).unwrap();
+    origin.library_service().offer(&[other.bytes().clone()]).unwrap();
     let before = conflicts(&origin).len();
     drop(origin);
     let origin = open(&place).await;
@@ -229,16 +238,16 @@ async fn a_checkpoint_that_was_not_signed_is_signed_later() {
     node.audit_service().pause();
     place.write("a.mp4", "one");
     place.publish(&node).await.unwrap();
-    let without = node.library().named("films").unwrap();
+    let without = node.library_service().named("films").unwrap();
     node.invite(Invite::default()).await.unwrap();
     node.audit_service().settle_on_thread().await;
     let at = node.context().log.at();
     let newest = || {
-        let library = node.library().named("films").unwrap();
+        let library = node.library_service().named("films").unwrap();
         library.checkpoints(&node.id()).first().map(|said| (said.body.count, said.body.head))
     };
     assert_eq!(newest(), Some((at.count, at.head)));
-    node.library().replace(without);
+    node.library_service().replace(without);
     assert_ne!(newest(), Some((at.count, at.head)));
     node.audit_service().settle_on_thread().await;
     assert_eq!((newest(), node.context().log.at()), (Some((at.count, at.head)), at));
@@ -250,7 +259,7 @@ async fn an_ambiguous_member_name_writes_no_checkpoint() {
     let place = Place::new();
     let (origin, mirror) = pair(&place).await;
     let operator = operator(&origin);
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     let other = chuan_engine::statement::Key::from_seed([9; 32]).public();
     let body = chuan_engine::statement::Member {
         node: other.node(),
@@ -264,7 +273,7 @@ async fn an_ambiguous_member_name_writes_no_checkpoint() {
         ticket: None,
     };
     let granted = chuan_engine::statement::library::member(&library, &operator, body, now_ms()).unwrap();
-    mirror.library().offer(&[granted.bytes().clone()]).unwrap();
+    mirror.library_service().offer(&[granted.bytes().clone()]).unwrap();
     let ask = |node: String| {
         mirror.audit_service().write_checkpoint(&AuditCheckpoint { node, file: place.path("x") })
     };
@@ -274,7 +283,7 @@ async fn an_ambiguous_member_name_writes_no_checkpoint() {
 }
 
 fn operator(origin: &Node) -> chuan_engine::statement::Key {
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     let keyring = Keyring::of_home(origin.home().clone());
     keyring.role_keys(&library, RoleKind::Operator).unwrap().remove(0)
 }
@@ -285,7 +294,7 @@ fn operator(origin: &Node) -> chuan_engine::statement::Key {
 async fn forged_statements_of_an_import_are_in_the_log() {
     let place = Place::new();
     let (origin, mirror) = pair(&place).await;
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     let forged = fresh(&library, &operator(&origin), "live", now_ms()).unwrap();
     let mut bytes = forged.bytes().to_vec();
     *bytes.last_mut().unwrap() ^= 1;

@@ -129,8 +129,8 @@ async fn every_key_is_replaced_while_a_pull_runs() {
     let pulled = pulling.end().await.unwrap();
     assert_eq!(pulled.release.map(|id| id.to_string()), Some(published.release));
     let id = films(&mirror).id();
-    mirror.library().adopt(&id, &pulled.statements).unwrap();
-    mirror.library().follow_channels(&id, &|_| false).unwrap();
+    mirror.library_service().adopt(&id, &pulled.statements).unwrap();
+    mirror.library_service().follow_channels(&id, &|_| false).unwrap();
 
     until("the mirror knows the new root", || films(&mirror).root().unwrap().version == 3).await;
     assert!(!pull(&mirror).await.unwrap().changed);
@@ -168,7 +168,7 @@ async fn every_key_is_replaced_while_a_pull_runs() {
     mirror.close().await;
     let id = mirror.id();
     drop(mirror);
-    let mirror = Node::open(&place.path("mirror")).await.unwrap();
+    let mirror = Node::open(place.path("mirror")).await.unwrap();
     assert_eq!((mirror.id(), Snapshot::of(&mirror).await), (id, snapshot));
     pull(&mirror).await.unwrap();
 }

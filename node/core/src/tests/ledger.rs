@@ -105,7 +105,7 @@ async fn a_home_whose_ledger_is_gone_opens_and_reports_it() {
     drop(node);
     let dir = place.path("origin").join("ledger");
     Side::BOTH.into_iter().for_each(|side| fs::remove_file(dir.join(side.name())).unwrap());
-    let node = Node::open(&place.path("origin")).await.unwrap();
+    let node = Node::open(place.path("origin")).await.unwrap();
     let status = node.status().await.unwrap();
     assert_eq!(status.ledger.state, "lost");
     assert!(status.ledger.arrival > before.ledger.arrival, "arrival numbers are used twice");
@@ -129,7 +129,7 @@ async fn a_library_without_a_root_is_requested_by_its_id() {
     let mirror = place.node("mirror").await;
     mirror.join(ticket(&origin).await).await.unwrap();
     pull(&mirror).await.unwrap();
-    let library = mirror.library().all()[0].id();
+    let library = mirror.library_service().all()[0].id();
     mirror.close().await;
     drop(mirror);
     let home = place.path("mirror");

@@ -41,7 +41,7 @@ pub(super) async fn until(state: &str, mut is: impl FnMut() -> bool) {
 }
 
 pub(super) fn films(node: &Node) -> Arc<Library> {
-    node.library().named("films").unwrap()
+    node.library_service().named("films").unwrap()
 }
 
 pub(super) fn role_key(origin: &Node, role: RoleKind) -> Key {
@@ -61,7 +61,7 @@ pub(super) async fn mirror(place: &Place, origin: &Node, name: &str) -> Node {
 /// Stores a signed statement in a home, as a command of the node does.
 pub(super) fn store(node: &Node, statement: Statement) {
     let id: LibraryId = statement.library();
-    let outcomes = node.library().take(&id, &[statement], false, |_, _| Ok(())).unwrap();
+    let outcomes = node.library_service().take(&id, &[statement], false, |_, _| Ok(())).unwrap();
     assert!(matches!(outcomes.as_slice(), [Ok(Accepted::New)]), "{outcomes:?}");
 }
 
@@ -175,7 +175,7 @@ async fn a_revocation_reaches_every_peer() {
 
     one.close().await;
     drop(one);
-    let one = Node::open(&place.path("one")).await.unwrap();
+    let one = Node::open(place.path("one")).await.unwrap();
     one.serve(Some("127.0.0.1:0")).await.unwrap();
     let again = dial(&thief, &stolen, &one).await.unwrap();
     let error = again.exchange((*films(&stolen)).clone()).await.unwrap_err();
@@ -216,13 +216,13 @@ async fn a_ticket_redeemed_on_both_sides_of_a_partition_suspends_both() {
 
     one.close().await;
     drop(one);
-    let two = Node::open(&place.path("two")).await.unwrap();
+    let two = Node::open(place.path("two")).await.unwrap();
     serve_again(&two, address_two).await;
     let four = place.node("four").await;
     let joined = four.join(ticket).await.unwrap();
     assert_eq!(joined.from, two.id().to_string());
 
-    let one = Node::open(&place.path("one")).await.unwrap();
+    let one = Node::open(place.path("one")).await.unwrap();
     serve_again(&one, address_one).await;
     until("both redeemers know both uses", || {
         [&one, &two].iter().all(|node| {
@@ -255,7 +255,7 @@ async fn an_interrupted_rotation_is_finished_or_undone() {
     home.keep_next_key(&Key::from_seed([31; 32])).unwrap();
     origin.close().await;
     drop(origin);
-    let origin = Node::open(&place.path("origin")).await.unwrap();
+    let origin = Node::open(place.path("origin")).await.unwrap();
     assert_eq!(
         (origin.id(), origin.context().signing_key().public()),
         (id, old.public()),
@@ -268,7 +268,7 @@ async fn an_interrupted_rotation_is_finished_or_undone() {
     store(&origin, succession(&films(&origin), id, &old, &new, 0, now_ms()).unwrap());
     origin.close().await;
     drop(origin);
-    let origin = Node::open(&place.path("origin")).await.unwrap();
+    let origin = Node::open(place.path("origin")).await.unwrap();
     assert_eq!((origin.id(), origin.context().signing_key().public()), (id, new.public()));
     assert_eq!(home.node_key().unwrap().public(), new.public());
 }

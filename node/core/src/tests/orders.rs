@@ -100,7 +100,7 @@ impl Homes {
                     place.publish(&origin).await.unwrap();
                 }
             }
-            let library = origin.library().named("films").unwrap();
+            let library = origin.library_service().named("films").unwrap();
             let current = library.channel("live").unwrap().body.release.to_string();
             if !releases.contains(&current) {
                 releases.push(current);
@@ -131,8 +131,8 @@ impl Homes {
 
     /// The number of the release to which a node's channel points; 0 for none.
     fn current(&self, node: &Node) -> u8 {
-        let library = node.library().named("films").unwrap();
-        let Some(here) = node.library().here(&library, "live").unwrap() else { return 0 };
+        let library = node.library_service().named("films").unwrap();
+        let Some(here) = node.library_service().here(&library, "live").unwrap() else { return 0 };
         let id = here.statement.id().to_string();
         u8::try_from(self.releases.iter().position(|release| *release == id).unwrap() + 1).unwrap()
     }
@@ -261,7 +261,7 @@ impl World {
         write_release(&place, 3);
         place.publish(&origin).await.unwrap();
         let statements: Vec<_> =
-            origin.library().named("films").unwrap().statements().into_iter().cloned().collect();
+            origin.library_service().named("films").unwrap().statements().into_iter().cloned().collect();
         deliver(&mirror, &statements);
         let mirror_address = mirror.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
         Self { place, origin, mirror, mirror_address, puller }
@@ -290,7 +290,7 @@ async fn a_peer_that_announces_a_release_it_does_not_hold_is_reported() {
     let [Asked { node, answer, announces, holds, .. }] = lag.asked.as_slice() else { panic!("{lag:?}") };
     assert_eq!((node, answer.as_str(), *announces, *holds), (&mirror, "behind", true, Some(2)), "{lag:?}");
 
-    let library = world.puller.library().named("films").unwrap();
+    let library = world.puller.library_service().named("films").unwrap();
     let first = world.puller.sources_of(&library, "live").unwrap().remove(0);
     assert_eq!(first.node, world.mirror.id(), "the announcer is asked first");
     let whole = pull(&world.puller).await.unwrap();
@@ -319,7 +319,7 @@ async fn a_release_is_pulled_by_its_number_and_moves_the_channel_only_forward() 
     let again = newcomer.pull(by_number, &Job::silent()).await.unwrap();
     assert_eq!((again.sequence, again.changed, again.chunks_fetched), (1, false, 0));
     let found = newcomer.resolve(&"films@1".parse().unwrap()).unwrap();
-    assert!(newcomer.library().holdings.is_complete(&found.library, &found.manifest).unwrap());
+    assert!(newcomer.library_service().holdings.is_complete(&found.library, &found.manifest).unwrap());
     let failure = world.pull("films@7", &origin).await.unwrap_err();
     assert_eq!(failure.exit, Exit::Missing, "{failure}");
     let id = pulled.release[..8].to_owned();

@@ -47,7 +47,7 @@ fn join_message(ticket: &Ticket, joiner: &Node, connection: &Connection) -> mess
 
 /// Checks that a home has no library and no address of a peer.
 fn assert_untouched(node: &Node) {
-    assert!(node.library().all().is_empty());
+    assert!(node.library_service().all().is_empty());
     assert_eq!(node.context().home.peers().unwrap().iter().count(), 0);
 }
 

@@ -68,7 +68,7 @@ async fn a_release_with_a_path_of_another_class_is_not_restored() {
 /// Adds a publisher of one class in a new root. Returns its key.
 fn add_publisher(origin: &Node, class: &str) -> Key {
     let (now, added) = (now_ms(), Key::from_seed([9; 32]));
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     let root_key = role_key(origin, &library, RoleKind::Root);
     let root = library.root().unwrap();
     let mut roles = root.roles.clone();
@@ -80,7 +80,7 @@ fn add_publisher(origin: &Node, class: &str) -> Key {
     let header = Header { library: Some(library.id()), sequence: version, time_ms: now };
     let body = Body::Root(Root { version, roles, ..root.clone() });
     let root = Statement::sign(header, &body, &[&root_key]).unwrap();
-    origin.library().change(&library.id(), |_| Ok(vec![root])).unwrap();
+    origin.library_service().change(&library.id(), |_| Ok(vec![root])).unwrap();
     added
 }
 
@@ -91,7 +91,7 @@ fn role_key(origin: &Node, library: &Library, role: RoleKind) -> Key {
 /// The publisher of `trailers` signs a release after `base`, with its class from the release `taken`. Returns
 /// the id.
 fn forge(origin: &Node, key: &Key, base: &str, taken: &str) -> String {
-    let library = origin.library().named("films").unwrap();
+    let library = origin.library_service().named("films").unwrap();
     let classes = |release: &str| -> Vec<ReleaseClass> {
         let said = library.releases().into_iter().find(|said| said.statement.id().to_string() == release);
         said.unwrap().body.classes.clone()
@@ -109,6 +109,6 @@ fn forge(origin: &Node, key: &Key, base: &str, taken: &str) -> String {
     let made =
         release_of_classes(&library, key, vec![base.parse().unwrap()], (manifest, listed), "", now).unwrap();
     let id = made.id().to_string();
-    origin.library().change(&library.id(), |_| Ok(vec![made])).unwrap();
+    origin.library_service().change(&library.id(), |_| Ok(vec![made])).unwrap();
     id
 }
