@@ -40,8 +40,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     node.serve(None).await?;
     tokio::signal::ctrl_c().await?;
     node.close().await;
-    // The stream ends with the node.
-    drop(node);
     watching.await?;
     Ok(())
 }

@@ -100,7 +100,14 @@ impl OpenHome {
     }
 
     /// Runs any command to its end; its progress, notes and rows go to `job`.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Busy`] once the home is being closed.
     pub(crate) async fn run(&self, command: Command, job: Job) -> Result<Outcome> {
+        if self.services.context.supervisor.stopping(Stage::Admin).is_cancelled() {
+            return Err(Failure::busy("the home is being closed; try again"));
+        }
         let _running = self.register(job.cancel());
         let result = match command {
             Command::Status => {
@@ -120,7 +127,8 @@ impl OpenHome {
         self.running().iter().for_each(Cancel::cancel);
     }
 
-    /// Takes no more commands and no more peers, and returns when those under way have ended.
+    /// Takes no more commands and no more peers. Returns when the commands of other processes, the answers to
+    /// peers and the services have ended. It does not wait for commands of this process.
     pub(crate) async fn close(&self) {
         self.services.close().await;
     }

@@ -36,6 +36,7 @@ pub(crate) fn redeem(
     proof.verify(&terms.key, &Signature::from_bytes(join.proof))?;
 
     let me = context.me();
+    let mut is_new = false;
     let redeemed = service.change(&join.library, |library| {
         if library.redeem(&join.ticket, &peer.node, &me, now).map_err(denied)?.is_some() {
             return Ok(Vec::new());
@@ -54,15 +55,18 @@ pub(crate) fn redeem(
         let made = member(library, &context.signing_key(), body, now)?;
         let subject = format!("{} with ticket {}", join.name, join.ticket.short());
         context.audit(Event::new(Verb::Join, subject).by(actor(peer)).of(join.library))?;
+        is_new = true;
         Ok(vec![made])
     });
     let library = redeemed.map_err(|failure| for_joiner(&failure))?;
-    context.emit(NodeEvent::Joined {
-        library: library.id().to_string(),
-        node: peer.node.to_string(),
-        name: join.name.clone(),
-    });
-    tracing::info!(node = %peer.node, name = %join.name, library = %library.name(), "a node joined");
+    if is_new {
+        context.emit(NodeEvent::Joined {
+            library: library.id().to_string(),
+            node: peer.node.to_string(),
+            name: join.name.clone(),
+        });
+        tracing::info!(node = %peer.node, name = %join.name, library = %library.name(), "a node joined");
+    }
     let welcome = welcome(&library, &[peer.node, me], &join.ticket);
     Ok(welcome.into_iter().map(|statement| statement.bytes().clone()).collect())
 }

@@ -86,6 +86,9 @@ impl ServeService {
         let context = &self.context;
         let address = address::resolve(listen.unwrap_or(&context.config.listen)).await?;
         let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if context.supervisor.stopping(Stage::Serve).is_cancelled() {
+            return Err(Failure::busy("the node is closed; open the home again"));
+        }
         if let Some(address) = context.listening() {
             return Err(Failure::busy(format!("this node listens on {address} already")));
         }
@@ -93,12 +96,17 @@ impl ServeService {
         let address = socket.local_address().map_err(net_failure)?;
         context.listening.send_replace(Some(address));
         self.exchange.start(Arc::clone(&socket));
+        // A rotation between `listen` and `start` did not see the socket.
+        self.exchange.set_identity(context.key.identity())?;
         vouch::start(context, &self.handler.library);
         let listener = Listener {
             handler: Arc::clone(&self.handler) as Arc<dyn PeerHandler>,
             counts: Arc::clone(&self.counts),
             changes: self.handler.library.changes(),
         };
+        context.log.note_opened(context.now_ms());
+        context.metrics.listening.set(1);
+        context.emit(NodeEvent::Listening { address: address.to_string() });
         let (this, stop) = (Arc::clone(context), context.supervisor.stopping(Stage::Serve));
         let serving = socket.serve(listener, Box::pin(stop.cancelled_owned()));
         context.supervisor.spawn(Stage::Serve, async move {
@@ -107,9 +115,6 @@ impl ServeService {
             this.metrics.listening.set(0);
             this.emit(NodeEvent::Stopped);
         });
-        context.log.note_opened(context.now_ms());
-        context.metrics.listening.set(1);
-        context.emit(NodeEvent::Listening { address: address.to_string() });
         tracing::info!(%address, "serving");
         Ok(address)
     }

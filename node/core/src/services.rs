@@ -61,6 +61,7 @@ impl Services {
         for stage in Stage::ORDER {
             self.context.supervisor.stop(stage).await;
         }
+        self.context.events.end();
     }
 
     /// Works on a thread that may block.

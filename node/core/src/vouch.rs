@@ -48,6 +48,9 @@ async fn run(mut vouching: Vouching, stop: CancellationToken) {
     let mut changes = vouching.library.changes();
     let mut due = Instant::now();
     loop {
+        if stop.is_cancelled() {
+            return;
+        }
         changes.mark_unchanged();
         let now = Instant::now();
         if now >= due {

@@ -64,8 +64,9 @@ async fn events_are_watched_until_the_node_is_closed() -> Result {
     let films = node.join_library(&ticket(&origin).await?).await?;
     films.pull(Channel::LIVE).await?;
     node.close().await;
-    drop((node, films));
+    // The stream ends although handles to the node live.
     watching.await?;
+    drop((node, films));
     origin.close().await;
     let lines: Vec<String> = receiver.iter().collect();
     for expected in ["channel live is at release 1", "pulled 17 bytes in"] {

@@ -15,11 +15,14 @@ use crate::{
 pub(crate) async fn rotate(services: &Arc<Services>, options: Rotate) -> Result<Rotated> {
     let grace_ms = options.grace.saturating_mul(1000);
     let turn = services.rotation_turn().await;
-    let replaced =
-        services.blocking(move |services| rotation::replace(&services.context, &services.library, grace_ms));
+    let replaced = services.blocking(move |services| {
+        // The work holds the turn, not the caller's future: the work goes on where the future is dropped.
+        let _turn = turn;
+        let replaced = rotation::replace(&services.context, &services.library, grace_ms)?;
+        services.exchange.set_identity(services.context.key.identity())?;
+        Ok(replaced)
+    });
     let Replaced { key, libraries, refusing } = replaced.await?;
-    drop(turn);
-    services.exchange.set_identity(services.context.key.identity())?;
     // Before statements are sent to peers, so that peers also get the checkpoint of this act.
     services.audit.settle_if_due().await;
     let mut told = 0;

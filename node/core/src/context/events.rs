@@ -1,30 +1,47 @@
 //! The event stream of a node. Owns how far a slow reader may fall behind.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use chuan_api::node_event::{NodeEvent, Stamped};
 use tokio::sync::broadcast;
 
 /// Events that wait for the slowest reader; older ones are dropped for it, and counted.
 const BACKLOG: usize = 1024;
 
-/// Sends the events of a node to all readers.
-#[derive(Clone, Debug)]
-pub(crate) struct Events(broadcast::Sender<Stamped>);
+/// Sends the events of a node to all readers; `None` once the node is closed.
+#[derive(Debug)]
+pub(crate) struct Events(Mutex<Option<broadcast::Sender<Stamped>>>);
 
 impl Default for Events {
     fn default() -> Self {
-        Self(broadcast::Sender::new(BACKLOG))
+        Self(Mutex::new(Some(broadcast::Sender::new(BACKLOG))))
     }
 }
 
 impl Events {
-    /// Sends an event. Never blocks; without a reader it is dropped.
+    /// Sends an event. Never waits for a reader; without a reader it is dropped.
     pub(crate) fn emit(&self, at_ms: i64, event: NodeEvent) {
-        let _ = self.0.send(Stamped { at_ms, event });
+        if let Some(sender) = &*self.lock() {
+            let _ = sender.send(Stamped { at_ms, event });
+        }
     }
 
-    /// A stream of the events from now on.
+    /// A stream of the events from now on. It has ended already once the node is closed.
     pub(crate) fn subscribe(&self) -> EventStream {
-        EventStream(self.0.subscribe())
+        let receiver = match &*self.lock() {
+            Some(sender) => sender.subscribe(),
+            None => broadcast::channel(1).1,
+        };
+        EventStream(receiver)
+    }
+
+    /// Ends every stream behind the events that were sent.
+    pub(crate) fn end(&self) {
+        self.lock().take();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<broadcast::Sender<Stamped>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,7 +84,8 @@ mod tests {
         }
         assert_eq!(stream.next().await, Some(Next::Missed(7)));
         assert_eq!(stream.next().await, Some(Next::Event(Stamped { at_ms: 7, event: NodeEvent::Stopped })));
-        drop(events);
+        events.end();
+        assert_eq!(events.subscribe().next().await, None);
         let mut rest = 0;
         while let Some(Next::Event(_)) = stream.next().await {
             rest += 1;

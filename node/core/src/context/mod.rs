@@ -210,8 +210,11 @@ impl Threads {
     ) -> Result<T> {
         match self {
             Threads::Pool => {
-                let result = tokio::task::spawn_blocking(work).await;
-                result.map_err(|error| Failure::internal(format!("a command failed: {error}")))?
+                tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| match error.is_cancelled() {
+                    // The runtime is shut down.
+                    true => Err(Failure::interrupted()),
+                    false => Err(Failure::internal(format!("a command failed: {error}"))),
+                })
             }
             #[cfg(test)]
             Threads::Inline => work(),

@@ -5,7 +5,7 @@
 mod scheduler;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -67,8 +67,8 @@ pub(crate) struct ExchangeService {
     context: Arc<Context>,
     library: Arc<LibraryService>,
     peers: Arc<PeerService>,
-    /// The exchanges over the listener's socket; `None` while the node does not listen.
-    listening: Mutex<Option<Arc<ExchangeScheduler>>>,
+    /// The exchanges over the listener's socket, while the node listens. The task that runs them owns them.
+    listening: Mutex<Weak<ExchangeScheduler>>,
 }
 
 impl ExchangeService {
@@ -108,7 +108,7 @@ impl ExchangeService {
         let supervisor = &self.context.supervisor;
         let closing = supervisor.stopping(Stage::Serve).child_token();
         let scheduler = ExchangeScheduler::over(socket, Arc::clone(self), closing);
-        *self.lock() = Some(Arc::clone(&scheduler));
+        *self.lock() = Arc::downgrade(&scheduler);
         let stop = supervisor.stopping(Stage::Work);
         supervisor.spawn(Stage::Work, Arc::clone(self).run(scheduler, stop));
     }
@@ -136,7 +136,9 @@ impl ExchangeService {
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
-        *self.lock() = None;
+        *self.lock() = Weak::new();
+        // The listener finishes its answers over the same socket. In an orderly close it has ended already.
+        let _ = self.context.listening.subscribe().wait_for(Option::is_none).await;
         scheduler.end().await;
     }
 
@@ -151,14 +153,14 @@ impl ExchangeService {
 
     /// Proves another key from the next connection of the listener's socket on.
     pub(crate) fn set_identity(&self, identity: Identity) -> Result<()> {
-        match self.lock().as_ref() {
+        match self.lock().upgrade() {
             Some(scheduler) => scheduler.socket().set_identity(identity).map_err(net_failure),
             None => Ok(()),
         }
     }
 
     async fn broadcast(self: &Arc<Self>, library: &LibraryId, late_timeout: Duration) -> Result<Reach> {
-        let listening = self.lock().clone();
+        let listening = self.lock().upgrade();
         if let Some(scheduler) = listening {
             return Ok(self.broadcast_over(&scheduler, library, late_timeout).await);
         }
@@ -258,7 +260,7 @@ impl ExchangeService {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<ExchangeScheduler>>> {
+    fn lock(&self) -> MutexGuard<'_, Weak<ExchangeScheduler>> {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! [`Error`]: why a call failed, as a value to branch on.
+//! [`Error`]: the reason for which a call failed, as a value to branch on.
 
 use std::{error, fmt, sync::Arc};
 
@@ -6,7 +6,7 @@ use chuan_engine::Error as EngineError;
 
 use crate::exit::{Exit, Failure};
 
-/// Why a call failed. There is one variant for each reaction that the caller can choose; each has a message
+/// The reason for which a call failed. There is one variant for each reaction that the caller can choose; each has a message
 /// for people, with the cause and the remedy.
 ///
 /// [`source`](error::Error::source) is the error of the operating system or of the transport, where there is
@@ -23,7 +23,7 @@ pub enum Error {
     Denied(Reason),
     /// Another process or command uses it; try again later.
     Busy(Reason),
-    /// Stored bytes are damaged. A pull fetches them again.
+    /// Stored bytes are damaged. A pull fetches chunks and pages again, if a peer has them.
     Corrupt(Reason),
     /// A peer cannot be reached, or broke the protocol.
     Peer(Reason),

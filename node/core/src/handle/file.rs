@@ -120,7 +120,12 @@ impl File {
     /// # Errors
     ///
     /// [`Error::Invalid`] where the range has more than [`File::MAX_READ`] bytes of the file: use a
-    /// [`FileReader`]. [`Error::Corrupt`] where a chunk is damaged, [`Error::Missing`] where one is not held.
+    /// [`FileReader`]; also where the manifest contradicts a chunk. [`Error::Corrupt`] where a chunk is
+    /// damaged, [`Error::Missing`] where one is not held.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
     pub async fn read_at(&self, range: Range<u64>) -> Result<Bytes, Error> {
         let range = self.within(range);
         if range.end - range.start > Self::MAX_READ {
@@ -144,6 +149,7 @@ impl File {
             ahead: 1,
             parts: VecDeque::new(),
             stop: StopOnDrop::default(),
+            failed: None,
         }
     }
 
@@ -206,6 +212,8 @@ pub struct FileReader {
     /// The parts whose read has begun, in order.
     parts: VecDeque<JoinHandle<exit::Result<Bytes>>>,
     stop: StopOnDrop,
+    /// The error that ended the reader.
+    failed: Option<Error>,
 }
 
 impl FileReader {
@@ -215,7 +223,7 @@ impl FileReader {
     }
 
     /// The next bytes, at least one; `None` at the end of the range. Cancel-safe: no byte is lost where the
-    /// future is dropped. After an error the reader is at its end.
+    /// future is dropped. After an error, each call returns that error again.
     ///
     /// # Errors
     ///
@@ -225,25 +233,35 @@ impl FileReader {
     ///
     /// Outside a tokio runtime.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         while self.parts.len() < self.ahead && self.begun < self.end {
             let part = self.begun..self.end.min(self.begun.saturating_add(PART_BYTES));
             self.begun = part.end;
             self.parts.push_back(tokio::spawn(self.file.clone().read(part, self.stop.0.clone())));
         }
         let Some(part) = self.parts.front_mut() else { return Ok(None) };
-        // Dropped here, the part stays the next one.
+        // If the future is dropped during this await, the part stays at the front.
         let read = part.await;
         self.parts.pop_front();
         self.ahead = (2 * self.ahead).min(PARTS_AHEAD);
-        match read.unwrap_or_else(|error| Err(Failure::internal(format!("a read failed: {error}")))) {
+        let read = read.unwrap_or_else(|error| match error.is_cancelled() {
+            // The runtime is shut down.
+            true => Err(Failure::interrupted()),
+            false => Err(Failure::internal(format!("a read failed: {error}"))),
+        });
+        match read {
             Ok(bytes) => {
                 self.position = self.position.saturating_add(bytes.len() as u64);
                 Ok(Some(bytes))
             }
             Err(failure) => {
+                self.stop.0.cancel();
                 self.parts.clear();
-                self.begun = self.end;
-                Err(failure.into())
+                let error = Error::from(failure);
+                self.failed = Some(error.clone());
+                Err(error)
             }
         }
     }

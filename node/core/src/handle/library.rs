@@ -11,10 +11,10 @@ use super::{
 use crate::{
     authority,
     command::{Command, Conflicts, Diff, ListClasses, Ls, Releases},
-    exit::{self, Failure},
+    exit::{self, Exit, Failure},
     job::Job,
     keyring::{Ask, Keyring},
-    library::{channels, release},
+    library::channels,
     open_home::OpenHome,
     outcome::{self, Carried, ClassRow, ConflictRow, Differed, LibraryStatus, Listed, Outcome},
     session::Session,
@@ -39,7 +39,8 @@ impl Library {
         Self { home: Arc::clone(home), id, keys: Vec::new() }
     }
 
-    /// The same library; its commands sign with the key in `file` too. Keys in the home are not used then.
+    /// The same library, with one more key file to sign with. With at least one key file, keys in the home
+    /// are not used.
     pub fn with_key(mut self, file: impl Into<PathBuf>) -> Self {
         self.keys.push(file.into());
         self
@@ -89,6 +90,7 @@ impl Library {
     pub fn pull(&self, pull: impl Into<Pull>) -> Progress<Pulled> {
         let (library, pull) = (self.clone(), pull.into());
         Progress::new(Update::of, move |job| async move {
+            let pull = library.numbered(pull).await?;
             let command = Command::Pull(pull.command(&library.id, false));
             Pulled::of(*library.ask(command, job, answer!(Pull)).await?)
         })
@@ -98,6 +100,7 @@ impl Library {
     pub fn preview_pull(&self, pull: impl Into<Pull>) -> Progress<outcome::Pulled> {
         let (library, pull) = (self.clone(), pull.into());
         Progress::new(Update::of, move |job| async move {
+            let pull = library.numbered(pull).await?;
             let command = Command::Pull(pull.command(&library.id, true));
             library.ask(command, job, answer!(Pull)).await.map(|pulled| *pulled)
         })
@@ -217,6 +220,21 @@ impl Library {
         Ok(outcome::Published { library_name, ..published })
     }
 
+    /// The same pull with the id of its release instead of a sequence, which as text could be the beginning
+    /// of an id. Asks peers where no release with that sequence is known here.
+    async fn numbered(&self, mut pull: Pull) -> exit::Result<Pull> {
+        let sequence @ ReleaseName::Sequence(_) = &pull.release else { return Ok(pull) };
+        let id = match self.text(sequence) {
+            Err(failure) if failure.exit == Exit::Missing => {
+                self.home.services.exchange.ask_all(&self.id).await?;
+                self.text(sequence)?
+            }
+            known => known?,
+        };
+        pull.release = ReleaseName::Id(id.parse()?);
+        Ok(pull)
+    }
+
     async fn restored(self, restore: Restore, dry_run: bool, job: Job) -> exit::Result<Restored> {
         let spec = self.spec(&restore.release)?;
         let command = Command::Restore(restore.command(spec, dry_run));
@@ -261,12 +279,16 @@ impl Library {
             ReleaseName::Id(id) => Ok(id.to_string()),
             ReleaseName::Sequence(sequence) => {
                 let library = self.view()?;
-                let said = release::find(&library, &At::Sequence(*sequence))?;
-                if said.statement.sequence() != *sequence {
-                    let name = library.name();
-                    return Err(Failure::missing(format!("{name} has no release {sequence} here")));
+                let releases = library.releases().into_iter();
+                let found: Vec<_> = releases.filter(|said| said.statement.sequence() == *sequence).collect();
+                let name = library.name();
+                match found.as_slice() {
+                    [said] => Ok(said.statement.id().to_string()),
+                    [] => Err(Failure::missing(format!("{name} has no release {sequence} here"))),
+                    _ => Err(Failure::invalid(format!(
+                        "{name} has several releases {sequence}; name one by its id"
+                    ))),
                 }
-                Ok(said.statement.id().to_string())
             }
             ReleaseName::Channel(channel) => {
                 let library = self.view()?;

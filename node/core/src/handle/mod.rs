@@ -5,7 +5,7 @@
 //! release. [`Node::store`] and [`Node::audit_log`] are about the home as a whole. A handle is cheap to
 //! clone, and keeps the home open.
 //!
-//! Every command of the command line that works on a home is here:
+//! Nearly every command of the command line that works on a home is here:
 //!
 //! | the call returns | and it |
 //! | --- | --- |
@@ -13,7 +13,9 @@
 //! | [`Act`] | signs with an operator's key: awaited, it is done; or it is written to a file for other operators |
 //! | a future | answers from this home |
 //!
-//! Ids are those of the engine. Errors are of the type [`Error`].
+//! Ids are those of the engine. Errors are of the type [`Error`]; methods of [`Node`] that return a
+//! [`Failure`](crate::exit::Failure) are the commands of the command line, and `?` turns it into an
+//! [`Error`]. All calls need a tokio runtime.
 //!
 //! ```no_run
 //! use chuan::{Error, Node, handle::{Channel, Grant}};
@@ -197,12 +199,23 @@ impl Node {
         Ok(transfer::revocations_that_end(&mut self.session(), file.as_ref()).await?)
     }
 
-    /// Signs an act of operators that is in a file (see [`Act::to_file`]), with the operator's keys in the
-    /// files `keys`; without files, with the key in this home. Check the answer of
-    /// [`request::shown`] before.
+    /// The act of operators that is in a file (see [`Act::to_file`]), and its signatures.
+    pub async fn show_request(&self, file: impl Into<PathBuf>) -> Result<RequestShown, Error> {
+        let file = file.into();
+        let show = move |_: &Services| Ok(request::shown(&file, &request::read(&file)?));
+        Ok(self.0.services.blocking(show).await?)
+    }
+
+    /// Signs the act `act` that is in a file, with the operator's keys in the files `keys`; without files,
+    /// with the key in this home. [`Node::show_request`] gives the act and its id to check before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] where the file has another act than `act`.
     pub async fn sign_request(
         &self,
         file: impl Into<PathBuf>,
+        act: StatementId,
         keys: Vec<PathBuf>,
     ) -> Result<RequestShown, Error> {
         let file = file.into();
@@ -210,6 +223,10 @@ impl Node {
             let context = &services.context;
             let keyring = Keyring::new(keys, Some(context.home.clone()), Ask::Nobody);
             let mut request = request::read(&file)?;
+            if request.id() != act {
+                let (path, act) = (file.display(), act.short());
+                return Err(Failure::denied(format!("{path} has another act than {act}; show it again")));
+            }
             request.check_time(context.now_ms())?;
             for key in keyring.role_keys(request.library(), RoleKind::Operator)? {
                 request.sign(&key, context.now_ms())?;

@@ -87,7 +87,7 @@ impl Publish {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Pull {
-    release: ReleaseName,
+    pub(super) release: ReleaseName,
     into: Channel,
     from: Option<String>,
     packing: Option<Packing>,
@@ -197,7 +197,8 @@ impl Restore {
     }
 }
 
-/// The rights of a node. For a member, rights that are not given stay as they are.
+/// The rights of a node. For a member, rights that are not given stay as they are, except the end: each grant
+/// sets it anew.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Grant(command::Grant);
@@ -208,14 +209,17 @@ impl Grant {
         Self::default()
     }
 
-    /// A class that the node may have; `*` is any run of characters. May be repeated.
+    /// A class that the node may have; `*` is any run of characters. May be repeated. Replaces
+    /// [`Grant::all_classes`].
     pub fn class(mut self, class: impl Into<String>) -> Self {
+        self.0.all_classes = false;
         self.0.classes.push(class.into());
         self
     }
 
-    /// All classes, also classes that are added later.
+    /// All classes, also classes that are added later. Replaces [`Grant::class`].
     pub fn all_classes(mut self) -> Self {
+        self.0.classes.clear();
         self.0.all_classes = true;
         self
     }
@@ -250,9 +254,10 @@ impl Grant {
         self
     }
 
-    /// How long the grant is valid. Without it, the grant has no end.
+    /// The time for which the grant is valid, in whole seconds, at least one. Without it the grant has no
+    /// end, also if the grant before had one.
     pub fn expires(mut self, after: Duration) -> Self {
-        self.0.expires = Some(after.as_secs());
+        self.0.expires = Some(after.as_secs().max(1));
         self
     }
 
@@ -278,13 +283,13 @@ impl Invite {
         Self::default()
     }
 
-    /// How long the ticket can be used.
+    /// The time for which the ticket can be used, in whole seconds, at least one.
     pub fn expires(mut self, after: Duration) -> Self {
-        self.0.expires = after.as_secs();
+        self.0.expires = after.as_secs().max(1);
         self
     }
 
-    /// How many nodes may join with the ticket.
+    /// The number of nodes that may join with the ticket.
     pub fn uses(mut self, uses: u32) -> Self {
         self.0.uses = uses;
         self

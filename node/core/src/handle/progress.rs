@@ -20,11 +20,12 @@ pub use chuan_api::event::Progress as Counts;
 /// A command that begins to work, not started yet.
 type Work<T> = Pin<Box<dyn Future<Output = exit::Result<T>> + Send>>;
 
-/// A running command. It starts when it is first polled, and runs as a task of the tokio runtime.
+/// A running command. It starts when it is first polled, and runs as a task of the tokio runtime. If it is
+/// dropped before that, it does nothing.
 ///
 /// As a future it returns the answer. [`next`](Self::next) returns its events, one after the other: reports
-/// of progress, or the entries of a listing. Reading them is optional: the future drops them. While neither
-/// is polled, the command may wait.
+/// of progress, or the entries of a listing. Reading them is optional: the future drops them. If the caller
+/// polls neither, the command waits as soon as the queue of events is full.
 ///
 /// Dropping it cancels the command: finished parts are kept, and the same command continues from there. The
 /// command may work for a moment after that, until it sees the request.
@@ -129,7 +130,7 @@ impl<T: Send + 'static, I> Future for Progress<T, I> {
         this.start();
         while let Poll::Ready(Some(_)) = this.events.poll_recv(context) {}
         let Some(running) = &mut this.running else {
-            return Poll::Ready(Err(Failure::internal("the answer was taken already").into()));
+            return Poll::Ready(Err(Failure::invalid("the answer was taken already").into()));
         };
         let Poll::Ready(ended) = Pin::new(running).poll(context) else { return Poll::Pending };
         this.running = None;
@@ -177,7 +178,7 @@ mod tests {
         }
         assert_eq!(progress.next().await, None);
         assert_eq!((&mut progress).await.unwrap(), 3);
-        assert!(matches!(progress.await, Err(Error::Internal(_))));
+        assert!(matches!(progress.await, Err(Error::Invalid(_))));
     }
 
     /// Notes wait for room: more of them than the queue has must not stop a command without a reader.

@@ -90,7 +90,8 @@ impl LibraryService {
                     .for_each(|event| self.context.note(event));
             }
         }
-        self.lags.note(&library)
+        // Newer statements may have come meanwhile.
+        self.lags.note(&self.get(id).unwrap_or(library))
     }
 
     /// Like [`LibraryService::follow_channels`], of every library that a statement of `news` is about.

@@ -114,7 +114,7 @@ impl LibraryService {
             kept.extend(self.context.ledger().statements(Some(id), kind)?.into_iter().map(|kept| kept.bytes));
         }
         let library = Arc::new(Library::load(*id, kept, self.context.now_ms())?);
-        self.show(Arc::clone(&library));
+        self.show(Arc::clone(&library), 0);
         Ok(library)
     }
 
@@ -266,9 +266,9 @@ impl LibraryService {
             };
             return Err(Failure::denied(format!("{}: {refused}", statement.kind().name())));
         }
-        self.keep(before.as_deref(), &library, &made, moves)?;
+        let count = self.keep(before.as_deref(), &library, &made, moves)?;
         let library = Arc::new(library);
-        self.show(Arc::clone(&library));
+        self.show(Arc::clone(&library), count);
         Ok(library)
     }
 
@@ -341,8 +341,8 @@ impl LibraryService {
         let news: Vec<&Statement> = news.map(|(statement, _)| statement).collect();
         if !news.is_empty() {
             before_write(&library, &news)?;
-            self.keep(before.as_deref(), &library, offered, Vec::new())?;
-            self.show(Arc::new(library));
+            let count = self.keep(before.as_deref(), &library, offered, Vec::new())?;
+            self.show(Arc::new(library), count);
         }
         Ok(outcomes)
     }
@@ -373,8 +373,8 @@ impl LibraryService {
                 tracing::debug!(%error, library = library.name(), "a statement of a pull is not stored");
             }
         }
-        self.keep(before.as_deref(), &library, statements, Vec::new())?;
-        self.show(Arc::new(library));
+        let count = self.keep(before.as_deref(), &library, statements, Vec::new())?;
+        self.show(Arc::new(library), count);
         drop(writer);
         if before.is_none_or(|before| before.root().is_none()) {
             // Statements that were stored without a root become effective with it.
@@ -420,7 +420,7 @@ impl LibraryService {
     /// Shows another state than the ledger holds: what a crash would have left.
     #[cfg(test)]
     pub(crate) fn replace(&self, library: Arc<Library>) {
-        self.show(library);
+        self.show(library, 0);
     }
 
     /// Records statements of peers in the audit log. Releases, channels and tickets are recorded by the act
@@ -445,13 +445,14 @@ impl LibraryService {
 
     /// Writes the statements of `heard` that are in `after` and not in `before`, with all signatures known by
     /// then, and behind them the channels' `moves`. Statements that these supersede are no longer listed.
+    /// Returns the number of new statements.
     fn keep(
         &self,
         before: Option<&Library>,
         after: &Library,
         heard: &[Statement],
         moves: Vec<Record>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let mut batch = records::added(before, after, heard);
         let count = batch.len() as u64;
         batch.extend(moves);
@@ -460,11 +461,10 @@ impl LibraryService {
         }
         if count > 0 {
             self.context.metrics.statements.inc_by(count);
-            self.context.emit(NodeEvent::Statements { library: after.id().to_string(), count });
         }
         let passing = before.into_iter().flat_map(Library::passing);
         self.supersede(&passing.filter(|id| after.statement(id).is_none()).collect::<Vec<_>>());
-        Ok(())
+        Ok(count)
     }
 
     /// Unlists superseded statements. It only saves work: a failure is repeated at the next start.
@@ -476,13 +476,18 @@ impl LibraryService {
         }
     }
 
-    fn show(&self, library: Arc<Library>) {
+    /// Makes a library visible with `count` new statements, which are durable.
+    fn show(&self, library: Arc<Library>, count: u64) {
+        let id = library.id();
         self.snapshot.send_modify(|snapshot| {
             let snapshot = Arc::make_mut(snapshot);
             snapshot.left_out.remove(&library.id());
             snapshot.known.insert(library.id(), library);
         });
         self.changes.send_modify(|change| *change = change.wrapping_add(1));
+        if count > 0 {
+            self.context.emit(NodeEvent::Statements { library: id.to_string(), count });
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {

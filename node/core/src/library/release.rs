@@ -44,7 +44,7 @@ pub(crate) struct Named {
 pub(crate) fn resolve(libraries: &LibraryService, spec: &Spec) -> Result<Found> {
     let library = libraries.named(&spec.library)?;
     let (said, channel) = match &spec.at {
-        At::Name(name) if library.channel(name).is_some() => {
+        At::Name(name) if library.channel(name).is_some() && !is_id_of_release(&library, name) => {
             let said = libraries.here(&library, name)?.ok_or_else(|| {
                 let (library, how) = (library.name(), how_to_pull(name));
                 Failure::missing(format!(
@@ -192,6 +192,11 @@ impl Found {
     pub(crate) fn channel_name(&self) -> Option<String> {
         self.channel.as_ref().map(|channel| channel.name.clone())
     }
+}
+
+/// Whether a text is the complete id of a release. Such a text never names a channel.
+fn is_id_of_release(library: &Library, text: &str) -> bool {
+    text.parse::<StatementId>().is_ok_and(|id| library.release(&id).is_some())
 }
 
 /// The options with which `chuan pull` fetches a channel.

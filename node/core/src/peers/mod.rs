@@ -47,6 +47,8 @@ pub(crate) struct PeerService {
     context: Arc<Context>,
     library: Arc<LibraryService>,
     book: Mutex<Peers>,
+    /// Held while the book is changed and saved: readers do not wait for the disk.
+    writer: Mutex<()>,
 }
 
 impl PeerService {
@@ -61,7 +63,7 @@ impl PeerService {
             }
             book => book?,
         };
-        Ok(Self { context, library, book: Mutex::new(book) })
+        Ok(Self { context, library, book: Mutex::new(book), writer: Mutex::default() })
     }
 
     /// All peers, the one that was reached last first.
@@ -177,12 +179,13 @@ impl PeerService {
 
     /// Changes the address book, and saves it where that changed something.
     fn change<T>(&self, change: impl FnOnce(&mut Peers) -> T) -> Result<T> {
-        let mut book = self.lock();
-        let mut peers = book.clone();
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.lock().clone();
+        let mut peers = before.clone();
         let changed = change(&mut peers);
-        if peers != *book {
+        if peers != before {
             self.context.home.keep_peers(&peers)?;
-            *book = peers;
+            *self.lock() = peers;
         }
         Ok(changed)
     }

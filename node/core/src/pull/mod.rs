@@ -362,9 +362,13 @@ fn adopt_result(
     }
     context.home.end_pull(id)?;
     // Statements that arrived beside the data are newer than those with which the pull began.
-    // The pull event below records the move to its own release.
-    let is_recorded =
-        |moved: &Statement| matches!(moved.body(), Body::Channel(body) if body.release == release);
+    // The pull event below records the move of the channel that was asked for, and no other.
+    let is_recorded = |moved: &Statement| match (&plan.want, moved.body()) {
+        (Want::Channel(channel), Body::Channel(body)) => {
+            body.name == *channel && body.release == release && before != Some(release)
+        }
+        _ => false,
+    };
     service.follow_channels(id, &is_recorded)?;
     let is_new = match &plan.want {
         Want::Channel(_) => before != Some(release),

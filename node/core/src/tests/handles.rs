@@ -296,7 +296,11 @@ async fn operators_move_channels_and_change_members() {
     let state =
         async || members.list().await.unwrap().into_iter().find(|row| row.node == key.node()).unwrap();
     assert_eq!(state().await.state, MemberState::Member);
-    let signed = node.sign_request(&file, Vec::new()).await.unwrap();
+    let other =
+        node.sign_request(&file, chuan_engine::id::StatementId::from_bytes([9; 32]), Vec::new()).await;
+    assert!(matches!(other, Err(HandleError::Denied(_))), "{other:?}");
+    let act = node.show_request(&file).await.unwrap().statement.parse().unwrap();
+    let signed = node.sign_request(&file, act, Vec::new()).await.unwrap();
     assert_eq!((signed.signed_by, signed.complete), (shown.signed_by, true));
     assert!(node.apply_request(&file).await.unwrap().applied);
     assert_eq!((state().await.state, state().await.reason), (MemberState::Revoked, "stolen".to_owned()));
@@ -346,4 +350,17 @@ async fn the_store_and_the_audit_log_are_checked() {
     drop(last);
     assert_ne!(log.verify(None).await.unwrap().finding, "altered");
     assert_eq!(log.export(place.path("log")).await.unwrap().count, verbs.len() as u64);
+}
+
+/// A closed node takes no command and does not listen, although handles to it live.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_node_refuses_commands() {
+    let place = Place::new();
+    let (node, film) = with_film(&place, b"film").await;
+    let mut events = node.events();
+    node.close().await;
+    assert!(matches!(films(&node).await.pull(Channel::LIVE).await, Err(HandleError::Busy(_))));
+    assert_eq!(node.serve(Some("127.0.0.1:0")).await.unwrap_err().exit, Exit::Busy);
+    while events.next().await.is_some() {}
+    assert_eq!(&film.read_at(0..4).await.unwrap()[..], b"film");
 }
