@@ -2,8 +2,8 @@
 //!
 //! A [`Node`] is an open home. It publishes folders, serves its content to the members of a library, pulls
 //! missing content, restores releases to folders, and reads files of releases. [`handle`] has the handles to
-//! the things in a home. While a node is open, the `chuan` program works on its home through the admin
-//! socket.
+//! the things in a home; they need a tokio runtime. While a node is open, the `chuan` program works on its
+//! home through the admin socket.
 //!
 //! An origin and a mirror in one process:
 //!
@@ -55,8 +55,8 @@
 //! Inside an open home, services own the state: `library`, `peers`, `exchange`, `serve`, `vouch` and `audit`,
 //! over one `context`. `commands`, `publish`, `pull` and `rotate` work through them.
 //!
-//! This crate wires. The rules for chunks, manifests, statements and the protocol are in `chuan-engine`,
-//! whose types are at [`engine`]. The program `chuan` is built by the crate `chuan-cli`.
+//! This crate connects the parts. The rules for chunks, manifests, statements and the protocol are in
+//! `chuan-engine`, whose types are at [`engine`]. The program `chuan` is built by the crate `chuan-cli`.
 
 pub mod admin;
 mod audit;
