@@ -108,6 +108,11 @@ impl OpenHome {
         if self.services.context.supervisor.stopping(Stage::Admin).is_cancelled() {
             return Err(Failure::busy("the home is being closed; try again"));
         }
+        self.run_accepted(command, job).await
+    }
+
+    /// Like [`OpenHome::run`], of a command that the admin socket accepted: closing waits for it.
+    async fn run_accepted(&self, command: Command, job: Job) -> Result<Outcome> {
         let _running = self.register(job.cancel());
         let result = match command {
             Command::Status => {
@@ -176,7 +181,7 @@ impl Runner for AdminHandler {
         let home = self.home.upgrade();
         Box::pin(async move {
             match home {
-                Some(home) => home.run(command, job).await,
+                Some(home) => home.run_accepted(command, job).await,
                 None => Err(Failure::new(Exit::Busy, "the home is being closed; try again")),
             }
         })
