@@ -14,8 +14,8 @@
 //! | a future | answers from this home |
 //!
 //! Ids are those of the engine. Errors are of the type [`Error`]; methods of [`Node`] that return a
-//! [`Failure`](crate::exit::Failure) are the commands of the command line, and `?` turns it into an
-//! [`Error`]. All calls need a tokio runtime.
+//! [`Failure`] are the commands of the command line, and `?` turns it into an [`Error`]. All calls need a
+//! tokio runtime.
 //!
 //! ```no_run
 //! use chuan::{Error, Node, handle::{Channel, Grant}};
