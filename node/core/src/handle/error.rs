@@ -6,8 +6,8 @@ use chuan_engine::Error as EngineError;
 
 use crate::exit::{Exit, Failure};
 
-/// The reason for which a call failed. There is one variant for each reaction that the caller can choose; each has a message
-/// for people, with the cause and the remedy.
+/// The reason for which a call failed. There is one variant for each reaction that the caller can choose;
+/// each has a message for people, with the cause and the remedy.
 ///
 /// [`source`](error::Error::source) is the error of the operating system or of the transport, where there is
 /// one. The message includes its text.

@@ -363,23 +363,20 @@ fn adopt_result(
     context.home.end_pull(id)?;
     // Statements that arrived beside the data are newer than those with which the pull began.
     // The pull event below records the move of the channel that was asked for, and no other.
-    let is_recorded = |moved: &Statement| match (&plan.want, moved.body()) {
-        (Want::Channel(channel), Body::Channel(body)) => {
-            body.name == *channel && body.release == release && before != Some(release)
-        }
-        _ => false,
-    };
-    service.follow_channels(id, &is_recorded)?;
     let is_new = match &plan.want {
         Want::Channel(_) => before != Some(release),
         Want::Release(_) => report.chunks_fetched + report.page_bytes > 0,
     };
+    let is_recorded = |moved: &Statement| match (&plan.want, moved.body()) {
+        (Want::Channel(name), Body::Channel(body)) => is_new && (&body.name, body.release) == (name, release),
+        _ => false,
+    };
+    service.follow_channels(id, &is_recorded)?;
     if is_new {
+        let named = format!("{}@{sequence} {}", library.name(), release.short());
         let subject = match &plan.want {
-            Want::Channel(channel) => {
-                format!("{channel} -> {}@{sequence} {}", library.name(), release.short())
-            }
-            Want::Release(_) => format!("{}@{sequence} {}", library.name(), release.short()),
+            Want::Channel(channel) => format!("{channel} -> {named}"),
+            Want::Release(_) => named,
         };
         let member = library.member(&source.node);
         let actor =

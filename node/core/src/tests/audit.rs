@@ -59,40 +59,6 @@ async fn both_nodes_of_a_join_and_a_pull_record_them() {
     }
 }
 
-/// The pull record is of the channel that was asked for. Other channels that the pull moves here, and all of
-/// them if a release was asked for, have records of their own.
-#[tokio::test(flavor = "multi_thread")]
-async fn each_channel_that_a_pull_moves_is_in_the_log() {
-    let place = Place::new();
-    let origin = place.origin().await;
-    let [library, channel, release] = ["films", "canary", "films@1"].map(str::to_owned);
-    let options = SetChannel { library, channel, release, ..SetChannel::default() };
-    run_signed(&origin, Signed::SetChannel { options, keys: Keys::default() }).await.unwrap();
-    let subjects = |node: &Node| {
-        let records = read_log(node).into_iter().filter(|record| record.verb != "opened");
-        let subject = |record: AuditRecord| record.subject.rsplit_once(' ').unwrap().0.to_owned();
-        records.map(|record| format!("{} {}", record.verb.clone(), subject(record))).collect::<Vec<_>>()
-    };
-    let moved = |node: &Node, from: usize| {
-        let mut moved = subjects(node).split_off(from);
-        moved.sort();
-        moved
-    };
-    let mirror = place.node("mirror").await;
-    mirror.join(ticket(&origin).await).await.unwrap();
-    let joined = subjects(&mirror).len();
-    pull(&mirror).await.unwrap();
-    assert_eq!(moved(&mirror, joined), ["channel canary -> films@1", "pull live -> films@1"]);
-
-    place.write("b.mp4", "another film");
-    place.publish(&origin).await.unwrap();
-    let pulled = subjects(&mirror).len();
-    let by_name =
-        Pull { library: Some("films@2".to_owned()), channel: "canary".to_owned(), ..Pull::default() };
-    mirror.pull(by_name, &Job::silent()).await.unwrap();
-    assert_eq!(moved(&mirror, pulled), ["channel live -> films@2", "pull films@2"]);
-}
-
 /// Damage that is found only by reading is recorded, and so is its repair by a pull.
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_and_its_repair_are_in_the_log() {

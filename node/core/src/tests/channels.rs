@@ -223,3 +223,35 @@ fn sign_channel(
     let body = Body::Channel(Channel { release, ..said.body.clone() });
     Statement::sign(header, &body, &[publisher]).unwrap()
 }
+
+/// The pull record is of the channel that was asked for. Other channels that the pull moves here, and all of
+/// them if a release was asked for, have records of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_channel_that_a_pull_moves_is_in_the_log() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    moved(&origin, set("canary", "films@1")).await;
+    // Verbs and subjects behind the first `from` records, without ids.
+    let log = |node: &Node, from: usize| {
+        let records = super::audit::read_log(node).into_iter().skip(from);
+        let text = |record: crate::outcome::AuditRecord| {
+            format!("{} {}", record.verb, record.subject.rsplit_once(' ').map_or("", |(subject, _)| subject))
+        };
+        let mut texts: Vec<_> = records.map(text).collect();
+        texts.sort();
+        texts
+    };
+    let mirror = place.node("mirror").await;
+    mirror.join(ticket(&origin).await).await.unwrap();
+    let joined = log(&mirror, 0).len();
+    pull(&mirror).await.unwrap();
+    assert_eq!(log(&mirror, joined), ["channel canary -> films@1", "pull live -> films@1"]);
+
+    place.write("b.mp4", "another film");
+    place.publish(&origin).await.unwrap();
+    let pulled = log(&mirror, 0).len();
+    let by_name =
+        Pull { library: Some("films@2".to_owned()), channel: "canary".to_owned(), ..Pull::default() };
+    mirror.pull(by_name, &Job::silent()).await.unwrap();
+    assert_eq!(log(&mirror, pulled), ["channel live -> films@2", "pull films@2"]);
+}
