@@ -12,8 +12,8 @@ use std::{
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 
-use super::guide::Cutter;
-use crate::{limits::CHUNK_BYTES, manifest::ChunkRef};
+use super::{ChunkRef, guide::Cutter};
+use crate::limits::CHUNK_BYTES;
 
 /// Bytes requested from the source at a time: enough to make system calls cheap, and few enough to stay in
 /// the cache of a core between reading and cutting. A chunk that is kept also keeps its whole buffer, so

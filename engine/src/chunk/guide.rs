@@ -14,11 +14,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Profile, cut};
-use crate::{
-    id::{ChunkId, ID_LEN},
-    manifest::ChunkRef,
-};
+use super::{ChunkRef, Profile, cut};
+use crate::id::{ChunkId, ID_LEN};
 
 /// Chunks of an old version, which guide the cutting of a new version.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "test data is small")]
 
-use super::{Profile, cut};
-use crate::{id::ChunkId, manifest::ChunkRef};
+use super::{ChunkRef, Profile, cut};
+use crate::id::ChunkId;
 
 /// The chunks of a file, cut by the scan only.
 pub(crate) fn plain(profile: Profile, mut data: &[u8]) -> Vec<ChunkRef> {

@@ -6,10 +6,8 @@ use super::{
     extension,
     path::{EntryPath, LinkTarget},
 };
-use crate::{
-    chunk::Profile,
-    id::{ChunkId, PageId},
-};
+pub use crate::chunk::ChunkRef;
+use crate::{chunk::Profile, id::PageId};
 
 /// Seconds and nanoseconds since 1970 UTC; nanoseconds < 10⁹.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,15 +16,6 @@ pub struct Timestamp {
     pub seconds: i64,
     /// Nanoseconds within the second.
     pub nanos: u32,
-}
-
-/// One chunk of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ChunkRef {
-    /// The BLAKE3 hash of its bytes.
-    pub id: ChunkId,
-    /// Its length in bytes, 1 to the profile's maximum.
-    pub len: u32,
 }
 
 /// Sums over the items below a page or within an entry. They count with multiplicity: a chunk that is named
