@@ -26,6 +26,7 @@ pub mod slab;
 pub mod statement;
 pub mod store;
 pub mod sync;
+mod text;
 pub mod verify;
 
 pub use error::{Error, Result};

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Result},
     id::LibraryId,
     limits::{AUDIT_REASON_BYTES, AUDIT_SUBJECT_BYTES},
-    statement::wire::is_invisible,
+    text::is_invisible,
 };
 
 /// The result of an event.

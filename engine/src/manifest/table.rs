@@ -35,7 +35,7 @@ use crate::{
     error::{Error, Result},
     id::{Commitment, LibraryId, ManifestId, PageId, Salt},
     limits::{CLASS_NAME_BYTES, CLASS_POLICY_BYTES, CLASSES, TREE_LEVELS},
-    statement::wire::is_invisible,
+    text::is_invisible,
 };
 
 const TABLE_MAGIC: [u8; 4] = *b"CHTB";

@@ -3,7 +3,8 @@
 use crate::{
     error::{Error, Result},
     limits::{CLASS_NAME_BYTES, CLASSES},
-    statement::wire::{Reader, check_ascending, check_count, is_invisible, put_list, put_string},
+    statement::wire::{Reader, check_ascending, check_count, put_list, put_string},
+    text::is_invisible,
 };
 
 /// A set of classes: an empty list means all; else patterns in which `*` matches any run of characters.
