@@ -14,6 +14,7 @@ pub mod audit;
 pub mod chunk;
 pub mod codec;
 pub mod error;
+mod home;
 pub mod id;
 pub mod ingest;
 pub mod ledger;

@@ -60,6 +60,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::{
     chunk::chunker::{BufferPool, READ_BYTES},
     error::{Error, Result},
+    home::Protected,
     id::PageId,
     limits::INGEST_PART_BYTES,
     manifest::{
@@ -78,7 +79,6 @@ pub use delete::MaxDelete;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
 pub use secret::{KEY_ARMOR, KEY_FILE_BYTES, KEY_HEADING};
-pub(crate) use secret::{Protected, home_around, is_home};
 pub use tally::{Gap, Listed, Tally};
 
 use assemble::Assembler;

@@ -28,11 +28,12 @@ use rustix::{
 use super::{
     collide,
     exclude::{EXCLUDE_FILE, Excludes, List, joined},
-    secret::{IS_HOME, Protected, is_home, secret_name},
+    secret::{IS_HOME, secret_name},
     source::{Source, Stat, open_directory, open_file, read_link},
 };
 use crate::{
     error::{Error, Result},
+    home::{Protected, is_home},
     manifest::{EntryPath, LinkTarget},
     restore::is_temp_name,
 };
@@ -242,7 +243,8 @@ impl<'a> Walk<'a> {
         let Some(level) = self.levels.last() else { return Ok(None) };
         let error = match open_directory(level.directory.as_fd(), name) {
             Ok(inner) => {
-                let is_protected = Stat::of(&inner).is_ok_and(|stat| self.rules.protected.has(&stat));
+                let is_protected = Stat::of(&inner)
+                    .is_ok_and(|stat| self.rules.protected.has_inode(stat.device, stat.inode));
                 match is_home(&inner) {
                     Ok(is_home) if is_home || is_protected => return Ok(None),
                     Ok(_) => {}
@@ -365,7 +367,10 @@ fn file(path: EntryPath, stat: io::Result<Stat>) -> Found {
 
 fn folder(path: EntryPath, stat: io::Result<Stat>, is_home: bool, protected: &Protected) -> Found {
     match stat {
-        Ok(stat) if stat.kind == FileType::Directory && (is_home || protected.has(&stat)) => {
+        Ok(stat)
+            if stat.kind == FileType::Directory
+                && (is_home || protected.has_inode(stat.device, stat.inode)) =>
+        {
             Found::LeftOut(LeftOut::new(path, IS_HOME))
         }
         Ok(stat) if stat.kind == FileType::Directory => Found::Folder { path, stat },

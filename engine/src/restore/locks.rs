@@ -25,7 +25,7 @@ use rustix::{
 };
 
 use super::{levels, names::Names, stat::Stat};
-use crate::ingest::{Protected, is_home};
+use crate::home::{Protected, is_home};
 
 /// The rights that an owner needs to work in a folder.
 const WORKABLE: Mode = Mode::RWXU;

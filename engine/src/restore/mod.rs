@@ -74,8 +74,8 @@ use rustix::{
 use crate::{
     chunk::chunker::BufferPool,
     error::{Error, Result},
+    home::{Protected, home_around},
     id::{ChunkId, PageId},
-    ingest::{Protected, home_around},
     manifest::{EntryKind, PageSource},
     progress::{Counts, Progress},
     store::Objects,
