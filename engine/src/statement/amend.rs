@@ -1,12 +1,11 @@
 //! Changes of a [`Root`] in operators' terms. Pure edits of a body: people decide whether to sign the result,
 //! the [`library`](super::library) whether it is effective.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::str::FromStr;
 
 use crate::{
     error::{Error, Result},
-    id::StatementId,
-    statement::{Classes, Library, PublicKey, Role, RoleKind, Root, state::releases_under},
+    statement::{Classes, PublicKey, Role, RoleKind, Root},
 };
 
 /// If one of these fails, it leaves the root as it was.
@@ -73,14 +72,6 @@ impl Root {
 
     fn role_mut(&mut self, kind: RoleKind, classes: &Classes) -> Option<&mut Role> {
         self.roles.iter_mut().find(|role| role.kind == kind && role.classes == *classes)
-    }
-}
-
-impl Library {
-    /// The known releases that would be effective if `root` were the newest. The signatures of `root` are not
-    /// checked.
-    pub fn releases_under(&self, root: &Root) -> BTreeSet<StatementId> {
-        releases_under(&self.set, root)
     }
 }
 

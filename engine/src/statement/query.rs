@@ -1,6 +1,6 @@
 //! Queries on a [`Library`]: nothing here changes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     error::{Error, Result},
@@ -8,7 +8,7 @@ use crate::{
     statement::{
         Body, Channel, Checkpoint, Conflict, Library, Member, Policy, PublicKey, Release, Revoke, RoleKind,
         Root, Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
-        set::Subject,
+        set::Subject, state::releases_under,
     },
 };
 
@@ -126,6 +126,12 @@ impl Library {
         let mut all: Vec<_> = self.state.releases.iter().filter_map(|id| self.release(id)).collect();
         all.sort_by_key(|said| place_in_order(said.statement));
         all
+    }
+
+    /// The known releases that would be effective if `root` were the newest. The signatures of `root` are not
+    /// checked.
+    pub fn releases_under(&self, root: &Root) -> BTreeSet<StatementId> {
+        releases_under(&self.set, root)
     }
 
     /// The current statement of a channel.
