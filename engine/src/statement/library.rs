@@ -209,7 +209,7 @@ impl Library {
         let (counts, otherwise) = match statement.body() {
             Body::Root(_) => (state.roots.contains(&id), "another root has its version"),
             Body::Release(_) => {
-                (state.releases.contains(&id), "its publisher may not change all that it changes")
+                (state.releases.effective.contains(&id), "its publisher may not change all that it changes")
             }
             Body::Channel(channel) => {
                 let history = state.channels.get(&channel.name).map(|channel| channel.history.as_slice());
@@ -222,7 +222,7 @@ impl Library {
                     _ => (false, "its signer does not move the channel; an operator can switch to it"),
                 }
             }
-            Body::Ticket(_) => (state.tickets.contains(&id), "its signer is no longer an operator"),
+            Body::Ticket(_) => (state.nodes.tickets.contains(&id), "its signer is no longer an operator"),
             Body::Policy(policy) => (
                 state.policy.current == Some(id),
                 match policy.unknown_critical() {
@@ -231,7 +231,7 @@ impl Library {
                 },
             ),
             Body::Member(member) => {
-                let grants = state.nodes.get(&member.node).map(|node| node.grants.as_slice());
+                let grants = state.nodes.by_id.get(&member.node).map(|node| node.grants.as_slice());
                 (
                     grants.unwrap_or_default().contains(&id),
                     "a newer operator statement is effective, or its ticket is used up",
@@ -241,7 +241,7 @@ impl Library {
                 (!state.conflicts.iter().any(|c| lost(&c)), "the key has another successor")
             }
             Body::Revoke(_) => (
-                state.revocations.contains(&id),
+                state.nodes.revocations.contains(&id),
                 "its signer is no longer an operator, and the root does not pin it",
             ),
             Body::Fresh(_) | Body::Checkpoint(_) | Body::Pins(_) => (true, ""),

@@ -41,10 +41,10 @@ impl Library {
     /// The changes by limited publishers in `release`; `None` where publishers of all classes signed it or a
     /// release that descends from it.
     pub fn limited_changes(&self, release: &StatementId) -> Option<LimitedChanges> {
-        let last = self.release(release).filter(|_| self.state.limited.contains(release))?;
+        let last = self.release(release).filter(|_| self.state.releases.limited.contains(release))?;
         let mut changers: BTreeMap<u8, Vec<&Role>> = BTreeMap::new();
         let mut at = last;
-        while self.state.limited.contains(&at.statement.id()) {
+        while self.state.releases.limited.contains(&at.statement.id()) {
             let before = self.release(at.body.parents.first()?)?;
             for class in at.body.classes.iter().filter(|class| !before.body.classes.contains(class)) {
                 changers.entry(class.slot).or_default().extend(self.publisher_roles(at.statement));

@@ -114,7 +114,7 @@ impl Library {
 
     /// An effective release.
     pub fn release(&self, id: &StatementId) -> Option<Signed<'_, Release>> {
-        let statement = self.state.releases.get(id).and_then(|id| self.statement(id))?;
+        let statement = self.state.releases.effective.get(id).and_then(|id| self.statement(id))?;
         match statement.body() {
             Body::Release(body) => Some(Signed { statement, body }),
             _ => None,
@@ -123,7 +123,8 @@ impl Library {
 
     /// All effective releases, by (sequence, time, id).
     pub fn releases(&self) -> Vec<Signed<'_, Release>> {
-        let mut all: Vec<_> = self.state.releases.iter().filter_map(|id| self.release(id)).collect();
+        let mut all: Vec<_> =
+            self.state.releases.effective.iter().filter_map(|id| self.release(id)).collect();
         all.sort_by_key(|said| place_in_order(said.statement));
         all
     }
@@ -193,7 +194,7 @@ impl Library {
 
     /// A ticket's terms.
     pub fn ticket(&self, id: &StatementId) -> Option<Signed<'_, TicketTerms>> {
-        let statement = self.state.tickets.get(id).and_then(|id| self.statement(id))?;
+        let statement = self.state.nodes.tickets.get(id).and_then(|id| self.statement(id))?;
         match statement.body() {
             Body::Ticket(body) => Some(Signed { statement, body }),
             _ => None,
@@ -202,12 +203,12 @@ impl Library {
 
     /// All effective tickets, by id: those that a current operator signed or the root pins.
     pub fn tickets(&self) -> impl Iterator<Item = Signed<'_, TicketTerms>> {
-        self.state.tickets.iter().filter_map(|id| self.ticket(id))
+        self.state.nodes.tickets.iter().filter_map(|id| self.ticket(id))
     }
 
     /// The nodes that joined with a ticket, earliest first.
     pub fn ticket_uses(&self, ticket: &StatementId) -> impl Iterator<Item = NodeId> {
-        self.state.joined.get(ticket).into_iter().flatten().map(|(node, _)| *node)
+        self.state.nodes.joined.get(ticket).into_iter().flatten().map(|(node, _)| *node)
     }
 
     /// The first grant of a node: an operator's if there is one, else a ticket's. Does not tell whether the
@@ -219,7 +220,7 @@ impl Library {
     /// The member statement of a node that is suspended because its ticket was used too often. It grants
     /// nothing.
     pub fn claim(&self, node: &NodeId) -> Option<Signed<'_, Member>> {
-        let mut joined = self.state.joined.values().flatten();
+        let mut joined = self.state.nodes.joined.values().flatten();
         let (_, id) = joined.find(|(joined, _)| joined == node).filter(|_| self.is_suspended(node))?;
         let statement = self.statement(id)?;
         match statement.body() {
@@ -230,12 +231,12 @@ impl Library {
 
     /// All nodes that belong to the library, by node, suspended ones too.
     pub fn members(&self) -> Vec<Signed<'_, Member>> {
-        self.state.nodes.keys().filter_map(|node| self.member(node)).collect()
+        self.state.nodes.by_id.keys().filter_map(|node| self.member(node)).collect()
     }
 
     /// All member statements that grant `node` something.
     pub fn grants(&self, node: &NodeId) -> impl Iterator<Item = Signed<'_, Member>> {
-        let ids = self.state.nodes.get(node).map(|node| node.grants.as_slice()).unwrap_or_default();
+        let ids = self.state.nodes.by_id.get(node).map(|node| node.grants.as_slice()).unwrap_or_default();
         ids.iter().filter_map(|id| {
             let statement = self.statement(id)?;
             match statement.body() {
@@ -247,17 +248,17 @@ impl Library {
 
     /// The highest sequence that operators used for a node: the next operator statement goes above it.
     pub fn member_highest(&self, node: &NodeId) -> u64 {
-        self.state.nodes.get(node).map_or(0, |node| node.highest)
+        self.state.nodes.by_id.get(node).map_or(0, |node| node.highest)
     }
 
     /// Whether `node` has no rights until an operator decides. See [`conflicts`](Self::conflicts).
     pub fn is_suspended(&self, node: &NodeId) -> bool {
-        self.state.nodes.get(node).is_some_and(|node| node.suspended)
+        self.state.nodes.by_id.get(node).is_some_and(|node| node.suspended)
     }
 
     /// The effective revocation of `node`.
     pub fn revocation(&self, node: &NodeId) -> Option<Signed<'_, Revoke>> {
-        let statement = self.statement(self.state.nodes.get(node)?.revoked.as_ref()?)?;
+        let statement = self.statement(self.state.nodes.by_id.get(node)?.revoked.as_ref()?)?;
         match statement.body() {
             Body::Revoke(body) => Some(Signed { statement, body }),
             _ => None,
@@ -266,7 +267,7 @@ impl Library {
 
     /// Every effective revocation, by node.
     pub fn revocations(&self) -> impl Iterator<Item = Signed<'_, Revoke>> {
-        self.state.nodes.keys().filter_map(|node| self.revocation(node))
+        self.state.nodes.by_id.keys().filter_map(|node| self.revocation(node))
     }
 
     /// Whether `node` belongs to the library now: it has a grant that has not ended and is not suspended.
@@ -281,13 +282,13 @@ impl Library {
 
     /// The current key of a node; `None` for a node that is not a member.
     pub fn key_of(&self, node: &NodeId) -> Option<PublicKey> {
-        self.state.nodes.get(node)?.key
+        self.state.nodes.by_id.get(node)?.key
     }
 
     /// The node to which this key belongs, now or within its grace. A key that was never succeeded hashes to
     /// its node's id, so this query matters only for other keys.
     pub fn node_of(&self, key: &PublicKey, now_ms: i64) -> Option<NodeId> {
-        let (node, until) = self.state.keys.get(key)?;
+        let (node, until) = self.state.nodes.keys.get(key)?;
         until.is_none_or(|until| now_ms < until).then_some(*node)
     }
 
@@ -367,7 +368,8 @@ impl Library {
             Body::Checkpoint(body) if body.node == *node => Some(Signed { statement, body }),
             _ => None,
         });
-        let mut all: Vec<_> = all.filter(|said| self.state.is_of_current_key(node, said.statement)).collect();
+        let mut all: Vec<_> =
+            all.filter(|said| self.state.nodes.is_of_current_key(node, said.statement)).collect();
         all.sort_by_key(|said| std::cmp::Reverse((said.body.count, said.statement.id())));
         all
     }
@@ -389,7 +391,7 @@ impl Library {
         if self.revocation(joiner).is_some() {
             return Err(Error::Denied("the node was revoked; an operator can grant it access again".into()));
         }
-        let joined = self.state.joined.get(ticket).map(Vec::as_slice).unwrap_or_default();
+        let joined = self.state.nodes.joined.get(ticket).map(Vec::as_slice).unwrap_or_default();
         if let Some((_, id)) = joined.iter().find(|(node, _)| node == joiner) {
             return Ok(self.statement(id));
         }

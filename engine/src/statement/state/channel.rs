@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Conflict, ConflictKind, State, View};
+use super::{Conflict, ConflictKind, View};
 use crate::{
     id::StatementId,
     limits::SEQUENCE_JUMP,
@@ -50,32 +50,35 @@ struct ChannelStatements<'a> {
     sequences: Vec<u64>,
 }
 
-impl State {
-    pub(super) fn settle_channels(&mut self, view: &View<'_>) {
-        let mut channels: BTreeMap<&str, ChannelStatements<'_>> = BTreeMap::new();
-        for statement in view.set.iter() {
-            let Body::Channel(channel) = statement.body() else { continue };
-            channels.entry(&channel.name).or_default().sequences.push(statement.sequence());
-            if !self.releases.contains(&channel.release) {
-                continue;
-            }
-            // A pinned statement has the authority of the root quorum.
-            if view.is_operators(statement) || view.pinned(statement) {
-                channels.entry(&channel.name).or_default().operators.push((statement, channel));
-            } else if is_active_publisher(view, statement, channel) {
-                channels.entry(&channel.name).or_default().publishers.push((statement, channel));
-            }
+/// Settles the channels that move to the effective `releases`, by name, and adds their contradictions to
+/// `conflicts`.
+pub(super) fn settle(
+    view: &View<'_>,
+    releases: &BTreeSet<StatementId>,
+    conflicts: &mut Vec<Conflict>,
+) -> BTreeMap<String, ChannelState> {
+    let mut channels: BTreeMap<&str, ChannelStatements<'_>> = BTreeMap::new();
+    for statement in view.set.iter() {
+        let Body::Channel(channel) = statement.body() else { continue };
+        channels.entry(&channel.name).or_default().sequences.push(statement.sequence());
+        if !releases.contains(&channel.release) {
+            continue;
         }
-        for (name, mut said) in channels {
-            if said.operators.is_empty() && said.publishers.is_empty() {
-                continue;
-            }
-            said.drop_jumps();
-            let (state, conflicts) = said.settle(view, name);
-            self.conflicts.extend(conflicts);
-            self.channels.insert(name.to_owned(), state);
+        // A pinned statement has the authority of the root quorum.
+        if view.is_operators(statement) || view.pinned(statement) {
+            channels.entry(&channel.name).or_default().operators.push((statement, channel));
+        } else if is_active_publisher(view, statement, channel) {
+            channels.entry(&channel.name).or_default().publishers.push((statement, channel));
         }
     }
+    channels.retain(|_, said| !said.operators.is_empty() || !said.publishers.is_empty());
+    let settled = channels.into_iter().map(|(name, mut said)| {
+        said.drop_jumps();
+        let (state, found) = said.settle(view, name);
+        conflicts.extend(found);
+        (name.to_owned(), state)
+    });
+    settled.collect()
 }
 
 /// Whether the active publisher that the statement names signed it, in a publisher role.

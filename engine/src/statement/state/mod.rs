@@ -13,19 +13,18 @@ mod node;
 mod policy;
 mod release;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
-    id::{NodeId, StatementId},
-    statement::{
-        Body, Classes, PublicKey, RoleKind, Root, Statement, inventory::Inventory, set::StatementSet,
-    },
+    id::StatementId,
+    statement::{Body, Classes, RoleKind, Root, Statement, inventory::Inventory, set::StatementSet},
 };
 
-pub(super) use channel::ChannelState;
+use channel::ChannelState;
 pub use conflict::{Conflict, ConflictKind};
-pub(super) use node::NodeState;
-pub(super) use policy::PolicyState;
+use node::Nodes;
+use policy::PolicyState;
+use release::Releases;
 pub(super) use release::releases_under;
 
 /// The state derived from a statement set.
@@ -33,20 +32,11 @@ pub(super) use release::releases_under;
 pub(super) struct State {
     /// The chain of effective roots, by version.
     pub(super) roots: Vec<StatementId>,
-    pub(super) releases: BTreeSet<StatementId>,
-    /// The releases that are effective only because their limited publishers left the other classes as they
-    /// were.
-    pub(super) limited: BTreeSet<StatementId>,
+    pub(super) releases: Releases,
     pub(super) channels: BTreeMap<String, ChannelState>,
-    pub(super) tickets: BTreeSet<StatementId>,
-    /// The nodes that joined with a ticket, the earliest first.
-    pub(super) joined: BTreeMap<StatementId, Vec<(NodeId, StatementId)>>,
     pub(super) policy: PolicyState,
-    /// Authorized revocations, including those that are ineffective because their sequence jumps.
-    pub(super) revocations: BTreeSet<StatementId>,
-    pub(super) nodes: BTreeMap<NodeId, NodeState>,
-    /// The node of each key; for an old key, until a time in ms since 1970.
-    pub(super) keys: BTreeMap<PublicKey, (NodeId, Option<i64>)>,
+    pub(super) nodes: Nodes,
+    /// All contradictions of the statements, ascending.
     pub(super) conflicts: Vec<Conflict>,
     /// The names of all known statements.
     pub(super) inventory: Inventory,
@@ -92,12 +82,11 @@ impl State {
     pub(super) fn of(set: &StatementSet) -> Self {
         let mut state = State { inventory: Inventory::of(set), ..State::default() };
         let Some(root) = state.chain(set) else { return state };
-        let view = View { set, root };
-        state.settle_releases(&view);
-        state.settle_channels(&view);
-        state.settle_policy(&view);
-        state.settle_nodes(&view);
-        state.settle_checkpoints(&view);
+        let (view, conflicts) = (View { set, root }, &mut state.conflicts);
+        state.releases = Releases::of(&view, conflicts);
+        state.channels = channel::settle(&view, &state.releases.effective, conflicts);
+        state.policy = PolicyState::of(&view, conflicts);
+        state.nodes = Nodes::of(&view, conflicts);
         state.conflicts.sort();
         state
     }

@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use super::{Conflict, ConflictKind, State, View, channel::highest_without_jump};
+use super::{Conflict, ConflictKind, View, channel::highest_without_jump};
 use crate::{
     id::{NodeId, StatementId},
     statement::{Body, Member, PublicKey, Statement, Succession, TicketTerms},
@@ -50,8 +50,25 @@ struct Claim<'a> {
     ticket: StatementId,
 }
 
-impl State {
-    pub(super) fn settle_nodes(&mut self, view: &View<'_>) {
+/// The state that follows from all statements on nodes, tickets and keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::statement) struct Nodes {
+    /// The nodes that effective statements name.
+    pub(in crate::statement) by_id: BTreeMap<NodeId, NodeState>,
+    /// The effective tickets.
+    pub(in crate::statement) tickets: BTreeSet<StatementId>,
+    /// The nodes that joined with a ticket, the earliest first.
+    pub(in crate::statement) joined: BTreeMap<StatementId, Vec<(NodeId, StatementId)>>,
+    /// Authorized revocations, including those that are ineffective because their sequence jumps.
+    pub(in crate::statement) revocations: BTreeSet<StatementId>,
+    /// The node of each key; for an old key, until a time in ms since 1970.
+    pub(in crate::statement) keys: BTreeMap<PublicKey, (NodeId, Option<i64>)>,
+}
+
+impl Nodes {
+    /// Settles all nodes, and adds the contradictions of their statements to `conflicts`.
+    pub(super) fn of(view: &View<'_>, conflicts: &mut Vec<Conflict>) -> Self {
+        let mut settled = Self::default();
         let mut by_node: BTreeMap<NodeId, OperatorStatements<'_>> = BTreeMap::new();
         let mut tickets: BTreeMap<StatementId, (&Statement, &TicketTerms)> = BTreeMap::new();
         let mut claims = Vec::new();
@@ -76,21 +93,23 @@ impl State {
                     of_node.sequences.push(revoke.up_to);
                     if view.is_revocation(statement) {
                         of_node.revocations.push((statement, revoke.up_to));
-                        self.revocations.insert(statement.id());
+                        settled.revocations.insert(statement.id());
                     }
                 }
                 Body::Succession(next) => successions.entry(next.node).or_default().push((statement, next)),
                 _ => {}
             }
         }
-        self.tickets = tickets.keys().copied().collect();
+        settled.tickets = tickets.keys().copied().collect();
         // Drop nodes that no effective operator statement names.
         by_node.retain(|_, of_node| !of_node.appointments.is_empty() || !of_node.revocations.is_empty());
         for (node, of_node) in by_node {
-            self.nodes.insert(node, of_node.settle());
+            settled.by_id.insert(node, of_node.settle());
         }
-        self.settle_claims(view, &tickets, &claims, &successions);
-        self.settle_keys(view, &successions);
+        settled.settle_claims(view, &tickets, &claims, &successions, conflicts);
+        settled.settle_keys(view, &successions, conflicts);
+        settled.find_forks(view, conflicts);
+        settled
     }
 
     /// Finds the nodes that joined with each ticket.
@@ -100,6 +119,7 @@ impl State {
         tickets: &BTreeMap<StatementId, (&Statement, &TicketTerms)>,
         claims: &[Claim<'_>],
         successions: &BTreeMap<NodeId, Vec<(&Statement, &Succession)>>,
+        conflicts: &mut Vec<Conflict>,
     ) {
         let mut chains = ChainCache::new(successions);
         let mut by_ticket: BTreeMap<StatementId, BTreeMap<NodeId, &Claim<'_>>> = BTreeMap::new();
@@ -121,8 +141,8 @@ impl State {
             if overused {
                 let mut statements: Vec<_> = nodes.values().map(|claim| claim.statement.id()).collect();
                 statements.sort_unstable();
-                let decided = |node: &NodeId| self.nodes.get(node).is_some_and(|state| state.decided);
-                self.conflicts.push(Conflict {
+                let decided = |node: &NodeId| self.by_id.get(node).is_some_and(|state| state.decided);
+                conflicts.push(Conflict {
                     kind: ConflictKind::Ticket,
                     subject: format!(
                         "ticket {} for {} with {} nodes",
@@ -135,7 +155,7 @@ impl State {
                 });
             }
             for (node, claim) in &nodes {
-                let state = self.nodes.entry(*node).or_default();
+                let state = self.by_id.entry(*node).or_default();
                 if state.revoked.is_some() || !is_newer(view, made, state) {
                     continue;
                 }
@@ -163,7 +183,7 @@ impl State {
         chains: &mut ChainCache<'_>,
     ) -> bool {
         terms.redeemers.iter().any(|node| {
-            let state = self.nodes.get(node);
+            let state = self.by_id.get(node);
             let bound =
                 state.and_then(|state| member_of(view, state.grants.first()?)).map(|member| member.key);
             let chain = chains.of(node, bound);
@@ -182,10 +202,11 @@ impl State {
         &mut self,
         view: &View<'_>,
         successions: &BTreeMap<NodeId, Vec<(&Statement, &Succession)>>,
+        conflicts: &mut Vec<Conflict>,
     ) {
         let mut current = Vec::new();
         let mut graced = Vec::new();
-        for (node, state) in &mut self.nodes {
+        for (node, state) in &mut self.by_id {
             let bound = state.grants.first().and_then(|id| member_of(view, id)).map(|member| member.key);
             let Some(mut key) = bound else { continue };
             let said = successions.get(node).map(Vec::as_slice).unwrap_or_default();
@@ -199,7 +220,7 @@ impl State {
                         let mut statements: Vec<_> =
                             next.iter().map(|(statement, _)| statement.id()).collect();
                         statements.sort_unstable();
-                        self.conflicts.push(Conflict {
+                        conflicts.push(Conflict {
                             kind: ConflictKind::Succession,
                             subject: format!("node {}", node.short()),
                             statements,
@@ -233,12 +254,12 @@ impl State {
     /// Whether the node's current key signed; for a node without a current key, any key that it had. A key
     /// that was replaced, by a succession or by an operator, may be a thief's.
     pub(in crate::statement) fn is_of_current_key(&self, node: &NodeId, statement: &Statement) -> bool {
-        let current = self.nodes.get(node).and_then(|state| state.key);
+        let current = self.by_id.get(node).and_then(|state| state.key);
         current.is_none_or(|current| statement.signers().any(|key| *key == current))
     }
 
     /// Finds nodes with two audit logs.
-    pub(super) fn settle_checkpoints(&mut self, view: &View<'_>) {
+    fn find_forks(&self, view: &View<'_>, conflicts: &mut Vec<Conflict>) {
         let mut by_place: BTreeMap<(NodeId, u64), BTreeSet<StatementId>> = BTreeMap::new();
         let mut heads: BTreeMap<(NodeId, u64), BTreeSet<crate::id::RecordId>> = BTreeMap::new();
         for statement in view.set.iter() {
@@ -259,7 +280,7 @@ impl State {
             }
         }
         for (node, statements) in proofs {
-            self.conflicts.push(Conflict {
+            conflicts.push(Conflict {
                 kind: ConflictKind::Checkpoint,
                 subject: format!("node {}", node.short()),
                 statements: statements.into_iter().collect(),

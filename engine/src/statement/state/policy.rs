@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Conflict, ConflictKind, State, View, channel::highest_without_jump};
+use super::{Conflict, ConflictKind, View, channel::highest_without_jump};
 use crate::{
     id::StatementId,
     statement::{Body, Policy, Statement},
@@ -18,8 +18,9 @@ pub(in crate::statement) struct PolicyState {
     pub(in crate::statement) highest: u64,
 }
 
-impl State {
-    pub(super) fn settle_policy(&mut self, view: &View<'_>) {
+impl PolicyState {
+    /// Settles all policies, and adds their contradictions to `conflicts`.
+    pub(super) fn of(view: &View<'_>, conflicts: &mut Vec<Conflict>) -> Self {
         let mut sequences = Vec::new();
         let mut by_sequence: BTreeMap<u64, Vec<(&Statement, &Policy)>> = BTreeMap::new();
         for statement in view.set.iter() {
@@ -36,19 +37,19 @@ impl State {
             [(statement, policy)] if policy.unknown_critical().is_none() => Some((*sequence, statement.id())),
             _ => None,
         });
-        self.policy = PolicyState {
-            current: current.map(|(_, id)| id),
-            highest: by_sequence.last_key_value().map_or(0, |(sequence, _)| *sequence),
-        };
         for (sequence, said) in by_sequence.iter().filter(|(_, said)| said.len() > 1) {
             let mut statements: Vec<_> = said.iter().map(|(statement, _)| statement.id()).collect();
             statements.sort_unstable();
-            self.conflicts.push(Conflict {
+            conflicts.push(Conflict {
                 kind: ConflictKind::Policy,
                 subject: format!("policy at sequence {sequence}"),
                 statements,
                 settled: current.is_some_and(|(newest, _)| newest > *sequence),
             });
+        }
+        Self {
+            current: current.map(|(_, id)| id),
+            highest: by_sequence.last_key_value().map_or(0, |(sequence, _)| *sequence),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Conflict, ConflictKind, State, View};
+use super::{Conflict, ConflictKind, View};
 use crate::{
     id::StatementId,
     limits::SEQUENCE_JUMP,
@@ -14,13 +14,23 @@ use crate::{
 
 /// The releases that would be effective if `root` were the newest.
 pub(in crate::statement) fn releases_under(set: &StatementSet, root: &Root) -> BTreeSet<StatementId> {
-    let mut state = State::default();
-    state.settle_releases(&View { set, root });
-    state.releases
+    Releases::of(&View { set, root }, &mut Vec::new()).effective
 }
 
-impl State {
-    pub(super) fn settle_releases(&mut self, view: &View<'_>) {
+/// The state that follows from all releases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::statement) struct Releases {
+    /// The effective releases.
+    pub(in crate::statement) effective: BTreeSet<StatementId>,
+    /// The releases that are effective only because their limited publishers left the other classes as they
+    /// were.
+    pub(in crate::statement) limited: BTreeSet<StatementId>,
+}
+
+impl Releases {
+    /// Settles all releases, and adds their contradictions to `conflicts`.
+    pub(super) fn of(view: &View<'_>, conflicts: &mut Vec<Conflict>) -> Self {
+        let mut settled = Self::default();
         let mut releases: BTreeMap<StatementId, (&Statement, &Release)> = BTreeMap::new();
         for statement in view.set.iter() {
             if let Body::Release(body) = statement.body() {
@@ -32,7 +42,7 @@ impl State {
         for (id, (statement, release)) in &releases {
             let signers: Vec<_> = statement.signers().copied().collect();
             if view.pinned(statement) || view.root.allows(RoleKind::Publisher, &Classes::all(), &signers) {
-                self.vouch(*id, &releases);
+                settled.vouch(*id, &releases);
             } else if let [parent] = release.parents.as_slice()
                 && let Some((above, before)) = releases.get(parent)
                 && statement.sequence() <= above.sequence().saturating_add(SEQUENCE_JUMP)
@@ -41,15 +51,16 @@ impl State {
                 limited.entry(*parent).or_default().push(*id);
             }
         }
-        let mut open: Vec<_> = self.releases.iter().copied().collect();
+        let mut open: Vec<_> = settled.effective.iter().copied().collect();
         while let Some(parent) = open.pop() {
             let next = limited.remove(&parent).unwrap_or_default();
-            for id in next.into_iter().filter(|id| self.releases.insert(*id)) {
-                self.limited.insert(id);
+            for id in next.into_iter().filter(|id| settled.effective.insert(*id)) {
+                settled.limited.insert(id);
                 open.push(id);
             }
         }
-        self.find_rivals(&releases);
+        settled.find_rivals(&releases, conflicts);
+        settled
     }
 
     /// Marks a release as effective, and with it its known ancestors.
@@ -57,7 +68,7 @@ impl State {
         let mut open = vec![id];
         while let Some(id) = open.pop() {
             if let Some((_, release)) = releases.get(&id)
-                && self.releases.insert(id)
+                && self.effective.insert(id)
             {
                 open.extend(&release.parents);
             }
@@ -65,15 +76,19 @@ impl State {
     }
 
     /// Only among effective releases: other releases by the thief of a removed key contradict nothing.
-    fn find_rivals(&mut self, releases: &BTreeMap<StatementId, (&Statement, &Release)>) {
+    fn find_rivals(
+        &self,
+        releases: &BTreeMap<StatementId, (&Statement, &Release)>,
+        conflicts: &mut Vec<Conflict>,
+    ) {
         let mut by_place: BTreeMap<(Vec<PublicKey>, u64), BTreeSet<StatementId>> = BTreeMap::new();
-        for (id, (statement, _)) in releases.iter().filter(|(id, _)| self.releases.contains(id)) {
+        for (id, (statement, _)) in releases.iter().filter(|(id, _)| self.effective.contains(id)) {
             let signers = statement.signers().copied().collect();
             by_place.entry((signers, statement.sequence())).or_default().insert(*id);
         }
         for ((signers, sequence), rivals) in by_place.into_iter().filter(|(_, rivals)| rivals.len() > 1) {
             let signer = signers.first().map(PublicKey::short).unwrap_or_default();
-            self.conflicts.push(Conflict {
+            conflicts.push(Conflict {
                 kind: ConflictKind::Release,
                 subject: format!("release {sequence} of publisher {signer}"),
                 statements: rivals.into_iter().collect(),
