@@ -17,6 +17,7 @@ use crate::{
     command::Verify,
     context::Context,
     exit::{Failure, Result},
+    home::whole,
     job::Job,
     library::{LibraryService, holdings::Holdings, lost::name},
     outcome::{Rebuilt, Verified},
@@ -148,7 +149,7 @@ fn note_whole_releases(context: &Context, library: &Library) -> Result<BTreeSet<
             whole.push(said.body.manifest);
         }
     }
-    context.home.note_whole(&library.id(), whole)
+    whole::note(&context.home, &library.id(), whole)
 }
 
 /// Whether the marks show that all classes of a manifest whose headers are held were whole here.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use chuan_engine::id::{LibraryId, NodeId};
 use serde::{Deserialize, Serialize};
 
-use super::Home;
+use super::{Home, make_dir};
 use crate::file;
 use crate::{
     exit::{Exit, Failure, Result},
@@ -42,6 +42,29 @@ pub struct Lagging {
 }
 
 impl Lags {
+    /// The channels of `library` that are behind in `home`. A damaged file is taken as empty: its entries are
+    /// noted again.
+    pub fn read(home: &Home, library: &LibraryId) -> Result<Self> {
+        match file::read(&path(home, library)) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+            Err(failure) if failure.exit == Exit::Missing => Ok(Self::default()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Replaces the entries of a library in `home`; durable when it returns.
+    pub fn keep(&self, home: &Home, library: &LibraryId) -> Result<()> {
+        let path = path(home, library);
+        if self.0.is_empty() {
+            return file::remove(&path);
+        }
+        make_dir(&home.root.join("behind"))?;
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| Failure::internal(format!("encode channels that are behind: {error}")))?;
+        bytes.push(b'\n');
+        file::write_atomic(&path, &bytes, 0o600)
+    }
+
     /// Notes that `statement` is the newest about `channel`, and that the channel here has not moved to its
     /// release.
     pub fn announced(&mut self, channel: &str, statement: &str, now_ms: i64) -> &mut Lagging {
@@ -73,33 +96,8 @@ impl Lagging {
     }
 }
 
-impl Home {
-    fn lags_path(&self, library: &LibraryId) -> PathBuf {
-        self.root.join("behind").join(format!("{library}.json"))
-    }
-
-    /// The channels of `library` that are behind here. A damaged file is taken as empty: its entries are
-    /// noted again.
-    pub fn lags(&self, library: &LibraryId) -> Result<Lags> {
-        match file::read(&self.lags_path(library)) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
-            Err(failure) if failure.exit == Exit::Missing => Ok(Lags::default()),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Replaces the entries of a library; durable when it returns.
-    pub fn keep_lags(&self, library: &LibraryId, lags: &Lags) -> Result<()> {
-        let path = self.lags_path(library);
-        if lags.0.is_empty() {
-            return file::remove(&path);
-        }
-        super::make_dir(&self.root.join("behind"))?;
-        let mut bytes = serde_json::to_vec_pretty(lags)
-            .map_err(|error| Failure::internal(format!("encode channels that are behind: {error}")))?;
-        bytes.push(b'\n');
-        file::write_atomic(&path, &bytes, 0o600)
-    }
+fn path(home: &Home, library: &LibraryId) -> PathBuf {
+    home.root.join("behind").join(format!("{library}.json"))
 }
 
 #[cfg(test)]
@@ -112,17 +110,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
         let library = LibraryId::from_bytes([1; 32]);
-        let mut lags = home.lags(&library).unwrap();
+        let mut lags = Lags::read(&home, &library).unwrap();
         lags.announced("live", "a", 10).announced_by(&NodeId::of(&[1; 32]));
         lags.announced("live", "a", 20);
         lags.announced("live", "b", 30);
-        home.keep_lags(&library, &lags).unwrap();
-        let kept = home.lags(&library).unwrap();
+        lags.keep(&home, &library).unwrap();
+        let kept = Lags::read(&home, &library).unwrap();
         let live = &kept.0["live"];
         assert_eq!((live.since_ms, live.announced_ms, live.announcers.len()), (10, 30, 0));
-        home.keep_lags(&library, &Lags::default()).unwrap();
-        assert_eq!(home.lags(&library).unwrap(), Lags::default());
-        home.keep_lags(&library, &Lags::default()).unwrap();
+        Lags::default().keep(&home, &library).unwrap();
+        assert_eq!(Lags::read(&home, &library).unwrap(), Lags::default());
+        Lags::default().keep(&home, &library).unwrap();
     }
 
     #[test]

@@ -21,11 +21,11 @@
 //! ```
 
 pub mod config;
-mod heard;
+pub(crate) mod heard;
 pub mod keys;
 pub mod lag;
 pub mod peers;
-mod whole;
+pub(crate) mod whole;
 
 use std::{
     fs::DirBuilder,

@@ -10,50 +10,47 @@ use super::{Home, make_dir};
 use crate::exit::{Exit, Failure, Result};
 use crate::file;
 
-impl Home {
-    fn whole_path(&self, library: &LibraryId) -> PathBuf {
-        self.root.join("whole").join(library.to_string())
-    }
+fn path_of(home: &Home, library: &LibraryId) -> PathBuf {
+    home.root.join("whole").join(library.to_string())
+}
 
-    /// The manifests of a library that were complete here. A line that a crash cut short is ignored.
-    pub fn whole(&self, library: &LibraryId) -> Result<BTreeSet<ManifestId>> {
-        let bytes = match file::read(&self.whole_path(library)) {
-            Ok(bytes) => bytes,
-            Err(failure) if failure.exit == Exit::Missing => return Ok(BTreeSet::new()),
-            Err(failure) => return Err(failure),
-        };
-        Ok(String::from_utf8_lossy(&bytes).lines().filter_map(|line| line.parse().ok()).collect())
-    }
+/// The manifests of a library that were complete here. A line that a crash cut short is ignored.
+fn read(home: &Home, library: &LibraryId) -> Result<BTreeSet<ManifestId>> {
+    let bytes = match file::read(&path_of(home, library)) {
+        Ok(bytes) => bytes,
+        Err(failure) if failure.exit == Exit::Missing => return Ok(BTreeSet::new()),
+        Err(failure) => return Err(failure),
+    };
+    Ok(String::from_utf8_lossy(&bytes).lines().filter_map(|line| line.parse().ok()).collect())
+}
 
-    /// Notes manifests that are complete here, in one write; durable when it returns. Returns all manifests
-    /// that are noted then.
-    pub fn note_whole(
-        &self,
-        library: &LibraryId,
-        manifests: impl IntoIterator<Item = ManifestId>,
-    ) -> Result<BTreeSet<ManifestId>> {
-        let mut noted = self.whole(library)?;
-        let mut lines = String::new();
-        for manifest in manifests {
-            if noted.insert(manifest) {
-                lines.push_str(&format!("{manifest}\n"));
-            }
+/// Notes manifests that are complete here, in one write; durable when it returns. Returns all manifests
+/// that are noted then.
+pub(crate) fn note(
+    home: &Home,
+    library: &LibraryId,
+    manifests: impl IntoIterator<Item = ManifestId>,
+) -> Result<BTreeSet<ManifestId>> {
+    let mut noted = read(home, library)?;
+    let mut lines = String::new();
+    for manifest in manifests {
+        if noted.insert(manifest) {
+            lines.push_str(&format!("{manifest}\n"));
         }
-        if lines.is_empty() {
-            return Ok(noted);
-        }
-        let dir = self.root.join("whole");
-        make_dir(&dir)?;
-        let path = self.whole_path(library);
-        let failed = |error| Failure::io(format!("write {}", path.display()), error);
-        let mut file =
-            OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
-        // The first newline ends a line that a crash cut short.
-        let lines = format!("\n{lines}");
-        file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        file::sync_dir(&dir)?;
-        Ok(noted)
     }
+    if lines.is_empty() {
+        return Ok(noted);
+    }
+    let dir = home.root.join("whole");
+    make_dir(&dir)?;
+    let path = path_of(home, library);
+    let failed = |error| Failure::io(format!("write {}", path.display()), error);
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+    // The first newline ends a line that a crash cut short.
+    let lines = format!("\n{lines}");
+    file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    file::sync_dir(&dir)?;
+    Ok(noted)
 }
 
 #[cfg(test)]
@@ -67,14 +64,14 @@ mod tests {
         let home = Home::init(dir.path(), None, Role::Mirror).unwrap();
         let library = LibraryId::from_bytes([1; 32]);
         let [first, second] = [1, 2].map(|byte| ManifestId::from_bytes([byte; 32]));
-        assert!(home.whole(&library).unwrap().is_empty());
-        home.note_whole(&library, [first]).unwrap();
-        let path = home.whole_path(&library);
+        assert!(read(&home, &library).unwrap().is_empty());
+        note(&home, &library, [first]).unwrap();
+        let path = path_of(&home, &library);
         let len = std::fs::metadata(&path).unwrap().len();
-        home.note_whole(&library, [first]).unwrap();
+        note(&home, &library, [first]).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), len);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"0202").unwrap();
-        home.note_whole(&library, [second]).unwrap();
-        assert_eq!(home.whole(&library).unwrap(), BTreeSet::from([first, second]));
+        note(&home, &library, [second]).unwrap();
+        assert_eq!(read(&home, &library).unwrap(), BTreeSet::from([first, second]));
     }
 }

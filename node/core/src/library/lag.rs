@@ -81,7 +81,7 @@ impl Lags {
 
     /// The note about the newest statement about a channel.
     fn lagging(&self, library: &Library, said: &Signed<'_, Channel>) -> Result<Option<Lagging>> {
-        let mut lags = self.context.home.lags(&library.id())?;
+        let mut lags = Lags::read(&self.context.home, &library.id())?;
         let noted = lags.0.remove(&said.body.name);
         Ok(noted.filter(|noted| noted.statement == said.statement.id().to_string()))
     }
@@ -148,13 +148,13 @@ impl Lags {
 
     fn change(&self, library: &Library, change: impl FnOnce(&mut Noted)) -> Result<()> {
         let _notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.context.home.lags(&library.id())?;
+        let before = Lags::read(&self.context.home, &library.id())?;
         let mut lags = before.clone();
         change(&mut lags);
         if lags == before {
             return Ok(());
         }
-        self.context.home.keep_lags(&library.id(), &lags)?;
+        lags.keep(&self.context.home, &library.id())?;
         let is_new = |(name, lagging): &(&String, &Lagging)| {
             before.0.get(*name).is_none_or(|before| before.statement != lagging.statement)
         };

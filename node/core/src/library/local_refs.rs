@@ -12,7 +12,7 @@ use chuan_engine::{
 };
 
 use super::LibraryService;
-use crate::{audit_log::event_of, exit::Result};
+use crate::{audit_log::event_of, exit::Result, home::whole};
 
 impl LibraryService {
     /// The ref of a channel in this home; `None` before its first data has come.
@@ -81,7 +81,7 @@ impl LibraryService {
             let Some(statement) = library.statement(&to.statement) else { continue };
             let is_elsewhere = here.is_none_or(|at| at.release != to.release);
             if let Some(release) = library.release(&to.release).filter(|_| is_elsewhere) {
-                self.context.home.note_whole(id, [release.body.manifest])?;
+                whole::note(&self.context.home, id, [release.body.manifest])?;
             }
             let moved = self.move_here(statement, name)?;
             if moved && !is_recorded(statement) {

@@ -11,7 +11,7 @@ use chuan_engine::{
 use super::LibraryService;
 use crate::{
     exit::{Exit, Failure, Result},
-    home::Home,
+    home::{Home, heard},
     job::Job,
     outcome::{LedgerStatus, LeftOut, Verified},
 };
@@ -122,9 +122,9 @@ impl LibraryService {
         }
         let unnamed = lost.iter().filter(|lost| lost.library.is_none()).map(|lost| lost.last);
         let last = unnamed.max().unwrap_or(0);
-        self.context.home.note_heard(library, last)?;
+        heard::note(&self.context.home, library, last)?;
         let mut known = self.all().into_iter().map(|library| library.id());
-        Ok(Some(self.left_out().is_empty() && known.all(|id| self.context.home.heard(&id) >= last)))
+        Ok(Some(self.left_out().is_empty() && known.all(|id| heard::read(&self.context.home, &id) >= last)))
     }
 
     /// Whether a record is lost or a library is left out.
@@ -143,7 +143,7 @@ impl LibraryService {
         let lost = self.context.ledger().lost()?;
         let concerns = |lost: &LostRecord| match (&lost.library, library) {
             (Some(own), Some(library)) => own == library,
-            (None, Some(library)) => self.context.home.heard(library) < lost.last,
+            (None, Some(library)) => heard::read(&self.context.home, library) < lost.last,
             (_, None) => true,
         };
         if !lost.iter().any(concerns) {

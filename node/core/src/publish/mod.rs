@@ -20,6 +20,7 @@ use crate::{
     command::{Growing, Ingest, Publish},
     context::Context,
     exit::{Failure, Result},
+    home::whole,
     job::Job,
     library::LibraryService,
     outcome::{ClassRow, Ingested, ListedClass, Published},
@@ -102,7 +103,7 @@ impl Run<'_> {
         let changed = before.filter(is_said).is_none();
         if changed {
             self.keep_documents(&id, &sealed)?;
-            self.context.home.note_whole(&id, [manifest])?;
+            whole::note(&self.context.home, &id, [manifest])?;
         }
         install(report.cache);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();

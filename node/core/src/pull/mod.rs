@@ -358,7 +358,7 @@ fn adopt_result(
     let sequence = said.map_or(0, |said| said.statement.sequence());
     // A dry run fetches only pages.
     if let Some(said) = said.filter(|_| report.done) {
-        context.home.note_whole(id, [said.body.manifest])?;
+        crate::home::whole::note(&context.home, id, [said.body.manifest])?;
     }
     context.home.end_pull(id)?;
     // Statements that arrived beside the data are newer than those with which the pull began.
