@@ -5,13 +5,11 @@
 
 use std::{fmt, str::FromStr};
 
+pub use crate::limits::format::ID_LEN;
 use crate::{
     codec,
     error::{Error, Result},
 };
-
-/// Length of an id in bytes.
-pub const ID_LEN: usize = 32;
 
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {

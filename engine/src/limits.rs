@@ -1,5 +1,7 @@
 //! All bounds of formats, protocol and memory, as named constants, and the relations that must hold between
-//! them.
+//! them. [`mod@format`] has the sizes that a format fixes.
+
+pub mod format;
 
 use std::time::Duration;
 
@@ -12,6 +14,10 @@ pub const PATH_DEPTH: usize = 64;
 
 /// Bytes of a chunk at most, in any profile.
 pub const CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes that a chunker requests from its source at a time: enough to make system calls cheap, and few enough
+/// to stay in the cache of a core between reading and cutting. A chunk that is kept also keeps its whole
+/// buffer, so larger buffers would cost memory.
+pub const CHUNKER_READ_BYTES: usize = 1024 * 1024;
 /// Chunks that an entry lists inline at most. More chunks become a tree.
 pub const INLINE_CHUNKS: usize = 4;
 /// Extensions of an entry at most.
@@ -38,6 +44,17 @@ pub const PAGE_ITEMS_MAX: usize = 256;
 pub const PAGE_BYTES: usize = 64 * 1024;
 /// Bytes of a large file that one thread cuts at a time. A publish holds a few such parts in memory.
 pub const INGEST_PART_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of a file at most that shares a job and a buffer with others in a publish.
+pub const INGEST_SMALL_BYTES: u64 = 256 * 1024;
+/// Attempts to read a file that changes while a publish reads it.
+pub const INGEST_ATTEMPTS: u32 = 3;
+/// Delay before a changed file is read again, multiplied by the number of attempts so far: time for a writer
+/// to finish.
+pub const INGEST_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// Bytes of a file at most that a publish searches for keys: a key that was pasted into notes is also a key.
+pub const INGEST_SEARCHED_BYTES: u64 = 64 * 1024;
+/// Bytes of a key file at most: an encrypted one has about 500.
+pub const KEY_FILE_BYTES: u64 = 4096;
 /// Chunks of the older version of a file that guide the cutting of the new version, at most, at about 64
 /// bytes each.
 pub const GUIDE_CHUNKS: usize = 1 << 18;
@@ -113,6 +130,8 @@ pub const POLICY_REGIONS: usize = 64;
 /// Successor keys that one node may have in a library since an operator bound a key to it, at most. Without
 /// this limit, each key could sign a successor without end.
 pub const SUCCESSIONS: usize = 256;
+/// Successors of one key that are kept, the smallest ones: enough to prove that one of them is a thief's.
+pub const KEY_SUCCESSORS: usize = 2;
 /// Nodes above the allowed uses that are recorded for a ticket, at most. One is already proof that the ticket
 /// was copied.
 pub const TICKET_OVERUSE: usize = 64;
@@ -374,6 +393,8 @@ pub const RESTORE_FAILURES: usize = 1000;
 pub const RESTORE_FAILED_PATHS: usize = 64 * 1024;
 /// Depth of nested folders that a restore removes as one unit, at most.
 pub const RESTORE_REMOVED_DEPTH: usize = 256;
+/// Bytes of a file from which on a restore bypasses the page cache: one full buffer of a direct write.
+pub const RESTORE_DIRECT_BYTES: u64 = 4 * 1024 * 1024;
 
 const _: () =
     assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);

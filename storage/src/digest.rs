@@ -3,7 +3,9 @@
 use chuan_engine::{
     Result,
     limits::SEGMENT_BLOCK,
-    segment::{FooterEntry, Item, Marker, RECORD_HEADER_BYTES, RecordKey, SegmentName, align_up},
+    segment::{
+        FIRST_GROUP, FooterEntry, Item, Marker, RECORD_HEADER_BYTES, RecordKey, SegmentName, align_up,
+    },
     store::ObjectId,
 };
 use rustix::fs::Advice;
@@ -14,9 +16,6 @@ use crate::{
     view::SegmentView,
     walk,
 };
-
-/// Where the first group of a segment begins.
-pub(crate) const FIRST_GROUP: u64 = SEGMENT_BLOCK as u64;
 
 /// The content of one segment after a position.
 pub(crate) struct Digest<'a> {

@@ -16,12 +16,12 @@ use std::{
 use chuan_engine::{
     Error, Result,
     id::LibraryId,
-    segment::{FooterEntry, RECORD_HEADER_BYTES, RecordKey, SegmentName, align_up},
+    segment::{FIRST_GROUP, FooterEntry, RECORD_HEADER_BYTES, RecordKey, SegmentName, align_up},
     store::ObjectId,
 };
 
 use crate::{
-    digest::{Digest, FIRST_GROUP},
+    digest::Digest,
     entry::{Indexed, Location},
     index::{Change, Index},
     layout::Layout,

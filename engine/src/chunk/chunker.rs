@@ -13,15 +13,10 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{ChunkRef, guide::Cutter};
-use crate::limits::CHUNK_BYTES;
-
-/// Bytes requested from the source at a time: enough to make system calls cheap, and few enough to stay in
-/// the cache of a core between reading and cutting. A chunk that is kept also keeps its whole buffer, so
-/// larger buffers would cost memory.
-pub const READ_BYTES: usize = 1024 * 1024;
+use crate::limits::{CHUNK_BYTES, CHUNKER_READ_BYTES};
 
 /// Size of a buffer in bytes: the bytes left over from the buffer before, and a full read.
-const BUFFER_BYTES: usize = READ_BYTES + CHUNK_BYTES;
+const BUFFER_BYTES: usize = CHUNKER_READ_BYTES + CHUNK_BYTES;
 
 /// Used buffers that are free. It only saves allocations and is not a limit: if no buffer is free, a new one
 /// is allocated.
@@ -38,7 +33,7 @@ impl BufferPool {
         Self { free, back }
     }
 
-    /// A buffer of at least [`READ_BYTES`] plus the largest chunk, with arbitrary content.
+    /// A buffer of at least [`CHUNKER_READ_BYTES`] plus the largest chunk, with arbitrary content.
     pub fn take(&self) -> Vec<u8> {
         self.free.try_recv().unwrap_or_else(|_| vec![0; BUFFER_BYTES])
     }
@@ -84,7 +79,7 @@ impl Chunker {
         Self { cutter, pool, carry: Bytes::new(), ended: false }
     }
 
-    /// Reads about `bytes` bytes ([`READ_BYTES`] at most) and appends the complete chunks to `run`. Returns
+    /// Reads about `bytes` bytes ([`CHUNKER_READ_BYTES`] at most) and appends the complete chunks to `run`. Returns
     /// `false` at the end of the stream, when all chunks have been returned. After an error the chunker must
     /// not be used again.
     pub fn next_run(
@@ -96,7 +91,7 @@ impl Chunker {
         if self.ended {
             return Ok(false);
         }
-        let bytes = bytes.clamp(1, READ_BYTES);
+        let bytes = bytes.clamp(1, CHUNKER_READ_BYTES);
         let mut buffer = self.pool.take();
         let start = self.carry.len();
         if let Some(front) = buffer.get_mut(..start) {
@@ -162,10 +157,17 @@ mod tests {
     #[test]
     fn a_stream_is_cut_as_the_whole_file_is() {
         for profile in Profile::ALL {
-            for len in [0, 1, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 5 * READ_BYTES + 77] {
+            for len in [
+                0,
+                1,
+                CHUNKER_READ_BYTES - 1,
+                CHUNKER_READ_BYTES,
+                CHUNKER_READ_BYTES + 1,
+                5 * CHUNKER_READ_BYTES + 77,
+            ] {
                 let data = noise(len as u64, len);
                 assert_eq!(
-                    chunks(profile, &data, usize::MAX, READ_BYTES),
+                    chunks(profile, &data, usize::MAX, CHUNKER_READ_BYTES),
                     plain(profile, &data),
                     "{profile:?} {len}"
                 );

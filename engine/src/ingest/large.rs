@@ -17,25 +17,25 @@ use rustix::fs::{Advice, fadvise};
 
 use super::{
     plan::ToRead,
-    read::{ATTEMPTS, RETRY_DELAY, Stop, Worker, not_read, open},
+    read::{Stop, Worker, not_read, open},
     run::{Ends, ItemOutcome, Mark, Run},
     seam::{Broken, Seams},
-    secret::{LOOKED_THROUGH_BYTES, secret_in},
+    secret::secret_in,
     source::Stat,
 };
 use crate::{
     chunk::{
-        chunker::{Chunker, READ_BYTES},
+        chunker::Chunker,
         guide::{Cutter, Guide},
     },
     error::Result,
-    limits::GUIDE_CHUNKS,
+    limits::{CHUNKER_READ_BYTES, GUIDE_CHUNKS, INGEST_ATTEMPTS, INGEST_RETRY_DELAY, INGEST_SEARCHED_BYTES},
     manifest::{ChunkRef, Content, cursor},
     store::Objects,
 };
 
 /// Bytes read at a time past a part's end, where the needed length is not known.
-const BEYOND_BYTES: usize = READ_BYTES / 4;
+const BEYOND_BYTES: usize = CHUNKER_READ_BYTES / 4;
 
 /// A large file that is being read.
 #[derive(Debug)]
@@ -117,10 +117,13 @@ impl Worker<'_> {
             Chunker::new(Cutter::new(large.read.profile, guide, next.offset), Arc::clone(&self.pool));
         let end = large.seams.front(next.part + 1);
         loop {
-            let bytes = usize::try_from(end.saturating_sub(source.at)).unwrap_or(READ_BYTES);
+            let bytes = usize::try_from(end.saturating_sub(source.at)).unwrap_or(CHUNKER_READ_BYTES);
             let mut run = next.run();
-            let more =
-                chunker.next_run(&mut source, bytes.clamp(BEYOND_BYTES, READ_BYTES), &mut run.chunks)?;
+            let more = chunker.next_run(
+                &mut source,
+                bytes.clamp(BEYOND_BYTES, CHUNKER_READ_BYTES),
+                &mut run.chunks,
+            )?;
             let is_done = record_cuts(large, next, &mut run.chunks)?;
             next.number += 1;
             self.send_run(run)?;
@@ -166,11 +169,11 @@ impl Worker<'_> {
             next.offset = 0;
             self.send_run(Run { marks, ..next.run() })?;
             next.number += 1;
-            thread::sleep(RETRY_DELAY * (attempt - 1));
-            match self.stream(large, next, self.takes_growing && attempt == ATTEMPTS) {
+            thread::sleep(INGEST_RETRY_DELAY * (attempt - 1));
+            match self.stream(large, next, self.takes_growing && attempt == INGEST_ATTEMPTS) {
                 Ok((stat, file)) => return Ok(ItemOutcome::file(&large.read, stat, Some(&file))),
                 Err(Stop::Ended) => return Err(Stop::Ended),
-                Err(Stop::Changed) if attempt < ATTEMPTS => {}
+                Err(Stop::Changed) if attempt < INGEST_ATTEMPTS => {}
                 Err(stop) => return Ok(not_read(&large.read, &stop)),
             }
         }
@@ -189,7 +192,7 @@ impl Worker<'_> {
         let mut small = Vec::new();
         // The file may have been replaced by a key file. Its bytes are searched for secrets before any of
         // them is sent, and exactly the searched bytes are sent.
-        if before.size <= LOOKED_THROUGH_BYTES {
+        if before.size <= INGEST_SEARCHED_BYTES {
             span.read_to_end(&mut small)?;
             if let Some(secret) = secret_in(&small) {
                 return Err(Stop::Secret(secret));
@@ -199,7 +202,7 @@ impl Worker<'_> {
         let mut chunker = Chunker::new(Cutter::plain(large.read.profile), Arc::clone(&self.pool));
         loop {
             let mut run = next.run();
-            let more = chunker.next_run(&mut source, READ_BYTES, &mut run.chunks)?;
+            let more = chunker.next_run(&mut source, CHUNKER_READ_BYTES, &mut run.chunks)?;
             next.offset += run.chunks.iter().map(|(chunk, _)| u64::from(chunk.len)).sum::<u64>();
             next.number += 1;
             self.send_run(run)?;

@@ -58,11 +58,11 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::{
-    chunk::chunker::{BufferPool, READ_BYTES},
+    chunk::chunker::BufferPool,
     error::{Error, Result},
     home::Protected,
     id::PageId,
-    limits::INGEST_PART_BYTES,
+    limits::{CHUNKER_READ_BYTES, INGEST_PART_BYTES, INGEST_SMALL_BYTES},
     manifest::{
         EntryPath, PageSource, Sums, Timestamp,
         builder::Tree,
@@ -78,7 +78,7 @@ pub use cache::ScanCache;
 pub use delete::MaxDelete;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
-pub use secret::{KEY_ARMOR, KEY_FILE_BYTES, KEY_HEADING};
+pub use secret::{KEY_ARMOR, KEY_HEADING};
 pub use tally::{Gap, Listed, Tally};
 
 use assemble::Assembler;
@@ -86,7 +86,7 @@ use delete::Gone;
 use exclude::Excludes;
 use large::Large;
 use plan::{Item, Job, Previous, Rules, plan};
-use read::{SMALL_BYTES, Work, Worker};
+use read::{Work, Worker};
 use run::Run;
 use secret::refuse_home;
 use source::Source;
@@ -101,7 +101,7 @@ const WORKERS: usize = 4;
 
 /// Buffers that a part fills.
 #[expect(clippy::cast_possible_truncation, reason = "a part is some mebibytes")]
-const PART_BUFFERS: usize = INGEST_PART_BYTES as usize / READ_BYTES;
+const PART_BUFFERS: usize = INGEST_PART_BYTES as usize / CHUNKER_READ_BYTES;
 
 /// The source of a publish, and its options.
 #[derive(Clone, Debug)]
@@ -259,7 +259,8 @@ impl Window<'_> {
         if self.cancel.load(Ordering::Relaxed) || self.jobs.send(()).is_err() {
             return false;
         }
-        let large = job.items.pop_if(|item| matches!(item, Item::Read(read) if read.stat.size > SMALL_BYTES));
+        let large =
+            job.items.pop_if(|item| matches!(item, Item::Read(read) if read.stat.size > INGEST_SMALL_BYTES));
         let Some(Item::Read(read)) = large else {
             return self.work.send(Work::Small(job)).is_ok();
         };

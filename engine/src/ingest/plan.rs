@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use super::{
     cache::{Reader, Record},
     delete::Gone,
-    read::{SMALL_BYTES, buffer_holds},
+    read::buffer_holds,
     source::Stat,
     walk::{Found, LeftOut},
 };
 use crate::{
     chunk::Profile,
     error::{Error, Result},
-    limits::LINK_GROUPS,
+    limits::{INGEST_SMALL_BYTES, LINK_GROUPS},
     manifest::{
         Content, Entry, EntryKind, EntryPath, Extension, LinkTarget, classifier::Classifier, extension,
         path::collision_key,
@@ -438,7 +438,7 @@ impl Packer<'_> {
             Item::Read(read) => read.stat.size,
             _ => 0,
         };
-        let large = size > SMALL_BYTES;
+        let large = size > INGEST_SMALL_BYTES;
         if large || !buffer_holds(self.bytes + size) || self.job.items.len() >= JOB_ITEMS {
             self.flush();
         }

@@ -15,11 +15,12 @@ use super::{
     read::{Stop, not_read, open},
     run::{FileChange, ItemOutcome},
     run_planner,
-    secret::{LOOKED_THROUGH_BYTES, secret_in},
+    secret::secret_in,
     source::Source,
 };
 use crate::{
     error::{Error, Result},
+    limits::INGEST_SEARCHED_BYTES,
     manifest::EntryKind,
     progress::{Counts, Progress},
     store::Objects,
@@ -114,9 +115,9 @@ impl Preview<'_> {
 /// Opens a file as a publish would, and returns its size.
 fn look(source: &Source, read: &ToRead) -> Result<u64, Stop> {
     let (mut file, stat) = open(source, read.path.as_str())?;
-    if stat.size <= LOOKED_THROUGH_BYTES {
+    if stat.size <= INGEST_SEARCHED_BYTES {
         let mut bytes = Vec::new();
-        Read::by_ref(&mut file).take(LOOKED_THROUGH_BYTES).read_to_end(&mut bytes)?;
+        Read::by_ref(&mut file).take(INGEST_SEARCHED_BYTES).read_to_end(&mut bytes)?;
         if let Some(secret) = secret_in(&bytes) {
             return Err(Stop::Secret(secret));
         }

@@ -25,30 +25,20 @@ use super::{
     plan::{Item, Job, ToRead},
     run::{Ends, ItemOutcome, Mark, Run},
     seam::Broken,
-    secret::{LOOKED_THROUGH_BYTES, secret_in},
+    secret::secret_in,
     source::{Source, Stat},
     walk::VANISHED,
 };
 use crate::{
-    chunk::{
-        chunker::{BufferPool, READ_BYTES},
-        guide::Cutter,
-    },
+    chunk::{chunker::BufferPool, guide::Cutter},
+    limits::{CHUNKER_READ_BYTES, INGEST_ATTEMPTS, INGEST_RETRY_DELAY, INGEST_SEARCHED_BYTES},
     manifest::ChunkRef,
     store::Objects,
 };
 
-/// A file up to this size shares a job and a buffer with others.
-pub(super) const SMALL_BYTES: u64 = 256 * 1024;
-/// Attempts to read a file that changes during the read.
-pub(super) const ATTEMPTS: u32 = 3;
-/// Delay before a changed file is read again, multiplied by the number of attempts so far: time for a writer
-/// to finish.
-pub(super) const RETRY_DELAY: Duration = Duration::from_millis(50);
-
 /// Whether small files of `bytes` in total fit in one buffer.
 pub(super) fn buffer_holds(bytes: u64) -> bool {
-    bytes <= READ_BYTES as u64
+    bytes <= CHUNKER_READ_BYTES as u64
 }
 
 /// Why a reader stops.
@@ -160,8 +150,10 @@ impl SmallFileBuffer<'_> {
     fn read_steady(&mut self, source: &Source, file: &ToRead) -> Result<(Stat, File), Stop> {
         let mut attempt = 1;
         loop {
-            match self.read(source, file, self.takes_growing && attempt == ATTEMPTS) {
-                Err(Stop::Changed) if attempt < ATTEMPTS => thread::sleep(RETRY_DELAY * attempt),
+            match self.read(source, file, self.takes_growing && attempt == INGEST_ATTEMPTS) {
+                Err(Stop::Changed) if attempt < INGEST_ATTEMPTS => {
+                    thread::sleep(INGEST_RETRY_DELAY * attempt)
+                }
                 outcome => return outcome,
             }
             attempt += 1;
@@ -187,7 +179,7 @@ impl SmallFileBuffer<'_> {
         if !(after.is_unchanged(&before) || may_grow && after.has_only_grown(&before)) {
             return Err(Stop::Changed);
         }
-        if before.size <= LOOKED_THROUGH_BYTES
+        if before.size <= INGEST_SEARCHED_BYTES
             && let Some(secret) = secret_in(room)
         {
             return Err(Stop::Secret(secret));

@@ -11,7 +11,7 @@ use memchr::memmem;
 use crate::{
     error::{Error, Result},
     home::{Protected, home_around},
-    limits::TICKET_BYTES,
+    limits::{KEY_FILE_BYTES, TICKET_BYTES},
     statement::ticket::PREFIX,
 };
 
@@ -19,8 +19,6 @@ use crate::{
 pub const KEY_HEADING: &str = "chuan-secret-key-1 ";
 /// The beginning of an encrypted key file.
 pub const KEY_ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
-/// Maximum size of a key file in bytes: an encrypted one has about 500.
-pub const KEY_FILE_BYTES: u64 = 4096;
 
 /// The heading of every version of a key file, without its number.
 const ANY_HEADING: &[u8] = b"chuan-secret-key-";
@@ -28,8 +26,6 @@ const ANY_HEADING: &[u8] = b"chuan-secret-key-";
 const KEY_DIGITS: usize = 64;
 /// Minimum number of base32 digits of a ticket: the parts of a fixed length alone have more than 250.
 const TICKET_DIGITS: usize = 128;
-/// Files up to this size are searched for keys: a key that was pasted into notes is also a key.
-pub(super) const LOOKED_THROUGH_BYTES: u64 = 64 * 1024;
 
 /// Why a file with a key is left out.
 const IS_KEY: &str = "it holds a secret key of chuan";

@@ -24,12 +24,11 @@ use crate::{
     limits::LEDGER_FRAME_BYTES,
 };
 
-pub use crate::id::FrameId;
+pub use crate::{
+    id::FrameId,
+    limits::format::ledger::{FRAME_FIXED_BYTES, FRAME_HEADER_BYTES},
+};
 
-/// Bytes of a frame before its records.
-pub const FRAME_HEADER_BYTES: usize = 64;
-/// Bytes of a frame besides its records.
-pub const FRAME_FIXED_BYTES: usize = FRAME_HEADER_BYTES + 4;
 /// The magic at the start of every frame.
 pub const FRAME_MAGIC: [u8; 4] = *b"\x89CHL";
 

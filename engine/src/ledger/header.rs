@@ -14,11 +14,10 @@
 //! 92   4  CRC32C of all before
 //! ```
 
+pub use crate::limits::format::ledger::HEADER_BYTES;
+
 use super::{Fields, Identity, LedgerId};
 use crate::id::NodeId;
-
-/// Bytes of the header.
-pub const HEADER_BYTES: usize = 96;
 
 const MAGIC: &[u8; 8] = b"CHUANLGR";
 /// The format that this version reads and writes.

@@ -34,15 +34,13 @@ use std::fmt;
 
 use crate::id::NodeId;
 
+pub use crate::limits::format::ledger::LEDGER_ID_LEN;
 pub use frame::{FRAME_FIXED_BYTES, FrameId};
 pub use header::{HEADER_BYTES, Header};
 pub use plan::{Mend, Outcome, Plan, Refusal, plan};
 pub use record::{LedgerRecord, RECORD_HEADER_BYTES, RecordKind};
 pub use scan::Scan;
 pub use state::LedgerState;
-
-/// Bytes of a ledger id.
-pub const LEDGER_ID_LEN: usize = 16;
 
 /// The random id of a ledger. It is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

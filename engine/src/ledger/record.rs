@@ -28,6 +28,8 @@
 
 use bytes::Bytes;
 
+pub use crate::limits::format::ledger::RECORD_HEADER_BYTES;
+
 use super::{Fields, Identity, reference, state::Held};
 use crate::{
     error::{Error, Result},
@@ -35,9 +37,6 @@ use crate::{
     limits::{LEDGER_PLACE_BYTES, STATEMENT_BYTES},
     store::{RefMove, ledger::Record},
 };
-
-/// Bytes before a record's payload.
-pub const RECORD_HEADER_BYTES: usize = 96;
 
 /// Offset of the checksum in the record's header.
 const CRC_AT: usize = RECORD_HEADER_BYTES - 4;

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     id::{LibraryId, PageId},
-    limits::{CHUNK_BYTES, CLASS_ENTRIES, CLASSES, INLINE_CHUNKS},
+    limits::{CHUNK_BYTES, CLASS_ENTRIES, CLASSES, INLINE_CHUNKS, format::page::CHUNK_REF_BYTES},
 };
 
 pub use super::edit::edit;
@@ -175,7 +175,7 @@ impl ContentBuilder {
 }
 
 fn push_chunk(levels: &mut Levels, chunk: ChunkRef, sink: &mut dyn PageSink) -> Result<()> {
-    let mut body = Vec::with_capacity(item::CHUNK_REF_BYTES);
+    let mut body = Vec::with_capacity(CHUNK_REF_BYTES);
     item::write_chunk(&mut body, &chunk);
     let key = chunk.id.as_bytes().to_vec();
     levels.push(0, Pending { key, body, sums: chunk.sums(), page: None }, sink)

@@ -12,26 +12,16 @@ use super::{
 use crate::{
     chunk::Profile,
     error::{Error, Result},
-    id::{ChunkId, ID_LEN, PageId},
-    limits::{CHUNK_BYTES, CLASS_ENTRIES, EXTENSION_BYTES, EXTENSIONS, INLINE_CHUNKS, PATH_BYTES},
+    id::{ChunkId, PageId},
+    limits::{
+        CHUNK_BYTES, CLASS_ENTRIES, EXTENSION_BYTES, EXTENSIONS, INLINE_CHUNKS, PATH_BYTES,
+        format::page::{CHUNK_CHILD_BYTES, CHUNK_REF_BYTES},
+    },
 };
 
 /// The content tag of a chunk tree. Smaller values are the number of inline chunks.
 const CONTENT_TREE: u8 = 0xff;
 
-/// Bytes of the fixed fields of an entry.
-const ENTRY_FIXED_BYTES: usize = 26;
-/// Bytes of a chunk reference.
-pub(super) const CHUNK_REF_BYTES: usize = ID_LEN + 4;
-/// Bytes of a chunk tree's child.
-pub(super) const CHUNK_CHILD_BYTES: usize = ID_LEN + 16;
-/// Bytes of an entry tree's child without its path.
-pub(super) const ENTRY_CHILD_BYTES: usize = ID_LEN + 32;
-/// Bytes of an entry without its path, at least.
-pub(super) const ENTRY_MIN_BYTES: usize = ENTRY_FIXED_BYTES;
-/// Bytes of an entry without its path, at most: a link, whose target is longer than any inline list.
-pub(super) const ENTRY_MAX_BYTES: usize =
-    ENTRY_FIXED_BYTES + 2 + PATH_BYTES + EXTENSIONS * 5 + EXTENSION_BYTES;
 const _: () = assert!(INLINE_CHUNKS * CHUNK_REF_BYTES <= 2 + PATH_BYTES);
 
 pub(super) fn write_entry(out: &mut Vec<u8>, entry: &Entry) {

@@ -11,12 +11,15 @@ use super::{
     cut,
     entry::Sums,
     item,
-    page::{HEADER_BYTES, PATH_HEADER_BYTES, TreeKind, Writer, shared},
+    page::{TreeKind, Writer, shared},
 };
 use crate::{
     error::{Error, Result},
     id::{LibraryId, PageId, boundary_hash},
-    limits::{PAGE_BYTES, PAGE_ITEMS_MAX, TREE_LEVELS},
+    limits::{
+        PAGE_BYTES, PAGE_ITEMS_MAX, TREE_LEVELS,
+        format::page::{PAGE_HEADER_BYTES, PATH_HEADER_BYTES},
+    },
 };
 
 /// An item that waits for the end of its page.
@@ -147,7 +150,7 @@ impl Levels {
         let size = self.size_of(level, item);
         let open = self.level(level);
         open.items.is_empty()
-            || (open.items.len() < PAGE_ITEMS_MAX && HEADER_BYTES + open.bytes + size <= PAGE_BYTES)
+            || (open.items.len() < PAGE_ITEMS_MAX && PAGE_HEADER_BYTES + open.bytes + size <= PAGE_BYTES)
     }
 
     /// Encoded bytes of an item as the next of its page.

@@ -51,21 +51,23 @@ use crate::{
     codec::{Decode, Encode},
     error::{Error, Result},
     id::PageId,
-    limits::{CHUNK_BYTES, CLASSES, PAGE_BYTES, PAGE_ITEMS_MAX, PATH_BYTES, TREE_LEVELS},
+    limits::{
+        CHUNK_BYTES, CLASSES, PAGE_BYTES, PAGE_ITEMS_MAX, PATH_BYTES, TREE_LEVELS,
+        format::page::{
+            CHUNK_REF_BYTES, ENTRY_CHILD_BYTES, ENTRY_MAX_BYTES, ENTRY_MIN_BYTES, PAGE_HEADER_BYTES,
+            PATH_HEADER_BYTES,
+        },
+    },
 };
 
 const MAGIC: [u8; 4] = *b"CHPG";
 const VERSION: u8 = 2;
-/// Bytes before the first item.
-pub(super) const HEADER_BYTES: usize = 12;
-/// Bytes of a path's two lengths.
-pub(super) const PATH_HEADER_BYTES: usize = 4;
 
 // Every level shrinks: four of the largest items fit in a page, so a page that is forced to end keeps at
 // least two.
 const _: () =
-    assert!(HEADER_BYTES + 4 * (PATH_HEADER_BYTES + PATH_BYTES + item::ENTRY_MAX_BYTES) <= PAGE_BYTES);
-const _: () = assert!(item::ENTRY_CHILD_BYTES <= item::ENTRY_MAX_BYTES);
+    assert!(PAGE_HEADER_BYTES + 4 * (PATH_HEADER_BYTES + PATH_BYTES + ENTRY_MAX_BYTES) <= PAGE_BYTES);
+const _: () = assert!(ENTRY_CHILD_BYTES <= ENTRY_MAX_BYTES);
 
 pub use super::expect::Expect;
 
@@ -135,7 +137,7 @@ impl Page {
         let items = match kind {
             Kind::Entries => {
                 let mut entries = Vec::with_capacity(count);
-                read_paths(&mut reader, count, item::ENTRY_MIN_BYTES, |reader, path| {
+                read_paths(&mut reader, count, ENTRY_MIN_BYTES, |reader, path| {
                     let entry = item::RawEntry::read(reader, path)?.to_entry()?;
                     entries.push((EntryPath::checked(path), entry));
                     Ok(())
@@ -144,7 +146,7 @@ impl Page {
             }
             Kind::EntryIndex => {
                 let mut children = Vec::with_capacity(count);
-                read_paths(&mut reader, count, item::ENTRY_CHILD_BYTES, |reader, path| {
+                read_paths(&mut reader, count, ENTRY_CHILD_BYTES, |reader, path| {
                     children.push(item::read_entry_child(reader, EntryPath::checked(path))?);
                     Ok(())
                 })?;
@@ -387,7 +389,7 @@ pub(super) fn read_fixed<'a, const N: usize>(
 pub(super) fn read_chunks<'a>(
     reader: &mut FieldReader<'a>,
     count: usize,
-) -> Result<(&'a [[u8; item::CHUNK_REF_BYTES]], Sums)> {
+) -> Result<(&'a [[u8; CHUNK_REF_BYTES]], Sums)> {
     let chunks = read_fixed(reader, count)?;
     let mut bytes = 0;
     for len in chunks.iter().map(item::chunk_len) {

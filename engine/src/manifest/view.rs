@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     id::PageId,
+    limits::format::page::{CHUNK_REF_BYTES, ENTRY_MIN_BYTES},
 };
 
 /// A page of a chunk tree.
@@ -68,7 +69,7 @@ impl<'a> ContentPage<'a> {
 
 /// The chunks of a leaf.
 #[derive(Clone, Copy)]
-pub(super) struct Chunks<'a>(&'a [[u8; item::CHUNK_REF_BYTES]]);
+pub(super) struct Chunks<'a>(&'a [[u8; CHUNK_REF_BYTES]]);
 
 impl<'a> Chunks<'a> {
     pub(super) fn iter(self) -> impl ExactSizeIterator<Item = ChunkRef> + 'a {
@@ -126,7 +127,7 @@ impl Leaf {
         let mut items = Vec::with_capacity(count);
         let mut sums = Some(Sums::default());
         let (mut first, mut last, mut path) = (Vec::new(), Vec::new(), at(&reader));
-        read_paths(&mut reader, count, item::ENTRY_MIN_BYTES, |reader, text| {
+        read_paths(&mut reader, count, ENTRY_MIN_BYTES, |reader, text| {
             let start = at(reader);
             let entry = item::RawEntry::read(reader, text)?.sums();
             sums = sums.and_then(|sums| sums.checked_add(entry));

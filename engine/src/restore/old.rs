@@ -21,11 +21,12 @@ use super::held;
 use crate::{
     chunk::{
         Profile,
-        chunker::{BufferPool, Chunker, READ_BYTES},
+        chunker::{BufferPool, Chunker},
         guide::Cutter,
     },
     error::{Error, Result},
     id::ChunkId,
+    limits::CHUNKER_READ_BYTES,
     manifest::ChunkRef,
 };
 
@@ -128,7 +129,7 @@ impl Old {
         let mut chunker = Chunker::new(Cutter::plain(self.profile), Arc::clone(&self.pool));
         let (mut places, mut offset, mut run) = (HashMap::new(), 0, Vec::new());
         while places.len() < REMEMBERED {
-            let more = chunker.next_run(&mut &self.file, READ_BYTES, &mut run)? && !is_cancelled();
+            let more = chunker.next_run(&mut &self.file, CHUNKER_READ_BYTES, &mut run)? && !is_cancelled();
             for (chunk, _) in run.drain(..) {
                 places.insert(key(&chunk.id), offset);
                 offset += u64::from(chunk.len);

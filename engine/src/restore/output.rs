@@ -17,8 +17,6 @@ use rustix::{
     io::Errno,
 };
 
-/// Files from this size on bypass the page cache.
-pub(super) const DIRECT_BYTES: u64 = 4 * 1024 * 1024;
 /// Files from this size on get their space before they are written: the space is contiguous, and a full disk
 /// is found at once.
 const PREALLOCATED_BYTES: u64 = 1024 * 1024;

@@ -17,7 +17,7 @@ use super::{
     failures::Failures,
     journal::Journal,
     locks::Hold,
-    output::{Buffer, DIRECT_BYTES, Output},
+    output::{Buffer, Output},
     record::Remembered,
     stat::{DiskKind, Stat},
     temp::Temp,
@@ -25,6 +25,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     id::ChunkId,
+    limits::RESTORE_DIRECT_BYTES,
     manifest::{Entry, EntryKind, EntryPath, Timestamp},
 };
 
@@ -275,7 +276,7 @@ impl Writer {
     }
 
     fn begin(&mut self, target: &Target, base: Option<&File>) -> Result<(Temp, Output)> {
-        let is_direct = base.is_none() && target.holes.is_empty() && target.size >= DIRECT_BYTES;
+        let is_direct = base.is_none() && target.holes.is_empty() && target.size >= RESTORE_DIRECT_BYTES;
         let (file, temp) = self.done.destination.create(&target.path, is_direct)?;
         let begun = match base {
             Some(base) => Output::begin_from(file, target.size, base),

@@ -24,6 +24,8 @@
 //! Markers are not listed. The [`filter`] covers the id fields. The tail and each block have checksums of
 //! their own, so that a remote reader takes the tail in one read and then the one block that can hold an id.
 
+pub use crate::limits::format::segment::TRAILER_BYTES;
+
 use super::{Codec, Fields, RecordKey, SegmentId, SegmentName, align_up, filter, narrow};
 use crate::{
     error::Result,
@@ -39,9 +41,6 @@ const ENTRY_BYTES: usize = 48;
 const CRC_BYTES: usize = 4;
 /// Maximum entries of a block.
 const BLOCK_ENTRIES: usize = (SEGMENT_BLOCK - CRC_BYTES) / ENTRY_BYTES;
-
-/// Bytes of the trailer that ends a sealed segment.
-pub const TRAILER_BYTES: usize = 96;
 
 /// A record as the footer lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

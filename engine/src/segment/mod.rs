@@ -32,13 +32,11 @@ use crate::{
     limits,
 };
 
+pub use crate::limits::format::segment::{FIRST_GROUP, SEGMENT_ID_LEN};
 pub use footer::{Footer, FooterEntry, Tail, Trailer};
 pub use header::SegmentHeader;
 pub use record::{Codec, Marker, RECORD_HEADER_BYTES, RecordAddress, RecordHeader, RecordKey, ReservedKind};
 pub use scan::{Item, Scanner, Step};
-
-/// Bytes of a segment id.
-pub const SEGMENT_ID_LEN: usize = 16;
 
 /// The random id of a segment, never used again. It binds the records to their segment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

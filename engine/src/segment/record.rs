@@ -24,6 +24,8 @@
 
 use std::borrow::Cow;
 
+pub use crate::limits::format::segment::RECORD_HEADER_BYTES;
+
 use super::{Fields, SEGMENT_ID_LEN, SegmentId, packed};
 use crate::{
     error::{Error, Result},
@@ -32,8 +34,6 @@ use crate::{
     store::ObjectId,
 };
 
-/// Bytes of a record's header.
-pub const RECORD_HEADER_BYTES: usize = 56;
 /// The magic at the start of every record.
 pub const RECORD_MAGIC: [u8; 4] = *b"\x89CHR";
 

@@ -21,12 +21,14 @@ use std::collections::BTreeMap;
 use crate::{
     error::{Error, Result},
     id::{LibraryId, StatementId},
-    limits::{DRAFT_BYTES, DRAFT_ROOTS, SIGNATURES, STATEMENT_BYTES},
+    limits::{
+        DRAFT_BYTES, DRAFT_ROOTS, SIGNATURES, STATEMENT_BYTES,
+        format::{KEY_LEN, SIGNATURE_LEN},
+    },
     statement::{
         Body, Header, Key, PublicKey, Root, Signature, Statement,
         bundle::{put_statement, read_statement},
         envelope::{put_signatures, read_signatures, read_unsigned, signed_message, unsigned},
-        key::{KEY_LEN, SIGNATURE_LEN},
         wire::{Reader, check_count},
     },
 };

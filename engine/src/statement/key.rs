@@ -17,12 +17,8 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use crate::{
     error::{Error, Result},
     id::NodeId,
+    limits::format::{KEY_LEN, SIGNATURE_LEN},
 };
-
-/// Bytes of a secret seed and of a public key.
-pub const KEY_LEN: usize = 32;
-/// Bytes of a signature.
-pub const SIGNATURE_LEN: usize = 64;
 
 /// A secret signing key. Wiped from memory when dropped; its `Debug` shows the public half only.
 #[derive(Clone)]

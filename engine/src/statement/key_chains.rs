@@ -6,12 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     error::{Error, Result},
     id::NodeId,
-    limits::SUCCESSIONS,
+    limits::{KEY_SUCCESSORS, SUCCESSIONS},
     statement::{PublicKey, Succession},
 };
-
-/// The successors of one key that are kept, the smallest ones: enough to prove that one of them is a thief's.
-pub(super) const SUCCESSORS: usize = 2;
 
 /// Every key that a node has or had.
 #[derive(Clone, Debug, Default)]
@@ -75,9 +72,9 @@ impl KeyChains {
         if successors.is_some_and(|successors| successors.contains(&next.new)) {
             return Ok(None);
         }
-        if successors
-            .is_some_and(|successors| successors.len() >= SUCCESSORS && successors.last() < Some(&next.new))
-        {
+        if successors.is_some_and(|successors| {
+            successors.len() >= KEY_SUCCESSORS && successors.last() < Some(&next.new)
+        }) {
             return Err(Error::Denied(format!(
                 "key {} of node {} has two successors already; no further one is kept",
                 next.old.short(),
@@ -109,7 +106,7 @@ impl Chain {
             }
             if seen.insert(at) {
                 let is_sole = |old: &&PublicKey| {
-                    self.successors.get(*old).is_some_and(|successors| successors.len() < SUCCESSORS)
+                    self.successors.get(*old).is_some_and(|successors| successors.len() < KEY_SUCCESSORS)
                 };
                 waiting.extend(self.parents.get(&at).into_iter().flatten().filter(is_sole));
             }

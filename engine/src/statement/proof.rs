@@ -11,6 +11,7 @@
 //! no context). The proof is therefore useless on any other connection, to a redeemer that would pass it on,
 //! and for another node.
 
+pub use crate::limits::format::EXPORTER_LEN;
 use crate::{
     error::Result,
     id::{LibraryId, NodeId, StatementId},
@@ -24,8 +25,6 @@ use crate::{
 pub const DOMAIN: &[u8] = b"chuan 2026-11 ticket proof v1\0";
 /// The label under which both ends derive the exporter from their connection.
 pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-chuan-1-join";
-/// Bytes of the exporter.
-pub const EXPORTER_LEN: usize = 32;
 
 /// The fields that a joiner signs. Each end fills them in from its own knowledge; none of them is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

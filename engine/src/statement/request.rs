@@ -19,13 +19,15 @@ use std::collections::BTreeMap;
 use crate::{
     error::{Error, Result},
     id::{LibraryId, StatementId},
-    limits::{DRAFT_ROOTS, REQUEST_BYTES, REQUEST_MS, REQUEST_STATEMENTS, SIGNATURES, STATEMENT_BYTES},
+    limits::{
+        DRAFT_ROOTS, REQUEST_BYTES, REQUEST_MS, REQUEST_STATEMENTS, SIGNATURES, STATEMENT_BYTES,
+        format::{KEY_LEN, SIGNATURE_LEN},
+    },
     statement::{
         Body, Key, Library, PublicKey, Role, RoleKind, Signature, Statement, StatementKind,
         bundle::{put_statement, read_statement},
         draft::Tally,
         envelope::{put_signatures, read_signatures, read_unsigned, signed_message, unsigned},
-        key::{KEY_LEN, SIGNATURE_LEN},
         library::{Proposed, place_in_order},
         wire::{Reader, check_count},
     },

@@ -11,37 +11,8 @@ use super::{
 
 /// The types of sizes, counts and times.
 const TYPES: [&str; 4] = ["usize", "u64", "u32", "Duration"];
-/// Constants that break the rule, as file and name. Entries only go. Most are lengths of a format, which
-/// stand beside the encoder of the format.
-const EXCEPTIONS: &[&str] = &[
-    "engine/src/chunk/chunker.rs READ_BYTES",
-    "engine/src/id.rs ID_LEN",
-    "engine/src/ingest/read.rs ATTEMPTS",
-    "engine/src/ingest/read.rs RETRY_DELAY",
-    "engine/src/ingest/read.rs SMALL_BYTES",
-    "engine/src/ingest/secret.rs KEY_FILE_BYTES",
-    "engine/src/ingest/secret.rs LOOKED_THROUGH_BYTES",
-    "engine/src/ledger/frame.rs FRAME_FIXED_BYTES",
-    "engine/src/ledger/frame.rs FRAME_HEADER_BYTES",
-    "engine/src/ledger/header.rs HEADER_BYTES",
-    "engine/src/ledger/mod.rs LEDGER_ID_LEN",
-    "engine/src/ledger/record.rs RECORD_HEADER_BYTES",
-    "engine/src/manifest/item.rs CHUNK_REF_BYTES",
-    "engine/src/manifest/item.rs ENTRY_CHILD_BYTES",
-    "engine/src/manifest/item.rs ENTRY_MAX_BYTES",
-    "engine/src/manifest/item.rs ENTRY_MIN_BYTES",
-    "engine/src/manifest/page.rs HEADER_BYTES",
-    "engine/src/manifest/page.rs PATH_HEADER_BYTES",
-    "engine/src/restore/output.rs DIRECT_BYTES",
-    "engine/src/segment/footer.rs TRAILER_BYTES",
-    "engine/src/segment/mod.rs SEGMENT_ID_LEN",
-    "engine/src/segment/record.rs RECORD_HEADER_BYTES",
-    "engine/src/statement/key.rs KEY_LEN",
-    "engine/src/statement/key.rs SIGNATURE_LEN",
-    "engine/src/statement/key_chains.rs SUCCESSORS",
-    "engine/src/statement/proof.rs EXPORTER_LEN",
-    "storage/src/digest.rs FIRST_GROUP",
-];
+/// Constants that break the rule, as file and name. Entries only go.
+const EXCEPTIONS: &[&str] = &[];
 
 #[test]
 fn constants_are_limits_or_documented_where_they_are_used() -> Result<()> {

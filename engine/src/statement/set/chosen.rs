@@ -8,7 +8,8 @@ use std::{
 
 use crate::{
     id::StatementId,
-    statement::{Body, PublicKey, Statement, key_chains::SUCCESSORS},
+    limits::KEY_SUCCESSORS,
+    statement::{Body, PublicKey, Statement},
 };
 
 /// The number of contradicting statements that are kept where only the newest is effective: enough to prove
@@ -32,7 +33,7 @@ pub(super) fn successors(all: &[&Statement]) -> BTreeSet<StatementId> {
             by_successor.entry(next.new).or_default().push(said);
         }
     }
-    by_successor.values().take(SUCCESSORS).flat_map(|said| lowest(said, 1)).collect()
+    by_successor.values().take(KEY_SUCCESSORS).flat_map(|said| lowest(said, 1)).collect()
 }
 
 /// Of equivalent statements, those with the lowest ids. Times are not used: a signer can always choose an

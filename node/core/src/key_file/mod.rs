@@ -18,7 +18,8 @@ use std::{
 use age::{DecryptError, secrecy::SecretString};
 use chuan_engine::{
     id::Salt,
-    ingest::{KEY_ARMOR, KEY_FILE_BYTES as FILE_BYTES, KEY_HEADING as HEADING},
+    ingest::{KEY_ARMOR, KEY_HEADING as HEADING},
+    limits::KEY_FILE_BYTES as FILE_BYTES,
     statement::Key,
 };
 
