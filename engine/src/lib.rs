@@ -1,8 +1,8 @@
 //! The core library of Chuan.
 //!
 //! All decisions of Chuan are made in this crate, and nothing else: it has no sockets, no RocksDB, and no
-//! clock or randomness of its own (these are arguments). Files and threads are used only in [`ingest`] and
-//! [`restore`].
+//! clock or randomness of its own (these are arguments). Files and threads are used only in [`ingest`],
+//! [`restore`] and `home`, which recognises the folders that both leave alone.
 //!
 //! In data-flow order: [`chunk`] cuts bytes, [`id`] hashes them to ids, [`manifest`] arranges the ids in
 //! Merkle trees, [`statement`] lets keys sign a manifest, [`store`] is the interface to the storage of all

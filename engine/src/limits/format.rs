@@ -13,10 +13,8 @@ pub const EXPORTER_LEN: usize = 32;
 
 /// Pages of a manifest.
 pub mod page {
-    use super::{
-        super::{EXTENSION_BYTES, EXTENSIONS, PATH_BYTES},
-        ID_LEN,
-    };
+    use super::ID_LEN;
+    use crate::limits::{EXTENSION_BYTES, EXTENSIONS, PATH_BYTES};
 
     /// Bytes of a page before its first item.
     pub const PAGE_HEADER_BYTES: usize = 12;
@@ -36,7 +34,7 @@ pub mod page {
 
 /// Segments of a store.
 pub mod segment {
-    use super::super::SEGMENT_BLOCK;
+    use crate::limits::SEGMENT_BLOCK;
 
     /// Bytes of a segment id.
     pub const SEGMENT_ID_LEN: usize = 16;
