@@ -56,10 +56,8 @@ mod view;
 use bytes::Bytes;
 
 use crate::{
-    error::{Error, Result},
+    error::Result,
     id::{LibraryId, PageId},
-    limits::BATCH_IDS,
-    store::Objects,
 };
 
 pub use entry::{ChunkRef, Content, Entry, EntryKind, Extension, Sums, Timestamp};
@@ -79,31 +77,6 @@ pub trait PageSource {
     fn pages(&self, ids: &[PageId]) -> Result<Vec<Bytes>> {
         ids.iter().map(|id| self.page(id)).collect()
     }
-}
-
-impl<S: Objects + ?Sized> PageSource for S {
-    fn owner(&self) -> LibraryId {
-        self.library()
-    }
-
-    fn page(&self, id: &PageId) -> Result<Bytes> {
-        let page = self.read_pages(std::slice::from_ref(id))?.pop().flatten();
-        page.ok_or_else(|| not_held(id))
-    }
-
-    fn pages(&self, ids: &[PageId]) -> Result<Vec<Bytes>> {
-        let mut pages = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(BATCH_IDS) {
-            for (id, page) in ids.iter().zip(self.read_pages(ids)?) {
-                pages.push(page.ok_or_else(|| not_held(id))?);
-            }
-        }
-        Ok(pages)
-    }
-}
-
-fn not_held(id: &PageId) -> Error {
-    Error::Missing(format!("page {} is not held here; pull the library again", id.short()))
 }
 
 /// A destination for new pages.

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, LibraryId, PageId},
     limits,
+    manifest::PageSource,
     store::{Appended, Check, PageState},
 };
 
@@ -128,4 +129,30 @@ pub trait Objects: Send + Sync {
 pub trait ObjectStores: Send + Sync {
     /// The objects of a library, even if it has none. Cheap; all handles of one library share one state.
     fn of(&self, library: &LibraryId) -> Arc<dyn Objects>;
+}
+
+/// A manifest is read from the objects of its library.
+impl<S: Objects + ?Sized> PageSource for S {
+    fn owner(&self) -> LibraryId {
+        self.library()
+    }
+
+    fn page(&self, id: &PageId) -> Result<Bytes> {
+        let page = self.read_pages(std::slice::from_ref(id))?.pop().flatten();
+        page.ok_or_else(|| not_held(id))
+    }
+
+    fn pages(&self, ids: &[PageId]) -> Result<Vec<Bytes>> {
+        let mut pages = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(limits::BATCH_IDS) {
+            for (id, page) in ids.iter().zip(self.read_pages(ids)?) {
+                pages.push(page.ok_or_else(|| not_held(id))?);
+            }
+        }
+        Ok(pages)
+    }
+}
+
+fn not_held(id: &PageId) -> Error {
+    Error::Missing(format!("page {} is not held here; pull the library again", id.short()))
 }
