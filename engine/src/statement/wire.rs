@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result},
     limits::{ADDRESS_BYTES, NAME_BYTES},
     statement::key::PublicKey,
+    text::is_invisible,
 };
 
 /// Takes fields off the front of untrusted bytes.

@@ -81,7 +81,7 @@ impl Lags {
 
     /// The note about the newest statement about a channel.
     fn lagging(&self, library: &Library, said: &Signed<'_, Channel>) -> Result<Option<Lagging>> {
-        let mut lags = Lags::read(&self.context.home, &library.id())?;
+        let mut lags = Noted::read(&self.context.home, &library.id())?;
         let noted = lags.0.remove(&said.body.name);
         Ok(noted.filter(|noted| noted.statement == said.statement.id().to_string()))
     }
@@ -148,7 +148,7 @@ impl Lags {
 
     fn change(&self, library: &Library, change: impl FnOnce(&mut Noted)) -> Result<()> {
         let _notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = Lags::read(&self.context.home, &library.id())?;
+        let before = Noted::read(&self.context.home, &library.id())?;
         let mut lags = before.clone();
         change(&mut lags);
         if lags == before {
