@@ -79,9 +79,9 @@ impl Chunker {
         Self { cutter, pool, carry: Bytes::new(), ended: false }
     }
 
-    /// Reads about `bytes` bytes ([`CHUNKER_READ_BYTES`] at most) and appends the complete chunks to `run`. Returns
-    /// `false` at the end of the stream, when all chunks have been returned. After an error the chunker must
-    /// not be used again.
+    /// Reads about `bytes` bytes ([`CHUNKER_READ_BYTES`] at most) and appends the complete chunks to `run`.
+    /// Returns `false` at the end of the stream, when all chunks have been returned. After an error the
+    /// chunker must not be used again.
     pub fn next_run(
         &mut self,
         source: &mut dyn Read,
