@@ -2,6 +2,7 @@
 //! peers that it knows, so that it reaches every reachable node without a central place. Owns the schedule of
 //! exchanges.
 
+mod reached;
 mod scheduler;
 
 use std::{
@@ -28,6 +29,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::reached::ReachedPeers;
 pub(crate) use self::scheduler::ExchangeScheduler;
 use crate::{
     context::{Context, Stage},
@@ -69,11 +71,13 @@ pub(crate) struct ExchangeService {
     peers: Arc<PeerService>,
     /// The exchanges over the listener's socket, while the node listens. The task that runs them owns them.
     listening: Mutex<Weak<ExchangeScheduler>>,
+    /// The peers that were reached the last time, also by commands of a node that does not listen.
+    reached: ReachedPeers,
 }
 
 impl ExchangeService {
     pub(crate) fn new(context: Arc<Context>, library: Arc<LibraryService>, peers: Arc<PeerService>) -> Self {
-        Self { context, library, peers, listening: Mutex::default() }
+        Self { context, library, peers, listening: Mutex::default(), reached: ReachedPeers::default() }
     }
 
     /// Exchanges statements of a library with every known peer. Returns when each has answered or timed out.

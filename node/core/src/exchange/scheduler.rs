@@ -18,7 +18,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::ExchangeService;
+use super::{
+    ExchangeService,
+    reached::{ExchangeKey, Noted},
+};
 use crate::{
     context::{Acted, Success},
     exit::{Failure, Result},
@@ -51,20 +54,11 @@ pub(crate) struct ExchangeScheduler {
     closing: CancellationToken,
 }
 
-/// A peer and a library: there is at most one exchange for each at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct ExchangeKey {
-    library: LibraryId,
-    node: NodeId,
-}
-
 #[derive(Debug, Default)]
 struct State {
     /// The exchanges under way, each with the requesters that wait for the next one with the same key.
     open: BTreeMap<ExchangeKey, Vec<oneshot::Sender<usize>>>,
-    /// Peers that were reached the last time.
-    reached: BTreeSet<ExchangeKey>,
-    /// Peers that were not reached the last time.
+    /// Peers that were not reached the last time over this socket.
     unreachable: BTreeSet<ExchangeKey>,
     /// The permits for exchanges with each peer.
     permits: BTreeMap<NodeId, Arc<Semaphore>>,
@@ -219,10 +213,12 @@ impl ExchangeScheduler {
         let context = &self.service.context;
         let result = if is_reached { Success::Ok } else { Success::Failed };
         context.metrics.exchanges.get_or_create(&Acted { result }).inc();
-        let noted = self.lock().note(key, is_reached);
+        self.lock().note(key, is_reached);
+        // An exchange that the end of the socket interrupts says nothing about the peer.
         if self.closing.is_cancelled() {
             return;
         }
+        let noted = self.service.reached.note(key, is_reached);
         let (library, node) = (key.library.to_string(), key.node.to_string());
         match noted {
             Noted::Unchanged => {}
@@ -254,56 +250,15 @@ impl State {
         (Arc::clone(permits), self.unreachable.contains(key))
     }
 
-    /// Remembers whether a peer was reached, and compares that with the last time.
-    fn note(&mut self, key: ExchangeKey, is_reached: bool) -> Noted {
+    fn note(&mut self, key: ExchangeKey, is_reached: bool) {
         if is_reached {
             self.unreachable.remove(&key);
-            return if self.reached.insert(key) { Noted::Reached } else { Noted::Unchanged };
+        } else {
+            self.unreachable.insert(key);
         }
-        self.unreachable.insert(key);
-        if !self.reached.remove(&key) {
-            return Noted::Unchanged;
-        }
-        Noted::Lost { was_last: !self.reached.iter().any(|other| other.library == key.library) }
     }
-}
-
-/// A change of whether a peer is reachable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Noted {
-    Unchanged,
-    /// It was not reachable before.
-    Reached,
-    /// It was reachable before.
-    Lost {
-        /// Whether no other peer of its library is reachable.
-        was_last: bool,
-    },
 }
 
 fn closed() -> Failure {
     Failure::busy("the node is being closed")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_loss_of_the_last_peer_of_a_library_is_reported_once() {
-        let key = |library: &[u8], node| ExchangeKey {
-            library: LibraryId::of(library),
-            node: NodeId::of(&[node; 32]),
-        };
-        let mut state = State::default();
-        assert_eq!(state.note(key(b"l", 1), false), Noted::Unchanged, "no peer was reachable before");
-        for peer in [key(b"l", 1), key(b"l", 2), key(b"m", 1)] {
-            assert_eq!(state.note(peer, true), Noted::Reached);
-            assert_eq!(state.note(peer, true), Noted::Unchanged);
-        }
-        assert_eq!(state.note(key(b"l", 1), false), Noted::Lost { was_last: false });
-        assert_eq!(state.note(key(b"l", 2), false), Noted::Lost { was_last: true });
-        assert_eq!(state.note(key(b"l", 2), false), Noted::Unchanged, "it is reported once");
-        assert_eq!(state.note(key(b"m", 1), false), Noted::Lost { was_last: true });
-    }
 }

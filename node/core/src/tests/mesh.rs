@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
     id::LibraryId,
     statement::{
@@ -23,7 +24,7 @@ use chuan_engine::{
 use chuan_net::{Connection, Endpoint, Error as NetError, Identity};
 
 use super::*;
-use crate::keyring::Keyring;
+use crate::{context::Next, keyring::Keyring};
 
 /// Length of a file that does not fit into the flow control window between two nodes.
 const FILM_BYTES: usize = 32 << 20;
@@ -289,4 +290,28 @@ pub(super) fn write_noise(path: &Path, mut bytes: usize) {
         file.write_all(&piece[..len]).unwrap();
         bytes -= len;
     }
+}
+
+/// A node that does not listen made a new list of reachable peers for each command, and reported each peer as
+/// reached again. Now the list is of the node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_listen_reports_a_reached_peer_once() {
+    let place = Place::new();
+    let origin = place.origin().await;
+    let mirror = place.node("mirror").await;
+    let mut events = mirror.events();
+    mirror.join(ticket(&origin).await).await.unwrap();
+    let library = films(&mirror).id();
+    for _ in 0..3 {
+        assert_eq!(mirror.services().exchange.ask_all(&library).await.unwrap().reached, 1);
+    }
+    mirror.close().await;
+    let mut reached = Vec::new();
+    while let Some(next) = events.next().await {
+        let Next::Event(stamped) = next else { continue };
+        if let NodeEvent::PeerReached { node, .. } = stamped.event {
+            reached.push(node);
+        }
+    }
+    assert_eq!(reached, [origin.id().to_string()]);
 }
