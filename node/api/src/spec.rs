@@ -38,6 +38,15 @@ pub enum At {
 }
 
 impl At {
+    /// The release that the text names. No sequence number begins with a zero.
+    fn of(text: &str) -> Self {
+        let digits = text.len() <= SEQUENCE_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(sequence) if digits && !text.starts_with('0') => At::Sequence(sequence),
+            _ => At::Name(text.to_owned()),
+        }
+    }
+
     /// The text as a prefix of an id, if it can be one. A number can be a prefix, too: one id in a hundred
     /// begins with ten decimal digits.
     pub fn as_prefix(&self) -> Option<String> {
@@ -56,18 +65,10 @@ impl FromStr for Spec {
     fn from_str(text: &str) -> Result<Self> {
         let (library, at) = text.rsplit_once('@').unwrap_or((text, LIVE));
         check_name("library", library)?;
-        // No sequence number begins with a zero.
-        let digits = !at.is_empty()
-            && at.len() <= SEQUENCE_DIGITS
-            && !at.starts_with('0')
-            && at.bytes().all(|b| b.is_ascii_digit());
-        let at = match at.parse() {
-            Ok(sequence) if digits => At::Sequence(sequence),
-            _ => {
-                check_name("release", at)?;
-                At::Name(at.to_owned())
-            }
-        };
+        let at = At::of(at);
+        if let At::Name(name) = &at {
+            check_name("release", name)?;
+        }
         Ok(Spec { library: library.to_owned(), at })
     }
 }
@@ -109,6 +110,20 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Checks the name of a channel that is to be made. Besides the rules of [`check_name`], it must not be a
+/// sequence number, a release id or a possible beginning of one: `LIBRARY@NAME` would name two releases.
+pub fn check_new_channel(name: &str) -> Result<()> {
+    check_name("channel", name)?;
+    let at = At::of(name);
+    if matches!(at, At::Sequence(_)) || at.as_prefix().is_some() {
+        return Err(Failure::usage(format!(
+            "a channel `{name}` could not be told from a release with this number or id; choose a name with a \
+             character that is not in 0-9 and a-f"
+        )));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +147,19 @@ mod tests {
         assert_eq!(at("films@live").as_prefix(), None);
         assert_eq!(at("films@abc").as_prefix(), None);
         assert_eq!(at("电影@12345678901").as_prefix().as_deref(), Some("12345678901"));
+    }
+
+    #[test]
+    fn a_new_channel_has_no_name_of_a_release() {
+        let id = "0123456789abcdef".repeat(4);
+        for name in ["1", "12", "4294967296", "12345678901", "beef", "DECADE", "0012", &id] {
+            let failure = check_new_channel(name).unwrap_err();
+            assert!(failure.message.contains(name) && failure.message.contains("release"), "{failure}");
+        }
+        for name in ["live", "canary", "abc", "beefy", "v2", "2024-05", "电影", &"g".repeat(64)] {
+            check_new_channel(name).unwrap();
+        }
+        assert!(check_new_channel("a b").unwrap_err().message.contains("no channel name"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{
     },
     outcome::{ChannelMoved, Outcome},
     session::{Session, mismatch, now_ms},
-    spec::{At, Spec, check_name},
+    spec::{At, Spec, check_name, check_new_channel},
 };
 
 /// Moves a channel, or makes one. Fields without an option stay as they are.
@@ -33,6 +33,9 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetCh
     let library = session.newest(Some(&options.library)).await?;
     let release = named(&library, &options.release)?;
     let before = library.channel(&options.channel).map(|said| said.body);
+    if before.is_none() {
+        check_new_channel(&options.channel)?;
+    }
     let active = match &options.publisher {
         Some(text) => publisher(&library, text)?,
         None => match before {

@@ -15,7 +15,8 @@ impl Channel {
     /// The channel that a publish moves: the default of every command.
     pub const LIVE: Channel = Channel(Cow::Borrowed(spec::LIVE));
 
-    /// The channel of this name, which need not exist.
+    /// The channel of this name, which need not exist. [`Channels::set`](super::Channels::set) makes no
+    /// channel whose name could be taken for a release: a number, an id, or four and more digits of an id.
     ///
     /// # Errors
     ///

@@ -113,6 +113,8 @@ async fn a_mistyped_name_is_refused_with_a_list_of_known_names() {
         (set("live", "7"), Exit::Missing, "chuan releases"),
         (set("live", "opera@1"), Exit::Usage, "is not a release of films"),
         (set("li ve", "1"), Exit::Usage, "no channel name"),
+        (set(&"c0ffee00".repeat(8), "1"), Exit::Usage, "could not be told from a release"),
+        (set("2024", "1"), Exit::Usage, "could not be told from a release"),
         (rollback(Some("2")), Exit::Usage, "already"),
     ] {
         let failure = signed(&node, command).await.unwrap_err();
