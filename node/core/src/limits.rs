@@ -13,3 +13,8 @@ pub(crate) const ADMIN_LINE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The maximum length of a request in bytes: an offer of statements is the largest.
 pub(crate) const ADMIN_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long a home that is being closed waits for the commands of its process before it cancels them.
+pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits after that for the commands that it has cancelled.
+pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(10);

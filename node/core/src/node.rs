@@ -1,6 +1,6 @@
 //! [`Node`]: the facade for embedders. Each of its methods is one command.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use chuan_engine::id::NodeId;
 
@@ -16,6 +16,7 @@ use crate::{
     home::{Home, config::Config},
     job::Job,
     keyring::Keyring,
+    limits::CLOSE_PATIENCE,
     open_home::OpenHome,
     outcome::{
         Carried, ChannelHistory, ChannelList, ClassList, ConflictList, Differed, Identity, Ingested, Invited,
@@ -35,6 +36,9 @@ use crate::{
 pub struct Node(pub(crate) Arc<OpenHome>);
 
 impl Node {
+    /// How long [`Node::close`] waits for commands of this process before it cancels them.
+    pub const CLOSE_WAIT: Duration = CLOSE_PATIENCE;
+
     /// Makes a home at `root` and opens it. Without a `name`, the node is named by its id.
     pub async fn init(root: impl AsRef<Path>, name: Option<&str>, role: Role) -> Result<Node> {
         OpenHome::init(root.as_ref(), name, role).await.map(Node)
@@ -94,7 +98,16 @@ impl Node {
         self.0.stop_commands();
     }
 
-    /// Takes no more commands and no more peers, and returns when those under way have ended. Idempotent.
+    /// Closes the node: takes no more commands and no more peers, and returns when everything under way has
+    /// ended. Idempotent; more handles and clones of the node may live, and their commands fail with
+    /// [`Exit::Busy`](crate::Exit::Busy). The home is free again when they are dropped.
+    ///
+    /// Commands of other processes run to their end. Commands of this process have
+    /// [`Node::CLOSE_WAIT`] to end, and are then cancelled; the same command continues from there after
+    /// the home is opened again. A command that does not obey within as long again, for example because its
+    /// future is not polled, is left behind.
+    ///
+    /// Not cancel-safe: if the future is dropped, the node takes no more commands, but may answer peers.
     pub async fn close(&self) {
         self.0.close().await;
     }
@@ -127,7 +140,7 @@ impl Node {
     /// ticket's secret does not leave this node. Durable when it returns; joining again with the same ticket
     /// is harmless.
     pub async fn join(&self, options: Join) -> Result<Joined> {
-        commands::join::join(&self.0.services, options).await
+        self.0.track(&Job::silent(), commands::join::join(&self.0.services, options)).await
     }
 
     /// Fetches the announced release of a channel, or its newest ancestor if no source has it, or the release
@@ -137,105 +150,105 @@ impl Node {
     ///
     /// If no release came although a newer one is announced, [`Pulled::is_behind`] is true.
     pub async fn pull(&self, options: Pull, job: &Job) -> Result<Pulled> {
-        pull::pull(&self.0.services, options, job).await
+        self.0.track(job, pull::pull(&self.0.services, options, job)).await
     }
 
     /// Brings a folder to a release. Every byte is verified before it is written.
     pub async fn restore(&self, options: Restore, job: &Job) -> Result<Restored> {
-        commands::restore::restore(&self.0.services, options, job).await
+        self.0.track(job, commands::restore::restore(&self.0.services, options, job)).await
     }
 
     /// Reads the changes in a folder, durably, and returns the contents of a release of it. Not visible to
     /// peers before a publisher signs it.
     pub async fn ingest(&self, options: Ingest, job: &Job) -> Result<Ingested> {
-        publish::ingest(&self.0.services, options, job).await
+        self.0.track(job, publish::ingest(&self.0.services, options, job)).await
     }
 
     /// The releases of a library that are known here, newest first.
     pub async fn releases(&self, options: Releases) -> Result<ReleaseList> {
-        commands::listing::releases(&self.0.services, options).await
+        self.0.track(&Job::silent(), commands::listing::releases(&self.0.services, options)).await
     }
 
     /// The entries of a release, as rows of `job` in path order.
     pub async fn ls(&self, options: Ls, job: &Job) -> Result<Listed> {
-        commands::listing::ls(&self.0.services, options, job).await
+        self.0.track(job, commands::listing::ls(&self.0.services, options, job)).await
     }
 
     /// The differences between two releases, as rows of `job` in path order. Reads only subtrees that differ.
     pub async fn diff(&self, options: Diff, job: &Job) -> Result<Differed> {
-        commands::diff::diff(&self.0.services, options, job).await
+        self.0.track(job, commands::diff::diff(&self.0.services, options, job)).await
     }
 
     /// The content of a file, or a part of it, as data of `job`.
     pub async fn cat(&self, options: Cat, job: &Job) -> Result<Shown> {
-        commands::cat::cat(&self.0.services, options, job).await
+        self.0.track(job, commands::cat::cat(&self.0.services, options, job)).await
     }
 
     /// Walks every release that is held and checks that every object it names is held too. With `deep`, first
     /// compares every stored byte with its hash. A finding is an answer, not an error.
     pub async fn verify(&self, options: Verify, job: &Job) -> Result<Verified> {
-        commands::maintain::verify(&self.0.services, options, job).await
+        self.0.track(job, commands::maintain::verify(&self.0.services, options, job)).await
     }
 
     /// Builds the index again from the segments, while other commands and peers use the old one. Fails with
     /// [`Exit::Busy`](crate::Exit::Busy) where another rebuild is under way.
     pub async fn rebuild(&self, job: &Job) -> Result<Rebuilt> {
-        commands::maintain::rebuild(&self.0.services, job).await
+        self.0.track(job, commands::maintain::rebuild(&self.0.services, job)).await
     }
 
     /// Reads, verifies or exports the audit log. Records come as rows, or as bytes where an export names no
     /// file.
     pub async fn audit(&self, verb: AuditVerb, job: &Job) -> Result<Outcome> {
-        commands::audit::audit(&self.0.services, verb, job).await
+        self.0.track(job, commands::audit::audit(&self.0.services, verb, job)).await
     }
 
     /// All statements of a library that are known here, as a bundle among the data of `job`.
     pub async fn statements(&self, options: Statements, job: &Job) -> Result<Carried> {
-        commands::statements::statements(&self.0.services, options, job).await
+        self.0.track(job, commands::statements::statements(&self.0.services, options, job)).await
     }
 
     /// Takes finished statements and returns the outcome of each. Stored statements are durable when it
     /// returns, and effective ones apply; a channel moves here only to a release whose data is here.
     pub async fn offer(&self, options: Offer) -> Result<Offered> {
-        commands::statements::offer(&self.0.services, options).await
+        self.0.track(&Job::silent(), commands::statements::offer(&self.0.services, options)).await
     }
 
     /// The classes in the releases to which channels point here, and those that releases list by name. A
     /// class that is not granted to this node is included only if a release lists it.
     pub async fn classes(&self, options: ListClasses) -> Result<ClassList> {
-        commands::class_list::classes(&self.0.services, options).await
+        self.0.track(&Job::silent(), commands::class_list::classes(&self.0.services, options)).await
     }
 
     /// The newest release of each channel of a library, and the release in this home.
     pub async fn channels(&self, options: Channels) -> Result<ChannelList> {
-        commands::channels::channels(&self.0.services, options).await
+        self.0.track(&Job::silent(), commands::channels::channels(&self.0.services, options)).await
     }
 
     /// The releases of a channel over time, newest first: every effective statement about it.
     pub async fn history(&self, options: History) -> Result<ChannelHistory> {
-        commands::channels::history(&self.0.services, options).await
+        self.0.track(&Job::silent(), commands::channels::history(&self.0.services, options)).await
     }
 
     /// Every contradiction that is known here, unsettled ones first, each with its signed statements as
     /// proof.
     pub async fn conflicts(&self, options: Conflicts) -> Result<ConflictList> {
-        commands::conflicts::conflicts(&self.0.services, options).await
+        self.0.track(&Job::silent(), commands::conflicts::conflicts(&self.0.services, options)).await
     }
 
     /// Every node that the statements of a library name as a member, revoked ones included.
     pub async fn members(&self, options: Members) -> Result<MemberList> {
-        commands::members::members(&self.0.services, options).await
+        self.0.track(&Job::silent(), commands::members::members(&self.0.services, options)).await
     }
 
     /// Libraries, channels, the store and the peers, as they are now.
     pub async fn status(&self) -> Result<Status> {
-        commands::status::status(&self.0.services, self.0.holder()).await
+        self.0.track(&Job::silent(), commands::status::status(&self.0.services, self.0.holder())).await
     }
 
     /// Replaces the node's key. The old key stays valid for the grace, for peers that do not know the new key
     /// yet. Reachable peers get the new statement before it returns.
     pub async fn rotate(&self, options: Rotate) -> Result<Rotated> {
-        commands::rotate::rotate(&self.0.services, options).await
+        self.0.track(&Job::silent(), commands::rotate::rotate(&self.0.services, options)).await
     }
 
     fn keyring(&self) -> Keyring {

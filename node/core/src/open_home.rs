@@ -2,6 +2,7 @@
 //! it. Owns opening and closing.
 
 use std::{
+    future::Future,
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -12,6 +13,7 @@ use chuan_engine::{
     audit::{Event, Verb},
 };
 use chuan_storage::lock::HomeLock;
+use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 
 use crate::{
     admin::{
@@ -105,14 +107,40 @@ impl OpenHome {
     ///
     /// [`Exit::Busy`] once the home is being closed.
     pub(crate) async fn run(&self, command: Command, job: Job) -> Result<Outcome> {
-        if self.services.context.supervisor.stopping(Stage::Admin).is_cancelled() {
-            return Err(Failure::busy("the home is being closed; try again"));
-        }
-        self.run_accepted(command, job).await
+        let admitted = self.admit()?;
+        let cancel = job.cancel().clone();
+        admitted.run(&cancel, self.run_accepted(command, job)).await
     }
 
-    /// Like [`OpenHome::run`], of a command that the admin socket accepted: closing waits for it.
-    async fn run_accepted(&self, command: Command, job: Job) -> Result<Outcome> {
+    /// Runs work as a command of this process: closing waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`OpenHome::run`].
+    pub(crate) async fn track<T>(&self, job: &Job, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let admitted = self.admit()?;
+        let _running = self.register(job.cancel());
+        admitted.run(job.cancel(), work).await
+    }
+
+    /// Lets a command of this process begin: closing waits for it as long as the answer lives.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Busy`] once the home is being closed.
+    pub(crate) fn admit(&self) -> Result<Admitted> {
+        let supervisor = &self.services.context.supervisor;
+        // Held before the check: closing stops this stage after the one that is checked.
+        let held = supervisor.hold(Stage::Commands);
+        if supervisor.stopping(Stage::Admin).is_cancelled() {
+            return Err(Failure::busy("the home is being closed; try again"));
+        }
+        Ok(Admitted { stop: supervisor.stopping(Stage::Commands), _held: held })
+    }
+
+    /// Like [`OpenHome::run`], of a command that was admitted, or that the admin socket accepted: it may run
+    /// although the home is being closed, which waits for it.
+    pub(crate) async fn run_accepted(&self, command: Command, job: Job) -> Result<Outcome> {
         let _running = self.register(job.cancel());
         let result = match command {
             Command::Status => {
@@ -132,8 +160,9 @@ impl OpenHome {
         self.running().iter().for_each(Cancel::cancel);
     }
 
-    /// Takes no more commands and no more peers. Returns when the commands of other processes, the answers to
-    /// peers and the services have ended. It does not wait for commands of this process.
+    /// Takes no more commands and no more peers. Returns when the commands of other processes, those of this
+    /// process, the answers to peers and the services have ended. Commands of this process are cancelled
+    /// after [`CLOSE_PATIENCE`](crate::limits::CLOSE_PATIENCE).
     pub(crate) async fn close(&self) {
         self.services.close().await;
     }
@@ -163,6 +192,26 @@ struct Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.home.running().retain(|cancel| !cancel.is(&self.cancel));
+    }
+}
+
+/// A command of this process under way: closing waits for it as long as this is held.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    stop: CancellationToken,
+    _held: TaskTrackerToken,
+}
+
+impl Admitted {
+    /// Runs the command, or a part of it. Cancels it where closing has waited for it long enough.
+    pub(crate) async fn run<T>(&self, cancel: &Cancel, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = self.stop.cancelled() => cancel.cancel(),
+        }
+        work.await
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     exit::{Failure, Result},
     job::Job,
     library::LibraryService,
+    limits::{CLOSE_GRACE, CLOSE_PATIENCE},
     peers::PeerService,
     serve::ServeService,
 };
@@ -55,11 +56,20 @@ impl Services {
         self.audit.start();
     }
 
-    /// Stops every stage in order, and returns when all tasks have ended. Not cancel-safe: where the future
-    /// is dropped, later stages are not stopped.
+    /// Stops every stage in order, and returns when all tasks have ended. Only commands of this process that
+    /// do not end although they were cancelled are left behind. Not cancel-safe: where the future is dropped,
+    /// later stages are not stopped.
     pub(crate) async fn close(&self) {
+        let supervisor = &self.context.supervisor;
         for stage in Stage::ORDER {
-            self.context.supervisor.stop(stage).await;
+            match stage {
+                Stage::Commands => {
+                    if !supervisor.stop_after(stage, CLOSE_PATIENCE, CLOSE_GRACE).await {
+                        tracing::warn!("a command still runs in the home that is being closed");
+                    }
+                }
+                stage => supervisor.stop(stage).await,
+            }
         }
         self.context.events.end();
     }

@@ -22,7 +22,7 @@ use crate::{
     home::Home,
     job::{Event, Job},
     limits::ADMIN_REQUEST_BYTES,
-    open_home::OpenHome,
+    open_home::{Admitted, OpenHome},
     outcome::{Offered, Outcome},
 };
 
@@ -45,18 +45,21 @@ pub struct Session {
     doing: &'static str,
     /// The home, if it is open in this process.
     open: Option<Arc<OpenHome>>,
+    /// The session as a command of that home, from its first command on: closing waits for all of them.
+    admitted: Option<Admitted>,
     job: Job,
 }
 
 impl Session {
     /// A session on the home at `root`, which is opened with its first command. Fails where there is no home.
     pub fn new(root: &Path, doing: &'static str, job: Job) -> Result<Self> {
-        Ok(Self { home: Home::find(root)?, doing, open: None, job })
+        Ok(Self { home: Home::find(root)?, doing, open: None, admitted: None, job })
     }
 
     /// A session on a home that is open in this process.
     pub(crate) fn within(open: Arc<OpenHome>, job: Job) -> Self {
-        Self { home: open.services.context.home.clone(), doing: "embedded", open: Some(open), job }
+        let home = open.services.context.home.clone();
+        Self { home, doing: "embedded", open: Some(open), admitted: None, job }
     }
 
     /// The home. Only its keys may be used: another process may hold the home.
@@ -84,7 +87,11 @@ impl Session {
                 self.open = OpenHome::try_open(self.home.root(), self.doing).await?;
             }
             if let Some(open) = &self.open {
-                return open.run(command, job.clone()).await;
+                let admitted = match &mut self.admitted {
+                    Some(admitted) => admitted,
+                    none => none.insert(open.admit()?),
+                };
+                return admitted.run(job.cancel(), open.run_accepted(command, job.clone())).await;
             }
             let answer = tokio::select! {
                 answer = admin::client::run(&run_dir, &command, job) => answer?,

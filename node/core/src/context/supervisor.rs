@@ -1,15 +1,21 @@
 //! [`Supervisor`]: the tasks of an open home, and the one way to stop them. Owns the order in which they
 //! stop; does not know what the tasks do.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::time::timeout;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 /// A group of tasks that stops at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The admin socket: it takes no new command, and finishes the commands under way.
     Admin,
+    /// The commands of this process: they have some time to end by themselves.
+    Commands,
     /// The listener: it takes no new request, and finishes answers under way.
     Serve,
     /// Services that talk to peers by themselves: exchange, vouching.
@@ -20,7 +26,8 @@ pub(crate) enum Stage {
 
 impl Stage {
     /// All stages, in the order in which they stop.
-    pub(crate) const ORDER: [Stage; 4] = [Stage::Admin, Stage::Serve, Stage::Work, Stage::Audit];
+    pub(crate) const ORDER: [Stage; 5] =
+        [Stage::Admin, Stage::Commands, Stage::Serve, Stage::Work, Stage::Audit];
 }
 
 /// The tasks of one stage.
@@ -34,6 +41,7 @@ struct Group {
 #[derive(Debug, Default)]
 pub(crate) struct Supervisor {
     admin: Group,
+    commands: Group,
     serve: Group,
     work: Group,
     audit: Group,
@@ -43,6 +51,11 @@ impl Supervisor {
     /// Runs a task of `stage`. It must end soon after [`Supervisor::stopping`] of its stage is cancelled.
     pub(crate) fn spawn(&self, stage: Stage, task: impl Future<Output = ()> + Send + 'static) {
         self.group(stage).tasks.spawn(task);
+    }
+
+    /// Work of `stage` that its caller runs: it counts as a task as long as the token lives.
+    pub(crate) fn hold(&self, stage: Stage) -> TaskTrackerToken {
+        self.group(stage).tasks.token()
     }
 
     /// The token that is cancelled when `stage` must stop.
@@ -59,6 +72,16 @@ impl Supervisor {
         group.tasks.wait().await;
     }
 
+    /// Gives the tasks of a stage the time `patience` to end by themselves. Then stops the stage, and returns
+    /// when its tasks have ended, at the latest after the time `grace`. Returns whether all have ended.
+    pub(crate) async fn stop_after(&self, stage: Stage, patience: Duration, grace: Duration) -> bool {
+        let group = self.group(stage);
+        group.tasks.close();
+        let ended = timeout(patience, group.tasks.wait()).await.is_ok();
+        group.stop.cancel();
+        ended || timeout(grace, group.tasks.wait()).await.is_ok()
+    }
+
     /// Tells all tasks to stop and waits for none: for a home that is dropped without being closed.
     pub(crate) fn abandon(&self) {
         Stage::ORDER.iter().for_each(|stage| self.group(*stage).stop.cancel());
@@ -67,6 +90,7 @@ impl Supervisor {
     fn group(&self, stage: Stage) -> &Group {
         match stage {
             Stage::Admin => &self.admin,
+            Stage::Commands => &self.commands,
             Stage::Serve => &self.serve,
             Stage::Work => &self.work,
             Stage::Audit => &self.audit,
@@ -87,11 +111,11 @@ mod tests {
         let supervisor = Supervisor::default();
         let ended = Arc::new(Mutex::new(Vec::new()));
         // Later stages would end sooner, if they were told to at the same time.
-        for (stage, seconds) in [(Stage::Audit, 0), (Stage::Work, 3), (Stage::Serve, 6), (Stage::Admin, 9)] {
+        for (stage, seconds) in Stage::ORDER.into_iter().zip([12, 9, 6, 3, 0]) {
             let (stop, ended) = (supervisor.stopping(stage), Arc::clone(&ended));
             supervisor.spawn(stage, async move {
                 stop.cancelled().await;
-                tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
                 ended.lock().unwrap().push(stage);
             });
         }
@@ -100,6 +124,33 @@ mod tests {
             assert_eq!(ended.lock().unwrap().last(), Some(&stage));
         }
         assert_eq!(*ended.lock().unwrap(), Stage::ORDER);
+    }
+
+    /// Work that ends in time is not stopped; work that does not is told to, and not waited for without end.
+    #[tokio::test(start_paused = true)]
+    async fn a_stage_may_have_time_to_end_by_itself() {
+        let (patience, grace) = (Duration::from_secs(10), Duration::from_secs(5));
+        let supervisor = Supervisor::default();
+        let stop = supervisor.stopping(Stage::Commands);
+        let (held, token) = (supervisor.hold(Stage::Commands), stop.clone());
+        let quick = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            drop(held);
+            token.is_cancelled()
+        });
+        assert!(supervisor.stop_after(Stage::Commands, patience, grace).await);
+        assert!(!quick.await.unwrap() && stop.is_cancelled());
+
+        let supervisor = Supervisor::default();
+        let (held, stop) = (supervisor.hold(Stage::Commands), supervisor.stopping(Stage::Commands));
+        let slow = tokio::spawn(async move {
+            stop.cancelled().await;
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            drop(held);
+        });
+        let _never = supervisor.hold(Stage::Serve);
+        assert!(supervisor.stop_after(Stage::Commands, patience, grace).await && slow.is_finished());
+        assert!(!supervisor.stop_after(Stage::Serve, patience, grace).await);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 mod audit;
 mod channels;
 mod classes;
+mod closing;
 mod foreign;
 mod gossip;
 mod handles;
