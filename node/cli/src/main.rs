@@ -36,10 +36,7 @@ use chuan_api::{
 };
 use clap::{CommandFactory, Parser};
 use serde_json::json;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, ProgressMode, Verb};
@@ -48,9 +45,6 @@ use output::Output;
 use passphrase::TERMINAL;
 use progress::Meter;
 use root::RootVerb;
-
-/// Most events that wait to be shown.
-const EVENT_QUEUE: usize = 64;
 
 /// Runs the program on the process's arguments.
 fn main() -> ExitCode {
@@ -255,25 +249,22 @@ fn confirm_ended_revocations(ended: &[String], file: &Path) -> Result<()> {
 async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
     let mut signals = Signals::new()?;
     let cancel = Cancel::default();
-    let (sender, mut events) = mpsc::channel(EVENT_QUEUE);
+    let (job, mut events) = Job::watched(cancel.clone());
     let name = task.name();
     let mut output = Output::stdout(show.json, name);
     let mut meter = Meter::new(show.progress, show.quiet, show.json);
 
-    let mut running = tokio::spawn({
-        let cancel = cancel.clone();
-        async move {
-            let mut session = Session::new(&root, name, Job::new(sender, cancel))?;
-            let result = task.run(&mut session).await;
-            Ok::<_, Failure>((result, Node::of_session(session)))
-        }
+    let mut running = tokio::spawn(async move {
+        let mut session = Session::new(&root, name, job)?;
+        let result = task.run(&mut session).await;
+        Ok::<_, Failure>((result, Node::of_session(session)))
     });
     let ran = loop {
         tokio::select! {
             // Events first: all events of the command are shown before its answer.
             biased;
             () = signals.next() => if cancel.is_cancelled() { return Err(Failure::interrupted()) } else { cancel.cancel() },
-            Some(event) = events.recv() => {
+            Some(event) = events.next() => {
                 show_event(event, &mut output, &mut meter, show.quiet)?;
                 if output.is_closed() {
                     cancel.cancel();
@@ -282,7 +273,7 @@ async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
             ran = &mut running => break ran,
         }
     };
-    while let Ok(event) = events.try_recv() {
+    while let Some(event) = events.try_next() {
         show_event(event, &mut output, &mut meter, show.quiet)?;
     }
     meter.finish();

@@ -1,9 +1,12 @@
 //! A running command as its caller sees it: events out, a request to stop in. The display and transport of
 //! events are elsewhere.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -77,15 +80,10 @@ impl Job {
         Self::default()
     }
 
-    /// A job and the receiver of its events. The receiver must be read: rows and data wait for it.
-    pub fn watched(cancel: Cancel) -> (Self, mpsc::Receiver<Event>) {
+    /// A job that obeys `cancel`, and its events. They must be read: rows and data wait for room.
+    pub fn watched(cancel: Cancel) -> (Self, Events) {
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
-        (Self { events: Some(sender), cancel }, receiver)
-    }
-
-    /// A job that sends to `events` and obeys `cancel`.
-    pub fn new(events: mpsc::Sender<Event>, cancel: Cancel) -> Self {
-        Self { events: Some(events), cancel }
+        (Self { events: Some(sender), cancel }, Events(receiver))
     }
 
     /// The request to stop.
@@ -143,6 +141,28 @@ impl Job {
             Some(events) => events.blocking_send(event).map_err(|_| Failure::interrupted()),
             None => Ok(()),
         }
+    }
+}
+
+/// The events of a [`Job`], for one reader. Dropping them makes the job's rows and data fail.
+#[derive(Debug)]
+pub struct Events(mpsc::Receiver<Event>);
+
+impl Events {
+    /// The next event; `None` once every clone of the job is dropped and all events are read. Cancel-safe: no
+    /// event is lost where the future is dropped.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+
+    /// The next event, if there is one now.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.0.try_recv().ok()
+    }
+
+    /// Like [`Events::next`], for a future that is written by hand.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(context)
     }
 }
 

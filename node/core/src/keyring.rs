@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub use crate::key_file::{
-    Ask, NEW_PASSPHRASE, PASSPHRASE, check_free, create, is_encrypted, passphrase_of, read, write,
+    Ask, NEW_PASSPHRASE, PASSPHRASE, Passphrase, check_free, create, is_encrypted, passphrase_of, read, write,
 };
 
 /// The key files of a command.

@@ -46,11 +46,10 @@
 //! [`handle`] is the embedding API. [`command`] has the requests of the command line and [`outcome`] the
 //! answers; [`exit`] has exit codes and the errors with which commands end; [`spec`] is the notation of a
 //! release. The last four are modules of `chuan-api`. [`job`] carries progress and cancellation. [`home`] is
-//! the layout on disk, [`keyring`] the secret keys, [`mod@node`] the facade with one method for each command,
-//! [`admin`] the socket through which other processes reach an open home. [`session`] runs a command in this
-//! process or in the process that holds the home; [`authority`] runs commands that the caller's key signs.
-//! [`transfer`] moves statements between a home and files, [`audit_log`] verifies an exported audit log,
-//! [`ledger`] inspects the two files of a ledger.
+//! the layout on disk, [`keyring`] the secret keys, [`mod@node`] an open home, with a method for each command.
+//! [`session`] runs a command in this process or in the process that holds the home; [`authority`] runs
+//! commands that the caller's key signs. [`transfer`] moves statements between a home and files,
+//! [`audit_log`] verifies an exported audit log, [`ledger`] inspects the two files of a ledger.
 //!
 //! Inside an open home, services own the state: `library`, `peers`, `exchange`, `serve`, `vouch` and `audit`,
 //! over one `context`. `commands`, `publish`, `pull` and `rotate` work through them.
@@ -58,7 +57,7 @@
 //! This crate connects the parts. The rules for chunks, manifests, statements and the protocol are in
 //! `chuan-engine`, whose types are at [`engine`]. The program `chuan` is built by the crate `chuan-cli`.
 
-pub mod admin;
+mod admin;
 mod audit;
 pub mod audit_log;
 pub mod authority;
@@ -96,6 +95,10 @@ mod vouch;
 
 use chuan_api::human;
 
+/// Bytes of a file, as [`File::read_at`] returns them: a part of a buffer that clones share. It is the type
+/// of the crate `bytes`, which HTTP servers take as it is, and the only type of another project in this API.
+#[doc(no_inline)]
+pub use bytes::Bytes;
 pub use chuan_api::{
     command,
     exit::{self, Exit, Failure},
@@ -104,5 +107,4 @@ pub use chuan_api::{
 pub use chuan_engine as engine;
 pub use context::EventStream;
 pub use handle::{Error, File, Library};
-pub use job::Job;
 pub use node::Node;

@@ -12,7 +12,6 @@ use chuan_engine::{
     limits::{BUNDLE_BYTES, STATEMENT_BYTES},
     statement::{Bundle, Library, Statement},
 };
-use tokio::sync::mpsc;
 
 use crate::{
     admin,
@@ -30,8 +29,6 @@ use crate::{
 const HOLDER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The maximum number of events in the queue of a nested command.
-const EVENT_QUEUE: usize = 16;
 /// The approximate number of bytes of statements in one offer; base64 adds a third.
 const OFFER_BYTES: usize = 1024 * 1024;
 
@@ -130,12 +127,11 @@ impl Session {
 
     /// The statements of a library that are known here; with `newest`, after an exchange with peers.
     pub(crate) async fn bundle(&mut self, name: Option<&str>, newest: bool) -> Result<Bundle> {
-        let (sender, mut events) = mpsc::channel(EVENT_QUEUE);
-        let job = Job::new(sender, self.job.cancel().clone());
+        let (job, mut events) = Job::watched(self.job.cancel().clone());
         let outer = self.job.clone();
         let gather = tokio::spawn(async move {
             let mut bytes = BytesMut::new();
-            while let Some(event) = events.recv().await {
+            while let Some(event) = events.next().await {
                 match event {
                     Event::Data(data) if bytes.len() + data.len() <= BUNDLE_BYTES => {
                         bytes.extend_from_slice(&data)

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Asks for the process that holds the home. `None` without an answer.
-pub async fn holder(run_dir: &Path) -> Result<Option<Holder>> {
+pub(crate) async fn holder(run_dir: &Path) -> Result<Option<Holder>> {
     let request = Request::get(HOLDER_PATH).header(HOST, "chuan").body(Full::default());
     let Some(response) = send(run_dir, request).await? else { return Ok(None) };
     let Ok(body) = response.into_body().collect().await else { return Ok(None) };
@@ -32,7 +32,7 @@ pub async fn holder(run_dir: &Path) -> Result<Option<Holder>> {
 
 /// Runs `command` in the process that holds the home. `None` if no process accepted it: the holder is just
 /// starting or ending, and nothing was done. Dropping the future cancels the command.
-pub async fn run(run_dir: &Path, command: &Command, job: &Job) -> Result<Option<Result<Outcome>>> {
+pub(crate) async fn run(run_dir: &Path, command: &Command, job: &Job) -> Result<Option<Result<Outcome>>> {
     let body = serde_json::to_vec(command)
         .map_err(|error| Failure::internal(format!("cannot encode the command: {error}")))?;
     let request = Request::post(COMMANDS_PATH)
@@ -217,15 +217,14 @@ mod tests {
     }
 
     async fn collect(run_dir: &Path, command: Command) -> (Vec<Event>, Option<Result<Outcome>>) {
-        let (sender, mut receiver) = mpsc::channel(4);
+        let (job, mut received) = Job::watched(Cancel::default());
         let reader = tokio::spawn(async move {
             let mut events = Vec::new();
-            while let Some(event) = receiver.recv().await {
+            while let Some(event) = received.next().await {
                 events.push(event);
             }
             events
         });
-        let job = Job::new(sender, Cancel::default());
         let result = run(run_dir, &command, &job).await.unwrap();
         drop(job);
         (reader.await.unwrap(), result)

@@ -12,9 +12,9 @@
 //! `chuan-end`. A client that closes the connection cancels its command. The process with the home lock
 //! listens on the socket; a socket file without that process has no meaning.
 
-pub mod client;
-pub mod server;
-pub mod socket;
+pub(crate) mod client;
+pub(crate) mod server;
+pub(crate) mod socket;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,11 +32,11 @@ const END_TRAILER: &str = "chuan-end";
 
 /// The process that holds a home.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// Its process id.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// Its purpose: `serve`, a command's name, or `embedded`.
-    pub doing: String,
+    pub(crate) doing: String,
 }
 
 /// One line of an answer.

@@ -25,7 +25,7 @@ use super::{BYTES_TYPE, COMMANDS_PATH, END_TRAILER, End, HOLDER_PATH, Holder, LI
 use crate::{
     command::Command,
     exit::{Failure, Result},
-    job::{Cancel, Event, Job},
+    job::{Cancel, Event, Events, Job},
     limits::ADMIN_REQUEST_BYTES,
     outcome::Outcome,
 };
@@ -37,10 +37,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const FRAME_QUEUE: usize = 16;
 
 /// A future that may cross threads.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs the commands that arrive on the socket.
-pub trait Runner: Send + Sync + 'static {
+pub(crate) trait Runner: Send + Sync + 'static {
     /// The process that holds the home.
     fn holder(&self) -> Holder;
 
@@ -109,7 +109,7 @@ async fn command(State(runner): State<Arc<dyn Runner>>, Json(command): Json<Comm
 /// Turns the events of a command into frames of the answer. When the client disconnects, cancels the command
 /// and waits for its end: no command continues without a client.
 async fn forward(
-    mut events: mpsc::Receiver<Event>,
+    mut events: Events,
     running: JoinHandle<Result<Outcome>>,
     frames: mpsc::Sender<Frame<Bytes>>,
     raw: bool,
@@ -117,7 +117,7 @@ async fn forward(
 ) {
     loop {
         let event = tokio::select! {
-            event = events.recv() => event,
+            event = events.next() => event,
             () = frames.closed() => None,
         };
         let Some(event) = event else { break };

@@ -23,7 +23,7 @@ const NAME: &str = "admin.sock";
 
 /// Listens in `run_dir`. The caller has the home lock, so a socket that exists there is left over, and is
 /// removed.
-pub fn bind(run_dir: &Path) -> Result<UnixListener> {
+pub(crate) fn bind(run_dir: &Path) -> Result<UnixListener> {
     let failed = |error| Failure::io(format!("listen on {}", run_dir.join(NAME).display()), error);
     // Before the socket exists: only the owner may enter the folder, whatever its mode was.
     std::fs::set_permissions(run_dir, Permissions::from_mode(0o700)).map_err(failed)?;
@@ -37,7 +37,7 @@ pub fn bind(run_dir: &Path) -> Result<UnixListener> {
 }
 
 /// Connects to the socket in `run_dir`. `None` if no process listens there.
-pub async fn connect(run_dir: &Path) -> Result<Option<UnixStream>> {
+pub(crate) async fn connect(run_dir: &Path) -> Result<Option<UnixStream>> {
     let failed = |error| Failure::io(format!("connect to {}", run_dir.join(NAME).display()), error);
     let dir = open_dir(run_dir).map_err(failed)?;
     match UnixStream::connect(short_path(&dir)).await {

@@ -7,12 +7,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::Error;
 use crate::{
     exit::{self, Failure},
-    job::{Cancel, Event, Job},
+    job::{Cancel, Event, Events, Job},
 };
 
 pub use chuan_api::event::Progress as Counts;
@@ -49,7 +49,7 @@ type Work<T> = Pin<Box<dyn Future<Output = exit::Result<T>> + Send>>;
 pub struct Progress<T, I = Update> {
     work: Option<Work<T>>,
     running: Option<JoinHandle<exit::Result<T>>>,
-    events: mpsc::Receiver<Event>,
+    events: Events,
     cancel: Cancel,
     /// The event as an item, if it is one.
     item: fn(Event) -> Option<I>,
@@ -95,7 +95,7 @@ impl<T: Send + 'static, I> Progress<T, I> {
     /// Outside a tokio runtime.
     pub async fn next(&mut self) -> Option<I> {
         self.start();
-        while let Some(event) = self.events.recv().await {
+        while let Some(event) = self.events.next().await {
             if let Some(item) = (self.item)(event) {
                 return Some(item);
             }
@@ -128,7 +128,7 @@ impl<T: Send + 'static, I> Future for Progress<T, I> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         this.start();
-        while let Poll::Ready(Some(_)) = this.events.poll_recv(context) {}
+        while let Poll::Ready(Some(_)) = this.events.poll_next(context) {}
         let Some(running) = &mut this.running else {
             return Poll::Ready(Err(Failure::invalid("the answer was taken already").into()));
         };

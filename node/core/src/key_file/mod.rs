@@ -15,7 +15,7 @@ use std::{
     path::Path,
 };
 
-use age::{DecryptError, secrecy::SecretString};
+use age::DecryptError;
 use chuan_engine::{
     id::Salt,
     ingest::{KEY_ARMOR, KEY_HEADING as HEADING},
@@ -28,7 +28,7 @@ use crate::{
     file::{is_there, write_atomic, write_new},
 };
 
-pub use passphrase::{Ask, NEW_PASSPHRASE, PASSPHRASE};
+pub use passphrase::{Ask, NEW_PASSPHRASE, PASSPHRASE, Passphrase};
 
 const ARMOR: &[u8] = KEY_ARMOR.as_bytes();
 /// Permission bits of a key file.
@@ -46,7 +46,7 @@ pub fn read(path: &Path, ask: Ask) -> Result<Key> {
     if !text.starts_with(ARMOR) {
         return parse(&text).ok_or_else(|| no_key(path));
     }
-    let mut identity = age::scrypt::Identity::new(ask.known(path)?);
+    let mut identity = age::scrypt::Identity::new(ask.known(path)?.into_secret());
     identity.set_max_work_factor(WORK_MAX);
     let plain = age::decrypt(&identity, &text).map_err(|error| match error {
         DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed | DecryptError::InvalidMac => {
@@ -71,18 +71,18 @@ pub fn is_encrypted(path: &Path) -> Result<bool> {
 }
 
 /// The passphrase of the file at `path`, for a file that replaces it.
-pub fn passphrase_of(path: &Path, ask: Ask) -> Result<Option<SecretString>> {
+pub fn passphrase_of(path: &Path, ask: Ask) -> Result<Option<Passphrase>> {
     if is_encrypted(path)? { ask.known(path).map(Some) } else { Ok(None) }
 }
 
 /// Makes a key file, encrypted if there is a passphrase; durable when it returns. Fails where `path` exists.
-pub fn create(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<()> {
+pub fn create(path: &Path, key: &Key, passphrase: Option<Passphrase>) -> Result<()> {
     write_new(path, text(path, key, passphrase)?.as_bytes(), MODE)
 }
 
 /// Like [`create`], but replaces the file at `path`. Where `path` is a link, it replaces the target of the
 /// link: otherwise the old file would remain, with the key in it.
-pub fn write(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<()> {
+pub fn write(path: &Path, key: &Key, passphrase: Option<Passphrase>) -> Result<()> {
     let place = match fs::canonicalize(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => path.to_owned(),
         place => place.map_err(|error| Failure::io(format!("look at {}", path.display()), error))?,
@@ -91,12 +91,12 @@ pub fn write(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result
 }
 
 /// The text of a key file.
-fn text(path: &Path, key: &Key, passphrase: Option<SecretString>) -> Result<String> {
+fn text(path: &Path, key: &Key, passphrase: Option<Passphrase>) -> Result<String> {
     let mut text = String::from(HEADING);
     key.seed().iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
     text.push('\n');
     if let Some(passphrase) = passphrase {
-        let mut recipient = age::scrypt::Recipient::new(passphrase);
+        let mut recipient = age::scrypt::Recipient::new(passphrase.into_secret());
         recipient.set_work_factor(WORK);
         text = age::encrypt_and_armor(&recipient, text.as_bytes())
             .map_err(|error| Failure::internal(format!("cannot encrypt {}: {error}", path.display())))?;
@@ -147,13 +147,13 @@ mod tests {
     use super::*;
     use crate::home::keys::generate;
 
-    fn secret(text: &str) -> SecretString {
-        SecretString::from(text.to_owned())
+    fn secret(text: &str) -> Passphrase {
+        Passphrase::from(text.to_owned())
     }
 
     /// Opens `text` as an age file with a passphrase, without a terminal.
     fn open(text: &[u8], passphrase: &str) -> Result<Vec<u8>, DecryptError> {
-        let mut identity = age::scrypt::Identity::new(secret(passphrase));
+        let mut identity = age::scrypt::Identity::new(secret(passphrase).into_secret());
         identity.set_max_work_factor(WORK_MAX);
         age::decrypt(&identity, text)
     }
@@ -212,7 +212,7 @@ mod tests {
     /// A file from outside must not occupy this process for an hour or use all memory.
     #[test]
     fn too_much_work_is_refused_before_it_begins() {
-        let mut recipient = age::scrypt::Recipient::new(secret("x"));
+        let mut recipient = age::scrypt::Recipient::new(secret("x").into_secret());
         recipient.set_work_factor(10);
         let text = age::encrypt(&recipient, b"x").unwrap();
         let (at, _) = text.windows(4).enumerate().find(|(_, part)| *part == b" 10\n").unwrap();

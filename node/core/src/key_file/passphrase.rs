@@ -1,6 +1,6 @@
 //! The passphrase of a key file: from a variable, else from the terminal, without echo.
 
-use std::{env, ffi::OsString, io, path::Path};
+use std::{env, ffi::OsString, fmt, io, path::Path};
 
 use age::secrecy::{ExposeSecret, SecretString};
 
@@ -10,6 +10,33 @@ use crate::exit::{Failure, Result};
 pub const PASSPHRASE: &str = "CHUAN_KEY_PASSPHRASE";
 /// The variable with the new passphrase of a key file.
 pub const NEW_PASSPHRASE: &str = "CHUAN_KEY_NEW_PASSPHRASE";
+
+/// A passphrase. Its memory is cleared when it is dropped, and its `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct Passphrase(SecretString);
+
+impl Passphrase {
+    /// The passphrase, for the library that encrypts.
+    pub(super) fn into_secret(self) -> SecretString {
+        self.0
+    }
+
+    fn text(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl From<String> for Passphrase {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
 
 /// The way to get a passphrase that no variable contains.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +49,12 @@ pub enum Ask {
 
 impl Ask {
     /// The passphrase of the file at `path`.
-    pub(super) fn known(self, path: &Path) -> Result<SecretString> {
+    pub(super) fn known(self, path: &Path) -> Result<Passphrase> {
         self.get(PASSPHRASE, &format!("passphrase of {}: ", path.display()))
     }
 
     /// A new passphrase for the file at `path`: from `variable`, else typed twice.
-    pub fn fresh(self, variable: &'static str, path: &Path) -> Result<SecretString> {
+    pub fn fresh(self, variable: &'static str, path: &Path) -> Result<Passphrase> {
         let typed = env::var_os(variable).is_none();
         let passphrase = self.get(variable, &format!("new passphrase for {}: ", path.display()))?;
         if passphrase.expose_secret().is_empty() {
@@ -39,7 +66,7 @@ impl Ask {
         Ok(passphrase)
     }
 
-    fn get(self, variable: &'static str, prompt: &str) -> Result<SecretString> {
+    fn get(self, variable: &'static str, prompt: &str) -> Result<Passphrase> {
         if let Some(text) = env::var_os(variable) {
             return from_variable(text, variable);
         }
@@ -50,7 +77,7 @@ impl Ask {
         };
         match self {
             Ask::Nobody => Err(nobody()),
-            Ask::Terminal(read) => read(prompt).map(SecretString::from).map_err(|error| match error.kind() {
+            Ask::Terminal(read) => read(prompt).map(Passphrase::from).map_err(|error| match error.kind() {
                 io::ErrorKind::Interrupted => Failure::interrupted(),
                 _ => nobody(),
             }),
@@ -58,8 +85,8 @@ impl Ask {
     }
 }
 
-fn from_variable(text: OsString, variable: &str) -> Result<SecretString> {
+fn from_variable(text: OsString, variable: &str) -> Result<Passphrase> {
     text.into_string()
-        .map(SecretString::from)
+        .map(Passphrase::from)
         .map_err(|_| Failure::usage(format!("{variable} is not UTF-8; type the passphrase instead")))
 }

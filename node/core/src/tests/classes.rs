@@ -2,12 +2,11 @@
 //! some classes, lists and restores.
 
 use chuan_engine::statement::{Classes, Member, NodeRole, RoleKind, Verbs};
-use tokio::sync::mpsc::Receiver;
 
 use super::*;
 use crate::{
     command::{Cat, Diff, Ls, Restore},
-    job::{Cancel, Event},
+    job::{Cancel, Event, Events},
     keyring::Keyring,
     outcome::{ChannelStatus, Row},
 };
@@ -84,9 +83,9 @@ fn grant(origin: &Node, node: &Node, classes: &[&str]) {
     node.library_service().offer(&[bytes]).unwrap();
 }
 
-fn rows(mut events: Receiver<Event>) -> Vec<Row> {
+fn rows(mut events: Events) -> Vec<Row> {
     let mut rows = Vec::new();
-    while let Ok(event) = events.try_recv() {
+    while let Some(event) = events.try_next() {
         if let Event::Row(row) = event {
             rows.push(row);
         }
