@@ -317,8 +317,8 @@ pub struct Member {
     pub role: Option<Role>,
     /// The region to which it is bound.
     pub region: Option<Region>,
-    /// The classes that are granted to it, where it is a member; an empty list means all.
-    pub classes: Vec<String>,
+    /// The classes that are granted to it.
+    pub classes: Classes,
     /// The verbs that are granted to it on them, separated by commas.
     pub verbs: String,
     /// When the grant ends, in milliseconds since 1970; `None` for no end.
@@ -327,6 +327,30 @@ pub struct Member {
     pub key: Option<PublicKey>,
     /// Why it was revoked, if it was.
     pub reason: String,
+}
+
+/// The classes that are granted to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// All, also classes that are added later.
+    All,
+    /// The classes with these names; `*` in a name is any run of characters.
+    Listed(Vec<String>),
+    /// None: the node was revoked, or no statement is about it.
+    None,
+}
+
+impl Classes {
+    /// The classes in the row of a node with this state, where an empty list means all.
+    fn of(state: MemberState, listed: Vec<String>) -> Self {
+        match state {
+            MemberState::Revoked | MemberState::Stranger => Classes::None,
+            MemberState::Member | MemberState::Suspended | MemberState::Expired if listed.is_empty() => {
+                Classes::All
+            }
+            MemberState::Member | MemberState::Suspended | MemberState::Expired => Classes::Listed(listed),
+        }
+    }
 }
 
 /// The state of a node in a library.
@@ -347,19 +371,20 @@ pub enum MemberState {
 
 impl Member {
     pub(super) fn of(row: MemberRow) -> Result<Self> {
+        let state = match row.state.as_str() {
+            "member" => MemberState::Member,
+            "suspended" => MemberState::Suspended,
+            "expired" => MemberState::Expired,
+            "revoked" => MemberState::Revoked,
+            _ => MemberState::Stranger,
+        };
         Ok(Self {
             node: row.node.parse()?,
             name: row.name,
-            state: match row.state.as_str() {
-                "member" => MemberState::Member,
-                "suspended" => MemberState::Suspended,
-                "expired" => MemberState::Expired,
-                "revoked" => MemberState::Revoked,
-                _ => MemberState::Stranger,
-            },
+            state,
             role: [Role::Origin, Role::Mirror, Role::Edge].into_iter().find(|role| role.as_str() == row.role),
             region: optional(&row.region)?,
-            classes: row.classes,
+            classes: Classes::of(state, row.classes),
             verbs: row.verbs,
             expires_ms: Some(row.expires_ms).filter(|expires_ms| *expires_ms != 0),
             key: optional(&row.key)?,

@@ -73,8 +73,8 @@ use crate::{
 pub use self::{
     act::Act,
     answers::{
-        Change, ChangeKind, ChannelMove, ChannelState, Entry, Member, MemberState, Published, Pulled,
-        Release, Restored,
+        Change, ChangeKind, ChannelMove, ChannelState, Classes, Entry, Member, MemberState, Published,
+        Pulled, Release, Restored,
     },
     audit_log::AuditLog,
     channels::{Channels, Following},

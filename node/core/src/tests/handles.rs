@@ -6,8 +6,8 @@ use super::*;
 use crate::{
     Error as HandleError,
     handle::{
-        Change, ChangeKind, Channel, File, Following, Grant, Invite, Library as Handle, MemberState, Publish,
-        Restore,
+        AuditLog, Change, ChangeKind, Channel, Classes, File, Following, Grant, Invite, Library as Handle,
+        MemberState, Publish, Restore,
     },
 };
 
@@ -284,8 +284,10 @@ async fn operators_move_channels_and_change_members() {
     let member = members.grant(key.node(), grant).await.unwrap();
     assert_eq!(
         (member.state, member.classes, member.key),
-        (MemberState::Member, vec!["trailers".into()], Some(key))
+        (MemberState::Member, Classes::Listed(vec!["trailers".into()]), Some(key))
     );
+    let all = members.grant(key.node(), Grant::new().all_classes()).await.unwrap();
+    assert_eq!((all.state, all.classes), (MemberState::Member, Classes::All));
     let unknown = members.grant(NodeId::from_bytes([9; 32]), Grant::new().all_classes()).await;
     assert!(matches!(unknown, Err(HandleError::Invalid(_))), "{unknown:?}");
 
@@ -303,7 +305,36 @@ async fn operators_move_channels_and_change_members() {
     let signed = node.sign_request(&file, act, Vec::new()).await.unwrap();
     assert_eq!((signed.signed_by, signed.complete), (shown.signed_by, true));
     assert!(node.apply_request(&file).await.unwrap().applied);
-    assert_eq!((state().await.state, state().await.reason), (MemberState::Revoked, "stolen".to_owned()));
+    let revoked = state().await;
+    assert_eq!(
+        (revoked.state, revoked.classes, revoked.reason.as_str()),
+        (MemberState::Revoked, Classes::None, "stolen")
+    );
+}
+
+/// An embedding program branches on the error of a home, and sees the error of the system behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_errors_of_a_home_keep_their_source() {
+    let place = Place::new();
+    write_bytes(&place, "film", b"film");
+    let error = Node::init(place.path("films/film/home"), None, Role::Mirror).await.unwrap_err();
+    assert!(matches!(error, HandleError::Io(_)), "{error:?}");
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::NotADirectory));
+    let missing = Node::open(place.path("none")).await;
+    assert!(matches!(missing, Err(HandleError::Missing(_))), "{missing:?}");
+
+    let node = place.node("origin").await;
+    let (id, key) = (node.id(), node.key());
+    assert_eq!(node.identity().unwrap().id, id.to_string());
+    node.close().await;
+    drop(node);
+    let renewed = Node::renew(place.path("origin"), id).await;
+    assert!(matches!(renewed, Err(HandleError::Invalid(_))), "the key is not lost: {renewed:?}");
+    std::fs::remove_file(place.path("origin/keys/node.key")).unwrap();
+    let renewed = Node::renew(place.path("origin"), id).await.unwrap();
+    assert_eq!(renewed.id(), id);
+    assert_ne!(renewed.key(), key);
 }
 
 #[tokio::test(flavor = "multi_thread")]
