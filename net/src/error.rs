@@ -30,7 +30,7 @@ pub enum Error {
     },
     /// A connected peer has vanished, or was silent for too long.
     #[error(
-        "lost {peer}: {cause}; what has arrived is kept, run the same command again or name another source with `--from`"
+        "lost {peer}: {cause}; what has arrived is kept, run the same command again or name another source with the option `from`"
     )]
     Vanished {
         /// The node and its address.

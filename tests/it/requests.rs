@@ -247,7 +247,7 @@ fn a_policy_is_set_shown_checked_and_explained() -> Result<()> {
     // The classes must exist before a policy can name them.
     let (code, error) = origin.fails(["policy", "set", "films", &file, "--dry-run"])?;
     ensure!(
-        code == INVALID && error.contains("no class `news`") && error.contains("publish --policy"),
+        code == INVALID && error.contains("no class `news`") && error.contains("publish with `--policy`"),
         "{error}"
     );
     two.publish(&["--policy", &file])?;

@@ -6,6 +6,7 @@ mod constants;
 mod cycles;
 mod impls;
 mod locks;
+mod options;
 mod ratchet;
 mod source;
 

@@ -90,7 +90,7 @@ impl Gone {
         Err(Error::Invalid(format!(
             "{files} of {} published files are no longer in the source, or excluded now ({bytes} of {} bytes), and at most \
              {limit} may go in one publish: is the disk mounted, and is it the right folder? If they are to leave the \
-             library, publish with a larger --max-delete, up to 100%",
+             library, publish with a larger limit in the option `max-delete`, up to 100%",
             before.files, before.bytes
         )))
     }

@@ -130,7 +130,8 @@ impl Excludes {
         }
         let policy = patterns.policy.iter().map(String::as_str);
         before.extend(List::new("the library's policy".to_owned(), 0, policy, false)?);
-        let own = List::new("--exclude".to_owned(), 0, patterns.own.iter().map(String::as_str), false)?;
+        let own =
+            List::new("the option `exclude`".to_owned(), 0, patterns.own.iter().map(String::as_str), false)?;
         Ok(Self { before, own })
     }
 
@@ -300,7 +301,7 @@ mod tests {
     fn malformed_lists_are_named() {
         let patterns = Patterns { own: vec!["ok".into(), "[z-a]".into()], ..Patterns::default() };
         let error = Excludes::new(&patterns).unwrap_err().to_string();
-        assert!(error.contains("[z-a]") && error.contains("--exclude"), "{error}");
+        assert!(error.contains("[z-a]") && error.contains("the option `exclude`"), "{error}");
         let error = List::read(&b"x\n[z-a]\n"[..], "d/").unwrap_err().to_string();
         assert!(error.contains("d/.chuanignore"), "{error}");
         assert!(List::read(&b"\xff"[..], "").is_err());

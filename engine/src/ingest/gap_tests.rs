@@ -261,11 +261,11 @@ fn excludes_of_all_lists_are_kept_out_whatever_their_names() {
     };
     assert_eq!(reason("node_modules"), "excluded by `node_modules/` (.chuanignore)");
     assert_eq!(reason("sub/x.iso"), "excluded by `*.iso` (the library's policy)");
-    assert_eq!(reason("x.log"), "excluded by `*.log` (--exclude)");
+    assert_eq!(reason("x.log"), "excluded by `*.log` (the option `exclude`)");
     assert_eq!(reason(".DS_Store"), "excluded by `.DS_Store` (junk)");
 
     let bad = Ingest { patterns: own(&["[z-a]"]), ..library.ingest() };
-    check_refused(library.try_publish(&bad), &["malformed pattern", "--exclude"]);
+    check_refused(library.try_publish(&bad), &["malformed pattern", "the option `exclude`"]);
 }
 
 #[test]
@@ -275,7 +275,10 @@ fn newly_excluded_files_leave_the_release_and_count_as_gone() {
     library.publish();
     let some = Ingest { patterns: own(&["[0-3].mkv"]), ..library.ingest() };
     let most = Ingest { patterns: own(&["[0-5].mkv"]), ..library.ingest() };
-    check_refused(library.try_publish(&most), &["6 of 10 published files", "excluded", "--max-delete"]);
+    check_refused(
+        library.try_publish(&most),
+        &["6 of 10 published files", "excluded", "the option `max-delete`"],
+    );
     assert_eq!(library.files().len(), 10);
     let tally = library.try_publish(&some).unwrap();
     assert_eq!((tally.files_gone, tally.bytes_gone, library.files().len()), (4, 16, 6));

@@ -261,7 +261,7 @@ fn a_single_file_is_published_alone_or_beside_the_others() {
     check_refused(library.try_publish(&collides), &["film.mp4", "Film.mp4", "rename"]);
 
     let alone = Ingest { keep_others: false, max_delete: MaxDelete::Percent(49), ..one };
-    check_refused(library.try_publish(&alone), &["1 of 2 published files", "--max-delete"]);
+    check_refused(library.try_publish(&alone), &["1 of 2 published files", "the option `max-delete`"]);
     library.try_publish(&Ingest { max_delete: MaxDelete::Percent(100), ..alone }).unwrap();
     assert_eq!(library.entries().into_keys().collect::<Vec<_>>(), ["b.txt"]);
 }

@@ -126,7 +126,7 @@ pub(super) enum Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let remedy = "move it away, or restore with --delete";
+        let remedy = "move it away, or restore with the option `delete`";
         match self {
             Reason::FileInTheWay => write!(
                 f,

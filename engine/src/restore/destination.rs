@@ -137,7 +137,7 @@ impl Destination {
     /// Creates an unfinished hard link to the file at `first`, which must still be `stat`, for `path`.
     pub(super) fn create_hard_link(&mut self, path: &str, first: &str, stat: &Stat) -> Result<Temp> {
         let context = |error| {
-            let remedy = "with --no-hard-links it is written as a file of its own";
+            let remedy = "with the option `no-hard-links` it is written as a file of its own";
             Error::io(format!("linking {path:?} to {first:?} in the destination ({remedy})"), error)
         };
         let mount = self.mount_for(path)?;

@@ -403,7 +403,7 @@ fn check_space<S: PageSource + ?Sized>(
         return Ok(());
     }
     Err(Error::Full(format!(
-        "restoring needs {needed} bytes and {} has {free} free; make room, restore elsewhere, or restore less with --path",
+        "restoring needs {needed} bytes and {} has {free} free; make room, restore elsewhere, or restore less with the option `path`",
         restore.dest.display()
     )))
 }

@@ -2,6 +2,7 @@
 //! through `session`, so they work the same whether this process or another holds the home.
 
 mod args;
+mod flags;
 mod key;
 mod ledger;
 mod output;
@@ -318,7 +319,7 @@ async fn close(node: &Node, cancel: &Cancel, signals: &mut Signals) {
 fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool) -> Result<()> {
     match event {
         Event::Progress(progress) => meter.progress(&progress),
-        Event::Note(note) => meter.note(&note, quiet),
+        Event::Note(note) => meter.note(&flags::typed(&note), quiet),
         Event::Row(row) => {
             output.row(&row)?;
             // `audit tail --follow` shows a record as soon as it is written.
@@ -332,6 +333,7 @@ fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool)
 }
 
 fn write_failure(failure: &Failure, output: &mut Output, json: bool) -> Result<()> {
+    let failure = flags::typed_failure(failure);
     if !json {
         let _ = writeln!(io::stderr(), "{} {failure}", error_word());
     }

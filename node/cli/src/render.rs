@@ -22,7 +22,10 @@ use chuan_api::{
     spec::LIVE,
 };
 
-use super::table::{Align, Table, pad};
+use super::{
+    flags::typed,
+    table::{Align, Table, pad},
+};
 
 /// Digits of an id that are shown in tables.
 const SHORT: usize = 10;
@@ -315,7 +318,7 @@ fn rebuild(out: &mut impl Write, rebuilt: &Rebuilt) -> io::Result<()> {
 }
 
 fn problems(out: &mut impl Write, problems: &[String], total: u64) -> io::Result<()> {
-    problems.iter().try_for_each(|problem| writeln!(out, "! {problem}"))?;
+    problems.iter().try_for_each(|problem| writeln!(out, "! {}", typed(problem)))?;
     match total.saturating_sub(problems.len() as u64) {
         0 => Ok(()),
         more => writeln!(out, "! and {} more", count(more)),

@@ -67,7 +67,7 @@ impl Keyring {
         }
         if found.is_empty() {
             return Err(Failure::denied(format!(
-                "this command needs the {} key of {} ({}); {}; give the right key with --key or CHUAN_KEY",
+                "this command needs the {} key of {} ({}); {}; give the right key with the option `key` or CHUAN_KEY",
                 role.name(),
                 library.name(),
                 wanted(root, role),
@@ -92,7 +92,7 @@ impl Keyring {
     /// The keys in the named files, of any role.
     pub fn named_keys(&self) -> Result<Vec<Key>> {
         if self.named.is_empty() {
-            return Err(Failure::usage("no key is given; name its file with --key or CHUAN_KEY"));
+            return Err(Failure::usage("no key is given; name its file with the option `key` or CHUAN_KEY"));
         }
         self.named.iter().map(|path| self.key(path)).collect()
     }
@@ -117,7 +117,7 @@ impl Keyring {
 
 fn none_here(library: &Library, root: &Root, role: RoleKind, path: &Path) -> Failure {
     Failure::denied(format!(
-        "this home has no {0} key of {1} ({2}); give its file with --key or CHUAN_KEY, or run this where {3} is",
+        "this home has no {0} key of {1} ({2}); give its file with the option `key` or CHUAN_KEY, or run this where {3} is",
         role.name(),
         library.name(),
         wanted(root, role),

@@ -45,7 +45,7 @@ pub fn keep(home: &Home, side: Side, dry_run: bool, yes: bool) -> Result<LedgerK
     if !yes {
         return Err(Failure::usage(format!(
             "this makes both files again from {} (records {} to {}), and not from the other file (records {} to {}); check \
-             with `--dry-run`, run with `--yes`",
+             it with the option `dry-run`, and confirm it with the option `yes`",
             kept.from.path, kept.from.first, kept.from.last, kept.instead_of.first, kept.instead_of.last
         )));
     }

@@ -51,6 +51,26 @@ pub(super) fn product() -> Result<Vec<Source>> {
     Ok(sources)
 }
 
+/// The strings of a file outside tests, as they are written, each with the number of its line from 0.
+pub(super) fn strings(source: &Source) -> Vec<(usize, String)> {
+    let has_literal: Vec<bool> = source.code.lines().map(|line| line.contains("\"\"")).collect();
+    let chars: Vec<char> = source.text.chars().collect();
+    let (mut found, mut index, mut line) = (Vec::new(), 0, 0);
+    while index < chars.len() {
+        let literal = literal_end(&chars, index).map(|end| end.min(chars.len()));
+        let end = literal.unwrap_or(index + 1);
+        let part: String = chars.get(index..end).unwrap_or_default().iter().collect();
+        let begins = line;
+        line += part.matches('\n').count();
+        index = end;
+        let is_kept = has_literal.get(begins).copied().unwrap_or_default();
+        if literal.is_some() && !part.starts_with('/') && is_kept {
+            found.push((begins, part));
+        }
+    }
+    found
+}
+
 /// The path of the module in `file`, without `.rs`; its child modules are in this folder.
 pub(super) fn module_dir(file: &str) -> &str {
     let path = file.strip_suffix(".rs").unwrap_or(file);

@@ -79,7 +79,7 @@ impl ConflictKind {
                 "more nodes joined with the ticket than it is for; grant those that should belong, revoke the others"
             }
             ConflictKind::Succession => {
-                "two keys claim to succeed the node's; bind the right one with `chuan grant --node-key`"
+                "two keys claim to succeed the node's; bind the right one by a grant with the option `node-key`"
             }
             ConflictKind::Checkpoint => {
                 "the node's home was cloned, or restored from a backup; run one of them only, the other with a home of its own"

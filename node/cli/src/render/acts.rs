@@ -8,6 +8,7 @@ use chuan_api::{
 };
 
 use super::short;
+use crate::flags::typed;
 
 pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<()> {
     writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
@@ -72,7 +73,7 @@ pub(super) fn policy(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()
     if shown.unknown > 0 {
         writeln!(out, "{} fields are of a newer chuan", count(shown.unknown))?;
     }
-    shown.findings.iter().try_for_each(|found| writeln!(out, "{}: {}", found.level, found.text))?;
+    shown.findings.iter().try_for_each(|found| writeln!(out, "{}: {}", found.level, typed(&found.text)))?;
     left(out, shown)
 }
 

@@ -11,7 +11,7 @@ use chuan_api::{
 };
 
 use super::{short, write_table};
-use crate::table::Table;
+use crate::{flags::typed, table::Table};
 
 pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
     let mut table = Table::new(&[
@@ -87,7 +87,7 @@ pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result
     for conflict in &list.conflicts {
         let state = if conflict.settled { "settled" } else { "OPEN" };
         writeln!(out, "{state}  {}: {} ({})", conflict.library_name, conflict.subject, conflict.kind)?;
-        writeln!(out, "      {}", conflict.advice)?;
+        writeln!(out, "      {}", typed(&conflict.advice))?;
         for proof in &conflict.statements {
             let signers: Vec<_> = proof.signers.iter().map(|key| short(key)).collect();
             writeln!(

@@ -73,7 +73,7 @@ pub(crate) fn verify_files(
 pub fn verify_export(options: &AuditVerify) -> Result<AuditVerified> {
     let given = Given::read(options)?;
     let path = options.export.as_deref();
-    let path = path.ok_or_else(|| Failure::usage("no export is named; give one with --export"))?;
+    let path = path.ok_or_else(|| Failure::usage("no export is named; give one with the option `export`"))?;
     let failed = |error| Failure::io(format!("read {}", path.display()), error);
     let mut lines = BufReader::new(File::open(path).map_err(failed)?);
     // People compare the keys of the jumps, like the key of the given checkpoint: without a home, the node's

@@ -79,7 +79,7 @@ pub(super) async fn rollback(session: &mut Session, keyring: &Keyring, options: 
             }
             if !history.iter().any(|said| said.body.release == release) {
                 return Err(Failure::missing(format!(
-                    "{0} never pointed to `{text}`; `chuan history {1} --channel {0}` lists its releases, and `chuan \
+                    "{0} never pointed to `{text}`; `chuan history {1}` with the option `channel {0}` lists its releases, and `chuan \
                      channel set` moves it to any release",
                     options.channel,
                     library.name()
@@ -127,8 +127,8 @@ async fn sign(
     let row = row.ok_or_else(|| Failure::internal("a channel that was just moved is not there"))?;
     if row.said.statement != signed {
         return Err(Failure::busy(format!(
-            "another statement about {name} was signed at the same time, and is effective instead; see `chuan history {0} \
-             --channel {name}` and `chuan conflicts {0}`, and run it again",
+            "another statement about {name} was signed at the same time, and is effective instead; see `chuan history {0}` \
+             with the option `channel {name}`, and `chuan conflicts {0}`, and run it again",
             list.library_name
         )));
     }
@@ -186,7 +186,7 @@ fn publisher_of(library: &Library, release: &StatementId) -> Result<PublicKey> {
     let signers = library.statement(release).into_iter().flat_map(|statement| statement.signers());
     let all = publishers(library);
     signers.copied().find(|key| all.contains(key)).ok_or_else(|| {
-        Failure::usage("no signer of the release is a publisher now; name one with --publisher")
+        Failure::usage("no signer of the release is a publisher now; name one with the option `publisher`")
     })
 }
 

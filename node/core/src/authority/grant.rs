@@ -71,7 +71,8 @@ fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
         (true, _) => Classes::all(),
         (false, []) => before.map(|before| before.classes.clone()).ok_or_else(|| {
             Failure::usage(
-                "no classes are given; name them with --class, or use --all-classes: a grant has no default classes",
+                "no classes are given; name them with the option `class`, or give all with the option `all-classes`: a \
+                 grant has no default classes",
             )
         })?,
         (false, named) => Classes::new(named.to_vec())?,
@@ -91,7 +92,11 @@ fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
         Some(seconds) => i64::try_from(seconds)
             .ok()
             .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(now))
-            .ok_or_else(|| Failure::usage("--expires is too long; without it, the membership has no end"))?,
+            .ok_or_else(|| {
+                Failure::usage(
+                    "the time of the option `expires` is too long; without it, the membership has no end",
+                )
+            })?,
         None => 0,
     };
     Ok(Member {
@@ -129,7 +134,7 @@ fn key_of(library: &Library, node: &NodeId, given: Option<PublicKey>) -> Result<
         None => "is new here",
     };
     Err(Failure::usage(format!(
-        "node {} {why}; give the key that `chuan id` prints there, with --node-key",
+        "node {} {why}; give the key that `chuan id` prints there, with the option `node-key`",
         node.short()
     )))
 }
@@ -202,7 +207,10 @@ mod tests {
         let planted = binds(&library, 2, 66, 9);
         take(&mut library, planted);
         let failure = key_of(&library, &node, None).unwrap_err();
-        assert!(failure.exit == Exit::Usage && failure.message.contains("--node-key"), "{failure}");
+        assert!(
+            failure.exit == Exit::Usage && failure.message.contains("the option `node-key`"),
+            "{failure}"
+        );
         assert_eq!(key_of(&library, &node, Some(key(12).public())).unwrap(), key(12).public());
     }
 }

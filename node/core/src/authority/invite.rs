@@ -33,7 +33,7 @@ fn redeemer(library: &Library, peer: &PeerStatus, listed: &[String]) -> Option<(
 pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: Invite) -> Result<Invited> {
     match ask(session, keyring, options).await? {
         Outcome::Invite(invited) => Ok(invited),
-        _ => Err(Failure::usage("use `chuan invite --request` for a ticket that waits for signatures")),
+        _ => Err(Failure::usage("a ticket that waits for signatures needs the option `request`")),
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invit
     let mut addresses = if options.addresses.is_empty() { identity.addresses } else { options.addresses };
     if addresses.is_empty() {
         return Err(Failure::usage(
-            "no address for the ticket; run `chuan serve`, set `announce` in chuan.toml, or give --address",
+            "no address for the ticket; run `chuan serve`, set `announce` in chuan.toml, or give one with the option `address`",
         ));
     }
     let mut redeemers = vec![issuer];
@@ -71,7 +71,9 @@ pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invit
     let expires_ms = i64::try_from(options.expires)
         .ok()
         .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(now))
-        .ok_or_else(|| Failure::usage("the ticket would never expire; give a shorter --expires"))?;
+        .ok_or_else(|| {
+            Failure::usage("the ticket would never expire; give a shorter time with the option `expires`")
+        })?;
     let terms = TicketTerms {
         key: key.public(),
         redeemers: redeemers.clone(),

@@ -117,7 +117,7 @@ fn policy_of(text: &PolicyText, library: &Library, names: &Names) -> Result<Poli
         let slot = slot.ok_or_else(|| {
             let known: Vec<_> = names.values().map(String::as_str).collect();
             Failure::invalid(format!(
-                "no class `{0}` of {1} is known here (known: {2}); make it with `chuan publish --policy`, or run this on a node \
+                "no class `{0}` of {1} is known here (known: {2}); make it with a publish with the option `policy`, or run this on a node \
                  that has it",
                 class.name,
                 library.name(),
@@ -168,7 +168,7 @@ fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFind
             say(
                 "warning",
                 format!(
-                    "no origin or mirror that may have class `{name}` is bound to region {region}; `chuan grant NODE --region {region}`"
+                    "no origin or mirror that may have class `{name}` is bound to region {region}; grant a node with the option `region {region}`"
                 ),
             );
         }

@@ -76,7 +76,7 @@ pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Fou
         let own = membership(session, &library, &operators, &identity)?;
         if let Some(lacks) = short_of_operators(&library, &own) {
             return Err(Failure::denied(format!(
-                "to make this home a member needs {lacks}; name each key file with --key"
+                "to make this home a member needs {lacks}; name each key file with the option `key`"
             )));
         }
         statements.push(own);
@@ -105,7 +105,7 @@ async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> 
     check_name("library", name)?;
     if keyring.is_named() {
         return Err(Failure::missing(format!(
-            "no library {name} here; `chuan found FILE` founds one with keys of your own, and without --key its keys are made here"
+            "no library {name} here; `chuan found FILE` founds one with keys of your own, and without the option `key` its keys are made here"
         )));
     }
     let keys = RoleKeys::generate()?;

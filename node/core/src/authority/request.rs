@@ -50,7 +50,7 @@ pub(super) async fn act(
 fn check_threshold(library: &Library, body: &Body, statement: &Statement) -> Result<()> {
     match short_of_operators(library, statement) {
         Some(lacks) if !matches!(body, Body::Revoke(_)) => Err(Failure::denied(format!(
-            "this needs {lacks}; write it to a file with --request FILE, and let the other operators `chuan sign FILE`"
+            "this needs {lacks}; write it to a file with the option `request FILE`, and let the other operators `chuan sign FILE`"
         ))),
         _ => Ok(()),
     }

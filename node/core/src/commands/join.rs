@@ -111,9 +111,9 @@ fn known_under_own_key(services: &Services, ticket: &Ticket) -> Result<Option<Ar
     if known.is_none() && key.node() != node {
         return Err(Failure::denied(format!(
             "the key of this node was replaced, and a ticket admits a new node under its first key only; on a machine with an \
-             operator key of {label}: `chuan grant {node} --library {label} --node-key {key} --all-classes` (or some \
-             classes) and `chuan statements export {label} FILE`; here `chuan statements import FILE` and `chuan pull {label} \
-             --from HOST:PORT`",
+             operator key of {label}, `chuan grant {node}` with the option `library {label}`, the option `node-key {key}` and \
+             the option `all-classes` (or some classes), and `chuan statements export {label} FILE`; here `chuan statements \
+             import FILE` and `chuan pull {label}` with the option `from HOST:PORT`",
             label = ticket.label
         )));
     }

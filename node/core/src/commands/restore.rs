@@ -41,7 +41,7 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
         return Err(Failure::new(
             Exit::Stale,
             format!(
-                "--delete would remove the files of class `{}`, which is left out because the channel is older \
+                "the option `delete` would remove the files of class `{}`, which is left out because the channel is older \
                  than it allows; name the release, {library}@{sequence}, to restore and delete",
                 classes_stale.join("`, `")
             ),

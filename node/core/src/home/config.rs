@@ -127,7 +127,7 @@ impl Config {
              # The node's role: origin, mirror or edge.\n\
              role = \"{}\"\n\
              \n\
-             # The region that the node claims, for `chuan id` and `status --json`. No rule uses it: the effective region\n\
+             # The region that the node claims, for `chuan id`, and for `chuan status` in JSON. No rule uses it: the effective region\n\
              # is in the operators' grant for the node.\n\
              # region = \"eu\"\n\
              # The address on which `chuan serve` listens (UDP). Port 0 takes any free port.\n\

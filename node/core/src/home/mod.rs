@@ -119,9 +119,8 @@ impl Home {
         let home = Home { root: absolute(root)? };
         if !home.config_path().exists() {
             return Err(Failure::missing(format!(
-                "no home at {}; make one with `chuan --home {} init`",
-                home.root.display(),
-                root.display()
+                "no home at {}; make one with `chuan init`, or give another one with the option `home`",
+                home.root.display()
             )));
         }
         // Backups and copies lose empty folders. These folders hold only data that can be made again.
@@ -289,7 +288,7 @@ pub fn default_root() -> Result<PathBuf> {
     std::env::var_os("HOME")
         .filter(|home| !home.is_empty())
         .map(|home| PathBuf::from(home).join(".chuan"))
-        .ok_or_else(|| Failure::usage("no home; give one with --home or CHUAN_HOME"))
+        .ok_or_else(|| Failure::usage("no home; give one with the option `home` or CHUAN_HOME"))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -57,10 +57,12 @@ impl Ask {
     pub fn fresh(self, variable: &'static str, path: &Path) -> Result<Passphrase> {
         let typed = env::var_os(variable).is_none();
         let passphrase = self.get(variable, &format!("new passphrase for {}: ", path.display()))?;
-        if passphrase.expose_secret().is_empty() {
-            return Err(Failure::usage("an empty passphrase protects nothing; give one, or --plain"));
+        if passphrase.text().is_empty() {
+            return Err(Failure::usage(
+                "an empty passphrase protects nothing; give one, or the option `plain`",
+            ));
         }
-        if typed && self.get(variable, "the same again: ")?.expose_secret() != passphrase.expose_secret() {
+        if typed && self.get(variable, "the same again: ")?.text() != passphrase.text() {
             return Err(Failure::usage("the two passphrases differ; nothing was written"));
         }
         Ok(passphrase)

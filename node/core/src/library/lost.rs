@@ -61,8 +61,8 @@ impl LibraryService {
             verified.corrupt += 1;
             name(verified, || {
                 format!(
-                    "the ledger has lost {}; `chuan pull` asks peers for it; for a library that no other node has, `chuan publish \
-                     --force` goes on without it",
+                    "the ledger has lost {}; `chuan pull` asks peers for it; for a library that no other node has, a publish \
+                     with the option `force` goes on without it",
                     lost.place
                 )
             });
@@ -152,7 +152,8 @@ impl LibraryService {
         Err(Failure::new(
             Exit::Corrupt,
             "the ledger has lost records, and a release that is signed now may contradict one that was signed before; \
-             `chuan pull --from HOST:PORT` gets the records from a mirror, and --force publishes without them",
+             `chuan pull` with the option `from HOST:PORT` gets the records from a mirror, and a publish with the option `force` goes \
+             on without them",
         ))
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn resolve(libraries: &LibraryService, spec: &Spec) -> Result<Found> 
             let said = libraries.here(&library, name)?.ok_or_else(|| {
                 let (library, how) = (library.name(), how_to_pull(name));
                 Failure::missing(format!(
-                    "nothing of {library}@{name} is here yet; `chuan pull {library}{how}`"
+                    "nothing of {library}@{name} is here yet; `chuan pull {library}`{how}"
                 ))
             })?;
             let fresh_age_seconds = libraries.fresh_age_here(&library, name)?;
@@ -199,9 +199,9 @@ fn is_id_of_release(library: &Library, text: &str) -> bool {
     text.parse::<StatementId>().is_ok_and(|id| library.release(&id).is_some())
 }
 
-/// The options with which `chuan pull` fetches a channel.
+/// The option with which `chuan pull` fetches a channel.
 fn how_to_pull(channel: &str) -> String {
-    if channel == LIVE { String::new() } else { format!(" --channel {channel}") }
+    if channel == LIVE { String::new() } else { format!(" with the option `channel {channel}`") }
 }
 
 /// The release with this sequence, or whose id begins with this text.

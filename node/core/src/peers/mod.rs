@@ -170,7 +170,7 @@ impl PeerService {
         sources.sort_by_key(|source| !library.is_member(&source.node, now));
         if sources.is_empty() {
             return Err(Failure::missing(format!(
-                "no source of {0} is known; name one with --from HOST:PORT, or join with a ticket from a node that has it",
+                "no source of {0} is known; name one with the option `from HOST:PORT`, or join with a ticket from a node that has it",
                 library.name()
             )));
         }

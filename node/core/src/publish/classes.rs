@@ -139,8 +139,8 @@ impl ClassPlan {
         }
         if ours.is_empty() {
             return Err(Failure::denied(
-                "the signing publisher keys cover no class of the library, or are too few: name a class with --policy, or \
-                 more keys with --key",
+                "the signing publisher keys cover no class of the library, or are too few: name a class with the option \
+                 `policy`, or more keys with the option `key`",
             ));
         }
         let listed = if self.lists { self.list(&table)? } else { Vec::new() };
@@ -277,7 +277,7 @@ fn rules_of(
 fn rules_unknown(class: &str) -> Failure {
     Failure::missing(format!(
         "the paths of class `{class}` are defined in a release that is not held here, by a publisher of all classes: define \
-         them with --policy, or first pull a channel that points to that release"
+         them with the option `policy`, or first pull a channel that points to that release"
     ))
 }
 

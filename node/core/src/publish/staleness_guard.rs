@@ -25,7 +25,7 @@ pub(super) async fn check(services: &Arc<Services>, id: &LibraryId, publisher: &
     if reach.known > 0 && reach.reached == 0 {
         return Err(Failure::peer(format!(
             "none of the {} known peers of {} can be reached, so this home cannot check that it has all releases that its \
-             key has signed; try again when a peer can be reached, or publish with --force",
+             key has signed; try again when a peer can be reached, or publish with the option `force`",
             reach.known,
             before.name()
         )));

@@ -261,7 +261,7 @@ fn patterns_of_a_limited_publisher_apply_to_its_own_publishes_only() {
     fresh.commit().unwrap();
     let limited = Limited { store: fresh, ..limited };
     let failure = limited.plan(&limited.all, None).unwrap_err();
-    assert!(failure.exit == Exit::Missing && failure.message.contains("--policy"), "{failure}");
+    assert!(failure.exit == Exit::Missing && failure.message.contains("the option `policy`"), "{failure}");
     limited.plan(&limited.all, Some(Vec::new())).unwrap();
     limited.plan(&limited.trailers, None).unwrap();
 }
