@@ -45,14 +45,70 @@ fn json_keys_and_exit_codes_are_those_of_the_goldens() -> Result<()> {
     check_codes(&exits)
 }
 
+/// The embedding API is as complete as the command line: the table in its documentation has each command,
+/// with its calls, or the reason why there is none. The links of the table are also checked by rustdoc.
+#[test]
+fn every_command_has_its_call_for_embedders() -> Result<()> {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/core/src");
+    let flags = fs::read_to_string(golden("flags.txt"))?;
+    let commands: BTreeSet<&str> = commands(&flags).collect();
+    ensure!(commands.len() > 40, "only {} commands found, this test reads them wrong", commands.len());
+    let code = ["handle", ".", "key_file", "home"].iter().try_fold(String::new(), |code, folder| {
+        Ok::<_, anyhow::Error>(code + &rust_code(&core.join(folder))?)
+    })?;
+    let table = fs::read_to_string(core.join("handle/commands.md"))?;
+    let mut listed = BTreeSet::new();
+    for row in table.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let (command, calls) = row.split_once("` | ").context("a row has no calls")?;
+        ensure!(listed.insert(command), "`{command}` is listed twice");
+        let is_none = calls.strip_prefix("none: ").is_some_and(|reason| reason.len() > 5);
+        let named: Vec<&str> = calls.split("[`").skip(1).filter_map(|call| call.split('`').next()).collect();
+        ensure!(is_none || !named.is_empty(), "`{command}` has neither a call nor a reason: {calls}");
+        for call in named.iter().filter(|_| !is_none) {
+            let name = call.rsplit("::").next().unwrap_or_default();
+            let exists = ["(", "<"].iter().any(|end| code.contains(&format!("fn {name}{end}")));
+            ensure!(exists, "`{command}`: there is no {call}");
+        }
+    }
+    let missing: Vec<_> = commands.difference(&listed).collect();
+    let gone: Vec<_> = listed.difference(&commands).collect();
+    ensure!(
+        missing.is_empty() && gone.is_empty(),
+        "handle/commands.md lacks {missing:?}, and has {gone:?}, which are no commands"
+    );
+    Ok(())
+}
+
+/// The text of all Rust files in a folder, without its own folders.
+fn rust_code(folder: &Path) -> Result<String> {
+    let mut code = String::new();
+    for item in fs::read_dir(folder)? {
+        let path = item?.path();
+        if path.extension().is_some_and(|kind| kind == "rs") {
+            code.push_str(&fs::read_to_string(path)?);
+        }
+    }
+    Ok(code)
+}
+
+/// The commands in the golden of flags, without those that only have commands below them.
+fn commands(flags: &str) -> impl Iterator<Item = &str> {
+    let all = headings(flags);
+    let is_group = {
+        let all = all.clone();
+        move |command: &str| all.iter().any(|other| other.starts_with(&format!("chuan {command} ")))
+    };
+    let commands = all.into_iter().filter_map(|heading| heading.strip_prefix("chuan "));
+    commands.filter(move |command| !is_group(command))
+}
+
 /// Fails if the script does not run a command whose answer is JSON.
 fn check_commands(json: &str) -> Result<()> {
     let flags = fs::read_to_string(golden("flags.txt"))?;
-    let (shown, flags) = (headings(json), headings(&flags));
-    for command in flags.iter().filter_map(|heading| heading.strip_prefix("chuan ")) {
-        let is_group = flags.iter().any(|other| other.starts_with(&format!("chuan {command} ")));
+    let shown = headings(json);
+    for command in commands(&flags) {
         ensure!(
-            is_group || WITHOUT_JSON.contains(&command) || shown.contains(command),
+            WITHOUT_JSON.contains(&command) || shown.contains(command),
             "the script does not run `chuan {command}`: add it to surface/script.rs"
         );
     }

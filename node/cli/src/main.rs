@@ -155,7 +155,7 @@ async fn serve(root: &Path, listen: Option<&str>, show: Show) -> Result<Exit> {
         Ok(address) => address,
         Err(failure) => {
             node.close().await;
-            return Err(failure);
+            return Err(failure.into());
         }
     };
     {
@@ -337,7 +337,7 @@ fn write_failure(failure: &Failure, output: &mut Output, json: bool) -> Result<(
     if !json {
         let _ = writeln!(io::stderr(), "{} {failure}", error_word());
     }
-    output.failure(failure)
+    output.failure(&failure)
 }
 
 /// Shows a failure of a command that has shown nothing yet.

@@ -63,17 +63,19 @@ pub(super) fn run(sign: &Sign, home: Option<Home>) -> Result<Signed> {
     if !request::is_request(&sign.file)? {
         return roots(sign);
     }
-    let mut request = request::read(&sign.file)?;
     let mut notes = Vec::new();
-    if let Some(other) = &sign.import {
-        let new = request.merge(&request::read(other)?).map_err(|error| Failure::from(error).about(other))?;
-        notes.push(match new {
-            0 => "no new signature in the copy".to_owned(),
-            1 => "added one signature".to_owned(),
-            new => format!("added {new} signatures"),
-        });
-        request::save(&sign.file, &request)?;
-    }
+    let mut request = match &sign.import {
+        Some(other) => {
+            let (request, new) = request::merge(&sign.file, other)?;
+            notes.push(match new {
+                0 => "no new signature in the copy".to_owned(),
+                1 => "added one signature".to_owned(),
+                new => format!("added {new} signatures"),
+            });
+            request
+        }
+        None => request::read(&sign.file)?,
+    };
     // With --apply or --import the command signs only if a key is named.
     let only_named = sign.apply || sign.import.is_some();
     if !sign.show && (!only_named || !sign.keys.files.is_empty()) {

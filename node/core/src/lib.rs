@@ -41,6 +41,9 @@
 //! # }
 //! ```
 //!
+//! [`handle`] explains the calls, and has a mirror that follows its origin; the folder `examples` of this
+//! crate has four small programs.
+//!
 //! # Where things are
 //!
 //! [`handle`] is the embedding API. [`command`] has the requests of the command line and [`outcome`] the

@@ -1,4 +1,5 @@
-//! [`Node`]: the facade for embedders. Each of its methods is one command.
+//! [`Node`]: an open home, as embedders see it. Here are the commands of the program, a method each, and the
+//! end of a node; `handle` has its begin, and the calls with typed answers.
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use crate::{
     authority,
     command::{
         AuditVerb, Cat, Channels, Command, Conflicts, Diff, History, Ingest, Invite, Join, ListClasses, Ls,
-        Members, Offer, Publish, Pull, Releases, Restore, Role, Rotate, Statements, Verify,
+        Members, Offer, Publish, Pull, Releases, Restore, Rotate, Statements, Verify,
     },
     commands,
     context::EventStream,
@@ -27,28 +28,28 @@ use crate::{
     session::{self, Session},
 };
 
-/// An open home. Cheap to clone; the home is free again when every clone is dropped and its tasks have ended.
+/// An open home: a node of this process, which holds content, and serves it while it listens.
 ///
-/// Every method is one command. All of them may run at once, except that two that change one library wait for
-/// each other. Dropping a future stops waiting for the command, not the command: use the [`Job`]'s
-/// [`Cancel`](crate::job::Cancel) for that.
+/// - [`Node::init`] makes a home, [`Node::open`] opens it. One process at a time has a home open; others
+///   reach it through its admin socket, as the program `chuan` does.
+/// - [`Node::found`] and [`Node::join_library`] make a library known here, [`Node::library`] returns the
+///   handle to it. [`handle`](crate::handle) explains handles, with a complete mirror as the example.
+/// - [`Node::serve`] listens for peers. Without it, the node reaches others, and is not reached.
+/// - [`Node::events`] is the stream of events that happen while it runs, [`Node::metrics`] the counters.
+/// - [`Node::close`] ends it in an orderly way. A process that ends without it loses nothing.
+///
+/// Cheap to clone. The home is free again when every clone and every handle is dropped and its tasks have
+/// ended.
+///
+/// The methods that take a type of [`command`](crate::command) are the commands of the program, one each. All
+/// may run at once, except that two that change one library wait for each other. Dropping their futures stops
+/// waiting for the command, not the command: use the [`Job`]'s [`Cancel`](crate::job::Cancel) for that.
 #[derive(Clone, Debug)]
 pub struct Node(pub(crate) Arc<OpenHome>);
 
 impl Node {
     /// How long [`Node::close`] waits for commands of this process before it cancels them.
     pub const CLOSE_WAIT: Duration = CLOSE_PATIENCE;
-
-    /// Makes a home at `root` and opens it. Without a `name`, the node is named by its id.
-    pub async fn init(root: impl AsRef<Path>, name: Option<&str>, role: Role) -> Result<Node> {
-        OpenHome::init(root.as_ref(), name, role).await.map(Node)
-    }
-
-    /// Opens the home at `root`: locks it, serves its admin socket, repairs what a crash left. Fails with
-    /// [`Exit::Busy`](crate::Exit::Busy) where another process has it open.
-    pub async fn open(root: impl AsRef<Path>) -> Result<Node> {
-        OpenHome::open(root.as_ref(), "embedded").await.map(Node)
-    }
 
     /// Opens the home to serve it. Waits a moment for a process that is about to end; fails with the name of
     /// the holder if another process holds the home.
@@ -70,12 +71,6 @@ impl Node {
     /// The address at which the node listens; `None` while it does not.
     pub fn listening(&self) -> Option<SocketAddr> {
         self.0.listening()
-    }
-
-    /// The node's name, key, role, and the addresses at which peers may reach it.
-    pub fn identity(&self) -> Result<Identity> {
-        let context = &self.0.services.context;
-        peers::identity(&context.home, &context.config, context.listening())
     }
 
     /// The events of the node from now on.
@@ -110,13 +105,6 @@ impl Node {
     /// Not cancel-safe: if the future is dropped, the node takes no more commands, but may answer peers.
     pub async fn close(&self) {
         self.0.close().await;
-    }
-
-    /// Listens and answers peers until [`Node::close`], or until the last clone is dropped. `listen` is
-    /// `IP:PORT`, or `NAME:PORT`; without it, the configured address. Returns the address, with the port that
-    /// was chosen for port 0.
-    pub async fn serve(&self, listen: Option<&str>) -> Result<SocketAddr> {
-        self.0.services.serve.start(listen).await
     }
 
     /// Reads the changes in a folder, signs a release with this home's keys and moves the channel `live` to

@@ -97,6 +97,15 @@ pub fn read(path: &Path) -> Result<Request> {
     Request::decode(&bytes).map_err(|error| Failure::from(error).about(path))
 }
 
+/// Adds the signatures of another copy to the request in the file at `path`. Returns the request, and how
+/// many signatures were new.
+pub fn merge(path: &Path, copy: &Path) -> Result<(Request, usize)> {
+    let mut request = read(path)?;
+    let new = request.merge(&read(copy)?).map_err(|error| Failure::from(error).about(copy))?;
+    save(path, &request)?;
+    Ok((request, new))
+}
+
 /// Whether the file at `path` begins as a request file does.
 pub fn is_request(path: &Path) -> Result<bool> {
     Ok(file::read_at_most(path, REQUEST_BYTES)?.starts_with(MAGIC))

@@ -6,8 +6,10 @@ use chuan_engine::id::NodeId;
 
 use super::{Error, Progress, answer};
 use crate::{
+    audit_log::verify_export,
     command::{Audit, AuditCheckpoint, AuditVerb, AuditVerify, Command, Export, Show, Tail},
-    exit,
+    context::Threads,
+    exit::{self, Failure},
     job::{Event, Job},
     open_home::OpenHome,
     outcome::{AuditRecord, AuditVerified, Audited, CheckpointShown, Outcome, Row},
@@ -21,6 +23,18 @@ impl AuditLog {
     /// All records, the oldest first.
     pub fn records(&self) -> Progress<Audited, AuditRecord> {
         self.read(AuditVerb::Show(Show { record: None }))
+    }
+
+    /// The record with this number; the first one has the number 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] where the log has no such record.
+    pub async fn record(&self, number: u64) -> Result<AuditRecord, Error> {
+        let mut found = self.read(AuditVerb::Show(Show { record: Some(number) }));
+        let record = found.next().await;
+        found.await?;
+        Ok(record.ok_or_else(|| Failure::missing(format!("no record {number} in the audit log")))?)
     }
 
     /// The last `number` records.
@@ -44,6 +58,16 @@ impl AuditLog {
     pub async fn export(&self, file: impl Into<PathBuf>) -> Result<Audited, Error> {
         let verb = AuditVerb::Export(Export { file: Some(file.into()) });
         Ok(answer!(AuditExport)(self.run(verb, Job::silent()).await?)?)
+    }
+
+    /// Checks the file of [`AuditLog::export`], which may be of another node, like [`AuditLog::verify`].
+    /// Needs no home.
+    pub async fn verify_export(
+        file: impl Into<PathBuf>,
+        checkpoint: Option<PathBuf>,
+    ) -> Result<AuditVerified, Error> {
+        let options = AuditVerify { checkpoint, export: Some(file.into()) };
+        Ok(Threads::default().run(move || verify_export(&options)).await?)
     }
 
     /// Writes the newest checkpoint that is known here of a node's log to a file, for its operator.

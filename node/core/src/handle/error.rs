@@ -100,6 +100,12 @@ impl From<Failure> for Error {
     }
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        error.failure().clone()
+    }
+}
+
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         Failure::from(error).into()

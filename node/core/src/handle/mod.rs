@@ -3,19 +3,88 @@
 //! A [`Node`] is an open home. [`Node::library`] returns a [`Library`], with the commands on it: publish,
 //! pull, restore, list. From there [`Channels`], [`Members`] and [`Policy`] are reached, and a [`File`] of a
 //! release. [`Node::store`] and [`Node::audit_log`] are about the home as a whole. A handle is cheap to
-//! clone, and keeps the home open.
+//! clone, and keeps the home open. `Cargo.toml` needs `chuan`, and `tokio` with a runtime.
 //!
-//! Nearly every command of the command line that works on a home is here:
+//! # A mirror
+//!
+//! A mirror keeps a copy of a library, serves it to other members, and follows the channel `live`. This is
+//! all of it:
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use chuan::{
+//!     Error, Node,
+//!     command::Role,
+//!     handle::{Channel, Library, Next, NodeEvent, Restore, Stamped},
+//! };
+//!
+//! /// Runs until another task calls `Node::close` with a clone of the node.
+//! async fn mirror(home: &Path, ticket: &str, films_dir: &Path) -> Result<(), Error> {
+//!     // The home is made once. Only one process can have it open.
+//!     let node = match Node::open(home).await {
+//!         Err(Error::Missing(_)) => Node::init(home, Some("mirror-2"), Role::Mirror).await?,
+//!         opened => opened?,
+//!     };
+//!     // A ticket makes the node a member. It comes from an operator: `films.members().invite(…)`.
+//!     let films = match node.libraries().pop() {
+//!         Some(films) => films,
+//!         None => node.join_library(ticket).await?,
+//!     };
+//!     // Events are read from before the first pull on, so none is missed.
+//!     let mut events = node.events();
+//!     // Answers peers, and hears of new releases, revocations and grants.
+//!     println!("listening on {}", node.serve(None).await?);
+//!     follow(&films, films_dir).await?;
+//!     while let Some(next) = events.next().await {
+//!         match next {
+//!             Next::Event(Stamped { event: NodeEvent::Behind { .. }, .. }) | Next::Missed(_) => {
+//!                 follow(&films, films_dir).await?;
+//!             }
+//!             Next::Event(_) => {}
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//!
+//! /// Pulls what is announced, and brings a folder to it.
+//! async fn follow(films: &Library, films_dir: &Path) -> Result<(), Error> {
+//!     match films.pull(Channel::LIVE).await {
+//!         Ok(pulled) => println!("release {} is here", pulled.sequence),
+//!         // No source can be reached, or none has it yet: the next event or the next start tries again.
+//!         Err(error @ (Error::Peer(_) | Error::Stale(_))) => return Ok(println!("not now: {error}")),
+//!         Err(error) => return Err(error),
+//!     }
+//!     let restored = films.restore(Restore::new(Channel::LIVE, films_dir)).await?;
+//!     println!("{} paths could not be written", restored.failures);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A node pulls only when it is told to. [`NodeEvent::Behind`] comes when a newer release of a channel is
+//! announced; if no source has it yet, try again after some minutes. To stop, call [`Node::close`]: it ends
+//! the stream of events, so that the function above returns.
+//!
+//! # Calls
 //!
 //! | the call returns | and it |
 //! | --- | --- |
-//! | [`Progress`] | runs for long: it is a stream of events and a future of the answer; dropped, it is cancelled |
-//! | [`Act`] | signs with an operator's key: awaited, it is done; or it is written to a file for other operators |
-//! | a future | answers from this home |
+//! | [`Progress`] | runs for long: a stream of events and a future of the answer; dropped, it is cancelled |
+//! | [`Act`] | signs with an operator's key: awaited, it is done; or it goes to a file for other operators |
+//! | a future | answers from this home, or takes a short time |
 //!
-//! Ids are those of the engine. Errors are of the type [`Error`]; methods of [`Node`] that return a
-//! [`Failure`] are the commands of the command line, and `?` turns it into an [`Error`]. All calls need a
-//! tokio runtime.
+//! Calls may run at the same time, from any task and thread; those that change one library wait for each
+//! other. An answer that says that something was stored is durable. Work that is cancelled, or ends with the
+//! process, leaves the home as it was, and keeps finished parts: the same call continues from there.
+//!
+//! All calls need a tokio runtime. Work on files runs on the threads of the runtime that may block.
+//!
+//! # Errors
+//!
+//! Errors are of the type [`Error`], with a variant for each reaction that a program can choose. Methods of
+//! [`Node`] that return a [`Failure`] are commands as the program `chuan` runs them, and `?` turns it into an
+//! [`Error`]. A message may say "the option `max-delete`": that is a method of the options of the call, such
+//! as [`Publish::max_delete`], and a flag of the program.
 //!
 //! ```no_run
 //! use chuan::{Error, Node, handle::{Channel, Grant}};
@@ -23,18 +92,16 @@
 //! # async fn example() -> Result<(), Error> {
 //! let node = Node::open("/srv/mirror").await?;
 //! let films = node.library("films").await?;
-//! let pulled = films.pull(Channel::LIVE).await?;
-//! let film = films.file(&pulled.release, "长江/长江.mp4").await?;
-//! let first = film.read_at(0..1024).await?;
-//!
-//! films.members().grant(node.id(), Grant::new().class("trailers")).await?;
 //! match films.file(Channel::LIVE, "长江/另一部.mp4").await {
+//!     Ok(film) => println!("{} bytes", film.read_at(0..1024).await?.len()),
 //!     Err(Error::Missing(_)) => println!("not in this release"),
-//!     other => println!("{} bytes", other?.len()),
+//!     Err(error) => return Err(error),
 //! }
+//! films.members().grant(node.id(), Grant::new().class("trailers")).await?;
 //! # Ok(())
 //! # }
 //! ```
+#![doc = include_str!("commands.md")]
 
 mod act;
 mod answers;
@@ -51,6 +118,7 @@ mod progress;
 mod store;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -60,11 +128,14 @@ use chuan_engine::statement::RoleKind;
 use crate::{
     authority::{self, request},
     command::{self, Command, Join},
+    context::Threads,
     exit::Failure,
+    home::Home,
     job::Job,
     keyring::{Ask, Keyring},
-    node::Node,
-    outcome::{Offered, RequestShown},
+    node::{Node, identity},
+    open_home::OpenHome,
+    outcome::{Identity, Offered, RequestShown},
     services::Services,
     session::Session,
     transfer::{self, Carry, CarryRoots},
@@ -102,6 +173,61 @@ pub use crate::{
 };
 
 impl Node {
+    /// Makes a home in the folder `root`, which is made if it does not exist, and opens it: a store, the key
+    /// of the node, and the file `chuan.toml` with its settings. Without a `name`, the node is named by its
+    /// id. A home that is made in part, because the process ended, is completed by the next call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where `root` is a home already, or `name` has other characters than letters,
+    /// digits, `-`, `_` and `.`; [`Error::Io`] or [`Error::Full`] where it cannot be written.
+    pub async fn init(root: impl AsRef<Path>, name: Option<&str>, role: Role) -> Result<Node, Error> {
+        Ok(OpenHome::init(root.as_ref(), name, role).await.map(Node)?)
+    }
+
+    /// Opens the home at `root`: locks it, serves its admin socket, and repairs what a crash left. May take
+    /// minutes after a crash, when the index is built again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] where there is no home; [`Error::Busy`] where another process has it open;
+    /// [`Error::Corrupt`] where it has damage that needs a decision; [`Error::Invalid`] for a mistake in its
+    /// `chuan.toml`.
+    pub async fn open(root: impl AsRef<Path>) -> Result<Node, Error> {
+        Ok(OpenHome::open(root.as_ref(), "embedded").await.map(Node)?)
+    }
+
+    /// Makes another key for the node with the id `node`, in a home whose node key is lost, and opens the
+    /// home. Other nodes accept the new key once an operator has granted it: see [`Grant::node_key`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the key is there, or the home is that of another node; otherwise as for
+    /// [`Node::open`].
+    pub async fn renew(root: impl AsRef<Path>, node: NodeId) -> Result<Node, Error> {
+        let root = root.as_ref().to_owned();
+        let home = Threads::default().run(move || Home::renew(&root, &node)).await?;
+        Node::open(home.root()).await
+    }
+
+    /// The node's name, key, role, and the addresses at which peers may reach it.
+    pub fn identity(&self) -> Result<Identity, Error> {
+        let context = &self.0.services.context;
+        Ok(identity(&context.home, &context.config, context.listening())?)
+    }
+
+    /// Listens and answers peers until [`Node::close`], or until the last clone is dropped; exchanges
+    /// statements with peers by itself. `listen` is `IP:PORT`, or `NAME:PORT`; without it, the configured
+    /// address. Returns the address, with the port that was chosen for port 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] where the node listens already, or is closed; [`Error::Io`] where the address cannot
+    /// be used; [`Error::Invalid`] where it cannot be read.
+    pub async fn serve(&self, listen: Option<&str>) -> Result<SocketAddr, Error> {
+        Ok(self.0.services.serve.start(listen).await?)
+    }
+
     /// The library with this label or id.
     ///
     /// # Errors
@@ -235,6 +361,25 @@ impl Node {
             Ok(request::shown(&file, &request))
         };
         Ok(self.0.services.blocking(sign).await?)
+    }
+
+    /// Adds the signatures of another copy of the request in a file: of `copy`, to the file `file`. Signs
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the copy is of another request.
+    pub async fn merge_request(
+        &self,
+        file: impl Into<PathBuf>,
+        copy: impl Into<PathBuf>,
+    ) -> Result<RequestShown, Error> {
+        let (file, copy) = (file.into(), copy.into());
+        let merge = move |_: &Services| {
+            let (request, _) = request::merge(&file, &copy)?;
+            Ok(request::shown(&file, &request))
+        };
+        Ok(self.0.services.blocking(merge).await?)
     }
 
     /// Applies an act of operators that is in a file (see [`Act::to_file`]) and has enough signatures.

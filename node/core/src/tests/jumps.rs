@@ -41,7 +41,7 @@ async fn open(place: &Place) -> Node {
     let begun = std::time::Instant::now();
     let node = loop {
         match Node::open(place.path("origin")).await {
-            Err(failure) if failure.exit == Exit::Busy && begun.elapsed().as_secs() < 60 => {
+            Err(crate::Error::Busy(_)) if begun.elapsed().as_secs() < 60 => {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
             opened => break opened.unwrap(),
