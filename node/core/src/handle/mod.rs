@@ -52,11 +52,15 @@
 //!     match films.pull(Channel::LIVE).await {
 //!         Ok(pulled) => println!("release {} is here", pulled.sequence),
 //!         // No source can be reached, or none has it yet: the next event or the next start tries again.
-//!         Err(error @ (Error::Peer(_) | Error::Stale(_))) => return Ok(println!("not now: {error}")),
+//!         Err(error @ (Error::Peer(_) | Error::Stale(_))) => println!("not now: {error}"),
 //!         Err(error) => return Err(error),
 //!     }
-//!     let restored = films.restore(Restore::new(Channel::LIVE, films_dir)).await?;
-//!     println!("{} paths could not be written", restored.failures);
+//!     // The release that is here now, which may be an older one.
+//!     match films.restore(Restore::new(Channel::LIVE, films_dir)).await {
+//!         Ok(restored) => println!("{} paths could not be written", restored.failures),
+//!         Err(Error::Missing(_)) => println!("nothing is here yet"),
+//!         Err(error) => return Err(error),
+//!     }
 //!     Ok(())
 //! }
 //! ```
