@@ -87,8 +87,8 @@
 //!
 //! Errors are of the type [`Error`], with a variant for each reaction that a program can choose. Methods of
 //! [`Node`] that return a [`Failure`] are commands as the program `chuan` runs them, and `?` turns it into an
-//! [`Error`]. A message may say "the option `max-delete`": that is a method of the options of the call, such
-//! as [`Publish::max_delete`], and a flag of the program.
+//! [`Error`]. A message may say "the option `max-delete`": that is [`Publish::max_delete`], and a flag of the
+//! program. The table below has the names that differ.
 //!
 //! ```no_run
 //! use chuan::{Error, Node, handle::{Channel, Grant}};
