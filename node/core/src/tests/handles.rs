@@ -303,7 +303,7 @@ async fn operators_move_channels_and_change_members() {
     assert!(matches!(other, Err(HandleError::Denied(_))), "{other:?}");
     let act = node.show_request(&file).await.unwrap().statement.parse().unwrap();
     let signed = node.sign_request(&file, act, Vec::new()).await.unwrap();
-    assert_eq!((signed.signed_by, signed.complete), (shown.signed_by, true));
+    assert_eq!((&signed.signed_by, signed.complete), (&shown.signed_by, true));
     std::fs::copy(&file, place.path("copy")).unwrap();
     let merged = node.merge_request(&file, place.path("copy")).await.unwrap();
     assert_eq!(merged.signed_by, shown.signed_by);
