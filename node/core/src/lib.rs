@@ -49,7 +49,7 @@
 //! [`handle`] is the embedding API. [`command`] has the requests of the command line and [`outcome`] the
 //! answers; [`exit`] has exit codes and the errors with which commands end; [`spec`] is the notation of a
 //! release. The last four are modules of `chuan-api`. [`job`] carries progress and cancellation. [`home`] is
-//! the layout on disk, [`keyring`] the secret keys, [`mod@node`] an open home, with a method for each command.
+//! the layout on disk, [`keyring`] the secret keys, [`mod@node`] an open home with a method for each command.
 //! [`session`] runs a command in this process or in the process that holds the home; [`authority`] runs
 //! commands that the caller's key signs. [`transfer`] moves statements between a home and files,
 //! [`audit_log`] verifies an exported audit log, [`ledger`] inspects the two files of a ledger.

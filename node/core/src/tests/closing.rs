@@ -9,13 +9,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{
-    command::Command,
-    context::Stage,
-    exit::Failure,
-    job::Cancel,
-    session::Session,
-};
+use crate::{command::Command, context::Stage, exit::Failure, job::Cancel, session::Session};
 
 /// How long a close that does not wait would take at most.
 const MOMENT: Duration = Duration::from_millis(100);
