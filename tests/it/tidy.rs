@@ -9,6 +9,7 @@ mod locks;
 mod options;
 mod ratchet;
 mod source;
+mod sources;
 
 use std::{
     collections::BTreeSet,

@@ -91,6 +91,7 @@ mod services;
 pub mod session;
 #[cfg(test)]
 mod sim;
+mod system;
 #[cfg(test)]
 mod tests;
 pub mod transfer;

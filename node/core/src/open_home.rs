@@ -23,12 +23,13 @@ use crate::{
     },
     command::{Command, Role},
     commands,
-    context::{Clock, Context, Stage, Threads},
+    context::{Context, Stage, Threads},
     exit::{Exit, Failure, Result},
     home::Home,
     job::{Cancel, Job},
     outcome::Outcome,
     services::Services,
+    system::Clock,
 };
 
 /// An open home. The home is free again when this is dropped and its tasks have ended.

@@ -1,12 +1,14 @@
 //! Turns the progress of the engine into events of a job, at a rate that a person can read.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chuan_engine::progress::{Change, Counts, Progress};
+use tokio::time::Instant;
 
 use crate::{
     job::{self, Job},
     outcome::Row,
+    system::Clock,
 };
 
 /// The minimum time between two events.
@@ -17,13 +19,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Reporter<'a> {
     job: &'a Job,
     phase: &'static str,
+    clock: Clock,
     reported: Option<Instant>,
 }
 
 impl<'a> Reporter<'a> {
     /// Reports the progress of `phase` to `job`.
-    pub(crate) fn new(job: &'a Job, phase: &'static str) -> Self {
-        Self { job, phase, reported: None }
+    pub(crate) fn new(job: &'a Job, phase: &'static str, clock: Clock) -> Self {
+        Self { job, phase, clock, reported: None }
     }
 
     /// Reports only bytes.
@@ -37,7 +40,7 @@ impl Progress for Reporter<'_> {
         if self.reported.is_some_and(|reported| reported.elapsed() < PAUSE) {
             return;
         }
-        self.reported = Some(Instant::now());
+        self.reported = Some(self.clock.instant());
         self.job.progress(job::Progress {
             phase: self.phase.to_owned(),
             bytes_done: counts.bytes,

@@ -10,7 +10,7 @@ use chuan_engine::{
     statement::{Accepted, Body, Key, PublicKey, Statement, library::succession},
 };
 
-use crate::{context::Context, exit::Result, home::keys, library::LibraryService};
+use crate::{context::Context, exit::Result, library::LibraryService};
 
 /// The libraries of a node during a rotation.
 struct Step {
@@ -39,7 +39,7 @@ pub(crate) fn replace(context: &Context, service: &LibraryService, grace_ms: u64
     let (id, old) = (context.me(), context.home.node_key()?);
     // An interrupted rotation is continued: a library may name its key.
     let begun = context.home.next_key()?;
-    let new = begun.clone().map_or_else(keys::generate, Ok)?;
+    let new = begun.clone().map_or_else(|| context.randomness.key(), Ok)?;
     let step = Step::of(context, service, (&old, &new), grace_ms)?;
     let what = format!("{}: key {}", id.short(), new.public().short());
     context.audit(Event::new(Verb::Rotate, what))?;

@@ -1,28 +1,25 @@
 //! [`Session`]: runs commands on a home, one after the other. They run in this process if the home is free,
 //! else in the process that holds it. Only the home lock decides which.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use chuan_engine::{
     limits::{BUNDLE_BYTES, STATEMENT_BYTES},
     statement::{Bundle, Library, Statement},
 };
+use tokio::time::Instant;
 
 use crate::{
     admin,
     command::{Command, Envelope, Offer, Statements},
-    context::Clock,
     exit::{Exit, Failure, Result},
     home::Home,
     job::{Event, Job},
     limits::ADMIN_REQUEST_BYTES,
     open_home::{Admitted, OpenHome},
     outcome::{Offered, Outcome},
+    system::{Clock, Randomness},
 };
 
 /// How long a home may be locked without an answer on its socket: its holder is starting or ending.
@@ -64,6 +61,22 @@ impl Session {
         &self.home
     }
 
+    /// The clock of the home, if it is open in this process; else that of the machine.
+    pub(crate) fn clock(&self) -> Clock {
+        self.open.as_ref().map_or_else(Clock::default, |open| open.services.context.clock)
+    }
+
+    /// The time by [`Session::clock`], in milliseconds since 1970: the time of statements that the caller's
+    /// key signs.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock().now_ms()
+    }
+
+    /// The randomness of the home, if it is open in this process; else that of the machine.
+    pub(crate) fn randomness(&self) -> Randomness {
+        self.open.as_ref().map_or_else(Randomness::default, |open| open.services.context.randomness)
+    }
+
     /// The open home in which the commands ran, if that was in this process.
     pub(crate) fn into_home(self) -> Option<Arc<OpenHome>> {
         self.open
@@ -78,7 +91,7 @@ impl Session {
     async fn run_as(&mut self, command: Command, job: &Job) -> Result<Outcome> {
         let command = command.absolute()?;
         let run_dir = self.home.run_dir();
-        let deadline = Instant::now() + HOLDER_TIMEOUT;
+        let deadline = self.clock().instant() + HOLDER_TIMEOUT;
         loop {
             if self.open.is_none() {
                 self.open = OpenHome::try_open(self.home.root(), self.doing).await?;
@@ -97,7 +110,7 @@ impl Session {
             if let Some(result) = answer {
                 return result;
             }
-            pause(&self.home, deadline).await?;
+            pause(&self.home, self.clock(), deadline).await?;
         }
     }
 
@@ -113,7 +126,7 @@ impl Session {
 
     async fn open(&mut self, name: Option<&str>, newest: bool) -> Result<Library> {
         let bundle = self.bundle(name, newest).await?;
-        Ok(Library::open(bundle.library, bundle.statements, now_ms())?)
+        Ok(Library::open(bundle.library, bundle.statements, self.now_ms())?)
     }
 
     /// Like [`Session::library`]; `None` where it is not known.
@@ -190,8 +203,7 @@ impl Session {
     }
 }
 
-/// The time by the clock of this process, in milliseconds since 1970: the time of statements that the
-/// caller's key signs.
+/// The time by the clock of the machine, in milliseconds since 1970: for programs that sign without a home.
 pub fn now_ms() -> i64 {
     Clock::default().now_ms()
 }
@@ -219,7 +231,8 @@ fn parts(statements: &[Statement]) -> Vec<&[Statement]> {
 /// Opens the home to serve it; fails with the name of the holder if another process holds it.
 pub(crate) async fn open_to_serve(root: &Path) -> Result<Arc<OpenHome>> {
     let home = Home::find(root)?;
-    let deadline = Instant::now() + HOLDER_TIMEOUT;
+    let clock = Clock::default();
+    let deadline = clock.instant() + HOLDER_TIMEOUT;
     loop {
         if let Some(open) = OpenHome::try_open(root, "serve").await? {
             return Ok(open);
@@ -231,12 +244,12 @@ pub(crate) async fn open_to_serve(root: &Path) -> Result<Arc<OpenHome>> {
                 _ => format!("{home} is in use by `{doing}` (process {pid}); serve it when that has ended"),
             }));
         }
-        pause(&home, deadline).await?;
+        pause(&home, clock, deadline).await?;
     }
 }
 
-async fn pause(home: &Home, deadline: Instant) -> Result<()> {
-    if Instant::now() >= deadline {
+async fn pause(home: &Home, clock: Clock, deadline: Instant) -> Result<()> {
+    if clock.instant() >= deadline {
         return Err(Failure::busy(format!(
             "{} is locked by a process that does not answer; if it hangs, end it and try again",
             home.root().display()

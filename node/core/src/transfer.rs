@@ -13,7 +13,7 @@ use crate::{
     exit::{Exit, Failure, Result},
     file,
     outcome::{Carried, Outcome},
-    session::{Session, now_ms},
+    session::Session,
 };
 
 pub use chuan_api::command::{Carry, CarryRoots};
@@ -75,7 +75,7 @@ pub async fn revocations_that_end(session: &mut Session, path: &Path) -> Result<
         return Ok(Vec::new());
     };
     let mut after = before.clone();
-    for outcome in after.offer_all(&statements, now_ms()) {
+    for outcome in after.offer_all(&statements, session.now_ms()) {
         let _ = outcome?;
     }
     let ended = before.revocations().filter(|said| after.revocation(&said.body.node).is_none());

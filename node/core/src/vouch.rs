@@ -8,7 +8,7 @@ use chuan_engine::{
     id::{LibraryId, StatementId},
     statement::{Library, RoleKind, library::fresh},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -46,13 +46,14 @@ pub(crate) fn start(context: &Arc<Context>, library: &Arc<LibraryService>) {
 
 async fn run(mut vouching: Vouching, stop: CancellationToken) {
     let mut changes = vouching.library.changes();
-    let mut due = Instant::now();
+    let clock = vouching.context.clock;
+    let mut due = clock.instant();
     loop {
         if stop.is_cancelled() {
             return;
         }
         changes.mark_unchanged();
-        let now = Instant::now();
+        let now = clock.instant();
         if now >= due {
             vouching.vouched.clear();
             due = now + vouching.context.config.fresh_every.duration();

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
     ops::ControlFlow,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chuan_engine::{
@@ -17,6 +17,8 @@ use chuan_engine::{
 };
 
 use super::task::AuditService;
+use tokio::time::Instant;
+
 use crate::{
     audit_log::Given,
     command::{AuditCheckpoint, AuditVerify},
@@ -108,7 +110,7 @@ impl AuditService {
             self.context.log.jump(highest.statement, now)
         });
         match jumped {
-            Ok(()) => self.recorded().own.jumped = Some(Instant::now()),
+            Ok(()) => self.recorded().own.jumped = Some(self.context.clock.instant()),
             Err(failure) => tracing::error!(%failure, "the audit log could not continue from its checkpoint"),
         }
     }

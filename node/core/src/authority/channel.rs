@@ -23,7 +23,7 @@ use crate::{
         release::find as find_release,
     },
     outcome::{ChannelMoved, Outcome},
-    session::{Session, mismatch, now_ms},
+    session::{Session, mismatch},
     spec::{At, Spec, check_name, check_new_channel},
 };
 
@@ -107,12 +107,12 @@ async fn sign(
     let publishers = if request.is_some() { None } else { own_keys(library, keyring, &body) };
     let signed = match publishers {
         Some(keys) => {
-            let statement = publishing::cosigned(&keys, |key| channel(library, key, body, now_ms()))?;
+            let statement = publishing::cosigned(&keys, |key| channel(library, key, body, session.now_ms()))?;
             session.offer_effective(library, std::slice::from_ref(&statement)).await?;
             statement.id().to_string()
         }
         None => {
-            let proposed = Proposed::channel(library, body, now_ms());
+            let proposed = Proposed::channel(library, body, session.now_ms());
             match act(session, keyring, library, proposed, request).await? {
                 Acted::Applied(statement) => statement.id().to_string(),
                 Acted::Requested(shown) => return Ok(Outcome::Request(shown)),

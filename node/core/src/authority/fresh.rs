@@ -8,7 +8,7 @@ use crate::{
     keyring::Keyring,
     library::{channels::named as channel_named, local_refs::fresh_age},
     outcome::Vouched,
-    session::{Session, now_ms},
+    session::Session,
 };
 
 /// Signs freshness now, with every available timekeeper key. Durable in the home when it returns.
@@ -18,7 +18,7 @@ pub(super) async fn vouch(session: &mut Session, keyring: &Keyring, options: Fre
     let keys = keyring.role_keys(&library, RoleKind::Timekeeper)?;
     let mut statements = Vec::new();
     for key in &keys {
-        statements.push(fresh(&library, key, &options.channel, now_ms())?);
+        statements.push(fresh(&library, key, &options.channel, session.now_ms())?);
     }
     session.offer_effective(&library, &statements).await?;
     let library = session.library(Some(&library.id().to_string())).await?;
@@ -31,6 +31,6 @@ pub(super) async fn vouch(session: &mut Session, keyring: &Keyring, options: Fre
         release: said.body.release.to_string(),
         sequence: library.release(&said.body.release).map_or(0, |said| said.statement.sequence()),
         signers: keys.iter().map(|key| key.public().to_string()).collect(),
-        fresh_age_seconds: fresh_age(&library, &options.channel, now_ms()),
+        fresh_age_seconds: fresh_age(&library, &options.channel, session.now_ms()),
     })
 }

@@ -14,7 +14,7 @@ use crate::{
     keyring::Keyring,
     library::members::{named as member_named, node_role, row as member_row},
     outcome::Outcome,
-    session::{Session, now_ms},
+    session::Session,
 };
 
 /// The maximum number of attempts to revoke a node: a peer may know a newer grant.
@@ -25,7 +25,7 @@ const TRIES: usize = 4;
 /// sign.
 pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Grant) -> Result<Outcome> {
     let library = session.newest(options.library.as_deref()).await?;
-    let now = now_ms();
+    let now = session.now_ms();
     let body = grant_of(&library, &options, now)?;
     let node = body.node;
     let proposed = Proposed::member(&library, body, now);
@@ -48,7 +48,7 @@ pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Gra
 pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<Outcome> {
     let mut library = session.newest(options.library.as_deref()).await?;
     let node = member_named(&library, &options.node)?;
-    let now = now_ms();
+    let now = session.now_ms();
     for _ in 0..TRIES {
         let proposed = Proposed::revoke(&library, node, &options.reason, now);
         let acted = act(session, keyring, &library, proposed, options.request.as_deref()).await?;

@@ -11,22 +11,26 @@ use super::request::{Acted, act};
 use crate::{
     command::{Command, Invite},
     exit::{Failure, Result},
-    home::keys,
     keyring::Keyring,
     library::members::node_role,
     outcome::{Invited, Outcome, PeerStatus, RequestShown},
-    session::{Session, mismatch, now_ms},
+    session::{Session, mismatch},
 };
 
 /// A peer as a further redeemer, so that a joining node does not depend on one node: a member that holds full
 /// copies, with an address at which it was reached. The address must be valid in a ticket and not `listed`
 /// yet.
-fn redeemer(library: &Library, peer: &PeerStatus, listed: &[String]) -> Option<(NodeId, String)> {
+fn redeemer(
+    library: &Library,
+    peer: &PeerStatus,
+    listed: &[String],
+    now_ms: i64,
+) -> Option<(NodeId, String)> {
     let node: NodeId = peer.id.parse().ok()?;
     let role = library.member(&node)?.body.role;
     let is_fit = |address: &&String| check_address(address).is_ok() && !listed.contains(address);
     let address = peer.addresses.iter().find(is_fit)?.clone();
-    (library.is_member(&node, now_ms()) && role != NodeRole::Edge).then_some((node, address))
+    (library.is_member(&node, now_ms) && role != NodeRole::Edge).then_some((node, address))
 }
 
 /// Makes a ticket. Its statement is durable in the home when it returns; its secret is only in the answer.
@@ -57,7 +61,8 @@ pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invit
             return Err(mismatch());
         };
         for peer in status.peers {
-            let Some((node, address)) = redeemer(&library, &peer, &addresses) else { continue };
+            let found = redeemer(&library, &peer, &addresses, session.now_ms());
+            let Some((node, address)) = found else { continue };
             if redeemers.len() < TICKET_REDEEMERS && addresses.len() < ADDRESSES && !redeemers.contains(&node)
             {
                 redeemers.push(node);
@@ -66,8 +71,8 @@ pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invit
         }
     }
     redeemers.sort_unstable();
-    let key = keys::generate()?;
-    let now = now_ms();
+    let key = session.randomness().key()?;
+    let now = session.now_ms();
     let expires_ms = i64::try_from(options.expires)
         .ok()
         .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(now))

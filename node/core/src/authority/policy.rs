@@ -18,7 +18,7 @@ use crate::{
     keyring::Keyring,
     outcome::{ClassPolicyRow, Outcome, PolicyFinding, PolicyShown},
     policy::{self, PolicyText},
-    session::{Session, mismatch, now_ms},
+    session::{Session, mismatch},
 };
 
 /// The names of the classes that the home knows, by slot.
@@ -31,8 +31,10 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetPo
     let library = session.newest(Some(&options.library)).await?;
     let names = names(session, &library).await?;
     let next = policy_of(&text, &library, &names)?;
-    let errors: Vec<_> =
-        findings(&library, &next, &names).into_iter().filter(|finding| finding.level == "error").collect();
+    let errors: Vec<_> = findings(&library, &next, &names, session.now_ms())
+        .into_iter()
+        .filter(|finding| finding.level == "error")
+        .collect();
     if let Some(error) = errors.first() {
         return Err(Failure::invalid(format!("{}: {}", options.file.display(), error.text)));
     }
@@ -47,7 +49,7 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetPo
     if options.dry_run || !changed {
         return Ok(Outcome::Policy(Box::new(shown(&library))));
     }
-    let proposed = Proposed::policy(&library, next, now_ms());
+    let proposed = Proposed::policy(&library, next, session.now_ms());
     match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
         Acted::Requested(request) => Ok(Outcome::Request(request)),
         Acted::Applied(_) => {
@@ -68,7 +70,7 @@ pub async fn read(session: &mut Session, verb: PolicyVerb) -> Result<Outcome> {
         }
         PolicyVerb::Check(options) => {
             let (library, policy, names) = of_file_or_current(session, &options).await?;
-            let found = findings(&library, &policy, &names);
+            let found = findings(&library, &policy, &names, session.now_ms());
             let said = if options.file.is_none() { library.policy_said() } else { None };
             PolicyShown { findings: found, ..shown(&library, Some(&policy), said, &names) }
         }
@@ -134,7 +136,7 @@ fn policy_of(text: &PolicyText, library: &Library, names: &Names) -> Result<Poli
 }
 
 /// Errors: settings that cannot be effective. Warnings: settings that the library cannot meet at present.
-fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFinding> {
+fn findings(library: &Library, policy: &Policy, names: &Names, now_ms: i64) -> Vec<PolicyFinding> {
     let mut found = Vec::new();
     let mut say = |level: &str, text: String| found.push(PolicyFinding { level: level.to_owned(), text });
     let has_timekeeper =
@@ -150,7 +152,7 @@ fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFind
                 ),
             );
         }
-        let copies = copies(library, names.get(slot).map(String::as_str));
+        let copies = copies(library, names.get(slot).map(String::as_str), now_ms);
         if usize::from(row.replicas) > copies.len() {
             say(
                 "warning",
@@ -179,7 +181,7 @@ fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFind
             );
         }
     }
-    for region in majority_regions(library) {
+    for region in majority_regions(library, now_ms) {
         say(
             "warning",
             format!(
@@ -193,21 +195,19 @@ fn findings(library: &Library, policy: &Policy, names: &Names) -> Vec<PolicyFind
 
 /// The origins and mirrors that may have a class, each as the region to which it is bound. For a class with
 /// an unknown name: the nodes that may have all classes.
-fn copies<'a>(library: &'a Library, class: Option<&str>) -> Vec<Option<&'a Region>> {
-    let now = now_ms();
+fn copies<'a>(library: &'a Library, class: Option<&str>, now_ms: i64) -> Vec<Option<&'a Region>> {
     let members = library.members().into_iter().filter(|said| said.body.role != NodeRole::Edge);
     let may = members.filter(|said| match class {
-        Some(class) => library.may(&said.body.node, class, Verbs::PULL, now),
-        None => said.body.classes.is_all() && library.is_member(&said.body.node, now),
+        Some(class) => library.may(&said.body.node, class, Verbs::PULL, now_ms),
+        None => said.body.classes.is_all() && library.is_member(&said.body.node, now_ms),
     });
     may.map(|said| said.body.region.as_ref()).collect()
 }
 
 /// Regions with half of all bound nodes or more, if there are several regions.
-fn majority_regions(library: &Library) -> Vec<Region> {
-    let now = now_ms();
+fn majority_regions(library: &Library, now_ms: i64) -> Vec<Region> {
     let mut counts: BTreeMap<Region, usize> = BTreeMap::new();
-    for said in library.members().into_iter().filter(|said| library.is_member(&said.body.node, now)) {
+    for said in library.members().into_iter().filter(|said| library.is_member(&said.body.node, now_ms)) {
         if let Some(region) = &said.body.region {
             *counts.entry(region.clone()).or_default() += 1;
         }

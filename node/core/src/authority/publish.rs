@@ -2,8 +2,6 @@
 //! harmless: chunks and pages are durable before the release that names them, the release before the channel
 //! that makes it current, and the keys of a new library before any statement they signed.
 
-use std::time::Instant;
-
 use chuan_engine::{
     id::{LibraryId, Salt, SaltKey, StatementId},
     statement::{
@@ -17,11 +15,11 @@ use super::request::short_of_operators;
 use crate::{
     command::{Command, Found, Ingest, Publish},
     exit::{Exit, Failure, Result},
-    home::keys::{self, RoleKeys},
+    home::keys::RoleKeys,
     keyring::Keyring,
     library::members::node_role,
     outcome::{Identity, Ingested, Offered, Outcome, Published},
-    session::{Session, mismatch, now_ms},
+    session::{Session, mismatch},
     spec::{LIVE, check_name},
     transfer,
 };
@@ -42,7 +40,7 @@ struct Author {
 /// whose keys stay in the home. Cancel-safe: the library is as before, and content that was ingested is not
 /// ingested again.
 pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: Publish) -> Result<Published> {
-    let begun = Instant::now();
+    let begun = session.clock().instant();
     let author = author(session, keyring, &options).await?;
     if !options.dry_run {
         author.keep_founding(session, &options)?;
@@ -68,7 +66,7 @@ pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: P
 pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Found) -> Result<Offered> {
     let draft = transfer::read_roots(&options.file)?;
     let roots = transfer::complete(&draft, &options.file)?;
-    let library = Library::open(draft.library(), roots.clone(), now_ms())?;
+    let library = Library::open(draft.library(), roots.clone(), session.now_ms())?;
     let operators = keyring.role_keys(&library, RoleKind::Operator)?;
     let mut statements = roots;
     if session.find_library(&library.id().to_string()).await?.is_none() {
@@ -108,9 +106,10 @@ async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> 
             "no library {name} here; `chuan found FILE` founds one with keys of your own, and without the option `key` its keys are made here"
         )));
     }
-    let keys = RoleKeys::generate()?;
+    let keys = RoleKeys::generate(session.randomness())?;
     let founders = Founders { root: &keys.root, operator: &keys.operator, publisher: &keys.publisher };
-    let (id, root) = founding_root(name, founders, Salt::from_bytes(keys::random()?), now_ms())?;
+    let nonce = Salt::from_bytes(session.randomness().bytes()?);
+    let (id, root) = founding_root(name, founders, nonce, session.now_ms())?;
     Ok(Author { id, publishers: vec![keys.publisher.clone()], founding: Some((keys, root)) })
 }
 
@@ -120,7 +119,7 @@ async fn finish_founding(session: &mut Session, name: &str) -> Result<Option<Lib
     for bytes in session.home().foundings()? {
         let root = Statement::decode(&bytes)?;
         if matches!(root.body(), Body::Root(body) if body.name == name) {
-            let library = Library::open(root.library(), [root.clone()], now_ms())?;
+            let library = Library::open(root.library(), [root.clone()], session.now_ms())?;
             session.offer_effective(&library, &[root]).await?;
             return Ok(Some(library));
         }
@@ -192,16 +191,23 @@ async fn sign_release(
     let release = match left {
         Some(release) => release,
         None => publishing::cosigned(&author.publishers, |publisher| {
-            release_of_classes(&library, publisher, parents, (manifest, listed), &options.message, now_ms())
+            release_of_classes(
+                &library,
+                publisher,
+                parents,
+                (manifest, listed),
+                &options.message,
+                session.now_ms(),
+            )
         })?,
     };
     (published.release, published.sequence) = (release.id().to_string(), release.sequence());
     statements.push(release.clone());
-    for outcome in library.offer_all(&statements, now_ms()) {
+    for outcome in library.offer_all(&statements, session.now_ms()) {
         let _ = outcome?;
     }
-    let moves = publishing::moves(&library, &author.publishers, release.id(), now_ms())?;
-    for outcome in library.offer_all(&moves, now_ms()) {
+    let moves = publishing::moves(&library, &author.publishers, release.id(), session.now_ms())?;
+    for outcome in library.offer_all(&moves, session.now_ms()) {
         let _ = outcome?;
     }
     // All in one offer: if another publish has moved the channel meanwhile, the home accepts none of them.
@@ -219,7 +225,7 @@ async fn library_of(session: &mut Session, author: &Author) -> Result<Library> {
     match session.find_library(&id).await? {
         // Another command finished the founding between two attempts of this one.
         Some(library) => Ok(library),
-        None => Ok(Library::open(author.id, [root.clone()], now_ms())?),
+        None => Ok(Library::open(author.id, [root.clone()], session.now_ms())?),
     }
 }
 
@@ -275,7 +281,7 @@ fn membership(
         expires_ms: 0,
         ticket: None,
     };
-    Ok(publishing::cosigned(operators, |operator| member(library, operator, body, now_ms()))?)
+    Ok(publishing::cosigned(operators, |operator| member(library, operator, body, session.now_ms()))?)
 }
 
 async fn identity(session: &mut Session) -> Result<Identity> {

@@ -15,7 +15,7 @@ use crate::{
     file,
     keyring::Keyring,
     outcome::{RequestShown, TallyShown},
-    session::{Session, now_ms},
+    session::Session,
 };
 
 /// The result of an act.
@@ -37,7 +37,8 @@ pub(super) async fn act(
     request: Option<&Path>,
 ) -> Result<Acted> {
     if let Some(path) = request {
-        return write(keyring, library, proposed, path).map(|shown| Acted::Requested(Box::new(shown)));
+        let now = session.now_ms();
+        return write(keyring, library, proposed, path, now).map(|shown| Acted::Requested(Box::new(shown)));
     }
     let keys = keyring.role_keys(library, RoleKind::Operator)?;
     let statement = proposed.sign(&keys.iter().collect::<Vec<_>>())?;
@@ -73,13 +74,19 @@ pub(super) fn short_of_operators(library: &Library, statement: &Statement) -> Op
 }
 
 /// Writes a request file, signed by the available operator keys.
-fn write(keyring: &Keyring, library: &Library, proposed: Proposed, path: &Path) -> Result<RequestShown> {
+fn write(
+    keyring: &Keyring,
+    library: &Library,
+    proposed: Proposed,
+    path: &Path,
+    now_ms: i64,
+) -> Result<RequestShown> {
     crate::keyring::check_free(path)?;
     let mut request = Request::new(library, proposed)?;
     match keyring.role_keys(library, RoleKind::Operator) {
         Ok(keys) => {
             for key in keys {
-                request.sign(&key, now_ms())?;
+                request.sign(&key, now_ms)?;
             }
         }
         // A request needs no key. But a named key that does not fit, or a key that cannot be opened, is an
@@ -119,7 +126,7 @@ pub fn save(path: &Path, request: &Request) -> Result<()> {
 /// Offers a complete request to the home, which passes it on. Effective there when it returns.
 pub async fn apply(session: &mut Session, path: PathBuf) -> Result<RequestShown> {
     let request = read(&path)?;
-    request.check_time(now_ms())?;
+    request.check_time(session.now_ms())?;
     let id = request.library().id().to_string();
     let library = session.newest(Some(&id)).await.map_err(|failure| match failure.exit {
         Exit::Missing => Failure::missing(format!(

@@ -1,7 +1,7 @@
 //! `verify` and `rebuild`: checks that every object of a release is here, and builds the index again from the
 //! segments.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc};
 
 use chuan_engine::{
     Error,
@@ -37,7 +37,7 @@ pub(crate) async fn verify(services: &Arc<Services>, options: Verify, job: &Job)
     services
         .blocking(move |services| {
             let Services { context, library: service, .. } = services;
-            let begun = Instant::now();
+            let begun = context.clock.instant();
             let mut verified = Verified { deep: options.deep, ..Verified::default() };
             // First, since an object that it finds damaged is missing from then on.
             if options.deep {
@@ -67,7 +67,7 @@ pub(crate) async fn rebuild(services: &Arc<Services>, job: &Job) -> Result<Rebui
 }
 
 fn scrub(context: &Context, verified: &mut Verified, job: &Job) -> Result<()> {
-    let reporter = std::cell::RefCell::new(Reporter::new(job, "verify"));
+    let reporter = std::cell::RefCell::new(Reporter::new(job, "verify", context.clock));
     let progress = |done, total| reporter.borrow_mut().bytes(done, total);
     let report = context.store.disk()?.scrub(&progress, job.cancel().flag())?;
     verified.bytes = report.bytes;
@@ -202,9 +202,9 @@ fn mark_all(service: &LibraryService) {
 }
 
 fn rebuild_index(context: &Context, service: &LibraryService, job: &Job) -> Result<Rebuilt> {
-    let begun = Instant::now();
+    let begun = context.clock.instant();
     service.all().iter().try_for_each(|library| note_whole_releases(context, library).map(drop))?;
-    let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild"));
+    let reporter = std::cell::RefCell::new(Reporter::new(job, "rebuild", context.clock));
     let report = context.store.disk()?.rebuild(&|done, total| reporter.borrow_mut().bytes(done, total))?;
     mark_all(service);
     let lost = report.damage.len();

@@ -3,7 +3,6 @@
 use std::{
     path::{Component, Path, PathBuf},
     sync::Arc,
-    time::Instant,
 };
 
 use chuan_engine::restore;
@@ -31,8 +30,8 @@ pub(crate) async fn restore(services: &Arc<Services>, options: Restore, job: &Jo
 }
 
 fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restored> {
-    let begun = Instant::now();
     let Services { context, library, .. } = services;
+    let begun = context.clock.instant();
     check_dest(&context.home, &options.dest)?;
     let found = release::resolve_to_read(context, library, &options.release)?;
     let (held, classes_stale) = found.held_and_fresh(&library.holdings)?;
@@ -57,7 +56,7 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
         home: Some(context.home.root().to_owned()),
         ..restore::Restore::new(held.trees(), &options.dest)
     };
-    let mut reporter = Reporter::new(job, "restore");
+    let mut reporter = Reporter::new(job, "restore", context.clock);
     let objects = context.objects(&found.library.id());
     let report = restore::restore(&*objects, &order, &mut reporter, job.cancel().flag())?;
     for failed in report.failures.iter().take(FAILURES_NOTED) {

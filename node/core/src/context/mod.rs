@@ -1,7 +1,6 @@
 //! [`Context`]: the state that every service of an open home needs. Owns the home's files, the store, the
-//! audit log, the node's key, the clock and the supervisor. Knows no service.
+//! audit log, the node's key, the clock, the randomness and the supervisor. Knows no service.
 
-mod clock;
 mod events;
 mod metrics;
 mod node_key;
@@ -21,7 +20,6 @@ use chuan_net::link::{Network, Quic};
 use chuan_storage::lock::HomeLock;
 use tokio::sync::watch;
 
-pub(crate) use clock::Clock;
 pub(crate) use events::Events;
 pub use events::{EventStream, Next};
 pub(crate) use metrics::{Acted, Metrics, RefusedAt, Success};
@@ -33,6 +31,7 @@ use crate::{
     audit_log::{Files, Log},
     exit::{Failure, Result},
     home::{Home, config::Config},
+    system::{Clock, Randomness},
 };
 
 /// The state that the services of one open home share. The home stays locked as long as a context lives.
@@ -43,6 +42,8 @@ pub(crate) struct Context {
     /// The node's id, and the key that it has now.
     pub(crate) key: NodeKey,
     pub(crate) clock: Clock,
+    /// The source of new keys.
+    pub(crate) randomness: Randomness,
     /// The way to reach other nodes.
     pub(crate) network: Arc<dyn Network>,
     threads: Threads,
@@ -88,6 +89,7 @@ impl Context {
             config,
             key,
             clock,
+            randomness: Randomness::default(),
             network: Arc::new(Quic),
             threads: Threads::default(),
             store,
@@ -122,8 +124,13 @@ impl Context {
 
     /// The same context in a simulated network: blocking work runs in the calling task.
     #[cfg(test)]
-    pub(crate) fn simulated(self, network: Arc<dyn Network>, planted: crate::sim::Planted) -> Self {
-        Self { network, threads: Threads::Inline, planted, ..self }
+    pub(crate) fn simulated(
+        self,
+        network: Arc<dyn Network>,
+        randomness: Randomness,
+        planted: crate::sim::Planted,
+    ) -> Self {
+        Self { network, randomness, threads: Threads::Inline, planted, ..self }
     }
 
     /// Runs work that may block.

@@ -25,7 +25,7 @@ use chuan_net::{
 use tokio::{
     sync::watch::{self, error::RecvError},
     task::JoinSet,
-    time::{Instant, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -187,7 +187,7 @@ impl ExchangeService {
         for peer in peers {
             answers.spawn(scheduler.exchange_with(*library, peer));
         }
-        let begun = Instant::now();
+        let begun = self.context.clock.instant();
         let remaining =
             |reached| if reached > 0 { late_timeout } else { PEER_TIMEOUT }.saturating_sub(begun.elapsed());
         while let Ok(Some(answer)) = timeout(remaining(reach.reached), answers.join_next()).await {

@@ -15,6 +15,7 @@ use super::{Home, make_dir};
 use crate::{
     exit::{Failure, Result},
     file, key_file,
+    system::Randomness,
 };
 
 /// The roles whose keys a home may hold.
@@ -35,8 +36,8 @@ pub struct RoleKeys {
 
 impl RoleKeys {
     /// Three new keys.
-    pub fn generate() -> Result<Self> {
-        Ok(Self { root: generate()?, operator: generate()?, publisher: generate()? })
+    pub(crate) fn generate(randomness: Randomness) -> Result<Self> {
+        Ok(Self { root: randomness.key()?, operator: randomness.key()?, publisher: randomness.key()? })
     }
 }
 
@@ -118,17 +119,14 @@ impl Home {
     }
 }
 
-/// A new key from the system's randomness.
+/// A new key from the system's randomness: for a new home, and for key files that belong to no home.
 pub fn generate() -> Result<Key> {
-    Ok(Key::from_seed(random()?))
+    Randomness::System.key()
 }
 
-/// 32 bytes from the system's randomness.
+/// 32 bytes from the system's randomness: for a library that is founded without a home.
 pub fn random() -> Result<[u8; 32]> {
-    let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::internal(format!("the system has no randomness: {error}")))?;
-    Ok(bytes)
+    Randomness::System.bytes()
 }
 
 #[cfg(test)]
@@ -143,7 +141,7 @@ mod tests {
         let library = LibraryId::of(b"root");
         assert!(home.roles_held(&library).is_empty());
 
-        let keys = RoleKeys::generate().unwrap();
+        let keys = RoleKeys::generate(Randomness::System).unwrap();
         home.keep_founding(&library, &keys, b"root").unwrap();
         let path = home.role_key_path(&library, RoleKind::Publisher);
         let publisher = key_file::read(&path, Ask::Nobody).unwrap();

@@ -10,7 +10,7 @@ use chuan_engine::{
 };
 
 use super::*;
-use crate::{Exit, context::Clock, tests::in_memory};
+use crate::{Exit, system::Clock, tests::in_memory};
 
 fn load(root: &std::path::Path, ledger: &Arc<MemoryLedger>) -> LibraryService {
     in_memory(root, ledger, Clock::manual(1)).unwrap()

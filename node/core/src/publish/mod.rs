@@ -159,7 +159,7 @@ impl Run<'_> {
     }
 
     fn read(&self, id: &LibraryId, ingest: &ingest::Ingest) -> Result<IngestReport> {
-        let mut reporter = Reporter::new(self.job, "publish");
+        let mut reporter = Reporter::new(self.job, "publish", self.context.clock);
         Ok(ingest::publish(&*self.context.objects(id), ingest, &mut reporter, self.job.cancel().flag())?)
     }
 
@@ -170,7 +170,7 @@ impl Run<'_> {
         (id, ingest): (&LibraryId, &ingest::Ingest),
         current: Option<Signed<'_, Release>>,
     ) -> Result<Ingested> {
-        let mut reporter = Reporter::new(self.job, "look");
+        let mut reporter = Reporter::new(self.job, "look", self.context.clock);
         let tally =
             ingest::preview(&*self.context.objects(id), ingest, &mut reporter, self.job.cancel().flag())?;
         let published = Published {

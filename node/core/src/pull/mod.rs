@@ -4,10 +4,7 @@
 mod beside;
 mod seek;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
@@ -20,6 +17,7 @@ use chuan_engine::{
     },
 };
 use chuan_net::{WireStats, link::Socket};
+use tokio::time::Instant;
 
 use self::seek::Seek;
 use crate::{
@@ -33,6 +31,7 @@ use crate::{
     peers::{KnownPeers, Source, address::plain},
     services::Services,
     spec::{At, Spec},
+    system::Clock,
 };
 
 /// The time between two progress events: short, so that the last one of a killed pull is nearly exact.
@@ -130,7 +129,7 @@ pub(crate) async fn pull(services: &Arc<Services>, options: Pull, job: &Job) -> 
 ///
 /// If no release came although a newer one is announced, [`Pulled::is_behind`] is true.
 async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulled> {
-    let begun = Instant::now();
+    let begun = services.context.clock.instant();
     services.exchange.recover_lost(job).await;
     let spec = options.library.as_deref().filter(|library| library.contains('@')).map(str::parse::<Spec>);
     let spec = spec.transpose()?;
@@ -270,7 +269,8 @@ async fn pull_from(
     let (objects, now_ms) = (services.context.objects(&library.id()), services.context.now_ms());
     let fetch = Fetch::new(objects, Library::clone(library), want.clone(), now_ms, options)?;
     let cancel = job.cancel().flag();
-    let pull = link.pull(fetch, Box::new(progress_of(job.clone(), plan.first)), cancel);
+    let progress = progress_of(job.clone(), plan.first, services.context.clock);
+    let pull = link.pull(fetch, Box::new(progress), cancel);
     let report = match plan.is_dry_run {
         true => pull.await,
         false => beside::with_exchange(services, pull, &*link, library.id(), job).await?,
@@ -479,13 +479,13 @@ fn add_source(pulled: &mut Pulled, brought: PullResult) {
 
 /// Reports the progress of a fetch. The total is known only if nothing is held; for a newer release, only the
 /// walk finds it.
-fn progress_of(job: Job, first: bool) -> impl FnMut(&Report) + Send + 'static {
+fn progress_of(job: Job, first: bool, clock: Clock) -> impl FnMut(&Report) + Send + 'static {
     let mut reported: Option<Instant> = None;
     move |report| {
         if reported.is_some_and(|reported| reported.elapsed() < PAUSE) && !report.done {
             return;
         }
-        reported = Some(Instant::now());
+        reported = Some(clock.instant());
         let total = (first && report.bytes_total > 0).then_some(report.bytes_total);
         let fetched = report.chunk_bytes_fetched;
         job.progress(Progress {

@@ -1,6 +1,6 @@
 //! The simulator: many nodes with their real services, in one thread and in virtual time, from a seed that
-//! replays exactly. Only the network, the clock and the stores are simulated; the seam to the network is
-//! `chuan_net::link`.
+//! replays exactly. Only the network, the clock, the randomness and the stores are simulated; the seam to the
+//! network is `chuan_net::link`.
 //!
 //! A run is a function of its seed: blocking work runs in the calling task, every `select!` is biased, and
 //! keys, delays, losses, partitions and restarts come from the seed. A failing run prints its seed and the

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     command::{Pull, Role},
-    context::{Clock, Context},
+    context::Context,
     exit::Result,
     home::Home,
     job::Job,
@@ -28,6 +28,7 @@ use crate::{
     outcome::Pulled,
     pull,
     services::Services,
+    system::{Clock, Randomness},
 };
 
 /// The time at which a run begins, in milliseconds since 1970.
@@ -118,7 +119,9 @@ impl World {
         let (objects, ledger) = (Arc::clone(&node.objects) as _, Arc::clone(&node.ledger) as _);
         let context = Context::in_memory(&node.root, objects, ledger, self.clock).unwrap();
         let planted = Planted::new(self.bug);
-        let services = Services::load(context.simulated(self.net.of(node.address), planted)).unwrap();
+        let randomness = Randomness::seeded(self.rng.clone().next() ^ number as u64);
+        let context = context.simulated(self.net.of(node.address), randomness, planted);
+        let services = Services::load(context).unwrap();
         services.start();
         services.serve.start(Some(&node.address.to_string())).await.unwrap();
         self.net.trace(format_args!("{} starts", node.id.short()));

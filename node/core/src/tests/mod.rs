@@ -52,7 +52,7 @@ use crate::{
     Exit, Node,
     audit::AuditService,
     command::{Invite, Join, Publish, Pull, Role, Verify},
-    context::{Clock, Context},
+    context::Context,
     exchange::ExchangeScheduler,
     exit::Result,
     home::{Home, keys::RoleKeys},
@@ -66,6 +66,7 @@ use crate::{
     peers::{PeerService, Source},
     services::Services,
     session::now_ms,
+    system::{Clock, Randomness},
 };
 
 impl Node {
@@ -237,7 +238,7 @@ async fn an_interrupted_founding_is_finished() {
     let place = Place::new();
     place.write("a.mp4", "one");
     let node = place.node("a").await;
-    let keys = RoleKeys::generate().unwrap();
+    let keys = RoleKeys::generate(Randomness::System).unwrap();
     let founders = Founders { root: &keys.root, operator: &keys.operator, publisher: &keys.publisher };
     let (id, root) = found("films", founders, Salt::from_bytes([7; 32]), 1).unwrap();
     node.home().keep_founding(&id, &keys, root.bytes()).unwrap();

@@ -13,7 +13,7 @@ use chuan_engine::{
     store::{Ledger, memory::MemoryLedger},
 };
 
-use crate::{context::Clock, tests::in_memory};
+use crate::{system::Clock, tests::in_memory};
 
 const NOW_MS: i64 = 1_800_000_000_000;
 

@@ -12,7 +12,7 @@ use chuan_engine::{
     store::{Ledger, Record, RefMove, memory::MemoryLedger},
 };
 
-use crate::{context::Clock, library::LibraryService, tests::in_memory};
+use crate::{library::LibraryService, system::Clock, tests::in_memory};
 
 /// The number of old statements.
 const OLD: usize = 100;

@@ -1,9 +1,10 @@
-//! The clock of a node: the only code that reads the system clock. Times are labels: no order of statements
-//! depends on them alone.
+//! The clock of a node: the only code that reads the clocks of the system. Times of the wall clock are labels:
+//! no order of statements depends on them alone.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chuan_engine::manifest::Timestamp;
+use tokio::time::Instant;
 
 /// The source of a node's time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,7 +21,7 @@ pub(crate) enum Clock {
         /// The time at `origin`, in milliseconds since 1970.
         start_ms: i64,
         /// The instant at which the simulation began.
-        origin: tokio::time::Instant,
+        origin: Instant,
     },
 }
 
@@ -38,6 +39,12 @@ impl Clock {
                 start_ms.saturating_add(i64::try_from(origin.elapsed().as_millis()).unwrap_or(i64::MAX))
             }
         }
+    }
+
+    /// This moment by the monotonic clock of the tokio runtime, which is virtual where the runtime is paused:
+    /// for deadlines, and to measure how long work takes.
+    pub(crate) fn instant(self) -> Instant {
+        Instant::now()
     }
 
     /// The time as a file system would store it.
