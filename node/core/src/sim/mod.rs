@@ -20,6 +20,7 @@ mod rng;
 mod scenarios;
 mod tests;
 mod trace;
+mod vouching;
 mod world;
 
 pub(crate) use planted::{Bug, Planted};

@@ -111,7 +111,8 @@ impl Net {
         self.lock().hosts.get(address).cloned()
     }
 
-    fn is_cut(&self, one: NodeId, other: NodeId) -> bool {
+    /// Whether two nodes cannot reach each other.
+    pub(super) fn is_cut(&self, one: NodeId, other: NodeId) -> bool {
         self.lock().cut.contains(&(one, other))
     }
 

@@ -21,6 +21,9 @@ pub(crate) enum Bug {
     MoveEarly,
     /// The loop that passes statements on does not wake up on a change, only at its period.
     LostWakeUp,
+    /// A node that lacks the newest release of a channel shows the freshness of that release for the older
+    /// one that it has.
+    FreshElsewhere,
 }
 
 /// The bug of a node, if one is planted.

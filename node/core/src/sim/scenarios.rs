@@ -20,9 +20,9 @@ use super::{
 };
 
 /// How long a healed mesh has to converge: three periods of the exchange, and the longest dial.
-const CONVERGE: Duration = Duration::from_secs(120);
+pub(super) const CONVERGE: Duration = Duration::from_secs(120);
 /// How long an undisturbed mesh has to pass a statement on.
-const CALM: Duration = Duration::from_secs(8);
+pub(super) const CALM: Duration = Duration::from_secs(8);
 
 /// The result of a run: the digest of its trace, or what did not hold, with the end of the trace.
 pub(super) type Outcome = Result<(String, u64), String>;
@@ -115,13 +115,13 @@ pub(super) fn pulls(seed: u64, bug: Option<Bug>) -> Outcome {
 }
 
 /// Runs a scenario in virtual time, on one thread.
-fn run(scenario: impl Future<Output = Outcome>) -> Outcome {
+pub(super) fn run(scenario: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(scenario)
 }
 
 /// Something that goes wrong, or right again, or nothing.
-async fn disturb(world: &mut World) {
+pub(super) async fn disturb(world: &mut World) {
     let number = world.rng.index(world.nodes.len());
     let is_last = world.running().len() == 1;
     match world.rng.within(0, 10) {
@@ -140,7 +140,7 @@ async fn disturb(world: &mut World) {
 }
 
 /// Ends all disturbances: every link works, and every node runs.
-async fn calm(world: &mut World) {
+pub(super) async fn calm(world: &mut World) {
     world.net.heal();
     for number in 0..world.nodes.len() {
         if world.nodes[number].services.is_none() {
@@ -205,7 +205,7 @@ fn check_newest(world: &World) -> Result<(), String> {
 }
 
 /// Stops the nodes, and adds the end of the trace to a failure.
-async fn finish(world: World, checked: Result<(), String>) -> Outcome {
+pub(super) async fn finish(world: World, checked: Result<(), String>) -> Outcome {
     let text = world.net.text();
     let digest = world.end().await;
     checked.map(|()| digest).map_err(|failed| format!("{text}\n{failed}"))

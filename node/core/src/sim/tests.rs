@@ -5,11 +5,12 @@ use std::env;
 use super::{
     planted::Bug,
     scenarios::{Outcome, Scenario, calm_exchange, exchange, pulls},
+    vouching::vouching,
 };
 
 /// Every scenario by name.
 const SCENARIOS: &[(&str, Scenario)] =
-    &[("exchange", exchange), ("calm exchange", calm_exchange), ("pulls", pulls)];
+    &[("exchange", exchange), ("calm exchange", calm_exchange), ("pulls", pulls), ("vouching", vouching)];
 
 /// Seeds that are played twice.
 const REPLAYED: u64 = 20;
@@ -57,6 +58,11 @@ fn every_seed_of_pulls_converges() {
     play("pulls", pulls);
 }
 
+#[test]
+fn every_seed_of_vouching_shows_no_freshness_that_was_not_signed() {
+    play("vouching", vouching);
+}
+
 fn play(name: &str, scenario: Scenario) {
     let mut events = 0;
     let mut played = 0;
@@ -76,6 +82,7 @@ fn planted_bugs_are_found() {
         (Bug::DropOnReconnect, exchange as Scenario),
         (Bug::MoveEarly, pulls),
         (Bug::LostWakeUp, calm_exchange),
+        (Bug::FreshElsewhere, vouching),
     ] {
         let found = (1..=SEEDS).find_map(|seed| scenario(seed, Some(bug)).err().map(|text| (seed, text)));
         let (seed, text) = found.unwrap_or_else(|| panic!("{bug:?} was not found"));

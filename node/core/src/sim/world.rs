@@ -1,11 +1,17 @@
 //! The nodes of a run: made from the seed, started, stopped, killed and restarted.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use chuan_engine::{
     id::{LibraryId, NodeId, Salt},
     statement::{
-        Classes, Key, Library, Member, NodeRole, Statement, Verbs,
+        self, Body, Classes, Header, Key, Library, Member, NodeRole, RoleKind, Statement, Verbs,
         library::{Founders, found, member},
     },
     store::memory::{MemoryLedger, MemoryObjectStores},
@@ -45,6 +51,17 @@ pub(super) struct SimNode {
     pub(super) services: Option<Arc<Services>>,
 }
 
+/// The timekeepers of a library, each with a home of its own.
+#[derive(Debug, Default)]
+pub(super) struct Timekeepers {
+    /// The numbers of the nodes whose homes have a key.
+    pub(super) nodes: Vec<usize>,
+    /// How many of them must vouch.
+    pub(super) threshold: u8,
+    /// How often each vouches.
+    pub(super) period: Duration,
+}
+
 /// The nodes of a run and the keys of their library. Node 0 is the origin.
 pub(super) struct World {
     pub(super) net: Arc<Net>,
@@ -53,6 +70,8 @@ pub(super) struct World {
     pub(super) library: LibraryId,
     pub(super) operator: Key,
     pub(super) publisher: Key,
+    /// The nodes whose homes have a timekeeper's key, in the order of their numbers.
+    pub(super) keepers: Vec<usize>,
     bug: Option<Bug>,
     clock: Clock,
     _dir: TempDir,
@@ -62,6 +81,16 @@ impl World {
     /// Founds a library of which `count` nodes are members, and starts them. Each knows the address of the
     /// next one.
     pub(super) async fn new(seed: u64, count: usize, bug: Option<Bug>) -> Self {
+        Self::with_timekeepers(seed, count, bug, Timekeepers::default()).await
+    }
+
+    /// The same library with timekeepers.
+    pub(super) async fn with_timekeepers(
+        seed: u64,
+        count: usize,
+        bug: Option<Bug>,
+        timekeepers: Timekeepers,
+    ) -> Self {
         let mut rng = Rng::new(seed);
         let net = Net::new(rng.next());
         let dir = directory();
@@ -77,10 +106,21 @@ impl World {
             assert!(library.offer(&made, START_MS).unwrap().is_news());
             statements.push(made);
         }
+        let Timekeepers { nodes: keepers, threshold, period } = timekeepers;
+        let keeper_keys: Vec<Key> = keepers.iter().map(|_| Key::from_seed(rng.bytes())).collect();
+        if !keepers.is_empty() {
+            let next = root_with(&library, &root, &keeper_keys, threshold);
+            assert!(library.offer(&next, START_MS).unwrap().is_news());
+            statements.push(next);
+        }
         let clock = Clock::Runtime { start_ms: START_MS, origin: Instant::now() };
         let nodes = node_keys.iter().enumerate().map(|(number, key)| {
             let root = dir.path().join(number.to_string());
             make_home(&root, key);
+            let keeper = keepers.iter().position(|keeper| *keeper == number);
+            if let Some(key) = keeper.and_then(|keeper| keeper_keys.get(keeper)) {
+                make_timekeeper(&root, &id, key, period);
+            }
             SimNode {
                 id: key.node(),
                 address: SocketAddr::from(([10, 0, 0, u8::try_from(number + 1).unwrap()], 4040)),
@@ -91,7 +131,8 @@ impl World {
             }
         });
         let nodes = nodes.collect();
-        let mut world = Self { net, rng, nodes, library: id, operator, publisher, bug, clock, _dir: dir };
+        let mut world =
+            Self { net, rng, nodes, library: id, operator, publisher, keepers, bug, clock, _dir: dir };
         for number in 0..count {
             world.start(number).await;
             let services = world.services(number);
@@ -111,6 +152,11 @@ impl World {
     /// The numbers of the nodes that run.
     pub(super) fn running(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|number| self.nodes[*number].services.is_some()).collect()
+    }
+
+    /// The virtual time, in milliseconds since 1970.
+    pub(super) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
     /// Starts a node that is down.
@@ -205,10 +251,33 @@ pub(super) fn membership(key: &Key) -> Member {
 }
 
 /// Makes a home whose node has this key.
-fn make_home(root: &std::path::Path, key: &Key) {
-    std::fs::create_dir_all(root.join("keys")).unwrap();
+fn make_home(root: &Path, key: &Key) {
+    fs::create_dir_all(root.join("keys")).unwrap();
     key_file::write(&root.join("keys/node.key"), key, None).unwrap();
     Home::init(root, None, Role::Mirror).unwrap();
+}
+
+/// The next root of a library, with timekeepers of which `threshold` must vouch.
+fn root_with(library: &Library, root: &Key, timekeepers: &[Key], threshold: u8) -> Statement {
+    let mut next = library.root().unwrap().clone();
+    next.version += 1;
+    let mut keys: Vec<_> = timekeepers.iter().map(Key::public).collect();
+    keys.sort_unstable();
+    let (kind, classes) = (RoleKind::Timekeeper, Classes::all());
+    next.roles.push(statement::Role { kind, classes, threshold, keys });
+    let header = Header { library: Some(library.id()), sequence: next.version, time_ms: START_MS };
+    Statement::sign(header, &Body::Root(next), &[root]).unwrap()
+}
+
+/// Gives a home a timekeeper's key, with which its node vouches once in `period`.
+fn make_timekeeper(root: &Path, library: &LibraryId, key: &Key, period: Duration) {
+    let home = Home::find(root).unwrap();
+    let path = home.role_key_path(library, RoleKind::Timekeeper);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    key_file::write(&path, key, None).unwrap();
+    let config = root.join("chuan.toml");
+    let settings = fs::read_to_string(&config).unwrap();
+    fs::write(config, format!("{settings}fresh_every = \"{}s\"\n", period.as_secs())).unwrap();
 }
 
 /// A folder in memory where the machine has one: homes sync their small files often.
