@@ -289,24 +289,59 @@ impl Secrets {
 
     /// The first secret in `bytes`.
     fn found_in(&self, bytes: &[u8]) -> Option<String> {
-        let is_window =
-            |part: &[u8]| part.first_chunk::<16>().is_some_and(|part| self.windows.contains(part));
-        if let Some(at) = bytes.windows(16).position(is_window) {
-            return Some(format!("bytes of a chunk, at {at}"));
-        }
-        // By their first six bytes, or fewer: a search for each needle would take long.
-        let mut by_head: BTreeMap<&[u8], Vec<&(String, Vec<u8>)>> = BTreeMap::new();
+        // By their first bytes: a search for each secret would take long.
+        let mut heads = Heads::default();
+        self.windows.iter().for_each(|window| heads.add(window));
+        let mut by_head: BTreeMap<[u8; HEAD], Vec<&(String, Vec<u8>)>> = BTreeMap::new();
         for needle in &self.needles {
-            by_head.entry(needle.1.get(..6).unwrap_or(&needle.1)).or_default().push(needle);
+            heads.add(&needle.1);
+            by_head.entry(*needle.1.first_chunk().expect("is longer")).or_default().push(needle);
         }
-        for at in 0..bytes.len() {
+        for at in heads.places(bytes) {
             let rest = bytes.get(at..).unwrap_or_default();
-            let Some(found) = rest.get(..6).and_then(|head| by_head.get(head)) else { continue };
-            if let Some((what, _)) = found.iter().find(|(_, needle)| rest.starts_with(needle)) {
+            if rest.first_chunk::<16>().is_some_and(|part| self.windows.contains(part)) {
+                return Some(format!("bytes of a chunk, at {at}"));
+            }
+            let needles = rest.first_chunk::<HEAD>().and_then(|head| by_head.get(head));
+            if let Some((what, _)) = needles.into_iter().flatten().find(|(_, it)| rest.starts_with(it)) {
                 return Some(format!("{what}, at {at}"));
             }
         }
         None
+    }
+}
+
+/// Bytes of the beginning of a secret by which it is found.
+const HEAD: usize = 3;
+
+/// The set of the first [`HEAD`] bytes of all secrets, one bit for each value.
+struct Heads(Vec<u64>);
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self(vec![0; 1 << (8 * HEAD - 6)])
+    }
+}
+
+impl Heads {
+    fn place(secret: &[u8]) -> (usize, u64) {
+        let [a, b, c] = *secret.first_chunk::<HEAD>().expect("is longer");
+        let value = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        (value >> 6, 1 << (value & 63))
+    }
+
+    fn add(&mut self, secret: &[u8]) {
+        let (word, bit) = Self::place(secret);
+        *self.0.get_mut(word).expect("has a bit for each value") |= bit;
+    }
+
+    /// The places in `bytes` at which a secret may begin.
+    fn places<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        let is_head = |part: &[u8]| {
+            let (word, bit) = Self::place(part);
+            self.0.get(word).is_some_and(|word| word & bit != 0)
+        };
+        bytes.windows(HEAD).enumerate().filter(move |(_, part)| is_head(part)).map(|(at, _)| at)
     }
 }
 
