@@ -46,11 +46,14 @@ impl Rng {
 
     /// Fills `out` with bytes that do not compress.
     pub fn fill(&mut self, out: &mut [u8]) {
-        for piece in out.chunks_mut(8) {
+        // Word by word: tests make gigabytes of it, and this crate is not optimised.
+        let (words, rest) = out.as_chunks_mut::<8>();
+        for word in words {
+            *word = self.next_u64().to_le_bytes();
+        }
+        if !rest.is_empty() {
             let word = self.next_u64().to_le_bytes();
-            for (to, from) in piece.iter_mut().zip(word) {
-                *to = from;
-            }
+            rest.iter_mut().zip(word).for_each(|(to, from)| *to = from);
         }
     }
 

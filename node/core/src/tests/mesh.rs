@@ -280,11 +280,11 @@ pub(super) fn write_noise(path: &Path, mut bytes: usize) {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut piece = vec![0; 1 << 20];
     while bytes > 0 {
-        for word in piece.chunks_mut(8) {
+        for word in piece.as_chunks_mut::<8>().0 {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            word.copy_from_slice(&state.to_le_bytes());
+            *word = state.to_le_bytes();
         }
         let len = bytes.min(piece.len());
         file.write_all(&piece[..len]).unwrap();
