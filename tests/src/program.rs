@@ -250,12 +250,13 @@ pub fn number(object: &Value, name: &str) -> Result<u64> {
     value.as_u64().with_context(|| format!("`{name}` is no whole number in {object}"))
 }
 
-/// Polls until `is` returns true: a change of one node takes a moment to reach another.
+/// Polls until `is` returns true: a change of one node takes a moment to reach another. Most polls start a
+/// process, so they become rarer with time: otherwise they take the processor from the awaited change.
 pub fn until(what: &str, mut is: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let begun = Instant::now();
     while !is()? {
-        ensure!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(20));
+        ensure!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        thread::sleep((begun.elapsed() / 16).clamp(Duration::from_millis(20), Duration::from_millis(250)));
     }
     Ok(())
 }
