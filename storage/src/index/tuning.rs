@@ -32,6 +32,8 @@ pub(super) fn database(exists: bool) -> Options {
     options.set_db_write_buffer_size(MEMTABLE_BYTES);
     options.set_max_open_files(OPEN_FILES);
     options.set_max_background_jobs(2);
+    // The default starts 90 threads at each open, to open a few files.
+    options.set_max_file_opening_threads(1);
     options.set_manifest_preallocation_size(64 * 1024);
     options.set_max_log_file_size(MIB);
     options.set_keep_log_file_num(2);
