@@ -26,6 +26,7 @@ use chuan_engine::{
         library::{channel, release},
     },
     store::{Ledger, Object, ObjectStores, Objects, Record, RefMove},
+    verify,
 };
 use chuan_storage::{DiskStore, Options, Poison, ledger::DiskLedger};
 use chuan_tests::{
@@ -59,6 +60,11 @@ pub(crate) fn run(work: &Path, chunks: u64) -> Result<Table> {
     let mut table = Table { chunks, rows: Vec::new() };
     let run = |home: &Home, args: &[&str]| process::run(&mut home.command(args));
     table.add("open: status", run(&origin, &["status"])?);
+    // A process that is killed loses what the index had in memory.
+    let mut server = origin.serve()?;
+    publish("before-kill.mp4", 5)?;
+    server.process.kill()?;
+    table.add("open after a kill", run(&origin, &["status"])?);
     table.add("publish one more file", publish("second.mp4", 2)?);
     table.add("publish another", publish("third.mp4", 3)?);
     table.add("verify", run(&origin, &["-q", "verify"])?);
@@ -137,6 +143,8 @@ fn fill(origin: &Home, chunks: u64) -> Result<()> {
     let channel = channel(&library, &publisher, body, now_ms)?;
     objects.flush()?;
     store.commit()?;
+    // As a publish does before it signs.
+    verify::mark_full(&*store, &header.id(&library.id()), &mut verify::Missing::up_to(1))?;
     let moved = RefMove {
         library: library.id(),
         channel: "live".into(),

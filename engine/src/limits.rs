@@ -77,6 +77,8 @@ pub const DIFF_GATHERED: usize = 16 * DIFF_RUN_CHUNKS;
 pub const DIFF_SPARES: usize = 64;
 /// Old pages that a comparison reports as replaced by one new page, at most.
 pub const DIFF_STOOD_PAGES: usize = 16;
+/// Pages and chunks that a walk over a class looks up before its marks are worth a write to the disk.
+pub const WALK_KEPT: u64 = 1 << 12;
 /// Pages or chunks that a walk over a class remembers as visited, at most.
 pub const WALK_SEEN: usize = 1 << 14;
 /// Classes of a library at most.

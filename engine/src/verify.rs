@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::{
     error::{Error, Result},
     id::{ChunkId, Commitment, ManifestId, PageId},
-    limits::{BATCH_IDS, CHUNK_BYTES},
+    limits::{BATCH_IDS, CHUNK_BYTES, WALK_KEPT},
     manifest::{
         ChunkRef, PageSource,
         page::Expect,
@@ -113,7 +113,8 @@ impl Visitor for Missing {
 }
 
 /// Walks a class from its header: skips marked subtrees, and marks complete pages and the header. The header
-/// must be held. Marks are set for the walked part even where `visitor` ends the walk.
+/// must be held. Marks are set for the walked part even where `visitor` ends the walk. The marks of a long
+/// walk are durable when it returns: a crash does not repeat it.
 ///
 /// # Errors
 ///
@@ -124,6 +125,9 @@ pub fn mark_full(store: &dyn Objects, header: &Commitment, visitor: &mut dyn Vis
     let walked = walk(store, &class, Marks { trust: true, set: true }, visitor)?;
     if walked.state >= PageState::Paged {
         store.mark(&[(header.as_page(), walked.state)])?;
+    }
+    if walked.pages + walked.chunks >= WALK_KEPT {
+        store.keep_marks()?;
     }
     Ok(walked)
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     error::{Error, Result},
     manifest::{ChunkRef, Content, cursor},
-    store::{Check, Objects},
+    store::{Check, ObjectId, Objects},
 };
 
 /// Chunks read at a time: two mebibytes of a film.
@@ -20,7 +20,8 @@ const BATCH_CHUNKS: usize = 32;
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] if a page or chunk is not held; errors of the store and of `out`.
+/// [`Error::Missing`] if a page or chunk is not held; [`Error::Corrupt`] if a chunk is damaged, also if that
+/// was found before; errors of the store and of `out`.
 pub fn read_range(
     store: &dyn Objects,
     content: &Content,
@@ -80,11 +81,20 @@ pub(super) fn read_batch(
             chunk.len,
             bytes.len()
         ))),
-        None => Err(Error::Missing(format!(
-            "{}chunk {} is not held here; pull the library again",
-            file(at),
-            chunk.id.short()
-        ))),
+        None => Err(not_held(store, chunk, &file(at))),
     });
     checked.collect()
+}
+
+/// The error for a chunk that is not held. A chunk that was held and is damaged is no missing one: its disk
+/// needs a look.
+fn not_held(store: &dyn Objects, chunk: &ChunkRef, file: &str) -> Error {
+    let id = chunk.id.short();
+    match store.are_lost(&[ObjectId::Chunk(chunk.id)]) {
+        Ok(lost) if lost == [true] => Error::Corrupt(format!(
+            "{file}chunk {id} is damaged here; pull the library again, and check the disk"
+        )),
+        Ok(_) => Error::Missing(format!("{file}chunk {id} is not held here; pull the library again")),
+        Err(error) => error,
+    }
 }

@@ -117,12 +117,18 @@ pub trait Objects: Send + Sync {
     fn commit(&self) -> Result<()>;
 
     /// Raises the states of visible pages, bottom-up in the order given; skips pages that are not visible. A
-    /// mark records work done, not data: it may be lost in a crash.
+    /// mark records work done, not data: it may be lost in a crash before [`keep_marks`](Self::keep_marks).
     fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()>;
+
+    /// Makes all marks so far durable. It writes to the disk: call it after long work, not after each mark.
+    fn keep_marks(&self) -> Result<()>;
 
     /// Objects of the library that were held once and can no longer be read. While there are any, `Paged` and
     /// `Full` are hints only: a caller that relies on them checks the tree below.
     fn lost(&self) -> Result<Vec<ObjectId>>;
+
+    /// Whether each of these objects is in the `lost` set.
+    fn are_lost(&self, ids: &[ObjectId]) -> Result<Vec<bool>>;
 }
 
 /// Gives the handles to the objects of each library. There is no other access to objects.

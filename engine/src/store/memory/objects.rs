@@ -211,8 +211,17 @@ impl Objects for MemoryObjects {
         })
     }
 
+    fn keep_marks(&self) -> Result<()> {
+        self.write(|_| ())
+    }
+
     fn lost(&self) -> Result<Vec<ObjectId>> {
         Ok(self.with(|library| library.lost.iter().copied().collect()))
+    }
+
+    fn are_lost(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        check_batch(ids.len())?;
+        Ok(self.with(|library| ids.iter().map(|id| library.lost.contains(id)).collect()))
     }
 }
 

@@ -97,8 +97,16 @@ impl Objects for Recorder {
         self.inner.mark(marks)
     }
 
+    fn keep_marks(&self) -> Result<()> {
+        self.inner.keep_marks()
+    }
+
     fn lost(&self) -> Result<Vec<ObjectId>> {
         self.inner.lost()
+    }
+
+    fn are_lost(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        self.inner.are_lost(ids)
     }
 }
 
