@@ -52,6 +52,16 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// Whether the file system takes no writes: it is full, over a quota, or read-only. Its content can still
+    /// be read.
+    pub fn is_unwritable(&self) -> bool {
+        match self {
+            Error::Full(_) => true,
+            Error::Io { source, .. } => source.kind() == io::ErrorKind::ReadOnlyFilesystem,
+            _ => false,
+        }
+    }
+
     /// Wraps an I/O error with the operation that failed. A full disk becomes [`Error::Full`].
     pub fn io(context: impl Into<String>, source: io::Error) -> Self {
         let context = context.into();

@@ -34,6 +34,9 @@ mod parts_tests;
 mod plan;
 mod preview;
 mod read;
+mod room;
+#[cfg(test)]
+mod room_tests;
 mod run;
 mod seam;
 mod secret;
@@ -78,6 +81,7 @@ pub use cache::ScanCache;
 pub use delete::MaxDelete;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
+pub use room::check_room;
 pub use secret::{KEY_ARMOR, KEY_HEADING};
 pub use tally::{Gap, Listed, Tally};
 

@@ -57,6 +57,11 @@ impl Stat {
         key(self) == key(other)
     }
 
+    /// The bytes of the file without its holes.
+    pub(super) fn occupied(&self) -> u64 {
+        self.size.min(self.allocated)
+    }
+
     /// Whether the file may occupy less space than its size.
     pub(super) fn may_have_holes(&self) -> bool {
         self.allocated < self.size

@@ -172,6 +172,13 @@ impl Failure {
         EngineError::io(context, source).into()
     }
 
+    /// Whether the file system takes no writes: it is full, over a quota, or read-only.
+    pub fn is_unwritable(&self) -> bool {
+        let system = self.source.error().and_then(|error| error.downcast_ref::<std::io::Error>());
+        let is_read_only = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem;
+        self.exit == Exit::Full || system.is_some_and(is_read_only)
+    }
+
     /// The same failure, with the error that led to it.
     pub fn caused_by(self, source: impl Error + Send + Sync + 'static) -> Self {
         Self { source: Source(Some(Arc::new(source))), ..self }

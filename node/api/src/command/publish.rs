@@ -70,7 +70,8 @@ pub struct Publish {
     #[cfg_attr(feature = "clap", arg(long, hide = true))]
     #[serde(default)]
     pub skip_unreadable: bool,
-    /// Publish even if this home lacks statements of its own key, or if no peer can be asked for them
+    /// Publish even if this home lacks statements of its own key, if no peer can be asked for them, or if the
+    /// content does not seem to fit on the disk
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub force: bool,

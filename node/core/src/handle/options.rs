@@ -72,7 +72,8 @@ impl Publish {
         self
     }
 
-    /// Publishes even if this home lacks statements of its own key, or if no peer can be asked for them.
+    /// Publishes even if this home lacks statements of its own key, if no peer can be asked for them, or if
+    /// the content does not seem to fit on the disk.
     pub fn force(mut self) -> Self {
         self.0.force = true;
         self
