@@ -60,6 +60,8 @@ impl AppendFile {
     }
 
     fn with(path: &Path, options: &crate::Options, how: &OpenOptions, allocated: u64) -> Result<Self> {
+        // Content may be granted to some users only.
+        let how = how.clone().mode(0o600).to_owned();
         let mut direct = options.direct;
         let opened =
             if direct { how.clone().custom_flags(libc::O_DIRECT).open(path) } else { how.open(path) };

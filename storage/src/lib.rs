@@ -23,6 +23,7 @@ mod digest;
 mod disk;
 mod entry;
 mod file;
+mod give_back;
 mod group;
 mod index;
 mod layout;
@@ -50,6 +51,7 @@ mod writer;
 mod tests;
 
 pub use chuan_engine::{Error, Result};
+pub use give_back::LibraryEnd;
 pub use options::Options;
 pub use poison::Poison;
 pub use stats::{LibraryStats, Losses, Stats};

@@ -5,7 +5,8 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Read, Seek, Write},
+    io::{self, Read},
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -36,14 +37,8 @@ impl HomeLock {
     pub fn acquire_for(home: &Path, command: &str) -> Result<Self> {
         let path = home.join(NAME);
         let context = |error| Error::io(format!("lock {}", path.display()), error);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(context)?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        let (file, how) = open(&path).map_err(context)?;
+        match rustix::fs::flock(&file, how) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut holder = String::new();
@@ -53,12 +48,33 @@ impl HomeLock {
             }
             Err(error) => return Err(context(error.into())),
         }
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "process {} ({command})", std::process::id()))
-            .map_err(context)?;
+        // On a full or read-only file system the file keeps an older text: the lock itself needs no write.
+        if let Err(error) = note(&file, command) {
+            tracing::debug!(%error, "{} does not name this process", path.display());
+        }
         Ok(Self { _file: file })
     }
+}
+
+/// Opens the lock's file, or makes it; also returns how to lock it. A read-only file system has the file from
+/// earlier, and processes that cannot write may share it.
+fn open(path: &Path) -> io::Result<(File, FlockOperation)> {
+    let opened =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    match opened {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            Ok((File::open(path)?, FlockOperation::NonBlockingLockShared))
+        }
+        opened => Ok((opened?, FlockOperation::NonBlockingLockExclusive)),
+    }
+}
+
+/// Replaces the content of the lock's file. The text is written before the rest of an older one is cut off,
+/// so that a full disk has room for it.
+fn note(file: &File, command: &str) -> io::Result<()> {
+    let text = format!("process {} ({command})\n", std::process::id());
+    file.write_all_at(text.as_bytes(), 0)?;
+    file.set_len(text.len() as u64)
 }
 
 #[cfg(test)]

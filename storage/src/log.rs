@@ -155,6 +155,20 @@ impl Log {
         self.commit_current()
     }
 
+    /// Drops a library's group that is not committed, and closes its segment after the last one that is: the
+    /// library's next record begins a segment. Returns the cost of the dropped records in the queue.
+    pub(crate) fn release(&mut self, library: &LibraryId) -> Result<u64> {
+        let dropped = self.filling.extract_if(.., |filling| filling.library == *library);
+        let cost = dropped.map(|filling| filling.cost).sum();
+        let segment = self.libraries.get_mut(library).and_then(|state| state.segment.take());
+        let is_open = self.open.iter().any(|open| open == library);
+        self.open.retain(|open| open != library);
+        if let (Some(segment), true) = (segment, is_open) {
+            self.disk.send(Step::Close { number: segment.number, end: segment.end })?;
+        }
+        Ok(cost)
+    }
+
     /// Answers once all committed groups are durable and visible.
     pub(crate) fn barrier(&self, answer: Answer) -> Result<()> {
         self.disk.send(Step::Barrier(answer))

@@ -199,12 +199,29 @@ impl Objects for LibraryObjects {
     }
 
     fn mark(&self, marks: &[(PageId, PageState)]) -> Result<()> {
+        // Marks only save work; in memory they would take room without end.
+        if self.store.index.get()?.is_read_only() {
+            return Ok(());
+        }
         self.store.queue.epoch(&self.library)?;
         self.store.index.mark(&self.library, marks)
     }
 
+    fn keep_marks(&self) -> Result<()> {
+        if self.store.index.get()?.is_read_only() {
+            return Ok(());
+        }
+        self.store.queue.epoch(&self.library)?;
+        self.store.index.get()?.flush()
+    }
+
     fn lost(&self) -> Result<Vec<ObjectId>> {
         self.store.index.get()?.lost(&self.library)
+    }
+
+    fn are_lost(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        check_batch(ids.len())?;
+        self.store.index.get()?.are_lost(&self.library, ids)
     }
 }
 

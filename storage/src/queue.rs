@@ -44,6 +44,8 @@ pub(crate) enum Job {
     Objects(LibraryId, Vec<Incoming>),
     /// Commit what was appended to a library, then answer.
     Barrier(LibraryId, Sender<Result<(), Refusal>>),
+    /// Drop what was appended to a library and is not committed, close its segment, then answer.
+    Release(LibraryId, Sender<Result<(), Refusal>>),
 }
 
 /// Objects on their way to the log.
@@ -95,6 +97,12 @@ impl Queue {
         Self { dir, poison, state: Mutex::default(), work: Condvar::new(), room: Condvar::new() }
     }
 
+    /// A queue that takes nothing, for this reason.
+    pub(crate) fn refusing(dir: PathBuf, refusal: Refusal) -> Self {
+        let state = QueueState { refusal: Some(refusal), ..QueueState::default() };
+        Self { state: Mutex::new(state), ..Self::new(dir, Poison::default()) }
+    }
+
     /// The number of the library's commits so far, to be read before a look-up in the index; fails if the
     /// store accepts no more writes.
     pub(crate) fn epoch(&self, library: &LibraryId) -> Result<u64> {
@@ -139,6 +147,11 @@ impl Queue {
         Ok(appended)
     }
 
+    /// Fails if no writes are accepted.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.check_writable(&self.lock())
+    }
+
     /// Queues a barrier.
     pub(crate) fn push_barrier(&self, library: LibraryId, answer: Sender<Result<(), Refusal>>) -> Result<()> {
         let mut state = self.lock();
@@ -146,6 +159,26 @@ impl Queue {
         state.jobs.push_back(Job::Barrier(library, answer));
         self.work.notify_one();
         Ok(())
+    }
+
+    /// Queues the release of a library's segment.
+    pub(crate) fn push_release(&self, library: LibraryId, answer: Sender<Result<(), Refusal>>) -> Result<()> {
+        let mut state = self.lock();
+        self.check_writable(&state)?;
+        state.jobs.push_back(Job::Release(library, answer));
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Forgets the objects of a library that were not committed; `cost` is theirs. Earlier look-ups in the
+    /// index are outdated from now on.
+    pub(crate) fn forget(&self, library: &LibraryId, cost: u64) {
+        let mut state = self.lock();
+        state.unwritten = state.unwritten.saturating_sub(cost);
+        let waiting = state.libraries.entry(*library).or_default();
+        waiting.ids.clear();
+        waiting.slack = 0;
+        waiting.epoch += 1;
     }
 
     /// The next job, in order; blocks until there is one. `None` once the queue is closed (jobs that still
@@ -198,7 +231,7 @@ impl Queue {
         }
         tracing::error!("the store accepts no more writes: {}", Error::from(refusal.clone()));
         for job in std::mem::take(&mut state.jobs) {
-            if let Job::Barrier(_, answer) = job {
+            if let Job::Barrier(_, answer) | Job::Release(_, answer) = job {
                 // The caller may be gone.
                 let _ = answer.send(Err(refusal.clone()));
             }
@@ -211,6 +244,11 @@ impl Queue {
         state.refusal = Some(refusal);
         self.room.notify_all();
         self.work.notify_all();
+    }
+
+    /// Why no writes are accepted, after [`refuse`](Self::refuse).
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.lock().refusal.clone()
     }
 
     /// Whether [`refuse`](Self::refuse) was called.

@@ -185,6 +185,14 @@ impl RecordReader {
     }
 
     /// An open segment; `None` if the file does not exist.
+    /// Closes the files of these segments, so that a removed file frees its room.
+    pub(crate) fn close<'a>(&self, segments: impl Iterator<Item = &'a u32>) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        for segment in segments {
+            files.retain(|(number, _)| number != segment);
+        }
+    }
+
     fn file(&self, segment: u32) -> Result<Option<Arc<File>>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = files.iter().rposition(|(number, _)| *number == segment) {

@@ -41,7 +41,11 @@ impl DiskStore {
         let _only = store.rebuilding.try_lock().map_err(|_| {
             Error::Busy("the index is being rebuilt already; wait for that to end".to_owned())
         })?;
-        let generation = store.index.get()?.generation().next();
+        let index = store.index.get()?;
+        if index.is_read_only() {
+            store.queue.check()?;
+        }
+        let generation = index.generation().next();
         // The remains of an interrupted rebuild would be taken for a part of this one.
         generation.remove()?;
         let mut report = match build(store, &generation, progress) {

@@ -241,7 +241,7 @@ impl Recovery<'_> {
         if !matches!(self.until, Until::End) || !is_last || !matches!(view.footer, Sealing::Open) {
             return Ok(());
         }
-        if let Some(torn) = digest.torn {
+        if let Some(torn) = digest.torn.filter(|_| !self.index.is_read_only()) {
             cut(view, digest.position.end, torn)?;
         }
         if found_nothing && digest.torn.is_none() && view.header_ok {

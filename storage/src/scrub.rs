@@ -60,6 +60,9 @@ pub struct Damage {
     pub library: Option<LibraryId>,
     /// The damaged object, if known.
     pub id: Option<ObjectId>,
+    /// Whether it is the place of records whose ids cannot be read. It does no harm once no object of the
+    /// library is lost or missing.
+    pub is_gap: bool,
     /// A description of the damage.
     pub what: String,
 }
@@ -148,7 +151,7 @@ impl Scrub<'_> {
         let mut until = view.records_end();
         if view.number == end.segment {
             if until < end.end {
-                self.damage(view, until, None, "the file ends before the last committed group");
+                self.gap(view, until, "the file ends before the last committed group");
             }
             until = until.min(end.end);
         }
@@ -227,7 +230,10 @@ impl Scrub<'_> {
                 let text = format!("{} at offset {offset}: {what}; pull it again", view.path.display());
                 self.store.index.lose(&name.library, &[(indexed, place, text)])?;
             }
-            self.damage(view, offset, id, &what);
+            match id {
+                Some(_) => self.damage(view, offset, id, &what),
+                None => self.gap(view, offset, &what),
+            }
         }
         Ok(())
     }
@@ -267,7 +273,7 @@ impl Scrub<'_> {
                     let file = self.store.layout.segment(place.segment);
                     let what = "the index names a record that is not there".to_owned();
                     let (offset, id) = (u64::from(place.offset), Some(indexed.id()));
-                    self.list(Damage { file, offset, library: Some(*library), id, what });
+                    self.list(Damage { file, offset, library: Some(*library), id, is_gap: false, what });
                 }
             }
         }
@@ -276,8 +282,18 @@ impl Scrub<'_> {
 
     fn damage(&mut self, view: &SegmentView, offset: u64, id: Option<ObjectId>, what: &str) {
         tracing::error!("{} at offset {offset}: {what} ({id:?})", view.path.display());
+        self.list(Self::damage_at(view, offset, id, what));
+    }
+
+    /// Damage in the place of records, without their ids.
+    fn gap(&mut self, view: &SegmentView, offset: u64, what: &str) {
+        tracing::error!("{} at offset {offset}: {what}", view.path.display());
+        self.list(Damage { is_gap: true, ..Self::damage_at(view, offset, None, what) });
+    }
+
+    fn damage_at(view: &SegmentView, offset: u64, id: Option<ObjectId>, what: &str) -> Damage {
         let library = view.name.map(|name| name.library);
-        self.list(Damage { file: view.path.clone(), offset, library, id, what: what.to_owned() });
+        Damage { file: view.path.clone(), offset, library, id, is_gap: false, what: what.to_owned() }
     }
 
     fn list(&mut self, damage: Damage) {

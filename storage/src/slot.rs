@@ -69,6 +69,27 @@ impl IndexSlot {
         self.get()?.mark(library, marks)
     }
 
+    /// Sets a library back to an earlier position. `remove` removes the records after it from the index.
+    /// Durable when it returns.
+    pub(crate) fn rewind(
+        &self,
+        library: &LibraryId,
+        position: Option<Position>,
+        remove: impl FnOnce(&Index) -> Result<()>,
+    ) -> Result<()> {
+        let mut durable = self.lock();
+        let index = self.get()?;
+        // First: whatever a crash keeps of the rest, the next open reads everything after the position again.
+        index.set_position(library, position)?;
+        remove(&index)?;
+        index.flush()?;
+        match position {
+            Some(position) => durable.insert(*library, position),
+            None => durable.remove(library),
+        };
+        Ok(())
+    }
+
     /// Replaces the index in use. `finish` brings the new one up to date while nothing changes.
     pub(crate) fn replace(
         &self,

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
 
@@ -11,11 +11,12 @@ use chuan_engine::{Error, Result, id::LibraryId};
 use crate::{
     Losses, Options, Stats,
     disk::Disk,
+    give_back::{self, LibraryEnd},
     index::{self, Cache, Generation, Index},
     layout::Layout,
     log::Log,
     objects::{Inner, LibraryObjects},
-    queue::Queue,
+    queue::{Queue, Refusal},
     reader::RecordReader,
     recover::{self, Recovered, Until},
     settle::Settle,
@@ -32,7 +33,7 @@ use crate::{
 #[derive(Debug)]
 pub struct DiskStore {
     inner: Arc<Inner>,
-    writer: Option<JoinHandle<()>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl DiskStore {
@@ -58,7 +59,39 @@ impl DiskStore {
         let writer = Some(writer::start(log, queue.clone())?);
         let reader = RecordReader::new(layout.clone());
         let inner = Inner { layout, index, queue, reader, cache, losses, rebuilding: Mutex::new(()) };
-        Ok(Self { inner: Arc::new(inner), writer })
+        Ok(Self { inner: Arc::new(inner), writer: Mutex::new(writer) })
+    }
+
+    /// Opens a store that exists for reading only, with no write to the disk: on a full or read-only file
+    /// system. Content that the index does not know yet is indexed in memory. Appends fail with
+    /// [`Error::Full`] and the reason `why`; damage that reads find is known until the store is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`] with `why` if the index is damaged or missing: building one needs a disk that takes
+    /// writes.
+    pub fn open_read_only(dir: &Path, why: &str) -> Result<Self> {
+        let layout = Layout::new(dir);
+        layout.check_format()?;
+        let (cache, losses) = (index::cache(), Arc::new(LossCounts::default()));
+        let generation = Generation::current(&layout.index())?;
+        if generation.is_noted_damaged() {
+            return Err(Error::Full(format!("{why}; the index is damaged, and building one needs room")));
+        }
+        let opened = Index::open_read_only(generation, &cache, losses.clone()).and_then(|index| {
+            recover::recover(&layout, &index, Until::End, &|_, _| {})?;
+            Ok(index)
+        });
+        let index = opened.map_err(|error| match error {
+            Error::Corrupt(text) => Error::Full(format!("{why}; it cannot be read either: {text}")),
+            error => error,
+        })?;
+        let durable = index.positions()?;
+        let index = Arc::new(IndexSlot::new(index, durable));
+        let queue = Arc::new(Queue::refusing(dir.to_owned(), Refusal::Full(why.to_owned())));
+        let reader = RecordReader::new(layout.clone());
+        let inner = Inner { layout, index, queue, reader, cache, losses, rebuilding: Mutex::new(()) };
+        Ok(Self { inner: Arc::new(inner), writer: Mutex::default() })
     }
 
     /// The content of the store, in numbers.
@@ -101,6 +134,27 @@ impl DiskStore {
         Ok(self.inner.index.get()?.totals().into_keys().collect())
     }
 
+    /// The end of a library's content now, for [`give_back`](Self::give_back).
+    pub fn end(&self, library: &LibraryId) -> Result<LibraryEnd> {
+        give_back::end(&self.inner, library)
+    }
+
+    /// Removes everything that was appended to a library after `end`, and returns the freed bytes of its
+    /// segments. The caller ensures that nothing else was appended to the library meanwhile, that nothing
+    /// durable names it, and that nothing is appended to the library before this returns.
+    ///
+    /// Where a full disk stopped the store, it still takes no writes before it is opened again. If the
+    /// library had or has lost objects, nothing is removed and the result is 0. After a crash at any step,
+    /// the store opens and all content before `end` is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Poisoned`] if the content of the disk is not known; [`Error::Busy`] during a rebuild; any
+    /// error of the index and of the files.
+    pub fn give_back(&self, end: &LibraryEnd) -> Result<u64> {
+        give_back::give_back(&self.inner, end, &|| self.join())
+    }
+
     /// Damage found and repaired since the store was opened. Damage that the opening found is included.
     pub fn losses(&self) -> Losses {
         self.inner.losses.get()
@@ -108,6 +162,14 @@ impl DiskStore {
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
+    }
+
+    /// Blocks until the store's threads have ended. Called once the queue gives them no more work.
+    fn join(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if writer.is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the store's thread panicked");
+        }
     }
 
     /// The objects of a library.
@@ -119,9 +181,7 @@ impl DiskStore {
 impl Drop for DiskStore {
     fn drop(&mut self) {
         self.inner.queue.close();
-        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!("the store's thread panicked");
-        }
+        self.join();
         self.inner.index.close();
     }
 }

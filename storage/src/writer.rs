@@ -28,6 +28,10 @@ fn run(mut log: Log, queue: &Arc<Queue>) {
                 objects.into_iter().try_for_each(|object| log.put(library, object))
             }
             Job::Barrier(library, answer) => log.commit(&library).and_then(|()| log.barrier(answer)),
+            Job::Release(library, answer) => log.release(&library).and_then(|cost| {
+                queue.forget(&library, cost);
+                log.barrier(answer)
+            }),
         };
         if let Err(error) = result {
             queue.refuse(Refusal::of(&error));

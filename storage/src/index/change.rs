@@ -14,9 +14,8 @@ use chuan_engine::{
     segment::SegmentName,
     store::{ObjectId, PageState},
 };
-use rocksdb::WriteBatch;
 
-use super::{Index, LOST, MARKS, META, key, tuning};
+use super::{Index, LOST, MARKS, META, batch::Batch, key, tuning};
 use crate::{
     entry::{Indexed, Location, Position, malformed},
     stats::Losses,
@@ -57,21 +56,20 @@ impl Index {
         let mut totals = self.lock();
         let library = change.library;
         let mut after = totals.get(&library).copied().unwrap_or_default();
-        let mut batch = WriteBatch::default();
+        let mut batch = Batch::default();
         let was_lost = if after.lost > 0 { self.lost_among(change)? } else { HashSet::new() };
         self.put_records(change, &mut after, &mut batch)?;
         for id in &was_lost {
-            batch.delete_cf(self.family(LOST)?, key::lost(&library, id));
+            batch.delete(LOST, key::lost(&library, id));
         }
         let set_aside = self.put_damaged(change, &mut batch)?;
         let mended = was_lost.len() as u64;
         after.lost = (after.lost + set_aside).saturating_sub(mended);
         let Position { segment, id, .. } = change.position;
         let name = SegmentName { id, library };
-        let meta = self.family(META)?;
-        batch.put_cf(meta, key::of_library(key::POSITION_PREFIX, &library), change.position.encode());
-        batch.put_cf(meta, key::of_library(key::TOTALS_PREFIX, &library), after.encode());
-        batch.put_cf(meta, key::segment(segment), key::segment_name(&name));
+        batch.put(META, key::of_library(key::POSITION_PREFIX, &library), change.position.encode());
+        batch.put(META, key::of_library(key::TOTALS_PREFIX, &library), after.encode());
+        batch.put(META, key::segment(segment), key::segment_name(&name));
         // Before the entries become visible: a reader that finds one needs its segment's name.
         self.know(segment, name);
         self.write(batch)?;
@@ -85,7 +83,7 @@ impl Index {
     pub(crate) fn lose(&self, library: &LibraryId, records: &[(Indexed, Location, String)]) -> Result<()> {
         let mut totals = self.lock();
         let mut after = totals.get(library).copied().unwrap_or_default();
-        let mut batch = WriteBatch::default();
+        let mut batch = Batch::default();
         let mut seen = HashSet::new();
         for (indexed, location, place) in records {
             let held = self.locate(library, std::slice::from_ref(indexed))?;
@@ -94,16 +92,16 @@ impl Index {
                 continue;
             }
             let (family, key) = key::record_key(library, indexed);
-            batch.delete_cf(self.family(family)?, key);
+            batch.delete(family, key);
             if let Indexed::Page(id) = indexed {
-                batch.delete_cf(self.family(MARKS)?, key::object(library, id.as_bytes()));
+                batch.delete(MARKS, key::object(library, id.as_bytes()));
             }
-            batch.put_cf(self.family(LOST)?, key::lost(library, &id), place);
+            batch.put(LOST, key::lost(library, &id), place);
             after.remove(indexed, location);
         }
         let set_aside = seen.len() as u64;
         after.lost += set_aside;
-        batch.put_cf(self.family(META)?, key::of_library(key::TOTALS_PREFIX, library), after.encode());
+        batch.put(META, key::of_library(key::TOTALS_PREFIX, library), after.encode());
         self.write(batch)?;
         totals.insert(*library, after);
         self.losses.add(Losses { set_aside, mended: 0 });
@@ -113,7 +111,7 @@ impl Index {
     /// Raises the states of those pages of a library that are held.
     pub(crate) fn mark(&self, library: &LibraryId, marks: &[(PageId, PageState)]) -> Result<()> {
         let _lock = self.lock();
-        let mut batch = WriteBatch::default();
+        let mut batch = Batch::default();
         let ids: Vec<PageId> = marks.iter().map(|(id, _)| *id).collect();
         let mut raised: HashMap<PageId, PageState> = HashMap::new();
         for ((id, to), now) in marks.iter().zip(self.page_states(library, &ids)?) {
@@ -121,24 +119,69 @@ impl Index {
             let Some(value) = key::mark(*to).filter(|_| now != PageState::Absent && now < *to) else {
                 continue;
             };
-            batch.put_cf(self.family(MARKS)?, key::object(library, id.as_bytes()), value);
+            batch.put(MARKS, key::object(library, id.as_bytes()), value);
             raised.insert(*id, *to);
         }
         self.write(batch)
     }
 
+    /// Sets how far the index knows the segments of a library, without a change of its entries.
+    pub(crate) fn set_position(&self, library: &LibraryId, position: Option<Position>) -> Result<()> {
+        let _lock = self.lock();
+        let mut batch = Batch::default();
+        let key = key::of_library(key::POSITION_PREFIX, library);
+        match position {
+            Some(position) => batch.put(META, key, position.encode()),
+            None => batch.delete(META, key),
+        }
+        self.write(batch)
+    }
+
+    /// Removes those of a library's records, and their marks, that the index has at these places.
+    pub(crate) fn remove(&self, library: &LibraryId, records: &[(Indexed, Location)]) -> Result<()> {
+        let mut totals = self.lock();
+        let mut after = totals.get(library).copied().unwrap_or_default();
+        let mut batch = Batch::default();
+        let keys: Vec<Indexed> = records.iter().map(|(indexed, _)| *indexed).collect();
+        for ((indexed, location), held) in records.iter().zip(self.locate(library, &keys)?) {
+            if held != Some(*location) {
+                continue;
+            }
+            let (family, key) = key::record_key(library, indexed);
+            batch.delete(family, key);
+            if let Indexed::Page(id) = indexed {
+                batch.delete(MARKS, key::object(library, id.as_bytes()));
+            }
+            after.remove(indexed, location);
+        }
+        batch.put(META, key::of_library(key::TOTALS_PREFIX, library), after.encode());
+        self.write(batch)?;
+        totals.insert(*library, after);
+        Ok(())
+    }
+
+    /// Removes the entries of segments that have no records any more.
+    pub(crate) fn forget_segments(&self, numbers: &[u32]) -> Result<()> {
+        let _lock = self.lock();
+        let mut batch = Batch::default();
+        numbers.iter().for_each(|number| batch.delete(META, key::segment(*number)));
+        self.write(batch)?;
+        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        segments.retain(|number, _| !numbers.contains(number));
+        Ok(())
+    }
+
     /// Removes the entry of a segment whose records are all lost.
     pub(crate) fn forget_segment(&self, number: u32) -> Result<()> {
-        let _lock = self.lock();
-        let mut batch = WriteBatch::default();
-        batch.delete_cf(self.family(META)?, key::segment(number));
-        self.write(batch)?;
-        self.segments.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        self.forget_segments(&[number])?;
         self.flush()
     }
 
     /// Makes the index durable. Entries do not need it: they can be read from the segments again.
     pub(crate) fn flush(&self) -> Result<()> {
+        if self.is_read_only() {
+            return Ok(());
+        }
         let families: Vec<_> =
             tuning::FAMILIES.iter().map(|(name, _)| self.family(name)).collect::<Result<_>>()?;
         self.db
@@ -150,12 +193,11 @@ impl Index {
     fn lost_among(&self, change: &Change<'_>) -> Result<HashSet<ObjectId>> {
         let ids: HashSet<ObjectId> = change.records.iter().map(|(indexed, _)| indexed.id()).collect();
         let ids: Vec<ObjectId> = ids.into_iter().collect();
-        let keys: Vec<Vec<u8>> = ids.iter().map(|id| key::lost(&change.library, id)).collect();
-        let held = self.multi_get(LOST, keys.iter(), |value| Ok(value.is_some()))?;
+        let held = self.are_lost(&change.library, &ids)?;
         Ok(ids.into_iter().zip(held).filter(|(_, held)| *held).map(|(id, _)| id).collect())
     }
 
-    fn put_records(&self, change: &Change<'_>, totals: &mut Totals, batch: &mut WriteBatch) -> Result<()> {
+    fn put_records(&self, change: &Change<'_>, totals: &mut Totals, batch: &mut Batch) -> Result<()> {
         let mut before = if change.fresh {
             Vec::new()
         } else {
@@ -171,14 +213,14 @@ impl Index {
             if change.fresh || (!held && seen.insert((family, key.clone()))) {
                 totals.add(indexed, location);
             }
-            batch.put_cf(self.family(family)?, key, value);
+            batch.put(family, key, value);
         }
         Ok(())
     }
 
     /// Puts damaged records that are not held elsewhere into the lost set. Returns how many were not in it
     /// before.
-    fn put_damaged(&self, change: &Change<'_>, batch: &mut WriteBatch) -> Result<u64> {
+    fn put_damaged(&self, change: &Change<'_>, batch: &mut Batch) -> Result<u64> {
         let good: HashSet<ObjectId> = change.records.iter().map(|(indexed, _)| indexed.id()).collect();
         let mut new = HashSet::new();
         for (id, place) in change.damaged.iter().filter(|(id, _)| !good.contains(id)) {
@@ -190,7 +232,7 @@ impl Index {
             if held || self.get(LOST, &key)?.is_some() || !new.insert(*id) {
                 continue;
             }
-            batch.put_cf(self.family(LOST)?, key, place);
+            batch.put(LOST, key, place);
         }
         Ok(new.len() as u64)
     }
@@ -199,8 +241,11 @@ impl Index {
         self.segments.write().unwrap_or_else(PoisonError::into_inner).insert(segment, name);
     }
 
-    fn write(&self, batch: WriteBatch) -> Result<()> {
-        self.db.write_opt(batch, &tuning::write()).map_err(|error| self.failed(&error))
+    fn write(&self, batch: Batch) -> Result<()> {
+        if let Some(overlay) = &self.overlay {
+            return overlay.take(batch);
+        }
+        self.db.write_opt(batch.encode(self)?, &tuning::write()).map_err(|error| self.failed(&error))
     }
 
     fn lock(&self) -> MutexGuard<'_, AllTotals> {

@@ -3,6 +3,7 @@
 //! [`change`] holds the changes, under one lock; this file opens and reads the index. Only marks and the lost
 //! set exist nowhere else. The index never decides what is durable: its caller reports that afterwards.
 
+mod batch;
 mod change;
 mod generation;
 mod key;
@@ -23,7 +24,7 @@ use chuan_engine::{
     segment::SegmentName,
     store::{ObjectId, PageState},
 };
-use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, Direction, ErrorKind, IteratorMode};
+use rocksdb::{ColumnFamily, DB, Direction, ErrorKind, IteratorMode};
 
 pub(crate) use change::{Change, Totals};
 pub(crate) use generation::Generation;
@@ -49,6 +50,8 @@ pub(crate) struct Index {
     totals: Mutex<change::AllTotals>,
     segments: RwLock<BTreeMap<u32, SegmentName>>,
     losses: Arc<LossCounts>,
+    /// Changes, where the database is open for reading only.
+    overlay: Option<batch::Overlay>,
     /// Declared after the database, so that it is dropped when the database is closed.
     cleanup: DirectoryCleanup,
 }
@@ -65,15 +68,40 @@ impl Index {
         let dir = generation.dir();
         let exists = dir.join("CURRENT").exists();
         std::fs::create_dir_all(&dir).map_err(|error| Error::io(format!("make {}", dir.display()), error))?;
-        let families = tuning::FAMILIES
-            .map(|(name, bytes)| ColumnFamilyDescriptor::new(name, tuning::column_family(cache, bytes)));
-        let db = DB::open_cf_descriptors(&tuning::database(exists), &dir, families)
-            .map_err(|error| failed(&generation, &error))?;
+        tuning::check_resources()?;
+        let db = DB::open_cf_descriptors(&tuning::database(exists), &dir, tuning::families(cache));
+        Self::load(db, generation, losses, None)
+    }
+
+    /// Opens an index that exists, without a write to the disk: changes are kept in memory.
+    pub(crate) fn open_read_only(
+        generation: Generation,
+        cache: &Cache,
+        losses: Arc<LossCounts>,
+    ) -> Result<Self> {
+        tuning::check_resources()?;
+        let (options, families) = (tuning::database(true), tuning::families(cache));
+        let db = DB::open_cf_descriptors_read_only(&options, generation.dir(), families, false);
+        Self::load(db, generation, losses, Some(batch::Overlay::default()))
+    }
+
+    fn load(
+        db: std::result::Result<DB, rocksdb::Error>,
+        generation: Generation,
+        losses: Arc<LossCounts>,
+        overlay: Option<batch::Overlay>,
+    ) -> Result<Self> {
+        let db = db.map_err(|error| failed(&generation, &error))?;
         let cleanup = DirectoryCleanup { generation: generation.clone(), discard: AtomicBool::new(false) };
-        let mut index =
-            Self { db, generation, totals: Mutex::default(), segments: RwLock::default(), losses, cleanup };
-        index.load()?;
+        let (totals, segments) = (Mutex::default(), RwLock::default());
+        let mut index = Self { db, generation, totals, segments, losses, overlay, cleanup };
+        index.load_totals()?;
         Ok(index)
+    }
+
+    /// Whether changes go to memory only.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.overlay.is_some()
     }
 
     /// Which one it is.
@@ -86,7 +114,7 @@ impl Index {
         self.cleanup.discard.store(true, Ordering::Relaxed);
     }
 
-    fn load(&mut self) -> Result<()> {
+    fn load_totals(&mut self) -> Result<()> {
         let mut totals = change::AllTotals::new();
         self.scan(META, &[key::TOTALS_PREFIX], |key, value| {
             totals.insert(key::parse_of_library(key)?, Totals::decode(value)?);
@@ -188,6 +216,11 @@ impl Index {
         Ok(found)
     }
 
+    /// Whether each object is in the lost set of a library.
+    pub(crate) fn are_lost(&self, library: &LibraryId, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        self.multi_get(LOST, ids.iter().map(|id| key::lost(library, id)), |value| Ok(value.is_some()))
+    }
+
     /// Visits every record of a library that the index knows, family by family in key order.
     pub(crate) fn visit(
         &self,
@@ -202,13 +235,16 @@ impl Index {
         })
     }
 
-    fn get(&self, family: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    fn get(&self, family: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if let Some(value) = self.overlaid(family, key) {
+            return Ok(value);
+        }
         self.db.get_cf_opt(self.family(family)?, key, &tuning::read()).map_err(|error| self.failed(&error))
     }
 
     fn multi_get<T>(
         &self,
-        family: &str,
+        family: &'static str,
         keys: impl Iterator<Item = impl AsRef<[u8]>>,
         mut each: impl FnMut(Option<&[u8]>) -> Result<T>,
     ) -> Result<Vec<T>> {
@@ -216,19 +252,31 @@ impl Index {
         self.db
             .batched_multi_get_cf_opt(self.family(family)?, &keys, false, &tuning::read())
             .into_iter()
-            .map(|value| {
+            .zip(&keys)
+            .map(|(value, key)| {
+                if let Some(value) = self.overlaid(family, key.as_ref()) {
+                    return each(value.as_deref());
+                }
                 let value = value.map_err(|error| self.failed(&error))?;
                 each(value.as_deref())
             })
             .collect()
     }
 
+    /// The entry that hides the database's: `Some(None)` if it is deleted.
+    fn overlaid(&self, family: &'static str, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        self.overlay.as_ref()?.get(family, key)
+    }
+
     fn scan(
         &self,
-        family: &str,
+        family: &'static str,
         prefix: &[u8],
         mut each: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<()> {
+        // A copy: `each` may change the overlay.
+        let overlay = self.overlay.as_ref().map(|overlay| overlay.range(family, prefix));
+        let mut overlay = overlay.unwrap_or_default();
         let from = IteratorMode::From(prefix, Direction::Forward);
         let mut options = tuning::read();
         options.fill_cache(false);
@@ -237,9 +285,12 @@ impl Index {
             if !key.starts_with(prefix) {
                 break;
             }
-            each(&key, &value)?;
+            match overlay.remove(&*key) {
+                None => each(&key, &value)?,
+                Some(hiding) => hiding.map_or(Ok(()), |value| each(&key, &value))?,
+            }
         }
-        Ok(())
+        overlay.iter().try_for_each(|(key, value)| value.iter().try_for_each(|value| each(key, value)))
     }
 
     fn family(&self, name: &str) -> Result<&ColumnFamily> {

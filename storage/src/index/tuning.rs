@@ -4,9 +4,12 @@
 //! [`MEMTABLE_BYTES`] for entries that are not flushed, and the table handles of [`OPEN_FILES`] files. A
 //! second index during a rebuild needs the last two once more.
 
+use std::{io, thread};
+
+use chuan_engine::{Error, Result};
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, DBCompressionType, LogLevel, LruCacheOptions, Options,
-    ReadOptions, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, ColumnFamilyDescriptor, DBCompressionType,
+    DEFAULT_COLUMN_FAMILY_NAME, LogLevel, LruCacheOptions, Options, ReadOptions, WriteOptions,
 };
 
 pub(crate) use rocksdb::Cache;
@@ -18,6 +21,12 @@ const CACHE_BYTES: usize = 32 * MIB;
 /// Also how much the next open indexes again after a crash: about 60 bytes for each record.
 const MEMTABLE_BYTES: usize = 16 * MIB;
 const OPEN_FILES: i32 = 64;
+/// Threads of RocksDB, each with the system's usual stack, and the threads of the store.
+const THREADS: usize = 6;
+/// Bytes of the stack of such a thread.
+const STACK_BYTES: usize = 8 * MIB;
+/// Memory of an open index, with room for a compaction.
+const MEMORY_BYTES: usize = CACHE_BYTES + 2 * MEMTABLE_BYTES + 16 * MIB;
 const BLOOM_BITS: f64 = 10.0;
 
 /// Options of the database. With `exists`, neither it nor a column family is created: a missing one is
@@ -51,6 +60,45 @@ pub(crate) fn cache() -> Cache {
     // Few shards: a filter's partition must fit into one beside others.
     options.set_num_shard_bits(2);
     Cache::new_lru_cache_opts(&options)
+}
+
+/// All column families. The default one is empty; without options of its own it would have a cache of its
+/// own.
+pub(super) fn families(cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
+    let named = FAMILIES.map(|(name, bytes)| (name, column_family(cache, bytes)));
+    let all = named.into_iter().chain([(DEFAULT_COLUMN_FAMILY_NAME, column_family(cache, MIB))]);
+    all.map(|(name, options)| ColumnFamilyDescriptor::new(name, options)).collect()
+}
+
+/// Fails where the system does not give the memory and the threads that an open index uses: RocksDB ends the
+/// process where it cannot get them.
+pub(super) fn check_resources() -> Result<()> {
+    let failed = |error: io::Error| Error::Io {
+        context: format!(
+            "the index needs {} MiB of memory and {THREADS} threads; raise the limits of this process (ulimit -v, \
+             ulimit -u), or end other programs",
+            MEMORY_BYTES / MIB
+        ),
+        source: error,
+    };
+    let mut memory: Vec<u8> = Vec::new();
+    memory.try_reserve_exact(MEMORY_BYTES).map_err(|_| failed(io::ErrorKind::OutOfMemory.into()))?;
+    let (release, wait) = crossbeam_channel::bounded::<()>(0);
+    let mut threads = Vec::new();
+    let mut refused = None;
+    for _ in 0..THREADS {
+        let wait = wait.clone();
+        let builder = thread::Builder::new().stack_size(STACK_BYTES);
+        match builder.spawn(move || wait.recv().is_err()) {
+            Ok(thread) => threads.push(thread),
+            Err(error) => refused = Some(error),
+        }
+    }
+    drop(release);
+    threads.into_iter().for_each(|thread| drop(thread.join()));
+    // Held until here, together with the stacks, and not optimized away.
+    drop(std::hint::black_box(memory));
+    refused.map_or(Ok(()), |error| Err(failed(error)))
 }
 
 /// Options of a column family whose memtable holds at most `memtable_bytes`.
