@@ -78,6 +78,15 @@ fn an_export_is_verified_offline() -> Result<()> {
     let written = fs::read_to_string(&export)?;
     ensure!(written.lines().count() as u64 == number(&exported, "count")?, "{exported}");
     ensure!(pair.origin.run(["audit", "export"])? == written, "both ways are the same");
+    // A link planted at the path leads nowhere, and an older export is replaced.
+    let (link, victim) = (pair.scratch().join("link"), pair.scratch().join("victim"));
+    fs::write(&victim, "not an export")?;
+    std::os::unix::fs::symlink(&victim, &link)?;
+    let (code, error) = pair.origin.fails(["audit", "export", link.to_str().unwrap_or_default()])?;
+    ensure!(code == 4 && error.contains("link"), "{code}: {error}");
+    ensure!(fs::read_to_string(&victim)? == "not an export", "a planted link was followed");
+    pair.origin.json(["audit", "export", export_text])?;
+    ensure!(fs::read_to_string(&export)? == written, "an export was not replaced");
 
     let nowhere = Home::at(pair.scratch().join("nowhere"))?;
     let verify = ["audit", "verify", "--export", export_text];

@@ -8,6 +8,7 @@ mod bench;
 mod channels;
 mod flips;
 mod fresh;
+mod full_disk;
 mod fuzz_corpus;
 mod goldens;
 mod hostile;

@@ -75,6 +75,15 @@ pub fn is_there(path: &Path) -> Failure {
 /// Replaces the file at `path` by `bytes` with permission bits `mode`. A crash leaves the old file or the new
 /// one, never a part; durable when it returns.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    replace(path, mode, |file| {
+        file.write_all(bytes).map_err(|error| Failure::io(format!("write {}", path.display()), error))
+    })
+}
+
+/// Replaces the file at `path` by what `write` writes, with permission bits `mode`. A link at `path` is
+/// replaced, never followed. A crash leaves the old file or the new one, never a part; durable when it
+/// returns.
+pub fn replace<T>(path: &Path, mode: u32, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let failed = |error| Failure::io(format!("write {}", path.display()), error);
     // A path of one name has an empty parent, which is not a folder.
     let path = &std::path::absolute(path).map_err(failed)?;
@@ -86,21 +95,25 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     temp_name.push(name);
     temp_name.push(".tmp");
     let temp = dir.join(temp_name);
-    let write = || -> io::Result<()> {
-        match fs::remove_file(&temp) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temp, path)
-    };
-    write().map_err(|error| {
+    let replaced = new_file(&temp, mode).map_err(failed).and_then(|mut file| {
+        let written = write(&mut file)?;
+        file.sync_all().and_then(|()| fs::rename(&temp, path)).map_err(failed)?;
+        Ok(written)
+    });
+    let written = replaced.inspect_err(|_| {
         let _ = fs::remove_file(&temp);
-        failed(error)
     })?;
-    sync_dir(dir)
+    sync_dir(dir)?;
+    Ok(written)
+}
+
+/// Makes a file in place of one that a crash has left.
+fn new_file(path: &Path, mode: u32) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }
 
 /// Removes a file; durable when it returns. A file that does not exist is no error.

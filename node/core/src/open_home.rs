@@ -5,7 +5,10 @@ use std::{
     future::Future,
     net::SocketAddr,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use chuan_engine::{
@@ -40,6 +43,8 @@ pub(crate) struct OpenHome {
     doing: String,
     /// The commands that run here.
     running: Mutex<Vec<Cancel>>,
+    /// Whether a command of this process has said that the home takes no writes.
+    is_announced: AtomicBool,
 }
 
 impl OpenHome {
@@ -74,7 +79,15 @@ impl OpenHome {
     async fn open_locked(home: Home, lock: HomeLock, doing: &str) -> Result<Arc<Self>> {
         // Before the store, which may take long to open after a crash: other processes find a socket that
         // will answer.
-        let listener = socket::bind(&home.run_dir())?;
+        let listener = match socket::bind(&home.run_dir()) {
+            Ok(listener) => Some(listener),
+            // A home that only reads works without it.
+            Err(failure) if failure.is_unwritable() => {
+                tracing::debug!(%failure, "no admin socket");
+                None
+            }
+            Err(failure) => return Err(failure),
+        };
         let opened = Event::new(Verb::Opened, doing);
         let services = Threads::Pool
             .run(move || {
@@ -84,11 +97,14 @@ impl OpenHome {
             })
             .await?;
         services.start();
-        let this = Arc::new(Self { services, doing: doing.to_owned(), running: Mutex::default() });
+        let (doing, running) = (doing.to_owned(), Mutex::default());
+        let this = Arc::new(Self { services, doing, running, is_announced: AtomicBool::new(false) });
         let handler = AdminHandler { holder: this.holder(), home: Arc::downgrade(&this) };
         let supervisor = &this.services.context.supervisor;
         let stop = supervisor.stopping(Stage::Admin);
-        supervisor.spawn(Stage::Admin, server::run(listener, Arc::new(handler), stop));
+        if let Some(listener) = listener {
+            supervisor.spawn(Stage::Admin, server::run(listener, Arc::new(handler), stop));
+        }
         Ok(this)
     }
 
@@ -110,7 +126,10 @@ impl OpenHome {
     pub(crate) async fn run(&self, command: Command, job: Job) -> Result<Outcome> {
         let admitted = self.admit()?;
         let cancel = job.cancel().clone();
-        admitted.run(&cancel, self.run_accepted(command, job)).await
+        if !self.is_announced.swap(true, Ordering::Relaxed) {
+            self.announce(&job).await;
+        }
+        admitted.run(&cancel, self.run_to_end(command, job)).await
     }
 
     /// Runs work as a command of this process: closing waits for it.
@@ -139,9 +158,21 @@ impl OpenHome {
         Ok(Admitted { stop: supervisor.stopping(Stage::Commands), _held: held })
     }
 
+    /// Says that the home was opened for reading only, if it was, and why.
+    async fn announce(&self, job: &Job) {
+        if let Some(why) = self.services.context.store.read_only() {
+            job.say(format!("the home takes no writes, so this process only reads: {why}")).await;
+        }
+    }
+
     /// Like [`OpenHome::run`], of a command that was admitted, or that the admin socket accepted: it may run
     /// although the home is being closed, which waits for it.
     pub(crate) async fn run_accepted(&self, command: Command, job: Job) -> Result<Outcome> {
+        self.announce(&job).await;
+        self.run_to_end(command, job).await
+    }
+
+    async fn run_to_end(&self, command: Command, job: Job) -> Result<Outcome> {
         let _running = self.register(job.cancel());
         let result = match command {
             Command::Status => {

@@ -86,7 +86,11 @@ impl Log {
             arrival: 0,
         };
         if let Err(failure) = state.ensure_open(&files, now_ms) {
-            tracing::error!(%failure, "the audit log cannot be written");
+            match failure.is_unwritable() {
+                // Whether the home takes writes is known, and said, once its store is open.
+                true => tracing::debug!(%failure, "the audit log cannot be written"),
+                false => tracing::error!(%failure, "the audit log cannot be written"),
+            }
         }
         Self { files, state: Mutex::new(state), grown: Condvar::new(), ledger: OnceLock::new() }
     }
@@ -221,12 +225,13 @@ impl State {
             files.keep_torn(walked.first, walked.len, walked.at.count)?;
             files.cut(walked.first, walked.len).map_err(|failure| self.poison(failure))?;
         }
+        // Also where nothing can be appended: an older pair of ledger files is found by this number.
+        self.arrival = self.arrival.max(walked.arrival);
         let (file, len) = self.open_to_append(files, walked.first)?;
         // Records that a killed process wrote may not be durable.
         let synced = if walked.first == kept.file { kept.offset } else { 0 };
         let unsynced = usize::try_from(len.saturating_sub(synced)).unwrap_or(usize::MAX);
         (self.at, self.kept) = (walked.at, kept);
-        self.arrival = self.arrival.max(walked.arrival);
         self.tail = Tail::Open { file, first: walked.first, len, unsynced };
         if torn > 0 {
             tracing::warn!(bytes = torn, "the end of the audit log was torn and is cut off");

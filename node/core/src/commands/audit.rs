@@ -1,7 +1,6 @@
 //! `audit`: reads, verifies or exports the audit log.
 
 use std::{
-    fs::File,
     io::{BufWriter, Write},
     ops::ControlFlow,
     path::Path,
@@ -15,6 +14,7 @@ use crate::{
     audit_log::{Files, Log, line, verify_files},
     command::{AuditVerb, Tail},
     exit::{Failure, Result},
+    file,
     job::Job,
     outcome::{Audited, Outcome, Row},
     services::Services,
@@ -107,9 +107,19 @@ fn export(log: &Log, job: &Job) -> Result<Outcome> {
 
 fn export_to(log: &Log, path: &Path) -> Result<Outcome> {
     let failed = |error| Failure::io(format!("write {}", path.display()), error);
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-    let exported = write_lines(log.files(), |line| file.write_all(line).map_err(failed))?;
-    file.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
+    // A link may lead to a file of another program, and a device or pipe must not be replaced.
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        let path = path.display();
+        return Err(Failure::invalid(format!(
+            "{path} is a link or no regular file; name another file, or none to write to standard output"
+        )));
+    }
+    let exported = file::replace(path, 0o600, |file| {
+        let mut file = BufWriter::new(file);
+        let exported = write_lines(log.files(), |line| file.write_all(line).map_err(failed))?;
+        file.flush().map_err(failed)?;
+        Ok(exported)
+    })?;
     Ok(Outcome::AuditExport(Audited { file: Some(path.display().to_string()), ..exported }))
 }
 

@@ -74,7 +74,13 @@ fn scrub(context: &Context, verified: &mut Verified, job: &Job) -> Result<()> {
     for damage in &report.damage {
         // A damaged object is lost from now on. If it is still held, another record has its content.
         let named = damage.library.zip(damage.id);
-        if named.is_some_and(|(library, id)| is_held(context, &library, id).unwrap_or(false)) {
+        // Where no id can be read: the scrub has compared the index with all records, so whatever is gone is
+        // lost.
+        let is_gap =
+            |library| damage.is_gap && context.objects(&library).lost().is_ok_and(|lost| lost.is_empty());
+        if named.is_some_and(|(library, id)| is_held(context, &library, id).unwrap_or(false))
+            || damage.library.is_some_and(is_gap)
+        {
             verified.superseded += 1;
             continue;
         }
@@ -148,6 +154,11 @@ fn note_whole_releases(context: &Context, library: &Library) -> Result<BTreeSet<
         if was_whole(context, library, &said.body.manifest)? {
             whole.push(said.body.manifest);
         }
+    }
+    if context.store.read_only().is_some() {
+        let mut known = whole::read(&context.home, &library.id())?;
+        known.extend(whole);
+        return Ok(known);
     }
     whole::note(&context.home, &library.id(), whole)
 }

@@ -52,7 +52,8 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
         delete: options.delete,
         hard_links: !options.no_hard_links,
         dry_run: options.dry_run,
-        records: Some(context.home.restored_dir()),
+        // A home that takes no writes cannot remember what is restored: later restores compare more.
+        records: context.store.read_only().is_none().then(|| context.home.restored_dir()),
         home: Some(context.home.root().to_owned()),
         ..restore::Restore::new(held.trees(), &options.dest)
     };

@@ -9,7 +9,7 @@ use chuan_engine::{
     store::{Kept, Ledger, LostRecord, ObjectStores, Objects, Record, RefMove},
 };
 use chuan_storage::{
-    DiskStore, Losses, Options, Poison,
+    DiskStore, LibraryEnd, Losses, Options, Poison,
     ledger::{DiskLedger, Opened},
     lock::HomeLock,
 };
@@ -34,6 +34,8 @@ struct Disk {
     ledger: Arc<DiskLedger>,
     /// The damage that was found in the ledger's files at opening, as text.
     found: Vec<String>,
+    /// Why the home takes no writes, if it was opened for reading only.
+    read_only: Option<String>,
 }
 
 impl StoreHandle {
@@ -52,8 +54,15 @@ impl StoreHandle {
                 "both files of the ledger are missing: all statements are lost here; `chuan pull` asks peers for them"
             );
         }
-        let store = DiskStore::open(&home.store_dir(), Options { poison, ..Options::default() })?;
-        let disk = Disk { store: Arc::new(store), ledger: Arc::new(ledger), found };
+        let dir = home.store_dir();
+        let (store, read_only) = match DiskStore::open(&dir, Options { poison, ..Options::default() }) {
+            Err(error) if error.is_unwritable() => {
+                let why = error.to_string();
+                (DiskStore::open_read_only(&dir, &why)?, Some(why))
+            }
+            opened => (opened?, None),
+        };
+        let disk = Disk { store: Arc::new(store), ledger: Arc::new(ledger), found, read_only };
         let objects = Arc::clone(&disk.store) as Arc<dyn ObjectStores>;
         let ledger = Arc::clone(&disk.ledger) as Arc<dyn Ledger>;
         Ok(Self { objects, ledger, disk: Some(disk), _lock: Some(lock) })
@@ -78,6 +87,26 @@ impl StoreHandle {
     /// The damage that was found in the ledger's files at opening, as text.
     pub(crate) fn found(&self) -> &[String] {
         self.disk.as_ref().map(|disk| disk.found.as_slice()).unwrap_or_default()
+    }
+
+    /// The bytes that the store can still take; `None` for a store in memory.
+    pub(crate) fn usable_bytes(&self) -> exit::Result<Option<u64>> {
+        Ok(self.disk.as_ref().map(|disk| disk.store.stats()).transpose()?.map(|stats| stats.usable_bytes))
+    }
+
+    /// The end of a library's content; `None` for a store in memory.
+    pub(crate) fn end(&self, library: &LibraryId) -> exit::Result<Option<LibraryEnd>> {
+        Ok(self.disk.as_ref().map(|disk| disk.store.end(library)).transpose()?)
+    }
+
+    /// Removes what was appended to a library after `end`, and that nothing names. Returns the freed bytes.
+    pub(crate) fn give_back(&self, end: &LibraryEnd) -> exit::Result<u64> {
+        Ok(self.disk()?.give_back(end)?)
+    }
+
+    /// Why the home takes no writes, if it was opened for reading only.
+    pub(crate) fn read_only(&self) -> Option<&str> {
+        self.disk.as_ref()?.read_only.as_deref()
     }
 
     /// Whether any chunk of a library is here.

@@ -29,7 +29,7 @@ pub(crate) mod whole;
 
 use std::{
     fs::DirBuilder,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -65,6 +65,7 @@ impl Home {
             )));
         }
         make_dir(&home.root)?;
+        check_private(&home.root)?;
         for dir in [home.store_dir(), home.keys_dir()].into_iter().chain(home.disposable_dirs()) {
             make_dir(&dir)?;
         }
@@ -125,7 +126,11 @@ impl Home {
         }
         // Backups and copies lose empty folders. These folders hold only data that can be made again.
         for dir in home.disposable_dirs() {
-            make_dir(&dir)?;
+            match make_dir(&dir) {
+                // The home can still be read.
+                Err(failure) if failure.is_unwritable() => {}
+                made => made?,
+            }
         }
         Ok(home)
     }
@@ -295,6 +300,22 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Failure::io(format!("resolve {}", path.display()), error))
 }
 
+/// Refuses a folder in which other users may write: they could replace keys and configuration.
+fn check_private(root: &Path) -> Result<()> {
+    let failed = |error| Failure::io(format!("look at {}", root.display()), error);
+    let mode = root.metadata().map_err(failed)?.permissions().mode();
+    if mode & 0o002 == 0 {
+        return Ok(());
+    }
+    Err(Failure::invalid(format!(
+        "every user may write in {} (mode {:o}), so others could replace the keys of a home there; run \
+         `chmod o-w {}`, or choose another folder",
+        root.display(),
+        mode & 0o7777,
+        root.display()
+    )))
+}
+
 /// Makes a folder that only its owner may enter, with its parents. A folder that exists is not changed.
 fn make_dir(path: &Path) -> Result<()> {
     if path.is_dir() {
@@ -313,7 +334,7 @@ fn make_dir(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::fs;
 
     use super::*;
 
@@ -335,6 +356,23 @@ mod tests {
         fs::remove_file(home.config_path()).unwrap();
         let again = Home::init(&root, Some("甲"), Role::Origin).unwrap();
         assert_eq!(again.node_key().unwrap().public(), key);
+    }
+
+    /// Symptom: a home was made in a folder of mode 0777, where any user could replace its keys.
+    #[test]
+    fn a_folder_in_which_all_users_may_write_becomes_no_home() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("h");
+        fs::create_dir(&root).unwrap();
+        for (mode, is_refused) in [(0o777, true), (0o1777, true), (0o775, false)] {
+            fs::set_permissions(&root, fs::Permissions::from_mode(mode)).unwrap();
+            let made = Home::init(&root, None, Role::Origin);
+            assert_eq!(made.is_err(), is_refused, "mode {mode:o}");
+            if let Err(failure) = made {
+                assert_eq!(failure.exit, crate::Exit::Invalid);
+                assert_eq!(fs::read_dir(&root).unwrap().count(), 0, "something was written");
+            }
+        }
     }
 
     /// The id stays when the key changes: after an operator has bound the new key, it is the same node.

@@ -15,7 +15,7 @@ fn path_of(home: &Home, library: &LibraryId) -> PathBuf {
 }
 
 /// The manifests of a library that were complete here. A line that a crash cut short is ignored.
-fn read(home: &Home, library: &LibraryId) -> Result<BTreeSet<ManifestId>> {
+pub(crate) fn read(home: &Home, library: &LibraryId) -> Result<BTreeSet<ManifestId>> {
     let bytes = match file::read(&path_of(home, library)) {
         Ok(bytes) => bytes,
         Err(failure) if failure.exit == Exit::Missing => return Ok(BTreeSet::new()),

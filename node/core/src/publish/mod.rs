@@ -93,6 +93,9 @@ impl Run<'_> {
             return self.preview(options, (&id, &ingest), current);
         }
         let before = current.map(|current| current.body);
+        if !options.force {
+            self.check_room(&id, &ingest)?;
+        }
         let report = self.read(&id, &ingest)?;
         let sealed = plan.seal(&id, &report.trees, &salt)?;
         plan.check_trespass(&*self.context.objects(&id), &sealed)?;
@@ -158,9 +161,29 @@ impl Run<'_> {
         })
     }
 
+    /// Refuses a publish that certainly does not fit, before anything is written.
+    fn check_room(&self, id: &LibraryId, ingest: &ingest::Ingest) -> Result<()> {
+        let Some(usable) = self.context.store.usable_bytes()? else { return Ok(()) };
+        let objects = self.context.objects(id);
+        Ok(ingest::check_room(&*objects, ingest, usable, self.job.cancel().flag())?)
+    }
+
+    /// Reads changed files into the store. Where the disk becomes full, their room is given back: no release
+    /// names their content. A publish that is interrupted keeps it, and the next one does not read it again.
     fn read(&self, id: &LibraryId, ingest: &ingest::Ingest) -> Result<IngestReport> {
         let mut reporter = Reporter::new(self.job, "publish", self.context.clock);
-        Ok(ingest::publish(&*self.context.objects(id), ingest, &mut reporter, self.job.cancel().flag())?)
+        let end = self.context.store.end(id)?;
+        let objects = self.context.objects(id);
+        let report = ingest::publish(&*objects, ingest, &mut reporter, self.job.cancel().flag());
+        if let (Err(chuan_engine::Error::Full(_)), Some(end)) = (&report, end) {
+            match self.context.store.give_back(&end) {
+                Ok(freed) => tracing::info!(freed, "the room of a publish that failed is free again"),
+                Err(failure) => {
+                    self.job.note(format!("the room of this publish is not given back: {failure}"))
+                }
+            }
+        }
+        Ok(report?)
     }
 
     /// The result of a dry run.
