@@ -2,9 +2,11 @@
 //! through `session`, so they work the same whether this process or another holds the home.
 
 mod args;
+mod escape;
 mod flags;
 mod key;
 mod ledger;
+mod limits;
 mod output;
 mod passphrase;
 mod progress;
@@ -41,6 +43,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, ProgressMode, Verb};
+use escape::LogWriter;
 use ledger::LedgerVerb;
 use output::Output;
 use passphrase::TERMINAL;
@@ -49,11 +52,15 @@ use root::RootVerb;
 
 /// Runs the program on the process's arguments.
 fn main() -> ExitCode {
+    limits::use_little_address_space();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     log_to_stderr(cli.verbose, cli.quiet);
+    if let Err(failure) = limits::check_threads() {
+        return show_failure(&failure, cli.json, "");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return show_failure(&Failure::io("start threads", error), cli.json, ""),
@@ -65,6 +72,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> ExitCode {
+    limits::survive_file_size_limit();
     let (json, name) = (cli.json, verb_name(&cli.verb));
     match dispatch(cli).await {
         Ok(exit) => ExitCode::from(exit.number()),
@@ -335,7 +343,7 @@ fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool)
 fn write_failure(failure: &Failure, output: &mut Output, json: bool) -> Result<()> {
     let failure = flags::typed_failure(failure);
     if !json {
-        let _ = writeln!(io::stderr(), "{} {failure}", error_word());
+        let _ = writeln!(io::stderr(), "{} {}", error_word(), escape::lines(&failure.to_string()));
     }
     output.failure(&failure)
 }
@@ -383,8 +391,13 @@ fn log_to_stderr(verbose: u8, quiet: bool) {
         (false, 2) => "chuan=debug,chuan_net=debug,chuan_storage=debug,chuan_engine=debug,info",
         (false, _) => "trace",
     };
+    let colours = colours();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours()).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || LogWriter { colours })
+        .with_ansi(colours)
+        .init();
 }
 
 const fn verb_name(verb: &Verb) -> &'static str {

@@ -9,7 +9,7 @@ use chuan_api::{
 };
 use serde_json::Value;
 
-use super::render;
+use super::{escape, render};
 
 /// The writer of answers.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl<W: Write> Output<W> {
         let first = self.rows == 0;
         self.rows += 1;
         if !self.json {
-            return self.write(|out| render::row(out, row));
+            return self.text(|out| render::row(out, row));
         }
         let Some(name) = self.rows_name else { return Ok(()) };
         self.write(|out| {
@@ -56,7 +56,7 @@ impl<W: Write> Output<W> {
                 out.write_all(b",")?;
             }
             out.write_all(b"\n")?;
-            serde_json::to_writer(&mut *out, row).map_err(io::Error::from)
+            out.write_all(escape::json(&serde_json::to_string(row)?).as_bytes())
         })
     }
 
@@ -73,7 +73,7 @@ impl<W: Write> Output<W> {
             (_, Outcome::Cat(_)) => {}
             (_, Outcome::AuditExport(exported)) if exported.file.is_none() => {}
             (true, _) => self.object(&outcome.object())?,
-            (false, _) => self.write(|out| render::outcome(out, outcome))?,
+            (false, _) => self.text(|out| render::outcome(out, outcome))?,
         }
         self.flush()
     }
@@ -83,7 +83,7 @@ impl<W: Write> Output<W> {
     pub(super) fn failure(&mut self, failure: &Failure) -> Result<(), Failure> {
         if self.json {
             let lead = if self.rows > 0 || self.content { "\n" } else { "" };
-            let object = failure.object();
+            let object = escape::json(&failure.object().to_string());
             self.write(|out| writeln!(out, "{lead}{object}"))?;
         }
         self.flush()
@@ -91,12 +91,13 @@ impl<W: Write> Output<W> {
 
     /// Writes a line of text, or an object of its own under JSON, and flushes.
     pub(super) fn line(&mut self, text: &str, object: &Value) -> Result<(), Failure> {
-        let json = self.json;
-        self.write(|out| if json { writeln!(out, "{object}") } else { writeln!(out, "{text}") })?;
+        let line = if self.json { escape::json(&object.to_string()) } else { escape::line(text) };
+        self.write(|out| writeln!(out, "{line}"))?;
         self.flush()
     }
 
     fn object(&mut self, object: &Value) -> Result<(), Failure> {
+        let object = escape::json(&object.to_string());
         let Some(name) = self.rows_name else { return self.write(|out| writeln!(out, "{object}")) };
         let opened = self.rows > 0;
         self.write(|out| {
@@ -104,8 +105,7 @@ impl<W: Write> Output<W> {
                 write!(out, "{{\"{name}\":[")?;
             }
             // The fields of the object follow the list; its opening brace is already written.
-            let fields = object.to_string();
-            let fields = fields.strip_prefix('{').unwrap_or("}");
+            let fields = object.strip_prefix('{').unwrap_or("}");
             let comma = if fields == "}" { "" } else { "," };
             writeln!(out, "]{comma}{fields}")
         })
@@ -114,6 +114,15 @@ impl<W: Write> Output<W> {
     /// Writes out the buffer.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.write(Write::flush)
+    }
+
+    /// Writes text for people.
+    fn text(&mut self, render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Failure> {
+        self.write(|out| {
+            let mut text = Vec::new();
+            render(&mut text)?;
+            out.write_all(escape::lines(&String::from_utf8_lossy(&text)).as_bytes())
+        })
     }
 
     fn write(&mut self, write: impl FnOnce(&mut W) -> io::Result<()>) -> Result<(), Failure> {

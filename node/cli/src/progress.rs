@@ -9,7 +9,7 @@ use std::{
 use chuan_api::{event::Progress, human};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::args::ProgressMode;
+use super::{args::ProgressMode, escape};
 
 /// Time between two plain lines, and before the first: short work prints none.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
@@ -80,10 +80,12 @@ impl Meter {
     /// Shows a line for people.
     pub(super) fn note(&mut self, note: &str, quiet: bool) {
         match self {
-            Meter::Bar(bar) => bar.suspend(|| print(&printable(note))),
-            Meter::Json => print(&serde_json::json!({ "event": "note", "note": note }).to_string()),
+            Meter::Bar(bar) => bar.suspend(|| print(&escape::line(note))),
+            Meter::Json => {
+                print(&escape::json(&serde_json::json!({ "event": "note", "note": note }).to_string()))
+            }
             _ if quiet => {}
-            _ => print(&printable(note)),
+            _ => print(&escape::line(note)),
         }
     }
 
@@ -131,21 +133,6 @@ fn eta(done: u64, total: u64, seconds: f64) -> Option<f64> {
     (done > 0).then(|| seconds * total.saturating_sub(done) as f64 / done as f64)
 }
 
-/// Escapes a line for a terminal. Names of files and texts of peers may contain control characters, which
-/// move the cursor, or characters that change the direction of the text. Both are shown as their codes.
-fn printable(line: &str) -> String {
-    let is_bidi =
-        |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut out = String::with_capacity(line.len());
-    for c in line.chars() {
-        match c.is_control() || is_bidi(c) {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
-    }
-    out
-}
-
 /// Writes a line to standard error. Ignores errors: a closed standard error does not stop the command.
 fn print(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
@@ -154,14 +141,6 @@ fn print(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn control_and_direction_characters_are_escaped() {
-        assert_eq!(
-            printable("skipped: esc\u{1b}[31m\n\u{202e}电影 (é)"),
-            "skipped: esc\\u{1b}[31m\\n\\u{202e}电影 (é)"
-        );
-    }
 
     #[test]
     fn a_plain_line_has_totals_rate_and_time_left() {

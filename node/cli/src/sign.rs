@@ -21,6 +21,7 @@ use chuan_api::{
 use clap::Args;
 
 use super::{
+    escape,
     passphrase::TERMINAL,
     root::{self, RootVerb},
 };
@@ -140,7 +141,8 @@ pub(super) fn confirm(text: &[u8], question: &str, look: &str) -> Result<()> {
     }
     let failed = |error| Failure::io("ask on the terminal", error);
     let mut terminal = io::stderr();
-    terminal.write_all(text).map_err(failed)?;
+    let text = escape::lines(&String::from_utf8_lossy(text));
+    terminal.write_all(text.as_bytes()).map_err(failed)?;
     write!(terminal, "\n{question} Type yes: ").map_err(failed)?;
     terminal.flush().map_err(failed)?;
     let mut answer = String::new();

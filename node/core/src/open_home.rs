@@ -126,10 +126,16 @@ impl OpenHome {
     pub(crate) async fn run(&self, command: Command, job: Job) -> Result<Outcome> {
         let admitted = self.admit()?;
         let cancel = job.cancel().clone();
+        admitted.run(&cancel, self.run_admitted(command, job)).await
+    }
+
+    /// Like [`OpenHome::run`], of a command that was admitted: it may run although the home is being closed,
+    /// which waits for it.
+    pub(crate) async fn run_admitted(&self, command: Command, job: Job) -> Result<Outcome> {
         if !self.is_announced.swap(true, Ordering::Relaxed) {
             self.announce(&job).await;
         }
-        admitted.run(&cancel, self.run_to_end(command, job)).await
+        self.run_to_end(command, job).await
     }
 
     /// Runs work as a command of this process: closing waits for it.
@@ -165,9 +171,8 @@ impl OpenHome {
         }
     }
 
-    /// Like [`OpenHome::run`], of a command that was admitted, or that the admin socket accepted: it may run
-    /// although the home is being closed, which waits for it.
-    pub(crate) async fn run_accepted(&self, command: Command, job: Job) -> Result<Outcome> {
+    /// Like [`OpenHome::run_admitted`], of a command that the admin socket accepted.
+    async fn run_accepted(&self, command: Command, job: Job) -> Result<Outcome> {
         self.announce(&job).await;
         self.run_to_end(command, job).await
     }

@@ -101,7 +101,7 @@ impl Session {
                     Some(admitted) => admitted,
                     none => none.insert(open.admit()?),
                 };
-                return admitted.run(job.cancel(), open.run_accepted(command, job.clone())).await;
+                return admitted.run(job.cancel(), open.run_admitted(command, job.clone())).await;
             }
             let answer = tokio::select! {
                 answer = admin::client::run(&run_dir, &command, job) => answer?,
