@@ -38,26 +38,22 @@ use chuan_engine::{
     },
 };
 
-/// A target with its name.
-pub type Target = (&'static str, fn(&[u8]) -> bool);
+mod answer;
+mod fetch;
+mod home;
+mod input;
+mod ledgers;
+pub mod meter;
+mod points;
+mod sets;
+pub mod targets;
+mod world;
 
-/// Every target.
-pub const TARGETS: [Target; 14] = [
-    ("audit", audit),
-    ("ledger", ledger),
-    ("frame", frame),
-    ("message", message),
-    ("delta", delta),
-    ("page", page),
-    ("table", table),
-    ("policy", policy),
-    ("statement", |bytes| !statement(bytes).is_empty()),
-    ("exchange", |bytes| !exchange(bytes).is_empty()),
-    ("root", |bytes| root(bytes).is_some()),
-    ("ticket", ticket),
-    ("path", path),
-    ("segment", |bytes| !segment(bytes).is_empty()),
-];
+pub use self::{
+    answer::answer, fetch::fetch, home::index, ledgers::ledgers, points::points, sets::set,
+    targets::TARGETS,
+};
+use self::fetch::pull;
 
 /// An audit log, read in pieces and whole: the first byte is the length of the pieces.
 pub fn audit(bytes: &[u8]) -> bool {

@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::audit`].
+//! libFuzzer's entry to the target `audit`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::audit(bytes);
+    let _ = chuan_fuzz::targets::AUDIT.run(bytes);
 });

@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::delta`].
+//! libFuzzer's entry to the target `delta`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::delta(bytes);
+    let _ = chuan_fuzz::targets::DELTA.run(bytes);
 });

@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::exchange`].
+//! libFuzzer's entry to the target `exchange`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::exchange(bytes);
+    let _ = chuan_fuzz::targets::EXCHANGE.run(bytes);
 });

@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::frame`].
+//! libFuzzer's entry to the target `frame`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::frame(bytes);
+    let _ = chuan_fuzz::targets::FRAME.run(bytes);
 });

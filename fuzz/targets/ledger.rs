@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::ledger`].
+//! libFuzzer's entry to the target `ledger`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::ledger(bytes);
+    let _ = chuan_fuzz::targets::LEDGER.run(bytes);
 });

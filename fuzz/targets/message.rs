@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::message`].
+//! libFuzzer's entry to the target `message`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::message(bytes);
+    let _ = chuan_fuzz::targets::MESSAGE.run(bytes);
 });

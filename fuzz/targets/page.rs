@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::page`].
+//! libFuzzer's entry to the target `page`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::page(bytes);
+    let _ = chuan_fuzz::targets::PAGE.run(bytes);
 });

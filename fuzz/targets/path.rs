@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::path`].
+//! libFuzzer's entry to the target `path`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::path(bytes);
+    let _ = chuan_fuzz::targets::PATH.run(bytes);
 });

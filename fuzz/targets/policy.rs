@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::policy`].
+//! libFuzzer's entry to the target `policy`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::policy(bytes);
+    let _ = chuan_fuzz::targets::POLICY.run(bytes);
 });

@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::root`].
+//! libFuzzer's entry to the target `root`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::root(bytes);
+    let _ = chuan_fuzz::targets::ROOT.run(bytes);
 });

@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::segment`].
+//! libFuzzer's entry to the target `segment`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = chuan_fuzz::segment(bytes);
+    let _ = chuan_fuzz::targets::SEGMENT.run(bytes);
 });

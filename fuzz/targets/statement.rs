@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::statement`].
+//! libFuzzer's entry to the target `statement`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::statement(bytes);
+    let _ = chuan_fuzz::targets::STATEMENT.run(bytes);
 });

@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::table`].
+//! libFuzzer's entry to the target `table`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::table(bytes);
+    let _ = chuan_fuzz::targets::TABLE.run(bytes);
 });

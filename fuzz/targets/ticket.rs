@@ -1,6 +1,6 @@
-//! libFuzzer's entry to [`chuan_fuzz::ticket`].
+//! libFuzzer's entry to the target `ticket`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chuan_fuzz::ticket(bytes);
+    let _ = chuan_fuzz::targets::TICKET.run(bytes);
 });

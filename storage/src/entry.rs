@@ -5,6 +5,7 @@ use bytes::Bytes;
 use chuan_engine::{
     Error, Result,
     id::{ChunkId, PageId},
+    limits::CHUNK_BYTES,
     segment::{RecordKey, SEGMENT_ID_LEN, SegmentId},
     store::{Appended, ObjectId},
 };
@@ -69,9 +70,9 @@ pub(crate) struct Location {
     pub(crate) segment: u32,
     /// Offset of the record's header.
     pub(crate) offset: u32,
-    /// Bytes of payload.
+    /// Bytes of payload, 1 to `raw_len`.
     pub(crate) stored_len: u32,
-    /// Bytes of the object.
+    /// Bytes of the object, at most [`CHUNK_BYTES`].
     pub(crate) raw_len: u32,
 }
 
@@ -89,15 +90,16 @@ impl Location {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let (fields, rest) = bytes.as_chunks::<4>();
         let [segment, offset, stored_len, raw_len] = fields else { return Err(malformed("location")) };
-        if !rest.is_empty() {
-            return Err(malformed("location"));
-        }
-        Ok(Self {
+        let location = Self {
             segment: u32::from_le_bytes(*segment),
             offset: u32::from_le_bytes(*offset),
             stored_len: u32::from_le_bytes(*stored_len),
             raw_len: u32::from_le_bytes(*raw_len),
-        })
+        };
+        // A read allocates these lengths before it sees the record.
+        let is_possible = (1..=location.raw_len).contains(&location.stored_len)
+            && location.raw_len as usize <= CHUNK_BYTES;
+        if rest.is_empty() && is_possible { Ok(location) } else { Err(malformed("location")) }
     }
 }
 
@@ -160,6 +162,10 @@ mod tests {
     fn round_trips_and_refuses_other_lengths() {
         let location = Location { segment: 1, offset: 2, stored_len: 3, raw_len: 4 };
         assert_eq!(Location::decode(&location.encode()).unwrap(), location);
+        for (stored_len, raw_len) in [(0, 4), (5, 4), (1, u32::MAX), (u32::MAX, u32::MAX)] {
+            let bytes = Location { stored_len, raw_len, ..location }.encode();
+            assert!(Location::decode(&bytes).is_err(), "{stored_len}, {raw_len}");
+        }
         let id = SegmentId::from_bytes([7; 16]);
         let position = Position { segment: 1, id, end: 2, records: 3, group: 4 };
         assert_eq!(Position::decode(&position.encode()).unwrap(), position);

@@ -52,6 +52,7 @@ mod tests;
 
 pub use chuan_engine::{Error, Result};
 pub use give_back::LibraryEnd;
+pub use index::IndexEntry;
 pub use options::Options;
 pub use poison::Poison;
 pub use stats::{LibraryStats, Losses, Stats};

@@ -20,8 +20,15 @@ fn corpus(name: &str) -> Result<Vec<Vec<u8>>> {
 
 #[test]
 fn every_corpus_input_is_clean() -> Result<()> {
-    for (name, target) in targets::TARGETS {
-        let taken = corpus(name)?.iter().filter(|bytes| target(bytes)).count();
+    for target in targets::TARGETS {
+        let name = target.name;
+        let runs: Vec<_> = corpus(name)?.iter().map(|bytes| target.run(bytes)).collect();
+        let taken = runs.iter().filter(|(is_taken, _)| *is_taken).count();
+        // The measured use is the basis of the budgets in `fuzz/src/targets.rs`.
+        for (what, of) in targets::targets::USED {
+            let most = runs.iter().map(|(_, usage)| (of(usage), usage.input)).max().unwrap_or_default();
+            println!("{name}: at most {} {what}, for {} bytes", most.0, most.1);
+        }
         // Else the format has changed and the corpus has not: `cargo run -p chuan-tests --bin seeds`.
         ensure!(taken > 0, "nothing in the corpus of {name} is taken");
     }
@@ -42,6 +49,27 @@ fn every_form_that_a_target_knows_is_in_its_corpus() -> Result<()> {
 
     let taken: BTreeSet<_> = corpus("root")?.iter().filter_map(|bytes| targets::root(bytes)).collect();
     ensure!(taken == ["bundle", "draft", "request"].into(), "root: {taken:?}");
+
+    let taken: BTreeSet<_> = corpus("fetch")?.iter().flat_map(|bytes| targets::fetch(bytes)).collect();
+    ensure!(taken == ["done", "dry run", "failed", "holding"].into(), "fetch: {taken:?}");
+
+    let taken: BTreeSet<_> = corpus("answer")?.iter().flat_map(|bytes| targets::answer(bytes)).collect();
+    let forms = ["pull", "pull with deltas", "pages", "chunks", "chunks as deltas"];
+    let ends = ["absent", "cut", "denied", "holding"];
+    ensure!(taken == forms.into_iter().chain(ends).collect(), "answer: {taken:?}");
+
+    let taken: BTreeSet<_> = corpus("set")?.iter().flat_map(|bytes| targets::set(bytes)).collect();
+    ensure!(taken == kinds.into(), "set: {taken:?}");
+
+    let taken: BTreeSet<_> = corpus("ledgers")?.iter().flat_map(|bytes| targets::ledgers(bytes)).collect();
+    let forms = ["sound", "cut", "copied from a", "copied from b", "renewed", "refused", "gone"];
+    ensure!(taken == forms.into(), "ledgers: {taken:?}");
+
+    let taken: BTreeSet<_> = corpus("points")?.iter().flat_map(|bytes| targets::points(bytes)).collect();
+    ensure!(taken == ["altered", "proved", "torn", "unproved"].into(), "points: {taken:?}");
+
+    let taken: BTreeSet<_> = corpus("index")?.iter().filter_map(|bytes| targets::index(bytes)).collect();
+    ensure!(taken == ["meta", "chunks", "pages", "marks", "lost"].into(), "index: {taken:?}");
 
     let taken: BTreeSet<_> = corpus("segment")?.iter().flat_map(|bytes| targets::segment(bytes)).collect();
     let forms = ["header", "chunk", "page", "packed", "reserved", "footer"];

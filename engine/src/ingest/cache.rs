@@ -52,7 +52,7 @@ const RACY_SECONDS: i64 = 2;
 
 /// The cached metadata of one file, in addition to its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+pub struct Record {
     ctime: Timestamp,
     inode: u64,
     device: u64,
@@ -157,10 +157,11 @@ fn trees_id(trees: &[(u8, PageId)]) -> PageId {
     }
 }
 
-/// Reads the cache of the previous scan, record by record.
+/// Reads the cache of the previous scan, record by record. Keeps one block of records in memory, for a cache
+/// of any length.
 #[derive(Debug)]
-pub(super) struct Reader {
-    file: BufReader<File>,
+pub struct Reader<R = BufReader<File>> {
+    file: R,
     path: PathBuf,
     began: Timestamp,
     left: u64,
@@ -178,7 +179,15 @@ impl Reader {
                 return None;
             }
         };
-        let mut file = BufReader::with_capacity(64 * 1024, file);
+        Self::new(BufReader::with_capacity(64 * 1024, file), path, trees)
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the cache in `file` if it describes `trees`, the slots and roots of the entry trees. `path` is
+    /// the name of the file in messages. A damaged cache is logged and ignored.
+    pub fn new(mut file: R, path: impl AsRef<Path>, trees: &[(u8, PageId)]) -> Option<Self> {
+        let path = path.as_ref();
         let mut bytes = [0; HEADER_BYTES];
         let header = file.read_exact(&mut bytes).ok().and_then(|()| Header::decode(&bytes));
         let Some(header) = header else {
@@ -203,8 +212,10 @@ impl Reader {
         self.began
     }
 
-    /// The record of the next entry; `None` after the end, and from the first damaged block on.
-    pub(super) fn next(&mut self) -> Option<Record> {
+    /// The record of the next entry; `None` for an entry without one, after the end, and from the first
+    /// damaged block on.
+    #[expect(clippy::should_implement_trait, reason = "more may come after `None`")]
+    pub fn next(&mut self) -> Option<Record> {
         if self.block.len() == 0 && self.left > 0 {
             match self.read_block() {
                 Ok(block) => self.block = block.into_iter(),

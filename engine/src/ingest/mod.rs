@@ -77,7 +77,7 @@ use crate::{
     store::Objects,
 };
 
-pub use cache::ScanCache;
+pub use cache::{Reader as ScanReader, Record as ScanRecord, ScanCache};
 pub use delete::MaxDelete;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;

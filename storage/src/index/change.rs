@@ -280,7 +280,7 @@ impl Totals {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         [self.chunks, self.chunk_bytes, self.pages, self.page_bytes]
             .iter()
             .flat_map(|total| total.to_le_bytes())

@@ -5,6 +5,7 @@
 
 mod batch;
 mod change;
+mod form;
 mod generation;
 mod key;
 mod tuning;
@@ -27,6 +28,7 @@ use chuan_engine::{
 use rocksdb::{ColumnFamily, DB, Direction, ErrorKind, IteratorMode};
 
 pub(crate) use change::{Change, Totals};
+pub use form::IndexEntry;
 pub(crate) use generation::Generation;
 pub(crate) use tuning::{Cache, cache};
 

@@ -1,7 +1,10 @@
 //! `peers.json`: known peers and their addresses. All of them are hints: an address is proved by the key of
 //! the node that answers there, and the rights of a node are decided by statements.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use chuan_engine::{
     id::{LibraryId, NodeId},
@@ -55,12 +58,63 @@ impl Peer {
         let known = std::mem::replace(&mut self.addresses, addresses);
         let behind: Vec<_> = known.into_iter().filter(|known| !self.addresses.contains(known)).collect();
         self.addresses.extend(behind);
+        self.keep_limits();
+    }
+
+    /// Adds what another entry of the same peer has.
+    fn join(&mut self, other: Self) {
+        if self.name.is_empty() {
+            self.name = other.name;
+        }
+        self.addresses.extend(other.addresses);
+        self.hearsay.extend(other.hearsay);
+        self.libraries.extend(other.libraries);
+    }
+
+    /// Drops repeated addresses and those above the limits.
+    fn keep_limits(&mut self) {
+        let mut seen = BTreeSet::new();
+        self.addresses.retain(|place| seen.insert(place.clone()));
         self.addresses.truncate(ADDRESSES);
-        self.hearsay.retain(|place| !self.addresses.contains(place));
+        let mut seen: BTreeSet<_> = self.addresses.iter().cloned().collect();
+        self.hearsay.retain(|place| seen.insert(place.clone()));
+        self.hearsay.truncate(HEARSAY);
     }
 }
 
 impl Peers {
+    /// Reads an address book. A person may have edited it: entries of one peer are joined, and addresses
+    /// above the limits of an entry are dropped.
+    ///
+    /// # Errors
+    ///
+    /// The error of the JSON decoder, with line and column.
+    pub fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
+        let Self { peers: read } = serde_json::from_slice(bytes)?;
+        let mut peers: Vec<Peer> = Vec::new();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        for peer in read {
+            let at = *places.entry(peer.id.clone()).or_insert(peers.len());
+            match peers.get_mut(at) {
+                Some(known) => known.join(peer),
+                None => peers.push(peer),
+            }
+        }
+        peers.iter_mut().for_each(Peer::keep_limits);
+        Ok(Self { peers })
+    }
+
+    /// The bytes of an address book.
+    ///
+    /// # Errors
+    ///
+    /// The error of the JSON encoder.
+    pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
     /// All peers.
     pub fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter()
@@ -112,7 +166,7 @@ impl Peers {
         let is_new = |told: &&String| !peer.addresses.contains(told) && !peer.hearsay.contains(told);
         let new: Vec<_> = told.into_iter().filter(is_new).cloned().collect();
         peer.hearsay.splice(0..0, new);
-        peer.hearsay.truncate(HEARSAY);
+        peer.keep_limits();
         peer.libraries.insert(library.to_string());
         was_lost
     }
@@ -197,7 +251,7 @@ impl Home {
             Err(failure) if failure.exit == Exit::Missing => return Ok(Peers::default()),
             bytes => bytes?,
         };
-        serde_json::from_slice(&bytes).map_err(|error| {
+        Peers::decode(&bytes).map_err(|error| {
             Failure::invalid(format!(
                 "{}: {error}; mend it, or delete it and name peers by address",
                 self.peers_path().display()
@@ -215,9 +269,8 @@ impl Home {
 
     /// Replaces the peers; durable when it returns.
     pub fn keep_peers(&self, peers: &Peers) -> Result<()> {
-        let mut bytes = serde_json::to_vec_pretty(peers)
-            .map_err(|error| Failure::internal(format!("encode peers: {error}")))?;
-        bytes.push(b'\n');
+        let bytes =
+            peers.encode().map_err(|error| Failure::internal(format!("encode peers: {error}")))?;
         file::write_atomic(&self.peers_path(), &bytes, 0o600)
     }
 }

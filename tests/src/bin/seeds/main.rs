@@ -5,7 +5,10 @@
 
 mod audit;
 mod exchange;
+mod home;
 mod ledger;
+mod machines;
+mod segment;
 
 use std::{fs, path::Path};
 
@@ -24,10 +27,6 @@ use chuan_engine::{
         position::PagePosition,
         table::{ClassHeader, ClassTable},
     },
-    segment::{
-        Codec, Footer, FooterEntry, Marker, RecordAddress, RecordHeader, RecordKey, ReservedKind,
-        SegmentHeader, SegmentId, SegmentName, align_up,
-    },
     statement::{
         Body, Bundle, Channel, Checkpoint, ClassPolicy, Classes, Draft, Field, Fresh, Header, Key, Kinds,
         Member, Mirror, NodeRole, Pins, Policy, Release, ReleaseClass, Request as ActRequest, Revoke, Role,
@@ -44,10 +43,6 @@ use chuan_engine::{
     },
 };
 use chuan_tests::rng::Rng;
-
-/// The segment that the target `segment` expects.
-const SEGMENT: SegmentName =
-    SegmentName { id: SegmentId::from_bytes([7; 16]), library: LibraryId::from_bytes([8; 32]) };
 
 fn main() -> Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
@@ -72,10 +67,22 @@ fn main() -> Result<()> {
     write("ticket", vec![ticket()?.to_text()?.into_bytes()])?;
     write("table", tables())?;
     write("policy", policies())?;
-    write("segment", vec![segment(&pages)?])?;
+    write("segment", vec![segment::seed(&pages)?])?;
     write("page", pages)?;
     write("audit", audit::seeds()?)?;
     write("ledger", ledger::seeds(&statements)?)?;
+    for (target, seeds) in [
+        ("fetch", machines::fetch()),
+        ("answer", machines::answer()),
+        ("set", machines::set()),
+        ("ledgers", machines::ledgers()),
+        ("points", machines::points()),
+        ("scan", home::scan()),
+        ("index", home::index()),
+        ("peers", home::peers()),
+    ] {
+        write(target, seeds)?;
+    }
     write("path", paths().iter().map(|path| path.as_bytes().to_vec()).collect())?;
     Ok(())
 }
@@ -447,50 +454,4 @@ fn as_message(frame: &Frame) -> Option<Result<Vec<u8>>> {
         [&[kind], whole.get(chuan_engine::sync::frame::HEADER_LEN..).unwrap_or_default()].concat()
     });
     Some(seed.map_err(Into::into))
-}
-
-/// A segment with two groups, with records of every kind and codec, and a footer.
-fn segment(pages: &[Vec<u8>]) -> Result<Vec<u8>> {
-    let mut out = SegmentHeader { name: SEGMENT, number: 1 }.encode();
-    let mut entries = Vec::new();
-    let small = pages.iter().filter(|page| page.len() < 2000).take(2);
-    for (group, page) in (0u8..).zip(small) {
-        let start = narrow(out.len());
-        let chunk = vec![group; 100];
-        let text = b"the river ".repeat(20 + usize::from(group));
-        let packed = zstd::bulk::compress(&text, 3)?;
-        let raw = RecordHeader::raw;
-        let zstd = RecordHeader {
-            codec: Codec::Zstd,
-            stored_len: narrow(packed.len()),
-            ..raw(RecordKey::Chunk(ChunkId::of(&text)), &text)
-        };
-        let reserved = RecordKey::Reserved(ReservedKind::DeltaGroup, [group; 32]);
-        for (header, payload) in [
-            (raw(RecordKey::Page(PageId::of(&SEGMENT.library, page)), page), page),
-            (raw(RecordKey::Chunk(ChunkId::of(&chunk)), &chunk), &chunk),
-            (zstd, &packed),
-            (raw(reserved, &chunk), &chunk),
-        ] {
-            let offset = narrow(out.len());
-            let RecordHeader { key, codec, raw_len, stored_len, .. } = header;
-            entries.push(FooterEntry { key, codec, offset, raw_len, stored_len });
-            out.extend_from_slice(&header.encode(RecordAddress { segment: SEGMENT.id, offset }));
-            out.extend_from_slice(payload);
-        }
-        let marker = Marker { segment: SEGMENT.id, group: group.into(), records: 4, start };
-        for _ in 0..2 {
-            let place = RecordAddress { segment: SEGMENT.id, offset: narrow(out.len()) };
-            out.extend_from_slice(&raw(RecordKey::Marker(marker), &[]).encode(place));
-        }
-        out.resize(usize::try_from(align_up(out.len() as u64)).unwrap_or(out.len()), 0);
-    }
-    let mut footer = Footer { segment: SEGMENT, entries };
-    out.extend_from_slice(&footer.encode(narrow(out.len())));
-    Ok(out)
-}
-
-/// Offsets and lengths in a seed, far below 4 GiB.
-fn narrow(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }

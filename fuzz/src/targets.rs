@@ -1,0 +1,103 @@
+//! The list of the targets, each with its budget.
+
+use super::meter::{Budget, Limit, Usage, measure};
+
+/// A target: a function over bytes, and what it may use for them.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, which is that of its corpus and of its program.
+    pub name: &'static str,
+    act: fn(&[u8]) -> bool,
+    budget: Budget,
+}
+
+impl Target {
+    /// A target whose budget is, in bytes at a time, bytes in all, allocations and steps, a base and a part
+    /// for each byte of input.
+    const fn new(name: &'static str, act: fn(&[u8]) -> bool, budget: [(u64, u64); 4]) -> Self {
+        let [peak, allocated, allocations, steps] = budget;
+        let budget = Budget {
+            peak: Limit::new(peak.0, peak.1),
+            allocated: Limit::new(allocated.0, allocated.1),
+            allocations: Limit::new(allocations.0, allocations.1),
+            steps: Limit::new(steps.0, steps.1),
+        };
+        Self { name, act, budget }
+    }
+
+    /// Runs the target. Panics where it finds a fault, or uses more than its budget. Returns whether it
+    /// accepted anything, and what it used.
+    pub fn run(&self, bytes: &[u8]) -> (bool, Usage) {
+        let (is_taken, usage) = measure(bytes.len(), || (self.act)(bytes));
+        self.budget.check(self.name, &usage);
+        (is_taken, usage)
+    }
+}
+
+/// The measures of a run, with their names.
+pub const USED: [(&str, fn(&Usage) -> u64); 4] = [
+    ("bytes at a time", |usage| usage.peak),
+    ("bytes in all", |usage| usage.allocated),
+    ("allocations", |usage| usage.allocations),
+    ("steps", |usage| usage.steps),
+];
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const NONE: (u64, u64) = (0, 0);
+
+macro_rules! targets {
+    ($($(#[$doc:meta])* $constant:ident, $name:literal, $act:expr, $budget:expr;)*) => {
+        $($(#[$doc])* pub const $constant: Target = Target::new($name, $act, $budget);)*
+
+        /// Every target.
+        pub const TARGETS: &[Target] = &[$($constant),*];
+    };
+}
+
+targets! {
+    /// See [`super::answer`].
+    ANSWER, "answer", |bytes| !super::answer(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), (MIB, 64)];
+    /// See [`super::audit`].
+    AUDIT, "audit", super::audit, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::delta`].
+    DELTA, "delta", super::delta, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::exchange`].
+    EXCHANGE, "exchange", |bytes| !super::exchange(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::fetch`].
+    FETCH, "fetch", |bytes| !super::fetch(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), (MIB, 64)];
+    /// See [`super::frame`].
+    FRAME, "frame", super::frame, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::index`].
+    INDEX, "index", |bytes| super::index(bytes).is_some(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::ledger`].
+    LEDGER, "ledger", super::ledger, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::ledgers`].
+    LEDGERS, "ledgers", |bytes| !super::ledgers(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::message`].
+    MESSAGE, "message", super::message, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::page`].
+    PAGE, "page", super::page, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::path`].
+    PATH, "path", super::path, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::home::peers`].
+    PEERS, "peers", super::home::peers, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::points`].
+    POINTS, "points", |bytes| !super::points(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::policy`].
+    POLICY, "policy", super::policy, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::root`].
+    ROOT, "root", |bytes| super::root(bytes).is_some(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::home::scan`].
+    SCAN, "scan", super::home::scan, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::segment`].
+    SEGMENT, "segment", |bytes| !super::segment(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::set`].
+    SET, "set", |bytes| !super::set(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::statement`].
+    STATEMENT, "statement", |bytes| !super::statement(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::table`].
+    TABLE, "table", super::table, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    /// See [`super::ticket`].
+    TICKET, "ticket", super::ticket, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+}

@@ -1,0 +1,6 @@
+//! libFuzzer's entry to the target `peers`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = chuan_fuzz::targets::PEERS.run(bytes);
+});
