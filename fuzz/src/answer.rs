@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use chuan_engine::{
     error::Error,
-    id::{ChunkId, Commitment, NodeId, PageId, StatementId},
+    id::{ChunkId, Commitment, ManifestId, NodeId, PageId, StatementId},
     manifest::position::{PagePosition, ROOT_LEVEL},
     statement::{Key, Library, library::revoke},
     store::ObjectId,
@@ -214,9 +214,9 @@ fn check_frames(world: &World, library: &Library, peer: &NodeId, request: &Reque
     };
     for (at, frame) in frames.iter().enumerate() {
         match frame {
-            Frame::Page(bytes) | Frame::Table(bytes) | Frame::Header(bytes) => {
-                sees(ObjectId::Page(PageId::of(&id, bytes)));
-            }
+            Frame::Page(bytes) => sees(ObjectId::Page(PageId::of(&id, bytes))),
+            Frame::Table(bytes) => sees(ObjectId::Page(ManifestId::of(&id, bytes).as_page())),
+            Frame::Header(bytes) => sees(ObjectId::Page(Commitment::of(&id, bytes).as_page())),
             Frame::Chunk(chunk) => {
                 chunks += 1;
                 chunk_bytes += u64::from(chunk.raw_len);

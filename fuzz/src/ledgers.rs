@@ -74,7 +74,8 @@ impl Files {
         for _ in 0..count {
             let (number, what) = (self.next, input.u8());
             self.next += 1;
-            let library = LibraryId::from_bytes([what & 1; 32]);
+            // An id of zeros is that of no library.
+            let library = LibraryId::from_bytes([1 + (what & 1); 32]);
             // Magic bytes of frames in a payload must not be taken for a frame.
             let payload = [&frame::FRAME_MAGIC[..], &number.to_le_bytes(), input.bytes(64)].concat();
             batch.push(match what % 4 {

@@ -57,47 +57,47 @@ macro_rules! targets {
 
 targets! {
     /// See [`super::answer`].
-    ANSWER, "answer", |bytes| !super::answer(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), (MIB, 64)];
+    ANSWER, "answer", |bytes| !super::answer(bytes).is_empty(), [(8 * MIB, 64), (64 * MIB, 256), (MIB, 64), (64 * KIB, 16)];
     /// See [`super::audit`].
-    AUDIT, "audit", super::audit, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    AUDIT, "audit", super::audit, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::delta`].
-    DELTA, "delta", super::delta, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    DELTA, "delta", super::delta, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::exchange`].
-    EXCHANGE, "exchange", |bytes| !super::exchange(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    EXCHANGE, "exchange", |bytes| !super::exchange(bytes).is_empty(), [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::fetch`].
-    FETCH, "fetch", |bytes| !super::fetch(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), (MIB, 64)];
+    FETCH, "fetch", |bytes| !super::fetch(bytes).is_empty(), [(8 * MIB, 64), (64 * MIB, 2048), (MIB, 64), (20 * KIB, 1)];
     /// See [`super::frame`].
-    FRAME, "frame", super::frame, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    FRAME, "frame", super::frame, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::index`].
-    INDEX, "index", |bytes| super::index(bytes).is_some(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    INDEX, "index", |bytes| super::index(bytes).is_some(), [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::ledger`].
-    LEDGER, "ledger", super::ledger, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    LEDGER, "ledger", super::ledger, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::ledgers`].
-    LEDGERS, "ledgers", |bytes| !super::ledgers(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    LEDGERS, "ledgers", |bytes| !super::ledgers(bytes).is_empty(), [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::message`].
-    MESSAGE, "message", super::message, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    MESSAGE, "message", super::message, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::page`].
-    PAGE, "page", super::page, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    PAGE, "page", super::page, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::path`].
-    PATH, "path", super::path, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    PATH, "path", super::path, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::home::peers`].
-    PEERS, "peers", super::home::peers, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    PEERS, "peers", super::home::peers, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::points`].
-    POINTS, "points", |bytes| !super::points(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    POINTS, "points", |bytes| !super::points(bytes).is_empty(), [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::policy`].
-    POLICY, "policy", super::policy, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    POLICY, "policy", super::policy, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::root`].
-    ROOT, "root", |bytes| super::root(bytes).is_some(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    ROOT, "root", |bytes| super::root(bytes).is_some(), [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::home::scan`].
-    SCAN, "scan", super::home::scan, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    SCAN, "scan", super::home::scan, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::segment`].
-    SEGMENT, "segment", |bytes| !super::segment(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    SEGMENT, "segment", |bytes| !super::segment(bytes).is_empty(), [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::set`].
-    SET, "set", |bytes| !super::set(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    SET, "set", |bytes| !super::set(bytes).is_empty(), [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::statement`].
-    STATEMENT, "statement", |bytes| !super::statement(bytes).is_empty(), [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    STATEMENT, "statement", |bytes| !super::statement(bytes).is_empty(), [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::table`].
-    TABLE, "table", super::table, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    TABLE, "table", super::table, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
     /// See [`super::ticket`].
-    TICKET, "ticket", super::ticket, [(MIB, 64), (MIB, 64), (MIB, 64), NONE];
+    TICKET, "ticket", super::ticket, [(4 * MIB, 64), (16 * MIB, 1024), (64 * KIB, 64), NONE];
 }

@@ -211,19 +211,26 @@ fn pages(
     count: u64,
     out: &mut Vec<u8>,
 ) -> Result<()> {
+    let missing = || Error::Missing("a page of the base of a delta".into());
     let mut at = first;
-    for _ in 0..count {
+    for left in (0..count).rev() {
         let page = position::page(store, root, &at)?;
-        let (_, bytes) = page.ok_or_else(|| Error::Missing("a page of the base of a delta".into()))?;
+        let (_, bytes) = page.ok_or_else(missing)?;
         if out.len() + bytes.len() > DELTA_BASE_BYTES {
             return Err(too_much());
         }
         out.extend_from_slice(&bytes);
         let sums = Page::decode(&bytes)?.sums()?;
-        at.ordinal = at.ordinal.saturating_add(match at.tree {
+        let items = match at.tree {
             crate::manifest::TreeKind::Entries => sums.entries,
             crate::manifest::TreeKind::Content => sums.chunks,
-        });
+        };
+        // No page follows the only page of an empty tree. Its position would give it again, and a delta of a
+        // few bytes would read it until the base is full.
+        if items == 0 && left > 0 {
+            return Err(missing());
+        }
+        at.ordinal = at.ordinal.saturating_add(items);
     }
     Ok(())
 }
