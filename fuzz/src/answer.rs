@@ -220,7 +220,9 @@ fn check_frames(world: &World, library: &Library, peer: &NodeId, request: &Reque
             Frame::Chunk(chunk) => {
                 chunks += 1;
                 chunk_bytes += u64::from(chunk.raw_len);
-                if let Request::Chunks { scope, .. } | Request::Pull(Pull { scope: Some(scope), .. }) = request {
+                if let Request::Chunks { scope, .. } | Request::Pull(Pull { scope: Some(scope), .. }) =
+                    request
+                {
                     assert!(scope.contains(chunk.ordinal), "a chunk outside the scope was sent");
                 }
                 if chunk.data.len() == chunk.raw_len as usize {
@@ -233,7 +235,9 @@ fn check_frames(world: &World, library: &Library, peer: &NodeId, request: &Reque
                     chunk_bytes += delta.raw_len() as u64;
                 }
                 let is_chunks = |part: &Part| matches!(part, Part::Chunks { .. });
-                assert!(delta.base.iter().all(|run| is_chunks(&run.part) == (delta.kind == DeltaKind::Chunks)));
+                assert!(
+                    delta.base.iter().all(|run| is_chunks(&run.part) == (delta.kind == DeltaKind::Chunks))
+                );
             }
             Frame::End(end) => {
                 assert_eq!(at + 1, frames.len(), "an end is the last frame");

@@ -190,7 +190,8 @@ fn play(
         },
         10 => give(fetch, answers, id, Frame::Delta(delta(input).ok_or(())?)),
         11 => {
-            let holding = Holding { heard: input.one(&world.releases).copied(), held: input.some(&world.releases) };
+            let holding =
+                Holding { heard: input.one(&world.releases).copied(), held: input.some(&world.releases) };
             give(fetch, answers, id, Frame::Holding(holding))
         }
         12 => give(fetch, answers, u64::from(input.u8()), Frame::End(End::default())),
@@ -246,7 +247,9 @@ fn delta(input: &mut Input<'_>) -> Option<Delta> {
     let len = u32::try_from(raw.len()).ok()?;
     let room = raw.len().saturating_sub(1);
     let made = Delta::make(kind, base, &[], vec![len], &raw, room)?;
-    let Frame::Delta(delta) = Frame::decode(FrameKind::Delta, Frame::Delta(made).encode().ok()?.payload).ok()? else {
+    let Frame::Delta(delta) =
+        Frame::decode(FrameKind::Delta, Frame::Delta(made).encode().ok()?.payload).ok()?
+    else {
         return None;
     };
     Some(delta)
@@ -261,7 +264,10 @@ fn part(kind: DeltaKind, input: &mut Input<'_>) -> Option<Part> {
                 _ => chuan_engine::manifest::TreeKind::Content,
             };
             let level = input.u8().wrapping_sub(1);
-            Part::Pages { first: PagePosition { tree, level, ordinal: input.number() }, count: input.number() }
+            Part::Pages {
+                first: PagePosition { tree, level, ordinal: input.number() },
+                count: input.number(),
+            }
         }
     })
 }

@@ -4,7 +4,7 @@
 use chuan::home::peers::Peers;
 use chuan_engine::{
     id::{LibraryId, NodeId, PageId},
-    ingest::{ScanRecord, ScanReader},
+    ingest::{ScanReader, ScanRecord},
     limits::{ADDRESSES, CHUNK_BYTES},
 };
 use chuan_storage::IndexEntry;

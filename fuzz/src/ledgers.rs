@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use chuan_engine::{
     id::{LibraryId, NodeId, StatementId},
-    ledger::{self, FrameId, Identity, LedgerId, LedgerRecord, Mend, Outcome, RecordKind, Side, frame, image::image},
+    ledger::{
+        self, FrameId, Identity, LedgerId, LedgerRecord, Mend, Outcome, RecordKind, Side, frame, image::image,
+    },
     statement::StatementKind,
     store::{RefMove, ledger::Record},
 };
@@ -79,21 +81,27 @@ impl Files {
             // Magic bytes of frames in a payload must not be taken for a frame.
             let payload = [&frame::FRAME_MAGIC[..], &number.to_le_bytes(), input.bytes(64)].concat();
             batch.push(match what % 4 {
-                0 => LedgerRecord::reference(number, &RefMove {
-                    library,
-                    channel: if what & 4 == 0 { "live".into() } else { "beta".into() },
-                    statement: StatementId::of(&number.to_le_bytes()),
-                    release: StatementId::of(b"a release"),
-                    sequence: number,
-                }),
-                _ => LedgerRecord::of(number, &Record::Statement {
-                    id: StatementId::of(&number.to_le_bytes()),
-                    library,
-                    kind: StatementKind::Release,
-                    sequence: number,
-                    bytes: payload.into(),
-                    again: false,
-                }),
+                0 => LedgerRecord::reference(
+                    number,
+                    &RefMove {
+                        library,
+                        channel: if what & 4 == 0 { "live".into() } else { "beta".into() },
+                        statement: StatementId::of(&number.to_le_bytes()),
+                        release: StatementId::of(b"a release"),
+                        sequence: number,
+                    },
+                ),
+                _ => LedgerRecord::of(
+                    number,
+                    &Record::Statement {
+                        id: StatementId::of(&number.to_le_bytes()),
+                        library,
+                        kind: StatementKind::Release,
+                        sequence: number,
+                        bytes: payload.into(),
+                        again: false,
+                    },
+                ),
             });
         }
         batch
@@ -194,7 +202,11 @@ impl Files {
                 let is_here = carried.get(number) == Some(record);
                 // Only the newest move of a channel is live.
                 let is_moved = record.kind == RecordKind::Ref;
-                assert!(is_here || is_moved, "record {number} is lost, and one copy is sound: {:?}", plan.found);
+                assert!(
+                    is_here || is_moved,
+                    "record {number} is lost, and one copy is sound: {:?}",
+                    plan.found
+                );
             }
         }
         let records: Vec<_> = carried.into_values().collect();

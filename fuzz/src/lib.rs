@@ -49,11 +49,10 @@ mod sets;
 pub mod targets;
 mod world;
 
-pub use self::{
-    answer::answer, fetch::fetch, home::index, ledgers::ledgers, points::points, sets::set,
-    targets::TARGETS,
-};
 use self::fetch::pull;
+pub use self::{
+    answer::answer, fetch::fetch, home::index, ledgers::ledgers, points::points, sets::set, targets::TARGETS,
+};
 
 /// An audit log, read in pieces and whole: the first byte is the length of the pieces.
 pub fn audit(bytes: &[u8]) -> bool {

@@ -59,7 +59,10 @@ pub fn points(bytes: &[u8]) -> Vec<&'static str> {
         let verdict = log.verify(step, &points);
         let contradicts = |point: &Point| point.count > log.at.count && point.count > 0;
         if foreign.iter().any(contradicts) {
-            assert!(matches!(verdict.finding, Finding::Altered { .. }), "a checkpoint beyond the log: {verdict:?}");
+            assert!(
+                matches!(verdict.finding, Finding::Altered { .. }),
+                "a checkpoint beyond the log: {verdict:?}"
+            );
         }
         found.push(name(&verdict.finding));
     }

@@ -6,8 +6,8 @@ use chuan_engine::{
     id::{Commitment, LibraryId, ManifestId, NodeId, RecordId, Salt, StatementId},
     statement::{
         Accepted, Body, Channel, Checkpoint, Classes, Fresh, Header, Key, Kinds, Library, Member, NodeRole,
-        Pins, Policy, PublicKey, Release, ReleaseClass, Revoke, Role, RoleKind, Root, Statement,
-        Succession, TicketTerms, Verbs,
+        Pins, Policy, PublicKey, Release, ReleaseClass, Revoke, Role, RoleKind, Root, Statement, Succession,
+        TicketTerms, Verbs,
         library::{Founders, found},
     },
 };
@@ -88,7 +88,11 @@ impl Pool {
     fn id(&self, input: &mut Input<'_>) -> StatementId {
         match input.u8() {
             255 => StatementId::from_bytes([255; 32]),
-            at => self.all.get(usize::from(at) % self.all.len()).map(Statement::id).unwrap_or_else(|| unreachable!()),
+            at => self
+                .all
+                .get(usize::from(at) % self.all.len())
+                .map(Statement::id)
+                .unwrap_or_else(|| unreachable!()),
         }
     }
 
@@ -108,7 +112,8 @@ impl Pool {
                 let time_ms = if signers & 128 == 0 { NOW_MS } else { input.number().cast_signed() };
                 let body = self.body(kind, sequence, input)?;
                 let header = Header { library: Some(self.library), sequence, time_ms };
-                let named = (0..).zip(&self.keys).filter(|(at, _)| signers >> at & 1 == 1).map(|(_, key)| key);
+                let named =
+                    (0..).zip(&self.keys).filter(|(at, _)| signers >> at & 1 == 1).map(|(_, key)| key);
                 Statement::sign(header, &body, &named.collect::<Vec<_>>()).ok()
             }
         }
@@ -136,7 +141,9 @@ impl Pool {
                 expires_ms: input.number().cast_signed(),
                 uses: u32::from(input.u8()),
             }),
-            8 => Body::Revoke(Revoke { node: self.node(input), up_to: input.number(), reason: String::new() }),
+            8 => {
+                Body::Revoke(Revoke { node: self.node(input), up_to: input.number(), reason: String::new() })
+            }
             9 => Body::Fresh(Fresh { channel: "live".into(), statement: self.id(input) }),
             10 => {
                 let (old, new) = (self.key(input), self.key(input));
@@ -261,13 +268,17 @@ fn check_set(library: &Library, pool: &Pool) {
         let node = key.node();
         let _ = (library.key_of(&node), library.credentials(&node), library.is_suspended(&node));
         let is_member = library.is_member(&node, NOW_MS);
-        assert!(is_member || !library.may(&node, "default", Verbs::PULL, NOW_MS), "a right without membership");
+        assert!(
+            is_member || !library.may(&node, "default", Verbs::PULL, NOW_MS),
+            "a right without membership"
+        );
     }
     for said in library.channels() {
         assert!(library.release(&said.body.release).is_some(), "a channel points to an effective release");
     }
     if library.root().is_some() {
-        let kept: Vec<_> = library.statements().into_iter().map(|statement| statement.bytes().clone()).collect();
+        let kept: Vec<_> =
+            library.statements().into_iter().map(|statement| statement.bytes().clone()).collect();
         let again = Library::load(library.id(), kept, NOW_MS).expect("a set with a root loads");
         assert_same(library, &again, "loaded again");
     }
@@ -291,7 +302,8 @@ fn check_orders(pool: &Pool, at_once: &Library, order: u8) {
     }
     let mut first = at_once.clone();
     for _ in 0..3 {
-        let known = |library: &Library| -> Vec<Statement> { library.statements().into_iter().cloned().collect() };
+        let known =
+            |library: &Library| -> Vec<Statement> { library.statements().into_iter().cloned().collect() };
         let (one, two) = (known(&first), known(&piecewise));
         let _ = first.offer_all(&two, NOW_MS);
         let _ = piecewise.offer_all(&one, NOW_MS);
@@ -307,9 +319,12 @@ fn assert_same(one: &Library, two: &Library, how: &str) {
     assert_eq!(listed(one), listed(two), "the statements, {how}");
     let digest = |library: &Library| library.inventory().digest(Kinds::KNOWN);
     assert_eq!(digest(one), digest(two), "the digest, {how}");
-    let channels = |library: &Library| -> Vec<_> { library.channels().map(|said| said.statement.id()).collect() };
+    let channels =
+        |library: &Library| -> Vec<_> { library.channels().map(|said| said.statement.id()).collect() };
     assert_eq!(channels(one), channels(two), "the channels, {how}");
-    let members = |library: &Library| -> Vec<_> { library.members().into_iter().map(|said| said.statement.id()).collect() };
+    let members = |library: &Library| -> Vec<_> {
+        library.members().into_iter().map(|said| said.statement.id()).collect()
+    };
     assert_eq!(members(one), members(two), "the members, {how}");
     let idle = |library: &Library| -> Vec<_> {
         library.statements().into_iter().map(|statement| library.why_idle(statement).is_some()).collect()

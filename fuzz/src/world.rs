@@ -173,8 +173,7 @@ impl World {
             let _ = verify::mark_full(&self.objects, commitment, &mut Missing::up_to(1))?;
         }
         let parents = self.releases.last().copied().into_iter().collect();
-        let made =
-            release_of_classes(&self.library, publisher, parents, (manifest, listed), "", NOW_MS)?;
+        let made = release_of_classes(&self.library, publisher, parents, (manifest, listed), "", NOW_MS)?;
         let release = made.id();
         self.learn(made)?;
         let active = publisher.public();

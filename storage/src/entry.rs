@@ -97,8 +97,8 @@ impl Location {
             raw_len: u32::from_le_bytes(*raw_len),
         };
         // A read allocates these lengths before it sees the record.
-        let is_possible = (1..=location.raw_len).contains(&location.stored_len)
-            && location.raw_len as usize <= CHUNK_BYTES;
+        let is_possible =
+            (1..=location.raw_len).contains(&location.stored_len) && location.raw_len as usize <= CHUNK_BYTES;
         if rest.is_empty() && is_possible { Ok(location) } else { Err(malformed("location")) }
     }
 }

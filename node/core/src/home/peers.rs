@@ -269,8 +269,7 @@ impl Home {
 
     /// Replaces the peers; durable when it returns.
     pub fn keep_peers(&self, peers: &Peers) -> Result<()> {
-        let bytes =
-            peers.encode().map_err(|error| Failure::internal(format!("encode peers: {error}")))?;
+        let bytes = peers.encode().map_err(|error| Failure::internal(format!("encode peers: {error}")))?;
         file::write_atomic(&self.peers_path(), &bytes, 0o600)
     }
 }

@@ -23,7 +23,9 @@ pub(super) fn fetch() -> Vec<Vec<u8>> {
     let [zero, most] = [number(0), high(0)];
     let raw = [8, b'a', b'b', b'a', b'b', b'a', b'b', b'a', b'b', 31];
     let pages = |have: u8| [&[0x1a, 0, 15, 1, have, 0, 0][..], &zero, &most, &raw].concat();
-    let chunks = |have: u8| [&[0x1a, 1, 3, 0, have][..], &zero, &number(9), &[have], &number(20), &most, &raw].concat();
+    let chunks = |have: u8| {
+        [&[0x1a, 1, 3, 0, have][..], &zero, &number(9), &[have], &number(20), &most, &raw].concat()
+    };
     let mut seeds = vec![
         honest(0, 0, 0),
         honest(0, 3, 0),
