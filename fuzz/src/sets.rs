@@ -135,7 +135,7 @@ impl Pool {
                 key: self.key(input),
                 redeemers: vec![self.node(input)],
                 classes: self.classes(input),
-                verbs: Verbs::from_bits(u32::from(input.u8())),
+                verbs: Verbs::PULL.with(Verbs::from_bits(u32::from(input.u8() & 7))),
                 role: None,
                 region: None,
                 expires_ms: input.number().cast_signed(),
@@ -228,7 +228,7 @@ impl Pool {
             role: if how & 2 == 0 { NodeRole::Mirror } else { NodeRole::Origin },
             region: None,
             classes: self.classes(input),
-            verbs: Verbs::from_bits(u32::from(how >> 3)),
+            verbs: Verbs::PULL.with(Verbs::from_bits(u32::from(how >> 3 & 7))),
             expires_ms: if how & 4 == 0 { 0 } else { input.number().cast_signed() },
             ticket: (how & 128 != 0).then(|| self.id(input)),
         }

@@ -116,7 +116,7 @@ pub(super) fn set() -> Vec<Vec<u8>> {
     let moved = say(3, 5, publisher, &[0, 3, 2, 1, 4]);
     let mirror = say(5, 1, operator, &[5, 0, 0]);
     let origin = say(5, 2, operator, &[5, 2, 2]);
-    let ticket = say(7, 1, operator, &[6, 5, 0, 1, 0, 0, 2]);
+    let ticket = say(7, 1, operator, &[6, 5, 0, 1, 0, 9, 2]);
     let claim = say(5, 1, 32, &[5, 128, 0, 2]);
     let revoke = say(8, 4, second, &[5, 0, 3]);
     let fresh = say(9, 1, operator, &[3]);
@@ -139,8 +139,9 @@ pub(super) fn set() -> Vec<Vec<u8>> {
         // The publisher's key leaves the root, after its release and before.
         &[&release, &next_root(&[2, 1, 2]), &child],
         &[&release, &next_root(&[2, 3, 2, 2, 2, 2]), &say(13, 1, root, &[0, 2, 0, 2])],
-        &[&next_root(&[1, 0, 7]), &next_root(&[1, 0, 6]), &revoke],
-        &[&next_root(&[1, 2, 2]), &say(7, 1, operator, &[6, 5, 0, 1, 0, 0, 2]), &[14, 3, 3]],
+        // A root names a list of pins.
+        &[&say(13, 1, root, &[0, 0, 0, 2]), &next_root(&[0, 3, 0, 1, 2, 2])],
+        &[&next_root(&[1, 2, 2]), &say(7, 1, operator, &[6, 5, 0, 1, 0, 9, 2]), &[14, 3, 3]],
         &[&release, &[15, 2, 60, 0, 1], &[14, 2, 1]],
         &[&say(5, 255, operator, &[5, 4, 3, 0, 0]), &[8, 3, 1, second, 5, 3, 0]],
         &[&mirror, &succession, &say(10, 2, 32 | 128, &[5, 7, 5, 0, 9])],
