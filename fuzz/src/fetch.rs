@@ -284,7 +284,7 @@ fn raw_chunk(input: &mut Input<'_>) -> Frame {
     Frame::Chunk(ChunkFrame { ordinal, codec, raw_len, data })
 }
 
-/// What a fetch that is over must have reached.
+/// Checks the result of a fetch that is over; returns its form.
 fn check_done(world: &World, store: &Recorder, fetch: &Fetch, options: &Options) -> &'static str {
     let report = fetch.report();
     if !report.done {

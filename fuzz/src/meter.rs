@@ -101,7 +101,7 @@ pub struct Limit {
     pub per_byte: u64,
 }
 
-/// What a target may use.
+/// The limits of a target.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     /// Bytes in use at a time.
@@ -114,7 +114,7 @@ pub struct Budget {
     pub steps: Limit,
 }
 
-/// What a run used.
+/// The use of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Bytes of input, those that the target made from its input included.
