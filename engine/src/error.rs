@@ -21,6 +21,14 @@ pub enum Error {
     /// A signature, key or membership does not permit the request.
     #[error("not permitted: {0}")]
     Denied(String),
+    /// An operator revoked the membership of the node that asks.
+    #[error(
+        "an operator revoked the membership of this node; only a new grant by an operator ends that, no ticket"
+    )]
+    Revoked {
+        /// When the revocation was signed, in milliseconds since 1970, by the signer's clock.
+        at_ms: i64,
+    },
     /// A release contains a path that its publisher's key is not authorized for. Every node that sees this
     /// refuses the release, from any source.
     #[error("not permitted: {0}")]

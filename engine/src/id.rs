@@ -11,6 +11,16 @@ use crate::{
     error::{Error, Result},
 };
 
+/// Fewest digits of the beginning of an id with which a person may name it.
+const PREFIX_DIGITS: usize = 4;
+
+/// Whether a text can be an id or its beginning: 4 to 64 hexadecimal digits and nothing else. Where a person
+/// may write an id or a name, such a text is an id and never a name: a peer chooses its name freely, and must
+/// not be taken for another node.
+pub fn may_be_id(text: &str) -> bool {
+    (PREFIX_DIGITS..=2 * ID_LEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

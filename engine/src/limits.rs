@@ -250,6 +250,12 @@ pub const BATCH_IDS: usize = 1024;
 
 /// When a grant expires, or the grace of a key ends, the answers that depend on it end within this time.
 pub const GRANT_TICK: Duration = Duration::from_secs(1);
+/// The first wait for a source that is busy.
+pub const BUSY_WAIT_FIRST: Duration = Duration::from_millis(500);
+/// The longest wait for a source that is busy, before it is asked again.
+pub const BUSY_WAIT_LONGEST: Duration = Duration::from_secs(4);
+/// All waits for one busy source: longer than a source keeps a connection whose other end was killed.
+pub const BUSY_WAIT_TOTAL: Duration = Duration::from_secs(24);
 
 /// Bytes of a hello at most. A hello is read from any sender, before anything is known about it.
 pub const HELLO_BYTES: usize = 8 * 1024;

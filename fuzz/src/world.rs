@@ -368,8 +368,18 @@ impl Objects for Recorder {
         self.inner.mark(marks)
     }
 
+    fn keep_marks(&self) -> Result<()> {
+        meter::step(1);
+        self.inner.keep_marks()
+    }
+
     fn lost(&self) -> Result<Vec<ObjectId>> {
         meter::step(1);
         self.inner.lost()
+    }
+
+    fn are_lost(&self, ids: &[ObjectId]) -> Result<Vec<bool>> {
+        meter::step(ids.len() + 1);
+        self.inner.are_lost(ids)
     }
 }

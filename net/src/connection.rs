@@ -38,7 +38,6 @@ use crate::{
     identity::PeerKey,
     limits,
     link::{self, Take},
-    patience::Patience,
     peer_verifier::FirstKeyOnly,
     window::Window,
 };
@@ -232,7 +231,7 @@ impl Connection {
         self.count(&frame);
         let asked = async {
             let (mut send, receive) = self.quic.open_bi().await.map_err(|error| self.lost(&error))?;
-            frame::write(&mut send, vec![frame], Patience::endless())
+            frame::write(&mut send, vec![frame], Duration::MAX, &AtomicU64::new(0))
                 .await
                 .map_err(|error| self.broken(error))?;
             // If the peer has stopped the stream already, reading its answer gives that error.
@@ -300,7 +299,7 @@ impl Connection {
     async fn greet(&self, hello: Encoded) -> Result<()> {
         self.count(&hello);
         let mut send = self.quic.open_uni().await.map_err(|error| self.lost(&error))?;
-        frame::write(&mut send, vec![hello], Patience::endless())
+        frame::write(&mut send, vec![hello], Duration::MAX, &AtomicU64::new(0))
             .await
             .map_err(|error| self.broken(error))?;
         let _ = send.finish();
@@ -322,7 +321,8 @@ impl Connection {
                 Error::Busy(self.name.clone())
             }
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Revoked.varint() => {
-                let text = "the peer no longer accepts this node as a member; ask an operator".into();
+                let text =
+                    "the peer no longer accepts this node as a member; the next request says why".into();
                 Error::Refused { peer: self.name.clone(), source: EngineError::Denied(text) }
             }
             ConnectionError::ApplicationClosed(close) if close.error_code == CloseCode::Protocol.varint() => {

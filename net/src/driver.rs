@@ -4,9 +4,12 @@
 //! the task only moves its frames. A request is cancelled by stopping its stream; the thread notices that
 //! with its next batch.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use chuan_engine::{
@@ -33,7 +36,6 @@ use crate::{
     frame::{self, FrameReader},
     identity::PeerKey,
     limits,
-    patience::Patience,
     serve::{Caller, Identified, PeerHandler, Refused},
     sink::{Sink, encode},
 };
@@ -125,7 +127,7 @@ pub(crate) async fn session(
     if !is_unknown {
         quic.set_receive_window(limits::ACCEPT_WINDOW_BYTES.into());
     }
-    let (greeted, _) = tokio::join!(greet(&quic, peer, is_unknown, &context), introduced);
+    let (greeted, _) = tokio::join!(greet(&quic, peer, is_unknown, &presence.asking, &context), introduced);
     let (peer, kinds) = match greeted {
         Ok(greeted) => greeted,
         Err(rule) => {
@@ -139,6 +141,7 @@ pub(crate) async fn session(
     let code = serve(&quic, (peer, kinds), began + limits::UNKNOWN_PEER_LIFETIME, &presence, &context).await;
     quic.close(code.varint(), b"");
     tracing::debug!(peer = name, ?code, "disconnected");
+    context.handler.ended(&peer);
 }
 
 /// Sends the introduction of this node, if its key is not its first one.
@@ -147,7 +150,7 @@ async fn introduce(quic: &quinn::Connection, introduction: Option<Hello>) {
     let Some(encoded) = encode(&Frame::Hello(hello)) else { return };
     // A dialler that reads no introduction has no use for one.
     if let Ok(mut stream) = quic.open_uni().await {
-        let _ = frame::write(&mut stream, vec![encoded], Patience::endless()).await;
+        let _ = frame::write(&mut stream, vec![encoded], Duration::MAX, &AtomicU64::new(0)).await;
         let _ = stream.finish();
     }
 }
@@ -159,11 +162,12 @@ async fn greet(
     quic: &quinn::Connection,
     peer: PeerKey,
     is_unknown: bool,
+    asking: &Arc<AtomicUsize>,
     context: &SessionContext,
 ) -> Result<(PeerKey, Kinds), &'static str> {
-    let hello = timeout(limits::REQUEST_TIMEOUT, hello(quic))
-        .await
-        .map_err(|_| "the hello did not come in time")??;
+    let hello = hello(quic).await?;
+    // From here on its place is not given to another peer before the hello is judged.
+    let _asking = Asking::begin(asking);
     if hello.version != VERSION {
         return Err("the hello speaks another version");
     }
@@ -184,9 +188,12 @@ async fn greet(
 }
 
 async fn hello(quic: &quinn::Connection) -> Result<Hello, &'static str> {
-    let stream = quic.accept_uni().await.map_err(|_| "the connection ended before the hello")?;
-    match FrameReader::up_to(stream, HELLO_BYTES).next().await {
+    let late = "the hello did not come in time";
+    let stream = timeout(limits::REQUEST_TIMEOUT, quic.accept_uni()).await.map_err(|_| late)?;
+    let stream = stream.map_err(|_| "the connection ended before the hello")?;
+    match FrameReader::up_to(stream, HELLO_BYTES).within(limits::REQUEST_TIMEOUT).next().await {
         Ok(Some(Frame::Hello(hello))) => Ok(hello),
+        Err(frame::StreamError::Silent) => Err(late),
         _ => Err("the first stream is no hello"),
     }
 }
@@ -204,6 +211,7 @@ async fn serve(
     let mut changes = context.changes.clone();
     changes.mark_unchanged();
     let mut answers = JoinSet::new();
+    let taken: Arc<AtomicU64> = Arc::default();
     let mut member_of = context.memberships(&peer).await;
     let mut tick = interval_at(Instant::now() + limits::MEMBERSHIP_TICK, limits::MEMBERSHIP_TICK);
     let mut idle_since = Instant::now();
@@ -223,6 +231,7 @@ async fn serve(
                         caller: Caller { peer, kinds, exporter: exporter(quic) },
                         is_unknown,
                         asking: Arc::clone(&presence.asking),
+                        taken: Arc::clone(&taken),
                         quic: quic.clone(),
                     };
                     let reader = match is_unknown {
@@ -278,6 +287,8 @@ struct Incoming {
     is_unknown: bool,
     /// Number of its requests that are being answered. This one is counted once it has been read.
     asking: Arc<AtomicUsize>,
+    /// Bytes of answers that the peer has taken, over all streams of the connection.
+    taken: Arc<AtomicU64>,
     quic: quinn::Connection,
 }
 
@@ -298,32 +309,32 @@ impl Drop for Asking {
 }
 
 /// Reads one request and writes its answer.
-async fn answer(mut send: SendStream, mut receive: FrameReader, incoming: Incoming, context: SessionContext) {
-    let request = match timeout(limits::REQUEST_TIMEOUT, receive.next()).await {
-        Ok(Ok(Some(Frame::Request(request)))) => {
+async fn answer(mut send: SendStream, receive: FrameReader, incoming: Incoming, context: SessionContext) {
+    let mut receive = receive.within(limits::REQUEST_TIMEOUT);
+    let request = match receive.next().await {
+        Ok(Some(Frame::Request(request))) => {
             context.counts.request();
             Ok(request)
         }
-        Ok(Err(frame::StreamError::Malformed(Error::Denied(_)))) => {
+        Err(frame::StreamError::Malformed(Error::Denied(_))) => {
             context.counts.request_unread();
             let why = "a request longer than a peer without membership may send";
             let address = incoming.quic.remote_address();
             context.handler.refused(Some(&incoming.caller.peer), address, Refused::Request, why);
             Err(Refusal::new(ErrorCode::Denied, ""))
         }
-        Ok(Err(frame::StreamError::Malformed(error))) => {
-            Err(Refusal::new(ErrorCode::Invalid, error.to_string()))
-        }
-        Ok(Ok(Some(_))) => Err(Refusal::new(ErrorCode::Invalid, "a stream must begin with a request")),
-        Ok(Ok(None) | Err(_)) | Err(_) => return abandon(&mut send),
+        Err(frame::StreamError::Malformed(error)) => Err(Refusal::new(ErrorCode::Invalid, error.to_string())),
+        Ok(Some(_)) => Err(Refusal::new(ErrorCode::Invalid, "a stream must begin with a request")),
+        Ok(None) | Err(_) => return abandon(&mut send),
     };
     // An answer may take hours: the buffers of the request are freed before it. The stream itself is kept:
     // dropping it before its end was read would tell the peer to stop.
     let _asked = receive.into_stream();
     let asking = Asking::begin(&incoming.asking);
+    let taken = Arc::clone(&incoming.taken);
     let written = match request {
         Ok(request) => relay(&mut send, request, incoming, &context).await,
-        Err(refusal) => refuse(&mut send, refusal).await,
+        Err(refusal) => refuse(&mut send, refusal, &taken).await,
     };
     drop(asking);
     if written.is_err() {
@@ -348,11 +359,12 @@ async fn relay(
         _ = &mut stopped => return Err(Stalled),
     };
     let Ok(Some(permit)) = permit else {
-        return refuse(send, Refusal::new(ErrorCode::Busy, "")).await;
+        return refuse(send, Refusal::new(ErrorCode::Busy, ""), &incoming.taken).await;
     };
     let (frames, mut batches) = mpsc::channel(limits::ANSWER_QUEUE_BYTES / limits::ANSWER_BATCH_BYTES);
     let handler = Arc::clone(&context.handler);
     let sink = Sink::new(frames, incoming.quic.clone(), permit);
+    let taken = Arc::clone(&incoming.taken);
     tokio::task::spawn_blocking(move || produce(&*handler, request, &incoming, sink));
     loop {
         let batch = tokio::select! {
@@ -360,21 +372,21 @@ async fn relay(
             _ = &mut stopped => return Err(Stalled),
         };
         match batch {
-            Some(batch) => write(send, batch).await?,
+            Some(batch) => write(send, batch, &taken).await?,
             None => return Ok(()),
         }
     }
 }
 
-async fn refuse(send: &mut SendStream, refusal: Refusal) -> Result<(), Stalled> {
-    write(send, encode(&Frame::Error(refusal)).into_iter().collect()).await
+async fn refuse(send: &mut SendStream, refusal: Refusal, taken: &AtomicU64) -> Result<(), Stalled> {
+    write(send, encode(&Frame::Error(refusal)).into_iter().collect(), taken).await
 }
 
 /// The peer reads nothing more.
 struct Stalled;
 
-async fn write(send: &mut SendStream, frames: Vec<Encoded>) -> Result<(), Stalled> {
-    frame::write(send, frames, Patience::of(limits::STALL_TIMEOUT)).await.map_err(|_| Stalled)
+async fn write(send: &mut SendStream, frames: Vec<Encoded>, taken: &AtomicU64) -> Result<(), Stalled> {
+    frame::write(send, frames, limits::STALL_TIMEOUT, taken).await.map_err(|_| Stalled)
 }
 
 fn abandon(send: &mut SendStream) {
@@ -389,12 +401,17 @@ fn produce(handler: &dyn PeerHandler, request: Request, incoming: &Incoming, mut
     if let Err(error) = handler.answer(caller, request, &mut sink) {
         let peer = caller.peer.node.short();
         match error {
-            Error::Denied(_) | Error::Missing(_) | Error::Invalid(_) | Error::Busy(_) | Error::Cancelled => {
+            Error::Denied(_)
+            | Error::Revoked { .. }
+            | Error::Missing(_)
+            | Error::Invalid(_)
+            | Error::Busy(_)
+            | Error::Cancelled => {
                 tracing::debug!(peer, %error, "a request was refused");
             }
             _ => tracing::warn!(peer, %error, "a request failed here"),
         }
-        if matches!(error, Error::Denied(_)) {
+        if matches!(error, Error::Denied(_) | Error::Revoked { .. }) {
             let stage = if is_join { Refused::Join } else { Refused::Request };
             let address = incoming.quic.remote_address();
             handler.refused(Some(&caller.peer), address, stage, &error.to_string());

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -16,7 +16,10 @@ use chuan_engine::sync::frame::{Assembler, Encoded, Frame};
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, WriteError};
 use tokio::time::timeout;
 
-use crate::{limits, patience::Patience};
+use crate::{
+    limits,
+    patience::{Patience, Progress},
+};
 
 /// Buffers taken from a stream under one lock of its connection; each holds about a datagram.
 const BUFFERS: usize = limits::PULL_BATCH_BYTES / limits::DATAGRAM_BYTES as usize;
@@ -51,6 +54,39 @@ impl std::fmt::Display for StreamError {
     }
 }
 
+/// Bytes of frames that have arrived in part, over the answers that share it.
+#[derive(Debug, Default)]
+pub(crate) struct Partial(AtomicU64);
+
+impl Partial {
+    /// The bytes now.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The share of one reader in a [`Partial`], which it gives back on drop.
+#[derive(Debug, Default)]
+struct Share {
+    of: Arc<Partial>,
+    bytes: u64,
+}
+
+impl Share {
+    fn set(&mut self, bytes: u64) {
+        // Added first: another thread must not see the sum below zero.
+        self.of.0.fetch_add(bytes, Ordering::Relaxed);
+        self.of.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
 /// Reads frames from a stream.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
@@ -60,6 +96,7 @@ pub(crate) struct FrameReader {
     ended: bool,
     /// Counter of the bytes that arrive.
     count: Arc<AtomicU64>,
+    partial: Share,
     patience: Patience,
 }
 
@@ -72,7 +109,20 @@ impl FrameReader {
     pub(crate) fn counting(stream: RecvStream, count: Arc<AtomicU64>) -> Self {
         let buffers = vec![Bytes::new(); BUFFERS];
         let (assembler, patience) = (Assembler::default(), Patience::of(limits::SILENCE_TIMEOUT));
-        Self { stream, assembler, buffers, ended: false, count, patience }
+        Self { stream, assembler, buffers, ended: false, count, partial: Share::default(), patience }
+    }
+
+    /// The same reader with this time limit for its frames: a frame may take longer by the time that its
+    /// bytes earn.
+    pub(crate) fn within(self, most: Duration) -> Self {
+        Self { patience: Patience::of(most), ..self }
+    }
+
+    /// The same reader without a time limit of its own, which counts the bytes of frames that have arrived in
+    /// part in `partial`: for several answers that share one time limit.
+    pub(crate) fn sharing(self, partial: &Arc<Partial>) -> Self {
+        let partial = Share { of: Arc::clone(partial), bytes: 0 };
+        Self { patience: Patience::endless(), partial, ..self }
     }
 
     /// A reader that refuses frames with a payload longer than `most`: of such a frame it reads only the
@@ -90,7 +140,9 @@ impl FrameReader {
     /// The next frame; `None` if the stream ends between frames. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Frame>, StreamError> {
         loop {
-            if let Some(frame) = self.assembler.next().map_err(StreamError::Malformed)? {
+            let frame = self.assembler.next().map_err(StreamError::Malformed)?;
+            self.partial.set(self.assembler.buffered() as u64);
+            if let Some(frame) = frame {
                 return Ok(Some(frame));
             }
             if self.ended {
@@ -108,6 +160,7 @@ impl FrameReader {
         while let Some(frame) = self.assembler.next().map_err(StreamError::Malformed)? {
             frames.push(frame);
         }
+        self.partial.set(self.assembler.buffered() as u64);
         Ok(frames)
     }
 
@@ -132,17 +185,20 @@ impl FrameReader {
     }
 }
 
-/// Writes frames in one call. Not cancel-safe: a part of a frame may have been sent.
+/// Writes frames in one call. Adds the bytes that the peer takes to `taken`, the sum over all streams of its
+/// connection. Not cancel-safe: a part of a frame may have been sent.
 ///
 /// # Errors
 ///
-/// [`StreamError::Silent`] where the peer reads so little that `patience` runs out. The total time has no
-/// limit while the peer reads steadily.
+/// [`StreamError::Silent`] where the peer takes so little, on all streams together, that `most` runs out. The
+/// total time has no limit while the peer reads steadily.
 pub(crate) async fn write(
     stream: &mut SendStream,
     frames: Vec<Encoded>,
-    mut patience: Patience,
+    most: Duration,
+    taken: &AtomicU64,
 ) -> Result<(), StreamError> {
+    let mut progress = Progress::of(most, taken.load(Ordering::Relaxed));
     let mut parts: Vec<Bytes> = Vec::with_capacity(2 * frames.len());
     for frame in frames {
         parts.push(frame.head);
@@ -153,14 +209,24 @@ pub(crate) async fn write(
     let mut parts = parts.as_mut_slice();
     while !parts.is_empty() {
         let since = Instant::now();
-        let taken = timeout(patience.left(), stream.write_chunks(parts));
-        let taken = taken.await.map_err(|_| StreamError::Silent)?.map_err(|error| match error {
+        // Cancel-safe: what did not complete has written nothing.
+        let written = timeout(progress.left(), stream.write_chunks(parts)).await;
+        let Ok(written) = written else {
+            // Other answers to the same peer may have gone on meanwhile.
+            progress.note(since.elapsed(), taken.load(Ordering::Relaxed));
+            if progress.left().is_zero() {
+                return Err(StreamError::Silent);
+            }
+            continue;
+        };
+        let written = written.map_err(|error| match error {
             WriteError::ConnectionLost(error) => StreamError::Lost(error),
             _ => StreamError::Abandoned,
         })?;
-        patience.note(since.elapsed(), taken.bytes as u64);
+        let bytes = written.bytes as u64;
+        progress.note(since.elapsed(), taken.fetch_add(bytes, Ordering::Relaxed) + bytes);
         // `write_chunks` has cut the written part off the first remaining chunk.
-        parts = parts.get_mut(taken.chunks..).unwrap_or_default();
+        parts = parts.get_mut(written.chunks..).unwrap_or_default();
     }
     Ok(())
 }

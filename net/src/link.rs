@@ -203,9 +203,9 @@ pub fn blame(peer: String, error: Error) -> Error {
     use chuan_engine::Error as Engine;
     match error {
         Error::Engine(Engine::Peer(text) | Engine::Invalid(text)) => Error::Protocol { peer, text },
-        Error::Engine(source @ (Engine::Denied(_) | Engine::Missing(_) | Engine::Busy(_))) => {
-            Error::Refused { peer, source }
-        }
+        Error::Engine(
+            source @ (Engine::Denied(_) | Engine::Revoked { .. } | Engine::Missing(_) | Engine::Busy(_)),
+        ) => Error::Refused { peer, source },
         Error::Engine(Engine::Cancelled) => Error::Cancelled,
         other => other,
     }

@@ -37,9 +37,139 @@ impl Patience {
     }
 }
 
+/// The remaining time without progress, where progress is a total that may fall again: useful bytes, and the
+/// bytes of frames that have arrived in part. Only a total that is higher than ever before is progress, so
+/// junk that arrives and is then found useless adds time once, and never again.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    patience: Patience,
+    highest: u64,
+}
+
+impl Progress {
+    /// For a peer that may be silent for `most`; the total is `reached` now.
+    pub(crate) const fn of(most: Duration, reached: u64) -> Self {
+        Self { patience: Patience::of(most), highest: reached }
+    }
+
+    /// How long to wait before the total is looked at again; zero where the peer has used up its time.
+    pub(crate) const fn left(&self) -> Duration {
+        self.patience.left()
+    }
+
+    /// Records that the total is `reached` after `waited`.
+    pub(crate) fn note(&mut self, waited: Duration, reached: u64) {
+        self.patience.note(waited, reached.saturating_sub(self.highest));
+        self.highest = self.highest.max(reached);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use chuan_engine::limits::{FETCH_REQUESTS, FRAME_CHUNK_BYTES};
+
     use super::*;
+
+    /// A link in virtual time: each step brings one datagram for one of the answers in turn.
+    struct SlowLink {
+        /// Bytes that the answers have received of their present frames.
+        parts: Vec<u64>,
+        useful: u64,
+        turn: usize,
+    }
+
+    impl SlowLink {
+        fn new(answers: usize) -> Self {
+            Self { parts: vec![0; answers], useful: 0, turn: 0 }
+        }
+
+        /// Receives a datagram; returns whether it completed a frame of the largest size.
+        fn receive(&mut self, is_useful: bool) -> bool {
+            self.turn = (self.turn + 1) % self.parts.len();
+            let part = &mut self.parts[self.turn];
+            *part += u64::from(limits::DATAGRAM_BYTES);
+            let is_whole = *part >= FRAME_CHUNK_BYTES as u64;
+            if is_whole {
+                self.useful += if is_useful { *part } else { 0 };
+                *part = 0;
+            }
+            is_whole
+        }
+
+        fn reached(&self) -> u64 {
+            self.useful + self.parts.iter().sum::<u64>()
+        }
+    }
+
+    /// The time that a datagram takes at this many bytes a second.
+    fn at_rate(rate: u64) -> Duration {
+        Duration::from_micros(u64::from(limits::DATAGRAM_BYTES) * 1_000_000 / rate)
+    }
+
+    /// Symptom: over a link of less than 4.4 kB/s, and of 8.7 kB/s where two answers shared it, no chunk ever
+    /// arrived. Cause: the puller took only whole frames for progress, and a frame of the largest size takes
+    /// longer than the time without progress; each of two answers was given a time of its own, though they
+    /// shared the link.
+    #[test]
+    fn frames_of_the_largest_size_arrive_at_the_least_rate() {
+        let step = at_rate(limits::PROGRESS_BYTES + limits::PROGRESS_BYTES / 50);
+        let mut link = SlowLink::new(FETCH_REQUESTS);
+        let mut progress = Progress::of(limits::SILENCE_TIMEOUT, link.reached());
+        let (mut frames, mut waited) = (0, Duration::ZERO);
+        while frames < 20 {
+            frames += u32::from(link.receive(true));
+            waited += step;
+            // The total is looked at when the time is over, and with every frame.
+            if waited + step >= progress.left() {
+                progress.note(waited, link.reached());
+                waited = Duration::ZERO;
+            }
+            assert!(progress.left() > step, "given up after {frames} frames: {progress:?}");
+        }
+    }
+
+    /// A source that sends whole frames of junk at any speed has no more time than a silent one, but for the
+    /// frames under way.
+    #[test]
+    fn junk_and_silence_end_in_bounded_time() {
+        for rate in [limits::PROGRESS_BYTES, 100 * limits::PROGRESS_BYTES] {
+            let mut link = SlowLink::new(FETCH_REQUESTS);
+            let mut progress = Progress::of(limits::SILENCE_TIMEOUT, 0);
+            let mut total = Duration::ZERO;
+            while progress.left() > at_rate(rate) {
+                link.receive(false);
+                progress.note(at_rate(rate), link.reached());
+                total += at_rate(rate);
+                assert!(total < Duration::from_secs(600), "junk at {rate} bytes a second goes on");
+            }
+        }
+        let mut silent = Progress::of(limits::SILENCE_TIMEOUT, 0);
+        silent.note(Duration::ZERO, 10_000_000);
+        silent.note(limits::SILENCE_TIMEOUT, 10_000_000);
+        assert_eq!(silent.left(), Duration::ZERO);
+    }
+
+    /// Two answers share a connection at the least rate: the bytes that the peer takes of either are progress
+    /// of both.
+    #[test]
+    fn answers_that_share_a_connection_share_its_progress() {
+        let step = at_rate(limits::PROGRESS_BYTES);
+        let mut taken = 0;
+        let mut answers: VecDeque<_> = [(); 2].map(|()| Progress::of(limits::STALL_TIMEOUT, 0)).into();
+        let mut waits = [Duration::ZERO; 2];
+        for _ in 0..10_000 {
+            taken += u64::from(limits::DATAGRAM_BYTES);
+            waits.iter_mut().for_each(|wait| *wait += step);
+            for (answer, wait) in answers.iter_mut().zip(&mut waits) {
+                if *wait + step >= answer.left() {
+                    answer.note(std::mem::take(wait), taken);
+                }
+                assert!(answer.left() > step, "given up after {taken} bytes: {answer:?}");
+            }
+        }
+    }
 
     /// Symptom: a source that sent one byte a minute kept its dialler waiting for days. Cause: any byte was
     /// progress.

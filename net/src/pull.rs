@@ -34,9 +34,9 @@ use tokio::{runtime::Handle, sync::mpsc, time::timeout};
 
 use crate::{
     Connection, Error, Result,
-    frame::{FrameReader, StreamError},
+    frame::{FrameReader, Partial, StreamError},
     limits, link,
-    patience::Patience,
+    patience::Progress,
 };
 
 /// Interval at which the cancel flag is checked, which a signal handler sets.
@@ -189,8 +189,9 @@ fn run<M: Machine>(
     runtime: &Handle,
 ) -> Result<(), Broken> {
     let mut in_flight = 0;
-    // Only useful bytes are progress: else a source could hold a pull for ever with junk.
-    let mut patience = Patience::of(limits::SILENCE_TIMEOUT);
+    // Only useful bytes are progress, and bytes of frames that may turn out useful: else a source could hold
+    // a pull for ever with junk.
+    let mut progress = Progress::of(limits::SILENCE_TIMEOUT, machine.useful_bytes());
     loop {
         while in_flight < limits::PULL_REQUESTS
             && let Some(order) = machine.poll_request()?
@@ -201,11 +202,16 @@ fn run<M: Machine>(
         if in_flight == 0 {
             return Ok(());
         }
-        let (since, before) = (Instant::now(), machine.useful_bytes());
-        let left = patience.left();
+        let (since, left) = (Instant::now(), progress.left());
         let next = runtime.block_on(async { timeout(left, answers.next()).await });
         let waited = since.elapsed();
-        let (id, frames) = next.map_err(|_| Broken::Stream(StreamError::Silent))?;
+        let Ok((id, frames)) = next else {
+            progress.note(waited, machine.useful_bytes() + answers.partial.bytes());
+            if progress.left().is_zero() {
+                return Err(Broken::Stream(StreamError::Silent));
+            }
+            continue;
+        };
         if cancel.load(Ordering::Relaxed) {
             return Err(Broken::Cancelled);
         }
@@ -220,7 +226,7 @@ fn run<M: Machine>(
         while let Some(id) = machine.poll_stop() {
             in_flight -= usize::from(answers.stop(id));
         }
-        patience.note(waited, machine.useful_bytes().saturating_sub(before));
+        progress.note(waited, machine.useful_bytes() + answers.partial.bytes());
     }
 }
 
@@ -229,6 +235,8 @@ struct Answers {
     /// Streams that were opened. Closed once no more requests are sent.
     opened: mpsc::Receiver<(u64, FrameReader)>,
     reading: Vec<(u64, Reading)>,
+    /// Bytes of frames that have arrived in part.
+    partial: Arc<Partial>,
 }
 
 /// The next frames of an answer, pending, and the reader of the rest.
@@ -236,7 +244,7 @@ type Reading = Pin<Box<dyn Future<Output = (u64, FrameReader, Result<Vec<Frame>,
 
 impl Answers {
     fn new(opened: mpsc::Receiver<(u64, FrameReader)>) -> Self {
-        Self { opened, reading: Vec::new() }
+        Self { opened, reading: Vec::new(), partial: Arc::default() }
     }
 
     /// Stops the stream of an answer; returns whether it was under way.
@@ -254,7 +262,10 @@ impl Answers {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(u64, Result<Vec<Frame>, Broken>)> {
         while let Poll::Ready(opened) = self.opened.poll_recv(context) {
             match opened {
-                Some((id, reader)) => self.reading.push((id, Box::pin(read(id, reader)))),
+                Some((id, reader)) => {
+                    let reader = reader.sharing(&self.partial);
+                    self.reading.push((id, Box::pin(read(id, reader))));
+                }
                 None => return Poll::Ready((0, Err(Broken::Cancelled))),
             }
         }

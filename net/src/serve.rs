@@ -63,6 +63,9 @@ pub trait PeerHandler: Send + Sync + 'static {
     /// An error becomes the refusal that ends the answer. The text of a denied join goes to the peer.
     fn answer(&self, caller: &Caller, request: Request, out: &mut dyn Outlet) -> chuan_engine::Result<()>;
 
+    /// Reports the end of a session of `peer` whose hello was taken. Must not block.
+    fn ended(&self, peer: &PeerKey);
+
     /// Reports that `address` was refused at `stage`; `peer` is the key that it proved, if it got so far. For
     /// an audit log and for alerts: no decision depends on it. The only method that must not block, however
     /// often unknown peers cause a call.
@@ -302,17 +305,21 @@ impl Acceptor {
         same < limits::CONNECTIONS_PER_NODE && has_place
     }
 
-    /// Disconnects the unknown peer that has been silent longest, to free its place for another one: a sender
-    /// that holds all places of a shared address must keep sending requests to keep them. Returns whether
-    /// there is room now.
+    /// Disconnects the oldest of the unknown peers that are silent, to free its place for another one. A peer
+    /// that joins sends its hello and its request with the end of the handshake, so it is silent for no
+    /// longer than these take to be read: its join is judged before it can lose its place, however many
+    /// silent peers share its address. Returns whether there is room now.
     fn make_room(&mut self, site: IpAddr, peer: &PeerKey, is_known: bool) -> bool {
+        let of_node = self.sessions.values().filter(|session| session.peer.node == peer.node);
+        if of_node.count() >= limits::CONNECTIONS_PER_NODE {
+            return false;
+        }
         let at_site = |session: &&Session| session.is_unknown() && session.site == site;
         let is_full = self.sessions.values().filter(at_site).count() >= limits::UNKNOWN_PEERS_PER_ADDRESS;
         let may_go = |session: &Session| {
             session.is_unknown()
                 && (session.site == site || !is_full)
                 && session.asking.load(Ordering::Relaxed) == 0
-                && session.since.elapsed() >= limits::UNKNOWN_PEER_GRACE
         };
         let silent = self.sessions.values_mut().filter(|session| may_go(session));
         let Some(oldest) = silent.min_by_key(|session| session.since) else { return false };

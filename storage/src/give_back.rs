@@ -9,10 +9,14 @@ use std::{
     fs::{self, OpenOptions},
 };
 
-use chuan_engine::{Error, Result, id::LibraryId, segment::SegmentName};
+use chuan_engine::{
+    Error, Result,
+    id::LibraryId,
+    segment::{FIRST_GROUP, SegmentName},
+};
 
 use crate::{
-    digest::{Digest, FIRST_GROUP},
+    digest::Digest,
     entry::{Indexed, Location, Position},
     layout::{Layout, sync_dir},
     objects::Inner,

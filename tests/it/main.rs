@@ -24,6 +24,7 @@ mod requests;
 mod restore_sync;
 mod roots;
 mod round;
+mod running;
 mod surface;
 mod tidy;
 mod twins;

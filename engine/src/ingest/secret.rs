@@ -50,14 +50,16 @@ pub(super) fn secret_name(text: &[u8]) -> Option<&'static str> {
     secret_in(text).map(|_| "its name or target holds a secret of chuan")
 }
 
-/// Whether the bytes are a ticket and nothing else. A damaged ticket, or one that a mail program wrapped, is
-/// also a ticket.
+/// Whether the bytes are a ticket and nothing else. A damaged ticket, or one that a mail program wrapped or
+/// that is in capitals, is also a ticket.
 fn is_ticket(bytes: &[u8]) -> bool {
-    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii();
-    let Some(encoded) = text.strip_prefix(PREFIX.as_bytes()) else { return false };
-    let is_base32 = |byte: &u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
-    let digits = encoded.iter().filter(|byte| !byte.is_ascii_whitespace());
-    digits.clone().all(is_base32) && (TICKET_DIGITS..=TICKET_BYTES).contains(&digits.count())
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let mut characters = text.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase);
+    if !PREFIX.bytes().all(|byte| characters.next() == Some(byte)) {
+        return false;
+    }
+    let is_base32 = |byte: u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+    characters.clone().all(is_base32) && (TICKET_DIGITS..=TICKET_BYTES).contains(&characters.count())
 }
 
 /// Whether the bytes, the content of a small file, hold a secret key.

@@ -26,9 +26,13 @@ pub enum Decision {
     Allowed,
     /// The key is not the node's, or no longer.
     KeyReplaced,
-    /// The node has no grant that is effective now: it never had one, it ended, it was revoked, or the node
-    /// is suspended.
+    /// The node has no grant that is effective now: it never had one, it ended, or the node is suspended.
     NotMember,
+    /// An operator revoked the node, and no later statement grants it anything.
+    Revoked {
+        /// When the revocation was signed, in milliseconds since 1970.
+        at_ms: i64,
+    },
     /// The node is a member, and its grants do not cover the act.
     NotGranted,
 }
@@ -44,11 +48,12 @@ impl Decision {
     /// # Errors
     ///
     /// [`Error::Denied`] where the act is not allowed. The text names no class: a peer must not learn which
-    /// there are.
+    /// there are. [`Error::Revoked`] for a revoked node.
     pub fn into_result(self) -> Result<()> {
         Err(Error::Denied(
             match self {
                 Decision::Allowed => return Ok(()),
+                Decision::Revoked { at_ms } => return Err(Error::Revoked { at_ms }),
                 Decision::KeyReplaced => "the peer's key was replaced",
                 Decision::NotMember => "the peer is not a member of the library",
                 Decision::NotGranted => "not granted to the peer",
@@ -68,6 +73,11 @@ pub fn decide(
     act: Act<'_>,
     now_ms: i64,
 ) -> Decision {
+    if let Some(said) = library.revocation(node)
+        && key.is_none_or(|key| key.node() == *node || library.has_had_key(node, key))
+    {
+        return Decision::Revoked { at_ms: said.statement.time_ms() };
+    }
     if key.is_some_and(|key| !library.holds_key(node, key, now_ms)) {
         return Decision::KeyReplaced;
     }

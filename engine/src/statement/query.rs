@@ -229,6 +229,19 @@ impl Library {
         }
     }
 
+    /// The last known member statement of a node, effective or not; an operator's before a ticket's. For the
+    /// name and the role of a node that was revoked, not for any right.
+    pub fn last_member(&self, node: &NodeId) -> Option<Signed<'_, Member>> {
+        let members = self.set.iter().filter_map(|statement| match statement.body() {
+            Body::Member(body) if body.node == *node => Some(Signed { statement: &**statement, body }),
+            _ => None,
+        });
+        members.max_by_key(|said| {
+            let Signed { statement, body } = said;
+            (body.ticket.is_none(), statement.sequence(), statement.time_ms(), statement.id())
+        })
+    }
+
     /// All nodes that belong to the library, by node, suspended ones too.
     pub fn members(&self) -> Vec<Signed<'_, Member>> {
         self.state.nodes.by_id.keys().filter_map(|node| self.member(node)).collect()

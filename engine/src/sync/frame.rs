@@ -392,6 +392,11 @@ impl Assembler {
         Frame::decode(header.kind, payload).map(Some)
     }
 
+    /// Bytes that were pushed and belong to frames that were not returned yet.
+    pub fn buffered(&self) -> usize {
+        self.len + self.part.len() + self.header.map_or(0, |_| HEADER_LEN)
+    }
+
     /// Whether no part of a next frame has come.
     pub fn is_between(&self) -> bool {
         self.len == 0 && self.header.is_none()

@@ -216,6 +216,8 @@ pub enum ErrorCode {
     Internal,
     /// The protocol versions do not match.
     Version,
+    /// An operator revoked the requester. The text is the time of that, in milliseconds since 1970.
+    Revoked,
 }
 
 impl Hello {
@@ -384,6 +386,7 @@ impl Refusal {
             Error::Missing(_) => Self::new(ErrorCode::NotFound, ""),
             Error::Invalid(text) | Error::Peer(text) => Self::new(ErrorCode::Invalid, text.as_str()),
             Error::Busy(_) => Self::new(ErrorCode::Busy, ""),
+            Error::Revoked { at_ms } => Self::new(ErrorCode::Revoked, at_ms.to_string()),
             _ => Self::new(ErrorCode::Internal, ""),
         }
     }
@@ -399,6 +402,9 @@ impl Refusal {
     /// because it goes to a terminal or a log.
     pub fn into_error(self) -> Error {
         let text: String = self.text.chars().filter(|c| !c.is_control()).collect();
+        if self.code == ErrorCode::Revoked {
+            return Error::Revoked { at_ms: text.parse().unwrap_or(0) };
+        }
         if self.code == ErrorCode::Denied && !text.is_empty() {
             return Error::Denied(text);
         }
@@ -413,6 +419,7 @@ impl Refusal {
             ErrorCode::Invalid => Error::Peer(format!("the peer refused the request as malformed{text}")),
             ErrorCode::Busy => Error::Busy(format!("the peer is busy; try again later{text}")),
             ErrorCode::Internal => Error::Peer(format!("the peer failed; look at its log{text}")),
+            ErrorCode::Revoked => Error::Revoked { at_ms: 0 },
             ErrorCode::Version => Error::Peer(format!("the peer uses another version of the protocol{text}")),
         }
     }

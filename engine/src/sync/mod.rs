@@ -78,6 +78,7 @@
 //! [`Refusal`](message::Refusal); a stream that ends without either was cut. Stopping a stream cancels the
 //! request.
 
+pub mod busy;
 mod changes;
 pub mod delta;
 pub mod exchange;

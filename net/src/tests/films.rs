@@ -324,6 +324,8 @@ impl PeerHandler for Cinema {
         respond(&mut Answering { cinema: self, changes: self.changes.subscribe() }, &asker, request, out)
     }
 
+    fn ended(&self, _: &PeerKey) {}
+
     fn refused(&self, _: Option<&PeerKey>, _: SocketAddr, _: Refused, _: &str) {}
 }
 

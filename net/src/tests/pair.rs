@@ -106,6 +106,8 @@ impl PeerHandler for Script {
         Ok(())
     }
 
+    fn ended(&self, _: &PeerKey) {}
+
     fn refused(&self, _: Option<&PeerKey>, _: SocketAddr, _: Refused, _: &str) {}
 }
 

@@ -93,6 +93,8 @@ impl PeerHandler for Flood {
         Ok(())
     }
 
+    fn ended(&self, _: &PeerKey) {}
+
     fn refused(&self, _: Option<&PeerKey>, _: SocketAddr, _: Refused, _: &str) {}
 }
 

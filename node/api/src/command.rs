@@ -109,8 +109,15 @@ impl Default for Rotate {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(Args))]
 pub struct Join {
-    /// The ticket that `chuan invite` printed
+    /// `-` to read the ticket from standard input, or the ticket that `chuan invite` printed: other users of
+    /// the machine can see an argument, and a shell keeps it. Without it and without --ticket-file, the
+    /// ticket is in the variable CHUAN_TICKET. White space and capitals in a ticket are no error
+    #[cfg_attr(feature = "clap", arg(default_value = "", hide_default_value = true))]
     pub ticket: String,
+    /// Read the ticket from this file. Only the command line reads it
+    #[cfg_attr(feature = "clap", arg(long, value_name = "FILE", conflicts_with = "ticket"))]
+    #[serde(skip)]
+    pub ticket_file: Option<PathBuf>,
 }
 
 /// Options of `pull`.

@@ -216,7 +216,7 @@ impl From<EngineError> for Failure {
             EngineError::Invalid(_) => Exit::Invalid,
             EngineError::Missing(_) => Exit::Missing,
             EngineError::Peer(_) => Exit::Peer,
-            EngineError::Denied(_) => Exit::Denied,
+            EngineError::Denied(_) | EngineError::Revoked { .. } => Exit::Denied,
             EngineError::Trespass(_) => {
                 return Failure { is_final: true, ..Failure::denied(error.to_string()) };
             }

@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
-use chuan_engine::limits::NAME_BYTES;
+use chuan_engine::{id::may_be_id, limits::NAME_BYTES};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Failure, Result};
@@ -11,10 +11,6 @@ use crate::exit::{Failure, Result};
 /// The default channel.
 pub const LIVE: &str = "live";
 
-/// Fewest digits of a prefix of an id.
-const PREFIX_DIGITS: usize = 4;
-/// Digits of an id.
-const ID_DIGITS: usize = 64;
 /// Most digits of a sequence number.
 const SEQUENCE_DIGITS: usize = 10;
 
@@ -54,8 +50,7 @@ impl At {
             At::Name(name) => name.clone(),
             At::Sequence(sequence) => sequence.to_string(),
         };
-        let hex = name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        (hex && (PREFIX_DIGITS..=ID_DIGITS).contains(&name.len())).then(|| name.to_ascii_lowercase())
+        may_be_id(&name).then(|| name.to_ascii_lowercase())
     }
 }
 
@@ -124,6 +119,18 @@ pub fn check_new_channel(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Checks the name of a node before it is given: as [`check_name`], and the name cannot be
+/// read as an id or as its beginning.
+pub fn check_new_name(what: &str, name: &str) -> Result<()> {
+    check_name(what, name)?;
+    if may_be_id(name) {
+        return Err(Failure::usage(format!(
+            "`{name}` could be the beginning of an id, and is no {what} name; add another character than 0-9 and a-f"
+        )));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +167,16 @@ mod tests {
             check_new_channel(name).unwrap();
         }
         assert!(check_new_channel("a b").unwrap_err().message.contains("no channel name"));
+    }
+
+    #[test]
+    fn a_new_name_cannot_be_read_as_an_id() {
+        for text in ["beef", "DEADBEEF", "2026", &"a".repeat(64)] {
+            assert!(check_name("node", text).is_ok() && check_new_name("node", text).is_err(), "{text}");
+        }
+        for text in ["bee", "beef-1", "mirror", "电影", "node-beef"] {
+            check_new_name("node", text).unwrap();
+        }
     }
 
     #[test]

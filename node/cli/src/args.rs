@@ -25,10 +25,11 @@ pub(super) struct Cli {
     /// How to show progress on standard error
     #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
     pub(super) progress: ProgressMode,
-    /// Log more; give it twice for details
+    /// Log more: steps, and with -vv details; `serve` logs what peers do without it
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
-    /// No progress and no notes
+    /// No progress, no notes, no log but errors, and no answer of a command that succeeds in changing
+    /// something
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
     /// The command.

@@ -7,13 +7,17 @@ mod flags;
 mod key;
 mod ledger;
 mod limits;
+mod log;
 mod output;
 mod passphrase;
 mod progress;
 mod render;
 mod root;
+mod serve;
 mod sign;
+mod signals;
 mod table;
+mod ticket;
 
 use std::{
     ffi::OsStr,
@@ -38,17 +42,16 @@ use chuan_api::{
     outcome::{Outcome, Row},
 };
 use clap::{CommandFactory, Parser};
-use serde_json::json;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use args::{Cli, ProgressMode, Verb};
-use escape::LogWriter;
 use ledger::LedgerVerb;
+use log::{Log, Wanted};
 use output::Output;
 use passphrase::TERMINAL;
 use progress::Meter;
 use root::RootVerb;
+use serve::serve;
+use signals::Signals;
 
 /// Runs the program on the process's arguments.
 fn main() -> ExitCode {
@@ -57,7 +60,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    log_to_stderr(cli.verbose, cli.quiet);
+    let serves = matches!(cli.verb, Verb::Serve { .. });
+    let log = Log::start(Wanted { verbose: cli.verbose, quiet: cli.quiet, serves });
     if let Err(failure) = limits::check_threads() {
         return show_failure(&failure, cli.json, "");
     }
@@ -65,33 +69,33 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return show_failure(&Failure::io("start threads", error), cli.json, ""),
     };
-    let exit = runtime.block_on(run(cli));
+    let exit = runtime.block_on(run(cli, log));
     // A blocking call that ignores cancellation must not delay the exit. All such calls are safe to abort.
     runtime.shutdown_background();
     exit
 }
 
-async fn run(cli: Cli) -> ExitCode {
+async fn run(cli: Cli, log: Log) -> ExitCode {
     limits::survive_file_size_limit();
     let (json, name) = (cli.json, verb_name(&cli.verb));
-    match dispatch(cli).await {
+    match dispatch(cli, log).await {
         Ok(exit) => ExitCode::from(exit.number()),
         Err(failure) => show_failure(&failure, json, name),
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<Exit> {
+async fn dispatch(cli: Cli, log: Log) -> Result<Exit> {
     let show = Show { json: cli.json, progress: cli.progress, quiet: cli.quiet };
     let home = || cli.home.clone().map_or_else(home::default_root, Ok);
     match cli.verb {
         Verb::Completions { shell } => completions(shell),
         Verb::Init { name, role, renew } => init(&home()?, name.as_deref(), role, renew, show),
-        Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show).await,
+        Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show, &log).await,
         Verb::Run(Command::Audit(Audit { verb: AuditVerb::Verify(verify) })) if verify.export.is_some() => {
             // An export is verified without a home.
             answer(&Outcome::AuditVerify(audit_log::verify_export(&verify)?), "audit verify", show)
         }
-        Verb::Run(command) => execute(home()?, Task::Run(command), show).await,
+        Verb::Run(command) => execute(home()?, Task::Run(ticket::resolve(command)?), show).await,
         Verb::Signed(command) => execute(home()?, Task::Signed(command), show).await,
         Verb::Channel(verb) => execute(home()?, Task::of_channel(verb), show).await,
         Verb::Policy(verb) => execute(home()?, Task::of_policy(verb), show).await,
@@ -150,34 +154,6 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit> {
     let mut output = Output::stdout(false, "completions");
     output.data(&script)?;
     output.flush()?;
-    Ok(Exit::Ok)
-}
-
-async fn serve(root: &Path, listen: Option<&str>, show: Show) -> Result<Exit> {
-    let mut signals = Signals::new()?;
-    let node = tokio::select! {
-        node = Node::open_to_serve(root) => node?,
-        () = signals.next() => return Err(Failure::interrupted()),
-    };
-    let address = match node.serve(listen).await {
-        Ok(address) => address,
-        Err(failure) => {
-            node.close().await;
-            return Err(failure.into());
-        }
-    };
-    {
-        let id = node.id().to_string();
-        let object = json!({ "event": "ready", "id": id, "address": address.to_string() });
-        // Scripts wait for this line. When the reader closes the pipe after it, the node continues to serve.
-        Output::stdout(show.json, "serve").line(&format!("serving {id} on {address}"), &object)?;
-    }
-    signals.next().await;
-    node.stop_commands();
-    tokio::select! {
-        () = node.close() => {}
-        () = signals.next() => {}
-    }
     Ok(Exit::Ok)
 }
 
@@ -256,7 +232,7 @@ fn confirm_ended_revocations(ended: &[String], file: &Path) -> Result<()> {
 }
 
 async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::that_end()?;
     let cancel = Cancel::default();
     let (job, mut events) = Job::watched(cancel.clone());
     let name = task.name();
@@ -290,7 +266,9 @@ async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {
 
     let exit = match result {
         Ok(outcome) => {
-            output.outcome(&outcome)?;
+            if show.json || !(show.quiet && outcome.is_act() && outcome.exit() == Exit::Ok) {
+                output.outcome(&outcome)?;
+            }
             outcome.exit()
         }
         // The reader has closed standard output: no output, no error.
@@ -383,23 +361,6 @@ fn colours() -> bool {
     !refused && io::stderr().is_terminal()
 }
 
-fn log_to_stderr(verbose: u8, quiet: bool) {
-    let level = match (quiet, verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "chuan=info,chuan_net=info,chuan_storage=info,chuan_engine=info,warn",
-        (false, 2) => "chuan=debug,chuan_net=debug,chuan_storage=debug,chuan_engine=debug,info",
-        (false, _) => "trace",
-    };
-    let colours = colours();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(move || LogWriter { colours })
-        .with_ansi(colours)
-        .init();
-}
-
 const fn verb_name(verb: &Verb) -> &'static str {
     match verb {
         Verb::Init { .. } => "init",
@@ -415,26 +376,5 @@ const fn verb_name(verb: &Verb) -> &'static str {
         Verb::Run(command) => command.name(),
         Verb::Signed(command) => command.name(),
         Verb::Statements(_) => "statements",
-    }
-}
-
-/// Ctrl-C and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        let on = |kind| signal(kind).map_err(|error| Failure::io("catch signals", error));
-        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
-    }
-
-    /// Returns at the next signal. Cancel-safe.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
     }
 }

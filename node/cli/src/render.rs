@@ -377,6 +377,10 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
         let open = counted(library.conflicts_open, "conflict");
         writeln!(out, "!          {open} open: see `chuan conflicts {}`", library.name)?;
     }
+    for refused in &library.refusals {
+        let (name, since) = (named(&refused.name, &refused.node), time(refused.at_ms));
+        writeln!(out, "!          refused by {name} since {since} UTC: {}", refused.message)?;
+    }
     if library.pull_unfinished {
         writeln!(out, "unfinished pull: `chuan pull {}` resumes it", library.name)?;
     }
@@ -400,6 +404,11 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
     let mut followed =
         library.channels.iter().filter(|channel| channel.lag.here.is_some() || channel.name == LIVE);
     followed.try_for_each(|channel| lag::behind(out, &channel.name, &channel.lag))
+}
+
+/// A node's name and the beginning of its id.
+fn named(name: &str, id: &str) -> String {
+    if name.is_empty() { short(id) } else { format!("{name} ({})", short(id)) }
 }
 
 fn held(complete: bool) -> String {

@@ -86,6 +86,7 @@ mod pull;
 mod redeem;
 mod report;
 mod rotation;
+mod sent;
 mod serve;
 mod services;
 pub mod session;

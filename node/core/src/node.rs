@@ -88,6 +88,21 @@ impl Node {
         self.0.run(command, job).await
     }
 
+    /// Reads `chuan.toml` again, and uses it from now on, except the address to listen on, which is used at
+    /// the next start. Returns the names of the settings that changed.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or breaks a rule; the settings stay as they were.
+    pub async fn reload(&self) -> Result<Vec<&'static str>> {
+        self.0.services.blocking(|services| services.context.reload()).await
+    }
+
+    /// The settings as they are now.
+    pub fn config(&self) -> Arc<Config> {
+        self.0.services.context.config()
+    }
+
     /// Cancels every command that runs here, those of other processes included.
     pub fn stop_commands(&self) {
         self.0.stop_commands();

@@ -4,6 +4,7 @@ use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
     Error, Result as EngineResult,
     audit::{Event, Verb},
+    id::may_be_id,
     statement::{Library, Member, NodeRole, Proof, Signature, Statement, library::member},
     sync::message,
 };
@@ -34,6 +35,12 @@ pub(crate) fn redeem(
     let terms = known.ticket(&join.ticket).ok_or_else(unknown)?.body;
     let proof = Proof { exporter: *exporter, library: join.library, joiner: peer.node, ticket: join.ticket };
     proof.verify(&terms.key, &Signature::from_bytes(join.proof))?;
+    if may_be_id(&join.name) {
+        return Err(Error::Denied(format!(
+            "the name `{}` could be the beginning of an id; change `name` in chuan.toml, and join again",
+            join.name
+        )));
+    }
 
     let me = context.me();
     let mut is_new = false;
@@ -65,7 +72,6 @@ pub(crate) fn redeem(
             node: peer.node.to_string(),
             name: join.name.clone(),
         });
-        tracing::info!(node = %peer.node, name = %join.name, library = %library.name(), "a node joined");
     }
     let welcome = welcome(&library, &[peer.node, me], &join.ticket);
     Ok(welcome.into_iter().map(|statement| statement.bytes().clone()).collect())

@@ -19,7 +19,7 @@ use chuan_engine::{
     store::{Ledger, Objects},
     sync::{
         frame::Frame,
-        message::{End, Hello, Request, VERSION},
+        message::{End, Hello, Request, VERSION, Want},
         respond::{Asker, Responder, respond},
         session::Outlet,
     },
@@ -38,7 +38,9 @@ use crate::{
     library::LibraryService,
     net_error::net_failure,
     peers::{PeerService, address},
-    redeem, vouch,
+    redeem,
+    sent::{Counted, Sent, SentBook},
+    vouch,
 };
 
 /// Listens for peers.
@@ -65,6 +67,7 @@ impl ServeService {
             library: Arc::clone(library),
             audit: Arc::clone(audit),
             peers: Arc::clone(peers),
+            sent: SentBook::default(),
         };
         Self {
             context: Arc::clone(context),
@@ -84,7 +87,7 @@ impl ServeService {
     /// themselves.
     pub(crate) async fn start(&self, listen: Option<&str>) -> Result<SocketAddr> {
         let context = &self.context;
-        let address = address::resolve(listen.unwrap_or(&context.config.listen)).await?;
+        let address = address::resolve(listen.unwrap_or(&context.config().listen)).await?;
         let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if context.supervisor.stopping(Stage::Serve).is_cancelled() {
             return Err(Failure::busy("the node is closed; open the home again"));
@@ -115,7 +118,6 @@ impl ServeService {
             this.metrics.listening.set(0);
             this.emit(NodeEvent::Stopped);
         });
-        tracing::info!(%address, "serving");
         Ok(address)
     }
 }
@@ -127,6 +129,7 @@ pub(crate) struct Handler {
     library: Arc<LibraryService>,
     audit: Arc<AuditService>,
     peers: Arc<PeerService>,
+    sent: SentBook,
 }
 
 impl PeerHandler for Handler {
@@ -172,7 +175,26 @@ impl PeerHandler for Handler {
             return Ok(());
         }
         let asker = Asker { node: peer.node, key: peer.key, kinds: Kinds::KNOWN.common(caller.kinds) };
-        respond(&mut Answering { handler: self, changes: self.library.changes() }, &asker, request, out)
+        let (library, release) = (*request.library(), self.release_of(&request));
+        let from_ms = self.context.now_ms();
+        let mut counted = Counted::new(out);
+        let mut answering = Answering { handler: self, changes: self.library.changes() };
+        let went = respond(&mut answering, &asker, request, &mut counted);
+        if counted.bytes > 0 {
+            let (bytes, to_ms) = (counted.bytes, self.context.now_ms());
+            self.sent.add(peer.node, library, Sent { release, bytes, from_ms, to_ms });
+        }
+        went
+    }
+
+    fn ended(&self, peer: &PeerKey) {
+        for (id, sent) in self.sent.take(&peer.node) {
+            let Some(library) = self.library.get(&id) else { continue };
+            let name = library.member(&peer.node).map_or("", |said| &said.body.name);
+            let (seconds, bytes) = (sent.to_ms.saturating_sub(sent.from_ms) / 1000, sent.bytes);
+            let (peer, library, release) = (peer.node.short(), library.name(), &sent.release);
+            tracing::info!(name, peer, library, release, bytes, seconds, "a peer pulled");
+        }
     }
 
     fn refused(&self, peer: Option<&PeerKey>, address: SocketAddr, stage: Refused, why: &str) {
@@ -181,6 +203,18 @@ impl PeerHandler for Handler {
 }
 
 impl Handler {
+    /// The release that a pull asks for, as the log shows it; empty for other requests.
+    fn release_of(&self, request: &Request) -> String {
+        let Request::Pull(pull) = request else { return String::new() };
+        let Some(library) = self.library.get(&pull.library) else { return String::new() };
+        let said = match &pull.want {
+            Want::Release(release) => library.release(release),
+            Want::Channel(channel) => self.library.here(&library, channel).ok().flatten(),
+        };
+        said.map(|said| format!("{} {}", said.statement.sequence(), said.statement.id().short()))
+            .unwrap_or_default()
+    }
+
     /// The introduction of this node to a dialler, where its key is not its first: the statements that prove
     /// the key.
     fn introduction(&self) -> Option<Hello> {

@@ -46,6 +46,7 @@ pub(crate) fn start(context: &Arc<Context>, library: &Arc<LibraryService>) {
 
 async fn run(mut vouching: Vouching, stop: CancellationToken) {
     let mut changes = vouching.library.changes();
+    let mut settings = vouching.context.settings();
     let clock = vouching.context.clock;
     let mut due = clock.instant();
     loop {
@@ -56,7 +57,7 @@ async fn run(mut vouching: Vouching, stop: CancellationToken) {
         let now = clock.instant();
         if now >= due {
             vouching.vouched.clear();
-            due = now + vouching.context.config.fresh_every.duration();
+            due = now + vouching.context.config().fresh_every.duration();
         }
         let context = Arc::clone(&vouching.context);
         let work = context.blocking(move || {
@@ -69,6 +70,8 @@ async fn run(mut vouching: Vouching, stop: CancellationToken) {
             biased;
             () = stop.cancelled() => return,
             changed = timeout_at(due, changes.changed()) => if let Ok(Err(_)) = changed { return },
+            // The interval may be another one now.
+            Ok(()) = settings.changed() => due = clock.instant(),
         }
     }
 }

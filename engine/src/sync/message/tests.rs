@@ -114,10 +114,22 @@ fn other_messages_have_their_golden_bytes() {
 #[test]
 fn every_code_has_its_number() {
     use ErrorCode::*;
-    let codes = [Denied, NotFound, Invalid, Busy, Internal, Version];
+    let codes = [Denied, NotFound, Invalid, Busy, Internal, Version, Revoked];
     for (number, code) in codes.into_iter().enumerate() {
         assert_eq!(codec::encode(&code), [u8::try_from(number).unwrap()]);
     }
+}
+
+/// Symptom: a revoked node was told that the peer does not know it, and to get a ticket. Cause: the refusal
+/// had the code of a node that was never a member.
+#[test]
+fn a_revoked_node_is_told_when_it_was_revoked() {
+    let refusal = Refusal::of(&Error::Revoked { at_ms: 1_800_000_000_000 });
+    assert_eq!(refusal.code, ErrorCode::Revoked);
+    assert!(matches!(refusal.into_error(), Error::Revoked { at_ms: 1_800_000_000_000 }));
+    // The text comes from a peer.
+    let odd = Refusal::new(ErrorCode::Revoked, "yesterday");
+    assert!(matches!(odd.into_error(), Error::Revoked { at_ms: 0 }));
 }
 
 #[test]

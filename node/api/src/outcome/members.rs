@@ -39,4 +39,7 @@ pub struct MemberRow {
     pub key: String,
     /// Why it was revoked, if it was.
     pub reason: String,
+    /// When it was revoked, by the operator's clock; absent if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_ms: Option<i64>,
 }

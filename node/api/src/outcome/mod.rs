@@ -1,6 +1,7 @@
 //! The answers of commands: the objects of `--json`. Fields are only added, never renamed or dropped. Sizes
 //! are bytes; times are milliseconds since 1970 UTC unless the name says otherwise.
 
+mod act;
 mod audit;
 mod channel;
 mod lag;
@@ -32,7 +33,9 @@ pub use members::{MemberList, MemberRow};
 pub use policy::{ClassPolicyRow, PolicyFinding, PolicyShown};
 pub use publish::{GapRow, Published, Skipped};
 pub use request::RequestShown;
-pub use status::{ChannelStatus, Intake, LibraryStatus, PeerStatus, StatementsHeard, Status, StoreStatus};
+pub use status::{
+    ChannelStatus, Intake, LibraryStatus, PeerStatus, RefusedBy, StatementsHeard, Status, StoreStatus,
+};
 pub use trust::{
     Carried, Fingerprints, KeyShown, Offered, OfferedRow, ProposalShown, RoleShown, RootShown, Rotated,
     TallyShown,
@@ -146,16 +149,6 @@ impl Outcome {
             Outcome::Publish(published) if published.gaps_total > 0 => Exit::Gaps,
             Outcome::Pull(pulled) if pulled.is_behind() => Exit::Stale,
             _ => Exit::Ok,
-        }
-    }
-
-    /// The field of the `--json` object that holds the rows, for commands that have rows.
-    pub fn rows_name(command: &str) -> Option<&'static str> {
-        match command {
-            "ls" => Some("entries"),
-            "diff" | "restore" => Some("changes"),
-            "audit tail" | "audit show" => Some("records"),
-            _ => None,
         }
     }
 }

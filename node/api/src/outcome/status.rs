@@ -96,6 +96,24 @@ pub struct LibraryStatus {
     pub channels: Vec<ChannelStatus>,
     /// Whether a pull was interrupted; the next one resumes it.
     pub pull_unfinished: bool,
+    /// Peers that refuse this node, until they answer it again.
+    #[serde(default)]
+    pub refusals: Vec<RefusedBy>,
+}
+
+/// A peer that refuses this node, in `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBy {
+    /// The peer's id.
+    pub node: String,
+    /// Its name.
+    pub name: String,
+    /// Since when, in milliseconds since 1970, by this node's clock.
+    pub at_ms: i64,
+    /// `revoked`: an operator revoked this node; `denied`: any other reason.
+    pub code: String,
+    /// The peer's reason, for people.
+    pub message: String,
 }
 
 /// A channel, in `status`.

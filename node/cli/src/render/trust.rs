@@ -104,7 +104,13 @@ pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()>
             row.by.clone(),
         ]);
     }
-    write_table(out, &table)
+    write_table(out, &table)?;
+    for row in &list.members {
+        let Some(at) = row.revoked_ms else { continue };
+        let why = if row.reason.is_empty() { "no reason given" } else { &row.reason };
+        writeln!(out, "{} {} was revoked on {} UTC: {why}", short(&row.node), row.name, time(at))?;
+    }
+    Ok(())
 }
 
 pub(super) fn member(out: &mut impl Write, row: &MemberRow) -> io::Result<()> {

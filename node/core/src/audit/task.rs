@@ -85,7 +85,11 @@ impl AuditService {
     pub(crate) fn refused(&self, peer: Option<&PeerKey>, address: SocketAddr, stage: Refused, why: &str) {
         self.context.metrics.refused.get_or_create(&RefusedAt { stage: stage.name() }).inc();
         let remote = Remote { address: address.ip(), actor: peer.map_or(Actor::Nobody, actor) };
-        self.failed().count(stage.name(), remote, why, self.context.now_ms());
+        // Counted before: at most one line for each record, whatever strangers send.
+        if self.failed().count(stage.name(), remote, why, self.context.now_ms()) {
+            let peer = peer.map(|peer| peer.node.short()).unwrap_or_default();
+            tracing::info!(%address, peer, stage = stage.name(), why, "refused");
+        }
     }
 
     /// Counts a statement with an invalid signature that a command on this machine offered.

@@ -37,7 +37,8 @@ struct Window {
 
 impl FailedAuths {
     /// Counts a failure. `kind` names the failed operation. Of the reasons `why`, only the first is recorded.
-    pub(crate) fn count(&mut self, kind: &'static str, remote: Remote, why: &str, now_ms: i64) {
+    /// Returns whether it is the first of its record.
+    pub(crate) fn count(&mut self, kind: &'static str, remote: Remote, why: &str, now_ms: i64) -> bool {
         let mut key = (kind, Some(network_of(remote.address)));
         if !self.windows.contains_key(&key) && self.windows.len() >= WINDOWS {
             key.1 = None;
@@ -54,6 +55,7 @@ impl FailedAuths {
         if window.actor != remote.actor {
             window.actor = Actor::Nobody;
         }
+        window.count == 1
     }
 
     /// The events of the windows that have ended; of all windows if `all`.

@@ -15,6 +15,7 @@ use crate::{
     library::members::{named as member_named, node_role, row as member_row},
     outcome::Outcome,
     session::Session,
+    spec::check_new_name,
 };
 
 /// The maximum number of attempts to revoke a node: a peer may know a newer grant.
@@ -81,6 +82,7 @@ fn grant_of(library: &Library, options: &Grant, now: i64) -> Result<Member> {
         [] => before.map_or(Verbs::PULL, |before| before.verbs),
         verbs => verbs.iter().fold(Verbs::from_bits(0), |all, verb| all.with(*verb)),
     };
+    options.name.iter().try_for_each(|name| check_new_name("node", name))?;
     let name = options.name.clone().or_else(|| before.map(|before| before.name.clone()));
     let role = options.role.map(node_role).or_else(|| before.map(|before| before.role));
     let region = match (&options.region, options.no_region) {

@@ -125,8 +125,8 @@ fn proof(context: &Context, ticket: &Ticket, exporter: [u8; 32]) -> message::Joi
     message::Join {
         library: ticket.library,
         ticket: ticket.statement,
-        name: context.config.name.clone(),
-        role: node_role(context.config.role) as u8,
+        name: context.config().name.clone(),
+        role: node_role(context.config().role) as u8,
         proof: *proof.sign(&ticket.key).as_bytes(),
     }
 }

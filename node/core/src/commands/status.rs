@@ -22,7 +22,9 @@ pub(crate) async fn status(services: &Arc<Services>, holder: Holder) -> Result<S
             let Services { context, library: service, .. } = services;
             let mut libraries = Vec::new();
             for library in service.all() {
-                libraries.push(library_status(context, service, &library)?);
+                let refusals = services.peers.refusals.of(&library.id());
+                let status = library_status(context, service, &library)?;
+                libraries.push(LibraryStatus { refusals, ..status });
             }
             Ok(Status {
                 identity: identity(context)?,
@@ -41,7 +43,7 @@ pub(crate) async fn status(services: &Arc<Services>, holder: Holder) -> Result<S
 
 /// The identity of this node.
 pub(crate) fn identity(context: &Context) -> Result<Identity> {
-    peers::identity(&context.home, &context.config, context.listening())
+    peers::identity(&context.home, &context.config(), context.listening())
 }
 
 fn library_status(context: &Context, service: &LibraryService, library: &Library) -> Result<LibraryStatus> {
@@ -82,6 +84,7 @@ fn library_status(context: &Context, service: &LibraryService, library: &Library
         keys: context.home.roles_held(&library.id()).into_iter().map(|role| role.name().to_owned()).collect(),
         channels,
         pull_unfinished: context.home.pull_unfinished(&library.id()),
+        refusals: Vec::new(),
     })
 }
 

@@ -19,8 +19,9 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Sends an event. Never waits for a reader; without a reader it is dropped.
+    /// Sends an event, and logs it. Never waits for a reader; without a reader it is dropped.
     pub(crate) fn emit(&self, at_ms: i64, event: NodeEvent) {
+        log(&event);
         if let Some(sender) = &*self.lock() {
             let _ = sender.send(Stamped { at_ms, event });
         }
@@ -43,6 +44,42 @@ impl Events {
     fn lock(&self) -> MutexGuard<'_, Option<broadcast::Sender<Stamped>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The line of an event in the log.
+fn log(event: &NodeEvent) {
+    match event {
+        NodeEvent::Listening { address } => tracing::info!(address, "serving"),
+        NodeEvent::Stopped => tracing::info!("stopped serving"),
+        NodeEvent::ChannelMoved { library, channel, release, sequence } => {
+            let (library, release) = (short(library), short(release));
+            tracing::info!(library, channel, release, sequence, "a channel moved");
+        }
+        NodeEvent::Behind { library, channel, release } => {
+            let (library, release) = (short(library), short(release));
+            tracing::info!(library, channel, release, "a newer release is announced");
+        }
+        NodeEvent::Pulled { library, channel, release, from, bytes, took_ms } => {
+            let (library, release, from, seconds) =
+                (short(library), short(release), short(from), took_ms / 1000);
+            tracing::info!(library, channel, release, from, bytes, seconds, "pulled");
+        }
+        NodeEvent::PeerReached { library, node } => {
+            tracing::info!(library = short(library), peer = short(node), "a peer is reached");
+        }
+        NodeEvent::PeerLost { library, node } => {
+            tracing::info!(library = short(library), peer = short(node), "a peer is lost");
+        }
+        NodeEvent::Joined { library, node, name } => {
+            tracing::info!(library = short(library), node = short(node), name, "a node joined");
+        }
+        other => tracing::debug!(?other, "event"),
+    }
+}
+
+/// The beginning of an id in text form.
+fn short(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
 }
 
 /// The events of a node from the moment at which the stream was made.

@@ -38,7 +38,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) home: Home,
-    pub(crate) config: Config,
+    /// The settings, which [`Context::reload`] replaces.
+    settings: watch::Sender<Arc<Config>>,
     /// The node's id, and the key that it has now.
     pub(crate) key: NodeKey,
     pub(crate) clock: Clock,
@@ -86,7 +87,7 @@ impl Context {
         let (listening, _) = watch::channel(None);
         Self {
             home,
-            config,
+            settings: watch::Sender::new(Arc::new(config)),
             key,
             clock,
             randomness: Randomness::default(),
@@ -131,6 +132,29 @@ impl Context {
         planted: crate::sim::Planted,
     ) -> Self {
         Self { network, randomness, threads: Threads::Inline, planted, ..self }
+    }
+
+    /// The settings as they are now.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// Changes with every reload of the settings.
+    pub(crate) fn settings(&self) -> watch::Receiver<Arc<Config>> {
+        self.settings.subscribe()
+    }
+
+    /// Reads the settings again, and uses them from now on, except the address to listen on. Returns the
+    /// names of those that changed. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or breaks a rule; the settings stay as they were.
+    pub(crate) fn reload(&self) -> Result<Vec<&'static str>> {
+        let config = self.home.config()?;
+        let changed = self.config().changed(&config);
+        self.settings.send_replace(Arc::new(config));
+        Ok(changed)
     }
 
     /// Runs work that may block.

@@ -139,6 +139,7 @@ impl ExchangeScheduler {
             let came = exchanged.unwrap_or_else(|_| Err(Failure::peer("the exchange took too long")));
             let is_reached = came.is_ok();
             self.note(key, is_reached);
+            self.note_answer(key, came.as_ref().err()).await;
             match came {
                 Ok(came) => {
                     for requester in waiting {
@@ -205,6 +206,17 @@ impl ExchangeScheduler {
             Err(failure) => tracing::warn!(%failure, "the addresses of peers were not kept"),
         }
         Ok(news)
+    }
+
+    /// Notes the refusal of a peer, or that it answered.
+    async fn note_answer(&self, key: ExchangeKey, failure: Option<&Failure>) {
+        let (peers, failure) = (Arc::clone(&self.service.peers), failure.cloned());
+        let noted = self.service.context.blocking(move || {
+            peers.refusals.note_answer(&key.library, &key.node, failure.as_ref());
+            Ok(())
+        });
+        // Only a shutdown ends it early; the refusal is noted again.
+        let _ = noted.await;
     }
 
     /// Remembers whether a peer was reached, reports a change of that, and warns when it was the last

@@ -217,7 +217,7 @@ impl Node {
     /// The node's name, key, role, and the addresses at which peers may reach it.
     pub fn identity(&self) -> Result<Identity, Error> {
         let context = &self.0.services.context;
-        Ok(identity(&context.home, &context.config, context.listening())?)
+        Ok(identity(&context.home, &context.config(), context.listening())?)
     }
 
     /// Listens and answers peers until [`Node::close`], or until the last clone is dropped; exchanges
@@ -257,7 +257,7 @@ impl Node {
     /// Becomes a member of the library that a ticket invites to, and remembers its redeemer as a source. The
     /// ticket's secret does not leave this node. Durable when it returns; joining again is harmless.
     pub async fn join_library(&self, ticket: &str) -> Result<Library, Error> {
-        let command = Command::Join(Join { ticket: ticket.to_owned() });
+        let command = Command::Join(Join { ticket: ticket.to_owned(), ..Join::default() });
         let joined = answer!(Join)(self.0.run(command, Job::silent()).await?)?;
         Ok(Library::new(&self.0, joined.library.parse()?))
     }

@@ -1,5 +1,5 @@
-//! `chuan.toml`: the settings of a node. Read at each start; `CHUAN_…` variables override it. Written once,
-//! by `init`.
+//! `chuan.toml`: the settings of a node. Read at each start, and by a serving node at SIGHUP; `CHUAN_…`
+//! variables override it. Written once, by `init`.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::file;
 use crate::{
     command::{Packing, Role, parse_duration},
     exit::{Failure, Result},
-    spec::check_name,
+    spec::check_new_name,
 };
 
 /// The default port on which a node listens.
@@ -40,6 +40,10 @@ pub struct Config {
     pub packing: Packing,
     /// How often a node vouches for channels, if it holds a timekeeper's key and serves.
     pub fresh_every: Period,
+    /// The log of `serve`, as directives of `tracing`: `info`, or `chuan_net=debug,warn`. Options and
+    /// `RUST_LOG` override it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// Settings for single peers, by their name or id.
     pub peer: BTreeMap<String, Peer>,
 }
@@ -88,6 +92,7 @@ impl Default for Config {
             announce: Vec::new(),
             packing: Packing::default(),
             fresh_every: Period(10 * 60),
+            log: None,
             peer: BTreeMap::new(),
         }
     }
@@ -102,7 +107,7 @@ impl Config {
             .merge(Env::prefixed("CHUAN_").only(&["listen", "announce", "packing"]))
             .extract()
             .map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))?;
-        check_name("node", &config.name)
+        check_new_name("node", &config.name)
             .map_err(|failure| Failure::invalid(format!("{}: {failure}", path.display())))?;
         if let Some(region) = &config.region {
             let parsed: Result<Region, _> = region.parse();
@@ -116,11 +121,28 @@ impl Config {
         Ok(config)
     }
 
+    /// The names of the settings that differ in `other`.
+    pub fn changed(&self, other: &Config) -> Vec<&'static str> {
+        let Config { name, role, region, listen, announce, packing, fresh_every, log, peer } = self;
+        let changed = [
+            ("name", *name != other.name),
+            ("role", *role != other.role),
+            ("region", *region != other.region),
+            ("listen", *listen != other.listen),
+            ("announce", *announce != other.announce),
+            ("packing", *packing != other.packing),
+            ("fresh_every", *fresh_every != other.fresh_every),
+            ("log", *log != other.log),
+            ("peer", *peer != other.peer),
+        ];
+        changed.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
+    }
+
     /// Writes a first `chuan.toml`, with a comment on each setting.
     pub(super) fn write_first(path: &Path, name: &str, role: Role) -> Result<()> {
-        check_name("node", name)?;
+        check_new_name("node", name)?;
         let text = format!(
-            "# Settings of this chuan node; `chuan serve` reads them when it starts.\n\
+            "# Settings of this chuan node; `chuan serve` reads them when it starts, and again at SIGHUP.\n\
              \n\
              # The node's name, for people.\n\
              name = \"{name}\"\n\
@@ -166,6 +188,7 @@ mod tests {
             "nme = \"x\"",
             "name = \"x\"\nfresh_every = \"often\"",
             "name = \"a b\"",
+            "name = \"deadbeef\"",
             "name = \"x\"\nannounce = [\"ä.example:1\"]",
             "name = \"x\"\nrole = \"king\"",
             "name = \"x\"\nregion = \"EU\"",

@@ -25,6 +25,7 @@ pub(crate) mod heard;
 pub mod keys;
 pub mod lag;
 pub mod peers;
+pub mod refusals;
 pub(crate) mod whole;
 
 use std::{

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chuan_engine::{
-    id::{LibraryId, NodeId},
+    id::{LibraryId, NodeId, may_be_id},
     limits::ADDRESSES,
 };
 use serde::{Deserialize, Serialize};
@@ -126,14 +126,15 @@ impl Peers {
         self.peers.iter().filter(move |peer| peer.libraries.contains(&library))
     }
 
-    /// The peer with this name, id or beginning of an id; `None` if no peer matches. Fails if several match.
+    /// The peer with this id or beginning of an id, or with this name; `None` if no peer matches. Fails if
+    /// several match. A text that can be the beginning of an id is never a name.
     pub fn find(&self, who: &str) -> Result<Option<&Peer>> {
-        let named: Vec<_> = self.peers.iter().filter(|peer| peer.name == who).collect();
-        let found = if named.is_empty() {
-            self.peers.iter().filter(|peer| who.len() >= 4 && peer.id.starts_with(who)).collect()
-        } else {
-            named
+        let beginning = may_be_id(who).then(|| who.to_ascii_lowercase());
+        let is_meant = |peer: &&Peer| match &beginning {
+            Some(beginning) => peer.id.starts_with(beginning),
+            None => peer.name == who,
         };
+        let found: Vec<_> = self.peers.iter().filter(is_meant).collect();
         match found.as_slice() {
             [] => Ok(None),
             [peer] => Ok(Some(*peer)),
@@ -351,6 +352,21 @@ mod tests {
         peers.record_dial(&node, "198.51.100.1:4040".into());
         peers.record_self_claim(&node, "x", &["192.0.2.19:4040".into()], &library);
         assert_eq!(addresses(&peers)[..2], ["198.51.100.1:4040", "192.0.2.19:4040"]);
+    }
+
+    /// Symptom: a peer that called itself by the beginning of another node's id was pulled from in its place.
+    /// Cause: names were compared before ids.
+    #[test]
+    fn a_name_never_stands_for_the_beginning_of_an_id() {
+        let (other, thief) = (NodeId::of(&[1; 32]), NodeId::of(&[2; 32]));
+        let short = other.short();
+        let mut peers = Peers::default();
+        peers.record_introduction(&thief, &short, &[], None);
+        assert_eq!(peers.find(&short).unwrap(), None);
+        peers.record_introduction(&other, "origin", &[], None);
+        for text in [short.clone(), short.to_uppercase(), other.to_string()] {
+            assert_eq!(peers.find(&text).unwrap().unwrap().id, other.to_string());
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Members of a library by its statements: their rows, and look-up by name or id.
 
 use chuan_engine::{
-    id::NodeId,
+    id::{NodeId, may_be_id},
     statement::{Library, Member, NodeRole, Signed},
 };
 
@@ -10,9 +10,6 @@ use crate::{
     exit::{Failure, Result},
     outcome::MemberRow,
 };
-
-/// The minimum length of the beginning of an id.
-const PREFIX_DIGITS: usize = 4;
 
 /// The membership of `node` in `library` at `now`.
 pub(crate) fn row(library: &Library, node: &NodeId, now: i64) -> MemberRow {
@@ -34,7 +31,12 @@ pub(crate) fn row(library: &Library, node: &NodeId, now: i64) -> MemberRow {
     };
     let Some(Member { name, role, region, classes, verbs, expires_ms, .. }) = said.map(|said| said.body)
     else {
-        return row;
+        // The name and role of a revoked node stay known: an operator must see which node was revoked.
+        let last = library.last_member(node).map(|said| said.body);
+        let name = last.map(|last| last.name.clone()).unwrap_or_default();
+        let role = last.map_or("", |last| last.role.name()).to_owned();
+        let revoked_ms = revoked.map(|said| said.statement.time_ms());
+        return MemberRow { name, role, revoked_ms, ..row };
     };
     MemberRow {
         name: name.clone(),
@@ -52,25 +54,26 @@ const fn by(said: Signed<'_, Member>) -> &'static str {
     if said.body.ticket.is_some() { "ticket" } else { "operator" }
 }
 
-/// The node with this id; or the member with this name, or whose id begins with this text.
+/// The node with this id; or the member whose id begins with this text; or the member with this name. A text
+/// that can be the beginning of an id is never a name.
 pub(crate) fn named(library: &Library, text: &str) -> Result<NodeId> {
     if let Ok(node) = text.parse() {
         return Ok(node);
     }
-    let mut found: Vec<NodeId> = Vec::new();
-    for said in library.members() {
-        let Member { node, name, .. } = said.body;
-        if name == text || (text.len() >= PREFIX_DIGITS && node.to_string().starts_with(text)) {
-            found.push(*node);
-        }
-    }
+    let beginning = may_be_id(text).then(|| text.to_ascii_lowercase());
+    let is_meant = |member: &Member| match &beginning {
+        Some(beginning) => member.node.to_string().starts_with(beginning),
+        None => member.name == text,
+    };
+    let members = library.members().into_iter().filter(|said| is_meant(said.body));
+    let found: Vec<NodeId> = members.map(|said| said.body.node).collect();
     match found.as_slice() {
         [node] => Ok(*node),
         [] => Err(Failure::missing(format!(
             "no member `{text}` of {}; `chuan members` lists them, and a new node is named by its id",
             library.name()
         ))),
-        _ => Err(Failure::usage(format!("several members are called `{text}`; name one by its id"))),
+        _ => Err(Failure::usage(format!("several members match `{text}`; name one by its id"))),
     }
 }
 

@@ -2,6 +2,7 @@
 //! mirrors, the hello of this node, and the order in which sources of a library are asked.
 
 pub(crate) mod address;
+mod refusals;
 mod verifier;
 
 use std::{
@@ -16,6 +17,7 @@ use chuan_engine::{
     sync::message::{Hello, VERSION},
 };
 
+use refusals::RefusalBook;
 pub(crate) use verifier::KnownPeers;
 
 use crate::{
@@ -47,6 +49,8 @@ pub(crate) struct PeerService {
     context: Arc<Context>,
     library: Arc<LibraryService>,
     book: Mutex<Peers>,
+    /// The peers that refuse this node.
+    pub(crate) refusals: RefusalBook,
     /// Held while the book is changed and saved: readers do not wait for the disk.
     writer: Mutex<()>,
 }
@@ -63,7 +67,8 @@ impl PeerService {
             }
             book => book?,
         };
-        Ok(Self { context, library, book: Mutex::new(book), writer: Mutex::default() })
+        let refusals = RefusalBook::load(Arc::clone(&context), Arc::clone(&library))?;
+        Ok(Self { context, library, book: Mutex::new(book), refusals, writer: Mutex::default() })
     }
 
     /// All peers, the one that was reached last first.
@@ -78,10 +83,10 @@ impl PeerService {
         let shown = library.map(|library| library.credentials(&node)).unwrap_or_default();
         // A node that does not listen cannot be reached, whatever its configuration says.
         let addresses = match self.context.listening() {
-            Some(at) => address::announced(&self.context.config, Some(at))?,
+            Some(at) => address::announced(&self.context.config(), Some(at))?,
             None => Vec::new(),
         };
-        let (name, statements) = (self.context.config.name.clone(), Vec::new());
+        let (name, statements) = (self.context.config().name.clone(), Vec::new());
         let hello = Hello { version: VERSION, node, addresses, name, statements, kinds: Kinds::KNOWN };
         Ok(hello.with_statements(shown.into_iter().map(|statement| statement.bytes().to_vec())))
     }

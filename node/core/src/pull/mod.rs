@@ -2,6 +2,7 @@
 //! has; or fetches one release by name.
 
 mod beside;
+mod progress;
 mod seek;
 
 use std::{sync::Arc, time::Duration};
@@ -9,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use chuan_api::node_event::NodeEvent;
 use chuan_engine::{
     audit::{Actor, Event, Verb},
-    id::{LibraryId, ManifestId, StatementId},
+    id::{LibraryId, ManifestId, StatementId, may_be_id},
     statement::{Body, Library, Statement},
     sync::{
         fetch::{Fetch, Options, Report},
@@ -19,23 +20,19 @@ use chuan_engine::{
 use chuan_net::{WireStats, link::Socket};
 use tokio::time::Instant;
 
-use self::seek::Seek;
+use self::{progress::progress_of, seek::Seek};
 use crate::{
     command::{Packing, Pull},
     context::{Acted, Context, Success},
     exit::{Exit, Failure, Result},
-    job::{Job, Progress},
+    job::Job,
     library::{holdings::Holdings, release::find},
     net_error::net_failure,
     outcome::Pulled,
     peers::{KnownPeers, Source, address::plain},
     services::Services,
     spec::{At, Spec},
-    system::Clock,
 };
-
-/// The time between two progress events: short, so that the last one of a killed pull is nearly exact.
-const PAUSE: Duration = Duration::from_millis(25);
 
 /// The answer of a source.
 #[derive(Clone)]
@@ -283,9 +280,11 @@ async fn pull_from(
 
 /// The packing for a source, by the configuration.
 fn packing_of(context: &Context, source: &Source) -> Packing {
-    let peers = &context.config.peer;
-    let peer = peers.get(&source.node.to_string()).or_else(|| peers.get(&source.name));
-    peer.and_then(|peer| peer.packing).unwrap_or(context.config.packing)
+    let config = context.config();
+    let peers = &config.peer;
+    let by_name = || Some(&source.name).filter(|name| !may_be_id(name)).and_then(|name| peers.get(name));
+    let peer = peers.get(&source.node.to_string()).or_else(by_name);
+    peer.and_then(|peer| peer.packing).unwrap_or(config.packing)
 }
 
 /// The sources in the order in which they are asked: announcers of the newest release first.
@@ -475,26 +474,4 @@ fn add_source(pulled: &mut Pulled, brought: PullResult) {
     pulled.wire_bytes_in = wire.bytes_in;
     pulled.wire_bytes_out = wire.bytes_out;
     pulled.round_trips = report.round_trips;
-}
-
-/// Reports the progress of a fetch. The total is known only if nothing is held; for a newer release, only the
-/// walk finds it.
-fn progress_of(job: Job, first: bool, clock: Clock) -> impl FnMut(&Report) + Send + 'static {
-    let mut reported: Option<Instant> = None;
-    move |report| {
-        if reported.is_some_and(|reported| reported.elapsed() < PAUSE) && !report.done {
-            return;
-        }
-        reported = Some(clock.instant());
-        let total = (first && report.bytes_total > 0).then_some(report.bytes_total);
-        let fetched = report.chunk_bytes_fetched;
-        job.progress(Progress {
-            phase: "pull".to_owned(),
-            bytes_done: if report.done { total.unwrap_or(fetched) } else { fetched },
-            bytes_total: total,
-            bytes_saved: if report.done { report.bytes_total.saturating_sub(fetched) } else { 0 },
-            files_done: if report.done { report.files } else { 0 },
-            files_total: (report.files > 0).then_some(report.files),
-        });
-    }
 }

@@ -9,6 +9,7 @@ use chuan_engine::{
     id::{LibraryId, NodeId, StatementId},
     statement::Library,
     sync::{
+        busy::BusyWaits,
         message::{Holding, Want},
         takeable::takeable,
     },
@@ -117,10 +118,8 @@ impl Seek<'_> {
     /// Asks one source; returns whether it sent the release. A failure of this source alone is noted.
     async fn ask(&mut self, source: &Source, want: Want) -> Result<bool> {
         self.job.check()?;
-        let library = self.library()?;
-        let pulled =
-            pull_from(self.services, self.socket, &library, source.clone(), &want, &self.plan, self.job)
-                .await;
+        let pulled = self.pull_when_ready(source, &want).await;
+        self.note_refusal(source, pulled.as_ref().err()).await?;
         let brought = match pulled {
             Ok(brought) => brought,
             Err(failure) => {
@@ -151,6 +150,45 @@ impl Seek<'_> {
         self.adopt(brought).await?;
         self.note(Asked { holds, ..self.answered(&source, address, BROUGHT) }, None).await?;
         Ok(true)
+    }
+
+    /// Notes the refusal of a source, or that it answered.
+    async fn note_refusal(&self, source: &Source, failure: Option<&Failure>) -> Result<()> {
+        let (id, node, failure) = (self.id, source.node, failure.cloned());
+        let noted = self.services.blocking(move |services| {
+            services.peers.refusals.note_answer(&id, &node, failure.as_ref());
+            Ok(())
+        });
+        noted.await
+    }
+
+    /// Pulls from a source. One that is busy is asked again after a pause, for as long as [`BusyWaits`]
+    /// allows: it may be the only one, and it is often busy only with connections that this node left behind.
+    async fn pull_when_ready(&mut self, source: &Source, want: &Want) -> Result<PullResult> {
+        let mut waits = BusyWaits::default();
+        let mut is_told = false;
+        loop {
+            let library = self.library()?;
+            let pulled =
+                pull_from(self.services, self.socket, &library, source.clone(), want, &self.plan, self.job)
+                    .await;
+            let busy = match pulled {
+                Err(failure) if failure.exit == Exit::Busy && !failure.is_final => failure,
+                pulled => return pulled,
+            };
+            // A part may have come before the refusal.
+            self.plan.resume = true;
+            let left = waits.left().as_secs();
+            let Some(wait) = waits.next(self.services.context.randomness.number()?) else { return Err(busy) };
+            if !std::mem::replace(&mut is_told, true) {
+                self.job.say(format!("{busy}: asking it again for up to {left} s")).await;
+            }
+            tokio::select! {
+                biased;
+                () = self.job.cancel().cancelled() => return Err(Failure::interrupted()),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
     }
 
     /// Adopts a result, and adds it to the earlier ones.

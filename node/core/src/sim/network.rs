@@ -49,6 +49,8 @@ struct State {
     hosts: BTreeMap<SocketAddr, Host>,
     /// Pairs of nodes that cannot reach each other.
     cut: BTreeSet<(NodeId, NodeId)>,
+    /// Nodes that refuse connections as busy, and until when.
+    busy: BTreeMap<NodeId, Instant>,
     /// Percent of requests whose answer is lost, or cut short.
     loss: u64,
 }
@@ -62,8 +64,8 @@ struct Host {
 
 impl Net {
     pub(super) fn new(seed: u64) -> Arc<Self> {
-        let (trace, hosts, cut) = Default::default();
-        let state = State { rng: Rng::new(seed), trace, hosts, cut, loss: 0 };
+        let (trace, hosts, cut, busy) = Default::default();
+        let state = State { rng: Rng::new(seed), trace, hosts, cut, busy, loss: 0 };
         Arc::new(Self { state: Mutex::new(state), origin: Instant::now() })
     }
 
@@ -98,6 +100,15 @@ impl Net {
                 false => state.cut.remove(&pair),
             };
         }
+    }
+
+    /// Lets a node refuse all connections as busy for this time.
+    pub(super) fn set_busy(&self, node: NodeId, during: Duration) {
+        self.lock().busy.insert(node, Instant::now() + during);
+    }
+
+    fn is_busy(&self, node: &NodeId) -> bool {
+        self.lock().busy.get(node).is_some_and(|until| Instant::now() < *until)
     }
 
     /// Restores every link.
@@ -183,6 +194,9 @@ impl SimSocket {
             sleep(DIAL_TIMEOUT).await;
             return Err(unreachable());
         };
+        if self.net.is_busy(&host.identity.node()) {
+            return Err(Error::Busy(host.identity.node().short()));
+        }
         let key = host.identity.public();
         let node = verifier.recognise(&expected, &key).ok_or_else(unreachable)?;
         let handler = &host.listener.handler;
@@ -378,5 +392,9 @@ impl Link for SimLink {
         })
     }
 
-    fn close(&self) {}
+    fn close(&self) {
+        if let Some(host) = self.net.host(&self.address) {
+            host.listener.handler.ended(&self.caller.peer);
+        }
+    }
 }

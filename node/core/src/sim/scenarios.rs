@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chuan_engine::{
     id::StatementId,
+    limits::{BUSY_WAIT_LONGEST, BUSY_WAIT_TOTAL},
     statement::{
         Key,
         library::{member, revoke},
@@ -11,13 +12,14 @@ use chuan_engine::{
     store::Objects,
     verify::structure,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     content::publish,
     planted::Bug,
     world::{World, membership},
 };
+use crate::exit::Exit;
 
 /// How long a healed mesh has to converge: three periods of the exchange, and the longest dial.
 pub(super) const CONVERGE: Duration = Duration::from_secs(120);
@@ -110,6 +112,38 @@ pub(super) fn pulls(seed: u64, bug: Option<Bug>) -> Outcome {
             checked = checked.and(pulled.map(drop).map_err(|failure| format!("node {number}: {failure}")));
         }
         checked = checked.and(check_content(&world)).and(check_newest(&world));
+        finish(world, checked).await
+    })
+}
+
+/// A pull waits for a source that is busy for a while. It gives up one that stays busy, in bounded time, and
+/// takes the release from another source that has it.
+pub(super) fn busy_source(seed: u64, bug: Option<Bug>) -> Outcome {
+    run(async move {
+        let mut world = World::new(seed, 3, bug).await;
+        publish(&world.services(0), &world.library, &world.publisher, 1).unwrap();
+        let origin = world.nodes[0].id;
+        let busy = Duration::from_millis(world.rng.within(5_000, 15_000));
+        world.net.set_busy(origin, busy);
+        let begun = Instant::now();
+        let pulled = world.pull(2).await.map_err(|failure| format!("while it is busy: {failure}"));
+        let waited = begun.elapsed();
+        let mut checked = pulled.map(drop);
+        if checked.is_ok() && !(busy..busy + 2 * BUSY_WAIT_LONGEST).contains(&waited) {
+            checked = Err(format!("busy for {busy:?}, pulled after {waited:?}"));
+        }
+        publish(&world.services(0), &world.library, &world.publisher, 2).unwrap();
+        world.net.set_busy(origin, Duration::from_secs(3600));
+        let begun = Instant::now();
+        let pulled = world.pull(2).await.map(|pulled| pulled.sequence).map_err(|failure| failure.exit);
+        let waited = begun.elapsed();
+        // The other node answers that it has the first release, or its address is not known yet. An announcer
+        // is asked twice.
+        let is_right = matches!(pulled, Ok(1) | Err(Exit::Busy));
+        if checked.is_ok() && (!is_right || waited > 3 * BUSY_WAIT_TOTAL) {
+            checked = Err(format!("busy for ever: {pulled:?} after {waited:?}"));
+        }
+        world.net.set_busy(origin, Duration::ZERO);
         finish(world, checked).await
     })
 }

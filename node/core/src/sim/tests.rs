@@ -4,7 +4,7 @@ use std::env;
 
 use super::{
     planted::Bug,
-    scenarios::{Outcome, Scenario, calm_exchange, exchange, pulls},
+    scenarios::{Outcome, Scenario, busy_source, calm_exchange, exchange, pulls},
     vouching::vouching,
 };
 
@@ -73,6 +73,15 @@ fn play(name: &str, scenario: Scenario) {
         played += 1;
     }
     println!("scenario `{name}`: {played} seeds, {events} events");
+}
+
+/// Symptom: a node that was killed five times in ten seconds was refused as busy, and its pull failed at
+/// once. Cause: a busy source was a failed source.
+#[test]
+fn a_busy_source_is_waited_for_and_asked_again() {
+    for seed in seeds(10) {
+        check("busy source", seed, &busy_source(seed, None));
+    }
 }
 
 /// The simulator finds each of these bugs within the seeds of a test run.

@@ -38,6 +38,16 @@ impl Randomness {
         }
     }
 
+    /// A random number, for the length of a pause.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Randomness::bytes`].
+    pub(crate) fn number(self) -> Result<u64> {
+        let bytes = self.bytes()?;
+        Ok(u64::from_le_bytes(*bytes.first_chunk().unwrap_or(&[0; 8])))
+    }
+
     /// A new key.
     ///
     /// # Errors

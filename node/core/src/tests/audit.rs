@@ -138,7 +138,8 @@ async fn a_full_log_refuses_privileged_acts_but_not_pulls() {
     assert_eq!(failure.exit, Exit::Full);
     assert!(failure.message.contains("audit log cannot be written"), "{failure}");
     assert_eq!(origin.invite(Invite::default()).await.unwrap_err().exit, Exit::Full);
-    let refused = late.join(Join { ticket: readdressed(&unused, address) }).await.unwrap_err();
+    let refused =
+        late.join(Join { ticket: readdressed(&unused, address), ..Join::default() }).await.unwrap_err();
     assert_eq!(refused.exit, Exit::Busy, "{refused}");
     let from = Pull { from: Some(address.to_string()), ..Pull::default() };
     assert!(mirror.pull(from.clone(), &Job::silent()).await.unwrap().changed);
@@ -148,7 +149,7 @@ async fn a_full_log_refuses_privileged_acts_but_not_pulls() {
     std::fs::rename(place.path("kept"), &log).unwrap();
     let published = place.publish(&origin).await.unwrap();
     assert_eq!((published.sequence, published.changed), (2, true));
-    late.join(Join { ticket: readdressed(&unused, address) }).await.unwrap();
+    late.join(Join { ticket: readdressed(&unused, address), ..Join::default() }).await.unwrap();
     assert!(mirror.pull(from, &Job::silent()).await.unwrap().changed);
     assert_eq!(verbs(&origin).iter().filter(|verb| *verb == "lost").count(), 1);
     assert_eq!(verify_files(origin.context().log.files(), &[], None, |_| true).unwrap().finding, "unproved");

@@ -171,6 +171,8 @@ impl PeerHandler for GatedPeer {
         answer_without_content(library, caller, request, out)
     }
 
+    fn ended(&self, _: &PeerKey) {}
+
     fn refused(&self, _: Option<&PeerKey>, _: SocketAddr, _: Refused, _: &str) {}
 }
 

@@ -16,6 +16,7 @@ mod limited;
 mod mesh;
 mod orders;
 mod rates;
+mod refused;
 mod replay;
 mod rotated;
 mod tickets;
@@ -202,7 +203,7 @@ impl Responder for Statements {
 }
 
 async fn ticket(origin: &Node) -> Join {
-    Join { ticket: origin.invite(Invite::default()).await.unwrap().ticket }
+    Join { ticket: origin.invite(Invite::default()).await.unwrap().ticket, ..Join::default() }
 }
 
 async fn pull(node: &Node) -> Result<Pulled> {

@@ -25,7 +25,7 @@ async fn parsed(origin: &Node) -> Ticket {
 }
 
 /// Connects a node that is not a member yet.
-async fn connect(node: &Node, to: &Node) -> Connection {
+pub(super) async fn connect(node: &Node, to: &Node) -> Connection {
     let endpoint = Endpoint::dialler(Identity::new(node.context().signing_key())).unwrap();
     let address = to.listening().unwrap().to_string();
     let hello = node.peers().hello(None).unwrap();
@@ -33,7 +33,7 @@ async fn connect(node: &Node, to: &Node) -> Connection {
 }
 
 /// The message with which a holder of `ticket` joins on `connection`, in the name of `joiner`.
-fn join_message(ticket: &Ticket, joiner: &Node, connection: &Connection) -> message::Join {
+pub(super) fn join_message(ticket: &Ticket, joiner: &Node, connection: &Connection) -> message::Join {
     let exporter = connection.exporter().unwrap();
     let proof = Proof { exporter, library: ticket.library, joiner: joiner.id(), ticket: ticket.statement };
     message::Join {
@@ -84,7 +84,8 @@ async fn an_impostor_at_the_tickets_address_is_refused() {
     let address = impostor.serve(Some("127.0.0.1:0")).await.unwrap();
     ticket.addresses = vec![address.to_string()];
     let joiner = place.node("joiner").await;
-    let failure = joiner.join(Join { ticket: ticket.to_text().unwrap() }).await.unwrap_err();
+    let failure =
+        joiner.join(Join { ticket: ticket.to_text().unwrap(), ..Join::default() }).await.unwrap_err();
     assert_eq!(failure.exit, Exit::Peer, "{failure}");
     assert!(failure.message.contains(&impostor.id().to_string()), "{failure}");
     assert_untouched(&joiner);
@@ -128,13 +129,14 @@ async fn an_altered_ticket_makes_no_member() {
     ];
     let joiner = place.node("joiner").await;
     for (case, altered, expected) in table {
-        let failure = joiner.join(Join { ticket: altered.to_text().unwrap() }).await.unwrap_err();
+        let failure =
+            joiner.join(Join { ticket: altered.to_text().unwrap(), ..Join::default() }).await.unwrap_err();
         assert_eq!(failure.exit, Exit::Denied, "{case}: {failure}");
         assert!(failure.message.contains(expected), "{case}: {failure}");
         assert_untouched(&joiner);
         assert_eq!(films(&origin).members().len(), 1, "{case}");
     }
-    joiner.join(Join { ticket: ticket.to_text().unwrap() }).await.unwrap();
+    joiner.join(Join { ticket: ticket.to_text().unwrap(), ..Join::default() }).await.unwrap();
 }
 
 /// A member that no operator named as a redeemer, and that signs member statements for joiners all the same.
@@ -178,6 +180,8 @@ impl PeerHandler for Attacker {
         Ok(())
     }
 
+    fn ended(&self, _: &PeerKey) {}
+
     fn refused(&self, _: Option<&PeerKey>, _: std::net::SocketAddr, _: Refused, _: &str) {}
 }
 
@@ -209,7 +213,8 @@ async fn a_ticket_with_altered_redeemers_makes_no_member() {
             addresses: vec![address.to_string()],
             ..ticket.clone()
         };
-        let failure = joiner.join(Join { ticket: altered.to_text().unwrap() }).await.unwrap_err();
+        let failure =
+            joiner.join(Join { ticket: altered.to_text().unwrap(), ..Join::default() }).await.unwrap_err();
         assert_eq!(failure.exit, exit, "{failure}");
         assert!(failure.message.contains(why), "{failure}");
         assert_untouched(&joiner);
