@@ -6,6 +6,8 @@ mod authority;
 mod bad_input;
 mod bench;
 mod channels;
+#[cfg(target_arch = "x86_64")]
+mod crash;
 mod flips;
 mod fresh;
 mod full_disk;

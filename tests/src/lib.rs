@@ -6,6 +6,8 @@
 
 pub mod attack;
 pub mod clock;
+#[cfg(target_arch = "x86_64")]
+pub mod crash;
 pub mod flips;
 pub mod hostile;
 pub mod kill;

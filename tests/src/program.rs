@@ -27,18 +27,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// Cargo builds it with `cargo build --workspace`; a test does not build it by itself.
 pub fn binary() -> Result<PathBuf> {
-    if let Some(path) = env::var_os("CHUAN_BIN") {
-        return Ok(path.into());
+    match env::var_os("CHUAN_BIN") {
+        Some(path) => Ok(path.into()),
+        None => binary_named("chuan").context("or set CHUAN_BIN"),
     }
+}
+
+/// The binary of this name beside this executable.
+pub fn binary_named(name: &str) -> Result<PathBuf> {
     let here = env::current_exe().context("find this executable")?;
     // target/PROFILE/kill, or target/PROFILE/deps/it-0123456789abcdef
-    let found =
-        here.ancestors().skip(1).take(2).map(|folder| folder.join("chuan")).find(|path| path.is_file());
+    let found = here.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
     found.with_context(|| {
-        format!(
-            "no `chuan` binary beside {}: run `cargo build --workspace` first, or set CHUAN_BIN",
-            here.display()
-        )
+        format!("no binary `{name}` beside {}: run `cargo build --workspace --bins` first", here.display())
     })
 }
 
