@@ -1,7 +1,7 @@
 # The entry points for people. `make help` lists them; the work is in .ci, tests/scripts and cargo.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-peers kill flips attack sim fuzz audit
+.PHONY: help setup build test demo bench bench-peers kill crash flips attack sim fuzz audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench-peers: ## Chuan beside rsync, restic, borg, casync, sendme and ffsync; PEE
 
 kill: setup ## kill -9 of publisher, puller and server at 50 random moments of a 1 GB job
 	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/kill"
+
+crash: setup ## faults at every call that changes a home: CRASH_SHARD=1/4, CRASH_SECONDS=300, CRASH_POINTS=publish:power:17; resumable
+	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/crash"
 
 flips: setup ## a flipped bit at 1,000 offsets of a home: no difference, or an error and a rebuild
 	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-tests && "$$CHUAN_TARGET/release/flips"

@@ -55,7 +55,7 @@ pub enum Act {
 pub enum Planted {
     /// No sync of the folder of segments.
     UnsyncedFolder,
-    /// The ledger is durable before the segments are.
+    /// The ledger is durable before the segments are: these are synced when the process ends.
     LedgerFirst,
 }
 
@@ -147,7 +147,7 @@ impl Tracer {
             hit: None,
             is_cut: false,
             pending: HashMap::new(),
-            late: Late::default(),
+            late: Vec::new(),
         };
         let (ended, watch) = mpsc::channel::<()>();
         let end = thread::scope(|scope| {
@@ -163,8 +163,9 @@ impl Tracer {
             let is_hung = guard.join().unwrap_or_default();
             end.map(|end| if is_hung { End::Hung } else { end })
         })?;
-        run.late.is_due = true;
-        run.settle_late();
+        if !run.is_cut {
+            run.late.drain(..).for_each(|seen| run.disk.keep(seen));
+        }
         Ok(Trace { calls: run.calls, hit: run.hit, end, disk: run.disk })
     }
 }
@@ -180,20 +181,14 @@ struct Run<'t> {
     is_cut: bool,
     /// Threads in a call whose end matters.
     pending: HashMap<Pid, Pending>,
-    late: Late,
+    /// Syncs of segments that take effect at the end.
+    late: Vec<Seen>,
 }
 
 struct Pending {
     call: Call,
     seen: Option<Seen>,
     kills: bool,
-}
-
-/// Syncs of segments that take effect after the next one of the ledger.
-#[derive(Default)]
-struct Late {
-    segments: Vec<Seen>,
-    is_due: bool,
 }
 
 impl Run<'_> {
@@ -237,7 +232,6 @@ impl Run<'_> {
             Some(Act::Fail(errno)) => return skip(pid, &mut regs, -i64::from(errno)),
             Some(Act::KillAfter) | None => {}
         }
-        self.settle_late();
         if self.tracer.planted == Some(Planted::UnsyncedFolder)
             && call.sync != Sync::None
             && call.path.ends_with("store/segments")
@@ -270,23 +264,12 @@ impl Run<'_> {
         let is_of = |folder: &str| call.path.parent().is_some_and(|parent| parent.ends_with(folder));
         let is_late = self.tracer.planted == Some(Planted::LedgerFirst);
         match seen {
-            Some(seen) if is_late && is_of("store/segments") => self.late.segments.push(seen),
+            Some(seen) if is_late && is_of("store/segments") => self.late.push(seen),
             Some(seen) => self.disk.keep(seen),
             None if call.sync == Sync::All => self.disk.sync_all()?,
             None => {}
         }
-        if is_of("ledger") && call.path.ends_with("b") {
-            self.late.is_due = true;
-        }
         Ok(())
-    }
-
-    /// The late syncs take effect before the first call after the ledger's, or at the end.
-    fn settle_late(&mut self) {
-        if self.late.is_due && !self.is_cut {
-            self.late.segments.drain(..).for_each(|seen| self.disk.keep(seen));
-            self.late.is_due = false;
-        }
     }
 
     fn kill(&mut self) -> Result<()> {
