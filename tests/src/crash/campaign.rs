@@ -53,7 +53,7 @@ impl Campaign {
     pub fn calls(&self, job: Job) -> Result<Vec<Call>> {
         let (case, trace) = self.trace(job, None, None, "undisturbed")?;
         let answer =
-            check::acknowledged(Fault::Kill, trace.end, &output(&case, "out"), &output(&case, "err"))?;
+            check::acknowledged((job, Fault::Kill), trace.end, &output(&case, "out"), &output(&case, "err"))?;
         ensure!(answer.is_some(), "{} without a fault is not acknowledged", job.name());
         Ok(trace.calls)
     }
@@ -93,7 +93,7 @@ impl Campaign {
             fs::remove_dir_all(&scratch)?;
         }
         let (out, err) = (output(&case, "out"), output(&case, "err"));
-        let held = check::acknowledged(point.fault, trace.end, &out, &err)
+        let held = check::acknowledged((point.job, point.fault), trace.end, &out, &err)
             .and_then(|answer| check::after(&self.stage, &case, answer.as_ref(), &scratch));
         Ok(match held {
             Ok(()) => Outcome::Held,
