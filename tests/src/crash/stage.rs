@@ -26,8 +26,6 @@ const FILLING: u64 = 500;
 #[derive(Debug)]
 pub(super) struct Stage {
     dir: PathBuf,
-    /// Serves the release that `pull` fetches.
-    _server: Server,
 }
 
 /// A fresh copy of everything that a command changes, in a folder of its own.
@@ -38,6 +36,9 @@ pub(super) struct Case {
     pub(super) root: PathBuf,
     pub(super) home: Home,
     pub(super) destination: PathBuf,
+    /// The source of `pull`. It is a copy too: it keeps checkpoints of the puller's audit log, which those of
+    /// another copy of the puller would contradict.
+    source: Option<Server>,
 }
 
 impl Stage {
@@ -59,6 +60,10 @@ impl Stage {
         mirror.run(["join", &origin.ticket("films")?])?;
         mirror.run(["pull", "films"])?;
 
+        server.stop()?;
+        // The sources of the copies have other addresses.
+        fs::remove_file(mirror.path.join("peers.json"))?;
+
         copy(&films, &at("films-1"))?;
         media::change(&films, seed)?;
         publish(&origin, &films)?;
@@ -67,7 +72,7 @@ impl Stage {
         copy(&second.path, &at("home-restore"))?;
         let full = copied(&second, &at("home-compact"))?;
         fill_ledger(&full)?;
-        Ok(Self { dir: dir.to_owned(), _server: server })
+        Ok(Self { dir: dir.to_owned() })
     }
 
     /// A copy of the home of a command, in `root`, which is replaced.
@@ -82,7 +87,15 @@ impl Stage {
         if job == Job::Restore {
             copy(&self.dir.join("destination"), &destination)?;
         }
-        Ok(Case { job, root: root.to_owned(), home: Home::at(home)?, destination })
+        let source = if job == Job::Pull { Some(self.source(&root.with_extension("source"))?) } else { None };
+        Ok(Case { job, root: root.to_owned(), home: Home::at(home)?, destination, source })
+    }
+
+    fn source(&self, path: &Path) -> Result<Server> {
+        if path.exists() {
+            fs::remove_dir_all(path)?;
+        }
+        copied(&Home::at(self.dir.join("origin"))?, path)?.serve()
     }
 
     /// The folder that release `number` was published from.
@@ -104,7 +117,10 @@ impl Stage {
                     case.destination.clone().into(),
                 ];
             }
-            Job::Pull => &["pull", "films"],
+            Job::Pull => {
+                let from = case.source.as_ref().map(|source| source.address.to_string());
+                return ["pull", "films", "--from", &from.unwrap_or_default()].map(OsString::from).to_vec();
+            }
             Job::Rotate => &["rotate"],
             Job::Rebuild => &["rebuild"],
             Job::Compact => &["channel", "set", "films", "canary", "films@1"],
