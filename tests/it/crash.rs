@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use chuan_tests::{
-    crash::{Call, Campaign, Fault, Job, Moment, Outcome, Planted, Point, Table},
+    crash::{self, Call, Campaign, Fault, Job, Moment, Outcome, Planted, Point, Table},
     program::binary_named,
     rng::Rng,
 };
@@ -21,7 +21,7 @@ fn campaign(dir: &std::path::Path, seed: u64) -> Result<Campaign> {
 
 #[test]
 fn what_was_acknowledged_is_there_after_a_fault_at_any_call() -> Result<()> {
-    let dir = tempfile::tempdir()?;
+    let dir = crash::folder()?;
     let seed = Rng::seed_from_env("CRASH_SEED");
     println!("CRASH_SEED={seed}");
     let campaign = campaign(dir.path(), seed)?;
@@ -57,7 +57,7 @@ fn spread(mut all: Vec<Point>) -> Vec<Point> {
 /// A segment whose name is not durable is lost with its content, although its release was acknowledged.
 #[test]
 fn a_missing_sync_of_a_folder_is_found() -> Result<()> {
-    let dir = tempfile::tempdir()?;
+    let dir = crash::folder()?;
     let campaign = campaign(dir.path(), 1)?;
     let point = Point { job: Job::First, fault: Fault::Power, moment: Moment::End };
     is_found(&campaign, Planted::UnsyncedFolder, &[point])
@@ -66,7 +66,7 @@ fn a_missing_sync_of_a_folder_is_found() -> Result<()> {
 /// Between the syncs of the ledger and those of the segments, a release is known whose content is not there.
 #[test]
 fn a_swapped_order_of_ledger_and_segments_is_found() -> Result<()> {
-    let dir = tempfile::tempdir()?;
+    let dir = crash::folder()?;
     let campaign = campaign(dir.path(), 1)?;
     let calls = campaign.calls(Job::Publish)?;
     let is_sync = |call: &Call| call.name == "fdatasync" && call.path.ends_with("ledger/b");

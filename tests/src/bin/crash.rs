@@ -1,6 +1,6 @@
 //! `crash`: the crash test, as far as time goes. `CRASH_SHARD` (1/1), `CRASH_SECONDS` (no limit),
 //! `CRASH_FILM` (bytes of a film, 300000), `CRASH_SEED` (1), `CRASH_JOBS` (threads, as many as cores),
-//! `CRASH_DIR` (a folder for the homes); `CRASH_POINTS` runs these points alone.
+//! `CRASH_DIR` (a folder for the homes, in memory if it can be); `CRASH_POINTS` runs these points alone.
 //!
 //! Points that have run are in a file below the target directory, and are not run again.
 
@@ -32,6 +32,7 @@ mod crash {
     use chuan_tests::crash::{
         Campaign, Outcome, Point, Table,
         campaign::is_in_shard,
+        folder,
         tracer::{TRACED, become_traced},
     };
 
@@ -46,11 +47,9 @@ mod crash {
         }
         let starter = env::current_exe()?;
         let (film, seed) = (option("CRASH_FILM", FILM)?, option("CRASH_SEED", 1)?);
-        let mut builder = tempfile::Builder::new();
-        let builder = builder.prefix("chuan-crash-");
         let dir = match env::var_os("CRASH_DIR") {
-            Some(dir) => builder.tempdir_in(dir)?,
-            None => builder.tempdir()?,
+            Some(dir) => tempfile::Builder::new().prefix("chuan-crash-").tempdir_in(dir)?,
+            None => folder()?,
         };
         let campaign = Campaign::new(dir.path(), film, seed, &starter)?;
         match env::var("CRASH_POINTS") {

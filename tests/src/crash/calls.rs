@@ -30,7 +30,7 @@ enum Place {
     At(usize, usize),
 }
 
-/// What a call makes durable when it succeeds.
+/// The files that a call makes durable when it succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sync {
     /// Nothing.

@@ -1,4 +1,4 @@
-//! Runs points, and counts what came of them.
+//! Runs points, and counts their outcomes.
 
 use std::{
     collections::BTreeMap,
@@ -19,14 +19,14 @@ use super::{
 };
 use crate::rng::Rng;
 
-/// What came of a point.
+/// The outcome of a point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything that must hold did.
+    /// Every promise was kept.
     Held,
     /// The command made fewer calls in this run.
     Missed,
-    /// Something did not hold: the call, and what.
+    /// A promise was broken: the call, and the promise.
     Violated(String),
 }
 

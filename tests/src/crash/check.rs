@@ -1,4 +1,4 @@
-//! What must hold after a fault, seen through the program as a user sees it.
+//! The promises that hold after a fault, seen through the program as a user sees it.
 
 use std::{ffi::OsString, fs, path::Path};
 

@@ -1,11 +1,11 @@
-//! What a loss of power leaves of a folder: the content of each file at its last sync, and the entries of
+//! The content of a folder after a loss of power: the bytes of each file at its last sync, and the entries of
 //! each folder at its last sync.
 //!
 //! A kill cannot show a missing sync, since the page cache outlives the process. So the tracer keeps this
 //! model beside the real folder: a file that was never synced is empty, an entry whose folder was never
 //! synced after it was made is absent. File systems keep more than this, and none may be relied on for it.
-//! Files are told apart by inode and time of birth, so a rename moves what is durable of them. Modes are kept;
-//! times are not, so the model cannot show a program that trusts the times of files which it did not sync.
+//! Files are told apart by inode and time of birth, so a rename moves their durable bytes. Modes are kept and
+//! times are not, so the model cannot show a program that trusts the times of files that it did not sync.
 
 use std::{
     collections::BTreeMap,

@@ -14,7 +14,26 @@ pub mod point;
 mod stage;
 pub mod tracer;
 
+use std::path::Path;
+
+use anyhow::Result;
+use tempfile::TempDir;
+
 pub use calls::Call;
 pub use campaign::{Campaign, Outcome, Table};
 pub use point::{Fault, Job, Moment, Point};
 pub use tracer::Planted;
+
+/// A new folder for the homes of a test: in memory where the system has such a place, since the model of the
+/// disk needs no real one.
+pub fn folder() -> Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("chuan-crash-");
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() {
+        builder.tempdir_in(memory).or_else(|_| builder.tempdir())
+    } else {
+        builder.tempdir()
+    };
+    Ok(made?)
+}

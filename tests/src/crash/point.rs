@@ -106,7 +106,7 @@ impl Fault {
         matches!(self, Fault::Power | Fault::Torn)
     }
 
-    /// What the tracer does to the call.
+    /// The act of the tracer on the call.
     pub(super) const fn act(self) -> Act {
         match self {
             Fault::Kill | Fault::Power | Fault::Torn => Act::KillBefore,

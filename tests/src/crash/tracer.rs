@@ -38,7 +38,7 @@ pub const TRACED: &str = "traced";
 /// Time limit for a traced program to end.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What happens to one call.
+/// An act on one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// The process is killed before it.
@@ -79,7 +79,7 @@ pub struct Trace {
     pub hit: Option<Call>,
     /// How the program ended.
     pub end: End,
-    /// What is durable of the folder.
+    /// The durable content of the folder.
     pub disk: Disk,
 }
 
