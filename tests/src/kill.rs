@@ -2,8 +2,8 @@
 //! command again must always complete it.
 //!
 //! It proves: a home opens after any crash of its process, acknowledged data stays, and a kill costs a puller
-//! at most [`REFETCH_BYTES`]. It does not cover a loss of power, since the page cache outlives the process; the
-//! crash test does.
+//! at most [`REFETCH_BYTES`]. It does not cover a loss of power, since the page cache outlives the process;
+//! the crash test does.
 
 use std::{
     io::{BufRead, BufReader, Read},
