@@ -9,6 +9,7 @@ mod form;
 mod generation;
 mod key;
 mod tuning;
+mod versions;
 
 use std::{
     collections::BTreeMap,
@@ -71,6 +72,7 @@ impl Index {
         let exists = dir.join("CURRENT").exists();
         std::fs::create_dir_all(&dir).map_err(|error| Error::io(format!("make {}", dir.display()), error))?;
         tuning::check_resources()?;
+        check_versions(&generation)?;
         let db = DB::open_cf_descriptors(&tuning::database(exists), &dir, tuning::families(cache));
         Self::load(db, generation, losses, None)
     }
@@ -82,6 +84,7 @@ impl Index {
         losses: Arc<LossCounts>,
     ) -> Result<Self> {
         tuning::check_resources()?;
+        check_versions(&generation)?;
         let (options, families) = (tuning::database(true), tuning::families(cache));
         let db = DB::open_cf_descriptors_read_only(&options, generation.dir(), families, false);
         Self::load(db, generation, losses, Some(batch::Overlay::default()))
@@ -321,15 +324,26 @@ impl Drop for DirectoryCleanup {
     }
 }
 
+/// Looks for damage that RocksDB would not survive.
+fn check_versions(generation: &Generation) -> Result<()> {
+    versions::check(&generation.dir()).map_err(|error| damaged(generation, &error))
+}
+
+/// An error of damage that a new index repairs, noted for the next open.
+fn damaged(generation: &Generation, error: &dyn std::fmt::Display) -> Error {
+    generation.note_damaged();
+    Error::Corrupt(format!(
+        "the index {}: {error}; the index is rebuilt from the segments at the next start, or by `chuan rebuild`",
+        generation.dir().display()
+    ))
+}
+
 /// Converts RocksDB's error. Only damage that a new index would repair is [`Error::Corrupt`]; a note then
 /// makes the next open build one. Any other error is the system's, and the index stays as it is.
 fn failed(generation: &Generation, error: &rocksdb::Error) -> Error {
     let text = format!("the index {}: {error}", generation.dir().display());
     if is_damage(error) {
-        generation.note_damaged();
-        return Error::Corrupt(format!(
-            "{text}; the index is rebuilt from the segments at the next start, or by `chuan rebuild`"
-        ));
+        return damaged(generation, error);
     }
     match cause(error) {
         Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => {

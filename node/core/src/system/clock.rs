@@ -1,5 +1,5 @@
-//! The clock of a node: the only code that reads the clocks of the system. Times of the wall clock are labels:
-//! no order of statements depends on them alone.
+//! The clock of a node: the only code that reads the clocks of the system. Times of the wall clock are
+//! labels: no order of statements depends on them alone.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

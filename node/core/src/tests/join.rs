@@ -49,7 +49,7 @@ async fn a_node_whose_key_was_replaced_joins_by_a_grant() {
     let address = other.serve(Some("127.0.0.1:0")).await.unwrap().to_string();
     let failure = node.join(ticket(&other).await).await.unwrap_err();
     assert_eq!(failure.exit, Exit::Denied);
-    assert!(failure.message.contains("the option `node-key`"), "{failure}");
+    assert!(failure.message.contains("the option `node-key "), "{failure}");
 
     let more = || other.library_service().named("more").unwrap();
     grant(&other, &more(), &node);
