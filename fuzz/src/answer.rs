@@ -179,8 +179,8 @@ fn reply(
     }
 }
 
-/// A node that is no member gets one refusal for every request; a member gets one for absent data and for
-/// data that it is not granted.
+/// A node that is no member gets one refusal for every request, and a revoked one the time of its revocation;
+/// a member gets one for absent data and for data that it is not granted.
 fn refused(
     world: &World,
     library: &Library,
@@ -190,8 +190,10 @@ fn refused(
 ) -> Option<&'static str> {
     let refusal = Refusal::of(error);
     if !library.is_member(peer, NOW_MS) || *request.library() != world.library.id() {
-        let denied = Refusal::of(&Error::Denied(String::new()));
-        assert_eq!(refusal, denied, "a node that is no member learns nothing");
+        let is_revoked = library.revocation(peer).is_some() && *request.library() == world.library.id();
+        let expected =
+            if is_revoked { Error::Revoked { at_ms: NOW_MS } } else { Error::Denied(String::new()) };
+        assert_eq!(refusal, Refusal::of(&expected), "a node that is no member learns nothing else");
         return Some("denied");
     }
     let is_other = matches!(request, Request::Join(_) | Request::Exchange { .. } | Request::Peers { .. });

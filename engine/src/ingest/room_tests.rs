@@ -9,7 +9,7 @@ fn needed(library: &Library) -> u64 {
     let fits = |usable| match check_room(&library.store, &library.ingest(), usable, &AtomicBool::new(false)) {
         Ok(()) => true,
         Err(Error::Full(text)) => {
-            assert!(text.contains(&usable.to_string()) && text.contains("--force"), "{text}");
+            assert!(text.contains(&usable.to_string()) && text.contains("`force`"), "{text}");
             false
         }
         Err(error) => panic!("{error}"),

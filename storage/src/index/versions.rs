@@ -8,7 +8,9 @@
 
 use std::{fs, path::Path};
 
+/// Bytes of a block. No record spans two.
 const BLOCK_BYTES: usize = 32 * 1024;
+/// Bytes of a record's header: checksum, length and type.
 const HEADER_BYTES: usize = 7;
 /// The types of records that are written to such a file: a whole record, or its first, middle or last part.
 const TYPES: std::ops::RangeInclusive<u8> = 1..=4;
