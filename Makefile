@@ -1,7 +1,7 @@
 # The entry points for people. `make help` lists them; the work is in .ci, tests/scripts and cargo.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-peers kill crash flips attack sim fuzz audit
+.PHONY: help setup build man test demo bench bench-peers kill crash flips attack sim fuzz audit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -9,8 +9,12 @@ help: ## this list
 setup: ## install missing build requirements
 	@.ci/setup
 
-build: setup ## the `chuan` binary, release
-	@. .ci/env && cargo build --release --locked -p chuan-cli && echo "$$CHUAN_TARGET/release/chuan"
+build: setup ## the `chuan` binary, release, without symbols; they are in chuan.debug beside it
+	@. .ci/env && cargo build --release --locked -p chuan-cli && .ci/split "$$CHUAN_TARGET/release/chuan" && \
+		echo "$$CHUAN_TARGET/release/chuan"
+
+man: build ## the manual pages, in target/man
+	@. .ci/env && "$$CHUAN_TARGET/release/chuan" man "$$CHUAN_TARGET/man" && echo "$$CHUAN_TARGET/man"
 
 test: setup ## format, lints, documentation, all tests: under 45 minutes from nothing on two cores
 	@.ci/test

@@ -33,6 +33,9 @@ pub const HOLES_SEEN: usize = 1 << 16;
 /// Files of more groups are published as separate files.
 pub const LINK_GROUPS: usize = 1 << 17;
 
+/// Bytes of content after which a publish counts its total.
+pub const INGEST_TOTAL_AFTER_BYTES: u64 = 256 << 20;
+
 /// Items of a page at least. The last page of a level may have fewer, and so may a page that reaches
 /// [`PAGE_BYTES`] first.
 pub const PAGE_ITEMS_MIN: usize = 16;

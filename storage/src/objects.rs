@@ -105,7 +105,7 @@ impl Inner {
     /// Moves a library's damaged records to the lost set, and logs each as an error.
     pub(crate) fn lose(&self, library: &LibraryId, damage: &[(Indexed, Location, String)]) -> Result<()> {
         for (indexed, _, text) in damage {
-            tracing::error!("{text} ({:?})", indexed.id());
+            tracing::error!("{text} ({})", indexed.id());
         }
         if damage.is_empty() { Ok(()) } else { self.index.lose(library, damage) }
     }

@@ -216,7 +216,7 @@ impl Scrub<'_> {
                     None => {
                         self.report.unindexed += 1;
                         tracing::error!(
-                            "{} at offset {}: the index does not know {:?}; run `chuan rebuild`",
+                            "{} at offset {}: the index does not know {}; run `chuan rebuild`",
                             view.path.display(),
                             place.offset,
                             indexed.id()
@@ -281,7 +281,8 @@ impl Scrub<'_> {
     }
 
     fn damage(&mut self, view: &SegmentView, offset: u64, id: Option<ObjectId>, what: &str) {
-        tracing::error!("{} at offset {offset}: {what} ({id:?})", view.path.display());
+        let named = id.map(|id| format!(" ({id})")).unwrap_or_default();
+        tracing::error!("{} at offset {offset}: {what}{named}", view.path.display());
         self.list(Self::damage_at(view, offset, id, what));
     }
 

@@ -60,8 +60,11 @@ fn post(home: &Path, body: &str) -> Result<(u16, String)> {
 /// The commands that `chuan --help` lists.
 fn commands(pair: &Pair) -> Result<BTreeSet<String>> {
     let help = pair.origin.run(["--help"])?;
-    let list = help.split("Commands:").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
-    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    // They are in groups, each with a heading.
+    let groups =
+        help.split("\n\n").filter(|part| part.lines().next().is_some_and(|line| line.contains("ommands")));
+    let lines = groups.flat_map(|group| group.lines().skip(1));
+    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     Ok(names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
 }
 

@@ -4,6 +4,7 @@
 //! `CHUAN_BLESS=1` rewrites the goldens. Scripts depend on this interface: a line may be added; a line that
 //! changes or goes needs a good reason.
 
+mod document;
 mod flags;
 mod scenario;
 mod script;

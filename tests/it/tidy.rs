@@ -4,6 +4,7 @@
 mod comments;
 mod constants;
 mod cycles;
+mod debug;
 mod impls;
 mod locks;
 mod options;

@@ -46,6 +46,7 @@ mod source;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod total;
 mod walk;
 
 use std::{
@@ -94,6 +95,7 @@ use read::{Work, Worker};
 use run::Run;
 use secret::refuse_home;
 use source::Source;
+use total::{Counting, WithTotal};
 use walk::{Found, Walk, WalkRules, single};
 
 /// Maximum number of runs that wait for the assembler. A run is about a mebibyte.
@@ -215,7 +217,10 @@ fn publish_in_parts(
     let (parts, parts_out) = bounded(workers + 1);
     let opened = &opened;
     let source = &opened.source;
+    let (begin, begun) = bounded(1);
+    let counting = &Counting::default();
     thread::scope(|scope| {
+        scope.spawn(move || counting.run(store, ingest, opened, &begun));
         let planner = scope.spawn(move || {
             let window = Window { work, jobs, parts, part_bytes, cancel };
             run_planner(store, ingest, opened, &mut |job| window.emit(job))
@@ -233,7 +238,10 @@ fn publish_in_parts(
         }
         // Each channel end now belongs only to its threads, so that one thread that stops ends the others.
         drop((work_in, runs));
-        let assembled = run_assembler(assembler, runs_in, (jobs_out, parts_out), progress, cancel);
+        let mut progress = WithTotal { progress, counting, begin: Some(begin) };
+        let assembled = run_assembler(assembler, runs_in, (jobs_out, parts_out), &mut progress, cancel);
+        counting.is_over.store(true, Ordering::Relaxed);
+        drop(progress);
         let planned = planner.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let mut assembler = assembled?;
         let gone = planned?;

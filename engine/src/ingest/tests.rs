@@ -364,3 +364,46 @@ proptest! {
         prop_assert_eq!(files, expected);
     }
 }
+
+#[test]
+fn the_total_is_what_the_publish_takes() {
+    let mut library = Library::new();
+    (0..5).for_each(|n| library.write(&format!("{n}.mkv"), &noise(n, 100_000)));
+    library.publish();
+    (5..8).for_each(|n| library.write(&format!("{n}.mkv"), &noise(n, 50_000)));
+    library.write("a.part", b"left out");
+    let ingest = library.ingest();
+    let opened = Opened::new(&ingest).unwrap();
+    let total = total::count(&library.store, &ingest, &opened, &AtomicBool::new(false)).unwrap();
+    assert_eq!(total, total::Total { files: 8, bytes: 650_000 });
+    assert_eq!(library.publish().files, total.files);
+}
+
+#[test]
+fn a_long_publish_says_its_total() {
+    /// Keeps the last counts.
+    struct Last(crate::progress::Counts);
+
+    impl Progress for Last {
+        fn advanced(&mut self, counts: &crate::progress::Counts) {
+            self.0 = *counts;
+        }
+
+        fn skipped(&mut self, _path: &str, _why: &str) {}
+    }
+
+    let library = Library::new();
+    library.write("a.mkv", &noise(1, 100_000));
+    let ingest = library.ingest();
+    let opened = Opened::new(&ingest).unwrap();
+    let (counting, (begin, begun)) = (total::Counting::default(), bounded(1));
+    let mut last = Last(crate::progress::Counts::default());
+    let mut progress = total::WithTotal { progress: &mut last, counting: &counting, begin: Some(begin) };
+    let counts = |bytes| crate::progress::Counts { bytes, ..Default::default() };
+    progress.advanced(&counts(crate::limits::INGEST_TOTAL_AFTER_BYTES - 1));
+    assert!(begun.is_empty(), "short work is counted");
+    progress.advanced(&counts(crate::limits::INGEST_TOTAL_AFTER_BYTES));
+    counting.run(&library.store, &ingest, &opened, &begun);
+    progress.advanced(&counts(60_000));
+    assert_eq!((last.0.bytes_total, last.0.files_total), (Some(100_000), Some(1)));
+}

@@ -340,6 +340,12 @@ impl Library {
         self.root().is_some_and(|root| root.names(RoleKind::Operator, key))
     }
 
+    /// How many keys the root names as timekeepers. Without one, nothing can be vouched for.
+    pub fn timekeepers(&self) -> usize {
+        let roles = self.root().into_iter().flat_map(|root| &root.roles);
+        roles.filter(|role| role.kind == RoleKind::Timekeeper).map(|role| role.keys.len()).sum()
+    }
+
     /// Since when enough timekeepers have confirmed the current statement of a channel, in ms since 1970;
     /// `None` where too few have, or the library has no timekeepers.
     pub fn fresh_since(&self, channel: &str) -> Option<i64> {

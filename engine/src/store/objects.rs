@@ -1,7 +1,7 @@
 //! The interface to the chunks and pages of libraries. A handle sees one library; there is no look-up without
 //! a library.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
@@ -69,6 +69,15 @@ pub enum ObjectId {
     Chunk(ChunkId),
     /// A page.
     Page(PageId),
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObjectId::Chunk(id) => write!(f, "chunk {id}"),
+            ObjectId::Page(id) => write!(f, "page {id}"),
+        }
+    }
 }
 
 /// The chunks and pages of **one** library, stored durably under their ids.

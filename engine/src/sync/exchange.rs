@@ -282,7 +282,9 @@ impl Exchange {
                 Ok(())
             }
             (Frame::Error(refusal), _) => Err(refusal.into_error()),
-            (other, _) => Err(Error::Peer(format!("a {:?} frame out of place in an exchange", other.kind()))),
+            (other, _) => {
+                Err(Error::Peer(format!("a frame of kind `{}` is out of place in an exchange", other.kind())))
+            }
         }
     }
 

@@ -402,5 +402,5 @@ impl std::fmt::Debug for Fetch {
 }
 
 fn out_of_place(frame: &Frame) -> Error {
-    Error::Peer(format!("a {:?} frame out of place", frame.kind()))
+    Error::Peer(format!("a frame of kind `{}` is out of place", frame.kind()))
 }

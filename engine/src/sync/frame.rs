@@ -24,7 +24,7 @@
 //! are [`Bytes`]: this module does not copy a chunk on its way from the store to the socket, and copies it
 //! once on the way back, when it is reassembled. Ids are checked in [`fetch`](super::fetch), not here.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, fmt};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -129,6 +129,25 @@ pub enum FrameKind {
     Inventory = 11,
     /// [`Frame::Holding`].
     Holding = 12,
+}
+
+impl fmt::Display for FrameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FrameKind::Hello => "hello",
+            FrameKind::Request => "request",
+            FrameKind::Statement => "statement",
+            FrameKind::Table => "table",
+            FrameKind::Header => "header",
+            FrameKind::Page => "page",
+            FrameKind::Chunk => "chunk",
+            FrameKind::End => "end",
+            FrameKind::Error => "error",
+            FrameKind::Delta => "delta",
+            FrameKind::Inventory => "inventory",
+            FrameKind::Holding => "holding",
+        })
+    }
 }
 
 /// An encoded frame; the two parts follow each other on the stream.
@@ -290,7 +309,10 @@ impl FrameKind {
 impl FrameHeader {
     fn new(kind: FrameKind, len: usize) -> Result<Self> {
         if len > kind.limit() {
-            return Err(Error::Peer(format!("a {kind:?} frame of {len} bytes, more than {}", kind.limit())));
+            return Err(Error::Peer(format!(
+                "a frame of kind `{kind}` has {len} bytes, more than {}",
+                kind.limit()
+            )));
         }
         Ok(Self { kind, len })
     }
@@ -377,7 +399,10 @@ impl Assembler {
             None => {
                 let header = FrameHeader::decode(self.take_header())?;
                 if header.len > self.most {
-                    return Err(Error::Denied(format!("a {:?} frame of {} bytes", header.kind, header.len)));
+                    return Err(Error::Denied(format!(
+                        "a frame of kind `{}` has {} bytes",
+                        header.kind, header.len
+                    )));
                 }
                 self.begin(header.len);
                 *self.header.insert(header)

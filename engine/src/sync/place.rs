@@ -59,6 +59,11 @@ impl PageRef {
         self.expect.sums.unwrap_or_default()
     }
 
+    /// The bytes of content below the page.
+    pub(super) fn content_bytes(&self) -> u64 {
+        self.sums().bytes
+    }
+
     /// The class-wide ordinals of the chunks below the page.
     pub(super) fn chunks(&self) -> Range<u64> {
         self.chunk..self.chunk.saturating_add(self.sums().chunks)

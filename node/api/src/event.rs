@@ -7,6 +7,7 @@ use crate::outcome::Row;
 
 /// An event of a command before its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The progress so far.
@@ -23,6 +24,7 @@ pub enum Event {
 
 /// The progress of a command. Counts only grow; totals appear when they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Progress {
     /// The work: `publish`, `pull`, `restore`, `verify`, `rebuild`.
     pub phase: String,

@@ -6,6 +6,8 @@ use std::{error::Error, fmt, sync::Arc};
 use chuan_engine::Error as EngineError;
 use serde::{Deserialize, Serialize};
 
+use crate::json::{self, ErrorBody, ErrorObject};
+
 /// How a command ended. There is one code for each kind of reaction that the caller can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -191,9 +193,9 @@ impl Failure {
 
     /// The object printed under `--json`.
     pub fn object(&self) -> serde_json::Value {
-        serde_json::json!({
-            "error": { "code": self.exit.code(), "exit": self.exit.number(), "message": self.message }
-        })
+        let error =
+            ErrorBody { code: self.exit.code(), exit: self.exit.number(), message: self.message.clone() };
+        json::object(&ErrorObject { error })
     }
 }
 
@@ -247,7 +249,7 @@ mod tests {
         let failure = Failure::from(EngineError::Denied("no".into()));
         assert_eq!(
             failure.object().to_string(),
-            r#"{"error":{"code":"denied","exit":5,"message":"not permitted: no"}}"#
+            r#"{"error":{"code":"denied","exit":5,"message":"not permitted: no"},"schema":2}"#
         );
     }
 

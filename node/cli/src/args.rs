@@ -1,40 +1,67 @@
 //! The grammar of the command line: global options, and the commands that are not sent to an open home. All
 //! other commands are in [`Command`].
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use chuan::engine::id::NodeId;
-use chuan_api::{
-    command::{Carry, ChannelVerb, Command, PolicyVerb, Role, Signed},
-    exit::EXIT_HELP,
-};
-use clap::{Parser, Subcommand, ValueEnum};
+use chuan_api::command::{Carry, ChannelVerb, Command, PolicyVerb, Role, Signed};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, parser::ValueSource};
 
-use super::{key::KeyVerb, ledger::LedgerVerb, root::RootVerb, sign::Sign};
+use super::{
+    help::{self, GLOBAL},
+    key::KeyVerb,
+    ledger::LedgerVerb,
+    library,
+    root::RootVerb,
+    sign::Sign,
+};
 
 /// Content-addressed replication for the mirror nodes of a film library
 #[derive(Debug, Parser)]
-#[command(name = "chuan", version, after_help = EXIT_HELP, max_term_width = 100)]
+#[command(name = "chuan", version, max_term_width = 100)]
 pub(super) struct Cli {
     /// The node's home [default: ~/.chuan]
-    #[arg(long, env = "CHUAN_HOME", global = true, value_name = "DIR")]
+    #[arg(long, env = "CHUAN_HOME", global = true, value_name = "DIR", help_heading = GLOBAL)]
     pub(super) home: Option<PathBuf>,
+    /// Whether `home` is from the command line, not from the environment.
+    #[arg(skip)]
+    pub(super) is_home_typed: bool,
     /// Print one JSON object instead of text, also for errors
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(super) json: bool,
     /// How to show progress on standard error
-    #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
+    #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW", help_heading = GLOBAL)]
     pub(super) progress: ProgressMode,
     /// Log more: steps, and with -vv details; `serve` logs what peers do without it
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = GLOBAL)]
     pub(super) verbose: u8,
     /// No progress, no notes, no log but errors, and no answer of a command that succeeds in changing
     /// something
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = GLOBAL)]
     pub(super) quiet: bool,
     /// The command.
     #[command(subcommand)]
     pub(super) verb: Verb,
+}
+
+/// The grammar with all its help.
+pub(super) fn command() -> clap::Command {
+    help::complete(library::add_other_form(Cli::command()))
+}
+
+/// Reads the command line of this process.
+pub(super) fn parse() -> Result<Cli, clap::Error> {
+    parse_line(std::env::args_os().collect())
+}
+
+/// Reads a command line: the name of the program first.
+pub(super) fn parse_line(line: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let line = library::rewritten(&command, line);
+    let matches = command.try_get_matches_from_mut(line).map_err(help::with_better_hints)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let is_typed = matches.value_source("home") == Some(ValueSource::CommandLine);
+    Ok(Cli { is_home_typed: is_typed, ..cli })
 }
 
 /// How to show progress.
@@ -84,11 +111,6 @@ pub(super) enum Verb {
     #[command(subcommand)]
     Policy(PolicyVerb),
     /// Sign an act that needs several operators, written with --request; apply it with --apply
-    #[command(after_help = "Examples:\n  \
-        chuan grant X --all-classes --request r    request a grant\n  \
-        chuan sign r --show                        show its content and its signatures\n  \
-        chuan sign r --key operator-2.key          show it, ask, and sign it\n  \
-        chuan sign r --apply                       apply it, in any home of the library")]
     Sign(Sign),
     /// Carry the statements of a library to a machine without a network, and back
     #[command(subcommand)]
@@ -107,24 +129,35 @@ pub(super) enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages of all commands to a folder, for packages
+    #[command(hide = true)]
+    Man {
+        /// The folder; created if it does not exist
+        dir: PathBuf,
+    },
 }
 
 #[cfg(test)]
 mod tests {
     use chuan_api::command::Invite;
-    use clap::CommandFactory;
 
     use super::*;
 
     fn command(line: &str) -> Command {
-        match Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
+        match parse_line(line.split(' ').map(Into::into).collect())
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+            .verb
+        {
             Verb::Run(command) => command,
             verb => panic!("{verb:?}"),
         }
     }
 
     fn invite(line: &str) -> Invite {
-        match Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
+        match parse_line(line.split(' ').map(Into::into).collect())
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+            .verb
+        {
             Verb::Signed(Signed::Invite { options, .. }) => options,
             verb => panic!("{verb:?}"),
         }
@@ -132,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_grammar_is_sound() {
-        Cli::command().debug_assert();
+        super::command().debug_assert();
     }
 
     /// The command line is an interface: these lines must always parse.
@@ -165,7 +198,8 @@ mod tests {
             "chuan completions bash",
             "chuan status --home H -v -q",
         ] {
-            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+            parse_line(line.split(' ').map(Into::into).collect())
+                .unwrap_or_else(|error| panic!("{line}: {error}"));
         }
     }
 

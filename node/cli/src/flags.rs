@@ -1,16 +1,65 @@
-//! Options in the texts of a node. A node writes "the option `max-delete`", since its caller may be a
-//! program; here it becomes `--max-delete`.
+//! Options and commands in the texts of a node. A node writes "the option `max-delete`", since its caller
+//! may be a program; here it becomes `--max-delete`. A command that a text names gets the `--home` of this
+//! command, so that it runs as printed.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, path::Path, sync::OnceLock};
 
 use chuan_api::exit::Failure;
 
 /// How a node's text begins to name an option.
 const OPTION: &str = "the option `";
 
-/// A text of a node, with options as they are typed.
+/// How a text begins to name a command.
+const COMMAND: &str = "`chuan ";
+
+/// Commands that texts name for another node, or that need no home.
+const ELSEWHERE: [&str; 6] = ["completions", "grant", "id", "invite", "key", "root"];
+
+/// The home that the command line names, as it is typed in a shell.
+static HOME: OnceLock<String> = OnceLock::new();
+
+/// Makes the commands in texts name this home.
+pub(super) fn set_home(home: &Path) {
+    let _ = HOME.set(quoted(&home.to_string_lossy()));
+}
+
+/// A text of a node, with options as they are typed, and with commands for the home of this command.
 pub(super) fn typed(text: &str) -> Cow<'_, str> {
-    if text.contains(OPTION) { text.replace(OPTION, "`--").into() } else { text.into() }
+    typed_for(text, HOME.get().map(String::as_str))
+}
+
+fn typed_for<'t>(text: &'t str, home: Option<&str>) -> Cow<'t, str> {
+    let text: Cow<'t, str> =
+        if text.contains(OPTION) { text.replace(OPTION, "`--").into() } else { text.into() };
+    match home {
+        Some(home) if text.contains(COMMAND) => with_home(&text, home).into(),
+        _ => text,
+    }
+}
+
+fn with_home(text: &str, home: &str) -> String {
+    let mut parts = text.split(COMMAND);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(COMMAND);
+        let name = part.split(['`', ' ']).next().unwrap_or_default();
+        // An upper-case word stands for a command.
+        if !ELSEWHERE.contains(&name) && name.starts_with(|first: char| first.is_ascii_lowercase()) {
+            out.push_str(&format!("--home {home} "));
+        }
+        out.push_str(part);
+    }
+    out
+}
+
+/// A word as it is typed in a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// A failure with options as they are typed.
@@ -28,5 +77,16 @@ mod tests {
         assert_eq!(typed(text), "name one with `--from HOST:PORT`, or with `--key` or CHUAN_KEY");
         assert!(matches!(typed("the disk is full"), Cow::Borrowed(_)));
         assert_eq!(typed_failure(&Failure::usage("give the option `yes`")), Failure::usage("give `--yes`"));
+    }
+
+    #[test]
+    fn commands_keep_the_home_of_the_command_line() {
+        let text = "run `chuan pull films`, then `chuan verify`; `chuan invite` there makes a ticket";
+        assert_eq!(
+            typed_for(text, Some("/srv/a")),
+            "run `chuan --home /srv/a pull films`, then `chuan --home /srv/a verify`; `chuan invite` there makes a ticket"
+        );
+        assert!(matches!(typed_for(text, None), Cow::Borrowed(_)));
+        assert_eq!(["/srv/a", "a b", "it's", "影"].map(quoted), ["/srv/a", "'a b'", r"'it'\''s'", "影"]);
     }
 }

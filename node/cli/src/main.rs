@@ -3,9 +3,12 @@
 
 mod args;
 mod escape;
+mod examples;
 mod flags;
+mod help;
 mod key;
 mod ledger;
+mod library;
 mod limits;
 mod log;
 mod output;
@@ -39,9 +42,10 @@ use chuan::{
 use chuan_api::{
     command::{Audit, AuditVerb, Carry, CarryRoots, ChannelVerb, Command, PolicyVerb, Role, Signed},
     exit::{Exit, Failure, Result},
+    human::counted,
+    json::Ready,
     outcome::{Outcome, Row},
 };
-use clap::{CommandFactory, Parser};
 
 use args::{Cli, ProgressMode, Verb};
 use ledger::LedgerVerb;
@@ -56,10 +60,13 @@ use signals::Signals;
 /// Runs the program on the process's arguments.
 fn main() -> ExitCode {
     limits::use_little_address_space();
-    let cli = match Cli::try_parse() {
+    let cli = match args::parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if let Some(home) = cli.home.as_ref().filter(|_| cli.is_home_typed) {
+        flags::set_home(home);
+    }
     let serves = matches!(cli.verb, Verb::Serve { .. });
     let log = Log::start(Wanted { verbose: cli.verbose, quiet: cli.quiet, serves });
     if let Err(failure) = limits::check_threads() {
@@ -89,6 +96,7 @@ async fn dispatch(cli: Cli, log: Log) -> Result<Exit> {
     let home = || cli.home.clone().map_or_else(home::default_root, Ok);
     match cli.verb {
         Verb::Completions { shell } => completions(shell),
+        Verb::Man { dir } => help::write_manual(args::command(), &dir).map(|()| Exit::Ok),
         Verb::Init { name, role, renew } => init(&home()?, name.as_deref(), role, renew, show),
         Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show, &log).await,
         Verb::Run(Command::Audit(Audit { verb: AuditVerb::Verify(verify) })) if verify.export.is_some() => {
@@ -150,7 +158,7 @@ fn answer(outcome: &Outcome, command: &str, show: Show) -> Result<Exit> {
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "chuan", &mut script);
+    clap_complete::generate(shell, &mut args::command(), "chuan", &mut script);
     let mut output = Output::stdout(false, "completions");
     output.data(&script)?;
     output.flush()?;
@@ -227,7 +235,8 @@ fn confirm_ended_revocations(ended: &[String], file: &Path) -> Result<()> {
         "\nthese nodes get their old rights back; to keep them revoked, propose the root anew with `chuan root \
          remove-key --statements FILE`, or revoke them with a key that stays in the root\n",
     );
-    let look = format!("`chuan root show {}` ({} revocations end with it)", file.display(), ended.len());
+    let number = counted(ended.len() as u64, "revocation");
+    let look = format!("`chuan root show {}` (with it goes the effect of {number})", file.display());
     sign::confirm(text.as_bytes(), "apply the root anyway?", &look)
 }
 
@@ -369,6 +378,7 @@ const fn verb_name(verb: &Verb) -> &'static str {
         Verb::Root(_) => "root",
         Verb::Ledger(_) => "ledger",
         Verb::Completions { .. } => "completions",
+        Verb::Man { .. } => "man",
         Verb::Channel(ChannelVerb::Set { .. }) => "channel set",
         Verb::Channel(ChannelVerb::List(_)) => "channel list",
         Verb::Policy(_) => "policy",

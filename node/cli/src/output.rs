@@ -9,7 +9,7 @@ use chuan_api::{
 };
 use serde_json::Value;
 
-use super::{escape, render};
+use super::{escape, flags::typed, render};
 
 /// The writer of answers.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl<W: Write> Output<W> {
                 out.write_all(b",")?;
             }
             out.write_all(b"\n")?;
-            out.write_all(escape::json(&serde_json::to_string(row)?).as_bytes())
+            out.write_all(escape::json(&row.object().to_string()).as_bytes())
         })
     }
 
@@ -73,7 +73,11 @@ impl<W: Write> Output<W> {
             (_, Outcome::Cat(_)) => {}
             (_, Outcome::AuditExport(exported)) if exported.file.is_none() => {}
             (true, _) => self.object(&outcome.object())?,
-            (false, _) => self.text(|out| render::outcome(out, outcome))?,
+            (false, _) => self.text(|out| {
+                let mut text = Vec::new();
+                render::outcome(&mut text, outcome)?;
+                out.write_all(typed(&String::from_utf8_lossy(&text)).as_bytes())
+            })?,
         }
         self.flush()
     }

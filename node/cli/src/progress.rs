@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chuan_api::{event::Progress, human};
+use chuan_api::{
+    event::Progress,
+    human,
+    json::{self, ProgressLine},
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{args::ProgressMode, escape};
@@ -70,9 +74,7 @@ impl Meter {
                     print(&line(progress, begun.elapsed().as_secs_f64()));
                 }
             }
-            Meter::Json => {
-                print(&serde_json::json!({ "event": "progress", "progress": progress }).to_string())
-            }
+            Meter::Json => print(&json::object(&ProgressLine::progress(progress)).to_string()),
             Meter::Silent => {}
         }
     }
@@ -81,9 +83,7 @@ impl Meter {
     pub(super) fn note(&mut self, note: &str, quiet: bool) {
         match self {
             Meter::Bar(bar) => bar.suspend(|| print(&escape::line(note))),
-            Meter::Json => {
-                print(&escape::json(&serde_json::json!({ "event": "note", "note": note }).to_string()))
-            }
+            Meter::Json => print(&escape::json(&json::object(&ProgressLine::note(note)).to_string())),
             _ if quiet => {}
             _ => print(&escape::line(note)),
         }
@@ -121,16 +121,19 @@ fn line(progress: &Progress, seconds: f64) -> String {
     if let Some(total) = progress.bytes_total {
         let _ = write!(text, " of {}", human::bytes(total));
     }
-    let _ = write!(text, ", {}", human::rate(progress.bytes_done, seconds));
-    if let Some(left) = progress.bytes_total.and_then(|total| eta(progress.bytes_done, total, seconds)) {
+    // Held content takes no time, so it says nothing about the time that is left.
+    let worked = progress.bytes_done.saturating_sub(progress.bytes_saved);
+    let _ = write!(text, ", {}", human::rate(worked, seconds));
+    let left = progress.bytes_total.map(|total| total.saturating_sub(progress.bytes_done));
+    if let Some(left) = left.and_then(|left| eta(worked, left, seconds)) {
         let _ = write!(text, ", {} left", human::span(left));
     }
     text + &saved(progress)
 }
 
-fn eta(done: u64, total: u64, seconds: f64) -> Option<f64> {
+fn eta(done: u64, left: u64, seconds: f64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    (done > 0).then(|| seconds * total.saturating_sub(done) as f64 / done as f64)
+    (done > 0).then(|| seconds * left as f64 / done as f64)
 }
 
 /// Writes a line to standard error. Ignores errors: a closed standard error does not stop the command.

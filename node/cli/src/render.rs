@@ -14,7 +14,7 @@ mod trust;
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{age, bytes, count, counted, rate, span, time},
+    human::{age, bytes, count, counted, counted_as, rate, span, time},
     outcome::{
         Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Pulled, Rebuilt, ReleaseList,
         Rotated, Row, Status, Verified,
@@ -22,10 +22,7 @@ use chuan_api::{
     spec::LIVE,
 };
 
-use super::{
-    flags::typed,
-    table::{Align, Table, pad},
-};
+use super::table::{Align, Table, pad};
 
 /// Digits of an id that are shown in tables.
 const SHORT: usize = 10;
@@ -130,10 +127,10 @@ fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
 fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
     writeln!(
         out,
-        "node {} has a new key ({}) in {} libraries; {} peers know it already, the others receive it from them",
+        "node {} has a new key ({}) in {}; peers that know it already: {}, the others receive it from them",
         short(&rotated.node),
         short(&rotated.key),
-        rotated.libraries,
+        counted_as(rotated.libraries, "library", "libraries"),
         rotated.told
     )?;
     for library in &rotated.libraries_refusing {
@@ -161,7 +158,7 @@ fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {
         short(&joined.from),
         joined.address
     )?;
-    writeln!(out, "next: chuan pull {}", joined.library_name)
+    writeln!(out, "next: `chuan pull {}`", joined.library_name)
 }
 
 fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
@@ -174,8 +171,9 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
         return lag::behind(out, &pulled.channel, &pulled.lag);
     }
     let what = if pulled.changed { "pulled" } else { "nothing new:" };
-    let fresh = channel::freshness(pulled.fresh_age_seconds);
-    writeln!(out, "{what} {name}@{sequence} {release}, {} {fresh}", pulled.channel)?;
+    let fresh = channel::freshness(pulled.fresh_age_seconds, pulled.timekeepers);
+    let fresh = fresh.map(|fresh| format!(", {} {fresh}", pulled.channel)).unwrap_or_default();
+    writeln!(out, "{what} {name}@{sequence} {release}{fresh}")?;
     writeln!(
         out,
         "{}, {}; fetched {} ({}, {} encoded) and {} of pages from {} at {}",
@@ -241,7 +239,7 @@ fn releases(out: &mut impl Write, list: &ReleaseList) -> io::Result<()> {
             known(release.files, count),
             known(release.bytes, bytes),
             held(release.complete),
-            channel::names(&release.fresh_ages_seconds),
+            channel::names(&release.fresh_ages_seconds, list.timekeepers),
             release.message.lines().next().unwrap_or_default().to_owned(),
         ]);
     }
@@ -257,7 +255,7 @@ fn ls(out: &mut impl Write, listed: &Listed) -> io::Result<()> {
         bytes(*bytes_total),
         short(release)
     )?;
-    channel::age(out, listed.channel.as_deref(), listed.fresh_age_seconds)?;
+    channel::age(out, listed.channel.as_deref(), listed.fresh_age_seconds, listed.timekeepers)?;
     classes::several(out, &listed.classes)?;
     classes::stale(out, &listed.classes_stale)?;
     classes::absent(out, listed.classes_absent)
@@ -270,8 +268,8 @@ fn diff(out: &mut impl Write, differed: &Differed) -> io::Result<()> {
         0 => writeln!(out)?,
         reclassified => writeln!(out, ", {} in another class", count(reclassified))?,
     }
-    channel::age(out, differed.old_channel.as_deref(), differed.old_fresh_age_seconds)?;
-    channel::age(out, differed.new_channel.as_deref(), differed.new_fresh_age_seconds)?;
+    channel::age(out, differed.old_channel.as_deref(), differed.old_fresh_age_seconds, differed.timekeepers)?;
+    channel::age(out, differed.new_channel.as_deref(), differed.new_fresh_age_seconds, differed.timekeepers)?;
     classes::absent(out, differed.classes_absent)
 }
 
@@ -318,7 +316,7 @@ fn rebuild(out: &mut impl Write, rebuilt: &Rebuilt) -> io::Result<()> {
 }
 
 fn problems(out: &mut impl Write, problems: &[String], total: u64) -> io::Result<()> {
-    problems.iter().try_for_each(|problem| writeln!(out, "! {}", typed(problem)))?;
+    problems.iter().try_for_each(|problem| writeln!(out, "! {problem}"))?;
     match total.saturating_sub(problems.len() as u64) {
         0 => Ok(()),
         more => writeln!(out, "! and {} more", count(more)),
@@ -392,7 +390,8 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
             short(&channel.release),
             held(channel.complete),
             age(channel.age_seconds),
-            channel::freshness(channel.fresh_age_seconds),
+            channel::freshness(channel.fresh_age_seconds, library.timekeepers)
+                .unwrap_or_else(|| "-".to_owned()),
             classes::names(&channel.classes, channel.classes_absent),
         ]);
     }

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use chuan::node::Node;
-use chuan_api::exit::{Exit, Failure, Result};
-use serde_json::json;
+use chuan_api::{
+    exit::{Exit, Failure, Result},
+    json::Ready,
+};
 
 use super::{
     Show,
@@ -31,9 +33,9 @@ pub(super) async fn serve(root: &Path, listen: Option<&str>, show: Show, log: &L
     };
     if show.json || !show.quiet {
         let id = node.id().to_string();
-        let object = json!({ "event": "ready", "id": id, "address": address.to_string() });
+        let ready = Ready { event: "ready", node: id.clone(), address: address.to_string() };
         // Scripts wait for this line. When the reader closes the pipe after it, the node continues to serve.
-        Output::stdout(show.json, "serve").line(&format!("serving {id} on {address}"), &object)?;
+        Output::stdout(show.json, "serve").line(&format!("serving {id} on {address}"), &ready.object())?;
     }
     loop {
         tokio::select! {

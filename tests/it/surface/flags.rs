@@ -1,8 +1,8 @@
 //! The flags of every command, from the text that `--help` prints.
 //!
-//! The text has sections with a heading at the left border. In `Arguments` and `Options` an item begins at
-//! column 2 or 6; deeper lines describe it. Of the description, only possible values, defaults and variables
-//! are taken.
+//! The text has sections with a heading at the left border. The commands are in several sections. In
+//! `Arguments` and `Options` an item begins at column 2 or 6; deeper lines describe it. Of the description,
+//! only possible values, defaults and variables are taken.
 
 use std::collections::BTreeSet;
 
@@ -78,7 +78,7 @@ fn parse(text: &str) -> Help {
         }
         if indent == 0 {
             heading = line;
-        } else if heading == "Commands:" {
+        } else if heading.to_lowercase().ends_with("commands:") || heading.starts_with("Commands ") {
             // The lines of a wrapped text begin at the column of the text.
             let name = line.split_whitespace().next().unwrap_or_default();
             if indent == 2 && name != "help" {
@@ -107,7 +107,7 @@ fn parse(text: &str) -> Help {
 fn items_of<'h>(help: &'h mut Help, heading: &str) -> Option<&'h mut Vec<Item>> {
     match heading {
         "Arguments:" => Some(&mut help.arguments),
-        "Options:" => Some(&mut help.options),
+        "Options:" | "Options of every command:" => Some(&mut help.options),
         _ => None,
     }
 }

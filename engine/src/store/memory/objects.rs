@@ -267,7 +267,7 @@ impl Library {
             return Ok(());
         }
         self.lose(id);
-        Err(Error::Corrupt(format!("{id:?} in the store in memory; pull it again")))
+        Err(Error::Corrupt(format!("{id} in the store in memory; pull it again")))
     }
 
     fn lose(&mut self, id: ObjectId) {
@@ -294,7 +294,7 @@ fn check_strictly(library: &LibraryId, object: &Object) -> Result<()> {
         return Ok(());
     }
     Err(Error::Invalid(format!(
-        "{:?} is not the hash of its bytes in library {}",
+        "{} is not the hash of its bytes in library {}",
         object.id(),
         library.short()
     )))

@@ -269,6 +269,8 @@ impl Intake {
                 let whole = state == PageState::Full && self.marks_hold;
                 if !whole && !self.recent.contains(page.id.as_bytes()) {
                     self.expect(page.clone());
+                } else {
+                    self.hold(page.content_bytes());
                 }
             }
         }
@@ -311,6 +313,7 @@ impl Intake {
             let held = self.store.has_chunks(&ids)?;
             for ((chunk, held), ordinal) in batch.iter().zip(held).zip(&mut ordinals) {
                 if held || self.recent.contains(chunk.id.as_bytes()) || self.chunks.contains_key(&chunk.id) {
+                    self.hold(chunk.len.into());
                     continue;
                 }
                 if self.chunks.len() >= EXPECTED_CHUNKS {
@@ -322,6 +325,11 @@ impl Intake {
             }
         }
         Ok(missing)
+    }
+
+    /// Counts content that need not come.
+    pub(super) fn hold(&mut self, bytes: u64) {
+        self.report.chunk_bytes_held = self.report.chunk_bytes_held.saturating_add(bytes);
     }
 
     /// Stops expecting a page; returns whether it was still expected.

@@ -81,6 +81,10 @@ pub struct Report {
     pub statement_bytes: u64,
     /// Requests that had to wait for the answer to another one, including the first request.
     pub round_trips: u64,
+    /// Plain bytes of chunks that pages name and that were held already, or named before, as far as pages
+    /// have been examined. With [`chunk_bytes_fetched`](Self::chunk_bytes_fetched) it comes near to
+    /// [`bytes_total`](Self::bytes_total): data that is examined twice is counted twice.
+    pub chunk_bytes_held: u64,
     /// Bytes of pages and chunks, as sent, that were held already or useless.
     pub wasted_bytes: u64,
     /// Whether the source's channel is older than the one known here; the source was then of no use.

@@ -55,7 +55,7 @@ impl Wants {
                     self.chunks.extend(missing);
                 }
                 Some(Step::Page(page)) => match intake.held(&page)? {
-                    Held::All => {}
+                    Held::All => intake.hold(page.content_bytes()),
                     Held::Page(bytes) => self.walk.descend(&page, &bytes)?,
                     Held::No => {
                         intake.expect(page.clone());

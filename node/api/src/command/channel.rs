@@ -15,14 +15,6 @@ use crate::spec::LIVE;
 pub enum ChannelVerb {
     /// Point a channel to a release, and set the publisher that moves it from there; a new name makes a
     /// channel
-    #[cfg_attr(
-        feature = "clap",
-        command(after_help = "Examples:\n  \
-        chuan channel set films canary films@12            canary points to release 12\n  \
-        chuan channel set films live canary                live goes to the release of canary\n  \
-        chuan channel set films live 12 --no-follow        new releases do not move live\n  \
-        chuan channel set films live 12 --publisher 3f2a   another publisher takes over")
-    )]
     Set {
         /// The channel and its release.
         #[cfg_attr(feature = "clap", command(flatten))]

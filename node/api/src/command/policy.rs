@@ -12,14 +12,6 @@ use super::Keys;
 #[cfg_attr(feature = "clap", derive(Subcommand))]
 pub enum PolicyVerb {
     /// Set the policy of a library from a file; a setting that the file leaves out is unset
-    #[cfg_attr(
-        feature = "clap",
-        command(after_help = "Examples:\n  \
-        chuan policy set films policy.toml --dry-run       print what would change\n  \
-        chuan policy set films policy.toml                 sign it and apply it\n  \
-        chuan policy set films policy.toml --request r     let other operators sign it, too\n\n\
-        The file is that of `publish --policy`, which takes names, paths and fallback from it.")
-    )]
     Set {
         /// The library and the file.
         #[cfg_attr(feature = "clap", command(flatten))]

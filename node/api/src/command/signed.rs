@@ -81,7 +81,6 @@ pub enum Signed {
         keys: Keys,
     },
     /// Move a channel to the release of another channel
-    #[cfg_attr(feature = "clap", command(after_help = "Example:\n  chuan promote films canary live"))]
     Promote {
         /// The two channels.
         #[cfg_attr(feature = "clap", command(flatten))]
@@ -91,13 +90,6 @@ pub enum Signed {
         keys: Keys,
     },
     /// Move a channel back to a release to which it has pointed
-    #[cfg_attr(
-        feature = "clap",
-        command(after_help = "Examples:\n  \
-        chuan rollback films                     live goes back by one release\n  \
-        chuan rollback films --to 12             live goes back to release 12\n  \
-        chuan rollback films --channel canary    canary goes back by one release")
-    )]
     Rollback {
         /// The channel and the release to go back to.
         #[cfg_attr(feature = "clap", command(flatten))]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A record of the audit log: one line of `audit export`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditRecord {
     /// The number of records before this one.
     pub index: u64,
@@ -38,6 +39,7 @@ pub struct AuditRecord {
 
 /// The actor of an action, as far as it was proved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum AuditActor {
     /// The node whose log it is.
@@ -63,6 +65,7 @@ pub enum AuditActor {
 
 /// Answer of `audit tail`, `show` and `export`; the records come before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Audited {
     /// Records in the log.
     pub count: u64,
@@ -75,6 +78,7 @@ pub struct Audited {
 
 /// Answer of `audit verify`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditVerified {
     /// - `proved`: a checkpoint covers the last record.
     /// - `unproved`: the chain of records is valid, but from record `proved` on nothing shows that the
@@ -89,7 +93,9 @@ pub struct AuditVerified {
     pub head: String,
     /// How many of them a checkpoint covers.
     pub proved: u64,
-    /// Origin of that checkpoint: `file` for the given one, `home` for this home's own, empty for none.
+    /// Origin of that checkpoint: `file` for the given one, `home` for this home's own, null for none.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub by: String,
     /// The node that the given checkpoint names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,12 +112,13 @@ pub struct AuditVerified {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     /// The evidence of the alteration, in words.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, rename = "reason", skip_serializing_if = "String::is_empty")]
     pub why: String,
 }
 
 /// Records that a checkpoint of the node counts, and that are missing or differ in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditGap {
     /// The first of them.
     pub from: u64,
@@ -125,6 +132,7 @@ pub struct AuditGap {
 
 /// Answer of `audit checkpoint`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckpointShown {
     /// The node whose log it covers.
     pub node: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Answer of `channel list`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChannelList {
     /// The library's id.
     pub library: String,
@@ -15,25 +16,31 @@ pub struct ChannelList {
 
 /// A channel and its release, by the newest statement and in this home.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChannelRow {
     /// Its name.
     pub name: String,
     /// The current statement about it.
     #[serde(flatten)]
     pub said: MoveRow,
-    /// The release to which it points in this home, whose data is here; absent before the first data.
+    /// The release to which it points in this home, whose data is here; null before the first data.
+    #[serde(rename = "here_release")]
     pub here: Option<String>,
     /// That release's sequence.
     pub here_sequence: Option<u64>,
     /// Whether it points to the release of the statement in this home, too.
     pub up_to_date: bool,
-    /// Seconds since enough timekeepers vouched for the statement; absent if too few did.
+    /// Seconds since enough timekeepers vouched for the statement; null if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
+    /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
+    #[serde(default)]
+    pub timekeepers: u64,
 }
 
 /// A statement about a channel.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MoveRow {
     /// The statement's id.
     pub statement: String,
@@ -59,12 +66,13 @@ pub struct MoveRow {
 
 /// Answer of `channel set`, `promote` and `rollback`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChannelMoved {
     /// The library's id.
     pub library: String,
     /// Its label.
     pub library_name: String,
-    /// The release to which the channel pointed before; absent for a new channel.
+    /// The release to which the channel pointed before; null for a new channel.
     pub before: Option<String>,
     /// That release's sequence.
     pub before_sequence: Option<u64>,
@@ -75,6 +83,7 @@ pub struct ChannelMoved {
 
 /// Answer of `history`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChannelHistory {
     /// The library's id.
     pub library: String,
@@ -82,15 +91,19 @@ pub struct ChannelHistory {
     pub library_name: String,
     /// The channel.
     pub channel: String,
-    /// Seconds since enough timekeepers vouched for the current statement; absent if too few did.
+    /// Seconds since enough timekeepers vouched for the current statement; null if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
+    /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
+    #[serde(default)]
+    pub timekeepers: u64,
     /// Newest first: the first is the current statement.
     pub moves: Vec<MoveRow>,
 }
 
 /// Answer of `conflicts`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConflictList {
     /// Open ones first.
     pub conflicts: Vec<ConflictRow>,
@@ -98,6 +111,7 @@ pub struct ConflictList {
 
 /// Statements that contradict each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConflictRow {
     /// The library's id.
     pub library: String,
@@ -119,6 +133,7 @@ pub struct ConflictRow {
 
 /// One of the statements of a contradiction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConflictProof {
     /// Its id.
     pub statement: String,
@@ -134,6 +149,7 @@ pub struct ConflictProof {
 
 /// Answer of `fresh`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Vouched {
     /// The library's id.
     pub library: String,
@@ -149,6 +165,6 @@ pub struct Vouched {
     pub sequence: u64,
     /// The timekeepers that vouched.
     pub signers: Vec<String>,
-    /// Seconds since enough timekeepers vouched; absent until enough have.
+    /// Seconds since enough timekeepers vouched; null until enough have.
     pub fresh_age_seconds: Option<u64>,
 }

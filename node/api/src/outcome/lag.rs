@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The release of a channel here, and the announced release.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Lag {
     /// The release to which the channel points here; absent before its first data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,6 +26,7 @@ pub struct Lag {
 
 /// A release.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleaseRef {
     /// Its id.
     pub release: String,
@@ -34,6 +36,7 @@ pub struct ReleaseRef {
 
 /// The newest release of a channel that this node knows of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Announced {
     /// Its id.
     pub release: String,
@@ -52,6 +55,7 @@ pub struct Announced {
 
 /// A node that announced a release.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Announcer {
     /// Its id.
     pub node: String,
@@ -62,6 +66,7 @@ pub struct Announcer {
 
 /// A node that was asked for a release, and its answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Asked {
     /// Its id.
     pub node: String,

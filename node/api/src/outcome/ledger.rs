@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Answer of `ledger show`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LedgerShown {
     /// The node whose home it is.
     pub node: String,
@@ -23,6 +24,7 @@ pub struct LedgerShown {
 
 /// One file of the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LedgerCopy {
     /// `a` or `b`.
     pub name: String,
@@ -43,9 +45,13 @@ pub struct LedgerCopy {
     pub generation: Option<u64>,
     /// Records that can be read.
     pub records: u64,
-    /// The first arrival number; 0 for none.
+    /// The first arrival number; null for none.
+    #[serde(default, with = "crate::json::zero_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub first: u64,
-    /// The last arrival number; 0 for none.
+    /// The last arrival number; null for none.
+    #[serde(default, with = "crate::json::zero_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub last: u64,
     /// Damaged stretches.
     pub damaged: u64,
@@ -53,6 +59,7 @@ pub struct LedgerCopy {
 
 /// The ledger, in `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LedgerStatus {
     /// `sound`: no damage. `mended`: damage was found and repaired when the home was opened. `lost`: records
     /// are lost, or a library is left out, until a peer sends them again. `read-only`: the damage could not
@@ -74,6 +81,7 @@ pub struct LedgerStatus {
 
 /// A library of which statements are held, but not the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeftOut {
     /// Its id.
     pub library: String,
@@ -83,6 +91,7 @@ pub struct LeftOut {
 
 /// Answer of `ledger keep`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LedgerKept {
     /// The node whose home it is.
     #[serde(default)]
@@ -92,6 +101,7 @@ pub struct LedgerKept {
     /// Whether it was done; `false` with `--dry-run`.
     pub done: bool,
     /// The file that is kept.
+    #[serde(rename = "kept_copy")]
     pub from: LedgerCopy,
     /// The other file.
     pub instead_of: LedgerCopy,

@@ -9,6 +9,7 @@ use super::AuditRecord;
 
 /// One line of a listing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Row {
     /// Of `diff`.
@@ -17,9 +18,11 @@ pub enum Row {
         path: String,
         /// `added`, `removed`, `changed`, or `reclassified`: only its class changed.
         change: String,
-        /// Old size in bytes; absent if added.
+        /// Old size in bytes; null if added.
+        #[serde(rename = "bytes_old")]
         size_old: Option<u64>,
-        /// New size in bytes; absent if removed.
+        /// New size in bytes; null if removed.
+        #[serde(rename = "bytes_new")]
         size_new: Option<u64>,
     },
     /// Of `ls`.
@@ -29,6 +32,7 @@ pub enum Row {
         /// `file`, `dir` or `link`.
         kind: String,
         /// Size in bytes.
+        #[serde(rename = "bytes")]
         size: u64,
         /// Modification time.
         mtime_ms: i64,
@@ -49,6 +53,7 @@ pub enum Row {
 
 /// A class of a release.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClassRow {
     /// Its name.
     pub name: String,
@@ -74,6 +79,7 @@ impl ClassRow {
 
 /// The classes of a library that are known here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClassList {
     /// The library's id.
     pub library: String,
@@ -83,6 +89,7 @@ pub struct ClassList {
 
 /// A release, in lists.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleaseRow {
     /// Its id.
     pub release: String,
@@ -99,9 +106,9 @@ pub struct ReleaseRow {
     /// For each of them, seconds since enough timekeepers vouched for the release here; null if too few did.
     #[serde(default)]
     pub fresh_ages_seconds: BTreeMap<String, Option<u64>>,
-    /// Files in the classes that are here; absent if the manifest is not held.
+    /// Files in the classes that are here; null if the manifest is not held.
     pub files: Option<u64>,
-    /// Their bytes; absent if the manifest is not held.
+    /// Their bytes; null if the manifest is not held.
     pub bytes: Option<u64>,
     /// Whether all of its data that is granted to this node is known to be held.
     pub complete: bool,
@@ -109,26 +116,34 @@ pub struct ReleaseRow {
 
 /// Answer of `releases`, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleaseList {
     /// The library's id.
     pub library: String,
     /// Its label.
     pub library_name: String,
+    /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
+    #[serde(default)]
+    pub timekeepers: u64,
     /// Newest first.
     pub releases: Vec<ReleaseRow>,
 }
 
 /// Answer of `ls`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Listed {
     /// The release.
     pub release: String,
-    /// The channel that the request named; absent if it named a release.
+    /// The channel that the request named; null if it named a release.
     #[serde(default)]
     pub channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
+    /// Seconds since enough timekeepers vouched for that channel; null if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
+    /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
+    #[serde(default)]
+    pub timekeepers: u64,
     /// Its sequence.
     pub sequence: u64,
     /// The classes that are here.
@@ -149,23 +164,27 @@ pub struct Listed {
 
 /// Answer of `diff`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Differed {
     /// The old release.
     pub old: String,
     /// The new release.
     pub new: String,
-    /// The channel that the request named for the old release; absent if it named a release.
+    /// The channel that the request named for the old release; null if it named a release.
     #[serde(default)]
     pub old_channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
+    /// Seconds since enough timekeepers vouched for that channel; null if too few did.
     #[serde(default)]
     pub old_fresh_age_seconds: Option<u64>,
-    /// The channel that the request named for the new release; absent if it named a release.
+    /// The channel that the request named for the new release; null if it named a release.
     #[serde(default)]
     pub new_channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
+    /// Seconds since enough timekeepers vouched for that channel; null if too few did.
     #[serde(default)]
     pub new_fresh_age_seconds: Option<u64>,
+    /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
+    #[serde(default)]
+    pub timekeepers: u64,
     /// Paths only in the new.
     pub added: u64,
     /// Paths only in the old.

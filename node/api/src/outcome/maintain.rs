@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Answer of `verify`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Verified {
     /// Whether nothing is missing and nothing is corrupt.
     pub ok: bool,
@@ -34,6 +35,7 @@ pub struct Verified {
 
 /// Answer of `rebuild`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rebuilt {
     /// Segments read.
     pub segments: u64,

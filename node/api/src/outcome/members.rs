@@ -1,9 +1,19 @@
 //! The answers of `members`, `grant` and `revoke`.
 
+use chuan_engine::statement::Classes;
 use serde::{Deserialize, Serialize};
+
+/// The pattern of class names that matches each: it stands for all classes, also those added later.
+pub const ALL_CLASSES: &str = "*";
+
+/// The patterns of class names of a right, for answers.
+pub fn class_names(classes: &Classes) -> Vec<String> {
+    if classes.is_all() { vec![ALL_CLASSES.to_owned()] } else { classes.patterns().to_vec() }
+}
 
 /// Answer of `members`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberList {
     /// The library's id.
     pub library: String,
@@ -15,6 +25,7 @@ pub struct MemberList {
 
 /// A node of a library; also the answer of `grant` and `revoke`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberRow {
     /// The node's id.
     pub node: String,
@@ -22,20 +33,30 @@ pub struct MemberRow {
     pub name: String,
     /// `member`; `suspended` until an operator decides a conflict; `expired`; `revoked`; or `stranger`.
     pub state: String,
-    /// The basis of its state: `operator` or `ticket`; empty for a stranger.
+    /// The basis of its state: `operator` or `ticket`; null for a stranger.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub by: String,
-    /// `origin`, `mirror` or `edge`.
+    /// `origin`, `mirror` or `edge`; null if it is no member.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub role: String,
-    /// The region that its grant binds it to; empty for none.
-    #[serde(default)]
+    /// The region that its grant binds it to; null for none.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub region: String,
-    /// The classes that are granted to it; an empty list means all.
+    /// The classes that are granted to it; `*` in a name is any run of characters, so `*` alone is all
+    /// classes. Empty if it is no member.
     pub classes: Vec<String>,
     /// The verbs that are granted to it on them: `pull`, `watch`.
     pub verbs: String,
-    /// When the grant expires; 0 = never.
+    /// When the grant expires; null for never.
+    #[serde(default, with = "crate::json::zero_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<i64>"))]
     pub expires_ms: i64,
-    /// Its current key.
+    /// Its current key; null if it is no member.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub key: String,
     /// Why it was revoked, if it was.
     pub reason: String,

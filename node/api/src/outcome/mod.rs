@@ -1,5 +1,6 @@
-//! The answers of commands: the objects of `--json`. Fields are only added, never renamed or dropped. Sizes
-//! are bytes; times are milliseconds since 1970 UTC unless the name says otherwise.
+//! The answers of commands: the objects of `--json`. Sizes are bytes; times are milliseconds since 1970 UTC
+//! unless the name says otherwise. Keys are only added. Where a key gets another name, the old one stays
+//! beside it: see [`json::RENAMED`](crate::json::RENAMED). `null` stands for none, never 0 or an empty list.
 
 mod act;
 mod audit;
@@ -12,6 +13,7 @@ mod members;
 mod policy;
 mod publish;
 mod request;
+mod restore;
 mod status;
 mod trust;
 
@@ -29,10 +31,11 @@ pub use lag::{Announced, Announcer, Asked, Lag, ReleaseRef};
 pub use ledger::{LedgerCopy, LedgerKept, LedgerShown, LedgerStatus, LeftOut};
 pub use listing::{ClassList, ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
 pub use maintain::{Rebuilt, Verified};
-pub use members::{MemberList, MemberRow};
+pub use members::{ALL_CLASSES, MemberList, MemberRow, class_names};
 pub use policy::{ClassPolicyRow, PolicyFinding, PolicyShown};
 pub use publish::{GapRow, Published, Skipped};
 pub use request::RequestShown;
+pub use restore::{FailureRow, Restored};
 pub use status::{
     ChannelStatus, Intake, LibraryStatus, PeerStatus, RefusedBy, StatementsHeard, Status, StoreStatus,
 };
@@ -43,6 +46,7 @@ pub use trust::{
 
 /// The answer of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Of `init` and `id`.
@@ -120,14 +124,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The object of `--json`: the answer itself, without the name of the variant around it.
-    pub fn object(&self) -> serde_json::Value {
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::Object(map)) => map.into_iter().next().map(|(_, v)| v).unwrap_or_default(),
-            _ => serde_json::Value::Null,
-        }
-    }
-
     /// The exit code. A command that did its work may still have found damage, gaps or a lag.
     pub fn exit(&self) -> Exit {
         match self {
@@ -155,8 +151,10 @@ impl Outcome {
 
 /// The identity of a node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Identity {
     /// The node's id: 64 hexadecimal digits.
+    #[serde(rename = "node")]
     pub id: String,
     /// Its public key: 64 hexadecimal digits.
     #[serde(default)]
@@ -165,8 +163,9 @@ pub struct Identity {
     pub name: String,
     /// `origin`, `mirror` or `edge`.
     pub role: String,
-    /// The region in chuan.toml; empty for none. It gives no vote: the effective region is in `members`.
-    #[serde(default)]
+    /// The region in chuan.toml; null for none. It gives no vote: the effective region is in `members`.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub region: String,
     /// The addresses at which peers may reach it: those configured, or those on which it listens.
     pub addresses: Vec<String>,
@@ -176,6 +175,7 @@ pub struct Identity {
 
 /// Answer of `ingest`: the content of the release to sign.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ingested {
     /// The answer of `publish` as it is before signing: without a release, and with the current sequence.
     pub published: Published,
@@ -187,6 +187,7 @@ pub struct Ingested {
 
 /// A class of a release.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListedClass {
     /// Its slot.
     pub slot: u8,
@@ -212,6 +213,7 @@ impl TryFrom<&ListedClass> for ReleaseClass {
 
 /// Answer of `invite`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Invited {
     /// The ticket.
     pub ticket: String,
@@ -229,12 +231,14 @@ pub struct Invited {
 
 /// Answer of `join`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Joined {
     /// The library's id.
     pub library: String,
     /// Its label.
     pub library_name: String,
     /// The node that admitted this one.
+    #[serde(rename = "node")]
     pub from: String,
     /// The address at which it was reached.
     pub address: String,
@@ -244,6 +248,7 @@ pub struct Joined {
 
 /// Answer of `pull`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pulled {
     /// The library's id.
     pub library: String,
@@ -255,13 +260,20 @@ pub struct Pulled {
     /// Whether the request named a release by its number or id, instead of the newest.
     #[serde(default)]
     pub named: bool,
-    /// The release that is current now; the requested release if the request [named](Self::named) one.
+    /// The release that is current now; the requested release if the request [named](Self::named) one. Null
+    /// if there is none.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub release: String,
     /// Its sequence.
     pub sequence: u64,
-    /// The peer that sent it.
+    /// The peer that sent it; null if no data was needed, or none came.
+    #[serde(default, rename = "node", with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub from: String,
-    /// The peer's address.
+    /// The peer's address; null without a peer.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub address: String,
     /// Whether data arrived: the channel moved, or the requested release is here now and was not before.
     pub changed: bool,
@@ -277,9 +289,12 @@ pub struct Pulled {
     /// Of a dry run: their raw bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk_bytes_missing: Option<u64>,
-    /// Seconds since enough timekeepers vouched for the release here; absent if too few did.
+    /// Seconds since enough timekeepers vouched for the release here; null if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
+    /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
+    #[serde(default)]
+    pub timekeepers: u64,
     /// Classes of the release that are here now.
     #[serde(default)]
     pub classes: u64,
@@ -328,96 +343,16 @@ impl Pulled {
     }
 }
 
-/// A path that could not be restored.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FailureRow {
-    /// The path; bytes that are not UTF-8 are replaced.
-    pub path: String,
-    /// Why.
-    pub reason: String,
-    /// `missing` or `corrupt`: this node does not hold all its data; `gaps`: it cannot be written to the
-    /// folder.
-    pub code: String,
-}
-
-/// Answer of `restore`. A dry run fills in the same fields and changes nothing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Restored {
-    /// The release.
-    pub release: String,
-    /// The channel that the request named; absent if it named a release.
-    #[serde(default)]
-    pub channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
-    #[serde(default)]
-    pub fresh_age_seconds: Option<u64>,
-    /// The destination folder.
-    pub dest: String,
-    /// Whether this was a dry run, which changes nothing.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// Files that are as in the release; with `--path`, only files that match.
-    pub files: u64,
-    /// Files that were written.
-    pub files_written: u64,
-    /// Files that were right already.
-    pub files_unchanged: u64,
-    /// Files that are hard links to other files of the release.
-    #[serde(default)]
-    pub files_linked: u64,
-    /// Bytes of all those files.
-    pub bytes_total: u64,
-    /// Bytes written.
-    pub bytes_written: u64,
-    /// Bytes among them that were copied from the old file at the same path.
-    pub bytes_reused: u64,
-    /// Folders that are as in the release.
-    #[serde(default)]
-    pub folders: u64,
-    /// Symbolic links that are as in the release.
-    #[serde(default)]
-    pub links: u64,
-    /// Files and links that were removed.
-    #[serde(default)]
-    pub files_removed: u64,
-    /// Folders that were removed.
-    #[serde(default)]
-    pub folders_removed: u64,
-    /// Files and links that stay although the release does not have them.
-    #[serde(default)]
-    pub files_left: u64,
-    /// Folders that stay although the release does not have them, without those in a folder of the user.
-    #[serde(default)]
-    pub folders_left: u64,
-    /// The paths that could not be restored: the first 1,000, in path order.
-    #[serde(default)]
-    pub failures: Vec<FailureRow>,
-    /// How many paths could not be restored.
-    #[serde(default)]
-    pub failures_total: u64,
-    /// The worst `code` of them; absent if all paths were restored.
-    #[serde(default)]
-    pub failure: Option<String>,
-    /// Classes of the release that are not granted to this node.
-    #[serde(default)]
-    pub classes_absent: u64,
-    /// Classes that were left out, because the last vouch for the channel is older than they allow
-    /// (`max_stale`).
-    #[serde(default)]
-    pub classes_stale: Vec<String>,
-    /// Duration of the restore.
-    pub seconds: f64,
-}
-
 /// Answer of `cat`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shown {
     /// The release.
     pub release: String,
-    /// The channel that the request named; absent if it named a release.
+    /// The channel that the request named; null if it named a release.
     #[serde(default)]
     pub channel: Option<String>,
-    /// Seconds since enough timekeepers vouched for that channel; absent if too few did.
+    /// Seconds since enough timekeepers vouched for that channel; null if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
     /// The path.

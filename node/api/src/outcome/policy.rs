@@ -4,16 +4,21 @@ use serde::{Deserialize, Serialize};
 
 /// Answer of `policy`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PolicyShown {
     /// The library's id.
     pub library: String,
     /// Its label.
     pub library_name: String,
-    /// The policy's statement; absent if the library has no policy, and for a policy file.
+    /// The policy's statement; null if the library has no policy, and for a policy file.
     pub statement: Option<String>,
-    /// Its sequence; 0 if there is no statement.
+    /// Its sequence; null if there is no statement.
+    #[serde(default, with = "crate::json::zero_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub sequence: u64,
-    /// When it was signed.
+    /// When it was signed; null if there is no statement.
+    #[serde(default, with = "crate::json::zero_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<i64>"))]
     pub time_ms: i64,
     /// The keys that signed it.
     pub signers: Vec<String>,
@@ -37,12 +42,13 @@ pub struct PolicyShown {
 
 /// A class's row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClassPolicyRow {
     /// The class's slot.
     pub slot: u8,
-    /// Its name; absent if this home does not know it.
+    /// Its name; null if this home does not know it.
     pub name: Option<String>,
-    /// `static`, `incremental` or `dynamic`; absent if not set.
+    /// `static`, `incremental` or `dynamic`; null if not set.
     pub mirror: Option<String>,
     /// How often mirrors look for a new release.
     pub every_seconds: Option<u64>,
@@ -60,9 +66,9 @@ pub struct ClassPolicyRow {
     pub replicas: Option<u16>,
     /// The regions in which there shall be copies.
     pub regions: Vec<String>,
-    /// How many of its newest versions are kept; absent for all.
+    /// How many of its newest versions are kept; null for all.
     pub keep_releases: Option<u64>,
-    /// How long each of its versions is kept; absent for no limit.
+    /// How long each of its versions is kept; null for no limit.
     pub keep_seconds: Option<u64>,
     /// The age above which it is not read by a channel's name.
     pub max_stale_seconds: Option<u64>,
@@ -72,6 +78,7 @@ pub struct ClassPolicyRow {
 
 /// A finding of `policy check`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PolicyFinding {
     /// `error`: the policy cannot be set like this. `warning`: the present members and regions cannot meet
     /// it.

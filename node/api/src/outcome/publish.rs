@@ -7,6 +7,7 @@ use super::ClassRow;
 
 /// An item that is left out of a release without a gap.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Skipped {
     /// The path; bytes that are not UTF-8 are replaced.
     pub path: String,
@@ -16,6 +17,7 @@ pub struct Skipped {
 
 /// An item that differs between the release and the source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GapRow {
     /// The path; bytes that are not UTF-8 are replaced.
     pub path: String,
@@ -27,6 +29,7 @@ pub struct GapRow {
 
 /// Answer of `publish`. Each list names at most 1,000 items; its total counts all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Published {
     /// The library's id.
     pub library: String,

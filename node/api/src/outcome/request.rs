@@ -6,6 +6,7 @@ use super::TallyShown;
 
 /// Answer of `sign`, and of every act with `--request`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RequestShown {
     /// The request file.
     pub file: String,
@@ -30,6 +31,7 @@ pub struct RequestShown {
     /// When it can no longer be signed and applied.
     pub expires_ms: i64,
     /// The keys that signed.
+    #[serde(rename = "signers")]
     pub signed_by: Vec<String>,
     /// The keys that may sign and have not; none if enough have.
     pub waiting_for: Vec<String>,

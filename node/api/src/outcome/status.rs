@@ -6,6 +6,7 @@ use super::{Identity, Lag, ledger::LedgerStatus};
 
 /// Answer of `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// The identity of this node.
     #[serde(flatten)]
@@ -33,6 +34,7 @@ pub struct Status {
 /// Counts of sessions, requests and statements of peers, in `status`. They begin at zero with the process and
 /// only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Intake {
     /// Sessions that were opened: the peer proved a key and was admitted.
     pub sessions: u64,
@@ -53,6 +55,7 @@ pub struct Intake {
 /// Statements that peers sent, in `status`. `malformed`, `unknown_kind`, `foreign` and `known` count those
 /// that were dropped, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StatementsHeard {
     /// All statements received.
     pub heard: u64,
@@ -72,17 +75,25 @@ pub struct StatementsHeard {
 
 /// A library, in `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LibraryStatus {
     /// Its id.
+    #[serde(rename = "library")]
     pub id: String,
     /// Its label.
+    #[serde(rename = "library_name")]
     pub name: String,
     /// The root's version.
     pub root_version: u64,
     /// Threshold and number of root keys, as `1 of 1`.
     pub root: String,
-    /// A warning about the root; empty for none.
+    /// A warning about the root; null for none.
+    #[serde(default, with = "crate::json::empty_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub trust: String,
+    /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
+    #[serde(default)]
+    pub timekeepers: u64,
     /// Members known here.
     pub members: u64,
     /// Releases known here.
@@ -118,6 +129,7 @@ pub struct RefusedBy {
 
 /// A channel, in `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChannelStatus {
     /// Its name.
     pub name: String,
@@ -129,7 +141,7 @@ pub struct ChannelStatus {
     pub time_ms: i64,
     /// Seconds since then, by this node's clock.
     pub age_seconds: u64,
-    /// Seconds since enough timekeepers vouched for the release here; absent if too few did.
+    /// Seconds since enough timekeepers vouched for the release here; null if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,
     /// Whether all data of the release that is granted to this node is known to be held.
@@ -147,6 +159,7 @@ pub struct ChannelStatus {
 
 /// The store, in `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StoreStatus {
     /// Segment files.
     pub segments: u64,
@@ -166,8 +179,10 @@ pub struct StoreStatus {
 
 /// A peer, in `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PeerStatus {
     /// Its id.
+    #[serde(rename = "node")]
     pub id: String,
     /// Its name.
     pub name: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Answer of `key`: the public half of a key file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyShown {
     /// The file.
     pub file: String,
@@ -19,6 +20,7 @@ pub struct KeyShown {
 
 /// Answer of `root`: a file of roots.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RootShown {
     /// The file.
     pub file: String,
@@ -28,15 +30,19 @@ pub struct RootShown {
     pub library_fingerprint: String,
     /// The library's label in the current root.
     pub library_name: String,
-    /// The version of the current root; 0 before the first is signed.
+    /// The version of the current root; null before the first is signed.
+    #[serde(default, with = "crate::json::zero_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub version: u64,
-    /// The fingerprint of the current root; absent before the first is signed.
+    /// The fingerprint of the current root; null before the first is signed.
     pub fingerprint: Option<String>,
-    /// When the newest root, proposed or current, should be renewed; 0 = never.
+    /// When the newest root, proposed or current, should be renewed; null for never.
+    #[serde(default, with = "crate::json::zero_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<i64>"))]
     pub expires_ms: i64,
     /// The roles of the newest root, proposed or current.
     pub roles: Vec<RoleShown>,
-    /// The proposed root; absent if there is none.
+    /// The proposed root; null if there is none.
     pub proposal: Option<ProposalShown>,
     /// Further notes of the command.
     pub notes: Vec<String>,
@@ -44,10 +50,12 @@ pub struct RootShown {
 
 /// A role of a root.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RoleShown {
     /// `root`, `operator`, `publisher` or `timekeeper`.
     pub role: String,
-    /// The classes to which it is limited; an empty list means all.
+    /// The classes to which it is limited; `*` in a name is any run of characters, so `*` alone is all
+    /// classes.
     pub classes: Vec<String>,
     /// How many of the keys must sign.
     pub threshold: u8,
@@ -57,20 +65,23 @@ pub struct RoleShown {
 
 /// A root that is proposed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProposalShown {
     /// Its version.
     pub version: u64,
     /// Its id as a statement.
+    #[serde(rename = "statement")]
     pub id: String,
     /// Its fingerprint, for people to compare.
     pub fingerprint: String,
     /// Its changes, in words.
     pub changes: Vec<String>,
     /// The keys that signed it.
+    #[serde(rename = "signers")]
     pub signed_by: Vec<String>,
     /// The keys that can still add a needed signature.
     pub waiting_for: Vec<String>,
-    /// Its signatures by the root role of the current root; absent for a first root.
+    /// Its signatures by the root role of the current root; null for a first root.
     pub under_old: Option<TallyShown>,
     /// Its signatures by its own root role.
     pub under_new: TallyShown,
@@ -80,6 +91,7 @@ pub struct ProposalShown {
 
 /// Signatures of a role.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TallyShown {
     /// How many signatures there are.
     pub have: u64,
@@ -91,12 +103,17 @@ pub struct TallyShown {
 
 /// Answer of `root fingerprint`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fingerprints {
     /// Of the library.
+    #[serde(rename = "library_fingerprint")]
     pub library: String,
-    /// The version of the current root; 0 before the first is signed.
+    /// The version of the current root; null before the first is signed.
+    #[serde(default, with = "crate::json::zero_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub version: u64,
     /// Of the current root.
+    #[serde(rename = "fingerprint")]
     pub root: Option<String>,
     /// Of the proposed root.
     pub proposed: Option<String>,
@@ -104,6 +121,7 @@ pub struct Fingerprints {
 
 /// Answer of `statements export` and `root export`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Carried {
     /// The library's id.
     pub library: String,
@@ -117,6 +135,7 @@ pub struct Carried {
 
 /// Answer of `rotate`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rotated {
     /// The node's id, as before.
     pub node: String,
@@ -135,6 +154,7 @@ pub struct Rotated {
 
 /// Answer of `statements import` and `root apply`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Offered {
     /// Peers with a known address.
     #[serde(default)]
@@ -150,6 +170,7 @@ pub struct Offered {
 
 /// The result for an offered statement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OfferedRow {
     /// Its id.
     pub statement: String,

@@ -3,12 +3,11 @@
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{count, time},
+    human::{count, counted, time},
     outcome::{PolicyShown, RequestShown},
 };
 
 use super::short;
-use crate::flags::typed;
 
 pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<()> {
     writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
@@ -18,7 +17,8 @@ pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<
     writeln!(out, "fingerprint  {}", shown.fingerprint)?;
     writeln!(out, "made         {} UTC, valid until {}", time(shown.time_ms), time(shown.expires_ms))?;
     let tally = &shown.signatures;
-    writeln!(out, "signatures   {} of {} needed, {} keys may sign", tally.have, tally.need, tally.of)?;
+    let keys = counted(tally.of, "key");
+    writeln!(out, "signatures   {} of {} needed, {keys} may sign", tally.have, tally.need)?;
     let keys = |keys: &[String]| keys.iter().map(|key| short(key)).collect::<Vec<_>>().join(" ");
     if !shown.signed_by.is_empty() {
         writeln!(out, "signed by    {}", keys(&shown.signed_by))?;
@@ -73,7 +73,7 @@ pub(super) fn policy(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()
     if shown.unknown > 0 {
         writeln!(out, "{} fields are of a newer chuan", count(shown.unknown))?;
     }
-    shown.findings.iter().try_for_each(|found| writeln!(out, "{}: {}", found.level, typed(&found.text)))?;
+    shown.findings.iter().try_for_each(|found| writeln!(out, "{}: {}", found.level, found.text))?;
     left(out, shown)
 }
 

@@ -11,7 +11,7 @@ use chuan_api::{
 };
 
 use super::{short, write_table};
-use crate::{flags::typed, table::Table};
+use crate::table::Table;
 
 pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
     let mut table = Table::new(&[
@@ -35,7 +35,7 @@ pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
             channel.said.by.clone(),
             short(&channel.said.publisher),
             yes(channel.said.follow),
-            freshness(channel.fresh_age_seconds),
+            freshness(channel.fresh_age_seconds, channel.timekeepers).unwrap_or_else(|| "-".to_owned()),
         ]);
     }
     write_table(out, &table)
@@ -50,7 +50,7 @@ pub(super) fn moved(out: &mut impl Write, moved: &ChannelMoved) -> io::Result<()
     let follows =
         if *follow { "it follows publisher" } else { "new releases do not move it; its publisher is" };
     writeln!(out, "{follows} {}", short(publisher))?;
-    age(out, Some(&channel.name), channel.fresh_age_seconds)?;
+    age(out, Some(&channel.name), channel.fresh_age_seconds, channel.timekeepers)?;
     if !channel.up_to_date {
         writeln!(
             out,
@@ -77,7 +77,7 @@ pub(super) fn history(out: &mut impl Write, history: &ChannelHistory) -> io::Res
         ]);
     }
     write_table(out, &table)?;
-    age(out, Some(&history.channel), history.fresh_age_seconds)
+    age(out, Some(&history.channel), history.fresh_age_seconds, history.timekeepers)
 }
 
 pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result<()> {
@@ -87,7 +87,7 @@ pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result
     for conflict in &list.conflicts {
         let state = if conflict.settled { "settled" } else { "OPEN" };
         writeln!(out, "{state}  {}: {} ({})", conflict.library_name, conflict.subject, conflict.kind)?;
-        writeln!(out, "      {}", typed(&conflict.advice))?;
+        writeln!(out, "      {}", conflict.advice)?;
         for proof in &conflict.statements {
             let signers: Vec<_> = proof.signers.iter().map(|key| short(key)).collect();
             writeln!(
@@ -112,30 +112,39 @@ pub(super) fn vouched(out: &mut impl Write, vouched: &Vouched) -> io::Result<()>
         signers.join(", "),
         short(release)
     )?;
-    writeln!(out, "{library_name}@{channel} is {}", freshness(vouched.fresh_age_seconds))
+    age(out, Some(&format!("{library_name}@{channel}")), vouched.fresh_age_seconds, 1)
 }
 
-/// The freshness of the channel that the request named; nothing if it named a release.
+/// The freshness of the channel that the request named; nothing if it named a release, or if the library has
+/// no timekeepers.
 pub(super) fn age(
     out: &mut impl Write,
     channel: Option<&str>,
     fresh_age_seconds: Option<u64>,
+    timekeepers: u64,
 ) -> io::Result<()> {
-    channel.map_or(Ok(()), |channel| writeln!(out, "{channel} is {}", freshness(fresh_age_seconds)))
+    match (channel, freshness(fresh_age_seconds, timekeepers)) {
+        (Some(channel), Some(fresh)) => writeln!(out, "{channel} is {fresh}"),
+        _ => Ok(()),
+    }
 }
 
 /// The channels of a release in a table.
-pub(super) fn names(fresh_ages_seconds: &BTreeMap<String, Option<u64>>) -> String {
-    let name = |(name, seconds): (&String, &Option<u64>)| format!("{name} ({})", freshness(*seconds));
+pub(super) fn names(fresh_ages_seconds: &BTreeMap<String, Option<u64>>, timekeepers: u64) -> String {
+    let name = |(name, seconds): (&String, &Option<u64>)| match freshness(*seconds, timekeepers) {
+        Some(fresh) => format!("{name} ({fresh})"),
+        None => name.clone(),
+    };
     fresh_ages_seconds.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// How long ago enough timekeepers vouched for something.
-pub(super) fn freshness(seconds: Option<u64>) -> String {
-    seconds.map_or_else(
-        || "not vouched for".to_owned(),
-        |seconds| format!("vouched for {} ago", human::age(seconds)),
-    )
+/// How long ago enough timekeepers vouched for something; `None` in a library without timekeepers.
+pub(super) fn freshness(seconds: Option<u64>, timekeepers: u64) -> Option<String> {
+    match (seconds, timekeepers) {
+        (Some(seconds), _) => Some(format!("vouched for {} ago", human::age(seconds))),
+        (None, 0) => None,
+        (None, _) => Some("not vouched for".to_owned()),
+    }
 }
 
 fn yes(follow: bool) -> String {

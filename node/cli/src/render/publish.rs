@@ -8,7 +8,6 @@ use chuan_api::{
 };
 
 use super::{classes, short};
-use crate::flags::typed;
 
 /// Most items of a list that are named.
 const NAMED: usize = 20;
@@ -91,9 +90,10 @@ fn not_taken(out: &mut impl Write, published: &Published) -> io::Result<()> {
         writeln!(out, "excluded by patterns: {}", counted(published.excluded_total, "item"))?;
         if published.dry_run {
             let named = &published.excluded;
-            named.iter().take(NAMED).try_for_each(|item| {
-                writeln!(out, "  {} ({})", item.path.escape_debug(), typed(&item.reason))
-            })?;
+            named
+                .iter()
+                .take(NAMED)
+                .try_for_each(|item| writeln!(out, "  {} ({})", item.path.escape_debug(), item.reason))?;
             more(out, named.len(), published.excluded_total)?;
         }
     }
@@ -123,7 +123,7 @@ fn rows(out: &mut impl Write, rows: &[GapRow], total: u64) -> io::Result<()> {
             "previous" => "stays as it was published",
             _ => "is not in the release",
         };
-        writeln!(out, "  {} ({}): {stands}", row.path.escape_debug(), typed(&row.reason))?;
+        writeln!(out, "  {} ({}): {stands}", row.path.escape_debug(), row.reason)?;
     }
     more(out, rows.len(), total)
 }

@@ -13,7 +13,7 @@ pub(super) fn restored(out: &mut impl Write, restored: &Restored) -> io::Result<
         false => ("restored", "wrote"),
     };
     writeln!(out, "{done} {} to {}", short(&restored.release), restored.dest)?;
-    channel::age(out, restored.channel.as_deref(), restored.fresh_age_seconds)?;
+    channel::age(out, restored.channel.as_deref(), restored.fresh_age_seconds, restored.timekeepers)?;
     writeln!(
         out,
         "{}, {}: {wrote} {} ({}), left {} alone, reused {} in {}",

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use chuan_api::{
     human::{bytes, count, counted, time},
     outcome::{
-        Carried, Fingerprints, KeyShown, MemberList, MemberRow, Offered, ProposalShown, RoleShown, RootShown,
-        TallyShown,
+        ALL_CLASSES, Carried, Fingerprints, KeyShown, MemberList, MemberRow, Offered, ProposalShown,
+        RoleShown, RootShown, TallyShown,
     },
 };
 
@@ -38,8 +38,11 @@ pub(super) fn root(out: &mut impl Write, shown: &RootShown) -> io::Result<()> {
 }
 
 fn role(out: &mut impl Write, held: &RoleShown) -> io::Result<()> {
-    let scope =
-        if held.classes.is_empty() { String::new() } else { format!(" of {}", held.classes.join(", ")) };
+    let scope = if held.classes == [ALL_CLASSES] {
+        String::new()
+    } else {
+        format!(" of {}", held.classes.join(", "))
+    };
     let keys: Vec<_> = held.keys.iter().map(|key| short(key)).collect();
     writeln!(out, "{:<12} {} of {}{scope}: {}", held.role, held.threshold, keys.len(), keys.join(" "))
 }
@@ -127,7 +130,7 @@ pub(super) fn member(out: &mut impl Write, row: &MemberRow) -> io::Result<()> {
 fn classes(row: &MemberRow) -> String {
     match (row.verbs.as_str(), row.classes.as_slice()) {
         ("", _) => String::new(),
-        (_, []) => "all".to_owned(),
+        (_, [all]) if all == ALL_CLASSES => "all".to_owned(),
         (_, classes) => classes.join(","),
     }
 }

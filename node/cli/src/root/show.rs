@@ -1,7 +1,7 @@
 //! A file of roots as an answer.
 
 use chuan::engine::statement::{Draft, PublicKey, Root, draft::Tally};
-use chuan_api::outcome::{Fingerprints, ProposalShown, RoleShown, RootShown, TallyShown};
+use chuan_api::outcome::{Fingerprints, ProposalShown, RoleShown, RootShown, TallyShown, class_names};
 
 use super::words;
 
@@ -53,7 +53,7 @@ fn tally(tally: Tally) -> TallyShown {
 fn roles(root: &Root) -> Vec<RoleShown> {
     let shown = root.roles.iter().map(|role| RoleShown {
         role: role.kind.name().to_owned(),
-        classes: role.classes.patterns().to_vec(),
+        classes: class_names(&role.classes),
         threshold: role.threshold,
         keys: role.keys.iter().map(PublicKey::to_string).collect(),
     });

@@ -44,6 +44,7 @@ pub(crate) async fn history(services: &Arc<Services>, options: History) -> Resul
                 library: library.id().to_string(),
                 library_name: library.name().to_owned(),
                 fresh_age_seconds: services.library.fresh_age(&library, &options.channel),
+                timekeepers: library.timekeepers() as u64,
                 moves: history.into_iter().rev().map(|said| move_row(&library, said)).collect(),
                 channel: options.channel,
             })
@@ -61,6 +62,7 @@ fn channel_row(service: &LibraryService, library: &Library, said: Signed<'_, Cha
         here_sequence: here.map(|release| release.statement.sequence()),
         up_to_date: here.is_some_and(|release| release.statement.id() == said.body.release),
         fresh_age_seconds: service.fresh_age(library, name),
+        timekeepers: library.timekeepers() as u64,
     })
 }
 

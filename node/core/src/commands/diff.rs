@@ -52,6 +52,7 @@ pub(crate) async fn diff(services: &Arc<Services>, options: Diff, job: &Job) -> 
                 old_fresh_age_seconds: old.fresh_age_seconds(),
                 new_channel: new.channel_name(),
                 new_fresh_age_seconds: new.fresh_age_seconds(),
+                timekeepers: new.library.timekeepers() as u64,
                 classes_absent: old_held.classes_absent().max(new_held.classes_absent()),
                 ..Differed::default()
             };

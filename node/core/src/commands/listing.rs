@@ -29,6 +29,7 @@ pub(crate) async fn releases(services: &Arc<Services>, options: Releases) -> Res
             Ok(ReleaseList {
                 library: library.id().to_string(),
                 library_name: library.name().to_owned(),
+                timekeepers: library.timekeepers() as u64,
                 releases,
             })
         })
@@ -52,6 +53,7 @@ pub(crate) async fn ls(services: &Arc<Services>, options: Ls, job: &Job) -> Resu
                 release: found.id.to_string(),
                 channel: found.channel_name(),
                 fresh_age_seconds: found.fresh_age_seconds(),
+                timekeepers: found.library.timekeepers() as u64,
                 sequence: found.sequence,
                 classes: held.rows(),
                 classes_absent: held.classes_absent(),

@@ -9,6 +9,7 @@ use crate::{
     admin::Holder,
     context::Context,
     exit::Result,
+    human::counted,
     library::{LibraryService, holdings::Held},
     outcome::{ChannelStatus, Identity, Intake, LibraryStatus, PeerStatus, Status, StoreStatus},
     peers,
@@ -78,6 +79,7 @@ fn library_status(context: &Context, service: &LibraryService, library: &Library
         root_version: library.root().map_or(0, |root| root.version),
         root,
         trust,
+        timekeepers: library.timekeepers() as u64,
         members: library.members().len() as u64,
         releases: library.releases().len() as u64,
         conflicts_open: conflicts::open(library),
@@ -139,7 +141,8 @@ fn trust(library: &Library, now: i64) -> (String, String) {
     let expires_ms = library.root().map_or(0, |root| root.expires_ms);
     if library.root_expired(now) {
         let days = now.saturating_sub(expires_ms) / (24 * 3600 * 1000);
-        notes.push(format!("the root should have been renewed {days} days ago; nothing stops"));
+        let days = counted(days.unsigned_abs(), "day");
+        notes.push(format!("the root should have been renewed {days} ago; nothing stops"));
     }
     (format!("{} of {keys}", role.threshold), notes.join("; "))
 }

@@ -14,7 +14,7 @@ use crate::{
     command::Role,
     exit::{Exit, Failure, Result},
     job::Event,
-    outcome::{self, MemberRow, MoveRow, Outcome, Row},
+    outcome::{self, ALL_CLASSES, MemberRow, MoveRow, Outcome, Row},
     session::mismatch,
 };
 
@@ -341,11 +341,13 @@ pub enum Classes {
 }
 
 impl Classes {
-    /// The classes in the row of a node with this state, where an empty list means all.
+    /// The classes in the row of a node with this state.
     fn of(state: MemberState, listed: Vec<String>) -> Self {
         match state {
             MemberState::Revoked | MemberState::Stranger => Classes::None,
-            MemberState::Member | MemberState::Suspended | MemberState::Expired if listed.is_empty() => {
+            MemberState::Member | MemberState::Suspended | MemberState::Expired
+                if listed == [ALL_CLASSES] =>
+            {
                 Classes::All
             }
             MemberState::Member | MemberState::Suspended | MemberState::Expired => Classes::Listed(listed),

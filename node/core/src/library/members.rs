@@ -8,7 +8,7 @@ use chuan_engine::{
 use crate::{
     command::Role,
     exit::{Failure, Result},
-    outcome::MemberRow,
+    outcome::{MemberRow, class_names},
 };
 
 /// The membership of `node` in `library` at `now`.
@@ -42,7 +42,7 @@ pub(crate) fn row(library: &Library, node: &NodeId, now: i64) -> MemberRow {
         name: name.clone(),
         role: role.name().to_owned(),
         region: region.as_ref().map(ToString::to_string).unwrap_or_default(),
-        classes: classes.patterns().to_vec(),
+        classes: class_names(classes),
         verbs: verbs.names(),
         expires_ms: *expires_ms,
         key: library.key_of(node).map(|key| key.to_string()).unwrap_or_default(),

@@ -20,7 +20,10 @@ use chuan_engine::{
 use chuan_net::{WireStats, link::Socket};
 use tokio::time::Instant;
 
-use self::{progress::progress_of, seek::Seek};
+use self::{
+    progress::{progress_of, told_of_silence},
+    seek::Seek,
+};
 use crate::{
     command::{Packing, Pull},
     context::{Acted, Context, Success},
@@ -52,8 +55,6 @@ struct PullPlan {
     channel: String,
     /// Whether to look for what is missing.
     resume: bool,
-    /// Whether nothing of the library is held yet.
-    first: bool,
     /// The packing for sources, if the command names one.
     packing: Option<Packing>,
     /// Whether to fetch only pages, and report what would be fetched.
@@ -139,9 +140,9 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
     let library = services.library.named(&library.id().to_string())?;
     if let Want::Release(release) = want {
         let library = Arc::clone(&library);
-        let (resume, first, packing) = (false, false, options.packing);
+        let (resume, packing) = (false, options.packing);
         let (channel, is_dry_run) = (channel.clone(), options.dry_run);
-        let plan = PullPlan { want: Want::Release(release), channel, resume, first, packing, is_dry_run };
+        let plan = PullPlan { want: Want::Release(release), channel, resume, packing, is_dry_run };
         let held = services
             .blocking(move |services| held_already(services, &library, release, &plan, begun))
             .await?;
@@ -162,8 +163,7 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
         services.blocking(move |services| begin(services, &library, &channel, is_named, is_dry_run)).await?
     };
     let socket = services.context.network.dialler(services.context.key.identity()).map_err(net_failure)?;
-    let first = before.is_none() && !resume;
-    let plan = PullPlan { want, channel, resume, first, packing: options.packing, is_dry_run };
+    let plan = PullPlan { want, channel, resume, packing: options.packing, is_dry_run };
     let (behind, failures, asked) = Default::default();
     let id = library.id();
     let mut seek = Seek {
@@ -183,7 +183,13 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
     let told = async {
         went?;
         if brought.is_none() && behind.is_empty() {
-            let messages: Vec<_> = failures.iter().map(|failure| failure.message.as_str()).collect();
+            // Sources often fail for one cause.
+            let mut messages: Vec<&str> = Vec::new();
+            for message in failures.iter().map(|failure| failure.message.as_str()) {
+                if !messages.contains(&message) {
+                    messages.push(message);
+                }
+            }
             // A node that answers and lacks a named release has not failed.
             let answered = is_named && failures.iter().any(|failure| failure.exit == Exit::Missing);
             let first = failures.first().map_or(Exit::Peer, |failure| failure.exit);
@@ -246,9 +252,10 @@ async fn pull_from(
 ) -> Result<PullResult> {
     let hello = services.peers.hello(Some(library))?;
     let verifier = KnownPeers::verifier(&services.library, source.any_node);
+    let opening = socket.open(&source.addresses, source.node, &hello, &verifier);
     let link = tokio::select! {
         biased;
-        opened = socket.open(&source.addresses, source.node, &hello, &verifier) => opened.map_err(net_failure)?,
+        opened = told_of_silence(opening, &source, job) => opened.map_err(net_failure)?,
         () = job.cancel().cancelled() => return Err(Failure::interrupted()),
     };
     if link.peer().node != source.node {
@@ -266,7 +273,7 @@ async fn pull_from(
     let (objects, now_ms) = (services.context.objects(&library.id()), services.context.now_ms());
     let fetch = Fetch::new(objects, Library::clone(library), want.clone(), now_ms, options)?;
     let cancel = job.cancel().flag();
-    let progress = progress_of(job.clone(), plan.first, services.context.clock);
+    let progress = progress_of(job.clone(), services.context.clock);
     let pull = link.pull(fetch, Box::new(progress), cancel);
     let report = match plan.is_dry_run {
         true => pull.await,
@@ -435,6 +442,7 @@ fn pulled(
         library: id.to_string(),
         library_name: library.name().to_owned(),
         fresh_age_seconds: service.fresh_age_here(&library, &plan.channel)?,
+        timekeepers: library.timekeepers() as u64,
         channel: plan.channel.clone(),
         release: release.map(|release| release.to_string()).unwrap_or_default(),
         sequence,

@@ -1,4 +1,4 @@
-//! The progress events of a pull.
+//! The progress events of a pull, and the note about a source that is silent.
 
 use std::time::Duration;
 
@@ -7,28 +7,49 @@ use tokio::time::Instant;
 
 use crate::{
     job::{Job, Progress},
+    peers::Source,
     system::Clock,
 };
 
 /// The time between two progress events: short, so that the last one of a killed pull is nearly exact.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Reports the progress of a fetch. The total is known only if nothing is held; for a newer release, only the
-/// walk finds it.
-pub(super) fn progress_of(job: Job, first: bool, clock: Clock) -> impl FnMut(&Report) + Send + 'static {
+/// How long a source may be silent before the pull says for which one it waits.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Waits for a source, and says so if it takes long.
+pub(super) async fn told_of_silence<T>(opening: impl Future<Output = T>, source: &Source, job: &Job) -> T {
+    tokio::pin!(opening);
+    tokio::select! {
+        biased;
+        opened = &mut opening => return opened,
+        () = tokio::time::sleep(SILENCE) => {}
+    }
+    let name = if source.name.is_empty() { source.node.short().to_string() } else { source.name.clone() };
+    job.say(format!("waiting for {name} at {}: no answer yet", source.addresses.join(", "))).await;
+    opening.await
+}
+
+/// Reports the progress of a fetch. The total is the content of the release; content that is held counts as
+/// done when the fetch finds it.
+pub(super) fn progress_of(job: Job, clock: Clock) -> impl FnMut(&Report) + Send + 'static {
     let mut reported: Option<Instant> = None;
     move |report| {
         if reported.is_some_and(|reported| reported.elapsed() < PAUSE) && !report.done {
             return;
         }
         reported = Some(clock.instant());
-        let total = (first && report.bytes_total > 0).then_some(report.bytes_total);
+        let total = (report.bytes_total > 0).then_some(report.bytes_total);
         let fetched = report.chunk_bytes_fetched;
+        let held = match report.done {
+            true => report.bytes_total.saturating_sub(fetched),
+            false => report.chunk_bytes_held.min(report.bytes_total.saturating_sub(fetched)),
+        };
         job.progress(Progress {
             phase: "pull".to_owned(),
-            bytes_done: if report.done { total.unwrap_or(fetched) } else { fetched },
+            bytes_done: fetched + held,
             bytes_total: total,
-            bytes_saved: if report.done { report.bytes_total.saturating_sub(fetched) } else { 0 },
+            bytes_saved: held,
             files_done: if report.done { report.files } else { 0 },
             files_total: (report.files > 0).then_some(report.files),
         });
