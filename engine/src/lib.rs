@@ -29,5 +29,6 @@ pub mod store;
 pub mod sync;
 mod text;
 pub mod verify;
+mod xattr;
 
 pub use error::{Error, Result};

@@ -25,6 +25,8 @@ pub const EXTENSIONS: usize = 16;
 /// Bytes of all extensions of an entry together, at most: the first path of a link group, all holes, and 1
 /// KiB for others.
 pub const EXTENSION_BYTES: usize = 7 * 1024;
+/// Bytes of an entry's extended attributes at most: names, values and their lengths.
+pub const XATTR_BYTES: usize = 1024;
 /// Holes of an entry at most. Of more holes, the largest are kept.
 pub const HOLES: usize = 128;
 /// Holes of a file that a publish examines at most. It keeps the largest of these.
@@ -58,6 +60,11 @@ pub const INGEST_RETRY_DELAY: Duration = Duration::from_millis(50);
 pub const INGEST_SEARCHED_BYTES: u64 = 64 * 1024;
 /// Bytes of a key file at most: an encrypted one has about 500.
 pub const KEY_FILE_BYTES: u64 = 4096;
+/// Bytes of the backup of a home at most. A publish recognises a backup by its first bytes, in every file
+/// that shares a buffer with others.
+pub const BACKUP_FILE_BYTES: u64 = 256 * 1024;
+/// Bytes at the beginning of a file in which the heading of a backup is looked up.
+pub const BACKUP_HEAD_BYTES: usize = 4096;
 /// Chunks of the older version of a file that guide the cutting of the new version, at most, at about 64
 /// bytes each.
 pub const GUIDE_CHUNKS: usize = 1 << 18;
@@ -411,7 +418,8 @@ const _: () =
     assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);
 // Two of the largest entries fit in a page, so every level shrinks.
 const _: () = assert!(2 * (2 * PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
-const _: () = assert!(PATH_BYTES + 16 * HOLES + 1024 <= EXTENSION_BYTES);
+const _: () = assert!(PATH_BYTES + 16 * HOLES + XATTR_BYTES <= EXTENSION_BYTES);
+const _: () = assert!(BACKUP_FILE_BYTES <= INGEST_SMALL_BYTES);
 // A policy fits in its statement with all signatures.
 const _: () = assert!(POLICY_BYTES + 61 + SIGNATURES * 96 <= STATEMENT_BYTES && POLICY_REGIONS <= 255);
 const _: () = assert!(PASSING_BURST as usize >= CHECKPOINTS);

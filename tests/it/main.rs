@@ -13,6 +13,7 @@ mod fresh;
 mod full_disk;
 mod fuzz_corpus;
 mod goldens;
+mod home;
 mod hostile;
 mod keys;
 mod kill;

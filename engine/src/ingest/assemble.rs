@@ -73,6 +73,7 @@ enum FinalOutcome {
     Entry {
         kept: Kept,
         change: Option<FileChange>,
+        lacks_xattrs: bool,
     },
     LeftOut {
         item: LeftOut,
@@ -152,7 +153,10 @@ impl<'a> Assembler<'a> {
 
     fn add(&mut self, outcome: FinalOutcome, progress: &mut dyn Progress) -> Result<()> {
         match outcome {
-            FinalOutcome::Entry { kept, change } => self.entry(kept, change)?,
+            FinalOutcome::Entry { kept, change, lacks_xattrs } => {
+                self.tally.xattrs_left += u64::from(lacks_xattrs);
+                self.entry(kept, change)?
+            }
             FinalOutcome::LeftOut { item, gone } => self.tally.leave_out(item, gone, progress),
             FinalOutcome::Gap { path, why, fallback, is_unsettled } => {
                 self.tally.gap(path, why, &fallback, is_unsettled, progress);
@@ -235,14 +239,17 @@ impl Pending {
             bytes += self.extend(own, &mut offset, slot, sink)?;
             taken = mark.chunks;
             let outcome = match mark.outcome {
-                ItemOutcome::Keep(kept) => FinalOutcome::Entry { kept, change: None },
-                ItemOutcome::File { path, slot, stat, profile, extensions, change } => {
+                ItemOutcome::Keep(kept) => FinalOutcome::Entry { kept, change: None, lacks_xattrs: false },
+                ItemOutcome::KeepWithout(kept) => {
+                    FinalOutcome::Entry { kept, change: None, lacks_xattrs: true }
+                }
+                ItemOutcome::File { path, slot, stat, profile, extensions, change, lacks_xattrs } => {
                     let entry = self.end_file(&stat, profile, slot, sink)?;
                     let entry = Entry { extensions, ..entry };
                     offset = 0;
                     let record = Some(Record::of(&stat));
                     let kept = Kept { path, slot, has_moved: false, entry, record };
-                    FinalOutcome::Entry { kept, change: Some(change) }
+                    FinalOutcome::Entry { kept, change: Some(change), lacks_xattrs }
                 }
                 ItemOutcome::Retry => {
                     self.file = None;

@@ -329,7 +329,7 @@ fn planned(library: &Library, found: Vec<Found>) -> (Vec<String>, Vec<(String, b
     let mut emit = |job: Job| {
         for item in job.items {
             match item {
-                Item::Keep(entry) => kept.push(entry.path.to_string()),
+                Item::Keep(entry) | Item::Unchanged(entry) => kept.push(entry.path.to_string()),
                 Item::Gap { path, fallback, .. } => {
                     gaps.push((path, !matches!(fallback, Fallback::Nothing)));
                     if let Fallback::Previous(entry) = fallback {

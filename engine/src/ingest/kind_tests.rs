@@ -5,6 +5,8 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
 };
 
+use rustix::io::Errno;
+
 use super::{
     gap_tests::{check_gaps, check_left_out},
     tests::{Library, check_refused},
@@ -13,6 +15,7 @@ use super::{
 use crate::{
     chunk::testing::noise,
     manifest::{Entry, EntryKind},
+    xattr::{self, Xattrs},
 };
 
 #[test]
@@ -125,4 +128,49 @@ fn holes_are_kept() {
     let kept = entries["large.img"].clone();
     assert_eq!(library.publish().files_read, 0);
     assert_eq!(library.entries()["large.img"], kept);
+}
+
+/// A user lost the tags of an archive: extended attributes were neither kept nor mentioned.
+#[test]
+fn extended_attributes_are_taken_if_requested_and_else_counted() {
+    let mut library = Library::new();
+    for (name, bytes) in [("large.mkv", noise(1, 600_000)), ("small.nfo", b"x".to_vec()), ("none", vec![1])] {
+        library.write(name, &bytes);
+    }
+    let tag = |name: &str, value: &[u8]| {
+        let file = fs::File::open(library.path(name)).unwrap();
+        xattr::set(file, &Xattrs::from([(b"xdg.tags".to_vec(), value.to_vec())]))
+    };
+    if tag("small.nfo", b"approved") == Err(Errno::OPNOTSUPP) {
+        eprintln!("skipped: no extended attributes in {}", library.home.path().display());
+        return;
+    }
+    tag("large.mkv", b"seen").unwrap();
+    assert_eq!(library.publish().xattrs_left, 2);
+    assert!(library.entries().values().all(|entry| entry.xattrs().is_empty()));
+    let without = library.previous.clone();
+
+    // The files are unchanged: their attributes are taken although no content is read.
+    let wanted = Ingest { xattrs: true, ..library.ingest() };
+    let tally = library.try_publish(&wanted).unwrap();
+    assert_eq!((tally.xattrs_left, tally.files_read), (0, 0));
+    let value = |library: &Library, name: &str| library.entries()[name].xattrs().into_values().next();
+    assert_eq!(value(&library, "large.mkv"), Some(b"seen".to_vec()));
+    assert_eq!(value(&library, "small.nfo"), Some(b"approved".to_vec()));
+    assert_eq!(value(&library, "none"), None);
+
+    let set = |name: &str, value: Vec<u8>| {
+        let file = fs::File::open(library.path(name)).unwrap();
+        xattr::set(file, &Xattrs::from([(b"xdg.tags".to_vec(), value)])).unwrap();
+    };
+    set("small.nfo", vec![1; 1025]);
+    set("large.mkv", b"new".to_vec());
+    let wanted = Ingest { xattrs: true, ..library.ingest() };
+    assert_eq!(library.try_publish(&wanted).unwrap().xattrs_left, 1, "one is too long");
+    assert_eq!(value(&library, "large.mkv"), Some(b"new".to_vec()));
+    assert_eq!(value(&library, "small.nfo"), None);
+
+    // Without the option they leave the release, and that is counted.
+    assert_eq!(library.publish().xattrs_left, 1);
+    assert_eq!(library.previous, without);
 }

@@ -155,11 +155,12 @@ impl Worker<'_> {
 
     /// The outcome of a file that was read in parts; `None` if it changed since.
     fn outcome_of_parts(&self, large: &Large, before: Stat) -> Option<ItemOutcome> {
-        if !before.may_have_holes() {
-            return Some(ItemOutcome::file(&large.read, before, None));
+        let file = open(self.source, large.path()).ok().filter(|(_, stat)| stat.is_unchanged(&before));
+        if file.is_none() && before.may_have_holes() {
+            return None;
         }
-        let (file, stat) = open(self.source, large.path()).ok()?;
-        stat.is_unchanged(&before).then(|| ItemOutcome::file(&large.read, stat, Some(&file)))
+        let file = file.as_ref().map(|(file, _)| file);
+        Some(ItemOutcome::file(&large.read, before, file, self.xattrs))
     }
 
     /// Reads a file that changed or that could not be read from its beginning, until it no longer changes.
@@ -171,7 +172,9 @@ impl Worker<'_> {
             next.number += 1;
             thread::sleep(INGEST_RETRY_DELAY * (attempt - 1));
             match self.stream(large, next, self.takes_growing && attempt == INGEST_ATTEMPTS) {
-                Ok((stat, file)) => return Ok(ItemOutcome::file(&large.read, stat, Some(&file))),
+                Ok((stat, file)) => {
+                    return Ok(ItemOutcome::file(&large.read, stat, Some(&file), self.xattrs));
+                }
                 Err(Stop::Ended) => return Err(Stop::Ended),
                 Err(Stop::Changed) if attempt < INGEST_ATTEMPTS => {}
                 Err(stop) => return Ok(not_read(&large.read, &stop)),

@@ -83,7 +83,7 @@ pub use delete::MaxDelete;
 pub use exclude::{EXCLUDE_FILE, JUNK, Patterns};
 pub use preview::preview;
 pub use room::check_room;
-pub use secret::{KEY_ARMOR, KEY_HEADING};
+pub use secret::{BACKUP_HEADING, KEY_ARMOR, KEY_HEADING};
 pub use tally::{Gap, Listed, Tally};
 
 use assemble::Assembler;
@@ -128,6 +128,8 @@ pub struct Ingest {
     /// Takes a growing file up to the size that it had when it was opened, instead of keeping its published
     /// version.
     pub takes_growing: bool,
+    /// Takes the extended attributes of files. Without it, the trees have none.
+    pub xattrs: bool,
     /// How many of the published files, and of their bytes, may be missing from the source.
     pub max_delete: MaxDelete,
     /// The open home: it is never published, under any path.
@@ -150,6 +152,7 @@ impl Ingest {
             check: false,
             patterns: Patterns::default(),
             takes_growing: false,
+            xattrs: false,
             max_delete: MaxDelete::default(),
             home: None,
             keep_others: false,
@@ -231,8 +234,8 @@ fn publish_in_parts(
             let (work_in, runs, pool) = (work_in.clone(), runs.clone(), Arc::clone(&pool));
             scope.spawn(move || {
                 let send = &mut |run| runs.send(run).is_ok();
-                let takes_growing = ingest.takes_growing;
-                let mut worker = Worker { source, store, pool, cancel, takes_growing, send };
+                let (takes_growing, xattrs) = (ingest.takes_growing, ingest.xattrs);
+                let mut worker = Worker { source, store, pool, cancel, takes_growing, xattrs, send };
                 work_in.into_iter().all(|work| worker.work(work));
             });
         }

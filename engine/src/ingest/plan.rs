@@ -32,6 +32,8 @@ const JOB_ITEMS: usize = 256;
 pub(super) enum Item {
     /// The entry is kept as it is.
     Keep(Kept),
+    /// The content of the file is unchanged, and its entry is kept but for extended attributes.
+    Unchanged(Kept),
     /// The file must be read.
     Read(Box<ToRead>),
     /// Left out, and this is not an error.
@@ -256,7 +258,7 @@ impl Planner<'_, '_> {
             Some(known) if is_unchanged(&known) => {
                 let mut entry = known.entry;
                 set_group(&mut entry.extensions, group.as_ref());
-                Item::Keep(Kept {
+                Item::Unchanged(Kept {
                     path,
                     slot,
                     has_moved: known.slot != slot,
@@ -378,6 +380,15 @@ fn bare(kind: EntryKind, stat: &Stat, mode: u16, target: Option<LinkTarget>) -> 
         content: Content::Inline(Vec::new()),
         target,
         extensions: Vec::new(),
+    }
+}
+
+/// Sets the extended attributes in an entry's extensions, and leaves the other extensions unchanged.
+pub(super) fn set_xattrs(extensions: &mut Vec<Extension>, xattrs: Option<Extension>) {
+    extensions.retain(|known| known.tag != extension::XATTRS);
+    if let Some(xattrs) = xattrs {
+        let at = extensions.partition_point(|known| known.tag < extension::XATTRS);
+        extensions.insert(at, xattrs);
     }
 }
 

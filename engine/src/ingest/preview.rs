@@ -15,12 +15,12 @@ use super::{
     read::{Stop, not_read, open},
     run::{FileChange, ItemOutcome},
     run_planner,
-    secret::secret_in,
+    secret::{secret_at_start, secret_in},
     source::Source,
 };
 use crate::{
     error::{Error, Result},
-    limits::INGEST_SEARCHED_BYTES,
+    limits::{BACKUP_FILE_BYTES, BACKUP_HEAD_BYTES, INGEST_SEARCHED_BYTES},
     manifest::EntryKind,
     progress::{Counts, Progress},
     store::Objects,
@@ -63,7 +63,7 @@ impl Preview<'_> {
     fn take(&mut self, job: Job, progress: &mut dyn Progress) {
         for item in job.items {
             match item {
-                Item::Keep(kept) => self.keep(&kept),
+                Item::Keep(kept) | Item::Unchanged(kept) => self.keep(&kept),
                 Item::Read(read) => match look(self.source, &read) {
                     Ok(size) => {
                         self.count(size);
@@ -107,7 +107,10 @@ impl Preview<'_> {
                     self.keep(&kept);
                 }
             }
-            ItemOutcome::Keep(_) | ItemOutcome::File { .. } | ItemOutcome::Retry => {}
+            ItemOutcome::Keep(_)
+            | ItemOutcome::KeepWithout(_)
+            | ItemOutcome::File { .. }
+            | ItemOutcome::Retry => {}
         }
     }
 }
@@ -115,10 +118,12 @@ impl Preview<'_> {
 /// Opens a file as a publish would, and returns its size.
 fn look(source: &Source, read: &ToRead) -> Result<u64, Stop> {
     let (mut file, stat) = open(source, read.path.as_str())?;
-    if stat.size <= INGEST_SEARCHED_BYTES {
+    let is_searched = stat.size <= INGEST_SEARCHED_BYTES;
+    if is_searched || stat.size <= BACKUP_FILE_BYTES {
         let mut bytes = Vec::new();
-        Read::by_ref(&mut file).take(INGEST_SEARCHED_BYTES).read_to_end(&mut bytes)?;
-        if let Some(secret) = secret_in(&bytes) {
+        let most = if is_searched { INGEST_SEARCHED_BYTES } else { BACKUP_HEAD_BYTES as u64 };
+        Read::by_ref(&mut file).take(most).read_to_end(&mut bytes)?;
+        if let Some(secret) = if is_searched { secret_in(&bytes) } else { secret_at_start(&bytes) } {
             return Err(Stop::Secret(secret));
         }
     }

@@ -24,7 +24,7 @@ use super::{
     plan::{Item, Job, ToRead},
     run::{Ends, ItemOutcome, Mark, Run},
     seam::Broken,
-    secret::secret_in,
+    secret::{secret_at_start, secret_in},
     source::{Source, Stat},
     walk::VANISHED,
 };
@@ -83,6 +83,8 @@ pub(super) struct Worker<'a> {
     pub(super) cancel: &'a AtomicBool,
     /// Whether a growing file is taken up to the size that it had when it was opened.
     pub(super) takes_growing: bool,
+    /// Whether extended attributes are taken.
+    pub(super) xattrs: bool,
     /// Sends a run to the assembler; `false` if the assembler has ended.
     pub(super) send: &'a mut dyn FnMut(Run) -> bool,
 }
@@ -110,6 +112,7 @@ impl Worker<'_> {
         for item in items {
             let outcome = match item {
                 Item::Keep(kept) => ItemOutcome::Keep(kept),
+                Item::Unchanged(kept) => ItemOutcome::unchanged(self.source, kept, self.xattrs),
                 Item::LeftOut(item) => ItemOutcome::LeftOut { item, gone: None },
                 Item::Gap { path, why, fallback, is_unsettled } => {
                     ItemOutcome::Gap { path, why, fallback, is_unsettled }
@@ -119,7 +122,7 @@ impl Worker<'_> {
                         return Err(Stop::Ended);
                     }
                     match files.read_steady(self.source, &read) {
-                        Ok((stat, file)) => ItemOutcome::file(&read, stat, Some(&file)),
+                        Ok((stat, file)) => ItemOutcome::file(&read, stat, Some(&file), self.xattrs),
                         Err(stop) => not_read(&read, &stop),
                     }
                 }
@@ -178,9 +181,8 @@ impl SmallFileBuffer<'_> {
         if !(after.is_unchanged(&before) || may_grow && after.has_only_grown(&before)) {
             return Err(Stop::Changed);
         }
-        if before.size <= INGEST_SEARCHED_BYTES
-            && let Some(secret) = secret_in(room)
-        {
+        let is_searched = before.size <= INGEST_SEARCHED_BYTES;
+        if let Some(secret) = if is_searched { secret_in(room) } else { secret_at_start(room) } {
             return Err(Stop::Secret(secret));
         }
         let mut cutter = Cutter::plain(read.profile);
@@ -276,8 +278,15 @@ mod tests {
         let pool = Arc::new(BufferPool::new(4));
         let cancel = AtomicBool::new(false);
         let store = MemoryObjects::new(LIBRARY);
-        let mut worker =
-            Worker { source: &source, store: &store, pool, cancel: &cancel, takes_growing, send: &mut send };
+        let mut worker = Worker {
+            source: &source,
+            store: &store,
+            pool,
+            cancel: &cancel,
+            takes_growing,
+            xattrs: false,
+            send: &mut send,
+        };
         let stat = Stat::at(source.root().unwrap().as_fd(), "film").unwrap();
         let path = EntryPath::new("film").unwrap();
         let read = ToRead { path, slot: 0, stat, profile: Profile::Video, group: None, before: None };

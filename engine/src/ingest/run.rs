@@ -4,17 +4,33 @@
 use std::{fs::File, io};
 
 use bytes::Bytes;
+use rustix::fs::FileType;
 
 use super::{
-    plan::{Fallback, Kept, ToRead},
-    source::{Stat, holes},
+    plan::{Fallback, Kept, ToRead, set_xattrs},
+    source::{Source, Stat, holes},
     walk::LeftOut,
 };
 use crate::{
     chunk::Profile,
-    limits::HOLES_SEEN,
+    limits::{HOLES_SEEN, XATTR_BYTES},
     manifest::{ChunkRef, EntryKind, EntryPath, Extension},
+    xattr,
 };
+
+/// The extended attributes of a file that are taken, and whether some are not.
+fn xattrs_of(file: &File, xattrs: bool) -> (Option<Extension>, bool) {
+    if !xattrs {
+        return (None, xattr::has_any(file));
+    }
+    match xattr::read(file, XATTR_BYTES) {
+        Ok((found, has_longer)) => {
+            let (taken, is_whole) = Extension::xattrs(&found);
+            (taken, has_longer || !is_whole)
+        }
+        Err(_) => (None, true),
+    }
+}
 
 /// A worker's result for a piece of a job.
 #[derive(Debug, Default)]
@@ -56,6 +72,8 @@ pub(super) struct Mark {
 pub(super) enum ItemOutcome {
     /// The entry is kept as it is.
     Keep(Kept),
+    /// The entry is kept, and the file has extended attributes that it lacks.
+    KeepWithout(Kept),
     /// The chunks since the last mark, with those of earlier runs, are the complete content of this file.
     File {
         path: EntryPath,
@@ -64,6 +82,8 @@ pub(super) enum ItemOutcome {
         profile: Profile,
         extensions: Vec<Extension>,
         change: FileChange,
+        /// Whether the file has extended attributes that are not among them.
+        lacks_xattrs: bool,
     },
     /// The chunks since the last mark are invalid: the file changed and is read again.
     Retry,
@@ -98,8 +118,8 @@ impl FileChange {
 
 impl ItemOutcome {
     /// The outcome for a file that was read completely and has the metadata `stat`. Its holes are looked up
-    /// if there is a handle.
-    pub(super) fn file(read: &ToRead, stat: Stat, file: Option<&File>) -> Self {
+    /// if there is a handle; so are its extended attributes, which are taken with `xattrs`.
+    pub(super) fn file(read: &ToRead, stat: Stat, file: Option<&File>, xattrs: bool) -> Self {
         let mut extensions = Vec::new();
         // The name may belong to another file by now.
         let is_planned = (stat.device, stat.inode) == (read.stat.device, read.stat.inode);
@@ -107,9 +127,34 @@ impl ItemOutcome {
             extensions.push(Extension::link_group(first.as_str()));
         }
         extensions.extend(file.and_then(|file| Extension::holes(holes(file, &stat, HOLES_SEEN))));
+        let (found, lacks_xattrs) = file.map_or((None, false), |file| xattrs_of(file, xattrs));
+        extensions.extend(found);
         let change = FileChange::of(read, &stat);
         let (path, slot, profile) = (read.path.clone(), read.slot, read.profile);
-        Self::File { path, slot, stat, profile, extensions, change }
+        Self::File { path, slot, stat, profile, extensions, change, lacks_xattrs }
+    }
+
+    /// The outcome for a file whose content is unchanged: its attributes are taken again, since the publish
+    /// before may have left them out.
+    pub(super) fn unchanged(source: &Source, mut kept: Kept, xattrs: bool) -> Self {
+        if !xattrs {
+            let had = kept.entry.extensions.len();
+            set_xattrs(&mut kept.entry.extensions, None);
+            let lacks = kept.entry.extensions.len() < had;
+            return if lacks { Self::KeepWithout(kept) } else { Self::Keep(kept) };
+        }
+        // A file that was replaced since the walk keeps its entry: the next publish reads it.
+        let Ok(file) = source.file(kept.path.as_str()) else { return Self::Keep(kept) };
+        let is_same = Stat::of(&file).is_ok_and(|stat| {
+            stat.kind == FileType::RegularFile
+                && (stat.size, stat.mtime) == (kept.entry.size, kept.entry.mtime)
+        });
+        if !is_same {
+            return Self::Keep(kept);
+        }
+        let (found, lacks) = xattrs_of(&file, true);
+        set_xattrs(&mut kept.entry.extensions, found);
+        if lacks { Self::KeepWithout(kept) } else { Self::Keep(kept) }
     }
 
     /// The outcome for a file that is left out.

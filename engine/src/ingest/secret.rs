@@ -1,8 +1,8 @@
-//! Items that are never published, whatever their names and wherever they are: secret keys, tickets, and
-//! [homes](crate::home), which hold keys.
+//! Items that are never published, whatever their names and wherever they are: secret keys, tickets, backups
+//! of homes, and [homes](crate::home), which hold keys.
 //!
 //! A key file is recognised by its heading ([`KEY_HEADING`], which every writer of a key file uses), or by
-//! the armor of an encrypted key.
+//! the armor of an encrypted key; a backup by its heading ([`BACKUP_HEADING`]) and the armor behind it.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use memchr::memmem;
 use crate::{
     error::{Error, Result},
     home::{Protected, home_around},
-    limits::{KEY_FILE_BYTES, TICKET_BYTES},
+    limits::{BACKUP_HEAD_BYTES, KEY_FILE_BYTES, TICKET_BYTES},
     statement::ticket::PREFIX,
 };
 
@@ -20,6 +20,11 @@ pub const KEY_HEADING: &str = "chuan-secret-key-1 ";
 /// The beginning of an encrypted key file.
 pub const KEY_ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 
+/// The beginning of a backup of a home; a line end and [`KEY_ARMOR`] follow.
+pub const BACKUP_HEADING: &str = "chuan-home-backup-1";
+
+/// The heading of every version of a backup, without its number.
+const ANY_BACKUP: &[u8] = b"chuan-home-backup-";
 /// The heading of every version of a key file, without its number.
 const ANY_HEADING: &[u8] = b"chuan-secret-key-";
 /// Hexadecimal digits of a key.
@@ -31,6 +36,8 @@ const TICKET_DIGITS: usize = 128;
 const IS_KEY: &str = "it holds a secret key of chuan";
 /// Why a file with a ticket is left out.
 const IS_TICKET: &str = "it is a ticket of chuan, which holds a secret";
+/// Why a backup of a home is left out.
+const IS_BACKUP: &str = "it is a backup of a chuan home, with its secret keys";
 /// Why a home is left out.
 pub(super) const IS_HOME: &str = "it is a home of chuan, with its secret keys";
 
@@ -41,8 +48,19 @@ pub(super) fn secret_in(bytes: &[u8]) -> Option<&'static str> {
     } else if is_ticket(bytes) {
         Some(IS_TICKET)
     } else {
-        None
+        secret_at_start(bytes)
     }
+}
+
+/// Why a file that is too large to be searched is not published, if its first bytes show that.
+pub(super) fn secret_at_start(bytes: &[u8]) -> Option<&'static str> {
+    let head = bytes.get(..bytes.len().min(BACKUP_HEAD_BYTES)).unwrap_or_default();
+    memmem::find_iter(head, ANY_BACKUP)
+        .any(|at| {
+            let rest = head.get(at + ANY_BACKUP.len()..).unwrap_or_default();
+            rest.trim_ascii_start_of(u8::is_ascii_digit).trim_ascii_start().starts_with(KEY_ARMOR.as_bytes())
+        })
+        .then_some(IS_BACKUP)
 }
 
 /// Why an item with this name, or a link with this target, is not published, if it is a secret.
@@ -135,6 +153,25 @@ mod tests {
             format!("{KEY_ARMOR}\n{}", "x".repeat(5000)),
         ] {
             assert!(!holds_key(text.as_bytes()), "{text:?} was left out");
+        }
+    }
+
+    #[test]
+    fn backups_are_recognised_by_their_heading_and_armor() {
+        let backup = format!("{BACKUP_HEADING}\n{KEY_ARMOR}\nYWdl\n");
+        for text in [backup.clone(), format!("\u{feff}\r\n{backup}"), backup.replace("-1", "-27")] {
+            for long in [String::new(), "x".repeat(200_000)] {
+                let text = format!("{text}{long}");
+                assert_eq!(secret_in(text.as_bytes()), Some(IS_BACKUP));
+                assert_eq!(secret_at_start(text.as_bytes()), Some(IS_BACKUP));
+            }
+        }
+        for text in [
+            format!("a backup begins with {BACKUP_HEADING} and with {KEY_ARMOR}"),
+            BACKUP_HEADING.to_owned(),
+            format!("{}{backup}", "x".repeat(BACKUP_HEAD_BYTES)),
+        ] {
+            assert_eq!(secret_at_start(text.as_bytes()), None, "{text:.80} was left out");
         }
     }
 }

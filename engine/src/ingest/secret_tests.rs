@@ -107,6 +107,7 @@ fn read_swapped(at_first: bool, key: &str) -> (String, Vec<u8>) {
         pool,
         cancel: &cancel,
         takes_growing: true,
+        xattrs: false,
         send: &mut send,
     };
     let path = EntryPath::new("film").unwrap();

@@ -32,6 +32,8 @@ pub struct Tally {
     pub chunk_bytes_new: u64,
     /// Bytes of pages that the store did not hold.
     pub page_bytes_new: u64,
+    /// Files with extended attributes that are not in the trees.
+    pub xattrs_left: u64,
     /// Items that are left out without being an error, with the reason: special files, links that lead out,
     /// keys and homes, and items that were deleted meanwhile.
     pub skipped: Listed<(String, String)>,

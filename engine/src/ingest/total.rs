@@ -67,6 +67,7 @@ pub(super) fn count(
     run_planner(store, ingest, opened, &mut |job: Job| {
         for item in &job.items {
             let bytes = match item {
+                Item::Unchanged(kept) => kept.entry.size,
                 Item::Keep(kept) if kept.entry.kind == EntryKind::File => kept.entry.size,
                 Item::Read(read) => read.stat.size,
                 Item::Keep(_) | Item::LeftOut(_) | Item::Gap { .. } => continue,

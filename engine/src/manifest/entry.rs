@@ -7,7 +7,7 @@ use super::{
     path::{EntryPath, LinkTarget},
 };
 pub use crate::chunk::ChunkRef;
-use crate::{chunk::Profile, id::PageId};
+use crate::{chunk::Profile, id::PageId, xattr::Xattrs};
 
 /// Seconds and nanoseconds since 1970 UTC; nanoseconds < 10⁹.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +133,12 @@ impl Entry {
     /// too.
     pub fn holes(&self) -> Vec<Range<u64>> {
         extension::find(&self.extensions, extension::HOLES).map(extension::read_holes).unwrap_or_default()
+    }
+
+    /// The extended attributes of a file, if it was published with them.
+    pub(crate) fn xattrs(&self) -> Xattrs {
+        let found = extension::find(&self.extensions, extension::XATTRS);
+        found.and_then(extension::read_xattrs).unwrap_or_default()
     }
 
     /// The first critical extension whose tag is not in `known`. A reader that finds one must refuse the

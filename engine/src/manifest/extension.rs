@@ -5,7 +5,9 @@
 //!   1  link group  a file  the path of the group's first file: of the same class, before this entry
 //!   2  holes       a file  1 to 128 holes, each: start (8), length (8), little-endian;
 //!                          ascending, not adjacent, none empty, within the file
-//!   3  xattrs              reserved: kept as it is
+//!   3  xattrs      of a file  extended attributes of the namespace `user`, each: name length (1), name without
+//!                             the namespace, value length (2, little-endian), value; ascending by name, none
+//!                             twice, no name empty or with a zero byte; 1 to 1,024 bytes in all
 //! ```
 //!
 //! None of these extensions is critical: a reader that does not know one restores the same bytes under the
@@ -20,14 +22,15 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    limits::HOLES as HOLES_MAX,
+    limits::{HOLES as HOLES_MAX, XATTR_BYTES},
+    xattr::Xattrs,
 };
 
 /// The tag of the link group.
 pub const LINK_GROUP: u16 = 1;
 /// The tag of the holes.
 pub const HOLES: u16 = 2;
-/// The reserved tag of extended attributes.
+/// The tag of extended attributes.
 pub const XATTRS: u16 = 3;
 
 /// Bytes of one hole.
@@ -62,6 +65,27 @@ impl Extension {
             .collect();
         (!bytes.is_empty()).then_some(Self { tag: HOLES, critical: false, bytes })
     }
+
+    /// The extension for the extended attributes of a file, in the order of their names as long as they fit;
+    /// `None` if there is none. Also returns whether all fit.
+    pub(crate) fn xattrs(found: &Xattrs) -> (Option<Self>, bool) {
+        let (mut bytes, mut is_whole) = (Vec::new(), true);
+        for (name, value) in found {
+            let (Ok(name_len), Ok(len)) = (u8::try_from(name.len()), u16::try_from(value.len())) else {
+                is_whole = false;
+                continue;
+            };
+            if bytes.len() + 3 + name.len() + value.len() > XATTR_BYTES {
+                is_whole = false;
+                continue;
+            }
+            bytes.push(name_len);
+            bytes.extend_from_slice(name);
+            bytes.extend_from_slice(&len.to_le_bytes());
+            bytes.extend_from_slice(value);
+        }
+        ((!bytes.is_empty()).then_some(Self { tag: XATTRS, critical: false, bytes }), is_whole)
+    }
 }
 
 /// The bytes of the extension with this tag.
@@ -78,6 +102,24 @@ pub(super) fn read_holes(bytes: &[u8]) -> Vec<Range<u64>> {
         start..start.saturating_add(u64::from_le_bytes(len))
     };
     holes.iter().map(hole).collect()
+}
+
+/// Decodes extended attributes; `None` if they are malformed.
+pub(super) fn read_xattrs(bytes: &[u8]) -> Option<Xattrs> {
+    let mut found = Xattrs::new();
+    let mut rest = bytes;
+    while let Some((name_len, after)) = rest.split_first() {
+        let (name, after) = after.split_at_checked((*name_len).into())?;
+        let (len, after) = after.split_first_chunk()?;
+        let (value, after) = after.split_at_checked(u16::from_le_bytes(*len).into())?;
+        let is_after = found.last_key_value().is_none_or(|(last, _)| last.as_slice() < name);
+        if name.is_empty() || name.contains(&0) || !is_after {
+            return None;
+        }
+        found.insert(name.to_vec(), value.to_vec());
+        rest = after;
+    }
+    (!found.is_empty() && bytes.len() <= XATTR_BYTES).then_some(found)
 }
 
 /// Checks an extension with a known tag. Accepts an extension with any other tag.
@@ -135,6 +177,28 @@ mod tests {
         assert!(kept.is_sorted_by_key(|hole| hole.start) && kept.iter().all(|hole| holes.contains(hole)));
         let large = |hole: &&Range<u64>| hole.end - hole.start == 9000;
         assert_eq!(kept.iter().filter(large).count(), holes.iter().filter(large).count());
+    }
+
+    #[test]
+    fn xattrs_are_read_as_they_were_written_and_what_does_not_fit_is_left_out() {
+        let found = Xattrs::from([(b"a".to_vec(), b"1".to_vec()), (b"b".to_vec(), Vec::new())]);
+        let (extension, is_whole) = Extension::xattrs(&found);
+        let bytes = extension.unwrap().bytes;
+        assert!(is_whole && bytes == b"\x01a\x01\x001\x01b\x00\x00");
+        assert_eq!(read_xattrs(&bytes), Some(found.clone()));
+        for cut in 1..bytes.len() {
+            let is_whole_one = cut == 5;
+            assert_eq!(read_xattrs(&bytes[..cut]).is_some(), is_whole_one, "{cut}");
+        }
+        let twice = [&bytes[..5], &bytes[..5]].concat();
+        for malformed in [&b""[..], b"\x00\x00\x00", b"\x01\x00\x00\x00", &twice] {
+            assert_eq!(read_xattrs(malformed), None, "{malformed:?}");
+        }
+        let mut large = found;
+        large.insert(b"a2".to_vec(), vec![7; XATTR_BYTES]);
+        let (extension, is_whole) = Extension::xattrs(&large);
+        assert!(!is_whole && extension.unwrap().bytes == bytes);
+        assert_eq!(Extension::xattrs(&Xattrs::new()), (None, true));
     }
 
     #[test]

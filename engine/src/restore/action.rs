@@ -7,10 +7,13 @@ use super::{
     stat::{DiskKind, Stat},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     id::ChunkId,
-    manifest::{Content, Entry, EntryKind, EntryPath},
+    manifest::{Content, Entry, EntryKind, EntryPath, extension},
 };
+
+/// Extensions of an entry that a restore supports.
+const KNOWN_EXTENSIONS: [u16; 3] = [extension::LINK_GROUP, extension::HOLES, extension::XATTRS];
 
 /// An entry of the release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,4 +168,15 @@ pub(super) fn content_id(entry: &Entry) -> ChunkId {
         }
     }
     ChunkId::of(&bytes)
+}
+
+/// Refuses an entry with a critical extension that this version does not support.
+pub(super) fn check_known(path: &EntryPath, entry: &Entry) -> Result<()> {
+    match entry.unknown_critical(&KNOWN_EXTENSIONS) {
+        None => Ok(()),
+        Some(tag) => Err(Error::Invalid(format!(
+            "{:?} needs a newer version of chuan (extension {tag}); update, then restore again",
+            path.as_str()
+        ))),
+    }
 }

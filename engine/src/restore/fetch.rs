@@ -19,7 +19,7 @@ use crossbeam_channel::Sender;
 
 use super::{
     RestoreReport,
-    action::{Action, OnDisk, Wanted},
+    action::{Action, OnDisk, Wanted, check_known},
     batch::{Batch, Draft},
     destination::Destination,
     failures::{FailureKind, Failures},
@@ -34,10 +34,11 @@ use crate::{
     chunk::chunker::BufferPool,
     error::{Error, Result},
     id::ChunkId,
-    limits::BATCH_IDS,
-    manifest::{ChunkRef, Entry, EntryPath, LinkTarget, cursor, extension},
+    limits::{BATCH_IDS, XATTR_BYTES},
+    manifest::{ChunkRef, Entry, EntryPath, LinkTarget, cursor},
     progress::{Change, Counts, Progress},
     store::Objects,
+    xattr,
 };
 
 /// Bytes fetched and sent to the writer at a time.
@@ -46,8 +47,6 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const CLONED_BYTES: u64 = 1024 * 1024;
 /// Maximum number of chunk lengths whose id of zeros is cached.
 const ZERO_LENGTHS: usize = 64;
-/// Extensions of an entry that a restore supports.
-const KNOWN_EXTENSIONS: [u16; 2] = [extension::LINK_GROUP, extension::HOLES];
 
 /// The fetching half of a restore.
 pub(super) struct Fetcher<'a> {
@@ -58,6 +57,8 @@ pub(super) struct Fetcher<'a> {
     pub(super) checks: bool,
     /// The link groups; `None` if every path gets a file of its own.
     pub(super) links: Option<Links<'a>>,
+    /// Whether extended attributes are restored.
+    pub(super) xattrs: bool,
     pub(super) shared: Shared,
     pub(super) cancel: &'a AtomicBool,
     pub(super) progress: &'a mut dyn Progress,
@@ -205,7 +206,10 @@ impl Fetcher<'_> {
         if let Err(error) = check_known(path, entry) {
             return self.fail(path, &error);
         }
-        let target = Target::new(path, entry, old.as_ref());
+        let mut target = Target::new(path, entry, old.as_ref());
+        let xattrs = entry.xattrs();
+        self.report.xattrs_left += u64::from(!self.xattrs && !xattrs.is_empty());
+        target.xattrs = self.xattrs.then_some(xattrs);
         if let Some(links) = &mut self.links
             && let Some(first) = links.first_of(path, entry)?
             && !self.failures.has(first.as_str())
@@ -264,7 +268,8 @@ impl Fetcher<'_> {
     /// file of another path although the release does not link the two. Names that the release does not have
     /// do not matter: they belong to the user.
     fn kept(&mut self, target: Target, entry: &Entry, old: &Stat) -> Result<()> {
-        let is_mended = old.mark.mtime == target.mtime && old.mode & 0o777 == target.mode;
+        let is_mended =
+            old.mark.mtime == target.mtime && old.mode & 0o777 == target.mode && self.has_xattrs(&target);
         let is_to_part = self.links.is_none() && entry.link_group().is_some() && old.names > 1;
         let is_anew = is_to_part || (!is_mended && (!old.is_own() || old.names > 1));
         if is_anew {
@@ -283,6 +288,14 @@ impl Fetcher<'_> {
         }
         self.planned(target.path.as_bytes(), Change::Mended, Some(entry.size), Some(entry.size));
         self.step(Step::Mend(target))
+    }
+
+    /// Whether a file has the extended attributes that it gets. Attributes that cannot be read count as
+    /// wrong.
+    fn has_xattrs(&mut self, target: &Target) -> bool {
+        let Some(wanted) = &target.xattrs else { return true };
+        let read = self.open(&target.path).map(|file| xattr::read(file, XATTR_BYTES));
+        matches!(read, Some(Ok((found, false))) if found == *wanted)
     }
 
     fn link(&mut self, target: Target, first: String) -> Result<()> {
@@ -482,16 +495,5 @@ impl Fetcher<'_> {
 
     fn stop_if_cancelled(&self) -> Result<()> {
         if self.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
-    }
-}
-
-/// Refuses an entry with a critical extension that this version does not support.
-fn check_known(path: &EntryPath, entry: &Entry) -> Result<()> {
-    match entry.unknown_critical(&KNOWN_EXTENSIONS) {
-        None => Ok(()),
-        Some(tag) => Err(Error::Invalid(format!(
-            "{:?} needs a newer version of chuan (extension {tag}); update, then restore again",
-            path.as_str()
-        ))),
     }
 }

@@ -55,6 +55,8 @@ mod temp_tests;
 #[cfg(test)]
 mod tests;
 mod write;
+#[cfg(test)]
+mod xattr_tests;
 
 use std::{
     collections::HashMap,
@@ -120,6 +122,9 @@ pub struct Restore {
     pub delete: bool,
     /// Restores hard links: files that were one file under several names become one file again.
     pub hard_links: bool,
+    /// Gives files the extended attributes of the release, and removes others of the namespace `user`.
+    /// Without it, extended attributes are neither set nor removed.
+    pub xattrs: bool,
     /// Changes nothing, and reports every planned change to [`Progress::planned`].
     pub dry_run: bool,
     /// The directory of the records of restored folders; without it nothing is remembered.
@@ -138,6 +143,7 @@ impl Restore {
             check: false,
             delete: false,
             hard_links: true,
+            xattrs: false,
             dry_run: false,
             records: None,
             home: None,
@@ -161,6 +167,8 @@ pub struct RestoreReport {
     pub bytes_written: u64,
     /// Of these, the bytes that came from the old file at the path, not from the store.
     pub bytes_reused: u64,
+    /// Files whose extended attributes in the release were not restored, since that was not requested.
+    pub xattrs_left: u64,
     /// Folders that are now as in the manifest.
     pub folders: u64,
     /// Symbolic links that are now as in the manifest.
@@ -235,6 +243,7 @@ pub fn restore(
         store,
         destination: reading,
         checks: restore.check,
+        xattrs: restore.xattrs,
         shared: Shared::default(),
         links: restore.hard_links.then(|| Links::new(&selection)),
         cancel,

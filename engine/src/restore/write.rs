@@ -27,6 +27,7 @@ use crate::{
     id::ChunkId,
     limits::RESTORE_DIRECT_BYTES,
     manifest::{Entry, EntryKind, EntryPath, Timestamp},
+    xattr::{self, Xattrs},
 };
 
 /// One step of the writer.
@@ -74,6 +75,8 @@ pub(super) struct Target {
     /// The id of its content in the record.
     pub(super) content: ChunkId,
     pub(super) holes: Vec<Range<u64>>,
+    /// The extended attributes that it gets; `None` if they are left as they are.
+    pub(super) xattrs: Option<Xattrs>,
     /// Whether it replaces a folder.
     pub(super) over_folder: bool,
 }
@@ -88,6 +91,7 @@ impl Target {
             mode: entry.mode & 0o777,
             content: content_id(entry),
             holes: entry.holes(),
+            xattrs: None,
             over_folder: old.is_some_and(|old| old.kind == DiskKind::Folder),
         }
     }
@@ -331,10 +335,22 @@ impl Writer {
             )));
         }
         output.end(&mut self.buffer).map_err(|error| failed(target, error))?;
+        self.set_xattrs(&output.file, target);
         set(&output.file, target)?;
         self.finish(target, temp)?;
         // Read only now: the move changed the file's ctime.
         Stat::of(&output.file).map_err(|error| failed(target, error))
+    }
+
+    /// Sets the extended attributes of a file, if that was requested. A failure is listed, and the file
+    /// stays: its content is more than its attributes.
+    fn set_xattrs(&mut self, file: &File, target: &Target) {
+        if let Some(wanted) = &target.xattrs
+            && let Err(error) = xattr::set(file, wanted)
+        {
+            let what = format!("setting extended attributes of {:?} in the destination", target.path);
+            self.done.failures.push(target.path.as_bytes(), &Error::io(what, error.into()));
+        }
     }
 
     fn finish(&mut self, target: &Target, temp: &Temp) -> Result<()> {
@@ -351,6 +367,11 @@ impl Writer {
         let vanished =
             || Error::Busy(format!("{:?} in the destination vanished while the restore ran", target.path));
         let file = self.done.destination.open_file(&target.path)?.ok_or_else(vanished)?;
+        if target.xattrs.is_some() {
+            // Only a file that its owner may write gets attributes; its final mode is set behind them.
+            let _ = fchmod(&file, Mode::from_bits_truncate(target.mode.into()) | Mode::WUSR);
+            self.set_xattrs(&file, target);
+        }
         set(&file, target)?;
         Stat::of(&file).map_err(|error| failed(target, error))
     }

@@ -208,6 +208,11 @@ pub struct Restore {
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]
     pub no_hard_links: bool,
+    /// Give files the extended attributes that they were published with, and remove others of the namespace
+    /// `user`
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default)]
+    pub xattrs: bool,
 }
 
 impl Restore {
@@ -221,6 +226,7 @@ impl Restore {
             delete: false,
             dry_run: false,
             no_hard_links: false,
+            xattrs: false,
         }
     }
 }

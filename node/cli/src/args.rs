@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, parser
 
 use super::{
     help::{self, GLOBAL},
+    home::HomeVerb,
     key::KeyVerb,
     ledger::LedgerVerb,
     library,
@@ -121,6 +122,9 @@ pub(super) enum Verb {
     /// Propose, show and sign the root of a library, which gives keys their roles; needs no home
     #[command(subcommand)]
     Root(RootVerb),
+    /// Back up this home, make it again from a backup, move it to another folder
+    #[command(subcommand)]
+    Home(HomeVerb),
     /// Show the two files of this home's ledger, and choose one if they contradict each other
     #[command(subcommand)]
     Ledger(LedgerVerb),
@@ -195,6 +199,9 @@ mod tests {
             "chuan --home H ledger show --json",
             "chuan --home H ledger keep a --yes",
             "chuan --home H ledger keep b --dry-run",
+            "chuan --home H home backup F --json",
+            "chuan --home H home restore F",
+            "chuan --home H home move D",
             "chuan completions bash",
             "chuan status --home H -v -q",
         ] {

@@ -6,6 +6,7 @@ mod escape;
 mod examples;
 mod flags;
 mod help;
+mod home;
 mod key;
 mod ledger;
 mod library;
@@ -32,7 +33,7 @@ use std::{
 use chuan::{
     audit_log, authority,
     engine::id::NodeId,
-    home::{self, Home},
+    home::{self as home_of, Home, owner},
     job::{Cancel, Event, Job},
     keyring::Keyring,
     node::{Node, identity},
@@ -43,7 +44,6 @@ use chuan_api::{
     command::{Audit, AuditVerb, Carry, CarryRoots, ChannelVerb, Command, PolicyVerb, Role, Signed},
     exit::{Exit, Failure, Result},
     human::counted,
-    json::Ready,
     outcome::{Outcome, Row},
 };
 
@@ -72,6 +72,9 @@ fn main() -> ExitCode {
     if let Err(failure) = limits::check_threads() {
         return show_failure(&failure, cli.json, "");
     }
+    if let Err(failure) = act_as_owner(&cli) {
+        return show_failure(&failure, cli.json, verb_name(&cli.verb));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return show_failure(&Failure::io("start threads", error), cli.json, ""),
@@ -80,6 +83,18 @@ fn main() -> ExitCode {
     // A blocking call that ignores cancellation must not delay the exit. All such calls are safe to abort.
     runtime.shutdown_background();
     exit
+}
+
+/// As root on the home of another user, works as that user: see [`owner`].
+fn act_as_owner(cli: &Cli) -> Result<()> {
+    match cli.verb {
+        Verb::Key(_) | Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
+        _ => cli
+            .home
+            .clone()
+            .or_else(|| home_of::default_root().ok())
+            .map_or(Ok(()), |root| owner::act_as_owner(&root)),
+    }
 }
 
 async fn run(cli: Cli, log: Log) -> ExitCode {
@@ -93,33 +108,34 @@ async fn run(cli: Cli, log: Log) -> ExitCode {
 
 async fn dispatch(cli: Cli, log: Log) -> Result<Exit> {
     let show = Show { json: cli.json, progress: cli.progress, quiet: cli.quiet };
-    let home = || cli.home.clone().map_or_else(home::default_root, Ok);
+    let root = || cli.home.clone().map_or_else(home_of::default_root, Ok);
     match cli.verb {
         Verb::Completions { shell } => completions(shell),
         Verb::Man { dir } => help::write_manual(args::command(), &dir).map(|()| Exit::Ok),
-        Verb::Init { name, role, renew } => init(&home()?, name.as_deref(), role, renew, show),
-        Verb::Serve { listen } => serve(&home()?, listen.as_deref(), show, &log).await,
+        Verb::Init { name, role, renew } => init(&root()?, name.as_deref(), role, renew, show),
+        Verb::Serve { listen } => serve(&root()?, listen.as_deref(), show, &log).await,
         Verb::Run(Command::Audit(Audit { verb: AuditVerb::Verify(verify) })) if verify.export.is_some() => {
             // An export is verified without a home.
             answer(&Outcome::AuditVerify(audit_log::verify_export(&verify)?), "audit verify", show)
         }
-        Verb::Run(command) => execute(home()?, Task::Run(ticket::resolve(command)?), show).await,
-        Verb::Signed(command) => execute(home()?, Task::Signed(command), show).await,
-        Verb::Channel(verb) => execute(home()?, Task::of_channel(verb), show).await,
-        Verb::Policy(verb) => execute(home()?, Task::of_policy(verb), show).await,
-        Verb::Sign(sign) => match sign::run(&sign, home().ok().and_then(|root| Home::find(&root).ok()))? {
+        Verb::Run(command) => execute(root()?, Task::Run(ticket::resolve(command)?), show).await,
+        Verb::Signed(command) => execute(root()?, Task::Signed(command), show).await,
+        Verb::Channel(verb) => execute(root()?, Task::of_channel(verb), show).await,
+        Verb::Policy(verb) => execute(root()?, Task::of_policy(verb), show).await,
+        Verb::Sign(sign) => match sign::run(&sign, root().ok().and_then(|root| Home::find(&root).ok()))? {
             sign::Signed::Done(outcome) => answer(&outcome, "sign", show),
-            sign::Signed::Apply { roots: false } => execute(home()?, Task::Apply(sign.file), show).await,
+            sign::Signed::Apply { roots: false } => execute(root()?, Task::Apply(sign.file), show).await,
             sign::Signed::Apply { roots: true } => {
                 let carry = CarryRoots::Apply { file: sign.file, yes: sign.yes };
-                execute(home()?, Task::Roots(carry), show).await
+                execute(root()?, Task::Roots(carry), show).await
             }
         },
-        Verb::Statements(carry) => execute(home()?, Task::Statements(carry), show).await,
-        Verb::Root(RootVerb::Carry(carry)) => execute(home()?, Task::Roots(carry), show).await,
+        Verb::Statements(carry) => execute(root()?, Task::Statements(carry), show).await,
+        Verb::Root(RootVerb::Carry(carry)) => execute(root()?, Task::Roots(carry), show).await,
         Verb::Key(verb) => answer(&Outcome::Key(key::run(&verb)?), "key", show),
         Verb::Root(verb) => answer(&root::run(verb)?, "root", show),
-        Verb::Ledger(verb) => ledger(&Home::find(&home()?)?, &verb, show),
+        Verb::Home(verb) => answer(&home::run(&root()?, &verb, show.quiet)?, "home", show),
+        Verb::Ledger(verb) => ledger(&Home::find(&root()?)?, &verb, show),
     }
 }
 
@@ -377,6 +393,7 @@ const fn verb_name(verb: &Verb) -> &'static str {
         Verb::Key(_) => "key",
         Verb::Root(_) => "root",
         Verb::Ledger(_) => "ledger",
+        Verb::Home(_) => "home",
         Verb::Completions { .. } => "completions",
         Verb::Man { .. } => "man",
         Verb::Channel(ChannelVerb::Set { .. }) => "channel set",

@@ -5,6 +5,7 @@ mod acts;
 mod audit;
 mod channel;
 mod classes;
+mod home;
 mod lag;
 mod ledger;
 mod publish;
@@ -71,6 +72,9 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Fingerprint(shown) => trust::fingerprints(out, shown),
         Outcome::Ledger(shown) => ledger::shown(out, shown),
         Outcome::LedgerKept(kept) => ledger::kept(out, kept),
+        Outcome::HomeBackedUp(made) => home::backed_up(out, made),
+        Outcome::HomeRestored(made) => home::restored(out, made),
+        Outcome::HomeMoved(moved) => home::moved(out, moved),
     }
 }
 
@@ -121,6 +125,13 @@ fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
         counted(u64::from(invited.uses), "node"),
         time(invited.expires_ms)
     )?;
+    if invited.addresses_private {
+        writeln!(
+            out,
+            "! nodes of other networks cannot reach these addresses: set `announce` in chuan.toml to an address that they reach, \
+             or give one with --address"
+        )?;
+    }
     writeln!(out, "{}", invited.ticket)
 }
 
@@ -274,7 +285,7 @@ fn diff(out: &mut impl Write, differed: &Differed) -> io::Result<()> {
 }
 
 fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
-    problems(out, &verified.problems, verified.missing + verified.corrupt)?;
+    problems(out, &verified.problems, verified.problems_total)?;
     let verdict = if verified.ok { "no problems" } else { "problems found" };
     writeln!(
         out,
@@ -302,7 +313,7 @@ fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
 }
 
 fn rebuild(out: &mut impl Write, rebuilt: &Rebuilt) -> io::Result<()> {
-    problems(out, &rebuilt.problems, rebuilt.lost)?;
+    problems(out, &rebuilt.problems, rebuilt.problems_total)?;
     writeln!(
         out,
         "rebuilt the index from {} in {}: {}, {}, {}; {} lost",
@@ -345,6 +356,7 @@ fn status(out: &mut impl Write, status: &Status) -> io::Result<()> {
     }
     writeln!(out, "room       for {}", bytes(store.usable_bytes))?;
     ledger::status(out, &status.ledger)?;
+    home::status(out, status)?;
     status.libraries.iter().try_for_each(|library| library_status(out, library))?;
     if status.peers.is_empty() {
         return Ok(());
@@ -454,8 +466,11 @@ mod tests {
 
     #[test]
     fn problems_that_are_not_listed_are_counted() {
-        let verified =
-            Verified { missing: 5, problems: vec!["page ab is missing".into()], ..Verified::default() };
+        let verified = Verified {
+            problems_total: 5,
+            problems: vec!["page ab is missing".into()],
+            ..Verified::default()
+        };
         let text = text(|out| outcome(out, &Outcome::Verify(verified.clone())));
         assert!(text.starts_with("! page ab is missing\n! and 4 more\n"), "{text}");
     }

@@ -19,7 +19,8 @@ use crate::{
 };
 
 pub use crate::key_file::{
-    Ask, NEW_PASSPHRASE, PASSPHRASE, Passphrase, check_free, create, is_encrypted, passphrase_of, read, write,
+    Ask, BACKUP_PASSPHRASE, NEW_PASSPHRASE, PASSPHRASE, Passphrase, check_free, create, is_encrypted,
+    passphrase_of, read, write,
 };
 
 /// The key files of a command.

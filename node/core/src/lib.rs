@@ -52,7 +52,8 @@
 //! the layout on disk, [`keyring`] the secret keys, [`mod@node`] an open home with a method for each command.
 //! [`session`] runs a command in this process or in the process that holds the home; [`authority`] runs
 //! commands that the caller's key signs. [`transfer`] moves statements between a home and files,
-//! [`audit_log`] verifies an exported audit log, [`ledger`] inspects the two files of a ledger.
+//! [`audit_log`] verifies an exported audit log, [`ledger`] inspects the two files of a ledger, and [`home`]
+//! also backs up a home and moves it.
 //!
 //! Inside an open home, services own the state: `library`, `peers`, `exchange`, `serve`, `vouch` and `audit`,
 //! over one `context`. `commands`, `publish`, `pull` and `rotate` work through them.

@@ -36,6 +36,8 @@ pub(crate) struct Replaced {
 /// Replaces the node's key in every library that accepts the successor. At most one rotation may run at a
 /// time. Blocks.
 pub(crate) fn replace(context: &Context, service: &LibraryService, grace_ms: u64) -> Result<Replaced> {
+    // Libraries that are not known here would keep the old key, and not know the new one.
+    service.check_not_lost(None)?;
     let (id, old) = (context.me(), context.home.node_key()?);
     // An interrupted rotation is continued: a library may name its key.
     let begun = context.home.next_key()?;
@@ -109,7 +111,10 @@ pub(crate) fn finish(context: &Context, service: &LibraryService) -> Result<()> 
     };
     let all = service.all();
     let said = all.iter().flat_map(|library| library.statements()).find_map(|said| grace(said.body()));
-    let Some(grace_ms) = said else { return home.drop_next_key() };
+    // A lost statement may name the key: after a peer has sent it, the next start finishes.
+    let Some(grace_ms) = said else {
+        return if service.has_lost() { Ok(()) } else { home.drop_next_key() };
+    };
     let step = Step::of(context, service, (&old, &new), grace_ms);
     match step.and_then(|step| step.announce(service)) {
         Ok(_) => take_next_key(context),

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use super::shape::Shape;
 
 /// Commands that have subcommands.
-const GROUPS: [&str; 7] = ["audit", "channel", "key", "ledger", "policy", "root", "statements"];
+const GROUPS: [&str; 8] = ["audit", "channel", "home", "key", "ledger", "policy", "root", "statements"];
 /// Time limit for a process to end after a signal.
 const END_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a film: less than the smallest chunk, so that a film is one chunk.
@@ -109,7 +109,7 @@ impl Scenario {
             names.fold(word.to_owned(), |word, (name, value)| word.replace(&format!("${name}"), value))
         });
         let mut command = Home::at(self.path(home))?.command(["--json"]);
-        command.args(words).env_remove("CHUAN_KEY");
+        command.args(words).env_remove("CHUAN_KEY").env("CHUAN_BACKUP_PASSPHRASE", "of the backup");
         Ok(command)
     }
 

@@ -210,8 +210,11 @@ fn audit(s: &mut Scenario) -> Result<()> {
             "audit export $dir/origin.audit",
             "status",
             "ledger show",
+            "home backup $dir/origin.backup",
         ],
     )?;
+    s.run("again", "home restore $dir/origin.backup")?;
+    s.run("again", "home move $dir/elsewhere")?;
     s.run("none", "audit verify --export $dir/origin.audit --checkpoint $dir/origin.checkpoint")?;
     s.ends_by_a_signal("origin", "audit tail --follow")
 }

@@ -62,6 +62,10 @@ pub struct Publish {
     #[cfg_attr(feature = "clap", arg(long, value_enum, default_value_t, value_name = "HOW"))]
     #[serde(default)]
     pub growing: Growing,
+    /// Take the extended attributes of files, of the namespace `user`, up to 1 KiB a file
+    #[cfg_attr(feature = "clap", arg(long))]
+    #[serde(default)]
+    pub xattrs: bool,
     /// Read every file, also files whose size, times and inode have not changed
     #[cfg_attr(feature = "clap", arg(long))]
     #[serde(default)]

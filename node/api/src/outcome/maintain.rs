@@ -29,6 +29,9 @@ pub struct Verified {
     pub superseded: u64,
     /// The first missing and corrupt objects, in words.
     pub problems: Vec<String>,
+    /// The number of missing and corrupt objects.
+    #[serde(default)]
+    pub problems_total: u64,
     /// Duration of the check.
     pub seconds: f64,
 }
@@ -47,8 +50,11 @@ pub struct Rebuilt {
     pub statements: u64,
     /// Records that could not be read.
     pub lost: u64,
-    /// The damage, in words.
+    /// The first damaged records, in words.
     pub problems: Vec<String>,
+    /// The number of damaged records.
+    #[serde(default)]
+    pub problems_total: u64,
     /// Duration of the rebuild.
     pub seconds: f64,
 }

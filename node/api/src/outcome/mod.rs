@@ -5,6 +5,8 @@
 mod act;
 mod audit;
 mod channel;
+mod home;
+mod join;
 mod lag;
 mod ledger;
 mod listing;
@@ -27,6 +29,8 @@ pub use channel::{
     ChannelHistory, ChannelList, ChannelMoved, ChannelRow, ConflictList, ConflictProof, ConflictRow, MoveRow,
     Vouched,
 };
+pub use home::{BackupStatus, HomeBackedUp, HomeMoved, HomeRestored};
+pub use join::{Invited, Joined};
 pub use lag::{Announced, Announcer, Asked, Lag, ReleaseRef};
 pub use ledger::{LedgerCopy, LedgerKept, LedgerShown, LedgerStatus, LeftOut};
 pub use listing::{ClassList, ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
@@ -121,6 +125,12 @@ pub enum Outcome {
     Ledger(LedgerShown),
     /// Of `ledger keep`.
     LedgerKept(Box<LedgerKept>),
+    /// Of `home backup`.
+    HomeBackedUp(HomeBackedUp),
+    /// Of `home restore`.
+    HomeRestored(HomeRestored),
+    /// Of `home move`.
+    HomeMoved(HomeMoved),
 }
 
 impl Outcome {
@@ -209,41 +219,6 @@ impl TryFrom<&ListedClass> for ReleaseClass {
     fn try_from(class: &ListedClass) -> Result<Self> {
         Ok(Self { slot: class.slot, name: class.name.clone(), commitment: class.commitment.parse()? })
     }
-}
-
-/// Answer of `invite`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Invited {
-    /// The ticket.
-    pub ticket: String,
-    /// The library's id.
-    pub library: String,
-    /// Its label.
-    pub library_name: String,
-    /// The addresses in the ticket.
-    pub addresses: Vec<String>,
-    /// When it expires.
-    pub expires_ms: i64,
-    /// How many nodes may join with it.
-    pub uses: u32,
-}
-
-/// Answer of `join`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Joined {
-    /// The library's id.
-    pub library: String,
-    /// Its label.
-    pub library_name: String,
-    /// The node that admitted this one.
-    #[serde(rename = "node")]
-    pub from: String,
-    /// The address at which it was reached.
-    pub address: String,
-    /// The role of this node in the library.
-    pub role: String,
 }
 
 /// Answer of `pull`.

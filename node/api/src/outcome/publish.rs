@@ -45,6 +45,9 @@ pub struct Published {
     pub changed: bool,
     /// Whether this publish founded the library; of a dry run, whether it would.
     pub founded: bool,
+    /// The home with the keys of the new library, if this publish founded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
     /// Whether this was a dry run, which changes nothing.
     #[serde(default)]
     pub dry_run: bool,
@@ -114,6 +117,9 @@ pub struct Published {
     /// The number of unsettled files.
     #[serde(default)]
     pub unsettled_total: u64,
+    /// Files with extended attributes that are not in the release. A dry run does not look for them.
+    #[serde(default)]
+    pub xattrs_left_total: u64,
     /// Duration of the publish.
     pub seconds: f64,
 }
@@ -133,6 +139,7 @@ impl Published {
             bytes_gone: tally.bytes_gone,
             chunks_new: tally.chunks_new,
             chunk_bytes_new: tally.chunk_bytes_new,
+            xattrs_left_total: tally.xattrs_left,
             skipped_total: tally.skipped.count,
             skipped: tally.skipped.first.into_iter().map(skipped).collect(),
             excluded_total: tally.excluded.count,

@@ -44,6 +44,9 @@ pub struct Restored {
     /// Files that are hard links to other files of the release.
     #[serde(default)]
     pub files_linked: u64,
+    /// Files whose extended attributes in the release were not restored, since that was not requested.
+    #[serde(default)]
+    pub xattrs_left: u64,
     /// Bytes of all those files.
     pub bytes_total: u64,
     /// Bytes written.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Lag, ledger::LedgerStatus};
+use super::{BackupStatus, Identity, Lag, ledger::LedgerStatus};
 
 /// Answer of `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Status {
     /// The ledger.
     #[serde(default)]
     pub ledger: LedgerStatus,
+    /// The last backup of the home.
+    #[serde(default)]
+    pub backup: BackupStatus,
     /// Known peers.
     pub peers: Vec<PeerStatus>,
     /// Counts of sessions, requests and statements of peers since the process opened the home.
@@ -114,6 +117,7 @@ pub struct LibraryStatus {
 
 /// A peer that refuses this node, in `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefusedBy {
     /// The peer's id.
     pub node: String,

@@ -7,7 +7,7 @@ use chuan_api::{
     outcome::{GapRow, Published},
 };
 
-use super::{classes, short};
+use super::{classes, home, short};
 
 /// Most items of a list that are named.
 const NAMED: usize = 20;
@@ -42,6 +42,7 @@ fn release(out: &mut impl Write, published: &Published) -> io::Result<()> {
             "founded library {name} ({}); its keys are in this home, root 1 of 1",
             published.library
         )?;
+        published.home.iter().try_for_each(|root| home::founded(out, root))?;
     }
     if published.side && published.changed {
         writeln!(out, "published, live did not move: {name}@{sequence} {}", published.release)?;
@@ -99,6 +100,13 @@ fn not_taken(out: &mut impl Write, published: &Published) -> io::Result<()> {
     }
     if published.skipped_total > 0 {
         writeln!(out, "left out: {}", counted(published.skipped_total, "item"))?;
+    }
+    if published.xattrs_left_total > 0 {
+        writeln!(
+            out,
+            "extended attributes of {} are left out; --xattrs takes those of the namespace `user`, up to 1 KiB a file",
+            counted(published.xattrs_left_total, "file")
+        )?;
     }
     if published.unsettled_total > 0 {
         let being_written = counted(published.unsettled_total, "file");

@@ -42,6 +42,10 @@ fn rest(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
     if restored.files_linked > 0 {
         writeln!(out, "{} of these are hard links to others", counted(restored.files_linked, "file"))?;
     }
+    if restored.xattrs_left > 0 {
+        let files = counted(restored.xattrs_left, "file");
+        writeln!(out, "extended attributes of {files} are not restored; --xattrs restores them")?;
+    }
     if let Some(removed) = both(restored.files_removed, restored.folders_removed) {
         let verb = if restored.dry_run { "would remove" } else { "removed" };
         writeln!(out, "{verb} {removed} that the release does not have")?;

@@ -48,7 +48,12 @@ impl AuditService {
     pub(crate) fn sign_checkpoint(&self, at: Point) {
         for library in self.library.all() {
             let is_current = library.key_of(&self.context.me()) == Some(self.context.signing_key().public());
-            if !is_current || at.count == 0 || !is_new(&library.checkpoints(&self.context.me()), at) {
+            let is_lost = self.library.check_not_lost(Some(&library.id())).is_err();
+            if is_lost
+                || !is_current
+                || at.count == 0
+                || !is_new(&library.checkpoints(&self.context.me()), at)
+            {
                 continue;
             }
             if let Err(failure) = self.sign_checkpoint_for(&library, at) {
@@ -104,9 +109,12 @@ impl AuditService {
         }
         let now = self.context.now_ms();
         // Also sign the point before the jump: where a peer has another checkpoint of that count, the two
-        // prove two histories.
+        // prove two histories. A home that was restored from a backup begins a log anew and has no other
+        // history: it proves nothing against itself.
         let jumped = self.context.log.checkpoint(now).and_then(|at| {
-            self.sign_checkpoint(at);
+            if self.has_signed() {
+                self.sign_checkpoint(at);
+            }
             self.context.log.jump(highest.statement, now)
         });
         match jumped {
@@ -152,6 +160,18 @@ impl AuditService {
             fork?
         );
         Some(Event::new(Verb::Conflict, what))
+    }
+
+    /// Whether the log has a record that a known checkpoint of this node names as its head. Where the log
+    /// cannot be read, it is taken to have one.
+    fn has_signed(&self) -> bool {
+        let heads: BTreeSet<RecordId> = self.within().into_iter().map(|(_, point)| point.head).collect();
+        let mut has_signed = false;
+        let read = self.context.log.files().records(0, |_, id| {
+            has_signed |= heads.contains(&id);
+            Ok(if has_signed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        has_signed || read.is_err()
     }
 
     /// The checkpoints of this node that count no more records than the log has.

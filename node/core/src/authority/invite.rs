@@ -1,6 +1,8 @@
 //! `invite`: a ticket is a text with a secret key, and a statement with the rights of that key. The text is
 //! made here and shown once; the home gets the statement.
 
+use std::net::{IpAddr, SocketAddr};
+
 use chuan_engine::{
     id::NodeId,
     limits::{ADDRESSES, TICKET_REDEEMERS},
@@ -31,6 +33,22 @@ fn redeemer(
     let is_fit = |address: &&String| check_address(address).is_ok() && !listed.contains(address);
     let address = peer.addresses.iter().find(is_fit)?.clone();
     (library.is_member(&node, now_ms) && role != NodeRole::Edge).then_some((node, address))
+}
+
+/// Whether an address is one that no other network reaches: private, shared, link-local or loopback. A name
+/// is not looked up: the operator who configured it knows where it leads.
+fn is_private(address: &str) -> bool {
+    let Ok(address) = address.parse::<SocketAddr>() else { return address.starts_with("localhost:") };
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            let is_shared = a == 100 && (64..128).contains(&b);
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || is_shared
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+    }
 }
 
 /// Makes a ticket. Its statement is durable in the home when it returns; its secret is only in the answer.
@@ -108,12 +126,45 @@ pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invit
             ticket: text,
             library: library.id().to_string(),
             library_name: library.name().to_owned(),
+            addresses_private: addresses.iter().all(|address| is_private(address)),
             addresses,
             expires_ms,
             uses: options.uses,
         })),
         Acted::Requested(shown) => {
             Ok(Outcome::Request(Box::new(RequestShown { ticket: Some(text), ..*shown })))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ticket with the address of a home network was sent to another city; nothing said that it cannot
+    /// work.
+    #[test]
+    fn addresses_that_other_networks_cannot_reach_are_told_from_others() {
+        for address in [
+            "127.0.0.1:1",
+            "10.1.2.3:4040",
+            "172.31.0.1:1",
+            "192.168.1.5:4040",
+            "169.254.7.7:1",
+            "100.64.0.1:1",
+            "0.0.0.0:1",
+            "[::1]:1",
+            "[fe80::1]:1",
+            "[fd12::1]:1",
+            "[::ffff:10.0.0.1]:1",
+            "localhost:4040",
+        ] {
+            assert!(is_private(address), "{address}");
+        }
+        for address in
+            ["8.8.8.8:1", "172.32.0.1:1", "100.128.0.1:1", "[2001:db8::1]:1", "mirror.example.org:4040"]
+        {
+            assert!(!is_private(address), "{address}");
         }
     }
 }

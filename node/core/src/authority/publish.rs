@@ -165,6 +165,7 @@ async fn sign_release(
         library: author.id.to_string(),
         library_name: options.library.clone(),
         founded: author.founding.is_some(),
+        home: author.founding.as_ref().map(|_| session.home().root().display().to_string()),
         ..ingested.published
     };
     if let (false, Some(parent)) = (published.changed, &parent) {

@@ -52,6 +52,7 @@ pub(crate) async fn verify(services: &Arc<Services>, options: Verify, job: &Job)
                     format!("verify found {} damaged and {} missing", verified.corrupt, verified.missing);
                 context.note(Event::new(Verb::Heal, found));
             }
+            verified.problems_total = verified.missing + verified.corrupt;
             verified.ok = verified.missing == 0 && verified.corrupt == 0;
             verified.seconds = begun.elapsed().as_secs_f64();
             Ok(verified)
@@ -228,6 +229,7 @@ fn rebuild_index(context: &Context, service: &LibraryService, job: &Job) -> Resu
         pages: report.pages,
         statements,
         lost: report.damage.len() as u64,
+        problems_total: report.damage.len() as u64,
         problems: report.damage.into_iter().take(NAMED).collect(),
         seconds: begun.elapsed().as_secs_f64(),
     })

@@ -51,6 +51,7 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
         check: options.check,
         delete: options.delete,
         hard_links: !options.no_hard_links,
+        xattrs: options.xattrs,
         dry_run: options.dry_run,
         // A home that takes no writes cannot remember what is restored: later restores compare more.
         records: context.store.read_only().is_none().then(|| context.home.restored_dir()),
@@ -75,6 +76,7 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
         files_written: report.files.saturating_sub(report.files_unchanged + report.files_linked),
         files_unchanged: report.files_unchanged,
         files_linked: report.files_linked,
+        xattrs_left: report.xattrs_left,
         bytes_total: report.bytes,
         bytes_written: report.bytes_written,
         bytes_reused: report.bytes_reused,

@@ -9,6 +9,7 @@ use crate::{
     admin::Holder,
     context::Context,
     exit::Result,
+    home::backup,
     human::counted,
     library::{LibraryService, holdings::Held},
     outcome::{ChannelStatus, Identity, Intake, LibraryStatus, PeerStatus, Status, StoreStatus},
@@ -35,6 +36,7 @@ pub(crate) async fn status(services: &Arc<Services>, holder: Holder) -> Result<S
                 libraries,
                 store: store_status(context)?,
                 ledger: service.ledger_status()?,
+                backup: backup::status(&context.home),
                 peers: peers_status(services),
                 intake: intake(services),
             })

@@ -66,6 +66,12 @@ impl Publish {
         self
     }
 
+    /// Takes the extended attributes of files, of the namespace `user`, up to 1 KiB a file.
+    pub fn xattrs(mut self) -> Self {
+        self.0.xattrs = true;
+        self
+    }
+
     /// Reads every file, also files whose size, times and inode have not changed.
     pub fn check(mut self) -> Self {
         self.0.check = true;
@@ -153,6 +159,7 @@ pub struct Restore {
     check: bool,
     delete: bool,
     no_hard_links: bool,
+    xattrs: bool,
 }
 
 impl Restore {
@@ -165,7 +172,15 @@ impl Restore {
             check: false,
             delete: false,
             no_hard_links: false,
+            xattrs: false,
         }
+    }
+
+    /// Gives files the extended attributes that they were published with, and removes others of the namespace
+    /// `user`.
+    pub fn xattrs(mut self) -> Self {
+        self.xattrs = true;
+        self
     }
 
     /// Only this path of the release, or the paths that this pattern matches.
@@ -193,8 +208,8 @@ impl Restore {
     }
 
     pub(super) fn command(self, release: crate::spec::Spec, dry_run: bool) -> command::Restore {
-        let Self { release: _, dest, path, check, delete, no_hard_links } = self;
-        command::Restore { release, dest, path, check, delete, dry_run, no_hard_links }
+        let Self { release: _, dest, path, check, delete, no_hard_links, xattrs } = self;
+        command::Restore { release, dest, path, check, delete, dry_run, no_hard_links, xattrs }
     }
 }
 

@@ -18,12 +18,17 @@
 //!   cache/           scan caches of publish; may be deleted
 //!   restored/        restore records; may be deleted
 //!   run/             0700; the admin socket
+//!   backup.json      when the last backup was made, and of which keys
+//!   moving, moved    while the home moves to another file system
 //! ```
 
+pub mod backup;
 pub mod config;
 pub(crate) mod heard;
 pub mod keys;
 pub mod lag;
+pub mod moving;
+pub mod owner;
 pub mod peers;
 pub mod refusals;
 pub(crate) mod whole;
@@ -59,6 +64,7 @@ impl Home {
     /// work. Fails on a home that is complete. Durable when it returns.
     pub fn init(root: &Path, name: Option<&str>, role: Role) -> Result<Home> {
         let home = Home { root: absolute(root)? };
+        moving::check_home(&home.root)?;
         if home.config_path().exists() {
             return Err(Failure::invalid(format!(
                 "{} is a home already; use another folder, or edit its chuan.toml",
@@ -119,6 +125,7 @@ impl Home {
     /// Finds the home at `root`; fails with the remedy where there is none.
     pub fn find(root: &Path) -> Result<Home> {
         let home = Home { root: absolute(root)? };
+        moving::check_home(&home.root)?;
         if !home.config_path().exists() {
             return Err(Failure::missing(format!(
                 "no home at {}; make one with `chuan init`, or give another one with the option `home`",

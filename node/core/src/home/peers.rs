@@ -120,6 +120,13 @@ impl Peers {
         self.peers.iter()
     }
 
+    /// Forgets the half of them that was reached before the others; `false` if there was none.
+    pub(super) fn halve(&mut self) -> bool {
+        let had = self.peers.len();
+        self.peers.truncate(had / 2);
+        had > 0
+    }
+
     /// The sources of a library, the one that was reached last first.
     pub fn sources(&self, library: &LibraryId) -> impl Iterator<Item = &Peer> {
         let library = library.to_string();

@@ -28,7 +28,7 @@ use crate::{
     file::{is_there, write_atomic, write_new},
 };
 
-pub use passphrase::{Ask, NEW_PASSPHRASE, PASSPHRASE, Passphrase};
+pub use passphrase::{Ask, BACKUP_PASSPHRASE, NEW_PASSPHRASE, PASSPHRASE, Passphrase};
 
 const ARMOR: &[u8] = KEY_ARMOR.as_bytes();
 /// Permission bits of a key file.
@@ -46,23 +46,41 @@ pub fn read(path: &Path, ask: Ask) -> Result<Key> {
     if !text.starts_with(ARMOR) {
         return parse(&text).ok_or_else(|| no_key(path));
     }
-    let mut identity = age::scrypt::Identity::new(ask.known(path)?.into_secret());
+    let plain = decrypted(path, &text, ask.known(path)?, no_key)?;
+    parse(&plain).ok_or_else(|| no_key(path))
+}
+
+/// Decrypts the armored `text` of the file at `path`; `damaged` is the error for a text that is not complete.
+pub(crate) fn decrypted(
+    path: &Path,
+    text: &[u8],
+    passphrase: Passphrase,
+    damaged: fn(&Path) -> Failure,
+) -> Result<Vec<u8>> {
+    let mut identity = age::scrypt::Identity::new(passphrase.into_secret());
     identity.set_max_work_factor(WORK_MAX);
-    let plain = age::decrypt(&identity, &text).map_err(|error| match error {
+    age::decrypt(&identity, text).map_err(|error| match error {
         DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed | DecryptError::InvalidMac => {
             Failure::denied(format!("that is not the passphrase of {}", path.display()))
         }
         DecryptError::ExcessiveWork { required, .. } => Failure::invalid(format!(
             "{} needs 2^{required} of scrypt work, and the maximum is 2^{WORK_MAX}; decrypt it with `age` and encrypt it \
-             with `chuan key passphrase`",
+             again with less",
             path.display()
         )),
         DecryptError::NoMatchingKeys => {
             Failure::invalid(format!("{} is not encrypted with a passphrase", path.display()))
         }
-        _ => no_key(path),
-    })?;
-    parse(&plain).ok_or_else(|| no_key(path))
+        _ => damaged(path),
+    })
+}
+
+/// Encrypts the text of the file at `path`, armored.
+pub(crate) fn encrypted(path: &Path, text: &[u8], passphrase: Passphrase) -> Result<String> {
+    let mut recipient = age::scrypt::Recipient::new(passphrase.into_secret());
+    recipient.set_work_factor(WORK);
+    age::encrypt_and_armor(&recipient, text)
+        .map_err(|error| Failure::internal(format!("cannot encrypt {}: {error}", path.display())))
 }
 
 /// Whether the file at `path` has a passphrase.
@@ -96,10 +114,7 @@ fn text(path: &Path, key: &Key, passphrase: Option<Passphrase>) -> Result<String
     key.seed().iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
     text.push('\n');
     if let Some(passphrase) = passphrase {
-        let mut recipient = age::scrypt::Recipient::new(passphrase.into_secret());
-        recipient.set_work_factor(WORK);
-        text = age::encrypt_and_armor(&recipient, text.as_bytes())
-            .map_err(|error| Failure::internal(format!("cannot encrypt {}: {error}", path.display())))?;
+        text = encrypted(path, text.as_bytes(), passphrase)?;
     }
     Ok(text)
 }

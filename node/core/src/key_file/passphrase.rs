@@ -11,6 +11,9 @@ pub const PASSPHRASE: &str = "CHUAN_KEY_PASSPHRASE";
 /// The variable with the new passphrase of a key file.
 pub const NEW_PASSPHRASE: &str = "CHUAN_KEY_NEW_PASSPHRASE";
 
+/// The variable with the passphrase of a backup of a home.
+pub const BACKUP_PASSPHRASE: &str = "CHUAN_BACKUP_PASSPHRASE";
+
 /// A passphrase. Its memory is cleared when it is dropped, and its `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct Passphrase(SecretString);
@@ -53,14 +56,17 @@ impl Ask {
         self.get(PASSPHRASE, &format!("passphrase of {}: ", path.display()))
     }
 
+    /// The passphrase of the backup at `path`.
+    pub(crate) fn of_backup(self, path: &Path) -> Result<Passphrase> {
+        self.get(BACKUP_PASSPHRASE, &format!("passphrase of {}: ", path.display()))
+    }
+
     /// A new passphrase for the file at `path`: from `variable`, else typed twice.
     pub fn fresh(self, variable: &'static str, path: &Path) -> Result<Passphrase> {
         let typed = env::var_os(variable).is_none();
         let passphrase = self.get(variable, &format!("new passphrase for {}: ", path.display()))?;
         if passphrase.text().is_empty() {
-            return Err(Failure::usage(
-                "an empty passphrase protects nothing; give one, or the option `plain`",
-            ));
+            return Err(Failure::usage("an empty passphrase protects nothing; give another one"));
         }
         if typed && self.get(variable, "the same again: ")?.text() != passphrase.text() {
             return Err(Failure::usage("the two passphrases differ; nothing was written"));
@@ -74,7 +80,7 @@ impl Ask {
         }
         let nobody = || {
             Failure::usage(format!(
-                "a key file needs a passphrase, and there is no terminal to ask for it; set {variable}"
+                "a passphrase is needed, and there is no terminal to ask for it; set {variable}"
             ))
         };
         match self {

@@ -4,7 +4,7 @@
 use chuan_engine::{
     audit::{Event, Verb},
     id::LibraryId,
-    statement::{Library, Statement},
+    statement::{Library, Statement, StatementKind},
     store::LostRecord,
 };
 
@@ -133,8 +133,8 @@ impl LibraryService {
         is_lost || !self.left_out().is_empty()
     }
 
-    /// Refuses to sign for a library while the ledger has lost records that may be its own: a new release
-    /// could contradict a lost one.
+    /// Refuses to sign for a library while the ledger has lost records that may be its own: a new statement
+    /// could contradict a lost one. A home that was restored from a backup has lost its whole ledger.
     ///
     /// # Errors
     ///
@@ -151,10 +151,26 @@ impl LibraryService {
         }
         Err(Failure::new(
             Exit::Corrupt,
-            "the ledger has lost records, and a release that is signed now may contradict one that was signed before; \
+            "the ledger has lost records, and a statement that is signed now may contradict one that was signed before; \
              `chuan pull` with the option `from HOST:PORT` gets the records from a mirror, and a publish with the option `force` goes \
              on without them",
         ))
+    }
+
+    /// The same for statements that a command of this home has signed, which it offers `unopposed`. Roots are
+    /// signed elsewhere, and a known statement adds nothing.
+    pub(super) fn check_own_not_lost(
+        &self,
+        id: &LibraryId,
+        offered: &[Statement],
+        unopposed: bool,
+    ) -> Result<()> {
+        let known = self.get(id);
+        let is_new = |statement: &Statement| {
+            let is_known = known.as_ref().is_some_and(|known| known.statement(&statement.id()).is_some());
+            statement.kind() != StatementKind::Root && !is_known
+        };
+        if unopposed && offered.iter().any(is_new) { self.check_not_lost(Some(id)) } else { Ok(()) }
     }
 
     /// The libraries to exchange statements about: known ones, and those that are left out.

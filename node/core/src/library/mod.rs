@@ -242,12 +242,13 @@ impl LibraryService {
     /// them, they become durable, and only then visible. `library` need not be known yet. Blocks.
     ///
     /// A channel statement must come alone: it is written together with its ref, after everything that it
-    /// names is durable.
+    /// names is durable. Fails while the ledger has lost records of the library.
     pub(crate) fn change(
         &self,
         id: &LibraryId,
         make: impl FnOnce(&Library) -> Result<Vec<Statement>>,
     ) -> Result<Arc<Library>> {
+        self.check_not_lost(Some(id))?;
         let _writer = self.lock();
         let before = self.get(id);
         let mut library = before.as_deref().cloned().unwrap_or_else(|| Library::new(*id));
@@ -321,6 +322,7 @@ impl LibraryService {
         unopposed: bool,
         before_write: impl FnOnce(&Library, &[&Statement]) -> Result<()>,
     ) -> Result<Outcomes> {
+        self.check_own_not_lost(id, offered, unopposed)?;
         let _writer = self.lock();
         let before = self.get(id);
         let mut library = before.as_deref().cloned().unwrap_or_else(|| Library::new(*id));

@@ -152,6 +152,7 @@ impl Run<'_> {
             previous: plan.previous(),
             cache: Some(self.context.home.cache_dir().join(format!("{id}.scan"))),
             check: options.check,
+            xattrs: options.xattrs,
             patterns: options.patterns(policy_patterns(library)),
             takes_growing: options.growing == Growing::Take,
             max_delete: options.max_delete()?,

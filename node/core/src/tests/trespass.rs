@@ -51,6 +51,7 @@ async fn a_release_with_a_path_of_another_class_is_not_restored() {
         delete: false,
         dry_run: false,
         no_hard_links: false,
+        xattrs: false,
     };
     let cat = |release: &str| Cat { release: spec(release), path: "masters/film.mp4".into(), range: None };
     for good in [&base, &taken] {
