@@ -325,7 +325,7 @@ fn a_prepared_root_founds_a_library_in_a_home_without_its_keys() -> Result<()> {
     ensure!(pair.origin.fails(publish)?.0 == DENIED, "a home without the key published");
     let other = ["publish", &source, "--library", "other", "--key", &publishers];
     let (code, error) = pair.origin.fails(other)?;
-    ensure!(code == 3 && error.contains("chuan found"), "{code}: {error}");
+    ensure!(code == 3 && error.contains(" found FILE`"), "{code}: {error}");
     let published = pair.origin.json([&publish[..], &["--key", &publishers]].concat())?;
     ensure!(number(&published, "sequence")? == 1, "{published}");
     let invite = pair.origin.run(["invite", "--key", &operators])?;

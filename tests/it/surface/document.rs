@@ -325,7 +325,14 @@ fn page(commands: &BTreeMap<&str, Vec<&str>>) -> String {
         let commands: BTreeSet<&str> = commands.get(answer).into_iter().flatten().copied().collect();
         let requests = commands.iter().any(|command| command.ends_with(" --request"));
         let named = commands.iter().filter(|command| !command.ends_with(" --request"));
-        let mut names: Vec<String> = named.map(|command| heading(command)).collect();
+        let mut group = "";
+        let mut names: Vec<String> = Vec::new();
+        for command in named {
+            // Of `root show` after `root init`, only `show` is written.
+            let rest = command.split_once(' ').filter(|(first, _)| *first == group).map(|(_, rest)| rest);
+            names.push(rest.map_or_else(|| heading(command), |rest| format!("`{rest}`")));
+            group = command.split(' ').next().unwrap_or_default();
+        }
         if requests {
             names.push("any act with `--request`".to_owned());
         }

@@ -52,8 +52,7 @@ pub(super) fn restored(out: &mut impl Write, made: &HomeRestored) -> io::Result<
     made.libraries.iter().try_for_each(|library| {
         writeln!(
             out,
-            "`chuan{home} pull {}` asks peers; before that, it signs nothing for the library",
-            short(library)
+            "`chuan{home} pull {library}` asks peers; before that, it signs nothing for the library"
         )
     })
 }
