@@ -355,7 +355,7 @@ fn a_file_that_is_called_like_an_unfinished_one_stays() {
 }
 
 #[test]
-fn a_missing_chunk_is_named_with_its_file_and_the_rest_goes_on() {
+fn a_damaged_chunk_is_named_with_its_file_and_the_rest_goes_on() {
     let case = Case::new(&[("a.mkv", &noise(1, 300_000)), ("b.mkv", &noise(2, 9_000_000)), ("c", b"c")]);
     let entry = cursor::find(&case.store, &case.root, &EntryPath::new("b.mkv").unwrap()).unwrap().unwrap();
     let last = cursor::chunks(&case.store, &entry.content).last().unwrap().unwrap();
@@ -363,7 +363,7 @@ fn a_missing_chunk_is_named_with_its_file_and_the_rest_goes_on() {
     let report = case.restore();
     let [failure] = report.failures.as_slice() else { panic!("{report:?}") };
     assert!(failure.path == "b.mkv" && failure.reason.contains(&last.id.short()), "{failure:?}");
-    assert_eq!((report.failures_total, report.failure), (1, Some(FailureKind::Missing)));
+    assert_eq!((report.failures_total, report.failure), (1, Some(FailureKind::Corrupt)));
     assert_eq!((report.files, report.bytes), (2, 300_001));
     let mut names: Vec<_> = fs::read_dir(case.dest()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();

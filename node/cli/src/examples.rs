@@ -158,6 +158,18 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("chuan ledger keep a --yes", "make both files anew from `a`"),
         ],
     ),
+    (
+        "home backup",
+        &[(
+            "chuan home backup /media/usb/origin.backup",
+            "keys, settings and peers; keep it apart from this machine",
+        )],
+    ),
+    (
+        "home restore",
+        &[("chuan --home /srv/new home restore /media/usb/origin.backup", "the home must not exist yet")],
+    ),
+    ("home move", &[("chuan home move /srv/films-home", "")]),
     ("completions", &[("chuan completions bash", "")]),
 ];
 

@@ -40,13 +40,13 @@ const GROUPS: &[(&str, &[&str])] = &[
             "conflicts",
         ],
     ),
-    ("Commands that look after a home", &["verify", "rebuild", "audit", "ledger", "completions"]),
+    ("Commands that look after a home", &["verify", "rebuild", "audit", "ledger", "home", "completions"]),
 ];
 
 /// Words that people type for a command.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("add", &["publish", "grant"]),
-    ("backup", &["pull"]),
+    ("backup", &["home", "pull"]),
     ("clone", &["join"]),
     ("download", &["pull", "restore"]),
     ("export", &["restore"]),

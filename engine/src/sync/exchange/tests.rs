@@ -115,7 +115,7 @@ fn a_statement_with_one_more_signature_is_exchanged() {
 }
 
 /// Members may exchange, also those with `Verbs::STATEMENTS` only. Other nodes learn nothing, not even
-/// whether the library is here.
+/// whether the library is here; a revoked one learns when it was revoked.
 #[test]
 fn only_members_learn_anything() {
     let mut library = small();
@@ -150,11 +150,18 @@ fn only_members_learn_anything() {
     for talk in talks() {
         assert!(!answer(&library, Kinds::KNOWN, talk, &key(41).node(), START_MS).unwrap().frames.is_empty());
     }
-    for (library, peer) in [(&library, 42), (&library, 43), (&library, 99), (&suspended, 41)] {
+    let when = START_MS.to_string();
+    let cases = [
+        (&library, 42, (ErrorCode::Denied, "")),
+        (&library, 43, (ErrorCode::Revoked, when.as_str())),
+        (&library, 99, (ErrorCode::Denied, "")),
+        (&suspended, 41, (ErrorCode::Denied, "")),
+    ];
+    for (library, peer, expected) in cases {
         for talk in talks() {
             let refused = answer(library, Kinds::KNOWN, talk, &key(peer).node(), START_MS).unwrap_err();
             let refusal = crate::sync::message::Refusal::of(&refused);
-            assert_eq!((refusal.code, refusal.text.as_str()), (ErrorCode::Denied, ""));
+            assert_eq!((refusal.code, refusal.text.as_str()), expected, "{peer}");
         }
     }
 }
