@@ -119,7 +119,7 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["fresh", "films"],
     ];
     // These work on another home, or on none, and sign nothing for this library.
-    let others = ["init", "serve", "found", "join", "pull", "key", "root", "sign", "help"];
+    let others = ["init", "serve", "found", "join", "pull", "key", "root", "sign", "home", "help"];
 
     for args in own {
         pair.origin.run(*args).with_context(|| format!("{args:?} needs no key"))?;

@@ -170,7 +170,7 @@ fn another_nodes_ledger_is_refused_and_there_is_a_way_out() -> Result<()> {
     for command in [&["status"] as &[&str], &["pull", "films"], &["verify"], &["rebuild"], &["serve"]] {
         let (code, error) = home.fails(command)?;
         ensure!(code == CORRUPT && error.contains("another node"), "{command:?}: {code}: {error}");
-        ensure!(error.contains("chuan ledger show") && error.contains("ledger keep"), "no remedy: {error}");
+        ensure!(error.contains(" ledger show`") && error.contains("ledger keep"), "no remedy: {error}");
     }
     let output = home.output(["ledger", "show"])?;
     let shown = String::from_utf8_lossy(&output.stdout);
