@@ -34,8 +34,11 @@ impl Target {
     }
 }
 
+/// Reads one measure of a run.
+pub type Measure = fn(&Usage) -> u64;
+
 /// The measures of a run, with their names.
-pub const USED: [(&str, fn(&Usage) -> u64); 4] = [
+pub const USED: [(&str, Measure); 4] = [
     ("bytes at a time", |usage| usage.peak),
     ("bytes in all", |usage| usage.allocated),
     ("allocations", |usage| usage.allocations),

@@ -26,6 +26,7 @@ impl Batch {
 }
 
 /// A step, or a placeholder for one.
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each step")]
 pub(super) enum Draft {
     Step(Step),
     /// The bytes of the next wanted chunk.

@@ -233,7 +233,7 @@ impl Library {
     /// name and the role of a node that was revoked, not for any right.
     pub fn last_member(&self, node: &NodeId) -> Option<Signed<'_, Member>> {
         let members = self.set.iter().filter_map(|statement| match statement.body() {
-            Body::Member(body) if body.node == *node => Some(Signed { statement: &**statement, body }),
+            Body::Member(body) if body.node == *node => Some(Signed { statement, body }),
             _ => None,
         });
         members.max_by_key(|said| {

@@ -63,8 +63,11 @@ fn the_page_about_json_agrees_with_the_types_and_with_real_outputs() -> Result<(
     check_page(&page(&commands))
 }
 
+/// Makes the schema of a type.
+type SchemaOf = fn() -> Value;
+
 /// The answers, each with the schema of its type.
-const ANSWERS: &[(&str, fn() -> Value)] = &[
+const ANSWERS: &[(&str, SchemaOf)] = &[
     ("id", schema::<outcome::Identity>),
     ("status", schema::<outcome::Status>),
     ("publish", schema::<outcome::Published>),
@@ -281,8 +284,11 @@ fn types_of(schema: &Value) -> Vec<&'static str> {
     names.into_iter().map(name).collect()
 }
 
-/// The sections of `json.txt`: the paths of each with their types.
-fn sections(text: &str) -> Result<Vec<(&str, Vec<(String, BTreeSet<&str>)>)>> {
+/// The paths in the outputs of a command, with their types.
+type Paths<'a> = Vec<(String, BTreeSet<&'a str>)>;
+
+/// The sections of `json.txt`: the heading of each, and its paths.
+fn sections(text: &str) -> Result<Vec<(&str, Paths<'_>)>> {
     let mut sections: Vec<(&str, Vec<_>)> = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(heading) = line.strip_prefix("## ") {
