@@ -70,7 +70,8 @@ pub trait PageSource {
     /// The library that the pages belong to.
     fn owner(&self) -> LibraryId;
 
-    /// The canonical bytes of a page, verified. [`Error::Missing`] if the page is not held.
+    /// The canonical bytes of a page, verified. [`Error::Missing`](crate::Error::Missing) if the page is not
+    /// held.
     fn page(&self, id: &PageId) -> Result<Bytes>;
 
     /// Several pages, in the order of `ids`. Fails if one of them is not held.
