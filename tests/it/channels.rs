@@ -177,12 +177,13 @@ fn a_restored_home_catches_up_before_it_publishes() -> Result<()> {
     let kinds: Vec<_> = conflicts.get("conflicts").and_then(Value::as_array).into_iter().flatten().collect();
     ensure!(kinds.iter().all(|conflict| text(conflict, "kind") == "checkpoint"), "{conflicts}");
 
-    // If no peer can be reached, only --force publishes.
+    // If no peer can be reached, only --force publishes, on a machine without a record of what was signed.
     mirror.stop()?;
     add_film(&pair, "fifth, alone.mp4")?;
-    let (code, error) = pair.origin.fails(publish)?;
+    let elsewhere = pair.origin.clone().with_env("XDG_STATE_HOME", &pair.scratch().join("elsewhere"));
+    let (code, error) = elsewhere.fails(publish)?;
     ensure!(code == PEER && error.contains("--force"), "{code}: {error}");
-    let fifth = pair.origin.json(publish.into_iter().chain(["--force".as_ref()]))?;
+    let fifth = elsewhere.json(publish.into_iter().chain(["--force".as_ref()]))?;
     ensure!(number(&fifth, "sequence")? == 5, "{fifth}");
     Ok(())
 }

@@ -107,9 +107,16 @@ fn only_a_class_with_max_stale_is_withheld_for_its_age() -> Result<()> {
     ensure!(names(&listed, "classes_stale") == ["news"] && news == Some(STALE), "{listed}, {news:?}");
     let (_, error) = pair.mirror.fails(["cat", "films", "news/today.txt"])?;
     ensure!(error.contains("max_stale") && error.contains("films@2"), "{error}");
-    pair.check_restored()?;
+    let target = pair.scratch().join("restored");
+    for target in [&target, &pair.scratch().join("elsewhere")] {
+        let restore = ["restore".as_ref(), "films".as_ref(), target.as_os_str()];
+        ensure!(pair.mirror.fails(restore)?.0 == STALE, "a class was left out without an exit code");
+    }
+    ensure!(media::difference(&pair.library, &target)?.is_none(), "a restored file was touched");
     let elsewhere = pair.scratch().join("elsewhere");
-    let restored = pair.mirror.json(["restore".as_ref(), "films".as_ref(), elsewhere.as_os_str()])?;
+    let restore = ["--json".as_ref(), "restore".as_ref(), "films".as_ref(), elsewhere.as_os_str()];
+    let output = pair.mirror.output(restore)?;
+    let restored = chuan_tests::program::final_object(&String::from_utf8(output.stdout)?)?;
     ensure!(names(&restored, "classes_stale") == ["news"] && !elsewhere.join("news").exists(), "{restored}");
     ensure!(number(&restored, "fresh_age_seconds")? > 3600 && number(&restored, "files")? > 0, "{restored}");
     let releases = pair.mirror.json(["releases", "films"])?;

@@ -107,7 +107,7 @@ fn a_restored_home_acts_as_the_node_and_contradicts_nothing() -> Result<()> {
     // A peer answers: the next acts follow the last ones.
     let _mirror_server = pair.mirror.serve_again(address)?;
     let (code, error) = origin.fails(publish)?;
-    ensure!(code == DENIED && error.contains(" pull films"), "{code}: {error}");
+    ensure!(code == DENIED && error.contains(" pull films`"), "{code}: {error}");
     origin.json(["pull", "films"])?;
     fs::write(pair.library.join("later.txt"), "from the restored home")?;
     let published = origin.json(publish)?;

@@ -1,5 +1,6 @@
 //! The only binary of integration tests: whole processes, and rules that no compiler checks.
 
+mod acts;
 mod admin;
 mod audit;
 mod authority;

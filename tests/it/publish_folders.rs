@@ -96,7 +96,8 @@ fn pair(path: &str, stands: &str) -> (String, String) {
 fn a_home_in_the_folder_stays_out_and_one_around_it_is_refused() -> Result<()> {
     let place = Place::new()?;
     place.write("f.mkv", b"film")?;
-    let inner = Home::init(place.folder.join(".chuan"), "b", "origin")?;
+    let inner = Home::init(place.folder.join(".chuan"), "b", "origin")?
+        .with_env("XDG_STATE_HOME", &place.dir.path().join("state"));
     for _ in 0..2 {
         let (code, answer) = publish(&inner, &place.folder, &[])?;
         ensure!(code == 0, "{answer}");

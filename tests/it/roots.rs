@@ -134,6 +134,31 @@ fn a_removed_key_is_not_dropped_by_mistake() -> Result<()> {
     Ok(())
 }
 
+/// Symptom: `root show` showed the proposed roles under the version of the current root.
+#[test]
+fn the_current_and_the_proposed_root_are_shown_apart() -> Result<()> {
+    let table = Table::new()?;
+    let file = table.founded()?;
+    let operators = |shown: &Value, at: &str| -> usize {
+        let roles = shown.pointer(at).and_then(Value::as_array).cloned().unwrap_or_default();
+        let found = roles.iter().find(|role| text(role, "role") == "operator");
+        found.and_then(|role| role.get("keys")?.as_array().map(Vec::len)).unwrap_or_default()
+    };
+    let other = table.key("other.key")?;
+    table.json(&["root", "set-expiry", &file, "30d"])?;
+    let shown = table.json(&["root", "add-key", &file, "operator", &other])?;
+    ensure!(operators(&shown, "/roles") == 1 && operators(&shown, "/proposal/roles") == 2, "{shown}");
+    ensure!(
+        shown.get("expires_ms") == Some(&Value::Null)
+            && shown.pointer("/proposal/expires_ms").is_some_and(Value::is_i64)
+    );
+    let shown = table.program.run(["root", "show", &file])?;
+    let (now, proposed) = shown.split_once("proposed ").context("no proposed root")?;
+    ensure!(now.contains("operator     1 of 1") && proposed.contains("operator     1 of 2"), "{shown}");
+    ensure!(!now.contains("renew by") && proposed.contains("renew by"), "{shown}");
+    Ok(())
+}
+
 #[test]
 fn damaged_files_end_in_an_error() -> Result<()> {
     let table = Table::new()?;

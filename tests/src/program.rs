@@ -76,6 +76,10 @@ impl Home {
         let mut command = Command::new(&self.binary);
         command.arg("--home").arg(&self.path).args(args).stdin(Stdio::null()).env("NO_COLOR", "1");
         command.env_remove("CHUAN_HOME");
+        // The homes of a test are those of one machine, which keeps its state beside them.
+        if let Some(folder) = self.path.parent() {
+            command.env("XDG_STATE_HOME", folder.join("state"));
+        }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -36,8 +36,8 @@
 //! [`channel`], [`member`], [`terms`], with [`scope`] for classes and verbs), [`library`] the rules and the
 //! constructors, [`ticket`] and [`proof`] the join, [`draft`] and [`bundle`] the files that are carried by
 //! hand, [`fingerprint`] the digits that people compare, [`legacy`] the statements that a removed key leaves
-//! behind. Nothing here reads a clock, randomness or a disk. Parsed input is untrusted: parsing never panics
-//! and allocates no more than in proportion to its input.
+//! behind, [`losses`] the rights that a change takes away. Nothing here reads a clock, randomness or a disk.
+//! Parsed input is untrusted: parsing never panics and allocates no more than in proportion to its input.
 
 pub mod access;
 mod amend;
@@ -59,6 +59,7 @@ pub mod kinds;
 pub mod legacy;
 pub mod library;
 pub mod limited;
+pub mod losses;
 pub mod member;
 mod pins;
 pub mod policy;
@@ -96,6 +97,7 @@ pub use heading::Heading;
 pub use key::{Key, PublicKey, Signature};
 pub use kinds::Kinds;
 pub use library::{Accepted, Library};
+pub use losses::Losses;
 pub use member::{Member, NodeRole};
 pub use pins::Pins;
 pub use policy::{ClassPolicy, Mirror, Policy};

@@ -160,6 +160,11 @@ impl StatementSet {
         Ok(Decision::Add { statement: Arc::new(statement.clone()), superseded })
     }
 
+    /// Adds a statement without any check: for a copy of the set that shows what the statement would change.
+    pub(super) fn suppose(&mut self, statement: Arc<Statement>) {
+        self.insert(statement);
+    }
+
     fn insert(&mut self, statement: Arc<Statement>) {
         let kind = statement.kind();
         if let Some(before) = self.all.insert(statement.id(), Arc::clone(&statement)) {

@@ -83,7 +83,13 @@ const EXAMPLES: &[(&str, Examples)] = &[
             ("chuan grant berlin -l films --all-classes --expires 30d", "all classes, for 30 days"),
         ],
     ),
-    ("revoke", &[("chuan revoke berlin -l films --reason retired", "")]),
+    (
+        "revoke",
+        &[
+            ("chuan revoke berlin -l films --reason retired", ""),
+            ("chuan revoke berlin -l films --dry-run", "print which nodes lose rights"),
+        ],
+    ),
     ("promote", &[("chuan promote films canary live", "`live` goes to the release of `canary`")]),
     (
         "rollback",

@@ -2,6 +2,7 @@
 //! through `session`, so they work the same whether this process or another holds the home.
 
 mod args;
+mod confirm;
 mod escape;
 mod examples;
 mod flags;
@@ -43,7 +44,6 @@ use chuan::{
 use chuan_api::{
     command::{Audit, AuditVerb, Carry, CarryRoots, ChannelVerb, Command, PolicyVerb, Role, Signed},
     exit::{Exit, Failure, Result},
-    human::counted,
     outcome::{Outcome, Row},
 };
 
@@ -124,7 +124,10 @@ async fn dispatch(cli: Cli, log: Log) -> Result<Exit> {
         Verb::Policy(verb) => execute(root()?, Task::of_policy(verb), show).await,
         Verb::Sign(sign) => match sign::run(&sign, root().ok().and_then(|root| Home::find(&root).ok()))? {
             sign::Signed::Done(outcome) => answer(&outcome, "sign", show),
-            sign::Signed::Apply { roots: false } => execute(root()?, Task::Apply(sign.file), show).await,
+            sign::Signed::Apply { roots: false } => {
+                let task = Task::Apply { file: sign.file, yes: sign.yes };
+                execute(root()?, task, show).await
+            }
             sign::Signed::Apply { roots: true } => {
                 let carry = CarryRoots::Apply { file: sign.file, yes: sign.yes };
                 execute(root()?, Task::Roots(carry), show).await
@@ -188,7 +191,7 @@ enum Task {
     Statements(Carry),
     Roots(CarryRoots),
     Policy(PolicyVerb),
-    Apply(PathBuf),
+    Apply { file: PathBuf, yes: bool },
 }
 
 impl Task {
@@ -213,7 +216,7 @@ impl Task {
             Task::Statements(_) => "statements",
             Task::Roots(_) => "root",
             Task::Policy(_) => "policy",
-            Task::Apply(_) => "sign",
+            Task::Apply { .. } => "sign",
         }
     }
 
@@ -223,37 +226,26 @@ impl Task {
             Task::Signed(command) => {
                 let files = command.keys().files.clone();
                 let keyring = Keyring::new(files, Some(session.home().clone()), TERMINAL);
+                let command = confirm::act(session, &keyring, command).await?;
                 authority::run(session, &keyring, command).await
             }
             Task::Statements(carry) => transfer::statements(session, carry).await,
             Task::Roots(carry) => {
                 if let CarryRoots::Apply { file, yes: false } = &carry {
-                    confirm_ended_revocations(&transfer::revocations_that_end(session, file).await?, file)?;
+                    confirm::roots(session, file).await?;
                 }
                 transfer::roots(session, carry).await
             }
             Task::Policy(verb) => authority::read_policy(session, verb).await,
-            Task::Apply(file) => {
+            Task::Apply { file, yes } => {
+                if !yes {
+                    confirm::request(session, &file).await?;
+                }
                 let shown = authority::request::apply(session, file).await?;
                 Ok(Outcome::Request(Box::new(shown)))
             }
         }
     }
-}
-
-/// Names the revocations that a new root invalidates, and waits for a yes.
-fn confirm_ended_revocations(ended: &[String], file: &Path) -> Result<()> {
-    if ended.is_empty() {
-        return Ok(());
-    }
-    let mut text = ended.join("\n");
-    text.push_str(
-        "\nthese nodes get their old rights back; to keep them revoked, propose the root anew with `chuan root \
-         remove-key --statements FILE`, or revoke them with a key that stays in the root\n",
-    );
-    let number = counted(ended.len() as u64, "revocation");
-    let look = format!("`chuan root show {}` (with it goes the effect of {number})", file.display());
-    sign::confirm(text.as_bytes(), "apply the root anyway?", &look)
 }
 
 async fn execute(root: PathBuf, task: Task, show: Show) -> Result<Exit> {

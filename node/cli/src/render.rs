@@ -15,7 +15,7 @@ mod trust;
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{age, bytes, count, counted, counted_as, rate, span, time},
+    human::{bytes, count, counted, counted_as, rate, span, time},
     outcome::{
         Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Pulled, Rebuilt, ReleaseList,
         Rotated, Row, Status, Verified,
@@ -54,13 +54,14 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Channel(moved) => channel::moved(out, moved),
         Outcome::History(history) => channel::history(out, history),
         Outcome::Policy(shown) => acts::policy(out, shown),
+        Outcome::Preview(shown) => acts::preview(out, shown),
         Outcome::Request(shown) => acts::request(out, shown),
         // Within the program, too.
         Outcome::Classes(_) => Ok(()),
         Outcome::Fresh(vouched) => channel::vouched(out, vouched),
         Outcome::Conflicts(list) => channel::conflicts(out, list),
         Outcome::Members(list) => trust::members(out, list),
-        Outcome::Member(row) => trust::member(out, row),
+        Outcome::Member(changed) => trust::member(out, changed),
         Outcome::Audit(audited) => audit::listed(out, audited),
         Outcome::AuditExport(exported) => audit::exported(out, exported),
         Outcome::AuditVerify(verified) => audit::verified(out, verified),
@@ -207,6 +208,7 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
         rate(pulled.chunk_bytes_fetched, pulled.seconds),
     )?;
     classes::absent(out, pulled.classes_absent)?;
+    classes::not_in_release(out, &pulled.classes_not_in_release)?;
     match &pulled.lag.here {
         Some(here) if here.release != *release => {
             writeln!(out, "{} stays on {} {}", pulled.channel, here.sequence, short(&here.release))?;
@@ -267,6 +269,7 @@ fn ls(out: &mut impl Write, listed: &Listed) -> io::Result<()> {
         short(release)
     )?;
     channel::age(out, listed.channel.as_deref(), listed.fresh_age_seconds, listed.timekeepers)?;
+    lag::line(out, listed.channel.as_deref(), listed.lag.as_ref())?;
     classes::several(out, &listed.classes)?;
     classes::stale(out, &listed.classes_stale)?;
     classes::absent(out, listed.classes_absent)
@@ -394,14 +397,17 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
     if library.pull_unfinished {
         writeln!(out, "unfinished pull: `chuan pull {}` resumes it", library.name)?;
     }
-    let mut table = Table::new(&["CHANNEL", ">SEQUENCE", "RELEASE", "HELD", "AGE", "FRESHNESS", "CLASSES"]);
+    let mut table =
+        Table::new(&["CHANNEL", ">HERE", ">NEWEST", "STATE", "RELEASE HERE", "AGE", "FRESHNESS", "CLASSES"]);
     for channel in &library.channels {
+        let here = channel.lag.here.as_ref();
         table.row([
             channel.name.clone(),
+            here.map_or_else(|| "-".to_owned(), |here| here.sequence.to_string()),
             channel.sequence.to_string(),
-            short(&channel.release),
-            held(channel.complete),
-            age(channel.age_seconds),
+            channel::state(channel),
+            here.map_or_else(|| "-".to_owned(), |here| short(&here.release)),
+            channel::here_age(channel),
             channel::freshness(channel.fresh_age_seconds, library.timekeepers)
                 .unwrap_or_else(|| "-".to_owned()),
             classes::names(&channel.classes, channel.classes_absent),

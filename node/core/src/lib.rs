@@ -98,6 +98,7 @@ mod system;
 mod tests;
 pub mod transfer;
 mod vouch;
+mod witness;
 
 use chuan_api::human;
 

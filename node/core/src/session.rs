@@ -1,7 +1,12 @@
 //! [`Session`]: runs commands on a home, one after the other. They run in this process if the home is free,
 //! else in the process that holds it. Only the home lock decides which.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::BytesMut;
 use chuan_engine::{
@@ -135,6 +140,24 @@ impl Session {
             Ok(library) => Ok(Some(library)),
             Err(failure) if failure.exit == Exit::Missing => Ok(None),
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// Waits until no other command founds a library in this home; none does as long as the answer lives.
+    pub(crate) async fn founding_turn(&self) -> Result<File> {
+        let dir = self.home.keys_dir();
+        let failed = |error| Failure::io(format!("lock {}", dir.display()), error);
+        let turn = File::open(&dir).map_err(failed)?;
+        loop {
+            match turn.try_lock() {
+                Ok(()) => return Ok(turn),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = self.job.cancel().cancelled() => return Err(Failure::interrupted()),
+            }
         }
     }
 

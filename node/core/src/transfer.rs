@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chuan_engine::{
     id::LibraryId,
     limits::{BUNDLE_BYTES, DRAFT_BYTES},
-    statement::{Bundle, Draft, PublicKey, Statement, StatementKind},
+    statement::{Bundle, Draft, Library, Losses, PublicKey, Statement, StatementKind},
 };
 
 use crate::{
@@ -68,16 +68,7 @@ pub async fn roots(session: &mut Session, carry: CarryRoots) -> Result<Outcome> 
 /// The revocations that a file of roots would end, a line each: the new root removes the key that signed
 /// them, and does not pin them. Their nodes would get their rights back.
 pub async fn revocations_that_end(session: &mut Session, path: &Path) -> Result<Vec<String>> {
-    let draft = read_roots(path)?;
-    let mut statements = complete(&draft, path)?;
-    statements.extend(lists_beside(path, draft.library())?);
-    let Some(before) = session.find_library(&draft.library().to_string()).await? else {
-        return Ok(Vec::new());
-    };
-    let mut after = before.clone();
-    for outcome in after.offer_all(&statements, session.now_ms()) {
-        let _ = outcome?;
-    }
+    let Some((before, after)) = with_roots(session, path).await? else { return Ok(Vec::new()) };
     let ended = before.revocations().filter(|said| after.revocation(&said.body.node).is_none());
     Ok(ended
         .map(|said| {
@@ -86,6 +77,47 @@ pub async fn revocations_that_end(session: &mut Session, path: &Path) -> Result<
             format!("the revocation of node {node} by key {by} ends: {reason}")
         })
         .collect())
+}
+
+/// The losses by a file of roots, a line each: the new root removes a key, and does not pin the
+/// grants, channels and tickets that the key signed.
+pub async fn taken_by_roots(session: &mut Session, path: &Path) -> Result<Vec<String>> {
+    let Some((before, after)) = with_roots(session, path).await? else { return Ok(Vec::new()) };
+    Ok(taken(&before, &Losses::between(&before, &after, session.now_ms())))
+}
+
+/// Losses in words, a line each.
+pub(crate) fn taken(library: &Library, losses: &Losses) -> Vec<String> {
+    let nodes = losses.nodes.iter().map(|loss| {
+        let (name, node) = (&loss.name, loss.node);
+        if loss.is_membership() {
+            format!("node {name} {node} is no member any more")
+        } else {
+            format!("node {name} {node} loses rights")
+        }
+    });
+    let channels = losses.channels.iter().map(|loss| {
+        let sequence = |id| library.release(id).map_or(0, |said| said.statement.sequence());
+        let (name, before) = (&loss.name, sequence(&loss.before));
+        match &loss.after {
+            Some(after) => format!("channel {name} moves back from release {before} to {}", sequence(after)),
+            None => format!("channel {name} has no release any more; it points to release {before} now"),
+        }
+    });
+    nodes.chain(channels).collect()
+}
+
+/// A library before and after the roots of a file; `None` where the library is not known here.
+async fn with_roots(session: &mut Session, path: &Path) -> Result<Option<(Library, Library)>> {
+    let draft = read_roots(path)?;
+    let mut statements = complete(&draft, path)?;
+    statements.extend(lists_beside(path, draft.library())?);
+    let Some(before) = session.find_library(&draft.library().to_string()).await? else { return Ok(None) };
+    let mut after = before.clone();
+    for outcome in after.offer_all(&statements, session.now_ms()) {
+        let _ = outcome?;
+    }
+    Ok(Some((before, after)))
 }
 
 /// The path of the lists of pins that a file of roots names.

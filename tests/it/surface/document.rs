@@ -81,13 +81,14 @@ const ANSWERS: &[(&str, SchemaOf)] = &[
     ("invite", schema::<outcome::Invited>),
     ("join", schema::<outcome::Joined>),
     ("members", schema::<outcome::MemberList>),
-    ("member", schema::<outcome::MemberRow>),
+    ("member", schema::<outcome::MemberChanged>),
     ("rotate", schema::<outcome::Rotated>),
     ("channels", schema::<outcome::ChannelList>),
     ("channel", schema::<outcome::ChannelMoved>),
     ("history", schema::<outcome::ChannelHistory>),
     ("fresh", schema::<outcome::Vouched>),
     ("policy", schema::<outcome::PolicyShown>),
+    ("preview", schema::<outcome::Preview>),
     ("conflicts", schema::<outcome::ConflictList>),
     ("request", schema::<outcome::RequestShown>),
     ("key", schema::<outcome::KeyShown>),
@@ -133,6 +134,7 @@ fn answer_of(heading: &str) -> Option<&'static str> {
         "root apply" | "statements import" | "found" => "offer",
         "sign" => "request",
         _ if heading.ends_with(" --request") => "request",
+        _ if heading.ends_with(" --dry-run") => "preview",
         _ => {
             let group = heading.split(' ').next().unwrap_or_default();
             return ANSWERS.iter().find(|(answer, _)| *answer == group).map(|(answer, _)| *answer);

@@ -217,6 +217,9 @@ fn describe(output: &Output) -> String {
     format!("{}\n{out}{err}", output.status)
 }
 
+/// The commands whose dry run has another answer.
+const PREVIEWED: [&str; 5] = ["grant", "revoke", "channel set", "promote", "rollback"];
+
 /// The section of a command line: the command, one word or two. Some answers have other fields, and a section
 /// of their own.
 fn name_of(line: &str) -> String {
@@ -225,6 +228,8 @@ fn name_of(line: &str) -> String {
     let name = words.iter().take(if is_group { 2 } else { 1 }).copied().collect::<Vec<_>>().join(" ");
     if words.contains(&"--request") {
         name + " --request"
+    } else if words.contains(&"--dry-run") && PREVIEWED.contains(&name.as_str()) {
+        name + " --dry-run"
     } else if words == ["audit", "export"] {
         name + " to standard output"
     } else {

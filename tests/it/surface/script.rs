@@ -273,6 +273,19 @@ fn refused_by_the_node(s: &mut Scenario) -> Result<()> {
 }
 
 fn revoke_and_readmit(s: &mut Scenario) -> Result<()> {
+    all(
+        s,
+        "origin",
+        &[
+            "grant $mirror -l films --class default --dry-run",
+            "grant $mirror -l films --class later --new-class --yes",
+            "revoke $origin -l films --dry-run",
+            "channel set films canary films@1 --dry-run",
+            "rollback films --dry-run",
+        ],
+    )?;
+    s.ends("the class does not exist", "origin", "grant $mirror -l films --class nothing")?;
+    s.ends("this takes rights from other nodes", "origin", "revoke $origin -l films --this-node")?;
     all(s, "origin", &["revoke $mirror -l films --reason stolen", "members films"])?;
     s.ends("the node is revoked", "mirror", "pull films")?;
     all(

@@ -145,6 +145,12 @@ impl Claim {
         names.find(|class| !class.contains('*') && !came.contains(&class.as_str())).cloned()
     }
 
+    /// The classes and patterns that this node's membership names.
+    pub(super) fn named(&self) -> Vec<String> {
+        let grants = self.node.iter().flat_map(|node| self.library.grants(node));
+        grants.flat_map(|said| said.body.classes.patterns()).cloned().collect()
+    }
+
     /// The name by which a release lists the class in `slot`; `None` where it lists none.
     pub(super) fn listed_as(&self, release: &StatementId, slot: u8) -> Option<String> {
         let said = self.library.release(release)?;

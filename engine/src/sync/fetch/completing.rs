@@ -65,11 +65,20 @@ impl Fetch {
         let lacking = (!end.complete).then(|| self.claim.named_and_not_in(&came)).flatten();
         if let Some(class) = withheld.or_else(|| lacking.map(|name| format!("`{name}`"))) {
             return Err(Error::Missing(format!(
-                "the source does not hold class {class}, or withholds it; pull from another source"
+                "the source does not hold class {class}, or withholds it, or the release has no such class; pull from \
+                 another source, and if none has it, ask an operator what `chuan members` shows as granted"
             )));
         }
         if came.is_empty() {
-            return Err(Error::Missing("no class of the release is granted to this node".into()));
+            let named = self.claim.named();
+            return Err(Error::Missing(match named.as_slice() {
+                [] => "no class of the release is granted to this node".to_owned(),
+                named => format!(
+                    "no class of the release is granted to this node: its grant names `{}`, and the release has no \
+                     such class; an operator changes that with `chuan grant`",
+                    named.join("`, `")
+                ),
+            }));
         }
         Ok(())
     }

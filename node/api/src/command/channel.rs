@@ -48,6 +48,12 @@ pub struct SetChannel {
     /// New releases do not move the channel
     #[cfg_attr(feature = "clap", arg(long))]
     pub no_follow: bool,
+    /// Print what the act would change and take away; sign nothing
+    #[cfg_attr(feature = "clap", arg(long, short = 'n', conflicts_with = "request"))]
+    pub dry_run: bool,
+    /// Do it although it takes something away, and do not ask
+    #[cfg_attr(feature = "clap", arg(long, short))]
+    pub yes: bool,
     /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
@@ -72,13 +78,19 @@ pub struct Promote {
     pub from: String,
     /// The channel to move to it
     pub to: String,
+    /// Print what the act would change and take away; sign nothing
+    #[cfg_attr(feature = "clap", arg(long, short = 'n', conflicts_with = "request"))]
+    pub dry_run: bool,
+    /// Do it although it takes something away, and do not ask
+    #[cfg_attr(feature = "clap", arg(long, short))]
+    pub yes: bool,
     /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
 }
 
 /// Options of `rollback`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "clap", derive(Args))]
 #[cfg_attr(feature = "clap", group(skip))]
 pub struct Rollback {
@@ -90,6 +102,12 @@ pub struct Rollback {
     /// The release to go back to, one to which the channel has pointed [default: the previous one]
     #[cfg_attr(feature = "clap", arg(long, value_name = "RELEASE"))]
     pub to: Option<String>,
+    /// Print what the act would change and take away; sign nothing
+    #[cfg_attr(feature = "clap", arg(long, short = 'n', conflicts_with = "request"))]
+    pub dry_run: bool,
+    /// Do it although it takes something away, and do not ask
+    #[cfg_attr(feature = "clap", arg(long, short))]
+    pub yes: bool,
     /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,

@@ -40,6 +40,9 @@ pub struct SetPolicy {
     /// Print what would change, and sign nothing
     #[cfg_attr(feature = "clap", arg(long))]
     pub dry_run: bool,
+    /// Do it although it takes something away, and do not ask
+    #[cfg_attr(feature = "clap", arg(long, short))]
+    pub yes: bool,
     /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE", conflicts_with = "dry_run"))]
     pub request: Option<PathBuf>,

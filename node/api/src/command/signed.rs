@@ -155,6 +155,15 @@ pub struct Grant {
     /// The key of the node, as `chuan id` prints it there: for a new node, or a node that has lost its key
     #[cfg_attr(feature = "clap", arg(long, value_name = "KEY"))]
     pub node_key: Option<PublicKey>,
+    /// Take a class that the library does not have: for a class that a later publish makes
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub new_class: bool,
+    /// Print what the act would change and take away; sign nothing
+    #[cfg_attr(feature = "clap", arg(long, short = 'n', conflicts_with = "request"))]
+    pub dry_run: bool,
+    /// Do it although it takes something away, and do not ask
+    #[cfg_attr(feature = "clap", arg(long, short))]
+    pub yes: bool,
     /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
@@ -173,6 +182,15 @@ pub struct Revoke {
     /// The reason, in a line that every member can read
     #[cfg_attr(feature = "clap", arg(long, default_value = ""))]
     pub reason: String,
+    /// Revoke the node of this home: it is then shut out, and so are the nodes that joined through it
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub this_node: bool,
+    /// Print what the act would change and take away; sign nothing
+    #[cfg_attr(feature = "clap", arg(long, short = 'n', conflicts_with = "request"))]
+    pub dry_run: bool,
+    /// Do it although it takes something away, and do not ask
+    #[cfg_attr(feature = "clap", arg(long, short))]
+    pub yes: bool,
     /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
@@ -218,6 +236,9 @@ pub struct Invite {
     /// An address to put in the ticket, instead of the configured or detected addresses; may be repeated
     #[cfg_attr(feature = "clap", arg(long = "address", value_name = "HOST:PORT"))]
     pub addresses: Vec<String>,
+    /// Take a class that the library does not have: for a class that a later publish makes
+    #[cfg_attr(feature = "clap", arg(long))]
+    pub new_class: bool,
     /// Write the act to this file instead of doing it; other operators sign it with `chuan sign`
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
     pub request: Option<PathBuf>,
@@ -234,6 +255,7 @@ impl Default for Invite {
             uses: 1,
             only_here: false,
             addresses: Vec::new(),
+            new_class: false,
             request: None,
         }
     }
@@ -269,6 +291,43 @@ impl Signed {
             | Signed::Promote { keys, .. }
             | Signed::Rollback { keys, .. }
             | Signed::Fresh { keys, .. } => keys,
+        }
+    }
+}
+
+impl Signed {
+    /// Whether the command may have to be confirmed: an act that can take something away, and is neither a
+    /// dry run, nor confirmed, nor a request for other operators.
+    pub fn may_ask(&self) -> bool {
+        self.clone().asking().is_some_and(|(dry_run, yes, request)| !*dry_run && !*yes && request.is_none())
+    }
+
+    /// The same command as a dry run; `None` for a command without one.
+    pub fn dry(mut self) -> Option<Self> {
+        *self.asking()?.0 = true;
+        Some(self)
+    }
+
+    /// The same command, confirmed.
+    pub fn confirmed(mut self) -> Self {
+        if let Some((_, yes, _)) = self.asking() {
+            *yes = true;
+        }
+        self
+    }
+
+    /// The fields `dry_run`, `yes` and `request` of an act that can take something away.
+    fn asking(&mut self) -> Option<(&mut bool, &mut bool, &mut Option<PathBuf>)> {
+        match self {
+            Signed::Grant { options: o, .. } => Some((&mut o.dry_run, &mut o.yes, &mut o.request)),
+            Signed::Revoke { options: o, .. } => Some((&mut o.dry_run, &mut o.yes, &mut o.request)),
+            Signed::Policy { options: o, .. } => Some((&mut o.dry_run, &mut o.yes, &mut o.request)),
+            Signed::SetChannel { options: o, .. } => Some((&mut o.dry_run, &mut o.yes, &mut o.request)),
+            Signed::Promote { options: o, .. } => Some((&mut o.dry_run, &mut o.yes, &mut o.request)),
+            Signed::Rollback { options: o, .. } => Some((&mut o.dry_run, &mut o.yes, &mut o.request)),
+            Signed::Publish { .. } | Signed::Found { .. } | Signed::Invite { .. } | Signed::Fresh { .. } => {
+                None
+            }
         }
     }
 }

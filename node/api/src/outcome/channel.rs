@@ -76,6 +76,9 @@ pub struct ChannelMoved {
     pub before: Option<String>,
     /// That release's sequence.
     pub before_sequence: Option<u64>,
+    /// How many releases readers of the channel lose by the move; 0 for a move onward.
+    #[serde(default)]
+    pub releases_back: u64,
     /// The channel now.
     #[serde(flatten)]
     pub channel: ChannelRow,

@@ -1,5 +1,5 @@
-//! How far this node is behind the announced release of a channel: a part of the answers of `pull` and
-//! `status`.
+//! How far this node is behind the announced release of a channel: a part of the answers of `pull`,
+//! `status`, `ls` and `restore`.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,10 @@ pub struct Lag {
     /// The time of this answer, by this node's clock.
     #[serde(default)]
     pub at_ms: i64,
+    /// By how many releases the one here is behind the announced one; 0 if it is not behind. Where that
+    /// number is unknown, or the channel moved back, it is 1.
+    #[serde(default)]
+    pub behind: u64,
     /// Since when a newer release is announced than is here, by this node's clock; absent if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind_since_ms: Option<i64>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chuan_engine::manifest::table::ClassHeader;
 use serde::{Deserialize, Serialize};
 
-use super::AuditRecord;
+use super::{AuditRecord, Lag};
 
 /// One line of a listing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,6 +144,9 @@ pub struct Listed {
     /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
     #[serde(default)]
     pub timekeepers: u64,
+    /// The release of that channel here, and the announced release; absent if the request named a release.
+    #[serde(flatten)]
+    pub lag: Option<Lag>,
     /// Its sequence.
     pub sequence: u64,
     /// The classes that are here.

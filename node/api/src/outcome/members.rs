@@ -3,6 +3,8 @@
 use chuan_engine::statement::Classes;
 use serde::{Deserialize, Serialize};
 
+use super::NodeTaken;
+
 /// The pattern of class names that matches each: it stands for all classes, also those added later.
 pub const ALL_CLASSES: &str = "*";
 
@@ -23,7 +25,7 @@ pub struct MemberList {
     pub members: Vec<MemberRow>,
 }
 
-/// A node of a library; also the answer of `grant` and `revoke`.
+/// A node of a library.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberRow {
@@ -63,4 +65,19 @@ pub struct MemberRow {
     /// When it was revoked, by the operator's clock; absent if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_ms: Option<i64>,
+}
+
+/// Answer of `grant` and `revoke`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemberChanged {
+    /// The node after the act.
+    #[serde(flatten)]
+    pub row: MemberRow,
+    /// Of `grant`: the membership before; absent if it was no member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<MemberRow>,
+    /// The nodes that lost rights by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<NodeTaken>,
 }

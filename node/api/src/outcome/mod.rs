@@ -13,6 +13,7 @@ mod listing;
 mod maintain;
 mod members;
 mod policy;
+mod preview;
 mod publish;
 mod request;
 mod restore;
@@ -35,8 +36,9 @@ pub use lag::{Announced, Announcer, Asked, Lag, ReleaseRef};
 pub use ledger::{LedgerCopy, LedgerKept, LedgerShown, LedgerStatus, LeftOut};
 pub use listing::{ClassList, ClassRow, Differed, Listed, ReleaseList, ReleaseRow, Row};
 pub use maintain::{Rebuilt, Verified};
-pub use members::{ALL_CLASSES, MemberList, MemberRow, class_names};
+pub use members::{ALL_CLASSES, MemberChanged, MemberList, MemberRow, class_names};
 pub use policy::{ClassPolicyRow, PolicyFinding, PolicyShown};
+pub use preview::{ChannelTaken, NodeTaken, Preview};
 pub use publish::{GapRow, Published, Skipped};
 pub use request::RequestShown;
 pub use restore::{FailureRow, Restored};
@@ -99,6 +101,8 @@ pub enum Outcome {
     History(ChannelHistory),
     /// Of `policy`.
     Policy(Box<PolicyShown>),
+    /// Of `grant`, `revoke`, `channel set`, `promote` and `rollback` with `--dry-run`.
+    Preview(Box<Preview>),
     /// Of `sign`, and of every act with `--request`.
     Request(Box<RequestShown>),
     /// The classes that are known here, used within the program only.
@@ -110,7 +114,7 @@ pub enum Outcome {
     /// Of `members`.
     Members(MemberList),
     /// Of `grant` and `revoke`.
-    Member(Box<MemberRow>),
+    Member(Box<MemberChanged>),
     /// Of `key`.
     Key(KeyShown),
     /// Of `root`.
@@ -146,6 +150,7 @@ impl Outcome {
                 Exit::Invalid
             }
             Outcome::Restore(restored) => match restored.failure.as_deref() {
+                None if !restored.classes_stale.is_empty() => Exit::Stale,
                 None => Exit::Ok,
                 Some("corrupt") => Exit::Corrupt,
                 Some("missing") => Exit::Missing,
@@ -276,6 +281,9 @@ pub struct Pulled {
     /// Classes of the release that are not granted to this node.
     #[serde(default)]
     pub classes_absent: u64,
+    /// Classes and patterns that the grant of this node names, of which the release has no class.
+    #[serde(default)]
+    pub classes_not_in_release: Vec<String>,
     /// Files in the classes that are here.
     pub files: u64,
     /// Their bytes.

@@ -32,6 +32,9 @@ pub struct PolicyShown {
     pub unknown: u64,
     /// The changes that `set` makes or would make, one line each.
     pub changes: Vec<String>,
+    /// The classes of which `set` keeps, copies or serves less than before.
+    #[serde(default)]
+    pub takes: Vec<String>,
     /// The settings of the file that are for `publish --policy`.
     pub left: Vec<String>,
     /// The findings of `check`.

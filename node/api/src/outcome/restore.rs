@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Lag;
+
 /// A path that could not be restored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -30,6 +32,9 @@ pub struct Restored {
     /// How many keys the library's root names as timekeepers. Without one, nothing is ever vouched for.
     #[serde(default)]
     pub timekeepers: u64,
+    /// The release of that channel here, and the announced release; absent if the request named a release.
+    #[serde(flatten)]
+    pub lag: Option<Lag>,
     /// The destination folder.
     pub dest: String,
     /// Whether this was a dry run, which changes nothing.

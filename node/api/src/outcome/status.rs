@@ -145,6 +145,10 @@ pub struct ChannelStatus {
     pub time_ms: i64,
     /// Seconds since then, by this node's clock.
     pub age_seconds: u64,
+    /// When the statement was signed to whose release the channel points here, by the signer's clock; null
+    /// before its first data.
+    #[serde(default)]
+    pub here_time_ms: Option<i64>,
     /// Seconds since enough timekeepers vouched for the release here; null if too few did.
     #[serde(default)]
     pub fresh_age_seconds: Option<u64>,

@@ -28,7 +28,7 @@ pub struct RootShown {
     pub library: String,
     /// The fingerprint of the library, for people to compare.
     pub library_fingerprint: String,
-    /// The library's label in the current root.
+    /// The library's label in the current root; in the proposed one before the first is signed.
     pub library_name: String,
     /// The version of the current root; null before the first is signed.
     #[serde(default, with = "crate::json::zero_is_null")]
@@ -36,11 +36,11 @@ pub struct RootShown {
     pub version: u64,
     /// The fingerprint of the current root; null before the first is signed.
     pub fingerprint: Option<String>,
-    /// When the newest root, proposed or current, should be renewed; null for never.
+    /// When the current root should be renewed; null for never, and before the first root is signed.
     #[serde(default, with = "crate::json::zero_is_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<i64>"))]
     pub expires_ms: i64,
-    /// The roles of the newest root, proposed or current.
+    /// The roles of the current root; none before the first is signed.
     pub roles: Vec<RoleShown>,
     /// The proposed root; null if there is none.
     pub proposal: Option<ProposalShown>,
@@ -76,6 +76,16 @@ pub struct ProposalShown {
     pub fingerprint: String,
     /// Its changes, in words.
     pub changes: Vec<String>,
+    /// The library's label in it.
+    #[serde(default)]
+    pub library_name: String,
+    /// When it should be renewed; null for never.
+    #[serde(default, with = "crate::json::zero_is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<i64>"))]
+    pub expires_ms: i64,
+    /// Its roles.
+    #[serde(default)]
+    pub roles: Vec<RoleShown>,
     /// The keys that signed it.
     #[serde(rename = "signers")]
     pub signed_by: Vec<String>,

@@ -4,10 +4,50 @@ use std::io::{self, Write};
 
 use chuan_api::{
     human::{count, counted, time},
-    outcome::{PolicyShown, RequestShown},
+    outcome::{NodeTaken, PolicyShown, Preview, RequestShown},
 };
 
 use super::short;
+
+/// The losses of an act, which was not signed.
+pub(super) fn preview(out: &mut impl Write, shown: &Preview) -> io::Result<()> {
+    writeln!(out, "{}: nothing was signed; the act:", shown.library_name)?;
+    shown.says.iter().try_for_each(|line| writeln!(out, "- {line}"))?;
+    taken(out, &shown.nodes, "would")?;
+    for channel in &shown.channels {
+        let (name, before, lost) =
+            (&channel.name, channel.sequence_before, counted(channel.releases, "release"));
+        match channel.sequence_after {
+            Some(after) => {
+                writeln!(out, "! channel {name} moves back from {before} to {after}: {lost} less")?
+            }
+            None => writeln!(out, "! channel {name} has no release any more; it points to {before} now")?,
+        }
+    }
+    if shown.this_node {
+        writeln!(out, "! the node of this home loses its membership")?;
+    }
+    if shown.nodes.is_empty() && shown.channels.is_empty() {
+        writeln!(out, "it takes nothing away")?;
+    }
+    match &shown.refused {
+        Some(why) => writeln!(out, "! refused as it is: {}", why),
+        None if shown.confirm => writeln!(out, "`--yes` confirms it"),
+        None => Ok(()),
+    }
+}
+
+/// Nodes that lose rights.
+pub(super) fn taken(out: &mut impl Write, nodes: &[NodeTaken], how: &str) -> io::Result<()> {
+    nodes.iter().try_for_each(|taken| {
+        let NodeTaken { node, name, before, after, .. } = taken;
+        let verb = if how.is_empty() { "loses".to_owned() } else { format!("{how} lose") };
+        match taken.loses.as_str() {
+            "membership" => writeln!(out, "! {name} {node} {verb} its membership; before: {before}"),
+            _ => writeln!(out, "! {name} {node} {verb} rights: {after}; before: {before}"),
+        }
+    })
+}
 
 pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<()> {
     writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
@@ -49,6 +89,9 @@ pub(super) fn policy(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()
     }
     if !shown.changes.is_empty() {
         shown.changes.iter().try_for_each(|line| writeln!(out, "- {line}"))?;
+        if !shown.takes.is_empty() {
+            writeln!(out, "! less is kept, copied or served of: {}", shown.takes.join(", "))?;
+        }
         return left(out, shown);
     }
     match &shown.statement {

@@ -7,11 +7,30 @@ use std::{
 
 use chuan_api::{
     human::{self, time},
-    outcome::{ChannelHistory, ChannelList, ChannelMoved, ConflictList, MoveRow, Vouched},
+    outcome::{ChannelHistory, ChannelList, ChannelMoved, ChannelStatus, ConflictList, MoveRow, Vouched},
+    spec::LIVE,
 };
 
 use super::{short, write_table};
 use crate::table::Table;
+
+/// The age of the release of a channel here.
+pub(super) fn here_age(channel: &ChannelStatus) -> String {
+    let since = |ms: i64| human::age(channel.lag.at_ms.saturating_sub(ms).max(0).unsigned_abs() / 1000);
+    channel.here_time_ms.map_or_else(|| "-".to_owned(), since)
+}
+
+/// Whether a channel is behind here, and whether the data of its newest release is here.
+pub(super) fn state(channel: &ChannelStatus) -> String {
+    if channel.lag.here.is_none() && channel.name != LIVE {
+        return "not pulled".to_owned();
+    }
+    match (channel.lag.behind, channel.complete) {
+        (0, true) => "current".to_owned(),
+        (0, false) => "current, part held".to_owned(),
+        (behind, _) => format!("{behind} behind"),
+    }
+}
 
 pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
     let mut table = Table::new(&[
@@ -47,6 +66,14 @@ pub(super) fn moved(out: &mut impl Write, moved: &ChannelMoved) -> io::Result<()
     let from = moved.before_sequence.map(|sequence| format!(", from {sequence}")).unwrap_or_default();
     let new = if moved.before.is_none() { " (new)" } else { "" };
     writeln!(out, "{library}@{}{new} points to {sequence} {}{from}", channel.name, short(release))?;
+    if moved.releases_back > 0 {
+        writeln!(
+            out,
+            "! it moved back: readers of {} lose {}",
+            channel.name,
+            human::counted(moved.releases_back, "release")
+        )?;
+    }
     let follows =
         if *follow { "it follows publisher" } else { "new releases do not move it; its publisher is" };
     writeln!(out, "{follows} {}", short(publisher))?;

@@ -29,6 +29,13 @@ pub(super) fn absent(out: &mut impl Write, classes: u64) -> io::Result<()> {
     }
 }
 
+/// The classes that are granted and that the release does not have.
+pub(super) fn not_in_release(out: &mut impl Write, classes: &[String]) -> io::Result<()> {
+    classes.iter().try_for_each(|class| {
+        writeln!(out, "! class {class} is granted here, and the release has no such class")
+    })
+}
+
 /// The classes that were left out for the age of the channel.
 pub(super) fn stale(out: &mut impl Write, classes: &[String]) -> io::Result<()> {
     classes.iter().try_for_each(|class| {

@@ -33,6 +33,17 @@ pub(super) fn behind(out: &mut impl Write, channel: &str, lag: &Lag) -> io::Resu
     lag.asked.iter().try_for_each(|asked| writeln!(out, "    {}", answer(asked, &ago)))
 }
 
+/// A line for an answer that read the channel: by how many releases it is behind.
+pub(super) fn line(out: &mut impl Write, channel: Option<&str>, lag: Option<&Lag>) -> io::Result<()> {
+    let (Some(channel), Some(lag)) = (channel, lag) else { return Ok(()) };
+    let newest = lag.announced.as_ref().and_then(|announced| announced.sequence);
+    let newest = newest.map_or_else(String::new, |sequence| format!(": release {sequence} was announced"));
+    match lag.behind {
+        0 => Ok(()),
+        behind => writeln!(out, "! {channel} is {behind} behind here{newest}; `chuan pull` fetches it"),
+    }
+}
+
 fn announcer(announcer: &Announcer) -> String {
     named(&announcer.node, announcer.name.as_deref())
 }
@@ -82,6 +93,7 @@ mod tests {
                 by: vec![Announcer { node: "1234".into(), name: Some("origin".into()) }],
                 ..Announced::default()
             }),
+            behind: 2,
             behind_since_ms: Some(0),
             at_ms: 60_000,
             asked: vec![asked("1234", true), asked("5678", false)],

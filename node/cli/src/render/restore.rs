@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use chuan_api::outcome::Restored;
 
-use super::{bytes, channel, classes, count, counted, short, span};
+use super::{bytes, channel, classes, count, counted, lag, short, span};
 
 /// The restored items, the items that stay, and the failures.
 pub(super) fn restored(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
@@ -14,6 +14,7 @@ pub(super) fn restored(out: &mut impl Write, restored: &Restored) -> io::Result<
     };
     writeln!(out, "{done} {} to {}", short(&restored.release), restored.dest)?;
     channel::age(out, restored.channel.as_deref(), restored.fresh_age_seconds, restored.timekeepers)?;
+    lag::line(out, restored.channel.as_deref(), restored.lag.as_ref())?;
     writeln!(
         out,
         "{}, {}: {wrote} {} ({}), left {} alone, reused {} in {}",

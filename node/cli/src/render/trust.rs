@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use chuan_api::{
     human::{bytes, count, counted, time},
     outcome::{
-        ALL_CLASSES, Carried, Fingerprints, KeyShown, MemberList, MemberRow, Offered, ProposalShown,
-        RoleShown, RootShown, TallyShown,
+        ALL_CLASSES, Carried, Fingerprints, KeyShown, MemberChanged, MemberList, MemberRow, Offered,
+        ProposalShown, RoleShown, RootShown, TallyShown,
     },
 };
 
-use super::{short, write_table};
+use super::{acts, short, write_table};
 use crate::table::Table;
 
 pub(super) fn key(out: &mut impl Write, shown: &KeyShown) -> io::Result<()> {
@@ -20,21 +20,31 @@ pub(super) fn key(out: &mut impl Write, shown: &KeyShown) -> io::Result<()> {
     writeln!(out, "secret half  {} ({passphrase})", shown.file)
 }
 
+/// A file of roots: the current root, then the proposed one.
 pub(super) fn root(out: &mut impl Write, shown: &RootShown) -> io::Result<()> {
     writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
     writeln!(out, "             {}", shown.library_fingerprint)?;
-    if let Some(fingerprint) = &shown.fingerprint {
-        writeln!(out, "root         version {}: {fingerprint}", shown.version)?;
+    match &shown.fingerprint {
+        Some(fingerprint) => {
+            writeln!(out, "now          version {}: {fingerprint}", shown.version)?;
+            roles(out, &shown.roles, shown.expires_ms)?;
+        }
+        None => writeln!(out, "now          no root is signed yet")?,
     }
-    shown.roles.iter().try_for_each(|held| role(out, held))?;
-    if shown.expires_ms != 0 {
-        writeln!(out, "renew by     {} UTC; an overdue root stays valid", time(shown.expires_ms))?;
-    }
+    writeln!(out)?;
     match &shown.proposal {
         Some(proposed) => proposal(out, proposed)?,
         None => writeln!(out, "proposed     nothing")?,
     }
     shown.notes.iter().try_for_each(|note| writeln!(out, "{note}"))
+}
+
+fn roles(out: &mut impl Write, roles: &[RoleShown], expires_ms: i64) -> io::Result<()> {
+    roles.iter().try_for_each(|held| role(out, held))?;
+    match expires_ms {
+        0 => Ok(()),
+        ms => writeln!(out, "renew by     {} UTC; an overdue root stays valid", time(ms)),
+    }
 }
 
 fn role(out: &mut impl Write, held: &RoleShown) -> io::Result<()> {
@@ -48,9 +58,9 @@ fn role(out: &mut impl Write, held: &RoleShown) -> io::Result<()> {
 }
 
 fn proposal(out: &mut impl Write, proposed: &ProposalShown) -> io::Result<()> {
-    writeln!(out, "proposed     version {}:", proposed.version)?;
+    writeln!(out, "proposed     version {}: {}", proposed.version, proposed.fingerprint)?;
+    roles(out, &proposed.roles, proposed.expires_ms)?;
     proposed.changes.iter().try_for_each(|change| writeln!(out, "             - {change}"))?;
-    writeln!(out, "fingerprint  {}", proposed.fingerprint)?;
     let of = |tally: &TallyShown| format!("{} of {} needed", tally.have, tally.need);
     let old = proposed.under_old.as_ref().map(|old| format!("{} by keys of the current root, ", of(old)));
     writeln!(
@@ -116,15 +126,26 @@ pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()>
     Ok(())
 }
 
-pub(super) fn member(out: &mut impl Write, row: &MemberRow) -> io::Result<()> {
+pub(super) fn member(out: &mut impl Write, changed: &MemberChanged) -> io::Result<()> {
+    let row = &changed.row;
     let node = short(&row.node);
     if row.state != "member" {
-        return writeln!(out, "{node} is {} now", row.state);
+        writeln!(out, "{node} is {} now", row.state)?;
+    } else {
+        writeln!(out, "{node} {}", rights(row))?;
     }
+    if let Some(before) = &changed.before {
+        writeln!(out, "before: {}", rights(before))?;
+    }
+    let others: Vec<_> = changed.taken.iter().filter(|taken| taken.node != row.node).cloned().collect();
+    acts::taken(out, &others, "")
+}
+
+fn rights(row: &MemberRow) -> String {
     let region = if row.region.is_empty() { String::new() } else { format!(" in region {}", row.region) };
     let (name, role, verbs) = (&row.name, &row.role, &row.verbs);
     let article = if role.starts_with(['o', 'e']) { "an" } else { "a" };
-    writeln!(out, "{node} {name} is {article} {role}{region} that may {verbs} in {}", classes(row))
+    format!("{name} is {article} {role}{region} that may {verbs} in {}", classes(row))
 }
 
 fn classes(row: &MemberRow) -> String {

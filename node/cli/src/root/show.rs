@@ -7,15 +7,15 @@ use super::words;
 
 /// The content of a draft for a signer, without the file's name and notes.
 pub(super) fn draft(draft: &Draft) -> RootShown {
-    let newest = draft.newest();
+    let current = draft.current();
     RootShown {
         library: draft.library().to_string(),
         library_fingerprint: draft.library().fingerprint().to_string(),
-        library_name: draft.current().or(newest).map(|root| root.name.clone()).unwrap_or_default(),
-        version: draft.current().map_or(0, |root| root.version),
+        library_name: current.or(draft.newest()).map(|root| root.name.clone()).unwrap_or_default(),
+        version: current.map_or(0, |root| root.version),
         fingerprint: draft.current_statement().map(|root| root.id().fingerprint().to_string()),
-        expires_ms: newest.map_or(0, |root| root.expires_ms),
-        roles: newest.map(roles).unwrap_or_default(),
+        expires_ms: current.map_or(0, |root| root.expires_ms),
+        roles: current.map(roles).unwrap_or_default(),
         proposal: proposal(draft),
         ..RootShown::default()
     }
@@ -38,6 +38,9 @@ fn proposal(draft: &Draft) -> Option<ProposalShown> {
         id: proposal.id().to_string(),
         fingerprint: proposal.id().fingerprint().to_string(),
         changes: words::changes(draft.current(), proposal.root()),
+        library_name: proposal.root().name.clone(),
+        expires_ms: proposal.root().expires_ms,
+        roles: roles(proposal.root()),
         signed_by: proposal.signers().map(PublicKey::to_string).collect(),
         waiting_for: draft.waiting_for().iter().map(PublicKey::to_string).collect(),
         complete: new.is_met() && old.is_none_or(|old| old.is_met()),

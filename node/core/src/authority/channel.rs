@@ -1,11 +1,12 @@
 //! `channel set`, `promote` and `rollback`: operators point a channel to a release. The active publisher may
 //! do so too, as long as it remains the active publisher. A rollback is a newer statement that names an older
-//! release.
+//! release. A channel that moves back needs no confirmation: the next move undoes it, and no data is lost.
+//! The command line asks on a terminal.
 
 use std::path::Path;
 
 use chuan_engine::{
-    id::StatementId,
+    id::{StatementId, may_be_id},
     statement::{
         Channel, Key, Library, PublicKey, RoleKind,
         library::{Proposed, channel},
@@ -13,7 +14,10 @@ use chuan_engine::{
     },
 };
 
-use super::request::{Acted, act};
+use super::{
+    preview,
+    request::{Acted, act},
+};
 use crate::{
     command::{Channels, Command, Promote, Rollback, SetChannel},
     exit::{Failure, Result},
@@ -45,7 +49,8 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetCh
     };
     let follow = options.follow || (!options.no_follow && before.is_some_and(|before| before.follow));
     let body = Channel { name: options.channel, release, active, follow, term: None };
-    sign(session, keyring, &library, body, options.request.as_deref()).await
+    let how = How { dry_run: options.dry_run, request: options.request.as_deref() };
+    sign(session, keyring, &library, body, how).await
 }
 
 /// Moves a channel to the release to which another channel points.
@@ -57,7 +62,8 @@ pub(super) async fn promote(session: &mut Session, keyring: &Keyring, options: P
         let (to, from) = (&options.to, &options.from);
         return Err(Failure::usage(format!("{to} already points to the same release as {from}")));
     }
-    sign(session, keyring, &library, Channel { release, ..to }, options.request.as_deref()).await
+    let how = How { dry_run: options.dry_run, request: options.request.as_deref() };
+    sign(session, keyring, &library, Channel { release, ..to }, how).await
 }
 
 /// Moves a channel back to a release to which it has pointed before.
@@ -89,7 +95,14 @@ pub(super) async fn rollback(session: &mut Session, keyring: &Keyring, options: 
         }
     };
     let body = Channel { release, ..current.clone() };
-    sign(session, keyring, &library, body, options.request.as_deref()).await
+    let how = How { dry_run: options.dry_run, request: options.request.as_deref() };
+    sign(session, keyring, &library, body, how).await
+}
+
+/// The use of a channel statement: shown only, written to a file, or applied.
+struct How<'a> {
+    dry_run: bool,
+    request: Option<&'a Path>,
 }
 
 /// Signs a channel statement and offers it to the home. The channel has moved in the home when it returns, if
@@ -99,8 +112,15 @@ async fn sign(
     keyring: &Keyring,
     library: &Library,
     body: Channel,
-    request: Option<&Path>,
+    how: How<'_>,
 ) -> Result<Outcome> {
+    let request = how.request;
+    let proposed = Proposed::channel(library, body.clone(), session.now_ms());
+    let preview = preview::of(session, library, &proposed).await?;
+    if how.dry_run {
+        return Ok(Outcome::Preview(Box::new(preview)));
+    }
+    let releases_back = preview.channels.iter().map(|taken| taken.releases).sum();
     let before = library.channel(&body.name).map(|said| said.body.release);
     let before_sequence = before.and_then(|id| library.release(&id)).map(|said| said.statement.sequence());
     let name = body.name.clone();
@@ -137,6 +157,7 @@ async fn sign(
         library_name: list.library_name,
         before: before.map(|id| id.to_string()),
         before_sequence,
+        releases_back,
         channel: row,
     })))
 }
@@ -158,7 +179,9 @@ fn named(library: &Library, text: &str) -> Result<StatementId> {
         true => text.parse()?,
         false => format!("{}@{text}", library.id()).parse()?,
     };
-    if spec.library != library.name() && spec.library != library.id().to_string() {
+    let id = library.id().to_string();
+    let is_prefix = may_be_id(&spec.library) && id.starts_with(&spec.library.to_ascii_lowercase());
+    if spec.library != library.name() && !is_prefix {
         return Err(Failure::usage(format!("`{text}` is not a release of {}", library.name())));
     }
     match &spec.at {

@@ -7,13 +7,17 @@ use chuan_engine::{
     statement::{Body, Classes, Library, Member, NodeRole, PublicKey, Verbs, library::Proposed},
 };
 
-use super::request::{Acted, act};
+use super::{
+    classes, preview,
+    request::{Acted, act},
+};
 use crate::{
     command::{Grant, Revoke},
     exit::{Failure, Result},
+    human::counted,
     keyring::Keyring,
     library::members::{named as member_named, node_role, row as member_row},
-    outcome::Outcome,
+    outcome::{MemberChanged, Outcome},
     session::Session,
     spec::check_new_name,
 };
@@ -21,7 +25,8 @@ use crate::{
 /// The maximum number of attempts to revoke a node: a peer may know a newer grant.
 const TRIES: usize = 4;
 
-/// Makes a node a member, or changes its rights. Fields without an option stay as they are. Effective and
+/// Makes a node a member, or changes its rights. Fields without an option stay as they are. Where the grant
+/// takes rights from a node, it must be confirmed. Effective and
 /// durable in the home when it returns. With a request file, the grant is written to it, for operators to
 /// sign.
 pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Grant) -> Result<Outcome> {
@@ -29,7 +34,17 @@ pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Gra
     let now = session.now_ms();
     let body = grant_of(&library, &options, now)?;
     let node = body.node;
+    let before = library.member(&node).map(|_| member_row(&library, &node, now));
+    if !options.new_class {
+        let granted = library.member(&node).map(|said| &said.body.classes);
+        classes::check_known(session, &library, &options.classes, granted).await?;
+    }
     let proposed = Proposed::member(&library, body, now);
+    let preview = preview::of(session, &library, &proposed).await?;
+    if options.dry_run {
+        return Ok(Outcome::Preview(Box::new(preview)));
+    }
+    preview::check(&preview, options.yes || options.request.is_some())?;
     let signed = match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
         Acted::Applied(statement) => statement.id(),
         Acted::Requested(shown) => return Ok(Outcome::Request(shown)),
@@ -41,15 +56,35 @@ pub(super) async fn grant(session: &mut Session, keyring: &Keyring, options: Gra
              members`, and run it again",
         ));
     }
-    Ok(Outcome::Member(Box::new(member_row(&library, &node, now))))
+    let row = member_row(&library, &node, now);
+    Ok(Outcome::Member(Box::new(MemberChanged { row, before, taken: preview.nodes })))
 }
 
-/// Ends all rights of a node, until an operator grants it again. Durable in the home when it returns, and
+/// Ends all rights of a node, until an operator grants it again. Where other nodes lose rights too, or the
+/// node is that of this home, it must be confirmed. Durable in the home when it returns, and
 /// effective against all grants that peers have sent meanwhile.
 pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Revoke) -> Result<Outcome> {
     let mut library = session.newest(options.library.as_deref()).await?;
     let node = member_named(&library, &options.node)?;
     let now = session.now_ms();
+    let proposed = Proposed::revoke(&library, node, &options.reason, now);
+    let mut preview = preview::of(session, &library, &proposed).await?;
+    if node == preview::own_node(session).await? && !options.this_node {
+        preview.refused = Some(format!(
+            "{} is the node of this home, which would be shut out of {}, and with it {}; if that is what you want, \
+             give the option `this-node`",
+            node.short(),
+            library.name(),
+            counted(
+                preview.nodes.iter().filter(|taken| taken.node != node.to_string()).count() as u64,
+                "other node"
+            )
+        ));
+    }
+    if options.dry_run {
+        return Ok(Outcome::Preview(Box::new(preview)));
+    }
+    preview::check(&preview, options.yes || options.request.is_some())?;
     for _ in 0..TRIES {
         let proposed = Proposed::revoke(&library, node, &options.reason, now);
         let acted = act(session, keyring, &library, proposed, options.request.as_deref()).await?;
@@ -58,7 +93,8 @@ pub(super) async fn revoke(session: &mut Session, keyring: &Keyring, options: Re
         }
         library = session.library(Some(&library.id().to_string())).await?;
         if library.revocation(&node).is_some() {
-            return Ok(Outcome::Member(Box::new(member_row(&library, &node, now))));
+            let row = member_row(&library, &node, now);
+            return Ok(Outcome::Member(Box::new(MemberChanged { row, before: None, taken: preview.nodes })));
         }
     }
     Err(Failure::busy("another operator keeps granting the node; agree with them, and run it again"))

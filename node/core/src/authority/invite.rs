@@ -9,7 +9,10 @@ use chuan_engine::{
     statement::{Classes, Library, NodeRole, Ticket, TicketTerms, Verbs, check_address, library::Proposed},
 };
 
-use super::request::{Acted, act};
+use super::{
+    classes,
+    request::{Acted, act},
+};
 use crate::{
     command::{Command, Invite},
     exit::{Failure, Result},
@@ -63,6 +66,9 @@ pub(crate) async fn invite(session: &mut Session, keyring: &Keyring, options: In
 /// applied.
 pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invite) -> Result<Outcome> {
     let library = session.newest(options.library.as_deref()).await?;
+    if !options.new_class {
+        classes::check_known(session, &library, &options.classes, None).await?;
+    }
     let Outcome::Id(identity) = session.run(Command::Id).await? else {
         return Err(mismatch());
     };

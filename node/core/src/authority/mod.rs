@@ -4,10 +4,12 @@
 //! its own for other processes.
 
 mod channel;
+mod classes;
 mod fresh;
 mod grant;
 mod invite;
 mod policy;
+mod preview;
 mod publish;
 pub mod request;
 mod words;

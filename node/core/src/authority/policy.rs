@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chuan_engine::statement::{
-    ClassPolicy, Library, NodeRole, Policy, Region, RoleKind, Signed, Verbs, library::Proposed,
+    ClassPolicy, Library, Losses, NodeRole, Policy, Region, RoleKind, Signed, Verbs, library::Proposed,
 };
 
 use super::{
@@ -41,15 +41,18 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetPo
     let name = |slot| shown_name(&names, slot);
     let changes = words::changes(library.policy(), &next, &name);
     let changed = library.policy().map_or(Policy::default() != next, |before| *before != next);
+    let proposed = Proposed::policy(&library, next, session.now_ms());
+    let losses = Losses::of(&library, &proposed, session.now_ms())?;
+    let takes: Vec<String> = losses.slots.iter().map(|slot| shown_name(&names, *slot)).collect();
     let shown = |library: &Library| PolicyShown {
         changes: changes.clone(),
+        takes: takes.clone(),
         left: text.left_by_set(),
         ..shown(library, library.policy(), library.policy_said(), &names)
     };
     if options.dry_run || !changed {
         return Ok(Outcome::Policy(Box::new(shown(&library))));
     }
-    let proposed = Proposed::policy(&library, next, session.now_ms());
     match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
         Acted::Requested(request) => Ok(Outcome::Request(request)),
         Acted::Applied(_) => {

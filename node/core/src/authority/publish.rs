@@ -42,9 +42,6 @@ struct Author {
 pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: Publish) -> Result<Published> {
     let begun = session.clock().instant();
     let author = author(session, keyring, &options).await?;
-    if !options.dry_run {
-        author.keep_founding(session, &options)?;
-    }
     let mut contended = None;
     for _ in 0..TRIES {
         let ingested = ingest(session, &author, &options).await?;
@@ -82,15 +79,18 @@ pub(crate) async fn found(session: &mut Session, keyring: &Keyring, options: Fou
     session.offer(&library.id(), &statements, true).await
 }
 
-/// The keys that sign: the available keys of a known library, or new keys for an unknown name.
+/// The keys that sign: the available keys of a known library, or new keys for an unknown name. One command at
+/// a time founds a library, and the keys are kept before the next one looks for the name: of several
+/// publishes of one new name, one founds the library, and the others publish into it.
 async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> Result<Author> {
-    let name = options.library.as_str();
-    if let Some(library) = session.find_library(name).await? {
-        let mut publishers = keyring.role_keys(&library, RoleKind::Publisher)?;
-        let active = library.channel(LIVE).map(|said| said.body.active);
-        publishers.sort_by_key(|key| Some(key.public()) != active);
-        return Ok(Author { id: library.id(), publishers, founding: None });
+    if let Some(author) = known_author(session, keyring, options).await? {
+        return Ok(author);
     }
+    let _turn = session.founding_turn().await?;
+    if let Some(author) = known_author(session, keyring, options).await? {
+        return Ok(author);
+    }
+    let name = options.library.as_str();
     if !options.dry_run
         && let Some(library) = finish_founding(session, name).await?
     {
@@ -110,7 +110,20 @@ async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> 
     let founders = Founders { root: &keys.root, operator: &keys.operator, publisher: &keys.publisher };
     let nonce = Salt::from_bytes(session.randomness().bytes()?);
     let (id, root) = founding_root(name, founders, nonce, session.now_ms())?;
-    Ok(Author { id, publishers: vec![keys.publisher.clone()], founding: Some((keys, root)) })
+    let author = Author { id, publishers: vec![keys.publisher.clone()], founding: Some((keys, root)) };
+    if !options.dry_run {
+        author.keep_founding(session, options)?;
+    }
+    Ok(author)
+}
+
+/// The available keys of a known library; `None` for an unknown name.
+async fn known_author(session: &mut Session, keyring: &Keyring, options: &Publish) -> Result<Option<Author>> {
+    let Some(library) = session.find_library(&options.library).await? else { return Ok(None) };
+    let mut publishers = keyring.role_keys(&library, RoleKind::Publisher)?;
+    let active = library.channel(LIVE).map(|said| said.body.active);
+    publishers.sort_by_key(|key| Some(key.public()) != active);
+    Ok(Some(Author { id: library.id(), publishers, founding: None }))
 }
 
 /// Offers the root of a library of this name whose keys are in the home but which the home does not know: a

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use chuan_engine::{
     limits::REQUEST_BYTES,
-    statement::{Body, Library, PublicKey, Request, RoleKind, Statement, library::Proposed, request::MAGIC},
+    statement::{
+        Body, Library, Losses, PublicKey, Request, RoleKind, Statement, library::Proposed, request::MAGIC,
+    },
 };
 
 use super::words;
@@ -16,6 +18,7 @@ use crate::{
     keyring::Keyring,
     outcome::{RequestShown, TallyShown},
     session::Session,
+    transfer::taken,
 };
 
 /// The result of an act.
@@ -169,6 +172,24 @@ pub async fn apply(session: &mut Session, path: PathBuf) -> Result<RequestShown>
     let was_known = offered.statements.iter().any(|row| row.result == "known");
     let notes = if was_known { vec!["this home knew it already".to_owned()] } else { Vec::new() };
     Ok(RequestShown { applied: true, notes, ..shown(&path, &request) })
+}
+
+/// The rights that a request takes from nodes that it does not name, a line each: nodes that joined through a
+/// revoked one. Empty where the library is not known here.
+pub async fn taken_from_others(session: &mut Session, path: &Path) -> Result<Vec<String>> {
+    let request = read(path)?;
+    let Some(library) = session.find_library(&request.library().id().to_string()).await? else {
+        return Ok(Vec::new());
+    };
+    let named = match &request.proposed().body {
+        Body::Revoke(revoke) => Some(revoke.node),
+        Body::Member(member) => Some(member.node),
+        _ => None,
+    };
+    let mut losses = Losses::of(&library, request.proposed(), session.now_ms())?;
+    losses.nodes.retain(|loss| Some(loss.node) != named);
+    losses.channels.clear();
+    Ok(taken(&library, &losses))
 }
 
 /// All facts of a request, for a signer.

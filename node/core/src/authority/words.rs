@@ -154,7 +154,8 @@ pub(super) fn row(row: &ClassPolicy) -> Vec<String> {
     words
 }
 
-fn classes(classes: &Classes) -> String {
+/// Classes in words.
+pub(super) fn classes(classes: &Classes) -> String {
     match classes.patterns() {
         [] => "all classes".to_owned(),
         patterns => format!("classes {}", patterns.join(", ")),

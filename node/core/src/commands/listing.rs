@@ -54,6 +54,7 @@ pub(crate) async fn ls(services: &Arc<Services>, options: Ls, job: &Job) -> Resu
                 channel: found.channel_name(),
                 fresh_age_seconds: found.fresh_age_seconds(),
                 timekeepers: found.library.timekeepers() as u64,
+                lag: found.lag(&services.library)?,
                 sequence: found.sequence,
                 classes: held.rows(),
                 classes_absent: held.classes_absent(),

@@ -70,6 +70,7 @@ fn restored(services: &Services, options: &Restore, job: &Job) -> Result<Restore
         channel: found.channel_name(),
         fresh_age_seconds: found.fresh_age_seconds(),
         timekeepers: found.library.timekeepers() as u64,
+        lag: found.lag(library)?,
         dest: options.dest.display().to_string(),
         dry_run: options.dry_run,
         files: report.files,

@@ -59,6 +59,8 @@ fn library_status(context: &Context, service: &LibraryService, library: &Library
             None => false,
         };
         let time_ms = said.statement.time_ms();
+        let here = service.ref_of(library, &said.body.name)?;
+        let here = here.and_then(|here| library.statement(&here.statement).map(|said| said.time_ms()));
         let held = release.and_then(|release| service.holdings.held(library, &release.body.manifest).ok());
         let classes = held.iter().flat_map(|held| &held.classes).map(|class| class.header.name.clone());
         channels.push(ChannelStatus {
@@ -67,6 +69,7 @@ fn library_status(context: &Context, service: &LibraryService, library: &Library
             sequence: release.map_or(0, |release| release.statement.sequence()),
             time_ms,
             age_seconds: now.saturating_sub(time_ms).max(0).unsigned_abs() / 1000,
+            here_time_ms: here,
             complete,
             fresh_age_seconds: service.fresh_age_here(library, &said.body.name)?,
             lag: service.lags.of(library, &said.body.name)?,

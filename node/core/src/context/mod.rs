@@ -32,6 +32,7 @@ use crate::{
     exit::{Failure, Result},
     home::{Home, config::Config},
     system::{Clock, Randomness},
+    witness::Witness,
 };
 
 /// The state that the services of one open home share. The home stays locked as long as a context lives.
@@ -51,6 +52,8 @@ pub(crate) struct Context {
     pub(crate) store: Arc<StoreHandle>,
     /// The audit log.
     pub(crate) log: Log,
+    /// The record of all that publishers' keys have signed on this machine.
+    pub(crate) witness: Witness,
     /// The address at which the node listens; `None` while it does not. `serve` is the only writer.
     pub(crate) listening: watch::Sender<Option<SocketAddr>>,
     pub(crate) supervisor: Supervisor,
@@ -73,7 +76,8 @@ impl Context {
         let store = Arc::new(StoreHandle::open(&home, lock, log.arrival())?);
         log.follow(Arc::clone(&store) as Arc<dyn Ledger>);
         let key = NodeKey::of(&home)?;
-        Ok(Self::assemble(home, config, clock, store, key, log))
+        let witness = Witness::beside(&home);
+        Ok(Self { witness, ..Self::assemble(home, config, clock, store, key, log) })
     }
 
     fn assemble(
@@ -95,6 +99,7 @@ impl Context {
             threads: Threads::default(),
             store,
             log,
+            witness: Witness::default(),
             listening,
             supervisor: Supervisor::default(),
             events: Events::default(),

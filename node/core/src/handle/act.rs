@@ -13,7 +13,7 @@ use crate::{
     command::Signed,
     exit::{self, Failure},
     job::Job,
-    outcome::{Outcome, RequestShown},
+    outcome::{Outcome, Preview, RequestShown},
     session::mismatch,
 };
 
@@ -47,6 +47,18 @@ impl<T> Act<T> {
         *request_of(&mut command)? = Some(path.into());
         match signed(&self.library, command).await? {
             Outcome::Request(shown) => Ok(*shown),
+            _ => Err(mismatch().into()),
+        }
+    }
+
+    /// The changes and losses of the act: the nodes that lose rights, the channels that move back.
+    /// Signs nothing. For a policy, [`Policy::preview`](super::Policy::preview).
+    pub async fn preview(self) -> Result<Preview, Error> {
+        let command = self.command?.dry();
+        let command =
+            command.ok_or_else(|| Failure::usage("this act has no preview: it takes nothing away"))?;
+        match signed(&self.library, command).await? {
+            Outcome::Preview(preview) => Ok(*preview),
             _ => Err(mismatch().into()),
         }
     }

@@ -397,7 +397,7 @@ impl Member {
     /// The node in the answer of a grant or a revocation.
     pub(super) fn of_outcome(outcome: Outcome) -> Result<Self> {
         match outcome {
-            Outcome::Member(row) => Self::of(*row),
+            Outcome::Member(changed) => Self::of(changed.row),
             _ => Err(mismatch()),
         }
     }

@@ -316,8 +316,8 @@ impl Node {
         Ok(answer!(Offer)(transfer::statements(&mut self.session(), carry).await?)?)
     }
 
-    /// Applies the complete roots of a file, and passes them on to peers. A new root may end revocations: see
-    /// [`Node::revocations_that_end`].
+    /// Applies the complete roots of a file, and passes them on to peers. A new root may end revocations and
+    /// take rights away: see [`Node::revocations_that_end`] and [`Node::taken_by_roots`].
     pub async fn apply_roots(&self, file: impl Into<PathBuf>) -> Result<Offered, Error> {
         let carry = CarryRoots::Apply { file: file.into(), yes: true };
         Ok(answer!(Offer)(transfer::roots(&mut self.session(), carry).await?)?)
@@ -327,6 +327,11 @@ impl Node {
     /// signed them. Their nodes would get their rights back.
     pub async fn revocations_that_end(&self, file: impl AsRef<Path>) -> Result<Vec<String>, Error> {
         Ok(transfer::revocations_that_end(&mut self.session(), file.as_ref()).await?)
+    }
+
+    /// The memberships, rights and channels that the roots of a file would take away, a line each.
+    pub async fn taken_by_roots(&self, file: impl AsRef<Path>) -> Result<Vec<String>, Error> {
+        Ok(transfer::taken_by_roots(&mut self.session(), file.as_ref()).await?)
     }
 
     /// The act of operators that is in a file (see [`Act::to_file`]), and its signatures.

@@ -225,8 +225,8 @@ impl Grant {
         Self::default()
     }
 
-    /// A class that the node may have; `*` is any run of characters. May be repeated. Replaces
-    /// [`Grant::all_classes`].
+    /// A class that the node may have, also one that the library does not have yet; `*` is any run of
+    /// characters. May be repeated. Replaces [`Grant::all_classes`].
     pub fn class(mut self, class: impl Into<String>) -> Self {
         self.0.all_classes = false;
         self.0.classes.push(class.into());
@@ -284,7 +284,8 @@ impl Grant {
     }
 
     pub(super) fn command(self, library: &LibraryId, node: &NodeId) -> command::Grant {
-        command::Grant { library: Some(library.to_string()), node: node.to_string(), ..self.0 }
+        let (library, node) = (Some(library.to_string()), node.to_string());
+        command::Grant { library, node, new_class: true, yes: true, ..self.0 }
     }
 }
 
@@ -311,7 +312,8 @@ impl Invite {
         self
     }
 
-    /// A class that the new member may have; `*` is any run of characters. May be repeated.
+    /// A class that the new member may have, also one that the library does not have yet; `*` is any run of
+    /// characters. May be repeated.
     pub fn class(mut self, class: impl Into<String>) -> Self {
         self.0.classes.push(class.into());
         self
@@ -342,7 +344,7 @@ impl Invite {
     }
 
     pub(super) fn command(self, library: &LibraryId) -> command::Invite {
-        command::Invite { library: Some(library.to_string()), ..self.0 }
+        command::Invite { library: Some(library.to_string()), new_class: true, ..self.0 }
     }
 }
 

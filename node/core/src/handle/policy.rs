@@ -44,7 +44,7 @@ impl Policy {
     }
 
     fn command(&self, file: PathBuf, dry_run: bool) -> Signed {
-        let options = SetPolicy { library: self.library(), file, dry_run, request: None };
+        let options = SetPolicy { library: self.library(), file, dry_run, yes: true, request: None };
         Signed::Policy { options, keys: Keys::default() }
     }
 

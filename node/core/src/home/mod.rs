@@ -325,7 +325,7 @@ fn check_private(root: &Path) -> Result<()> {
 }
 
 /// Makes a folder that only its owner may enter, with its parents. A folder that exists is not changed.
-fn make_dir(path: &Path) -> Result<()> {
+pub(crate) fn make_dir(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }

@@ -55,6 +55,10 @@ impl Lags {
                 .map(|node| announcer(library, node))
                 .collect(),
         });
+        lag.behind = match is_here(library, &said, here.as_ref()) {
+            true => 0,
+            false => releases_between(library, here.as_ref(), &said.body.release),
+        };
         lag.behind_since_ms = noted.as_ref().map(|noted| noted.since_ms);
         lag.asked = noted.map(|noted| noted.asked).unwrap_or_default();
         Ok(lag)
@@ -180,6 +184,19 @@ pub(crate) const BEHIND: &str = "behind";
 fn is_here(library: &Library, said: &Signed<'_, Channel>, here: Option<&RefMove>) -> bool {
     let is_newer = |here| is_onward(library, &said.body.name, &said.statement.id(), here);
     here.is_some_and(|here| here.release == said.body.release || !is_newer(here))
+}
+
+/// By how many releases the one here is behind `newest`, by sequence; at least 1.
+fn releases_between(library: &Library, here: Option<&RefMove>, newest: &StatementId) -> u64 {
+    let sequence = |id: &StatementId| library.release(id).map(|said| said.statement.sequence());
+    let from = here.map_or(Some(0), |here| sequence(&here.release));
+    match (from, sequence(newest)) {
+        (Some(from), Some(to)) => {
+            let between = library.releases().into_iter().map(|said| said.statement.sequence());
+            between.filter(|at| (from + 1..=to).contains(at)).count().max(1) as u64
+        }
+        _ => 1,
+    }
 }
 
 fn announcer(library: &Library, node: &str) -> Announcer {

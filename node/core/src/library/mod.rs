@@ -14,6 +14,7 @@ mod load;
 pub(crate) mod local_refs;
 pub(crate) mod lost;
 pub(crate) mod members;
+mod names;
 mod records;
 pub(crate) mod release;
 #[cfg(test)]
@@ -166,7 +167,7 @@ impl LibraryService {
         snapshot.known.get(id).cloned().or_else(left_out)
     }
 
-    /// The library of this label or id.
+    /// The library of this label or id, or whose id begins with this text.
     pub(crate) fn named(&self, name: &str) -> Result<Arc<Library>> {
         self.find(name)?.ok_or_else(|| {
             let all = self.all();
@@ -178,27 +179,16 @@ impl LibraryService {
         })
     }
 
-    /// The library of this label or id, `None` where there is none; fails where several have the label.
+    /// Like [`LibraryService::named`]; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Several libraries have the label, or their ids begin so.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Arc<Library>>> {
-        if let Ok(id) = name.parse::<LibraryId>() {
-            return Ok(self.get(&id));
-        }
-        let mut found = self.all();
-        found.retain(|library| library.name() == name);
-        match found.as_slice() {
-            [] => Ok(None),
-            [library] => Ok(Some(Arc::clone(library))),
-            several => {
-                let ids: Vec<_> = several.iter().map(|library| library.id().to_string()).collect();
-                Err(Failure::usage(format!(
-                    "several libraries are called `{name}`; name one by its id: {}",
-                    ids.join(", ")
-                )))
-            }
-        }
+        names::find(&self.all(), &self.context.home, name)
     }
 
-    /// The library of this label or id; without a name, the only library that is here.
+    /// Like [`LibraryService::named`]; without a name, the only library that is here.
     pub(crate) fn named_or_only(&self, name: Option<&str>) -> Result<Arc<Library>> {
         if let Some(name) = name {
             return self.named(name);
@@ -209,10 +199,10 @@ impl LibraryService {
                 Err(Failure::missing("no library here yet; join one with a ticket, or `chuan publish` one"))
             }
             [library] => Ok(Arc::clone(library)),
-            several => {
-                let names: Vec<_> = several.iter().map(|library| library.name()).collect();
-                Err(Failure::usage(format!("several libraries are here; name one of {}", names.join(", "))))
-            }
+            several => Err(Failure::usage(format!(
+                "several libraries are here; name one of {}",
+                names::choice(several, &self.context.home)
+            ))),
         }
     }
 
@@ -350,7 +340,7 @@ impl LibraryService {
     }
 
     /// Like [`LibraryService::take`], for statements that a command of this home offers: the audit log
-    /// records each before it is stored.
+    /// records each before it is stored, and so does the record of what publishers signed here.
     pub(crate) fn take_audited(
         &self,
         id: &LibraryId,
@@ -359,7 +349,9 @@ impl LibraryService {
     ) -> Result<Outcomes> {
         self.take(id, offered, unopposed, |library, news| {
             let events = news.iter().filter_map(|statement| event_of::event_of(statement, library));
-            events.into_iter().try_for_each(|event| self.context.audit(event))
+            events.into_iter().try_for_each(|event| self.context.audit(event))?;
+            self.context.witness.before_write(library, news);
+            Ok(())
         })
     }
 

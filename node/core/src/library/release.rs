@@ -17,6 +17,7 @@ use super::{
 use crate::{
     context::Context,
     exit::{Exit, Failure, Result},
+    outcome::Lag,
     spec::{At, LIVE, Spec},
 };
 
@@ -186,6 +187,11 @@ impl Found {
     /// The age of the freshness of the channel whose name was used.
     pub(crate) fn fresh_age_seconds(&self) -> Option<u64> {
         self.channel.as_ref().and_then(|channel| channel.fresh_age_seconds)
+    }
+
+    /// The release of the channel whose name was used, here and as announced.
+    pub(crate) fn lag(&self, libraries: &LibraryService) -> Result<Option<Lag>> {
+        self.channel.as_ref().map(|channel| libraries.lags.of(&self.library, &channel.name)).transpose()
     }
 
     /// The name of the channel that was used.

@@ -37,14 +37,15 @@ pub(crate) async fn ingest(services: &Arc<Services>, options: Ingest, job: &Job)
     let _turn = services.turn(name, job).await?;
     let (is_forced, is_dry_run) = (options.options.force, options.options.dry_run);
     if let (false, Some(library)) = (is_forced || is_dry_run, &known) {
-        staleness_guard::check(services, &library.id(), first(&publishers(&options)?)?).await?;
+        staleness_guard::check(services, &library.id(), first(&publishers(&options)?)?, job).await?;
     }
     let job = job.clone();
     services
         .blocking(move |services| {
             match (is_forced, known) {
                 (true, Some(library)) if !is_dry_run => {
-                    services.library.go_on_without_lost(&library, &job)?
+                    services.library.go_on_without_lost(&library, &job)?;
+                    services.context.witness.trust(&library, first(&publishers(&options)?)?);
                 }
                 (true, _) => {}
                 (false, known) => {

@@ -1,5 +1,6 @@
 //! Refuses a publish in a home that lacks releases of its own publisher, such as a home that was restored
-//! from a backup: its new release would contradict a signed one. So a publish asks peers first.
+//! from a backup: its new release would contradict a signed one. So a publish asks peers first. Where none
+//! can be reached, the record of this machine decides (see [`witness`](crate::witness)).
 
 use std::sync::Arc;
 
@@ -10,32 +11,69 @@ use chuan_engine::{
 
 use crate::{
     exit::{Failure, Result},
+    job::Job,
     library::LibraryService,
     services::Services,
     spec::LIVE,
 };
 
 /// Asks peers for statements of a library. Fails if peers know statements of `publisher` that this home
-/// lacked, or if this home is behind the channel `live`. Also fails if peers are known and none can be
-/// reached.
-pub(super) async fn check(services: &Arc<Services>, id: &LibraryId, publisher: &PublicKey) -> Result<()> {
+/// lacked, or if this home is behind the channel `live`. If peers are known and none can be reached, the home
+/// must have all that `publisher` has signed on this machine.
+pub(super) async fn check(
+    services: &Arc<Services>,
+    id: &LibraryId,
+    publisher: &PublicKey,
+    job: &Job,
+) -> Result<()> {
     let Some(before) = services.library.get(id) else { return Ok(()) };
     // All peers: the fastest one may know less than a distant one.
     let reach = services.exchange.ask_all(id).await?;
-    if reach.known > 0 && reach.reached == 0 {
-        return Err(Failure::peer(format!(
-            "none of the {} known peers of {} can be reached, so this home cannot check that it has all releases that its \
-             key has signed; try again when a peer can be reached, or publish with the option `force`",
-            reach.known,
-            before.name()
-        )));
+    let is_alone = reach.known > 0 && reach.reached == 0;
+    if is_alone {
+        vouch(services, &before, publisher, reach.known, job).await?;
     }
     let Some(after) = services.library.get(id) else { return Ok(()) };
     if signed_by(&after, publisher) > signed_by(&before, publisher) {
         return Err(behind(&after));
     }
-    let id = *id;
-    services.blocking(move |services| check_current(&services.library, &id)).await
+    let (id, publisher) = (*id, *publisher);
+    services
+        .blocking(move |services| {
+            check_current(&services.library, &id)?;
+            if let Some(library) = services.library.get(&id).filter(|_| !is_alone) {
+                services.context.witness.trust(&library, &publisher);
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Fails if this home cannot show by itself that it has all that `publisher` has signed.
+async fn vouch(
+    services: &Arc<Services>,
+    library: &Arc<Library>,
+    publisher: &PublicKey,
+    known: usize,
+    job: &Job,
+) -> Result<()> {
+    let (shown, publisher) = (Arc::clone(library), *publisher);
+    let vouches =
+        services.blocking(move |services| Ok(services.context.witness.vouches(&shown, &publisher))).await?;
+    let name = library.name();
+    if !vouches {
+        return Err(Failure::peer(format!(
+            "none of the {known} known peers of {name} can be reached, and this machine has no record that this home has all \
+             that its key has signed: it may be restored from a backup, or a copy; try again when a peer can be \
+             reached, or publish with the option `force`"
+        )));
+    }
+    job.say(format!(
+        "none of the {known} known peers of {name} can be reached; this home has all that its key has signed on this \
+         machine, and publishes"
+    ))
+    .await;
+    Ok(())
 }
 
 /// Fails if the release of `live` has never been complete here. A release that was damaged later is accepted:

@@ -1,6 +1,7 @@
 //! `pull`: moves a channel of this home to its announced release, or to the newest ancestor that a source
 //! has; or fetches one release by name.
 
+mod answer;
 mod beside;
 mod progress;
 mod seek;
@@ -18,9 +19,9 @@ use chuan_engine::{
     },
 };
 use chuan_net::{WireStats, link::Socket};
-use tokio::time::Instant;
 
 use self::{
+    answer::{granted_only, held_already, pulled},
     progress::{progress_of, told_of_silence},
     seek::Seek,
 };
@@ -194,7 +195,8 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
             let answered = is_named && failures.iter().any(|failure| failure.exit == Exit::Missing);
             let first = failures.first().map_or(Exit::Peer, |failure| failure.exit);
             let exit = if answered { Exit::Stale } else { first };
-            return Err(Failure::new(exit, messages.join("; ")));
+            let limit = if exit == Exit::Missing { granted_only(services, &id) } else { String::new() };
+            return Err(Failure::new(exit, messages.join("; ") + &limit));
         }
         let has_failed = !failures.is_empty();
         services
@@ -396,90 +398,4 @@ fn adopt_result(
         tracing::warn!(%failure, "the address of the source was not stored");
     }
     Ok(())
-}
-
-/// The answer to a pull of a named release that is complete here already: no source is asked.
-fn held_already(
-    services: &Services,
-    library: &Library,
-    release: StatementId,
-    plan: &PullPlan,
-    begun: Instant,
-) -> Result<Option<Pulled>> {
-    let Some(said) = library.release(&release) else { return Ok(None) };
-    if !services.library.holdings.is_complete(library, &said.body.manifest)? {
-        return Ok(None);
-    }
-    let here = services.library.here(library, &plan.channel)?.map(|said| said.statement.id());
-    pulled(services, &library.id(), plan, here, None, begun).map(Some)
-}
-
-/// The answer of a pull. `before` is the previous release of the channel.
-fn pulled(
-    services: &Services,
-    id: &LibraryId,
-    plan: &PullPlan,
-    before: Option<StatementId>,
-    brought: Option<PullResult>,
-    begun: Instant,
-) -> Result<Pulled> {
-    let service = &services.library;
-    let library = service.named(&id.to_string())?;
-    let lag = service.lags.of(&library, &plan.channel)?;
-    let here = service.here(&library, &plan.channel)?.map(|said| said.statement.id());
-    let came = brought.as_ref().and_then(|brought| brought.report.release.zip(Some(brought.report.sequence)));
-    let sequence_here = lag.here.as_ref().map_or(0, |here| here.sequence);
-    let named = match plan.want {
-        Want::Release(release) => library.release(&release).map(|said| (release, said.statement.sequence())),
-        Want::Channel(_) => None,
-    };
-    let (release, sequence) =
-        came.or(named).map_or((here, sequence_here), |(release, sequence)| (Some(release), sequence));
-    let has_come = brought.as_ref().is_some_and(|brought| brought.report.chunks_fetched > 0);
-    let is_named = matches!(plan.want, Want::Release(_));
-    let changed = !plan.is_dry_run && (here != before || (is_named && has_come));
-    let mut pulled = Pulled {
-        library: id.to_string(),
-        library_name: library.name().to_owned(),
-        fresh_age_seconds: service.fresh_age_here(&library, &plan.channel)?,
-        timekeepers: library.timekeepers() as u64,
-        channel: plan.channel.clone(),
-        release: release.map(|release| release.to_string()).unwrap_or_default(),
-        sequence,
-        changed,
-        lag,
-        named: is_named,
-        dry_run: plan.is_dry_run,
-        seconds: begun.elapsed().as_secs_f64(),
-        ..Pulled::default()
-    };
-    if let Some(brought) = brought {
-        add_source(&mut pulled, brought);
-    }
-    Ok(pulled)
-}
-
-/// Adds the source and its figures.
-fn add_source(pulled: &mut Pulled, brought: PullResult) {
-    let PullResult { source, address, report, wire } = brought;
-    pulled.from = source.node.to_string();
-    pulled.address = address;
-    pulled.classes = report.classes;
-    pulled.classes_absent = report.classes_absent;
-    pulled.files = report.files;
-    pulled.bytes_total = report.bytes_total;
-    pulled.chunks_total = report.chunks_total;
-    pulled.chunks_fetched = report.chunks_fetched;
-    pulled.chunk_bytes_fetched = report.chunk_bytes_fetched;
-    pulled.chunk_bytes_encoded = report.chunk_bytes_encoded;
-    pulled.chunks_from_deltas = report.chunks_from_deltas;
-    pulled.page_bytes = report.page_bytes;
-    pulled.page_bytes_encoded = report.page_bytes_encoded;
-    pulled.chunks_missing = pulled.dry_run.then_some(report.chunks_missing);
-    pulled.chunk_bytes_missing = pulled.dry_run.then_some(report.chunk_bytes_missing);
-    pulled.frame_bytes_in = wire.frame_bytes_in;
-    pulled.frame_bytes_out = wire.frame_bytes_out;
-    pulled.wire_bytes_in = wire.bytes_in;
-    pulled.wire_bytes_out = wire.bytes_out;
-    pulled.round_trips = report.round_trips;
 }

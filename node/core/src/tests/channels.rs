@@ -34,12 +34,13 @@ fn set(channel: &str, release: &str) -> Signed {
 
 fn promote(from: &str, to: &str) -> Signed {
     let [library, from, to] = ["films", from, to].map(str::to_owned);
-    Signed::Promote { options: Promote { library, from, to, request: None }, keys: Keys::default() }
+    Signed::Promote { options: Promote { library, from, to, ..Promote::default() }, keys: Keys::default() }
 }
 
 fn rollback(to: Option<&str>) -> Signed {
     let to = to.map(str::to_owned);
-    let options = Rollback { library: "films".to_owned(), channel: "live".to_owned(), to, request: None };
+    let options =
+        Rollback { library: "films".to_owned(), channel: "live".to_owned(), to, ..Rollback::default() };
     Signed::Rollback { options, keys: Keys::default() }
 }
 

@@ -1,0 +1,72 @@
+//! Questions before an act that takes something away. Without a terminal, an act that takes more than the
+//! command line names fails until `--yes` is given; other acts go on.
+
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+};
+
+use chuan::{authority, keyring::Keyring, session::Session, transfer};
+use chuan_api::{command::Signed, exit::Result, outcome::Outcome};
+
+use super::sign::{confirm, text_of};
+
+/// Shows on a terminal what an act takes away, and asks. Returns the act, confirmed if the answer is yes.
+pub(super) async fn act(session: &mut Session, keyring: &Keyring, command: Signed) -> Result<Signed> {
+    let dry = if io::stdin().is_terminal() && command.may_ask() { command.clone().dry() } else { None };
+    let Some(dry) = dry else { return Ok(command) };
+    let outcome = authority::run(session, keyring, dry).await?;
+    let is_to_ask = match &outcome {
+        Outcome::Preview(preview) => preview.asks && preview.refused.is_none(),
+        Outcome::Policy(shown) => !shown.takes.is_empty(),
+        _ => false,
+    };
+    if !is_to_ask {
+        return Ok(command);
+    }
+    confirm(&text_of(&outcome)?, "do this?", "the same command with `--dry-run`")?;
+    Ok(command.confirmed())
+}
+
+/// Names what a new root takes away, and the revocations that it ends, and waits for a yes.
+pub(super) async fn roots(session: &mut Session, file: &Path) -> Result<()> {
+    let ended = transfer::revocations_that_end(session, file).await?;
+    let taken = transfer::taken_by_roots(session, file).await?;
+    if ended.is_empty() && taken.is_empty() {
+        return Ok(());
+    }
+    let mut text = lines(&taken);
+    if !taken.is_empty() {
+        text.push_str(
+            "to keep what a removed key has signed, propose the root anew with `chuan root remove-key --statements FILE`\n",
+        );
+    }
+    text.push_str(&lines(&ended));
+    if !ended.is_empty() {
+        text.push_str(
+            "these nodes get their old rights back; to keep them revoked, propose the root anew with `chuan root \
+             remove-key --statements FILE`, or revoke them with a key that stays in the root\n",
+        );
+    }
+    let look = format!(
+        "`chuan root show {}` ({} revocations end with it, and it takes away: {})",
+        file.display(),
+        ended.len(),
+        if taken.is_empty() { "nothing".to_owned() } else { taken.join("; ") }
+    );
+    confirm(text.as_bytes(), "apply the root anyway?", &look)
+}
+
+/// Names what a request takes from nodes that it does not name, and waits for a yes.
+pub(super) async fn request(session: &mut Session, file: &Path) -> Result<()> {
+    let taken = authority::request::taken_from_others(session, file).await?;
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let look = format!("`chuan sign {} --show` ({})", file.display(), taken.join("; "));
+    confirm(lines(&taken).as_bytes(), "apply it anyway?", &look)
+}
+
+fn lines(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}

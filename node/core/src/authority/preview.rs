@@ -1,0 +1,108 @@
+//! The losses of an act: nodes that lose rights, channels that move back. An act that takes more than the
+//! command line names needs a confirmation: the option `yes`, or an answer on a terminal.
+
+use chuan_engine::{
+    id::NodeId,
+    statement::{
+        Body, Classes, Library, Verbs,
+        library::Proposed,
+        losses::{ChannelLoss, Losses, NodeLoss},
+    },
+};
+
+use super::words;
+use crate::{
+    command::Command,
+    exit::{Failure, Result},
+    human::counted,
+    outcome::{ChannelTaken, NodeTaken, Outcome, Preview},
+    session::{Session, mismatch},
+};
+
+/// The maximum number of nodes that an error names.
+const NAMED: usize = 8;
+/// Digits of an id in an error.
+const SHORT: usize = 10;
+
+/// The losses of `proposed` in `library`. Signs nothing.
+pub(super) async fn of(session: &mut Session, library: &Library, proposed: &Proposed) -> Result<Preview> {
+    let losses = Losses::of(library, proposed, session.now_ms())?;
+    let own = own_node(session).await?;
+    let this_node = losses.nodes.iter().any(|loss| loss.node == own && loss.is_membership());
+    let confirm = match &proposed.body {
+        // The command names the node that it revokes.
+        Body::Revoke(revoke) => this_node || losses.nodes.iter().any(|loss| loss.node != revoke.node),
+        _ => !losses.nodes.is_empty(),
+    };
+    Ok(Preview {
+        library: library.id().to_string(),
+        library_name: library.name().to_owned(),
+        kind: proposed.body.kind().name().to_owned(),
+        says: words::of(library, &proposed.body),
+        nodes: losses.nodes.iter().map(node).collect(),
+        channels: losses.channels.iter().map(|loss| channel(library, loss)).collect(),
+        this_node,
+        confirm,
+        asks: confirm || !losses.channels.is_empty(),
+        refused: None,
+    })
+}
+
+/// The node of this home.
+pub(super) async fn own_node(session: &mut Session) -> Result<NodeId> {
+    match session.run(Command::Id).await? {
+        Outcome::Id(identity) => Ok(identity.id.parse()?),
+        _ => Err(mismatch()),
+    }
+}
+
+/// Fails if the act needs a confirmation and has none.
+pub(super) fn check(preview: &Preview, is_confirmed: bool) -> Result<()> {
+    match &preview.refused {
+        Some(why) => Err(Failure::usage(why.clone())),
+        None if preview.confirm && !is_confirmed => Err(Failure::usage(format!(
+            "this takes rights from {}; look at them with the option `dry-run`, and confirm it with the option `yes`",
+            nodes(&preview.nodes)
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Nodes in an error.
+fn nodes(taken: &[NodeTaken]) -> String {
+    let named = taken
+        .iter()
+        .take(NAMED)
+        .map(|taken| format!("{} ({})", taken.name, taken.node.get(..SHORT).unwrap_or_default()));
+    let named: Vec<_> = named.collect();
+    let more = taken.len().saturating_sub(NAMED);
+    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}: {}{rest}", counted(taken.len() as u64, "node"), named.join(", "))
+}
+
+fn node(loss: &NodeLoss) -> NodeTaken {
+    NodeTaken {
+        node: loss.node.to_string(),
+        name: loss.name.clone(),
+        role: loss.role.name().to_owned(),
+        loses: if loss.is_membership() { "membership" } else { "rights" }.to_owned(),
+        before: rights(&loss.before),
+        after: rights(&loss.after),
+    }
+}
+
+fn rights(rights: &[(Classes, Verbs)]) -> String {
+    let words =
+        rights.iter().map(|(classes, verbs)| format!("{} in {}", verbs.names(), words::classes(classes)));
+    words.collect::<Vec<_>>().join("; ")
+}
+
+fn channel(library: &Library, loss: &ChannelLoss) -> ChannelTaken {
+    let sequence = |id| library.release(id).map(|said| said.statement.sequence());
+    ChannelTaken {
+        name: loss.name.clone(),
+        sequence_before: sequence(&loss.before).unwrap_or_default(),
+        sequence_after: loss.after.as_ref().and_then(sequence),
+        releases: loss.releases as u64,
+    }
+}

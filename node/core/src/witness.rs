@@ -1,0 +1,260 @@
+//! A record, outside the home, of what each publisher's key has signed on this machine. With it a home can
+//! show that it lacks no statement of its own key, although no peer can be asked.
+//!
+//! A file per library has, for each key, the number and the sum of its releases and channel statements. It is
+//! written before such a statement goes into the ledger. So it is never behind the ledger: a home that was
+//! restored from a backup, or a copy of a home on this machine that did not sign the last statement, has
+//! another sum, and does not match. The same home matches again once it got the missing statements back. A
+//! crash between the two writes leaves a record that does not match either, and peers are asked as before.
+//!
+//! This cannot show: a copy of the home on another machine that signs with the same key, and a snapshot
+//! of the whole machine that is put back, record included. `docs/operations.md` says what to do there.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use chuan_engine::{
+    id::{LibraryId, StatementId},
+    statement::{Body, Library, PublicKey, Statement},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    exit::{Failure, Result},
+    file,
+    home::{Home, make_dir},
+};
+
+/// The record where the user has no home folder.
+const SYSTEM_STATE: &str = "/var/lib";
+/// The id of this machine. A copy of the record on another machine is not believed.
+const MACHINE_ID: &str = "/etc/machine-id";
+
+/// The records of all libraries.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    /// The folder of the records; `None` if there is none outside the home.
+    dir: Option<PathBuf>,
+    /// Held while a record is read and written again.
+    writer: Mutex<()>,
+}
+
+/// The record of one library.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Record {
+    /// The machine that wrote it.
+    machine: String,
+    /// The statements of each publisher's key.
+    keys: BTreeMap<String, Sum>,
+}
+
+/// The releases and channel statements of one key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Sum {
+    /// How many there are.
+    count: u64,
+    /// Their ids, combined bit by bit with exclusive or, so that the order of arrival does not matter.
+    ids: String,
+}
+
+impl Sum {
+    /// The sum of what `key` has signed in `library`, without the statements `but`.
+    fn of(library: &Library, key: &PublicKey, but: &[StatementId]) -> Self {
+        let (mut count, mut ids) = (0, [0; 32]);
+        for statement in library.statements() {
+            if is_signed_by(statement, key) && !but.contains(&statement.id()) {
+                count += 1;
+                ids.iter_mut().zip(statement.id().as_bytes()).for_each(|(sum, byte)| *sum ^= byte);
+            }
+        }
+        Self { count, ids: StatementId::from_bytes(ids).to_string() }
+    }
+}
+
+impl Witness {
+    /// The records of this machine: in `$XDG_STATE_HOME/chuan`, else in `~/.local/state/chuan`, else in
+    /// `/var/lib/chuan`. There are none if that folder is in the home: a backup of the home would have it
+    /// too.
+    pub(crate) fn beside(home: &Home) -> Self {
+        if cfg!(test) {
+            // Unit tests leave nothing in the folder of the user who runs them.
+            return Self::default();
+        }
+        let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+        let dir = state.unwrap_or_else(|| SYSTEM_STATE.into()).join("chuan");
+        let is_outside = !dir.starts_with(home.root());
+        Self { dir: is_outside.then_some(dir), ..Self::default() }
+    }
+
+    /// Records in this folder.
+    #[cfg(test)]
+    pub(crate) fn at(dir: &Path) -> Self {
+        Self { dir: Some(dir.to_owned()), ..Self::default() }
+    }
+
+    /// Whether `library` has every statement that `key` has signed on this machine, as far as it is recorded.
+    /// Blocks.
+    pub(crate) fn vouches(&self, library: &Library, key: &PublicKey) -> bool {
+        let recorded = self.read(&library.id()).keys.remove(&key.to_string());
+        recorded.is_some_and(|sum| sum == Sum::of(library, key, &[]))
+    }
+
+    /// Records what `key` has signed in `library`: peers were asked and know no more, or the caller decided
+    /// that this is all. Blocks.
+    pub(crate) fn trust(&self, library: &Library, key: &PublicKey) {
+        self.change(&library.id(), |record| {
+            record.keys.insert(key.to_string(), Sum::of(library, key, &[]));
+        });
+    }
+
+    /// Records the new statements `news` of publishers before they are stored; `after` is the library with
+    /// them. A key whose record did not match before is left alone. Blocks.
+    pub(crate) fn before_write(&self, after: &Library, news: &[&Statement]) {
+        let is_publishers = |statement: &&&Statement| is_publication(statement);
+        let signers = news.iter().filter(is_publishers).flat_map(|statement| statement.signers());
+        let mut signers: Vec<_> = signers.copied().collect();
+        signers.sort_unstable();
+        signers.dedup();
+        if signers.is_empty() {
+            return;
+        }
+        let ids: Vec<_> = news.iter().map(|statement| statement.id()).collect();
+        self.change(&after.id(), |record| {
+            for key in &signers {
+                let before = Sum::of(after, key, &ids);
+                let matches =
+                    record.keys.get(&key.to_string()).map_or(before.count == 0, |sum| *sum == before);
+                if matches {
+                    record.keys.insert(key.to_string(), Sum::of(after, key, &[]));
+                }
+            }
+        });
+    }
+
+    /// The record of a library; empty if there is none, it is damaged, or another machine wrote it.
+    fn read(&self, library: &LibraryId) -> Record {
+        let record = self.path(library).and_then(|path| {
+            let bytes = fs::read(path).ok()?;
+            serde_json::from_slice::<Record>(&bytes).ok()
+        });
+        record.filter(|record| record.machine == machine()).unwrap_or_default()
+    }
+
+    /// Changes the record of a library; durable when it returns. A failure is logged, and the record removed:
+    /// peers are asked then.
+    fn change(&self, library: &LibraryId, edit: impl FnOnce(&mut Record)) {
+        let Some(path) = self.path(library) else { return };
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.read(library);
+        let mut record = Record { machine: machine(), ..before.clone() };
+        edit(&mut record);
+        if record == before {
+            return;
+        }
+        if let Err(failure) = write(&path, &record) {
+            tracing::warn!(%failure, "what was signed here is not recorded; a publish then needs a peer to ask");
+            let _ = file::remove(&path);
+        }
+    }
+
+    fn path(&self, library: &LibraryId) -> Option<PathBuf> {
+        Some(self.dir.as_ref()?.join(format!("{library}.json")))
+    }
+}
+
+fn write(path: &Path, record: &Record) -> Result<()> {
+    path.parent().map_or(Ok(()), make_dir)?;
+    let bytes = serde_json::to_vec_pretty(record)
+        .map_err(|error| Failure::internal(format!("encode what was signed here: {error}")))?;
+    file::write_atomic(path, &bytes, 0o600)
+}
+
+fn machine() -> String {
+    fs::read_to_string(MACHINE_ID).unwrap_or_default().trim().to_owned()
+}
+
+fn is_publication(statement: &Statement) -> bool {
+    matches!(statement.body(), Body::Release(_) | Body::Channel(_))
+}
+
+fn is_signed_by(statement: &Statement, key: &PublicKey) -> bool {
+    is_publication(statement) && statement.signers().any(|signer| signer == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use chuan_engine::{
+        id::{ManifestId, Salt},
+        statement::{
+            Key,
+            library::{Founders, found, release},
+        },
+    };
+
+    use super::*;
+
+    fn key(n: u8) -> Key {
+        Key::from_seed([n; 32])
+    }
+
+    fn films() -> Library {
+        let (root, operator, publisher) = (key(1), key(2), key(3));
+        let keys = Founders { root: &root, operator: &operator, publisher: &publisher };
+        let (id, first) = found("films", keys, Salt::from_bytes([9; 32]), 1).unwrap();
+        Library::open(id, [first], 1).unwrap()
+    }
+
+    /// The library with one more release, and that release.
+    fn with_release(library: &Library, n: u8) -> (Library, Statement) {
+        let parents = library.releases().last().map(|said| said.statement.id()).into_iter().collect();
+        let said = release(library, &key(3), parents, ManifestId::from_bytes([n; 32]), "", 1).unwrap();
+        let mut after = library.clone();
+        assert!(after.offer(&said, 1).unwrap().is_news());
+        (after, said)
+    }
+
+    #[test]
+    fn a_home_vouches_for_itself_only_with_all_that_its_key_signed_here() {
+        let dir = tempfile::tempdir().unwrap();
+        let (witness, publisher) = (Witness::at(&dir.path().join("state")), key(3).public());
+        let empty = films();
+        assert!(!witness.vouches(&empty, &publisher), "nothing is recorded");
+        let (one, first) = with_release(&empty, 1);
+        witness.before_write(&one, &[&first]);
+        assert!(witness.vouches(&one, &publisher));
+        assert!(!witness.vouches(&empty, &publisher), "a crash before the write");
+        let (two, second) = with_release(&one, 2);
+        witness.before_write(&two, &[&second]);
+        assert!(witness.vouches(&two, &publisher) && !witness.vouches(&one, &publisher), "a restored backup");
+
+        // The restored home signs another release: its record does not become right by that.
+        let (other, rival) = with_release(&one, 3);
+        witness.before_write(&other, &[&rival]);
+        assert!(!witness.vouches(&other, &publisher) && witness.vouches(&two, &publisher));
+        witness.trust(&other, &publisher);
+        assert!(witness.vouches(&other, &publisher) && !witness.vouches(&two, &publisher));
+    }
+
+    #[test]
+    fn a_record_of_another_machine_and_a_key_known_before_the_record_are_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (witness, publisher) = (Witness::at(dir.path()), key(3).public());
+        let (one, _) = with_release(&films(), 1);
+        let (two, second) = with_release(&one, 2);
+        witness.before_write(&two, &[&second]);
+        assert!(!witness.vouches(&two, &publisher), "what the key signed before is not known");
+        witness.trust(&two, &publisher);
+        assert!(witness.vouches(&two, &publisher));
+        let path = witness.path(&two.id()).unwrap();
+        let record = Record { machine: "another".into(), ..witness.read(&two.id()) };
+        write(&path, &record).unwrap();
+        assert!(!witness.vouches(&two, &publisher));
+        fs::write(&path, "{").unwrap();
+        assert!(!witness.vouches(&two, &publisher));
+    }
+}
