@@ -43,7 +43,9 @@ fn a_killed_store_is_read_without_a_write() {
     assert_eq!(read_back(&other, &kept).0, contents(&kept[..10]));
     drop(other);
     let totals = store.library_stats(&FILMS).unwrap();
-    assert_eq!((totals.chunks, totals.pages, totals.lost), (200, 20, 0));
+    // Whole groups of the last append may have become durable before the copy.
+    assert!((200..=230).contains(&totals.chunks), "{totals:?}");
+    assert_eq!((totals.pages, totals.lost), (20, 0));
     assert!(scrub(&store).unwrap().is_clean());
     let ObjectId::Page(id) = object_id(&kept[219]) else { panic!() };
     films(&store).mark(&[(id, PageState::Full)]).unwrap();

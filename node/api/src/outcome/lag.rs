@@ -13,8 +13,8 @@ pub struct Lag {
     /// The release to which it points by the newest statement that this node knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<Announced>,
-    /// The time of this answer, by this node's clock.
-    #[serde(default)]
+    /// The time of this answer, by this node's clock. Without a default: an answer without a lag has no such
+    /// key, and is read as one without a lag.
     pub at_ms: i64,
     /// By how many releases the one here is behind the announced one; 0 if it is not behind. Where that
     /// number is unknown, or the channel moved back, it is 1.

@@ -35,7 +35,7 @@ fn labels_resolve_and_ambiguity_names_the_ids() {
     let other = founded(&libraries, "films", 2);
     assert_eq!(libraries.named(&films.to_string()).unwrap().id(), films);
     let failure = libraries.named("films").unwrap_err();
-    assert!(failure.message.contains(&other.to_string()), "{failure}");
+    assert!([films, other].iter().all(|id| failure.message.contains(&id.short())), "{failure}");
     assert_eq!(libraries.named("opera").unwrap_err().exit, Exit::Missing);
 
     // The ledger has the same libraries.
