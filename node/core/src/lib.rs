@@ -91,6 +91,7 @@ mod sent;
 mod serve;
 mod services;
 pub mod session;
+mod signed_record;
 #[cfg(test)]
 mod sim;
 mod system;
@@ -98,7 +99,6 @@ mod system;
 mod tests;
 pub mod transfer;
 mod vouch;
-mod witness;
 
 use chuan_api::human;
 

@@ -31,8 +31,8 @@ use crate::{
     audit_log::{Files, Log},
     exit::{Failure, Result},
     home::{Home, config::Config},
+    signed_record::SignedRecord,
     system::{Clock, Randomness},
-    witness::Witness,
 };
 
 /// The state that the services of one open home share. The home stays locked as long as a context lives.
@@ -53,7 +53,7 @@ pub(crate) struct Context {
     /// The audit log.
     pub(crate) log: Log,
     /// The record of all that publishers' keys have signed on this machine.
-    pub(crate) witness: Witness,
+    pub(crate) signed_record: SignedRecord,
     /// The address at which the node listens; `None` while it does not. `serve` is the only writer.
     pub(crate) listening: watch::Sender<Option<SocketAddr>>,
     pub(crate) supervisor: Supervisor,
@@ -76,8 +76,8 @@ impl Context {
         let store = Arc::new(StoreHandle::open(&home, lock, log.arrival())?);
         log.follow(Arc::clone(&store) as Arc<dyn Ledger>);
         let key = NodeKey::of(&home)?;
-        let witness = Witness::beside(&home);
-        Ok(Self { witness, ..Self::assemble(home, config, clock, store, key, log) })
+        let signed_record = SignedRecord::beside(&home);
+        Ok(Self { signed_record, ..Self::assemble(home, config, clock, store, key, log) })
     }
 
     fn assemble(
@@ -99,7 +99,7 @@ impl Context {
             threads: Threads::default(),
             store,
             log,
-            witness: Witness::default(),
+            signed_record: SignedRecord::default(),
             listening,
             supervisor: Supervisor::default(),
             events: Events::default(),

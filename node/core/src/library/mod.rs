@@ -350,7 +350,7 @@ impl LibraryService {
         self.take(id, offered, unopposed, |library, news| {
             let events = news.iter().filter_map(|statement| event_of::event_of(statement, library));
             events.into_iter().try_for_each(|event| self.context.audit(event))?;
-            self.context.witness.before_write(library, news);
+            self.context.signed_record.before_write(library, news);
             Ok(())
         })
     }

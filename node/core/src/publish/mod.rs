@@ -45,7 +45,7 @@ pub(crate) async fn ingest(services: &Arc<Services>, options: Ingest, job: &Job)
             match (is_forced, known) {
                 (true, Some(library)) if !is_dry_run => {
                     services.library.go_on_without_lost(&library, &job)?;
-                    services.context.witness.trust(&library, first(&publishers(&options)?)?);
+                    services.context.signed_record.trust(&library, first(&publishers(&options)?)?);
                 }
                 (true, _) => {}
                 (false, known) => {

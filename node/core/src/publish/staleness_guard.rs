@@ -1,6 +1,6 @@
 //! Refuses a publish in a home that lacks releases of its own publisher, such as a home that was restored
 //! from a backup: its new release would contradict a signed one. So a publish asks peers first. Where none
-//! can be reached, the record of this machine decides (see [`witness`](crate::witness)).
+//! can be reached, the record of this machine decides (see [`signed_record`](crate::signed_record)).
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(super) async fn check(
         .blocking(move |services| {
             check_current(&services.library, &id)?;
             if let Some(library) = services.library.get(&id).filter(|_| !is_alone) {
-                services.context.witness.trust(&library, &publisher);
+                services.context.signed_record.trust(&library, &publisher);
             }
             Ok(())
         })
@@ -58,8 +58,9 @@ async fn vouch(
     job: &Job,
 ) -> Result<()> {
     let (shown, publisher) = (Arc::clone(library), *publisher);
-    let vouches =
-        services.blocking(move |services| Ok(services.context.witness.vouches(&shown, &publisher))).await?;
+    let vouches = services
+        .blocking(move |services| Ok(services.context.signed_record.vouches(&shown, &publisher)))
+        .await?;
     let name = library.name();
     if !vouches {
         return Err(Failure::peer(format!(

@@ -36,7 +36,7 @@ const MACHINE_ID: &str = "/etc/machine-id";
 
 /// The records of all libraries.
 #[derive(Debug, Default)]
-pub(crate) struct Witness {
+pub(crate) struct SignedRecord {
     /// The folder of the records; `None` if there is none outside the home.
     dir: Option<PathBuf>,
     /// Held while a record is read and written again.
@@ -75,7 +75,7 @@ impl Sum {
     }
 }
 
-impl Witness {
+impl SignedRecord {
     /// The records of this machine: in `$XDG_STATE_HOME/chuan`, else in `~/.local/state/chuan`, else in
     /// `/var/lib/chuan`. There are none if that folder is in the home: a backup of the home would have it
     /// too.
@@ -221,40 +221,40 @@ mod tests {
     #[test]
     fn a_home_vouches_for_itself_only_with_all_that_its_key_signed_here() {
         let dir = tempfile::tempdir().unwrap();
-        let (witness, publisher) = (Witness::at(&dir.path().join("state")), key(3).public());
+        let (signed, publisher) = (SignedRecord::at(&dir.path().join("state")), key(3).public());
         let empty = films();
-        assert!(!witness.vouches(&empty, &publisher), "nothing is recorded");
+        assert!(!signed.vouches(&empty, &publisher), "nothing is recorded");
         let (one, first) = with_release(&empty, 1);
-        witness.before_write(&one, &[&first]);
-        assert!(witness.vouches(&one, &publisher));
-        assert!(!witness.vouches(&empty, &publisher), "a crash before the write");
+        signed.before_write(&one, &[&first]);
+        assert!(signed.vouches(&one, &publisher));
+        assert!(!signed.vouches(&empty, &publisher), "a crash before the write");
         let (two, second) = with_release(&one, 2);
-        witness.before_write(&two, &[&second]);
-        assert!(witness.vouches(&two, &publisher) && !witness.vouches(&one, &publisher), "a restored backup");
+        signed.before_write(&two, &[&second]);
+        assert!(signed.vouches(&two, &publisher) && !signed.vouches(&one, &publisher), "a restored backup");
 
         // The restored home signs another release: its record does not become right by that.
         let (other, rival) = with_release(&one, 3);
-        witness.before_write(&other, &[&rival]);
-        assert!(!witness.vouches(&other, &publisher) && witness.vouches(&two, &publisher));
-        witness.trust(&other, &publisher);
-        assert!(witness.vouches(&other, &publisher) && !witness.vouches(&two, &publisher));
+        signed.before_write(&other, &[&rival]);
+        assert!(!signed.vouches(&other, &publisher) && signed.vouches(&two, &publisher));
+        signed.trust(&other, &publisher);
+        assert!(signed.vouches(&other, &publisher) && !signed.vouches(&two, &publisher));
     }
 
     #[test]
     fn a_record_of_another_machine_and_a_key_known_before_the_record_are_not_believed() {
         let dir = tempfile::tempdir().unwrap();
-        let (witness, publisher) = (Witness::at(dir.path()), key(3).public());
+        let (signed, publisher) = (SignedRecord::at(dir.path()), key(3).public());
         let (one, _) = with_release(&films(), 1);
         let (two, second) = with_release(&one, 2);
-        witness.before_write(&two, &[&second]);
-        assert!(!witness.vouches(&two, &publisher), "what the key signed before is not known");
-        witness.trust(&two, &publisher);
-        assert!(witness.vouches(&two, &publisher));
-        let path = witness.path(&two.id()).unwrap();
-        let record = Record { machine: "another".into(), ..witness.read(&two.id()) };
+        signed.before_write(&two, &[&second]);
+        assert!(!signed.vouches(&two, &publisher), "what the key signed before is not known");
+        signed.trust(&two, &publisher);
+        assert!(signed.vouches(&two, &publisher));
+        let path = signed.path(&two.id()).unwrap();
+        let record = Record { machine: "another".into(), ..signed.read(&two.id()) };
         write(&path, &record).unwrap();
-        assert!(!witness.vouches(&two, &publisher));
+        assert!(!signed.vouches(&two, &publisher));
         fs::write(&path, "{").unwrap();
-        assert!(!witness.vouches(&two, &publisher));
+        assert!(!signed.vouches(&two, &publisher));
     }
 }
