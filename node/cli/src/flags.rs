@@ -53,7 +53,7 @@ fn with_home(text: &str, home: &str) -> String {
 }
 
 /// A word as it is typed in a shell.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()

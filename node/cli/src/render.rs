@@ -444,7 +444,7 @@ fn write_table(out: &mut impl Write, table: &Table) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn text(write: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
+    pub(super) fn text(write: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
         write(&mut out).unwrap();
         String::from_utf8(out).unwrap()

@@ -11,6 +11,7 @@ use chuan_api::{
 };
 
 use super::short;
+use crate::flags::quoted;
 
 pub(super) fn backed_up(out: &mut impl Write, made: &HomeBackedUp) -> io::Result<()> {
     writeln!(
@@ -100,25 +101,14 @@ fn counted_libraries(count: u64) -> String {
 /// The option that names a home, where it is not the one that is found without.
 fn with_home(home: &str) -> String {
     let is_default = chuan::home::default_root().is_ok_and(|default| default == Path::new(home));
-    let is_plain = home.chars().all(|c| c.is_alphanumeric() || "/._-+@%".contains(c));
-    match (is_default, is_plain) {
-        (true, _) => String::new(),
-        (false, true) => format!(" --home {home}"),
-        (false, false) => format!(" --home '{}'", home.replace('\'', r"'\''")),
-    }
+    if is_default { String::new() } else { format!(" --home {}", quoted(home)) }
 }
 
 #[cfg(test)]
 mod tests {
     use chuan_api::outcome::{BackupStatus, LibraryStatus};
 
-    use super::*;
-
-    fn text(write: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
-        let mut out = Vec::new();
-        write(&mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
+    use super::{super::tests::text, *};
 
     /// An operator lost the only keys of a library: nothing had ever said that they must be kept elsewhere.
     #[test]
