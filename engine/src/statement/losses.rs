@@ -169,14 +169,11 @@ mod tests {
     use crate::{
         id::{ManifestId, Salt},
         statement::{
-            Channel, Key, Member, TicketTerms,
+            Channel, Member, TicketTerms,
             library::{Founders, found, member, release, ticket},
+            tests::{self, key},
         },
     };
-
-    fn key(n: u8) -> Key {
-        Key::from_seed([n; 32])
-    }
 
     fn add(library: &mut Library, statement: Statement) -> Statement {
         assert!(library.offer(&statement, 10).unwrap().is_news());
@@ -184,17 +181,7 @@ mod tests {
     }
 
     fn body(n: u8, classes: Classes) -> Member {
-        Member {
-            node: key(n).node(),
-            key: key(n).public(),
-            name: format!("node-{n}"),
-            role: NodeRole::Mirror,
-            region: None,
-            classes,
-            verbs: Verbs::PULL,
-            expires_ms: 0,
-            ticket: None,
-        }
+        Member { classes, ..tests::member(n, None) }
     }
 
     /// A library with the origin 10, and the nodes 11 and 12, which joined through it with one ticket. Node
