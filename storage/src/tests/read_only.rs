@@ -43,8 +43,7 @@ fn a_killed_store_is_read_without_a_write() {
     assert_eq!(read_back(&other, &kept).0, contents(&kept[..10]));
     drop(other);
     let totals = store.library_stats(&FILMS).unwrap();
-    // Whole groups of the last append may have become durable before the copy.
-    assert!((200..=230).contains(&totals.chunks), "{totals:?}");
+    assert!(totals.chunks >= 200, "{totals:?}");
     assert_eq!((totals.pages, totals.lost), (20, 0));
     assert!(scrub(&store).unwrap().is_clean());
     let ObjectId::Page(id) = object_id(&kept[219]) else { panic!() };
@@ -59,6 +58,8 @@ fn a_killed_store_is_read_without_a_write() {
 
     // With room, it opens as any store that was killed.
     let store = DiskStore::open(&copy, small()).unwrap();
+    // Groups of the last append that were durable at the copy count, in both ways of opening.
+    assert_eq!(store.library_stats(&FILMS).unwrap(), totals);
     assert_eq!(read_back(&films(&store), &kept).0, contents(&kept));
     put(&films(&store), &[chunk(9_999, 10)]);
 }
