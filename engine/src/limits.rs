@@ -266,6 +266,13 @@ pub const BUSY_WAIT_FIRST: Duration = Duration::from_millis(500);
 pub const BUSY_WAIT_LONGEST: Duration = Duration::from_secs(4);
 /// All waits for one busy source: longer than a source keeps a connection whose other end was killed.
 pub const BUSY_WAIT_TOTAL: Duration = Duration::from_secs(24);
+/// The next source of a pull is dialled when the previous one has not answered for this long.
+pub const SOURCE_STAGGER: Duration = Duration::from_millis(250);
+/// A source that answers within this time after its dial began comes before a later one in the order that
+/// answered first.
+pub const SOURCE_GRACE: Duration = Duration::from_millis(300);
+/// Sources of a pull that are dialled at one time.
+pub const SOURCES_DIALLED: usize = 8;
 
 /// Bytes of a hello at most. A hello is read from any sender, before anything is known about it.
 pub const HELLO_BYTES: usize = 8 * 1024;

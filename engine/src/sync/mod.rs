@@ -81,6 +81,7 @@
 pub mod busy;
 mod changes;
 pub mod delta;
+pub mod dials;
 pub mod exchange;
 pub mod fetch;
 pub mod frame;

@@ -65,6 +65,7 @@ mod admin;
 mod audit;
 pub mod audit_log;
 pub mod authority;
+mod busy;
 mod commands;
 mod context;
 mod exchange;

@@ -41,6 +41,29 @@ pub(crate) fn net_failure(error: NetError) -> Failure {
     Failure::new(exit, error.to_string()).caused_by(error)
 }
 
+/// The messages of several failures, each cause once: sources often fail for the same one, and nodes that
+/// cannot be reached for one cause are listed.
+pub(crate) fn causes(failures: &[Failure]) -> String {
+    let mut messages: Vec<String> = Vec::new();
+    let mut unreachable: Vec<(&str, Vec<&str>)> = Vec::new();
+    for failure in failures {
+        let source = failure.source().and_then(|source| source.downcast_ref());
+        if let Some(NetError::Unreachable { peer, cause }) = source {
+            match unreachable.iter_mut().find(|(other, _)| other == cause) {
+                Some((_, peers)) if peers.contains(&peer.as_str()) => {}
+                Some((_, peers)) => peers.push(peer),
+                None => unreachable.push((cause, vec![peer])),
+            }
+        } else if !messages.contains(&failure.message) {
+            messages.push(failure.message.clone());
+        }
+    }
+    let unreachable = unreachable.into_iter().map(|(cause, peers)| {
+        NetError::Unreachable { peer: peers.join(", "), cause: cause.to_owned() }.to_string()
+    });
+    messages.into_iter().chain(unreachable).collect::<Vec<_>>().join("; ")
+}
+
 /// The message to a revoked node: when it was revoked, and the remedy.
 pub(crate) fn revoked_text(at_ms: i64) -> String {
     let at = if at_ms > 0 { format!(" on {} UTC", time(at_ms)) } else { String::new() };
@@ -56,5 +79,34 @@ pub(crate) fn refusal_of(failure: &Failure) -> Option<&'static str> {
         NetError::Refused { source: EngineError::Revoked { .. }, .. } => Some("revoked"),
         NetError::Refused { source: EngineError::Denied(_), .. } => Some("denied"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Symptom: a pull that reached none of four nodes printed one sentence four times.
+    #[test]
+    fn nodes_that_fail_for_one_cause_are_listed_in_one_sentence() {
+        let unreachable = |peer: &str, cause: &str| {
+            net_failure(NetError::Unreachable { peer: peer.into(), cause: cause.into() })
+        };
+        let failures = [
+            unreachable("node a", "no answer"),
+            Failure::missing("node d has no release"),
+            unreachable("node b", "no answer"),
+            unreachable("node a", "no answer"),
+            unreachable("node c", "it restarted"),
+            Failure::missing("node d has no release"),
+        ];
+        let remedy = "check that it runs (`chuan serve`) and that UDP gets through";
+        assert_eq!(
+            causes(&failures),
+            format!(
+                "node d has no release; cannot reach node a, node b: no answer; {remedy}; cannot reach node c: it restarted; \
+                 {remedy}"
+            )
+        );
     }
 }

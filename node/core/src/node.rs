@@ -143,7 +143,8 @@ impl Node {
     /// ticket's secret does not leave this node. Durable when it returns; joining again with the same ticket
     /// is harmless.
     pub async fn join(&self, options: Join) -> Result<Joined> {
-        self.0.track(&Job::silent(), commands::join::join(&self.0.services, options)).await
+        let job = Job::silent();
+        self.0.track(&job, commands::join::join(&self.0.services, options, &job)).await
     }
 
     /// Fetches the announced release of a channel, or its newest ancestor if no source has it, or the release

@@ -15,9 +15,11 @@ use chuan_net::{
 };
 
 use crate::{
+    busy::{BusyPeer, is_busy},
     command::Join,
     context::Context,
     exit::{Exit, Failure, Result},
+    job::Job,
     library::members::node_role,
     net_error::net_failure,
     outcome::Joined,
@@ -28,14 +30,14 @@ use crate::{
 /// Becomes a member of the library that a ticket invites to, and remembers its redeemer as a source. The
 /// ticket's secret does not leave this node. Durable when it returns; joining again with the same ticket is
 /// harmless.
-pub(crate) async fn join(services: &Arc<Services>, options: Join) -> Result<Joined> {
+pub(crate) async fn join(services: &Arc<Services>, options: Join, job: &Job) -> Result<Joined> {
     let context = &services.context;
     let ticket = Ticket::parse(&options.ticket)?;
     ticket.check_time(context.now_ms())?;
     let known = known_under_own_key(services, &ticket)?;
     let socket = context.network.dialler(context.key.identity()).map_err(net_failure)?;
     let hello = services.peers.hello(known.as_deref())?;
-    let admitted = admitted(context, &*socket, &ticket, &hello).await;
+    let admitted = admitted(context, &*socket, &ticket, &hello, job).await;
     let joined = async {
         let admitted = admitted?;
         services.blocking(move |services| store_answer(services, &ticket, admitted)).await
@@ -52,38 +54,68 @@ struct Admitted {
 }
 
 /// Proves the ticket's key to the first redeemer that answers. If it refuses, tries the others: a redeemer
-/// may not have the ticket's statement yet.
+/// may not have the ticket's statement yet. Redeemers that are busy are asked again while none admits, as
+/// [`BusyPeer`] allows.
 async fn admitted(
     context: &Context,
     socket: &dyn Socket,
     ticket: &Ticket,
     hello: &message::Hello,
+    job: &Job,
 ) -> Result<Admitted> {
-    let redeemers: Arc<dyn PeerVerifier> = Arc::new(Redeemers(ticket.redeemers.clone()));
     let one_by_one = ticket.addresses.iter().map(std::slice::from_ref);
+    let mut attempts: Vec<&[String]> = vec![ticket.addresses.as_slice()];
+    // A single redeemer would refuse again.
+    attempts.extend(one_by_one.filter(|_| ticket.addresses.len() > 1));
+    let mut peer = BusyPeer::default();
     let mut failures: Vec<Failure> = Vec::new();
-    for addresses in std::iter::once(ticket.addresses.as_slice()).chain(one_by_one) {
-        let admitted = async {
-            let issuer = ticket.issuer;
-            let link = socket.open(addresses, issuer, hello, &redeemers).await.map_err(net_failure)?;
-            let proof = proof(context, ticket, link.exporter().map_err(net_failure)?);
-            let statements = link::join(&*link, proof).await.map_err(net_failure)?;
-            let (redeemer, address) = (link.peer().node, plain(link.address()));
-            link.close();
-            Ok::<_, Failure>(Admitted { redeemer, address, statements })
-        };
-        match admitted.await {
-            Ok(admitted) => return Ok(admitted),
-            Err(failure) => failures.push(failure),
+    loop {
+        let mut busy = Vec::new();
+        for addresses in attempts {
+            let admitted = tokio::select! {
+                biased;
+                () = job.cancel().cancelled() => return Err(Failure::interrupted()),
+                admitted = ask(context, socket, ticket, hello, addresses) => admitted,
+            };
+            match admitted {
+                Ok(admitted) => return Ok(admitted),
+                Err(failure) if is_busy(&failure) => busy.push((addresses, failure)),
+                Err(failure) => failures.push(failure),
+            }
         }
-        // A single redeemer would refuse again.
-        if ticket.addresses.len() == 1 {
+        let wait = if busy.is_empty() { None } else { peer.next(context.randomness)? };
+        let Some((wait, (_, first))) = wait.zip(busy.first()) else {
+            failures.extend(busy.into_iter().map(|(_, failure)| failure));
             break;
+        };
+        peer.tell(first, job).await;
+        attempts = busy.into_iter().map(|(addresses, _)| addresses).collect();
+        tokio::select! {
+            biased;
+            () = job.cancel().cancelled() => return Err(Failure::interrupted()),
+            () = tokio::time::sleep(wait) => {}
         }
     }
     // The reason of a redeemer that checked the ticket is the most useful one.
     let best = failures.iter().position(|failure| failure.exit == Exit::Denied).unwrap_or(0);
     Err(failures.into_iter().nth(best).unwrap_or_else(|| Failure::invalid("the ticket has no address")))
+}
+
+/// Proves the ticket's key to the first redeemer that answers at one of these addresses.
+async fn ask(
+    context: &Context,
+    socket: &dyn Socket,
+    ticket: &Ticket,
+    hello: &message::Hello,
+    addresses: &[String],
+) -> Result<Admitted> {
+    let redeemers: Arc<dyn PeerVerifier> = Arc::new(Redeemers(ticket.redeemers.clone()));
+    let link = socket.open(addresses, ticket.issuer, hello, &redeemers).await.map_err(net_failure)?;
+    let proof = proof(context, ticket, link.exporter().map_err(net_failure)?);
+    let statements = link::join(&*link, proof).await.map_err(net_failure)?;
+    let (redeemer, address) = (link.peer().node, plain(link.address()));
+    link.close();
+    Ok(Admitted { redeemer, address, statements })
 }
 
 /// Accepts any redeemer of a ticket.

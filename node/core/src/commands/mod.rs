@@ -34,7 +34,7 @@ pub(crate) async fn run(services: &Arc<Services>, command: Command, job: &Job) -
             publish::ingest(services, options, job).await.map(|ingested| Outcome::Ingest(Box::new(ingested)))
         }
         Command::Rotate(options) => rotate::rotate(services, options).await.map(Outcome::Rotate),
-        Command::Join(options) => join::join(services, options).await.map(Outcome::Join),
+        Command::Join(options) => join::join(services, options, job).await.map(Outcome::Join),
         Command::Pull(options) => {
             pull::pull(services, options, job).await.map(|pulled| Outcome::Pull(Box::new(pulled)))
         }

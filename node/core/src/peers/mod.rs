@@ -43,6 +43,14 @@ pub(crate) struct Source {
     pub(crate) any_node: bool,
 }
 
+impl Source {
+    /// Its name and its addresses, for people.
+    pub(crate) fn place(&self) -> String {
+        let name = if self.name.is_empty() { self.node.short() } else { self.name.clone() };
+        format!("{name} at {}", self.addresses.join(", "))
+    }
+}
+
 /// The peers of an open home.
 #[derive(Debug)]
 pub(crate) struct PeerService {

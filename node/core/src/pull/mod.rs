@@ -3,6 +3,7 @@
 
 mod answer;
 mod beside;
+mod dials;
 mod progress;
 mod seek;
 
@@ -18,11 +19,11 @@ use chuan_engine::{
         message::Want,
     },
 };
-use chuan_net::{WireStats, link::Socket};
+use chuan_net::{WireStats, link::Link};
 
 use self::{
     answer::{granted_only, held_already, pulled},
-    progress::{progress_of, told_of_silence},
+    progress::progress_of,
     seek::Seek,
 };
 use crate::{
@@ -31,9 +32,9 @@ use crate::{
     exit::{Exit, Failure, Result},
     job::Job,
     library::{holdings::Holdings, release::find},
-    net_error::net_failure,
+    net_error::{causes, net_failure},
     outcome::Pulled,
-    peers::{KnownPeers, Source, address::plain},
+    peers::{Source, address::plain},
     services::Services,
     spec::{At, Spec},
 };
@@ -169,7 +170,7 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
     let id = library.id();
     let mut seek = Seek {
         services,
-        socket: &*socket,
+        socket: &socket,
         id,
         plan,
         job,
@@ -180,23 +181,19 @@ async fn run(services: &Arc<Services>, options: Pull, job: &Job) -> Result<Pulle
         asked,
     };
     let went = seek.run(sources).await;
-    let Seek { plan, brought, behind, failures, asked, .. } = seek;
+    let Seek { plan, brought, behind, mut failures, asked, .. } = seek;
+    // In the order of preference, not in that in which dials failed: the first one is the exit code.
+    failures.sort_by_key(|(number, _)| *number);
+    let failures: Vec<Failure> = failures.into_iter().map(|(_, failure)| failure).collect();
     let told = async {
         went?;
         if brought.is_none() && behind.is_empty() {
-            // Sources often fail for one cause.
-            let mut messages: Vec<&str> = Vec::new();
-            for message in failures.iter().map(|failure| failure.message.as_str()) {
-                if !messages.contains(&message) {
-                    messages.push(message);
-                }
-            }
             // A node that answers and lacks a named release has not failed.
             let answered = is_named && failures.iter().any(|failure| failure.exit == Exit::Missing);
             let first = failures.first().map_or(Exit::Peer, |failure| failure.exit);
             let exit = if answered { Exit::Stale } else { first };
             let limit = if exit == Exit::Missing { granted_only(services, &id) } else { String::new() };
-            return Err(Failure::new(exit, messages.join("; ") + &limit));
+            return Err(Failure::new(exit, causes(&failures) + &limit));
         }
         let has_failed = !failures.is_empty();
         services
@@ -243,23 +240,16 @@ async fn wanted(
     named(&*services.library.named(&library.id().to_string())?)
 }
 
-async fn pull_from(
+/// Pulls over a connection to `source`.
+async fn pull_over(
     services: &Arc<Services>,
-    socket: &dyn Socket,
+    link: &dyn Link,
     library: &Arc<Library>,
     mut source: Source,
     want: &Want,
     plan: &PullPlan,
     job: &Job,
 ) -> Result<PullResult> {
-    let hello = services.peers.hello(Some(library))?;
-    let verifier = KnownPeers::verifier(&services.library, source.any_node);
-    let opening = socket.open(&source.addresses, source.node, &hello, &verifier);
-    let link = tokio::select! {
-        biased;
-        opened = told_of_silence(opening, &source, job) => opened.map_err(net_failure)?,
-        () = job.cancel().cancelled() => return Err(Failure::interrupted()),
-    };
     if link.peer().node != source.node {
         source.node = link.peer().node;
         source.name = library.member(&source.node).map_or("", |said| &said.body.name).to_owned();
@@ -279,7 +269,7 @@ async fn pull_from(
     let pull = link.pull(fetch, Box::new(progress), cancel);
     let report = match plan.is_dry_run {
         true => pull.await,
-        false => beside::with_exchange(services, pull, &*link, library.id(), job).await?,
+        false => beside::with_exchange(services, pull, link, library.id(), job).await?,
     };
     let report = report.map_err(net_failure)?;
     let (address, wire) = (plain(link.address()), link.stats());

@@ -1,4 +1,4 @@
-//! The progress events of a pull, and the note about a source that is silent.
+//! The progress events of a pull.
 
 use std::time::Duration;
 
@@ -7,28 +7,14 @@ use tokio::time::Instant;
 
 use crate::{
     job::{Job, Progress},
-    peers::Source,
     system::Clock,
 };
 
 /// The time between two progress events: short, so that the last one of a killed pull is nearly exact.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// How long a source may be silent before the pull says for which one it waits.
-const SILENCE: Duration = Duration::from_secs(1);
-
-/// Waits for a source, and says so if it takes long.
-pub(super) async fn told_of_silence<T>(opening: impl Future<Output = T>, source: &Source, job: &Job) -> T {
-    tokio::pin!(opening);
-    tokio::select! {
-        biased;
-        opened = &mut opening => return opened,
-        () = tokio::time::sleep(SILENCE) => {}
-    }
-    let name = if source.name.is_empty() { source.node.short().to_string() } else { source.name.clone() };
-    job.say(format!("waiting for {name} at {}: no answer yet", source.addresses.join(", "))).await;
-    opening.await
-}
+/// How long all sources may be silent before the pull says for which it waits.
+pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
 /// Reports the progress of a fetch. The total is the content of the release; content that is held counts as
 /// done when the fetch finds it.

@@ -3,20 +3,23 @@
 //! First it asks for the newest release, its announcers before other nodes. Where no node that answers has
 //! it, it fetches the newest ancestor that one of them has. Then it asks the announcers again.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use chuan_engine::{
     id::{LibraryId, NodeId, StatementId},
     statement::Library,
     sync::{
-        busy::BusyWaits,
         message::{Holding, Want},
         takeable::takeable,
     },
 };
 use chuan_net::link::Socket;
 
-use super::{PullPlan, PullResult, adopt_result, pull_from};
+use super::{
+    PullPlan, PullResult, adopt_result,
+    dials::{Dialled, Dials},
+    pull_over,
+};
 use crate::{
     exit::{Exit, Failure, Result},
     job::Job,
@@ -29,7 +32,7 @@ use crate::{
 /// The requests and answers of a pull.
 pub(super) struct Seek<'a> {
     pub(super) services: &'a Arc<Services>,
-    pub(super) socket: &'a dyn Socket,
+    pub(super) socket: &'a Arc<dyn Socket>,
     pub(super) id: LibraryId,
     pub(super) plan: PullPlan,
     pub(super) job: &'a Job,
@@ -39,12 +42,13 @@ pub(super) struct Seek<'a> {
     pub(super) brought: Option<PullResult>,
     /// The nodes that answered and lack the announced release, with the releases that they have.
     pub(super) behind: Vec<(Source, Holding)>,
-    pub(super) failures: Vec<Failure>,
+    /// The failures of sources, each with the number of the source in the order of preference.
+    pub(super) failures: Vec<(usize, Failure)>,
     /// The last answer of each node, in the order in which they were asked.
     pub(super) asked: Vec<Asked>,
 }
 
-impl Seek<'_> {
+impl<'a> Seek<'a> {
     /// Asks until the announced release is here, or no source is left.
     ///
     /// # Errors
@@ -75,24 +79,36 @@ impl Seek<'_> {
 
     /// Asks for the named release until a source has sent it.
     async fn named(&mut self, release: StatementId, sources: Vec<Source>) -> Result<()> {
-        for source in sources {
-            if self.ask(&source, Want::Release(release)).await? {
+        self.release(release, sources).await.map(drop)
+    }
+
+    /// Asks for the newest release until it is here. A source may send an older one, where it knows no newer.
+    async fn newest(&mut self, sources: Vec<Source>) -> Result<()> {
+        let mut dials = self.dial(sources);
+        while let Some(dialled) = dials.next().await? {
+            let want = self.plan.want.clone();
+            if self.ask(&mut dials, dialled, want).await?
+                && (self.plan.is_dry_run || !self.is_behind().await?)
+            {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    /// Asks for the newest release until it is here. A source may send an older one, where it knows no newer.
-    async fn newest(&mut self, sources: Vec<Source>) -> Result<()> {
-        let mut open = VecDeque::from(sources);
-        while let Some(source) = open.pop_front() {
-            let want = self.plan.want.clone();
-            if self.ask(&source, want).await? && (self.plan.is_dry_run || !self.is_behind().await?) {
-                return Ok(());
+    /// Asks for one release until a source has sent it; returns whether one has.
+    async fn release(&mut self, release: StatementId, sources: Vec<Source>) -> Result<bool> {
+        let mut dials = self.dial(sources);
+        while let Some(dialled) = dials.next().await? {
+            if self.ask(&mut dials, dialled, Want::Release(release)).await? {
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    fn dial(&self, sources: Vec<Source>) -> Dials<'a> {
+        Dials::new(self.services, self.socket, self.job, self.id, sources)
     }
 
     /// Fetches the newest ancestor of the announced release from a node that has it; returns whether one
@@ -106,20 +122,35 @@ impl Seek<'_> {
         for takeable in releases.await? {
             let has = |(_, holding): &&(Source, Holding)| holding.held.contains(&takeable.release);
             let sources: Vec<_> = self.behind.iter().filter(has).map(|(source, _)| source.clone()).collect();
-            for source in sources {
-                if self.ask(&source, Want::Release(takeable.release)).await? {
-                    return Ok(true);
-                }
+            if self.release(takeable.release, sources).await? {
+                return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Asks one source; returns whether it sent the release. A failure of this source alone is noted.
-    async fn ask(&mut self, source: &Source, want: Want) -> Result<bool> {
-        self.job.check()?;
-        let pulled = self.pull_when_ready(source, &want).await;
-        self.note_refusal(source, pulled.as_ref().err()).await?;
+    /// Asks a source that was dialled; returns whether it sent the release. A failure of this source alone is
+    /// noted. One that is busy is dialled again: a part may have come before it refused.
+    async fn ask(&mut self, dials: &mut Dials<'a>, dialled: Dialled, want: Want) -> Result<bool> {
+        let Dialled { number, source, link, silent } = dialled;
+        self.note_silence(&source, &silent).await?;
+        let pulled = match link {
+            Ok(link) => {
+                let library = self.library()?;
+                let pulled =
+                    pull_over(self.services, &*link, &library, source.clone(), &want, &self.plan, self.job);
+                match pulled.await {
+                    Err(failure) if dials.is_asked_again(number, &failure)? => {
+                        self.plan.resume = true;
+                        dials.tell_busy(number, &failure).await;
+                        return Ok(false);
+                    }
+                    pulled => pulled,
+                }
+            }
+            Err(failure) => Err(failure),
+        };
+        self.note_refusal(&source, pulled.as_ref().err()).await?;
         let brought = match pulled {
             Ok(brought) => brought,
             Err(failure) => {
@@ -130,9 +161,9 @@ impl Seek<'_> {
                     return Err(failure);
                 }
                 let message = Some(failure.message.clone());
-                self.note(Asked { message, ..self.answered(source, None, failure.exit.code()) }, None)
+                self.note(Asked { message, ..self.answered(&source, None, failure.exit.code()) }, None)
                     .await?;
-                self.failures.push(failure);
+                self.failures.push((number, failure));
                 self.plan.resume = true;
                 return Ok(false);
             }
@@ -162,33 +193,19 @@ impl Seek<'_> {
         noted.await
     }
 
-    /// Pulls from a source. One that is busy is asked again after a pause, for as long as [`BusyWaits`]
-    /// allows: it may be the only one, and it is often busy only with connections that this node left behind.
-    async fn pull_when_ready(&mut self, source: &Source, want: &Want) -> Result<PullResult> {
-        let mut waits = BusyWaits::default();
-        let mut is_told = false;
-        loop {
-            let library = self.library()?;
-            let pulled =
-                pull_from(self.services, self.socket, &library, source.clone(), want, &self.plan, self.job)
-                    .await;
-            let busy = match pulled {
-                Err(failure) if failure.exit == Exit::Busy && !failure.is_final => failure,
-                pulled => return pulled,
-            };
-            // A part may have come before the refusal.
-            self.plan.resume = true;
-            let left = waits.left().as_secs();
-            let Some(wait) = waits.next(self.services.context.randomness.number()?) else { return Err(busy) };
-            if !std::mem::replace(&mut is_told, true) {
-                self.job.say(format!("{busy}: asking it again for up to {left} s")).await;
-            }
-            tokio::select! {
-                biased;
-                () = self.job.cancel().cancelled() => return Err(Failure::interrupted()),
-                () = tokio::time::sleep(wait) => {}
-            }
+    /// Says and notes which sources did not answer before `taken` did. They are asked again if it does not
+    /// have the release.
+    async fn note_silence(&mut self, taken: &Source, silent: &[Source]) -> Result<()> {
+        if silent.is_empty() {
+            return Ok(());
         }
+        let places: Vec<String> = silent.iter().map(Source::place).collect();
+        self.job.say(format!("no answer from {}: asking {}", places.join(", "), taken.place())).await;
+        for source in silent {
+            let message = Some("no answer before another node answered".to_owned());
+            self.note(Asked { message, ..self.answered(source, None, Exit::Peer.code()) }, None).await?;
+        }
+        Ok(())
     }
 
     /// Adopts a result, and adds it to the earlier ones.

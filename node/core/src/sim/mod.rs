@@ -14,6 +14,7 @@
 //! would not replay. This seam is above QUIC.
 
 mod content;
+mod dialling;
 mod network;
 mod planted;
 mod rng;

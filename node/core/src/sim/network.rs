@@ -34,6 +34,8 @@ use super::{rng::Rng, trace::Trace};
 
 /// How long a dial of a node that does not answer takes.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
+/// The bounds of the delay of a message, in milliseconds.
+const DELAY_MS: (u64, u64) = (1, 120);
 /// Bytes a second of a link.
 const RATE: u64 = 2_000_000;
 
@@ -53,6 +55,8 @@ struct State {
     busy: BTreeMap<NodeId, Instant>,
     /// Percent of requests whose answer is lost, or cut short.
     loss: u64,
+    /// The bounds of the delay of a message, in milliseconds; it is less than the second.
+    delay_ms: (u64, u64),
 }
 
 /// A node that listens.
@@ -65,7 +69,7 @@ struct Host {
 impl Net {
     pub(super) fn new(seed: u64) -> Arc<Self> {
         let (trace, hosts, cut, busy) = Default::default();
-        let state = State { rng: Rng::new(seed), trace, hosts, cut, busy, loss: 0 };
+        let state = State { rng: Rng::new(seed), trace, hosts, cut, busy, loss: 0, delay_ms: DELAY_MS };
         Arc::new(Self { state: Mutex::new(state), origin: Instant::now() })
     }
 
@@ -89,6 +93,11 @@ impl Net {
 
     pub(super) fn set_loss(&self, percent: u64) {
         self.lock().loss = percent;
+    }
+
+    /// Sets the bounds of the delay of a message.
+    pub(super) fn set_delay(&self, from_ms: u64, to_ms: u64) {
+        self.lock().delay_ms = (from_ms, to_ms);
     }
 
     /// Cuts or restores the link between two nodes.
@@ -128,7 +137,9 @@ impl Net {
     }
 
     fn delay(&self) -> Duration {
-        Duration::from_millis(self.lock().rng.within(1, 120))
+        let mut state = self.lock();
+        let (from, to) = state.delay_ms;
+        Duration::from_millis(state.rng.within(from, to))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

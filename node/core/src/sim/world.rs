@@ -149,6 +149,11 @@ impl World {
         Arc::clone(self.nodes[number].services.as_ref().expect("the node runs"))
     }
 
+    /// The address of a node.
+    pub(super) fn address(&self, number: usize) -> String {
+        self.nodes[number].address.to_string()
+    }
+
     /// The numbers of the nodes that run.
     pub(super) fn running(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|number| self.nodes[*number].services.is_some()).collect()

@@ -1,0 +1,131 @@
+//! Pulls from sources of which some do not answer, or are busy: how long they take, in virtual time.
+
+use std::time::Duration;
+
+use chuan_engine::limits::{BUSY_WAIT_LONGEST, SOURCE_GRACE, SOURCE_STAGGER};
+use tokio::time::Instant;
+
+use super::{content::publish, scenarios::run, world::World};
+use crate::{
+    command::Pull,
+    job::{Cancel, Event, Job},
+    outcome::Pulled,
+    pull,
+};
+
+/// The delay of each message: equal in all runs, so that their times can be compared.
+const DELAY_MS: u64 = 10;
+
+/// A pull, and what was seen of it.
+struct Seen {
+    took: Duration,
+    pulled: Pulled,
+    notes: Vec<String>,
+}
+
+/// Pulls at node 2, whose sources are in this order. The nodes that are `down` do not answer.
+async fn pulled(order: &[usize], down: &[usize]) -> Result<Seen, String> {
+    let mut world = World::new(1, 4, None).await;
+    world.net.set_delay(DELAY_MS, DELAY_MS + 1);
+    publish(&world.services(0), &world.library, &world.publisher, 1).unwrap();
+    for number in down {
+        world.stop(*number).await;
+    }
+    let services = world.services(2);
+    services.peers.clear();
+    // The peer that was reached last comes first.
+    for number in order.iter().rev() {
+        let (node, address) = (world.nodes[*number].id, world.address(*number));
+        services.peers.record_dial(&node, &format!("node-{number}"), &[address], &world.library).unwrap();
+    }
+    let (job, mut events) = Job::watched(Cancel::default());
+    let begun = Instant::now();
+    let pulled = pull::pull(&services, Pull::default(), &job).await.map_err(|failure| failure.to_string());
+    let took = begun.elapsed();
+    drop(job);
+    let mut notes = Vec::new();
+    while let Some(event) = events.next().await {
+        notes.extend(if let Event::Note(note) = event { Some(note) } else { None });
+    }
+    world.end().await;
+    Ok(Seen { took, pulled: pulled?, notes })
+}
+
+/// Runs in virtual time; a run needs a result that the scenarios have.
+fn seen(order: &'static [usize], down: &'static [usize]) -> Seen {
+    let mut seen = None;
+    run(async {
+        seen = Some(pulled(order, down).await?);
+        Ok((String::new(), 0))
+    })
+    .unwrap();
+    seen.unwrap()
+}
+
+/// Symptom: a source that was off cost each pull five seconds, after one of which it was named. Cause: sources
+/// were dialled one after the other.
+#[test]
+fn a_dead_source_costs_a_stagger() {
+    let alone = seen(&[0], &[]);
+    assert!(alone.pulled.changed && alone.notes.is_empty(), "{:?}", alone.notes);
+    let one = seen(&[1, 0], &[1]);
+    assert!(one.pulled.changed);
+    assert!(
+        one.took > alone.took + SOURCE_STAGGER - Duration::from_millis(DELAY_MS),
+        "the dead one was dialled"
+    );
+    assert!(one.took <= alone.took + SOURCE_GRACE, "{:?} alone, {:?} beside it", alone.took, one.took);
+    assert!(
+        matches!(&one.notes[..], [note] if note.starts_with("no answer from node-1 at ")),
+        "{:?}",
+        one.notes
+    );
+    let two = seen(&[1, 3, 0], &[1, 3]);
+    assert!(two.took <= alone.took + SOURCE_STAGGER + SOURCE_GRACE, "{:?}", two.took);
+    assert!(
+        matches!(&two.notes[..], [note] if note.contains("node-1 at ") && note.contains(", node-3 at ")),
+        "{:?}",
+        two.notes
+    );
+    // Behind the live one it costs nothing.
+    let behind = seen(&[0, 1], &[1]);
+    assert_eq!((behind.took, behind.notes), (alone.took, vec![]));
+}
+
+/// The answer of a source that lacks the release is no end: the silent one is asked again, and named once.
+#[test]
+fn a_silent_source_is_asked_again_after_all_others() {
+    let failed = {
+        let mut failed = String::new();
+        run(async {
+            failed = pulled(&[1, 3], &[1]).await.err().unwrap_or_default();
+            Ok((String::new(), 0))
+        })
+        .unwrap();
+        failed
+    };
+    assert_eq!(failed.matches("no answer").count(), 1, "{failed}");
+}
+
+/// The waits for a busy source are not spent while another source could be asked.
+#[test]
+fn a_busy_source_does_not_hold_up_others() {
+    let outcome = run(async {
+        let world = World::new(1, 3, None).await;
+        publish(&world.services(0), &world.library, &world.publisher, 1).unwrap();
+        world.pull(1).await.map_err(|failure| failure.to_string())?;
+        world.net.set_busy(world.nodes[0].id, Duration::from_secs(3600));
+        let services = world.services(2);
+        services.peers.clear();
+        for number in [1, 0] {
+            let (node, address) = (world.nodes[number].id, world.address(number));
+            services.peers.record_dial(&node, "", &[address], &world.library).unwrap();
+        }
+        let begun = Instant::now();
+        let pulled = world.pull(2).await.map_err(|failure| failure.to_string())?;
+        assert_eq!(pulled.from, world.nodes[1].id.to_string());
+        assert!(begun.elapsed() < BUSY_WAIT_LONGEST, "{:?}", begun.elapsed());
+        Ok(world.end().await)
+    });
+    outcome.unwrap();
+}
