@@ -5,10 +5,14 @@ use tracing_subscriber::{EnvFilter, Registry, layer::SubscriberExt, reload, util
 
 use super::{colours, escape::LogWriter};
 
+// Each level has `quinn_udp=error`: that crate warns of every datagram that the system does not send, with the
+// debug output of the error; a dial that fails says so itself.
 /// The level of every process: failures of its own that no command reports.
-const QUIET: &str = "warn";
+const QUIET: &str = "warn,quinn_udp=error";
 /// The level of a serving node: acts of peers, and changes here.
-const SERVING: &str = "chuan=info,warn";
+const SERVING: &str = "chuan=info,warn,quinn_udp=error";
+/// The level with `--verbose` once, and twice.
+const VERBOSE: [&str; 2] = ["chuan=debug,info,quinn_udp=error", "chuan=trace,debug,quinn_udp=error"];
 
 /// The level that the options ask for.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +28,8 @@ impl Wanted {
         match (self.quiet, self.verbose) {
             (true, _) => Some("error"),
             (false, 0) => None,
-            (false, 1) => Some("chuan=debug,info"),
-            (false, 2) => Some("chuan=trace,debug"),
+            (false, 1) => Some(VERBOSE[0]),
+            (false, 2) => Some(VERBOSE[1]),
             (false, _) => Some("trace"),
         }
     }
@@ -67,6 +71,56 @@ impl Log {
             .and_then(|filter| self.handle.reload(filter).map_err(|error| error.to_string()));
         if let Err(error) = changed {
             tracing::error!(error, directives, "`log` in chuan.toml is wrong, and the log stays as it is");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Symptom: the log of `serve` and of pulls had lines like `sendmsg error: Os { code: 101, .. }`, which
+    /// tell an operator nothing. Cause: the level was that of all crates.
+    #[test]
+    fn no_level_shows_datagrams_that_were_not_sent() {
+        for serves in [false, true] {
+            for verbose in 0..3 {
+                let wanted = Wanted { verbose, quiet: false, serves };
+                let level = wanted.by_options().unwrap_or_else(|| wanted.by_default());
+                let lines = Lines::default();
+                let writer = lines.clone();
+                let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+                let subscriber = tracing_subscriber::registry().with(EnvFilter::new(level)).with(layer);
+                tracing::subscriber::with_default(subscriber, || {
+                    tracing::warn!(target: "quinn_udp", "a datagram was not sent");
+                    tracing::error!(target: "quinn_udp", "the socket is lost");
+                    tracing::warn!(target: "quinn", "a warning of another crate");
+                    tracing::warn!(target: "chuan::serve", "a warning of our own");
+                });
+                let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+                assert!(!text.contains("a datagram was not sent"), "{level}: {text}");
+                for said in ["the socket is lost", "a warning of another crate", "a warning of our own"] {
+                    assert!(text.contains(said), "{level}: {text}");
+                }
+            }
         }
     }
 }
