@@ -60,6 +60,12 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// Whether an object cannot be read from the store: it is not held, or it was held and is damaged. Where
+    /// the object is only useful, both are one.
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self, Error::Missing(_) | Error::Corrupt(_))
+    }
+
     /// Whether the file system takes no writes: it is full, over a quota, or read-only. Its content can still
     /// be read.
     pub fn is_unwritable(&self) -> bool {

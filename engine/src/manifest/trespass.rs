@@ -54,7 +54,7 @@ pub fn find<S: PageSource + ?Sized>(source: &S, classes: &[Changed]) -> Result<O
         let found = match gained_since(source, class, class.old.as_ref()) {
             // A part of the tree before is not held, so its paths are not known. All paths are then taken as
             // gained.
-            Err(Error::Missing(_)) if class.old.is_some() => gained_since(source, class, None)?,
+            Err(error) if class.old.is_some() && error.is_unreadable() => gained_since(source, class, None)?,
             found => found?,
         };
         if found.is_some() {
@@ -116,7 +116,7 @@ impl<S: PageSource + ?Sized> DiffSink for Gained<'_, S> {
         for (other, root) in &self.class.others {
             let conflicts = match self.conflicts(root, &path, is_directory(kind)) {
                 // Only a node that holds the other class can check this.
-                Err(Error::Missing(_)) => false,
+                Err(error) if error.is_unreadable() => false,
                 found => found?,
             };
             if conflicts {

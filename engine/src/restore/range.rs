@@ -7,7 +7,10 @@ use bytes::Bytes;
 use crate::{
     error::{Error, Result},
     manifest::{ChunkRef, Content, cursor},
-    store::{Check, ObjectId, Objects},
+    store::{
+        Check, Objects,
+        objects::{ObjectId, not_held},
+    },
 };
 
 /// Chunks read at a time: two mebibytes of a film.
@@ -81,20 +84,7 @@ pub(super) fn read_batch(
             chunk.len,
             bytes.len()
         ))),
-        None => Err(not_held(store, chunk, &file(at))),
+        None => Err(not_held(store, ObjectId::Chunk(chunk.id), &file(at))),
     });
     checked.collect()
-}
-
-/// The error for a chunk that is not held. A chunk that was held and is damaged is no missing one: its disk
-/// needs a look.
-fn not_held(store: &dyn Objects, chunk: &ChunkRef, file: &str) -> Error {
-    let id = chunk.id.short();
-    match store.are_lost(&[ObjectId::Chunk(chunk.id)]) {
-        Ok(lost) if lost == [true] => Error::Corrupt(format!(
-            "{file}chunk {id} is damaged here; pull the library again, and check the disk"
-        )),
-        Ok(_) => Error::Missing(format!("{file}chunk {id} is not held here; pull the library again")),
-        Err(error) => error,
-    }
 }

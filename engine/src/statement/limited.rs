@@ -86,7 +86,7 @@ impl Library {
         let Some(changes) = self.limited_changes(release) else { return Ok(None) };
         let root = |commitment: &Commitment| match ClassHeader::load(source, commitment) {
             Ok(header) => Ok(Some(header.root)),
-            Err(Error::Missing(_)) => Ok(None),
+            Err(error) if error.is_unreadable() => Ok(None),
             Err(error) => Err(error),
         };
         let mut classes = Vec::new();

@@ -154,20 +154,32 @@ impl<S: Objects + ?Sized> PageSource for S {
 
     fn page(&self, id: &PageId) -> Result<Bytes> {
         let page = self.read_pages(std::slice::from_ref(id))?.pop().flatten();
-        page.ok_or_else(|| not_held(id))
+        page.ok_or_else(|| not_held(self, ObjectId::Page(*id), ""))
     }
 
     fn pages(&self, ids: &[PageId]) -> Result<Vec<Bytes>> {
         let mut pages = Vec::with_capacity(ids.len());
         for ids in ids.chunks(limits::BATCH_IDS) {
             for (id, page) in ids.iter().zip(self.read_pages(ids)?) {
-                pages.push(page.ok_or_else(|| not_held(id))?);
+                pages.push(page.ok_or_else(|| not_held(self, ObjectId::Page(*id), ""))?);
             }
         }
         Ok(pages)
     }
 }
 
-fn not_held(id: &PageId) -> Error {
-    Error::Missing(format!("page {} is not held here; pull the library again", id.short()))
+/// The error for an object that is not held; `file` begins its text. An object that was held and is damaged is
+/// no missing one: its disk needs a look.
+pub(crate) fn not_held<S: Objects + ?Sized>(store: &S, id: ObjectId, file: &str) -> Error {
+    let object = match id {
+        ObjectId::Chunk(id) => format!("chunk {}", id.short()),
+        ObjectId::Page(id) => format!("page {}", id.short()),
+    };
+    match store.are_lost(&[id]) {
+        Ok(lost) if lost == [true] => Error::Corrupt(format!(
+            "{file}{object} is damaged here; pull the library again, and check the disk"
+        )),
+        Ok(_) => Error::Missing(format!("{file}{object} is not held here; pull the library again")),
+        Err(error) => error,
+    }
 }

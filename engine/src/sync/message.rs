@@ -383,7 +383,8 @@ impl Refusal {
     pub fn of(error: &Error) -> Self {
         match error {
             Error::Denied(_) | Error::Trespass(_) => Self::new(ErrorCode::Denied, ""),
-            Error::Missing(_) => Self::new(ErrorCode::NotFound, ""),
+            // An object that is damaged here is as little use to a peer as one that is not held.
+            Error::Missing(_) | Error::Corrupt(_) => Self::new(ErrorCode::NotFound, ""),
             Error::Invalid(text) | Error::Peer(text) => Self::new(ErrorCode::Invalid, text.as_str()),
             Error::Busy(_) => Self::new(ErrorCode::Busy, ""),
             Error::Revoked { at_ms } => Self::new(ErrorCode::Revoked, at_ms.to_string()),

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, LibraryId, PageId},
     limits,
+    manifest::PageSource,
     store::{
         Appended, Check, PageState,
         objects::{Object, ObjectId, Objects},
@@ -262,6 +263,18 @@ fn damage_is_found_and_healed(subject: &mut dyn Subject) -> Result<()> {
     lost.sort();
     assert_eq!(lost, [one.id(), page.id()]);
     assert!(!has(&*objects, &one)?, "a lost chunk counts as held");
+    if let ObjectId::Page(id) = page.id() {
+        let again = objects.page(&id);
+        assert!(
+            matches!(again, Err(Error::Corrupt(_))),
+            "a damaged page is missing the second time: {again:?}"
+        );
+        let absent = objects.page(&PageId::from_bytes([9; 32]));
+        assert!(
+            matches!(absent, Err(Error::Missing(_))),
+            "a page that was never held is damaged: {absent:?}"
+        );
+    }
     assert_eq!(state(&*objects, &page)?, PageState::Absent);
     assert_eq!(read(&*objects, &two)?.as_ref(), Some(two.bytes()), "an undamaged chunk is not read");
 

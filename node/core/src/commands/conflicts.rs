@@ -46,7 +46,8 @@ fn trespasses(context: &Context, library: &Library) -> Result<Vec<ConflictRow>> 
         let why = match library.check_trespass(&*context.objects(&library.id()), &release) {
             Err(Error::Trespass(why)) => why,
             // Pages that are not here cannot be checked.
-            Ok(()) | Err(Error::Missing(_)) => continue,
+            Ok(()) => continue,
+            Err(error) if error.is_unreadable() => continue,
             Err(error) => return Err(error.into()),
         };
         let statements: Vec<_> = library.statement(&release).map(proof).into_iter().collect();

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chuan_engine::{
-    Error,
     manifest::{Entry, EntryKind, Timestamp, union::union},
     statement::{Library, Release, Signed},
 };
@@ -74,7 +73,7 @@ fn release_row(
     let id = said.statement.id();
     let sums = match libraries.holdings.held(library, &said.body.manifest) {
         Ok(held) => Some(held.sums()),
-        Err(Error::Missing(_)) => None,
+        Err(error) if error.is_unreadable() => None,
         Err(error) => return Err(error.into()),
     };
     let complete = match &sums {

@@ -5,6 +5,7 @@ mod audit;
 mod channels;
 mod classes;
 mod closing;
+mod damaged;
 mod dials;
 mod foreign;
 mod gossip;
