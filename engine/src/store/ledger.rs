@@ -126,7 +126,7 @@ pub struct LostRecord {
 /// - **Idempotent**: a statement that is held is not written again, except one [with more
 ///   signatures](Record), which keeps the arrival number of the first.
 /// - **Poison**: after a failed write or fsync, every later `append` and `supersede` fails with
-///   [`Error::Poisoned`]; reads still work.
+///   [`Error::Poisoned`], or [`Error::Full`] if it found no room; reads still work.
 ///
 /// The caller appends a ref only after `Objects::commit` has returned for all content below it. All methods
 /// block, and may be called from any thread.

@@ -186,7 +186,7 @@ impl Index {
             tuning::FAMILIES.iter().map(|(name, _)| self.family(name)).collect::<Result<_>>()?;
         self.db
             .flush_cfs_opt(&families, &rocksdb::FlushOptions::default())
-            .map_err(|error| self.failed(&error))
+            .map_err(|error| self.failed_write(&error))
     }
 
     /// The records of the change that are in the lost set now.
@@ -245,7 +245,7 @@ impl Index {
         if let Some(overlay) = &self.overlay {
             return overlay.take(batch);
         }
-        self.db.write_opt(batch.encode(self)?, &tuning::write()).map_err(|error| self.failed(&error))
+        self.db.write_opt(batch.encode(self)?, &tuning::write()).map_err(|error| self.failed_write(&error))
     }
 
     fn lock(&self) -> MutexGuard<'_, AllTotals> {

@@ -74,7 +74,9 @@ impl Index {
         tuning::check_resources()?;
         check_versions(&generation)?;
         let db = DB::open_cf_descriptors(&tuning::database(exists), &dir, tuning::families(cache));
-        Self::load(db, generation, losses, None)
+        // Nothing is read of an index that does not exist yet.
+        let access = if exists { Access::Read } else { Access::Write };
+        Self::load(db, generation, losses, None, access)
     }
 
     /// Opens an index that exists, without a write to the disk: changes are kept in memory.
@@ -87,7 +89,7 @@ impl Index {
         check_versions(&generation)?;
         let (options, families) = (tuning::database(true), tuning::families(cache));
         let db = DB::open_cf_descriptors_read_only(&options, generation.dir(), families, false);
-        Self::load(db, generation, losses, Some(batch::Overlay::default()))
+        Self::load(db, generation, losses, Some(batch::Overlay::default()), Access::Read)
     }
 
     fn load(
@@ -95,8 +97,9 @@ impl Index {
         generation: Generation,
         losses: Arc<LossCounts>,
         overlay: Option<batch::Overlay>,
+        access: Access,
     ) -> Result<Self> {
-        let db = db.map_err(|error| failed(&generation, &error))?;
+        let db = db.map_err(|error| failed(&generation, &error, access))?;
         let cleanup = DirectoryCleanup { generation: generation.clone(), discard: AtomicBool::new(false) };
         let (totals, segments) = (Mutex::default(), RwLock::default());
         let mut index = Self { db, generation, totals, segments, losses, overlay, cleanup };
@@ -303,7 +306,11 @@ impl Index {
     }
 
     fn failed(&self, error: &rocksdb::Error) -> Error {
-        failed(&self.generation, error)
+        failed(&self.generation, error, Access::Read)
+    }
+
+    fn failed_write(&self, error: &rocksdb::Error) -> Error {
+        failed(&self.generation, error, Access::Write)
     }
 }
 
@@ -338,11 +345,18 @@ fn damaged(generation: &Generation, error: &dyn std::fmt::Display) -> Error {
     ))
 }
 
+/// What RocksDB was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
 /// Converts RocksDB's error. Only damage that a new index would repair is [`Error::Corrupt`]; a note then
 /// makes the next open build one. Any other error is the system's, and the index stays as it is.
-fn failed(generation: &Generation, error: &rocksdb::Error) -> Error {
+fn failed(generation: &Generation, error: &rocksdb::Error, access: Access) -> Error {
     let text = format!("the index {}: {error}", generation.dir().display());
-    if is_damage(error) {
+    if is_damage(error, access) {
         return damaged(generation, error);
     }
     match cause(error) {
@@ -359,9 +373,11 @@ fn failed(generation: &Generation, error: &rocksdb::Error) -> Error {
 
 /// Whether an error means that the index itself is damaged: one of its files is missing or unreadable, or
 /// else the error's kind says so. A system cause takes precedence over the kind: RocksDB also reports a table
-/// as corrupt that it could not open.
-fn is_damage(error: &rocksdb::Error) -> bool {
+/// as corrupt that it could not open. A write that the disk refuses damages nothing: the position in the index
+/// says how far it is complete.
+fn is_damage(error: &rocksdb::Error, access: Access) -> bool {
     match cause(error) {
+        Some(libc::EIO) if access == Access::Write => false,
         Some(libc::ENOENT | libc::EIO) => !error.as_ref().contains("/LOCK"),
         Some(_) => false,
         None => matches!(

@@ -103,7 +103,7 @@ impl Pair {
             let name = side.name();
             let written =
                 self.files.write(name, offset, frame).map_err(|error| self.failed("write", name, error));
-            written.and_then(|()| self.sync(name)).inspect_err(|error| self.poison.set(error.to_string()))
+            written.and_then(|()| self.sync(name)).inspect_err(|error| self.poison.set_after(error))
         })
     }
 
@@ -187,7 +187,7 @@ impl Pair {
             .and_then(|()| self.files.reserve(&name, bytes.len() as u64))
             .and_then(|()| self.files.write(&name, 0, bytes))
             .map_err(|error| self.failed("write", &name, error))?;
-        self.sync(&name).inspect_err(|error| self.poison.set(error.to_string()))
+        self.sync(&name).inspect_err(|error| self.poison.set_after(error))
     }
 
     fn install_new(&self, side: Side) -> Result<()> {
@@ -203,13 +203,13 @@ impl Pair {
         renamed
             .and_then(|()| self.files.sync_names())
             .map_err(|error| self.failed("replace", side.name(), error))
-            .inspect_err(|error| self.poison.set(error.to_string()))
+            .inspect_err(|error| self.poison.set_after(error))
     }
 
     fn cut(&self, side: Side, end: u64) -> Result<()> {
         let name = side.name();
         self.files.cut(name, end).map_err(|error| self.failed("cut", name, error))?;
-        self.sync(name).inspect_err(|error| self.poison.set(error.to_string()))
+        self.sync(name).inspect_err(|error| self.poison.set_after(error))
     }
 
     fn sync(&self, name: &str) -> Result<()> {

@@ -28,8 +28,6 @@ const GAPS: i32 = 12;
 /// The remedy with which a damaged index is reported: RocksDB does not tell a failed write from an unreadable
 /// file.
 const REBUILT: &str = "the index is rebuilt from the segments at the next start";
-/// A failed sync or rename ends all writes until the next start; the command then fails at its next write.
-const POISONED: &str = "the store refuses writes since an earlier one failed";
 
 /// The answer of the command, if it acknowledged its work; fails if it ended as no command may.
 pub(super) fn acknowledged(
@@ -46,7 +44,6 @@ pub(super) fn acknowledged(
         (End::Exit(0), _) => Ok(Some(answer.with_context(|| format!("no answer in {text:?}"))?)),
         (End::Exit(IO), Fault::Eio) | (End::Exit(FULL), Fault::Enospc | Fault::Edquot) => Ok(None),
         (End::Exit(CORRUPT), Fault::Eio) if text.contains(REBUILT) => Ok(None),
-        (End::Exit(IO), Fault::Enospc | Fault::Edquot) if text.contains(POISONED) => Ok(None),
         // One file fails, the others are restored.
         (End::Exit(GAPS), Fault::Eio) if job == Job::Restore => Ok(None),
         // The answer may be out before the process is gone.

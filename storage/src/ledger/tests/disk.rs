@@ -19,6 +19,18 @@ pub(super) enum Fault {
     Full,
     /// The sync of this step fails.
     Sync,
+    /// The sync or the rename of this step finds no room, and changes nothing.
+    SyncFull,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It needs room for bytes.
+    Grows,
+    Syncs,
+    Renames,
+    Other,
 }
 
 /// How much of the steps that were not synced reached the disk before a crash.
@@ -136,12 +148,7 @@ impl Disk {
     }
 
     /// Carries out a step, or makes it fail.
-    fn step(
-        &self,
-        grows: bool,
-        is_sync: bool,
-        work: impl Fn(&mut Model, bool) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn step(&self, kind: Kind, work: impl Fn(&mut Model, bool) -> io::Result<()>) -> io::Result<()> {
         let mut model = self.lock();
         if model.is_dead {
             return Err(io::Error::other("the process has ended"));
@@ -155,19 +162,22 @@ impl Disk {
         if fault == Some(Fault::Full) {
             model.is_full = true;
         }
-        if model.is_full && grows {
+        if model.is_full && kind == Kind::Grows {
             work(&mut model, true)?;
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         if fault == Some(Fault::Crash) {
-            if !is_sync {
+            if kind != Kind::Syncs {
                 work(&mut model, false)?;
             }
             model.is_dead = true;
             return Err(io::Error::other("the process ends here"));
         }
-        if fault == Some(Fault::Sync) && is_sync {
+        if fault == Some(Fault::Sync) && kind == Kind::Syncs {
             return Err(io::Error::other("a sync that a test makes fail"));
+        }
+        if fault == Some(Fault::SyncFull) && matches!(kind, Kind::Syncs | Kind::Renames) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         work(&mut model, false)
     }
@@ -203,11 +213,11 @@ impl Files for Disk {
     }
 
     fn reserve(&self, _: &str, _: u64) -> io::Result<()> {
-        self.step(true, false, |_, _| Ok(()))
+        self.step(Kind::Grows, |_, _| Ok(()))
     }
 
     fn write(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.step(true, false, |model, is_half| {
+        self.step(Kind::Grows, |model, is_half| {
             let inode = match model.names.get(name) {
                 Some(inode) => *inode,
                 None => {
@@ -227,7 +237,7 @@ impl Files for Disk {
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
-        self.step(false, true, |model, _| {
+        self.step(Kind::Syncs, |model, _| {
             let inode = *model.names.get(name).ok_or_else(missing)?;
             model.inodes[inode].durable = model.inodes[inode].bytes.clone();
             Ok(())
@@ -235,7 +245,7 @@ impl Files for Disk {
     }
 
     fn cut(&self, name: &str, len: u64) -> io::Result<()> {
-        self.step(false, false, |model, _| {
+        self.step(Kind::Other, |model, _| {
             let inode = *model.names.get(name).ok_or_else(missing)?;
             model.inodes[inode].bytes.truncate(usize::try_from(len).unwrap());
             Ok(())
@@ -243,7 +253,7 @@ impl Files for Disk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.step(false, false, |model, _| {
+        self.step(Kind::Renames, |model, _| {
             let inode = model.names.remove(from).ok_or_else(missing)?;
             model.names.insert(to.to_owned(), inode);
             Ok(())
@@ -251,14 +261,14 @@ impl Files for Disk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.step(false, false, |model, _| {
+        self.step(Kind::Other, |model, _| {
             model.names.remove(name);
             Ok(())
         })
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        self.step(false, true, |model, _| {
+        self.step(Kind::Syncs, |model, _| {
             model.durable_names = model.names.clone();
             Ok(())
         })

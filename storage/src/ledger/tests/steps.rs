@@ -161,7 +161,7 @@ fn a_full_disk_at_every_step_of_a_batch_loses_nothing() {
                     continue;
                 }
                 // As on a file system that cannot allocate: the process must not continue.
-                assert!(matches!(batch(&ledger), Err(Error::Poisoned(_))), "step {step}");
+                assert!(refuses_as_full(&ledger), "step {step}");
                 assert_eq!(sequences(&ledger), [1, 2, 3], "a poisoned ledger still reads");
             }
             Err(other) => panic!("step {step}: {other}"),
@@ -210,6 +210,32 @@ fn a_failed_sync_at_every_step_poisons() {
         }
     }
     assert_eq!(seen, 2 + 4, "both files of a batch; both files and their names of a compaction");
+}
+
+/// Symptom: a disk without room for the rename of a compaction ended the command with "the system refused to
+/// read or write", as its next write then did. Cause: the poison kept the text of the error, and not its kind.
+#[test]
+fn no_room_for_a_sync_or_a_rename_is_a_full_disk_for_later_writes_too() {
+    let mut seen = 0;
+    for work in [batch as Work, compaction] {
+        for (step, disk, result, ledger) in at_every_step(Fault::SyncFull, work) {
+            let Err(error) = result else { continue };
+            seen += 1;
+            assert!(matches!(error, Error::Full(_)), "step {step}: {error}");
+            assert!(refuses_as_full(&ledger), "step {step}");
+            assert_eq!(sequences(&ledger), [1, 2, 3], "a poisoned ledger still reads");
+            for reached in Reached::ALL {
+                is_whole(&Arc::new(disk.restart(reached)), false, &format!("step {step}, {reached:?}"));
+            }
+        }
+    }
+    assert_eq!(seen, 2 + 6, "both files of a batch; both files, their renames and names of a compaction");
+}
+
+/// Whether writes are refused since an earlier one found no room.
+fn refuses_as_full(ledger: &DiskLedger) -> bool {
+    let refused = ledger.append(vec![statement(40)]);
+    matches!(refused, Err(Error::Full(text)) if text.contains("since an earlier one failed"))
 }
 
 /// All files of a home share one poison.
