@@ -179,6 +179,16 @@ fn two_operators_invite_and_move_a_channel() -> Result<()> {
     let server = two.pair.origin.serve()?;
     let (file, asked) = two.request("invite.request", &["invite", "-l", "films", "--region", "cn-north"])?;
     let ticket = text(&asked, "ticket").to_owned();
+    // The origin listens on the loopback interface. Symptom: only `invite` without a request file said so.
+    ensure!(asked.get("addresses_private") == Some(&Value::Bool(true)), "{asked}");
+    let other = two.path("other.request");
+    let said = two.pair.origin.run(["invite", "-l", "films", "--key", &two.first, "--request", &other])?;
+    ensure!(said.contains("! nodes of other networks cannot reach the addresses in the ticket"), "{said}");
+    let public = two.path("public.request");
+    let public =
+        ["invite", "-l", "films", "--key", &two.first, "--address", "192.0.2.1:4040", "--request", &public];
+    let said = two.pair.origin.run(public)?;
+    ensure!(!said.contains("cannot reach"), "{said}");
     let (code, error) = two.pair.mirror.fails(["join", &ticket])?;
     ensure!(code == DENIED, "the ticket is valid before the request is applied: {code}: {error}");
     two.sign_and_apply(&file)?;

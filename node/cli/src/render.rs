@@ -126,19 +126,25 @@ fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
         counted(u64::from(invited.uses), "node"),
         time(invited.expires_ms)
     )?;
-    if invited.addresses_private {
-        writeln!(
-            out,
-            "! nodes of other networks cannot reach these addresses: set `announce` in chuan.toml to an address that they reach, \
-             or give one with --address"
-        )?;
-    }
+    private_addresses(out, invited.addresses_private)?;
     writeln!(out, "{}", invited.ticket)
 }
 
 fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
     writeln!(
         out,
+/// The warning about the addresses in a ticket, where no other network reaches them.
+fn private_addresses(out: &mut impl Write, are_private: bool) -> io::Result<()> {
+    if !are_private {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "! nodes of other networks cannot reach the addresses in the ticket: set `announce` in chuan.toml to an address that \
+         they reach, or give one with --address"
+    )
+}
+
         "node {} has a new key ({}) in {}; peers that know it already: {}, the others receive it from them",
         short(&rotated.node),
         short(&rotated.key),

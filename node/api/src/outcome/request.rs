@@ -44,6 +44,9 @@ pub struct RequestShown {
     /// The ticket, for an invitation: valid once the request is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// For an invitation: whether none of the addresses in the ticket can be reached from other networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses_private: Option<bool>,
     /// Further notes of the command.
     pub notes: Vec<String>,
 }

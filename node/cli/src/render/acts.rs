@@ -76,6 +76,7 @@ pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<
     }
     shown.notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
     match &shown.ticket {
+    super::private_addresses(out, shown.addresses_private == Some(true))?;
         Some(ticket) => writeln!(out, "the ticket is valid once the request is applied:\n{ticket}"),
         None => Ok(()),
     }

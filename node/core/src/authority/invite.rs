@@ -127,18 +127,20 @@ pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invit
     };
     // Before the statement is stored: after an address that is invalid in a ticket, nothing may remain.
     let text = made.to_text()?;
+    let addresses_private = addresses.iter().all(|address| is_private(address));
     match act(session, keyring, &library, proposed, options.request.as_deref()).await? {
         Acted::Applied(_) => Ok(Outcome::Invite(Invited {
             ticket: text,
             library: library.id().to_string(),
             library_name: library.name().to_owned(),
-            addresses_private: addresses.iter().all(|address| is_private(address)),
+            addresses_private,
             addresses,
             expires_ms,
             uses: options.uses,
         })),
         Acted::Requested(shown) => {
-            Ok(Outcome::Request(Box::new(RequestShown { ticket: Some(text), ..*shown })))
+            let (ticket, addresses_private) = (Some(text), Some(addresses_private));
+            Ok(Outcome::Request(Box::new(RequestShown { ticket, addresses_private, ..*shown })))
         }
     }
 }
