@@ -1,7 +1,10 @@
 //! Admission of a first datagram: a pure decision from the current load. The source address of the datagram
 //! may be forged until its sender has proved it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 
 use crate::limits;
 
@@ -16,6 +19,8 @@ pub(crate) enum Verdict {
     Refuse,
     /// Begin a handshake.
     Admit,
+    /// End the oldest handshake from the datagram's site, and begin this one.
+    Replace,
 }
 
 /// Counts of pending handshakes and open sessions.
@@ -27,6 +32,8 @@ pub(crate) struct Load {
     pub(crate) half_open_at_site: usize,
     /// Of these, the handshakes whose address was proved.
     pub(crate) proved_at_site: usize,
+    /// For how long the oldest of these is under way.
+    pub(crate) oldest_at_site: Duration,
     /// Handshakes and sessions.
     pub(crate) all: usize,
     /// The same from the datagram's site.
@@ -40,7 +47,10 @@ impl Load {
             return Verdict::Ignore;
         }
         // A sender that forges an address must not lock out the owner of the address, which can prove it.
-        if proved && self.proved_at_site >= limits::HALF_OPEN_PER_ADDRESS {
+        let is_site_full = proved && self.proved_at_site >= limits::HALF_OPEN_PER_ADDRESS;
+        // One machine behind the address must not lock out the others: its stalled handshakes give way. A
+        // fresh one may be of another machine, and has time to complete.
+        if is_site_full && self.oldest_at_site < limits::HANDSHAKE_PATIENCE {
             return Verdict::Ignore;
         }
         let is_busy = self.half_open >= limits::HALF_OPEN_RETRY
@@ -51,7 +61,7 @@ impl Load {
         if self.all >= limits::CONNECTIONS || self.at_site >= limits::CONNECTIONS_PER_ADDRESS {
             return Verdict::Refuse;
         }
-        Verdict::Admit
+        if is_site_full { Verdict::Replace } else { Verdict::Admit }
     }
 }
 
@@ -83,6 +93,11 @@ mod tests {
         assert_eq!(load.decide(true), Verdict::Admit);
         let proved = Load { proved_at_site: HALF_OPEN_PER_ADDRESS, ..load };
         assert_eq!(proved.decide(true), Verdict::Ignore);
+        let stalled = Load { oldest_at_site: limits::HANDSHAKE_PATIENCE, ..proved };
+        assert_eq!((stalled.decide(true), stalled.decide(false)), (Verdict::Replace, Verdict::Prove));
+        // No room in all is no room for it.
+        assert_eq!(Load { all: CONNECTIONS, ..stalled }.decide(true), Verdict::Refuse);
+        assert_eq!(Load { half_open: HALF_OPEN, ..stalled }.decide(true), Verdict::Ignore);
         // For other addresses the load is low.
         assert_eq!(
             Load { half_open: HALF_OPEN_PER_ADDRESS, ..Load::default() }.decide(false),

@@ -18,6 +18,7 @@ mod driver;
 pub mod endpoint;
 pub mod error;
 mod frame;
+mod handshakes;
 pub mod identity;
 pub mod limits;
 pub mod link;

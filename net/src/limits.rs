@@ -9,6 +9,9 @@ use chuan_engine::limits as engine;
 
 /// Time limit of a handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A handshake that takes longer than this gives its place to another one from its address, where all places
+/// of that are taken.
+pub const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(1);
 /// Time limit of the hello, and of the body of a request on an open stream. [`PROGRESS_BYTES`] of it add a
 /// second.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -143,6 +146,7 @@ const _: () = assert!(ANSWER_WAIT_TIMEOUT.as_secs() < SILENCE_TIMEOUT.as_secs())
 const _: () = assert!(UNKNOWN_PEER_CONNECTIONS < CONNECTIONS && HALF_OPEN_RETRY < HALF_OPEN);
 const _: () = assert!(4 * UNKNOWN_PEERS_PER_ADDRESS <= UNKNOWN_PEER_CONNECTIONS);
 const _: () = assert!(HALF_OPEN_PER_ADDRESS <= HALF_OPEN_RETRY && 8 * HALF_OPEN_PER_ADDRESS <= HALF_OPEN);
+const _: () = assert!(HANDSHAKE_PATIENCE.as_millis() < HANDSHAKE_TIMEOUT.as_millis());
 const _: () = assert!(UNKNOWN_PEER_TIMEOUT.as_secs() < UNKNOWN_PEER_LIFETIME.as_secs());
 const _: () = assert!(SEND_POOL_BYTES / CONNECTIONS as u64 >= 256 * 1024);
 const _: () = assert!(INITIAL_WINDOW_BYTES < WINDOW_BYTES as u64 && WINDOW_BYTES < WINDOW_SAFE_BYTES);

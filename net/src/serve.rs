@@ -32,6 +32,7 @@ use crate::{
     admission::{Load, Verdict, site},
     driver,
     endpoint::{CloseCode, proved_node},
+    handshakes::Handshakes,
     identity::PeerKey,
     limits,
     window::unacknowledged,
@@ -147,7 +148,7 @@ pub async fn run(endpoint: Endpoint, listener: Listener, stop: impl Future<Outpu
                     break;
                 }
             },
-            Some(ended) = acceptor.handshakes.join_next_with_id() => acceptor.on_handshake(ended),
+            Some(ended) = acceptor.handshakes.next() => acceptor.on_handshake(ended),
             Some(ended) = acceptor.session_tasks.join_next_with_id() => acceptor.on_session_end(ended),
         }
     }
@@ -161,14 +162,6 @@ pub async fn run(endpoint: Endpoint, listener: Listener, stop: impl Future<Outpu
 type Handshake = Option<(quinn::Connection, driver::LookedUp)>;
 /// The end of a task, with its id in both cases.
 type Ended<T> = std::result::Result<(task::Id, T), task::JoinError>;
-
-/// The site from which a task's peer connects.
-#[derive(Clone, Copy)]
-struct RemoteSite {
-    site: IpAddr,
-    /// Whether the peer has proved the address: addresses can be forged.
-    proved: bool,
-}
 
 /// The session of a peer that has proved its key.
 struct Session {
@@ -196,10 +189,8 @@ impl Session {
 /// The pending handshakes and the open sessions of a server.
 struct Acceptor {
     context: driver::SessionContext,
-    handshakes: JoinSet<Handshake>,
+    handshakes: Handshakes<Handshake>,
     session_tasks: JoinSet<()>,
-    /// The site of each task in `handshakes` and `session_tasks`.
-    sites: HashMap<task::Id, RemoteSite>,
     /// The session of each task in `session_tasks`.
     sessions: HashMap<task::Id, Session>,
     /// The share of the send pool that each connection may use.
@@ -222,9 +213,8 @@ impl Acceptor {
                 changes,
                 stopped,
             },
-            handshakes: JoinSet::new(),
+            handshakes: Handshakes::new(),
             session_tasks: JoinSet::new(),
-            sites: HashMap::new(),
             sessions: HashMap::new(),
             share: limits::SEND_POOL_BYTES,
         }
@@ -233,8 +223,9 @@ impl Acceptor {
     /// Decides on a first datagram.
     fn on_datagram(&mut self, incoming: quinn::Incoming) {
         let (address, proved) = (incoming.remote_address(), incoming.remote_address_validated());
-        let from = RemoteSite { site: site(address.ip()), proved };
-        match self.load(from.site).decide(proved) {
+        let site = site(address.ip());
+        let verdict = self.load(site).decide(proved);
+        match verdict {
             Verdict::Ignore => incoming.ignore(),
             // An unproved address can always be asked to prove itself; the error case cannot occur.
             Verdict::Prove => drop(incoming.retry()),
@@ -242,38 +233,38 @@ impl Acceptor {
                 tracing::debug!(%address, "no room for another connection");
                 incoming.refuse();
             }
-            Verdict::Admit => {
-                let task = self.handshakes.spawn(handshake(incoming, self.context.clone()));
-                self.sites.insert(task.id(), from);
+            Verdict::Admit | Verdict::Replace => {
+                if verdict == Verdict::Replace {
+                    tracing::debug!(%address, "the oldest handshake from this address gives way");
+                    self.handshakes.end_oldest(site);
+                }
+                self.handshakes.begin(site, proved, handshake(incoming, self.context.clone()));
             }
         }
     }
 
     fn load(&self, site: IpAddr) -> Load {
-        let at_site = || self.sites.iter().filter(|(_, from)| from.site == site);
-        let half_open = || at_site().filter(|(id, _)| !self.sessions.contains_key(id));
+        let (proved_at_site, oldest_at_site) = self.handshakes.proved_at(site);
+        let half_open_at_site = self.handshakes.at(site);
+        let sessions = self.sessions.values().filter(|session| session.site == site).count();
         Load {
             half_open: self.handshakes.len(),
-            half_open_at_site: half_open().count(),
-            proved_at_site: half_open().filter(|(_, from)| from.proved).count(),
-            all: self.sites.len(),
-            at_site: at_site().count(),
+            half_open_at_site,
+            proved_at_site,
+            oldest_at_site,
+            all: self.handshakes.len() + self.sessions.len(),
+            at_site: half_open_at_site + sessions,
         }
     }
 
     /// Starts the session of a peer that has proved its key, if the limits of its node, its address and
     /// unknown peers allow it.
-    fn on_handshake(&mut self, ended: Ended<Handshake>) {
-        let (id, proved) = match ended {
-            Ok((id, proved)) => (id, proved),
-            Err(error) => (error.id(), None),
-        };
-        let from = self.sites.remove(&id);
-        let (Some(from), Some((quic, looked_up))) = (from, proved) else {
+    fn on_handshake(&mut self, ended: Option<(IpAddr, Handshake)>) {
+        let Some((site, Some((quic, looked_up)))) = ended else {
             return self.context.counts.handshake_failed();
         };
         let driver::LookedUp { peer, is_known, .. } = looked_up;
-        if !self.has_room(from.site, &peer, is_known) && !self.make_room(from.site, &peer, is_known) {
+        if !self.has_room(site, &peer, is_known) && !self.make_room(site, &peer, is_known) {
             self.context.counts.handshake_failed();
             return quic.close(CloseCode::Busy.varint(), b"");
         }
@@ -285,9 +276,8 @@ impl Acceptor {
         let task = self.session_tasks.spawn(session);
         let window = unacknowledged(quic.rtt());
         quic.set_send_window(window.min(self.share));
-        self.sites.insert(task.id(), RemoteSite { proved: true, ..from });
         let since = Instant::now();
-        let (site, is_leaving) = (from.site, false);
+        let is_leaving = false;
         self.sessions
             .insert(task.id(), Session { quic, peer, site, known, asking, since, is_leaving, window });
         self.share_windows();
@@ -336,7 +326,6 @@ impl Acceptor {
                 error.id()
             }
         };
-        self.sites.remove(&id);
         self.sessions.remove(&id);
         self.share_windows();
     }
