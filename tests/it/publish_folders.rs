@@ -91,6 +91,27 @@ fn pair(path: &str, stands: &str) -> (String, String) {
     (path.to_owned(), stands.to_owned())
 }
 
+/// Symptom: `publish ~` published `~/.local/state/chuan`, in which a node notes what its keys signed on this
+/// machine.
+#[test]
+fn the_record_of_signed_statements_stays_out() -> Result<()> {
+    let place = Place::new()?;
+    place.write("f.mkv", b"film")?;
+    let state = place.folder.join(".local/state");
+    let home = Home::init(place.dir.path().join("node"), "n", "origin")?.with_env("XDG_STATE_HOME", &state);
+    let (code, answer) = publish(&home, &place.folder, &[])?;
+    ensure!(code == 0, "{answer}");
+    let record = format!(".local/state/chuan/{}.json", answer["library"].as_str().unwrap_or_default());
+    ensure!(place.folder.join(&record).is_file(), "no record was kept");
+    place.write("g.mkv", b"another film")?;
+    let (code, answer) = publish(&home, &place.folder, &[])?;
+    ensure!(code == 0 && listed(&answer, "skipped") == [pair(&record, "")], "{answer}");
+    ensure!(answer["skipped"].to_string().contains("record of chuan"), "{answer}");
+    let listed = home.run(["ls", "films"])?;
+    ensure!(listed.contains("g.mkv") && !listed.contains(".json"), "{listed}");
+    Ok(())
+}
+
 /// Symptom: `publish ~` with the home in `~/.chuan` signed all its secret keys into a release.
 #[test]
 fn a_home_in_the_folder_stays_out_and_one_around_it_is_refused() -> Result<()> {

@@ -1,5 +1,5 @@
 //! Items that are never published, whatever their names and wherever they are: secret keys, tickets, backups
-//! of homes, and [homes](crate::home), which hold keys.
+//! of homes, and [homes](crate::home), which hold keys; and the records that a node keeps outside its home.
 //!
 //! A key file is recognised by its heading ([`KEY_HEADING`], which every writer of a key file uses), or by
 //! the armor of an encrypted key; a backup by its heading ([`BACKUP_HEADING`]) and the armor behind it.
@@ -23,6 +23,12 @@ pub const KEY_ARMOR: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 /// The beginning of a backup of a home; a line end and [`KEY_ARMOR`] follow.
 pub const BACKUP_HEADING: &str = "chuan-home-backup-1";
 
+/// The value of the first field, `format`, of a record of signed statements, which is JSON. A node keeps it in
+/// the folder of its user, outside the home; it names the machine and counts the releases of each key.
+pub const RECORD_FORMAT: &str = "chuan-signed-record-1";
+
+/// The beginning of every version of a record, without white space and without its number.
+const ANY_RECORD: &[u8] = b"{\"format\":\"chuan-signed-record-";
 /// The heading of every version of a backup, without its number.
 const ANY_BACKUP: &[u8] = b"chuan-home-backup-";
 /// The heading of every version of a key file, without its number.
@@ -38,6 +44,8 @@ const IS_KEY: &str = "it holds a secret key of chuan";
 const IS_TICKET: &str = "it is a ticket of chuan, which holds a secret";
 /// Why a backup of a home is left out.
 const IS_BACKUP: &str = "it is a backup of a chuan home, with its secret keys";
+/// Why a record of signed statements is left out.
+const IS_RECORD: &str = "it is a record of chuan about this machine and its keys";
 /// Why a home is left out.
 pub(super) const IS_HOME: &str = "it is a home of chuan, with its secret keys";
 
@@ -55,6 +63,10 @@ pub(super) fn secret_in(bytes: &[u8]) -> Option<&'static str> {
 /// Why a file that is too large to be searched is not published, if its first bytes show that.
 pub(super) fn secret_at_start(bytes: &[u8]) -> Option<&'static str> {
     let head = bytes.get(..bytes.len().min(BACKUP_HEAD_BYTES)).unwrap_or_default();
+    let mut characters = head.iter().filter(|byte| !byte.is_ascii_whitespace());
+    if ANY_RECORD.iter().all(|byte| characters.next() == Some(byte)) {
+        return Some(IS_RECORD);
+    }
     memmem::find_iter(head, ANY_BACKUP)
         .any(|at| {
             let rest = head.get(at + ANY_BACKUP.len()..).unwrap_or_default();
@@ -127,6 +139,23 @@ mod tests {
 
     fn key(number: u32) -> String {
         format!("chuan-secret-key-{number} {}\n", "0f".repeat(32))
+    }
+
+    /// Symptom: `publish ~` published `.local/state/chuan`, with the id of the machine and the number of releases
+    /// of each key.
+    #[test]
+    fn records_of_signed_statements_are_recognised() {
+        for text in [
+            format!("{{\n  \"format\": \"{RECORD_FORMAT}\",\n  \"machine\": \"1\"}}"),
+            "{\"format\":\"chuan-signed-record-99\"}".to_owned(),
+        ] {
+            assert_eq!(secret_in(text.as_bytes()), Some(IS_RECORD), "{text}");
+            assert_eq!(secret_at_start(text.as_bytes()), Some(IS_RECORD), "{text}");
+        }
+        for text in [RECORD_FORMAT.to_owned(), format!("{{\"about\": \"{RECORD_FORMAT}\"}}"), "{}".to_owned()]
+        {
+            assert_eq!(secret_in(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use std::{
 
 use chuan_engine::{
     id::{LibraryId, StatementId},
+    ingest::RECORD_FORMAT,
     statement::{Body, Library, PublicKey, Statement},
 };
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub(crate) struct SignedRecord {
 /// The record of one library.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Record {
+    /// [`RECORD_FORMAT`]. The first field: by it a publish leaves the file out.
+    #[serde(default)]
+    format: String,
     /// The machine that wrote it.
     machine: String,
     /// The statements of each publisher's key.
@@ -151,7 +155,7 @@ impl SignedRecord {
         let Some(path) = self.path(library) else { return };
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.read(library);
-        let mut record = Record { machine: machine(), ..before.clone() };
+        let mut record = Record { format: RECORD_FORMAT.to_owned(), machine: machine(), ..before.clone() };
         edit(&mut record);
         if record == before {
             return;
