@@ -1,6 +1,7 @@
 //! Options and commands in the texts of a node. A node writes "the option `max-delete`", since its caller
 //! may be a program; here it becomes `--max-delete`. A command that a text names gets the `--home` of this
-//! command, so that it runs as printed.
+//! command, so that it runs as printed. A text that a user wrote, such as the message of a release, stays as it
+//! is: [`theirs`] marks it.
 
 use std::{borrow::Cow, path::Path, sync::OnceLock};
 
@@ -15,6 +16,10 @@ const COMMAND: &str = "`chuan ";
 /// Commands that texts name for another node, or that need no home.
 const ELSEWHERE: [&str; 6] = ["completions", "grant", "id", "invite", "key", "root"];
 
+/// Stands on both sides of a backtick in a text that a user wrote. Unicode has no character of this number, so
+/// no text has it.
+const THEIRS: char = '\u{fdd0}';
+
 /// The home that the command line names, as it is typed in a shell.
 static HOME: OnceLock<String> = OnceLock::new();
 
@@ -28,13 +33,22 @@ pub(super) fn typed(text: &str) -> Cow<'_, str> {
     typed_for(text, HOME.get().map(String::as_str))
 }
 
+/// A text that a user wrote, as a part of a text for [`typed`], which leaves it alone.
+pub(super) fn theirs(text: &str) -> Cow<'_, str> {
+    match text.contains('`') {
+        true => text.replace('`', &format!("{THEIRS}`{THEIRS}")).into(),
+        false => text.into(),
+    }
+}
+
 fn typed_for<'t>(text: &'t str, home: Option<&str>) -> Cow<'t, str> {
     let text: Cow<'t, str> =
         if text.contains(OPTION) { text.replace(OPTION, "`--").into() } else { text.into() };
-    match home {
+    let text = match home {
         Some(home) if text.contains(COMMAND) => with_home(&text, home).into(),
         _ => text,
-    }
+    };
+    if text.contains(THEIRS) { text.replace(THEIRS, "").into() } else { text }
 }
 
 fn with_home(text: &str, home: &str) -> String {
@@ -87,6 +101,20 @@ mod tests {
             "run `chuan --home /srv/a pull films`, then `chuan --home /srv/a verify`; `chuan invite` there makes a ticket"
         );
         assert!(matches!(typed_for(text, None), Cow::Borrowed(_)));
+        assert!(matches!(theirs("no command"), Cow::Borrowed(_)));
         assert_eq!(["/srv/a", "a b", "it's", "影"].map(quoted), ["/srv/a", "'a b'", r"'it'\''s'", "影"]);
+    }
+
+    /// Symptom: a release message with a command in backticks was listed with the `--home` of the machine that
+    /// listed it.
+    #[test]
+    fn a_text_of_a_user_stays_as_it_is() {
+        let message = "then `chuan pull films`, with the option `yes`";
+        let text = format!("{}; `chuan verify` checks it with the option `deep`", theirs(message));
+        assert_eq!(
+            typed_for(&text, Some("/srv/a")),
+            format!("{message}; `chuan --home /srv/a verify` checks it with `--deep`")
+        );
+        assert_eq!(typed_for(&theirs(message), None), message);
     }
 }

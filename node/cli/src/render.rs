@@ -23,7 +23,10 @@ use chuan_api::{
     spec::LIVE,
 };
 
-use super::table::{Align, Table, pad};
+use super::{
+    flags::theirs,
+    table::{Align, Table, pad},
+};
 
 /// Digits of an id that are shown in tables.
 const SHORT: usize = 10;
@@ -130,9 +133,6 @@ fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
     writeln!(out, "{}", invited.ticket)
 }
 
-fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
-    writeln!(
-        out,
 /// The warning about the addresses in a ticket, where no other network reaches them.
 fn private_addresses(out: &mut impl Write, are_private: bool) -> io::Result<()> {
     if !are_private {
@@ -145,6 +145,9 @@ fn private_addresses(out: &mut impl Write, are_private: bool) -> io::Result<()> 
     )
 }
 
+fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
+    writeln!(
+        out,
         "node {} has a new key ({}) in {}; peers that know it already: {}, the others receive it from them",
         short(&rotated.node),
         short(&rotated.key),
@@ -259,7 +262,7 @@ fn releases(out: &mut impl Write, list: &ReleaseList) -> io::Result<()> {
             known(release.bytes, bytes),
             held(release.complete),
             channel::names(&release.fresh_ages_seconds, list.timekeepers),
-            release.message.lines().next().unwrap_or_default().to_owned(),
+            theirs(release.message.lines().next().unwrap_or_default()).into_owned(),
         ]);
     }
     write_table(out, &table)

@@ -8,11 +8,12 @@ use chuan_api::{
 };
 
 use super::short;
+use crate::flags::theirs;
 
 /// The losses of an act, which was not signed.
 pub(super) fn preview(out: &mut impl Write, shown: &Preview) -> io::Result<()> {
     writeln!(out, "{}: nothing was signed; the act:", shown.library_name)?;
-    shown.says.iter().try_for_each(|line| writeln!(out, "- {line}"))?;
+    shown.says.iter().try_for_each(|line| writeln!(out, "- {}", theirs(line)))?;
     taken(out, &shown.nodes, "would")?;
     for channel in &shown.channels {
         let (name, before, lost) =
@@ -53,7 +54,7 @@ pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<
     writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
     writeln!(out, "             {}", shown.library_fingerprint)?;
     writeln!(out, "requests     {}, sequence {}:", shown.kind, shown.sequence)?;
-    shown.says.iter().try_for_each(|line| writeln!(out, "             - {line}"))?;
+    shown.says.iter().try_for_each(|line| writeln!(out, "             - {}", theirs(line)))?;
     writeln!(out, "fingerprint  {}", shown.fingerprint)?;
     writeln!(out, "made         {} UTC, valid until {}", time(shown.time_ms), time(shown.expires_ms))?;
     let tally = &shown.signatures;
@@ -75,8 +76,8 @@ pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<
         writeln!(out, "waiting for  {}: `chuan sign {}`", keys(&shown.waiting_for), shown.file)?;
     }
     shown.notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
-    match &shown.ticket {
     super::private_addresses(out, shown.addresses_private == Some(true))?;
+    match &shown.ticket {
         Some(ticket) => writeln!(out, "the ticket is valid once the request is applied:\n{ticket}"),
         None => Ok(()),
     }

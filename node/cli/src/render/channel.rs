@@ -12,7 +12,7 @@ use chuan_api::{
 };
 
 use super::{short, write_table};
-use crate::table::Table;
+use crate::{flags::theirs, table::Table};
 
 /// The age of the release of a channel here.
 pub(super) fn here_age(channel: &ChannelStatus) -> String {
@@ -100,7 +100,7 @@ pub(super) fn history(out: &mut impl Write, history: &ChannelHistory) -> io::Res
             row.by.clone(),
             short(&row.publisher),
             yes(row.follow),
-            row.message.lines().next().unwrap_or_default().to_owned(),
+            theirs(row.message.lines().next().unwrap_or_default()).into_owned(),
         ]);
     }
     write_table(out, &table)?;

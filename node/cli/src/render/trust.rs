@@ -11,7 +11,7 @@ use chuan_api::{
 };
 
 use super::{acts, short, write_table};
-use crate::table::Table;
+use crate::{flags::theirs, table::Table};
 
 pub(super) fn key(out: &mut impl Write, shown: &KeyShown) -> io::Result<()> {
     writeln!(out, "{}", shown.key)?;
@@ -120,7 +120,7 @@ pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()>
     write_table(out, &table)?;
     for row in &list.members {
         let Some(at) = row.revoked_ms else { continue };
-        let why = if row.reason.is_empty() { "no reason given" } else { &row.reason };
+        let why = if row.reason.is_empty() { "no reason given".into() } else { theirs(&row.reason) };
         writeln!(out, "{} {} was revoked on {} UTC: {why}", short(&row.node), row.name, time(at))?;
     }
     Ok(())
