@@ -37,6 +37,7 @@ mod queue;
 mod reader;
 pub mod rebuild;
 mod recover;
+pub mod resources;
 pub mod scrub;
 mod settle;
 mod slot;

@@ -1,13 +1,8 @@
 //! Limits that the system sets for the process (`ulimit`): they must end in an error, never in a signal.
 
-use std::{
-    env,
-    os::unix::process::CommandExt,
-    process::Command,
-    sync::{Arc, Mutex, mpsc},
-    thread,
-};
+use std::{env, os::unix::process::CommandExt, process::Command, thread};
 
+use chuan::try_threads;
 use chuan_api::exit::{Failure, Result};
 use rustix::process::{Resource, Signal, getrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,23 +30,9 @@ pub(super) fn use_little_address_space() {
 /// Fails where the system does not give as many threads as a command may use: the libraries below end the
 /// process where they cannot start one.
 pub(super) fn check_threads() -> Result<()> {
-    let (release, wait) = mpsc::channel::<()>();
-    let wait = Arc::new(Mutex::new(wait));
-    let mut started = Vec::new();
-    let mut refused = None;
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    for _ in 0..cores + THREADS {
-        let wait = Arc::clone(&wait);
-        let wait = move || drop(wait.lock().map(|wait| wait.recv()));
-        match thread::Builder::new().spawn(wait) {
-            Ok(thread) => started.push(thread),
-            Err(error) => refused = Some(error),
-        }
-    }
-    drop(release);
-    started.into_iter().for_each(|thread| drop(thread.join()));
-    refused.map_or(Ok(()), |error| {
-        Err(Failure::io("start threads; raise the limit of this process (ulimit -u, ulimit -v)", error))
+    try_threads(cores + THREADS, None).map_err(|error| {
+        Failure::io("start threads; raise the limit of this process (ulimit -u, ulimit -v)", error)
     })
 }
 

@@ -113,6 +113,7 @@ pub use chuan_api::{
     outcome, spec,
 };
 pub use chuan_engine as engine;
+pub use chuan_storage::resources::try_threads;
 pub use context::EventStream;
 pub use handle::{Error, File, Library};
 pub use node::Node;

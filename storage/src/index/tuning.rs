@@ -4,7 +4,7 @@
 //! [`MEMTABLE_BYTES`] for entries that are not flushed, and the table handles of [`OPEN_FILES`] files. A
 //! second index during a rebuild needs the last two once more.
 
-use std::{io, thread};
+use std::io;
 
 use chuan_engine::{Error, Result};
 use rocksdb::{
@@ -13,6 +13,8 @@ use rocksdb::{
 };
 
 pub(crate) use rocksdb::Cache;
+
+use crate::resources::try_threads;
 
 /// Bytes of a mebibyte.
 const MIB: usize = 1024 * 1024;
@@ -83,22 +85,10 @@ pub(super) fn check_resources() -> Result<()> {
     };
     let mut memory: Vec<u8> = Vec::new();
     memory.try_reserve_exact(MEMORY_BYTES).map_err(|_| failed(io::ErrorKind::OutOfMemory.into()))?;
-    let (release, wait) = crossbeam_channel::bounded::<()>(0);
-    let mut threads = Vec::new();
-    let mut refused = None;
-    for _ in 0..THREADS {
-        let wait = wait.clone();
-        let builder = thread::Builder::new().stack_size(STACK_BYTES);
-        match builder.spawn(move || wait.recv().is_err()) {
-            Ok(thread) => threads.push(thread),
-            Err(error) => refused = Some(error),
-        }
-    }
-    drop(release);
-    threads.into_iter().for_each(|thread| drop(thread.join()));
+    let tried = try_threads(THREADS, Some(STACK_BYTES));
     // Held until here, together with the stacks, and not optimized away.
     drop(std::hint::black_box(memory));
-    refused.map_or(Ok(()), |error| Err(failed(error)))
+    tried.map_err(failed)
 }
 
 /// Options of a column family whose memtable holds at most `memtable_bytes`.
