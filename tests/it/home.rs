@@ -203,6 +203,53 @@ fn a_command_of_root_leaves_the_home_to_its_owner() -> Result<()> {
     Ok(())
 }
 
+/// Symptom: files of root that an older version had left in a user's home stayed there, and the user's node did
+/// not start. A command of root gives them back: those alone that lie in the home.
+#[test]
+fn a_command_of_root_gives_files_of_root_to_the_owner() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can try it");
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+    let home = Home::init(dir.path().join("home"), "u", "origin")?;
+    let (outside, folder) = (dir.path().join("outside"), dir.path().join("folder"));
+    fs::write(&outside, "of root")?;
+    fs::create_dir(&folder)?;
+    fs::write(folder.join("inner"), "of root")?;
+    let library = dir.path().join("library");
+    fs::create_dir(&library)?;
+    fs::write(library.join("f"), "1")?;
+    home.run(["publish".as_ref(), library.as_os_str(), "-l".as_ref(), "films".as_ref()])?;
+    std::os::unix::fs::symlink(&outside, home.path.join("link"))?;
+    std::os::unix::fs::symlink(&folder, home.path.join("keys/link"))?;
+    fs::hard_link(&outside, home.path.join("store/hard"))?;
+    // All of the home is of root, but for its folder.
+    std::os::unix::fs::chown(&home.path, Some(NOBODY), Some(NOBODY))?;
+    let before = owned_by_others(&home.path)?;
+    ensure!(before.len() > 10, "{before:?}");
+
+    let output = home.output(["status"])?;
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success() && errors.contains("of root in "), "{errors}");
+    let mut left = owned_by_others(&home.path)?;
+    left.sort();
+    let links = ["keys/link", "link", "store/hard"].map(|name| home.path.join(name));
+    ensure!(left == links, "{left:?}");
+    for path in [&outside, &folder, &folder.join("inner")] {
+        ensure!(fs::symlink_metadata(path)?.uid() == 0, "{} was given away", path.display());
+    }
+    let again = home.output(["status"])?;
+    ensure!(!String::from_utf8_lossy(&again.stderr).contains("of root"), "{again:?}");
+    // A folder that is no home is left alone.
+    fs::remove_file(home.path.join("chuan.toml"))?;
+    fs::write(home.path.join("mine"), "of root")?;
+    home.output(["status"])?;
+    ensure!(fs::metadata(home.path.join("mine"))?.uid() == 0);
+    Ok(())
+}
+
 /// The files below a folder that do not belong to [`NOBODY`].
 fn owned_by_others(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
     let mut found = Vec::new();

@@ -44,6 +44,7 @@ use chuan::{
 use chuan_api::{
     command::{Audit, AuditVerb, Carry, CarryRoots, ChannelVerb, Command, PolicyVerb, Role, Signed},
     exit::{Exit, Failure, Result},
+    human::counted_as,
     outcome::{Outcome, Row},
 };
 
@@ -89,11 +90,19 @@ fn main() -> ExitCode {
 fn act_as_owner(cli: &Cli) -> Result<()> {
     match cli.verb {
         Verb::Key(_) | Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
-        _ => cli
-            .home
-            .clone()
-            .or_else(|| home_of::default_root().ok())
-            .map_or(Ok(()), |root| owner::act_as_owner(&root)),
+        _ => {
+            let Some(root) = cli.home.clone().or_else(|| home_of::default_root().ok()) else { return Ok(()) };
+            let given = owner::act_as_owner(&root)?;
+            if given > 0 && !cli.quiet {
+                let items = counted_as(given, "file or folder", "files or folders");
+                let _ = writeln!(
+                    io::stderr(),
+                    "note: gave {items} of root in {} to the owner of the home",
+                    escape::line(&root.display().to_string())
+                );
+            }
+            Ok(())
+        }
     }
 }
 
