@@ -132,6 +132,19 @@ pub fn mark_full(store: &dyn Objects, header: &Commitment, visitor: &mut dyn Vis
     Ok(walked)
 }
 
+/// Whether everything below a class header is held, without trust in marks. Stops at the first missing object;
+/// reads every page before it, and no chunk.
+///
+/// # Errors
+///
+/// As for [`mark_full`].
+pub fn is_held(store: &dyn Objects, header: &Commitment) -> Result<bool> {
+    let class = ClassHeader::load(store, header)?;
+    let mut missing = Missing::up_to(1);
+    let walked = walk(store, &class, Marks { trust: false, set: false }, &mut missing)?;
+    Ok(walked.state == PageState::Full)
+}
+
 /// The result of [`structure`].
 #[derive(Clone, Debug, Default)]
 pub struct Report {

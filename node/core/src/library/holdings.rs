@@ -1,6 +1,9 @@
 //! The classes and releases that are complete in this home, and those that this node may have.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use chuan_engine::{
     Error,
@@ -10,7 +13,7 @@ use chuan_engine::{
         table::{ClassHeader, ClassTable},
     },
     statement::{Library, access},
-    store::PageState,
+    store::{ObjectId, PageState},
     verify::{self, Missing},
 };
 
@@ -20,6 +23,17 @@ use crate::{context::Context, exit::Result, outcome::ClassRow};
 #[derive(Debug)]
 pub(crate) struct Holdings {
     context: Arc<Context>,
+    /// What was found held although the library has lost objects.
+    despite: Mutex<Option<Despite>>,
+}
+
+/// Classes of one library that are whole although it has lost objects.
+#[derive(Debug)]
+struct Despite {
+    library: LibraryId,
+    /// The lost objects when the classes were walked.
+    lost: Vec<ObjectId>,
+    whole: BTreeSet<Commitment>,
 }
 
 /// A class of a manifest, whose header is held.
@@ -70,7 +84,7 @@ impl Held {
 
 impl Holdings {
     pub(super) fn new(context: Arc<Context>) -> Self {
-        Self { context }
+        Self { context, despite: Mutex::default() }
     }
 
     /// The classes of a manifest on this node. A class that is not granted is included if it is whole: it was
@@ -162,15 +176,53 @@ impl Holdings {
     }
 
     /// Whether the granted classes of a release are complete here. Walks them where no mark shows that. After
-    /// a loss, or a pull that did not end, only marks are used. A rebuild of the index removes all marks.
+    /// a pull that did not end, only classes with a mark can be complete. After a loss, no mark is trusted: a
+    /// class is walked, once as long as the lost objects are the same.
     pub(crate) fn is_complete(&self, library: &Library, manifest: &ManifestId) -> Result<bool> {
-        if self.context.home.pull_unfinished(&library.id())
-            || !self.context.objects(&library.id()).lost()?.is_empty()
-        {
-            return self.all_of(library, manifest, |class| {
-                Ok(self.is_full(&library.id(), &class.commitment.as_page())?)
-            });
+        let lost = self.context.objects(&library.id()).lost()?;
+        let is_unfinished = self.context.home.pull_unfinished(&library.id());
+        if lost.is_empty() && !is_unfinished {
+            return self.is_release_whole(library, manifest);
         }
-        self.is_release_whole(library, manifest)
+        self.all_of(library, manifest, |class| {
+            if is_unfinished && !self.has_mark(&library.id(), &class.commitment)? {
+                return Ok(false);
+            }
+            Ok(lost.is_empty() || self.is_whole_despite(&library.id(), &lost, &class.commitment)?)
+        })
+    }
+
+    fn has_mark(&self, library: &LibraryId, commitment: &Commitment) -> Result<bool, Error> {
+        let objects = self.context.objects(library);
+        Ok(objects.page_states(&[commitment.as_page()])?.pop() == Some(PageState::Full))
+    }
+
+    /// Whether a class is whole although the library has lost objects: it may have none of them.
+    fn is_whole_despite(
+        &self,
+        library: &LibraryId,
+        lost: &[ObjectId],
+        commitment: &Commitment,
+    ) -> Result<bool, Error> {
+        let known = |despite: &&mut Despite| despite.library == *library && despite.lost == lost;
+        let is_known = {
+            let mut despite = self.despite.lock().unwrap_or_else(PoisonError::into_inner);
+            despite.as_mut().filter(known).is_some_and(|despite| despite.whole.contains(commitment))
+        };
+        if is_known {
+            return Ok(true);
+        }
+        if !verify::is_held(&*self.context.objects(library), commitment)? {
+            return Ok(false);
+        }
+        let mut despite = self.despite.lock().unwrap_or_else(PoisonError::into_inner);
+        match despite.as_mut().filter(known) {
+            Some(despite) => drop(despite.whole.insert(*commitment)),
+            None => {
+                let (library, lost) = (*library, lost.to_vec());
+                *despite = Some(Despite { library, lost, whole: BTreeSet::from([*commitment]) });
+            }
+        }
+        Ok(true)
     }
 }

@@ -11,6 +11,7 @@ use chuan_engine::{
 use chuan_storage::{Poison, ledger::DiskLedger};
 
 use super::*;
+use crate::command::Releases;
 
 /// For each byte of a ledger file, the part to which it belongs.
 fn parts(bytes: &Bytes) -> Vec<&'static str> {
@@ -211,6 +212,8 @@ async fn a_lost_ledger_is_recovered_library_by_library() {
 
 /// Symptom: after a rebuild of the index, `verify` no longer found content that an old release had lost.
 /// Cause: only the old index knew which releases were whole.
+/// Another symptom: every other release then counted as incomplete, and no channel moved here any more. Cause:
+/// one lost object made all marks useless, and nothing replaced them.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_content_of_a_release_is_found_without_the_old_index() {
     let place = Place::new();
@@ -249,6 +252,9 @@ async fn lost_content_of_a_release_is_found_without_the_old_index() {
         }
         let verified = node.verify(Verify::default(), &Job::silent()).await.unwrap();
         assert!(!verified.ok && verified.releases == 3 && verified.missing > 0, "{verified:?}");
+        let list = node.releases(Releases { library: "films".into() }).await.unwrap();
+        let complete = list.releases.iter().map(|release| (release.sequence, release.complete));
+        assert_eq!(complete.collect::<Vec<_>>(), [(3, true), (2, false), (1, true)]);
         node.close().await;
     }
 }
