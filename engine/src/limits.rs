@@ -420,9 +420,12 @@ pub const RESTORE_FAILED_PATHS: usize = 64 * 1024;
 pub const RESTORE_REMOVED_DEPTH: usize = 256;
 /// Bytes of a file from which on a restore bypasses the page cache: one full buffer of a direct write.
 pub const RESTORE_DIRECT_BYTES: u64 = 4 * 1024 * 1024;
+/// Files below this size are small: a restore writes several of them at once.
+pub const RESTORE_SMALL_BYTES: u64 = 1024 * 1024;
 
 const _: () =
     assert!(PAGE_ITEMS_MIN >= 2 && PAGE_ITEMS_MIN < PAGE_ITEMS_AVG && PAGE_ITEMS_AVG < PAGE_ITEMS_MAX);
+const _: () = assert!(RESTORE_SMALL_BYTES <= RESTORE_DIRECT_BYTES);
 // Two of the largest entries fit in a page, so every level shrinks.
 const _: () = assert!(2 * (2 * PATH_BYTES + EXTENSION_BYTES + 1024) <= PAGE_BYTES);
 const _: () = assert!(PATH_BYTES + 16 * HOLES + XATTR_BYTES <= EXTENSION_BYTES);

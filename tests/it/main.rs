@@ -25,6 +25,8 @@ mod publish_folders;
 mod recovery;
 mod relayed;
 mod requests;
+#[cfg(target_arch = "x86_64")]
+mod restore_calls;
 mod restore_sync;
 mod roots;
 mod round;

@@ -15,6 +15,8 @@ use crate::{
 };
 
 pub(crate) const LIBRARY: &str = "films";
+/// The folders of homes in a working directory: few files.
+pub(crate) const HOMES: [&str; 3] = ["origin", "mirror", "home"];
 
 #[derive(Debug)]
 pub(crate) struct Chuan {
@@ -58,6 +60,33 @@ impl Replica for Chuan {
         let restored = local(restore.arg(files), parent)?;
         ensure_same(&self.source, files)?;
         Ok(pulled.then(restored))
+    }
+}
+
+/// A home that holds the folder's content, and writes its files.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    source: PathBuf,
+    home: Home,
+    files: PathBuf,
+}
+
+impl Restored {
+    pub(crate) fn open(source: &Path, work: &Path) -> Result<Self> {
+        let home = Home::init(work.join("home"), "origin", "origin")?;
+        Ok(Self { source: source.to_owned(), home, files: work.join("files") })
+    }
+}
+
+impl Replica for Restored {
+    fn update(&mut self) -> Result<Measured> {
+        let mut publish = self.home.command(["-q", "publish", "--library", LIBRARY]);
+        process::run(publish.arg(&self.source))?;
+        cache::fill(&self.home.path)?;
+        let mut restore = self.home.command(["-q", "restore", LIBRARY]);
+        let restored = local(restore.arg(&self.files), &self.home.path)?;
+        ensure_same(&self.source, &self.files)?;
+        Ok(restored)
     }
 }
 

@@ -9,7 +9,8 @@
 //! PEERS_BYTES    bytes of the library, with K, M or G (2G): its film has a sixth of them, at most 40 s;
 //!                the small files are one for every 20 kB
 //! PEERS_RUNS     runs of each task (3)
-//! PEERS_DIR      working directory, on the disk to be measured (the temporary directory)
+//! PEERS_DIR      working directory, on the disk to be measured (the temporary directory); it needs room for
+//!                five times the bytes, and in each run for five more copies of the small files
 //! PEERS_OUT      a file for the table and the machine's description
 //! PEERS_README   `on`: put the table into README.md and README.zh-CN.md of the current directory, too
 //! ```

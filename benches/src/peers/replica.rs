@@ -5,7 +5,14 @@ use std::{fs, path::Path};
 use anyhow::{Result, bail, ensure};
 use chuan_tests::media;
 
-use crate::{chuan::Chuan, ffsync::Ffsync, measure::Measured, row::Tool, rsync::Rsync, sendme::Sendme};
+use crate::{
+    chuan::{Chuan, Restored},
+    ffsync::Ffsync,
+    measure::Measured,
+    row::Tool,
+    rsync::{Rsync, RsyncLocal},
+    sendme::Sendme,
+};
 
 /// A copy that can be brought up to date with its source.
 pub(crate) trait Replica {
@@ -19,7 +26,9 @@ pub(crate) fn open(tool: Tool, source: &Path, work: &Path) -> Result<Box<dyn Rep
     Ok(match tool {
         Tool::Chuan => Box::new(Chuan::open(source, work, false)?),
         Tool::ChuanFiles => Box::new(Chuan::open(source, work, true)?),
+        Tool::ChuanRestore => Box::new(Restored::open(source, work)?),
         Tool::Rsync => Box::new(Rsync::open(source, work)?),
+        Tool::RsyncLocal => Box::new(RsyncLocal::open(source, work)?),
         Tool::Sendme => Box::new(Sendme::open(source, work)?),
         Tool::FfsyncQuic => Box::new(Ffsync::open(source, work, true)?),
         Tool::FfsyncTls => Box::new(Ffsync::open(source, work, false)?),

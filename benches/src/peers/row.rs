@@ -17,10 +17,11 @@ pub(crate) enum Task {
     EditInserts,
     EditAudio,
     SmallFiles,
+    SmallRestore,
 }
 
 impl Task {
-    pub(crate) const ALL: [Task; 7] = [
+    pub(crate) const ALL: [Task; 8] = [
         Task::TakeNew,
         Task::TakeChanged,
         Task::Copy,
@@ -28,6 +29,7 @@ impl Task {
         Task::EditInserts,
         Task::EditAudio,
         Task::SmallFiles,
+        Task::SmallRestore,
     ];
 
     pub(crate) const fn name(self, language: Language) -> &'static str {
@@ -41,6 +43,9 @@ impl Task {
             Task::EditInserts => ("update a film: 20 random inserts", "更新影片：20 处随机插入"),
             Task::EditAudio => ("update a film: another audio track", "更新影片：更换音轨"),
             Task::SmallFiles => ("copy small files to an empty peer", "复制大量小文件到空节点"),
+            Task::SmallRestore => {
+                ("write small files from what this machine holds", "用本机已有的数据写出大量小文件")
+            }
         };
         language.pick(english, chinese)
     }
@@ -56,6 +61,7 @@ impl Task {
                 &[Tool::Chuan, Tool::Rsync, Tool::FfsyncTls, Tool::Patch]
             }
             Task::SmallFiles => &[Tool::Chuan, Tool::ChuanFiles, Tool::Rsync, Tool::FfsyncTls],
+            Task::SmallRestore => &[Tool::ChuanRestore, Tool::RsyncLocal],
         }
     }
 }
@@ -65,7 +71,9 @@ impl Task {
 pub(crate) enum Tool {
     Chuan,
     ChuanFiles,
+    ChuanRestore,
     Rsync,
+    RsyncLocal,
     Restic,
     Borg,
     Casync,
@@ -80,6 +88,8 @@ impl Tool {
         let (english, chinese) = match self {
             Tool::Chuan => ("**chuan**", "**chuan**"),
             Tool::ChuanFiles => ("**chuan**, then `restore`", "**chuan**，再 `restore`"),
+            Tool::ChuanRestore => ("**chuan** `restore`", "**chuan** `restore`"),
+            Tool::RsyncLocal => ("rsync, folder to folder", "rsync，文件夹到文件夹"),
             Tool::Rsync => ("rsync daemon, plain text", "rsync 守护进程，明文"),
             Tool::Restic => ("restic", "restic"),
             Tool::Borg => ("borg", "borg"),
@@ -95,8 +105,8 @@ impl Tool {
     /// The program to be found in `PATH`; Chuan's own binary is found otherwise.
     pub(crate) const fn program(self) -> Option<&'static str> {
         match self {
-            Tool::Chuan | Tool::ChuanFiles => None,
-            Tool::Rsync => Some("rsync"),
+            Tool::Chuan | Tool::ChuanFiles | Tool::ChuanRestore => None,
+            Tool::Rsync | Tool::RsyncLocal => Some("rsync"),
             Tool::Restic => Some("restic"),
             Tool::Borg => Some("borg"),
             Tool::Casync => Some("casync"),

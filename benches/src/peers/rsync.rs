@@ -11,7 +11,7 @@ use anyhow::Result;
 use chuan_benches::process::Daemon;
 
 use crate::{
-    measure::{Ends, Measured, transfer},
+    measure::{Ends, Measured, local, transfer},
     replica::{Replica, ensure_same},
 };
 
@@ -46,6 +46,32 @@ impl Replica for Rsync {
         let mut client = Command::new("rsync");
         client.args(["--archive", "--no-whole-file"]).arg(format!("rsync://127.0.0.1:{port}/films/"));
         let measured = transfer(server, Ends::WhenTold, client.arg(&self.copy), &self.copy)?;
+        ensure_same(&self.source, &self.copy)?;
+        Ok(measured)
+    }
+}
+
+/// A copy on the same machine, without a daemon.
+#[derive(Debug)]
+pub(crate) struct RsyncLocal {
+    source: PathBuf,
+    copy: PathBuf,
+}
+
+impl RsyncLocal {
+    pub(crate) fn open(source: &Path, work: &Path) -> Result<Self> {
+        let copy = work.join("copy");
+        fs::create_dir(&copy)?;
+        Ok(Self { source: source.to_owned(), copy })
+    }
+}
+
+impl Replica for RsyncLocal {
+    fn update(&mut self) -> Result<Measured> {
+        let mut rsync = Command::new("rsync");
+        // The slash at the end: the content of the folder, not the folder.
+        rsync.arg("--archive").arg(self.source.join("")).arg(&self.copy);
+        let measured = local(&mut rsync, &self.copy)?;
         ensure_same(&self.source, &self.copy)?;
         Ok(measured)
     }

@@ -14,6 +14,7 @@ use std::{
         unix::ffi::OsStrExt,
     },
     path::Path,
+    sync::Arc,
 };
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
@@ -28,6 +29,9 @@ use super::{
     temp::{Temp, TempNames, Temps},
 };
 use crate::error::{Error, Result};
+
+/// The mode of an unfinished file.
+const PRIVATE_FILE: u16 = 0o600;
 
 /// The destination, with open handles to the folder that was used last.
 pub(super) struct Destination {
@@ -106,30 +110,30 @@ impl Destination {
         clone.ok().map(Into::into)
     }
 
-    /// Removes the unfinished files of an interrupted restore.
-    pub(super) fn begin(&mut self) -> Result<()> {
-        self.temps.folder(&self.levels, self.levels.root().mount).map(|_| ())
+    /// Removes the unfinished files of an interrupted restore; returns the folder for those of this one.
+    pub(super) fn begin(&mut self) -> Result<Arc<Dir>> {
+        self.temps.folder(&self.levels, self.levels.root().mount)
     }
 
     /// Makes all writes durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         rustix::fs::syncfs(self.as_fd())?;
-        self.temps.sync()
+        self.temps.sync(self.levels.root().mount)
     }
 
     /// Creates an unfinished file for `path`, and the parent folders of `path`.
     pub(super) fn create(&mut self, path: &str, direct: bool) -> Result<(std::fs::File, Temp)> {
         let mount = self.mount_for(path)?;
-        let (temp, folder) = self.temps.next(&self.levels, mount)?;
-        let file = temp.create(folder, direct).map_err(|error| failed("creating", path.as_bytes(), error))?;
+        let temp = self.temps.next(&self.levels, mount)?;
+        let file = temp.create(direct, PRIVATE_FILE).map_err(|error| failed("creating", path.as_bytes(), error))?;
         Ok((file.into_std(), temp))
     }
 
     /// Creates an unfinished symbolic link for `path`, and the parent folders of `path`.
     pub(super) fn create_symlink(&mut self, path: &str, target: &str) -> Result<Temp> {
         let mount = self.mount_for(path)?;
-        let (temp, folder) = self.temps.next(&self.levels, mount)?;
-        symlinkat(target, folder, temp.name())
+        let temp = self.temps.next(&self.levels, mount)?;
+        symlinkat(target, temp.folder(), temp.name())
             .map_err(|error| failed("making the link", path.as_bytes(), error.into()))?;
         Ok(temp)
     }
@@ -147,7 +151,8 @@ impl Destination {
         // Opens the folder of `path` again: it must be open to find the unfinished files' folder of its
         // mount.
         self.mount_for(path)?;
-        let (temp, folder) = self.temps.next(&self.levels, mount)?;
+        let temp = self.temps.next(&self.levels, mount)?.linked();
+        let folder = temp.folder();
         let linked = self.locks.names.link((&from, from_name), || {
             Ok(linkat(&from, OsStr::from_bytes(from_name), folder, temp.name(), AtFlags::empty())?)
         });
@@ -156,7 +161,7 @@ impl Destination {
         if made.is_some_and(|made| made.is_same(stat) && made.kind == DiskKind::File) {
             return Ok(temp);
         }
-        self.temps.discard(&temp);
+        temp.discard();
         Err(Error::Busy(format!("{first:?} in the destination changed while {path:?} was linked to it")))
     }
 
@@ -166,17 +171,19 @@ impl Destination {
         parent.map(|(level, _)| level.mount).ok_or_else(|| in_the_way(path.as_bytes()))
     }
 
-    /// Moves a finished item to its path, over a file or link.
-    pub(super) fn finish(&mut self, path: &str, temp: &Temp) -> Result<()> {
-        let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
+    /// Moves a finished item to its path, over a file or link unless it `is_new`: then nothing was there.
+    /// Creates the parent folders of the path.
+    pub(super) fn finish(&mut self, path: &str, temp: &Temp, is_new: bool) -> Result<()> {
+        let Some((level, name)) = self.levels.parent(path.as_bytes(), true)? else {
             return Err(in_the_way(path.as_bytes()));
         };
-        let put = self.temps.of(temp).and_then(|folder| {
-            level.change(|dir| {
-                let places = [(folder, temp.name().as_bytes()), (dir, name)];
-                let names = &self.locks.names;
-                names.change(&places, || folder.rename(temp.name(), dir, OsStr::from_bytes(name)))
-            })
+        let names = &self.locks.names;
+        let put = level.change(|dir| {
+            // An unfinished file has other names only if it is a hard link.
+            let places = [(temp.folder(), temp.name().as_bytes()), (dir, name)];
+            let from = usize::from(!temp.is_linked());
+            let places = places.get(from..places.len() - usize::from(is_new)).unwrap_or_default();
+            names.change(places, || temp.folder().rename(temp.name(), dir, OsStr::from_bytes(name)))
         });
         put.map_err(|error| match error.kind() {
             io::ErrorKind::IsADirectory => in_the_way(path.as_bytes()),
@@ -190,8 +197,8 @@ impl Destination {
         let context = |error| failed("putting in its place", path.as_bytes(), error);
         self.levels.forget(path.as_bytes());
         let mount = self.mount_for(path)?;
-        let (aside, _) = self.temps.next(&self.levels, mount)?;
-        let folder = self.temps.of(&aside).map_err(context)?;
+        let aside = self.temps.next(&self.levels, mount)?;
+        let folder = aside.folder();
         let Some((level, name)) = self.levels.parent(path.as_bytes(), false)? else {
             return Err(in_the_way(path.as_bytes()));
         };
@@ -200,19 +207,15 @@ impl Destination {
         let name = OsStr::from_bytes(name);
         level.change(|dir| dir.rename(name, folder, aside.name())).map_err(context)?;
         let names = &self.locks.names;
-        let place = (folder, temp.name().as_bytes());
-        let put = level.change(|dir| names.change(&[place], || folder.rename(temp.name(), dir, name)));
+        let place = (temp.folder(), temp.name().as_bytes());
+        let put =
+            level.change(|dir| names.change(&[place], || temp.folder().rename(temp.name(), dir, name)));
         if let Err(error) = put {
             let _ = folder.rename(aside.name(), &level.dir, name);
             return Err(context(error));
         }
         let (removed, outcome) = remove::tree(folder, aside.name().as_bytes(), &self.locks);
         outcome.map(|()| removed)
-    }
-
-    /// Removes an unfinished file.
-    pub(super) fn discard(&mut self, temp: &Temp) {
-        self.temps.discard(temp);
     }
 
     /// Creates a folder that only its owner may enter until its mode is set. It replaces `old`, a file or
@@ -252,8 +255,7 @@ impl Destination {
 
     /// Sets the times of an unfinished link, without following it.
     pub(super) fn set_link_times(&mut self, temp: &Temp, times: &rustix::fs::Timestamps) -> io::Result<()> {
-        let folder = self.temps.of(temp)?;
-        Ok(rustix::fs::utimensat(folder, temp.name(), times, AtFlags::SYMLINK_NOFOLLOW)?)
+        Ok(rustix::fs::utimensat(temp.folder(), temp.name(), times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     /// Removes the file or link at `path` if it still is `old`.

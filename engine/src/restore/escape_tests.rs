@@ -82,8 +82,8 @@ fn no_forged_path_leaves_the_destination() {
         let mut place = open(&dest);
         let _ = place.look(path);
         let _ = place.open_file(path).map(|file| assert!(file.is_none(), "{path:?} was opened"));
-        let written = place.create(path, false).and_then(|(_, temp)| place.finish(path, &temp));
-        let _ = place.create_symlink(path, "../outside").and_then(|temp| place.finish(path, &temp));
+        let written = place.create(path, false).and_then(|(_, temp)| place.finish(path, &temp, false));
+        let _ = place.create_symlink(path, "../outside").and_then(|temp| place.finish(path, &temp, false));
         let _ = place.remove_tree(path.as_bytes());
         let _ = place.remove_folder(path.as_bytes());
         let made = place.make_folder(path, None);
@@ -127,7 +127,7 @@ fn a_directory_swapped_for_a_link_leads_nowhere() {
             let mut place = open(&dest);
             let outcome = place.create("real/f", false).and_then(|(mut file, temp)| {
                 std::io::Write::write_all(&mut file, b"new").unwrap();
-                place.finish("real/f", &temp)
+                place.finish("real/f", &temp, false)
             });
             let made = place.make_folder("real/d/e", None);
             if outcome.is_ok() && made.is_ok() { written += 1 } else { refused += 1 }
@@ -148,7 +148,7 @@ proptest! {
         let dest = home.path().join("x/y/dest");
         fs::create_dir_all(&dest).unwrap();
         let mut place = open(&dest);
-        let _ = place.create(&path, false).and_then(|(_, temp)| place.finish(&path, &temp));
+        let _ = place.create(&path, false).and_then(|(_, temp)| place.finish(&path, &temp, false));
         let _ = place.make_folder(&path, None);
         for (parent, count) in [(home.path().to_owned(), 1), (home.path().join("x"), 1), (home.path().join("x/y"), 1)] {
             prop_assert_eq!(fs::read_dir(parent).unwrap().count(), count);

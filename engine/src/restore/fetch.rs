@@ -15,7 +15,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use crossbeam_channel::Sender;
 
 use super::{
     RestoreReport,
@@ -27,6 +26,7 @@ use super::{
     links::{Links, Shared},
     old::{Found, Old},
     range::read_batch,
+    small::Outlet,
     stat::{DiskKind, Stat},
     write::{Failed, Step, Target},
 };
@@ -65,7 +65,7 @@ pub(super) struct Fetcher<'a> {
     pub(super) pool: Arc<BufferPool>,
     pub(super) batch: Batch,
     /// `None` in a dry run.
-    pub(super) steps: Option<Sender<Vec<Step>>>,
+    pub(super) steps: Option<Outlet>,
     pub(super) counts: Counts,
     pub(super) report: RestoreReport,
     pub(super) failures: Failures,
@@ -455,9 +455,8 @@ impl Fetcher<'_> {
             Draft::Step(step) => step,
             Draft::Wanted => read.next().flatten().map_or(Step::Abandon, Step::Bytes),
         });
-        if let Some(sender) = &self.steps {
-            // If the writer has failed, the receiver is gone, and the writer returns the error.
-            sender.send(steps.collect()).map_err(|_| Error::Cancelled)?;
+        if let Some(outlet) = &self.steps {
+            outlet.send(steps)?;
         }
         self.progress.advanced(&self.counts);
         Ok(())

@@ -2,9 +2,10 @@
 //! and with [`delete`](Restore::delete) removes items that the release does not have.
 //!
 //! The plan is made from three sorted lists: the release, the record of the last restore (`record`), and the
-//! folder (`disk`). Two threads carry it out. The caller's thread examines the destination and fetches bytes,
-//! from the store or from the old file at a path; the other thread writes. A bounded channel of batches
-//! connects them. Memory does not grow with the number of files.
+//! folder (`disk`). Several threads carry it out. The caller's thread examines the destination and fetches
+//! bytes, from the store or from the old file at a path; another thread writes, and takes small files from
+//! threads that create them (`small`). Bounded channels of batches connect them. Memory does not grow with
+//! the number of files.
 //!
 //! An interrupted restore leaves complete files and possibly unfinished ones in a folder of its own, which
 //! the next restore removes. Items that cannot be restored are listed, and the rest continues.
@@ -46,6 +47,9 @@ mod record;
 mod record_tests;
 mod remove;
 mod select;
+mod small;
+#[cfg(test)]
+mod small_tests;
 mod stat;
 #[cfg(test)]
 mod sync_tests;
@@ -99,6 +103,7 @@ use locks::Locks;
 use plan::Plan;
 use record::Files;
 use select::{Paths, Selection};
+use small::{MAKERS, Outlet};
 use stat::DiskKind;
 use temp::TempNames;
 use write::{Failed, Written};
@@ -239,6 +244,7 @@ pub fn restore(
     let plan = Plan::new(selection.entries(), last, disk, |path: &[u8]| paths.has(path), rules);
 
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
+    let (parts, parts_in) = bounded(MAKERS);
     let fetcher = Fetcher {
         store,
         destination: reading,
@@ -251,7 +257,7 @@ pub fn restore(
         pool: Arc::new(BufferPool::new(4)),
         batch: Batch::default(),
         // Without a receiver of steps nothing is written.
-        steps: (!restore.dry_run).then_some(steps),
+        steps: (!restore.dry_run).then(|| Outlet { steps, parts, temps: temps.clone() }),
         counts: total.unwrap_or_default(),
         report: RestoreReport::default(),
         failures: Failures::default(),
@@ -260,14 +266,20 @@ pub fn restore(
     };
     let writing = if restore.dry_run { None } else { Some(Destination::open(dest, &temps, &locks)?) };
     let Some(mut writing) = writing else { return run_dry(fetcher, plan) };
-    writing.begin()?;
+    let unfinished = writing.begin()?;
     let journal = record.and_then(Journal::begin);
     let (written, outcome) = thread::scope(|scope| {
+        for number in 0..MAKERS {
+            let (unfinished, parts_in) = (unfinished.clone(), parts_in.clone());
+            scope.spawn(move || small::make(number, &unfinished, &parts_in));
+        }
+        // Only these threads receive: if they end too early, the sender learns of it.
+        drop(parts_in);
         let writer = scope.spawn(move || write::write(writing, journal, &steps_in));
         let mut fetcher = fetcher;
         let fetched = fetcher.all(plan);
         let Fetcher { report, failures, failed, steps, .. } = fetcher;
-        // The writer ends when the last sender is dropped.
+        // The other threads end when the last sender is dropped.
         drop(steps);
         let (written, wrote) = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // If the writer failed, the fetcher's error is only that the receiver is gone.

@@ -106,9 +106,8 @@ impl Names {
 
     /// Whether a file that had the mark `seen` now differs only because this restore changed its names.
     pub(super) fn explain(&self, seen: &Mark, now: &Stat) -> bool {
-        let alike = (seen.inode, seen.size, seen.mtime) == (now.mark.inode, now.mark.size, now.mark.mtime);
         let all = self.all();
-        let times = all.get(&key(now)).filter(|_| alike);
+        let times = all.get(&key(now)).filter(|_| seen.has_same_content(&now.mark));
         times.is_some_and(|times| times.has(seen.ctime) && times.has(now.mark.ctime))
     }
 }

@@ -83,16 +83,18 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Begins an empty file, which uses `buffer` until its end. A file with `holes` must not be opened for
-    /// direct writes.
+    /// Begins an empty file, which uses `buffer` until its end. Only one that `may_be_direct` may be opened
+    /// for direct writes; one with `holes` may not.
     pub(super) fn begin(
         file: File,
         size: u64,
+        may_be_direct: bool,
         holes: Vec<Range<u64>>,
         buffer: &mut Buffer,
     ) -> io::Result<Self> {
         buffer.filled = 0;
-        let is_direct = fcntl_getfl(&file).is_ok_and(|flags| flags.contains(OFlags::DIRECT));
+        let is_direct =
+            may_be_direct && fcntl_getfl(&file).is_ok_and(|flags| flags.contains(OFlags::DIRECT));
         let is_sparse = !holes.is_empty();
         let output = Self { file, size, taken: 0, is_direct, holes };
         let is_full = size >= PREALLOCATED_BYTES
@@ -228,7 +230,7 @@ mod tests {
             return bytes.to_vec();
         };
         let mut buffer = Buffer::default();
-        let mut output = Output::begin(file.into(), bytes.len() as u64, Vec::new(), &mut buffer).unwrap();
+        let mut output = Output::begin(file.into(), bytes.len() as u64, direct, Vec::new(), &mut buffer).unwrap();
         let pieces: Vec<_> = bytes.chunks(step).map(Bytes::copy_from_slice).collect();
         pieces.chunks(7).for_each(|pieces| output.write(pieces, &mut buffer).unwrap());
         output.end(&mut buffer).unwrap();

@@ -19,6 +19,13 @@ pub(super) struct Mark {
     pub(super) inode: u64,
 }
 
+impl Mark {
+    /// Whether size, mtime and inode are equal. The ctime also changes when a file is moved.
+    pub(super) fn has_same_content(&self, other: &Self) -> bool {
+        (self.size, self.mtime, self.inode) == (other.size, other.mtime, other.inode)
+    }
+}
+
 /// The mount that a folder is in. A file system may be mounted at several places, and a rename cannot move an
 /// item from one mount to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +42,13 @@ impl Mount {
         let looked = statx(folder, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
         let id = looked.ok().filter(|found| found.stx_mask & StatxFlags::MNT_ID.bits() != 0);
         Ok(Self { device, id: id.map(|found| found.stx_mnt_id) })
+    }
+}
+
+impl Mount {
+    /// Whether a sync of one also syncs the other.
+    pub(super) fn is_on_device_of(self, other: Self) -> bool {
+        self.device == other.device
     }
 }
 

@@ -21,6 +21,7 @@ use rustix::{fs::OFlags, process::geteuid};
 use super::{
     levels::{self, Levels, raw},
     locks::Locks,
+    plan::is_beneath,
     remove,
     stat::{DiskKind, Mount, Stat},
 };
@@ -33,7 +34,7 @@ const NAMES: u32 = 64;
 /// Random names tried after that.
 const RANDOM_NAMES: u32 = 4;
 /// The mode of the folder: no other user may create files in it.
-const PRIVATE: u16 = 0o700;
+pub(super) const PRIVATE: u16 = 0o700;
 
 /// Whether a restore may use this name for unfinished files: such a name is never published.
 pub fn is_temp_name(name: &str) -> bool {
@@ -107,6 +108,12 @@ impl TempNames {
         self.mounted.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned()
     }
 
+    /// Whether no file system that the walk has found is mounted above a path.
+    pub(super) fn is_at_top(&self, path: &[u8]) -> bool {
+        let mounted = self.mounted.lock().unwrap_or_else(PoisonError::into_inner);
+        mounted.keys().all(|folder| !is_beneath(path, folder))
+    }
+
     /// Chooses the name in the open folder at a path: a name that neither the release nor another program
     /// uses there.
     pub(super) fn choose(
@@ -144,14 +151,16 @@ struct Folder {
     name: String,
     mount: Mount,
     above: Dir,
-    dir: Dir,
+    dir: Arc<Dir>,
 }
 
 /// A new item that has no name in the destination yet.
 #[derive(Debug)]
 pub(super) struct Temp {
     name: String,
-    mount: Mount,
+    folder: Arc<Dir>,
+    /// Whether it is a hard link to a file in the destination.
+    is_linked: bool,
 }
 
 impl Temps {
@@ -159,16 +168,15 @@ impl Temps {
         Self { names: names.clone(), locks: locks.clone(), folders: Vec::new(), last: 0 }
     }
 
-    /// A name for a new item in a mount, and the folder to create it in.
-    pub(super) fn next(&mut self, levels: &Levels, mount: Mount) -> Result<(Temp, &Dir)> {
+    /// A name for a new item in a mount.
+    pub(super) fn next(&mut self, levels: &Levels, mount: Mount) -> Result<Temp> {
         self.last += 1;
-        let temp = Temp { name: format!("{:08x}", self.last), mount };
-        Ok((temp, self.folder(levels, mount)?))
+        Ok(Temp::new(format!("{:08x}", self.last), self.folder(levels, mount)?))
     }
 
     /// The folder of unfinished files of a mount. The first use creates it, or removes the leftovers of an
     /// interrupted restore.
-    pub(super) fn folder(&mut self, levels: &Levels, mount: Mount) -> Result<&Dir> {
+    pub(super) fn folder(&mut self, levels: &Levels, mount: Mount) -> Result<Arc<Dir>> {
         let found = self.folders.iter().position(|folder| folder.mount == mount);
         let at = match found {
             Some(at) => at,
@@ -180,7 +188,7 @@ impl Temps {
                 self.folders.len() - 1
             }
         };
-        let folder = self.folders.get(at).map(|folder| &folder.dir);
+        let folder = self.folders.get(at).map(|folder| folder.dir.clone());
         folder.ok_or_else(|| Error::Missing("no folder for unfinished files in the destination".into()))
     }
 
@@ -206,25 +214,13 @@ impl Temps {
             )));
         }
         sweep(&dir, &self.locks);
-        Ok(Folder { name, mount, above, dir })
+        Ok(Folder { name, mount, above, dir: Arc::new(dir) })
     }
 
-    /// The folder in which a file was created.
-    pub(super) fn of(&self, temp: &Temp) -> io::Result<&Dir> {
-        let found = self.folders.iter().find(|folder| folder.mount == temp.mount);
-        found.map(|folder| &folder.dir).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    /// Removes an unfinished file. If that fails, the next restore removes it.
-    pub(super) fn discard(&self, temp: &Temp) {
-        if let Ok(folder) = self.of(temp) {
-            let _ = folder.remove_file(temp.name());
-        }
-    }
-
-    /// Syncs the file systems of all these folders.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.folders.iter().try_for_each(|folder| Ok(rustix::fs::syncfs(&folder.dir)?))
+    /// Syncs the file systems of these folders, except the one of `synced`.
+    pub(super) fn sync(&self, synced: Mount) -> io::Result<()> {
+        let mut others = self.folders.iter().filter(|folder| !folder.mount.is_on_device_of(synced));
+        others.try_for_each(|folder| Ok(rustix::fs::syncfs(&folder.dir)?))
     }
 }
 
@@ -238,20 +234,44 @@ impl Drop for Temps {
 }
 
 impl Temp {
+    /// A name in a folder of unfinished files.
+    pub(super) fn new(name: String, folder: Arc<Dir>) -> Self {
+        Self { name, folder, is_linked: false }
+    }
+
+    /// The same for an item that is a hard link.
+    pub(super) fn linked(self) -> Self {
+        Self { is_linked: true, ..self }
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
+    pub(super) fn folder(&self) -> &Dir {
+        &self.folder
+    }
+
+    pub(super) const fn is_linked(&self) -> bool {
+        self.is_linked
+    }
+
+    /// Removes the item. If that fails, the next restore removes it.
+    pub(super) fn discard(&self) {
+        let _ = self.folder.remove_file(&self.name);
+    }
+
     /// Creates the file.
-    pub(super) fn create(&self, folder: &Dir, direct: bool) -> io::Result<File> {
+    pub(super) fn create(&self, direct: bool, mode: u16) -> io::Result<File> {
+        let folder = &self.folder;
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
+        options.write(true).create_new(true).mode(mode.into());
         if direct {
             options.custom_flags(raw(OFlags::DIRECT));
             match folder.open_with(&self.name, &options) {
                 // Not every file system supports it, and the file may have been created before the error.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    let _ = folder.remove_file(&self.name);
+                    self.discard();
                     options.custom_flags(0);
                 }
                 outcome => return outcome,

@@ -19,6 +19,7 @@ use super::{
     locks::Hold,
     output::{Buffer, Output},
     record::Remembered,
+    small::{Made, Steps},
     stat::{DiskKind, Stat},
     temp::Temp,
 };
@@ -43,6 +44,8 @@ pub(super) enum Step {
     Hole(u32),
     /// End the file: it is complete.
     End,
+    /// Move the next small file of the batch to its path.
+    Small,
     /// Give up the file: its bytes cannot be read, and the failure is listed already.
     Abandon,
     /// Set the time and mode of a file whose content is right already.
@@ -77,6 +80,8 @@ pub(super) struct Target {
     pub(super) holes: Vec<Range<u64>>,
     /// The extended attributes that it gets; `None` if they are left as they are.
     pub(super) xattrs: Option<Xattrs>,
+    /// Whether the walk of the destination found nothing at the path.
+    pub(super) is_new: bool,
     /// Whether it replaces a folder.
     pub(super) over_folder: bool,
 }
@@ -92,8 +97,18 @@ impl Target {
             content: content_id(entry),
             holes: entry.holes(),
             xattrs: None,
+            is_new: old.is_none(),
             over_folder: old.is_some_and(|old| old.kind == DiskKind::Folder),
         }
+    }
+
+    /// Checks that the file has as many bytes as its entry says.
+    pub(super) fn check_size(&self, taken: u64) -> Result<()> {
+        let Self { path, size, .. } = self;
+        if taken == *size {
+            return Ok(());
+        }
+        Err(Error::Corrupt(format!("{path:?} has {taken} bytes of chunks but a size of {size}")))
     }
 
     /// The record entry for it, with its current metadata.
@@ -142,7 +157,7 @@ impl Failed {
 pub(super) fn write(
     destination: Destination,
     journal: Option<Journal>,
-    steps: &Receiver<Vec<Step>>,
+    steps: &Receiver<Steps>,
 ) -> (Written, Result<()>) {
     let written = Written {
         destination,
@@ -173,7 +188,8 @@ struct Unfinished {
 }
 
 impl Writer {
-    fn carry_out(&mut self, steps: Vec<Step>) -> Result<()> {
+    fn carry_out(&mut self, steps: Steps) -> Result<()> {
+        let (steps, mut made) = steps.open();
         // Consecutive bytes of one file are written together.
         let mut bytes = Vec::new();
         for step in steps {
@@ -182,7 +198,10 @@ impl Writer {
                 continue;
             }
             self.flush(&mut bytes)?;
-            self.step(step)?;
+            match step {
+                Step::Small => made.next().map_or(Ok(()), |made| self.put_small(made))?,
+                step => self.step(step)?,
+            }
         }
         self.flush(&mut bytes)
     }
@@ -194,7 +213,7 @@ impl Writer {
                 let open = self.noted(&target, begun)?;
                 self.open = open.map(|(temp, output)| Unfinished { target, temp, output });
             }
-            Step::Bytes(_) => {}
+            Step::Bytes(_) | Step::Small => {}
             Step::Keep(bytes) => self.output(|output, _| output.keep(bytes))?,
             Step::Hole(bytes) => self.output(|output, _| output.hole(bytes))?,
             Step::End => self.end()?,
@@ -284,7 +303,7 @@ impl Writer {
         let (file, temp) = self.done.destination.create(&target.path, is_direct)?;
         let begun = match base {
             Some(base) => Output::begin_from(file, target.size, base),
-            None => Output::begin(file, target.size, target.holes.clone(), &mut self.buffer),
+            None => Output::begin(file, target.size, is_direct, target.holes.clone(), &mut self.buffer),
         };
         begun.map(|output| (temp, output)).map_err(|error| failed(target, error))
     }
@@ -312,7 +331,7 @@ impl Writer {
     /// Drops the open file, and removes its unfinished bytes.
     fn discard(&mut self) -> Option<Target> {
         let Unfinished { target, temp, .. } = self.open.take()?;
-        self.done.destination.discard(&temp);
+        temp.discard();
         Some(target)
     }
 
@@ -321,25 +340,38 @@ impl Writer {
         let Some(Unfinished { target, temp, mut output }) = self.open.take() else { return Ok(()) };
         let put = self.put(&target, &temp, &mut output);
         if put.is_err() {
-            self.done.destination.discard(&temp);
+            temp.discard();
         }
         self.record(&target, put, false)
     }
 
     fn put(&mut self, target: &Target, temp: &Temp, output: &mut Output) -> Result<Stat> {
-        if output.taken != target.size {
-            let Target { path, size, .. } = target;
-            return Err(Error::Corrupt(format!(
-                "{path:?} has {} bytes of chunks but a size of {size}",
-                output.taken
-            )));
-        }
+        target.check_size(output.taken)?;
         output.end(&mut self.buffer).map_err(|error| failed(target, error))?;
         self.set_xattrs(&output.file, target);
         set(&output.file, target)?;
         self.finish(target, temp)?;
         // Read only now: the move changed the file's ctime.
         Stat::of(&output.file).map_err(|error| failed(target, error))
+    }
+
+    /// Moves a small file to its path.
+    fn put_small(&mut self, Made { target, outcome }: Made) -> Result<()> {
+        let put = outcome.and_then(|(temp, made)| {
+            let put = self.finish(&target, &temp);
+            if put.is_err() {
+                temp.discard();
+            }
+            put.map(|()| made)
+        });
+        // The move changed the file's ctime. Only the record needs it; another process's file in its place
+        // must not get into the record.
+        let put = put.map(|made| {
+            let is_recorded = self.done.journal.is_some();
+            let now = is_recorded.then(|| self.done.destination.look(&target.path).ok().flatten()).flatten();
+            now.filter(|now| now.is_same(&made) && now.mark.has_same_content(&made.mark)).unwrap_or(made)
+        });
+        self.record(&target, put, false)
     }
 
     /// Sets the extended attributes of a file, if that was requested. A failure is listed, and the file
@@ -355,7 +387,7 @@ impl Writer {
 
     fn finish(&mut self, target: &Target, temp: &Temp) -> Result<()> {
         if !target.over_folder {
-            return self.done.destination.finish(&target.path, temp);
+            return self.done.destination.finish(&target.path, temp, target.is_new);
         }
         let removed = self.done.destination.finish_over_folder(&target.path, temp)?;
         self.done.files_removed += removed.files;
@@ -381,7 +413,7 @@ impl Writer {
         let made = self.done.destination.set_link_times(&temp, &times(target));
         let put = made.map_err(|error| failed(target, error)).and_then(|()| self.finish(target, &temp));
         if put.is_err() {
-            self.done.destination.discard(&temp);
+            temp.discard();
         }
         put?;
         self.look(target)
@@ -409,7 +441,7 @@ impl Writer {
         let temp = self.done.destination.create_hard_link(&target.path, first, &found)?;
         let put = self.finish(target, &temp);
         if put.is_err() {
-            self.done.destination.discard(&temp);
+            temp.discard();
         }
         put?;
         if let Some(journal) = &mut self.done.journal {
@@ -449,11 +481,11 @@ fn is_final(error: &Error) -> bool {
     }
 }
 
-fn failed(target: &Target, error: std::io::Error) -> Error {
+pub(super) fn failed(target: &Target, error: std::io::Error) -> Error {
     Error::io(format!("writing {:?} in the destination", target.path), error)
 }
 
-fn times(target: &Target) -> Timestamps {
+pub(super) fn times(target: &Target) -> Timestamps {
     let Timestamp { seconds, nanos } = target.mtime;
     Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
