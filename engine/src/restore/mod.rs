@@ -103,7 +103,7 @@ use locks::Locks;
 use plan::Plan;
 use record::Files;
 use select::{Paths, Selection};
-use small::{MAKERS, Outlet};
+use small::{MAKERS, Outlet, QUEUE_SHARES};
 use stat::DiskKind;
 use temp::TempNames;
 use write::{Failed, Written};
@@ -244,7 +244,7 @@ pub fn restore(
     let plan = Plan::new(selection.entries(), last, disk, |path: &[u8]| paths.has(path), rules);
 
     let (steps, steps_in) = bounded(QUEUE_BATCHES);
-    let (parts, parts_in) = bounded(MAKERS);
+    let (shares, shares_in) = bounded(QUEUE_SHARES);
     let fetcher = Fetcher {
         store,
         destination: reading,
@@ -257,7 +257,7 @@ pub fn restore(
         pool: Arc::new(BufferPool::new(4)),
         batch: Batch::default(),
         // Without a receiver of steps nothing is written.
-        steps: (!restore.dry_run).then(|| Outlet { steps, parts, temps: temps.clone() }),
+        steps: (!restore.dry_run).then(|| Outlet { steps, shares, temps: temps.clone() }),
         counts: total.unwrap_or_default(),
         report: RestoreReport::default(),
         failures: Failures::default(),
@@ -270,11 +270,11 @@ pub fn restore(
     let journal = record.and_then(Journal::begin);
     let (written, outcome) = thread::scope(|scope| {
         for number in 0..MAKERS {
-            let (unfinished, parts_in) = (unfinished.clone(), parts_in.clone());
-            scope.spawn(move || small::make(number, &unfinished, &parts_in));
+            let (unfinished, shares_in) = (unfinished.clone(), shares_in.clone());
+            scope.spawn(move || small::make(number, &unfinished, &shares_in));
         }
         // Only these threads receive: if they end too early, the sender learns of it.
-        drop(parts_in);
+        drop(shares_in);
         let writer = scope.spawn(move || write::write(writing, journal, &steps_in));
         let mut fetcher = fetcher;
         let fetched = fetcher.all(plan);

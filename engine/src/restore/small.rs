@@ -2,7 +2,7 @@
 //! written whole, with its mode and time, under a name in the folder of unfinished files. The writing half
 //! moves it to its path when its turn comes, so the order of all changes in the destination stays.
 //!
-//! The fetching half sends the files of a batch in parts to these threads, and the batch with the channels of
+//! The fetching half sends the files of a batch in shares to these threads, and the batch with the channels of
 //! their results to the writing half. Nothing here uses a path of the release.
 
 use std::{io, sync::Arc};
@@ -28,9 +28,11 @@ use crate::{
 /// Threads that write small files. The other two threads move files and fetch bytes, and the kernel lets only
 /// one thread at a time change a folder: more threads would wait for each other.
 pub(super) const MAKERS: usize = 2;
-/// Files of one part at most: several parts of a batch are written at once.
-const PART_FILES: usize = 64;
-/// Folders of one thread. The files of a part are moved out of one while the next part is created in the
+/// Files of one share at most: several shares of a batch are written at once.
+const SHARE_FILES: usize = 64;
+/// Shares that wait for a thread at most: about two batches, so that the next one can be fetched meanwhile.
+pub(super) const QUEUE_SHARES: usize = 16;
+/// Folders of one thread. The files of a share are moved out of one while the next share is created in the
 /// other, so that two threads rarely wait for one folder.
 const FOLDERS: usize = 2;
 /// The mode of a file that its owner may not read and write: it gets its final mode at the end.
@@ -45,7 +47,7 @@ struct Whole {
 
 /// Files that one thread writes, one after the other.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct Share {
     files: Vec<Whole>,
     made: Sender<Vec<Made>>,
 }
@@ -68,7 +70,7 @@ pub(super) struct Steps {
 #[derive(Debug)]
 pub(super) struct Outlet {
     pub(super) steps: Sender<Steps>,
-    pub(super) parts: Sender<Part>,
+    pub(super) shares: Sender<Share>,
     pub(super) temps: TempNames,
 }
 
@@ -80,16 +82,18 @@ impl Outlet {
     /// [`Error::Cancelled`] if a receiver is gone: the writing half has failed, and returns the error.
     pub(super) fn send(&self, steps: impl Iterator<Item = Step>) -> Result<()> {
         let (steps, mut files) = split(steps, |target| self.is_small(target));
-        let mut made = Vec::new();
+        let (mut shares, mut made) = (Vec::new(), Vec::new());
         while !files.is_empty() {
-            let rest = files.split_off(files.len().min(PART_FILES));
+            let rest = files.split_off(files.len().min(SHARE_FILES));
             // Room for the result: a thread never waits for the writing half.
             let (sender, receiver) = bounded(1);
+            shares.push(Share { files, made: sender });
             made.push(receiver);
-            self.parts.send(Part { files, made: sender }).map_err(|_| Error::Cancelled)?;
             files = rest;
         }
-        self.steps.send(Steps { steps, made }).map_err(|_| Error::Cancelled)
+        // Before its shares: so no more batches are under way than their channel has room for.
+        self.steps.send(Steps { steps, made }).map_err(|_| Error::Cancelled)?;
+        shares.into_iter().try_for_each(|share| self.shares.send(share).map_err(|_| Error::Cancelled))
     }
 
     /// Whether the file is written here: a small one in the destination's own mount, since a rename cannot
@@ -107,8 +111,8 @@ impl Steps {
     /// The steps, and the results of the small files in the order of their steps. The iterator waits for a
     /// result that is not there yet.
     pub(super) fn open(self) -> (Vec<Step>, impl Iterator<Item = Made>) {
-        // A part without a result is one of a thread that panicked, which ends the restore.
-        let made = self.made.into_iter().flat_map(|part| part.recv().unwrap_or_default());
+        // A share without a result is one of a thread that panicked, which ends the restore.
+        let made = self.made.into_iter().flat_map(|share| share.recv().unwrap_or_default());
         (self.steps, made)
     }
 }
@@ -148,11 +152,11 @@ impl Whole {
     }
 }
 
-/// Writes the parts that arrive, until no more can come. `number` tells the threads of a restore apart, and
+/// Writes the shares that arrive, until no more can come. `number` tells the threads of a restore apart, and
 /// `top` is the folder of unfinished files.
-pub(super) fn make(number: usize, top: &Dir, parts: &Receiver<Part>) {
+pub(super) fn make(number: usize, top: &Dir, shares: &Receiver<Share>) {
     let mut maker = Maker { number, top, folders: Default::default(), last: 0 };
-    for (turn, Part { files, made }) in parts.iter().enumerate() {
+    for (turn, Share { files, made }) in shares.iter().enumerate() {
         let files = files.into_iter().map(|file| maker.make(turn % FOLDERS, file)).collect();
         // Without a receiver the writing half has failed, and the files are removed at the end.
         let _ = made.send(files);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{chunk::testing::noise, manifest::Entry, store::ObjectId};
 
-/// Files for many parts and several batches, some of them too large to be small.
+/// Files for many shares and several batches, some of them too large to be small.
 fn many() -> Vec<Item> {
     let mut items = Vec::new();
     for number in 0..1500u32 {
@@ -26,7 +26,7 @@ fn many() -> Vec<Item> {
 }
 
 #[test]
-fn files_in_many_parts_have_their_bytes_and_are_known_the_next_time() {
+fn files_in_many_shares_have_their_bytes_and_are_known_the_next_time() {
     let case = Case::new();
     let items = many();
     let report = case.restore(&items, keep);
