@@ -23,7 +23,7 @@ demo: ## publish, pull, edit, pull again, restore, compare; MEDIA=DIR takes your
 	@.ci/setup demo
 	@tests/scripts/demo
 
-bench: setup ## every figure beside its reference, or BENCH=system, small, link, diff, large; BENCH_BYTES=2G, BENCH_RUNS=5, BENCH_DIR=DIR
+bench: setup ## every figure beside its reference, or BENCH=system, small, link, diff, edits, large; BENCH_BYTES=2G, BENCH_RUNS=5, BENCH_DIR=DIR
 	@. .ci/env && cargo build --release --locked -p chuan-cli -p chuan-benches && "$$CHUAN_TARGET/release/bench" $(BENCH)
 
 bench-peers: ## Chuan beside rsync, restic, borg, casync, sendme and ffsync; PEERS_BYTES=2G, PEERS_RUNS=3, PEERS_README=on

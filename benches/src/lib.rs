@@ -2,5 +2,6 @@
 //! `peers`, which compares it with alternative tools.
 
 pub mod cache;
+pub mod film;
 pub mod process;
 pub mod sample;

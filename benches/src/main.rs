@@ -7,8 +7,9 @@
 //! disk where the reference's does (`fsync`). `restore` syncs although `cp` does not, so it has a second row
 //! beside `cp` and `sync -f`.
 //!
-//! `bench diff` runs only the comparison of manifests; `bench large` runs every command on a library of
-//! millions of chunks, which is not part of the rest. `bench system link` and the like run some parts of it.
+//! `bench diff` runs only the comparison of manifests. Two parts are not part of the rest: `bench large` runs
+//! every command on a library of millions of chunks, and `bench edits` counts the bytes on the wire for edits
+//! of a film (with ffmpeg and zstd). `bench system link` and the like run some parts of it.
 //!
 //! ```text
 //! BENCH_BYTES   bytes of new data, with K, M or G (2G)
@@ -20,6 +21,7 @@
 
 mod chunking;
 mod diff;
+mod edits;
 mod large;
 mod link;
 mod quic;
@@ -64,12 +66,13 @@ fn main() -> Result<ExitCode> {
             print!("{}", manifests(&options()?)?);
             return Ok(ExitCode::SUCCESS);
         }
+        ["edits"] => return edits(),
         ["large"] => return large(),
         ["raw-send", file] => return quic::send(file.as_ref()).map(|()| ExitCode::SUCCESS),
         ["raw-receive", address] => return quic::receive(address.parse()?).map(|()| ExitCode::SUCCESS),
         other => bail!(
-            "unknown arguments {other:?}; `bench` takes none, `diff`, `large` or some of {PARTS:?}, and its options from \
-             the environment"
+            "unknown arguments {other:?}; `bench` takes none, `diff`, `edits`, `large` or some of {PARTS:?}, and its options \
+             from the environment"
         ),
     }
     let options = options()?;
@@ -85,6 +88,15 @@ fn main() -> Result<ExitCode> {
 fn manifests(options: &Options) -> Result<diff::Table> {
     let work = tempfile::Builder::new().prefix("chuan-bench-").tempdir_in(&options.dir)?;
     diff::run(work.path(), options.bytes)
+}
+
+/// Edits of a film of a sixth of `BENCH_BYTES`, at most 40 s long.
+fn edits() -> Result<ExitCode> {
+    let options = options()?;
+    let work = tempfile::Builder::new().prefix("chuan-bench-").tempdir_in(&options.dir)?;
+    let table = edits::run(work.path(), options.bytes / 6)?;
+    print!("{table}");
+    Ok(if options.goals && table.missed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// A library of `BENCH_LARGE` chunks.

@@ -335,6 +335,15 @@ pub const ANSWER_FREE_BYTES: u64 = 32 * 1024 * 1024;
 pub const ANSWER_SAMPLED: u64 = 256 * 1024;
 /// One in this many of those chunks is remembered.
 pub const ANSWER_SAMPLE: u8 = 8;
+/// Bytes of unused old chunks among which an answer searches for bytes that resemble the new chunks of one
+/// file, at most.
+pub const SEARCH_BYTES: u64 = 64 * 1024 * 1024;
+/// The same for all files of an answer together.
+pub const ANSWER_SEARCH_BYTES: u64 = 256 * 1024 * 1024;
+/// Shingles of those bytes that are remembered, approximately, at eight bytes each.
+pub const SEARCH_SHINGLES: u64 = 256 * 1024;
+/// Chunks that are read at a time for their shingles.
+pub const SEARCH_BATCH_CHUNKS: usize = 16;
 /// Consecutive walks over a class in which a fetch finds damage in its own store and nothing to request,
 /// before it fails.
 pub const BARREN_PASSES: u32 = 4;

@@ -16,6 +16,7 @@ pub(crate) enum Task {
     EditHeader,
     EditInserts,
     EditAudio,
+    EditTrim,
     SmallFiles,
     SmallRestore,
 }
@@ -28,6 +29,7 @@ impl Task {
         Task::EditHeader,
         Task::EditInserts,
         Task::EditAudio,
+        Task::EditTrim,
         Task::SmallFiles,
         Task::SmallRestore,
     ];
@@ -42,6 +44,7 @@ impl Task {
             Task::EditHeader => ("update a film: metadata, index at the front", "更新影片：元数据，索引前移"),
             Task::EditInserts => ("update a film: 20 random inserts", "更新影片：20 处随机插入"),
             Task::EditAudio => ("update a film: another audio track", "更新影片：更换音轨"),
+            Task::EditTrim => ("update a film: the first quarter cut off", "更新影片：剪去开头四分之一"),
             Task::SmallFiles => ("copy small files to an empty peer", "复制大量小文件到空节点"),
             Task::SmallRestore => {
                 ("write small files from what this machine holds", "用本机已有的数据写出大量小文件")
@@ -57,7 +60,7 @@ impl Task {
             Task::Copy => {
                 &[Tool::Chuan, Tool::ChuanFiles, Tool::Rsync, Tool::Sendme, Tool::FfsyncQuic, Tool::FfsyncTls]
             }
-            Task::EditHeader | Task::EditInserts | Task::EditAudio => {
+            Task::EditHeader | Task::EditInserts | Task::EditAudio | Task::EditTrim => {
                 &[Tool::Chuan, Tool::Rsync, Tool::FfsyncTls, Tool::Patch]
             }
             Task::SmallFiles => &[Tool::Chuan, Tool::ChuanFiles, Tool::Rsync, Tool::FfsyncTls],

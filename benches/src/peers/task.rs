@@ -24,7 +24,7 @@ pub(crate) fn run_all(table: &mut Table, work: &Path, bytes: u64, runs: usize) -
         let mut row = Rows { table, work, run };
         row.take_in(&data)?;
         row.copy(Task::Copy, &data.library)?;
-        for task in [Task::EditHeader, Task::EditInserts, Task::EditAudio] {
+        for task in [Task::EditHeader, Task::EditInserts, Task::EditAudio, Task::EditTrim] {
             row.edit(task, &data)?;
         }
         row.copy(Task::SmallFiles, &data.small)?;

@@ -63,6 +63,11 @@ static GEAR: LazyLock<[u64; 256]> = LazyLock::new(|| {
     std::array::from_fn(|byte| gear.get(byte).copied().unwrap_or_default())
 });
 
+/// The table of random numbers of FastCDC, for other rolling hashes.
+pub(crate) fn gear_table() -> &'static [u64; 256] {
+    &GEAR
+}
+
 /// Rolls `hash` over `data` until no bit of `mask` is set after a byte. Returns the position of that byte.
 ///
 /// The gear hash is `hash = 2·hash + gear[byte]`. The number of the next byte is looked up one step ahead. So

@@ -7,13 +7,15 @@
 
 mod removed;
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 
 use self::removed::{Removed, RemovedSink};
 use crate::{
     error::{Error, Result},
     id::PageId,
-    limits::ANSWER_LOOKUPS,
+    limits::{ANSWER_LOOKUPS, ANSWER_SEARCH_BYTES},
     manifest::{
         ChunkRef, Content, Entry, EntryPath, TreeKind,
         cursor::find_at,
@@ -25,7 +27,7 @@ use crate::{
     sync::{
         delta::{Part, Run},
         likeness::Samples,
-        origin::{Old, Origin},
+        origin::{Old, Origin, pieces},
         send::Sender,
     },
 };
@@ -53,7 +55,9 @@ pub(super) fn send(
     let went = diff(store, Some(&base.root), &header.root, &mut removed_files).and_then(|()| {
         let removed = removed_files.index();
         let older = Older { versions: older, left: ANSWER_LOOKUPS };
-        let mut changes = Changes { store, sender, base, removed, older, samples: None };
+        let search_bytes = Cell::new(ANSWER_SEARCH_BYTES);
+        let mut changes =
+            Changes { store, sender, base, removed, older, samples: None, search_bytes: &search_bytes };
         diff(store, Some(&base.root), &header.root, &mut changes)
     });
     match went {
@@ -98,6 +102,8 @@ struct Changes<'s, 'a> {
     older: Older<'s>,
     /// Samples of the base; taken when the first new path needs them.
     samples: Option<Samples>,
+    /// Bytes of old chunks that may still be searched.
+    search_bytes: &'s Cell<u64>,
 }
 
 impl Changes<'_, '_> {
@@ -142,7 +148,7 @@ impl DiffSink for Changes<'_, '_> {
         };
         old.extend(self.older.contents(self.store, &path)?);
         let contents: Vec<_> = old.iter().map(|old| old.content.clone()).collect();
-        let origin = Origin::new(self.store, self.sender.roots(), old);
+        let origin = Origin::new(self.store, self.sender.roots(), old, self.search_bytes);
         let mut file = File { sender: self.sender, first_chunk: first.new, origin };
         content(self.store, &contents, &new, &mut file)
     }
@@ -172,7 +178,13 @@ impl ContentSink for File<'_, '_> {
         if !self.sender.saves_bytes() {
             return self.sender.full(&run);
         }
-        self.origin
-            .split(&run, gap, unused_base_runs, &mut |part, base, len| self.sender.delta(part, &base, len))
+        let plan = self.sender.timed(|| self.origin.plan(&run, gap, unused_base_runs))?;
+        for piece in pieces(&run) {
+            if self.sender.wants_some(piece.chunks) {
+                let (base, len) = self.sender.timed(|| self.origin.base(&plan, &piece));
+                self.sender.delta(piece.chunks, &base, len)?;
+            }
+        }
+        Ok(())
     }
 }

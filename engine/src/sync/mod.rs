@@ -70,8 +70,8 @@
 //! newest one is not available. [`exchange`] is for statements. Each of these runs on a thread of its own,
 //! which may block on the store; the driver (the caller) owns streams, timeouts and the memory between them.
 //! `place` is the walk over a class that both sides share. `send` and `pack` read and pack chunks. `changes`
-//! compares versions, `origin` and `likeness` choose the base of new chunks, [`delta`] encodes them. `recent`
-//! is a bounded set of recent keys.
+//! compares versions, `origin`, `likeness` and `shingles` choose the base of new chunks, [`delta`] encodes
+//! them. `recent` is a bounded set of recent keys.
 //!
 //! Rules for the drivers: a hello comes first on a connection, on a unidirectional stream of its own. Each
 //! request has a bidirectional stream of its own. An answer ends with [`End`](message::End) or
@@ -96,6 +96,7 @@ mod recent;
 pub mod respond;
 mod send;
 pub mod session;
+mod shingles;
 pub mod takeable;
 #[cfg(test)]
 mod tests;

@@ -50,6 +50,9 @@ pub(super) const NOW_MS: i64 = 1_800_000_000_000;
 pub(super) const MIRROR: u8 = 5;
 pub(super) const LIVE: &str = "live";
 
+/// Cuts a file into chunks.
+pub(super) type Cut = fn(&[u8]) -> Vec<&[u8]>;
+
 /// A library's files.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
@@ -155,6 +158,8 @@ pub(super) struct Pair {
     pub(super) mirror: Node,
     /// The requests of the last pull, as bytes.
     pub(super) asked: Mutex<Vec<Bytes>>,
+    /// How files are cut that are published.
+    pub(super) cut: Cut,
     publisher: Key,
     operator: Key,
 }
@@ -201,7 +206,7 @@ impl Pair {
         let joined = [4, MIRROR].map(|seed| membership(&library, &operator, seed, &[], 0));
         let statements = [vec![first], joined.to_vec()].concat();
         let (origin, mirror) = (Node::new(4, id, &statements), Node::on(disk, MIRROR, id, &statements));
-        Self { origin, mirror, asked: Mutex::default(), publisher, operator }
+        Self { origin, mirror, asked: Mutex::default(), cut, publisher, operator }
     }
 
     /// Revokes a node's membership, at both nodes.
@@ -254,7 +259,9 @@ impl Pair {
         listed: &[&str],
     ) -> StatementId {
         let store = &*self.origin.store;
-        let commit = |(slot, (name, files)): (u8, &(&str, &Files))| (slot, class(store, slot, name, files));
+        let commit = |(slot, (name, files)): (u8, &(&str, &Files))| {
+            (slot, class(store, slot, name, files, self.cut))
+        };
         let table = ClassTable { classes: (0..).zip(classes).map(commit).collect() };
         Sink(store).put(table.id(&store.library()).as_page(), table.encode().into()).unwrap();
         store.commit().unwrap();
@@ -362,11 +369,12 @@ impl Pair {
 }
 
 /// Builds a class in a publisher's store.
-fn class(store: &dyn Objects, slot: u8, name: &str, files: &Files) -> Commitment {
+fn class(store: &dyn Objects, slot: u8, name: &str, files: &Files, cut: Cut) -> Commitment {
     let mut sink = Sink(store);
     let mut tree = EntryTreeBuilder::new(store.library(), slot).unwrap();
     for (path, bytes) in files {
-        tree.push(EntryPath::new(path.as_str()).unwrap(), &entry(store, slot, bytes), &mut sink).unwrap();
+        let entry = entry(store, slot, &cut(bytes));
+        tree.push(EntryPath::new(path.as_str()).unwrap(), &entry, &mut sink).unwrap();
     }
     let tree = tree.finish(&mut sink).unwrap();
     let header = ClassHeader {
@@ -391,10 +399,10 @@ pub(super) fn cut(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|byte| *byte < 4).flat_map(|run| run.chunks(512)).collect()
 }
 
-fn entry(store: &dyn Objects, slot: u8, bytes: &[u8]) -> Entry {
+fn entry(store: &dyn Objects, slot: u8, chunks: &[&[u8]]) -> Entry {
     let mut builder = ContentBuilder::new(store.library(), slot).unwrap();
     let mut sink = Sink(store);
-    for chunk in cut(bytes) {
+    for chunk in chunks {
         let id = ChunkId::of(chunk);
         store.append(vec![Object::Chunk { id, bytes: Bytes::copy_from_slice(chunk) }]).unwrap();
         builder.push(ChunkRef { id, len: u32::try_from(chunk.len()).unwrap() }, &mut sink).unwrap();
@@ -402,7 +410,7 @@ fn entry(store: &dyn Objects, slot: u8, bytes: &[u8]) -> Entry {
     let content: Content = builder.finish(&mut sink).unwrap();
     Entry {
         kind: EntryKind::File,
-        size: bytes.len() as u64,
+        size: chunks.iter().map(|chunk| chunk.len() as u64).sum(),
         mtime: Timestamp::default(),
         mode: 0o644,
         profile: Profile::Video,

@@ -153,6 +153,19 @@ impl<'a> Sender<'a> {
         self.scope.as_ref().is_none_or(|scope| scope.meets(range))
     }
 
+    /// Whether any of `chunks` is wanted.
+    pub(super) fn wants_some(&self, chunks: &[(u64, ChunkRef)]) -> bool {
+        chunks.iter().any(|(ordinal, _)| self.scope.as_ref().is_none_or(|scope| scope.contains(*ordinal)))
+    }
+
+    /// Does work that the deltas need, and counts its time as theirs.
+    pub(super) fn timed<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let started = self.out.now();
+        let done = work();
+        self.delta_stats.time += self.out.now().saturating_sub(started);
+        done
+    }
+
     /// The roots of the class versions for deltas.
     pub(super) fn roots(&self) -> Vec<Option<PageId>> {
         self.bases.0.clone()

@@ -3,6 +3,7 @@
 mod classes;
 mod crashes;
 mod deltas;
+mod edits;
 mod faults;
 mod foreign;
 mod mixing;

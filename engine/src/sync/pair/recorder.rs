@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -47,17 +50,19 @@ impl Disk {
     }
 }
 
-/// Objects of one library; records the ids of appended objects.
+/// Objects of one library; records the ids of appended objects, and the bytes of chunks that were read.
 #[derive(Debug)]
 pub(in crate::sync) struct Recorder {
     pub(in crate::sync) inner: MemoryObjects,
     pub(in crate::sync) appended: Mutex<HashSet<ObjectId>>,
+    pub(in crate::sync) chunk_bytes_read: AtomicU64,
     disk: Disk,
 }
 
 impl Recorder {
     pub(in crate::sync) fn new(disk: &Disk, library: &LibraryId) -> Self {
-        Self { inner: disk.stores.objects(library), appended: Mutex::default(), disk: disk.clone() }
+        let (appended, chunk_bytes_read) = (Mutex::default(), AtomicU64::default());
+        Self { inner: disk.stores.objects(library), appended, chunk_bytes_read, disk: disk.clone() }
     }
 }
 
@@ -71,7 +76,10 @@ impl Objects for Recorder {
     }
 
     fn read_chunks(&self, ids: &[ChunkId], check: Check) -> Result<Vec<Option<Bytes>>> {
-        self.inner.read_chunks(ids, check)
+        let read = self.inner.read_chunks(ids, check)?;
+        let bytes = read.iter().flatten().map(|bytes| bytes.len() as u64).sum();
+        self.chunk_bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        Ok(read)
     }
 
     fn read_pages(&self, ids: &[PageId]) -> Result<Vec<Option<Bytes>>> {
