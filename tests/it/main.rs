@@ -18,6 +18,7 @@ mod home;
 mod hostile;
 mod keys;
 mod kill;
+mod language;
 mod ledger;
 mod many_files;
 mod origin_lost;

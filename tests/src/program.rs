@@ -75,7 +75,8 @@ impl Home {
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("--home").arg(&self.path).args(args).stdin(Stdio::null()).env("NO_COLOR", "1");
-        command.env_remove("CHUAN_HOME");
+        // Tests compare English texts, whatever the language of the machine is.
+        command.env_remove("CHUAN_HOME").env("LC_ALL", "C").env_remove("LANGUAGE");
         // The homes of a test are those of one machine, which keeps its state beside them.
         if let Some(folder) = self.path.parent() {
             command.env("XDG_STATE_HOME", folder.join("state"));

@@ -125,7 +125,8 @@ impl Destination {
     pub(super) fn create(&mut self, path: &str, direct: bool) -> Result<(std::fs::File, Temp)> {
         let mount = self.mount_for(path)?;
         let temp = self.temps.next(&self.levels, mount)?;
-        let file = temp.create(direct, PRIVATE_FILE).map_err(|error| failed("creating", path.as_bytes(), error))?;
+        let file =
+            temp.create(direct, PRIVATE_FILE).map_err(|error| failed("creating", path.as_bytes(), error))?;
         Ok((file.into_std(), temp))
     }
 
@@ -208,8 +209,7 @@ impl Destination {
         level.change(|dir| dir.rename(name, folder, aside.name())).map_err(context)?;
         let names = &self.locks.names;
         let place = (temp.folder(), temp.name().as_bytes());
-        let put =
-            level.change(|dir| names.change(&[place], || temp.folder().rename(temp.name(), dir, name)));
+        let put = level.change(|dir| names.change(&[place], || temp.folder().rename(temp.name(), dir, name)));
         if let Err(error) = put {
             let _ = folder.rename(aside.name(), &level.dir, name);
             return Err(context(error));

@@ -93,8 +93,7 @@ impl Output {
         buffer: &mut Buffer,
     ) -> io::Result<Self> {
         buffer.filled = 0;
-        let is_direct =
-            may_be_direct && fcntl_getfl(&file).is_ok_and(|flags| flags.contains(OFlags::DIRECT));
+        let is_direct = may_be_direct && fcntl_getfl(&file).is_ok_and(|flags| flags.contains(OFlags::DIRECT));
         let is_sparse = !holes.is_empty();
         let output = Self { file, size, taken: 0, is_direct, holes };
         let is_full = size >= PREALLOCATED_BYTES
@@ -230,7 +229,8 @@ mod tests {
             return bytes.to_vec();
         };
         let mut buffer = Buffer::default();
-        let mut output = Output::begin(file.into(), bytes.len() as u64, direct, Vec::new(), &mut buffer).unwrap();
+        let mut output =
+            Output::begin(file.into(), bytes.len() as u64, direct, Vec::new(), &mut buffer).unwrap();
         let pieces: Vec<_> = bytes.chunks(step).map(Bytes::copy_from_slice).collect();
         pieces.chunks(7).for_each(|pieces| output.write(pieces, &mut buffer).unwrap());
         output.end(&mut buffer).unwrap();

@@ -259,9 +259,8 @@ impl Pair {
         listed: &[&str],
     ) -> StatementId {
         let store = &*self.origin.store;
-        let commit = |(slot, (name, files)): (u8, &(&str, &Files))| {
-            (slot, class(store, slot, name, files, self.cut))
-        };
+        let commit =
+            |(slot, (name, files)): (u8, &(&str, &Files))| (slot, class(store, slot, name, files, self.cut));
         let table = ClassTable { classes: (0..).zip(classes).map(commit).collect() };
         Sink(store).put(table.id(&store.library()).as_page(), table.encode().into()).unwrap();
         store.commit().unwrap();

@@ -9,7 +9,11 @@ use std::{
 use chuan::{authority, keyring::Keyring, session::Session, transfer};
 use chuan_api::{command::Signed, exit::Result, outcome::Outcome};
 
-use super::sign::{confirm, text_of};
+use super::{
+    language::translated,
+    sign::{confirm, text_of},
+};
+use crate::text;
 
 /// Shows on a terminal what an act takes away, and asks. Returns the act, confirmed if the answer is yes.
 pub(super) async fn act(session: &mut Session, keyring: &Keyring, command: Signed) -> Result<Signed> {
@@ -24,7 +28,7 @@ pub(super) async fn act(session: &mut Session, keyring: &Keyring, command: Signe
     if !is_to_ask {
         return Ok(command);
     }
-    confirm(&text_of(&outcome)?, "do this?", "the same command with `--dry-run`")?;
+    confirm(&text_of(&outcome)?, &text!("ask-do"), "the same command with `--dry-run`")?;
     Ok(command.confirmed())
 }
 
@@ -37,16 +41,11 @@ pub(super) async fn roots(session: &mut Session, file: &Path) -> Result<()> {
     }
     let mut text = lines(&taken);
     if !taken.is_empty() {
-        text.push_str(
-            "to keep what a removed key has signed, propose the root anew with `chuan root remove-key --statements FILE`\n",
-        );
+        text.push_str(&format!("{}\n", text!("keep-signed")));
     }
     text.push_str(&lines(&ended));
     if !ended.is_empty() {
-        text.push_str(
-            "these nodes get their old rights back; to keep them revoked, propose the root anew with `chuan root \
-             remove-key --statements FILE`, or revoke them with a key that stays in the root\n",
-        );
+        text.push_str(&format!("{}\n", text!("keep-revoked")));
     }
     let look = format!(
         "`chuan root show {}` ({} revocations end with it, and it takes away: {})",
@@ -54,7 +53,7 @@ pub(super) async fn roots(session: &mut Session, file: &Path) -> Result<()> {
         ended.len(),
         if taken.is_empty() { "nothing".to_owned() } else { taken.join("; ") }
     );
-    confirm(text.as_bytes(), "apply the root anyway?", &look)
+    confirm(text.as_bytes(), &text!("ask-apply-root"), &look)
 }
 
 /// Names what a request takes from nodes that it does not name, and waits for a yes.
@@ -64,9 +63,9 @@ pub(super) async fn request(session: &mut Session, file: &Path) -> Result<()> {
         return Ok(());
     }
     let look = format!("`chuan sign {} --show` ({})", file.display(), taken.join("; "));
-    confirm(lines(&taken).as_bytes(), "apply it anyway?", &look)
+    confirm(lines(&taken).as_bytes(), &text!("ask-apply"), &look)
 }
 
 fn lines(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().map(|line| format!("{}\n", translated(line))).collect()
 }

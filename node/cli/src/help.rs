@@ -9,7 +9,10 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::examples;
+use super::{
+    examples,
+    language::{self, is_chinese},
+};
 
 /// The heading of the options of every command.
 pub(super) const GLOBAL: &str = "Options of every command";
@@ -19,13 +22,26 @@ const GLOBAL_SHORT: &str = "\
 Options of every command: --home DIR, --json, --progress HOW, -v, -q, -h
 `--help` explains them, too, and has examples.";
 
-/// The commands by what they are for, in the order of the help.
-const GROUPS: &[(&str, &[&str])] = &[
-    ("Everyday commands", &["init", "publish", "invite", "join", "pull", "restore", "serve", "status"]),
-    ("Commands that read a library", &["releases", "ls", "diff", "cat", "history"]),
-    ("Commands for channels and policy", &["channel", "promote", "rollback", "policy", "fresh"]),
+/// The last line of the short help of the program.
+const HELP_OF_COMMAND: &str = "`chuan COMMAND -h` explains a command.";
+
+/// The commands by what they are for, in the order of the help: the heading, its id in the Chinese help, and the
+/// commands.
+const GROUPS: &[(&str, &str, &[&str])] = &[
     (
-        "Commands for members and keys",
+        "Everyday commands:",
+        "group-everyday",
+        &["init", "publish", "invite", "join", "pull", "restore", "serve", "status"],
+    ),
+    ("Commands that read a library:", "group-read", &["releases", "ls", "diff", "cat", "history"]),
+    (
+        "Commands for channels and policy:",
+        "group-channels",
+        &["channel", "promote", "rollback", "policy", "fresh"],
+    ),
+    (
+        "Commands for members and keys:",
+        "group-members",
         &[
             "members",
             "grant",
@@ -40,7 +56,11 @@ const GROUPS: &[(&str, &[&str])] = &[
             "conflicts",
         ],
     ),
-    ("Commands that look after a home", &["verify", "rebuild", "audit", "ledger", "home", "completions"]),
+    (
+        "Commands that look after a home:",
+        "group-home",
+        &["verify", "rebuild", "audit", "ledger", "home", "completions"],
+    ),
 ];
 
 /// Words that people type for a command.
@@ -75,6 +95,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
 
 /// The grammar with groups and examples.
 pub(super) fn complete(program: Command) -> Command {
+    let program = if is_chinese() { language::help::in_chinese(program) } else { program };
     let groups = groups(&program);
     let template =
         format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}");
@@ -85,16 +106,25 @@ pub(super) fn complete(program: Command) -> Command {
     });
     program
         .help_template(template)
-        .after_help(format!("{GLOBAL_SHORT}\n`chuan COMMAND -h` explains a command."))
-        .after_long_help(EXIT_HELP)
+        .after_help(format!(
+            "{}\n{}",
+            chinese_or("global-short", GLOBAL_SHORT),
+            chinese_or("help-of-command", HELP_OF_COMMAND)
+        ))
+        .after_long_help(chinese_or("exit-codes", EXIT_HELP))
+}
+
+/// A text of the help: with this id in the Chinese catalogue, or the English one.
+fn chinese_or(id: &str, english: &'static str) -> String {
+    if is_chinese() { language::help::extra(id) } else { english.to_owned() }
 }
 
 /// The lists of commands, each with its heading.
 fn groups(program: &Command) -> String {
     let mut text = String::new();
     let width = program.get_subcommands().map(|command| command.get_name().len()).max().unwrap_or_default();
-    for (heading, names) in GROUPS {
-        let _ = writeln!(text, "{heading}:");
+    for (heading, id, names) in GROUPS {
+        let _ = writeln!(text, "{}", chinese_or(id, heading));
         for name in *names {
             let about =
                 program.find_subcommand(name).and_then(Command::get_about).cloned().unwrap_or_default();
@@ -110,20 +140,24 @@ fn with_examples(command: Command, path: &str) -> Command {
         let path = format!("{path} {}", below.get_name());
         with_examples(below, &path)
     });
-    let command = command.after_help(GLOBAL_SHORT);
-    match examples::of(path) {
-        [] => command,
-        [one] => command.after_long_help(format!("Example:\n{}", example(one, 0))),
-        several => {
-            let width = several.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
-            let lines: String = several.iter().map(|one| example(one, width)).collect();
-            command.after_long_help(format!("Examples:\n{lines}"))
-        }
-    }
-}
-
-fn example((line, effect): &(&str, &str), width: usize) -> String {
-    format!("{}\n", format!("  {line:<width$}    {effect}").trim_end())
+    let command = command.after_help(chinese_or("global-short", GLOBAL_SHORT));
+    let examples = examples::of(path);
+    let width = match examples {
+        [] => return command,
+        [_] => 0,
+        several => several.iter().map(|(line, _)| line.len()).max().unwrap_or_default(),
+    };
+    let lines: String = examples
+        .iter()
+        .enumerate()
+        .map(|(at, (line, effect))| {
+            let effect = if is_chinese() { language::help::effect(path, at) } else { (*effect).to_owned() };
+            format!("{}\n", format!("  {line:<width$}    {effect}").trim_end())
+        })
+        .collect();
+    let heading = if examples.len() == 1 { "Example:" } else { "Examples:" };
+    let heading = chinese_or("examples", heading);
+    command.after_long_help(format!("{heading}\n{lines}"))
 }
 
 /// The error with suggestions that make sense: the parser suggests whatever has similar letters.
@@ -196,7 +230,7 @@ mod tests {
         let program = args::command();
         let visible = program.get_subcommands().filter(|command| !command.is_hide_set());
         let commands: BTreeSet<&str> = visible.map(Command::get_name).collect();
-        let listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let listed: Vec<&str> = GROUPS.iter().flat_map(|(_, _, names)| names.iter().copied()).collect();
         assert_eq!(listed.len(), commands.len());
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), commands);
         for (word, names) in SYNONYMS {

@@ -9,7 +9,7 @@ use chuan::{
 use chuan_api::{exit::Result, outcome::Outcome};
 use clap::Subcommand;
 
-use super::{escape, passphrase::TERMINAL};
+use super::{escape, language::translated, passphrase::TERMINAL};
 
 /// A command on a home as a whole.
 #[derive(Debug, Subcommand)]
@@ -48,7 +48,7 @@ pub(super) fn run(root: &Path, verb: &HomeVerb, quiet: bool) -> Result<Outcome> 
         HomeVerb::Move { dir } => {
             let mut note = |line: String| {
                 if !quiet {
-                    eprintln!("{}", escape::lines(&line));
+                    eprintln!("{}", escape::lines(&translated(&line)));
                 }
             };
             Outcome::HomeMoved(moving::move_home(root, dir, &mut note)?)

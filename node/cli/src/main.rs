@@ -9,6 +9,7 @@ mod flags;
 mod help;
 mod home;
 mod key;
+mod language;
 mod ledger;
 mod library;
 mod limits;
@@ -47,6 +48,8 @@ use chuan_api::{
     human::counted_as,
     outcome::{Outcome, Row},
 };
+
+use clap::error::ErrorKind;
 
 use args::{Cli, ProgressMode, Verb};
 use ledger::LedgerVerb;
@@ -331,7 +334,7 @@ async fn close(node: &Node, cancel: &Cancel, signals: &mut Signals) {
 fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool) -> Result<()> {
     match event {
         Event::Progress(progress) => meter.progress(&progress),
-        Event::Note(note) => meter.note(&flags::typed(&note), quiet),
+        Event::Note(note) => meter.note(&note, quiet),
         Event::Row(row) => {
             output.row(&row)?;
             // `audit tail --follow` shows a record as soon as it is written.
@@ -345,11 +348,12 @@ fn show_event(event: Event, output: &mut Output, meter: &mut Meter, quiet: bool)
 }
 
 fn write_failure(failure: &Failure, output: &mut Output, json: bool) -> Result<()> {
-    let failure = flags::typed_failure(failure);
     if !json {
-        let _ = writeln!(io::stderr(), "{} {}", error_word(), escape::lines(&failure.to_string()));
+        let (word, text) = language::failed(failure);
+        let text = escape::lines(&flags::typed(&text));
+        let _ = writeln!(io::stderr(), "{}{text}", in_red(&word));
     }
-    output.failure(&failure)
+    output.failure(&flags::typed_failure(failure))
 }
 
 /// Shows a failure of a command that has shown nothing yet.
@@ -362,7 +366,7 @@ fn show_failure(failure: &Failure, json: bool, command: &str) -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         // Help or version; a closed pipe is no error.
-        let _ = error.print();
+        let _ = print_help(error);
         return ExitCode::SUCCESS;
     }
     if std::env::args_os().any(|arg| arg == OsStr::new("--json")) {
@@ -373,18 +377,42 @@ fn usage(error: &clap::Error) -> ExitCode {
         let message = message.strip_prefix("error: ").unwrap_or(&message);
         return show_failure(&Failure::usage(message), true, "");
     }
-    let _ = error.print();
+    if !language::is_chinese() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = print_help(error);
+    } else {
+        let text = escape::lines(&language::usage::lines(error));
+        let _ = writeln!(io::stderr(), "{}{text}", in_red(&text!("error")));
+    }
     ExitCode::from(Exit::Usage.number())
 }
 
-fn error_word() -> &'static str {
-    if colours() { "\x1b[1;31merror:\x1b[0m" } else { "error:" }
+/// Prints help, in the language of the process.
+fn print_help(help: &clap::Error) -> io::Result<()> {
+    if !language::is_chinese() {
+        return help.print();
+    }
+    let (text, to_errors) = (help.render(), help.use_stderr());
+    let is_plain = if to_errors { !colours() } else { !io::stdout().is_terminal() || is_colourless() };
+    let text = if is_plain { text.to_string() } else { text.ansi().to_string() };
+    let text = language::help::finished(&text);
+    if to_errors { io::stderr().write_all(text.as_bytes()) } else { io::stdout().write_all(text.as_bytes()) }
+}
+
+fn in_red(word: &str) -> String {
+    if !colours() {
+        return word.to_owned();
+    }
+    let trimmed = word.trim_end();
+    format!("\x1b[1;31m{trimmed}\x1b[0m{}", word.strip_prefix(trimmed).unwrap_or_default())
 }
 
 /// Whether standard error may be coloured.
 fn colours() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && io::stderr().is_terminal()
+    !is_colourless() && io::stderr().is_terminal()
+}
+
+fn is_colourless() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 const fn verb_name(verb: &Verb) -> &'static str {

@@ -2,5 +2,8 @@
 
 use chuan::keyring::Ask;
 
+use super::language::translated;
+
 /// Asks at the terminal. Blocks.
-pub(super) const TERMINAL: Ask = Ask::Terminal(|prompt| rpassword::prompt_password(prompt));
+pub(super) const TERMINAL: Ask =
+    Ask::Terminal(|prompt| rpassword::prompt_password(translated(prompt).as_ref()));

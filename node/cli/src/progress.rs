@@ -1,7 +1,6 @@
 //! Progress on standard error: a bar, a line every few seconds, or JSON lines.
 
 use std::{
-    fmt::Write as _,
     io::{self, IsTerminal, Write as _},
     time::{Duration, Instant},
 };
@@ -13,7 +12,13 @@ use chuan_api::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{args::ProgressMode, escape};
+use super::{
+    args::ProgressMode,
+    escape,
+    flags::typed,
+    language::{span, translated, word},
+};
+use crate::text;
 
 /// Time between two plain lines, and before the first: short work prints none.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
@@ -64,7 +69,7 @@ impl Meter {
                     bar.set_length(total);
                     bar.set_style(style(true));
                 }
-                bar.set_prefix(progress.phase.clone());
+                bar.set_prefix(word(&progress.phase));
                 bar.set_message(saved(progress));
                 bar.set_position(progress.bytes_done);
             }
@@ -81,11 +86,14 @@ impl Meter {
 
     /// Shows a line for people.
     pub(super) fn note(&mut self, note: &str, quiet: bool) {
+        let line = || escape::line(&typed(&translated(note)));
         match self {
-            Meter::Bar(bar) => bar.suspend(|| print(&escape::line(note))),
-            Meter::Json => print(&escape::json(&json::object(&ProgressLine::note(note)).to_string())),
+            Meter::Bar(bar) => bar.suspend(|| print(&line())),
+            Meter::Json => {
+                print(&escape::json(&json::object(&ProgressLine::note(&typed(note))).to_string()));
+            }
             _ if quiet => {}
-            _ => print(&escape::line(note)),
+            _ => print(&line()),
         }
     }
 
@@ -98,37 +106,40 @@ impl Meter {
 }
 
 fn style(known: bool) -> ProgressStyle {
-    ProgressStyle::with_template(template(known)).unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template(&template(known)).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-const fn template(known: bool) -> &'static str {
+fn template(known: bool) -> String {
     if known {
-        "{prefix} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left{msg}"
+        let left = text!("time-left", time = "{eta}");
+        format!(
+            "{{prefix}} {{wide_bar}} {{binary_bytes}}/{{binary_total_bytes}} {{binary_bytes_per_sec}}{left}{{msg}}"
+        )
     } else {
-        "{prefix} {spinner} {binary_bytes} {binary_bytes_per_sec}{msg}"
+        "{prefix} {spinner} {binary_bytes} {binary_bytes_per_sec}{msg}".to_owned()
     }
 }
 
 fn saved(progress: &Progress) -> String {
     match progress.bytes_saved {
         0 => String::new(),
-        saved => format!(", {} held already", human::bytes(saved)),
+        saved => text!("held-already", size = human::bytes(saved)),
     }
 }
 
 fn line(progress: &Progress, seconds: f64) -> String {
-    let mut text = format!("{}: {}", progress.phase, human::bytes(progress.bytes_done));
-    if let Some(total) = progress.bytes_total {
-        let _ = write!(text, " of {}", human::bytes(total));
-    }
+    let (phase, done) = (word(&progress.phase), human::bytes(progress.bytes_done));
     // Held content takes no time, so it says nothing about the time that is left.
     let worked = progress.bytes_done.saturating_sub(progress.bytes_saved);
-    let _ = write!(text, ", {}", human::rate(worked, seconds));
+    let rate = human::rate(worked, seconds);
+    let text = match progress.bytes_total.map(human::bytes) {
+        Some(total) => text!("progress-of", phase = phase, done = done, total = total, rate = rate),
+        None => text!("progress", phase = phase, done = done, rate = rate),
+    };
     let left = progress.bytes_total.map(|total| total.saturating_sub(progress.bytes_done));
-    if let Some(left) = left.and_then(|left| eta(worked, left, seconds)) {
-        let _ = write!(text, ", {} left", human::span(left));
-    }
-    text + &saved(progress)
+    let left = left.and_then(|left| eta(worked, left, seconds));
+    let left = left.map(|left| text!("time-left", time = span(left))).unwrap_or_default();
+    text + &left + &saved(progress)
 }
 
 fn eta(done: u64, left: u64, seconds: f64) -> Option<f64> {
@@ -163,7 +174,7 @@ mod tests {
     #[test]
     fn templates_parse() {
         for known in [false, true] {
-            ProgressStyle::with_template(template(known)).unwrap();
+            ProgressStyle::with_template(&template(known)).unwrap();
         }
     }
 }

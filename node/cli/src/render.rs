@@ -10,28 +10,33 @@ mod lag;
 mod ledger;
 mod publish;
 mod restore;
+mod status;
 mod trust;
 
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{bytes, count, counted, counted_as, rate, span, time},
+    human::{bytes, count, rate, time},
     outcome::{
-        Differed, Identity, Invited, Joined, LibraryStatus, Listed, Outcome, Pulled, Rebuilt, ReleaseList,
-        Rotated, Row, Status, Verified,
+        Differed, Identity, Invited, Joined, Listed, Outcome, Pulled, Rebuilt, ReleaseList, Rotated, Row,
+        Verified,
     },
-    spec::LIVE,
 };
 
 use super::{
     flags::theirs,
-    table::{Align, Table, pad},
+    language::{counted, listed, span, translated, word},
+    table::{Align, Table, left, pad, right},
 };
+use crate::{say, text};
 
 /// Digits of an id that are shown in tables.
 const SHORT: usize = 10;
 /// Width of a size in streamed listings, whose widths are not known in advance.
 const SIZE_WIDTH: usize = 9;
+/// Width of the words before the values of an answer, and of those of a file that waits for signatures.
+const LABEL: usize = 11;
+const WIDE_LABEL: usize = 13;
 
 /// Writes an answer.
 pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
@@ -52,7 +57,7 @@ pub(super) fn outcome(out: &mut impl Write, outcome: &Outcome) -> io::Result<()>
         Outcome::Cat(_) => Ok(()),
         Outcome::Verify(verified) => verify(out, verified),
         Outcome::Rebuild(rebuilt) => rebuild(out, rebuilt),
-        Outcome::Status(found) => status(out, found),
+        Outcome::Status(found) => status::shown(out, found),
         Outcome::Channels(list) => channel::list(out, list),
         Outcome::Channel(moved) => channel::moved(out, moved),
         Outcome::History(history) => channel::history(out, history),
@@ -111,23 +116,23 @@ pub(super) fn row(out: &mut impl Write, row: &Row) -> io::Result<()> {
 
 fn id(out: &mut impl Write, identity: &Identity) -> io::Result<()> {
     writeln!(out, "{}", identity.id)?;
-    writeln!(out, "key        {}", identity.key)?;
-    writeln!(out, "name       {} ({})", identity.name, identity.role)?;
+    field(out, &text!("label-key"), &identity.key)?;
+    field(out, &text!("label-name"), &format!("{} ({})", identity.name, identity.role))?;
     if !identity.region.is_empty() {
-        writeln!(out, "region     {} (as chuan.toml says)", identity.region)?;
+        field(out, &text!("label-region"), &text!("region-claimed", region = identity.region))?;
     }
-    writeln!(out, "home       {}", identity.home)?;
-    identity.addresses.iter().try_for_each(|address| writeln!(out, "address    {address}"))
+    field(out, &text!("label-home"), &identity.home)?;
+    identity.addresses.iter().try_for_each(|address| field(out, &text!("label-address"), address))
 }
 
 fn invite(out: &mut impl Write, invited: &Invited) -> io::Result<()> {
-    writeln!(
+    say!(
         out,
-        "ticket for {} at {}, for {}, until {} UTC; every holder of the ticket can use it:",
-        invited.library_name,
-        invited.addresses.join(", "),
-        counted(u64::from(invited.uses), "node"),
-        time(invited.expires_ms)
+        "ticket",
+        library = invited.library_name,
+        addresses = listed(&invited.addresses),
+        nodes = counted(u64::from(invited.uses), "node"),
+        until = time(invited.expires_ms)
     )?;
     private_addresses(out, invited.addresses_private)?;
     writeln!(out, "{}", invited.ticket)
@@ -138,48 +143,35 @@ fn private_addresses(out: &mut impl Write, are_private: bool) -> io::Result<()> 
     if !are_private {
         return Ok(());
     }
-    writeln!(
-        out,
-        "! nodes of other networks cannot reach the addresses in the ticket: set `announce` in chuan.toml to an address that \
-         they reach, or give one with --address"
-    )
+    say!(out, "ticket-private")
 }
 
 fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
-    writeln!(
+    say!(
         out,
-        "node {} has a new key ({}) in {}; peers that know it already: {}, the others receive it from them",
-        short(&rotated.node),
-        short(&rotated.key),
-        counted_as(rotated.libraries, "library", "libraries"),
-        rotated.told
+        "rotated",
+        node = short(&rotated.node),
+        key = short(&rotated.key),
+        libraries = counted(rotated.libraries, "library"),
+        peers = rotated.told
     )?;
     for library in &rotated.libraries_refusing {
-        writeln!(
-            out,
-            "! {library} refuses: it knows this node under another key, or the old key is in dispute; an operator binds the \
-             new key with `chuan grant {} --library {library} --node-key {}`",
-            rotated.node, rotated.key
-        )?;
+        say!(out, "rotated-refused", library = library, node = rotated.node, key = rotated.key)?;
     }
-    writeln!(
-        out,
-        "the old key stays valid for {} h; back up the home's keys folder",
-        rotated.grace_seconds / 3600
-    )
+    say!(out, "rotated-grace", hours = rotated.grace_seconds / 3600)
 }
 
 fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {
-    writeln!(
+    say!(
         out,
-        "joined {} ({}) as {}, through {} at {}",
-        joined.library_name,
-        joined.library,
-        joined.role,
-        short(&joined.from),
-        joined.address
+        "joined",
+        name = joined.library_name,
+        library = joined.library,
+        role = joined.role,
+        node = short(&joined.from),
+        address = joined.address
     )?;
-    writeln!(out, "next: `chuan pull {}`", joined.library_name)
+    say!(out, "joined-next", name = joined.library_name)
 }
 
 fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
@@ -188,39 +180,52 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     }
     let Pulled { library_name: name, sequence, release, .. } = pulled;
     if pulled.from.is_empty() {
-        writeln!(out, "nothing newer arrived")?;
+        say!(out, "pull-nothing-newer")?;
         return lag::behind(out, &pulled.channel, &pulled.lag);
     }
-    let what = if pulled.changed { "pulled" } else { "nothing new:" };
     let fresh = channel::freshness(pulled.fresh_age_seconds, pulled.timekeepers);
-    let fresh = fresh.map(|fresh| format!(", {} {fresh}", pulled.channel)).unwrap_or_default();
-    writeln!(out, "{what} {name}@{sequence} {release}{fresh}")?;
-    writeln!(
+    let fresh = fresh.map(|fresh| text!("pull-fresh", channel = pulled.channel, fresh = fresh));
+    let fresh = fresh.unwrap_or_default();
+    match pulled.changed {
+        true => say!(out, "pulled", name = name, sequence = sequence, release = release, fresh = fresh)?,
+        false => {
+            say!(
+                out,
+                "pull-nothing-new",
+                name = name,
+                sequence = sequence,
+                release = release,
+                fresh = fresh
+            )?;
+        }
+    }
+    say!(
         out,
-        "{}, {}; fetched {} ({}, {} encoded) and {} of pages from {} at {}",
-        counted(pulled.files, "file"),
-        bytes(pulled.bytes_total),
-        counted(pulled.chunks_fetched, "chunk"),
-        bytes(pulled.chunk_bytes_fetched),
-        bytes(pulled.chunk_bytes_encoded),
-        bytes(pulled.page_bytes_encoded),
-        short(&pulled.from),
-        pulled.address,
+        "pulled-content",
+        files = counted(pulled.files, "file"),
+        size = bytes(pulled.bytes_total),
+        chunks = counted(pulled.chunks_fetched, "chunk"),
+        fetched = bytes(pulled.chunk_bytes_fetched),
+        encoded = bytes(pulled.chunk_bytes_encoded),
+        pages = bytes(pulled.page_bytes_encoded),
+        node = short(&pulled.from),
+        address = pulled.address
     )?;
-    writeln!(
+    say!(
         out,
-        "{} in and {} out on the wire, {}, {}, {}",
-        bytes(pulled.wire_bytes_in),
-        bytes(pulled.wire_bytes_out),
-        counted(pulled.round_trips, "round trip"),
-        span(pulled.seconds),
-        rate(pulled.chunk_bytes_fetched, pulled.seconds),
+        "pulled-wire",
+        bytes_in = bytes(pulled.wire_bytes_in),
+        bytes_out = bytes(pulled.wire_bytes_out),
+        round_trips = counted(pulled.round_trips, "round trip"),
+        time = span(pulled.seconds),
+        rate = rate(pulled.chunk_bytes_fetched, pulled.seconds)
     )?;
     classes::absent(out, pulled.classes_absent)?;
     classes::not_in_release(out, &pulled.classes_not_in_release)?;
     match &pulled.lag.here {
         Some(here) if here.release != *release => {
-            writeln!(out, "{} stays on {} {}", pulled.channel, here.sequence, short(&here.release))?;
+            let release = short(&here.release);
+            say!(out, "pull-stays", channel = pulled.channel, sequence = here.sequence, release = release)?;
         }
         _ => {}
     }
@@ -230,28 +235,36 @@ fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
 fn dry_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     let (chunks, missing) = (pulled.chunks_missing.unwrap_or(0), pulled.chunk_bytes_missing.unwrap_or(0));
     if pulled.from.is_empty() {
-        writeln!(out, "nothing newer would arrive")?;
+        say!(out, "pull-nothing-would-arrive")?;
         return lag::behind(out, &pulled.channel, &pulled.lag);
     }
-    writeln!(
+    say!(
         out,
-        "would pull {}@{} {} from {} at {}: {}, {} of {}, {}",
-        pulled.library_name,
-        pulled.sequence,
-        pulled.release,
-        short(&pulled.from),
-        pulled.address,
-        counted(chunks, "chunk"),
-        bytes(missing),
-        counted(pulled.files, "file"),
-        bytes(pulled.bytes_total),
+        "would-pull",
+        name = pulled.library_name,
+        sequence = pulled.sequence,
+        release = pulled.release,
+        node = short(&pulled.from),
+        address = pulled.address,
+        chunks = counted(chunks, "chunk"),
+        missing = bytes(missing),
+        files = counted(pulled.files, "file"),
+        size = bytes(pulled.bytes_total)
     )?;
     classes::absent(out, pulled.classes_absent)
 }
 
 fn releases(out: &mut impl Write, list: &ReleaseList) -> io::Result<()> {
-    let mut table =
-        Table::new(&[">SEQUENCE", "RELEASE", "TIME (UTC)", ">FILES", ">SIZE", "HELD", "CHANNELS", "MESSAGE"]);
+    let mut table = Table::new(&[
+        right(text!("col-sequence")),
+        left(text!("col-release")),
+        left(text!("col-time")),
+        right(text!("col-files")),
+        right(text!("col-size")),
+        left(text!("col-held")),
+        left(text!("col-channels")),
+        left(text!("col-message")),
+    ]);
     let known = |number: Option<u64>, show: fn(u64) -> String| number.map_or_else(|| "?".into(), show);
     for release in &list.releases {
         table.row([
@@ -270,12 +283,13 @@ fn releases(out: &mut impl Write, list: &ReleaseList) -> io::Result<()> {
 
 fn ls(out: &mut impl Write, listed: &Listed) -> io::Result<()> {
     let Listed { sequence, release, files, bytes_total, .. } = listed;
-    writeln!(
+    say!(
         out,
-        "{}, {} in release {sequence} {}",
-        counted(*files, "file"),
-        bytes(*bytes_total),
-        short(release)
+        "listed",
+        files = counted(*files, "file"),
+        size = bytes(*bytes_total),
+        sequence = sequence,
+        release = short(release)
     )?;
     channel::age(out, listed.channel.as_deref(), listed.fresh_age_seconds, listed.timekeepers)?;
     lag::line(out, listed.channel.as_deref(), listed.lag.as_ref())?;
@@ -286,10 +300,13 @@ fn ls(out: &mut impl Write, listed: &Listed) -> io::Result<()> {
 
 fn diff(out: &mut impl Write, differed: &Differed) -> io::Result<()> {
     let Differed { added, removed, changed, .. } = differed;
-    write!(out, "{} added, {} removed, {} changed", count(*added), count(*removed), count(*changed))?;
+    let (added, removed, changed) = (count(*added), count(*removed), count(*changed));
     match differed.reclassified {
-        0 => writeln!(out)?,
-        reclassified => writeln!(out, ", {} in another class", count(reclassified))?,
+        0 => say!(out, "differed", added = added, removed = removed, changed = changed)?,
+        moved => {
+            let moved = count(moved);
+            say!(out, "differed-moved", added = added, removed = removed, changed = changed, moved = moved)?;
+        }
     }
     channel::age(out, differed.old_channel.as_deref(), differed.old_fresh_age_seconds, differed.timekeepers)?;
     channel::age(out, differed.new_channel.as_deref(), differed.new_fresh_age_seconds, differed.timekeepers)?;
@@ -298,138 +315,45 @@ fn diff(out: &mut impl Write, differed: &Differed) -> io::Result<()> {
 
 fn verify(out: &mut impl Write, verified: &Verified) -> io::Result<()> {
     problems(out, &verified.problems, verified.problems_total)?;
-    let verdict = if verified.ok { "no problems" } else { "problems found" };
-    writeln!(
+    say!(
         out,
-        "{verdict}: {}, {}, {}, {} hashed in {}; {} missing, {} corrupt",
-        counted(verified.releases, "release"),
-        counted(verified.pages, "page"),
-        counted(verified.chunks, "chunk"),
-        bytes(verified.bytes),
-        span(verified.seconds),
-        count(verified.missing),
-        count(verified.corrupt),
+        "verified",
+        verdict = if verified.ok { text!("verified-sound") } else { text!("verified-problems") },
+        releases = counted(verified.releases, "release"),
+        pages = counted(verified.pages, "page"),
+        chunks = counted(verified.chunks, "chunk"),
+        size = bytes(verified.bytes),
+        time = span(verified.seconds),
+        missing = count(verified.missing),
+        corrupt = count(verified.corrupt)
     )?;
     classes::absent(out, verified.classes_absent)?;
     if verified.superseded > 0 {
-        let number = count(verified.superseded);
-        writeln!(out, "damaged records that do no harm, since their content was stored again: {number}")?;
+        say!(out, "verified-superseded", number = count(verified.superseded))?;
     }
-    if !verified.ok {
-        writeln!(
-            out,
-            "repair it with `chuan pull` from a node that has the data, or publish the source again"
-        )?;
-    }
-    Ok(())
+    if verified.ok { Ok(()) } else { say!(out, "verified-repair") }
 }
 
 fn rebuild(out: &mut impl Write, rebuilt: &Rebuilt) -> io::Result<()> {
     problems(out, &rebuilt.problems, rebuilt.problems_total)?;
-    writeln!(
+    say!(
         out,
-        "rebuilt the index from {} in {}: {}, {}, {}; {} lost",
-        counted(rebuilt.segments, "segment"),
-        span(rebuilt.seconds),
-        counted(rebuilt.chunks, "chunk"),
-        counted(rebuilt.pages, "page"),
-        counted(rebuilt.statements, "statement"),
-        count(rebuilt.lost),
+        "rebuilt",
+        segments = counted(rebuilt.segments, "segment"),
+        time = span(rebuilt.seconds),
+        chunks = counted(rebuilt.chunks, "chunk"),
+        pages = counted(rebuilt.pages, "page"),
+        statements = counted(rebuilt.statements, "statement"),
+        lost = count(rebuilt.lost)
     )
 }
 
 fn problems(out: &mut impl Write, problems: &[String], total: u64) -> io::Result<()> {
-    problems.iter().try_for_each(|problem| writeln!(out, "! {problem}"))?;
+    problems.iter().try_for_each(|problem| writeln!(out, "! {}", translated(problem)))?;
     match total.saturating_sub(problems.len() as u64) {
         0 => Ok(()),
-        more => writeln!(out, "! and {} more", count(more)),
+        more => say!(out, "problems-more", number = count(more)),
     }
-}
-
-fn status(out: &mut impl Write, status: &Status) -> io::Result<()> {
-    let identity = &status.identity;
-    writeln!(out, "node       {} {} ({})", short(&identity.id), identity.name, identity.role)?;
-    writeln!(out, "home       {}", identity.home)?;
-    match &status.listening {
-        Some(address) => writeln!(out, "serving    on {address} (process {})", status.pid)?,
-        None => writeln!(out, "serving    no")?,
-    }
-    let store = &status.store;
-    writeln!(
-        out,
-        "store      {}, {} in {}, {}",
-        counted(store.chunks, "chunk"),
-        bytes(store.segment_bytes),
-        counted(store.segments, "segment"),
-        counted(store.pages, "page"),
-    )?;
-    if store.lost > 0 {
-        writeln!(out, "           {} lost: see `chuan verify`", count(store.lost))?;
-    }
-    writeln!(out, "room       for {}", bytes(store.usable_bytes))?;
-    ledger::status(out, &status.ledger)?;
-    home::status(out, status)?;
-    status.libraries.iter().try_for_each(|library| library_status(out, library))?;
-    if status.peers.is_empty() {
-        return Ok(());
-    }
-    writeln!(out)?;
-    let mut table = Table::new(&["PEER", "NAME", "ADDRESS"]);
-    for peer in &status.peers {
-        table.row([short(&peer.id), peer.name.clone(), peer.addresses.first().cloned().unwrap_or_default()]);
-    }
-    write_table(out, &table)
-}
-
-fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<()> {
-    writeln!(out)?;
-    writeln!(out, "library    {} {}", library.name, library.id)?;
-    let keys = if library.keys.is_empty() { "none".to_owned() } else { library.keys.join(", ") };
-    writeln!(out, "trust      root {} (version {}); keys here: {keys}", library.root, library.root_version)?;
-    if !library.trust.is_empty() {
-        writeln!(out, "           {}", library.trust)?;
-    }
-    writeln!(
-        out,
-        "known      {}, {}",
-        counted(library.members, "member"),
-        counted(library.releases, "release")
-    )?;
-    if library.conflicts_open > 0 {
-        let open = counted(library.conflicts_open, "conflict");
-        writeln!(out, "!          {open} open: see `chuan conflicts {}`", library.name)?;
-    }
-    for refused in &library.refusals {
-        let (name, since) = (named(&refused.name, &refused.node), time(refused.at_ms));
-        writeln!(out, "!          refused by {name} since {since} UTC: {}", refused.message)?;
-    }
-    if library.pull_unfinished {
-        writeln!(out, "unfinished pull: `chuan pull {}` resumes it", library.name)?;
-    }
-    let mut table =
-        Table::new(&["CHANNEL", ">HERE", ">NEWEST", "STATE", "RELEASE HERE", "AGE", "FRESHNESS", "CLASSES"]);
-    for channel in &library.channels {
-        let here = channel.lag.here.as_ref();
-        table.row([
-            channel.name.clone(),
-            here.map_or_else(|| "-".to_owned(), |here| here.sequence.to_string()),
-            channel.sequence.to_string(),
-            channel::state(channel),
-            here.map_or_else(|| "-".to_owned(), |here| short(&here.release)),
-            channel::here_age(channel),
-            channel::freshness(channel.fresh_age_seconds, library.timekeepers)
-                .unwrap_or_else(|| "-".to_owned()),
-            classes::names(&channel.classes, channel.classes_absent),
-        ]);
-    }
-    if library.channels.is_empty() {
-        return Ok(());
-    }
-    write_table(out, &table)?;
-    // A channel that this home never pulled is not behind, except `live`.
-    let mut followed =
-        library.channels.iter().filter(|channel| channel.lag.here.is_some() || channel.name == LIVE);
-    followed.try_for_each(|channel| lag::behind(out, &channel.name, &channel.lag))
 }
 
 /// A node's name and the beginning of its id.
@@ -438,11 +362,21 @@ fn named(name: &str, id: &str) -> String {
 }
 
 fn held(complete: bool) -> String {
-    (if complete { "all" } else { "part" }).to_owned()
+    if complete { text!("held-all") } else { text!("held-part") }
 }
 
 fn short(id: &str) -> String {
     id.chars().take(SHORT).collect()
+}
+
+/// A line of a word and its value, with the values below each other.
+fn field(out: &mut impl Write, label: &str, value: &str) -> io::Result<()> {
+    writeln!(out, "{}{value}", pad(label, LABEL, Align::Left))
+}
+
+/// As [`field`], with more room for the word.
+fn wide_field(out: &mut impl Write, label: &str, value: &str) -> io::Result<()> {
+    writeln!(out, "{}{value}", pad(label, WIDE_LABEL, Align::Left))
 }
 
 fn write_table(out: &mut impl Write, table: &Table) -> io::Result<()> {

@@ -14,6 +14,7 @@ use super::{
     output::Output,
     signals::{Signals, hang_up},
 };
+use crate::text;
 
 pub(super) async fn serve(root: &Path, listen: Option<&str>, show: Show, log: &Log) -> Result<Exit> {
     let mut signals = Signals::that_end_a_server()?;
@@ -35,7 +36,8 @@ pub(super) async fn serve(root: &Path, listen: Option<&str>, show: Show, log: &L
         let id = node.id().to_string();
         let ready = Ready { event: "ready", node: id.clone(), address: address.to_string() };
         // Scripts wait for this line. When the reader closes the pipe after it, the node continues to serve.
-        Output::stdout(show.json, "serve").line(&format!("serving {id} on {address}"), &ready.object())?;
+        let text = text!("serving", node = id, address = address);
+        Output::stdout(show.json, "serve").line(&text, &ready.object())?;
     }
     loop {
         tokio::select! {

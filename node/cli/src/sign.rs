@@ -25,6 +25,7 @@ use super::{
     passphrase::TERMINAL,
     root::{self, RootVerb},
 };
+use crate::text;
 
 /// Options of `sign`.
 #[derive(Debug, Args)]
@@ -100,7 +101,7 @@ fn add_signatures(sign: &Sign, request: &mut Request, home: Option<Home>) -> Res
     if !sign.yes {
         let shown = Outcome::Request(Box::new(request::shown(&sign.file, request)));
         let look = format!("`chuan sign {} --show`", sign.file.display());
-        confirm(&text_of(&shown)?, "sign this?", &look)?;
+        confirm(&text_of(&shown)?, &text!("ask-sign"), &look)?;
     }
     let mut notes = Vec::new();
     for key in keys {
@@ -143,7 +144,7 @@ pub(super) fn confirm(text: &[u8], question: &str, look: &str) -> Result<()> {
     let mut terminal = io::stderr();
     let text = escape::lines(&String::from_utf8_lossy(text));
     terminal.write_all(text.as_bytes()).map_err(failed)?;
-    write!(terminal, "\n{question} Type yes: ").map_err(failed)?;
+    write!(terminal, "\n{question} {} ", text!("ask-type-yes")).map_err(failed)?;
     terminal.flush().map_err(failed)?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(failed)?;

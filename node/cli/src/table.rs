@@ -10,6 +10,23 @@ pub(super) enum Align {
     Right,
 }
 
+/// The heading of a column.
+#[derive(Debug)]
+pub(super) struct Heading {
+    align: Align,
+    text: String,
+}
+
+/// A column that is aligned to the left.
+pub(super) fn left(text: String) -> Heading {
+    Heading { align: Align::Left, text }
+}
+
+/// A column that is aligned to the right, for numbers.
+pub(super) fn right(text: String) -> Heading {
+    Heading { align: Align::Right, text }
+}
+
 /// Rows of text under headings.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -18,11 +35,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A table with these headings. A heading that begins with `>` aligns its column to the right.
-    pub(super) fn new(headings: &[&str]) -> Self {
-        let columns =
-            headings.iter().map(|h| if h.starts_with('>') { Align::Right } else { Align::Left }).collect();
-        let first = headings.iter().map(|heading| heading.trim_start_matches('>').to_owned()).collect();
+    /// A table with these headings.
+    pub(super) fn new(headings: &[Heading]) -> Self {
+        let columns = headings.iter().map(|heading| heading.align).collect();
+        let first = headings.iter().map(|heading| heading.text.clone()).collect();
         Self { columns, rows: vec![first] }
     }
 
@@ -67,9 +83,12 @@ mod tests {
 
     #[test]
     fn chinese_names_keep_columns_straight() {
-        let mut table = Table::new(&["NAME", ">SIZE", "ID"]);
+        let mut table = Table::new(&[left("NAME".into()), right("SIZE".into()), left("ID".into())]);
         table.row(["流浪地球".into(), "1".into(), "a".into()]);
         table.row(["film".into(), "1,234".into(), String::new()]);
         assert_eq!(table.lines(), ["NAME       SIZE  ID", "流浪地球      1  a", "film      1,234"]);
+        let mut table = Table::new(&[left("名称".into()), right("大小".into()), left("标识".into())]);
+        table.row(["a".into(), "1".into(), "b".into()]);
+        assert_eq!(table.lines(), ["名称  大小  标识", "a        1  b"]);
     }
 }

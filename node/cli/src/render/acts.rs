@@ -3,96 +3,104 @@
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{count, counted, time},
+    human::{count, time},
     outcome::{NodeTaken, PolicyShown, Preview, RequestShown},
 };
 
-use super::short;
-use crate::flags::theirs;
+use super::{counted, listed, short, translated, wide_field, word};
+use crate::{flags::theirs, say, text};
 
 /// The losses of an act, which was not signed.
 pub(super) fn preview(out: &mut impl Write, shown: &Preview) -> io::Result<()> {
-    writeln!(out, "{}: nothing was signed; the act:", shown.library_name)?;
-    shown.says.iter().try_for_each(|line| writeln!(out, "- {}", theirs(line)))?;
-    taken(out, &shown.nodes, "would")?;
+    say!(out, "preview", library = shown.library_name)?;
+    shown.says.iter().try_for_each(|line| writeln!(out, "- {}", theirs(&translated(line))))?;
+    taken(out, &shown.nodes, true)?;
     for channel in &shown.channels {
         let (name, before, lost) =
             (&channel.name, channel.sequence_before, counted(channel.releases, "release"));
         match channel.sequence_after {
             Some(after) => {
-                writeln!(out, "! channel {name} moves back from {before} to {after}: {lost} less")?
+                say!(out, "preview-moves-back", channel = name, before = before, after = after, lost = lost)?;
             }
-            None => writeln!(out, "! channel {name} has no release any more; it points to {before} now")?,
+            None => say!(out, "preview-no-release", channel = name, before = before)?,
         }
     }
     if shown.this_node {
-        writeln!(out, "! the node of this home loses its membership")?;
+        say!(out, "preview-this-node")?;
     }
     if shown.nodes.is_empty() && shown.channels.is_empty() {
-        writeln!(out, "it takes nothing away")?;
+        say!(out, "preview-nothing")?;
     }
     match &shown.refused {
-        Some(why) => writeln!(out, "! refused as it is: {}", why),
-        None if shown.confirm => writeln!(out, "`--yes` confirms it"),
+        Some(why) => say!(out, "preview-refused", why = translated(why)),
+        None if shown.confirm => say!(out, "preview-confirm"),
         None => Ok(()),
     }
 }
 
-/// Nodes that lose rights.
-pub(super) fn taken(out: &mut impl Write, nodes: &[NodeTaken], how: &str) -> io::Result<()> {
+/// Nodes that lose rights, or would lose them.
+pub(super) fn taken(out: &mut impl Write, nodes: &[NodeTaken], is_preview: bool) -> io::Result<()> {
     nodes.iter().try_for_each(|taken| {
-        let NodeTaken { node, name, before, after, .. } = taken;
-        let verb = if how.is_empty() { "loses".to_owned() } else { format!("{how} lose") };
-        match taken.loses.as_str() {
-            "membership" => writeln!(out, "! {name} {node} {verb} its membership; before: {before}"),
-            _ => writeln!(out, "! {name} {node} {verb} rights: {after}; before: {before}"),
+        let NodeTaken { node, name, .. } = taken;
+        let (before, after) = (translated(&taken.before), translated(&taken.after));
+        match (taken.loses.as_str(), is_preview) {
+            ("membership", true) => say!(out, "would-lose-all", name = name, node = node, before = before),
+            ("membership", false) => say!(out, "loses-all", name = name, node = node, before = before),
+            (_, true) => say!(out, "would-lose", name = name, node = node, after = after, before = before),
+            (_, false) => say!(out, "loses", name = name, node = node, after = after, before = before),
         }
     })
 }
 
 pub(super) fn request(out: &mut impl Write, shown: &RequestShown) -> io::Result<()> {
-    writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
-    writeln!(out, "             {}", shown.library_fingerprint)?;
-    writeln!(out, "requests     {}, sequence {}:", shown.kind, shown.sequence)?;
-    shown.says.iter().try_for_each(|line| writeln!(out, "             - {}", theirs(line)))?;
-    writeln!(out, "fingerprint  {}", shown.fingerprint)?;
-    writeln!(out, "made         {} UTC, valid until {}", time(shown.time_ms), time(shown.expires_ms))?;
+    wide_field(out, &text!("label-library"), &format!("{} {}", shown.library_name, shown.library))?;
+    wide_field(out, "", &shown.library_fingerprint)?;
+    let requests = text!("requests", kind = word(&shown.kind), sequence = shown.sequence);
+    wide_field(out, &text!("label-requests"), &requests)?;
+    shown
+        .says
+        .iter()
+        .try_for_each(|line| wide_field(out, "", &format!("- {}", theirs(&translated(line)))))?;
+    wide_field(out, &text!("label-fingerprint"), &shown.fingerprint)?;
+    let made = text!("made", time = time(shown.time_ms), until = time(shown.expires_ms));
+    wide_field(out, &text!("label-made"), &made)?;
     let tally = &shown.signatures;
     let keys = counted(tally.of, "key");
-    writeln!(out, "signatures   {} of {} needed, {keys} may sign", tally.have, tally.need)?;
+    let signatures = text!("signatures", have = tally.have, need = tally.need, keys = keys);
+    wide_field(out, &text!("label-signatures"), &signatures)?;
     let keys = |keys: &[String]| keys.iter().map(|key| short(key)).collect::<Vec<_>>().join(" ");
     if !shown.signed_by.is_empty() {
-        writeln!(out, "signed by    {}", keys(&shown.signed_by))?;
+        wide_field(out, &text!("label-signed-by"), &keys(&shown.signed_by))?;
     }
     if shown.applied {
-        writeln!(out, "applied: it is effective in this home, which passes it on to peers")?;
+        say!(out, "request-applied")?;
     } else if shown.complete {
-        writeln!(
-            out,
-            "complete: `chuan sign {} --apply` applies it, in any home of the library",
-            shown.file
-        )?;
+        say!(out, "request-complete", file = shown.file)?;
     } else {
-        writeln!(out, "waiting for  {}: `chuan sign {}`", keys(&shown.waiting_for), shown.file)?;
+        let waiting = text!("request-waiting", keys = keys(&shown.waiting_for), file = shown.file);
+        wide_field(out, &text!("label-waiting-for"), &waiting)?;
     }
-    shown.notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
+    shown.notes.iter().try_for_each(|note| writeln!(out, "{}", translated(note)))?;
     super::private_addresses(out, shown.addresses_private == Some(true))?;
     match &shown.ticket {
-        Some(ticket) => writeln!(out, "the ticket is valid once the request is applied:\n{ticket}"),
+        Some(ticket) => {
+            say!(out, "request-ticket")?;
+            writeln!(out, "{ticket}")
+        }
         None => Ok(()),
     }
 }
 
 pub(super) fn policy(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()> {
     if shown.set {
-        writeln!(out, "the policy of {} is set, sequence {}:", shown.library_name, shown.sequence)?;
+        say!(out, "policy-set", library = shown.library_name, sequence = shown.sequence)?;
     } else if !shown.changes.is_empty() {
-        writeln!(out, "{}: nothing was set; changes that the file makes:", shown.library_name)?;
+        say!(out, "policy-changes", library = shown.library_name)?;
     }
     if !shown.changes.is_empty() {
-        shown.changes.iter().try_for_each(|line| writeln!(out, "- {line}"))?;
+        shown.changes.iter().try_for_each(|line| writeln!(out, "- {}", translated(line)))?;
         if !shown.takes.is_empty() {
-            writeln!(out, "! less is kept, copied or served of: {}", shown.takes.join(", "))?;
+            say!(out, "policy-takes", classes = listed(&shown.takes))?;
         }
         return left(out, shown);
     }
@@ -100,25 +108,32 @@ pub(super) fn policy(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()
         Some(_) => {
             let signers: Vec<_> = shown.signers.iter().map(|key| short(key)).collect();
             let (sequence, made) = (shown.sequence, time(shown.time_ms));
-            writeln!(out, "sequence {sequence} of {made} UTC, signed by {}", signers.join(" "))?;
+            say!(out, "policy-signed", sequence = sequence, time = made, signers = signers.join(" "))?;
         }
         None if shown.classes.is_empty() && shown.findings.is_empty() && shown.excludes.is_empty() => {
-            writeln!(out, "{} has no policy: every class keeps everything", shown.library_name)?;
+            say!(out, "policy-none", library = shown.library_name)?;
         }
         None => {}
     }
-    writeln!(out, "known junk is {}", if shown.junk { "left out" } else { "published" })?;
+    if shown.junk {
+        say!(out, "junk-left-out")?
+    } else {
+        say!(out, "junk-published")?
+    }
     if !shown.excludes.is_empty() {
-        writeln!(out, "left out by name: {}", shown.excludes.join(" "))?;
+        say!(out, "policy-excludes", patterns = shown.excludes.join(" "))?;
     }
     for row in &shown.classes {
-        let name = row.name.clone().unwrap_or_else(|| format!("in slot {}", row.slot));
-        writeln!(out, "class {name}: {}", row.says.join("; "))?;
+        let name = row.name.clone().unwrap_or_else(|| text!("in-slot", slot = row.slot));
+        let says: Vec<_> = row.says.iter().map(|says| translated(says)).collect();
+        say!(out, "policy-class", class = name, says = says.join(&text!("joint")))?;
     }
     if shown.unknown > 0 {
-        writeln!(out, "{} fields are of a newer chuan", count(shown.unknown))?;
+        say!(out, "policy-unknown", number = count(shown.unknown))?;
     }
-    shown.findings.iter().try_for_each(|found| writeln!(out, "{}: {}", found.level, found.text))?;
+    for found in &shown.findings {
+        say!(out, "finding", level = word(&found.level), text = translated(&found.text))?;
+    }
     left(out, shown)
 }
 
@@ -126,5 +141,5 @@ fn left(out: &mut impl Write, shown: &PolicyShown) -> io::Result<()> {
     if shown.left.is_empty() {
         return Ok(());
     }
-    writeln!(out, "for `chuan publish --policy`, which a publisher signs: {}", shown.left.join(", "))
+    say!(out, "policy-left", settings = listed(&shown.left))
 }

@@ -3,99 +3,100 @@
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{counted, span, time},
+    human::time,
     outcome::{AuditActor, AuditGap, AuditRecord, AuditVerified, Audited, CheckpointShown},
 };
 
-use super::short;
+use super::{counted, short, span, translated, word};
+use crate::{say, text};
 
 pub(super) fn record(out: &mut impl Write, record: &AuditRecord) -> io::Result<()> {
     let AuditRecord { index, verb, subject, why, .. } = record;
     write!(out, "{index:>6}  {}  {verb:<11}  {subject}", time(record.time_ms))?;
     if let Some(library) = &record.library {
-        write!(out, "  in {}", short(library))?;
+        write!(out, "  {}", text!("record-in", library = short(library)))?;
     }
     match &record.actor {
         AuditActor::Node => {}
-        AuditActor::Peer { node, .. } => write!(out, "  by node {}", short(node))?,
-        AuditActor::Role { key, role } => write!(out, "  by {role} {}", short(key))?,
-        AuditActor::Nobody => write!(out, "  by an unknown peer")?,
+        AuditActor::Peer { node, .. } => write!(out, "  {}", text!("record-by-node", node = short(node)))?,
+        AuditActor::Role { key, role } => {
+            write!(out, "  {}", text!("record-by-role", role = role, key = short(key)))?;
+        }
+        AuditActor::Nobody => write!(out, "  {}", text!("record-by-unknown"))?,
     }
     if record.count > 1 {
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
         let seconds = record.span_ms as f64 / 1000.0;
-        write!(out, "  {} in {}", counted(u64::from(record.count), "time"), span(seconds))?;
+        let times = counted(u64::from(record.count), "time");
+        write!(out, "  {}", text!("record-times", times = times, time = span(seconds)))?;
     }
     match record.ending.as_str() {
         "ok" => writeln!(out),
-        ending if why.is_empty() => writeln!(out, "  {ending}"),
-        ending => writeln!(out, "  {ending}: {why}"),
+        ending if why.is_empty() => writeln!(out, "  {}", word(ending)),
+        ending => {
+            let text = text!("record-ending", ending = word(ending), why = translated(why));
+            writeln!(out, "  {text}")
+        }
     }
 }
 
 pub(super) fn listed(out: &mut impl Write, listed: &Audited) -> io::Result<()> {
-    writeln!(out, "{} in the log, the last one {}", counted(listed.count, "record"), short(&listed.head))
+    say!(out, "log-listed", records = counted(listed.count, "record"), head = short(&listed.head))
 }
 
 pub(super) fn exported(out: &mut impl Write, exported: &Audited) -> io::Result<()> {
-    let file = exported.file.as_deref().unwrap_or("standard output");
-    writeln!(out, "exported {} to {file}, the last one {}", counted(exported.count, "record"), exported.head)
+    let file = exported.file.clone().unwrap_or_else(|| text!("standard-output"));
+    let records = counted(exported.count, "record");
+    say!(out, "log-exported", records = records, file = file, head = exported.head)
 }
 
 pub(super) fn checkpoint(out: &mut impl Write, shown: &CheckpointShown) -> io::Result<()> {
-    writeln!(
+    say!(
         out,
-        "{} in the log of node {} at {} UTC, by key {}; written to {}",
-        counted(shown.count, "record"),
-        short(&shown.node),
-        time(shown.time_ms),
-        short(&shown.key),
-        shown.file
+        "checkpoint",
+        records = counted(shown.count, "record"),
+        node = short(&shown.node),
+        time = time(shown.time_ms),
+        key = short(&shown.key),
+        file = shown.file
     )
 }
 
 pub(super) fn verified(out: &mut impl Write, verified: &AuditVerified) -> io::Result<()> {
     let AuditVerified { count, proved, by, at, why, torn_bytes, gaps, .. } = verified;
     for AuditGap { from, to, checkpoint_node, checkpoint_key } in gaps {
-        writeln!(
+        say!(
             out,
-            "GAP: {} from record {from} on are missing; record {to} continues from a checkpoint of node {}, signed by key \
-             {checkpoint_key}",
-            counted(to - from, "record"),
-            short(checkpoint_node),
+            "log-gap",
+            records = counted(to - from, "record"),
+            from = from,
+            to = to,
+            node = short(checkpoint_node),
+            key = checkpoint_key
         )?;
     }
     if let Some(at) = at {
-        writeln!(out, "ALTERED: {why}")?;
-        return writeln!(
-            out,
-            "found at record {at}; proved unchanged: the first {}",
-            counted(*proved, "record")
-        );
+        say!(out, "log-altered", why = translated(why))?;
+        return say!(out, "log-altered-at", record = at, records = counted(*proved, "record"));
     }
-    let whose = if by == "file" { "the given checkpoint" } else { "this home's own checkpoint" };
     if let (Some(node), Some(key)) = (&verified.checkpoint_node, &verified.checkpoint_key) {
-        writeln!(out, "the given checkpoint is of node {}, signed by key {key}", short(node))?;
+        say!(out, "log-checkpoint-of", node = short(node), key = key)?;
     }
     if *proved > 0 {
-        writeln!(out, "proved unchanged: {}, by {whose}", counted(*proved, "record"))?;
+        let records = counted(*proved, "record");
+        match by.as_str() {
+            "file" => say!(out, "log-proved-by-file", records = records)?,
+            _ => say!(out, "log-proved-by-home", records = records)?,
+        }
     }
     if *proved < *count {
-        writeln!(
-            out,
-            "unproved from record {proved} on: {} in a valid chain, which may have been cut off or written anew",
-            counted(count - proved, "record"),
-        )?;
+        say!(out, "log-unproved", from = proved, records = counted(count - proved, "record"))?;
     }
     if *torn_bytes > 0 {
-        writeln!(out, "{torn_bytes} bytes at the end are incomplete; the next start cuts them off")?;
+        say!(out, "log-torn", bytes = torn_bytes)?;
     }
     if by != "file" {
-        writeln!(
-            out,
-            "the holder of this home could have written all of the log anew: for a stronger proof, take a checkpoint from a \
-             peer (`chuan audit checkpoint`) and give it with --checkpoint"
-        )?;
+        say!(out, "log-stronger-proof")?;
     }
     Ok(())
 }

@@ -6,43 +6,49 @@ use std::{
 };
 
 use chuan_api::{
-    human::{self, time},
+    human::time,
     outcome::{ChannelHistory, ChannelList, ChannelMoved, ChannelStatus, ConflictList, MoveRow, Vouched},
     spec::LIVE,
 };
 
-use super::{short, write_table};
-use crate::{flags::theirs, table::Table};
+use super::{counted, listed, short, translated, word, write_table};
+use crate::{
+    flags::theirs,
+    language, say,
+    table::{Heading, Table, left, right},
+    text,
+};
 
 /// The age of the release of a channel here.
 pub(super) fn here_age(channel: &ChannelStatus) -> String {
-    let since = |ms: i64| human::age(channel.lag.at_ms.saturating_sub(ms).max(0).unsigned_abs() / 1000);
+    let since = |ms: i64| language::age(channel.lag.at_ms.saturating_sub(ms).max(0).unsigned_abs() / 1000);
     channel.here_time_ms.map_or_else(|| "-".to_owned(), since)
 }
 
 /// Whether a channel is behind here, and whether the data of its newest release is here.
 pub(super) fn state(channel: &ChannelStatus) -> String {
     if channel.lag.here.is_none() && channel.name != LIVE {
-        return "not pulled".to_owned();
+        return text!("state-not-pulled");
     }
     match (channel.lag.behind, channel.complete) {
-        (0, true) => "current".to_owned(),
-        (0, false) => "current, part held".to_owned(),
-        (behind, _) => format!("{behind} behind"),
+        (0, true) => text!("state-current"),
+        (0, false) => text!("state-part-held"),
+        (behind, _) => text!("state-behind", number = behind),
     }
 }
 
 pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
+    let [time_of, by, publisher, follows] = signed_headings();
     let mut table = Table::new(&[
-        "CHANNEL",
-        ">SEQUENCE",
-        "RELEASE",
-        ">HERE",
-        "TIME (UTC)",
-        "BY",
-        "PUBLISHER",
-        "FOLLOWS",
-        "FRESHNESS",
+        left(text!("col-channel")),
+        right(text!("col-sequence")),
+        left(text!("col-release")),
+        right(text!("col-here")),
+        time_of,
+        by,
+        publisher,
+        follows,
+        left(text!("col-freshness")),
     ]);
     for channel in &list.channels {
         table.row([
@@ -51,7 +57,7 @@ pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
             short(&channel.said.release),
             channel.here_sequence.map_or_else(|| "-".to_owned(), |sequence| sequence.to_string()),
             time(channel.said.time_ms),
-            channel.said.by.clone(),
+            word(&channel.said.by),
             short(&channel.said.publisher),
             yes(channel.said.follow),
             freshness(channel.fresh_age_seconds, channel.timekeepers).unwrap_or_else(|| "-".to_owned()),
@@ -60,44 +66,59 @@ pub(super) fn list(out: &mut impl Write, list: &ChannelList) -> io::Result<()> {
     write_table(out, &table)
 }
 
+/// The headings of the time, the signer, the publisher and the flag of a channel statement.
+fn signed_headings() -> [Heading; 4] {
+    [text!("col-time"), text!("col-by"), text!("col-publisher"), text!("col-follows")].map(left)
+}
+
 pub(super) fn moved(out: &mut impl Write, moved: &ChannelMoved) -> io::Result<()> {
     let ChannelMoved { library_name: library, channel, .. } = moved;
     let MoveRow { sequence, release, publisher, follow, .. } = &channel.said;
-    let from = moved.before_sequence.map(|sequence| format!(", from {sequence}")).unwrap_or_default();
-    let new = if moved.before.is_none() { " (new)" } else { "" };
-    writeln!(out, "{library}@{}{new} points to {sequence} {}{from}", channel.name, short(release))?;
-    if moved.releases_back > 0 {
-        writeln!(
-            out,
-            "! it moved back: readers of {} lose {}",
-            channel.name,
-            human::counted(moved.releases_back, "release")
-        )?;
+    let name = format!("{library}@{}", channel.name);
+    let (from, release) = (moved.before_sequence, short(release));
+    match (from, &moved.before) {
+        (Some(from), Some(_)) => {
+            say!(out, "channel-moved", channel = name, sequence = sequence, release = release, from = from)?;
+        }
+        (None, Some(_)) => {
+            say!(out, "channel-points", channel = name, sequence = sequence, release = release)?
+        }
+        (_, None) => say!(out, "channel-new", channel = name, sequence = sequence, release = release)?,
     }
-    let follows =
-        if *follow { "it follows publisher" } else { "new releases do not move it; its publisher is" };
-    writeln!(out, "{follows} {}", short(publisher))?;
+    if moved.releases_back > 0 {
+        let lost = counted(moved.releases_back, "release");
+        say!(out, "channel-moved-back", channel = channel.name, releases = lost)?;
+    }
+    match follow {
+        true => say!(out, "channel-follows", publisher = short(publisher))?,
+        false => say!(out, "channel-stays", publisher = short(publisher))?,
+    }
     age(out, Some(&channel.name), channel.fresh_age_seconds, channel.timekeepers)?;
     if !channel.up_to_date {
-        writeln!(
-            out,
-            "that release is not here: the channel moves in this home with `chuan pull {library} --channel {}`",
-            channel.name
-        )?;
+        say!(out, "channel-not-here", library = library, channel = channel.name)?;
     }
     Ok(())
 }
 
 pub(super) fn history(out: &mut impl Write, history: &ChannelHistory) -> io::Result<()> {
-    let mut table =
-        Table::new(&[">MOVE", ">SEQUENCE", "RELEASE", "TIME (UTC)", "BY", "PUBLISHER", "FOLLOWS", "MESSAGE"]);
+    let [time_of, by, publisher, follows] = signed_headings();
+    let mut table = Table::new(&[
+        right(text!("col-move")),
+        right(text!("col-sequence")),
+        left(text!("col-release")),
+        time_of,
+        by,
+        publisher,
+        follows,
+        left(text!("col-message")),
+    ]);
     for row in &history.moves {
         table.row([
             row.statement_sequence.to_string(),
             row.sequence.to_string(),
             short(&row.release),
             time(row.time_ms),
-            row.by.clone(),
+            word(&row.by),
             short(&row.publisher),
             yes(row.follow),
             theirs(row.message.lines().next().unwrap_or_default()).into_owned(),
@@ -109,22 +130,23 @@ pub(super) fn history(out: &mut impl Write, history: &ChannelHistory) -> io::Res
 
 pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result<()> {
     if list.conflicts.is_empty() {
-        return writeln!(out, "no conflicts");
+        return say!(out, "no-conflicts");
     }
     for conflict in &list.conflicts {
-        let state = if conflict.settled { "settled" } else { "OPEN" };
-        writeln!(out, "{state}  {}: {} ({})", conflict.library_name, conflict.subject, conflict.kind)?;
-        writeln!(out, "      {}", conflict.advice)?;
+        let state = if conflict.settled { text!("conflict-settled") } else { text!("conflict-open") };
+        let (library, subject) = (&conflict.library_name, translated(&conflict.subject));
+        say!(out, "conflict", state = state, library = library, subject = subject, kind = conflict.kind)?;
+        writeln!(out, "      {}", translated(&conflict.advice))?;
         for proof in &conflict.statements {
             let signers: Vec<_> = proof.signers.iter().map(|key| short(key)).collect();
-            writeln!(
-                out,
-                "      {} at sequence {}, {} UTC, signed by {}",
-                short(&proof.statement),
-                proof.sequence,
-                time(proof.time_ms),
-                signers.join(", ")
-            )?;
+            let proof = text!(
+                "conflict-proof",
+                statement = short(&proof.statement),
+                sequence = proof.sequence,
+                time = time(proof.time_ms),
+                signers = listed(&signers)
+            );
+            writeln!(out, "      {proof}")?;
         }
     }
     Ok(())
@@ -133,11 +155,14 @@ pub(super) fn conflicts(out: &mut impl Write, list: &ConflictList) -> io::Result
 pub(super) fn vouched(out: &mut impl Write, vouched: &Vouched) -> io::Result<()> {
     let Vouched { library_name, channel, sequence, release, .. } = vouched;
     let signers: Vec<_> = vouched.signers.iter().map(|key| short(key)).collect();
-    writeln!(
+    say!(
         out,
-        "{} vouched: {library_name}@{channel} points to {sequence} {}",
-        signers.join(", "),
-        short(release)
+        "vouched",
+        signers = listed(&signers),
+        library = library_name,
+        channel = channel,
+        sequence = sequence,
+        release = short(release)
     )?;
     age(out, Some(&format!("{library_name}@{channel}")), vouched.fresh_age_seconds, 1)
 }
@@ -151,7 +176,7 @@ pub(super) fn age(
     timekeepers: u64,
 ) -> io::Result<()> {
     match (channel, freshness(fresh_age_seconds, timekeepers)) {
-        (Some(channel), Some(fresh)) => writeln!(out, "{channel} is {fresh}"),
+        (Some(channel), Some(fresh)) => say!(out, "channel-fresh", channel = channel, fresh = fresh),
         _ => Ok(()),
     }
 }
@@ -159,21 +184,21 @@ pub(super) fn age(
 /// The channels of a release in a table.
 pub(super) fn names(fresh_ages_seconds: &BTreeMap<String, Option<u64>>, timekeepers: u64) -> String {
     let name = |(name, seconds): (&String, &Option<u64>)| match freshness(*seconds, timekeepers) {
-        Some(fresh) => format!("{name} ({fresh})"),
+        Some(fresh) => text!("channel-of-release", channel = name, fresh = fresh),
         None => name.clone(),
     };
-    fresh_ages_seconds.iter().map(name).collect::<Vec<_>>().join(", ")
+    listed(&fresh_ages_seconds.iter().map(name).collect::<Vec<_>>())
 }
 
 /// How long ago enough timekeepers vouched for something; `None` in a library without timekeepers.
 pub(super) fn freshness(seconds: Option<u64>, timekeepers: u64) -> Option<String> {
     match (seconds, timekeepers) {
-        (Some(seconds), _) => Some(format!("vouched for {} ago", human::age(seconds))),
+        (Some(seconds), _) => Some(text!("vouched-for", age = language::age(seconds))),
         (None, 0) => None,
-        (None, _) => Some("not vouched for".to_owned()),
+        (None, _) => Some(text!("not-vouched-for")),
     }
 }
 
 fn yes(follow: bool) -> String {
-    (if follow { "yes" } else { "no" }).to_owned()
+    if follow { text!("yes") } else { text!("no") }
 }

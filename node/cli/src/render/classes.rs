@@ -7,6 +7,7 @@ use chuan_api::outcome::ClassRow;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Align, bytes, counted, pad};
+use crate::{say, text};
 
 /// One line per class, if there are several.
 pub(super) fn several(out: &mut impl Write, classes: &[ClassRow]) -> io::Result<()> {
@@ -16,7 +17,8 @@ pub(super) fn several(out: &mut impl Write, classes: &[ClassRow]) -> io::Result<
     let width = classes.iter().map(|class| class.name.width()).max().unwrap_or_default();
     classes.iter().try_for_each(|class| {
         let name = pad(&class.name, width, Align::Left);
-        writeln!(out, "  {name}  {}, {}", counted(class.files, "file"), bytes(class.bytes))
+        let content = text!("class-content", files = counted(class.files, "file"), size = bytes(class.bytes));
+        writeln!(out, "  {name}  {content}")
     })
 }
 
@@ -24,26 +26,18 @@ pub(super) fn several(out: &mut impl Write, classes: &[ClassRow]) -> io::Result<
 pub(super) fn absent(out: &mut impl Write, classes: u64) -> io::Result<()> {
     match classes {
         0 => Ok(()),
-        1 => writeln!(out, "1 class is not granted here"),
-        several => writeln!(out, "{several} classes are not granted here"),
+        classes => writeln!(out, "{}", counted(classes, "class not granted")),
     }
 }
 
 /// The classes that are granted and that the release does not have.
 pub(super) fn not_in_release(out: &mut impl Write, classes: &[String]) -> io::Result<()> {
-    classes.iter().try_for_each(|class| {
-        writeln!(out, "! class {class} is granted here, and the release has no such class")
-    })
+    classes.iter().try_for_each(|class| say!(out, "class-not-in-release", class = class))
 }
 
 /// The classes that were left out for the age of the channel.
 pub(super) fn stale(out: &mut impl Write, classes: &[String]) -> io::Result<()> {
-    classes.iter().try_for_each(|class| {
-        writeln!(
-            out,
-            "! class {class} was left out: the channel is older than it allows; name the release by its number to read it"
-        )
-    })
+    classes.iter().try_for_each(|class| say!(out, "class-stale", class = class))
 }
 
 /// The classes of a channel's release in a table.
@@ -51,7 +45,7 @@ pub(super) fn names(classes: &[String], absent: u64) -> String {
     let names = classes.join(",");
     match absent {
         0 => names,
-        absent => format!("{names} ({absent} not granted)"),
+        absent => text!("class-names", names = names, number = absent),
     }
 }
 

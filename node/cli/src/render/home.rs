@@ -6,74 +6,60 @@ use std::{
 };
 
 use chuan_api::{
-    human::{bytes, counted, time},
+    human::{bytes, time},
     outcome::{HomeBackedUp, HomeMoved, HomeRestored, Status},
 };
 
-use super::short;
-use crate::flags::quoted;
+use super::{counted, field, short};
+use crate::{flags::quoted, say, text};
 
 pub(super) fn backed_up(out: &mut impl Write, made: &HomeBackedUp) -> io::Result<()> {
-    writeln!(
+    say!(
         out,
-        "backup of node {} in {}: {}, {}, {}, {}",
-        short(&made.node),
-        made.file,
-        counted(made.keys.len() as u64, "key"),
-        counted_libraries(made.libraries),
-        counted(made.peers, "peer"),
-        bytes(made.bytes)
+        "backed-up",
+        node = short(&made.node),
+        file = made.file,
+        keys = counted(made.keys.len() as u64, "key"),
+        libraries = counted(made.libraries, "library"),
+        peers = counted(made.peers, "peer"),
+        size = bytes(made.bytes)
     )?;
-    for absent in &made.keys_absent {
-        writeln!(out, "! not in it: {absent} is a link, and its target is not there now; back it up apart")?;
-    }
-    writeln!(
-        out,
-        "keep it on another disk, and its passphrase in another place: both are needed to restore it"
-    )
+    made.keys_absent.iter().try_for_each(|absent| say!(out, "backup-absent", key = absent))?;
+    say!(out, "backup-keep")
 }
 
 pub(super) fn restored(out: &mut impl Write, made: &HomeRestored) -> io::Result<()> {
-    writeln!(
+    say!(
         out,
-        "{} is node {} ({}) as of {} UTC: {}, {}, {}",
-        made.home,
-        short(&made.node),
-        made.name,
-        time(made.time_ms),
-        counted(made.keys.len() as u64, "key"),
-        counted_libraries(made.libraries.len() as u64),
-        counted(made.peers, "peer")
+        "home-restored",
+        home = made.home,
+        node = short(&made.node),
+        name = made.name,
+        time = time(made.time_ms),
+        keys = counted(made.keys.len() as u64, "key"),
+        libraries = counted(made.libraries.len() as u64, "library"),
+        peers = counted(made.peers, "peer")
     )?;
-    writeln!(
-        out,
-        "if the old home still runs anywhere, stop it first: two homes with one key contradict each other"
-    )?;
+    say!(out, "home-restored-once")?;
     let home = with_home(&made.home);
-    made.libraries.iter().try_for_each(|library| {
-        writeln!(
-            out,
-            "`chuan{home} pull {library}` asks peers; before that, it signs nothing for the library"
-        )
-    })
+    made.libraries
+        .iter()
+        .try_for_each(|library| say!(out, "home-restored-pull", home = home, library = library))
 }
 
 pub(super) fn moved(out: &mut impl Write, moved: &HomeMoved) -> io::Result<()> {
     let how = match moved.copied {
-        true => format!("copied and compared {}, {}", counted(moved.files, "file"), bytes(moved.bytes)),
-        false => "renamed".to_owned(),
+        true => text!("home-copied", files = counted(moved.files, "file"), size = bytes(moved.bytes)),
+        false => text!("home-renamed"),
     };
-    writeln!(out, "the home is in {} now ({how}); {} is gone", moved.to, moved.from)?;
-    writeln!(out, "name it with --home or CHUAN_HOME, also where the node is started")
+    say!(out, "home-moved", to = moved.to, how = how, from = moved.from)?;
+    say!(out, "home-moved-next")
 }
 
 /// The three lines about the keys of a new library.
 pub(super) fn founded(out: &mut impl Write, home: &str) -> io::Result<()> {
-    writeln!(
-        out,
-        "! the keys are on this disk only: if they are lost, no release can be signed, and no mirror can help"
-    )?;
-    writeln!(out, "! write them to another disk, now and after each new key:")?;
+    say!(out, "founded-keys")?;
+    say!(out, "founded-backup")?;
     writeln!(out, "!   chuan{} home backup FILE", with_home(home))
 }
 
@@ -82,20 +68,11 @@ pub(super) fn status(out: &mut impl Write, status: &Status) -> io::Result<()> {
     let (backup, home) = (&status.backup, with_home(&status.identity.home));
     let of = backup.time_ms.map(time).unwrap_or_default();
     match backup.state.as_str() {
-        "current" => writeln!(out, "backup     of {of} UTC, with all keys"),
-        "outdated" => {
-            writeln!(out, "backup     of {of} UTC; keys have changed since: `chuan{home} home backup FILE`")
-        }
+        "current" => field(out, &text!("label-backup"), &text!("backup-current", time = of)),
+        "outdated" => field(out, &text!("label-backup"), &text!("backup-outdated", time = of, home = home)),
         _ if status.libraries.iter().all(|library| library.keys.is_empty()) => Ok(()),
-        _ => writeln!(
-            out,
-            "backup     none: keys of libraries are on this disk only; `chuan{home} home backup FILE`"
-        ),
+        _ => field(out, &text!("label-backup"), &text!("backup-none", home = home)),
     }
-}
-
-fn counted_libraries(count: u64) -> String {
-    if count == 1 { "1 library".to_owned() } else { format!("{count} libraries") }
 }
 
 /// The option that names a home, where it is not the one that is found without.

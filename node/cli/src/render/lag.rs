@@ -3,33 +3,39 @@
 
 use std::io::{self, Write};
 
-use chuan_api::{
-    human::age,
-    outcome::{Announcer, Asked, Lag},
-};
+use chuan_api::outcome::{Announcer, Asked, Lag};
 
-use super::short;
+use super::{listed, short, translated};
+use crate::{language::age, say, text};
 
 /// The newest announcement and the answers; nothing if the channel is up to date here.
 pub(super) fn behind(out: &mut impl Write, channel: &str, lag: &Lag) -> io::Result<()> {
     let (Some(since_ms), Some(announced)) = (lag.behind_since_ms, &lag.announced) else { return Ok(()) };
     let ago = |ms: i64| age(lag.at_ms.saturating_sub(ms).max(0).unsigned_abs() / 1000);
     let release = match announced.sequence {
-        Some(sequence) => format!("release {sequence} {}", short(&announced.release)),
-        None => format!("release {}", short(&announced.release)),
+        Some(sequence) => text!("release-of", sequence = sequence, release = short(&announced.release)),
+        None => text!("release-by-id", release = short(&announced.release)),
     };
     let here = match &lag.here {
-        Some(here) => format!("{} is here", here.sequence),
-        None => "nothing is here".to_owned(),
+        Some(here) => text!("lag-here", sequence = here.sequence),
+        None => text!("lag-nothing-here"),
     };
     let by: Vec<_> = announced.by.iter().map(announcer).collect();
-    let by = if by.is_empty() { "statements".to_owned() } else { by.join(", ") };
-    let heard = announced.heard_ms.map_or_else(String::new, |ms| format!(" {} ago", ago(ms)));
-    writeln!(
-        out,
-        "! {channel} is behind since {}: {here}, {release} was announced by {by}{heard}",
-        ago(since_ms)
-    )?;
+    let by = if by.is_empty() { text!("lag-statements") } else { listed(&by) };
+    let since = ago(since_ms);
+    match announced.heard_ms.map(ago) {
+        Some(heard) => say!(
+            out,
+            "lag-heard",
+            channel = channel,
+            since = since,
+            here = here,
+            release = release,
+            by = by,
+            heard = heard
+        )?,
+        None => say!(out, "lag", channel = channel, since = since, here = here, release = release, by = by)?,
+    }
     lag.asked.iter().try_for_each(|asked| writeln!(out, "    {}", answer(asked, &ago)))
 }
 
@@ -37,10 +43,12 @@ pub(super) fn behind(out: &mut impl Write, channel: &str, lag: &Lag) -> io::Resu
 pub(super) fn line(out: &mut impl Write, channel: Option<&str>, lag: Option<&Lag>) -> io::Result<()> {
     let (Some(channel), Some(lag)) = (channel, lag) else { return Ok(()) };
     let newest = lag.announced.as_ref().and_then(|announced| announced.sequence);
-    let newest = newest.map_or_else(String::new, |sequence| format!(": release {sequence} was announced"));
-    match lag.behind {
-        0 => Ok(()),
-        behind => writeln!(out, "! {channel} is {behind} behind here{newest}; `chuan pull` fetches it"),
+    match (lag.behind, newest) {
+        (0, _) => Ok(()),
+        (behind, Some(newest)) => {
+            say!(out, "lag-behind-of", channel = channel, number = behind, sequence = newest)
+        }
+        (behind, None) => say!(out, "lag-behind", channel = channel, number = behind),
     }
 }
 
@@ -58,15 +66,18 @@ fn named(node: &str, name: Option<&str>) -> String {
 /// The answer of one node.
 fn answer(asked: &Asked, ago: &dyn Fn(i64) -> String) -> String {
     let node = named(&asked.node, asked.name.as_deref());
-    let at = asked.address.as_ref().map_or_else(String::new, |address| format!(" at {address}"));
-    let holds = asked.holds.map_or_else(|| "no release".to_owned(), |sequence| sequence.to_string());
-    let text = match (asked.answer.as_str(), asked.announces) {
-        ("brought", _) => format!("sent {holds}"),
-        ("behind", true) => format!("announces that release, and says that it has {holds}"),
-        ("behind", false) => format!("has {holds}"),
-        (code, _) => asked.message.clone().unwrap_or_else(|| code.to_owned()),
+    let holds = asked.holds.map_or_else(|| text!("no-release"), |sequence| sequence.to_string());
+    let answer = match (asked.answer.as_str(), asked.announces) {
+        ("brought", _) => text!("asked-sent", release = holds),
+        ("behind", true) => text!("asked-announces", release = holds),
+        ("behind", false) => text!("asked-has", release = holds),
+        (code, _) => translated(asked.message.as_deref().unwrap_or(code)).into_owned(),
     };
-    format!("{node}{at}, asked {} ago: {text}", ago(asked.at_ms))
+    let ago = ago(asked.at_ms);
+    match &asked.address {
+        Some(address) => text!("asked-at", node = node, address = address, ago = ago, answer = answer),
+        None => text!("asked", node = node, ago = ago, answer = answer),
+    }
 }
 
 #[cfg(test)]

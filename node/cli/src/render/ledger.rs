@@ -3,84 +3,87 @@
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{bytes, counted},
+    human::bytes,
     outcome::{LedgerCopy, LedgerKept, LedgerShown, LedgerStatus},
 };
 
-use super::short;
+use super::{counted, field, short, translated};
+use crate::{say, text};
 
 pub(super) fn shown(out: &mut impl Write, shown: &LedgerShown) -> io::Result<()> {
     shown.copies.iter().try_for_each(|each| copy(out, each, &shown.node))?;
-    shown.found.iter().try_for_each(|found| writeln!(out, "found      {found}"))?;
+    shown.found.iter().try_for_each(|found| field(out, &text!("label-found"), &translated(found)))?;
     if let Some(why) = &shown.refused {
-        writeln!(out, "refused    {why}")?;
-        writeln!(
-            out,
-            "           put the right file back, or `chuan ledger keep a|b` makes both anew from one"
-        )?;
+        field(out, &text!("label-refused"), &translated(why))?;
+        field(out, "", &text!("ledger-choose"))?;
     }
     if shown.lost > 0 {
-        writeln!(out, "lost       {}; `chuan pull` asks peers for them", counted(shown.lost, "record"))?;
+        let lost = text!("ledger-lost-records", records = counted(shown.lost, "record"));
+        field(out, &text!("label-lost"), &lost)?;
     }
-    let verdict = match shown.verdict.as_str() {
-        "sound" => "both files are sound",
-        "mended" => "the next start repairs it",
-        "lost" => "both files are gone or unreadable; the next start begins a new ledger and asks peers",
-        _ => "the home does not open until a file is chosen",
-    };
-    writeln!(out, "{verdict}")
+    match shown.verdict.as_str() {
+        "sound" => say!(out, "ledger-sound"),
+        "mended" => say!(out, "ledger-repaired-next"),
+        "lost" => say!(out, "ledger-gone"),
+        _ => say!(out, "ledger-refused"),
+    }
 }
 
 /// The ledger in `status`; nothing if it is sound.
 pub(super) fn status(out: &mut impl Write, status: &LedgerStatus) -> io::Result<()> {
     match status.state.as_str() {
         "lost" => {
-            let lost = counted(status.lost, "record");
-            writeln!(out, "ledger     {lost} lost: `chuan pull` asks peers, `chuan verify` names them")?;
+            let lost = text!("ledger-lost", records = counted(status.lost, "record"));
+            field(out, &text!("label-ledger"), &lost)?;
         }
-        "mended" => writeln!(out, "ledger     damage was found and repaired when the home was opened")?,
-        "read-only" => writeln!(out, "ledger     damaged, and cannot be repaired: for reading only")?,
+        "mended" => field(out, &text!("label-ledger"), &text!("ledger-mended"))?,
+        "read-only" => field(out, &text!("label-ledger"), &text!("ledger-read-only"))?,
         _ => {}
     }
-    status.found.iter().try_for_each(|found| writeln!(out, "           {found}"))?;
-    status
-        .left_out
-        .iter()
-        .try_for_each(|library| writeln!(out, "left out   {} {}", library.library, library.reason))
+    status.found.iter().try_for_each(|found| field(out, "", &translated(found)))?;
+    status.left_out.iter().try_for_each(|library| {
+        let why = format!("{} {}", library.library, translated(&library.reason));
+        field(out, &text!("label-left-out"), &why)
+    })
 }
 
 pub(super) fn kept(out: &mut impl Write, kept: &LedgerKept) -> io::Result<()> {
     let LedgerKept { from, instead_of, left_behind, .. } = kept;
     if let Some(owner) = from.node.as_ref().filter(|owner| **owner != kept.node) {
-        writeln!(out, "{} is the ledger of another node, {}", from.path, short(owner))?;
+        say!(out, "ledger-of-other", path = from.path, node = short(owner))?;
     }
-    let verb = if kept.done { "made" } else { "would make" };
-    writeln!(out, "{verb} both files anew from {} ({})", from.path, counted(from.records, "record"))?;
+    let records = counted(from.records, "record");
+    match kept.done {
+        true => say!(out, "ledger-made", path = from.path, records = records)?,
+        false => say!(out, "ledger-would-make", path = from.path, records = records)?,
+    }
     if *left_behind > 0 {
-        writeln!(
-            out,
-            "{} of {} come after its last record and are not taken over",
-            counted(*left_behind, "record"),
-            instead_of.path
-        )?;
+        let records = counted(*left_behind, "record");
+        say!(out, "ledger-left-behind", records = records, path = instead_of.path)?;
     }
-    kept.set_aside.iter().try_for_each(|path| writeln!(out, "set aside  {path}"))
+    kept.set_aside.iter().try_for_each(|path| field(out, &text!("label-set-aside"), path))
 }
 
 fn copy(out: &mut impl Write, copy: &LedgerCopy, node: &str) -> io::Result<()> {
     write!(out, "ledger/{}   ", copy.name)?;
     if !copy.present {
-        return writeln!(out, "missing");
+        return say!(out, "ledger-copy-missing");
     }
-    match (&copy.node, copy.generation) {
-        (Some(owner), _) if owner != node => write!(out, "of another node, {}; ", short(owner))?,
-        (Some(_), Some(generation)) => write!(out, "generation {generation}; ")?,
-        _ => write!(out, "header damaged; ")?,
-    }
-    let (first, last) = (copy.first, copy.last);
-    write!(out, "{}, {first} to {last}, {}", counted(copy.records, "record"), bytes(copy.bytes))?;
-    match copy.damaged {
-        0 => writeln!(out),
-        damaged => writeln!(out, "; {} damaged", counted(damaged, "place")),
-    }
+    let head = match (&copy.node, copy.generation) {
+        (Some(owner), _) if owner != node => text!("ledger-copy-other", node = short(owner)),
+        (Some(_), Some(generation)) => text!("ledger-copy-generation", generation = generation),
+        _ => text!("ledger-copy-no-header"),
+    };
+    let records = text!(
+        "ledger-copy-records",
+        records = counted(copy.records, "record"),
+        first = copy.first,
+        last = copy.last,
+        size = bytes(copy.bytes)
+    );
+    let damage = match copy.damaged {
+        0 => String::new(),
+        damaged => text!("joint") + &text!("ledger-copy-damaged", places = counted(damaged, "place")),
+    };
+    writeln!(out, "{head}{}{records}{damage}", text!("joint"))
 }

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{bytes, count, counted, span},
+    human::{bytes, count},
     outcome::{GapRow, Published},
 };
 
-use super::{classes, home, short};
+use super::{classes, counted, home, short, span, translated};
+use crate::{say, text};
 
 /// Most items of a list that are named.
 const NAMED: usize = 20;
@@ -18,16 +19,16 @@ pub(super) fn published(out: &mut impl Write, published: &Published) -> io::Resu
         preview(out, published)?;
     } else {
         release(out, published)?;
-        writeln!(
+        say!(
             out,
-            "{}, {}: read {} in {}, skipped {} unchanged; new: {}, {}",
-            counted(published.files, "file"),
-            bytes(published.bytes_total),
-            bytes(published.bytes_read),
-            span(published.seconds),
-            bytes(published.bytes_skipped),
-            counted(published.chunks_new, "chunk"),
-            bytes(published.chunk_bytes_new),
+            "published-content",
+            files = counted(published.files, "file"),
+            size = bytes(published.bytes_total),
+            read = bytes(published.bytes_read),
+            time = span(published.seconds),
+            skipped = bytes(published.bytes_skipped),
+            chunks = counted(published.chunks_new, "chunk"),
+            new = bytes(published.chunk_bytes_new)
         )?;
         classes::several(out, &published.classes)?;
     }
@@ -37,89 +38,76 @@ pub(super) fn published(out: &mut impl Write, published: &Published) -> io::Resu
 fn release(out: &mut impl Write, published: &Published) -> io::Result<()> {
     let Published { library_name: name, sequence, .. } = published;
     if published.founded {
-        writeln!(
-            out,
-            "founded library {name} ({}); its keys are in this home, root 1 of 1",
-            published.library
-        )?;
+        say!(out, "founded", name = name, library = published.library)?;
         published.home.iter().try_for_each(|root| home::founded(out, root))?;
     }
     if published.side && published.changed {
-        writeln!(out, "published, live did not move: {name}@{sequence} {}", published.release)?;
-        let (follows, switch) = match published.live_follows {
-            true => (format!("publisher {}", short(&published.live_publisher)), " --publisher KEY"),
-            false => ("no publisher".to_owned(), ""),
+        say!(out, "published-aside", name = name, sequence = sequence, release = published.release)?;
+        return match published.live_follows {
+            true => {
+                let publisher = short(&published.live_publisher);
+                say!(out, "live-follows", publisher = publisher, name = name, sequence = sequence)
+            }
+            false => say!(out, "live-stays", name = name, sequence = sequence),
         };
-        return writeln!(
-            out,
-            "live follows {follows}; `chuan channel set {name} live {sequence}{switch}` switches to it"
-        );
     }
-    if published.changed {
-        return writeln!(out, "published {name}@{sequence} {}", published.release);
+    let release = &published.release;
+    match (published.changed, published.side) {
+        (true, _) => say!(out, "published", name = name, sequence = sequence, release = release),
+        (false, true) => say!(out, "unchanged-aside", name = name, sequence = sequence, release = release),
+        (false, false) => say!(out, "unchanged", name = name, sequence = sequence, release = release),
     }
-    let is = if published.side { "is not on live" } else { "is current" };
-    writeln!(out, "nothing changed: {name}@{sequence} {} {is}", published.release)
 }
 
 fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
     let Published { library_name: name, sequence, .. } = published;
     if published.founded {
-        writeln!(out, "dry run: would found library {name}")?;
+        say!(out, "would-found", name = name)?;
     } else if !published.changed {
-        writeln!(
-            out,
-            "dry run: no file is new, changed or gone since {name}@{sequence}; folders, links and modes are not compared"
-        )?;
+        say!(out, "would-change-nothing", name = name, sequence = sequence)?;
     } else {
-        writeln!(out, "dry run: would publish a release after {name}@{sequence}")?;
+        say!(out, "would-publish", name = name, sequence = sequence)?;
     }
-    let row = |word, files, size| format!("{word}: {}, {}", counted(files, "file"), bytes(size));
-    writeln!(
+    let files = |files, size| text!("class-content", files = counted(files, "file"), size = bytes(size));
+    say!(
         out,
-        "{}; {}; {}; {}",
-        row("new", published.files_new, published.bytes_new),
-        row("changed", published.files_changed, published.bytes_changed),
-        row("gone", published.files_gone, published.bytes_gone),
-        row("in all", published.files, published.bytes_total),
+        "would-publish-files",
+        new = files(published.files_new, published.bytes_new),
+        changed = files(published.files_changed, published.bytes_changed),
+        gone = files(published.files_gone, published.bytes_gone),
+        all = files(published.files, published.bytes_total)
     )
 }
 
 /// The items that differ between the release and the source. Notes have named the skipped items already.
 fn not_taken(out: &mut impl Write, published: &Published) -> io::Result<()> {
     if published.excluded_total > 0 {
-        writeln!(out, "excluded by patterns: {}", counted(published.excluded_total, "item"))?;
+        say!(out, "excluded", items = counted(published.excluded_total, "item"))?;
         if published.dry_run {
             let named = &published.excluded;
-            named
-                .iter()
-                .take(NAMED)
-                .try_for_each(|item| writeln!(out, "  {} ({})", item.path.escape_debug(), item.reason))?;
+            named.iter().take(NAMED).try_for_each(|item| {
+                let (path, why) = (item.path.escape_debug(), translated(&item.reason));
+                writeln!(out, "  {}", text!("excluded-item", path = path, why = why))
+            })?;
             more(out, named.len(), published.excluded_total)?;
         }
     }
     if published.skipped_total > 0 {
-        writeln!(out, "left out: {}", counted(published.skipped_total, "item"))?;
+        say!(out, "left-out", items = counted(published.skipped_total, "item"))?;
     }
     if published.xattrs_left_total > 0 {
-        writeln!(
-            out,
-            "extended attributes of {} are left out; --xattrs takes those of the namespace `user`, up to 1 KiB a file",
-            counted(published.xattrs_left_total, "file")
-        )?;
+        say!(out, "xattrs-left-out", files = counted(published.xattrs_left_total, "file"))?;
     }
     if published.unsettled_total > 0 {
-        let being_written = counted(published.unsettled_total, "file");
-        writeln!(out, "changed while they were read, and not taken as they are now: {being_written}")?;
+        say!(out, "unsettled", files = counted(published.unsettled_total, "file"))?;
         rows(out, &published.unsettled, published.unsettled_total)?;
     }
     if published.gaps_total > 0 {
-        let word = if published.dry_run { "would have" } else { "has" };
-        writeln!(
-            out,
-            "the release {word} gaps: {} could not be taken",
-            counted(published.gaps_total, "item")
-        )?;
+        let items = counted(published.gaps_total, "item");
+        match published.dry_run {
+            true => say!(out, "would-have-gaps", items = items)?,
+            false => say!(out, "has-gaps", items = items)?,
+        }
         rows(out, &published.gaps, published.gaps_total)?;
     }
     Ok(())
@@ -127,11 +115,12 @@ fn not_taken(out: &mut impl Write, published: &Published) -> io::Result<()> {
 
 fn rows(out: &mut impl Write, rows: &[GapRow], total: u64) -> io::Result<()> {
     for row in rows.iter().take(NAMED) {
-        let stands = match row.stands.as_str() {
-            "previous" => "stays as it was published",
-            _ => "is not in the release",
+        let (path, why) = (row.path.escape_debug(), translated(&row.reason));
+        let line = match row.stands.as_str() {
+            "previous" => text!("gap-stays", path = path, why = why),
+            _ => text!("gap-absent", path = path, why = why),
         };
-        writeln!(out, "  {} ({}): {stands}", row.path.escape_debug(), row.reason)?;
+        writeln!(out, "  {line}")?;
     }
     more(out, rows.len(), total)
 }
@@ -139,7 +128,7 @@ fn rows(out: &mut impl Write, rows: &[GapRow], total: u64) -> io::Result<()> {
 fn more(out: &mut impl Write, listed: usize, total: u64) -> io::Result<()> {
     let named = listed.min(NAMED) as u64;
     if total > named {
-        writeln!(out, "  and {} more; --json names up to 1,000", count(total - named))?;
+        writeln!(out, "  {}", text!("items-more", number = count(total - named)))?;
     }
     Ok(())
 }

@@ -5,34 +5,37 @@ use std::io::{self, Write};
 use chuan_api::outcome::Restored;
 
 use super::{bytes, channel, classes, count, counted, lag, short, span};
+use crate::{say, text};
 
 /// The restored items, the items that stay, and the failures.
 pub(super) fn restored(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
-    let (done, wrote) = match restored.dry_run {
-        true => ("would restore", "would write"),
-        false => ("restored", "wrote"),
-    };
-    writeln!(out, "{done} {} to {}", short(&restored.release), restored.dest)?;
+    let release = short(&restored.release);
+    match restored.dry_run {
+        true => say!(out, "would-restore", release = release, folder = restored.dest)?,
+        false => say!(out, "restored", release = release, folder = restored.dest)?,
+    }
     channel::age(out, restored.channel.as_deref(), restored.fresh_age_seconds, restored.timekeepers)?;
     lag::line(out, restored.channel.as_deref(), restored.lag.as_ref())?;
-    writeln!(
+    let content =
+        text!("class-content", files = counted(restored.files, "file"), size = bytes(restored.bytes_total));
+    let (written, size) = (count(restored.files_written), bytes(restored.bytes_written));
+    let (unchanged, reused) = (count(restored.files_unchanged), bytes(restored.bytes_reused));
+    let wrote = match restored.dry_run {
+        true => text!("would-write", number = written, size = size),
+        false => text!("wrote", number = written, size = size),
+    };
+    say!(
         out,
-        "{}, {}: {wrote} {} ({}), left {} alone, reused {} in {}",
-        counted(restored.files, "file"),
-        bytes(restored.bytes_total),
-        count(restored.files_written),
-        bytes(restored.bytes_written),
-        count(restored.files_unchanged),
-        bytes(restored.bytes_reused),
-        span(restored.seconds),
+        "restored-content",
+        content = content,
+        wrote = wrote,
+        unchanged = unchanged,
+        reused = reused,
+        time = span(restored.seconds)
     )?;
     rest(out, restored)?;
     if restored.failures_total > 0 {
-        writeln!(
-            out,
-            "! {} not restored; --json lists the paths and the reasons",
-            counted(restored.failures_total, "path")
-        )?;
+        say!(out, "not-restored", paths = counted(restored.failures_total, "path"))?;
     }
     classes::stale(out, &restored.classes_stale)?;
     classes::absent(out, restored.classes_absent)
@@ -41,19 +44,22 @@ pub(super) fn restored(out: &mut impl Write, restored: &Restored) -> io::Result<
 /// Hard links, removed items, and items that stay.
 fn rest(out: &mut impl Write, restored: &Restored) -> io::Result<()> {
     if restored.files_linked > 0 {
-        writeln!(out, "{} of these are hard links to others", counted(restored.files_linked, "file"))?;
+        say!(out, "restored-links", files = counted(restored.files_linked, "file"))?;
     }
     if restored.xattrs_left > 0 {
-        let files = counted(restored.xattrs_left, "file");
-        writeln!(out, "extended attributes of {files} are not restored; --xattrs restores them")?;
+        say!(out, "xattrs-not-restored", files = counted(restored.xattrs_left, "file"))?;
     }
     if let Some(removed) = both(restored.files_removed, restored.folders_removed) {
-        let verb = if restored.dry_run { "would remove" } else { "removed" };
-        writeln!(out, "{verb} {removed} that the release does not have")?;
+        match restored.dry_run {
+            true => say!(out, "would-remove", items = removed)?,
+            false => say!(out, "removed", items = removed)?,
+        }
     }
     if let Some(left) = both(restored.files_left, restored.folders_left) {
-        let verb = if restored.files_left + restored.folders_left == 1 { "stays" } else { "stay" };
-        writeln!(out, "{left} {verb} that the release does not have; --delete removes them")?;
+        match restored.files_left + restored.folders_left {
+            1 => say!(out, "one-stays", items = left)?,
+            _ => say!(out, "several-stay", items = left)?,
+        }
     }
     Ok(())
 }
@@ -63,7 +69,9 @@ fn both(files: u64, folders: u64) -> Option<String> {
         (0, 0) => None,
         (files, 0) => Some(counted(files, "file")),
         (0, folders) => Some(counted(folders, "folder")),
-        (files, folders) => Some(format!("{} and {}", counted(files, "file"), counted(folders, "folder"))),
+        (files, folders) => {
+            Some(text!("both", files = counted(files, "file"), folders = counted(folders, "folder")))
+        }
     }
 }
 

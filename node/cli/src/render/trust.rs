@@ -3,125 +3,160 @@
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{bytes, count, counted, time},
+    human::{bytes, count, time},
     outcome::{
         ALL_CLASSES, Carried, Fingerprints, KeyShown, MemberChanged, MemberList, MemberRow, Offered,
         ProposalShown, RoleShown, RootShown, TallyShown,
     },
 };
 
-use super::{acts, short, write_table};
-use crate::{flags::theirs, table::Table};
+use super::{acts, counted, listed, short, translated, wide_field, word, write_table};
+use crate::{
+    flags::theirs,
+    say,
+    table::{Table, left},
+    text,
+};
 
 pub(super) fn key(out: &mut impl Write, shown: &KeyShown) -> io::Result<()> {
     writeln!(out, "{}", shown.key)?;
-    writeln!(out, "fingerprint  {}", shown.fingerprint)?;
-    let passphrase = if shown.encrypted { "with a passphrase" } else { "WITHOUT a passphrase" };
-    writeln!(out, "secret half  {} ({passphrase})", shown.file)
+    wide_field(out, &text!("label-fingerprint"), &shown.fingerprint)?;
+    let secret = match shown.encrypted {
+        true => text!("secret-encrypted", file = shown.file),
+        false => text!("secret-plain", file = shown.file),
+    };
+    wide_field(out, &text!("label-secret"), &secret)
 }
 
 /// A file of roots: the current root, then the proposed one.
 pub(super) fn root(out: &mut impl Write, shown: &RootShown) -> io::Result<()> {
-    writeln!(out, "library      {} {}", shown.library_name, shown.library)?;
-    writeln!(out, "             {}", shown.library_fingerprint)?;
+    wide_field(out, &text!("label-library"), &format!("{} {}", shown.library_name, shown.library))?;
+    wide_field(out, "", &shown.library_fingerprint)?;
     match &shown.fingerprint {
         Some(fingerprint) => {
-            writeln!(out, "now          version {}: {fingerprint}", shown.version)?;
+            let root = text!("root-version", version = shown.version, fingerprint = fingerprint);
+            wide_field(out, &text!("label-now"), &root)?;
             roles(out, &shown.roles, shown.expires_ms)?;
         }
-        None => writeln!(out, "now          no root is signed yet")?,
+        None => wide_field(out, &text!("label-now"), &text!("root-none"))?,
     }
     writeln!(out)?;
     match &shown.proposal {
         Some(proposed) => proposal(out, proposed)?,
-        None => writeln!(out, "proposed     nothing")?,
+        None => wide_field(out, &text!("label-proposed"), &text!("proposed-nothing"))?,
     }
-    shown.notes.iter().try_for_each(|note| writeln!(out, "{note}"))
+    shown.notes.iter().try_for_each(|note| writeln!(out, "{}", translated(note)))
 }
 
 fn roles(out: &mut impl Write, roles: &[RoleShown], expires_ms: i64) -> io::Result<()> {
     roles.iter().try_for_each(|held| role(out, held))?;
     match expires_ms {
         0 => Ok(()),
-        ms => writeln!(out, "renew by     {} UTC; an overdue root stays valid", time(ms)),
+        ms => wide_field(out, &text!("label-renew-by"), &text!("renew-by", time = time(ms))),
     }
 }
 
 fn role(out: &mut impl Write, held: &RoleShown) -> io::Result<()> {
-    let scope = if held.classes == [ALL_CLASSES] {
-        String::new()
-    } else {
-        format!(" of {}", held.classes.join(", "))
-    };
     let keys: Vec<_> = held.keys.iter().map(|key| short(key)).collect();
-    writeln!(out, "{:<12} {} of {}{scope}: {}", held.role, held.threshold, keys.len(), keys.join(" "))
+    let (threshold, number, keys) = (held.threshold, keys.len(), keys.join(" "));
+    let text = match held.classes == [ALL_CLASSES] {
+        true => text!("role", threshold = threshold, number = number, keys = keys),
+        false => {
+            let classes = listed(&held.classes);
+            text!("role-of", threshold = threshold, number = number, classes = classes, keys = keys)
+        }
+    };
+    wide_field(out, &held.role, &text)
 }
 
 fn proposal(out: &mut impl Write, proposed: &ProposalShown) -> io::Result<()> {
-    writeln!(out, "proposed     version {}: {}", proposed.version, proposed.fingerprint)?;
+    let root = text!("root-version", version = proposed.version, fingerprint = proposed.fingerprint);
+    wide_field(out, &text!("label-proposed"), &root)?;
     roles(out, &proposed.roles, proposed.expires_ms)?;
-    proposed.changes.iter().try_for_each(|change| writeln!(out, "             - {change}"))?;
-    let of = |tally: &TallyShown| format!("{} of {} needed", tally.have, tally.need);
-    let old = proposed.under_old.as_ref().map(|old| format!("{} by keys of the current root, ", of(old)));
-    writeln!(
-        out,
-        "signatures   {}{} by keys of this root",
-        old.unwrap_or_default(),
-        of(&proposed.under_new)
-    )?;
+    proposed
+        .changes
+        .iter()
+        .try_for_each(|change| wide_field(out, "", &format!("- {}", translated(change))))?;
+    let of = |tally: &TallyShown| text!("tally", have = tally.have, need = tally.need);
+    let new = of(&proposed.under_new);
+    let signatures = match &proposed.under_old {
+        Some(old) => text!("signatures-of-both", old = of(old), new = new),
+        None => text!("signatures-of-one", new = new),
+    };
+    wide_field(out, &text!("label-signatures"), &signatures)?;
     if proposed.complete {
-        return writeln!(out, "complete: it takes effect when it is applied to a home");
+        return say!(out, "root-complete");
     }
     let keys: Vec<_> = proposed.waiting_for.iter().map(|key| short(key)).collect();
-    writeln!(out, "waiting for  {}", keys.join(" "))
+    wide_field(out, &text!("label-waiting-for"), &keys.join(" "))
 }
 
 pub(super) fn fingerprints(out: &mut impl Write, shown: &Fingerprints) -> io::Result<()> {
-    writeln!(out, "library      {}", shown.library)?;
+    wide_field(out, &text!("label-library"), &shown.library)?;
+    let versioned = |fingerprint: &String, version| {
+        text!("fingerprint-of-version", fingerprint = fingerprint, version = version)
+    };
     if let Some(root) = &shown.root {
-        writeln!(out, "root         {root} (version {})", shown.version)?;
+        wide_field(out, &text!("label-root"), &versioned(root, shown.version))?;
     }
     match &shown.proposed {
-        Some(proposed) => writeln!(out, "proposed     {proposed} (version {})", shown.version + 1),
+        Some(proposed) => wide_field(out, &text!("label-proposed"), &versioned(proposed, shown.version + 1)),
         None => Ok(()),
     }
 }
 
 pub(super) fn carried(out: &mut impl Write, carried: &Carried) -> io::Result<()> {
     let (number, size) = (counted(carried.statements, "statement"), bytes(carried.bytes));
-    writeln!(out, "wrote {number} of library {}, {size}, to {}", short(&carried.library), carried.file)
+    let library = short(&carried.library);
+    say!(out, "carried", statements = number, library = library, size = size, file = carried.file)
 }
 
 pub(super) fn offered(out: &mut impl Write, offered: &Offered) -> io::Result<()> {
     for row in offered.statements.iter().filter(|row| !row.counts()) {
-        writeln!(out, "{} {} {}: {}", row.result, row.kind, short(&row.statement), row.reason)?;
+        say!(
+            out,
+            "offered-row",
+            result = word(&row.result),
+            kind = row.kind,
+            statement = short(&row.statement),
+            why = translated(&row.reason)
+        )?;
     }
     let new = offered.statements.iter().filter(|row| row.result == "new").count() as u64;
     let known = offered.statements.iter().filter(|row| row.result == "known").count() as u64;
-    writeln!(out, "{} new, {} known already", counted(new, "statement"), count(known))
+    say!(out, "offered", new = counted(new, "statement"), known = count(known))
 }
 
 pub(super) fn members(out: &mut impl Write, list: &MemberList) -> io::Result<()> {
-    let mut table =
-        Table::new(&["NODE", "NAME", "STATE", "ROLE", "REGION", "VERBS", "CLASSES", "UNTIL (UTC)", "BY"]);
+    let mut table = Table::new(&[
+        left(text!("col-node")),
+        left(text!("col-name")),
+        left(text!("col-state")),
+        left(text!("col-role")),
+        left(text!("col-region")),
+        left(text!("col-verbs")),
+        left(text!("col-classes")),
+        left(text!("col-until")),
+        left(text!("col-by")),
+    ]);
     for row in &list.members {
         table.row([
             short(&row.node),
             row.name.clone(),
-            row.state.clone(),
+            word(&row.state),
             row.role.clone(),
             row.region.clone(),
             row.verbs.clone(),
             classes(row),
             if row.expires_ms == 0 { String::new() } else { time(row.expires_ms) },
-            row.by.clone(),
+            word(&row.by),
         ]);
     }
     write_table(out, &table)?;
     for row in &list.members {
         let Some(at) = row.revoked_ms else { continue };
-        let why = if row.reason.is_empty() { "no reason given".into() } else { theirs(&row.reason) };
-        writeln!(out, "{} {} was revoked on {} UTC: {why}", short(&row.node), row.name, time(at))?;
+        let why = if row.reason.is_empty() { text!("no-reason") } else { theirs(&row.reason).into_owned() };
+        say!(out, "was-revoked", node = short(&row.node), name = row.name, time = time(at), why = why)?;
     }
     Ok(())
 }
@@ -130,28 +165,42 @@ pub(super) fn member(out: &mut impl Write, changed: &MemberChanged) -> io::Resul
     let row = &changed.row;
     let node = short(&row.node);
     if row.state != "member" {
-        writeln!(out, "{node} is {} now", row.state)?;
+        say!(out, "member-state", node = node, state = word(&row.state))?;
     } else {
         writeln!(out, "{node} {}", rights(row))?;
     }
     if let Some(before) = &changed.before {
-        writeln!(out, "before: {}", rights(before))?;
+        say!(out, "member-before", rights = rights(before))?;
     }
     let others: Vec<_> = changed.taken.iter().filter(|taken| taken.node != row.node).cloned().collect();
-    acts::taken(out, &others, "")
+    acts::taken(out, &others, false)
+}
+
+/// The role of a node in a sentence.
+fn node_role(role: &str) -> String {
+    match role {
+        "origin" => text!("role-origin"),
+        "mirror" => text!("role-mirror"),
+        "edge" => text!("role-edge"),
+        other => other.to_owned(),
+    }
 }
 
 fn rights(row: &MemberRow) -> String {
-    let region = if row.region.is_empty() { String::new() } else { format!(" in region {}", row.region) };
-    let (name, role, verbs) = (&row.name, &row.role, &row.verbs);
-    let article = if role.starts_with(['o', 'e']) { "an" } else { "a" };
-    format!("{name} is {article} {role}{region} that may {verbs} in {}", classes(row))
+    let (name, role, verbs, region) = (&row.name, node_role(&row.role), &row.verbs, &row.region);
+    match region.is_empty() {
+        true => text!("rights", name = name, role = role, verbs = verbs, classes = classes(row)),
+        false => {
+            let classes = classes(row);
+            text!("rights-in", name = name, role = role, region = region, verbs = verbs, classes = classes)
+        }
+    }
 }
 
 fn classes(row: &MemberRow) -> String {
     match (row.verbs.as_str(), row.classes.as_slice()) {
         ("", _) => String::new(),
-        (_, [all]) if all == ALL_CLASSES => "all".to_owned(),
+        (_, [all]) if all == ALL_CLASSES => text!("classes-all"),
         (_, classes) => classes.join(","),
     }
 }

@@ -30,6 +30,7 @@ use super::{
     passphrase::TERMINAL,
     sign::{confirm, text_of},
 };
+use crate::text;
 
 /// A command on a file of roots.
 #[derive(Debug, Subcommand)]
@@ -284,7 +285,7 @@ fn sign(file: &Path, keys: Vec<PathBuf>, yes: bool) -> Result<Outcome> {
     let keyring = Keyring::new(keys, None, TERMINAL);
     if !yes {
         let look = format!("`chuan root show {}`", file.display());
-        confirm(&text_of(&shown(file, &draft, Vec::new()))?, "sign this?", &look)?;
+        confirm(&text_of(&shown(file, &draft, Vec::new()))?, &text!("ask-sign"), &look)?;
     }
     for key in keyring.named_keys()? {
         draft.sign(&key)?;

@@ -1,0 +1,112 @@
+//! The answer of `status` as text.
+
+use std::io::{self, Write};
+
+use chuan_api::{
+    human::{bytes, count, time},
+    outcome::{LibraryStatus, Status},
+    spec::LIVE,
+};
+
+use super::{
+    Table, channel, classes, counted, field, home, lag, ledger, left, listed, named, right, short,
+    translated, write_table,
+};
+use crate::{say, text};
+
+/// The node, its store and ledger, its libraries with their channels, its peers.
+pub(super) fn shown(out: &mut impl Write, status: &Status) -> io::Result<()> {
+    let identity = &status.identity;
+    let node = format!("{} {} ({})", short(&identity.id), identity.name, identity.role);
+    field(out, &text!("label-node"), &node)?;
+    field(out, &text!("label-home"), &identity.home)?;
+    let serving = match &status.listening {
+        Some(address) => text!("serving-on", address = address, process = status.pid),
+        None => text!("serving-no"),
+    };
+    field(out, &text!("label-serving"), &serving)?;
+    let store = &status.store;
+    let held = text!(
+        "store-held",
+        chunks = counted(store.chunks, "chunk"),
+        size = bytes(store.segment_bytes),
+        segments = counted(store.segments, "segment"),
+        pages = counted(store.pages, "page"),
+    );
+    field(out, &text!("label-store"), &held)?;
+    if store.lost > 0 {
+        field(out, "", &text!("store-lost", number = count(store.lost)))?;
+    }
+    field(out, &text!("label-room"), &text!("room-for", size = bytes(store.usable_bytes)))?;
+    ledger::status(out, &status.ledger)?;
+    home::status(out, status)?;
+    status.libraries.iter().try_for_each(|library| library_status(out, library))?;
+    if status.peers.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut table =
+        Table::new(&[left(text!("col-peer")), left(text!("col-name")), left(text!("col-address"))]);
+    for peer in &status.peers {
+        table.row([short(&peer.id), peer.name.clone(), peer.addresses.first().cloned().unwrap_or_default()]);
+    }
+    write_table(out, &table)
+}
+
+fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<()> {
+    writeln!(out)?;
+    field(out, &text!("label-library"), &format!("{} {}", library.name, library.id))?;
+    let keys = if library.keys.is_empty() { text!("keys-none") } else { listed(&library.keys) };
+    let trust = text!("trust-root", root = library.root, version = library.root_version, keys = keys);
+    field(out, &text!("label-trust"), &trust)?;
+    if !library.trust.is_empty() {
+        field(out, "", &translated(&library.trust))?;
+    }
+    let (members, releases) = (counted(library.members, "member"), counted(library.releases, "release"));
+    let known = text!("library-known", members = members, releases = releases);
+    field(out, &text!("label-known"), &known)?;
+    if library.conflicts_open > 0 {
+        let open = counted(library.conflicts_open, "conflict");
+        field(out, "!", &text!("conflicts-open", conflicts = open, library = library.name))?;
+    }
+    for refused in &library.refusals {
+        let (name, since) = (named(&refused.name, &refused.node), time(refused.at_ms));
+        let why = translated(&refused.message);
+        field(out, "!", &text!("refused-by", node = name, since = since, why = why))?;
+    }
+    if library.pull_unfinished {
+        say!(out, "pull-unfinished", library = library.name)?;
+    }
+    let mut table = Table::new(&[
+        left(text!("col-channel")),
+        right(text!("col-here")),
+        right(text!("col-newest")),
+        left(text!("col-state")),
+        left(text!("col-release-here")),
+        left(text!("col-age")),
+        left(text!("col-freshness")),
+        left(text!("col-classes")),
+    ]);
+    for channel in &library.channels {
+        let here = channel.lag.here.as_ref();
+        table.row([
+            channel.name.clone(),
+            here.map_or_else(|| "-".to_owned(), |here| here.sequence.to_string()),
+            channel.sequence.to_string(),
+            channel::state(channel),
+            here.map_or_else(|| "-".to_owned(), |here| short(&here.release)),
+            channel::here_age(channel),
+            channel::freshness(channel.fresh_age_seconds, library.timekeepers)
+                .unwrap_or_else(|| "-".to_owned()),
+            classes::names(&channel.classes, channel.classes_absent),
+        ]);
+    }
+    if library.channels.is_empty() {
+        return Ok(());
+    }
+    write_table(out, &table)?;
+    // A channel that this home never pulled is not behind, except `live`.
+    let mut followed =
+        library.channels.iter().filter(|channel| channel.lag.here.is_some() || channel.name == LIVE);
+    followed.try_for_each(|channel| lag::behind(out, &channel.name, &channel.lag))
+}
