@@ -1,4 +1,5 @@
-//! The command line in Chinese: texts for people are Chinese; exit codes and JSON are those of the English one.
+//! The command line in Chinese: texts for people are Chinese; exit codes and JSON are those of the English
+//! one.
 
 use std::{net::UdpSocket, path::Path};
 

@@ -5,12 +5,15 @@ use std::{ffi::OsString, path::PathBuf};
 
 use chuan::engine::id::NodeId;
 use chuan_api::command::{Carry, ChannelVerb, Command, PolicyVerb, Role, Signed};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, parser::ValueSource};
+use clap::{
+    CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, error::ErrorKind, parser::ValueSource,
+};
 
 use super::{
     help::{self, GLOBAL},
     home::HomeVerb,
     key::KeyVerb,
+    language::{self, Language},
     ledger::LedgerVerb,
     library,
     root::RootVerb,
@@ -45,9 +48,13 @@ pub(super) struct Cli {
     pub(super) verb: Verb,
 }
 
-/// The grammar with all its help.
+/// The grammar with all its help, in the language of the process.
 pub(super) fn command() -> clap::Command {
-    help::complete(library::add_other_form(Cli::command()))
+    command_in(language::chosen())
+}
+
+fn command_in(language: Language) -> clap::Command {
+    help::complete(library::add_other_form(Cli::command()), language)
 }
 
 /// Reads the command line of this process.
@@ -57,7 +64,18 @@ pub(super) fn parse() -> Result<Cli, clap::Error> {
 
 /// Reads a command line: the name of the program first.
 pub(super) fn parse_line(line: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let mut command = command();
+    // Chinese texts are put into the grammar only if its help is shown.
+    match parse_by(command_in(Language::English), line.clone()) {
+        Err(error) if is_help(&error) && language::is_chinese() => parse_by(command(), line),
+        result => result,
+    }
+}
+
+fn is_help(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
+}
+
+fn parse_by(mut command: clap::Command, line: Vec<OsString>) -> Result<Cli, clap::Error> {
     let line = library::rewritten(&command, line);
     let matches = command.try_get_matches_from_mut(line).map_err(help::with_better_hints)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;

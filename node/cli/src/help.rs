@@ -11,7 +11,7 @@ use clap::{
 
 use super::{
     examples,
-    language::{self, is_chinese},
+    language::{self, Language},
 };
 
 /// The heading of the options of every command.
@@ -25,8 +25,8 @@ Options of every command: --home DIR, --json, --progress HOW, -v, -q, -h
 /// The last line of the short help of the program.
 const HELP_OF_COMMAND: &str = "`chuan COMMAND -h` explains a command.";
 
-/// The commands by what they are for, in the order of the help: the heading, its id in the Chinese help, and the
-/// commands.
+/// The commands by what they are for, in the order of the help: the heading, its id in the Chinese help, and
+/// the commands.
 const GROUPS: &[(&str, &str, &[&str])] = &[
     (
         "Everyday commands:",
@@ -94,37 +94,43 @@ const SYNONYMS: &[(&str, &[&str])] = &[
 ];
 
 /// The grammar with groups and examples.
-pub(super) fn complete(program: Command) -> Command {
-    let program = if is_chinese() { language::help::in_chinese(program) } else { program };
-    let groups = groups(&program);
+pub(super) fn complete(program: Command, language: Language) -> Command {
+    let program = match language {
+        Language::English => program,
+        Language::Chinese => language::help::in_chinese(program),
+    };
+    let groups = groups(&program, language);
     let template =
         format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}");
     let program = program.mut_args(|arg| if arg.is_global_set() { arg.hide_short_help(true) } else { arg });
     let program = program.mut_subcommands(|command| {
         let name = command.get_name().to_owned();
-        with_examples(command, &name)
+        with_examples(command, &name, language)
     });
     program
         .help_template(template)
         .after_help(format!(
             "{}\n{}",
-            chinese_or("global-short", GLOBAL_SHORT),
-            chinese_or("help-of-command", HELP_OF_COMMAND)
+            text_in(language, "global-short", GLOBAL_SHORT),
+            text_in(language, "help-of-command", HELP_OF_COMMAND)
         ))
-        .after_long_help(chinese_or("exit-codes", EXIT_HELP))
+        .after_long_help(text_in(language, "exit-codes", EXIT_HELP))
 }
 
 /// A text of the help: with this id in the Chinese catalogue, or the English one.
-fn chinese_or(id: &str, english: &'static str) -> String {
-    if is_chinese() { language::help::extra(id) } else { english.to_owned() }
+fn text_in(language: Language, id: &str, english: &'static str) -> String {
+    match language {
+        Language::English => english.to_owned(),
+        Language::Chinese => language::help::extra(id),
+    }
 }
 
 /// The lists of commands, each with its heading.
-fn groups(program: &Command) -> String {
+fn groups(program: &Command, language: Language) -> String {
     let mut text = String::new();
     let width = program.get_subcommands().map(|command| command.get_name().len()).max().unwrap_or_default();
     for (heading, id, names) in GROUPS {
-        let _ = writeln!(text, "{}", chinese_or(id, heading));
+        let _ = writeln!(text, "{}", text_in(language, id, heading));
         for name in *names {
             let about =
                 program.find_subcommand(name).and_then(Command::get_about).cloned().unwrap_or_default();
@@ -135,12 +141,12 @@ fn groups(program: &Command) -> String {
     text
 }
 
-fn with_examples(command: Command, path: &str) -> Command {
+fn with_examples(command: Command, path: &str, language: Language) -> Command {
     let command = command.mut_subcommands(|below| {
         let path = format!("{path} {}", below.get_name());
-        with_examples(below, &path)
+        with_examples(below, &path, language)
     });
-    let command = command.after_help(chinese_or("global-short", GLOBAL_SHORT));
+    let command = command.after_help(text_in(language, "global-short", GLOBAL_SHORT));
     let examples = examples::of(path);
     let width = match examples {
         [] => return command,
@@ -151,12 +157,15 @@ fn with_examples(command: Command, path: &str) -> Command {
         .iter()
         .enumerate()
         .map(|(at, (line, effect))| {
-            let effect = if is_chinese() { language::help::effect(path, at) } else { (*effect).to_owned() };
+            let effect = match language {
+                Language::English => (*effect).to_owned(),
+                Language::Chinese => language::help::effect(path, at),
+            };
             format!("{}\n", format!("  {line:<width$}    {effect}").trim_end())
         })
         .collect();
     let heading = if examples.len() == 1 { "Example:" } else { "Examples:" };
-    let heading = chinese_or("examples", heading);
+    let heading = text_in(language, "examples", heading);
     command.after_long_help(format!("{heading}\n{lines}"))
 }
 

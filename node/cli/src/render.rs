@@ -34,8 +34,9 @@ use crate::{say, text};
 const SHORT: usize = 10;
 /// Width of a size in streamed listings, whose widths are not known in advance.
 const SIZE_WIDTH: usize = 9;
-/// Width of the words before the values of an answer, and of those of a file that waits for signatures.
+/// Width of the words before the values of an answer.
 const LABEL: usize = 11;
+/// Width of the words before the values of keys, roots and requests.
 const WIDE_LABEL: usize = 13;
 
 /// Writes an answer.

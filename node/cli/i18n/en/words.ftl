@@ -67,3 +67,7 @@ name-temporary = Temporary failure in name resolution
 
 write-manual = write manual pages to { $dir }
 invalid-class-name = class name `{ $name }`: { $why }
+rights-pull = pull in { $classes }
+rights-watch = watch in { $classes }
+rights-both = pull,watch in { $classes }
+keys-threshold = { $n_threshold } of { $n_keys }

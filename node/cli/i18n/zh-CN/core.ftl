@@ -209,7 +209,7 @@ has-no-class-known-here-if = { $library } 没有类别 `{ $unknown }`（本地�
 ## node/core/src/authority/grant.rs
 
 another-operator-signed-a-statement-about = 另一位操作员同时签署了关于该节点的声明，生效的是那一条；请看 `chuan members`，再执行一次
-is-the-node-of-this-home = { $node } 是本主目录的节点，它将被关在 { $library } 之外，同时还有{ $preview }；如果确实要这样，请用 --this-node
+is-the-node-of-this-home = { $node } 是本主目录的节点，它将被关在 { $library } 之外，同时还有 { $preview }；如果确实要这样，请用 --this-node
 other-node = 其他节点
 another-operator-keeps-granting-the-node = 另一位操作员一直在授权该节点；请与对方商定，再执行一次
 no-classes-are-given-name-them = 没有给出类别；请用 --class 指明，或用 --all-classes 给出全部：授权没有默认的类别

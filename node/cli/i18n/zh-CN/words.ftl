@@ -67,3 +67,7 @@ name-temporary = 名字解析暂时失败
 
 write-manual = 把手册页写到 { $dir }
 invalid-class-name = 类别名 `{ $name }`：{ $why }
+rights-pull = pull，{ $classes }
+rights-watch = watch，{ $classes }
+rights-both = pull、watch，{ $classes }
+keys-threshold = { $n_keys } 取 { $n_threshold }

@@ -1,5 +1,5 @@
-//! The help in Chinese: the texts of commands and arguments are replaced in the grammar, and what `clap` writes
-//! itself is replaced in the help that it made.
+//! The help in Chinese: the texts of commands and arguments are replaced in the grammar, and the words of
+//! `clap` in the help that it made.
 
 use clap::{Arg, ArgAction, Command, builder::PossibleValue};
 use fluent_bundle::FluentValue;
@@ -14,7 +14,7 @@ const WIDE: usize = 96;
 /// The place of `--help` and `--version` among the options: the last ones.
 const LAST: usize = 999;
 
-/// What `clap` writes itself, and the ids of its Chinese.
+/// Words that `clap` writes, and the ids of their Chinese.
 const OF_CLAP: [(&str, &str); 7] = [
     ("Options of every command:", "clap-global"),
     ("Usage:", "clap-usage"),
@@ -180,7 +180,7 @@ mod tests {
             assert!(line.width() <= 12, "{line}");
             assert!(!line.starts_with(['，', '。', '）']) && !line.ends_with('（'), "{line}");
         }
-        assert_eq!(wrapped(text, 12).replace('\n', "").replace(' ', ""), text.replace(' ', ""));
+        assert_eq!(wrapped(text, 12).replace(['\n', ' '], ""), text.replace(' ', ""));
         assert!(wrapped(text, 12).lines().any(|line| line.contains("chuan")));
     }
 }

@@ -1,7 +1,7 @@
-//! Translates sentences that other crates make: failures, notes, warnings, findings. They are English text when
-//! they get here, often from another process. The English catalogue has the pattern of each sentence, with
-//! named variables; a sentence that matches is made again from the Chinese pattern. The values of variables
-//! are translated in the same way, since one sentence is often a part of another one ("open /x: …").
+//! Translates sentences that other crates make: failures, notes, warnings, findings. They are English text
+//! when they get here, often from another process. The English catalogue has the pattern of each sentence,
+//! with named variables; a sentence that matches is made again from the Chinese pattern. The values of
+//! variables are translated in the same way, since one sentence is often a part of another one ("open /x: …").
 //!
 //! A sentence without a pattern stays English: nothing is hidden.
 
@@ -84,7 +84,8 @@ fn within(text: &str, depth: usize) -> Option<String> {
     Some(Catalogue::sentences().format(pattern.id, &args))
 }
 
-/// A text of two parts, as `FILE: SENTENCE` or `SENTENCE; SENTENCE`, of which one at least is in the catalogue.
+/// A text of two parts, as `FILE: SENTENCE` or `SENTENCE; SENTENCE`, of which one at least is in the
+/// catalogue.
 fn parts(text: &str, depth: usize) -> Option<String> {
     MARKS.into_iter().find_map(|(mark, chinese)| {
         text.match_indices(mark).find_map(|(at, _)| {

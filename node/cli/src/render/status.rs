@@ -57,7 +57,8 @@ fn library_status(out: &mut impl Write, library: &LibraryStatus) -> io::Result<(
     writeln!(out)?;
     field(out, &text!("label-library"), &format!("{} {}", library.name, library.id))?;
     let keys = if library.keys.is_empty() { text!("keys-none") } else { listed(&library.keys) };
-    let trust = text!("trust-root", root = library.root, version = library.root_version, keys = keys);
+    let trust =
+        text!("trust-root", root = translated(&library.root), version = library.root_version, keys = keys);
     field(out, &text!("label-trust"), &trust)?;
     if !library.trust.is_empty() {
         field(out, "", &translated(&library.trust))?;
