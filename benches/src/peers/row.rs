@@ -22,7 +22,7 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    pub(crate) const ALL: [Task; 8] = [
+    pub(crate) const ALL: [Task; 9] = [
         Task::TakeNew,
         Task::TakeChanged,
         Task::Copy,
