@@ -1,7 +1,7 @@
 //! Translates sentences that other crates make: failures, notes, warnings, findings. They are English text
 //! when they get here, often from another process. The English catalogue has the pattern of each sentence,
 //! with named variables; a sentence that matches is made again from the Chinese pattern. The values of
-//! variables are translated in the same way, since one sentence is often a part of another one ("open /x: …").
+//! variables are translated in the same way: one sentence is often a part of another one ("open /x: …").
 //!
 //! A sentence without a pattern stays English: nothing is hidden.
 
