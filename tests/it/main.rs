@@ -21,6 +21,7 @@ mod kill;
 mod language;
 mod ledger;
 mod many_files;
+mod mistakes;
 mod origin_lost;
 mod publish_folders;
 mod recovery;

@@ -1,11 +1,12 @@
 //! A record, outside the home, of what each publisher's key has signed on this machine. With it a home can
 //! show that it lacks no statement of its own key, although no peer can be asked.
 //!
-//! A file per library has, for each key, the number and the sum of its releases and channel statements. It is
-//! written before such a statement goes into the ledger. So it is never behind the ledger: a home that was
-//! restored from a backup, or a copy of a home on this machine that did not sign the last statement, has
-//! another sum, and does not match. The same home matches again once it got the missing statements back. A
-//! crash between the two writes leaves a record that does not match either, and peers are asked as before.
+//! A file per library has, for each key, the number and the sum of its releases and channel statements.
+//! Before such a statement goes into the ledger, the record gets the sum with it; after the ledger has it,
+//! the record drops the sum without it. So the record is never behind the ledger: a home that was restored
+//! from a backup, or a copy of a home on this machine that did not sign the last statement, has another sum,
+//! and does not match. The same home matches again once it got the missing statements back. After a crash
+//! between the two writes the record has both sums, and the home matches with either.
 //!
 //! This cannot show: a copy of the home on another machine that signs with the same key, and a snapshot
 //! of the whole machine that is put back, record included. `docs/operations.md` says what to do there.
@@ -54,6 +55,29 @@ struct Record {
     machine: String,
     /// The statements of each publisher's key.
     keys: BTreeMap<String, Sum>,
+    /// The same with the statements that are being written into the ledger; empty once it has them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    begun: BTreeMap<String, Sum>,
+}
+
+impl Record {
+    fn matches(&self, key: &PublicKey, sum: &Sum) -> bool {
+        let key = key.to_string();
+        [self.keys.get(&key), self.begun.get(&key)].contains(&Some(sum))
+    }
+}
+
+/// The finding of the record about the statements of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// The library has every statement that the key has signed on this machine, as far as it is recorded.
+    Complete,
+    /// The key has signed other statements on this machine than the library has.
+    Different,
+    /// This machine has no record of the key.
+    NoRecord,
+    /// No record can be kept outside the home.
+    NoPlace,
 }
 
 /// The releases and channel statements of one key.
@@ -101,11 +125,17 @@ impl SignedRecord {
         Self { dir: Some(dir.to_owned()), ..Self::default() }
     }
 
-    /// Whether `library` has every statement that `key` has signed on this machine, as far as it is recorded.
-    /// Blocks.
-    pub(crate) fn vouches(&self, library: &Library, key: &PublicKey) -> bool {
-        let recorded = self.read(&library.id()).keys.remove(&key.to_string());
-        recorded.is_some_and(|sum| sum == Sum::of(library, key, &[]))
+    /// Whether `library` has every statement that `key` has signed on this machine. Blocks.
+    pub(crate) fn evidence(&self, library: &Library, key: &PublicKey) -> Evidence {
+        if self.dir.is_none() {
+            return Evidence::NoPlace;
+        }
+        let record = self.read(&library.id());
+        if record.matches(key, &Sum::of(library, key, &[])) {
+            return Evidence::Complete;
+        }
+        let is_recorded = record.keys.contains_key(&key.to_string());
+        if is_recorded { Evidence::Different } else { Evidence::NoRecord }
     }
 
     /// Records what `key` has signed in `library`: peers were asked and know no more, or the caller decided
@@ -113,6 +143,7 @@ impl SignedRecord {
     pub(crate) fn trust(&self, library: &Library, key: &PublicKey) {
         self.change(&library.id(), |record| {
             record.keys.insert(key.to_string(), Sum::of(library, key, &[]));
+            record.begun.remove(&key.to_string());
         });
     }
 
@@ -131,11 +162,27 @@ impl SignedRecord {
         self.change(&after.id(), |record| {
             for key in &signers {
                 let before = Sum::of(after, key, &ids);
-                let matches =
-                    record.keys.get(&key.to_string()).map_or(before.count == 0, |sum| *sum == before);
-                if matches {
-                    record.keys.insert(key.to_string(), Sum::of(after, key, &[]));
+                let is_first = before.count == 0 && !record.keys.contains_key(&key.to_string());
+                if is_first || record.matches(key, &before) {
+                    record.keys.insert(key.to_string(), before);
+                    record.begun.insert(key.to_string(), Sum::of(after, key, &[]));
                 }
+            }
+        });
+    }
+
+    /// Records that the ledger has the statements of `library` which [`SignedRecord::before_write`] recorded.
+    /// Blocks.
+    pub(crate) fn after_write(&self, library: &Library) {
+        if self.read(&library.id()).begun.is_empty() {
+            return;
+        }
+        self.change(&library.id(), |record| {
+            for (key, sum) in std::mem::take(&mut record.begun) {
+                let has = key.parse::<PublicKey>().is_ok_and(|key| Sum::of(library, &key, &[]) == sum);
+                // Another command may be writing the statement meanwhile.
+                let sums = if has { &mut record.keys } else { &mut record.begun };
+                sums.insert(key, sum);
             }
         });
     }
@@ -226,22 +273,34 @@ mod tests {
     fn a_home_vouches_for_itself_only_with_all_that_its_key_signed_here() {
         let dir = tempfile::tempdir().unwrap();
         let (signed, publisher) = (SignedRecord::at(&dir.path().join("state")), key(3).public());
+        let evidence = |library: &Library| signed.evidence(library, &publisher);
         let empty = films();
-        assert!(!signed.vouches(&empty, &publisher), "nothing is recorded");
+        assert_eq!(evidence(&empty), Evidence::NoRecord);
         let (one, first) = with_release(&empty, 1);
         signed.before_write(&one, &[&first]);
-        assert!(signed.vouches(&one, &publisher));
-        assert!(!signed.vouches(&empty, &publisher), "a crash before the write");
+        // A crash here leaves the home with the statement or without it.
+        assert_eq!([&empty, &one].map(evidence), [Evidence::Complete; 2]);
+        signed.after_write(&empty);
+        assert_eq!(evidence(&empty), Evidence::Complete, "the ledger does not have it yet");
+        signed.after_write(&one);
+        assert_eq!([&empty, &one].map(evidence), [Evidence::Different, Evidence::Complete]);
         let (two, second) = with_release(&one, 2);
         signed.before_write(&two, &[&second]);
-        assert!(signed.vouches(&two, &publisher) && !signed.vouches(&one, &publisher), "a restored backup");
+        signed.after_write(&two);
+        assert_eq!(
+            [&one, &two].map(evidence),
+            [Evidence::Different, Evidence::Complete],
+            "a restored backup"
+        );
 
         // The restored home signs another release: its record does not become right by that.
         let (other, rival) = with_release(&one, 3);
         signed.before_write(&other, &[&rival]);
-        assert!(!signed.vouches(&other, &publisher) && signed.vouches(&two, &publisher));
+        signed.after_write(&other);
+        assert_eq!([&other, &two].map(evidence), [Evidence::Different, Evidence::Complete]);
         signed.trust(&other, &publisher);
-        assert!(signed.vouches(&other, &publisher) && !signed.vouches(&two, &publisher));
+        assert_eq!([&other, &two].map(evidence), [Evidence::Complete, Evidence::Different]);
+        assert_eq!(SignedRecord::default().evidence(&one, &publisher), Evidence::NoPlace);
     }
 
     #[test]
@@ -249,16 +308,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (signed, publisher) = (SignedRecord::at(dir.path()), key(3).public());
         let (one, _) = with_release(&films(), 1);
+        let evidence = |library: &Library| signed.evidence(library, &publisher);
         let (two, second) = with_release(&one, 2);
         signed.before_write(&two, &[&second]);
-        assert!(!signed.vouches(&two, &publisher), "what the key signed before is not known");
+        signed.after_write(&two);
+        assert_eq!(evidence(&two), Evidence::NoRecord, "what the key signed before is not known");
         signed.trust(&two, &publisher);
-        assert!(signed.vouches(&two, &publisher));
+        assert_eq!(evidence(&two), Evidence::Complete);
         let path = signed.path(&two.id()).unwrap();
         let record = Record { machine: "another".into(), ..signed.read(&two.id()) };
         write(&path, &record).unwrap();
-        assert!(!signed.vouches(&two, &publisher));
+        assert_eq!(evidence(&two), Evidence::NoRecord);
         fs::write(&path, "{").unwrap();
-        assert!(!signed.vouches(&two, &publisher));
+        assert_eq!(evidence(&two), Evidence::NoRecord);
     }
 }

@@ -347,12 +347,14 @@ impl LibraryService {
         offered: &[Statement],
         unopposed: bool,
     ) -> Result<Outcomes> {
-        self.take(id, offered, unopposed, |library, news| {
+        let outcomes = self.take(id, offered, unopposed, |library, news| {
             let events = news.iter().filter_map(|statement| event_of::event_of(statement, library));
             events.into_iter().try_for_each(|event| self.context.audit(event))?;
             self.context.signed_record.before_write(library, news);
             Ok(())
-        })
+        })?;
+        self.get(id).into_iter().for_each(|library| self.context.signed_record.after_write(&library));
+        Ok(outcomes)
     }
 
     /// Stores the statements of a pull, whose signatures were verified by it. Durable when it returns. Moves

@@ -1,6 +1,6 @@
 //! Refuses a publish in a home that lacks releases of its own publisher, such as a home that was restored
-//! from a backup: its new release would contradict a signed one. So a publish asks peers first. Where none
-//! can be reached, the record of this machine decides (see [`signed_record`](crate::signed_record)).
+//! from a backup: its new release would contradict a signed one. So a publish asks peers first. Where none is
+//! reached, the record of this machine decides (see [`signed_record`](crate::signed_record)).
 
 use std::sync::Arc;
 
@@ -14,12 +14,13 @@ use crate::{
     job::Job,
     library::LibraryService,
     services::Services,
+    signed_record::Evidence,
     spec::LIVE,
 };
 
 /// Asks peers for statements of a library. Fails if peers know statements of `publisher` that this home
-/// lacked, or if this home is behind the channel `live`. If peers are known and none can be reached, the home
-/// must have all that `publisher` has signed on this machine.
+/// lacked, or if this home is behind the channel `live`. If no peer is reached, the home must have all that
+/// `publisher` has signed on this machine.
 pub(super) async fn check(
     services: &Arc<Services>,
     id: &LibraryId,
@@ -29,10 +30,10 @@ pub(super) async fn check(
     let Some(before) = services.library.get(id) else { return Ok(()) };
     // All peers: the fastest one may know less than a distant one.
     let reach = services.exchange.ask_all(id).await?;
-    let is_alone = reach.known > 0 && reach.reached == 0;
-    if is_alone {
-        vouch(services, &before, publisher, reach.known, job).await?;
-    }
+    let is_shown = match reach.reached {
+        0 => vouch(services, &before, publisher, reach.known, job).await?,
+        _ => true,
+    };
     let Some(after) = services.library.get(id) else { return Ok(()) };
     if signed_by(&after, publisher) > signed_by(&before, publisher) {
         return Err(behind(&after));
@@ -41,7 +42,7 @@ pub(super) async fn check(
     services
         .blocking(move |services| {
             check_current(&services.library, &id)?;
-            if let Some(library) = services.library.get(&id).filter(|_| !is_alone) {
+            if let Some(library) = services.library.get(&id).filter(|_| is_shown) {
                 services.context.signed_record.trust(&library, &publisher);
             }
             Ok(())
@@ -49,32 +50,52 @@ pub(super) async fn check(
         .await
 }
 
-/// Fails if this home cannot show by itself that it has all that `publisher` has signed.
+/// Fails if this home cannot show by itself that it has all that `publisher` has signed. Returns whether the
+/// record gets what the home has.
 async fn vouch(
     services: &Arc<Services>,
     library: &Arc<Library>,
     publisher: &PublicKey,
     known: usize,
     job: &Job,
-) -> Result<()> {
+) -> Result<bool> {
     let (shown, publisher) = (Arc::clone(library), *publisher);
-    let vouches = services
-        .blocking(move |services| Ok(services.context.signed_record.vouches(&shown, &publisher)))
+    let evidence = services
+        .blocking(move |services| Ok(services.context.signed_record.evidence(&shown, &publisher)))
         .await?;
     let name = library.name();
-    if !vouches {
-        return Err(Failure::peer(format!(
+    match (evidence, known) {
+        (Evidence::Complete, 0) => Ok(false),
+        (Evidence::Complete, _) => {
+            job.say(format!(
+                "none of the {known} known peers of {name} can be reached; this home has all that its key has signed on \
+                 this machine, and publishes"
+            ))
+            .await;
+            Ok(false)
+        }
+        (Evidence::NoPlace, 0) => Ok(false),
+        (Evidence::NoRecord, 0) => {
+            if signed_by(library, &publisher) > 0 {
+                job.say(format!(
+                    "no peer of {name} is known, and this user has no record here of what its key has signed: if another \
+                     home publishes with this key, the two contradict each other"
+                ))
+                .await;
+            }
+            Ok(true)
+        }
+        (Evidence::Different, 0) => Err(Failure::denied(format!(
+            "the publisher's key of this home has signed other releases of {name} on this machine than this home has: it is \
+             a copy of another home, or restored from a backup; publish from the other home, or bring its statements here \
+             (`chuan statements import`); the option `force` publishes anyway, and contradicts them"
+        ))),
+        _ => Err(Failure::peer(format!(
             "none of the {known} known peers of {name} can be reached, and this machine has no record that this home has all \
              that its key has signed: it may be restored from a backup, or a copy; try again when a peer can be \
              reached, or publish with the option `force`"
-        )));
+        ))),
     }
-    job.say(format!(
-        "none of the {known} known peers of {name} can be reached; this home has all that its key has signed on this \
-         machine, and publishes"
-    ))
-    .await;
-    Ok(())
 }
 
 /// Fails if the release of `live` has never been complete here. A release that was damaged later is accepted:

@@ -1,0 +1,92 @@
+//! Mistakes of operators: each ends with an answer that names the cause and the remedy, and nothing is lost.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use chuan_tests::{
+    pair::{Pair, text},
+    program::{Home, binary, copy, final_object, number},
+};
+use serde_json::Value;
+
+/// Exit codes of the command line's contract.
+const MISSING: i32 = 3;
+const INVALID: i32 = 4;
+const DENIED: i32 = 5;
+const FULL: i32 = 9;
+const IO: i32 = 10;
+const STALE: i32 = 11;
+/// A user who owns nothing on this machine.
+const NOBODY: u32 = 65_534;
+
+/// A folder with one file, and a home that publishes it as `films`.
+struct Place {
+    dir: tempfile::TempDir,
+    home: Home,
+    folder: PathBuf,
+}
+
+impl Place {
+    fn new() -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let folder = dir.path().join("films");
+        fs::create_dir(&folder)?;
+        fs::write(folder.join("a"), "1")?;
+        Ok(Self { home: Home::init(dir.path().join("home"), "a", "origin")?, folder, dir })
+    }
+
+    /// Publishes with `home`; returns the exit code, the answer or error, and standard error.
+    fn publish(&self, home: &Home, more: &[&str]) -> Result<(i32, Value, String)> {
+        let folder = self.folder.to_string_lossy();
+        let args = ["--json", "publish", &folder, "-l", "films"];
+        let output = home.output(args.iter().chain(more))?;
+        let answer = final_object(&String::from_utf8(output.stdout)?)?;
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok((output.status.code().context("no exit code")?, answer, errors))
+    }
+
+    fn copy(&self) -> Result<Home> {
+        let other = Home::at(self.dir.path().join("copy"))?;
+        copy(&self.home.path, &other.path)?;
+        Ok(other)
+    }
+}
+
+/// Symptom: a copy of a home without known peers signed a second release 2, with exit 0. After that `live`
+/// never moved again; `publish` and `pull` ended with 0, and `status` showed `current`.
+#[test]
+fn a_copied_home_signs_no_second_release_and_a_contradiction_is_named() -> Result<()> {
+    let place = Place::new()?;
+    place.publish(&place.home, &[])?;
+    let other = place.copy()?;
+    fs::write(place.folder.join("b"), "2")?;
+    let (code, first, _) = place.publish(&place.home, &[])?;
+    ensure!(code == 0 && number(&first, "sequence")? == 2, "{first}");
+    fs::write(place.folder.join("c"), "3")?;
+    let (code, refused, _) = place.publish(&other, &[])?;
+    ensure!(code == DENIED && refused.to_string().contains("force"), "{code}: {refused}");
+
+    // The operator insists, and then brings the statements of both together.
+    let (code, second, _) = place.publish(&other, &["--force"])?;
+    ensure!(code == 0 && number(&second, "sequence")? == 2, "{code}: {second}");
+    let file = place.dir.path().join("other.statements").to_string_lossy().into_owned();
+    other.run(["statements", "export", "films", &file])?;
+    place.home.output(["statements", "import", &file])?;
+    let status = place.home.json(["status"])?;
+    ensure!(status.pointer("/libraries/0/channels/0/contradicted") == Some(&Value::Bool(true)), "{status}");
+    ensure!(place.home.run(["status"])?.contains("contradicted"));
+    fs::write(place.folder.join("d"), "4")?;
+    let (code, third, _) = place.publish(&place.home, &["--force"])?;
+    ensure!(code == DENIED && third.get("contradicted") == Some(&Value::Bool(true)), "{code}: {third}");
+    let (code, again, _) = place.publish(&place.home, &["--force"])?;
+    ensure!(code == DENIED && text(&again, "release") == text(&third, "release"), "{code}: {again}");
+
+    // The remedy that the answer names.
+    let release = format!("films@{}", text(&third, "release"));
+    place.home.run(["channel", "set", "films", "live", &release])?;
+    fs::write(place.folder.join("e"), "5")?;
+    let (code, fourth, _) = place.publish(&place.home, &[])?;
+    ensure!(code == 0 && fourth.get("side") == Some(&Value::Bool(false)), "{code}: {fourth}");
+    ensure!(!place.home.run(["status"])?.contains("contradicted"));
+    Ok(())
+}
