@@ -90,3 +90,28 @@ fn a_copied_home_signs_no_second_release_and_a_contradiction_is_named() -> Resul
     ensure!(!place.home.run(["status"])?.contains("contradicted"));
     Ok(())
 }
+
+/// Symptom: a pull of a contradicted channel ended with 0: `nothing new`.
+#[test]
+fn a_pull_of_a_contradicted_channel_is_no_success() -> Result<()> {
+    let pair = Pair::new()?;
+    fs::write(pair.library.join("a"), "1")?;
+    pair.publish()?;
+    let other = Home::at(pair.scratch().join("copy"))?;
+    copy(&pair.origin.path, &other.path)?;
+    fs::write(pair.library.join("b"), "2")?;
+    pair.publish()?;
+    fs::write(pair.library.join("c"), "3")?;
+    let folder = pair.library.to_string_lossy().into_owned();
+    other.run(["publish", &folder, "-l", "films", "--force"])?;
+    let file = pair.scratch().join("other.statements").to_string_lossy().into_owned();
+    other.run(["statements", "export", "films", &file])?;
+    pair.origin.output(["statements", "import", &file])?;
+    let _server = pair.connect()?;
+    pair.mirror.output(["pull", "films"])?;
+    let output = pair.mirror.output(["pull", "films"])?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.code() == Some(STALE), "{output:?}");
+    ensure!(text.contains("live is contradicted") && text.contains("conflicts films"), "{text}");
+    Ok(())
+}

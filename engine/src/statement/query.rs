@@ -6,9 +6,9 @@ use crate::{
     error::{Error, Result},
     id::{LibraryId, NodeId, StatementId},
     statement::{
-        Body, Channel, Checkpoint, Conflict, Library, Member, Policy, PublicKey, Release, Revoke, RoleKind,
-        Root, Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory, library::place_in_order,
-        set::Subject, state::releases_under,
+        Body, Channel, Checkpoint, Conflict, ConflictKind, Library, Member, Policy, PublicKey, Release,
+        Revoke, RoleKind, Root, Statement, StatementKind, TicketTerms, Verbs, inventory::Inventory,
+        library::place_in_order, set::Subject, state::releases_under,
     },
 };
 
@@ -149,6 +149,17 @@ impl Library {
     pub fn channel_history(&self, name: &str) -> Vec<Signed<'_, Channel>> {
         let history = self.state.channels.get(name).map(|channel| channel.history.as_slice());
         history.unwrap_or_default().iter().filter_map(|id| self.channel_statement(id)).collect()
+    }
+
+    /// The contradiction that keeps a channel from moving: a key with authority for the channel moved it to
+    /// two releases at one sequence, and no operator has decided since.
+    pub fn contradiction(&self, name: &str) -> Option<&Conflict> {
+        let ranks = &self.state.channels.get(name)?.ranks;
+        self.conflicts().iter().find(|conflict| {
+            conflict.kind == ConflictKind::Channel
+                && !conflict.settled
+                && conflict.statements.iter().any(|id| ranks.contains_key(id))
+        })
     }
 
     /// The highest sequence that an authorized key used for a channel; 0 for none.

@@ -177,8 +177,17 @@ fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {
 
 fn pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     if pulled.dry_run {
-        return dry_pull(out, pulled);
+        dry_pull(out, pulled)?;
+    } else {
+        real_pull(out, pulled)?;
     }
+    if pulled.is_contradicted() {
+        lag::contradicted(out, &pulled.library_name, &pulled.channel, None)?;
+    }
+    Ok(())
+}
+
+fn real_pull(out: &mut impl Write, pulled: &Pulled) -> io::Result<()> {
     let Pulled { library_name: name, sequence, release, .. } = pulled;
     if pulled.from.is_empty() {
         say!(out, "pull-nothing-newer")?;

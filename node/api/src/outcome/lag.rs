@@ -26,6 +26,10 @@ pub struct Lag {
     /// The nodes that were asked for the announced release, with the last answer of each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
+    /// Whether the channel is contradicted: one key moved it to two releases at one sequence. It stays until
+    /// an operator moves it; `chuan conflicts` has the proof. Absent if it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contradicted: bool,
 }
 
 /// A release.

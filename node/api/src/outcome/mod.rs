@@ -157,8 +157,9 @@ impl Outcome {
                 Some(_) => Exit::Gaps,
             },
             Outcome::Offer(offered) if offered.refused() > 0 => Exit::Denied,
+            Outcome::Publish(published) if published.contradicted => Exit::Denied,
             Outcome::Publish(published) if published.gaps_total > 0 => Exit::Gaps,
-            Outcome::Pull(pulled) if pulled.is_behind() => Exit::Stale,
+            Outcome::Pull(pulled) if pulled.is_behind() || pulled.is_contradicted() => Exit::Stale,
             _ => Exit::Ok,
         }
     }
@@ -323,6 +324,12 @@ impl Pulled {
         // A dry run counts missing chunks only if a node has a newer release.
         let would_come = self.dry_run && self.chunks_missing.is_some();
         !self.changed && !would_come && !self.named && self.lag.behind_since_ms.is_some()
+    }
+
+    /// Whether nothing newer arrives before an operator moves the channel, since its statements contradict
+    /// each other. Always `false` if the request named a release.
+    pub fn is_contradicted(&self) -> bool {
+        !self.named && self.lag.contradicted
     }
 }
 

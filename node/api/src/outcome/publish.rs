@@ -57,6 +57,10 @@ pub struct Published {
     /// Whether `live` did not move to the release, because it follows another publisher or none.
     #[serde(default)]
     pub side: bool,
+    /// Whether `live` did not move because it is contradicted: its publisher's key moved it to two releases
+    /// at one sequence. It stays until an operator moves it. Absent if it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contradicted: bool,
     /// The publisher that moves `live`.
     #[serde(default)]
     pub live_publisher: String,

@@ -542,3 +542,6 @@ word-restore = restore
 word-verify = verify
 word-rebuild = rebuild
 word-look = look
+contradicted = ! { $channel } is contradicted: its publisher's key moved it to two releases at one time, so it stays; `chuan conflicts { $library }` shows them, and an operator settles it with `chuan channel set { $library } { $channel } { $library }@{ $release }`
+contradicted-stays = ! { $channel } is contradicted, and stays until an operator moves it: `chuan conflicts`
+state-contradicted = contradicted

@@ -27,6 +27,9 @@ pub(super) fn here_age(channel: &ChannelStatus) -> String {
 
 /// Whether a channel is behind here, and whether the data of its newest release is here.
 pub(super) fn state(channel: &ChannelStatus) -> String {
+    if channel.lag.contradicted {
+        return text!("state-contradicted");
+    }
     if channel.lag.here.is_none() && channel.name != LIVE {
         return text!("state-not-pulled");
     }

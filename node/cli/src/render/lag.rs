@@ -39,9 +39,23 @@ pub(super) fn behind(out: &mut impl Write, channel: &str, lag: &Lag) -> io::Resu
     lag.asked.iter().try_for_each(|asked| writeln!(out, "    {}", answer(asked, &ago)))
 }
 
+/// Why a contradicted channel does not move, and the act that settles it. `release` is one to which an
+/// operator may move it.
+pub(super) fn contradicted(
+    out: &mut impl Write,
+    library: &str,
+    channel: &str,
+    release: Option<&str>,
+) -> io::Result<()> {
+    let release = release.map_or_else(|| "RELEASE".to_owned(), short);
+    say!(out, "contradicted", channel = channel, library = library, release = release)
+}
+
 /// A line for an answer that read the channel: by how many releases it is behind.
 pub(super) fn line(out: &mut impl Write, channel: Option<&str>, lag: Option<&Lag>) -> io::Result<()> {
     let (Some(channel), Some(lag)) = (channel, lag) else { return Ok(()) };
+    if lag.contradicted {
+        say!(out, "contradicted-stays", channel = channel)?;    }
     let newest = lag.announced.as_ref().and_then(|announced| announced.sequence);
     match (lag.behind, newest) {
         (0, _) => Ok(()),
@@ -108,6 +122,7 @@ mod tests {
             behind_since_ms: Some(0),
             at_ms: 60_000,
             asked: vec![asked("1234", true), asked("5678", false)],
+            contradicted: false,
         };
         let mut out = Vec::new();
         behind(&mut out, "live", &lag).unwrap();

@@ -7,7 +7,7 @@ use chuan_api::{
     outcome::{GapRow, Published},
 };
 
-use super::{classes, counted, home, short, span, translated};
+use super::{classes, counted, home, lag, short, span, translated};
 use crate::{say, text};
 
 /// Most items of a list that are named.
@@ -39,7 +39,11 @@ fn release(out: &mut impl Write, published: &Published) -> io::Result<()> {
     let Published { library_name: name, sequence, .. } = published;
     if published.founded {
         say!(out, "founded", name = name, library = published.library)?;
-        published.home.iter().try_for_each(|root| home::founded(out, root))?;
+    }
+    published.home.iter().try_for_each(|root| home::founded(out, root))?;
+    if published.contradicted {
+        say!(out, "published-aside", name = name, sequence = sequence, release = published.release)?;
+        return lag::contradicted(out, name, "live", Some(&published.release));
     }
     if published.side && published.changed {
         say!(out, "published-aside", name = name, sequence = sequence, release = published.release)?;

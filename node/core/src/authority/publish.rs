@@ -243,10 +243,21 @@ async fn library_of(session: &mut Session, author: &Author) -> Result<Library> {
     }
 }
 
+/// The home, if its keys of the library are new and have no backup: until the first release is published.
+fn unsaved_home(session: &Session, author: &Author, is_first: bool) -> Option<String> {
+    let home = session.home();
+    let has_root_key = || home.roles_held(&author.id).contains(&RoleKind::Root);
+    let is_unsaved = is_first && has_root_key() && backup::status(home).state == backup::NONE;
+    (author.founding.is_some() || is_unsaved).then(|| home.root().display().to_string())
+}
+
 /// Notes whether the release is a side release, and the active publisher of `live`.
 fn note_live(published: &mut Published, library: &Library) {
-    let Some(live) = library.channel(LIVE).map(|said| said.body) else { return };
-    published.side = live.release.to_string() != published.release;
+    let live = library.channel(LIVE).map(|said| said.body);
+    let has_moved = live.is_some_and(|live| live.release.to_string() == published.release);
+    published.contradicted = published.changed && !has_moved && library.contradiction(LIVE).is_some();
+    let Some(live) = live else { return };
+    published.side = !has_moved;
     published.live_publisher = live.active.to_string();
     published.live_follows = live.follow;
 }

@@ -41,7 +41,8 @@ impl Lags {
         };
         let here = self.ref_of(library, channel)?;
         let here_ref = here.as_ref().map(|at| refer(&at.release));
-        let mut lag = Lag { here: here_ref, at_ms: self.context.now_ms(), ..Lag::default() };
+        let contradicted = library.contradiction(channel).is_some();
+        let mut lag = Lag { here: here_ref, at_ms: self.context.now_ms(), contradicted, ..Lag::default() };
         let Some(said) = library.channel(channel) else { return Ok(lag) };
         let noted = if is_here(library, &said, here.as_ref()) { None } else { self.lagging(library, &said)? };
         lag.announced = Some(Announced {
