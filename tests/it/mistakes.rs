@@ -115,3 +115,28 @@ fn a_pull_of_a_contradicted_channel_is_no_success() -> Result<()> {
     ensure!(text.contains("live is contradicted") && text.contains("conflicts films"), "{text}");
     Ok(())
 }
+
+/// Symptom: an origin whose store was lost, and that has no mirror, could never publish again, also with
+/// `--force`.
+#[test]
+fn an_origin_whose_store_is_lost_publishes_again() -> Result<()> {
+    let place = Place::new()?;
+    place.publish(&place.home, &[])?;
+    fs::rename(place.home.path.join("store"), place.dir.path().join("store.lost"))?;
+    fs::write(place.folder.join("b"), "2")?;
+    let (code, published, errors) = place.publish(&place.home, &[])?;
+    ensure!(code == 0 && number(&published, "sequence")? == 2, "{code}: {published}{errors}");
+    ensure!(number(&published, "bytes_read")? == 2, "{published}");
+    let to = place.dir.path().join("restored");
+    place.home.run(["restore".as_ref(), "films".as_ref(), to.as_os_str()])?;
+    ensure!(fs::read(to.join("b"))? == b"2");
+    let (code, _, _) = place.publish(&place.home, &[])?;
+    ensure!(code == 0);
+    // Nothing but the store is lost again: the content did not change.
+    fs::rename(place.home.path.join("store"), place.dir.path().join("store.lost again"))?;
+    let (code, published, errors) = place.publish(&place.home, &[])?;
+    ensure!(code == 0, "{code}: {published}{errors}");
+    let to = place.dir.path().join("restored again");
+    place.home.run(["restore".as_ref(), "films".as_ref(), to.as_os_str()])?;
+    Ok(())
+}

@@ -8,10 +8,11 @@ mod staleness_guard;
 use std::sync::Arc;
 
 use chuan_engine::{
+    Error,
     id::{LibraryId, SaltKey},
     ingest::{self, IngestReport},
-    manifest::table::ClassHeader,
-    statement::{Library, PublicKey, Release, Signed, publishing},
+    manifest::table::{ClassHeader, ClassTable, DEFAULT_CLASS},
+    statement::{Classes, Library, PublicKey, Release, RoleKind, Signed, publishing},
     store::Object,
 };
 
@@ -87,8 +88,16 @@ impl Run<'_> {
             ));
         }
         let policy = text.map(|text| text.rules());
+        let named: Vec<String> = policy.iter().flatten().map(|(name, _)| name.clone()).collect();
         let objects = self.context.objects(&id);
-        let plan = ClassPlan::new(&*objects, library.as_deref(), &publishers, current, policy)?;
+        let readable = match library.as_deref().zip(current) {
+            Some((library, current)) => {
+                self.readable(library, &publishers, current, policy.is_some(), options)?
+            }
+            None => None,
+        };
+        let is_lost = current.is_some() && readable.is_none();
+        let plan = ClassPlan::new(&*objects, library.as_deref(), &publishers, readable, policy)?;
         let ingest = self.ingest_options(options, &id, library.as_deref(), &plan)?;
         if options.dry_run {
             return self.preview(options, (&id, &ingest), current);
@@ -105,7 +114,7 @@ impl Run<'_> {
             before.manifest == manifest && (sealed.listed.is_empty() || !before.classes.is_empty())
         };
         let changed = before.filter(is_said).is_none();
-        if changed {
+        if changed || is_lost {
             self.keep_documents(&id, &sealed)?;
             whole::note(&self.context.home, &id, [manifest])?;
         }
@@ -139,6 +148,50 @@ impl Run<'_> {
             }
             base => Ok(base),
         }
+    }
+
+    /// The release on which the publish is based, if its data is held here. If the store lost that data and
+    /// no other member can send it, or with `force`: none, and a note that everything is read again.
+    fn readable<'a>(
+        &self,
+        library: &Library,
+        publishers: &[PublicKey],
+        current: Signed<'a, Release>,
+        has_policy: bool,
+        options: &Publish,
+    ) -> Result<Option<Signed<'a, Release>>> {
+        let objects = self.context.objects(&library.id());
+        let missing = match ClassTable::load(&*objects, &current.body.manifest) {
+            Ok(_) => return Ok(Some(current)),
+            Err(error @ Error::Missing(_)) => error,
+            Err(error) => return Err(error.into()),
+        };
+        let (name, sequence) = (library.name(), current.statement.sequence());
+        let me = self.context.me();
+        let covers_all =
+            library.root().is_none_or(|root| root.allows(RoleKind::Publisher, &Classes::all(), publishers));
+        if !covers_all {
+            return Err(missing.into());
+        }
+        if !options.force && library.members().iter().any(|said| said.body.node != me) {
+            return Err(Failure::missing(format!(
+                "the data of release {sequence} is not held here any more: `chuan pull {name}` fetches it from another \
+                 member, then publish; the option `force` publishes without it, and reads everything again"
+            )));
+        }
+        let has_rows =
+            library.policy().is_some_and(|policy| policy.classes.keys().any(|slot| *slot != DEFAULT_CLASS.0));
+        if has_rows && !has_policy {
+            return Err(Failure::missing(format!(
+                "the data of release {sequence} is not held here any more, and with it the paths of the classes of {name}: \
+                 give them with the option `policy`"
+            )));
+        }
+        self.job.note(format!(
+            "the data of release {sequence} is not held here any more: everything is read again, and is in the class \
+             `default` unless the option `policy` gives other classes"
+        ));
+        Ok(None)
     }
 
     fn ingest_options(
