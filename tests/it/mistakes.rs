@@ -140,3 +140,31 @@ fn an_origin_whose_store_is_lost_publishes_again() -> Result<()> {
     place.home.run(["restore".as_ref(), "films".as_ref(), to.as_os_str()])?;
     Ok(())
 }
+
+/// Symptom: `paths = ["masters/"]` matched nothing, and all masters were published in `default`.
+#[test]
+fn paths_of_a_class_are_read_as_those_of_a_restore() -> Result<()> {
+    let place = Place::new()?;
+    fs::create_dir(place.folder.join("masters"))?;
+    fs::write(place.folder.join("masters/film"), "1")?;
+    let policy = place.dir.path().join("policy.toml");
+    let class = |pattern: &str| format!("[[class]]\nname = \"masters\"\npaths = [\"{pattern}\"]\n");
+    let file = policy.to_string_lossy().into_owned();
+    for pattern in ["../masters/**", "masters/../x", "/", "a//b"] {
+        fs::write(&policy, class(pattern))?;
+        let (code, error, _) = place.publish(&place.home, &["--policy", &file])?;
+        ensure!(code == INVALID && error.to_string().contains("pattern"), "{pattern}: {code}: {error}");
+    }
+    for pattern in ["masters", "masters/", "/masters/**", "./masters/**", "masters/**/"] {
+        fs::write(&policy, class(pattern))?;
+        let (code, answer, _) = place.publish(&place.home, &["--policy", &file])?;
+        ensure!(code == 0, "{pattern}: {answer}");
+        let listed = place.home.run(["--json", "ls", "films"])?;
+        let film = listed.lines().find(|line| line.contains("masters/film")).context("no film")?;
+        ensure!(film.contains(r#""class":"masters""#), "{pattern}: {film}");
+    }
+    fs::write(&policy, class("mastres/**"))?;
+    let (code, _, errors) = place.publish(&place.home, &["--policy", &file, "--progress", "plain"])?;
+    ensure!(code == 0 && errors.contains("no file is in class `masters`"), "{errors}");
+    Ok(())
+}

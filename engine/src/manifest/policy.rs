@@ -18,6 +18,7 @@
 
 use super::{
     path::EntryPath,
+    pattern,
     raw::{FieldReader, put_u16},
 };
 use crate::{
@@ -48,6 +49,16 @@ impl ClassRules {
         paths.sort_unstable();
         paths.dedup();
         Self { paths, ..Self::default() }
+    }
+
+    /// Rules for these paths and patterns as people write them: a folder includes everything in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a pattern that no path can match.
+    pub fn of_written(paths: &[String]) -> Result<Self> {
+        let patterns = paths.iter().map(|text| pattern::of_class(text)).collect::<Result<Vec<_>>>()?;
+        Ok(Self::of_paths(patterns.into_iter().flatten()))
     }
 
     /// Whether there are no patterns and no fallback paths.

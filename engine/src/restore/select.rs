@@ -55,7 +55,7 @@ impl<'a, S: PageSource + ?Sized> Selection<'a, S> {
     pub(super) fn new(source: &'a S, trees: &'a [(u8, PageId)], filter: Option<&str>) -> Result<Self> {
         let mut selection = Self { source, trees, paths: Paths::All };
         let Some(filter) = filter else { return Ok(selection) };
-        let plain = plain(filter);
+        let plain = pattern::plain(filter);
         if plain.is_empty() {
             return Ok(selection);
         }
@@ -125,13 +125,4 @@ impl<'a, S: PageSource + ?Sized> Selection<'a, S> {
         }
         Ok(union::find(self.source, self.trees, path)?.map(|(_, entry)| entry))
     }
-}
-
-/// A path in the form of a release.
-fn plain(filter: &str) -> &str {
-    let mut plain = filter.trim_end_matches('/');
-    while let Some(rest) = plain.strip_prefix("./").or_else(|| plain.strip_prefix('/')) {
-        plain = rest;
-    }
-    if plain == "." { "" } else { plain }
 }

@@ -209,7 +209,7 @@ impl ClassEntry {
             max_stale_ms: ms("max_stale", &self.max_stale)?,
             unknown: Vec::new(),
         };
-        let paths = ClassRules::of_paths(self.paths.iter().cloned());
+        let paths = ClassRules::of_written(&self.paths).map_err(|error| invalid(&error))?;
         let rules = ClassRules { fallback: self.fallback.clone(), ..paths };
         rules.check().map_err(|error| invalid(&error))?;
         Ok(ClassText { name: self.name, rules, row })

@@ -120,6 +120,7 @@ impl Run<'_> {
         }
         install(report.cache);
         let classes: Vec<_> = sealed.ours.iter().map(ClassRow::of).collect();
+        self.note_empty(&named, &sealed);
         let published = Published {
             sequence: current.map_or(0, |current| current.statement.sequence()),
             manifest: manifest.to_string(),
@@ -239,6 +240,16 @@ impl Run<'_> {
             }
         }
         Ok(report?)
+    }
+
+    /// Notes which of the classes of a policy file have no path: their patterns are probably wrong.
+    fn note_empty(&self, named: &[String], sealed: &Sealed) {
+        for header in sealed.ours.iter().filter(|header| named.contains(&header.name)) {
+            let is_empty = header.sums.files == 0 && !header.policy.is_empty();
+            if is_empty {
+                self.job.note(format!("no file is in class `{}`: none matches its `paths`", header.name));
+            }
+        }
     }
 
     /// The result of a dry run.
