@@ -168,3 +168,45 @@ fn paths_of_a_class_are_read_as_those_of_a_restore() -> Result<()> {
     ensure!(code == 0 && errors.contains("no file is in class `masters`"), "{errors}");
     Ok(())
 }
+
+/// Symptom: the home of another user was called absent, with the advice to make one.
+#[test]
+fn a_home_that_this_user_may_not_enter_is_not_absent() -> Result<()> {
+    let place = Place::new()?;
+    let outer = place.dir.path().join("of another user");
+    fs::create_dir(&outer)?;
+    let home = Home::at(outer.join("home"))?;
+    copy(&place.home.path, &home.path)?;
+    fs::set_permissions(&outer, fs::Permissions::from_mode(0o000))?;
+    let mut command = if rustix::process::geteuid().is_root() {
+        // Root without its rights over files of others.
+        std::os::unix::fs::chown(&outer, Some(NOBODY), Some(NOBODY))?;
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search").arg(binary()?);
+        command
+    } else {
+        Command::new(binary()?)
+    };
+    let output = command.arg("--home").arg(&home.path).arg("status").output()?;
+    fs::set_permissions(&outer, fs::Permissions::from_mode(0o700))?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(IO), "{output:?}");
+    ensure!(error.contains("belongs to user") && !error.contains("chuan init"), "{error}");
+    Ok(())
+}
+
+/// Symptom: `chuan init` made a home among the films of a folder, and `publish` of that folder was refused.
+#[test]
+fn a_folder_with_other_files_becomes_no_home() -> Result<()> {
+    let place = Place::new()?;
+    let (code, error) = Home::at(&place.folder)?.fails(["init", "--name", "x"])?;
+    ensure!(code == INVALID && error.contains("has other files, such as `a`"), "{error}");
+    ensure!(fs::read_dir(&place.folder)?.count() == 1, "something was written");
+    let empty = place.dir.path().join("empty");
+    fs::create_dir(&empty)?;
+    fs::create_dir(empty.join("lost+found"))?;
+    Home::init(&empty, "x", "mirror")?;
+    let (code, _) = Home::at(place.dir.path().join("nowhere"))?.fails(["status"])?;
+    ensure!(code == MISSING);
+    Ok(())
+}

@@ -4,9 +4,11 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
 };
+
+use rustix::io::Errno;
 
 use crate::exit::{Exit, Failure, Result};
 
@@ -18,6 +20,38 @@ const SMALL_BYTES: usize = 64 << 20;
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     check_is_file(path)?;
     read_at_most(path, SMALL_BYTES)
+}
+
+/// Whether there is something at `path`; a link counts if its target is there.
+///
+/// # Errors
+///
+/// [`Exit::Io`] where the system does not let this user look: that is not the same as absent.
+pub fn exists(path: &Path) -> Result<bool> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(true),
+        // A link to itself leads nowhere.
+        Err(error) if is_absent(&error) || Errno::from_io_error(&error) == Some(Errno::LOOP) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(not_permitted(path, error)),
+        Err(error) => Err(Failure::io(format!("look at {}", path.display()), error)),
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The failure for a path at which this user may not look. Names the user that the folder on its path belongs
+/// to which this user may not enter.
+fn not_permitted(path: &Path, error: io::Error) -> Failure {
+    let closed = path.ancestors().skip(1).find_map(|folder| Some((folder, fs::metadata(folder).ok()?)));
+    let context = match closed {
+        Some((folder, stat)) => {
+            format!("look at {} ({} belongs to user {})", path.display(), folder.display(), stat.uid())
+        }
+        None => format!("look at {}", path.display()),
+    };
+    Failure::io(format!("{context}; run the command as that user, or as root"), error)
 }
 
 /// Fails where `path` is not a regular file: opening a pipe would wait for its writer.

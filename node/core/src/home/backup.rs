@@ -159,14 +159,14 @@ pub fn write(home: &Home, path: &Path, ask: Ask, now_ms: i64) -> Result<HomeBack
 pub fn restore(root: &Path, path: &Path, ask: Ask) -> Result<HomeRestored> {
     let home = Home { root: absolute(root)? };
     moving::check_home(&home.root)?;
-    if home.config_path().exists() {
+    if file::exists(&home.config_path())? {
         return Err(Failure::invalid(format!(
             "{} is a home already; restore into another folder, with the option `home`",
             home.root.display()
         )));
     }
     for part in [home.ledger_dir(), home.store_dir()] {
-        if part.exists() {
+        if file::exists(&part)? {
             return Err(Failure::invalid(format!(
                 "{} is there already: it is a part of another home; restore into a folder of its own",
                 part.display()

@@ -57,10 +57,10 @@ impl Home {
         let dir = self.keys_dir().join(library.to_string());
         let temp = self.keys_dir().join(format!(".{library}.tmp"));
         let failed = |error| Failure::io(format!("write {}", dir.display()), error);
-        if dir.join(ROOT).exists() {
+        if file::exists(&dir.join(ROOT))? {
             return Ok(());
         }
-        if temp.exists() {
+        if file::exists(&temp)? {
             fs::remove_dir_all(&temp).map_err(failed)?;
         }
         make_dir(&temp)?;
@@ -85,22 +85,22 @@ impl Home {
 
     /// The first root statements of all libraries founded here, as stored by [`Home::keep_founding`].
     pub fn foundings(&self) -> Result<Vec<Vec<u8>>> {
-        self.kept_roots(|dir| dir.join("root.key").exists())
+        self.kept_roots(|dir| file::exists(&dir.join("root.key")))
     }
 
     /// The first root statements of all libraries that were known here.
     pub fn roots(&self) -> Result<Vec<Vec<u8>>> {
-        self.kept_roots(|_| true)
+        self.kept_roots(|_| Ok(true))
     }
 
-    fn kept_roots(&self, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<Vec<u8>>> {
+    fn kept_roots(&self, is_wanted: impl Fn(&Path) -> Result<bool>) -> Result<Vec<Vec<u8>>> {
         let failed = |error| Failure::io(format!("read {}", self.keys_dir().display()), error);
         let mut roots = Vec::new();
         for entry in fs::read_dir(self.keys_dir()).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let path = entry.path().join(ROOT);
             let named = entry.file_name().to_str().is_some_and(|name| name.parse::<LibraryId>().is_ok());
-            if !named || !path.exists() || !is_wanted(&entry.path()) {
+            if !named || !file::exists(&path)? || !is_wanted(&entry.path())? {
                 continue;
             }
             match file::read(&path) {

@@ -65,12 +65,14 @@ impl Home {
     pub fn init(root: &Path, name: Option<&str>, role: Role) -> Result<Home> {
         let home = Home { root: absolute(root)? };
         moving::check_home(&home.root)?;
-        if home.config_path().exists() {
+        if file::exists(&home.config_path())? {
             return Err(Failure::invalid(format!(
                 "{} is a home already; use another folder, or edit its chuan.toml",
                 home.root.display()
             )));
         }
+        check_folder(&home.root)?;
+        check_only_home(&home.root)?;
         make_dir(&home.root)?;
         check_private(&home.root)?;
         for dir in [home.store_dir(), home.keys_dir()].into_iter().chain(home.disposable_dirs()) {
@@ -109,7 +111,7 @@ impl Home {
                 )));
             }
         }
-        if home.node_id_path().exists() && home.node_id()? != *node {
+        if file::exists(&home.node_id_path())? && home.node_id()? != *node {
             return Err(Failure::invalid(format!(
                 "{} says that this is node {}; give that",
                 home.node_id_path().display(),
@@ -126,7 +128,8 @@ impl Home {
     pub fn find(root: &Path) -> Result<Home> {
         let home = Home { root: absolute(root)? };
         moving::check_home(&home.root)?;
-        if !home.config_path().exists() {
+        check_folder(&home.root)?;
+        if !file::exists(&home.config_path())? {
             return Err(Failure::missing(format!(
                 "no home at {}; make one with `chuan init`, or give another one with the option `home`",
                 home.root.display()
@@ -306,6 +309,70 @@ pub fn default_root() -> Result<PathBuf> {
 
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Failure::io(format!("resolve {}", path.display()), error))
+}
+
+/// Refuses a path at which something else is than a folder. Nothing may be there.
+fn check_folder(root: &Path) -> Result<()> {
+    let Ok(found) = root.symlink_metadata() else { return Ok(()) };
+    let shown = root.display();
+    if found.is_symlink() && !file::exists(root)? {
+        return Err(Failure::missing(format!(
+            "{shown} is a link, and its target is not there now; mount its disk, or correct the link"
+        )));
+    }
+    if root.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::invalid(format!(
+        "{shown} is not a folder; give the folder of a home with the option `home`"
+    )))
+}
+
+/// The names that a home may have.
+const PARTS: [&str; 16] = [
+    "chuan.toml",
+    "lock",
+    "store",
+    "ledger",
+    "keys",
+    "audit",
+    "peers.json",
+    "refusals.json",
+    "pulls",
+    "behind",
+    "heard",
+    "whole",
+    "cache",
+    "restored",
+    "run",
+    "backup.json",
+];
+/// A folder that is there at the top of some file systems.
+const LOST_FOUND: &str = "lost+found";
+
+/// Refuses a folder that has other files than those of a home.
+fn check_only_home(root: &Path) -> Result<()> {
+    let failed = |error| Failure::io(format!("list {}", root.display()), error);
+    let listing = match std::fs::read_dir(root) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in listing {
+        let name = entry.map_err(failed)?.file_name();
+        // A name with a dot at its end is that of an unfinished write.
+        let is_part = |part: &&str| name == **part || name == *format!(".{part}.tmp");
+        if !PARTS.iter().chain([&LOST_FOUND]).any(is_part) {
+            return Err(Failure::invalid(format!(
+                "{} has other files, such as `{}`: a home is a folder of its own; use an empty or a new folder, such as \
+                 {}",
+                root.display(),
+                name.to_string_lossy().escape_debug(),
+                root.join("chuan").display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a folder in which other users may write: they could replace keys and configuration.

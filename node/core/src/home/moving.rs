@@ -54,7 +54,7 @@ const BLOCK: usize = 1 << 20;
 /// it was.
 pub fn move_home(root: &Path, to: &Path, note: &mut dyn FnMut(String)) -> Result<HomeMoved> {
     let (from, to) = (absolute(root)?, absolute(to)?);
-    if !from.join(CONFIG).exists() && from.join(OLD_CONFIG).exists() {
+    if !file::exists(&from.join(CONFIG))? && file::exists(&from.join(OLD_CONFIG))? {
         return resume(&from, &to);
     }
     let home = Home::find(&from)?;
@@ -75,12 +75,12 @@ pub fn move_home(root: &Path, to: &Path, note: &mut dyn FnMut(String)) -> Result
 /// interrupted after the new folder had become the home.
 pub(super) fn check_home(root: &Path) -> Result<()> {
     if let Ok(to) = text(&root.join(MOVED))
-        && !root.join(CONFIG).exists()
+        && !file::exists(&root.join(CONFIG))?
     {
         return Err(Failure::missing(format!("the home at {} has moved to {to}", root.display())));
     }
     let Ok(from) = text(&root.join(MOVING)) else { return Ok(()) };
-    if Path::new(&from).join(OLD_CONFIG).exists() {
+    if file::exists(&Path::new(&from).join(OLD_CONFIG))? {
         return file::remove(&root.join(MOVING));
     }
     Err(Failure::invalid(format!(
@@ -167,7 +167,7 @@ fn rename(from: &Path, to: &Path) -> Result<Option<HomeMoved>> {
 
 /// Copies the home, compares it, makes the copy the home, and removes the old folder.
 fn copy(from: &Path, to: &Path, at: &mut dyn FnMut(Step) -> Result<()>) -> Result<HomeMoved> {
-    if to.exists() {
+    if file::exists(to)? {
         empty(to, &[MOVING])?;
     } else {
         fs::DirBuilder::new()
@@ -205,7 +205,7 @@ fn resume(from: &Path, to: &Path) -> Result<HomeMoved> {
             from.display()
         )));
     }
-    if !to.join(CONFIG).exists() {
+    if !file::exists(&to.join(CONFIG))? {
         return Err(Failure::missing(format!(
             "the home at {} has moved to {named}, and that is not there now; mount its disk",
             from.display()
