@@ -151,6 +151,11 @@ impl Excludes {
     }
 }
 
+/// The error for an exclude list that cannot be used, so that it is not known what must be left out.
+pub(super) fn no_list(path: &str, kind: &str) -> Error {
+    Error::Invalid(format!("{path} is a {kind}, not a file with patterns; correct or remove it"))
+}
+
 impl List {
     /// `None` if there is no pattern.
     fn new<'a>(
@@ -192,8 +197,17 @@ impl List {
         }
         let text = String::from_utf8(bytes);
         let text = text.map_err(|_| Error::Invalid(format!("{name} is not UTF-8 text: save it as UTF-8")))?;
+        if text.contains('\0') {
+            return Err(Error::Invalid(format!(
+                "{name} has zero bytes, as text in UTF-16 has: save it as UTF-8"
+            )));
+        }
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        Self::new(name, prefix.len(), text.lines(), false)
+        // Old editors end lines with a carriage return only. Beside line feeds it belongs to a pattern
+        // (`Icon\r`).
+        let lines: Vec<_> =
+            if text.contains('\n') { text.lines().collect() } else { text.split('\r').collect() };
+        Self::new(name, prefix.len(), lines.into_iter(), false)
     }
 
     fn verdict(&self, path: &OsStr, is_folder: bool) -> Option<Verdict> {

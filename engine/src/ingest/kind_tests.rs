@@ -174,3 +174,46 @@ fn extended_attributes_are_taken_if_requested_and_else_counted() {
     assert_eq!(library.publish().xattrs_left, 1);
     assert_eq!(library.previous, without);
 }
+
+/// Symptom: a `.chuanignore` that was a link, a folder or a pipe was ignored without a word, and what it
+/// excludes was published.
+#[test]
+fn an_exclude_list_of_another_kind_is_followed_or_is_a_gap() {
+    let mut library = Library::new();
+    library.write("lists/common", b"*.tmp\r*.bak");
+    library.write("linked/film.mkv", b"film");
+    library.write("linked/a.tmp", b"x");
+    library.write("linked/b.bak", b"x");
+    std::os::unix::fs::symlink("../lists/common", library.path("linked/.chuanignore")).unwrap();
+    std::fs::create_dir_all(library.path("folder/.chuanignore")).unwrap();
+    library.write("folder/secret", b"x");
+    library.write("out/secret", b"x");
+    std::os::unix::fs::symlink("/etc/hostname", library.path("out/.chuanignore")).unwrap();
+    library.write("wide/secret", b"x");
+    library.write("wide/.chuanignore", b"*\0.\0t\0m\0p\0");
+    let tally = library.publish();
+    let files = library.files();
+    assert_eq!(
+        files.iter().filter(|path| !path.starts_with("lists")).collect::<Vec<_>>(),
+        ["linked/film.mkv"]
+    );
+    super::gap_tests::check_gaps(
+        &tally.gaps,
+        &[
+            ("folder/.chuanignore", "folder/.chuanignore is a folder, not a file", false),
+            ("out/.chuanignore", "link that leads to no file of the published folder", false),
+            ("wide/.chuanignore", "zero bytes", false),
+        ],
+    );
+}
+
+/// Symptom: a link that became a folder during the scan was a gap, and the publish ended with 12.
+#[test]
+fn a_link_that_is_another_item_by_now_is_unsettled() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("x")).unwrap();
+    let source = source::Source::open(dir.path()).unwrap();
+    let root = source.root().unwrap();
+    let found = walk::link(EntryPath::new("x").unwrap(), std::os::fd::AsFd::as_fd(&root), "x");
+    assert!(matches!(found, walk::Found::Unsettled { .. }), "{found:?}");
+}

@@ -187,6 +187,12 @@ pub(super) fn open_file(parent: BorrowedFd<'_>, name: &str) -> io::Result<File> 
     Ok(openat(parent, name, FILE, Mode::empty())?.into())
 }
 
+/// Opens a file below a root for reading. Links are followed as long as they stay below the root.
+pub(super) fn open_beneath(root: BorrowedFd<'_>, path: &str) -> io::Result<File> {
+    let beneath = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+    Ok(openat2(root, path, FILE.difference(OFlags::NOFOLLOW), Mode::empty(), beneath)?.into())
+}
+
 /// Opens a directory in a directory, for listing, unless it is a link.
 pub(super) fn open_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     Ok(openat(parent, name, DIRECTORY, Mode::empty())?)

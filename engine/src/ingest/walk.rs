@@ -27,9 +27,9 @@ use rustix::{
 
 use super::{
     collide,
-    exclude::{EXCLUDE_FILE, Excludes, List, joined},
+    exclude::{EXCLUDE_FILE, Excludes, List, joined, no_list},
     secret::{IS_HOME, secret_name},
-    source::{Source, Stat, open_directory, open_file, read_link},
+    source::{Source, Stat, open_beneath, open_directory, open_file, read_link},
 };
 use crate::{
     error::{Error, Result},
@@ -172,20 +172,37 @@ impl<'a> Walk<'a> {
         Entered::Yes
     }
 
-    /// The exclude list of a folder.
+    /// The exclude list of a folder. A link to a list elsewhere in the source is followed.
     fn list_of_excludes(&self, directory: BorrowedFd<'_>) -> Result<Option<List>> {
-        let failed = |error| Error::io(format!("opening {}{EXCLUDE_FILE}", self.prefix), error);
-        match Stat::at(directory, EXCLUDE_FILE) {
-            Ok(stat) if stat.kind == FileType::RegularFile => match open_file(directory, EXCLUDE_FILE) {
-                Ok(file) => List::read(file, &self.prefix),
-                // It was deleted, or replaced by a link, since the stat.
-                Err(error) if is_gone(&error) => Ok(None),
-                Err(error) => Err(failed(error)),
-            },
-            // A link, a folder or nothing.
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(error)),
+        let path = format!("{}{EXCLUDE_FILE}", self.prefix);
+        let failed = |error| Error::io(format!("opening {path}"), error);
+        let stat = match Stat::at(directory, EXCLUDE_FILE) {
+            Ok(stat) => stat,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let opened = match stat.kind {
+            FileType::Symlink => {
+                let root = self.levels.first().map_or(directory, |level| level.directory.as_fd());
+                open_beneath(root, &path)
+            }
+            FileType::RegularFile => open_file(directory, EXCLUDE_FILE),
+            kind => return Err(no_list(&path, special(kind).unwrap_or("folder"))),
+        };
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if stat.kind == FileType::Symlink => {
+                return Err(no_list(
+                    &path,
+                    &format!("link that leads to no file of the published folder ({error})"),
+                ));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        match Stat::of(&file).map_err(failed)?.kind {
+            FileType::RegularFile => List::read(file, &self.prefix),
+            _ => Err(no_list(&path, "link to something else than a file")),
         }
     }
 
@@ -378,10 +395,12 @@ fn folder(path: EntryPath, stat: io::Result<Stat>, is_home: bool, protected: &Pr
     }
 }
 
-fn link(path: EntryPath, directory: BorrowedFd<'_>, name: &str) -> Found {
+pub(super) fn link(path: EntryPath, directory: BorrowedFd<'_>, name: &str) -> Found {
     let read = Stat::at(directory, name).and_then(|stat| Ok((stat, read_link(directory, name)?)));
     let (stat, target) = match read {
         Ok(read) => read,
+        // It is no link any more.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => return changed(path, None),
         Err(error) => return changed(path, Some(error)),
     };
     if stat.kind != FileType::Symlink {
