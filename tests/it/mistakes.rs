@@ -195,6 +195,34 @@ fn a_home_that_this_user_may_not_enter_is_not_absent() -> Result<()> {
     Ok(())
 }
 
+/// Symptom: the warning that the keys are on this disk only was never shown if the first publish failed; a
+/// message that no release may have was refused after everything had been read.
+#[test]
+fn a_first_publish_that_fails_does_not_hide_the_warning_about_the_keys() -> Result<()> {
+    let place = Place::new()?;
+    let folder = place.folder.to_string_lossy().into_owned();
+    let publish = |more: &[&str]| {
+        let args = ["publish", &folder, "-l", "films", "--progress", "plain"];
+        place.home.output(args.iter().chain(more))
+    };
+    let long = "x".repeat(100_000);
+    ensure!(publish(&["-m", &long])?.status.code() == Some(INVALID));
+    let keys = || Ok::<_, anyhow::Error>(fs::read_dir(place.home.path.join("keys"))?.count());
+    ensure!(keys()? == 1, "a library was founded for a publish that cannot succeed");
+
+    let ignore = place.folder.join(".chuanignore");
+    fs::write(&ignore, "a{")?;
+    fs::write(&ignore, "[z-a]\n")?;
+    let failed = publish(&[])?;
+    ensure!(failed.status.code() == Some(INVALID), "{failed:?}");
+    ensure!(String::from_utf8_lossy(&failed.stderr).contains("home backup FILE"), "{failed:?}");
+    fs::remove_file(&ignore)?;
+    let published = publish(&[])?;
+    let text = String::from_utf8_lossy(&published.stdout);
+    ensure!(published.status.success() && text.contains("the keys are on this disk only"), "{text}");
+    Ok(())
+}
+
 /// Symptom: `chuan init` made a home among the films of a folder, and `publish` of that folder was refused.
 #[test]
 fn a_folder_with_other_files_becomes_no_home() -> Result<()> {

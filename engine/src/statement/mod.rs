@@ -105,7 +105,7 @@ pub use proof::Proof;
 pub use query::Signed;
 pub use rate::Rates;
 pub use region::Region;
-pub use release::{Release, ReleaseClass};
+pub use release::{Release, ReleaseClass, check_message};
 pub use request::Request;
 pub use revoke::Revoke;
 pub use root::{Role, RoleKind, Root};

@@ -73,13 +73,7 @@ impl Release {
     pub(crate) fn check(&self) -> Result<()> {
         check_count(self.parents.len(), RELEASE_PARENTS, "parents of a release")?;
         check_ascending(&self.parents, "the parents of a release")?;
-        if self.message.len() > MESSAGE_BYTES {
-            return Err(Error::Invalid(format!("a release's message is limited to {MESSAGE_BYTES} bytes")));
-        }
-        // A message is shown on terminals, so escape sequences are not allowed.
-        if self.message.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
-            return Err(Error::Invalid("a release's message must not contain control characters".into()));
-        }
+        check_message(&self.message)?;
         self.check_classes()
     }
 
@@ -132,4 +126,20 @@ fn decode_classes(reader: &mut Reader<'_>) -> Result<Vec<ReleaseClass>> {
         return Err(reader.invalid("an empty list of classes is left out"));
     }
     Ok(classes)
+}
+
+/// Checks the message of a release.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the broken rule.
+pub fn check_message(message: &str) -> Result<()> {
+    if message.len() > MESSAGE_BYTES {
+        return Err(Error::Invalid(format!("a release's message is limited to {MESSAGE_BYTES} bytes")));
+    }
+    // A message is shown on terminals, so escape sequences are not allowed.
+    if message.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+        return Err(Error::Invalid("a release's message must not contain control characters".into()));
+    }
+    Ok(())
 }

@@ -87,6 +87,11 @@ impl Session {
         self.open
     }
 
+    /// Sends a note for people.
+    pub(crate) async fn say(&self, note: String) {
+        self.job.say(note).await;
+    }
+
     /// Runs a command to its end. If the home's holder does not answer, fails without any effect.
     pub async fn run(&mut self, command: Command) -> Result<Outcome> {
         let job = self.job.clone();

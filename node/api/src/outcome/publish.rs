@@ -45,7 +45,8 @@ pub struct Published {
     pub changed: bool,
     /// Whether this publish founded the library; of a dry run, whether it would.
     pub founded: bool,
-    /// The home with the keys of the new library, if this publish founded it.
+    /// The home with the keys of the new library, if this publish founded it, or is the first one and the
+    /// home has no backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
     /// Whether this was a dry run, which changes nothing.

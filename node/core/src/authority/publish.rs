@@ -5,7 +5,7 @@
 use chuan_engine::{
     id::{LibraryId, Salt, SaltKey, StatementId},
     statement::{
-        Body, Classes, Key, Library, Member, RoleKind, Statement, Verbs,
+        Body, Classes, Key, Library, Member, RoleKind, Statement, Verbs, check_message,
         library::{Founders, found as founding_root, member, release_of_classes},
         publishing,
     },
@@ -15,7 +15,7 @@ use super::request::short_of_operators;
 use crate::{
     command::{Command, Found, Ingest, Publish},
     exit::{Exit, Failure, Result},
-    home::keys::RoleKeys,
+    home::{backup, keys::RoleKeys},
     keyring::Keyring,
     library::members::node_role,
     outcome::{Identity, Ingested, Offered, Outcome, Published},
@@ -41,6 +41,8 @@ struct Author {
 /// ingested again.
 pub(crate) async fn publish(session: &mut Session, keyring: &Keyring, options: Publish) -> Result<Published> {
     let begun = session.clock().instant();
+    // Before hours of reading, and before keys are made.
+    check_message(&options.message)?;
     let author = author(session, keyring, &options).await?;
     let mut contended = None;
     for _ in 0..TRIES {
@@ -111,8 +113,15 @@ async fn author(session: &mut Session, keyring: &Keyring, options: &Publish) -> 
     let nonce = Salt::from_bytes(session.randomness().bytes()?);
     let (id, root) = founding_root(name, founders, nonce, session.now_ms())?;
     let author = Author { id, publishers: vec![keys.publisher.clone()], founding: Some((keys, root)) };
-    if !options.dry_run {
-        author.keep_founding(session, options)?;
+    // Without a source, no library is founded.
+    if !options.dry_run && options.source.exists() {
+        author.keep_founding(session)?;
+        // Before hours of reading: the publish may be interrupted.
+        let home = session.home().root().display();
+        let note = format!(
+            "the keys of {name} are in {home} only: `chuan home backup FILE` copies them to another disk"
+        );
+        session.say(note).await;
     }
     Ok(author)
 }
@@ -178,7 +187,7 @@ async fn sign_release(
         library: author.id.to_string(),
         library_name: options.library.clone(),
         founded: author.founding.is_some(),
-        home: author.founding.as_ref().map(|_| session.home().root().display().to_string()),
+        home: unsaved_home(session, author, parent.is_none()),
         ..ingested.published
     };
     if let (false, Some(parent)) = (published.changed, &parent) {
@@ -318,14 +327,11 @@ async fn identity(session: &mut Session) -> Result<Identity> {
 
 impl Author {
     /// Stores the keys and the root of a new library before the first byte is read. Content is stored under
-    /// the library's id, so the next publish of this name can continue. Without a source folder, no library
-    /// is founded.
-    fn keep_founding(&self, session: &Session, options: &Publish) -> Result<()> {
+    /// the library's id, so the next publish of this name can continue.
+    fn keep_founding(&self, session: &Session) -> Result<()> {
         match &self.founding {
-            Some((keys, root)) if options.source.exists() => {
-                session.home().keep_founding(&self.id, keys, root.bytes())
-            }
-            _ => Ok(()),
+            Some((keys, root)) => session.home().keep_founding(&self.id, keys, root.bytes()),
+            None => Ok(()),
         }
     }
 

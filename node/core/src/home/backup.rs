@@ -36,6 +36,8 @@ use crate::{
 const VERSION: u32 = 1;
 /// The note of the last backup.
 const NOTE: &str = "backup.json";
+/// The state of a home without a backup.
+pub(crate) const NONE: &str = "none";
 /// Attempts to read the files of a home without a change meanwhile.
 const ATTEMPTS: u32 = 5;
 /// The maximum number of files in a backup.
@@ -208,7 +210,7 @@ pub(crate) fn status(home: &Home) -> BackupStatus {
     let read = file::read(&home.root.join(NOTE)).ok();
     let note: Option<Note> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let state = match &note {
-        None => "none",
+        None => NONE,
         Some(note) => match gather(home) {
             Ok((files, _)) if digest(&files) == note.keys => "current",
             _ => "outdated",
