@@ -18,7 +18,10 @@ use std::{
 };
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
-use rustix::fs::{AtFlags, Mode, OFlags, ioctl_ficlone, linkat, openat, readlinkat, symlinkat};
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, ioctl_ficlone, linkat, openat, readlinkat, symlinkat},
+    io::Errno,
+};
 
 use super::{
     levels::{self, Levels, in_home, in_the_way, raw, shown},
@@ -145,6 +148,10 @@ impl Destination {
             let remedy = "with the option `no-hard-links` it is written as a file of its own";
             Error::io(format!("linking {path:?} to {first:?} in the destination ({remedy})"), error)
         };
+        #[cfg(test)]
+        if first.contains("file system without hard links") {
+            return Err(context(Errno::PERM.into()));
+        }
         let mount = self.mount_for(path)?;
         let found = self.levels.parent(first.as_bytes(), false)?;
         let (from, from_name) = found.ok_or_else(|| in_the_way(first.as_bytes()))?;
@@ -327,4 +334,12 @@ impl fmt::Debug for Destination {
 
 fn failed(doing: &str, path: &[u8], error: io::Error) -> Error {
     Error::io(format!("{doing} {:?} in the destination", shown(path)), error)
+}
+
+/// Whether a file system refuses the hard link itself: it has none (FUSE, FAT), the names are on two mounts,
+/// or the file has as many names as it may have.
+pub(super) fn has_no_links(error: &Error) -> bool {
+    let Error::Io { source, .. } = error else { return false };
+    let refusals = [Errno::XDEV, Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::MLINK];
+    Errno::from_io_error(source).is_some_and(|errno| refusals.contains(&errno))
 }

@@ -182,3 +182,20 @@ fn only_files_with_names_to_come_are_remembered() {
     }
     assert_eq!(shared.len(), crate::limits::RESTORE_SHARED_FILES);
 }
+
+/// Symptom: on a file system without hard links, the second name of a file was never restored, and the reason
+/// was wrong.
+#[test]
+fn a_hard_link_that_the_file_system_refuses_becomes_a_file_of_its_own() {
+    let case = super::sync_tests::Case::new();
+    let first = "file system without hard links";
+    let items =
+        [super::sync_tests::file(first, b"AAAA"), super::sync_tests::further_name("second", first, b"AAAA")];
+    let report = case.restore(&items, super::sync_tests::keep);
+    assert!(report.failures.is_empty(), "{report:?}");
+    assert_eq!(case.read("second"), "AAAA");
+    let stat = |name: &str| std::fs::metadata(case.path(name)).unwrap();
+    let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&stat(name));
+    assert_ne!(inode(first), inode("second"));
+    assert_eq!(stat(first).modified().unwrap(), stat("second").modified().unwrap());
+}

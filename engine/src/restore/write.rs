@@ -5,7 +5,7 @@
 //! the bytes to write, and their source, are decided before. A step that fails is listed, and the next step
 //! follows; only a full or read-only destination ends the work.
 
-use std::{fs::File, ops::Range, os::fd::AsFd};
+use std::{fs::File, io, ops::Range, os::fd::AsFd};
 
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
@@ -13,7 +13,7 @@ use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, futimens};
 
 use super::{
     action::{OnDisk, content_id},
-    destination::Destination,
+    destination::{Destination, has_no_links},
     failures::Failures,
     journal::Journal,
     locks::Hold,
@@ -167,7 +167,7 @@ pub(super) fn write(
         files_removed: 0,
         folders_removed: 0,
     };
-    let mut writer = Writer { done: written, buffer: Buffer::default(), open: None };
+    let mut writer = Writer { done: written, buffer: Buffer::default(), open: None, is_without_links: false };
     let outcome = steps.iter().try_for_each(|steps| writer.carry_out(steps));
     writer.discard();
     (writer.done, outcome)
@@ -178,6 +178,8 @@ struct Writer {
     done: Written,
     buffer: Buffer,
     open: Option<Unfinished>,
+    /// Whether the destination has refused a hard link, which is logged once.
+    is_without_links: bool,
 }
 
 /// A file that is being written.
@@ -438,7 +440,11 @@ impl Writer {
         {
             return Ok(now);
         }
-        let temp = self.done.destination.create_hard_link(&target.path, first, &found)?;
+        let temp = match self.done.destination.create_hard_link(&target.path, first, &found) {
+            Ok(temp) => temp,
+            Err(error) if has_no_links(&error) => return self.copy_of(target, first, &error),
+            Err(error) => return Err(error),
+        };
         let put = self.finish(target, &temp);
         if put.is_err() {
             temp.discard();
@@ -448,6 +454,28 @@ impl Writer {
             journal.linked(first);
         }
         self.look(target)
+    }
+
+    /// Writes a file of its own where the file system refuses a hard link to the file at `first`.
+    fn copy_of(&mut self, target: &Target, first: &str, refused: &Error) -> Result<Stat> {
+        if !std::mem::replace(&mut self.is_without_links, true) {
+            tracing::warn!("hard links are written as files of their own: {refused}");
+        }
+        let changed = || Error::Busy(format!("{first:?} in the destination changed while it was copied"));
+        let mut from = self.done.destination.open_file(first)?.ok_or_else(changed)?;
+        let (mut file, temp) = self.done.destination.create(&target.path, false)?;
+        let copied = io::copy(&mut from, &mut file).map_err(|error| failed(target, error));
+        let put = copied.and_then(|bytes| if bytes == target.size { Ok(()) } else { Err(changed()) });
+        let put = put.and_then(|()| {
+            self.set_xattrs(&file, target);
+            set(&file, target)?;
+            self.finish(target, &temp)
+        });
+        if put.is_err() {
+            self.done.destination.discard(&temp);
+        }
+        put?;
+        Stat::of(&file).map_err(|error| failed(target, error))
     }
 
     fn look(&mut self, target: &Target) -> Result<Stat> {
