@@ -75,13 +75,16 @@ pub struct Cutter {
     guide: Arc<Guide>,
     /// The index of the old chunk that is expected next.
     next: usize,
+    /// The chunk of zeros that was found last: a file with holes has many, and they are neither scanned nor
+    /// hashed again.
+    zeros: Option<ChunkRef>,
 }
 
 impl Cutter {
     /// A cutter that starts at `offset` of a file and uses `guide`.
     pub fn new(profile: Profile, guide: Arc<Guide>, offset: u64) -> Self {
         let next = guide.starts.partition_point(|start| *start < offset);
-        Self { profile, guide, next }
+        Self { profile, guide, next, zeros: None }
     }
 
     /// A cutter that only scans.
@@ -97,6 +100,25 @@ impl Cutter {
     /// Cuts the next chunk of `data`. `data` must not be empty, and must hold at least [`Profile::max`] bytes
     /// or reach to the end of the file.
     pub fn next(&mut self, data: &[u8]) -> ChunkRef {
+        if let Some(zeros) = self.zeros
+            && data.get(..zeros.len as usize).is_some_and(is_zero)
+        {
+            self.next = match self.guide.chunks.get(self.next) {
+                Some(old) if *old == zeros => self.next + 1,
+                _ => self.guide.find(&zeros.id).unwrap_or(self.next) + 1,
+            };
+            return zeros;
+        }
+        let chunk = self.find_next(data);
+        // A chunk that ends because the file ends is no chunk that another place has.
+        let is_cut = data.len() > chunk.len as usize;
+        if is_cut && data.get(..chunk.len as usize).is_some_and(is_zero) {
+            self.zeros = Some(chunk);
+        }
+        chunk
+    }
+
+    fn find_next(&mut self, data: &[u8]) -> ChunkRef {
         let mut tried = None;
         if let Some(old) = self.guide.chunks.get(self.next) {
             let len = usize::try_from(old.len).unwrap_or(usize::MAX);
@@ -116,6 +138,13 @@ impl Cutter {
         self.next = self.guide.find(&chunk.id).unwrap_or(self.next) + 1;
         chunk
     }
+}
+
+/// Whether all bytes are zero; soon `false` for other content.
+fn is_zero(data: &[u8]) -> bool {
+    /// Bytes that are compared at a time.
+    const BLOCK: usize = 64;
+    data.chunks(BLOCK).all(|block| block.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
 fn name(data: &[u8], len: usize) -> ChunkRef {
@@ -167,6 +196,27 @@ mod tests {
                 let kept = check(profile, &data, &data);
                 assert!(kept + 1 + profile.max() / profile.min() >= chunks && kept > 0, "{kept} of {chunks}");
             }
+        }
+    }
+
+    /// Symptom: every byte of a hole of 100 GB was scanned and hashed.
+    #[test]
+    fn zeros_are_cut_as_without_the_memory_of_zeros() {
+        for profile in Profile::ALL {
+            let mut data = content(0, 5, 3 * profile.max());
+            data.resize(9 * profile.max() + 17, 0);
+            data.extend(content(0, 6, profile.max()));
+            data.resize(data.len() + profile.max() + 3, 0);
+            let mut cutter = Cutter::plain(profile);
+            let (mut rest, mut chunks) = (data.as_slice(), Vec::new());
+            while !rest.is_empty() {
+                let len = cut::next(profile, rest);
+                chunks.push(cutter.next(rest));
+                assert_eq!(chunks.last(), Some(&name(rest, len)));
+                rest = &rest[len..];
+            }
+            assert!(cutter.zeros.is_some(), "{profile:?}");
+            check(profile, &data, &data);
         }
     }
 

@@ -27,7 +27,11 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Meter {
     Bar(ProgressBar),
-    Plain { begun: Instant, last: Instant },
+    /// The time of the last line, and the bytes that were done then.
+    Plain {
+        last: Instant,
+        bytes: u64,
+    },
     Json,
     Silent,
 }
@@ -55,8 +59,7 @@ impl Meter {
     }
 
     fn plain() -> Self {
-        let now = Instant::now();
-        Meter::Plain { begun: now, last: now }
+        Meter::Plain { last: Instant::now(), bytes: 0 }
     }
 
     /// Shows the progress of the work.
@@ -73,10 +76,12 @@ impl Meter {
                 bar.set_message(saved(progress));
                 bar.set_position(progress.bytes_done);
             }
-            Meter::Plain { begun, last } => {
-                if last.elapsed() >= PLAIN_INTERVAL {
-                    *last = Instant::now();
-                    print(&line(progress, begun.elapsed().as_secs_f64()));
+            Meter::Plain { last, bytes } => {
+                let since = last.elapsed();
+                if since >= PLAIN_INTERVAL {
+                    let done = progress.bytes_done.saturating_sub(*bytes);
+                    (*last, *bytes) = (Instant::now(), progress.bytes_done);
+                    print(&line(progress, done, since.as_secs_f64()));
                 }
             }
             Meter::Json => print(&json::object(&ProgressLine::progress(progress)).to_string()),
@@ -127,17 +132,17 @@ fn saved(progress: &Progress) -> String {
     }
 }
 
-fn line(progress: &Progress, seconds: f64) -> String {
+/// A line of plain progress. `recent` bytes were done in the `seconds` since the last line, held ones
+/// included: held content may take time, too, and what follows goes at the speed of now.
+fn line(progress: &Progress, recent: u64, seconds: f64) -> String {
     let (phase, done) = (word(&progress.phase), human::bytes(progress.bytes_done));
-    // Held content takes no time, so it says nothing about the time that is left.
-    let worked = progress.bytes_done.saturating_sub(progress.bytes_saved);
-    let rate = human::rate(worked, seconds);
+    let rate = human::rate(recent, seconds);
     let text = match progress.bytes_total.map(human::bytes) {
         Some(total) => text!("progress-of", phase = phase, done = done, total = total, rate = rate),
         None => text!("progress", phase = phase, done = done, rate = rate),
     };
     let left = progress.bytes_total.map(|total| total.saturating_sub(progress.bytes_done));
-    let left = left.and_then(|left| eta(worked, left, seconds));
+    let left = left.and_then(|left| eta(recent, left, seconds));
     let left = left.map(|left| text!("time-left", time = span(left))).unwrap_or_default();
     text + &left + &saved(progress)
 }
@@ -166,9 +171,12 @@ mod tests {
             ..Progress::default()
         };
         let expected = "pull: 1.00 GiB of 3.00 GiB, 102 MiB/s, 20 s left, 1.00 MiB held already";
-        assert_eq!(line(&progress, 10.0), expected);
+        assert_eq!(line(&progress, 1 << 30, 10.0), expected);
+        // Symptom: a publish of content that is held already had hours left, and took a minute.
+        let held = Progress { bytes_saved: 1 << 30, ..progress.clone() };
+        assert!(line(&held, 1 << 30, 10.0).contains("102 MiB/s, 20 s left"));
         let unknown = Progress { bytes_total: None, bytes_saved: 0, ..progress };
-        assert_eq!(line(&unknown, 10.0), "pull: 1.00 GiB, 102 MiB/s");
+        assert_eq!(line(&unknown, 1 << 30, 10.0), "pull: 1.00 GiB, 102 MiB/s");
     }
 
     #[test]
