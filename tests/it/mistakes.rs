@@ -223,6 +223,29 @@ fn a_first_publish_that_fails_does_not_hide_the_warning_about_the_keys() -> Resu
     Ok(())
 }
 
+/// Symptom: tickets were made for addresses without a port, and every join with them failed; the node that
+/// made a ticket used it up.
+#[test]
+fn a_ticket_has_addresses_that_can_work_and_is_not_used_by_its_maker() -> Result<()> {
+    let place = Place::new()?;
+    place.publish(&place.home, &[])?;
+    for address in
+        ["films.example.org", "http://films.example.org:1", ":4040", "x:0", "::1:4040", "127.0.0.1:0"]
+    {
+        let (code, error) = place.home.fails(["invite", "-l", "films", "--address", address])?;
+        ensure!(
+            code == INVALID && error.contains(address) && error.contains("HOST:PORT"),
+            "{address}: {error}"
+        );
+    }
+    let _server = place.home.serve()?;
+    let ticket = place.home.ticket("films")?;
+    ensure!(place.home.run(["join", &ticket])?.contains("is a member of films already"));
+    let mirror = Home::init(place.dir.path().join("mirror"), "m", "mirror")?;
+    mirror.run(["join", &ticket])?;
+    Ok(())
+}
+
 /// Symptom: `chuan init` made a home among the films of a folder, and `publish` of that folder was refused.
 #[test]
 fn a_folder_with_other_files_becomes_no_home() -> Result<()> {

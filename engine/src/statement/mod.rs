@@ -114,7 +114,7 @@ pub use state::{Conflict, ConflictKind};
 pub use succession::Succession;
 pub use terms::TicketTerms;
 pub use ticket::Ticket;
-pub use wire::check_address;
+pub use wire::{check_address, check_reachable};
 
 /// The kind of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -63,14 +63,13 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Reads pasted text. White space in it is ignored, and so is the case of letters: a mail wraps lines,
-    /// and a dictated ticket has capitals. The errors say what to do.
+    /// Reads pasted text. White space, quotes and the marks of a quoted mail are ignored, and so is the case
+    /// of letters: a mail wraps lines, and a dictated ticket has capitals. The errors say what to do.
     pub fn parse(text: &str) -> Result<Self> {
         if text.len() > 4 * TICKET_BYTES {
             return Err(damaged());
         }
-        let text: String =
-            text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
+        let text: String = text.chars().filter(|c| !is_around(*c)).map(|c| c.to_ascii_lowercase()).collect();
         let encoded = text.strip_prefix(PREFIX).ok_or_else(|| not_a_ticket(&text))?;
         if text.len() > TICKET_BYTES {
             return Err(damaged());
@@ -178,6 +177,12 @@ pub(crate) fn wrong_key() -> Error {
     )
 }
 
+/// Whether a character is no part of a ticket, and often copied with one: white space, a byte order mark,
+/// quotes, the `>` of a quoted mail.
+fn is_around(c: char) -> bool {
+    c.is_whitespace() || "\u{feff}\u{200b}\"'`>“”‘’".contains(c)
+}
+
 fn checksum_of(content: &[u8]) -> [u8; CHECKSUM_LEN] {
     ticket_checksum(&[PREFIX.as_bytes(), content].concat())
 }
@@ -251,6 +256,11 @@ mod tests {
         let text = ticket().to_text().unwrap();
         let read = Ticket::parse(&format!("  {text}\n")).unwrap();
         assert_eq!(read.to_text().unwrap(), text);
+        // From a file with a byte order mark, from a chat with quotes, from a quoted mail.
+        let (start, end) = text.split_at(100);
+        for copied in [format!("\u{feff}{text}"), format!("“{text}”"), format!("> {start}\n> {end}\n")] {
+            assert_eq!(Ticket::parse(&copied).unwrap().to_text().unwrap(), text);
+        }
         assert_eq!(read.addresses, ticket().addresses);
         assert_eq!(read.key.public(), ticket().key.public());
     }

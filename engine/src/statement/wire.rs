@@ -1,6 +1,8 @@
 //! The primitives of a statement's canonical form: little-endian integers, counted lists, checked names. All
 //! input is untrusted: no allocation beyond the input's length, no panic, one form for each value.
 
+use std::{net::SocketAddr, num::NonZeroU16};
+
 use crate::{
     error::{Error, Result},
     limits::{ADDRESS_BYTES, NAME_BYTES},
@@ -175,9 +177,58 @@ pub fn check_address(address: &str) -> Result<()> {
     Ok(())
 }
 
+/// Checks that a node can be dialled at an address: `IP:PORT`, `[IPv6]:PORT` or `NAME:PORT`. Whether a node
+/// answers there is not known.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] that names the address and shows a right one.
+pub fn check_reachable(address: &str) -> Result<()> {
+    check_address(address)?;
+    let is_name = |host: &str| {
+        let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        !host.is_empty() && host.bytes().all(is_fit)
+    };
+    let has_port = |port: &str| port.parse::<NonZeroU16>().is_ok();
+    let is_fit = match address.parse::<SocketAddr>() {
+        Ok(address) => address.port() != 0,
+        Err(_) => address.rsplit_once(':').is_some_and(|(host, port)| is_name(host) && has_port(port)),
+    };
+    if is_fit {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "no node can be reached at `{address}`: write HOST:PORT, such as mirror.example.org:4040, 192.0.2.7:4040 or \
+         [2001:db8::7]:4040"
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Symptom: a ticket with the address `films.example.org` was made, and every join with it failed.
+    #[test]
+    fn an_address_that_cannot_work_is_refused() {
+        for good in ["mirror.example.org:4040", "192.0.2.7:1", "[2001:db8::7]:4040", "node_1:65535"] {
+            check_reachable(good).unwrap();
+        }
+        for bad in [
+            "",
+            "films.example.org",
+            "http://films.example.org:4040",
+            "films.example.org:4040/",
+            ":4040",
+            "x:0",
+            "127.0.0.1:0",
+            "x:65536",
+            "::1:4040",
+            "[::1]",
+            "x:",
+        ] {
+            assert!(check_reachable(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn names() {

@@ -163,6 +163,9 @@ fn rotate(out: &mut impl Write, rotated: &Rotated) -> io::Result<()> {
 }
 
 fn join(out: &mut impl Write, joined: &Joined) -> io::Result<()> {
+    if joined.already {
+        return say!(out, "joined-already", name = joined.library_name);
+    }
     say!(
         out,
         "joined",

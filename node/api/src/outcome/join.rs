@@ -38,4 +38,7 @@ pub struct Joined {
     pub address: String,
     /// The role of this node in the library.
     pub role: String,
+    /// Whether this node made the ticket and is a member: nothing was done. Absent if it joined.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already: bool,
 }

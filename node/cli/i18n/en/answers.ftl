@@ -545,3 +545,4 @@ word-look = look
 contradicted = ! { $channel } is contradicted: its publisher's key moved it to two releases at one time, so it stays; `chuan conflicts { $library }` shows them, and an operator settles it with `chuan channel set { $library } { $channel } { $library }@{ $release }`
 contradicted-stays = ! { $channel } is contradicted, and stays until an operator moves it: `chuan conflicts`
 state-contradicted = contradicted
+joined-already = this node made the ticket, and is a member of { $name } already; the ticket is not used: `chuan join` belongs on the other node

@@ -465,3 +465,4 @@ word-look = 清点
 contradicted = ! { $channel } 有互相矛盾的声明：发布者的密钥把它同时移到了两个发布版本，所以它停在原处；`chuan conflicts { $library }` 列出两者，由操作员用 `chuan channel set { $library } { $channel } { $library }@{ $release }` 选定
 contradicted-stays = ! { $channel } 有互相矛盾的声明，在操作员移动它之前停在原处：见 `chuan conflicts`
 state-contradicted = 有矛盾
+joined-already = 票据由本节点签发，本节点已是 { $name } 的成员；票据没有用掉：请在另一个节点上执行 `chuan join`

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use chuan_engine::{
     id::NodeId,
     limits::{ADDRESSES, TICKET_REDEEMERS},
-    statement::{Classes, Library, NodeRole, Ticket, TicketTerms, Verbs, check_address, library::Proposed},
+    statement::{Classes, Library, NodeRole, Ticket, TicketTerms, Verbs, check_reachable, library::Proposed},
 };
 
 use super::{
@@ -33,7 +33,7 @@ fn redeemer(
 ) -> Option<(NodeId, String)> {
     let node: NodeId = peer.id.parse().ok()?;
     let role = library.member(&node)?.body.role;
-    let is_fit = |address: &&String| check_address(address).is_ok() && !listed.contains(address);
+    let is_fit = |address: &&String| check_reachable(address).is_ok() && !listed.contains(address);
     let address = peer.addresses.iter().find(is_fit)?.clone();
     (library.is_member(&node, now_ms) && role != NodeRole::Edge).then_some((node, address))
 }
@@ -73,6 +73,7 @@ pub(super) async fn ask(session: &mut Session, keyring: &Keyring, options: Invit
         return Err(mismatch());
     };
     let issuer: NodeId = identity.id.parse()?;
+    options.addresses.iter().try_for_each(|address| check_reachable(address))?;
     let mut addresses = if options.addresses.is_empty() { identity.addresses } else { options.addresses };
     if addresses.is_empty() {
         return Err(Failure::usage(

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chuan_engine::{
     audit::{Event, Verb},
     id::NodeId,
-    statement::{Heading, Library, NodeRole, Proof, PublicKey, Statement, Ticket},
+    statement::{Heading, Library, NodeRole, Proof, PublicKey, Statement, Ticket, check_reachable},
     sync::message,
 };
 use chuan_net::{
@@ -32,8 +32,18 @@ use crate::{
 /// harmless.
 pub(crate) async fn join(services: &Arc<Services>, options: Join, job: &Job) -> Result<Joined> {
     let context = &services.context;
-    let ticket = Ticket::parse(&options.ticket)?;
+    let mut ticket = Ticket::parse(&options.ticket)?;
+    if let Some(joined) = joined_already(services, &ticket) {
+        return Ok(joined);
+    }
     ticket.check_time(context.now_ms())?;
+    ticket.addresses.retain(|address| check_reachable(address).is_ok());
+    if ticket.addresses.is_empty() {
+        return Err(Failure::invalid(
+            "the ticket has no address at which a node can be reached; ask for a new one: `chuan invite` with the option \
+             `address HOST:PORT`",
+        ));
+    }
     let known = known_under_own_key(services, &ticket)?;
     let socket = context.network.dialler(context.key.identity()).map_err(net_failure)?;
     let hello = services.peers.hello(known.as_deref())?;
@@ -44,6 +54,23 @@ pub(crate) async fn join(services: &Arc<Services>, options: Join, job: &Job) -> 
     };
     let (joined, ()) = tokio::join!(joined, socket.hang_up());
     joined
+}
+
+/// The answer on the node that made the ticket: it is a member, so nothing is done, and the ticket stays
+/// unused.
+fn joined_already(services: &Services, ticket: &Ticket) -> Option<Joined> {
+    let context = &services.context;
+    let me = context.me();
+    let library = services.library.get(&ticket.library).filter(|_| ticket.issuer == me)?;
+    let role = library.member(&me).filter(|_| library.is_member(&me, context.now_ms()))?.body.role;
+    Some(Joined {
+        library: library.id().to_string(),
+        library_name: library.name().to_owned(),
+        from: me.to_string(),
+        address: String::new(),
+        role: role.name().to_owned(),
+        already: true,
+    })
 }
 
 /// The answer of a redeemer.
@@ -201,6 +228,7 @@ fn store_answer(services: &Services, ticket: &Ticket, admitted: Admitted) -> Res
         from: redeemer.to_string(),
         address,
         role: role.name().to_owned(),
+        already: false,
     })
 }
 

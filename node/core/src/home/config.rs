@@ -1,9 +1,9 @@
 //! `chuan.toml`: the settings of a node. Read at each start, and by a serving node at SIGHUP; `CHUAN_…`
 //! variables override it. Written once, by `init`.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
-use chuan_engine::statement::{Region, check_address};
+use chuan_engine::statement::{Region, check_reachable};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
@@ -113,10 +113,18 @@ impl Config {
             let parsed: Result<Region, _> = region.parse();
             parsed.map_err(|error| Failure::invalid(format!("{}: region: {error}", path.display())))?;
         }
-        // Peers refuse a hello with an invalid address.
+        // Peers refuse a hello with an invalid address, and cannot dial one without a port.
         for address in &config.announce {
-            check_address(address)
+            check_reachable(address)
                 .map_err(|error| Failure::invalid(format!("{}: announce: {error}", path.display())))?;
+        }
+        if !is_place(&config.listen) {
+            return Err(Failure::invalid(format!(
+                "{} (or CHUAN_LISTEN): listen: `{}` is not an address to listen on; write IP:PORT, such as 0.0.0.0:4040 or \
+                 [::]:4040",
+                path.display(),
+                config.listen
+            )));
         }
         Ok(config)
     }
@@ -165,6 +173,14 @@ impl Config {
     }
 }
 
+/// Whether a text is `IP:PORT` or `NAME:PORT`, as an address to listen on; the port may be 0.
+fn is_place(text: &str) -> bool {
+    let is_named = |(host, port): (&str, &str)| {
+        !host.is_empty() && !host.contains([':', '/']) && port.parse::<u16>().is_ok()
+    };
+    text.parse::<SocketAddr>().is_ok() || text.rsplit_once(':').is_some_and(is_named)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +206,9 @@ mod tests {
             "name = \"a b\"",
             "name = \"deadbeef\"",
             "name = \"x\"\nannounce = [\"ä.example:1\"]",
+            "name = \"x\"\nannounce = [\"films.example.org\"]",
+            "name = \"x\"\nlisten = \"0.0.0.0\"",
+            "name = \"x\"\nlisten = \"0.0.0.0:40400000\"",
             "name = \"x\"\nrole = \"king\"",
             "name = \"x\"\nregion = \"EU\"",
             "name = ",

@@ -7,13 +7,12 @@ mod verifier;
 
 use std::{
     net::SocketAddr,
-    num::NonZeroU16,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use chuan_engine::{
     id::{LibraryId, NodeId},
-    statement::{Kinds, Library},
+    statement::{Kinds, Library, check_reachable},
     sync::message::{Hello, VERSION},
 };
 
@@ -233,7 +232,7 @@ fn named(peers: &Peers, library: &Library, text: &str, me: &NodeId) -> Result<Ve
     if let Some(peer) = peers.find(text)? {
         return Ok(source(peer).into_iter().collect());
     }
-    if text.rsplit_once(':').is_none_or(|(_, port)| port.parse::<NonZeroU16>().is_err()) {
+    if check_reachable(text).is_err() {
         return Err(Failure::missing(format!(
             "no peer `{text}` is known; `chuan status` lists them, or give an address as HOST:PORT"
         )));
