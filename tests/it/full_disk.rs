@@ -138,6 +138,11 @@ fn a_home_that_takes_no_writes_can_be_read() -> Result<()> {
     server.stop()?;
 
     disk.remount("ro")?;
+    // Symptom: a backup of such a home was complete, and the command ended with 10.
+    let saved = home.clone().with_env("CHUAN_BACKUP_PASSPHRASE", Path::new("川流不息"));
+    let backup = outside.path().join("home.backup");
+    let text = saved.run(["home".as_ref(), "backup".as_ref(), backup.as_os_str()])?;
+    ensure!(text.contains("does not count this backup") && backup.is_file(), "{text}");
     check_reads(&home, &library, &outside.path().join("read-only"), true)?;
     let (code, error) = home.fails(publish(&library, &["--force"]))?;
     ensure!([FULL, IO].contains(&code), "{code}: {error}");

@@ -22,6 +22,10 @@ pub struct HomeBackedUp {
     pub peers: u64,
     /// The size of the file in bytes.
     pub bytes: u64,
+    /// Why the home has no note of this backup, so that `status` does not count it: its disk takes no writes.
+    /// Absent if it has the note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unnoted: Option<String>,
 }
 
 /// Answer of `home restore`.

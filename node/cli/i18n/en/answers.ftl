@@ -546,3 +546,4 @@ contradicted = ! { $channel } is contradicted: its publisher's key moved it to t
 contradicted-stays = ! { $channel } is contradicted, and stays until an operator moves it: `chuan conflicts`
 state-contradicted = contradicted
 joined-already = this node made the ticket, and is a member of { $name } already; the ticket is not used: `chuan join` belongs on the other node
+backup-unnoted = ! `chuan status` does not count this backup, since the home takes no writes: { $why }

@@ -466,3 +466,4 @@ contradicted = ! { $channel } 有互相矛盾的声明：发布者的密钥把�
 contradicted-stays = ! { $channel } 有互相矛盾的声明，在操作员移动它之前停在原处：见 `chuan conflicts`
 state-contradicted = 有矛盾
 joined-already = 票据由本节点签发，本节点已是 { $name } 的成员；票据没有用掉：请在另一个节点上执行 `chuan join`
+backup-unnoted = ! 主目录无法写入，所以 `chuan status` 不计入这份备份：{ $why }

@@ -10,7 +10,7 @@ use chuan_api::{
     outcome::{HomeBackedUp, HomeMoved, HomeRestored, Status},
 };
 
-use super::{counted, field, short};
+use super::{counted, field, short, translated};
 use crate::{flags::quoted, say, text};
 
 pub(super) fn backed_up(out: &mut impl Write, made: &HomeBackedUp) -> io::Result<()> {
@@ -25,6 +25,7 @@ pub(super) fn backed_up(out: &mut impl Write, made: &HomeBackedUp) -> io::Result
         size = bytes(made.bytes)
     )?;
     made.keys_absent.iter().try_for_each(|absent| say!(out, "backup-absent", key = absent))?;
+    made.unnoted.iter().try_for_each(|why| say!(out, "backup-unnoted", why = translated(why)))?;
     say!(out, "backup-keep")
 }
 

@@ -139,7 +139,12 @@ pub fn write(home: &Home, path: &Path, ask: Ask, now_ms: i64) -> Result<HomeBack
         );
     };
     file::write_new(path, text.as_bytes(), MODE)?;
-    note(home, &Note { time_ms: now_ms, keys })?;
+    let unnoted = match note(home, &Note { time_ms: now_ms, keys }) {
+        Ok(()) => None,
+        // The file is complete: only `status` does not know of it.
+        Err(failure) if failure.is_unwritable() => Some(failure.message),
+        Err(failure) => return Err(failure),
+    };
     Ok(HomeBackedUp {
         file: path.display().to_string(),
         node: node.to_string(),
@@ -149,6 +154,7 @@ pub fn write(home: &Home, path: &Path, ask: Ask, now_ms: i64) -> Result<HomeBack
         libraries: libraries(&files).len() as u64,
         peers: peers.iter().count() as u64,
         bytes: text.len() as u64,
+        unnoted,
     })
 }
 
