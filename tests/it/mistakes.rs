@@ -261,3 +261,25 @@ fn a_folder_with_other_files_becomes_no_home() -> Result<()> {
     ensure!(code == MISSING);
     Ok(())
 }
+
+/// Symptom: a home behind a link whose disk was not mounted was called absent, with the advice to make one;
+/// help that could not be written ended with 0.
+#[test]
+fn a_home_that_is_no_folder_is_named_as_what_it_is() -> Result<()> {
+    let place = Place::new()?;
+    let link = place.dir.path().join("link");
+    std::os::unix::fs::symlink("not mounted", &link)?;
+    for (home, exit, part) in
+        [(link, MISSING, "is a link"), (place.folder.join("a"), INVALID, "is not a folder")]
+    {
+        for command in [&["status"][..], &["init", "--name", "x"]] {
+            let (code, error) = Home::at(&home)?.fails(command)?;
+            ensure!(code == exit && error.contains(part), "{command:?}: {code}: {error}");
+        }
+    }
+    let full = fs::File::options().write(true).open("/dev/full")?;
+    let status =
+        Command::new(binary()?).arg("--help").stdout(full).stderr(std::process::Stdio::null()).status()?;
+    ensure!(status.code() == Some(FULL), "{status}");
+    Ok(())
+}

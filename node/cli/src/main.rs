@@ -366,8 +366,12 @@ fn show_failure(failure: &Failure, json: bool, command: &str) -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         // Help or version; a closed pipe is no error.
-        let _ = print_help(error);
-        return ExitCode::SUCCESS;
+        return match print_help(error) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                show_failure(&Failure::io("write the help", error), false, "")
+            }
+            _ => ExitCode::SUCCESS,
+        };
     }
     if std::env::args_os().any(|arg| arg == OsStr::new("--json")) {
         let text = error.to_string();
