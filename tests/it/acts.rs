@@ -108,7 +108,7 @@ fn a_grant_names_classes_that_exist_and_does_not_narrow_unasked() -> Result<()> 
     Ok(())
 }
 
-/// A channel that moves back says how many releases its readers lose.
+/// A channel that moves back says which releases its readers lose, and needs a confirmation.
 #[test]
 fn a_channel_that_moves_back_is_shown() -> Result<()> {
     let (pair, _server) = joined()?;
@@ -124,7 +124,11 @@ fn a_channel_that_moves_back_is_shown() -> Result<()> {
     ensure!(
         pair.origin.json(["channel", "list", "films"])?.pointer("/channels/0/sequence") == Some(&3.into())
     );
-    let moved = pair.origin.json(set)?;
+    let (code, error) = pair.origin.fails(set)?;
+    ensure!(code == USAGE && error.contains("leaves releases 2–3, which 1 does not contain"), "{code}: {error}");
+    let shown = pair.origin.run(["rollback", "films", "--dry-run"])?;
+    ensure!(shown.contains("! channel live moves from 3 to 2: it leaves release 3, which 2"), "{shown}");
+    let moved = pair.origin.json(set.into_iter().chain(["--yes"]))?;
     ensure!(number(&moved, "releases_back")? == 2, "{moved}");
     let moved = pair.origin.json(["channel", "set", "films", "live", "films@3"])?;
     ensure!(number(&moved, "releases_back")? == 0, "{moved}");

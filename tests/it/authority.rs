@@ -113,9 +113,9 @@ fn without_a_key_file_only_the_homes_own_commands_work() -> Result<()> {
         &["invite"],
         &["grant", &node, "--all-classes"],
         &["revoke", "mirror"],
-        &["channel", "set", "films", "live", "films@1"],
-        &["promote", "films", "canary", "live"],
-        &["rollback", "films"],
+        &["channel", "set", "films", "live", "films@1", "--yes"],
+        &["promote", "films", "canary", "live", "--yes"],
+        &["rollback", "films", "--yes"],
         &["fresh", "films"],
     ];
     // These work on another home, on none, or on the files of one, and sign nothing for this library.

@@ -69,7 +69,7 @@ fn serving_pair() -> Result<(Pair, chuan_tests::program::Server, chuan_tests::pr
 fn a_rollback_reaches_a_mirror_that_serves_without_a_pull() -> Result<()> {
     let (pair, _origin, _mirror) = serving_pair()?;
     ensure!(here(&pair.mirror)? == 2);
-    let rolled = pair.origin.json(["rollback", "films"])?;
+    let rolled = pair.origin.json(["rollback", "films", "--yes"])?;
     ensure!(number(&rolled, "sequence")? == 1 && number(&rolled, "before_sequence")? == 2, "{rolled}");
     until("the mirror's channel points to release 1", || Ok(here(&pair.mirror)? == 1))?;
     let listed = pair.mirror.json(["ls", "films"])?;
@@ -235,7 +235,7 @@ fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
     pair.publish()?;
     pair.pull()?;
     pair.origin.run(["statements".as_ref(), "export".as_ref(), "films".as_ref(), before.as_os_str()])?;
-    pair.origin.run(["rollback", "films"])?;
+    pair.origin.run(["rollback", "films", "--yes"])?;
     pair.pull()?;
     ensure!(here(&pair.mirror)? == 1);
 
@@ -251,10 +251,10 @@ fn no_clock_stops_anything_or_brings_back_what_was() -> Result<()> {
         check_newcomer(&newcomer("edge", &clock)?, ticket, &before, &first)?;
         ensure!(number(&live(&pair.mirror)?, "time_ms")? == shown);
         // An operator's newer statement is effective, whenever it was signed.
-        pair.origin.run(["channel", "set", "films", "live", "films@2"])?;
+        pair.origin.run(["channel", "set", "films", "live", "films@2", "--yes"])?;
         pair.pull()?;
         ensure!(here(&pair.mirror)? == 2);
-        pair.origin.run(["rollback", "films"])?;
+        pair.origin.run(["rollback", "films", "--yes"])?;
         pair.pull()?;
         ensure!(
             here(&pair.mirror)? == 1 && number(&live(&pair.mirror)?, "time_ms")?.abs_diff(shown) > YEAR_MS

@@ -98,7 +98,7 @@ fn two_homes_of_one_publisher_contradict_each_other_and_nothing_is_lost() -> Res
     check_restored(&clone, &theirs, &pair.scratch().join("theirs"), &other)?;
 
     // An operator decides for the clone's release; the other home needs no further action.
-    clone.run(["channel", "set", "films", "live", &format!("films@{theirs}")])?;
+    clone.run(["channel", "set", "films", "live", &format!("films@{theirs}"), "--yes"])?;
     for home in [mirror, origin] {
         until("the decision is known", || Ok(has(&conflicts(home)?, "channel", true)))?;
     }

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use crate::{
     error::{Error, Result},
     id::StatementId,
-    statement::{Accepted, Channel, Key, Library, PublicKey, Statement, library::channel},
+    statement::{
+        Accepted, Channel, Key, Library, PublicKey, Signed, Statement, library::channel, losses::left_by,
+    },
 };
 
 /// The channel that every library has from its first release on.
@@ -60,6 +62,20 @@ pub fn base(library: &Library, publisher: &PublicKey) -> Option<StatementId> {
         }
     }
     Some(newest)
+}
+
+/// The statement that moved [`LIVE`] back to the release on which it is, if the next release of `publisher`
+/// undoes that: the channel follows this publisher, and did so before the move.
+pub fn moved_back<'a>(library: &'a Library, publisher: &PublicKey) -> Option<Signed<'a, Channel>> {
+    let history = library.channel_history(LIVE);
+    let now = history.last()?.body;
+    // Later statements about the same release changed only other settings.
+    let last = history.iter().rposition(|said| said.body.release != now.release)?;
+    let (before, moved) = (history.get(last)?, history.get(last + 1)?);
+    let is_undone = follows(now, publisher)
+        && before.body.active == *publisher
+        && !left_by(library, &before.body.release, &now.release).is_empty();
+    is_undone.then_some(*moved)
 }
 
 fn follows(channel: &Channel, publisher: &PublicKey) -> bool {

@@ -61,6 +61,22 @@ pub fn counted_as(number: u64, one: &str, several: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{} {several}", count(number)) }
 }
 
+/// Ascending numbers as ranges: `4–12, 15`. Of a list that names fewer than `total`, `…` stands for the rest.
+pub fn ranges(numbers: &[u64], total: u64) -> String {
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
+            _ => runs.push((*number, *number)),
+        }
+    }
+    let run = |(first, last): (u64, u64)| {
+        if first == last { first.to_string() } else { format!("{first}–{last}") }
+    };
+    let rest = if total > numbers.len() as u64 { vec!["…".to_owned()] } else { Vec::new() };
+    runs.into_iter().map(run).chain(rest).collect::<Vec<_>>().join(", ")
+}
+
 /// A duration: `0.35 s`, `42 s`, `3 min 20 s`, `5 h 12 min`, `9 d 3 h`.
 pub fn span(seconds: f64) -> String {
     if seconds < 10.0 {
@@ -118,6 +134,8 @@ mod tests {
         assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(counted(1, "file"), "1 file");
         assert_eq!(counted(2000, "file"), "2,000 files");
+        assert_eq!(ranges(&[4, 5, 6, 8, 10, 11], 6), "4–6, 8, 10–11");
+        assert_eq!((ranges(&[7], 1), ranges(&[1, 2], 9), ranges(&[], 0)), ("7".into(), "1–2, …".into(), String::new()));
         assert_eq!(span(0.351), "0.35 s");
         assert_eq!(span(200.0), "3 min 20 s");
         assert_eq!(span(1e6), "11 d 13 h");

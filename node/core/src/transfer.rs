@@ -100,7 +100,10 @@ pub(crate) fn taken(library: &Library, losses: &Losses) -> Vec<String> {
         let sequence = |id| library.release(id).map_or(0, |said| said.statement.sequence());
         let (name, before) = (&loss.name, sequence(&loss.before));
         match &loss.after {
-            Some(after) => format!("channel {name} moves back from release {before} to {}", sequence(after)),
+            Some(after) => format!(
+                "channel {name} moves from release {before} to {}, which does not contain it",
+                sequence(after)
+            ),
             None => format!("channel {name} has no release any more; it points to release {before} now"),
         }
     });

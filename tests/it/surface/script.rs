@@ -149,8 +149,8 @@ fn channels(s: &mut Scenario) -> Result<()> {
         "origin",
         &[
             "channel set films canary films@2",
-            "channel set films canary films@1 --no-follow",
-            "rollback films",
+            "channel set films canary films@1 --no-follow --yes",
+            "rollback films --yes",
             "channel set films canary films@2",
             "promote films canary live",
         ],

@@ -76,9 +76,12 @@ pub struct ChannelMoved {
     pub before: Option<String>,
     /// That release's sequence.
     pub before_sequence: Option<u64>,
-    /// How many releases readers of the channel lose by the move; 0 for a move onward.
+    /// How many releases readers of the channel lose by the move; 0 where its release contains the one before.
     #[serde(default)]
     pub releases_back: u64,
+    /// The sequences of these releases, ascending; at most 1,000.
+    #[serde(default)]
+    pub leaves: Vec<u64>,
     /// The channel now.
     #[serde(flatten)]
     pub channel: ChannelRow,

@@ -16,7 +16,7 @@ pub struct Preview {
     pub says: Vec<String>,
     /// The nodes that lose rights, by id.
     pub nodes: Vec<NodeTaken>,
-    /// The channels that move back, by name.
+    /// The channels that leave releases, by name.
     pub channels: Vec<ChannelTaken>,
     /// Whether the node of this home is among the nodes that lose their membership.
     pub this_node: bool,
@@ -48,7 +48,8 @@ pub struct NodeTaken {
     pub after: String,
 }
 
-/// A channel that moves back.
+/// A channel whose release after the act does not contain its release before: it moves back, or to a release
+/// that was made beside.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChannelTaken {
@@ -61,4 +62,7 @@ pub struct ChannelTaken {
     pub sequence_after: Option<u64>,
     /// How many releases readers of the channel lose.
     pub releases: u64,
+    /// The sequences of these releases, ascending; at most 1,000.
+    #[serde(default)]
+    pub leaves: Vec<u64>,
 }

@@ -3,7 +3,7 @@
 use chuan_engine::ingest::{Gap, Tally};
 use serde::{Deserialize, Serialize};
 
-use super::ClassRow;
+use super::{ClassRow, MoveRow};
 
 /// An item that is left out of a release without a gap.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,13 @@ pub struct Published {
     /// Whether `live` follows that publisher.
     #[serde(default)]
     pub live_follows: bool,
+    /// The sequence of the release to which `live` points.
+    #[serde(default)]
+    pub live_sequence: u64,
+    /// The statement that moved `live` back, where this release replaces that: `live` moves on with it. Absent
+    /// if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<MoveRow>,
     /// Files in the classes.
     pub files: u64,
     /// Their bytes.

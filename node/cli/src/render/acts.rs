@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use chuan_api::{
-    human::{count, time},
+    human::{count, ranges, time},
     outcome::{NodeTaken, PolicyShown, Preview, RequestShown},
 };
 
@@ -16,11 +16,11 @@ pub(super) fn preview(out: &mut impl Write, shown: &Preview) -> io::Result<()> {
     shown.says.iter().try_for_each(|line| writeln!(out, "- {}", theirs(&translated(line))))?;
     taken(out, &shown.nodes, true)?;
     for channel in &shown.channels {
-        let (name, before, lost) =
-            (&channel.name, channel.sequence_before, counted(channel.releases, "release"));
+        let (name, before) = (&channel.name, channel.sequence_before);
         match channel.sequence_after {
             Some(after) => {
-                say!(out, "preview-moves-back", channel = name, before = before, after = after, lost = lost)?;
+                let left = leaves(&channel.leaves, channel.releases, after);
+                say!(out, "preview-leaves", channel = name, before = before, after = after, left = left)?;
             }
             None => say!(out, "preview-no-release", channel = name, before = before)?,
         }
@@ -35,6 +35,15 @@ pub(super) fn preview(out: &mut impl Write, shown: &Preview) -> io::Result<()> {
         Some(why) => say!(out, "preview-refused", why = translated(why)),
         None if shown.confirm => say!(out, "preview-confirm"),
         None => Ok(()),
+    }
+}
+
+/// The releases that a channel leaves by a move.
+pub(super) fn leaves(leaves: &[u64], total: u64, after: u64) -> String {
+    let releases = ranges(leaves, total);
+    match total {
+        1 => text!("leaves-one", release = releases, after = after),
+        _ => text!("leaves", releases = releases, after = after),
     }
 }
 

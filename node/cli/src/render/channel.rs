@@ -11,7 +11,7 @@ use chuan_api::{
     spec::LIVE,
 };
 
-use super::{counted, listed, short, translated, word, write_table};
+use super::{acts, listed, short, translated, word, write_table};
 use crate::{
     flags::theirs,
     language, say,
@@ -89,8 +89,19 @@ pub(super) fn moved(out: &mut impl Write, moved: &ChannelMoved) -> io::Result<()
         (_, None) => say!(out, "channel-new", channel = name, sequence = sequence, release = release)?,
     }
     if moved.releases_back > 0 {
-        let lost = counted(moved.releases_back, "release");
-        say!(out, "channel-moved-back", channel = channel.name, releases = lost)?;
+        let left = acts::leaves(&moved.leaves, moved.releases_back, *sequence);
+        say!(out, "channel-leaves", left = left)?;
+        if *follow {
+            let (publisher, channel) = (short(publisher), &channel.name);
+            say!(
+                out,
+                "channel-moves-on",
+                library = library,
+                channel = channel,
+                sequence = sequence,
+                publisher = publisher
+            )?;
+        }
     }
     match follow {
         true => say!(out, "channel-follows", publisher = short(publisher))?,

@@ -7,7 +7,7 @@ use chuan_api::{
     outcome::{GapRow, Published},
 };
 
-use super::{classes, counted, home, lag, short, span, translated};
+use super::{classes, counted, home, lag, listed, short, span, translated, word};
 use crate::{say, text};
 
 /// Most items of a list that are named.
@@ -47,20 +47,43 @@ fn release(out: &mut impl Write, published: &Published) -> io::Result<()> {
     }
     if published.side && published.changed {
         say!(out, "published-aside", name = name, sequence = sequence, release = published.release)?;
-        return match published.live_follows {
-            true => {
-                let publisher = short(&published.live_publisher);
-                say!(out, "live-follows", publisher = publisher, name = name, sequence = sequence)
-            }
-            false => say!(out, "live-stays", name = name, sequence = sequence),
-        };
+        return why_beside(out, published);
     }
     let release = &published.release;
     match (published.changed, published.side) {
-        (true, _) => say!(out, "published", name = name, sequence = sequence, release = release),
-        (false, true) => say!(out, "unchanged-aside", name = name, sequence = sequence, release = release),
+        (true, _) => {
+            say!(out, "published", name = name, sequence = sequence, release = release)?;
+            replaced(out, published, false)
+        }
+        (false, true) => {
+            say!(out, "unchanged-aside", name = name, sequence = sequence, release = release)?;
+            why_beside(out, published)
+        }
         (false, false) => say!(out, "unchanged", name = name, sequence = sequence, release = release),
     }
+}
+
+/// Why `live` is not on a release, and the command that moves it there.
+fn why_beside(out: &mut impl Write, published: &Published) -> io::Result<()> {
+    let Published { library_name: name, sequence, live_sequence: live, .. } = published;
+    if published.live_follows {
+        let publisher = short(&published.live_publisher);
+        return say!(out, "live-follows", publisher = publisher, name = name, sequence = sequence);
+    }
+    say!(out, "live-stays", name = name, sequence = sequence, live = live)
+}
+
+/// The move of `live` back that the release replaces, or would replace.
+fn replaced(out: &mut impl Write, published: &Published, is_preview: bool) -> io::Result<()> {
+    published.replaces.iter().try_for_each(|back| {
+        let signers: Vec<_> = back.signers.iter().map(|key| short(key)).collect();
+        let (by, signers) = (word(&back.by), listed(&signers));
+        let sequence = back.sequence;
+        match is_preview {
+            true => say!(out, "would-replace", sequence = sequence, by = by, signers = signers),
+            false => say!(out, "replaces", sequence = sequence, by = by, signers = signers),
+        }
+    })
 }
 
 fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
@@ -71,6 +94,7 @@ fn preview(out: &mut impl Write, published: &Published) -> io::Result<()> {
         say!(out, "would-change-nothing", name = name, sequence = sequence)?;
     } else {
         say!(out, "would-publish", name = name, sequence = sequence)?;
+        replaced(out, published, true)?;
     }
     let files = |files, size| text!("class-content", files = counted(files, "file"), size = bytes(size));
     say!(

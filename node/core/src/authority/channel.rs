@@ -1,7 +1,7 @@
 //! `channel set`, `promote` and `rollback`: operators point a channel to a release. The active publisher may
 //! do so too, as long as it remains the active publisher. A rollback is a newer statement that names an older
-//! release. A channel that moves back needs no confirmation: the next move undoes it, and no data is lost.
-//! The command line asks on a terminal.
+//! release. A move to a release that does not contain the current one needs a confirmation: readers lose
+//! releases, and new releases are based on that release.
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ pub(super) async fn set(session: &mut Session, keyring: &Keyring, options: SetCh
     };
     let follow = options.follow || (!options.no_follow && before.is_some_and(|before| before.follow));
     let body = Channel { name: options.channel, release, active, follow, term: None };
-    let how = How { dry_run: options.dry_run, request: options.request.as_deref() };
+    let how = How { dry_run: options.dry_run, yes: options.yes, request: options.request.as_deref() };
     sign(session, keyring, &library, body, how).await
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn promote(session: &mut Session, keyring: &Keyring, options: P
         let (to, from) = (&options.to, &options.from);
         return Err(Failure::usage(format!("{to} already points to the same release as {from}")));
     }
-    let how = How { dry_run: options.dry_run, request: options.request.as_deref() };
+    let how = How { dry_run: options.dry_run, yes: options.yes, request: options.request.as_deref() };
     sign(session, keyring, &library, Channel { release, ..to }, how).await
 }
 
@@ -95,13 +95,15 @@ pub(super) async fn rollback(session: &mut Session, keyring: &Keyring, options: 
         }
     };
     let body = Channel { release, ..current.clone() };
-    let how = How { dry_run: options.dry_run, request: options.request.as_deref() };
+    let how = How { dry_run: options.dry_run, yes: options.yes, request: options.request.as_deref() };
     sign(session, keyring, &library, body, how).await
 }
 
 /// The use of a channel statement: shown only, written to a file, or applied.
 struct How<'a> {
     dry_run: bool,
+    /// Whether it is confirmed.
+    yes: bool,
     request: Option<&'a Path>,
 }
 
@@ -120,7 +122,8 @@ async fn sign(
     if how.dry_run {
         return Ok(Outcome::Preview(Box::new(preview)));
     }
-    let releases_back = preview.channels.iter().map(|taken| taken.releases).sum();
+    preview::check(&preview, how.yes || request.is_some())?;
+    let taken = preview.channels.into_iter().find(|taken| taken.name == body.name).unwrap_or_default();
     let before = library.channel(&body.name).map(|said| said.body.release);
     let before_sequence = before.and_then(|id| library.release(&id)).map(|said| said.statement.sequence());
     let name = body.name.clone();
@@ -157,7 +160,8 @@ async fn sign(
         library_name: list.library_name,
         before: before.map(|id| id.to_string()),
         before_sequence,
-        releases_back,
+        releases_back: taken.releases,
+        leaves: taken.leaves,
         channel: row,
     })))
 }

@@ -1,4 +1,4 @@
-//! The losses of an act: nodes that lose rights, channels that move back. An act that takes more than the
+//! The losses of an act: nodes that lose rights, channels that leave releases. An act that takes more than the
 //! command line names needs a confirmation: the option `yes`, or an answer on a terminal.
 
 use chuan_engine::{
@@ -14,13 +14,15 @@ use super::words;
 use crate::{
     command::Command,
     exit::{Failure, Result},
-    human::counted,
+    human::{counted, ranges},
     outcome::{ChannelTaken, NodeTaken, Outcome, Preview},
     session::{Session, mismatch},
 };
 
 /// The maximum number of nodes that an error names.
 const NAMED: usize = 8;
+/// The maximum number of releases that an answer lists.
+const LISTED: usize = 1000;
 /// Digits of an id in an error.
 const SHORT: usize = 10;
 
@@ -32,7 +34,7 @@ pub(super) async fn of(session: &mut Session, library: &Library, proposed: &Prop
     let confirm = match &proposed.body {
         // The command names the node that it revokes.
         Body::Revoke(revoke) => this_node || losses.nodes.iter().any(|loss| loss.node != revoke.node),
-        _ => !losses.nodes.is_empty(),
+        _ => !losses.nodes.is_empty() || !losses.channels.is_empty(),
     };
     Ok(Preview {
         library: library.id().to_string(),
@@ -43,7 +45,7 @@ pub(super) async fn of(session: &mut Session, library: &Library, proposed: &Prop
         channels: losses.channels.iter().map(|loss| channel(library, loss)).collect(),
         this_node,
         confirm,
-        asks: confirm || !losses.channels.is_empty(),
+        asks: confirm,
         refused: None,
     })
 }
@@ -61,11 +63,26 @@ pub(super) fn check(preview: &Preview, is_confirmed: bool) -> Result<()> {
     match &preview.refused {
         Some(why) => Err(Failure::usage(why.clone())),
         None if preview.confirm && !is_confirmed => Err(Failure::usage(format!(
-            "this takes rights from {}; look at them with the option `dry-run`, and confirm it with the option `yes`",
-            nodes(&preview.nodes)
+            "{}; look at it with the option `dry-run`, and confirm it with the option `yes`",
+            losses(preview).join("; ")
         ))),
         None => Ok(()),
     }
+}
+
+/// The losses of an act in an error.
+fn losses(preview: &Preview) -> Vec<String> {
+    let nodes = (!preview.nodes.is_empty()).then(|| format!("this takes rights from {}", nodes(&preview.nodes)));
+    let channels = preview.channels.iter().map(|taken| match taken.sequence_after {
+        Some(after) => format!(
+            "channel {} leaves {} {}, which {after} does not contain",
+            taken.name,
+            if taken.releases == 1 { "release" } else { "releases" },
+            ranges(&taken.leaves, taken.releases)
+        ),
+        None => format!("channel {} would have no release any more", taken.name),
+    });
+    nodes.into_iter().chain(channels).collect()
 }
 
 /// Nodes in an error.
@@ -103,6 +120,7 @@ fn channel(library: &Library, loss: &ChannelLoss) -> ChannelTaken {
         name: loss.name.clone(),
         sequence_before: sequence(&loss.before).unwrap_or_default(),
         sequence_after: loss.after.as_ref().and_then(sequence),
-        releases: loss.releases as u64,
+        releases: loss.left.len() as u64,
+        leaves: loss.left.iter().take(LISTED).filter_map(sequence).collect(),
     }
 }

@@ -260,7 +260,7 @@ fn unsaved_home(session: &Session, author: &Author, is_first: bool) -> Option<St
     (author.founding.is_some() || is_unsaved).then(|| home.root().display().to_string())
 }
 
-/// Notes whether the release is a side release, and the active publisher of `live`.
+/// Notes whether the release is a side release, and the release and the active publisher of `live`.
 fn note_live(published: &mut Published, library: &Library) {
     let live = library.channel(LIVE).map(|said| said.body);
     let has_moved = live.is_some_and(|live| live.release.to_string() == published.release);
@@ -269,6 +269,8 @@ fn note_live(published: &mut Published, library: &Library) {
     published.side = !has_moved;
     published.live_publisher = live.active.to_string();
     published.live_follows = live.follow;
+    let release = library.release(&live.release);
+    published.live_sequence = release.map_or(0, |said| said.statement.sequence());
 }
 
 /// The statement that makes this node a member of the library, if it is not one yet.

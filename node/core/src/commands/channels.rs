@@ -9,9 +9,9 @@ use crate::{
     exit::Result,
     library::{
         LibraryService,
-        channels::{named, signers},
+        channels::{move_row, named},
     },
-    outcome::{ChannelHistory, ChannelList, ChannelRow, MoveRow},
+    outcome::{ChannelHistory, ChannelList, ChannelRow},
     services::Services,
 };
 
@@ -64,21 +64,4 @@ fn channel_row(service: &LibraryService, library: &Library, said: Signed<'_, Cha
         fresh_age_seconds: service.fresh_age(library, name),
         timekeepers: library.timekeepers() as u64,
     })
-}
-
-fn move_row(library: &Library, said: Signed<'_, Channel>) -> MoveRow {
-    let release = library.release(&said.body.release);
-    let by_operator = said.statement.signers().any(|key| library.is_operator(key));
-    MoveRow {
-        statement: said.statement.id().to_string(),
-        statement_sequence: said.statement.sequence(),
-        release: said.body.release.to_string(),
-        sequence: release.map_or(0, |release| release.statement.sequence()),
-        message: release.map(|release| release.body.message.clone()).unwrap_or_default(),
-        time_ms: said.statement.time_ms(),
-        by: if by_operator { "operator" } else { "publisher" }.to_owned(),
-        signers: signers(said.statement),
-        publisher: said.body.active.to_string(),
-        follow: said.body.follow,
-    }
 }

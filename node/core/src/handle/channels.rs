@@ -73,6 +73,7 @@ impl Channels {
                 publisher: following.publisher.map(|key| key.to_string()),
                 follow: following.follow == Some(true),
                 no_follow: following.follow == Some(false),
+                yes: true,
                 ..SetChannel::default()
             };
             Signed::SetChannel { options, keys: Keys::default() }
@@ -83,7 +84,7 @@ impl Channels {
     /// Moves the channel `to` to the release to which the channel `from` points.
     pub fn promote(&self, from: Channel, to: Channel) -> Act<ChannelState> {
         let (library, from, to) = (self.library(), from.to_string(), to.to_string());
-        let options = Promote { library, from, to, ..Promote::default() };
+        let options = Promote { library, from, to, yes: true, ..Promote::default() };
         Act::new(&self.0, Ok(Signed::Promote { options, keys: Keys::default() }), ChannelState::of_outcome)
     }
 
@@ -106,8 +107,8 @@ impl Channels {
 
     fn back(&self, channel: Channel, to: exit::Result<Option<String>>) -> Act<ChannelState> {
         let command = to.map(|to| {
-            let options =
-                Rollback { library: self.library(), channel: channel.to_string(), to, ..Rollback::default() };
+            let (library, channel) = (self.library(), channel.to_string());
+            let options = Rollback { library, channel, to, yes: true, ..Rollback::default() };
             Signed::Rollback { options, keys: Keys::default() }
         });
         Act::new(&self.0, command, ChannelState::of_outcome)

@@ -5,11 +5,32 @@ use chuan_engine::{
     statement::{Channel, Library, Signed, Statement},
 };
 
-use crate::exit::{Failure, Result};
+use crate::{
+    exit::{Failure, Result},
+    outcome::MoveRow,
+};
 
 /// The keys that signed a statement.
 pub(crate) fn signers(statement: &Statement) -> Vec<String> {
     statement.signers().map(ToString::to_string).collect()
+}
+
+/// A channel statement as a row of an answer.
+pub(crate) fn move_row(library: &Library, said: Signed<'_, Channel>) -> MoveRow {
+    let release = library.release(&said.body.release);
+    let by_operator = said.statement.signers().any(|key| library.is_operator(key));
+    MoveRow {
+        statement: said.statement.id().to_string(),
+        statement_sequence: said.statement.sequence(),
+        release: said.body.release.to_string(),
+        sequence: release.map_or(0, |release| release.statement.sequence()),
+        message: release.map(|release| release.body.message.clone()).unwrap_or_default(),
+        time_ms: said.statement.time_ms(),
+        by: if by_operator { "operator" } else { "publisher" }.to_owned(),
+        signers: signers(said.statement),
+        publisher: said.body.active.to_string(),
+        follow: said.body.follow,
+    }
 }
 
 /// The channel with this name; the error lists the known channels.

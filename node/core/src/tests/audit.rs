@@ -198,7 +198,7 @@ async fn each_privileged_command_needs_the_log() {
         release: "1".into(),
         ..SetChannel::default()
     };
-    let rollback = Rollback { library: films, channel: live, to: None, ..Rollback::default() };
+    let rollback = Rollback { library: films, channel: live, to: None, yes: true, ..Rollback::default() };
     let commands = [
         Signed::Grant { options: grant, keys: keys.clone() },
         Signed::Revoke { options: revoke, keys: keys.clone() },

@@ -24,23 +24,26 @@ async fn moved(node: &Node, command: Signed) -> ChannelMoved {
     }
 }
 
-fn set(channel: &str, release: &str) -> Signed {
+fn channel_options(channel: &str, release: &str) -> SetChannel {
     let [library, channel, release] = ["films", channel, release].map(str::to_owned);
-    Signed::SetChannel {
-        options: SetChannel { library, channel, release, ..SetChannel::default() },
-        keys: Keys::default(),
-    }
+    SetChannel { library, channel, release, ..SetChannel::default() }
+}
+
+/// Sets a channel, confirmed.
+fn set(channel: &str, release: &str) -> Signed {
+    let options = SetChannel { yes: true, ..channel_options(channel, release) };
+    Signed::SetChannel { options, keys: Keys::default() }
 }
 
 fn promote(from: &str, to: &str) -> Signed {
     let [library, from, to] = ["films", from, to].map(str::to_owned);
-    Signed::Promote { options: Promote { library, from, to, ..Promote::default() }, keys: Keys::default() }
+    Signed::Promote { options: Promote { library, from, to, yes: true, ..Promote::default() }, keys: Keys::default() }
 }
 
 fn rollback(to: Option<&str>) -> Signed {
     let to = to.map(str::to_owned);
-    let options =
-        Rollback { library: "films".to_owned(), channel: "live".to_owned(), to, ..Rollback::default() };
+    let (library, channel) = ("films".to_owned(), "live".to_owned());
+    let options = Rollback { library, channel, to, yes: true, ..Rollback::default() };
     Signed::Rollback { options, keys: Keys::default() }
 }
 
@@ -100,6 +103,76 @@ async fn channels_are_set_promoted_and_rolled_back() {
     place.write("a.mp4", "four");
     let fourth = place.publish(&node).await.unwrap();
     assert_eq!((fourth.sequence, row(&node, "live").await.said.sequence), (4, 4));
+}
+
+/// Symptom: a publish silently undid a rollback. It names the move that its release replaces, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_names_the_rollback_that_its_release_replaces() {
+    let place = Place::new();
+    let node = published(&place, 3).await;
+    moved(&node, rollback(Some("1"))).await;
+    // A statement that keeps the release does not hide the rollback.
+    moved(&node, set("live", "1")).await;
+    let operator = row(&node, "live").await.said.signers;
+    place.write("a.mp4", "four");
+    let dry = Publish { dry_run: true, source: place.path("films"), ..Publish::default() };
+    let dry = Publish { library: "films".into(), ..dry };
+    let fourth = [node.publish(dry, &Job::silent()).await.unwrap(), place.publish(&node).await.unwrap()];
+    for answer in fourth {
+        let replaced = answer.replaces.expect("the rollback is named");
+        assert_eq!((replaced.sequence, replaced.by.as_str(), &replaced.signers), (1, "operator", &operator));
+    }
+    place.write("a.mp4", "five");
+    assert_eq!(place.publish(&node).await.unwrap().replaces, None);
+
+    // Held on a release, the channel is not moved by a publish: nothing is replaced.
+    let options = SetChannel { no_follow: true, yes: true, ..channel_options("live", "4") };
+    moved(&node, Signed::SetChannel { options, keys: Keys::default() }).await;
+    place.write("a.mp4", "six");
+    let sixth = place.publish(&node).await.unwrap();
+    assert_eq!((sixth.side, sixth.live_follows, sixth.live_sequence, sixth.replaces), (true, false, 4, None));
+    let again = place.publish(&node).await.unwrap();
+    assert_eq!((again.changed, again.side, again.live_sequence), (false, true, 4));
+}
+
+/// Symptom: `channel set live q@3` after a rollback and a publish was said to take nothing away, and was not
+/// asked about: release 3 is no ancestor of 4, which is based on 1.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_leaves_releases_needs_a_confirmation() {
+    let place = Place::new();
+    let node = published(&place, 3).await;
+    moved(&node, set("canary", "3")).await;
+    moved(&node, rollback(Some("1"))).await;
+    place.write("a.mp4", "four");
+    place.publish(&node).await.unwrap();
+    let unconfirmed = [
+        Signed::SetChannel { options: channel_options("live", "3"), keys: Keys::default() },
+        Signed::Rollback {
+            options: Rollback { library: "films".into(), channel: "live".into(), to: Some("2".into()), ..Rollback::default() },
+            keys: Keys::default(),
+        },
+        Signed::Promote {
+            options: Promote { library: "films".into(), from: "canary".into(), to: "live".into(), ..Promote::default() },
+            keys: Keys::default(),
+        },
+    ];
+    for command in unconfirmed {
+        let Outcome::Preview(preview) = signed(&node, command.clone().dry().unwrap()).await.unwrap() else {
+            panic!("a dry run has a preview")
+        };
+        assert!(preview.confirm && preview.asks);
+        assert_eq!((preview.channels[0].leaves.as_slice(), preview.channels[0].releases), ([4].as_slice(), 1));
+        let failure = signed(&node, command.clone()).await.unwrap_err();
+        assert!(failure.exit == Exit::Usage && failure.message.contains("leaves release 4"), "{failure}");
+    }
+    assert_eq!(row(&node, "live").await.said.sequence, 4);
+    let third = moved(&node, set("live", "3")).await;
+    assert_eq!((third.releases_back, third.leaves), (1, vec![4]));
+    // Onward needs none.
+    let options = channel_options("canary", "1");
+    moved(&node, Signed::SetChannel { options: SetChannel { yes: true, ..options }, keys: Keys::default() }).await;
+    let options = channel_options("canary", "2");
+    moved(&node, Signed::SetChannel { options, keys: Keys::default() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
