@@ -269,13 +269,13 @@ mod tests {
         let first = Proposed::channel(&library, to(made[0]), 6).sign(&[&key(2)]).unwrap();
         add(&mut library, first);
         for (from, target, left) in [
-            (2, 0, &[1, 2][..]),
-            (3, 2, &[3]),
-            (3, 1, &[3]),
-            (2, 3, &[1, 2]),
-            (0, 3, &[]),
-            (1, 2, &[]),
-            (3, 3, &[]),
+            (2, 0, vec![1, 2]),
+            (3, 2, vec![3]),
+            (3, 1, vec![3]),
+            (2, 3, vec![1, 2]),
+            (0, 3, vec![]),
+            (1, 2, vec![]),
+            (3, 3, vec![]),
         ] {
             let mut library = library.clone();
             if library.channel("live").unwrap().body.release != made[from] {
@@ -284,7 +284,7 @@ mod tests {
             }
             let losses = Losses::of(&library, &Proposed::channel(&library, to(made[target]), 7), 10).unwrap();
             let lost: Vec<_> = losses.channels.iter().flat_map(|loss| loss.left.clone()).collect();
-            let expected: Vec<_> = left.iter().map(|at| made[*at]).collect();
+            let expected: Vec<_> = left.into_iter().map(|at: usize| made[at]).collect();
             assert_eq!(lost, expected, "from {} to {}", from + 1, target + 1);
         }
     }

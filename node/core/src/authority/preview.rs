@@ -72,7 +72,8 @@ pub(super) fn check(preview: &Preview, is_confirmed: bool) -> Result<()> {
 
 /// The losses of an act in an error.
 fn losses(preview: &Preview) -> Vec<String> {
-    let nodes = (!preview.nodes.is_empty()).then(|| format!("this takes rights from {}", nodes(&preview.nodes)));
+    let nodes =
+        (!preview.nodes.is_empty()).then(|| format!("this takes rights from {}", nodes(&preview.nodes)));
     let channels = preview.channels.iter().map(|taken| match taken.sequence_after {
         Some(after) => format!(
             "channel {} leaves {} {}, which {after} does not contain",

@@ -37,7 +37,10 @@ fn set(channel: &str, release: &str) -> Signed {
 
 fn promote(from: &str, to: &str) -> Signed {
     let [library, from, to] = ["films", from, to].map(str::to_owned);
-    Signed::Promote { options: Promote { library, from, to, yes: true, ..Promote::default() }, keys: Keys::default() }
+    Signed::Promote {
+        options: Promote { library, from, to, yes: true, ..Promote::default() },
+        keys: Keys::default(),
+    }
 }
 
 fn rollback(to: Option<&str>) -> Signed {
@@ -148,11 +151,21 @@ async fn a_move_that_leaves_releases_needs_a_confirmation() {
     let unconfirmed = [
         Signed::SetChannel { options: channel_options("live", "3"), keys: Keys::default() },
         Signed::Rollback {
-            options: Rollback { library: "films".into(), channel: "live".into(), to: Some("2".into()), ..Rollback::default() },
+            options: Rollback {
+                library: "films".into(),
+                channel: "live".into(),
+                to: Some("2".into()),
+                ..Rollback::default()
+            },
             keys: Keys::default(),
         },
         Signed::Promote {
-            options: Promote { library: "films".into(), from: "canary".into(), to: "live".into(), ..Promote::default() },
+            options: Promote {
+                library: "films".into(),
+                from: "canary".into(),
+                to: "live".into(),
+                ..Promote::default()
+            },
             keys: Keys::default(),
         },
     ];
@@ -161,7 +174,10 @@ async fn a_move_that_leaves_releases_needs_a_confirmation() {
             panic!("a dry run has a preview")
         };
         assert!(preview.confirm && preview.asks);
-        assert_eq!((preview.channels[0].leaves.as_slice(), preview.channels[0].releases), ([4].as_slice(), 1));
+        assert_eq!(
+            (preview.channels[0].leaves.as_slice(), preview.channels[0].releases),
+            ([4].as_slice(), 1)
+        );
         let failure = signed(&node, command.clone()).await.unwrap_err();
         assert!(failure.exit == Exit::Usage && failure.message.contains("leaves release 4"), "{failure}");
     }
@@ -170,7 +186,8 @@ async fn a_move_that_leaves_releases_needs_a_confirmation() {
     assert_eq!((third.releases_back, third.leaves), (1, vec![4]));
     // Onward needs none.
     let options = channel_options("canary", "1");
-    moved(&node, Signed::SetChannel { options: SetChannel { yes: true, ..options }, keys: Keys::default() }).await;
+    moved(&node, Signed::SetChannel { options: SetChannel { yes: true, ..options }, keys: Keys::default() })
+        .await;
     let options = channel_options("canary", "2");
     moved(&node, Signed::SetChannel { options, keys: Keys::default() }).await;
 }
